@@ -1,0 +1,301 @@
+"""A lazy index over BTF bytes: offsets and names are found, a type is built, when somebody asks.
+
+::
+
+    header | magic u16 | version u8 | flags u8 | hdr_len | type_off | type_len | str_off | str_len |     (u32 each)
+    type   | name_off | info: kind_flag 31, kind 24..30, vlen 0..23 | size or type | the kind's own words
+
+The types of a running kernel are 5 MB and 130,000 types. The index of type ids grows only as far as an id is asked for, and
+names are searched for in the bytes (``bytes.find`` and one regular expression), never collected.
+"""
+
+import re
+import struct
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from struct import Struct as Packer
+from typing import Final
+
+from beepy.btf import types
+from beepy.btf.types import Bits, Kind, Type, TypeId
+from beepy.errors import BtfError
+
+_HEADER = Packer("<HBBIIIII")
+_MAGIC: Final = 0xEB9F
+_TRIPLE = Packer("<III")
+_PAIR = Packer("<II")
+_INT = Packer("<I")
+_ENUMERATOR = {False: Packer("<II"), True: Packer("<Ii")}
+
+# 32-bit words of a type: fixed part with what its kind adds once, and what it adds for each of vlen
+_WORDS: Final[dict[int, tuple[int, int]]] = {
+    Kind.INT: (4, 0),
+    Kind.PTR: (3, 0),
+    Kind.ARRAY: (6, 0),
+    Kind.STRUCT: (3, 3),
+    Kind.UNION: (3, 3),
+    Kind.ENUM: (3, 2),
+    Kind.FWD: (3, 0),
+    Kind.TYPEDEF: (3, 0),
+    Kind.VOLATILE: (3, 0),
+    Kind.CONST: (3, 0),
+    Kind.RESTRICT: (3, 0),
+    Kind.FUNC: (3, 0),
+    Kind.FUNC_PROTO: (3, 2),
+    Kind.VAR: (4, 0),
+    Kind.DATASEC: (3, 3),
+    Kind.FLOAT: (3, 0),
+    Kind.DECL_TAG: (4, 0),
+    Kind.TYPE_TAG: (3, 0),
+    Kind.ENUM64: (3, 3),
+}
+
+
+class Btf:
+    """Types over ``data``, which is borrowed for the life of the object.
+
+    ``base`` holds the types and strings that the ids and string offsets of split BTF (a kernel module's) begin after.
+    ``name`` is for messages: "vmlinux", a module's name, the object's.
+
+    Raises BtfError when the header is wrong, and later when what is asked for is malformed.
+    """
+
+    def __init__(self, data: bytes, base: "Btf | None" = None, name: str = "btf") -> None:
+        self.name = name
+        self.base = base
+        self.data = data
+        self._first = len(base) if base else 1
+        self._string_base = base.string_end if base else 0
+        try:
+            magic, version, _, header, type_off, type_len, str_off, str_len = _HEADER.unpack_from(data)
+        except struct.error:
+            raise BtfError(f"{name}: header: {len(data)} bytes are too few") from None
+        if magic != _MAGIC or version != 1:
+            why = "big-endian" if magic == 0x9FEB else f"magic {magic:#x}, version {version}"
+            raise BtfError(f"{name}: header: expected little-endian BTF version 1, got {why}")
+        types_at, strings_at = header + type_off, header + str_off
+        if header < _HEADER.size or type_off % 4 or max(types_at + type_len, strings_at + str_len) > len(data):
+            raise BtfError(f"{name}: header: sections exceed {len(data)} bytes or are not aligned")
+        self._types = memoryview(data)[types_at : types_at + (type_len & ~3)]
+        self._strings = bytes(memoryview(data)[strings_at : strings_at + str_len])
+        if (self._strings and self._strings[-1]) or (not base and self._strings[:1] != b"\0"):
+            raise BtfError(f"{name}: strings: do not begin and end with a NUL")
+        self._words = self._types.cast("I")
+        self._offsets = array("I")  # of each own type met so far, in words
+        self._end = 0  # in words: where the next type begins
+        self._steps: dict[int, int] = {}  # info word -> words of the type
+        self._built: dict[TypeId, Type] = {}
+        self._named: dict[str, tuple[TypeId, ...]] = {}
+
+    def __len__(self) -> int:
+        """Return the first id after the last type, base included; reads the whole index."""
+        self._grow(len(self._words), len(self._words))
+        return self._first + len(self._offsets)
+
+    @property
+    def first_id(self) -> TypeId:
+        """The first id of this BTF's own types: 1, or the first one after the base's."""
+        return TypeId(self._first)
+
+    @property
+    def string_end(self) -> int:
+        """The first string offset after this BTF's own strings."""
+        return self._string_base + len(self._strings)
+
+    def string(self, offset: int) -> str:
+        """Return the string at ``offset``; bytes outside ASCII become ``\\xNN``."""  # noqa: D301 - one backslash
+        if offset < self._string_base and self.base:
+            return self.base.string(offset)
+        start = offset - self._string_base
+        end = self._strings.find(b"\0", start)
+        if end < 0 or start < 0:
+            raise BtfError(f"{self.name}: string offset {offset}: beyond {self.string_end}")
+        return self._strings[start:end].decode("ascii", "backslashreplace")
+
+    def kind(self, type_id: TypeId) -> Kind:
+        """Return the kind of a type without building it."""
+        if type_id == 0:
+            return Kind.UNKN
+        if type_id < self._first and self.base:
+            return self.base.kind(type_id)
+        return Kind(self._words[self._at(type_id) + 1] >> 24 & 0x7F)
+
+    def type(self, type_id: TypeId) -> Type:
+        """Return the type of that id; the same value each time."""
+        if type_id < self._first and self.base:
+            return self.base.type(type_id)
+        built = self._built.get(type_id)
+        if built is None:
+            built = self._built[type_id] = self._build(type_id) if type_id else types.Void()
+        return built
+
+    def ids(self) -> Iterator[TypeId]:
+        """Return the ids of this BTF's own types, in order."""
+        return (TypeId(number) for number in range(self._first, len(self)))
+
+    def named(self, name: str) -> tuple[TypeId, ...]:
+        """Return the ids of all own types called ``name``, of any kind, in order."""
+        found = self._named.get(name)
+        if found is None:
+            wanted = b"\0" + name.encode() + b"\0"
+            found = self._named[name] = tuple(self._with_names(list(self._string_offsets(wanted))))
+        return found
+
+    def find(self, name: str, kind: Kind) -> TypeId | None:
+        """Return the id of the first type, base first, of that name and kind."""
+        found = self.base.find(name, kind) if self.base else None
+        if found is None:
+            found = next((type_id for type_id in self.named(name) if self.kind(type_id) == kind), None)
+        return found
+
+    def flavours(self, essential: str) -> list[TypeId]:
+        """Return the ids of own types called ``essential`` or ``essential___something``, in order (CO-RE's candidates).
+
+        The part after the last ``___`` between other characters is a flavour: libbpf's ``bpf_core_essential_name_len``.
+        """
+        if not essential:
+            return []
+        name = b"\0" + essential.encode()
+        offsets = [*self._string_offsets(name + b"\0"), *self._string_offsets(name + b"___")]
+        return self._with_names([offset for offset in offsets if essential_name(self.string(offset)) == essential])
+
+    def _string_offsets(self, wanted: bytes) -> Iterator[int]:
+        if self.base:
+            yield from self.base._string_offsets(wanted)  # noqa: SLF001 - split BTF shares its base's strings
+            if wanted == b"\0" + self._strings[: len(wanted) - 1]:  # an own string at offset 0 follows no NUL of ours
+                yield self._string_base
+        at = self._strings.find(wanted)
+        while at >= 0:
+            yield self._string_base + at + 1
+            at = self._strings.find(wanted, at + 1)
+
+    def _with_names(self, offsets: list[int]) -> list[TypeId]:
+        """Return the own types whose name_off is one of ``offsets``, by one search over the bytes."""
+        if not offsets:
+            return []
+        names = b"|".join([re.escape(_INT.pack(offset)) for offset in offsets])
+        pattern = re.compile(b"(?s:(?:" + names + b")...[\x01-\x13\x81-\x93])")  # name_off, then a kind in info
+        found = []
+        match = pattern.search(self._types)
+        while match:
+            at = match.start()
+            if not at % 4:
+                self._grow(at // 4, len(self._words))
+                index = bisect_left(self._offsets, at // 4)
+                if index < len(self._offsets) and self._offsets[index] == at // 4:
+                    found.append(TypeId(self._first + index))
+            match = pattern.search(self._types, at + 1)
+        return found
+
+    def _grow(self, position: int, count: int) -> None:
+        """Extend the index until it has passed ``position`` (words) or holds ``count`` types."""
+        words, offsets, steps = self._words, self._offsets, self._steps
+        end, limit = self._end, len(words)
+        position = min(position, limit - 3)
+        while end <= position and len(offsets) < count:
+            info = words[end + 1]
+            step = steps.get(info)
+            if step is None:
+                step = steps[info] = self._step(info, len(offsets))
+            offsets.append(end)
+            end += step
+            if end > limit:
+                offsets.pop()
+                raise BtfError(f"{self.name}: type {self._first + len(offsets)}: exceeds the type section")
+        self._end = end
+        if position == limit - 3 and len(offsets) < count and end != limit:
+            raise BtfError(f"{self.name}: type {self._first + len(offsets)}: exceeds the type section")
+
+    def _step(self, info: int, index: int) -> int:
+        words = _WORDS.get(info >> 24 & 0x7F)
+        if words is None:
+            raise BtfError(f"{self.name}: type {self._first + index}: unknown kind {info >> 24 & 0x7F}")
+        fixed, each = words
+        return fixed + each * (info & 0xFFFFFF)
+
+    def _at(self, type_id: TypeId) -> int:
+        index = type_id - self._first
+        if index >= len(self._offsets):
+            self._grow(len(self._words), index + 1)
+        if not 0 <= index < len(self._offsets):
+            raise BtfError(f"{self.name}: type {type_id}: there are only {self._first + len(self._offsets)} types")
+        return self._offsets[index]
+
+    def _build(self, type_id: TypeId) -> Type:
+        at = self._at(type_id)
+        name_off, info, third = self._words[at : at + 3]
+        name = self.string(name_off)
+        vlen, flag = info & 0xFFFFFF, bool(info >> 31)
+        added = self._types[(at + 3) * 4 : (at + self._steps[info]) * 4]
+        ref = TypeId(third)
+        match Kind(info >> 24 & 0x7F):
+            case Kind.INT:
+                (encoding,) = _INT.unpack(added)
+                bits, offset = encoding & 0xFF, encoding >> 16 & 0xFF
+                signed, char, boolean = encoding >> 24 & 1, encoding >> 24 & 2, encoding >> 24 & 4
+                return types.Int(name, third, bits, offset, bool(signed), bool(char), bool(boolean))
+            case Kind.PTR:
+                return types.Ptr(ref)
+            case Kind.ARRAY:
+                element, index, nelems = _TRIPLE.unpack(added)
+                return types.Array(TypeId(element), TypeId(index), nelems)
+            case Kind.STRUCT:
+                return types.Struct(name, third, self._members(added, bitfields=flag))
+            case Kind.UNION:
+                return types.Union(name, third, self._members(added, bitfields=flag))
+            case Kind.ENUM:
+                values = _ENUMERATOR[flag].iter_unpack(added)
+                return types.Enum(name, third, flag, tuple([types.Enumerator(self.string(n), v) for n, v in values]))
+            case Kind.ENUM64:
+                wide = [(n, high << 32 | low) for n, low, high in _TRIPLE.iter_unpack(added)]
+                values64 = [types.Enumerator(self.string(n), v - (1 << 64) if flag and v >> 63 else v) for n, v in wide]
+                return types.Enum64(name, third, flag, tuple(values64))
+            case Kind.FWD:
+                return types.Fwd(name, flag)
+            case Kind.TYPEDEF:
+                return types.Typedef(name, ref)
+            case Kind.VOLATILE:
+                return types.Volatile(ref)
+            case Kind.CONST:
+                return types.Const(ref)
+            case Kind.RESTRICT:
+                return types.Restrict(ref)
+            case Kind.FUNC:
+                return types.Func(name, ref, vlen)
+            case Kind.FUNC_PROTO:
+                params = [types.Param(self.string(n), TypeId(t)) for n, t in _PAIR.iter_unpack(added)]
+                return types.FuncProto(ref, tuple(params))
+            case Kind.VAR:
+                return types.Var(name, ref, *_INT.unpack(added))
+            case Kind.DATASEC:
+                infos = [types.VarSecInfo(TypeId(t), offset, size) for t, offset, size in _TRIPLE.iter_unpack(added)]
+                return types.DataSec(name, third, tuple(infos))
+            case Kind.FLOAT:
+                return types.Float(name, third)
+            case Kind.DECL_TAG:
+                (component,) = _INT.unpack(added)
+                return types.DeclTag(name, ref, component - (1 << 32) if component >> 31 else component)
+            case Kind.TYPE_TAG:
+                return types.TypeTag(name, ref)
+            case Kind.UNKN:
+                raise BtfError(f"{self.name}: type {type_id}: unknown kind 0")
+
+    def _members(self, added: memoryview, *, bitfields: bool) -> tuple[types.Member, ...]:
+        string = self.string
+        if bitfields:  # offset: bitfield_size 24..31, bit offset 0..23
+            triples = [(n, t, o & 0xFFFFFF, o >> 24) for n, t, o in _TRIPLE.iter_unpack(added)]
+        else:
+            triples = [(n, t, o, 0) for n, t, o in _TRIPLE.iter_unpack(added)]
+        return tuple([types.Member(string(n), TypeId(t), Bits(o), size) for n, t, o, size in triples])
+
+
+def essential_name(name: str) -> str:
+    """Return ``name`` without its flavour: ``task_struct___old`` is ``task_struct``."""
+    at = name.rfind("___")
+    while at > 0:
+        after = name[at + 3 : at + 4]
+        if name[at - 1] != "_" and after and after != "_":
+            return name[:at]
+        at = name.rfind("___", 0, at + 2)
+    return name

@@ -1,0 +1,71 @@
+"""Sizes, and what stands behind modifiers and typedefs; every walk is bounded, for types may be malformed."""
+
+from typing import Final
+
+from beepy.btf import types
+from beepy.btf.btf import Btf
+from beepy.btf.types import Type, TypeId
+from beepy.errors import BtfError
+
+MAX_DEPTH: Final = 32  # libbpf's MAX_RESOLVE_DEPTH
+MAX_SIZE: Final = 1 << 31  # bytes; the kernel takes sizes as u32
+POINTER_SIZE: Final = 8
+
+
+def strip(btf: Btf, type_id: TypeId) -> TypeId:
+    """Return the id behind const, volatile, restrict and type tags."""
+    for _ in range(MAX_DEPTH):
+        match btf.type(type_id):
+            case types.Const(target) | types.Volatile(target) | types.Restrict(target) | types.TypeTag(_, target):
+                type_id = target
+            case _:
+                return type_id
+    raise BtfError(f"{btf.name}: type {type_id}: modifiers nested deeper than {MAX_DEPTH}")
+
+
+def resolve(btf: Btf, type_id: TypeId) -> tuple[TypeId, Type]:
+    """Return the id and type behind all modifiers and typedefs."""
+    for _ in range(MAX_DEPTH):
+        found = btf.type(type_id)
+        match found:
+            case types.Const(target) | types.Volatile(target) | types.Restrict(target):
+                type_id = target
+            case types.Typedef(_, target) | types.TypeTag(_, target):
+                type_id = target
+            case _:
+                return type_id, found
+    raise BtfError(f"{btf.name}: type {type_id}: modifiers nested deeper than {MAX_DEPTH}")
+
+
+def size_of(btf: Btf, type_id: TypeId) -> int:
+    """Return the bytes that a value of the type takes; raises BtfError for what has no size."""
+    count = 1
+    for _ in range(MAX_DEPTH):
+        _, found = resolve(btf, type_id)
+        match found:
+            case types.Array(element, _, nelems):
+                count *= nelems
+                type_id = element
+            case types.Var(_, target, _) | types.DeclTag(_, target, _):
+                type_id = target
+            case types.Ptr():
+                return _checked(btf, type_id, count * POINTER_SIZE)
+            case (
+                types.Int(size=size)
+                | types.Struct(size=size)
+                | types.Union(size=size)
+                | types.Enum(size=size)
+                | types.Enum64(size=size)
+                | types.Float(size=size)
+                | types.DataSec(size=size)
+            ):
+                return _checked(btf, type_id, count * size)
+            case _:
+                raise BtfError(f"{btf.name}: type {type_id}: {type(found).__name__.lower()} has no size")
+    raise BtfError(f"{btf.name}: type {type_id}: arrays nested deeper than {MAX_DEPTH}")
+
+
+def _checked(btf: Btf, type_id: TypeId, size: int) -> int:
+    if size >= MAX_SIZE:
+        raise BtfError(f"{btf.name}: type {type_id}: size {size} exceeds {MAX_SIZE}")
+    return size

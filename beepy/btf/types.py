@@ -1,0 +1,235 @@
+"""One value a BTF kind; a reference to a type is its ``TypeId`` in the ``Btf`` that it came from.
+
+Ids, sizes in bytes and offsets in bits are as in Documentation/bpf/btf.rst; id 0 is ``void``.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple, NewType, TypeAlias
+
+TypeId = NewType("TypeId", int)
+Bits = NewType("Bits", int)
+
+VOID = TypeId(0)
+
+
+class Kind(IntEnum):
+    """``BTF_KIND_*`` of include/uapi/linux/btf.h."""
+
+    UNKN = 0
+    INT = 1
+    PTR = 2
+    ARRAY = 3
+    STRUCT = 4
+    UNION = 5
+    ENUM = 6
+    FWD = 7
+    TYPEDEF = 8
+    VOLATILE = 9
+    CONST = 10
+    RESTRICT = 11
+    FUNC = 12
+    FUNC_PROTO = 13
+    VAR = 14
+    DATASEC = 15
+    FLOAT = 16
+    DECL_TAG = 17
+    TYPE_TAG = 18
+    ENUM64 = 19
+
+
+class Linkage(IntEnum):
+    """``BTF_FUNC_*`` and ``BTF_VAR_*``: they share their values."""
+
+    STATIC = 0
+    GLOBAL = 1
+    EXTERN = 2
+
+
+class Member(NamedTuple):
+    """A member of a struct or union; ``bitfield_size`` is 0 for a member that is no bitfield."""
+
+    name: str
+    type: TypeId
+    offset: Bits
+    bitfield_size: int
+
+
+class Enumerator(NamedTuple):
+    """A name of an enum's value."""
+
+    name: str
+    value: int
+
+
+class Param(NamedTuple):
+    """A parameter of a function; the last one with type 0 and no name is ``...``."""
+
+    name: str
+    type: TypeId
+
+
+class VarSecInfo(NamedTuple):
+    """Where a variable (or map, or extern) stands in its section; offset and size in bytes."""
+
+    type: TypeId
+    offset: int
+    size: int
+
+
+class Void(NamedTuple):
+    """Type 0."""
+
+    name: str = "void"
+
+
+class Int(NamedTuple):
+    """An integer; ``bits`` of ``size`` bytes are used, from ``bit_offset`` on (old compilers' bitfields)."""
+
+    name: str
+    size: int
+    bits: int
+    bit_offset: int
+    signed: bool
+    char: bool
+    bool: bool
+
+
+class Ptr(NamedTuple):
+    """A pointer."""
+
+    type: TypeId
+
+
+class Array(NamedTuple):
+    """``nelems`` elements of ``type``."""
+
+    type: TypeId
+    index_type: TypeId
+    nelems: int
+
+
+class Struct(NamedTuple):
+    """A struct; its name is "" if it is anonymous."""
+
+    name: str
+    size: int
+    members: tuple[Member, ...]
+
+
+class Union(NamedTuple):
+    """A union."""
+
+    name: str
+    size: int
+    members: tuple[Member, ...]
+
+
+class Enum(NamedTuple):
+    """An enum of up to 32 bits; values have their sign already."""
+
+    name: str
+    size: int
+    signed: bool
+    values: tuple[Enumerator, ...]
+
+
+class Enum64(NamedTuple):
+    """An enum of 64 bits (BTF from v6.0 on)."""
+
+    name: str
+    size: int
+    signed: bool
+    values: tuple[Enumerator, ...]
+
+
+class Fwd(NamedTuple):
+    """A struct or union declared, not defined."""
+
+    name: str
+    union: bool
+
+
+class Typedef(NamedTuple):
+    """Another name for ``type``."""
+
+    name: str
+    type: TypeId
+
+
+class Volatile(NamedTuple):
+    """``volatile``."""
+
+    type: TypeId
+
+
+class Const(NamedTuple):
+    """``const``."""
+
+    type: TypeId
+
+
+class Restrict(NamedTuple):
+    """``restrict``."""
+
+    type: TypeId
+
+
+class Func(NamedTuple):
+    """A function; ``type`` is its FuncProto."""
+
+    name: str
+    type: TypeId
+    linkage: int
+
+
+class FuncProto(NamedTuple):
+    """What a function takes and returns (``type``)."""
+
+    type: TypeId
+    params: tuple[Param, ...]
+
+
+class Var(NamedTuple):
+    """A global variable."""
+
+    name: str
+    type: TypeId
+    linkage: int
+
+
+class DataSec(NamedTuple):
+    """A section and what stands in it; clang writes size 0, a loader fills it in."""
+
+    name: str
+    size: int
+    vars: tuple[VarSecInfo, ...]
+
+
+class Float(NamedTuple):
+    """A floating-point number of 2, 4, 8, 12 or 16 bytes."""
+
+    name: str
+    size: int
+
+
+class DeclTag(NamedTuple):
+    """``btf_decl_tag(name)`` on ``type``, or on its member or parameter ``component`` (-1: on itself)."""
+
+    name: str
+    type: TypeId
+    component: int
+
+
+class TypeTag(NamedTuple):
+    """``btf_type_tag(name)`` on what a pointer points to."""
+
+    name: str
+    type: TypeId
+
+
+Composite: TypeAlias = Struct | Union
+AnyEnum: TypeAlias = Enum | Enum64
+Modifier: TypeAlias = Typedef | Volatile | Const | Restrict | TypeTag
+Type: TypeAlias = (
+    Void | Int | Ptr | Array | Composite | AnyEnum | Fwd | Modifier | Func | FuncProto | Var | DataSec | Float | DeclTag
+)

@@ -1,0 +1,1 @@
+"""CO-RE relocation, with the decisions of libbpf's relo_core. Pure."""

@@ -1,0 +1,113 @@
+"""What carries records from a map to a sink: raw bytes in batches, and the schema that explains them."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeAlias
+
+from beepy.btf.btf import Btf
+from beepy.btf.types import TypeId
+from beepy.obj.spec import Role
+
+
+class Schema(NamedTuple):
+    """What the records of one tracked map look like.
+
+    A stream of events (ring buffer) has ``record``; a table (hash, array) has ``key`` and ``value``, its ``record`` is
+    0. ``key_size`` and ``value_size`` are the kernel's, in bytes; ``cpus`` is the number of possible CPUs of a per-CPU
+    table (each value is that many slots of ``value_size`` rounded up to 8), else 0.
+    """
+
+    image: str
+    map: str
+    role: Role | None
+    btf: Btf
+    record: TypeId = TypeId(0)
+    key: TypeId = TypeId(0)
+    value: TypeId = TypeId(0)
+    key_size: int = 0
+    value_size: int = 0
+    cpus: int = 0
+
+
+class Part(NamedTuple):
+    r"""A run of equally long pieces: piece i starts at ``i * stride + skip`` of ``raw`` (bytes owned by the batch).
+
+    A ring's run is one part with its headers still in it, a table's snapshot two without any::
+
+        ring    | u32 len | u32 pgoff | record, padded to 8 |   stride = 8 + padded length, skip = 8
+        table   | key |  and  | value |                         stride = size,               skip = 0
+    """
+
+    raw: bytes
+    stride: int
+    skip: int
+
+
+class Batch(NamedTuple):
+    """Records of one map, as bytes.
+
+    ``parts`` is (records,) or (keys, values). ``records`` of them are in it, each ``length`` bytes (of a table: its
+    values). ``time_ns`` is the wall clock (ns since the epoch) when they were read. ``lost`` is how many records the
+    source lost since the batch before, None where it cannot tell. ``short`` counts records that were shorter than their
+    type and left out. ``snapshot`` numbers the reading of a table (0: events, no snapshot), ``final`` marks its last
+    batch.
+    """
+
+    schema: Schema
+    parts: tuple[Part, ...]
+    records: int
+    length: int
+    time_ns: int
+    lost: int | None = None
+    short: int = 0
+    snapshot: int = 0
+    final: bool = False
+
+
+class Tally:
+    """What became of the events of a run; the command's closing line is made of it."""
+
+    def __init__(self) -> None:
+        self.shown = 0
+        self.filtered = 0
+        self.short = 0
+        self.left_out = 0  # cut off by --count
+        self.lost: dict[str, int | None] = {}  # map -> events; None: cannot be seen
+
+    def add_lost(self, name: str, lost: int | None) -> None:
+        """Count what the source of ``name`` lost; once it cannot tell, it cannot tell for the whole run."""
+        before = self.lost.get(name, 0)
+        self.lost[name] = None if before is None or lost is None else before + lost
+
+
+class Reader(Protocol):
+    """What reads one map; the stream owns it and closes it.
+
+    ``fileno`` is polled for reading, or -1 for a table, which is read on demand.
+    """
+
+    schema: Schema
+
+    def fileno(self) -> int:
+        """Return the fd to poll; it stays the reader's."""
+
+    def read(self) -> "list[Batch]":
+        """Return all that is there now, in order; an empty list when there is nothing. Never blocks."""
+
+    def close(self) -> None:
+        """Release what the reader holds; reading afterwards is an error."""
+
+
+Demand: TypeAlias = Callable[["tuple[Schema, ...]"], None]
+
+
+class Sink(Protocol):
+    """Where batches go; one file a sink in ``outputs/``."""
+
+    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:
+        """Prepare for these maps; ``demand(schemas)`` asks for a snapshot of tables, from any thread."""
+
+    def write(self, batch: Batch) -> None:
+        """Take one batch; it owns its bytes and may be kept."""
+
+    def close(self) -> None:
+        """Flush and release."""

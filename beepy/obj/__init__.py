@@ -1,0 +1,1 @@
+"""ELF -> CollectionSpec. Pure."""

@@ -1,0 +1,183 @@
+"""What an object file holds, before any kernel is asked: the nouns that parse makes and load consumes.
+
+Relocations are data beside the code. Each ref names the instruction that it patches by its index in ``insns``; the
+linker and rewriting passes move them with the code, ``collection`` applies each once.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+from beepy.btf.btf import Btf
+from beepy.btf.types import TypeId
+from beepy.obj.insn import Insn
+
+
+class Role(StrEnum):
+    """What a convention makes of a map."""
+
+    PRINT = "print"
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HIST = "hist"
+
+
+class MapRef(NamedTuple):
+    """An LD_IMM64 that takes a map's fd."""
+
+    insn: int
+    map: str
+
+
+class DataRef(NamedTuple):
+    """An LD_IMM64 that takes an address in a data section's map: ``offset`` bytes into its only value."""
+
+    insn: int
+    map: str
+    offset: int
+
+
+class CallRef(NamedTuple):
+    """A CALL of, or an LD_IMM64 of the address of (a callback), another function of the object."""
+
+    insn: int
+    function: str
+
+
+class ExternRef(NamedTuple):
+    """An LD_IMM64 of, or a CALL to, something that the object does not define (``.kconfig``, ``.ksyms``)."""
+
+    insn: int
+    name: str
+
+
+class CoreRef(NamedTuple):
+    """A CO-RE relocation: ``enum bpf_core_relo_kind``, ``access`` like "0:1:2", a type of the object's BTF."""
+
+    insn: int
+    type: TypeId
+    access: str
+    kind: int
+
+
+Ref: TypeAlias = MapRef | DataRef | CallRef | ExternRef
+
+
+class FuncInfo(NamedTuple):
+    """``struct bpf_func_info``: the function that begins at this instruction."""
+
+    insn: int
+    type: TypeId
+
+
+class LineInfo(NamedTuple):
+    """``struct bpf_line_info`` with its strings resolved lazily: offsets into the object's BTF strings."""
+
+    insn: int
+    file_off: int
+    line_off: int
+    line_col: int
+
+
+class FunctionSpec(NamedTuple):
+    """One FUNC symbol with its code; offsets of refs and infos count from its first instruction."""
+
+    name: str
+    section: str
+    offset: int  # its first instruction's index in the section
+    insns: tuple[Insn, ...]
+    refs: tuple[Ref, ...]
+    core: tuple[CoreRef, ...]
+    func_infos: tuple[FuncInfo, ...]
+    line_infos: tuple[LineInfo, ...]
+    exported: bool  # STB_GLOBAL or STB_WEAK, and not hidden
+
+
+class ProgramSpec(NamedTuple):
+    """An entry program with every subprogram that it reaches appended (see ``obj.linker``).
+
+    ``section`` is the SEC() text verbatim, with its leading ``?`` (autoload off) where there is one.
+    """
+
+    name: str
+    section: str
+    insns: tuple[Insn, ...]
+    refs: tuple[Ref, ...]
+    core: tuple[CoreRef, ...]
+    func_infos: tuple[FuncInfo, ...]
+    line_infos: tuple[LineInfo, ...]
+    functions: tuple[tuple[str, int], ...]  # (name, index of its first instruction), the entry first
+
+
+class MapSpec(NamedTuple):
+    """A map as the object defines it; ``collection`` adds what the kernel asks for.
+
+    ``key`` and ``value`` are ids in the object's BTF (0: no type known). ``contents`` are the initial bytes of a data
+    section's only value, None for every other map. ``slots`` are initial values of a map of maps or of programs:
+    (index, name of map or function).
+    """
+
+    name: str
+    section: str
+    type: int
+    key_size: int = 0
+    value_size: int = 0
+    max_entries: int = 0
+    flags: int = 0
+    key: TypeId = TypeId(0)
+    value: TypeId = TypeId(0)
+    pinning: int = 0
+    numa_node: int = 0
+    map_extra: int = 0
+    inner: "MapSpec | None" = None
+    contents: bytes | None = None
+    slots: tuple[tuple[int, str], ...] = ()
+
+
+class VariableSpec(NamedTuple):
+    """A global variable: its type, and where its bytes stand in the map ``map``."""
+
+    name: str
+    map: str
+    type: TypeId
+    offset: int
+    size: int
+    const: bool  # in .rodata: fixed at load
+
+
+class ExternSpec(NamedTuple):
+    """What the object expects from elsewhere: ``section`` is .kconfig or .ksyms, ``type`` that of the VAR or FUNC."""
+
+    name: str
+    section: str
+    type: TypeId
+    weak: bool
+    function: bool
+
+
+class Tracked(NamedTuple):
+    """A map that the image's convention gives a meaning; ``record`` is the type of a buffer's records (0: a table)."""
+
+    map: str
+    role: Role | None
+    record: TypeId
+
+
+class CollectionSpec(NamedTuple):
+    """All that one object file holds.
+
+    ``hints`` are what the image's format carries beside the program. ``tracked`` is empty until ``events.roles.assign``
+    fills it. ``btf`` is None for an object without type information.
+    """
+
+    name: str
+    format: str
+    hints: Mapping[str, bytes]
+    license: str
+    kernel_version: int
+    programs: tuple[ProgramSpec, ...]
+    maps: tuple[MapSpec, ...]
+    variables: tuple[VariableSpec, ...]
+    externs: tuple[ExternSpec, ...]
+    btf: Btf | None
+    tracked: tuple[Tracked, ...] = ()

@@ -1,0 +1,1 @@
+"""Reference -> Image: registries, stores and image formats. Knows no BPF."""
