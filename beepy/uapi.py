@@ -225,3 +225,21 @@ class ProgFlag(IntFlag):
     SLEEPABLE = 1 << 4
     XDP_HAS_FRAGS = 1 << 5
     XDP_DEV_BOUND_ONLY = 1 << 6
+
+
+class CoreReloKind(IntEnum):
+    """``enum bpf_core_relo_kind``: what a CO-RE relocation asks for."""
+
+    FIELD_BYTE_OFFSET = 0
+    FIELD_BYTE_SIZE = 1
+    FIELD_EXISTS = 2
+    FIELD_SIGNED = 3
+    FIELD_LSHIFT_U64 = 4
+    FIELD_RSHIFT_U64 = 5
+    TYPE_ID_LOCAL = 6
+    TYPE_ID_TARGET = 7
+    TYPE_EXISTS = 8
+    TYPE_SIZE = 9
+    ENUMVAL_EXISTS = 10
+    ENUMVAL_VALUE = 11
+    TYPE_MATCHES = 12

@@ -1,1 +1,1 @@
-"""CO-RE relocation, with the decisions of libbpf's relo_core. Pure."""
+"""CO-RE: what libbpf's relo_core decides about an object's relocations against a kernel's types. Pure."""

@@ -1,0 +1,168 @@
+"""What a CO-RE relocation speaks of: a type, a field of it reached step by step, or an enumerator.
+
+An access string such as ``0:2:1:3`` counts as clang does: the first number indexes the pointer that the access began
+from, each other one a member of a struct or union, or an element of an array. Its *accessors* are the steps that have a
+meaning in the target too: named members and array elements; anonymous structs and unions in between leave none.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from beepy.btf import types
+from beepy.btf.btf import Btf
+from beepy.btf.layout import resolve, size_of
+from beepy.btf.types import TypeId
+from beepy.errors import RelocationError
+from beepy.obj.spec import CoreRef
+from beepy.text import safe
+from beepy.uapi import CoreReloKind
+
+MAX_STEPS: Final = 64  # libbpf's BPF_CORE_SPEC_MAX_LEN
+MAX_OFFSET: Final = 1 << 32  # bits; libbpf counts them in a u32
+_MAX_TEXT: Final = 200  # characters
+
+_ACCESS = re.compile(r"[0-9]{1,10}(?::[0-9]{1,10})*")
+_MAX_INDEX: Final = (1 << 31) - 1
+
+_FIELD_KINDS: Final = frozenset(range(CoreReloKind.FIELD_BYTE_OFFSET, CoreReloKind.FIELD_RSHIFT_U64 + 1))
+_ENUM_KINDS: Final = frozenset((CoreReloKind.ENUMVAL_EXISTS, CoreReloKind.ENUMVAL_VALUE))
+
+KIND_NAMES: Final = (  # libbpf's, by number
+    "byte_off",
+    "byte_sz",
+    "field_exists",
+    "signed",
+    "lshift_u64",
+    "rshift_u64",
+    "local_type_id",
+    "target_type_id",
+    "type_exists",
+    "type_size",
+    "enumval_exists",
+    "enumval_value",
+    "type_matches",
+)
+
+
+class Accessor(NamedTuple):
+    """One step: member ``at`` of the composite ``type``, called ``name``; or element ``at``, of type ``type``.
+
+    For an element ``name`` is "", and for an enumerator ``type`` is the enum.
+    """
+
+    type: TypeId
+    at: int
+    name: str
+
+
+class Spec(NamedTuple):
+    """An access within one Btf: from the type ``root``, ``steps`` raw steps, to ``offset`` bits."""
+
+    root: TypeId
+    accessors: tuple[Accessor, ...] = ()
+    offset: int = 0
+    steps: int = 0
+
+
+def of_field(kind: int) -> bool:
+    """Tell whether relocations of ``kind`` speak of a field."""
+    return kind in _FIELD_KINDS
+
+
+def of_enumerator(kind: int) -> bool:
+    """Tell whether relocations of ``kind`` speak of an enumerator."""
+    return kind in _ENUM_KINDS
+
+
+def parse(btf: Btf, ref: CoreRef) -> Spec:
+    """Return what ``ref`` means in the object's own types.
+
+    Raises RelocationError when the access string does not fit its type, BtfError when the types are malformed.
+    """
+    if not 0 <= ref.kind < len(KIND_NAMES):
+        raise RelocationError(f"kind {ref.kind} is unknown")
+    if of_enumerator(ref.kind):
+        return _enumerator(btf, ref)
+    if not of_field(ref.kind):
+        if ref.access != "0":
+            raise _wrong(ref, "expected 0 for a type")
+        return Spec(ref.type)
+    return _field(btf, ref)
+
+
+def is_flexible(btf: Btf, last: Accessor, array: types.Array) -> bool:
+    """Tell whether ``array``, reached by the accessor ``last``, has no upper bound: a struct's last member ``x[]``."""
+    if not last.name or array.nelems:
+        return False
+    owner = btf.type(last.type)
+    return isinstance(owner, types.Struct | types.Union) and last.at == len(owner.members) - 1
+
+
+def checked(offset: int) -> int:
+    """Return ``offset`` (bits) if libbpf can count it."""
+    if offset >= MAX_OFFSET:
+        raise RelocationError(f"offset of {offset // 8} bytes is too large")
+    return offset
+
+
+def show(btf: Btf, spec: Spec) -> str:
+    """Return the access as C writes it: ``struct task_struct.comm[3]``, ``enum color::RED``."""
+    root = btf.type(spec.root)
+    keyword = type(root).__name__.lower().removesuffix("64")
+    text = f"{keyword} {getattr(root, 'name', '') or '<anon>'}"
+    for position, (_, index, name) in enumerate(spec.accessors):
+        if name:
+            text += f"{'.' if position else '::'}{name}"
+        elif position or index:
+            text += f"[{index}]"
+    return safe(text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "...")
+
+
+def _wrong(ref: CoreRef, why: str) -> RelocationError:
+    return RelocationError(f"access {safe(ref.access[:_MAX_TEXT])!r} of type {ref.type}: {why}")
+
+
+def _indexes(ref: CoreRef) -> list[int]:
+    # at most 10 digits and a colon a step: nothing longer is looked at
+    if len(ref.access) > MAX_STEPS * 11 or not _ACCESS.fullmatch(ref.access):
+        raise _wrong(ref, "is no list of indexes")
+    indexes = [int(number) for number in ref.access.split(":")]
+    if len(indexes) > MAX_STEPS or max(indexes) > _MAX_INDEX:
+        raise _wrong(ref, f"exceeds {MAX_STEPS} steps or 31 bits")
+    return indexes
+
+
+def _enumerator(btf: Btf, ref: CoreRef) -> Spec:
+    indexes = _indexes(ref)
+    type_id, found = resolve(btf, ref.type)
+    if not isinstance(found, types.Enum | types.Enum64):
+        raise _wrong(ref, "is no enum")
+    if len(indexes) > 1 or indexes[0] >= len(found.values):
+        raise _wrong(ref, f"expected one of {len(found.values)} enumerators")
+    return Spec(ref.type, (Accessor(type_id, indexes[0], found.values[indexes[0]].name),), 0, 1)
+
+
+def _field(btf: Btf, ref: CoreRef) -> Spec:
+    indexes = _indexes(ref)
+    type_id, found = resolve(btf, ref.type)
+    accessors = [Accessor(type_id, indexes[0], "")]
+    offset = indexes[0] * size_of(btf, type_id) * 8
+    for index in indexes[1:]:
+        match found:
+            case types.Struct(members=members) | types.Union(members=members):
+                if index >= len(members):
+                    raise _wrong(ref, f"type {type_id} has only {len(members)} members")
+                member = members[index]
+                offset += member.offset
+                if member.name:
+                    accessors.append(Accessor(type_id, index, member.name))
+                type_id, found = resolve(btf, member.type)
+            case types.Array(element, _, nelems):
+                if index >= nelems and not is_flexible(btf, accessors[-1], found):
+                    raise _wrong(ref, f"type {type_id} has only {nelems} elements")
+                type_id, found = resolve(btf, element)
+                accessors.append(Accessor(type_id, index, ""))
+                offset += index * size_of(btf, type_id) * 8
+            case _:
+                raise _wrong(ref, f"type {type_id} has no members")
+    return Spec(ref.type, tuple(accessors), checked(offset), len(indexes))

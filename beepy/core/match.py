@@ -1,0 +1,277 @@
+"""Whether a local type, field or enumerator has a counterpart in another Btf, by the rules of libbpf's relo_core.
+
+All walks are bounded: a malformed DAG of types would otherwise cost exponential time. Verdicts about pairs of types
+are remembered, and one Matcher spends at most ``MAX_WORK`` comparisons in its life.
+"""
+
+from typing import Final, NamedTuple
+
+from beepy.btf import types
+from beepy.btf.btf import Btf, essential_name
+from beepy.btf.layout import resolve, size_of
+from beepy.btf.types import Kind, Member, TypeId
+from beepy.core.access import MAX_STEPS, Accessor, Spec, checked, is_flexible, of_enumerator, of_field
+from beepy.errors import RelocationError
+from beepy.uapi import CoreReloKind
+
+MAX_LEVEL: Final = 32  # of types within types; libbpf's limit for both relations
+MAX_WORK: Final = 500_000  # comparisons
+_ENUMS: Final = (Kind.ENUM, Kind.ENUM64)
+
+
+class _Found(NamedTuple):
+    """A named member of a composite, perhaps within anonymous ones; ``offset`` is in bits from the outermost."""
+
+    owner: TypeId
+    at: int
+    member: Member
+    offset: int
+    steps: int
+
+
+class Matcher:
+    """Compares types of ``local`` with types of ``target``."""
+
+    def __init__(self, local: Btf, target: Btf) -> None:
+        self.local = local
+        self.target = target
+        self._members: dict[TypeId, dict[str, _Found]] = {}
+        self._fitting: dict[tuple[TypeId, TypeId], bool] = {}
+        self._matching: dict[tuple[TypeId, TypeId, bool], bool] = {}
+        self._work = 0
+
+    def match(self, kind: int, spec: Spec, candidate: TypeId) -> Spec | None:
+        """Return what ``spec`` is within the target type ``candidate``; None if it has no counterpart there."""
+        if of_field(kind):
+            return self._field(spec, candidate)
+        if of_enumerator(kind):
+            return self._enumerator(spec, candidate)
+        if kind == CoreReloKind.TYPE_MATCHES:
+            fits = self._match(spec.root, candidate, MAX_LEVEL, behind=False)
+        else:
+            fits = self._fit(spec.root, candidate, MAX_LEVEL)
+        return Spec(candidate) if fits else None
+
+    def _spend(self, amount: int = 1) -> None:
+        self._work += amount
+        if self._work > MAX_WORK:
+            raise RelocationError(f"{self.target.name}: more than {MAX_WORK} comparisons of types")
+
+    # fields
+
+    def _field(self, spec: Spec, candidate: TypeId) -> Spec | None:
+        local, target = self.local, self.target
+        accessors: list[Accessor] = []
+        offset = steps = 0
+        type_id = candidate
+        for position, (local_type, index, name) in enumerate(spec.accessors):
+            type_id, found = resolve(target, type_id)
+            if name:
+                if not isinstance(found, types.Struct | types.Union):
+                    return None
+                hit = self._members_of(type_id).get(name)
+                if hit is None:
+                    return None
+                owner = local.type(local_type)
+                assert isinstance(owner, types.Struct | types.Union)
+                if not self._fields_fit(owner.members[index].type, hit.member.type):
+                    return None
+                accessors.append(Accessor(hit.owner, hit.at, name))
+                offset += hit.offset
+                steps += hit.steps
+                type_id = hit.member.type
+            else:
+                if position:
+                    if not isinstance(found, types.Array):
+                        return None
+                    if index >= found.nelems and not is_flexible(target, accessors[-1], found):
+                        return None
+                    type_id, found = resolve(target, found.type)
+                accessors.append(Accessor(type_id, index, ""))
+                steps += 1
+                offset += index * size_of(target, type_id) * 8
+            if steps > MAX_STEPS:
+                raise RelocationError(f"{target.name}: type {candidate}: nested deeper than {MAX_STEPS}")
+        return Spec(candidate, tuple(accessors), checked(offset), steps)
+
+    def _members_of(self, composite: TypeId) -> dict[str, _Found]:
+        """Return the members by name, those of anonymous structs and unions included; of equal names the first."""
+        members = self._members.get(composite)
+        if members is None:
+            members = self._members[composite] = {}
+            self._collect(members, composite, set(), 0, 1)
+        return members
+
+    def _collect(self, into: dict[str, _Found], composite: TypeId, seen: set[TypeId], offset: int, steps: int) -> None:
+        found = self.target.type(composite)
+        if not isinstance(found, types.Struct | types.Union):
+            return
+        if steps > MAX_STEPS:
+            raise RelocationError(f"{self.target.name}: type {composite}: nested deeper than {MAX_STEPS}")
+        seen.add(composite)  # a second visit would find the same names again
+        for index, member in enumerate(found.members):
+            if member.name:
+                if member.name not in into:
+                    into[member.name] = _Found(composite, index, member, offset + member.offset, steps)
+            else:
+                inner, _ = resolve(self.target, member.type)
+                if inner not in seen:
+                    self._collect(into, inner, seen, offset + member.offset, steps + 1)
+
+    def _fields_fit(self, local_id: TypeId, target_id: TypeId) -> bool:
+        """Tell whether a field of the one type can be read as the other: libbpf's bpf_core_fields_are_compat."""
+        for _ in range(MAX_LEVEL):
+            local_id, mine = resolve(self.local, local_id)
+            target_id, theirs = resolve(self.target, target_id)
+            match mine, theirs:
+                case ((types.Struct() | types.Union()), (types.Struct() | types.Union())):
+                    return True
+                case (types.Ptr(), types.Ptr()) | (types.Float(), types.Float()):
+                    return True
+                case types.Fwd(name), types.Fwd(other):
+                    return _names_fit(name, other)
+                case ((types.Enum(name) | types.Enum64(name)), (types.Enum(other) | types.Enum64(other))):
+                    return _names_fit(name, other)
+                case types.Int(), types.Int():
+                    return mine.bit_offset == 0 == theirs.bit_offset
+                case types.Array(local_id), types.Array(target_id):
+                    continue
+                case _:
+                    return False
+        raise self._too_deep(local_id)
+
+    # enumerators
+
+    def _enumerator(self, spec: Spec, candidate: TypeId) -> Spec | None:
+        type_id, found = resolve(self.target, candidate)
+        if not isinstance(found, types.Enum | types.Enum64):
+            return None
+        wanted = essential_name(spec.accessors[0].name)
+        self._spend(len(found.values))
+        for index, (name, _) in enumerate(found.values):
+            if name.startswith(wanted) and essential_name(name) == wanted:
+                return Spec(candidate, (Accessor(type_id, index, name),), 0, 1)
+        return None
+
+    # types that are compatible: by kind, whatever their names are
+
+    def _fit(self, local_id: TypeId, target_id: TypeId, level: int) -> bool:
+        """Tell what libbpf's bpf_core_types_are_compat does, for two types of the same unresolved kind."""
+        if level <= 0:
+            raise self._too_deep(local_id)
+        key = local_id, target_id
+        fits = self._fitting.get(key)
+        if fits is None:
+            fits = self._fitting[key] = self._fit_walk(local_id, target_id, level)
+        return fits
+
+    def _fit_walk(self, local_id: TypeId, target_id: TypeId, level: int) -> bool:
+        for _ in range(MAX_LEVEL):
+            self._spend()
+            local_id, mine = resolve(self.local, local_id)
+            target_id, theirs = resolve(self.target, target_id)
+            match mine, theirs:
+                case types.Int(), types.Int():
+                    return mine.bit_offset == 0 == theirs.bit_offset
+                case (types.Ptr(local_id), types.Ptr(target_id)) | (types.Array(local_id), types.Array(target_id)):
+                    continue
+                case types.FuncProto(), types.FuncProto():
+                    pairs = zip(mine.params, theirs.params, strict=False)
+                    if len(mine.params) != len(theirs.params) or not all(
+                        self._fit(one.type, other.type, level - 1) for one, other in pairs
+                    ):
+                        return False
+                    local_id, target_id = mine.type, theirs.type
+                case ((types.Enum() | types.Enum64()), (types.Enum() | types.Enum64())):
+                    return True
+                case ((types.Void() | types.Struct() | types.Union() | types.Fwd()), _):
+                    return type(mine) is type(theirs)
+                case _:
+                    return False
+        raise self._too_deep(local_id)
+
+    # types that match: names of types, members and enumerators count too
+
+    def _match(self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool) -> bool:
+        """Tell what libbpf's bpf_core_types_match does; ``behind`` a pointer names suffice for structs and unions."""
+        if level <= 0:
+            raise self._too_deep(local_id)
+        key = local_id, target_id, behind
+        fits = self._matching.get(key)
+        if fits is None:
+            fits = self._matching[key] = self._match_walk(local_id, target_id, level, behind=behind)
+        return fits
+
+    def _match_walk(self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool) -> bool:
+        for _ in range(MAX_LEVEL):
+            self._spend()
+            local_id, mine = resolve(self.local, local_id)
+            target_id, theirs = resolve(self.target, target_id)
+            if essential_name(getattr(mine, "name", "")) != essential_name(getattr(theirs, "name", "")):
+                return False
+            match mine, theirs:
+                case types.Ptr(local_id), types.Ptr(target_id):
+                    behind = True
+                case types.Array(), types.Array():
+                    if mine.nelems != theirs.nelems:
+                        return False
+                    local_id, target_id = mine.type, theirs.type
+                case types.FuncProto(), types.FuncProto():
+                    pairs = zip(mine.params, theirs.params, strict=False)
+                    if len(mine.params) != len(theirs.params) or not all(
+                        self._match(one.type, other.type, level - 1, behind=behind) for one, other in pairs
+                    ):
+                        return False
+                    local_id, target_id = mine.type, theirs.type
+                case types.Int(), types.Int():
+                    return (mine.size, mine.signed) == (theirs.size, theirs.signed)
+                case ((types.Enum() | types.Enum64()), (types.Enum() | types.Enum64())):
+                    return self._enumerators_match(mine, theirs)
+                case types.Fwd(), types.Fwd():
+                    return mine.union == theirs.union
+                case (types.Struct(members=members), types.Struct(members=others)) | (
+                    types.Union(members=members),
+                    types.Union(members=others),
+                ):
+                    return behind or self._members_match(members, others, level)
+                case (types.Struct(), types.Fwd(union=union)) | (types.Fwd(union=union), types.Struct()):
+                    return behind and not union
+                case (types.Union(), types.Fwd(union=union)) | (types.Fwd(union=union), types.Union()):
+                    return behind and union
+                case types.Void(), types.Void():
+                    return True
+                case _:
+                    return False
+        raise self._too_deep(local_id)
+
+    def _enumerators_match(self, mine: types.AnyEnum, theirs: types.AnyEnum) -> bool:
+        if mine.size != theirs.size or len(mine.values) > len(theirs.values):
+            return False
+        self._spend(len(theirs.values))
+        names = {essential_name(name) for name, _ in theirs.values}
+        return all(essential_name(name) in names for name, _ in mine.values)
+
+    def _members_match(self, mine: tuple[Member, ...], theirs: tuple[Member, ...], level: int) -> bool:
+        if len(mine) > len(theirs):
+            return False
+        self._spend(len(theirs))
+        by_name: dict[str, list[TypeId]] = {}
+        for member in theirs:
+            by_name.setdefault(essential_name(member.name), []).append(member.type)
+        for member in mine:
+            others = by_name.get(essential_name(member.name), [])
+            if not any(self._match(member.type, other, level - 1, behind=False) for other in others):
+                return False
+        return True
+
+    def _too_deep(self, local_id: TypeId) -> RelocationError:
+        return RelocationError(f"{self.local.name}: type {local_id}: nested deeper than {MAX_LEVEL}")
+
+
+def kinds_fit(one: Kind, other: Kind) -> bool:
+    """Tell what libbpf's btf_kind_core_compat does: the same kind, or two kinds of enum."""
+    return one == other or (one in _ENUMS and other in _ENUMS)
+
+
+def _names_fit(one: str, other: str) -> bool:
+    return not one or not other or essential_name(one) == essential_name(other)
