@@ -232,14 +232,14 @@ def _field_value(kind: int, btf: Btf, spec: Spec) -> _Value:
     assert isinstance(owner, types.Struct | types.Union)
     member = owner.members[last.at]
     type_id, found = resolve(btf, member.type)
-    if kind == CoreReloKind.FIELD_SIGNED:
-        return _Value(int(isinstance(found, types.Int | types.Enum | types.Enum64) and found.signed))
     bits = member.bitfield_size
     if bits:
         size, start = _bitfield(btf, type_id, spec.offset, bits)
     else:
         size, start = size_of(btf, type_id), spec.offset // 8
         bits = size * 8
+    if kind == CoreReloKind.FIELD_SIGNED:
+        return _Value(int(isinstance(found, types.Int | types.Enum | types.Enum64) and found.signed))
     if kind == CoreReloKind.FIELD_RSHIFT_U64:
         return _Value(64 - bits & _U32)
     validate = not member.bitfield_size  # compilers choose where a bitfield is loaded from
