@@ -1,0 +1,132 @@
+"""Descriptors: what names a blob by media type, digest and size; and the JSON that holds them, read with suspicion."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from beepy.errors import DigestMismatch, UnsupportedImage
+from beepy.text import safe
+
+MAX_MANIFEST = 4 << 20
+"""Bytes of a manifest, index or config that are read at most; registries refuse larger ones too."""
+
+MAX_IMAGE = 64 << 20
+"""Bytes of all blobs of one image together: it is held in memory, and a large eBPF object has 2 MB."""
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class Descriptor(NamedTuple):
+    """One entry of a manifest or index; ``platform`` is ``os/architecture[/variant]`` or ""."""
+
+    media_type: str
+    digest: str
+    size: int
+    annotations: Mapping[str, str] = _NONE
+    platform: str = ""
+
+
+def is_digest(text: object) -> bool:
+    """Tell whether ``text`` is ``sha256:`` and 64 lower-case hex digits, so that it may become a file's name."""
+    return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of ``data``."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def check(data: bytes, descriptor: Descriptor, where: str) -> bytes:
+    """Return ``data`` if it has the descriptor's size and digest, else raise DigestMismatch."""
+    if len(data) != descriptor.size:
+        raise DigestMismatch(f"{where}: {descriptor.digest}: {len(data)} bytes, expected {descriptor.size}")
+    if (actual := digest_of(data)) != descriptor.digest:
+        raise DigestMismatch(f"{where}: content is {actual}, expected {descriptor.digest}")
+    return data
+
+
+def quote(value: object, limit: int = 80) -> str:
+    """Return a foreign value as harmless text of at most ``limit`` characters."""
+    text = safe(str(value)[: limit + 1])
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def parse_object(data: bytes, where: str) -> dict[str, object]:
+    """Read a JSON object from foreign bytes; raise UnsupportedImage if it is none."""
+    try:
+        value = json.loads(data)
+    except ValueError as error:  # also bad UTF-8 and integers of thousands of digits
+        raise UnsupportedImage(f"{where}: not JSON: {quote(error)}") from error
+    except RecursionError as error:
+        raise UnsupportedImage(f"{where}: not JSON: nested too deeply") from error
+    if not isinstance(value, dict):
+        raise UnsupportedImage(f"{where}: a JSON object is expected")
+    return value
+
+
+def parse_text(value: object, where: str) -> str:
+    """Return a string, or "" for what is absent or null; raise UnsupportedImage for another type."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UnsupportedImage(f"{where}: a string is expected, not {quote(value)}")
+    return value
+
+
+def parse_annotations(value: object, where: str) -> Mapping[str, str]:
+    """Return a mapping of strings to strings (absent and null are empty); raise UnsupportedImage for another type."""
+    if value is None:
+        return _NONE
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise UnsupportedImage(f"{where}: annotations: an object of strings is expected")
+    return value
+
+
+def parse_descriptor(value: object, where: str) -> Descriptor:
+    """Read one descriptor from parsed JSON; raise UnsupportedImage for a bad digest, size or type."""
+    if not isinstance(value, dict):
+        raise UnsupportedImage(f"{where}: a descriptor is expected, not {quote(value)}")
+    digest, size = value.get("digest"), value.get("size")
+    if not isinstance(digest, str) or not is_digest(digest):
+        raise UnsupportedImage(f"{where}: digest '{quote(digest)}': not sha256: and 64 hex digits")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_IMAGE:
+        raise UnsupportedImage(f"{where}: size {quote(size)}: not from 0 to {MAX_IMAGE}")
+    return Descriptor(
+        parse_text(value.get("mediaType"), f"{where}: mediaType"),
+        digest,
+        size,
+        parse_annotations(value.get("annotations"), where),
+        parse_platform(value.get("platform"), f"{where}: platform"),
+    )
+
+
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "armv8l": "arm",
+    "i386": "386",
+    "i686": "386",
+    "loongarch64": "loong64",
+}
+
+
+def architecture(machine: str) -> str:
+    """Translate a kernel's machine name (``uname -m``) to the one that images use; others stay as they are."""
+    return _ARCHITECTURES.get(machine, machine)
+
+
+def parse_platform(value: object, where: str) -> str:
+    """Return ``os/architecture[/variant]`` of a descriptor's platform in Go's spelling, "" where there is none."""
+    if value is None:
+        return ""
+    if not isinstance(value, dict):
+        raise UnsupportedImage(f"{where}: an object is expected")
+    system = parse_text(value.get("os"), where).lower()
+    machine = architecture(parse_text(value.get("architecture"), where))
+    variant = parse_text(value.get("variant"), where)
+    return "/".join(part for part in (system, machine, variant) if part)

@@ -1,0 +1,102 @@
+"""Image references by distribution's grammar, with docker.io's short forms."""
+
+import re
+from typing import NamedTuple
+
+from beepy.errors import InvalidReference
+from beepy.oci.descriptor import is_digest
+from beepy.text import safe
+
+DOCKER = "docker.io"
+
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+
+_REGISTRY = re.compile(_HOST)
+_REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_ALGORITHM = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
+_IDENTIFIER = re.compile(r"[0-9a-f]{64}")
+
+_MAX_NAME = 255
+_MAX_TEXT = 1024
+
+
+class Reference(NamedTuple):
+    """A normalised reference: ``registry`` is a host with an optional port, docker.io where the text names none."""
+
+    registry: str
+    repository: str
+    tag: str | None
+    digest: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> "Reference":
+        """Read ``[registry/]repository[:tag][@digest]``; raise InvalidReference where the grammar is not met.
+
+        ``tag`` is "latest" where the text has neither tag nor digest. Digests are sha256 only.
+        """
+        return parse(text)
+
+    @property
+    def name(self) -> str:
+        """Registry and repository, without tag and digest."""
+        return f"{self.registry}/{self.repository}"
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.name}{tag}{digest}"
+
+
+def parse(text: str) -> Reference:
+    """Read a reference; see ``Reference.parse``."""
+    where = f"reference '{safe(text[:100])}'"
+    if len(text) > _MAX_TEXT:
+        raise InvalidReference(f"{where}: longer than {_MAX_TEXT} characters")
+    if _IDENTIFIER.fullmatch(text):
+        raise InvalidReference(f"{where}: 64 hex digits are an image's id, not a name")
+    rest, _, digest = text.partition("@")
+    if "@" in text and not is_digest(digest):
+        known = "only sha256 is supported" if _ALGORITHM.fullmatch(digest) else "not sha256: and 64 hex digits"
+        raise InvalidReference(f"{where}: digest: {known}")
+    colon = rest.rfind(":")
+    tag = None
+    if colon > rest.rfind("/"):
+        rest, tag = rest[:colon], rest[colon + 1 :]
+        if not _TAG.fullmatch(tag):
+            raise InvalidReference(f"{where}: tag: not 1 to 128 letters, digits, '_', '.' or '-'")
+    registry, repository = _split(rest)
+    if not _REGISTRY.fullmatch(registry):
+        raise InvalidReference(f"{where}: registry: not a host name with an optional port")
+    if not _REPOSITORY.fullmatch(repository):
+        why = "upper case is not allowed" if _REPOSITORY.fullmatch(repository.lower()) else "not a repository's name"
+        raise InvalidReference(f"{where}: repository: {why}")
+    if len(registry) + 1 + len(repository) > _MAX_NAME:
+        raise InvalidReference(f"{where}: name longer than {_MAX_NAME} characters")
+    if tag is None and not digest:
+        tag = "latest"
+    return Reference(registry, repository, tag, digest or None)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Split off the registry: a first part is a host if it has a dot, a colon or upper case, or is localhost."""
+    first, slash, rest = name.partition("/")
+    if not slash or not (set(first) & set(".:[") or first == "localhost" or first.lower() != first):
+        registry, repository = DOCKER, name
+    elif first == "index.docker.io":
+        registry, repository = DOCKER, rest
+    else:
+        registry, repository = first, rest
+    if registry == DOCKER and "/" not in repository:
+        repository = f"library/{repository}"
+    return registry, repository
+
+
+def same(left: str, right: str) -> bool:
+    """Tell whether two texts normalise to one reference; texts that are no references equal nothing."""
+    try:
+        return parse(left) == parse(right)
+    except InvalidReference:
+        return False

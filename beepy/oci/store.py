@@ -1,0 +1,353 @@
+"""An OCI image layout on disk: shared with skopeo, oras-go and bee, written atomically, verified at every read.
+
+::
+
+    oci-layout     {"imageLayoutVersion":"1.0.0"}
+    index.json     the names; replaced whole, under a lock (flock) on the layout's folder
+    blobs/sha256/  files named by their digest, mode 0444
+    ingest/        files that are being written; each is locked by its writer, an unlocked one is left over
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from beepy.errors import DigestMismatch, ImageError, ImageNotFound, StoreError, UnsupportedImage
+from beepy.oci import formats
+from beepy.oci.descriptor import (
+    MAX_MANIFEST,
+    Descriptor,
+    check,
+    digest_of,
+    parse_descriptor,
+    parse_object,
+    quote,
+)
+from beepy.oci.image import Image
+from beepy.oci.reference import same
+from beepy.text import safe
+
+_log = logging.getLogger(__name__)
+
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_MAX_INDEX = 4 * MAX_MANIFEST
+_TEMPORARY = "beepy-"
+
+
+class Entry(NamedTuple):
+    """One named image of a store; ``size`` counts manifest, config and layers. None is what cannot be known."""
+
+    name: str
+    digest: str
+    size: int | None
+    created: str | None
+    platform: str | None
+
+
+class Store:
+    """The layout in folder ``path``, which need not exist: reading changes nothing on disk, writing makes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    def list(self) -> tuple[Entry, ...]:
+        """Return the named images, in the index's order; raise StoreError for what is no layout."""
+        return tuple(self._entry(name, descriptor) for name, descriptor in self._named())
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names alone, reading no blob."""
+        return tuple(name for name, _ in self._named())
+
+    def find(self, name: str) -> tuple[str, Descriptor] | None:
+        """Return the stored name and descriptor for ``name``: verbatim first, then by normalised reference.
+
+        A name with a digest finds only what has this digest, whatever the index says.
+        """
+        pinned = name.partition("@")[2]
+        named = [item for item in self._named()[::-1] if not pinned or item[1].digest == pinned]
+        for stored, descriptor in named:
+            if stored == name:
+                return stored, descriptor
+        for stored, descriptor in named:
+            if same(stored, name):
+                return stored, descriptor
+        return None
+
+    def get(self, name: str) -> Image:
+        """Return the image called ``name``; raise ImageNotFound if there is none, DigestMismatch if it is damaged."""
+        found = self.find(name)
+        if found is None:
+            raise ImageNotFound(f"{safe(name)}: not in {self._where}")
+        return formats.load(name, found[1], self.read)
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """Return a blob's bytes after checking size and digest."""
+        data = self._read(self._blob(descriptor.digest), descriptor.size)
+        if data is None:
+            raise StoreError(f"{self._where}: {descriptor.digest}: the blob is missing")
+        return check(data, descriptor, self._where)
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Tell whether the blob is here and undamaged."""
+        try:
+            self.read(descriptor)
+        except (DigestMismatch, StoreError):
+            return False
+        return True
+
+    def add_blob(self, data: bytes | Iterable[bytes], expected: Descriptor | None = None) -> tuple[str, int]:
+        """Write a blob and return its digest and size.
+
+        With ``expected``, chunks are taken up to its size and the blob enters the store only if digest and size are
+        right; DigestMismatch otherwise. A blob that is already here and sound is not written again.
+        """
+        if isinstance(data, bytes):
+            expected = expected or Descriptor("", digest_of(data), len(data))
+            if self.has(expected):
+                return expected.digest, expected.size
+            data = (data,)
+        with self._told():
+            self._create()
+            with self._temporary() as (file, path):
+                digest, size = _copy(data, file, expected, self._where)
+                os.fchmod(file, 0o444)
+                os.fsync(file)
+                path.rename(self._blob(digest))
+            _sync_folder(self._blob(digest).parent)
+        return digest, size
+
+    def put(self, name: str, manifest: bytes, media_type: str = "", platform: Mapping[str, str] | None = None) -> str:
+        """Write a manifest, whose blobs are here already, and give it a name; return its digest.
+
+        A name that exists is moved. ``platform`` goes into the index's descriptor verbatim. Raises UnsupportedImage for
+        what is neither a manifest nor an index.
+        """
+        media_type = formats.parse(manifest, quote(name, 200), media_type).media_type
+        digest, size = self.add_blob(manifest)
+        entry: dict[str, object] = {"mediaType": media_type, "digest": digest, "size": size}
+        entry["annotations"] = {formats.REF_NAME: name}
+        if platform:
+            entry["platform"] = dict(platform)
+        self._set_name(name, entry)
+        return digest
+
+    def add_image(
+        self,
+        name: str,
+        program: bytes,
+        annotations: Mapping[str, str],
+        platform: Mapping[str, str] | None = None,
+    ) -> str:
+        """Write one program as an image in bee's format; return the manifest's digest."""
+        self.add_blob(formats.BEE_CONFIG_BODY)
+        self.add_blob(program)
+        return self.put(name, formats.bee_manifest(program, annotations), formats.OCI_MANIFEST, platform)
+
+    def tag(self, source: str, target: str) -> None:
+        """Give the image called ``source`` a second name; all that the index says of it is kept."""
+        found = self.find(source)
+        if found is None:
+            raise ImageNotFound(f"{safe(source)}: not in {self._where}")
+        for entry in self._index()[1]:
+            if _name(entry) == found[0]:
+                annotations = entry.get("annotations")
+                kept = annotations if isinstance(annotations, dict) else {}
+                self._set_name(target, {**entry, "annotations": {**kept, formats.REF_NAME: target}})
+                return
+
+    @property
+    def _where(self) -> str:
+        return f"store {safe(str(self.path))}"
+
+    def _blob(self, digest: str) -> Path:
+        return self.path / "blobs" / "sha256" / digest.removeprefix("sha256:")
+
+    def _read(self, path: Path, limit: int) -> bytes | None:
+        with self._told():
+            try:
+                return _read_file(path, limit)
+            except FileNotFoundError:
+                return None
+
+    def _named(self) -> tuple[tuple[str, Descriptor], ...]:
+        """Return what has a name and a sound descriptor; of what is unsound a warning tells."""
+        named = []
+        for entry in self._index()[1]:
+            name = _name(entry)
+            if name is None:
+                continue
+            try:
+                named.append((name, parse_descriptor(entry, f"{self._where}: {quote(name)}")))
+            except UnsupportedImage as error:
+                _log.warning("%s", error)
+        return tuple(named)
+
+    def _entry(self, name: str, descriptor: Descriptor) -> Entry:
+        size = created = None
+        try:
+            _, manifest = formats.resolve(descriptor, self.read, quote(name))
+        except ImageError as error:
+            _log.warning("%s", error)
+        else:
+            size = descriptor.size + sum(blob.size for blob in manifest.blobs)
+            created = manifest.annotations.get(formats.CREATED)
+        return Entry(name, descriptor.digest, size, created, descriptor.platform or None)
+
+    def _index(self) -> tuple[dict[str, object], tuple[dict[str, object], ...]]:
+        """Return index.json and its entries; a folder that does not exist, or is empty, is an empty store."""
+        layout = self._read(self.path / "oci-layout", 4096)
+        if layout is None:
+            with self._told(), suppress(FileNotFoundError):
+                if any(path.name not in {"blobs", "ingest"} for path in self.path.iterdir()):
+                    raise StoreError(f"{self._where}: not an image layout: it has no oci-layout")
+            return {}, ()
+        data = self._read(self.path / "index.json", _MAX_INDEX)
+        try:
+            version = parse_object(layout, "oci-layout").get("imageLayoutVersion")
+            index = parse_object(b"{}" if data is None else data, "index.json")
+        except UnsupportedImage as error:
+            raise StoreError(f"{self._where}: {error}") from error
+        if version != "1.0.0":
+            raise StoreError(f"{self._where}: layout version '{quote(version)}': only 1.0.0 is known")
+        entries = index.get("manifests")
+        if entries is None:
+            entries = []
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise StoreError(f"{self._where}: index.json: manifests: a list of objects is expected")
+        return index, tuple(entries)
+
+    def _set_name(self, name: str, entry: dict[str, object]) -> None:
+        """Give ``name`` to one index entry, taking it from every other; the rest of the index stays as it is."""
+        with self._told(), self._locked():
+            self._create()
+            index, entries = self._index()
+            kept = [old for old in entries if _name(old) != name]
+            data = json.dumps(
+                {"schemaVersion": 2, **index, "manifests": [*kept, entry]}, separators=(",", ":")
+            ).encode()
+            with self._temporary() as (file, path):
+                _write(file, data)
+                os.fchmod(file, 0o644)
+                os.fsync(file)
+                path.rename(self.path / "index.json")
+            _sync_folder(self.path)
+
+    def _create(self) -> None:
+        self._blob("").mkdir(parents=True, exist_ok=True)
+        (self.path / "ingest").mkdir(exist_ok=True)
+        if (self.path / "oci-layout").exists():
+            return
+        self._index()  # raises where the folder holds something else
+        with self._temporary() as (file, path):
+            _write(file, _LAYOUT)
+            os.fchmod(file, 0o644)
+            os.fsync(file)
+            path.rename(self.path / "oci-layout")
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left in ``ingest/``: a living writer's file is locked."""
+        for path in (self.path / "ingest").glob(f"{_TEMPORARY}*"):
+            with suppress(OSError):
+                file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+                finally:
+                    os.close(file)
+
+    @contextmanager
+    def _temporary(self) -> Iterator[tuple[int, Path]]:
+        """Open a new locked file in ``ingest/``; it is removed at the end unless it has been renamed."""
+        while True:  # a name is never used again, or _sweep could unlink another file than it locked
+            path = self.path / "ingest" / f"{_TEMPORARY}{os.urandom(8).hex()}"
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file).st_nlink:  # else _sweep was faster
+                break
+            os.close(file)
+        try:
+            yield file, path
+        finally:
+            with suppress(FileNotFoundError):
+                path.unlink()
+            os.close(file)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            self._sweep()
+            yield
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell a refusal of the operating system as StoreError."""
+        try:
+            yield
+        except OSError as error:
+            what = f": {safe(str(error.filename))}" if error.filename and error.filename != str(self.path) else ""
+            raise StoreError(f"{self._where}{what}: {error.strerror}") from error
+
+
+def _name(entry: dict[str, object]) -> str | None:
+    annotations = entry.get("annotations")
+    name = annotations.get(formats.REF_NAME) if isinstance(annotations, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _read_file(path: Path, limit: int) -> bytes:
+    """Return at most ``limit`` + 1 bytes of a regular file; never waits for a pipe."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        with open(file, "rb", closefd=False) as stream:  # noqa: PTH123 - a descriptor, not a path
+            return stream.read(limit + 1)
+    finally:
+        os.close(file)
+
+
+def _write(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _copy(chunks: Iterable[bytes], file: int, expected: Descriptor | None, where: str) -> tuple[str, int]:
+    """Write ``chunks`` and return digest and size; stop where they exceed what is expected."""
+    hashed, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        size += len(chunk)
+        if expected and size > expected.size:
+            raise DigestMismatch(f"{where}: {expected.digest}: more than the expected {expected.size} bytes")
+        hashed.update(chunk)
+        _write(file, chunk)
+    digest = "sha256:" + hashed.hexdigest()
+    if expected and size != expected.size:
+        raise DigestMismatch(f"{where}: {expected.digest}: {size} bytes, expected {expected.size}")
+    if expected and digest != expected.digest:
+        raise DigestMismatch(f"{where}: content is {digest}, expected {expected.digest}")
+    return digest, size
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
