@@ -16,7 +16,6 @@ from beepy.oci.descriptor import (
     MAX_MANIFEST,
     Descriptor,
     architecture,
-    check,
     digest_of,
     parse_annotations,
     parse_descriptor,
@@ -209,11 +208,6 @@ def load(name: str, top: Descriptor, read: Read) -> Image:
     )
 
 
-def is_index(media_type: str) -> bool:
-    """Tell whether a media type names an index."""
-    return media_type in (OCI_INDEX, DOCKER_LIST)
-
-
 def _go_json(value: object) -> bytes:
     """Encode as Go's encoding/json does: compact, UTF-8, with what HTML could misread escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -236,8 +230,3 @@ def bee_manifest(program: bytes, annotations: Mapping[str, str]) -> bytes:
     if annotations:
         body["annotations"] = dict(sorted(annotations.items()))
     return _go_json(body)
-
-
-def verified(read: Callable[[str, int], bytes], where: str) -> Read:
-    """Make a Read of a function from digest and size limit to raw bytes."""
-    return lambda descriptor: check(read(descriptor.digest, descriptor.size), descriptor, where)

@@ -106,11 +106,13 @@ class Store:
             return False
         return True
 
-    def add_blob(self, data: bytes | Iterable[bytes], expected: Descriptor | None = None) -> tuple[str, int]:
+    def add_blob(
+        self, data: bytes | Iterable[bytes], expected: Descriptor | None = None, source: str = ""
+    ) -> tuple[str, int]:
         """Write a blob and return its digest and size.
 
         With ``expected``, chunks are taken up to its size and the blob enters the store only if digest and size are
-        right; DigestMismatch otherwise. A blob that is already here and sound is not written again.
+        right; DigestMismatch otherwise, which names ``source``. A sound blob that is here already is not written again.
         """
         if isinstance(data, bytes):
             expected = expected or Descriptor("", digest_of(data), len(data))
@@ -120,7 +122,7 @@ class Store:
         with self._told():
             self._create()
             with self._temporary() as (file, path):
-                digest, size = _copy(data, file, expected, self._where)
+                digest, size = _copy(data, file, expected, source or self._where)
                 os.fchmod(file, 0o444)
                 os.fsync(file)
                 path.rename(self._blob(digest))
@@ -316,7 +318,7 @@ def _read_file(path: Path, limit: int) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        with open(file, "rb", closefd=False) as stream:  # noqa: PTH123 - a descriptor, not a path
+        with open(file, "rb", closefd=False) as stream:
             return stream.read(limit + 1)
     finally:
         os.close(file)

@@ -1,0 +1,74 @@
+"""An OCI layout in a tar file (oci-archive), read in place.
+
+Only ``oci-layout``, ``index.json`` and regular ``blobs/sha256/<64 hex>`` are looked at; nothing is unpacked.
+"""
+
+import os
+import re
+from typing import BinaryIO
+
+from beepy.errors import UnsupportedImage
+from beepy.oci import formats
+from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, check, parse_descriptor, parse_object, quote
+from beepy.oci.image import Image
+
+_BLOCK = 512
+_MAX_MEMBERS = 4096
+_NAME = re.compile(r"(?:\./)?(oci-layout|index\.json|blobs/sha256/[0-9a-f]{64})")
+
+Members = dict[str, tuple[int, int]]
+"""Offset and size in the file by name."""
+
+
+def is_tar(head: bytes) -> bool:
+    """Tell whether a file that begins with ``head`` is a tar: the magic of POSIX.1-1988 and of GNU."""
+    return head[257:262] == b"ustar"
+
+
+def load(file: BinaryIO, path: str) -> Image:
+    """Return the one image that the archive holds; raise UnsupportedImage for none, several, or a broken archive."""
+    where = quote(path, 200)
+    members = _members(file, where)
+    if "oci-layout" not in members or "index.json" not in members:
+        raise UnsupportedImage(f"{where}: a tar file, but no OCI archive: it has no oci-layout or no index.json")
+
+    def read(descriptor: Descriptor) -> bytes:
+        name = f"blobs/sha256/{descriptor.digest.removeprefix('sha256:')}"
+        if name not in members:
+            raise UnsupportedImage(f"{where}: {descriptor.digest}: the blob is missing")
+        return check(_take(file, members[name], descriptor.size), descriptor, where)
+
+    index = parse_object(_take(file, members["index.json"], MAX_MANIFEST), f"{where}: index.json")
+    entries = index.get("manifests")
+    if not isinstance(entries, list) or len(entries) != 1:
+        number = len(entries) if isinstance(entries, list) else 0
+        raise UnsupportedImage(f"{where}: {number} images in the archive, exactly one is expected")
+    return formats.load(path, parse_descriptor(entries[0], f"{where}: index.json"), read)
+
+
+def _members(file: BinaryIO, where: str) -> Members:
+    """Walk the headers: name at 0, size in octal at 124, type at 156; contents are padded to blocks."""
+    members: Members = {}
+    end, offset = os.fstat(file.fileno()).st_size, 0
+    for _ in range(_MAX_MEMBERS):
+        file.seek(offset)
+        header = file.read(_BLOCK)
+        if len(header) < _BLOCK or not header.strip(b"\0"):
+            return members
+        if not is_tar(header):
+            raise UnsupportedImage(f"{where}: broken tar header at byte {offset}")
+        digits = header[124:136].strip(b" \0")
+        if not re.fullmatch(rb"[0-7]{1,11}", digits) or (size := int(digits, 8)) > end - offset - _BLOCK:
+            raise UnsupportedImage(f"{where}: tar header at byte {offset}: a size that the file does not have")
+        name = _NAME.fullmatch(header[:100].rstrip(b"\0").decode("latin-1"))
+        if name and header[156:157] in (b"0", b"\0"):
+            members[name[1]] = offset + _BLOCK, size
+        offset += _BLOCK + (size + _BLOCK - 1) // _BLOCK * _BLOCK
+    raise UnsupportedImage(f"{where}: more than {_MAX_MEMBERS} files in the archive")
+
+
+def _take(file: BinaryIO, member: tuple[int, int], limit: int) -> bytes:
+    """Return at most ``limit`` + 1 bytes of a member."""
+    offset, size = member
+    file.seek(offset)
+    return file.read(min(size, limit + 1))

@@ -1,0 +1,118 @@
+"""Where an image is found: a file, the local stores, the bundled images, a registry; in this order."""
+
+import errno
+import logging
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from beepy.errors import ImageNotFound, InvalidReference, UnsupportedImage
+from beepy.oci.descriptor import MAX_IMAGE, digest_of
+from beepy.oci.image import Image
+from beepy.oci.options import Options, bee_dir, default_storage
+from beepy.oci.reference import DOCKER, Reference, parse
+from beepy.oci.store import Store
+from beepy.text import safe
+
+__all__ = ["Options", "bundled_store", "find", "pull", "stores"]
+
+_log = logging.getLogger(__name__)
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def bundled_store() -> Store:
+    """Return the images that beepy brings along: inside the package (a wheel), else beside it (a checkout)."""
+    inside = _PACKAGE / "images"
+    return Store(inside if inside.is_dir() else _PACKAGE.parent / "images")
+
+
+def stores(options: Options) -> tuple[Store, ...]:
+    """Return the local stores in the order of look-up: beepy's own, which pulls write to, comes first."""
+    if options.storage:
+        return (Store(options.storage),)
+    return Store(default_storage()), Store(bee_dir() / "store")
+
+
+def find(text: str, options: Options) -> Image:
+    """Return the image that ``text`` names.
+
+    ``options.pull`` decides about registries: "missing" asks if nothing local has it, "always" asks even so, "never"
+    opens no socket. A file, and the name of a bundled image, never ask. Raises ImageNotFound, or what is wrong with
+    the first place that has it.
+    """
+    if image := _from_file(text):
+        return image
+    bundled = bundled_store()
+    is_bundled = bundled.find(text) is not None
+    if options.pull != "always" or is_bundled:
+        for store in (*stores(options), bundled):
+            if store.find(text):
+                _log.info("%s: found in %s", safe(text), safe(str(store.path)))
+                return store.get(text)
+    if options.pull == "never":
+        _reference(text)
+        raise ImageNotFound(f"{safe(text)}: not found locally, and no registry may be asked (--pull never)")
+    return pull(text, options)
+
+
+def pull(text: str, options: Options) -> Image:
+    """Fetch an image from its registry into the first local store, under the name as written, and return it."""
+    reference = _reference(text)
+    from beepy.oci import registry  # noqa: PLC0415 - requests and oras cost 160 ms
+
+    return registry.pull(reference, text, stores(options)[0], options)
+
+
+def _reference(text: str) -> Reference:
+    """Read a reference; what looks like a path is reported as one."""
+    where = safe(text[:200])
+    try:
+        reference = parse(text)
+    except InvalidReference as error:
+        if text.startswith((".", "/", "~")) or text.endswith((".o", ".tar")):
+            raise ImageNotFound(f"{where}: no such file") from error
+        raise
+    if reference.registry == DOCKER and text.endswith((".o", ".tar")):
+        raise ImageNotFound(f"{where}: no such file")
+    return reference
+
+
+def _from_file(text: str) -> Image | None:
+    """Return the image in the file ``text``; None if there is none, or a folder of that name."""
+    where = safe(text[:200])
+    try:
+        file = os.open(text, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL, a lone surrogate
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise ImageNotFound(f"{where}: {error.strerror}") from error
+    try:
+        mode = os.fstat(file).st_mode
+        if stat.S_ISDIR(mode) and not text.startswith((".", "/")):
+            return None
+        if not stat.S_ISREG(mode):
+            raise UnsupportedImage(f"{where}: not a regular file")
+        with open(file, "rb", closefd=False) as stream:
+            return _from_stream(stream, text, where)
+    except OSError as error:
+        raise ImageNotFound(f"{where}: {error.strerror}") from error
+    finally:
+        os.close(file)
+
+
+def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
+    data = stream.read(512)
+    if data.startswith(b"\x7fELF"):
+        data += stream.read(MAX_IMAGE + 1 - len(data))
+        if len(data) > MAX_IMAGE:
+            raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")
+        return Image(text, digest_of(data), "", {}, len(data), "elf", {}, (data,))
+    from beepy.oci import archive  # noqa: PLC0415 - only where it is used
+
+    if archive.is_tar(data):
+        return archive.load(stream, text)
+    raise UnsupportedImage(f"{where}: neither an ELF object nor an OCI archive")

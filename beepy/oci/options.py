@@ -1,0 +1,49 @@
+"""What the user chose about stores and registries, and where things are if they chose nothing."""
+
+import os
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Policy = Literal["always", "missing", "never"]
+
+
+class Options(NamedTuple):
+    """How images are looked up.
+
+    ``storage`` and ``config_dir`` replace the defaults: with ``storage`` no other local store is read, with
+    ``config_dir`` no other ``config.json`` of beepy or bee. ``configs`` are credential files that are asked first.
+    ``username`` and ``password`` go to the registry of the image, whichever it is. ``insecure`` skips the verification
+    of TLS, ``plain_http`` speaks HTTP without it, ``ca_file`` (PEM) is trusted besides the system's authorities.
+    """
+
+    storage: Path | None = None
+    config_dir: Path | None = None
+    configs: tuple[Path, ...] = ()
+    username: str | None = None
+    password: str | None = None
+    insecure: bool = False
+    plain_http: bool = False
+    ca_file: Path | None = None
+    pull: Policy = "missing"
+
+
+def home() -> Path:
+    """Return the user's home folder."""
+    return Path(os.environ.get("HOME") or "/")
+
+
+def default_storage() -> Path:
+    """Return beepy's own store, ``$XDG_DATA_HOME/beepy/store``."""
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else home() / ".local" / "share") / "beepy" / "store"
+
+
+def default_config_dir() -> Path:
+    """Return beepy's folder of settings, ``$XDG_CONFIG_HOME/beepy``."""
+    config = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(config) if config else home() / ".config") / "beepy"
+
+
+def bee_dir() -> Path:
+    """Return bee's folder, which holds its store and its credentials."""
+    return home() / ".bumblebee"

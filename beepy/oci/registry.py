@@ -1,0 +1,354 @@
+"""Pull from a registry (distribution's HTTP API v2, OCI distribution-spec), trusting it with as little as possible.
+
+Credentials and tokens go to the registry's own origin (scheme, host, port), and credentials to the token realm that
+this origin itself names; to no redirect's target. Every byte that enters the store has been checked.
+"""
+
+import json as json_module
+import logging
+import re
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urljoin, urlsplit
+
+import oras.container
+import oras.provider
+import requests
+
+from beepy.errors import ImageNotFound, RegistryError
+from beepy.oci import auth, formats, transport
+from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, check, digest_of, is_digest, quote
+from beepy.oci.image import Image
+from beepy.oci.options import Options
+from beepy.oci.reference import DOCKER, Reference
+from beepy.oci.store import Store
+from beepy.oci.transport import Limits
+
+_log = logging.getLogger(__name__)
+
+LIMITS = Limits()
+
+_DOCKER_HOST = "registry-1.docker.io"
+_CHUNK = 64 << 10
+_MAX_TOKEN = 1 << 20
+_MAX_DETAIL = 8 << 10
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MAX_REDIRECTS = 3
+_BUSY = (429, 502, 503, 504)
+_RETRIES = 2
+_MAX_WAIT_S = 10
+_OTHER_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-zA-Z=_-]{32,}")
+_BEARER = re.compile(r"[!-~]+")
+
+
+def pull(reference: Reference, name: str, store: Store, options: Options) -> Image:
+    """Fetch an image into ``store`` as ``name`` and return it.
+
+    Blobs come first and the name last: a pull that fails leaves the store's names as they were. Raises ImageNotFound,
+    UnsupportedImage (before any layer is fetched), DigestMismatch, RegistryError or StoreError.
+    """
+    with Client(reference, options) as client:
+        top, data = client.manifest(reference.digest or reference.tag or "latest")
+        store.add_blob(data)
+
+        def read(descriptor: Descriptor) -> bytes:
+            if not store.has(descriptor):
+                client.fetch(descriptor, store)
+            return store.read(descriptor)
+
+        _, manifest = formats.resolve(top, read, str(reference))
+        formats.detect(manifest, read, str(reference))
+        for layer in manifest.layers:
+            read(layer)
+        if manifest.config:
+            try:
+                read(manifest.config)
+            except ImageNotFound as error:  # bee needs it, we do not
+                _log.warning("%s", error)
+        store.put(name, data, top.media_type)
+    return store.get(name)
+
+
+class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
+    """One registry, asked about one repository; close it, or use it in a ``with`` statement.
+
+    Of oras it uses the session, the URLs and the primitives on blobs; how requests are sent, redirected, retried and
+    authorised is its own.
+    """
+
+    def __init__(self, reference: Reference, options: Options, limits: Limits | None = None) -> None:
+        self.where = str(reference)
+        self._limits = limits or LIMITS
+        self._reference = reference
+        self._options = options
+        host = _DOCKER_HOST if reference.registry == DOCKER else reference.registry
+        super().__init__(host, _is_plain(host, self.where, options), tls_verify=not options.insecure)
+        self._origin = _origin(f"{self.prefix}://{host}", self.where)
+        self._authorizations: dict[str, str] = {}
+        self._deadline = transport.Deadline()
+        self._certificate = transport.client_certificate(reference.registry)
+        self.session.trust_env = False  # no ~/.netrc; proxies are chosen by transport.proxies
+        self.session.auth = _untouched
+        self.session.headers.update({"Accept-Encoding": "identity", "User-Agent": "beepy"})
+        carrier = transport.adapter(transport.tls_context(reference.registry, options), self._deadline)
+        self.session.mount("https://", carrier)
+        self.session.mount("http://", carrier)
+        self._container = oras.container.Container("x")
+        self._container.registry, self._container.repository = host, reference.repository
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.session.close()
+        self._deadline.close()
+
+    def manifest(self, tag: str) -> tuple[Descriptor, bytes]:
+        """Return a manifest or index by tag or digest, and its descriptor.
+
+        A digest is checked; for a tag, the registry's own Docker-Content-Digest is.
+        """
+        url = f"{self.prefix}://{self._container.manifest_url(tag)}"
+        headers = {"Accept": ", ".join(formats.MANIFESTS)}
+        with self._deadline.within(self._limits.exchange_s), closing(self.do_request(url, headers=headers)) as response:
+            self._expect_ok(response, "manifest")
+            data = self._read(response, MAX_MANIFEST, "manifest")
+        digest = digest_of(data)
+        named = response.headers.get("Docker-Content-Digest", digest)
+        if not is_digest(named) and not _OTHER_DIGEST.fullmatch(named):
+            raise RegistryError(f"{self.where}: Docker-Content-Digest '{quote(named)}': not a digest")
+        for wanted in (tag, named):
+            if is_digest(wanted):
+                check(data, Descriptor("", wanted, len(data)), self.where)
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+        parsed = formats.parse(data, self.where, kind if kind in formats.MANIFESTS else "")
+        return Descriptor(parsed.media_type, digest, len(data)), data
+
+    def fetch(self, descriptor: Descriptor, store: Store) -> None:
+        """Bring a blob, or the manifest that an index names, into the store."""
+        if descriptor.media_type in formats.MANIFESTS:
+            _, data = self.manifest(descriptor.digest)
+            store.add_blob(check(data, descriptor, self.where))
+            return
+        seconds = self._limits.exchange_s + descriptor.size / self._limits.bytes_per_s
+        with (
+            self._deadline.within(seconds),
+            closing(self.get_blob(self._container, descriptor.digest, stream=True)) as response,
+        ):
+            self._expect_ok(response, f"blob {descriptor.digest}")
+            store.add_blob(self._chunks(response), descriptor, self.where)
+
+    def do_request(  # noqa: PLR0917 - oras's signature
+        self,
+        url: str,
+        method: str = "GET",
+        data: dict[str, Any] | bytes | None = None,
+        headers: dict[str, str] | None = None,
+        json: dict[str, Any] | None = None,
+        stream: bool = True,  # noqa: ARG002, FBT001, FBT002 - oras's signature; bodies are always streamed
+    ) -> requests.Response:
+        """Send a request: to the registry with its authorisation, to where it redirects without."""
+        scope = f"repository:{self._reference.repository}:{'pull' if method in ('GET', 'HEAD') else 'pull,push'}"
+        redirects, answered = 0, False
+        while True:
+            own = _origin(url, self.where) == self._origin
+            sent = {name: value for name, value in (headers or {}).items() if name.lower() != "authorization"}
+            if own and scope in self._authorizations:
+                sent["Authorization"] = self._authorizations[scope]
+            response = self._send_patiently(method, url, sent, data, json)
+            if response.status_code == 401 and own and not answered:
+                answered = True
+                response.close()
+                self._authorizations[scope] = self._authorize(response, scope)
+            elif response.status_code in _REDIRECTS and method in ("GET", "HEAD"):
+                response.close()
+                redirects += 1
+                if redirects > _MAX_REDIRECTS:
+                    raise RegistryError(f"{self.where}: more than {_MAX_REDIRECTS} redirects")
+                url = self._redirected(url, response)
+            else:
+                return response
+
+    def _send_patiently(
+        self, method: str, url: str, headers: dict[str, str], data: dict[str, Any] | bytes | None, json: object
+    ) -> requests.Response:
+        """Send, and send again what only reads when the server is busy."""
+        for attempt in range(_RETRIES + 1):
+            response = self._send(method, url, headers, data, json)
+            if response.status_code not in _BUSY or method not in ("GET", "HEAD") or attempt == _RETRIES:
+                break
+            asked = response.headers.get("Retry-After", "")
+            wait = min(int(asked), 1 << 20) if re.fullmatch(r"[0-9]{1,9}", asked) else 1 << attempt
+            if wait > _MAX_WAIT_S:
+                break
+            response.close()
+            _log.info("%s: %s: trying again in %d s", self.where, response.status_code, wait)
+            time.sleep(wait)
+        return response
+
+    def _send(
+        self, method: str, url: str, headers: dict[str, str], data: object = None, json: object = None
+    ) -> requests.Response:
+        """Send one request to exactly one place."""
+        scheme, host, port = origin = _origin(url, self.where)
+        _log.debug("%s %s://%s:%d%s", method, scheme, host, port, quote(urlsplit(url).path, 300))
+        try:
+            response: requests.Response = self.session.request(
+                method,
+                url,
+                data=data,
+                json=json,
+                headers=headers,
+                stream=True,
+                allow_redirects=False,
+                timeout=(self._limits.connect_s, self._limits.read_s),
+                verify=self._tls_verify,
+                proxies=transport.proxies(url, host),
+                cert=self._certificate if origin == self._origin else None,
+            )
+        except transport.FAILURES as error:
+            raise self._failure(error, host) from error
+        return response
+
+    def _failure(self, error: BaseException, host: str) -> RegistryError:
+        transport.refuse_late(self._deadline, self.where)
+        at = "" if host == self._origin[1] else f" ({quote(host)})"
+        return RegistryError(f"{self.where}: {self._reference.registry}{at}: {transport.explain(error, self._limits)}")
+
+    def _redirected(self, url: str, response: requests.Response) -> str:
+        location = response.headers.get("Location", "")
+        target = urljoin(url, location)
+        scheme, _, _ = _origin(target, self.where)
+        if scheme == "http" and urlsplit(url).scheme == "https":
+            raise RegistryError(f"{self.where}: redirect from https to '{quote(location)}': refused")
+        return target
+
+    def _authorize(self, response: requests.Response, scope: str) -> str:
+        """Return the Authorization that the registry's 401 asks for."""
+        offered = {way.scheme: way for way in auth.challenges(response.headers.get("WWW-Authenticate", ""))[::-1]}
+        credentials = auth.find(self._reference, self._options)
+        if "bearer" in offered:
+            return "Bearer " + self._token(offered["bearer"], scope, credentials)
+        if "basic" not in offered:
+            raise RegistryError(f"{self.where}: {self._reference.registry}: asks for a log-in that beepy does not know")
+        if credentials is None or not credentials.username:
+            raise _advised(RegistryError(f"{self.where}: {self._reference.registry}: wants a user name and a password"))
+        return credentials.basic
+
+    def _token(self, challenge: auth.Challenge, scope: str, credentials: auth.Credentials | None) -> str:
+        """Ask the realm for a token (distribution's token specification; OAuth2 for an identity token)."""
+        realm = challenge.parameters.get("realm", "")
+        where = f"{self.where}: token realm '{quote(realm, 200)}'"
+        scheme, host, _ = _origin(realm, where)
+        if scheme != "https" and self.prefix == "https":
+            raise RegistryError(f"{where}: not https, but the registry is: refused")
+        asked = {"scope": scope}
+        if service := challenge.parameters.get("service"):
+            asked["service"] = service
+        if credentials and credentials.identity_token:
+            form = {"grant_type": "refresh_token", "client_id": "beepy", "refresh_token": credentials.identity_token}
+            response = self._send("POST", realm, {}, {**asked, **form})
+        else:
+            headers = {"Authorization": credentials.basic} if credentials else {}
+            request = requests.Request("GET", realm, params=asked).prepare()
+            response = self._send_patiently("GET", str(request.url), headers, None, None)
+        with closing(response):
+            if response.status_code in (401, 403):
+                who = "refuses these credentials" if credentials else "gives no token without credentials"
+                raise _advised(RegistryError(f"{where}: {who} ({response.status_code})"))
+            if response.status_code != 200:
+                raise RegistryError(f"{where}: answers {response.status_code} and not with a token")
+            body = self._read(response, _MAX_TOKEN, "token", host)
+        return _token_in(body, where)
+
+    def _expect_ok(self, response: requests.Response, what: str) -> None:
+        """Raise for every status but 200, with what the registry says of it."""
+        status = response.status_code
+        if status == 200:
+            return
+        where = f"{self.where}: {what}"
+        host = urlsplit(response.url).hostname or ""
+        if status == 404:
+            raise ImageNotFound(f"{where}: {quote(host)} does not have it")
+        detail = f"{quote(host)} answers {status}{self._detail(response, host)}"
+        if status in (401, 403):
+            raise _advised(RegistryError(f"{where}: access denied: {detail}"))
+        if status in _BUSY and (asked := response.headers.get("Retry-After")):
+            raise RegistryError(f"{where}: {detail}, to be asked again in '{quote(asked)}'")
+        raise RegistryError(f"{where}: {detail}")
+
+    def _detail(self, response: requests.Response, host: str) -> str:
+        """Return the first error of a registry's JSON body, harmless and short."""
+        try:
+            error = json_module.loads(self._read(response, _MAX_DETAIL, "error", host))["errors"][0]
+            return f" ({quote(error['code'])}: {quote(error['message'], 160)})"
+        except (ValueError, RecursionError, LookupError, TypeError, RegistryError):
+            return ""
+
+    def _read(self, response: requests.Response, limit: int, what: str, host: str = "") -> bytes:
+        body = bytearray()
+        for chunk in self._chunks(response, host):
+            body += chunk
+            if len(body) > limit:
+                raise RegistryError(f"{self.where}: {what}: more than {limit} bytes")
+        return bytes(body)
+
+    def _chunks(self, response: requests.Response, host: str = "") -> Iterator[bytes]:
+        """Yield the body as sent: an encoding that was not asked for is not undone, so its digest is wrong.
+
+        Not with ``raw.stream``, which reads the line of a chunk's size without a limit.
+        """
+        try:
+            while chunk := response.raw.read(_CHUNK, decode_content=False):
+                yield chunk
+        except transport.FAILURES as error:
+            raise self._failure(error, host or self._origin[1]) from error
+        transport.refuse_late(self._deadline, self.where)
+
+
+def _untouched(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Be the session's auth, so that requests looks for none in ~/.netrc or in a URL."""
+    return request
+
+
+def _advised(error: RegistryError) -> RegistryError:
+    error.add_note("credentials are read from -u and -p, from -c FILE, and from docker's and podman's log-ins")
+    return error
+
+
+def _is_plain(host: str, where: str, options: Options) -> bool:
+    """Decide for plain HTTP: where the user says so, or where a peer on this machine speaks no TLS."""
+    _, name, port = _origin(f"https://{host}", where)
+    return options.plain_http or (transport.is_loopback(name) and not transport.speaks_tls(name, port))
+
+
+def _origin(url: str, where: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of an absolute http(s) URL; raise RegistryError for any other text."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (ValueError, KeyError) as error:
+        raise RegistryError(f"{where}: '{quote(url, 200)}': not an http or https address") from error
+    if not parts.hostname or "@" in parts.netloc or not re.fullmatch(r"[!-~]+", url) or "\\" in url:
+        raise RegistryError(f"{where}: '{quote(url, 200)}': not an http or https address")
+    return parts.scheme, parts.hostname, port
+
+
+def _token_in(body: bytes, where: str) -> str:
+    try:
+        answer = json_module.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RegistryError(f"{where}: an answer that is no JSON") from error
+    token = (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None
+    if not isinstance(token, str) or not _BEARER.fullmatch(token):
+        raise RegistryError(f"{where}: an answer without a token")
+    return token

@@ -1,0 +1,221 @@
+"""What carries requests: connections that a deadline can cut, TLS with the user's authorities, errors as one line."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import requests.adapters
+import requests.utils
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from beepy.errors import RegistryError, UsageError
+from beepy.oci.descriptor import quote
+from beepy.oci.options import Options
+from beepy.text import safe
+
+CERTS_D = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
+"""docker's and podman's folders of authorities (``*.crt``) and client certificates (``*.cert``, ``*.key``)."""
+
+FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+"""What sending, and reading a body, raise; http.client's own come wrapped."""
+
+_TLS_RECORDS = (b"\x15", b"\x16")  # alert, handshake
+_PROBE_S = 5
+
+
+class Limits(NamedTuple):
+    """How long a registry may take: seconds to connect, of silence, for one exchange; and the slowest body."""
+
+    connect_s: float = 5
+    read_s: float = 30
+    exchange_s: float = 60
+    bytes_per_s: int = 32 << 10
+
+
+class Deadline:
+    """Cuts every connection when an exchange takes too long: a body or header that drips meets no socket timeout."""
+
+    def __init__(self) -> None:
+        self.expired = False
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+
+    def watch(self, connected: socket.socket) -> socket.socket:
+        """Note a connection (a duplicate: TLS takes the original over) and return it."""
+        with self._lock:
+            self._sockets.append(connected.dup())
+        if self.expired:
+            self._cut()
+        return connected
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Cut what is connected if the block takes longer than ``seconds``."""
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def close(self) -> None:
+        """Forget the connections."""
+        with self._lock:
+            for watched in self._sockets:
+                watched.close()
+            self._sockets.clear()
+
+    def _cut(self) -> None:
+        self.expired = True
+        with self._lock:
+            for watched in self._sockets:
+                with suppress(OSError):
+                    watched.shutdown(socket.SHUT_RDWR)
+
+
+def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HTTPAdapter:
+    """Return the adapter for both schemes: no retries, own TLS context, connections watched by the deadline."""
+
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return deadline.watch(super()._new_conn())
+
+    class Tls(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return deadline.watch(super()._new_conn())
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = Tls
+
+    pools = {"http": PlainPool, "https": TlsPool}
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - handed on
+            super().init_poolmanager(*args, ssl_context=context, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = pools
+
+        def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - handed on
+            manager = super().proxy_manager_for(proxy, ssl_context=context, **kwargs)
+            manager.pool_classes_by_scheme = pools
+            return manager
+
+    return Adapter(max_retries=0)
+
+
+def tls_context(registry: str, options: Options) -> ssl.SSLContext:
+    """Return a context that trusts the system, ``options.ca_file`` and the registry's folders in certs.d."""
+    context = ssl.create_default_context()
+    if options.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    if options.ca_file:
+        _trust(context, options.ca_file)
+    for folder in CERTS_D:
+        for path in sorted((folder / registry).glob("*.crt")):
+            _trust(context, path)
+    return context
+
+
+def _trust(context: ssl.SSLContext, path: Path) -> None:
+    try:
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError as error:
+        raise UsageError(f"{safe(str(path))}: no certificates in PEM: {error.reason or error}") from error
+    except OSError as error:
+        raise UsageError(f"{safe(str(path))}: {error.strerror}") from error
+
+
+def client_certificate(registry: str) -> tuple[str, str] | None:
+    """Return certificate and key that certs.d has for a registry."""
+    for folder in CERTS_D:
+        for path in sorted((folder / registry).glob("*.cert")):
+            if (key := path.with_suffix(".key")).exists():
+                return str(path), str(key)
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine by its name, without asking a name server."""
+    parts = host.split(".")
+    is_127 = len(parts) == 4 and parts[0] == "127" and all(part.isdigit() for part in parts)
+    return is_127 or host.lower() == "localhost" or host == "::1"
+
+
+def speaks_tls(host: str, port: int) -> bool:
+    """Greet a peer with TLS; False only where it answers and the answer is no TLS record."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with suppress(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname=host).do_handshake()
+    try:
+        with socket.create_connection((host, port), timeout=_PROBE_S) as peer:
+            peer.sendall(outgoing.read())
+            answer = peer.recv(1)
+    except OSError:
+        return True
+    return not answer or answer in _TLS_RECORDS
+
+
+def proxies(url: str, host: str) -> dict[str, str]:
+    """Return the proxies of the environment for a URL; this machine is never reached through one."""
+    if is_loopback(host):
+        return {}
+    found: dict[str, str] = requests.utils.get_environ_proxies(url)
+    return found
+
+
+def explain(error: BaseException, limits: Limits) -> str:
+    """Say in a few words why a request failed: its innermost cause."""
+    chain = list(_causes(error))
+    for cause in chain:
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return f"its certificate is refused: {quote(cause.verify_message)}"
+            case ssl.SSLError():
+                return f"TLS fails: {quote(cause.reason or cause)}"
+            case requests.ConnectTimeout() | urllib3.exceptions.ConnectTimeoutError():
+                return f"no connection within {limits.connect_s:g} s"
+            case requests.ReadTimeout() | urllib3.exceptions.ReadTimeoutError() | TimeoutError():
+                return f"silent for {limits.read_s:g} s"
+            case socket.gaierror():
+                return f"name look-up fails: {cause.strerror}"
+            case urllib3.exceptions.IncompleteRead():
+                return "the answer is cut short"
+            case _:
+                pass
+    last = chain[-1]
+    if isinstance(last, OSError) and last.strerror:
+        return last.strerror.lower()
+    return quote(last, 160) or type(last).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it wraps: requests keeps it in args, urllib3 in reason, Python in __context__."""
+    seen: set[int] = set()
+    todo = [error]
+    while todo:
+        current = todo.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        inner = [getattr(current, "reason", None), *current.args, current.__cause__, current.__context__]
+        todo.extend(cause for cause in inner if isinstance(cause, BaseException))
+
+
+def refuse_late(deadline: Deadline, where: str) -> None:
+    """Raise RegistryError if the deadline has cut the connections."""
+    if deadline.expired:
+        raise RegistryError(f"{where}: the answer takes too long: cut off")
