@@ -92,6 +92,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         self._certificate = transport.client_certificate(reference.registry)
         self.session.trust_env = False  # no ~/.netrc; proxies are chosen by transport.proxies
         self.session.auth = _untouched
+        self.session.get_redirect_target = _no_target
         self.session.headers.update({"Accept-Encoding": "identity", "User-Agent": "beepy"})
         carrier = transport.adapter(transport.tls_context(reference.registry, options), self._deadline)
         self.session.mount("https://", carrier)
@@ -226,8 +227,11 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
 
     def _redirected(self, url: str, response: requests.Response) -> str:
         location = response.headers.get("Location", "")
-        target = urljoin(url, location)
-        scheme, _, _ = _origin(target, self.where)
+        try:
+            target = urljoin(url, location)
+        except ValueError as error:
+            raise RegistryError(f"{self.where}: redirect to '{quote(location)}': not an address") from error
+        scheme, _, _ = _origin(target, f"{self.where}: redirect")
         if scheme == "http" and urlsplit(url).scheme == "https":
             raise RegistryError(f"{self.where}: redirect from https to '{quote(location)}': refused")
         return target
@@ -318,6 +322,10 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
 def _untouched(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Be the session's auth, so that requests looks for none in ~/.netrc or in a URL."""
     return request
+
+
+def _no_target(_response: requests.Response) -> None:
+    """Hide redirects from requests, which would read a redirect's whole body even when told not to follow it."""
 
 
 def _advised(error: RegistryError) -> RegistryError:

@@ -185,6 +185,8 @@ def explain(error: BaseException, limits: Limits) -> str:
                 return f"its certificate is refused: {quote(cause.verify_message)}"
             case ssl.SSLError():
                 return f"TLS fails: {quote(cause.reason or cause)}"
+            case urllib3.exceptions.NewConnectionError():  # a ConnectTimeoutError by inheritance alone
+                pass
             case requests.ConnectTimeout() | urllib3.exceptions.ConnectTimeoutError():
                 return f"no connection within {limits.connect_s:g} s"
             case requests.ReadTimeout() | urllib3.exceptions.ReadTimeoutError() | TimeoutError():
