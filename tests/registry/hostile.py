@@ -76,18 +76,25 @@ Twist = Callable[[Call], bool]
 
 
 class Hostile(ThreadingHTTPServer):
-    """Serves one bee image as ``bee/exitsnoop:1`` honestly, unless a twist answers first."""
+    """Serves one bee image, ``bee/exitsnoop:1`` if not told otherwise, honestly unless a twist answers first."""
 
     daemon_threads = False
 
-    def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        address: tuple[str, int] = ("127.0.0.1", 0),
+        image: str = f"{NAME}:1",
+        program: bytes = PROGRAM,
+    ) -> None:
         handler = type("Handler", (Call,), {"owner": self})
-        super().__init__(("127.0.0.1", port), handler)
+        super().__init__(address, handler)
         self.tls = tls
+        self.name, _, self.tag = image.partition(":")
         self.seen: list[Seen] = []
         self.twists: list[Twist] = []
-        self.blobs = {digest(blob): blob for blob in (PROGRAM, b"{}")}
-        self.manifest = formats.bee_manifest(PROGRAM, {})
+        self.blobs = {digest(blob): blob for blob in (program, b"{}")}
+        self.manifest = formats.bee_manifest(program, {})
         self.manifest_type = formats.OCI_MANIFEST
         self.open: set[socket.socket] = set()
         self.thread = threading.Thread(target=self.serve_forever, args=(0.01,))
@@ -107,11 +114,11 @@ class Hostile(ThreadingHTTPServer):
 
     @property
     def image(self) -> str:
-        return f"{self.host}/{NAME}:1"
+        return f"{self.host}/{self.name}:{self.tag}"
 
     @property
     def pinned(self) -> str:
-        return f"{self.host}/{NAME}@{digest(self.manifest)}"
+        return f"{self.host}/{self.name}@{digest(self.manifest)}"
 
     @property
     def authorizations(self) -> set[str]:
@@ -142,8 +149,8 @@ class Hostile(ThreadingHTTPServer):
 
     def serve(self, call: Call) -> bool:
         """Answer as an honest registry does."""
-        kind, _, name = call.route.removeprefix(f"/v2/{NAME}/").partition("/")
-        if kind == "manifests" and name in {"1", digest(self.manifest)}:
+        kind, _, name = call.route.removeprefix(f"/v2/{self.name}/").partition("/")
+        if kind == "manifests" and name in {self.tag, digest(self.manifest)}:
             return call.answer(
                 200, self.manifest, Content_Type=self.manifest_type, Docker_Content_Digest=digest(self.manifest)
             )
@@ -184,8 +191,8 @@ def redirect(part: str, location: Callable[[Call], str], status: int = 307) -> T
 
 
 @contextlib.contextmanager
-def serving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Hostile]:
-    server = Hostile(tls, port)
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Hostile]:
+    server = Hostile(tls)
     try:
         yield server
     finally:
