@@ -1,0 +1,268 @@
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from beepy.errors import BeepyError, DigestMismatch, ImageError, ImageNotFound, InvalidReference, UnsupportedImage
+from beepy.oci import lookup
+from beepy.oci.descriptor import digest_of
+from beepy.oci.lookup import Options
+from beepy.oci.options import Policy, default_config_dir, default_storage
+from beepy.oci.store import Store
+
+ELF = b"\x7fELF" + bytes(600)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give every test an empty home, an empty working directory and no bundled images."""
+    path = tmp_path / "home"
+    (tmp_path / "work").mkdir()
+    monkeypatch.setenv("HOME", str(path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(lookup, "bundled_store", lambda: Store(tmp_path / "bundled"))
+    return path
+
+
+@pytest.fixture
+def own(home: Path) -> Store:
+    return Store(home / ".local" / "share" / "beepy" / "store")
+
+
+@pytest.fixture
+def bees(home: Path) -> Store:
+    return Store(home / ".bumblebee" / "store")
+
+
+@pytest.fixture
+def bundled(tmp_path: Path) -> Store:
+    return Store(tmp_path / "bundled")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note what would be asked of a registry."""
+    names: list[str] = []
+
+    def note(text: str, _options: Options) -> None:
+        names.append(text)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(lookup, "pull", note)
+    return names
+
+
+def test_a_file_comes_first(own: Store) -> None:
+    own.add_image("x.o", ELF + b"stored", {})
+    Path("x.o").write_bytes(ELF)
+    image = lookup.find("x.o", Options(pull="always"))
+    assert image == ("x.o", digest_of(ELF), "", {}, len(ELF), "elf", {}, (ELF,))
+
+
+def test_the_order_of_places(own: Store, bees: Store, bundled: Store, asked: list[str]) -> None:
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find("x:1", Options())
+    assert asked == ["x:1"]
+    for store in (bundled, bees, own):
+        store.add_image("x:1", ELF + str(store.path).encode(), {})
+        assert lookup.find("x:1", Options()) == store.get("x:1")
+    Path("x:1").mkdir()
+    assert lookup.find("x:1", Options()) == own.get("x:1")
+    assert asked == ["x:1"]
+
+
+def test_a_store_of_the_users_choice_is_the_only_one(own: Store, bees: Store, tmp_path: Path) -> None:
+    options = Options(storage=tmp_path / "mine", pull="never")
+    for store in (own, bees):
+        store.add_image("x", ELF, {})
+    with pytest.raises(ImageNotFound):
+        lookup.find("x", options)
+    Store(tmp_path / "mine").add_image("x", ELF, {})
+    assert lookup.find("x", options).programs == (ELF,)
+    assert [store.path for store in lookup.stores(options)] == [tmp_path / "mine"]
+
+
+def test_always_asks_though_it_is_here(own: Store, asked: list[str]) -> None:
+    own.add_image("a.b/x:1", ELF, {})
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find("a.b/x:1", Options(pull="always"))
+    assert asked == ["a.b/x:1"]
+
+
+@pytest.mark.parametrize("policy", ["always", "missing", "never"])
+def test_a_bundled_name_never_asks(bundled: Store, asked: list[str], policy: Policy) -> None:
+    bundled.add_image("exitsnoop", ELF, {})
+    options = Options(pull=policy)
+    assert lookup.find("exitsnoop", options).programs == (ELF,)
+    assert asked == []
+
+
+def test_never_opens_no_socket(asked: list[str]) -> None:
+    with pytest.raises(ImageNotFound, match=r"a\.b/x:1: not found locally, and no registry may be asked"):
+        lookup.find("a.b/x:1", Options(pull="never"))
+    assert asked == []
+
+
+def test_a_damaged_image_is_told_and_not_replaced_in_silence(own: Store, asked: list[str]) -> None:
+    own.add_image("a.b/x:1", ELF, {})
+    blob = own.path / "blobs" / "sha256" / digest_of(ELF).removeprefix("sha256:")
+    blob.unlink()
+    blob.write_bytes(ELF[:-1] + b"x")
+    with pytest.raises(DigestMismatch):
+        lookup.find("a.b/x:1", Options())
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "why"),
+    [
+        ("./none.o", ImageNotFound, "no such file"),
+        ("none.o", ImageNotFound, "no such file"),
+        ("build/none.o", ImageNotFound, "no such file"),
+        ("/none", ImageNotFound, "no such file"),
+        ("../none.tar", ImageNotFound, "no such file"),
+        ("~/x.o", ImageNotFound, "no such file"),
+        ("Some Name", InvalidReference, "repository"),
+        ("", InvalidReference, "repository"),
+        ("x\0y", InvalidReference, r"x\\x00y"),
+        ("x\udcff", InvalidReference, r"x\\xff"),
+        ("x" * 5000, InvalidReference, "longer than"),
+        (".", UnsupportedImage, "not a regular file"),
+        ("/", UnsupportedImage, "not a regular file"),
+        ("/dev/null", UnsupportedImage, "not a regular file"),
+        ("pipe", UnsupportedImage, "not a regular file"),
+        ("empty", UnsupportedImage, "neither an ELF object nor an OCI archive"),
+        ("text.o", UnsupportedImage, "neither an ELF object nor an OCI archive"),
+        ("text.o/X", InvalidReference, "registry|repository"),
+    ],
+)
+@pytest.mark.parametrize("policy", ["missing", "never"])
+def test_what_is_no_image_is_one_clear_line(text: str, kind: type[ImageError], why: str, policy: Policy) -> None:
+    os.mkfifo("pipe")
+    Path("empty").write_bytes(b"")
+    Path("text.o").write_bytes(b"int main;\n")
+    with pytest.raises(kind, match=why) as caught:
+        lookup.find(text, Options(pull=policy))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
+def test_a_huge_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("big.o").open("wb") as file:
+        file.write(b"\x7fELF")
+        file.truncate(1 << 40)
+    with pytest.raises(UnsupportedImage, match="more than 67108864 bytes"):
+        lookup.find("big.o", Options())
+    monkeypatch.undo()
+
+
+def archive(path: Path, store: Store, **changes: bytes) -> None:
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.add(store.path, ".", filter=lambda member: None if "ingest" in member.name else member)
+        for name, data in changes.items():
+            member = tarfile.TarInfo(name.replace("__", "/"))
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+
+
+def test_an_oci_archive(own: Store, tmp_path: Path) -> None:
+    digest = own.add_image("x:1", ELF, {"a": "b"})
+    path = tmp_path / "x.tar"
+    archive(path, own)
+    image = lookup.find(str(path), Options(pull="never"))
+    assert (image.name, image.digest, image.programs, image.annotations) == (str(path), digest, (ELF,), {"a": "b"})
+
+
+def test_an_archive_holds_one_image(own: Store, tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    own.add_image("x:1", ELF, {})
+    own.tag("x:1", "x:2")
+    archive(path, own)
+    with pytest.raises(UnsupportedImage, match="2 images in the archive"):
+        lookup.find(str(path), Options())
+    archive(path, own, **{"index.json": b'{"schemaVersion":2}'})
+    with pytest.raises(UnsupportedImage, match="0 images in the archive"):
+        lookup.find(str(path), Options())
+
+
+def test_an_archive_is_verified(own: Store, tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    own.add_image("x:1", ELF, {})
+    archive(path, own, **{f"blobs__sha256__{digest_of(ELF)[7:]}": ELF[:-1] + b"x"})
+    with pytest.raises(DigestMismatch):
+        lookup.find(str(path), Options())
+
+
+def test_an_archive_of_other_things(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as tar:
+        link = tarfile.TarInfo("index.json")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    with pytest.raises(UnsupportedImage, match="no OCI archive"):
+        lookup.find(str(path), Options())
+
+
+def test_every_damage_to_an_archive_is_an_error_of_ours(own: Store, tmp_path: Path) -> None:
+    """Cut anywhere, or with any byte of a header set to others: an error of ours, or the image as it was."""
+    path = tmp_path / "x.tar"
+    own.add_image("x:1", ELF, {})
+    archive(path, own)
+    whole = path.read_bytes()
+    good = lookup.find(str(path), Options())
+    mutants = [whole[:end] for end in range(0, len(whole), 256)]
+    for header in (start for start in range(0, len(whole), 512) if whole[start + 257 : start + 262] == b"ustar"):
+        for offset in (0, 124, 126, 134, 135, 136, 156, 257):
+            mutants += [
+                whole[: header + offset] + byte + whole[header + offset + 1 :] for byte in (b"\0", b"9", b"7", b"\xff")
+            ]
+    refused = 0
+    for mutant in mutants:
+        path.write_bytes(mutant)
+        try:
+            assert lookup.find(str(path), Options()) == good
+        except BeepyError:
+            refused += 1
+    assert refused > len(mutants) // 4
+
+
+def test_the_defaults_follow_xdg(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    assert default_storage() == home / ".local" / "share" / "beepy" / "store"
+    assert default_config_dir() == home / ".config" / "beepy"
+    monkeypatch.setenv("XDG_DATA_HOME", "/d")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/c")
+    assert default_storage() == Path("/d/beepy/store")
+    assert default_config_dir() == Path("/c/beepy")
+
+
+def test_the_bundle_is_beside_or_inside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(lookup, "_PACKAGE", tmp_path / "beepy")
+    assert lookup.bundled_store().path == tmp_path / "images"
+    (tmp_path / "beepy" / "images").mkdir(parents=True)
+    assert lookup.bundled_store().path == tmp_path / "beepy" / "images"
+
+
+def test_local_look_up_loads_nothing_of_the_network(own: Store) -> None:
+    own.add_image("x", ELF, {})
+    script = (
+        "import sys, json; from pathlib import Path; from beepy.oci import formats, lookup, reference, store\n"
+        "lookup.find('x', lookup.Options())\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    root = Path(lookup.__file__).parents[2]
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"HOME": os.environ["HOME"], "PYTHONPATH": str(root)},
+        capture_output=True,
+        check=True,
+    )
+    loaded = {name.partition(".")[0] for name in json.loads(ran.stdout)}
+    assert not loaded & {"oras", "requests", "urllib3", "ssl", "http", "socket", "dataclasses", "tempfile", "tarfile"}
