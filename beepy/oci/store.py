@@ -210,10 +210,14 @@ class Store:
         """Return index.json and its entries; a folder that does not exist, or is empty, is an empty store."""
         layout = self._read(self.path / "oci-layout", 4096)
         if layout is None:
+            names = set()
             with self._told(), suppress(FileNotFoundError):
-                if any(path.name not in {"blobs", "ingest"} for path in self.path.iterdir()):
-                    raise StoreError(f"{self._where}: not an image layout: it has no oci-layout")
-            return {}, ()
+                names = {path.name for path in self.path.iterdir()}
+            if not names - {"blobs", "ingest"}:
+                return {}, ()
+            layout = self._read(self.path / "oci-layout", 4096)  # another process may have made it just now
+        if layout is None:
+            raise StoreError(f"{self._where}: not an image layout: it has no oci-layout")
         data = self._read(self.path / "index.json", _MAX_INDEX)
         try:
             version = parse_object(layout, "oci-layout").get("imageLayoutVersion")
