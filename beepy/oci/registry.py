@@ -69,6 +69,7 @@ def pull(reference: Reference, name: str, store: Store, options: Options) -> Ima
             except ImageNotFound as error:  # bee needs it, we do not
                 _log.warning("%s", error)
         store.put(name, data, top.media_type)
+    _log.info("%s: pulled %s", reference, top.digest)
     return store.get(name)
 
 
@@ -89,14 +90,15 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         self._origin = _origin(f"{self.prefix}://{host}", self.where)
         self._authorizations: dict[str, str] = {}
         self._deadline = transport.Deadline()
-        self._certificate = transport.client_certificate(reference.registry)
         self.session.trust_env = False  # no ~/.netrc; proxies are chosen by transport.proxies
         self.session.auth = _untouched
         self.session.get_redirect_target = _no_target
         self.session.headers.update({"Accept-Encoding": "identity", "User-Agent": "beepy"})
-        carrier = transport.adapter(transport.tls_context(reference.registry, options), self._deadline)
-        self.session.mount("https://", carrier)
-        self.session.mount("http://", carrier)
+        others = transport.adapter(transport.tls_context(reference.registry, options), self._deadline)
+        own = transport.adapter(transport.client_context(reference.registry, options), self._deadline)
+        self.session.mount("https://", others)
+        self.session.mount("http://", others)
+        self.session.mount(f"{self.prefix}://{host}/", own)
         self._container = oras.container.Container("x")
         self._container.registry, self._container.repository = host, reference.repository
 
@@ -200,7 +202,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         self, method: str, url: str, headers: dict[str, str], data: object = None, json: object = None
     ) -> requests.Response:
         """Send one request to exactly one place."""
-        scheme, host, port = origin = _origin(url, self.where)
+        scheme, host, port = _origin(url, self.where)
         _log.debug("%s %s://%s:%d%s", method, scheme, host, port, quote(urlsplit(url).path, 300))
         try:
             response: requests.Response = self.session.request(
@@ -214,7 +216,6 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
                 timeout=(self._limits.connect_s, self._limits.read_s),
                 verify=self._tls_verify,
                 proxies=transport.proxies(url, host),
-                cert=self._certificate if origin == self._origin else None,
             )
         except transport.FAILURES as error:
             raise self._failure(error, host) from error
@@ -223,7 +224,11 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     def _failure(self, error: BaseException, host: str) -> RegistryError:
         transport.refuse_late(self._deadline, self.where)
         at = "" if host == self._origin[1] else f" ({quote(host)})"
-        return RegistryError(f"{self.where}: {self._reference.registry}{at}: {transport.explain(error, self._limits)}")
+        why, advice = transport.explain(error, self._limits)
+        refusal = RegistryError(f"{self.where}: {self._reference.registry}{at}: {why}")
+        if advice:
+            refusal.add_note(advice)
+        return refusal
 
     def _redirected(self, url: str, response: requests.Response) -> str:
         location = response.headers.get("Location", "")
@@ -252,7 +257,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         """Ask the realm for a token (distribution's token specification; OAuth2 for an identity token)."""
         realm = challenge.parameters.get("realm", "")
         where = f"{self.where}: token realm '{quote(realm, 200)}'"
-        scheme, host, _ = _origin(realm, where)
+        scheme, host, _ = _origin(realm, f"{self.where}: token realm")
         if scheme != "https" and self.prefix == "https":
             raise RegistryError(f"{where}: not https, but the registry is: refused")
         asked = {"scope": scope}
@@ -286,8 +291,8 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         detail = f"{quote(host)} answers {status}{self._detail(response, host)}"
         if status in (401, 403):
             raise _advised(RegistryError(f"{where}: access denied: {detail}"))
-        if status in _BUSY and (asked := response.headers.get("Retry-After")):
-            raise RegistryError(f"{where}: {detail}, to be asked again in '{quote(asked)}'")
+        if status in _BUSY and re.fullmatch(r"[0-9]{1,9}", asked := response.headers.get("Retry-After", "")):
+            detail += f", wants to be asked again in {asked} s"
         raise RegistryError(f"{where}: {detail}")
 
     def _detail(self, response: requests.Response, host: str) -> str:

@@ -128,22 +128,29 @@ def tls_context(registry: str, options: Options) -> ssl.SSLContext:
     return context
 
 
-def _trust(context: ssl.SSLContext, path: Path) -> None:
-    try:
-        context.load_verify_locations(cafile=path)
-    except ssl.SSLError as error:
-        raise UsageError(f"{safe(str(path))}: no certificates in PEM: {error.reason or error}") from error
-    except OSError as error:
-        raise UsageError(f"{safe(str(path))}: {error.strerror}") from error
-
-
-def client_certificate(registry: str) -> tuple[str, str] | None:
-    """Return certificate and key that certs.d has for a registry."""
+def client_context(registry: str, options: Options) -> ssl.SSLContext:
+    """Return the same with the client certificate that certs.d has for the registry: for its own origin alone."""
+    context = tls_context(registry, options)
     for folder in CERTS_D:
         for path in sorted((folder / registry).glob("*.cert")):
-            if (key := path.with_suffix(".key")).exists():
-                return str(path), str(key)
-    return None
+            with _telling(path):
+                context.load_cert_chain(path, path.with_suffix(".key"))
+    return context
+
+
+def _trust(context: ssl.SSLContext, path: Path) -> None:
+    with _telling(path):
+        context.load_verify_locations(cafile=path)
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise UsageError(f"{safe(str(path))}: not what PEM holds: {error.reason or error}") from error
+    except OSError as error:
+        raise UsageError(f"{safe(str(path))}: {error.strerror}") from error
 
 
 def is_loopback(host: str) -> bool:
@@ -176,31 +183,32 @@ def proxies(url: str, host: str) -> dict[str, str]:
     return found
 
 
-def explain(error: BaseException, limits: Limits) -> str:
-    """Say in a few words why a request failed: its innermost cause."""
+def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
+    """Say in a few words why a request failed (its innermost cause), and what may help, "" if nothing is known to."""
     chain = list(_causes(error))
     for cause in chain:
         match cause:
             case ssl.SSLCertVerificationError():
-                return f"its certificate is refused: {quote(cause.verify_message)}"
+                why = quote(cause.verify_message.rstrip("."))
+                return f"its certificate is refused: {why}", "--ca-file FILE trusts the registry's own authority"
             case ssl.SSLError():
-                return f"TLS fails: {quote(cause.reason or cause)}"
+                return f"TLS fails: {quote(cause.reason or cause)}", "--plain-http speaks HTTP without TLS"
             case urllib3.exceptions.NewConnectionError():  # a ConnectTimeoutError by inheritance alone
                 pass
             case requests.ConnectTimeout() | urllib3.exceptions.ConnectTimeoutError():
-                return f"no connection within {limits.connect_s:g} s"
+                return f"no connection within {limits.connect_s:g} s", ""
             case requests.ReadTimeout() | urllib3.exceptions.ReadTimeoutError() | TimeoutError():
-                return f"silent for {limits.read_s:g} s"
+                return f"silent for {limits.read_s:g} s", ""
             case socket.gaierror():
-                return f"name look-up fails: {cause.strerror}"
+                return f"name look-up fails: {cause.strerror}", ""
             case urllib3.exceptions.IncompleteRead():
-                return "the answer is cut short"
+                return "the answer is cut short", ""
             case _:
                 pass
     last = chain[-1]
     if isinstance(last, OSError) and last.strerror:
-        return last.strerror.lower()
-    return quote(last, 160) or type(last).__name__
+        return last.strerror.lower(), ""
+    return quote(last, 160) or type(last).__name__, ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

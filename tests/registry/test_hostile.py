@@ -5,10 +5,13 @@ import contextlib
 import io
 import json
 import re
+import select
 import socket
+import ssl
 import tarfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +21,7 @@ import oras.provider
 import pytest
 import requests
 
-from beepy.errors import StoreError
+from beepy.errors import StoreError, UsageError
 from beepy.oci import formats, registry, transport
 from tests.registry.conftest import Authority, Ours, Theirs
 from tests.registry.hostile import (
@@ -26,6 +29,7 @@ from tests.registry.hostile import (
     PROGRAM,
     Call,
     Hostile,
+    Seen,
     challenge,
     digest,
     give_token,
@@ -235,7 +239,7 @@ def test_a_huge_manifest(plain: Hostile, ours: Ours, theirs: Theirs) -> None:
     "case",
     [
         (503, "0", 3, "answers 503"),
-        (429, "3600", 1, "answers 429.*asked again in '3600'"),
+        (429, "3600", 1, "answers 429, wants to be asked again in 3600 s$"),
         (502, "99999999999999999999", 3, "answers 502"),
         (504, "Tue, 24 Nov 2026 10:00:00 GMT", 3, "answers 504"),
         (500, "0", 1, "answers 500"),
@@ -615,6 +619,9 @@ def test_a_certificate_of_nobody(tls: Hostile, ours: Ours, authority: Authority,
         assert "certificate is refused" in ours.refuses(wrong.image)
         assert wrong.seen == []
         assert ours.pull(wrong.image, insecure=True).programs == (PROGRAM,)
+    for bad in (home / "none.pem", Path(__file__)):
+        with pytest.raises(UsageError, match=bad.name):
+            ours.pull(tls.image, ca_file=bad)
     folder = home / "certs.d" / tls.host
     folder.mkdir(parents=True)
     (folder / "ca.crt").write_bytes(authority.ca_file.read_bytes())
@@ -645,6 +652,72 @@ def test_a_loopback_registry_is_asked_over_https_first(tls: Hostile, ours: Ours)
         thread.start()
         assert "ImageNotFound" in ours.refuses(f"127.0.0.1:{port}/x/y:1")
         thread.join()
+
+
+def test_a_registry_that_wants_a_client_certificate(authority: Authority, ours: Ours) -> None:
+    """It is shown to the registry alone, not to where a blob's redirect leads."""
+    shown: dict[str, bool] = {}
+
+    def note(name: str) -> Callable[[Call], bool]:
+        def twist(call: Call) -> bool:
+            assert isinstance(call.connection, ssl.SSLSocket)
+            shown[name] = bool(call.connection.getpeercert())
+            return False
+
+        return twist
+
+    contexts = [authority.server(), authority.server()]
+    for context in contexts:
+        context.load_verify_locations(authority.ca_file)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    with serving(contexts[0]) as server, serving(contexts[1]) as target:
+        server.twists += [note("registry"), redirect("/blobs/", lambda call: target.url + call.path)]
+        target.twists.append(note("target"))
+        folder = ours.home / "certs.d" / server.host
+        folder.mkdir(parents=True)
+        mine = authority.ca.issue_cert("me@example.org")
+        mine.private_key_pem.write_to_path(str(folder / "me.key"))
+        mine.cert_chain_pems[0].write_to_path(str(folder / "me.cert"))
+        assert ours.pull(server.image).programs == (PROGRAM,)
+    assert shown == {"registry": True, "target": False}
+
+
+# Proxies.
+
+
+def splice(call: Call) -> None:
+    """Connect as a proxy does, both ways, until one side ends."""
+    call.owner.seen.append(Seen(call.command, call.path, call.headers.get("Authorization"), b""))
+    host, _, port = call.path.partition(":")
+    with socket.create_connection(("127.0.0.1" if host == "registry.example" else host, int(port))) as beyond:
+        call.send_response_only(200)
+        call.end_headers()
+        near = call.connection
+        while True:
+            for ready in select.select([near, beyond], [], [])[0]:
+                data = ready.recv(1 << 16)
+                if not data:
+                    call.close_connection = True
+                    return
+                (beyond if ready is near else near).sendall(data)
+
+
+def test_the_environments_proxy(
+    plain: Hostile, authority: Authority, ours: Ours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Call, "do_CONNECT", splice, raising=False)
+    monkeypatch.setenv("https_proxy", plain.url)
+    monkeypatch.setenv("http_proxy", plain.url)
+    with serving(authority.server("registry.example", "127.0.0.1")) as server:
+        image = f"registry.example:{server.port}/{NAME}:1"
+        assert ours.pull(image).programs == (PROGRAM,)
+        assert {(seen.method, seen.path) for seen in plain.seen} == {("CONNECT", f"registry.example:{server.port}")}
+        plain.seen.clear()
+        assert ours.pull(f"registry.example:1/{NAME}:1", plain_http=True).programs == (PROGRAM,)
+        assert plain.seen[0].path == f"http://registry.example:1/v2/{NAME}/manifests/1"
+        plain.seen.clear()
+        assert ours.pull(server.image).programs == (PROGRAM,)
+        assert plain.seen == []
 
 
 # Names.
