@@ -45,9 +45,10 @@ def find(text: str, options: Options) -> Image:
     if image := _from_file(text):
         return image
     bundled = bundled_store()
-    is_bundled = bundled.find(text) is not None
+    is_bundled = text in bundled.names()
     if options.pull != "always" or is_bundled:
-        for store in (*stores(options), bundled):
+        places = (*stores(options), bundled) if is_bundled else stores(options)
+        for store in places:
             if store.find(text):
                 _log.info("%s: found in %s", safe(text), safe(str(store.path)))
                 return store.get(text)
@@ -58,7 +59,13 @@ def find(text: str, options: Options) -> Image:
 
 
 def pull(text: str, options: Options) -> Image:
-    """Fetch an image from its registry into the first local store, under the name as written, and return it."""
+    """Fetch an image from its registry into the first local store, under the name as written, and return it.
+
+    A bundled image needs no fetching.
+    """
+    bundled = bundled_store()
+    if text in bundled.names():
+        return bundled.get(text)
     reference = _reference(text)
     from beepy.oci import registry  # noqa: PLC0415 - requests and oras cost 160 ms
 

@@ -47,14 +47,15 @@ _BEARER = re.compile(r"[!-~]+")
 def pull(reference: Reference, name: str, store: Store, options: Options) -> Image:
     """Fetch an image into ``store`` as ``name`` and return it.
 
-    Blobs come first and the name last: a pull that fails leaves the store's names as they were. Raises ImageNotFound,
-    UnsupportedImage (before any layer is fetched), DigestMismatch, RegistryError or StoreError.
+    Blobs come first, then the manifest, then the name: a pull that fails leaves the names as they were. Raises
+    ImageNotFound, UnsupportedImage (before any layer is fetched), DigestMismatch, RegistryError or StoreError.
     """
     with Client(reference, options) as client:
         top, data = client.manifest(reference.digest or reference.tag or "latest")
-        store.add_blob(data)
 
         def read(descriptor: Descriptor) -> bytes:
+            if descriptor.digest == top.digest:
+                return data
             if not store.has(descriptor):
                 client.fetch(descriptor, store)
             return store.read(descriptor)

@@ -105,7 +105,7 @@ class Ours(NamedTuple):
         return f"{type(caught.value).__name__}: {line}"
 
     def is_clean(self) -> None:
-        if self.store.path.exists():
+        if (self.store.path / "ingest").exists():
             assert list((self.store.path / "ingest").iterdir()) == []
         for blob in self.store.path.glob("blobs/sha256/*"):
             assert digest_of(blob.read_bytes()) == f"sha256:{blob.name}"

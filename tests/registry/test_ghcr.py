@@ -20,37 +20,38 @@ PULL = """
 import sys
 from pathlib import Path
 from beepy.oci import lookup
-options = lookup.Options(storage=Path(sys.argv[2]), ca_file=Path(sys.argv[3]))
-image = lookup.find(sys.argv[1], options)
-Path(sys.argv[4]).write_bytes(image.programs[0])
-assert lookup.find(sys.argv[1], options._replace(pull="never")) == image
+name, store, taken, *ca_file = sys.argv[1:]
+options = lookup.Options(storage=Path(store), ca_file=Path(ca_file[0]) if ca_file else None)
+image = lookup.find(name, options)
+Path(taken).write_bytes(image.programs[0])
+assert lookup.find(name, options._replace(pull="never")) == image
 """
 
 
-def in_a_network_of_its_own(folder: Path, program: bytes, *command: str) -> subprocess.CompletedProcess[str]:
+def in_a_network_of_its_own(
+    folder: Path, program: bytes, environment: dict[str, str], *command: str
+) -> subprocess.CompletedProcess[str]:
     if os.geteuid():
         pytest.skip("needs root for namespaces")
     if not shutil.which("unshare") or not shutil.which("ip"):
         pytest.skip("unshare or ip is not installed")
     (folder / "program.o").write_bytes(program)
-    environment = {"HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    basic = {"HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
     whole = ["unshare", "-m", "-n", sys.executable, str(ROOT / "tests" / "registry" / "ghcr.py"), str(folder), *command]
-    return subprocess.run(whole, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=100)
-
-
-def test_pull_from_ghcr(tmp_path: Path) -> None:
-    taken = tmp_path / "taken.o"
-    ran = in_a_network_of_its_own(
-        tmp_path,
-        PROGRAM,
-        sys.executable,
-        "-c",
-        PULL,
-        IMAGE,
-        str(tmp_path / "store"),
-        str(tmp_path / "ca.pem"),
-        str(taken),
+    return subprocess.run(
+        whole, env={**basic, **environment}, cwd=folder, capture_output=True, text=True, check=False, timeout=100
     )
+
+
+@pytest.mark.parametrize("how", ["flag", "environment"])
+def test_pull_from_ghcr(tmp_path: Path, how: str) -> None:
+    """Its authority is named by --ca-file, or by OpenSSL's own SSL_CERT_FILE."""
+    taken, ca_file = tmp_path / "taken.o", str(tmp_path / "ca.pem")
+    pull = (sys.executable, "-c", PULL, IMAGE, str(tmp_path / "store"), str(taken))
+    if how == "flag":
+        ran = in_a_network_of_its_own(tmp_path, PROGRAM, {}, *pull, ca_file)
+    else:
+        ran = in_a_network_of_its_own(tmp_path, PROGRAM, {"SSL_CERT_FILE": ca_file}, *pull)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert taken.read_bytes() == PROGRAM
     seen = json.loads((tmp_path / "seen.json").read_text())

@@ -104,6 +104,12 @@ def test_a_bundled_name_never_asks(bundled: Store, asked: list[str], policy: Pol
     assert asked == []
 
 
+def test_a_bundled_name_is_not_pulled_either(bundled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundled.add_image("exitsnoop", ELF, {})
+    monkeypatch.delattr(lookup, "_reference")  # without which no registry can be asked
+    assert lookup.pull("exitsnoop", Options()).programs == (ELF,)
+
+
 def test_never_opens_no_socket(asked: list[str]) -> None:
     with pytest.raises(ImageNotFound, match=r"a\.b/x:1: not found locally, and no registry may be asked"):
         lookup.find("a.b/x:1", Options(pull="never"))
