@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from beepy.oci import lookup
+
 pytestmark = pytest.mark.registry
 
 ROOT = Path(__file__).parents[2]
@@ -66,3 +68,35 @@ def test_pull_from_ghcr(tmp_path: Path, how: str) -> None:
         True,
     ]
     assert {authorization for *_, authorization in seen[BLOBS]} == {None}
+
+
+RUN = """
+import json, select, signal, subprocess, sys
+command = [sys.executable, "-m", "beepy", "run", "ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14", "-f", "exits,comm,bash"]
+with subprocess.Popen(command, stdout=subprocess.PIPE) as beepy:
+    while not select.select([beepy.stdout], [], [], 0.05)[0]:
+        subprocess.run(["bash", "-c", "exit 7"])
+        subprocess.run(["sh", "-c", "exit 8"])
+    beepy.send_signal(signal.SIGINT)
+    sys.stdout.buffer.write(beepy.stdout.read())
+sys.exit(beepy.returncode)
+"""
+
+
+def test_the_users_own_command(tmp_path: Path) -> None:
+    """Verbatim: ``beepy run ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14 -f exits,comm,bash``."""
+    store = lookup.bundled_store()
+    if not store.find("exitsnoop-old") or not (ROOT / "beepy" / "cli" / "app.py").exists():
+        pytest.skip("the bundled image exitsnoop-old, or the command line, is not built yet")
+    program = store.get("exitsnoop-old").programs[0]
+    ca_file = {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}
+    ran = in_a_network_of_its_own(tmp_path, program, ca_file, sys.executable, "-c", RUN)
+    assert ran.returncode == 0, ran.stderr
+    rows = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert {row["map"] for row in rows} == {"exits"}, ran.stderr
+    assert all("bash" in row["comm"] for row in rows)  # others on this machine may end as well
+    assert ran.stderr.strip()
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    assert {authorization for *_, authorization in seen["ghcr.io"]} == {None, "Bearer good"}
+    assert {authorization for *_, authorization in seen[BLOBS]} == {None}
+    assert (tmp_path / "home" / ".local" / "share" / "beepy" / "store" / "index.json").exists()
