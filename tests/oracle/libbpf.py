@@ -1,0 +1,74 @@
+"""Ask libbpf: run bpftool on an object and read from its debug log what each CO-RE relocation became."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+POISONED = "poison"
+
+# bpffs is mounted in a private mount namespace: it goes, with every pin, when bpftool has ended
+_LOAD = 'mount -t bpf bpf /sys/fs/bpf && exec bpftool -d prog loadall "$1" /sys/fs/bpf/beepy-oracle'
+
+_LINE = re.compile(r"libbpf: prog '(?P<program>[^']*)': relo #(?P<number>\d+): (?P<text>.*)")
+_SPEC = re.compile(r"<(?P<kind>\w+)> \[\d+\] (?P<what>.*?)(?: \([\d:]+ @ offset [\d.]+\)| = -?\d+)?$")
+_PATCHED = re.compile(r"patched insn #(?P<insn>\d+) \((?P<form>[A-Z0-9/]+)\) \w+ (?P<old>\d+) -> (?P<new>\d+)$")
+_WIDTH = re.compile(r"patched insn #(?P<insn>\d+) \([A-Z/]+\) mem_sz (?P<old>\d+) -> (?P<new>\d+)$")
+_POISON = re.compile(r"substituting insn #(?P<insn>\d+) w/ invalid insn$")
+_FAILED = re.compile(r"failed to (?:relocate|patch insn #\d+): -\d+")
+
+
+class Decision(NamedTuple):
+    """What became of one relocation; ``form`` is POISONED or that of the instruction; numbers are u64."""
+
+    kind: str
+    what: str
+    form: str
+    old: int
+    new: int
+
+
+class Verdict(NamedTuple):
+    """``decisions`` by (function, instruction); ``failed``: kind and access of the relocation that libbpf refused."""
+
+    loaded: bool
+    decisions: dict[tuple[str, int], Decision]
+    widths: dict[tuple[str, int], tuple[int, int]]
+    failed: tuple[str, str, str] | None
+    log: str
+
+
+def missing() -> str:
+    """Return which program is not installed, "" if all are there."""
+    return next((name for name in ("bpftool", "unshare", "mount") if not shutil.which(name)), "")
+
+
+def load(path: Path) -> Verdict:
+    """Load every program of the object (nothing is attached), and let all go."""
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _LOAD, "sh", str(path)]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=120)
+    log = (done.stdout + done.stderr).decode(errors="replace")
+    return read(log, loaded=done.returncode == 0)
+
+
+def read(log: str, *, loaded: bool) -> Verdict:
+    """Return what a debug log of libbpf says."""
+    decisions: dict[tuple[str, int], Decision] = {}
+    widths: dict[tuple[str, int], tuple[int, int]] = {}
+    failed = None
+    kind = what = ""
+    for line in _LINE.finditer(log):
+        program, text = line["program"], line["text"].rstrip()
+        if spec := _SPEC.match(text):
+            kind, what = spec["kind"], spec["what"]
+        elif found := _PATCHED.match(text):
+            old, new = int(found["old"]), int(found["new"])
+            decisions[program, int(found["insn"])] = Decision(kind, what, found["form"], old, new)
+        elif found := _WIDTH.match(text):
+            widths[program, int(found["insn"])] = int(found["old"]), int(found["new"])
+        elif found := _POISON.match(text):
+            decisions[program, int(found["insn"])] = Decision(kind, what, POISONED, 0, 0)
+        elif _FAILED.match(text):
+            failed = program, kind, what
+    return Verdict(loaded, decisions, widths, failed, log)
