@@ -1,0 +1,136 @@
+"""Compile our C sources, and write the image layout that is shipped.
+
+::
+
+    python bpf/build.py images [--clang clang-14]                write images/
+    python bpf/build.py objects DIR [--clang clang-16] [NAME...]  compile into a folder; all of bpf/ and bpf/test/
+
+The bytes depend on the sources and on clang alone, not on the folder that they stand in.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from beepy.oci import formats
+from beepy.oci.store import Store
+
+SOURCES = Path(__file__).resolve().parent
+LAYOUT = SOURCES.parent / "images"
+CLANG = "clang-14"
+"""What the committed images are made with: Debian 12's."""
+
+COMPILER = "org.llvm.clang"
+"""Annotation of a manifest: the version of clang that made it."""
+
+IMAGES: Mapping[str, str] = {
+    "exitsnoop": "threads that end, with exit code or signal",
+    "exitsnoop-counter": "threads that end, as a counter",
+    "exitsnoop-old": "threads that end, with exit code or signal; in the convention of bee up to 0.0.14",
+    "exitsnoop-old-counter": "threads that end, as a counter; in the convention of bee up to 0.0.14",
+}
+"""Name -> description, in the order of the index."""
+
+_AUTHORS = "beepy maintainers"
+_PLATFORM = {"architecture": "x86_64", "os": "Linux"}  # in bee's words
+
+_FLAGS = (
+    "-target", "bpf",
+    "-mcpu=v3",  # 32-bit instructions and jumps: Linux 5.1
+    "-O2", "-g", "-Wall", "-Wextra", "-Werror",
+    "-Wno-unused-parameter", "-Wno-sign-compare", "-Wno-missing-field-initializers",
+    "-D__TARGET_ARCH_x86",
+    "-I/usr/include/x86_64-linux-gnu",  # asm/types.h
+    "-fdebug-compilation-dir=.",  # .BTF.ext holds the sources' paths
+)  # fmt: skip
+
+
+def sources() -> dict[str, Path]:
+    """Return every object's name and its source, as a path under ``SOURCES``."""
+    found = sorted(SOURCES.glob("*.bpf.c")) + sorted(SOURCES.glob("test/*.bpf.c"))
+    return {path.name.removesuffix(".bpf.c"): path.relative_to(SOURCES) for path in found}
+
+
+def version(clang: str) -> str:
+    """Return a clang's version, such as ``14.0.6``."""
+    text = subprocess.run([clang, "--version"], check=True, capture_output=True, text=True).stdout
+    match = re.search(r"clang version (\d+\.\d+\.\d+)", text)
+    if match is None:
+        raise SystemExit(f"{clang}: no version in: {text.strip()}")
+    return match[1]
+
+
+def objects(folder: Path, clang: str = CLANG, names: Iterable[str] = ()) -> dict[str, Path]:
+    """Compile the named sources (none: all) to ``folder/NAME.o``; return the objects."""
+    known = sources()
+    chosen = list(names) or list(known)
+    if unknown := sorted(set(chosen) - known.keys()):
+        raise SystemExit(f"no source for: {', '.join(unknown)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    built = {name: folder.resolve() / f"{name}.o" for name in chosen}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda name: _compile(known[name], built[name], clang), chosen))
+    return built
+
+
+def _compile(source: Path, target: Path, clang: str) -> None:
+    strip = clang.replace("clang", "llvm-strip")
+    subprocess.run([clang, *_FLAGS, "-c", source, "-o", target], check=True, cwd=SOURCES)
+    subprocess.run([strip if shutil.which(strip) else "llvm-strip", "-g", target], check=True)
+
+
+def images(layout: Path, folder: Path, clang: str = CLANG) -> None:
+    """Compile the images' sources into ``folder`` and make ``layout`` hold them and nothing else."""
+    built = objects(folder, clang, IMAGES)
+    (layout / "index.json").unlink(missing_ok=True)
+    store = Store(layout)
+    for name, description in IMAGES.items():
+        annotations = {
+            "org.opencontainers.image.authors": _AUTHORS,
+            "org.opencontainers.image.description": description,
+            COMPILER: version(clang),
+        }
+        digest = store.add_image(name, built[name].read_bytes(), annotations, _PLATFORM)
+        print(f"{digest} {name}")
+    _sweep(store)
+
+
+def _sweep(store: Store) -> None:
+    """Remove the blobs that no image needs, and the folder for unfinished files."""
+    needed = set()
+    for name in store.names():
+        found = store.find(name)
+        assert found is not None
+        descriptor, manifest = formats.resolve(found[1], store.read, name)
+        needed |= {descriptor.digest, *(blob.digest for blob in manifest.blobs)}
+    for blob in (store.path / "blobs" / "sha256").iterdir():
+        if f"sha256:{blob.name}" not in needed:
+            blob.unlink()
+    (store.path / "ingest").rmdir()
+
+
+def main() -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description="compile our C sources, and write the image layout")
+    parser.add_argument("--clang", default=os.environ.get("CLANG", CLANG), help="default: $CLANG, else %(default)s")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("images", help="write the layout that is shipped")
+    only = commands.add_parser("objects", help="compile alone")
+    only.add_argument("folder", type=Path)
+    only.add_argument("names", nargs="*")
+    for command in commands.choices.values():
+        command.add_argument("--clang", default=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.command == "images":
+        images(LAYOUT, SOURCES.parent / "build" / "bpf", options.clang)
+    else:
+        objects(options.folder, options.clang, options.names)
+
+
+if __name__ == "__main__":
+    main()
