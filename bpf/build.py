@@ -33,6 +33,8 @@ IMAGES: Mapping[str, str] = {
     "exitsnoop-counter": "threads that end, as a counter",
     "exitsnoop-old": "threads that end, with exit code or signal; in the convention of bee up to 0.0.14",
     "exitsnoop-old-counter": "threads that end, as a counter; in the convention of bee up to 0.0.14",
+    "opensnoop": "files that are opened, or could not be",
+    "execsnoop": "programs that are started, with their arguments",
 }
 """Name -> description, in the order of the index."""
 
@@ -80,8 +82,12 @@ def objects(folder: Path, clang: str = CLANG, names: Iterable[str] = ()) -> dict
 
 def _compile(source: Path, target: Path, clang: str) -> None:
     strip = clang.replace("clang", "llvm-strip")
-    subprocess.run([clang, *_FLAGS, "-c", source, "-o", target], check=True, cwd=SOURCES)
-    subprocess.run([strip if shutil.which(strip) else "llvm-strip", "-g", target], check=True)
+    for command in (
+        [clang, *_FLAGS, "-c", str(source), "-o", str(target)],
+        [strip if shutil.which(strip) else "llvm-strip", "-g", str(target)],
+    ):
+        if subprocess.run(command, check=False, cwd=SOURCES).returncode:
+            raise SystemExit(f"failed: {' '.join(command)}")
 
 
 def images(layout: Path, folder: Path, clang: str = CLANG) -> None:

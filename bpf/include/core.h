@@ -49,13 +49,6 @@ struct trace_event_raw_sys_exit {
 	long ret;
 };
 
-/* openat2(2), since Linux 5.6 */
-struct open_how {
-	u64 flags;
-	u64 mode;
-	u64 resolve;
-};
-
 #pragma clang attribute pop
 
 #endif
