@@ -5,15 +5,15 @@
     header | magic u16 | version u8 | flags u8 | hdr_len | type_off | type_len | str_off | str_len |     (u32 each)
     type   | name_off | info: kind_flag 31, kind 24..30, vlen 0..23 | size or type | the kind's own words
 
-The types of a running kernel are 5 MB and 130,000 types. The index of type ids grows only as far as an id is asked for, and
-names are searched for in the bytes (``bytes.find`` and one regular expression), never collected.
+The types of a running kernel are 5 MB and 130,000 types. The index of type ids grows only as far as an id is asked for,
+and names are searched for in the bytes (``bytes.find`` and one regular expression), never collected.
 """
 
 import re
 import struct
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from struct import Struct as Packer
 from typing import Final
 
@@ -77,6 +77,7 @@ class Btf:
         types_at, strings_at = header + type_off, header + str_off
         if header < _HEADER.size or type_off % 4 or max(types_at + type_len, strings_at + str_len) > len(data):
             raise BtfError(f"{name}: header: sections exceed {len(data)} bytes or are not aligned")
+        self._types_at = types_at
         self._types = memoryview(data)[types_at : types_at + (type_len & ~3)]
         self._strings = bytes(memoryview(data)[strings_at : strings_at + str_len])
         if (self._strings and self._strings[-1]) or (not base and self._strings[:1] != b"\0"):
@@ -159,6 +160,16 @@ class Btf:
         name = b"\0" + essential.encode()
         offsets = [*self._string_offsets(name + b"\0"), *self._string_offsets(name + b"___")]
         return self._with_names([offset for offset in offsets if essential_name(self.string(offset)) == essential])
+
+    def edited(self, words: Mapping[tuple[TypeId, int], int]) -> "Btf":
+        """Return a Btf with 32-bit words replaced: ``(id, n)`` is the n-th word of that own type, its name_off being 0.
+
+        The layout of every type stays: only what does not change its length may be replaced.
+        """
+        data = bytearray(self.data)
+        for (type_id, word), value in words.items():
+            _INT.pack_into(data, self._types_at + (self._at(type_id) + word) * 4, value & 0xFFFFFFFF)
+        return Btf(bytes(data), self.base, self.name)
 
     def _string_offsets(self, wanted: bytes) -> Iterator[int]:
         if self.base:

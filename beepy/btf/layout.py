@@ -69,3 +69,19 @@ def _checked(btf: Btf, type_id: TypeId, size: int) -> int:
     if size >= MAX_SIZE:
         raise BtfError(f"{btf.name}: type {type_id}: size {size} exceeds {MAX_SIZE}")
     return size
+
+
+def align_of(btf: Btf, type_id: TypeId) -> int:
+    """Return the alignment in bytes of a scalar, or of an array of them; 1 for anything else."""
+    for _ in range(MAX_DEPTH):
+        _, found = resolve(btf, type_id)
+        match found:
+            case types.Array(element, _, _):
+                type_id = element
+            case types.Ptr():
+                return POINTER_SIZE
+            case types.Int(size=size) | types.Enum(size=size) | types.Enum64(size=size) | types.Float(size=size):
+                return min(POINTER_SIZE, size) or 1
+            case _:
+                return 1
+    raise BtfError(f"{btf.name}: type {type_id}: arrays nested deeper than {MAX_DEPTH}")

@@ -38,14 +38,17 @@ class DataRef(NamedTuple):
 
 
 class CallRef(NamedTuple):
-    """A CALL of, or an LD_IMM64 of the address of (a callback), another function of the object."""
+    """A CALL of, or an LD_IMM64 of the address of (a callback), another function: the one at ``offset`` of .text.
+
+    ``offset`` counts instructions, as ``FunctionSpec.offset`` does. The linker resolves every one of them.
+    """
 
     insn: int
-    function: str
+    offset: int
 
 
 class ExternRef(NamedTuple):
-    """An LD_IMM64 of, or a CALL to, something that the object does not define (``.kconfig``, ``.ksyms``)."""
+    """An LD_IMM64 of, or a CALL to, a symbol of the kernel (``.ksyms``)."""
 
     insn: int
     name: str
@@ -113,8 +116,8 @@ class MapSpec(NamedTuple):
     """A map as the object defines it; ``collection`` adds what the kernel asks for.
 
     ``key`` and ``value`` are ids in the object's BTF (0: no type known). ``contents`` are the initial bytes of a data
-    section's only value, None for every other map. ``slots`` are initial values of a map of maps or of programs:
-    (index, name of map or function).
+    section's only value (what is missing to its size is zeros), None for every other map. ``slots`` are initial values
+    of a map of maps or of programs: (index, name of map or program).
     """
 
     name: str
@@ -146,7 +149,11 @@ class VariableSpec(NamedTuple):
 
 
 class ExternSpec(NamedTuple):
-    """What the object expects from elsewhere: ``section`` is .kconfig or .ksyms, ``type`` that of the VAR or FUNC."""
+    """What the object expects from elsewhere.
+
+    ``section`` is .kconfig or .ksyms. One of .kconfig is a variable too, with its place in the map of that name; its
+    value is found out at load. ``type`` is that of the variable, or the FUNC.
+    """
 
     name: str
     section: str

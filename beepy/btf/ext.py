@@ -1,0 +1,88 @@
+"""The records of .BTF.ext: which function, C line and CO-RE relocation belongs to which instruction of a section.
+
+::
+
+    header | magic u16 | version u8 | flags u8 | hdr_len | func off, len | line off, len | core_relo off, len |  (u32)
+    part   | rec_size | sec_name_off | num_info | num_info records | sec_name_off | ...                          (u32)
+
+Every offset of an instruction counts bytes in its section; every string stands in the object's .BTF.
+"""
+
+import struct
+from collections.abc import Iterator
+from struct import Struct as Packer
+from typing import Final, NamedTuple
+
+from beepy.btf.btf import Btf
+from beepy.errors import BtfError
+from beepy.text import safe
+
+_HEADER = Packer("<HBBI4I")
+_CORE = Packer("<II")
+_SECTION = Packer("<II")
+_MAGIC: Final = 0xEB9F
+_MAX_RECORDS: Final = 1 << 20
+
+
+class Ext(NamedTuple):
+    """Records by section name, as tuples of their u32 words.
+
+    ``functions``: (offset, type id); ``lines``: (offset, file name, line text, line << 10 | column);
+    ``core``: (offset, type id, access string, ``enum bpf_core_relo_kind``). Names are string offsets.
+    """
+
+    functions: dict[str, tuple[tuple[int, ...], ...]]
+    lines: dict[str, tuple[tuple[int, ...], ...]]
+    core: dict[str, tuple[tuple[int, ...], ...]]
+
+
+def parse(data: bytes, btf: Btf) -> Ext:
+    """Read a .BTF.ext section that belongs to ``btf``; raises BtfError where it is malformed."""
+    where = f"{btf.name}: .BTF.ext"
+    try:
+        magic, version, _, length, *parts = _HEADER.unpack_from(data)
+        core = _CORE.unpack_from(data, _HEADER.size) if length >= _HEADER.size + _CORE.size else (0, 0)
+    except struct.error:
+        raise BtfError(f"{where}: header: {len(data)} bytes are too few") from None
+    if magic != _MAGIC or version != 1 or length < _HEADER.size:
+        raise BtfError(f"{where}: header: magic {magic:#x}, version {version}, {length} bytes")
+    body = memoryview(data)[length:]
+    return Ext(
+        _part(body, (parts[0], parts[1]), 2, btf, f"{where}: func_info"),
+        _part(body, (parts[2], parts[3]), 4, btf, f"{where}: line_info"),
+        _part(body, core, 4, btf, f"{where}: core_relo"),
+    )
+
+
+def _part(
+    body: memoryview, place: tuple[int, int], words: int, btf: Btf, where: str
+) -> dict[str, tuple[tuple[int, ...], ...]]:
+    offset, length = place
+    if not length:
+        return {}
+    part = body[offset : offset + length]
+    if len(part) != length or length < 4:
+        raise BtfError(f"{where}: {length} bytes at {offset} exceed the section")
+    size = int.from_bytes(part[:4], "little")
+    if size % 4 or not words * 4 <= size <= 256:
+        raise BtfError(f"{where}: records of {size} bytes, expected {words * 4} or more")
+    found: dict[str, tuple[tuple[int, ...], ...]] = {}
+    record = Packer(f"<{words}I{size - words * 4}x")
+    for name_off, content in _sections(part[4:], size, where):
+        name = btf.string(name_off)
+        if name in found:
+            raise BtfError(f"{where}: section {safe(name)} stands there twice")
+        found[name] = tuple(record.iter_unpack(content))
+    return found
+
+
+def _sections(part: memoryview, size: int, where: str) -> Iterator[tuple[int, memoryview]]:
+    while part:
+        if len(part) < _SECTION.size:
+            raise BtfError(f"{where}: ends within a section's header")
+        name_off, count = _SECTION.unpack_from(part)
+        content = part[_SECTION.size : _SECTION.size + count * size]
+        if not count or count > _MAX_RECORDS or len(content) != count * size:
+            raise BtfError(f"{where}: {count} records of {size} bytes exceed the section")
+        yield name_off, content
+        part = part[_SECTION.size + count * size :]

@@ -1,0 +1,148 @@
+"""Sections of code -> functions, each with what patches it: relocations, CO-RE records, infos for the verifier."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from beepy.btf import ext
+from beepy.btf.btf import Btf
+from beepy.btf.types import TypeId
+from beepy.errors import ElfError
+from beepy.obj import insn as op
+from beepy.obj.elf import Elf, Relocation, Section, Symbol
+from beepy.obj.insn import SLOT, Insn
+from beepy.obj.spec import CallRef, CoreRef, DataRef, ExternRef, FuncInfo, FunctionSpec, LineInfo, MapRef, Ref
+from beepy.text import safe
+
+TEXT: Final = ".text"
+"""The section of subprograms; every other section of code holds entry programs."""
+
+_LD64: Final = 1  # R_BPF_64_64
+_CALL: Final = 10  # R_BPF_64_32
+
+
+class Places(NamedTuple):
+    """What a symbol stands for: ``maps`` by (section, offset in bytes), ``data`` maps by section, externs by name.
+
+    ``kconfig`` gives the offset of each variable in the map of that name. ``text`` is the index of .text (0: none),
+    ``where`` names the object.
+    """
+
+    where: str
+    text: int
+    maps: Mapping[tuple[int, int], str]
+    data: Mapping[int, str]
+    kconfig: Mapping[str, int]
+    ksyms: set[str]
+
+
+def functions(file: Elf, places: Places, btf: Btf | None, infos: ext.Ext) -> list[FunctionSpec]:
+    """Return every function of the object, section by section, in the order of their offsets.
+
+    Raises ElfError for functions that are not whole instructions or overlap, and for relocations that fit nothing.
+    """
+    found: list[FunctionSpec] = []
+    symbols: dict[int, list[Symbol]] = {}
+    for symbol in file.symbols:
+        if symbol.type == "STT_FUNC" and symbol.section > 0:
+            symbols.setdefault(symbol.section, []).append(symbol)
+    for section in file.sections:
+        if section.executable and section.number in symbols:
+            found += _of_section(file, section, _distinct(places.where, section, symbols[section.number]), places)
+    return [_with_records(function, btf, infos) for function in found] if btf else found
+
+
+def _distinct(where: str, section: Section, symbols: list[Symbol]) -> list[Symbol]:
+    """Return the section's functions in the order of their offsets; of several names for one the first counts."""
+    distinct: dict[int, Symbol] = {}
+    for symbol in symbols:
+        distinct.setdefault(symbol.value, symbol)
+    ordered = [distinct[offset] for offset in sorted(distinct)]
+    end = 0
+    for symbol in ordered:
+        name = f"{where}: function '{safe(symbol.name)}'"
+        if symbol.value % SLOT or symbol.size % SLOT or not symbol.size:
+            raise ElfError(f"{name}: {symbol.size} bytes at {symbol.value}: not whole instructions")
+        if symbol.value < end or symbol.value + symbol.size > section.size:
+            raise ElfError(f"{name}: overlaps another one, or exceeds section {safe(section.name)}")
+        if section.name != TEXT and symbol.bind == "STB_LOCAL":
+            raise ElfError(f"{name}: a static function in section {safe(section.name)}, expected in {TEXT}")
+        end = symbol.value + symbol.size
+    return ordered
+
+
+def _of_section(file: Elf, section: Section, symbols: Sequence[Symbol], places: Places) -> Iterator[FunctionSpec]:
+    relocations = iter(file.relocations.get(section.number, ()))
+    relocation = next(relocations, None)
+    for symbol in symbols:
+        insns = op.decode(section.data[symbol.value : symbol.value + symbol.size])
+        refs: list[Ref] = []
+        patched = set()
+        while relocation and relocation.offset < symbol.value + symbol.size:
+            if relocation.offset >= symbol.value:  # one between functions patches nothing that runs
+                at = (relocation.offset - symbol.value) // SLOT
+                about = f"{places.where}: function '{safe(symbol.name)}': instruction {at}: relocation"
+                if relocation.offset % SLOT or at in patched:
+                    raise ElfError(f"{about} at byte {relocation.offset}: not at an instruction of its own")
+                patched.add(at)
+                refs.append(_ref(about, relocation, at, insns, places))
+            relocation = next(relocations, None)
+        start = symbol.value // SLOT
+        if section.number == places.text:
+            refs += [
+                CallRef(at, start + at + 1 + insn.imm)
+                for at, insn in enumerate(insns)
+                if insn.call and at not in patched
+            ]
+            refs.sort()
+        exported = symbol.bind != "STB_LOCAL" and symbol.visibility == "STV_DEFAULT"
+        yield FunctionSpec(symbol.name, section.name, start, insns, tuple(refs), (), (), (), exported)
+
+
+def _ref(about: str, relocation: Relocation, at: int, insns: tuple[Insn, ...], places: Places) -> Ref:
+    """Return what a relocation asks for, by libbpf's rules (``bpf_program__record_reloc``)."""
+    insn, symbol = insns[at], relocation.symbol
+    about = f"{about} against '{safe(symbol.name)}'"
+    if symbol.section == 0:
+        if symbol.name in places.kconfig and insn.wide:
+            return DataRef(at, ".kconfig", places.kconfig[symbol.name])
+        if symbol.name in places.ksyms and (insn.wide or insn.code == op.CALL):
+            return ExternRef(at, symbol.name)
+        raise ElfError(f"{about}: the object does not define it, and it is no extern of .kconfig or .ksyms")
+    if relocation.type == _CALL and insn.call:
+        if symbol.section != places.text or symbol.value % SLOT or symbol.type not in ("STT_FUNC", "STT_SECTION"):
+            raise ElfError(f"{about}: a call to what is no function of {TEXT}")
+        return CallRef(at, symbol.value // SLOT + insn.imm + 1)
+    if relocation.type != _LD64 or not insn.wide or at + 1 == len(insns):
+        raise ElfError(f"{about}: type {relocation.type} does not fit code {insn.code:#x}")
+    if symbol.section == places.text:
+        address = symbol.value + insn.imm
+        if address % SLOT or address < 0:
+            raise ElfError(f"{about}: address {address} is no function's")
+        return CallRef(at, address // SLOT)
+    name = places.maps.get((symbol.section, symbol.value))
+    if name is not None:
+        return MapRef(at, name)
+    name = places.data.get(symbol.section)
+    if name is not None:
+        return DataRef(at, name, symbol.value + insn.imm & 0xFFFFFFFF)
+    raise ElfError(f"{about}: neither a map nor data")
+
+
+def _with_records(function: FunctionSpec, btf: Btf, infos: ext.Ext) -> FunctionSpec:
+    core = tuple(
+        [
+            CoreRef(at, TypeId(type_id), btf.string(access), kind)
+            for at, type_id, access, kind in _of(function, infos.core)
+        ]
+    )
+    named = tuple([FuncInfo(at, TypeId(type_id)) for at, type_id in _of(function, infos.functions)])
+    lines = tuple([LineInfo(*words) for words in _of(function, infos.lines)])
+    return function._replace(core=core, func_infos=named, line_infos=lines)
+
+
+def _of(function: FunctionSpec, records: Mapping[str, Iterable[tuple[int, ...]]]) -> Iterator[tuple[int, ...]]:
+    """Return the records of the function's section that are its own; instructions count from its first."""
+    start, end = function.offset * SLOT, (function.offset + len(function.insns)) * SLOT
+    for offset, *words in records.get(function.section, ()):
+        if start <= offset < end:
+            yield ((offset - start) // SLOT, *words)

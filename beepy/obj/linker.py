@@ -1,0 +1,89 @@
+"""Programs made whole: every function that an entry reaches is appended to it, once, as libbpf does."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from beepy.errors import ElfError
+from beepy.obj.insn import PSEUDO_FUNC, Insn
+from beepy.obj.spec import CallRef, FunctionSpec, ProgramSpec
+from beepy.text import safe
+
+MAX_INSNS: Final = 1_000_000  # of one program: the kernel's BPF_COMPLEXITY_LIMIT_INSNS, v5.2
+
+
+def link(entry: FunctionSpec, subprograms: Mapping[int, FunctionSpec]) -> ProgramSpec:
+    """Return ``entry`` with the ``subprograms`` (by their offset in .text) that it reaches, in depth-first order.
+
+    Calls between them become relative; all other refs, CO-RE relocations and infos move along. Raises ElfError for a
+    call to where no function begins, and for a program beyond ``MAX_INSNS``.
+    """
+    where = f"program '{safe(entry.name)}'"
+    functions = [entry]
+    starts: dict[int, int] = {}  # offset in .text -> index in the program
+    size = len(entry.insns)
+    pending = [_calls(entry)]
+    while pending:
+        call = next(pending[-1], None)
+        if call is None:
+            pending.pop()
+        elif call.offset not in starts:
+            callee = subprograms.get(call.offset)
+            if callee is None:
+                raise ElfError(f"{where}: instruction {call.insn}: no function begins at .text + {call.offset * 8}")
+            starts[call.offset] = size
+            functions.append(callee)
+            size += len(callee.insns)
+            pending.append(_calls(callee))
+        if size > MAX_INSNS:
+            raise ElfError(f"{where}: more than {MAX_INSNS} instructions")
+    if len(functions) == 1:
+        return _alone(entry)
+    return _joined(entry, functions, starts)
+
+
+def _calls(function: FunctionSpec) -> Iterator[CallRef]:
+    return (ref for ref in function.refs if isinstance(ref, CallRef))
+
+
+def _alone(entry: FunctionSpec) -> ProgramSpec:
+    return ProgramSpec(
+        entry.name,
+        entry.section,
+        entry.insns,
+        entry.refs,
+        entry.core,
+        entry.func_infos,
+        entry.line_infos,
+        ((entry.name, 0),),
+    )
+
+
+def _joined(entry: FunctionSpec, functions: list[FunctionSpec], starts: Mapping[int, int]) -> ProgramSpec:
+    insns: list[Insn] = []
+    program = ProgramSpec(entry.name, entry.section, (), (), (), (), (), ())
+    refs, core, func_infos, line_infos, names = [], [], [], [], []
+    for function in functions:
+        base = len(insns)
+        names.append((function.name, base))
+        insns += function.insns
+        for ref in function.refs:
+            if isinstance(ref, CallRef):
+                at = base + ref.insn
+                insns[at] = _calling(insns[at], starts[ref.offset] - at - 1)
+            else:
+                refs.append(ref._replace(insn=base + ref.insn))
+        core += [one._replace(insn=base + one.insn) for one in function.core]
+        func_infos += [info._replace(insn=base + info.insn) for info in function.func_infos]
+        line_infos += [info._replace(insn=base + info.insn) for info in function.line_infos]
+    return program._replace(
+        insns=tuple(insns),
+        refs=tuple(refs),
+        core=tuple(core),
+        func_infos=tuple(func_infos),
+        line_infos=tuple(line_infos),
+        functions=tuple(names),
+    )
+
+
+def _calling(insn: Insn, distance: int) -> Insn:
+    return insn._replace(src=PSEUDO_FUNC if insn.wide else insn.src, imm=distance)

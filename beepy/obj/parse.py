@@ -1,0 +1,109 @@
+"""An object's bytes -> CollectionSpec: what libbpf calls opening."""
+
+import struct
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from beepy.btf import ext
+from beepy.btf.btf import Btf
+from beepy.errors import ElfError
+from beepy.obj import code, datasec, elf, mapdefs
+from beepy.obj.code import Places
+from beepy.obj.elf import Section
+from beepy.obj.linker import MAX_INSNS, link
+from beepy.obj.spec import CollectionSpec, FunctionSpec, MapSpec, ProgramSpec
+from beepy.text import safe
+
+MAX_TOTAL: Final = 4 * MAX_INSNS
+"""Instructions of all programs of an object together, subprograms counted with each."""
+
+_NO_HINTS: Mapping[str, bytes] = MappingProxyType({})
+
+
+def parse(
+    data: bytes, name: str = "object", image_format: str = "elf", hints: Mapping[str, bytes] = _NO_HINTS
+) -> CollectionSpec:
+    """Read a BPF object file; ``name`` is for messages and metrics, ``hints`` are what the image's format carries.
+
+    The same bytes give the same answer on every machine. Raises ElfError or BtfError for what is malformed.
+    """
+    where = safe(name)
+    file = elf.read(data, where)
+    sections = {section.name: section for section in reversed(file.sections)}  # of equal names the first counts
+    types = sections.get(".BTF")
+    btf = Btf(types.data, name=where) if types else None
+    complete = datasec.complete(btf, file) if btf else None
+    btf = complete.btf if complete else None
+    if "maps" in sections and sections["maps"].size:
+        raise ElfError(f"{where}: section maps: legacy map definitions are not supported, only those in .maps")
+    maps = mapdefs.read(btf, file) if btf else ()
+    areas = [section for section in file.sections if datasec.is_data(section.name) and section.size]
+    variables = complete.variables if complete else ()
+    kconfig = complete.kconfig if complete else None
+    places = Places(
+        where,
+        next((section.number for section in file.sections if section.executable and section.name == code.TEXT), 0),
+        {(one.section, one.offset): one.spec.name for one in maps},
+        {section.number: section.name for section in areas},
+        {variable.name: variable.offset for variable in variables if variable.map == datasec.KCONFIG},
+        {extern.name for extern in complete.externs if extern.section == datasec.KSYMS} if complete else set(),
+    )
+    records = sections.get(".BTF.ext")
+    infos = ext.parse(records.data, btf) if btf and records else ext.Ext({}, {}, {})
+    if not file.symbols:
+        raise ElfError(f"{where}: no symbol table: the object is stripped")
+    programs = _programs(where, code.functions(file, places, btf, infos))
+    specs = (*(one.spec for one in maps), *(datasec.data_map(section, btf) for section in areas))
+    _check_names(where, specs)
+    return CollectionSpec(
+        name,
+        image_format,
+        hints,
+        _license(sections.get("license")),
+        _version(sections.get("version"), where),
+        programs,
+        (*specs, *((kconfig,) if kconfig else ())),
+        variables,
+        complete.externs if complete else (),
+        btf,
+    )
+
+
+def _license(section: Section | None) -> str:
+    text = section.data.partition(b"\0")[0] if section else b""
+    return text.decode("ascii", "backslashreplace")
+
+
+def _version(section: Section | None, where: str) -> int:
+    if section is None:
+        return 0
+    try:
+        (version,) = struct.unpack("<I", section.data)
+    except struct.error:
+        raise ElfError(f"{where}: section version: {section.size} bytes, expected 4") from None
+    return int(version)
+
+
+def _check_names(where: str, maps: Sequence[MapSpec]) -> None:
+    seen: set[str] = set()
+    for one in maps:
+        if one.name in seen:
+            raise ElfError(f"{where}: map '{safe(one.name)}': defined twice")
+        seen.add(one.name)
+
+
+def _programs(where: str, functions: Sequence[FunctionSpec]) -> tuple[ProgramSpec, ...]:
+    subprograms = {function.offset: function for function in functions if function.section == code.TEXT}
+    programs: dict[str, ProgramSpec] = {}
+    total = 0
+    for entry in functions:
+        if entry.section == code.TEXT:
+            continue
+        if entry.name in programs:
+            raise ElfError(f"{where}: program '{safe(entry.name)}': defined twice")
+        program = programs[entry.name] = link(entry, subprograms)
+        total += len(program.insns)
+        if total > MAX_TOTAL:
+            raise ElfError(f"{where}: programs of more than {MAX_TOTAL} instructions together")
+    return tuple(programs.values())
