@@ -3,7 +3,9 @@
 Members drop the C prefix that the class name says: ``BPF_MAP_TYPE_RINGBUF`` is ``MapType.RINGBUF``.
 """
 
+from ctypes import Structure, c_char, c_uint32, c_uint64
 from enum import IntEnum, IntFlag
+from typing import Final, NamedTuple
 
 
 class Cmd(IntEnum):
@@ -243,3 +245,199 @@ class CoreReloKind(IntEnum):
     ENUMVAL_EXISTS = 10
     ENUMVAL_VALUE = 11
     TYPE_MATCHES = 12
+
+
+class UpdateFlag(IntFlag):
+    """Flags of BPF_MAP_UPDATE_ELEM."""
+
+    ANY = 0
+    NOEXIST = 1 << 0
+    EXIST = 1 << 1
+    LOCK = 1 << 2
+
+
+OBJ_NAME_LEN: Final = 16  # BPF_OBJ_NAME_LEN: bytes of a name, with its NUL
+
+# struct bpf_ringbuf_hdr (kernel/bpf/ringbuf.c): u32 length and bits, u32 page offset; records are 8-byte aligned
+RINGBUF_BUSY_BIT: Final = 1 << 31
+RINGBUF_DISCARD_BIT: Final = 1 << 30
+RINGBUF_HDR_SZ: Final = 8
+
+# One struct for each bpf(2) command that beepy gives, as union bpf_attr has it, up to the last member that is used. The
+# kernel takes what is missing as 0. Pointers are __aligned_u64, fds and sizes __u32.
+
+
+class MapCreate(Structure):
+    """BPF_MAP_CREATE."""
+
+    _fields_ = (
+        ("map_type", c_uint32),
+        ("key_size", c_uint32),
+        ("value_size", c_uint32),
+        ("max_entries", c_uint32),
+        ("map_flags", c_uint32),
+        ("inner_map_fd", c_uint32),
+        ("numa_node", c_uint32),
+        ("map_name", c_char * OBJ_NAME_LEN),
+        ("map_ifindex", c_uint32),
+        ("btf_fd", c_uint32),
+        ("btf_key_type_id", c_uint32),
+        ("btf_value_type_id", c_uint32),
+        ("btf_vmlinux_value_type_id", c_uint32),
+        ("map_extra", c_uint64),
+    )
+
+
+class MapElem(Structure):
+    """BPF_MAP_*_ELEM and, with ``map_fd`` alone, BPF_MAP_FREEZE; BPF_MAP_GET_NEXT_KEY calls ``value`` next_key."""
+
+    _fields_ = (
+        ("map_fd", c_uint32),
+        ("key", c_uint64),
+        ("value", c_uint64),
+        ("flags", c_uint64),
+    )
+
+
+class MapBatch(Structure):
+    """BPF_MAP_*_BATCH; the kernel writes ``count``."""
+
+    _fields_ = (
+        ("in_batch", c_uint64),
+        ("out_batch", c_uint64),
+        ("keys", c_uint64),
+        ("values", c_uint64),
+        ("count", c_uint32),
+        ("map_fd", c_uint32),
+        ("elem_flags", c_uint64),
+        ("flags", c_uint64),
+    )
+
+
+class ProgLoad(Structure):
+    """BPF_PROG_LOAD; ``attach_prog_fd`` is attach_btf_obj_fd where the target is a module's type."""
+
+    _fields_ = (
+        ("prog_type", c_uint32),
+        ("insn_cnt", c_uint32),
+        ("insns", c_uint64),
+        ("license", c_uint64),
+        ("log_level", c_uint32),
+        ("log_size", c_uint32),
+        ("log_buf", c_uint64),
+        ("kern_version", c_uint32),
+        ("prog_flags", c_uint32),
+        ("prog_name", c_char * OBJ_NAME_LEN),
+        ("prog_ifindex", c_uint32),
+        ("expected_attach_type", c_uint32),
+        ("prog_btf_fd", c_uint32),
+        ("func_info_rec_size", c_uint32),
+        ("func_info", c_uint64),
+        ("func_info_cnt", c_uint32),
+        ("line_info_rec_size", c_uint32),
+        ("line_info", c_uint64),
+        ("line_info_cnt", c_uint32),
+        ("attach_btf_id", c_uint32),
+        ("attach_prog_fd", c_uint32),
+        ("core_relo_cnt", c_uint32),
+        ("fd_array", c_uint64),
+    )
+
+
+class ProgTestRun(Structure):
+    """BPF_PROG_TEST_RUN; the kernel writes ``retval``, ``duration`` (ns) and the two sizes out."""
+
+    _fields_ = (
+        ("prog_fd", c_uint32),
+        ("retval", c_uint32),
+        ("data_size_in", c_uint32),
+        ("data_size_out", c_uint32),
+        ("data_in", c_uint64),
+        ("data_out", c_uint64),
+        ("repeat", c_uint32),
+        ("duration", c_uint32),
+        ("ctx_size_in", c_uint32),
+        ("ctx_size_out", c_uint32),
+        ("ctx_in", c_uint64),
+        ("ctx_out", c_uint64),
+    )
+
+
+class RawTracepointOpen(Structure):
+    """BPF_RAW_TRACEPOINT_OPEN; ``name`` 0: the program's attach_btf_id says where."""
+
+    _fields_ = (
+        ("name", c_uint64),
+        ("prog_fd", c_uint32),
+    )
+
+
+class BtfLoad(Structure):
+    """BPF_BTF_LOAD."""
+
+    _fields_ = (
+        ("btf", c_uint64),
+        ("btf_log_buf", c_uint64),
+        ("btf_size", c_uint32),
+        ("btf_log_size", c_uint32),
+        ("btf_log_level", c_uint32),
+    )
+
+
+class LinkCreate(Structure):
+    """BPF_LINK_CREATE."""
+
+    _fields_ = (
+        ("prog_fd", c_uint32),
+        ("target_fd", c_uint32),
+        ("attach_type", c_uint32),
+        ("flags", c_uint32),
+    )
+
+
+class PerfEventAttr(Structure):
+    """``struct perf_event_attr`` (include/uapi/linux/perf_event.h), its first version of 64 bytes."""
+
+    _fields_ = (
+        ("type", c_uint32),
+        ("size", c_uint32),
+        ("config", c_uint64),
+        ("sample_period", c_uint64),
+        ("sample_type", c_uint64),
+        ("read_format", c_uint64),
+        ("bits", c_uint64),  # the kernel's bit fields, from ``disabled`` on
+        ("wakeup_events", c_uint32),
+        ("bp_type", c_uint32),
+        ("config1", c_uint64),
+    )
+
+
+PERF_TYPE_TRACEPOINT: Final = 2
+PERF_FLAG_FD_CLOEXEC: Final = 1 << 3
+PERF_EVENT_IOC_ENABLE: Final = 0x2400  # _IO('$', 0)
+PERF_EVENT_IOC_SET_BPF: Final = 0x40042408  # _IOW('$', 8, __u32)
+
+# include/uapi/linux/mount.h
+FSOPEN_CLOEXEC: Final = 1
+FSCONFIG_CMD_CREATE: Final = 6
+FSMOUNT_CLOEXEC: Final = 1
+MOUNT_ATTR_RDONLY: Final = 1
+
+
+class SyscallNumbers(NamedTuple):
+    """``__NR_*`` of one architecture; those from 424 on are the same on all of them."""
+
+    bpf: int
+    perf_event_open: int
+    fsopen: int = 430
+    fsconfig: int = 431
+    fsmount: int = 432
+
+
+SYSCALL_NUMBERS: Final = {  # by uname's machine; little-endian ones
+    "x86_64": SyscallNumbers(bpf=321, perf_event_open=298),
+    "aarch64": SyscallNumbers(bpf=280, perf_event_open=241),
+    "loongarch64": SyscallNumbers(bpf=280, perf_event_open=241),
+    "riscv64": SyscallNumbers(bpf=280, perf_event_open=241),
+    "ppc64le": SyscallNumbers(bpf=361, perf_event_open=319),
+}

@@ -1,0 +1,83 @@
+"""Types that the kernel is given, and its own."""
+
+import ctypes
+import errno
+import mmap
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final, cast
+
+from beepy import uapi
+from beepy.btf.btf import Btf
+from beepy.errors import KernelError, NotSupported
+from beepy.kernel import features, syscall
+from beepy.kernel.fd import Fd
+from beepy.text import safe
+
+_DIRECTORY: Final = Path("/sys/kernel/btf")
+_VMLINUX: Final = "vmlinux"
+_LOG_SIZE: Final = 1 << 16
+
+
+def load(data: bytes) -> Fd:
+    """Give the kernel an object's types (BPF_BTF_LOAD), for its maps and programs.
+
+    Raises KernelError, with the last line of the kernel's log where it wrote one.
+    """
+    where = "btf: load"
+    attr = uapi.BtfLoad(btf=syscall.address(data), btf_size=len(data))
+    try:
+        return syscall.btf_load(attr, where)
+    except KernelError as error:
+        if error.errno == errno.EPERM and features.raise_memlock():
+            return syscall.btf_load(attr, where)
+    buffer = ctypes.create_string_buffer(_LOG_SIZE)
+    attr.btf_log_buf, attr.btf_log_size, attr.btf_log_level = ctypes.addressof(buffer), _LOG_SIZE, 1
+    try:
+        return syscall.btf_load(attr, where)
+    except KernelError as error:
+        lines = buffer.value.decode("utf-8", "backslashreplace").split("\n")
+        told = [line.strip() for line in lines if line.strip()]
+        if not told:
+            raise
+        raise KernelError(f"{error}: {safe(told[-1])}", error.errno or 0) from None
+
+
+@cache
+def vmlinux() -> Btf:
+    """Return the running kernel's types, one value for the whole process.
+
+    Raises NotSupported where the kernel was built without them (CONFIG_DEBUG_INFO_BTF).
+    """
+    try:
+        return Btf(_contents(_DIRECTORY / _VMLINUX), name=_VMLINUX)
+    except FileNotFoundError:
+        message = f"kernel types: {_DIRECTORY / _VMLINUX}: this kernel has none (CONFIG_DEBUG_INFO_BTF)"
+        raise NotSupported(message, errno.ENOENT, "BTF of the kernel", "5.4") from None
+    except PermissionError as error:
+        raise KernelError(
+            f"kernel types: {_DIRECTORY / _VMLINUX}: {syscall.reason(errno.EACCES)}", errno.EACCES
+        ) from error
+
+
+def modules() -> Iterator[Btf]:
+    """Yield each loaded module's types, read when it is its turn; their base is ``vmlinux()``."""
+    names = sorted([entry.name for entry in _DIRECTORY.iterdir() if entry.name != _VMLINUX])
+    for name in names:
+        try:
+            data = (_DIRECTORY / name).read_bytes()
+        except FileNotFoundError:  # unloaded since
+            continue
+        yield Btf(data, vmlinux(), name)
+
+
+def _contents(path: Path) -> bytes:
+    """Map the file, or read it where the kernel cannot map it (before v6.16, "btf: Allow mmap of vmlinux btf")."""
+    with Fd(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:
+        try:
+            mapped = mmap.mmap(fd.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+        except (OSError, ValueError):
+            return path.read_bytes()
+    return cast("bytes", mapped)  # Btf slices, searches and unpacks, which a mapping can all do

@@ -1,0 +1,43 @@
+"""A file descriptor with an owner."""
+
+import os
+import warnings
+from types import TracebackType
+from typing import Self
+
+
+class Fd:
+    """Owns the descriptor ``number`` until ``close``; a context manager.
+
+    An Fd that is forgotten is reported (ResourceWarning), never closed behind its owner's back.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def fileno(self) -> int:
+        """Return the number, which stays the Fd's. Raises ValueError once it is closed."""
+        if self._number < 0:
+            raise ValueError("the file descriptor is closed")
+        return self._number
+
+    def close(self) -> None:
+        """Close it, once."""
+        number, self._number = self._number, -1
+        if number >= 0:
+            os.close(number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Fd({self._number})"
+
+    def __del__(self) -> None:
+        if self._number >= 0:
+            warnings.warn(f"unclosed file descriptor {self._number}", ResourceWarning, stacklevel=2, source=self)

@@ -1,0 +1,142 @@
+"""Facts about the machine that runs: CPUs, version, tracepoints."""
+
+import errno
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from beepy.errors import KernelError
+from beepy.kernel import syscall
+from beepy.text import safe
+
+_log = logging.getLogger(__name__)
+
+_TRACEFS: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+_EVENTS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC if hasattr(os, "O_DIRECTORY") else 0
+
+
+@cache
+def possible_cpus() -> int:
+    """Return how many CPUs the kernel makes room for: the slots of a per-CPU value."""
+    return count_cpus(Path("/sys/devices/system/cpu/possible").read_text("ascii"))
+
+
+def count_cpus(listed: str) -> int:
+    """Return how many CPUs a list such as "0-3,8" names."""
+    try:
+        ranges = [part.partition("-") for part in listed.strip().split(",")]
+        return sum([int(last or first) - int(first) + 1 for first, _, last in ranges])
+    except ValueError:
+        raise KernelError(
+            f"possible CPUs: '{safe(listed.strip())}': expected a list such as 0-3", errno.EINVAL
+        ) from None
+
+
+@cache
+def release() -> tuple[int, int, int]:
+    """Return (major, minor, patch) of LINUX_VERSION_CODE, as libbpf's ``get_kernel_version`` finds them.
+
+    uname's release is not enough: Debian and Ubuntu put an ABI number there and the version elsewhere.
+    """
+    try:
+        signature = Path("/proc/version_signature").read_text("utf-8", "replace")
+    except OSError:
+        signature = ""
+    name = os.uname()
+    return parse_release(name.release, name.version, signature)
+
+
+def parse_release(release: str, version: str = "", signature: str = "") -> tuple[int, int, int]:
+    """Return (major, minor, patch) from uname's two texts and Ubuntu's /proc/version_signature ("": not there)."""
+    ubuntu = re.match(r"\S+ \S+ (\d+)\.(\d+)\.(\d+)", signature)
+    debian = re.search(r"Debian (\d+)\.(\d+)\.(\d+)", version)
+    found = ubuntu or debian or re.match(r"(\d+)\.(\d+)\.(\d+)", release)
+    if not found:
+        raise KernelError(f"kernel release: '{safe(release)}': expected three numbers", errno.EINVAL)
+    return int(found[1]), int(found[2]), int(found[3])
+
+
+def version_code(release: tuple[int, int, int]) -> int:
+    """Return LINUX_VERSION_CODE of a release; the kernel stops counting patches at 255."""
+    major, minor, patch = release
+    return (major << 16) + (minor << 8) + min(patch, 255)
+
+
+def tracepoint_id(category: str, name: str) -> int:
+    """Return the number that perf_event_open takes for a tracepoint, from tracefs.
+
+    Raises KernelError: errno ENOENT where the kernel has no such tracepoint, with similar names as advice.
+    """
+    where = f"tracepoint {safe(category)}/{safe(name)}"
+    with _events(where) as events:
+        try:
+            number = os.open(_id_path(category, name), os.O_RDONLY | os.O_CLOEXEC, dir_fd=events)
+        except FileNotFoundError:
+            missing = KernelError(f"{where}: this kernel has none of that name", errno.ENOENT)
+            similar = _similar(events, category, name)
+            if similar:
+                missing.add_note(f"similar ones: {', '.join(similar)}")
+            raise missing from None
+        except OSError as error:
+            raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
+        with open(number, encoding="ascii") as file:  # noqa: PTH123 - a descriptor
+            return int(file.read())
+
+
+def _id_path(category: str, name: str) -> str:
+    """Return the path of a tracepoint's number, for names that stay below the directory of events."""
+    if any("/" in part or "\0" in part or part in {"", ".", ".."} for part in (category, name)):
+        raise FileNotFoundError
+    return f"{category}/{name}/id"
+
+
+def _similar(events: int, category: str, name: str) -> list[str]:
+    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
+
+    try:
+        number = os.open(category, _EVENTS, dir_fd=events)
+    except (OSError, ValueError):
+        return [safe(f"{other}/...") for other in get_close_matches(category, os.listdir(events))]
+    try:
+        return [safe(f"{category}/{other}") for other in get_close_matches(name, os.listdir(number))]  # noqa: PTH208 - a descriptor
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def _events(where: str) -> Iterator[int]:
+    """Open tracefs' directory of events: mounted, or else a detached mount that ends with the block."""
+    for root in _TRACEFS:
+        try:
+            number = os.open(f"{root}/events", _EVENTS)
+        except OSError:
+            continue
+        break
+    else:
+        number = _open_unmounted(where)
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+def _open_unmounted(where: str) -> int:
+    try:
+        try:
+            with syscall.mount_detached("tracefs", where) as root:
+                return os.open("events", _EVENTS, dir_fd=root.fileno())
+        except KernelError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+        syscall.mount("tracefs", _TRACEFS[0], where)
+        _log.warning("%s: mounted tracefs at %s: this kernel cannot read it unmounted", where, _TRACEFS[0])
+        return os.open(f"{_TRACEFS[0]}/events", _EVENTS)
+    except OSError as error:  # KernelError is one too
+        failed = KernelError(f"{where}: tracefs: {syscall.reason(error.errno or 0)}", error.errno or 0)
+        failed.add_note(f"mount -t tracefs tracefs {_TRACEFS[0]}")
+        raise failed from error

@@ -1,0 +1,87 @@
+"""What keeps a program attached."""
+
+import errno
+import logging
+from types import TracebackType
+from typing import Self
+
+from beepy import uapi
+from beepy.errors import AttachError, KernelError
+from beepy.kernel import syscall
+from beepy.kernel.fd import Fd
+from beepy.kernel.program import Program
+from beepy.text import safe
+from beepy.uapi import AttachType
+
+_log = logging.getLogger(__name__)
+
+
+class Link:
+    """Owns the descriptors that hold a program at its place; closing them, in order, detaches it."""
+
+    def __init__(self, *fds: Fd) -> None:
+        self._fds = fds
+
+    def close(self) -> None:
+        """Detach."""
+        for fd in self._fds:
+            fd.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def create(program: Program, target_fd: int, attach_type: AttachType) -> Link:
+    """Attach by BPF_LINK_CREATE to what ``target_fd`` stands for (0 where the type needs none). Raises AttachError."""
+    try:
+        return Link(_create(program, target_fd, attach_type))
+    except KernelError as error:
+        raise AttachError(str(error), error.errno or 0) from None
+
+
+def raw_tracepoint(program: Program, name: str | None) -> Link:
+    """Attach to the raw tracepoint ``name``, or (None) where the BTF id that it was loaded with says. Raises AttachError."""
+    text = name.encode() + b"\0" if name is not None else b""
+    attr = uapi.RawTracepointOpen(name=syscall.address(text), prog_fd=program.fd.fileno())
+    where = f"program '{safe(program.name)}': raw tracepoint {safe(name) if name is not None else 'by its type'}"
+    try:
+        return Link(syscall.raw_tracepoint_open(attr, where))
+    except KernelError as error:
+        why = f"{where}: this kernel has none of that name" if error.errno == errno.ENOENT and name else str(error)
+        raise AttachError(why, error.errno or 0) from None
+
+
+def perf_event(program: Program, event: Fd) -> Link:
+    """Attach to a perf event and enable it; ``event`` becomes the Link's, and is closed on failure too.
+
+    By BPF_LINK_CREATE; kernels before v5.15 answer EINVAL (b89fbfbb854c, "bpf: Implement minimal BPF perf link"), and
+    there PERF_EVENT_IOC_SET_BPF does it. Raises AttachError.
+    """
+    where = f"program '{safe(program.name)}': perf event"
+    fds = [event]
+    try:
+        try:
+            fds.insert(0, _create(program, event.fileno(), AttachType.PERF_EVENT))
+        except KernelError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            _log.debug("%s: no link, attaching by ioctl", where)
+            syscall.perf_event_ioctl(event, uapi.PERF_EVENT_IOC_SET_BPF, program.fd.fileno(), where)
+        syscall.perf_event_ioctl(event, uapi.PERF_EVENT_IOC_ENABLE, 0, where)
+    except BaseException as error:
+        for fd in fds:
+            fd.close()
+        if isinstance(error, KernelError):
+            raise AttachError(str(error), error.errno or 0) from None
+        raise
+    return Link(*fds)
+
+
+def _create(program: Program, target_fd: int, attach_type: AttachType) -> Fd:
+    attr = uapi.LinkCreate(prog_fd=program.fd.fileno(), target_fd=target_fd, attach_type=attach_type)
+    return syscall.link_create(attr, f"program '{safe(program.name)}': link ({attach_type.name})")

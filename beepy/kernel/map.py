@@ -1,0 +1,167 @@
+"""A map in the kernel: its entries as bytes."""
+
+import ctypes
+import errno
+from types import TracebackType
+from typing import Final, Self
+
+from beepy import uapi
+from beepy.errors import KernelError
+from beepy.kernel import features, syscall
+from beepy.kernel.fd import Fd
+from beepy.kernel.host import possible_cpus
+from beepy.text import safe
+from beepy.uapi import MapFlag, MapType, UpdateFlag
+
+PERCPU: Final = frozenset(
+    {MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH, MapType.PERCPU_CGROUP_STORAGE}
+)
+
+
+class Map:
+    """Owns a map's ``fd``.
+
+    ``key_size`` and ``value_size`` are the kernel's, in bytes. ``value_span`` is what one value takes in user space: of
+    a per-CPU map one slot for each possible CPU, each rounded up to 8 bytes; all methods mean that by a value.
+    """
+
+    def __init__(  # noqa: PLR0917 - what BPF_MAP_CREATE takes
+        self,
+        fd: Fd,
+        name: str,
+        type: MapType,  # noqa: A002 - the kernel's word
+        key_size: int,
+        value_size: int,
+        max_entries: int,
+    ) -> None:
+        self.fd = fd
+        self.name = name
+        self.type = type
+        self.key_size = key_size
+        self.value_size = value_size
+        self.max_entries = max_entries
+        self.value_span = (value_size + 7 & ~7) * possible_cpus() if type in PERCPU else value_size
+        self._where = f"map '{safe(name)}'"
+
+    def lookup(self, key: bytes) -> bytes | None:
+        """Return the value of ``key``, None if there is none."""
+        where = f"{self._where}: look-up"
+        value = ctypes.create_string_buffer(self.value_span)
+        attr = self._elem(where, key)
+        attr.value = ctypes.addressof(value)
+        return value.raw if syscall.map_lookup_elem(attr, where) else None
+
+    def update(self, key: bytes, value: bytes, flags: UpdateFlag = UpdateFlag.ANY) -> None:
+        """Set the value of ``key``. Raises KernelError: EEXIST, ENOENT as ``flags`` ask; E2BIG when the map is full."""
+        where = f"{self._where}: update"
+        attr = self._elem(where, key)
+        if len(value) != self.value_span:
+            raise KernelError(f"{where}: value of {len(value)} bytes, expected {self.value_span}", errno.EINVAL)
+        attr.value = syscall.address(value)
+        attr.flags = flags
+        syscall.map_update_elem(attr, where)
+
+    def delete(self, key: bytes) -> bool:
+        """Remove ``key``; tell whether it was there."""
+        where = f"{self._where}: delete"
+        return syscall.map_delete_elem(self._elem(where, key), where)
+
+    def next_key(self, key: bytes | None) -> bytes | None:
+        """Return the key after ``key`` (None: the first one), None at the end.
+
+        After a key that is gone a hash map begins again from its first one.
+        """
+        where = f"{self._where}: next key"
+        found = ctypes.create_string_buffer(self.key_size)
+        attr = uapi.MapElem(map_fd=self.fd.fileno()) if key is None else self._elem(where, key)
+        attr.value = ctypes.addressof(found)
+        return found.raw if syscall.map_get_next_key(attr, where) else None
+
+    def lookup_batch(self, cursor: bytes | None, count: int) -> tuple[bytes, bytes, int, bytes | None]:
+        """Return keys, values, how many, and the cursor to go on from (None: that was the end).
+
+        ``cursor`` None begins. Raises KernelError: ENOSPC when a bucket of a hash map holds more than ``count``
+        entries (nothing was read: ask for more); EINVAL or ENOTSUPP where kernel or map type has no batches.
+        """
+        keys = ctypes.create_string_buffer(self.key_size * count)
+        values = ctypes.create_string_buffer(self.value_span * count)
+        size = max(self.key_size, 4)  # of a cursor: a key, or a hash map's u32
+        begin = ctypes.create_string_buffer(cursor, size) if cursor is not None else None
+        end = ctypes.create_string_buffer(size)
+        attr = uapi.MapBatch(
+            in_batch=ctypes.addressof(begin) if begin else 0,
+            out_batch=ctypes.addressof(end),
+            keys=ctypes.addressof(keys),
+            values=ctypes.addressof(values),
+            count=count,
+            map_fd=self.fd.fileno(),
+        )
+        more = syscall.map_lookup_batch(attr, f"{self._where}: look-up of a batch")
+        found: int = attr.count
+        key_bytes = bytes(memoryview(keys)[: found * self.key_size])
+        value_bytes = bytes(memoryview(values)[: found * self.value_span])
+        return key_bytes, value_bytes, found, end.raw if more else None
+
+    def freeze(self) -> None:
+        """Allow no more writes from user space; the verifier then knows a ``.rodata`` map's contents."""
+        syscall.map_freeze(uapi.MapElem(map_fd=self.fd.fileno()), f"{self._where}: freeze")
+
+    def close(self) -> None:
+        """Let go of the map; the kernel keeps it as long as a program uses it."""
+        self.fd.close()
+
+    def _elem(self, where: str, key: bytes) -> uapi.MapElem:
+        """Return the struct for ``key``, which the caller keeps."""
+        if len(key) != self.key_size:
+            raise KernelError(f"{where}: key of {len(key)} bytes, expected {self.key_size}", errno.EINVAL)
+        return uapi.MapElem(map_fd=self.fd.fileno(), key=syscall.address(key))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def create(  # noqa: PLR0917 - as above
+    type: MapType,  # noqa: A002 - as above
+    name: str,
+    key_size: int,
+    value_size: int,
+    max_entries: int,
+    flags: MapFlag | int = 0,
+    *,
+    btf: Fd | None = None,
+    key_type_id: int = 0,
+    value_type_id: int = 0,
+    vmlinux_value_type_id: int = 0,
+    inner: Map | None = None,
+    numa_node: int = 0,
+    map_extra: int = 0,
+) -> Map:
+    """Create a map; ``btf`` and ``inner`` stay the caller's. The kernel sees 15 bytes of ``name`` (``object_name``)."""
+    where = f"map '{safe(name)}': create"
+    attr = uapi.MapCreate(
+        map_type=type,
+        key_size=key_size,
+        value_size=value_size,
+        max_entries=max_entries,
+        map_flags=flags,
+        inner_map_fd=inner.fd.fileno() if inner else 0,
+        numa_node=numa_node,
+        map_name=syscall.object_name(name),
+        btf_fd=btf.fileno() if btf else 0,
+        btf_key_type_id=key_type_id,
+        btf_value_type_id=value_type_id,
+        btf_vmlinux_value_type_id=vmlinux_value_type_id,
+        map_extra=map_extra,
+    )
+    try:
+        fd = syscall.map_create(attr, where)
+    except KernelError as error:
+        if error.errno != errno.EPERM or not features.raise_memlock():
+            raise
+        fd = syscall.map_create(attr, where)
+    return Map(fd, name, type, key_size, value_size, max_entries)

@@ -1,0 +1,190 @@
+"""A program in the kernel, and how it gets there."""
+
+import ctypes
+import errno
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from beepy import uapi
+from beepy.errors import KernelError, VerifierError
+from beepy.kernel import features, syscall
+from beepy.kernel.fd import Fd
+from beepy.obj.insn import SLOT
+from beepy.text import safe
+from beepy.uapi import AttachType, ProgFlag, ProgType
+
+_NO_ATTACH_TYPE: Final = AttachType(0)  # a type that has no attach types is loaded with 0
+_NO_FLAGS: Final = ProgFlag(0)
+_ATTEMPTS: Final = 5  # as libbpf; the verifier answers EAGAIN when a signal is pending
+_LOG_SIZE: Final = 1 << 18
+_LOG_LIMIT: Final = (1 << 24) - 1  # kernels before v5.2 refuse more (7a9f5c65abcc)
+_HEADROOM: Final = 256  # bytes by which a program may grow a packet (XDP_PACKET_HEADROOM)
+
+
+class TestRun(NamedTuple):
+    """What BPF_PROG_TEST_RUN gave: ``duration`` is the mean of all repetitions in ns; ctx and data as they became."""
+
+    retval: int
+    duration: int
+    ctx: bytes
+    data: bytes
+
+
+class Program:
+    """Owns a program's ``fd``. ``section`` is its SEC() text; ``log`` the verifier's, where one was asked for."""
+
+    def __init__(  # noqa: PLR0917 - what is known of a program
+        self,
+        fd: Fd,
+        name: str,
+        type: ProgType,  # noqa: A002 - the kernel's word
+        attach_type: AttachType,
+        section: str,
+        log: str = "",
+    ) -> None:
+        self.fd = fd
+        self.name = name
+        self.type = type
+        self.attach_type = attach_type
+        self.section = section
+        self.log = log
+
+    def run(self, ctx: bytes = b"", data: bytes = b"", repeat: int = 0) -> TestRun:
+        """Run the program once, or ``repeat`` times, on ``ctx`` and (packet programs) ``data``.
+
+        Raises KernelError: ENOTSUPP for a type that cannot be run so, EINVAL for what the type does not take.
+        """
+        ctx_buffer = ctypes.create_string_buffer(ctx, max(len(ctx), 1))
+        data_buffer = ctypes.create_string_buffer(len(data) + _HEADROOM)
+        packet = bool(data)  # only packet programs have outputs of their own; SYSCALL writes to its ctx in place
+        attr = uapi.ProgTestRun(
+            prog_fd=self.fd.fileno(),
+            data_size_in=len(data),
+            data_size_out=len(data_buffer) if packet else 0,
+            data_in=syscall.address(data),
+            data_out=ctypes.addressof(data_buffer) if packet else 0,
+            repeat=repeat,
+            ctx_size_in=len(ctx),
+            ctx_size_out=len(ctx) if packet else 0,
+            ctx_in=ctypes.addressof(ctx_buffer) if ctx else 0,
+            ctx_out=ctypes.addressof(ctx_buffer) if ctx and packet else 0,
+        )
+        syscall.prog_test_run(attr, f"program '{safe(self.name)}': test run")
+        return TestRun(attr.retval, attr.duration, ctx_buffer.raw[: len(ctx)], data_buffer.raw[: attr.data_size_out])
+
+    def close(self) -> None:
+        """Let go of the program; the kernel keeps it as long as it is attached."""
+        self.fd.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def load(
+    name: str,
+    section: str,
+    type: ProgType,  # noqa: A002 - the kernel's word
+    insns: bytes,
+    license: str,  # noqa: A002 - the kernel's word
+    *,
+    attach_type: AttachType = _NO_ATTACH_TYPE,
+    flags: ProgFlag = _NO_FLAGS,
+    kernel_version: int = 0,
+    attach_btf_id: int = 0,
+    attach_btf: Fd | None = None,
+    attach_prog: Fd | None = None,
+    btf: Fd | None = None,
+    func_info: bytes = b"",
+    line_info: bytes = b"",
+    fd_array: bytes = b"",
+    log_level: int = 0,
+) -> Program:
+    """Load a program; every Fd stays the caller's.
+
+    ``func_info`` and ``line_info`` are records of 8 and 16 bytes with ids and string offsets of ``btf``. ``attach_btf``
+    is a module's BTF, ``attach_prog`` the program to replace a function of. ``log_level`` (0: none) fills the Program's
+    ``log``.
+
+    Raises VerifierError with the whole log, asked for once the kernel has refused; KernelError if there is none.
+    """
+    where = f"program '{safe(name)}': load"
+    license_text = license.encode() + b"\0"
+    attach = attach_prog or attach_btf
+    attr = uapi.ProgLoad(
+        prog_type=type,
+        insn_cnt=len(insns) // SLOT,
+        insns=syscall.address(insns),
+        license=syscall.address(license_text),
+        kern_version=kernel_version,
+        prog_flags=flags,
+        prog_name=syscall.object_name(name),
+        expected_attach_type=attach_type,
+        prog_btf_fd=btf.fileno() if btf else 0,
+        func_info_rec_size=8 if func_info else 0,
+        func_info=syscall.address(func_info),
+        func_info_cnt=len(func_info) // 8,
+        line_info_rec_size=16 if line_info else 0,
+        line_info=syscall.address(line_info),
+        line_info_cnt=len(line_info) // 16,
+        attach_btf_id=attach_btf_id,
+        attach_prog_fd=attach.fileno() if attach else 0,
+        fd_array=syscall.address(fd_array),
+    )
+    fd, log = _load_logged(attr, where, log_level) if log_level else _load_or_explain(attr, where)
+    return Program(fd, name, type, attach_type, section, log)
+
+
+def _load_or_explain(attr: uapi.ProgLoad, where: str) -> tuple[Fd, str]:
+    """Load without a log, which costs the verifier time; once it has refused, again with one."""
+    try:
+        return _load(attr, where), ""
+    except KernelError as error:
+        if error.errno == errno.EPERM:
+            features.raise_memlock()
+    return _load_logged(attr, where, 1)
+
+
+def _load(attr: uapi.ProgLoad, where: str) -> Fd:
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return syscall.prog_load(attr, where)
+        except KernelError as error:
+            if error.errno != errno.EAGAIN:
+                raise
+    return syscall.prog_load(attr, where)
+
+
+def _load_logged(attr: uapi.ProgLoad, where: str, level: int) -> tuple[Fd, str]:
+    """Load with room for the verifier's log, more and more of it while the kernel answers ENOSPC."""
+    size = _LOG_SIZE
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        attr.log_level, attr.log_size, attr.log_buf = level, size, ctypes.addressof(buffer)
+        try:
+            return _load(attr, where), _text(buffer)
+        except KernelError as error:
+            if error.errno == errno.ENOSPC and size < _LOG_LIMIT:
+                size = min(size * 8, _LOG_LIMIT)
+                continue
+            log = _text(buffer)
+            if not log.strip():
+                raise
+            raise VerifierError(f"{error}: {safe(_last(log))}", error.errno or 0, log) from None
+        finally:
+            attr.log_level, attr.log_size, attr.log_buf = 0, 0, 0
+
+
+def _text(buffer: ctypes.Array[ctypes.c_char]) -> str:
+    return buffer.value.decode("utf-8", "backslashreplace")
+
+
+def _last(log: str) -> str:
+    """Return the line that says why: the last one that is no statistics."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("processed ", "verification time", "stack depth "))]
+    return (telling or lines)[-1].strip()
