@@ -39,13 +39,13 @@ class Link:
 def create(program: Program, target_fd: int, attach_type: AttachType) -> Link:
     """Attach by BPF_LINK_CREATE to what ``target_fd`` stands for (0 where the type needs none). Raises AttachError."""
     try:
-        return Link(_create(program, target_fd, attach_type))
+        return Link(_create(program, target_fd, attach_type, f"program '{safe(program.name)}'"))
     except KernelError as error:
         raise AttachError(str(error), error.errno or 0) from None
 
 
 def raw_tracepoint(program: Program, name: str | None) -> Link:
-    """Attach to the raw tracepoint ``name``, or (None) where the BTF id that it was loaded with says. Raises AttachError."""
+    """Attach to the raw tracepoint ``name``; None: to that of the type that it was loaded with. Raises AttachError."""
     text = name.encode() + b"\0" if name is not None else b""
     attr = uapi.RawTracepointOpen(name=syscall.address(text), prog_fd=program.fd.fileno())
     where = f"program '{safe(program.name)}': raw tracepoint {safe(name) if name is not None else 'by its type'}"
@@ -56,17 +56,17 @@ def raw_tracepoint(program: Program, name: str | None) -> Link:
         raise AttachError(why, error.errno or 0) from None
 
 
-def perf_event(program: Program, event: Fd) -> Link:
+def perf_event(program: Program, event: Fd, what: str) -> Link:
     """Attach to a perf event and enable it; ``event`` becomes the Link's, and is closed on failure too.
 
-    By BPF_LINK_CREATE; kernels before v5.15 answer EINVAL (b89fbfbb854c, "bpf: Implement minimal BPF perf link"), and
-    there PERF_EVENT_IOC_SET_BPF does it. Raises AttachError.
+    ``what`` it is stands in messages. It is done by BPF_LINK_CREATE, or where the kernel answers EINVAL (before v5.15:
+    b89fbfbb854c, "bpf: Implement minimal BPF perf link") by PERF_EVENT_IOC_SET_BPF. Raises AttachError.
     """
-    where = f"program '{safe(program.name)}': perf event"
+    where = f"program '{safe(program.name)}': {what}"
     fds = [event]
     try:
         try:
-            fds.insert(0, _create(program, event.fileno(), AttachType.PERF_EVENT))
+            fds.insert(0, _create(program, event.fileno(), AttachType.PERF_EVENT, where))
         except KernelError as error:
             if error.errno != errno.EINVAL:
                 raise
@@ -82,6 +82,6 @@ def perf_event(program: Program, event: Fd) -> Link:
     return Link(*fds)
 
 
-def _create(program: Program, target_fd: int, attach_type: AttachType) -> Fd:
+def _create(program: Program, target_fd: int, attach_type: AttachType, where: str) -> Fd:
     attr = uapi.LinkCreate(prog_fd=program.fd.fileno(), target_fd=target_fd, attach_type=attach_type)
-    return syscall.link_create(attr, f"program '{safe(program.name)}': link ({attach_type.name})")
+    return syscall.link_create(attr, f"{where}: link ({attach_type.name})")

@@ -1,0 +1,194 @@
+"""TABLE: what each ``SEC()`` prefix means. A row is the whole knowledge of one; adding a hook is adding a row.
+
+The rows are libbpf's ``section_defs`` (v1.8), in its spelling and order. A trailing "+" means "as it stands, or followed
+by /TARGET"; without it the section is the whole text.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from beepy.btf.types import Kind
+from beepy.hooks import raw_tracepoint, tracepoint
+from beepy.hooks.target import Target
+from beepy.kernel.link import Link
+from beepy.kernel.program import Program
+from beepy.uapi import AttachType, ProgFlag, ProgType
+
+__all__ = ["TABLE", "Hook", "Target", "find", "target"]
+
+_NO_ATTACH_TYPE: Final = AttachType(0)  # what a program type without attach types is loaded with
+_TRACE: Final = "btf_trace_"
+
+
+class Hook(NamedTuple):
+    """What one ``SEC()`` prefix means; see libbpf's ``section_defs``.
+
+    ``prog_type``, ``attach_type`` and ``flags`` go into BPF_PROG_LOAD. ``optional``: a kernel that refuses the attach
+    type may load the program without (SEC_EXP_ATTACH_OPT). ``btf`` is the prefix of the kernel type to attach to, None
+    where no type is needed. ``attach`` None: known, not attachable by beepy (yet).
+    """
+
+    section: str
+    prog_type: ProgType
+    attach_type: AttachType = _NO_ATTACH_TYPE
+    attach: Callable[[Program, Target], Link] | None = None
+    btf: str | None = None
+    flags: ProgFlag = ProgFlag(0)
+    optional: bool = False
+
+    @property
+    def btf_target(self) -> tuple[str, Kind] | None:
+        """Prefix and kind of the type whose id BPF_PROG_LOAD wants as ``attach_btf_id``, None if it wants none.
+
+        The type's name is the prefix and the target's: ``tp_btf/sched_switch`` is the typedef btf_trace_sched_switch,
+        ``lsm/file_open`` the function bpf_lsm_file_open; ``MODULE:NAME`` is a module's. A program of type EXT
+        (freplace) names a function of another program, not of the kernel.
+        """
+        if self.btf is None:
+            return None
+        return self.btf, Kind.TYPEDEF if self.btf == _TRACE else Kind.FUNC
+
+
+TABLE: Final[tuple[Hook, ...]] = (
+    Hook("socket", ProgType.SOCKET_FILTER),
+    Hook("sk_reuseport/migrate", ProgType.SK_REUSEPORT, AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE),
+    Hook("sk_reuseport", ProgType.SK_REUSEPORT, AttachType.SK_REUSEPORT_SELECT),
+    Hook("kprobe+", ProgType.KPROBE),
+    Hook("uprobe+", ProgType.KPROBE),
+    Hook("uprobe.s+", ProgType.KPROBE, flags=ProgFlag.SLEEPABLE),
+    Hook("kretprobe+", ProgType.KPROBE),
+    Hook("uretprobe+", ProgType.KPROBE),
+    Hook("uretprobe.s+", ProgType.KPROBE, flags=ProgFlag.SLEEPABLE),
+    Hook("kprobe.multi+", ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI),
+    Hook("kretprobe.multi+", ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI),
+    Hook("kprobe.session+", ProgType.KPROBE, AttachType.TRACE_KPROBE_SESSION),
+    Hook("uprobe.multi+", ProgType.KPROBE, AttachType.TRACE_UPROBE_MULTI),
+    Hook("uretprobe.multi+", ProgType.KPROBE, AttachType.TRACE_UPROBE_MULTI),
+    Hook("uprobe.session+", ProgType.KPROBE, AttachType.TRACE_UPROBE_SESSION),
+    Hook("uprobe.multi.s+", ProgType.KPROBE, AttachType.TRACE_UPROBE_MULTI, flags=ProgFlag.SLEEPABLE),
+    Hook("uretprobe.multi.s+", ProgType.KPROBE, AttachType.TRACE_UPROBE_MULTI, flags=ProgFlag.SLEEPABLE),
+    Hook("uprobe.session.s+", ProgType.KPROBE, AttachType.TRACE_UPROBE_SESSION, flags=ProgFlag.SLEEPABLE),
+    Hook("ksyscall+", ProgType.KPROBE),
+    Hook("kretsyscall+", ProgType.KPROBE),
+    Hook("usdt+", ProgType.KPROBE),
+    Hook("usdt.s+", ProgType.KPROBE, flags=ProgFlag.SLEEPABLE),
+    Hook("tc/ingress", ProgType.SCHED_CLS, AttachType.TCX_INGRESS),
+    Hook("tc/egress", ProgType.SCHED_CLS, AttachType.TCX_EGRESS),
+    Hook("tcx/ingress", ProgType.SCHED_CLS, AttachType.TCX_INGRESS),
+    Hook("tcx/egress", ProgType.SCHED_CLS, AttachType.TCX_EGRESS),
+    Hook("tc", ProgType.SCHED_CLS),
+    Hook("classifier", ProgType.SCHED_CLS),
+    Hook("action", ProgType.SCHED_ACT),
+    Hook("netkit/primary", ProgType.SCHED_CLS, AttachType.NETKIT_PRIMARY),
+    Hook("netkit/peer", ProgType.SCHED_CLS, AttachType.NETKIT_PEER),
+    Hook("tracepoint+", ProgType.TRACEPOINT, attach=tracepoint.attach),
+    Hook("tp+", ProgType.TRACEPOINT, attach=tracepoint.attach),
+    Hook("tracepoint.s+", ProgType.TRACEPOINT, attach=tracepoint.attach, flags=ProgFlag.SLEEPABLE),
+    Hook("tp.s+", ProgType.TRACEPOINT, attach=tracepoint.attach, flags=ProgFlag.SLEEPABLE),
+    Hook("raw_tracepoint+", ProgType.RAW_TRACEPOINT, attach=raw_tracepoint.attach),
+    Hook("raw_tp+", ProgType.RAW_TRACEPOINT, attach=raw_tracepoint.attach),
+    Hook("raw_tracepoint.s+", ProgType.RAW_TRACEPOINT, attach=raw_tracepoint.attach, flags=ProgFlag.SLEEPABLE),
+    Hook("raw_tp.s+", ProgType.RAW_TRACEPOINT, attach=raw_tracepoint.attach, flags=ProgFlag.SLEEPABLE),
+    Hook("raw_tracepoint.w+", ProgType.RAW_TRACEPOINT_WRITABLE, attach=raw_tracepoint.attach),
+    Hook("raw_tp.w+", ProgType.RAW_TRACEPOINT_WRITABLE, attach=raw_tracepoint.attach),
+    Hook("tp_btf+", ProgType.TRACING, AttachType.TRACE_RAW_TP, attach=raw_tracepoint.attach_typed, btf=_TRACE),
+    Hook(
+        "tp_btf.s+",
+        ProgType.TRACING,
+        AttachType.TRACE_RAW_TP,
+        attach=raw_tracepoint.attach_typed,
+        btf=_TRACE,
+        flags=ProgFlag.SLEEPABLE,
+    ),
+    Hook("fentry+", ProgType.TRACING, AttachType.TRACE_FENTRY, btf=""),
+    Hook("fmod_ret+", ProgType.TRACING, AttachType.MODIFY_RETURN, btf=""),
+    Hook("fexit+", ProgType.TRACING, AttachType.TRACE_FEXIT, btf=""),
+    Hook("fentry.s+", ProgType.TRACING, AttachType.TRACE_FENTRY, btf="", flags=ProgFlag.SLEEPABLE),
+    Hook("fmod_ret.s+", ProgType.TRACING, AttachType.MODIFY_RETURN, btf="", flags=ProgFlag.SLEEPABLE),
+    Hook("fexit.s+", ProgType.TRACING, AttachType.TRACE_FEXIT, btf="", flags=ProgFlag.SLEEPABLE),
+    Hook("fsession+", ProgType.TRACING, AttachType.TRACE_FSESSION, btf=""),
+    Hook("fsession.s+", ProgType.TRACING, AttachType.TRACE_FSESSION, btf="", flags=ProgFlag.SLEEPABLE),
+    Hook("fsession.multi+", ProgType.TRACING, AttachType.TRACE_FSESSION_MULTI),
+    Hook("fsession.multi.s+", ProgType.TRACING, AttachType.TRACE_FSESSION_MULTI, flags=ProgFlag.SLEEPABLE),
+    Hook("fentry.multi+", ProgType.TRACING, AttachType.TRACE_FENTRY_MULTI),
+    Hook("fexit.multi+", ProgType.TRACING, AttachType.TRACE_FEXIT_MULTI),
+    Hook("fentry.multi.s+", ProgType.TRACING, AttachType.TRACE_FENTRY_MULTI, flags=ProgFlag.SLEEPABLE),
+    Hook("fexit.multi.s+", ProgType.TRACING, AttachType.TRACE_FEXIT_MULTI, flags=ProgFlag.SLEEPABLE),
+    Hook("freplace+", ProgType.EXT, btf=""),
+    Hook("lsm+", ProgType.LSM, AttachType.LSM_MAC, btf="bpf_lsm_"),
+    Hook("lsm.s+", ProgType.LSM, AttachType.LSM_MAC, btf="bpf_lsm_", flags=ProgFlag.SLEEPABLE),
+    Hook("lsm_cgroup+", ProgType.LSM, AttachType.LSM_CGROUP, btf="bpf_lsm_"),
+    Hook("iter+", ProgType.TRACING, AttachType.TRACE_ITER, btf="bpf_iter_"),
+    Hook("iter.s+", ProgType.TRACING, AttachType.TRACE_ITER, btf="bpf_iter_", flags=ProgFlag.SLEEPABLE),
+    Hook("syscall", ProgType.SYSCALL, flags=ProgFlag.SLEEPABLE),
+    Hook("xdp.frags/devmap", ProgType.XDP, AttachType.XDP_DEVMAP, flags=ProgFlag.XDP_HAS_FRAGS),
+    Hook("xdp/devmap", ProgType.XDP, AttachType.XDP_DEVMAP),
+    Hook("xdp.frags/cpumap", ProgType.XDP, AttachType.XDP_CPUMAP, flags=ProgFlag.XDP_HAS_FRAGS),
+    Hook("xdp/cpumap", ProgType.XDP, AttachType.XDP_CPUMAP),
+    Hook("xdp.frags", ProgType.XDP, AttachType.XDP, flags=ProgFlag.XDP_HAS_FRAGS),
+    Hook("xdp", ProgType.XDP, AttachType.XDP, optional=True),
+    Hook("perf_event", ProgType.PERF_EVENT),
+    Hook("lwt_in", ProgType.LWT_IN),
+    Hook("lwt_out", ProgType.LWT_OUT),
+    Hook("lwt_xmit", ProgType.LWT_XMIT),
+    Hook("lwt_seg6local", ProgType.LWT_SEG6LOCAL),
+    Hook("sockops", ProgType.SOCK_OPS, AttachType.CGROUP_SOCK_OPS, optional=True),
+    Hook("sk_skb/stream_parser", ProgType.SK_SKB, AttachType.SK_SKB_STREAM_PARSER, optional=True),
+    Hook("sk_skb/stream_verdict", ProgType.SK_SKB, AttachType.SK_SKB_STREAM_VERDICT, optional=True),
+    Hook("sk_skb/verdict", ProgType.SK_SKB, AttachType.SK_SKB_VERDICT, optional=True),
+    Hook("sk_skb", ProgType.SK_SKB),
+    Hook("sk_msg", ProgType.SK_MSG, AttachType.SK_MSG_VERDICT, optional=True),
+    Hook("lirc_mode2", ProgType.LIRC_MODE2, AttachType.LIRC_MODE2, optional=True),
+    Hook("flow_dissector", ProgType.FLOW_DISSECTOR, AttachType.FLOW_DISSECTOR, optional=True),
+    Hook("cgroup_skb/ingress", ProgType.CGROUP_SKB, AttachType.CGROUP_INET_INGRESS, optional=True),
+    Hook("cgroup_skb/egress", ProgType.CGROUP_SKB, AttachType.CGROUP_INET_EGRESS, optional=True),
+    Hook("cgroup/skb", ProgType.CGROUP_SKB),
+    Hook("cgroup/sock_create", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET_SOCK_CREATE),
+    Hook("cgroup/sock_release", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET_SOCK_RELEASE),
+    Hook("cgroup/sock", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET_SOCK_CREATE, optional=True),
+    Hook("cgroup/post_bind4", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET4_POST_BIND),
+    Hook("cgroup/post_bind6", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET6_POST_BIND),
+    Hook("cgroup/bind4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_BIND),
+    Hook("cgroup/bind6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_BIND),
+    Hook("cgroup/connect4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_CONNECT),
+    Hook("cgroup/connect6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_CONNECT),
+    Hook("cgroup/connect_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_CONNECT),
+    Hook("cgroup/sendmsg4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP4_SENDMSG),
+    Hook("cgroup/sendmsg6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP6_SENDMSG),
+    Hook("cgroup/sendmsg_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_SENDMSG),
+    Hook("cgroup/recvmsg4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP4_RECVMSG),
+    Hook("cgroup/recvmsg6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP6_RECVMSG),
+    Hook("cgroup/recvmsg_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_RECVMSG),
+    Hook("cgroup/getpeername4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_GETPEERNAME),
+    Hook("cgroup/getpeername6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_GETPEERNAME),
+    Hook("cgroup/getpeername_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_GETPEERNAME),
+    Hook("cgroup/getsockname4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_GETSOCKNAME),
+    Hook("cgroup/getsockname6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_GETSOCKNAME),
+    Hook("cgroup/getsockname_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_GETSOCKNAME),
+    Hook("cgroup/sysctl", ProgType.CGROUP_SYSCTL, AttachType.CGROUP_SYSCTL),
+    Hook("cgroup/getsockopt", ProgType.CGROUP_SOCKOPT, AttachType.CGROUP_GETSOCKOPT),
+    Hook("cgroup/setsockopt", ProgType.CGROUP_SOCKOPT, AttachType.CGROUP_SETSOCKOPT),
+    Hook("cgroup/dev", ProgType.CGROUP_DEVICE, AttachType.CGROUP_DEVICE, optional=True),
+    Hook("struct_ops+", ProgType.STRUCT_OPS),
+    Hook("struct_ops.s+", ProgType.STRUCT_OPS, flags=ProgFlag.SLEEPABLE),
+    Hook("sk_lookup", ProgType.SK_LOOKUP, AttachType.SK_LOOKUP),
+    Hook("netfilter", ProgType.NETFILTER, AttachType.NETFILTER),
+)
+
+
+def find(section: str) -> Hook | None:
+    """Return the row of a SEC() text, None if libbpf does not know it either; a leading "?" (autoload off) is skipped."""
+    name = section.removeprefix("?")
+    for hook in TABLE:
+        if hook.section[-1] == "+":
+            prefix = hook.section[:-1]
+            if name.startswith(prefix) and name[len(prefix) : len(prefix) + 1] in {"", "/"}:
+                return hook
+        elif name == hook.section:
+            return hook
+    return None
+
+
+def target(hook: Hook, section: str) -> str:
+    """Return where ``section`` asks to be attached: what follows the prefix and its slash, "" if nothing does."""
+    return section.partition("/")[2] if hook.section[-1] == "+" else ""
