@@ -1,0 +1,1 @@
+"""CollectionSpec -> running programs: load, attach, close."""

@@ -1,0 +1,80 @@
+"""What is loaded: maps, programs and links of one object, and their end."""
+
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from beepy import hooks
+from beepy.errors import UnsupportedSection
+from beepy.hooks import Target
+from beepy.kernel.link import Link
+from beepy.kernel.map import Map
+from beepy.kernel.program import Program
+from beepy.obj.spec import CollectionSpec
+from beepy.text import safe
+
+_log = logging.getLogger(__name__)
+
+
+class Collection:
+    """Owns the ``maps`` and ``programs`` of ``spec``, by name, and the ``links`` of what is attached.
+
+    A context manager; ``close`` detaches first.
+    """
+
+    def __init__(self, spec: CollectionSpec) -> None:
+        self.spec = spec
+        self.maps: dict[str, Map] = {}
+        self.programs: dict[str, Program] = {}
+        self.links: list[Link] = []
+
+    def attach(self) -> None:
+        """Attach every program where its section says.
+
+        Raises UnsupportedSection before any is attached, AttachError when the kernel refuses one: then none is.
+        """
+        ready = [_ready(self.spec.name, program) for program in self.programs.values()]
+        try:
+            for program, attach, target in ready:
+                self.links.append(attach(program, target))
+                _log.info("program '%s': attached to %s", safe(program.name), safe(program.section))
+        except BaseException:
+            self.detach()
+            raise
+
+    def detach(self) -> None:
+        """Detach every program, the last first; maps and programs stay."""
+        while self.links:
+            self.links.pop().close()
+
+    def close(self) -> None:
+        """Detach, and let go of programs and maps."""
+        self.detach()
+        while self.programs:
+            self.programs.popitem()[1].close()
+        while self.maps:
+            self.maps.popitem()[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Ready(NamedTuple):
+    program: Program
+    attach: Callable[[Program, Target], Link]
+    target: Target
+
+
+def _ready(name: str, program: Program) -> _Ready:
+    hook = hooks.find(program.section)
+    assert hook  # it was loaded by it
+    if hook.attach is None:
+        where = f"{safe(name)}: program '{safe(program.name)}': section '{safe(program.section)}'"
+        raise UnsupportedSection(f"{where}: known, but beepy cannot attach it yet")
+    return _Ready(program, hook.attach, Target(hooks.target(hook, program.section)))

@@ -1,0 +1,175 @@
+"""CollectionSpec -> Collection: decide what needs no file descriptor, then create maps and load programs."""
+
+import logging
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from beepy import hooks, maps
+from beepy.btf.btf import Btf
+from beepy.collection import verdict
+from beepy.collection.collection import Collection
+from beepy.collection.externs import with_kconfig
+from beepy.collection.relocate import relocate
+from beepy.core.patch import patch
+from beepy.core.resolve import Resolver
+from beepy.errors import ElfError, KernelError, NotSupported, UnsupportedSection, VerifierError
+from beepy.hooks import Hook
+from beepy.kernel import btf as kernel_btf
+from beepy.kernel import host, program
+from beepy.kernel.fd import Fd
+from beepy.obj.insn import encode
+from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
+from beepy.text import safe
+from beepy.uapi import MapFlag, ProgType
+
+_log = logging.getLogger(__name__)
+
+
+class _Planned(NamedTuple):
+    """A program whose types are resolved: only file descriptors are missing."""
+
+    spec: ProgramSpec
+    hook: Hook
+    attach_btf_id: int
+
+
+def load(spec: CollectionSpec) -> Collection:
+    """Create the maps and load the programs of ``spec``; the caller closes the Collection.
+
+    A program whose section begins with ``?`` is left out, as libbpf does. Raises UnsupportedSection, RelocationError,
+    BtfError, NotSupported, VerifierError or KernelError; then nothing is left in the kernel.
+    """
+    planned = _plan(spec)
+    spec = with_kconfig(spec)
+    with ExitStack() as stack:
+        collection = Collection(spec)
+        stack.callback(collection.close)
+        with ExitStack() as loading:
+            types = _load_types(spec)
+            if types:
+                loading.enter_context(types)
+            for one in spec.maps:
+                _create(collection, one, types)
+            for plan in planned:
+                _load(collection, plan, types)
+        for one in spec.maps:
+            _fill_slots(collection, one)
+        stack.pop_all()
+    return collection
+
+
+def _targets() -> Iterator[Btf]:
+    yield kernel_btf.vmlinux()
+    yield from kernel_btf.modules()
+
+
+def _plan(spec: CollectionSpec) -> list[_Planned]:
+    resolver = Resolver(spec.btf, _targets) if spec.btf else None
+    planned = []
+    for one in spec.programs:
+        if one.section.startswith("?"):
+            _log.info("program '%s': left out, its section says so: %s", safe(one.name), safe(one.section))
+            continue
+        hook = hooks.find(one.section)
+        if hook is None:
+            where = f"{safe(spec.name)}: program '{safe(one.name)}': section '{safe(one.section)}'"
+            raise UnsupportedSection(f"{where}: no program type is known by that name")
+        if resolver and one.core:
+            fixups = resolver.fixups(one)
+            for number, fixup in enumerate(fixups):
+                _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
+            one = patch(one, fixups)  # noqa: PLW2901
+        planned.append(_Planned(one, hook, _attach_btf_id(one, hook)))
+    return planned
+
+
+def _attach_btf_id(one: ProgramSpec, hook: Hook) -> int:
+    """Return the id of the kernel type that a program attaches to at load, 0 if its hook has none."""
+    if hook.btf_target is None or hook.prog_type == ProgType.EXT:
+        return 0
+    prefix, kind = hook.btf_target
+    name = prefix + hooks.target(hook, one.section)
+    type_id = kernel_btf.vmlinux().find(name, kind)
+    if type_id is None:
+        where = f"program '{safe(one.name)}': section '{safe(one.section)}'"
+        raise NotSupported(f"{where}: this kernel has no '{safe(name)}'", feature=name)
+    return type_id
+
+
+def _load_types(spec: CollectionSpec) -> Fd | None:
+    if spec.btf is None:
+        return None
+    try:
+        return kernel_btf.load(spec.btf.data)
+    except KernelError as error:
+        _log.warning("%s: types are not loaded, programs go without: %s", safe(spec.name), error)
+        return None
+
+
+def _create(collection: Collection, spec: MapSpec, types: Fd | None) -> None:
+    if spec.inner:
+        with maps.create(spec.inner, None) as inner:
+            created = maps.create(spec, types, inner)
+    else:
+        created = maps.create(spec, types)
+    collection.maps[spec.name] = created
+    _log.info("map '%s': created", safe(spec.name))
+    if spec.contents is None:
+        return
+    if any(spec.contents):
+        created.update(bytes(4), spec.contents.ljust(spec.value_size, b"\0"))
+    if spec.flags & MapFlag.RDONLY_PROG:
+        created.freeze()
+
+
+def _load(collection: Collection, plan: _Planned, types: Fd | None) -> None:
+    spec, hook = plan.spec, plan.hook
+    try:
+        loaded = program.load(
+            spec.name,
+            spec.section,
+            hook.prog_type,
+            encode(relocate(spec, collection.maps)),
+            collection.spec.license,
+            attach_type=hook.attach_type,
+            flags=hook.flags,
+            kernel_version=host.version_code(host.release()),
+            attach_btf_id=plan.attach_btf_id,
+            btf=types,
+            func_info=_func_info(spec) if types else b"",
+            line_info=_line_info(spec) if types else b"",
+        )
+    except VerifierError as error:
+        raise verdict.explain(error, spec, collection.spec.btf) from error
+    collection.programs[spec.name] = loaded
+    _log.info("program '%s': loaded", safe(spec.name))
+
+
+def _func_info(spec: ProgramSpec) -> bytes:
+    """Return ``struct bpf_func_info`` records: one for each function, or none, as the kernel demands."""
+    if [info.insn for info in spec.func_infos] != [start for _, start in spec.functions]:
+        return b""
+    return b"".join([struct.pack("<II", *info) for info in spec.func_infos])
+
+
+def _line_info(spec: ProgramSpec) -> bytes:
+    """Return ``struct bpf_line_info`` records, none unless every function's first instruction has one."""
+    starts = {info.insn for info in spec.line_infos}
+    if not all(start in starts for _, start in spec.functions):
+        return b""
+    return b"".join([struct.pack("<IIII", *info) for info in spec.line_infos])
+
+
+def _fill_slots(collection: Collection, spec: MapSpec) -> None:
+    """Set the initial entries of a map of maps or of programs."""
+    owned = {name: one.fd for name, one in collection.maps.items()}
+    owned.update({name: one.fd for name, one in collection.programs.items()})
+    for index, name in spec.slots:
+        fd = owned.get(name)
+        if fd is None:
+            raise ElfError(
+                f"map '{safe(spec.name)}': entry {index}: '{safe(name)}' is no map or program that is loaded"
+            )
+        collection.maps[spec.name].update(struct.pack("<I", index), struct.pack("<I", fd.fileno()))

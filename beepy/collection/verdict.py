@@ -1,0 +1,51 @@
+"""What the verifier said, told as: program, instruction, C line, reason."""
+
+import re
+from bisect import bisect_right
+from typing import Final
+
+from beepy.btf.btf import Btf
+from beepy.errors import BtfError, VerifierError
+from beepy.obj.spec import ProgramSpec
+from beepy.text import safe
+
+_LAST_LINES: Final = 12
+_STATISTICS: Final = ("processed ", "verification time", "stack depth ")
+_INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\)")
+_WIDTH: Final = 200  # characters of a line that are shown
+
+
+def explain(error: VerifierError, program: ProgramSpec, btf: Btf | None) -> VerifierError:
+    """Return the error with the failing instruction and its C line in the message, the log's last lines as notes."""
+    lines = [line.rstrip() for line in error.log.splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(_STATISTICS)]
+    where = [f"program '{safe(program.name)}': verifier"]
+    insn = next((int(found[1]) for line in reversed(told) if (found := _INSN.match(line))), None)
+    if insn is not None:
+        where.append(f"instruction {insn}")
+        if source := source_line(program, btf, insn):
+            where.append(source)
+    reason = _short(told[-1]) if told else "no reason given"
+    explained = VerifierError(f"{': '.join(where)}: {reason}", error.errno or 0, error.log)
+    shown = told[-_LAST_LINES - 1 : -1]
+    if shown:
+        explained.add_note("\n".join(["the verifier's last lines:", *[f"  {_short(line)}" for line in shown]]))
+    return explained
+
+
+def source_line(program: ProgramSpec, btf: Btf | None, insn: int) -> str:
+    """Return ``file.c:12: 'the C text'`` of an instruction, "" where .BTF.ext does not tell."""
+    at = bisect_right([info.insn for info in program.line_infos], insn)
+    if not at or btf is None:
+        return ""
+    info = program.line_infos[at - 1]
+    try:
+        file, text = btf.string(info.file_off), btf.string(info.line_off).strip()
+    except BtfError:
+        return ""
+    return f"{safe(file.rpartition('/')[2])}:{info.line_col >> 10}: '{_short(text)}'"
+
+
+def _short(text: str) -> str:
+    text = safe(text)
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
