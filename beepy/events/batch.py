@@ -1,6 +1,6 @@
 """What carries records from a map to a sink: raw bytes in batches, and the schema that explains them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol, TypeAlias
 
 from beepy.btf.btf import Btf
@@ -49,7 +49,7 @@ class Batch(NamedTuple):
     values). ``time_ns`` is the wall clock (ns since the epoch) when they were read. ``lost`` is how many records the
     source lost since the batch before, None where it cannot tell. ``short`` counts records that were shorter than their
     type and left out. ``snapshot`` numbers the reading of a table (0: events, no snapshot), ``final`` marks its last
-    batch.
+    batch. A batch without records carries only what it counts, or the end of a snapshot.
     """
 
     schema: Schema
@@ -82,16 +82,21 @@ class Tally:
 class Reader(Protocol):
     """What reads one map; the stream owns it and closes it.
 
-    ``fileno`` is polled for reading, or -1 for a table, which is read on demand.
+    ``fileno`` is polled for reading, or -1 for a table, which is read on demand. ``window`` is how long (seconds)
+    records may wait until they are read.
     """
 
     schema: Schema
+    window: float
 
     def fileno(self) -> int:
         """Return the fd to poll; it stays the reader's."""
 
-    def read(self) -> "list[Batch]":
-        """Return all that is there now, in order; an empty list when there is nothing. Never blocks."""
+    def read(self) -> Iterator[Batch]:
+        """Give what is there when it begins, in order; nothing if nothing is there. Never blocks.
+
+        Each batch is read when it is asked for, so that one at a time is in memory.
+        """
 
     def close(self) -> None:
         """Release what the reader holds; reading afterwards is an error."""

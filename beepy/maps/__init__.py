@@ -1,0 +1,158 @@
+"""TABLE: map type -> how it is created and how it is read."""
+
+import logging
+import mmap
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from beepy.btf.types import VOID
+from beepy.errors import ElfError, KernelError
+from beepy.events.batch import Reader, Schema
+from beepy.kernel import host
+from beepy.kernel import map as kernel_map
+from beepy.kernel.fd import Fd
+from beepy.kernel.map import PERCPU, Map
+from beepy.maps.ringbuf import RingReader
+from beepy.maps.table import TableReader, walked
+from beepy.obj.spec import MapSpec
+from beepy.text import safe
+from beepy.uapi import MapType
+
+_log = logging.getLogger(__name__)
+
+_MAX_RING: Final = 1 << 31  # bytes; beyond it the kernel is given what was asked for, and refuses it
+
+
+def _as_written(spec: MapSpec) -> MapSpec:
+    return spec
+
+
+def _ring(spec: MapSpec) -> MapSpec:
+    """Drop the sizes (``__type(value, ...)`` names the records) and round up, as libbpf's adjust_ringbuf_sz does."""
+    size = mmap.PAGESIZE
+    while size < spec.max_entries and size < _MAX_RING:
+        size *= 2
+    entries = max(size, spec.max_entries) if spec.max_entries else 0
+    return spec._replace(key_size=0, value_size=0, max_entries=entries)
+
+
+def _perf(spec: MapSpec) -> MapSpec:
+    """One slot for the fd of an event per CPU, as libbpf's map_set_def_max_entries does."""
+    return spec._replace(key_size=4, value_size=4, max_entries=spec.max_entries or host.possible_cpus())
+
+
+class MapKind(NamedTuple):
+    """What one map type asks for.
+
+    ``typed``: its keys and values may carry BTF ids; libbpf's bpf_object__create_map clears them for the others.
+    ``adjust`` makes of the object's sizes those that the kernel takes. ``stream``: it holds records that are consumed,
+    not keys and values.
+    """
+
+    type: MapType
+    reader: Callable[[Map, Schema], Reader] | None = None
+    adjust: Callable[[MapSpec], MapSpec] = _as_written
+    typed: bool = True
+    stream: bool = False
+
+
+TABLE: Final[tuple[MapKind, ...]] = (
+    MapKind(MapType.HASH, TableReader),
+    MapKind(MapType.ARRAY, TableReader),
+    MapKind(MapType.PROG_ARRAY),
+    MapKind(MapType.PERF_EVENT_ARRAY, adjust=_perf, typed=False, stream=True),
+    MapKind(MapType.PERCPU_HASH, TableReader),
+    MapKind(MapType.PERCPU_ARRAY, TableReader),
+    MapKind(MapType.STACK_TRACE, typed=False),
+    MapKind(MapType.CGROUP_ARRAY, typed=False),
+    MapKind(MapType.LRU_HASH, TableReader),
+    MapKind(MapType.LRU_PERCPU_HASH, TableReader),
+    MapKind(MapType.LPM_TRIE, walked),
+    MapKind(MapType.ARRAY_OF_MAPS, typed=False),
+    MapKind(MapType.HASH_OF_MAPS, typed=False),
+    MapKind(MapType.DEVMAP, typed=False),
+    MapKind(MapType.SOCKMAP, typed=False),
+    MapKind(MapType.CPUMAP, typed=False),
+    MapKind(MapType.XSKMAP, typed=False),
+    MapKind(MapType.SOCKHASH, typed=False),
+    MapKind(MapType.CGROUP_STORAGE, walked),
+    MapKind(MapType.REUSEPORT_SOCKARRAY),
+    MapKind(MapType.PERCPU_CGROUP_STORAGE, walked),
+    MapKind(MapType.QUEUE, typed=False),
+    MapKind(MapType.STACK, typed=False),
+    MapKind(MapType.SK_STORAGE),
+    MapKind(MapType.DEVMAP_HASH, typed=False),
+    MapKind(MapType.STRUCT_OPS, typed=False),
+    MapKind(MapType.RINGBUF, RingReader, _ring, typed=False, stream=True),
+    MapKind(MapType.INODE_STORAGE),
+    MapKind(MapType.TASK_STORAGE),
+    MapKind(MapType.BLOOM_FILTER),
+    MapKind(MapType.USER_RINGBUF, adjust=_ring, typed=False),
+    MapKind(MapType.CGRP_STORAGE),
+    MapKind(MapType.ARENA, typed=False),
+    MapKind(MapType.INSN_ARRAY),
+    MapKind(MapType.RHASH, walked),
+)
+
+_KINDS: Final[dict[int, MapKind]] = {kind.type: kind for kind in TABLE}
+
+
+def is_percpu(map_type: int) -> bool:
+    """Tell whether a value of this type is one slot a possible CPU."""
+    return map_type in PERCPU
+
+
+def is_stream(map_type: int) -> bool:
+    """Tell whether maps of this type hold records (ring and perf buffers), not keys and values."""
+    kind = _KINDS.get(map_type)
+    return kind is not None and kind.stream
+
+
+def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_value_type_id: int = 0) -> Map:
+    """Create the map of ``spec``; the caller owns it.
+
+    ``btf`` holds the object's types, to which the spec's ids belong. ``inner`` shows what a map of maps holds.
+    ``vmlinux_value_type_id`` is the kernel's type of a STRUCT_OPS map.
+
+    Raises ElfError for a type that nobody knows, KernelError when the kernel refuses. If it refuses the types of keys
+    and values, the map is created without them, as libbpf does.
+    """
+    kind = _KINDS.get(spec.type)
+    if kind is None:
+        raise ElfError(f"map '{safe(spec.name)}': type {spec.type}: unknown")
+    spec = kind.adjust(spec)
+    if not kind.typed:
+        spec = spec._replace(key=VOID, value=VOID)
+    if not (spec.key or spec.value or vmlinux_value_type_id):
+        btf = None
+
+    def attempt(spec: MapSpec, btf: Fd | None) -> Map:
+        return kernel_map.create(
+            kind.type,
+            spec.name,
+            spec.key_size,
+            spec.value_size,
+            spec.max_entries,
+            spec.flags,
+            btf=btf,
+            key_type_id=spec.key if btf else 0,
+            value_type_id=spec.value if btf else 0,
+            vmlinux_value_type_id=vmlinux_value_type_id,
+            inner=inner,
+            numa_node=spec.numa_node,
+            map_extra=spec.map_extra,
+        )
+
+    try:
+        return attempt(spec, btf)
+    except KernelError as error:
+        if btf is None or vmlinux_value_type_id:
+            raise
+        _log.warning("%s; trying again without the types of its keys and values", error)
+        return attempt(spec, None)
+
+
+def reader(map_: Map, schema: Schema) -> Reader | None:
+    """Return what reads ``map_`` (the caller closes it before the map), or None for a type that is not read (yet)."""
+    make = _KINDS[map_.type].reader
+    return make(map_, schema) if make else None

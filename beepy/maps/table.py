@@ -1,0 +1,114 @@
+"""Read a table: a snapshot of its keys and values, a batch for each few thousand entries."""
+
+import logging
+import time
+from collections.abc import Iterator
+from errno import EINVAL, ENOSPC, EOPNOTSUPP
+from typing import Final, NamedTuple
+
+from beepy.errors import KernelError
+from beepy.events.batch import Batch, Part, Schema
+from beepy.kernel.map import Map
+from beepy.text import safe
+
+_log = logging.getLogger(__name__)
+
+_ENTRIES: Final = 4096  # of a batch at most; more gains nothing
+_BYTES: Final = 1 << 20  # of a batch at most, where values are large
+_LEAST: Final = 16  # entries: fewer might not hold a bucket of a hash
+_WALK: Final = 1 << 16  # keys that are walked at least before a walk is given up
+_ENOTSUPP: Final = 524  # the kernel's own, which leaks into user space
+_NO_BATCH: Final = frozenset({EINVAL, EOPNOTSUPP, _ENOTSUPP})
+
+
+class _Chunk(NamedTuple):
+    keys: bytes
+    values: bytes
+    entries: int
+    final: bool
+
+
+class TableReader:
+    """Reads ``map_``, which stays its collection's.
+
+    By BPF_MAP_LOOKUP_BATCH (v5.6; per-CPU arrays v5.13) unless ``batched`` is false, key by key where the kernel has
+    no batches. The cursor of hashes and arrays is the number of a bucket or element: entries that come and go meanwhile
+    make no other one repeat or vanish. Other types' cursor is a key, which may be gone: they are walked.
+    """
+
+    def __init__(self, map_: Map, schema: Schema, *, batched: bool = True) -> None:
+        self.schema = schema
+        self.window = 0.0
+        self._map = map_
+        self._batched = batched
+        self._count = max(_LEAST, min(_ENTRIES, _BYTES // (map_.key_size + map_.value_span)))
+        self._snapshot = 0
+
+    def fileno(self) -> int:
+        """Return -1: a table is read on demand."""
+        return -1
+
+    def read(self) -> Iterator[Batch]:
+        """Give a snapshot; its last batch is ``final``, and empty if the table is."""
+        self._snapshot += 1
+        key, span = self._map.key_size, self._map.value_span
+        for keys, values, entries, final in self._chunks():
+            if entries or final:
+                parts = (Part(keys, key, 0), Part(values, span, 0))
+                yield Batch(self.schema, parts, entries, span, time.time_ns(), None, 0, self._snapshot, final)
+
+    def close(self) -> None:
+        """Do nothing: a table holds nothing between snapshots."""
+
+    def _chunks(self) -> Iterator[_Chunk]:
+        cursor = None
+        while self._batched:
+            try:
+                keys, values, entries, cursor = self._map.lookup_batch(cursor, self._count)
+            except KernelError as error:
+                if error.errno == ENOSPC and self._count < self._map.max_entries:
+                    self._count *= 2  # one bucket holds more
+                elif error.errno in _NO_BATCH and cursor is None:
+                    self._batched = False
+                else:
+                    raise
+                continue
+            yield _Chunk(keys, values, entries, cursor is None)
+            if cursor is None:
+                return
+        yield from self._walk()
+
+    def _walk(self) -> Iterator[_Chunk]:
+        """Give all entries, each key once.
+
+        When the key that the walk stands on has been deleted, the kernel begins again at the first one: what was seen
+        is passed over then. A table that changes so fast that this has no end is left after twice its size.
+        """
+        seen: set[bytes] = set()
+        keys: list[bytes] = []
+        values: list[bytes] = []
+        key = None
+        for _ in range(2 * max(self._map.max_entries, _WALK)):
+            key = self._map.next_key(key)
+            if key is None:
+                break
+            if key in seen:
+                continue
+            seen.add(key)
+            value = self._map.lookup(key)
+            if value is None:
+                continue
+            keys.append(key)
+            values.append(value)
+            if len(keys) == self._count:
+                yield _Chunk(b"".join(keys), b"".join(values), len(keys), final=False)
+                keys.clear()
+                values.clear()
+        else:
+            _log.warning("map '%s': changes faster than it is read: %d keys read", safe(self._map.name), len(seen))
+        yield _Chunk(b"".join(keys), b"".join(values), len(keys), final=True)
+
+
+def walked(map_: Map, schema: Schema) -> TableReader:
+    """Return a reader for a type whose batches have a key as cursor."""
+    return TableReader(map_, schema, batched=False)

@@ -1,0 +1,145 @@
+"""One selector loop: readers -> batches.
+
+Rings are read when they have something, tables when somebody demands it::
+
+    loop   poll(rings, wake) -> wait out the window -> drain rings -> read the tables demanded, once each
+    end    detach -> drain rings -> a last snapshot of every table
+
+Rings are read at most once in a window of a few milliseconds. An event that comes alone is read at once; where they
+come faster, the unread ones suppress the kernel's wake-ups, which would cost the traced programs more than all else.
+"""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from selectors import EVENT_READ, PollSelector
+from types import TracebackType
+from typing import Final, Self
+
+from beepy.events.batch import Batch, Reader, Schema
+from beepy.kernel.fd import Fd
+
+_ROUNDS: Final = 20  # windows at the end, in which programs that still run finish their records
+_LONGEST: Final = 86400.0  # seconds; poll takes 24 days at most
+_NEVER: Final = float("inf")
+
+
+class Stream:
+    """Owns ``readers`` and a wake descriptor; iterate once, in one thread.
+
+    ``detach`` is called, in order, when the stream ends. ``interval`` (seconds) demands every table that often; None:
+    only ``demand`` does. ``timeout`` (seconds of iterating) ends the stream as ``stop`` does.
+    """
+
+    def __init__(
+        self,
+        readers: Sequence[Reader],
+        detach: Sequence[Callable[[], None]] = (),
+        *,
+        interval: float | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.schemas = tuple([reader.schema for reader in readers])
+        self._readers = tuple(readers)
+        self._rings = tuple([reader for reader in readers if reader.fileno() >= 0])
+        self._tables = tuple([reader for reader in readers if reader.fileno() < 0])
+        self._window = min([ring.window for ring in self._rings], default=0.0)
+        self._detach = tuple(detach)
+        self._interval = _NEVER if interval is None else interval
+        self._timeout = _NEVER if timeout is None else timeout
+        self._demanded: deque[tuple[Schema, ...]] = deque()
+        self._stopping = False
+        self._lock = threading.RLock()  # a signal handler may interrupt its own thread's demand or close
+        self._wake = Fd(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+
+    def demand(self, schemas: tuple[Schema, ...]) -> None:
+        """Ask for a snapshot of these tables, from any thread; demands that wait together share one.
+
+        Rings among them are passed over. After ``stop`` it does nothing: every table has its last snapshot then.
+        """
+        if not self._stopping:
+            self._demanded.append(schemas)
+            self._notify()
+
+    def stop(self) -> None:
+        """Let the iteration end: detach, drain, last snapshots. From any thread or signal handler; does not wait."""
+        self._stopping = True
+        self._notify()
+
+    def close(self) -> None:
+        """Release readers and descriptors, once the iteration is over; what is demanded later is not read."""
+        self._stopping = True
+        with self._lock:
+            self._wake.close()
+        for reader in self._readers:
+            reader.close()
+
+    def __iter__(self) -> Iterator[Batch]:
+        # Not epoll: it looks at a ring only after a wake-up, and the kernel sends none for records that came while we
+        # read others. poll looks each time.
+        with PollSelector() as selector:
+            for ring in self._rings:
+                selector.register(ring, EVENT_READ)
+            selector.register(self._wake, EVENT_READ)
+            yield from self._loop(selector)
+            for detach in self._detach:
+                detach()
+            for _ in range(_ROUNDS):
+                yield from self._drain()
+                if not self._poll(selector, 0):
+                    break
+                time.sleep(self._window)
+        yield from self._snapshots(self.schemas)
+
+    def _loop(self, selector: PollSelector) -> Iterator[Batch]:
+        drained, now = -_NEVER, time.monotonic()
+        deadline, tick = now + self._timeout, now + self._interval
+        while not self._stopping and now < deadline:
+            if now >= tick:
+                tick = now + self._interval
+                self._demanded.append(self.schemas)
+            if self._poll(selector, 0 if self._demanded else min(deadline, tick) - now):
+                time.sleep(max(0, drained + self._window - time.monotonic()))
+            drained = time.monotonic()
+            yield from self._drain()
+            yield from self._snapshots(self._take())
+            now = time.monotonic()
+        self._stopping = True
+
+    def _poll(self, selector: PollSelector, timeout: float) -> bool:
+        """Wait until a ring is readable or somebody wakes us; tell whether a ring is."""
+        ready = [key.fileobj for key, _ in selector.select(min(timeout, _LONGEST))]
+        if self._wake in ready:
+            os.eventfd_read(self._wake.fileno())
+            ready.remove(self._wake)
+        return bool(ready)
+
+    def _take(self) -> list[Schema]:
+        demanded: list[Schema] = []
+        while self._demanded:
+            demanded += self._demanded.popleft()
+        return demanded
+
+    def _drain(self) -> Iterator[Batch]:
+        for ring in self._rings:
+            yield from ring.read()
+
+    def _snapshots(self, demanded: Sequence[Schema]) -> Iterator[Batch]:
+        for table in self._tables:
+            if table.schema in demanded:
+                yield from table.read()
+
+    def _notify(self) -> None:
+        with self._lock, suppress(ValueError):  # closed
+            os.eventfd_write(self._wake.fileno(), 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
