@@ -76,7 +76,8 @@ int generate(struct request *request)
 		.flags = request->flags,
 	};
 
-	bpf_loop(request->n, produce, &state, 0);
+	if (bpf_loop(request->n, produce, &state, 0) < 0)
+		return __LINE__;
 	sequence += request->n;
 	request->sent = state.sent;
 	request->dropped = state.dropped;

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The verifier must refuse it: a member that no kernel has is read. Asking whether it exists would
+ * be right. */
+#include "../include/core.h"
+
+struct task_struct___absent {
+	int no_such_member;
+} __attribute__((preserve_access_index));
+
+SEC("raw_tp/sched_process_exit")
+int err_core(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct___absent *task = (void *)ctx->args[0];
+
+	return BPF_CORE_READ(task, no_such_member); /* refused here */
+}
+
+char LICENSE[] SEC("license") = "GPL";
