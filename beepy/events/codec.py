@@ -1,0 +1,24 @@
+"""How one value is read: from its bytes to a Python value, and on to Go's text."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+Value: TypeAlias = "int | float | str | tuple[Value, ...] | dict[str, Value] | None"  # bool is an int
+
+
+class Codec(NamedTuple):
+    """What reads a value of one type.
+
+    ``code`` is ``struct``'s for the item of ``size`` bytes that is unpacked (little endian), ``value`` makes the value
+    of it (None: the item is the value), ``text`` Go's text of the value. ``width`` is how many characters that text
+    usually takes at most. ``number`` says that values are numbers to count with. ``few`` says that the same values come
+    again and again, so that what is made of them is worth remembering.
+    """
+
+    code: str
+    size: int
+    value: Callable[[Any], Value] | None
+    text: Callable[[Any], str]
+    width: int
+    number: bool = False
+    few: bool = False

@@ -1,0 +1,331 @@
+"""From BTF types to codecs: every kind that can stand in a record.
+
+A malformed type is a BtfError, and every walk is bounded: in depth, and in how many members are looked at.
+"""
+
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from beepy.btf import types
+from beepy.btf.btf import Btf
+from beepy.btf.layout import MAX_DEPTH, resolve, size_of
+from beepy.btf.types import AnyEnum, Bits, Composite, Int, TypeId
+from beepy.errors import BtfError
+from beepy.events import render, semantics
+from beepy.events.codec import Codec, Value
+from beepy.text import safe
+
+MAX_MEMBERS: Final = 4096  # of one record, arrays of structs counted once
+_MAX_SAME: Final = 16  # members of one name: each gets one more "_"
+_MAX_INT: Final = 16  # bytes
+
+_UNSIGNED: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_WIDTHS: Final = {1: 4, 2: 6, 4: 8, 8: 16}  # characters that integers of so many bytes usually take
+_FLOATS: Final = {2: "e", 4: "f", 8: "d"}
+_MAX_WIDTH: Final = 32
+_MIN_FLAGS: Final = 3
+
+Meanings = Mapping[str, Callable[[Any], Value]]
+
+
+class Place(NamedTuple):
+    """A member where it stands in the value that was walked; ``bits`` is 0 unless it is a bitfield.
+
+    ``name`` is new at its level, ``own`` what BTF says.
+    """
+
+    name: str
+    own: str
+    type: TypeId
+    offset: Bits
+    bits: int
+
+
+class Compiler:
+    """Makes codecs of the types in ``btf``; ``meanings`` are typedefs that enrich explains (they come first)."""
+
+    def __init__(self, btf: Btf, meanings: Meanings) -> None:
+        self._btf = btf
+        self._meanings = meanings
+        self._left = MAX_MEMBERS
+        self._codecs: dict[TypeId, Codec] = {}
+        self._enums: dict[int, tuple[Callable[[int], Value], int]] = {}  # by id(), which Btf keeps alive
+
+    def composite(self, type_id: TypeId) -> Composite | None:
+        """Return the struct or union that the type is; None if it is another kind, or has a meaning as a whole."""
+        _, found = resolve(self._btf, type_id)
+        if isinstance(found, types.Struct | types.Union) and not self._meaning(type_id, found.size):
+            return found
+        return None
+
+    def members(self, composite: Composite, taken: set[str], depth: int = 0, base: int = 0) -> Iterator[Place]:
+        """Return the members in their order, anonymous structs and unions inlined.
+
+        ``taken`` are the names that exist at this level; one that exists already gets ``_`` appended.
+        """
+        if depth > MAX_DEPTH:
+            raise BtfError(f"{self._where(composite)}: nested deeper than {MAX_DEPTH}")
+        for member in composite.members:
+            self._left -= 1
+            if self._left < 0:
+                raise BtfError(f"{self._where(composite)}: more than {MAX_MEMBERS} members")
+            end = member.offset + (member.bitfield_size or self._bits(member.type))
+            if end > 8 * composite.size:
+                name = safe(member.name)
+                raise BtfError(f"{self._where(composite)}: member '{name}': ends at bit {end} of {8 * composite.size}")
+            inner = None if member.name else self.composite(member.type)
+            if inner:
+                yield from self.members(inner, taken, depth + 1, base + member.offset)
+            else:
+                own = member.name or "_"
+                name = distinct(own, taken)
+                yield Place(name, own, member.type, Bits(base + member.offset), member.bitfield_size)
+
+    def leaf(self, place: Place, depth: int = 0) -> tuple[int, Codec]:
+        """Return the byte where the member's item begins, and its codec; of a bitfield: all bytes that it touches."""
+        _, found = resolve(self._btf, place.type)
+        start, shift = divmod(place.offset, 8)
+        if not shift and not place.bits:
+            return start, self.codec(place.type, depth)
+        match found:
+            case types.Int():
+                return start, self._bitfield(found, shift + found.bit_offset, place.bits or found.bits)
+            case types.Enum() | types.Enum64():
+                return start, self._bitfield(found, shift, place.bits or 8 * found.size)
+            case _:
+                raise BtfError(f"{self._btf.name}: member '{safe(place.name)}': only integers can be bitfields")
+
+    def codec(self, type_id: TypeId, depth: int = 0) -> Codec:
+        """Return what reads a value of the type."""
+        if depth > MAX_DEPTH:
+            raise BtfError(f"{self._btf.name}: type {type_id}: nested deeper than {MAX_DEPTH}")
+        codec = self._codecs.get(type_id)
+        if codec is None:
+            codec = self._codecs[type_id] = self._codec(type_id, depth)
+        return codec
+
+    def _bits(self, type_id: TypeId) -> int:
+        _, found = resolve(self._btf, type_id)
+        if isinstance(found, types.Int):  # an old compiler's bitfield may be declared wider than what is left
+            return found.bit_offset + found.bits
+        return 8 * size_of(self._btf, type_id)
+
+    def _codec(self, type_id: TypeId, depth: int) -> Codec:
+        resolved, found = resolve(self._btf, type_id)
+        size = size_of(self._btf, resolved)
+        meaning = self._meaning(type_id, size)
+        if callable(meaning):
+            return self._enriched(resolved, meaning, depth)
+        if meaning:
+            signed = isinstance(found, types.Int) and found.signed
+            return meaning._replace(code=meaning.code.lower()) if signed else meaning
+        match found:
+            case types.Int():
+                return self._integer(found)
+            case types.Enum() | types.Enum64():
+                return self._enum(found)
+            case types.Ptr():
+                return Codec("Q", 8, "0x{:x}".format, str, width=18)
+            case types.Float():
+                return _real(size)
+            case types.Array():
+                return self._array(found, size, depth)
+            case types.Struct() | types.Union():
+                return self._struct(found, depth)
+            case _:
+                raise BtfError(f"{self._btf.name}: type {type_id}: a {type(found).__name__.lower()} has no value")
+
+    def _where(self, composite: Composite) -> str:
+        kind = "struct" if isinstance(composite, types.Struct) else "union"
+        return f"{self._btf.name}: {kind} {safe(composite.name) or '(anonymous)'}"
+
+    def _meaning(self, type_id: TypeId, size: int) -> Codec | Callable[[Any], Value] | None:
+        """Return what the outermost typedef with a meaning says."""
+        for _ in range(MAX_DEPTH):
+            match self._btf.type(type_id):
+                case types.Typedef(name, target):
+                    meaning = self._meanings.get(name) or semantics.TABLE.get(name, {}).get(size)
+                    if meaning:
+                        return meaning
+                    type_id = target
+                case types.Const(target) | types.Volatile(target) | types.Restrict(target) | types.TypeTag(_, target):
+                    type_id = target
+                case _:
+                    break
+        return None
+
+    def _enriched(self, resolved: TypeId, meaning: Callable[[Any], Value], depth: int) -> Codec:
+        plain = self.codec(resolved, depth)
+        value = _chain(plain.value, meaning)
+        return plain._replace(value=value, text=str, width=16, number=False, few=True)
+
+    def _integer(self, found: Int) -> Codec:
+        if not 0 < found.size <= _MAX_INT:
+            raise BtfError(f"{self._btf.name}: int {safe(found.name)}: size {found.size}")
+        if found.bits != 8 * found.size or found.bit_offset:
+            return self._bitfield(found, found.bit_offset, found.bits)
+        if _is_bool(found):
+            return Codec("?", 1, None, render.boolean, 5) if found.size == 1 else _wide(found.size, bool, signed=False)
+        code = _UNSIGNED.get(found.size)
+        if code:
+            code = code.lower() if found.signed else code
+            return Codec(code, found.size, None, str, width=_WIDTHS[found.size], number=True)
+        return _wide(found.size, None, signed=found.signed)
+
+    def _enum(self, found: AnyEnum) -> Codec:
+        code = _UNSIGNED.get(found.size)
+        if not code:
+            raise BtfError(f"{self._btf.name}: enum {safe(found.name)}: size {found.size}")
+        named, width = self._named(found)
+        return Codec(code.lower() if found.signed else code, found.size, named, str, width, few=True)
+
+    def _named(self, found: AnyEnum) -> tuple[Callable[[int], Value], int]:
+        """Return value -> name, and the width that names take."""
+        known = self._enums.get(id(found))
+        if known is None:
+            width = max([len(value.name) for value in found.values], default=8)
+            known = self._enums[id(found)] = (_enumerator(found), min(width, _MAX_WIDTH))
+        return known
+
+    def _bitfield(self, found: Int | AnyEnum, shift: int, bits: int) -> Codec:
+        """Read ``bits`` bits from bit ``shift`` of the item on (little endian: from the lowest bit up)."""
+        if not 0 < bits <= 8 * found.size or found.size > _MAX_INT:
+            name = safe(found.name)
+            raise BtfError(f"{self._btf.name}: type {name}: a bitfield of {bits} bits in {found.size} bytes")
+        size = (shift + bits + 7) // 8
+        extract = partial(_extract, shift, (1 << bits) - 1, 1 << bits - 1 if found.signed else 0)
+        code = f"{size}s"
+        match found:
+            case types.Int():
+                if _is_bool(found):
+                    return Codec(code, size, lambda raw: bool(extract(raw)), render.boolean, 5, few=True)
+                return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, few=True)
+            case types.Enum() | types.Enum64():
+                named, width = self._named(found)
+                return Codec(code, size, lambda raw: named(extract(raw)), str, width, few=True)
+
+    def _array(self, found: types.Array, size: int, depth: int) -> Codec:
+        _, element = resolve(self._btf, found.type)
+        code = f"{size}s"
+        if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not _is_bool(element):
+            meant = self._meaning(found.type, 1)
+            if not meant and (element.name == "char" or element.char):
+                return Codec(code, size, render.text, str, width=min(size, _MAX_WIDTH), few=True)
+            if not meant and not element.signed:
+                return Codec(code, size, bytes.hex, str, width=min(2 * size, _MAX_WIDTH), few=True)
+        each = self.codec(found.type, depth + 1)
+        width = min(max((each.width + 1) * found.nelems + 1, 2), _MAX_WIDTH)
+        if not size:
+            return Codec(code, size, _nothing, partial(_bracketed, each.text), width)
+        gap = size // found.nelems - each.size
+        read = partial(_elements, struct.Struct(f"<{each.code}{gap}x"), each.value)
+        return Codec(code, size, read, partial(_bracketed, each.text), width)
+
+    def _struct(self, found: Composite, depth: int) -> Codec:
+        """Read a struct inside an array: its value is a dict."""
+        readers = []
+        texts = []
+        for place in self.members(found, set(), depth):
+            start, codec = self.leaf(place, depth + 1)
+            readers.append((place.name, cut(codec, start)))
+            texts.append(codec.text)
+        read = partial(_members, tuple(readers))
+        return Codec(f"{found.size}s", found.size, read, partial(_braced, tuple(texts)), _MAX_WIDTH)
+
+
+def distinct(name: str, taken: set[str]) -> str:
+    """Return ``name`` with as many ``_`` appended as make it new, and add it to ``taken``."""
+    for _ in range(_MAX_SAME):
+        if name not in taken:
+            taken.add(name)
+            return name
+        name += "_"
+    raise BtfError(f"member '{safe(name)}': more than {_MAX_SAME} of that name")
+
+
+def cut(codec: Codec, start: int) -> Callable[[bytes], Value]:
+    """Return what reads the value at byte ``start`` of some bytes."""
+    return partial(_cut, struct.Struct(f"<{codec.code}"), start, codec.value)
+
+
+def _cut(unpacker: struct.Struct, start: int, value: Callable[[Any], Value] | None, raw: bytes) -> Value:
+    (item,) = unpacker.unpack_from(raw, start)
+    return value(item) if value else item
+
+
+def _chain(first: Callable[[Any], Value] | None, then: Callable[[Any], Value]) -> Callable[[Any], Value]:
+    return then if first is None else lambda item: then(first(item))
+
+
+def _is_bool(found: Int) -> bool:
+    return found.bool or found.name in {"_Bool", "bool"}
+
+
+def _wide(size: int, then: Callable[[int], Value] | None, *, signed: bool) -> Codec:
+    def value(raw: bytes) -> Value:
+        number = int.from_bytes(raw, "little", signed=signed)
+        return then(number) if then else number
+
+    if then:
+        return Codec(f"{size}s", size, value, render.boolean, width=5)
+    return Codec(f"{size}s", size, value, str, width=24, number=True)
+
+
+def _real(size: int) -> Codec:
+    code = _FLOATS.get(size)
+    if code:
+        return Codec(code, size, None, partial(render.real, size=size), width=12, number=True)
+    return Codec(f"{size}s", size, bytes.hex, str, width=2 * size)  # long double: no Python type holds it
+
+
+def _extract(shift: int, mask: int, sign: int, raw: bytes) -> int:
+    number = int.from_bytes(raw, "little") >> shift & mask
+    return (number ^ sign) - sign
+
+
+def _enumerator(found: AnyEnum) -> Callable[[int], Value]:
+    """Return value -> name, or number if it has none.
+
+    An enum of at least three single bits, and of nothing else but 0, is one of flags: a value without a name of its own
+    is the names of its bits, joined by ``|``, what remains of it in hex.
+    """
+    names: dict[int, str] = {}
+    for name, value in found.values:
+        names.setdefault(value, name)
+    bits = {value: name for value, name in names.items() if value}
+    if len(bits) < _MIN_FLAGS or any(value < 0 or value & value - 1 for value in bits):
+        return lambda value: names.get(value, value)
+    return partial(_flags, names, sorted(bits.items()))
+
+
+def _flags(names: Mapping[int, str], bits: list[tuple[int, str]], value: int) -> Value:
+    if value in names:
+        return names[value]
+    known = [(bit, name) for bit, name in bits if value & bit] if value > 0 else []
+    if not known:
+        return value
+    rest = value & ~sum(bit for bit, _ in known)
+    return "|".join([name for _, name in known] + ([f"{rest:#x}"] if rest else []))
+
+
+def _elements(unpacker: struct.Struct, value: Callable[[Any], Value] | None, raw: bytes) -> tuple[Value, ...]:
+    items = [item for (item,) in unpacker.iter_unpack(raw)]
+    return tuple(map(value, items)) if value else tuple(items)
+
+
+def _nothing(_raw: bytes) -> tuple[Value, ...]:
+    return ()
+
+
+def _bracketed(text: Callable[[Any], str], values: tuple[Value, ...]) -> str:
+    return f"[{' '.join(map(text, values))}]"
+
+
+def _members(readers: tuple[tuple[str, Callable[[bytes], Value]], ...], raw: bytes) -> dict[str, Value]:
+    return {name: read(raw) for name, read in readers}
+
+
+def _braced(texts: tuple[Callable[[Any], str], ...], values: dict[str, Value]) -> str:
+    return f"{{{' '.join([text(value) for text, value in zip(texts, values.values(), strict=True)])}}}"

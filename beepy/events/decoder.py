@@ -1,0 +1,270 @@
+"""Columns out of runs of raw records: one ``struct.Struct`` unpacks many records in one call.
+
+The fields that somebody asked for are compiled into a format whose gaps (headers, padding, all other members) are
+skipped, and that format is repeated::
+
+    "<" + "8x Q Q I 12x i 16s 4x" * 256   ->  one flat tuple  ->  column k is flat[k::stride]
+
+Members that share bytes (unions, bitfields) are unpacked as one piece of bytes, and each is read from that piece.
+"""
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from beepy.btf.layout import size_of
+from beepy.btf.types import VOID
+from beepy.errors import DecodeError
+from beepy.events.batch import Batch, Part, Schema
+from beepy.events.codec import Codec, Value
+from beepy.events.compile import Meanings, cut
+from beepy.events.fields import RECORD, VALUE, Field, fields, is_summed
+from beepy.text import safe
+
+Convert: TypeAlias = Callable[[Any], Any] | None
+Finish: TypeAlias = Callable[[Field], Convert]
+
+_MAX_ITEMS: Final = 2048  # of one compiled format (32 bytes each): 256 records of 8 fields
+_MAX_FORMATS: Final = 64
+_MAX_MEMO: Final = 8192
+
+
+class Memo(dict[Any, Any]):
+    """Remembers what ``make`` made of a key, for the last few thousand keys."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: object) -> object:
+        if len(self) >= _MAX_MEMO:
+            self.clear()
+        made = self[key] = self._make(key)
+        return made
+
+
+class _Source(NamedTuple):
+    """Where a field's values come from: columns of its part, and what makes the value of an item.
+
+    Several columns are those of several CPUs: their values are summed, and ``after`` is applied to the sum.
+    """
+
+    part: int
+    columns: tuple[int, ...]
+    convert: Convert
+    after: Convert = None
+
+
+class Decoder:
+    """Reads the batches of one schema.
+
+    ``meanings`` are typedefs that need this machine to be read (from enrich): name -> function of the plain value.
+    Raises BtfError for types that are malformed, and later DecodeError for a batch that does not fit them.
+    """
+
+    def __init__(self, schema: Schema, meanings: Meanings | None = None) -> None:
+        self.schema = schema
+        self.fields: tuple[Field, ...] = fields(schema, meanings or {})
+        self.size = size_of(schema.btf, schema.record if schema.record != VOID else schema.key)
+        self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
+        self._pieces = _Blocks([(0, f"{self.size}s")], safe(schema.map))
+
+    def view(self, wanted: Sequence[Field], finish: Finish) -> "View":
+        """Compile a reading of these fields; ``finish`` returns what becomes of a field's values (None: nothing)."""
+        return View(self.schema, self.size, tuple(wanted), finish)
+
+    def values(self, batch: Batch, wanted: Sequence[Field]) -> list[list[Value]]:
+        """Return one column a field, one value a row."""
+        return self._view("values", wanted, _as_it_is).columns(batch)
+
+    def texts(self, batch: Batch, wanted: Sequence[Field]) -> list[list[str]]:
+        """Return the same as Go's text, as labels and filters have it (not made safe for a terminal)."""
+        return self._view("texts", wanted, lambda field: field.codec.text).columns(batch)
+
+    def raw(self, batch: Batch) -> list[bytes]:
+        """Return each record's bytes (of a table: its keys'), without headers and tails; no row a CPU here."""
+        return [piece for flat, _ in self._pieces.run(batch.parts[RECORD], batch.records) for piece in flat]
+
+    def _view(self, kind: str, wanted: Sequence[Field], finish: Finish) -> "View":
+        key = (kind, tuple(wanted))
+        view = self._views.get(key)
+        if view is None:
+            view = self._views[key] = self.view(wanted, finish)
+        return view
+
+
+class View:
+    """Some fields of a schema's batches, each value put through a function of its own."""
+
+    def __init__(self, schema: Schema, size: int, wanted: tuple[Field, ...], finish: Finish) -> None:
+        self._schema = schema
+        self._size = size
+        self._rows_a_cpu = bool(schema.cpus) and not is_summed(schema)
+        self._blocks: dict[int, _Blocks] = {}
+        sources: dict[Field, _Source] = {}
+        for part in {field.part for field in wanted}:
+            copies = schema.cpus if part == VALUE and not self._rows_a_cpu else 0
+            slots, found = _lay_out(
+                [field for field in wanted if field.part == part], copies, schema.value_size, finish
+            )
+            self._blocks[part] = _Blocks(slots, safe(schema.map))
+            sources.update(found)
+        self._sources = [sources[field] for field in wanted]
+        in_order = [source.columns for source in self._sources] == [(at,) for at in range(len(wanted))]
+        self._direct = in_order and len(self._blocks) == 1
+
+    def columns(self, batch: Batch) -> list[list[Any]]:
+        """Return one column a field."""
+        batch = self._checked(batch)
+        parts = {part: blocks.columns(batch.parts[part], batch.records) for part, blocks in self._blocks.items()}
+        return [_column(source, parts[source.part]) for source in self._sources]
+
+    def rows(self, batch: Batch) -> Iterator[tuple[tuple[Any, ...], int]]:
+        """Return (all values of some rows one after the other, how many rows), until all rows were returned."""
+        batch = self._checked(batch)
+        width = len(self._sources)
+        if not self._direct:
+            yield from _interleaved(self.columns(batch), batch.records)
+            return
+        ((part, blocks),) = self._blocks.items()
+        converts = [(at, source.convert) for at, source in enumerate(self._sources) if source.convert]
+        for flat, count in blocks.run(batch.parts[part], batch.records):
+            items = list(flat)
+            for at, convert in converts:
+                items[at::width] = map(convert, flat[at::width])
+            yield tuple(items), count
+
+    def _checked(self, batch: Batch) -> Batch:
+        if self._schema.record != VOID and batch.length < self._size and batch.records:
+            where = f"map '{safe(self._schema.map)}'"
+            raise DecodeError(f"{where}: record of {batch.length} bytes: its type has {self._size}")
+        return per_cpu_rows(batch) if self._rows_a_cpu else batch
+
+
+def per_cpu_rows(batch: Batch) -> Batch:
+    """Return a per-CPU table's batch with one row a CPU, its number in a third part; any other batch as it is."""
+    schema = batch.schema
+    if len(batch.parts) != 2 or not schema.cpus or is_summed(schema):
+        return batch
+    keys, values = batch.parts
+    starts = range(0, batch.records * keys.stride, keys.stride)
+    repeated = b"".join([keys.raw[start : start + keys.stride] * schema.cpus for start in starts])
+    cpus = struct.pack(f"<{schema.cpus}I", *range(schema.cpus)) * batch.records
+    parts = (keys._replace(raw=repeated), values._replace(stride=values.stride // schema.cpus), Part(cpus, 4, 0))
+    return batch._replace(parts=parts, records=batch.records * schema.cpus, length=schema.value_size)
+
+
+class _Blocks:
+    """Unpacks runs: the items at ``slots`` (offset, code) of every record, in that order."""
+
+    def __init__(self, slots: Sequence[tuple[int, str]], name: str) -> None:
+        self._slots = slots
+        self._name = name
+        self._size = max([offset + struct.calcsize(f"<{code}") for offset, code in slots], default=0)
+        self._most = 1 << (max(_MAX_ITEMS // max(len(slots), 1), 1).bit_length() - 1)
+        self._formats: dict[tuple[int, int, int], struct.Struct] = {}
+
+    def run(self, part: Part, records: int) -> Iterator[tuple[tuple[Any, ...], int]]:
+        """Return (the items of some records one after the other, how many records)."""
+        raw, stride, skip = part
+        if records and (stride < skip + self._size or len(raw) < stride * (records - 1) + skip + self._size):
+            got = f"{len(raw)} bytes in steps of {stride} for {records} records"
+            raise DecodeError(f"map '{self._name}': {got}: expected {self._size} bytes after every {skip}")
+        if len(raw) < stride * records:
+            raw = raw.ljust(stride * records, b"\0")
+        at, count = 0, self._most
+        while records:
+            while count > records:
+                count >>= 1
+            yield self._format(stride, skip, count).unpack_from(raw, at), count
+            at += stride * count
+            records -= count
+
+    def columns(self, part: Part, records: int) -> list[list[Any]]:
+        """Return one column a slot."""
+        width = len(self._slots)
+        columns: list[list[Any]] = [[] for _ in range(width)]
+        for flat, _ in self.run(part, records):
+            for at, column in enumerate(columns):
+                column.extend(flat[at::width])
+        return columns
+
+    def _format(self, stride: int, skip: int, count: int) -> struct.Struct:
+        key = (stride, skip, count)
+        made = self._formats.get(key)
+        if made is None:
+            if len(self._formats) >= _MAX_FORMATS:  # records of many lengths
+                self._formats.clear()
+            body, end = "", -skip
+            for offset, code in self._slots:
+                body += f"{offset - end}x{code}"
+                end = offset + struct.calcsize(f"<{code}")
+            made = self._formats[key] = struct.Struct("<" + f"{body}{stride - skip - end}x" * count)
+        return made
+
+
+def _lay_out(
+    wanted: Sequence[Field], copies: int, value_size: int, finish: Finish
+) -> tuple[list[tuple[int, str]], dict[Field, _Source]]:
+    """Return the slots of one part, and each field's source; ``copies`` are the CPUs whose values are summed."""
+    slots: list[tuple[int, str]] = []
+    sources: dict[Field, _Source] = {}
+    for start, end, group in _groups(wanted):
+        alike = len({(field.start, field.codec.code) for field in group}) == 1
+        for field in group:
+            made = field.codec.value if alike else cut(field.codec, field.start - start)
+            after = finish(field)
+            if copies:
+                columns = tuple(range(len(slots), len(slots) + copies))
+                sources[field] = _Source(field.part, columns, made, after)
+            else:
+                sources[field] = _Source(field.part, (len(slots),), _chain(field.codec, made, after))
+        code = group[0].codec.code if alike else f"{end - start}s"
+        step = -(-value_size // 8) * 8  # the kernel's round_up(value_size, 8)
+        slots += [(start + step * cpu, code) for cpu in range(copies or 1)]
+    return slots, sources
+
+
+def _groups(wanted: Sequence[Field]) -> Iterator[tuple[int, int, list[Field]]]:
+    """Return (first byte, byte after the last, fields) for fields that overlap, in the order of the bytes."""
+    group: list[Field] = []
+    start = end = 0
+    for field in sorted(wanted, key=lambda field: (field.start, field.start + field.codec.size)):
+        if group and field.start >= end:
+            yield start, end, group
+            group = []
+        if not group:
+            start = end = field.start
+        group.append(field)
+        end = max(end, field.start + field.codec.size)
+    if group:
+        yield start, end, group
+
+
+def _as_it_is(_field: Field) -> Convert:
+    return None
+
+
+def _chain(codec: Codec, first: Convert, then: Convert) -> Convert:
+    """Return both in turn, remembered where the same values come again and again."""
+    both = (lambda item: then(first(item))) if first and then else first or then
+    return Memo(both).__getitem__ if both and codec.few else both
+
+
+def _column(source: _Source, columns: list[list[Any]]) -> list[Any]:
+    chosen = [columns[at] for at in source.columns]
+    if source.convert:
+        chosen = [list(map(source.convert, column)) for column in chosen]
+    column = chosen[0] if len(chosen) == 1 else list(map(sum, zip(*chosen, strict=True)))
+    return list(map(source.after, column)) if source.after else column
+
+
+def _interleaved(columns: list[list[Any]], total: int) -> Iterator[tuple[tuple[Any, ...], int]]:
+    width = len(columns)
+    step = max(_MAX_ITEMS // max(width, 1), 1)
+    for start in range(0, total, step):
+        count = min(step, total - start)
+        items: list[Any] = [None] * (count * width)
+        for at, column in enumerate(columns):
+            items[at::width] = column[start : start + count]
+        yield tuple(items), count

@@ -1,0 +1,128 @@
+"""The fields of a map's records: every leaf of its types, with its name and its place."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from beepy.btf import types
+from beepy.btf.btf import Btf
+from beepy.btf.layout import MAX_DEPTH, resolve, size_of
+from beepy.btf.types import VOID, Bits, Composite, TypeId
+from beepy.errors import BtfError
+from beepy.events.batch import Schema
+from beepy.events.codec import Codec
+from beepy.events.compile import Compiler, Meanings, Place, distinct
+from beepy.events.semantics import TABLE
+
+RECORD: Final = 0  # or a table's key
+VALUE: Final = 1
+CPU: Final = 2
+
+_RESERVED: Final = frozenset(("map", "time"))  # what every row has besides its fields
+_CPU = Codec("I", 4, None, str, width=4, number=True)
+
+
+class Field(NamedTuple):
+    """One leaf: a scalar, a text, or a whole array.
+
+    ``path`` are the names to it, those that exist already with ``_`` appended; ``name`` is the path joined by ``.``;
+    ``label`` joins the members' own names by ``_`` and avoids only other labels. ``offset`` and ``bits`` are its place
+    in part ``part``: 0 the record or a table's key, 1 a table's value, 2 the number of the CPU.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    label: str
+    type: TypeId
+    offset: Bits
+    bits: int
+    part: int
+    start: int  # the byte where its item begins
+    codec: Codec
+
+
+def is_summed(schema: Schema) -> bool:
+    """Say whether a per-CPU table's values are integers to add up; all other per-CPU values are a row a CPU."""
+    type_id = schema.value
+    for _ in range(MAX_DEPTH):
+        match schema.btf.type(type_id):
+            case types.Typedef(name, target):
+                if name in TABLE and name != "duration":
+                    return False
+                type_id = target
+            case types.Const(target) | types.Volatile(target) | types.Restrict(target) | types.TypeTag(_, target):
+                type_id = target
+            case types.Int(name=name, bool=boolean):
+                return bool(schema.cpus) and not boolean and name not in {"_Bool", "bool"}
+            case _:
+                break
+    return False
+
+
+def fields(schema: Schema, meanings: Meanings) -> tuple[Field, ...]:
+    """Return the fields in the order of the struct; of a table the key's, ``cpu`` where there is one, the value's.
+
+    Raises BtfError for a malformed type.
+    """
+    walk = _Walk(schema.btf)
+    if schema.record != VOID:
+        return tuple(walk.part(schema.record, meanings, RECORD, "value", inline=True))
+    found = list(walk.part(schema.key, meanings, RECORD, "key", inline=True))
+    summed = is_summed(schema)
+    if schema.cpus and not summed:
+        found.append(walk.cpu())
+    found += walk.part(schema.value, {} if summed else meanings, VALUE, "value", inline=False)
+    return tuple(found)
+
+
+class _Spot(NamedTuple):
+    """Where the walk stands: the names that led there, as they are shown and as BTF has them, and the bit."""
+
+    path: tuple[str, ...]
+    own: tuple[str, ...]
+    part: int
+    base: int
+
+
+class _Walk:
+    def __init__(self, btf: Btf) -> None:
+        self._btf = btf
+        self._compiler = Compiler(btf, {})
+        self._top = set(_RESERVED)
+        self._names: set[str] = set()
+        self._labels: set[str] = set()
+
+    def part(self, type_id: TypeId, meanings: Meanings, part: int, name: str, *, inline: bool) -> Iterator[Field]:
+        """Walk one part; the members of a struct stand at the top level if ``inline``, else under ``name``."""
+        self._compiler = Compiler(self._btf, meanings)
+        spot = _Spot((), (), part, 0)
+        composite = self._compiler.composite(type_id)
+        if composite and inline:
+            return self._members(composite, self._top, spot)
+        return self._member(Place(distinct(name, self._top), name, type_id, Bits(0), 0), spot)
+
+    def cpu(self) -> Field:
+        name = distinct("cpu", self._top)
+        label = distinct("cpu", self._labels)
+        return Field(distinct(name, self._names), (name,), label, VOID, Bits(0), 32, CPU, 0, _CPU)
+
+    def _members(self, composite: Composite, taken: set[str], spot: _Spot) -> Iterator[Field]:
+        if len(spot.path) > MAX_DEPTH:
+            raise BtfError(f"{self._btf.name}: a record nested deeper than {MAX_DEPTH}")
+        for place in self._compiler.members(composite, taken):
+            yield from self._member(place, spot)
+
+    def _member(self, place: Place, spot: _Spot) -> Iterator[Field]:
+        path, own = (*spot.path, place.name), (*spot.own, place.own)
+        at = spot.base + place.offset
+        composite = self._compiler.composite(place.type)
+        if composite:
+            yield from self._members(composite, set(), _Spot(path, own, spot.part, at))
+            return
+        start, codec = self._compiler.leaf(place, len(path))
+        name, label = distinct(".".join(path), self._names), distinct("_".join(own), self._labels)
+        bits = place.bits or self._bits(place.type)
+        yield Field(name, path, label, place.type, Bits(at), bits, spot.part, spot.base // 8 + start, codec)
+
+    def _bits(self, type_id: TypeId) -> int:
+        _, found = resolve(self._btf, type_id)
+        return found.bits if isinstance(found, types.Int) else 8 * size_of(self._btf, type_id)

@@ -1,0 +1,74 @@
+"""Values as Go prints them, which is how bee shows labels: the one rendering of labels, columns and filters."""
+
+import struct
+from typing import Final
+
+_SINGLE = struct.Struct("<f")
+_EXACT_DIGITS: Final = 9  # so many always tell two floats of 4 bytes apart
+_UNITS: Final = ((1_000, 1, "ns"), (1_000_000, 1_000, "µs"), (1_000_000_000, 1_000_000, "ms"))
+
+
+def real(value: float, size: int = 8) -> str:
+    """Return ``%v`` of a float64, or of a float32 (``size`` 4): the shortest digits that give the value back.
+
+    An exponent is used below 1e-4 and from 1e+06 on (strconv.FormatFloat, 'g', -1).
+    """
+    if value - value != 0:  # NaN and infinities are the only such numbers
+        return "NaN" if value != value else "+Inf" if value > 0 else "-Inf"  # noqa: PLR0124 - what NaN means
+    mantissa, _, exponent = _shortest(value, size).partition("e")
+    sign, mantissa = ("-", mantissa[1:]) if mantissa[0] == "-" else ("", mantissa)
+    digits, power = mantissa.replace(".", "").rstrip("0"), int(exponent)
+    if not digits:
+        return f"{sign}0"
+    if not -4 <= power < 6:
+        tail = f".{digits[1:]}" if digits[1:] else ""
+        return f"{sign}{digits[0]}{tail}e{power:+03d}"
+    if power < 0:
+        return f"{sign}0.{'0' * (-power - 1)}{digits}"
+    whole, tail = digits[: power + 1].ljust(power + 1, "0"), digits[power + 1 :]
+    return f"{sign}{whole}.{tail}" if tail else f"{sign}{whole}"
+
+
+def _shortest(value: float, size: int) -> str:
+    """Return the shortest digits with an exponent always: ``1.5e+00``."""
+    if size < 8:
+        exact = _SINGLE.pack(value)
+        for precision in range(_EXACT_DIGITS):
+            text = f"{value:.{precision}e}"
+            if _SINGLE.pack(float(text)) == exact:
+                return text
+    return f"{value:.{max(len(_digits(value)) - 1, 0)}e}"
+
+
+def _digits(value: float) -> str:
+    return repr(abs(value)).partition("e")[0].replace(".", "").strip("0")
+
+
+def duration(nanoseconds: int) -> str:
+    """Return Go's ``time.Duration.String()``: ``1.5ms``, ``1h2m3.000000001s``; it wraps as an int64, as there."""
+    nanoseconds = (nanoseconds + (1 << 63)) % (1 << 64) - (1 << 63)
+    sign, rest = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
+    if not rest:
+        return "0s"
+    for limit, unit, name in _UNITS:
+        if rest < limit:
+            return f"{sign}{_decimal(rest, unit)}{name}"
+    minutes, rest = divmod(rest, 60_000_000_000)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{sign}{head}{_decimal(rest, 1_000_000_000)}s"
+
+
+def _decimal(value: int, unit: int) -> str:
+    whole, part = divmod(value, unit)
+    return f"{whole}.{str(unit + part)[1:].rstrip('0')}" if part else str(whole)
+
+
+def boolean(value: object) -> str:
+    """Return ``true`` or ``false``."""
+    return "true" if value else "false"
+
+
+def text(raw: bytes) -> str:
+    r"""Return the text up to the first NUL; bytes that are no UTF-8 become ``\xNN``."""
+    return raw.partition(b"\0")[0].decode("utf-8", "backslashreplace")

@@ -1,0 +1,31 @@
+"""Typedefs with a meaning: bee's ``solo_types.h``. What needs this machine (users, symbols) is handed in by enrich."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from beepy.events import render
+from beepy.events.codec import Codec
+
+
+def ipv4(raw: bytes) -> str:
+    """Return the dotted form of four bytes in network order."""
+    return f"{raw[0]}.{raw[1]}.{raw[2]}.{raw[3]}"
+
+
+def ipv6(raw: bytes) -> str:
+    """Return the text of 16 bytes in network order (RFC 5952)."""
+    from socket import AF_INET6, inet_ntop  # noqa: PLC0415 - only who shows such an address pays for the import
+
+    return inet_ntop(AF_INET6, raw)
+
+
+# typedef -> size of what it names -> how that is read; a size that is not here has no meaning. bee's ipv6_addr is a u32
+# that it prints as four dotted bytes.
+TABLE: Final[Mapping[str, Mapping[int, Codec]]] = {
+    "ipv4_addr": {4: Codec("4s", 4, ipv4, str, width=15, few=True)},
+    "ipv6_addr": {
+        4: Codec("4s", 4, ipv4, str, width=15, few=True),
+        16: Codec("16s", 16, ipv6, str, width=39, few=True),
+    },
+    "duration": {8: Codec("Q", 8, None, render.duration, width=12, number=True)},
+}
