@@ -13,10 +13,13 @@ _LOAD = 'mount -t bpf bpf /sys/fs/bpf && exec bpftool -d prog loadall "$1" /sys/
 
 _LINE = re.compile(r"libbpf: prog '(?P<program>[^']*)': relo #(?P<number>\d+): (?P<text>.*)")
 _SPEC = re.compile(r"<(?P<kind>\w+)> \[\d+\] (?P<what>.*?)(?: \([\d:]+ @ offset [\d.]+\)| = -?\d+)?$")
-_PATCHED = re.compile(r"patched insn #(?P<insn>\d+) \((?P<form>[A-Z0-9/]+)\) \w+ (?P<old>\d+) -> (?P<new>\d+)$")
+_PATCHED = re.compile(r"patched insn #(?P<insn>\d+) \((?P<form>[A-Z0-9/]+)\) (?:imm|imm64|off) (?P<old>\d+) -> (?P<new>\d+)$")
 _WIDTH = re.compile(r"patched insn #(?P<insn>\d+) \([A-Z/]+\) mem_sz (?P<old>\d+) -> (?P<new>\d+)$")
 _POISON = re.compile(r"substituting insn #(?P<insn>\d+) w/ invalid insn$")
 _FAILED = re.compile(r"failed to (?:relocate|patch insn #\d+): -\d+")
+
+# loadall wants to pin what autoload leaves out (SEC("?...")), after all else has been loaded
+_LEFT_OUT = "can't pin program that wasn't loaded"
 
 
 class Decision(NamedTuple):
@@ -49,7 +52,7 @@ def load(path: Path) -> Verdict:
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _LOAD, "sh", str(path)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=120)
     log = (done.stdout + done.stderr).decode(errors="replace")
-    return read(log, loaded=done.returncode == 0)
+    return read(log, loaded=done.returncode == 0 or _LEFT_OUT in log)
 
 
 def read(log: str, *, loaded: bool) -> Verdict:
@@ -58,17 +61,24 @@ def read(log: str, *, loaded: bool) -> Verdict:
     widths: dict[tuple[str, int], tuple[int, int]] = {}
     failed = None
     kind = what = ""
+    poisoned: tuple[str, int] | None = None  # by the relocation that is being told of
     for line in _LINE.finditer(log):
         program, text = line["program"], line["text"].rstrip()
         if spec := _SPEC.match(text):
-            kind, what = spec["kind"], spec["what"]
+            kind, what = spec["kind"], spec["what"].replace("enum64 ", "enum ", 1)  # as C writes it
+            poisoned = None
         elif found := _PATCHED.match(text):
             old, new = int(found["old"]), int(found["new"])
             decisions[program, int(found["insn"])] = Decision(kind, what, found["form"], old, new)
         elif found := _WIDTH.match(text):
             widths[program, int(found["insn"])] = int(found["old"]), int(found["new"])
         elif found := _POISON.match(text):
-            decisions[program, int(found["insn"])] = Decision(kind, what, POISONED, 0, 0)
+            at = program, int(found["insn"])
+            if poisoned:  # an LDIMM64: both of its slots are told of
+                del decisions[poisoned]
+                at = min(at, poisoned)
+            poisoned = at
+            decisions[at] = Decision(kind, what, POISONED, 0, 0)
         elif _FAILED.match(text):
             failed = program, kind, what
     return Verdict(loaded, decisions, widths, failed, log)

@@ -1,0 +1,59 @@
+"""The objects that are held against libbpf: Debian's, and ours by every clang that is installed."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bpf import build
+from tests.oracle import embedded
+
+CLANGS: Final[Mapping[str, int]] = {f"clang-{version}": version for version in (14, 16, 19)}
+_MCPU_V4: Final = 18  # the first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4
+_FAMILIES: Final = ("debian", *CLANGS)
+
+
+class Object(NamedTuple):
+    """An object file; ``family``: "debian", or the clang that made it."""
+
+    family: str
+    name: str
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.family}/{self.name}"
+
+
+def missing(family: str) -> str:
+    """Return what is not installed for the family, "" if nothing is missing."""
+    if family == "debian":
+        return embedded.missing()
+    return next((name for name in (family, "llvm-strip") if not shutil.which(name)), "")
+
+
+def make(folder: Path) -> list[Object]:
+    """Write every object that can be had below ``folder``."""
+    return [one for family in _FAMILIES if not missing(family) for one in _family(family, folder / family)]
+
+
+def _family(family: str, folder: Path) -> Iterator[Object]:
+    folder.mkdir(parents=True)
+    if family == "debian":
+        for one in embedded.objects():
+            path = folder / f"{one.name}.o"
+            path.write_bytes(one.data)
+            yield Object(family, one.name, path)
+        return
+    for name, path in build.objects(folder, family).items():
+        yield Object(family, name, path)
+    if CLANGS[family] >= _MCPU_V4:
+        yield Object(family, "core_stores_v4", _newest(family, folder))
+
+
+def _newest(clang: str, folder: Path) -> Path:
+    source, target = build.SOURCES / "test" / "core_stores.bpf.c", folder / "core_stores_v4.o"
+    command = [clang, "-target", "bpf", "-mcpu=v4", "-O2", "-g", "-c", str(source), "-o", str(target)]
+    subprocess.run(command, check=True)
+    return target
