@@ -38,7 +38,7 @@ _WINDOW_LEAST: Final = 50e-6
 
 
 class RingReader:
-    """Reads ``map_``; one at a time may read a ring. The map may be closed before the reader.
+    """Reads ``map_``, which stays its collection's; a ring has one reader at a time.
 
     Raises KernelError when the pages cannot be mapped.
     """
@@ -117,6 +117,8 @@ class RingReader:
         A column of headers is compared with itself, shifted by one record: one C loop over two strided views.
         """
         words, known = self._words, 1
+        if most == 1 or words[first + step] != words[first]:
+            return 1
 
         def equal(low: int, high: int) -> bool:
             start, end = first + low * step, first + high * step
