@@ -1,9 +1,11 @@
 """How one value is read: from its bytes to a Python value, and on to Go's text."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 Value: TypeAlias = "int | float | str | tuple[Value, ...] | dict[str, Value] | None"  # bool is an int
+
+_INTEGERS: Final = frozenset("bBhHiIqQ")
 
 
 class Codec(NamedTuple):
@@ -22,3 +24,8 @@ class Codec(NamedTuple):
     width: int
     number: bool = False
     few: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether values are integers just as they are unpacked."""
+        return self.value is None and self.code in _INTEGERS

@@ -19,6 +19,7 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Codec, Value
 from beepy.events.compile import Meanings, cut
 from beepy.events.fields import RECORD, VALUE, Field, fields, is_summed
+from beepy.events.rows import per_cpu_rows
 from beepy.text import safe
 
 Convert: TypeAlias = Callable[[Any], Any] | None
@@ -139,19 +140,6 @@ class View:
             where = f"map '{safe(self._schema.map)}'"
             raise DecodeError(f"{where}: record of {batch.length} bytes: its type has {self._size}")
         return per_cpu_rows(batch) if self._rows_a_cpu else batch
-
-
-def per_cpu_rows(batch: Batch) -> Batch:
-    """Return a per-CPU table's batch with one row a CPU, its number in a third part; any other batch as it is."""
-    schema = batch.schema
-    if len(batch.parts) != 2 or not schema.cpus or is_summed(schema):
-        return batch
-    keys, values = batch.parts
-    starts = range(0, batch.records * keys.stride, keys.stride)
-    repeated = b"".join([keys.raw[start : start + keys.stride] * schema.cpus for start in starts])
-    cpus = struct.pack(f"<{schema.cpus}I", *range(schema.cpus)) * batch.records
-    parts = (keys._replace(raw=repeated), values._replace(stride=values.stride // schema.cpus), Part(cpus, 4, 0))
-    return batch._replace(parts=parts, records=batch.records * schema.cpus, length=schema.value_size)
 
 
 class _Blocks:

@@ -1,0 +1,44 @@
+"""Batches cut to some of their rows; a row is a record, or one CPU's value where a per-CPU table is not summed."""
+
+import struct
+from collections.abc import Sequence
+from itertools import compress
+
+from beepy.events.batch import Batch, Part
+from beepy.events.fields import is_summed
+
+
+def per_cpu_rows(batch: Batch) -> Batch:
+    """Return a per-CPU table's batch with one record a CPU, its number in a third part; any other batch as it is.
+
+    Integers are left alone: their rows are the sums over all CPUs.
+    """
+    schema = batch.schema
+    if not schema.cpus or len(batch.parts) != 2 or is_summed(schema):
+        return batch
+    keys, values = batch.parts
+    starts = range(0, batch.records * keys.stride, keys.stride)
+    repeated = b"".join([keys.raw[start : start + keys.stride] * schema.cpus for start in starts])
+    cpus = struct.pack(f"<{schema.cpus}I", *range(schema.cpus)) * batch.records
+    parts = (keys._replace(raw=repeated), values._replace(stride=values.stride // schema.cpus), Part(cpus, 4, 0))
+    return batch._replace(parts=parts, records=batch.records * schema.cpus, length=schema.value_size)
+
+
+def select(batch: Batch, mask: Sequence[bool]) -> Batch:
+    """Return the batch (of ``per_cpu_rows``) with the rows whose mask is true; what it tells besides is kept."""
+    parts = [part._replace(raw=_joined(part, mask)) for part in batch.parts]
+    return batch._replace(parts=tuple(parts), records=sum(mask))
+
+
+def head(batch: Batch, count: int) -> Batch:
+    """Return at most the first ``count`` rows of the batch; what it tells besides (lost, final) is kept."""
+    batch = per_cpu_rows(batch)
+    if batch.records <= count:
+        return batch
+    parts = [part._replace(raw=part.raw[: part.stride * count]) for part in batch.parts]
+    return batch._replace(parts=tuple(parts), records=count)
+
+
+def _joined(part: Part, mask: Sequence[bool]) -> bytes:
+    raw, stride, _ = part
+    return b"".join([raw[at : at + stride] for at in compress(range(0, stride * len(mask), stride), mask)])

@@ -1,0 +1,89 @@
+"""JSON lines: ``{"map": "print_exits", "time": "2026-11-01T12:00:00.000000001Z", <fields>}``, pure ASCII.
+
+A record's line is one format, made at open; a block of records is one ``%`` over that format repeated.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from json.encoder import encode_basestring_ascii
+from typing import Any, Final
+
+from beepy.events.batch import Batch, Demand, Schema
+from beepy.events.codec import Value
+from beepy.events.decoder import Decoder, View
+from beepy.events.fields import Field
+from beepy.outputs.file import Rows
+
+_BOOLEANS: Final = ("false", "true")
+
+
+class JsonLines:
+    """One object a line; structs nest, a table's rows have ``value``."""
+
+    def __init__(self, out: Rows) -> None:
+        self._out = out
+        self._maps: dict[Schema, tuple[str, View]] = {}
+
+    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - the stream's timer asks for tables
+        """Compile the lines of each map."""
+        for schema in schemas:
+            decoder = Decoder(schema)
+            line = f'{{"map": {_quoted(schema.map)}, "time": "\0"{_members(decoder.fields, 0, ", ")}}}\n'
+            self._maps[schema] = (line, decoder.view(decoder.fields, _finish))
+
+    def write(self, batch: Batch) -> None:
+        """Write the lines of a batch."""
+        line, view = self._maps[batch.schema]
+        line = line.replace("\0", timestamp(batch.time_ns))
+        self._out.rows(line, view, batch)
+
+    def close(self) -> None:
+        """Do nothing: each batch was written at once."""
+
+
+def timestamp(time_ns: int) -> str:
+    """Return RFC 3339, UTC, with nanoseconds."""
+    seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09d}Z"
+
+
+def encode(value: Value) -> str:
+    """Return a value as JSON in ASCII; NaN and infinities, which JSON has not, are null."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return _BOOLEANS[value]
+        case int():
+            return str(value)
+        case float():
+            return repr(value) if value - value == 0 else "null"
+        case str():
+            return encode_basestring_ascii(value).replace("\x7f", "\\u007f")
+        case tuple():
+            return f"[{', '.join(map(encode, value))}]"
+        case dict():
+            return f"{{{', '.join([f'{encode(name)}: {encode(member)}' for name, member in value.items()])}}}"
+
+
+def _quoted(name: str) -> str:
+    """Return a name as JSON that stands in a format."""
+    return encode(name).replace("%", "%%")
+
+
+def _members(fields: Sequence[Field], depth: int, before: str = "") -> str:
+    """Return the formats of fields whose paths are alike up to ``depth``; structs become objects."""
+    texts = []
+    for name, group in groupby(fields, lambda field: field.path[depth]):
+        members = list(group)
+        inner = members[0].path[depth + 1 :]
+        value = f"{{{_members(members, depth + 1)}}}" if inner else "%d" if members[0].codec.plain else "%s"
+        texts.append(f"{_quoted(name)}: {value}")
+    return before + ", ".join(texts) if texts else ""
+
+
+def _finish(field: Field) -> Callable[[Any], str] | None:
+    if field.codec.plain:
+        return None
+    return _BOOLEANS.__getitem__ if field.codec.code == "?" else encode
