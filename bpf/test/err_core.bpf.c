@@ -8,11 +8,12 @@ struct task_struct___absent {
 } __attribute__((preserve_access_index));
 
 SEC("raw_tp/sched_process_exit")
-int err_core(struct bpf_raw_tracepoint_args *ctx)
+int err_core(
+	struct bpf_raw_tracepoint_args *ctx) /* refused here: clang gives this line to the offset */
 {
 	struct task_struct___absent *task = (void *)ctx->args[0];
 
-	return BPF_CORE_READ(task, no_such_member); /* refused here */
+	return BPF_CORE_READ(task, no_such_member);
 }
 
 char LICENSE[] SEC("license") = "GPL";
