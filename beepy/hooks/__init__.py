@@ -1,7 +1,7 @@
 """TABLE: what each ``SEC()`` prefix means. A row is the whole knowledge of one; adding a hook is adding a row.
 
-The rows are libbpf's ``section_defs`` (v1.8), in its spelling and order. A trailing "+" means "as it stands, or followed
-by /TARGET"; without it the section is the whole text.
+The rows are libbpf's ``section_defs`` (v1.8), in its spelling and order. A trailing "+" means "as it stands, or
+followed by /TARGET"; without it the section is the whole text.
 """
 
 from collections.abc import Callable
@@ -177,7 +177,7 @@ TABLE: Final[tuple[Hook, ...]] = (
 
 
 def find(section: str) -> Hook | None:
-    """Return the row of a SEC() text, None if libbpf does not know it either; a leading "?" (autoload off) is skipped."""
+    """Return the row of a SEC() text, None if libbpf knows none; "?" before it (autoload off) is no part of it."""
     name = section.removeprefix("?")
     for hook in TABLE:
         if hook.section[-1] == "+":

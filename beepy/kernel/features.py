@@ -1,5 +1,6 @@
 """What this kernel can do, found out by trying; each answer is kept."""
 
+import os
 from functools import cache
 from typing import Final
 
@@ -10,6 +11,7 @@ from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.uapi import ProgType
 
 _KTIME_GET_COARSE_NS: Final = 160  # BPF_FUNC_ktime_get_coarse_ns
+_GET_ATTACH_COOKIE: Final = 174  # BPF_FUNC_get_attach_cookie
 
 
 @cache
@@ -19,19 +21,39 @@ def charges_memlock() -> bool:
     The probe is libbpf's: a helper that came with the same release (d05512618056, "bpf: Add bpf_ktime_get_coarse_ns
     helper").
     """
-    insns = encode((Insn(CALL, imm=_KTIME_GET_COARSE_NS), Insn(EXIT)))
+    return not _loads(ProgType.SOCKET_FILTER, _KTIME_GET_COARSE_NS)
+
+
+@cache
+def has_bpf_cookie() -> bool:
+    """Tell whether links carry a cookie: from v5.15 on (7adfc6c9b315, "bpf: Add bpf_get_attach_cookie() ...")."""
+    return _loads(ProgType.TRACEPOINT, _GET_ATTACH_COOKIE)
+
+
+@cache
+def has_syscall_wrapper() -> bool:
+    """Tell whether the kernel's system calls take their arguments in a ``struct pt_regs`` (``__x64_sys_bpf``)."""
+    prefix = {"x86_64": "__x64_sys_", "aarch64": "__arm64_sys_", "s390x": "__s390x_sys_", "riscv64": "__riscv_sys_"}
+    name = prefix.get(os.uname().machine, "__se_sys_") + "bpf"
+    with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:  # noqa: PTH123 - 10 MB, line by line
+        return any(line.split(maxsplit=3)[2] == name for line in symbols)
+
+
+def _loads(prog_type: ProgType, helper: int) -> bool:
+    """Tell whether a program that only calls ``helper`` loads."""
+    insns = encode((Insn(CALL, imm=helper), Insn(EXIT)))
     license_text = b"GPL\0"
     attr = uapi.ProgLoad(
-        prog_type=ProgType.SOCKET_FILTER,
+        prog_type=prog_type,
         insn_cnt=2,
         insns=syscall.address(insns),
         license=syscall.address(license_text),
     )
     try:
-        syscall.prog_load(attr, "probe of memory accounting").close()
+        syscall.prog_load(attr, f"probe of helper {helper}").close()
     except KernelError:
-        return True
-    return False
+        return False
+    return True
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -63,23 +64,29 @@ def perf_event(program: Program, event: Fd, what: str) -> Link:
     b89fbfbb854c, "bpf: Implement minimal BPF perf link") by PERF_EVENT_IOC_SET_BPF. Raises AttachError.
     """
     where = f"program '{safe(program.name)}': {what}"
-    fds = [event]
-    try:
+    with ExitStack() as undo:
+        undo.enter_context(event)
         try:
-            fds.insert(0, _create(program, event.fileno(), AttachType.PERF_EVENT, where))
+            bound = _bind(program, event, where)
+            if bound:
+                undo.enter_context(bound)
+            syscall.perf_event_ioctl(event, uapi.PERF_EVENT_IOC_ENABLE, 0, where)
         except KernelError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            _log.debug("%s: no link, attaching by ioctl", where)
-            syscall.perf_event_ioctl(event, uapi.PERF_EVENT_IOC_SET_BPF, program.fd.fileno(), where)
-        syscall.perf_event_ioctl(event, uapi.PERF_EVENT_IOC_ENABLE, 0, where)
-    except BaseException as error:
-        for fd in fds:
-            fd.close()
-        if isinstance(error, KernelError):
             raise AttachError(str(error), error.errno or 0) from None
-        raise
-    return Link(*fds)
+        undo.pop_all()
+    return Link(bound, event) if bound else Link(event)
+
+
+def _bind(program: Program, event: Fd, where: str) -> Fd | None:
+    """Return the link's descriptor; None: the event itself holds the program."""
+    try:
+        return _create(program, event.fileno(), AttachType.PERF_EVENT, where)
+    except KernelError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    _log.debug("%s: no link, attaching by ioctl", where)
+    syscall.perf_event_ioctl(event, uapi.PERF_EVENT_IOC_SET_BPF, program.fd.fileno(), where)
+    return None
 
 
 def _create(program: Program, target_fd: int, attach_type: AttachType, where: str) -> Fd:

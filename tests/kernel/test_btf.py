@@ -1,0 +1,100 @@
+import errno
+from pathlib import Path
+
+import pytest
+
+from beepy.btf.types import Kind
+from beepy.errors import KernelError
+from beepy.kernel import btf
+from beepy.kernel import map as maps
+from beepy.uapi import MapType
+from tests.writers import child
+from tests.writers.btf import BtfWriter
+
+pytestmark = pytest.mark.kernel
+
+
+def test_loads_types_and_uses_them_for_a_map() -> None:
+    writer = BtfWriter()
+    number = writer.integer("int", 4)
+    pair = writer.struct("pair", 8, [("a", number, 0), ("b", number, 32)])
+    with (
+        btf.load(writer.data()) as types,
+        maps.create(MapType.ARRAY, "typed", 4, 8, 1, btf=types, key_type_id=number, value_type_id=pair),
+        pytest.raises(KernelError, match="map 'mistyped': create: invalid argument"),
+    ):
+        maps.create(MapType.ARRAY, "mistyped", 4, 8, 1, btf=types, key_type_id=number, value_type_id=number)
+
+
+def test_refused_types_are_told_in_one_line() -> None:
+    writer = BtfWriter()
+    writer.struct("bad", 4, [("a", 99, 0)])
+    with pytest.raises(KernelError) as caught:
+        btf.load(writer.data())
+    assert str(caught.value).startswith("btf: load: invalid argument (EINVAL): ")
+    assert "\n" not in str(caught.value)
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_the_kernel_s_types_are_there() -> None:
+    assert btf.vmlinux() is btf.vmlinux()
+    assert btf.vmlinux().name == "vmlinux"
+    assert btf.vmlinux().find("task_struct", Kind.STRUCT)
+
+
+def test_modules_are_read_on_top_of_them() -> None:
+    names = [path.name for path in Path("/sys/kernel/btf").iterdir() if path.name != "vmlinux"]
+    assert [module.name for module in btf.modules()] == sorted(names)
+
+
+def test_a_file_that_cannot_be_mapped_is_read() -> None:
+    assert btf._contents(Path("/proc/version")) == Path("/proc/version").read_bytes()
+
+
+def test_a_module_s_types_have_the_kernel_s_as_base() -> None:
+    """No module may be here: its types are put where the kernel shows them, on a tmpfs of the test's own."""
+    told = child.run(
+        """
+import shutil, subprocess
+from pathlib import Path
+from beepy.btf.btf import Btf
+from beepy.btf.types import Kind
+from beepy.kernel import btf
+from tests.writers.btf import BtfWriter
+
+place = Path("/sys/kernel/btf")
+kernel = (place / "vmlinux").read_bytes()
+base = Btf(kernel)
+writer = BtfWriter(len(base), base.string_end)
+writer.ptr(base.find("task_struct", Kind.STRUCT))
+writer.struct("of_a_module", 8, [("task", len(base), 0)])
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
+(place / "vmlinux").write_bytes(kernel)
+(place / "other").write_bytes(writer.data())
+(module,) = btf.modules()
+found = module.find("of_a_module", Kind.STRUCT)
+task = module.type(module.type(module.type(found).members[0].type).type)
+print(module.name, module.base is btf.vmlinux(), task.name)
+""",
+        mounts=True,
+    )
+    assert told == "other True task_struct\n"
+
+
+def test_a_kernel_without_types_is_not_supported() -> None:
+    told = child.run(
+        """
+import subprocess
+from beepy.errors import NotSupported
+from beepy.kernel import btf
+
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/sys/kernel/btf"], check=True)
+try:
+    btf.vmlinux()
+except NotSupported as error:
+    print(error, error.feature, error.since, sep="|")
+""",
+        mounts=True,
+    )
+    expected = "kernel types: /sys/kernel/btf/vmlinux: this kernel has none (CONFIG_DEBUG_INFO_BTF)"
+    assert told == f"{expected}|BTF of the kernel|5.4\n"

@@ -1,0 +1,52 @@
+import pytest
+
+from beepy.kernel.features import charges_memlock
+from beepy.kernel.host import release
+from tests.writers import child
+
+pytestmark = pytest.mark.kernel
+
+
+def test_the_probe_of_memory_accounting_agrees_with_the_release() -> None:
+    assert charges_memlock() == (release() < (5, 11, 0))
+
+
+def test_a_refused_call_raises_no_limit_where_none_counts() -> None:
+    told = child.run(
+        """
+import errno, resource
+from beepy import uapi
+from beepy.errors import KernelError
+from beepy.kernel import features, map as maps, syscall
+from tests.writers.seccomp import refuse
+
+assert features.charges_memlock() is False
+before = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+refuse(syscall._numbers().bpf, errno.EPERM, first_argument=uapi.Cmd.MAP_CREATE)
+try:
+    maps.create(uapi.MapType.ARRAY, "a", 4, 4, 1)
+except KernelError as error:
+    print(error, resource.getrlimit(resource.RLIMIT_MEMLOCK) == before)
+"""
+    )
+    assert told == "map 'a': create: operation not permitted (EPERM) True\n"
+
+
+def test_the_limit_is_raised_where_it_counts() -> None:
+    """As before v5.11: the probe's program is refused (seccomp says it here)."""
+    told = child.run(
+        """
+import errno, resource
+from beepy import uapi
+from beepy.kernel import features, syscall
+from tests.writers.seccomp import refuse
+
+hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (4096, hard))
+refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.PROG_LOAD)
+print(features.raise_memlock(), features.raise_memlock())
+soft = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+print(soft in (hard, resource.RLIM_INFINITY))
+"""
+    )
+    assert told == "True True\nTrue\n"

@@ -1,0 +1,174 @@
+"""Attaching, both ways, and that closing detaches: programs count the forks of this process, which it makes."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from beepy import hooks
+from beepy.errors import AttachError
+from beepy.hooks import Target
+from beepy.kernel import btf, link, program
+from beepy.kernel import map as maps
+from beepy.kernel.map import Map
+from beepy.kernel.program import Program
+from beepy.uapi import AttachType, MapType
+from tests.writers import child, programs
+
+pytestmark = pytest.mark.kernel
+
+TRACEPOINT = "tracepoint/sched/sched_process_fork"
+SECTIONS = [
+    TRACEPOINT,
+    "tp/sched/sched_process_fork",
+    "raw_tp/sched_process_fork",
+    "raw_tracepoint/sched_process_fork",
+    "tp_btf/sched_process_fork",
+]
+
+
+@contextmanager
+def loaded(section: str) -> Iterator[tuple[hooks.Hook, Program, Map]]:
+    hook = hooks.find(section)
+    assert hook
+    type_id = 0
+    if hook.btf_target:
+        prefix, kind = hook.btf_target
+        type_id = btf.vmlinux().find(prefix + hooks.target(hook, section), kind) or 0
+        assert type_id
+    with maps.create(MapType.ARRAY, "counter", 4, 8, 1) as counter:
+        code = programs.counts(counter, os.getpid())
+        with program.load(
+            "count", section, hook.prog_type, code, "GPL", attach_type=hook.attach_type, attach_btf_id=type_id
+        ) as counting:
+            yield hook, counting, counter
+
+
+def fork(times: int) -> None:
+    for _ in range(times):
+        subprocess.run(["true"], check=True)
+
+
+def count(counter: Map) -> int:
+    return int.from_bytes(counter.lookup(bytes(4)) or b"", "little")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_counts_while_attached(section: str) -> None:
+    with loaded(section) as (hook, counting, counter):
+        assert hook.attach
+        fork(1)
+        with hook.attach(counting, Target(hooks.target(hook, section))):
+            fork(3)
+        assert count(counter) == 3
+        fork(2)
+        assert count(counter) == 3
+
+
+def test_attaches_again_after_detaching() -> None:
+    with loaded(TRACEPOINT) as (hook, counting, counter):
+        assert hook.attach
+        for _ in range(2):
+            with hook.attach(counting, Target("sched/sched_process_fork")):
+                fork(1)
+        assert count(counter) == 2
+
+
+def test_without_perf_links_the_ioctl_attaches() -> None:
+    """As before v5.15: BPF_LINK_CREATE answers EINVAL (seccomp says it here), PERF_EVENT_IOC_SET_BPF does the work."""
+    told = child.run(
+        """
+import errno, logging, sys
+from beepy import uapi
+from beepy.hooks import Target
+from beepy.kernel import syscall
+from tests.kernel.test_link import TRACEPOINT, count, fork, loaded
+from tests.writers.seccomp import refuse
+
+logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
+refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
+with loaded(TRACEPOINT) as (hook, counting, counter):
+    with hook.attach(counting, Target("sched/sched_process_fork")):
+        fork(3)
+    fork(2)
+    assert count(counter) == 3, count(counter)
+""",
+    )
+    assert "no link, attaching by ioctl" in told
+    assert "ioctl 0x40042408: program 'count': tracepoint sched/sched_process_fork = 0" in told
+
+
+def test_a_link_is_preferred(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    with loaded(TRACEPOINT) as (hook, counting, _):
+        assert hook.attach
+        hook.attach(counting, Target("sched/sched_process_fork")).close()
+    if "no link, attaching by ioctl" in caplog.text:
+        pytest.skip("this kernel has no links for perf events")
+    assert "LINK_CREATE: program 'count': tracepoint sched/sched_process_fork: link (PERF_EVENT) = " in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "message"),
+    [
+        ("tp/x/y", "sched/sched_process_frk", "tracepoint sched/sched_process_frk: this kernel has none of that name"),
+        ("tp/x/y", "shed/sched_process_fork", "tracepoint shed/sched_process_fork: this kernel has none of that name"),
+        ("tp/x/y", "../events", "tracepoint ../events: this kernel has none of that name"),
+        (
+            "tp/x/y",
+            "sched/../sched/sched_switch",
+            "tracepoint sched/../sched/sched_switch: this kernel has none of that name",
+        ),
+        ("tp/x/y", "a\0b/c\n", r"tracepoint a\x00b/c\x0a: this kernel has none of that name"),
+        ("tp/x/y", "sched", "tracepoint 'sched': expected CATEGORY/NAME"),
+        ("tp/x/y", "", "tracepoint '': expected CATEGORY/NAME"),
+        ("raw_tp/x", "sched_process_frk", "raw tracepoint sched_process_frk: this kernel has none of that name"),
+        ("raw_tp/x", "", "raw tracepoint '': expected a NAME"),
+    ],
+)
+def test_what_is_not_there_is_told_in_one_line(section: str, name: str, message: str) -> None:
+    with loaded(section) as (hook, counting, _):
+        assert hook.attach
+        with pytest.raises(AttachError) as caught:
+            hook.attach(counting, Target(name))
+    assert str(caught.value) == f"program 'count': {message}"
+
+
+@pytest.mark.parametrize(
+    ("name", "similar"), [("sched/sched_process_frk", "sched/sched_process_fork"), ("shed/sched_switch", "sched/...")]
+)
+def test_similar_names_are_advice(name: str, similar: str) -> None:
+    with loaded("tp/x/y") as (hook, counting, _):
+        assert hook.attach
+        with pytest.raises(AttachError) as caught:
+            hook.attach(counting, Target(name))
+    (note,) = caught.value.__notes__
+    assert similar in note
+
+
+def test_a_target_that_is_no_target_is_an_attach_error() -> None:
+    with loaded(TRACEPOINT) as (_, counting, _), pytest.raises(AttachError) as caught:
+        link.create(counting, 2, AttachType.PERF_EVENT)
+    assert str(caught.value).startswith("program 'count': link (PERF_EVENT): ")
+
+
+def test_a_refused_perf_event_leaves_nothing_open() -> None:
+    """A program of another type is refused by both ways; -W error finds a descriptor that is left."""
+    attach = hooks.TABLE[0]._replace(attach=hooks.tracepoint.attach).attach
+    assert attach
+    code = programs.returns(0)
+    socket = hooks.TABLE[0]
+    with program.load("socket", "socket", socket.prog_type, code, "GPL") as other, pytest.raises(AttachError) as caught:
+        attach(other, Target("sched/sched_switch"))
+    assert str(caught.value) == "program 'socket': tracepoint sched/sched_switch: invalid argument (EINVAL)"
+
+
+def test_the_program_may_go_before_its_link() -> None:
+    with loaded(TRACEPOINT) as (hook, counting, counter):
+        assert hook.attach
+        with hook.attach(counting, Target("sched/sched_process_fork")):
+            counting.close()
+            fork(1)
+            assert count(counter) == 1

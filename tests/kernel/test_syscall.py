@@ -1,0 +1,97 @@
+import errno
+from pathlib import Path
+
+import pytest
+
+from beepy.errors import KernelError
+from beepy.kernel import map as maps
+from beepy.kernel import syscall
+from beepy.uapi import MapType, PerfEventAttr
+from tests.writers import child
+
+pytestmark = pytest.mark.kernel
+
+
+def test_each_call_is_one_line_of_debug(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "beepy.kernel.syscall")
+    with maps.create(MapType.HASH, "hash", 4, 4, 1) as table:
+        number = table.fd.fileno()
+        table.lookup(b"abcd")
+    assert caplog.messages == [
+        f"MAP_CREATE: map 'hash': create = {number}",
+        "MAP_LOOKUP_ELEM: map 'hash': look-up = -1 no such file or directory (ENOENT)",
+    ]
+
+
+def test_an_error_names_the_call_s_place() -> None:
+    with pytest.raises(KernelError, match=r"a test: .* \(E[A-Z]+\)") as caught:
+        syscall.perf_event_open(PerfEventAttr(type=0xFFFF, config=1), "a test")
+    assert caught.value.errno in {errno.ENOENT, errno.EINVAL}
+
+
+def test_a_file_system_that_is_not_there_cannot_be_mounted() -> None:
+    before = {path.name for path in Path("/proc/self/fd").iterdir()}
+    with pytest.raises(KernelError, match=r"a test: no such device \(ENODEV\)"):
+        syscall.mount_detached("nosuchfs", "a test")
+    assert {path.name for path in Path("/proc/self/fd").iterdir()} == before
+
+
+def test_standard_descriptors_are_never_taken() -> None:
+    """fd 0 in a struct means none: a process without stdin must not get one."""
+    told = child.run(
+        """
+import os
+from beepy.kernel import map as maps
+from beepy.uapi import MapType
+
+os.close(0)
+with maps.create(MapType.HASH, "hash", 4, 4, 1) as table:
+    print(table.fd.fileno() > 2)
+try:
+    os.fstat(0)
+except OSError:
+    print("closed")
+"""
+    )
+    assert told == "True\nclosed\n"
+
+
+def test_signals_are_handled_while_a_call_waits() -> None:
+    """A test run is ended by EINTR when a signal comes: the handler runs, and what it raises comes through."""
+    told = child.run(
+        """
+import signal
+from beepy.kernel import program
+from beepy.uapi import ProgType
+from tests.writers import programs
+
+class Stop(Exception):
+    pass
+
+def stop(number, frame):
+    raise Stop
+
+signal.signal(signal.SIGALRM, stop)
+with program.load("long", "tc", ProgType.SCHED_CLS, programs.returns(0), "GPL") as loaded:
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        loaded.run(data=bytes(64), repeat=2**31)
+    except Stop:
+        print("stopped")
+"""
+    )
+    assert told == "stopped\n"
+
+
+def test_nothing_is_asked_at_import() -> None:
+    """No system call of ours, no library looked up, until something is used."""
+    told = child.run(
+        """
+import sys
+from beepy import hooks
+from beepy.kernel import btf, features, host, link, map, program, syscall
+print(syscall._libc.cache_info().currsize, syscall._numbers.cache_info().currsize, len(hooks.TABLE) > 100)
+print({"fcntl", "resource", "json", "subprocess", "socket", "dataclasses", "platform"} & set(sys.modules) or "light")
+"""
+    )
+    assert told == "0 0 True\nlight\n"

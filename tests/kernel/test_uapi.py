@@ -1,0 +1,141 @@
+"""beepy/uapi.py against the types of the running kernel: names, values, offsets, sizes."""
+
+import ctypes
+from collections.abc import Iterator
+from enum import IntEnum
+
+import pytest
+
+from beepy import uapi
+from beepy.btf.btf import Btf
+from beepy.btf.layout import resolve, size_of
+from beepy.btf.types import Enum, Kind, Member, Struct, TypeId, Union
+from beepy.kernel import btf
+
+pytestmark = pytest.mark.kernel
+
+
+def enumerators(kernel: Btf, name: str) -> dict[str, int]:
+    found = kernel.find(name, Kind.ENUM)
+    assert found, name
+    built = kernel.type(found)
+    assert isinstance(built, Enum)
+    return {one.name: one.value for one in built.values}
+
+
+@pytest.mark.parametrize(
+    ("ours", "name", "prefix"),
+    [
+        (uapi.Cmd, "bpf_cmd", "BPF_"),
+        (uapi.MapType, "bpf_map_type", "BPF_MAP_TYPE_"),
+        (uapi.ProgType, "bpf_prog_type", "BPF_PROG_TYPE_"),
+        (uapi.AttachType, "bpf_attach_type", "BPF_"),
+        (uapi.CoreReloKind, "bpf_core_relo_kind", "BPF_CORE_"),
+    ],
+)
+def test_enums_are_the_kernel_s(ours: type[IntEnum], name: str, prefix: str) -> None:
+    """What both know has one value; what only the kernel knows is newer than all of ours, or another name of one."""
+    kernel = {key.removeprefix(prefix): value for key, value in enumerators(btf.vmlinux(), name).items()}
+    kernel = {key: value for key, value in kernel.items() if not key.startswith("__MAX")}
+    both = kernel.keys() & ours.__members__.keys()
+    assert {key: kernel[key] for key in both} == {key: int(ours[key]) for key in both}
+    known = {int(member) for member in ours}
+    assert [key for key, value in kernel.items() if value not in known and value <= max(known)] == []
+    newer = [member.name for member in ours if member.name not in kernel]
+    assert all(ours[name] > max(kernel[key] for key in both) for name in newer), newer
+
+
+def anonymous_enums(kernel: Btf) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for type_id in kernel.ids():
+        if kernel.kind(type_id) == Kind.ENUM:
+            built = kernel.type(type_id)
+            assert isinstance(built, Enum)
+            if not built.name:
+                found.update({one.name: one.value for one in built.values if one.name.startswith("BPF_")})
+    return found
+
+
+def test_flags_are_the_kernel_s() -> None:
+    kernel = anonymous_enums(btf.vmlinux())
+    ours = {f"BPF_F_{flag.name}": int(flag) for flag in uapi.MapFlag}
+    ours |= {f"BPF_{flag.name}": int(flag) for flag in uapi.UpdateFlag if flag != uapi.UpdateFlag.LOCK}
+    ours |= {"BPF_F_LOCK": int(uapi.UpdateFlag.LOCK)}
+    ours |= {name: getattr(uapi, name[4:]) for name in ("BPF_RINGBUF_BUSY_BIT", "BPF_RINGBUF_DISCARD_BIT")}
+    ours |= {"BPF_RINGBUF_HDR_SZ": uapi.RINGBUF_HDR_SZ}
+    both = kernel.keys() & ours.keys()
+    assert {key: kernel[key] % 2**32 for key in both} == {key: ours[key] for key in both}
+    assert {"BPF_F_MMAPABLE", "BPF_F_RDONLY_PROG", "BPF_NOEXIST", "BPF_RINGBUF_BUSY_BIT"} <= both
+
+
+def members(kernel: Btf, type_id: TypeId, offset: int = 0) -> Iterator[tuple[str, int, Member]]:
+    """Yield name and offset (bits) of each member, those of anonymous members too."""
+    found = kernel.type(type_id)
+    assert isinstance(found, Struct | Union)
+    for member in found.members:
+        inner, built = resolve(kernel, member.type)
+        if not member.name and isinstance(built, Struct | Union):
+            yield from members(kernel, inner, offset + member.offset)
+        else:
+            yield member.name, offset + member.offset, member
+
+
+def struct_of_attr(kernel: Btf, name: str, field: str) -> TypeId:
+    """Return the struct in union bpf_attr: the member ``name``, or the anonymous one that has ``field``."""
+    attr = kernel.find("bpf_attr", Kind.UNION)
+    assert attr
+    union = kernel.type(attr)
+    assert isinstance(union, Union)
+    for member in union.members:
+        inner, _ = resolve(kernel, member.type)
+        if member.name == name and (name or field in {found for found, _, _ in members(kernel, inner)}):
+            return inner
+    raise AssertionError(name or field)
+
+
+ATTRS: list[tuple[type[ctypes.Structure], str, str]] = [
+    (uapi.MapCreate, "", "map_type"),
+    (uapi.MapElem, "", "next_key"),
+    (uapi.MapBatch, "batch", ""),
+    (uapi.ProgLoad, "", "insns"),
+    (uapi.ProgTestRun, "test", ""),
+    (uapi.RawTracepointOpen, "raw_tracepoint", ""),
+    (uapi.BtfLoad, "", "btf_log_buf"),
+    (uapi.LinkCreate, "link_create", ""),
+]
+
+
+def check(kernel: Btf, ours: type[ctypes.Structure], type_id: TypeId, names: dict[str, str] | None = None) -> None:
+    theirs: dict[str, tuple[int, int]] = {}
+    for name, offset, member in members(kernel, type_id):
+        theirs.setdefault(name, (offset // 8, size_of(kernel, member.type)))
+    for name, *_ in ours._fields_:
+        field = getattr(ours, name)
+        assert (field.offset, field.size) == theirs[(names or {}).get(name, name)], f"{ours.__name__}.{name}"
+
+
+@pytest.mark.parametrize(("ours", "name", "field"), ATTRS, ids=[row[0].__name__ for row in ATTRS])
+def test_structs_are_laid_out_as_the_kernel_s(ours: type[ctypes.Structure], name: str, field: str) -> None:
+    kernel = btf.vmlinux()
+    check(kernel, ours, struct_of_attr(kernel, name, field))
+
+
+def test_the_perf_event_is_laid_out_as_the_kernel_s() -> None:
+    kernel = btf.vmlinux()
+    found = kernel.find("perf_event_attr", Kind.STRUCT)
+    assert found
+    check(kernel, uapi.PerfEventAttr, found, {"bits": "disabled"})
+    assert ctypes.sizeof(uapi.PerfEventAttr) == 64  # PERF_ATTR_SIZE_VER0
+
+
+def test_every_struct_is_held_against_the_kernel() -> None:
+    structs = {
+        value for value in vars(uapi).values() if isinstance(value, type) and issubclass(value, ctypes.Structure)
+    }
+    assert structs - {ctypes.Structure} == {row[0] for row in ATTRS} | {uapi.PerfEventAttr}
+
+
+def test_the_constants_of_perf_and_mounts() -> None:
+    kernel = btf.vmlinux()
+    assert enumerators(kernel, "perf_type_id")["PERF_TYPE_TRACEPOINT"] == uapi.PERF_TYPE_TRACEPOINT
+    assert enumerators(kernel, "fsconfig_command")["FSCONFIG_CMD_CREATE"] == uapi.FSCONFIG_CMD_CREATE

@@ -1,0 +1,114 @@
+import pytest
+
+from beepy.btf.types import Kind
+from beepy.hooks import TABLE, Hook, find, raw_tracepoint, target, tracepoint
+from beepy.uapi import AttachType, ProgFlag, ProgType
+
+
+def row(section: str) -> Hook:
+    hook = find(section)
+    assert hook, section
+    return hook
+
+
+@pytest.mark.parametrize(
+    ("section", "prog_type", "attach_type", "name"),
+    [
+        ("socket", ProgType.SOCKET_FILTER, 0, ""),
+        ("kprobe/tcp_v4_connect", ProgType.KPROBE, 0, "tcp_v4_connect"),
+        ("kprobe", ProgType.KPROBE, 0, ""),
+        ("?kretprobe/tcp_v4_connect", ProgType.KPROBE, 0, "tcp_v4_connect"),
+        ("uprobe.s//bin/bash:readline", ProgType.KPROBE, 0, "/bin/bash:readline"),
+        ("kprobe.multi/tcp_*", ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI, "tcp_*"),
+        ("kprobe.session/tcp_*", ProgType.KPROBE, AttachType.TRACE_KPROBE_SESSION, "tcp_*"),
+        ("usdt/libc.so.6:libc:setjmp", ProgType.KPROBE, 0, "libc.so.6:libc:setjmp"),
+        ("tracepoint/sched/sched_process_exit", ProgType.TRACEPOINT, 0, "sched/sched_process_exit"),
+        ("tp/sched/sched_process_exit", ProgType.TRACEPOINT, 0, "sched/sched_process_exit"),
+        ("raw_tp/sched_switch", ProgType.RAW_TRACEPOINT, 0, "sched_switch"),
+        ("raw_tracepoint.w/nbd_send_request", ProgType.RAW_TRACEPOINT_WRITABLE, 0, "nbd_send_request"),
+        ("tp_btf/sched_switch", ProgType.TRACING, AttachType.TRACE_RAW_TP, "sched_switch"),
+        ("fentry/do_unlinkat", ProgType.TRACING, AttachType.TRACE_FENTRY, "do_unlinkat"),
+        ("fsession/do_unlinkat", ProgType.TRACING, AttachType.TRACE_FSESSION, "do_unlinkat"),
+        ("fmod_ret/security_file_open", ProgType.TRACING, AttachType.MODIFY_RETURN, "security_file_open"),
+        ("freplace/handler", ProgType.EXT, 0, "handler"),
+        ("lsm/file_open", ProgType.LSM, AttachType.LSM_MAC, "file_open"),
+        ("lsm_cgroup/socket_post_create", ProgType.LSM, AttachType.LSM_CGROUP, "socket_post_create"),
+        ("iter/task", ProgType.TRACING, AttachType.TRACE_ITER, "task"),
+        ("syscall", ProgType.SYSCALL, 0, ""),
+        ("tc", ProgType.SCHED_CLS, 0, ""),
+        ("tcx/ingress", ProgType.SCHED_CLS, AttachType.TCX_INGRESS, ""),
+        ("xdp", ProgType.XDP, AttachType.XDP, ""),
+        ("xdp.frags/cpumap", ProgType.XDP, AttachType.XDP_CPUMAP, ""),
+        ("cgroup/skb", ProgType.CGROUP_SKB, 0, ""),
+        ("cgroup_skb/egress", ProgType.CGROUP_SKB, AttachType.CGROUP_INET_EGRESS, ""),
+        ("cgroup/connect4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_CONNECT, ""),
+        ("struct_ops/init", ProgType.STRUCT_OPS, 0, "init"),
+        ("netfilter", ProgType.NETFILTER, AttachType.NETFILTER, ""),
+    ],
+)
+def test_a_section_says_what_it_is(section: str, prog_type: ProgType, attach_type: int, name: str) -> None:
+    hook = row(section)
+    assert (hook.prog_type, hook.attach_type, target(hook, section)) == (prog_type, attach_type, name)
+
+
+@pytest.mark.parametrize(
+    "section",
+    ["", "?", "kprobes/f", "kprobe.x/f", "xdp/eth0", "socket/1", "tc/middle", "tracepoints/a/b", ".text", "maps", "+"],
+)
+def test_what_libbpf_does_not_know_is_unknown(section: str) -> None:
+    assert find(section) is None
+
+
+def test_each_row_is_found_by_its_own_section() -> None:
+    for hook in TABLE:
+        assert find(hook.section.removesuffix("+")) is hook
+        if hook.section.endswith("+"):
+            assert find(f"{hook.section.removesuffix('+')}/x") is hook
+
+
+def test_suffixes_say_the_flags() -> None:
+    for hook in TABLE:
+        words = hook.section.rstrip("+").partition("/")[0].split(".")
+        sleeps = "s" in words or hook.section == "syscall"
+        assert bool(hook.flags & ProgFlag.SLEEPABLE) == sleeps, hook
+        assert bool(hook.flags & ProgFlag.XDP_HAS_FRAGS) == ("frags" in words), hook
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("tp_btf/sched_switch", ("btf_trace_", Kind.TYPEDEF)),
+        ("tp_btf.s/sys_enter", ("btf_trace_", Kind.TYPEDEF)),
+        ("lsm/file_open", ("bpf_lsm_", Kind.FUNC)),
+        ("lsm_cgroup/socket_bind", ("bpf_lsm_", Kind.FUNC)),
+        ("iter/task", ("bpf_iter_", Kind.FUNC)),
+        ("fentry/do_exit", ("", Kind.FUNC)),
+        ("fexit.s/do_exit", ("", Kind.FUNC)),
+        ("fmod_ret/do_exit", ("", Kind.FUNC)),
+        ("freplace/f", ("", Kind.FUNC)),
+        ("fentry.multi/do_*", None),
+        ("struct_ops/init", None),
+        ("raw_tp/sched_switch", None),
+        ("kprobe/f", None),
+    ],
+)
+def test_tells_the_type_to_attach_to(section: str, expected: tuple[str, Kind] | None) -> None:
+    assert row(section).btf_target == expected
+
+
+def test_what_can_be_attached() -> None:
+    attachable = {hook.section: hook.attach for hook in TABLE if hook.attach}
+    names = ("tracepoint", "tp", "tracepoint.s", "tp.s")
+    raw = ("raw_tracepoint", "raw_tp", "raw_tracepoint.s", "raw_tp.s", "raw_tracepoint.w", "raw_tp.w")
+    assert attachable == {
+        **{f"{name}+": tracepoint.attach for name in names},
+        **{f"{name}+": raw_tracepoint.attach for name in raw},
+        **{f"{name}+": raw_tracepoint.attach_typed for name in ("tp_btf", "tp_btf.s")},
+    }
+
+
+def test_attach_types_that_old_kernels_may_not_know_are_marked() -> None:
+    assert row("xdp").optional
+    assert row("cgroup_skb/ingress").optional
+    assert not row("xdp/cpumap").optional
+    assert not row("tp_btf/sched_switch").optional
