@@ -64,9 +64,9 @@ clean: ## remove .venv, caches, and what was built
 
 # Debian and Ubuntu have python3 without ensurepip, which stands in python3-venv (python3.13-venv for python3.13).
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "beepy needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1): name another by make PYTHON=..." >&2; \
-		exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		found=$$($(PYTHON) -V 2>/dev/null) || found='not there'; \
+		echo "beepy needs Python 3.11 or newer; $(PYTHON) is $$found (make PYTHON=... takes another)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/apt $(notdir $(PYTHON))-venv
 	@$(PYTHON) -m venv .venv
 
