@@ -1,5 +1,6 @@
 """Ask libbpf: run bpftool on an object and read from its debug log what each CO-RE relocation became."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,15 +9,22 @@ from typing import NamedTuple
 
 POISONED = "poison"
 
-# bpffs is mounted in a private mount namespace: it goes, with every pin, when bpftool has ended
-_LOAD = 'mount -t bpf bpf /sys/fs/bpf && exec bpftool -d prog loadall "$1" /sys/fs/bpf/beepy-oracle'
+# bpffs is mounted in a private mount namespace: it goes, with every pin, when the shell has ended
+_LOAD = """
+mount -t bpf bpf /sys/fs/bpf && bpftool -d prog loadall "$1" /sys/fs/bpf/beepy-oracle || exit
+for pin in /sys/fs/bpf/beepy-oracle/*; do
+    echo "${pin##*/} $(bpftool -j prog show pinned "$pin")"
+done
+"""
 
 _LINE = re.compile(r"libbpf: prog '(?P<program>[^']*)': relo #(?P<number>\d+): (?P<text>.*)")
 _SPEC = re.compile(r"<(?P<kind>\w+)> \[\d+\] (?P<what>.*?)(?: \([\d:]+ @ offset [\d.]+\)| = -?\d+)?$")
-_PATCHED = re.compile(r"patched insn #(?P<insn>\d+) \((?P<form>[A-Z0-9/]+)\) (?:imm|imm64|off) (?P<old>\d+) -> (?P<new>\d+)$")
+_PATCHED = re.compile(
+    r"patched insn #(?P<insn>\d+) \((?P<form>[A-Z0-9/]+)\) (?:imm|imm64|off) (?P<old>\d+) -> (?P<new>\d+)$"
+)
 _WIDTH = re.compile(r"patched insn #(?P<insn>\d+) \([A-Z/]+\) mem_sz (?P<old>\d+) -> (?P<new>\d+)$")
 _POISON = re.compile(r"substituting insn #(?P<insn>\d+) w/ invalid insn$")
-_FAILED = re.compile(r"failed to (?:relocate|patch insn #\d+): -\d+")
+_FAILED = re.compile(r"failed to (?:relocate|patch insn #(?P<insn>\d+)): -\d+")
 
 # loadall wants to pin what autoload leaves out (SEC("?...")), after all else has been loaded
 _LEFT_OUT = "can't pin program that wasn't loaded"
@@ -33,13 +41,17 @@ class Decision(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """``decisions`` by (function, instruction); ``failed``: kind and access of the relocation that libbpf refused."""
+    """``decisions`` by (function, instruction); ``failed``: program, kind and access of the relocation refused.
+
+    ``tags``: the kernel's hash of each loaded program's instructions (without addresses), by the program's name.
+    """
 
     loaded: bool
     decisions: dict[tuple[str, int], Decision]
     widths: dict[tuple[str, int], tuple[int, int]]
     failed: tuple[str, str, str] | None
     log: str
+    tags: dict[str, str]
 
 
 def missing() -> str:
@@ -51,8 +63,15 @@ def load(path: Path) -> Verdict:
     """Load every program of the object (nothing is attached), and let all go."""
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _LOAD, "sh", str(path)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=120)
-    log = (done.stdout + done.stderr).decode(errors="replace")
-    return read(log, loaded=done.returncode == 0 or _LEFT_OUT in log)
+    log = done.stderr.decode(errors="replace")
+    loaded = done.returncode == 0
+    tags = dict(_tag(line) for line in done.stdout.decode().splitlines()) if loaded else {}
+    return read(log, loaded=loaded or _LEFT_OUT in log)._replace(tags=tags)
+
+
+def _tag(line: str) -> tuple[str, str]:
+    name, _, shown = line.partition(" ")
+    return name, str(json.loads(shown)["tag"])
 
 
 def read(log: str, *, loaded: bool) -> Verdict:
@@ -79,6 +98,8 @@ def read(log: str, *, loaded: bool) -> Verdict:
                 at = min(at, poisoned)
             poisoned = at
             decisions[at] = Decision(kind, what, POISONED, 0, 0)
-        elif _FAILED.match(text):
+        elif found := _FAILED.match(text):
             failed = program, kind, what
-    return Verdict(loaded, decisions, widths, failed, log)
+            if found["insn"]:  # the offset may have been patched before the width was refused
+                decisions.pop((program, int(found["insn"])), None)
+    return Verdict(loaded, decisions, widths, failed, log, {})

@@ -3,20 +3,20 @@
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from bpf import build
 from tests.oracle import embedded
 
+DEBIAN: Final = "debian"
 CLANGS: Final[Mapping[str, int]] = {f"clang-{version}": version for version in (14, 16, 19)}
 _MCPU_V4: Final = 18  # the first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4
-_FAMILIES: Final = ("debian", *CLANGS)
+FAMILIES: Final = (DEBIAN, *CLANGS)
 
 
 class Object(NamedTuple):
-    """An object file; ``family``: "debian", or the clang that made it."""
+    """An object file; ``family``: DEBIAN, or the clang that made it."""
 
     family: str
     name: str
@@ -28,19 +28,19 @@ class Object(NamedTuple):
 
 def missing(family: str) -> str:
     """Return what is not installed for the family, "" if nothing is missing."""
-    if family == "debian":
+    if family == DEBIAN:
         return embedded.missing()
     return next((name for name in (family, "llvm-strip") if not shutil.which(name)), "")
 
 
-def make(folder: Path) -> list[Object]:
-    """Write every object that can be had below ``folder``."""
-    return [one for family in _FAMILIES if not missing(family) for one in _family(family, folder / family)]
+def make(folder: Path) -> dict[str, list[Object]]:
+    """Write every object that can be had below ``folder``; return them by family."""
+    return {family: list(_family(family, folder / family)) for family in FAMILIES if not missing(family)}
 
 
 def _family(family: str, folder: Path) -> Iterator[Object]:
     folder.mkdir(parents=True)
-    if family == "debian":
+    if family == DEBIAN:
         for one in embedded.objects():
             path = folder / f"{one.name}.o"
             path.write_bytes(one.data)
