@@ -21,7 +21,7 @@ _LOG_LIMIT: Final = (1 << 24) - 1  # kernels before v5.2 refuse more (7a9f5c65ab
 _HEADROOM: Final = 256  # bytes by which a program may grow a packet (XDP_PACKET_HEADROOM)
 
 
-class TestRun(NamedTuple):
+class RunResult(NamedTuple):
     """What BPF_PROG_TEST_RUN gave: ``duration`` is the mean of all repetitions in ns; ctx and data as they became."""
 
     retval: int
@@ -49,7 +49,7 @@ class Program:
         self.section = section
         self.log = log
 
-    def run(self, ctx: bytes = b"", data: bytes = b"", repeat: int = 0) -> TestRun:
+    def run(self, ctx: bytes = b"", data: bytes = b"", repeat: int = 0) -> RunResult:
         """Run the program once, or ``repeat`` times, on ``ctx`` and (packet programs) ``data``.
 
         Raises KernelError: ENOTSUPP for a type that cannot be run so, EINVAL for what the type does not take.
@@ -70,7 +70,7 @@ class Program:
             ctx_out=ctypes.addressof(ctx_buffer) if ctx and packet else 0,
         )
         syscall.prog_test_run(attr, f"program '{safe(self.name)}': test run")
-        return TestRun(attr.retval, attr.duration, ctx_buffer.raw[: len(ctx)], data_buffer.raw[: attr.data_size_out])
+        return RunResult(attr.retval, attr.duration, ctx_buffer.raw[: len(ctx)], data_buffer.raw[: attr.data_size_out])
 
     def close(self) -> None:
         """Let go of the program; the kernel keeps it as long as it is attached."""
@@ -146,7 +146,8 @@ def _load_or_explain(attr: uapi.ProgLoad, where: str) -> tuple[Fd, str]:
     except KernelError as error:
         if error.errno == errno.EPERM:
             features.raise_memlock()
-    return _load_logged(attr, where, 1)
+        refused = error
+    return _load_logged(attr, where, 1, refused)
 
 
 def _load(attr: uapi.ProgLoad, where: str) -> Fd:
@@ -159,8 +160,11 @@ def _load(attr: uapi.ProgLoad, where: str) -> Fd:
     return syscall.prog_load(attr, where)
 
 
-def _load_logged(attr: uapi.ProgLoad, where: str, level: int) -> tuple[Fd, str]:
-    """Load with room for the verifier's log, more and more of it while the kernel answers ENOSPC."""
+def _load_logged(attr: uapi.ProgLoad, where: str, level: int, refused: KernelError | None = None) -> tuple[Fd, str]:
+    """Load with room for the verifier's log, more and more of it while the kernel answers ENOSPC.
+
+    ``refused`` is what it said without a log: the reason, should the log be longer than any room for it.
+    """
     size = _LOG_SIZE
     while True:
         buffer = ctypes.create_string_buffer(size)
@@ -174,7 +178,8 @@ def _load_logged(attr: uapi.ProgLoad, where: str, level: int) -> tuple[Fd, str]:
             log = _text(buffer)
             if not log.strip():
                 raise
-            raise VerifierError(f"{error}: {safe(_last(log))}", error.errno or 0, log) from None
+            why = refused if refused and error.errno == errno.ENOSPC else error
+            raise VerifierError(f"{why}: {safe(_last(log))}", why.errno or 0, log) from None
         finally:
             attr.log_level, attr.log_size, attr.log_buf = 0, 0, 0
 

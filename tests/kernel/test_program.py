@@ -14,6 +14,7 @@ from tests.writers import programs
 pytestmark = pytest.mark.kernel
 
 TRACE_PRINTK = 6
+JLT_K = 0xA5
 
 
 def test_runs_a_packet_program() -> None:
@@ -72,6 +73,17 @@ def test_a_log_is_read_whole_however_long_it_is() -> None:
     assert "R5 !read_ok" in caught.value.log
     assert str(caught.value).endswith(": R5 !read_ok")
     assert caught.value.log.startswith(("0: ", "func#0", "Live regs"))
+
+
+def test_a_log_that_has_no_room_leaves_the_reason() -> None:
+    step = Insn(programs.ADD_K, 1, imm=1)
+    again = Insn(JLT_K, 1, off=-2, imm=250_000)
+    endless = (Insn(programs.MOV_K, 1, imm=0), step, again, Insn(programs.MOV_X, 0, 5), Insn(EXIT))
+    with pytest.raises(VerifierError) as caught:
+        program.load("endless", "socket", ProgType.SOCKET_FILTER, encode(endless), "GPL")
+    assert caught.value.errno == errno.EACCES
+    assert str(caught.value).startswith("program 'endless': load: permission denied (EACCES): ")
+    assert len(caught.value.log) > 1 << 23
 
 
 def test_refused_without_a_log_is_no_verifier_error() -> None:

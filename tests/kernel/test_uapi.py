@@ -68,6 +68,13 @@ def test_flags_are_the_kernel_s() -> None:
     assert {"BPF_F_MMAPABLE", "BPF_F_RDONLY_PROG", "BPF_NOEXIST", "BPF_RINGBUF_BUSY_BIT"} <= both
 
 
+def test_helpers_are_the_kernel_s() -> None:
+    kernel = enumerators(btf.vmlinux(), "bpf_func_id")
+    theirs = {value: key.removeprefix("BPF_FUNC_") for key, value in kernel.items() if not key.startswith("__BPF")}
+    both = min(len(theirs), len(uapi.HELPERS))
+    assert uapi.HELPERS[:both] == tuple([theirs[number] for number in range(both)])
+
+
 def members(kernel: Btf, type_id: TypeId, offset: int = 0) -> Iterator[tuple[str, int, Member]]:
     """Yield name and offset (bits) of each member, those of anonymous members too."""
     found = kernel.type(type_id)
