@@ -1,0 +1,58 @@
+"""The command table."""
+
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+import beepy
+from beepy.cli import describe, images, run
+from beepy.cli.settings import Settings, with_settings
+from beepy.errors import BeepyError
+
+app = typer.Typer(
+    name="beepy",
+    help="Run eBPF programs that are packaged as OCI images.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+
+for command in (run.run, describe.describe, images.pull, images.list_images, images.version):
+    app.command(command.__name__.removesuffix("_images"))(with_settings(command))
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"beepy {beepy.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+@with_settings
+def _group(
+    *,
+    settings: Settings,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Run eBPF programs that are packaged as OCI images."""
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    from beepy.cli import report  # noqa: PLC0415 - logging is not for --version
+
+    try:
+        code = app(standalone_mode=False)
+    except BeepyError as error:
+        return report.failure(error, debug=any(flag in sys.argv for flag in ("-d", "--debug")))
+    except TyperException as error:
+        return report.usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    return code if isinstance(code, int) else 0

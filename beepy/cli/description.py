@@ -1,0 +1,122 @@
+"""A description as text for a person, and as JSON."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from beepy.describe import Description, MapInfo, ProgramInfo, VariableInfo
+from beepy.text import safe
+
+
+def as_json(described: Sequence[Description]) -> str:
+    """Return one object for an image of one program file, else an array of them."""
+    plain = [_plain(one) for one in described]
+    return json.dumps(plain[0] if len(plain) == 1 else plain, indent=2) + "\n"
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a description
+    if hasattr(value, "_asdict"):
+        return {name: _plain(item) for name, item in value._asdict().items()}
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def as_text(one: Description) -> Iterator[str]:
+    """Return the lines of a description."""
+    yield from _pairs(
+        "",
+        [
+            ("image", one.name),
+            ("digest", one.digest),
+            ("format", one.format),
+            ("platform", one.platform or "not said"),
+            ("size", f"{one.size} bytes"),
+            ("licence", one.license or "none"),
+            *one.annotations.items(),
+            ("changes", ", ".join(one.changes) or "nothing but its own maps"),
+        ],
+    )
+    for program in one.programs:
+        yield ""
+        yield from _program(program)
+    for found in one.maps:
+        yield ""
+        yield from _map(found)
+    if one.variables:
+        yield ""
+        yield "variables"
+        yield from _table([_variable(variable) for variable in one.variables])
+    if one.externs:
+        yield ""
+        yield f"externs  {safe(', '.join(one.externs))}"
+    if one.relocations:
+        yield ""
+        yield "relocations"
+        yield from _table([(safe(r.program), f"{r.instruction}", r.kind, safe(r.access)) for r in one.relocations])
+
+
+def _program(one: ProgramInfo) -> Iterator[str]:
+    yield f"program {safe(one.name)}"
+    state = "" if one.autoload else " (not loaded by default)"
+    if not one.attachable:
+        state += " (beepy cannot attach it yet)" if one.type else " (unknown section)"
+    yield from _pairs(
+        "  ",
+        [
+            ("section", one.section + state),
+            ("type", one.type or "unknown"),
+            *([("attaches to", one.target)] if one.target else []),
+            ("instructions", f"{one.instructions}"),
+            ("helpers", ", ".join(one.helpers) or "none"),
+            *([("kernel symbols", ", ".join(one.externs))] if one.externs else []),
+        ],
+    )
+
+
+def _map(one: MapInfo) -> Iterator[str]:
+    yield f"map {safe(one.name)}"
+    sizes = f"key {one.key_size}, value {one.value_size} bytes, {one.max_entries} entries"
+    yield from _pairs(
+        "  ",
+        [
+            ("section", one.section),
+            ("type", one.type + (f" ({one.flags})" if one.flags else "")),
+            ("sizes", sizes),
+            *([("key", one.key_type)] if one.key_type else []),
+            *([("value", one.value_type)] if one.value_type else []),
+            *([("role", one.role)] if one.role else []),
+            *([("metric", f"{one.metric}{{{','.join(one.labels)}}}")] if one.metric else []),
+        ],
+    )
+    if one.fields:
+        yield "  fields"
+        yield from _table(
+            [(safe(field.name), field.type, _place(field.offset_bits, field.bits), field.part) for field in one.fields]
+        )
+
+
+def _place(offset: int, bits: int) -> str:
+    if offset % 8 or bits % 8:
+        return f"bits {offset}..{offset + bits - 1}"
+    return f"{bits // 8} bytes at {offset // 8}"
+
+
+def _variable(one: VariableInfo) -> tuple[str, ...]:
+    default = safe(json.dumps(one.default)) if one.default is not None else "not shown"
+    return safe(one.name), one.type, f"= {default}", one.map + (" (fixed at load)" if one.const else "")
+
+
+def _pairs(indent: str, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+    width = max(len(safe(name)) for name, _ in pairs)
+    for name, value in pairs:
+        yield f"{indent}{safe(name).ljust(width)}  {safe(value)}"
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

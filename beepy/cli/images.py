@@ -1,0 +1,66 @@
+"""Commands about images: ``pull``, ``list``; and ``version``."""
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+import beepy
+from beepy.cli.settings import Settings
+from beepy.oci.store import Entry
+from beepy.text import safe
+
+
+class Listing(StrEnum):
+    """How a listing is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def pull(
+    *, settings: Settings, image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference.")]
+) -> None:
+    """Fetch an image from its registry into the local store, verified."""
+    from beepy.oci import lookup  # noqa: PLC0415 - not for --help
+
+    pulled = lookup.pull(image, settings.options()._replace(pull="always"))
+    sys.stdout.write(f"{safe(image)} {pulled.digest}\n")
+
+
+def list_images(
+    *,
+    settings: Settings,
+    output: Annotated[Listing, typer.Option("--output", "-o", help="How to print.")] = Listing.TEXT,
+) -> None:
+    """List the images of the local stores, and the bundled ones."""
+    from beepy.oci import lookup  # noqa: PLC0415
+
+    entries: list[tuple[Entry, bool]] = []
+    for store in lookup.stores(settings.options()):
+        entries += [(entry, False) for entry in store.list()]
+    entries += [(entry, True) for entry in lookup.bundled_store().list()]
+    if output is Listing.JSON:
+        import json  # noqa: PLC0415
+
+        rows = [{**entry._asdict(), "bundled": bundled} for entry, bundled in entries]
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    table = [("NAME", "DIGEST", "SIZE", "CREATED", "PLATFORM", "BUNDLED")]
+    table += [(*_texts(entry), "yes" if bundled else "no") for entry, bundled in entries]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write(line.rstrip() + "\n")
+
+
+def _texts(entry: Entry) -> tuple[str, str, str, str, str]:
+    size = "-" if entry.size is None else f"{entry.size}"
+    return safe(entry.name), entry.digest[:19], size, safe(entry.created or "-"), safe(entry.platform or "-")
+
+
+def version(*, settings: Settings) -> None:
+    """Show beepy's version."""
+    del settings
+    sys.stdout.write(f"beepy {beepy.__version__}\n")

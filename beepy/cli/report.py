@@ -1,0 +1,54 @@
+"""What the user is told on stderr: log lines, errors, advice."""
+
+import logging
+import sys
+
+from typer.exceptions import TyperException
+
+from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError
+from beepy.text import safe
+
+
+class Handler(logging.Handler):
+    """Writes log records as lines on stderr; what a record quotes is made safe once more."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        say(f"{record.levelname.lower()}: {safe(record.getMessage())}")
+
+
+def say(text: str) -> None:
+    """Write a line on stderr; a stderr that is closed is no reason to fail."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:
+        return
+
+
+def usage(error: TyperException) -> int:
+    """Tell what the command line lacks or has too much of; return the exit code."""
+    message = getattr(error, "format_message", lambda: str(error))().strip()
+    if message:
+        say(f"beepy: {safe(message[:1].lower() + message[1:]).rstrip('.')}")
+        say("note: beepy --help, beepy COMMAND --help")
+    return error.exit_code
+
+
+def failure(error: BeepyError, *, debug: bool) -> int:
+    """Tell an error and its advice; return the exit code."""
+    say(f"beepy: {safe(str(error))}")
+    for note in getattr(error, "__notes__", ()):
+        first, *rest = note.split("\n")
+        say(f"note: {safe(first)}")
+        for line in rest:
+            say(safe(line))
+    if debug:
+        if isinstance(error, VerifierError):
+            for line in error.log.splitlines():
+                say(safe(line))
+        import traceback  # noqa: PLC0415 - only for developers
+
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            say(safe(line))
+    return 2 if isinstance(error, UsageError | InvalidReference) else 1

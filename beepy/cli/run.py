@@ -1,0 +1,80 @@
+"""``beepy run``: its options."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from beepy.cli.settings import Settings
+
+
+class Output(StrEnum):
+    """Where rows go."""
+
+    JSON = "json"
+    COLUMNS = "columns"
+    NONE = "none"
+
+
+class Pull(StrEnum):
+    """When a registry is asked."""
+
+    ALWAYS = "always"
+    MISSING = "missing"
+    NEVER = "never"
+
+
+def run(
+    *,
+    settings: Settings,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image references, ELF files or archives.")],
+    output: Annotated[
+        Output | None,
+        typer.Option(
+            "--output", "-o", help="How rows are shown; columns on a terminal, else json.", show_default=False
+        ),
+    ] = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", "-f", metavar="MAP,FIELD,REGEX", help="Keep the rows that match; repeat."),
+    ] = None,
+    buckets: Annotated[
+        list[str] | None,
+        typer.Option("--hist-buckets", "-b", metavar="MAP,[1,2,3]", help="Bounds of a histogram's buckets; repeat."),
+    ] = None,
+    value_keys: Annotated[
+        list[str] | None,
+        typer.Option("--hist-value-key", "-k", metavar="MAP,FIELD", help="The field with a metric's value; repeat."),
+    ] = None,
+    count: Annotated[int | None, typer.Option("--count", metavar="N", min=1, help="Stop after N rows.")] = None,
+    timeout: Annotated[str | None, typer.Option("--timeout", metavar="TIME", help="Stop after a time: 10s.")] = None,
+    prom_port: Annotated[
+        int | None,
+        typer.Option("--prom-port", metavar="PORT", min=0, max=65535, help="Port of /metrics; 9091 if not given."),
+    ] = None,
+    prom_host: Annotated[str, typer.Option("--prom-host", metavar="HOST", help="Address of /metrics.")] = "127.0.0.1",
+    no_metrics: Annotated[bool, typer.Option("--no-metrics", help="Serve no metrics.")] = False,
+    no_tty: Annotated[bool, typer.Option("--no-tty", help="Plain output, even on a terminal.")] = False,
+    interval: Annotated[str, typer.Option("--interval", metavar="TIME", help="How often tables are read.")] = "1s",
+    pull: Annotated[Pull, typer.Option("--pull", help="When to ask the registry.")] = Pull.MISSING,
+) -> None:
+    """Run images: load, attach, and show what they report, until Ctrl-C."""
+    from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
+    from beepy.cli.durations import seconds  # noqa: PLC0415
+
+    session.run(
+        session.Request(
+            images=tuple(images),
+            options=settings.options()._replace(pull=pull.value),
+            output=output.value if output else session.default_output(plain=no_tty),
+            filters=tuple(filters or ()),
+            buckets=tuple(buckets or ()),
+            value_keys=tuple(value_keys or ()),
+            limit=count,
+            timeout=seconds("--timeout", timeout) if timeout else None,
+            interval=seconds("--interval", interval),
+            host=prom_host,
+            port=prom_port,
+            metrics=not no_metrics,
+        )
+    )

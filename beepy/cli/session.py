@@ -1,0 +1,181 @@
+"""One run: images -> collections -> stream -> filter -> sinks, and the closing line."""
+
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Final, NamedTuple, NoReturn
+
+from beepy import outputs
+from beepy.btf.types import VOID
+from beepy.cli.report import say
+from beepy.collection.collection import Collection
+from beepy.collection.load import load
+from beepy.events.batch import Batch, Schema, Sink, Tally
+from beepy.events.filter import Filter
+from beepy.events.rows import head
+from beepy.obj.spec import Role
+from beepy.oci import lookup
+from beepy.oci.options import Options
+from beepy.parse import parse
+from beepy.stream import Stream, stream
+from beepy.text import safe
+
+_DEFAULT_PORT: Final = 9091  # bee's
+_METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class Request(NamedTuple):
+    """What ``run`` was asked for: ``timeout`` and ``interval`` in seconds, ``limit`` is --count; None: not given."""
+
+    images: tuple[str, ...]
+    options: Options
+    output: str
+    filters: tuple[str, ...]
+    buckets: tuple[str, ...]
+    value_keys: tuple[str, ...]
+    limit: int | None
+    timeout: float | None
+    interval: float
+    host: str
+    port: int | None
+    metrics: bool
+
+
+def default_output(*, plain: bool) -> str:
+    """Return the output for a run that named none; ``plain`` forbids a screen, which there is none of yet."""
+    del plain
+    return "columns" if sys.stdout.isatty() else "json"
+
+
+def run(request: Request) -> None:
+    """Run until a signal, ``--count``, ``--timeout`` or a closed pipe ends it; then print the closing line.
+
+    Raises BeepyError; KeyboardInterrupt for a signal before anything is attached. Nothing stays attached either way.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    tally = Tally()
+    with ExitStack() as stack:
+        collections = _load(request, stack)
+        events = stack.enter_context(
+            stream(
+                *collections, interval=None if request.output == "none" else request.interval, timeout=request.timeout
+            )
+        )
+        chosen = Filter(request.filters, events.schemas)
+        sinks = _open(request, events, tally, stack)
+        if not events.schemas:
+            say("warning: no map of these images is shown or counted")
+        started = time.monotonic()
+        gc.freeze()
+        with _stopped_by_signals(events):
+            for collection in collections:
+                collection.attach()
+            _pump(events, chosen, sinks, tally, request.limit)
+    say(closing(tally, events.schemas, time.monotonic() - started))
+
+
+def closing(tally: Tally, schemas: Sequence[Schema], seconds: float) -> str:
+    """Return the line that ends every run: what became of its events."""
+    lost: dict[str, int | None] = dict.fromkeys(schema.map for schema in schemas if schema.record != VOID)
+    lost |= tally.lost
+    unknown = ", ".join(safe(name) for name, count in lost.items() if count is None)
+    known = sum(count for count in lost.values() if count)
+    where = ", ".join(safe(name) for name, count in lost.items() if count)
+    parts = [f"{tally.shown} shown", f"{tally.filtered} filtered"]
+    if tally.left_out:
+        parts.append(f"{tally.left_out} not shown (--count)")
+    if tally.short:
+        parts.append(f"{tally.short} too short for their type")
+    if known or not unknown:
+        parts.append(f"{known} lost ({where})" if where else "0 lost")
+    if unknown:
+        parts.append(f"lost unknown ({unknown})")
+    return f"beepy: {', '.join(parts)}, {seconds:.1f} s"
+
+
+def _load(request: Request, stack: ExitStack) -> list[Collection]:
+    collections = []
+    for name in request.images:
+        image = lookup.find(name, request.options)
+        specs = [parse(image, number) for number in range(len(image.programs))]
+        collections += [stack.enter_context(load(spec)) for spec in specs]
+    return collections
+
+
+def _open(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> list[Sink]:
+    """Open every sink: a port in use is an error before anything attaches."""
+    sinks: list[Sink] = []
+    if request.output != "none":
+        sinks.append(outputs.make(request.output))
+    served = any(schema.role in _METRICS for schema in events.schemas) or request.port is not None
+    if request.metrics and served:
+        from beepy.outputs.metric_options import parse_buckets, parse_value_key  # noqa: PLC0415 - not for every run
+        from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415
+
+        sinks.append(
+            Prometheus(
+                request.host,
+                _DEFAULT_PORT if request.port is None else request.port,
+                buckets=dict(map(parse_buckets, request.buckets)),
+                value_keys=dict(map(parse_value_key, request.value_keys)),
+                tally=tally,
+            )
+        )
+    for sink in sinks:
+        stack.callback(sink.close)
+        sink.open(events.schemas, events.demand)
+    return sinks
+
+
+def _pump(events: Stream, chosen: Filter, sinks: Sequence[Sink], tally: Tally, count: int | None) -> None:
+    for batch in events:
+        if batch.schema.record != VOID:
+            tally.add_lost(batch.schema.map, batch.lost)
+        tally.short += batch.short
+        kept = chosen.apply(batch)
+        tally.filtered += batch.records - kept.records
+        shown = kept if count is None else head(kept, count - tally.shown)
+        tally.shown += shown.records
+        tally.left_out += kept.records - shown.records
+        if not _write(shown, sinks) or (count is not None and tally.shown >= count):
+            events.stop()
+
+
+def _write(batch: Batch, sinks: Sequence[Sink]) -> bool:
+    """Give the batch to every sink; tell whether all still take more: a closed pipe ends the run as Ctrl-C does."""
+    open_ = True
+    for sink in sinks:
+        try:
+            sink.write(batch)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            open_ = False
+    return open_
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - signal's own
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _stopped_by_signals(events: Stream) -> Iterator[None]:
+    """Let SIGINT and SIGTERM stop the stream; a second one interrupts what it still does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        for one in _SIGNALS:
+            signal.signal(one, _interrupt)
+        events.stop()
+
+    for one in _SIGNALS:
+        signal.signal(one, stop)
+    try:
+        yield
+    finally:
+        for one in _SIGNALS:
+            signal.signal(one, _interrupt)

@@ -1,0 +1,95 @@
+"""The global options, which every command takes before and after its name."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from beepy.oci.options import Options
+
+
+class Settings(NamedTuple):
+    """What the user chose for all commands."""
+
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell what is loaded and attached.")] = False
+    debug: Annotated[
+        bool, typer.Option("--debug", "-d", help="Tell system calls, relocations, the verifier's log, tracebacks.")
+    ] = False
+    storage: Annotated[
+        Path | None,
+        typer.Option("--storage", metavar="DIR", envvar="BEEPY_STORAGE", help="The only local store to use."),
+    ] = None
+    config_dir: Annotated[
+        Path | None,
+        typer.Option("--config-dir", metavar="DIR", envvar="BEEPY_CONFIG_DIR", help="Folder of settings."),
+    ] = None
+    config: Annotated[
+        list[Path] | None, typer.Option("--config", "-c", metavar="FILE", help="Credentials to ask first; repeat.")
+    ] = None
+    username: Annotated[
+        str | None, typer.Option("--username", "-u", metavar="NAME", help="User at the image's registry.")
+    ] = None
+    password: Annotated[
+        str | None, typer.Option("--password", "-p", metavar="TEXT", help="Password at the image's registry.")
+    ] = None
+    insecure: Annotated[bool, typer.Option("--insecure", help="Do not verify the registry's certificate.")] = False
+    plain_http: Annotated[bool, typer.Option("--plain-http", help="Speak HTTP without TLS to the registry.")] = False
+    ca_file: Annotated[
+        Path | None, typer.Option("--ca-file", metavar="FILE", help="Trust these authorities (PEM) too.")
+    ] = None
+
+    def options(self) -> Options:
+        """Return what concerns stores and registries."""
+        return Options(
+            self.storage,
+            self.config_dir,
+            tuple(self.config or ()),
+            self.username,
+            self.password,
+            self.insecure,
+            self.plain_http,
+            self.ca_file,
+        )
+
+
+_PARAMETERS = [
+    inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=Settings._field_defaults[name], annotation=annotation
+    )
+    for name, annotation in inspect.get_annotations(Settings).items()
+]
+
+
+def with_settings(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command all global options; it takes them as ``settings``, its own before those of the group."""
+    signature = inspect.signature(function)
+    own = [parameter for name, parameter in signature.parameters.items() if name not in {"settings", "context"}]
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+
+    @wraps(function)
+    def command(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - any option's value
+        given = {name: values.pop(name) for name in Settings._fields}
+        before = context.obj or Settings()
+        chosen = {name: value for name, value in given.items() if value != Settings._field_defaults[name]}
+        settings = before._replace(**chosen)
+        context.find_root().obj = context.obj = settings
+        _log_to_stderr(settings)
+        function(settings=settings, **values)
+
+    keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    command.__signature__ = inspect.Signature([context, *keywords, *_PARAMETERS])  # type: ignore[attr-defined]
+    return command
+
+
+def _log_to_stderr(settings: Settings) -> None:
+    import logging  # noqa: PLC0415 - not for --help
+
+    from beepy.cli.report import Handler  # noqa: PLC0415
+
+    root = logging.getLogger("beepy")
+    root.setLevel(logging.DEBUG if settings.debug else logging.INFO if settings.verbose else logging.WARNING)
+    if not root.handlers:
+        root.addHandler(Handler())
