@@ -9,18 +9,26 @@ Rings are read at most once in a window of a few milliseconds. An event that com
 come faster, the unread ones suppress the kernel's wake-ups, which would cost the traced programs more than all else.
 """
 
+import logging
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from selectors import EVENT_READ, PollSelector
 from types import TracebackType
 from typing import Final, Self
 
+from beepy import maps
+from beepy.collection.collection import Collection
+from beepy.events import roles
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.kernel.fd import Fd
+from beepy.kernel.host import possible_cpus
+from beepy.text import safe
+
+_log = logging.getLogger(__name__)
 
 _ROUNDS: Final = 20  # windows at the end, in which programs that still run finish their records
 _LONGEST: Final = 86400.0  # seconds; poll takes 24 days at most
@@ -143,3 +151,25 @@ class Stream:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def stream(*collections: Collection, interval: float | None = None, timeout: float | None = None) -> Stream:
+    """Return the stream of all tracked maps of ``collections``, which it detaches at its end and does not close.
+
+    A map of a type that nobody reads (yet) is left out with a warning. Raises KernelError when a map cannot be read.
+    """
+    with ExitStack() as made:
+        readers: list[Reader] = []
+        for collection in collections:
+            for tracked in collection.spec.tracked:
+                tracked_map = collection.maps[tracked.map]
+                cpus = possible_cpus() if maps.is_percpu(tracked_map.type) else 0
+                reader = maps.reader(tracked_map, roles.schema(collection.spec, tracked, cpus))
+                if reader is None:
+                    _log.warning("map '%s': not shown: nothing reads %s yet", safe(tracked.map), tracked_map.type.name)
+                    continue
+                made.callback(reader.close)
+                readers.append(reader)
+        whole = Stream(readers, [each.detach for each in collections], interval=interval, timeout=timeout)
+        made.pop_all()
+        return whole

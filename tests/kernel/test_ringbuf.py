@@ -139,7 +139,8 @@ def test_any_order_of_lengths() -> None:
         steps: list[Step] = []
         while len(steps) < 60:
             size = dice.choice([8, 12, 16, 24])
-            step: Step = dice.choice([Output(size), Output(size), Submit(size), Discard(size)])
+            choice: list[Step] = [Output(size), Output(size), Submit(size), Discard(size)]
+            step = dice.choice(choice)
             steps += [step] * dice.choice([1, 1, 2, 3, 15, 16, 17, 33])
         written = [step for step in steps if not isinstance(step, Discard)]
         with rings(pages=4) as (ring, reader), Producer(ring, *steps) as producer:

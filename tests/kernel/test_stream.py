@@ -1,0 +1,269 @@
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from beepy.btf.btf import Btf
+from beepy.btf.types import VOID
+from beepy.collection.collection import Collection
+from beepy.events.batch import Batch, Reader, Schema
+from beepy.kernel import map as kernel_map
+from beepy.kernel.host import possible_cpus
+from beepy.kernel.map import Map
+from beepy.maps.ringbuf import RingReader
+from beepy.maps.table import TableReader
+from beepy.obj.spec import CollectionSpec, MapSpec, Role, Tracked
+from beepy.stream import Stream, stream
+from beepy.uapi import MapType
+from tests.writers.btf import BtfWriter
+from tests.writers.fault import Fault
+from tests.writers.producer import Hold, Output, Producer
+
+pytestmark = pytest.mark.kernel
+
+BTF = Btf(BtfWriter().data())
+RING = 4 << 20
+WINDOW = 5e-3  # of a ring of this size
+
+
+def schema(name: str) -> Schema:
+    return Schema("image", name, None, BTF)
+
+
+class Counted:
+    """A reader that counts its readings."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.schema = reader.schema
+        self.window = reader.window
+        self.readings = 0
+
+    def fileno(self) -> int:
+        return self.reader.fileno()
+
+    def read(self) -> Iterator[Batch]:
+        self.readings += 1
+        return self.reader.read()
+
+    def close(self) -> None:
+        self.reader.close()
+
+
+class Rig:
+    """Two rings, two tables, and what makes a Stream of them."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        create = kernel_map.create
+        self.rings = [stack.enter_context(create(MapType.RINGBUF, f"ring{i}", 0, 0, RING)) for i in (0, 1)]
+        self.tables = [stack.enter_context(create(MapType.HASH, f"table{i}", 4, 4, 16)) for i in (0, 1)]
+        self.producers = [stack.enter_context(Producer(ring, Output(16))) for ring in self.rings]
+        self.schemas = tuple([schema(each.name) for each in (*self.rings, *self.tables)])
+        self.counted = [
+            *[Counted(RingReader(ring, found)) for ring, found in zip(self.rings, self.schemas[:2], strict=True)],
+            *[Counted(TableReader(table, found)) for table, found in zip(self.tables, self.schemas[2:], strict=True)],
+        ]
+
+    def stream(
+        self, *detach: Callable[[], None], interval: float | None = None, timeout: float | None = None
+    ) -> Stream:
+        return Stream(self.counted, detach, interval=interval, timeout=timeout)
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    with ExitStack() as stack:
+        yield Rig(stack)
+
+
+def names(batches: list[Batch]) -> list[str]:
+    return [batch.schema.map for batch in batches]
+
+
+LAST = ["table0", "table1"]  # the last snapshots
+
+
+def test_rings_are_read_until_it_stops(rig: Rig) -> None:
+    calls: list[str] = []
+
+    def detach() -> None:
+        calls.append("first")
+        rig.producers[1].run(1)  # what comes until the links are gone
+
+    batches = []
+    with rig.stream(detach, lambda: calls.append("second")) as stream:
+        assert stream.schemas == rig.schemas
+        rig.producers[0].run(3)
+        for batch in stream:
+            batches.append(batch)
+            if batch.schema.map == "ring0":
+                stream.stop()
+    assert calls == ["first", "second"]
+    assert names(batches) == ["ring0", "ring1", *LAST]
+    assert [batch.records for batch in batches] == [3, 1, 0, 0]
+    assert [batch.final for batch in batches] == [False, False, True, True]
+
+
+def test_a_stop_before_it_begins(rig: Rig) -> None:
+    rig.producers[0].run(1)
+    with rig.stream() as stream:
+        stream.stop()
+        assert names(list(stream)) == ["ring0", *LAST]
+
+
+def test_all_that_a_program_writes_arrives(rig: Rig) -> None:
+    thread = threading.Thread(target=rig.producers[0].run, args=(50_000,))
+    records = 0
+    with rig.stream() as stream:
+        thread.start()
+        for batch in stream:
+            records += batch.records
+            if records == 50_000:
+                stream.stop()
+    thread.join()
+    assert records == 50_000
+
+
+def test_a_demand_wakes_it_from_any_thread(rig: Rig) -> None:
+    batches = []
+    with rig.stream() as stream:
+        thread = threading.Thread(target=stream.demand, args=(rig.schemas[3:],))
+        iteration = iter(stream)
+        thread.start()
+        batches.append(next(iteration))
+        thread.join()
+        stream.stop()
+        batches += iteration
+    assert names(batches) == ["table1", *LAST]
+    assert [batch.snapshot for batch in batches] == [1, 1, 2]
+
+
+def test_rings_come_before_tables_and_demands_share_a_reading(rig: Rig) -> None:
+    rig.producers[0].run(1)
+    with rig.stream() as stream:
+        for _ in range(3):
+            stream.demand(rig.schemas)
+        iteration = iter(stream)
+        assert names([next(iteration) for _ in range(3)]) == ["ring0", *LAST]
+        stream.stop()
+        assert names(list(iteration)) == LAST
+    assert [each.readings for each in rig.counted[2:]] == [2, 2]
+
+
+def test_tables_are_read_every_interval(rig: Rig) -> None:
+    began = time.monotonic()
+    snapshots = 0
+    with rig.stream(interval=0.01) as stream:
+        for batch in stream:
+            snapshots += batch.final
+            if snapshots == 6:
+                assert time.monotonic() - began >= 0.03
+                stream.stop()
+    assert snapshots == 8
+
+
+def test_a_timeout_ends_it(rig: Rig) -> None:
+    began = time.monotonic()
+    with rig.stream(timeout=0.02) as stream:
+        assert names(list(stream)) == LAST
+    assert time.monotonic() - began >= 0.02
+
+
+def test_a_timeout_ends_it_while_records_come(rig: Rig) -> None:
+    with rig.stream(timeout=0.05) as stream:
+        rig.producers[0].run(1)
+        for batch in stream:
+            if not batch.snapshot and rig.counted[0].readings < 5000:
+                rig.producers[0].run(1)
+    assert rig.counted[0].readings < 5000
+
+
+def test_a_signal_handler_stops_it(rig: Rig) -> None:
+    with rig.stream() as stream:
+        before = signal.signal(signal.SIGUSR1, lambda _number, _frame: stream.stop())
+        thread = threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGUSR1))
+        try:
+            thread.start()
+            assert names(list(stream)) == LAST
+        finally:
+            thread.join()
+            signal.signal(signal.SIGUSR1, before)
+
+
+def test_after_its_end_and_after_close_nothing_is_read(rig: Rig) -> None:
+    with rig.stream(timeout=0) as stream:
+        assert names(list(stream)) == LAST
+        stream.demand(rig.schemas)
+        stream.stop()
+        assert not stream._demanded
+    stream.demand(rig.schemas)
+    stream.stop()
+    stream.close()
+    with pytest.raises(ValueError, match="Invalid file object"):
+        next(iter(stream))
+
+
+def test_an_iteration_may_be_left(rig: Rig) -> None:
+    rig.producers[0].run(2)
+    with rig.stream() as stream:
+        for batch in stream:
+            assert batch.records == 2
+            break
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_rings_are_read_once_a_window(rig: Rig, busy: bool) -> None:
+    # The bound holds on a slow machine all the more.
+    timeout = 0.1
+    done = threading.Event()
+
+    def produce() -> None:
+        while not done.is_set():
+            rig.producers[0].run(10)
+
+    with Fault() as fault, Producer(rig.rings[0], Hold(16)) as producer:
+        thread = (
+            threading.Thread(target=producer.hold, args=(fault.address,)) if busy else threading.Thread(target=produce)
+        )
+        with rig.stream(done.set, fault.release, thread.join, timeout=timeout) as stream:
+            thread.start()
+            if busy:
+                fault.wait()
+            batches = list(stream)
+    assert rig.counted[0].readings <= timeout / WINDOW + 5
+    assert names(batches)[0] == "ring0"
+
+
+def test_the_end_waits_for_programs_that_still_run(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[Stream.__module__], "_ROUNDS", 10_000)
+    with Fault() as fault, Producer(rig.rings[0], Hold(16)) as producer:
+        thread = threading.Thread(target=producer.hold, args=(fault.address,))
+        thread.start()
+        fault.wait()
+        with rig.stream(fault.release) as stream:
+            stream.stop()
+            batches = list(stream)
+        thread.join()
+    assert names(batches) == ["ring0", *LAST]
+
+
+def test_readers_of_collections(caplog: pytest.LogCaptureFixture) -> None:
+    kinds = {"events": MapType.RINGBUF, "counts": MapType.PERCPU_ARRAY, "queue": MapType.QUEUE}
+    sizes = {"events": (0, 0, RING), "counts": (4, 8, 2), "queue": (0, 8, 2)}
+    specs = tuple([MapSpec(name, ".maps", kind, *sizes[name]) for name, kind in kinds.items()])
+    tracked = tuple([Tracked(name, Role.PRINT, VOID) for name in kinds])
+    spec = CollectionSpec("image", "bee", {}, "GPL", 0, (), specs, (), (), BTF, tracked)
+    with Collection(spec) as collection:
+        made: dict[str, Map] = {name: kernel_map.create(kind, name, *sizes[name]) for name, kind in kinds.items()}
+        collection.maps.update(made)
+        with stream(collection, timeout=0) as whole:
+            assert [found.map for found in whole.schemas] == ["events", "counts"]
+            assert [found.cpus for found in whole.schemas] == [0, possible_cpus()]
+            batches = list(whole)
+        assert names(batches) == ["counts"]
+        assert "map 'queue': not shown: nothing reads QUEUE yet" in caplog.text
