@@ -1,0 +1,45 @@
+"""What ``-b`` and ``-k`` say: bounds of a histogram's buckets, and the field that is a metric's value."""
+
+import math
+from itertools import pairwise
+from typing import Final
+
+from beepy.errors import UsageError
+from beepy.text import safe
+
+DEFAULT_BUCKETS: Final = (0.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)  # bee's
+MAX_SERIES: Final = 10_000  # of one metric, before the one that all others count in
+
+_MAX_BUCKETS: Final = 1000
+
+
+def parse_buckets(text: str) -> tuple[str, tuple[float, ...]]:
+    """Return map and bounds of ``map,[1,2.5,1e3]``; the bucket of all others (``+Inf``) may be named, and is left out.
+
+    Raises UsageError unless the bounds are numbers that rise.
+    """
+    where = f"--hist-buckets '{safe(text)}'"
+    name, comma, listed = [part.strip() for part in text.partition(",")]
+    if not name or not comma or not (listed.startswith("[") and listed.endswith("]")):
+        raise UsageError(f"{where}: expected map,[1,2,3]")
+    try:
+        bounds = [float(bound) for bound in listed[1:-1].split(",")]
+    except ValueError:
+        raise UsageError(f"{where}: expected numbers between the brackets") from None
+    if bounds[-1] == math.inf:
+        bounds.pop()
+    if not bounds or not all(map(math.isfinite, bounds)):
+        raise UsageError(f"{where}: expected finite bounds, at least one")
+    if any(low >= high for low, high in pairwise(bounds)):
+        raise UsageError(f"{where}: bounds do not rise")
+    if len(bounds) > _MAX_BUCKETS:
+        raise UsageError(f"{where}: {len(bounds)} bounds exceed {_MAX_BUCKETS}")
+    return name, tuple(bounds)
+
+
+def parse_value_key(text: str) -> tuple[str, str]:
+    """Return map and field of ``map,field``; raises UsageError."""
+    name, _, field = [part.strip() for part in text.partition(",")]
+    if not name or not field or "," in field:
+        raise UsageError(f"--hist-value-key '{safe(text)}': expected map,field")
+    return name, field

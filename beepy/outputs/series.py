@@ -1,0 +1,250 @@
+"""The state behind a map's metric: what has been counted of a stream's records, or what a table holds now."""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+from beepy.events.batch import Batch, Part
+from beepy.events.codec import Value
+from beepy.events.decoder import Decoder
+from beepy.events.fields import CPU, Field
+from beepy.obj.spec import Role
+from beepy.outputs.exposition import Histogram, histogram_samples, label_names, label_texts, samples
+
+_log = logging.getLogger(__name__)
+
+_MOST_HELD: Final = 65_536  # raw records
+_MOST_BYTES: Final = 8 << 20  # ... and what they may take together
+_DECODED: Final = 4096  # at a time
+_LINES: Final = 2048  # of a piece of the page
+
+
+class Counts:
+    """What one map's stream brought; ``lost`` is None once the source cannot tell."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.short = 0
+        self.lost: int | None = 0
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch."""
+        self.events += batch.records
+        self.short += batch.short
+        self.lost = None if self.lost is None or batch.lost is None else self.lost + batch.lost
+
+
+class Labels:
+    """The labels of a metric: fields of its records (or keys), sorted by label name.
+
+    ``image`` is one more label, the same for all series, unless it is "". ``taken`` are names that no label may have.
+    """
+
+    def __init__(self, decoder: Decoder, fields: Iterable[Field], image: str = "", taken: Iterable[str] = ()) -> None:
+        self._decoder = decoder
+        found = [*fields]
+        wanted = [field.label for field in found] + (["image"] if image else [])
+        names = label_names(wanted, taken)
+        order = sorted(range(len(names)), key=names.__getitem__)
+        self._names = tuple([names[at] for at in order])
+        self._fields = tuple([found[at] for at in order if at < len(found)])
+        self._image = image
+        self._image_at = order.index(len(found)) if image else 0
+        (self.other,) = label_texts(self._names, [["other"]] * len(self._names), 1)
+
+    def texts(self, batch: Batch, rows: int) -> list[str]:
+        """Return each row's labels as they stand between the braces."""
+        columns = self._decoder.texts(batch, self._fields) if self._fields else []
+        if self._image:
+            columns.insert(self._image_at, [self._image] * rows)
+        return label_texts(self._names, columns, rows)
+
+
+class EventMetric:
+    """A metric that every record of a stream moves.
+
+    A record is not decoded when it comes: equal ones are counted as bytes, and folded into series at a scrape, or when
+    many are held. ``value`` is the field of a gauge's or histogram's number.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        role: Role,
+        decoder: Decoder,
+        labels: Labels,
+        *,
+        value: Field | None,
+        bounds: Sequence[float],
+        max_series: int,
+    ) -> None:
+        self.name = name
+        self._role = role
+        self._decoder = decoder
+        self._labels = labels
+        self._value = value
+        self._bounds = tuple(bounds)
+        self._limit = _Limit(name, labels, max_series)
+        self._most = max(1, min(_MOST_HELD, _MOST_BYTES // (decoder.size + 128)))
+        self._holding = threading.Lock()  # the stream's thread holds it for each batch, so nothing long happens in it
+        self._held: Counter[bytes] = Counter()
+        self._folding = threading.Lock()
+        self._numbers: dict[str, float] = {}
+        self._histograms: dict[str, Histogram] = {}
+
+    def write(self, batch: Batch) -> None:
+        """Take a batch; called by the stream's thread."""
+        records = self._decoder.raw(batch)
+        with self._holding:
+            held = self._held
+            if self._role is Role.GAUGE:  # the last record of its labels wins: the order of the last arrival counts
+                for record in records:
+                    held.pop(record, None)
+                    held[record] = 1
+            else:
+                held.update(records)
+            full = len(held) >= self._most
+        if full:
+            with self._folding:
+                self._fold()
+
+    def page(self) -> list[bytes]:
+        """Return the lines of all series in pieces; called by any thread."""
+        with self._folding:
+            self._fold()
+            if self._role is Role.HIST:
+                return pieces(histogram_samples(self.name, self._bounds, self._histograms))
+            return pieces(samples(self.name, self._numbers))
+
+    def _fold(self) -> None:
+        with self._holding:
+            held, self._held = self._held, Counter()
+        size = self._decoder.size
+        items = iter(held.items())
+        while chunk := list(islice(items, _DECODED)):
+            batch = Batch(
+                self._decoder.schema, (Part(b"".join([raw for raw, _ in chunk]), size, 0),), len(chunk), size, 0
+            )
+            labels = self._labels.texts(batch, len(chunk))
+            times = [count for _, count in chunk]
+            if self._value is None:
+                self._count(labels, times)
+                continue
+            (values,) = self._decoder.values(batch, [self._value])
+            if self._role is Role.HIST:
+                self._observe(labels, times, values)
+            else:
+                self._set(labels, values)
+
+    def _count(self, labels: list[str], times: list[int]) -> None:
+        series = self._numbers
+        for key, count in zip(self._limit.keys(series, labels), times, strict=True):
+            series[key] = series.get(key, 0) + count
+
+    def _set(self, labels: list[str], values: list[Value]) -> None:
+        series = self._numbers
+        for key, value in zip(self._limit.keys(series, labels), values, strict=True):
+            series[key] = _number(value)
+
+    def _observe(self, labels: list[str], times: list[int], values: list[Value]) -> None:
+        series = self._histograms
+        for key, count, value in zip(self._limit.keys(series, labels), times, values, strict=True):
+            histogram = series.get(key)
+            if histogram is None:
+                histogram = series[key] = Histogram(len(self._bounds))
+            histogram.observe(self._bounds, _number(value), count)
+
+
+class TableMetric:
+    """A metric that shows a table: a series an entry, as the last snapshot has them.
+
+    Entries whose labels are equal are summed, and so are those that ``max_series`` leaves out. Entries that had a
+    series keep it before new ones get one.
+    """
+
+    def __init__(self, name: str, decoder: Decoder, labels: Labels, value: Field, max_series: int) -> None:
+        self.name = name
+        self._decoder = decoder
+        self._labels = labels
+        self._value = value
+        self._limit = _Limit(name, labels, max_series)
+        self._by_text = any(field.part == CPU for field in decoder.fields)  # then a row is no entry
+        self._lock = threading.Lock()
+        self._known: dict[bytes | str, str] = {}  # entry -> its labels: those of the last page
+
+    def page(self, batches: Sequence[Batch]) -> list[bytes]:
+        """Return the lines of all series of a snapshot in pieces; called by any thread."""
+        with self._lock:
+            return pieces(samples(self.name, self._read(batches)))
+
+    def _read(self, batches: Sequence[Batch]) -> dict[str, float]:
+        columns = [self._decoder.values(batch, [self._value])[0] for batch in batches]
+        room = self._limit.most
+        if sum(map(len, columns)) > room:
+            room -= len(self._known)
+        series: dict[str, float] = {}
+        known: dict[bytes | str, str] = {}
+        for batch, values in zip(batches, columns, strict=True):
+            entries = self._entries(batch, len(values))
+            new = [entry for entry in entries if entry not in self._known]
+            given = dict(zip(new[:room], self._texts(new[:room]), strict=True))
+            room -= len(given)
+            for entry, value in zip(entries, values, strict=True):
+                text = self._known.get(entry) or given.get(entry)
+                if text is None:
+                    text = self._limit.other()
+                else:
+                    known[entry] = text
+                series[text] = series.get(text, 0) + _number(value)
+        self._known = known
+        return series
+
+    def _entries(self, batch: Batch, rows: int) -> Sequence[bytes | str]:
+        return self._labels.texts(batch, rows) if self._by_text else self._decoder.raw(batch)
+
+    def _texts(self, entries: Sequence[bytes | str]) -> Sequence[str]:
+        raw = [entry for entry in entries if isinstance(entry, bytes)]
+        if not raw:
+            return [entry for entry in entries if isinstance(entry, str)]
+        size = self._decoder.size
+        return self._labels.texts(
+            Batch(self._decoder.schema, (Part(b"".join(raw), size, 0),), len(raw), size, 0), len(raw)
+        )
+
+
+class _Limit:
+    """Bounds the series of a metric; what exceeds it counts in the one series whose labels are all ``other``."""
+
+    def __init__(self, name: str, labels: Labels, most: int) -> None:
+        self.most = most
+        self._name = name
+        self._other = labels.other
+        self._told = False
+
+    def keys(self, series: Mapping[str, object], labels: list[str]) -> Iterator[str]:
+        """Return for each of ``labels`` the key to count it under, while ``series`` grows."""
+        for key in labels:
+            yield key if key in series or len(series) < self.most else self.other()
+
+    def other(self) -> str:
+        """Return the key of what exceeds the bound; the first time is reported."""
+        if not self._told:
+            self._told = True
+            _log.warning("metric %s: more than %d series: what exceeds them counts as 'other'", self._name, self.most)
+        return self._other
+
+
+def _number(value: Value) -> float:
+    assert isinstance(value, int | float), "a metric's value is of a field whose values are numbers"
+    return value
+
+
+def pieces(lines: Iterator[str]) -> list[bytes]:
+    """Join lines to a page's pieces, none of them large: all of a page as one text would double its memory."""
+    joined = []
+    while piece := "".join(islice(lines, _LINES)):
+        joined.append(piece.encode())
+    return joined

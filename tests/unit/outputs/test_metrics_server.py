@@ -1,0 +1,250 @@
+"""The metrics server over real loopback connections."""
+
+import gzip
+import http.client
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+
+import pytest
+
+from beepy.errors import OutputError, UsageError
+from beepy.outputs import metrics_server
+from beepy.outputs.exposition import CONTENT_TYPE
+from beepy.outputs.metrics_server import MetricsServer
+
+PAGE = [b"# HELP a \n", b"# TYPE a counter\n", b"a 1\n"]
+WAIT = 20  # seconds; only a hang gets there
+
+
+def page() -> Sequence[bytes]:
+    return PAGE
+
+
+@contextmanager
+def serving(server: MetricsServer) -> Iterator[http.client.HTTPConnection]:
+    with closing(server), closing(http.client.HTTPConnection(server.host, server.port, timeout=WAIT)) as client:
+        yield client
+    assert not server_threads()
+
+
+def server_threads() -> list[str]:
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name == "metrics" or "process_request" in name]
+
+
+@pytest.fixture
+def server() -> MetricsServer:
+    return MetricsServer("127.0.0.1", 0, page)
+
+
+def test_the_page_and_its_headers(server: MetricsServer) -> None:
+    with serving(server) as client:
+        client.request("GET", "/metrics?name=x")
+        answer = client.getresponse()
+        assert (answer.status, answer.read()) == (200, b"".join(PAGE))
+        assert answer.headers["Content-Type"] == CONTENT_TYPE == "text/plain; version=0.0.4; charset=utf-8"
+        assert answer.headers["Content-Encoding"] is None
+        assert answer.headers["Server"] == "beepy"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "zipped"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5", True),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0, br", False),
+        ("xgzip", False),
+        ("", False),
+    ],
+)
+def test_gzip_when_asked(server: MetricsServer, accepted: str, zipped: bool) -> None:
+    with serving(server) as client:
+        client.request("GET", "/metrics", headers={"Accept-Encoding": accepted})
+        answer = client.getresponse()
+        body = answer.read()
+        assert (answer.headers["Content-Encoding"] == "gzip") == zipped
+        assert (gzip.decompress(body) if zipped else body) == b"".join(PAGE)
+
+
+def test_one_connection_serves_many_requests(server: MetricsServer) -> None:
+    with serving(server) as client:
+        seen = []
+        for method, path in (
+            ("GET", "/healthz"),
+            ("HEAD", "/metrics"),
+            ("GET", "/"),
+            ("GET", "/metrics/"),
+            ("HEAD", "/x"),
+        ):
+            client.request(method, path)
+            answer = client.getresponse()
+            seen.append((answer.status, answer.read(), int(answer.headers["Content-Length"])))
+            assert client.sock is not None
+        missing = b"not found: there is /metrics\n"
+        assert seen == [
+            (200, b"ok\n", 3),
+            (200, b"", len(b"".join(PAGE))),
+            (404, missing, len(missing)),
+            (404, missing, len(missing)),
+            (404, b"", len(missing)),
+        ]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
+def test_other_methods_are_refused(server: MetricsServer, method: str) -> None:
+    with serving(server) as client:
+        client.request(method, "/metrics", body=b"GET /healthz HTTP/1.1\r\n\r\n")
+        answer = client.getresponse()
+        assert (answer.status, answer.headers["Allow"], answer.headers["Connection"]) == (405, "GET, HEAD", "close")
+
+
+def test_a_body_is_no_next_request(server: MetricsServer) -> None:
+    with serving(server) as client:
+        client.request("GET", "/healthz", body=b"GET /metrics HTTP/1.1\r\n\r\n")
+        assert client.sock is not None
+        stream = client.sock.makefile("rb")
+        with stream:
+            assert stream.read().count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"nonsense\r\n\r\n", b"HTTP/1.1 400 Bad Request\r\n"),
+        (b"GET /metrics HTTP/1.1 x\r\n", b"HTTP/1.1 400 Bad Request\r\n"),
+        (b"GET /metrics HTTP/7.0\r\n\r\n", b"HTTP/1.1 505 HTTP Version Not Supported\r\n"),
+        (b"GET /".ljust(65537, b"x"), b"HTTP/1.1 414 "),
+    ],
+)
+def test_what_is_no_request_is_refused(server: MetricsServer, sent: bytes, answer: bytes) -> None:
+    with serving(server), socket.create_connection((server.host, server.port), WAIT) as client:
+        client.sendall(sent)
+        with client.makefile("rb") as stream:
+            assert stream.readline().startswith(answer)
+
+
+def test_nothing_is_written_to_stderr(server: MetricsServer, capfd: pytest.CaptureFixture[str]) -> None:
+    with serving(server) as client:
+        client.request("GET", "/x")
+        client.getresponse().read()
+        with socket.create_connection((server.host, server.port), WAIT) as other:
+            other.sendall(b"GET /metrics HTTP/1.1\r\n")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_error_of_the_page_is_503() -> None:
+    def fails() -> Sequence[bytes]:
+        raise OutputError("prometheus: tables: not read within 5 s")
+
+    with serving(MetricsServer("127.0.0.1", 0, fails)) as client:
+        client.request("GET", "/metrics")
+        answer = client.getresponse()
+        assert (answer.status, answer.read()) == (503, b"prometheus: tables: not read within 5 s\n")
+
+
+def test_a_port_in_use_is_told(server: MetricsServer) -> None:
+    with serving(server):
+        with pytest.raises(OutputError) as caught:
+            MetricsServer(server.host, server.port, page)
+        assert str(caught.value) == f"prometheus: 127.0.0.1:{server.port}: address in use"
+        assert "--prom-port" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("192.0.2.1", 0), ("no such host", 0), ("a\x1b.b", 1), ("x" * 70, 1), ("", 0)]
+)
+def test_an_address_that_cannot_be_listened_on_is_told(host: str, port: int) -> None:
+    with pytest.raises(OutputError, match=r"prometheus: \S.*: [a-z]") as caught:
+        MetricsServer(host, port, page)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_is_none_is_a_usage_error(port: int) -> None:
+    with pytest.raises(UsageError, match=f"port {port}: not between 0 and 65535"):
+        MetricsServer("127.0.0.1", port, page)
+
+
+def test_ipv6() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6")
+    try:
+        server = MetricsServer("::1", 0, page)
+    except OutputError as error:
+        pytest.skip(str(error))
+    with serving(server) as client:
+        client.request("GET", "/healthz")
+        assert client.getresponse().read() == b"ok\n"
+
+
+def test_too_many_connections_are_turned_away(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "CONNECTIONS", 2)
+    with serving(server) as client, socket.create_connection((server.host, server.port), WAIT):
+        client.request("GET", "/healthz")
+        client.getresponse().read()  # so both have their threads: connections are accepted in order
+        with socket.create_connection((server.host, server.port), WAIT) as third, third.makefile("rb") as stream:
+            assert stream.readline() == b"HTTP/1.1 503 Service Unavailable\r\n"
+        client.request("GET", "/healthz")
+        assert client.getresponse().read() == b"ok\n"
+
+
+def test_a_client_that_sends_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "REQUEST_TIME", 0.0)
+    server = MetricsServer("127.0.0.1", 0, page)
+    with serving(server), socket.create_connection((server.host, server.port), WAIT) as client:
+        client.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+        assert client.recv(100) == b""
+
+
+def test_a_client_that_reads_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "ANSWER_TIME", 0.0)
+    server = MetricsServer("127.0.0.1", 0, lambda: [b"x" * 65536] * 1024)
+    with serving(server), socket.create_connection((server.host, server.port), WAIT) as client:
+        client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        assert client.recv(1)
+        while len(server_threads()) > 1:  # the connection's thread ends although nobody reads
+            threading.Event().wait(0.01)
+
+
+def test_closing_answers_what_waits_and_ends_what_idles() -> None:
+    asked, closing_now = threading.Event(), threading.Event()
+
+    def waits() -> Sequence[bytes]:
+        asked.set()
+        assert closing_now.wait(WAIT)
+        raise OutputError("prometheus: the run ends")
+
+    server = MetricsServer("127.0.0.1", 0, waits)
+    answers: list[int] = []
+
+    def scrape() -> None:
+        with closing(http.client.HTTPConnection(server.host, server.port, timeout=WAIT)) as client:
+            client.request("GET", "/metrics")
+            answers.append(client.getresponse().status)
+
+    thread = threading.Thread(target=scrape)
+    with closing(http.client.HTTPConnection(server.host, server.port, timeout=WAIT)) as idle:
+        idle.request("GET", "/healthz")
+        idle.getresponse().read()
+        thread.start()
+        assert asked.wait(WAIT)
+        closing_now.set()
+        server.close()
+        assert not server_threads()
+    thread.join(WAIT)
+    assert answers == [503]
+    server.close()  # idempotent
+
+
+def test_closing_does_not_wait_for_a_client_that_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "CLOSE_TIME", 0.0)
+    server = MetricsServer("127.0.0.1", 0, lambda: [b"x" * 65536] * 1024)
+    with socket.create_connection((server.host, server.port), WAIT) as client:
+        client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        assert client.recv(1)  # the answer is under way
+        server.close()
+        assert not server_threads()
