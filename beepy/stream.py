@@ -110,7 +110,9 @@ class Stream:
                 tick = now + self._interval
                 self._demanded.append(self.schemas)
             if self._poll(selector, 0 if self._demanded else min(deadline, tick) - now):
-                time.sleep(max(0, drained + self._window - time.monotonic()))
+                early = drained + self._window - time.monotonic()
+                if early > 0:
+                    time.sleep(early)
             drained = time.monotonic()
             yield from self._drain()
             yield from self._snapshots(self._take())
