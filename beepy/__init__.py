@@ -25,12 +25,12 @@ _ROOMS = {
     "Image": "beepy.oci.image",
     "Options": "beepy.oci.options",
     "Schema": "beepy.events.batch",
-    "Stream": "beepy.stream",
+    "Stream": "beepy.streams",
     "find": "beepy.oci.lookup",
     "load": "beepy.collection.load",
-    "parse": "beepy.parse",
+    "parse": "beepy.source",
     "pull": "beepy.oci.lookup",
-    "stream": "beepy.stream",
+    "stream": "beepy.streams",
 }
 
 __all__ = ["__version__", *sorted(_ROOMS)]  # noqa: PLE0604 - all are strings

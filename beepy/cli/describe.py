@@ -27,7 +27,7 @@ def describe(
     from beepy.cli import description  # noqa: PLC0415 - --help needs none of it
     from beepy.describe import describe as describe_program  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.parse import parse  # noqa: PLC0415
+    from beepy.source import parse  # noqa: PLC0415
 
     found = lookup.find(image, settings.options())
     described = [

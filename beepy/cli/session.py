@@ -21,8 +21,8 @@ from beepy.events.rows import head
 from beepy.obj.spec import Role
 from beepy.oci import lookup
 from beepy.oci.options import Options
-from beepy.parse import parse
-from beepy.stream import Stream, stream
+from beepy.source import parse
+from beepy.streams import Stream, stream
 from beepy.text import safe
 
 _DEFAULT_PORT: Final = 9091  # bee's

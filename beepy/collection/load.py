@@ -13,7 +13,7 @@ from beepy.collection.collection import Collection
 from beepy.collection.externs import with_kconfig
 from beepy.collection.relocate import relocate
 from beepy.core.patch import patch
-from beepy.core.resolve import Resolver
+from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import ElfError, KernelError, NotSupported, UnsupportedSection, VerifierError
 from beepy.hooks import Hook
 from beepy.kernel import btf as kernel_btf
@@ -33,6 +33,7 @@ class _Planned(NamedTuple):
     spec: ProgramSpec
     hook: Hook
     attach_btf_id: int
+    fixups: tuple[Fixup, ...]
 
 
 def load(spec: CollectionSpec) -> Collection:
@@ -76,12 +77,13 @@ def _plan(spec: CollectionSpec) -> list[_Planned]:
         if hook is None:
             where = f"{safe(spec.name)}: program '{safe(one.name)}': section '{safe(one.section)}'"
             raise UnsupportedSection(f"{where}: no program type is known by that name")
+        fixups: tuple[Fixup, ...] = ()
         if resolver and one.core:
             fixups = resolver.fixups(one)
             for number, fixup in enumerate(fixups):
                 _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
             one = patch(one, fixups)  # noqa: PLW2901
-        planned.append(_Planned(one, hook, _attach_btf_id(one, hook)))
+        planned.append(_Planned(one, hook, _attach_btf_id(one, hook), fixups))
     return planned
 
 
@@ -142,7 +144,7 @@ def _load(collection: Collection, plan: _Planned, types: Fd | None) -> None:
             line_info=_line_info(spec) if types else b"",
         )
     except VerifierError as error:
-        raise verdict.explain(error, spec, collection.spec.btf) from error
+        raise verdict.explain(error, spec, collection.spec.btf, plan.fixups) from error
     collection.programs[spec.name] = loaded
     _log.info("program '%s': loaded", safe(spec.name))
 

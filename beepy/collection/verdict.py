@@ -2,9 +2,12 @@
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Final
 
 from beepy.btf.btf import Btf
+from beepy.core.patch import POISON
+from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, VerifierError
 from beepy.obj.spec import ProgramSpec
 from beepy.text import safe
@@ -15,8 +18,11 @@ _INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\)")
 _WIDTH: Final = 200  # characters of a line that are shown
 
 
-def explain(error: VerifierError, program: ProgramSpec, btf: Btf | None) -> VerifierError:
-    """Return the error with the failing instruction and its C line in the message, the log's last lines as notes."""
+def explain(error: VerifierError, program: ProgramSpec, btf: Btf | None, fixups: Sequence[Fixup] = ()) -> VerifierError:
+    """Return the error with the failing instruction and its C line in the message, the log's last lines as notes.
+
+    ``program`` is what was loaded, ``fixups`` are its CO-RE relocations: one that poisoned the instruction is the reason.
+    """
     lines = [line.rstrip() for line in error.log.splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith(_STATISTICS)]
     where = [f"program '{safe(program.name)}': verifier"]
@@ -25,12 +31,22 @@ def explain(error: VerifierError, program: ProgramSpec, btf: Btf | None) -> Veri
         where.append(f"instruction {insn}")
         if source := source_line(program, btf, insn):
             where.append(source)
-    reason = _short(told[-1]) if told else "no reason given"
+    reason = _poisoned(program, fixups, insn) or (_short(told[-1]) if told else "no reason given")
     explained = VerifierError(f"{': '.join(where)}: {reason}", error.errno or 0, error.log)
     shown = told[-_LAST_LINES - 1 : -1]
     if shown:
         explained.add_note("\n".join(["the verifier's last lines:", *[f"  {_short(line)}" for line in shown]]))
     return explained
+
+
+def _poisoned(program: ProgramSpec, fixups: Sequence[Fixup], insn: int | None) -> str:
+    """Return which relocation replaced the instruction, "" if none did."""
+    if insn is None or insn >= len(program.insns) or program.insns[insn] != POISON:
+        return ""
+    for number, fixup in enumerate(fixups):
+        if fixup.insn in (insn, insn - 1):
+            return f"relocation {number} ({fixup}): this kernel's types have no match"
+    return ""
 
 
 def source_line(program: ProgramSpec, btf: Btf | None, insn: int) -> str:

@@ -18,7 +18,7 @@ from beepy.kernel.map import Map
 from beepy.maps.ringbuf import RingReader
 from beepy.maps.table import TableReader
 from beepy.obj.spec import CollectionSpec, MapSpec, Role, Tracked
-from beepy.stream import Stream, stream
+from beepy.streams import Stream, stream
 from beepy.uapi import MapType
 from tests.writers.btf import BtfWriter
 from tests.writers.fault import Fault
