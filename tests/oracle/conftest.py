@@ -29,7 +29,16 @@ def compared(
 @pytest.fixture(params=objects.FAMILIES)
 def family(request: pytest.FixtureRequest) -> str:
     """Each family in turn; one that cannot be had here is skipped with the reason."""
-    name = str(request.param)
+    return _there(request.param)
+
+
+@pytest.fixture(params=objects.CLANGS)
+def clang(request: pytest.FixtureRequest) -> str:
+    """Each family but Debian's."""
+    return _there(request.param)
+
+
+def _there(name: str) -> str:
     if lacking := objects.missing(name):
         pytest.skip(f"not installed: {lacking}")
     return name

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 PACKAGE: Final = "libbpf-tools"
-COUNT: Final = 52  # distinct ones in Debian 12's package
+LEAST: Final = 52  # distinct ones, as in Debian 12
 
 _MAGIC: Final = b"\x7fELF\x02\x01\x01"  # 64 bits, little endian, version 1
 _EM_BPF: Final = 247

@@ -1,0 +1,113 @@
+"""What LLVM's own tools read from an object: sections, symbols, code, CO-RE records."""
+
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+_SECTION = re.compile(r"^  \[ *\d+\] (?P<name>.*?) +[A-Z_]+ +[0-9a-f]{16} [0-9a-f]+ (?P<size>[0-9a-f]+) ", re.MULTILINE)
+_SYMBOL = re.compile(
+    r"^ +\d+: (?P<value>[0-9a-f]{16}) +(?P<size>\d+) (?P<type>\w+) +(?P<bind>\w+) +(?P<visibility>\w+) +"
+    r"(?P<section>\w+) ?(?P<name>.*)$",
+    re.MULTILINE,
+)
+_DISASSEMBLY = re.compile(r"^Disassembly of section (?P<name>.*):$")
+_CODE = re.compile(r"^ +(?P<at>\d+):\t(?P<bytes>(?:[0-9a-f]{2}[ \t])+)")
+_CORE = re.compile(r"^\t\t(?P<at>[0-9a-f]+):  CO-RE <(?P<kind>\w+)> \[(?P<type>\d+)\] .*?(?: \((?P<access>[\d:]+)\))?$")
+
+
+class Symbol(NamedTuple):
+    """A symbol, in llvm-readelf's words; a section's has its section's name."""
+
+    value: int
+    size: int
+    type: str
+    bind: str
+    visibility: str
+    section: str
+    name: str
+
+
+class Record(NamedTuple):
+    """A CO-RE record; ``access`` is None where LLVM shows none (types, enumerators)."""
+
+    kind: str
+    type: int
+    access: str | None
+
+
+def missing(tool: str) -> str:
+    """Return the tool's name if it is not installed, else ""."""
+    return "" if shutil.which(tool) else tool
+
+
+@cache
+def core_objdump() -> str:
+    """Return an llvm-objdump that shows CO-RE records (17 or newer), "" if there is none."""
+    names = ["llvm-objdump", *(f"llvm-objdump-{version}" for version in range(17, 23))]
+    for name in filter(shutil.which, names):
+        version = re.search(r"version (\d+)", _run(name, "--version"))
+        if version and int(version[1]) >= 17:
+            return name
+    return ""
+
+
+@cache
+def sections(path: Path) -> list[tuple[str, int]]:
+    """Return name and size of every section but the first."""
+    text = _run("llvm-readelf", "-S", "-W", str(path))
+    return [(found["name"].strip(), int(found["size"], 16)) for found in _SECTION.finditer(text)][1:]
+
+
+@cache
+def symbols(path: Path) -> list[Symbol]:
+    """Return every symbol but the first."""
+    found = _SYMBOL.finditer(_run("llvm-readelf", "-s", "-W", str(path)))
+    return [
+        Symbol(
+            int(one["value"], 16),
+            int(one["size"]),
+            one["type"],
+            one["bind"],
+            one["visibility"],
+            one["section"],
+            one["name"],
+        )
+        for one in found
+    ][1:]
+
+
+def code(path: Path) -> dict[str, bytes]:
+    """Return the bytes of every section of code as they are disassembled."""
+    found: dict[str, bytearray] = {}
+    for section, line in _disassembly("llvm-objdump", "-d", path):
+        if match := _CODE.match(line):
+            content = found.setdefault(section, bytearray())
+            assert len(content) == int(match["at"]) * 8
+            content += bytes.fromhex(match["bytes"])
+    return {name: bytes(content) for name, content in found.items()}
+
+
+def core(path: Path, tool: str) -> dict[tuple[str, int], Record]:
+    """Return every CO-RE record by (section, offset); ``tool`` is an llvm-objdump of version 17 or newer."""
+    found = {}
+    for section, line in _disassembly(tool, "-dr", path):
+        if match := _CORE.match(line):
+            found[section, int(match["at"], 16)] = Record(match["kind"], int(match["type"]), match["access"])
+    return found
+
+
+def _disassembly(tool: str, option: str, path: Path) -> list[tuple[str, str]]:
+    section = ""
+    lines = []
+    for line in _run(tool, option, str(path)).splitlines():
+        if match := _DISASSEMBLY.match(line):
+            section = match["name"]
+        lines.append((section, line))
+    return lines
+
+
+def _run(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
