@@ -166,7 +166,7 @@ class Compiler:
             raise BtfError(f"{self._btf.name}: int {safe(found.name)}: size {found.size}")
         if found.bits != 8 * found.size or found.bit_offset:
             return self._bitfield(found, found.bit_offset, found.bits)
-        if _is_bool(found):
+        if is_bool(found):
             return Codec("?", 1, None, render.boolean, 5) if found.size == 1 else _wide(found.size, bool, signed=False)
         code = _UNSIGNED.get(found.size)
         if code:
@@ -199,7 +199,7 @@ class Compiler:
         code = f"{size}s"
         match found:
             case types.Int():
-                if _is_bool(found):
+                if is_bool(found):
                     return Codec(code, size, lambda raw: bool(extract(raw)), render.boolean, 5, few=True)
                 return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, few=True)
             case types.Enum() | types.Enum64():
@@ -209,7 +209,7 @@ class Compiler:
     def _array(self, found: types.Array, size: int, depth: int) -> Codec:
         _, element = resolve(self._btf, found.type)
         code = f"{size}s"
-        if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not _is_bool(element):
+        if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not is_bool(element):
             meant = self._meaning(found.type, 1)
             if not meant and (element.name == "char" or element.char):
                 return Codec(code, size, render.text, str, width=min(size, _MAX_WIDTH), few=True)
@@ -259,7 +259,8 @@ def _chain(first: Callable[[Any], Value] | None, then: Callable[[Any], Value]) -
     return then if first is None else lambda item: then(first(item))
 
 
-def _is_bool(found: Int) -> bool:
+def is_bool(found: Int) -> bool:
+    """Say whether it is C's bool; clang sets the encoding, other compilers may not."""
     return found.bool or found.name in {"_Bool", "bool"}
 
 

@@ -10,7 +10,7 @@ from beepy.btf.types import VOID, Bits, Composite, TypeId
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
 from beepy.events.codec import Codec
-from beepy.events.compile import Compiler, Meanings, Place, distinct
+from beepy.events.compile import Compiler, Meanings, Place, distinct, is_bool
 from beepy.events.semantics import TABLE
 
 RECORD: Final = 0  # or a table's key
@@ -51,10 +51,8 @@ def is_summed(schema: Schema) -> bool:
                 type_id = target
             case types.Const(target) | types.Volatile(target) | types.Restrict(target) | types.TypeTag(_, target):
                 type_id = target
-            case types.Int(name=name, bool=boolean):
-                return bool(schema.cpus) and not boolean and name not in {"_Bool", "bool"}
-            case _:
-                break
+            case found:
+                return bool(schema.cpus) and isinstance(found, types.Int) and not is_bool(found)
     return False
 
 

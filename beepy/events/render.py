@@ -1,5 +1,6 @@
 """Values as Go prints them, which is how bee shows labels: the one rendering of labels, columns and filters."""
 
+import math
 import struct
 from typing import Final
 
@@ -13,8 +14,8 @@ def real(value: float, size: int = 8) -> str:
 
     An exponent is used below 1e-4 and from 1e+06 on (strconv.FormatFloat, 'g', -1).
     """
-    if value - value != 0:  # NaN and infinities are the only such numbers
-        return "NaN" if value != value else "+Inf" if value > 0 else "-Inf"  # noqa: PLR0124 - what NaN means
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
     mantissa, _, exponent = _shortest(value, size).partition("e")
     sign, mantissa = ("-", mantissa[1:]) if mantissa[0] == "-" else ("", mantissa)
     digits, power = mantissa.replace(".", "").rstrip("0"), int(exponent)
@@ -32,12 +33,20 @@ def real(value: float, size: int = 8) -> str:
 def _shortest(value: float, size: int) -> str:
     """Return the shortest digits with an exponent always: ``1.5e+00``."""
     if size < 8:
-        exact = _SINGLE.pack(value)
         for precision in range(_EXACT_DIGITS):
             text = f"{value:.{precision}e}"
-            if _SINGLE.pack(float(text)) == exact:
+            if _single(float(text)) == value:
                 return text
     return f"{value:.{max(len(_digits(value)) - 1, 0)}e}"
+
+
+def _single(value: float) -> float:
+    """Return the float32 next to ``value``."""
+    try:
+        (single,) = _SINGLE.unpack(_SINGLE.pack(value))
+    except OverflowError:
+        return math.inf
+    return float(single)
 
 
 def _digits(value: float) -> str:

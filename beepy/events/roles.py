@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from beepy.btf.layout import resolve, size_of
-from beepy.btf.types import VOID, TypeId
+from beepy.btf.layout import size_of
+from beepy.btf.types import VOID
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
+from beepy.events.fields import fields
 from beepy.obj.spec import CollectionSpec, MapSpec, Role, Tracked
 from beepy.text import safe
 from beepy.uapi import MapType
@@ -40,10 +41,10 @@ def assign(spec: CollectionSpec) -> CollectionSpec:
 
     A map whose types are unknown or malformed cannot be shown: it is left out with a warning, and the others go on.
     """
-    convention = TABLE.get(spec.format)
+    convention = TABLE.get(spec.format, _none)
     tracked = []
-    for map_spec in spec.maps if convention else ():
-        role = convention(map_spec) if convention else None
+    for map_spec in spec.maps:
+        role = convention(map_spec)
         if role:
             try:
                 tracked.append(_tracked(spec, map_spec, role))
@@ -55,36 +56,33 @@ def assign(spec: CollectionSpec) -> CollectionSpec:
 def schema(spec: CollectionSpec, tracked: Tracked, cpus: int = 0) -> Schema:
     """Return the schema of a tracked map; ``cpus`` is the number of possible CPUs of a per-CPU table, else 0."""
     map_spec = next(found for found in spec.maps if found.name == tracked.map)
-    if spec.btf is None:  # assign() tracks only maps with types
-        raise BtfError(f"map '{safe(tracked.map)}': no type information")
+    return _schema(spec, map_spec, tracked, cpus)
+
+
+def _schema(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int) -> Schema:
+    if spec.btf is None:
+        raise BtfError("the object has no type information")
+    named = (spec.name, tracked.map, tracked.role, spec.btf, tracked.record)
     if tracked.record != VOID:
-        return Schema(spec.name, tracked.map, tracked.role, spec.btf, tracked.record)
-    return Schema(
-        spec.name,
-        tracked.map,
-        tracked.role,
-        spec.btf,
-        key=map_spec.key,
-        value=map_spec.value,
-        key_size=map_spec.key_size,
-        value_size=map_spec.value_size,
-        cpus=cpus,
-    )
+        return Schema(*named)
+    return Schema(*named, map_spec.key, map_spec.value, map_spec.key_size, map_spec.value_size, cpus)
 
 
 def _tracked(spec: CollectionSpec, map_spec: MapSpec, role: Role) -> Tracked:
-    if map_spec.type in _STREAMS:
-        return Tracked(map_spec.name, role, _known(spec, map_spec.value, "the record's type (__type(value, ...))"))
-    _known(spec, map_spec.key, "the key's type (__type(key, ...))", map_spec.key_size)
-    _known(spec, map_spec.value, "the value's type (__type(value, ...))", map_spec.value_size)
-    return Tracked(map_spec.name, role, VOID)
+    """Return the map's row; raises BtfError where its types are unknown, malformed or of another size."""
+    stream = map_spec.type in _STREAMS
+    tracked = Tracked(map_spec.name, role, map_spec.value if stream else VOID)
+    schema = _schema(spec, map_spec, tracked, 0)
+    if not map_spec.value or not (stream or map_spec.key):
+        raise BtfError(f"the type of its {'records' if stream else 'keys or values'} is unknown")
+    if not stream:
+        for what, type_id, size in (("key", schema.key, schema.key_size), ("value", schema.value, schema.value_size)):
+            found = size_of(schema.btf, type_id)
+            if found != size:
+                raise BtfError(f"the {what}'s type has {found} bytes: the map has {size}")
+    fields(schema, {})
+    return tracked
 
 
-def _known(spec: CollectionSpec, type_id: TypeId, what: str, size: int = 0) -> TypeId:
-    """Return the resolved type; raises BtfError where there is none, or it has no size or another one."""
-    if spec.btf is None or type_id == VOID:
-        raise BtfError(f"{what} is unknown")
-    found = size_of(spec.btf, type_id)
-    if size and found != size:
-        raise BtfError(f"{what} has {found} bytes: the map has {size}")
-    return resolve(spec.btf, type_id)[0]
+def _none(_spec: MapSpec) -> Role | None:
+    return None

@@ -4,6 +4,7 @@ from typing import Final
 
 from beepy.errors import UsageError
 from beepy.events.batch import Sink
+from beepy.text import safe
 
 NAMES: Final = ("json", "columns", "none")
 STDOUT: Final = 1
@@ -30,4 +31,4 @@ def make(name: str, fd: int = STDOUT) -> Sink:
 
             return Silent()
         case _:
-            raise UsageError(f"output '{name}': unknown: expected {', '.join(NAMES)}")
+            raise UsageError(f"output '{safe(name)}': unknown: expected {', '.join(NAMES)}")

@@ -71,7 +71,7 @@ def _table(schema: Schema, names: int) -> _Table:
         width = max(codec.width, len(name))
         if codec.number:
             header.append(name.rjust(width))
-            row.append(f"%{width}d" if _is_plain(field) else f"%{width}s")
+            row.append(f"%{width}s")
         else:
             header.append(name.ljust(width))
             row.append(f"%-{width}s")
@@ -80,12 +80,8 @@ def _table(schema: Schema, names: int) -> _Table:
     return _Table(" ".join(header) + "\n", " ".join(row) + "\n", decoder.view(decoder.fields, _finish))
 
 
-def _is_plain(field: Field) -> bool:
-    return field.codec.plain and field.codec.text is str
-
-
 def _finish(field: Field) -> Callable[[Any], str] | None:
-    if _is_plain(field):
+    if field.codec.plain and field.codec.text is str:  # the format makes the digits
         return None
     text = field.codec.text
     return lambda value: safe(text(value))

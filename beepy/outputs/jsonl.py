@@ -3,6 +3,7 @@
 A record's line is one format, made at open; a block of records is one ``%`` over that format repeated.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -58,7 +59,7 @@ def encode(value: Value) -> str:
         case int():
             return str(value)
         case float():
-            return repr(value) if value - value == 0 else "null"
+            return repr(value) if math.isfinite(value) else "null"
         case str():
             return encode_basestring_ascii(value).replace("\x7f", "\\u007f")
         case tuple():
@@ -78,7 +79,7 @@ def _members(fields: Sequence[Field], depth: int, before: str = "") -> str:
     for name, group in groupby(fields, lambda field: field.path[depth]):
         members = list(group)
         inner = members[0].path[depth + 1 :]
-        value = f"{{{_members(members, depth + 1)}}}" if inner else "%d" if members[0].codec.plain else "%s"
+        value = f"{{{_members(members, depth + 1)}}}" if inner else "%s"
         texts.append(f"{_quoted(name)}: {value}")
     return before + ", ".join(texts) if texts else ""
 

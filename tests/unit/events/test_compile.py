@@ -1,0 +1,312 @@
+"""Every kind of BTF as a member, from bytes to a value and to Go's text."""
+
+import math
+import struct
+from collections.abc import Callable
+
+import pytest
+
+from beepy.errors import BtfError
+from beepy.events.codec import Value
+from beepy.events.compile import MAX_MEMBERS
+from beepy.events.decoder import Decoder
+from tests.writers.btf import BtfWriter, Member
+from tests.writers.events import decode, ring, stream, texts
+
+LARGE = (1 << 64) - 1
+
+
+def one(writer: BtfWriter, member: int, raw: bytes) -> tuple[Value, str]:
+    """Decode a record that has one member, which does not begin at 0."""
+    schema = stream(writer, writer.struct("s", 8 + len(raw), [("pad", 0, 0), ("it", member, 64)][1:]))
+    batch = ring(schema, [b"\xee" * 8 + raw])
+    (value,), (text,) = decode(schema, batch)["it"], texts(schema, batch)["it"]
+    return value, text
+
+
+def bits(writer: BtfWriter, size: int, members: list[Member], raw: bytes) -> dict[str, list[Value]]:
+    schema = stream(writer, writer.struct("s", size, members))
+    return decode(schema, ring(schema, [raw]))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 8, 16])
+@pytest.mark.parametrize("signed", [0, 1])
+def test_integers_of_every_size(size: int, signed: int) -> None:
+    w = BtfWriter()
+    value = -2 if signed else (1 << 8 * size) - 2
+    raw = value.to_bytes(size, "little", signed=bool(signed))
+    assert one(w, w.integer("int", size, signed), raw) == (value, str(value))
+
+
+def test_a_lone_char_is_a_number() -> None:
+    w = BtfWriter()
+    assert one(w, w.integer("char", 1), b"A") == (65, "65")
+
+
+@pytest.mark.parametrize(
+    ("raw", "value", "text"), [(b"\0", False, "false"), (b"\1", True, "true"), (b"\2", True, "true")]
+)
+@pytest.mark.parametrize("encoding", [0, 4])
+def test_bool(raw: bytes, value: bool, text: str, encoding: int) -> None:
+    w = BtfWriter()
+    found = one(w, w.integer("_Bool", 1, encoding), raw)
+    assert found == (value, text)
+    assert isinstance(found[0], bool)
+
+
+def test_a_bool_of_four_bytes() -> None:
+    w = BtfWriter()
+    assert one(w, w.integer("bool32", 4, 4), b"\0\0\1\0") == (True, "true")
+
+
+@pytest.mark.parametrize(
+    ("size", "code", "value", "text"), [(2, "e", 0.5, "0.5"), (4, "f", 0.5, "0.5"), (8, "d", 1e6, "1e+06")]
+)
+def test_floats(size: int, code: str, value: float, text: str) -> None:
+    w = BtfWriter()
+    assert one(w, w.real("f", size), struct.pack(f"<{code}", value)) == (value, text)
+
+
+def test_a_float_may_be_no_number() -> None:
+    w = BtfWriter()
+    value, text = one(w, w.real("double", 8), struct.pack("<d", math.nan))
+    assert isinstance(value, float)
+    assert math.isnan(value)
+    assert text == "NaN"
+
+
+@pytest.mark.parametrize("size", [12, 16])
+def test_a_long_double_is_shown_as_its_bytes(size: int) -> None:
+    w = BtfWriter()
+    assert one(w, w.real("long double", size), bytes(range(size))) == (bytes(range(size)).hex(),) * 2
+
+
+def test_pointers_are_hex() -> None:
+    w = BtfWriter()
+    assert one(w, w.ptr(w.fwd("task_struct")), struct.pack("<Q", 0xFFFF800012345678)) == ("0xffff800012345678",) * 2
+    assert one(w, w.ptr(0), bytes(8)) == ("0x0",) * 2
+
+
+def test_modifiers_and_typedefs_change_nothing() -> None:
+    w = BtfWriter()
+    deep = w.const(w.volatile(w.typedef("a", w.restrict(w.type_tag("user", w.typedef("b", w.integer()))))))
+    assert one(w, deep, b"\xff\xff\xff\xff") == (-1, "-1")
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 8])
+def test_enums_by_name_and_by_number(size: int) -> None:
+    w = BtfWriter()
+    enum = w.enum("state", {"IDLE": 0, "BUSY": 1, "DONE": 2}, size)
+    assert one(w, enum, (1).to_bytes(size, "little")) == ("BUSY", "BUSY")
+    assert one(w, enum, (7).to_bytes(size, "little")) == (7, "7")
+
+
+def test_signed_enums_and_wide_enums() -> None:
+    w = BtfWriter()
+    assert one(w, w.enum("e", {"BAD": -1, "GOOD": 0}, signed=True), b"\xff\xff\xff\xff") == ("BAD", "BAD")
+    assert one(w, w.enum64("e", {"MAX": LARGE}), b"\xff" * 8) == ("MAX", "MAX")
+    assert one(w, w.enum64("e", {"MIN": -(1 << 63)}, signed=True), struct.pack("<q", -5)) == (-5, "-5")
+    assert one(w, w.enum64("e", {"MIN": -(1 << 63)}, signed=True), struct.pack("<q", -(1 << 63))) == ("MIN", "MIN")
+
+
+def test_of_two_names_of_one_value_the_first_is_shown() -> None:
+    w = BtfWriter()
+    assert one(w, w.enum("e", {"FIRST": 3, "SECOND": 3}), b"\3\0\0\0") == ("FIRST", "FIRST")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "NONE"), (1, "R"), (3, "R|W"), (7, "R|W|X"), (0x15, "R|X|0x10"), (0x10, 16), (0xFFFFFFFF, "R|W|X|0xfffffff8")],
+)
+def test_three_single_bits_make_an_enum_of_flags(value: int, shown: Value) -> None:
+    w = BtfWriter()
+    enum = w.enum("mode", {"NONE": 0, "R": 1, "W": 2, "X": 4})
+    assert one(w, enum, struct.pack("<I", value)) == (shown, str(shown))
+
+
+@pytest.mark.parametrize("names", [{"A": 1, "B": 2}, {"A": 1, "B": 2, "C": 3}, {"A": 1, "B": 2, "C": -4}])
+def test_other_enums_are_no_flags(names: dict[str, int]) -> None:
+    w = BtfWriter()
+    assert one(w, w.enum("e", names), struct.pack("<I", 9)) == (9, "9")
+
+
+def test_text_is_an_array_of_what_is_named_char() -> None:
+    w = BtfWriter()
+    char = w.const(w.typedef("letter", w.integer("char", 1)))
+    assert one(w, w.typedef("name_t", w.array(char, 8)), b"ba\xffsh\0xx") == ("ba\\xffsh",) * 2
+    assert one(w, w.array(w.integer("signed thing", 1, 2), 2), b"ab") == ("ab", "ab")
+
+
+def test_an_array_of_bytes_is_hex() -> None:
+    w = BtfWriter()
+    assert (
+        one(w, w.array(w.typedef("u8", w.integer("unsigned char", 1, 0)), 6), b"\x02\0\xac\x10\0\xff")
+        == ("0200ac1000ff",) * 2
+    )
+
+
+def test_arrays_of_numbers_are_lists() -> None:
+    w = BtfWriter()
+    assert one(w, w.array(w.integer(), 3), struct.pack("<3i", 1, -2, 3)) == ((1, -2, 3), "[1 -2 3]")
+    assert one(w, w.array(w.integer("signed char", 1), 2), b"\xff\x01") == ((-1, 1), "[-1 1]")
+    assert one(w, w.array(w.integer("_Bool", 1, 4), 2), b"\0\1") == ((False, True), "[false true]")
+    assert one(w, w.array(w.ptr(0), 2), struct.pack("<2Q", 1, 2)) == (("0x1", "0x2"), "[0x1 0x2]")
+
+
+def test_arrays_of_arrays() -> None:
+    w = BtfWriter()
+    assert one(w, w.array(w.array(w.integer("short", 2), 2), 2), struct.pack("<4h", 1, 2, 3, 4)) == (
+        ((1, 2), (3, 4)),
+        "[[1 2] [3 4]]",
+    )
+    assert one(w, w.array(w.array(w.integer("char", 1), 3), 2), b"ab\0c\0\0") == (("ab", "c"), "[ab c]")
+    assert one(w, w.array(w.array(w.integer("unsigned char", 1, 0), 2), 2), b"\0\1\2\3") == (
+        ("0001", "0203"),
+        "[0001 0203]",
+    )
+
+
+@pytest.mark.parametrize(("name", "value", "text"), [("char", "", ""), ("unsigned char", "", ""), ("short", (), "[]")])
+def test_arrays_without_elements_are_empty(name: str, value: Value, text: str) -> None:
+    w = BtfWriter()
+    size = 2 if name == "short" else 1
+    u32 = w.integer("unsigned int", 4, 0)
+    schema = stream(w, w.struct("s", 4, [("n", u32, 0), ("tail", w.array(w.integer(name, size, 0), 0), 32)]))
+    batch = ring(schema, [b"\5\0\0\0and a tail that nobody reads"])
+    assert decode(schema, batch) == {"n": [5], "tail": [value]}
+    assert texts(schema, batch) == {"n": ["5"], "tail": [text]}
+
+
+def test_arrays_of_structs_are_lists_of_objects() -> None:
+    w = BtfWriter()
+    u16, char = w.integer("u16", 2, 0), w.integer("char", 1)
+    inner = w.struct("", 2, [("b", char, 0), ("c", char, 8)])
+    pair = w.struct("pair", 8, [("a", u16, 0), ("", inner, 16), ("name", w.array(char, 2), 32), ("f", u16, 48, 3)])
+    raw = struct.pack("<HBB2sH", 1, 2, 3, b"x", 0xFFFD) + struct.pack("<HBB2sH", 4, 5, 6, b"yz", 2)
+    value, text = one(w, w.array(pair, 2), raw)
+    assert value == ({"a": 1, "b": 2, "c": 3, "name": "x", "f": 5}, {"a": 4, "b": 5, "c": 6, "name": "yz", "f": 2})
+    assert text == "[{1 2 3 x 5} {4 5 6 yz 2}]"
+
+
+def test_an_array_of_empty_structs_is_empty_however_long() -> None:
+    w = BtfWriter()
+    assert one(w, w.array(w.struct("nothing", 0), 0xFFFFFFFF), b"") == ((), "[]")
+
+
+def test_bitfields_cross_bytes_and_have_signs() -> None:
+    w = BtfWriter()
+    u32, i32, u64 = w.integer("unsigned int", 4, 0), w.integer("int", 4, 1), w.integer("unsigned long", 8, 0)
+    enum = w.enum("e", {"OFF": 0, "ON": 1})
+    boolean = w.integer("_Bool", 1, 4)
+    members = [
+        ("a", u32, 0, 3),
+        ("b", i32, 3, 7),
+        ("c", u32, 10, 22),
+        ("d", u64, 32, 60),
+        ("e", enum, 92, 2),
+        ("f", boolean, 94, 1),
+        ("g", u32, 95, 1),
+    ]
+    number = 5 | (-3 & 0x7F) << 3 | 0x2ABCDE << 10 | ((1 << 60) - 7) << 32 | 1 << 92 | 1 << 94
+    found = bits(w, 12, list(members), number.to_bytes(12, "little"))
+    assert found == {"a": [5], "b": [-3], "c": [0x2ABCDE], "d": [(1 << 60) - 7], "e": ["ON"], "f": [True], "g": [0]}
+    assert found["f"] == [True]
+    assert isinstance(found["f"][0], bool)
+
+
+def test_a_bitfield_may_touch_nine_bytes() -> None:
+    w = BtfWriter()
+    u64 = w.integer("unsigned long", 8, 0)
+    number = 7 | 0xFEDCBA9876543210 << 4
+    assert bits(w, 16, [("a", u64, 0, 4), ("b", u64, 4, 64)], number.to_bytes(16, "little")) == {
+        "a": [7],
+        "b": [0xFEDCBA9876543210],
+    }
+
+
+def test_old_bitfields_are_integers_of_few_bits() -> None:
+    w = BtfWriter()
+    three = w.add(1, "int", 4, [0 << 24 | 5 << 16 | 3])  # bit_offset 5, 3 bits
+    rest = w.add(1, "int", 4, [1 << 24 | 8])  # 8 bits, signed, at the member's own bit offset
+    assert bits(
+        w,
+        4,
+        [("a", three, 0), ("b", rest, 8), ("c", rest, 20)],
+        (0b110 << 5 | 0xFE << 8 | 0x7F << 20).to_bytes(4, "little"),
+    ) == {"a": [6], "b": [-2], "c": [127]}
+
+
+def test_an_array_of_integers_of_few_bits_keeps_its_step() -> None:
+    w = BtfWriter()
+    nibble = w.add(1, "int", 4, [4])
+    assert one(w, w.array(nibble, 2), struct.pack("<2I", 0xFFFFFFF3, 0x14)) == ((3, 4), "[3 4]")
+
+
+def test_meanings_of_this_machine_come_first() -> None:
+    w = BtfWriter()
+    uid = w.typedef("uid_t", w.integer("unsigned int", 4, 0))
+    address = w.typedef("ipv4_addr", w.integer("unsigned int", 4, 0))
+    schema = stream(w, w.struct("s", 12, [("uid", uid, 0), ("ip", address, 32), ("uids", w.array(uid, 1), 64)]))
+    decoder = Decoder(schema, {"uid_t": {0: "root"}.get, "ipv4_addr": "address {:#x}".format})
+    batch = ring(schema, [struct.pack("<3I", 0, 0x01020304, 0)])
+    assert decoder.values(batch, decoder.fields) == [["root"], ["address 0x1020304"], [("root",)]]
+    assert decoder.texts(batch, decoder.fields) == [["root"], ["address 0x1020304"], ["[root]"]]
+
+
+@pytest.mark.parametrize(
+    ("of", "message"),
+    [
+        (lambda _: 0, "object: type 0: void has no size"),
+        (lambda w: w.func_proto(0), "funcproto has no size"),
+        (lambda w: w.fwd("t"), "fwd has no size"),
+        (lambda w: w.integer("odd", 0, 0), "object: int odd: size 0"),
+        (lambda w: w.integer("odd", 17, 0), "object: int odd: size 17"),
+        (lambda w: w.enum("odd", {}, 3), "object: enum odd: size 3"),
+        (lambda w: w.array(w.integer("odd", 17, 0), 0), "object: int odd: size 17"),
+        (lambda _: 1, "nested deeper than 32"),
+        (lambda w: w.array(1, 1), "nested deeper than 32"),
+        (lambda _: 99, "type 99: there are only"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a", ""])
+def test_members_of_malformed_types_are_refused(of: Callable[[BtfWriter], int], message: str, name: str) -> None:
+    w = BtfWriter()
+    trial = BtfWriter()
+    trial.struct("", 64)
+    member = of(trial)  # its ids are those that follow the struct's
+    w.struct("s", 64, [(name, member, 0)])
+    of(w)
+    with pytest.raises(BtfError) as caught:
+        Decoder(stream(w, 1))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([("a", 1, 40)], "object: struct s: member 'a': ends at bit 72 of 64"),
+        ([("a", 1, 0, 33)], "object: type u32: a bitfield of 33 bits in 4 bytes"),
+        ([("a", 2, 3)], "object: member 'a': only integers can be bitfields"),
+        ([("a", 3, 0, 7)], "object: member 'a': only integers can be bitfields"),
+        ([("a", 1, 0)] * 100, "more than 16 of that name"),
+        ([(f"m{n}", 1, 0) for n in range(MAX_MEMBERS + 1)], f"object: struct s: more than {MAX_MEMBERS} members"),
+    ],
+)
+def test_malformed_members_are_refused(members: list[Member], message: str) -> None:
+    w = BtfWriter()
+    w.integer("u32", 4, 0)
+    w.real("float", 4)
+    w.ptr(0)
+    with pytest.raises(BtfError) as caught:
+        Decoder(stream(w, w.struct("s", 8, members)))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_structs_that_double_at_every_level_are_bounded() -> None:
+    w = BtfWriter()
+    inner = w.struct("s0", 4)
+    for level in range(1, 31):
+        inner = w.struct(f"s{level}", 4, [("a", inner, 0), ("b", inner, 0)])
+    with pytest.raises(BtfError, match="more than 4096 members"):
+        Decoder(stream(w, inner))

@@ -1,0 +1,207 @@
+import struct
+
+import pytest
+
+from beepy.errors import DecodeError
+from beepy.events.batch import Part
+from beepy.events.decoder import Decoder, Memo
+from tests.writers.btf import BtfWriter
+from tests.writers.events import Exits, decode, ring, snapshot, stream, table, texts
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 255, 256, 257, 1000])
+def test_runs_of_any_length(count: int) -> None:
+    schema = Exits().schema
+    batch = ring(schema, [Exits.record(b"c%d" % n, pid=n, exit_code=-n, start_time=n << 40) for n in range(count)])
+    found = decode(schema, batch)
+    assert found["pid"] == list(range(count))
+    assert found["exit_code"] == [-n for n in range(count)]
+    assert found["start_time"] == [n << 40 for n in range(count)]
+    assert found["comm"] == [f"c{n}" for n in range(count)]
+    assert texts(schema, batch)["exit_code"] == [str(-n) for n in range(count)]
+
+
+def test_only_what_is_asked_for_in_the_order_asked_for() -> None:
+    decoder = Decoder(Exits().schema)
+    by_name = {field.name: field for field in decoder.fields}
+    batch = ring(decoder.schema, [Exits.record(b"a", pid=1), Exits.record(b"b", pid=2)])
+    wanted = [by_name["comm"], by_name["pid"], by_name["comm"]]
+    assert decoder.values(batch, wanted) == [["a", "b"], [1, 2], ["a", "b"]]
+    assert decoder.texts(batch, wanted) == [["a", "b"], ["1", "2"], ["a", "b"]]
+    assert decoder.values(batch, []) == []
+
+
+def test_offsets_are_those_of_the_members_not_sums_of_sizes() -> None:
+    w = BtfWriter()
+    sizes = [("a", w.integer("_Bool", 1, 4), 0), ("b", w.integer("u8", 1, 0), 8), ("c", w.integer("u16", 2, 0), 16)]
+    schema = stream(
+        w, w.struct("s", 24, [*sizes, ("d", w.integer("u64", 8, 0), 128), ("e", w.integer("u32", 4, 0), 32)])
+    )
+    raw = struct.pack("<?BHI8xQ", True, 200, 16725, 5, 1 << 63)
+    assert decode(schema, ring(schema, [raw, raw])) == {
+        "a": [True] * 2,
+        "b": [200] * 2,
+        "c": [16725] * 2,
+        "d": [1 << 63] * 2,
+        "e": [5] * 2,
+    }
+
+
+def test_a_union_shows_every_member() -> None:
+    w = BtfWriter()
+    u32, f64 = w.integer("u32", 4, 0), w.real("double", 8)
+    text = w.array(w.integer("char", 1), 8)
+    either = w.union(
+        "either",
+        8,
+        [("low", u32, 0), ("real", f64, 0), ("text", text, 0), ("same", u32, 0), ("none", w.array(u32, 0), 0)],
+    )
+    schema = stream(w, w.struct("s", 24, [("before", u32, 0), ("it", either, 64), ("after", u32, 128)]))
+    raw = struct.pack("<I4x8sI4x", 1, b"ABCDEFG", 2)
+    assert decode(schema, ring(schema, [raw])) == {
+        "before": [1],
+        "it.low": [0x44434241],
+        "it.real": [struct.unpack("<d", b"ABCDEFG\0")[0]],
+        "it.text": ["ABCDEFG"],
+        "it.same": [0x44434241],
+        "it.none": [()],
+        "after": [2],
+    }
+
+
+def test_what_follows_the_type_is_ignored() -> None:
+    schema = Exits().schema
+    batch = ring(schema, [Exits.record(b"x", pid=n) + b"tail that is longer" for n in range(5)])
+    assert decode(schema, batch)["pid"] == [0, 1, 2, 3, 4]
+    assert Decoder(schema).raw(batch) == [Exits.record(b"x", pid=n) for n in range(5)]
+
+
+def test_batches_of_many_lengths() -> None:
+    schema = Exits().schema
+    decoder = Decoder(schema)
+    for tail in range(0, 8 * 200, 8):
+        batch = ring(schema, [Exits.record(pid=tail) + bytes(tail)] * 3)
+        assert decoder.values(batch, decoder.fields[2:3]) == [[tail] * 3]
+
+
+def test_a_last_record_without_its_padding() -> None:
+    w = BtfWriter()
+    schema = stream(w, w.struct("s", 5, [("a", w.integer("u32", 4, 0), 0), ("b", w.integer("u8", 1, 0), 32)]))
+    batch = ring(schema, [b"\1\0\0\0\2"] * 3)
+    (part,) = batch.parts
+    batch = batch._replace(parts=(part._replace(raw=part.raw[:-3]),))
+    assert decode(schema, batch) == {"a": [1, 1, 1], "b": [2, 2, 2]}
+    assert Decoder(schema).raw(batch) == [b"\1\0\0\0\2"] * 3
+
+
+def test_a_batch_that_does_not_fit_is_a_decode_error() -> None:
+    schema = Exits().schema
+    decoder = Decoder(schema)
+    short = ring(schema, [bytes(48)])
+    with pytest.raises(DecodeError, match="map 'print_exits': record of 48 bytes: its type has 56"):
+        decoder.values(short, decoder.fields)
+    good = ring(schema, [Exits.record()] * 2)
+    for part in (Part(good.parts[0].raw[:100], 64, 8), Part(good.parts[0].raw, 40, 8)):
+        with pytest.raises(DecodeError, match="map 'print_exits': "):
+            decoder.values(good._replace(parts=(part,)), decoder.fields)
+        with pytest.raises(DecodeError, match="map 'print_exits': "):
+            decoder.raw(good._replace(parts=(part,)))
+
+
+def test_tables() -> None:
+    w = BtfWriter()
+    u32, u64 = w.integer("u32", 4, 0), w.integer("u64", 8, 0)
+    key = w.struct("key", 24, [("pid", u32, 0), ("comm", w.array(w.integer("char", 1), 16), 64)])
+    schema = table(w, key, u64, 24, 8)
+    batch = snapshot(schema, [(struct.pack("<I4x16s", n, b"c%d" % n), struct.pack("<Q", n * n)) for n in range(300)])
+    assert decode(schema, batch) == {
+        "pid": list(range(300)),
+        "comm": [f"c{n}" for n in range(300)],
+        "value": [n * n for n in range(300)],
+    }
+    assert Decoder(schema).raw(batch)[7] == struct.pack("<I4x16s", 7, b"c7")
+
+
+@pytest.mark.parametrize(("size", "signed"), [(8, 0), (4, 0), (8, 1), (16, 0)])
+def test_per_cpu_integers_are_summed_exactly(size: int, signed: int) -> None:
+    w = BtfWriter()
+    u32, value = w.integer("u32", 4, 0), w.integer("it", size, signed)
+    schema = table(w, u32, value, 4, size, cpus=3)
+    most = (1 << 8 * size - signed) - 1
+    slots = [(number.to_bytes(size, "little")).ljust(-(-size // 8) * 8, b"\xcc") for number in (most, 1, most)]
+    batch = snapshot(schema, [(b"\1\0\0\0", b"".join(slots)), (b"\2\0\0\0", b"".join(slots[1:2] * 3))])
+    assert decode(schema, batch) == {"key": [1, 2], "value": [2 * most + 1, 3]}
+    assert texts(schema, batch) == {"key": ["1", "2"], "value": [str(2 * most + 1), "3"]}
+
+
+def test_per_cpu_durations_are_summed_before_they_are_text() -> None:
+    w = BtfWriter()
+    schema = table(w, w.integer("u32", 4, 0), w.typedef("duration", w.integer("u64", 8, 0)), 4, 8, cpus=2)
+    batch = snapshot(schema, [(bytes(4), struct.pack("<2Q", 1_000_000, 500_000))])
+    assert texts(schema, batch) == {"key": ["0"], "value": ["1.5ms"]}
+    decoder = Decoder(schema, {"duration": str})  # a meaning of this machine would not be a number any more
+    assert decoder.values(batch, decoder.fields) == [[0], [1_500_000]]
+
+
+def test_other_per_cpu_values_are_a_row_a_cpu() -> None:
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    pair = w.struct("pair", 12, [("a", u32, 0), ("b", w.array(u32, 2), 32)])
+    schema = table(w, u32, pair, 4, 12, cpus=2)
+    slots = [struct.pack("<3I4x", n, n + 1, n + 2) for n in (10, 20, 30, 40)]
+    batch = snapshot(schema, [(b"\1\0\0\0", slots[0] + slots[1]), (b"\2\0\0\0", slots[2] + slots[3])])
+    assert decode(schema, batch) == {
+        "key": [1, 1, 2, 2],
+        "cpu": [0, 1, 0, 1],
+        "value.a": [10, 20, 30, 40],
+        "value.b": [(11, 12), (21, 22), (31, 32), (41, 42)],
+    }
+
+
+def test_rows_come_as_flat_tuples_whatever_the_layout() -> None:
+    exits = Exits().schema
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    overlapping = stream(w, w.union("u", 4, [("a", u32, 0), ("b", w.integer("u8", 1, 0), 0)]))
+    batches = [
+        (exits, ring(exits, [Exits.record(b"n", pid=n) for n in range(700)])),
+        (overlapping, ring(overlapping, [struct.pack("<I", n) for n in range(3000)])),
+    ]
+    for schema, batch in batches:
+        decoder = Decoder(schema)
+        width = len(decoder.fields)
+        columns = decoder.values(batch, decoder.fields)
+        rows = list(decoder.view(decoder.fields, lambda _: None).rows(batch))
+        flat = [value for values, _ in rows for value in values]
+        assert sum(count for _, count in rows) == batch.records
+        assert all(len(values) == count * width for values, count in rows)
+        assert [flat[at::width] for at in range(width)] == columns
+
+
+def test_rows_without_fields_are_counted() -> None:
+    w = BtfWriter()
+    schema = stream(w, w.struct("nothing", 0))
+    batch = ring(schema, [b""] * 5000)
+    assert sum(count for _, count in Decoder(schema).view((), lambda _: None).rows(batch)) == 5000
+
+
+def test_an_array_larger_than_a_block() -> None:
+    w = BtfWriter()
+    schema = stream(w, w.array(w.integer("u64", 8, 0), 5000))
+    batch = ring(schema, [struct.pack("<5000Q", *range(5000))] * 2)
+    assert decode(schema, batch)["value"] == [tuple(range(5000))] * 2
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    made: list[object] = []
+
+    def make(key: object) -> str:
+        made.append(key)
+        return str(key)
+
+    memo = Memo(make)
+    assert [memo[1], memo[1]] == ["1", "1"]
+    assert made == [1]
+    for key in range(20_000):
+        assert memo[key] == str(key)
+    assert len(memo) <= 8192

@@ -1,0 +1,137 @@
+import struct
+
+import pytest
+
+from beepy.errors import UsageError
+from beepy.events.batch import Batch
+from beepy.events.filter import Filter, parse
+from tests.writers.btf import BtfWriter
+from tests.writers.events import Exits, decode, ring, snapshot, table
+
+EXITS = Exits("exits").schema
+
+
+def exits(*comms: bytes) -> Batch:
+    return ring(EXITS, [Exits.record(comm, pid=pid) for pid, comm in enumerate(comms)])
+
+
+def pids(batch: Batch) -> object:
+    return decode(EXITS, batch)["pid"]
+
+
+@pytest.mark.parametrize(
+    ("text", "regex"),
+    [
+        ("m,comm,bash", "bash"),
+        ("m,comm,a{1,2}", "a{1,2}"),
+        ('m,comm,"a{1,2}"', "a{1,2}"),
+        ('m,comm,"say ""no"", or"', 'say "no", or'),
+        ('m,comm,"open', '"open'),
+        ('m,comm,a"b"', 'a"b"'),
+        ("m,comm,", ""),
+    ],
+)
+def test_a_regex_may_hold_commas_and_quotes(text: str, regex: str) -> None:
+    assert parse(text)[1:] == ("m", "comm", regex)
+
+
+@pytest.mark.parametrize("text", ["", "m", "m,comm", ",comm,x", "m,,x"])
+def test_less_than_three_parts(text: str) -> None:
+    with pytest.raises(UsageError, match="expected map,field,regex"):
+        parse(text)
+
+
+def test_rows_that_match_stay() -> None:
+    batch = exits(b"bash", b"sh", b"zsh", b"cat")._replace(lost=None, short=2)
+    found = Filter(["exits,comm,^z?sh$"], [EXITS]).apply(batch)
+    assert pids(found) == [1, 2]
+    assert (found.records, found.lost, found.short) == (2, None, 2)
+
+
+def test_filters_on_one_map_are_anded() -> None:
+    batch = exits(b"bash", b"sh", b"zsh")
+    assert pids(Filter(["exits,comm,sh", "exits,pid,^[02]$"], [EXITS]).apply(batch)) == [0, 2]
+    assert pids(Filter(["exits,comm,sh", "exits,comm,^b"], [EXITS]).apply(batch)) == [0]
+
+
+def test_all_or_nothing() -> None:
+    batch = exits(b"bash", b"sh")
+    assert Filter(["exits,comm,sh"], [EXITS]).apply(batch) is batch
+    assert Filter([], [EXITS]).apply(batch) is batch
+    nothing = Filter(["exits,comm,python"], [EXITS]).apply(batch)
+    assert (nothing.records, nothing.parts[0].raw) == (0, b"")
+    assert Filter(["exits,comm,x"], [EXITS]).apply(nothing) is nothing
+
+
+def test_the_text_is_gos_before_it_is_made_safe() -> None:
+    batch = exits(b"\x1b[31m", b"a\xff", b"[/]", b"a b")
+    assert pids(Filter(["exits,comm,\x1b"], [EXITS]).apply(batch)) == [0]
+    assert pids(Filter([r"exits,comm,^a\\xff$"], [EXITS]).apply(batch)) == [1]
+    assert pids(Filter([r"exits,comm,^\[/\]$"], [EXITS]).apply(batch)) == [2]
+
+
+def test_a_filter_on_one_map_leaves_the_others() -> None:
+    other = Exits("other").schema
+    batch = ring(other, [Exits.record(b"bash")])
+    assert Filter(["exits,comm,none"], [EXITS, other]).apply(batch) is batch
+
+
+def test_tables_keep_keys_and_values_together() -> None:
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    schema = table(w, u32, w.typedef("duration", w.integer("u64", 8, 0)), 4, 8, name="took")
+    batch = snapshot(schema, [(struct.pack("<I", n), struct.pack("<Q", n * 1_500_000)) for n in range(4)])
+    assert decode(schema, Filter(["took,value,^[13].5ms$"], [schema]).apply(batch)) == {
+        "key": [1],
+        "value": [1_500_000],
+    }
+    assert decode(schema, Filter(["took,key,[23]"], [schema]).apply(batch)) == {
+        "key": [2, 3],
+        "value": [3_000_000, 4_500_000],
+    }
+
+
+def test_rows_of_one_cpu() -> None:
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    schema = table(w, u32, w.enum("e", {"A": 1, "B": 2}), 4, 4, cpus=2, name="state")
+    batch = snapshot(schema, [(bytes(4), struct.pack("<I4xI4x", 1, 2)), (b"\1\0\0\0", struct.pack("<I4xI4x", 2, 2))])
+    found = Filter(["state,value,B"], [schema]).apply(batch)
+    assert decode(schema, found) == {"key": [0, 1, 1], "cpu": [1, 0, 1], "value": ["B", "B", "B"]}
+
+
+def test_a_label_names_a_field_too() -> None:
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    schema = table(w, w.struct("k", 4, [("map", u32, 0)]), u32, 4, 4, name="m")
+    batch = snapshot(schema, [(b"\1\0\0\0", b"\5\0\0\0")])
+    for name in ("map", "map_"):
+        assert Filter([f"m,{name},1"], [schema]).apply(batch) is batch
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("exit,comm,x", "filter 'exit,comm,x': map 'exit': there is only exits"),
+        (
+            "exits,com,x",
+            "field 'com': map 'exits' has only start_time, exit_time, pid, tid, ppid, sig, exit_code, comm",
+        ),
+        ("exits,comm,a(", r"regex 'a\(': missing \), unterminated subpattern at position 1"),
+        ("exits,comm,[[a]", None),
+        ("exits,comm,(?P<x>" + "(" * 500, "regex"),
+        ("exits,comm,a{99999999999999999999}", "regex"),
+    ],
+)
+def test_what_does_not_exist_says_what_does(text: str, message: str | None) -> None:
+    if message is None:
+        assert Filter([text], [EXITS])
+        return
+    with pytest.raises(UsageError, match=message) as caught:
+        Filter([text], [EXITS])
+    assert "\n" not in str(caught.value)
+
+
+def test_without_maps_there_is_none() -> None:
+    with pytest.raises(UsageError, match="there is only none"):
+        Filter(["exits,comm,x"], [])

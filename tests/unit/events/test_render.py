@@ -1,0 +1,94 @@
+import math
+import struct
+
+import pytest
+
+from beepy.events import render
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (-0.0, "-0"),
+        (1.0, "1"),
+        (-1.5, "-1.5"),
+        (0.1, "0.1"),
+        (0.0001, "0.0001"),
+        (0.00012345, "0.00012345"),
+        (0.00001, "1e-05"),
+        (123456.0, "123456"),
+        (999999.5, "999999.5"),
+        (1e6, "1e+06"),
+        (1234567890.0, "1.23456789e+09"),
+        (100.0, "100"),
+        (1000.5, "1000.5"),
+        (2396600383928.0, "2.396600383928e+12"),
+        (1e100, "1e+100"),
+        (1.7976931348623157e308, "1.7976931348623157e+308"),
+        (5e-324, "5e-324"),
+        (math.nan, "NaN"),
+        (math.inf, "+Inf"),
+        (-math.inf, "-Inf"),
+    ],
+)
+def test_a_float_is_what_go_prints_with_v(value: float, text: str) -> None:
+    assert render.real(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1, "0.1"), (16777216.0, "1.6777216e+07"), (3.4028234663852886e38, "3.4028235e+38"), (1e-45, "1e-45"), (2, "2")],
+)
+def test_a_float32_has_the_digits_that_tell_it_from_other_float32(value: float, text: str) -> None:
+    (single,) = struct.unpack("<f", struct.pack("<f", value))
+    assert render.real(single, 4) == text
+    assert struct.pack("<f", float(text)) == struct.pack("<f", single)
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "0s"),
+        (1, "1ns"),
+        (999, "999ns"),
+        (1_000, "1µs"),
+        (1_100, "1.1µs"),
+        (1_500_000, "1.5ms"),
+        (2_200_000, "2.2ms"),
+        (999_999_999, "999.999999ms"),
+        (1_000_000_000, "1s"),
+        (3_300_000_000, "3.3s"),
+        (60_000_000_000, "1m0s"),
+        (3_600_000_000_000, "1h0m0s"),
+        (3_723_000_000_001, "1h2m3.000000001s"),
+        (-1_500_000, "-1.5ms"),
+        ((1 << 63) - 1, "2562047h47m16.854775807s"),
+        (1 << 63, "-2562047h47m16.854775808s"),
+        ((1 << 64) - 1, "-1ns"),
+    ],
+)
+def test_a_duration_is_what_go_prints(nanoseconds: int, text: str) -> None:
+    assert render.duration(nanoseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"bash\0\0\0\0", "bash"),
+        (b"ba\0sh", "ba"),
+        (b"full", "full"),
+        (b"", ""),
+        (b"\0", ""),
+        ("naïve".encode() + b"\0", "naïve"),
+        (b"a\xff\xfeb\0", "a\\xff\\xfeb"),
+        (b"cut \xe2\x82\0", "cut \\xe2\\x82"),
+        (b"[/]\x1b[31m\0", "[/]\x1b[31m"),
+    ],
+)
+def test_text_ends_at_the_nul_and_shows_what_is_no_utf8(raw: bytes, text: str) -> None:
+    assert render.text(raw) == text
+
+
+def test_booleans_are_words() -> None:
+    assert (render.boolean(value=True), render.boolean(value=False)) == ("true", "false")

@@ -1,0 +1,49 @@
+import struct
+
+from beepy.events.batch import Batch
+from beepy.events.rows import head, per_cpu_rows, select
+from tests.writers.btf import BtfWriter
+from tests.writers.events import Exits, decode, ring, snapshot, table
+
+
+def per_cpu() -> Batch:
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    schema = table(w, u32, w.enum("e", {"A": 1}), 4, 4, cpus=2)
+    return snapshot(schema, [(struct.pack("<I", n), struct.pack("<I4xI4x", n, n + 1)) for n in (1, 5)])
+
+
+def test_a_batch_is_cut_to_its_first_rows() -> None:
+    schema = Exits().schema
+    batch = ring(schema, [Exits.record(pid=n) for n in range(5)])._replace(lost=3, short=1)
+    cut = head(batch, 2)
+    assert decode(schema, cut)["pid"] == [0, 1]
+    assert (cut.records, cut.lost, cut.short) == (2, 3, 1)
+    assert head(batch, 5) is batch
+    assert decode(schema, head(batch, 0))["pid"] == []
+
+
+def test_rows_are_chosen_by_a_mask() -> None:
+    schema = Exits().schema
+    batch = ring(schema, [Exits.record(pid=n) for n in range(4)])
+    assert decode(schema, select(batch, [False, True, False, True]))["pid"] == [1, 3]
+    assert select(batch, [False] * 4).records == 0
+
+
+def test_rows_of_cpus_are_rows() -> None:
+    batch = per_cpu()
+    rows = per_cpu_rows(batch)
+    assert (rows.records, rows.snapshot, rows.final) == (4, 1, True)
+    assert per_cpu_rows(rows) is rows
+    assert decode(batch.schema, rows) == decode(batch.schema, batch)
+    assert decode(batch.schema, head(batch, 3)) == {"key": [1, 1, 5], "cpu": [0, 1, 0], "value": ["A", 2, 5]}
+    chosen = select(rows, [False, True, True, False])
+    assert decode(batch.schema, chosen) == {"key": [1, 5], "cpu": [1, 0], "value": [2, 5]}
+
+
+def test_sums_stay_one_row() -> None:
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    batch = snapshot(table(w, u32, u32, 4, 4, cpus=2), [(bytes(4), struct.pack("<I4xI4x", 3, 4))])
+    assert per_cpu_rows(batch) is batch
+    assert head(batch, 1) is batch

@@ -1,0 +1,130 @@
+import os
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from beepy.events.batch import Batch, Schema
+from beepy.outputs.columns import Columns
+from beepy.outputs.file import Rows
+from tests.writers.btf import BtfWriter
+from tests.writers.events import Exits, ring, snapshot, stream, table
+
+
+@pytest.fixture(autouse=True)
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Rows show local time: here that of a zone two hours east."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "XYZ-2")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def written(tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch) -> list[str]:
+    fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    sink = Columns(Rows(fd))
+    sink.open(schemas, lambda _: None)
+    for batch in batches:
+        sink.write(batch)
+    sink.close()
+    os.close(fd)
+    return (tmp_path / "out").read_text("utf-8").split("\n")[:-1]
+
+
+def test_rows_stand_under_their_header(tmp_path: Path) -> None:
+    schema = Exits().schema
+    batch = ring(schema, [Exits.record(b"bash", 42, -1), Exits.record(b"a b", 4_194_304, 255, 10**15)])
+    assert written(tmp_path, (schema,), batch, batch) == [
+        "time           start_time        exit_time      pid      tid     ppid      sig exit_code comm",
+        *[
+            "14:00:00               10               15       42       42        1        0        -1 bash",
+            "14:00:00 1000000000000000 1000000000000005  4194304  4194304        1        0       255 a b",
+        ]
+        * 2,
+    ]
+
+
+def test_a_long_value_moves_its_own_row_only(tmp_path: Path) -> None:
+    w = BtfWriter()
+    u8, enum = w.integer("u8", 1, 0), w.enum("e", {"ON": 1}, 1)
+    schema = stream(w, w.struct("s", 3, [("a", enum, 0), ("b", u8, 8), ("c", enum, 16)]))
+    batch = ring(schema, [bytes([1, 1, 1]), bytes([200, 200, 200]), bytes([1, 2, 1])])
+    assert written(tmp_path, (schema,), batch) == [
+        "time     a     b c",
+        "14:00:00 ON    1 ON",
+        "14:00:00 200  200 200",
+        "14:00:00 ON    2 ON",
+    ]
+
+
+def test_the_header_comes_before_the_first_event(tmp_path: Path) -> None:
+    schema = Exits().schema
+    assert len(written(tmp_path, (schema,))) == 1
+    assert len(written(tmp_path, (schema,), ring(schema, []))) == 1
+    assert written(tmp_path, ()) == []
+
+
+def test_several_maps_are_named_and_their_headers_come_again(tmp_path: Path) -> None:
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    numbers = stream(w, w.struct("s", 4, [("n", u32, 0)]), "n")
+    counts = table(w, u32, w.integer("u64", 8, 0), 4, 8, name="100%s")
+    one, two = ring(numbers, [b"\1\0\0\0"]), snapshot(counts, [(b"\2\0\0\0", b"\3" + bytes(7))])
+    assert written(tmp_path, (numbers, counts), one, one, two, one) == [
+        "time     map          n",
+        "14:00:00 n            1",
+        "14:00:00 n            1",
+        "time     map        key            value",
+        "14:00:00 100%s        2                3",
+        "time     map          n",
+        "14:00:00 n            1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("comm", "shown"),
+    [
+        (b"[/]", "[/]"),
+        (b"\x1b[31mred", "\\x1b[31mred"),
+        (b"a\nb\tc", "a\\x0ab\\x09c"),
+        (b"\xff\xfe", "\\xff\\xfe"),
+        ("\u202eevil".encode(), "\\u202eevil"),
+        (b"\xc2\x9b2J", "\\x9b2J"),
+        ("naïve".encode(), "naïve"),
+        (b"%d%s", "%d%s"),
+    ],
+)
+def test_names_that_a_process_can_choose_are_harmless(tmp_path: Path, comm: bytes, shown: str) -> None:
+    schema = Exits().schema
+    _, row = written(tmp_path, (schema,), ring(schema, [Exits.record(comm)]))
+    assert row.endswith(f"0 {shown}")
+
+
+def test_names_of_members_and_maps_are_harmless(tmp_path: Path) -> None:
+    w = BtfWriter()
+    schema = stream(w, w.struct("s", 4, [("a\x1b%d", w.integer(), 0)]), "m\x1b")
+    header, row, *_ = written(tmp_path, (schema, Exits().schema), ring(schema, [bytes(4)]))
+    assert header == "time     map          a\\x1b%d"
+    assert row == "14:00:00 m\\x1b              0"
+
+
+def test_values_are_gos_text(tmp_path: Path) -> None:
+    w = BtfWriter()
+    u64, i32 = w.integer("u64", 8, 0), w.integer("int", 4, 1)
+    members = [
+        ("took", w.typedef("duration", u64), 0),
+        ("ip", w.typedef("ipv4_addr", i32), 64),
+        ("ok", w.integer("_Bool", 1, 4), 96),
+        ("f", w.real("double", 8), 128),
+        ("list", w.array(i32, 2), 192),
+        ("at", w.ptr(0), 256),
+    ]
+    schema = stream(w, w.struct("s", 40, members))
+    raw = struct.pack("<Q4s?3xd2iQ", 1_500_000, b"\x0a\0\0\1", True, 1e6, 1, -2, 0xFFFF888000000000)
+    assert written(tmp_path, (schema,), ring(schema, [raw])) == [
+        "time             took ip              ok               f list                at",
+        "14:00:00        1.5ms 10.0.0.1        true         1e+06 [1 -2]              0xffff888000000000",
+    ]

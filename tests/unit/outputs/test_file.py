@@ -1,0 +1,65 @@
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from beepy.errors import OutputError
+from beepy.outputs.file import CHUNK, Rows
+from beepy.outputs.jsonl import JsonLines
+from tests.writers.events import Exits, ring
+
+
+def test_all_of_it_is_written_however_slow_the_other_side() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    text = "0123456789abcdef" * 65536
+    received = bytearray()
+
+    def read() -> None:
+        while piece := os.read(reader, 1000):
+            received.extend(piece)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    Rows(writer).write(text)
+    os.close(writer)
+    thread.join()
+    os.close(reader)
+    assert received.decode() == text
+
+
+def test_a_reader_that_went_away_is_a_broken_pipe() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with pytest.raises(BrokenPipeError):
+        Rows(writer).write("x")
+    os.close(writer)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_an_output_error() -> None:
+    fd = os.open("/dev/full", os.O_WRONLY)
+    with pytest.raises(OutputError, match=r"^standard output: write: no space left on device$"):
+        Rows(fd).write("x")
+    os.close(fd)
+
+
+def test_a_closed_file_is_an_output_error() -> None:
+    reader, writer = os.pipe()
+    os.close(writer)
+    with pytest.raises(OutputError, match=r"^rows\.json: write: bad file descriptor$"):
+        Rows(writer, "rows.json").write("x")
+    os.close(reader)
+
+
+def test_a_large_batch_comes_in_pieces_and_whole(tmp_path: Path) -> None:
+    schema = Exits().schema
+    fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY)
+    sink = JsonLines(Rows(fd))
+    sink.open((schema,), lambda _: None)
+    sink.write(ring(schema, [Exits.record(pid=n) for n in range(5000)]))
+    os.close(fd)
+    text = (tmp_path / "out").read_text()
+    assert len(text) > 2 * CHUNK
+    assert [line.split('"pid": ')[1].split(",")[0] for line in text.splitlines()] == [str(n) for n in range(5000)]

@@ -1,0 +1,34 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from beepy import outputs
+from beepy.errors import UsageError
+from beepy.outputs.columns import Columns
+from beepy.outputs.jsonl import JsonLines
+from beepy.outputs.none import Silent
+from tests.writers.events import Exits, ring
+
+
+@pytest.mark.parametrize(("name", "kind"), [("json", JsonLines), ("columns", Columns), ("none", Silent)])
+def test_every_name_is_a_sink(name: str, kind: type) -> None:
+    assert isinstance(outputs.make(name), kind)
+
+
+def test_the_names_are_all_there_is() -> None:
+    for name in outputs.NAMES:
+        outputs.make(name)
+    with pytest.raises(UsageError, match=r"output 'xml\\x1b': unknown: expected json, columns, none"):
+        outputs.make("xml\x1b")
+
+
+def test_none_writes_nothing(tmp_path: Path) -> None:
+    schema = Exits().schema
+    fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY)
+    sink = outputs.make("none", fd)
+    sink.open((schema,), lambda _: None)
+    sink.write(ring(schema, [Exits.record()]))
+    sink.close()
+    os.close(fd)
+    assert (tmp_path / "out").read_bytes() == b""
