@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.layout import MAX_DEPTH, resolve, size_of
-from beepy.btf.types import AnyEnum, Bits, Composite, Int, TypeId
+from beepy.btf.types import AnyEnum, Bits, Composite, Int, Member, TypeId
 from beepy.errors import BtfError
 from beepy.events import render, semantics
 from beepy.events.codec import Codec, Value
@@ -71,12 +71,16 @@ class Compiler:
             self._left -= 1
             if self._left < 0:
                 raise BtfError(f"{self._where(composite)}: more than {MAX_MEMBERS} members")
-            end = member.offset + (member.bitfield_size or self._bits(member.type))
+            end = member.offset + self._bits(member)
             if end > 8 * composite.size:
                 name = safe(member.name)
                 raise BtfError(f"{self._where(composite)}: member '{name}': ends at bit {end} of {8 * composite.size}")
-            inner = None if member.name else self.composite(member.type)
-            if inner:
+            inner = self.composite(member.type)
+            if inner and (member.offset % 8 or member.bitfield_size):
+                raise BtfError(
+                    f"{self._where(composite)}: member '{safe(member.name)}': only integers can be bitfields"
+                )
+            if inner and not member.name:
                 yield from self.members(inner, taken, depth + 1, base + member.offset)
             else:
                 own = member.name or "_"
@@ -106,11 +110,12 @@ class Compiler:
             codec = self._codecs[type_id] = self._codec(type_id, depth)
         return codec
 
-    def _bits(self, type_id: TypeId) -> int:
-        _, found = resolve(self._btf, type_id)
+    def _bits(self, member: Member) -> int:
+        """Return the bits from the member's offset to its end."""
+        _, found = resolve(self._btf, member.type)
         if isinstance(found, types.Int):  # an old compiler's bitfield may be declared wider than what is left
-            return found.bit_offset + found.bits
-        return 8 * size_of(self._btf, type_id)
+            return found.bit_offset + (member.bitfield_size or found.bits)
+        return member.bitfield_size or 8 * size_of(self._btf, member.type)
 
     def _codec(self, type_id: TypeId, depth: int) -> Codec:
         resolved, found = resolve(self._btf, type_id)
@@ -162,8 +167,9 @@ class Compiler:
         return plain._replace(value=value, text=str, width=16, number=False, few=True)
 
     def _integer(self, found: Int) -> Codec:
-        if not 0 < found.size <= _MAX_INT:
-            raise BtfError(f"{self._btf.name}: int {safe(found.name)}: size {found.size}")
+        if not 0 < found.size <= _MAX_INT or found.bit_offset + found.bits > 8 * found.size:
+            bits = f"{found.bits} bits from bit {found.bit_offset} on in {found.size} bytes"
+            raise BtfError(f"{self._btf.name}: int {safe(found.name)}: {bits}")
         if found.bits != 8 * found.size or found.bit_offset:
             return self._bitfield(found, found.bit_offset, found.bits)
         if is_bool(found):

@@ -259,10 +259,11 @@ def test_meanings_of_this_machine_come_first() -> None:
         (lambda _: 0, "object: type 0: void has no size"),
         (lambda w: w.func_proto(0), "funcproto has no size"),
         (lambda w: w.fwd("t"), "fwd has no size"),
-        (lambda w: w.integer("odd", 0, 0), "object: int odd: size 0"),
-        (lambda w: w.integer("odd", 17, 0), "object: int odd: size 17"),
+        (lambda w: w.integer("odd", 0, 0), "object: int odd: 0 bits from bit 0 on in 0 bytes"),
+        (lambda w: w.integer("odd", 17, 0), "object: int odd: 136 bits from bit 0 on in 17 bytes"),
+        (lambda w: w.array(w.integer("odd", 4, 0, 1), 2), "object: int odd: 32 bits from bit 1 on in 4 bytes"),
         (lambda w: w.enum("odd", {}, 3), "object: enum odd: size 3"),
-        (lambda w: w.array(w.integer("odd", 17, 0), 0), "object: int odd: size 17"),
+        (lambda w: w.array(w.integer("odd", 17, 0), 0), "object: int odd: 136 bits from bit 0 on in 17 bytes"),
         (lambda _: 1, "nested deeper than 32"),
         (lambda w: w.array(1, 1), "nested deeper than 32"),
         (lambda _: 99, "type 99: there are only"),
@@ -288,6 +289,9 @@ def test_members_of_malformed_types_are_refused(of: Callable[[BtfWriter], int], 
         ([("a", 1, 0, 33)], "object: type u32: a bitfield of 33 bits in 4 bytes"),
         ([("a", 2, 3)], "object: member 'a': only integers can be bitfields"),
         ([("a", 3, 0, 7)], "object: member 'a': only integers can be bitfields"),
+        ([("a", 4, 3)], "object: struct s: member 'a': only integers can be bitfields"),
+        ([("", 4, 0, 7)], "object: struct s: member '': only integers can be bitfields"),
+        ([("a", 5, 32, 32)], "object: struct s: member 'a': ends at bit 65 of 64"),
         ([("a", 1, 0)] * 100, "more than 16 of that name"),
         ([(f"m{n}", 1, 0) for n in range(MAX_MEMBERS + 1)], f"object: struct s: more than {MAX_MEMBERS} members"),
     ],
@@ -297,6 +301,8 @@ def test_malformed_members_are_refused(members: list[Member], message: str) -> N
     w.integer("u32", 4, 0)
     w.real("float", 4)
     w.ptr(0)
+    w.struct("inner", 4, [("b", 1, 0)])
+    w.integer("late", 4, 0, 1)
     with pytest.raises(BtfError) as caught:
         Decoder(stream(w, w.struct("s", 8, members)))
     assert message in str(caught.value)
