@@ -21,6 +21,7 @@ struct task_struct___signs {
 	__s32 start_time;
 	__u64 pid;
 	__s32 flags; /* of the same width: nothing to change */
+	int no_such_field;
 } KERNEL;
 
 struct qstr___widths {
@@ -53,7 +54,7 @@ int signed_loads(__u64 *ctx)
 	struct task_struct___signs *task = (void *)ctx[0];
 
 	sink = task->flags;
-	if (bpf_core_type_exists(struct no_such_struct { int x; })) {
+	if (bpf_core_field_exists(task->no_such_field)) {
 		sink = task->prio;
 		sink = task->start_time;
 		sink = task->pid;

@@ -40,5 +40,5 @@ def clang(request: pytest.FixtureRequest) -> str:
 
 def _there(name: str) -> str:
     if lacking := objects.missing(name):
-        pytest.skip(f"not installed: {lacking}")
+        pytest.skip(lacking)
     return name

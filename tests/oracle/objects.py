@@ -7,10 +7,21 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bpf import build
-from tests.oracle import embedded
+from tests.oracle import bullseye, embedded
 
 DEBIAN: Final = "debian"
-CLANGS: Final[Mapping[str, int]] = {f"clang-{version}": version for version in (14, 16, 19)}
+CLANGS: Final[Mapping[str, int]] = {f"clang-{version}": version for version in (11, 14, 16, 19)}
+_TYPES: Final = 12  # the first clang that can ask for types and enumerators
+_OF_TYPES: Final = {
+    "ambiguous",
+    "calls",
+    "enums",
+    "idents",
+    "refused_enum",
+    "refused_offset",
+    "refused_size",
+    "refused_typedef",
+}
 _MCPU_V4: Final = 18  # the first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4
 FAMILIES: Final = (DEBIAN, *CLANGS)
 
@@ -27,10 +38,15 @@ class Object(NamedTuple):
 
 
 def missing(family: str) -> str:
-    """Return what is not installed for the family, "" if nothing is missing."""
+    """Return why the family cannot be had here, "" if it can."""
     if family == DEBIAN:
-        return embedded.missing()
-    return next((name for name in (family, "llvm-strip") if not shutil.which(name)), "")
+        lacking = embedded.missing()
+        return f"not installed: {lacking}" if lacking else ""
+    if not shutil.which("llvm-strip"):
+        return "not installed: llvm-strip"
+    if family == bullseye.NAME:
+        return bullseye.clang()[1]
+    return "" if shutil.which(family) else f"not installed: {family}"
 
 
 def make(folder: Path) -> dict[str, list[Object]]:
@@ -46,7 +62,9 @@ def _family(family: str, folder: Path) -> Iterator[Object]:
             path.write_bytes(one.data)
             yield Object(family, one.name, path)
         return
-    for name, path in build.objects(folder, family).items():
+    clang = bullseye.clang()[0] if family == bullseye.NAME else family
+    unfit = {f"core_{name}" for name in _OF_TYPES} if CLANGS[family] < _TYPES else set()
+    for name, path in build.objects(folder, clang, sorted(build.sources().keys() - unfit)).items():
         yield Object(family, name, path)
     if CLANGS[family] >= _MCPU_V4:
         yield Object(family, "core_stores_v4", _newest(family, folder))
