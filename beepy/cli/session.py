@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Final, NamedTuple, NoReturn
@@ -16,8 +16,7 @@ from beepy.cli.report import say
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.events.batch import Batch, Schema, Sink, Tally
-from beepy.events.filter import Filter
-from beepy.events.rows import head
+from beepy.events.rows import head, per_cpu_rows
 from beepy.obj.spec import Role
 from beepy.oci import lookup
 from beepy.oci.options import Options
@@ -67,7 +66,7 @@ def run(request: Request) -> None:
                 *collections, interval=None if request.output == "none" else request.interval, timeout=request.timeout
             )
         )
-        chosen = Filter(request.filters, events.schemas)
+        kept = _chooser(request.filters, events.schemas)
         sinks = _open(request, events, tally, stack)
         if not events.schemas:
             say("warning: no map of these images is shown or counted")
@@ -76,7 +75,7 @@ def run(request: Request) -> None:
         with _stopped_by_signals(events):
             for collection in collections:
                 collection.attach()
-            _pump(events, chosen, sinks, tally, request.limit)
+            _pump(events, kept, sinks, tally, request.limit)
     say(closing(tally, events.schemas, time.monotonic() - started))
 
 
@@ -128,18 +127,30 @@ def _open(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> l
             )
         )
     for sink in sinks:
-        stack.callback(sink.close)
         sink.open(events.schemas, events.demand)
+        stack.callback(sink.close)
     return sinks
 
 
-def _pump(events: Stream, chosen: Filter, sinks: Sequence[Sink], tally: Tally, count: int | None) -> None:
+def _chooser(filters: Sequence[str], schemas: tuple[Schema, ...]) -> Callable[[Batch], Batch]:
+    """Return what leaves out the rows that a filter does not let pass."""
+    if not filters:
+        return lambda batch: batch
+    from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
+
+    return Filter(filters, schemas).apply
+
+
+def _pump(
+    events: Stream, chosen: Callable[[Batch], Batch], sinks: Sequence[Sink], tally: Tally, count: int | None
+) -> None:
     for batch in events:
         if batch.schema.record != VOID:
             tally.add_lost(batch.schema.map, batch.lost)
         tally.short += batch.short
-        kept = chosen.apply(batch)
-        tally.filtered += batch.records - kept.records
+        rows = per_cpu_rows(batch)
+        kept = chosen(rows)
+        tally.filtered += rows.records - kept.records
         shown = kept if count is None else head(kept, count - tally.shown)
         tally.shown += shown.records
         tally.left_out += kept.records - shown.records
