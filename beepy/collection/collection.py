@@ -1,9 +1,9 @@
 """What is loaded: maps, programs and links of one object, and their end."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from beepy import hooks
 from beepy.errors import UnsupportedSection
@@ -20,24 +20,25 @@ _log = logging.getLogger(__name__)
 class Collection:
     """Owns the ``maps`` and ``programs`` of ``spec``, by name, and the ``links`` of what is attached.
 
-    A context manager; ``close`` detaches first.
+    ``targets`` says where each program attaches. A context manager; ``close`` detaches first.
     """
 
-    def __init__(self, spec: CollectionSpec) -> None:
+    def __init__(self, spec: CollectionSpec, targets: Mapping[str, Target]) -> None:
         self.spec = spec
+        self.targets = targets
         self.maps: dict[str, Map] = {}
         self.programs: dict[str, Program] = {}
         self.links: list[Link] = []
 
     def attach(self) -> None:
-        """Attach every program where its section says.
+        """Attach every program to its target.
 
         Raises UnsupportedSection before any is attached, AttachError when the kernel refuses one: then none is.
         """
-        ready = [_ready(self.spec.name, program) for program in self.programs.values()]
+        ready = [(program, _attach(self.spec.name, program)) for program in self.programs.values()]
         try:
-            for program, attach, target in ready:
-                self.links.append(attach(program, target))
+            for program, attach in ready:
+                self.links.append(attach(program, self.targets[program.name]._replace(maps=self.maps)))
                 _log.info("program '%s': attached to %s", safe(program.name), safe(program.section))
         except BaseException:
             self.detach()
@@ -65,16 +66,10 @@ class Collection:
         self.close()
 
 
-class _Ready(NamedTuple):
-    program: Program
-    attach: Callable[[Program, Target], Link]
-    target: Target
-
-
-def _ready(name: str, program: Program) -> _Ready:
+def _attach(name: str, program: Program) -> Callable[[Program, Target], Link]:
     hook = hooks.find(program.section)
     assert hook  # it was loaded by it
     if hook.attach is None:
         where = f"{safe(name)}: program '{safe(program.name)}': section '{safe(program.section)}'"
         raise UnsupportedSection(f"{where}: known, but beepy cannot attach it yet")
-    return _Ready(program, hook.attach, Target(hooks.target(hook, program.section)))
+    return hook.attach

@@ -2,8 +2,9 @@
 
 import logging
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import NamedTuple
 
 from beepy import hooks, maps
@@ -15,7 +16,7 @@ from beepy.collection.relocate import relocate
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import ElfError, KernelError, NotSupported, UnsupportedSection, VerifierError
-from beepy.hooks import Hook
+from beepy.hooks import Hook, Target
 from beepy.kernel import btf as kernel_btf
 from beepy.kernel import host, program
 from beepy.kernel.fd import Fd
@@ -26,26 +27,30 @@ from beepy.uapi import MapFlag, ProgType
 
 _log = logging.getLogger(__name__)
 
+_NO_TARGETS: Mapping[str, Target] = MappingProxyType({})
+
 
 class _Planned(NamedTuple):
     """A program whose types are resolved: only file descriptors are missing."""
 
     spec: ProgramSpec
     hook: Hook
+    target: Target
     attach_btf_id: int
     fixups: tuple[Fixup, ...]
 
 
-def load(spec: CollectionSpec) -> Collection:
+def load(spec: CollectionSpec, *, targets: Mapping[str, Target] = _NO_TARGETS) -> Collection:
     """Create the maps and load the programs of ``spec``; the caller closes the Collection.
 
+    ``targets`` are where programs attach, by name, for those whose section should be overruled.
     A program whose section begins with ``?`` is left out, as libbpf does. Raises UnsupportedSection, RelocationError,
     BtfError, NotSupported, VerifierError or KernelError; then nothing is left in the kernel.
     """
-    planned = _plan(spec)
+    planned = _plan(spec, targets)
     spec = with_kconfig(spec)
     with ExitStack() as stack:
-        collection = Collection(spec)
+        collection = Collection(spec, {plan.spec.name: plan.target for plan in planned})
         stack.callback(collection.close)
         with ExitStack() as loading:
             types = _load_types(spec)
@@ -66,7 +71,7 @@ def _targets() -> Iterator[Btf]:
     yield from kernel_btf.modules()
 
 
-def _plan(spec: CollectionSpec) -> list[_Planned]:
+def _plan(spec: CollectionSpec, targets: Mapping[str, Target]) -> list[_Planned]:
     resolver = Resolver(spec.btf, _targets) if spec.btf else None
     planned = []
     for one in spec.programs:
@@ -77,22 +82,23 @@ def _plan(spec: CollectionSpec) -> list[_Planned]:
         if hook is None:
             where = f"{safe(spec.name)}: program '{safe(one.name)}': section '{safe(one.section)}'"
             raise UnsupportedSection(f"{where}: no program type is known by that name")
+        target = targets.get(one.name) or Target(hooks.target(hook, one.section))
         fixups: tuple[Fixup, ...] = ()
         if resolver and one.core:
             fixups = resolver.fixups(one)
             for number, fixup in enumerate(fixups):
                 _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
             one = patch(one, fixups)  # noqa: PLW2901
-        planned.append(_Planned(one, hook, _attach_btf_id(one, hook), fixups))
+        planned.append(_Planned(one, hook, target, _attach_btf_id(one, hook, target), fixups))
     return planned
 
 
-def _attach_btf_id(one: ProgramSpec, hook: Hook) -> int:
+def _attach_btf_id(one: ProgramSpec, hook: Hook, target: Target) -> int:
     """Return the id of the kernel type that a program attaches to at load, 0 if its hook has none."""
     if hook.btf_target is None or hook.prog_type == ProgType.EXT:
         return 0
     prefix, kind = hook.btf_target
-    name = prefix + hooks.target(hook, one.section)
+    name = prefix + target.name
     type_id = kernel_btf.vmlinux().find(name, kind)
     if type_id is None:
         where = f"program '{safe(one.name)}': section '{safe(one.section)}'"

@@ -21,7 +21,7 @@ _WIDTH: Final = 200  # characters of a line that are shown
 def explain(error: VerifierError, program: ProgramSpec, btf: Btf | None, fixups: Sequence[Fixup] = ()) -> VerifierError:
     """Return the error with the failing instruction and its C line in the message, the log's last lines as notes.
 
-    ``program`` is what was loaded, ``fixups`` are its CO-RE relocations: one that poisoned the instruction is the reason.
+    ``program`` is what was loaded, ``fixups`` are its CO-RE relocations: one that poisoned the instruction is why.
     """
     lines = [line.rstrip() for line in error.log.splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith(_STATISTICS)]

@@ -1,9 +1,27 @@
 """Where a program is to be attached."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
+
+from beepy.kernel.map import Map
+
+_NO_MAPS: Mapping[str, Map] = MappingProxyType({})
 
 
 class Target(NamedTuple):
-    """``name`` is the SEC() text after the prefix and its slash, "" where there is none."""
+    """The section's text, overruled by what the user says; each hook reads what concerns it.
 
-    name: str
+    ``name`` is the SEC() text after the prefix and its slash ("" where there is none), or what --attach gave instead.
+    ``pid`` restricts perf events, uprobes and USDT to one process (None: all), ``binary`` is the file of a uprobe or
+    USDT, ``iface`` a network interface, looked up in the network namespace ``netns`` (a name of /run/netns, a path, or
+    a pid; "": our own), ``cgroup`` a folder of cgroup v2. ``maps`` are the collection's, for what attaches to a map.
+    """
+
+    name: str = ""
+    pid: int | None = None
+    binary: str = ""
+    iface: str = ""
+    netns: str = ""
+    cgroup: str = ""
+    maps: Mapping[str, Map] = _NO_MAPS
