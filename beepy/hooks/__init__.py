@@ -4,17 +4,18 @@ The rows are libbpf's ``section_defs`` (v1.8), in its spelling and order. A trai
 followed by /TARGET"; without it the section is the whole text.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from beepy.btf.types import Kind
-from beepy.hooks import raw_tracepoint, tracepoint
+from beepy.hooks import journal, raw_tracepoint, tracepoint
 from beepy.hooks.target import Target
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.uapi import AttachType, ProgFlag, ProgType
 
-__all__ = ["TABLE", "Hook", "Target", "find", "target"]
+__all__ = ["TABLE", "UNDO", "Hook", "Target", "find", "sweep", "target"]
 
 _NO_ATTACH_TYPE: Final = AttachType(0)  # what a program type without attach types is loaded with
 _TRACE: Final = "btf_trace_"
@@ -174,6 +175,14 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("sk_lookup", ProgType.SK_LOOKUP, AttachType.SK_LOOKUP),
     Hook("netfilter", ProgType.NETFILTER, AttachType.NETFILTER),
 )
+
+UNDO: Final[Mapping[str, Callable[..., None]]] = MappingProxyType({})
+"""How each kind of journal entry is undone: what the mechanisms note there outlives a killed process."""
+
+
+def sweep() -> None:
+    """Undo what killed processes left behind; every attaching begins with it."""
+    journal.sweep(UNDO)
 
 
 def find(section: str) -> Hook | None:

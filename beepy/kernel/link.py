@@ -2,6 +2,7 @@
 
 import errno
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -18,15 +19,24 @@ _log = logging.getLogger(__name__)
 
 
 class Link:
-    """Owns the descriptors that hold a program at its place; closing them, in order, detaches it."""
+    """Owns the descriptors that hold a program at its place; closing them, in order, detaches it.
 
-    def __init__(self, *fds: Fd) -> None:
+    ``then`` is what is to be done after that, in order: for what no descriptor holds (netlink, tracefs), or to close
+    other links. Each is done once, even if one before it raises.
+    """
+
+    def __init__(self, *fds: Fd, then: Sequence[Callable[[], None]] = ()) -> None:
         self._fds = fds
+        self._then = then
 
     def close(self) -> None:
         """Detach."""
-        for fd in self._fds:
-            fd.close()
+        with ExitStack() as rest:
+            for step in reversed(self._then):
+                rest.callback(step)
+            self._then = ()
+            for fd in self._fds:
+                fd.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,115 @@
+"""What outlives a process (tracefs events, netlink attachments): noted before it is made, undone after a killed one.
+
+One file an entry, in ``FOLDER``, as long as the thing may exist. Its maker holds it locked (flock, which the kernel
+releases however a process ends): a file that can be locked is what a dead process left. A reboot empties /run, and
+undoes the things themselves.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from beepy.errors import KernelError
+from beepy.kernel.fd import Fd
+from beepy.text import safe
+
+_log = logging.getLogger(__name__)
+
+FOLDER = Path("/run/beepy")
+
+_FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_LIMIT: Final = 1 << 16  # bytes that are read of an entry
+
+
+class Entry:
+    """Owns one noted thing; ``done`` says that it is gone, or was never made."""
+
+    def __init__(self, path: Path, fd: Fd | None) -> None:
+        self._path = path
+        self._fd = fd
+
+    def done(self) -> None:
+        """Strike it out, once."""
+        if self._fd:
+            self._path.unlink(missing_ok=True)
+            self._fd.close()
+            self._fd = None
+
+
+def note(kind: str, *what: str) -> Entry:
+    """Note that a thing is about to be made; ``what`` is all that its undo function of that ``kind`` is given.
+
+    Where nothing can be written it warns and goes on: then only a killed process leaves the thing behind.
+    """
+    import json  # noqa: PLC0415 - only where an old way of attaching is taken
+
+    text = json.dumps([kind, *what]).encode()
+    while True:
+        path = FOLDER / f"{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            FOLDER.mkdir(mode=0o700, exist_ok=True)
+            fd = Fd(os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            continue
+        except OSError as error:
+            _log.warning("journal: %s: %s: a killed beepy will leave %s behind", path, error.strerror, safe(kind))
+            return Entry(path, None)
+        if _lock(fd, wait=True):
+            os.write(fd.fileno(), text)
+            return Entry(path, fd)
+        fd.close()  # a sweep was faster, and took it for a dead one's
+
+
+def sweep(undo: Mapping[str, Callable[..., None]]) -> None:
+    """Undo what dead processes left, by the function of its kind; cheap where there is nothing.
+
+    An undo function takes ``what`` was noted, does nothing where the thing is not there, and may raise KernelError:
+    that is a warning, and tried again by the next sweep.
+    """
+    try:
+        names = sorted(os.listdir(FOLDER))  # noqa: PTH208 - names alone
+    except OSError:
+        return
+    for name in names:
+        path = FOLDER / name
+        try:
+            fd = Fd(os.open(path, _FLAGS))
+        except OSError:
+            continue
+        with fd:
+            if _lock(fd, wait=False) and _undone(os.read(fd.fileno(), _LIMIT), undo):
+                path.unlink(missing_ok=True)
+
+
+def _lock(fd: Fd, *, wait: bool) -> bool:
+    """Lock an entry; tell whether it is ours now and still stands in the folder."""
+    import fcntl  # noqa: PLC0415 - only on Unix
+
+    try:
+        fcntl.flock(fd.fileno(), fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return os.fstat(fd.fileno()).st_nlink > 0
+
+
+def _undone(text: bytes, undo: Mapping[str, Callable[..., None]]) -> bool:
+    """Tell whether nothing is left of an entry; one that was not written to its end was noted for nothing."""
+    import json  # noqa: PLC0415 - only where a killed process left something
+
+    try:
+        kind, *what = json.loads(text)
+    except ValueError:
+        return True
+    where = f"journal: {safe(str(kind))} {safe(' '.join(map(str, what)))}"
+    if kind not in undo:
+        _log.warning("%s: left by a killed process, and not of a kind that this beepy undoes", where)
+        return False
+    try:
+        undo[kind](*what)
+    except KernelError as error:
+        _log.warning("%s: left by a killed process: %s", where, error)
+        return False
+    _log.info("%s: left by a killed process, undone", where)
+    return True
