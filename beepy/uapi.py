@@ -384,6 +384,39 @@ class BtfLoad(Structure):
     )
 
 
+class GetId(Structure):
+    """BPF_*_GET_NEXT_ID and BPF_*_GET_FD_BY_ID: ``id`` is where to go on from, or what to open."""
+
+    _fields_ = (
+        ("id", c_uint32),
+        ("next_id", c_uint32),
+        ("open_flags", c_uint32),
+    )
+
+
+class ObjInfo(Structure):
+    """BPF_OBJ_GET_INFO_BY_FD."""
+
+    _fields_ = (
+        ("bpf_fd", c_uint32),
+        ("info_len", c_uint32),
+        ("info", c_uint64),
+    )
+
+
+class BtfInfo(Structure):
+    """``struct bpf_btf_info``."""
+
+    _fields_ = (
+        ("btf", c_uint64),
+        ("btf_size", c_uint32),
+        ("id", c_uint32),
+        ("name", c_uint64),
+        ("name_len", c_uint32),
+        ("kernel_btf", c_uint32),
+    )
+
+
 class LinkCreate(Structure):
     """BPF_LINK_CREATE."""
 

@@ -21,6 +21,12 @@ from beepy.btf import types
 from beepy.btf.types import Bits, Kind, Type, TypeId
 from beepy.errors import BtfError
 
+MAX_STRING: Final = 1 << 16
+"""Bytes of a source line or another string that is no name."""
+
+MAX_NAME: Final = 511
+"""Bytes of a name (KSYM_NAME_LEN without its NUL): members in their thousands may share one long string."""
+
 _HEADER = Packer("<HBBIIIII")
 _MAGIC: Final = 0xEB9F
 _TRIPLE = Packer("<III")
@@ -104,14 +110,16 @@ class Btf:
         """The first string offset after this BTF's own strings."""
         return self._string_base + len(self._strings)
 
-    def string(self, offset: int) -> str:
+    def string(self, offset: int, limit: int = MAX_STRING) -> str:
         """Return the string at ``offset``; bytes outside ASCII become ``\\xNN``."""  # noqa: D301 - one backslash
         if offset < self._string_base and self.base:
-            return self.base.string(offset)
+            return self.base.string(offset, limit)
         start = offset - self._string_base
-        end = self._strings.find(b"\0", start)
-        if end < 0 or start < 0:
+        if not 0 <= start < len(self._strings):
             raise BtfError(f"{self.name}: string offset {offset}: beyond {self.string_end}")
+        end = self._strings.find(b"\0", start, start + limit + 1)
+        if end < 0:
+            raise BtfError(f"{self.name}: string offset {offset}: longer than {limit} bytes")
         return self._strings[start:end].decode("ascii", "backslashreplace")
 
     def kind(self, type_id: TypeId) -> Kind:
@@ -160,6 +168,10 @@ class Btf:
         name = b"\0" + essential.encode()
         offsets = [*self._string_offsets(name + b"\0"), *self._string_offsets(name + b"___")]
         return self._with_names([offset for offset in offsets if essential_name(self.string(offset)) == essential])
+
+    def name_offset(self, type_id: TypeId) -> int:
+        """Return where the name of an own type stands among the strings."""
+        return self._words[self._at(type_id)]
 
     def edited(self, words: Mapping[tuple[TypeId, int], int]) -> "Btf":
         """Return a Btf with 32-bit words replaced: ``(id, n)`` is the n-th word of that own type, its name_off being 0.
@@ -236,7 +248,7 @@ class Btf:
     def _build(self, type_id: TypeId) -> Type:
         at = self._at(type_id)
         name_off, info, third = self._words[at : at + 3]
-        name = self.string(name_off)
+        name = self._name(name_off)
         vlen, flag = info & 0xFFFFFF, bool(info >> 31)
         added = self._types[(at + 3) * 4 : (at + self._steps[info]) * 4]
         ref = TypeId(third)
@@ -257,10 +269,10 @@ class Btf:
                 return types.Union(name, third, self._members(added, bitfields=flag))
             case Kind.ENUM:
                 values = _ENUMERATOR[flag].iter_unpack(added)
-                return types.Enum(name, third, flag, tuple([types.Enumerator(self.string(n), v) for n, v in values]))
+                return types.Enum(name, third, flag, tuple([types.Enumerator(self._name(n), v) for n, v in values]))
             case Kind.ENUM64:
                 wide = [(n, high << 32 | low) for n, low, high in _TRIPLE.iter_unpack(added)]
-                values64 = [types.Enumerator(self.string(n), v - (1 << 64) if flag and v >> 63 else v) for n, v in wide]
+                values64 = [types.Enumerator(self._name(n), v - (1 << 64) if flag and v >> 63 else v) for n, v in wide]
                 return types.Enum64(name, third, flag, tuple(values64))
             case Kind.FWD:
                 return types.Fwd(name, flag)
@@ -275,7 +287,7 @@ class Btf:
             case Kind.FUNC:
                 return types.Func(name, ref, vlen)
             case Kind.FUNC_PROTO:
-                params = [types.Param(self.string(n), TypeId(t)) for n, t in _PAIR.iter_unpack(added)]
+                params = [types.Param(self._name(n), TypeId(t)) for n, t in _PAIR.iter_unpack(added)]
                 return types.FuncProto(ref, tuple(params))
             case Kind.VAR:
                 return types.Var(name, ref, *_INT.unpack(added))
@@ -292,13 +304,16 @@ class Btf:
             case Kind.UNKN:
                 raise BtfError(f"{self.name}: type {type_id}: unknown kind 0")
 
+    def _name(self, offset: int) -> str:
+        return self.string(offset, MAX_NAME)
+
     def _members(self, added: memoryview, *, bitfields: bool) -> tuple[types.Member, ...]:
-        string = self.string
+        name = self._name
         if bitfields:  # offset: bitfield_size 24..31, bit offset 0..23
             triples = [(n, t, o & 0xFFFFFF, o >> 24) for n, t, o in _TRIPLE.iter_unpack(added)]
         else:
             triples = [(n, t, o, 0) for n, t, o in _TRIPLE.iter_unpack(added)]
-        return tuple([types.Member(string(n), TypeId(t), Bits(o), size) for n, t, o, size in triples])
+        return tuple([types.Member(name(n), TypeId(t), Bits(o), size) for n, t, o, size in triples])
 
 
 def essential_name(name: str) -> str:

@@ -10,32 +10,40 @@ from beepy.text import safe
 _MAX_DEPTH: Final = 16
 
 
-def c_type(btf: Btf, type_id: TypeId, depth: int = 0) -> str:
+def c_type(btf: Btf, type_id: TypeId) -> str:
     """Return the type's name in C, safe for a terminal; what is nested too deeply becomes ``...``.
 
-    Raises BtfError for a malformed type.
+    So do the parameters of a function among those of another one: their number could grow beyond all bounds. Raises
+    BtfError for a malformed type.
     """
+    return _c_type(btf, type_id, 0, parameters=True)
+
+
+def _c_type(btf: Btf, type_id: TypeId, depth: int, *, parameters: bool) -> str:
     if depth > _MAX_DEPTH:
         return "..."
     found = btf.type(type_id)
     match found:
         case types.Ptr(target):
-            inner = c_type(btf, target, depth + 1)
+            inner = _c_type(btf, target, depth + 1, parameters=parameters)
             return f"{inner}*" if inner.endswith("*") else f"{inner} *"
         case types.Array(element, _, nelems):
-            inner, bracket, rest = c_type(btf, element, depth + 1).partition("[")
+            inner, bracket, rest = _c_type(btf, element, depth + 1, parameters=parameters).partition("[")
             return f"{inner}[{nelems}]{bracket}{rest}"
         case types.Const(target) | types.Volatile(target) | types.Restrict(target):
-            return f"{type(found).__name__.lower()} {c_type(btf, target, depth + 1)}"
+            return f"{type(found).__name__.lower()} {_c_type(btf, target, depth + 1, parameters=parameters)}"
         case types.TypeTag(_, target) | types.Var(_, target, _) | types.DeclTag(_, target, _):
-            return c_type(btf, target, depth + 1)
+            return _c_type(btf, target, depth + 1, parameters=parameters)
         case types.Struct(name=name) | types.Union(name=name) | types.Enum(name=name) | types.Enum64(name=name):
             keyword = type(found).__name__.lower().removesuffix("64")
             return f"{keyword} {safe(name)}" if name else f"{keyword} {{...}}"
         case types.Fwd(name, union):
             return f"{'union' if union else 'struct'} {safe(name)}"
         case types.FuncProto(target, params):
-            return f"{c_type(btf, target, depth + 1)} ({', '.join(c_type(btf, one.type, depth + 1) for one in params)})"
+            returned = _c_type(btf, target, depth + 1, parameters=False)
+            if not parameters:
+                return f"{returned} (...)"
+            return f"{returned} ({', '.join([_c_type(btf, one.type, depth + 1, parameters=False) for one in params])})"
         case types.Func(name=name) | types.Int(name=name) | types.Float(name=name) | types.Typedef(name=name):
             return safe(name)
         case types.DataSec(name=name) | types.Void(name):

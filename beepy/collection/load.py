@@ -1,5 +1,6 @@
 """CollectionSpec -> Collection: decide what needs no file descriptor, then create maps and load programs."""
 
+import errno
 import logging
 import struct
 from collections.abc import Iterator, Mapping
@@ -9,9 +10,10 @@ from typing import NamedTuple
 
 from beepy import hooks, maps
 from beepy.btf.btf import Btf
-from beepy.collection import verdict
+from beepy.collection import ksyms, verdict
 from beepy.collection.collection import Collection
 from beepy.collection.externs import with_kconfig
+from beepy.collection.ksyms import Symbols
 from beepy.collection.relocate import relocate
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
@@ -49,6 +51,7 @@ def load(spec: CollectionSpec, *, targets: Mapping[str, Target] = _NO_TARGETS) -
     """
     planned = _plan(spec, targets)
     spec = with_kconfig(spec)
+    kernel_symbols = ksyms.resolve(spec)
     with ExitStack() as stack:
         collection = Collection(spec, {plan.spec.name: plan.target for plan in planned})
         stack.callback(collection.close)
@@ -56,10 +59,11 @@ def load(spec: CollectionSpec, *, targets: Mapping[str, Target] = _NO_TARGETS) -
             types = _load_types(spec)
             if types:
                 loading.enter_context(types)
+            symbols = Symbols(kernel_symbols, loading)
             for one in spec.maps:
                 _create(collection, one, types)
             for plan in planned:
-                _load(collection, plan, types)
+                _load(collection, plan, types, symbols)
         for one in spec.maps:
             _fill_slots(collection, one)
         stack.pop_all()
@@ -112,6 +116,8 @@ def _load_types(spec: CollectionSpec) -> Fd | None:
     try:
         return kernel_btf.load(spec.btf.data)
     except KernelError as error:
+        if error.errno == errno.EPERM:  # then nothing else is allowed either
+            raise
         _log.warning("%s: types are not loaded, programs go without: %s", safe(spec.name), error)
         return None
 
@@ -132,14 +138,14 @@ def _create(collection: Collection, spec: MapSpec, types: Fd | None) -> None:
         created.freeze()
 
 
-def _load(collection: Collection, plan: _Planned, types: Fd | None) -> None:
+def _load(collection: Collection, plan: _Planned, types: Fd | None, symbols: Symbols) -> None:
     spec, hook = plan.spec, plan.hook
     try:
         loaded = program.load(
             spec.name,
             spec.section,
             hook.prog_type,
-            encode(relocate(spec, collection.maps)),
+            encode(relocate(spec, collection.maps, symbols)),
             collection.spec.license,
             attach_type=hook.attach_type,
             flags=hook.flags,
@@ -148,6 +154,7 @@ def _load(collection: Collection, plan: _Planned, types: Fd | None) -> None:
             btf=types,
             func_info=_func_info(spec) if types else b"",
             line_info=_line_info(spec) if types else b"",
+            fd_array=symbols.fd_array,
         )
     except VerifierError as error:
         raise verdict.explain(error, spec, collection.spec.btf, plan.fixups) from error

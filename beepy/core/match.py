@@ -52,6 +52,11 @@ class Matcher:
             fits = self._fit(spec.root, candidate, MAX_LEVEL)
         return Spec(candidate) if fits else None
 
+    def compatible(self, local_id: TypeId, target_id: TypeId) -> bool:
+        """Tell whether the types are compatible, by kind, as libbpf's ``bpf_core_types_are_compat`` does."""
+        same_kind = type(resolve(self.local, local_id)[1]) is type(resolve(self.target, target_id)[1])
+        return same_kind and self._fit(local_id, target_id, MAX_LEVEL)
+
     def _spend(self, amount: int = 1) -> None:
         self._work += amount
         if self._work > MAX_WORK:

@@ -73,6 +73,33 @@ def modules() -> Iterator[Btf]:
         yield Btf(data, vmlinux(), name)
 
 
+def module(name: str) -> Fd:
+    """Return the types of a loaded module as the kernel holds them; the caller closes it.
+
+    Raises KernelError: ENOENT for a module that is not loaded (any more), EPERM without CAP_SYS_ADMIN.
+    """
+    where = f"btf: module '{safe(name)}'"
+    attr = uapi.GetId()
+    while syscall.btf_get_next_id(attr, where):
+        attr.id = attr.next_id
+        fd = syscall.btf_get_fd_by_id(uapi.GetId(id=attr.id), where)
+        if fd is None:
+            continue
+        if _name(fd, where) == name:
+            return fd
+        fd.close()
+    raise KernelError(f"{where}: not loaded", errno.ENOENT)
+
+
+def _name(fd: Fd, where: str) -> str:
+    """Return the name of the kernel's own types, "" for those of a program."""
+    buffer = ctypes.create_string_buffer(64)
+    info = uapi.BtfInfo(name=ctypes.addressof(buffer), name_len=len(buffer))
+    attr = uapi.ObjInfo(bpf_fd=fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info))
+    syscall.obj_get_info_by_fd(attr, where)
+    return buffer.value.decode("utf-8", "backslashreplace") if info.kernel_btf else ""
+
+
 def _contents(path: Path) -> bytes:
     """Map the file, or read it where the kernel cannot map it (before v6.16, "btf: Allow mmap of vmlinux btf")."""
     with Fd(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:

@@ -4,7 +4,7 @@ import errno
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -65,6 +65,21 @@ def version_code(release: tuple[int, int, int]) -> int:
     """Return LINUX_VERSION_CODE of a release; the kernel stops counting patches at 255."""
     major, minor, patch = release
     return (major << 16) + (minor << 8) + min(patch, 255)
+
+
+def kernel_addresses(names: Collection[str]) -> dict[str, set[int]]:
+    """Return the addresses of the kernel's symbols of these names, from /proc/kallsyms; a name may have several.
+
+    Where the kernel hides its addresses (kptr_restrict, no CAP_SYSLOG) they are 0.
+    """
+    found: dict[str, set[int]] = {}
+    with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:  # noqa: PTH123 - 10 MB, line by line
+        for line in symbols:
+            address, _, name, *_ = line.split(maxsplit=3)
+            name = name.rstrip()
+            if name in names:
+                found.setdefault(name, set()).add(int(address, 16))
+    return found
 
 
 def tracepoint_id(category: str, name: str) -> int:

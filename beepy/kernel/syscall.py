@@ -151,6 +151,22 @@ def raw_tracepoint_open(attr: uapi.RawTracepointOpen, where: str) -> Fd:
     return _own(_bpf(Cmd.RAW_TRACEPOINT_OPEN, attr, where))
 
 
+def btf_get_next_id(attr: uapi.GetId, where: str) -> bool:
+    """BPF_BTF_GET_NEXT_ID: fill in the id after ``id``; tell whether there is one."""
+    return _bpf(Cmd.BTF_GET_NEXT_ID, attr, where, errno.ENOENT) == 0
+
+
+def btf_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
+    """BPF_BTF_GET_FD_BY_ID; None for one that is gone."""
+    number = _bpf(Cmd.BTF_GET_FD_BY_ID, attr, where, errno.ENOENT)
+    return _own(number) if number >= 0 else None
+
+
+def obj_get_info_by_fd(attr: uapi.ObjInfo, where: str) -> None:
+    """BPF_OBJ_GET_INFO_BY_FD."""
+    _bpf(Cmd.OBJ_GET_INFO_BY_FD, attr, where)
+
+
 def btf_load(attr: uapi.BtfLoad, where: str) -> Fd:
     """BPF_BTF_LOAD."""
     return _own(_bpf(Cmd.BTF_LOAD, attr, where))

@@ -12,6 +12,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.layout import align_of, size_of
 from beepy.btf.types import VOID, Kind, Linkage, TypeId
 from beepy.errors import BtfError, ElfError
+from beepy.obj import ksyms
 from beepy.obj.elf import Elf, Section, Symbol
 from beepy.obj.spec import ExternSpec, MapSpec, VariableSpec
 from beepy.text import safe
@@ -86,6 +87,9 @@ def complete(btf: Btf, elf: Elf) -> Globals:
         assert isinstance(found, types.DataSec)
         if found.name in (KCONFIG, KSYMS):
             externs += _externs(btf, found, weak)
+        if found.name == KSYMS:
+            words |= ksyms.acceptable(btf, type_id, found)
+            continue
         if found.name == KCONFIG:
             placed, size = _laid_out(btf, found)
             words.update({(one.variable, 3): Linkage.GLOBAL for one in placed})

@@ -1,0 +1,124 @@
+"""Symbols of the kernel that the object uses (``.ksyms``): variables by type or by address, and kfuncs."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from beepy.btf import types
+from beepy.btf.btf import Btf, essential_name
+from beepy.btf.layout import resolve as resolve_type
+from beepy.btf.types import VOID, Kind, TypeId
+from beepy.core.match import Matcher
+from beepy.errors import RelocationError
+from beepy.kernel import btf as kernel_btf
+from beepy.kernel import host
+from beepy.kernel.fd import Fd
+from beepy.obj.datasec import KSYMS
+from beepy.obj.spec import CollectionSpec, ExternSpec
+from beepy.text import safe
+
+
+class KernelSymbol(NamedTuple):
+    """What an extern became: an ``address``, or the ``type`` of a variable or kfunc in the types of ``module``.
+
+    ``module`` is "" for vmlinux. All 0 is a weak symbol that this kernel does not have.
+    """
+
+    function: bool
+    address: int = 0
+    type: TypeId = VOID
+    module: str = ""
+
+
+class Symbols:
+    """The externs of one object by name, and the types of the modules that they are in, open while it loads."""
+
+    def __init__(self, found: Mapping[str, KernelSymbol], stack: ExitStack) -> None:
+        self._found = found
+        names = sorted({symbol.module for symbol in found.values() if symbol.module})
+        self._modules: dict[str, Fd] = {name: stack.enter_context(kernel_btf.module(name)) for name in names}
+
+    def __getitem__(self, name: str) -> KernelSymbol:
+        return self._found[name]
+
+    def fd(self, module: str) -> int:
+        """Return the descriptor of a module's types, 0 for vmlinux."""
+        return self._modules[module].fileno() if module else 0
+
+    def index(self, module: str) -> int:
+        """Return the place of a module in ``fd_array``, 0 for vmlinux."""
+        return 1 + sorted(self._modules).index(module) if module else 0
+
+    @property
+    def fd_array(self) -> bytes:
+        """What BPF_PROG_LOAD takes: descriptors as ints, the first one unused; empty without modules."""
+        fds = [0, *(self._modules[name].fileno() for name in sorted(self._modules))]
+        return b"".join([fd.to_bytes(4, "little") for fd in fds]) if self._modules else b""
+
+
+def resolve(spec: CollectionSpec) -> dict[str, KernelSymbol]:
+    """Find every symbol of the kernel that ``spec`` names.
+
+    Raises RelocationError for one that this kernel does not have, unless it is weak, and for one of another type.
+    """
+    externs = [extern for extern in spec.externs if extern.section == KSYMS]
+    if not externs or spec.btf is None:
+        return {}
+    untyped = {extern.name for extern in externs if not extern.function and _is_void(spec.btf, extern.type)}
+    addresses = host.kernel_addresses(untyped) if untyped else {}
+    found = {}
+    for extern in externs:
+        if extern.name in untyped:
+            found[extern.name] = _address(spec, extern, addresses.get(extern.name, set()))
+        else:
+            found[extern.name] = _typed(spec, spec.btf, extern)
+    return found
+
+
+def _is_void(btf: Btf, type_id: TypeId) -> bool:
+    return isinstance(resolve_type(btf, type_id)[1], types.Void)
+
+
+def _where(spec: CollectionSpec, extern: ExternSpec) -> str:
+    return f"{safe(spec.name)}: kernel symbol '{safe(extern.name)}'"
+
+
+def _address(spec: CollectionSpec, extern: ExternSpec, addresses: set[int]) -> KernelSymbol:
+    if len(addresses) > 1:
+        raise RelocationError(f"{_where(spec, extern)}: ambiguous: this kernel has {len(addresses)} of that name")
+    if not addresses:
+        if extern.weak:
+            return KernelSymbol(function=False)
+        raise RelocationError(f"{_where(spec, extern)}: this kernel has none of that name")
+    (address,) = addresses
+    if not address:
+        raise RelocationError(f"{_where(spec, extern)}: /proc/kallsyms hides its address (kernel.kptr_restrict)")
+    return KernelSymbol(function=False, address=address)
+
+
+def _typed(spec: CollectionSpec, btf: Btf, extern: ExternSpec) -> KernelSymbol:
+    kind = Kind.FUNC if extern.function else Kind.VAR
+    # a kfunc may be declared in several flavours, to fit several kernels
+    name = essential_name(extern.name) if extern.function else extern.name
+    for target in _targets():
+        type_id = next((one for one in target.named(name) if target.kind(one) is kind), None)
+        if type_id is None:
+            continue
+        if not Matcher(btf, target).compatible(_signature(btf, extern.type), _signature(target, type_id)):
+            if extern.weak and extern.function:
+                break
+            raise RelocationError(f"{_where(spec, extern)}: has another type in {safe(target.name)}")
+        return KernelSymbol(extern.function, type=type_id, module="" if target.base is None else target.name)
+    if extern.weak:
+        return KernelSymbol(extern.function)
+    raise RelocationError(f"{_where(spec, extern)}: neither vmlinux nor a module has it")
+
+
+def _signature(btf: Btf, type_id: TypeId) -> TypeId:
+    found = btf.type(type_id)
+    return found.type if isinstance(found, types.Func | types.Var) else type_id
+
+
+def _targets() -> Iterator[Btf]:
+    yield kernel_btf.vmlinux()
+    yield from kernel_btf.modules()

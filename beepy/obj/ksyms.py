@@ -1,0 +1,51 @@
+"""Symbols of the kernel that an object uses: what the kernel would refuse in their types, made acceptable.
+
+clang describes them in a DATASEC called ``.ksyms``, full of externs. No kernel takes
+that (kernel/bpf/btf.c: a DATASEC holds variables, their linkage is static or global). The section becomes an anonymous
+struct of as many ints, variables become global ints, and functions global ones whose parameters all have names.
+"""
+
+from beepy.btf import types
+from beepy.btf.btf import Btf
+from beepy.btf.types import Bits, Kind, Linkage, TypeId
+
+_INT_SIZE = 4
+
+
+def acceptable(btf: Btf, section: TypeId, found: types.DataSec) -> dict[tuple[TypeId, int], int]:
+    """Return the words to replace in the object's types (see ``Btf.edited``); none where it has no int of 4 bytes."""
+    integer = next((one for one in btf.ids() if _is_int(btf, one)), None)
+    if integer is None:
+        return {}
+    count = len(found.vars)
+    words = {(section, 0): 0, (section, 1): Kind.STRUCT << 24 | count, (section, 2): _INT_SIZE * count}
+    for number, info in enumerate(found.vars):
+        at = 3 + 3 * number
+        words |= {(section, at): 0, (section, at + 1): integer, (section, at + 2): Bits(8 * _INT_SIZE * number)}
+        match btf.type(info.type):
+            case types.Var():
+                words |= {(info.type, 2): integer, (info.type, 3): Linkage.GLOBAL}
+            case types.Func(_, prototype, _):
+                words[info.type, 1] = Kind.FUNC << 24 | Linkage.GLOBAL
+                words |= _named(btf, info.type, prototype)
+            case _:
+                pass
+    return words
+
+
+def _is_int(btf: Btf, type_id: TypeId) -> bool:
+    if btf.kind(type_id) is not Kind.INT:
+        return False
+    found = btf.type(type_id)
+    return isinstance(found, types.Int) and found.size == _INT_SIZE and found.bits == 8 * _INT_SIZE
+
+
+def _named(btf: Btf, function: TypeId, prototype: TypeId) -> dict[tuple[TypeId, int], int]:
+    """Give parameters without a name that of the function: any name will do."""
+    found = btf.type(prototype)
+    if not isinstance(found, types.FuncProto):
+        return {}
+    name = btf.name_offset(function)
+    return {
+        (prototype, 3 + 2 * number): name for number, param in enumerate(found.params) if param.type and not param.name
+    }

@@ -1,0 +1,89 @@
+"""Symbols of the kernel: by address, as kfuncs, weak ones, and what is refused."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from beepy.collection import ksyms
+from beepy.collection.load import load
+from beepy.errors import RelocationError, VerifierError
+from beepy.kernel import host
+from beepy.obj.parse import parse
+from beepy.obj.spec import CollectionSpec
+from bpf import build
+
+
+@pytest.fixture(scope="module", params=["clang-14", "clang-19"])
+def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    if not shutil.which(request.param):
+        pytest.skip(f"{request.param} is not installed")
+    return build.objects(tmp_path_factory.mktemp("ksyms"), request.param, ("ksyms", "ksyms_variable"))
+
+
+def parsed(objects: dict[str, Path], name: str) -> CollectionSpec:
+    return parse(objects[name].read_bytes(), name)
+
+
+def globals_of(spec: CollectionSpec, contents: bytes) -> dict[str, int]:
+    return {
+        one.name: int.from_bytes(contents[one.offset : one.offset + one.size], "little")
+        for one in spec.variables
+        if one.map == ".bss"
+    }
+
+
+def test_programs_use_them(objects: dict[str, Path]) -> None:
+    spec = parsed(objects, "ksyms")
+    with load(spec) as collection:
+        collection.attach()
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+        collection.detach()
+        contents = collection.maps[".bss"].lookup(bytes(4))
+    assert contents
+    seen = globals_of(spec, contents)
+    assert {seen["address"]} == host.kernel_addresses(["tcp_v4_connect"])["tcp_v4_connect"]
+    assert seen["missing"] == 0
+    assert seen["acquired"] == seen["released"] > 0
+
+
+def test_what_they_become(objects: dict[str, Path]) -> None:
+    found = ksyms.resolve(parsed(objects, "ksyms"))
+    assert found["no_such_symbol"] == ksyms.KernelSymbol(function=False)
+    assert found["no_such_kfunc"] == ksyms.KernelSymbol(function=True)
+    assert found["bpf_task_acquire___other"] == ksyms.KernelSymbol(function=True)  # another prototype
+    assert found["bpf_task_acquire"].type
+    assert not found["bpf_task_acquire"].module
+
+
+def test_a_variable_by_its_type(objects: dict[str, Path]) -> None:
+    """The kernel finds its address in kallsyms, which has data symbols only with CONFIG_KALLSYMS_ALL."""
+    spec = parsed(objects, "ksyms_variable")
+    if host.kernel_addresses(["bpf_prog_active"]):
+        load(spec).close()
+    else:
+        with pytest.raises(VerifierError, match="failed to find the address for kernel symbol 'bpf_prog_active'"):
+            load(spec)
+
+
+def test_a_strong_symbol_that_is_missing(objects: dict[str, Path]) -> None:
+    spec = parsed(objects, "ksyms")
+    strong = tuple(extern._replace(weak=False) for extern in spec.externs)
+    with pytest.raises(RelocationError, match=r"^ksyms: kernel symbol 'no_such_\w+': (neither|this kernel)"):
+        load(spec._replace(externs=strong))
+
+
+def test_a_symbol_of_another_type(objects: dict[str, Path]) -> None:
+    spec = parsed(objects, "ksyms")
+    other = next(extern for extern in spec.externs if extern.name == "bpf_task_acquire___other")
+    with pytest.raises(RelocationError, match="'bpf_task_acquire___other': has another type in vmlinux"):
+        ksyms.resolve(spec._replace(externs=(other._replace(weak=False),)))
+
+
+def test_types_that_the_kernel_takes(objects: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+    with load(parsed(objects, "ksyms")):
+        assert not caplog.records
