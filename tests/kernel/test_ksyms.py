@@ -70,11 +70,19 @@ def test_a_variable_by_its_type(objects: dict[str, Path]) -> None:
             load(spec)
 
 
-def test_a_strong_symbol_that_is_missing(objects: dict[str, Path]) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("no_such_symbol", "this kernel has none of that name"),
+        ("no_such_kfunc", "neither vmlinux nor a module has it"),
+        ("no_such_variable", "neither vmlinux nor a module has it"),
+    ],
+)
+def test_a_strong_symbol_that_is_missing(objects: dict[str, Path], name: str, why: str) -> None:
     spec = parsed(objects, "ksyms")
-    strong = tuple(extern._replace(weak=False) for extern in spec.externs)
-    with pytest.raises(RelocationError, match=r"^ksyms: kernel symbol 'no_such_\w+': (neither|this kernel)"):
-        load(spec._replace(externs=strong))
+    (strong,) = (extern for extern in spec.externs if extern.name == name)
+    with pytest.raises(RelocationError, match=f"^ksyms: kernel symbol '{name}': {why}$"):
+        load(spec._replace(externs=(strong._replace(weak=False),)))
 
 
 def test_a_symbol_of_another_type(objects: dict[str, Path]) -> None:
