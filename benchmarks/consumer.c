@@ -37,6 +37,8 @@ _Static_assert(sizeof(struct event) == WORDS * sizeof(uint64_t), "a record is it
 static struct slot slots[SLOTS];
 static uint64_t consumed;
 static FILE *out;
+static char
+	moment[sizeof("2026-01-01T00:00:00.000000000Z")]; /* of reading, as beepy's rows have it */
 
 static int empty(void *context, void *data, size_t size)
 {
@@ -73,9 +75,10 @@ static int json(void *context, void *data, size_t size)
 	const struct event *event = data;
 
 	fprintf(out,
-		"{\"start_time\": %lu, \"exit_time\": %lu, \"pid\": %u, \"tid\": %u, \"ppid\": %u, "
-		"\"sig\": %u, \"exit_code\": %d, \"comm\": \"%.16s\"}\n",
-		event->start_time, event->exit_time, event->pid, event->tid, event->ppid,
+		"{\"map\": \"print_events\", \"time\": \"%s\", \"start_time\": %lu, "
+		"\"exit_time\": %lu, \"pid\": %u, \"tid\": %u, \"ppid\": %u, \"sig\": %u, "
+		"\"exit_code\": %d, \"comm\": \"%.16s\"}\n",
+		moment, event->start_time, event->exit_time, event->pid, event->tid, event->ppid,
 		event->sig, event->exit_code, event->comm);
 	consumed++;
 	return 0;
@@ -87,6 +90,18 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return time.tv_sec * 1e9 + time.tv_nsec;
+}
+
+static void set_moment(void)
+{
+	struct timespec wall;
+	size_t length;
+	struct tm utc;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	gmtime_r(&wall.tv_sec, &utc);
+	length = strftime(moment, sizeof(moment), "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(moment + length, sizeof(moment) - length, ".%09ldZ", wall.tv_nsec % 1000000000);
 }
 
 int main(int argc, char **argv)
@@ -109,6 +124,7 @@ int main(int argc, char **argv)
 		double started = now();
 
 		consumed = 0;
+		set_moment();
 		while (consumed < wanted)
 			if (ring_buffer__consume(ring) < 0)
 				return 1;

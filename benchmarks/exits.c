@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* End processes at a steady rate: exits PER_SECOND. They have this program's name, and exit code 3. */
+/* End processes at a steady rate: exits PER_SECOND. They have this program's name, and exit code 3.
+ */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdlib.h>

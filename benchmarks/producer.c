@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Run generate() of generator.bpf.c at a steady rate: producer PROGRAM_FD PER_SECOND SECONDS CARDINALITY
+ * Run generate() of generator.bpf.c at a steady rate: producer PROGRAM_FD PER_SECOND SECONDS
+ * CARDINALITY
  *
- * Prints how many records went into the ring, how many found it full, and the seconds that this took.
+ * Prints how many records went into the ring, how many found it full, and the seconds that this
+ * took.
  */
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
@@ -13,7 +15,7 @@
 
 #define PERIOD 1000000L /* ns */
 #define SECOND 1000000000L
-#define MOST 100000 /* records of one run, after a moment that somebody else had the CPU */
+#define MOST   100000 /* records of one run, after a moment that somebody else had the CPU */
 
 struct request { /* see generator.bpf.c */
 	uint64_t n;
