@@ -1,0 +1,17 @@
+"""Errors compared as they are told, whole."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from beepy.errors import BeepyError
+
+
+@contextmanager
+def refused(kind: type[BeepyError], message: str) -> Iterator[None]:
+    """Expect an error of just that class and message."""
+    with pytest.raises(kind) as error:
+        yield
+    assert type(error.value) is kind
+    assert str(error.value) == message
