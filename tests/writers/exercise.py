@@ -1,0 +1,187 @@
+"""What is done with foreign bytes: everything that needs no kernel. It ends in results and BeepyErrors."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from beepy.btf.btf import Btf
+from beepy.core.patch import patch
+from beepy.core.resolve import Resolver
+from beepy.describe import describe
+from beepy.errors import BeepyError
+from beepy.events import roles
+from beepy.events.batch import Batch, Part, Schema
+from beepy.events.decoder import Decoder
+from beepy.obj import insn
+from beepy.obj.spec import CollectionSpec, ProgramSpec
+from beepy.oci import archive, formats
+from beepy.oci.descriptor import Descriptor, check, digest_of, parse_descriptor, parse_object
+from beepy.oci.image import Image
+from beepy.oci.reference import Reference
+from beepy.oci.store import Store
+from beepy.source import parse
+from tests.writers.mutate_images import NAME, Blobs
+
+RESULT: Final = "a result"
+
+_MAX_RECORD: Final = 1 << 16  # bytes: a record of a type beyond that is always too short
+_CPUS: Final = 3
+
+
+class Told:
+    """The distinct outcomes of one mutant: of each step that ended in an error, where that was raised."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, None] = {}
+
+    def step(self, do: Callable[[], object]) -> None:
+        """Do one step; that it fails does not keep the others from being done."""
+        try:
+            do()
+        except BeepyError as error:
+            if "\n" in str(error) or not str(error):
+                raise AssertionError(f"not one line: {error!r}") from error
+            self.outcomes[f"{type(error).__name__} {_raised(error)}"] = None
+
+    def lines(self) -> list[str]:
+        return [*self.outcomes] or [RESULT]
+
+
+def _raised(error: BaseException) -> str:
+    """Return module and function of what raised it."""
+    at = error.__traceback__
+    while at and at.tb_next:
+        at = at.tb_next
+    if at is None:
+        return ""
+    return f"{at.tb_frame.f_globals['__name__'].removeprefix('beepy.')}.{at.tb_frame.f_code.co_name}"
+
+
+def of_object(data: bytes, target: bytes, rng: Random) -> list[str]:
+    """Do with an object what is done before it is loaded; ``target`` is BTF to hold its relocations against."""
+    image = Image(NAME, digest_of(data), "linux/amd64", {}, len(data), "bee", {}, (data,))
+    return _of_image(lambda: image, target, rng)
+
+
+def _of_image(load: Callable[[], Image], target: bytes, rng: Random) -> list[str]:
+    told = Told()
+    told.step(lambda: _each_program(told, load(), target, rng))
+    return told.lines()
+
+
+def _each_program(told: Told, image: Image, target: bytes, rng: Random) -> None:
+    for program in range(len(image.programs)):
+        told.step(lambda at=program: _one(told, image, at, target, rng))  # type: ignore[misc]
+
+
+def _one(told: Told, image: Image, program: int, target: bytes, rng: Random) -> None:
+    spec = parse(image, program)
+    told.step(lambda: describe(image, spec, relocations=True))
+    for schema in _schemas(spec):
+        told.step(lambda schema=schema: _decode(schema, rng))  # type: ignore[misc]
+    if spec.btf:
+        btf = spec.btf
+        _relocate(told, spec.programs, Resolver(btf, [btf]))
+        told.step(lambda: _relocate(told, spec.programs, Resolver(btf, _targets(btf, target))))
+
+
+def _schemas(spec: CollectionSpec) -> Iterator[Schema]:
+    """Return the schema of every map, tracked or not."""
+    shown = roles.assign(spec._replace(maps=tuple([one._replace(section=".maps.print") for one in spec.maps])))
+    for tracked in (*spec.tracked, *shown.tracked):
+        schema = roles.schema(shown, tracked)
+        yield schema
+        if not schema.record:
+            yield schema._replace(cpus=_CPUS)
+
+
+def _decode(schema: Schema, rng: Random) -> None:
+    decoder = Decoder(schema)
+    records = rng.choice((1, 2, 7))
+    if schema.record:
+        length = min(decoder.size, _MAX_RECORD) + rng.choice((0, 0, 0, 3, -1))
+        parts: tuple[Part, ...] = (Part(rng.randbytes((length + 8) * records), length + 8, 8),)
+    else:
+        length = min(schema.value_size, _MAX_RECORD)
+        key = min(schema.key_size, _MAX_RECORD)
+        span = -(-length // 8) * 8 * schema.cpus if schema.cpus else length
+        parts = (Part(rng.randbytes(key * records), key, 0), Part(rng.randbytes(span * records), span, 0))
+    batch = Batch(schema, parts, records, length, 0)
+    for columns in (decoder.values(batch, decoder.fields), decoder.texts(batch, decoder.fields)):
+        assert len(columns) == len(decoder.fields)
+    decoder.raw(batch)
+
+
+def _targets(own: Btf, target: bytes) -> Iterable[Btf]:
+    """Return a kernel's types and those of a module."""
+    base = Btf(target, name="vmlinux")
+    yield base
+    yield own if len(base) % 2 else Btf(target, base, "module")
+
+
+def _relocate(told: Told, programs: tuple[ProgramSpec, ...], resolver: Resolver) -> None:
+    for program in programs:
+        told.step(lambda program=program: insn.encode(_patched(program, resolver).insns))  # type: ignore[misc]
+
+
+def _patched(program: ProgramSpec, resolver: Resolver) -> ProgramSpec:
+    fixups = resolver.fixups(program)
+    assert all("->" in str(fixup) for fixup in fixups)
+    return patch(program, fixups)
+
+
+def of_layout(layout: Blobs, target: bytes, rng: Random) -> list[str]:
+    """Load an image through a read function, as from a registry."""
+
+    def load() -> Image:
+        def read(descriptor: Descriptor) -> bytes:
+            return check(layout.blobs.get(descriptor.digest, b"")[: descriptor.size + 1], descriptor, "mutant")
+
+        entries = parse_object(layout.names, "index").get("manifests")
+        entry = entries[0] if isinstance(entries, list) and entries else None
+        return formats.load(NAME, parse_descriptor(entry, "index"), read)
+
+    return _of_image(load, target, rng)
+
+
+def of_store(layout: Blobs, folder: Path, target: bytes, rng: Random) -> list[str]:
+    """Find an image in a layout on disk, list what there is, and name it anew."""
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True, exist_ok=True)
+    written = [folder / "oci-layout", folder / "index.json"]
+    written[0].write_bytes(layout.layout)
+    written[1].write_bytes(layout.names)
+    for digest, data in layout.blobs.items():
+        written.append(blobs / digest.removeprefix("sha256:"))
+        written[-1].write_bytes(data)
+    told = Told()
+    store = Store(folder)
+    told.step(store.list)
+    told.step(lambda: _each_program(told, store.get(NAME), target, rng))
+    told.step(lambda: store.tag(NAME, "other:2"))
+    told.step(lambda: store.get("other:2"))
+    for path in written:
+        path.unlink()
+    return told.lines()
+
+
+def of_archive(data: bytes, target: bytes, rng: Random) -> list[str]:
+    """Load an image out of a tar file."""
+    with os.fdopen(os.memfd_create("archive"), "w+b") as stream:
+        stream.write(data)
+        stream.flush()
+        return _of_image(lambda: archive.load(stream, "mutant.tar"), target, rng)
+
+
+def of_reference(text: str) -> list[str]:
+    """Parse a reference; one that is taken is the same when it is read again."""
+    told = Told()
+
+    def read() -> None:
+        found = Reference.parse(text)
+        assert Reference.parse(str(found)) == found
+
+    told.step(read)
+    return told.lines()

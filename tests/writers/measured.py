@@ -1,0 +1,136 @@
+"""Run many small jobs in forked children with limits, and measure each: what it used, and what became of it.
+
+A child takes jobs one after the other and writes a line for each. Where it dies, the first job without a line is the
+one that killed it, and another child goes on behind it.
+"""
+
+import json
+import logging
+import os
+import resource
+import selectors
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from math import ceil
+from pathlib import Path
+from typing import Final, NamedTuple
+
+CPU: Final = 2.0
+"""Seconds that one job may take."""
+
+MEMORY: Final = 256 << 20
+"""Bytes that one job may take beyond what the parent has."""
+
+_CHUNK: Final = 200  # jobs of one child
+
+
+class Outcome(NamedTuple):
+    """What became of a job: ``told`` is what it returned, or how it broke; ``seconds`` of CPU, ``memory`` in bytes."""
+
+    job: int
+    told: list[str]
+    broken: bool
+    seconds: float
+    memory: int
+
+
+Job = Callable[[int], list[str]]
+"""Does the job of that number and returns what to tell; whatever it raises breaks it."""
+
+
+def run(jobs: Sequence[int], job: Job) -> Iterator[Outcome]:
+    """Do all jobs, as many at once as there are CPUs; yield their outcomes as they come."""
+    waiting = [jobs[at : at + _CHUNK] for at in range(0, len(jobs), _CHUNK)][::-1]
+    with selectors.DefaultSelector() as selector:
+        while waiting or selector.get_map():
+            while waiting and len(selector.get_map()) < len(os.sched_getaffinity(0)):
+                child = _Child(waiting.pop(), job)
+                selector.register(child.pipe, selectors.EVENT_READ, child)
+            for key, _ in selector.select():
+                child = key.data
+                yield from child.read()
+                if child.ended:
+                    selector.unregister(child.pipe)
+                    yield from child.wait()
+                    if child.left:
+                        waiting.append(child.left)
+
+
+class _Child:
+    def __init__(self, jobs: Sequence[int], job: Job) -> None:
+        self.left = jobs
+        self.ended = False
+        self._rest = b""
+        self.pipe, theirs = os.pipe()
+        self._pid = os.fork()
+        if not self._pid:
+            status = 1
+            try:
+                os.close(self.pipe)
+                _work(jobs, job, theirs)
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(theirs)
+
+    def read(self) -> Iterator[Outcome]:
+        data = os.read(self.pipe, 1 << 16)
+        self.ended = not data
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self.left = self.left[1:]
+            yield Outcome(*json.loads(line))
+
+    def wait(self) -> Iterator[Outcome]:
+        os.close(self.pipe)
+        _, status, usage = os.wait4(self._pid, 0)
+        if self.left:
+            code = os.waitstatus_to_exitcode(status)
+            how = signal.Signals(-code).name if code < 0 else f"exit {code}"
+            yield Outcome(
+                self.left[0], ["died", how], broken=True, seconds=usage.ru_utime, memory=usage.ru_maxrss << 10
+            )
+            self.left = self.left[1:]
+
+
+def _work(jobs: Sequence[int], job: Job, pipe: int) -> None:
+    logging.disable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    start = _status("VmRSS")
+    for kind, used in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+        limit = _status(used) + MEMORY
+        with suppress(ValueError):  # there is a lower one
+            resource.setrlimit(kind, (limit, limit))
+    for number in jobs:
+        before = _seconds()
+        resource.setrlimit(resource.RLIMIT_CPU, (ceil(before + CPU) + 1, resource.RLIM_INFINITY))
+        Path("/proc/self/clear_refs").write_bytes(b"5")  # VmHWM begins anew
+        told, broken = _tried(job, number)
+        outcome = Outcome(number, told, broken, _seconds() - before, max(_status("VmHWM") - start, 0))
+        line = json.dumps(outcome).encode() + b"\n"
+        while line:
+            line = line[os.write(pipe, line) :]
+
+
+def _tried(job: Job, number: int) -> tuple[list[str], bool]:
+    try:
+        return job(number), False
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
+        where, at = [], error.__traceback__
+        while at:
+            where.append(f"{Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}")
+            at = at.tb_next
+        return [type(error).__name__, f"{str(error)[:200]} ({' '.join(where[-6:])})"], True
+
+
+def _seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _status(name: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) << 10
+    raise KeyError(name)
