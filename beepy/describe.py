@@ -12,10 +12,10 @@ from beepy.events import roles
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
+from beepy.events.naming import label_names, metric_name
 from beepy.obj.insn import CALL
 from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, ProgramSpec, Role, Tracked, VariableSpec
 from beepy.oci.image import Image
-from beepy.outputs.exposition import label_names, metric_name
 from beepy.text import safe
 from beepy.uapi import HELPERS, MapFlag, MapType, ProgType
 

@@ -10,13 +10,12 @@
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _ESCAPED = re.compile('[\\\\"\n\ud800-\udfff]')
-_NO_NAME = re.compile("[^a-zA-Z0-9_]")
 
 
 def number(value: float) -> str:
@@ -34,33 +33,6 @@ def number(value: float) -> str:
     digits = (whole + fraction).rstrip("0")
     mantissa = f"{digits[0]}.{digits[1:]}" if len(digits) > 1 else digits
     return f"{sign}{mantissa}e+{len(whole) - 1:02}"
-
-
-def metric_name(map_name: str) -> str:
-    """Return bee's name for the metric of a map."""
-    return "ebpf_solo_io_" + _NO_NAME.sub("_", map_name)
-
-
-def label_names(names: Iterable[str], taken: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return a valid and distinct label name for each of ``names``, none of them in ``taken``.
-
-    A name that exists already gets ``_`` appended. Names that begin with two underscores are Prometheus' own.
-    """
-    used = set(taken)
-    given = []
-    for name in names:
-        valid = _NO_NAME.sub("_", name)
-        if not valid.strip("_"):
-            valid = "unnamed"
-        if valid[0].isdigit():
-            valid = "_" + valid
-        if valid.startswith("__"):
-            valid = "_" + valid.lstrip("_")
-        while valid in used:
-            valid += "_"
-        used.add(valid)
-        given.append(valid)
-    return tuple(given)
 
 
 def label_texts(names: Sequence[str], columns: Sequence[Sequence[str]], rows: int) -> list[str]:

@@ -47,7 +47,7 @@ class MetricsServer:
         bound = self._server.server_address
         self.host = str(bound[0])
         self.port = int(bound[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", args=(1.0,))
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", args=(1.0,), daemon=True)
         self._thread.start()
         _log.info("metrics: http://%s/metrics", _shown(self.host, self.port))
 

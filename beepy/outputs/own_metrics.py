@@ -18,8 +18,8 @@ class OwnMetrics:
 
     def __init__(self, counts: Mapping[Schema, Counts], tally: Tally) -> None:
         self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
         self._registry.register(_Run(counts, tally))
+        ProcessCollector(registry=self._registry)
 
     def page(self) -> bytes:
         """Return the text."""

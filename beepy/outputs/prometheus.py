@@ -10,8 +10,9 @@ from beepy.errors import UsageError
 from beepy.events.batch import Batch, Demand, Schema, Tally
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
+from beepy.events.naming import metric_name
 from beepy.obj.spec import Role
-from beepy.outputs.exposition import head, metric_name
+from beepy.outputs.exposition import head
 from beepy.outputs.metric_options import DEFAULT_BUCKETS, MAX_SERIES
 from beepy.outputs.series import Counts, EventMetric, Labels, TableMetric
 from beepy.outputs.snapshots import Snapshots
@@ -160,11 +161,11 @@ class Prometheus:
         if role is Role.COUNTER:
             return _Plan(schema, decoder, role, None)
         wanted = self._value_keys.get(schema.map, _VALUE_FIELDS[role])
-        value = next((field for field in decoder.fields if field.name == wanted), None)
+        known = {field.label: field for field in decoder.fields} | {field.name: field for field in decoder.fields}
+        value = known.get(wanted)
         where = f"map '{safe(schema.map)}': field '{safe(wanted)}'"
         if value is None:
-            known = ", ".join(safe(field.name) for field in decoder.fields)
-            error = UsageError(f"{where}: unknown: there are: {known}")
+            error = UsageError(f"{where}: unknown: there are: {', '.join(safe(name.name) for name in decoder.fields)}")
             error.add_note(f"-k {safe(schema.map)},FIELD names the field that holds the {role}'s number")
             raise error
         if not value.codec.number:

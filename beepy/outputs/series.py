@@ -11,8 +11,10 @@ from beepy.events.batch import Batch, Part
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, Field
+from beepy.events.naming import label_names
+from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
-from beepy.outputs.exposition import Histogram, histogram_samples, label_names, label_texts, samples
+from beepy.outputs.exposition import Histogram, histogram_samples, label_texts, samples
 
 _log = logging.getLogger(__name__)
 
@@ -55,12 +57,12 @@ class Labels:
         self._image_at = order.index(len(found)) if image else 0
         (self.other,) = label_texts(self._names, [["other"]] * len(self._names), 1)
 
-    def texts(self, batch: Batch, rows: int) -> list[str]:
+    def texts(self, batch: Batch) -> list[str]:
         """Return each row's labels as they stand between the braces."""
         columns = self._decoder.texts(batch, self._fields) if self._fields else []
         if self._image:
-            columns.insert(self._image_at, [self._image] * rows)
-        return label_texts(self._names, columns, rows)
+            columns.insert(self._image_at, [self._image] * batch.records)
+        return label_texts(self._names, columns, batch.records)
 
 
 class EventMetric:
@@ -122,13 +124,10 @@ class EventMetric:
     def _fold(self) -> None:
         with self._holding:
             held, self._held = self._held, Counter()
-        size = self._decoder.size
         items = iter(held.items())
         while chunk := list(islice(items, _DECODED)):
-            batch = Batch(
-                self._decoder.schema, (Part(b"".join([raw for raw, _ in chunk]), size, 0),), len(chunk), size, 0
-            )
-            labels = self._labels.texts(batch, len(chunk))
+            batch = _batch(self._decoder, [raw for raw, _ in chunk])
+            labels = self._labels.texts(batch)
             times = [count for _, count in chunk]
             if self._value is None:
                 self._count(labels, times)
@@ -178,17 +177,17 @@ class TableMetric:
     def page(self, batches: Sequence[Batch]) -> list[bytes]:
         """Return the lines of all series of a snapshot in pieces; called by any thread."""
         with self._lock:
-            return pieces(samples(self.name, self._read(batches)))
+            return pieces(samples(self.name, self._read([per_cpu_rows(batch) for batch in batches])))
 
     def _read(self, batches: Sequence[Batch]) -> dict[str, float]:
-        columns = [self._decoder.values(batch, [self._value])[0] for batch in batches]
         room = self._limit.most
-        if sum(map(len, columns)) > room:
+        if sum([batch.records for batch in batches]) > room:
             room -= len(self._known)
         series: dict[str, float] = {}
         known: dict[bytes | str, str] = {}
-        for batch, values in zip(batches, columns, strict=True):
-            entries = self._entries(batch, len(values))
+        for batch in batches:
+            (values,) = self._decoder.values(batch, [self._value])
+            entries = self._entries(batch)
             new = [entry for entry in entries if entry not in self._known]
             given = dict(zip(new[:room], self._texts(new[:room]), strict=True))
             room -= len(given)
@@ -202,17 +201,14 @@ class TableMetric:
         self._known = known
         return series
 
-    def _entries(self, batch: Batch, rows: int) -> Sequence[bytes | str]:
-        return self._labels.texts(batch, rows) if self._by_text else self._decoder.raw(batch)
+    def _entries(self, batch: Batch) -> Sequence[bytes | str]:
+        return self._labels.texts(batch) if self._by_text else self._decoder.raw(batch)
 
     def _texts(self, entries: Sequence[bytes | str]) -> Sequence[str]:
         raw = [entry for entry in entries if isinstance(entry, bytes)]
         if not raw:
             return [entry for entry in entries if isinstance(entry, str)]
-        size = self._decoder.size
-        return self._labels.texts(
-            Batch(self._decoder.schema, (Part(b"".join(raw), size, 0),), len(raw), size, 0), len(raw)
-        )
+        return self._labels.texts(_batch(self._decoder, raw))
 
 
 class _Limit:
@@ -235,6 +231,11 @@ class _Limit:
             self._told = True
             _log.warning("metric %s: more than %d series: what exceeds them counts as 'other'", self._name, self.most)
         return self._other
+
+
+def _batch(decoder: Decoder, records: Sequence[bytes]) -> Batch:
+    """Return what ``Decoder.raw`` took apart (records, or a table's keys) as a batch again."""
+    return Batch(decoder.schema, (Part(b"".join(records), decoder.size, 0),), len(records), decoder.size, 0)
 
 
 def _number(value: Value) -> float:

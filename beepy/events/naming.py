@@ -1,0 +1,33 @@
+"""What the metric of a map and its labels are called: for the page of metrics, and for ``describe``."""
+
+import re
+from collections.abc import Iterable
+
+_NO_NAME = re.compile("[^a-zA-Z0-9_]")
+
+
+def metric_name(map_name: str) -> str:
+    """Return bee's name for the metric of a map."""
+    return "ebpf_solo_io_" + _NO_NAME.sub("_", map_name)
+
+
+def label_names(names: Iterable[str], taken: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return a valid and distinct label name for each of ``names``, none of them in ``taken``.
+
+    A name that exists already gets ``_`` appended. Names that begin with two underscores are Prometheus' own.
+    """
+    used = set(taken)
+    given = []
+    for name in names:
+        valid = _NO_NAME.sub("_", name)
+        if not valid.strip("_"):
+            valid = "unnamed"
+        if valid[0].isdigit():
+            valid = "_" + valid
+        if valid.startswith("__"):
+            valid = "_" + valid.lstrip("_")
+        while valid in used:
+            valid += "_"
+        used.add(valid)
+        given.append(valid)
+    return tuple(given)

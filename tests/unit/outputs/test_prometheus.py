@@ -1,0 +1,451 @@
+"""The pages of the Prometheus sink, as text: bee's literal ones first."""
+
+import logging
+import math
+import struct
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import pytest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from beepy.btf.types import TypeId
+from beepy.errors import UsageError
+from beepy.events.batch import Batch, Schema, Tally
+from beepy.events.rows import per_cpu_rows
+from beepy.obj.spec import Role
+from beepy.outputs import series
+from beepy.outputs.metric_options import parse_buckets, parse_value_key
+from beepy.outputs.prometheus import Prometheus
+from tests.writers.btf import BtfWriter, Member
+from tests.writers.events import Exits, ring, snapshot, stream, table
+
+EXIT = struct.pack("<QQIIIIi16s4x", 2396599269958, 2396600383928, 16234, 16234, 16221, 0, 0, b"infocmp")
+Entries = Sequence[tuple[bytes, bytes]]
+
+
+@contextmanager
+def opened(
+    *schemas: Schema,
+    tables: Mapping[Schema, Entries] | None = None,
+    buckets: Sequence[str] = (),
+    value_keys: Sequence[str] = (),
+    max_series: int = 10_000,
+    tally: Tally | None = None,
+) -> Iterator[Prometheus]:
+    """An open sink; ``tables`` may change while it is."""
+    sink = Prometheus(
+        "127.0.0.1",
+        0,
+        buckets=dict(map(parse_buckets, buckets)),
+        value_keys=dict(map(parse_value_key, value_keys)),
+        tally=tally or Tally(),
+        max_series=max_series,
+    )
+    number = 0
+
+    def demand(wanted: tuple[Schema, ...]) -> None:
+        nonlocal number
+        number += 1
+        for schema in wanted:
+            for batch in snapshots(schema, (tables or {})[schema], number):
+                sink.write(per_cpu_rows(batch) if number % 2 else batch)  # the command gives it the former
+
+    sink.open(schemas, demand)
+    try:
+        yield sink
+    finally:
+        sink.close()
+
+
+def snapshots(schema: Schema, entries: Entries, number: int) -> list[Batch]:
+    """A reading in batches of at most three entries, now."""
+    now = time.time_ns()
+    runs = [entries[at : at + 3] for at in range(0, len(entries), 3)] or [[]]
+    batches = [snapshot(schema, run)._replace(snapshot=number, final=False, time_ns=now) for run in runs]
+    return [*batches[:-1], batches[-1]._replace(final=True)]
+
+
+def page(sink: Prometheus) -> str:
+    """What the maps make of the page."""
+    text = b"".join(sink.page()).decode()
+    return text[: text.index("# HELP beepy_events_total")]
+
+
+def parsed(sink: Prometheus) -> dict[str, Metric]:
+    return {metric.name: metric for metric in text_string_to_metric_families(b"".join(sink.page()).decode())}
+
+
+def record_of(role: Role, name: str, size: int, members: Sequence[tuple[str, str, int]]) -> Schema:
+    """A stream of structs; members are (name, type, byte offset)."""
+    writer = BtfWriter()
+    kinds = _kinds(writer)
+    found: list[Member] = [(member, kinds[kind], 8 * at) for member, kind, at in members]
+    return stream(writer, writer.struct("event", size, found), name)._replace(role=role)
+
+
+def table_of(role: Role, name: str, value: str = "u64", value_size: int = 8, cpus: int = 0) -> Schema:
+    """A table whose key is {u32 pid, char comm[16]}."""
+    writer = BtfWriter()
+    kinds = _kinds(writer)
+    key = writer.struct("key", 20, [("pid", kinds["u32"], 0), ("comm", kinds["comm"], 32)])
+    return table(writer, key, kinds[value], 20, value_size, cpus=cpus, name=name)._replace(role=role)
+
+
+def _kinds(writer: BtfWriter) -> dict[str, TypeId]:
+    u64 = writer.integer("unsigned long long", 8, 0)
+    return {
+        "u64": u64,
+        "u32": writer.integer("unsigned int", 4, 0),
+        "s64": writer.integer("long long", 8, 1),
+        "double": writer.real("double", 8),
+        "comm": writer.array(writer.integer("char", 1), 16),
+        "duration": writer.typedef("duration", u64),
+        "pair": writer.struct("pair", 16, [("a", u64, 0), ("b", u64, 64)]),
+        "state": writer.enum("state", {"IDLE": 0, "BUSY": 1}),
+    }
+
+
+def key(pid: int, comm: bytes = b"bash") -> bytes:
+    return struct.pack("<I16s", pid, comm)
+
+
+def u64(value: int) -> bytes:
+    return struct.pack("<Q", value)
+
+
+def test_bees_counter_page() -> None:
+    exits = Exits("exits").schema._replace(role=Role.COUNTER)
+    with opened(exits) as sink:
+        sink.write(ring(exits, [EXIT]))
+        assert page(sink) == (
+            "# HELP ebpf_solo_io_exits \n"
+            "# TYPE ebpf_solo_io_exits counter\n"
+            'ebpf_solo_io_exits{comm="infocmp",exit_code="0",exit_time="2396600383928",pid="16234",ppid="16221",sig="0",'
+            'start_time="2396599269958",tid="16234"} 1\n'
+        )
+
+
+def test_bees_gauge_page() -> None:
+    calls = table_of(Role.GAUGE, "gauge_calls")
+    with opened(calls, tables={calls: [(key(17881), u64(9))]}) as sink:
+        assert page(sink) == (
+            "# HELP ebpf_solo_io_gauge_calls \n"
+            "# TYPE ebpf_solo_io_gauge_calls gauge\n"
+            'ebpf_solo_io_gauge_calls{comm="bash",pid="17881"} 9\n'
+        )
+
+
+def test_bees_histogram_page() -> None:
+    lat = record_of(Role.HIST, "hist_lat", 16, [("us", "u64", 0), ("kind", "u32", 8)])
+    values = [100, 101, 500, 900, 1000, 1000] + [1001, 1500, 1999, 2000, 2000] + [4430] * 22 + [2639]
+    records = [struct.pack("<QI4x", value, 0) for value in values]
+    with opened(lat, value_keys=["hist_lat,us"], buckets=["hist_lat,[100,1000.5,2e3]"]) as sink:
+        sink.write(ring(lat, records[:20]))
+        sink.write(ring(lat, records[20:]))
+        assert page(sink) == (
+            "# HELP ebpf_solo_io_hist_lat \n"
+            "# TYPE ebpf_solo_io_hist_lat histogram\n"
+            'ebpf_solo_io_hist_lat_bucket{kind="0",le="100"} 1\n'
+            'ebpf_solo_io_hist_lat_bucket{kind="0",le="1000.5"} 6\n'
+            'ebpf_solo_io_hist_lat_bucket{kind="0",le="2000"} 11\n'
+            'ebpf_solo_io_hist_lat_bucket{kind="0",le="+Inf"} 34\n'
+            'ebpf_solo_io_hist_lat_sum{kind="0"} 112200\n'
+            'ebpf_solo_io_hist_lat_count{kind="0"} 34\n'
+        )
+
+
+def test_a_histogram_by_default_is_of_le_in_bees_buckets() -> None:
+    lat = record_of(Role.HIST, "hist_lat", 8, [("le", "u64", 0)])
+    with opened(lat) as sink:
+        sink.write(ring(lat, [u64(value) for value in (0, 1, 10, 5000, 5001)]))
+        lines = page(sink).splitlines()[2:]
+    assert lines[:2] == ['ebpf_solo_io_hist_lat_bucket{le="0"} 1', 'ebpf_solo_io_hist_lat_bucket{le="10"} 3']
+    assert lines[-4:] == [
+        'ebpf_solo_io_hist_lat_bucket{le="5000"} 4',
+        'ebpf_solo_io_hist_lat_bucket{le="+Inf"} 5',
+        "ebpf_solo_io_hist_lat_sum 10012",
+        "ebpf_solo_io_hist_lat_count 5",
+    ]
+    assert len(lines) == 13
+
+
+def test_le_is_a_label_of_counters_and_le_underscore_of_histograms() -> None:
+    members = [("le", "u64", 0), ("v", "u64", 8)]
+    counter, hist = record_of(Role.COUNTER, "counter_a", 16, members), record_of(Role.HIST, "hist_a", 16, members)
+    with opened(counter, hist, value_keys=["hist_a,v"], buckets=["hist_a,[1]"]) as sink:
+        for schema in (counter, hist):
+            sink.write(ring(schema, [u64(7) + u64(1)]))
+        assert 'ebpf_solo_io_counter_a{le="7",v="1"} 1\n' in page(sink)
+        assert 'ebpf_solo_io_hist_a_bucket{le_="7",le="1"} 1\n' in page(sink)
+
+
+def test_a_gauge_of_a_stream_is_the_last_value() -> None:
+    load = record_of(Role.GAUGE, "gauge_load", 24, [("cpu", "u32", 0), ("value", "double", 8), ("other", "s64", 16)])
+    records = [
+        struct.pack("<I4xdq", cpu, value, -5) for cpu, value in ((0, 1.5), (1, 2.5), (0, 3.0), (1, 2.5), (0, 1.5))
+    ]
+    with opened(load) as sink:
+        sink.write(ring(load, records))
+        assert page(sink).splitlines()[2:] == [
+            'ebpf_solo_io_gauge_load{cpu="0",other="-5"} 1.5',
+            'ebpf_solo_io_gauge_load{cpu="1",other="-5"} 2.5',
+        ]
+        sink.write(ring(load, [records[2], records[0], records[2]]))
+        assert 'ebpf_solo_io_gauge_load{cpu="0",other="-5"} 3\n' in page(sink)
+    with opened(load, value_keys=["gauge_load,other"]) as sink:
+        sink.write(ring(load, records[:1]))
+        assert 'ebpf_solo_io_gauge_load{cpu="0",value="1.5"} -5\n' in page(sink)
+
+
+def test_a_counter_adds_up_over_scrapes_and_ignores_what_is_no_label() -> None:
+    """Padding and what stands behind a NUL differ between records of equal labels."""
+    exits = record_of(Role.COUNTER, "exits", 24, [("pid", "u32", 0), ("comm", "comm", 4)])
+    with opened(exits) as sink:
+        sink.write(ring(exits, [key(1, b"a\0junk") + b"pad1", key(1, b"a\0") + b"pad2"]))
+        assert 'ebpf_solo_io_exits{comm="a",pid="1"} 2\n' in page(sink)
+        sink.write(ring(exits, [key(1, b"a\0") + b"pad2", key(2, b"b\0") + b"pad2", key(1, b"a") + b"pad3"]))
+        sink.write(ring(exits, [key(1, b"a") + b"pad3 and a tail"]))
+        assert page(sink).splitlines()[2:] == [
+            'ebpf_solo_io_exits{comm="a",pid="1"} 5',
+            'ebpf_solo_io_exits{comm="b",pid="2"} 1',
+        ]
+
+
+def test_raw_records_are_folded_when_many_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series, "_MOST_HELD", 100)
+    monkeypatch.setattr(series, "_DECODED", 7)
+    exits = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
+    with opened(exits) as sink:
+        metric = sink._events[exits]
+        for start in range(0, 1000, 30):
+            sink.write(ring(exits, [key(pid % 250) for pid in range(start, min(start + 30, 1000))]))
+            assert len(metric._held) < 100
+        assert [line.rpartition(" ")[2] for line in page(sink).splitlines()[2:]] == ["4"] * 250
+
+
+def test_any_text_that_a_process_can_choose_is_a_valid_label() -> None:
+    exits = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
+    names = [b'q"\\\n}', b"\xff\xfe", "é\u202e".encode(), b"[/]", b"%s%d{}", b"\x1b[2J", b"a\rb", b"", b" ", b"\xc3"]
+    with opened(exits) as sink:
+        sink.write(ring(exits, [key(pid, name) for pid, name in enumerate(names)]))
+        labels = [sample.labels["comm"] for sample in parsed(sink)["ebpf_solo_io_exits"].samples]
+    assert labels == ['q"\\\n}', "\\xff\\xfe", "é\u202e", "[/]", "%s%d{}", "\x1b[2J", "a\rb", "", " ", "\\xc3"]
+
+
+def test_values_are_labels_as_go_prints_them() -> None:
+    members = [("took", "duration", 0), ("part", "double", 8), ("state", "state", 16), ("__pad", "u32", 20)]
+    calls = record_of(Role.COUNTER, "counter_calls", 24, members)
+    with opened(calls) as sink:
+        sink.write(ring(calls, [struct.pack("<QdII", 1_500_000, 1e6, 1, 3)]))
+        assert '{_pad="3",part="1e+06",state="BUSY",took="1.5ms"} 1\n' in page(sink)
+
+
+@pytest.mark.parametrize("role", [Role.COUNTER, Role.GAUGE])
+def test_a_table_shows_what_is_there_now(role: Role) -> None:
+    calls = table_of(role, "calls")
+    entries: list[tuple[bytes, bytes]] = [(key(pid), u64(10 * pid)) for pid in range(1, 9)]
+    tables: dict[Schema, Entries] = {calls: entries}
+    with opened(calls, tables=tables) as sink:
+        assert len(page(sink).splitlines()) == 10
+        tables[calls] = [(key(2), u64(1)), (key(9), u64(1_000_000))]
+        assert page(sink) == (
+            "# HELP ebpf_solo_io_calls \n"
+            f"# TYPE ebpf_solo_io_calls {role}\n"
+            'ebpf_solo_io_calls{comm="bash",pid="2"} 1\n'
+            'ebpf_solo_io_calls{comm="bash",pid="9"} 1e+06\n'
+        )
+        tables[calls] = []
+        assert page(sink) == ""
+
+
+def test_entries_with_equal_labels_are_one_series() -> None:
+    calls = table_of(Role.COUNTER, "calls")
+    entries = [(key(1, b"a\0x"), u64(3)), (key(1, b"a\0y"), u64(4))]
+    with opened(calls, tables={calls: entries}) as sink:
+        for _ in range(2):
+            assert page(sink).splitlines()[2:] == ['ebpf_solo_io_calls{comm="a",pid="1"} 7']
+
+
+def test_per_cpu_values() -> None:
+    summed = table_of(Role.COUNTER, "counter_sum", cpus=3)
+    rows = table_of(Role.GAUGE, "gauge_rows", "double", cpus=3)
+    tables: dict[Schema, Entries] = {
+        summed: [(key(1), u64(1) + u64(2) + u64(4))],
+        rows: [(key(1), struct.pack("<3d", 0.5, 1.5, math.inf))],
+    }
+    with opened(summed, rows, tables=tables) as sink:
+        for _ in range(2):
+            assert [line for line in page(sink).splitlines() if line[0] != "#"] == [
+                'ebpf_solo_io_counter_sum{comm="bash",pid="1"} 7',
+                'ebpf_solo_io_gauge_rows{comm="bash",cpu="0",pid="1"} 0.5',
+                'ebpf_solo_io_gauge_rows{comm="bash",cpu="1",pid="1"} 1.5',
+                'ebpf_solo_io_gauge_rows{comm="bash",cpu="2",pid="1"} +Inf',
+            ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        (table_of(Role.HIST, "hist_t"), "map 'hist_t': a table is no histogram: it has no metric"),
+        (table_of(Role.GAUGE, "gauge_t", "pair", 16), "map 'gauge_t': its value is no number: it has no metric"),
+        (table_of(Role.COUNTER, "counter_t", "state", 4), "map 'counter_t': its value is no number: it has no metric"),
+    ],
+)
+def test_tables_without_a_metric_warn_once(schema: Schema, why: str, caplog: pytest.LogCaptureFixture) -> None:
+    with opened(schema) as sink:
+        assert page(sink) == page(sink) == ""
+        sink.write(snapshots(schema, [(key(1), bytes(schema.value_size))], 1)[0])
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [why]
+
+
+def test_maps_that_are_printed_or_have_no_role_have_no_metric(caplog: pytest.LogCaptureFixture) -> None:
+    printed, plain = Exits("print_exits").schema._replace(role=Role.PRINT), Exits("exits").schema
+    with opened(printed, plain) as sink:
+        sink.write(ring(printed, [EXIT]))
+        assert page(sink) == ""
+        assert 'beepy_events_total{image="image:1",map="print_exits"} 1.0\n' in b"".join(sink.page()).decode()
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_series_of_a_stream_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    exits = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
+    with opened(exits, max_series=3) as sink:
+        for _ in range(2):
+            sink.write(ring(exits, [key(pid) for pid in range(10)]))
+            text = page(sink)
+        assert text.splitlines()[2:] == [
+            *[f'ebpf_solo_io_exits{{comm="bash",pid="{pid}"}} 2' for pid in range(3)],
+            'ebpf_solo_io_exits{comm="other",pid="other"} 14',
+        ]
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == ["metric ebpf_solo_io_exits: more than 3 series: what exceeds them counts as 'other'"]
+
+
+def test_series_of_histograms_and_gauges_are_bounded() -> None:
+    members = [("pid", "u32", 0), ("value", "u64", 8)]
+    hist, gauge = record_of(Role.HIST, "hist_a", 16, members), record_of(Role.GAUGE, "gauge_a", 16, members)
+    with opened(hist, gauge, max_series=1, value_keys=["hist_a,value"], buckets=["hist_a,[1]"]) as sink:
+        for schema in (hist, gauge):
+            sink.write(ring(schema, [struct.pack("<I4xQ", pid, pid) for pid in range(1, 5)]))
+        lines = page(sink).splitlines()
+        assert 'ebpf_solo_io_gauge_a{pid="other"} 4' in lines
+        assert 'ebpf_solo_io_hist_a_sum{pid="other"} 9' in lines
+        assert 'ebpf_solo_io_hist_a_count{pid="other"} 3' in lines
+        assert len(lines) == 4 + 2 + 2 * 4
+
+
+def test_series_of_a_table_are_bounded_and_those_that_are_there_stay(caplog: pytest.LogCaptureFixture) -> None:
+    calls = table_of(Role.COUNTER, "calls")
+    tables: dict[Schema, Entries] = {calls: [(key(pid), u64(1)) for pid in range(3, 7)]}
+    with opened(calls, tables=tables, max_series=4) as sink:
+        assert len(page(sink).splitlines()) == 2 + 4
+        tables[calls] = [(key(pid), u64(1)) for pid in range(9)]
+        for _ in range(2):
+            assert page(sink).splitlines()[2:] == [
+                'ebpf_solo_io_calls{comm="other",pid="other"} 5',
+                *[f'ebpf_solo_io_calls{{comm="bash",pid="{pid}"}} 1' for pid in range(3, 7)],
+            ]
+        tables[calls] = [
+            (key(pid), u64(1)) for pid in range(5)
+        ]  # two of the four are gone: their places are free next time
+        page(sink)
+        assert 'pid="0"' in page(sink)
+        assert 'pid="other"} 1\n' in page(sink)
+    assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 1
+
+
+def test_all_entries_of_a_table_may_change_at_once() -> None:
+    calls = table_of(Role.COUNTER, "calls")
+    tables: dict[Schema, Entries] = {}
+    with opened(calls, tables=tables, max_series=4) as sink:
+        for start in (0, 10, 20):
+            tables[calls] = [(key(pid), u64(1)) for pid in range(start, start + 4)]
+            assert "other" not in page(sink)
+
+
+def test_equal_maps_of_two_images_are_told_apart_by_the_image() -> None:
+    one = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
+    two = one._replace(image='two"\udcff')
+    with opened(one, two) as sink:
+        sink.write(ring(one, [key(1)]))
+        sink.write(ring(two, [key(1)] * 2))
+        assert page(sink) == (
+            "# HELP ebpf_solo_io_exits \n"
+            "# TYPE ebpf_solo_io_exits counter\n"
+            'ebpf_solo_io_exits{comm="bash",image="image:1",pid="1"} 1\n'
+            'ebpf_solo_io_exits{comm="bash",image="two\\"\\\\xff",pid="1"} 2\n'
+        )
+        assert 'beepy_events_total{image="two\\"\\\\xff",map="exits"} 2.0\n' in b"".join(sink.page()).decode()
+
+
+HIST = record_of(Role.HIST, "hist_a", 16, [("us", "u64", 0), ("state", "state", 8)])
+COUNTER = Exits("exits").schema._replace(role=Role.COUNTER)
+TABLE = table_of(Role.GAUGE, "gauge_t")
+
+
+@pytest.mark.parametrize(
+    ("schemas", "buckets", "value_keys", "why"),
+    [
+        ([HIST], [], [], "map 'hist_a': field 'le': unknown: there are: us, state"),
+        ([HIST], [], ["hist_a,x\x1b"], r"map 'hist_a': field 'x\\x1b': unknown"),
+        ([HIST], [], ["hist_a,state"], "map 'hist_a': field 'state': is no number"),
+        ([HIST._replace(role=Role.GAUGE)], [], [], "map 'hist_a': field 'value': unknown"),
+        ([HIST, COUNTER], ["x,[1]"], [], "--hist-buckets: unknown map 'x': there are: exits, hist_a"),
+        ([], [], ["x,y"], "--hist-value-key: unknown map 'x': there are: none"),
+        ([COUNTER], ["exits,[1]"], [], "--hist-buckets: map 'exits': is no histogram of a stream of events"),
+        ([COUNTER], [], ["exits,pid"], "--hist-value-key: map 'exits': is no histogram or gauge of a stream of events"),
+        ([TABLE], [], ["gauge_t,value"], "--hist-value-key: map 'gauge_t': is no histogram or gauge of a stream"),
+        (
+            [COUNTER, COUNTER._replace(btf=HIST.btf, record=HIST.record)],
+            [],
+            [],
+            "metric ebpf_solo_io_exits: twice from image",
+        ),
+        (
+            [COUNTER, TABLE._replace(map="exits", image="b")],
+            [],
+            [],
+            "exits: a counter from map 'exits' of image 'image:1', a gauge from map 'exits' of image 'b'",
+        ),
+        (
+            [HIST, COUNTER._replace(map="hist_a_sum")],
+            [],
+            ["hist_a,us"],
+            "metric ebpf_solo_io_hist_a_sum: is also a part of",
+        ),
+    ],
+)
+def test_usage_errors(schemas: list[Schema], buckets: list[str], value_keys: list[str], why: str) -> None:
+    with pytest.raises(UsageError, match=why), opened(*schemas, buckets=buckets, value_keys=value_keys):
+        pass
+
+
+def test_beepys_own_metrics_and_the_process() -> None:
+    exits = Exits("exits").schema._replace(role=Role.COUNTER)
+    seen = exits._replace(map="seen")
+    tally = Tally()
+    tally.filtered = 7
+    with opened(exits, seen, tally=tally) as sink:
+        sink.write(ring(exits, [EXIT] * 3)._replace(short=2))
+        sink.write(ring(seen, [EXIT])._replace(lost=5))
+        sink.write(ring(seen, [])._replace(lost=6))
+        found = parsed(sink)
+    samples = {
+        (name, sample.labels.get("map")): sample.value
+        for name, metric in found.items()
+        if name.startswith("beepy_")
+        for sample in metric.samples
+    }
+    assert samples == {
+        ("beepy_events", "exits"): 3,
+        ("beepy_events", "seen"): 1,
+        ("beepy_short_records", "exits"): 2,
+        ("beepy_short_records", "seen"): 0,
+        ("beepy_lost_events", "seen"): 11,
+        ("beepy_filtered_events", None): 7,
+    }
+    assert found["process_resident_memory_bytes"].samples[0].value > 1 << 20
+    assert found["process_open_fds"].type == "gauge"
