@@ -94,6 +94,8 @@ def _plan(spec: CollectionSpec, targets: Mapping[str, Target]) -> list[_Planned]
                 _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
             one = patch(one, fixups)  # noqa: PLW2901
         planned.append(_Planned(one, hook, target, _attach_btf_id(one, hook, target), fixups))
+    for architecture in sorted(resolver.architectures) if resolver else ():
+        _log.info("%s: made for x86-64: its registers are read as those of %s", safe(spec.name), architecture)
     return planned
 
 

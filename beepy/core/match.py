@@ -19,7 +19,7 @@ MAX_WORK: Final = 500_000  # comparisons
 _ENUMS: Final = (Kind.ENUM, Kind.ENUM64)
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """A named member of a composite, perhaps within anonymous ones; ``offset`` is in bits from the outermost."""
 
     owner: TypeId
@@ -35,7 +35,7 @@ class Matcher:
     def __init__(self, local: Btf, target: Btf) -> None:
         self.local = local
         self.target = target
-        self._members: dict[TypeId, dict[str, _Found]] = {}
+        self._members: dict[TypeId, dict[str, Found]] = {}
         self._fitting: dict[tuple[TypeId, TypeId], bool] = {}
         self._matching: dict[tuple[TypeId, TypeId, bool], bool] = {}
         self._work = 0
@@ -56,6 +56,10 @@ class Matcher:
         """Tell whether the types are compatible, by kind, as libbpf's ``bpf_core_types_are_compat`` does."""
         same_kind = type(resolve(self.local, local_id)[1]) is type(resolve(self.target, target_id)[1])
         return same_kind and self._fit(local_id, target_id, MAX_LEVEL)
+
+    def member(self, composite: TypeId, name: str) -> Found | None:
+        """Return the member of the target's struct or union, one of an anonymous member included."""
+        return self._members_of(resolve(self.target, composite)[0]).get(name)
 
     def _spend(self, amount: int = 1) -> None:
         self._work += amount
@@ -99,7 +103,7 @@ class Matcher:
                 raise RelocationError(f"{target.name}: type {candidate}: nested deeper than {MAX_STEPS}")
         return Spec(candidate, tuple(accessors), checked(offset), steps)
 
-    def _members_of(self, composite: TypeId) -> dict[str, _Found]:
+    def _members_of(self, composite: TypeId) -> dict[str, Found]:
         """Return the members by name, those of anonymous structs and unions included; of equal names the first."""
         members = self._members.get(composite)
         if members is None:
@@ -107,7 +111,7 @@ class Matcher:
             self._collect(members, composite, set(), 0, 1)
         return members
 
-    def _collect(self, into: dict[str, _Found], composite: TypeId, seen: set[TypeId], offset: int, steps: int) -> None:
+    def _collect(self, into: dict[str, Found], composite: TypeId, seen: set[TypeId], offset: int, steps: int) -> None:
         found = self.target.type(composite)
         if not isinstance(found, types.Struct | types.Union):
             return
@@ -117,7 +121,7 @@ class Matcher:
         for index, member in enumerate(found.members):
             if member.name:
                 if member.name not in into:
-                    into[member.name] = _Found(composite, index, member, offset + member.offset, steps)
+                    into[member.name] = Found(composite, index, member, offset + member.offset, steps)
             else:
                 inner, _ = resolve(self.target, member.type)
                 if inner not in seen:

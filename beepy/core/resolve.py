@@ -7,6 +7,7 @@ from beepy.btf import types
 from beepy.btf.btf import Btf, essential_name
 from beepy.btf.layout import resolve, size_of
 from beepy.btf.types import TypeId
+from beepy.core import registers
 from beepy.core.access import KIND_NAMES, Spec, of_enumerator, of_field, parse, show
 from beepy.core.match import Matcher, kinds_fit
 from beepy.errors import BtfError, RelocationError
@@ -78,6 +79,8 @@ class Resolver:
     ``targets`` (or what it returns) is read no further than needed: modules come only for a type that vmlinux has no
     candidate for (libbpf's ``bpf_core_find_cands``). Like libbpf's, candidates that fail one relocation of a local type
     are not asked again for it once another has passed, so that all relocations of a type agree on its flavour.
+
+    ``architectures`` names those whose registers x86-64's were read as (see ``core.registers``).
     """
 
     def __init__(self, local: Btf, targets: Callable[[], Iterator[Btf]] | Iterable[Btf]) -> None:
@@ -86,6 +89,7 @@ class Resolver:
         self._matchers: list[Matcher] = []  # one for each target read so far
         self._candidates: dict[TypeId, list[_Candidate]] = {}
         self._decisions: dict[tuple[TypeId, str, int], _Decision] = {}
+        self.architectures: set[str] = set()
 
     def fixups(self, program: ProgramSpec) -> tuple[Fixup, ...]:
         """Return one fixup for each of the program's CO-RE relocations, in their order.
@@ -139,7 +143,7 @@ class Resolver:
                 numbers = f"{first[1].new} or {decision.new}"
                 raise RelocationError(f"ambiguous: {len(kept)} types of that name disagree: {numbers}")
         if first is None:
-            return self._missing(ref.kind, spec, what)
+            return self._foreign(ref, spec, what) or self._missing(ref.kind, spec, what)
         self._candidates[ref.type] = kept
         return first[1]
 
@@ -164,6 +168,15 @@ class Resolver:
         for target in self._unread:
             self._matchers.append(Matcher(self._local, target))
             yield self._matchers[-1]
+
+    def _foreign(self, ref: CoreRef, spec: Spec, what: str) -> _Decision | None:
+        """Decide about a register of another architecture, None for anything else."""
+        for candidate in self._candidates_of(ref.type) if of_field(ref.kind) else ():
+            translated = registers.translate(candidate.matcher, spec, candidate.type)
+            if translated:
+                self.architectures.add(translated[0])
+                return self._compare(ref.kind, spec, candidate.matcher.target, translated[1], what)
+        return None
 
     def _missing(self, kind: int, spec: Spec, what: str) -> _Decision:
         old = _value(kind, self._local, spec)

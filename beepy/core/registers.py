@@ -1,0 +1,85 @@
+"""``struct pt_regs`` of an x86-64 object, read as that of the architecture that runs.
+
+bee compiles every image for x86-64, so a kprobe's arguments are CO-RE reads of ``pt_regs.di`` and the like, which no
+other architecture has. Both calling conventions are fixed (System V psABI; AAPCS64): the first argument is in a
+register of its own on either side. Only the access changes, the verifier checks it as any other.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from beepy.btf import types
+from beepy.btf.btf import essential_name
+from beepy.btf.layout import resolve, size_of
+from beepy.btf.types import TypeId
+from beepy.core.access import Accessor, Spec
+from beepy.core.match import Matcher
+
+
+class Slot(NamedTuple):
+    """A member of the other ``struct pt_regs``, or element ``at`` of it where it is an array."""
+
+    member: str
+    at: int | None = None
+
+
+class Architecture(NamedTuple):
+    """``marker`` is a member that only its ``struct pt_regs`` has; ``slots`` are by x86-64's members."""
+
+    name: str
+    marker: str
+    slots: Mapping[str, Slot]
+
+
+# the row of the next architecture goes here
+TABLE: Final = (
+    Architecture(
+        "arm64",  # arch/arm64/include/asm/ptrace.h
+        "pstate",
+        {
+            "di": Slot("regs", 0),
+            "si": Slot("regs", 1),
+            "dx": Slot("regs", 2),
+            "cx": Slot("regs", 3),
+            "r10": Slot("regs", 3),  # the fourth argument of a system call
+            "r8": Slot("regs", 4),
+            "r9": Slot("regs", 5),
+            "ax": Slot("regs", 0),  # what a function returns
+            "bp": Slot("regs", 29),
+            "sp": Slot("sp"),
+            "ip": Slot("pc"),
+        },
+    ),
+)
+
+
+def translate(matcher: Matcher, spec: Spec, candidate: TypeId) -> tuple[str, Spec] | None:
+    """Return an architecture and what ``spec``, a member of x86-64's ``struct pt_regs``, is in the one's ``candidate``.
+
+    None where ``spec`` is something else, or the target is of no architecture in TABLE.
+    """
+    root = matcher.local.type(spec.root)
+    if not isinstance(root, types.Struct) or essential_name(root.name) != "pt_regs" or len(spec.accessors) != 2:
+        return None
+    name = spec.accessors[1].name
+    for architecture in TABLE:
+        slot = architecture.slots.get(name)
+        if slot and matcher.member(candidate, architecture.marker):
+            found = _find(matcher, candidate, slot)
+            return (architecture.name, found) if found else None
+    return None
+
+
+def _find(matcher: Matcher, candidate: TypeId, slot: Slot) -> Spec | None:
+    hit = matcher.member(candidate, slot.member)
+    if hit is None:
+        return None
+    accessors = (Accessor(candidate, 0, ""), Accessor(hit.owner, hit.at, slot.member))
+    if slot.at is None:
+        return Spec(candidate, accessors, hit.offset, 1 + hit.steps)
+    _, array = resolve(matcher.target, hit.member.type)
+    if not isinstance(array, types.Array) or slot.at >= array.nelems:
+        return None
+    element, _ = resolve(matcher.target, array.type)
+    offset = hit.offset + 8 * slot.at * size_of(matcher.target, element)
+    return Spec(candidate, (*accessors, Accessor(element, slot.at, "")), offset, 2 + hit.steps)
