@@ -3,7 +3,7 @@
 Members drop the C prefix that the class name says: ``BPF_MAP_TYPE_RINGBUF`` is ``MapType.RINGBUF``.
 """
 
-from ctypes import Structure, c_char, c_uint32, c_uint64
+from ctypes import Structure, c_char, c_int32, c_uint32, c_uint64
 from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
@@ -428,6 +428,46 @@ class LinkCreate(Structure):
     )
 
 
+class LinkNetfilter(Structure):
+    """``netfilter`` in BPF_LINK_CREATE."""
+
+    _fields_ = (
+        ("pf", c_uint32),
+        ("hooknum", c_uint32),
+        ("priority", c_int32),
+        ("flags", c_uint32),
+    )
+
+
+class LinkCreateNetfilter(Structure):
+    """BPF_LINK_CREATE of a netfilter program."""
+
+    _fields_ = (
+        *LinkCreate._fields_,
+        ("netfilter", LinkNetfilter),
+    )
+
+
+class ProgAttach(Structure):
+    """BPF_PROG_ATTACH and BPF_PROG_DETACH."""
+
+    _fields_ = (
+        ("target_fd", c_uint32),
+        ("attach_bpf_fd", c_uint32),
+        ("attach_type", c_uint32),
+        ("attach_flags", c_uint32),
+    )
+
+
+class ProgInfo(Structure):
+    """``struct bpf_prog_info``, its beginning."""
+
+    _fields_ = (
+        ("type", c_uint32),
+        ("id", c_uint32),
+    )
+
+
 class PerfEventAttr(Structure):
     """``struct perf_event_attr`` (include/uapi/linux/perf_event.h), its first version of 64 bytes."""
 
@@ -444,6 +484,22 @@ class PerfEventAttr(Structure):
         ("config1", c_uint64),
     )
 
+
+BPF_F_ALLOW_MULTI: Final = 1 << 1  # of BPF_PROG_ATTACH to a cgroup
+
+# include/uapi/linux/if_link.h
+XDP_FLAGS_UPDATE_IF_NOEXIST: Final = 1 << 0
+XDP_FLAGS_SKB_MODE: Final = 1 << 1
+XDP_FLAGS_DRV_MODE: Final = 1 << 2
+XDP_FLAGS_HW_MODE: Final = 1 << 3
+
+# include/uapi/linux/netfilter.h: NFPROTO_* and NF_INET_* of what a BPF program can be hooked to
+NFPROTO: Final = {"ipv4": 2, "ipv6": 10}
+NF_INET: Final = {"prerouting": 0, "input": 1, "forward": 2, "output": 3, "postrouting": 4}
+
+CLONE_NEWNET: Final = 0x40000000  # include/uapi/linux/sched.h
+SO_ATTACH_BPF: Final = 50  # include/uapi/asm-generic/socket.h
+ETH_P_ALL: Final = 3  # include/uapi/linux/if_ether.h
 
 PERF_TYPE_TRACEPOINT: Final = 2
 PERF_FLAG_FD_CLOEXEC: Final = 1 << 3

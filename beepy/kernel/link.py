@@ -47,10 +47,26 @@ class Link:
         self.close()
 
 
-def create(program: Program, target_fd: int, attach_type: AttachType) -> Link:
-    """Attach by BPF_LINK_CREATE to what ``target_fd`` stands for (0 where the type needs none). Raises AttachError."""
+def create(program: Program, target: int, attach_type: AttachType, flags: int = 0) -> Link:
+    """Attach by BPF_LINK_CREATE to ``target``: a descriptor, an interface's index, 0 where the type needs none.
+
+    Raises AttachError.
+    """
     try:
-        return Link(_create(program, target_fd, attach_type, f"program '{safe(program.name)}'"))
+        return Link(_create(program, target, attach_type, f"program '{safe(program.name)}'", flags))
+    except KernelError as error:
+        raise AttachError(str(error), error.errno or 0) from None
+
+
+def netfilter(program: Program, family: int, hook: int, priority: int) -> Link:
+    """Attach to a netfilter hook (NFPROTO_*, NF_INET_*) of this thread's network namespace. Raises AttachError."""
+    attr = uapi.LinkCreateNetfilter(
+        prog_fd=program.fd.fileno(),
+        attach_type=AttachType.NETFILTER,
+        netfilter=uapi.LinkNetfilter(pf=family, hooknum=hook, priority=priority),
+    )
+    try:
+        return Link(syscall.link_create(attr, f"program '{safe(program.name)}': link (NETFILTER)"))
     except KernelError as error:
         raise AttachError(str(error), error.errno or 0) from None
 
@@ -99,6 +115,6 @@ def _bind(program: Program, event: Fd, where: str) -> Fd | None:
     return None
 
 
-def _create(program: Program, target_fd: int, attach_type: AttachType, where: str) -> Fd:
-    attr = uapi.LinkCreate(prog_fd=program.fd.fileno(), target_fd=target_fd, attach_type=attach_type)
+def _create(program: Program, target: int, attach_type: AttachType, where: str, flags: int = 0) -> Fd:
+    attr = uapi.LinkCreate(prog_fd=program.fd.fileno(), target_fd=target, attach_type=attach_type, flags=flags)
     return syscall.link_create(attr, f"{where}: link ({attach_type.name})")

@@ -146,6 +146,22 @@ def prog_test_run(attr: uapi.ProgTestRun, where: str) -> None:
     _bpf(Cmd.PROG_TEST_RUN, attr, where)
 
 
+def prog_attach(attr: uapi.ProgAttach, where: str) -> None:
+    """BPF_PROG_ATTACH."""
+    _bpf(Cmd.PROG_ATTACH, attr, where)
+
+
+def prog_detach(attr: uapi.ProgAttach, where: str) -> None:
+    """BPF_PROG_DETACH; what is not attached there is no error."""
+    _bpf(Cmd.PROG_DETACH, attr, where, errno.ENOENT)
+
+
+def prog_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
+    """BPF_PROG_GET_FD_BY_ID; None for one that is gone."""
+    number = _bpf(Cmd.PROG_GET_FD_BY_ID, attr, where, errno.ENOENT)
+    return _own(number) if number >= 0 else None
+
+
 def raw_tracepoint_open(attr: uapi.RawTracepointOpen, where: str) -> Fd:
     """BPF_RAW_TRACEPOINT_OPEN."""
     return _own(_bpf(Cmd.RAW_TRACEPOINT_OPEN, attr, where))
@@ -172,7 +188,7 @@ def btf_load(attr: uapi.BtfLoad, where: str) -> Fd:
     return _own(_bpf(Cmd.BTF_LOAD, attr, where))
 
 
-def link_create(attr: uapi.LinkCreate, where: str) -> Fd:
+def link_create(attr: uapi.LinkCreate | uapi.LinkCreateNetfilter, where: str) -> Fd:
     """BPF_LINK_CREATE."""
     return _own(_bpf(Cmd.LINK_CREATE, attr, where))
 
@@ -215,3 +231,9 @@ def mount(kind: str, path: str, where: str) -> None:
     name = kind.encode()
     result = libc.mount(name, os.fsencode(path), name, ctypes.c_ulong(0), None)
     _check(result if result >= 0 else -ctypes.get_errno(), "mount", where)
+
+
+def setns(namespace: Fd, kind: int, where: str) -> None:
+    """Move this thread into a namespace of that ``kind`` (CLONE_NEW*)."""
+    result = _libc().setns(namespace.fileno(), kind)
+    _check(result if result >= 0 else -ctypes.get_errno(), "setns", where)

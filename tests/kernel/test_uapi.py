@@ -109,6 +109,14 @@ ATTRS: list[tuple[type[ctypes.Structure], str, str]] = [
     (uapi.RawTracepointOpen, "raw_tracepoint", ""),
     (uapi.BtfLoad, "", "btf_log_buf"),
     (uapi.LinkCreate, "link_create", ""),
+    (uapi.LinkCreateNetfilter, "link_create", ""),
+    (uapi.ProgAttach, "", "attach_bpf_fd"),
+    (uapi.GetId, "", "next_id"),
+    (uapi.ObjInfo, "info", ""),
+]
+STRUCTS: list[tuple[type[ctypes.Structure], str]] = [
+    (uapi.BtfInfo, "bpf_btf_info"),
+    (uapi.ProgInfo, "bpf_prog_info"),
 ]
 
 
@@ -124,7 +132,21 @@ def check(kernel: Btf, ours: type[ctypes.Structure], type_id: TypeId, names: dic
 @pytest.mark.parametrize(("ours", "name", "field"), ATTRS, ids=[row[0].__name__ for row in ATTRS])
 def test_structs_are_laid_out_as_the_kernel_s(ours: type[ctypes.Structure], name: str, field: str) -> None:
     kernel = btf.vmlinux()
-    check(kernel, ours, struct_of_attr(kernel, name, field))
+    check(kernel, ours, struct_of_attr(kernel, name, field), {"id": "start_id"})
+
+
+@pytest.mark.parametrize(("ours", "name"), STRUCTS, ids=[row[0].__name__ for row in STRUCTS])
+def test_what_is_asked_for_is_laid_out_as_the_kernel_s(ours: type[ctypes.Structure], name: str) -> None:
+    kernel = btf.vmlinux()
+    found = kernel.find(name, Kind.STRUCT)
+    assert found
+    check(kernel, ours, found)
+
+
+def test_the_netfilter_link_is_laid_out_as_the_kernel_s() -> None:
+    kernel = btf.vmlinux()
+    named = {name: member for name, _, member in members(kernel, struct_of_attr(kernel, "link_create", ""))}
+    check(kernel, uapi.LinkNetfilter, resolve(kernel, named["netfilter"].type)[0])
 
 
 def test_the_perf_event_is_laid_out_as_the_kernel_s() -> None:
@@ -139,7 +161,8 @@ def test_every_struct_is_held_against_the_kernel() -> None:
     structs = {
         value for value in vars(uapi).values() if isinstance(value, type) and issubclass(value, ctypes.Structure)
     }
-    assert structs - {ctypes.Structure} == {row[0] for row in ATTRS} | {uapi.PerfEventAttr}
+    held = {row[0] for row in ATTRS} | {row[0] for row in STRUCTS} | {uapi.LinkNetfilter, uapi.PerfEventAttr}
+    assert structs - {ctypes.Structure} == held
 
 
 def test_the_constants_of_perf_and_mounts() -> None:
