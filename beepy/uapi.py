@@ -468,8 +468,21 @@ class ProgInfo(Structure):
     )
 
 
+class LinkCreatePerfEvent(Structure):
+    """BPF_LINK_CREATE of a perf event; ``bpf_cookie`` is what bpf_get_attach_cookie() returns."""
+
+    _fields_ = (
+        *LinkCreate._fields_,
+        ("bpf_cookie", c_uint64),
+    )
+
+
 class PerfEventAttr(Structure):
-    """``struct perf_event_attr`` (include/uapi/linux/perf_event.h), its first version of 64 bytes."""
+    """``struct perf_event_attr`` (include/uapi/linux/perf_event.h) up to PERF_ATTR_SIZE_VER1, 72 bytes.
+
+    ``sample_period`` is a frequency in Hz where PERF_ATTR_FREQ is among ``bits``; ``config1`` and ``config2`` are name
+    and offset of a probe.
+    """
 
     _fields_ = (
         ("type", c_uint32),
@@ -482,6 +495,7 @@ class PerfEventAttr(Structure):
         ("wakeup_events", c_uint32),
         ("bp_type", c_uint32),
         ("config1", c_uint64),
+        ("config2", c_uint64),
     )
 
 
@@ -501,7 +515,12 @@ CLONE_NEWNET: Final = 0x40000000  # include/uapi/linux/sched.h
 SO_ATTACH_BPF: Final = 50  # include/uapi/asm-generic/socket.h
 ETH_P_ALL: Final = 3  # include/uapi/linux/if_ether.h
 
+PERF_TYPE_HARDWARE: Final = 0
+PERF_TYPE_SOFTWARE: Final = 1
 PERF_TYPE_TRACEPOINT: Final = 2
+PERF_TYPE_RAW: Final = 4
+PERF_ATTR_INHERIT: Final = 1 << 1  # among the bits: children are counted too
+PERF_ATTR_FREQ: Final = 1 << 10  # among the bits: sample_period is a frequency
 PERF_FLAG_FD_CLOEXEC: Final = 1 << 3
 PERF_EVENT_IOC_ENABLE: Final = 0x2400  # _IO('$', 0)
 PERF_EVENT_IOC_SET_BPF: Final = 0x40042408  # _IOW('$', 8, __u32)

@@ -17,7 +17,7 @@ from beepy.text import safe
 _log = logging.getLogger(__name__)
 
 _TRACEFS: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
-_EVENTS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC if hasattr(os, "O_DIRECTORY") else 0
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC if hasattr(os, "O_DIRECTORY") else 0
 
 
 @cache
@@ -114,7 +114,7 @@ def _similar(events: int, category: str, name: str) -> list[str]:
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
     try:
-        number = os.open(category, _EVENTS, dir_fd=events)
+        number = os.open(category, _FOLDER, dir_fd=events)
     except (OSError, ValueError):
         return [safe(f"{other}/...") for other in get_close_matches(category, os.listdir(events))]
     try:
@@ -125,32 +125,53 @@ def _similar(events: int, category: str, name: str) -> list[str]:
 
 @contextmanager
 def _events(where: str) -> Iterator[int]:
-    """Open tracefs' directory of events: mounted, or else a detached mount that ends with the block."""
-    for root in _TRACEFS:
+    """Open tracefs' directory of events."""
+    with tracefs(where) as root:
+        number = os.open("events", _FOLDER, dir_fd=root)
         try:
-            number = os.open(f"{root}/events", _EVENTS)
-        except OSError:
-            continue
-        break
-    else:
-        number = _open_unmounted(where)
+            yield number
+        finally:
+            os.close(number)
+
+
+@contextmanager
+def tracefs(where: str, *, writable: bool = False) -> Iterator[int]:
+    """Open tracefs' root: mounted, or else a detached mount that ends with the block. Raises KernelError."""
+    number = _mounted()
+    if number is None:
+        number = _open_unmounted(where, writable=writable)
     try:
         yield number
     finally:
         os.close(number)
 
 
-def _open_unmounted(where: str) -> int:
+def _mounted() -> int | None:
+    for root in _TRACEFS:
+        try:
+            number = os.open(root, _FOLDER)
+        except OSError:
+            continue
+        try:
+            os.stat("events", dir_fd=number)  # else it is the folder that tracefs is to be mounted on
+        except OSError:
+            os.close(number)
+            continue
+        return number
+    return None
+
+
+def _open_unmounted(where: str, *, writable: bool) -> int:
     try:
         try:
-            with syscall.mount_detached("tracefs", where) as root:
-                return os.open("events", _EVENTS, dir_fd=root.fileno())
+            with syscall.mount_detached("tracefs", where, writable=writable) as root:
+                return os.open(".", _FOLDER, dir_fd=root.fileno())
         except KernelError as error:
             if error.errno != errno.ENOSYS:
                 raise
         syscall.mount("tracefs", _TRACEFS[0], where)
         _log.warning("%s: mounted tracefs at %s: this kernel cannot read it unmounted", where, _TRACEFS[0])
-        return os.open(f"{_TRACEFS[0]}/events", _EVENTS)
+        return os.open(_TRACEFS[0], _FOLDER)
     except OSError as error:  # KernelError is one too
         failed = KernelError(f"{where}: tracefs: {syscall.reason(error.errno or 0)}", error.errno or 0)
         failed.add_note(f"mount -t tracefs tracefs {_TRACEFS[0]}")

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from beepy import uapi
-from beepy.errors import AttachError, KernelError
-from beepy.kernel import syscall
+from beepy.errors import AttachError, KernelError, NotSupported
+from beepy.kernel import features, syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.program import Program
 from beepy.text import safe
@@ -83,33 +83,45 @@ def raw_tracepoint(program: Program, name: str | None) -> Link:
         raise AttachError(why, error.errno or 0) from None
 
 
-def perf_event(program: Program, event: Fd, what: str) -> Link:
+def perf_event(program: Program, event: Fd, what: str, cookie: int = 0) -> Link:
     """Attach to a perf event and enable it; ``event`` becomes the Link's, and is closed on failure too.
 
     ``what`` it is stands in messages. It is done by BPF_LINK_CREATE, or where the kernel answers EINVAL (before v5.15:
-    b89fbfbb854c, "bpf: Implement minimal BPF perf link") by PERF_EVENT_IOC_SET_BPF. Raises AttachError.
+    b89fbfbb854c, "bpf: Implement minimal BPF perf link") by PERF_EVENT_IOC_SET_BPF. ``cookie`` is what the program gets
+    from bpf_get_attach_cookie(). Raises AttachError; NotSupported for a cookie without links.
     """
     where = f"program '{safe(program.name)}': {what}"
     with ExitStack() as undo:
         undo.enter_context(event)
         try:
-            bound = _bind(program, event, where)
+            bound = _bind(program, event, where, cookie)
             if bound:
                 undo.enter_context(bound)
             syscall.perf_event_ioctl(event, uapi.PERF_EVENT_IOC_ENABLE, 0, where)
+        except NotSupported:
+            raise
         except KernelError as error:
             raise AttachError(str(error), error.errno or 0) from None
         undo.pop_all()
     return Link(bound, event) if bound else Link(event)
 
 
-def _bind(program: Program, event: Fd, where: str) -> Fd | None:
+def _bind(program: Program, event: Fd, where: str, cookie: int) -> Fd | None:
     """Return the link's descriptor; None: the event itself holds the program."""
+    attr = uapi.LinkCreatePerfEvent(
+        prog_fd=program.fd.fileno(),
+        target_fd=event.fileno(),
+        attach_type=AttachType.PERF_EVENT,
+        bpf_cookie=cookie,
+    )
     try:
-        return _create(program, event.fileno(), AttachType.PERF_EVENT, where)
+        return syscall.link_create(attr, f"{where}: link (PERF_EVENT)")
     except KernelError as error:
         if error.errno != errno.EINVAL:
             raise
+        if cookie and not features.has_bpf_cookie():
+            why = f"{where}: this kernel has no cookies for BPF programs"
+            raise NotSupported(why, error.errno, feature="bpf cookies", since="5.15") from None
     _log.debug("%s: no link, attaching by ioctl", where)
     syscall.perf_event_ioctl(event, uapi.PERF_EVENT_IOC_SET_BPF, program.fd.fileno(), where)
     return None

@@ -188,7 +188,7 @@ def btf_load(attr: uapi.BtfLoad, where: str) -> Fd:
     return _own(_bpf(Cmd.BTF_LOAD, attr, where))
 
 
-def link_create(attr: uapi.LinkCreate | uapi.LinkCreateNetfilter, where: str) -> Fd:
+def link_create(attr: uapi.LinkCreate | uapi.LinkCreateNetfilter | uapi.LinkCreatePerfEvent, where: str) -> Fd:
     """BPF_LINK_CREATE."""
     return _own(_bpf(Cmd.LINK_CREATE, attr, where))
 
@@ -211,8 +211,8 @@ def perf_event_ioctl(event: Fd, request: int, argument: int, where: str) -> None
     _check(result, f"ioctl {request:#x}", where)
 
 
-def mount_detached(kind: str, where: str) -> Fd:
-    """Mount a file system of that kind nowhere (fsopen, fsconfig, fsmount), read-only: it goes with the Fd of its root.
+def mount_detached(kind: str, where: str, *, writable: bool = False) -> Fd:
+    """Mount a file system of that kind nowhere (fsopen, fsconfig, fsmount): it goes with the Fd of its root.
 
     Raises KernelError; errno ENOSYS before v5.2, which has no such calls.
     """
@@ -221,7 +221,7 @@ def mount_detached(kind: str, where: str) -> Fd:
     with _own(_check(number, "fsopen", where)) as context:
         made = _syscall(_numbers().fsconfig, context.fileno(), uapi.FSCONFIG_CMD_CREATE)
         _check(made, "fsconfig", where)
-        flags, attributes = uapi.FSMOUNT_CLOEXEC, uapi.MOUNT_ATTR_RDONLY
+        flags, attributes = uapi.FSMOUNT_CLOEXEC, 0 if writable else uapi.MOUNT_ATTR_RDONLY
         return _own(_check(_syscall(_numbers().fsmount, context.fileno(), flags, attributes), "fsmount", where))
 
 
