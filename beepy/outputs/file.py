@@ -2,7 +2,7 @@
 
 import os
 import select
-from typing import Final
+from typing import AnyStr, Final
 
 from beepy.errors import OutputError
 from beepy.events.batch import Batch
@@ -22,25 +22,28 @@ class Rows:
         self._fd = fd
         self._name = name
 
-    def rows(self, line: str, view: View, batch: Batch) -> None:
-        """Write ``line``, a format for one row's values, for every row of the batch."""
-        formats: dict[int, str] = {}
-        lines: list[str] = []
-        size = 0
+    def rows(self, line: AnyStr, view: View, batch: Batch) -> None:
+        """Write ``line``, a format for one row's values, for every row of the batch.
+
+        Formats of bytes are the faster ones, where all that they are filled with is bytes and numbers.
+        """
+        formats: dict[int, AnyStr] = {}
+        lines: list[AnyStr] = []
+        nothing, size = line[:0], 0
         for values, count in view.rows(batch):
             if count not in formats:
                 formats[count] = line * count
             lines.append(formats[count] % values)
             size += len(lines[-1])
             if size >= CHUNK:
-                self.write("".join(lines))
+                self.write(nothing.join(lines))
                 lines.clear()
                 size = 0
-        self.write("".join(lines))
+        self.write(nothing.join(lines))
 
-    def write(self, text: str) -> None:
-        """Write all of it, waiting where the other side is slow; UTF-8."""
-        rest = memoryview(text.encode())
+    def write(self, text: str | bytes) -> None:
+        """Write all of it, as UTF-8, waiting where the other side is slow."""
+        rest = memoryview(text.encode() if isinstance(text, str) else text)
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]

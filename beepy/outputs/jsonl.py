@@ -1,6 +1,6 @@
 """JSON lines: ``{"map": "print_exits", "time": "2026-11-01T12:00:00.000000001Z", <fields>}``, pure ASCII.
 
-A record's line is one format, made at open; a block of records is one ``%`` over that format repeated.
+A record's line is one format of bytes, made at open; a block of records is one ``%`` over that format repeated.
 """
 
 import math
@@ -16,7 +16,7 @@ from beepy.events.decoder import Decoder, View
 from beepy.events.fields import Field
 from beepy.outputs.file import Rows
 
-_BOOLEANS: Final = ("false", "true")
+_BOOLEANS: Final = (b"false", b"true")
 
 
 class JsonLines:
@@ -24,20 +24,19 @@ class JsonLines:
 
     def __init__(self, out: Rows) -> None:
         self._out = out
-        self._maps: dict[Schema, tuple[str, View]] = {}
+        self._maps: dict[Schema, tuple[bytes, View]] = {}
 
     def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - the stream's timer asks for tables
         """Compile the lines of each map."""
         for schema in schemas:
             decoder = Decoder(schema)
             line = f'{{"map": {_quoted(schema.map)}, "time": "\0"{_members(decoder.fields, 0, ", ")}}}\n'
-            self._maps[schema] = (line, decoder.view(decoder.fields, _finish))
+            self._maps[schema] = (line.encode(), decoder.view(decoder.fields, _finish))
 
     def write(self, batch: Batch) -> None:
         """Write the lines of a batch."""
         line, view = self._maps[batch.schema]
-        line = line.replace("\0", timestamp(batch.time_ns))
-        self._out.rows(line, view, batch)
+        self._out.rows(line.replace(b"\0", timestamp(batch.time_ns).encode()), view, batch)
 
     def close(self) -> None:
         """Do nothing: each batch was written at once."""
@@ -55,7 +54,7 @@ def encode(value: Value) -> str:
         case None:
             return "null"
         case bool():
-            return _BOOLEANS[value]
+            return "true" if value else "false"
         case int():
             return str(value)
         case float():
@@ -79,12 +78,12 @@ def _members(fields: Sequence[Field], depth: int, before: str = "") -> str:
     for name, group in groupby(fields, lambda field: field.path[depth]):
         members = list(group)
         inner = members[0].path[depth + 1 :]
-        value = f"{{{_members(members, depth + 1)}}}" if inner else "%s"
+        value = f"{{{_members(members, depth + 1)}}}" if inner else "%d" if members[0].codec.plain else "%b"
         texts.append(f"{_quoted(name)}: {value}")
     return before + ", ".join(texts) if texts else ""
 
 
-def _finish(field: Field) -> Callable[[Any], str] | None:
+def _finish(field: Field) -> Callable[[Any], bytes] | None:
     if field.codec.plain:
         return None
-    return _BOOLEANS.__getitem__ if field.codec.code == "?" else encode
+    return _BOOLEANS.__getitem__ if field.codec.code == "?" else lambda value: encode(value).encode()
