@@ -23,8 +23,9 @@ def compiled(source: str, target: Path, *libraries: str) -> Path:
     compiler = next(filter(shutil.which, ("gcc", "clang")), None)
     if compiler is None:
         raise SystemExit(f"{source}: no gcc and no clang here")
+    flags = ("-O2", "-Wall", "-Wextra", "-Wno-unused-parameter")
     linked = [f"-l{library}" for library in libraries]
-    command = [compiler, "-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", str(ROOT / "benchmarks" / source), "-o", str(target), *linked]
+    command = [compiler, *flags, str(ROOT / "benchmarks" / source), "-o", str(target), *linked]
     if subprocess.run(command, check=False).returncode:
         raise SystemExit(f"failed: {' '.join(command)}")
     return target
@@ -36,7 +37,7 @@ def clean() -> dict[str, str]:
 
 
 def mount_tracing() -> None:
-    """Mount tracefs and debugfs where libbpf's and bee's tools look for them; only this process and its children see it."""
+    """Mount tracefs and debugfs where libbpf's and bee's tools look for them, for this process and its children."""
     if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS):
         raise SystemExit(f"unshare: {os.strerror(ctypes.get_errno())}: benchmarks run as root")
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)

@@ -58,6 +58,7 @@ class Consumer:
         )
 
     def run(self, records: int) -> float:
+        """Have so many records consumed."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(f"{records}\n")
@@ -65,6 +66,7 @@ class Consumer:
         return float(self._process.stdout.readline())
 
     def close(self) -> None:
+        """End it."""
         self._process.communicate()
 
 
@@ -134,7 +136,9 @@ def filled(collection: Collection, schema: Schema, program: Path, rounds: int) -
         medians(cases, 1)
         taken = medians(cases, rounds)
     print(f"filled ring, medians of {rounds} interleaved rounds; {machine()}")
-    rows = [(name, f"{ns:.1f}", f"{ns / taken[C_COUNT]:.2f}", f"{ns / taken[C_JSON]:.2f}") for name, ns in taken.items()]
+    rows = [
+        (name, f"{ns:.1f}", f"{ns / taken[C_COUNT]:.2f}", f"{ns / taken[C_JSON]:.2f}") for name, ns in taken.items()
+    ]
     table(("", "ns/record", "/C count", "/C JSON"), rows)
     limit("counting, to C that counts", taken[COUNT] / taken[C_COUNT], 12)
     limit("columns, to C that counts", taken[VALUES] / taken[C_COUNT], 15)
@@ -155,12 +159,12 @@ def flow(collection: Collection, schema: Schema, program: Path, rate: int) -> Fl
     """Count in a stream what a producer on the last CPU sends at ``rate``."""
     counter = metric(schema)
     generate = collection.programs["generate"].fd.fileno()
-    command = [program, str(generate), str(rate), str(SECONDS), str(KINDS)]
+    command = [str(program), str(generate), str(rate), str(SECONDS), str(KINDS)]
     with Stream([RingReader(collection.maps[schema.map], schema)]) as stream:
         before = time.process_time()
         with subprocess.Popen(command, pass_fds=[generate], stdout=subprocess.PIPE, text=True) as producer:
             os.sched_setaffinity(producer.pid, {max(os.sched_getaffinity(0))})
-            ending = threading.Thread(target=lambda: (producer.wait(), stream.stop()))
+            ending = threading.Thread(target=_stop_after, args=(stream, producer))
             ending.start()
             for batch in stream:
                 counter.write(batch)
@@ -170,6 +174,11 @@ def flow(collection: Collection, schema: Schema, program: Path, rate: int) -> Fl
         cpu = time.process_time() - before
     counted = sum(values(counter.page()))
     return Flow(counted, int(sent), int(dropped), float(seconds), cpu)
+
+
+def _stop_after(stream: Stream, producer: subprocess.Popen[str]) -> None:
+    producer.wait()
+    stream.stop()
 
 
 def values(page: list[bytes]) -> Iterator[int]:
@@ -206,7 +215,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clang = build.CLANG if shutil.which(build.CLANG) else "clang"
-        spec = parse(build.objects(folder, clang, ["generator"])["generator"].read_bytes(), "generator")
+        spec = parse(build.objects(folder, clang, ["generator"])["generator"].read_bytes(), name="generator")
         with load(spec) as collection:
             schema = roles.schema(spec, spec.tracked[0])
             filled(collection, schema, compiled("consumer.c", folder / "consumer", "bpf"), rounds)
