@@ -110,6 +110,7 @@ ATTRS: list[tuple[type[ctypes.Structure], str, str]] = [
     (uapi.BtfLoad, "", "btf_log_buf"),
     (uapi.LinkCreate, "link_create", ""),
     (uapi.LinkCreateNetfilter, "link_create", ""),
+    (uapi.LinkCreatePerfEvent, "link_create", ""),
     (uapi.ProgAttach, "", "attach_bpf_fd"),
     (uapi.GetId, "", "next_id"),
     (uapi.ObjInfo, "info", ""),
@@ -132,7 +133,7 @@ def check(kernel: Btf, ours: type[ctypes.Structure], type_id: TypeId, names: dic
 @pytest.mark.parametrize(("ours", "name", "field"), ATTRS, ids=[row[0].__name__ for row in ATTRS])
 def test_structs_are_laid_out_as_the_kernel_s(ours: type[ctypes.Structure], name: str, field: str) -> None:
     kernel = btf.vmlinux()
-    check(kernel, ours, struct_of_attr(kernel, name, field), {"id": "start_id"})
+    check(kernel, ours, struct_of_attr(kernel, name, field), {"id": "start_id", "bpf_cookie": "perf_event"})
 
 
 @pytest.mark.parametrize(("ours", "name"), STRUCTS, ids=[row[0].__name__ for row in STRUCTS])
@@ -154,7 +155,7 @@ def test_the_perf_event_is_laid_out_as_the_kernel_s() -> None:
     found = kernel.find("perf_event_attr", Kind.STRUCT)
     assert found
     check(kernel, uapi.PerfEventAttr, found, {"bits": "disabled"})
-    assert ctypes.sizeof(uapi.PerfEventAttr) == 64  # PERF_ATTR_SIZE_VER0
+    assert ctypes.sizeof(uapi.PerfEventAttr) == 72  # PERF_ATTR_SIZE_VER1
 
 
 def test_every_struct_is_held_against_the_kernel() -> None:
@@ -167,5 +168,10 @@ def test_every_struct_is_held_against_the_kernel() -> None:
 
 def test_the_constants_of_perf_and_mounts() -> None:
     kernel = btf.vmlinux()
-    assert enumerators(kernel, "perf_type_id")["PERF_TYPE_TRACEPOINT"] == uapi.PERF_TYPE_TRACEPOINT
+    for name in ("PERF_TYPE_HARDWARE", "PERF_TYPE_SOFTWARE", "PERF_TYPE_TRACEPOINT", "PERF_TYPE_RAW"):
+        assert enumerators(kernel, "perf_type_id")[name] == getattr(uapi, name)
+    attr = kernel.find("perf_event_attr", Kind.STRUCT)
+    assert attr
+    bits = {name: offset - 40 * 8 for name, offset, _ in members(kernel, attr)}
+    assert (1 << bits["inherit"], 1 << bits["freq"]) == (uapi.PERF_ATTR_INHERIT, uapi.PERF_ATTR_FREQ)
     assert enumerators(kernel, "fsconfig_command")["FSCONFIG_CMD_CREATE"] == uapi.FSCONFIG_CMD_CREATE
