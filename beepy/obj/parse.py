@@ -8,7 +8,7 @@ from typing import Final
 from beepy.btf import ext
 from beepy.btf.btf import Btf
 from beepy.errors import ElfError
-from beepy.obj import code, datasec, elf, mapdefs
+from beepy.obj import code, datasec, elf, legacymaps, mapdefs
 from beepy.obj.code import Places
 from beepy.obj.elf import Section
 from beepy.obj.linker import MAX_INSNS, link
@@ -35,9 +35,7 @@ def parse(
     btf = Btf(types.data, name=where) if types else None
     complete = datasec.complete(btf, file) if btf else None
     btf = complete.btf if complete else None
-    if "maps" in sections and sections["maps"].size:
-        raise ElfError(f"{where}: section maps: legacy map definitions are not supported, only those in .maps")
-    maps = mapdefs.read(btf, file) if btf else ()
+    maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file))
     areas = [section for section in file.sections if datasec.is_data(section.name) and section.size]
     variables = complete.variables if complete else ()
     kconfig = complete.kconfig if complete else None
