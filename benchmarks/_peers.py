@@ -36,6 +36,11 @@ def clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
+def tool(name: str) -> str:
+    """Return the path of a program, "" if it is not here."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
+
+
 def mount_tracing() -> None:
     """Mount tracefs and debugfs where libbpf's and bee's tools look for them, for this process and its children."""
     if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS):

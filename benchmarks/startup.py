@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks._peers import BEEPY, MARK, ROOT, clean, exits, mount_tracing
+from benchmarks._peers import BEEPY, MARK, ROOT, clean, exits, mount_tracing, tool
 from benchmarks._report import limit, machine, medians, table
 
 RATE: Final = 1000
@@ -40,10 +40,10 @@ def commands(folder: Path) -> dict[str, list[str]]:
     """Return each case's command line; tools that are not here are left out, with a word."""
     python = [sys.executable, "-c"]
     found = {
-        EXITSNOOP: [_tool("exitsnoop")],
+        EXITSNOOP: [tool("exitsnoop")],
         BEEPY_CASE: [*BEEPY, "run", "exitsnoop", "-o", "json", "--no-metrics"],
-        BPFTRACE: [_tool("bpftrace"), "-e", TYPED],
-        BEE: [_tool("bee"), "run", "--storage", str(folder / "store"), "exitsnoop"],
+        BPFTRACE: [tool("bpftrace"), "-e", TYPED],
+        BEE: [tool("bee"), "run", "--storage", str(folder / "store"), "exitsnoop"],
         "bare python": [*python, f"print('{MARK}')"],
         "import typer": [*python, f"import typer; print('{MARK}')"],
         "import elftools": [*python, f"import elftools.elf.elffile; print('{MARK}')"],
@@ -52,10 +52,6 @@ def commands(folder: Path) -> dict[str, list[str]]:
         print(f"{name}: not here")
         del found[name]
     return found
-
-
-def _tool(name: str) -> str:
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
 
 
 def first_event(command: list[str]) -> float:
