@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 import beepy
-from beepy.cli import describe, images, run
+from beepy.cli import describe, images, run, standard
 from beepy.cli.settings import Settings, with_settings
 from beepy.errors import BeepyError
 
@@ -17,7 +17,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
@@ -27,7 +26,7 @@ for command in (run.run, describe.describe, images.pull, images.list_images, ima
 
 def _version(*, wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"beepy {beepy.__version__}\n")
+        standard.write(f"beepy {beepy.__version__}\n")
         raise typer.Exit
 
 
@@ -45,14 +44,24 @@ def _group(
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    from beepy.cli import report  # noqa: PLC0415 - logging is not for --version
-
+    standard.reserve()
     try:
-        code = app(standalone_mode=False)
+        code = _run()
     except BeepyError as error:
+        from beepy.cli import report  # noqa: PLC0415 - logging is not for --version
+
         return report.failure(error, debug=any(flag in sys.argv for flag in ("-d", "--debug")))
     except TyperException as error:
+        from beepy.cli import report  # noqa: PLC0415
+
         return report.usage(error)
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
     return code if isinstance(code, int) else 0
+
+
+def _run() -> object:
+    try:
+        return app(args=sys.argv[1:] or ["--help"], prog_name="beepy", standalone_mode=False)
+    except OSError as error:
+        if isinstance(error, BeepyError) or error.filename is not None:
+            raise
+        raise standard.failed(error) from error  # help, which typer writes itself

@@ -1,11 +1,11 @@
 """``beepy describe``: its options."""
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from beepy.cli import standard
 from beepy.cli.settings import Settings
 
 
@@ -34,7 +34,6 @@ def describe(
         describe_program(found, parse(found, number), relocations=relocations) for number in range(len(found.programs))
     ]
     if output is Form.JSON:
-        sys.stdout.write(description.as_json(described))
+        standard.write(description.as_json(described))
     else:
-        for one in described:
-            sys.stdout.write("".join([f"{line}\n" for line in description.as_text(one)]))
+        standard.write("".join([f"{line}\n" for one in described for line in description.as_text(one)]))

@@ -1,12 +1,12 @@
 """Commands about images: ``pull``, ``list``; and ``version``."""
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 import beepy
+from beepy.cli import standard
 from beepy.cli.settings import Settings
 from beepy.oci.store import Entry
 from beepy.text import safe
@@ -26,7 +26,7 @@ def pull(
     from beepy.oci import lookup  # noqa: PLC0415 - not for --help
 
     pulled = lookup.pull(image, settings.options()._replace(pull="always"))
-    sys.stdout.write(f"{safe(image)} {pulled.digest}\n")
+    standard.write(f"{safe(image)} {pulled.digest}\n")
 
 
 def list_images(
@@ -45,14 +45,13 @@ def list_images(
         import json  # noqa: PLC0415
 
         rows = [{**entry._asdict(), "bundled": bundled} for entry, bundled in entries]
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        standard.write(json.dumps(rows, indent=2) + "\n")
         return
     table = [("NAME", "DIGEST", "SIZE", "CREATED", "PLATFORM", "BUNDLED")]
     table += [(*_texts(entry), "yes" if bundled else "no") for entry, bundled in entries]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    standard.write("".join([f"{line}\n" for line in lines]))
 
 
 def _texts(entry: Entry) -> tuple[str, str, str, str, str]:
@@ -63,4 +62,4 @@ def _texts(entry: Entry) -> tuple[str, str, str, str, str]:
 def version(*, settings: Settings) -> None:
     """Show beepy's version."""
     del settings
-    sys.stdout.write(f"beepy {beepy.__version__}\n")
+    standard.write(f"beepy {beepy.__version__}\n")

@@ -1,12 +1,19 @@
 """What the user is told on stderr: log lines, errors, advice."""
 
 import logging
-import sys
+import os
+from errno import EACCES, EPERM
+from pathlib import Path
+from typing import Final
 
 from typer.exceptions import TyperException
 
-from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError
+from beepy.cli.standard import say
+from beepy.errors import BeepyError, InvalidReference, KernelError, UsageError, VerifierError
 from beepy.text import safe
+
+_CAPABILITIES: Final = {"CAP_BPF": 1 << 39, "CAP_PERFMON": 1 << 38}
+_CAP_SYS_ADMIN: Final = 1 << 21
 
 
 class Handler(logging.Handler):
@@ -15,15 +22,6 @@ class Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
         say(f"{record.levelname.lower()}: {safe(record.getMessage())}")
-
-
-def say(text: str) -> None:
-    """Write a line on stderr; a stderr that is closed is no reason to fail."""
-    try:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
-    except OSError:
-        return
 
 
 def usage(error: TyperException) -> int:
@@ -38,7 +36,7 @@ def usage(error: TyperException) -> int:
 def failure(error: BeepyError, *, debug: bool) -> int:
     """Tell an error and its advice; return the exit code."""
     say(f"beepy: {safe(str(error))}")
-    for note in getattr(error, "__notes__", ()):
+    for note in (*getattr(error, "__notes__", ()), *_privilege(error)):
         first, *rest = note.split("\n")
         say(f"note: {safe(first)}")
         for line in rest:
@@ -52,3 +50,23 @@ def failure(error: BeepyError, *, debug: bool) -> int:
         for line in "".join(traceback.format_exception(error)).splitlines():
             say(safe(line))
     return 2 if isinstance(error, UsageError | InvalidReference) else 1
+
+
+def _privilege(error: BeepyError) -> list[str]:
+    """Return what to do where the kernel refused for want of capabilities."""
+    if not isinstance(error, KernelError) or isinstance(error, VerifierError) or error.errno not in (EPERM, EACCES):
+        return []
+    effective = _effective_capabilities()
+    if effective & _CAP_SYS_ADMIN:
+        return []
+    missing = [name for name, bit in _CAPABILITIES.items() if not effective & bit]
+    if missing:
+        return [f"this needs root, or {' and '.join(_CAPABILITIES)} (missing: {', '.join(missing)})"]
+    return ["this needs root: CAP_BPF and CAP_PERFMON do not suffice here"] if os.geteuid() else []
+
+
+def _effective_capabilities() -> int:
+    for line in Path("/proc/self/status").read_text("ascii", "replace").splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return 0

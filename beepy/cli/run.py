@@ -58,7 +58,7 @@ def run(
     interval: Annotated[str, typer.Option("--interval", metavar="TIME", help="How often tables are read.")] = "1s",
     pull: Annotated[Pull, typer.Option("--pull", help="When to ask the registry.")] = Pull.MISSING,
 ) -> None:
-    """Run images: load, attach, and show what they report, until Ctrl-C."""
+    """Run images and show what they report, until Ctrl-C."""
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.cli.durations import seconds  # noqa: PLC0415
 

@@ -3,7 +3,6 @@
 import gc
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from beepy import outputs
 from beepy.btf.types import VOID
-from beepy.cli.report import say
+from beepy.cli.standard import STDOUT, discard, say
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.events.batch import Batch, Schema, Sink, Tally
@@ -49,7 +48,7 @@ class Request(NamedTuple):
 def default_output(*, plain: bool) -> str:
     """Return the output for a run that named none; ``plain`` forbids a screen, which there is none of yet."""
     del plain
-    return "columns" if sys.stdout.isatty() else "json"
+    return "columns" if os.isatty(STDOUT) else "json"
 
 
 def run(request: Request) -> None:
@@ -68,13 +67,13 @@ def run(request: Request) -> None:
         )
         kept = _chooser(request.filters, events.schemas)
         sinks = _open(request, events, tally, stack)
-        if not events.schemas:
-            say("warning: no map of these images is shown or counted")
         started = time.monotonic()
         gc.freeze()
         with _stopped_by_signals(events):
             for collection in collections:
                 collection.attach()
+            if not events.schemas:
+                say("warning: no map of these images is shown or counted")
             _pump(events, kept, sinks, tally, request.limit)
     say(closing(tally, events.schemas, time.monotonic() - started))
 
@@ -112,20 +111,20 @@ def _open(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> l
     sinks: list[Sink] = []
     if request.output != "none":
         sinks.append(outputs.make(request.output))
-    served = any(schema.role in _METRICS for schema in events.schemas) or request.port is not None
-    if request.metrics and served:
+    counted = any(schema.role in _METRICS for schema in events.schemas)
+    if (counted and request.metrics) or request.port is not None or request.buckets or request.value_keys:
         from beepy.outputs.metric_options import parse_buckets, parse_value_key  # noqa: PLC0415 - not for every run
         from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415
 
-        sinks.append(
-            Prometheus(
-                request.host,
-                _DEFAULT_PORT if request.port is None else request.port,
-                buckets=dict(map(parse_buckets, request.buckets)),
-                value_keys=dict(map(parse_value_key, request.value_keys)),
-                tally=tally,
-            )
+        metrics = Prometheus(
+            request.host,
+            _DEFAULT_PORT if request.port is None else request.port,
+            buckets=dict(map(parse_buckets, request.buckets)),
+            value_keys=dict(map(parse_value_key, request.value_keys)),
+            tally=tally,
         )
+        if request.metrics:
+            sinks.append(metrics)
     for sink in sinks:
         sink.open(events.schemas, events.demand)
         stack.callback(sink.close)
@@ -165,7 +164,7 @@ def _write(batch: Batch, sinks: Sequence[Sink]) -> bool:
         try:
             sink.write(batch)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            discard()
             open_ = False
     return open_
 

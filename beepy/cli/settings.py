@@ -73,7 +73,7 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
     def command(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - any option's value
         given = {name: values.pop(name) for name in Settings._fields}
         before = context.obj or Settings()
-        chosen = {name: value for name, value in given.items() if value != Settings._field_defaults[name]}
+        chosen = {name: value for name, value in given.items() if _is_chosen(context, before, name)}
         settings = before._replace(**chosen)
         context.find_root().obj = context.obj = settings
         _log_to_stderr(settings)
@@ -82,6 +82,13 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
     keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
     command.__signature__ = inspect.Signature([context, *keywords, *_PARAMETERS])  # type: ignore[attr-defined]
     return command
+
+
+def _is_chosen(context: typer.Context, before: Settings, name: str) -> bool:
+    """Tell whether this command's value counts: what stands on the command line beats the environment."""
+    source = context.get_parameter_source(name)
+    unset = getattr(before, name) == Settings._field_defaults[name]
+    return source is not None and (source.name == "COMMANDLINE" or (source.name == "ENVIRONMENT" and unset))
 
 
 def _log_to_stderr(settings: Settings) -> None:
