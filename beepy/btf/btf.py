@@ -85,8 +85,9 @@ class Btf:
             raise BtfError(f"{name}: header: sections exceed {len(data)} bytes or are not aligned")
         self._types_at = types_at
         self._types = memoryview(data)[types_at : types_at + (type_len & ~3)]
-        self._strings = bytes(memoryview(data)[strings_at : strings_at + str_len])
-        if (self._strings and self._strings[-1]) or (not base and self._strings[:1] != b"\0"):
+        self._strings_at: int = strings_at
+        self._strings_end: int = strings_at + str_len
+        if (str_len and data[self._strings_end - 1]) or (not base and (not str_len or data[strings_at])):
             raise BtfError(f"{name}: strings: do not begin and end with a NUL")
         self._words = self._types.cast("I")
         self._offsets = array("I")  # of each own type met so far, in words
@@ -108,19 +109,19 @@ class Btf:
     @property
     def string_end(self) -> int:
         """The first string offset after this BTF's own strings."""
-        return self._string_base + len(self._strings)
+        return self._string_base + self._strings_end - self._strings_at
 
     def string(self, offset: int, limit: int = MAX_STRING) -> str:
         """Return the string at ``offset``; bytes outside ASCII become ``\\xNN``."""  # noqa: D301 - one backslash
         if offset < self._string_base and self.base:
             return self.base.string(offset, limit)
-        start = offset - self._string_base
-        if not 0 <= start < len(self._strings):
+        start = self._strings_at + offset - self._string_base
+        if not self._strings_at <= start < self._strings_end:
             raise BtfError(f"{self.name}: string offset {offset}: beyond {self.string_end}")
-        end = self._strings.find(b"\0", start, start + limit + 1)
+        end = self.data.find(b"\0", start, start + limit + 1)
         if end < 0:
             raise BtfError(f"{self.name}: string offset {offset}: longer than {limit} bytes")
-        return self._strings[start:end].decode("ascii", "backslashreplace")
+        return self.data[start:end].decode("ascii", "backslashreplace")
 
     def kind(self, type_id: TypeId) -> Kind:
         """Return the kind of a type without building it."""
@@ -165,8 +166,7 @@ class Btf:
         """
         if not essential:
             return []
-        name = b"\0" + essential.encode()
-        offsets = [*self._string_offsets(name + b"\0"), *self._string_offsets(name + b"___")]
+        offsets = self._string_offsets(b"\0" + essential.encode(), (b"\0", b"___"))
         return self._with_names([offset for offset in offsets if essential_name(self.string(offset)) == essential])
 
     def name_offset(self, type_id: TypeId) -> int:
@@ -183,15 +183,19 @@ class Btf:
             _INT.pack_into(data, self._types_at + (self._at(type_id) + word) * 4, value & 0xFFFFFFFF)
         return Btf(bytes(data), self.base, self.name)
 
-    def _string_offsets(self, wanted: bytes) -> Iterator[int]:
+    def _string_offsets(self, wanted: bytes, then: tuple[bytes, ...] = (b"",)) -> Iterator[int]:
+        """Return where strings stand that begin as ``wanted`` (behind its NUL) and go on as one of ``then``."""
+        length, end = len(wanted), self._strings_end
         if self.base:
-            yield from self.base._string_offsets(wanted)  # noqa: SLF001 - split BTF shares its base's strings
-            if wanted == b"\0" + self._strings[: len(wanted) - 1]:  # an own string at offset 0 follows no NUL of ours
+            yield from self.base._string_offsets(wanted, then)  # noqa: SLF001 - split BTF shares its base's strings
+            first = b"\0" + self.data[self._strings_at : min(self._strings_at + length + 2, end)]
+            if first.startswith(wanted) and first[length:].startswith(then):  # at offset 0: it follows no NUL of ours
                 yield self._string_base
-        at = self._strings.find(wanted)
+        at = self.data.find(wanted, self._strings_at, end)
         while at >= 0:
-            yield self._string_base + at + 1
-            at = self._strings.find(wanted, at + 1)
+            if self.data[at + length : at + length + 3].startswith(then):
+                yield self._string_base + at + 1 - self._strings_at
+            at = self.data.find(wanted, at + 1, end)
 
     def _with_names(self, offsets: list[int]) -> list[TypeId]:
         """Return the own types whose name_off is one of ``offsets``, by one search over the bytes."""
