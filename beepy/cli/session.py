@@ -68,7 +68,8 @@ def run(request: Request) -> None:
         kept = _chooser(request.filters, events.schemas)
         sinks = _open(request, events, tally, stack)
         started = time.monotonic()
-        gc.freeze()
+        gc.freeze()  # what is here now stays: only what comes later is looked through
+        gc.enable()
         with _stopped_by_signals(events):
             for collection in collections:
                 collection.attach()
