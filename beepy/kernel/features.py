@@ -13,6 +13,16 @@ from beepy.uapi import ProgType
 _KTIME_GET_COARSE_NS: Final = 160  # BPF_FUNC_ktime_get_coarse_ns
 _GET_ATTACH_COOKIE: Final = 174  # BPF_FUNC_get_attach_cookie
 
+SYSCALL_PREFIXES: Final = {
+    "x86_64": "__x64_sys_",
+    "aarch64": "__arm64_sys_",
+    "s390x": "__s390x_sys_",
+    "riscv64": "__riscv_sys_",
+}
+"""How system calls that take a ``struct pt_regs`` are named, by uname's machine."""
+
+_NO_WRAPPER: Final = "__se_sys_"
+
 
 @cache
 def charges_memlock() -> bool:
@@ -33,10 +43,14 @@ def has_bpf_cookie() -> bool:
 @cache
 def has_syscall_wrapper() -> bool:
     """Tell whether the kernel's system calls take their arguments in a ``struct pt_regs`` (``__x64_sys_bpf``)."""
-    prefix = {"x86_64": "__x64_sys_", "aarch64": "__arm64_sys_", "s390x": "__s390x_sys_", "riscv64": "__riscv_sys_"}
-    name = prefix.get(os.uname().machine, "__se_sys_") + "bpf"
+    name = SYSCALL_PREFIXES.get(os.uname().machine, _NO_WRAPPER) + "bpf"
     with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:  # noqa: PTH123 - 10 MB, line by line
-        return any(line.split(maxsplit=3)[2] == name for line in symbols)
+        return any(line.split(maxsplit=3)[2].rstrip() == name for line in symbols)
+
+
+def syscall_prefix() -> str:
+    """Return what stands before a system call's name in the name of the kernel's function."""
+    return SYSCALL_PREFIXES.get(os.uname().machine, _NO_WRAPPER) if has_syscall_wrapper() else _NO_WRAPPER
 
 
 def _loads(prog_type: ProgType, helper: int) -> bool:
