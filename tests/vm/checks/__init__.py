@@ -1,0 +1,13 @@
+"""TABLE: what is checked in every kernel. To add a check: a function in one of the files, and its row there.
+
+A check runs in a process of its own, as root, in a guest without network. It returns what the table of results shall
+say; a failed assertion, or any other error, is a failure. A kernel that cannot do a thing must say so itself: the check
+returns the reason, and asserts that no newer kernel gives it.
+"""
+
+from typing import Final
+
+from tests.vm.checks import attach, images, kernel, tables
+from tests.vm.checks.check import Check
+
+TABLE: Final[tuple[Check, ...]] = (*images.CHECKS, *attach.CHECKS, *tables.CHECKS, *kernel.CHECKS)

@@ -1,0 +1,69 @@
+"""Tables of every kind that is read, in batches or key by key."""
+
+import ctypes
+import os
+import struct
+from typing import Final
+
+from beepy import maps
+from beepy.collection.load import load
+from beepy.events import roles
+from beepy.kernel.host import possible_cpus, release
+from beepy.maps.table import TableReader
+from beepy.uapi import MapType
+from tests.vm.checks.check import OBJECTS, Check, parsed
+from tests.vm.checks.command import Run
+
+_TRIGGER: Final = 0xBEE
+_SLOT: Final = 3
+_PERCPU_ARRAY_BATCHES: Final = (5, 13, 0)  # f008d732ab18, "bpf: Add batched ops support for percpu array"
+
+
+def _provoke(slot: int, number: int) -> None:
+    assert ctypes.CDLL(None, use_errno=True).prctl(_TRIGGER, slot, number, 0, 0) == -1
+
+
+def tables() -> str:
+    """Read one entry of each table; tell which could not be read in batches."""
+    key = struct.pack("<I", _SLOT)
+    walked = []
+    spec = parsed("tables")
+    with load(spec) as collection:
+        collection.attach()
+        os.sched_setaffinity(0, {0})
+        _provoke(_SLOT, 40)
+        _provoke(_SLOT, 2)
+        for tracked in spec.tracked:
+            table = collection.maps[tracked.map]
+            reader = maps.reader(table, roles.schema(spec, tracked, possible_cpus()))
+            assert isinstance(reader, TableReader)
+            entries: dict[bytes, bytes] = {}
+            for batch in reader.read():
+                keys, values = (
+                    [part.raw[at : at + part.stride] for at in range(0, len(part.raw), part.stride)]
+                    for part in batch.parts
+                )
+                entries.update(zip(keys, values, strict=True))
+            assert entries[key] == table.lookup(key)
+            kind = struct.Struct("<I" if table.value_size == 4 else "<QI")
+            assert kind.unpack_from(entries[key]) == ((42,) if kind.size == 4 else (42, 2)), tracked.map
+            if not reader._batched:
+                walked.append(table.type)
+    assert walked == ([] if release() >= _PERCPU_ARRAY_BATCHES else [MapType.PERCPU_ARRAY])
+    return f"key by key: {', '.join(kind.name for kind in walked)}" if walked else "all in batches"
+
+
+def counter() -> str:
+    """Show the caller's row of a table, and its sum."""
+    with Run(f"{OBJECTS}/counter_hash.o", "-o", "json", "-v", "--interval", "100ms") as run:
+        run.attached(1)
+        _provoke(0, 40)
+        _provoke(0, 2)
+        run.row(lambda row: (row["pid"], row["value"]) == (os.getpid(), 42))
+    return "yes"
+
+
+CHECKS: Final = (
+    Check("tables", tables, ("tables",)),
+    Check("counter_hash", counter, ("counter_hash",)),
+)

@@ -1,0 +1,70 @@
+"""Kernels and their guests, and the table at the end."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from bpf import build
+from tests.vm import contents, cpio, kernels
+from tests.vm.apt import Unavailable
+from tests.vm.checks import TABLE
+from tests.vm.guests import Guest, Guests
+from tests.vm.kernels import Fetched, Kernel
+
+_GUESTS = pytest.StashKey[Guests]()
+
+
+@pytest.fixture(scope="session", params=kernels.TABLE, ids=str)
+def kernel(request: pytest.FixtureRequest) -> Kernel:
+    """Each kernel in turn."""
+    found: Kernel = request.param
+    return found
+
+
+@pytest.fixture(scope="session")
+def fetched(kernel: Kernel) -> Fetched:
+    """That kernel, on this disk."""
+    try:
+        return kernels.fetch(kernel)
+    except Unavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def guests(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guests]:
+    """A guest for each kernel that a test of this run asks for; all of them start at the first question."""
+    folder = tmp_path_factory.mktemp("vm")
+    objects = None
+    if shutil.which(build.CLANG) and shutil.which("llvm-strip"):
+        objects = folder / "objects"
+        build.objects(objects, names=sorted({name for check in TABLE for name in check.objects}))
+    initramfs = folder / "initramfs"
+    with initramfs.open("wb") as file:
+        cpio.write(file, contents.entries(objects))
+    booted = request.config.stash[_GUESTS] = Guests(_asked_for(request.session.items), initramfs)
+    yield booted
+    booted.close()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def guest(kernel: Kernel, guests: Guests) -> Guest:
+    """The guest of that kernel, once it has ended."""
+    try:
+        return guests.of(kernel)
+    except Unavailable as error:
+        pytest.skip(str(error))
+
+
+def _asked_for(items: list[pytest.Item]) -> list[Kernel]:
+    calls = [item.callspec for item in items if isinstance(item, pytest.Function) and "guest" in item.fixturenames]
+    return [kernel for kernel in kernels.TABLE if any(call.params["kernel"] is kernel for call in calls)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table."""
+    if booted := config.stash.get(_GUESTS, None):
+        terminalreporter.section("kernels")
+        for line in booted.table():
+            terminalreporter.line(line)

@@ -1,0 +1,67 @@
+"""Guests of one run of the tests: booted two at a time, and the table of what they said."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from tests.vm import kernels, machine
+from tests.vm.checks import TABLE
+from tests.vm.kernels import Kernel
+
+_AT_ONCE: Final = 2  # each has two processors
+
+
+class Guest(NamedTuple):
+    """A kernel that was booted: the lines of its checks by name, the end of its console, and how long it took."""
+
+    version: str
+    lines: Mapping[str, Mapping[str, Any]]
+    console: str
+    seconds: float
+
+
+class Guests:
+    """Boots the kernels in their order, all with one initramfs."""
+
+    def __init__(self, wanted: Sequence[Kernel], initramfs: Path) -> None:
+        self._initramfs = initramfs
+        self._pool = ThreadPoolExecutor(_AT_ONCE)
+        self._futures: dict[Kernel, Future[Guest]] = {
+            kernel: self._pool.submit(self._boot, kernel) for kernel in wanted
+        }
+
+    def of(self, kernel: Kernel) -> Guest:
+        """Return that kernel's guest once it has ended. Raises Unavailable."""
+        return self._futures[kernel].result()
+
+    def close(self) -> None:
+        """Boot no more of them."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def table(self) -> Iterator[str]:
+        """Yield the lines of a table, a row a check and a column a kernel."""
+        ended = [
+            (kernel, future.result())
+            for kernel, future in self._futures.items()
+            if not future.cancelled() and future.exception() is None
+        ]
+        rows = [["", *[f"{kernel} ({guest.version})" for kernel, guest in ended]]]
+        rows += [[check.name, *[_cell(guest, check.name) for _, guest in ended]] for check in TABLE]
+        rows.append(["seconds", *[f"{guest.seconds:.0f}" for _, guest in ended]])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            yield "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)]).rstrip()
+
+    def _boot(self, kernel: Kernel) -> Guest:
+        fetched = kernels.fetch(kernel)
+        ran = machine.boot(fetched.image, self._initramfs, kernel.arch)
+        return Guest(fetched.version, {line["check"]: line for line in ran.results}, ran.console, ran.seconds)
+
+
+def _cell(guest: Guest, name: str) -> str:
+    line = guest.lines.get(name)
+    if line is None:
+        return "not reached"
+    told: str = line["told"]
+    return told if line["outcome"] != "failed" else f"FAILED: {told.strip().splitlines()[-1][:40]}"
