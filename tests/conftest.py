@@ -1,6 +1,6 @@
 """Tiers: a test's folder says what it needs. What this machine lacks is skipped with its reason, and told at the end.
 
-A tier of which no test ran, though CI's machine can run it, fails a run with ``CI=true``.
+A tier of which no test ran fails a run with ``CI=true``: CI's machine can run them all.
 """
 
 import ctypes
@@ -43,7 +43,7 @@ def _oracle() -> str:
 
 
 def _vm() -> str:
-    return _programs("qemu-system-x86_64")
+    return _programs("qemu-system-x86_64", "busybox", "lz4", "zstd", "apt-get")
 
 
 def _programs(*names: str) -> str:
@@ -60,7 +60,6 @@ TIERS: dict[str, Callable[[], str]] = {
     "oracle": _oracle,
     "vm": _vm,
 }
-IN_CI = ("unit", "registry", "kernel", "oracle")
 
 
 class Tally:
@@ -94,8 +93,8 @@ class Tally:
             outcomes["passed"] += 1
 
     def silent(self) -> list[str]:
-        """Return the tiers that CI can run and of which nothing ran, all tests being skipped."""
-        return [tier for tier in IN_CI if tier in self.outcomes and set(self.outcomes[tier]) == {"skipped"}]
+        """Return the tiers of which nothing ran, all tests being skipped."""
+        return [tier for tier in TIERS if tier in self.outcomes and set(self.outcomes[tier]) == {"skipped"}]
 
     def lines(self) -> Iterator[str]:
         for tier in TIERS:

@@ -55,7 +55,9 @@ def entries(objects: Path | None) -> Iterator[Entry]:
     packages = list(_packages())
     yield from [cpio.copy(path) for path in (python, *standard)]
     yield from [cpio.copy(path, name) for path, name in packages]
-    yield from _libraries([python, *[path for path in (*standard, *dict(packages)) if path.suffix == ".so"]])
+    yield from _libraries(
+        [Path(busybox), python, *[path for path in (*standard, *dict(packages)) if path.suffix == ".so"]]
+    )
     yield cpio.copy(PROJECT / "pyproject.toml", "/project/pyproject.toml")
     for part in _PARTS:
         for path in _below(PROJECT / part):
