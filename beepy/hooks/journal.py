@@ -24,16 +24,21 @@ _LIMIT: Final = 1 << 16  # bytes that are read of an entry
 
 
 class Entry:
-    """Owns one noted thing; ``done`` says that it is gone, or was never made."""
+    """Owns one noted thing, until it is gone (``done``) or given up (``leave``)."""
 
     def __init__(self, path: Path, fd: Fd | None) -> None:
         self._path = path
         self._fd = fd
 
     def done(self) -> None:
-        """Strike it out, once."""
+        """Strike it out: it is gone, or was never made. Nothing happens the second time."""
         if self._fd:
             self._path.unlink(missing_ok=True)
+        self.leave()
+
+    def leave(self) -> None:
+        """Leave it to the next sweep."""
+        if self._fd:
             self._fd.close()
             self._fd = None
 

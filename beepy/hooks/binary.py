@@ -1,0 +1,132 @@
+"""The file that a uprobe or a USDT probe is put into: found as libbpf finds it, and read."""
+
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from beepy.errors import AttachError, ElfError
+from beepy.kernel.syscall import reason
+from beepy.obj import executable
+from beepy.obj.executable import Executable
+from beepy.text import safe
+
+_LIBRARIES: Final = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
+_PROGRAMS: Final = ("/usr/bin", "/usr/sbin", "/bin", "/sbin")
+_LINKS: Final = 40  # MAXSYMLINKS
+
+
+def find(name: str, pid: int | None, where: str) -> str:
+    """Return the path of a program or library: a path as it stands, ``bash`` by PATH, ``libc.so.6`` as ld.so does.
+
+    It is looked for where the process ``pid`` sees its files: below /proc/PID/root if that is not where we see ours.
+    Without a name it is the process's own program. Raises AttachError, which begins with ``where``.
+    """
+    root = "" if pid is None else _root(pid, where)
+    if not name:
+        if pid is None:
+            raise AttachError(f"{where}: which file is not said: expected BINARY:FUNCTION, --binary or --pid")
+        return f"/proc/{pid}/exe"
+    if "/" in name:
+        return _inside(root, name) if root else os.path.abspath(name)  # noqa: PTH100 - symbolic links stay
+    library = ".so" in name
+    for folder in _library_folders(root) if library else _program_folders():
+        path = f"{folder}/{name}"
+        path = _inside(root, path) if root else path
+        if os.path.isfile(path) and os.access(path, os.R_OK | (0 if library else os.X_OK)) and _elf(path):  # noqa: PTH113
+            return path
+    kind = "library" if library else "program"
+    raise AttachError(f"{where}: no {kind} of that name where {'ld.so' if library else 'PATH'} says: '{safe(name)}'")
+
+
+def _root(pid: int, where: str) -> str:
+    """Return what stands before the paths of a process, "" if it sees our files."""
+    root = f"/proc/{pid}/root"
+    try:
+        theirs = [os.stat(path) for path in (f"/proc/{pid}/ns/mnt", root)]  # noqa: PTH116
+        ours = [os.stat(path) for path in ("/proc/self/ns/mnt", "/proc/self/root")]  # noqa: PTH116
+    except OSError as error:
+        raise AttachError(f"{where}: process {pid}: {reason(error.errno or 0)}", error.errno or 0) from None
+    same = all(os.path.samestat(one, other) for one, other in zip(theirs, ours, strict=True))
+    return "" if same else root
+
+
+def _inside(root: str, path: str) -> str:
+    """Return ``path`` below ``root``, with symbolic links followed as if that were "/": the kernel would leave it."""
+    done: list[str] = []
+    todo = path.split("/")[::-1]
+    links = 0
+    while todo:
+        part = todo.pop()
+        if part == "..":
+            del done[-1:]
+        elif part not in {"", "."}:
+            try:
+                to = os.readlink("/".join((root, *done, part)))  # noqa: PTH115
+            except OSError:
+                done.append(part)
+                continue
+            links += 1
+            if links > _LINKS:
+                break
+            if to.startswith("/"):
+                done = []
+            todo.extend(to.split("/")[::-1])
+    return "/".join((root, *done))
+
+
+def _program_folders() -> list[str]:
+    return [folder for folder in os.environ.get("PATH", "").split(":") if folder] + list(_PROGRAMS)
+
+
+def _library_folders(root: str) -> list[str]:
+    ours = [] if root else [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
+    return [*ours, *_configured(root, "/etc/ld.so.conf", 0), *_LIBRARIES]
+
+
+def _configured(root: str, path: str, depth: int) -> Iterator[str]:
+    """Yield the folders of ld.so.conf and of the files that it includes."""
+    from glob import glob  # noqa: PLC0415 - only where a library is named without its path
+
+    try:
+        with open(_inside(root, path) if root else path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+            lines = [line.partition("#")[0].split() for line in file]
+    except OSError:
+        return
+    for words in lines:
+        if words[:1] == ["include"] and depth < 8:
+            for pattern in words[1:]:
+                full = pattern if pattern.startswith("/") else f"{os.path.dirname(path)}/{pattern}"  # noqa: PTH120
+                for found in sorted(glob(f"{root}{full}")):  # noqa: PTH207
+                    yield from _configured(root, found.removeprefix(root), depth + 1)
+        elif words and words[0].startswith("/"):
+            yield words[0].rstrip("/")
+
+
+def _elf(path: str) -> bool:
+    """Tell whether it is an ELF file: libc.so may be a text for the linker."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+@contextmanager
+def opened(path: str, where: str) -> Iterator[Executable]:
+    """Read a file for the time of the block. What is wrong with it, ElfErrors of the block too, becomes AttachError."""
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # noqa: PTH123
+            yield executable.read(data, safe(path))
+    except ElfError as error:
+        failed = AttachError(f"{where}: {error}")
+        for note in getattr(error, "__notes__", ()):
+            failed.add_note(note)
+        raise failed from None
+    except ValueError:
+        raise AttachError(f"{where}: {safe(path)}: the file is empty") from None
+    except OSError as error:
+        if isinstance(error, AttachError):
+            raise
+        raise AttachError(f"{where}: {safe(path)}: {reason(error.errno or 0)}", error.errno or 0) from None

@@ -1,0 +1,246 @@
+"""Executables and shared libraries: where in the file a function or a USDT probe stands. Pure: bytes in, values out.
+
+The kernel puts uprobes at offsets in a file; symbols and notes hold virtual addresses. A loaded segment joins the two::
+
+    file    |....|#########|......     offset    segment.offset + (address - segment.address)
+    memory         |#########|0000|    address
+"""
+
+import mmap
+import struct
+from collections.abc import Iterator
+from io import BytesIO
+from typing import IO, Final, NamedTuple, cast
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from beepy.errors import ElfError
+from beepy.text import safe
+
+_MAX_HEADERS: Final = 1 << 16
+_MAX_VERSIONS: Final = 1 << 15  # an index has 15 bits
+_FUNC, _IFUNC = 2, 10  # STT_FUNC, STT_GNU_IFUNC
+_WEAK: Final = 2  # STB_WEAK
+_HIDDEN: Final = 0x8000  # of an index in .gnu.version: not the version that others link to
+_SYMBOL: Final = {64: struct.Struct("<IBBHQQ"), 32: struct.Struct("<IIIBBH")}
+_STAPSDT: Final = b"stapsdt\0"
+_STAPSDT_TYPE: Final = 3
+
+# what elftools raises on malformed input besides its own errors
+_MALFORMED = (ELFError, OverflowError, ValueError, struct.error, KeyError, TypeError, AttributeError, AssertionError)
+
+
+class Segment(NamedTuple):
+    """What is loaded: ``size`` bytes at ``offset`` of the file, at ``address``."""
+
+    address: int
+    offset: int
+    size: int
+    executable: bool
+
+
+class Section(NamedTuple):
+    """A section header; ``type`` is SHT_*, ``link`` the index of another section."""
+
+    name: str
+    type: str
+    address: int
+    offset: int
+    size: int
+    link: int
+    info: int
+
+
+class Executable(NamedTuple):
+    """An ELF file that is run; ``data`` stays the caller's. ``fixed``: it runs at the addresses that it names."""
+
+    name: str
+    machine: str
+    bits: int
+    fixed: bool
+    segments: tuple[Segment, ...]
+    sections: tuple[Section, ...]
+    data: bytes | mmap.mmap
+
+
+class Symbol(NamedTuple):
+    """A function of a symbol table; ``hidden`` is not the version that a name without one means."""
+
+    name: bytes
+    version: bytes
+    hidden: bool
+    address: int
+    weak: bool
+    indirect: bool
+
+
+class Probe(NamedTuple):
+    """A USDT probe of .note.stapsdt: virtual addresses, ``semaphore`` 0 where it has none, and its arguments' text."""
+
+    provider: str
+    name: str
+    address: int
+    semaphore: int
+    arguments: str
+
+
+def read(data: bytes | mmap.mmap, name: str) -> Executable:
+    """Read the headers of an executable or a library (little endian, 32 or 64 bits). Raises ElfError."""
+    if data[:4] != b"\x7fELF":
+        raise ElfError(f"{name}: not an ELF file")
+    try:
+        file = ELFFile(BytesIO(data) if isinstance(data, bytes) else cast("IO[bytes]", data))
+        kind = file.header["e_type"]
+        if kind not in {"ET_EXEC", "ET_DYN"} or not file.little_endian:
+            raise ElfError(f"{name}: ELF: expected an executable or a shared library, little endian; got {safe(kind)}")
+        if file.num_sections() > _MAX_HEADERS or file.num_segments() > _MAX_HEADERS:
+            raise ElfError(f"{name}: ELF: more than {_MAX_HEADERS} sections or segments")
+        segments = [one.header for one in file.iter_segments("PT_LOAD")]
+        return Executable(
+            name,
+            str(file.header["e_machine"]),
+            file.elfclass,
+            kind == "ET_EXEC",
+            tuple([Segment(one.p_vaddr, one.p_offset, one.p_filesz, bool(one.p_flags & 1)) for one in segments]),
+            tuple([_section(one.name, one.header) for one in file.iter_sections()]),
+            data,
+        )
+    except _MALFORMED as error:
+        raise ElfError(f"{name}: malformed ELF: {safe(str(error)[:200])}") from error
+
+
+def _section(name: str, header: object) -> Section:
+    fields = ("sh_type", "sh_addr", "sh_offset", "sh_size", "sh_link", "sh_info")
+    kind, *numbers = [getattr(header, field) for field in fields]
+    return Section(name, str(kind), *numbers)
+
+
+def file_offset(file: Executable, address: int) -> int | None:
+    """Return where in the file that address comes from, None if it is in no segment's file part."""
+    for segment in file.segments:
+        if 0 <= address - segment.address < segment.size:
+            return address - segment.address + segment.offset
+    return None
+
+
+def function(file: Executable, wanted: str) -> int:
+    """Return the address of the function ``NAME``, ``NAME@VERSION`` or ``NAME@@VERSION``.
+
+    libbpf's rules: dynamic symbols first, a name without version means the default one, a weak symbol yields to
+    another. Raises ElfError: there is none, several, or it is chosen at run time (IFUNC).
+    """
+    text, _, version = wanted.encode("utf-8", "surrogateescape").partition(b"@")
+    version = version.removeprefix(b"@")
+    for kind in ("SHT_DYNSYM", "SHT_SYMTAB"):
+        found: Symbol | None = None
+        for symbol in functions(file, kind, text):
+            if symbol.version != version if version else symbol.hidden:
+                continue
+            if symbol.indirect:
+                raise ElfError(f"{file.name}: {safe(wanted)}: an indirect function (IFUNC), chosen when it is linked")
+            if found and symbol.address != found.address and not (found.weak or symbol.weak):
+                raise ElfError(f"{file.name}: {safe(wanted)}: several functions of that name")
+            if found is None or (found.weak and not symbol.weak):
+                found = symbol
+        if found:
+            return found.address
+    if not any(section.type == "SHT_SYMTAB" for section in file.sections):
+        raise ElfError(f"{file.name}: {safe(wanted)}: no such dynamic symbol, and the file is stripped of all others")
+    raise ElfError(f"{file.name}: {safe(wanted)}: no function of that name")
+
+
+def functions(file: Executable, kind: str, name: bytes = b"") -> Iterator[Symbol]:
+    """Yield the functions that a table of that SHT_* ``kind`` defines, all or those of one name."""
+    for table in file.sections:
+        if table.type != kind or table.link >= len(file.sections):
+            continue
+        names = _bytes(file, file.sections[table.link])
+        versions = _versions(file) if kind == "SHT_DYNSYM" else ()
+        for number, (at, info, section, address) in enumerate(_symbols(file, table)):
+            if info & 15 not in {_FUNC, _IFUNC} or not section or not address or not names.startswith(name, at):
+                continue
+            full = names[at : names.find(b"\0", at)]
+            text, mark, version = full.partition(b"@")
+            if name and text != name:
+                continue
+            hidden = bool(mark) and not version.startswith(b"@")
+            if number < len(versions):
+                version, hidden = versions[number]
+            yield Symbol(text, version.removeprefix(b"@"), hidden, address, info >> 4 == _WEAK, info & 15 == _IFUNC)
+
+
+def _symbols(file: Executable, table: Section) -> Iterator[tuple[int, int, int, int]]:
+    """Yield name, info, section and value of each symbol."""
+    layout = _SYMBOL[file.bits]
+    data = _bytes(file, table)
+    records = layout.iter_unpack(data[: len(data) - len(data) % layout.size])
+    if file.bits == 64:
+        for name, info, _, section, value, _ in records:
+            yield name, info, section, value
+    else:
+        for name, value, _, info, _, section in records:
+            yield name, info, section, value
+
+
+def _versions(file: Executable) -> list[tuple[bytes, bool]]:
+    """Return for each dynamic symbol its version, and whether it is hidden."""
+    names: dict[int, bytes] = {}
+    indices: list[int] = []
+    for section in file.sections:
+        data = _bytes(file, section) if section.name.startswith(".gnu.version") else b""
+        if section.type == "SHT_GNU_versym":
+            indices = [index for (index,) in struct.iter_unpack("<H", data[: len(data) & ~1])]
+        elif section.type == "SHT_GNU_verdef" and section.link < len(file.sections):
+            names = _defined_versions(data, _bytes(file, file.sections[section.link]), min(section.info, _MAX_VERSIONS))
+    return [(names.get(index & ~_HIDDEN, b""), bool(index & _HIDDEN)) for index in indices]
+
+
+def _defined_versions(data: bytes, strings: bytes, count: int) -> dict[int, bytes]:
+    """Return the names by index, from Elf_Verdef and its first Elf_Verdaux each."""
+    found: dict[int, bytes] = {}
+    at = 0
+    try:
+        for _ in range(count):
+            _, _, index, _, _, first, following = struct.unpack_from("<HHHHIII", data, at)
+            (name,) = struct.unpack_from("<I", data, at + first)
+            found[index] = strings[name : strings.find(b"\0", name)]
+            at += following
+    except struct.error:
+        return found
+    return found
+
+
+def probes(file: Executable) -> Iterator[Probe]:
+    """Yield the USDT probes; addresses are corrected where prelink moved the file after its notes were written."""
+    base = next((section.address for section in file.sections if section.name == ".stapsdt.base"), None)
+    words = struct.Struct("<QQQ" if file.bits == 64 else "<III")
+    for section in file.sections:
+        if section.name != ".note.stapsdt" or section.type != "SHT_NOTE":
+            continue
+        for desc in _notes(_bytes(file, section)):
+            if len(desc) < words.size:
+                raise ElfError(f"{file.name}: .note.stapsdt: a note of {len(desc)} bytes")
+            address, noted, semaphore = words.unpack_from(desc)
+            moved = base - noted if base and noted else 0
+            texts = desc[words.size :].split(b"\0")
+            if len(texts) < 4:  # three that end
+                raise ElfError(f"{file.name}: .note.stapsdt: expected provider, name and arguments")
+            provider, name, arguments = (text.decode("utf-8", "surrogateescape") for text in texts[:3])
+            yield Probe(provider, name, address + moved, semaphore + moved if semaphore else 0, arguments)
+
+
+def _notes(data: bytes) -> Iterator[bytes]:
+    """Yield what each note of type stapsdt holds; name and contents are padded to 4 bytes."""
+    at = 0
+    while at + 12 <= len(data):
+        name_size, size, kind = struct.unpack_from("<III", data, at)
+        start = at + 12 + (name_size + 3 & ~3)
+        if kind == _STAPSDT_TYPE and data[at + 12 : at + 12 + name_size] == _STAPSDT:
+            yield data[start : start + size]
+        at = start + (size + 3 & ~3)
+
+
+def _bytes(file: Executable, section: Section) -> bytes:
+    """Return a section's bytes, which may end with the file."""
+    return b"" if section.type == "SHT_NOBITS" else file.data[section.offset : section.offset + section.size]
