@@ -7,6 +7,7 @@ Rings are read when they have something, tables when somebody demands it::
 
 Rings are read at most once in a window of a few milliseconds. An event that comes alone is read at once; where they
 come faster, the unread ones suppress the kernel's wake-ups, which would cost the traced programs more than all else.
+Perf buffers wake by how full they are: they are looked at every now and then (``Reader.patience``).
 """
 
 import logging
@@ -20,7 +21,7 @@ from selectors import EVENT_READ, PollSelector
 from types import TracebackType
 from typing import Final, Self
 
-from beepy import maps
+from beepy import hooks, maps
 from beepy.collection.collection import Collection
 from beepy.events import roles
 from beepy.events.batch import Batch, Reader, Schema
@@ -55,6 +56,7 @@ class Stream:
         self._rings = tuple([reader for reader in readers if reader.fileno() >= 0])
         self._tables = tuple([reader for reader in readers if reader.fileno() < 0])
         self._window = min([ring.window for ring in self._rings], default=0.0)
+        self._patience = min([ring.patience for ring in self._rings], default=_NEVER)
         self._detach = tuple(detach)
         self._interval = _NEVER if interval is None else interval
         self._timeout = _NEVER if timeout is None else timeout
@@ -96,8 +98,11 @@ class Stream:
             for detach in self._detach:
                 detach()
             for _ in range(_ROUNDS):
-                yield from self._drain()
-                if not self._poll(selector, 0):
+                came = False
+                for batch in self._drain():
+                    came = True
+                    yield batch
+                if not self._poll(selector, 0) and not came:
                     break
                 time.sleep(self._window)
         yield from self._snapshots(self.schemas)
@@ -109,7 +114,7 @@ class Stream:
             if now >= tick:
                 tick = now + self._interval
                 self._demanded.append(self.schemas)
-            if self._poll(selector, 0 if self._demanded else min(deadline, tick) - now):
+            if self._poll(selector, 0 if self._demanded else min(deadline - now, tick - now, self._patience)):
                 early = drained + self._window - time.monotonic()
                 if early > 0:
                     time.sleep(early)
@@ -156,7 +161,7 @@ class Stream:
 
 
 def stream(*collections: Collection, interval: float | None = None, timeout: float | None = None) -> Stream:
-    """Return the stream of all tracked maps of ``collections``, which it detaches at its end and does not close.
+    """Return the stream of all tracked maps and iterators of ``collections``; it detaches them at its end.
 
     A map of a type that nobody reads (yet) is left out with a warning. Raises KernelError when a map cannot be read.
     """
@@ -172,6 +177,10 @@ def stream(*collections: Collection, interval: float | None = None, timeout: flo
                     continue
                 made.callback(reader.close)
                 readers.append(reader)
+            for program in collection.programs.values():
+                hook = hooks.find(program.section)
+                if hook and hook.reader:
+                    readers.append(hook.reader(program, collection.target(program.name), collection.spec.name))
         whole = Stream(readers, [each.detach for each in collections], interval=interval, timeout=timeout)
         made.pop_all()
         return whole

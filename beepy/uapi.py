@@ -448,6 +448,65 @@ class LinkCreateNetfilter(Structure):
     )
 
 
+class LinkKprobeMulti(Structure):
+    """``kprobe_multi`` in BPF_LINK_CREATE: either names or addresses."""
+
+    _fields_ = (
+        ("flags", c_uint32),
+        ("cnt", c_uint32),
+        ("syms", c_uint64),
+        ("addrs", c_uint64),
+        ("cookies", c_uint64),
+    )
+
+
+class LinkCreateKprobeMulti(Structure):
+    """BPF_LINK_CREATE of many functions."""
+
+    _fields_ = (
+        *LinkCreate._fields_,
+        ("kprobe_multi", LinkKprobeMulti),
+    )
+
+
+class IterLinkMap(Structure):
+    """``map`` in ``union bpf_iter_link_info``."""
+
+    _fields_ = (("map_fd", c_uint32),)
+
+
+class IterLinkTask(Structure):
+    """``task`` in ``union bpf_iter_link_info``."""
+
+    _fields_ = (
+        ("tid", c_uint32),
+        ("pid", c_uint32),
+        ("pid_fd", c_uint32),
+    )
+
+
+class LinkCreateIter(Structure):
+    """BPF_LINK_CREATE of an iterator."""
+
+    _fields_ = (
+        *LinkCreate._fields_,
+        ("iter_info", c_uint64),
+        ("iter_info_len", c_uint32),
+    )
+
+
+class IterCreate(Structure):
+    """BPF_ITER_CREATE."""
+
+    _fields_ = (
+        ("link_fd", c_uint32),
+        ("flags", c_uint32),
+    )
+
+
+BPF_F_KPROBE_MULTI_RETURN: Final = 1 << 0
+
+
 class ProgAttach(Structure):
     """BPF_PROG_ATTACH and BPF_PROG_DETACH."""
 
@@ -460,11 +519,30 @@ class ProgAttach(Structure):
 
 
 class ProgInfo(Structure):
-    """``struct bpf_prog_info``, its beginning."""
+    """``struct bpf_prog_info``, its beginning up to the id of the program's types."""
 
     _fields_ = (
         ("type", c_uint32),
         ("id", c_uint32),
+        ("tag", c_char * 8),
+        ("jited_prog_len", c_uint32),
+        ("xlated_prog_len", c_uint32),
+        ("jited_prog_insns", c_uint64),
+        ("xlated_prog_insns", c_uint64),
+        ("load_time", c_uint64),
+        ("created_by_uid", c_uint32),
+        ("nr_map_ids", c_uint32),
+        ("map_ids", c_uint64),
+        ("name", c_char * OBJ_NAME_LEN),
+        ("ifindex", c_uint32),
+        ("bits", c_uint32),  # gpl_compatible
+        ("netns_dev", c_uint64),
+        ("netns_ino", c_uint64),
+        ("nr_jited_ksyms", c_uint32),
+        ("nr_jited_func_lens", c_uint32),
+        ("jited_ksyms", c_uint64),
+        ("jited_func_lens", c_uint64),
+        ("btf_id", c_uint32),
     )
 
 
@@ -507,6 +585,10 @@ XDP_FLAGS_SKB_MODE: Final = 1 << 1
 XDP_FLAGS_DRV_MODE: Final = 1 << 2
 XDP_FLAGS_HW_MODE: Final = 1 << 3
 
+# include/uapi/linux/pkt_sched.h: the two sides of a clsact qdisc
+TC_CLSACT_INGRESS: Final = 0xFFFFFFF2  # TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+TC_CLSACT_EGRESS: Final = 0xFFFFFFF3
+
 # include/uapi/linux/netfilter.h: NFPROTO_* and NF_INET_* of what a BPF program can be hooked to
 NFPROTO: Final = {"ipv4": 2, "ipv6": 10}
 NF_INET: Final = {"prerouting": 0, "input": 1, "forward": 2, "output": 3, "postrouting": 4}
@@ -521,6 +603,12 @@ PERF_TYPE_TRACEPOINT: Final = 2
 PERF_TYPE_RAW: Final = 4
 PERF_ATTR_INHERIT: Final = 1 << 1  # among the bits: children are counted too
 PERF_ATTR_FREQ: Final = 1 << 10  # among the bits: sample_period is a frequency
+PERF_ATTR_WATERMARK: Final = 1 << 14  # among the bits: wakeup_events counts bytes
+PERF_COUNT_SW_BPF_OUTPUT: Final = 10
+PERF_SAMPLE_RAW: Final = 1 << 10
+PERF_FORMAT_LOST: Final = 1 << 4
+PERF_RECORD_LOST: Final = 2
+PERF_RECORD_SAMPLE: Final = 9
 PERF_FLAG_FD_CLOEXEC: Final = 1 << 3
 PERF_EVENT_IOC_ENABLE: Final = 0x2400  # _IO('$', 0)
 PERF_EVENT_IOC_SET_BPF: Final = 0x40042408  # _IOW('$', 8, __u32)

@@ -38,11 +38,15 @@ class Collection:
         ready = [(program, _attach(self.spec.name, program)) for program in self.programs.values()]
         try:
             for program, attach in ready:
-                self.links.append(attach(program, self.targets[program.name]._replace(maps=self.maps)))
+                self.links.append(attach(program, self.target(program.name)))
                 _log.info("program '%s': attached to %s", safe(program.name), safe(program.section))
         except BaseException:
             self.detach()
             raise
+
+    def target(self, program: str) -> Target:
+        """Return where that program attaches, with this collection's maps."""
+        return self.targets[program]._replace(maps=self.maps)
 
     def detach(self) -> None:
         """Detach every program, the last first; maps and programs stay."""

@@ -10,14 +10,15 @@ from typing import NamedTuple
 
 from beepy import hooks, maps
 from beepy.btf.btf import Btf
-from beepy.collection import ksyms, verdict
+from beepy.collection import attachpoint, ksyms, verdict
+from beepy.collection.attachpoint import AttachPoint
 from beepy.collection.collection import Collection
 from beepy.collection.externs import with_kconfig
 from beepy.collection.ksyms import Symbols
 from beepy.collection.relocate import relocate
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
-from beepy.errors import ElfError, KernelError, NotSupported, UnsupportedSection, VerifierError
+from beepy.errors import ElfError, KernelError, UnsupportedSection, VerifierError
 from beepy.hooks import Hook, Target
 from beepy.kernel import btf as kernel_btf
 from beepy.kernel import host, program
@@ -25,7 +26,7 @@ from beepy.kernel.fd import Fd
 from beepy.obj.insn import encode
 from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
 from beepy.text import safe
-from beepy.uapi import MapFlag, ProgType
+from beepy.uapi import MapFlag
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class _Planned(NamedTuple):
     spec: ProgramSpec
     hook: Hook
     target: Target
-    attach_btf_id: int
+    point: AttachPoint
     fixups: tuple[Fixup, ...]
 
 
@@ -93,23 +94,10 @@ def _plan(spec: CollectionSpec, targets: Mapping[str, Target]) -> list[_Planned]
             for number, fixup in enumerate(fixups):
                 _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
             one = patch(one, fixups)  # noqa: PLW2901
-        planned.append(_Planned(one, hook, target, _attach_btf_id(one, hook, target), fixups))
+        planned.append(_Planned(one, hook, target, attachpoint.find(one, hook, target), fixups))
     for architecture in sorted(resolver.architectures) if resolver else ():
         _log.info("%s: made for x86-64: its registers are read as those of %s", safe(spec.name), architecture)
     return planned
-
-
-def _attach_btf_id(one: ProgramSpec, hook: Hook, target: Target) -> int:
-    """Return the id of the kernel type that a program attaches to at load, 0 if its hook has none."""
-    if hook.btf_target is None or hook.prog_type == ProgType.EXT:
-        return 0
-    prefix, kind = hook.btf_target
-    name = prefix + target.name
-    type_id = kernel_btf.vmlinux().find(name, kind)
-    if type_id is None:
-        where = f"program '{safe(one.name)}': section '{safe(one.section)}'"
-        raise NotSupported(f"{where}: this kernel has no '{safe(name)}'", feature=name)
-    return type_id
 
 
 def _load_types(spec: CollectionSpec) -> Fd | None:
@@ -143,21 +131,23 @@ def _create(collection: Collection, spec: MapSpec, types: Fd | None) -> None:
 def _load(collection: Collection, plan: _Planned, types: Fd | None, symbols: Symbols) -> None:
     spec, hook = plan.spec, plan.hook
     try:
-        loaded = program.load(
-            spec.name,
-            spec.section,
-            hook.prog_type,
-            encode(relocate(spec, collection.maps, symbols)),
-            collection.spec.license,
-            attach_type=hook.attach_type,
-            flags=hook.flags,
-            kernel_version=host.version_code(host.release()),
-            attach_btf_id=plan.attach_btf_id,
-            btf=types,
-            func_info=_func_info(spec) if types else b"",
-            line_info=_line_info(spec) if types else b"",
-            fd_array=symbols.fd_array,
-        )
+        with plan.point.open() as owner:
+            loaded = program.load(
+                spec.name,
+                spec.section,
+                hook.prog_type,
+                encode(relocate(spec, collection.maps, symbols)),
+                collection.spec.license,
+                attach_type=hook.attach_type,
+                flags=hook.flags,
+                kernel_version=host.version_code(host.release()),
+                attach_btf_id=plan.point.type,
+                attach_btf=owner,
+                btf=types,
+                func_info=_func_info(spec) if types else b"",
+                line_info=_line_info(spec) if types else b"",
+                fd_array=symbols.fd_array,
+            )
     except VerifierError as error:
         raise verdict.explain(error, spec, collection.spec.btf, plan.fixups) from error
     collection.programs[spec.name] = loaded

@@ -83,11 +83,13 @@ class Reader(Protocol):
     """What reads one map; the stream owns it and closes it.
 
     ``fileno`` is polled for reading, or -1 for a table, which is read on demand. ``window`` is how long (seconds)
-    records may wait until they are read.
+    records may wait until they are read. ``patience`` is after how many it is read though no wake-up came: infinite
+    where the kernel wakes for every record.
     """
 
     schema: Schema
     window: float
+    patience: float
 
     def fileno(self) -> int:
         """Return the fd to poll; it stays the reader's."""

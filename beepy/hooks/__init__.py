@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from beepy.btf.types import Kind
-from beepy.hooks import journal, raw_tracepoint, tracepoint
+from beepy.events.batch import Reader
+from beepy.hooks import iterator, journal, kprobe_multi, raw_tracepoint, tc, tracepoint, trampoline, xdp
 from beepy.hooks.target import Target
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
@@ -26,7 +27,8 @@ class Hook(NamedTuple):
 
     ``prog_type``, ``attach_type`` and ``flags`` go into BPF_PROG_LOAD. ``optional``: a kernel that refuses the attach
     type may load the program without (SEC_EXP_ATTACH_OPT). ``btf`` is the prefix of the kernel type to attach to, None
-    where no type is needed. ``attach`` None: known, not attachable by beepy (yet).
+    where no type is needed. ``attach`` None: known, not attachable by beepy (yet). ``reader`` reads what the program
+    itself writes, for the image of that name; the caller closes it.
     """
 
     section: str
@@ -36,6 +38,7 @@ class Hook(NamedTuple):
     btf: str | None = None
     flags: ProgFlag = ProgFlag(0)
     optional: bool = False
+    reader: Callable[[Program, Target, str], Reader] | None = None
 
     @property
     def btf_target(self) -> tuple[str, Kind] | None:
@@ -60,9 +63,9 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("kretprobe+", ProgType.KPROBE),
     Hook("uretprobe+", ProgType.KPROBE),
     Hook("uretprobe.s+", ProgType.KPROBE, flags=ProgFlag.SLEEPABLE),
-    Hook("kprobe.multi+", ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI),
-    Hook("kretprobe.multi+", ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI),
-    Hook("kprobe.session+", ProgType.KPROBE, AttachType.TRACE_KPROBE_SESSION),
+    Hook("kprobe.multi+", ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI, attach=kprobe_multi.attach),
+    Hook("kretprobe.multi+", ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI, attach=kprobe_multi.attach_return),
+    Hook("kprobe.session+", ProgType.KPROBE, AttachType.TRACE_KPROBE_SESSION, attach=kprobe_multi.attach),
     Hook("uprobe.multi+", ProgType.KPROBE, AttachType.TRACE_UPROBE_MULTI),
     Hook("uretprobe.multi+", ProgType.KPROBE, AttachType.TRACE_UPROBE_MULTI),
     Hook("uprobe.session+", ProgType.KPROBE, AttachType.TRACE_UPROBE_SESSION),
@@ -73,15 +76,15 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("kretsyscall+", ProgType.KPROBE),
     Hook("usdt+", ProgType.KPROBE),
     Hook("usdt.s+", ProgType.KPROBE, flags=ProgFlag.SLEEPABLE),
-    Hook("tc/ingress", ProgType.SCHED_CLS, AttachType.TCX_INGRESS),
-    Hook("tc/egress", ProgType.SCHED_CLS, AttachType.TCX_EGRESS),
-    Hook("tcx/ingress", ProgType.SCHED_CLS, AttachType.TCX_INGRESS),
-    Hook("tcx/egress", ProgType.SCHED_CLS, AttachType.TCX_EGRESS),
-    Hook("tc", ProgType.SCHED_CLS),
-    Hook("classifier", ProgType.SCHED_CLS),
+    Hook("tc/ingress", ProgType.SCHED_CLS, AttachType.TCX_INGRESS, attach=tc.attach),
+    Hook("tc/egress", ProgType.SCHED_CLS, AttachType.TCX_EGRESS, attach=tc.attach),
+    Hook("tcx/ingress", ProgType.SCHED_CLS, AttachType.TCX_INGRESS, attach=tc.attach),
+    Hook("tcx/egress", ProgType.SCHED_CLS, AttachType.TCX_EGRESS, attach=tc.attach),
+    Hook("tc", ProgType.SCHED_CLS, attach=tc.attach),
+    Hook("classifier", ProgType.SCHED_CLS, attach=tc.attach),
     Hook("action", ProgType.SCHED_ACT),
-    Hook("netkit/primary", ProgType.SCHED_CLS, AttachType.NETKIT_PRIMARY),
-    Hook("netkit/peer", ProgType.SCHED_CLS, AttachType.NETKIT_PEER),
+    Hook("netkit/primary", ProgType.SCHED_CLS, AttachType.NETKIT_PRIMARY, attach=tc.attach_netkit),
+    Hook("netkit/peer", ProgType.SCHED_CLS, AttachType.NETKIT_PEER, attach=tc.attach_netkit),
     Hook("tracepoint+", ProgType.TRACEPOINT, attach=tracepoint.attach),
     Hook("tp+", ProgType.TRACEPOINT, attach=tracepoint.attach),
     Hook("tracepoint.s+", ProgType.TRACEPOINT, attach=tracepoint.attach, flags=ProgFlag.SLEEPABLE),
@@ -101,33 +104,73 @@ TABLE: Final[tuple[Hook, ...]] = (
         btf=_TRACE,
         flags=ProgFlag.SLEEPABLE,
     ),
-    Hook("fentry+", ProgType.TRACING, AttachType.TRACE_FENTRY, btf=""),
-    Hook("fmod_ret+", ProgType.TRACING, AttachType.MODIFY_RETURN, btf=""),
-    Hook("fexit+", ProgType.TRACING, AttachType.TRACE_FEXIT, btf=""),
-    Hook("fentry.s+", ProgType.TRACING, AttachType.TRACE_FENTRY, btf="", flags=ProgFlag.SLEEPABLE),
-    Hook("fmod_ret.s+", ProgType.TRACING, AttachType.MODIFY_RETURN, btf="", flags=ProgFlag.SLEEPABLE),
-    Hook("fexit.s+", ProgType.TRACING, AttachType.TRACE_FEXIT, btf="", flags=ProgFlag.SLEEPABLE),
-    Hook("fsession+", ProgType.TRACING, AttachType.TRACE_FSESSION, btf=""),
-    Hook("fsession.s+", ProgType.TRACING, AttachType.TRACE_FSESSION, btf="", flags=ProgFlag.SLEEPABLE),
+    Hook("fentry+", ProgType.TRACING, AttachType.TRACE_FENTRY, attach=trampoline.attach, btf=""),
+    Hook("fmod_ret+", ProgType.TRACING, AttachType.MODIFY_RETURN, attach=trampoline.attach, btf=""),
+    Hook("fexit+", ProgType.TRACING, AttachType.TRACE_FEXIT, attach=trampoline.attach, btf=""),
+    Hook(
+        "fentry.s+",
+        ProgType.TRACING,
+        AttachType.TRACE_FENTRY,
+        attach=trampoline.attach,
+        btf="",
+        flags=ProgFlag.SLEEPABLE,
+    ),
+    Hook(
+        "fmod_ret.s+",
+        ProgType.TRACING,
+        AttachType.MODIFY_RETURN,
+        attach=trampoline.attach,
+        btf="",
+        flags=ProgFlag.SLEEPABLE,
+    ),
+    Hook(
+        "fexit.s+", ProgType.TRACING, AttachType.TRACE_FEXIT, attach=trampoline.attach, btf="", flags=ProgFlag.SLEEPABLE
+    ),
+    Hook("fsession+", ProgType.TRACING, AttachType.TRACE_FSESSION, attach=trampoline.attach, btf=""),
+    Hook(
+        "fsession.s+",
+        ProgType.TRACING,
+        AttachType.TRACE_FSESSION,
+        attach=trampoline.attach,
+        btf="",
+        flags=ProgFlag.SLEEPABLE,
+    ),
     Hook("fsession.multi+", ProgType.TRACING, AttachType.TRACE_FSESSION_MULTI),
     Hook("fsession.multi.s+", ProgType.TRACING, AttachType.TRACE_FSESSION_MULTI, flags=ProgFlag.SLEEPABLE),
     Hook("fentry.multi+", ProgType.TRACING, AttachType.TRACE_FENTRY_MULTI),
     Hook("fexit.multi+", ProgType.TRACING, AttachType.TRACE_FEXIT_MULTI),
     Hook("fentry.multi.s+", ProgType.TRACING, AttachType.TRACE_FENTRY_MULTI, flags=ProgFlag.SLEEPABLE),
     Hook("fexit.multi.s+", ProgType.TRACING, AttachType.TRACE_FEXIT_MULTI, flags=ProgFlag.SLEEPABLE),
-    Hook("freplace+", ProgType.EXT, btf=""),
-    Hook("lsm+", ProgType.LSM, AttachType.LSM_MAC, btf="bpf_lsm_"),
-    Hook("lsm.s+", ProgType.LSM, AttachType.LSM_MAC, btf="bpf_lsm_", flags=ProgFlag.SLEEPABLE),
+    Hook("freplace+", ProgType.EXT, attach=trampoline.attach, btf=""),
+    Hook("lsm+", ProgType.LSM, AttachType.LSM_MAC, attach=trampoline.attach, btf="bpf_lsm_"),
+    Hook(
+        "lsm.s+", ProgType.LSM, AttachType.LSM_MAC, attach=trampoline.attach, btf="bpf_lsm_", flags=ProgFlag.SLEEPABLE
+    ),
     Hook("lsm_cgroup+", ProgType.LSM, AttachType.LSM_CGROUP, btf="bpf_lsm_"),
-    Hook("iter+", ProgType.TRACING, AttachType.TRACE_ITER, btf="bpf_iter_"),
-    Hook("iter.s+", ProgType.TRACING, AttachType.TRACE_ITER, btf="bpf_iter_", flags=ProgFlag.SLEEPABLE),
+    Hook(
+        "iter+",
+        ProgType.TRACING,
+        AttachType.TRACE_ITER,
+        attach=iterator.attach,
+        reader=iterator.reader,
+        btf="bpf_iter_",
+    ),
+    Hook(
+        "iter.s+",
+        ProgType.TRACING,
+        AttachType.TRACE_ITER,
+        attach=iterator.attach,
+        reader=iterator.reader,
+        btf="bpf_iter_",
+        flags=ProgFlag.SLEEPABLE,
+    ),
     Hook("syscall", ProgType.SYSCALL, flags=ProgFlag.SLEEPABLE),
     Hook("xdp.frags/devmap", ProgType.XDP, AttachType.XDP_DEVMAP, flags=ProgFlag.XDP_HAS_FRAGS),
     Hook("xdp/devmap", ProgType.XDP, AttachType.XDP_DEVMAP),
     Hook("xdp.frags/cpumap", ProgType.XDP, AttachType.XDP_CPUMAP, flags=ProgFlag.XDP_HAS_FRAGS),
     Hook("xdp/cpumap", ProgType.XDP, AttachType.XDP_CPUMAP),
-    Hook("xdp.frags", ProgType.XDP, AttachType.XDP, flags=ProgFlag.XDP_HAS_FRAGS),
-    Hook("xdp", ProgType.XDP, AttachType.XDP, optional=True),
+    Hook("xdp.frags", ProgType.XDP, AttachType.XDP, attach=xdp.attach, flags=ProgFlag.XDP_HAS_FRAGS),
+    Hook("xdp", ProgType.XDP, AttachType.XDP, attach=xdp.attach, optional=True),
     Hook("perf_event", ProgType.PERF_EVENT),
     Hook("lwt_in", ProgType.LWT_IN),
     Hook("lwt_out", ProgType.LWT_OUT),
@@ -176,7 +219,7 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("netfilter", ProgType.NETFILTER, AttachType.NETFILTER),
 )
 
-UNDO: Final[Mapping[str, Callable[..., None]]] = MappingProxyType({})
+UNDO: Final[Mapping[str, Callable[..., None]]] = MappingProxyType({tc.KIND: tc.undo, xdp.KIND: xdp.undo})
 """How each kind of journal entry is undone: what the mechanisms note there outlives a killed process."""
 
 

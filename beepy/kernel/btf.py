@@ -91,6 +91,29 @@ def module(name: str) -> Fd:
     raise KernelError(f"{where}: not loaded", errno.ENOENT)
 
 
+def of_program(program: Fd) -> Btf:
+    """Return the types that a loaded program came with. Raises KernelError where it has none."""
+    where = "btf: of a program"
+    info = uapi.ProgInfo()
+    attr = uapi.ObjInfo(bpf_fd=program.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info))
+    syscall.obj_get_info_by_fd(attr, where)
+    fd = syscall.btf_get_fd_by_id(uapi.GetId(id=info.btf_id), where) if info.btf_id else None
+    if fd is None:
+        raise KernelError(f"{where}: program {info.id} has no types", errno.ENOENT)
+    with fd:
+        return Btf(_data(fd, where), name=f"program {info.id}")
+
+
+def _data(fd: Fd, where: str) -> bytes:
+    info = uapi.BtfInfo()
+    attr = uapi.ObjInfo(bpf_fd=fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info))
+    syscall.obj_get_info_by_fd(attr, where)
+    buffer = ctypes.create_string_buffer(info.btf_size)
+    info.btf = ctypes.addressof(buffer)
+    syscall.obj_get_info_by_fd(attr, where)
+    return buffer.raw
+
+
 def _name(fd: Fd, where: str) -> str:
     """Return the name of the kernel's own types, "" for those of a program."""
     buffer = ctypes.create_string_buffer(64)

@@ -20,21 +20,27 @@ _TRACEFS: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC if hasattr(os, "O_DIRECTORY") else 0
 
 
+_CPUS: Final = Path("/sys/devices/system/cpu")
+
+
 @cache
 def possible_cpus() -> int:
     """Return how many CPUs the kernel makes room for: the slots of a per-CPU value."""
-    return count_cpus(Path("/sys/devices/system/cpu/possible").read_text("ascii"))
+    return len(parse_cpus((_CPUS / "possible").read_text("ascii")))
 
 
-def count_cpus(listed: str) -> int:
-    """Return how many CPUs a list such as "0-3,8" names."""
+def online_cpus() -> tuple[int, ...]:
+    """Return the numbers of the CPUs that run now."""
+    return parse_cpus((_CPUS / "online").read_text("ascii"))
+
+
+def parse_cpus(listed: str) -> tuple[int, ...]:
+    """Return the numbers of the CPUs that a list such as "0-3,8" names."""
     try:
         ranges = [part.partition("-") for part in listed.strip().split(",")]
-        return sum([int(last or first) - int(first) + 1 for first, _, last in ranges])
+        return tuple([cpu for first, _, last in ranges for cpu in range(int(first), int(last or first) + 1)])
     except ValueError:
-        raise KernelError(
-            f"possible CPUs: '{safe(listed.strip())}': expected a list such as 0-3", errno.EINVAL
-        ) from None
+        raise KernelError(f"CPUs: '{safe(listed.strip())}': expected a list such as 0-3", errno.EINVAL) from None
 
 
 @cache
@@ -101,6 +107,21 @@ def tracepoint_id(category: str, name: str) -> int:
             raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
         with open(number, encoding="ascii") as file:  # noqa: PTH123 - a descriptor
             return int(file.read())
+
+
+def traceable_functions() -> Iterator[str]:
+    """Yield the names of the functions that fprobes can trace, modules' included, from tracefs; some come twice.
+
+    Raises KernelError.
+    """
+    where = "traceable functions"
+    with tracefs(where) as root:
+        try:
+            number = os.open("available_filter_functions", os.O_RDONLY | os.O_CLOEXEC, dir_fd=root)
+        except OSError as error:
+            raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
+        with open(number, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - a descriptor
+            yield from (line.split(maxsplit=1)[0] for line in file)
 
 
 def _id_path(category: str, name: str) -> str:

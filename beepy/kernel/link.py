@@ -1,9 +1,10 @@
 """What keeps a program attached."""
 
+import ctypes
 import errno
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -52,10 +53,8 @@ def create(program: Program, target: int, attach_type: AttachType, flags: int = 
 
     Raises AttachError.
     """
-    try:
+    with _attaching():
         return Link(_create(program, target, attach_type, f"program '{safe(program.name)}'", flags))
-    except KernelError as error:
-        raise AttachError(str(error), error.errno or 0) from None
 
 
 def netfilter(program: Program, family: int, hook: int, priority: int) -> Link:
@@ -65,10 +64,8 @@ def netfilter(program: Program, family: int, hook: int, priority: int) -> Link:
         attach_type=AttachType.NETFILTER,
         netfilter=uapi.LinkNetfilter(pf=family, hooknum=hook, priority=priority),
     )
-    try:
+    with _attaching():
         return Link(syscall.link_create(attr, f"program '{safe(program.name)}': link (NETFILTER)"))
-    except KernelError as error:
-        raise AttachError(str(error), error.errno or 0) from None
 
 
 def raw_tracepoint(program: Program, name: str | None) -> Link:
@@ -81,6 +78,67 @@ def raw_tracepoint(program: Program, name: str | None) -> Link:
     except KernelError as error:
         why = f"{where}: this kernel has none of that name" if error.errno == errno.ENOENT and name else str(error)
         raise AttachError(why, error.errno or 0) from None
+
+
+def typed(program: Program, name: str) -> Link:
+    """Attach to what the program was loaded for (``attach_btf_id``); ``name`` is for messages. Raises AttachError."""
+    where = f"program '{safe(program.name)}': {safe(name)}"
+    with _attaching():
+        return Link(syscall.raw_tracepoint_open(uapi.RawTracepointOpen(prog_fd=program.fd.fileno()), where))
+
+
+def kprobe_multi(program: Program, functions: Sequence[str], *, returns: bool = False) -> Link:
+    """Attach to all these functions of the kernel, to their returns if ``returns``; all or none.
+
+    Raises AttachError; NotSupported before v5.18 (0dcac2725406, "bpf: Add multi kprobe link").
+    """
+    where = f"program '{safe(program.name)}': {len(functions)} functions ({safe(functions[0])}...)"
+    names = [ctypes.create_string_buffer(name.encode()) for name in functions]
+    table = (ctypes.c_uint64 * len(names))(*[ctypes.addressof(name) for name in names])
+    attr = uapi.LinkCreateKprobeMulti(
+        prog_fd=program.fd.fileno(),
+        attach_type=program.attach_type,
+        kprobe_multi=uapi.LinkKprobeMulti(
+            flags=uapi.BPF_F_KPROBE_MULTI_RETURN if returns else 0,
+            cnt=len(names),
+            syms=ctypes.addressof(table),
+        ),
+    )
+    try:
+        return Link(syscall.link_create(attr, f"{where}: link ({program.attach_type.name})"))
+    except KernelError as error:
+        if error.errno == errno.ESRCH:
+            raise AttachError(f"{where}: this kernel has not all of them", errno.ESRCH) from None
+        raise AttachError(str(error), error.errno or 0) from None
+
+
+def iterator(program: Program, *, map_fd: int = 0, pid: int = 0) -> Link:
+    """Make an iterator: of one map, of one process, else of all objects of its kind. Raises AttachError."""
+    where = f"program '{safe(program.name)}': iterator"
+    info = uapi.IterLinkMap(map_fd=map_fd) if map_fd else uapi.IterLinkTask(pid=pid) if pid else None
+    attr = uapi.LinkCreateIter(
+        prog_fd=program.fd.fileno(),
+        attach_type=AttachType.TRACE_ITER,
+        iter_info=ctypes.addressof(info) if info else 0,
+        iter_info_len=ctypes.sizeof(info) if info else 0,
+    )
+    with _attaching():
+        return Link(syscall.link_create(attr, where))
+
+
+def iterate(made: Link, program: Program) -> Fd:
+    """Return what reads an ``iterator`` of ``program`` once, from its beginning; the caller closes it."""
+    (fd,) = made._fds  # noqa: SLF001 - ours
+    return syscall.iter_create(uapi.IterCreate(link_fd=fd.fileno()), f"program '{safe(program.name)}': iterate")
+
+
+@contextmanager
+def _attaching() -> Iterator[None]:
+    """Tell the kernel's refusal as one to attach."""
+    try:
+        yield
+    except KernelError as error:
+        raise AttachError(str(error), error.errno or 0) from None
 
 
 def perf_event(program: Program, event: Fd, what: str, cookie: int = 0) -> Link:

@@ -72,6 +72,13 @@ class Program:
         syscall.prog_test_run(attr, f"program '{safe(self.name)}': test run")
         return RunResult(attr.retval, attr.duration, ctx_buffer.raw[: len(ctx)], data_buffer.raw[: attr.data_size_out])
 
+    def id(self) -> int:
+        """Return the kernel's number of the program; a later program gets another. Raises KernelError."""
+        info = uapi.ProgInfo()
+        attr = uapi.ObjInfo(bpf_fd=self.fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info))
+        syscall.obj_get_info_by_fd(attr, f"program '{safe(self.name)}': information")
+        return int(info.id)
+
     def close(self) -> None:
         """Let go of the program; the kernel keeps it as long as it is attached."""
         self.fd.close()
@@ -83,6 +90,14 @@ class Program:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def by_id(number: int) -> Fd:
+    """Return the loaded program with that id; the caller closes it. Raises KernelError: ENOENT where there is none."""
+    fd = syscall.prog_get_fd_by_id(uapi.GetId(id=number), f"program {number}")
+    if fd is None:
+        raise KernelError(f"program {number}: not loaded", errno.ENOENT)
+    return fd
 
 
 def load(

@@ -188,8 +188,13 @@ def btf_load(attr: uapi.BtfLoad, where: str) -> Fd:
     return _own(_bpf(Cmd.BTF_LOAD, attr, where))
 
 
-def link_create(attr: uapi.LinkCreate | uapi.LinkCreateNetfilter | uapi.LinkCreatePerfEvent, where: str) -> Fd:
-    """BPF_LINK_CREATE."""
+def iter_create(attr: uapi.IterCreate, where: str) -> Fd:
+    """BPF_ITER_CREATE."""
+    return _own(_bpf(Cmd.ITER_CREATE, attr, where))
+
+
+def link_create(attr: ctypes.Structure, where: str) -> Fd:
+    """BPF_LINK_CREATE, in one of its shapes (``uapi.LinkCreate*``)."""
     return _own(_bpf(Cmd.LINK_CREATE, attr, where))
 
 

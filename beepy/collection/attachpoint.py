@@ -1,0 +1,75 @@
+"""The type that a program attaches to at load: of vmlinux, of a module, or of another program."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from beepy.btf.types import VOID, Kind, TypeId
+from beepy.errors import AttachError, NotSupported
+from beepy.hooks import Hook, Target
+from beepy.kernel import btf as kernel_btf
+from beepy.kernel import program as kernel_program
+from beepy.kernel.fd import Fd
+from beepy.obj.spec import ProgramSpec
+from beepy.text import safe
+from beepy.uapi import ProgType
+
+
+class AttachPoint(NamedTuple):
+    """``type`` 0: the program has none. It belongs to ``module`` ("": vmlinux), or to the program of that id."""
+
+    type: TypeId = VOID
+    module: str = ""
+    program: int = 0
+
+    @contextmanager
+    def open(self) -> Iterator[Fd | None]:
+        """Give the module's types or the program while the block runs, None for vmlinux. Raises KernelError."""
+        if self.program:
+            with kernel_program.by_id(self.program) as program:
+                yield program
+        elif self.module:
+            with kernel_btf.module(self.module) as types:
+                yield types
+        else:
+            yield None
+
+
+def find(program: ProgramSpec, hook: Hook, target: Target) -> AttachPoint:
+    """Return where a program attaches at load.
+
+    ``target`` names a function ``NAME`` or ``MODULE:NAME``; for freplace it is ``ID/NAME``, a function of the program
+    with that id. Raises NotSupported for what this kernel does not have, AttachError for what is no such name.
+    """
+    if hook.btf_target is None:
+        return AttachPoint()
+    where = f"program '{safe(program.name)}': section '{safe(program.section)}'"
+    if hook.prog_type == ProgType.EXT:
+        return _of_program(target.name, where)
+    prefix, kind = hook.btf_target
+    module, colon, name = target.name.rpartition(":")
+    name = prefix + name.partition("/")[0]
+    if not colon:
+        type_id = kernel_btf.vmlinux().find(name, kind)
+        if type_id is not None:
+            return AttachPoint(type_id)
+    for types in kernel_btf.modules():
+        if not colon or types.name == module:
+            type_id = next((one for one in types.named(name) if types.kind(one) is kind), None)
+            if type_id is not None:
+                return AttachPoint(type_id, types.name)
+    raise NotSupported(f"{where}: this kernel has no '{safe(name)}'", feature=name)
+
+
+def _of_program(text: str, where: str) -> AttachPoint:
+    number, slash, name = text.partition("/")
+    if not (slash and name and number.isascii() and number.isdecimal()):
+        error = AttachError(f"{where}: expected ID/FUNCTION, a function of the program with that id")
+        error.add_note("bpftool prog list shows ids; --attach PROGRAM=ID/FUNCTION names one")
+        raise error
+    with kernel_program.by_id(int(number)) as program:
+        types = kernel_btf.of_program(program)
+    type_id = types.find(name, Kind.FUNC)
+    if type_id is None:
+        raise AttachError(f"{where}: program {number} has no function '{safe(name)}'")
+    return AttachPoint(type_id, program=int(number))

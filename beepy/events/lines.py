@@ -1,0 +1,38 @@
+"""Lines of text as records: for what has no type but text (BPF iterators)."""
+
+import struct
+from collections.abc import Iterator
+from functools import cache
+from typing import Final
+
+from beepy.btf.btf import Btf
+from beepy.btf.types import Kind, TypeId
+from beepy.events.batch import Schema
+from beepy.obj.spec import Role
+
+LENGTH: Final = 1024
+"""Bytes of a record; a longer line goes on in the next one."""
+
+
+def schema(image: str, name: str) -> Schema:
+    """Return the schema of lines that ``name``, a program of the image, writes: one field, ``line``."""
+    return Schema(image, name, Role.PRINT, _types(), TypeId(3))
+
+
+def pieces(line: bytes) -> Iterator[bytes]:
+    """Return the records that hold a line, each ``LENGTH`` bytes, the last one with a NUL at its end."""
+    for at in range(0, max(len(line), 1), LENGTH):
+        yield line[at : at + LENGTH].ljust(LENGTH, b"\0")
+
+
+@cache
+def _types() -> Btf:
+    strings = b"\0char\0line\0"
+    words = (
+        (1, Kind.INT << 24, 1, 1 << 24 | 8),  # 1: char
+        (0, Kind.ARRAY << 24, 0, 1, 1, LENGTH),  # 2: char[LENGTH]
+        (6, Kind.STRUCT << 24 | 1, LENGTH, 6, 2, 0),  # 3: struct line { char line[LENGTH]; }
+    )
+    body = b"".join([struct.pack(f"<{len(each)}I", *each) for each in words])
+    header = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(body), len(body), len(strings))
+    return Btf(header + body + strings, name="lines")

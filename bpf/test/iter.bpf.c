@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Iterators that write lines: of tasks, and of a map's entries. */
+#include "check.h"
+
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	u64 session_id;
+	u64 seq_num;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
+} __attribute__((preserve_access_index));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 3);
+	__type(key, u32);
+	__type(value, u64);
+} numbers SEC(".maps");
+
+SEC("iter/task")
+int tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	static const char format[] = "%d %s\n";
+	u64 args[2];
+
+	if (!task)
+		return 0;
+	args[0] = task->pid;
+	args[1] = (u64)task->comm;
+	bpf_seq_printf(ctx->meta->seq, format, sizeof(format), args, sizeof(args));
+	return 0;
+}
+
+SEC("iter/bpf_map_elem/numbers")
+int elements(struct bpf_iter__bpf_map_elem *ctx)
+{
+	static const char format[] = "%d=%llu\n";
+	u32 *key = ctx->key;
+	u64 *value = ctx->value;
+	u64 args[2];
+
+	if (!key || !value)
+		return 0;
+	args[0] = *key;
+	args[1] = *value;
+	bpf_seq_printf(ctx->meta->seq, format, sizeof(format), args, sizeof(args));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

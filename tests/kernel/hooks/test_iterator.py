@@ -1,0 +1,68 @@
+"""Iterators on this kernel: of tasks, of one process, of a map's entries."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from beepy.collection.load import load
+from beepy.errors import AttachError
+from beepy.events.batch import Batch
+from beepy.events.decoder import Decoder
+from beepy.hooks import Target
+from beepy.obj.parse import parse
+from beepy.obj.spec import CollectionSpec
+from beepy.streams import stream
+from bpf import build
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> CollectionSpec:
+    clang = next((name for name in ("clang-14", "clang-16", "clang-19") if shutil.which(name)), "")
+    if not clang:
+        pytest.skip("clang is not installed")
+    made: Path = build.objects(tmp_path_factory.mktemp("iter"), clang, ("iter",))["iter"]
+    return parse(made.read_bytes(), "iter")
+
+
+def lines(batches: list[Batch]) -> list[str]:
+    found = []
+    for batch in batches:
+        decoder = Decoder(batch.schema)
+        found += [str(text) for text in decoder.values(batch, decoder.fields)[0]]
+    return found
+
+
+def read(spec: CollectionSpec, program: str, **targets: Target) -> list[str]:
+    with load(spec, targets=targets) as collection, stream(collection) as events:
+        collection.attach()
+        events.stop()
+        return lines([batch for batch in events if batch.schema.map == program])
+
+
+def test_all_tasks(spec: CollectionSpec) -> None:
+    name = Path("/proc/self/comm").read_text().strip()
+    assert f"{os.getpid()} {name}" in read(spec, "tasks")
+
+
+def test_the_tasks_of_one_process(spec: CollectionSpec) -> None:
+    found = read(spec, "tasks", tasks=Target("task", pid=os.getpid()))
+    threads = os.listdir("/proc/self/task")
+    assert sorted(line.partition(" ")[0] for line in found) == sorted(threads)
+
+
+def test_the_entries_of_a_map(spec: CollectionSpec) -> None:
+    with load(spec) as collection, stream(collection) as events:
+        collection.maps["numbers"].update((1).to_bytes(4, "little"), (7).to_bytes(8, "little"))
+        events.stop()
+        batches = [batch for batch in events if batch.schema.map == "elements"]
+    assert lines(batches) == ["0=0", "1=7", "2=0"]
+    assert [batch.final for batch in batches] == [*[False] * (len(batches) - 1), True]
+
+
+def test_a_map_must_be_named(spec: CollectionSpec) -> None:
+    with load(spec, targets={"elements": Target("bpf_map_elem")}) as collection:
+        with pytest.raises(AttachError, match="'elements': iterator 'bpf_map_elem': expected bpf_map_elem/MAP, where"):
+            collection.attach()
+        assert not collection.links
