@@ -1,6 +1,7 @@
 """What is known of an image without loading it: read from its bytes, and from the tables of hooks and maps as data."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from beepy import hooks
@@ -53,6 +54,7 @@ _VERDICTS: Final = {
     ProgType.EXT: "another program",
 }
 
+_MAX_DEFAULT: Final = 4096  # bytes; larger variables are buffers
 _MAP_TYPES: Final = {kind.value: kind.name.lower() for kind in MapType}
 
 
@@ -140,6 +142,7 @@ class Description(NamedTuple):
 def describe(image: Image, spec: CollectionSpec, *, relocations: bool = False) -> Description:
     """Return what ``spec``, parsed from ``image``, holds. Raises ObjectError for types that are malformed."""
     programs = tuple(_program(one) for one in spec.programs)
+    contents = {one.name: one.contents or b"" for one in spec.maps}
     return Description(
         image.name,
         image.digest,
@@ -151,7 +154,7 @@ def describe(image: Image, spec: CollectionSpec, *, relocations: bool = False) -
         tuple(sorted({change for one in programs for change in one.changes})),
         programs,
         tuple(_map(spec, one) for one in spec.maps if one.contents is None),
-        tuple(_variable(spec, one) for one in spec.variables if one.map != ".kconfig"),
+        tuple(_variable(spec, one, contents.get(one.map, b"")) for one in spec.variables if one.map != ".kconfig"),
         tuple(extern.name for extern in spec.externs),
         tuple(_relocations(spec)) if relocations else (),
     )
@@ -212,16 +215,14 @@ def _fields(spec: CollectionSpec, tracked: Tracked) -> Iterator[FieldInfo]:
         yield FieldInfo(field.name, c_type(spec.btf, field.type), field.offset, field.bits, part)
 
 
-def _variable(spec: CollectionSpec, one: VariableSpec) -> VariableInfo:
+def _variable(spec: CollectionSpec, one: VariableSpec, contents: bytes) -> VariableInfo:
+    """Return one variable; ``contents`` are the initial bytes of its section, which end before those that are zeros."""
     assert spec.btf
-    area = next(found for found in spec.maps if found.name == one.map)
-    contents = area.contents or b""
-    raw = contents[one.offset : one.offset + one.size].ljust(one.size, b"\0")
     default: Value | dict[str, Value] = None
-    try:
-        default = _value(Schema(spec.name, one.name, None, spec.btf, one.type), raw)
-    except (BtfError, DecodeError):
-        default = None
+    if one.size <= _MAX_DEFAULT:
+        raw = contents[one.offset : one.offset + one.size].ljust(one.size, b"\0")
+        with suppress(BtfError, DecodeError):
+            default = _value(Schema(spec.name, one.name, None, spec.btf, one.type), raw)
     return VariableInfo(one.name, one.map, c_type(spec.btf, one.type), one.size, one.const, default)
 
 

@@ -10,6 +10,7 @@ Every offset of an instruction counts bytes in its section; every string stands 
 
 import struct
 from collections.abc import Iterator
+from operator import itemgetter
 from struct import Struct as Packer
 from typing import Final, NamedTuple
 
@@ -17,6 +18,7 @@ from beepy.btf.btf import Btf
 from beepy.errors import BtfError
 from beepy.text import safe
 
+_OFFSET = itemgetter(0)
 _HEADER = Packer("<HBBI4I")
 _CORE = Packer("<II")
 _SECTION = Packer("<II")
@@ -25,7 +27,7 @@ _MAX_RECORDS: Final = 1 << 20
 
 
 class Ext(NamedTuple):
-    """Records by section name, as tuples of their u32 words.
+    """Records by section name, as tuples of their u32 words, in the order of their offsets.
 
     ``functions``: (offset, type id); ``lines``: (offset, file name, line text, line << 10 | column);
     ``core``: (offset, type id, access string, ``enum bpf_core_relo_kind``). Names are string offsets.
@@ -72,7 +74,7 @@ def _part(
         name = btf.string(name_off)
         if name in found:
             raise BtfError(f"{where}: section {safe(name)} stands there twice")
-        found[name] = tuple(record.iter_unpack(content))
+        found[name] = tuple(sorted(record.iter_unpack(content), key=_OFFSET))
     return found
 
 

@@ -17,6 +17,7 @@ def label_names(names: Iterable[str], taken: Iterable[str] = ()) -> tuple[str, .
     A name that exists already gets ``_`` appended. Names that begin with two underscores are Prometheus' own.
     """
     used = set(taken)
+    tails: dict[str, int] = {}  # name -> how many "_" were last appended to it
     given = []
     for name in names:
         valid = _NO_NAME.sub("_", name)
@@ -26,8 +27,10 @@ def label_names(names: Iterable[str], taken: Iterable[str] = ()) -> tuple[str, .
             valid = "_" + valid
         if valid.startswith("__"):
             valid = "_" + valid.lstrip("_")
-        while valid in used:
-            valid += "_"
-        used.add(valid)
-        given.append(valid)
+        distinct = valid
+        while distinct in used:
+            tails[valid] = tails.get(valid, 0) + 1
+            distinct = valid + "_" * tails[valid]
+        used.add(distinct)
+        given.append(distinct)
     return tuple(given)

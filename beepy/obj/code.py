@@ -1,6 +1,7 @@
 """Sections of code -> functions, each with what patches it: relocations, CO-RE records, infos for the verifier."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from beepy.btf import ext
@@ -140,9 +141,9 @@ def _with_records(function: FunctionSpec, btf: Btf, infos: ext.Ext) -> FunctionS
     return function._replace(core=core, func_infos=named, line_infos=lines)
 
 
-def _of(function: FunctionSpec, records: Mapping[str, Iterable[tuple[int, ...]]]) -> Iterator[tuple[int, ...]]:
+def _of(function: FunctionSpec, records: Mapping[str, Sequence[tuple[int, ...]]]) -> Iterator[tuple[int, ...]]:
     """Return the records of the function's section that are its own; instructions count from its first."""
+    found = records.get(function.section, ())
     start, end = function.offset * SLOT, (function.offset + len(function.insns)) * SLOT
-    for offset, *words in records.get(function.section, ()):
-        if start <= offset < end:
-            yield ((offset - start) // SLOT, *words)
+    for offset, *words in found[bisect_left(found, (start,)) : bisect_left(found, (end,))]:
+        yield ((offset - start) // SLOT, *words)

@@ -65,7 +65,7 @@ def data_map(section: Section, btf: Btf | None) -> MapSpec:
 def complete(btf: Btf, elf: Elf) -> Globals:
     """Fill in what clang leaves open in ``btf``: sizes, offsets, and the linkage of hidden functions and of externs.
 
-    Raises BtfError where a variable has no symbol, ElfError where an extern's type has no size.
+    Raises BtfError where a variable has no symbol or overlaps another one, ElfError where an extern's type has no size.
     """
     sections = {section.name: section for section in elf.sections}
     symbols = {(symbol.section, symbol.name): symbol for symbol in elf.symbols if symbol.section > 0}
@@ -129,7 +129,14 @@ def _placed(
                 raise BtfError(f"{btf.name}: section {safe(found.name)}: '{safe(variable.name)}' has no symbol")
             offset = symbol.value  # noqa: PLW2901
         placed.append(_Placed(offset, size, variable_id))
-    return sorted(placed)
+    placed.sort()
+    end = 0
+    for offset, size, variable_id in placed:
+        if offset < end:
+            name = getattr(btf.type(variable_id), "name", "")
+            raise BtfError(f"{btf.name}: section {safe(found.name)}: '{safe(name)}' overlaps another variable")
+        end = offset + size
+    return placed
 
 
 def _variables(btf: Btf, section: str, placed: list[_Placed], size: int) -> list[VariableSpec]:

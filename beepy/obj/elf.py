@@ -14,6 +14,9 @@ from beepy.text import safe
 
 MAX_FILE: Final = 64 << 20  # bytes; a large eBPF object has 2 MB
 _MAX_SECTIONS: Final = 1 << 14
+_MAX_NOBITS: Final = (1 << 31) - 1  # bytes; the kernel's limit for a map's value
+_MAX_SYMBOLS: Final = 1 << 16  # a large eBPF object has 5,000
+_MAX_RELOCATIONS: Final = 1 << 18  # of one section
 _SHF_EXECINSTR: Final = 0x4
 _SHF_COMPRESSED: Final = 0x800
 _SYMBOL_SIZE: Final = 24
@@ -91,13 +94,16 @@ def _read(data: bytes, name: str) -> Elf:
     tables: list[SymbolTableSection] = []
     patches: list[RelocationSection] = []
     sections: list[Section] = []
-    total = 0
+    total = names = 0
     for index in range(count):
         found = file.get_section(index)
         section = _section(data, name, index, found)
         total += len(section.data)
         if total > len(data):
             raise ElfError(f"{name}: section {index}: sections overlap")
+        names += len(section.name)
+        if names > len(data):
+            raise ElfError(f"{name}: section {index}: names share their bytes")
         sections.append(section)
         if isinstance(found, SymbolTableSection) and found["sh_type"] == "SHT_SYMTAB":
             tables.append(found)
@@ -105,7 +111,7 @@ def _read(data: bytes, name: str) -> Elf:
             patches.append(found)
     if len(tables) > 1:
         raise ElfError(f"{name}: ELF: {len(tables)} symbol tables, at most one is allowed")
-    symbols = _symbols(name, tables[0]) if tables else ()
+    symbols = _symbols(name, tables[0], len(data)) if tables else ()
     relocations = {}
     for patch in patches:
         target = patch["sh_info"]
@@ -125,6 +131,8 @@ def _section(data: bytes, name: str, index: int, found: Any) -> Section:  # noqa
     size, offset = found["sh_size"], found["sh_offset"]
     nobits = found["sh_type"] in ("SHT_NOBITS", "SHT_NULL")
     executable = bool(found["sh_flags"] & _SHF_EXECINSTR) and found["sh_type"] == "SHT_PROGBITS"
+    if found["sh_type"] == "SHT_NOBITS" and size > _MAX_NOBITS:
+        raise ElfError(f"{name}: section {safe(title)}: {size} bytes, at most {_MAX_NOBITS} are taken")
     if nobits or title.startswith(".debug"):
         return Section(index, title, False, nobits, size, b"")
     if found["sh_flags"] & _SHF_COMPRESSED:
@@ -135,10 +143,19 @@ def _section(data: bytes, name: str, index: int, found: Any) -> Section:  # noqa
     return Section(index, title, executable, False, size, content)
 
 
-def _symbols(name: str, table: Any) -> tuple[Symbol, ...]:  # noqa: ANN401
+def _symbols(name: str, table: Any, limit: int) -> tuple[Symbol, ...]:  # noqa: ANN401
+    """Return the symbols; all names together have ``limit`` characters at most, for many could share one long one."""
     if table["sh_entsize"] != _SYMBOL_SIZE:
         raise ElfError(f"{name}: symbol table: entries of {table['sh_entsize']} bytes, expected {_SYMBOL_SIZE}")
-    return tuple([_symbol(symbol) for symbol in table.iter_symbols()])
+    if (count := table.num_symbols()) > _MAX_SYMBOLS:
+        raise ElfError(f"{name}: symbol table: {count} symbols, at most {_MAX_SYMBOLS} are taken")
+    found = []
+    for symbol in table.iter_symbols():
+        limit -= len(symbol.name)
+        if limit < 0:
+            raise ElfError(f"{name}: symbol table: names share their bytes")
+        found.append(_symbol(symbol))
+    return tuple(found)
 
 
 def _symbol(symbol: Any) -> Symbol:  # noqa: ANN401
@@ -156,6 +173,8 @@ def _relocations(name: str, patch: Any, symbols: tuple[Symbol, ...]) -> tuple[Re
     where = f"{name}: section {safe(patch.name)}"
     if patch.is_RELA() or patch["sh_entsize"] != _RELOCATION_SIZE:
         raise ElfError(f"{where}: expected SHT_REL with entries of {_RELOCATION_SIZE} bytes")
+    if (count := patch.num_relocations()) > _MAX_RELOCATIONS:
+        raise ElfError(f"{where}: {count} relocations, at most {_MAX_RELOCATIONS} are taken")
     found = []
     for number, relocation in enumerate(patch.iter_relocations()):
         index = relocation["r_info_sym"]

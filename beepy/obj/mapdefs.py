@@ -4,7 +4,9 @@
 enum with the value n, ``__array(values, t)`` an array of inner maps or functions (bpf_helpers.h).
 """
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from beepy.btf import types
@@ -27,6 +29,7 @@ _NUMBERS: Final = {  # member -> field of MapSpec
     "pinning": "pinning",
     "map_extra": "map_extra",
 }
+_OFFSET: Final = attrgetter("offset")
 _OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 
 
@@ -85,7 +88,11 @@ def _definition(
         raise ElfError(f"{where}: is not defined by a struct")
     fields: dict[str, Any] = {"type": 0}
     values = None
+    names = set()
     for member in definition.members:
+        if member.name in names:
+            raise ElfError(f"{where}: member '{safe(member.name)}' stands there twice")
+        names.add(member.name)
         if member.name in _NUMBERS:
             fields[_NUMBERS[member.name]] = _number(btf, member, where)
         elif member.name in ("key", "value"):
@@ -145,17 +152,14 @@ def _with_slots(name: str, maps: list[Placed], elf: Elf) -> tuple[Placed, ...]:
     done = []
     for one in maps:
         where = f"{name}: map '{safe(one.spec.name)}'"
-        relocations = [
-            relocation
-            for relocation in elf.relocations.get(one.section, ())
-            if one.offset <= relocation.offset < one.offset + one.size
-        ]
-        slots = tuple(_slots(one, relocations, where))
+        relocations = elf.relocations.get(one.section, ())
+        start, end = (bisect_left(relocations, at, key=_OFFSET) for at in (one.offset, one.offset + one.size))
+        slots = tuple(_slots(one, relocations[start:end], where))
         done.append(one._replace(spec=one.spec._replace(slots=slots)))
     return tuple(done)
 
 
-def _slots(one: Placed, relocations: list[Relocation], where: str) -> Iterator[tuple[int, str]]:
+def _slots(one: Placed, relocations: Sequence[Relocation], where: str) -> Iterator[tuple[int, str]]:
     for relocation in relocations:
         at = relocation.offset - one.offset - (one.size if one.values is None else one.values)
         if at < 0 or at % 8:

@@ -15,7 +15,7 @@ from beepy.obj.linker import MAX_INSNS, link
 from beepy.obj.spec import CollectionSpec, FunctionSpec, MapSpec, ProgramSpec
 from beepy.text import safe
 
-MAX_TOTAL: Final = 4 * MAX_INSNS
+MAX_TOTAL: Final = MAX_INSNS
 """Instructions of all programs of an object together, subprograms counted with each."""
 
 _NO_HINTS: Mapping[str, bytes] = MappingProxyType({})

@@ -13,5 +13,5 @@ def refused(kind: type[BeepyError], message: str) -> Iterator[None]:
     """Expect an error of just that class and message."""
     with pytest.raises(kind) as error:
         yield
-    assert type(error.value) is kind
-    assert str(error.value) == message
+    assert type(error.value) is kind, repr(error.value)
+    assert str(error.value) == message, str(error.value)

@@ -1,6 +1,6 @@
 import pytest
 
-from beepy.btf.btf import Btf
+from beepy.btf.btf import MAX_NAME, Btf
 from beepy.core.access import MAX_STEPS, Spec, parse, show
 from beepy.errors import BeepyError, BtfError, RelocationError
 from beepy.uapi import CoreReloKind
@@ -110,7 +110,7 @@ def test_no_size_and_loops_are_refused() -> None:
 def test_text_is_safe_and_short() -> None:
     writer = BtfWriter()
     hostile = writer.struct("a\x1b[2J", 0)
-    long = writer.struct("x" * 100_000, 0)
+    long = writer.struct("x" * MAX_NAME, 0)
     btf = Btf(writer.data())
     assert "\x1b" not in show(btf, Spec(hostile))
     assert len(show(btf, Spec(long))) < 300
