@@ -1,6 +1,5 @@
 """How the running kernel was configured: ``CONFIG_*`` of /boot/config-RELEASE, else of /proc/config.gz, as libbpf."""
 
-import gzip
 import os
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,8 @@ def options() -> dict[str, str]:
 
     Raises KernelError: ENOENT where neither file is there.
     """
+    import gzip  # noqa: PLC0415 - few objects ask for options
+
     boot = Path("/boot") / f"config-{os.uname().release}"
     proc = Path("/proc/config.gz")
     try:
