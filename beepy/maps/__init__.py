@@ -12,6 +12,7 @@ from beepy.kernel import host
 from beepy.kernel import map as kernel_map
 from beepy.kernel.fd import Fd
 from beepy.kernel.map import PERCPU, Map
+from beepy.maps.perfbuf import PerfReader
 from beepy.maps.ringbuf import RingReader
 from beepy.maps.table import TableReader, walked
 from beepy.obj.spec import MapSpec
@@ -60,7 +61,7 @@ TABLE: Final[tuple[MapKind, ...]] = (
     MapKind(MapType.HASH, TableReader),
     MapKind(MapType.ARRAY, TableReader),
     MapKind(MapType.PROG_ARRAY),
-    MapKind(MapType.PERF_EVENT_ARRAY, adjust=_perf, typed=False, stream=True),
+    MapKind(MapType.PERF_EVENT_ARRAY, PerfReader, _perf, typed=False, stream=True),
     MapKind(MapType.PERCPU_HASH, TableReader),
     MapKind(MapType.PERCPU_ARRAY, TableReader),
     MapKind(MapType.STACK_TRACE, typed=False),

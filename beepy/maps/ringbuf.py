@@ -11,8 +11,8 @@
 kernel/bpf/ringbuf.c is the source. Positions only grow; a record is at its position modulo the size.
 """
 
+import math
 import mmap
-import threading
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -21,13 +21,14 @@ from beepy.btf import layout
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.kernel.map import Map
+from beepy.maps import runs
+from beepy.maps.fence import Fence
 from beepy.text import safe
 
 _BUSY: Final = 1 << 31  # BPF_RINGBUF_BUSY_BIT
 _DISCARD: Final = 1 << 30  # BPF_RINGBUF_DISCARD_BIT
 _HEADER: Final = 8  # BPF_RINGBUF_HDR_SZ
 _CHUNK: Final = 256 << 10  # bytes of a batch at most (but for a record that is longer): fits the second-level cache
-_GROWTH: Final = 16  # how much more of a run is looked at once what was looked at is all of one length
 
 # Seconds that records may wait: the longest, and for each byte of a ring what fills half of it at 200 MB/s, which are
 # 3,000,000 small records. The shortest is what a program that holds an unfinished record costs us: the ring is readable
@@ -45,6 +46,7 @@ class RingReader:
 
     def __init__(self, map_: Map, schema: Schema) -> None:
         self.schema = schema
+        self.patience = math.inf
         self.size = map_.max_entries
         self.window = max(_WINDOW_LEAST, min(_WINDOW, self.size * _WINDOW_BYTE))
         self._name = safe(map_.name)
@@ -59,8 +61,7 @@ class RingReader:
         self._consumer = memoryview(self._own).cast("Q")
         self._producer = memoryview(self._pages)[:page].cast("Q")
         self._words = memoryview(self._pages)[page:].cast("I")
-        self._lock = threading.Lock()
-        self._lock.acquire()
+        self._fence = Fence()
 
     def fileno(self) -> int:
         """Return the map's fd: readable while there is an unread record, even a busy one."""
@@ -72,7 +73,7 @@ class RingReader:
         A record that a program still writes ends the reading; discarded ones are passed over.
         """
         head, tail = self._consumer[0], self._producer[0]
-        self._fence()
+        self._fence.order()
         if not 0 <= tail - head <= self.size:
             raise KernelError(f"map '{self._name}': ring buffer: consumer at {head}, but producer at {tail}")
         while head < tail:
@@ -94,10 +95,10 @@ class RingReader:
                 if length < self._least:
                     short = count
                 else:
-                    self._fence()
+                    self._fence.order()
                     start = mmap.PAGESIZE + at
                     raw = self._pages[start : start + count * stride]
-                    self._fence()
+                    self._fence.order()
             head += count * stride
             self._consumer[0] = head
             if raw or short:
@@ -112,11 +113,8 @@ class RingReader:
         self._pages.close()
 
     def _run(self, first: int, step: int, most: int) -> int:
-        """Return how many headers in a row (``most`` at most) are equal to the first one; in 32-bit words.
-
-        A column of headers is compared with itself, shifted by one record: one C loop over two strided views.
-        """
-        words, known = self._words, 1
+        """Return how many headers in a row (``most`` at most) are equal to the first one; in 32-bit words."""
+        words = self._words
         if most == 1 or words[first + step] != words[first]:
             return 1
 
@@ -124,25 +122,4 @@ class RingReader:
             start, end = first + low * step, first + high * step
             return words[start:end:step] == words[start - step : end - step : step]
 
-        while known < most:
-            low, high = known, min(known * _GROWTH, most)
-            if equal(low, high):
-                known = high
-                continue
-            while high - low > 1:
-                middle = (low + high) // 2
-                if equal(low, middle):
-                    low = middle
-                else:
-                    high = middle
-            return low
-        return known
-
-    def _fence(self) -> None:
-        """Keep what stands before it in memory order before what stands behind it.
-
-        x86 does so by itself. arm64 needs acquire loads of the producer's position and of the headers, and a release
-        store of ours; a lock's release and acquire are the only barrier that Python has (100 ns, once a run).
-        """
-        self._lock.release()
-        self._lock.acquire()
+        return runs.length(most, equal)

@@ -1,6 +1,7 @@
 """Read a table: a snapshot of its keys and values, a batch for each few thousand entries."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from errno import EINVAL, ENOSPC, EOPNOTSUPP
@@ -38,6 +39,7 @@ class TableReader:
 
     def __init__(self, map_: Map, schema: Schema, *, batched: bool = True) -> None:
         self.schema = schema
+        self.patience = math.inf
         self.window = 0.0
         self._map = map_
         self._batched = batched

@@ -42,6 +42,7 @@ class Counted:
         self.reader = reader
         self.schema = reader.schema
         self.window = reader.window
+        self.patience = reader.patience
         self.readings = 0
 
     def fileno(self) -> int:
@@ -258,7 +259,7 @@ def test_readers_of_collections(caplog: pytest.LogCaptureFixture) -> None:
     specs = tuple([MapSpec(name, ".maps", kind, *sizes[name]) for name, kind in kinds.items()])
     tracked = tuple([Tracked(name, Role.PRINT, VOID) for name in kinds])
     spec = CollectionSpec("image", "bee", {}, "GPL", 0, (), specs, (), (), BTF, tracked)
-    with Collection(spec) as collection:
+    with Collection(spec, {}) as collection:
         made: dict[str, Map] = {name: kernel_map.create(kind, name, *sizes[name]) for name, kind in kinds.items()}
         collection.maps.update(made)
         with stream(collection, timeout=0) as whole:

@@ -1,4 +1,4 @@
-"""Write BPF programs that fill ring buffers, as raw instructions: no compiler.
+"""Write BPF programs that fill ring and perf buffers, as raw instructions: no compiler.
 
 A program is a list of steps. Every record begins with a serial number (u64, from 1 on) that all runs share; the rest
 is the source map's bytes.
@@ -15,6 +15,7 @@ from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.uapi import MapType, ProgFlag, ProgType
 
+PERF_EVENT_OUTPUT: Final = 25
 RINGBUF_OUTPUT: Final = 130
 RINGBUF_RESERVE: Final = 131
 RINGBUF_SUBMIT: Final = 132
@@ -32,6 +33,12 @@ _JEQ_K = op.JMP | op.K | 0x10
 
 class Output(NamedTuple):
     """bpf_ringbuf_output of ``size`` bytes."""
+
+    size: int
+
+
+class PerfOutput(NamedTuple):
+    """bpf_perf_event_output of ``size`` bytes, on the CPU that runs it."""
 
     size: int
 
@@ -54,7 +61,7 @@ class Hold(NamedTuple):
     size: int
 
 
-Step = Output | Submit | Discard | Hold
+Step = Output | PerfOutput | Submit | Discard | Hold
 
 
 def _map(register: int, map_: Map, *, value: bool = False) -> tuple[Insn, Insn]:
@@ -79,6 +86,10 @@ def _step(step: Step, ring: Map) -> tuple[Insn, ...]:
         case Output(size):
             arguments = (*_map(1, ring), Insn(_MOV, 2, 6), Insn(_MOV_K, 3, imm=size), Insn(_MOV_K, 4))
             return (*_NEXT_SERIAL, *arguments, _call(RINGBUF_OUTPUT))
+        case PerfOutput(size):
+            current = (Insn(op.LD_IMM64, 3, imm=-1), Insn(0))  # BPF_F_CURRENT_CPU
+            buffer = (Insn(_MOV, 1, 7), *_map(2, ring), *current, Insn(_MOV, 4, 6), Insn(_MOV_K, 5, imm=size))
+            return (*_NEXT_SERIAL, *buffer, _call(PERF_EVENT_OUTPUT))
         case Submit():
             then: tuple[Insn, ...] = (*_NEXT_SERIAL, Insn(op.STX | op.MEM | op.DW, 0, 8))
             last = RINGBUF_SUBMIT

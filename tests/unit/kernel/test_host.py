@@ -1,18 +1,20 @@
 import pytest
 
 from beepy.errors import KernelError
-from beepy.kernel.host import count_cpus, parse_release, version_code
+from beepy.kernel.host import parse_cpus, parse_release, version_code
 
 
-@pytest.mark.parametrize(("listed", "count"), [("0\n", 1), ("0-3\n", 4), ("0-3,8,10-11\n", 7)])
-def test_counts_cpus(listed: str, count: int) -> None:
-    assert count_cpus(listed) == count
+@pytest.mark.parametrize(
+    ("listed", "cpus"), [("0\n", (0,)), ("0-3\n", (0, 1, 2, 3)), ("0-1,8,10-11\n", (0, 1, 8, 10, 11))]
+)
+def test_lists_of_cpus(listed: str, cpus: tuple[int, ...]) -> None:
+    assert parse_cpus(listed) == cpus
 
 
 @pytest.mark.parametrize("listed", ["", "none", "-"])
 def test_a_list_that_is_none_is_an_error(listed: str) -> None:
-    with pytest.raises(KernelError, match=r"possible CPUs: '.*': expected a list such as 0-3"):
-        count_cpus(listed)
+    with pytest.raises(KernelError, match=r"CPUs: '.*': expected a list such as 0-3"):
+        parse_cpus(listed)
 
 
 @pytest.mark.parametrize(

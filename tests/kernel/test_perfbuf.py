@@ -1,0 +1,353 @@
+import mmap
+import os
+import random
+import select
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from beepy import maps
+from beepy.btf.btf import Btf
+from beepy.btf.types import TypeId
+from beepy.errors import KernelError
+from beepy.events.batch import Batch, Schema
+from beepy.events.decoder import Decoder
+from beepy.kernel import host
+from beepy.kernel import map as kernel_map
+from beepy.kernel.fd import Fd
+from beepy.kernel.map import Map
+from beepy.maps.perfbuf import PerfReader, _Ring
+from beepy.streams import Stream
+from beepy.uapi import MapType
+from tests.writers.btf import BtfWriter
+from tests.writers.producer import PerfOutput, Producer, Step
+
+pytestmark = pytest.mark.kernel
+
+RING = 128 << 10
+CHUNK = 256 << 10
+
+
+def schema(size: int = 0) -> Schema:
+    writer = BtfWriter()
+    record = writer.struct("event", size) if size else TypeId(0)
+    return Schema("image", "buffer", None, Btf(writer.data()), record)
+
+
+@contextmanager
+def buffers(size: int = RING, least: int = 0, *, counters: bool = True) -> Iterator[tuple[Map, PerfReader]]:
+    """Make a perf array and its reader, whose records need ``least`` bytes."""
+    with (
+        kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, host.possible_cpus()) as array,
+        closing(PerfReader(array, schema(least), size=size, counters=counters)) as reader,
+    ):
+        yield array, reader
+
+
+@contextmanager
+def on(cpu: int) -> Iterator[None]:
+    """Run on one CPU."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.fixture
+def _pinned() -> Iterator[None]:
+    with on(min(os.sched_getaffinity(0))):
+        yield
+
+
+def padded(size: int) -> int:
+    """Return what the kernel makes of a record's length: with the u32 before it, a multiple of 8."""
+    return (size + 4 + 7) // 8 * 8 - 4
+
+
+def records(batch: Batch) -> list[bytes]:
+    """Return the records without headers, after looking at the headers."""
+    (part,) = batch.parts
+    assert len(part.raw) == batch.records * part.stride
+    assert part.skip == 12
+    assert part.stride == 12 + padded(batch.length) or not batch.records
+    starts = range(0, len(part.raw), part.stride)
+    for start in starts:
+        kind, _, size, length = struct.unpack_from("IHHI", part.raw, start)
+        assert (kind, size, length) == (9, part.stride, part.stride - 12)
+    return [part.raw[start + 12 : start + 12 + batch.length] for start in starts]
+
+
+def serials(batches: list[Batch]) -> list[int]:
+    return [int.from_bytes(record[:8], "little") for batch in batches for record in records(batch)]
+
+
+def readable(reader: PerfReader) -> bool:
+    poll = select.poll()
+    poll.register(reader.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+@pytest.mark.usefixtures("_pinned")
+def test_a_run_is_one_batch() -> None:
+    with buffers() as (array, reader), Producer(array, PerfOutput(40)) as producer:
+        assert not list(reader.read())
+        producer.run(10)
+        (batch,) = reader.read()
+        assert (batch.records, batch.length, batch.lost, batch.short, batch.snapshot) == (10, 44, 0, 0, 0)
+        assert batch.schema is reader.schema
+        assert serials([batch]) == list(range(1, 11))
+        assert not list(reader.read())
+
+
+@pytest.mark.usefixtures("_pinned")
+def test_a_record_of_its_type_s_size_has_that_length() -> None:
+    with buffers(least=40) as (array, reader), Producer(array, PerfOutput(40), PerfOutput(48)) as producer:
+        producer.run(1)
+        batches = list(reader.read())
+        assert [batch.length for batch in batches] == [40, 52]
+        assert [len(piece) for batch in batches for piece in Decoder(reader.schema).raw(batch)] == [40, 40]
+
+
+@pytest.mark.usefixtures("_pinned")
+@pytest.mark.parametrize("size", [8, 12, 40, 56, 500, 4001])
+def test_the_ring_wraps_many_times(size: int) -> None:
+    with buffers(mmap.PAGESIZE * 4) as (array, reader), Producer(array, PerfOutput(size)) as producer:
+        batches: list[Batch] = []
+        for _ in range(400):
+            producer.run(3)
+            batches += reader.read()
+        assert serials(batches) == list(range(1, 1201))
+        assert sum([batch.lost or 0 for batch in batches]) == 0
+
+
+@pytest.mark.usefixtures("_pinned")
+def test_mixed_lengths_are_batches_in_order() -> None:
+    dice = random.Random(7)
+    for _ in range(10):
+        steps: list[Step] = []
+        while len(steps) < 60:
+            steps += [PerfOutput(dice.choice([8, 12, 16, 24]))] * dice.choice([1, 1, 2, 3, 15, 16, 17, 33])
+        lengths = [padded(step.size) for step in steps]
+        with buffers(mmap.PAGESIZE * 4) as (array, reader), Producer(array, *steps) as producer:
+            for turn in range(10):
+                producer.run(1)
+                batches = list(reader.read())
+                assert [batch.length for batch in batches for _ in range(batch.records)] == lengths
+                first = turn * len(steps) + 1
+                assert serials(batches) == list(range(first, first + len(steps)))
+
+
+@pytest.mark.usefixtures("_pinned")
+def test_short_records_are_counted_and_left_out() -> None:
+    with buffers(least=24) as (array, reader):
+        with Producer(array, *map(PerfOutput, (24, 8, 8, 12, 32))) as producer:
+            producer.run(1)
+            batches = list(reader.read())
+        assert [(batch.length, batch.records, batch.short) for batch in batches] == [
+            *((24, 1, 0), (12, 0, 3), (36, 1, 0)),
+        ]
+        assert serials(batches) == [1, 5]
+
+
+@pytest.mark.usefixtures("_pinned")
+def test_what_a_full_ring_loses_is_told_by_the_next_record() -> None:
+    with buffers() as (array, reader), Producer(array, PerfOutput(52)) as producer:
+        producer.run(10_000)
+        batches = list(reader.read())
+        kept = (RING - 1) // 64  # the kernel never lets the head reach the tail
+        assert serials(batches) == list(range(1, kept + 1))
+        assert [batch.lost for batch in batches] == [0]
+        producer.run(1)
+        (batch,) = reader.read()
+        assert serials([batch]) == [10_001]
+        assert batch.lost == 10_000 - kept
+        assert not list(reader.read())
+        producer.run(20_000)
+        seen = sum([batch.records + (batch.lost or 0) for batch in reader.read()])
+        producer.run(1)
+        assert seen + sum([batch.records + (batch.lost or 0) for batch in reader.read()]) == 20_001
+
+
+@pytest.mark.usefixtures("_pinned")
+def test_what_no_record_told_of_is_counted_once_nothing_comes_any_more() -> None:
+    with buffers() as (array, reader), Producer(array, PerfOutput(52)) as producer:
+        producer.run(10_000)
+        (batch,) = reader.read()
+        if not reader._counters:
+            pytest.skip("no PERF_FORMAT_LOST: Linux 6.0")
+        (more,) = reader.read()
+        assert (more.records, more.lost) == (0, 10_000 - batch.records)
+        assert not list(reader.read())
+        producer.run(1)
+        (batch,) = reader.read()
+        assert (batch.records, batch.lost) == (1, 0)
+
+
+@pytest.mark.usefixtures("_pinned")
+def test_without_counters_a_loss_that_no_record_told_of_is_unknown() -> None:
+    with buffers(counters=False) as (array, reader), Producer(array, PerfOutput(52)) as producer:
+        producer.run(1000)
+        assert [batch.lost for batch in reader.read()] == [0]
+        assert not list(reader.read())  # so much was free that nothing can have been lost
+        producer.run(10_000)
+        assert [batch.lost for batch in reader.read()] == [0]
+        assert [batch.lost for batch in reader.read()] == [None]
+        assert not list(reader.read())
+        producer.run(10_000)
+        first = list(reader.read())
+        producer.run(1)
+        assert sum([batch.records + (batch.lost or 0) for batch in (*first, *reader.read())]) >= 10_001
+
+
+def test_every_cpu_has_a_ring() -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    with buffers() as (array, reader), Producer(array, PerfOutput(20)) as producer:
+        for cpu in reversed(cpus):
+            with on(cpu):
+                producer.run(2)
+        last = 2 * len(cpus)
+        expected = [serial for at in range(len(cpus)) for serial in (last - 2 * at - 1, last - 2 * at)]
+        assert serials(list(reader.read())) == expected
+
+
+def test_all_that_is_written_is_read_or_lost() -> None:
+    with buffers() as (array, reader), Producer(array, PerfOutput(52)) as producer:
+        thread = threading.Thread(target=producer.run, args=(300_000,))
+        thread.start()
+        seen: list[int] = []
+        lost = 0
+        while thread.is_alive():
+            for batch in reader.read():
+                assert len(batch.parts[0].raw) <= CHUNK
+                seen += serials([batch])
+                lost += batch.lost or 0
+        thread.join()
+        for _ in range(2):
+            for batch in reader.read():
+                seen += serials([batch])
+                lost += batch.lost or 0
+        assert len(set(seen)) == len(seen)
+        if reader._counters:
+            assert len(seen) + lost == 300_000
+
+
+@pytest.mark.usefixtures("_pinned")
+def test_it_is_readable_when_a_quarter_is_full() -> None:
+    with buffers() as (array, reader), Producer(array, PerfOutput(52)) as producer:
+        producer.run(RING // 64 // 4)
+        assert not readable(reader)
+        producer.run(1)
+        assert readable(reader)
+        list(reader.read())
+        assert not readable(reader)
+
+
+@pytest.mark.usefixtures("_pinned")
+def test_a_stream_reads_the_few_that_wake_nobody() -> None:
+    calls: list[int] = []
+    with buffers() as (array, reader), Producer(array, PerfOutput(20)) as producer:
+
+        def detach() -> None:
+            producer.run(1)
+            calls.append(1)
+
+        with Stream([reader], [detach]) as stream:
+            producer.run(2)
+            batches = []
+            for batch in stream:
+                batches.append(batch)
+                stream.stop()
+        assert calls == [1]
+        assert serials(batches) == [1, 2, 3]
+        with pytest.raises(ValueError, match="closed"):
+            reader.fileno()
+
+
+@pytest.mark.usefixtures("_pinned")
+def test_a_stream_ends_with_all_that_was_lost() -> None:
+    with buffers() as (array, reader), Producer(array, PerfOutput(52)) as producer:
+        if not reader._counters:
+            pytest.skip("no PERF_FORMAT_LOST: Linux 6.0")
+        with Stream([reader], [lambda: producer.run(10_000)]) as stream:
+            stream.stop()
+            batches = list(stream)
+        assert sum([batch.records + (batch.lost or 0) for batch in batches]) == 10_000
+        assert sum([batch.lost or 0 for batch in batches]) > 0
+
+
+def test_a_map_without_room_for_every_cpu(caplog: pytest.LogCaptureFixture) -> None:
+    online = host.online_cpus()
+    if max(online) == 0:
+        pytest.skip("needs two CPUs")
+    with (
+        kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, 1) as array,
+        closing(PerfReader(array, schema())),
+    ):
+        pass
+    assert f"map 'buffer': has no room for CPU {online[1]}, whose records are lost" in caplog.text
+
+
+def test_closing_empties_the_slots() -> None:
+    cpu = host.online_cpus()[0].to_bytes(4, "little")
+    with kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, host.possible_cpus()) as array:
+        reader = PerfReader(array, schema())
+        reader.close()
+        assert not array.delete(cpu)
+
+
+def test_a_map_of_another_type_is_an_error() -> None:
+    with (
+        kernel_map.create(MapType.ARRAY, "table", 4, 8, 4) as table,
+        pytest.raises(KernelError, match="map 'table': update"),
+    ):
+        PerfReader(table, schema())
+
+
+def test_a_size_that_cannot_be_is_an_error() -> None:
+    with (
+        kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, 2) as array,
+        pytest.raises(KernelError, match=r"map 'buffer': CPU \d+: mmap: invalid argument \(EINVAL\)"),
+    ):
+        PerfReader(array, schema(), size=3 * mmap.PAGESIZE)
+
+
+@contextmanager
+def written(tail: int, head: int, data: bytes) -> Iterator[PerfReader]:
+    """Lay out a ring in a file: what no kernel writes."""
+    with buffers() as (_, reader), Fd(os.memfd_create("ring")) as fd:
+        page = bytes(1024) + struct.pack("QQ", head, tail)
+        os.write(fd.fileno(), page.ljust(mmap.PAGESIZE, b"\0") + data.ljust(RING, b"\0"))
+        ring = _Ring(fd, RING)
+        reader._rings = [ring]
+        yield reader
+        ring.close()
+
+
+@pytest.mark.parametrize("size", [0, 7, 9, 32])
+def test_a_record_that_cannot_be_is_an_error(size: int) -> None:
+    record = struct.pack("IHHI4x", 9, 0, 16, 4) + struct.pack("IHH", 9, 0, size)
+    with written(0, 40, record) as reader:
+        reading = reader.read()
+        assert next(reading).records == 1
+        with pytest.raises(
+            KernelError, match=f"map 'buffer': perf buffer: record at 16: has {size} bytes, 24 are there$"
+        ):
+            next(reading)
+
+
+@pytest.mark.parametrize(("tail", "head"), [(16, 0), (0, RING + 8)])
+def test_positions_that_cannot_be_are_an_error(tail: int, head: int) -> None:
+    with written(tail, head, b"") as reader, pytest.raises(KernelError, match=r"tail at \d+, but head at"):
+        list(reader.read())
+
+
+def test_it_is_the_reader_of_its_type() -> None:
+    with kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, host.possible_cpus()) as array:
+        reader = maps.reader(array, schema())
+        assert isinstance(reader, PerfReader)
+        reader.close()
