@@ -1,0 +1,87 @@
+"""Traffic control: a tcx or netkit link to the interface; clsact and a filter where the kernel has no tcx."""
+
+import errno
+import logging
+import os
+from typing import Final
+
+from beepy.errors import AttachError, KernelError
+from beepy.hooks import lasting, netlink
+from beepy.hooks.interface import Interface, failed, interface
+from beepy.hooks.target import Target
+from beepy.kernel import link, netns, syscall
+from beepy.kernel.link import Link
+from beepy.kernel.program import Program
+from beepy.text import safe
+from beepy.uapi import AttachType
+
+_log = logging.getLogger(__name__)
+
+KIND: Final = "tc"
+"""Of journal entries: the interface's index, the filter's name, and "clsact" if the qdisc is ours, too."""
+
+_DIRECTIONS: Final = {"ingress": AttachType.TCX_INGRESS, "egress": AttachType.TCX_EGRESS}
+
+
+def attach(program: Program, target: Target) -> Link:
+    """Attach to an interface, before the programs that are there: --attach IFACE, IFACE/egress or /egress, --iface.
+
+    The direction is the section's, ingress where it has none. A link is tcx (v6.6); a kernel without gets a filter.
+    Raises AttachError.
+    """
+    name, slash, direction = target.name.partition("/")
+    if slash and direction not in _DIRECTIONS:
+        where = f"program '{safe(program.name)}': tc '{safe(target.name)}'"
+        raise AttachError(f"{where}: expected INTERFACE, INTERFACE/ingress or INTERFACE/egress")
+    attach_type = _DIRECTIONS[direction] if direction else program.attach_type or AttachType.TCX_INGRESS
+    with interface(program, target, name) as found:
+        try:
+            return link.create(program, found.ifindex, attach_type)
+        except AttachError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        _log.info("program '%s': no tcx, attaching by a filter on clsact", safe(program.name))
+        try:
+            return _by_netlink(program, target, found, egress=attach_type == AttachType.TCX_EGRESS)
+        except KernelError as error:
+            raise failed(program, error) from error
+
+
+def attach_netkit(program: Program, target: Target) -> Link:
+    """Attach to a netkit device: nothing else takes these programs. Raises AttachError."""
+    with interface(program, target, target.name) as found:
+        try:
+            return link.create(program, found.ifindex, program.attach_type)
+        except AttachError as error:
+            where = f"program '{safe(program.name)}': netkit {safe(found.name)}"
+            if error.errno == errno.EINVAL:
+                raise AttachError(f"{where}: this kernel has no netkit (CONFIG_NETKIT)", error.errno) from None
+            if error.errno == errno.ENXIO:
+                raise AttachError(f"{where}: not the primary device of a netkit pair", error.errno) from None
+            raise
+
+
+def _by_netlink(program: Program, target: Target, found: Interface, *, egress: bool) -> Link:
+    where = f"tc {safe(found.name)}"
+    name = f"{_prefix(os.getpid())}{syscall.object_name(program.name).decode()}:{program.id()}"
+    qdisc = not netlink.has_clsact(found.ifindex, where)
+    return lasting.keep_in(
+        found.namespace,
+        str(netns.path(target.netns)),
+        (KIND, str(found.ifindex), name, "clsact" if qdisc else ""),
+        lambda: netlink.add_filter(found.ifindex, program.fd, name, where, egress=egress),
+        lambda: netlink.remove_filters(found.ifindex, lambda other: other == name, where, qdisc=qdisc),
+    )
+
+
+def _prefix(process: int) -> str:
+    return f"beepy:{process}:"
+
+
+@lasting.undone_in
+def undo(index: str, name: str, qdisc: str) -> None:
+    """Remove all filters of the dead process that left this one, so that its qdisc goes, too. Raises KernelError."""
+    prefix = _prefix(int(name.split(":")[1]))
+    netlink.remove_filters(
+        int(index), lambda other: other.startswith(prefix), f"tc interface {index}", qdisc=bool(qdisc)
+    )

@@ -1,0 +1,74 @@
+"""Network namespaces: open, recognise, and stand in one for a while."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from beepy import uapi
+from beepy.errors import KernelError
+from beepy.kernel import syscall
+from beepy.kernel.fd import Fd
+from beepy.text import safe
+
+NAMES: Final = Path("/run/netns")  # where ip-netns(8) keeps those that have a name
+
+_OURS: Final = Path("/proc/thread-self/ns/net")
+
+
+def path(name: str) -> Path:
+    """Return the file of a namespace: a name of ``NAMES``, a path (with a slash), a pid; "" is this thread's."""
+    if not name:
+        return _OURS
+    if "/" in name:
+        return Path(name)
+    return Path(f"/proc/{name}/ns/net") if name.isdigit() else NAMES / name
+
+
+def open_namespace(name: str) -> Fd:
+    """Open a namespace, see ``path``; the caller owns it, and it lives as long. Raises KernelError with advice."""
+    where = f"network namespace '{safe(name)}'"
+    try:
+        return Fd(os.open(path(name), os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        failed = KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0)
+        names = sorted(found.name for found in NAMES.iterdir()) if NAMES.is_dir() else []
+        failed.add_note(f"namespaces with a name: {safe(', '.join(names)) or 'none'}; a path or a pid is one, too")
+        raise failed from None
+
+
+def identity(namespace: Fd) -> str:
+    """Return what tells a namespace from all others that live: ``4:4026531840`` (device and inode)."""
+    found = os.fstat(namespace.fileno())
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+def find(known: str, hint: str) -> Fd | None:
+    """Open the namespace of that identity: this thread's, the one at the path ``hint``, or that of any process.
+
+    None if it is gone, or nobody is in it that can be seen.
+    """
+    for one in (_OURS, Path(hint), *Path("/proc").glob("[0-9]*/ns/net")):
+        try:
+            namespace = Fd(os.open(one, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            continue
+        if identity(namespace) == known:
+            return namespace
+        namespace.close()
+    return None
+
+
+@contextmanager
+def entered(namespace: Fd) -> Iterator[None]:
+    """Let this thread stand in ``namespace``, and then where it was. Raises KernelError."""
+    with open_namespace("") as ours:
+        if identity(ours) == identity(namespace):  # needs no privilege so
+            yield
+            return
+        syscall.setns(namespace, uapi.CLONE_NEWNET, "network namespace")
+        try:
+            yield
+        finally:
+            syscall.setns(ours, uapi.CLONE_NEWNET, "network namespace: going back")
