@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from beepy import hooks, maps
 from beepy.btf.btf import Btf
-from beepy.collection import attachpoint, ksyms, verdict
+from beepy.collection import attachpoint, ksyms
 from beepy.collection.attachpoint import AttachPoint
 from beepy.collection.collection import Collection
 from beepy.collection.externs import with_kconfig
@@ -149,6 +149,8 @@ def _load(collection: Collection, plan: _Planned, types: Fd | None, symbols: Sym
                 fd_array=symbols.fd_array,
             )
     except VerifierError as error:
+        from beepy.collection import verdict  # noqa: PLC0415 - only where the verifier refuses
+
         raise verdict.explain(error, spec, collection.spec.btf, plan.fixups) from error
     collection.programs[spec.name] = loaded
     _log.info("program '%s': loaded", safe(spec.name))
