@@ -1,0 +1,34 @@
+"""A run holds no more than it needs when its first event has been shown."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.unit.cli.test_imports import HEAVY
+
+ROOT = Path(__file__).parents[2]
+
+# The command itself, in a process that tells at its end what it has imported.
+RUN = """
+import sys
+from beepy.__main__ import main
+code = main()
+print(*sys.modules, file=sys.stderr)
+sys.exit(code)
+"""
+EXITS = ["sh", "-c", "while :; do /bin/true; done"]
+
+
+def test_a_run_imports_nothing_heavy() -> None:
+    command = [sys.executable, "-c", RUN, "run", "exitsnoop", "-o", "json", "--no-metrics", "--count", "1"]
+    with subprocess.Popen(EXITS) as exits:
+        try:
+            ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        finally:
+            exits.kill()
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["map"] == "print_exits"
+    found = {name.partition(".")[0] for name in ran.stderr.splitlines()[-1].split()}
+    assert {"beepy", "typer", "elftools"} <= found
+    assert not found & HEAVY

@@ -1,0 +1,25 @@
+"""What the command line reads before it does anything: nothing heavy."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+HEAVY = {"oras", "pyroute2", "prometheus_client", "textual", "rich", "numpy", "requests"}
+
+
+def imported(*arguments: str) -> set[str]:
+    """Return the packages that ``beepy ARGUMENTS`` imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "beepy", *arguments]
+    ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return {name.partition(".")[0] for name in re.findall(r"^import time:.*\| +(\S+)$", ran.stderr, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"], ["list"]], ids=" ".join)
+def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
+    found = imported(*arguments)
+    assert {"beepy", "typer"} <= found
+    assert not found & HEAVY
