@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from beepy.btf.types import Kind
 from beepy.events.batch import Reader
-from beepy.hooks import iterator, journal, kprobe_multi, raw_tracepoint, tc, tracepoint, trampoline, xdp
+from beepy.hooks import cgroup, iterator, journal, kprobe_multi, raw_tracepoint, tc, tracepoint, trampoline, xdp
 from beepy.hooks.target import Target
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
@@ -146,7 +146,7 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook(
         "lsm.s+", ProgType.LSM, AttachType.LSM_MAC, attach=trampoline.attach, btf="bpf_lsm_", flags=ProgFlag.SLEEPABLE
     ),
-    Hook("lsm_cgroup+", ProgType.LSM, AttachType.LSM_CGROUP, btf="bpf_lsm_"),
+    Hook("lsm_cgroup+", ProgType.LSM, AttachType.LSM_CGROUP, attach=cgroup.attach_lsm, btf="bpf_lsm_"),
     Hook(
         "iter+",
         ProgType.TRACING,
@@ -176,7 +176,7 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("lwt_out", ProgType.LWT_OUT),
     Hook("lwt_xmit", ProgType.LWT_XMIT),
     Hook("lwt_seg6local", ProgType.LWT_SEG6LOCAL),
-    Hook("sockops", ProgType.SOCK_OPS, AttachType.CGROUP_SOCK_OPS, optional=True),
+    Hook("sockops", ProgType.SOCK_OPS, AttachType.CGROUP_SOCK_OPS, attach=cgroup.attach, optional=True),
     Hook("sk_skb/stream_parser", ProgType.SK_SKB, AttachType.SK_SKB_STREAM_PARSER, optional=True),
     Hook("sk_skb/stream_verdict", ProgType.SK_SKB, AttachType.SK_SKB_STREAM_VERDICT, optional=True),
     Hook("sk_skb/verdict", ProgType.SK_SKB, AttachType.SK_SKB_VERDICT, optional=True),
@@ -184,42 +184,50 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("sk_msg", ProgType.SK_MSG, AttachType.SK_MSG_VERDICT, optional=True),
     Hook("lirc_mode2", ProgType.LIRC_MODE2, AttachType.LIRC_MODE2, optional=True),
     Hook("flow_dissector", ProgType.FLOW_DISSECTOR, AttachType.FLOW_DISSECTOR, optional=True),
-    Hook("cgroup_skb/ingress", ProgType.CGROUP_SKB, AttachType.CGROUP_INET_INGRESS, optional=True),
-    Hook("cgroup_skb/egress", ProgType.CGROUP_SKB, AttachType.CGROUP_INET_EGRESS, optional=True),
-    Hook("cgroup/skb", ProgType.CGROUP_SKB),
-    Hook("cgroup/sock_create", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET_SOCK_CREATE),
-    Hook("cgroup/sock_release", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET_SOCK_RELEASE),
-    Hook("cgroup/sock", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET_SOCK_CREATE, optional=True),
-    Hook("cgroup/post_bind4", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET4_POST_BIND),
-    Hook("cgroup/post_bind6", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET6_POST_BIND),
-    Hook("cgroup/bind4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_BIND),
-    Hook("cgroup/bind6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_BIND),
-    Hook("cgroup/connect4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_CONNECT),
-    Hook("cgroup/connect6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_CONNECT),
-    Hook("cgroup/connect_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_CONNECT),
-    Hook("cgroup/sendmsg4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP4_SENDMSG),
-    Hook("cgroup/sendmsg6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP6_SENDMSG),
-    Hook("cgroup/sendmsg_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_SENDMSG),
-    Hook("cgroup/recvmsg4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP4_RECVMSG),
-    Hook("cgroup/recvmsg6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP6_RECVMSG),
-    Hook("cgroup/recvmsg_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_RECVMSG),
-    Hook("cgroup/getpeername4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_GETPEERNAME),
-    Hook("cgroup/getpeername6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_GETPEERNAME),
-    Hook("cgroup/getpeername_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_GETPEERNAME),
-    Hook("cgroup/getsockname4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_GETSOCKNAME),
-    Hook("cgroup/getsockname6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_GETSOCKNAME),
-    Hook("cgroup/getsockname_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_GETSOCKNAME),
-    Hook("cgroup/sysctl", ProgType.CGROUP_SYSCTL, AttachType.CGROUP_SYSCTL),
-    Hook("cgroup/getsockopt", ProgType.CGROUP_SOCKOPT, AttachType.CGROUP_GETSOCKOPT),
-    Hook("cgroup/setsockopt", ProgType.CGROUP_SOCKOPT, AttachType.CGROUP_SETSOCKOPT),
-    Hook("cgroup/dev", ProgType.CGROUP_DEVICE, AttachType.CGROUP_DEVICE, optional=True),
+    Hook(
+        "cgroup_skb/ingress", ProgType.CGROUP_SKB, AttachType.CGROUP_INET_INGRESS, attach=cgroup.attach, optional=True
+    ),
+    Hook("cgroup_skb/egress", ProgType.CGROUP_SKB, AttachType.CGROUP_INET_EGRESS, attach=cgroup.attach, optional=True),
+    Hook("cgroup/skb", ProgType.CGROUP_SKB, attach=cgroup.attach_both),
+    Hook("cgroup/sock_create", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET_SOCK_CREATE, attach=cgroup.attach),
+    Hook("cgroup/sock_release", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET_SOCK_RELEASE, attach=cgroup.attach),
+    Hook("cgroup/sock", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET_SOCK_CREATE, attach=cgroup.attach, optional=True),
+    Hook("cgroup/post_bind4", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET4_POST_BIND, attach=cgroup.attach),
+    Hook("cgroup/post_bind6", ProgType.CGROUP_SOCK, AttachType.CGROUP_INET6_POST_BIND, attach=cgroup.attach),
+    Hook("cgroup/bind4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_BIND, attach=cgroup.attach),
+    Hook("cgroup/bind6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_BIND, attach=cgroup.attach),
+    Hook("cgroup/connect4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_CONNECT, attach=cgroup.attach),
+    Hook("cgroup/connect6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_CONNECT, attach=cgroup.attach),
+    Hook("cgroup/connect_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_CONNECT, attach=cgroup.attach),
+    Hook("cgroup/sendmsg4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP4_SENDMSG, attach=cgroup.attach),
+    Hook("cgroup/sendmsg6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP6_SENDMSG, attach=cgroup.attach),
+    Hook("cgroup/sendmsg_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_SENDMSG, attach=cgroup.attach),
+    Hook("cgroup/recvmsg4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP4_RECVMSG, attach=cgroup.attach),
+    Hook("cgroup/recvmsg6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP6_RECVMSG, attach=cgroup.attach),
+    Hook("cgroup/recvmsg_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_RECVMSG, attach=cgroup.attach),
+    Hook("cgroup/getpeername4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_GETPEERNAME, attach=cgroup.attach),
+    Hook("cgroup/getpeername6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_GETPEERNAME, attach=cgroup.attach),
+    Hook(
+        "cgroup/getpeername_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_GETPEERNAME, attach=cgroup.attach
+    ),
+    Hook("cgroup/getsockname4", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_GETSOCKNAME, attach=cgroup.attach),
+    Hook("cgroup/getsockname6", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_GETSOCKNAME, attach=cgroup.attach),
+    Hook(
+        "cgroup/getsockname_unix", ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UNIX_GETSOCKNAME, attach=cgroup.attach
+    ),
+    Hook("cgroup/sysctl", ProgType.CGROUP_SYSCTL, AttachType.CGROUP_SYSCTL, attach=cgroup.attach),
+    Hook("cgroup/getsockopt", ProgType.CGROUP_SOCKOPT, AttachType.CGROUP_GETSOCKOPT, attach=cgroup.attach),
+    Hook("cgroup/setsockopt", ProgType.CGROUP_SOCKOPT, AttachType.CGROUP_SETSOCKOPT, attach=cgroup.attach),
+    Hook("cgroup/dev", ProgType.CGROUP_DEVICE, AttachType.CGROUP_DEVICE, attach=cgroup.attach, optional=True),
     Hook("struct_ops+", ProgType.STRUCT_OPS),
     Hook("struct_ops.s+", ProgType.STRUCT_OPS, flags=ProgFlag.SLEEPABLE),
     Hook("sk_lookup", ProgType.SK_LOOKUP, AttachType.SK_LOOKUP),
     Hook("netfilter", ProgType.NETFILTER, AttachType.NETFILTER),
 )
 
-UNDO: Final[Mapping[str, Callable[..., None]]] = MappingProxyType({tc.KIND: tc.undo, xdp.KIND: xdp.undo})
+UNDO: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
+    {cgroup.KIND: cgroup.undo, tc.KIND: tc.undo, xdp.KIND: xdp.undo}
+)
 """How each kind of journal entry is undone: what the mechanisms note there outlives a killed process."""
 
 

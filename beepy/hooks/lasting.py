@@ -18,8 +18,8 @@ _log = logging.getLogger(__name__)
 def keep(note: tuple[str, ...], make: Callable[[], None], undo: Callable[[], None]) -> Link:
     """Note, make, and return what undoes it.
 
-    ``undo`` does nothing where nothing was made: it is also called if ``make`` raises. If it cannot undo (KernelError),
-    that is a warning, and the note stays for the next start.
+    ``make`` raises KernelError if it made nothing. ``undo`` does nothing where nothing is made; if it cannot undo
+    (KernelError), that is a warning, and the note stays for the next start.
     """
     entry = journal.note(*note)
 
@@ -33,7 +33,10 @@ def keep(note: tuple[str, ...], make: Callable[[], None], undo: Callable[[], Non
 
     try:
         make()
-    except BaseException:
+    except KernelError:
+        entry.done()
+        raise
+    except BaseException:  # interrupted: made or not
         end()
         raise
     return Link(then=(end,))

@@ -49,16 +49,12 @@ def attach_xdp(index: int, program: Fd, flags: int, where: str) -> None:
 
 def detach_xdp(index: int, program_id: int, where: str) -> None:
     """Detach a program where it is the one that is attached. Raises KernelError."""
-    try:
-        with _route(where) as route:
-            for link in route.get_links(index):
-                told = link.get_attr("IFLA_XDP")
-                for name, mode in _MODES.items():
-                    if told and told.get_attr(name) == program_id:
-                        _set_xdp(route, index, -1, mode)
-    except KernelError as error:
-        if error.errno != errno.ENODEV:
-            raise
+    with _present(), _route(where) as route:
+        for link in route.get_links(index):
+            told = link.get_attr("IFLA_XDP")
+            for name, mode in _MODES.items():
+                if told and told.get_attr(name) == program_id:
+                    _set_xdp(route, index, -1, mode)
 
 
 def _set_xdp(route: Any, index: int, fd: int, flags: int) -> None:  # noqa: ANN401 - pyroute2 has no types
@@ -68,7 +64,7 @@ def _set_xdp(route: Any, index: int, fd: int, flags: int) -> None:  # noqa: ANN4
 def has_clsact(index: int, where: str) -> bool:
     """Tell whether an interface has the qdisc. Raises KernelError."""
     with _route(where) as route:
-        return any(qdisc.get_attr("TCA_KIND") == "clsact" for qdisc in route.get_qdiscs(index=index))
+        return _has_clsact(route, index)
 
 
 def add_filter(index: int, program: Fd, name: str, where: str, *, egress: bool) -> None:
@@ -88,19 +84,29 @@ def add_filter(index: int, program: Fd, name: str, where: str, *, egress: bool) 
 
 def remove_filters(index: int, ours: Callable[[str], bool], where: str, *, qdisc: bool) -> None:
     """Remove the filters whose names are ``ours``; and the ``qdisc``, if that leaves it empty. Raises KernelError."""
-    with _route(where) as route:
+    with _present(), _route(where) as route:
         left = False
         for one in list(_filters(route, index)):
             if ours(one.name):
                 route.tc("del-filter", "bpf", index, one.handle, info=one.info, parent=one.parent)
             else:
                 left = True
-        if (
-            qdisc
-            and not left
-            and any(found.get_attr("TCA_KIND") == "clsact" for found in route.get_qdiscs(index=index))
-        ):
+        if qdisc and not left and _has_clsact(route, index):
             route.tc("del", "clsact", index)
+
+
+@contextmanager
+def _present() -> Iterator[None]:
+    """Let an interface be gone, with all that was attached to it."""
+    try:
+        yield
+    except KernelError as error:
+        if error.errno != errno.ENODEV:
+            raise
+
+
+def _has_clsact(route: Any, index: int) -> bool:  # noqa: ANN401 - pyroute2 has no types
+    return any(qdisc.get_attr("TCA_KIND") == "clsact" for qdisc in route.get_qdiscs(index=index))
 
 
 def _filters(route: Any, index: int) -> Iterator[_Filter]:  # noqa: ANN401 - pyroute2 has no types

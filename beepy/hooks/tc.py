@@ -65,13 +65,19 @@ def _by_netlink(program: Program, target: Target, found: Interface, *, egress: b
     where = f"tc {safe(found.name)}"
     name = f"{_prefix(os.getpid())}{syscall.object_name(program.name).decode()}:{program.id()}"
     qdisc = not netlink.has_clsact(found.ifindex, where)
-    return lasting.keep_in(
-        found.namespace,
-        str(netns.path(target.netns)),
-        (KIND, str(found.ifindex), name, "clsact" if qdisc else ""),
-        lambda: netlink.add_filter(found.ifindex, program.fd, name, where, egress=egress),
-        lambda: netlink.remove_filters(found.ifindex, lambda other: other == name, where, qdisc=qdisc),
-    )
+
+    def make() -> None:
+        try:
+            netlink.add_filter(found.ifindex, program.fd, name, where, egress=egress)
+        except KernelError:
+            remove()
+            raise
+
+    def remove() -> None:
+        netlink.remove_filters(found.ifindex, lambda other: other == name, where, qdisc=qdisc)
+
+    note = (KIND, str(found.ifindex), name, "clsact" if qdisc else "")
+    return lasting.keep_in(found.namespace, str(netns.path(target.netns)), note, make, remove)
 
 
 def _prefix(process: int) -> str:
