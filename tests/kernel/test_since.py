@@ -1,0 +1,93 @@
+"""beepy/since.py against the running kernel: what it knows, and what it asks of a process."""
+
+import json
+
+import pytest
+
+from beepy import since
+from beepy.btf.types import Enum, Enum64, Kind
+from beepy.kernel import btf, host
+from beepy.uapi import HELPERS, AttachType, MapType, ProgType
+from tests.writers import child
+
+pytestmark = pytest.mark.kernel
+
+
+def known(name: str) -> set[str]:
+    kernel = btf.vmlinux()
+    found = kernel.find(name, Kind.ENUM)
+    assert found, name
+    built = kernel.type(found)
+    assert isinstance(built, Enum | Enum64)
+    return {one.name for one in built.values}
+
+
+def test_the_running_kernel_knows_what_is_not_newer_than_it_is() -> None:
+    this = host.release()[:2]
+    tables = [
+        (known("bpf_func_id"), {f"BPF_FUNC_{name}": since.helper(n) for n, name in enumerate(HELPERS) if n}),
+        (known("bpf_map_type"), {f"BPF_MAP_TYPE_{one.name}": since.map_type(one) for one in MapType if one}),
+        (known("bpf_prog_type"), {f"BPF_PROG_TYPE_{one.name}": since.prog_type(one) for one in ProgType if one}),
+        (known("bpf_attach_type"), {f"BPF_{one.name}": since.attach_type(one) for one in AttachType}),
+    ]
+    for names, releases in tables:
+        assert {name for name, release in releases.items() if since.order(release) <= this} <= names
+        assert not {name for name, release in releases.items() if since.order(release) > this} & names
+
+
+def test_a_kernel_of_that_age_has_the_kfuncs() -> None:
+    """Only those of code that can be left out of a kernel, or that were renamed since, may be missing."""
+    this = host.release()[:2]
+    newer = [
+        name
+        for release, names in since._KFUNCS.items()
+        for name in names.split()
+        if since.order(release) > this and btf.vmlinux().find(name, Kind.FUNC)
+    ]
+    assert not newer
+
+
+def test_the_capabilities_are_those_that_the_kernel_asks_for() -> None:
+    """Load every type with too few: EPERM; with those named here: another refusal, or none."""
+    told = child.run(
+        """
+import ctypes, errno, json, os
+from beepy import since, uapi
+from beepy.errors import KernelError
+from beepy.kernel import syscall
+from beepy.obj.insn import CALL, EXIT, Insn, encode
+from beepy.uapi import ProgType
+from tests.writers.capabilities import keep
+
+# the type is asked about before the code is looked at
+insns, gpl = encode((Insn(CALL, imm=10_000), Insn(EXIT))), b"GPL\\0"
+
+def allowed(kind, names):
+    keep(names)
+    attr = uapi.ProgLoad(prog_type=kind, insn_cnt=2, insns=syscall.address(insns), license=syscall.address(gpl))
+    try:
+        syscall.prog_load(attr, "load").close()
+    except KernelError as error:
+        return error.errno != errno.EPERM
+    return True
+
+def apart(kind, names):
+    pid = os.fork()
+    if not pid:
+        os._exit(allowed(kind, names))
+    return bool(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+found = {}
+for kind in ProgType:
+    if kind:
+        needed = since.program_capabilities(kind) - ({"CAP_NET_ADMIN"} & since.attach_capabilities(kind))
+        fewer = [needed - {one} for one in needed if one != "CAP_BPF"]
+        found[kind.name] = [
+            apart(kind, {"CAP_SYS_ADMIN"}), apart(kind, needed), [apart(kind, names) for names in fewer]
+        ]
+print(json.dumps(found))
+"""
+    )
+    found = {name: answers for name, (root, *answers) in json.loads(told).items() if root}
+    assert len(found) > 20  # some kernels refuse LSM and EXT to everybody
+    assert all(enough and not any(fewer) for enough, fewer in found.values()), told
