@@ -18,7 +18,7 @@ from beepy.text import safe
 
 _log = logging.getLogger(__name__)
 
-_GRAMMAR: Final = re.compile(r"([a-zA-Z0-9_.:]+)(?:\+(0[xX][0-9a-fA-F]+|[0-9]+))?")
+_GRAMMAR: Final = re.compile(r"([a-zA-Z0-9_.:]+)(?:\+(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*))?")
 _ABSENT: Final = (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL, errno.ESRCH)  # for a name that is not there
 _SUFFIXES: Final = (".isra.", ".constprop.", ".part.", ".cold", ".llvm.")
 
@@ -79,11 +79,7 @@ def parse(text: str) -> tuple[str, int]:
     if not match:
         return "", 0
     digits = match[2] or "0"
-    octal = digits[0] == "0" and digits[1:].isdigit()
-    try:
-        return match[1], int(digits, 8 if octal else 0)
-    except ValueError:
-        return "", 0
+    return match[1], int(digits, 8 if digits[0] == "0" and digits.isdigit() else 0)
 
 
 def native_name(function: str, machine: str) -> str:

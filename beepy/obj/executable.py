@@ -20,7 +20,9 @@ from beepy.text import safe
 
 _MAX_HEADERS: Final = 1 << 16
 _MAX_VERSIONS: Final = 1 << 15  # an index has 15 bits
-_FUNC, _IFUNC = 2, 10  # STT_FUNC, STT_GNU_IFUNC
+_IFUNC: Final = 10  # STT_GNU_IFUNC
+_FUNCTIONS: Final = frozenset({2, _IFUNC})  # STT_FUNC
+_VARIABLES: Final = frozenset({0, 1})  # STT_NOTYPE, STT_OBJECT
 _WEAK: Final = 2  # STB_WEAK
 _HIDDEN: Final = 0x8000  # of an index in .gnu.version: not the version that others link to
 _SYMBOL: Final = {64: struct.Struct("<IBBHQQ"), 32: struct.Struct("<IIIBBH")}
@@ -65,7 +67,7 @@ class Executable(NamedTuple):
 
 
 class Symbol(NamedTuple):
-    """A function of a symbol table; ``hidden`` is not the version that a name without one means."""
+    """What a symbol table defines; ``hidden`` is not the version that a name without one means."""
 
     name: bytes
     version: bytes
@@ -150,18 +152,29 @@ def function(file: Executable, wanted: str) -> int:
     raise ElfError(f"{file.name}: {safe(wanted)}: no function of that name")
 
 
+def variable(file: Executable, name: str) -> int | None:
+    """Return the address of a variable, None if there is none or several."""
+    text = name.encode("utf-8", "surrogateescape")
+    tables = ("SHT_SYMTAB", "SHT_DYNSYM")
+    found = {one.address for kind in tables for one in _defined(file, kind, text, _VARIABLES)}
+    return found.pop() if len(found) == 1 else None
+
+
 def functions(file: Executable, kind: str, name: bytes = b"") -> Iterator[Symbol]:
     """Yield the functions that a table of that SHT_* ``kind`` defines, all or those of one name."""
+    return _defined(file, kind, name, _FUNCTIONS)
+
+
+def _defined(file: Executable, kind: str, name: bytes, types: frozenset[int]) -> Iterator[Symbol]:
     for table in file.sections:
         if table.type != kind or table.link >= len(file.sections):
             continue
         names = _bytes(file, file.sections[table.link])
         versions = _versions(file) if kind == "SHT_DYNSYM" else ()
         for number, (at, info, section, address) in enumerate(_symbols(file, table)):
-            if info & 15 not in {_FUNC, _IFUNC} or not section or not address or not names.startswith(name, at):
+            if info & 15 not in types or not section or not address or not names.startswith(name, at):
                 continue
-            full = names[at : names.find(b"\0", at)]
-            text, mark, version = full.partition(b"@")
+            text, mark, version = names[at : names.find(b"\0", at)].partition(b"@")
             if name and text != name:
                 continue
             hidden = bool(mark) and not version.startswith(b"@")

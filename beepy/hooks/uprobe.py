@@ -1,0 +1,93 @@
+"""Functions of programs and libraries: where they begin, at an offset, where they return."""
+
+import errno
+import re
+from typing import Final, NamedTuple
+
+from beepy.errors import AttachError, ElfError
+from beepy.hooks import binary, probe
+from beepy.hooks.probe import Probe
+from beepy.hooks.target import Target
+from beepy.kernel.link import Link
+from beepy.kernel.program import Program
+from beepy.obj import executable
+from beepy.obj.executable import Executable
+from beepy.text import safe
+
+_OFFSET: Final = re.compile(r"(.*)\+(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)", re.DOTALL)
+
+
+class Place(NamedTuple):
+    """What BINARY:FUNCTION+OFFSET says; each may be missing ("", 0)."""
+
+    binary: str
+    function: str
+    offset: int
+
+
+def attach(program: Program, target: Target) -> Link:
+    """Attach to where a function begins (``uprobe``). Raises AttachError, NotSupported."""
+    return _attach(program, target, "uprobe", returns=False)
+
+
+def attach_return(program: Program, target: Target) -> Link:
+    """Attach to where a function returns (``uretprobe``). Raises AttachError, NotSupported."""
+    return _attach(program, target, "uretprobe", returns=True)
+
+
+def _attach(program: Program, target: Target, kind: str, *, returns: bool) -> Link:
+    what = f"{kind} {safe(target.name)}" if target.name else kind
+    where = f"program '{safe(program.name)}': {what}"
+    place = parse(target)
+    if not place.function and not place.offset:
+        wrong = AttachError(f"{where}: expected BINARY:FUNCTION[+OFFSET]", errno.EINVAL)
+        wrong.add_note(f"say where: --attach {safe(program.name)}=libc.so.6:getenv")
+        raise wrong
+    if returns and place.offset and place.function:
+        raise AttachError(f"{where}: a return has no offset", errno.EINVAL)
+    path = binary.find(place.binary, target.pid, where)
+    offset = place.offset
+    if place.function:
+        with binary.opened(path, where) as file:
+            offset += function_offset(file, place.function)
+    return probe.attach(program, Probe("uprobe", path, offset, returns, target.pid), what)
+
+
+def parse(target: Target) -> Place:
+    """Return what a target says; ``BINARY:+OFFSET`` is an offset in the file. --binary overrules the text's.
+
+    The offset is what stands after the last "+", if that is a number: "+" is a character of C++ names too.
+    """
+    name, colon, function = target.name.partition(":")
+    if not colon:
+        name, function = "", target.name
+    match = _OFFSET.fullmatch(function)
+    if not match:
+        return Place(target.binary or name, function, 0)
+    octal = match[2][0] == "0" and match[2].isdigit()
+    return Place(target.binary or name, match[1], int(match[2], 8 if octal else 0))
+
+
+def function_offset(file: Executable, name: str) -> int:
+    """Return where in the file a function stands. Raises ElfError, with similar names as advice."""
+    try:
+        address = executable.function(file, name)
+    except ElfError as error:
+        kinds = ("SHT_DYNSYM", "SHT_SYMTAB")
+        names = {one.name.decode("utf-8", "replace") for kind in kinds for one in executable.functions(file, kind)}
+        for note in _advice(name, names):
+            error.add_note(note)
+        raise
+    offset = executable.file_offset(file, address)
+    if offset is None:
+        raise ElfError(f"{file.name}: {safe(name)}: its address {address:#x} is not one of the file's")
+    return offset
+
+
+def _advice(name: str, names: set[str]) -> list[str]:
+    from beepy.hooks.similar import similar  # noqa: PLC0415 - only on the way to an error
+
+    close = [other for other in similar(name, names) if other != name]
+    if close:
+        return [f"similar ones: {', '.join(map(safe, close))}"]
+    return [] if name in names else ["an offset in the file can be given instead: BINARY:+OFFSET"]

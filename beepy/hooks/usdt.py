@@ -1,0 +1,186 @@
+"""USDT: probes that somebody wrote into a program (DTRACE_PROBE, <sys/sdt.h>), each at one or more places.
+
+A place is a nop, and a note says where it stands and where its arguments are then. A uprobe goes there, and into the
+maps of libbpf's usdt.bpf.h what bpf_usdt_arg() needs: a record of the arguments in ``__bpf_usdt_specs``, whose number
+the program gets as its cookie; where the kernel has no cookies, ``__bpf_usdt_ip_to_spec_id`` tells it by the address.
+"""
+
+import errno
+import logging
+import os
+from contextlib import ExitStack
+from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+from beepy.errors import AttachError, ElfError, KernelError, NotSupported
+from beepy.hooks import binary, probe, usdt_args
+from beepy.hooks.probe import Probe
+from beepy.hooks.target import Target
+from beepy.kernel import features
+from beepy.kernel.link import Link
+from beepy.kernel.map import Map
+from beepy.kernel.program import Program
+from beepy.kernel.syscall import reason
+from beepy.obj import executable
+from beepy.obj.executable import Executable
+from beepy.text import safe
+
+_log = logging.getLogger(__name__)
+
+_SPECS: Final = "__bpf_usdt_specs"
+_IDS: Final = "__bpf_usdt_ip_to_spec_id"
+
+
+class Place(NamedTuple):
+    """One place of a probe: offsets in the file (``counter``: its semaphore's, 0: none), and its address."""
+
+    offset: int
+    counter: int
+    address: int
+    spec: bytes
+
+
+class _Numbers:
+    """Which records of a map of specs are free."""
+
+    def __init__(self, size: int) -> None:
+        self._free = list(range(size))[::-1]
+
+    def take(self, where: str) -> int:
+        if not self._free:
+            raise AttachError(f"{where}: map '{_SPECS}' is full: see BPF_USDT_MAX_SPEC_CNT", errno.E2BIG)
+        return self._free.pop()
+
+    def give(self, number: int) -> None:
+        self._free.append(number)
+
+
+_numbers: WeakKeyDictionary[Map, _Numbers] = WeakKeyDictionary()  # programs of one collection share their maps
+
+
+def attach(program: Program, target: Target) -> Link:
+    """Attach to all places of BINARY:PROVIDER:NAME. Raises AttachError, NotSupported."""
+    what = f"usdt {safe(target.name)}" if target.name else "usdt"
+    where = f"program '{safe(program.name)}': {what}"
+    name, provider, probe_name = _parse(target, program, where)
+    specs, ids = _maps(target, where)
+    path = binary.find(name, target.pid, where)
+    cookies = features.has_bpf_cookie()
+    with binary.opened(path, where) as file:
+        places = _places(file, provider, probe_name, specs.value_size)
+        base = 0 if cookies or file.fixed else _load_address(file, path, target.pid, where)
+    numbers = _numbers.setdefault(specs, _Numbers(specs.max_entries))
+    records: dict[bytes, int] = {}
+    with ExitStack() as undo:
+        for place in places:
+            number = records.get(place.spec)
+            if number is None:
+                number = records[place.spec] = numbers.take(where)
+                undo.callback(numbers.give, number)
+                _put(specs, number.to_bytes(4, "little"), place.spec, where)
+            if not cookies:
+                key = (place.address + base).to_bytes(8, "little")
+                _put(ids, key, number.to_bytes(4, "little"), where)
+                undo.callback(ids.delete, key)
+            at = Probe("uprobe", path, place.offset, False, target.pid, place.counter)
+            undo.enter_context(probe.attach(program, at, what, number if cookies else 0))
+        return Link(then=(undo.pop_all().close,))
+
+
+def _put(into: Map, key: bytes, value: bytes, where: str) -> None:
+    try:
+        into.update(key, value)
+    except KernelError as error:
+        raise AttachError(f"{where}: {error}", error.errno or 0) from None
+
+
+def _parse(target: Target, program: Program, where: str) -> tuple[str, str, str]:
+    """Return binary, provider and name; what --binary or --pid say may be left out of the text."""
+    parts = target.name.split(":")
+    if len(parts) == 2 and (target.binary or target.pid is not None):
+        parts = ["", *parts]
+    if len(parts) != 3 or not parts[1] or not parts[2]:
+        wrong = AttachError(f"{where}: expected BINARY:PROVIDER:NAME", errno.EINVAL)
+        wrong.add_note(f"say where: --attach {safe(program.name)}=libc.so.6:libc:setjmp")
+        raise wrong
+    return target.binary or parts[0], parts[1], parts[2]
+
+
+def _maps(target: Target, where: str) -> tuple[Map, Map]:
+    try:
+        return target.maps[_SPECS], target.maps[_IDS]
+    except KeyError as missing:
+        failed = AttachError(f"{where}: the object has no map {missing}", errno.ESRCH)
+        failed.add_note("its C source must include <bpf/usdt.bpf.h>")
+        raise failed from None
+
+
+def _places(file: Executable, provider: str, name: str, spec_size: int) -> list[Place]:
+    """Return the places of a probe. Raises ElfError."""
+    if file.bits != 64:
+        raise ElfError(f"{file.name}: a program of {file.bits} bits: its probes' arguments cannot be read")
+    found = []
+    there: set[str] = set()
+    for one in executable.probes(file):
+        there.add(f"{one.provider}:{one.name}")
+        if (one.provider, one.name) == (provider, name):
+            found.append(_place(file, one, spec_size))
+    if not found:
+        missing = ElfError(f"{file.name}: no USDT probe of that name")
+        missing.add_note(_advice(f"{provider}:{name}", there))
+        raise missing
+    return found
+
+
+def _advice(name: str, there: set[str]) -> str:
+    from beepy.hooks.similar import similar  # noqa: PLC0415 - only on the way to an error
+
+    if not there:
+        return "it has none at all"
+    close = similar(name, there) or sorted(there)[:8]
+    return f"some of its {len(there)}: {', '.join(map(safe, close))}"
+
+
+def _place(file: Executable, one: executable.Probe, spec_size: int) -> Place:
+    where = f"{file.name}: {safe(one.provider)}:{safe(one.name)} at {one.address:#x}"
+    offset = executable.file_offset(file, one.address)
+    counter = executable.file_offset(file, one.semaphore) if one.semaphore else 0
+    if offset is None or counter is None:
+        raise ElfError(f"{where}: its address or its semaphore's is not one of the file's")
+    try:
+        arguments = usdt_args.parse(one.arguments, file.machine, lambda symbol: _distance(file, symbol, one.address))
+    except ElfError as error:
+        raise ElfError(f"{where}: {safe(str(error))}") from None
+    spec = usdt_args.encode(arguments, spec_size)
+    if spec is None:
+        raise ElfError(
+            f"{where}: '{safe(one.arguments)}': map '{_SPECS}' with values of {spec_size} bytes holds no such"
+        )
+    return Place(offset, counter, one.address, spec)
+
+
+def _distance(file: Executable, symbol: str, address: int) -> int | None:
+    """Return how far a variable stands from the probe."""
+    found = executable.variable(file, symbol)
+    return None if found is None else found - address
+
+
+def _load_address(file: Executable, path: str, pid: int | None, where: str) -> int:
+    """Return what a process adds to the addresses of a file that runs anywhere (a library, a PIE)."""
+    if pid is None:
+        why = f"{where}: this kernel has no cookies, so a probe in a library or PIE is told by a process's addresses"
+        failed = NotSupported(why, errno.EOPNOTSUPP, feature="bpf cookies", since="5.15")
+        failed.add_note("--pid PID attaches it in one process")
+        raise failed
+    try:
+        wanted = os.stat(path)  # noqa: PTH116
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as maps:  # noqa: PTH123
+            for line in maps:
+                span, _, offset, _, inode, *_ = line.split(maxsplit=5)
+                if int(offset, 16) or inode == "0":
+                    continue
+                if os.path.samestat(os.stat(f"/proc/{pid}/map_files/{span}"), wanted):  # noqa: PTH116
+                    return int(span.partition("-")[0], 16) - file.segments[0].address + file.segments[0].offset
+    except OSError as error:
+        raise AttachError(f"{where}: process {pid}: {reason(error.errno or 0)}", error.errno or 0) from None
+    raise AttachError(f"{where}: process {pid} has not loaded {safe(path)}", errno.ESRCH)
