@@ -22,7 +22,7 @@ from beepy.text import safe
 
 _log = logging.getLogger(__name__)
 
-EVENT: Final = "tracefs event"
+KIND: Final = "tracefs event"
 """The kind of our journal entries."""
 
 _GROUP: Final = "beepy"
@@ -110,7 +110,7 @@ def _by_tracefs(program: Program, probe: Probe, what: str, cookie: int) -> Link:
     name = f"{probe.kind}_{os.getpid()}_{os.urandom(6).hex()}"
     definition = _definition(probe, f"{_GROUP}/{name}", where)
     _log.info("%s: this kernel has no PMU %s, attaching by tracefs", where, probe.kind)
-    entry = journal.note(EVENT, probe.kind, f"{_GROUP}/{name}")
+    entry = journal.note(KIND, probe.kind, f"{_GROUP}/{name}")
     undo = partial(_end, probe.kind, f"{_GROUP}/{name}", entry)
     try:
         _write(probe.kind, definition, where)
