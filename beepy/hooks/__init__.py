@@ -10,7 +10,22 @@ from typing import Final, NamedTuple
 
 from beepy.btf.types import Kind
 from beepy.events.batch import Reader
-from beepy.hooks import cgroup, iterator, journal, kprobe_multi, raw_tracepoint, tc, tracepoint, trampoline, xdp
+from beepy.hooks import (
+    cgroup,
+    iterator,
+    journal,
+    kprobe,
+    kprobe_multi,
+    perf_event,
+    probe,
+    raw_tracepoint,
+    tc,
+    tracepoint,
+    trampoline,
+    uprobe,
+    usdt,
+    xdp,
+)
 from beepy.hooks.target import Target
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
@@ -57,12 +72,12 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("socket", ProgType.SOCKET_FILTER),
     Hook("sk_reuseport/migrate", ProgType.SK_REUSEPORT, AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE),
     Hook("sk_reuseport", ProgType.SK_REUSEPORT, AttachType.SK_REUSEPORT_SELECT),
-    Hook("kprobe+", ProgType.KPROBE),
-    Hook("uprobe+", ProgType.KPROBE),
-    Hook("uprobe.s+", ProgType.KPROBE, flags=ProgFlag.SLEEPABLE),
-    Hook("kretprobe+", ProgType.KPROBE),
-    Hook("uretprobe+", ProgType.KPROBE),
-    Hook("uretprobe.s+", ProgType.KPROBE, flags=ProgFlag.SLEEPABLE),
+    Hook("kprobe+", ProgType.KPROBE, attach=kprobe.attach),
+    Hook("uprobe+", ProgType.KPROBE, attach=uprobe.attach),
+    Hook("uprobe.s+", ProgType.KPROBE, attach=uprobe.attach, flags=ProgFlag.SLEEPABLE),
+    Hook("kretprobe+", ProgType.KPROBE, attach=kprobe.attach_return),
+    Hook("uretprobe+", ProgType.KPROBE, attach=uprobe.attach_return),
+    Hook("uretprobe.s+", ProgType.KPROBE, attach=uprobe.attach_return, flags=ProgFlag.SLEEPABLE),
     Hook("kprobe.multi+", ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI, attach=kprobe_multi.attach),
     Hook("kretprobe.multi+", ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI, attach=kprobe_multi.attach_return),
     Hook("kprobe.session+", ProgType.KPROBE, AttachType.TRACE_KPROBE_SESSION, attach=kprobe_multi.attach),
@@ -72,10 +87,10 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("uprobe.multi.s+", ProgType.KPROBE, AttachType.TRACE_UPROBE_MULTI, flags=ProgFlag.SLEEPABLE),
     Hook("uretprobe.multi.s+", ProgType.KPROBE, AttachType.TRACE_UPROBE_MULTI, flags=ProgFlag.SLEEPABLE),
     Hook("uprobe.session.s+", ProgType.KPROBE, AttachType.TRACE_UPROBE_SESSION, flags=ProgFlag.SLEEPABLE),
-    Hook("ksyscall+", ProgType.KPROBE),
-    Hook("kretsyscall+", ProgType.KPROBE),
-    Hook("usdt+", ProgType.KPROBE),
-    Hook("usdt.s+", ProgType.KPROBE, flags=ProgFlag.SLEEPABLE),
+    Hook("ksyscall+", ProgType.KPROBE, attach=kprobe.attach_syscall),
+    Hook("kretsyscall+", ProgType.KPROBE, attach=kprobe.attach_syscall_return),
+    Hook("usdt+", ProgType.KPROBE, attach=usdt.attach),
+    Hook("usdt.s+", ProgType.KPROBE, attach=usdt.attach, flags=ProgFlag.SLEEPABLE),
     Hook("tc/ingress", ProgType.SCHED_CLS, AttachType.TCX_INGRESS, attach=tc.attach),
     Hook("tc/egress", ProgType.SCHED_CLS, AttachType.TCX_EGRESS, attach=tc.attach),
     Hook("tcx/ingress", ProgType.SCHED_CLS, AttachType.TCX_INGRESS, attach=tc.attach),
@@ -171,7 +186,7 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("xdp/cpumap", ProgType.XDP, AttachType.XDP_CPUMAP),
     Hook("xdp.frags", ProgType.XDP, AttachType.XDP, attach=xdp.attach, flags=ProgFlag.XDP_HAS_FRAGS),
     Hook("xdp", ProgType.XDP, AttachType.XDP, attach=xdp.attach, optional=True),
-    Hook("perf_event", ProgType.PERF_EVENT),
+    Hook("perf_event", ProgType.PERF_EVENT, attach=perf_event.attach),
     Hook("lwt_in", ProgType.LWT_IN),
     Hook("lwt_out", ProgType.LWT_OUT),
     Hook("lwt_xmit", ProgType.LWT_XMIT),
@@ -226,7 +241,7 @@ TABLE: Final[tuple[Hook, ...]] = (
 )
 
 UNDO: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
-    {cgroup.KIND: cgroup.undo, tc.KIND: tc.undo, xdp.KIND: xdp.undo}
+    {cgroup.KIND: cgroup.undo, probe.KIND: probe.undo, tc.KIND: tc.undo, xdp.KIND: xdp.undo}
 )
 """How each kind of journal entry is undone: what the mechanisms note there outlives a killed process."""
 
