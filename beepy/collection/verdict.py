@@ -9,11 +9,11 @@ from beepy.btf.btf import Btf
 from beepy.core.patch import POISON
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, VerifierError
+from beepy.kernel.program import telling
 from beepy.obj.spec import ProgramSpec
 from beepy.text import safe
 
 _LAST_LINES: Final = 12
-_STATISTICS: Final = ("processed ", "verification time", "stack depth ")
 _INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\)")
 _WIDTH: Final = 200  # characters of a line that are shown
 
@@ -23,8 +23,7 @@ def explain(error: VerifierError, program: ProgramSpec, btf: Btf | None, fixups:
 
     ``program`` is what was loaded, ``fixups`` are its CO-RE relocations: one that poisoned the instruction is why.
     """
-    lines = [line.rstrip() for line in error.log.splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(_STATISTICS)]
+    told = telling(error.log)
     where = [f"program '{safe(program.name)}': verifier"]
     insn = next((int(found[1]) for line in reversed(told) if (found := _INSN.match(line))), None)
     if insn is not None:

@@ -18,6 +18,8 @@ _NO_FLAGS: Final = ProgFlag(0)
 _ATTEMPTS: Final = 5  # as libbpf; the verifier answers EAGAIN when a signal is pending
 _LOG_SIZE: Final = 1 << 18
 _LOG_LIMIT: Final = (1 << 24) - 1  # kernels before v5.2 refuse more (7a9f5c65abcc)
+_STATISTICS: Final = ("processed ", "verification time", "stack depth ")
+_EXPLANATION: Final = "\nVerification failed: "
 _HEADROOM: Final = 256  # bytes by which a program may grow a packet (XDP_PACKET_HEADROOM)
 
 
@@ -194,7 +196,8 @@ def _load_logged(attr: uapi.ProgLoad, where: str, level: int, refused: KernelErr
             if not log.strip():
                 raise
             why = refused if refused and error.errno == errno.ENOSPC else error
-            raise VerifierError(f"{why}: {safe(_last(log))}", why.errno or 0, log) from None
+            told = telling(log) or log.strip().splitlines()
+            raise VerifierError(f"{why}: {safe(told[-1].strip())}", why.errno or 0, log) from None
         finally:
             attr.log_level, attr.log_size, attr.log_buf = 0, 0, 0
 
@@ -203,8 +206,10 @@ def _text(buffer: ctypes.Array[ctypes.c_char]) -> str:
     return buffer.value.decode("utf-8", "backslashreplace")
 
 
-def _last(log: str) -> str:
-    """Return the line that says why: the last one that is no statistics."""
-    lines = [line for line in log.splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("processed ", "verification time", "stack depth "))]
-    return (telling or lines)[-1].strip()
+def telling(log: str) -> list[str]:
+    """Return the lines of the verifier's log up to the one that says why, which is the last.
+
+    What follows it are statistics, and in newer kernels (seen in v7.3) the same once more as a text of many lines.
+    """
+    lines = [line.rstrip() for line in log.partition(_EXPLANATION)[0].splitlines() if line.strip()]
+    return [line for line in lines if not line.startswith(_STATISTICS)]
