@@ -109,6 +109,9 @@ def kprobe_multi(program: Program, functions: Sequence[str], *, returns: bool = 
     except KernelError as error:
         if error.errno == errno.ESRCH:
             raise AttachError(f"{where}: this kernel has not all of them", errno.ESRCH) from None
+        if error.errno in {errno.EINVAL, errno.EOPNOTSUPP}:
+            why = f"{where}: this kernel has no links to many functions (CONFIG_FPROBE)"
+            raise NotSupported(why, error.errno, feature=program.attach_type.name, since="5.18") from None
         raise AttachError(str(error), error.errno or 0) from None
 
 

@@ -48,7 +48,7 @@ def test_all_tasks(spec: CollectionSpec) -> None:
 
 def test_the_tasks_of_one_process(spec: CollectionSpec) -> None:
     found = read(spec, "tasks", tasks=Target("task", pid=os.getpid()))
-    threads = os.listdir("/proc/self/task")
+    threads = [path.name for path in Path("/proc/self/task").iterdir()]
     assert sorted(line.partition(" ")[0] for line in found) == sorted(threads)
 
 
