@@ -17,6 +17,7 @@ from beepy.text import safe
 TEXT: Final = ".text"
 """The section of subprograms; every other section of code holds entry programs."""
 
+_MAX_ACCESS: Final = 1024  # bytes of a CO-RE access string; 64 steps, the most that libbpf takes, fit in
 _LD64: Final = 1  # R_BPF_64_64
 _CALL: Final = 10  # R_BPF_64_32
 
@@ -132,7 +133,7 @@ def _ref(about: str, relocation: Relocation, at: int, insns: tuple[Insn, ...], p
 def _with_records(function: FunctionSpec, btf: Btf, infos: ext.Ext) -> FunctionSpec:
     core = tuple(
         [
-            CoreRef(at, TypeId(type_id), btf.string(access), kind)
+            CoreRef(at, TypeId(type_id), btf.string(access, _MAX_ACCESS), kind)
             for at, type_id, access, kind in _of(function, infos.core)
         ]
     )

@@ -80,10 +80,6 @@ class ElfWriter:
         """Add a relocation at a byte of a section."""
         self.relocations.setdefault(section, []).append((offset, symbol, type))
 
-    def types(self, writer: BtfWriter) -> None:
-        """Add .BTF."""
-        self.section(".BTF", writer.data(), flags=0)
-
     def data(self) -> bytes:
         """Return the file."""
         names = ["", *self.sections]
