@@ -12,13 +12,17 @@ from beepy.btf.types import Kind
 from beepy.events.batch import Reader
 from beepy.hooks import (
     cgroup,
+    elsewhere,
     iterator,
     journal,
     kprobe,
     kprobe_multi,
+    namespace,
     perf_event,
     probe,
     raw_tracepoint,
+    socket_filter,
+    sockmap,
     tc,
     tracepoint,
     trampoline,
@@ -69,7 +73,7 @@ class Hook(NamedTuple):
 
 
 TABLE: Final[tuple[Hook, ...]] = (
-    Hook("socket", ProgType.SOCKET_FILTER),
+    Hook("socket", ProgType.SOCKET_FILTER, attach=socket_filter.attach),
     Hook("sk_reuseport/migrate", ProgType.SK_REUSEPORT, AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE),
     Hook("sk_reuseport", ProgType.SK_REUSEPORT, AttachType.SK_REUSEPORT_SELECT),
     Hook("kprobe+", ProgType.KPROBE, attach=kprobe.attach),
@@ -97,7 +101,7 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("tcx/egress", ProgType.SCHED_CLS, AttachType.TCX_EGRESS, attach=tc.attach),
     Hook("tc", ProgType.SCHED_CLS, attach=tc.attach),
     Hook("classifier", ProgType.SCHED_CLS, attach=tc.attach),
-    Hook("action", ProgType.SCHED_ACT),
+    Hook("action", ProgType.SCHED_ACT, attach=elsewhere.attach),
     Hook("netkit/primary", ProgType.SCHED_CLS, AttachType.NETKIT_PRIMARY, attach=tc.attach_netkit),
     Hook("netkit/peer", ProgType.SCHED_CLS, AttachType.NETKIT_PEER, attach=tc.attach_netkit),
     Hook("tracepoint+", ProgType.TRACEPOINT, attach=tracepoint.attach),
@@ -180,25 +184,39 @@ TABLE: Final[tuple[Hook, ...]] = (
         flags=ProgFlag.SLEEPABLE,
     ),
     Hook("syscall", ProgType.SYSCALL, flags=ProgFlag.SLEEPABLE),
-    Hook("xdp.frags/devmap", ProgType.XDP, AttachType.XDP_DEVMAP, flags=ProgFlag.XDP_HAS_FRAGS),
-    Hook("xdp/devmap", ProgType.XDP, AttachType.XDP_DEVMAP),
-    Hook("xdp.frags/cpumap", ProgType.XDP, AttachType.XDP_CPUMAP, flags=ProgFlag.XDP_HAS_FRAGS),
-    Hook("xdp/cpumap", ProgType.XDP, AttachType.XDP_CPUMAP),
+    Hook(
+        "xdp.frags/devmap", ProgType.XDP, AttachType.XDP_DEVMAP, attach=elsewhere.attach, flags=ProgFlag.XDP_HAS_FRAGS
+    ),
+    Hook("xdp/devmap", ProgType.XDP, AttachType.XDP_DEVMAP, attach=elsewhere.attach),
+    Hook(
+        "xdp.frags/cpumap", ProgType.XDP, AttachType.XDP_CPUMAP, attach=elsewhere.attach, flags=ProgFlag.XDP_HAS_FRAGS
+    ),
+    Hook("xdp/cpumap", ProgType.XDP, AttachType.XDP_CPUMAP, attach=elsewhere.attach),
     Hook("xdp.frags", ProgType.XDP, AttachType.XDP, attach=xdp.attach, flags=ProgFlag.XDP_HAS_FRAGS),
     Hook("xdp", ProgType.XDP, AttachType.XDP, attach=xdp.attach, optional=True),
     Hook("perf_event", ProgType.PERF_EVENT, attach=perf_event.attach),
     Hook("lwt_in", ProgType.LWT_IN),
     Hook("lwt_out", ProgType.LWT_OUT),
     Hook("lwt_xmit", ProgType.LWT_XMIT),
-    Hook("lwt_seg6local", ProgType.LWT_SEG6LOCAL),
+    Hook("lwt_seg6local", ProgType.LWT_SEG6LOCAL, attach=elsewhere.attach),
     Hook("sockops", ProgType.SOCK_OPS, AttachType.CGROUP_SOCK_OPS, attach=cgroup.attach, optional=True),
-    Hook("sk_skb/stream_parser", ProgType.SK_SKB, AttachType.SK_SKB_STREAM_PARSER, optional=True),
-    Hook("sk_skb/stream_verdict", ProgType.SK_SKB, AttachType.SK_SKB_STREAM_VERDICT, optional=True),
-    Hook("sk_skb/verdict", ProgType.SK_SKB, AttachType.SK_SKB_VERDICT, optional=True),
-    Hook("sk_skb", ProgType.SK_SKB),
-    Hook("sk_msg", ProgType.SK_MSG, AttachType.SK_MSG_VERDICT, optional=True),
+    Hook(
+        "sk_skb/stream_parser", ProgType.SK_SKB, AttachType.SK_SKB_STREAM_PARSER, attach=sockmap.attach, optional=True
+    ),
+    Hook(
+        "sk_skb/stream_verdict", ProgType.SK_SKB, AttachType.SK_SKB_STREAM_VERDICT, attach=sockmap.attach, optional=True
+    ),
+    Hook("sk_skb/verdict", ProgType.SK_SKB, AttachType.SK_SKB_VERDICT, attach=sockmap.attach, optional=True),
+    Hook("sk_skb", ProgType.SK_SKB, attach=sockmap.attach_vague),
+    Hook("sk_msg", ProgType.SK_MSG, AttachType.SK_MSG_VERDICT, attach=sockmap.attach, optional=True),
     Hook("lirc_mode2", ProgType.LIRC_MODE2, AttachType.LIRC_MODE2, optional=True),
-    Hook("flow_dissector", ProgType.FLOW_DISSECTOR, AttachType.FLOW_DISSECTOR, optional=True),
+    Hook(
+        "flow_dissector",
+        ProgType.FLOW_DISSECTOR,
+        AttachType.FLOW_DISSECTOR,
+        attach=namespace.attach_dissector,
+        optional=True,
+    ),
     Hook(
         "cgroup_skb/ingress", ProgType.CGROUP_SKB, AttachType.CGROUP_INET_INGRESS, attach=cgroup.attach, optional=True
     ),
@@ -236,12 +254,18 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("cgroup/dev", ProgType.CGROUP_DEVICE, AttachType.CGROUP_DEVICE, attach=cgroup.attach, optional=True),
     Hook("struct_ops+", ProgType.STRUCT_OPS),
     Hook("struct_ops.s+", ProgType.STRUCT_OPS, flags=ProgFlag.SLEEPABLE),
-    Hook("sk_lookup", ProgType.SK_LOOKUP, AttachType.SK_LOOKUP),
-    Hook("netfilter", ProgType.NETFILTER, AttachType.NETFILTER),
+    Hook("sk_lookup", ProgType.SK_LOOKUP, AttachType.SK_LOOKUP, attach=namespace.attach),
+    Hook("netfilter", ProgType.NETFILTER, AttachType.NETFILTER, attach=namespace.attach_netfilter),
 )
 
 UNDO: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
-    {cgroup.KIND: cgroup.undo, probe.KIND: probe.undo, tc.KIND: tc.undo, xdp.KIND: xdp.undo}
+    {
+        cgroup.KIND: cgroup.undo,
+        namespace.KIND: namespace.undo,
+        probe.KIND: probe.undo,
+        tc.KIND: tc.undo,
+        xdp.KIND: xdp.undo,
+    }
 )
 """How each kind of journal entry is undone: what the mechanisms note there outlives a killed process."""
 

@@ -11,7 +11,7 @@ from typing import Final
 from beepy import uapi
 from beepy.errors import AttachError, KernelError
 from beepy.hooks import lasting
-from beepy.hooks.interface import failed
+from beepy.hooks.failure import failed
 from beepy.hooks.target import Target
 from beepy.kernel import link, syscall
 from beepy.kernel import program as programs

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from beepy.errors import AttachError, KernelError
+from beepy.hooks.failure import failed
 from beepy.hooks.target import Target
 from beepy.kernel import netns
 from beepy.kernel.fd import Fd
@@ -60,11 +61,3 @@ def _there(target: Target) -> str:
 
     within = f" in network namespace '{safe(target.netns)}'" if target.netns else ""
     return f"interfaces{within}: {', '.join(safe(name) for _, name in socket.if_nameindex())}"
-
-
-def failed(program: Program, error: KernelError) -> AttachError:
-    """Return the failure to attach that ``error`` is, with its advice."""
-    told = AttachError(f"program '{safe(program.name)}': {error}", error.errno or 0)
-    for note in getattr(error, "__notes__", ()):
-        told.add_note(note)
-    return told

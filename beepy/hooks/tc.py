@@ -7,7 +7,8 @@ from typing import Final
 
 from beepy.errors import AttachError, KernelError
 from beepy.hooks import lasting, netlink
-from beepy.hooks.interface import Interface, failed, interface
+from beepy.hooks.failure import failed
+from beepy.hooks.interface import Interface, interface
 from beepy.hooks.target import Target
 from beepy.kernel import link, netns, syscall
 from beepy.kernel.link import Link

@@ -1,0 +1,31 @@
+"""Programs that something else must attach, or call: they are loaded, and it is said what runs them."""
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from beepy.hooks.target import Target
+from beepy.kernel.link import Link
+from beepy.kernel.program import Program
+from beepy.text import safe
+from beepy.uapi import AttachType, ProgType
+
+_log = logging.getLogger(__name__)
+
+_RUNS: Final[Mapping[tuple[ProgType, AttachType], str]] = {
+    (ProgType.XDP, AttachType.XDP_DEVMAP): "an entry of a DEVMAP with it",
+    (ProgType.XDP, AttachType.XDP_CPUMAP): "an entry of a CPUMAP with it",
+    (ProgType.SCHED_ACT, AttachType(0)): "a filter with it as action (tc filter ... action bpf)",
+    (ProgType.LWT_SEG6LOCAL, AttachType(0)): "a route with it (ip route ... encap seg6local action End.BPF)",
+}
+
+
+def attach(program: Program, target: Target) -> Link:  # noqa: ARG001 - every hook's signature
+    """Attach nothing, as libbpf does, and say what would run the program."""
+    runs = _RUNS[program.type, program.attach_type]
+    _log.warning("program '%s': %s: loaded, attached to nothing: what runs it is %s", *_names(program), runs)
+    return Link()
+
+
+def _names(program: Program) -> tuple[str, str]:
+    return safe(program.name), safe(program.section)

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What attaches to sockets, maps of them, and namespaces: each program adds 1 to its row of `hits`
+ * and changes nothing.
+ */
+#include "../include/core.h"
+
+#include <linux/if_ether.h>
+#include <bpf/bpf_endian.h>
+
+#define EXPERIMENTAL 0x88b5
+
+enum program {
+	SOCKET,
+	SK_LOOKUP,
+	FLOW_DISSECTOR,
+	STREAM_PARSER,
+	STREAM_VERDICT,
+	SK_MSG,
+	PROGRAMS,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PROGRAMS);
+	__type(key, u32);
+	__type(value, u64);
+} hits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, 4);
+	__type(key, u32);
+	__type(value, u32);
+} connections SEC(".maps");
+
+static __always_inline void hit(u32 program)
+{
+	u64 *count = bpf_map_lookup_elem(&hits, &program);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
+SEC("socket")
+int on_frame(struct __sk_buff *skb)
+{
+	if (skb->protocol == bpf_htons(EXPERIMENTAL))
+		hit(SOCKET);
+	return 0; /* keep nothing */
+}
+
+SEC("sk_lookup")
+int on_lookup(struct bpf_sk_lookup *ctx)
+{
+	hit(SK_LOOKUP);
+	return SK_PASS;
+}
+
+SEC("flow_dissector")
+int on_flow(struct __sk_buff *skb)
+{
+	hit(FLOW_DISSECTOR);
+	return BPF_OK;
+}
+
+SEC("sk_skb/stream_parser")
+int on_stream(struct __sk_buff *skb)
+{
+	hit(STREAM_PARSER);
+	return skb->len;
+}
+
+SEC("sk_skb/stream_verdict")
+int on_message(struct __sk_buff *skb)
+{
+	hit(STREAM_VERDICT);
+	return SK_PASS;
+}
+
+SEC("sk_msg")
+int on_send(struct sk_msg_md *msg)
+{
+	hit(SK_MSG);
+	return SK_PASS;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,44 @@
+"""Objects of bpf/test/ whose programs count in the rows of the array `hits`, attached one by one."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from beepy import hooks
+from beepy.collection.collection import Collection
+from beepy.collection.load import load
+from beepy.hooks import Target
+from beepy.kernel.link import Link
+from beepy.obj.parse import parse
+from bpf import build
+
+
+def compile_object(name: str, folder: Path) -> Path:
+    """Compile bpf/test/NAME.bpf.c into ``folder``; skip the test where there is no clang."""
+    if not shutil.which(build.CLANG):
+        pytest.skip(f"{build.CLANG} is not installed")
+    return build.objects(folder, names=[name])[name]
+
+
+@contextmanager
+def loaded(path: Path) -> Iterator[Collection]:
+    """Load an object; nothing is attached."""
+    with load(parse(path.read_bytes(), path.stem)) as collection:
+        yield collection
+
+
+def attach(collection: Collection, name: str, target: Target) -> Link:
+    """Attach one program, as the table of hooks says for its section."""
+    program = collection.programs[name]
+    hook = hooks.find(program.section)
+    assert hook
+    assert hook.attach
+    return hook.attach(program, target._replace(maps=collection.maps))
+
+
+def hits(collection: Collection, row: int) -> int:
+    """Return how often the program of that row counted."""
+    return int.from_bytes(collection.maps["hits"].lookup(row.to_bytes(4, "little")) or b"", "little")
