@@ -1,13 +1,15 @@
-"""The ELF container: sections, symbols and relocations, each checked; the only importer of elftools."""
+"""The ELF container: sections, symbols and relocations, each checked; the only importer of elftools.
+
+Its structures of ELF are used, not its ELFFile: that takes 12 ms more to import, for what debuggers need.
+"""
 
 import struct
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 
 from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-from elftools.elf.relocation import RelocationSection
-from elftools.elf.sections import SymbolTableSection
+from elftools.common.utils import struct_parse
+from elftools.elf.structs import ELFStructs
 
 from beepy.errors import ElfError
 from beepy.text import safe
@@ -19,6 +21,8 @@ _MAX_SYMBOLS: Final = 1 << 16  # a large eBPF object has 5,000
 _MAX_RELOCATIONS: Final = 1 << 18  # of one section
 _SHF_EXECINSTR: Final = 0x4
 _SHF_COMPRESSED: Final = 0x800
+_SHN_XINDEX: Final = 0xFFFF
+_HEADER_SIZE: Final = 64  # of a section
 _SYMBOL_SIZE: Final = 24
 _RELOCATION_SIZE: Final = 16
 
@@ -80,45 +84,93 @@ def read(data: bytes, name: str) -> Elf:
         raise ElfError(f"{name}: malformed ELF: {safe(str(error)[:200])}") from error
 
 
+class _File:
+    """The tables of the container, as elftools' structures: ``found["sh_size"]``."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.data = data
+        self.name = name
+        self._stream = BytesIO(data)
+        self.structs = ELFStructs(little_endian=True, elfclass=64)
+        self.structs.create_basic_structs()
+        self._header = header = self.parse(self.structs.Elf_Ehdr, 0)
+        if header["e_machine"] != "EM_BPF" or header["e_type"] != "ET_REL":
+            got = f"{header['e_type']} for {header['e_machine']}"
+            raise ElfError(f"{name}: ELF: expected a relocatable object (ET_REL) for EM_BPF, got {safe(got)}")
+        self.structs.create_advanced_structs(header["e_type"], header["e_machine"], header["e_ident"]["EI_OSABI"])
+
+    def parse(self, structure: Any, offset: int) -> Any:  # noqa: ANN401 - elftools has no types
+        return struct_parse(structure, self._stream, stream_pos=offset)
+
+    def count(self) -> int:
+        """Return how many sections there are; where that is too large for the header, the first section's tells."""
+        if not self._header["e_shoff"]:
+            return 0
+        if self._header["e_shentsize"] < _HEADER_SIZE:
+            raise ElfError(f"{self.name}: ELF: section headers of {self._header['e_shentsize']} bytes")
+        count = int(self._header["e_shnum"] or self.section(0)["sh_size"])
+        if count > _MAX_SECTIONS:
+            raise ElfError(f"{self.name}: ELF: {count} sections, at most {_MAX_SECTIONS} are taken")
+        return count
+
+    def section(self, index: int) -> Any:  # noqa: ANN401
+        offset = self._header["e_shoff"] + index * self._header["e_shentsize"]
+        return self.parse(self.structs.Elf_Shdr, offset)
+
+    def names(self) -> Any:  # noqa: ANN401
+        """Return the header of the table of the sections' names."""
+        index = self._header["e_shstrndx"]
+        return self.strings(self.section(0)["sh_link"] if index == _SHN_XINDEX else index)
+
+    def strings(self, index: int) -> Any:  # noqa: ANN401
+        table = self.section(index)
+        if table["sh_type"] != "SHT_STRTAB":
+            raise ElfError(f"{self.name}: section {index}: is no table of strings")
+        return table
+
+    def string(self, table: Any, at: int) -> str:  # noqa: ANN401
+        start, end = table["sh_offset"] + at, table["sh_offset"] + table["sh_size"]
+        stop = self.data.find(b"\0", start, end)
+        if stop < 0:
+            raise ElfError(f"{self.name}: ELF: string {at}: has no end within its table of {table['sh_size']} bytes")
+        return self.data[start:stop].decode("utf-8", "replace")
+
+
 def _read(data: bytes, name: str) -> Elf:
-    file = ELFFile(BytesIO(data))
-    header = file.header
-    if file.elfclass != 64 or not file.little_endian:
+    if data[4:6] != b"\2\1":
         raise ElfError(f"{name}: ELF: expected 64 bits, little endian")
-    if header["e_machine"] != "EM_BPF" or header["e_type"] != "ET_REL":
-        got = f"{header['e_type']} for {header['e_machine']}"
-        raise ElfError(f"{name}: ELF: expected a relocatable object (ET_REL) for EM_BPF, got {safe(got)}")
-    count = file.num_sections()
-    if count > _MAX_SECTIONS:
-        raise ElfError(f"{name}: ELF: {count} sections, at most {_MAX_SECTIONS} are taken")
-    tables: list[SymbolTableSection] = []
-    patches: list[RelocationSection] = []
+    file = _File(data, name)
+    count = file.count()
+    strings = file.names() if count else None
+    tables: list[Any] = []
+    patches: list[tuple[str, Any]] = []
     sections: list[Section] = []
     total = names = 0
     for index in range(count):
-        found = file.get_section(index)
-        section = _section(data, name, index, found)
+        found = file.section(index)
+        title = file.string(strings, found["sh_name"])
+        section = _section(data, name, index, title, found)
         total += len(section.data)
         if total > len(data):
             raise ElfError(f"{name}: section {index}: sections overlap")
-        names += len(section.name)
+        names += len(title)
         if names > len(data):
             raise ElfError(f"{name}: section {index}: names share their bytes")
         sections.append(section)
-        if isinstance(found, SymbolTableSection) and found["sh_type"] == "SHT_SYMTAB":
+        if found["sh_type"] == "SHT_SYMTAB":
             tables.append(found)
-        if isinstance(found, RelocationSection) and not _debug(section.name):
-            patches.append(found)
+        if found["sh_type"] in ("SHT_REL", "SHT_RELA") and not _debug(title):
+            patches.append((title, found))
     if len(tables) > 1:
         raise ElfError(f"{name}: ELF: {len(tables)} symbol tables, at most one is allowed")
-    symbols = _symbols(name, tables[0], len(data)) if tables else ()
+    symbols = _symbols(file, tables[0]) if tables else ()
     relocations = {}
-    for patch in patches:
+    for title, patch in patches:
         target = patch["sh_info"]
         if not 0 < target < count:
-            raise ElfError(f"{name}: section {safe(patch.name)}: relocates section {target} of {count}")
-        if sections[target].executable or sections[target].name.startswith((".maps", ".struct_ops")):
-            relocations[target] = _relocations(name, patch, symbols)
+            raise ElfError(f"{name}: section {safe(title)}: relocates section {target} of {count}")
+        if sections[target].executable or sections[target].name.startswith((".maps", ".struct_ops", "?.struct_ops")):
+            relocations[target] = _relocations(file, title, patch, symbols)
     return Elf(tuple(sections), symbols, relocations)
 
 
@@ -126,8 +178,7 @@ def _debug(section: str) -> bool:
     return section.startswith((".debug", ".rel.debug", ".rel.BTF", ".rel.eh_frame"))
 
 
-def _section(data: bytes, name: str, index: int, found: Any) -> Section:  # noqa: ANN401 - elftools has no types
-    title = found.name
+def _section(data: bytes, name: str, index: int, title: str, found: Any) -> Section:  # noqa: ANN401
     size, offset = found["sh_size"], found["sh_offset"]
     nobits = found["sh_type"] in ("SHT_NOBITS", "SHT_NULL")
     executable = bool(found["sh_flags"] & _SHF_EXECINSTR) and found["sh_type"] == "SHT_PROGBITS"
@@ -143,42 +194,45 @@ def _section(data: bytes, name: str, index: int, found: Any) -> Section:  # noqa
     return Section(index, title, executable, False, size, content)
 
 
-def _symbols(name: str, table: Any, limit: int) -> tuple[Symbol, ...]:  # noqa: ANN401
-    """Return the symbols; all names together have ``limit`` characters at most, for many could share one long one."""
-    if table["sh_entsize"] != _SYMBOL_SIZE:
-        raise ElfError(f"{name}: symbol table: entries of {table['sh_entsize']} bytes, expected {_SYMBOL_SIZE}")
-    if (count := table.num_symbols()) > _MAX_SYMBOLS:
-        raise ElfError(f"{name}: symbol table: {count} symbols, at most {_MAX_SYMBOLS} are taken")
+def _symbols(file: _File, table: Any) -> tuple[Symbol, ...]:  # noqa: ANN401
+    """Return the symbols; all names together are no longer than the file, for many could share one long one."""
+    where = f"{file.name}: symbol table"
+    if table["sh_entsize"] != _SYMBOL_SIZE or table["sh_size"] % _SYMBOL_SIZE:
+        raise ElfError(f"{where}: entries of {table['sh_entsize']} bytes, expected {_SYMBOL_SIZE}")
+    if (count := table["sh_size"] // _SYMBOL_SIZE) > _MAX_SYMBOLS:
+        raise ElfError(f"{where}: {count} symbols, at most {_MAX_SYMBOLS} are taken")
+    strings = file.strings(table["sh_link"])
     found = []
-    for symbol in table.iter_symbols():
-        limit -= len(symbol.name)
+    limit = len(file.data)
+    for number in range(count):
+        entry = file.parse(file.structs.Elf_Sym, table["sh_offset"] + number * _SYMBOL_SIZE)
+        title = file.string(strings, entry["st_name"])
+        limit -= len(title)
         if limit < 0:
-            raise ElfError(f"{name}: symbol table: names share their bytes")
-        found.append(_symbol(symbol))
+            raise ElfError(f"{where}: names share their bytes")
+        found.append(_symbol(title, entry))
     return tuple(found)
 
 
-def _symbol(symbol: Any) -> Symbol:  # noqa: ANN401
-    entry = symbol.entry
+def _symbol(title: str, entry: Any) -> Symbol:  # noqa: ANN401
     section, info = entry["st_shndx"], entry["st_info"]
     if not isinstance(section, int):
         section = 0 if section == "SHN_UNDEF" else -1
     visibility = str(entry["st_other"]["visibility"])
-    return Symbol(
-        symbol.name, entry["st_value"], entry["st_size"], str(info["bind"]), str(info["type"]), visibility, section
-    )
+    return Symbol(title, entry["st_value"], entry["st_size"], str(info["bind"]), str(info["type"]), visibility, section)
 
 
-def _relocations(name: str, patch: Any, symbols: tuple[Symbol, ...]) -> tuple[Relocation, ...]:  # noqa: ANN401
-    where = f"{name}: section {safe(patch.name)}"
-    if patch.is_RELA() or patch["sh_entsize"] != _RELOCATION_SIZE:
+def _relocations(file: _File, title: str, patch: Any, symbols: tuple[Symbol, ...]) -> tuple[Relocation, ...]:  # noqa: ANN401
+    where = f"{file.name}: section {safe(title)}"
+    if patch["sh_type"] != "SHT_REL" or patch["sh_entsize"] != _RELOCATION_SIZE:
         raise ElfError(f"{where}: expected SHT_REL with entries of {_RELOCATION_SIZE} bytes")
-    if (count := patch.num_relocations()) > _MAX_RELOCATIONS:
+    if (count := patch["sh_size"] // _RELOCATION_SIZE) > _MAX_RELOCATIONS:
         raise ElfError(f"{where}: {count} relocations, at most {_MAX_RELOCATIONS} are taken")
     found = []
-    for number, relocation in enumerate(patch.iter_relocations()):
-        index = relocation["r_info_sym"]
+    for number in range(count):
+        entry = file.parse(file.structs.Elf_Rel, patch["sh_offset"] + number * _RELOCATION_SIZE)
+        index = entry["r_info_sym"]
         if index >= len(symbols):
             raise ElfError(f"{where}: relocation {number}: symbol {index} of {len(symbols)}")
-        found.append(Relocation(relocation["r_offset"], relocation["r_info_type"], symbols[index]))
+        found.append(Relocation(entry["r_offset"], entry["r_info_type"], symbols[index]))
     return tuple(sorted(found, key=lambda one: one.offset))

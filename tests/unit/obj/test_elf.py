@@ -106,7 +106,7 @@ def test_too_large() -> None:
     [
         (b"\x7fELF\1\1\1", "object: ELF: expected 64 bits, little endian"),
         (b"\x7fELF\2\2\1", "object: ELF: expected 64 bits, little endian"),
-        (b"\x7fELF\3\1\1", "object: malformed ELF: Invalid EI_CLASS b'\\x03'"),
+        (b"\x7fELF\3\1\1", "object: ELF: expected 64 bits, little endian"),
     ],
 )
 def test_other_class(w: ElfWriter, ident: bytes, message: str) -> None:
@@ -132,6 +132,38 @@ def test_too_many_sections(w: ElfWriter) -> None:
     data = bytearray(w.data())
     data[60:62] = (20_000).to_bytes(2, "little")
     with refused(ElfError, "object: ELF: 20000 sections, at most 16384 are taken"):
+        elf.read(bytes(data), "object")
+
+
+def test_small_section_headers(w: ElfWriter) -> None:
+    data = bytearray(w.data())
+    data[58:60] = (56).to_bytes(2, "little")
+    with refused(ElfError, "object: ELF: section headers of 56 bytes"):
+        elf.read(bytes(data), "object")
+
+
+def test_numbers_that_the_header_has_no_room_for(w: ElfWriter) -> None:
+    """The first section's header has the number of sections, and that of the table of their names."""
+    whole = w.data()
+    data = bytearray(whole)
+    first = int.from_bytes(data[40:48], "little")
+    data[first + 32 : first + 34], data[first + 40 : first + 42] = data[60:62], data[62:64]
+    data[60:64] = b"\0\0\xff\xff"
+    assert elf.read(bytes(data), "object").sections[1:] == elf.read(whole, "object").sections[1:]
+
+
+def test_names_in_no_table_of_strings(w: ElfWriter) -> None:
+    data = bytearray(w.data())
+    data[62:64] = (1).to_bytes(2, "little")
+    with refused(ElfError, "object: section 1: is no table of strings"):
+        elf.read(bytes(data), "object")
+
+
+def test_a_name_without_an_end(w: ElfWriter) -> None:
+    data = bytearray(w.data())
+    first, table = int.from_bytes(data[40:48], "little"), int.from_bytes(data[62:64], "little")
+    data[first + 64 * table + 32 : first + 64 * table + 40] = bytes(8)
+    with refused(ElfError, "object: ELF: string 0: has no end within its table of 0 bytes"):
         elf.read(bytes(data), "object")
 
 
