@@ -1,0 +1,301 @@
+"""/metrics as its readers see it: bee's literal pages, prometheus_client's parser, and bee itself beside us."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from beepy.oci.lookup import bundled_store
+from tests.kernel.conftest import ObjectOf
+from tests.writers import exits, scrape
+from tests.writers.command import Beepy, Running, environment
+from tests.writers.exits import NAMES, Ended, Exit
+from tests.writers.scrape import ours, page, series, until
+from tests.writers.trigger import named, trigger
+
+pytestmark = pytest.mark.kernel
+
+PID = os.getpid()
+LINE = re.compile(
+    r'(?P<metric>\w+)\{comm="(?P<comm>(?:[^"\\]|\\.)*)",exit_code="(?P<code>\d+)",exit_time="(?P<exit>\d+)",pid="(?P<pid>\d+)",'
+    r'ppid="(?P<ppid>\d+)",sig="(?P<sig>\d+)",start_time="(?P<start>\d+)",tid="(?P<tid>\d+)"\} (?P<value>\d+)'
+)
+
+
+@contextmanager
+def metrics(beepy: Beepy, *arguments: str) -> Iterator[str]:
+    """Run images with nothing but metrics; yield the address of the page once their programs are attached."""
+    with beepy.start("-v", "run", *arguments, "-o", "none", "--prom-port", "0") as running:
+        running.until_attached()
+        yield running.metrics()
+        done = running.end()
+        assert done.code == 0
+        assert done.said[-1].startswith("beepy: ")
+
+
+def hundred() -> list[Exit]:
+    return [
+        Exit(NAMES[number % len(NAMES)], signal=9)
+        if number % 10 == 9
+        else Exit(NAMES[number % len(NAMES)], code=number)
+        for number in range(100)
+    ]
+
+
+def escaped(name: str) -> str:
+    return name.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+@pytest.mark.parametrize(
+    ("image", "metric"),
+    [("exitsnoop-old-counter", "ebpf_solo_io_exits"), ("exitsnoop-counter", "ebpf_solo_io_counter_exits")],
+)
+def test_one_series_for_each_exit(beepy: Beepy, image: str, metric: str) -> None:
+    with metrics(beepy, image) as url:
+        ended = exits.fork(hundred())
+        pids = {str(one.pid) for one in ended}
+
+        def about(text: str) -> list[re.Match[str]]:
+            # Names may hold what splitlines takes for the end of a line.
+            found = [LINE.fullmatch(line) for line in ours(text).split("\n")]
+            return [line for line in found if line and line["pid"] in pids]
+
+        text = until(lambda: page(url), lambda text: len(about(text)) >= len(ended))
+        check_lines(about(text), ended, metric)
+        check_parsed(text, ended, metric)
+        assert text.startswith(f"# HELP {metric} \n# TYPE {metric} counter\n{metric}{{")
+        assert Counter(re.findall(r"^# TYPE (ebpf_\w+) (\w+)$", text, re.MULTILINE)) == {(metric, "counter"): 1}
+
+
+def check_lines(lines: list[re.Match[str]], ended: list[Ended], metric: str) -> None:
+    assert {line["metric"] for line in lines} == {metric}
+    assert {line["value"] for line in lines} == {"1"}
+    assert all(int(line["start"]) < int(line["exit"]) for line in lines)
+    told = [(line["comm"], line["code"], line["pid"], line["ppid"], line["sig"], line["tid"]) for line in lines]
+    assert sorted(told) == sorted(
+        (escaped(one.text), f"{one.code}", f"{one.pid}", f"{one.ppid}", f"{one.signal}", f"{one.pid}") for one in ended
+    )
+
+
+def check_parsed(text: str, ended: list[Ended], metric: str) -> None:
+    found: Counter[tuple[str, ...]] = Counter()
+    for name, labels, value in series(text):
+        assert name == f"{metric}_total"
+        assert value == 1
+        told = dict(labels)
+        assert list(told) == ["comm", "exit_code", "exit_time", "pid", "ppid", "sig", "start_time", "tid"]
+        found[told["comm"], told["exit_code"], told["pid"], told["ppid"], told["sig"], told["tid"]] += 1
+    for one in ended:
+        assert found[one.text, f"{one.code}", f"{one.pid}", f"{one.ppid}", f"{one.signal}", f"{one.pid}"] == 1
+
+
+def test_a_filter_reaches_the_metrics(beepy: Beepy) -> None:
+    with metrics(
+        beepy, "exitsnoop-counter", "-f", "counter_exits,comm,^chosen$", "-f", "counter_exits,exit_code,^[57]$"
+    ) as url:
+        ended = exits.fork([Exit(name, code) for code in (5, 6, 7) for name in (b"chosen", b"other", b"chosen2")])
+        wanted = [one.pid for one in ended if one.name == b"chosen" and one.code != 6]
+        found = until(lambda: series(page(url)), lambda found: len(found) >= 2)
+        assert [int(dict(labels)["pid"]) for _, labels, _ in found] == wanted
+
+
+def gauge(comm: str, value: str) -> str:
+    return f'ebpf_solo_io_gauge_calls{{comm="{comm}",pid="{PID}"}} {value}\n'
+
+
+def test_a_gauge_of_a_table(beepy: Beepy, object_of: ObjectOf) -> None:
+    head = "# HELP ebpf_solo_io_gauge_calls \n# TYPE ebpf_solo_io_gauge_calls gauge\n"
+    with metrics(beepy, object_of("gauge")) as url:
+        assert ours(page(url)) == ""
+        for name, number in ((b"bash", 4), (b"bash", 9), (b"other", 1_500_000)):
+            with named(name):
+                trigger(0, number)
+        lines = ours(page(url)).splitlines(keepends=True)
+        assert "".join(lines[:2]) == head
+        assert sorted(lines[2:]) == [gauge("bash", "9"), gauge("other", "1.5e+06")]
+        with named(b"bash"):
+            trigger(1)
+        assert ours(page(url)) == head + gauge("other", "1.5e+06")
+        with named(b"other"):
+            trigger(0, 2)
+        assert ours(page(url)) == head + gauge("other", "2")
+        assert scrape.get(url.replace("/metrics", "/"))[0] == 404
+
+
+def test_a_counter_of_a_table_follows_its_value(beepy: Beepy, object_of: ObjectOf) -> None:
+    head = "# HELP ebpf_solo_io_counter_calls \n# TYPE ebpf_solo_io_counter_calls counter\n"
+    labels = rf'comm="\\xff\n\"\\",pid="{PID}"'
+    with metrics(beepy, object_of("counter_hash")) as url, named(b'\xff\n"\\'):
+        for number in (1, 2, 1_000_000):
+            trigger(0, number)
+        assert ours(page(url)) == f"{head}ebpf_solo_io_counter_calls{{{labels}}} 1.000003e+06\n"
+        trigger(1)
+        assert ours(page(url)) == ""
+        trigger(0, 1)  # a key that comes back with a lower value
+        assert ours(page(url)) == f"{head}ebpf_solo_io_counter_calls{{{labels}}} 1\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted"),
+    [
+        ((), ['{slot="1"} -5', '{slot="2"} 1e+06']),
+        (("-k", "gauge_level,slot"), ['{value="-5"} 1', '{value="1000000"} 2', '{value="7"} 1']),
+    ],
+)
+def test_a_gauge_of_events(beepy: Beepy, object_of: ObjectOf, key: tuple[str, ...], wanted: list[str]) -> None:
+    with metrics(beepy, object_of("gauge_ring"), *key) as url:
+        for slot, value in ((1, 7), (2, 1_000_000), (1, -5)):
+            trigger(slot, value)
+        lines = until(lambda: ours(page(url)).splitlines(), lambda lines: len(lines) == 2 + len(wanted))
+        assert lines[:2] == ["# HELP ebpf_solo_io_gauge_level ", "# TYPE ebpf_solo_io_gauge_level gauge"]
+        assert sorted(lines[2:]) == [f"ebpf_solo_io_gauge_level{line}" for line in wanted]
+
+
+OBSERVED = [100, *[1000] * 5, *[2000] * 5, *[4000] * 22, 9100]
+"""Observations that make bee's literal page."""
+
+HISTOGRAM = """\
+# HELP ebpf_solo_io_hist_lat\x20
+# TYPE ebpf_solo_io_hist_lat histogram
+ebpf_solo_io_hist_lat_bucket{kind="0",le="100"} 1
+ebpf_solo_io_hist_lat_bucket{kind="0",le="1000.5"} 6
+ebpf_solo_io_hist_lat_bucket{kind="0",le="2000"} 11
+ebpf_solo_io_hist_lat_bucket{kind="0",le="+Inf"} 34
+ebpf_solo_io_hist_lat_sum{kind="0"} 112200
+ebpf_solo_io_hist_lat_count{kind="0"} 34
+"""
+
+
+def test_a_histogram(beepy: Beepy, object_of: ObjectOf) -> None:
+    arguments = ("-k", "hist_lat,us", "-b", "hist_lat,[100,1000.5,2e3]")
+    with metrics(beepy, object_of("hist"), *arguments) as url:
+        for value in OBSERVED:
+            trigger(0, value)
+        text = until(lambda: page(url), lambda text: '_count{kind="0"} 34\n' in text)
+        assert ours(text) == HISTOGRAM
+        assert [(name.rpartition("_")[2], dict(labels).get("le"), value) for name, labels, value in series(text)] == [
+            *[("bucket", "100", 1), ("bucket", "1000.5", 6), ("bucket", "2000", 11), ("bucket", "+Inf", 34)],
+            *[("sum", None, 112200), ("count", None, 34)],
+        ]
+
+
+def test_a_histogram_by_another_field_and_bees_own_buckets(beepy: Beepy, object_of: ObjectOf) -> None:
+    with metrics(beepy, object_of("hist"), "-k", "hist_lat,kind") as url:
+        for kind in (0, 10, 5001):
+            trigger(kind, 3)
+        text = until(lambda: page(url), lambda text: '_count{us="3"} 3\n' in text)
+        bounds = {dict(labels)["le"]: value for name, labels, value in series(text) if name.endswith("_bucket")}
+        assert list(bounds) == ["0", "10", "20", "50", "100", "200", "500", "1000", "2000", "5000", "+Inf"]
+        assert list(bounds.values()) == [1, *[2] * 9, 3]
+
+
+def test_several_images_share_a_page(beepy: Beepy, object_of: ObjectOf) -> None:
+    with beepy.start(
+        "-v", "run", object_of("gauge"), object_of("counter_hash"), "-o", "none", "--prom-port", "0"
+    ) as running:
+        running.until_attached(2)
+        trigger(0, 3)
+        found = series(page(running.metrics()))
+        assert [(name, value) for name, _, value in found] == [
+            ("ebpf_solo_io_counter_calls_total", 3),
+            ("ebpf_solo_io_gauge_calls", 3),
+        ]
+        assert running.end().code == 0
+
+
+class Bee:
+    """bee in namespaces of its own: it listens on every interface, and wants tracefs below debugfs."""
+
+    PORT = 9091
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        for program in ("bee", "unshare", "nsenter", "ip"):
+            if not shutil.which(program):
+                pytest.skip(f"{program} is not installed")
+        script = (
+            "ip link set lo up && mount -t debugfs debugfs /sys/kernel/debug && ls /sys/kernel/debug/tracing >&2 && "
+            f'exec bee --storage {home}/store --config-dir {home} run --no-tty --prom-port {self.PORT} "$@"'
+        )
+        unshare = ["unshare", "--mount", "--propagation", "private", "--net"]
+        self.running = Running([*unshare, "sh", "-c", script, "sh", *arguments], environment(home))
+
+    def page(self) -> str:
+        """Return its metrics page, "" while it does not answer."""
+        code = "import sys, urllib.request as r; sys.stdout.buffer.write(r.urlopen(sys.argv[1]).read())"
+        enter = ["nsenter", "--target", f"{self.running.process.pid}", "--net"]
+        python = [sys.executable, "-S", "-E", "-c", code, f"http://127.0.0.1:{self.PORT}/metrics"]
+        assert self.running.process.poll() is None, (self.running.out, self.running.err)
+        done = subprocess.run([*enter, *python], check=False, capture_output=True)
+        return done.stdout.decode()
+
+
+@contextmanager
+def beside(beepy: Beepy, name: str, *arguments: str) -> Iterator[tuple[str, Bee]]:
+    """Run an image or file under both; yield our address, and bee, once bee's program is attached too."""
+    bee = Bee(beepy.home, *arguments, name)
+    with bee.running as other, metrics(beepy, name, *arguments) as url:
+        other.until(lambda: b"Calling Load..." in other.out)
+        yield url, bee
+
+
+def test_beside_bee_exits(beepy: Beepy) -> None:
+    """bee dies of a name that is no UTF-8, so there is none among these; each program looks at the clock itself."""
+    shutil.copytree(bundled_store().path, beepy.home / "store")
+    names = [name for name in NAMES if name.decode("utf-8", "replace").encode() == name]
+    assert len(names) > 40
+    with beside(beepy, "exitsnoop-counter") as (url, bee):
+
+        def known(text: str, ended: list[Ended]) -> list[str]:
+            pids = {str(one.pid) for one in ended}
+            found = [LINE.fullmatch(line) for line in ours(text).split("\n")]
+            return sorted(line[0].replace(line["exit"], "", 1) for line in found if line and line["pid"] in pids)
+
+        markers: list[Ended] = []
+        while not known(bee.page(), markers):
+            markers += exits.fork([Exit(b"marker")])
+        ended = exits.fork([Exit(name, code=number % 256) for number, name in enumerate(names * 3)])
+        theirs = until(bee.page, lambda text: len(known(text, ended)) >= len(ended))
+        mine = until(lambda: page(url), lambda text: len(known(text, ended)) >= len(ended))
+        assert known(mine, ended) == known(theirs, ended)
+        assert len(known(mine, ended)) == len(ended)
+        assert ours(mine).split("\n")[:2] == ours(theirs).split("\n")[:2]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("gauge", ()),
+        ("counter_hash", ()),
+        ("hist", ("-k", "hist_lat,us")),
+        ("hist", ("-k", "hist_lat,us", "-b", "hist_lat,[100,1000.5,2e3]")),
+    ],
+)
+def test_beside_bee_tables_and_histograms(
+    beepy: Beepy, object_of: ObjectOf, name: str, arguments: tuple[str, ...]
+) -> None:
+    with beside(beepy, object_of(name), *arguments) as (url, bee):
+
+        def lines(text: str) -> list[str]:
+            """All but the markers, of which we may have seen more."""
+            found = ours(text).splitlines()
+            return sorted(line for line in found if 'comm="marker"' not in line and 'kind="99"' not in line)
+
+        def marked() -> str:
+            with named(b"marker"):
+                trigger(99, 1)
+            return bee.page()
+
+        until(marked, lambda text: ours(text) != "")
+        for number in (*OBSERVED, 123_456_789, 7):
+            trigger(0, number)
+        with named(b"two words"):
+            trigger(2, 5)
+        theirs, _ = until(lambda: (lines(bee.page()), lines(page(url))), lambda both: both[0] == both[1] != [])
+        assert len(theirs) >= 4
