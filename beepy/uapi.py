@@ -215,6 +215,7 @@ class MapFlag(IntFlag):
     MMAPABLE = 1 << 10
     PRESERVE_ELEMS = 1 << 11
     INNER_MAP = 1 << 12
+    LINK = 1 << 13
 
 
 class ProgFlag(IntFlag):
@@ -401,6 +402,39 @@ class ObjInfo(Structure):
         ("bpf_fd", c_uint32),
         ("info_len", c_uint32),
         ("info", c_uint64),
+    )
+
+
+class ObjPin(Structure):
+    """BPF_OBJ_PIN and, with ``bpf_fd`` 0, BPF_OBJ_GET."""
+
+    _fields_ = (
+        ("pathname", c_uint64),
+        ("bpf_fd", c_uint32),
+        ("file_flags", c_uint32),
+    )
+
+
+class MapInfo(Structure):
+    """``struct bpf_map_info``."""
+
+    _fields_ = (
+        ("type", c_uint32),
+        ("id", c_uint32),
+        ("key_size", c_uint32),
+        ("value_size", c_uint32),
+        ("max_entries", c_uint32),
+        ("map_flags", c_uint32),
+        ("name", c_char * OBJ_NAME_LEN),
+        ("ifindex", c_uint32),
+        ("btf_vmlinux_value_type_id", c_uint32),
+        ("netns_dev", c_uint64),
+        ("netns_ino", c_uint64),
+        ("btf_id", c_uint32),
+        ("btf_key_type_id", c_uint32),
+        ("btf_value_type_id", c_uint32),
+        ("btf_vmlinux_id", c_uint32),
+        ("map_extra", c_uint64),
     )
 
 
@@ -612,6 +646,12 @@ PERF_RECORD_SAMPLE: Final = 9
 PERF_FLAG_FD_CLOEXEC: Final = 1 << 3
 PERF_EVENT_IOC_ENABLE: Final = 0x2400  # _IO('$', 0)
 PERF_EVENT_IOC_SET_BPF: Final = 0x40042408  # _IOW('$', 8, __u32)
+
+# include/uapi/asm-generic/mman-common.h
+PROT_READ: Final = 1
+PROT_WRITE: Final = 2
+MAP_SHARED: Final = 1
+MAP_FIXED_NOREPLACE: Final = 0x100000
 
 # include/uapi/linux/mount.h
 FSOPEN_CLOEXEC: Final = 1

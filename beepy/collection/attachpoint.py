@@ -16,11 +16,15 @@ from beepy.uapi import ProgType
 
 
 class AttachPoint(NamedTuple):
-    """``type`` 0: the program has none. It belongs to ``module`` ("": vmlinux), or to the program of that id."""
+    """``type`` 0: the program has none. It belongs to ``module`` ("": vmlinux), or to the program of that id.
+
+    ``member`` is the number of the operation that a STRUCT_OPS program implements, None for any other program.
+    """
 
     type: TypeId = VOID
     module: str = ""
     program: int = 0
+    member: int | None = None
 
     @contextmanager
     def open(self) -> Iterator[Fd | None]:

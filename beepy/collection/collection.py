@@ -3,18 +3,27 @@
 import logging
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from beepy import hooks
 from beepy.errors import UnsupportedSection
-from beepy.hooks import Target
+from beepy.hooks import Target, struct_ops
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.obj.spec import CollectionSpec
 from beepy.text import safe
+from beepy.uapi import ProgType
 
 _log = logging.getLogger(__name__)
+
+
+class Registration(NamedTuple):
+    """What registers operations with the kernel: the ``value`` that their map is to be given."""
+
+    map: Map
+    value: bytes
+    flags: int
 
 
 class Collection:
@@ -29,20 +38,28 @@ class Collection:
         self.maps: dict[str, Map] = {}
         self.programs: dict[str, Program] = {}
         self.links: list[Link] = []
+        self.operations: list[Registration] = []
 
     def attach(self) -> None:
         """Attach every program to its target.
 
         Raises UnsupportedSection before any is attached, AttachError when the kernel refuses one: then none is.
         """
-        ready = [(program, _attach(self.spec.name, program)) for program in self.programs.values()]
+        ready = [(program, _attach(self.spec.name, program)) for program in self._attached_one_by_one()]
         try:
             for program, attach in ready:
                 self.links.append(attach(program, self.target(program.name)))
                 _log.info("program '%s': attached to %s", safe(program.name), safe(program.section))
+            for registration in self.operations:
+                self.links.append(struct_ops.attach(*registration))
+                _log.info("map '%s': registered", safe(registration.map.name))
         except BaseException:
             self.detach()
             raise
+
+    def _attached_one_by_one(self) -> list[Program]:
+        """Return the programs that are not attached by their map of operations."""
+        return [program for program in self.programs.values() if program.type != ProgType.STRUCT_OPS]
 
     def target(self, program: str) -> Target:
         """Return where that program attaches, with this collection's maps."""

@@ -3,44 +3,32 @@
 import errno
 import logging
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import NamedTuple
 
-from beepy import hooks, maps
-from beepy.btf.btf import Btf
-from beepy.collection import attachpoint, ksyms
-from beepy.collection.attachpoint import AttachPoint
-from beepy.collection.collection import Collection
+from beepy import maps
+from beepy.collection import ksyms, structops
+from beepy.collection.collection import Collection, Registration
 from beepy.collection.externs import with_kconfig
 from beepy.collection.ksyms import Symbols
+from beepy.collection.plan import Planned, plan
 from beepy.collection.relocate import relocate
-from beepy.core.patch import patch
-from beepy.core.resolve import Fixup, Resolver
-from beepy.errors import ElfError, KernelError, UnsupportedSection, VerifierError
-from beepy.hooks import Hook, Target
+from beepy.collection.structops import StructOps
+from beepy.errors import ElfError, KernelError, VerifierError
+from beepy.hooks import Target
 from beepy.kernel import btf as kernel_btf
-from beepy.kernel import host, program
+from beepy.kernel import host
+from beepy.kernel import program as kernel_program
 from beepy.kernel.fd import Fd
 from beepy.obj.insn import encode
 from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
 from beepy.text import safe
-from beepy.uapi import MapFlag
+from beepy.uapi import MapFlag, MapType
 
 _log = logging.getLogger(__name__)
 
 _NO_TARGETS: Mapping[str, Target] = MappingProxyType({})
-
-
-class _Planned(NamedTuple):
-    """A program whose types are resolved: only file descriptors are missing."""
-
-    spec: ProgramSpec
-    hook: Hook
-    target: Target
-    point: AttachPoint
-    fixups: tuple[Fixup, ...]
 
 
 def load(spec: CollectionSpec, *, targets: Mapping[str, Target] = _NO_TARGETS) -> Collection:
@@ -50,11 +38,12 @@ def load(spec: CollectionSpec, *, targets: Mapping[str, Target] = _NO_TARGETS) -
     A program whose section begins with ``?`` is left out, as libbpf does. Raises UnsupportedSection, RelocationError,
     BtfError, NotSupported, VerifierError or KernelError; then nothing is left in the kernel.
     """
-    planned = _plan(spec, targets)
+    operations = structops.plan(spec)
+    planned = plan(spec, targets, operations)
     spec = with_kconfig(spec)
     kernel_symbols = ksyms.resolve(spec)
     with ExitStack() as stack:
-        collection = Collection(spec, {plan.spec.name: plan.target for plan in planned})
+        collection = Collection(spec, {one.spec.name: one.target for one in planned})
         stack.callback(collection.close)
         with ExitStack() as loading:
             types = _load_types(spec)
@@ -62,42 +51,34 @@ def load(spec: CollectionSpec, *, targets: Mapping[str, Target] = _NO_TARGETS) -
                 loading.enter_context(types)
             symbols = Symbols(kernel_symbols, loading)
             for one in spec.maps:
-                _create(collection, one, types)
-            for plan in planned:
-                _load(collection, plan, types, symbols)
+                if one.type != MapType.STRUCT_OPS:
+                    _create(collection, one, types)
+            for each in operations:
+                _create_operations(collection, each, types)
+            for program in planned:
+                _load(collection, program, types, symbols)
         for one in spec.maps:
-            _fill_slots(collection, one)
+            if one.type != MapType.STRUCT_OPS:
+                _fill_slots(collection, one)
+        collection.operations = [_registration(collection, each) for each in operations]
         stack.pop_all()
     return collection
 
 
-def _targets() -> Iterator[Btf]:
-    yield kernel_btf.vmlinux()
-    yield from kernel_btf.modules()
+def _create_operations(collection: Collection, each: StructOps, types: Fd | None) -> None:
+    spec = each.spec._replace(value_size=len(each.value))
+    collection.maps[spec.name] = maps.create(spec, types, vmlinux_value_type_id=each.value_type)
+    _log.info("map '%s': created", safe(spec.name))
 
 
-def _plan(spec: CollectionSpec, targets: Mapping[str, Target]) -> list[_Planned]:
-    resolver = Resolver(spec.btf, _targets) if spec.btf else None
-    planned = []
-    for one in spec.programs:
-        if one.section.startswith("?"):
-            _log.info("program '%s': left out, its section says so: %s", safe(one.name), safe(one.section))
-            continue
-        hook = hooks.find(one.section)
-        if hook is None:
-            where = f"{safe(spec.name)}: program '{safe(one.name)}': section '{safe(one.section)}'"
-            raise UnsupportedSection(f"{where}: no program type is known by that name")
-        target = targets.get(one.name) or Target(hooks.target(hook, one.section))
-        fixups: tuple[Fixup, ...] = ()
-        if resolver and one.core:
-            fixups = resolver.fixups(one)
-            for number, fixup in enumerate(fixups):
-                _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
-            one = patch(one, fixups)  # noqa: PLW2901
-        planned.append(_Planned(one, hook, target, attachpoint.find(one, hook, target), fixups))
-    for architecture in sorted(resolver.architectures) if resolver else ():
-        _log.info("%s: made for x86-64: its registers are read as those of %s", safe(spec.name), architecture)
-    return planned
+def _registration(collection: Collection, each: StructOps) -> Registration:
+    """Return what registers operations: their value, with the programs' descriptors in it."""
+    value = bytearray(each.value)
+    for name, place in each.programs.items():
+        if name not in collection.programs:
+            raise ElfError(f"map '{safe(each.spec.name)}': '{safe(name)}' is no program that is loaded")
+        struct.pack_into("<Q", value, place.offset, collection.programs[name].fd.fileno())
+    return Registration(collection.maps[each.spec.name], bytes(value), each.spec.flags)
 
 
 def _load_types(spec: CollectionSpec) -> Fd | None:
@@ -128,20 +109,21 @@ def _create(collection: Collection, spec: MapSpec, types: Fd | None) -> None:
         created.freeze()
 
 
-def _load(collection: Collection, plan: _Planned, types: Fd | None, symbols: Symbols) -> None:
-    spec, hook = plan.spec, plan.hook
+def _load(collection: Collection, planned: Planned, types: Fd | None, symbols: Symbols) -> None:
+    spec, hook = planned.spec, planned.hook
     try:
-        with plan.point.open() as owner:
-            loaded = program.load(
+        with planned.point.open() as owner:
+            loaded = kernel_program.load(
                 spec.name,
                 spec.section,
                 hook.prog_type,
                 encode(relocate(spec, collection.maps, symbols)),
                 collection.spec.license,
                 attach_type=hook.attach_type,
+                member=planned.point.member,
                 flags=hook.flags,
                 kernel_version=host.version_code(host.release()),
-                attach_btf_id=plan.point.type,
+                attach_btf_id=planned.point.type,
                 attach_btf=owner,
                 btf=types,
                 func_info=_func_info(spec) if types else b"",
@@ -151,7 +133,7 @@ def _load(collection: Collection, plan: _Planned, types: Fd | None, symbols: Sym
     except VerifierError as error:
         from beepy.collection import verdict  # noqa: PLC0415 - only where the verifier refuses
 
-        raise verdict.explain(error, spec, collection.spec.btf, plan.fixups) from error
+        raise verdict.explain(error, spec, collection.spec.btf, planned.fixups) from error
     collection.programs[spec.name] = loaded
     _log.info("program '%s': loaded", safe(spec.name))
 

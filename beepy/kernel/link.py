@@ -12,6 +12,7 @@ from beepy import uapi
 from beepy.errors import AttachError, KernelError, NotSupported
 from beepy.kernel import features, syscall
 from beepy.kernel.fd import Fd
+from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.text import safe
 from beepy.uapi import AttachType
@@ -113,6 +114,13 @@ def kprobe_multi(program: Program, functions: Sequence[str], *, returns: bool = 
             why = f"{where}: this kernel has no links to many functions (CONFIG_FPROBE)"
             raise NotSupported(why, error.errno, feature=program.attach_type.name, since="5.18") from None
         raise AttachError(str(error), error.errno or 0) from None
+
+
+def struct_ops(map_: Map) -> Link:
+    """Attach the operations that a STRUCT_OPS map made with ``MapFlag.LINK`` holds. Raises AttachError."""
+    attr = uapi.LinkCreate(prog_fd=map_.fd.fileno(), attach_type=AttachType.STRUCT_OPS)
+    with _attaching():
+        return Link(syscall.link_create(attr, f"map '{safe(map_.name)}': link (STRUCT_OPS)"))
 
 
 def iterator(program: Program, *, map_fd: int = 0, pid: int = 0) -> Link:

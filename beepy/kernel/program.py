@@ -110,6 +110,7 @@ def load(
     license: str,  # noqa: A002 - the kernel's word
     *,
     attach_type: AttachType = _NO_ATTACH_TYPE,
+    member: int | None = None,
     flags: ProgFlag = _NO_FLAGS,
     kernel_version: int = 0,
     attach_btf_id: int = 0,
@@ -124,7 +125,8 @@ def load(
     """Load a program; every Fd stays the caller's.
 
     ``func_info`` and ``line_info`` are records of 8 and 16 bytes with ids and string offsets of ``btf``. ``attach_btf``
-    is a module's BTF, ``attach_prog`` the program to replace a function of. ``log_level`` (0: none) fills the Program's
+    is a module's BTF, ``attach_prog`` the program to replace a function of. ``member`` numbers the operation that a
+    STRUCT_OPS program implements, in the place of an attach type. ``log_level`` (0: none) fills the Program's
     ``log``.
 
     Raises VerifierError with the whole log, asked for once the kernel has refused; KernelError if there is none.
@@ -140,7 +142,7 @@ def load(
         kern_version=kernel_version,
         prog_flags=flags,
         prog_name=syscall.object_name(name),
-        expected_attach_type=attach_type,
+        expected_attach_type=attach_type if member is None else member,
         prog_btf_fd=btf.fileno() if btf else 0,
         func_info_rec_size=8 if func_info else 0,
         func_info=syscall.address(func_info),
@@ -163,6 +165,8 @@ def _load_or_explain(attr: uapi.ProgLoad, where: str) -> tuple[Fd, str]:
     except KernelError as error:
         if error.errno == errno.EPERM:
             features.raise_memlock()
+        if error.errno == errno.EINVAL:
+            attr.prog_name = features.taken_name(attr.prog_name)
         refused = error
     return _load_logged(attr, where, 1, refused)
 

@@ -8,7 +8,7 @@ from typing import Final
 from beepy.btf import ext
 from beepy.btf.btf import Btf
 from beepy.errors import ElfError
-from beepy.obj import code, datasec, elf, legacymaps, mapdefs
+from beepy.obj import code, datasec, elf, legacymaps, mapdefs, structops
 from beepy.obj.code import Places
 from beepy.obj.elf import Section
 from beepy.obj.linker import MAX_INSNS, link
@@ -16,7 +16,7 @@ from beepy.obj.spec import CollectionSpec, FunctionSpec, MapSpec, ProgramSpec
 from beepy.text import safe
 
 MAX_TOTAL: Final = MAX_INSNS
-"""Instructions of all programs of an object together, subprograms counted with each."""
+"""Instructions and source lines of all programs of an object together, subprograms counted with each."""
 
 _NO_HINTS: Mapping[str, bytes] = MappingProxyType({})
 
@@ -52,7 +52,8 @@ def parse(
     if not file.symbols:
         raise ElfError(f"{where}: no symbol table: the object is stripped")
     programs = _programs(where, code.functions(file, places, btf, infos))
-    specs = (*(one.spec for one in maps), *(datasec.data_map(section, btf) for section in areas))
+    operations = structops.read(btf, file) if btf else ()
+    specs = (*(one.spec for one in maps), *operations, *(datasec.data_map(section, btf) for section in areas))
     _check_names(where, specs)
     return CollectionSpec(
         name,
@@ -101,7 +102,7 @@ def _programs(where: str, functions: Sequence[FunctionSpec]) -> tuple[ProgramSpe
         if entry.name in programs:
             raise ElfError(f"{where}: program '{safe(entry.name)}': defined twice")
         program = programs[entry.name] = link(entry, subprograms)
-        total += len(program.insns)
+        total += len(program.insns) + len(program.line_infos)
         if total > MAX_TOTAL:
-            raise ElfError(f"{where}: programs of more than {MAX_TOTAL} instructions together")
+            raise ElfError(f"{where}: programs of more than {MAX_TOTAL} instructions and lines together")
     return tuple(programs.values())

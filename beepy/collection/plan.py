@@ -1,0 +1,78 @@
+"""What can be decided before anything is in the kernel: which programs are loaded, as what, and with which fixups."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from beepy import hooks
+from beepy.btf.btf import Btf
+from beepy.collection import attachpoint
+from beepy.collection.attachpoint import AttachPoint
+from beepy.collection.structops import StructOps
+from beepy.core.patch import patch
+from beepy.core.resolve import Fixup, Resolver
+from beepy.errors import UnsupportedSection
+from beepy.hooks import Hook, Target
+from beepy.kernel import btf as kernel_btf
+from beepy.obj.spec import CollectionSpec, ProgramSpec
+from beepy.text import safe
+from beepy.uapi import ProgType
+
+_log = logging.getLogger(__name__)
+
+
+class Planned(NamedTuple):
+    """A program whose types are resolved: only file descriptors are missing."""
+
+    spec: ProgramSpec
+    hook: Hook
+    target: Target
+    point: AttachPoint
+    fixups: tuple[Fixup, ...]
+
+
+def plan(spec: CollectionSpec, targets: Mapping[str, Target], operations: Sequence[StructOps]) -> list[Planned]:
+    """Return the programs to load, in their order.
+
+    Left out are those whose section begins with ``?``, as libbpf does, and those of ``struct_ops`` that no map of
+    ``operations`` names. Raises UnsupportedSection, RelocationError, NotSupported or AttachError.
+    """
+    resolver = Resolver(spec.btf, _targets) if spec.btf else None
+    planned = []
+    for one in spec.programs:
+        if one.section.startswith("?"):
+            _log.info("program '%s': left out, its section says so: %s", safe(one.name), safe(one.section))
+            continue
+        hook = hooks.find(one.section)
+        if hook is None:
+            where = f"{safe(spec.name)}: program '{safe(one.name)}': section '{safe(one.section)}'"
+            raise UnsupportedSection(f"{where}: no program type is known by that name")
+        target = targets.get(one.name) or Target(hooks.target(hook, one.section))
+        fixups: tuple[Fixup, ...] = ()
+        if resolver and one.core:
+            fixups = resolver.fixups(one)
+            for number, fixup in enumerate(fixups):
+                _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
+        point = _point(one, hook, target, operations)
+        if point is None:
+            _log.info("program '%s': left out: no map of operations names it", safe(one.name))
+            continue
+        planned.append(Planned(patch(one, fixups) if fixups else one, hook, target, point, fixups))
+    for architecture in sorted(resolver.architectures) if resolver else ():
+        _log.info("%s: made for x86-64: its registers are read as those of %s", safe(spec.name), architecture)
+    return planned
+
+
+def _targets() -> Iterator[Btf]:
+    yield kernel_btf.vmlinux()
+    yield from kernel_btf.modules()
+
+
+def _point(one: ProgramSpec, hook: Hook, target: Target, operations: Sequence[StructOps]) -> AttachPoint | None:
+    """Return where a program attaches at load; None for an operation that is in no map."""
+    if hook.prog_type != ProgType.STRUCT_OPS:
+        return attachpoint.find(one, hook, target)
+    for each in operations:
+        if one.name in each.programs:
+            return AttachPoint(each.type, member=each.programs[one.name].member)
+    return None

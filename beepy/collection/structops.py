@@ -1,0 +1,90 @@
+"""An object's implementation of kernel operations, laid out as this kernel's struct (libbpf: init_kern_struct_ops)."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from beepy.btf import types
+from beepy.btf.btf import Btf, essential_name
+from beepy.btf.layout import resolve, size_of
+from beepy.btf.types import Kind, Member, TypeId
+from beepy.errors import NotSupported, RelocationError
+from beepy.kernel import btf as kernel_btf
+from beepy.obj.spec import CollectionSpec, MapSpec
+from beepy.text import safe
+from beepy.uapi import MapType
+
+_VALUE = "bpf_struct_ops_"  # the kernel's name of a map's value: its state, then the operations
+
+
+class Place(NamedTuple):
+    """Where a program stands: a byte of the map's value, and the number of the member, its attach type."""
+
+    offset: int
+    member: int
+
+
+class StructOps(NamedTuple):
+    """One map, as this kernel wants it: ``value`` still lacks the programs' descriptors."""
+
+    spec: MapSpec
+    value_type: TypeId
+    type: TypeId
+    value: bytes
+    programs: Mapping[str, Place]
+
+
+def plan(spec: CollectionSpec) -> list[StructOps]:
+    """Lay out every STRUCT_OPS map of ``spec``.
+
+    Raises NotSupported for operations that this kernel does not have, RelocationError for a member that does not fit.
+    """
+    wanted = [one for one in spec.maps if one.type == MapType.STRUCT_OPS and not one.section.startswith("?")]
+    return [_plan(spec.btf, one) for one in wanted if spec.btf]
+
+
+def _plan(local: Btf, one: MapSpec) -> StructOps:
+    _, mine = resolve(local, one.value)
+    assert isinstance(mine, types.Struct)
+    name = essential_name(mine.name)
+    where = f"map '{safe(one.name)}': struct {safe(name)}"
+    kernel = kernel_btf.vmlinux()
+    type_id, value_id = kernel.find(name, Kind.STRUCT), kernel.find(_VALUE + name, Kind.STRUCT)
+    if type_id is None or value_id is None:
+        raise NotSupported(f"{where}: this kernel lets no program implement it", feature=f"struct_ops {name}")
+    value, theirs = kernel.type(value_id), kernel.type(type_id)
+    assert isinstance(value, types.Struct)
+    assert isinstance(theirs, types.Struct)
+    start = next((member.offset // 8 for member in value.members if member.type == type_id), None)
+    if start is None:
+        raise RelocationError(f"{where}: no member of the kernel's {safe(value.name)}")
+    contents = bytearray(value.size)
+    programs: dict[str, Place] = {}
+    slots = dict(one.slots)
+    known = {member.name: number for number, member in enumerate(theirs.members)}
+    for member in mine.members:
+        about = f"{where}: member '{safe(member.name)}'"
+        at = member.offset // 8
+        size = size_of(local, member.type)
+        data = (one.contents or b"")[at : at + size]
+        number = known.get(member.name)
+        if number is None:
+            if at in slots or any(data):
+                raise NotSupported(f"{about}: this kernel has none of that name", feature=f"struct_ops {name}")
+            continue
+        to = start + theirs.members[number].offset // 8
+        if at in slots:
+            programs[slots[at]] = Place(to, number)
+        elif any(data):
+            _check(local, member, kernel, theirs.members[number], about)
+            contents[to : to + size] = data
+    return StructOps(one, value_id, type_id, bytes(contents), programs)
+
+
+def _check(local: Btf, mine: Member, kernel: Btf, theirs: Member, about: str) -> None:
+    if mine.bitfield_size or theirs.bitfield_size:
+        raise RelocationError(f"{about}: a bitfield cannot be set")
+    if isinstance(resolve(local, mine.type)[1], types.Ptr):
+        raise RelocationError(f"{about}: a pointer that is no program")
+    expected, got = size_of(kernel, theirs.type), size_of(local, mine.type)
+    if expected != got:
+        raise RelocationError(f"{about}: {got} bytes, this kernel's has {expected}")

@@ -1,0 +1,60 @@
+"""Operations of the kernel that programs implement: variables in ``.struct_ops`` and ``.struct_ops.link``.
+
+Each is a struct such as ``tcp_congestion_ops`` whose pointers to functions are relocations against programs. It becomes
+a map of type STRUCT_OPS: ``contents`` are the variable's bytes, ``slots`` say at which byte which program stands.
+"""
+
+from typing import Final
+
+from beepy.btf import types
+from beepy.btf.btf import Btf
+from beepy.btf.layout import resolve
+from beepy.btf.types import Kind
+from beepy.errors import ElfError
+from beepy.obj.elf import Elf, Section
+from beepy.obj.spec import MapSpec
+from beepy.text import safe
+from beepy.uapi import MapFlag, MapType
+
+_LINKED: Final = (".struct_ops.link", "?.struct_ops.link")
+SECTIONS: Final = (".struct_ops", "?.struct_ops", *_LINKED)
+
+
+def read(btf: Btf, elf: Elf) -> tuple[MapSpec, ...]:
+    """Return the object's implementations; ``btf`` must be complete. Raises ElfError where one is malformed."""
+    found: list[MapSpec] = []
+    for section in elf.sections:
+        if section.name in SECTIONS and section.size:
+            datasec_id = btf.find(section.name, Kind.DATASEC)
+            datasec = btf.type(datasec_id) if datasec_id is not None else None
+            if not isinstance(datasec, types.DataSec):
+                raise ElfError(f"{btf.name}: section {section.name}: has no types")
+            found += [_spec(btf, elf, section, info) for info in datasec.vars]
+    return tuple(found)
+
+
+def _spec(btf: Btf, elf: Elf, section: Section, info: types.VarSecInfo) -> MapSpec:
+    variable = btf.type(info.type)
+    if not isinstance(variable, types.Var) or not isinstance(resolve(btf, variable.type)[1], types.Struct):
+        raise ElfError(f"{btf.name}: section {section.name}: type {info.type} is no struct")
+    contents = section.data[info.offset : info.offset + info.size]
+    if len(contents) != info.size:
+        where = f"{btf.name}: '{safe(variable.name)}'"
+        raise ElfError(f"{where}: {info.size} bytes at {info.offset} exceed section {section.name}")
+    slots = tuple(
+        (relocation.offset - info.offset, relocation.symbol.name)
+        for relocation in elf.relocations.get(section.number, ())
+        if info.offset <= relocation.offset < info.offset + info.size
+    )
+    return MapSpec(
+        variable.name,
+        section.name,
+        MapType.STRUCT_OPS,
+        key_size=4,
+        value_size=info.size,
+        max_entries=1,
+        flags=MapFlag.LINK if section.name in _LINKED else 0,
+        value=variable.type,
+        contents=contents,
+        slots=slots,
+    )

@@ -1,0 +1,61 @@
+"""Programs that implement operations of the kernel: a way to control congestion of TCP."""
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from beepy.collection.load import load
+from beepy.errors import NotSupported
+from beepy.obj.parse import parse
+from beepy.obj.spec import CollectionSpec
+from bpf import build
+
+KNOWN = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
+
+
+@pytest.fixture(scope="module", params=["clang-14", "clang-16", "clang-19"])
+def spec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> CollectionSpec:
+    if not shutil.which(request.param):
+        pytest.skip(f"{request.param} is not installed")
+    made: Path = build.objects(tmp_path_factory.mktemp("ops"), request.param, ("struct_ops",))["struct_ops"]
+    return parse(made.read_bytes(), "struct_ops")
+
+
+def talk(control: str) -> None:
+    """Send something over a connection whose sender is controlled so."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, control.encode())
+        client.connect(server.getsockname())
+        with server.accept()[0] as peer:
+            client.sendall(b"x" * 100)
+            assert len(peer.recv(100)) == 100
+            peer.sendall(b"y")
+            client.recv(1)
+
+
+def test_registered_while_attached(spec: CollectionSpec) -> None:
+    with load(spec) as collection:
+        assert set(collection.programs) == {"ssthresh", "cong_avoid", "undo_cwnd"}  # nobody names "unused"
+        assert not {"beepy_linked", "beepy_plain"} & set(KNOWN.read_text().split())
+        collection.attach()
+        assert {"beepy_linked", "beepy_plain"} <= set(KNOWN.read_text().split())
+        talk("beepy_linked")
+        talk("beepy_plain")
+        contents = collection.maps[".bss"].lookup(bytes(4))
+        assert contents
+        assert int.from_bytes(contents[:4], "little") > 0
+        collection.detach()
+        assert not {"beepy_linked", "beepy_plain"} & set(KNOWN.read_text().split())
+
+
+def test_operations_that_no_kernel_has(spec: CollectionSpec) -> None:
+    maps = []
+    for one in spec.maps:
+        if one.name == "linked":
+            assert one.contents
+            one = one._replace(contents=one.contents[:-8] + b"\1".ljust(8, b"\0"))  # noqa: PLW2901
+        maps.append(one)
+    with pytest.raises(NotSupported, match="'linked': struct tcp_congestion_ops: member 'of_no_kernel': this kernel"):
+        load(spec._replace(maps=tuple(maps)))
