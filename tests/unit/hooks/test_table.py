@@ -1,7 +1,12 @@
+import pkgutil
+from functools import partial
+from importlib import import_module
+
 import pytest
 
+from beepy import hooks
 from beepy.btf.types import Kind
-from beepy.hooks import TABLE, Hook, find, raw_tracepoint, target, tracepoint
+from beepy.hooks import TABLE, UNDO, Hook, find, target
 from beepy.uapi import AttachType, ProgFlag, ProgType
 
 
@@ -96,14 +101,22 @@ def test_tells_the_type_to_attach_to(section: str, expected: tuple[str, Kind] | 
     assert row(section).btf_target == expected
 
 
-def test_what_can_be_attached() -> None:
-    attachable = {hook.section: hook.attach for hook in TABLE if hook.attach}
-    names = ("tracepoint", "tp", "tracepoint.s", "tp.s")
-    raw = ("raw_tracepoint", "raw_tp", "raw_tracepoint.s", "raw_tp.s", "raw_tracepoint.w", "raw_tp.w")
-    assert attachable == {
-        **{f"{name}+": tracepoint.attach for name in names},
-        **{f"{name}+": raw_tracepoint.attach for name in raw},
-        **{f"{name}+": raw_tracepoint.attach_typed for name in ("tp_btf", "tp_btf.s")},
+def test_every_mechanism_is_there() -> None:
+    used = [function for hook in TABLE for function in (hook.attach, hook.reader) if function]
+    for function in (*used, *UNDO.values()):
+        assert isinstance(function, partial)
+        module, name = function.args
+        assert callable(getattr(import_module(f"beepy.hooks.{module}"), name))
+
+
+def test_what_is_noted_can_be_undone() -> None:
+    kinds = {}
+    for info in pkgutil.iter_modules(hooks.__path__):
+        module = import_module(f"beepy.hooks.{info.name}")
+        if hasattr(module, "KIND"):
+            kinds[module.KIND] = info.name
+    assert {kind: undo.args for kind, undo in UNDO.items() if isinstance(undo, partial)} == {
+        kind: (module, "undo") for kind, module in kinds.items()
     }
 
 
