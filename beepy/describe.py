@@ -219,7 +219,7 @@ def _variable(spec: CollectionSpec, one: VariableSpec, contents: bytes) -> Varia
     """Return one variable; ``contents`` are the initial bytes of its section, which end before those that are zeros."""
     assert spec.btf
     default: Value | dict[str, Value] = None
-    if one.size <= _MAX_DEFAULT:
+    if 0 < one.size <= _MAX_DEFAULT:
         raw = contents[one.offset : one.offset + one.size].ljust(one.size, b"\0")
         with suppress(BtfError, DecodeError):
             default = _value(Schema(spec.name, one.name, None, spec.btf, one.type), raw)

@@ -5,7 +5,7 @@ from typing import Final
 
 from beepy.errors import ElfError
 from beepy.obj.insn import PSEUDO_FUNC, Insn
-from beepy.obj.spec import CallRef, FunctionSpec, ProgramSpec
+from beepy.obj.spec import CallRef, FunctionSpec, LineInfo, ProgramSpec
 from beepy.text import safe
 
 MAX_INSNS: Final = 1_000_000  # of one program: the kernel's BPF_COMPLEXITY_LIMIT_INSNS, v5.2
@@ -74,7 +74,7 @@ def _joined(entry: FunctionSpec, functions: list[FunctionSpec], starts: Mapping[
                 refs.append(ref._replace(insn=base + ref.insn))
         core += [one._replace(insn=base + one.insn) for one in function.core]
         func_infos += [info._replace(insn=base + info.insn) for info in function.func_infos]
-        line_infos += [info._replace(insn=base + info.insn) for info in function.line_infos]
+        line_infos += [LineInfo(base + at, *where) for at, *where in function.line_infos]
     return program._replace(
         insns=tuple(insns),
         refs=tuple(refs),

@@ -22,9 +22,6 @@ CPU: Final = 2.0
 MEMORY: Final = 256 << 20
 """Bytes that one job may take beyond what the parent has."""
 
-_CHUNK: Final = 200  # jobs of one child
-
-
 class Outcome(NamedTuple):
     """What became of a job: ``told`` is what it returned, or how it broke; ``seconds`` of CPU, ``memory`` in bytes."""
 
@@ -34,14 +31,19 @@ class Outcome(NamedTuple):
     seconds: float
     memory: int
 
+    @property
+    def wrong(self) -> bool:
+        """Whether the job broke or took too much."""
+        return self.broken or self.seconds > CPU or self.memory > MEMORY
+
 
 Job = Callable[[int], list[str]]
 """Does the job of that number and returns what to tell; whatever it raises breaks it."""
 
 
-def run(jobs: Sequence[int], job: Job) -> Iterator[Outcome]:
-    """Do all jobs, as many at once as there are CPUs; yield their outcomes as they come."""
-    waiting = [jobs[at : at + _CHUNK] for at in range(0, len(jobs), _CHUNK)][::-1]
+def run(jobs: Sequence[int], job: Job, chunk: int = 200) -> Iterator[Outcome]:
+    """Do all jobs, ``chunk`` of them a child and a child a CPU at once; yield their outcomes as they come."""
+    waiting = [jobs[at : at + chunk] for at in range(0, len(jobs), chunk)][::-1]
     with selectors.DefaultSelector() as selector:
         while waiting or selector.get_map():
             while waiting and len(selector.get_map()) < len(os.sched_getaffinity(0)):

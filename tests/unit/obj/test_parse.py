@@ -95,7 +95,7 @@ def test_too_many_instructions_together() -> None:
     for at in range(20):
         one.program(CALL_SUB, EXIT, name=f"p{at}")
         one.calls(sub, 2 * at)
-    with refused(ElfError, "object: programs of more than 1000000 instructions together"):
+    with refused(ElfError, "object: programs of more than 1000000 instructions and lines together"):
         one.parsed()
 
 
