@@ -1,0 +1,232 @@
+"""Programs of a control group, by a link and by BPF_PROG_ATTACH: what a process in it does is seen, and only that."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from beepy import hooks
+from beepy.errors import AttachError
+from beepy.hooks import Target, cgroup, journal
+from tests.writers import child
+from tests.writers.hits import attach, compile_object, hits, loaded
+
+pytestmark = pytest.mark.kernel
+
+HOST = "127.0.0.1"
+OLD = """
+import errno, logging, os, signal, sys
+from pathlib import Path
+from beepy import uapi
+from beepy.hooks import Target, journal
+from beepy.kernel import syscall
+from tests.kernel.hooks.test_cgroup import counts, entered
+from tests.writers.hits import attach, loaded
+from tests.writers.seccomp import refuse
+
+logging.basicConfig(level=logging.INFO, stream=sys.stdout)
+refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
+"""
+
+
+@contextmanager
+def udp() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A socket that listens, and one that is connected to it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as other:
+        one.bind((HOST, 0))
+        other.connect(one.getsockname())
+        yield one, other
+
+
+def packets() -> None:
+    with udp() as (one, other):
+        other.send(b"x")
+        one.recv(1)
+
+
+def send() -> None:
+    with udp() as (one, _), socket.socket(type=socket.SOCK_DGRAM) as third:
+        third.sendto(b"x", one.getsockname())
+        one.recvfrom(1)
+
+
+def names() -> None:
+    with udp() as (_, other):
+        other.getpeername()
+
+
+def options() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 9000)
+        one.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+
+def connect() -> None:
+    with socket.create_server((HOST, 0)) as server, socket.create_connection(server.getsockname()):
+        server.accept()[0].close()
+
+
+def read() -> None:
+    Path("/proc/sys/kernel/osrelease").read_text()
+
+
+def device() -> None:
+    with Path("/dev/null").open():
+        pass
+
+
+CASES: dict[str, tuple[int, Callable[[], None], int]] = {  # program: row, what makes it run, at least so often
+    "skb_ingress": (0, packets, 1),
+    "skb_egress": (1, packets, 1),
+    "skb": (2, packets, 2),
+    "sock_create": (3, packets, 2),
+    "sock_release": (4, packets, 2),
+    "post_bind4": (5, packets, 1),
+    "bind4": (6, packets, 1),
+    "connect4": (7, connect, 1),
+    "sendmsg4": (8, send, 1),
+    "recvmsg4": (9, send, 1),
+    "getpeername4": (10, names, 1),
+    "getsockname4": (11, names, 1),
+    "on_sysctl": (12, read, 1),
+    "getsockopt": (13, options, 1),
+    "setsockopt": (14, options, 1),
+    "device": (15, device, 1),
+    "sock_ops": (16, connect, 2),
+}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_object("cgroup", tmp_path_factory.mktemp("cgroup"))
+
+
+@pytest.fixture(scope="module")
+def group() -> Iterator[Path]:
+    root = cgroup.mount(Path("/proc/self/mountinfo").read_text())
+    if not root:
+        pytest.skip("cgroup v2 is not mounted")
+    made = Path(root) / f"beepy-test-{os.getpid()}"
+    made.mkdir()
+    yield made
+    made.rmdir()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+    yield tmp_path / "beepy"
+    assert list((tmp_path / "beepy").glob("*")) == []
+
+
+@contextmanager
+def entered(group: Path) -> Iterator[None]:
+    """Put this process into a group, and back where it was."""
+    (line,) = [line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")]
+    home = group.parent / line.removeprefix("0::/")
+    (group / "cgroup.procs").write_text(str(os.getpid()))
+    try:
+        yield
+    finally:
+        (home / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def counts(path: Path, group: Path, name: str) -> None:
+    row, provoke, least = CASES[name]
+    with loaded(path) as collection:
+        with attach(collection, name, Target(cgroup=str(group))):
+            provoke()
+            assert hits(collection, row) == 0, "this process is not in the group"
+            with entered(group):
+                provoke()
+            seen = hits(collection, row)
+            assert seen >= least
+        with entered(group):
+            provoke()
+        assert hits(collection, row) == seen
+
+
+def old(folder: Path, *lines: str) -> str:
+    """Return code of a process that has no links, as before v5.7."""
+    return OLD + f"journal.FOLDER = Path({str(folder)!r})\n" + "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_link_shows_what_is_done_in_the_group(name: str, path: Path, group: Path) -> None:
+    counts(path, group, name)
+
+
+def test_without_links_prog_attach_does(path: Path, group: Path, folder: Path) -> None:
+    """BPF_LINK_CREATE answers EINVAL (seccomp says it here)."""
+    lines = (f"for name in {list(CASES)}:", f"    counts(Path({str(path)!r}), Path({str(group)!r}), name)")
+    told = child.run(old(folder, *lines))
+    for name in CASES:
+        assert told.count(f"program '{name}': no cgroup link, attaching without") == (2 if name == "skb" else 1)
+
+
+def shown(group: Path) -> str:
+    return subprocess.run(["bpftool", "cgroup", "show", group], check=True, capture_output=True, text=True).stdout
+
+
+def test_what_a_killed_process_left_is_detached(path: Path, group: Path, folder: Path) -> None:
+    lines = (
+        f"with loaded(Path({str(path)!r})) as collection:",
+        f"    links = [attach(collection, name, Target({str(group)!r})) for name in ('skb', 'sock_create')]",
+        "    os.kill(os.getpid(), signal.SIGKILL)",
+    )
+    done = subprocess.run([sys.executable, "-c", old(folder, *lines)], cwd=child.ROOT, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len(list(folder.iterdir())) == 3
+    with entered(group):
+        hooks.sweep()
+    assert "sock_create" not in shown(group)
+    assert "skb" not in shown(group)
+
+
+def test_a_note_of_a_group_that_is_gone_is_done() -> None:
+    hooks.UNDO["cgroup"]("/sys/fs/cgroup/beepy-none", "0", "1")
+
+
+def test_without_a_group_it_is_every_process(path: Path) -> None:
+    with loaded(path) as collection, attach(collection, "sock_create", Target()):
+        packets()
+        assert hits(collection, 3) >= 2
+
+
+def test_several_run(path: Path, group: Path) -> None:
+    target = Target(cgroup=str(group))
+    with (
+        loaded(path) as collection,
+        attach(collection, "sock_create", target),
+        attach(collection, "sock_create", target),
+        entered(group),
+    ):
+        socket.socket().close()
+        assert hits(collection, 3) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("/proc", "not of cgroup v2"),
+        ("/beepy-none", "no such file or directory (ENOENT)"),
+        ("/dev/null", "not a directory (ENOTDIR)"),
+    ],
+)
+def test_a_group_that_is_none_is_told(name: str, why: str, path: Path) -> None:
+    with loaded(path) as collection, pytest.raises(AttachError) as caught:
+        attach(collection, "connect4", Target(cgroup=name))
+    assert str(caught.value) == f"program 'connect4': cgroup '{name}': {why}"
+
+
+def test_a_relative_path_is_from_here(path: Path, group: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(group.parent)
+    with loaded(path) as collection, attach(collection, "sock_create", Target(group.name)), entered(group):
+        socket.socket().close()
+        assert hits(collection, 3) == 1
