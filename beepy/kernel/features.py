@@ -8,7 +8,7 @@ from beepy import uapi
 from beepy.errors import KernelError
 from beepy.kernel import syscall
 from beepy.obj.insn import CALL, EXIT, Insn, encode
-from beepy.uapi import ProgType
+from beepy.uapi import MapFlag, MapType, ProgType
 
 _KTIME_GET_COARSE_NS: Final = 160  # BPF_FUNC_ktime_get_coarse_ns
 _GET_ATTACH_COOKIE: Final = 174  # BPF_FUNC_get_attach_cookie
@@ -44,6 +44,20 @@ def has_bpf_cookie() -> bool:
 def has_syscall_wrapper() -> bool:
     """Tell whether the kernel's system calls take their arguments in a ``struct pt_regs`` (``__x64_sys_bpf``)."""
     name = SYSCALL_PREFIXES.get(os.uname().machine, _NO_WRAPPER) + "bpf"
+@cache
+def has_mmapable_arrays() -> bool:
+    """Tell whether arrays can be mapped: from v5.5 on.
+
+    The source is fc9702273e2e, "bpf: Add mmap() support for BPF_MAP_TYPE_ARRAY".
+    """
+    attr = uapi.MapCreate(map_type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1, map_flags=MapFlag.MMAPABLE)
+    try:
+        syscall.map_create(attr, "probe of arrays that can be mapped").close()
+    except KernelError:
+        return False
+    return True
+
+
     with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:  # noqa: PTH123 - 10 MB, line by line
         return any(line.split(maxsplit=3)[2].rstrip() == name for line in symbols)
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import mmap
 from types import TracebackType
 from typing import Final, Self
 
@@ -106,6 +107,25 @@ class Map:
         """Allow no more writes from user space; the verifier then knows a ``.rodata`` map's contents."""
         syscall.map_freeze(uapi.MapElem(map_fd=self.fd.fileno()), f"{self._where}: freeze")
 
+    def info(self) -> uapi.MapInfo:
+        """Return what the kernel knows of it; what an old kernel does not know is 0."""
+        found = uapi.MapInfo()
+        attr = uapi.ObjInfo(bpf_fd=self.fd.fileno(), info_len=ctypes.sizeof(found), info=ctypes.addressof(found))
+        syscall.obj_get_info_by_fd(attr, f"{self._where}: information")
+        return found
+
+    def fill_arena(self, address: int, contents: bytes) -> None:
+        """Give an arena its place in user space (0: anywhere), which programs need, and its first bytes.
+
+        It is mapped for that time only: what is written stays, and so does the place.
+        """
+        length = self.max_entries * mmap.PAGESIZE
+        if len(contents) > length:
+            raise KernelError(f"{self._where}: arena: {len(contents)} bytes exceed its {length}", errno.E2BIG)
+        mapped = syscall.map_memory(self.fd, address, length, f"{self._where}: arena")
+        ctypes.memmove(mapped, contents, len(contents))
+        syscall.unmap_memory(mapped, length)
+
     def close(self) -> None:
         """Let go of the map; the kernel keeps it as long as a program uses it."""
         self.fd.close()
@@ -165,3 +185,22 @@ def create(  # noqa: PLR0917 - as above
             raise
         fd = syscall.map_create(attr, where)
     return Map(fd, name, type, key_size, value_size, max_entries)
+
+
+def adopt(fd: Fd, name: str) -> Map:
+    """Return the map that ``fd``, which becomes its own, stands for. Raises KernelError for a type that nobody knows."""
+    found = Map(fd, name, MapType.UNSPEC, 0, 0, 0).info()
+    try:
+        kind = MapType(found.type)
+    except ValueError:
+        raise KernelError(f"map '{safe(name)}': type {found.type}: unknown", errno.EINVAL) from None
+    return Map(fd, name, kind, found.key_size, found.value_size, found.max_entries)
+
+
+def _renamed(attr: uapi.MapCreate, refused: KernelError) -> bool:
+    """Take from the name what an old kernel refuses; tell whether there was anything."""
+    name: bytes = attr.map_name
+    if refused.errno != errno.EINVAL or (taken := features.taken_name(name)) == name:
+        return False
+    attr.map_name = taken
+    return True

@@ -183,6 +183,17 @@ def obj_get_info_by_fd(attr: uapi.ObjInfo, where: str) -> None:
     _bpf(Cmd.OBJ_GET_INFO_BY_FD, attr, where)
 
 
+def obj_pin(attr: uapi.ObjPin, where: str) -> None:
+    """BPF_OBJ_PIN."""
+    _bpf(Cmd.OBJ_PIN, attr, where)
+
+
+def obj_get(attr: uapi.ObjPin, where: str) -> Fd | None:
+    """BPF_OBJ_GET; None where nothing is pinned."""
+    number = _bpf(Cmd.OBJ_GET, attr, where, errno.ENOENT)
+    return _own(number) if number >= 0 else None
+
+
 def btf_load(attr: uapi.BtfLoad, where: str) -> Fd:
     """BPF_BTF_LOAD."""
     return _own(_bpf(Cmd.BTF_LOAD, attr, where))
@@ -214,6 +225,23 @@ def perf_event_ioctl(event: Fd, request: int, argument: int, where: str) -> None
     except OSError as error:
         result = -(error.errno or errno.EIO)
     _check(result, f"ioctl {request:#x}", where)
+
+
+def map_memory(fd: Fd, address: int, length: int, where: str) -> int:
+    """Map a descriptor's pages, shared, at ``address`` (0: anywhere); return where. Nothing is mapped over."""
+    libc = _libc()
+    libc.mmap.restype = ctypes.c_void_p
+    protection = uapi.PROT_READ | uapi.PROT_WRITE
+    flags = uapi.MAP_SHARED | (uapi.MAP_FIXED_NOREPLACE if address else 0)
+    arguments = (ctypes.c_void_p(address), ctypes.c_size_t(length), protection, flags, fd.fileno(), ctypes.c_long(0))
+    mapped = libc.mmap(*arguments) or 0
+    _check(-ctypes.get_errno() if mapped == ctypes.c_void_p(-1).value else 0, "mmap", where)
+    return int(mapped)
+
+
+def unmap_memory(address: int, length: int) -> None:
+    """Undo ``map_memory``."""
+    _libc().munmap(ctypes.c_void_p(address), ctypes.c_size_t(length))
 
 
 def mount_detached(kind: str, where: str, *, writable: bool = False) -> Fd:
