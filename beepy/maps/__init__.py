@@ -1,5 +1,6 @@
 """TABLE: map type -> how it is created and how it is read."""
 
+import errno
 import logging
 import mmap
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Final, NamedTuple
 from beepy.btf.types import VOID
 from beepy.errors import ElfError, KernelError
 from beepy.events.batch import Reader, Schema
-from beepy.kernel import host
+from beepy.kernel import features, host
 from beepy.kernel import map as kernel_map
 from beepy.kernel.fd import Fd
 from beepy.kernel.map import PERCPU, Map
@@ -17,7 +18,7 @@ from beepy.maps.ringbuf import RingReader
 from beepy.maps.table import TableReader, walked
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
-from beepy.uapi import MapType
+from beepy.uapi import MapFlag, MapType
 
 _log = logging.getLogger(__name__)
 
@@ -109,6 +110,14 @@ def is_stream(map_type: int) -> bool:
     return kind is not None and kind.stream
 
 
+def adjusted(spec: MapSpec) -> MapSpec:
+    """Return ``spec`` with the sizes that the kernel takes. Raises ElfError for a type that nobody knows."""
+    kind = _KINDS.get(spec.type)
+    if kind is None:
+        raise ElfError(f"map '{safe(spec.name)}': type {spec.type}: unknown")
+    return kind.adjust(spec)
+
+
 def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_value_type_id: int = 0) -> Map:
     """Create the map of ``spec``; the caller owns it.
 
@@ -116,12 +125,10 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
     ``vmlinux_value_type_id`` is the kernel's type of a STRUCT_OPS map.
 
     Raises ElfError for a type that nobody knows, KernelError when the kernel refuses. If it refuses the types of keys
-    and values, the map is created without them, as libbpf does.
+    and values, the map is created without them, as libbpf does; a section of data without being mmap-able.
     """
-    kind = _KINDS.get(spec.type)
-    if kind is None:
-        raise ElfError(f"map '{safe(spec.name)}': type {spec.type}: unknown")
-    spec = kind.adjust(spec)
+    spec = adjusted(spec)
+    kind = _KINDS[spec.type]
     if not kind.typed:
         spec = spec._replace(key=VOID, value=VOID)
     if not (spec.key or spec.value or vmlinux_value_type_id):
@@ -147,10 +154,17 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
     try:
         return attempt(spec, btf)
     except KernelError as error:
+        if _too_old_to_map(spec, error):
+            return create(spec._replace(flags=spec.flags & ~MapFlag.MMAPABLE), btf)
         if btf is None or vmlinux_value_type_id:
             raise
         _log.warning("%s; trying again without the types of its keys and values", error)
         return attempt(spec, None)
+
+
+def _too_old_to_map(spec: MapSpec, error: KernelError) -> bool:
+    asked = spec.contents is not None and spec.flags & MapFlag.MMAPABLE and spec.type == MapType.ARRAY
+    return bool(asked) and error.errno == errno.EINVAL and not features.has_mmapable_arrays()
 
 
 def reader(map_: Map, schema: Schema) -> Reader | None:

@@ -20,6 +20,7 @@ from beepy.uapi import MapFlag, MapType
 
 KCONFIG: Final = ".kconfig"
 KSYMS: Final = ".ksyms"
+ARENA: Final = ".addr_space.1"
 
 
 class Globals(NamedTuple):
@@ -56,10 +57,21 @@ def data_map(section: Section, btf: Btf | None) -> MapSpec:
         key_size=4,
         value_size=section.size,
         max_entries=1,
-        flags=MapFlag.RDONLY_PROG if is_constant(section.name) else 0,
+        flags=(MapFlag.RDONLY_PROG if is_constant(section.name) else 0) | _mmapable(section.name, btf),
         value=(btf.find(section.name, Kind.DATASEC) or VOID) if btf else VOID,
         contents=section.data,
     )
+
+
+def _mmapable(section: str, btf: Btf | None) -> int:
+    """Return MMAPABLE for a section with a variable that is not static, as libbpf's ``map_is_mmapable`` finds it."""
+    datasec_id = btf.find(section, Kind.DATASEC) if btf else None
+    if btf is None or datasec_id is None:
+        return 0
+    found = btf.type(datasec_id)
+    assert isinstance(found, types.DataSec)
+    variables = [btf.type(info.type) for info in found.vars]
+    return MapFlag.MMAPABLE if any(isinstance(v, types.Var) and v.linkage != Linkage.STATIC for v in variables) else 0
 
 
 def complete(btf: Btf, elf: Elf) -> Globals:
@@ -99,7 +111,7 @@ def complete(btf: Btf, elf: Elf) -> Globals:
         else:
             continue
         words.update(_words(type_id, placed, size))
-        if is_data(found.name) or found.name == KCONFIG:
+        if is_data(found.name) or found.name in (KCONFIG, ARENA):
             variables += _variables(btf, found.name, placed, size)
     return Globals(btf.edited(words) if words else btf, tuple(variables), tuple(externs), kconfig)
 
@@ -190,7 +202,7 @@ def _kconfig(size: int, datasec: TypeId) -> MapSpec:
         key_size=4,
         value_size=size,
         max_entries=1,
-        flags=MapFlag.RDONLY_PROG,
+        flags=MapFlag.RDONLY_PROG | MapFlag.MMAPABLE,
         value=datasec,
         contents=b"",
     )

@@ -30,6 +30,7 @@ _NUMBERS: Final = {  # member -> field of MapSpec
     "map_extra": "map_extra",
 }
 _OFFSET: Final = attrgetter("offset")
+_PINNING: Final = (0, 1)  # enum libbpf_pin_type: LIBBPF_PIN_NONE, LIBBPF_PIN_BY_NAME
 _OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 
 
@@ -94,7 +95,9 @@ def _definition(
             raise ElfError(f"{where}: member '{safe(member.name)}' stands there twice")
         names.add(member.name)
         if member.name in _NUMBERS:
-            fields[_NUMBERS[member.name]] = _number(btf, member, where)
+            fields[_NUMBERS[member.name]] = number = _number(btf, member, where)
+            if member.name == "pinning" and (inner or number not in _PINNING):
+                raise ElfError(f"{where}: pinning {number}: {'not for an inner map' if inner else 'unknown'}")
         elif member.name in ("key", "value"):
             target, size = _type(btf, member, where)
             fields[member.name] = target

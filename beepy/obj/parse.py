@@ -8,7 +8,7 @@ from typing import Final
 from beepy.btf import ext
 from beepy.btf.btf import Btf
 from beepy.errors import ElfError
-from beepy.obj import code, datasec, elf, legacymaps, mapdefs, structops
+from beepy.obj import arenas, code, datasec, elf, legacymaps, mapdefs, structops
 from beepy.obj.code import Places
 from beepy.obj.elf import Section
 from beepy.obj.linker import MAX_INSNS, link
@@ -36,14 +36,18 @@ def parse(
     complete = datasec.complete(btf, file) if btf else None
     btf = complete.btf if complete else None
     maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file))
+    maps, arena = arenas.with_globals(where, maps, sections.get(datasec.ARENA))
     areas = [section for section in file.sections if datasec.is_data(section.name) and section.size]
-    variables = complete.variables if complete else ()
+    held = {section.number: section.name for section in areas}
+    if arena:
+        held[sections[datasec.ARENA].number] = arena
+    variables = arenas.in_arena(complete.variables, arena) if complete else ()
     kconfig = complete.kconfig if complete else None
     places = Places(
         where,
         next((section.number for section in file.sections if section.executable and section.name == code.TEXT), 0),
         {(one.section, one.offset): one.spec.name for one in maps},
-        {section.number: section.name for section in areas},
+        held,
         {variable.name: variable.offset for variable in variables if variable.map == datasec.KCONFIG},
         {extern.name for extern in complete.externs if extern.section == datasec.KSYMS} if complete else set(),
     )

@@ -114,9 +114,11 @@ ATTRS: list[tuple[type[ctypes.Structure], str, str]] = [
     (uapi.ProgAttach, "", "attach_bpf_fd"),
     (uapi.GetId, "", "next_id"),
     (uapi.ObjInfo, "info", ""),
+    (uapi.ObjPin, "", "pathname"),
 ]
 STRUCTS: list[tuple[type[ctypes.Structure], str]] = [
     (uapi.BtfInfo, "bpf_btf_info"),
+    (uapi.MapInfo, "bpf_map_info"),
     (uapi.ProgInfo, "bpf_prog_info"),
 ]
 

@@ -1,0 +1,71 @@
+"""The maps of an object: created, or found where they are pinned, and filled with what the object says."""
+
+import logging
+import struct
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from beepy import maps
+from beepy.collection import pins
+from beepy.collection.pins import Pins
+from beepy.errors import ElfError
+from beepy.kernel.fd import Fd
+from beepy.kernel.map import Map
+from beepy.kernel.program import Program
+from beepy.obj.spec import MapSpec
+from beepy.text import safe
+from beepy.uapi import MapFlag, MapType
+
+_log = logging.getLogger(__name__)
+
+
+def create(
+    spec: MapSpec, types: Fd | None, where: Pins, undo: ExitStack, *, vmlinux_value_type_id: int = 0
+) -> tuple[Map, bool]:
+    """Return the map of ``spec`` with its contents, and whether it is new: it was not pinned before.
+
+    ``types`` are the object's. ``undo`` takes what unpins it, should the loading fail.
+    Raises KernelError.
+    """
+    path = where.path(spec)
+    while True:
+        found = pins.reuse(spec, path) if path else None
+        if found:
+            _log.info("map '%s': the one pinned at %s", safe(spec.name), safe(path))
+            return found, False
+        with ExitStack() as unless:
+            made = unless.enter_context(_new(spec, types, vmlinux_value_type_id))
+            _fill(made, spec)
+            if path and not pins.pin_map(made, path, undo):
+                continue  # somebody was faster
+            unless.pop_all()
+        _log.info("map '%s': created%s", safe(spec.name), f", pinned at {safe(path)}" if path else "")
+        return made, True
+
+
+def fill_slots(spec: MapSpec, owned: Mapping[str, Map], programs: Mapping[str, Program]) -> None:
+    """Set the initial entries of a map of maps or of programs. Raises ElfError for one that was not loaded."""
+    fds = {name: one.fd for name, one in owned.items()} | {name: one.fd for name, one in programs.items()}
+    for index, name in spec.slots:
+        if name not in fds:
+            raise ElfError(
+                f"map '{safe(spec.name)}': entry {index}: '{safe(name)}' is no map or program that is loaded"
+            )
+        owned[spec.name].update(struct.pack("<I", index), struct.pack("<I", fds[name].fileno()))
+
+
+def _new(spec: MapSpec, types: Fd | None, vmlinux_value_type_id: int) -> Map:
+    if spec.inner:
+        with maps.create(spec.inner, types) as inner:
+            return maps.create(spec, types, inner)
+    return maps.create(spec, types, vmlinux_value_type_id=vmlinux_value_type_id)
+
+
+def _fill(made: Map, spec: MapSpec) -> None:
+    if spec.type == MapType.ARENA:
+        made.fill_arena(spec.map_extra, spec.contents or b"")
+    elif spec.type == MapType.ARRAY and spec.contents is not None:  # a section of data
+        if any(spec.contents):
+            made.update(bytes(4), spec.contents.ljust(spec.value_size, b"\0"))
+        if spec.flags & MapFlag.RDONLY_PROG:
+            made.freeze()

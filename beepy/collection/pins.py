@@ -1,0 +1,104 @@
+"""Maps and programs that outlive the process: pinned by name in the BPF file system.
+
+A map whose definition says ``__uint(pinning, LIBBPF_PIN_BY_NAME)`` is pinned as libbpf does it, in ``Pins.root``. With
+``Pins.maps`` every map is, but for sections of data, in that folder. What is pinned there already is used, if it is the
+same kind of map, and keeps its entries; what is not is created and pinned. ``Pins.programs`` is a folder for programs;
+of an earlier run's the pins are replaced. Folders are made. Pins stay when all is closed: removing the file ends them.
+"""
+
+import errno
+import os
+import re
+from contextlib import ExitStack
+from typing import Final, NamedTuple
+
+from beepy import maps
+from beepy.errors import KernelError
+from beepy.kernel import bpffs
+from beepy.kernel import map as kernel_map
+from beepy.kernel.map import Map
+from beepy.kernel.program import Program
+from beepy.obj.datasec import KCONFIG, is_data
+from beepy.obj.spec import MapSpec
+from beepy.text import safe
+from beepy.uapi import MapFlag, MapType
+
+_BY_NAME: Final = 1  # LIBBPF_PIN_BY_NAME
+_DEVMAPS: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)  # the kernel gives them BPF_F_RDONLY_PROG
+
+
+class Pins(NamedTuple):
+    """Folders in a BPF file system; "": none."""
+
+    root: str = "/sys/fs/bpf"
+    maps: str = ""
+    programs: str = ""
+
+    def path(self, spec: MapSpec) -> str:
+        """Return where a map is pinned, "" if it is not."""
+        if self.maps and not (is_data(spec.section) or spec.section == KCONFIG):
+            return os.path.join(self.maps, _file(spec.name))  # noqa: PTH118 - a text for the kernel
+        return os.path.join(self.root, _file(spec.name)) if spec.pinning == _BY_NAME else ""  # noqa: PTH118
+
+
+def reuse(spec: MapSpec, path: str) -> Map | None:
+    """Return the map pinned at ``path``, None if there is none. Raises KernelError if it is another kind of map."""
+    where = f"map '{safe(spec.name)}'"
+    fd = bpffs.get(path, "map", where)
+    if fd is None:
+        return None
+    with ExitStack() as unless:
+        unless.enter_context(fd)
+        found = kernel_map.adopt(fd, spec.name)
+        if differences := _differences(spec, found):
+            error = KernelError(f"{where}: pinned at {safe(path)}: {differences}", errno.EINVAL)
+            error.add_note(f"it is another program's, or an older version's; rm {safe(path)} makes room")
+            raise error
+        unless.pop_all()
+    return found
+
+
+def pin_map(made: Map, path: str, undo: ExitStack) -> bool:
+    """Pin a map, and note in ``undo`` how to unpin it; tell whether the path was free."""
+    where = f"map '{safe(made.name)}'"
+    bpffs.prepare(os.path.dirname(path), where)  # noqa: PTH120
+    try:
+        bpffs.pin(made.fd, path, where)
+    except KernelError as error:
+        if error.errno != errno.EEXIST:
+            raise
+        return False
+    undo.callback(os.unlink, path)
+    return True
+
+
+def pin_program(program: Program, folder: str, undo: ExitStack) -> None:
+    """Pin a program, in the place of an earlier one of its name."""
+    where = f"program '{safe(program.name)}'"
+    bpffs.prepare(folder, where)
+    path = os.path.join(folder, _file(program.name))  # noqa: PTH118
+    earlier = bpffs.get(path, "prog", where)
+    if earlier:
+        earlier.close()
+        os.unlink(path)  # noqa: PTH108
+    bpffs.pin(program.fd, path, where)
+    undo.callback(os.unlink, path)
+
+
+def _file(name: str) -> str:
+    """Return ``name`` as the BPF file system takes it: without dots, as libbpf does, and without a way out."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:255]
+
+
+def _differences(spec: MapSpec, found: Map) -> str:
+    wanted, info = maps.adjusted(spec), found.info()
+    flags = info.map_flags & ~(MapFlag.RDONLY_PROG if found.type in _DEVMAPS else 0)
+    pairs = (
+        ("type", found.type, wanted.type),
+        ("key size", found.key_size, wanted.key_size),
+        ("value size", found.value_size, wanted.value_size),
+        ("max_entries", found.max_entries, wanted.max_entries),
+        ("flags", flags, wanted.flags),
+        ("map_extra", info.map_extra, wanted.map_extra),
+    )
+    return ", ".join([f"{what} {got}, expected {want}" for what, got, want in pairs if got != want])

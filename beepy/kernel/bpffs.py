@@ -1,0 +1,56 @@
+"""The BPF file system: maps and programs by path, as long as the file is there."""
+
+import errno
+import os
+from pathlib import Path
+
+from beepy import uapi
+from beepy.errors import KernelError
+from beepy.kernel import syscall
+from beepy.kernel.fd import Fd
+from beepy.text import safe
+
+
+def pin(fd: Fd, path: str, where: str) -> None:
+    """Make a file that keeps the object; EEXIST if there is one."""
+    text = os.fsencode(path) + b"\0"
+    syscall.obj_pin(uapi.ObjPin(pathname=syscall.address(text), bpf_fd=fd.fileno()), f"{where}: pin at {safe(path)}")
+
+
+def get(path: str, kind: str, where: str) -> Fd | None:
+    """Return the object of a file, None if there is no file; ``kind`` is what it must be: map or prog."""
+    text = os.fsencode(path) + b"\0"
+    where = f"{where}: pinned at {safe(path)}"
+    fd = syscall.obj_get(uapi.ObjPin(pathname=syscall.address(text)), where)
+    if fd:
+        found = str(Path(f"/proc/self/fd/{fd.fileno()}").readlink())
+        if found != f"anon_inode:bpf-{kind}":
+            fd.close()
+            raise KernelError(f"{where}: {safe(found)}, expected a {kind}", errno.EINVAL)
+    return fd
+
+
+def prepare(folder: str, where: str) -> None:
+    """Make the folder. Raises KernelError unless it stands in a mounted BPF file system: nothing is made elsewhere."""
+    path = Path(folder).absolute()
+    there = next(one for one in (path, *path.parents) if one.exists())
+    if _file_system(there) != "bpf":
+        error = KernelError(f"{where}: {safe(str(path))}: not in a mounted BPF file system", errno.EINVAL)
+        error.add_note("mount -t bpf bpf /sys/fs/bpf")
+        raise error
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KernelError(f"{where}: {safe(str(path))}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+
+
+def _file_system(path: Path) -> str:
+    """Return the kind of file system that holds ``path``."""
+    device = path.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:  # noqa: PTH123
+        for line in mounts:
+            before, _, after = line.partition(" - ")
+            if before.split()[2] == number:
+                return after.split()[0]
+    return ""
