@@ -29,11 +29,12 @@ def attach(program: Program, target: Target) -> Link:
         else:
             stack.enter_context(namespace(program, target.netns))
         try:
-            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)  # of no protocol, so it sees nothing yet
-            with made:
+            protocol = 0 if name else socket.htons(uapi.ETH_P_ALL)  # 0: nothing is seen before it is bound
+            with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, protocol) as made:
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
                 made.setsockopt(socket.SOL_SOCKET, uapi.SO_ATTACH_BPF, program.fd.fileno())
-                made.bind((name, uapi.ETH_P_ALL))
+                if name:
+                    made.bind((name, uapi.ETH_P_ALL))
                 return Link(Fd(made.detach()))
         except OSError as error:
             raise AttachError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
