@@ -56,6 +56,21 @@ def run(
     no_metrics: Annotated[bool, typer.Option("--no-metrics", help="Serve no metrics.")] = False,
     no_tty: Annotated[bool, typer.Option("--no-tty", help="Plain output, even on a terminal.")] = False,
     interval: Annotated[str, typer.Option("--interval", metavar="TIME", help="How often tables are read.")] = "1s",
+    attach: Annotated[
+        list[str] | None,
+        typer.Option("--attach", metavar="PROGRAM=TARGET", help="Where a program attaches, not its section; repeat."),
+    ] = None,
+    iface: Annotated[str, typer.Option("--iface", metavar="NAME", help="Network interface to attach to.")] = "",
+    netns: Annotated[
+        str, typer.Option("--netns", metavar="NAME", help="Network namespace of the interface: name, path or pid.")
+    ] = "",
+    cgroup: Annotated[str, typer.Option("--cgroup", metavar="DIR", help="Control group to attach to.")] = "",
+    pid: Annotated[int | None, typer.Option("--pid", metavar="PID", min=1, help="Only this process.")] = None,
+    binary: Annotated[str, typer.Option("--binary", metavar="FILE", help="Program or library to probe.")] = "",
+    variables: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Set a global variable of the program; repeat."),
+    ] = None,
     pull: Annotated[Pull, typer.Option("--pull", help="When to ask the registry.")] = Pull.MISSING,
 ) -> None:
     """Run images and show what they report, until Ctrl-C."""
@@ -76,5 +91,8 @@ def run(
             host=prom_host,
             port=prom_port,
             metrics=not no_metrics,
+            attach=tuple(attach or ()),
+            common=session.Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
+            variables=tuple(variables or ()),
         )
     )

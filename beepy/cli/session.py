@@ -12,11 +12,13 @@ from typing import Final, NamedTuple, NoReturn
 from beepy import outputs
 from beepy.btf.types import VOID
 from beepy.cli.standard import STDOUT, discard, say
+from beepy.collection import targets
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.events.batch import Batch, Schema, Sink, Tally
 from beepy.events.rows import head, per_cpu_rows
-from beepy.obj.spec import Role
+from beepy.hooks import Target
+from beepy.obj.spec import CollectionSpec, Role
 from beepy.oci import lookup
 from beepy.oci.options import Options
 from beepy.source import parse
@@ -43,6 +45,9 @@ class Request(NamedTuple):
     host: str
     port: int | None
     metrics: bool
+    attach: tuple[str, ...]
+    common: Target
+    variables: tuple[str, ...]
 
 
 def default_output(*, plain: bool) -> str:
@@ -99,12 +104,17 @@ def closing(tally: Tally, schemas: Sequence[Schema], seconds: float) -> str:
 
 
 def _load(request: Request, stack: ExitStack) -> list[Collection]:
-    collections = []
-    for name in request.images:
-        image = lookup.find(name, request.options)
-        specs = [parse(image, number) for number in range(len(image.programs))]
-        collections += [stack.enter_context(load(spec)) for spec in specs]
-    return collections
+    specs: Sequence[CollectionSpec] = [
+        parse(image, number)
+        for image in [lookup.find(name, request.options) for name in request.images]
+        for number in range(len(image.programs))
+    ]
+    if request.variables:
+        from beepy.obj import variables  # noqa: PLC0415 - few runs set one
+
+        specs = variables.apply_all(specs, variables.settings(request.variables))
+    chosen = targets.choose(specs, targets.parse(request.attach), request.common)
+    return [stack.enter_context(load(spec, targets=each)) for spec, each in zip(specs, chosen, strict=True)]
 
 
 def _open(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> list[Sink]:

@@ -1,0 +1,45 @@
+"""Where programs attach: what their sections say, overruled by what the user says."""
+
+from collections.abc import Mapping, Sequence
+
+from beepy import hooks
+from beepy.errors import UsageError
+from beepy.hooks import Target
+from beepy.obj.spec import CollectionSpec
+from beepy.text import safe
+
+
+def parse(texts: Sequence[str]) -> dict[str, str]:
+    """Split each ``PROGRAM=TARGET`` of --attach. Raises UsageError."""
+    found = {}
+    for text in texts:
+        program, equals, target = text.partition("=")
+        if not (program and equals and target):
+            raise UsageError(f"--attach '{safe(text)}': expected PROGRAM=TARGET")
+        found[program] = target
+    return found
+
+
+def choose(specs: Sequence[CollectionSpec], attach: Mapping[str, str], common: Target) -> list[dict[str, Target]]:
+    """Return for each of ``specs`` the target of each program.
+
+    It is ``common``, whose name is that of ``attach``, else of the program's section. Raises UsageError for a program
+    that none of them has.
+    """
+    known = {program.name for spec in specs for program in spec.programs}
+    for name in attach:
+        if name not in known:
+            listed = ", ".join(safe(program) for program in sorted(known)) or "none"
+            raise UsageError(f"--attach: program '{safe(name)}': there is only {listed}")
+    return [
+        {
+            program.name: common._replace(name=attach.get(program.name) or _name(program.section))
+            for program in spec.programs
+        }
+        for spec in specs
+    ]
+
+
+def _name(section: str) -> str:
+    hook = hooks.find(section)
+    return hooks.target(hook, section) if hook else ""
