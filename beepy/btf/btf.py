@@ -183,6 +183,12 @@ class Btf:
             _INT.pack_into(data, self._types_at + (self._at(type_id) + word) * 4, value & 0xFFFFFFFF)
         return Btf(bytes(data), self.base, self.name)
 
+    def extended(self, added: bytes, strings: bytes) -> "Btf":
+        """Return a Btf with whole types ``added`` behind its own, and ``strings`` (each with its NUL) behind its."""
+        body, names = bytes(self._types) + added, self.data[self._strings_at : self._strings_end] + strings
+        header = _HEADER.pack(_MAGIC, 1, 0, _HEADER.size, 0, len(body), len(body), len(names))
+        return Btf(header + body + names, self.base, self.name)
+
     def _string_offsets(self, wanted: bytes, then: tuple[bytes, ...] = (b"",)) -> Iterator[int]:
         """Return where strings stand that begin as ``wanted`` (behind its NUL) and go on as one of ``then``."""
         length, end = len(wanted), self._strings_end

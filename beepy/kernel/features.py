@@ -1,5 +1,6 @@
 """What this kernel can do, found out by trying; each answer is kept."""
 
+import ctypes
 import os
 from functools import cache
 from typing import Final
@@ -8,10 +9,12 @@ from beepy import uapi
 from beepy.errors import KernelError
 from beepy.kernel import syscall
 from beepy.obj.insn import CALL, EXIT, Insn, encode
-from beepy.uapi import MapFlag, MapType, ProgType
+from beepy.uapi import AttachType, MapFlag, MapType, ProgType
 
 _KTIME_GET_COARSE_NS: Final = 160  # BPF_FUNC_ktime_get_coarse_ns
 _GET_ATTACH_COOKIE: Final = 174  # BPF_FUNC_get_attach_cookie
+_GPL: Final = b"GPL\0"
+_MOV64_IMM: Final = 0xB7
 
 SYSCALL_PREFIXES: Final = {
     "x86_64": "__x64_sys_",
@@ -41,10 +44,6 @@ def has_bpf_cookie() -> bool:
 
 
 @cache
-def has_syscall_wrapper() -> bool:
-    """Tell whether the kernel's system calls take their arguments in a ``struct pt_regs`` (``__x64_sys_bpf``)."""
-    name = SYSCALL_PREFIXES.get(os.uname().machine, _NO_WRAPPER) + "bpf"
-@cache
 def has_mmapable_arrays() -> bool:
     """Tell whether arrays can be mapped: from v5.5 on.
 
@@ -58,6 +57,10 @@ def has_mmapable_arrays() -> bool:
     return True
 
 
+@cache
+def has_syscall_wrapper() -> bool:
+    """Tell whether the kernel's system calls take their arguments in a ``struct pt_regs`` (``__x64_sys_bpf``)."""
+    name = SYSCALL_PREFIXES.get(os.uname().machine, _NO_WRAPPER) + "bpf"
     with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:  # noqa: PTH123 - 10 MB, line by line
         return any(line.split(maxsplit=3)[2].rstrip() == name for line in symbols)
 
@@ -67,18 +70,68 @@ def syscall_prefix() -> str:
     return SYSCALL_PREFIXES.get(os.uname().machine, _NO_WRAPPER) if has_syscall_wrapper() else _NO_WRAPPER
 
 
-def _loads(prog_type: ProgType, helper: int) -> bool:
-    """Tell whether a program that only calls ``helper`` loads."""
-    insns = encode((Insn(CALL, imm=helper), Insn(EXIT)))
-    license_text = b"GPL\0"
+@cache
+def takes_attach_types() -> bool:
+    """Tell whether BPF_PROG_LOAD takes an expected_attach_type: from v4.17 on (5e43f899b03a)."""
+    return _loads(ProgType.CGROUP_SOCK, 0, AttachType.CGROUP_INET4_POST_BIND)
+
+
+@cache
+def knows_helper(number: int) -> bool:
+    """Tell whether the kernel has a helper of that number at all, for whatever type of program."""
+    insns = encode((Insn(CALL, imm=number), Insn(EXIT)))
+    log = ctypes.create_string_buffer(4096)
+    attr = uapi.ProgLoad(
+        prog_type=ProgType.SOCKET_FILTER,
+        insn_cnt=2,
+        insns=syscall.address(insns),
+        license=syscall.address(_GPL),
+        log_level=1,
+        log_size=len(log),
+        log_buf=ctypes.addressof(log),
+    )
+    try:
+        syscall.prog_load(attr, f"probe of helper {number}").close()
+    except KernelError:
+        return (
+            b"invalid func " not in log.value
+        )  # check_helper_call: beyond the last; "unknown func": not for this type
+    return True
+
+
+@cache
+def _takes_name(name: bytes) -> bool:
+    attr = uapi.MapCreate(map_type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1, map_name=name)
+    try:
+        syscall.map_create(attr, "probe of names").close()
+    except KernelError:
+        return False
+    return True
+
+
+def taken_name(name: bytes) -> bytes:
+    """Return as much of a map's or program's name as the kernel takes, where it has refused it.
+
+    Names came with v4.15 (ad5b177bd73f), dots in them with v5.2 (3e0ddc4f3ff1).
+    """
+    for one in (name, name.replace(b".", b"_")):
+        if _takes_name(one):
+            return one
+    return b""
+
+
+def _loads(prog_type: ProgType, helper: int, attach_type: int = 0) -> bool:
+    """Tell whether a program loads that only calls ``helper``, or returns 1 (0)."""
+    insns = encode((Insn(CALL, imm=helper) if helper else Insn(_MOV64_IMM, imm=1), Insn(EXIT)))
     attr = uapi.ProgLoad(
         prog_type=prog_type,
         insn_cnt=2,
         insns=syscall.address(insns),
-        license=syscall.address(license_text),
+        license=syscall.address(_GPL),
+        expected_attach_type=attach_type,
     )
     try:
-        syscall.prog_load(attr, f"probe of helper {helper}").close()
+        syscall.prog_load(attr, f"probe: {prog_type.name}, helper {helper}").close()
     except KernelError:
         return False
     return True

@@ -181,7 +181,7 @@ def create(  # noqa: PLR0917 - as above
     try:
         fd = syscall.map_create(attr, where)
     except KernelError as error:
-        if error.errno != errno.EPERM or not features.raise_memlock():
+        if not (error.errno == errno.EPERM and features.raise_memlock()) and not _renamed(attr, error):
             raise
         fd = syscall.map_create(attr, where)
     return Map(fd, name, type, key_size, value_size, max_entries)

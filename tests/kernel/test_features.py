@@ -1,7 +1,10 @@
 import pytest
 
+from beepy.kernel import features
 from beepy.kernel.features import charges_memlock
 from beepy.kernel.host import release
+from beepy.since import helper, order
+from beepy.uapi import HELPERS
 from tests.writers import child
 
 pytestmark = pytest.mark.kernel
@@ -50,3 +53,17 @@ print(soft in (hard, resource.RLIM_INFINITY))
 """
     )
     assert told == "True True\nTrue\n"
+
+
+def test_every_helper_up_to_the_last_one_is_known() -> None:
+    last = max(number for number in range(1, 400) if features.knows_helper(number))
+    assert last >= 155  # redirect_peer, v5.10
+    assert all(features.knows_helper(number) for number in range(1, last + 1))
+    newest = HELPERS[last] if last < len(HELPERS) else ""
+    assert order(helper(last)) <= release()[:2], newest
+
+
+def test_old_abilities_are_there() -> None:
+    assert features.takes_attach_types()
+    assert features.taken_name(b"a.b") == b"a.b"
+    assert features.taken_name(b"a-b") == b""

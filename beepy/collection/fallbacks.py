@@ -1,0 +1,114 @@
+"""What is tried once a kernel has refused: the same in an older way, where a probe says that this kernel needs it."""
+
+import errno
+import logging
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from beepy.errors import KernelError
+from beepy.hooks import Hook
+from beepy.kernel import btf as kernel_btf
+from beepy.kernel import features
+from beepy.kernel.fd import Fd
+from beepy.kernel.program import Program
+from beepy.obj.insn import CALL, Insn
+from beepy.obj.spec import CollectionSpec
+from beepy.text import safe
+from beepy.uapi import HELPERS, AttachType
+
+_log = logging.getLogger(__name__)
+
+_NO_ATTACH_TYPE: Final = AttachType(0)
+_OLDER: Final = {
+    HELPERS.index(newer): HELPERS.index(older)
+    for newer, older in {
+        "probe_read_user": "probe_read",
+        "probe_read_kernel": "probe_read",
+        "probe_read_user_str": "probe_read_str",
+        "probe_read_kernel_str": "probe_read_str",
+        "ktime_get_boot_ns": "ktime_get_ns",
+    }.items()
+}
+"""Helper -> the older one that does the same where the kernel lacks it, as libbpf; the clock's is beepy's own."""
+
+_BOOT: Final = HELPERS.index("ktime_get_boot_ns")
+
+
+class Types(NamedTuple):
+    """An object's types in the kernel; ``functions``: programs may refer to them by func_info and line_info."""
+
+    fd: Fd
+    functions: bool = True
+
+
+def load_types(spec: CollectionSpec) -> Types | None:
+    """Give the kernel the types of ``spec``, without what it does not know; the caller closes them.
+
+    None where there are none, or the kernel takes none: libbpf goes on without as well. Raises KernelError (EPERM)
+    where nothing else would be allowed either.
+    """
+    if spec.btf is None:
+        return None
+    try:
+        return Types(kernel_btf.load(spec.btf.data))
+    except KernelError as error:
+        if error.errno == errno.EPERM:
+            raise
+        refused = error
+    from beepy.btf import downgrade  # noqa: PLC0415 - only where the kernel refuses
+    from beepy.kernel import btf_features  # noqa: PLC0415
+
+    lacking = {feature for feature in downgrade.used(spec.btf) if not btf_features.takes(feature)}
+    if lacking:
+        told = ", ".join(sorted(f"{feature.text} (since {feature.since})" for feature in lacking))
+        try:
+            fd = kernel_btf.load(downgrade.downgraded(spec.btf, lacking).data)
+        except KernelError as error:
+            refused = error
+        else:
+            _log.info("%s: types are loaded without what this kernel does not know: %s", safe(spec.name), told)
+            return Types(fd, downgrade.Feature.FUNC not in lacking)
+    _log.warning("%s: types are not loaded, programs go without: %s", safe(spec.name), refused)
+    return None
+
+
+def load_program(
+    attempt: Callable[[tuple[Insn, ...], AttachType], Program], name: str, insns: tuple[Insn, ...], hook: Hook
+) -> Program:
+    """Load a program by ``attempt``; if it is refused, with older helpers and no attach type where the kernel lacks them.
+
+    Raises KernelError as ``attempt`` does.
+    """
+    try:
+        return attempt(insns, hook.attach_type)
+    except KernelError as error:
+        if error.errno == errno.EPERM:
+            raise
+        refused = error
+    # the kernel's reason stands unless something is left to try
+    older = _with_older_helpers(name, insns)
+    attach_type = hook.attach_type
+    if hook.optional and attach_type and not features.takes_attach_types():
+        attach_type = _NO_ATTACH_TYPE
+    if older == insns and attach_type == hook.attach_type:
+        raise refused
+    return attempt(older, attach_type)
+
+
+def _with_older_helpers(name: str, insns: tuple[Insn, ...]) -> tuple[Insn, ...]:
+    called = {insn.imm for insn in insns if insn.code == CALL and insn.src == 0}
+    lacking = {helper for helper in called & _OLDER.keys() if not features.knows_helper(helper)}
+    for helper in sorted(lacking):
+        older = HELPERS[_OLDER[helper]]
+        if helper == _BOOT:
+            _log.warning(
+                "program '%s': times do not count suspension: this kernel has no %s", safe(name), HELPERS[_BOOT]
+            )
+        else:
+            _log.info("program '%s': %s in place of %s", safe(name), older, HELPERS[helper])
+    return tuple(
+        [
+            insn._replace(imm=_OLDER[insn.imm]) if insn.code == CALL and insn.src == 0 and insn.imm in lacking else insn
+            for insn in insns
+        ]
+    )
