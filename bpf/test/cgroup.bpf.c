@@ -44,11 +44,11 @@ static __always_inline int hit(u32 program)
 	return ALLOW;
 }
 
-#define COUNTS(section, name, context, row) \
-	SEC(section)                        \
-	int name(context *ctx)              \
-	{                                   \
-		return hit(row);            \
+#define COUNTS(section, name, context, row)                                                        \
+	SEC(section)                                                                               \
+	int name(context *ctx)                                                                     \
+	{                                                                                          \
+		return hit(row);                                                                   \
 	}
 
 COUNTS("cgroup_skb/ingress", skb_ingress, struct __sk_buff, SKB_INGRESS)

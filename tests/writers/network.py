@@ -36,6 +36,13 @@ class Network(NamedTuple):
         with self.inside():
             return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
+    def put(self, *frames: bytes) -> None:
+        """Send frames out of ``a``, and wait for nothing."""
+        with self.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+            sender.bind((self.a, 0))
+            for frame in frames:
+                sender.send(frame)
+
     def send(self, count: int, source: str = "") -> None:
         """Send frames of the experimental Ethertype out of ``source`` (``a``), and wait until the other end has them.
 
