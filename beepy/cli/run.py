@@ -76,6 +76,7 @@ def run(
     """Run images and show what they report, until Ctrl-C."""
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.cli.durations import seconds  # noqa: PLC0415
+    from beepy.hooks import Target  # noqa: PLC0415
 
     session.run(
         session.Request(
@@ -92,7 +93,7 @@ def run(
             port=prom_port,
             metrics=not no_metrics,
             attach=tuple(attach or ()),
-            common=session.Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
+            common=Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
             variables=tuple(variables or ()),
         )
     )

@@ -33,5 +33,5 @@ def test_what_is_no_target(text: str) -> None:
 
 
 def test_a_program_that_nobody_has() -> None:
-    with pytest.raises(UsageError, match="^--attach: program 'x': there is only a, b$"):
+    with pytest.raises(UsageError, match=r"^--attach: program 'x': there is only a, b$"):
         targets.choose([spec(b="xdp", a="tc")], {"x": "y"}, Target())
