@@ -19,9 +19,7 @@ from beepy.uapi import MapFlag, MapType
 _log = logging.getLogger(__name__)
 
 
-def create(
-    spec: MapSpec, types: Fd | None, where: Pins, undo: ExitStack, *, vmlinux_value_type_id: int = 0
-) -> tuple[Map, bool]:
+def create(spec: MapSpec, types: Fd | None, where: Pins, undo: ExitStack) -> tuple[Map, bool]:
     """Return the map of ``spec`` with its contents, and whether it is new: it was not pinned before.
 
     ``types`` are the object's. ``undo`` takes what unpins it, should the loading fail.
@@ -34,7 +32,7 @@ def create(
             _log.info("map '%s': the one pinned at %s", safe(spec.name), safe(path))
             return found, False
         with ExitStack() as unless:
-            made = unless.enter_context(_new(spec, types, vmlinux_value_type_id))
+            made = unless.enter_context(_new(spec, types))
             _fill(made, spec)
             if path and not pins.pin_map(made, path, undo):
                 continue  # somebody was faster
@@ -54,11 +52,11 @@ def fill_slots(spec: MapSpec, owned: Mapping[str, Map], programs: Mapping[str, P
         owned[spec.name].update(struct.pack("<I", index), struct.pack("<I", fds[name].fileno()))
 
 
-def _new(spec: MapSpec, types: Fd | None, vmlinux_value_type_id: int) -> Map:
+def _new(spec: MapSpec, types: Fd | None) -> Map:
     if spec.inner:
         with maps.create(spec.inner, types) as inner:
             return maps.create(spec, types, inner)
-    return maps.create(spec, types, vmlinux_value_type_id=vmlinux_value_type_id)
+    return maps.create(spec, types)
 
 
 def _fill(made: Map, spec: MapSpec) -> None:

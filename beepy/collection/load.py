@@ -6,12 +6,15 @@ import struct
 from collections.abc import Mapping
 from contextlib import ExitStack
 from types import MappingProxyType
+from typing import Final
 
 from beepy import maps
 from beepy.collection import ksyms, structops
 from beepy.collection.collection import Collection, Registration
+from beepy.collection.create import create, fill_slots
 from beepy.collection.externs import with_kconfig
 from beepy.collection.ksyms import Symbols
+from beepy.collection.pins import Pins, pin_program
 from beepy.collection.plan import Planned, plan
 from beepy.collection.relocate import relocate
 from beepy.collection.structops import StructOps
@@ -22,22 +25,36 @@ from beepy.kernel import host
 from beepy.kernel import program as kernel_program
 from beepy.kernel.fd import Fd
 from beepy.obj.insn import encode
-from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
+from beepy.obj.literals import Value
+from beepy.obj.spec import CollectionSpec, ProgramSpec
+from beepy.obj.variables import apply as set_variables
 from beepy.text import safe
-from beepy.uapi import MapFlag, MapType
+from beepy.uapi import MapType
 
 _log = logging.getLogger(__name__)
 
+_NO_VALUES: Mapping[str, Value] = MappingProxyType({})
 _NO_TARGETS: Mapping[str, Target] = MappingProxyType({})
+_NO_PINS: Final = Pins()
 
 
-def load(spec: CollectionSpec, *, targets: Mapping[str, Target] = _NO_TARGETS) -> Collection:
+def load(
+    spec: CollectionSpec,
+    *,
+    variables: Mapping[str, Value] = _NO_VALUES,
+    targets: Mapping[str, Target] = _NO_TARGETS,
+    pins: Pins = _NO_PINS,
+) -> Collection:
     """Create the maps and load the programs of ``spec``; the caller closes the Collection.
 
-    ``targets`` are where programs attach, by name, for those whose section should be overruled.
-    A program whose section begins with ``?`` is left out, as libbpf does. Raises UnsupportedSection, RelocationError,
-    BtfError, NotSupported, VerifierError or KernelError; then nothing is left in the kernel.
+    ``variables`` sets global variables, by values or by text as ``--set`` has it (see ``obj.literals``).
+    ``targets`` are where programs attach, by name, for those whose section should be overruled. ``pins`` says what is
+    pinned where.
+    A program whose section begins with ``?`` is left out, as libbpf does. Raises UsageError for variables that are not
+    there or do not fit, UnsupportedSection, RelocationError, BtfError, NotSupported, VerifierError or KernelError; then
+    nothing is left in the kernel.
     """
+    spec = set_variables(spec, variables)
     operations = structops.plan(spec)
     planned = plan(spec, targets, operations)
     spec = with_kconfig(spec)
@@ -50,16 +67,19 @@ def load(spec: CollectionSpec, *, targets: Mapping[str, Target] = _NO_TARGETS) -
             if types:
                 loading.enter_context(types)
             symbols = Symbols(kernel_symbols, loading)
+            new: dict[str, bool] = {}
             for one in spec.maps:
                 if one.type != MapType.STRUCT_OPS:
-                    _create(collection, one, types)
+                    collection.maps[one.name], new[one.name] = create(one, types, pins, stack)
             for each in operations:
                 _create_operations(collection, each, types)
             for program in planned:
                 _load(collection, program, types, symbols)
         for one in spec.maps:
-            if one.type != MapType.STRUCT_OPS:
-                _fill_slots(collection, one)
+            if new.get(one.name) or one.type == MapType.PROG_ARRAY:
+                fill_slots(one, collection.maps, collection.programs)
+        for loaded in collection.programs.values() if pins.programs else ():
+            pin_program(loaded, pins.programs, stack)
         collection.operations = [_registration(collection, each) for each in operations]
         stack.pop_all()
     return collection
@@ -91,22 +111,6 @@ def _load_types(spec: CollectionSpec) -> Fd | None:
             raise
         _log.warning("%s: types are not loaded, programs go without: %s", safe(spec.name), error)
         return None
-
-
-def _create(collection: Collection, spec: MapSpec, types: Fd | None) -> None:
-    if spec.inner:
-        with maps.create(spec.inner, None) as inner:
-            created = maps.create(spec, types, inner)
-    else:
-        created = maps.create(spec, types)
-    collection.maps[spec.name] = created
-    _log.info("map '%s': created", safe(spec.name))
-    if spec.contents is None:
-        return
-    if any(spec.contents):
-        created.update(bytes(4), spec.contents.ljust(spec.value_size, b"\0"))
-    if spec.flags & MapFlag.RDONLY_PROG:
-        created.freeze()
 
 
 def _load(collection: Collection, planned: Planned, types: Fd | None, symbols: Symbols) -> None:
@@ -151,16 +155,3 @@ def _line_info(spec: ProgramSpec) -> bytes:
     if not all(start in starts for _, start in spec.functions):
         return b""
     return b"".join([struct.pack("<IIII", *info) for info in spec.line_infos])
-
-
-def _fill_slots(collection: Collection, spec: MapSpec) -> None:
-    """Set the initial entries of a map of maps or of programs."""
-    owned = {name: one.fd for name, one in collection.maps.items()}
-    owned.update({name: one.fd for name, one in collection.programs.items()})
-    for index, name in spec.slots:
-        fd = owned.get(name)
-        if fd is None:
-            raise ElfError(
-                f"map '{safe(spec.name)}': entry {index}: '{safe(name)}' is no map or program that is loaded"
-            )
-        collection.maps[spec.name].update(struct.pack("<I", index), struct.pack("<I", fd.fileno()))
