@@ -55,8 +55,8 @@ class Apt:
         self._run(["apt-get", "-q", "update"], self._root)
         return self._run(["apt-cache", "pkgnames", prefix], self._root).split()
 
-    def unpack(self, package: str, wanted: Callable[[str], str | None], target: Path) -> None:
-        """Fetch a package; write those of its files to ``target`` that ``wanted`` has a name for."""
+    def unpack(self, package: str, wanted: Callable[[str], bool], target: Path) -> None:
+        """Fetch a package; write the files whose path in it is ``wanted`` below ``target``."""
         with tempfile.TemporaryDirectory() as folder:
             self._run(["apt-get", "-q", "download", package], Path(folder))
             (archive,) = Path(folder).glob("*.deb")
@@ -65,9 +65,10 @@ class Apt:
                 tarfile.open(fileobj=process.stdout, mode="r|") as files,
             ):
                 for member in files:
-                    name = wanted(member.name)
-                    if name and (content := files.extractfile(member)):
-                        (target / name).write_bytes(content.read())
+                    if wanted(member.name) and (content := files.extractfile(member)):
+                        path = target / member.name
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        path.write_bytes(content.read())
 
     def _run(self, command: list[str], folder: Path) -> str:
         ended = subprocess.run(

@@ -50,6 +50,7 @@ def entries(objects: Path | None) -> Iterator[Entry]:
     yield cpio.copy(Path(busybox).resolve(), "/bin/busybox")
     yield Entry("/dev/console", 0o20600, device=(5, 1))
     yield from [cpio.folder(path) for path in ("/proc", "/sys", "/tmp", "/root", "/run")]
+    yield cpio.link("/lib/modules", "/usr/lib/modules")
     yield cpio.text("/etc/passwd", "root:x:0:0::/root:/bin/sh\n")
     standard = list(_below(Path(sysconfig.get_path("stdlib")), _NOT_NEEDED))
     packages = list(_packages())

@@ -1,21 +1,24 @@
 """Guests of one run of the tests: booted two at a time, and the table of what they said."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final, NamedTuple
 
-from tests.vm import kernels, machine
+from tests.vm import cpio, kernels, machine
 from tests.vm.checks import TABLE
 from tests.vm.kernels import Kernel
 
 _AT_ONCE: Final = 2  # each has two processors
+_WIDTH: Final = 30  # characters of a cell
 
 
 class Guest(NamedTuple):
     """A kernel that was booted: the lines of its checks by name, the end of its console, and how long it took."""
 
-    version: str
+    release: str
     lines: Mapping[str, Mapping[str, Any]]
     console: str
     seconds: float
@@ -40,28 +43,38 @@ class Guests:
         self._pool.shutdown(cancel_futures=True)
 
     def table(self) -> Iterator[str]:
-        """Yield the lines of a table, a row a check and a column a kernel."""
+        """Yield the lines of a table, a row a check and a column a kernel; what is long stands below it."""
         ended = [
             (kernel, future.result())
             for kernel, future in self._futures.items()
             if not future.cancelled() and future.exception() is None
         ]
-        rows = [["", *[f"{kernel} ({guest.version})" for kernel, guest in ended]]]
-        rows += [[check.name, *[_cell(guest, check.name) for _, guest in ended]] for check in TABLE]
+        notes: dict[str, int] = {}
+        rows = [["", *[f"{kernel} ({guest.release})" for kernel, guest in ended]]]
+        rows += [[check.name, *[_cell(guest, check.name, notes) for _, guest in ended]] for check in TABLE]
         rows.append(["seconds", *[f"{guest.seconds:.0f}" for _, guest in ended]])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             yield "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)]).rstrip()
+        for text, number in notes.items():
+            yield f"[{number}] {text}"
 
     def _boot(self, kernel: Kernel) -> Guest:
         fetched = kernels.fetch(kernel)
-        ran = machine.boot(fetched.image, self._initramfs, kernel.arch)
-        return Guest(fetched.version, {line["check"]: line for line in ran.results}, ran.console, ran.seconds)
+        with NamedTemporaryFile() as initramfs:  # several archives in a row are one
+            with self._initramfs.open("rb") as common:
+                shutil.copyfileobj(common, initramfs)
+            cpio.write(initramfs, (cpio.copy(fetched.config, f"/{fetched.config.relative_to(fetched.root)}"),))
+            initramfs.flush()
+            ran = machine.boot(fetched.image, Path(initramfs.name), kernel.arch)
+        return Guest(fetched.release, {line["check"]: line for line in ran.results}, ran.console, ran.seconds)
 
 
-def _cell(guest: Guest, name: str) -> str:
+def _cell(guest: Guest, name: str, notes: dict[str, int]) -> str:
     line = guest.lines.get(name)
     if line is None:
         return "not reached"
+    if line["outcome"] == "failed":
+        return "FAILED"
     told: str = line["told"]
-    return told if line["outcome"] != "failed" else f"FAILED: {told.strip().splitlines()[-1][:40]}"
+    return told if len(told) <= _WIDTH else f"[{notes.setdefault(told, len(notes) + 1)}]"

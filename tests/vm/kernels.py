@@ -9,7 +9,8 @@ from tests.vm import cache
 from tests.vm.apt import Apt, Unavailable
 
 _WEEK: Final = 7 * 24 * 3600  # seconds
-_NAME: Final = re.compile(r"linux-(?:image|binary)-(\d+\.[\w.+~]*(?:-\d+)?)-(\w+)")
+# since 6.19 the image is in linux-binary, and its configuration in linux-base
+_NAME: Final = re.compile(r"linux-(?P<kind>image|binary|base)-(?P<version>\d+\.[\w.+~]*(?:-\d+)?)-(?P<arch>\w+)")
 
 
 class Kernel(NamedTuple):
@@ -33,10 +34,20 @@ TABLE: Final = (
 
 
 class Fetched(NamedTuple):
-    """A kernel on this disk: ``version`` is the package's, ``image`` what a boot loader is given."""
+    """A kernel on this disk: ``release`` is uname's; its files stand below ``root`` as in its packages."""
 
-    version: str
-    image: Path
+    release: str
+    root: Path
+
+    @property
+    def image(self) -> Path:
+        """What a boot loader is given."""
+        return next(self.root.rglob("vmlinuz*"))
+
+    @property
+    def config(self) -> Path:
+        """How it was configured."""
+        return next(self.root.rglob("config*"))
 
 
 def fetch(kernel: Kernel) -> Fetched:
@@ -53,35 +64,32 @@ def fetch(kernel: Kernel) -> Fetched:
             else:
                 current.parent.mkdir(exist_ok=True)
                 current.write_text(known)
-        return Fetched(known, folder / "kernels" / f"{known}-{kernel.arch}" / "vmlinuz")
+    return Fetched(known, folder / "kernels" / known)
 
 
 def _newest(kernel: Kernel, folder: Path) -> str:
-    """Return the newest version, whose image is here then."""
+    """Return the release of the newest one, which is here then."""
     apt = Apt(folder, kernel.suites, kernel.arch)
-    matches = [match for name in apt.names("linux-") if (match := _NAME.fullmatch(name))]
-    packages = {
-        match[1]: match[0] for match in matches if match[2] == kernel.arch and match[1].startswith(kernel.version)
+    found = [match for name in apt.names("linux-") if (match := _NAME.fullmatch(name)) and match["arch"] == kernel.arch]
+    versions = {
+        match["version"] for match in found if match["kind"] == "image" and match["version"].startswith(kernel.version)
     }
-    if not packages:
+    if not versions:
         raise Unavailable(f"no kernel {kernel.version} in {', '.join(kernel.suites)}")
-    # since 6.19 linux-image is empty and depends on linux-binary
-    packages |= {
-        match[1]: match[0] for match in matches if match[1] in packages and match[0].startswith("linux-binary-")
-    }
-    version = max(packages, key=_ordered)
-    target = folder / "kernels" / f"{version}-{kernel.arch}"
-    if not (target / "vmlinuz").exists():
-        target.mkdir(parents=True, exist_ok=True)
-        apt.unpack(packages[version], _wanted, target)
-        if not (target / "vmlinuz").exists():
-            raise Unavailable(f"{packages[version]}: holds no kernel")
-    return version
+    version = max(versions, key=_ordered)
+    release = f"{version}-{kernel.arch}"
+    target = folder / "kernels" / release
+    if not target.exists():
+        unfinished = target.with_name(f"{release}.new")
+        for match in found:
+            if match["version"] == version:
+                apt.unpack(match[0], _wanted, unfinished)
+        unfinished.rename(target)
+    return release
 
 
-def _wanted(path: str) -> str | None:
-    name = path.rpartition("/")[2]
-    return next((wanted for wanted in ("vmlinuz", "config") if name == wanted or name.startswith(f"{wanted}-")), None)
+def _wanted(path: str) -> bool:
+    return re.fullmatch(r"(vmlinuz|config)(-.*)?", path.rpartition("/")[2]) is not None
 
 
 def _ordered(version: str) -> list[int]:

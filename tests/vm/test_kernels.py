@@ -11,7 +11,7 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.mark.parametrize("check", [check.name for check in TABLE])
 def test_check(guest: Guest, check: str) -> None:
     line = guest.lines.get(check)
-    assert line, f"{guest.version}: ended before this check; its console:\n{guest.console}"
+    assert line, f"{guest.release}: ended before this check; its console:\n{guest.console}"
     if line["outcome"] == "skipped":
         pytest.skip(line["told"])
     assert line["outcome"] == "passed", line["told"]

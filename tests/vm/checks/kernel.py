@@ -1,28 +1,53 @@
-"""What differs between kernels below the command line: limits, names, types, features."""
+"""What differs between kernels below the command line: limits, names, types, what the verifier says, what is left."""
 
+import ctypes
 import resource
+from errno import ENOENT
 from typing import Final
 
-from beepy.collection.load import load
-from beepy.kernel import features
-from beepy.kernel.host import release
-from beepy.oci import lookup
-from beepy.oci.options import Options
-from beepy.source import parse
-from tests.vm.checks.check import Check
+import pytest
 
-_NO_MEMLOCK: Final = (5, 11, 0)  # 4 GB of memory cgroups
-_COOKIE: Final = (5, 15, 0)
-_SYSCALL_PROGRAMS: Final = (5, 14, 0)  # 79a7f8bdb159, "bpf: Introduce bpf_sys_bpf() helper and program type"
-_PROG_GET_NEXT_ID, _MAP_GET_NEXT_ID, _OBJ_GET_INFO_BY_FD, _LINK_GET_NEXT_ID = 11, 12, 15, 31
-RAW_TP = bytes(16)
+from beepy import uapi
+from beepy.collection.load import load
+from beepy.errors import VerifierError
+from beepy.kernel import features, syscall
+from beepy.kernel.fd import Fd
+from beepy.kernel.host import release
+from beepy.obj.spec import CollectionSpec
+from beepy.oci.lookup import bundled_store
+from beepy.source import parse
+from beepy.uapi import Cmd
+from tests.vm.checks.check import YES, Check, parsed
+
+_NO_MEMLOCK: Final = (5, 11, 0)  # 3ac1f01b43b6, "bpf: Eliminate rlimit-based memory accounting for bpf progs"
+_COOKIE: Final = (5, 15, 0)  # 7adfc6c9b315, "bpf: Add bpf_get_attach_cookie() BPF helper to access bpf_cookie value"
+_CALLBACKS: Final = (5, 13, 0)  # 69c087ba6225, "bpf: Add bpf_for_each_map_elem() helper"
+
+_SELFTESTS: Final = {  # object -> programs, which return 0, or the line that found a fault
+    "calls": ("subprograms", "callbacks", "elsewhere"),
+    "data": ("initial", "change"),
+    "kconfig": ("tell",),
+    "slots": ("maps",),
+    "everything": ("emit",),
+    "bee_types": ("emit",),
+}
+_NAME: Final = {"map": 24, "program": 64}  # where struct bpf_map_info and bpf_prog_info have theirs
+_HELD: Final = {  # what outlives its maker only if it was left behind
+    "programs": Cmd.PROG_GET_NEXT_ID,
+    "maps": Cmd.MAP_GET_NEXT_ID,
+    "links": Cmd.LINK_GET_NEXT_ID,
+}
+
+
+def _exitsnoop() -> CollectionSpec:
+    return parse(bundled_store().get("exitsnoop"))
 
 
 def memlock() -> str:
     """Load under a limit of 64 KiB: it is raised where the kernel charges BPF's memory to it, and nowhere else."""
     small = 1 << 16
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (small, resource.RLIM_INFINITY))
-    with load(parse(lookup.find("exitsnoop", Options()))):
+    with load(_exitsnoop()):
         soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     assert (soft == small) == (release() >= _NO_MEMLOCK), soft
     return "left alone" if soft == small else "raised"
@@ -36,7 +61,67 @@ def probes() -> str:
     return "cookie" if features.has_bpf_cookie() else "no cookie"
 
 
+def names() -> str:
+    """Ask the kernel for the names that it was given."""
+    with load(_exitsnoop()) as collection:
+        maps = {name: _name(one.fd, "map") for name, one in collection.maps.items()}
+        programs = {name: _name(one.fd, "program") for name, one in collection.programs.items()}
+    assert maps == {"print_exits": "print_exits", ".rodata": ".rodata"}
+    assert programs == {"sched_process_exit": "sched_process_e"}
+    return YES
+
+
+def _name(fd: Fd, kind: str) -> str:
+    info = ctypes.create_string_buffer(128)
+    attr = uapi.ObjInfo(bpf_fd=fd.fileno(), info_len=len(info), info=ctypes.addressof(info))
+    syscall.obj_get_info_by_fd(attr, kind)
+    at = _NAME[kind]
+    return info.raw[at : at + uapi.OBJ_NAME_LEN].partition(b"\0")[0].decode()
+
+
+def selftests() -> str:
+    """Run the programs that test themselves, all as raw tracepoints: the oldest kernel runs no others of them."""
+    refused = []
+    for name, programs in _SELFTESTS.items():
+        spec = parsed(name)
+        spec = spec._replace(programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs]))
+        if name == "calls" and release() < _CALLBACKS:
+            refused.append("callbacks")
+            with pytest.raises(VerifierError):
+                load(spec)
+            spec = spec._replace(programs=tuple([one for one in spec.programs if one.name not in refused]))
+        with load(spec) as collection:
+            ran = {one: collection.programs[one].run(bytes(16)).retval for one in programs if one not in refused}
+        assert ran == dict.fromkeys(ran, 0), (name, ran)
+    return f"all but {', '.join(refused)}" if refused else "all"
+
+
+def reason() -> str:
+    """Load what the verifier refuses: the message ends with its words."""
+    with pytest.raises(VerifierError) as caught:
+        load(parsed("err_null"))
+    assert str(caught.value).endswith(": R0 invalid mem access 'map_value_or_null'"), str(caught.value)
+    assert "err_null.bpf.c:18: 'return *value; /* refused here */'" in str(caught.value)
+    return YES
+
+
+def nothing_left() -> str:
+    """Look for programs, maps and links of all checks before this one."""
+    held = {}
+    for name, command in _HELD.items():
+        attr = uapi.GetId()
+        while syscall._bpf(command, attr, name, ENOENT) >= 0:
+            held[name, attr.next_id] = True
+            attr.id = attr.next_id
+    assert not held, held
+    return YES
+
+
 CHECKS: Final = (
     Check("RLIMIT_MEMLOCK", memlock),
     Check("probes", probes),
+    Check("names", names),
+    Check("selftests", selftests, tuple(_SELFTESTS)),
+    Check("verifier's reason", reason, ("err_null",)),
+    Check("nothing is left", nothing_left),
 )
