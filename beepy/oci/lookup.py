@@ -29,10 +29,22 @@ def bundled_store() -> Store:
 
 
 def stores(options: Options) -> tuple[Store, ...]:
-    """Return the local stores in the order of look-up: beepy's own, which pulls write to, comes first."""
+    """Return the local stores in the order of look-up (beepy's own first) that this user may enter."""
     if options.storage:
         return (Store(options.storage),)
-    return Store(default_storage()), Store(bee_dir() / "store")
+    return tuple([Store(path) for path in (default_storage(), bee_dir() / "store") if _may_enter(path)])
+
+
+def _may_enter(path: Path) -> bool:
+    """Tell whether this user may look there: after su or setpriv, HOME can still be another user's."""
+    try:
+        path.stat()
+    except PermissionError:
+        _log.info("store %s: left out: permission denied", safe(str(path)))
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def find(text: str, options: Options) -> Image:
@@ -69,7 +81,7 @@ def pull(text: str, options: Options) -> Image:
     reference = _reference(text)
     from beepy.oci import registry  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return registry.pull(reference, text, stores(options)[0], options)
+    return registry.pull(reference, text, Store(options.storage or default_storage()), options)
 
 
 def _reference(text: str) -> Reference:

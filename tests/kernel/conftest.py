@@ -1,6 +1,7 @@
 """The command, and the objects of bpf/ and bpf/test/."""
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from bpf import build
 from tests.writers.command import Beepy
 
 ObjectOf = Callable[[str], str]
+"""A source of bpf/ or bpf/test/ by name, or C text -> the path of its object."""
 
 
 @pytest.fixture
@@ -22,13 +24,33 @@ def beepy(tmp_path: Path) -> Beepy:
 
 @pytest.fixture(scope="session")
 def object_of(tmp_path_factory: pytest.TempPathFactory) -> ObjectOf:
-    """Compile a source of ours by name; return the object's path."""
+    """Compile a source of ours by name."""
     folder = tmp_path_factory.mktemp("objects")
 
     @cache
     def compiled(name: str) -> str:
-        if not shutil.which(build.CLANG):
-            pytest.skip(f"{build.CLANG} is not installed")
+        _needs_clang()
         return str(build.objects(folder, build.CLANG, (name,))[name])
 
     return compiled
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> ObjectOf:
+    """Compile C text, which may include what stands in bpf/."""
+    folder = tmp_path_factory.mktemp("compiled")
+
+    @cache
+    def compiled(text: str) -> str:
+        _needs_clang()
+        path = folder / f"{abs(hash(text)):x}.o"
+        flags = ["-target", "bpf", "-O2", "-g", "-mcpu=v3", f"-I{build.SOURCES}", "-I/usr/include/x86_64-linux-gnu"]
+        subprocess.run([build.CLANG, *flags, "-x", "c", "-c", "-o", path, "-"], input=text.encode(), check=True)
+        return str(path)
+
+    return compiled
+
+
+def _needs_clang() -> None:
+    if not shutil.which(build.CLANG):
+        pytest.skip(f"{build.CLANG} is not installed")

@@ -1,0 +1,318 @@
+"""``beepy run``: what each flag shows."""
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from tests.kernel.conftest import ObjectOf
+from tests.writers import exits
+from tests.writers.command import Beepy, Done, Running
+from tests.writers.exits import Exit
+from tests.writers.trigger import named, trigger
+
+pytestmark = pytest.mark.kernel
+
+Row = dict[str, object]
+
+
+def rows(done: Done | Running) -> list[Row]:
+    text = done.out if isinstance(done, Done) else done.out.decode()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def closing(shown: int, *, filtered: int = 0, others: str = "", lost: str = "0 lost") -> str:
+    return rf"beepy: {shown} shown, {filtered} filtered, {re.escape(others + lost)}, \d+\.\d s"
+
+
+def together(running: Running, events: Callable[[], None]) -> None:
+    """Let these events come while it is stopped, so that it reads all of them at once."""
+    running.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, running.process.pid, os.WSTOPPED)
+    events()
+    running.process.send_signal(signal.SIGCONT)
+
+
+def levels(*pairs: tuple[int, int]) -> None:
+    for slot, value in pairs:
+        trigger(slot, value)
+
+
+def test_json(beepy: Beepy, object_of: ObjectOf) -> None:
+    with beepy.start("-v", "run", object_of("gauge_ring"), "-o", "json", "--no-metrics") as running:
+        running.until_attached()
+        levels((1, 5), (2, -1))
+        running.until(lambda: running.out.count(b"\n") == 2)
+        done = running.end()
+    assert done.code == 0
+    found = rows(done)
+    assert [list(row) for row in found] == [["map", "time", "value", "slot"]] * 2
+    assert [(row["map"], row["value"], row["slot"]) for row in found] == [("gauge_level", 5, 1), ("gauge_level", -1, 2)]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", str(row["time"])) for row in found)
+    assert re.fullmatch(closing(2, lost="lost unknown (gauge_level)"), done.said[-1])
+
+
+def test_columns(beepy: Beepy, object_of: ObjectOf) -> None:
+    with beepy.start("-v", "run", object_of("gauge_ring"), "--output", "columns", "--no-metrics") as running:
+        running.until_attached()
+        levels((1, 5), (4_000_000, -1))
+        running.until(lambda: running.out.count(b"\n") == 3)
+        done = running.end()
+    head, *lines = done.out.splitlines()
+    assert head.split() == ["time", "value", "slot"]
+    assert [line.split()[1:] for line in lines] == [["5", "1"], ["-1", "4000000"]]
+    assert {len(line) for line in lines} == {len(head)}  # numbers stand right
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d", line.split()[0]) for line in lines)
+
+
+def test_columns_of_names_that_anybody_can_choose(beepy: Beepy) -> None:
+    with beepy.start("-v", "run", "exitsnoop", "-o", "columns") as running:
+        running.until_attached()
+        exits.fork([Exit(name, 3) for name in exits.NAMES])
+        running.until(lambda: rb"\x1b]0;title\x07" in running.out and b"12345678901234" in running.out)
+        out = running.end().out
+    assert out.replace("\n", "").isprintable()
+
+
+def test_none(beepy: Beepy, object_of: ObjectOf) -> None:
+    with beepy.start("-v", "run", object_of("gauge_ring"), "-o", "none", "--no-metrics", "--count", "3") as running:
+        running.until_attached()
+        levels((1, 1), (2, 2), (3, 3))
+        done = running.wait()
+    assert (done.code, done.out) == (0, "")
+    assert re.fullmatch(closing(3, lost="lost unknown (gauge_level)"), done.said[-1])
+
+
+def on_a_terminal(beepy: Beepy, *arguments: str) -> str:
+    """Run with a terminal as stdout."""
+    ours, theirs = pty.openpty()
+    try:
+        with beepy.start(*arguments, stdout=theirs) as running:
+            os.close(theirs)
+            out = b""
+            while True:
+                try:
+                    out += os.read(ours, 1 << 16)
+                except OSError:  # nobody has the other end any more
+                    break
+            assert running.wait().code == 0
+            return out.decode()
+    finally:
+        os.close(ours)
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-tty",)])
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}])
+def test_on_a_terminal_columns_are_the_default(
+    beepy: Beepy, object_of: ObjectOf, flags: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    beepy = beepy._replace(variables={"TERM": "xterm", **variables})
+    out = on_a_terminal(beepy, "run", object_of("gauge_ring"), "--no-metrics", "--timeout", "10ms", *flags)
+    assert out.split() == ["time", "value", "slot"]
+    assert "\x1b" not in out
+
+
+def test_a_terminal_gets_json_when_asked(beepy: Beepy, object_of: ObjectOf) -> None:
+    out = on_a_terminal(beepy, "run", object_of("tables"), "-o", "json", "--count", "1")
+    assert json.loads(out)["map"].startswith("print_")
+
+
+def test_filters_on_one_map_are_all_to_match(beepy: Beepy) -> None:
+    filters = ("-f", "print_exits,comm,^(a,b|two words)$", "--filter", r"print_exits,exit_code,^\d{1,2}$")
+    with beepy.start("-v", "run", "exitsnoop", *filters, "-f", 'print_exits,comm,"a{1,2}|t"') as running:
+        running.until_attached()
+        names = (b"a,b", b"two words", b"other", b"xa,b")
+        ended = exits.fork([Exit(name, code) for code in (7, 200) for name in names])
+        wanted = [one.pid for one in ended if one.name in names[:2] and one.code == 7]
+        running.until(lambda: running.out.count(b"\n") == len(wanted))
+        done = running.end()
+    assert [row["pid"] for row in rows(done)] == wanted
+    told = re.fullmatch(r"beepy: 2 shown, (\d+) filtered, lost unknown \(print_exits\), \d+\.\d s", done.said[-1])
+    assert told
+    assert int(told[1]) >= len(ended) - 2
+
+
+def test_filters_on_two_maps(beepy: Beepy, object_of: ObjectOf) -> None:
+    filters = ("-f", "hist_lat,kind,^7$", "-f", "gauge_level,slot,^8$")
+    files = (object_of("hist"), object_of("gauge_ring"))
+    with beepy.start("-v", "run", *files, "--no-metrics", *filters) as running:
+        running.until_attached(2)
+        levels((7, 1), (8, 2), (9, 3))
+        running.until(lambda: running.out.count(b"\n") == 2)
+        done = running.end()
+    found = {(row["map"], row.get("kind"), row.get("slot")) for row in rows(done)}
+    assert found == {("hist_lat", 7, None), ("gauge_level", None, 8)}
+    assert re.fullmatch(closing(2, filtered=4, lost="lost unknown (hist_lat, gauge_level)"), done.said[-1])
+
+
+def test_count_cuts_the_last_batch(beepy: Beepy, object_of: ObjectOf) -> None:
+    with beepy.start("-v", "run", object_of("gauge_ring"), "--no-metrics", "--count", "5") as running:
+        running.until_attached()
+        together(running, lambda: levels(*[(number, number) for number in range(12)]))
+        done = running.wait()
+    assert done.code == 0
+    assert [row["slot"] for row in rows(done)] == [0, 1, 2, 3, 4]
+    assert re.fullmatch(closing(5, others="7 not shown (--count), ", lost="lost unknown (gauge_level)"), done.said[-1])
+
+
+def test_count_is_over_all_maps_and_after_filters(beepy: Beepy, object_of: ObjectOf) -> None:
+    files = (object_of("hist"), object_of("gauge_ring"))
+    arguments = ("--no-metrics", "--count", "3", "-f", "gauge_level,slot,[02468]$")
+    with beepy.start("-v", "run", *files, *arguments) as running:
+        running.until_attached(2)
+        together(running, lambda: levels(*[(number, number) for number in range(10)]))
+        done = running.wait()
+    found = rows(done)
+    assert len(found) == 3
+    assert all(row["slot"] in (0, 2, 4, 6, 8) for row in found if row["map"] == "gauge_level")
+    assert re.fullmatch(
+        closing(3, filtered=5, others="12 not shown (--count), ", lost="lost unknown (hist_lat, gauge_level)"),
+        done.said[-1],
+    )
+
+
+def test_count_of_table_rows(beepy: Beepy, object_of: ObjectOf) -> None:
+    done = beepy("run", object_of("tables"), "--count", "10", "--interval", "10ms")
+    assert done.code == 0
+    assert len(rows(done)) == 10
+    assert "not shown (--count), 0 lost" in done.said[-1]
+
+
+def test_timeout_ends_it(beepy: Beepy) -> None:
+    done = beepy("run", "exitsnoop", "-o", "none", "--timeout", "50ms")
+    assert (done.code, done.out, len(done.said)) == (0, "", 1)
+
+
+def test_tables_are_shown_every_interval_and_at_the_end(beepy: Beepy, object_of: ObjectOf) -> None:
+    with beepy.start("-v", "run", object_of("gauge"), "--no-metrics", "--interval", "20ms") as running:
+        running.until_attached()
+        with named(b"first"):
+            trigger(0, 1)
+        running.until(lambda: running.out.count(b'"first"') >= 3)
+        with named(b"first"):
+            trigger(1)
+        with named(b"second"):
+            trigger(0, 2)
+        running.until(lambda: b'"second"' in running.out)
+        done = running.end()
+    found = rows(done)
+    assert found[0] | {"time": ""} == {
+        "map": "gauge_calls",
+        "time": "",
+        "pid": os.getpid(),
+        "comm": "first",
+        "value": 1,
+    }
+    names = [str(row["comm"]) for row in found]
+    assert names == sorted(names)
+    assert names[-1] == "second"
+    assert re.fullmatch(closing(len(found)), done.said[-1])
+
+
+def test_values_of_every_cpu(beepy: Beepy, object_of: ObjectOf) -> None:
+    with beepy.start("-v", "run", object_of("tables"), "--interval", "1h") as running:
+        running.until_attached()
+        for _ in range(5):
+            trigger(3, 100)
+        done = running.end()
+    found = [row for row in rows(done) if row["key"] == 3]
+    sums = {row["map"]: row["value"] for row in found if "cpu" not in row}
+    whole = {"sum": 500, "calls": 5}
+    assert sums == {"print_hash": whole, "print_lru_hash": whole, "print_array": whole, "print_cpu_array": 500}
+    for name in ("print_cpu_hash", "print_cpu_lru"):
+        values = [row["value"] for row in found if row["map"] == name]
+        assert len(values) == len({row["cpu"] for row in found if row["map"] == name}) > 0
+        assert sum(value["sum"] for value in values if isinstance(value, dict)) == 500
+
+
+def test_without_metrics_nothing_listens(beepy: Beepy, object_of: ObjectOf) -> None:
+    """The port is in use all the while."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = f"{taken.getsockname()[1]}"
+        for flags in (("--no-metrics", "--prom-port", port), ("--no-metrics",)):
+            done = beepy("-v", "run", object_of("hist"), "-o", "none", "--timeout", "1ms", *flags)
+            assert done.code == 0
+            assert "metrics:" not in done.err
+
+
+def test_metrics_listen_where_there_are_some_or_a_port_is_given(beepy: Beepy) -> None:
+    done = beepy("-v", "run", "exitsnoop", "-o", "none", "--timeout", "1ms")
+    assert (done.code, "metrics:" in done.err) == (0, False)
+    flags = ("--prom-port", "0", "--prom-host", "127.0.0.2")
+    done = beepy("-v", "run", "exitsnoop", "-o", "none", "--timeout", "1ms", *flags)
+    assert re.search(r"^info: metrics: http://127\.0\.0\.2:\d+/metrics$", done.err, re.MULTILINE)
+
+
+def test_several_images_at_once(beepy: Beepy, object_of: ObjectOf) -> None:
+    with beepy.start("-v", "run", "exitsnoop", object_of("hist"), "exitsnoop-old", "--no-metrics") as running:
+        running.until_attached(3)
+        trigger(1, 2)
+        (ended,) = exits.fork([Exit(b"one", 9)])
+        running.until(lambda: running.out.count(f'"pid": {ended.pid},'.encode()) == 2 and b"hist_lat" in running.out)
+        done = running.end(signal.SIGTERM)
+    assert done.code == 0
+    assert {row["map"] for row in rows(done)} == {"print_exits", "exits", "hist_lat"}
+    assert "lost unknown (print_exits, hist_lat, exits)" in done.said[-1]
+
+
+SHORT = """
+#include "test/trigger.h"
+struct event { u64 number; u32 op; };
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 16);
+	__type(value, struct event);
+} print_events SEC(".maps");
+TRIGGER_SEC
+int send(struct trace_event_raw_sys_enter *ctx)
+{
+	u64 event[4] = { ctx->args[2], ctx->args[1] };
+
+	if (!triggered(ctx))
+		return 0;
+	if (ctx->args[1] == 0)
+		bpf_ringbuf_output(&print_events, event, 8, 0);
+	else if (ctx->args[1] == 1)
+		bpf_ringbuf_output(&print_events, event, 16, 0);
+	else
+		bpf_ringbuf_output(&print_events, event, 32, 0);
+	return 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_records_that_are_too_short_are_counted_and_longer_ones_shown(beepy: Beepy, compiled: ObjectOf) -> None:
+    with beepy.start("-v", "run", compiled(SHORT)) as running:
+        running.until_attached()
+        levels((0, 1), (1, 2), (0, 3), (2, 4))
+        running.until(lambda: running.out.count(b"\n") == 2)
+        done = running.end()
+    assert done.code == 0
+    assert [(row["op"], row["number"]) for row in rows(done)] == [(1, 2), (2, 4)]
+    assert re.fullmatch(
+        closing(2, others="2 too short for their type, ", lost="lost unknown (print_events)"), done.said[-1]
+    )
+
+
+def test_verbose_and_debug_stand_on_stderr_alone(beepy: Beepy) -> None:
+    quiet, verbose, debug = [
+        beepy(*flags, "run", "exitsnoop", "-o", "none", "--timeout", "1ms") for flags in ((), ("-v",), ("-d",))
+    ]
+    assert len(quiet.said) == 1
+    assert [line.partition(":")[0] for line in verbose.said] == ["info"] * (len(verbose.said) - 1) + ["beepy"]
+    assert "info: program 'sched_process_exit': attached to tracepoint/sched/sched_process_exit" in verbose.said
+    assert any(line.startswith("debug: PROG_LOAD: ") for line in debug.said)
+    assert any("byte_off" in line for line in debug.said)
+    assert (quiet.out, verbose.out, debug.out) == ("", "", "")
+
+
+def test_global_flags_stand_before_and_after_the_command(beepy: Beepy) -> None:
+    after = beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", "--verbose")
+    before = beepy("--verbose", "run", "exitsnoop", "-o", "none", "--timeout", "1ms")
+    assert after.said[:-1] == before.said[:-1] != []
