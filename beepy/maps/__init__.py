@@ -13,9 +13,7 @@ from beepy.kernel import features, host
 from beepy.kernel import map as kernel_map
 from beepy.kernel.fd import Fd
 from beepy.kernel.map import PERCPU, Map
-from beepy.maps.perfbuf import PerfReader
 from beepy.maps.ringbuf import RingReader
-from beepy.maps.table import TableReader, walked
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
@@ -43,6 +41,24 @@ def _perf(spec: MapSpec) -> MapSpec:
     return spec._replace(key_size=4, value_size=4, max_entries=spec.max_entries or host.possible_cpus())
 
 
+def _perf_reader(map_: Map, schema: Schema) -> Reader:
+    from beepy.maps.perfbuf import PerfReader  # noqa: PLC0415 - most runs read rings alone
+
+    return PerfReader(map_, schema)
+
+
+def _table_reader(map_: Map, schema: Schema) -> Reader:
+    from beepy.maps.table import TableReader  # noqa: PLC0415
+
+    return TableReader(map_, schema)
+
+
+def _walked(map_: Map, schema: Schema) -> Reader:
+    from beepy.maps.table import walked  # noqa: PLC0415
+
+    return walked(map_, schema)
+
+
 class MapKind(NamedTuple):
     """What one map type asks for.
 
@@ -59,17 +75,17 @@ class MapKind(NamedTuple):
 
 
 TABLE: Final[tuple[MapKind, ...]] = (
-    MapKind(MapType.HASH, TableReader),
-    MapKind(MapType.ARRAY, TableReader),
+    MapKind(MapType.HASH, _table_reader),
+    MapKind(MapType.ARRAY, _table_reader),
     MapKind(MapType.PROG_ARRAY),
-    MapKind(MapType.PERF_EVENT_ARRAY, PerfReader, _perf, typed=False, stream=True),
-    MapKind(MapType.PERCPU_HASH, TableReader),
-    MapKind(MapType.PERCPU_ARRAY, TableReader),
+    MapKind(MapType.PERF_EVENT_ARRAY, _perf_reader, _perf, typed=False, stream=True),
+    MapKind(MapType.PERCPU_HASH, _table_reader),
+    MapKind(MapType.PERCPU_ARRAY, _table_reader),
     MapKind(MapType.STACK_TRACE, typed=False),
     MapKind(MapType.CGROUP_ARRAY, typed=False),
-    MapKind(MapType.LRU_HASH, TableReader),
-    MapKind(MapType.LRU_PERCPU_HASH, TableReader),
-    MapKind(MapType.LPM_TRIE, walked),
+    MapKind(MapType.LRU_HASH, _table_reader),
+    MapKind(MapType.LRU_PERCPU_HASH, _table_reader),
+    MapKind(MapType.LPM_TRIE, _walked),
     MapKind(MapType.ARRAY_OF_MAPS, typed=False),
     MapKind(MapType.HASH_OF_MAPS, typed=False),
     MapKind(MapType.DEVMAP, typed=False),
@@ -77,9 +93,9 @@ TABLE: Final[tuple[MapKind, ...]] = (
     MapKind(MapType.CPUMAP, typed=False),
     MapKind(MapType.XSKMAP, typed=False),
     MapKind(MapType.SOCKHASH, typed=False),
-    MapKind(MapType.CGROUP_STORAGE, walked),
+    MapKind(MapType.CGROUP_STORAGE, _walked),
     MapKind(MapType.REUSEPORT_SOCKARRAY),
-    MapKind(MapType.PERCPU_CGROUP_STORAGE, walked),
+    MapKind(MapType.PERCPU_CGROUP_STORAGE, _walked),
     MapKind(MapType.QUEUE, typed=False),
     MapKind(MapType.STACK, typed=False),
     MapKind(MapType.SK_STORAGE),
@@ -93,7 +109,7 @@ TABLE: Final[tuple[MapKind, ...]] = (
     MapKind(MapType.CGRP_STORAGE),
     MapKind(MapType.ARENA, typed=False),
     MapKind(MapType.INSN_ARRAY),
-    MapKind(MapType.RHASH, walked),
+    MapKind(MapType.RHASH, _walked),
 )
 
 _KINDS: Final[dict[int, MapKind]] = {kind.type: kind for kind in TABLE}
