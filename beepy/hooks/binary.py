@@ -1,9 +1,10 @@
 """The file that a uprobe or a USDT probe is put into: found as libbpf finds it, and read."""
 
+import errno
 import mmap
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from beepy.errors import AttachError, ElfError
@@ -116,17 +117,18 @@ def _elf(path: str) -> bool:
 @contextmanager
 def opened(path: str, where: str) -> Iterator[Executable]:
     """Read a file for the time of the block. What is wrong with it, ElfErrors of the block too, becomes AttachError."""
-    try:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # noqa: PTH123
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(path, "rb"))  # noqa: PTH123
+            data = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        except ValueError:
+            raise AttachError(f"{where}: {safe(path)}: the file is empty", errno.ENOEXEC) from None
+        except OSError as error:
+            raise AttachError(f"{where}: {safe(path)}: {reason(error.errno or 0)}", error.errno or 0) from None
+        try:
             yield executable.read(data, safe(path))
-    except ElfError as error:
-        failed = AttachError(f"{where}: {error}")
-        for note in getattr(error, "__notes__", ()):
-            failed.add_note(note)
-        raise failed from None
-    except ValueError:
-        raise AttachError(f"{where}: {safe(path)}: the file is empty") from None
-    except OSError as error:
-        if isinstance(error, AttachError):
-            raise
-        raise AttachError(f"{where}: {safe(path)}: {reason(error.errno or 0)}", error.errno or 0) from None
+        except ElfError as error:
+            failed = AttachError(f"{where}: {error}", errno.ENOENT)
+            for note in getattr(error, "__notes__", ()):
+                failed.add_note(note)
+            raise failed from None

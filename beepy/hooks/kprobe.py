@@ -47,7 +47,7 @@ def _attach_syscall(program: Program, name: str, kind: str, *, returns: bool) ->
     if not re.fullmatch(r"[a-z0-9_]+", name):
         where = f"program '{safe(program.name)}': {kind} '{safe(name)}'"
         raise _advised(AttachError(f"{where}: expected the NAME of a system call", errno.EINVAL), program, "openat")
-    return _attach(program, features.syscall_prefix() + name, f"{kind} {name}:", returns=returns)
+    return _attach(program, features.syscall_prefix() + name, kind, returns=returns)
 
 
 def _attach(program: Program, name: str, kind: str, *, returns: bool) -> Link:

@@ -109,11 +109,11 @@ def _by_tracefs(program: Program, probe: Probe, what: str, cookie: int) -> Link:
     where = f"program '{safe(program.name)}': {what}"
     name = f"{probe.kind}_{os.getpid()}_{os.urandom(6).hex()}"
     definition = _definition(probe, f"{_GROUP}/{name}", where)
-    _log.info("%s: this kernel has no PMU %s, attaching by tracefs", where, probe.kind)
     entry = journal.note(KIND, probe.kind, f"{_GROUP}/{name}")
     undo = partial(_end, probe.kind, f"{_GROUP}/{name}", entry)
     try:
         _write(probe.kind, definition, where)
+        _log.info("%s: this kernel has no PMU %s, attached by tracefs", where, probe.kind)
         number = host.tracepoint_id(_GROUP, name)
         event = _event(uapi.PerfEventAttr(type=uapi.PERF_TYPE_TRACEPOINT, config=number), probe.pid, where)
         held = link.perf_event(program, event, what, cookie)

@@ -153,9 +153,9 @@ def _place(file: Executable, one: executable.Probe, spec_size: int) -> Place:
         raise ElfError(f"{where}: {safe(str(error))}") from None
     spec = usdt_args.encode(arguments, spec_size)
     if spec is None:
-        raise ElfError(
-            f"{where}: '{safe(one.arguments)}': map '{_SPECS}' with values of {spec_size} bytes holds no such"
-        )
+        old = ElfError(f"{where}: '{safe(one.arguments)}': map '{_SPECS}' has no room for such ({spec_size} bytes)")
+        old.add_note("compile the program with <bpf/usdt.bpf.h> of libbpf 1.7 or newer")
+        raise old
     return Place(offset, counter, one.address, spec)
 
 

@@ -1,0 +1,160 @@
+"""USDT probes of a program of ours: several places, arguments of every kind, semaphores; with cookies and without."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beepy.collection import externs
+from beepy.collection.load import load
+from beepy.errors import AttachError, NotSupported
+from beepy.hooks import Target
+from beepy.kernel import features
+from beepy.obj.spec import CollectionSpec
+from tests.writers import child, probed
+
+FLAGS = [("-O2",), ("-O0",), ("-O2", "-no-pie"), ("-O2", "-static")]
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> CollectionSpec:
+    return probed.built(tmp_path_factory.mktemp("usdt"), "usdt")
+
+
+@pytest.fixture
+def process(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[probed.Probed]:
+    path = probed.compiled(tmp_path, *getattr(request, "param", FLAGS[0]))
+    with probed.Probed(path) as running:
+        yield running
+
+
+def target(process: probed.Probed, name: str, *, pid: bool = False) -> Target:
+    return Target(f"{process.program}:beepy:{name}", pid=process.pid if pid else None)
+
+
+def hits(spec: CollectionSpec, process: probed.Probed, targets: dict[str, Target]) -> list[tuple[Any, ...]]:
+    """Return what is seen of two passes; the semaphore counts the two places of "hit", only while it is attached."""
+    assert process.pass_all(1) == 0
+    passed = []
+    with load(spec, targets=targets) as collection:
+        found = probed.rows(collection, lambda: passed.extend([process.pass_all(5), process.pass_all(-6)]))
+    assert process.pass_all(1) == 0
+    assert passed == [2, 2]
+    return [tuple(row[name] for name in ("pid", "count", "first", "second", "third")) for row in found]
+
+
+def expected(pid: int) -> list[tuple[int, ...]]:
+    return [
+        (pid, 3, 5, 10, -5),
+        (pid, 3, -1, 5, 7),
+        (pid, 0, 0, 0, 0),
+        (pid, 3, -6, -12, 6),
+        (pid, 3, -1, -6, 7),
+        (pid, 0, 0, 0, 0),
+    ]
+
+
+@pytest.mark.parametrize("process", FLAGS, indirect=True)
+def test_all_places_and_their_arguments(spec: CollectionSpec, process: probed.Probed) -> None:
+    targets = {"three": target(process, "hit"), "plain": target(process, "bare")}
+    assert hits(spec, process, targets) == expected(process.pid)
+
+
+def test_one_process_of_two(spec: CollectionSpec, process: probed.Probed) -> None:
+    targets = {"three": target(process, "hit", pid=True), "plain": target(process, "bare", pid=True)}
+    with probed.Probed(process.program) as other, load(spec, targets=targets) as collection:
+        found = probed.rows(collection, lambda: (other.pass_all(1), process.pass_all(2)))
+    assert [row["pid"] for row in found] == [process.pid] * 3
+
+
+def test_binary_and_pid_name_the_file(spec: CollectionSpec, process: probed.Probed) -> None:
+    targets = {
+        "three": Target("beepy:hit", binary=str(process.program)),
+        "plain": Target("beepy:bare", pid=process.pid),
+    }
+    assert hits(spec, process, targets) == expected(process.pid)
+
+
+def test_a_program_with_the_system_s_own_header(tmp_path: Path, spec: CollectionSpec) -> None:
+    if not Path("/usr/include/x86_64-linux-gnu/sys/sdt.h").exists():
+        pytest.skip("not installed: systemtap-sdt-dev")
+    (tmp_path / "sdt.c").write_text(
+        "#include <sys/sdt.h>\n#include <stdio.h>\n"
+        "int main(void) { char line[9]; for (long i = 1; fgets(line, 9, stdin); i++) {\n"
+        'DTRACE_PROBE3(ours, p, i, (short)-i, (char)(i * 2)); puts("0"); fflush(stdout); } }\n'
+    )
+    subprocess.run(["cc", "-O2", tmp_path / "sdt.c", "-o", tmp_path / "sdt"], check=True)
+    with probed.Probed(tmp_path / "sdt") as process:
+        targets = {"three": Target(f"{process.program}:ours:p"), "plain": Target(f"{process.program}:ours:p")}
+        with load(spec, targets=targets) as collection:
+            found = probed.rows(collection, lambda: process.pass_all(0))
+    assert sorted((row["first"], row["second"], row["third"]) for row in found) == [(0, 0, 0), (1, -1, 2)]
+
+
+@pytest.fixture
+def without_cookies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As before v5.15: the program is told so by its .kconfig, and finds its arguments by the address of the probe."""
+    monkeypatch.setattr(features, "has_bpf_cookie", lambda: False)
+    monkeypatch.setitem(vars(externs)["_VIRTUAL"], "LINUX_HAS_BPF_COOKIE", lambda: 0)
+
+
+@pytest.mark.usefixtures("without_cookies")
+@pytest.mark.parametrize(
+    ("process", "pid"), [(FLAGS[0], True), (FLAGS[2], True), (FLAGS[2], False)], indirect=["process"]
+)
+def test_without_cookies(spec: CollectionSpec, process: probed.Probed, pid: bool) -> None:
+    targets = {"three": target(process, "hit", pid=pid), "plain": target(process, "bare", pid=pid)}
+    assert hits(spec, process, targets) == expected(process.pid)
+
+
+@pytest.mark.usefixtures("without_cookies")
+def test_without_cookies_a_library_needs_a_process(spec: CollectionSpec, process: probed.Probed) -> None:
+    targets = {"three": target(process, "hit"), "plain": target(process, "bare")}
+    with load(spec, targets=targets) as collection, pytest.raises(NotSupported, match="no cookies") as caught:
+        collection.attach()
+    assert caught.value.__notes__ == ["--pid PID attaches it in one process"]
+
+
+def test_without_the_pmu_tracefs_attaches(tmp_path: Path) -> None:
+    path = probed.compiled(tmp_path, "-O2")
+    told = child.run(
+        f"""
+import logging, subprocess, sys
+from pathlib import Path
+from tests.kernel.hooks.test_usdt import expected, hits, target
+from tests.writers import probed
+
+logging.basicConfig(level=logging.INFO, stream=sys.stdout)
+subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/bus/event_source/devices"], check=True)
+spec = probed.built(Path({str(tmp_path)!r}), "usdt")
+with probed.Probed(Path({str(path)!r})) as process:
+    found = hits(spec, process, {{"three": target(process, "hit"), "plain": target(process, "bare")}})
+    assert found == expected(process.pid), found
+""",
+        mounts=True,
+    )
+    assert told.count("this kernel has no PMU uprobe, attached by tracefs") == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "usdt: expected %:PROVIDER:NAME"),
+        ("beepy:hit", "usdt beepy:hit: expected %:PROVIDER:NAME"),
+        ("BINARY:beepy:hti", "usdt BINARY:beepy:hti: BINARY: no USDT probe of that name"),
+        ("/bin/true:beepy:hit", "usdt /bin/true:beepy:hit: /bin/true: no USDT probe of that name"),
+    ],
+)
+def test_what_is_not_there_is_told_in_one_line(
+    spec: CollectionSpec, process: probed.Probed, name: str, message: str
+) -> None:
+    path = str(process.program)
+    targets = {"three": Target(name.replace("BINARY", path)), "plain": target(process, "bare")}
+    with load(spec, targets=targets) as collection, pytest.raises(AttachError) as caught:
+        collection.attach()
+    assert str(caught.value) == f"program 'three': {message.replace('BINARY', path).replace('%', 'BINARY')}"
+    assert process.pass_all(1) == 0
+    if "hti" in name:
+        assert caught.value.__notes__ == ["some of its 2: beepy:hit"]
