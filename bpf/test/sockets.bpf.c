@@ -1,31 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What attaches to sockets, maps of them, and namespaces: each program adds 1 to its row of `hits`
- * and changes nothing.
- */
-#include "../include/core.h"
+/* What attaches to sockets, maps of them, and namespaces: counted, and nothing is changed. */
+#include "hits.h"
 
-#include <linux/if_ether.h>
-#include <bpf/bpf_endian.h>
-
-#define EXPERIMENTAL 0x88b5
-
-enum program {
+enum row {
 	SOCKET,
 	SK_LOOKUP,
 	FLOW_DISSECTOR,
 	STREAM_PARSER,
 	STREAM_VERDICT,
 	SK_MSG,
-	PROGRAMS,
 };
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PROGRAMS);
-	__type(key, u32);
-	__type(value, u64);
-} hits SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKMAP);
@@ -34,19 +18,10 @@ struct {
 	__type(value, u32);
 } connections SEC(".maps");
 
-static __always_inline void hit(u32 program)
-{
-	u64 *count = bpf_map_lookup_elem(&hits, &program);
-
-	if (count)
-		__sync_fetch_and_add(count, 1);
-}
-
 SEC("socket")
 int on_frame(struct __sk_buff *skb)
 {
-	if (skb->protocol == bpf_htons(EXPERIMENTAL))
-		hit(SOCKET);
+	frame(skb, SOCKET);
 	return 0; /* keep nothing */
 }
 

@@ -191,17 +191,13 @@ def test_the_map_is_told_or_the_only_one(path: Path) -> None:
 
 
 def test_a_netfilter_hook_sees_packets(tmp_path: Path, wire: Network) -> None:
-    with loaded(compile_object("netfilter", tmp_path)) as collection:
-
-        def packets() -> int:
-            return int.from_bytes(collection.maps[".bss"].lookup(bytes(4)) or b"", "little")
-
+    with loaded(compile_object("new_netfilter", tmp_path)) as collection:
         with attach(collection, "on_packet", Target("ipv4/input/-100", netns=wire.name)):
             with connection():
                 pass
-            assert packets() == 0, "that was in our own namespace"
+            assert hits(collection, 0) == 0, "that was in our own namespace"
             look_up(wire)
-            seen = packets()
+            seen = hits(collection, 0)
             assert seen > 0
             with pytest.raises(AttachError) as caught:
                 attach(collection, "on_packet", Target("ipv4/input/-100", netns=wire.name))
@@ -210,7 +206,7 @@ def test_a_netfilter_hook_sees_packets(tmp_path: Path, wire: Network) -> None:
                 "another program has that priority: --attach on_packet=FAMILY/HOOK/PRIORITY"
             ]
         look_up(wire)
-        assert packets() == seen
+        assert hits(collection, 0) == seen
         for place in ("", "ipv4", "arp/input", "ipv4/forwards", "ipv4/input/first"):
             with pytest.raises(AttachError) as caught:
                 attach(collection, "on_packet", Target(place))

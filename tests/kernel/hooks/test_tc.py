@@ -18,7 +18,7 @@ from tests.writers.network import Network
 
 pytestmark = pytest.mark.kernel
 
-ROWS = {"on_ingress": 2, "on_egress": 3, "on_either": 4}
+ROWS = {"on_ingress": 0, "on_egress": 1, "on_either": 2}
 ARRIVE, LEAVE = 3, 2
 WAYS = [  # program, what --attach says, frames that it sees
     ("on_ingress", "", ARRIVE),
@@ -47,7 +47,7 @@ refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_object("net", tmp_path_factory.mktemp("net"))
+    return compile_object("new_tc", tmp_path_factory.mktemp("net"))
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def both(path: Path, wire: Network) -> None:
         with second:
             first.close()
             wire.send(1)
-            assert (hits(collection, 2), hits(collection, 4)) == (0, 1)
+            assert (hits(collection, 0), hits(collection, 2)) == (0, 1)
 
 
 def test_the_qdisc_stays_while_it_is_used(path: Path, wire: Network, folder: Path) -> None:
@@ -139,7 +139,8 @@ def test_what_a_killed_process_left_is_removed(theirs: bool, path: Path, wire: N
 
 def test_filters_of_others_stay(path: Path, wire: Network, folder: Path) -> None:
     wire.run("tc", "qdisc", "add", "dev", wire.b, "clsact")
-    command = ("tc", "filter", "add", "dev", wire.b, "ingress", "bpf", "direct-action", "obj", str(path), "sec", "tc")
+    command = ("tc", "filter", "add", "dev", wire.b, "ingress", "bpf", "direct-action", "obj", str(path))
+    command = (*command, "sec", "classifier")
     wire.run(*command)
     before = filters(wire)
     assert len(before) == 1
@@ -155,7 +156,7 @@ def test_several_see_the_same(path: Path, wire: Network) -> None:
         attach(collection, "on_either", target),
     ):
         wire.send(2)
-        assert (hits(collection, 2), hits(collection, 4)) == (2, 2)
+        assert (hits(collection, 0), hits(collection, 2)) == (2, 2)
 
 
 def test_a_place_that_is_none_is_told(path: Path) -> None:
@@ -165,8 +166,8 @@ def test_a_place_that_is_none_is_told(path: Path) -> None:
     assert str(caught.value) == message
 
 
-def test_an_action_is_loaded_and_said(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with loaded(path) as collection:
+def test_an_action_is_loaded_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with loaded(compile_object("net", tmp_path)) as collection:
         attach(collection, "on_action", Target()).close()
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert record.getMessage().startswith("program 'on_action': action: loaded, attached to nothing: ")
