@@ -1,0 +1,36 @@
+"""Functions of the kernel, where this one has kprobes; what it says where it has none, and what nobody has."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from beepy.collection.load import load
+from beepy.errors import NotSupported
+from beepy.obj.spec import CollectionSpec
+from tests.writers import probed
+from tests.writers.trigger import trigger
+
+PROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> CollectionSpec:
+    return probed.built(tmp_path_factory.mktemp("kprobes"), "kprobes")
+
+
+@pytest.mark.skipif(not PROBES, reason="this kernel has no kprobes")
+def test_functions_and_system_calls(spec: CollectionSpec) -> None:
+    with load(spec) as collection:
+        found = probed.rows(collection, lambda: trigger(3, 4))
+    ours = {row["kind"]: (row["op"], row["number"], row["ret"]) for row in found if row["pid"] == os.getpid()}
+    assert ours == {1: (3, 4, 0), 2: (0, 0, -38), 3: (3, 4, 0), 4: (0, 0, -22), 5: (3, 4, 0)}
+
+
+@pytest.mark.skipif(PROBES, reason="this kernel has kprobes")
+def test_a_kernel_without_kprobes_says_so(spec: CollectionSpec) -> None:
+    with load(spec) as collection, pytest.raises(NotSupported) as caught:
+        collection.attach()
+    told = "program 'function': kprobe cap_task_prctl: this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"
+    assert str(caught.value) == told
+    assert caught.value.feature == "kprobes"
