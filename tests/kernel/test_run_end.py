@@ -1,0 +1,158 @@
+"""How ``beepy run`` ends: signals, closed pipes, full disks; and that nothing of it stays in the kernel."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.conftest import ObjectOf
+from tests.writers import exits
+from tests.writers.command import BEEPY, Beepy, Running, environment
+from tests.writers.exits import Exit
+from tests.writers.held import held, wait_for_end
+from tests.writers.trigger import trigger
+
+pytestmark = pytest.mark.kernel
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_it_and_nothing_stays(beepy: Beepy, object_of: ObjectOf, number: int) -> None:
+    files = ("exitsnoop", object_of("raw_tp"), object_of("tp_btf"), object_of("tables"), object_of("counter_hash"))
+    with beepy.start("-v", "run", *files, "--prom-port", "0") as running:
+        running.until_attached(6)
+        numbers = held(running.process.pid)
+        assert {kind: sum(kind == other for other, _ in numbers) for kind in ("prog", "link")} == {"prog": 6, "link": 6}
+        assert sum(kind == "map" for kind, _ in numbers) >= 10
+        done = running.end(number)
+    assert done.code == 0
+    assert done.said[-1].startswith("beepy: ")
+    assert done.said[-1].endswith(" s")
+    wait_for_end(numbers)
+
+
+def test_all_that_was_sent_before_the_signal_is_shown(beepy: Beepy, object_of: ObjectOf) -> None:
+    """The ring is drained, and the tables are read, once more after the programs are detached."""
+    files = (object_of("gauge_ring"), object_of("counter_hash"))
+    with beepy.start("-v", "run", *files, "--no-metrics", "--interval", "1h") as running:
+        running.until_attached(2)
+        for number in range(1000):
+            trigger(0, number)
+        done = running.end()
+    lines = done.out.splitlines()
+    assert len(lines) == 1001
+    assert f'"value": {sum(range(1000))}}}' in lines[-1]
+
+
+def test_a_second_signal_interrupts_a_write_that_nobody_reads(beepy: Beepy, object_of: ObjectOf) -> None:
+    reader, writer = os.pipe()
+    with beepy.start("-v", "run", object_of("tables"), "-o", "json", "--interval", "1ms", stdout=writer) as running:
+        os.close(writer)
+        running.until_attached()
+        numbers = held(running.process.pid)
+        os.read(reader, 1)
+        while b"pipe_write" not in Path(f"/proc/{running.process.pid}/wchan").read_bytes():
+            assert running.process.poll() is None
+        running.process.send_signal(signal.SIGINT)
+        while running.process.poll() is None:
+            running.process.send_signal(signal.SIGINT)  # it may have been one with the first
+            with suppress(subprocess.TimeoutExpired):
+                running.process.wait(3)
+        done = running.wait()
+    os.close(reader)
+    assert (done.code, "Traceback" in done.err) == (130, False)
+    wait_for_end(numbers)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_before_anything_is_attached(beepy: Beepy, number: int) -> None:
+    """A registry that says nothing holds it there."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        image = f"127.0.0.1:{silent.getsockname()[1]}/some/image:1"
+        # requests leaves a socket of its own open
+        with Running([sys.executable, "-m", "beepy", "run", image], environment(beepy.home)) as running:
+            connection, _ = silent.accept()
+            with connection:
+                done = running.end(number)
+    assert done == (130, "", "")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_it_starts(beepy: Beepy, number: int, tmp_path: Path) -> None:
+    """A module that it reads on its way sends it."""
+    (tmp_path / "typer.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")
+    variables = {"PYTHONPATH": f"{tmp_path}:{environment(tmp_path)['PYTHONPATH']}"}
+    done = beepy._replace(variables=variables)("run", "exitsnoop")
+    assert done == (130, "", "")
+
+
+@pytest.mark.parametrize("output", ["json", "columns"])
+def test_a_closed_pipe_ends_it_as_a_signal_does(beepy: Beepy, output: str) -> None:
+    """``beepy run exitsnoop | head -1``."""
+    reader, writer = os.pipe()
+    with beepy.start("-v", "run", "exitsnoop", "-o", output, stdout=writer) as running:
+        os.close(writer)
+        running.until_attached()
+        exits.fork([Exit(b"one")])
+        with os.fdopen(reader) as head:
+            assert head.readline()
+        while running.process.poll() is None:
+            exits.fork([Exit(b"another")])
+        done = running.wait()
+    assert done.code == 0
+    assert "Error" not in done.err
+    assert done.said[-1].startswith("beepy: ")
+
+
+@pytest.mark.parametrize("output", ["json", "columns"])
+def test_a_full_disk_is_one_line(beepy: Beepy, object_of: ObjectOf, output: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        arguments = ("run", object_of("tables"), "-o", output, "--interval", "1ms")
+        with beepy.start("-v", *arguments, stdout=full.fileno()) as running:
+            done = running.wait()
+    assert done.code == 1
+    told = [line for line in done.said if not line.startswith("info: ")]
+    assert told == ["beepy: standard output: write: no space left on device"]
+
+
+def with_closed(beepy: Beepy, closed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", *BEEPY, *arguments]
+    return subprocess.run(command, env=environment(beepy.home), check=False, capture_output=True, text=True, timeout=60)
+
+
+def test_with_stderr_closed(beepy: Beepy, object_of: ObjectOf) -> None:
+    done = with_closed(beepy, "2>&-", "-v", "run", object_of("tables"), "--count", "3")
+    assert (done.returncode, done.stdout.count("\n")) == (0, 3)
+    assert with_closed(beepy, "2>&-", "run", "exitsnoop", "-f", "x").returncode == 2
+
+
+def test_with_stdin_closed(beepy: Beepy, object_of: ObjectOf) -> None:
+    done = with_closed(beepy, "<&-", "run", object_of("tables"), "--count", "3")
+    assert (done.returncode, done.stdout.count("\n")) == (0, 3)
+
+
+def test_with_stdout_closed(beepy: Beepy, object_of: ObjectOf) -> None:
+    """Nothing that it opens gets the number of the closed one."""
+    done = with_closed(beepy, ">&-", "run", object_of("tables"), "--count", "3")
+    assert (done.returncode, done.stderr) == (1, "beepy: standard output: write: bad file descriptor\n")
+    done = with_closed(beepy, ">&-", "run", object_of("tables"), "-o", "none", "--timeout", "1ms")
+    assert done.returncode == 0
+    assert done.stderr.startswith("beepy: ")
+
+
+def test_an_error_leaves_nothing_either(beepy: Beepy, object_of: ObjectOf) -> None:
+    """The metrics' address is looked up last; by then all is loaded, and nothing is attached."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = f"{taken.getsockname()[1]}"
+        done = beepy("-d", "run", object_of("hist"), "-k", "hist_lat,us", "--prom-port", port)
+    assert done.code == 1
+    assert f"beepy: prometheus: 127.0.0.1:{port}: address in use" in done.said
+    assert "debug: PROG_LOAD: " in done.err
+    assert "LINK_CREATE" not in done.err
+    assert "attached to" not in done.err
