@@ -629,6 +629,8 @@ NF_INET: Final = {"prerouting": 0, "input": 1, "forward": 2, "output": 3, "postr
 
 CLONE_NEWNET: Final = 0x40000000  # include/uapi/linux/sched.h
 SO_ATTACH_BPF: Final = 50  # include/uapi/asm-generic/socket.h
+SO_ATTACH_REUSEPORT_EBPF: Final = 52
+SO_DETACH_REUSEPORT_BPF: Final = 68
 ETH_P_ALL: Final = 3  # include/uapi/linux/if_ether.h
 
 PERF_TYPE_HARDWARE: Final = 0
@@ -668,6 +670,8 @@ class SyscallNumbers(NamedTuple):
     fsopen: int = 430
     fsconfig: int = 431
     fsmount: int = 432
+    pidfd_open: int = 434
+    pidfd_getfd: int = 438
 
 
 SYSCALL_NUMBERS: Final = {  # by uname's machine; little-endian ones

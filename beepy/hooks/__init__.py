@@ -66,8 +66,13 @@ def _of(place: str) -> Callable[..., Any]:
 
 TABLE: Final[tuple[Hook, ...]] = (
     Hook("socket", ProgType.SOCKET_FILTER, attach=_of("socket_filter.attach")),
-    Hook("sk_reuseport/migrate", ProgType.SK_REUSEPORT, AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE),
-    Hook("sk_reuseport", ProgType.SK_REUSEPORT, AttachType.SK_REUSEPORT_SELECT),
+    Hook(
+        "sk_reuseport/migrate",
+        ProgType.SK_REUSEPORT,
+        AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE,
+        attach=_of("reuseport.attach"),
+    ),
+    Hook("sk_reuseport", ProgType.SK_REUSEPORT, AttachType.SK_REUSEPORT_SELECT, attach=_of("reuseport.attach")),
     Hook("kprobe+", ProgType.KPROBE, attach=_of("kprobe.attach")),
     Hook("uprobe+", ProgType.KPROBE, attach=_of("uprobe.attach")),
     Hook("uprobe.s+", ProgType.KPROBE, attach=_of("uprobe.attach"), flags=ProgFlag.SLEEPABLE),
@@ -322,6 +327,7 @@ UNDO: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
     {
         "cgroup": _of("cgroup.undo"),
         "flow_dissector": _of("namespace.undo"),
+        "sk_reuseport": _of("reuseport.undo"),
         "tracefs event": _of("probe.undo"),
         "tc": _of("tc.undo"),
         "xdp": _of("xdp.undo"),

@@ -270,3 +270,13 @@ def setns(namespace: Fd, kind: int, where: str) -> None:
     """Move this thread into a namespace of that ``kind`` (CLONE_NEW*)."""
     result = _libc().setns(namespace.fileno(), kind)
     _check(result if result >= 0 else -ctypes.get_errno(), "setns", where)
+
+
+def pidfd_open(pid: int, where: str) -> Fd:
+    """Open a process (since v5.3)."""
+    return _own(_check(_syscall(_numbers().pidfd_open, pid), "pidfd_open", where))
+
+
+def pidfd_getfd(process: Fd, number: int, where: str) -> Fd:
+    """Take a copy of a process's descriptor (since v5.6)."""
+    return _own(_check(_syscall(_numbers().pidfd_getfd, process.fileno(), number), "pidfd_getfd", where))
