@@ -63,7 +63,8 @@ def _family(family: str, folder: Path) -> Iterator[Object]:
             yield Object(family, one.name, path)
         return
     clang = bullseye.clang()[0] if family == bullseye.NAME else family
-    unfit = {f"core_{name}" for name in _OF_TYPES} if CLANGS[family] < _TYPES else set()
+    unfit = {name for name in build.sources() if name.startswith("new_")}  # Debian 12's libbpf knows no such section
+    unfit |= {f"core_{name}" for name in _OF_TYPES} if CLANGS[family] < _TYPES else set()
     for name, path in build.objects(folder, clang, sorted(build.sources().keys() - unfit)).items():
         yield Object(family, name, path)
     if CLANGS[family] >= _MCPU_V4:
