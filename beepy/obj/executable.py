@@ -160,22 +160,22 @@ def variable(file: Executable, name: str) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def functions(file: Executable, kind: str, name: bytes = b"") -> Iterator[Symbol]:
+def functions(file: Executable, kind: str, name: bytes | None = None) -> Iterator[Symbol]:
     """Yield the functions that a table of that SHT_* ``kind`` defines, all or those of one name."""
     return _defined(file, kind, name, _FUNCTIONS)
 
 
-def _defined(file: Executable, kind: str, name: bytes, types: frozenset[int]) -> Iterator[Symbol]:
+def _defined(file: Executable, kind: str, name: bytes | None, types: frozenset[int]) -> Iterator[Symbol]:
     for table in file.sections:
         if table.type != kind or table.link >= len(file.sections):
             continue
         names = _bytes(file, file.sections[table.link])
         versions = _versions(file) if kind == "SHT_DYNSYM" else ()
         for number, (at, info, section, address) in enumerate(_symbols(file, table)):
-            if info & 15 not in types or not section or not address or not names.startswith(name, at):
+            if info & 15 not in types or not section or not address or not names.startswith(name or b"", at):
                 continue
             text, mark, version = names[at : names.find(b"\0", at)].partition(b"@")
-            if name and text != name:
+            if name is not None and text != name:
                 continue
             hidden = bool(mark) and not version.startswith(b"@")
             if number < len(versions):
