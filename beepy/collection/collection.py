@@ -46,6 +46,7 @@ class Collection:
         Raises UnsupportedSection before any is attached, AttachError when the kernel refuses one: then none is.
         """
         ready = [(program, _attach(self.spec.name, program)) for program in self._attached_one_by_one()]
+        hooks.sweep()
         try:
             for program, attach in ready:
                 self.links.append(attach(program, self.target(program.name)))
