@@ -1,0 +1,218 @@
+"""What ``beepy run`` refuses, and how it says so: one line, the exit code, advice; never a traceback unasked."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from bpf import build
+from tests.kernel.conftest import ObjectOf
+from tests.writers.command import ROOT, Beepy, Done
+
+pytestmark = pytest.mark.kernel
+
+NOBODY = 65534
+
+
+def refused(done: Done, code: int) -> str:
+    """Return the one line that says why; what follows is advice."""
+    assert (done.code, done.out) == (code, "")
+    first, *notes = [line for line in done.said if not line.startswith(("info: ", "debug: "))]
+    assert first.startswith("beepy: ")
+    assert first.isprintable()
+    assert all(note.startswith(("note: ", "  ")) for note in notes)
+    assert "attached to" not in done.err
+    return first.removeprefix("beepy: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-f", "print_exits,comm"], "filter 'print_exits,comm': expected map,field,regex"),
+        (["-f", "nothing,comm,x"], "filter 'nothing,comm,x': map 'nothing': there is only print_exits"),
+        (
+            ["-f", "print_exits,name,x"],
+            "filter 'print_exits,name,x': field 'name': map 'print_exits' has only start_time,",
+        ),
+        (["-f", "print_exits,comm,("], "filter 'print_exits,comm,(': regex '(': missing ), unterminated subpattern"),
+        (
+            ["-f", "print_exits,comm,a", "-f", "x\x1b,a,b"],
+            r"filter 'x\x1b,a,b': map 'x\x1b': there is only print_exits",
+        ),
+        (["--timeout", "soon"], "--timeout 'soon': expected a duration above 0, such as 10s, 500ms or 2m"),
+        (["--timeout", "0s"], "--timeout '0s': expected a duration above 0"),
+        (["--interval", "-1s"], "--interval '-1s': expected a duration above 0"),
+        (["--count", "0"], "invalid value for '--count': 0 is not in the range x>=1"),
+        (["--count", "many"], "invalid value for '--count': 'many' is not a valid"),
+        (["--prom-port", "65536"], "invalid value for '--prom-port': 65536 is not in the range"),
+        (["-o", "tui"], "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'columns', 'none'"),
+        (["--pull", "sometimes"], "invalid value for '--pull': 'sometimes' is not one of 'always', 'missing', 'never'"),
+        (["--nothing"], "no such option: --nothing"),
+        (["-b", "print_exits,[1]"], "--hist-buckets: map 'print_exits': is no histogram of a stream of events"),
+        (["-b", "nothing,[1]"], "--hist-buckets: unknown map 'nothing': there are: print_exits"),
+        (["-k", "nothing,le"], "--hist-value-key: unknown map 'nothing': there are: print_exits"),
+        (["-k", "print_exits"], "--hist-value-key 'print_exits': expected map,field"),
+        (["-b", "print_exits,1"], "--hist-buckets 'print_exits,1': expected map,[1,2,3]"),
+    ],
+)
+def test_what_is_wrong_with_the_command_line(beepy: Beepy, arguments: list[str], message: str) -> None:
+    assert refused(beepy("-v", "run", "exitsnoop", *arguments), 2).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-k", "hist_lat,us", "-b", "hist_lat,[2,1]"], "--hist-buckets 'hist_lat,[2,1]': bounds do not rise"),
+        (["-k", "hist_lat,us", "-b", "hist_lat,[]"], "--hist-buckets 'hist_lat,[]': expected numbers"),
+        (["-k", "hist_lat,us", "-b", "hist_lat,[a]"], "--hist-buckets 'hist_lat,[a]': expected numbers"),
+        (["-k", "hist_lat,size"], "map 'hist_lat': field 'size': unknown: there are: us, kind"),
+        ([], "map 'hist_lat': field 'le': unknown: there are: us, kind"),
+    ],
+)
+def test_what_is_wrong_with_a_histogram(beepy: Beepy, object_of: ObjectOf, arguments: list[str], message: str) -> None:
+    done = beepy("-v", "run", object_of("hist"), "--prom-port", "0", *arguments)
+    assert refused(done, 2).startswith(message)
+    if not arguments:
+        assert done.said[-1] == "note: -k hist_lat,FIELD names the field that holds the hist's number"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--prom-port", "9091"]])
+def test_a_port_in_use(beepy: Beepy, arguments: list[str]) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # then somebody else has it
+            taken.bind(("127.0.0.1", 9091))
+            taken.listen()
+        done = beepy("-v", "run", "exitsnoop-counter", *arguments)
+    assert refused(done, 1) == "prometheus: 127.0.0.1:9091: address in use"
+    assert done.said[-1] == "note: --prom-port chooses another port, --no-metrics serves none"
+
+
+def test_an_address_that_is_not_ours(beepy: Beepy) -> None:
+    done = beepy("run", "exitsnoop-counter", "--prom-host", "192.0.2.1", "--prom-port", "0")
+    assert refused(done, 1).startswith("prometheus: 192.0.2.1:0: cannot assign requested address")
+
+
+def test_an_image_that_is_not_here_and_may_not_be_fetched(beepy: Beepy) -> None:
+    image = "127.0.0.1:1/some/image:1"
+    message = f"{image}: not found locally, and no registry may be asked (--pull never)"
+    assert refused(beepy("run", image, "--pull", "never"), 1) == message
+
+
+@pytest.mark.parametrize(
+    ("image", "code", "message"),
+    [
+        ("./nothing.o", 1, "./nothing.o: no such file"),
+        ("/etc/passwd", 1, "/etc/passwd: neither an ELF object nor an OCI archive"),
+        ("Not A Reference", 2, "reference 'Not A Reference': repository: "),
+        ("/bin/sh", 1, "/bin/sh: "),
+    ],
+)
+def test_what_is_no_image(beepy: Beepy, image: str, code: int, message: str) -> None:
+    assert refused(beepy("run", image), code).startswith(message)
+
+
+PROGRAM = """
+#include "include/core.h"
+SEC("%s") int program(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.parametrize(
+    ("section", "why"),
+    [
+        ("nobody/knows", "no program type is known by that name"),
+        ("syscall", "known, but beepy cannot attach it yet"),
+    ],
+)
+def test_a_section_that_is_not_attached(beepy: Beepy, compiled: ObjectOf, section: str, why: str) -> None:
+    path = compiled(PROGRAM % section)
+    assert refused(beepy("run", path), 1) == f"{path}: program 'program': section '{section}': {why}"
+
+
+def test_a_tracepoint_that_this_kernel_has_not(beepy: Beepy, compiled: ObjectOf) -> None:
+    done = beepy("run", compiled(PROGRAM % "tracepoint/sched/sched_process_exi"))
+    where = "program 'program': tracepoint sched/sched_process_exi"
+    assert refused(done, 1) == f"{where}: this kernel has none of that name"
+    assert "sched/sched_process_exit" in done.said[1]
+
+
+def test_the_first_of_two_images_is_let_go_when_the_second_cannot_be_attached(
+    beepy: Beepy, object_of: ObjectOf, compiled: ObjectOf
+) -> None:
+    done = beepy("-v", "run", object_of("tables"), compiled(PROGRAM % "tracepoint/a/b"))
+    assert done.code == 1
+    assert "tracepoint a/b: this kernel has none of that name" in done.err
+
+
+@pytest.mark.parametrize("name", [name for name in build.sources() if name.startswith("err_")])
+def test_the_verifiers_refusal(beepy: Beepy, object_of: ObjectOf, name: str) -> None:
+    done = beepy("run", object_of(name))
+    line = refused(done, 1)
+    source = next(
+        at for at, text in enumerate((build.SOURCES / "test" / f"{name}.bpf.c").read_text().splitlines(), 1)
+        if "refused here" in text
+    )  # fmt: skip
+    assert re.match(rf"program '{name}': verifier: instruction \d+: {name}\.bpf\.c:{source}: '.*': \S", line)
+    assert len(line) < 600
+    assert done.said[1] == "note: the verifier's last lines:"
+    assert 1 <= len(done.said) - 2 <= 12
+
+
+def test_debug_tells_the_whole_log_and_where(beepy: Beepy, object_of: ObjectOf) -> None:
+    done = beepy("run", object_of("err_loop"), "--debug")
+    assert done.code == 1
+    assert len(done.said) > 1000
+    assert sum(line.startswith("processed ") for line in done.said) == 1
+    assert "Traceback (most recent call last):" in done.said
+    assert any(line.startswith("debug: PROG_LOAD: program 'err_loop': load = -1 ") for line in done.said)
+    assert all(line.isprintable() for line in done.said)
+
+
+def as_nobody(beepy: Beepy, *capabilities: str) -> Beepy:
+    """A user without privilege, in whose environment HOME is still another's."""
+    setpriv = shutil.which("setpriv")
+    if not setpriv:
+        pytest.skip("setpriv is not installed")
+    prefix = [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    look = [*prefix, sys.executable, "-c", "import typer, beepy.cli.app"]
+    if subprocess.run(look, cwd="/", env={"PYTHONPATH": str(ROOT)}, check=False, capture_output=True).returncode:
+        pytest.skip("a user without privilege cannot read this checkout")
+    if capabilities:
+        given = ",".join(f"+{name}" for name in capabilities)
+        prefix += [f"--inh-caps={given}", f"--ambient-caps={given}"]
+    beepy.home.parent.chmod(0o700)
+    return beepy._replace(prefix=tuple(prefix))
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "message", "missing"),
+    [
+        ((), "btf: load: operation not permitted (EPERM)", "CAP_BPF, CAP_PERFMON"),
+        (("bpf",), "program 'sched_process_exit': load: operation not permitted (EPERM)", "CAP_PERFMON"),
+    ],
+)
+def test_without_privilege(beepy: Beepy, capabilities: tuple[str, ...], message: str, missing: str) -> None:
+    done = as_nobody(beepy, *capabilities)("run", "exitsnoop")
+    assert refused(done, 1) == message
+    assert done.said[1:] == [f"note: this needs root, or CAP_BPF and CAP_PERFMON (missing: {missing})"]
+
+
+def test_two_capabilities_suffice_where_no_tracefs_is_read(beepy: Beepy, object_of: ObjectOf) -> None:
+    path = Path(object_of("tp_btf"))
+    done = as_nobody(beepy, "bpf", "perfmon", "dac_read_search")("run", str(path), "-o", "none", "--timeout", "1ms")
+    assert done.code == 0
+
+
+def test_describe_needs_no_privilege(beepy: Beepy) -> None:
+    for command in (["describe", "exitsnoop"], ["list"], ["version"]):
+        done = as_nobody(beepy)(*command)
+        assert (done.code, done.err) == (0, "")
+    assert os.geteuid() == 0
