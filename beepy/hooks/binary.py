@@ -27,7 +27,9 @@ def find(name: str, pid: int | None, where: str) -> str:
     root = "" if pid is None else _root(pid, where)
     if not name:
         if pid is None:
-            raise AttachError(f"{where}: which file is not said: expected BINARY:FUNCTION, --binary or --pid")
+            raise AttachError(
+                f"{where}: which file is not said: expected BINARY:FUNCTION, --binary or --pid", errno.EINVAL
+            )
         return f"/proc/{pid}/exe"
     if "/" in name:
         return _inside(root, name) if root else os.path.abspath(name)  # noqa: PTH100 - symbolic links stay
@@ -38,7 +40,8 @@ def find(name: str, pid: int | None, where: str) -> str:
         if os.path.isfile(path) and os.access(path, os.R_OK | (0 if library else os.X_OK)) and _elf(path):  # noqa: PTH113
             return path
     kind = "library" if library else "program"
-    raise AttachError(f"{where}: no {kind} of that name where {'ld.so' if library else 'PATH'} says: '{safe(name)}'")
+    why = f"no {kind} of that name where {'ld.so' if library else 'PATH'} says: '{safe(name)}'"
+    raise AttachError(f"{where}: {why}", errno.ENOENT)
 
 
 def _root(pid: int, where: str) -> str:
@@ -48,7 +51,8 @@ def _root(pid: int, where: str) -> str:
         theirs = [os.stat(path) for path in (f"/proc/{pid}/ns/mnt", root)]  # noqa: PTH116
         ours = [os.stat(path) for path in ("/proc/self/ns/mnt", "/proc/self/root")]  # noqa: PTH116
     except OSError as error:
-        raise AttachError(f"{where}: process {pid}: {reason(error.errno or 0)}", error.errno or 0) from None
+        number = errno.ESRCH if isinstance(error, FileNotFoundError) else error.errno or 0
+        raise AttachError(f"{where}: process {pid}: {reason(number)}", number) from None
     same = all(os.path.samestat(one, other) for one, other in zip(theirs, ours, strict=True))
     return "" if same else root
 

@@ -180,7 +180,7 @@ def test_a_process_that_is_not_there() -> None:
         process.wait()
     with loaded("uprobe", 0) as (hook, counting, _):
         assert hook.attach
-        with pytest.raises(AttachError, match=r"process \d+: no such file or directory \(ENOENT\)$"):
+        with pytest.raises(AttachError, match=r"process \d+: no such process \(ESRCH\)$"):
             hook.attach(counting, Target(f"{LIBC}:getenv", pid=process.pid))
 
 

@@ -1,0 +1,193 @@
+"""What perf's events carry: functions of the kernel and of programs, USDT, samples; by the PMU and by tracefs."""
+
+import ctypes
+import errno
+import os
+import signal
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from beepy import hooks
+from beepy.collection.load import load
+from beepy.errors import AttachError, NotSupported
+from beepy.hooks import Target
+from tests.vm.checks.check import OBJECTS, YES, Check, parsed
+from tests.vm.checks.command import Run
+from tests.vm.checks.images import attached_by
+from tests.writers import executable
+from tests.writers.trigger import trigger
+
+_CLONE_NEWNS: Final = 0x00020000
+_BY_TRACEFS: Final = ", attached by tracefs"
+_TRACING: Final = Path("/sys/kernel/tracing")
+_PROGRAM: Final = Path("/tmp/passes")
+
+
+def _without_pmus() -> None:
+    """Hide perf's PMUs from this process and its children, as if the kernel had none."""
+    assert ctypes.CDLL(None).unshare(_CLONE_NEWNS) == 0
+    subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/bus/event_source/devices"], check=True)
+
+
+def _way(told: str) -> str:
+    return f"tracefs, {attached_by(told)}" if _BY_TRACEFS in told else attached_by(told)
+
+
+def _events(kind: str) -> list[str]:
+    return [line for line in (_TRACING / f"{kind}_events").read_text().splitlines() if ":beepy/" in line]
+
+
+def kprobes(*, pmu: bool) -> str:
+    """Show a function's and a system call's begin and return, by plain and by another architecture's name."""
+    if not pmu:
+        _without_pmus()
+    found: dict[int, tuple[int, ...]] = {}
+
+    def look(row: dict[str, Any]) -> bool:
+        if row["pid"] == os.getpid():
+            found[row["kind"]] = (row["op"], row["number"], row["ret"])
+        return len(found) == 5
+
+    with Run(f"{OBJECTS}/kprobes.o", "-o", "json", "-d") as run:
+        run.attached(5)
+        trigger(3, 4)
+        run.row(look)
+    assert found == {1: (3, 4, 0), 2: (0, 0, -38), 3: (3, 4, 0), 4: (0, 0, -22), 5: (3, 4, 0)}, found
+    assert (_BY_TRACEFS in run.told) != pmu
+    assert _events("kprobe") == []
+    return _way(run.told)
+
+
+def absent() -> str:
+    """Say what is wrong with a function that is not there, and with an offset that is none."""
+    names = {line.split()[2] for line in Path("/proc/kallsyms").read_text().splitlines() if line.split()[1] in "tT"}
+    part = next(name for name in sorted(names) if ".isra." in name and name.partition(".")[0] not in names)
+    for name, advice in (
+        ("cap_task_prctk", "similar ones: cap_task_prctl"),
+        (part.partition(".")[0], f"the compiler made of it: {part}"),
+    ):
+        error = _refused(name)
+        assert error
+        assert str(error) == f"program 'function': kprobe {name}: this kernel has no function of that name"
+        assert error.errno == errno.ENOENT
+        assert any(note.startswith(advice) for note in error.__notes__), error.__notes__
+    refused = [error for offset in range(16) if (error := _refused(f"cap_task_prctl+{offset}"))]
+    assert 0 < len(refused) < 16
+    advice = "the offset must be that of an instruction within the function"
+    assert {note for error in refused for note in error.__notes__} == {advice}
+    return YES
+
+
+def _refused(name: str) -> AttachError | None:
+    """Attach to that function; return why it is refused."""
+    with load(parsed("kprobes"), targets={"function": Target(name)}) as collection:
+        try:
+            collection.attach()
+        except AttachError as error:
+            return error
+        return None
+
+
+def killed() -> str:
+    """Leave kprobe events behind by dying, and see them go with the next start."""
+    _without_pmus()
+    pid = os.fork()
+    if not pid:
+        collection = load(parsed("kprobes"))
+        collection.attach()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    left = _events("kprobe")
+    assert len(left) == 5
+    assert all(f":beepy/kprobe_{pid}_" in line for line in left), left
+    with load(parsed("kprobes")) as collection:
+        collection.attach()
+        assert all(f":beepy/kprobe_{os.getpid()}_" in line for line in _events("kprobe"))
+    assert _events("kprobe") == []
+    hooks.sweep()
+    assert list(Path("/run/beepy").iterdir()) == []
+    return YES
+
+
+def uprobes(*, pmu: bool) -> str:
+    """Show a library's function: what it is called with, and what it returns."""
+    if not pmu:
+        _without_pmus()
+    getenv = ctypes.CDLL(None).getenv
+    found: list[tuple[int, str, int]] = []
+
+    def look(row: dict[str, Any]) -> bool:
+        if row["pid"] == os.getpid():
+            found.append((row["returned"], row["name"], row["value"]))
+        return len(found) == 2
+
+    with Run(f"{OBJECTS}/uprobes.o", "-o", "json", "-d") as run:
+        run.attached(2)
+        getenv(b"PATH")
+        run.row(look)
+    assert sorted(found) == [(0, "PATH", 0), (1, "", 1)], found
+    assert (_BY_TRACEFS in run.told) != pmu
+    assert _events("uprobe") == []
+    return _way(run.told)
+
+
+def usdt(*, pmu: bool) -> str:
+    """Show a probe's arguments; both programs are attached to it, so its semaphore is 2."""
+    if not pmu:
+        _without_pmus()
+    _PROGRAM.write_bytes(executable.passes(os.uname().machine))
+    _PROGRAM.chmod(0o755)
+    where = f"{_PROGRAM}:ours:three"
+    targets = ("--attach", f"three={where}", "--attach", f"plain={where}")
+    found: list[tuple[int, ...]] = []
+
+    def look(row: dict[str, Any]) -> bool:
+        found.append(tuple(row[name] for name in ("pid", "count", "first", "second", "third")))
+        return len(found) == 2
+
+    with Run(f"{OBJECTS}/usdt.o", "-o", "json", "-d", *targets) as run:
+        run.attached(2)
+        with subprocess.Popen([_PROGRAM]) as process:
+            assert process.wait() == 2
+        run.row(look)
+    assert sorted(found) == [(process.pid, 3, 0, 0, 0), (process.pid, 3, 5, -6, 7)], found
+    assert (_BY_TRACEFS in run.told) != pmu
+    return _way(run.told)
+
+
+def clock() -> str:
+    """Show samples of a process that works."""
+    with Run(f"{OBJECTS}/perf_event.o", "-o", "json", "-d", "--attach", "sample=cpu-clock:freq=999") as run:
+        run.attached(1)
+        end = time.thread_time() + 0.2
+        while time.thread_time() < end:
+            pass
+        run.row(lambda row: row["pid"] == os.getpid())
+    return attached_by(run.told)
+
+
+def cycles() -> str:
+    """Attach to what the processor counts, if it does: an emulated one does not."""
+    with load(parsed("perf_event"), targets={"sample": Target("cycles:freq=99")}) as collection:
+        try:
+            collection.attach()
+        except NotSupported as error:
+            return str(error)
+    return YES
+
+
+CHECKS: Final = (
+    Check("kprobe, ksyscall", partial(kprobes, pmu=True), ("kprobes",)),
+    Check("kprobe, by tracefs", partial(kprobes, pmu=False), ("kprobes",)),
+    Check("kprobe, not there", absent, ("kprobes",), 90),
+    Check("kprobe, killed", killed, ("kprobes",)),
+    Check("uprobe", partial(uprobes, pmu=True), ("uprobes",)),
+    Check("uprobe, by tracefs", partial(uprobes, pmu=False), ("uprobes",)),
+    Check("usdt", partial(usdt, pmu=True), ("usdt",)),
+    Check("usdt, by tracefs", partial(usdt, pmu=False), ("usdt",)),
+    Check("perf_event, software", clock, ("perf_event",)),
+    Check("perf_event, hardware", cycles, ("perf_event",)),
+)
