@@ -111,11 +111,12 @@ def test_mutants_end_in_results_or_errors(tmp_path: Path) -> None:
         return
     print(f"{COUNT} mutants of {len(sources)} objects, BEEPY_SEED={SEED}")
     table: Counter[tuple[str, str]] = Counter()
-    past = 0
+    past, spent = 0, 0.0
     wrong = []
     slowest = largest = measured.Outcome(0, [], broken=False, seconds=0, memory=0)
     for outcome in measured.run(range(COUNT), maker):
         kind = maker.kind(outcome.job)
+        spent += outcome.seconds
         slowest = max(slowest, outcome, key=lambda one: one.seconds)
         largest = max(largest, outcome, key=lambda one: one.memory)
         if outcome.wrong:
@@ -125,7 +126,7 @@ def test_mutants_end_in_results_or_errors(tmp_path: Path) -> None:
         table[first, kind] += 1
         past += first == RESULT or (kind != "reference" and not first.split()[1].startswith(CONTAINERS))
     _show(table)
-    print(f"past the first header: {past} of {COUNT}")
+    print(f"{spent:.0f} s of CPU; past the first header: {past} of {COUNT}")
     for what, one in (("slowest", slowest), ("largest", largest)):
         print(f"{what}: mutant {one.job}: {one.seconds:.3f} s, {one.memory / (1 << 20):.1f} MiB above the parent")
     assert not wrong, "\n".join(wrong)

@@ -28,6 +28,9 @@ _KEYS: Final = (
 )  # fmt: skip
 
 
+_MAX_PLACES: Final = 1000  # beyond them nothing is changed any more
+
+
 class Blobs(NamedTuple):
     """A layout in hand: what its files hold."""
 
@@ -82,11 +85,14 @@ def _change(body: Any, rng: Random) -> None:  # noqa: ANN401 - JSON
     found = [body]
     for one in found:
         found += [inner for inner in (one.values() if isinstance(one, dict) else one) if isinstance(inner, dict | list)]
+    if len(found) > _MAX_PLACES:
+        return
     place = rng.choice(found)
     if isinstance(place, list):
         at = rng.randrange(len(place) + 1)
         end = rng.choice((at, at + 1))
-        place[at:end] = rng.choice(([], [rng.choice(_VALUES)], place[-1:] * rng.choice((1, 2, 200))))
+        more = [_copied(one) for one in place[-1:] * rng.choice((1, 2, 130))]
+        place[at:end] = rng.choice(([], [_copied(rng.choice(_VALUES))], more))
         return
     key = rng.choice((*place, rng.choice(_KEYS)))
     match rng.randrange(5):
@@ -99,7 +105,7 @@ def _change(body: Any, rng: Random) -> None:  # noqa: ANN401 - JSON
         case 3 if isinstance(place.get(key), int):
             place[key] += rng.choice((-1, 1, 1 << 20))
         case _:
-            place[key] = rng.choice(_VALUES)
+            place[key] = _copied(rng.choice(_VALUES))
 
 
 def _copied(value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -108,8 +114,8 @@ def _copied(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 def _deep(body: Any, rng: Random) -> bytes:  # noqa: ANN401 - JSON
     """Put a value of very many brackets where some value stands; whoever reads or prints it must not fall."""
-    key = rng.choice([*body])
-    depth = rng.choice((100, 900, 960, 985, 990, 995, 1000, 100_000))
+    key = rng.choice([*body, "a"])
+    depth = rng.choice((100, rng.randrange(880, 1000), rng.randrange(950, 1000), 100_000))
     opening, closing = rng.choice((("[", "]"), ('{"a":', "}")))
     inner = opening * depth + "1" + closing * depth
     return json.dumps({**body, key: "HERE"}).replace('"HERE"', inner).encode()
