@@ -1,0 +1,122 @@
+"""Maps as objects define them: every type, values that hold the kernel's objects, arenas, variables."""
+
+import shutil
+import struct
+import threading
+from pathlib import Path
+
+import pytest
+
+from beepy.collection.load import load
+from beepy.errors import ElfError, KernelError, UsageError
+from beepy.kernel import features
+from beepy.kernel.map import Map
+from beepy.obj.parse import parse
+from beepy.obj.spec import CollectionSpec
+from beepy.uapi import MapFlag, MapType
+from bpf import build
+from tests.kernel.conftest import ObjectOf
+
+pytestmark = pytest.mark.kernel
+
+PACKET = bytes(64)
+NAMES = ("maps_all", "maps_values", "maps_absent", "arena", "data")
+
+
+@pytest.fixture(scope="module", params=["clang-14", "clang-16", "clang-19"])
+def specs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, CollectionSpec]:
+    if not shutil.which(request.param):
+        pytest.skip(f"{request.param} is not installed")
+    made = build.objects(tmp_path_factory.mktemp("objects"), request.param, NAMES)
+    return {name: parse(path.read_bytes(), name) for name, path in made.items()}
+
+
+def test_a_map_of_every_type(specs: dict[str, CollectionSpec]) -> None:
+    with load(specs["maps_all"]) as collection:
+        types = {one.type for one in collection.maps.values()}
+        left_out = {MapType.STRUCT_OPS, MapType.INSN_ARRAY, MapType.RHASH, MapType.UNSPEC}
+        assert types == set(MapType) - left_out
+        assert collection.maps["ringbuf"].info().max_entries == 8192
+        assert collection.maps["bloom_filter"].info().map_extra == 3
+        assert collection.maps[".data"].info().map_flags == MapFlag.MMAPABLE
+        assert collection.maps[".rodata"].info().map_flags == MapFlag.RDONLY_PROG | MapFlag.MMAPABLE
+
+
+def test_a_type_that_nobody_knows(specs: dict[str, CollectionSpec]) -> None:
+    with pytest.raises(ElfError, match="map 'absent': type 999: unknown"):
+        load(specs["maps_absent"])
+
+
+def test_locks_in_values(specs: dict[str, CollectionSpec]) -> None:
+    with load(specs["maps_values"]) as collection:
+        assert collection.programs["lock"].run(data=PACKET).retval == 0
+        assert collection.programs["lock_inside"].run(data=PACKET).retval == 0
+
+
+def test_timers_in_values(specs: dict[str, CollectionSpec]) -> None:
+    with load(specs["maps_values"]) as collection:
+        assert collection.programs["start"].run(data=PACKET).retval == 0
+        waited = threading.Event()
+        for _ in range(1000):
+            if word(collection.maps[".bss"], 0, 8):
+                break
+            waited.wait(0.01)
+        assert word(collection.maps[".bss"], 0, 8) == 42
+
+
+def word(area: Map, offset: int, size: int) -> int:
+    value = area.lookup(bytes(4))
+    assert value
+    return int.from_bytes(value[offset : offset + size], "little")
+
+
+@pytest.mark.parametrize("place", [0, 1 << 44])
+def test_variables_in_an_arena(specs: dict[str, CollectionSpec], place: int) -> None:
+    spec = specs["arena"]
+    spec = spec._replace(maps=tuple([one._replace(map_extra=place if one.name == "arena" else 0) for one in spec.maps]))
+    with load(spec, variables={"parameter": "8"}) as collection:
+        assert collection.programs["walk"].run().retval == 0
+        assert collection.programs["told"].run().retval == 8
+        assert collection.maps["arena"].info().map_extra == place
+
+
+def test_an_arena_that_is_too_small(specs: dict[str, CollectionSpec]) -> None:
+    spec = specs["arena"]
+    maps = [one._replace(contents=bytes(5 * 4096) if one.name == "arena" else one.contents) for one in spec.maps]
+    with pytest.raises(KernelError, match="map 'arena': arena: 20480 bytes exceed its 16384"):
+        load(spec._replace(maps=tuple(maps)))
+
+
+def test_variables_are_set_before_the_load(specs: dict[str, CollectionSpec]) -> None:
+    values = {"parameter": "9", "name": "other", "pair.large": "1", "hidden": "0x10", "table": "5,6", "buffer": "abc"}
+    with load(specs["data"], variables={**values, ".data.custom:custom": 1}) as collection:
+        assert collection.programs["change"].run().retval == 0
+        offsets = {one.name: (one.map, one.offset, one.size) for one in specs["data"].variables}
+
+        def found(name: str) -> int:
+            area, offset, size = offsets[name]
+            return word(collection.maps[area], offset, size)
+
+        assert (found("counter"), found("hidden"), found("custom"), found("parameter")) == (1009, 0x11, 2, 9)
+        assert found("table") == int.from_bytes(struct.pack("4h", 5, 7, 0, 0), "little")
+        assert found("buffer").to_bytes(100, "little").rstrip(b"\0") == b"xbc"
+        area, offset, _ = offsets["pair"]
+        assert word(collection.maps[area], offset, 16) == 1 | 1 << 64
+    with pytest.raises(UsageError, match="variable 'parametre': data has none of that name"):
+        load(specs["data"], variables={"parametre": "9"})
+
+
+def test_constants_are_frozen(specs: dict[str, CollectionSpec]) -> None:
+    with load(specs["data"], variables={"parameter": 9}) as collection:
+        rodata = collection.maps[".rodata"]
+        with pytest.raises(KernelError, match=r"map '\.rodata': update: operation not permitted"):
+            rodata.update(bytes(4), bytes(rodata.value_size))
+
+
+def test_data_on_a_kernel_whose_arrays_cannot_be_mapped(object_of: ObjectOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal is provoked by another flag that arrays do not take."""
+    spec = parse(Path(object_of("data")).read_bytes(), "data")
+    wrong = [one._replace(flags=MapFlag.MMAPABLE | MapFlag.CLONE) for one in spec.maps if one.name == ".data"]
+    monkeypatch.setattr(features, "has_mmapable_arrays", lambda: False)
+    with pytest.raises(KernelError, match=r"map '\.data': create: invalid argument"):
+        load(spec._replace(maps=tuple(wrong), programs=()))

@@ -1,0 +1,126 @@
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from beepy.collection import pins as pinning
+from beepy.collection.load import load
+from beepy.collection.pins import Pins
+from beepy.errors import KernelError
+from beepy.kernel import bpffs
+from beepy.kernel import map as kernel_map
+from beepy.obj.parse import parse
+from beepy.obj.spec import CollectionSpec
+from beepy.uapi import MapType
+from tests.kernel.conftest import ObjectOf
+
+pytestmark = pytest.mark.kernel
+
+KEPT, LOST = "beepy_test_kept", "beepy_test_lost"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """Mount a BPF file system of the test's own."""
+    if not shutil.which("mount"):
+        pytest.skip("not installed: mount")
+    folder = tmp_path / "bpf"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "bpf", "bpf", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def spec(object_of: ObjectOf) -> CollectionSpec:
+    return parse(Path(object_of("pinned")).read_bytes(), "pinned")
+
+
+def second(collection_map: kernel_map.Map) -> int:
+    value = collection_map.lookup((1).to_bytes(4, "little"))
+    assert value
+    return int.from_bytes(value, "little")
+
+
+def test_a_map_pinned_by_name_keeps_its_values(spec: CollectionSpec, root: Path) -> None:
+    for turn in (1, 2, 3):
+        with load(spec, pins=Pins(str(root))) as collection:
+            assert collection.programs["count"].run().retval == 0
+            assert second(collection.maps[KEPT]) == turn
+            assert second(collection.maps[LOST]) == turn
+    assert [file.name for file in root.iterdir() if "debug" not in file.name] == [KEPT]
+
+
+def test_every_map_but_data_is_pinned_in_a_folder_that_is_made(spec: CollectionSpec, root: Path) -> None:
+    pins = Pins(maps=str(root / "a" / "maps"), programs=str(root / "a" / "programs"))
+    for turn in (1, 2):
+        with load(spec, pins=pins) as collection:
+            collection.programs["count"].run()
+            assert second(collection.maps[KEPT]) == turn
+            number = collection.programs["count"].id()
+        assert {file.name for file in (root / "a" / "maps").iterdir()} == {KEPT, LOST}
+        assert [file.name for file in (root / "a" / "programs").iterdir()] == ["count"]
+        found = bpffs.get(str(root / "a" / "programs" / "count"), "prog", "test")
+        assert found
+        with found:  # of the latest load
+            info = Path(f"/proc/self/fdinfo/{found.fileno()}").read_text("ascii")
+            assert f"prog_id:\t{number}\n" in info
+
+
+def test_another_kind_of_map_is_refused(spec: CollectionSpec, root: Path) -> None:
+    with kernel_map.create(MapType.HASH, "other", 4, 8, 3) as other:
+        bpffs.pin(other.fd, str(root / KEPT), "test")
+    path = str(root / KEPT)
+    with pytest.raises(
+        KernelError, match=f"map '{KEPT}': pinned at {path}: type 1, expected 2, max_entries 3"
+    ) as caught:
+        load(spec, pins=Pins(str(root)))
+    assert f"rm {path}" in caught.value.__notes__[0]
+
+
+def test_what_is_no_map_is_refused(spec: CollectionSpec, root: Path) -> None:
+    with load(spec, pins=Pins(str(root), programs=str(root / "programs"))):
+        pass
+    (root / KEPT).unlink()
+    (root / "programs" / "count").rename(root / KEPT)
+    with pytest.raises(KernelError, match="anon_inode:bpf-prog, expected a map"):
+        load(spec, pins=Pins(str(root)))
+    with kernel_map.create(MapType.HASH, "other", 4, 8, 3) as other:
+        bpffs.pin(other.fd, str(root / "programs" / "count"), "test")
+    with pytest.raises(KernelError, match=r"program 'count': pinned at .*: anon_inode:bpf-map, expected a prog"):
+        load(spec, pins=Pins(str(root / "x"), programs=str(root / "programs")))
+
+
+def test_a_load_that_fails_unpins(spec: CollectionSpec, root: Path) -> None:
+    (program,) = spec.programs
+    broken = spec._replace(programs=(program._replace(insns=program.insns[:-1], core=()),))
+    with pytest.raises(KernelError):
+        load(broken, pins=Pins(maps=str(root / "maps")))
+    assert not list((root / "maps").iterdir())
+
+
+def test_only_a_bpf_file_system_holds_pins(spec: CollectionSpec, tmp_path: Path) -> None:
+    folder = tmp_path / "none"
+    for pins in (Pins(str(folder)), Pins(maps=str(folder))):
+        with pytest.raises(KernelError, match=rf"map '{KEPT}': {folder}: not in a mounted BPF file system") as caught:
+            load(spec, pins=pins)
+        assert caught.value.__notes__ == ["mount -t bpf bpf /sys/fs/bpf"]
+    assert not folder.exists()
+
+
+def test_names_stay_in_their_folder(spec: CollectionSpec, root: Path) -> None:
+    odd = [one._replace(name="../odd.name", pinning=1) for one in spec.maps if one.name == KEPT]
+    alone = spec._replace(maps=tuple(odd), programs=(), variables=())
+    with load(alone, pins=Pins(str(root / "inner"))):
+        assert [file.name for file in (root / "inner").iterdir()] == ["___odd_name"]
+
+
+def test_a_map_that_was_pinned_meanwhile_is_left_alone(root: Path) -> None:
+    path = str(root / KEPT)
+    with kernel_map.create(MapType.ARRAY, KEPT, 4, 8, 2) as first, ExitStack() as undo:
+        assert pinning.pin_map(first, path, undo)
+        assert not pinning.pin_map(first, path, undo)
+    assert not (root / KEPT).exists()
