@@ -210,9 +210,9 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("xdp.frags", ProgType.XDP, AttachType.XDP, attach=_of("xdp.attach"), flags=ProgFlag.XDP_HAS_FRAGS),
     Hook("xdp", ProgType.XDP, AttachType.XDP, attach=_of("xdp.attach"), optional=True),
     Hook("perf_event", ProgType.PERF_EVENT, attach=_of("perf_event.attach")),
-    Hook("lwt_in", ProgType.LWT_IN),
-    Hook("lwt_out", ProgType.LWT_OUT),
-    Hook("lwt_xmit", ProgType.LWT_XMIT),
+    Hook("lwt_in", ProgType.LWT_IN, attach=_of("elsewhere.attach")),
+    Hook("lwt_out", ProgType.LWT_OUT, attach=_of("elsewhere.attach")),
+    Hook("lwt_xmit", ProgType.LWT_XMIT, attach=_of("elsewhere.attach")),
     Hook("lwt_seg6local", ProgType.LWT_SEG6LOCAL, attach=_of("elsewhere.attach")),
     Hook("sockops", ProgType.SOCK_OPS, AttachType.CGROUP_SOCK_OPS, attach=_of("cgroup.attach"), optional=True),
     Hook(

@@ -116,8 +116,9 @@ def _open(path: str) -> Fd:
         return syscall.mount_detached("cgroup2", f"{where}: no mount of it, a detached one")
     try:
         return Fd(os.open(found, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-    except OSError as error:
-        raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        number = getattr(error, "errno", None) or errno.ENOENT
+        raise KernelError(f"{where}: {syscall.reason(number)}", number) from None
 
 
 def mount(table: str) -> str:

@@ -12,11 +12,15 @@ from beepy.uapi import AttachType, ProgType
 
 _log = logging.getLogger(__name__)
 
+_ROUTE: Final = "a route with it (--pin-progs DIR; ip route ... encap bpf {} pinned PATH)"
 _RUNS: Final[Mapping[tuple[ProgType, AttachType], str]] = {
     (ProgType.XDP, AttachType.XDP_DEVMAP): "an entry of a DEVMAP with it",
     (ProgType.XDP, AttachType.XDP_CPUMAP): "an entry of a CPUMAP with it",
-    (ProgType.SCHED_ACT, AttachType(0)): "a filter with it as action (tc filter ... action bpf)",
-    (ProgType.LWT_SEG6LOCAL, AttachType(0)): "a route with it (ip route ... encap seg6local action End.BPF)",
+    (ProgType.SCHED_ACT, AttachType(0)): "a filter with it (--pin-progs DIR; tc filter ... action bpf pinned PATH)",
+    (ProgType.LWT_IN, AttachType(0)): _ROUTE.format("in"),
+    (ProgType.LWT_OUT, AttachType(0)): _ROUTE.format("out"),
+    (ProgType.LWT_XMIT, AttachType(0)): _ROUTE.format("xmit"),
+    (ProgType.LWT_SEG6LOCAL, AttachType(0)): "a route with it (encap seg6local action End.BPF endpoint pinned PATH)",
 }
 
 

@@ -1,5 +1,6 @@
 """Network interfaces, each looked up in the namespace that the target names."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -49,8 +50,9 @@ def interface(program: Program, target: Target, name: str = "") -> Iterator[Inte
             raise error
         try:
             index = socket.if_nametoindex(name)
-        except OSError as why:
-            error = AttachError(f"{where}: interface '{safe(name)}': there is none of that name", why.errno or 0)
+        except (OSError, ValueError) as why:  # ValueError: a NUL in the name
+            number = getattr(why, "errno", None) or errno.ENODEV
+            error = AttachError(f"{where}: interface '{safe(name)}': there is none of that name", number)
             error.add_note(_there(target))
             raise error from None
         yield Interface(name, index, entered)

@@ -1,5 +1,6 @@
 """Network namespaces: open, recognise, and stand in one for a while."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,8 +32,9 @@ def open_namespace(name: str) -> Fd:
     where = f"network namespace '{safe(name)}'"
     try:
         return Fd(os.open(path(name), os.O_RDONLY | os.O_CLOEXEC))
-    except OSError as error:
-        failed = KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        number = getattr(error, "errno", None) or errno.ENOENT
+        failed = KernelError(f"{where}: {syscall.reason(number)}", number)
         names = sorted(found.name for found in NAMES.iterdir()) if NAMES.is_dir() else []
         failed.add_note(f"namespaces with a name: {safe(', '.join(names)) or 'none'}; a path or a pid is one, too")
         raise failed from None

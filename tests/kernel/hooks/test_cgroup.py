@@ -14,6 +14,7 @@ import pytest
 from beepy import hooks
 from beepy.errors import AttachError
 from beepy.hooks import Target, cgroup, journal
+from beepy.text import safe
 from tests.writers import child
 from tests.writers.hits import attach, compile_object, hits, loaded
 
@@ -217,12 +218,13 @@ def test_several_run(path: Path, group: Path) -> None:
         ("/proc", "not of cgroup v2"),
         ("/beepy-none", "no such file or directory (ENOENT)"),
         ("/dev/null", "not a directory (ENOTDIR)"),
+        ("/a\0b\n", "no such file or directory (ENOENT)"),
     ],
 )
 def test_a_group_that_is_none_is_told(name: str, why: str, path: Path) -> None:
     with loaded(path) as collection, pytest.raises(AttachError) as caught:
         attach(collection, "connect4", Target(cgroup=name))
-    assert str(caught.value) == f"program 'connect4': cgroup '{name}': {why}"
+    assert str(caught.value) == f"program 'connect4': cgroup '{safe(name)}': {why}"
 
 
 def test_a_relative_path_is_from_here(path: Path, group: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,9 +139,8 @@ def test_what_a_killed_process_left_is_removed(theirs: bool, path: Path, wire: N
 
 def test_filters_of_others_stay(path: Path, wire: Network, folder: Path) -> None:
     wire.run("tc", "qdisc", "add", "dev", wire.b, "clsact")
-    command = ("tc", "filter", "add", "dev", wire.b, "ingress", "bpf", "direct-action", "obj", str(path))
-    command = (*command, "sec", "classifier")
-    wire.run(*command)
+    classifier = ("bpf", "direct-action", "obj", str(path), "sec", "classifier")
+    wire.run("tc", "filter", "add", "dev", wire.b, "ingress", *classifier)
     before = filters(wire)
     assert len(before) == 1
     child.run(old(folder, path, wire, "counts(path, wire, *WAYS[0])"))
@@ -164,10 +163,3 @@ def test_a_place_that_is_none_is_told(path: Path) -> None:
         attach(collection, "on_either", Target("lo/middle"))
     message = "program 'on_either': tc 'lo/middle': expected INTERFACE, INTERFACE/ingress or INTERFACE/egress"
     assert str(caught.value) == message
-
-
-def test_an_action_is_loaded_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with loaded(compile_object("net", tmp_path)) as collection:
-        attach(collection, "on_action", Target()).close()
-    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert record.getMessage().startswith("program 'on_action': action: loaded, attached to nothing: ")

@@ -127,24 +127,17 @@ def test_an_undoing_detaches_no_other_program(path: Path, wire: Network) -> None
         hooks.UNDO["xdp"](*what[:2], "999999", one)
 
 
-@pytest.mark.parametrize("name", ["on_devmap", "on_cpumap"])
-def test_what_a_map_runs_is_loaded_and_said(name: str, path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with loaded(path) as collection:
-        attach(collection, name, Target(iface="lo")).close()
-    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    kind = name.removeprefix("on_")
-    assert record.getMessage() == (
-        f"program '{name}': xdp/{kind}: loaded, attached to nothing: what runs it is an entry of a "
-        f"{kind.upper()} with it"
-    )
-
-
 @pytest.mark.parametrize(
     ("target", "message", "note"),
     [
         (
             Target(iface="wire-x"),
             "program 'on_xdp': interface 'wire-x': there is none of that name",
+            "interfaces in network namespace '{0}': lo, wire-b, wire-a",
+        ),
+        (
+            Target("a\0\n"),
+            r"program 'on_xdp': interface 'a\x00\x0a': there is none of that name",
             "interfaces in network namespace '{0}': lo, wire-b, wire-a",
         ),
         (
