@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from beepy import hooks
-from beepy.errors import UnsupportedSection
+from beepy.collection.absent import Absent
+from beepy.errors import KernelError, UnsupportedSection
 from beepy.hooks import Target, struct_ops
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
@@ -29,12 +30,14 @@ class Registration(NamedTuple):
 class Collection:
     """Owns the ``maps`` and ``programs`` of ``spec``, by name, and the ``links`` of what is attached.
 
-    ``targets`` says where each program attaches. A context manager; ``close`` detaches first.
+    ``targets`` says where each program attaches. ``absent`` knows the programs that were left out because the kernel
+    lacks what they attach to. A context manager; ``close`` detaches first.
     """
 
-    def __init__(self, spec: CollectionSpec, targets: Mapping[str, Target]) -> None:
+    def __init__(self, spec: CollectionSpec, targets: Mapping[str, Target], absent: Absent | None = None) -> None:
         self.spec = spec
         self.targets = targets
+        self.absent = absent or Absent(skips=False)
         self.maps: dict[str, Map] = {}
         self.programs: dict[str, Program] = {}
         self.links: list[Link] = []
@@ -43,13 +46,19 @@ class Collection:
     def attach(self) -> None:
         """Attach every program to its target.
 
-        Raises UnsupportedSection before any is attached, AttachError when the kernel refuses one: then none is.
+        Raises UnsupportedSection before any is attached, AttachError when the kernel refuses one: then none is. One
+        whose attach point it lacks may be left out, see ``absent``.
         """
         ready = [(program, _attach(self.spec.name, program)) for program in self._attached_one_by_one()]
         hooks.sweep()
         try:
             for program, attach in ready:
-                self.links.append(attach(program, self.target(program.name)))
+                try:
+                    link = attach(program, self.target(program.name))
+                except KernelError as error:
+                    self.absent.skip(program.name, error)
+                    continue
+                self.links.append(link)
                 _log.info("program '%s': attached to %s", safe(program.name), safe(program.section))
             for registration in self.operations:
                 self.links.append(struct_ops.attach(*registration))

@@ -75,7 +75,7 @@ def load_types(spec: CollectionSpec) -> Types | None:
 def load_program(
     attempt: Callable[[tuple[Insn, ...], AttachType], Program], name: str, insns: tuple[Insn, ...], hook: Hook
 ) -> Program:
-    """Load a program by ``attempt``; if it is refused, with older helpers and no attach type where the kernel lacks them.
+    """Load a program by ``attempt``; if it is refused, again with what an older kernel has in place of what this lacks.
 
     Raises KernelError as ``attempt`` does.
     """

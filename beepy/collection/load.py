@@ -1,18 +1,20 @@
 """CollectionSpec -> Collection: decide what needs no file descriptor, then create maps and load programs."""
 
-import errno
 import logging
 import struct
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Final
 
 from beepy import maps
-from beepy.collection import ksyms, structops
+from beepy.btf.btf import Btf
+from beepy.collection import fallbacks, ksyms, structops
+from beepy.collection.absent import Absent
 from beepy.collection.collection import Collection, Registration
 from beepy.collection.create import create, fill_slots
 from beepy.collection.externs import with_kconfig
+from beepy.collection.fallbacks import Types
 from beepy.collection.ksyms import Symbols
 from beepy.collection.pins import Pins, pin_program
 from beepy.collection.plan import Planned, plan
@@ -20,16 +22,14 @@ from beepy.collection.relocate import relocate
 from beepy.collection.structops import StructOps
 from beepy.errors import ElfError, KernelError, VerifierError
 from beepy.hooks import Target
-from beepy.kernel import btf as kernel_btf
 from beepy.kernel import host
 from beepy.kernel import program as kernel_program
 from beepy.kernel.fd import Fd
-from beepy.obj.insn import encode
-from beepy.obj.literals import Value
-from beepy.obj.spec import CollectionSpec, ProgramSpec
-from beepy.obj.variables import apply as set_variables
+from beepy.kernel.program import Program
+from beepy.obj.insn import Insn, encode
+from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec, Value
 from beepy.text import safe
-from beepy.uapi import MapType
+from beepy.uapi import AttachType, MapType
 
 _log = logging.getLogger(__name__)
 
@@ -44,40 +44,51 @@ def load(
     variables: Mapping[str, Value] = _NO_VALUES,
     targets: Mapping[str, Target] = _NO_TARGETS,
     pins: Pins = _NO_PINS,
+    btf: Btf | None = None,
+    missing: str = "fail",
 ) -> Collection:
     """Create the maps and load the programs of ``spec``; the caller closes the Collection.
 
     ``variables`` sets global variables, by values or by text as ``--set`` has it (see ``obj.literals``).
     ``targets`` are where programs attach, by name, for those whose section should be overruled. ``pins`` says what is
-    pinned where.
+    pinned where. ``btf`` are the kernel's types for CO-RE relocations, in the place of its own. ``missing``: what to do
+    with a program whose attach point this kernel lacks, "fail" or "skip" (it is left out, and told).
     A program whose section begins with ``?`` is left out, as libbpf does. Raises UsageError for variables that are not
     there or do not fit, UnsupportedSection, RelocationError, BtfError, NotSupported, VerifierError or KernelError; then
     nothing is left in the kernel.
     """
-    spec = set_variables(spec, variables)
+    if variables:
+        from beepy.obj.variables import apply  # noqa: PLC0415 - few runs set any
+
+        spec = apply(spec, variables)
     operations = structops.plan(spec)
-    planned = plan(spec, targets, operations)
+    absent = Absent(skips=missing == "skip")
+    planned = plan(spec, targets, operations, absent, btf)
     spec = with_kconfig(spec)
     kernel_symbols = ksyms.resolve(spec)
     with ExitStack() as stack:
-        collection = Collection(spec, {one.spec.name: one.target for one in planned})
+        collection = Collection(spec, {one.spec.name: one.target for one in planned}, absent)
         stack.callback(collection.close)
         with ExitStack() as loading:
-            types = _load_types(spec)
+            types = fallbacks.load_types(spec)
             if types:
-                loading.enter_context(types)
+                loading.enter_context(types.fd)
+            fd = types.fd if types else None
             symbols = Symbols(kernel_symbols, loading)
             new: dict[str, bool] = {}
             for one in spec.maps:
                 if one.type != MapType.STRUCT_OPS:
-                    collection.maps[one.name], new[one.name] = create(one, types, pins, stack)
+                    collection.maps[one.name], new[one.name] = create(one, fd, pins, stack)
             for each in operations:
-                _create_operations(collection, each, types)
+                _create_operations(collection, each, fd)
             for program in planned:
-                _load(collection, program, types, symbols)
+                try:
+                    _load(collection, program, types, symbols)
+                except KernelError as error:
+                    absent.skip(program.spec.name, error)
         for one in spec.maps:
             if new.get(one.name) or one.type == MapType.PROG_ARRAY:
-                fill_slots(one, collection.maps, collection.programs)
+                fill_slots(_without(one, absent.skipped), collection.maps, collection.programs)
         for loaded in collection.programs.values() if pins.programs else ():
             pin_program(loaded, pins.programs, stack)
         collection.operations = [_registration(collection, each) for each in operations]
@@ -101,39 +112,36 @@ def _registration(collection: Collection, each: StructOps) -> Registration:
     return Registration(collection.maps[each.spec.name], bytes(value), each.spec.flags)
 
 
-def _load_types(spec: CollectionSpec) -> Fd | None:
-    if spec.btf is None:
-        return None
-    try:
-        return kernel_btf.load(spec.btf.data)
-    except KernelError as error:
-        if error.errno == errno.EPERM:  # then nothing else is allowed either
-            raise
-        _log.warning("%s: types are not loaded, programs go without: %s", safe(spec.name), error)
-        return None
+def _without(spec: MapSpec, skipped: Container[str]) -> MapSpec:
+    return spec._replace(slots=tuple([slot for slot in spec.slots if slot[1] not in skipped]))
 
 
-def _load(collection: Collection, planned: Planned, types: Fd | None, symbols: Symbols) -> None:
+def _load(collection: Collection, planned: Planned, types: Types | None, symbols: Symbols) -> None:
     spec, hook = planned.spec, planned.hook
+    informed = types is not None and types.functions
     try:
         with planned.point.open() as owner:
-            loaded = kernel_program.load(
-                spec.name,
-                spec.section,
-                hook.prog_type,
-                encode(relocate(spec, collection.maps, symbols)),
-                collection.spec.license,
-                attach_type=hook.attach_type,
-                member=planned.point.member,
-                flags=hook.flags,
-                kernel_version=host.version_code(host.release()),
-                attach_btf_id=planned.point.type,
-                attach_btf=owner,
-                btf=types,
-                func_info=_func_info(spec) if types else b"",
-                line_info=_line_info(spec) if types else b"",
-                fd_array=symbols.fd_array,
-            )
+
+            def attempt(insns: tuple[Insn, ...], attach_type: AttachType) -> Program:
+                return kernel_program.load(
+                    spec.name,
+                    spec.section,
+                    hook.prog_type,
+                    encode(insns),
+                    collection.spec.license,
+                    attach_type=attach_type,
+                    member=planned.point.member,
+                    flags=hook.flags,
+                    kernel_version=host.version_code(host.release()),
+                    attach_btf_id=planned.point.type,
+                    attach_btf=owner,
+                    btf=types.fd if types else None,
+                    func_info=_func_info(spec) if informed else b"",
+                    line_info=_line_info(spec) if informed else b"",
+                    fd_array=symbols.fd_array,
+                )
+
+            loaded = fallbacks.load_program(attempt, spec.name, relocate(spec, collection.maps, symbols), hook)
     except VerifierError as error:
         from beepy.collection import verdict  # noqa: PLC0415 - only where the verifier refuses
 

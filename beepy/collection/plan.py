@@ -7,11 +7,12 @@ from typing import NamedTuple
 from beepy import hooks
 from beepy.btf.btf import Btf
 from beepy.collection import attachpoint
+from beepy.collection.absent import Absent
 from beepy.collection.attachpoint import AttachPoint
 from beepy.collection.structops import StructOps
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
-from beepy.errors import UnsupportedSection
+from beepy.errors import KernelError, UnsupportedSection
 from beepy.hooks import Hook, Target
 from beepy.kernel import btf as kernel_btf
 from beepy.obj.spec import CollectionSpec, ProgramSpec
@@ -31,13 +32,20 @@ class Planned(NamedTuple):
     fixups: tuple[Fixup, ...]
 
 
-def plan(spec: CollectionSpec, targets: Mapping[str, Target], operations: Sequence[StructOps]) -> list[Planned]:
+def plan(
+    spec: CollectionSpec,
+    targets: Mapping[str, Target],
+    operations: Sequence[StructOps],
+    absent: Absent,
+    btf: Btf | None = None,
+) -> list[Planned]:
     """Return the programs to load, in their order.
 
-    Left out are those whose section begins with ``?``, as libbpf does, and those of ``struct_ops`` that no map of
-    ``operations`` names. Raises UnsupportedSection, RelocationError, NotSupported or AttachError.
+    Left out are those whose section begins with ``?``, as libbpf does, those of ``struct_ops`` that no map of
+    ``operations`` names, and what ``absent`` skips. ``btf`` are the kernel's types for CO-RE relocations, in the place
+    of its own. Raises UnsupportedSection, RelocationError, NotSupported or AttachError.
     """
-    resolver = Resolver(spec.btf, _targets) if spec.btf else None
+    resolver = Resolver(spec.btf, (btf,) if btf else _targets) if spec.btf else None
     planned = []
     for one in spec.programs:
         if one.section.startswith("?"):
@@ -53,7 +61,11 @@ def plan(spec: CollectionSpec, targets: Mapping[str, Target], operations: Sequen
             fixups = resolver.fixups(one)
             for number, fixup in enumerate(fixups):
                 _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
-        point = _point(one, hook, target, operations)
+        try:
+            point = _point(one, hook, target, operations)
+        except KernelError as error:
+            absent.skip(one.name, error)
+            continue
         if point is None:
             _log.info("program '%s': left out: no map of operations names it", safe(one.name))
             continue

@@ -2,8 +2,6 @@
 
 import ctypes
 import errno
-import mmap
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Final, cast
 from beepy import uapi
 from beepy.btf.btf import Btf
 from beepy.errors import KernelError, NotSupported
-from beepy.kernel import features, syscall
+from beepy.kernel import btf_file, features, syscall
 from beepy.kernel.fd import Fd
 from beepy.text import safe
 
@@ -49,13 +47,19 @@ def load(data: bytes) -> Fd:
 def vmlinux() -> Btf:
     """Return the running kernel's types, one value for the whole process.
 
-    Raises NotSupported where the kernel was built without them (CONFIG_DEBUG_INFO_BTF).
+    A kernel that was built without them (CONFIG_DEBUG_INFO_BTF) may have a vmlinux with types among its files. Raises
+    NotSupported where there is none either.
     """
     try:
-        return Btf(_contents(_DIRECTORY / _VMLINUX), name=_VMLINUX)
+        # bytes or a mapping of them: Btf slices, searches and unpacks, which both can do
+        return Btf(cast("bytes", btf_file.contents(_DIRECTORY / _VMLINUX)), name=_VMLINUX)
     except FileNotFoundError:
+        if found := btf_file.search():
+            return found
         message = f"kernel types: {_DIRECTORY / _VMLINUX}: this kernel has none (CONFIG_DEBUG_INFO_BTF)"
-        raise NotSupported(message, errno.ENOENT, "BTF of the kernel", "5.4") from None
+        error = NotSupported(message, errno.ENOENT, "BTF of the kernel", "5.4")
+        error.add_note("--btf FILE gives them: BTF, a vmlinux with debug information, or an archive of BTFHub")
+        raise error from None
     except PermissionError as error:
         raise KernelError(
             f"kernel types: {_DIRECTORY / _VMLINUX}: {syscall.reason(errno.EACCES)}", errno.EACCES
@@ -64,7 +68,10 @@ def vmlinux() -> Btf:
 
 def modules() -> Iterator[Btf]:
     """Yield each loaded module's types, read when it is its turn; their base is ``vmlinux()``."""
-    names = sorted([entry.name for entry in _DIRECTORY.iterdir() if entry.name != _VMLINUX])
+    try:
+        names = sorted([entry.name for entry in _DIRECTORY.iterdir() if entry.name != _VMLINUX])
+    except FileNotFoundError:  # a kernel without types
+        return
     for name in names:
         try:
             data = (_DIRECTORY / name).read_bytes()
@@ -121,13 +128,3 @@ def _name(fd: Fd, where: str) -> str:
     attr = uapi.ObjInfo(bpf_fd=fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info))
     syscall.obj_get_info_by_fd(attr, where)
     return buffer.value.decode("utf-8", "backslashreplace") if info.kernel_btf else ""
-
-
-def _contents(path: Path) -> bytes:
-    """Map the file, or read it where the kernel cannot map it (before v6.16, "btf: Allow mmap of vmlinux btf")."""
-    with Fd(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:
-        try:
-            mapped = mmap.mmap(fd.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-        except (OSError, ValueError):
-            return path.read_bytes()
-    return cast("bytes", mapped)  # Btf slices, searches and unpacks, which a mapping can all do

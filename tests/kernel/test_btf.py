@@ -5,7 +5,7 @@ import pytest
 
 from beepy.btf.types import Kind
 from beepy.errors import KernelError
-from beepy.kernel import btf
+from beepy.kernel import btf, btf_file
 from beepy.kernel import map as maps
 from beepy.uapi import MapType
 from tests.writers import child
@@ -48,7 +48,7 @@ def test_modules_are_read_on_top_of_them() -> None:
 
 
 def test_a_file_that_cannot_be_mapped_is_read() -> None:
-    assert btf._contents(Path("/proc/version")) == Path("/proc/version").read_bytes()
+    assert btf_file.contents("/proc/version") == Path("/proc/version").read_bytes()
 
 
 def test_a_module_s_types_have_the_kernel_s_as_base() -> None:
@@ -59,7 +59,7 @@ import shutil, subprocess
 from pathlib import Path
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
-from beepy.kernel import btf
+from beepy.kernel import btf, btf_file
 from tests.writers.btf import BtfWriter
 
 place = Path("/sys/kernel/btf")
@@ -86,7 +86,7 @@ def test_a_kernel_without_types_is_not_supported() -> None:
         """
 import subprocess
 from beepy.errors import NotSupported
-from beepy.kernel import btf
+from beepy.kernel import btf, btf_file
 
 subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/sys/kernel/btf"], check=True)
 try:

@@ -1,0 +1,109 @@
+"""Types out of the files that they come in: plain BTF, an ELF file's section .BTF, a BTFHub archive (.btf.tar.xz).
+
+Pure: bytes in, bytes out. Every size is bounded, and no name in an archive is used as a path.
+"""
+
+import struct
+from collections.abc import Iterator
+from mmap import mmap
+from typing import Final, cast
+
+from beepy.errors import BtfError
+from beepy.text import safe
+
+MAX_TYPES: Final = 256 << 20
+"""Bytes of one kernel's types; those of distributions have 5 MB."""
+
+_MAX_ARCHIVE: Final = 64 << 20  # bytes, compressed
+_MAX_MEMORY: Final = 256 << 20  # bytes that decompression may take
+_MAX_SECTIONS: Final = 1 << 16
+
+_PLAIN: Final = b"\x9f\xeb", b"\xeb\x9f"  # of either byte order: Btf tells which one it takes
+_ELF: Final = b"\x7fELF"
+_XZ: Final = b"\xfd7zXZ\0"
+_USTAR: Final = 257  # where a tar header says what it is
+
+_SECTION: Final = struct.Struct("<IIQQQQ")  # sh_name, type, flags, addr, offset, size: 64 bits
+_NOBITS: Final = 8
+
+
+def extract(data: bytes | mmap, name: str) -> bytes:
+    """Return the BTF that a file holds: a copy, or ``data`` itself if it is plain. ``name`` is for messages.
+
+    Raises BtfError for a file of another kind, or with no types in it.
+    """
+    if data[:2] in _PLAIN:
+        return cast("bytes", data)
+    if data[:4] == _ELF:
+        return _of_elf(data, name)
+    if data[:6] == _XZ:
+        return _of_archive(_decompressed(data, name), name)
+    if data[_USTAR : _USTAR + 5] == b"ustar":
+        return _of_archive(bytes(data), name)
+    raise BtfError(f"{name}: neither BTF, nor an ELF file, nor an archive of BTFHub (.tar.xz)")
+
+
+def _of_elf(data: bytes | mmap, name: str) -> bytes:
+    """Return the section .BTF; only headers and names are read besides."""
+    try:
+        return _section(data, name)
+    except (struct.error, IndexError):
+        raise BtfError(f"{name}: malformed ELF: headers exceed the file's {len(data)} bytes") from None
+
+
+def _section(data: bytes | mmap, name: str) -> bytes:
+    if data[4:6] != b"\x02\x01":
+        raise BtfError(f"{name}: ELF: expected 64 bits, little endian")
+    (table,) = struct.unpack_from("<Q", data, 0x28)
+    size, count, names = struct.unpack_from("<HHH", data, 0x3A)
+    if size < _SECTION.size or not names < count <= _MAX_SECTIONS:
+        raise BtfError(f"{name}: ELF: {count} sections of {size} bytes, names in section {names}")
+    headers = [_SECTION.unpack_from(data, table + number * size) for number in range(count)]
+    *_, names_at, names_size = headers[names]
+    for offset, kind, _, _, start, length in headers:
+        at = names_at + offset
+        if offset + 5 <= names_size and data[at : at + 5] == b".BTF\0" and kind != _NOBITS:
+            if length > MAX_TYPES or start + length > len(data):
+                raise BtfError(f"{name}: section .BTF: {length} bytes at {start} exceed the file, or {MAX_TYPES}")
+            return bytes(data[start : start + length])
+    raise BtfError(f"{name}: has no section .BTF")
+
+
+def _decompressed(data: bytes | mmap, name: str) -> bytes:
+    import lzma  # noqa: PLC0415 - few runs unpack an archive
+
+    if len(data) > _MAX_ARCHIVE:
+        raise BtfError(f"{name}: archive of {len(data)} bytes, at most {_MAX_ARCHIVE} are taken")
+    unpacker = lzma.LZMADecompressor(memlimit=_MAX_MEMORY)
+    try:
+        unpacked = unpacker.decompress(bytes(data), MAX_TYPES)
+    except lzma.LZMAError as error:
+        raise BtfError(f"{name}: not to be unpacked: {safe(str(error))}") from None
+    if not unpacker.eof:
+        cut = len(unpacked) < MAX_TYPES
+        raise BtfError(f"{name}: {'ends too early' if cut else f'unpacks to more than {MAX_TYPES} bytes'}")
+    return unpacked
+
+
+def _of_archive(unpacked: bytes, name: str) -> bytes:
+    """Return the only member that holds types."""
+    if unpacked[:2] in _PLAIN:
+        return unpacked
+    found = list(_members(unpacked, name))
+    if len(found) != 1:
+        raise BtfError(f"{name}: archive with {len(found)} members of types (.btf), expected one")
+    return found[0]
+
+
+def _members(unpacked: bytes, name: str) -> Iterator[bytes]:
+    import tarfile  # noqa: PLC0415 - as above
+    from io import BytesIO  # noqa: PLC0415
+
+    try:
+        with tarfile.open(fileobj=BytesIO(unpacked), mode="r:") as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isreg() and member.name.endswith(".btf") else None
+                if content is not None:
+                    yield content.read(MAX_TYPES)
+    except (tarfile.TarError, EOFError, ValueError, OSError) as error:
+        raise BtfError(f"{name}: malformed archive: {safe(str(error))}") from None

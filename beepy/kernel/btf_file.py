@@ -1,0 +1,73 @@
+"""Types of the running kernel from a file: one that the user names, or one of the usual places of its vmlinux."""
+
+import errno
+import logging
+import mmap
+import os
+from pathlib import Path
+from typing import Final
+
+from beepy.btf import container
+from beepy.btf.btf import Btf
+from beepy.errors import BtfError, KernelError
+from beepy.kernel import syscall
+from beepy.kernel.fd import Fd
+from beepy.text import safe
+
+_log = logging.getLogger(__name__)
+
+_PLACES: Final = (  # libbpf's, in its order (btf__load_vmlinux_btf); each with uname's release
+    "/boot/vmlinux-{}",
+    "/lib/modules/{0}/vmlinux-{0}",
+    "/lib/modules/{}/vmlinux",
+    "/lib/modules/{}/build/vmlinux",
+    "/usr/lib/modules/{}/kernel/vmlinux",
+    "/usr/lib/debug/boot/vmlinux-{}",
+    "/usr/lib/debug/boot/vmlinux-{}.debug",
+    "/usr/lib/debug/lib/modules/{}/vmlinux",
+)
+
+
+def read(path: str | Path, name: str = "") -> Btf:
+    """Return the types in a file: plain BTF, an ELF file with a section .BTF, an archive of BTFHub.
+
+    ``name`` is what messages call them, else the file's. Raises BtfError for what holds none, KernelError for what
+    cannot be read.
+    """
+    where = safe(str(path))
+    try:
+        data = contents(path)
+    except OSError as error:
+        raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+    return Btf(container.extract(data, where), name=name or where)
+
+
+def search(release: str = "") -> Btf | None:
+    """Return the types of the kernel ``release`` ("": the running one) from the usual places, None if none has any."""
+    release = release or os.uname().release
+    for place in _PLACES:
+        path = place.format(release)
+        try:
+            found = read(path, "vmlinux")
+        except KernelError as error:
+            if error.errno != errno.ENOENT:
+                _log.info("kernel types: %s", error)
+        except BtfError as error:
+            _log.info("kernel types: %s", error)
+        else:
+            _log.info("kernel types: from %s", path)
+            return found
+    return None
+
+
+def contents(path: str | Path) -> bytes | mmap.mmap:
+    """Map a file, or read one that cannot be mapped, up to ``container.MAX_TYPES`` bytes. Raises OSError.
+
+    The kernel's own can be mapped from v6.16 on ("btf: Allow mmap of vmlinux btf").
+    """
+    with Fd(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:
+        try:
+            return mmap.mmap(fd.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+        except (OSError, ValueError):
+            with open(fd.fileno(), "rb", closefd=False) as file:
+                return file.read(container.MAX_TYPES)

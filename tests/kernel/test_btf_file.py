@@ -1,0 +1,129 @@
+"""The running kernel's types from files: where the kernel itself has none, and where the user names one."""
+
+import io
+import lzma
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from beepy.btf.btf import Btf
+from beepy.btf.types import Kind
+from beepy.collection.load import load
+from beepy.errors import BtfError, KernelError, VerifierError
+from beepy.kernel import btf, btf_file
+from beepy.obj.insn import EXIT, Insn
+from beepy.obj.spec import CollectionSpec
+from beepy.oci.lookup import bundled_store
+from beepy.source import parse
+from tests.writers import child
+from tests.writers.btf import BtfWriter
+from tests.writers.elf import ElfWriter
+
+pytestmark = pytest.mark.kernel
+
+_HIDDEN = """
+import os, subprocess
+from pathlib import Path
+from beepy.btf.types import Kind
+from beepy.collection.load import load
+from beepy.kernel import btf, btf_file, host
+from beepy.errors import NotSupported
+from beepy.oci.lookup import bundled_store
+from beepy.source import parse
+from tests.writers.elf import ElfWriter
+
+types = Path("/sys/kernel/btf/vmlinux").read_bytes()
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/sys/kernel/btf"], check=True)
+for place in ("/usr/lib/modules", "/boot"):
+    if Path(place).exists():
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
+vmlinux = Path("/boot") / f"vmlinux-{os.uname().release}"
+"""
+
+
+def archive(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        info = tarfile.TarInfo("5.4.0-generic.btf")
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    return lzma.compress(file.getvalue(), preset=0)
+
+
+@pytest.mark.skipif(not Path("/boot").exists(), reason="no /boot to put a vmlinux in")
+def test_a_kernel_that_hides_its_types_has_a_vmlinux_with_them() -> None:
+    told = child.run(
+        _HIDDEN
+        + """
+writer = ElfWriter()
+writer.machine, writer.type = 62, 2
+writer.section(".BTF", types)
+vmlinux.write_bytes(writer.data())
+spec = parse(bundled_store().get("exitsnoop"))
+with load(spec) as collection:
+    print(len(collection.programs), btf.vmlinux().name, bool(btf.vmlinux().find("task_struct", Kind.STRUCT)))
+print(list(btf.modules()))
+""",
+        mounts=True,
+    )
+    assert told == "1 vmlinux True\n[]\n"
+
+
+def test_an_object_without_relocations_needs_no_types() -> None:
+    told = child.run(
+        _HIDDEN
+        + """
+from tests.kernel.test_btf_file import without_relocations
+with load(without_relocations()) as collection:
+    print(*collection.programs)
+try:
+    load(parse(bundled_store().get("exitsnoop")))
+except NotSupported as error:
+    print(error, error.__notes__)
+""",
+        mounts=True,
+    )
+    first, second = told.splitlines()
+    assert first == "one"
+    assert "this kernel has none (CONFIG_DEBUG_INFO_BTF)" in second
+    assert "--btf FILE" in second
+
+
+def without_relocations() -> CollectionSpec:
+    writer = ElfWriter()
+    writer.section("license", b"GPL\0")
+    writer.function("one", "socket", (Insn(0xB7), Insn(EXIT)))
+    return parse(writer.data(), name="plain")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_types_that_the_user_names_decide(tmp_path: Path, packed: bool) -> None:
+    """The program reads nothing: what it would read stands elsewhere in the types that are given."""
+    data = Path("/sys/kernel/btf/vmlinux").read_bytes()
+    file = tmp_path / ("x.btf.tar.xz" if packed else "x.btf")
+    file.write_bytes(archive(data) if packed else data)
+    given = btf_file.read(file)
+    assert given.find("task_struct", Kind.STRUCT) == btf.vmlinux().find("task_struct", Kind.STRUCT)
+    with load(parse(bundled_store().get("exitsnoop")), btf=given) as collection:
+        assert collection.programs
+
+
+def test_types_without_what_is_read_poison_it() -> None:
+    writer = BtfWriter()
+    writer.struct("task_struct", 8)
+
+    with pytest.raises(VerifierError, match="this kernel's types have no match"):
+        load(parse(bundled_store().get("exitsnoop")), btf=Btf(writer.data(), name="other"))
+
+
+def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(KernelError, match=r"absent: no such file or directory \(ENOENT\)"):
+        btf_file.read(tmp_path / "absent")
+    (tmp_path / "empty").touch()
+    with pytest.raises(BtfError, match="neither BTF"):
+        btf_file.read(tmp_path / "empty")
+
+
+def test_a_search_finds_nothing_for_a_kernel_that_never_was() -> None:
+    assert btf_file.search("0.0.0-none") is None
