@@ -16,6 +16,13 @@ class Output(StrEnum):
     NONE = "none"
 
 
+class Missing(StrEnum):
+    """What to do with a program whose attach point this kernel lacks."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 class Pull(StrEnum):
     """When a registry is asked."""
 
@@ -71,6 +78,12 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Set a global variable of the program; repeat."),
     ] = None,
+    missing: Annotated[
+        Missing, typer.Option("--missing", help="What to do if this kernel lacks what a program attaches to.")
+    ] = Missing.FAIL,
+    btf: Annotated[
+        str, typer.Option("--btf", metavar="FILE", help="Types of this kernel: BTF, vmlinux or BTFHub archive.")
+    ] = "",
     pull: Annotated[Pull, typer.Option("--pull", help="When to ask the registry.")] = Pull.MISSING,
 ) -> None:
     """Run images and show what they report, until Ctrl-C."""
@@ -95,5 +108,7 @@ def run(
             attach=tuple(attach or ()),
             common=Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
             variables=tuple(variables or ()),
+            missing=missing.value,
+            btf=btf,
         )
     )

@@ -15,6 +15,7 @@ from beepy.cli.standard import STDOUT, discard, say
 from beepy.collection import targets
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
+from beepy.errors import NotSupported
 from beepy.events.batch import Batch, Schema, Sink, Tally
 from beepy.events.rows import head, per_cpu_rows
 from beepy.hooks import Target
@@ -48,6 +49,8 @@ class Request(NamedTuple):
     attach: tuple[str, ...]
     common: Target
     variables: tuple[str, ...]
+    missing: str
+    btf: str
 
 
 def default_output(*, plain: bool) -> str:
@@ -78,6 +81,7 @@ def run(request: Request) -> None:
         with _stopped_by_signals(events):
             for collection in collections:
                 collection.attach()
+            tally.skipped = _skipped(collections)
             if not events.schemas:
                 say("warning: no map of these images is shown or counted")
             _pump(events, kept, sinks, tally, request.limit)
@@ -92,6 +96,8 @@ def closing(tally: Tally, schemas: Sequence[Schema], seconds: float) -> str:
     known = sum(count for count in lost.values() if count)
     where = ", ".join(safe(name) for name, count in lost.items() if count)
     parts = [f"{tally.shown} shown", f"{tally.filtered} filtered"]
+    if tally.skipped:
+        parts.append(f"{len(tally.skipped)} programs left out" if len(tally.skipped) > 1 else "1 program left out")
     if tally.left_out:
         parts.append(f"{tally.left_out} not shown (--count)")
     if tally.short:
@@ -114,7 +120,23 @@ def _load(request: Request, stack: ExitStack) -> list[Collection]:
 
         specs = variables.apply_all(specs, variables.settings(request.variables))
     chosen = targets.choose(specs, targets.parse(request.attach), request.common)
-    return [stack.enter_context(load(spec, targets=each)) for spec, each in zip(specs, chosen, strict=True)]
+    btf = None
+    if request.btf:
+        from beepy.kernel import btf_file  # noqa: PLC0415 - few runs name one
+
+        btf = btf_file.read(request.btf)
+    return [
+        stack.enter_context(load(spec, targets=each, btf=btf, missing=request.missing))
+        for spec, each in zip(specs, chosen, strict=True)
+    ]
+
+
+def _skipped(collections: Sequence[Collection]) -> list[tuple[str, str]]:
+    """Return (image, program) of what --missing skip left out. Raises NotSupported if nothing else is there."""
+    skipped = [(one.spec.name, program) for one in collections for program in one.absent.skipped]
+    if skipped and not any(one.links for one in collections):
+        raise NotSupported("nothing is attached: this kernel lacks what every program attaches to")
+    return skipped
 
 
 def _open(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> list[Sink]:

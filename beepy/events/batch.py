@@ -1,6 +1,6 @@
 """What carries records from a map to a sink: raw bytes in batches, and the schema that explains them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from beepy.btf.btf import Btf
@@ -71,6 +71,7 @@ class Tally:
         self.filtered = 0
         self.short = 0
         self.left_out = 0  # cut off by --count
+        self.skipped: Sequence[tuple[str, str]] = ()  # (image, program) that --missing skip left out
         self.lost: dict[str, int | None] = {}  # map -> events; None: cannot be seen
 
     def add_lost(self, name: str, lost: int | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from beepy.events.batch import Schema, Tally
@@ -31,7 +31,7 @@ class _Run(Collector):
         self._counts = counts
         self._tally = tally
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """Give the counters as they are now; a loss that cannot be seen has no sample, and is no 0."""
         events = CounterMetricFamily("beepy_events", "Events that the filters let pass.", labels=_LABELS)
         short = CounterMetricFamily("beepy_short_records", "Records shorter than their type, left out.", labels=_LABELS)
@@ -45,3 +45,9 @@ class _Run(Collector):
         filtered = "Events that the filters left out."
         yield from (events, short, lost)
         yield CounterMetricFamily("beepy_filtered_events", filtered, value=self._tally.filtered)
+        if self._tally.skipped:
+            told = "Programs left out because this kernel lacks what they attach to."
+            skipped = GaugeMetricFamily("beepy_programs_skipped", told, labels=("image", "program"))
+            for names in self._tally.skipped:
+                skipped.add_metric([safe(name) for name in names], 1)
+            yield skipped
