@@ -14,7 +14,7 @@
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
@@ -22,10 +22,8 @@ from beepy.btf.layout import MAX_DEPTH, resolve, size_of, strip
 from beepy.btf.show import c_type
 from beepy.btf.types import AnyEnum, Array, Int, TypeId
 from beepy.errors import BtfError, UsageError
+from beepy.obj.spec import Value
 from beepy.text import safe
-
-Value: TypeAlias = "int | float | str | bytes | Sequence[Value] | Mapping[str, Value]"
-"""Text is read as the command line's; bytes are taken as they are; a mapping sets members of a struct."""
 
 _NUMBER: Final = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]{1,40}|[0-9]{1,40})")
 _CHARACTER: Final = re.compile(r"'([^'])'")

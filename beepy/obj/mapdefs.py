@@ -112,8 +112,8 @@ def _definition(
                 fields["inner"], _ = _definition(btf, f"{name}.inner", section, pointer, inside, inner=True)
             elif fields["type"] != MapType.PROG_ARRAY:
                 raise ElfError(f"{where}: a map of type {fields['type']} holds neither maps nor programs")
-            fields.setdefault("key_size", 4)
-            fields.setdefault("value_size", 4)
+            if fields.setdefault("value_size", 4) != 4:
+                raise ElfError(f"{where}: value size {fields['value_size']} is not that of its values, 4")
         else:
             raise ElfError(f"{where}: unknown member '{safe(member.name)}'")
     if not fields["type"]:

@@ -4,7 +4,7 @@ Relocations are data beside the code. Each ref names the instruction that it pat
 linker and rewriting passes move them with the code, ``collection`` applies each once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -160,6 +160,11 @@ class ExternSpec(NamedTuple):
     type: TypeId
     weak: bool
     function: bool
+
+
+Value: TypeAlias = "int | float | str | bytes | Sequence[Value] | Mapping[str, Value]"
+"""What a variable is set to: text is read as the command line's (``obj.literals``), bytes are taken as they are, and a
+mapping sets members of a struct."""
 
 
 class Tracked(NamedTuple):

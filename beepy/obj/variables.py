@@ -16,8 +16,8 @@ from beepy.btf.show import c_type
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError, UsageError
 from beepy.obj.datasec import KCONFIG
-from beepy.obj.literals import Place, Value, write
-from beepy.obj.spec import CollectionSpec, VariableSpec
+from beepy.obj.literals import Place, write
+from beepy.obj.spec import CollectionSpec, Value, VariableSpec
 from beepy.text import safe
 
 _log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@
 
 /* newer than the headers */
 #define TYPE_CGRP_STORAGE 32
-#define TYPE_ARENA 33
+#define TYPE_ARENA	  33
 
 #define MAP(name, kind, entries, flags)                                                            \
 	struct {                                                                                   \

@@ -2,6 +2,7 @@
 
 import shutil
 import struct
+import subprocess
 import threading
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tests.kernel.conftest import ObjectOf
 pytestmark = pytest.mark.kernel
 
 PACKET = bytes(64)
-NAMES = ("maps_all", "maps_values", "maps_absent", "arena", "data")
+NAMES = ("maps_all", "maps_values", "maps_kptr", "maps_absent", "arena", "data")
 
 
 @pytest.fixture(scope="module", params=["clang-14", "clang-16", "clang-19"])
@@ -62,6 +63,20 @@ def test_timers_in_values(specs: dict[str, CollectionSpec]) -> None:
                 break
             waited.wait(0.01)
         assert word(collection.maps[".bss"], 0, 8) == 42
+
+
+def test_pointers_to_the_kernel_s_objects_in_values(specs: dict[str, CollectionSpec]) -> None:
+    """Nobody but programs can write such a member."""
+    with load(specs["maps_kptr"]) as collection:
+        collection.attach()
+        subprocess.run(["/bin/true"], check=True)
+        collection.detach()
+        tasks = collection.maps["tasks"]
+        assert tasks.info().btf_value_type_id
+        assert tasks.lookup(bytes(4)) != bytes(8)
+        wrong = b"\x01" * 8
+        tasks.update(bytes(4), wrong)
+        assert tasks.lookup(bytes(4)) != wrong
 
 
 def word(area: Map, offset: int, size: int) -> int:

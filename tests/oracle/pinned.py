@@ -18,7 +18,6 @@ def known(one: Map) -> dict[str, int]:
     return {name: int(getattr(info, name)) for name in FIELDS} | typed
 
 
-
 def main() -> None:
     """Look at the folder that the command line names."""
     found = {}

@@ -14,7 +14,7 @@ from beepy.uapi import MapFlag
 from bpf import build
 from tests.oracle import bullseye, libbpf, objects, pinned
 
-NAMES = ("maps_all", "maps_values", "maps_absent", "slots", "data")
+NAMES = ("maps_all", "maps_values", "maps_kptr", "maps_absent", "slots", "data")
 
 # bpffs is mounted in a private mount namespace: it goes, with every pin
 _SCRIPT = """

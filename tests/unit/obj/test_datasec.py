@@ -88,6 +88,17 @@ def test_maps_of_data(one: Object) -> None:
     assert spec.variables == (VariableSpec("x", ".rodata", TypeId(INT), 4, 4, True),)
 
 
+def test_only_what_is_not_static_makes_data_mappable(one: Object) -> None:
+    """4fcac46c7e10, "libbpf: only add BPF_F_MMAPABLE flag for data maps with global vars"."""
+    one.elf.section(".data", bytes(8))
+    one.elf.bss(8)
+    one.btf.datasec(".data", 0, [(variable(one, "s", ".data", 0, static=True), 0, 4)])
+    one.btf.datasec(
+        ".bss", 0, [(variable(one, "t", ".bss", 0, static=True), 0, 4), (variable(one, "g", ".bss", 4), 4, 4)]
+    )
+    assert {found.name: found.flags for found in one.parsed().maps} == {".data": 0, ".bss": MapFlag.MMAPABLE}
+
+
 def test_data_without_types(one: Object) -> None:
     one.elf.section(".data", bytes(8))
     spec = one.parsed()

@@ -97,7 +97,7 @@ def test_map_in_map(one: Object) -> None:
     one.elf.relocate(".maps", 96 + 16, symbols[1], R_64_64)
     found = one.parsed().maps[2]
     assert found.inner == MapSpec("outer.inner", ".maps", MapType.ARRAY, max_entries=7)
-    assert (found.key_size, found.value_size) == (4, 4)
+    assert (found.key_size, found.value_size) == (0, 4)  # libbpf gives keys no size either
     assert found.slots == ((0, "b"), (3, "a"))
 
 
@@ -193,6 +193,24 @@ def test_maps_in_maps_in_maps(one: Object) -> None:
     inner = one.btf.struct("", 8, [("type", kind, 0), ("values", values, 64)])
     with refused(ElfError, f"{MAP}: inner map: unknown member 'values'"):
         define(one, type=kind, values=one.btf.array(pointer(one, inner), 0))
+
+
+def test_a_size_that_values_do_not_have(one: Object) -> None:
+    values = one.btf.array(one.btf.ptr(one.btf.func_proto(INT)), 0)
+    with refused(ElfError, f"{MAP}: value size 8 is not that of its values, 4"):
+        define(one, type=number(one.btf, MapType.PROG_ARRAY), value_size=number(one.btf, 8), values=values)
+
+
+def test_pinning_is_none_or_by_name(one: Object) -> None:
+    with refused(ElfError, f"{MAP}: pinning 2: unknown"):
+        define(one, type=number(one.btf, 1), pinning=number(one.btf, 2))
+
+
+def test_inner_maps_are_not_pinned(one: Object) -> None:
+    inner = one.btf.struct("inner", 16, [("type", number(one.btf, 2), 0), ("pinning", number(one.btf, 1), 64)])
+    values = one.btf.array(one.btf.ptr(inner), 0)
+    with refused(ElfError, f"{MAP}: inner map: pinning 1: not for an inner map"):
+        define(one, type=number(one.btf, MapType.ARRAY_OF_MAPS), values=values)
 
 
 def test_relocations_that_are_no_initial_values(one: Object) -> None:

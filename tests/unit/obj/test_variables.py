@@ -5,8 +5,7 @@ import pytest
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
 from beepy.errors import BeepyError, BtfError, UsageError
-from beepy.obj.literals import Value
-from beepy.obj.spec import CollectionSpec, MapSpec, VariableSpec
+from beepy.obj.spec import CollectionSpec, MapSpec, Value, VariableSpec
 from beepy.obj.variables import apply, apply_all, settable, settings
 from beepy.uapi import MapType
 from tests.writers.btf import BtfWriter

@@ -1,0 +1,26 @@
+from itertools import product
+
+import pytest
+
+from beepy.maps import runs
+
+
+@pytest.mark.parametrize("most", [1, 2, 15, 16, 17, 255, 256, 257, 4000])
+def test_every_length_is_found(most: int) -> None:
+    for known in {1, min(2, most), most // 2, most - 1, most} - {0}:
+        things = [1] * known + [2] * (most - known)
+
+        def equal(low: int, high: int, things: list[int] = things) -> bool:
+            assert 0 < low < high <= most
+            return things[low:high] == things[low - 1 : high - 1]
+
+        assert runs.length(most, equal) == known
+
+
+def test_only_the_first_run_counts() -> None:
+    for things in product([1, 2], repeat=8):
+        row = list(things)
+        expected = next((at for at, one in enumerate(row) if one != row[0]), len(row))
+        assert (
+            runs.length(8, lambda low, high, row=row: row[low:high] == row[low - 1 : high - 1]) == expected  # type: ignore[misc]
+        )
