@@ -57,9 +57,14 @@ def guest(kernel: Kernel, guests: Guests) -> Guest:
         pytest.skip(str(error))
 
 
-def _asked_for(items: list[pytest.Item]) -> list[Kernel]:
+def _asked_for(items: list[pytest.Item]) -> dict[Kernel, list[str]]:
+    """Return the kernels that are asked for, each with the names of the checks."""
     calls = [item.callspec for item in items if isinstance(item, pytest.Function) and "guest" in item.fixturenames]
-    return [kernel for kernel in kernels.TABLE if any(call.params["kernel"] is kernel for call in calls)]
+    asked = {
+        kernel: [str(call.params["check"]) for call in calls if call.params["kernel"] is kernel]
+        for kernel in kernels.TABLE
+    }
+    return {kernel: checks for kernel, checks in asked.items() if checks}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

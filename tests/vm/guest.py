@@ -1,4 +1,4 @@
-"""The guest's only program: does all checks, one JSON line each.
+"""The guest's only program: does the checks, one JSON line each.
 
 ::
 
@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import Final
 
 from tests.vm.checks import TABLE
-from tests.vm.checks.check import Check
+from tests.vm.checks.check import OBJECTS, Check
 
-OBJECTS: Final = Path("/objects")
+CHECKS: Final = Path("/checks")  # the names of those that are asked for, a line each
 
 
 def main() -> None:
-    """Do them all."""
+    """Do those that are asked for."""
+    asked = CHECKS.read_text().split("\n")
     for check in TABLE:
+        if check.name not in asked:
+            continue
         began = time.monotonic()
         if OBJECTS.exists() or not check.objects:
             outcome, told = _apart(check)

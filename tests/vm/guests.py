@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from tests.vm import cpio, kernels, machine
 from tests.vm.checks import TABLE
+from tests.vm.guest import CHECKS
 from tests.vm.kernels import Kernel
 
 _AT_ONCE: Final = 2  # each has two processors
@@ -25,14 +26,13 @@ class Guest(NamedTuple):
 
 
 class Guests:
-    """Boots the kernels in their order, all with one initramfs."""
+    """Boots the kernels in their order, all with one initramfs; ``asked`` are the names of the checks of each."""
 
-    def __init__(self, wanted: Sequence[Kernel], initramfs: Path) -> None:
+    def __init__(self, asked: Mapping[Kernel, Sequence[str]], initramfs: Path) -> None:
+        self._asked = asked
         self._initramfs = initramfs
         self._pool = ThreadPoolExecutor(_AT_ONCE)
-        self._futures: dict[Kernel, Future[Guest]] = {
-            kernel: self._pool.submit(self._boot, kernel) for kernel in wanted
-        }
+        self._futures: dict[Kernel, Future[Guest]] = {kernel: self._pool.submit(self._boot, kernel) for kernel in asked}
 
     def of(self, kernel: Kernel) -> Guest:
         """Return that kernel's guest once it has ended. Raises Unavailable."""
@@ -51,7 +51,11 @@ class Guests:
         ]
         notes: dict[str, int] = {}
         rows = [["", *[f"{kernel} ({guest.release})" for kernel, guest in ended]]]
-        rows += [[check.name, *[_cell(guest, check.name, notes) for _, guest in ended]] for check in TABLE]
+        asked = [check.name for check in TABLE if any(check.name in names for names in self._asked.values())]
+        rows += [
+            [name, *[_cell(guest, name, notes) if name in self._asked[kernel] else "" for kernel, guest in ended]]
+            for name in asked
+        ]
         rows.append(["seconds", *[f"{guest.seconds:.0f}" for _, guest in ended]])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
@@ -64,7 +68,8 @@ class Guests:
         with NamedTemporaryFile() as initramfs:  # several archives in a row are one
             with self._initramfs.open("rb") as common:
                 shutil.copyfileobj(common, initramfs)
-            cpio.write(initramfs, (cpio.copy(fetched.config, f"/{fetched.config.relative_to(fetched.root)}"),))
+            config = cpio.copy(fetched.config, f"/{fetched.config.relative_to(fetched.root)}")
+            cpio.write(initramfs, (config, cpio.text(str(CHECKS), "\n".join(self._asked[kernel]))))
             initramfs.flush()
             ran = machine.boot(fetched.image, Path(initramfs.name), kernel.arch)
         return Guest(fetched.release, {line["check"]: line for line in ran.results}, ran.console, ran.seconds)
