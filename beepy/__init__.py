@@ -33,7 +33,7 @@ _ROOMS = {
     "stream": "beepy.streams",
 }
 
-__all__ = ["__version__", *sorted(_ROOMS)]  # noqa: PLE0604 - all are strings
+__all__ = sorted(["__version__", *_ROOMS])  # noqa: PLE0605 - all are strings
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
@@ -48,4 +48,4 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

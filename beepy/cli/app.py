@@ -67,7 +67,7 @@ def main() -> int:
     except BeepyError as error:
         from beepy.cli import report  # noqa: PLC0415 - logging is not for --version
 
-        return report.failure(error, debug=any(flag in sys.argv for flag in ("-d", "--debug")))
+        return report.failure(error)
     except TyperException as error:
         from beepy.cli import report  # noqa: PLC0415
 

@@ -33,15 +33,15 @@ def usage(error: TyperException) -> int:
     return error.exit_code
 
 
-def failure(error: BeepyError, *, debug: bool) -> int:
-    """Tell an error and its advice; return the exit code."""
+def failure(error: BeepyError) -> int:
+    """Tell an error and its advice, and with --debug all about it; return the exit code."""
     say(f"beepy: {safe(str(error))}")
     for note in (*getattr(error, "__notes__", ()), *_privilege(error)):
         first, *rest = note.split("\n")
         say(f"note: {safe(first)}")
         for line in rest:
             say(safe(line))
-    if debug:
+    if logging.getLogger("beepy").isEnabledFor(logging.DEBUG):
         if isinstance(error, VerifierError):
             for line in error.log.splitlines():
                 say(safe(line))

@@ -1,0 +1,220 @@
+"""The commands that need no kernel, as users call them."""
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import beepy as package
+from beepy.oci.lookup import bundled_store
+from beepy.oci.store import Store
+from tests.writers.command import BEEPY, Beepy, Done, environment
+
+PROGRAM = b"\x7fELF" + bytes(range(256))
+COMMANDS = ("run", "describe", "pull", "list", "version")
+
+
+@pytest.fixture
+def beepy(tmp_path: Path) -> Beepy:
+    home = tmp_path / "home"
+    home.mkdir()
+    return Beepy(home)
+
+
+def is_usage_error(done: Done) -> str:
+    """Return what is said in the one line before the advice."""
+    assert (done.code, done.out) == (2, "")
+    first, note = done.said
+    assert note == "note: beepy --help, beepy COMMAND --help"
+    return first
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], *[[name, "--help"] for name in COMMANDS]])
+def test_help_is_plain_text_that_fits(beepy: Beepy, arguments: list[str]) -> None:
+    beepy = beepy._replace(variables={"COLUMNS": "200", "TERM": "xterm", "FORCE_COLOR": "1"})
+    done = beepy(*arguments)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    assert lines[0].startswith(f"Usage: beepy {command}".rstrip() + " ")
+    assert max(map(len, lines)) <= 120
+    assert done.out.replace("\n", "").isascii()
+    assert not set("\x1b─│╭") & set(done.out)
+    assert "[bold" not in done.out
+    for flag in ("--storage DIR", "--verbose", "BEEPY_STORAGE", "BEEPY_CONFIG_DIR"):
+        assert flag in done.out
+
+
+def test_help_on_a_terminal_has_no_colours(beepy: Beepy) -> None:
+    ours, theirs = pty.openpty()
+    with beepy.start("run", "--help", stdout=theirs) as running:
+        os.close(theirs)
+        out = b""
+        while b"exit" not in out:
+            out += os.read(ours, 1 << 16)
+        assert running.wait().code == 0
+    os.close(ours)
+    assert b"\x1b" not in out
+
+
+def test_all_commands_are_listed(beepy: Beepy) -> None:
+    out = beepy("--help").out
+    listed = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()]
+    assert set(COMMANDS) <= set(listed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "beepy: no such command 'nothing'"),
+        (["-v"], "beepy: missing command"),
+        (["--nothing"], "beepy: no such option: --nothing"),
+        (["run"], "beepy: missing argument 'IMAGE...'"),
+        (["run", "--outputs", "json", "x"], "beepy: no such option: --outputs"),
+        (["describe"], "beepy: missing argument 'IMAGE'"),
+        (["describe", "exitsnoop", "opensnoop"], "beepy: got unexpected extra argument"),
+        (["describe", "exitsnoop", "-o", "yaml"], "beepy: invalid value for '--output' / '-o': 'yaml' is not one of"),
+        (["list", "more"], "beepy: got unexpected extra argument"),
+        (["pull"], "beepy: missing argument 'IMAGE'"),
+        (["list", "--storage"], "beepy: option '--storage' requires an argument"),
+        (["a\x1b[31m\n"], r"beepy: no such command 'a\x1b[31m\n'"),
+    ],
+)
+def test_what_is_wrong_is_one_line(beepy: Beepy, arguments: list[str], message: str) -> None:
+    assert is_usage_error(beepy(*arguments)).startswith(message)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["version"]])
+def test_version(beepy: Beepy, arguments: list[str]) -> None:
+    assert beepy(*arguments) == (0, f"beepy {package.__version__}\n", "")
+
+
+BUNDLED = [
+    {
+        "name": entry.name,
+        "digest": entry.digest,
+        "size": entry.size,
+        "created": None,
+        "platform": "linux/amd64",
+        "bundled": True,
+    }
+    for entry in bundled_store().list()
+]
+
+
+def stored(path: Path, name: str) -> dict[str, object]:
+    """Put an image into a store; return its row."""
+    store = Store(path)
+    digest = store.add_image(name, PROGRAM, {}, {"architecture": "arm64", "os": "linux"})
+    size = store.list()[0].size
+    assert size
+    assert len(PROGRAM) < size < 1000  # manifest and config too
+    fields = {"name": name, "digest": digest, "size": size, "created": None, "platform": "linux/arm64"}
+    return {**fields, "bundled": False}
+
+
+def listed(done: Done) -> list[dict[str, object]]:
+    assert (done.code, done.err) == (0, "")
+    found: list[dict[str, object]] = json.loads(done.out)
+    return found
+
+
+def test_list(beepy: Beepy) -> None:
+    assert listed(beepy("list", "-o", "json")) == BUNDLED
+    mine = stored(beepy.home / ".local" / "share" / "beepy" / "store", "some/image:1")
+    bees = stored(beepy.home / ".bumblebee" / "store", "exitsnoop:v1")
+    assert listed(beepy("list", "--output", "json")) == [mine, bees, *BUNDLED]
+    done = beepy("list")
+    assert (done.code, done.err) == (0, "")
+    head, *rows = done.out.splitlines()
+    assert head.split() == ["NAME", "DIGEST", "SIZE", "CREATED", "PLATFORM", "BUNDLED"]
+    assert rows[0].split() == ["some/image:1", str(mine["digest"])[:19], str(mine["size"]), "-", "linux/arm64"]
+    assert rows[1].split()[0] == "exitsnoop:v1"
+    assert [row.split()[-1] for row in rows[2:]] == ["yes"] * len(BUNDLED)
+
+
+def test_names_in_a_store_are_made_safe(beepy: Beepy) -> None:
+    stored(beepy.home / ".bumblebee" / "store", "evil\x1b[31m\u202ename:1")
+    out = beepy("list").out
+    assert r"evil\x1b[31m\u202ename:1" in out
+    assert out.replace("\n", "").isprintable()
+
+
+def test_where_the_store_is(beepy: Beepy, tmp_path: Path) -> None:
+    """With --storage or BEEPY_STORAGE only that one is used; a flag beats the environment, wherever it stands."""
+    stored(beepy.home / ".bumblebee" / "store", "bees:1")
+    flag = stored(tmp_path / "flag", "flag:1")
+    variable = stored(tmp_path / "variable", "variable:1")
+    json_ = ("list", "-o", "json")
+    assert listed(beepy(*json_, "--storage", str(tmp_path / "flag"))) == [flag, *BUNDLED]
+    assert listed(beepy("--storage", str(tmp_path / "flag"), *json_)) == [flag, *BUNDLED]
+    beepy = beepy._replace(variables={"BEEPY_STORAGE": str(tmp_path / "variable")})
+    assert listed(beepy(*json_)) == [variable, *BUNDLED]
+    assert listed(beepy("--storage", str(tmp_path / "flag"), *json_)) == [flag, *BUNDLED]
+    assert listed(beepy(*json_, "--storage", str(tmp_path / "flag"))) == [flag, *BUNDLED]
+    assert listed(beepy("--storage", str(tmp_path / "no"), *json_, "--storage", str(tmp_path / "flag")))[0] == flag
+
+
+def test_the_home_of_data_is_what_xdg_says(beepy: Beepy, tmp_path: Path) -> None:
+    mine = stored(tmp_path / "beepy" / "store", "some/image:1")
+    beepy = beepy._replace(variables={"XDG_DATA_HOME": str(tmp_path)})
+    assert listed(beepy("list", "-o", "json"))[0] == mine
+
+
+def test_logging_goes_to_stderr_from_either_place(beepy: Beepy) -> None:
+    for arguments in (
+        ["-v", "describe", "exitsnoop"],
+        ["describe", "exitsnoop", "--verbose"],
+        ["describe", "exitsnoop", "-d"],
+    ):
+        done = beepy(*arguments)
+        assert done.code == 0
+        assert done.said == [f"info: exitsnoop: found in {bundled_store().path}"]
+
+
+@pytest.mark.parametrize("arguments", [["describe", "./no.o"], ["-d", "describe", "./no.o"]])
+def test_only_debug_shows_tracebacks(beepy: Beepy, arguments: list[str]) -> None:
+    done = beepy(*arguments)
+    assert (done.code, done.out, done.said[0]) == (1, "", "beepy: ./no.o: no such file")
+    assert ("Traceback (most recent call last):" in done.said) == ("-d" in arguments)
+
+
+FILES = [["list"], ["list", "-o", "json"], ["describe", "exitsnoop"], ["--version"], ["version"], ["--help"]]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", FILES, ids=" ".join)
+def test_a_full_disk_is_one_line(beepy: Beepy, arguments: list[str], unbuffered: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = beepy._replace(variables={"PYTHONUNBUFFERED": unbuffered})
+        with done.start(*arguments, stdout=full.fileno()) as running:
+            assert running.wait() == (1, "", "beepy: standard output: write: no space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", FILES[:-1], ids=" ".join)
+def test_a_closed_pipe_is_quiet(beepy: Beepy, arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with beepy.start(*arguments, stdout=writer) as running:
+        os.close(writer)
+        assert running.wait() == (0, "", "")
+
+
+def test_a_closed_stdout(beepy: Beepy) -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", *BEEPY, "list"]
+    done = subprocess.run(command, env=environment(beepy.home), check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "beepy: standard output: closed\n")
+
+
+def test_pulling_what_is_bundled_needs_no_network(beepy: Beepy) -> None:
+    done = beepy("pull", "exitsnoop")
+    assert done == (0, f"exitsnoop {bundled_store().get('exitsnoop').digest}\n", "")
+
+
+def test_a_reference_that_is_none(beepy: Beepy) -> None:
+    for command in ("pull", "run", "describe"):
+        message = "beepy: reference 'some image': repository: not a repository's name\n"
+        assert beepy(command, "some image") == (2, "", message)

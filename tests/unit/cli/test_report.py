@@ -1,0 +1,97 @@
+import logging
+from collections.abc import Iterator
+from errno import EACCES, EINVAL, EPERM
+
+import pytest
+
+from beepy.cli import report
+from beepy.errors import (
+    BeepyError,
+    ImageNotFound,
+    InvalidReference,
+    KernelError,
+    OutputError,
+    UnsupportedSection,
+    UsageError,
+    VerifierError,
+)
+
+
+@pytest.fixture(autouse=True)
+def logger() -> Iterator[logging.Logger]:
+    found = logging.getLogger("beepy")
+    level = found.level
+    found.setLevel(logging.WARNING)
+    yield found
+    found.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("x"), 2),
+        (InvalidReference("x"), 2),
+        (ImageNotFound("x"), 1),
+        (UnsupportedSection("x"), 1),
+        (OutputError("x"), 1),
+        (KernelError("x", EINVAL), 1),
+        (VerifierError("x", EACCES, "log"), 1),
+    ],
+)
+def test_a_failure_is_one_line(error: BeepyError, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.failure(error) == code
+    assert capsys.readouterr() == ("", "beepy: x\n")
+
+
+def test_advice_follows_and_everything_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
+    error = ImageNotFound("a\x1b[31m\nb")
+    error.add_note("do this\n  then \x07 that")
+    error.add_note("or that")
+    report.failure(error)
+    assert capsys.readouterr().err.splitlines() == [
+        r"beepy: a\x1b[31m\x0ab",
+        "note: do this",
+        r"  then \x07 that",
+        "note: or that",
+    ]
+
+
+def test_debug_tells_the_log_and_where(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logger.setLevel(logging.DEBUG)
+    report.failure(VerifierError("program 'x': no", EACCES, "0: first\x1b\n1: second\n"))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "beepy: program 'x': no",
+        r"0: first\x1b",
+        "1: second",
+        "beepy.errors.VerifierError: program 'x': no",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("effective", "user", "note"),
+    [
+        (0, 1000, "note: this needs root, or CAP_BPF and CAP_PERFMON (missing: CAP_BPF, CAP_PERFMON)"),
+        (1 << 39, 1000, "note: this needs root, or CAP_BPF and CAP_PERFMON (missing: CAP_PERFMON)"),
+        (1 << 38, 0, "note: this needs root, or CAP_BPF and CAP_PERFMON (missing: CAP_BPF)"),  # a container's root
+        (1 << 38 | 1 << 39, 1000, "note: this needs root: CAP_BPF and CAP_PERFMON do not suffice here"),
+        (1 << 38 | 1 << 39, 0, ""),
+        (1 << 21, 0, ""),
+    ],
+)
+def test_what_privilege_is_missing(
+    effective: int, user: int, note: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "_effective_capabilities", lambda: effective)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    report.failure(KernelError("btf: load: operation not permitted (EPERM)", EPERM))
+    assert capsys.readouterr().err.splitlines()[1:] == ([note] if note else [])
+
+
+def test_log_lines_are_safe(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logger.addHandler(handler := report.Handler())
+    try:
+        logging.getLogger("beepy.some.room").warning("map '%s': lost %d", "a\x1b\n", 3)
+    finally:
+        logger.removeHandler(handler)
+    assert capsys.readouterr().err == "warning: map 'a\\x1b\\x0a': lost 3\n"
