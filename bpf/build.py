@@ -35,6 +35,16 @@ IMAGES: Mapping[str, str] = {
     "exitsnoop-old-counter": "threads that end, as a counter; in the convention of bee up to 0.0.14",
     "opensnoop": "files that are opened, or could not be",
     "execsnoop": "programs that are started, with their arguments",
+    "tcpconnect": "TCP connections that processes open",
+    "tcpconnlat": "how long TCP connections take to be established",
+    "tcplife": "TCP connections that end: how long they lived, and how much they carried",
+    "activeconn": "TCP connections that are open now, as a gauge",
+    "oomkill": "processes that are killed because memory ran out",
+    "capable": "capabilities that the kernel looks for in processes",
+    "biolatency": "how long disks take to answer, as a histogram",
+    "runqlat": "how long threads wait for a processor, as a histogram",
+    "xdpcount": "packets that an interface receives, counted by protocol",
+    "bashreadline": "lines that are typed into bash",
 }
 """Name -> description, in the order of the index."""
 

@@ -6,6 +6,8 @@ from typing import Final
 from beepy.events import render
 from beepy.events.codec import Codec
 
+_MAPPED: Final = bytes(10) + b"\xff\xff"  # RFC 4291, 2.5.5.2
+
 
 def ipv4(raw: bytes) -> str:
     """Return the dotted form of four bytes in network order."""
@@ -13,7 +15,9 @@ def ipv4(raw: bytes) -> str:
 
 
 def ipv6(raw: bytes) -> str:
-    """Return the text of 16 bytes in network order (RFC 5952)."""
+    """Return the text of 16 bytes in network order (RFC 5952); an IPv4 address in IPv6's shape is dotted, as in Go."""
+    if raw.startswith(_MAPPED):
+        return ipv4(raw[12:])
     from socket import AF_INET6, inet_ntop  # noqa: PLC0415 - only who shows such an address pays for the import
 
     return inet_ntop(AF_INET6, raw)

@@ -48,6 +48,8 @@ def entries(objects: Path | None) -> Iterator[Entry]:
     assert busybox
     yield cpio.text("/init", _INIT.replace("@python@", str(python)), 0o755)
     yield cpio.copy(Path(busybox).resolve(), "/bin/busybox")
+    bash = Path("/bin/bash").resolve()
+    yield cpio.copy(bash, "/bin/bash")
     yield Entry("/dev/console", 0o20600, device=(5, 1))
     yield from [cpio.folder(path) for path in ("/proc", "/sys", "/tmp", "/root", "/run")]
     yield cpio.link("/lib/modules", "/usr/lib/modules")
@@ -57,7 +59,7 @@ def entries(objects: Path | None) -> Iterator[Entry]:
     yield from [cpio.copy(path) for path in (python, *standard)]
     yield from [cpio.copy(path, name) for path, name in packages]
     yield from _libraries(
-        [Path(busybox), python, *[path for path in (*standard, *dict(packages)) if path.suffix == ".so"]]
+        [Path(busybox), bash, python, *[path for path in (*standard, *dict(packages)) if path.suffix == ".so"]]
     )
     yield cpio.copy(PROJECT / "pyproject.toml", "/project/pyproject.toml")
     for part in _PARTS:

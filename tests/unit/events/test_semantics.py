@@ -55,3 +55,11 @@ def test_the_outermost_typedef_with_a_meaning_counts() -> None:
     mine = w.typedef("my_ip", w.const(w.typedef("ipv4_addr", w.integer("unsigned int", 4, 0))))
     schema = stream(w, mine)
     assert decode(schema, ring(schema, [bytes([1, 1, 1, 1])])) == {"value": ["1.1.1.1"]}
+
+
+def test_an_ipv4_address_in_ipv6s_shape_is_dotted_as_in_go() -> None:
+    w = BtfWriter()
+    address = w.typedef("ipv6_addr", w.array(w.integer("unsigned char", 1, 0), 16))
+    schema = stream(w, w.struct("s", 16, [("daddr", address, 0)]))
+    mapped = bytes(10) + b"\xff\xff" + bytes([10, 0, 0, 1])
+    assert decode(schema, ring(schema, [mapped])) == {"daddr": ["10.0.0.1"]}

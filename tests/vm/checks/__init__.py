@@ -7,7 +7,14 @@ returns the reason, and asserts that no newer kernel gives it.
 
 from typing import Final
 
-from tests.vm.checks import attach, images, kernel, probes, tables
+from tests.vm.checks import attach, examples, images, kernel, probes, tables
 from tests.vm.checks.check import Check
 
-TABLE: Final[tuple[Check, ...]] = (*images.CHECKS, *attach.CHECKS, *probes.CHECKS, *tables.CHECKS, *kernel.CHECKS)
+TABLE: Final[tuple[Check, ...]] = (
+    *images.CHECKS,
+    *examples.CHECKS,
+    *attach.CHECKS,
+    *probes.CHECKS,
+    *tables.CHECKS,
+    *kernel.CHECKS,
+)

@@ -8,9 +8,11 @@ from typing import Final
 import pytest
 
 from beepy import uapi
+from beepy.btf import downgrade
+from beepy.collection.fallbacks import load_types
 from beepy.collection.load import load
 from beepy.errors import VerifierError
-from beepy.kernel import features, syscall
+from beepy.kernel import btf_features, features, syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.host import release
 from beepy.obj.spec import CollectionSpec
@@ -22,7 +24,6 @@ from tests.vm.checks.check import YES, Check, parsed
 _NO_MEMLOCK: Final = (5, 11, 0)  # 3ac1f01b43b6, "bpf: Eliminate rlimit-based memory accounting for bpf progs"
 _COOKIE: Final = (5, 15, 0)  # 7adfc6c9b315, "bpf: Add bpf_get_attach_cookie() BPF helper to access bpf_cookie value"
 _CALLBACKS: Final = (5, 13, 0)  # 69c087ba6225, "bpf: Add bpf_for_each_map_elem() helper"
-
 _SELFTESTS: Final = {  # object -> programs, which return 0, or the line that found a fault
     "calls": ("subprograms", "callbacks", "elsewhere"),
     "data": ("initial", "change"),
@@ -79,6 +80,19 @@ def _name(fd: Fd, kind: str) -> str:
     return info.raw[at : at + uapi.OBJ_NAME_LEN].partition(b"\0")[0].decode()
 
 
+def types() -> str:
+    """Give the kernel objects' types, without what it does not know: only what is newer than it."""
+    without = set()
+    for spec in (_exitsnoop(), parsed("everything")):
+        loaded = load_types(spec)
+        assert loaded, spec.name
+        loaded.fd.close()
+        assert spec.btf
+        without |= {feature for feature in downgrade.used(spec.btf) if not btf_features.takes(feature)}
+    assert all(release() < tuple(map(int, feature.since.split("."))) for feature in without)
+    return f"no {', '.join(sorted(feature.text for feature in without))}" if without else "all"
+
+
 def selftests() -> str:
     """Run the programs that test themselves, all as raw tracepoints: the oldest kernel runs no others of them."""
     refused = []
@@ -121,6 +135,7 @@ CHECKS: Final = (
     Check("RLIMIT_MEMLOCK", memlock),
     Check("probes", probes),
     Check("names", names),
+    Check("types", types, ("everything",)),
     Check("selftests", selftests, tuple(_SELFTESTS)),
     Check("verifier's reason", reason, ("err_null",)),
     Check("nothing is left", nothing_left),
