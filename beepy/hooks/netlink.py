@@ -70,16 +70,28 @@ def has_clsact(index: int, where: str) -> bool:
 def add_filter(index: int, program: Fd, name: str, where: str, *, egress: bool) -> None:
     """Add a filter that is the action, too, before those that are there; with the qdisc, if it is missing.
 
-    Raises KernelError.
+    Raises KernelError, with advice where the kernel has no such qdisc or filter.
     """
-    with _route(where) as route:
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415 - as above
+
+    with _advised(), _route(where) as route:
         try:
             route.tc("add", "clsact", index)
-        except Exception as error:
-            if getattr(error, "code", 0) != errno.EEXIST:
+        except NetlinkError as error:
+            if error.code != errno.EEXIST:
                 raise
         parent = uapi.TC_CLSACT_EGRESS if egress else uapi.TC_CLSACT_INGRESS
         route.tc("add-filter", "bpf", index, 0, fd=program.fileno(), name=name, parent=parent, direct_action=True)
+
+
+@contextmanager
+def _advised() -> Iterator[None]:
+    try:
+        yield
+    except KernelError as error:
+        if error.errno in {errno.ENOENT, errno.EOPNOTSUPP}:
+            error.add_note("the kernel needs CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF, or their modules")
+        raise
 
 
 def remove_filters(index: int, ours: Callable[[str], bool], where: str, *, qdisc: bool) -> None:

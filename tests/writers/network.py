@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from beepy.kernel import netns
 
-EXPERIMENTAL = 0x88B5  # the Ethertype that bpf/test/net.bpf.c counts
+EXPERIMENTAL = 0x88B5  # the Ethertype that the programs of bpf/test/ count
+_OTHER = 0x88B6  # ... and one that they do not
 
 
 class Network(NamedTuple):
@@ -49,16 +50,38 @@ class Network(NamedTuple):
         The receiver is of one protocol: the kernel asks it after all BPF programs.
         """
         source = source or self.a
-        target = self.b if source == self.a else self.a
-        kind = socket.AF_PACKET, socket.SOCK_RAW
-        with self.inside(), socket.socket(*kind) as sender, socket.socket(*kind) as receiver:
+        with self._ends(source, EXPERIMENTAL) as (sender, receiver):
             receiver.settimeout(30)
-            receiver.bind((target, EXPERIMENTAL))
-            sender.bind((source, 0))
             for _ in range(count):
-                sender.send(bytes(12) + EXPERIMENTAL.to_bytes(2, "big") + bytes(46))
+                sender.send(_frame(EXPERIMENTAL))
             for _ in range(count):
                 receiver.recv(64)
+
+    def wait(self, source: str) -> None:
+        """Return once frames get through: a new interface drops them until the kernel has taken note of its carrier."""
+        with self._ends(source, _OTHER) as (sender, receiver):
+            receiver.settimeout(0.05)
+            for _ in range(600):
+                sender.send(_frame(_OTHER))
+                try:
+                    receiver.recv(64)
+                except TimeoutError:
+                    continue
+                return
+        raise AssertionError(f"{source}: no frame gets through")
+
+    @contextmanager
+    def _ends(self, source: str, ethertype: int) -> Iterator[tuple[socket.socket, socket.socket]]:
+        """A sender out of ``source``, and a receiver at the other end of the wire."""
+        kind = socket.AF_PACKET, socket.SOCK_RAW
+        with self.inside(), socket.socket(*kind) as sender, socket.socket(*kind) as receiver:
+            receiver.bind((self.b if source == self.a else self.a, ethertype))
+            sender.bind((source, 0))
+            yield sender, receiver
+
+
+def _frame(ethertype: int) -> bytes:
+    return bytes(12) + ethertype.to_bytes(2, "big") + bytes(46)
 
 
 @contextmanager
@@ -80,4 +103,6 @@ def private() -> Iterator[Network]:
         network.run("ip", "link", "add", network.a, "type", "veth", "peer", "name", network.b)
         for name in ("lo", network.a, network.b):
             network.run("ip", "link", "set", name, "up")
+        for name in (network.a, network.b):
+            network.wait(name)
         yield network

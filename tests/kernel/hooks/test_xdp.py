@@ -88,6 +88,32 @@ def test_without_xdp_links_netlink_attaches(name: str, path: Path, wire: Network
     assert f"program '{name}': no XDP link, attaching by netlink" in told
 
 
+@pytest.fixture
+def jumbo(wire: Network) -> Iterator[Network]:
+    """With packets too large for its driver's XDP."""
+    wire.run("ip", "link", "set", wire.a, "mtu", "9000")
+    yield wire
+    wire.run("ip", "link", "set", wire.a, "mtu", "1500")
+
+
+WARNING = "program 'on_xdp': xdp wire-b: in generic mode, which is slower: the driver refused: "
+
+
+def test_what_the_driver_refuses_is_done_in_generic_mode(
+    path: Path, jumbo: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    counts(path, jumbo, "on_xdp")
+    assert [record.getMessage().startswith(WARNING) for record in caplog.records] == [True]
+
+
+def test_generic_mode_by_netlink(path: Path, jumbo: Network, folder: Path) -> None:
+    told = child.run(
+        OLD
+        + f"journal.FOLDER = Path({str(folder)!r})\ncounts(Path({str(path)!r}), Network({jumbo.holder}), 'on_xdp')\n"
+    )
+    assert WARNING in told
+
+
 def test_what_a_killed_process_left_is_detached(path: Path, wire: Network, folder: Path) -> None:
     code = (
         OLD
