@@ -27,7 +27,8 @@ int hold(void *ctx)
 	u32 zero = 0;
 
 	held = bpf_map_lookup_elem(&tasks, &zero);
-	CHECK(held);
+	CHECK(held &&
+	      task->tgid); /* the struct must be whole in BTF, else the kernel overlooks it */
 	held->task = task;
 	CHECK(held->task);
 	return 0;
