@@ -25,6 +25,7 @@ class Feature(Enum):
     FUNC = "functions", "5.0"
     GLOBAL_FUNC = "global functions", "5.6"
     DATASEC = "sections of variables", "5.2"
+    EMPTY_DATASEC = "sections of no variables", "5.12"
     QMARK_DATASEC = "sections whose names begin with '?'", "6.9"
     FLOAT = "floating-point numbers", "5.13"
     DECL_TAG = "tags of declarations", "5.16"
@@ -48,6 +49,8 @@ def _feature(found: types.Type) -> Feature | None:
     match found:
         case types.Func(linkage=linkage):
             return Feature.GLOBAL_FUNC if linkage == _GLOBAL else Feature.FUNC
+        case types.DataSec(vars=()):
+            return Feature.EMPTY_DATASEC
         case types.DataSec(name=name):
             return Feature.QMARK_DATASEC if name.startswith("?") else Feature.DATASEC
         case types.Var():
@@ -98,6 +101,8 @@ class _Rewriting:
                 self._set(type_id, 1, Kind.INT << 24, 1, 8)
             case types.DataSec() if Feature.DATASEC in refused:
                 self._struct(type_id, found)
+            case types.DataSec(vars=()) if Feature.EMPTY_DATASEC in refused:
+                self._struct(type_id, found)
             case types.DataSec(name=name) if Feature.QMARK_DATASEC in refused and name.startswith("?"):
                 self._set(type_id, 0, self._string(name.replace("?", "_", 1)))
             case types.FuncProto(params=params) if Feature.FUNC in refused:
@@ -144,6 +149,7 @@ def sample(feature: Feature) -> bytes:
         Feature.FUNC: (*proto, 5, Kind.FUNC << 24, 2),
         Feature.GLOBAL_FUNC: (*proto, 5, Kind.FUNC << 24 | _GLOBAL, 2),
         Feature.DATASEC: (*variable, 7, Kind.DATASEC << 24 | 1, 4, 2, 0, 4),
+        Feature.EMPTY_DATASEC: (7, Kind.DATASEC << 24, 4),
         Feature.QMARK_DATASEC: (*variable, 13, Kind.DATASEC << 24 | 1, 4, 2, 0, 4),
         Feature.FLOAT: (5, Kind.FLOAT << 24, 4),
         Feature.DECL_TAG: (*variable, 5, Kind.DECL_TAG << 24, 2, 0xFFFFFFFF),

@@ -43,6 +43,13 @@ def test_a_section_becomes_a_struct_of_its_variables() -> None:
     assert after.type(first) == types.Int("a", 1, 8, 0, False, False, False)
 
 
+def test_a_section_of_no_variables_becomes_a_struct_of_no_members() -> None:
+    writer = BtfWriter()
+    section = writer.datasec(".rodata", 53, [])
+    after = downgraded(Btf(writer.data()), {Feature.EMPTY_DATASEC})
+    assert after.type(section) == types.Struct("_rodata", 53, ())
+
+
 def test_only_odd_names_of_sections_change_where_sections_are_known() -> None:
     writer = BtfWriter()
     number = writer.integer("int", 4)
