@@ -87,7 +87,8 @@ def _program_folders() -> list[str]:
 
 def _library_folders(root: str) -> list[str]:
     ours = [] if root else [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
-    return [*ours, *_configured(root, "/etc/ld.so.conf", 0), *_LIBRARIES]
+    debian = f"{os.uname().machine}-linux-gnu"
+    return [*ours, *_configured(root, "/etc/ld.so.conf", 0), f"/lib/{debian}", f"/usr/lib/{debian}", *_LIBRARIES]
 
 
 def _configured(root: str, path: str, depth: int) -> Iterator[str]:

@@ -19,7 +19,7 @@ from beepy.text import safe
 _log = logging.getLogger(__name__)
 
 _GRAMMAR: Final = re.compile(r"([a-zA-Z0-9_.:]+)(?:\+(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*))?")
-_ABSENT: Final = (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL, errno.ESRCH)  # for a name that is not there
+_UNFIT: Final = (errno.ENOENT, errno.EINVAL, errno.EILSEQ, errno.EADDRNOTAVAIL, errno.ESRCH)  # for a wrong place
 _SUFFIXES: Final = (".isra.", ".constprop.", ".part.", ".cold", ".llvm.")
 
 
@@ -98,7 +98,7 @@ def _advised(error: AttachError, program: Program, example: str) -> AttachError:
 
 def _explained(error: AttachError, where: str, function: str, offset: int) -> AttachError:
     """Say what is wrong with the function, if that is known."""
-    if error.errno not in _ABSENT:
+    if error.errno not in _UNFIT:
         return error
     names = set(_functions())
     base = function.rpartition(":")[2]

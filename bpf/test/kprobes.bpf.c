@@ -43,7 +43,7 @@ int BPF_KPROBE(function, int option, unsigned long op, unsigned long number)
 }
 
 SEC("kretprobe/cap_task_prctl")
-int BPF_KRETPROBE(function_return, long ret)
+int BPF_KRETPROBE(function_return, int ret)
 {
 	return report(FUNCTION_RETURN, 0, 0, ret);
 }
