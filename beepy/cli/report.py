@@ -53,8 +53,10 @@ def failure(error: BeepyError) -> int:
 
 
 def _privilege(error: BeepyError) -> list[str]:
-    """Return what to do where the kernel refused for want of capabilities."""
+    """Return what to do where the kernel refused for want of capabilities, and the error does not say which."""
     if not isinstance(error, KernelError) or isinstance(error, VerifierError) or error.errno not in (EPERM, EACCES):
+        return []
+    if "CAP_" in str(error):
         return []
     effective = _effective_capabilities()
     if effective & _CAP_SYS_ADMIN:

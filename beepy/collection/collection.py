@@ -1,5 +1,6 @@
 """What is loaded: maps, programs and links of one object, and their end."""
 
+import errno
 import logging
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -56,7 +57,7 @@ class Collection:
                 try:
                     link = attach(program, self.target(program.name))
                 except KernelError as error:
-                    self.absent.skip(program.name, error)
+                    self.absent.skip(program.name, _explained(error, program))
                     continue
                 self.links.append(link)
                 _log.info("program '%s': attached to %s", safe(program.name), safe(program.section))
@@ -95,6 +96,19 @@ class Collection:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _explained(error: KernelError, program: Program) -> KernelError:
+    """Return what is wrong, where the kernel forbids it."""
+    hook = hooks.find(program.section)
+    if hook is None or error.errno not in (errno.EPERM, errno.EACCES):
+        return error
+    from beepy.collection import diagnosis  # noqa: PLC0415 - only where the kernel refuses
+
+    explained = diagnosis.of_attachment(error, hook)
+    if explained is not error:
+        explained.__cause__ = error
+    return explained
 
 
 def _attach(name: str, program: Program) -> Callable[[Program, Target], Link]:

@@ -111,7 +111,11 @@ def _typed(spec: CollectionSpec, btf: Btf, extern: ExternSpec) -> KernelSymbol:
         return KernelSymbol(extern.function, type=type_id, module="" if target.base is None else target.name)
     if extern.weak:
         return KernelSymbol(extern.function)
-    raise RelocationError(f"{_where(spec, extern)}: neither vmlinux nor a module has it")
+    from beepy import since  # noqa: PLC0415 - only where it is missing
+
+    first = since.kfunc(name)
+    told = f" (since {first}, this kernel is {'.'.join(map(str, host.release()))})" if first else ""
+    raise RelocationError(f"{_where(spec, extern)}: neither vmlinux nor a module has it{told}")
 
 
 def _signature(btf: Btf, type_id: TypeId) -> TypeId:

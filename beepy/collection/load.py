@@ -2,7 +2,7 @@
 
 import logging
 import struct
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Final
@@ -25,6 +25,7 @@ from beepy.hooks import Target
 from beepy.kernel import host
 from beepy.kernel import program as kernel_program
 from beepy.kernel.fd import Fd
+from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.obj.insn import Insn, encode
 from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec, Value
@@ -70,7 +71,7 @@ def load(
         collection = Collection(spec, {one.spec.name: one.target for one in planned}, absent)
         stack.callback(collection.close)
         with ExitStack() as loading:
-            types = fallbacks.load_types(spec)
+            types = _load_types(spec, planned)
             if types:
                 loading.enter_context(types.fd)
             fd = types.fd if types else None
@@ -78,7 +79,7 @@ def load(
             new: dict[str, bool] = {}
             for one in spec.maps:
                 if one.type != MapType.STRUCT_OPS:
-                    collection.maps[one.name], new[one.name] = create(one, fd, pins, stack)
+                    collection.maps[one.name], new[one.name] = _create(one, fd, pins, stack)
             for each in operations:
                 _create_operations(collection, each, fd)
             for program in planned:
@@ -94,6 +95,24 @@ def load(
         collection.operations = [_registration(collection, each) for each in operations]
         stack.pop_all()
     return collection
+
+
+def _load_types(spec: CollectionSpec, planned: Sequence[Planned]) -> Types | None:
+    try:
+        return fallbacks.load_types(spec)
+    except KernelError as error:
+        from beepy.collection import diagnosis  # noqa: PLC0415 - only where the kernel refuses
+
+        raise diagnosis.of_types(error, [(one.hook.prog_type, one.spec.insns) for one in planned]) from error
+
+
+def _create(spec: MapSpec, types: Fd | None, pins: Pins, undo: ExitStack) -> tuple[Map, bool]:
+    try:
+        return create(spec, types, pins, undo)
+    except KernelError as error:
+        from beepy.collection import diagnosis  # noqa: PLC0415 - only where the kernel refuses
+
+        raise diagnosis.of_map(error, spec) from error
 
 
 def _create_operations(collection: Collection, each: StructOps, types: Fd | None) -> None:
@@ -145,7 +164,11 @@ def _load(collection: Collection, planned: Planned, types: Types | None, symbols
     except VerifierError as error:
         from beepy.collection import verdict  # noqa: PLC0415 - only where the verifier refuses
 
-        raise verdict.explain(error, spec, collection.spec.btf, planned.fixups) from error
+        raise verdict.explain(error, spec, hook.prog_type, collection.spec.btf, planned.fixups) from error
+    except KernelError as error:
+        from beepy.collection import diagnosis  # noqa: PLC0415 - as above
+
+        raise diagnosis.of_program(error, spec.name, spec.insns, hook) from error
     collection.programs[spec.name] = loaded
     _log.info("program '%s': loaded", safe(spec.name))
 

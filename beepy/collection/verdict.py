@@ -6,19 +6,24 @@ from collections.abc import Sequence
 from typing import Final
 
 from beepy.btf.btf import Btf
+from beepy.collection.diagnosis import helper, lacks_symbol
 from beepy.core.patch import POISON
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, VerifierError
 from beepy.kernel.program import telling
-from beepy.obj.spec import ProgramSpec
+from beepy.obj.spec import ExternRef, ProgramSpec
 from beepy.text import safe
+from beepy.uapi import ProgType
 
 _LAST_LINES: Final = 12
+_FUNCTION = re.compile(r"(?:invalid func|unknown func|cannot use helper) \S+#(\d+)")
 _INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\)")
 _WIDTH: Final = 200  # characters of a line that are shown
 
 
-def explain(error: VerifierError, program: ProgramSpec, btf: Btf | None, fixups: Sequence[Fixup] = ()) -> VerifierError:
+def explain(
+    error: VerifierError, program: ProgramSpec, prog_type: ProgType, btf: Btf | None, fixups: Sequence[Fixup] = ()
+) -> VerifierError:
     """Return the error with the failing instruction and its C line in the message, the log's last lines as notes.
 
     ``program`` is what was loaded, ``fixups`` are its CO-RE relocations: one that poisoned the instruction is why.
@@ -30,7 +35,8 @@ def explain(error: VerifierError, program: ProgramSpec, btf: Btf | None, fixups:
         where.append(f"instruction {insn}")
         if source := source_line(program, btf, insn):
             where.append(source)
-    reason = _poisoned(program, fixups, insn) or (_short(told[-1]) if told else "no reason given")
+    last = told[-1] if told else "no reason given"
+    reason = _poisoned(program, fixups, insn) or _called(program, prog_type, insn, last) or _short(last)
     explained = VerifierError(f"{': '.join(where)}: {reason}", error.errno or 0, error.log)
     shown = told[-_LAST_LINES - 1 : -1]
     if shown:
@@ -46,6 +52,17 @@ def _poisoned(program: ProgramSpec, fixups: Sequence[Fixup], insn: int | None) -
         if fixup.insn in (insn, insn - 1):
             return f"relocation {number} ({fixup}): this kernel's types have no match"
     return ""
+
+
+def _called(program: ProgramSpec, prog_type: ProgType, insn: int | None, last: str) -> str:
+    """Return why a function cannot be called, "" where the verifier says something else."""
+    found = _FUNCTION.search(last)
+    if not found:
+        return ""
+    for ref in program.refs:
+        if isinstance(ref, ExternRef) and ref.insn == insn:  # a weak one, put in the place of which none may be called
+            return f"{lacks_symbol(ref.name)}, and the call is reached"
+    return helper(int(found[1]), prog_type)
 
 
 def source_line(program: ProgramSpec, btf: Btf | None, insn: int) -> str:

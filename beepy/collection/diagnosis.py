@@ -1,0 +1,183 @@
+"""Why the kernel refused a map, a program or an attachment: found out by trying, once it has.
+
+What it says is an errno. The answer here names the field, the capability or the first kernel that has what was asked
+for; nothing is decided by it.
+"""
+
+import errno
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from beepy import maps, since
+from beepy.errors import AttachError, ElfError, KernelError, NotSupported
+from beepy.hooks import Hook
+from beepy.kernel import host, privilege, probes
+from beepy.obj.insn import CALL, Insn
+from beepy.obj.spec import MapSpec
+from beepy.text import safe
+from beepy.uapi import HELPERS, MapFlag, MapType, ProgFlag, ProgType
+
+_REFUSED: Final = (errno.EPERM, errno.EACCES)
+_MAX_UNPRIVILEGED: Final = 4096  # instructions: BPF_MAXINSNS
+_FLAGS: Final = {flag.value: f"BPF_F_{flag.name}" for flag in MapFlag}
+
+
+def release() -> str:
+    """Return this kernel's release in three numbers."""
+    return ".".join(map(str, host.release()))
+
+
+def lacks(what: str, first: str) -> str:
+    """Return how a kernel is told to lack something that came with the release ``first`` ("": not known)."""
+    if first and since.order(first) > host.release()[: len(since.order(first))]:
+        return f"{what}: since {first}, this kernel is {release()}"
+    return f"{what}: this kernel ({release()}) has none" + (f", though it came with {first}" if first else "")
+
+
+def of_types(error: KernelError, programs: Sequence[tuple[ProgType, Sequence[Insn]]]) -> KernelError:
+    """Return why an object's types were not loaded: what its ``programs`` need, is needed for them as well."""
+    if error.errno not in _REFUSED:
+        return error
+    return _forbidden(error, frozenset({"CAP_BPF"}).union(*[needed(*program) for program in programs]))
+
+
+def of_map(error: KernelError, spec: MapSpec) -> KernelError:
+    """Return why a map was not created; ``error`` itself where nothing more is known."""
+    if isinstance(error, NotSupported):
+        return error
+    if error.errno in _REFUSED:
+        return _forbidden(error, since.map_capabilities(spec.type))
+    if error.errno == errno.ENOMEM:
+        return _same(error, f"{error}: {spec.max_entries} entries of {spec.key_size} + {spec.value_size} bytes")
+    try:
+        kind, wanted = MapType(spec.type), maps.adjusted(spec)
+        if not probes.has_map_type(kind):
+            told = lacks(f"map '{safe(spec.name)}': type {kind.name.lower()}", since.map_type(kind))
+            return NotSupported(told, error.errno or 0, f"map type {kind.name}", since.map_type(kind))
+        faults = list(_faults(kind, wanted))
+    except (ValueError, ElfError, KernelError):
+        return error
+    return _same(error, f"{error}: {', '.join(faults)}") if faults else error
+
+
+def _faults(kind: MapType, spec: MapSpec) -> Iterator[str]:
+    """Yield the fields that the kernel refuses, each tried alone in a map that it takes."""
+    good = probes.sample(kind)
+    asked = good._replace(
+        key_size=spec.key_size, value_size=spec.value_size, max_entries=spec.max_entries, map_extra=spec.map_extra
+    )
+    for field, alone in (
+        ("key_size", good._replace(key_size=spec.key_size)),
+        ("value_size", good._replace(value_size=spec.value_size)),
+        ("max_entries", good._replace(max_entries=spec.max_entries)),
+        ("map_extra", good._replace(map_extra=spec.map_extra)),
+    ):
+        why = probes.makes(kind, alone) if alone != good else 0
+        if why:
+            taken = "too large" if why == errno.E2BIG and field != "map_extra" else f"{getattr(good, field)} is taken"
+            yield f"{field} {getattr(asked, field)} ({taken})"
+    if probes.makes(kind, good._replace(map_flags=spec.flags)):
+        yield f"map_flags {spec.flags:#x}{_flags(kind, good, spec.flags)}"
+
+
+def _flags(kind: MapType, good: probes.Sample, flags: int) -> str:
+    """Return which flags are refused, or else which are needed, by name."""
+    bits = [1 << bit for bit in range(32)]
+    added = [bit for bit in bits if flags & ~good.map_flags & bit]
+    refused = [bit for bit in added if probes.makes(kind, good._replace(map_flags=good.map_flags | bit))]
+    names = [f"{_FLAGS.get(bit, hex(bit))}{_newer(since.map_flags(bit))}" for bit in refused]
+    if not refused:
+        names = [f"without {_FLAGS.get(bit, hex(bit))}" for bit in bits if good.map_flags & ~flags & bit]
+    return f" ({', '.join(names)})" if names else ""
+
+
+def _newer(releases: Iterator[str]) -> str:
+    first = since.newest(releases)
+    return f": since {first}" if first and since.order(first) > host.release()[:2] else ""
+
+
+def of_program(error: KernelError, name: str, insns: Sequence[Insn], hook: Hook) -> KernelError:
+    """Return why a program was refused without a word of the verifier's; ``error`` where nothing more is known."""
+    where = f"program '{safe(name)}'"
+    if error.errno in _REFUSED:
+        return _forbidden(error, needed(hook.prog_type, insns))
+    if error.errno == errno.E2BIG and len(insns) > _MAX_UNPRIVILEGED:
+        return _same(error, f"{error}: {len(insns)} instructions{_size_limit()}")
+    if error.errno != errno.EINVAL:
+        return error
+    try:
+        if not probes.has_prog_type(hook.prog_type):
+            kind, first = hook.prog_type.name, since.prog_type(hook.prog_type)
+            told = lacks(f"{where}: program type {kind.lower()}", first)
+            return NotSupported(told, error.errno, f"program type {kind}", first)
+        if not probes.loads(hook.prog_type, hook.attach_type, ProgFlag(0)):
+            first = since.attach_type(hook.attach_type)
+            told = lacks(f"{where}: attach type {hook.attach_type.name.lower()}", first)
+            return NotSupported(told, error.errno, f"attach type {hook.attach_type.name}", first)
+        if hook.flags and not probes.loads(hook.prog_type, hook.attach_type, hook.flags):
+            return _flagged(error, where, hook)
+    except KernelError:
+        pass
+    return error
+
+
+def _flagged(error: KernelError, where: str, hook: Hook) -> KernelError:
+    if hook.flags & ProgFlag.SLEEPABLE:
+        what, first = f"{hook.prog_type.name.lower()} programs that sleep", since.sleepable(hook.prog_type)
+    else:
+        names = [flag.name or "" for flag in hook.flags]
+        what, first = f"BPF_F_{', BPF_F_'.join(names)}", since.newest(since.prog_flags(hook.flags))
+    return NotSupported(lacks(f"{where}: {what}", first), error.errno or 0, what, first)
+
+
+def _size_limit() -> str:
+    if privilege.lacking({"CAP_BPF"}):
+        return f", at most {_MAX_UNPRIVILEGED} without CAP_BPF"
+    return f", at most {_MAX_UNPRIVILEGED} before {since.LARGE_PROGRAMS}, 1000000 since"
+
+
+def of_attachment(error: KernelError, hook: Hook) -> KernelError:
+    """Return why a program was not attached, where the kernel forbids it."""
+    if error.errno not in _REFUSED:
+        return error
+    perf = "CAP_PERFMON" in since.program_capabilities(hook.prog_type)
+    why = privilege.why_refused(since.program_capabilities(hook.prog_type), perf=perf)
+    return _same(error, f"{error}: {why}") if why else error
+
+
+def needed(prog_type: ProgType, insns: Sequence[Insn]) -> frozenset[str]:
+    """Return the capabilities that loading such a program takes."""
+    called = {insn.imm for insn in insns if insn.code == CALL and insn.src == 0 and 0 <= insn.imm < len(HELPERS)}
+    return since.program_capabilities(prog_type).union(*[since.helper_capabilities(HELPERS[one]) for one in called])
+
+
+def helper(number: int, prog_type: ProgType) -> str:
+    """Return why the verifier refuses the call of a helper, by number."""
+    if not 0 < number < len(HELPERS):
+        return f"helper {number}: no kernel has it"
+    name, first = HELPERS[number], since.helper(number)
+    if since.order(first) > host.release()[:2]:
+        return lacks(f"helper {name}", first)
+    if name.startswith("probe_") and (level := privilege.lockdown()):
+        return f"helper {name}: the kernel is locked down ({level})"
+    if missing := privilege.lacking(since.helper_capabilities(name)):
+        return f"helper {name}: needs {', '.join(missing)}"
+    return f"helper {name}: not for programs of type {prog_type.name.lower()}"
+
+
+def lacks_symbol(name: str) -> str:
+    """Return how this kernel is told to lack a kfunc or variable of its own."""
+    return lacks(f"kernel symbol '{safe(name)}'", since.kfunc(name))
+
+
+def _forbidden(error: KernelError, capabilities: frozenset[str]) -> KernelError:
+    why = privilege.why_refused(capabilities)
+    return _same(error, f"{error}: {why}") if why else _same(error, f"{error}: not for want of a capability")
+
+
+def _same(error: KernelError, message: str) -> KernelError:
+    """Return an error of the same class with more in its message."""
+    told = (AttachError if isinstance(error, AttachError) else KernelError)(message, error.errno or 0)
+    for note in getattr(error, "__notes__", ()):
+        told.add_note(note)
+    return told

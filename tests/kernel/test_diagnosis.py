@@ -1,0 +1,230 @@
+"""Refusals of the kernel, explained."""
+
+import errno
+import re
+from pathlib import Path
+
+import pytest
+
+from beepy import maps, since
+from beepy.collection import diagnosis
+from beepy.collection.load import load
+from beepy.errors import AttachError, KernelError, NotSupported, RelocationError, VerifierError
+from beepy.hooks import Hook, find
+from beepy.kernel import host, program
+from beepy.obj.insn import EXIT, Insn, encode
+from beepy.obj.spec import MapSpec
+from beepy.source import parse
+from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgFlag, ProgType
+from tests.kernel.conftest import ObjectOf
+from tests.writers import child
+
+pytestmark = pytest.mark.kernel
+
+_RETURN = (Insn(0xB7), Insn(EXIT))
+
+
+def refused(spec: MapSpec) -> KernelError:
+    with pytest.raises(KernelError) as caught:
+        maps.create(spec, None)
+    return diagnosis.of_map(caught.value, spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        (MapSpec("m", ".maps", MapType.ARRAY, 8, 4, 1), "key_size 8 (4 is taken)"),
+        (MapSpec("m", ".maps", MapType.ARRAY, 4, 0, 1), "value_size 0 (4 is taken)"),
+        (MapSpec("m", ".maps", MapType.HASH, 4, 4, 0), "max_entries 0 (1 is taken)"),
+        (
+            MapSpec("m", ".maps", MapType.HASH, 0, 0, 0),
+            "key_size 0 (4 is taken), value_size 0 (4 is taken), max_entries 0",
+        ),
+        (MapSpec("m", ".maps", MapType.HASH, 4, 1 << 31, 1), "value_size 2147483648 (too large)"),
+        (MapSpec("m", ".maps", MapType.HASH, 4, 4, 1, flags=MapFlag.MMAPABLE), "map_flags 0x400 (BPF_F_MMAPABLE)"),
+        (MapSpec("m", ".maps", MapType.HASH, 4, 4, 1, flags=1 << 31), "map_flags 0x80000000 (0x80000000)"),
+        (MapSpec("m", ".maps", MapType.LPM_TRIE, 8, 8, 1), "map_flags 0x0 (without BPF_F_NO_PREALLOC)"),
+        (MapSpec("m", ".maps", MapType.HASH, 4, 4, 1, map_extra=1), "map_extra 1 (0 is taken)"),
+        (MapSpec("m", ".maps", MapType.STACK_TRACE, 4, 4, 1), "value_size 4 (8 is taken)"),
+    ],
+)
+def test_a_map_s_field(spec: MapSpec, why: str) -> None:
+    told = refused(spec)
+    assert type(told) is KernelError
+    assert str(told).startswith("map 'm': create: ")
+    assert f": {why}" in str(told)
+
+
+def test_a_map_s_type_that_the_kernel_lacks() -> None:
+    spec = MapSpec("m", ".maps", MapType.RHASH, 4, 4, 1, flags=MapFlag.NO_PREALLOC)
+    if host.release() >= (7, 2, 0):
+        pytest.skip("this kernel has every type")
+    told = refused(spec)
+    assert isinstance(told, NotSupported)
+    this = ".".join(map(str, host.release()))
+    assert str(told) == f"map 'm': type rhash: since 7.2, this kernel is {this}"
+    assert (told.feature, told.since) == ("map type RHASH", "7.2")
+
+
+def test_too_many_instructions_for_who_may_not() -> None:
+    told = child.run(
+        """
+from beepy.collection import diagnosis
+from beepy.errors import KernelError
+from beepy.hooks import find
+from beepy.kernel import program
+from beepy.obj.insn import EXIT, Insn, encode
+from tests.writers.capabilities import keep
+
+hook = find("cgroup_skb/egress")
+insns = (*[Insn(0xB7)] * 5000, Insn(EXIT))
+keep(())
+try:
+    program.load("long", "socket", hook.prog_type, encode(insns), "GPL", attach_type=hook.attach_type)
+except KernelError as error:
+    print(diagnosis.of_program(error, "long", insns, hook))
+"""
+    )
+    assert "needs CAP_BPF" in told or "5001 instructions, at most 4096 without CAP_BPF" in told
+
+
+def load_alone(section: str, insns: tuple[Insn, ...], hook: Hook | None = None) -> KernelError:
+    hook = hook or find(section)
+    assert hook
+    with pytest.raises(KernelError) as caught:
+        program.load("p", section, hook.prog_type, encode(insns), "GPL", attach_type=hook.attach_type, flags=hook.flags)
+    return diagnosis.of_program(caught.value, "p", insns, hook)
+
+
+def test_an_attach_type_and_a_flag_that_the_kernel_refuses() -> None:
+    wrong = Hook("cgroup/sock", ProgType.CGROUP_SOCK, AttachType.TRACE_FENTRY)
+    told = load_alone("cgroup/sock", _RETURN, wrong)
+    assert isinstance(told, NotSupported)
+    assert str(told).startswith("program 'p': attach type trace_fentry: this kernel (")
+    sleeping = Hook("xdp", ProgType.XDP, AttachType.XDP, flags=ProgFlag.SLEEPABLE)
+    told = load_alone("xdp", _RETURN, sleeping)
+    if isinstance(told, NotSupported):  # else it is the verifier that says so
+        assert str(told).startswith("program 'p': xdp programs that sleep: this kernel (")
+
+
+_CALL = """
+#include "test/trigger.h"
+SEC("%s")
+int call(void *ctx)
+{
+	return ((long (*)(void *, void *, long, long, long))%d)(ctx, ctx, 0, 0, 0);
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.parametrize(
+    ("section", "helper", "why"),
+    [
+        ("raw_tp", "skb_store_bytes", "helper skb_store_bytes: not for programs of type raw_tracepoint"),
+        ("xdp", "probe_write_user", "helper probe_write_user: not for programs of type xdp"),
+    ],
+)
+def test_a_helper_that_is_not_for_that_type(compiled: ObjectOf, section: str, helper: str, why: str) -> None:
+    spec = parse(Path(compiled(_CALL % (section, HELPERS.index(helper)))).read_bytes(), name="one")
+    with pytest.raises(VerifierError) as caught:
+        load(spec)
+    assert str(caught.value).startswith("program 'call': verifier: ")
+    assert str(caught.value).endswith(f": {why}")
+
+
+def test_a_helper_that_the_kernel_lacks() -> None:
+    this = ".".join(map(str, host.release()))
+    for number in range(1, len(HELPERS)):
+        first = since.helper(number)
+        if since.order(first) > host.release()[:2]:
+            told = diagnosis.helper(number, ProgType.KPROBE)
+            assert told == f"helper {HELPERS[number]}: since {first}, this kernel is {this}"
+    assert diagnosis.helper(9999, ProgType.KPROBE) == "helper 9999: no kernel has it"
+
+
+def test_a_helper_of_later_is_named_with_its_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "release", lambda: (5, 10, 0))
+    number = HELPERS.index("loop")
+    assert diagnosis.helper(number, ProgType.KPROBE) == "helper loop: since 5.17, this kernel is 5.10.0"
+    assert diagnosis.lacks("map 'm': type ringbuf", "5.8") == (
+        "map 'm': type ringbuf: this kernel (5.10.0) has none, though it came with 5.8"
+    )
+
+
+def test_a_kfunc_that_the_kernel_lacks(compiled: ObjectOf) -> None:
+    text = """
+#include "test/trigger.h"
+extern int %s(int) __attribute__((section(".ksyms")))%s;
+SEC("raw_tp")
+int call(void *ctx)
+{
+	return %s(1);
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+    path = compiled(text % ("beepy_none", "", "beepy_none"))
+    with pytest.raises(RelocationError, match="kernel symbol 'beepy_none': neither vmlinux nor a module has it"):
+        load(parse(Path(path).read_bytes(), name="one"))
+    path = compiled(text % ("beepy_none", " __attribute__((weak))", "beepy_none"))
+    with pytest.raises(
+        VerifierError, match=r"kernel symbol 'beepy_none': this kernel .* has none, and the call is reached"
+    ):
+        load(parse(Path(path).read_bytes(), name="one"))
+
+
+def test_an_attachment_that_is_forbidden() -> None:
+    told = child.run(
+        """
+from beepy.collection import diagnosis
+from beepy.errors import AttachError
+from beepy.hooks import find
+from tests.writers.capabilities import keep
+
+keep({"CAP_BPF"})
+error = AttachError("program 'p': tracepoint: permission denied (EACCES)", 13)
+error.add_note("advice")
+told = diagnosis.of_attachment(error, find("tp/a/b"))
+print(type(told).__name__, told, told.__notes__)
+"""
+    )
+    begin = "AttachError program 'p': tracepoint: permission denied (EACCES): "
+    assert told.startswith(f"{begin}needs CAP_BPF and CAP_PERFMON, this process lacks CAP_PERFMON")
+    assert told.endswith("['advice']\n")
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    hook = find("tp/a/b")
+    assert hook
+    error = AttachError("busy", errno.EBUSY)
+    assert diagnosis.of_attachment(error, hook) is error
+    load_error = KernelError("busy", errno.EBUSY)
+    assert diagnosis.of_program(load_error, "p", (), hook) is load_error
+
+
+def test_what_no_capability_explains() -> None:
+    """Root asks, and something else in the kernel says no."""
+    told = child.run(
+        """
+import errno
+from beepy import uapi
+from beepy.collection.load import load
+from beepy.errors import KernelError
+from beepy.kernel import syscall
+from beepy.oci.lookup import bundled_store
+from beepy.source import parse
+from tests.writers.seccomp import refuse
+
+spec = parse(bundled_store().get("exitsnoop"))
+refuse(syscall._numbers().bpf, errno.EPERM, first_argument=uapi.Cmd.PROG_LOAD)
+try:
+    load(spec)
+except KernelError as error:
+    print(error)
+"""
+    )
+    assert re.fullmatch(
+        r"program 'sched_process_exit': load: operation not permitted \(EPERM\): "
+        r"(the kernel is locked down \(\w+\)|a seccomp filter is active, as in containers)\n",
+        told,
+    )
