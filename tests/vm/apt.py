@@ -6,7 +6,8 @@ A private root of apt holds their lists; the machine's apt is only asked which m
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -57,11 +58,10 @@ class Apt:
 
     def unpack(self, package: str, wanted: Callable[[str], bool], target: Path) -> None:
         """Fetch a package; write the files whose path in it is ``wanted`` below ``target``."""
-        with tempfile.TemporaryDirectory() as folder:
-            self._run(["apt-get", "-q", "download", package], Path(folder))
-            (archive,) = Path(folder).glob("*.deb")
+        with self._downloaded(package) as archives:
+            command = ["dpkg-deb", "--fsys-tarfile", *map(str, archives)]
             with (
-                subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE) as process,
+                subprocess.Popen(command, stdout=subprocess.PIPE) as process,
                 tarfile.open(fileobj=process.stdout, mode="r|") as files,
             ):
                 for member in files:
@@ -69,6 +69,18 @@ class Apt:
                         path = target / member.name
                         path.parent.mkdir(parents=True, exist_ok=True)
                         path.write_bytes(content.read())
+
+    def unpack_all(self, packages: Sequence[str], target: Path) -> None:
+        """Fetch packages; write all that they hold below ``target``."""
+        with self._downloaded(*packages) as archives:
+            for archive in archives:
+                subprocess.run(["dpkg-deb", "--extract", archive, target], check=True)
+
+    @contextmanager
+    def _downloaded(self, *packages: str) -> Iterator[list[Path]]:
+        with tempfile.TemporaryDirectory() as folder:
+            self._run(["apt-get", "-q", "download", *packages], Path(folder))
+            yield sorted(Path(folder).glob("*.deb"))
 
     def _run(self, command: list[str], folder: Path) -> str:
         ended = subprocess.run(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from bpf import build
-from tests.vm import contents, cpio, kernels
+from tests.vm import kernels
 from tests.vm.apt import Unavailable
 from tests.vm.checks import TABLE
 from tests.vm.guests import Guest, Guests
@@ -39,10 +39,7 @@ def guests(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if shutil.which(build.CLANG) and shutil.which("llvm-strip"):
         objects = folder / "objects"
         build.objects(objects, names=sorted({name for check in TABLE for name in check.objects}))
-    initramfs = folder / "initramfs"
-    with initramfs.open("wb") as file:
-        cpio.write(file, contents.entries(objects))
-    booted = request.config.stash[_GUESTS] = Guests(_asked_for(request.session.items), initramfs)
+    booted = request.config.stash[_GUESTS] = Guests(_asked_for(request.session.items), objects, folder)
     yield booted
     booted.close()
     shutil.rmtree(folder)

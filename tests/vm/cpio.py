@@ -45,7 +45,7 @@ def folder(path: str) -> Entry:
 
 
 def write(target: IO[bytes], entries: Iterable[Entry]) -> None:
-    """Write the archive; of several entries of one path the first counts."""
+    """Write the archive; of several entries of one path the first counts, so a link to a folder comes first."""
     written: set[str] = set()
     for entry in entries:
         for above in reversed(Path(entry.path).parents[:-1]):

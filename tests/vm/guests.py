@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
-from tests.vm import cpio, kernels, machine
+from tests.vm import contents, cpio, kernels, machine
 from tests.vm.checks import TABLE
 from tests.vm.guest import CHECKS
 from tests.vm.kernels import Kernel
@@ -26,11 +27,16 @@ class Guest(NamedTuple):
 
 
 class Guests:
-    """Boots the kernels in their order, all with one initramfs; ``asked`` are the names of the checks of each."""
+    """Boots the kernels in their order; ``asked`` are the names of the checks of each.
 
-    def __init__(self, asked: Mapping[Kernel, Sequence[str]], initramfs: Path) -> None:
+    ``objects`` are the compiled test programs, None if there is no compiler; ``folder`` is for what is made on the way.
+    """
+
+    def __init__(self, asked: Mapping[Kernel, Sequence[str]], objects: Path | None, folder: Path) -> None:
         self._asked = asked
-        self._initramfs = initramfs
+        self._objects = objects
+        self._folder = folder
+        self._writing = Lock()
         self._pool = ThreadPoolExecutor(_AT_ONCE)
         self._futures: dict[Kernel, Future[Guest]] = {kernel: self._pool.submit(self._boot, kernel) for kernel in asked}
 
@@ -66,13 +72,23 @@ class Guests:
     def _boot(self, kernel: Kernel) -> Guest:
         fetched = kernels.fetch(kernel)
         with NamedTemporaryFile() as initramfs:  # several archives in a row are one
-            with self._initramfs.open("rb") as common:
+            with self._initramfs(kernel.arch).open("rb") as common:
                 shutil.copyfileobj(common, initramfs)
             config = cpio.copy(fetched.config, f"/{fetched.config.relative_to(fetched.root)}")
             cpio.write(initramfs, (config, cpio.text(str(CHECKS), "\n".join(self._asked[kernel]))))
             initramfs.flush()
             ran = machine.boot(fetched.image, Path(initramfs.name), kernel.arch)
         return Guest(fetched.release, {line["check"]: line for line in ran.results}, ran.console, ran.seconds)
+
+    def _initramfs(self, arch: str) -> Path:
+        """Return what all guests with that processor hold."""
+        path = self._folder / f"initramfs-{arch}"
+        with self._writing:
+            if not path.exists():
+                entries = list(contents.entries(arch, self._objects))
+                with path.open("wb") as file:
+                    cpio.write(file, entries)
+        return path
 
 
 def _cell(guest: Guest, name: str, notes: dict[str, int]) -> str:

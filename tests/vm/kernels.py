@@ -30,6 +30,7 @@ TABLE: Final = (
     Kernel("6.1", ("bookworm",), "6.1."),
     Kernel("6.12", ("trixie",), "6.12."),
     Kernel("newest", ("sid", "trixie-backports")),
+    Kernel("6.12 arm64", ("trixie",), "6.12.", "arm64"),
 )
 
 

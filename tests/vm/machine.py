@@ -5,17 +5,21 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from shutil import which
 from typing import Any, Final, NamedTuple
+
+from tests.vm.apt import Unavailable
 
 LIMIT: Final = 120.0  # seconds from start to power-off
 _TOLD: Final = 80  # lines of the console
 
 
 class Architecture(NamedTuple):
-    """``console`` and ``results`` are device files of the guest."""
+    """``console`` and ``results`` are device files of the guest; what ``port`` makes is the latter."""
 
     program: str
     options: tuple[str, ...]
+    port: str
     console: str
     results: str
     append: str = ""
@@ -25,9 +29,17 @@ ARCHITECTURES: Final = {
     "amd64": Architecture(
         "qemu-system-x86_64",
         ("-machine", "q35", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"),
+        "isa-serial",
         "ttyS0",
         "ttyS1",
         "mitigations=off tsc=reliable",
+    ),
+    "arm64": Architecture(
+        "qemu-system-aarch64",
+        ("-machine", "virt", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max,pauth-impdef=on"),
+        "pci-serial",
+        "ttyAMA0",
+        "ttyS0",
     ),
 }
 
@@ -41,8 +53,10 @@ class Ran(NamedTuple):
 
 
 def boot(image: Path, initramfs: Path, arch: str) -> Ran:
-    """Start the kernel, and return once it has powered itself off, or was ended after LIMIT."""
+    """Start the kernel, and return once it has powered itself off, or was ended after LIMIT. Raises Unavailable."""
     machine = ARCHITECTURES[arch]
+    if not which(machine.program):
+        raise Unavailable(f"not installed: {machine.program}")
     with tempfile.TemporaryDirectory() as folder:
         console, results = (Path(folder) / name for name in ("console", "results"))
         append = (
@@ -53,7 +67,8 @@ def boot(image: Path, initramfs: Path, arch: str) -> Ran:
             *(machine.program, *machine.options, "-m", "1G", "-smp", "2"),
             *("-nographic", "-nodefaults", "-no-user-config", "-no-reboot", "-monitor", "none"),
             *("-kernel", str(image), "-initrd", str(initramfs)),
-            *("-serial", f"file:{console}", "-serial", f"file:{results}"),
+            *("-serial", f"file:{console}"),
+            *("-chardev", f"file,id=results,path={results}", "-device", f"{machine.port},chardev=results"),
             *("-append", append),
         ]
         began = time.monotonic()

@@ -3,7 +3,8 @@
 ::
 
     x86    | boot sector, setup code | ... | payload | ...        Documentation/arch/x86/boot.rst: 0x1f1, 0x248, 0x24c
-    arm64  | MZ | "zimg" | offset u32 | length u32 | ... | payload | ...    drivers/firmware/efi/libstub/zboot-header.S
+    arm64  | MZ | ... | "ARMd" | ... the kernel itself, or since      Documentation/arch/arm64/booting.rst
+           | MZ | "zimg" | offset u32 | length u32 | ... | payload | ...    drivers/firmware/efi/libstub/zboot-header.S
 """
 
 import gzip
@@ -37,6 +38,8 @@ def _unpacked(image: bytes) -> bytes:
         sectors = image[0x1F1] or 4
         offset, length = struct.unpack_from("<II", image, 0x248)
         offset += (sectors + 1) * 512
+    elif image[0x38:0x3C] == b"ARMd":
+        return image
     else:
         assert image[4:8] == b"zimg"
         offset, length = struct.unpack_from("<II", image, 8)

@@ -1,0 +1,79 @@
+"""The interpreter of a guest, with busybox and bash: this machine's own, or for another processor Debian's."""
+
+import platform
+import re
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from shutil import which
+from typing import Final, NamedTuple
+
+from tests.vm import cache, cpio
+from tests.vm.apt import Apt
+from tests.vm.cpio import Entry
+
+HOST: Final = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())  # Debian's word
+
+_NOT_NEEDED: Final = frozenset({"test", "idlelib", "site-packages", "ensurepip", "tkinter", "lib2to3", "turtledemo"})
+_SUITE: Final = "trixie"
+_PYTHON: Final = "python3.13"  # of that suite
+_PACKAGES: Final = (
+    *("busybox-static", "bash", "libtinfo6", "libc6"),
+    *(f"{_PYTHON}-minimal", f"lib{_PYTHON}-minimal", f"lib{_PYTHON}-stdlib"),
+    *("libexpat1", "libffi8", "libssl3t64", "libzstd1", "zlib1g", "libbz2-1.0", "liblzma5"),
+)
+
+
+class Interpreter(NamedTuple):
+    """``path`` is where it stands in the guest; the links to folders come first in ``entries``."""
+
+    path: str
+    entries: list[Entry]
+
+
+def own(others: Iterable[Path]) -> Interpreter:
+    """Return the one that runs; the shared libraries that ``others`` are linked with come along."""
+    python, bash = Path(sys.executable).resolve(), Path("/bin/bash").resolve()
+    busybox = Path(which("busybox") or "").resolve()
+    standard = list(below(Path(sysconfig.get_path("stdlib")), _NOT_NEEDED))
+    entries = [cpio.copy(path) for path in (python, *standard)]
+    entries += [cpio.copy(busybox, "/bin/busybox"), cpio.copy(bash, "/bin/bash")]
+    entries += _libraries([busybox, bash, python, *[path for path in (*standard, *others) if path.suffix == ".so"]])
+    return Interpreter(str(python), [*entries, cpio.link("/lib/modules", "/usr/lib/modules")])
+
+
+def foreign(arch: str) -> Interpreter:
+    """Return Debian's for that processor. Raises Unavailable."""
+    with cache.locked() as folder:
+        root = folder / "roots" / f"{_SUITE}-{_PYTHON}-{arch}"
+        if not root.exists():
+            unfinished = root.with_name(f"{root.name}.new")
+            unfinished.mkdir(parents=True, exist_ok=True)
+            apt = Apt(folder, (_SUITE,), arch)
+            apt.names("linux-")
+            apt.unpack_all(_PACKAGES, unfinished)
+            unfinished.rename(root)
+    entries = [cpio.link(f"/{name}", f"usr/{name}") for name in ("bin", "lib", "sbin")]
+    for path in below(root / "usr", _NOT_NEEDED | {"share"}):
+        name = f"/{path.relative_to(root)}"
+        entries.append(cpio.link(name, str(path.readlink())) if path.is_symlink() else cpio.copy(path, name))
+    return Interpreter(f"/usr/bin/{_PYTHON}", entries)
+
+
+def below(root: Path, without: Collection[str] = ()) -> Iterator[Path]:
+    """Return the files below a folder, but for folders of those names."""
+    for path in sorted(root.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            if path.name not in without:
+                yield from below(path, without)
+        elif path.suffix != ".a" and ".opt-" not in path.name:
+            yield path
+
+
+def _libraries(binaries: Iterable[Path]) -> Iterator[Entry]:
+    """Return the shared libraries that they are linked with."""
+    told = subprocess.run(["ldd", *map(str, binaries)], check=False, capture_output=True, text=True).stdout
+    for path in sorted(set(re.findall(r"(/\S+) \(0x", told))):
+        yield cpio.copy(Path(path).resolve(), path)
