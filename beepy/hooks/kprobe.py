@@ -19,7 +19,8 @@ from beepy.text import safe
 _log = logging.getLogger(__name__)
 
 _GRAMMAR: Final = re.compile(r"([a-zA-Z0-9_.:]+)(?:\+(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*))?")
-_UNFIT: Final = (errno.ENOENT, errno.EINVAL, errno.EILSEQ, errno.EADDRNOTAVAIL, errno.ESRCH)  # for a wrong place
+_UNFIT: Final = (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL, errno.ESRCH)  # for a name too
+_WITHIN: Final = "the offset must be that of an instruction within the function"
 _SUFFIXES: Final = (".isra.", ".constprop.", ".part.", ".cold", ".llvm.")
 
 
@@ -98,6 +99,8 @@ def _advised(error: AttachError, program: Program, example: str) -> AttachError:
 
 def _explained(error: AttachError, where: str, function: str, offset: int) -> AttachError:
     """Say what is wrong with the function, if that is known."""
+    if error.errno == errno.EILSEQ:
+        error.add_note(_WITHIN)
     if error.errno not in _UNFIT:
         return error
     names = set(_functions())
@@ -115,7 +118,7 @@ def _explained(error: AttachError, where: str, function: str, offset: int) -> At
     if error.errno == errno.EADDRNOTAVAIL:
         error.add_note("the kernel has several functions of that name, and cannot tell which one is meant")
     elif offset:
-        error.add_note("the offset must be that of an instruction within the function")
+        error.add_note(_WITHIN)
     else:
         error.add_note("the kernel allows no probe there: see blacklist in its debugfs, /sys/kernel/debug/kprobes")
     return error

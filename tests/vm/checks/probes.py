@@ -13,7 +13,7 @@ from typing import Any, Final
 from beepy import hooks
 from beepy.collection.load import load
 from beepy.errors import AttachError, NotSupported
-from beepy.hooks import Target
+from beepy.hooks import Target, kprobe
 from tests.vm.checks.check import OBJECTS, YES, Check, parsed
 from tests.vm.checks.command import Run
 from tests.vm.checks.images import attached_by
@@ -64,8 +64,8 @@ def kprobes(*, pmu: bool) -> str:
 
 def absent() -> str:
     """Say what is wrong with a function that is not there, and with an offset that is none."""
-    names = {line.split()[2] for line in Path("/proc/kallsyms").read_text().splitlines() if line.split()[1] in "tT"}
-    part = next(name for name in sorted(names) if ".isra." in name and name.partition(".")[0] not in names)
+    names = set(kprobe._functions())
+    part = next(name for name in names if ".isra." in name and name.partition(".")[0] not in names)
     for name, advice in (
         ("cap_task_prctk", "similar ones: cap_task_prctl"),
         (part.partition(".")[0], "the compiler made of it: "),
