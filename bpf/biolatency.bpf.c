@@ -76,7 +76,7 @@ int complete(struct trace_event_raw_block_rq_completion *ctx)
 
 	/* read, not loaded: the verifier wants one constant offset for each load from the context
 	 */
-	if (bpf_core_type_exists(struct trace_event_raw_block_rq_completion)) {
+	if (bpf_core_field_exists(ctx->sector)) {
 		bpf_core_read(&place.sector, sizeof(place.sector), &ctx->sector);
 		bpf_core_read(&place.dev, 4, &ctx->dev);
 	} else {
