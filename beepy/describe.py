@@ -13,7 +13,8 @@ from beepy.events import roles
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
-from beepy.events.naming import label_names, metric_name
+from beepy.events.fields import VALUE
+from beepy.events.naming import VALUE_FIELDS, label_names, metric_name
 from beepy.obj.insn import CALL
 from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, ProgramSpec, Role, Tracked, VariableSpec
 from beepy.oci.image import Image
@@ -201,10 +202,20 @@ def _map(spec: CollectionSpec, one: MapSpec) -> MapInfo:
 
 
 def _metric(spec: CollectionSpec, tracked: Tracked | None) -> tuple[str | None, tuple[str, ...]]:
+    """Return the name of a map's metric and its labels, as they are without -k."""
     if tracked is None or tracked.role in (None, Role.PRINT):
         return None, ()
-    decoder = Decoder(roles.schema(spec, tracked))
-    return metric_name(tracked.map), label_names(sorted(field.label for field in decoder.fields))
+    schema = roles.schema(spec, tracked)
+    fields = Decoder(schema).fields
+    if schema.record == VOID:
+        values = [field for field in fields if field.part == VALUE]
+        if tracked.role is Role.HIST or len(values) != 1 or not values[0].codec.number:
+            return None, ()
+        labels = [field.label for field in fields if field.part != VALUE]
+    else:
+        labels = [field.label for field in fields if field.name != VALUE_FIELDS.get(tracked.role)]
+    taken = ("le",) if tracked.role is Role.HIST else ()
+    return metric_name(tracked.map), tuple(sorted(label_names(labels, taken)))
 
 
 def _fields(spec: CollectionSpec, tracked: Tracked) -> Iterator[FieldInfo]:

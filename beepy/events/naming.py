@@ -1,7 +1,13 @@
 """What the metric of a map and its labels are called: for the page of metrics, and for ``describe``."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from beepy.obj.spec import Role
+
+VALUE_FIELDS: Final[Mapping[Role, str]] = {Role.HIST: "le", Role.GAUGE: "value"}
+"""The field of a record that holds the metric's number, unless -k names another."""
 
 _NO_NAME = re.compile("[^a-zA-Z0-9_]")
 

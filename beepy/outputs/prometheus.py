@@ -10,7 +10,7 @@ from beepy.errors import UsageError
 from beepy.events.batch import Batch, Demand, Schema, Tally
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
-from beepy.events.naming import metric_name
+from beepy.events.naming import VALUE_FIELDS, metric_name
 from beepy.obj.spec import Role
 from beepy.outputs.exposition import head
 from beepy.outputs.metric_options import DEFAULT_BUCKETS, MAX_SERIES
@@ -21,7 +21,6 @@ from beepy.text import safe
 _log = logging.getLogger(__name__)
 
 _KINDS: Final[Mapping[Role, str]] = {Role.COUNTER: "counter", Role.GAUGE: "gauge", Role.HIST: "histogram"}
-_VALUE_FIELDS: Final[Mapping[Role, str]] = {Role.HIST: "le", Role.GAUGE: "value"}  # unless -k names another
 
 
 class _Plan(NamedTuple):
@@ -160,7 +159,7 @@ class Prometheus:
             return _table_plan(schema, decoder, role)
         if role is Role.COUNTER:
             return _Plan(schema, decoder, role, None)
-        wanted = self._value_keys.get(schema.map, _VALUE_FIELDS[role])
+        wanted = self._value_keys.get(schema.map, VALUE_FIELDS[role])
         known = {field.label: field for field in decoder.fields} | {field.name: field for field in decoder.fields}
         value = known.get(wanted)
         where = f"map '{safe(schema.map)}': field '{safe(wanted)}'"

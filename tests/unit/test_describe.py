@@ -1,51 +1,148 @@
-from beepy.btf.types import Linkage
-from beepy.describe import VariableInfo, describe
+"""What is told of an image that is not loaded: bundled images, and names that anybody can choose."""
+
+import json
+
+import pytest
+
+from beepy.cli import description
+from beepy.describe import Description, describe
 from beepy.oci.image import Image
+from beepy.oci.lookup import bundled_store
 from beepy.source import parse
-from tests.writers.elf import GLOBAL, OBJECT
-from tests.writers.objects import Object
 
-INT = 1
+NAMES = bundled_store().names()
+
+EXITSNOOP = """\
+image                                 exitsnoop
+digest                                {digest}
+format                                bee
+platform                              linux/amd64
+size                                  {size} bytes
+licence                               GPL
+{compiler}
+org.opencontainers.image.authors      beepy maintainers
+org.opencontainers.image.description  threads that end, with exit code or signal
+changes                               nothing but its own maps
+
+program sched_process_exit
+  section       tracepoint/sched/sched_process_exit
+  type          tracepoint
+  attaches to   sched/sched_process_exit
+  instructions  {instructions}
+  helpers       get_current_pid_tgid, get_current_task, probe_read_kernel, ringbuf_reserve, ktime_get_ns, \
+get_current_comm, ringbuf_submit
+
+map print_exits
+  section  .maps
+  type     ringbuf
+  sizes    key 0, value 56 bytes, 4194304 entries
+  value    struct event
+  role     print
+  fields
+    start_time  u64       8 bytes at 0    record
+    exit_time   u64       8 bytes at 8    record
+    pid         u32       4 bytes at 16   record
+    tid         u32       4 bytes at 20   record
+    ppid        u32       4 bytes at 24   record
+    sig         u32       4 bytes at 28   record
+    exit_code   int       4 bytes at 32   record
+    comm        char[16]  16 bytes at 36  record
+
+variables
+    trace_failed_only  const volatile bool  = false  .rodata (fixed at load)
+    trace_by_process   const volatile bool  = false  .rodata (fixed at load)
+    target_pid         const volatile int   = 0      .rodata (fixed at load)
+"""
 
 
-def variables(one: Object) -> tuple[VariableInfo, ...]:
-    one.program()
-    image = Image("image:1", "sha256:0", "", {}, 0, "elf", {}, (one.data(),))
-    return describe(image, parse(image)).variables
+def described(name: str, *, relocations: bool = False) -> Description:
+    image = bundled_store().get(name)
+    return describe(image, parse(image), relocations=relocations)
 
 
-def area(one: Object, section: str, **types: tuple[int, int]) -> None:
-    """Describe the section's variables: name = (type, size), each at offset 0."""
-    infos = []
-    for name, (of, size) in types.items():
-        one.elf.symbol(name, section, 0, size, type=OBJECT, bind=GLOBAL)
-        infos.append((one.btf.var(name, of, Linkage.GLOBAL), 0, size))
-    one.btf.datasec(section, 0, infos)
+def text(one: Description) -> str:
+    return "".join([f"{line}\n" for line in description.as_text(one)])
 
 
-def test_defaults() -> None:
-    one = Object()
-    one.elf.section(".rodata", (7).to_bytes(4, "little"))
-    one.elf.bss(8)
-    area(one, ".rodata", target=(INT, 4))
-    area(one, ".bss", count=(INT, 4))
-    assert variables(one) == (
-        VariableInfo("target", ".rodata", "int", 4, True, 7),
-        VariableInfo("count", ".bss", "int", 4, False, 0),
+def test_the_text_of_exitsnoop() -> None:
+    one = described("exitsnoop")
+    compiler = f"org.llvm.clang                        {one.annotations['org.llvm.clang']}"
+    assert text(one) == EXITSNOOP.format(
+        digest=one.digest, size=one.size, compiler=compiler, instructions=one.programs[0].instructions
     )
+    assert one.digest == bundled_store().get("exitsnoop").digest
 
 
-def test_a_variable_of_no_size_in_a_section_of_no_size() -> None:
-    """The section has no map."""
-    one = Object()
-    one.elf.section(".data", b"")
-    nothing = one.btf.struct("nothing", 0)
-    area(one, ".data", x=(nothing, 0))
-    assert variables(one) == (VariableInfo("x", ".data", "struct nothing", 0, False, None),)
+LABELS = ("comm", "exit_code", "exit_time", "pid", "ppid", "sig", "start_time", "tid")
 
 
-def test_buffers_have_no_default() -> None:
-    one = Object()
-    one.elf.bss(1 << 30)
-    area(one, ".bss", buffer=(one.btf.array(INT, 1 << 28), 1 << 30))
-    assert variables(one) == (VariableInfo("buffer", ".bss", "int[268435456]", 1 << 30, False, None),)
+@pytest.mark.parametrize(
+    ("name", "map_name", "section", "role", "metric"),
+    [
+        ("exitsnoop", "print_exits", ".maps", "print", None),
+        ("exitsnoop-old", "exits", ".maps.print", "print", None),
+        ("exitsnoop-counter", "counter_exits", ".maps", "counter", "ebpf_solo_io_counter_exits"),
+        ("exitsnoop-old-counter", "exits", ".maps.counter", "counter", "ebpf_solo_io_exits"),
+    ],
+)
+def test_both_conventions(name: str, map_name: str, section: str, role: str, metric: str | None) -> None:
+    one = described(name)
+    (found,) = one.maps
+    assert (found.name, found.section, found.role, found.metric) == (map_name, section, role, metric)
+    assert found.labels == (LABELS if metric else ())
+    assert tuple(sorted(field.name for field in found.fields)) == LABELS
+    line = f"  metric   {metric}{{{','.join(LABELS)}}}\n"
+    assert (line in text(one)) == bool(metric)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("relocations", [False, True])
+def test_json_tells_the_same_as_the_text(name: str, *, relocations: bool) -> None:
+    one = described(name, relocations=relocations)
+    found = json.loads(description.as_json([one]))
+    assert list(found) == list(Description._fields)
+    assert found["format"] == "bee"
+    assert found["license"] == "GPL"
+    assert relocations or not found["relocations"]
+    shown = text(one)
+    for kind in ("programs", "maps", "variables"):
+        for each in found[kind]:
+            assert each["name"] in shown
+    for program in found["programs"]:
+        assert program["type"]
+        assert f"  section       {program['section']}\n" in shown
+    for each in found["maps"]:
+        if each["fields"] and each["fields"][0]["part"] == "record":
+            ends = max(field["offset_bits"] + field["bits"] for field in each["fields"])
+            assert ends <= each["value_size"] * 8
+    for record in found["relocations"]:
+        assert record["program"] in {program["name"] for program in found["programs"]}
+        assert f"  {record['access']}\n" in shown
+
+
+def test_relocations_of_exitsnoop() -> None:
+    records = {(one.kind, one.access) for one in described("exitsnoop", relocations=True).relocations}
+    assert records == {
+        ("byte_off", f"struct task_struct.{name}") for name in ("exit_code", "start_time", "real_parent", "tgid")
+    }
+
+
+def test_an_image_of_several_programs_is_an_array() -> None:
+    one, other = described("exitsnoop"), described("opensnoop")
+    assert [found["name"] for found in json.loads(description.as_json([one, other]))] == ["exitsnoop", "opensnoop"]
+
+
+def test_names_that_anybody_can_choose_are_made_safe() -> None:
+    image = bundled_store().get("exitsnoop")
+    program = image.programs[0]
+    for name, evil in ((b"print_exits", b"print_\x1b[31m"), (b"start_time", b"\x1b2J[/]\x07\x08\x7f\r")):
+        assert len(name) == len(evil)
+        program = program.replace(name, evil)
+    annotations = {"\x1b]0;title\x07": "\u202egnirts\n", "org.opencontainers.image.description": "a\x1b[2Jb"}
+    image = Image("evil\x1b[31m", "sha256:0", "", annotations, len(program), "elf\x07", {}, (program,))
+    shown = text(describe(image, parse(image), relocations=True))
+    assert shown.replace("\n", "").isprintable()
+    for safe in (r"evil\x1b[31m", r"map print_\x1b[31m", r"\x1b]0;title\x07", r"\u202egnirts\x0a", r"a\x1b[2Jb"):
+        assert safe in shown
+    assert "not said" in next(line for line in shown.splitlines() if line.startswith("platform "))
+    assert json.loads(description.as_json([describe(image, parse(image))]))["maps"][0]["name"] == "print_\x1b[31m"

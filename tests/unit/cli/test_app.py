@@ -131,7 +131,7 @@ def test_list(beepy: Beepy) -> None:
     assert (done.code, done.err) == (0, "")
     head, *rows = done.out.splitlines()
     assert head.split() == ["NAME", "DIGEST", "SIZE", "CREATED", "PLATFORM", "BUNDLED"]
-    assert rows[0].split() == ["some/image:1", str(mine["digest"])[:19], str(mine["size"]), "-", "linux/arm64"]
+    assert rows[0].split() == ["some/image:1", str(mine["digest"])[:19], str(mine["size"]), "-", "linux/arm64", "no"]
     assert rows[1].split()[0] == "exitsnoop:v1"
     assert [row.split()[-1] for row in rows[2:]] == ["yes"] * len(BUNDLED)
 
