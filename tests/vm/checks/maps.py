@@ -1,0 +1,143 @@
+"""Maps of every type, values that hold the kernel's objects, pins, and perf buffers with their losses."""
+
+import ctypes
+import os
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from beepy.collection import create
+from beepy.collection.fallbacks import load_types
+from beepy.collection.load import load
+from beepy.collection.pins import Pins
+from beepy.errors import KernelError
+from beepy.events import roles
+from beepy.kernel.host import release
+from beepy.maps.perfbuf import PerfReader
+from beepy.obj.spec import CollectionSpec, DataRef, MapRef
+from beepy.uapi import MapType
+from tests.vm.checks.check import OBJECTS, YES, Check, parsed
+from tests.vm.checks.command import Run
+
+_TRIGGER: Final = 0xBEE
+_SINCE: Final = {  # types that are newer than the oldest kernel here
+    MapType.TASK_STORAGE: (5, 11, 0),
+    MapType.BLOOM_FILTER: (5, 16, 0),
+    MapType.USER_RINGBUF: (6, 1, 0),
+    MapType.CGRP_STORAGE: (6, 2, 0),
+    MapType.ARENA: (6, 9, 0),
+}
+_TIMERS: Final = (5, 15, 0)  # b00628b1c7d5, "bpf: Introduce bpf timers."
+_INNER_LOCKS: Final = (6, 2, 0)  # "bpf: Allow locking bpf_spin_lock in inner map values"
+_LOST_COUNTERS: Final = (6, 0, 0)  # 119a784c8127, "perf/core: Add a new read format to get a number of lost samples"
+_BURST: Final = 1000
+
+
+def _provoke(number: int, first: int = 0) -> None:
+    assert ctypes.CDLL(None, use_errno=True).prctl(_TRIGGER, number, first, 0, 0) == -1
+
+
+def types() -> str:
+    """Create a map of every type; a kernel refuses only those that are newer than it."""
+    refused = []
+    spec = parsed("maps_all")
+    with ExitStack() as made:
+        loaded = load_types(spec)
+        assert loaded
+        made.callback(loaded.fd.close)
+        for one in spec.maps:
+            try:
+                created, _ = create.create(one, loaded.fd, Pins(), made)
+            except KernelError:
+                since = _INNER_LOCKS if one.name == "hash_of_locked" else _SINCE.get(MapType(one.type), (0,))
+                assert release() < since, one.name
+                refused.append(one.name)
+            else:
+                made.callback(created.close)
+    return f"no {', '.join(refused)}" if refused else "all"
+
+
+def values() -> str:
+    """Lock what is in a value, also in an inner map; let a timer run."""
+    spec = parsed("maps_values")
+    missing = {name for name, since in (("start", _TIMERS), ("lock_inside", _INNER_LOCKS)) if release() < since}
+    if missing:
+        with pytest.raises(KernelError):
+            load(spec)
+    for program in spec.programs:
+        if program.name in missing:
+            continue
+        used = {ref.map for ref in program.refs if isinstance(ref, MapRef | DataRef)} | {"inside", ".bss"}
+        alone = spec._replace(
+            programs=(program,), maps=tuple([one for one in spec.maps if one.name in used]), variables=()
+        )
+        with load(alone) as collection:
+            assert collection.programs[program.name].run(data=bytes(64)).retval == 0, program.name
+            end = time.monotonic() + 10
+            while program.name == "start" and not any(collection.maps[".bss"].lookup(bytes(4)) or b""):
+                assert time.monotonic() < end
+                time.sleep(0.01)
+    return f"not {', '.join(sorted(missing))}" if missing else YES
+
+
+def pins() -> str:
+    """Load twice what is pinned by name: its values stay."""
+    spec = parsed("pinned")
+    spec = spec._replace(programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs]))
+    where = Pins(programs="/sys/fs/bpf/programs")
+    kept, pinned = Path("/sys/fs/bpf/beepy_test_kept"), Path("/sys/fs/bpf/programs/count")
+    for turn in (1, 2):
+        with load(spec, pins=where) as collection:
+            assert collection.programs["count"].run(bytes(16)).retval == 0
+            assert collection.maps[kept.name].lookup(b"\1\0\0\0") == turn.to_bytes(8, "little")
+        assert kept.exists()
+        assert pinned.exists()
+    kept.unlink()
+    pinned.unlink()
+    return YES
+
+
+def perf_events() -> str:
+    """Show the events of a perf buffer."""
+    with Run(f"{OBJECTS}/perfbuf.o", "-o", "json", "-v") as run:
+        run.attached(1)
+        _provoke(2, 40)
+        run.row(lambda row: (row["pid"], row["number"]) == (os.getpid(), 41))
+    return YES
+
+
+def perf_losses() -> str:
+    """Send more than the ring of a CPU holds: what is not read is counted."""
+    spec: CollectionSpec = parsed("perfbuf")
+    (tracked,) = spec.tracked
+    with load(spec, variables={"most": _BURST}) as collection:
+        array = collection.maps[tracked.map]
+        with closing(PerfReader(array, roles.schema(spec, tracked))) as reader:
+            collection.attach()
+            os.sched_setaffinity(0, {0})
+            bursts = 2 * reader.size // (48 * _BURST)
+            for _ in range(bursts):
+                _provoke(_BURST)
+            first = list(reader.read())
+            unseen = list(reader.read())
+            _provoke(1)
+            last = list(reader.read())
+    kept = sum([batch.records for batch in (*first, *last)])
+    assert 0 < kept < bursts * _BURST
+    told = sum([batch.lost or 0 for batch in (*first, *unseen, *last)])
+    assert kept + told == bursts * _BURST + 1, (kept, told, bursts)
+    (lost,) = [batch.lost for batch in unseen]
+    assert lost is not None or release() < _LOST_COUNTERS
+    return "exact" if lost is not None else "exact once a record follows"
+
+
+CHECKS: Final = (
+    Check("map types", types, ("maps_all",)),
+    Check("locks and timers", values, ("maps_values",)),
+    Check("pins", pins, ("pinned",)),
+    Check("perf buffer", perf_events, ("perfbuf",)),
+    Check("perf buffer's losses", perf_losses, ("perfbuf",)),
+)
