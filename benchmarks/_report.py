@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
-BAR = "-" * 4
-
 
 def medians(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
     """Run every case once a round, so that a busy moment of the machine meets all of them; return the medians."""
