@@ -7,7 +7,8 @@ alone, in this process, and leaves it in the test's folder.
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
@@ -55,7 +56,7 @@ def _types(data: bytes) -> bytes:
 
 
 class Maker:
-    """Makes each mutant from its number, and does with it what beepy does."""
+    """Makes each mutant from its number."""
 
     def __init__(self, sources: Sequence[Source], folder: Path) -> None:
         self._sources = sources
@@ -68,25 +69,27 @@ class Maker:
         (kind,) = Random(f"{SEED}:{number}:kind").choices(*zip(*KINDS.items(), strict=True))
         return str(kind)
 
-    def __call__(self, number: int) -> list[str]:
+    def __call__(self, number: int) -> Callable[[], list[str]]:
+        """Make the mutant of that number; return what does with it what beepy does."""
         rng = Random(f"{SEED}:{number}")
         source = rng.choice(self._sources)
         match self.kind(number):
             case "object":
                 data, _ = mutate.mutant(source.data, rng)
                 self._kept(data)
-                return exercise.of_object(data, self._target(source, rng), rng)
+                return partial(exercise.of_object, data, self._target(source, rng), rng)
             case "image":
-                return exercise.of_layout(self._layout(source, rng), self._target(source, rng), rng)
+                return partial(exercise.of_layout, self._layout(source, rng), self._target(source, rng), rng)
             case "store":
                 folder = self._folder / str(os.getpid())
-                return exercise.of_store(self._layout(source, rng), folder, self._target(source, rng), rng)
+                layout = self._layout(source, rng)
+                return partial(exercise.of_store, layout, folder, self._target(source, rng), rng)
             case "archive":
                 data = mutate_images.archive(self._layout(source, rng), rng)
                 self._kept(data)
-                return exercise.of_archive(data, self._target(source, rng), rng)
+                return partial(exercise.of_archive, data, self._target(source, rng), rng)
             case _:
-                return exercise.of_reference(mutate_images.reference(rng))
+                return partial(exercise.of_reference, mutate_images.reference(rng))
 
     def _layout(self, source: Source, rng: Random) -> mutate_images.Blobs:
         data = source.data if rng.random() < 0.5 else mutate.mutant(source.data, rng)[0]
@@ -107,7 +110,7 @@ def test_mutants_end_in_results_or_errors(tmp_path: Path) -> None:
     maker = Maker(sources, tmp_path)
     if "BEEPY_MUTANT" in os.environ:
         maker.keep = True
-        print(maker.kind(number := int(os.environ["BEEPY_MUTANT"])), number, maker(number), tmp_path)
+        print(maker.kind(number := int(os.environ["BEEPY_MUTANT"])), number, maker(number)(), tmp_path)
         return
     print(f"{COUNT} mutants of {len(sources)} objects, BEEPY_SEED={SEED}")
     table: Counter[tuple[str, str]] = Counter()

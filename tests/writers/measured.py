@@ -10,6 +10,7 @@ import os
 import resource
 import selectors
 import signal
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from math import ceil
@@ -21,6 +22,7 @@ CPU: Final = 2.0
 
 MEMORY: Final = 256 << 20
 """Bytes that one job may take beyond what the parent has."""
+
 
 class Outcome(NamedTuple):
     """What became of a job: ``told`` is what it returned, or how it broke; ``seconds`` of CPU, ``memory`` in bytes."""
@@ -37,8 +39,11 @@ class Outcome(NamedTuple):
         return self.broken or self.seconds > CPU or self.memory > MEMORY
 
 
-Job = Callable[[int], list[str]]
-"""Does the job of that number and returns what to tell; whatever it raises breaks it."""
+Job = Callable[[int], Callable[[], list[str]]]
+"""Prepares the job of that number and returns what does it; that alone is measured, and returns what to tell.
+
+Whatever it raises breaks it.
+"""
 
 
 def run(jobs: Sequence[int], job: Job, chunk: int = 200) -> Iterator[Outcome]:
@@ -72,6 +77,8 @@ class _Child:
                 os.close(self.pipe)
                 _work(jobs, job, theirs)
                 status = 0
+            except BaseException:  # noqa: BLE001 - what prepares a job broke: the parent tells which one
+                traceback.print_exc()
             finally:
                 os._exit(status)
         os.close(theirs)
@@ -105,19 +112,20 @@ def _work(jobs: Sequence[int], job: Job, pipe: int) -> None:
         with suppress(ValueError):  # there is a lower one
             resource.setrlimit(kind, (limit, limit))
     for number in jobs:
+        prepared = job(number)
         before = _seconds()
         resource.setrlimit(resource.RLIMIT_CPU, (ceil(before + CPU) + 1, resource.RLIM_INFINITY))
         Path("/proc/self/clear_refs").write_bytes(b"5")  # VmHWM begins anew
-        told, broken = _tried(job, number)
+        told, broken = _tried(prepared)
         outcome = Outcome(number, told, broken, _seconds() - before, max(_status("VmHWM") - start, 0))
         line = json.dumps(outcome).encode() + b"\n"
         while line:
             line = line[os.write(pipe, line) :]
 
 
-def _tried(job: Job, number: int) -> tuple[list[str], bool]:
+def _tried(job: Callable[[], list[str]]) -> tuple[list[str], bool]:
     try:
-        return job(number), False
+        return job(), False
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
         where, at = [], error.__traceback__
         while at:

@@ -32,6 +32,9 @@ _NAMES: Final = (b"", b"a", b"key", b"value", b"values", b"type", b"max_entries"
                  b"duration", b"task_struct", b"\xff\xfe", b"\x1b[2J", b"LINUX_KERNEL_VERSION", b"%s{}",
                  b'"\\')  # fmt: skip
 
+_FOLLOWED: Final = 100  # words of a type in which others are looked for
+_LONG: Final = 1000  # words of a type that is made no longer
+
 
 def name(rng: Random) -> bytes:
     """Return a name that means something to somebody, or is long."""
@@ -140,7 +143,9 @@ def _target(types: Types, rng: Random) -> int:
     for _ in range(rng.randrange(7)):
         words = types.words(index)
         following = [
-            words[at] for at in range(2, len(words)) if _role(words, at) == "t" and 0 < words[at] <= types.count
+            words[at]
+            for at in range(2, min(len(words), _FOLLOWED))
+            if _role(words, at) == "t" and 0 < words[at] <= types.count
         ]
         if not following:
             break
@@ -205,7 +210,7 @@ def _vlen(rng: Random, words: list[int]) -> None:
     match rng.randrange(4):
         case 0:
             vlen = rng.choice((0, 1, vlen + 1, max(vlen - 1, 0), 0xFFFF, 0xFFFFFF))
-        case 1 if vlen and each:
+        case 1 if vlen and each and len(words) < _LONG:
             times = rng.choice((2, 3, 20, 5000 // vlen + 1))
             words[start:] = words[start:] * times
             vlen *= times
