@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Maps that stay: one asks for it, one does not. */
+/* Two maps; compiled with KEEP, one of them asks to be pinned (and whoever loads it has to unpin
+ * it). */
 #include "check.h"
 
 struct {
@@ -7,7 +8,9 @@ struct {
 	__uint(max_entries, 2);
 	__type(key, u32);
 	__type(value, u64);
+#ifdef KEEP
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
+#endif
 } beepy_test_kept SEC(".maps");
 
 struct {

@@ -35,8 +35,8 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def spec(object_of: ObjectOf) -> CollectionSpec:
-    return parse(Path(object_of("pinned")).read_bytes(), "pinned")
+def spec(compiled: ObjectOf) -> CollectionSpec:
+    return parse(Path(compiled('#define KEEP\n#include "test/pinned.bpf.c"\n')).read_bytes(), "pinned")
 
 
 def second(collection_map: kernel_map.Map) -> int:

@@ -9,7 +9,7 @@ from beepy.core.access import KIND_NAMES
 from beepy.obj import elf
 from beepy.obj.insn import CALL, LD_IMM64, PSEUDO_CALL, PSEUDO_FUNC, SLOT, Insn, decode
 from beepy.obj.spec import DataRef, MapRef, MapSpec, ProgramSpec
-from beepy.uapi import MapFlag
+from beepy.uapi import MapFlag, MapType
 from tests.oracle import embedded, llvm, objects, opened
 from tests.oracle.comparison import Compared
 from tests.oracle.objects import Object
@@ -136,10 +136,15 @@ def test_programs(family: str, compared: Mapping[str, list[Compared]]) -> None:
                 assert mine[1:] == theirs.added.get(program.name, []), (one.object, program.name)
 
 
+def held(found: MapSpec) -> bool:
+    """Tell whether a map is a section of data; an arena may hold one besides."""
+    return found.contents is not None and found.type != MapType.ARENA
+
+
 def test_maps(family: str, compared: Mapping[str, list[Compared]]) -> None:
     for one in compared[family]:
         theirs = opened.read(one.verdict.log)
-        maps = {found.name: found for found in one.spec.maps if found.contents is None and found.name != ".kconfig"}
+        maps = {found.name: found for found in one.spec.maps if not held(found) and found.name != ".kconfig"}
         inner = {f"{name}.inner": found.inner for name, found in maps.items() if found.inner}
         assert maps.keys() | inner.keys() == theirs.maps.keys(), one.object
         for name, properties in theirs.maps.items():
@@ -152,7 +157,7 @@ def test_maps(family: str, compared: Mapping[str, list[Compared]]) -> None:
 
 
 def check_data(one: Compared, theirs: Opened) -> None:
-    mine: dict[str, MapSpec] = {found.name: found for found in one.spec.maps if found.contents is not None}
+    mine: dict[str, MapSpec] = {found.name: found for found in one.spec.maps if held(found)}
     kconfig = {found.name for found in one.spec.maps if found.name == ".kconfig"}
     assert mine.keys() | kconfig == theirs.data.keys(), one.object
     for name, found in mine.items():
@@ -162,6 +167,8 @@ def check_data(one: Compared, theirs: Opened) -> None:
 def test_references(family: str, compared: Mapping[str, list[Compared]]) -> None:
     """Every instruction that takes a map, a variable or an extern, and which."""
     for one in compared[family]:
+        if one.object.name == "arena" and not one.verdict.loaded:
+            continue  # libbpf knows variables in arenas from 1.4 on
         theirs = opened.read(one.verdict.log).refs
         values = {symbol.name: symbol.value for symbol in llvm.symbols(one.object.path) if symbol.type != "SECTION"}
         met = set()

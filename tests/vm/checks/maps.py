@@ -34,6 +34,7 @@ _TIMERS: Final = (5, 15, 0)  # b00628b1c7d5, "bpf: Introduce bpf timers."
 _INNER_LOCKS: Final = (6, 2, 0)  # "bpf: Allow locking bpf_spin_lock in inner map values"
 _LOST_COUNTERS: Final = (6, 0, 0)  # 119a784c8127, "perf/core: Add a new read format to get a number of lost samples"
 _BURST: Final = 1000
+_KEPT: Final = Path("/sys/fs/bpf/beepy_test_kept")
 
 
 def _provoke(number: int, first: int = 0) -> None:
@@ -86,16 +87,17 @@ def values() -> str:
 def pins() -> str:
     """Load twice what is pinned by name: its values stay."""
     spec = parsed("pinned")
+    spec = spec._replace(maps=tuple([one._replace(pinning=int(one.name == _KEPT.name)) for one in spec.maps]))
     spec = spec._replace(programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs]))
     where = Pins(programs="/sys/fs/bpf/programs")
-    kept, pinned = Path("/sys/fs/bpf/beepy_test_kept"), Path("/sys/fs/bpf/programs/count")
+    pinned = Path("/sys/fs/bpf/programs/count")
     for turn in (1, 2):
         with load(spec, pins=where) as collection:
             assert collection.programs["count"].run(bytes(16)).retval == 0
-            assert collection.maps[kept.name].lookup(b"\1\0\0\0") == turn.to_bytes(8, "little")
-        assert kept.exists()
+            assert collection.maps[_KEPT.name].lookup(b"\1\0\0\0") == turn.to_bytes(8, "little")
+        assert _KEPT.exists()
         assert pinned.exists()
-    kept.unlink()
+    _KEPT.unlink()
     pinned.unlink()
     return YES
 
