@@ -13,7 +13,6 @@ from tests.vm.cpio import Entry
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 _PARTS: Final = ("beepy", "images", "bpf", "tests")
-_TESTED_WITH: Final = ("pytest", "pytest-timeout")
 
 _INIT: Final = """\
 #!/bin/busybox sh
@@ -23,6 +22,8 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mkdir -p /dev/shm
 mount -t tmpfs tmpfs /dev/shm
+mkdir -p /dev/pts
+mount -t devpts devpts /dev/pts
 mount -t tracefs tracefs /sys/kernel/tracing
 mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -48,7 +49,6 @@ def entries(arch: str, objects: Path | None) -> Iterator[Entry]:
     yield from [cpio.folder(path) for path in ("/proc", "/sys", "/tmp", "/root", "/run")]
     yield cpio.text("/etc/passwd", "root:x:0:0::/root:/bin/sh\n")
     yield from [cpio.copy(path, name) for path, name in packages.items()]
-    yield cpio.copy(PROJECT / "pyproject.toml", "/project/pyproject.toml")
     for part in _PARTS:
         for path in interpreter.below(PROJECT / part):
             yield cpio.copy(path, f"/project/{path.relative_to(PROJECT)}")
@@ -59,7 +59,7 @@ def entries(arch: str, objects: Path | None) -> Iterator[Entry]:
 def _packages() -> Iterator[tuple[Path, str]]:
     """Return the files of all distributions that are needed, and where they go."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    needed = [*project["dependencies"], *_TESTED_WITH]
+    needed = list(project["dependencies"])
     seen = set[str]()
     while needed:
         requirement = Requirement(needed.pop())

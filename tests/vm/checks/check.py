@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from beepy.obj.spec import CollectionSpec
 from beepy.source import parse
+
+Failure = TypeVar("Failure", bound=Exception)
 
 OBJECTS: Final = Path("/objects")
 YES: Final = "yes"
@@ -18,6 +20,15 @@ class Check(NamedTuple):
     run: Callable[[], str]
     objects: tuple[str, ...] = ()
     seconds: float = 40
+
+
+def failure(kind: type[Failure], run: Callable[[], object]) -> Failure:
+    """Return the error of that kind that ``run`` must raise (guests have no pytest: it takes seconds to import)."""
+    try:
+        run()
+    except kind as error:
+        return error
+    raise AssertionError(f"no {kind.__name__}")
 
 
 def parsed(name: str) -> CollectionSpec:

@@ -3,9 +3,8 @@
 import ctypes
 import resource
 from errno import ENOENT
+from functools import partial
 from typing import Final
-
-import pytest
 
 from beepy import uapi
 from beepy.btf import downgrade
@@ -19,7 +18,7 @@ from beepy.obj.spec import CollectionSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.uapi import Cmd
-from tests.vm.checks.check import YES, Check, parsed
+from tests.vm.checks.check import YES, Check, failure, parsed
 
 _NO_MEMLOCK: Final = (5, 11, 0)  # 3ac1f01b43b6, "bpf: Eliminate rlimit-based memory accounting for bpf progs"
 _COOKIE: Final = (5, 15, 0)  # 7adfc6c9b315, "bpf: Add bpf_get_attach_cookie() BPF helper to access bpf_cookie value"
@@ -101,8 +100,7 @@ def selftests() -> str:
         spec = spec._replace(programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs]))
         if name == "calls" and release() < _CALLBACKS:
             refused.append("callbacks")
-            with pytest.raises(VerifierError):
-                load(spec)
+            failure(VerifierError, partial(load, spec))
             spec = spec._replace(programs=tuple([one for one in spec.programs if one.name not in refused]))
         with load(spec) as collection:
             ran = {one: collection.programs[one].run(bytes(16)).retval for one in programs if one not in refused}
@@ -112,10 +110,9 @@ def selftests() -> str:
 
 def reason() -> str:
     """Load what the verifier refuses: the message ends with its words."""
-    with pytest.raises(VerifierError) as caught:
-        load(parsed("err_null"))
-    assert str(caught.value).endswith(": R0 invalid mem access 'map_value_or_null'"), str(caught.value)
-    assert "err_null.bpf.c:18: 'return *value; /* refused here */'" in str(caught.value)
+    told = str(failure(VerifierError, lambda: load(parsed("err_null"))))
+    assert told.endswith(": R0 invalid mem access 'map_value_or_null'"), told
+    assert "err_null.bpf.c:18: 'return *value; /* refused here */'" in told
     return YES
 
 
