@@ -133,7 +133,7 @@ class _File:
         stop = self.data.find(b"\0", start, end)
         if stop < 0:
             raise ElfError(f"{self.name}: ELF: string {at}: has no end within its table of {table['sh_size']} bytes")
-        return self.data[start:stop].decode("utf-8", "replace")
+        return self.data[start:stop].decode("ascii", "backslashreplace")  # as the strings of BTF
 
 
 def _read(data: bytes, name: str) -> Elf:

@@ -196,6 +196,40 @@ def test_a_histogram_by_another_field_and_bees_own_buckets(beepy: Beepy, object_
         assert list(bounds.values()) == [1, *[2] * 9, 3]
 
 
+TABLE = """
+#include "test/trigger.h"
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16);
+	__type(key, u32);
+	__type(value, u64);
+} hist_table SEC(".maps");
+TRIGGER_SEC
+int set(struct trace_event_raw_sys_enter *ctx)
+{
+	u32 key = ctx->args[1];
+	u64 value = ctx->args[2];
+
+	if (triggered(ctx))
+		bpf_map_update_elem(&hist_table, &key, &value, BPF_ANY);
+	return 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_a_table_is_no_histogram(beepy: Beepy, compiled: ObjectOf) -> None:
+    """bee says nothing of it; here its rows are shown, and one warning."""
+    with beepy.start("-v", "run", compiled(TABLE), "--prom-port", "0", "--interval", "1h") as running:
+        running.until_attached()
+        trigger(7, 70)
+        assert ours(page(running.metrics())) == ""
+        done = running.end()
+    assert done.said.count("warning: map 'hist_table': a table is no histogram: it has no metric") == 1
+    assert '"map": "hist_table"' in done.out
+    assert '"key": 7, "value": 70}' in done.out
+
+
 def test_several_images_share_a_page(beepy: Beepy, object_of: ObjectOf) -> None:
     with beepy.start(
         "-v", "run", object_of("gauge"), object_of("counter_hash"), "-o", "none", "--prom-port", "0"

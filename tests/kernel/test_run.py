@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -316,3 +317,50 @@ def test_global_flags_stand_before_and_after_the_command(beepy: Beepy) -> None:
     after = beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", "--verbose")
     before = beepy("--verbose", "run", "exitsnoop", "-o", "none", "--timeout", "1ms")
     assert after.said[:-1] == before.said[:-1] != []
+
+
+def changed(path: str, target: Path, *names: tuple[bytes, bytes]) -> str:
+    """Put other names of the same length into an object."""
+    data = Path(path).read_bytes()
+    for before, after in names:
+        assert len(before) == len(after)
+        assert before in data
+        data = data.replace(before, after)
+    target.write_bytes(data)
+    return str(target)
+
+
+@pytest.mark.parametrize("output", ["json", "columns"])
+def test_names_of_an_image_that_anybody_can_choose(
+    beepy: Beepy, compiled: ObjectOf, tmp_path: Path, output: str
+) -> None:
+    """Of a map, a field and a program: escapes, markup and bytes that are no UTF-8. The kernel gets none of them."""
+    names = ((b"print_events", b"print_\x1b[31m\xff"), (b"number", b"\x1b]0;\r\n"), (b"send", b"[/]%"))
+    path = changed(compiled(SHORT), tmp_path / "evil.o", *names)
+    with beepy.start("-v", "run", path, "-o", output) as running:
+        running.until_attached()
+        levels((1, 5))
+        running.until(lambda: b"5" in running.out)
+        done = running.end()
+    assert done.code == 0
+    for text in (done.out, done.err):
+        assert text.replace("\n", "").isprintable()
+    assert r"info: map 'print_\x1b[31m\xff': created" in done.said
+    assert done.said[-1].endswith(r"lost unknown (print_\x1b[31m\xff), " + done.said[-1].rpartition(", ")[2])
+    if output == "json":
+        assert rows(done)[0]["\x1b]0;\r\n"] == 5
+    else:
+        assert r"\x1b]0;\x0d\x0a" in done.out
+
+
+def test_identifiers_that_are_no_ascii(beepy: Beepy, compiled: ObjectOf) -> None:
+    """C allows them; the kernel refuses their types, and the programs run without."""
+    text = SHORT.replace(
+        "print_events", "print_gr\N{LATIN SMALL LETTER O WITH DIAERESIS}\N{LATIN SMALL LETTER SHARP S}e"
+    )
+    with beepy.start("-v", "run", compiled(text)) as running:
+        running.until_attached()
+        levels((1, 5))
+        running.until(lambda: b"\n" in running.out)
+        done = running.end()
+    assert (done.code, rows(done)[0]["map"]) == (0, r"print_gr\xc3\xb6\xc3\x9fe")
