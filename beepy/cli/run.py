@@ -84,11 +84,18 @@ def run(
     btf: Annotated[
         str, typer.Option("--btf", metavar="FILE", help="Types of this kernel: BTF, vmlinux or BTFHub archive.")
     ] = "",
+    pin_maps: Annotated[
+        str, typer.Option("--pin-maps", metavar="DIR", help="Pin the maps in this folder of a BPF file system.")
+    ] = "",
+    pin_progs: Annotated[
+        str, typer.Option("--pin-progs", metavar="DIR", help="Pin the programs in this folder of a BPF file system.")
+    ] = "",
     pull: Annotated[Pull, typer.Option("--pull", help="When to ask the registry.")] = Pull.MISSING,
 ) -> None:
     """Run images and show what they report, until Ctrl-C."""
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.cli.durations import seconds  # noqa: PLC0415
+    from beepy.collection.pins import Pins  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
 
     session.run(
@@ -108,6 +115,7 @@ def run(
             attach=tuple(attach or ()),
             common=Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
             variables=tuple(variables or ()),
+            pins=Pins(maps=pin_maps, programs=pin_progs),
             missing=missing.value,
             btf=btf,
         )

@@ -15,6 +15,7 @@ from beepy.cli.standard import STDOUT, discard, say
 from beepy.collection import targets
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
+from beepy.collection.pins import Pins
 from beepy.errors import NotSupported
 from beepy.events.batch import Batch, Schema, Sink, Tally
 from beepy.events.rows import head, per_cpu_rows
@@ -49,6 +50,7 @@ class Request(NamedTuple):
     attach: tuple[str, ...]
     common: Target
     variables: tuple[str, ...]
+    pins: Pins
     missing: str
     btf: str
 
@@ -126,7 +128,7 @@ def _load(request: Request, stack: ExitStack) -> list[Collection]:
 
         btf = btf_file.read(request.btf)
     return [
-        stack.enter_context(load(spec, targets=each, btf=btf, missing=request.missing))
+        stack.enter_context(load(spec, targets=each, pins=request.pins, btf=btf, missing=request.missing))
         for spec, each in zip(specs, chosen, strict=True)
     ]
 

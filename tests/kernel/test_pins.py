@@ -15,7 +15,7 @@ from beepy.kernel import map as kernel_map
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
-from tests.kernel.conftest import ObjectOf
+from tests.kernel.conftest import Beepy, ObjectOf
 
 pytestmark = pytest.mark.kernel
 
@@ -124,3 +124,22 @@ def test_a_map_that_was_pinned_meanwhile_is_left_alone(root: Path) -> None:
         assert pinning.pin_map(first, path, undo)
         assert not pinning.pin_map(first, path, undo)
     assert not (root / KEPT).exists()
+
+
+def test_the_flags_of_run(root: Path, beepy: Beepy) -> None:
+    for _ in range(2):  # what the first run pinned the second one uses
+        ran = beepy(
+            "run", "exitsnoop", "-o", "none", "--timeout", "1ms", f"--pin-maps={root}/maps", f"--pin-progs={root}/progs"
+        )
+        assert ran.code == 0, ran.err
+        pinned = sorted(str(path.relative_to(root)) for path in root.glob("*/*"))
+        assert pinned == ["maps/print_exits", "progs/sched_process_exit"]
+    for path in root.glob("*/*"):
+        path.unlink()
+
+
+def test_a_folder_that_cannot_hold_pins(tmp_path: Path, beepy: Beepy) -> None:
+    ran = beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", f"--pin-maps={tmp_path}/maps")
+    assert ran.code == 1
+    assert ran.said[0] == f"beepy: map 'print_exits': {tmp_path}/maps: not in a mounted BPF file system"
+    assert not (tmp_path / "maps").exists()
