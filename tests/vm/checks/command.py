@@ -7,10 +7,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from beepy.__main__ import main
+
+_IMPORTED: Final = (  # what the command imports late: here once, before it is forked
+    *("beepy.cli.app", "beepy.cli.session", "beepy.streams", "beepy.hooks.tracepoint"),
+    *("beepy.outputs.jsonl", "beepy.outputs.prometheus", "beepy.outputs.metric_options"),
+)
+for _name in _IMPORTED:
+    import_module(_name)
 
 _SECONDS = 30  # until what is waited for must have come
 
