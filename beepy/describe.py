@@ -1,13 +1,18 @@
 """What is known of an image without loading it: read from its bytes, and from the tables of hooks and maps as data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from beepy import hooks
 from beepy.btf.show import c_type
 from beepy.btf.types import VOID
+from beepy.collection import needs
+from beepy.collection.findings import ERROR, Checked
+from beepy.collection.needs import Needs
 from beepy.core.access import KIND_NAMES, parse, show
+from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, DecodeError, RelocationError
 from beepy.events import roles
 from beepy.events.batch import Batch, Part, Schema
@@ -55,12 +60,16 @@ _VERDICTS: Final = {
     ProgType.EXT: "another program",
 }
 
+_NONE_RESOLVED: Mapping[str, Sequence[Fixup]] = MappingProxyType({})
 _MAX_DEFAULT: Final = 4096  # bytes; larger variables are buffers
 _MAP_TYPES: Final = {kind.value: kind.name.lower() for kind in MapType}
 
 
 class ProgramInfo(NamedTuple):
-    """One program; ``type`` is "" for a section that nobody knows, ``target`` "" where the section names none."""
+    """One program; ``type`` is "" for a section that nobody knows, ``target`` "" where the section names none.
+
+    ``needs`` is what it asks of a kernel and of a process, with the maps that it uses.
+    """
 
     name: str
     section: str
@@ -72,6 +81,7 @@ class ProgramInfo(NamedTuple):
     helpers: tuple[str, ...]
     externs: tuple[str, ...]
     changes: tuple[str, ...]
+    needs: Needs
 
 
 class FieldInfo(NamedTuple):
@@ -114,16 +124,30 @@ class VariableInfo(NamedTuple):
 
 
 class RelocationInfo(NamedTuple):
-    """One CO-RE relocation as the object records it."""
+    """One CO-RE relocation as the object records it; ``resolved`` is what became of it, None if it was not tried."""
 
     program: str
     instruction: int
     kind: str
     access: str
+    resolved: str | None
+
+
+class CheckInfo(NamedTuple):
+    """Whether a kernel can run it: what is in the way, and what would fail if it were reached."""
+
+    kernel: str
+    runs: bool
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    skipped: tuple[str, ...]  # of the errors: those that ``run --missing skip`` passes over
 
 
 class Description(NamedTuple):
-    """All of one program file of an image; ``changes`` is what it can change besides its own maps."""
+    """All of one program file of an image; ``changes`` is what it can change besides its own maps.
+
+    ``check`` is None unless a kernel was asked.
+    """
 
     name: str
     digest: str
@@ -138,11 +162,25 @@ class Description(NamedTuple):
     variables: tuple[VariableInfo, ...]
     externs: tuple[str, ...]
     relocations: tuple[RelocationInfo, ...]
+    needs: Needs
+    check: CheckInfo | None
 
 
-def describe(image: Image, spec: CollectionSpec, *, relocations: bool = False) -> Description:
-    """Return what ``spec``, parsed from ``image``, holds. Raises ObjectError for types that are malformed."""
-    programs = tuple(_program(one) for one in spec.programs)
+def describe(
+    image: Image,
+    spec: CollectionSpec,
+    *,
+    relocations: bool = False,
+    fixups: Mapping[str, Sequence[Fixup]] = _NONE_RESOLVED,
+    checked: Checked | None = None,
+) -> Description:
+    """Return what ``spec``, parsed from ``image``, holds.
+
+    ``fixups`` are what its relocations became, by program, and ``checked`` what a kernel says of it, where one was
+    asked (``collection.check``). Raises ObjectError for types that are malformed.
+    """
+    whole, of_programs = needs.of_collection(spec)
+    programs = tuple(_program(one, of_programs[one.name]) for one in spec.programs)
     contents = {one.name: one.contents or b"" for one in spec.maps}
     return Description(
         image.name,
@@ -157,11 +195,13 @@ def describe(image: Image, spec: CollectionSpec, *, relocations: bool = False) -
         tuple(_map(spec, one) for one in spec.maps if one.contents is None),
         tuple(_variable(spec, one, contents.get(one.map, b"")) for one in spec.variables if one.map != ".kconfig"),
         tuple(extern.name for extern in spec.externs),
-        tuple(_relocations(spec)) if relocations else (),
+        tuple(_relocations(spec, fixups)) if relocations else (),
+        whole,
+        _check(checked) if checked else None,
     )
 
 
-def _program(one: ProgramSpec) -> ProgramInfo:
+def _program(one: ProgramSpec, needed: Needs) -> ProgramInfo:
     hook = hooks.find(one.section)
     ids = dict.fromkeys(insn.imm for insn in one.insns if insn.code == CALL and insn.src == 0)
     helpers = tuple(HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}" for number in ids)
@@ -179,6 +219,18 @@ def _program(one: ProgramSpec) -> ProgramInfo:
         helpers,
         tuple(dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef))),
         tuple(sorted(changes)),
+        needed,
+    )
+
+
+def _check(checked: Checked) -> CheckInfo:
+    errors = [one for one in checked.findings if one.level == ERROR]
+    return CheckInfo(
+        checked.kernel,
+        checked.runs,
+        tuple(one.text for one in errors),
+        tuple(one.text for one in checked.findings if one.level != ERROR),
+        tuple(one.text for one in errors if one.skipped),
     )
 
 
@@ -246,11 +298,20 @@ def _value(schema: Schema, raw: bytes) -> "Value | dict[str, Value]":
     return {field.name: value for field, value in zip(decoder.fields, values, strict=True)}
 
 
-def _relocations(spec: CollectionSpec) -> Iterator[RelocationInfo]:
+def _relocations(spec: CollectionSpec, fixups: Mapping[str, Sequence[Fixup]]) -> Iterator[RelocationInfo]:
     for program in spec.programs:
-        for ref in program.core:
+        found = fixups.get(program.name)
+        for number, ref in enumerate(program.core):
             kind = KIND_NAMES[ref.kind] if 0 <= ref.kind < len(KIND_NAMES) else f"kind {ref.kind}"
-            yield RelocationInfo(program.name, ref.insn, kind, _access(spec, ref))
+            resolved = _resolved(found[number]) if found else None
+            yield RelocationInfo(program.name, ref.insn, kind, _access(spec, ref), resolved)
+
+
+def _resolved(fixup: Fixup) -> str:
+    if fixup.poison:
+        return "missing"
+    width = f", {fixup.old_size} -> {fixup.new_size} bytes" if fixup.new_size != fixup.old_size else ""
+    return f"{fixup.old} -> {fixup.new}{width}"
 
 
 def _access(spec: CollectionSpec, ref: CoreRef) -> str:

@@ -22,18 +22,32 @@ def describe(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference, ELF file or archive.")],
     output: Annotated[Form, typer.Option("--output", "-o", help="How to print.")] = Form.TEXT,
     relocations: Annotated[bool, typer.Option("--relocations", help="Every CO-RE relocation too.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Whether this kernel, or that of --btf, can run it.")] = False,
+    btf: Annotated[
+        str, typer.Option("--btf", metavar="FILE", help="Types of another kernel: BTF, vmlinux or BTFHub archive.")
+    ] = "",
 ) -> None:
-    """Tell all that is in an image; needs no privilege."""
+    """Tell all that is in an image; needs no privilege but for --check, which ends with 1 if it cannot run."""
     from beepy.cli import description  # noqa: PLC0415 - --help needs none of it
     from beepy.describe import describe as describe_program  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
     from beepy.source import parse  # noqa: PLC0415
 
     found = lookup.find(image, settings.options())
-    described = [
-        describe_program(found, parse(found, number), relocations=relocations) for number in range(len(found.programs))
-    ]
+    specs = [parse(found, number) for number in range(len(found.programs))]
+    if check or (btf and relocations):
+        from beepy.cli.asked import ask  # noqa: PLC0415 - only here the kernel is looked at
+
+        answers = ask(specs, btf, check=check)
+        described = [
+            describe_program(found, spec, relocations=relocations, fixups=fixups, checked=checked)
+            for spec, (checked, fixups) in zip(specs, answers, strict=True)
+        ]
+    else:
+        described = [describe_program(found, spec, relocations=relocations) for spec in specs]
     if output is Form.JSON:
         standard.write(description.as_json(described))
     else:
         standard.write("".join([f"{line}\n" for one in described for line in description.as_text(one)]))
+    if any(one.check and not one.check.runs for one in described):
+        raise typer.Exit(1)

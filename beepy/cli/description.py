@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from beepy.describe import Description, MapInfo, ProgramInfo, VariableInfo
+from beepy.collection.needs import Needs
+from beepy.describe import CheckInfo, Description, MapInfo, ProgramInfo, RelocationInfo, VariableInfo
+from beepy.since import CAPABILITIES
 from beepy.text import safe
 
 
@@ -37,6 +39,7 @@ def as_text(one: Description) -> Iterator[str]:
             ("licence", one.license or "none"),
             *one.annotations.items(),
             ("changes", ", ".join(one.changes) or "nothing but its own maps"),
+            *_needs(one.needs),
         ],
     )
     for program in one.programs:
@@ -55,7 +58,14 @@ def as_text(one: Description) -> Iterator[str]:
     if one.relocations:
         yield ""
         yield "relocations"
-        yield from _table([(safe(r.program), f"{r.instruction}", r.kind, safe(r.access)) for r in one.relocations])
+        yield from _table([_relocation(found) for found in one.relocations])
+    if one.check:
+        yield ""
+        yield from _check(one.check)
+
+
+def _relocation(one: RelocationInfo) -> tuple[str, ...]:
+    return safe(one.program), f"{one.instruction}", one.kind, safe(one.access), one.resolved or ""
 
 
 def _program(one: ProgramInfo) -> Iterator[str]:
@@ -72,8 +82,25 @@ def _program(one: ProgramInfo) -> Iterator[str]:
             ("instructions", f"{one.instructions}"),
             ("helpers", ", ".join(one.helpers) or "none"),
             *([("kernel symbols", ", ".join(one.externs))] if one.externs else []),
+            *_needs(one.needs),
         ],
     )
+
+
+def _needs(needs: Needs) -> Iterator[tuple[str, str]]:
+    if needs.kernel:
+        yield "kernel", f"{needs.kernel} or newer: {', '.join(needs.because)}"
+    if needs.types:
+        yield "kernel types", "needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)"
+    yield "capabilities", f"{', '.join(needs.capabilities)} (before {CAPABILITIES} CAP_SYS_ADMIN)"
+
+
+def _check(one: CheckInfo) -> Iterator[str]:
+    yield f"check  {safe(one.kernel)}: {'it runs' if one.runs else 'it does not run'}"
+    for text in one.errors:
+        yield f"  error: {safe(text)}{' (--missing skip leaves it out)' if text in one.skipped else ''}"
+    for text in one.warnings:
+        yield f"  warning: {safe(text)}"
 
 
 def _map(one: MapInfo) -> Iterator[str]:

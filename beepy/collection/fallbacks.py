@@ -19,7 +19,7 @@ from beepy.uapi import HELPERS, AttachType
 _log = logging.getLogger(__name__)
 
 _NO_ATTACH_TYPE: Final = AttachType(0)
-_OLDER: Final = {
+OLDER: Final = {
     HELPERS.index(newer): HELPERS.index(older)
     for newer, older in {
         "probe_read_user": "probe_read",
@@ -97,9 +97,9 @@ def load_program(
 
 def _with_older_helpers(name: str, insns: tuple[Insn, ...]) -> tuple[Insn, ...]:
     called = {insn.imm for insn in insns if insn.code == CALL and insn.src == 0}
-    lacking = {helper for helper in called & _OLDER.keys() if not features.knows_helper(helper)}
+    lacking = {helper for helper in called & OLDER.keys() if not features.knows_helper(helper)}
     for helper in sorted(lacking):
-        older = HELPERS[_OLDER[helper]]
+        older = HELPERS[OLDER[helper]]
         if helper == _BOOT:
             _log.warning(
                 "program '%s': times do not count suspension: this kernel has no %s", safe(name), HELPERS[_BOOT]
@@ -108,7 +108,7 @@ def _with_older_helpers(name: str, insns: tuple[Insn, ...]) -> tuple[Insn, ...]:
             _log.info("program '%s': %s in place of %s", safe(name), older, HELPERS[helper])
     return tuple(
         [
-            insn._replace(imm=_OLDER[insn.imm]) if insn.code == CALL and insn.src == 0 and insn.imm in lacking else insn
+            insn._replace(imm=OLDER[insn.imm]) if insn.code == CALL and insn.src == 0 and insn.imm in lacking else insn
             for insn in insns
         ]
     )

@@ -43,6 +43,11 @@ class Hook(NamedTuple):
     reader: Callable[[Program, Target, str], Reader] | None = None
 
     @property
+    def mechanism(self) -> str:
+        """Where it is attached, as ``module.function`` of this room; "" where it is not."""
+        return ".".join(self.attach.args) if isinstance(self.attach, partial) else ""
+
+    @property
     def btf_target(self) -> tuple[str, Kind] | None:
         """Prefix and kind of the type whose id BPF_PROG_LOAD wants as ``attach_btf_id``, None if it wants none.
 

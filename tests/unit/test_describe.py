@@ -23,6 +23,9 @@ licence                               GPL
 org.opencontainers.image.authors      beepy maintainers
 org.opencontainers.image.description  threads that end, with exit code or signal
 changes                               nothing but its own maps
+kernel                                5.8 or newer: helper ringbuf_reserve, helper ringbuf_submit, map type ringbuf
+kernel types                          needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)
+capabilities                          CAP_BPF, CAP_PERFMON (before 5.8 CAP_SYS_ADMIN)
 
 program sched_process_exit
   section       tracepoint/sched/sched_process_exit
@@ -31,6 +34,9 @@ program sched_process_exit
   instructions  {instructions}
   helpers       get_current_pid_tgid, get_current_task, probe_read_kernel, ringbuf_reserve, ktime_get_ns, \
 get_current_comm, ringbuf_submit
+  kernel        5.8 or newer: helper ringbuf_reserve, helper ringbuf_submit, map type ringbuf
+  kernel types  needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)
+  capabilities  CAP_BPF, CAP_PERFMON (before 5.8 CAP_SYS_ADMIN)
 
 map print_exits
   section  .maps

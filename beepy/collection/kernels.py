@@ -1,0 +1,136 @@
+"""Who is asked what a kernel has: the running kernel itself, or the types of another one."""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from beepy.btf import types
+from beepy.btf.btf import Btf
+from beepy.btf.types import Kind
+from beepy.errors import KernelError
+from beepy.kernel import btf as kernel_btf
+from beepy.kernel import features, host, probes
+from beepy.uapi import HELPERS, AttachType, MapType, ProgType
+
+_TRACE = "btf_trace_"
+
+
+class ThisKernel:
+    """The running kernel; what it does not let us know counts as there."""
+
+    runs = True
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"this kernel ({'.'.join(map(str, host.release()))})"
+
+    def types(self) -> Iterator[Btf]:
+        """Yield its types, then its modules'. Raises NotSupported where it has none."""
+        yield kernel_btf.vmlinux()
+        yield from kernel_btf.modules()
+
+    def has_map_type(self, kind: MapType) -> bool:
+        """Tell whether it has maps of a type."""
+        try:
+            return probes.has_map_type(kind)
+        except KernelError:
+            return True
+
+    def has_prog_type(self, kind: ProgType) -> bool:
+        """Tell whether it has programs of a type."""
+        try:
+            return probes.has_prog_type(kind)
+        except KernelError:
+            return True
+
+    def has_attach_type(self, kind: AttachType) -> bool:  # noqa: ARG002 - it shows when the program is loaded
+        """Tell whether it has an attach type."""
+        return True
+
+    def has_helper(self, number: int) -> bool:
+        """Tell whether it has a helper."""
+        return features.knows_helper(number)
+
+    @cached_property
+    def _functions(self) -> set[str]:
+        with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:  # noqa: PTH123 - line by line
+            found = [line.split(maxsplit=3) for line in symbols]
+        return {name.rstrip() for _, kind, name, *_ in found if kind in "tTwW"}
+
+    def has_function(self, name: str) -> bool:
+        """Tell whether it, or a module, has a function of that name."""
+        return name in self._functions
+
+    def has_syscall(self, name: str) -> bool:
+        """Tell whether it has a system call of that plain name."""
+        return self.has_function(features.syscall_prefix() + name)
+
+    def tracepoint(self, category: str, name: str) -> str:
+        """Return why a tracepoint is not there, "" if it is."""
+        try:
+            host.tracepoint_id(category, name)
+        except KernelError as error:
+            return str(error)
+        return ""
+
+
+class OtherKernel:
+    """A kernel of which only the types are here."""
+
+    runs = False
+
+    def __init__(self, btf: Btf) -> None:
+        self._btf = btf
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"the kernel of {self._btf.name}"
+
+    def types(self) -> Iterator[Btf]:
+        """Yield its types."""
+        yield self._btf
+
+    def _lists(self, enum: str, name: str) -> bool:
+        """Tell whether one of its enums has a name; one that is not among its types tells nothing."""
+        found = self._btf.find(enum, Kind.ENUM)
+        if found is None:
+            return True
+        built = self._btf.type(found)
+        return isinstance(built, types.Enum) and any(one.name == name for one in built.values)
+
+    def has_map_type(self, kind: MapType) -> bool:
+        """Tell whether it has maps of a type."""
+        return self._lists("bpf_map_type", f"BPF_MAP_TYPE_{kind.name}")
+
+    def has_prog_type(self, kind: ProgType) -> bool:
+        """Tell whether it has programs of a type."""
+        return self._lists("bpf_prog_type", f"BPF_PROG_TYPE_{kind.name}")
+
+    def has_attach_type(self, kind: AttachType) -> bool:
+        """Tell whether it has an attach type."""
+        return self._lists("bpf_attach_type", f"BPF_{kind.name}")
+
+    def has_helper(self, number: int) -> bool:
+        """Tell whether it has a helper."""
+        return number < len(HELPERS) and self._lists("bpf_func_id", f"BPF_FUNC_{HELPERS[number]}")
+
+    def has_function(self, name: str) -> bool:
+        """Tell whether its types name a function."""
+        return self._btf.find(name, Kind.FUNC) is not None
+
+    def has_syscall(self, name: str) -> bool:
+        """Tell whether it has a system call of that plain name, on whatever architecture."""
+        return any(self.has_function(prefix + name) for prefix in (*features.SYSCALL_PREFIXES.values(), "__se_sys_"))
+
+    def tracepoint(self, category: str, name: str) -> str:
+        """Return why a tracepoint is not there, "" if it is; those of system calls have no types of their own."""
+        if category == "syscalls":
+            entered = name.removeprefix("sys_enter_").removeprefix("sys_exit_")
+            there = self.has_syscall(entered) or self.has_function(f"__do_sys_{entered}")
+        else:
+            there = self._btf.find(f"{_TRACE}{name}", Kind.TYPEDEF) is not None
+        return "" if there else f"tracepoint {category}/{name}: {self.name} has none of that name"
+
+
+Kernel = ThisKernel | OtherKernel

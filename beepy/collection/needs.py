@@ -1,0 +1,231 @@
+"""What an object asks of a kernel and of a process, read from its code and maps: nothing is asked of this machine.
+
+The lowest kernel is that of the newest thing in use, fallbacks counted: code that is never reached counts as well.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from beepy import hooks, since
+from beepy.btf.btf import essential_name
+from beepy.btf.layout import resolve
+from beepy.btf.types import Void
+from beepy.collection.fallbacks import OLDER
+from beepy.obj import insn as op
+from beepy.obj.datasec import KSYMS
+from beepy.obj.insn import Insn
+from beepy.obj.spec import CollectionSpec, DataRef, ExternRef, MapRef, MapSpec, ProgramSpec
+from beepy.uapi import HELPERS, AttachType, CoreReloKind, MapFlag, MapType, ProgFlag, ProgType
+
+# attach types that older kernels do not look at, or that have an older way
+_NOT_NEEDED: Final = (AttachType(0), AttachType.SK_REUSEPORT_SELECT, AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)
+_MAX_OLD: Final = 4096  # instructions of a program before LARGE_PROGRAMS
+_MAX_SEARCHED: Final = 100_000  # instructions; in a larger program a jump back counts as a loop
+_JA: Final = 0x00
+_JCOND: Final = 0xE0
+_EXIT_OR_CALL: Final = (0x80, 0x90)
+_OPERATION: Final = 0xF0
+_MOV, _END, _DIV, _MOD = 0xB0, 0xD0, 0x30, 0x90
+_ATOMIC: Final = 0xC0
+_ADD: Final = 0
+_LOAD_ACQUIRE: Final = (0x100, 0x110)
+
+
+class Need(NamedTuple):
+    """One thing, and the first release that has it."""
+
+    what: str
+    since: str
+
+
+class Needs(NamedTuple):
+    """``kernel`` is the lowest release, ``because`` what asks for it; ``types``: the kernel's own types are asked for.
+
+    ``capabilities`` are those of 5.8 and later; CAP_SYS_ADMIN is enough, and before 5.8 the only one.
+    """
+
+    kernel: str
+    because: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    types: bool
+
+
+def of_collection(spec: CollectionSpec) -> tuple[Needs, dict[str, Needs]]:
+    """Return what all of an object needs, and each program by name, with the maps that it refers to.
+
+    Programs that are not loaded by default do not count for the whole.
+    """
+    maps = {one.name: list(_map(one)) for one in spec.maps}
+    whole: list[Need] = []
+    capabilities = {"CAP_BPF"}.union(*[since.map_capabilities(one.type) for one in spec.maps])
+    symbols = dict(_symbols(spec))
+    types, programs = False, {}
+    for one in spec.programs:
+        used = dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef) and ref.name in symbols)
+        own, needed = [*_program(one), *(symbols[name] for name in used)], _capabilities(one)
+        typed = bool(used) or _types(one)
+        held = dict.fromkeys(ref.map for ref in one.refs if isinstance(ref, MapRef | DataRef))
+        for_maps = [need for name in held for need in maps.get(name, ())]
+        programs[one.name] = _summed([*own, *for_maps], needed, types=typed)
+        if not one.section.startswith("?"):
+            whole += own
+            capabilities |= needed
+            types = types or typed
+    whole += [need for found in maps.values() for need in found]
+    return _summed(whole, capabilities, types=types), programs
+
+
+def _summed(found: Sequence[Need], capabilities: set[str], *, types: bool) -> Needs:
+    kernel = since.newest(need.since for need in found)
+    because = dict.fromkeys(need.what for need in found if need.since == kernel and kernel)
+    return Needs(kernel, tuple(because), tuple(sorted(capabilities)), types)
+
+
+def _capabilities(program: ProgramSpec) -> set[str]:
+    hook = hooks.find(program.section)
+    needed = set(since.program_capabilities(hook.prog_type)) if hook else {"CAP_BPF"}
+    return needed.union(*[since.helper_capabilities(HELPERS[one]) for one in helpers(program) if one < len(HELPERS)])
+
+
+def helpers(program: ProgramSpec) -> list[int]:
+    """Return the numbers of the helpers that a program calls, each once, in the order of their first calls."""
+    calls = [insn.imm for insn in program.insns if insn.code == op.CALL and insn.src == 0]
+    return [number for number in dict.fromkeys(calls) if number > 0]
+
+
+def _types(program: ProgramSpec) -> bool:
+    hook = hooks.find(program.section)
+    by_type = hook is not None and hook.btf is not None and hook.prog_type != ProgType.EXT
+    return by_type or any(ref.kind != CoreReloKind.TYPE_ID_LOCAL for ref in program.core)
+
+
+def _symbols(spec: CollectionSpec) -> Iterator[tuple[str, Need]]:
+    """Yield what each symbol of the kernel that is not weak needs, if it is looked up by type."""
+    for one in spec.externs:
+        if one.section != KSYMS or one.weak or spec.btf is None:
+            continue
+        if one.function:
+            yield one.name, Need(f"kfunc {one.name}", since.kfunc(essential_name(one.name)) or since.KFUNCS)
+        elif not isinstance(resolve(spec.btf, one.type)[1], Void):
+            yield one.name, Need(f"kernel variable {one.name}", since.TYPED_SYMBOLS)
+
+
+def _program(program: ProgramSpec) -> Iterator[Need]:
+    yield from _hook(program)
+    for number in helpers(program):
+        name = HELPERS[number] if number < len(HELPERS) else ""
+        if first := since.helper(OLDER.get(number, number)):
+            yield Need(f"helper {name}", first)
+    if any(isinstance(ref, DataRef) for ref in program.refs):
+        yield Need("global variables", since.GLOBAL_DATA)
+    yield from _code(program.insns)
+
+
+def _hook(program: ProgramSpec) -> Iterator[Need]:
+    hook = hooks.find(program.section)
+    if hook is None:
+        return
+    yield Need(f"program type {hook.prog_type.name.lower()}", since.prog_type(hook.prog_type))
+    if hook.attach_type not in _NOT_NEEDED and not hook.optional:
+        yield Need(f"attach type {hook.attach_type.name.lower()}", since.attach_type(hook.attach_type))
+    if hook.flags & ProgFlag.SLEEPABLE and (first := since.sleepable(hook.prog_type)):
+        yield Need("programs that sleep", first)
+    others = hook.flags & ~ProgFlag.SLEEPABLE
+    for first in since.prog_flags(others):
+        yield Need(f"flag {others.name}", first)
+
+
+def _map(one: MapSpec) -> Iterator[Need]:
+    if first := since.map_type(one.type):
+        yield Need(f"map type {MapType(one.type).name.lower()}", first)
+    flags = one.flags & ~MapFlag.MMAPABLE if one.contents is not None and one.type == MapType.ARRAY else one.flags
+    for flag in MapFlag:
+        if flags & flag:
+            what = "global variables" if one.contents is not None else f"map flag {flag.name}"
+            yield Need(what, since.newest(since.map_flags(flag)))
+    if one.contents is not None and not flags:
+        yield Need("global variables", since.GLOBAL_DATA)
+
+
+def _code(insns: Sequence[Insn]) -> Iterator[Need]:
+    if len(insns) > _MAX_OLD:
+        yield Need(f"more than {_MAX_OLD} instructions", since.LARGE_PROGRAMS)
+    kinds = {(code, src, off) for code, _, src, off, _ in insns}
+    if any(code == op.CALL and src == op.PSEUDO_CALL for code, src, _ in kinds):
+        yield Need("functions of its own", since.SUBPROGRAMS)
+    if any(code == op.LD_IMM64 and src == op.PSEUDO_FUNC for code, src, _ in kinds):
+        yield Need("callbacks", since.KFUNCS)
+    for code, off in sorted({(code, off if code & op.CLASS in (op.ALU, op.ALU64) else 0) for code, _, off in kinds}):
+        if code & (op.CLASS | op.MODE) == op.STX | _ATOMIC:
+            yield from _atomics({insn.imm for insn in insns if insn.code == code})
+        else:
+            yield from _instruction(code, off)
+    if any(off < 0 and _jumps(code) for code, _, off in kinds) and (len(insns) > _MAX_SEARCHED or _loops(insns)):
+        yield Need("loops", since.LOOPS)
+
+
+def _atomics(operations: set[int]) -> Iterator[Need]:
+    if operations & set(_LOAD_ACQUIRE):
+        yield Need("load-acquire, store-release", since.LOAD_ACQUIRE)
+    if operations - {_ADD, *_LOAD_ACQUIRE}:
+        yield Need("atomic operations", since.ATOMICS)
+
+
+def _instruction(code: int, off: int) -> Iterator[Need]:
+    """Yield what instructions of later sets need; Documentation/bpf/standardization/instruction-set.rst."""
+    operation = code & _OPERATION
+    match code & op.CLASS:
+        case op.JMP32:
+            yield Need("long jumps", since.CPU_V4) if operation == _JA else Need("32-bit jumps", since.JMP32)
+        case op.JMP if operation == _JCOND:
+            yield Need("may_goto", since.MAY_GOTO)
+        case op.LDX if code & op.MODE == op.MEMSX:
+            yield Need("sign-extending loads", since.CPU_V4)
+        case op.ALU64 if operation == _MOV and off == 1:
+            yield Need("address spaces", since.ADDRESS_SPACES)
+        case op.ALU | op.ALU64 if operation == _MOV and off:
+            yield Need("sign-extending moves", since.CPU_V4)
+        case op.ALU | op.ALU64 if operation in (_DIV, _MOD) and off:
+            yield Need("signed division", since.CPU_V4)
+        case op.ALU64 if operation == _END:
+            yield Need("unconditional byte swaps", since.CPU_V4)
+        case _:
+            pass
+
+
+def _loops(insns: Sequence[Insn]) -> bool:
+    """Tell whether a jump leads back to where it came from: the verifier's depth-first search (check_cfg)."""
+    state = bytearray(len(insns))  # 1: on the way, 2: done
+    for start in range(len(insns)):
+        if state[start]:
+            continue
+        way = [(start, iter(_following(insns, start)))]
+        state[start] = 1
+        while way:
+            at, following = way[-1]
+            to = next(following, None)
+            if to is None:
+                state[at] = 2
+                way.pop()
+            elif state[to] == 1:
+                return True
+            elif not state[to]:
+                state[to] = 1
+                way.append((to, iter(_following(insns, to))))
+    return False
+
+
+def _jumps(code: int) -> bool:
+    return code & op.CLASS in (op.JMP, op.JMP32) and code & _OPERATION not in _EXIT_OR_CALL
+
+
+def _following(insns: Sequence[Insn], at: int) -> list[int]:
+    insn = insns[at]
+    if insn.code == op.EXIT:
+        return []
+    following = [at + 1 + insn.wide]
+    if _jumps(insn.code):
+        long = insn.code & op.CLASS == op.JMP32 and insn.code & _OPERATION == _JA
+        target = at + 1 + (insn.imm if long else insn.off)
+        following = [target] if insn.code & _OPERATION == _JA else [*following, target]
+    return [one for one in following if 0 <= one < len(insns)]

@@ -1,0 +1,246 @@
+"""``describe --check``: what this kernel, or another one's types, say of an object."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from beepy.btf.btf import Btf
+from beepy.collection import check as checking
+from beepy.collection.check import check
+from beepy.collection.findings import ERROR, WARNING, Finding
+from beepy.collection.kernels import OtherKernel, ThisKernel
+from beepy.kernel import host
+from beepy.oci.lookup import bundled_store
+from beepy.source import parse
+from beepy.uapi import HELPERS, AttachType, MapType, ProgType
+from tests.kernel.conftest import ObjectOf
+from tests.writers import child
+from tests.writers.btf import BtfWriter
+from tests.writers.command import Beepy
+
+pytestmark = pytest.mark.kernel
+
+THIS = f"this kernel ({'.'.join(map(str, host.release()))})"
+
+
+def found(path: str, btf: Btf | None = None) -> list[Finding]:
+    return list(check(parse(Path(path).read_bytes(), name="x"), btf).findings)
+
+
+def old_kernel() -> Btf:
+    """The types of a kernel with hash maps, tracepoints and kprobes, and one structure."""
+    writer = BtfWriter()
+    number = writer.integer()
+    writer.enum("bpf_map_type", {"BPF_MAP_TYPE_HASH": 1, "BPF_MAP_TYPE_ARRAY": 2})
+    writer.enum("bpf_prog_type", {"BPF_PROG_TYPE_TRACEPOINT": 5, "BPF_PROG_TYPE_KPROBE": 2})
+    writer.enum("bpf_attach_type", {"BPF_CGROUP_INET_INGRESS": 0})
+    writer.enum("bpf_func_id", {f"BPF_FUNC_{name}": at for at, name in enumerate(HELPERS[:110])})
+    writer.struct("task_struct", 8, [("tgid", number, 0)])
+    proto = writer.func_proto(number)
+    writer.func("do_exit", proto)
+    writer.func("__x64_sys_openat", proto)
+    writer.typedef("btf_trace_sched_switch", writer.ptr(proto))
+    return Btf(writer.data(), name="old")
+
+
+@pytest.mark.parametrize("name", ["exitsnoop", "exitsnoop-old-counter", "opensnoop", "execsnoop"])
+def test_bundled_images_run_here(name: str) -> None:
+    checked = check(parse(bundled_store().get(name)))
+    assert checked.runs
+    assert checked.kernel == THIS
+    assert all(one.level == WARNING for one in checked.findings)
+    assert checked.fixups
+
+
+def test_attach_points_that_are_not_there(object_of: ObjectOf) -> None:
+    errors = [one for one in found(object_of("missing")) if one.level == ERROR]
+    assert [one.text for one in errors] == [
+        "program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: this kernel has none of that name",
+        f"program 'no_raw_tracepoint': {THIS} has no raw tracepoint no_such_tracepoint",
+        f"program 'no_type': {THIS} has no btf_trace_no_such_tracepoint",
+    ]
+    assert all(one.skipped for one in errors)
+
+
+_POINTS = """
+#include "test/trigger.h"
+SEC("%s")
+int one(void *ctx)
+{
+	return 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.parametrize(
+    ("section", "lacking"),
+    [
+        ("kprobe/beepy_none", "function beepy_none"),
+        ("kretprobe/beepy_none", "function beepy_none"),
+        ("kprobe/beepy_none+0x10", "function beepy_none"),
+        ("ksyscall/beepy_none", "system call beepy_none"),
+        ("kprobe.multi/beepy_none", "function beepy_none"),
+        ("kprobe/do_exit", ""),
+        ("ksyscall/openat", ""),
+        ("kprobe", ""),
+        ("raw_tp/sched_switch", ""),
+        ("tp_btf/sched_switch", ""),
+        ("tp/sched/sched_switch", ""),
+        ("xdp", ""),
+    ],
+)
+def test_where_programs_attach(compiled: ObjectOf, section: str, lacking: str) -> None:
+    """By this kernel and by its types alike."""
+    told = f"program 'one': {THIS} has no {lacking}"
+    assert [one.text for one in found(compiled(_POINTS % section))] == ([told] if lacking else [])
+    given = Btf(Path("/sys/kernel/btf/vmlinux").read_bytes(), name="file")
+    told = f"program 'one': the kernel of file has no {lacking}"
+    assert [one.text for one in found(compiled(_POINTS % section), given)] == ([told] if lacking else [])
+
+
+def test_the_verifier_has_the_last_word(object_of: ObjectOf) -> None:
+    (one,) = [one for one in found(object_of("err_null")) if one.level == ERROR]
+    assert one.text.startswith("program 'err_null': verifier: ")
+    assert not one.skipped
+
+
+def test_what_an_old_kernel_lacks() -> None:
+    checked = check(parse(bundled_store().get("exitsnoop")), old_kernel())
+    assert not checked.runs
+    assert checked.kernel == "the kernel of old"
+    texts = [one.text for one in checked.findings]
+    assert "map 'print_exits': type ringbuf: not there, since 5.8" in texts
+    where = "program 'sched_process_exit'"
+    assert f"{where}: helper ringbuf_reserve: not there, since 5.8; it fails if the code is reached" in texts
+    assert f"{where}: helper probe_read_kernel: probe_read in its place" in texts
+    assert any(text.startswith(f"{where}: relocation ") and "-> missing" in text for text in texts)
+    assert any(
+        text.startswith(f"{where}: tracepoint sched/sched_process_exit: the kernel of old has none") for text in texts
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("lsm/file_open", "program type lsm: not there, since 5.7"),
+        ("xdp", "program type xdp: not there, since 4.8"),
+        ("kprobe.multi/do_exit", "attach type trace_kprobe_multi: not there, since 5.18"),
+        ("kprobe/do_exit", ""),
+        ("ksyscall/openat", ""),
+        ("ksyscall/close", "the kernel of old has no system call close"),
+        ("tp/syscalls/sys_enter_openat", ""),
+        ("tp/sched/sched_switch", ""),
+        ("tp/sched/sched_wakeup", "tracepoint sched/sched_wakeup: the kernel of old has none of that name"),
+    ],
+)
+def test_programs_of_an_old_kernel(compiled: ObjectOf, section: str, told: str) -> None:
+    texts = [one.text for one in found(compiled(_POINTS % section), old_kernel())]
+    assert texts[:1] == ([f"program 'one': {told}"] if told else [])
+
+
+def test_symbols_that_another_kernel_lacks(compiled: ObjectOf) -> None:
+    text = """
+#include "test/trigger.h"
+extern void *bpf_task_acquire(void *) __attribute__((section(".ksyms")));
+SEC("kprobe/do_exit")
+int one(void *ctx)
+{
+	bpf_task_acquire(ctx);
+	return 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+    assert [one.text for one in found(compiled(text), old_kernel())] == [
+        "kernel symbol 'bpf_task_acquire': not among its types, unless a module has it; since 6.2"
+    ]
+
+
+def test_both_kinds_of_kernels_agree_about_this_one() -> None:
+    this, same = ThisKernel(), OtherKernel(Btf(Path("/sys/kernel/btf/vmlinux").read_bytes(), name="same"))
+    for number in range(1, len(HELPERS)):
+        assert this.has_helper(number) == same.has_helper(number), HELPERS[number]
+    for name in ("do_exit", "beepy_none"):
+        assert this.has_function(name) == same.has_function(name)
+    for name in ("openat", "close", "beepy_none"):
+        assert this.has_syscall(name) == same.has_syscall(name)
+    assert [one.name for one in MapType if one and this.has_map_type(one) and not same.has_map_type(one)] == []
+    assert [one.name for one in ProgType if one and this.has_prog_type(one) and not same.has_prog_type(one)] == []
+    assert same.has_attach_type(AttachType.TRACE_FENTRY)
+    for category, name in (("sched", "sched_switch"), ("syscalls", "sys_enter_openat"), ("syscalls", "sys_exit_close")):
+        assert not this.tracepoint(category, name)
+        assert not same.tracepoint(category, name)
+
+
+def test_nothing_is_left_in_the_kernel(object_of: ObjectOf) -> None:
+    before = descriptors()
+    for name in ("everything", "tables", "pinned"):
+        found(object_of(name))
+    assert descriptors() == before
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_the_command_ends_with_1_and_says_why(beepy: Beepy, object_of: ObjectOf) -> None:
+    done = beepy("describe", object_of("missing"), "--check")
+    assert done.code == 1
+    assert f"check  {THIS}: it does not run\n" in done.out
+    assert (
+        "  error: program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: this kernel has none of that name "
+        "(--missing skip leaves it out)\n" in done.out
+    )
+    done = beepy("describe", "exitsnoop", "--check")
+    assert done.code == 0
+    assert f"check  {THIS}: it runs\n" in done.out
+
+
+def test_the_command_in_json(beepy: Beepy, object_of: ObjectOf, tmp_path: Path) -> None:
+    done = beepy("describe", object_of("missing"), "--check", "-o", "json")
+    assert done.code == 1
+    told = json.loads(done.out)["check"]
+    assert (told["kernel"], told["runs"], len(told["errors"])) == (THIS, False, 3)
+    assert told["skipped"] == told["errors"]
+    file = tmp_path / "old.btf"
+    file.write_bytes(old_kernel().data)
+    done = beepy("describe", "exitsnoop", "--btf", str(file), "--check", "--relocations", "-o", "json")
+    assert done.code == 1
+    whole = json.loads(done.out)
+    assert {"0 -> 0", "missing"} & {one["resolved"] for one in whole["relocations"]}
+    assert whole["check"]["kernel"] == f"the kernel of {file}"
+    assert whole["needs"]["kernel"] == "5.8"
+
+
+def test_relocations_are_resolved_by_types_alone(beepy: Beepy) -> None:
+    done = beepy("describe", "exitsnoop", "--btf", "/sys/kernel/btf/vmlinux", "--relocations", "-o", "json")
+    assert done.code == 0
+    whole = json.loads(done.out)
+    assert whole["check"] is None
+    assert all(one["resolved"] for one in whole["relocations"])
+    spec = parse(bundled_store().get("exitsnoop"))
+    (fixups,) = checking.fixups(spec).values()
+    assert [one["resolved"].split(" -> ")[1].split(",")[0] for one in whole["relocations"]] == [
+        str(f.new) for f in fixups
+    ]
+    done = beepy("describe", "exitsnoop", "--relocations", "-o", "json")
+    assert all(one["resolved"] is None for one in json.loads(done.out)["relocations"])
+
+
+def test_who_may_not_ask_is_told_what_is_needed() -> None:
+    told = child.run(
+        """
+from beepy.collection.check import check
+from beepy.oci.lookup import bundled_store
+from beepy.source import parse
+from tests.writers.capabilities import keep
+
+spec = parse(bundled_store().get("exitsnoop"))
+keep(())
+for one in check(spec).findings:
+    print(one.level, one.text)
+"""
+    )
+    assert "needs CAP_BPF and CAP_PERFMON" in told
+    assert told.count("error ") >= 1
