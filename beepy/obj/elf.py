@@ -14,7 +14,7 @@ from elftools.elf.structs import ELFStructs
 from beepy.errors import ElfError
 from beepy.text import safe
 
-MAX_FILE: Final = 64 << 20  # bytes; a large eBPF object has 2 MB
+MAX_FILE: Final = 16 << 20  # bytes; a large eBPF object has 2 MB
 _MAX_SECTIONS: Final = 1 << 14
 _MAX_NOBITS: Final = (1 << 31) - 1  # bytes; the kernel's limit for a map's value
 _MAX_SYMBOLS: Final = 1 << 16  # a large eBPF object has 5,000
