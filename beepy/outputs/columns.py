@@ -25,38 +25,38 @@ class _Table(NamedTuple):
 class Columns:
     """A header, and one line a row: the time of reading, the map if there are several, the fields.
 
-    With one map the header stands once at the top; with several it comes again whenever the map changes. A text that is
-    wider than its column moves the rest of its own row only.
+    With one map the header stands once at the top; with several it comes again whenever
+    rows of another shape follow. A text that is wider than its column moves the rest of its own row only.
     """
 
     def __init__(self, out: Rows) -> None:
         self._out = out
         self._tables: dict[Schema, _Table] = {}
-        self._shown: Schema | None = None  # whose header stands above
+        self._shown = ""  # the header that stands above
 
     def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - the stream's timer asks for tables
         """Fix the widths; with one map, write its header."""
         names = max(len("map"), *[len(safe(schema.map)) for schema in schemas]) if len(schemas) > 1 else 0
         self._tables = {schema: _table(schema, names) for schema in schemas}
         if len(schemas) == 1:
-            self._head(schemas[0])
+            self._head(self._tables[schemas[0]])
 
     def write(self, batch: Batch) -> None:
         """Write the rows of a batch."""
         if not batch.records:
             return
-        if batch.schema != self._shown:
-            self._head(batch.schema)
         table = self._tables[batch.schema]
+        self._head(table)
         line = f"{time.strftime(_TIME, time.localtime(batch.time_ns // 1_000_000_000))} {table.row}"
         self._out.rows(line, table.view, batch)
 
     def close(self) -> None:
         """Do nothing: each batch was written at once."""
 
-    def _head(self, schema: Schema) -> None:
-        self._out.write(self._tables[schema].header)
-        self._shown = schema
+    def _head(self, table: _Table) -> None:
+        if table.header != self._shown:
+            self._out.write(table.header)
+            self._shown = table.header
 
 
 def _table(schema: Schema, names: int) -> _Table:

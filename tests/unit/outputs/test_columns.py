@@ -128,3 +128,10 @@ def test_values_are_gos_text(tmp_path: Path) -> None:
         "time             took ip              ok               f list                at",
         "14:00:00        1.5ms 10.0.0.1        true         1e+06 [1 -2]              0xffff888000000000",
     ]
+
+
+def test_maps_of_one_shape_share_their_header(tmp_path: Path) -> None:
+    first, second = Exits().schema, Exits().schema._replace(map="print_other")
+    record = bytes(56)
+    lines = written(tmp_path, (first, second), ring(first, [record]), ring(second, [record]), ring(first, [record]))
+    assert [line.split()[1] for line in lines] == ["map", first.map, "print_other", first.map]
