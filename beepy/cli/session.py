@@ -145,7 +145,10 @@ def _open(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> l
     """Open every sink: a port in use is an error before anything attaches."""
     sinks: list[Sink] = []
     if request.output != "none":
-        sinks.append(outputs.make(request.output))
+        rows = outputs.make(request.output)
+        rows.open(events.schemas, events.demand)
+        stack.callback(rows.close)
+        sinks.append(rows)
     counted = any(schema.role in _METRICS for schema in events.schemas)
     if (counted and request.metrics) or request.port is not None or request.buckets or request.value_keys:
         from beepy.outputs.metric_options import parse_buckets, parse_value_key  # noqa: PLC0415 - not for every run
@@ -159,10 +162,10 @@ def _open(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> l
             tally=tally,
         )
         if request.metrics:
+            metrics.open(events.schemas, events.demand)
+            stack.callback(metrics.close)
+            say(f"metrics: {metrics.url}")
             sinks.append(metrics)
-    for sink in sinks:
-        sink.open(events.schemas, events.demand)
-        stack.callback(sink.close)
     return sinks
 
 

@@ -49,7 +49,7 @@ class MetricsServer:
         self.port = int(bound[1])
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", args=(1.0,), daemon=True)
         self._thread.start()
-        _log.info("metrics: http://%s/metrics", _shown(self.host, self.port))
+        self.url = f"http://{_shown(self.host, self.port)}/metrics"
 
     def close(self) -> None:
         """Stop listening, let answers under way end for ``CLOSE_TIME``, and end every thread. Idempotent."""

@@ -92,6 +92,11 @@ class Prometheus:
         """Where it listens: host and port (the one that the kernel chose, if 0 was asked for)."""
         return self._server.host, self._server.port
 
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return self._server.url
+
     def write(self, batch: Batch) -> None:
         """Count a stream's batch; keep a table's if a scrape waits for it."""
         schema = batch.schema

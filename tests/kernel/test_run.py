@@ -246,7 +246,7 @@ def test_metrics_listen_where_there_are_some_or_a_port_is_given(beepy: Beepy) ->
     assert (done.code, "metrics:" in done.err) == (0, False)
     flags = ("--prom-port", "0", "--prom-host", "127.0.0.2")
     done = beepy("-v", "run", "exitsnoop", "-o", "none", "--timeout", "1ms", *flags)
-    assert re.search(r"^info: metrics: http://127\.0\.0\.2:\d+/metrics$", done.err, re.MULTILINE)
+    assert re.search(r"^metrics: http://127\.0\.0\.2:\d+/metrics$", done.err, re.MULTILINE)
 
 
 def test_several_images_at_once(beepy: Beepy, object_of: ObjectOf) -> None:

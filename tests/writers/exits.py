@@ -77,7 +77,7 @@ def fork(exits: Iterable[Exit]) -> list[Ended]:
     told = list(exits)
     lines = "".join([f"{one.name.hex() or '-'} {one.code} {one.signal}\n" for one in told])
     with subprocess.Popen(
-        [sys.executable, "-S", "-E", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-S", "-E", "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as helper:
         out, _ = helper.communicate(lines, timeout=60)
     assert helper.returncode == 0
