@@ -188,7 +188,7 @@ def create(  # noqa: PLR0917 - as above
 
 
 def adopt(fd: Fd, name: str) -> Map:
-    """Return the map that ``fd``, which becomes its own, stands for. Raises KernelError for a type that nobody knows."""
+    """Return the map of ``fd``, which becomes the map's own. Raises KernelError for a type that nobody knows."""
     found = Map(fd, name, MapType.UNSPEC, 0, 0, 0).info()
     try:
         kind = MapType(found.type)

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A function of the kernel, and a system call, where they begin and where they return: prctl(TRIGGER, op, number). */
+/* A function of the kernel, and a system call, where they begin and where they return:
+ * prctl(TRIGGER, op, number). */
 #include "../include/regs.h"
 #include "trigger.h"
 
-enum kind { FUNCTION = 1, FUNCTION_RETURN, SYSCALL, SYSCALL_RETURN, ENTRY };
+enum kind {
+	FUNCTION = 1,
+	FUNCTION_RETURN,
+	SYSCALL,
+	SYSCALL_RETURN,
+	ENTRY
+};
 
 struct event {
 	u32 pid;
@@ -64,7 +71,8 @@ int BPF_KRETPROBE(syscall_return, long ret)
 SEC("kprobe/__x64_sys_prctl")
 int BPF_KPROBE(entry, struct pt_regs *regs)
 {
-	unsigned long op = PT_REGS_PARM2_CORE_SYSCALL(regs), number = PT_REGS_PARM3_CORE_SYSCALL(regs);
+	unsigned long op = PT_REGS_PARM2_CORE_SYSCALL(regs),
+		      number = PT_REGS_PARM3_CORE_SYSCALL(regs);
 
 	return (int)PT_REGS_PARM1_CORE_SYSCALL(regs) == TRIGGER ? report(ENTRY, op, number, 0) : 0;
 }

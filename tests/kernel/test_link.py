@@ -9,7 +9,7 @@ import pytest
 
 from beepy import hooks
 from beepy.errors import AttachError
-from beepy.hooks import Target
+from beepy.hooks import Target, tracepoint
 from beepy.kernel import btf, link, program
 from beepy.kernel import map as maps
 from beepy.kernel.map import Map
@@ -156,12 +156,10 @@ def test_a_target_that_is_no_target_is_an_attach_error() -> None:
 
 def test_a_refused_perf_event_leaves_nothing_open() -> None:
     """A program of another type is refused by both ways; -W error finds a descriptor that is left."""
-    attach = hooks.TABLE[0]._replace(attach=hooks.tracepoint.attach).attach
-    assert attach
     code = programs.returns(0)
     socket = hooks.TABLE[0]
     with program.load("socket", "socket", socket.prog_type, code, "GPL") as other, pytest.raises(AttachError) as caught:
-        attach(other, Target("sched/sched_switch"))
+        tracepoint.attach(other, Target("sched/sched_switch"))
     assert str(caught.value) == "program 'socket': tracepoint sched/sched_switch: invalid argument (EINVAL)"
 
 

@@ -15,7 +15,8 @@ from beepy.kernel import map as kernel_map
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
-from tests.kernel.conftest import Beepy, ObjectOf
+from tests.kernel.conftest import ObjectOf
+from tests.writers.command import Beepy
 
 pytestmark = pytest.mark.kernel
 
