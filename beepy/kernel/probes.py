@@ -3,14 +3,14 @@
 import ctypes
 import errno
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cache
 from typing import Final, NamedTuple
 
 from beepy import uapi
 from beepy.errors import KernelError
-from beepy.kernel import syscall
+from beepy.kernel import features, syscall
 from beepy.kernel.fd import Fd
 from beepy.obj.insn import EXIT, Insn, encode
 from beepy.uapi import AttachType, MapFlag, MapType, ProgFlag, ProgType
@@ -90,7 +90,7 @@ def makes(map_type: MapType, wanted: Sample) -> int:
             inner = uapi.MapCreate(map_type=MapType.HASH, key_size=4, value_size=4, max_entries=1)
             attr.inner_map_fd = stack.enter_context(syscall.map_create(inner, where)).fileno()
         try:
-            syscall.map_create(attr, where).close()
+            _permitted(lambda: syscall.map_create(attr, where))
         except KernelError as error:
             if error.errno == errno.EPERM:
                 raise
@@ -98,11 +98,21 @@ def makes(map_type: MapType, wanted: Sample) -> int:
     return 0
 
 
+def _permitted(make: Callable[[], Fd]) -> None:
+    """Make something and let it go; again with more of RLIMIT_MEMLOCK, where that counts. Raises KernelError."""
+    try:
+        make().close()
+    except KernelError as error:
+        if error.errno != errno.EPERM or not features.raise_memlock():
+            raise
+        make().close()
+
+
 def _has_operations() -> bool:
     """Type 1 of the kernel's types is no struct of operations: ENOTSUPP, where it has the map's type."""
     attr = uapi.MapCreate(map_type=MapType.STRUCT_OPS, key_size=4, max_entries=1, btf_vmlinux_value_type_id=1)
     try:
-        syscall.map_create(attr, "probe of maps: STRUCT_OPS").close()
+        _permitted(lambda: syscall.map_create(attr, "probe of maps: STRUCT_OPS"))
     except KernelError as error:
         if error.errno == errno.EPERM:
             raise
@@ -150,7 +160,7 @@ def loads(prog_type: ProgType, attach_type: AttachType, flags: ProgFlag) -> bool
         attach_btf_id=1 if prog_type in _TYPED else 0,
     )
     try:
-        syscall.prog_load(attr, f"probe of programs: {prog_type.name}").close()
+        _permitted(lambda: syscall.prog_load(attr, f"probe of programs: {prog_type.name}"))
     except KernelError as error:
         if error.errno == errno.EPERM:
             raise

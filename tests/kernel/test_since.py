@@ -4,47 +4,13 @@ import json
 
 import pytest
 
-from beepy import since
-from beepy.btf.types import Enum, Enum64, Kind
-from beepy.kernel import btf, host
-from beepy.uapi import HELPERS, AttachType, MapType, ProgType
-from tests.writers import child
+from tests.writers import ages, child
 
 pytestmark = pytest.mark.kernel
 
 
-def known(name: str) -> set[str]:
-    kernel = btf.vmlinux()
-    found = kernel.find(name, Kind.ENUM)
-    assert found, name
-    built = kernel.type(found)
-    assert isinstance(built, Enum | Enum64)
-    return {one.name for one in built.values}
-
-
 def test_the_running_kernel_knows_what_is_not_newer_than_it_is() -> None:
-    this = host.release()[:2]
-    tables = [
-        (known("bpf_func_id"), {f"BPF_FUNC_{name}": since.helper(n) for n, name in enumerate(HELPERS) if n}),
-        (known("bpf_map_type"), {f"BPF_MAP_TYPE_{one.name}": since.map_type(one) for one in MapType if one}),
-        (known("bpf_prog_type"), {f"BPF_PROG_TYPE_{one.name}": since.prog_type(one) for one in ProgType if one}),
-        (known("bpf_attach_type"), {f"BPF_{one.name}": since.attach_type(one) for one in AttachType}),
-    ]
-    for names, releases in tables:
-        assert {name for name, release in releases.items() if since.order(release) <= this} <= names
-        assert not {name for name, release in releases.items() if since.order(release) > this} & names
-
-
-def test_a_kernel_of_that_age_has_the_kfuncs() -> None:
-    """Only those of code that can be left out of a kernel, or that were renamed since, may be missing."""
-    this = host.release()[:2]
-    newer = [
-        name
-        for release, names in since._KFUNCS.items()
-        for name in names.split()
-        if since.order(release) > this and btf.vmlinux().find(name, Kind.FUNC)
-    ]
-    assert not newer
+    assert list(ages.wrong()) == []
 
 
 def test_the_capabilities_are_those_that_the_kernel_asks_for() -> None:

@@ -7,7 +7,7 @@ returns the reason, and asserts that no newer kernel gives it.
 
 from typing import Final
 
-from tests.vm.checks import attach, examples, images, kernel, maps, probes, tables
+from tests.vm.checks import age, attach, examples, images, kernel, maps, probes, tables
 from tests.vm.checks.check import Check
 
 TABLE: Final[tuple[Check, ...]] = (
@@ -17,5 +17,6 @@ TABLE: Final[tuple[Check, ...]] = (
     *probes.CHECKS,
     *tables.CHECKS,
     *maps.CHECKS,
+    *age.CHECKS,
     *kernel.CHECKS,
 )

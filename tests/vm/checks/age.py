@@ -1,0 +1,148 @@
+"""What a kernel's age means: what it lacks, how that is told, and what is done about it."""
+
+import os
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from beepy import maps, since
+from beepy.btf.btf import Btf
+from beepy.btf.downgrade import Feature, downgraded
+from beepy.collection import diagnosis
+from beepy.collection.check import check
+from beepy.collection.load import load
+from beepy.collection.needs import of_collection
+from beepy.errors import KernelError, NotSupported, VerifierError
+from beepy.kernel import btf, btf_features, btf_file, probes
+from beepy.kernel.host import release
+from beepy.obj import insn as op
+from beepy.obj.insn import Insn
+from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
+from beepy.oci.lookup import bundled_store
+from beepy.source import parse
+from beepy.uapi import HELPERS, MapType, ProgType
+from tests.vm.checks.check import YES, Check, failure
+from tests.vm.checks.command import Run
+from tests.writers import ages
+from tests.writers.types import everything
+
+_THIS: Final = ".".join(map(str, release()))
+_LOOP: Final = HELPERS.index("loop")
+_TYPES: Final = "/sys/kernel/btf"
+
+
+def tables() -> str:
+    """Hold what beepy.since tells against the kernel's own lists."""
+    wrong = list(ages.wrong())
+    assert not wrong, wrong
+    return YES
+
+
+def types_of_maps_and_programs() -> str:
+    """Probe for every type: what the kernel lists and lacks is left out of its configuration."""
+    lacking = []
+    for kind, prefix, has in (
+        (MapType, "BPF_MAP_TYPE_", probes.has_map_type),
+        (ProgType, "BPF_PROG_TYPE_", probes.has_prog_type),
+    ):
+        listed = ages.known(f"bpf_{'map' if kind is MapType else 'prog'}_type")
+        for one in list(kind)[1:]:
+            there = has(one)
+            assert not there or f"{prefix}{one.name}" in listed, one
+            if f"{prefix}{one.name}" in listed and not there:
+                lacking.append(one.name)
+    return f"all but {', '.join(lacking)}" if lacking else "all"
+
+
+def types() -> str:
+    """Give the kernel all kinds of types, without what it refuses; then also without what it would take."""
+    refused = {feature for feature in Feature if not btf_features.takes(feature)}
+    assert refused == {feature for feature in Feature if since.order(feature.since) > release()[:2]}
+    newest = sorted(Feature, key=lambda feature: since.order(feature.since), reverse=True)
+    for count in range(len(refused), len(newest) + 1):
+        btf.load(downgraded(everything(), set(newest[:count])).data).close()
+    return f"{len(refused)} refused"
+
+
+def missing_helper() -> str:
+    """Call bpf_loop."""
+    insns = (Insn(op.CALL, imm=_LOOP), Insn(0xB7), Insn(op.EXIT))
+    program = ProgramSpec("one", "raw_tp/sys_enter", insns, (), (), (), (), (("one", 0),))
+    spec = CollectionSpec("x", "elf", {}, "GPL", 0, (program,), (), (), (), None)
+    told = str(failure(VerifierError, partial(load, spec)))
+    if release() >= (5, 17, 0):
+        assert "helper" not in told.rpartition(": ")[2], told
+        return "there"
+    assert told.endswith(f": helper loop: since 5.17, this kernel is {_THIS}"), told
+    return told.rpartition(": helper ")[2]
+
+
+def missing_map_type() -> str:
+    """Create a map of every type that the kernel does not list."""
+    listed = ages.known("bpf_map_type")
+    newer = [one for one in MapType if one and f"BPF_MAP_TYPE_{one.name}" not in listed]
+    for one in newer:
+        spec = MapSpec("m", ".maps", one, *probes.sample(one)[:3], flags=probes.sample(one).map_flags)
+        error = failure(KernelError, partial(maps.create, spec, None))
+        told = diagnosis.of_map(error, spec)
+        assert isinstance(told, NotSupported), told
+        expected = f"map 'm': type {one.name.lower()}: since {since.map_type(one)}, this kernel is {_THIS}"
+        assert str(told) == expected, told
+    return f"{len(newer)} types" if newer else "none"
+
+
+def checked() -> str:
+    """Check every bundled image: each runs, unless the kernel lacks what one of its programs attaches to."""
+    said = {}
+    for name in bundled_store().names():
+        spec = parse(bundled_store().get(name))
+        found = check(spec)
+        lowest, _ = of_collection(spec)
+        assert since.order(lowest.kernel) <= release()[:2]
+        assert all(one.skipped for one in found.findings if one.level == "error"), (name, found.findings)
+        if not found.runs:
+            said[name] = found.findings[0].text
+    return f"{said}" if said else "all run"
+
+
+def skipped() -> str:
+    """Run what can be attached of an object, by the command."""
+    with Run("/objects/missing.o", "-o", "json", "-v", "--missing", "skip", "--no-metrics") as run:
+        run.attached(1)
+    assert run.told.count(": left out: ") == 3, run.told
+    assert "3 programs left out" in run.told
+    return YES
+
+
+def elsewhere() -> str:
+    """Hide the kernel's types: they are found in /boot, or nowhere."""
+    data = Path(_TYPES, "vmlinux").read_bytes()
+    place = Path(f"/boot/vmlinux-{os.uname().release}")
+    assert btf_file.search() is None
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", _TYPES], check=True)
+    try:
+        spec = parse(bundled_store().get("exitsnoop"))
+        failure(NotSupported, partial(load, spec))
+        with load(spec, btf=Btf(data, name="given")):
+            pass
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(data)
+        with load(spec):
+            pass
+    finally:
+        place.unlink(missing_ok=True)
+        subprocess.run(["umount", _TYPES], check=True)
+    return YES
+
+
+CHECKS: Final = (
+    Check("ages of helpers and types", tables),
+    Check("types of maps, programs", types_of_maps_and_programs),
+    Check("types downgraded", types),
+    Check("missing helper", missing_helper),
+    Check("missing map type", missing_map_type),
+    Check("describe --check", checked, seconds=120),
+    Check("--missing skip", skipped, ("missing",)),
+    Check("kernel types elsewhere", elsewhere),
+)
