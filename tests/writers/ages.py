@@ -33,7 +33,7 @@ def wrong() -> Iterator[str]:
                 yield f"{name}: since {release}"
     for release, kfuncs in since._KFUNCS.items():
         if since.order(release) > this:  # others may be left out of a kernel, or have been renamed since
-            names = [
-                name for name in kfuncs.split() if name.startswith("bpf_")
-            ]  # others were there for the kernel alone
-            yield from (f"{name}: since {release}" for name in names if btf.vmlinux().find(name, Kind.FUNC))
+            for name in kfuncs.split():
+                # without that prefix it was there before, for the kernel alone
+                if name.startswith("bpf_") and btf.vmlinux().find(name, Kind.FUNC):
+                    yield f"{name}: since {release}"
