@@ -293,16 +293,3 @@ def test_put_takes_only_manifests(store: Store, manifest: bytes) -> None:
     with pytest.raises(UnsupportedImage):
         store.put("x", manifest)
     assert store.list() == ()
-
-
-def test_skopeo_reads_and_writes_the_store(store: Store, tmp_path: Path) -> None:
-    skopeo = Path("/usr/bin/skopeo")
-    if not skopeo.exists():
-        pytest.skip("skopeo is not installed")
-    digest = store.add_image("127.0.0.1:5055/bb/x:v1", PROGRAM, {})
-    source = f"oci:{store.path}:127.0.0.1:5055/bb/x:v1"
-    subprocess.run([skopeo, "copy", "-q", source, f"oci:{tmp_path / 'copy'}:y:2"], check=True)
-    subprocess.run([skopeo, "copy", "-q", source, f"oci:{store.path}:z:3"], check=True)
-    assert Store(tmp_path / "copy").get("y:2").digest == digest
-    assert store.get("z:3").programs == (PROGRAM,)
-    assert set(store.names()) == {"127.0.0.1:5055/bb/x:v1", "z:3"}
