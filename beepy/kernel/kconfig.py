@@ -1,28 +1,38 @@
-"""How the running kernel was configured: ``CONFIG_*`` of /boot/config-RELEASE, else of /proc/config.gz, as libbpf."""
+"""How the running kernel was configured: ``CONFIG_*`` of /boot/config-RELEASE, else of /proc/config.gz, as libbpf.
 
+Beyond libbpf of /lib/modules/RELEASE/config, where Debian's packages of v7.3 have it.
+"""
+
+import errno
 import os
 from functools import cache
 from pathlib import Path
 
 from beepy.errors import KernelError
+from beepy.kernel import syscall
 
 
 @cache
 def options() -> dict[str, str]:
     """Return every option that is set, with its value as written: ``y``, ``m``, ``250``, ``0xff``, ``"text"``.
 
-    Raises KernelError: ENOENT where neither file is there.
+    Raises KernelError: ENOENT where none of the files is there.
     """
     import gzip  # noqa: PLC0415 - few objects ask for options
+    import zlib  # noqa: PLC0415
 
-    boot = Path("/boot") / f"config-{os.uname().release}"
-    proc = Path("/proc/config.gz")
+    release = os.uname().release
+    places = Path(f"/boot/config-{release}"), Path("/proc/config.gz"), Path(f"/lib/modules/{release}/config")
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise KernelError(f"kernel configuration: none of {', '.join(map(str, places))} is there", errno.ENOENT)
     try:
-        text = boot.read_text("utf-8", "replace") if boot.exists() else gzip.decompress(proc.read_bytes()).decode()
-    except (OSError, EOFError, ValueError) as error:
+        data = found.read_bytes()
+        return parse((gzip.decompress(data) if found.suffix == ".gz" else data).decode("utf-8", "replace"))
+    except (OSError, EOFError, zlib.error) as error:
         number = error.errno or 0 if isinstance(error, OSError) else 0
-        raise KernelError(f"kernel configuration: neither {boot} nor {proc} can be read", number) from error
-    return parse(text)
+        why = syscall.reason(number) if number else "not a gzip file"
+        raise KernelError(f"kernel configuration: {found}: {why}", number) from error
 
 
 def parse(text: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from beepy.btf import downgrade
 from beepy.collection.fallbacks import load_types
 from beepy.collection.load import load
 from beepy.errors import VerifierError
-from beepy.kernel import btf_features, features, syscall
+from beepy.kernel import btf_features, features, kconfig, syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.host import release
 from beepy.obj.spec import CollectionSpec
@@ -92,12 +92,29 @@ def types() -> str:
     return f"no {', '.join(sorted(feature.text for feature in without))}" if without else "all"
 
 
+def configuration() -> str:
+    """Give a program the options that the kernel was built with."""
+    options = kconfig.options()
+    spec = _as_raw_tracepoints(parsed("kconfig_options"))
+    with load(spec) as collection:
+        assert collection.programs["tell"].run(bytes(16)).retval == 0
+        contents = collection.maps[".bss"].lookup(bytes(4))
+    assert contents
+    (hz,) = [one for one in spec.variables if one.name == "hz"]
+    assert int.from_bytes(contents[hz.offset : hz.offset + hz.size], "little") == int(options["CONFIG_HZ"])
+    return YES
+
+
+def _as_raw_tracepoints(spec: CollectionSpec) -> CollectionSpec:
+    """Return the programs as such, which the oldest kernel runs by PROG_TEST_RUN too; they do not use their context."""
+    return spec._replace(programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs]))
+
+
 def selftests() -> str:
-    """Run the programs that test themselves, all as raw tracepoints: the oldest kernel runs no others of them."""
+    """Run the programs that test themselves."""
     refused = []
     for name, programs in _SELFTESTS.items():
-        spec = parsed(name)
-        spec = spec._replace(programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs]))
+        spec = _as_raw_tracepoints(parsed(name))
         if name == "calls" and release() < _CALLBACKS:
             refused.append("callbacks")
             failure(VerifierError, partial(load, spec))
@@ -133,6 +150,7 @@ CHECKS: Final = (
     Check("probes", probes),
     Check("names", names),
     Check("types", types, ("everything",)),
+    Check("configuration", configuration, ("kconfig_options",)),
     Check("selftests", selftests, tuple(_SELFTESTS)),
     Check("verifier's reason", reason, ("err_null",)),
     Check("nothing is left", nothing_left),
