@@ -12,8 +12,9 @@ _log = logging.getLogger(__name__)
 class Absent:
     """What a load does about such a program; ``skipped`` are those left out, each with its reason."""
 
-    def __init__(self, *, skips: bool) -> None:
+    def __init__(self, *, skips: bool, level: int = logging.WARNING) -> None:
         self.skips = skips
+        self._level = level
         self.skipped: dict[str, str] = {}
 
     def skip(self, program: str, error: KernelError) -> None:
@@ -21,7 +22,7 @@ class Absent:
         if not self.skips or not lacks(error):
             raise error
         self.skipped[program] = str(error)
-        _log.warning("program '%s': left out: %s", safe(program), error)
+        _log.log(self._level, "program '%s': left out: %s", safe(program), error)
 
 
 def lacks(error: KernelError) -> bool:

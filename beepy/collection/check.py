@@ -101,9 +101,14 @@ def _first(release: str) -> str:
 
 def _point(hook: Hook, one: ProgramSpec, kernel: Kernel) -> str:
     """Return why what the program attaches to is not there, "" if it is, or is said elsewhere."""
+    mechanism = hook.mechanism.partition(".")[0]
     name = hooks.target(hook, one.section)
-    if not name:
-        return ""
+    missing = _named(hook, name, kernel) if name else ""
+    return missing or kernel.no_probes("uprobe" if mechanism == "usdt" else mechanism)
+
+
+def _named(hook: Hook, name: str, kernel: Kernel) -> str:
+    """Return why there is nothing of that name to attach to."""
     if hook.btf_target and hook.prog_type not in (ProgType.EXT, ProgType.STRUCT_OPS):
         prefix, kind = hook.btf_target
         wanted = prefix + name.rpartition(":")[2].partition("/")[0]
@@ -155,7 +160,7 @@ def _loaded(spec: CollectionSpec, known: Sequence[Finding]) -> Iterator[Finding]
     spec = spec._replace(maps=tuple([one._replace(pinning=0) for one in spec.maps]))
     texts = [one.text for one in known if one.level == ERROR]
     try:
-        with loading.load(spec, missing="skip") as collection:
+        with loading.load(spec, missing="note") as collection:
             for name, why in collection.absent.skipped.items():
                 if not any(text.startswith(f"program '{safe(name)}': ") for text in texts):
                     yield Finding(ERROR, why, skipped=True)

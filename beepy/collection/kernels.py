@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
@@ -11,7 +12,12 @@ from beepy.kernel import btf as kernel_btf
 from beepy.kernel import features, host, probes
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 
-_TRACE = "btf_trace_"
+_TRACE: Final = "btf_trace_"
+_PROBES: Final = {  # kind of probe -> (the function that makes one, CONFIG_*)
+    "kprobe": ("register_kprobe", "KPROBE_EVENTS"),
+    "uprobe": ("uprobe_register", "UPROBE_EVENTS"),
+    "kprobe_multi": ("register_fprobe_ips", "FPROBE"),
+}
 
 
 class ThisKernel:
@@ -56,6 +62,10 @@ class ThisKernel:
         with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:  # noqa: PTH123 - line by line
             found = [line.split(maxsplit=3) for line in symbols]
         return {name.rstrip() for _, kind, name, *_ in found if kind in "tTwW"}
+
+    def no_probes(self, kind: str) -> str:
+        """Return why there are no probes of a kind ("kprobe", "uprobe", "kprobe_multi"), "" if there are."""
+        return _no_probes(self, kind)
 
     def has_function(self, name: str) -> bool:
         """Tell whether it, or a module, has a function of that name."""
@@ -115,6 +125,10 @@ class OtherKernel:
         """Tell whether it has a helper."""
         return number < len(HELPERS) and self._lists("bpf_func_id", f"BPF_FUNC_{HELPERS[number]}")
 
+    def no_probes(self, kind: str) -> str:
+        """Return why there are no probes of a kind, "" if there are."""
+        return _no_probes(self, kind)
+
     def has_function(self, name: str) -> bool:
         """Tell whether its types name a function."""
         return self._btf.find(name, Kind.FUNC) is not None
@@ -134,3 +148,10 @@ class OtherKernel:
 
 
 Kernel = ThisKernel | OtherKernel
+
+
+def _no_probes(kernel: Kernel, kind: str) -> str:
+    if kind not in _PROBES:
+        return ""
+    function, option = _PROBES[kind]
+    return "" if kernel.has_function(function) else f"{kernel.name} has none of these probes (CONFIG_{option})"

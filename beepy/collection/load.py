@@ -53,7 +53,8 @@ def load(
     ``variables`` sets global variables, by values or by text as ``--set`` has it (see ``obj.literals``).
     ``targets`` are where programs attach, by name, for those whose section should be overruled. ``pins`` says what is
     pinned where. ``btf`` are the kernel's types for CO-RE relocations, in the place of its own. ``missing``: what to do
-    with a program whose attach point this kernel lacks, "fail" or "skip" (it is left out, and told).
+    with a program whose attach point this kernel lacks: "fail", "skip" (it is left out, with a warning) or "note" (it
+    is left out).
     A program whose section begins with ``?`` is left out, as libbpf does. Raises UsageError for variables that are not
     there or do not fit, UnsupportedSection, RelocationError, BtfError, NotSupported, VerifierError or KernelError; then
     nothing is left in the kernel.
@@ -63,7 +64,7 @@ def load(
 
         spec = apply(spec, variables)
     operations = structops.plan(spec)
-    absent = Absent(skips=missing == "skip")
+    absent = Absent(skips=missing != "fail", level=logging.WARNING if missing == "skip" else logging.INFO)
     planned = plan(spec, targets, operations, absent, btf)
     spec = with_kconfig(spec)
     kernel_symbols = ksyms.resolve(spec)

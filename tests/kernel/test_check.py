@@ -39,6 +39,7 @@ def old_kernel() -> Btf:
     writer.struct("task_struct", 8, [("tgid", number, 0)])
     proto = writer.func_proto(number)
     writer.func("do_exit", proto)
+    writer.func("register_kprobe", proto)
     writer.func("__x64_sys_openat", proto)
     writer.typedef("btf_trace_sched_switch", writer.ptr(proto))
     return Btf(writer.data(), name="old")
@@ -75,29 +76,31 @@ char LICENSE[] SEC("license") = "GPL";
 
 
 @pytest.mark.parametrize(
-    ("section", "lacking"),
+    ("section", "lacking", "probe"),
     [
-        ("kprobe/beepy_none", "function beepy_none"),
-        ("kretprobe/beepy_none", "function beepy_none"),
-        ("kprobe/beepy_none+0x10", "function beepy_none"),
-        ("ksyscall/beepy_none", "system call beepy_none"),
-        ("kprobe.multi/beepy_none", "function beepy_none"),
-        ("kprobe/do_exit", ""),
-        ("ksyscall/openat", ""),
-        ("kprobe", ""),
-        ("raw_tp/sched_switch", ""),
-        ("tp_btf/sched_switch", ""),
-        ("tp/sched/sched_switch", ""),
-        ("xdp", ""),
+        ("kprobe/beepy_none", "function beepy_none", "kprobe"),
+        ("kretprobe/beepy_none", "function beepy_none", "kprobe"),
+        ("kprobe/beepy_none+0x10", "function beepy_none", "kprobe"),
+        ("ksyscall/beepy_none", "system call beepy_none", "kprobe"),
+        ("kprobe.multi/beepy_none", "function beepy_none", "kprobe_multi"),
+        ("kprobe/do_exit", "", "kprobe"),
+        ("ksyscall/openat", "", "kprobe"),
+        ("kprobe", "", "kprobe"),
+        ("uprobe", "", "uprobe"),
+        ("raw_tp/sched_switch", "", ""),
+        ("tp_btf/sched_switch", "", ""),
+        ("tp/sched/sched_switch", "", ""),
+        ("xdp", "", ""),
     ],
 )
-def test_where_programs_attach(compiled: ObjectOf, section: str, lacking: str) -> None:
+def test_where_programs_attach(compiled: ObjectOf, section: str, lacking: str, probe: str) -> None:
     """By this kernel and by its types alike."""
-    told = f"program 'one': {THIS} has no {lacking}"
-    assert [one.text for one in found(compiled(_POINTS % section))] == ([told] if lacking else [])
     given = Btf(Path("/sys/kernel/btf/vmlinux").read_bytes(), name="file")
-    told = f"program 'one': the kernel of file has no {lacking}"
-    assert [one.text for one in found(compiled(_POINTS % section), given)] == ([told] if lacking else [])
+    for types, kernel in ((None, ThisKernel()), (given, OtherKernel(given))):
+        why = f"{kernel.name} has no {lacking}" if lacking else kernel.no_probes(probe)
+        assert [one.text for one in found(compiled(_POINTS % section), types)] == (
+            [f"program 'one': {why}"] if why else []
+        )
 
 
 def test_the_verifier_has_the_last_word(object_of: ObjectOf) -> None:
