@@ -503,6 +503,29 @@ class LinkCreateKprobeMulti(Structure):
     )
 
 
+class LinkUprobeMulti(Structure):
+    """``uprobe_multi`` in BPF_LINK_CREATE: places in one file."""
+
+    _fields_ = (
+        ("path", c_uint64),
+        ("offsets", c_uint64),
+        ("ref_ctr_offsets", c_uint64),
+        ("cookies", c_uint64),
+        ("cnt", c_uint32),
+        ("flags", c_uint32),
+        ("pid", c_uint32),
+    )
+
+
+class LinkCreateUprobeMulti(Structure):
+    """BPF_LINK_CREATE of many places of a program."""
+
+    _fields_ = (
+        *LinkCreate._fields_,
+        ("uprobe_multi", LinkUprobeMulti),
+    )
+
+
 class IterLinkMap(Structure):
     """``map`` in ``union bpf_iter_link_info``."""
 
@@ -539,6 +562,7 @@ class IterCreate(Structure):
 
 
 BPF_F_KPROBE_MULTI_RETURN: Final = 1 << 0
+BPF_F_UPROBE_MULTI_RETURN: Final = 1 << 0
 
 
 class ProgAttach(Structure):

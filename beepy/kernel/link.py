@@ -3,10 +3,12 @@
 import ctypes
 import errno
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from ctypes import c_uint64
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from beepy import uapi
 from beepy.errors import AttachError, KernelError, NotSupported
@@ -95,7 +97,7 @@ def kprobe_multi(program: Program, functions: Sequence[str], *, returns: bool = 
     """
     where = f"program '{safe(program.name)}': {len(functions)} functions ({safe(functions[0])}...)"
     names = [ctypes.create_string_buffer(name.encode()) for name in functions]
-    table = (ctypes.c_uint64 * len(names))(*[ctypes.addressof(name) for name in names])
+    table = (c_uint64 * len(names))(*[ctypes.addressof(name) for name in names])
     attr = uapi.LinkCreateKprobeMulti(
         prog_fd=program.fd.fileno(),
         attach_type=program.attach_type,
@@ -114,6 +116,61 @@ def kprobe_multi(program: Program, functions: Sequence[str], *, returns: bool = 
             why = f"{where}: this kernel has no links to many functions (CONFIG_FPROBE)"
             raise NotSupported(why, error.errno, feature=program.attach_type.name, since="5.18") from None
         raise AttachError(str(error), error.errno or 0) from None
+
+
+class Places(NamedTuple):
+    """Offsets in the file ``path``; ``counters`` (offsets of USDT semaphores) and ``cookies``: one each, or none."""
+
+    path: str
+    offsets: Sequence[int]
+    counters: Sequence[int] = ()
+    cookies: Sequence[int] = ()
+
+
+def uprobe_multi(program: Program, places: Places, what: str, *, pid: int | None = None, returns: bool = False) -> Link:
+    """Attach to all these places of a program or library, all or none: in every process, or in ``pid`` alone.
+
+    ``what`` they are stands in messages. Raises AttachError; NotSupported where the kernel has no such links: before
+    v6.6 (89ae89f53d20, "bpf: Add multi uprobe link"), for sessions before v6.13.
+    """
+    where = f"program '{safe(program.name)}': {what}"
+    try:
+        return Link(_uprobe_multi(program, places, where, pid, returns=returns))
+    except KernelError as error:
+        if error.errno in {errno.EINVAL, errno.EOPNOTSUPP} and not _has_uprobe_multi(program):
+            since = "6.13" if program.attach_type == AttachType.TRACE_UPROBE_SESSION else "6.6"
+            why = f"{where}: this kernel has no links to many places of a program"
+            raise NotSupported(why, error.errno, feature=program.attach_type.name, since=since) from None
+        raise AttachError(str(error), error.errno or 0) from None
+
+
+def _uprobe_multi(program: Program, places: Places, where: str, pid: int | None = None, *, returns: bool = False) -> Fd:
+    path = os.fsencode(places.path) + b"\0"
+    arrays = [(c_uint64 * len(one))(*one) for one in (places.offsets, places.counters, places.cookies)]
+    offsets, counters, cookies = (ctypes.addressof(one) if len(one) else 0 for one in arrays)
+    attr = uapi.LinkCreateUprobeMulti(
+        prog_fd=program.fd.fileno(),
+        attach_type=program.attach_type,
+        uprobe_multi=uapi.LinkUprobeMulti(
+            path=syscall.address(path),
+            offsets=offsets,
+            ref_ctr_offsets=counters,
+            cookies=cookies,
+            cnt=len(places.offsets),
+            flags=uapi.BPF_F_UPROBE_MULTI_RETURN if returns else 0,
+            pid=pid or 0,
+        ),
+    )
+    return syscall.link_create(attr, f"{where}: link ({program.attach_type.name})")
+
+
+def _has_uprobe_multi(program: Program) -> bool:
+    """Tell whether the kernel has the program's kind of link: it then refuses a folder for what it is (EBADF)."""
+    try:
+        _uprobe_multi(program, Places("/", (0,)), "probe of links to many places of a program").close()
+    except KernelError as error:
+        return error.errno == errno.EBADF
+    return True
 
 
 def struct_ops(map_: Map) -> Link:

@@ -111,6 +111,10 @@ ATTRS: list[tuple[type[ctypes.Structure], str, str]] = [
     (uapi.LinkCreate, "link_create", ""),
     (uapi.LinkCreateNetfilter, "link_create", ""),
     (uapi.LinkCreatePerfEvent, "link_create", ""),
+    (uapi.LinkCreateKprobeMulti, "link_create", ""),
+    (uapi.LinkCreateUprobeMulti, "link_create", ""),
+    (uapi.LinkCreateIter, "link_create", ""),
+    (uapi.IterCreate, "iter_create", ""),
     (uapi.ProgAttach, "", "attach_bpf_fd"),
     (uapi.GetId, "", "next_id"),
     (uapi.ObjInfo, "info", ""),
@@ -143,13 +147,31 @@ def test_what_is_asked_for_is_laid_out_as_the_kernel_s(ours: type[ctypes.Structu
     kernel = btf.vmlinux()
     found = kernel.find(name, Kind.STRUCT)
     assert found
-    check(kernel, ours, found)
+    check(kernel, ours, found, {"bits": "gpl_compatible"})
 
 
-def test_the_netfilter_link_is_laid_out_as_the_kernel_s() -> None:
+LINKS: list[tuple[type[ctypes.Structure], str]] = [
+    (uapi.LinkNetfilter, "netfilter"),
+    (uapi.LinkKprobeMulti, "kprobe_multi"),
+    (uapi.LinkUprobeMulti, "uprobe_multi"),
+]
+ITERATORS: list[tuple[type[ctypes.Structure], str]] = [(uapi.IterLinkMap, "map"), (uapi.IterLinkTask, "task")]
+
+
+@pytest.mark.parametrize(("ours", "name"), LINKS)
+def test_what_a_link_is_of_is_laid_out_as_the_kernel_s(ours: type[ctypes.Structure], name: str) -> None:
     kernel = btf.vmlinux()
-    named = {name: member for name, _, member in members(kernel, struct_of_attr(kernel, "link_create", ""))}
-    check(kernel, uapi.LinkNetfilter, resolve(kernel, named["netfilter"].type)[0])
+    named = {found: member for found, _, member in members(kernel, struct_of_attr(kernel, "link_create", ""))}
+    check(kernel, ours, resolve(kernel, named[name].type)[0])
+
+
+@pytest.mark.parametrize(("ours", "name"), ITERATORS)
+def test_what_an_iterator_is_of_is_laid_out_as_the_kernel_s(ours: type[ctypes.Structure], name: str) -> None:
+    kernel = btf.vmlinux()
+    found = kernel.find("bpf_iter_link_info", Kind.UNION)
+    assert found
+    named = {one: member for one, _, member in members(kernel, found)}
+    check(kernel, ours, resolve(kernel, named[name].type)[0])
 
 
 def test_the_perf_event_is_laid_out_as_the_kernel_s() -> None:
@@ -164,7 +186,7 @@ def test_every_struct_is_held_against_the_kernel() -> None:
     structs = {
         value for value in vars(uapi).values() if isinstance(value, type) and issubclass(value, ctypes.Structure)
     }
-    held = {row[0] for row in ATTRS} | {row[0] for row in STRUCTS} | {uapi.LinkNetfilter, uapi.PerfEventAttr}
+    held = {row[0] for rows in (ATTRS, STRUCTS, LINKS, ITERATORS) for row in rows} | {uapi.PerfEventAttr}
     assert structs - {ctypes.Structure} == held
 
 

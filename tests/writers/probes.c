@@ -58,6 +58,8 @@ __attribute__((noinline)) void bare(void)
 	PLACE("bare", "0", "");
 }
 
+void bare_too(void) __attribute__((alias("bare")));
+
 int main(void)
 {
 	char line[32];
