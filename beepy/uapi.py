@@ -526,6 +526,25 @@ class LinkCreateUprobeMulti(Structure):
     )
 
 
+class LinkTracingMulti(Structure):
+    """``tracing_multi`` in BPF_LINK_CREATE: functions by the ids of their types."""
+
+    _fields_ = (
+        ("ids", c_uint64),
+        ("cookies", c_uint64),
+        ("cnt", c_uint32),
+    )
+
+
+class LinkCreateTracingMulti(Structure):
+    """BPF_LINK_CREATE of many functions through trampolines."""
+
+    _fields_ = (
+        *LinkCreate._fields_,
+        ("tracing_multi", LinkTracingMulti),
+    )
+
+
 class IterLinkMap(Structure):
     """``map`` in ``union bpf_iter_link_info``."""
 

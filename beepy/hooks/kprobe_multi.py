@@ -16,15 +16,16 @@ _PATTERN: Final = re.compile(r"[A-Za-z0-9_.*?]+")
 
 def attach(program: Program, target: Target) -> Link:
     """Attach to the entry of every function whose name fits the pattern (``*`` and ``?``). Raises AttachError."""
-    return link.kprobe_multi(program, _functions(program, target))
+    return link.kprobe_multi(program, functions(program, target))
 
 
 def attach_return(program: Program, target: Target) -> Link:
     """Attach to the return of every function whose name fits the pattern. Raises AttachError."""
-    return link.kprobe_multi(program, _functions(program, target), returns=True)
+    return link.kprobe_multi(program, functions(program, target), returns=True)
 
 
-def _functions(program: Program, target: Target) -> list[str]:
+def functions(program: Program, target: Target) -> list[str]:
+    """Return the names of the functions that can be traced and fit the target's pattern. Raises AttachError."""
     where = f"program '{safe(program.name)}': functions '{safe(target.name)}'"
     if not _PATTERN.fullmatch(target.name):
         raise AttachError(f"{where}: expected a name, with * and ? for any characters")

@@ -6,11 +6,12 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from ctypes import c_uint64
+from ctypes import c_uint32, c_uint64
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from beepy import uapi
+from beepy.btf.types import TypeId
 from beepy.errors import AttachError, KernelError, NotSupported
 from beepy.kernel import features, syscall
 from beepy.kernel.fd import Fd
@@ -116,6 +117,22 @@ def kprobe_multi(program: Program, functions: Sequence[str], *, returns: bool = 
             why = f"{where}: this kernel has no links to many functions (CONFIG_FPROBE)"
             raise NotSupported(why, error.errno, feature=program.attach_type.name, since="5.18") from None
         raise AttachError(str(error), error.errno or 0) from None
+
+
+def tracing_multi(program: Program, functions: Sequence[TypeId], what: str) -> Link:
+    """Attach to all these functions of the kernel, by their types in its BTF; all or none (v7.2).
+
+    ``what`` they are stands in messages. Raises AttachError.
+    """
+    ids = (c_uint32 * len(functions))(*functions)
+    attr = uapi.LinkCreateTracingMulti(
+        prog_fd=program.fd.fileno(),
+        attach_type=program.attach_type,
+        tracing_multi=uapi.LinkTracingMulti(ids=ctypes.addressof(ids), cnt=len(functions)),
+    )
+    with _attaching():
+        where = f"program '{safe(program.name)}': {what}"
+        return Link(syscall.link_create(attr, f"{where}: link ({program.attach_type.name})"))
 
 
 class Places(NamedTuple):
