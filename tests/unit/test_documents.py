@@ -1,0 +1,157 @@
+"""The documents tell what is there, and all of it: flags, commands, images, layers; their links lead somewhere."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import beepy as package
+from beepy.cli import app
+from beepy.describe import Description, describe
+from beepy.oci.lookup import bundled_store
+from beepy.source import parse
+from tests.writers.command import ROOT, Beepy
+
+CLI = (ROOT / "docs" / "cli.md").read_text()
+README = (ROOT / "README.md").read_text()
+PAGES = [path for folder in (".", "docs", "bpf", "benchmarks") for path in sorted((ROOT / folder).glob("*.md"))]
+COMMANDS = tuple(app._COMMANDS)
+BUNDLED = bundled_store().names()
+
+_LISTED = re.compile(r"^  (?:(-\w), )?(--[a-z-]+)", re.MULTILINE)
+_FLAG = re.compile(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_DRAWING = re.compile(r"^```\n.*?^```$", re.MULTILINE | re.DOTALL)
+_PATH = re.compile(r"`((?:\w+/)*\w+\.(?:py|md|bpf\.c))`")
+_COMMAND = re.compile(r"\bbeepy (?:-v )?([a-z]+)")
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def flags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The flags, long and short, that the help of each command lists; those of "" are global."""
+    beepy = Beepy(tmp_path_factory.mktemp("home"), {"COLUMNS": "200"})
+    return {command: _flags(beepy, command) for command in ("", *COMMANDS)}
+
+
+def _flags(beepy: Beepy, command: str) -> set[str]:
+    done = beepy(*command.split(), "--help")
+    assert done.code == 0
+    options = done.out.partition("Options:\n")[2].partition("Commands:\n")[0]
+    return {flag for pair in _LISTED.findall(options) for flag in pair if flag}
+
+
+def section(title: str) -> str:
+    """Return what stands below a heading of the command line's page, up to the next of its level."""
+    _, heading, rest = CLI.partition(f"\n## {title}\n")
+    assert heading, f"docs/cli.md has no section {title}"
+    return rest.partition("\n## ")[0]
+
+
+def tabled(text: str) -> set[str]:
+    """Return the flags in the first columns of the tables whose head is ``option``."""
+    tables = re.findall(r"^\| option \| \|\n\|---\|---\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    cells = [line.split(" | ")[0] for table in tables for line in table.splitlines()]
+    return {flag for cell in cells for flag in re.findall(r"`(--?[a-z-]+)", cell)}
+
+
+def described(name: str) -> Description:
+    image = bundled_store().get(name)
+    return describe(image, parse(image))
+
+
+def page(name: str) -> str:
+    return (ROOT / "bpf" / f"{'exitsnoop' if name.startswith('exitsnoop') else name}.md").read_text()
+
+
+def test_the_global_options_are_those_of_the_help(flags: dict[str, set[str]]) -> None:
+    assert tabled(section("Global options")) == flags[""]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_options_of_a_command_are_those_of_its_help(flags: dict[str, set[str]], command: str) -> None:
+    assert tabled(section(f"beepy {command}")) == flags[command] - flags[""]
+
+
+def test_every_option_has_an_example(flags: dict[str, set[str]]) -> None:
+    examples = "\n".join(re.findall(r"```console\n(.*?)```", CLI, re.DOTALL))
+    commands = "\n".join(re.findall(r"^[#$] (.*)$", examples, re.MULTILINE))
+    shown = set(re.findall(r"(?<=\s)--?[a-z-]+(?=\s|$)", commands))
+    short = dict(re.findall(r"`(-\w)`, `(--[a-z-]+)", CLI))
+    shown |= {short[flag] for flag in shown & short.keys()}
+    assert {flag for flag in set[str]().union(*flags.values()) if flag.startswith("--")} - shown - {"--help"} == set()
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path.parent.name != "benchmarks"], ids=_name)
+def test_no_document_tells_of_a_flag_that_is_not_there(flags: dict[str, set[str]], path: Path) -> None:
+    text = _DRAWING.sub("", path.read_text())
+    assert set(_FLAG.findall(text)) - set[str]().union(*flags.values()) == set()
+
+
+def test_the_commands_of_the_documents_are_there() -> None:
+    for text in (CLI, README, *[path.read_text() for path in (ROOT / "bpf").glob("*.md")]):
+        consoles = "\n".join(re.findall(r"```console\n(.*?)```", text, re.DOTALL))
+        lines = re.findall(r"^[#$] (.*)$", consoles, re.MULTILINE)
+        assert {name for line in lines for name in _COMMAND.findall(line)} <= set(COMMANDS)
+    assert all(f"`beepy {command}`" in README for command in COMMANDS)
+
+
+def test_the_make_targets_of_the_readme_are_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`?(?:^# |`)make ([a-z]+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target
+
+
+def test_the_readme_lists_every_bundled_image_and_no_other() -> None:
+    table = README.partition("\n## Bundled images\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([a-z-]+)`", table)) == set(BUNDLED)
+
+
+def test_the_readme_names_what_is_public() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    compile(example, "README.md", "exec")
+    names = re.findall(r"beepy\.(\w+)", example)
+    assert names
+    assert set(names) <= set(package.__all__)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 150
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_an_images_page_tells_all_of_it(name: str) -> None:
+    text = page(name)
+    found = described(name)
+    names = [
+        *[program.section for program in found.programs],
+        *[variable.name for variable in found.variables],
+        *[known for one in found.maps if one.role for known in (one.name, *[field.name for field in one.fields])],
+        *[one.metric for one in found.maps if one.metric],
+    ]
+    assert [known for known in names if f"`{known}`" not in text] == []
+    assert name in text
+    assert f"Kernel: {found.needs.kernel} or newer" in text
+
+
+@pytest.mark.parametrize("path", PAGES, ids=_name)
+def test_links_lead_somewhere(path: Path) -> None:
+    links = [link for link in _LINK.findall(path.read_text()) if not re.match("[a-z]+:", link)]
+    assert [link for link in links if not (path.parent / link.partition("#")[0]).exists()] == []
+
+
+def test_the_layers_are_those_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    assert "\n```\n{}\n```\n".format("\n".join(layers)) in (ROOT / "docs" / "architecture.md").read_text()
+
+
+def test_the_map_of_the_code_names_files_that_are_there() -> None:
+    named = set(_PATH.findall((ROOT / "docs" / "architecture.md").read_text()))
+    places = (ROOT, ROOT / "beepy", ROOT / "tests" / "vm")
+    assert [name for name in named if "NAME" not in name and not any((place / name).exists() for place in places)] == []
+    assert len(named) > 20
