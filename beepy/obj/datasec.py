@@ -36,6 +36,7 @@ class _Placed(NamedTuple):
     offset: int
     size: int
     variable: TypeId
+    hidden: bool = False  # from other objects and user space: as if it were static
 
 
 def is_data(section: str) -> bool:
@@ -75,14 +76,14 @@ def _mmapable(section: str, btf: Btf | None) -> int:
 
 
 def complete(btf: Btf, elf: Elf) -> Globals:
-    """Fill in what clang leaves open in ``btf``: sizes, offsets, and the linkage of hidden functions and of externs.
+    """Fill in what clang leaves open in ``btf``: sizes, offsets, and the linkage of what is hidden and of externs.
 
     Raises BtfError where a variable has no symbol or overlaps another one, ElfError where an extern's type has no size.
     """
     sections = {section.name: section for section in elf.sections}
     symbols = {(symbol.section, symbol.name): symbol for symbol in elf.symbols if symbol.section > 0}
     weak = {symbol.name for symbol in elf.symbols if symbol.section == 0 and symbol.bind == "STB_WEAK"}
-    hidden = {symbol.name for symbol in elf.symbols if _is_hidden(symbol)}
+    hidden = {symbol.name for symbol in elf.symbols if symbol.type == "STT_FUNC" and _is_hidden(symbol)}
     words: dict[tuple[TypeId, int], int] = {}
     variables: list[VariableSpec] = []
     externs: list[ExternSpec] = []
@@ -108,6 +109,7 @@ def complete(btf: Btf, elf: Elf) -> Globals:
             kconfig = _kconfig(size, type_id)
         elif (section := sections.get(found.name)) is not None:
             placed, size = _placed(btf, found, section, symbols), section.size
+            words.update({(one.variable, 3): Linkage.STATIC for one in placed if one.hidden})
         else:
             continue
         words.update(_words(type_id, placed, size))
@@ -117,7 +119,7 @@ def complete(btf: Btf, elf: Elf) -> Globals:
 
 
 def _is_hidden(symbol: Symbol) -> bool:
-    return symbol.type == "STT_FUNC" and symbol.visibility in ("STV_HIDDEN", "STV_INTERNAL")
+    return symbol.visibility in ("STV_HIDDEN", "STV_INTERNAL")
 
 
 def _words(type_id: TypeId, placed: list[_Placed], size: int) -> dict[tuple[TypeId, int], int]:
@@ -135,15 +137,16 @@ def _placed(
     placed = []
     for variable_id, offset, size in found.vars:
         variable = btf.type(variable_id)
+        hidden = False
         if isinstance(variable, types.Var) and variable.linkage != Linkage.STATIC:
             symbol = symbols.get((section.number, variable.name))
             if symbol is None:
                 raise BtfError(f"{btf.name}: section {safe(found.name)}: '{safe(variable.name)}' has no symbol")
-            offset = symbol.value  # noqa: PLW2901
-        placed.append(_Placed(offset, size, variable_id))
+            offset, hidden = symbol.value, _is_hidden(symbol)  # noqa: PLW2901
+        placed.append(_Placed(offset, size, variable_id, hidden))
     placed.sort()
     end = 0
-    for offset, size, variable_id in placed:
+    for offset, size, variable_id, _ in placed:
         if offset < end:
             name = getattr(btf.type(variable_id), "name", "")
             raise BtfError(f"{btf.name}: section {safe(found.name)}: '{safe(name)}' overlaps another variable")
@@ -153,7 +156,7 @@ def _placed(
 
 def _variables(btf: Btf, section: str, placed: list[_Placed], size: int) -> list[VariableSpec]:
     found = []
-    for offset, length, variable_id in placed:
+    for offset, length, variable_id, _ in placed:
         variable = btf.type(variable_id)
         if not isinstance(variable, types.Var):
             raise BtfError(f"{btf.name}: section {safe(section)}: type {variable_id} is no variable")

@@ -6,7 +6,7 @@ from beepy.errors import BtfError, ElfError
 from beepy.obj.datasec import is_constant, is_data
 from beepy.obj.spec import CollectionSpec, ExternSpec, MapSpec, VariableSpec
 from beepy.uapi import MapFlag, MapType
-from tests.writers.elf import DEFAULT, HIDDEN, LOCAL, OBJECT, WEAK
+from tests.writers.elf import DEFAULT, HIDDEN, INTERNAL, LOCAL, OBJECT, WEAK
 from tests.writers.objects import EXIT, Object
 from tests.writers.refusal import refused
 
@@ -97,6 +97,24 @@ def test_only_what_is_not_static_makes_data_mappable(one: Object) -> None:
         ".bss", 0, [(variable(one, "t", ".bss", 0, static=True), 0, 4), (variable(one, "g", ".bss", 4), 4, 4)]
     )
     assert {found.name: found.flags for found in one.parsed().maps} == {".data": 0, ".bss": MapFlag.MMAPABLE}
+
+
+def test_hidden_variables_become_static(one: Object) -> None:
+    """libbpf's btf_fixup_datasec: what is hidden (``private(A) struct bpf_spin_lock lock``) is not mapped."""
+    ids = {}
+    for section_name, visibility in ((".data.A", HIDDEN), (".data.B", INTERNAL), (".data.C", DEFAULT)):
+        one.elf.section(section_name, bytes(4))
+        one.elf.symbol(section_name[-1], section_name, 0, 4, type=OBJECT, visibility=visibility)
+        ids[section_name] = one.btf.var(section_name[-1], INT, Linkage.GLOBAL)
+        one.btf.datasec(section_name, 0, [(ids[section_name], 0, 4)])
+    spec = one.parsed()
+    assert {found.name: found.flags for found in spec.maps} == {".data.A": 0, ".data.B": 0, ".data.C": MapFlag.MMAPABLE}
+    assert spec.btf
+    assert [spec.btf.type(of) for of in ids.values()] == [
+        types.Var("A", TypeId(INT), Linkage.STATIC),
+        types.Var("B", TypeId(INT), Linkage.STATIC),
+        types.Var("C", TypeId(INT), Linkage.GLOBAL),
+    ]
 
 
 def test_data_without_types(one: Object) -> None:
