@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bpf import build
+from tests.writers import pids
 from tests.writers.command import Beepy
 
 ObjectOf = Callable[[str], str]
@@ -20,6 +21,12 @@ def beepy(tmp_path: Path) -> Beepy:
     home = tmp_path / "home"
     home.mkdir()
     return Beepy(home)
+
+
+@pytest.fixture
+def same_pids() -> None:
+    """For tests that compare what programs tell with the numbers of other processes."""
+    pids.need_the_same()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ HERE = ("tcplife", "activeconn", "runqlat", "xdpcount", "bashreadline")
 CHECKS = {check.name: check for check in examples.CHECKS}
 
 
+@pytest.mark.usefixtures("same_pids")
 @pytest.mark.parametrize("name", HERE)
 def test_shows_its_event(name: str) -> None:
     if name == "bashreadline" and not Path("/bin/bash").exists():

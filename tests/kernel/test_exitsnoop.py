@@ -70,6 +70,7 @@ def exitsnoop() -> Running:
     return Running(["unshare", "--mount", "--propagation", "private", "sh", "-c", script])
 
 
+@pytest.mark.usefixtures("same_pids")
 def test_beside_exitsnoop(beepy: Beepy) -> None:
     planned = plan()
     assert len({one.name for one in planned}) >= 50

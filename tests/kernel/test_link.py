@@ -1,6 +1,5 @@
 """Attaching, both ways, and that closing detaches: programs count the forks of this process, which it makes."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from beepy.kernel import map as maps
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.uapi import AttachType, MapType
-from tests.writers import child, programs
+from tests.writers import child, pids, programs
 
 pytestmark = pytest.mark.kernel
 
@@ -39,7 +38,7 @@ def loaded(section: str) -> Iterator[tuple[hooks.Hook, Program, Map]]:
         type_id = btf.vmlinux().find(prefix + hooks.target(hook, section), kind) or 0
         assert type_id
     with maps.create(MapType.ARRAY, "counter", 4, 8, 1) as counter:
-        code = programs.counts(counter, os.getpid())
+        code = programs.counts(counter, pids.seen())
         with program.load(
             "count", section, hook.prog_type, code, "GPL", attach_type=hook.attach_type, attach_btf_id=type_id
         ) as counting:

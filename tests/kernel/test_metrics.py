@@ -1,6 +1,5 @@
 """/metrics as its readers see it: bee's literal pages, prometheus_client's parser, and bee itself beside us."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -17,12 +16,12 @@ from tests.kernel.conftest import ObjectOf
 from tests.writers import exits, scrape
 from tests.writers.command import Beepy, Running, environment
 from tests.writers.exits import NAMES, Ended, Exit
+from tests.writers.pids import seen
 from tests.writers.scrape import ours, page, series, until
 from tests.writers.trigger import named, trigger
 
 pytestmark = pytest.mark.kernel
 
-PID = os.getpid()
 LINE = re.compile(
     r'(?P<metric>\w+)\{comm="(?P<comm>(?:[^"\\]|\\.)*)",exit_code="(?P<code>\d+)",exit_time="(?P<exit>\d+)",pid="(?P<pid>\d+)",'
     r'ppid="(?P<ppid>\d+)",sig="(?P<sig>\d+)",start_time="(?P<start>\d+)",tid="(?P<tid>\d+)"\} (?P<value>\d+)'
@@ -53,6 +52,7 @@ def escaped(name: str) -> str:
     return name.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
+@pytest.mark.usefixtures("same_pids")
 @pytest.mark.parametrize(
     ("image", "metric"),
     [("exitsnoop-old-counter", "ebpf_solo_io_exits"), ("exitsnoop-counter", "ebpf_solo_io_counter_exits")],
@@ -96,6 +96,7 @@ def check_parsed(text: str, ended: list[Ended], metric: str) -> None:
         assert found[one.text, f"{one.code}", f"{one.pid}", f"{one.ppid}", f"{one.signal}", f"{one.pid}"] == 1
 
 
+@pytest.mark.usefixtures("same_pids")
 def test_a_filter_reaches_the_metrics(beepy: Beepy) -> None:
     with metrics(
         beepy, "exitsnoop-counter", "-f", "counter_exits,comm,^chosen$", "-f", "counter_exits,exit_code,^[57]$"
@@ -107,7 +108,7 @@ def test_a_filter_reaches_the_metrics(beepy: Beepy) -> None:
 
 
 def gauge(comm: str, value: str) -> str:
-    return f'ebpf_solo_io_gauge_calls{{comm="{comm}",pid="{PID}"}} {value}\n'
+    return f'ebpf_solo_io_gauge_calls{{comm="{comm}",pid="{seen()}"}} {value}\n'
 
 
 def test_a_gauge_of_a_table(beepy: Beepy, object_of: ObjectOf) -> None:
@@ -131,7 +132,7 @@ def test_a_gauge_of_a_table(beepy: Beepy, object_of: ObjectOf) -> None:
 
 def test_a_counter_of_a_table_follows_its_value(beepy: Beepy, object_of: ObjectOf) -> None:
     head = "# HELP ebpf_solo_io_counter_calls \n# TYPE ebpf_solo_io_counter_calls counter\n"
-    labels = rf'comm="\\xff\n\"\\",pid="{PID}"'
+    labels = rf'comm="\\xff\n\"\\",pid="{seen()}"'
     with metrics(beepy, object_of("counter_hash")) as url, named(b'\xff\n"\\'):
         for number in (1, 2, 1_000_000):
             trigger(0, number)
@@ -279,6 +280,7 @@ def beside(beepy: Beepy, name: str, *arguments: str) -> Iterator[tuple[str, Bee]
         yield url, bee
 
 
+@pytest.mark.usefixtures("same_pids")
 def test_beside_bee_exits(beepy: Beepy) -> None:
     """bee dies of a name that is no UTF-8, so there is none among these; each program looks at the clock itself."""
     shutil.copytree(bundled_store().path, beepy.home / "store")

@@ -1,5 +1,4 @@
 import errno
-import os
 import struct
 
 import pytest
@@ -9,7 +8,7 @@ from beepy.kernel import map as maps
 from beepy.kernel import program
 from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.uapi import MapType, ProgFlag, ProgType
-from tests.writers import programs
+from tests.writers import pids, programs
 
 pytestmark = pytest.mark.kernel
 
@@ -115,7 +114,7 @@ def test_the_license_counts() -> None:
 
 def test_a_program_counts_in_a_map() -> None:
     with maps.create(MapType.ARRAY, "counter", 4, 8, 1) as counter:
-        code = programs.counts(counter, os.getpid())
+        code = programs.counts(counter, pids.seen())
         with program.load("count", "raw_tp", ProgType.RAW_TRACEPOINT, code, "GPL") as loaded:
             for _ in range(5):
                 loaded.run()

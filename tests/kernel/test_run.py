@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.conftest import ObjectOf
-from tests.writers import exits
+from tests.writers import exits, pids
 from tests.writers.command import Beepy, Done, Running
 from tests.writers.exits import Exit
 from tests.writers.trigger import named, trigger
@@ -123,6 +123,7 @@ def test_a_terminal_gets_json_when_asked(beepy: Beepy, object_of: ObjectOf) -> N
     assert json.loads(out)["map"].startswith("print_")
 
 
+@pytest.mark.usefixtures("same_pids")
 def test_filters_on_one_map_are_all_to_match(beepy: Beepy) -> None:
     filters = ("-f", "print_exits,comm,^(a,b|two words)$", "--filter", r"print_exits,exit_code,^\d{1,2}$")
     with beepy.start("-v", "run", "exitsnoop", *filters, "-f", 'print_exits,comm,"a{1,2}|t"') as running:
@@ -205,7 +206,7 @@ def test_tables_are_shown_every_interval_and_at_the_end(beepy: Beepy, object_of:
     assert found[0] | {"time": ""} == {
         "map": "gauge_calls",
         "time": "",
-        "pid": os.getpid(),
+        "pid": pids.seen(),
         "comm": "first",
         "value": 1,
     }
@@ -249,6 +250,7 @@ def test_metrics_listen_where_there_are_some_or_a_port_is_given(beepy: Beepy) ->
     assert re.search(r"^metrics: http://127\.0\.0\.2:\d+/metrics$", done.err, re.MULTILINE)
 
 
+@pytest.mark.usefixtures("same_pids")
 def test_several_images_at_once(beepy: Beepy, object_of: ObjectOf) -> None:
     with beepy.start("-v", "run", "exitsnoop", object_of("hist"), "exitsnoop-old", "--no-metrics") as running:
         running.until_attached(3)

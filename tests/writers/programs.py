@@ -14,6 +14,11 @@ def returns(value: int) -> bytes:
     return encode((Insn(MOV_K, 0, imm=value), Insn(EXIT)))
 
 
+def returns_process() -> bytes:
+    """A program that returns the number of the process that runs it."""
+    return encode((Insn(CALL, imm=GET_CURRENT_PID_TGID), Insn(RSH_K, 0, imm=32), Insn(EXIT)))
+
+
 def unreachable() -> bytes:
     """A program that the verifier refuses, with a log."""
     return encode((Insn(EXIT), Insn(EXIT)))

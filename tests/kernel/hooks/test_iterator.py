@@ -15,6 +15,7 @@ from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.streams import stream
 from bpf import build
+from tests.writers import pids
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +44,10 @@ def read(spec: CollectionSpec, program: str, **targets: Target) -> list[str]:
 
 def test_all_tasks(spec: CollectionSpec) -> None:
     name = Path("/proc/self/comm").read_text().strip()
-    assert f"{os.getpid()} {name}" in read(spec, "tasks")
+    assert f"{pids.seen()} {name}" in read(spec, "tasks")
 
 
+@pytest.mark.usefixtures("same_pids")
 def test_the_tasks_of_one_process(spec: CollectionSpec) -> None:
     found = read(spec, "tasks", tasks=Target("task", pid=os.getpid()))
     threads = [path.name for path in Path("/proc/self/task").iterdir()]

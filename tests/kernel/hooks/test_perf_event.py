@@ -14,7 +14,7 @@ from beepy.errors import AttachError, NotSupported
 from beepy.hooks import Target
 from beepy.kernel.host import online_cpus
 from beepy.obj.spec import CollectionSpec
-from tests.writers import probed
+from tests.writers import pids, probed
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +37,18 @@ def samples(spec: CollectionSpec, name: str, pid: int | None = None) -> list[int
 
 @pytest.mark.parametrize("name", ["cpu-clock", "cpu-clock:freq=99", "cpu-clock:period=10000000"])
 def test_a_clock_on_every_cpu(spec: CollectionSpec, name: str) -> None:
-    assert os.getpid() in samples(spec, name)
+    assert pids.seen() in samples(spec, name)
 
 
 def test_a_process_alone(spec: CollectionSpec) -> None:
-    assert set(samples(spec, "task-clock:freq=999", os.getpid())) == {os.getpid()}
+    assert set(samples(spec, "task-clock:freq=999", os.getpid())) == {pids.seen()}
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
         assert samples(spec, "task-clock:freq=999", other.pid) == []
         assert other.stdin
         other.stdin.close()
 
 
+@pytest.mark.usefixtures("same_pids")
 def test_all_threads_of_a_process_and_what_they_start(spec: CollectionSpec) -> None:
     """The main thread waits; one thread is there before, and starts a process after."""
     code = (
@@ -101,7 +102,7 @@ def test_each_event_of_the_kernel_s(spec: CollectionSpec) -> None:
                 memory[page * mmap.PAGESIZE] = 1
 
     with load(spec, targets={"sample": Target("page-faults")}) as collection:
-        each = [row["pid"] for row in probed.rows(collection, touch)].count(os.getpid())
+        each = [row["pid"] for row in probed.rows(collection, touch)].count(pids.seen())
     with load(spec, targets={"sample": Target("page-faults:period=16", pid=os.getpid())}) as collection:
         some = probed.rows(collection, touch)
     assert each >= pages
@@ -122,7 +123,7 @@ def test_it_attaches_to_every_cpu(spec: CollectionSpec, caplog: pytest.LogCaptur
 @pytest.mark.parametrize("name", ["cycles", "instructions:period=1000000", "r3c:freq=99"])
 def test_what_the_processor_counts(spec: CollectionSpec, name: str) -> None:
     try:
-        assert os.getpid() in samples(spec, name)
+        assert pids.seen() in samples(spec, name)
     except NotSupported as error:
         assert str(error) == (  # noqa: PT017 - either is right
             f"program 'sample': perf event {name}: this machine's processor counts none (as many virtual ones)"

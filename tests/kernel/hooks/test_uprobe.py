@@ -20,7 +20,7 @@ from beepy.kernel import map as maps
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.uapi import MapType
-from tests.writers import child, probed, programs
+from tests.writers import child, pids, probed, programs
 
 LIBC = "libc.so.6"
 getenv = ctypes.CDLL(None).getenv
@@ -44,7 +44,7 @@ def count(counter: Map) -> int:
 
 def calls(section: str, target: Target, times: int = 3) -> int:
     """Return how many of this process's calls of getenv() were seen; none may be before and after."""
-    with loaded(section, os.getpid()) as (hook, counting, counter):
+    with loaded(section, pids.seen()) as (hook, counting, counter):
         assert hook.attach
         getenv(b"NONE")
         with hook.attach(counting, target):
@@ -72,10 +72,11 @@ def test_a_process_that_does_not_call_is_not_seen() -> None:
 def test_arguments_and_returned_values(tmp_path: Path) -> None:
     with load(probed.built(tmp_path, "uprobes")) as collection:
         found = probed.rows(collection, lambda: (getenv(b"PATH"), getenv(b"NONE")))
-    ours = [(row["returned"], row["name"], row["value"]) for row in found if row["pid"] == os.getpid()]
+    ours = [(row["returned"], row["name"], row["value"]) for row in found if row["pid"] == pids.seen()]
     assert ours == [(0, "PATH", 0), (1, "", 1), (0, "NONE", 0), (1, "", 0)]
 
 
+@pytest.mark.usefixtures("same_pids")
 @pytest.mark.parametrize("flags", [("-O2",), ("-O0", "-no-pie"), ("-O2", "-static")])
 def test_a_program_s_own_functions(tmp_path: Path, flags: tuple[str, ...]) -> None:
     path = probed.compiled(tmp_path, *flags)
@@ -95,6 +96,7 @@ def test_a_program_s_own_functions(tmp_path: Path, flags: tuple[str, ...]) -> No
             assert count(counter) == before + 2, target
 
 
+@pytest.mark.usefixtures("same_pids")
 def test_offsets_from_a_function_and_in_the_file(tmp_path: Path) -> None:
     """Every function begins with an instruction of some length: the next one is passed as often."""
     path = probed.compiled(tmp_path, "-O2", "-no-pie")
@@ -111,6 +113,7 @@ def test_offsets_from_a_function_and_in_the_file(tmp_path: Path) -> None:
             assert count(counter) == before + 1, place
 
 
+@pytest.mark.usefixtures("same_pids")
 def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
     """A name is looked up as the process sees it: in its root, by its ld.so.conf, through its absolute links."""
     root = tmp_path / "root"

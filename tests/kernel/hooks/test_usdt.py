@@ -15,6 +15,9 @@ from beepy.kernel import features
 from beepy.obj.spec import CollectionSpec
 from tests.writers import child, probed
 
+pytestmark = pytest.mark.usefixtures("same_pids")
+
+
 FLAGS = [("-O2",), ("-O0",), ("-O2", "-no-pie"), ("-O2", "-static")]
 
 
