@@ -20,6 +20,7 @@ __all__ = ["Options", "bundled_store", "find", "pull", "stores"]
 _log = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).parent.parent
+_DEFAULT = Options()
 
 
 def bundled_store() -> Store:
@@ -47,7 +48,7 @@ def _may_enter(path: Path) -> bool:
     return True
 
 
-def find(text: str, options: Options) -> Image:
+def find(text: str, options: Options = _DEFAULT) -> Image:
     """Return the image that ``text`` names.
 
     ``options.pull`` decides about registries: "missing" asks if nothing local has it, "always" asks even so, "never"
@@ -70,7 +71,7 @@ def find(text: str, options: Options) -> Image:
     return pull(text, options)
 
 
-def pull(text: str, options: Options) -> Image:
+def pull(text: str, options: Options = _DEFAULT) -> Image:
     """Fetch an image from its registry into the first local store, under the name as written, and return it.
 
     A bundled image needs no fetching.
