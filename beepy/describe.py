@@ -75,7 +75,6 @@ class ProgramInfo(NamedTuple):
     section: str
     type: str
     target: str
-    attachable: bool
     autoload: bool
     instructions: int
     helpers: tuple[str, ...]
@@ -213,7 +212,6 @@ def _program(one: ProgramSpec, needed: Needs) -> ProgramInfo:
         one.section,
         hook.prog_type.name.lower() if hook else "",
         hooks.target(hook, one.section) if hook else "",
-        hook is not None and hook.attach is not None,
         not one.section.startswith("?"),
         len(one.insns),
         helpers,

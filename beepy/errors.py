@@ -13,7 +13,7 @@
     ├── ObjectError                the ELF object
     │   ├── ElfError               headers, sections, symbols, relocations, map definitions
     │   ├── BtfError               .BTF and .BTF.ext, the object's or the kernel's
-    │   └── UnsupportedSection     a SEC() that libbpf does not know, or beepy cannot attach (yet)
+    │   └── UnsupportedSection     a SEC() that libbpf does not know
     ├── RelocationError            a CO-RE relocation or an extern that nothing satisfies
     ├── KernelError (OSError)      the kernel refused
     │   ├── VerifierError          ... the program, with the verifier's log
@@ -72,7 +72,7 @@ class BtfError(ObjectError):
 
 
 class UnsupportedSection(ObjectError):  # noqa: N818
-    """A program section that is unknown to libbpf, or that beepy cannot attach yet."""
+    """A program section that is unknown to libbpf."""
 
 
 class RelocationError(BeepyError):

@@ -71,8 +71,8 @@ def _relocation(one: RelocationInfo) -> tuple[str, ...]:
 def _program(one: ProgramInfo) -> Iterator[str]:
     yield f"program {safe(one.name)}"
     state = "" if one.autoload else " (not loaded by default)"
-    if not one.attachable:
-        state += " (beepy cannot attach it yet)" if one.type else " (unknown section)"
+    if not one.type:
+        state += " (unknown section)"
     yield from _pairs(
         "  ",
         [

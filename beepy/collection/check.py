@@ -67,8 +67,6 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
         yield Finding(ERROR, f"{where}: section '{safe(one.section)}': no program type is known by that name")
         return
     kind, attach_type = hook.prog_type, hook.attach_type
-    if hook.attach is None and kind != ProgType.STRUCT_OPS:
-        yield Finding(ERROR, f"{where}: section '{safe(one.section)}': known, but beepy cannot attach it yet")
     if not kernel.has_prog_type(kind):
         yield Finding(ERROR, f"{where}: program type {kind.name.lower()}{_first(since.prog_type(kind))}", skipped=True)
     elif attach_type and not hook.optional and not kernel.has_attach_type(attach_type):

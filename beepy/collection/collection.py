@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 from beepy import hooks
 from beepy.collection.absent import Absent
-from beepy.errors import KernelError, UnsupportedSection
+from beepy.errors import KernelError
 from beepy.hooks import Target, struct_ops
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
@@ -47,10 +47,10 @@ class Collection:
     def attach(self) -> None:
         """Attach every program to its target.
 
-        Raises UnsupportedSection before any is attached, AttachError when the kernel refuses one: then none is. One
-        whose attach point it lacks may be left out, see ``absent``.
+        Raises AttachError when the kernel refuses one: then none is. One whose attach point it lacks may be left out,
+        see ``absent``.
         """
-        ready = [(program, _attach(self.spec.name, program)) for program in self._attached_one_by_one()]
+        ready = [(program, _attach(program)) for program in self._attached_one_by_one()]
         hooks.sweep()
         try:
             for program, attach in ready:
@@ -111,10 +111,8 @@ def _explained(error: KernelError, program: Program) -> KernelError:
     return explained
 
 
-def _attach(name: str, program: Program) -> Callable[[Program, Target], Link]:
+def _attach(program: Program) -> Callable[[Program, Target], Link]:
     hook = hooks.find(program.section)
     assert hook  # it was loaded by it
-    if hook.attach is None:
-        where = f"{safe(name)}: program '{safe(program.name)}': section '{safe(program.section)}'"
-        raise UnsupportedSection(f"{where}: known, but beepy cannot attach it yet")
+    assert hook.attach  # but for what a map of operations attaches
     return hook.attach

@@ -29,7 +29,7 @@ class Hook(NamedTuple):
 
     ``prog_type``, ``attach_type`` and ``flags`` go into BPF_PROG_LOAD. ``optional``: a kernel that refuses the attach
     type may load the program without (SEC_EXP_ATTACH_OPT). ``btf`` is the prefix of the kernel type to attach to, None
-    where no type is needed. ``attach`` None: known, not attachable by beepy (yet). ``reader`` reads what the program
+    where no type is needed. ``attach`` None: its map does it (struct_ops). ``reader`` reads what the program
     itself writes, for the image of that name; the caller closes it.
     """
 
@@ -231,7 +231,7 @@ TABLE: Final[tuple[Hook, ...]] = (
         btf="bpf_iter_",
         flags=ProgFlag.SLEEPABLE,
     ),
-    Hook("syscall", ProgType.SYSCALL, flags=ProgFlag.SLEEPABLE),
+    Hook("syscall", ProgType.SYSCALL, attach=_of("elsewhere.attach"), flags=ProgFlag.SLEEPABLE),
     Hook(
         "xdp.frags/devmap",
         ProgType.XDP,
@@ -273,7 +273,7 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("sk_skb/verdict", ProgType.SK_SKB, AttachType.SK_SKB_VERDICT, attach=_of("sockmap.attach"), optional=True),
     Hook("sk_skb", ProgType.SK_SKB, attach=_of("sockmap.attach_vague")),
     Hook("sk_msg", ProgType.SK_MSG, AttachType.SK_MSG_VERDICT, attach=_of("sockmap.attach"), optional=True),
-    Hook("lirc_mode2", ProgType.LIRC_MODE2, AttachType.LIRC_MODE2, optional=True),
+    Hook("lirc_mode2", ProgType.LIRC_MODE2, AttachType.LIRC_MODE2, attach=_of("elsewhere.attach"), optional=True),
     Hook(
         "flow_dissector",
         ProgType.FLOW_DISSECTOR,

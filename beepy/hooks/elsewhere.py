@@ -20,6 +20,8 @@ _RUNS: Final[Mapping[tuple[ProgType, AttachType], str]] = {
     (ProgType.LWT_IN, AttachType(0)): _ROUTE.format("in"),
     (ProgType.LWT_OUT, AttachType(0)): _ROUTE.format("out"),
     (ProgType.LWT_XMIT, AttachType(0)): _ROUTE.format("xmit"),
+    (ProgType.SYSCALL, AttachType(0)): "BPF_PROG_TEST_RUN (--pin-progs DIR)",
+    (ProgType.LIRC_MODE2, AttachType.LIRC_MODE2): "BPF_PROG_ATTACH to an infrared receiver (--pin-progs DIR)",
     (ProgType.LWT_SEG6LOCAL, AttachType(0)): "a route with it (encap seg6local action End.BPF endpoint pinned PATH)",
 }
 

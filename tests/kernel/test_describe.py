@@ -102,7 +102,6 @@ def test_the_text_of_sections_that_are_not_attached(beepy: Beepy, compiled: Obje
     text = '#include "include/core.h"\nSEC("%s") int it(void *ctx) { return 0; }\nchar L[] SEC("license") = "GPL";'
     told = {
         "nobody/knows": "nobody/knows (unknown section)",
-        "syscall": "syscall (beepy cannot attach it yet)",
         "?raw_tp/sched_process_exit": "?raw_tp/sched_process_exit (not loaded by default)",
     }
     for section, shown in told.items():

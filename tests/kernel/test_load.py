@@ -169,14 +169,6 @@ def test_if_one_cannot_be_attached_none_is(compiled: ObjectOf) -> None:
         assert numbers("link", held(os.getpid()) - before) == 0
 
 
-def test_what_is_not_attachable_is_told_before_any_is_attached(compiled: ObjectOf) -> None:
-    first = PROGRAM % ("tracepoint/sched/sched_process_exit", "first")
-    with loaded(compiled(HEAD + first + PROGRAM % ("syscall", "second"))) as collection:
-        with pytest.raises(UnsupportedSection, match=r"^object: program 'second': section 'syscall': known, but"):
-            collection.attach()
-        assert collection.links == []
-
-
 def test_a_section_that_nobody_knows_is_told_before_anything_is_made(compiled: ObjectOf) -> None:
     with pytest.raises(UnsupportedSection, match=r"^object: program 'it': section 'nobody/knows': no program type"):
         loaded(compiled(HEAD + PROGRAM % ("nobody/knows", "it")))

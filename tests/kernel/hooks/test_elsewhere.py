@@ -20,6 +20,7 @@ ROUTE = "a route with it (--pin-progs DIR; ip route ... encap bpf {} pinned PATH
         ("xdp/cpumap", "an entry of a CPUMAP with it"),
         ("xdp.frags/cpumap", "an entry of a CPUMAP with it"),
         ("action", "a filter with it (--pin-progs DIR; tc filter ... action bpf pinned PATH)"),
+        ("syscall", "BPF_PROG_TEST_RUN (--pin-progs DIR)"),
         ("lwt_in", ROUTE.format("in")),
         ("lwt_out", ROUTE.format("out")),
         ("lwt_xmit", ROUTE.format("xmit")),
