@@ -37,6 +37,13 @@ class Network(NamedTuple):
         with self.inside():
             return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
+    def add(self, kind: str, **more: str) -> None:
+        """Add the interface ``a``, of that kind."""
+        from pyroute2 import IPRoute
+
+        with self.inside(), IPRoute() as route:
+            route.link("add", ifname=self.a, kind=kind, **more)
+
     def put(self, *frames: bytes) -> None:
         """Send frames out of ``a``, and wait for nothing."""
         with self.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
@@ -53,7 +60,7 @@ class Network(NamedTuple):
         with self._ends(source, EXPERIMENTAL) as (sender, receiver):
             receiver.settimeout(30)
             for _ in range(count):
-                sender.send(_frame(EXPERIMENTAL))
+                sender.send(frame(EXPERIMENTAL))
             for _ in range(count):
                 receiver.recv(64)
 
@@ -62,7 +69,7 @@ class Network(NamedTuple):
         with self._ends(source, _OTHER) as (sender, receiver):
             receiver.settimeout(0.05)
             for _ in range(600):
-                sender.send(_frame(_OTHER))
+                sender.send(frame(_OTHER))
                 try:
                     receiver.recv(64)
                 except TimeoutError:
@@ -80,13 +87,37 @@ class Network(NamedTuple):
             yield sender, receiver
 
 
-def _frame(ethertype: int) -> bytes:
+def frame(ethertype: int) -> bytes:
+    """Return a frame of that type, for nobody."""
     return bytes(12) + ethertype.to_bytes(2, "big") + bytes(46)
 
 
 @contextmanager
 def private() -> Iterator[Network]:
-    """Make a namespace that goes with its holder, a process: no file, no mount, no name is left of it."""
+    """Make a namespace with a wire in it; it goes with its holder, a process: no file, no mount, no name is left."""
+    with _namespace() as network:
+        network.add("veth", peer=network.b)
+        for name in ("lo", network.a, network.b):
+            network.run("ip", "link", "set", name, "up")
+        for name in (network.a, network.b):
+            network.wait(name)
+        yield network
+
+
+@contextmanager
+def netkit() -> Iterator[Network]:
+    """Make a namespace with a pair of netkit devices, whose names the kernel chose but for the first."""
+    with _namespace() as network:
+        network.add("netkit")
+        with network.inside():
+            (peer,) = {name for _, name in socket.if_nameindex()} - {"lo", network.a}
+        for name in (network.a, peer):
+            network.run("ip", "link", "set", name, "up")
+        yield network._replace(b=peer)
+
+
+@contextmanager
+def _namespace() -> Iterator[Network]:
     unshare = shutil.which("unshare")
     assert unshare, "unshare is not installed"
     command = [unshare, "--net", "cat"]
@@ -100,9 +131,4 @@ def private() -> Iterator[Network]:
         with network.inside():
             for family in ("all", "default"):  # no frames but ours
                 Path(f"/proc/sys/net/ipv6/conf/{family}/disable_ipv6").write_text("1")
-        network.run("ip", "link", "add", network.a, "type", "veth", "peer", "name", network.b)
-        for name in ("lo", network.a, network.b):
-            network.run("ip", "link", "set", name, "up")
-        for name in (network.a, network.b):
-            network.wait(name)
         yield network

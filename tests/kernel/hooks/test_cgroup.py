@@ -5,8 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,91 +15,25 @@ from beepy.errors import AttachError
 from beepy.hooks import Target, cgroup, journal
 from beepy.text import safe
 from tests.writers import child
+from tests.writers.groups import CASES, entered, packets
 from tests.writers.hits import attach, compile_object, hits, loaded
 
 pytestmark = pytest.mark.kernel
 
-HOST = "127.0.0.1"
 OLD = """
 import errno, logging, os, signal, sys
 from pathlib import Path
 from beepy import uapi
 from beepy.hooks import Target, journal
 from beepy.kernel import syscall
-from tests.kernel.hooks.test_cgroup import counts, entered
+from tests.kernel.hooks.test_cgroup import counts
+from tests.writers.groups import entered
 from tests.writers.hits import attach, loaded
 from tests.writers.seccomp import refuse
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
 """
-
-
-@contextmanager
-def udp() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A socket that listens, and one that is connected to it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as other:
-        one.bind((HOST, 0))
-        other.connect(one.getsockname())
-        yield one, other
-
-
-def packets() -> None:
-    with udp() as (one, other):
-        other.send(b"x")
-        one.recv(1)
-
-
-def send() -> None:
-    with udp() as (one, _), socket.socket(type=socket.SOCK_DGRAM) as third:
-        third.sendto(b"x", one.getsockname())
-        one.recvfrom(1)
-
-
-def names() -> None:
-    with udp() as (_, other):
-        other.getpeername()
-
-
-def options() -> None:
-    with socket.socket(type=socket.SOCK_DGRAM) as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 9000)
-        one.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-
-
-def connect() -> None:
-    with socket.create_server((HOST, 0)) as server, socket.create_connection(server.getsockname()):
-        server.accept()[0].close()
-
-
-def read() -> None:
-    Path("/proc/sys/kernel/osrelease").read_text()
-
-
-def device() -> None:
-    with Path("/dev/null").open():
-        pass
-
-
-CASES: dict[str, tuple[int, Callable[[], None], int]] = {  # program: row, what makes it run, at least so often
-    "skb_ingress": (0, packets, 1),
-    "skb_egress": (1, packets, 1),
-    "skb": (2, packets, 2),
-    "sock_create": (3, packets, 2),
-    "sock_release": (4, packets, 2),
-    "post_bind4": (5, packets, 1),
-    "bind4": (6, packets, 1),
-    "connect4": (7, connect, 1),
-    "sendmsg4": (8, send, 1),
-    "recvmsg4": (9, send, 1),
-    "getpeername4": (10, names, 1),
-    "getsockname4": (11, names, 1),
-    "on_sysctl": (12, read, 1),
-    "getsockopt": (13, options, 1),
-    "setsockopt": (14, options, 1),
-    "device": (15, device, 1),
-    "sock_ops": (16, connect, 2),
-}
 
 
 @pytest.fixture(scope="module")
@@ -126,20 +59,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert list((tmp_path / "beepy").glob("*")) == []
 
 
-@contextmanager
-def entered(group: Path) -> Iterator[None]:
-    """Put this process into a group, and back where it was."""
-    (line,) = [line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")]
-    home = group.parent / line.removeprefix("0::/")
-    (group / "cgroup.procs").write_text(str(os.getpid()))
-    try:
-        yield
-    finally:
-        (home / "cgroup.procs").write_text(str(os.getpid()))
-
-
 def counts(path: Path, group: Path, name: str) -> None:
-    row, provoke, least = CASES[name]
+    _, row, provoke, least = CASES[name]
     with loaded(path) as collection:
         with attach(collection, name, Target(cgroup=str(group))):
             provoke()
