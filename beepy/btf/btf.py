@@ -27,8 +27,11 @@ MAX_STRING: Final = 1 << 16
 MAX_NAME: Final = 511
 """Bytes of a name (KSYM_NAME_LEN without its NUL): members in their thousands may share one long string."""
 
+MAX_VLEN: Final = 1 << 18
+"""Members, enumerators, parameters or variables of one type; 24 bits count them, and none has a quarter of these."""
+
+MAGIC: Final = 0xEB9F
 _HEADER = Packer("<HBBIIIII")
-_MAGIC: Final = 0xEB9F
 _TRIPLE = Packer("<III")
 _PAIR = Packer("<II")
 _INT = Packer("<I")
@@ -77,7 +80,7 @@ class Btf:
             magic, version, _, header, type_off, type_len, str_off, str_len = _HEADER.unpack_from(data)
         except struct.error:
             raise BtfError(f"{name}: header: {len(data)} bytes are too few") from None
-        if magic != _MAGIC or version != 1:
+        if magic != MAGIC or version != 1:
             why = "big-endian" if magic == 0x9FEB else f"magic {magic:#x}, version {version}"
             raise BtfError(f"{name}: header: expected little-endian BTF version 1, got {why}")
         types_at, strings_at = header + type_off, header + str_off
@@ -95,6 +98,8 @@ class Btf:
         self._steps: dict[int, int] = {}  # info word -> words of the type
         self._built: dict[TypeId, Type] = {}
         self._named: dict[str, tuple[TypeId, ...]] = {}
+        self._strings: dict[int, str] = {}  # by offset
+        self._unshared = len(data)  # bytes: what strings that share theirs may still take
 
     def __len__(self) -> int:
         """Return the first id after the last type, base included; reads the whole index."""
@@ -115,13 +120,22 @@ class Btf:
         """Return the string at ``offset``; bytes outside ASCII become ``\\xNN``."""  # noqa: D301 - one backslash
         if offset < self._string_base and self.base:
             return self.base.string(offset, limit)
+        known = self._strings.get(offset)
+        if known is not None and len(known) <= limit:
+            return known
         start = self._strings_at + offset - self._string_base
         if not self._strings_at <= start < self._strings_end:
             raise BtfError(f"{self.name}: string offset {offset}: beyond {self.string_end}")
         end = self.data.find(b"\0", start, start + limit + 1)
         if end < 0:
             raise BtfError(f"{self.name}: string offset {offset}: longer than {limit} bytes")
-        return self.data[start:end].decode("ascii", "backslashreplace")
+        if known is not None:
+            return known
+        self._unshared -= end - start
+        if self._unshared < 0:
+            raise BtfError(f"{self.name}: string offset {offset}: strings share their bytes")
+        text = self._strings[offset] = self.data[start:end].decode("ascii", "backslashreplace")
+        return text
 
     def kind(self, type_id: TypeId) -> Kind:
         """Return the kind of a type without building it."""
@@ -148,7 +162,7 @@ class Btf:
         """Return the ids of all own types called ``name``, of any kind, in order."""
         found = self._named.get(name)
         if found is None:
-            wanted = b"\0" + name.encode() + b"\0"
+            wanted = b"\0" + name.encode("utf-8", "backslashreplace") + b"\0"
             found = self._named[name] = tuple(self._with_names(list(self._string_offsets(wanted))))
         return found
 
@@ -185,9 +199,8 @@ class Btf:
 
     def extended(self, added: bytes, strings: bytes) -> "Btf":
         """Return a Btf with whole types ``added`` behind its own, and ``strings`` (each with its NUL) behind its."""
-        body, names = bytes(self._types) + added, self.data[self._strings_at : self._strings_end] + strings
-        header = _HEADER.pack(_MAGIC, 1, 0, _HEADER.size, 0, len(body), len(body), len(names))
-        return Btf(header + body + names, self.base, self.name)
+        names = self.data[self._strings_at : self._strings_end] + strings
+        return Btf(encode(bytes(self._types) + added, names), self.base, self.name)
 
     def _string_offsets(self, wanted: bytes, then: tuple[bytes, ...] = (b"",)) -> Iterator[int]:
         """Return where strings stand that begin as ``wanted`` (behind its NUL) and go on as one of ``then``."""
@@ -260,6 +273,8 @@ class Btf:
         name_off, info, third = self._words[at : at + 3]
         name = self._name(name_off)
         vlen, flag = info & 0xFFFFFF, bool(info >> 31)
+        if vlen > MAX_VLEN and _WORDS[info >> 24 & 0x7F][1]:
+            raise BtfError(f"{self.name}: type {type_id}: {vlen} members or values, at most {MAX_VLEN} are taken")
         added = self._types[(at + 3) * 4 : (at + self._steps[info]) * 4]
         ref = TypeId(third)
         match Kind(info >> 24 & 0x7F):
@@ -324,6 +339,11 @@ class Btf:
         else:
             triples = [(n, t, o, 0) for n, t, o in _TRIPLE.iter_unpack(added)]
         return tuple([types.Member(name(n), TypeId(t), Bits(o), size) for n, t, o, size in triples])
+
+
+def encode(body: bytes, strings: bytes) -> bytes:
+    """Return a whole .BTF section of the types ``body``; ``strings`` begin and end with a NUL."""
+    return _HEADER.pack(MAGIC, 1, 0, _HEADER.size, 0, len(body), len(body), len(strings)) + body + strings
 
 
 def essential_name(name: str) -> str:

@@ -11,10 +11,9 @@ from enum import Enum
 from typing import Final
 
 from beepy.btf import types
-from beepy.btf.btf import Btf
-from beepy.btf.types import Kind, TypeId
+from beepy.btf.btf import Btf, encode
+from beepy.btf.types import Kind, Linkage, TypeId
 
-_GLOBAL: Final = 1  # BTF_FUNC_GLOBAL
 _SIGNED: Final = 1 << 31  # the flag of an enum
 _PLACEHOLDER: Final = "enum64_placeholder"
 
@@ -48,7 +47,7 @@ def used(btf: Btf) -> set[Feature]:
 def _feature(found: types.Type) -> Feature | None:
     match found:
         case types.Func(linkage=linkage):
-            return Feature.GLOBAL_FUNC if linkage == _GLOBAL else Feature.FUNC
+            return Feature.GLOBAL_FUNC if linkage == Linkage.GLOBAL else Feature.FUNC
         case types.DataSec(vars=()):
             return Feature.EMPTY_DATASEC
         case types.DataSec(name=name):
@@ -109,7 +108,7 @@ class _Rewriting:
                 self._set(type_id, 1, Kind.ENUM << 24 | len(params), 4)
             case types.Func() if Feature.FUNC in refused:
                 self._set(type_id, 1, Kind.TYPEDEF << 24)
-            case types.Func(linkage=linkage) if Feature.GLOBAL_FUNC in refused and linkage == _GLOBAL:
+            case types.Func(linkage=linkage) if Feature.GLOBAL_FUNC in refused and linkage == Linkage.GLOBAL:
                 self._set(type_id, 1, Kind.FUNC << 24)
             case types.Float() if Feature.FLOAT in refused:
                 self._set(type_id, 0, 0, Kind.STRUCT << 24)
@@ -147,7 +146,7 @@ def sample(feature: Feature) -> bytes:
     variable = (5, Kind.VAR << 24, 1, 0)  # [2] static int a
     words = {
         Feature.FUNC: (*proto, 5, Kind.FUNC << 24, 2),
-        Feature.GLOBAL_FUNC: (*proto, 5, Kind.FUNC << 24 | _GLOBAL, 2),
+        Feature.GLOBAL_FUNC: (*proto, 5, Kind.FUNC << 24 | Linkage.GLOBAL, 2),
         Feature.DATASEC: (*variable, 7, Kind.DATASEC << 24 | 1, 4, 2, 0, 4),
         Feature.EMPTY_DATASEC: (7, Kind.DATASEC << 24, 4),
         Feature.QMARK_DATASEC: (*variable, 13, Kind.DATASEC << 24 | 1, 4, 2, 0, 4),
@@ -158,4 +157,4 @@ def sample(feature: Feature) -> bytes:
     }[feature]
     body = struct.pack(f"<{len(integer) + len(words)}I", *integer, *words)
     strings = b"\0int\0a\0.data\0?.data\0"  # at 1, 5, 7, 13
-    return struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(body), len(body), len(strings)) + body + strings
+    return encode(body, strings)

@@ -14,7 +14,7 @@ from operator import itemgetter
 from struct import Struct as Packer
 from typing import Final, NamedTuple
 
-from beepy.btf.btf import Btf
+from beepy.btf.btf import MAGIC, Btf
 from beepy.errors import BtfError
 from beepy.text import safe
 
@@ -22,8 +22,19 @@ _OFFSET = itemgetter(0)
 _HEADER = Packer("<HBBI4I")
 _CORE = Packer("<II")
 _SECTION = Packer("<II")
-_MAGIC: Final = 0xEB9F
-_MAX_RECORDS: Final = 1 << 20
+_MAX_RECORD: Final = 256  # bytes of one record
+
+
+class _Shape(NamedTuple):
+    """A part's records: their u32 words, and how many an object may have; a large one has some thousand relocations."""
+
+    words: int
+    most: int
+
+
+_FUNCTION: Final = _Shape(2, 1 << 16)
+_LINE: Final = _Shape(4, 1 << 19)
+_RELOCATION: Final = _Shape(4, 1 << 16)
 
 
 class Ext(NamedTuple):
@@ -46,31 +57,35 @@ def parse(data: bytes, btf: Btf) -> Ext:
         core = _CORE.unpack_from(data, _HEADER.size) if length >= _HEADER.size + _CORE.size else (0, 0)
     except struct.error:
         raise BtfError(f"{where}: header: {len(data)} bytes are too few") from None
-    if magic != _MAGIC or version != 1 or length < _HEADER.size:
+    if magic != MAGIC or version != 1 or length < _HEADER.size:
         raise BtfError(f"{where}: header: magic {magic:#x}, version {version}, {length} bytes")
     body = memoryview(data)[length:]
     return Ext(
-        _part(body, (parts[0], parts[1]), 2, btf, f"{where}: func_info"),
-        _part(body, (parts[2], parts[3]), 4, btf, f"{where}: line_info"),
-        _part(body, core, 4, btf, f"{where}: core_relo"),
+        _part(body, (parts[0], parts[1]), _FUNCTION, btf, f"{where}: func_info"),
+        _part(body, (parts[2], parts[3]), _LINE, btf, f"{where}: line_info"),
+        _part(body, core, _RELOCATION, btf, f"{where}: core_relo"),
     )
 
 
 def _part(
-    body: memoryview, place: tuple[int, int], words: int, btf: Btf, where: str
+    body: memoryview, place: tuple[int, int], shape: _Shape, btf: Btf, where: str
 ) -> dict[str, tuple[tuple[int, ...], ...]]:
     offset, length = place
+    words, left = shape
     if not length:
         return {}
     part = body[offset : offset + length]
     if len(part) != length or length < 4:
         raise BtfError(f"{where}: {length} bytes at {offset} exceed the section")
     size = int.from_bytes(part[:4], "little")
-    if size % 4 or not words * 4 <= size <= 256:
+    if size % 4 or not words * 4 <= size <= _MAX_RECORD:
         raise BtfError(f"{where}: records of {size} bytes, expected {words * 4} or more")
     found: dict[str, tuple[tuple[int, ...], ...]] = {}
     record = Packer(f"<{words}I{size - words * 4}x")
     for name_off, content in _sections(part[4:], size, where):
+        left -= len(content) // size
+        if left < 0:
+            raise BtfError(f"{where}: more than {shape.most} records")
         name = btf.string(name_off)
         if name in found:
             raise BtfError(f"{where}: section {safe(name)} stands there twice")
@@ -84,7 +99,7 @@ def _sections(part: memoryview, size: int, where: str) -> Iterator[tuple[int, me
             raise BtfError(f"{where}: ends within a section's header")
         name_off, count = _SECTION.unpack_from(part)
         content = part[_SECTION.size : _SECTION.size + count * size]
-        if not count or count > _MAX_RECORDS or len(content) != count * size:
+        if not count or len(content) != count * size:
             raise BtfError(f"{where}: {count} records of {size} bytes exceed the section")
         yield name_off, content
         part = part[_SECTION.size + count * size :]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
-from beepy.btf.btf import Btf
+from beepy.btf.btf import Btf, encode
 from beepy.btf.types import Kind, TypeId
 from beepy.events.batch import Schema
 from beepy.obj.spec import Role
@@ -34,5 +34,4 @@ def _types() -> Btf:
         (6, Kind.STRUCT << 24 | 1, LENGTH, 6, 2, 0),  # 3: struct line { char line[LENGTH]; }
     )
     body = b"".join([struct.pack(f"<{len(each)}I", *each) for each in words])
-    header = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(body), len(body), len(strings))
-    return Btf(header + body + strings, name="lines")
+    return Btf(encode(body, strings), name="lines")

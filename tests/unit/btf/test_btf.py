@@ -3,7 +3,7 @@ import struct
 import pytest
 
 from beepy.btf import types
-from beepy.btf.btf import MAX_NAME, Btf, essential_name
+from beepy.btf.btf import MAX_NAME, MAX_VLEN, Btf, essential_name
 from beepy.btf.types import Kind, Member, TypeId
 from beepy.errors import BtfError
 from tests.writers.btf import BtfWriter
@@ -126,6 +126,43 @@ def test_members_that_share_a_long_name_cost_nothing() -> None:
     w.types[0] = bytes(words)
     with refused(BtfError, f"object: string offset 1: longer than {MAX_NAME} bytes"):
         btf(w).type(TypeId(1))
+
+
+def test_strings_that_share_their_bytes_are_no_more_than_the_data() -> None:
+    """A string is read once; those that end alike add up to what the data could hold without that."""
+    w = BtfWriter()
+    start = w.string("n" * 400)
+    found = btf(w)
+    assert found.string(start) is found.string(start)
+    with refused(BtfError, f"object: string offset {start + 1}: strings share their bytes"):
+        for offset in range(start, start + 400):
+            found.string(offset)
+
+
+def test_a_string_that_was_read_is_still_too_long_for_a_name() -> None:
+    w = BtfWriter()
+    start = w.string("n" * 600)
+    w.fwd("s")
+    w.types[0] = struct.pack("<I", start) + w.types[0][4:]
+    found = btf(w)
+    assert found.string(start) == "n" * 600
+    with refused(BtfError, f"object: string offset {start}: longer than {MAX_NAME} bytes"):
+        found.type(TypeId(1))
+
+
+def test_a_type_with_too_many_members() -> None:
+    w = BtfWriter()
+    count = MAX_VLEN + 1
+    w.add(Kind.ENUM, "e", 4, [0, 0] * count, vlen=count)
+    with refused(BtfError, f"object: type 1: {count} members or values, at most {MAX_VLEN} are taken"):
+        btf(w).type(TypeId(1))
+
+
+def test_no_type_has_a_name_that_is_no_text() -> None:
+    """What the command line holds as surrogates is asked for like any other name."""
+    w = BtfWriter()
+    w.struct("s", 4)
+    assert btf(w).find("s\udcff", Kind.STRUCT) is None
 
 
 HEADER = struct.Struct("<HBBIIIII")

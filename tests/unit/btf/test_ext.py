@@ -90,3 +90,15 @@ def test_nothing_recorded(w: BtfWriter) -> None:
 def test_malformed(w: BtfWriter, data: bytes, message: str) -> None:
     with refused(BtfError, f"object: .BTF.ext: {message}"):
         parse(w, data)
+
+
+@pytest.mark.parametrize(
+    ("part", "most", "record"),
+    [("func_info", 1 << 16, (0, 5)), ("line_info", 1 << 19, (0, 1, 2, 3)), ("core_relo", 1 << 16, (0, 1, 0, 0))],
+)
+def test_more_records_than_any_object_has(w: BtfWriter, part: str, most: int, record: tuple[int, ...]) -> None:
+    """They are counted over all sections."""
+    records = {SEC: [record], ".text": [record] * most}
+    parts = [records if part == name else {} for name in ("func_info", "line_info", "core_relo")]
+    with refused(BtfError, f"object: .BTF.ext: {part}: more than {most} records"):
+        parse(w, elf.ext(w, *parts))
