@@ -18,6 +18,7 @@ from beepy.events.codec import Codec, Value
 from beepy.text import safe
 
 MAX_MEMBERS: Final = 4096  # of one record, arrays of structs counted once
+MAX_ENUMERATORS: Final = 1 << 17  # of all enums in one record
 _MAX_SAME: Final = 16  # members of one name: each gets one more "_"
 _MAX_INT: Final = 16  # bytes
 
@@ -50,6 +51,7 @@ class Compiler:
         self._btf = btf
         self._meanings = meanings
         self._left = MAX_MEMBERS
+        self._enumerators_left = MAX_ENUMERATORS
         self._codecs: dict[TypeId, Codec] = {}
         self._enums: dict[int, tuple[Callable[[int], Value], int]] = {}  # by id(), which Btf keeps alive
 
@@ -191,6 +193,10 @@ class Compiler:
         """Return value -> name, and the width that names take."""
         known = self._enums.get(id(found))
         if known is None:
+            self._enumerators_left -= len(found.values)
+            if self._enumerators_left < 0:
+                name = safe(found.name)
+                raise BtfError(f"{self._btf.name}: enum {name}: more than {MAX_ENUMERATORS} enumerators in a record")
             width = max([len(value.name) for value in found.values], default=8)
             known = self._enums[id(found)] = (_enumerator(found), min(width, _MAX_WIDTH))
         return known

@@ -6,6 +6,7 @@ from functools import partial
 from random import Random
 from typing import Final
 
+from beepy.btf.types import Kind
 from beepy.obj.insn import SLOT
 from beepy.uapi import CoreReloKind, MapType
 from tests.writers import exercise, measured
@@ -135,6 +136,46 @@ def access_strings() -> Object:
     return one
 
 
+def access_strings_that_overlap() -> Object:
+    """Each is the end of another one."""
+    one = Object()
+    one.program()
+    starts = [one.btf.string("0" + ":0" * 500 + f":{at}") for at in range(64)]
+    one.records = ({}, {}, {SEC: [(0, INT, starts[at % 64] + at // 64 % 1000, 0) for at in range(60_000)]})
+    return one
+
+
+def relocations() -> Object:
+    one = Object()
+    one.program()
+    one.records = ({}, {}, {SEC: [(0, INT, one.btf.string("0"), 0)] * 400_000})
+    return one
+
+
+def lines_of_one_instruction() -> Object:
+    one = Object()
+    one.program()
+    one.records = ({}, {SEC: [(0, 300 + at, 300 + at, 1000 + at) for at in range(500_000)]}, {})
+    return one
+
+
+def enumerators_of_one_name() -> Object:
+    one = Object()
+    return _with_map(one, one.btf.struct("s", 4, [("e", _enum(one, "n" * 500, 1_000_000), 0)]))
+
+
+def enums() -> Object:
+    one = Object()
+    return _with_map(one, one.btf.struct("s", 4, [("e", _enum(one, f"n{at}", 60_000), 0) for at in range(20)]))
+
+
+def _enum(one: Object, name: str, count: int) -> int:
+    """Add an enum whose enumerators have all ends of ``name`` as their names."""
+    start = one.btf.string(name)
+    words = [word for at in range(count) for word in (start + at % len(name), 1000 + at)]
+    return one.btf.add(Kind.ENUM, f"enum_{name[:8]}", 4, words, vlen=count)
+
+
 def names_of_symbols() -> Object:
     one = Object()
     one.program()
@@ -178,6 +219,11 @@ BOMBS: Final[tuple[Callable[[], Object], ...]] = (
     types_that_match,
     strings_of_one_name,
     access_strings,
+    access_strings_that_overlap,
+    relocations,
+    lines_of_one_instruction,
+    enumerators_of_one_name,
+    enums,
     names_of_symbols,
     names_of_members,
 )

@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
+from beepy.btf.types import Kind
 from beepy.errors import BtfError
 from beepy.events.codec import Value
-from beepy.events.compile import MAX_MEMBERS
+from beepy.events.compile import MAX_ENUMERATORS, MAX_MEMBERS
 from beepy.events.decoder import Decoder
 from tests.writers.btf import BtfWriter, Member
 from tests.writers.events import decode, ring, stream, texts
+from tests.writers.refusal import refused
 
 LARGE = (1 << 64) - 1
 
@@ -128,6 +130,17 @@ def test_three_single_bits_make_an_enum_of_flags(value: int, shown: Value) -> No
 def test_other_enums_are_no_flags(names: dict[str, int]) -> None:
     w = BtfWriter()
     assert one(w, w.enum("e", names), struct.pack("<I", 9)) == (9, "9")
+
+
+def test_enums_of_more_names_than_any_record_has() -> None:
+    w = BtfWriter()
+    count = MAX_ENUMERATORS // 2
+    enums = [w.add(Kind.ENUM, name, 4, [0, 0] * count, vlen=count) for name in ("a", "b")]
+    enums.append(w.enum("c", {"ONE": 1}))
+    record = [(f"m{at}", enum, 32 * at) for at, enum in enumerate(enums)]
+    assert [field.name for field in Decoder(stream(w, w.struct("s", 8, record[:2]))).fields] == ["m0", "m1"]
+    with refused(BtfError, f"object: enum c: more than {MAX_ENUMERATORS} enumerators in a record"):
+        Decoder(stream(w, w.struct("s", 12, record)))
 
 
 def test_text_is_an_array_of_what_is_named_char() -> None:
