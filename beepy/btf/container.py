@@ -102,7 +102,11 @@ def _members(unpacked: bytes, name: str) -> Iterator[bytes]:
     try:
         with tarfile.open(fileobj=BytesIO(unpacked), mode="r:") as archive:
             for member in archive:
-                content = archive.extractfile(member) if member.isreg() and member.name.endswith(".btf") else None
+                if not member.isreg() or not member.name.endswith(".btf"):
+                    continue
+                if member.issparse():  # a few bytes that may claim to be any size
+                    raise BtfError(f"{name}: archive with a sparse member '{safe(member.name)}': not taken")
+                content = archive.extractfile(member)
                 if content is not None:
                     yield content.read(MAX_TYPES)
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:

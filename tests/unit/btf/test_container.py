@@ -89,6 +89,18 @@ def test_a_link_is_no_member_with_types() -> None:
         extract(file.getvalue(), "file")
 
 
+def test_a_sparse_member_is_not_taken() -> None:
+    """A header of 512 bytes may claim any size."""
+    info = tarfile.TarInfo("\x1b.btf")
+    info.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[483:495] = f"{1 << 30:011o}\0".encode()  # realsize, of GNU tar's struct oldgnu_header
+    header[148:156] = b" " * 8
+    header[148:156] = f"{sum(header):06o}\0 ".encode()
+    with refused(BtfError, "file: archive with a sparse member '\\x1b.btf': not taken"):
+        extract(bytes(header) + bytes(1024), "file")
+
+
 def test_a_section_that_exceeds_the_file_is_refused() -> None:
     data = bytearray(vmlinux())
     at = next(at for at in range(0, len(data) - 64, 8) if _is_btf_header(data, at))
