@@ -82,7 +82,8 @@ def _compiled(expression: Expression) -> Callable[[str], bool]:
             warnings.simplefilter("ignore")
             search = re.compile(expression.regex).search
     except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"filter '{safe(expression.source)}': regex '{safe(expression.regex)}': {error}") from None
+        where = f"filter '{safe(expression.source)}': regex '{safe(expression.regex)}'"
+        raise UsageError(f"{where}: {safe(str(error))}") from None
     return Memo(lambda text: search(text) is not None).__getitem__
 
 

@@ -121,6 +121,7 @@ def test_a_label_names_a_field_too() -> None:
         ("exits,comm,[[a]", None),
         ("exits,comm,(?P<x>" + "(" * 500, "regex"),
         ("exits,comm,a{99999999999999999999}", "regex"),
+        ("exits,comm,(?\x1b)", r"regex '\(\?\\x1b\)': unknown extension \?\\x1b at position 1"),
     ],
 )
 def test_what_does_not_exist_says_what_does(text: str, message: str | None) -> None:
