@@ -170,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.allow(self.connection, ANSWER_TIME)
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # a body is not read, and is no next request
-        match urlsplit(self.path).path:
+        match _path(self.path):
             case "/metrics":
                 self._metrics()
             case "/healthz":
@@ -226,6 +226,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Log a request, whose text is the client's."""
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("metrics: %s", safe(format % args))
+
+
+def _path(target: str) -> str:
+    """Return the path of a request's target, which may be a whole URL; "" for what is none."""
+    try:
+        return urlsplit(target).path
+    except ValueError:
+        return ""
 
 
 def _takes_gzip(accepted: str) -> bool:

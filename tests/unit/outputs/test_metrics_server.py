@@ -94,6 +94,14 @@ def test_one_connection_serves_many_requests(server: MetricsServer) -> None:
         ]
 
 
+def test_a_target_that_is_no_url_is_not_found(server: MetricsServer) -> None:
+    with serving(server) as client:
+        client.putrequest("GET", "http://[/metrics")
+        client.endheaders()
+        answer = client.getresponse()
+        assert (answer.status, answer.read()) == (404, b"not found: there is /metrics\n")
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
 def test_other_methods_are_refused(server: MetricsServer, method: str) -> None:
     with serving(server) as client:
