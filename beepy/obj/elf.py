@@ -1,6 +1,6 @@
-"""The ELF container: sections, symbols and relocations, each checked; the only importer of elftools.
+"""The ELF container of a BPF object: sections, symbols and relocations, each checked.
 
-Its structures of ELF are used, not its ELFFile: that takes 12 ms more to import, for what debuggers need.
+elftools' structures of ELF are used, not its ELFFile: that takes 12 ms more to import, for what debuggers need.
 """
 
 import struct
@@ -22,12 +22,22 @@ _MAX_RELOCATIONS: Final = 1 << 18  # of one section
 _SHF_EXECINSTR: Final = 0x4
 _SHF_COMPRESSED: Final = 0x800
 _SHN_XINDEX: Final = 0xFFFF
+_MAX_WHY: Final = 200  # characters of elftools' own message
 _HEADER_SIZE: Final = 64  # of a section
 _SYMBOL_SIZE: Final = 24
 _RELOCATION_SIZE: Final = 16
 
-# what elftools raises on malformed input besides its own errors
-_MALFORMED = (ELFError, OverflowError, ValueError, struct.error, KeyError, TypeError, AttributeError, AssertionError)
+MALFORMED: Final = (
+    ELFError,
+    OverflowError,
+    ValueError,
+    struct.error,
+    KeyError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+)
+"""What elftools raises on malformed input, besides its own error."""
 
 
 class Section(NamedTuple):
@@ -80,8 +90,13 @@ def read(data: bytes, name: str) -> Elf:
         raise ElfError(f"{name}: not an ELF file")
     try:
         return _read(data, name)
-    except _MALFORMED as error:
-        raise ElfError(f"{name}: malformed ELF: {safe(str(error)[:200])}") from error
+    except MALFORMED as error:
+        raise malformed(name, error) from error
+
+
+def malformed(name: str, error: Exception) -> ElfError:
+    """Return what is told of an error in ``MALFORMED``."""
+    return ElfError(f"{name}: malformed ELF: {safe(str(error)[:_MAX_WHY])}")
 
 
 class _File:

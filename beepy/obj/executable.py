@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import IO, Final, NamedTuple, cast
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from beepy.errors import ElfError
+from beepy.obj.elf import MALFORMED, malformed
 from beepy.text import safe
 
 _MAX_HEADERS: Final = 1 << 16
@@ -28,9 +28,6 @@ _HIDDEN: Final = 0x8000  # of an index in .gnu.version: not the version that oth
 _SYMBOL: Final = {64: struct.Struct("<IBBHQQ"), 32: struct.Struct("<IIIBBH")}
 _STAPSDT: Final = b"stapsdt\0"
 _STAPSDT_TYPE: Final = 3
-
-# what elftools raises on malformed input besides its own errors
-_MALFORMED = (ELFError, OverflowError, ValueError, struct.error, KeyError, TypeError, AttributeError, AssertionError)
 
 
 class Segment(NamedTuple):
@@ -108,8 +105,8 @@ def read(data: bytes | mmap.mmap, name: str) -> Executable:
             tuple([_section(one.name, one.header) for one in file.iter_sections()]),
             data,
         )
-    except _MALFORMED as error:
-        raise ElfError(f"{name}: malformed ELF: {safe(str(error)[:200])}") from error
+    except MALFORMED as error:
+        raise malformed(name, error) from error
 
 
 def _section(name: str, header: object) -> Section:
