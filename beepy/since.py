@@ -209,7 +209,6 @@ _SLEEPABLE: Final[Mapping[int, str]] = {
 }
 
 KFUNCS: Final = "5.13"  # calls of kernel functions at all; programs' own callbacks came with them
-MODULE_KFUNCS: Final = "5.16"
 TYPED_SYMBOLS: Final = "5.10"  # LD_IMM64 of a variable of the kernel
 GLOBAL_DATA: Final = "5.2"  # LD_IMM64 of an address within a map
 SUBPROGRAMS: Final = "4.16"
