@@ -96,10 +96,12 @@ def test_one_connection_serves_many_requests(server: MetricsServer) -> None:
 
 def test_a_target_that_is_no_url_is_not_found(server: MetricsServer) -> None:
     with serving(server) as client:
-        client.putrequest("GET", "http://[/metrics")
-        client.endheaders()
-        answer = client.getresponse()
-        assert (answer.status, answer.read()) == (404, b"not found: there is /metrics\n")
+        client.connect()
+        client.send(b"GET http://[/metrics HTTP/1.1\r\nConnection: close\r\n\r\n")
+        with client.sock.makefile("rb") as stream:
+            answer = stream.read()
+        assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
+        assert answer.endswith(b"\r\n\r\nnot found: there is /metrics\n")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
