@@ -7,6 +7,7 @@ import ctypes
 import os
 import platform
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,6 +122,8 @@ _TALLY = pytest.StashKey[Tally]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # what a shell starts in the background has it so
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_TALLY] = tally = Tally()
     config.pluginmanager.register(tally)
 
