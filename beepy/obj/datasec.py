@@ -13,6 +13,7 @@ from beepy.btf.layout import align_of, size_of
 from beepy.btf.types import VOID, Kind, Linkage, TypeId
 from beepy.errors import BtfError, ElfError
 from beepy.obj import ksyms
+from beepy.obj.code import TEXT
 from beepy.obj.elf import Elf, Section, Symbol
 from beepy.obj.spec import ExternSpec, MapSpec, VariableSpec
 from beepy.text import safe
@@ -83,7 +84,8 @@ def complete(btf: Btf, elf: Elf) -> Globals:
     sections = {section.name: section for section in elf.sections}
     symbols = {(symbol.section, symbol.name): symbol for symbol in elf.symbols if symbol.section > 0}
     weak = {symbol.name for symbol in elf.symbols if symbol.section == 0 and symbol.bind == "STB_WEAK"}
-    hidden = {symbol.name for symbol in elf.symbols if symbol.type == "STT_FUNC" and _is_hidden(symbol)}
+    subprograms = sections[TEXT].number if TEXT in sections else -1
+    hidden = {one.name for one in elf.symbols if one.section == subprograms and _is_hidden(one)}
     words: dict[tuple[TypeId, int], int] = {}
     variables: list[VariableSpec] = []
     externs: list[ExternSpec] = []

@@ -125,11 +125,12 @@ def test_data_without_types(one: Object) -> None:
 
 
 def test_hidden_functions_become_static(one: Object) -> None:
-    """The verifier checks a global function alone; libbpf makes the hidden ones static, so that it does not."""
+    """The verifier checks a global function alone; libbpf makes hidden subprograms static, so that it does not."""
     proto = one.btf.func_proto(INT)
-    ids = [one.btf.func(name, proto, Linkage.GLOBAL) for name in ("shown", "hidden", "prog")]
+    ids = [one.btf.func(name, proto, Linkage.GLOBAL) for name in ("shown", "hidden", "prog", "entry")]
     one.elf.function("shown", ".text", [EXIT], visibility=DEFAULT)
     one.elf.function("hidden", ".text", [EXIT], visibility=HIDDEN)
+    one.elf.function("entry", "tracepoint/c/d", [EXIT], visibility=HIDDEN)
     btf = one.parsed().btf
     assert btf
     functions = [btf.type(of) for of in ids]
@@ -137,6 +138,7 @@ def test_hidden_functions_become_static(one: Object) -> None:
         types.Func("shown", proto, Linkage.GLOBAL),
         types.Func("hidden", proto, Linkage.STATIC),
         types.Func("prog", proto, Linkage.GLOBAL),
+        types.Func("entry", proto, Linkage.GLOBAL),
     ]
 
 
