@@ -11,17 +11,19 @@ from beepy.text import safe
 MAX_INSNS: Final = 1_000_000  # of one program: the kernel's BPF_COMPLEXITY_LIMIT_INSNS, v5.2
 
 
-def link(entry: FunctionSpec, subprograms: Mapping[int, FunctionSpec]) -> ProgramSpec:
+def link(entry: FunctionSpec, subprograms: Mapping[int, FunctionSpec], callback: int | None = None) -> ProgramSpec:
     """Return ``entry`` with the ``subprograms`` (by their offset in .text) that it reaches, in depth-first order.
 
-    Calls between them become relative; all other refs, CO-RE relocations and infos move along. Raises ElfError for a
-    call to where no function begins, and for a program beyond ``MAX_INSNS``.
+    ``callback`` is the offset of one more, which nothing calls, with all that this one reaches. Calls between them
+    become relative; all other refs, CO-RE relocations and infos move along. Raises ElfError for a call to where no
+    function begins, and for a program beyond ``MAX_INSNS``.
     """
     where = f"program '{safe(entry.name)}'"
     functions = [entry]
     starts: dict[int, int] = {}  # offset in .text -> index in the program
     size = len(entry.insns)
-    pending = [_calls(entry)]
+    last = [] if callback is None else [CallRef(0, callback)]
+    pending = [iter(last), _calls(entry)]
     while pending:
         call = next(pending[-1], None)
         if call is None:

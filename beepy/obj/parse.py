@@ -8,7 +8,7 @@ from typing import Final
 from beepy.btf import ext
 from beepy.btf.btf import Btf
 from beepy.errors import ElfError
-from beepy.obj import arenas, code, datasec, elf, legacymaps, mapdefs, structops
+from beepy.obj import arenas, callbacks, code, datasec, elf, legacymaps, mapdefs, structops
 from beepy.obj.code import Places
 from beepy.obj.elf import Section
 from beepy.obj.linker import MAX_INSNS, link
@@ -55,7 +55,8 @@ def parse(
     infos = ext.parse(records.data, btf) if btf and records else ext.Ext({}, {}, {})
     if not file.symbols:
         raise ElfError(f"{where}: no symbol table: the object is stripped")
-    programs = _programs(where, code.functions(file, places, btf, infos))
+    functions = code.functions(file, places, btf, infos)
+    programs = _programs(where, functions, callbacks.read(where, btf, functions) if btf else {})
     operations = structops.read(btf, file) if btf else ()
     specs = (*(one.spec for one in maps), *operations, *(datasec.data_map(section, btf) for section in areas))
     _check_names(where, specs)
@@ -96,7 +97,7 @@ def _check_names(where: str, maps: Sequence[MapSpec]) -> None:
         seen.add(one.name)
 
 
-def _programs(where: str, functions: Sequence[FunctionSpec]) -> tuple[ProgramSpec, ...]:
+def _programs(where: str, functions: Sequence[FunctionSpec], exceptions: Mapping[str, int]) -> tuple[ProgramSpec, ...]:
     subprograms = {function.offset: function for function in functions if function.section == code.TEXT}
     programs: dict[str, ProgramSpec] = {}
     total = 0
@@ -105,7 +106,7 @@ def _programs(where: str, functions: Sequence[FunctionSpec]) -> tuple[ProgramSpe
             continue
         if entry.name in programs:
             raise ElfError(f"{where}: program '{safe(entry.name)}': defined twice")
-        program = programs[entry.name] = link(entry, subprograms)
+        program = programs[entry.name] = link(entry, subprograms, exceptions.get(entry.name))
         total += len(program.insns) + len(program.line_infos)
         if total > MAX_TOTAL:
             raise ElfError(f"{where}: programs of more than {MAX_TOTAL} instructions and lines together")

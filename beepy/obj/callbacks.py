@@ -1,0 +1,40 @@
+"""Exception callbacks: the function that takes over where a program throws (``bpf_throw``), instead of its return 0.
+
+``__exception_cb(name)`` tags the program's function in BTF (bpf_experimental.h). Nothing calls the callback: what finds
+it is that it is part of the program.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from beepy.btf import types
+from beepy.btf.btf import Btf
+from beepy.btf.types import Kind, Linkage
+from beepy.errors import ElfError
+from beepy.obj.code import TEXT
+from beepy.obj.spec import FunctionSpec
+from beepy.text import safe
+
+_TAG: Final = "exception_callback:"
+
+
+def read(where: str, btf: Btf, functions: Sequence[FunctionSpec]) -> Mapping[str, int]:
+    """Return the callbacks' offsets in .text by the names of their programs (libbpf's ``bpf_prog_assign_exc_cb``).
+
+    A program that names two has none here: the verifier refuses it. Raises ElfError for a tag on what is no global
+    function, and for a callback that is none.
+    """
+    subprograms = {one.name: one for one in functions if one.section == TEXT}
+    found: dict[str, list[int]] = {}
+    for type_id in btf.ids():
+        tag = btf.type(type_id) if btf.kind(type_id) is Kind.DECL_TAG else None
+        if not isinstance(tag, types.DeclTag) or not tag.name.startswith(_TAG):
+            continue
+        program = btf.type(tag.type)
+        if not isinstance(program, types.Func) or program.linkage != Linkage.GLOBAL:
+            raise ElfError(f"{where}: {safe(tag.name)}: tags type {tag.type}, which is no global function")
+        callback = subprograms.get(tag.name.removeprefix(_TAG))
+        if callback is None or not callback.exported:
+            raise ElfError(f"{where}: program '{safe(program.name)}': {safe(tag.name)}: no global function of {TEXT}")
+        found.setdefault(program.name, []).append(callback.offset)
+    return {program: offsets[0] for program, offsets in found.items() if len(offsets) == 1}
