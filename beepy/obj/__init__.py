@@ -1,1 +1,1 @@
-"""ELF -> CollectionSpec. Pure."""
+"""ELF files: an object -> CollectionSpec, an executable -> where its functions and probes stand. Pure."""
