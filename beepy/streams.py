@@ -82,10 +82,11 @@ class Stream:
     def close(self) -> None:
         """Release readers and descriptors, once the iteration is over; what is demanded later is not read."""
         self._stopping = True
-        with self._lock:
-            self._wake.close()
-        for reader in self._readers:
-            reader.close()
+        with ExitStack() as steps:
+            for reader in self._readers:
+                steps.callback(reader.close)
+            with self._lock:
+                self._wake.close()
 
     def __iter__(self) -> Iterator[Batch]:
         # Not epoll: it looks at a ring only after a wake-up, and the kernel sends none for records that came while we
@@ -180,7 +181,9 @@ def stream(*collections: Collection, interval: float | None = None, timeout: flo
             for program in collection.programs.values():
                 hook = hooks.find(program.section)
                 if hook and hook.reader:
-                    readers.append(hook.reader(program, collection.target(program.name), collection.spec.name))
+                    reader = hook.reader(program, collection.target(program.name), collection.spec.name)
+                    made.callback(reader.close)
+                    readers.append(reader)
         whole = Stream(readers, [each.detach for each in collections], interval=interval, timeout=timeout)
         made.pop_all()
         return whole

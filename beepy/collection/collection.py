@@ -3,6 +3,7 @@
 import errno
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -77,17 +78,20 @@ class Collection:
         return self.targets[program]._replace(maps=self.maps)
 
     def detach(self) -> None:
-        """Detach every program, the last first; maps and programs stay."""
-        while self.links:
-            self.links.pop().close()
+        """Detach every program, the last first, each even if one before it raises; maps and programs stay."""
+        with ExitStack() as steps:
+            for link in self.links:
+                steps.callback(link.close)
+            self.links.clear()
 
     def close(self) -> None:
-        """Detach, and let go of programs and maps."""
-        self.detach()
-        while self.programs:
-            self.programs.popitem()[1].close()
-        while self.maps:
-            self.maps.popitem()[1].close()
+        """Detach, and let go of programs and maps; each is let go even if one before it raises."""
+        with ExitStack() as steps:
+            for close in (*[one.close for one in self.maps.values()], *[one.close for one in self.programs.values()]):
+                steps.callback(close)
+            steps.callback(self.detach)
+            self.programs.clear()
+            self.maps.clear()
 
     def __enter__(self) -> Self:
         return self

@@ -27,7 +27,7 @@ class Link:
     """Owns the descriptors that hold a program at its place; closing them, in order, detaches it.
 
     ``then`` is what is to be done after that, in order: for what no descriptor holds (netlink, tracefs), or to close
-    other links. Each is done once, even if one before it raises.
+    other links. Each of all these is done once, even if one before it raises.
     """
 
     def __init__(self, *fds: Fd, then: Sequence[Callable[[], None]] = ()) -> None:
@@ -36,12 +36,10 @@ class Link:
 
     def close(self) -> None:
         """Detach."""
-        with ExitStack() as rest:
-            for step in reversed(self._then):
-                rest.callback(step)
+        with ExitStack() as steps:
+            for step in (*reversed(self._then), *[fd.close for fd in reversed(self._fds)]):
+                steps.callback(step)
             self._then = ()
-            for fd in self._fds:
-                fd.close()
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +72,7 @@ def netfilter(program: Program, family: int, hook: int, priority: int) -> Link:
 
 def raw_tracepoint(program: Program, name: str | None) -> Link:
     """Attach to the raw tracepoint ``name``; None: to that of the type that it was loaded with. Raises AttachError."""
-    text = name.encode() + b"\0" if name is not None else b""
+    text = os.fsencode(name) + b"\0" if name is not None else b""
     attr = uapi.RawTracepointOpen(name=syscall.address(text), prog_fd=program.fd.fileno())
     where = f"program '{safe(program.name)}': raw tracepoint {safe(name) if name is not None else 'by its type'}"
     try:
@@ -97,7 +95,7 @@ def kprobe_multi(program: Program, functions: Sequence[str], *, returns: bool = 
     Raises AttachError; NotSupported before v5.18 (0dcac2725406, "bpf: Add multi kprobe link").
     """
     where = f"program '{safe(program.name)}': {len(functions)} functions ({safe(functions[0])}...)"
-    names = [ctypes.create_string_buffer(name.encode()) for name in functions]
+    names = [ctypes.create_string_buffer(os.fsencode(name)) for name in functions]
     table = (c_uint64 * len(names))(*[ctypes.addressof(name) for name in names])
     attr = uapi.LinkCreateKprobeMulti(
         prog_fd=program.fd.fileno(),
