@@ -1,11 +1,13 @@
 """``beepy run``: its options."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from beepy.cli.settings import Settings
+
+_MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT; the kernel's structs would cut off what is above 32 bits
 
 
 class Output(StrEnum):
@@ -72,7 +74,9 @@ def run(
         str, typer.Option("--netns", metavar="NAME", help="Network namespace of the interface: name, path or pid.")
     ] = "",
     cgroup: Annotated[str, typer.Option("--cgroup", metavar="DIR", help="Control group to attach to.")] = "",
-    pid: Annotated[int | None, typer.Option("--pid", metavar="PID", min=1, help="Only this process.")] = None,
+    pid: Annotated[
+        int | None, typer.Option("--pid", metavar="PID", min=1, max=_MAX_PID, help="Only this process.")
+    ] = None,
     binary: Annotated[str, typer.Option("--binary", metavar="FILE", help="Program or library to probe.")] = "",
     variables: Annotated[
         list[str] | None,

@@ -1,5 +1,6 @@
 """The type that a program attaches to at load: of vmlinux, of a module, or of another program."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from beepy.kernel.fd import Fd
 from beepy.obj.spec import ProgramSpec
 from beepy.text import safe
 from beepy.uapi import ProgType
+
+_ID = re.compile("[0-9]{1,10}")
 
 
 class AttachPoint(NamedTuple):
@@ -67,7 +70,7 @@ def find(program: ProgramSpec, hook: Hook, target: Target) -> AttachPoint:
 
 def _of_program(text: str, where: str) -> AttachPoint:
     number, slash, name = text.partition("/")
-    if not (slash and name and number.isascii() and number.isdecimal()):
+    if not (slash and name and _ID.fullmatch(number) and int(number) < 1 << 32):
         error = AttachError(f"{where}: expected ID/FUNCTION, a function of the program with that id")
         error.add_note("bpftool prog list shows ids; --attach PROGRAM=ID/FUNCTION names one")
         raise error

@@ -49,6 +49,7 @@ def refused(done: Done, code: int) -> str:
         (["--timeout", "0s"], "--timeout '0s': expected a duration above 0"),
         (["--interval", "-1s"], "--interval '-1s': expected a duration above 0"),
         (["--count", "0"], "invalid value for '--count': 0 is not in the range x>=1"),
+        (["--pid", "4294967297"], "invalid value for '--pid': 4294967297 is not in the range"),
         (["--count", "many"], "invalid value for '--count': 'many' is not a valid"),
         (["--prom-port", "65536"], "invalid value for '--prom-port': 65536 is not in the range"),
         (["-o", "tui"], "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'columns', 'none'"),
