@@ -146,7 +146,11 @@ def _open(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> l
     sinks: list[Sink] = []
     if request.output != "none":
         rows = outputs.make(request.output)
-        rows.open(events.schemas, events.demand)
+        try:
+            rows.open(events.schemas, events.demand)
+        except BrokenPipeError:  # of a header
+            discard()
+            events.stop()
         stack.callback(rows.close)
         sinks.append(rows)
     counted = any(schema.role in _METRICS for schema in events.schemas)

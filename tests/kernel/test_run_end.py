@@ -50,6 +50,16 @@ def test_all_that_was_sent_before_the_signal_is_shown(beepy: Beepy, object_of: O
     assert f'"value": {sum(range(1000))}}}' in lines[-1]
 
 
+def test_a_pipe_that_is_closed_before_the_header(beepy: Beepy) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with beepy.start("run", "exitsnoop", "-o", "columns", "--no-metrics", stdout=writer) as running:
+        os.close(writer)
+        done = running.wait()
+    assert (done.code, len(done.said)) == (0, 1)
+    assert done.said[0].startswith("beepy: 0 shown, ")
+
+
 def test_a_second_signal_interrupts_a_write_that_nobody_reads(beepy: Beepy, object_of: ObjectOf) -> None:
     reader, writer = os.pipe()
     with beepy.start("-v", "run", object_of("tables"), "-o", "json", "--interval", "1ms", stdout=writer) as running:
