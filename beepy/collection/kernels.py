@@ -59,9 +59,7 @@ class ThisKernel:
 
     @cached_property
     def _functions(self) -> set[str]:
-        with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:  # noqa: PTH123 - line by line
-            found = [line.split(maxsplit=3) for line in symbols]
-        return {name.rstrip() for _, kind, name, *_ in found if kind in "tTwW"}
+        return {name for _, kind, name in host.symbols() if kind in "tTwW"}
 
     def no_probes(self, kind: str) -> str:
         """Return why there are no probes of a kind ("kprobe", "uprobe", "kprobe_multi"), "" if there are."""

@@ -68,7 +68,7 @@ def pin_map(made: Map, path: str, undo: ExitStack) -> bool:
         if error.errno != errno.EEXIST:
             raise
         return False
-    undo.callback(os.unlink, path)
+    undo.callback(bpffs.unpin, path, where)
     return True
 
 
@@ -80,9 +80,9 @@ def pin_program(program: Program, folder: str, undo: ExitStack) -> None:
     earlier = bpffs.get(path, "prog", where)
     if earlier:
         earlier.close()
-        os.unlink(path)  # noqa: PTH108
+        bpffs.unpin(path, where)
     bpffs.pin(program.fd, path, where)
-    undo.callback(os.unlink, path)
+    undo.callback(bpffs.unpin, path, where)
 
 
 def _file(name: str) -> str:

@@ -2,6 +2,8 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from beepy import uapi
@@ -22,26 +24,45 @@ def get(path: str, kind: str, where: str) -> Fd | None:
     text = os.fsencode(path) + b"\0"
     where = f"{where}: pinned at {safe(path)}"
     fd = syscall.obj_get(uapi.ObjPin(pathname=syscall.address(text)), where)
-    if fd:
-        found = str(Path(f"/proc/self/fd/{fd.fileno()}").readlink())
+    if fd is None:
+        return None
+    with ExitStack() as unless:
+        unless.enter_context(fd)
+        with _told(where):
+            found = str(Path(f"/proc/self/fd/{fd.fileno()}").readlink())
         if found != f"anon_inode:bpf-{kind}":
-            fd.close()
             raise KernelError(f"{where}: {safe(found)}, expected a {kind}", errno.EINVAL)
+        unless.pop_all()
     return fd
+
+
+def unpin(path: str, where: str) -> None:
+    """Remove a file, if it is still there; the object goes on as long as something else keeps it."""
+    with _told(f"{where}: unpin at {safe(path)}"), suppress(FileNotFoundError):
+        Path(path).unlink()
 
 
 def prepare(folder: str, where: str) -> None:
     """Make the folder. Raises KernelError unless it stands in a mounted BPF file system: nothing is made elsewhere."""
     path = Path(folder).absolute()
-    there = next(one for one in (path, *path.parents) if one.exists())
-    if _file_system(there) != "bpf":
-        error = KernelError(f"{where}: {safe(str(path))}: not in a mounted BPF file system", errno.EINVAL)
-        error.add_note("mount -t bpf bpf /sys/fs/bpf")
-        raise error
-    try:
+    with _told(f"{where}: {safe(str(path))}"):
+        there = next(one for one in (path, *path.parents) if one.exists())
+        if _file_system(there) != "bpf":
+            error = KernelError(f"{where}: {safe(str(path))}: not in a mounted BPF file system", errno.EINVAL)
+            error.add_note("mount -t bpf bpf /sys/fs/bpf")
+            raise error
         path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Tell a refusal of the operating system as KernelError."""
+    try:
+        yield
+    except KernelError:
+        raise
     except OSError as error:
-        raise KernelError(f"{where}: {safe(str(path))}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+        raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
 
 
 def _file_system(path: Path) -> str:

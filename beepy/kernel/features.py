@@ -7,7 +7,7 @@ from typing import Final
 
 from beepy import uapi
 from beepy.errors import KernelError
-from beepy.kernel import syscall
+from beepy.kernel import host, syscall
 from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.uapi import AttachType, MapFlag, MapType, ProgType
 
@@ -59,10 +59,12 @@ def has_mmapable_arrays() -> bool:
 
 @cache
 def has_syscall_wrapper() -> bool:
-    """Tell whether the kernel's system calls take their arguments in a ``struct pt_regs`` (``__x64_sys_bpf``)."""
+    """Tell whether the kernel's system calls take their arguments in a ``struct pt_regs`` (``__x64_sys_bpf``).
+
+    Raises KernelError where it lets nobody know its symbols.
+    """
     name = SYSCALL_PREFIXES.get(os.uname().machine, _NO_WRAPPER) + "bpf"
-    with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:  # noqa: PTH123 - 10 MB, line by line
-        return any(line.split(maxsplit=3)[2].rstrip() == name for line in symbols)
+    return any(found == name for _, _, found in host.symbols())
 
 
 def syscall_prefix() -> str:
@@ -93,9 +95,8 @@ def knows_helper(number: int) -> bool:
     try:
         syscall.prog_load(attr, f"probe of helper {number}").close()
     except KernelError:
-        return (
-            b"invalid func " not in log.value
-        )  # check_helper_call: beyond the last; "unknown func": not for this type
+        # check_helper_call: beyond the last; "unknown func": not for this type
+        return b"invalid func " not in log.value
     return True
 
 

@@ -25,13 +25,20 @@ _CPUS: Final = Path("/sys/devices/system/cpu")
 
 @cache
 def possible_cpus() -> int:
-    """Return how many CPUs the kernel makes room for: the slots of a per-CPU value."""
-    return len(parse_cpus((_CPUS / "possible").read_text("ascii")))
+    """Return how many CPUs the kernel makes room for: the slots of a per-CPU value. Raises KernelError."""
+    return len(_cpus("possible"))
 
 
 def online_cpus() -> tuple[int, ...]:
-    """Return the numbers of the CPUs that run now."""
-    return parse_cpus((_CPUS / "online").read_text("ascii"))
+    """Return the numbers of the CPUs that run now. Raises KernelError."""
+    return _cpus("online")
+
+
+def _cpus(which: str) -> tuple[int, ...]:
+    try:
+        return parse_cpus((_CPUS / which).read_text("ascii"))
+    except OSError as error:
+        raise KernelError(f"{_CPUS / which}: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
 
 
 def parse_cpus(listed: str) -> tuple[int, ...]:
@@ -73,18 +80,29 @@ def version_code(release: tuple[int, int, int]) -> int:
     return (major << 16) + (minor << 8) + min(patch, 255)
 
 
-def kernel_addresses(names: Collection[str]) -> dict[str, set[int]]:
-    """Return the addresses of the kernel's symbols of these names, from /proc/kallsyms; a name may have several.
+def symbols() -> Iterator[tuple[str, str, str]]:
+    """Yield address (hexadecimal), kind as nm(1) has it, and name of the kernel's symbols, its modules' included.
 
-    Where the kernel hides its addresses (kptr_restrict, no CAP_SYSLOG) they are 0.
+    They are those of /proc/kallsyms, several MB of it. Raises KernelError.
+    """
+    try:
+        with open("/proc/kallsyms", encoding="ascii", errors="replace") as lines:  # noqa: PTH123 - line by line
+            for line in lines:
+                address, kind, name, *_ = line.split(maxsplit=3)
+                yield address, kind, name
+    except OSError as error:
+        raise KernelError(f"/proc/kallsyms: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
+
+
+def kernel_addresses(names: Collection[str]) -> dict[str, set[int]]:
+    """Return the addresses of the kernel's symbols of these names; a name may have several.
+
+    Where the kernel hides its addresses (kptr_restrict, no CAP_SYSLOG) they are 0. Raises KernelError.
     """
     found: dict[str, set[int]] = {}
-    with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:  # noqa: PTH123 - 10 MB, line by line
-        for line in symbols:
-            address, _, name, *_ = line.split(maxsplit=3)
-            name = name.rstrip()
-            if name in names:
-                found.setdefault(name, set()).add(int(address, 16))
+    for address, _, name in symbols():
+        if name in names:
+            found.setdefault(name, set()).add(int(address, 16))
     return found
 
 

@@ -16,16 +16,16 @@ from beepy.kernel import syscall
 def options() -> dict[str, str]:
     """Return every option that is set, with its value as written: ``y``, ``m``, ``250``, ``0xff``, ``"text"``.
 
-    Raises KernelError: ENOENT where none of the files is there.
+    Raises KernelError: ENOENT where this user can read none of the files.
     """
     import gzip  # noqa: PLC0415 - few objects ask for options
     import zlib  # noqa: PLC0415
 
     release = os.uname().release
     places = Path(f"/boot/config-{release}"), Path("/proc/config.gz"), Path(f"/lib/modules/{release}/config")
-    found = next((place for place in places if place.exists()), None)
+    found = next((place for place in places if os.access(place, os.R_OK)), None)
     if found is None:
-        raise KernelError(f"kernel configuration: none of {', '.join(map(str, places))} is there", errno.ENOENT)
+        raise KernelError(f"kernel configuration: none of {', '.join(map(str, places))} can be read", errno.ENOENT)
     try:
         data = found.read_bytes()
         return parse((gzip.decompress(data) if found.suffix == ".gz" else data).decode("utf-8", "replace"))

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from beepy.errors import KernelError
+from beepy.kernel import host
 from beepy.kernel.host import parse_cpus, parse_release, version_code
 
 
@@ -38,3 +41,9 @@ def test_a_release_without_numbers_is_an_error() -> None:
 def test_patches_beyond_a_byte_count_as_255() -> None:
     assert version_code((6, 1, 192)) == 0x0601C0
     assert version_code((4, 19, 325)) == 0x0413FF
+
+
+def test_files_of_the_kernel_that_are_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_CPUS", tmp_path)
+    with pytest.raises(KernelError, match=r"^.*/online: no such file or directory \(ENOENT\)$"):
+        host.online_cpus()
