@@ -21,13 +21,15 @@ from beepy.text import safe
 class KernelSymbol(NamedTuple):
     """What an extern became: an ``address``, or the ``type`` of a variable or kfunc in the types of ``module``.
 
-    ``module`` is "" for vmlinux. All 0 is a weak symbol that this kernel does not have.
+    ``module`` is "" for vmlinux. Without address and type it is a weak symbol that this kernel does not have.
+    ``number`` is its place among the object's externs as libbpf orders them: those of .kconfig, then by name.
     """
 
     function: bool
     address: int = 0
     type: TypeId = VOID
     module: str = ""
+    number: int = 0
 
 
 class Symbols:
@@ -72,7 +74,8 @@ def resolve(spec: CollectionSpec) -> dict[str, KernelSymbol]:
             found[extern.name] = _address(spec, extern, addresses.get(extern.name, set()))
         else:
             found[extern.name] = _typed(spec, spec.btf, extern)
-    return found
+    first = len(spec.externs) - len(externs)
+    return {name: found[name]._replace(number=number) for number, name in enumerate(sorted(found), first)}
 
 
 def _is_void(btf: Btf, type_id: TypeId) -> bool:

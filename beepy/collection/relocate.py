@@ -9,7 +9,7 @@ from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import CallRef, DataRef, ExternRef, MapRef, ProgramSpec
 
-# a call that no verifier takes; libbpf puts this in the place of a weak kfunc that is missing
+# a call that no verifier takes: libbpf's POISON_CALL_KFUNC_BASE, to which it adds the number of the extern
 _NO_KFUNC: Final = Insn(op.CALL, imm=2002000000)
 
 
@@ -35,7 +35,7 @@ def _symbol(insn: Insn, symbol: KernelSymbol, symbols: Symbols) -> tuple[Insn, .
     """Return the call of a kfunc, or the two slots of a constant, with what the symbol became."""
     if not insn.wide:
         if not symbol.type:
-            return (_NO_KFUNC,)
+            return (_NO_KFUNC._replace(imm=_NO_KFUNC.imm + symbol.number),)
         return (insn._replace(src=op.PSEUDO_KFUNC_CALL, imm=symbol.type, off=symbols.index(symbol.module)),)
     if symbol.type:
         return insn._replace(src=op.PSEUDO_BTF_ID, imm=symbol.type), Insn(0, imm=symbols.fd(symbol.module))
