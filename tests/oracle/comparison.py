@@ -1,22 +1,31 @@
 """An object as libbpf sees it, and as we do."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from beepy.errors import ObjectError
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
-from tests.oracle import libbpf, objects, ours
+from tests.oracle import libbpf, newest, objects, ours
 from tests.oracle.convention import plain
 from tests.oracle.libbpf import Verdict
-from tests.oracle.objects import Object
+from tests.oracle.objects import Made, Object
 from tests.oracle.ours import Decided
+
+_AT_ONCE = 2
 
 
 class Compared(NamedTuple):
-    """Both sides' word on one object; libbpf was given one without bee's conventions."""
+    """Both sides' word on one object; libbpf was given one without bee's conventions.
+
+    ``spec`` is None for what we refuse to parse, and ``why`` says why.
+    """
 
     object: Object
-    spec: CollectionSpec
+    spec: CollectionSpec | None
+    why: str
     verdict: Verdict
     decided: Decided
 
@@ -27,9 +36,9 @@ class Compared(NamedTuple):
 
     def differences(self) -> list[str]:
         """Return a line for each of libbpf's decisions that is not ours."""
-        object_, _, verdict, decided = self
+        object_, _, why, verdict, decided = self
         refused, kind, what = verdict.failed or ("", "", "")
-        message = decided.failed.get(refused, "ours accepts it")
+        message = decided.failed.get(refused, why or "ours accepts it")
         lines = [] if kind in message and what in message else [f"{object_}: {refused}: {kind} {what}: {message}"]
         lines += [f"{object_}: {name}: {text}" for name, text in decided.failed.items() if name != refused]
         for at, theirs in verdict.decisions.items():
@@ -43,11 +52,52 @@ class Compared(NamedTuple):
         return lines
 
 
-def compare(one: Object, folder: Path) -> Compared:
-    """Ask both; ``folder`` takes what libbpf is given."""
+class Families:
+    """Objects and comparisons by family, each made when it is first asked for; ``folder`` holds the files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[str, Made] = {}
+        self._compared: dict[str, list[Compared]] = {}
+
+    def made(self, family: str) -> Made:
+        """Return the objects of a family, and what the compiler said."""
+        if family not in self._made:
+            self._made[family] = objects.make(family, self._folder / family)
+        return self._made[family]
+
+    def objects(self, family: str) -> list[Object]:
+        """Return the objects of a family."""
+        return self.made(family).objects
+
+    def named(self, family: str) -> dict[str, Path]:
+        """Return their files by name."""
+        return {one.name: one.path for one in self.objects(family)}
+
+    def __getitem__(self, family: str) -> list[Compared]:
+        """Return a family's objects as libbpf and we see them."""
+        if family not in self._compared:
+            folder = self._folder / f"{family}-plain"
+            folder.mkdir()
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                verdicts = pool.map(partial(_asked, folder=folder), self.objects(family))
+                self._compared[family] = [_compare(*pair) for pair in zip(self.objects(family), verdicts, strict=True)]
+        return self._compared[family]
+
+
+def _asked(one: Object, folder: Path) -> Verdict:
+    """Ask libbpf; ``folder`` takes what it is given."""
+    given = one.path
+    if one.family in objects.CLANGS:
+        given = folder / one.path.name
+        given.write_bytes(plain(one.path.read_bytes()))
+    return libbpf.load(newest.bpftool(), given)
+
+
+def _compare(one: Object, verdict: Verdict) -> Compared:
     data = one.path.read_bytes()
-    spec = parse(data, str(one))
-    folder.mkdir(exist_ok=True)
-    given = folder / one.path.name
-    given.write_bytes(data if one.family == objects.DEBIAN else plain(data))
-    return Compared(one, spec, libbpf.load(given), ours.decide(spec, data))
+    try:
+        spec = parse(data, str(one))
+    except ObjectError as error:
+        return Compared(one, None, str(error), verdict, Decided({}, {}, set(), {}))
+    return Compared(one, spec, "", verdict, ours.decide(spec, data))

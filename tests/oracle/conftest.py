@@ -1,29 +1,23 @@
 """Every object, and what libbpf and we say of it: worked out once for all tests of this tier."""
 
-from collections.abc import Mapping
-
 import pytest
 
-from tests.oracle import libbpf, objects
-from tests.oracle.comparison import Compared, compare
-from tests.oracle.objects import Object
+from tests.oracle import libbpf, newest, objects
+from tests.oracle.comparison import Families
 
 
 @pytest.fixture(scope="session")
-def families(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[Object]]:
-    """Every object that can be had here, by family."""
-    return objects.make(tmp_path_factory.mktemp("objects"))
+def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
+    """Every object that can be had here."""
+    return Families(tmp_path_factory.mktemp("objects"))
 
 
 @pytest.fixture(scope="session")
-def compared(
-    families: Mapping[str, list[Object]], tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, list[Compared]]:
-    """All of them, as libbpf and we see them."""
-    if lacking := libbpf.missing():
-        pytest.skip(f"not installed: {lacking}")
-    folder = tmp_path_factory.mktemp("plain")
-    return {family: [compare(one, folder / family) for one in all_] for family, all_ in families.items()}
+def compared(families: Families) -> Families:
+    """The same, where libbpf can be asked."""
+    if lacking := libbpf.missing() or newest.missing():
+        pytest.skip(lacking)
+    return families
 
 
 @pytest.fixture(params=objects.FAMILIES)
@@ -34,7 +28,7 @@ def family(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=objects.CLANGS)
 def clang(request: pytest.FixtureRequest) -> str:
-    """Each family but Debian's."""
+    """Each family of ours."""
     return _there(request.param)
 
 

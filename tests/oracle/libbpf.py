@@ -1,19 +1,19 @@
-"""Ask libbpf: run bpftool on an object and read from its debug log what each CO-RE relocation became."""
+"""Ask the newest libbpf: run bpftool on an object, and read from its debug log what each relocation became."""
 
 import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 POISONED = "poison"
 
 # bpffs is mounted in a private mount namespace: it goes, with every pin, when the shell has ended
 _LOAD = """
-mount -t bpf bpf /sys/fs/bpf && bpftool -d prog loadall "$1" /sys/fs/bpf/beepy-oracle || exit
+mount -t bpf bpf /sys/fs/bpf && "$1" -d prog loadall "$2" /sys/fs/bpf/beepy-oracle || exit
 for pin in /sys/fs/bpf/beepy-oracle/*; do
-    echo "${pin##*/} $(bpftool -j prog show pinned "$pin")"
+    [ ! -e "$pin" ] || echo "${pin##*/} $("$1" -j prog show pinned "$pin")"
 done
 """
 
@@ -24,10 +24,14 @@ _PATCHED = re.compile(
 )
 _WIDTH = re.compile(r"patched insn #(?P<insn>\d+) \([A-Z/]+\) mem_sz (?P<old>\d+) -> (?P<new>\d+)$")
 _POISON = re.compile(r"substituting insn #(?P<insn>\d+) w/ invalid insn$")
-_FAILED = re.compile(r"failed to (?:relocate|patch insn #(?P<insn>\d+)): -\d+")
+_FAILED = re.compile(r"failed to (?:relocate|patch insn #(?P<insn>\d+)): -\w+")
+_REFUSED = re.compile(
+    r"libbpf: (?:prog|map) '(?P<name>[^']*)': failed to (?:load|create|prepare load attributes): -\w+$", re.MULTILINE
+)
 
 # loadall wants to pin what autoload leaves out (SEC("?...")), after all else has been loaded
-_LEFT_OUT = "can't pin program that wasn't loaded"
+_LEFT_OUT: Final = "can't pin program that wasn't loaded"
+_NOT_OPENED: Final = "Error: failed to open object file"
 
 
 class Decision(NamedTuple):
@@ -43,10 +47,13 @@ class Decision(NamedTuple):
 class Verdict(NamedTuple):
     """``decisions`` by (function, instruction); ``failed``: program, kind and access of the relocation refused.
 
+    ``opened``: the object is as libbpf wants it; ``refused``: the map or program that the kernel does not take.
     ``tags``: the kernel's hash of each loaded program's instructions (without addresses), by the program's name.
     """
 
+    opened: bool
     loaded: bool
+    refused: str
     decisions: dict[tuple[str, int], Decision]
     widths: dict[tuple[str, int], tuple[int, int]]
     failed: tuple[str, str, str] | None
@@ -56,12 +63,12 @@ class Verdict(NamedTuple):
 
 def missing() -> str:
     """Return which program is not installed, "" if all are there."""
-    return next((name for name in ("bpftool", "unshare", "mount") if not shutil.which(name)), "")
+    return next((f"not installed: {name}" for name in ("unshare", "mount") if not shutil.which(name)), "")
 
 
-def load(path: Path) -> Verdict:
+def load(bpftool: Path, path: Path) -> Verdict:
     """Load every program of the object (nothing is attached), and let all go."""
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _LOAD, "sh", str(path)]
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _LOAD, "sh", str(bpftool), str(path)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=120)
     log = done.stderr.decode(errors="replace")
     loaded = done.returncode == 0
@@ -102,4 +109,7 @@ def read(log: str, *, loaded: bool) -> Verdict:
             failed = program, kind, what
             if found["insn"]:  # the offset may have been patched before the width was refused
                 decisions.pop((program, int(found["insn"])), None)
-    return Verdict(loaded, decisions, widths, failed, log, {})
+    refused = _REFUSED.search(log)
+    return Verdict(
+        _NOT_OPENED not in log, loaded, refused["name"] if refused else "", decisions, widths, failed, log, {}
+    )

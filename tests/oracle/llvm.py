@@ -1,8 +1,9 @@
-"""What LLVM's own tools read from an object: sections, symbols, code, CO-RE records."""
+"""What LLVM's own tools read from objects: sections, symbols, code, CO-RE records; one run for many files."""
 
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -54,17 +55,31 @@ def core_objdump() -> str:
     return ""
 
 
-@cache
-def sections(path: Path) -> list[tuple[str, int]]:
+def sections(paths: Sequence[Path]) -> dict[Path, list[tuple[str, int]]]:
     """Return name and size of every section but the first."""
-    text = _run("llvm-readelf", "-S", "-W", str(path))
+    return {path: _sections(text) for path, text in _readelf("-S", tuple(paths)).items()}
+
+
+def symbols(paths: Sequence[Path]) -> dict[Path, list[Symbol]]:
+    """Return every symbol but the first."""
+    return {path: _symbols(text) for path, text in _readelf("-s", tuple(paths)).items()}
+
+
+def code(paths: Sequence[Path]) -> dict[Path, dict[str, bytes]]:
+    """Return the bytes of every section of code as they are disassembled."""
+    return {path: _code(lines) for path, lines in _disassembly("llvm-objdump", "-d", paths)}
+
+
+def core(paths: Sequence[Path], tool: str) -> dict[Path, dict[tuple[str, int], Record]]:
+    """Return every CO-RE record by (section, offset); ``tool`` is an llvm-objdump of version 17 or newer."""
+    return {path: _core(lines) for path, lines in _disassembly(tool, "-dr", paths)}
+
+
+def _sections(text: str) -> list[tuple[str, int]]:
     return [(found["name"].strip(), int(found["size"], 16)) for found in _SECTION.finditer(text)][1:]
 
 
-@cache
-def symbols(path: Path) -> list[Symbol]:
-    """Return every symbol but the first."""
-    found = _SYMBOL.finditer(_run("llvm-readelf", "-s", "-W", str(path)))
+def _symbols(text: str) -> list[Symbol]:
     return [
         Symbol(
             int(one["value"], 16),
@@ -75,14 +90,13 @@ def symbols(path: Path) -> list[Symbol]:
             one["section"],
             one["name"],
         )
-        for one in found
+        for one in _SYMBOL.finditer(text)
     ][1:]
 
 
-def code(path: Path) -> dict[str, bytes]:
-    """Return the bytes of every section of code as they are disassembled."""
+def _code(lines: Iterator[tuple[str, str]]) -> dict[str, bytes]:
     found: dict[str, bytearray] = {}
-    for section, line in _disassembly("llvm-objdump", "-d", path):
+    for section, line in lines:
         if match := _CODE.match(line):
             content = found.setdefault(section, bytearray())
             assert len(content) == int(match["at"]) * 8
@@ -90,23 +104,33 @@ def code(path: Path) -> dict[str, bytes]:
     return {name: bytes(content) for name, content in found.items()}
 
 
-def core(path: Path, tool: str) -> dict[tuple[str, int], Record]:
-    """Return every CO-RE record by (section, offset); ``tool`` is an llvm-objdump of version 17 or newer."""
+def _core(lines: Iterator[tuple[str, str]]) -> dict[tuple[str, int], Record]:
     found = {}
-    for section, line in _disassembly(tool, "-dr", path):
+    for section, line in lines:
         if match := _CORE.match(line):
             found[section, int(match["at"], 16)] = Record(match["kind"], int(match["type"]), match["access"])
     return found
 
 
-def _disassembly(tool: str, option: str, path: Path) -> list[tuple[str, str]]:
+@cache
+def _readelf(option: str, paths: tuple[Path, ...]) -> dict[Path, str]:
+    told = _run("llvm-readelf", option, "-W", *map(str, paths), str(paths[0]))  # of a single file it tells no name
+    return {Path(text.partition("\n")[0]): text for text in told.split("\nFile: ")[1:]}
+
+
+def _disassembly(tool: str, option: str, paths: Sequence[Path]) -> Iterator[tuple[Path, Iterator[tuple[str, str]]]]:
+    """Yield each file with its lines and their sections."""
+    for text in re.split(r"^(?=/.*:\tfile format )", _run(tool, option, *map(str, paths)), flags=re.MULTILINE)[1:]:
+        name, _, rest = text.partition(":\tfile format ")
+        yield Path(name), _lines(rest)
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
     section = ""
-    lines = []
-    for line in _run(tool, option, str(path)).splitlines():
+    for line in text.splitlines():
         if match := _DISASSEMBLY.match(line):
             section = match["name"]
-        lines.append((section, line))
-    return lines
+        yield section, line
 
 
 def _run(*command: str) -> str:

@@ -1,16 +1,22 @@
-"""The objects that are held against libbpf: Debian's, and ours by every clang that is installed."""
+"""The objects that are held against libbpf: Debian's, and ours by every clang that is to be had."""
 
+import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from bpf import build
 from tests.oracle import bullseye, embedded
+from tests.oracle.embedded import Embedded
 
-DEBIAN: Final = "debian"
+DEBIAN: Final = "debian"  # what is installed here
+SUITES: Final = tuple(embedded.FETCHED)
 CLANGS: Final[Mapping[str, int]] = {f"clang-{version}": version for version in (11, 14, 16, 19)}
+FAMILIES: Final = (DEBIAN, *SUITES, *CLANGS)
+
 _TYPES: Final = 12  # the first clang that can ask for types and enumerators
 _OF_TYPES: Final = {
     "ambiguous",
@@ -23,11 +29,10 @@ _OF_TYPES: Final = {
     "refused_typedef",
 }
 _MCPU_V4: Final = 18  # the first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4
-FAMILIES: Final = (DEBIAN, *CLANGS)
 
 
 class Object(NamedTuple):
-    """An object file; ``family``: DEBIAN, or the clang that made it."""
+    """An object file; ``family``: DEBIAN, a suite, or the clang that made it; a package's is called PACKAGE/FILE."""
 
     family: str
     name: str
@@ -37,11 +42,20 @@ class Object(NamedTuple):
         return f"{self.family}/{self.name}"
 
 
+class Made(NamedTuple):
+    """A family's objects, and what the compiler said."""
+
+    objects: list[Object]
+    warnings: str
+
+
 def missing(family: str) -> str:
     """Return why the family cannot be had here, "" if it can."""
     if family == DEBIAN:
         lacking = embedded.missing()
         return f"not installed: {lacking}" if lacking else ""
+    if family in SUITES:
+        return embedded.lacking(family)
     if not shutil.which("llvm-strip"):
         return "not installed: llvm-strip"
     if family == bullseye.NAME:
@@ -49,30 +63,38 @@ def missing(family: str) -> str:
     return "" if shutil.which(family) else f"not installed: {family}"
 
 
-def make(folder: Path) -> dict[str, list[Object]]:
-    """Write every object that can be had below ``folder``; return them by family."""
-    return {family: list(_family(family, folder / family)) for family in FAMILIES if not missing(family)}
+def make(family: str, folder: Path) -> Made:
+    """Write the family's objects into ``folder``."""
+    folder.mkdir()
+    if family in CLANGS:
+        return _compiled(family, folder)
+    found = embedded.installed() if family == DEBIAN else embedded.fetched(family)
+    return Made([_written(family, one, folder) for one in found], "")
 
 
-def _family(family: str, folder: Path) -> Iterator[Object]:
-    folder.mkdir(parents=True)
-    if family == DEBIAN:
-        for one in embedded.objects():
-            path = folder / f"{one.name}.o"
-            path.write_bytes(one.data)
-            yield Object(family, one.name, path)
-        return
+def _written(family: str, one: Embedded, folder: Path) -> Object:
+    path = folder / f"{one.package}-{one.name}.o"
+    path.write_bytes(one.data)
+    return Object(family, f"{one.package}/{one.name}", path)
+
+
+def _compiled(family: str, folder: Path) -> Made:
     clang = bullseye.clang()[0] if family == bullseye.NAME else family
-    unfit = {name for name in build.sources() if name.startswith("new_")}  # Debian 12's libbpf knows no such section
-    unfit |= {f"core_{name}" for name in _OF_TYPES} if CLANGS[family] < _TYPES else set()
-    for name, path in build.objects(folder, clang, sorted(build.sources().keys() - unfit)).items():
-        yield Object(family, name, path)
+    names = set(build.sources())
+    if CLANGS[family] < _TYPES:
+        names -= {f"core_{name}" for name in _OF_TYPES}
+    told = _run([sys.executable, build.__file__, "objects", folder, *sorted(names), "--clang", clang])
+    objects = [Object(family, name, folder / f"{name}.o") for name in sorted(names)]
     if CLANGS[family] >= _MCPU_V4:
-        yield Object(family, "core_stores_v4", _newest(family, folder))
+        source, target = build.SOURCES / "test" / "core_stores.bpf.c", folder / "core_stores_v4.o"
+        told += _run([clang, "-target", "bpf", "-mcpu=v4", "-O2", "-g", "-c", source, "-o", target])
+        objects.append(Object(family, "core_stores_v4", target))
+    return Made(objects, told)
 
 
-def _newest(clang: str, folder: Path) -> Path:
-    source, target = build.SOURCES / "test" / "core_stores.bpf.c", folder / "core_stores_v4.o"
-    command = [clang, "-target", "bpf", "-mcpu=v4", "-O2", "-g", "-c", str(source), "-o", str(target)]
-    subprocess.run(command, check=True)
-    return target
+def _run(command: Iterable[str | Path]) -> str:
+    """Return what a compiler says."""
+    environment = {**os.environ, "PYTHONPATH": str(build.SOURCES.parent)}
+    ended = subprocess.run([*command], check=False, env=environment, capture_output=True, text=True)
+    assert not ended.returncode, ended.stderr
+    return ended.stderr

@@ -12,15 +12,16 @@ _DATA = re.compile(r"libbpf: map '(?P<map>[^']*)' \(global data\): at sec_idx \d
 _SLOT = re.compile(r"\.maps relo #\d+: map '(?P<map>[^']*)' slot \[(?P<index>\d+)\] points to \w+ '(?P<name>[^']*)'")
 _REF = re.compile(
     r"against '(?P<symbol>[^']*)'\n"
-    r"libbpf: prog '(?P<name>[^']*)': found (?P<what>data map|map|extern) #?\d+ "
+    r"libbpf: prog '(?P<name>[^']*)': found (?P<what>data map|arena map|map|extern) #?\d+ "
     r"(?:\((?P<map>[^,]*), sec \d+, off \d+\)|'[^']*' \([^)]*\)) for insn #?(?P<insn>\d+)"
 )
+_OPERATIONS = re.compile(r"struct_ops init: struct \w+\(type_id=\d+\) (?P<map>\S+) found at offset \d+")
 _ADDED = re.compile(r"libbpf: prog '(?P<name>[^']*)': added (?P<size>\d+) insns from sub-prog '(?P<callee>[^']*)'")
 _LICENSE = re.compile(r"^libbpf: license of .* is (.*)$", re.MULTILINE)
 
 
 class Reference(NamedTuple):
-    """``what``: "map", "data map" or "extern"; ``map`` is "" for an extern; ``symbol`` is the ELF relocation's."""
+    """``what``: "map", "data map", "arena map" or "extern", ``map`` is "" for that; ``symbol`` is the relocation's."""
 
     what: str
     map: str
@@ -50,6 +51,7 @@ def read(log: str) -> Opened:
         key = found["key"]
         # key and value: sizes of types; key_size and value_size: plain numbers
         maps.setdefault(found["map"], {})[f"{key}_size" if key in ("key", "value") else key] = int(found["number"], 0)
+    maps |= {found["map"]: {} for found in _OPERATIONS.finditer(log)}
     refs = {}
     for found in _REF.finditer(log):
         name = found["map"] or ""

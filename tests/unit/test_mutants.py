@@ -45,7 +45,7 @@ def _sources(folder: Path) -> tuple[Source, ...]:
     if shutil.which(build.CLANG) and shutil.which("llvm-strip"):
         found |= {path.read_bytes(): f"bpf/{name}" for name, path in build.objects(folder).items()}
     if not embedded.missing():
-        found |= {one.data: f"libbpf-tools/{one.name}" for one in embedded.objects()}
+        found |= {one.data: f"{one.package}/{one.name}" for one in embedded.installed()}
     return tuple(Source(name, data, _types(data)) for data, name in found.items())
 
 

@@ -56,6 +56,14 @@ class Apt:
         self._run(["apt-get", "-q", "update"], self._root)
         return self._run(["apt-cache", "pkgnames", prefix], self._root).split()
 
+    def needs(self, package: str) -> list[str]:
+        """Return the package and all that it depends on; ``names`` comes first."""
+        strictly = [
+            f"--no-{word}" for word in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
+        ]
+        told = self._run(["apt-cache", "depends", "--recurse", *strictly, package], self._root)
+        return [line for line in told.splitlines() if line[:1].isalnum()]  # not " Depends: ...", nor "<virtual>"
+
     def unpack(self, package: str, wanted: Callable[[str], bool], target: Path) -> None:
         """Fetch a package; write the files whose path in it is ``wanted`` below ``target``."""
         with self._downloaded(package) as archives:

@@ -1,10 +1,17 @@
-"""Where fetched kernels are kept from one run of the tests to the next."""
+"""Where fetched kernels, tools and objects are kept from one run of the tests to the next."""
 
 import fcntl
 import os
-from collections.abc import Iterator
+import shutil
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+from tests.vm.apt import Unavailable
+
+WEEK: Final = 7 * 24 * 3600  # seconds: then things are fetched again
 
 
 def folder() -> Path:
@@ -22,3 +29,24 @@ def locked() -> Iterator[Path]:
     with (found / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield found
+
+
+def kept(name: str, make: Callable[[Path, Path], None]) -> Path:
+    """Return the folder ``name`` of the cache: ``make(cache, new)`` fills it, and once a week a new one.
+
+    The old one stays where no new one can be made. Raises Unavailable.
+    """
+    with locked() as root:
+        found, new = root / name, root / f"{name}.new"
+        if not found.exists() or time.time() - found.stat().st_mtime > WEEK:
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(parents=True)
+            try:
+                make(root, new)
+            except Unavailable:
+                if not found.exists():
+                    raise
+            else:
+                shutil.rmtree(found, ignore_errors=True)
+                new.rename(found)
+    return found

@@ -8,9 +8,16 @@ from typing import Final, NamedTuple
 from tests.vm import cache
 from tests.vm.apt import Apt, Unavailable
 
-_WEEK: Final = 7 * 24 * 3600  # seconds
-# since 6.19 the image is in linux-binary, and its configuration in linux-base
-_NAME: Final = re.compile(r"linux-(?P<kind>image|binary|base)-(?P<version>\d+\.[\w.+~]*(?:-\d+)?)-(?P<arch>\w+)")
+# since 6.19 the image is in linux-binary, its configuration in linux-base, and modules have a package of their own
+_NAME: Final = re.compile(
+    r"linux-(?P<kind>image|binary|base|modules)-(?P<version>\d+\.[\w.+~]*(?:-\d+)?)-(?P<arch>\w+)"
+)
+
+MODULES: Final = ("veth", "sch_ingress", "cls_bpf")
+"""What guests need that is not part of the kernel itself: wires, and traffic control by programs."""
+
+_WANTED: Final = re.compile(rf"(vmlinuz|config)(-.*)?|({'|'.join(MODULES)})\.ko(\.xz|\.zst)?")
+_FOLDER: Final = "kernels-with-modules"
 
 
 class Kernel(NamedTuple):
@@ -50,22 +57,27 @@ class Fetched(NamedTuple):
         """How it was configured."""
         return next(self.root.rglob("config*"))
 
+    @property
+    def modules(self) -> dict[str, Path]:
+        """Its modules, by name."""
+        return {path.name.partition(".")[0]: path for path in sorted(self.root.rglob("*.ko*"))}
+
 
 def fetch(kernel: Kernel) -> Fetched:
     """Return the kernel, from the mirror if it is not here. Raises Unavailable with the reason."""
     with cache.locked() as folder:
-        current = folder / "current" / kernel.name
+        current = folder / _FOLDER / "current" / kernel.name
         known = current.read_text() if current.exists() else ""
-        if not known or time.time() - current.stat().st_mtime > _WEEK:
+        if not known or time.time() - current.stat().st_mtime > cache.WEEK:
             try:
                 known = _newest(kernel, folder)
             except Unavailable:
                 if not known:
                     raise
             else:
-                current.parent.mkdir(exist_ok=True)
+                current.parent.mkdir(parents=True, exist_ok=True)
                 current.write_text(known)
-    return Fetched(known, folder / "kernels" / known)
+    return Fetched(known, folder / _FOLDER / known)
 
 
 def _newest(kernel: Kernel, folder: Path) -> str:
@@ -79,7 +91,7 @@ def _newest(kernel: Kernel, folder: Path) -> str:
         raise Unavailable(f"no kernel {kernel.version} in {', '.join(kernel.suites)}")
     version = max(versions, key=_ordered)
     release = f"{version}-{kernel.arch}"
-    target = folder / "kernels" / release
+    target = folder / _FOLDER / release
     if not target.exists():
         unfinished = target.with_name(f"{release}.new")
         for match in found:
@@ -90,7 +102,7 @@ def _newest(kernel: Kernel, folder: Path) -> str:
 
 
 def _wanted(path: str) -> bool:
-    return re.fullmatch(r"(vmlinuz|config)(-.*)?", path.rpartition("/")[2]) is not None
+    return _WANTED.fullmatch(path.rpartition("/")[2]) is not None
 
 
 def _ordered(version: str) -> list[int]:
