@@ -26,8 +26,8 @@ class Fixup(NamedTuple):
     """What one relocation does to the instruction ``insn``.
 
     ``old`` is the value that the compiler left there (checked if ``validate``), ``new`` the one to put there, both as
-    u64. ``poison``: the target lacks it, and the instruction becomes one that the verifier refuses if it is reached. With
-    ``validate`` the target has it, but no load or store may change its width so (libbpf's ``fail_memsz_adjust``).
+    u64. ``poison``: the target lacks it, and the instruction becomes one that the verifier refuses if it is reached.
+    With ``validate`` the target has it, but no load or store may change its width so (``fail_memsz_adjust`` of libbpf).
     ``old_size`` and ``new_size`` are the field's bytes; where they differ, a load or store changes its width.
     ``what`` is the access as C writes it.
     """
