@@ -63,6 +63,11 @@ class Batch(NamedTuple):
     final: bool = False
 
 
+def total_lost(before: int | None, lost: int | None) -> int | None:
+    """Add up losses; once a source cannot tell (None), it cannot tell for the whole run."""
+    return None if before is None or lost is None else before + lost
+
+
 class Tally:
     """What became of the events of a run; the command's closing line is made of it."""
 
@@ -75,9 +80,8 @@ class Tally:
         self.lost: dict[str, int | None] = {}  # map -> events; None: cannot be seen
 
     def add_lost(self, name: str, lost: int | None) -> None:
-        """Count what the source of ``name`` lost; once it cannot tell, it cannot tell for the whole run."""
-        before = self.lost.get(name, 0)
-        self.lost[name] = None if before is None or lost is None else before + lost
+        """Count what the source of ``name`` lost."""
+        self.lost[name] = total_lost(self.lost.get(name, 0), lost)
 
 
 class Reader(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from beepy.events.batch import Batch, Part
+from beepy.events.batch import Batch, Part, total_lost
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, Field
@@ -36,7 +36,7 @@ class Counts:
         """Count a batch."""
         self.events += batch.records
         self.short += batch.short
-        self.lost = None if self.lost is None or batch.lost is None else self.lost + batch.lost
+        self.lost = total_lost(self.lost, batch.lost)
 
 
 class Labels:
