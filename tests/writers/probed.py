@@ -20,13 +20,13 @@ from bpf import build
 SOURCE = Path(__file__).parent / "probes.c"
 
 
-def compiled(folder: Path, *flags: str) -> Path:
-    """Compile the program, or skip."""
+def compiled(folder: Path, *flags: str, source: Path = SOURCE) -> Path:
+    """Compile the program, or another, or skip."""
     compiler = shutil.which("cc") or shutil.which("clang-14")
     if not compiler:
         pytest.skip("no C compiler is installed")
-    made = folder / "probes"
-    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", *flags, SOURCE, "-o", made], check=True)
+    made = folder / source.stem
+    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", *flags, source, "-o", made], check=True)
     return made
 
 

@@ -1,6 +1,5 @@
 """USDT probes of a program of ours: several places, arguments of every kind, semaphores; with cookies and without."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,13 +82,13 @@ def test_binary_and_pid_name_the_file(spec: CollectionSpec, process: probed.Prob
 def test_a_program_with_the_system_s_own_header(tmp_path: Path, spec: CollectionSpec) -> None:
     if not Path("/usr/include/x86_64-linux-gnu/sys/sdt.h").exists():
         pytest.skip("not installed: systemtap-sdt-dev")
-    (tmp_path / "sdt.c").write_text(
+    source = tmp_path / "sdt.c"
+    source.write_text(
         "#include <sys/sdt.h>\n#include <stdio.h>\n"
         "int main(void) { char line[9]; for (long i = 1; fgets(line, 9, stdin); i++) {\n"
         'DTRACE_PROBE3(ours, p, i, (short)-i, (char)(i * 2)); puts("0"); fflush(stdout); } }\n'
     )
-    subprocess.run(["cc", "-O2", tmp_path / "sdt.c", "-o", tmp_path / "sdt"], check=True)
-    with probed.Probed(tmp_path / "sdt") as process:
+    with probed.Probed(probed.compiled(tmp_path, "-O2", source=source)) as process:
         targets = {"three": Target(f"{process.program}:ours:p"), "plain": Target(f"{process.program}:ours:p")}
         with load(spec, targets=targets) as collection:
             found = probed.rows(collection, lambda: process.pass_all(0))
