@@ -12,7 +12,7 @@ INT = 1
 
 
 def operations(section: str, size: int = 24) -> tuple[Object, int]:
-    """Return an object with ``struct ops { int flags; void (*init)(); void (*release)(); } mine``; the struct's type."""
+    """Return an object with ``struct ops { int flags; void (*init)(), (*release)(); } mine``, and the type of that."""
     one = Object()
     program = one.program(name="init", section="struct_ops/init")
     pointer = one.btf.ptr(one.btf.func_proto(0))
