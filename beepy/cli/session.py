@@ -13,6 +13,7 @@ from beepy import outputs
 from beepy.btf.types import VOID
 from beepy.cli.standard import STDOUT, discard, say
 from beepy.collection import targets
+from beepy.collection.absent import Missing
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.collection.pins import Pins
@@ -51,7 +52,7 @@ class Request(NamedTuple):
     common: Target
     variables: tuple[str, ...]
     pins: Pins
-    missing: str
+    missing: Missing
     btf: str
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+from typing import Literal
 
 from beepy.errors import AttachError, KernelError, NotSupported
 from beepy.text import safe
@@ -9,22 +10,25 @@ from beepy.text import safe
 _log = logging.getLogger(__name__)
 
 
-class Absent:
-    """What a load does about such a program; ``skipped`` are those left out, each with its reason."""
+Missing = Literal["fail", "skip", "note"]
+"""What to do: raise; leave the program out with a warning; leave it out, and only note it in ``Absent.skipped``."""
 
-    def __init__(self, *, skips: bool, level: int = logging.WARNING) -> None:
-        self.skips = skips
-        self._level = level
+
+class Absent:
+    """Does about such programs what ``missing`` says; ``skipped`` are those left out, each with its reason."""
+
+    def __init__(self, missing: Missing = "fail") -> None:
+        self._missing = missing
         self.skipped: dict[str, str] = {}
 
     def skip(self, program: str, error: KernelError) -> None:
         """Leave the program out if that is wanted and ``error`` says that the kernel lacks something; else raise it."""
-        if not self.skips or not lacks(error):
+        if self._missing == "fail" or not _lacks(error):
             raise error
         self.skipped[program] = str(error)
-        _log.log(self._level, "program '%s': left out: %s", safe(program), error)
+        level = logging.WARNING if self._missing == "skip" else logging.INFO
+        _log.log(level, "program '%s': left out: %s", safe(program), error)
 
 
-def lacks(error: KernelError) -> bool:
-    """Tell whether an error says that this kernel does not have what was asked for."""
+def _lacks(error: KernelError) -> bool:
     return isinstance(error, NotSupported) or (isinstance(error, AttachError) and error.errno == errno.ENOENT)

@@ -81,7 +81,7 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
     for number, fixup in enumerate(resolved):
         if fixup.poison:
             yield Finding(WARNING, f"{where}: relocation {number} ({fixup}): it fails if the code is reached")
-    for number in needs.helpers(one):
+    for number in needs.helpers(one.insns):
         if not kernel.has_helper(number):
             yield _helper(where, number)
 

@@ -39,7 +39,7 @@ class Collection:
     def __init__(self, spec: CollectionSpec, targets: Mapping[str, Target], absent: Absent | None = None) -> None:
         self.spec = spec
         self.targets = targets
-        self.absent = absent or Absent(skips=False)
+        self.absent = absent or Absent()
         self.maps: dict[str, Map] = {}
         self.programs: dict[str, Program] = {}
         self.links: list[Link] = []

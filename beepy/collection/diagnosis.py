@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from beepy import maps, since
+from beepy.collection import needs
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported
 from beepy.hooks import Hook
 from beepy.kernel import host, privilege, probes
-from beepy.obj.insn import CALL, Insn
+from beepy.obj.insn import Insn
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import HELPERS, MapFlag, MapType, ProgFlag, ProgType
@@ -38,7 +39,7 @@ def of_types(error: KernelError, programs: Sequence[tuple[ProgType, Sequence[Ins
     """Return why an object's types were not loaded: what its ``programs`` need, is needed for them as well."""
     if error.errno not in _REFUSED:
         return error
-    return _forbidden(error, frozenset({"CAP_BPF"}).union(*[needed(*program) for program in programs]))
+    return _forbidden(error, frozenset({"CAP_BPF"}).union(*[needs.capabilities(*program) for program in programs]))
 
 
 def of_map(error: KernelError, spec: MapSpec) -> KernelError:
@@ -100,7 +101,7 @@ def of_program(error: KernelError, name: str, insns: Sequence[Insn], hook: Hook)
     """Return why a program was refused without a word of the verifier's; ``error`` where nothing more is known."""
     where = f"program '{safe(name)}'"
     if error.errno in _REFUSED:
-        return _forbidden(error, needed(hook.prog_type, insns))
+        return _forbidden(error, needs.capabilities(hook.prog_type, insns))
     if error.errno == errno.E2BIG and len(insns) > _MAX_UNPRIVILEGED:
         return _same(error, f"{error}: {len(insns)} instructions{_size_limit()}")
     if error.errno != errno.EINVAL:
@@ -143,12 +144,6 @@ def of_attachment(error: KernelError, hook: Hook) -> KernelError:
     perf = "CAP_PERFMON" in since.program_capabilities(hook.prog_type)
     why = privilege.why_refused(since.program_capabilities(hook.prog_type), perf=perf)
     return _same(error, f"{error}: {why}") if why else error
-
-
-def needed(prog_type: ProgType, insns: Sequence[Insn]) -> frozenset[str]:
-    """Return the capabilities that loading such a program takes."""
-    called = {insn.imm for insn in insns if insn.code == CALL and insn.src == 0 and 0 <= insn.imm < len(HELPERS)}
-    return since.program_capabilities(prog_type).union(*[since.helper_capabilities(HELPERS[one]) for one in called])
 
 
 def helper(number: int, prog_type: ProgType) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from beepy import maps
 from beepy.btf.btf import Btf
 from beepy.collection import fallbacks, ksyms, structops
-from beepy.collection.absent import Absent
+from beepy.collection.absent import Absent, Missing
 from beepy.collection.collection import Collection, Registration
 from beepy.collection.create import create, fill_slots
 from beepy.collection.externs import with_kconfig
@@ -46,15 +46,14 @@ def load(
     targets: Mapping[str, Target] = _NO_TARGETS,
     pins: Pins = _NO_PINS,
     btf: Btf | None = None,
-    missing: str = "fail",
+    missing: Missing = "fail",
 ) -> Collection:
     """Create the maps and load the programs of ``spec``; the caller closes the Collection.
 
     ``variables`` sets global variables, by values or by text as ``--set`` has it (see ``obj.literals``).
     ``targets`` are where programs attach, by name, for those whose section should be overruled. ``pins`` says what is
     pinned where. ``btf`` are the kernel's types for CO-RE relocations, in the place of its own. ``missing``: what to do
-    with a program whose attach point this kernel lacks: "fail", "skip" (it is left out, with a warning) or "note" (it
-    is left out).
+    about a program whose attach point this kernel lacks (see ``collection.absent``).
     A program whose section begins with ``?`` is left out, as libbpf does. Raises UsageError for variables that are not
     there or do not fit, UnsupportedSection, RelocationError, BtfError, NotSupported, VerifierError or KernelError; then
     nothing is left in the kernel.
@@ -64,7 +63,7 @@ def load(
 
         spec = apply(spec, variables)
     operations = structops.plan(spec)
-    absent = Absent(skips=missing != "fail", level=logging.WARNING if missing == "skip" else logging.INFO)
+    absent = Absent(missing)
     planned = plan(spec, targets, operations, absent, btf)
     spec = with_kconfig(spec)
     kernel_symbols = ksyms.resolve(spec)

@@ -57,7 +57,7 @@ def of_collection(spec: CollectionSpec) -> tuple[Needs, dict[str, Needs]]:
     """
     maps = {one.name: list(_map(one)) for one in spec.maps}
     whole: list[Need] = []
-    capabilities = {"CAP_BPF"}.union(*[since.map_capabilities(one.type) for one in spec.maps])
+    needed_by_all = frozenset({"CAP_BPF"}).union(*[since.map_capabilities(one.type) for one in spec.maps])
     symbols = dict(_symbols(spec))
     types, programs = False, {}
     for one in spec.programs:
@@ -69,27 +69,32 @@ def of_collection(spec: CollectionSpec) -> tuple[Needs, dict[str, Needs]]:
         programs[one.name] = _summed([*own, *for_maps], needed, types=typed)
         if not one.section.startswith("?"):
             whole += own
-            capabilities |= needed
+            needed_by_all |= needed
             types = types or typed
     whole += [need for found in maps.values() for need in found]
-    return _summed(whole, capabilities, types=types), programs
+    return _summed(whole, needed_by_all, types=types), programs
 
 
-def _summed(found: Sequence[Need], capabilities: set[str], *, types: bool) -> Needs:
+def _summed(found: Sequence[Need], capabilities: frozenset[str], *, types: bool) -> Needs:
     kernel = since.newest(need.since for need in found)
     because = dict.fromkeys(need.what for need in found if need.since == kernel and kernel)
     return Needs(kernel, tuple(because), tuple(sorted(capabilities)), types)
 
 
-def _capabilities(program: ProgramSpec) -> set[str]:
+def _capabilities(program: ProgramSpec) -> frozenset[str]:
     hook = hooks.find(program.section)
-    needed = set(since.program_capabilities(hook.prog_type)) if hook else {"CAP_BPF"}
-    return needed.union(*[since.helper_capabilities(HELPERS[one]) for one in helpers(program) if one < len(HELPERS)])
+    return capabilities(hook.prog_type if hook else ProgType.UNSPEC, program.insns)
 
 
-def helpers(program: ProgramSpec) -> list[int]:
+def capabilities(prog_type: ProgType, insns: Sequence[Insn]) -> frozenset[str]:
+    """Return the capabilities that loading such a program takes."""
+    called = [since.helper_capabilities(HELPERS[one]) for one in helpers(insns) if one < len(HELPERS)]
+    return since.program_capabilities(prog_type).union(*called)
+
+
+def helpers(insns: Sequence[Insn]) -> list[int]:
     """Return the numbers of the helpers that a program calls, each once, in the order of their first calls."""
-    calls = [insn.imm for insn in program.insns if insn.code == op.CALL and insn.src == 0]
+    calls = [insn.imm for insn in insns if insn.code == op.CALL and insn.src == 0]
     return [number for number in dict.fromkeys(calls) if number > 0]
 
 
@@ -112,7 +117,7 @@ def _symbols(spec: CollectionSpec) -> Iterator[tuple[str, Need]]:
 
 def _program(program: ProgramSpec) -> Iterator[Need]:
     yield from _hook(program)
-    for number in helpers(program):
+    for number in helpers(program.insns):
         name = HELPERS[number] if number < len(HELPERS) else ""
         if first := since.helper(OLDER.get(number, number)):
             yield Need(f"helper {name}", first)
