@@ -3,17 +3,12 @@
 import logging
 import os
 from errno import EACCES, EPERM
-from pathlib import Path
-from typing import Final
 
 from typer.exceptions import TyperException
 
 from beepy.cli.standard import say
 from beepy.errors import BeepyError, InvalidReference, KernelError, UsageError, VerifierError
 from beepy.text import safe
-
-_CAPABILITIES: Final = {"CAP_BPF": 1 << 39, "CAP_PERFMON": 1 << 38}
-_CAP_SYS_ADMIN: Final = 1 << 21
 
 
 class Handler(logging.Handler):
@@ -58,17 +53,10 @@ def _privilege(error: BeepyError) -> list[str]:
         return []
     if "CAP_" in str(error):
         return []
-    effective = _effective_capabilities()
-    if effective & _CAP_SYS_ADMIN:
-        return []
-    missing = [name for name, bit in _CAPABILITIES.items() if not effective & bit]
+    from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
+
+    missing = privilege.lacking({"CAP_BPF", "CAP_PERFMON"})
     if missing:
-        return [f"this needs root, or {' and '.join(_CAPABILITIES)} (missing: {', '.join(missing)})"]
-    return ["this needs root: CAP_BPF and CAP_PERFMON do not suffice here"] if os.geteuid() else []
-
-
-def _effective_capabilities() -> int:
-    for line in Path("/proc/self/status").read_text("ascii", "replace").splitlines():
-        if line.startswith("CapEff:"):
-            return int(line.split()[1], 16)
-    return 0
+        return [f"this needs root, or CAP_BPF and CAP_PERFMON (missing: {', '.join(missing)})"]
+    all_powerful = os.geteuid() == 0 or "CAP_SYS_ADMIN" in privilege.capabilities()
+    return [] if all_powerful else ["this needs root: CAP_BPF and CAP_PERFMON do not suffice here"]

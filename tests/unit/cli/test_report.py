@@ -1,6 +1,7 @@
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from errno import EACCES, EINVAL, EPERM
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from beepy.errors import (
     UsageError,
     VerifierError,
 )
+from beepy.kernel import privilege
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +70,20 @@ def test_debug_tells_the_log_and_where(logger: logging.Logger, capsys: pytest.Ca
     ]
 
 
+@pytest.fixture
+def become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
+    """Return what makes this process seem one with these capabilities, of this user."""
+
+    def become(effective: int, user: int) -> None:
+        (tmp_path / "status").write_text(f"Name:\tx\nCapEff:\t{effective:016x}\n")
+        (tmp_path / "last").write_text("40\n")
+        monkeypatch.setattr(privilege, "_STATUS", tmp_path / "status")
+        monkeypatch.setattr(privilege, "_LAST", tmp_path / "last")
+        monkeypatch.setattr("os.geteuid", lambda: user)
+
+    return become
+
+
 @pytest.mark.parametrize(
     ("effective", "user", "note"),
     [
@@ -77,13 +93,13 @@ def test_debug_tells_the_log_and_where(logger: logging.Logger, capsys: pytest.Ca
         (1 << 38 | 1 << 39, 1000, "note: this needs root: CAP_BPF and CAP_PERFMON do not suffice here"),
         (1 << 38 | 1 << 39, 0, ""),
         (1 << 21, 0, ""),
+        (1 << 21, 1000, ""),
     ],
 )
 def test_what_privilege_is_missing(
-    effective: int, user: int, note: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    effective: int, user: int, note: str, become: Callable[[int, int], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(report, "_effective_capabilities", lambda: effective)
-    monkeypatch.setattr("os.geteuid", lambda: user)
+    become(effective, user)
     report.failure(KernelError("btf: load: operation not permitted (EPERM)", EPERM))
     assert capsys.readouterr().err.splitlines()[1:] == ([note] if note else [])
 
