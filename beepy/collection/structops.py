@@ -7,7 +7,7 @@ from beepy.btf import types
 from beepy.btf.btf import Btf, essential_name
 from beepy.btf.layout import resolve, size_of
 from beepy.btf.types import Kind, Member, TypeId
-from beepy.errors import NotSupported, RelocationError
+from beepy.errors import ElfError, NotSupported, RelocationError
 from beepy.kernel import btf as kernel_btf
 from beepy.obj.spec import CollectionSpec, MapSpec
 from beepy.text import safe
@@ -36,15 +36,17 @@ class StructOps(NamedTuple):
 def plan(spec: CollectionSpec) -> list[StructOps]:
     """Lay out every STRUCT_OPS map of ``spec``.
 
-    Raises NotSupported for operations that this kernel does not have, RelocationError for a member that does not fit.
+    Raises ElfError for a value that is no struct, NotSupported for operations that this kernel does not have,
+    RelocationError for a member that does not fit.
     """
     wanted = [one for one in spec.maps if one.type == MapType.STRUCT_OPS and not one.section.startswith("?")]
-    return [_plan(spec.btf, one) for one in wanted if spec.btf]
+    return [_plan(spec.btf, one) for one in wanted]
 
 
-def _plan(local: Btf, one: MapSpec) -> StructOps:
-    _, mine = resolve(local, one.value)
-    assert isinstance(mine, types.Struct)
+def _plan(local: Btf | None, one: MapSpec) -> StructOps:
+    mine = resolve(local, one.value)[1] if local else None
+    if local is None or not isinstance(mine, types.Struct):
+        raise ElfError(f"map '{safe(one.name)}': type struct_ops: its value is no struct of operations")
     name = essential_name(mine.name)
     where = f"map '{safe(one.name)}': struct {safe(name)}"
     kernel = kernel_btf.vmlinux()
