@@ -79,6 +79,6 @@ def _run() -> object:
     try:
         return app(args=sys.argv[1:] or ["--help"], prog_name="beepy", standalone_mode=False)
     except OSError as error:
-        if isinstance(error, BeepyError) or error.filename is not None:
+        if isinstance(error, BeepyError):
             raise
         raise standard.failed(error) from error  # help, which typer writes itself

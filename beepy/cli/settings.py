@@ -1,6 +1,7 @@
 """The global options, which every command takes before and after its name."""
 
 import inspect
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from beepy.errors import BeepyError
 from beepy.oci.options import Options
+from beepy.text import safe
 
 
 class Settings(NamedTuple):
@@ -77,7 +80,13 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
         settings = before._replace(**chosen)
         context.find_root().obj = context.obj = settings
         _log_to_stderr(settings)
-        function(settings=settings, **values)
+        try:
+            function(settings=settings, **values)
+        except BeepyError:
+            raise
+        except OSError as error:  # that nobody below knew more about
+            where = safe(str(error.filename)) if error.filename else "system call"
+            raise BeepyError(f"{where}: {os.strerror(error.errno or 0).lower()}") from error
 
     keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
     command.__signature__ = inspect.Signature([context, *keywords, *_PARAMETERS])  # type: ignore[attr-defined]
