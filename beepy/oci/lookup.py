@@ -55,10 +55,12 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
     opens no socket. A file, and the name of a bundled image, never ask. Raises ImageNotFound, or what is wrong with
     the first place that has it.
     """
-    if image := _from_file(text):
-        return image
     bundled = bundled_store()
     is_bundled = text in bundled.names()
+    if image := _from_file(text):
+        if is_bundled:  # whoever may write to this folder may have put it there
+            _log.warning("%s: the file of that name in this folder, not the bundled image", safe(text))
+        return image
     if options.pull != "always" or is_bundled:
         places = (*stores(options), bundled) if is_bundled else stores(options)
         for store in places:

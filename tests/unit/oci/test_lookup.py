@@ -66,6 +66,15 @@ def test_a_file_comes_first(own: Store) -> None:
     assert image == ("x.o", digest_of(ELF), "", {}, len(ELF), "elf", {}, (ELF,))
 
 
+def test_a_file_in_the_place_of_a_bundled_image_is_told(bundled: Store, caplog: pytest.LogCaptureFixture) -> None:
+    bundled.add_image("one", ELF, {})
+    Path("two").write_bytes(ELF)
+    assert (lookup.find("two", Options()).format, caplog.messages) == ("elf", [])
+    Path("one").write_bytes(ELF)
+    assert lookup.find("one", Options()).format == "elf"
+    assert caplog.messages == ["one: the file of that name in this folder, not the bundled image"]
+
+
 def test_the_order_of_places(own: Store, bees: Store, bundled: Store, asked: list[str]) -> None:
     with pytest.raises(ConnectionRefusedError):
         lookup.find("x:1", Options())
