@@ -23,16 +23,11 @@ _MAX_UNPRIVILEGED: Final = 4096  # instructions: BPF_MAXINSNS
 _FLAGS: Final = {flag.value: f"BPF_F_{flag.name}" for flag in MapFlag}
 
 
-def release() -> str:
-    """Return this kernel's release in three numbers."""
-    return ".".join(map(str, host.release()))
-
-
 def lacks(what: str, first: str) -> str:
     """Return how a kernel is told to lack something that came with the release ``first`` ("": not known)."""
     if first and since.order(first) > host.release()[: len(since.order(first))]:
-        return f"{what}: since {first}, this kernel is {release()}"
-    return f"{what}: this kernel ({release()}) has none" + (f", though it came with {first}" if first else "")
+        return f"{what}: since {first}, this kernel is {host.version()}"
+    return f"{what}: this kernel ({host.version()}) has none" + (f", though it came with {first}" if first else "")
 
 
 def of_types(error: KernelError, programs: Sequence[tuple[ProgType, Sequence[Insn]]]) -> KernelError:

@@ -28,12 +28,11 @@ class ThisKernel:
     @property
     def name(self) -> str:
         """What messages call it."""
-        return f"this kernel ({'.'.join(map(str, host.release()))})"
+        return f"this kernel ({host.version()})"
 
     def types(self) -> Iterator[Btf]:
-        """Yield its types, then its modules'. Raises NotSupported where it has none."""
-        yield kernel_btf.vmlinux()
-        yield from kernel_btf.modules()
+        """Give its types, then its modules'. Raises NotSupported where it has none."""
+        return kernel_btf.candidates()
 
     def has_map_type(self, kind: MapType) -> bool:
         """Tell whether it has maps of a type."""

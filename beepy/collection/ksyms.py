@@ -1,6 +1,6 @@
 """Symbols of the kernel that the object uses (``.ksyms``): variables by type or by address, and kfuncs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -103,7 +103,7 @@ def _typed(spec: CollectionSpec, btf: Btf, extern: ExternSpec) -> KernelSymbol:
     kind = Kind.FUNC if extern.function else Kind.VAR
     # a kfunc may be declared in several flavours, to fit several kernels
     name = essential_name(extern.name) if extern.function else extern.name
-    for target in _targets():
+    for target in kernel_btf.candidates():
         type_id = next((one for one in target.named(name) if target.kind(one) is kind), None)
         if type_id is None:
             continue
@@ -117,15 +117,10 @@ def _typed(spec: CollectionSpec, btf: Btf, extern: ExternSpec) -> KernelSymbol:
     from beepy import since  # noqa: PLC0415 - only where it is missing
 
     first = since.kfunc(name)
-    told = f" (since {first}, this kernel is {'.'.join(map(str, host.release()))})" if first else ""
+    told = f" (since {first}, this kernel is {host.version()})" if first else ""
     raise RelocationError(f"{_where(spec, extern)}: neither vmlinux nor a module has it{told}")
 
 
 def _signature(btf: Btf, type_id: TypeId) -> TypeId:
     found = btf.type(type_id)
     return found.type if isinstance(found, types.Func | types.Var) else type_id
-
-
-def _targets() -> Iterator[Btf]:
-    yield kernel_btf.vmlinux()
-    yield from kernel_btf.modules()

@@ -1,7 +1,7 @@
 """What can be decided before anything is in the kernel: which programs are loaded, as what, and with which fixups."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from beepy import hooks
@@ -45,7 +45,7 @@ def plan(
     ``operations`` names, and what ``absent`` skips. ``btf`` are the kernel's types for CO-RE relocations, in the place
     of its own. Raises UnsupportedSection, RelocationError, NotSupported or AttachError.
     """
-    resolver = Resolver(spec.btf, (btf,) if btf else _targets) if spec.btf else None
+    resolver = Resolver(spec.btf, (btf,) if btf else kernel_btf.candidates) if spec.btf else None
     planned = []
     for one in spec.programs:
         if one.section.startswith("?"):
@@ -73,11 +73,6 @@ def plan(
     for architecture in sorted(resolver.architectures) if resolver else ():
         _log.info("%s: made for x86-64: its registers are read as those of %s", safe(spec.name), architecture)
     return planned
-
-
-def _targets() -> Iterator[Btf]:
-    yield kernel_btf.vmlinux()
-    yield from kernel_btf.modules()
 
 
 def _point(one: ProgramSpec, hook: Hook, target: Target, operations: Sequence[StructOps]) -> AttachPoint | None:

@@ -80,6 +80,12 @@ def modules() -> Iterator[Btf]:
         yield Btf(data, vmlinux(), name)
 
 
+def candidates() -> Iterator[Btf]:
+    """Yield where a type of the running kernel is looked for: in its own types, then in each module's."""
+    yield vmlinux()
+    yield from modules()
+
+
 def module(name: str) -> Fd:
     """Return the types of a loaded module as the kernel holds them; the caller closes it.
 

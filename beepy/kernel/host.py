@@ -64,6 +64,11 @@ def release() -> tuple[int, int, int]:
     return parse_release(name.release, name.version, signature)
 
 
+def version() -> str:
+    """Return ``release`` as text: "6.18.44"."""
+    return ".".join(map(str, release()))
+
+
 def parse_release(release: str, version: str = "", signature: str = "") -> tuple[int, int, int]:
     """Return (major, minor, patch) from uname's two texts and Ubuntu's /proc/version_signature ("": not there)."""
     ubuntu = re.match(r"\S+ \S+ (\d+)\.(\d+)\.(\d+)", signature)
