@@ -53,9 +53,9 @@ def test_programs_use_them(objects: dict[str, Path]) -> None:
 
 def test_what_they_become(objects: dict[str, Path]) -> None:
     found = ksyms.resolve(parsed(objects, "ksyms"))
-    assert found["no_such_symbol"] == ksyms.KernelSymbol(function=False)
-    assert found["no_such_kfunc"] == ksyms.KernelSymbol(function=True)
-    assert found["bpf_task_acquire___other"] == ksyms.KernelSymbol(function=True)  # another prototype
+    assert found["no_such_symbol"] == ksyms.KernelSymbol(function=False, number=4)
+    assert found["no_such_kfunc"] == ksyms.KernelSymbol(function=True, number=3)
+    assert found["bpf_task_acquire___other"] == ksyms.KernelSymbol(function=True, number=1)  # another prototype
     assert found["bpf_task_acquire"].type
     assert not found["bpf_task_acquire"].module
 
