@@ -52,6 +52,24 @@ class Compared(NamedTuple):
         return lines
 
 
+def ask(bpftool: Path, one: Object, folder: Path) -> Verdict:
+    """Ask libbpf; ``folder`` takes what it is given."""
+    given = folder / one.path.name
+    data = one.path.read_bytes()
+    given.write_bytes(plain(data) if one.ours else data)
+    return libbpf.load(bpftool, given)
+
+
+def compare(one: Object, verdict: Verdict) -> Compared:
+    """Set our word beside libbpf's."""
+    data = one.path.read_bytes()
+    try:
+        spec = parse(data, str(one))
+    except ObjectError as error:
+        return Compared(one, None, str(error), verdict, Decided({}, {}, set(), {}))
+    return Compared(one, spec, "", verdict, ours.decide(spec, data))
+
+
 class Families:
     """Objects and comparisons by family, each made when it is first asked for; ``folder`` holds the files."""
 
@@ -80,24 +98,6 @@ class Families:
             folder = self._folder / f"{family}-plain"
             folder.mkdir()
             with ThreadPoolExecutor(_AT_ONCE) as pool:
-                verdicts = pool.map(partial(_asked, folder=folder), self.objects(family))
-                self._compared[family] = [_compare(*pair) for pair in zip(self.objects(family), verdicts, strict=True)]
+                verdicts = pool.map(partial(ask, newest.bpftool(), folder=folder), self.objects(family))
+                self._compared[family] = [compare(*pair) for pair in zip(self.objects(family), verdicts, strict=True)]
         return self._compared[family]
-
-
-def _asked(one: Object, folder: Path) -> Verdict:
-    """Ask libbpf; ``folder`` takes what it is given."""
-    given = one.path
-    if one.family in objects.CLANGS:
-        given = folder / one.path.name
-        given.write_bytes(plain(one.path.read_bytes()))
-    return libbpf.load(newest.bpftool(), given)
-
-
-def _compare(one: Object, verdict: Verdict) -> Compared:
-    data = one.path.read_bytes()
-    try:
-        spec = parse(data, str(one))
-    except ObjectError as error:
-        return Compared(one, None, str(error), verdict, Decided({}, {}, set(), {}))
-    return Compared(one, spec, "", verdict, ours.decide(spec, data))

@@ -14,6 +14,7 @@ from tests.oracle.embedded import Embedded
 
 DEBIAN: Final = "debian"  # what is installed here
 SUITES: Final = tuple(embedded.FETCHED)
+IMAGES: Final = "images"  # what is shipped
 CLANGS: Final[Mapping[str, int]] = {f"clang-{version}": version for version in (11, 14, 16, 19)}
 FAMILIES: Final = (DEBIAN, *SUITES, *CLANGS)
 
@@ -32,7 +33,7 @@ _MCPU_V4: Final = 18  # the first clang that stores a constant by one instructio
 
 
 class Object(NamedTuple):
-    """An object file; ``family``: DEBIAN, a suite, or the clang that made it; a package's is called PACKAGE/FILE."""
+    """An object file; ``family``: DEBIAN, a suite, IMAGES, or a clang; a package's is called PACKAGE/FILE."""
 
     family: str
     name: str
@@ -40,6 +41,11 @@ class Object(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.family}/{self.name}"
+
+    @property
+    def ours(self) -> bool:
+        """Whether it may follow bee's conventions."""
+        return self.family in (*CLANGS, IMAGES)
 
 
 class Made(NamedTuple):

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from tests.vm.checks import TABLE
+from tests.vm.checks import TABLE, libbpf
 from tests.vm.checks.check import OBJECTS, Check
 
 CHECKS: Final = Path("/checks")  # the names of those that are asked for, a line each
@@ -25,7 +25,7 @@ CHECKS: Final = Path("/checks")  # the names of those that are asked for, a line
 def main() -> None:
     """Do those that are asked for."""
     asked = CHECKS.read_text().split("\n")
-    for check in TABLE:
+    for check in (*TABLE, *libbpf.CHECKS):
         if check.name not in asked:
             continue
         began = time.monotonic()
