@@ -10,7 +10,7 @@ PYTHON3 := .venv/bin/python
 TEST_NEEDS  := clang:clang llvm:llvm-strip libbpf-dev:/usr/include/bpf/bpf_helpers.h bpftool:bpftool libbpf-tools \
                docker-registry:docker-registry skopeo:skopeo iproute2:ip systemtap-sdt-dev \
                qemu-system-x86:qemu-system-x86_64 busybox-static:busybox lz4:lz4 zstd:zstd \
-               -- qemu-system-arm clang-16 clang-19 llvm-19 linux-tools-$(shell uname -r)
+               -- qemu-system-arm xdp-tools clang-16 clang-19 llvm-19 linux-tools-$(shell uname -r)
 BENCH_NEEDS := clang:clang libbpf-dev:/usr/include/bpf/bpf_helpers.h libbpf-tools bpftrace:bpftrace
 
 .DELETE_ON_ERROR:
