@@ -140,8 +140,9 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
     ``btf`` holds the object's types, to which the spec's ids belong. ``inner`` shows what a map of maps holds.
     ``vmlinux_value_type_id`` is the kernel's type of a STRUCT_OPS map.
 
-    Raises ElfError for a type that nobody knows, KernelError when the kernel refuses. If it refuses the types of keys
-    and values, the map is created without them, as libbpf does; a section of data without being mmap-able.
+    Raises ElfError for a type that nobody knows, KernelError when the kernel refuses. Unless that is for want of
+    privilege, the map is tried without the types of its keys and values, as libbpf does, and a section of data without
+    being mmap-able.
     """
     spec = adjusted(spec)
     kind = _KINDS[spec.type]
@@ -172,7 +173,7 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
     except KernelError as error:
         if _too_old_to_map(spec, error):
             return create(spec._replace(flags=spec.flags & ~MapFlag.MMAPABLE), btf)
-        if btf is None or vmlinux_value_type_id:
+        if btf is None or vmlinux_value_type_id or error.errno == errno.EPERM:  # nothing else would be allowed either
             raise
         _log.warning("%s; trying again without the types of its keys and values", error)
         return attempt(spec, None)
