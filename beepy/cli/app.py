@@ -59,6 +59,7 @@ def _function(command: str) -> Callable[..., None]:
 def main() -> int:
     """Run the command line and return its exit code."""
     standard.reserve()
+    standard.show_all()
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     for name in [first] if first in _COMMANDS else _COMMANDS:
         app.command(name)(with_settings(_function(name)))

@@ -1,5 +1,6 @@
 """The standard streams: data on stdout, all else on stderr."""
 
+import io
 import os
 import sys
 from typing import Final
@@ -14,6 +15,12 @@ def reserve() -> None:
     while (number := os.open(os.devnull, os.O_RDONLY)) <= 2:
         pass
     os.close(number)
+
+
+def show_all() -> None:
+    """Write as an escape what the locale's encoding lacks: an image's words come in any script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def say(text: str) -> None:

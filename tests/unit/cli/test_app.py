@@ -32,6 +32,13 @@ def is_usage_error(done: Done) -> str:
     return first
 
 
+def test_a_terminal_of_few_characters(beepy: Beepy, tmp_path: Path) -> None:
+    Store(tmp_path / "store").add_image("\u03c0/\u00e9", PROGRAM, {})
+    done = beepy._replace(variables={"PYTHONIOENCODING": "latin-1"})("--storage", str(tmp_path / "store"), "list")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[1].startswith("\\u03c0/")
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], *[[name, "--help"] for name in COMMANDS]])
 def test_help_is_plain_text_that_fits(beepy: Beepy, arguments: list[str]) -> None:
     beepy = beepy._replace(variables={"COLUMNS": "200", "TERM": "xterm", "FORCE_COLOR": "1"})
