@@ -59,12 +59,25 @@ def note(kind: str, *what: str) -> Entry:
         except FileExistsError:
             continue
         except OSError as error:
-            _log.warning("journal: %s: %s: a killed beepy will leave %s behind", path, error.strerror, safe(kind))
-            return Entry(path, None)
-        if _lock(fd, wait=True):
-            os.write(fd.fileno(), text)
-            return Entry(path, fd)
-        fd.close()  # a sweep was faster, and took it for a dead one's
+            return _unwritten(path, kind, error.strerror)
+        entry = Entry(path, fd)
+        if not _lock(fd, wait=True):
+            entry.leave()  # a sweep was faster, and took it for a dead one's
+            continue
+        try:
+            written = os.write(fd.fileno(), text)
+        except OSError as error:
+            entry.done()
+            return _unwritten(path, kind, error.strerror)
+        if written != len(text):
+            entry.done()
+            return _unwritten(path, kind, "no room")
+        return entry
+
+
+def _unwritten(path: Path, kind: str, why: str | None) -> Entry:
+    _log.warning("journal: %s: %s: a killed beepy will leave %s behind", path, why, safe(kind))
+    return Entry(path, None)
 
 
 def sweep(undo: Mapping[str, Callable[..., None]]) -> None:
@@ -75,6 +88,9 @@ def sweep(undo: Mapping[str, Callable[..., None]]) -> None:
     """
     try:
         names = sorted(os.listdir(FOLDER))  # noqa: PTH208 - names alone
+        if names and not _is_ours(FOLDER.lstat()):
+            _log.warning("journal: %s: not only ours to write: what stands there is not undone", FOLDER)
+            return
     except OSError:
         return
     for name in names:
@@ -84,8 +100,14 @@ def sweep(undo: Mapping[str, Callable[..., None]]) -> None:
         except OSError:
             continue
         with fd:
-            if _lock(fd, wait=False) and _undone(os.read(fd.fileno(), _LIMIT), undo):
+            ours = _is_ours(os.fstat(fd.fileno()))
+            if ours and _lock(fd, wait=False) and _undone(os.read(fd.fileno(), _LIMIT), undo):
                 path.unlink(missing_ok=True)
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    """Tell whether it is this user's, and nobody else may write it: what it says is done as root."""
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def _lock(fd: Fd, *, wait: bool) -> bool:
@@ -102,14 +124,23 @@ def _lock(fd: Fd, *, wait: bool) -> bool:
 def _undone(text: bytes, undo: Mapping[str, Callable[..., None]]) -> bool:
     """Tell whether nothing is left of an entry; one that was not written to its end was noted for nothing."""
     import json  # noqa: PLC0415 - only where a killed process left something
+    from inspect import signature  # noqa: PLC0415 - as above
 
     try:
-        kind, *what = json.loads(text)
+        noted = json.loads(text)
     except ValueError:
         return True
+    if not isinstance(noted, list) or not noted or not all(isinstance(word, str) for word in noted):
+        return True
+    kind, *what = noted
     where = f"journal: {safe(str(kind))} {safe(' '.join(map(str, what)))}"
     if kind not in undo:
         _log.warning("%s: left by a killed process, and not of a kind that this beepy undoes", where)
+        return False
+    try:
+        signature(undo[kind]).bind(*what)
+    except TypeError:
+        _log.warning("%s: left by a killed process of another version of beepy: not undone", where)
         return False
     try:
         undo[kind](*what)

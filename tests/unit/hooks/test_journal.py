@@ -103,3 +103,50 @@ def test_where_nothing_can_be_noted_it_warns(
     entry.done()
     journal.sweep({})
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("text", ["7", "{}", "[]", '[["kind"]]', '["kind", 7]', "null"])
+def test_what_no_beepy_wrote_is_for_nothing(folder: Path, text: str) -> None:
+    folder.mkdir(mode=0o700)
+    (folder / "entry").write_text(text)
+    (folder / "entry").chmod(0o600)
+    undone = Undone()
+    journal.sweep({"kind": undone})
+    assert undone.calls == []
+
+
+def test_an_entry_of_another_version_is_kept(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    killed(folder, "journal.note('kind', 'one', 'two')")
+
+    def undo(one: str) -> None:
+        raise AssertionError(one)
+
+    journal.sweep({"kind": undo})
+    assert "left by a killed process of another version of beepy: not undone" in caplog.text
+    (entry,) = folder.iterdir()
+    entry.unlink()
+
+
+@pytest.mark.parametrize("where", ["folder", "entry"])
+def test_what_others_may_write_is_not_believed(folder: Path, where: str) -> None:
+    killed(folder, "journal.note('kind', 'x')")
+    (entry,) = folder.iterdir()
+    (folder if where == "folder" else entry).chmod(0o777)
+    undone = Undone()
+    journal.sweep({"kind": undone})
+    assert undone.calls == []
+    assert entry.exists()
+    entry.unlink()
+
+
+def test_a_full_disk_is_a_warning(folder: Path) -> None:
+    """A limit on files' sizes is what a test can fill."""
+    lines = (
+        "import resource",
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4, 4))",
+        "import logging; logging.basicConfig(stream=sys.stdout)",
+        "journal.note('kind', 'x' * 100).done()",
+    )
+    done = subprocess.run(code(folder, *lines), check=True, cwd=ROOT, capture_output=True, text=True)
+    assert "a killed beepy will leave kind behind" in done.stdout
