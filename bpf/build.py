@@ -25,6 +25,9 @@ LAYOUT = SOURCES.parent / "images"
 CLANG = "clang-14"
 """What the committed images are made with: Debian 12's."""
 
+COMPILERS = (CLANG, "clang-16", "clang-19", "clang")
+"""What compiles test programs; see ``compiler``."""
+
 COMPILER = "org.llvm.clang"
 """Annotation of a manifest: the version of clang that made it."""
 
@@ -66,6 +69,11 @@ def sources() -> dict[str, Path]:
     """Return every object's name and its source, as a path under ``SOURCES``."""
     found = sorted(SOURCES.glob("*.bpf.c")) + sorted(SOURCES.glob("test/*.bpf.c"))
     return {path.name.removesuffix(".bpf.c"): path.relative_to(SOURCES) for path in found}
+
+
+def compiler() -> str:
+    """Return the first of ``COMPILERS`` that is installed, "" if none is."""
+    return next(filter(shutil.which, COMPILERS), "")
 
 
 def version(clang: str) -> str:

@@ -1,6 +1,5 @@
 """The command, and the objects of bpf/ and bpf/test/."""
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from functools import cache
@@ -11,6 +10,7 @@ import pytest
 from bpf import build
 from tests.writers import pids
 from tests.writers.command import Beepy
+from tests.writers.compiled import need, objects
 
 ObjectOf = Callable[[str], str]
 """A source of bpf/ or bpf/test/ by name, or C text -> the path of its object."""
@@ -36,8 +36,7 @@ def object_of(tmp_path_factory: pytest.TempPathFactory) -> ObjectOf:
 
     @cache
     def compiled(name: str) -> str:
-        _needs_clang()
-        return str(build.objects(folder, build.CLANG, (name,))[name])
+        return str(objects(folder, [name])[name])
 
     return compiled
 
@@ -49,15 +48,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> ObjectOf:
 
     @cache
     def compiled(text: str) -> str:
-        _needs_clang()
         path = folder / f"{abs(hash(text)):x}.o"
         flags = ["-target", "bpf", "-O2", "-g", "-mcpu=v3", f"-I{build.SOURCES}", "-I/usr/include/x86_64-linux-gnu"]
-        subprocess.run([build.CLANG, *flags, "-x", "c", "-c", "-o", path, "-"], input=text.encode(), check=True)
+        subprocess.run([need(), *flags, "-x", "c", "-c", "-o", path, "-"], input=text.encode(), check=True)
         return str(path)
 
     return compiled
-
-
-def _needs_clang() -> None:
-    if not shutil.which(build.CLANG):
-        pytest.skip(f"{build.CLANG} is not installed")

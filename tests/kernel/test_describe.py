@@ -1,7 +1,6 @@
 """``describe`` of every source of ours; and what it tells of programs and maps is what is then loaded."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from beepy.source import parse
 from beepy.uapi import MapType
 from bpf import build
 from tests.kernel.conftest import ObjectOf
+from tests.writers import compiled
 from tests.writers.command import Beepy
 
 pytestmark = pytest.mark.kernel
@@ -22,9 +22,7 @@ pytestmark = pytest.mark.kernel
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    if not shutil.which(build.CLANG):
-        pytest.skip(f"{build.CLANG} is not installed")
-    return build.objects(tmp_path_factory.mktemp("all"))
+    return compiled.objects(tmp_path_factory.mktemp("all"))
 
 
 @pytest.mark.parametrize("name", build.sources())

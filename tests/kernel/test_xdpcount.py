@@ -1,6 +1,5 @@
 """The packet counter: frames of every family that it names, and what it makes of them."""
 
-import shutil
 import struct
 from collections import Counter
 from collections.abc import Iterator
@@ -15,8 +14,7 @@ from beepy.hooks import Target
 from beepy.kernel.map import Map
 from beepy.obj.parse import parse
 from beepy.obj.spec import Role
-from bpf import build
-from tests.writers import network
+from tests.writers import compiled, network
 
 pytestmark = pytest.mark.kernel
 
@@ -54,9 +52,7 @@ FRAMES = {  # what follows the addresses: family, protocol
 
 @pytest.fixture
 def collection(tmp_path: Path) -> Iterator[tuple[Collection, network.Network]]:
-    if not shutil.which(build.CLANG):
-        pytest.skip(f"{build.CLANG} is not installed")
-    data = build.objects(tmp_path, names=["xdpcount"])["xdpcount"].read_bytes()
+    data = compiled.objects(tmp_path, ["xdpcount"])["xdpcount"].read_bytes()
     spec = assign(parse(data, "xdpcount"))
     assert [(tracked.map, tracked.role) for tracked in spec.tracked] == [
         ("counter_packets", Role.COUNTER),

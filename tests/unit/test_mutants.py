@@ -42,8 +42,8 @@ def _sources(folder: Path) -> tuple[Source, ...]:
     """Return the objects: those of the images, and those of bpf/ and of libbpf-tools where they can be had."""
     store = bundled_store()
     found = {data: f"images/{name}" for name in store.names() for data in store.get(name).programs}
-    if shutil.which(build.CLANG) and shutil.which("llvm-strip"):
-        found |= {path.read_bytes(): f"bpf/{name}" for name, path in build.objects(folder).items()}
+    if (clang := build.compiler()) and shutil.which("llvm-strip"):
+        found |= {path.read_bytes(): f"bpf/{name}" for name, path in build.objects(folder, clang).items()}
     if not embedded.missing():
         found |= {one.data: f"{one.package}/{one.name}" for one in embedded.installed()}
     return tuple(Source(name, data, _types(data)) for data, name in found.items())

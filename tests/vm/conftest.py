@@ -36,9 +36,9 @@ def guests(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A guest for each kernel that a test of this run asks for; all of them start at the first question."""
     folder = tmp_path_factory.mktemp("vm")
     objects = None
-    if shutil.which(build.CLANG) and shutil.which("llvm-strip"):
+    if (clang := build.compiler()) and shutil.which("llvm-strip"):
         objects = folder / "objects"
-        build.objects(objects, names=sorted({name for check in TABLE for name in check.objects}))
+        build.objects(objects, clang, names=sorted({name for check in TABLE for name in check.objects}))
     booted = request.config.stash[_GUESTS] = Guests(_asked_for(request.session.items), objects, folder)
     yield booted
     booted.close()

@@ -1,11 +1,8 @@
 """Objects of bpf/test/ whose programs count in the rows of the array `hits`, attached one by one."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from beepy import hooks
 from beepy.collection.collection import Collection
@@ -13,14 +10,12 @@ from beepy.collection.load import load
 from beepy.hooks import Target
 from beepy.kernel.link import Link
 from beepy.obj.parse import parse
-from bpf import build
+from tests.writers import compiled
 
 
 def compile_object(name: str, folder: Path) -> Path:
     """Compile bpf/test/NAME.bpf.c into ``folder``; skip the test where there is no clang."""
-    if not shutil.which(build.CLANG):
-        pytest.skip(f"{build.CLANG} is not installed")
-    return build.objects(folder, names=[name])[name]
+    return compiled.objects(folder, [name])[name]
 
 
 @contextmanager

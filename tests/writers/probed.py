@@ -16,15 +16,16 @@ from beepy.obj.spec import CollectionSpec
 from beepy.source import parse
 from beepy.streams import stream
 from bpf import build
+from tests.writers.compiled import objects
 
 SOURCE = Path(__file__).parent / "probes.c"
 
 
 def compiled(folder: Path, *flags: str, source: Path = SOURCE) -> Path:
     """Compile the program, or another, or skip."""
-    compiler = shutil.which("cc") or shutil.which("clang-14")
+    compiler = "cc" if shutil.which("cc") else build.compiler()
     if not compiler:
-        pytest.skip("no C compiler is installed")
+        pytest.skip("not installed: a C compiler")
     made = folder / source.stem
     subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", *flags, source, "-o", made], check=True)
     return made
@@ -32,10 +33,7 @@ def compiled(folder: Path, *flags: str, source: Path = SOURCE) -> Path:
 
 def built(folder: Path, name: str) -> CollectionSpec:
     """Compile a program of bpf/, or skip."""
-    clang = next((one for one in ("clang-14", "clang-16", "clang-19") if shutil.which(one)), "")
-    if not clang:
-        pytest.skip("clang is not installed")
-    return parse(build.objects(folder, clang, (name,))[name].read_bytes(), name=name)
+    return parse(objects(folder, [name])[name].read_bytes(), name=name)
 
 
 class Probed:

@@ -1,7 +1,6 @@
 """Iterators on this kernel: of tasks, of one process, of a map's entries."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,12 @@ from beepy.hooks import Target
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.streams import stream
-from bpf import build
-from tests.writers import pids
+from tests.writers import compiled, pids
 
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> CollectionSpec:
-    clang = next((name for name in ("clang-14", "clang-16", "clang-19") if shutil.which(name)), "")
-    if not clang:
-        pytest.skip("clang is not installed")
-    made: Path = build.objects(tmp_path_factory.mktemp("iter"), clang, ("iter",))["iter"]
+    made = compiled.objects(tmp_path_factory.mktemp("iter"), ("iter",))["iter"]
     return parse(made.read_bytes(), "iter")
 
 
