@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from beepy import maps, since
+from beepy.btf.types import Enum, Kind
 from beepy.collection import needs
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported
 from beepy.hooks import Hook
-from beepy.kernel import host, privilege, probes
+from beepy.kernel import btf, host, privilege, probes
 from beepy.obj.insn import Insn
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
@@ -115,6 +116,23 @@ def of_program(error: KernelError, name: str, insns: Sequence[Insn], hook: Hook)
     except KernelError:
         pass
     return error
+
+
+def of_attach_type(error: KernelError, name: str, hook: Hook) -> NotSupported | None:
+    """Return that the kernel does not know a program's attach type, if its types show none of that name.
+
+    The verifier itself refuses those of TRACING and LSM, in other words or in none.
+    """
+    if hook.btf_target is None and hook.prog_type != ProgType.TRACING:
+        return None
+    kernel = btf.vmlinux()
+    listed = kernel.find("bpf_attach_type", Kind.ENUM)
+    known = kernel.type(listed) if listed else None
+    if not isinstance(known, Enum) or f"BPF_{hook.attach_type.name}" in {one.name for one in known.values}:
+        return None
+    first = since.attach_type(hook.attach_type)
+    told = lacks(f"program '{safe(name)}': attach type {hook.attach_type.name.lower()}", first)
+    return NotSupported(told, error.errno or 0, f"attach type {hook.attach_type.name}", first)
 
 
 def _flagged(error: KernelError, where: str, hook: Hook) -> KernelError:

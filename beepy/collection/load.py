@@ -162,8 +162,11 @@ def _load(collection: Collection, planned: Planned, types: Types | None, symbols
 
             loaded = fallbacks.load_program(attempt, spec.name, relocate(spec, collection.maps, symbols), hook)
     except VerifierError as error:
-        from beepy.collection import verdict  # noqa: PLC0415 - only where the verifier refuses
+        from beepy.collection import diagnosis, verdict  # noqa: PLC0415 - only where the verifier refuses
 
+        unknown = diagnosis.of_attach_type(error, spec.name, hook)
+        if unknown:
+            raise unknown from error
         raise verdict.explain(error, spec, hook.prog_type, collection.spec.btf, planned.fixups) from error
     except KernelError as error:
         from beepy.collection import diagnosis  # noqa: PLC0415 - as above

@@ -55,6 +55,23 @@ def test_a_map_s_field(spec: MapSpec, why: str) -> None:
     assert f": {why}" in str(told)
 
 
+@pytest.mark.parametrize(
+    ("section", "since"),
+    [("fsession/cap_task_prctl", "7.0"), ("fentry.multi/cap_task_prctl", "7.2"), ("fentry/cap_task_prctl", "")],
+)
+def test_an_attach_type_that_the_verifier_does_not_know(section: str, since: str) -> None:
+    hook = find(section)
+    assert hook
+    told = diagnosis.of_attach_type(VerifierError("x", errno.EINVAL), "p", hook)
+    if not since or host.release() >= tuple(map(int, since.split("."))):
+        assert told is None
+        return
+    assert told
+    assert told.since == since
+    kind = hook.attach_type.name.lower()
+    assert str(told) == f"program 'p': attach type {kind}: since {since}, this kernel is {'.'.join(map(str, host.release()))}"
+
+
 def test_a_map_s_type_that_the_kernel_lacks() -> None:
     spec = MapSpec("m", ".maps", MapType.RHASH, 4, 4, 1, flags=MapFlag.NO_PREALLOC)
     if host.release() >= (7, 2, 0):
