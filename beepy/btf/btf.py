@@ -13,7 +13,7 @@ import re
 import struct
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from struct import Struct as Packer
 from typing import Final
 
@@ -98,6 +98,7 @@ class Btf:
         self._steps: dict[int, int] = {}  # info word -> words of the type
         self._built: dict[TypeId, Type] = {}
         self._named: dict[str, tuple[TypeId, ...]] = {}
+        self._essentials: dict[frozenset[str], dict[int, str]] = {}
         self._strings: dict[int, str] = {}  # by offset
         self._unshared = len(data)  # bytes: what strings that share theirs may still take
 
@@ -166,6 +167,17 @@ class Btf:
             found = self._named[name] = tuple(self._with_names(list(self._string_offsets(wanted))))
         return found
 
+    def named_among(self, names: Collection[str], kind: Kind) -> list[TypeId]:
+        """Return the ids of all own types of that kind that have one of many names, in order: one walk over all."""
+        wanted = {offset for name in names for offset in self._string_offsets(b"\0" + name.encode() + b"\0")}
+        self._grow(len(self._words), len(self._words))
+        words = self._words
+        return [
+            TypeId(self._first + index)
+            for index, at in enumerate(self._offsets)
+            if words[at] in wanted and words[at + 1] >> 24 & 0x7F == kind
+        ]
+
     def find(self, name: str, kind: Kind) -> TypeId | None:
         """Return the id of the first type, base first, of that name and kind."""
         found = self.base.find(name, kind) if self.base else None
@@ -173,15 +185,18 @@ class Btf:
             found = next((type_id for type_id in self.named(name) if self.kind(type_id) == kind), None)
         return found
 
-    def flavours(self, essential: str) -> list[TypeId]:
-        """Return the ids of own types called ``essential`` or ``essential___something``, in order (CO-RE's candidates).
+    def flavours(self, essentials: Iterable[str]) -> dict[str, list[TypeId]]:
+        """Return for each name the ids of own types called so, or ``NAME___something``, in order (CO-RE's candidates).
 
         The part after the last ``___`` between other characters is a flavour: libbpf's ``bpf_core_essential_name_len``.
+        Many names are looked for as fast as a few.
         """
-        if not essential:
-            return []
-        offsets = self._string_offsets(b"\0" + essential.encode(), (b"\0", b"___"))
-        return self._with_names([offset for offset in offsets if essential_name(self.string(offset)) == essential])
+        names = frozenset(essentials)
+        offsets = self._flavoured(names)
+        found: dict[str, list[TypeId]] = {name: [] for name in names}
+        for type_id in self._with_names(list(offsets)):
+            found[offsets[self.name_offset(type_id)]].append(type_id)
+        return found
 
     def name_offset(self, type_id: TypeId) -> int:
         """Return where the name of an own type stands among the strings."""
@@ -202,19 +217,35 @@ class Btf:
         names = self.data[self._strings_at : self._strings_end] + strings
         return Btf(encode(bytes(self._types) + added, names), self.base, self.name)
 
-    def _string_offsets(self, wanted: bytes, then: tuple[bytes, ...] = (b"",)) -> Iterator[int]:
-        """Return where strings stand that begin as ``wanted`` (behind its NUL) and go on as one of ``then``."""
-        length, end = len(wanted), self._strings_end
+    def _string_offsets(self, wanted: bytes) -> Iterator[int]:
+        """Return where the string ``wanted`` stands, which has a NUL at either end."""
+        end = self._strings_end
         if self.base:
-            yield from self.base._string_offsets(wanted, then)  # noqa: SLF001 - split BTF shares its base's strings
-            first = b"\0" + self.data[self._strings_at : min(self._strings_at + length + 2, end)]
-            if first.startswith(wanted) and first[length:].startswith(then):  # at offset 0: it follows no NUL of ours
-                yield self._string_base
+            yield from self.base._string_offsets(wanted)  # noqa: SLF001 - split BTF shares its base's strings
+            if self.data[self._strings_at : min(self._strings_at + len(wanted) - 1, end)] == wanted[1:]:
+                yield self._string_base  # at offset 0: it follows no NUL of ours
         at = self.data.find(wanted, self._strings_at, end)
         while at >= 0:
-            if self.data[at + length : at + length + 3].startswith(then):
-                yield self._string_base + at + 1 - self._strings_at
+            yield self._string_base + at + 1 - self._strings_at
             at = self.data.find(wanted, at + 1, end)
+
+    def _flavoured(self, names: frozenset[str]) -> dict[int, str]:
+        """Return where strings of those essential names stand, and which it is."""
+        offsets = self._essentials.get(names)
+        if offsets is None:
+            offsets = self._essentials[names] = dict(self.base._flavoured(names)) if self.base else {}  # noqa: SLF001
+            either = b"|".join([re.escape(name.encode()) for name in sorted(names) if name])
+            pattern = re.compile(b"\0(?:" + either + b")(?=\0|___)")
+            own = memoryview(self.data)[self._strings_at : self._strings_end]
+            starts = [match.start() for match in pattern.finditer(own)] if either else []
+            if self.base and either and pattern.match(b"\0" + own[: MAX_NAME + 1]):  # it follows no NUL of ours
+                starts.append(-1)
+            for start in starts:
+                offset = self._string_base + start + 1
+                name = essential_name(self.string(offset))
+                if name in names:
+                    offsets[offset] = name
+        return offsets
 
     def _with_names(self, offsets: list[int]) -> list[TypeId]:
         """Return the own types whose name_off is one of ``offsets``, by one search over the bytes."""

@@ -4,7 +4,7 @@ A program is loaded for none of them; the link names the types of all.
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from beepy.btf import types
@@ -26,22 +26,21 @@ _LARGEST: Final = 16  # bytes of a parameter: two registers
 def attach(program: Program, target: Target) -> Link:
     """Attach to every function of the kernel whose name fits the pattern (``*`` and ``?``). Raises AttachError."""
     what = f"functions '{safe(target.name)}'"
-    found = list(_functions(btf.vmlinux(), set(kprobe_multi.functions(program, target))))
+    found = list(_functions(btf.vmlinux(), kprobe_multi.functions(program, target)))
     if not found:
         where = f"program '{safe(program.name)}': {what}"
         raise AttachError(f"{where}: this kernel has none that a trampoline can call", errno.ENOENT)
     return link.tracing_multi(program, found, f"{len(found)} {what}")
 
 
-def _functions(kernel: Btf, names: set[str]) -> Iterator[TypeId]:
+def _functions(kernel: Btf, names: Collection[str]) -> Iterator[TypeId]:
     """Yield the functions of these names that a trampoline can call, in the order of their ids, each name once."""
     left = set(names)
-    for type_id in kernel.ids():
-        if kernel.kind(type_id) is Kind.FUNC:
-            function = kernel.type(type_id)
-            if isinstance(function, types.Func) and function.name in left and _callable(kernel, function):
-                left.discard(function.name)
-                yield type_id
+    for type_id in kernel.named_among(left, Kind.FUNC):
+        function = kernel.type(type_id)
+        if isinstance(function, types.Func) and function.name in left and _callable(kernel, function):
+            left.discard(function.name)
+            yield type_id
 
 
 def _callable(kernel: Btf, function: types.Func) -> bool:

@@ -66,12 +66,40 @@ def test_names_are_found() -> None:
     assert found.named("xit") == ()  # the end of a name is no name of a type
 
 
+def test_many_names_by_one_walk() -> None:
+    w = BtfWriter()
+    first, kind, other = w.struct("exit", 4), w.enum("exit", {}), w.struct("exits", 4)
+    found = btf(w)
+    assert found.named_among({"exits", "exit", "none"}, Kind.STRUCT) == [first, other]
+    assert found.named_among({"exit"}, Kind.ENUM) == [kind]
+    assert found.named_among(set(), Kind.STRUCT) == []
+
+
 def test_flavours() -> None:
     w = BtfWriter()
     ids = [w.struct(name, 4) for name in ("task", "task___old", "task____x", "task_struct", "task___", "task___a___b")]
-    assert btf(w).flavours("task") == [ids[0], ids[1]]
-    assert btf(w).flavours("task___a") == [ids[5]]
-    assert btf(w).flavours("") == []
+    assert btf(w).flavours(["task"]) == {"task": [ids[0], ids[1]]}
+    assert btf(w).flavours(["task___a"]) == {"task___a": [ids[5]]}
+    assert btf(w).flavours(["task", "task___a", "ask", "", "task___"]) == {
+        "task": [ids[0], ids[1]],
+        "task___a": [ids[5]],
+        "ask": [],
+        "": [],
+        "task___": [ids[4]],
+    }
+    assert btf(w).flavours([]) == {}
+
+
+def test_flavours_of_split_btf() -> None:
+    w = BtfWriter()
+    w.struct("task", 4)
+    base = btf(w)
+    v = BtfWriter(len(base), base.string_end)
+    first = v.struct("own___x", 4)  # its name has no NUL before it
+    other = v.struct("other", 4)
+    split = btf(v, base)
+    assert split.flavours(["task", "own", "other"]) == {"task": [], "own": [first], "other": [other]}
+    assert split.flavours(["task"]) == {"task": []}
 
 
 @pytest.mark.parametrize(
