@@ -18,6 +18,8 @@ struct {
 	__type(value, u32);
 } connections SEC(".maps");
 
+const volatile u32 verdict = SK_PASS; /* what becomes of messages */
+
 SEC("socket")
 int on_frame(struct __sk_buff *skb)
 {
@@ -50,7 +52,7 @@ SEC("sk_skb/stream_verdict")
 int on_message(struct __sk_buff *skb)
 {
 	hit(STREAM_VERDICT);
-	return SK_PASS;
+	return verdict;
 }
 
 SEC("sk_msg")

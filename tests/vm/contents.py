@@ -29,6 +29,7 @@ mount -t tracefs tracefs /sys/kernel/tracing
 mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip link set lo up
+for module in /modules/*; do insmod $module; done
 export PATH=/bin HOME=/root PYTHONPATH=/project:/site
 cd /project
 results=$(sed 's/.*results=\\([^ ]*\\).*/\\1/' /proc/cmdline)

@@ -8,7 +8,7 @@ from tempfile import NamedTemporaryFile
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
-from tests.vm import contents, cpio, kernels, machine
+from tests.vm import contents, cpio, kernels, machine, modules
 from tests.vm.checks import TABLE
 from tests.vm.guest import CHECKS
 from tests.vm.kernels import Kernel
@@ -77,7 +77,8 @@ class Guests:
             with self._initramfs(kernel.arch).open("rb") as common:
                 shutil.copyfileobj(common, initramfs)
             config = cpio.copy(fetched.config, f"/{fetched.config.relative_to(fetched.root)}")
-            cpio.write(initramfs, (config, cpio.text(str(CHECKS), "\n".join(self._asked[kernel]))))
+            asked = cpio.text(str(CHECKS), "\n".join(self._asked[kernel]))
+            cpio.write(initramfs, (config, asked, *modules.entries(fetched)))
             initramfs.flush()
             for _ in range(_BOOTS):
                 ran = machine.boot(fetched.image, Path(initramfs.name), kernel.arch)

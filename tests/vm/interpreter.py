@@ -22,7 +22,7 @@ _PYTHON: Final = "python3.13"  # of that suite
 _PACKAGES: Final = (
     *("busybox-static", "bash", "libtinfo6", "libc6"),
     *(f"{_PYTHON}-minimal", f"lib{_PYTHON}-minimal", f"lib{_PYTHON}-stdlib"),
-    *("libexpat1", "libffi8", "libssl3t64", "libzstd1", "zlib1g", "libbz2-1.0", "liblzma5"),
+    *("libexpat1", "libffi8", "libssl3t64", "libzstd1", "zlib1g", "libbz2-1.0", "liblzma5", "libsqlite3-0"),
 )
 
 
@@ -47,7 +47,7 @@ def own(others: Iterable[Path]) -> Interpreter:
 def foreign(arch: str) -> Interpreter:
     """Return Debian's for that processor. Raises Unavailable."""
     with cache.locked() as folder:
-        root = folder / "roots" / f"{_SUITE}-{_PYTHON}-{arch}"
+        root = folder / "roots" / f"{_SUITE}-{_PYTHON}-{arch}-{len(_PACKAGES)}"
         if not root.exists():
             unfinished = root.with_name(f"{root.name}.new")
             unfinished.mkdir(parents=True, exist_ok=True)

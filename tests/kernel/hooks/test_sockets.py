@@ -1,22 +1,20 @@
 """Programs of sockets, maps of sockets and network namespaces, each provoked by real traffic."""
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from beepy import hooks
-from beepy.collection.collection import Collection
 from beepy.errors import AttachError
 from beepy.hooks import Target, journal
 from tests.writers import child, network
 from tests.writers.hits import attach, compile_object, hits, loaded
 from tests.writers.network import Network
+from tests.writers.sockets import connection, exchange
 
 pytestmark = pytest.mark.kernel
 
@@ -60,16 +58,6 @@ def old(folder: Path, path: Path, wire: Network, *lines: str) -> str:
     """Return code of a process that has no links."""
     given = f"journal.FOLDER, path, wire = Path({str(folder)!r}), Path({str(path)!r}), Network({wire.holder})\n"
     return OLD + given + "\n".join(lines)
-
-
-@contextmanager
-def connection() -> Iterator[tuple[socket.socket, socket.socket]]:
-    with (
-        socket.create_server((HOST, 0)) as server,
-        socket.create_connection(server.getsockname()) as client,
-        server.accept()[0] as accepted,
-    ):
-        yield client, accepted
 
 
 @pytest.mark.parametrize(("place", "seen"), [("", 2 * 5), ("wire-b", 5), ("lo", 0)])
@@ -138,29 +126,16 @@ def test_a_flow_dissector_that_a_killed_process_left_is_detached(path: Path, wir
         attach(collection, "on_flow", Target(netns=wire.name)).close()
 
 
-def exchange(collection: Collection, ends: tuple[socket.socket, socket.socket]) -> None:
-    """Put one end into the map, send to it and from it."""
-    client, accepted = ends
-    collection.maps["connections"].update(bytes(4), client.fileno().to_bytes(4, "little"))
-    accepted.sendall(b"to")
-    assert client.recv(2) == b"to"
-    client.sendall(b"from")
-    assert accepted.recv(4) == b"from"
-    collection.maps["connections"].delete(bytes(4))
-
-
 def messages(path: Path) -> None:
     names = {"on_stream": STREAM_PARSER, "on_message": STREAM_VERDICT, "on_send": SK_MSG}
     with loaded(path) as collection:
         links = [attach(collection, name, Target()) for name in names]
-        with connection() as ends:
-            exchange(collection, ends)
+        exchange(collection.maps["connections"])
         seen = {name: hits(collection, row) for name, row in names.items()}
         assert all(seen.values()), seen
         for one in reversed(links):
             one.close()
-        with connection() as ends:
-            exchange(collection, ends)
+        exchange(collection.maps["connections"])
         assert {name: hits(collection, row) for name, row in names.items()} == seen
 
 

@@ -1,7 +1,6 @@
 """Programs that implement operations of the kernel: a way to control congestion of TCP."""
 
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from beepy.errors import NotSupported
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from bpf import build
+from tests.writers.sockets import talk
 
 KNOWN = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
@@ -21,18 +21,6 @@ def spec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         pytest.skip(f"{request.param} is not installed")
     made: Path = build.objects(tmp_path_factory.mktemp("ops"), request.param, ("struct_ops",))["struct_ops"]
     return parse(made.read_bytes(), "struct_ops")
-
-
-def talk(control: str) -> None:
-    """Send something over a connection whose sender is controlled so."""
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, control.encode())
-        client.connect(server.getsockname())
-        with server.accept()[0] as peer:
-            client.sendall(b"x" * 100)
-            assert len(peer.recv(100)) == 100
-            peer.sendall(b"y")
-            client.recv(1)
 
 
 def test_registered_while_attached(spec: CollectionSpec) -> None:

@@ -7,7 +7,7 @@ returns the reason, and asserts that no newer kernel gives it.
 
 from typing import Final
 
-from tests.vm.checks import age, attach, examples, images, kernel, maps, probes, tables
+from tests.vm.checks import age, attach, examples, functions, groups, images, kernel, maps, network, probes, tables
 from tests.vm.checks.check import Check
 
 TABLE: Final[tuple[Check, ...]] = (
@@ -15,6 +15,9 @@ TABLE: Final[tuple[Check, ...]] = (
     *examples.CHECKS,
     *attach.CHECKS,
     *probes.CHECKS,
+    *functions.CHECKS,
+    *groups.CHECKS,
+    *network.CHECKS,
     *tables.CHECKS,
     *maps.CHECKS,
     *age.CHECKS,

@@ -5,14 +5,10 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from beepy.collection.load import load
-from beepy.errors import NotSupported
-from beepy.kernel.host import release
-from tests.vm.checks.check import OBJECTS, YES, Check, parsed
+from tests.vm.checks.check import OBJECTS, Check
 from tests.vm.checks.command import Run
+from tests.vm.checks.counted import SEEN, Needs, reason
 from tests.vm.checks.images import ends
-
-_KPROBE_MULTI: Final = (6, 12, 0)  # since 5.18 (0dcac2725406), but Debian's 6.1 has no CONFIG_FPROBE
 
 
 def raw_tp() -> str:
@@ -22,7 +18,7 @@ def raw_tp() -> str:
         pid = ends(5)
         row = run.row(lambda row: row["pid"] == pid)
     assert (row["tid"], row["code"] >> 8, row["comm"]) == (pid, 5, "sh")
-    return YES
+    return SEEN
 
 
 def tp_btf() -> str:
@@ -32,7 +28,7 @@ def tp_btf() -> str:
         pid = ends(6)
         row = run.row(lambda row: row["pid"] == pid)
     assert (row["tid"], row["ppid"], row["code"] >> 8, row["comm"]) == (pid, os.getpid(), 6, "sh")
-    return YES
+    return SEEN
 
 
 def both(run: Run, pid: int) -> dict[int, dict[str, Any]]:
@@ -50,26 +46,23 @@ def both(run: Run, pid: int) -> dict[int, dict[str, Any]]:
 
 def trampolines() -> str:
     """Show a function's entry and another one's return."""
+    if why := reason("trampolines", Needs((5, 5), "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")):
+        return why
     with Run(f"{OBJECTS}/trampolines.o", "-o", "json", "-v") as run:
         run.attached(2)
         rows = both(run, ends(9))
     assert (rows[1]["value"], rows[2]["value"]) == (9, 0)
-    return YES
+    return SEEN
 
 
 def kprobe_multi() -> str:
     """Show many functions' entries and returns by two links."""
-    try:
-        with load(parsed("kprobe_multi")) as collection:
-            collection.attach()
-    except NotSupported as error:
-        if release() < _KPROBE_MULTI or os.uname().machine != "x86_64":  # arm64 has fprobes from v6.14 on
-            return str(error)
-        raise
+    if why := reason("kprobe_multi", Needs((5, 18), "CONFIG_FPROBE")):
+        return why
     with Run(f"{OBJECTS}/kprobe_multi.o", "-o", "json", "-v") as run:
         run.attached(2)
         both(run, ends(9))
-    return YES
+    return SEEN
 
 
 def lsm() -> str:
@@ -77,11 +70,13 @@ def lsm() -> str:
     subprocess.run(["mount", "-t", "securityfs", "none", "/sys/kernel/security"], check=False)
     if "bpf" not in Path("/sys/kernel/security/lsm").read_text().split(","):
         return "no bpf among the kernel's LSMs"
+    if why := reason("lsm", Needs((5, 7), "CONFIG_BPF_LSM")):
+        return why
     with Run(f"{OBJECTS}/lsm.o", "-o", "json", "-v") as run:
         run.attached(1)
         pid = ends(9)
         run.row(lambda row: row["pid"] == pid)
-    return YES
+    return SEEN
 
 
 def iterators() -> str:
@@ -91,14 +86,14 @@ def iterators() -> str:
         pid = os.getpid()
         run.row(lambda row: row["map"] == "tasks" and row["line"].startswith(f"{pid} "))
         run.row(lambda row: (row["map"], row["line"]) == ("elements", "2=0"))
-    return YES
+    return SEEN
 
 
 CHECKS: Final = (
-    Check("fentry, fexit", trampolines, ("trampolines",)),
-    Check("kprobe.multi", kprobe_multi, ("kprobe_multi",)),
-    Check("lsm", lsm, ("lsm",)),
-    Check("iter", iterators, ("iter",)),
-    Check("raw_tp", raw_tp, ("raw_tp",)),
-    Check("tp_btf", tp_btf, ("tp_btf",)),
+    Check("fentry, fexit", trampolines, ("trampolines",), kinds=("fentry", "fexit")),
+    Check("kprobe.multi", kprobe_multi, ("kprobe_multi",), kinds=("kprobe.multi",)),
+    Check("lsm", lsm, ("lsm",), kinds=("lsm",)),
+    Check("iter", iterators, ("iter",), kinds=("iter",)),
+    Check("raw_tp", raw_tp, ("raw_tp",), kinds=("raw_tp",)),
+    Check("tp_btf", tp_btf, ("tp_btf",), kinds=("tp_btf",)),
 )

@@ -1,5 +1,6 @@
 """One row of the table, and where the compiled test programs stand."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -9,17 +10,24 @@ from beepy.source import parse
 
 Failure = TypeVar("Failure", bound=Exception)
 
-OBJECTS: Final = Path("/objects")
+HERE: Final = os.environ.get("BEEPY_TEST_HERE", "")
+"""The folder of the compiled programs if this is no guest, but the machine that the tests run on."""
+
+OBJECTS: Final = Path(HERE or "/", "objects")
 YES: Final = "yes"
 
 
 class Check(NamedTuple):
-    """``objects`` are the programs of bpf/ that ``run`` needs compiled; ``seconds`` may pass before it has failed."""
+    """``objects`` are the programs of bpf/ that ``run`` needs compiled; ``seconds`` may pass before it has failed.
+
+    ``kinds`` are the ways to attach that it shows: the rows of ``tests.vm.kinds``.
+    """
 
     name: str
     run: Callable[[], str]
     objects: tuple[str, ...] = ()
     seconds: float = 40
+    kinds: tuple[str, ...] = ()
 
 
 def failure(kind: type[Failure], run: Callable[[], object]) -> Failure:

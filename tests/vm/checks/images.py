@@ -10,6 +10,7 @@ from urllib.request import urlopen
 from beepy.kernel.host import release
 from tests.vm.checks.check import Check
 from tests.vm.checks.command import Run
+from tests.vm.checks.counted import SEEN
 
 _PERF_LINK: Final = (5, 15, 0)  # b89fbfbb854c, "bpf: Implement minimal BPF perf link"
 _METRICS: Final = "http://127.0.0.1:9091/metrics"
@@ -41,7 +42,7 @@ def exits(image: str) -> str:
     told = {name: row[name] for name in ("tid", "ppid", "sig", "exit_code", "comm")}
     assert told == {"tid": pid, "ppid": os.getpid(), "sig": 0, "exit_code": 7, "comm": "sh"}, row
     assert 0 < row["start_time"] < row["exit_time"]
-    return attached_by(run.told)
+    return f"{SEEN}, {attached_by(run.told)}"
 
 
 def _counted(row: dict[str, Any]) -> None:
@@ -118,7 +119,7 @@ def started() -> str:
 CHECKS: Final = (
     Check("python -m beepy", started),
     *[
-        Check(image, partial(exits, image))
+        Check(image, partial(exits, image), kinds=("tracepoint",) if image == "exitsnoop" else ())
         for image in ("exitsnoop", "exitsnoop-counter", "exitsnoop-old", "exitsnoop-old-counter")
     ],
     Check("opensnoop", opens),

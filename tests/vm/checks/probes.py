@@ -16,6 +16,7 @@ from beepy.errors import AttachError, NotSupported
 from beepy.hooks import Target, kprobe
 from tests.vm.checks.check import OBJECTS, YES, Check, parsed
 from tests.vm.checks.command import Run
+from tests.vm.checks.counted import SEEN, Needs, reason
 from tests.vm.checks.images import attached_by
 from tests.writers import executable
 from tests.writers.trigger import trigger
@@ -33,7 +34,8 @@ def _without_pmus() -> None:
 
 
 def _way(told: str) -> str:
-    return f"tracefs, {attached_by(told)}" if _BY_TRACEFS in told else attached_by(told)
+    way = attached_by(told)
+    return f"{SEEN}, tracefs, {way}" if _BY_TRACEFS in told else f"{SEEN}, {way}"
 
 
 def _events(kind: str) -> list[str]:
@@ -42,6 +44,8 @@ def _events(kind: str) -> list[str]:
 
 def kprobes(*, pmu: bool) -> str:
     """Show a function's and a system call's begin and return, by plain and by another architecture's name."""
+    if why := reason("kprobes", Needs(option="CONFIG_KPROBE_EVENTS")):
+        return why
     if not pmu:
         _without_pmus()
     found: dict[str, tuple[int, ...]] = {}
@@ -167,7 +171,7 @@ def clock() -> str:
         while time.thread_time() < end:
             pass
         run.row(lambda row: row["pid"] == os.getpid())
-    return attached_by(run.told)
+    return _way(run.told)
 
 
 def cycles() -> str:
@@ -177,18 +181,18 @@ def cycles() -> str:
             collection.attach()
         except NotSupported as error:
             return str(error)
-    return YES
+    return SEEN
 
 
 CHECKS: Final = (
-    Check("kprobe, ksyscall", partial(kprobes, pmu=True), ("kprobes",)),
+    Check("kprobe, ksyscall", partial(kprobes, pmu=True), ("kprobes",), kinds=("kprobe", "kretprobe", "ksyscall")),
     Check("kprobe, by tracefs", partial(kprobes, pmu=False), ("kprobes",)),
     Check("kprobe, not there", absent, ("kprobes",), 90),
     Check("kprobe, killed", killed, ("kprobes",)),
-    Check("uprobe", partial(uprobes, pmu=True), ("uprobes",)),
+    Check("uprobe", partial(uprobes, pmu=True), ("uprobes",), kinds=("uprobe", "uretprobe")),
     Check("uprobe, by tracefs", partial(uprobes, pmu=False), ("uprobes",)),
-    Check("usdt", partial(usdt, pmu=True), ("usdt",)),
+    Check("usdt", partial(usdt, pmu=True), ("usdt",), kinds=("usdt",)),
     Check("usdt, by tracefs", partial(usdt, pmu=False), ("usdt",)),
-    Check("perf_event, software", clock, ("perf_event",)),
-    Check("perf_event, hardware", cycles, ("perf_event",)),
+    Check("perf_event, software", clock, ("perf_event",), kinds=("perf_event, software",)),
+    Check("perf_event, hardware", cycles, ("perf_event",), kinds=("perf_event, hardware",)),
 )

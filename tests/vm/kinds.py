@@ -1,0 +1,91 @@
+"""TABLE: the ways to attach, each with the sections that it stands for; and what each kernel showed of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from tests.vm.checks import TABLE as CHECKS
+
+TABLE: Final[Mapping[str, tuple[str, ...]]] = {
+    "kprobe": ("kprobe+",),
+    "kretprobe": ("kretprobe+",),
+    "ksyscall": ("ksyscall+", "kretsyscall+"),
+    "kprobe.multi": ("kprobe.multi+", "kretprobe.multi+"),
+    "kprobe.session": ("kprobe.session+",),
+    "uprobe": ("uprobe+", "uprobe.s+"),
+    "uretprobe": ("uretprobe+", "uretprobe.s+"),
+    "uprobe.multi": ("uprobe.multi+", "uprobe.multi.s+", "uretprobe.multi+", "uretprobe.multi.s+"),
+    "uprobe.session": ("uprobe.session+", "uprobe.session.s+"),
+    "usdt": ("usdt+", "usdt.s+"),
+    "tracepoint": ("tracepoint+", "tracepoint.s+", "tp+", "tp.s+"),
+    "raw_tp": ("raw_tracepoint+", "raw_tracepoint.s+", "raw_tp+", "raw_tp.s+"),
+    "raw_tp.w": ("raw_tracepoint.w+", "raw_tp.w+"),
+    "tp_btf": ("tp_btf+", "tp_btf.s+"),
+    "fentry": ("fentry+", "fentry.s+"),
+    "fexit": ("fexit+", "fexit.s+"),
+    "fmod_ret": ("fmod_ret+", "fmod_ret.s+"),
+    "fsession": ("fsession+", "fsession.s+"),
+    "fentry.multi": (
+        *("fentry.multi+", "fentry.multi.s+", "fexit.multi+", "fexit.multi.s+"),
+        *("fsession.multi+", "fsession.multi.s+"),
+    ),
+    "freplace": ("freplace+",),
+    "lsm": ("lsm+", "lsm.s+"),
+    "lsm_cgroup": ("lsm_cgroup+",),
+    "iter": ("iter+", "iter.s+"),
+    "perf_event, software": ("perf_event",),
+    "perf_event, hardware": (),
+    "xdp": ("xdp",),
+    "xdp.frags": ("xdp.frags",),
+    "xdp/devmap": ("xdp/devmap", "xdp.frags/devmap"),
+    "xdp/cpumap": ("xdp/cpumap", "xdp.frags/cpumap"),
+    "tc": ("tc", "classifier"),
+    "tcx": ("tc/ingress", "tc/egress", "tcx/ingress", "tcx/egress"),
+    "netkit": ("netkit/primary", "netkit/peer"),
+    "action": ("action",),
+    "cgroup_skb": ("cgroup_skb/ingress", "cgroup_skb/egress", "cgroup/skb"),
+    "cgroup_sock": (
+        *("cgroup/sock", "cgroup/sock_create", "cgroup/sock_release"),
+        *("cgroup/post_bind4", "cgroup/post_bind6"),
+    ),
+    "cgroup_sock_addr": tuple(
+        [
+            f"cgroup/{call}{family}"
+            for call in ("bind", "connect", "sendmsg", "recvmsg", "getpeername", "getsockname")
+            for family in ("4", "6", "_unix")
+            if (call, family) != ("bind", "_unix")
+        ]
+    ),
+    "cgroup_sockopt": ("cgroup/getsockopt", "cgroup/setsockopt"),
+    "cgroup_sysctl": ("cgroup/sysctl",),
+    "cgroup_device": ("cgroup/dev",),
+    "sockops": ("sockops",),
+    "sk_skb": ("sk_skb", "sk_skb/stream_parser", "sk_skb/stream_verdict", "sk_skb/verdict"),
+    "sk_msg": ("sk_msg",),
+    "sk_lookup": ("sk_lookup",),
+    "sk_reuseport": ("sk_reuseport", "sk_reuseport/migrate"),
+    "socket": ("socket",),
+    "flow_dissector": ("flow_dissector",),
+    "lwt_in": ("lwt_in",),
+    "lwt_out": ("lwt_out",),
+    "lwt_xmit": ("lwt_xmit",),
+    "lwt_seg6local": ("lwt_seg6local",),
+    "netfilter": ("netfilter",),
+    "struct_ops": ("struct_ops+", "struct_ops.s+"),
+    "syscall": ("syscall",),
+    "lirc_mode2": ("lirc_mode2",),
+}
+"""Kind -> sections of ``beepy.hooks.TABLE``, each of which is in one kind. Those of perf_event are one section."""
+
+_CHECK: Final = {kind: check.name for check in CHECKS for kind in check.kinds}
+
+
+def rows(lines: Sequence[Mapping[str, Mapping[str, Any]]]) -> Iterator[list[str]]:
+    """Yield for each kind its name, and what each kernel showed; ``lines`` are the kernels' checks by name."""
+    for kind in TABLE:
+        yield [kind, *[_cell(checks.get(_CHECK[kind])) for checks in lines]]
+
+
+def _cell(line: Mapping[str, Any] | None) -> str:
+    if line is None:
+        return ""
+    return "FAILED" if line["outcome"] == "failed" else str(line["told"])
