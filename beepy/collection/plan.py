@@ -46,6 +46,8 @@ def plan(
     of its own. Raises UnsupportedSection, RelocationError, NotSupported or AttachError.
     """
     resolver = Resolver(spec.btf, (btf,) if btf else kernel_btf.candidates) if spec.btf else None
+    if resolver:
+        resolver.expect(spec.programs)
     planned = []
     for one in spec.programs:
         if one.section.startswith("?"):
@@ -59,7 +61,7 @@ def plan(
         fixups: tuple[Fixup, ...] = ()
         if resolver and one.core:
             fixups = resolver.fixups(one)
-            for number, fixup in enumerate(fixups):
+            for number, fixup in enumerate(fixups) if _log.isEnabledFor(logging.DEBUG) else ():
                 _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
         try:
             point = _point(one, hook, target, operations)

@@ -20,15 +20,21 @@ def relocate(program: ProgramSpec, maps: Mapping[str, Map], symbols: Symbols) ->
         at = ref.insn
         match ref:
             case MapRef():
-                insns[at] = insns[at]._replace(src=op.PSEUDO_MAP_FD, imm=maps[ref.map].fd.fileno())
+                insns[at] = _load(insns[at], op.PSEUDO_MAP_FD, maps[ref.map].fd.fileno())
             case DataRef():
-                insns[at] = insns[at]._replace(src=op.PSEUDO_MAP_VALUE, imm=maps[ref.map].fd.fileno())
-                insns[at + 1] = insns[at + 1]._replace(imm=_signed(ref.offset))
+                insns[at] = _load(insns[at], op.PSEUDO_MAP_VALUE, maps[ref.map].fd.fileno())
+                second = insns[at + 1]
+                insns[at + 1] = Insn(second.code, second.dst, second.src, second.off, _signed(ref.offset))
             case ExternRef():
                 insns[at : at + 1 + insns[at].wide] = _symbol(insns[at], symbols[ref.name], symbols)
             case CallRef():
                 raise AssertionError("the linker resolves every call")
     return tuple(insns)
+
+
+def _load(insn: Insn, source: int, number: int) -> Insn:
+    """Return the first slot of a constant that is a descriptor, an address or an id."""
+    return Insn(insn.code, insn.dst, source, insn.off, number)
 
 
 def _symbol(insn: Insn, symbol: KernelSymbol, symbols: Symbols) -> tuple[Insn, ...]:
@@ -38,9 +44,9 @@ def _symbol(insn: Insn, symbol: KernelSymbol, symbols: Symbols) -> tuple[Insn, .
             return (_NO_KFUNC._replace(imm=_NO_KFUNC.imm + symbol.number),)
         return (insn._replace(src=op.PSEUDO_KFUNC_CALL, imm=symbol.type, off=symbols.index(symbol.module)),)
     if symbol.type:
-        return insn._replace(src=op.PSEUDO_BTF_ID, imm=symbol.type), Insn(0, imm=symbols.fd(symbol.module))
+        return _load(insn, op.PSEUDO_BTF_ID, symbol.type), Insn(0, imm=symbols.fd(symbol.module))
     low, high = symbol.address & 0xFFFFFFFF, symbol.address >> 32
-    return insn._replace(src=0, imm=_signed(low)), Insn(0, imm=_signed(high))
+    return _load(insn, 0, _signed(low)), Insn(0, imm=_signed(high))
 
 
 def _signed(value: int) -> int:

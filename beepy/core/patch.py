@@ -56,7 +56,7 @@ def _immediate(insn: Insn, fixup: Fixup) -> Insn:
     if insn.code & op.SOURCE != op.K:
         raise RelocationError("has no immediate operand")
     _check(fixup, insn.imm & _U64)
-    return insn._replace(imm=_s32(fixup.new))
+    return Insn(insn.code, insn.dst, insn.src, insn.off, _s32(fixup.new))
 
 
 def _access(insn: Insn, fixup: Fixup) -> Insn:
@@ -73,7 +73,7 @@ def _access(insn: Insn, fixup: Fixup) -> Insn:
         if width is None:
             raise RelocationError(f"no access takes {fixup.new_size} bytes")
         code = code & ~op.SIZE | width
-    return insn._replace(code=code, off=fixup.new)
+    return Insn(code, insn.dst, insn.src, fixup.new, insn.imm)
 
 
 def _wide(low: Insn, high: Insn, fixup: Fixup) -> tuple[Insn, Insn]:

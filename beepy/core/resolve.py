@@ -1,6 +1,7 @@
 """What each CO-RE relocation of a program becomes against a kernel's types, as libbpf's relo_core decides."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from beepy.btf import types
@@ -74,6 +75,17 @@ class _Candidate(NamedTuple):
     type: TypeId
 
 
+class _Access(NamedTuple):
+    """What all relocations of one access share: several ask for one bitfield, or whether a field exists and for it.
+
+    ``targets`` are its counterparts in the candidates that were asked.
+    """
+
+    spec: Spec
+    what: str
+    targets: dict[_Candidate, Spec | None]
+
+
 class Resolver:
     """Resolves relocations of the object types ``local`` against ``targets``: the kernel's types, then its modules'.
 
@@ -88,9 +100,18 @@ class Resolver:
         self._local = local
         self._unread = iter(targets() if callable(targets) else targets)
         self._matchers: list[Matcher] = []  # one for each target read so far
+        self._flavours: list[dict[str, list[TypeId]]] = []  # of each of them, as far as they were asked for
+        self._names: set[str] = set()  # that are asked for together
         self._candidates: dict[TypeId, list[_Candidate]] = {}
+        self._accesses: dict[tuple[TypeId, str, int], _Access] = {}
         self._decisions: dict[tuple[TypeId, str, int], _Decision] = {}
         self.architectures: set[str] = set()
+
+    def expect(self, programs: Iterable[ProgramSpec]) -> None:
+        """Look for the types of all these programs at once: as fast as for one type."""
+        for type_id in {ref.type for program in programs for ref in program.core}:
+            with suppress(BtfError):
+                self._names.add(self._name(type_id))
 
     def fixups(self, program: ProgramSpec) -> tuple[Fixup, ...]:
         """Return one fixup for each of the program's CO-RE relocations, in their order.
@@ -125,15 +146,24 @@ class Resolver:
         except (RelocationError, BtfError):
             return f"{kind} of type {ref.type}"
 
+    def _access(self, ref: CoreRef) -> _Access:
+        key = ref.type, ref.access, CoreReloKind.FIELD_BYTE_OFFSET if of_field(ref.kind) else ref.kind
+        access = self._accesses.get(key)
+        if access is None:
+            spec = parse(self._local, ref)
+            access = self._accesses[key] = _Access(spec, show(self._local, spec), {})
+        return access
+
     def _decide(self, ref: CoreRef) -> _Decision:
-        spec = parse(self._local, ref)
-        what = show(self._local, spec)
+        spec, what, targets = self._access(ref)
         if ref.kind == CoreReloKind.TYPE_ID_LOCAL:
             return _Decision(ref.type, ref.type, False, False, 0, 0, False, what)
         kept: list[_Candidate] = []
         first: tuple[Spec, _Decision] | None = None
         for candidate in self._candidates_of(ref.type):
-            target = candidate.matcher.match(ref.kind, spec, candidate.type)
+            if candidate not in targets:
+                targets[candidate] = candidate.matcher.match(ref.kind, spec, candidate.type)
+            target = targets[candidate]
             if target is None:
                 continue
             kept.append(candidate)
@@ -148,26 +178,39 @@ class Resolver:
         self._candidates[ref.type] = kept
         return first[1]
 
+    def _name(self, type_id: TypeId) -> str:
+        return essential_name(getattr(self._local.type(type_id), "name", ""))
+
     def _candidates_of(self, type_id: TypeId) -> list[_Candidate]:
         found = self._candidates.get(type_id)
         if found is None:
-            name = essential_name(getattr(self._local.type(type_id), "name", ""))
+            name = self._name(type_id)
             if not name or type_id == types.VOID:
                 raise RelocationError("an anonymous type has no counterpart")
             kind = self._local.kind(type_id)
             found = self._candidates[type_id] = []
             for position, matcher in enumerate(self._targets()):
                 target = matcher.target
-                fitting = [other for other in target.flavours(name) if kinds_fit(target.kind(other), kind)]
+                fitting = [other for other in self._called(name, position) if kinds_fit(target.kind(other), kind)]
                 found.extend([_Candidate(matcher, other) for other in sorted(fitting)])
                 if found and position == 0:
                     break
         return found
 
+    def _called(self, name: str, position: int) -> list[TypeId]:
+        """Return a target's types of that essential name."""
+        known = self._flavours[position]
+        if name not in known:
+            vmlinux = self._flavours[0]
+            together = {one for one in self._names if one not in known and (not position or not vmlinux.get(one))}
+            known |= self._matchers[position].target.flavours({name, *together})
+        return known[name]
+
     def _targets(self) -> Iterator[Matcher]:
         yield from self._matchers
         for target in self._unread:
             self._matchers.append(Matcher(self._local, target))
+            self._flavours.append({})
             yield self._matchers[-1]
 
     def _foreign(self, ref: CoreRef, spec: Spec, what: str) -> _Decision | None:

@@ -1,7 +1,8 @@
 """Sections of code -> functions, each with what patches it: relocations, CO-RE records, infos for the verifier."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 from beepy.btf import ext
@@ -50,7 +51,10 @@ def functions(file: Elf, places: Places, btf: Btf | None, infos: ext.Ext) -> lis
     for section in file.sections:
         if section.executable and section.number in symbols:
             found += _of_section(file, section, _distinct(places.where, section, symbols[section.number]), places)
-    return [_with_records(function, btf, infos) for function in found] if btf else found
+    if btf is None:
+        return found
+    access = cache(partial(btf.string, limit=_MAX_ACCESS))
+    return [_with_records(function, access, infos) for function in found]
 
 
 def _distinct(where: str, section: Section, symbols: list[Symbol]) -> list[Symbol]:
@@ -130,21 +134,19 @@ def _ref(about: str, relocation: Relocation, at: int, insns: tuple[Insn, ...], p
     raise ElfError(f"{about}: neither a map nor data")
 
 
-def _with_records(function: FunctionSpec, btf: Btf, infos: ext.Ext) -> FunctionSpec:
-    core = tuple(
-        [
-            CoreRef(at, TypeId(type_id), btf.string(access, _MAX_ACCESS), kind)
-            for at, type_id, access, kind in _of(function, infos.core)
-        ]
-    )
-    named = tuple([FuncInfo(at, TypeId(type_id)) for at, type_id in _of(function, infos.functions)])
-    lines = tuple([LineInfo(*words) for words in _of(function, infos.lines)])
-    return function._replace(core=core, func_infos=named, line_infos=lines)
+def _with_records(function: FunctionSpec, access: Callable[[int], str], infos: ext.Ext) -> FunctionSpec:
+    start = function.offset * SLOT
+    core = [
+        CoreRef((offset - start) // SLOT, TypeId(type_id), access(text), kind)
+        for offset, type_id, text, kind in _of(function, infos.core)
+    ]
+    named = [FuncInfo((offset - start) // SLOT, TypeId(type_id)) for offset, type_id in _of(function, infos.functions)]
+    lines = [LineInfo((offset - start) // SLOT, *words) for offset, *words in _of(function, infos.lines)]
+    return function._replace(core=tuple(core), func_infos=tuple(named), line_infos=tuple(lines))
 
 
-def _of(function: FunctionSpec, records: Mapping[str, Sequence[tuple[int, ...]]]) -> Iterator[tuple[int, ...]]:
-    """Return the records of the function's section that are its own; instructions count from its first."""
+def _of(function: FunctionSpec, records: Mapping[str, Sequence[tuple[int, ...]]]) -> Sequence[tuple[int, ...]]:
+    """Return the records of the function's section that are its own; their offsets are bytes in the section."""
     found = records.get(function.section, ())
     start, end = function.offset * SLOT, (function.offset + len(function.insns)) * SLOT
-    for offset, *words in found[bisect_left(found, (start,)) : bisect_left(found, (end,))]:
-        yield ((offset - start) // SLOT, *words)
+    return found[bisect_left(found, (start,)) : bisect_left(found, (end,))]
