@@ -290,6 +290,8 @@ def _field_value(kind: int, btf: Btf, spec: Spec) -> _Value:
     member = owner.members[last.at]
     type_id, found = resolve(btf, member.type)
     bits = member.bitfield_size
+    if kind == CoreReloKind.FIELD_BYTE_OFFSET and not bits:
+        return _Value(spec.offset // 8, True, _element_size(btf, type_id), type_id)
     if bits:
         size, start = _bitfield(btf, type_id, spec.offset, bits)
     else:
@@ -302,11 +304,7 @@ def _field_value(kind: int, btf: Btf, spec: Spec) -> _Value:
     validate = not member.bitfield_size  # compilers choose where a bitfield is loaded from
     if kind == CoreReloKind.FIELD_LSHIFT_U64:
         return _Value(64 - (spec.offset + bits - start * 8) & _U32, validate)
-    if kind == CoreReloKind.FIELD_BYTE_SIZE:
-        return _Value(size, validate)
-    if member.bitfield_size:
-        return _Value(start, validate=False)
-    return _Value(start, True, _element_size(btf, type_id), type_id)
+    return _Value(size if kind == CoreReloKind.FIELD_BYTE_SIZE else start, validate)
 
 
 def _element_value(kind: int, btf: Btf, spec: Spec, type_id: TypeId) -> _Value:

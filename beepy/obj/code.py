@@ -86,11 +86,15 @@ def _of_section(file: Elf, section: Section, symbols: Sequence[Symbol], places: 
         while relocation and relocation.offset < symbol.value + symbol.size:
             if relocation.offset >= symbol.value:  # one between functions patches nothing that runs
                 at = (relocation.offset - symbol.value) // SLOT
-                about = f"{places.where}: function '{safe(symbol.name)}': instruction {at}: relocation"
                 if relocation.offset % SLOT or at in patched:
-                    raise ElfError(f"{about} at byte {relocation.offset}: not at an instruction of its own")
+                    where = f"{_about(places, symbol, at)}: relocation at byte {relocation.offset}"
+                    raise ElfError(f"{where}: not at an instruction of its own")
+                try:
+                    refs.append(_ref(relocation, at, insns, places))
+                except ElfError as error:
+                    where = f"{_about(places, symbol, at)}: relocation against '{safe(relocation.symbol.name)}'"
+                    raise ElfError(f"{where}: {error}") from None
                 patched.add(at)
-                refs.append(_ref(about, relocation, at, insns, places))
             relocation = next(relocations, None)
         start = symbol.value // SLOT
         if section.number == places.text:
@@ -104,26 +108,29 @@ def _of_section(file: Elf, section: Section, symbols: Sequence[Symbol], places: 
         yield FunctionSpec(symbol.name, section.name, start, insns, tuple(refs), (), (), (), exported)
 
 
-def _ref(about: str, relocation: Relocation, at: int, insns: tuple[Insn, ...], places: Places) -> Ref:
+def _about(places: Places, function: Symbol, at: int) -> str:
+    return f"{places.where}: function '{safe(function.name)}': instruction {at}"
+
+
+def _ref(relocation: Relocation, at: int, insns: tuple[Insn, ...], places: Places) -> Ref:
     """Return what a relocation asks for, by libbpf's rules (``bpf_program__record_reloc``)."""
     insn, symbol = insns[at], relocation.symbol
-    about = f"{about} against '{safe(symbol.name)}'"
     if symbol.section == 0:
         if symbol.name in places.kconfig and insn.wide:
             return DataRef(at, ".kconfig", places.kconfig[symbol.name])
         if symbol.name in places.ksyms and (insn.wide or insn.code == op.CALL):
             return ExternRef(at, symbol.name)
-        raise ElfError(f"{about}: the object does not define it, and it is no extern of .kconfig or .ksyms")
+        raise ElfError("the object does not define it, and it is no extern of .kconfig or .ksyms")
     if relocation.type == _CALL and insn.call:
         if symbol.section != places.text or symbol.value % SLOT or symbol.type not in ("STT_FUNC", "STT_SECTION"):
-            raise ElfError(f"{about}: a call to what is no function of {TEXT}")
+            raise ElfError(f"a call to what is no function of {TEXT}")
         return CallRef(at, symbol.value // SLOT + insn.imm + 1)
     if relocation.type != _LD64 or not insn.wide or at + 1 == len(insns):
-        raise ElfError(f"{about}: type {relocation.type} does not fit code {insn.code:#x}")
+        raise ElfError(f"type {relocation.type} does not fit code {insn.code:#x}")
     if symbol.section == places.text:
         address = symbol.value + insn.imm
         if address % SLOT or address < 0:
-            raise ElfError(f"{about}: address {address} is no function's")
+            raise ElfError(f"address {address} is no function's")
         return CallRef(at, address // SLOT)
     name = places.maps.get((symbol.section, symbol.value))
     if name is not None:
@@ -131,7 +138,7 @@ def _ref(about: str, relocation: Relocation, at: int, insns: tuple[Insn, ...], p
     name = places.data.get(symbol.section)
     if name is not None:
         return DataRef(at, name, symbol.value + insn.imm & 0xFFFFFFFF)
-    raise ElfError(f"{about}: neither a map nor data")
+    raise ElfError("neither a map nor data")
 
 
 def _with_records(function: FunctionSpec, access: Callable[[int], str], infos: ext.Ext) -> FunctionSpec:
@@ -141,7 +148,7 @@ def _with_records(function: FunctionSpec, access: Callable[[int], str], infos: e
         for offset, type_id, text, kind in _of(function, infos.core)
     ]
     named = [FuncInfo((offset - start) // SLOT, TypeId(type_id)) for offset, type_id in _of(function, infos.functions)]
-    lines = [LineInfo((offset - start) // SLOT, *words) for offset, *words in _of(function, infos.lines)]
+    lines = [LineInfo((offset - start) // SLOT, *text) for offset, *text in _of(function, infos.lines)]
     return function._replace(core=tuple(core), func_infos=tuple(named), line_infos=tuple(lines))
 
 
