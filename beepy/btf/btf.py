@@ -270,16 +270,19 @@ class Btf:
         words, offsets, steps = self._words, self._offsets, self._steps
         end, limit = self._end, len(words)
         position = min(position, limit - 3)
-        while end <= position and len(offsets) < count:
-            info = words[end + 1]
-            step = steps.get(info)
-            if step is None:
-                step = steps[info] = self._step(info, len(offsets))
-            offsets.append(end)
+        append = offsets.append  # this loop runs for each of 100,000 types
+        for _ in range(count - len(offsets)):
+            if end > position:
+                break
+            try:
+                step = steps[words[end + 1]]
+            except KeyError:
+                step = steps[words[end + 1]] = self._step(words[end + 1], len(offsets))
+            append(end)
             end += step
-            if end > limit:
-                offsets.pop()
-                raise BtfError(f"{self.name}: type {self._first + len(offsets)}: exceeds the type section")
+        if end > limit:
+            offsets.pop()
+            raise BtfError(f"{self.name}: type {self._first + len(offsets)}: exceeds the type section")
         self._end = end
         if position == limit - 3 and len(offsets) < count and end != limit:
             raise BtfError(f"{self.name}: type {self._first + len(offsets)}: exceeds the type section")
