@@ -39,10 +39,6 @@ def _bpf() -> str:
     return ""
 
 
-def _oracle() -> str:
-    return _bpf() or _programs("bpftool")
-
-
 def _vm() -> str:
     return _programs("qemu-system-x86_64", "busybox", "lz4", "zstd", "apt-get")
 
@@ -58,7 +54,7 @@ TIERS: dict[str, Callable[[], str]] = {
     "unit": _nothing,
     "registry": _nothing,
     "kernel": _bpf,
-    "oracle": _oracle,
+    "oracle": _bpf,
     "vm": _vm,
 }
 
