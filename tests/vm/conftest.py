@@ -1,4 +1,4 @@
-"""Kernels and their guests, and the table at the end."""
+"""Kernels and their guests, and the tables at the end."""
 
 import shutil
 from collections.abc import Iterator
@@ -59,14 +59,15 @@ def _asked_for(items: list[pytest.Item]) -> dict[Kernel, list[str]]:
     calls = [item.callspec for item in items if isinstance(item, pytest.Function) and "guest" in item.fixturenames]
     asked = {
         kernel: [str(call.params["check"]) for call in calls if call.params["kernel"] is kernel]
-        for kernel in kernels.TABLE
+        for kernel in (kernels.HERE, *kernels.TABLE)
     }
     return {kernel: checks for kernel, checks in asked.items() if checks}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the table."""
+    """Print the tables."""
     if booted := config.stash.get(_GUESTS, None):
-        terminalreporter.section("kernels")
-        for line in booted.table():
-            terminalreporter.line(line)
+        for title, lines in (("kernels", booted.checks()), ("ways to attach", booted.kinds())):
+            terminalreporter.section(title)
+            for line in lines:
+                terminalreporter.line(line)

@@ -1,4 +1,4 @@
-"""What a guest holds: busybox, this interpreter, the packages that beepy needs, this checkout."""
+"""What a guest holds: busybox, this interpreter, the packages that beepy needs, this checkout, and Debian's tools."""
 
 import compileall
 import tomllib
@@ -10,6 +10,7 @@ from typing import Final
 from packaging.requirements import Requirement
 
 from tests.vm import cpio, interpreter
+from tests.vm.checks import beside
 from tests.vm.cpio import Entry
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -44,7 +45,8 @@ def entries(arch: str, objects: Path | None) -> Iterator[Entry]:
     Raises Unavailable where the guest's processor is another one, and its interpreter is not to be had.
     """
     packages = dict(_packages())
-    python = interpreter.own(packages) if arch == interpreter.HOST else interpreter.foreign(arch)
+    tools = [path for name in beside.NAMES if (path := beside.place(name))]
+    python = interpreter.own(packages, tools) if arch == interpreter.HOST else interpreter.foreign(arch, beside.NAMES)
     yield from python.entries
     yield cpio.text("/init", _INIT.replace("@python@", python.path), 0o755)
     yield Entry("/dev/console", 0o20600, device=(5, 1))

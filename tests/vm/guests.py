@@ -1,5 +1,6 @@
 """Guests of one run of the tests: booted two at a time, and the table of what they said."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,24 +9,29 @@ from tempfile import NamedTemporaryFile
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
-from tests.vm import contents, cpio, kernels, machine, modules
+from tests.vm import contents, cpio, here, kernels, kinds, machine, modules
 from tests.vm.checks import TABLE
 from tests.vm.guest import CHECKS
-from tests.vm.kernels import Kernel
+from tests.vm.kernels import Fetched, Kernel
+from tests.vm.machine import Ran
 
 _AT_ONCE: Final = 2  # each has two processors
-_BOOTS: Final = 3  # at most: an emulated processor now and then panics before the first check
+_BOOTS: Final = 3  # at most: now and then one emulated processor does not see what another has patched, and panics
 _PANIC: Final = "Kernel panic"
 _WIDTH: Final = 30  # characters of a cell
 
 
 class Guest(NamedTuple):
-    """A kernel that was booted: the lines of its checks by name, the end of its console, and how long it took."""
+    """A kernel that was booted: the lines of its checks by name, the end of its console, and how long it took.
+
+    Processors ``worked`` so many seconds for it.
+    """
 
     release: str
     lines: Mapping[str, Mapping[str, Any]]
     console: str
     seconds: float
+    worked: float
 
 
 class Guests:
@@ -50,41 +56,68 @@ class Guests:
         """Boot no more of them."""
         self._pool.shutdown(cancel_futures=True)
 
-    def table(self) -> Iterator[str]:
-        """Yield the lines of a table, a row a check and a column a kernel; what is long stands below it."""
-        ended = [
+    def checks(self) -> Iterator[str]:
+        """Yield the lines of a table, a row a check and a column a guest; those that show ways to attach are apart."""
+        ended = {kernel: guest for kernel, guest in self._ended() if kernel is not kernels.HERE}
+        asked = [check.name for check in TABLE if any(check.name in self._asked[kernel] for kernel in ended)]
+        shown = [name for name in asked if name not in kinds.CHECKS]
+        rows = [[name, *[self._cell(kernel, guest, name) for kernel, guest in ended.items()]] for name in shown]
+        if not rows:
+            return
+        rows.append(["seconds", *[f"{guest.seconds:.0f}, work {guest.worked:.0f}" for guest in ended.values()]])
+        yield from _lines(["", *[f"{kernel} ({guest.release})" for kernel, guest in ended.items()]], rows)
+
+    def kinds(self) -> Iterator[str]:
+        """Yield the lines of a table, a row a way to attach and a column a kernel."""
+        ended = self._ended()
+        asked = {name for names in self._asked.values() for name in names}
+        rows = [
+            [kind, *[self._cell(kernel, guest, check) for kernel, guest in ended]]
+            for kind, check in kinds.shown()
+            if check in asked
+        ]
+        if rows:
+            yield from _lines(["", *[f"{kernel} ({guest.release})" for kernel, guest in ended]], rows)
+
+    def _ended(self) -> list[tuple[Kernel, Guest]]:
+        return [
             (kernel, future.result())
             for kernel, future in self._futures.items()
             if not future.cancelled() and future.exception() is None
         ]
-        notes: dict[str, int] = {}
-        rows = [["", *[f"{kernel} ({guest.release})" for kernel, guest in ended]]]
-        asked = [check.name for check in TABLE if any(check.name in names for names in self._asked.values())]
-        rows += [
-            [name, *[_cell(guest, name, notes) if name in self._asked[kernel] else "" for kernel, guest in ended]]
-            for name in asked
-        ]
-        rows.append(["seconds", *[f"{guest.seconds:.0f}" for _, guest in ended]])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            yield "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)]).rstrip()
-        for text, number in notes.items():
-            yield f"[{number}] {text}"
+
+    def _cell(self, kernel: Kernel, guest: Guest, name: str) -> str:
+        if name not in self._asked[kernel]:
+            return ""
+        line = guest.lines.get(name)
+        if line is None:
+            return "not reached"
+        return "FAILED" if line["outcome"] == "failed" else str(line["told"])
 
     def _boot(self, kernel: Kernel) -> Guest:
+        if kernel is kernels.HERE:
+            return _guest(os.uname().release, [here.run(self._asked[kernel], self._objects, self._folder)])
         fetched = kernels.fetch(kernel)
+        runs: list[Ran] = []
+        left = list(self._asked[kernel])
+        while left and len(runs) < _BOOTS:
+            ran = self._run(kernel, fetched, left)
+            runs.append(ran)
+            done = {line["check"] for line in ran.results}
+            left = [name for name in left if name not in done]
+            if _PANIC not in ran.console:
+                break
+        return _guest(fetched.release, runs)
+
+    def _run(self, kernel: Kernel, fetched: Fetched, asked: Sequence[str]) -> Ran:
         with NamedTemporaryFile() as initramfs:  # several archives in a row are one
             with self._initramfs(kernel.arch).open("rb") as common:
                 shutil.copyfileobj(common, initramfs)
             config = cpio.copy(fetched.config, f"/{fetched.config.relative_to(fetched.root)}")
-            asked = cpio.text(str(CHECKS), "\n".join(self._asked[kernel]))
-            cpio.write(initramfs, (config, asked, *modules.entries(fetched)))
+            names = cpio.text(str(CHECKS), "\n".join(asked))
+            cpio.write(initramfs, (config, names, *modules.entries(fetched)))
             initramfs.flush()
-            for _ in range(_BOOTS):
-                ran = machine.boot(fetched.image, Path(initramfs.name), kernel.arch)
-                if ran.results or _PANIC not in ran.console:
-                    break
-        return Guest(fetched.release, {line["check"]: line for line in ran.results}, ran.console, ran.seconds)
+            return machine.boot(fetched.image, Path(initramfs.name), kernel.arch)
 
     def _initramfs(self, arch: str) -> Path:
         """Return what all guests with that processor hold."""
@@ -97,11 +130,21 @@ class Guests:
         return path
 
 
-def _cell(guest: Guest, name: str, notes: dict[str, int]) -> str:
-    line = guest.lines.get(name)
-    if line is None:
-        return "not reached"
-    if line["outcome"] == "failed":
-        return "FAILED"
-    told: str = line["told"]
-    return told if len(told) <= _WIDTH else f"[{notes.setdefault(told, len(notes) + 1)}]"
+def _guest(release: str, runs: Sequence[Ran]) -> Guest:
+    """Return what all boots of a kernel showed."""
+    lines = {line["check"]: line for ran in runs for line in ran.results}
+    console = "\n".join([ran.console for ran in runs])
+    return Guest(release, lines, console, sum([ran.seconds for ran in runs]), sum([ran.worked for ran in runs]))
+
+
+def _lines(head: list[str], rows: list[list[str]]) -> Iterator[str]:
+    """Yield the lines of a table; what is long stands below it, once."""
+    notes: dict[str, int] = {}
+    short = [
+        [cell if len(cell) <= _WIDTH else f"[{notes.setdefault(cell, len(notes) + 1)}]" for cell in row] for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *short, strict=True)]
+    for row in (head, *short):
+        yield "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)]).rstrip()
+    for text, number in notes.items():
+        yield f"[{number}] {text}"

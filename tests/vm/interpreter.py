@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from shutil import which
 from typing import Final, NamedTuple
@@ -22,7 +22,18 @@ _PYTHON: Final = "python3.13"  # of that suite
 _PACKAGES: Final = (
     *("busybox-static", "bash", "libtinfo6", "libc6"),
     *(f"{_PYTHON}-minimal", f"lib{_PYTHON}-minimal", f"lib{_PYTHON}-stdlib"),
-    *("libexpat1", "libffi8", "libssl3t64", "libzstd1", "zlib1g", "libbz2-1.0", "liblzma5", "libsqlite3-0"),
+    *(
+        "libexpat1",
+        "libffi8",
+        "libssl3t64",
+        "libzstd1",
+        "zlib1g",
+        "libbz2-1.0",
+        "liblzma5",
+        "libsqlite3-0",
+        "libelf1t64",
+        "libbpf-tools",
+    ),
 )
 
 
@@ -33,19 +44,20 @@ class Interpreter(NamedTuple):
     entries: list[Entry]
 
 
-def own(others: Iterable[Path]) -> Interpreter:
-    """Return the one that runs; the shared libraries that ``others`` are linked with come along."""
+def own(others: Iterable[Path], programs: Sequence[Path]) -> Interpreter:
+    """Return the one that runs, and ``programs``; the shared libraries that they and ``others`` need come along."""
     python, bash = Path(sys.executable).resolve(), Path("/bin/bash").resolve()
     busybox = Path(which("busybox") or "").resolve()
     standard = list(below(Path(sysconfig.get_path("stdlib")), _NOT_NEEDED))
-    entries = [cpio.copy(path) for path in (python, *standard)]
+    entries = [cpio.copy(path) for path in (python, *standard, *programs)]
     entries += [cpio.copy(busybox, "/bin/busybox"), cpio.copy(bash, "/bin/bash")]
-    entries += _libraries([busybox, bash, python, *[path for path in (*standard, *others) if path.suffix == ".so"]])
+    modules = [path for path in (*standard, *others) if path.suffix == ".so"]
+    entries += _libraries([busybox, bash, python, *programs, *modules])
     return Interpreter(str(python), [*entries, cpio.link("/lib/modules", "/usr/lib/modules")])
 
 
-def foreign(arch: str) -> Interpreter:
-    """Return Debian's for that processor. Raises Unavailable."""
+def foreign(arch: str, tools: Collection[str]) -> Interpreter:
+    """Return Debian's for that processor, with ``tools`` of libbpf-tools. Raises Unavailable."""
     with cache.locked() as folder:
         root = folder / "roots" / f"{_SUITE}-{_PYTHON}-{arch}-{len(_PACKAGES)}"
         if not root.exists():
@@ -57,6 +69,9 @@ def foreign(arch: str) -> Interpreter:
             unfinished.rename(root)
     entries = [cpio.link(f"/{name}", f"usr/{name}") for name in ("bin", "lib", "sbin")]
     for path in below(root / "usr", _NOT_NEEDED | {"share"}):
+        tool, end, _ = path.name.partition("-libbpf")
+        if end and tool not in tools:
+            continue
         name = f"/{path.relative_to(root)}"
         entries.append(cpio.link(name, str(path.readlink())) if path.is_symlink() else cpio.copy(path, name))
     return Interpreter(f"/usr/bin/{_PYTHON}", entries)

@@ -40,6 +40,9 @@ TABLE: Final = (
     Kernel("6.12 arm64", ("trixie",), "6.12.", "arm64"),
 )
 
+HERE: Final = Kernel("host", ())
+"""The kernel that the tests run on."""
+
 
 class Fetched(NamedTuple):
     """A kernel on this disk: ``release`` is uname's; its files stand below ``root`` as in its packages."""

@@ -1,17 +1,39 @@
-"""Every check in every kernel: one boot a kernel, two at a time; the table of results is printed."""
+"""Every check in every kernel: one boot a kernel, two at a time; the tables of results are printed.
+
+The kernel that the tests run on does those that show a way to attach.
+"""
 
 import pytest
 
+from beepy import hooks
+from tests.vm import kernels, kinds
 from tests.vm.checks import TABLE
 from tests.vm.guests import Guest
 
 pytestmark = pytest.mark.timeout(900)
 
+ASKED = [
+    pytest.param(kernel, check.name, id=f"{kernel}-{check.name}")
+    for check in TABLE
+    for kernel in (kernels.HERE, *kernels.TABLE)
+    if check.kinds or kernel is not kernels.HERE
+]
 
-@pytest.mark.parametrize("check", [check.name for check in TABLE])
+
+@pytest.mark.parametrize(("kernel", "check"), ASKED, indirect=["kernel"], scope="session")
 def test_check(guest: Guest, check: str) -> None:
     line = guest.lines.get(check)
     assert line, f"{guest.release}: ended before this check; its console:\n{guest.console}"
     if line["outcome"] == "skipped":
         pytest.skip(line["told"])
     assert line["outcome"] == "passed", line["told"]
+    assert line["told"]
+
+
+def test_every_section_is_of_one_kind() -> None:
+    listed = sorted([section for sections in kinds.TABLE.values() for section in sections])
+    assert listed == sorted([hook.section for hook in hooks.TABLE])
+
+
+def test_every_kind_is_shown_by_one_check() -> None:
+    assert sorted([kind for shown in kinds.CHECKS.values() for kind in shown]) == sorted(kinds.TABLE)

@@ -21,7 +21,7 @@ LEAST_DECISIONS = 480
 
 
 @pytest.fixture
-def guest(tmp_path: Path) -> Iterator[Guest]:
+def alone(tmp_path: Path) -> Iterator[Guest]:
     """A guest that has nothing but the objects of Debian's tools, and bpftool."""
     if lacking := newest.missing() or embedded.missing():
         pytest.skip(lacking)
@@ -39,12 +39,12 @@ def guest(tmp_path: Path) -> Iterator[Guest]:
         booted.close()
 
 
-def test_libbpf_agrees(guest: Guest, capsys: pytest.CaptureFixture[str]) -> None:
-    line = guest.lines.get("libbpf")
-    assert line, guest.console
+def test_libbpf_agrees(alone: Guest, capsys: pytest.CaptureFixture[str]) -> None:
+    line = alone.lines.get("libbpf")
+    assert line, alone.console
     assert line["outcome"] == "passed", line["told"]
     with capsys.disabled():
-        print(f"\n{guest.release}: {line['told']} ({line['seconds']} s)")
+        print(f"\n{alone.release}: {line['told']} ({line['seconds']} s)")
     found = re.match(r"(\d+) objects, (\d+) loaded, (\d+) of \3 decisions equal, 0 verdicts differ", line["told"])
     assert found
     assert int(found[1]) >= embedded.LEAST + len(bundled_store().names())

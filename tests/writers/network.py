@@ -37,12 +37,14 @@ class Network(NamedTuple):
         with self.inside():
             return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    def add(self, kind: str, **more: str) -> None:
-        """Add the interface ``a``, of that kind."""
-        from pyroute2 import IPRoute
-
-        with self.inside(), IPRoute() as route:
-            route.link("add", ifname=self.a, kind=kind, **more)
+    def add(self, kind: str) -> None:
+        """Add a pair of interfaces of that kind, and set them up."""
+        self.run("ip", "link", "add", self.a, "type", kind)
+        with self.inside():
+            (peer,) = {name for _, name in socket.if_nameindex()} - {"lo", self.a}
+        self.run("ip", "link", "set", peer, "name", self.b)
+        for name in ("lo", self.a, self.b):
+            self.run("ip", "link", "set", name, "up")
 
     def put(self, *frames: bytes) -> None:
         """Send frames out of ``a``, and wait for nothing."""
@@ -96,9 +98,7 @@ def frame(ethertype: int) -> bytes:
 def private() -> Iterator[Network]:
     """Make a namespace with a wire in it; it goes with its holder, a process: no file, no mount, no name is left."""
     with _namespace() as network:
-        network.add("veth", peer=network.b)
-        for name in ("lo", network.a, network.b):
-            network.run("ip", "link", "set", name, "up")
+        network.add("veth")
         for name in (network.a, network.b):
             network.wait(name)
         yield network
@@ -106,14 +106,10 @@ def private() -> Iterator[Network]:
 
 @contextmanager
 def netkit() -> Iterator[Network]:
-    """Make a namespace with a pair of netkit devices, whose names the kernel chose but for the first."""
+    """Make a namespace with a pair of netkit devices, the first of which is the primary one."""
     with _namespace() as network:
         network.add("netkit")
-        with network.inside():
-            (peer,) = {name for _, name in socket.if_nameindex()} - {"lo", network.a}
-        for name in (network.a, peer):
-            network.run("ip", "link", "set", name, "up")
-        yield network._replace(b=peer)
+        yield network
 
 
 @contextmanager

@@ -7,12 +7,26 @@ returns the reason, and asserts that no newer kernel gives it.
 
 from typing import Final
 
-from tests.vm.checks import age, attach, examples, functions, groups, images, kernel, maps, network, probes, tables
+from tests.vm.checks import (
+    age,
+    attach,
+    beside,
+    examples,
+    functions,
+    groups,
+    images,
+    kernel,
+    maps,
+    network,
+    probes,
+    tables,
+)
 from tests.vm.checks.check import Check
 
 TABLE: Final[tuple[Check, ...]] = (
     *images.CHECKS,
     *examples.CHECKS,
+    *beside.CHECKS,
     *attach.CHECKS,
     *probes.CHECKS,
     *functions.CHECKS,

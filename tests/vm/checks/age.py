@@ -142,7 +142,7 @@ CHECKS: Final = (
     Check("types downgraded", types),
     Check("missing helper", missing_helper),
     Check("missing map type", missing_map_type),
-    Check("describe --check", checked, seconds=120),
+    Check("describe --check", checked),
     Check("--missing skip", skipped, ("missing",)),
     Check("kernel types elsewhere", elsewhere),
 )

@@ -1,8 +1,6 @@
 """Kinds of attach points, each by a test program: attached, and the event seen."""
 
 import os
-import subprocess
-from pathlib import Path
 from typing import Any, Final
 
 from tests.vm.checks.check import OBJECTS, Check
@@ -67,9 +65,6 @@ def kprobe_multi() -> str:
 
 def lsm() -> str:
     """Show a program that is about to be started, by a hook that could forbid it."""
-    subprocess.run(["mount", "-t", "securityfs", "none", "/sys/kernel/security"], check=False)
-    if "bpf" not in Path("/sys/kernel/security/lsm").read_text().split(","):
-        return "no bpf among the kernel's LSMs"
     if why := reason("lsm", Needs((5, 7), "CONFIG_BPF_LSM")):
         return why
     with Run(f"{OBJECTS}/lsm.o", "-o", "json", "-v") as run:
