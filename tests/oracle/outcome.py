@@ -1,13 +1,19 @@
 """What became of an object here: libbpf's verdict and ours, and whether they agree."""
 
 import re
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 from beepy.collection.load import load
+from beepy.collection.pins import Pins
+from beepy.collection.pins import Pins
 from beepy.errors import BeepyError, RelocationError
 from beepy.kernel.program import Program
+from beepy.obj.spec import CollectionSpec
 from tests.oracle.comparison import Compared
 from tests.oracle.libbpf import Verdict
 
@@ -36,11 +42,25 @@ def ours(one: Compared) -> Outcome:
     if one.spec is None:
         return Outcome("refused", {}, one.why)
     try:
-        with load(one.spec) as collection:
+        with pins(one.spec) as where, load(one.spec, pins=where) as collection:
             return Outcome("loaded", {name: tag(program) for name, program in collection.programs.items()}, "")
     except BeepyError as error:
         word = "relocation" if isinstance(error, RelocationError) else "refused"
         return Outcome(word, {}, f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def pins(spec: CollectionSpec) -> Iterator[Pins]:
+    """Give maps that are pinned by name a BPF file system of their own: it goes, with every pin."""
+    if not any(one.pinning for one in spec.maps):
+        yield Pins()
+        return
+    with TemporaryDirectory() as folder:
+        subprocess.run(["mount", "-t", "bpf", "bpf", folder], check=True)
+        try:
+            yield Pins(root=folder)
+        finally:
+            subprocess.run(["umount", folder], check=True)
 
 
 def tag(program: Program) -> str:
@@ -78,16 +98,20 @@ def agree(verdict: Verdict, got: Outcome) -> bool:
 
 
 class Table:
-    """A row an object, as it is loaded; ``wrong`` are the rows of those that we do not agree about."""
+    """A row an object, as it is loaded; ``wrong`` are the rows of those that we do not agree about.
 
-    def __init__(self) -> None:
+    ``folder``: see ``pins``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.lines = [_ROW.format("object", "libbpf", "ours", "decisions", "programs", "why")]
         self.wrong: list[str] = []
         self.loaded = self._equal = self._told = 0
 
     def add(self, one: Compared) -> None:
         """Load the object, and compare."""
-        got, tags = ours(one), one.verdict.tags
+        got, tags = ours(one, self._folder), one.verdict.tags
         same = sum(got.tags.get(name) == tag for name, tag in tags.items())
         decisions = f"{one.equal}/{len(one.verdict.decisions)}"
         why = more(one.verdict) if got.word == "loaded" and not one.verdict.loaded else got.message
