@@ -10,10 +10,8 @@ from typing import Final, NamedTuple
 
 from beepy.collection.load import load
 from beepy.collection.pins import Pins
-from beepy.collection.pins import Pins
 from beepy.errors import BeepyError, RelocationError
 from beepy.kernel.program import Program
-from beepy.obj.spec import CollectionSpec
 from tests.oracle.comparison import Compared
 from tests.oracle.libbpf import Verdict
 
@@ -37,12 +35,12 @@ class Outcome(NamedTuple):
     message: str
 
 
-def ours(one: Compared) -> Outcome:
-    """Load it."""
+def ours(one: Compared, folder: Path) -> Outcome:
+    """Load it; what it pins by name goes to ``folder``."""
     if one.spec is None:
         return Outcome("refused", {}, one.why)
     try:
-        with pins(one.spec) as where, load(one.spec, pins=where) as collection:
+        with load(one.spec, pins=Pins(root=str(folder))) as collection:
             return Outcome("loaded", {name: tag(program) for name, program in collection.programs.items()}, "")
     except BeepyError as error:
         word = "relocation" if isinstance(error, RelocationError) else "refused"
@@ -50,15 +48,12 @@ def ours(one: Compared) -> Outcome:
 
 
 @contextmanager
-def pins(spec: CollectionSpec) -> Iterator[Pins]:
-    """Give maps that are pinned by name a BPF file system of their own: it goes, with every pin."""
-    if not any(one.pinning for one in spec.maps):
-        yield Pins()
-        return
+def pins() -> Iterator[Path]:
+    """Give a BPF file system of one's own, for maps that are pinned by name: it goes, with every pin."""
     with TemporaryDirectory() as folder:
         subprocess.run(["mount", "-t", "bpf", "bpf", folder], check=True)
         try:
-            yield Pins(root=folder)
+            yield Path(folder)
         finally:
             subprocess.run(["umount", folder], check=True)
 

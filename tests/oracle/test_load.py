@@ -13,7 +13,7 @@ import pytest
 from tests.oracle import libbpf, newest, objects
 from tests.oracle.comparison import Families
 from tests.oracle.convention import plain
-from tests.oracle.outcome import Table
+from tests.oracle.outcome import Table, pins
 
 LOADED = 32  # of Debian's, where fentry and LSM programs are not there; more load where they are
 
@@ -38,9 +38,10 @@ NOT_ALLOWED = "': failed to load: -EPERM"  # some kernels let nobody load progra
 
 
 def test_load(family: str, compared: Families, capsys: pytest.CaptureFixture[str]) -> None:
-    table = Table()
-    for one in compared[family]:
-        table.add(one)
+    with pins() as folder:
+        table = Table(folder)
+        for one in compared[family]:
+            table.add(one)
     with capsys.disabled():
         print("", *table.lines, f"{family}: {table.sum()}", sep="\n")
     assert not table.wrong, "\n".join(table.wrong)

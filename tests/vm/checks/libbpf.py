@@ -16,11 +16,11 @@ _SECONDS: Final = 300  # the machine is ended before
 def _compared() -> str:
     """Load every object with both; return the sum, and what libbpf refuses."""
     from tests.oracle.comparison import ask, compare
-    from tests.oracle.outcome import Table
+    from tests.oracle.outcome import Table, pins
 
-    table = Table()
     differences: list[str] = []
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool, pins() as pinned:
+        table = Table(pinned)
         objects = list(_objects(Path(folder, "images")))
         verdicts = pool.map(partial(ask, OBJECTS / "bpftool", folder=Path(folder)), objects)
         for one, verdict in zip(objects, verdicts, strict=True):
