@@ -69,7 +69,8 @@ def test_an_attach_type_that_the_verifier_does_not_know(section: str, since: str
     assert told
     assert told.since == since
     kind = hook.attach_type.name.lower()
-    assert str(told) == f"program 'p': attach type {kind}: since {since}, this kernel is {'.'.join(map(str, host.release()))}"
+    release = ".".join(map(str, host.release()))
+    assert str(told) == f"program 'p': attach type {kind}: since {since}, this kernel is {release}"
 
 
 def test_a_map_s_type_that_the_kernel_lacks() -> None:
