@@ -56,7 +56,8 @@ def guest(kernel: Kernel, guests: Guests) -> Guest:
 
 def _asked_for(items: list[pytest.Item]) -> dict[Kernel, list[str]]:
     """Return the kernels that are asked for, each with the names of the checks."""
-    calls = [item.callspec for item in items if isinstance(item, pytest.Function) and "guest" in item.fixturenames]
+    functions = [item for item in items if isinstance(item, pytest.Function)]
+    calls = [item.callspec for item in functions if {"guest", "kernel", "check"} <= set(item.fixturenames)]
     asked = {
         kernel: [str(call.params["check"]) for call in calls if call.params["kernel"] is kernel]
         for kernel in (kernels.HERE, *kernels.TABLE)

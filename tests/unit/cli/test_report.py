@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from errno import EACCES, EINVAL, EPERM
 from pathlib import Path
 
@@ -17,15 +17,6 @@ from beepy.errors import (
     VerifierError,
 )
 from beepy.kernel import privilege
-
-
-@pytest.fixture(autouse=True)
-def logger() -> Iterator[logging.Logger]:
-    found = logging.getLogger("beepy")
-    level = found.level
-    found.setLevel(logging.WARNING)
-    yield found
-    found.setLevel(level)
 
 
 @pytest.mark.parametrize(

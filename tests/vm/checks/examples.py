@@ -90,7 +90,7 @@ def tcplife() -> str:
 
 def activeconn() -> str:
     """Show that a connection is open, and that it is no more."""
-    with Run("activeconn", "-o", "json", "-v", "--interval", "100ms") as run:
+    with Run("activeconn", "-o", "json", "-v", "--interval", "100ms", "--no-metrics") as run:
         run.attached(1)
         with _connection():
             run.row(lambda row: (row["saddr"], row["daddr"], row["value"]) == (_HERE, _HERE, 2))
