@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
 
 
 def ours(one: Compared, folder: Path) -> Outcome:
-    """Load it; what it pins by name goes to ``folder``."""
+    """Load it; what it pins by name goes to ``folder``, and is not there for the next one."""
     if one.spec is None:
         return Outcome("refused", {}, one.why)
     try:
@@ -45,6 +45,9 @@ def ours(one: Compared, folder: Path) -> Outcome:
     except BeepyError as error:
         word = "relocation" if isinstance(error, RelocationError) else "refused"
         return Outcome(word, {}, f"{type(error).__name__}: {error}")
+    finally:
+        for pin in folder.iterdir():
+            pin.unlink()
 
 
 @contextmanager
