@@ -1,6 +1,7 @@
 """What became of an object here: libbpf's verdict and ours, and whether they agree."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,15 +40,15 @@ def ours(one: Compared, folder: Path) -> Outcome:
     """Load it; what it pins by name goes to ``folder``, and is not there for the next one."""
     if one.spec is None:
         return Outcome("refused", {}, one.why)
+    own = folder / "pins"
     try:
-        with load(one.spec, pins=Pins(root=str(folder))) as collection:
+        with load(one.spec, pins=Pins(root=str(own))) as collection:
             return Outcome("loaded", {name: tag(program) for name, program in collection.programs.items()}, "")
     except BeepyError as error:
         word = "relocation" if isinstance(error, RelocationError) else "refused"
         return Outcome(word, {}, f"{type(error).__name__}: {error}")
     finally:
-        for pin in folder.iterdir():
-            pin.unlink()
+        shutil.rmtree(own, ignore_errors=True)
 
 
 @contextmanager
