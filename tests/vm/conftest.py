@@ -60,7 +60,7 @@ def _asked_for(items: list[pytest.Item]) -> dict[Kernel, list[str]]:
     calls = [item.callspec for item in functions if {"guest", "kernel", "check"} <= set(item.fixturenames)]
     asked = {
         kernel: [str(call.params["check"]) for call in calls if call.params["kernel"] is kernel]
-        for kernel in (kernels.HERE, *kernels.TABLE)
+        for kernel in (*reversed(kernels.TABLE), kernels.HERE)  # what takes longest begins
     }
     return {kernel: checks for kernel, checks in asked.items() if checks}
 

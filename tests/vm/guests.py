@@ -58,7 +58,7 @@ class Guests:
 
     def checks(self) -> Iterator[str]:
         """Yield the lines of a table, a row a check and a column a guest; those that show ways to attach are apart."""
-        ended = {kernel: guest for kernel, guest in self._ended() if kernel is not kernels.HERE}
+        ended = {kernel: guest for kernel, guest in self._ended().items() if kernel is not kernels.HERE}
         asked = [check.name for check in TABLE if any(check.name in self._asked[kernel] for kernel in ended)]
         shown = [name for name in asked if name not in kinds.CHECKS]
         rows = [[name, *[self._cell(kernel, guest, name) for kernel, guest in ended.items()]] for name in shown]
@@ -72,19 +72,20 @@ class Guests:
         ended = self._ended()
         asked = {name for names in self._asked.values() for name in names}
         rows = [
-            [kind, *[self._cell(kernel, guest, check) for kernel, guest in ended]]
+            [kind, *[self._cell(kernel, guest, check) for kernel, guest in ended.items()]]
             for kind, check in kinds.shown()
             if check in asked
         ]
         if rows:
-            yield from _lines(["", *[f"{kernel} ({guest.release})" for kernel, guest in ended]], rows)
+            yield from _lines(["", *[f"{kernel} ({guest.release})" for kernel, guest in ended.items()]], rows)
 
-    def _ended(self) -> list[tuple[Kernel, Guest]]:
-        return [
-            (kernel, future.result())
-            for kernel, future in self._futures.items()
-            if not future.cancelled() and future.exception() is None
-        ]
+    def _ended(self) -> dict[Kernel, Guest]:
+        """Return the guests that there are, in the order of the kernels."""
+        return {
+            kernel: future.result()
+            for kernel in (kernels.HERE, *kernels.TABLE)
+            if (future := self._futures.get(kernel)) and not future.cancelled() and future.exception() is None
+        }
 
     def _cell(self, kernel: Kernel, guest: Guest, name: str) -> str:
         if name not in self._asked[kernel]:
