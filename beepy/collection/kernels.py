@@ -1,7 +1,7 @@
 """Who is asked what a kernel has: the running kernel itself, or the types of another one."""
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import lru_cache
 from typing import Final
 
 from beepy.btf import types
@@ -56,17 +56,13 @@ class ThisKernel:
         """Tell whether it has a helper."""
         return features.knows_helper(number)
 
-    @cached_property
-    def _functions(self) -> set[str]:
-        return {name for _, kind, name in host.symbols() if kind in "tTwW"}
-
     def no_probes(self, kind: str) -> str:
         """Return why there are no probes of a kind ("kprobe", "uprobe", "kprobe_multi"), "" if there are."""
         return _no_probes(self, kind)
 
     def has_function(self, name: str) -> bool:
         """Tell whether it, or a module, has a function of that name."""
-        return name in self._functions
+        return name in _functions(host.modules())
 
     def has_syscall(self, name: str) -> bool:
         """Tell whether it has a system call of that plain name."""
@@ -79,6 +75,12 @@ class ThisKernel:
         except KernelError as error:
             return str(error)
         return ""
+
+
+@lru_cache(maxsize=1)
+def _functions(modules: bytes) -> frozenset[str]:  # noqa: ARG001 - which are those of now
+    """Return the names of the functions of the running kernel and these modules of it."""
+    return frozenset({name for _, kind, name in host.symbols() if kind in "tTwW"})
 
 
 class OtherKernel:

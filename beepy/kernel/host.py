@@ -99,6 +99,14 @@ def symbols() -> Iterator[tuple[str, str, str]]:
         raise KernelError(f"/proc/kallsyms: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
 
 
+def modules() -> bytes:
+    """Return /proc/modules, empty where the kernel knows none: it changes with what is loaded."""
+    try:
+        return Path("/proc/modules").read_bytes()
+    except OSError:
+        return b""
+
+
 def kernel_addresses(names: Collection[str]) -> dict[str, set[int]]:
     """Return the addresses of the kernel's symbols of these names; a name may have several.
 
