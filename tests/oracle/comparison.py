@@ -53,8 +53,9 @@ class Compared(NamedTuple):
 
 
 def ask(bpftool: Path, one: Object, folder: Path) -> Verdict:
-    """Ask libbpf; ``folder`` takes what it is given."""
-    given = folder / one.path.name
+    """Ask libbpf; ``folder`` takes what it is given, by family: two may have objects of one name."""
+    given = folder / one.family / one.path.name
+    given.parent.mkdir(parents=True, exist_ok=True)
     data = one.path.read_bytes()
     given.write_bytes(plain(data) if one.ours else data)
     return libbpf.load(bpftool, given)
@@ -95,8 +96,7 @@ class Families:
     def __getitem__(self, family: str) -> list[Compared]:
         """Return a family's objects as libbpf and we see them."""
         if family not in self._compared:
-            folder = self._folder / f"{family}-plain"
-            folder.mkdir()
+            folder = self._folder / "plain"
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 verdicts = pool.map(partial(ask, newest.bpftool(), folder=folder), self.objects(family))
                 self._compared[family] = [compare(*pair) for pair in zip(self.objects(family), verdicts, strict=True)]

@@ -22,7 +22,7 @@ def _compared() -> str:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool, pins() as pinned:
         table = Table(pinned)
         objects = list(_objects(Path(folder, "images")))
-        verdicts = pool.map(partial(ask, OBJECTS / "bpftool", folder=Path(folder)), objects)
+        verdicts = pool.map(partial(ask, OBJECTS / "bpftool", folder=Path(folder, "plain")), objects)
         for one, verdict in zip(objects, verdicts, strict=True):
             compared = compare(one, verdict)
             differences += compared.differences()
