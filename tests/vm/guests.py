@@ -16,7 +16,7 @@ from tests.vm.kernels import Fetched, Kernel
 from tests.vm.machine import Ran
 
 _AT_ONCE: Final = 2  # each has two processors
-_BOOTS: Final = 3  # at most: now and then one emulated processor does not see what another has patched, and panics
+_BOOTS: Final = 3  # at most: now and then an emulated processor misses what another has patched, and panics or hangs
 _PANIC: Final = "Kernel panic"
 _WIDTH: Final = 30  # characters of a cell
 

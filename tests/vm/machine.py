@@ -14,6 +14,7 @@ from tests.vm.apt import Unavailable
 _WORK: Final = 400.0  # seconds of processors' time from start to power-off; a busy machine gives them later
 _SILENCE: Final = 240.0  # seconds without a line of results: it waits for what never comes
 _TICK: Final = os.sysconf("SC_CLK_TCK")
+_STALL: Final = "sysctl.kernel.panic_on_rcu_stall=1 rcupdate.rcu_cpu_stall_timeout=60"  # a hang is a panic too
 _TOLD: Final = 80  # lines of the console
 
 
@@ -68,7 +69,7 @@ def boot(image: Path, initramfs: Path, arch: str) -> Ran:
         console, results = (Path(folder) / name for name in ("console", "results"))
         append = (
             f"console={machine.console} results={machine.results} rdinit=/init panic=-1 quiet nokaslr nowatchdog"
-            f" lsm=bpf random.trust_cpu=on {machine.append}"
+            f" lsm=bpf random.trust_cpu=on {_STALL} {machine.append}"
         )
         command = [
             *(machine.program, *machine.options, "-m", "1G", "-smp", "2"),
