@@ -2,15 +2,15 @@
 
 import gc
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from types import FrameType
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple
 
 from beepy import outputs
 from beepy.btf.types import VOID
+from beepy.cli import signals
 from beepy.cli.standard import STDOUT, discard, say
 from beepy.collection import targets
 from beepy.collection.absent import Missing
@@ -30,7 +30,6 @@ from beepy.text import safe
 
 _DEFAULT_PORT: Final = 9091  # bee's
 _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Request(NamedTuple):
@@ -67,7 +66,6 @@ def run(request: Request) -> None:
 
     Raises BeepyError; KeyboardInterrupt for a signal before anything is attached. Nothing stays attached either way.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
     tally = Tally()
     with ExitStack() as stack:
         collections = _load(request, stack)
@@ -81,13 +79,13 @@ def run(request: Request) -> None:
         started = time.monotonic()
         gc.freeze()  # what is here now stays: only what comes later is looked through
         gc.enable()
-        with _stopped_by_signals(events):
-            for collection in collections:
-                collection.attach()
-            tally.skipped = _skipped(collections)
-            if not events.schemas:
-                say("warning: no map of these images is shown or counted")
-            _pump(events, kept, sinks, tally, request.limit)
+        _stop_by_signals(events)
+        for collection in collections:
+            collection.attach()
+        tally.skipped = _skipped(collections)
+        if not events.schemas:
+            say("warning: no map of these images is shown or counted")
+        _pump(events, kept, sinks, tally, request.limit)
     say(closing(tally, events.schemas, time.monotonic() - started))
 
 
@@ -212,23 +210,11 @@ def _write(batch: Batch, sinks: Sequence[Sink]) -> bool:
     return open_
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - signal's own
-    raise KeyboardInterrupt
+def _stop_by_signals(events: Stream) -> None:
+    """Let a first signal stop the stream, or do nothing once it has ended; a second one interrupts what is left."""
 
-
-@contextmanager
-def _stopped_by_signals(events: Stream) -> Iterator[None]:
-    """Let SIGINT and SIGTERM stop the stream; a second one interrupts what it still does."""
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        for one in _SIGNALS:
-            signal.signal(one, _interrupt)
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
+        signals.handle(signals.interrupt)
         events.stop()
 
-    for one in _SIGNALS:
-        signal.signal(one, stop)
-    try:
-        yield
-    finally:
-        for one in _SIGNALS:
-            signal.signal(one, _interrupt)
+    signals.handle(stop)

@@ -19,7 +19,7 @@ from tests.writers.trigger import trigger
 
 pytestmark = pytest.mark.kernel
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -35,6 +35,20 @@ def test_a_signal_ends_it_and_nothing_stays(beepy: Beepy, object_of: ObjectOf, n
     assert done.said[-1].startswith("beepy: ")
     assert done.said[-1].endswith(" s")
     wait_for_end(numbers)
+
+
+def test_nohup(beepy: Beepy, object_of: ObjectOf) -> None:
+    """Who lets SIGHUP be ignored means it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with beepy.start("-v", "run", object_of("gauge_ring"), "-o", "json", "--no-metrics", "--count", "1") as running:
+            running.until_attached()
+            running.process.send_signal(signal.SIGHUP)
+            trigger(0, 1)
+            done = running.wait()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (done.code, done.said[-1].startswith("beepy: 1 shown, ")) == (0, True)
 
 
 def test_all_that_was_sent_before_the_signal_is_shown(beepy: Beepy, object_of: ObjectOf) -> None:
