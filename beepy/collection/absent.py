@@ -27,7 +27,8 @@ class Absent:
             raise error
         self.skipped[program] = str(error)
         level = logging.WARNING if self._missing == "skip" else logging.INFO
-        _log.log(level, "program '%s': left out: %s", safe(program), error)
+        where = f"program '{safe(program)}': "
+        _log.log(level, "%sleft out: %s", where, str(error).removeprefix(where))
 
 
 def _lacks(error: KernelError) -> bool:

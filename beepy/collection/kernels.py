@@ -13,10 +13,10 @@ from beepy.kernel import features, host, probes
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 
 _TRACE: Final = "btf_trace_"
-_PROBES: Final = {  # kind of probe -> (the function that makes one, CONFIG_*)
-    "kprobe": ("register_kprobe", "KPROBE_EVENTS"),
-    "uprobe": ("uprobe_register", "UPROBE_EVENTS"),
-    "kprobe_multi": ("register_fprobe_ips", "FPROBE"),
+_PROBES: Final = {  # kind of probe -> (the function that makes one, what is not there without it)
+    "kprobe": ("register_kprobe", "kprobes (CONFIG_KPROBE_EVENTS)"),
+    "uprobe": ("uprobe_register", "uprobes (CONFIG_UPROBE_EVENTS)"),
+    "kprobe_multi": ("register_fprobe_ips", "links to many functions (CONFIG_FPROBE)"),
 }
 
 
@@ -152,5 +152,5 @@ Kernel = ThisKernel | OtherKernel
 def _no_probes(kernel: Kernel, kind: str) -> str:
     if kind not in _PROBES:
         return ""
-    function, option = _PROBES[kind]
-    return "" if kernel.has_function(function) else f"{kernel.name} has none of these probes (CONFIG_{option})"
+    function, what = _PROBES[kind]
+    return "" if kernel.has_function(function) else f"{kernel.name} has no {what}"
