@@ -212,7 +212,7 @@ def _program(one: ProgramSpec, needed: Needs) -> ProgramInfo:
         one.section,
         hook.prog_type.name.lower() if hook else "",
         hooks.target(hook, one.section) if hook else "",
-        not one.section.startswith("?"),
+        one.autoload,
         len(one.insns),
         helpers,
         tuple(dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef))),

@@ -163,13 +163,12 @@ class Btf:
         """Return the ids of all own types called ``name``, of any kind, in order."""
         found = self._named.get(name)
         if found is None:
-            wanted = b"\0" + name.encode("utf-8", "backslashreplace") + b"\0"
-            found = self._named[name] = tuple(self._with_names(list(self._string_offsets(wanted))))
+            found = self._named[name] = tuple(self._with_names(list(self._string_offsets(name))))
         return found
 
     def named_among(self, names: Collection[str], kind: Kind) -> list[TypeId]:
         """Return the ids of all own types of that kind that have one of many names, in order: one walk over all."""
-        wanted = {offset for name in names for offset in self._string_offsets(b"\0" + name.encode() + b"\0")}
+        wanted = {offset for name in names for offset in self._string_offsets(name)}
         self._grow(len(self._words), len(self._words))
         words = self._words
         return [
@@ -217,11 +216,12 @@ class Btf:
         names = self.data[self._strings_at : self._strings_end] + strings
         return Btf(encode(bytes(self._types) + added, names), self.base, self.name)
 
-    def _string_offsets(self, wanted: bytes) -> Iterator[int]:
-        """Return where the string ``wanted`` stands, which has a NUL at either end."""
+    def _string_offsets(self, name: str) -> Iterator[int]:
+        """Return where the string ``name`` stands, with a NUL at either end."""
+        wanted = b"\0" + name.encode("utf-8", "backslashreplace") + b"\0"
         end = self._strings_end
         if self.base:
-            yield from self.base._string_offsets(wanted)  # noqa: SLF001 - split BTF shares its base's strings
+            yield from self.base._string_offsets(name)  # noqa: SLF001 - split BTF shares its base's strings
             if self.data[self._strings_at : min(self._strings_at + len(wanted) - 1, end)] == wanted[1:]:
                 yield self._string_base  # at offset 0: it follows no NUL of ours
         at = self.data.find(wanted, self._strings_at, end)

@@ -31,7 +31,7 @@ def check(spec: CollectionSpec, btf: Btf | None = None) -> Checked:
     """Look up all that ``spec`` names in the running kernel, or in the kernel whose types are given."""
     kernel: Kernel = OtherKernel(btf) if btf else ThisKernel()
     resolver = Resolver(spec.btf, kernel.types) if spec.btf else None
-    programs = [one for one in spec.programs if not one.section.startswith("?")]
+    programs = [one for one in spec.programs if one.autoload]
     findings = list(_maps(spec, kernel))
     fixups: dict[str, tuple[Fixup, ...]] = {}
     for one in programs:

@@ -67,7 +67,7 @@ def of_collection(spec: CollectionSpec) -> tuple[Needs, dict[str, Needs]]:
         held = dict.fromkeys(ref.map for ref in one.refs if isinstance(ref, MapRef | DataRef))
         for_maps = [need for name in held for need in maps.get(name, ())]
         programs[one.name] = _summed([*own, *for_maps], needed, types=typed)
-        if not one.section.startswith("?"):
+        if one.autoload:
             whole += own
             needed_by_all |= needed
             types = types or typed

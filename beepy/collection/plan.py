@@ -50,7 +50,7 @@ def plan(
         resolver.expect(spec.programs)
     planned = []
     for one in spec.programs:
-        if one.section.startswith("?"):
+        if not one.autoload:
             _log.info("program '%s': left out, its section says so: %s", safe(one.name), safe(one.section))
             continue
         hook = hooks.find(one.section)

@@ -4,14 +4,13 @@ import errno
 import logging
 import os
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from beepy.errors import AttachError, NotSupported
 from beepy.hooks import probe
 from beepy.hooks.probe import Probe
 from beepy.hooks.target import Target
-from beepy.kernel import features
+from beepy.kernel import features, host
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.text import safe
@@ -103,7 +102,7 @@ def _explained(error: AttachError, where: str, function: str, offset: int) -> At
         error.add_note(_WITHIN)
     if error.errno not in _UNFIT:
         return error
-    names = set(_functions())
+    names = {symbol for _, kind, symbol in host.symbols() if kind in "tTwW"}
     base = function.rpartition(":")[2]
     if base not in names:
         missing = AttachError(f"{where}: this kernel has no function of that name", errno.ENOENT)
@@ -122,15 +121,6 @@ def _explained(error: AttachError, where: str, function: str, offset: int) -> At
     else:
         error.add_note("the kernel allows no probe there: see blacklist in its debugfs, /sys/kernel/debug/kprobes")
     return error
-
-
-def _functions() -> Iterator[str]:
-    """Yield the names of the kernel's and its modules' functions."""
-    with open("/proc/kallsyms", encoding="ascii", errors="replace") as symbols:  # noqa: PTH123 - line by line
-        for line in symbols:
-            _, kind, name, *_ = line.split(maxsplit=3)
-            if kind in "tTwW":
-                yield name.rstrip()
 
 
 def _similar(function: str, names: set[str]) -> list[str]:

@@ -111,6 +111,11 @@ class ProgramSpec(NamedTuple):
     line_infos: tuple[LineInfo, ...]
     functions: tuple[tuple[str, int], ...]  # (name, index of its first instruction), the entry first
 
+    @property
+    def autoload(self) -> bool:
+        """Whether it is to be loaded if nobody says otherwise."""
+        return not self.section.startswith("?")
+
 
 class MapSpec(NamedTuple):
     """A map as the object defines it; ``collection`` adds what the kernel asks for.
