@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from math import inf
 from typing import Final
 
-from beepy.errors import AttachError
+from beepy.errors import AttachError, KernelError
 from beepy.events import lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.hooks.target import Target
-from beepy.kernel import link
+from beepy.kernel import link, syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
@@ -62,7 +62,7 @@ class IterReader:
         self._snapshot += 1
         rest = b""
         with attach(self._program, self._target) as made, link.iterate(made, self._program) as output:
-            while chunk := _read(output):
+            while chunk := self._chunk(output):
                 *whole, rest = (rest + chunk).split(b"\n")
                 yield self._batch(whole, final=False)
         yield self._batch([rest] if rest else [], final=True)
@@ -75,6 +75,10 @@ class IterReader:
         part = Part(b"".join(records), lines.LENGTH, 0)
         return Batch(self.schema, (part,), len(records), lines.LENGTH, time.time_ns(), 0, 0, self._snapshot, final)
 
-
-def _read(output: Fd) -> bytes:
-    return os.read(output.fileno(), _CHUNK)
+    def _chunk(self, output: Fd) -> bytes:
+        try:
+            return os.read(output.fileno(), _CHUNK)
+        except OSError as error:
+            number = error.errno or 0
+            where = f"program '{safe(self._program.name)}': iterate: read"
+            raise KernelError(f"{where}: {syscall.reason(number)}", number) from None
