@@ -40,7 +40,7 @@ poweroff -f
 
 
 def entries(arch: str, objects: Path | None) -> Iterator[Entry]:
-    """Return all files; ``objects`` is the folder of the compiled test programs, None if there is no compiler.
+    """Return all files; ``objects`` is a folder of compiled programs, None if there is no compiler.
 
     Raises Unavailable where the guest's processor is another one, and its interpreter is not to be had.
     """
@@ -57,8 +57,9 @@ def entries(arch: str, objects: Path | None) -> Iterator[Entry]:
         compileall.compile_dir(PROJECT / part, quiet=2)  # an emulated processor takes ten times as long for it
         for path in interpreter.below(PROJECT / part):
             yield cpio.copy(path, f"/project/{path.relative_to(PROJECT)}")
-    for path in sorted(objects.iterdir()) if objects else ():
-        yield cpio.copy(path, f"/objects/{path.name}")
+    if objects:
+        for path in interpreter.below(objects):
+            yield cpio.copy(path, f"/objects/{path.relative_to(objects)}")
 
 
 def _packages() -> Iterator[tuple[Path, str]]:

@@ -37,13 +37,22 @@ class Guest(NamedTuple):
 class Guests:
     """Boots the kernels in their order; ``asked`` are the names of the checks of each.
 
-    ``objects`` are the compiled test programs, None if there is no compiler; ``folder`` is for what is made on the way.
+    ``objects`` are the compiled programs, None if there is no compiler; ``folder`` is for what is made on the way. Each
+    may ``work`` so long, see ``machine``.
     """
 
-    def __init__(self, asked: Mapping[Kernel, Sequence[str]], objects: Path | None, folder: Path) -> None:
+    def __init__(
+        self,
+        asked: Mapping[Kernel, Sequence[str]],
+        objects: Path | None,
+        folder: Path,
+        *,
+        work: float = machine.WORK,
+    ) -> None:
         self._asked = asked
         self._objects = objects
         self._folder = folder
+        self._work = work
         self._writing = Lock()
         self._pool = ThreadPoolExecutor(_AT_ONCE)
         self._futures: dict[Kernel, Future[Guest]] = {kernel: self._pool.submit(self._boot, kernel) for kernel in asked}
@@ -118,7 +127,7 @@ class Guests:
             names = cpio.text(str(CHECKS), "\n".join(asked))
             cpio.write(initramfs, (config, names, *modules.entries(fetched)))
             initramfs.flush()
-            return machine.boot(fetched.image, Path(initramfs.name), kernel.arch)
+            return machine.boot(fetched.image, Path(initramfs.name), kernel.arch, self._work)
 
     def _initramfs(self, arch: str) -> Path:
         """Return what all guests with that processor hold."""

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from tests.vm.apt import Unavailable
 
-_WORK: Final = 400.0  # seconds of processors' time from start to power-off; a busy machine gives them later
+WORK: Final = 400.0  # seconds of processors' time from start to power-off; a busy machine gives them later
 _SILENCE: Final = 240.0  # seconds without a line of results: it waits for what never comes
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _STALL: Final = "sysctl.kernel.panic_on_rcu_stall=1 rcupdate.rcu_cpu_stall_timeout=60"  # a hang is a panic too
@@ -60,7 +60,7 @@ class Ran(NamedTuple):
     worked: float
 
 
-def boot(image: Path, initramfs: Path, arch: str) -> Ran:
+def boot(image: Path, initramfs: Path, arch: str, work: float = WORK) -> Ran:
     """Start the kernel, and return once it has powered itself off, or was ended (see above). Raises Unavailable."""
     machine = ARCHITECTURES[arch]
     if not which(machine.program):
@@ -83,21 +83,21 @@ def boot(image: Path, initramfs: Path, arch: str) -> Ran:
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as process:
-            why, worked = _watched(process, results)
+            why, worked = _watched(process, results, work)
         lines = results.read_text(errors="replace").splitlines() if results.exists() else []
         told = console.read_text(errors="replace").splitlines()[-_TOLD:] if console.exists() else []
     found = [json.loads(line) for line in lines if line.endswith("}")]
     return Ran(found, "\n".join([*told, why]), time.monotonic() - began, worked)
 
 
-def _watched(process: subprocess.Popen[str], results: Path) -> tuple[str, float]:
+def _watched(process: subprocess.Popen[str], results: Path, work: float) -> tuple[str, float]:
     """Return what a machine said when it ended, and the processors' time for it.
 
     It is ended once it has worked for too long, or been silent.
     """
     size, since, worked = 0, time.monotonic(), 0.0
     try:
-        while worked < _WORK and time.monotonic() - since < _SILENCE:
+        while worked < work and time.monotonic() - since < _SILENCE:
             try:
                 return process.communicate(timeout=1)[1], worked
             except subprocess.TimeoutExpired:

@@ -1,49 +1,48 @@
-"""Debian's tools and our images, held against the newest libbpf on this kernel (not of TABLE: a guest of its own)."""
+"""Every object that the host's libbpf and ours are asked about, on this kernel (not of TABLE: a guest of its own)."""
 
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tests.oracle.objects import DEBIAN, IMAGES, Object
+from tests.oracle.objects import FAMILIES, IMAGES, Object
 from tests.vm.checks.check import OBJECTS, Check
 
 _SECONDS: Final = 300  # the machine is ended before
 
 
-def _compared() -> str:
-    """Load every object with both; return the sum, and what libbpf refuses."""
+def _compared(family: str) -> str:
+    """Load every object of the family with both; return the sum."""
     from tests.oracle.comparison import ask, compare
     from tests.oracle.outcome import Table, pins
 
     differences: list[str] = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool, pins() as pinned:
         table = Table(pinned)
-        objects = list(_objects(Path(folder, "images")))
-        verdicts = pool.map(partial(ask, OBJECTS / "bpftool", folder=Path(folder, "plain")), objects)
-        for one, verdict in zip(objects, verdicts, strict=True):
+        objects = _shipped(Path(folder)) if family == IMAGES else sorted((OBJECTS / family).glob("*.o"))
+        asked = [Object(family, path.stem, path) for path in objects]
+        verdicts = pool.map(partial(ask, OBJECTS / "bpftool", folder=Path(folder, "plain")), asked)
+        for one, verdict in zip(asked, verdicts, strict=True):
             compared = compare(one, verdict)
             differences += compared.differences()
             table.add(compared)
     assert not differences, "\n".join(differences)
     assert not table.wrong, "\n".join(table.wrong)
-    refused = [line.split()[0] for line in table.lines if line.split()[1] != "loaded"][1:]
-    return f"{table.sum()}; refused by both: {', '.join(refused) or 'none'}"
+    return table.sum()
 
 
-def _objects(folder: Path) -> Iterator[Object]:
+def _shipped(folder: Path) -> list[Path]:
     from beepy.oci.lookup import bundled_store
 
     store = bundled_store()
-    folder.mkdir()
-    for name in store.names():
-        path = folder / f"{name}.o"
+    paths = {name: folder / f"{name}.o" for name in store.names()}
+    for name, path in paths.items():
         path.write_bytes(store.get(name).programs[0])
-        yield Object(IMAGES, name, path)
-    for path in sorted(OBJECTS.glob("*.o")):
-        yield Object(DEBIAN, path.stem, path)
+    return list(paths.values())
 
 
-CHECKS: Final = (Check("libbpf", _compared, seconds=_SECONDS),)
+CHECKS: Final = {
+    family: Check(f"libbpf, {family}", partial(_compared, family), seconds=_SECONDS) for family in (IMAGES, *FAMILIES)
+}
+"""Family -> the check of its objects, which stand in a folder of its name."""

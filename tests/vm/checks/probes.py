@@ -13,7 +13,8 @@ from typing import Any, Final
 from beepy import hooks
 from beepy.collection.load import load
 from beepy.errors import AttachError, NotSupported
-from beepy.hooks import Target, kprobe
+from beepy.hooks import Target
+from beepy.kernel import host
 from tests.vm.checks.check import OBJECTS, YES, Check, parsed
 from tests.vm.checks.command import Run
 from tests.vm.checks.counted import RUN, SEEN, Needs, reason
@@ -84,7 +85,7 @@ def _run_as_raw_tracepoints() -> None:
 
 def absent() -> str:
     """Say what is wrong with a function that is not there, and with an offset that is none."""
-    names = set(kprobe._functions())
+    names = {name for _, kind, name in host.symbols() if kind in "tTwW"}
     part = next(name for name in names if ".isra." in name and name.partition(".")[0] not in names)
     for name, advice in (
         ("cap_task_prctk", "similar ones: cap_task_prctl"),
