@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from beepy.errors import ImageNotFound, InvalidReference, UnsupportedImage
+from beepy.errors import ImageError, ImageNotFound, InvalidReference, UnsupportedImage
 from beepy.oci.descriptor import MAX_IMAGE, digest_of
 from beepy.oci.image import Image
 from beepy.oci.options import Options, bee_dir, default_storage
@@ -67,10 +67,15 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
             if store.find(text):
                 _log.info("%s: found in %s", safe(text), safe(str(store.path)))
                 return store.get(text)
-    if options.pull == "never":
-        _reference(text)
-        raise ImageNotFound(f"{safe(text)}: not found locally, and no registry may be asked (--pull never)")
-    return pull(text, options)
+    try:
+        if options.pull == "never":
+            _reference(text)
+            raise ImageNotFound(f"{safe(text)}: not found locally, and no registry may be asked (--pull never)")
+        return pull(text, options)
+    except ImageError as error:
+        if "/" not in text:
+            error.add_note("no file and no image here has that name; beepy list shows the images")
+        raise
 
 
 def pull(text: str, options: Options = _DEFAULT) -> Image:

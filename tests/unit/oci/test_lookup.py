@@ -125,6 +125,14 @@ def test_never_opens_no_socket(asked: list[str]) -> None:
     assert asked == []
 
 
+@pytest.mark.parametrize(("text", "notes"), [("exitsnop", 1), ("Upper", 1), ("a.b/x:1", 0)])
+def test_a_short_name_may_have_been_meant_for_something_here(text: str, notes: int) -> None:
+    with pytest.raises(ImageError) as caught:
+        lookup.find(text, Options(pull="never"))
+    told = getattr(caught.value, "__notes__", [])
+    assert told == ["no file and no image here has that name; beepy list shows the images"][:notes]
+
+
 def test_a_damaged_image_is_told_and_not_replaced_in_silence(own: Store, asked: list[str]) -> None:
     own.add_image("a.b/x:1", ELF, {})
     blob = own.path / "blobs" / "sha256" / digest_of(ELF).removeprefix("sha256:")
