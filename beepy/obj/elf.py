@@ -130,6 +130,8 @@ class _File:
         count = int(self._header["e_shnum"] or self.section(0)["sh_size"])
         if count > _MAX_SECTIONS:
             raise ElfError(f"{self.name}: ELF: {count} sections, at most {_MAX_SECTIONS} are taken")
+        if self._header["e_shoff"] + count * self._header["e_shentsize"] > len(self.data):
+            raise ElfError(f"{self.name}: malformed ELF: headers exceed the file's {len(self.data)} bytes")
         return count
 
     def section(self, index: int) -> Any:  # noqa: ANN401

@@ -142,6 +142,12 @@ def test_small_section_headers(w: ElfWriter) -> None:
         elf.read(bytes(data), "object")
 
 
+def test_a_file_that_is_cut_short(w: ElfWriter) -> None:
+    data = w.data()[:-1]
+    with refused(ElfError, f"object: malformed ELF: headers exceed the file's {len(data)} bytes"):
+        elf.read(data, "object")
+
+
 def test_numbers_that_the_header_has_no_room_for(w: ElfWriter) -> None:
     """The first section's header has the number of sections, and that of the table of their names."""
     whole = w.data()
