@@ -99,10 +99,9 @@ def _first(release: str) -> str:
 
 def _point(hook: Hook, one: ProgramSpec, kernel: Kernel) -> str:
     """Return why what the program attaches to is not there, "" if it is, or is said elsewhere."""
-    mechanism = hook.mechanism.partition(".")[0]
     name = hooks.target(hook, one.section)
     missing = _named(hook, name, kernel) if name else ""
-    return missing or kernel.no_probes("uprobe" if mechanism == "usdt" else mechanism)
+    return missing or kernel.no_probes("uprobe" if hook.module == "usdt" else hook.module)
 
 
 def _named(hook: Hook, name: str, kernel: Kernel) -> str:

@@ -1,5 +1,6 @@
 """Where programs attach: what their sections say, overruled by what the user says."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from beepy import hooks
@@ -24,8 +25,9 @@ def choose(specs: Sequence[CollectionSpec], attach: Mapping[str, str], common: T
     """Return for each of ``specs`` the target of each program.
 
     It is ``common``, whose name is that of ``attach``, else of the program's section. Raises UsageError for a program
-    that none of them has.
+    that none of them has, and for a field of ``common`` that none of them reads.
     """
+    _expect_takers(specs, common)
     known = {program.name for spec in specs for program in spec.programs}
     for name in attach:
         if name not in known:
@@ -38,6 +40,20 @@ def choose(specs: Sequence[CollectionSpec], attach: Mapping[str, str], common: T
         }
         for spec in specs
     ]
+
+
+def _expect_takers(specs: Sequence[CollectionSpec], common: Target) -> None:
+    found = [hooks.find(program.section) for spec in specs for program in spec.programs]
+    modules = {hook.module for hook in found if hook}
+    for field in dict.fromkeys(field for fields in hooks.TAKES.values() for field in fields):
+        takers = [module for module, fields in hooks.TAKES.items() if field in fields]
+        if getattr(common, field) not in (None, "") and modules.isdisjoint(takers):
+            images = ", ".join([safe(spec.name) for spec in specs])
+            error = UsageError(f"--{field}: {images}: no program takes it")
+            rows = [hook for hook in hooks.TABLE if hook.module in takers]
+            kinds = dict.fromkeys(re.split(r"[/.+]", hook.section)[0] for hook in rows)
+            error.add_note(f"it is for sections {', '.join(kinds)}")
+            raise error
 
 
 def _name(section: str) -> str:

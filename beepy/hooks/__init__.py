@@ -18,7 +18,7 @@ from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.uapi import AttachType, ProgFlag, ProgType
 
-__all__ = ["TABLE", "UNDO", "Hook", "Target", "find", "sweep", "target"]
+__all__ = ["TABLE", "TAKES", "UNDO", "Hook", "Target", "find", "sweep", "target"]
 
 _NO_ATTACH_TYPE: Final = AttachType(0)  # what a program type without attach types is loaded with
 _TRACE: Final = "btf_trace_"
@@ -46,6 +46,11 @@ class Hook(NamedTuple):
     def mechanism(self) -> str:
         """Where it is attached, as ``module.function`` of this room; "" where it is not."""
         return ".".join(self.attach.args) if isinstance(self.attach, partial) else ""
+
+    @property
+    def module(self) -> str:
+        """Which module of this room attaches it; "" where none does."""
+        return self.mechanism.partition(".")[0]
 
     @property
     def btf_target(self) -> tuple[str, Kind] | None:
@@ -363,6 +368,23 @@ TABLE: Final[tuple[Hook, ...]] = (
     Hook("sk_lookup", ProgType.SK_LOOKUP, AttachType.SK_LOOKUP, attach=_of("namespace.attach")),
     Hook("netfilter", ProgType.NETFILTER, AttachType.NETFILTER, attach=_of("namespace.attach_netfilter")),
 )
+
+TAKES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "cgroup": ("cgroup",),
+        "iterator": ("pid",),
+        "namespace": ("netns",),
+        "perf_event": ("pid",),
+        "reuseport": ("pid",),
+        "socket_filter": ("iface", "netns"),
+        "tc": ("iface", "netns"),
+        "uprobe": ("binary", "pid"),
+        "uprobe_multi": ("binary", "pid"),
+        "usdt": ("binary", "pid"),
+        "xdp": ("iface", "netns"),
+    }
+)
+"""Which fields of a Target each module reads, besides its name and maps; the others read none."""
 
 UNDO: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
     {

@@ -10,7 +10,7 @@ _NO_MAPS: Mapping[str, Map] = MappingProxyType({})
 
 
 class Target(NamedTuple):
-    """The section's text, overruled by what the user says; each hook reads what concerns it.
+    """The section's text, overruled by what the user says; each hook reads what concerns it (``hooks.TAKES``).
 
     ``name`` is the SEC() text after the prefix and its slash ("" where there is none), or what --attach gave instead.
     ``pid`` restricts perf events, uprobes and USDT to one process (None: all), ``binary`` is the file of a uprobe or

@@ -6,7 +6,7 @@ import pytest
 
 from beepy import hooks
 from beepy.btf.types import Kind
-from beepy.hooks import TABLE, UNDO, Hook, find, target
+from beepy.hooks import TABLE, TAKES, UNDO, Hook, Target, find, target
 from beepy.uapi import AttachType, ProgFlag, ProgType
 
 
@@ -125,3 +125,8 @@ def test_attach_types_that_old_kernels_may_not_know_are_marked() -> None:
     assert row("cgroup_skb/ingress").optional
     assert not row("xdp/cpumap").optional
     assert not row("tp_btf/sched_switch").optional
+
+
+def test_who_reads_what_of_a_target() -> None:
+    assert set(TAKES) <= {hook.module for hook in TABLE}
+    assert {field for fields in TAKES.values() for field in fields} == set(Target._fields) - {"name", "maps"}
