@@ -4,7 +4,7 @@ Ids, sizes in bytes and offsets in bits are as in Documentation/bpf/btf.rst; id 
 """
 
 from enum import IntEnum
-from typing import NamedTuple, NewType, TypeAlias
+from typing import Final, NamedTuple, NewType, TypeAlias
 
 TypeId = NewType("TypeId", int)
 Bits = NewType("Bits", int)
@@ -210,6 +210,10 @@ class Float(NamedTuple):
 
     name: str
     size: int
+
+
+CONTEXT_TAG: Final = "arg:ctx"
+"""The name of the DeclTag on a function's parameter that is the program's context."""
 
 
 class DeclTag(NamedTuple):

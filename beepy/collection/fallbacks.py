@@ -2,9 +2,12 @@
 
 import errno
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from beepy.btf.btf import Btf
+from beepy.btf.types import CONTEXT_TAG, TypeId
 from beepy.errors import KernelError
 from beepy.hooks import Hook
 from beepy.kernel import btf as kernel_btf
@@ -14,7 +17,7 @@ from beepy.kernel.program import Program
 from beepy.obj.insn import CALL, Insn
 from beepy.obj.spec import CollectionSpec
 from beepy.text import safe
-from beepy.uapi import HELPERS, AttachType
+from beepy.uapi import HELPERS, AttachType, ProgType
 
 _log = logging.getLogger(__name__)
 
@@ -35,22 +38,27 @@ _BOOT: Final = HELPERS.index("ktime_get_boot_ns")
 
 
 class Types(NamedTuple):
-    """An object's types in the kernel; ``functions``: programs may refer to them by func_info and line_info."""
+    """An object's types in the kernel; ``functions``: programs may refer to them by func_info and line_info.
+
+    ``contexts`` are the types of functions that have another one in programs of some type.
+    """
 
     fd: Fd
     functions: bool = True
+    contexts: Mapping[tuple[ProgType, TypeId], TypeId] = MappingProxyType({})
 
 
-def load_types(spec: CollectionSpec) -> Types | None:
+def load_types(spec: CollectionSpec, uses: Iterable[tuple[ProgType, TypeId]] = ()) -> Types | None:
     """Give the kernel the types of ``spec``, without what it does not know; the caller closes them.
 
-    None where there are none, or the kernel takes none: libbpf goes on without as well. Raises KernelError (EPERM)
-    where nothing else would be allowed either.
+    ``uses`` are the functions of programs, by the type of these. None where there are no types, or the kernel takes
+    none: libbpf goes on without as well. Raises KernelError (EPERM) where nothing else would be allowed either.
     """
     if spec.btf is None:
         return None
+    btf, found = _with_contexts(spec, spec.btf, uses)
     try:
-        return Types(kernel_btf.load(spec.btf.data))
+        return Types(kernel_btf.load(btf.data), contexts=found)
     except KernelError as error:
         if error.errno == errno.EPERM:
             raise
@@ -58,18 +66,33 @@ def load_types(spec: CollectionSpec) -> Types | None:
     from beepy.btf import downgrade  # noqa: PLC0415 - only where the kernel refuses
     from beepy.kernel import btf_features  # noqa: PLC0415
 
-    lacking = {feature for feature in downgrade.used(spec.btf) if not btf_features.takes(feature)}
+    lacking = {feature for feature in downgrade.used(btf) if not btf_features.takes(feature)}
     if lacking:
         told = ", ".join(sorted(f"{feature.text} (since {feature.since})" for feature in lacking))
         try:
-            fd = kernel_btf.load(downgrade.downgraded(spec.btf, lacking).data)
+            fd = kernel_btf.load(downgrade.downgraded(btf, lacking).data)
         except KernelError as error:
             refused = error
         else:
             _log.info("%s: types are loaded without what this kernel does not know: %s", safe(spec.name), told)
-            return Types(fd, downgrade.Feature.FUNC not in lacking)
+            return Types(fd, downgrade.Feature.FUNC not in lacking, found)
     _log.warning("%s: types are not loaded, programs go without: %s", safe(spec.name), refused)
     return None
+
+
+def _with_contexts(
+    spec: CollectionSpec, btf: Btf, uses: Iterable[tuple[ProgType, TypeId]]
+) -> tuple[Btf, Mapping[tuple[ProgType, TypeId], TypeId]]:
+    """Return the types, with other ones of the functions whose tagged argument the kernel would not know."""
+    if not btf.named(CONTEXT_TAG):
+        return btf, {}
+    from beepy.btf import contexts  # noqa: PLC0415 - few objects have such functions
+    from beepy.kernel import btf_features  # noqa: PLC0415
+
+    if btf_features.reads_context_tags():
+        return btf, {}
+    _log.info("%s: contexts are told by name: this kernel does not read their tags (since 6.8)", safe(spec.name))
+    return contexts.named(btf, uses)
 
 
 def load_program(

@@ -9,6 +9,7 @@ from typing import Final
 
 from beepy import maps
 from beepy.btf.btf import Btf
+from beepy.btf.types import TypeId
 from beepy.collection import fallbacks, ksyms, structops
 from beepy.collection.absent import Absent, Missing
 from beepy.collection.collection import Collection, Registration
@@ -30,7 +31,7 @@ from beepy.kernel.program import Program
 from beepy.obj.insn import Insn, encode
 from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec, Value
 from beepy.text import safe
-from beepy.uapi import AttachType, MapType
+from beepy.uapi import AttachType, MapType, ProgType
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +100,8 @@ def load(
 
 def _load_types(spec: CollectionSpec, planned: Sequence[Planned]) -> Types | None:
     try:
-        return fallbacks.load_types(spec)
+        uses = [(one.hook.prog_type, info.type) for one in planned for info in one.spec.func_infos]
+        return fallbacks.load_types(spec, uses)
     except KernelError as error:
         from beepy.collection import diagnosis  # noqa: PLC0415 - only where the kernel refuses
 
@@ -155,7 +157,7 @@ def _load(collection: Collection, planned: Planned, types: Types | None, symbols
                     attach_btf_id=planned.point.type,
                     attach_btf=owner,
                     btf=types.fd if types else None,
-                    func_info=_func_info(spec) if informed else b"",
+                    func_info=_func_info(spec, hook.prog_type, types.contexts) if types and informed else b"",
                     line_info=_line_info(spec) if informed else b"",
                     fd_array=symbols.fd_array,
                 )
@@ -176,11 +178,12 @@ def _load(collection: Collection, planned: Planned, types: Types | None, symbols
     _log.info("program '%s': loaded", safe(spec.name))
 
 
-def _func_info(spec: ProgramSpec) -> bytes:
+def _func_info(spec: ProgramSpec, prog_type: ProgType, contexts: Mapping[tuple[ProgType, TypeId], TypeId]) -> bytes:
     """Return ``struct bpf_func_info`` records: one for each function, or none, as the kernel demands."""
     if [info.insn for info in spec.func_infos] != [start for _, start in spec.functions]:
         return b""
-    return b"".join([struct.pack("<II", *info) for info in spec.func_infos])
+    records = [(insn, contexts.get((prog_type, type_id), type_id)) for insn, type_id in spec.func_infos]
+    return b"".join([struct.pack("<II", *record) for record in records])
 
 
 def _line_info(spec: ProgramSpec) -> bytes:

@@ -3,9 +3,14 @@
 from functools import cache
 
 from beepy import uapi
+from beepy.btf import contexts
 from beepy.btf.downgrade import Feature, sample
 from beepy.errors import KernelError
-from beepy.kernel import syscall
+from beepy.kernel import btf, program, syscall
+from beepy.obj.insn import CALL, EXIT, LDX, MEM, PSEUDO_CALL, Insn, W, encode
+from beepy.uapi import ProgType
+
+_CONTEXT = (Insn(CALL, src=PSEUDO_CALL, imm=1), Insn(EXIT), Insn(LDX | MEM | W, dst=0, src=1), Insn(EXIT))
 
 
 @cache
@@ -15,6 +20,19 @@ def takes(feature: Feature) -> bool:
     attr = uapi.BtfLoad(btf=syscall.address(data), btf_size=len(data))
     try:
         syscall.btf_load(attr, f"probe of {feature.text}").close()
+    except KernelError:
+        return False
+    return True
+
+
+@cache
+def reads_context_tags() -> bool:
+    """Tell whether the verifier takes a tagged argument for the context, as a program does that reads skb->len."""
+    types, func_info = contexts.sample()
+    try:
+        with btf.load(types) as fd:
+            insns = encode(_CONTEXT)
+            program.load("context", "", ProgType.SOCKET_FILTER, insns, "GPL", btf=fd, func_info=func_info).close()
     except KernelError:
         return False
     return True

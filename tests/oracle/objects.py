@@ -29,7 +29,7 @@ _OF_TYPES: Final = {
     "refused_size",
     "refused_typedef",
 }
-_OF_ATOMICS: Final = {"killed"}  # use what an atomic operation returns, which the same clang can first
+_NEWER: Final = {"killed", "contexts"}  # what an atomic operation returns, tags of parameters: the same clang
 _MCPU_V4: Final = 18  # the first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4
 
 
@@ -89,7 +89,7 @@ def _compiled(family: str, folder: Path) -> Made:
     clang = bullseye.clang()[0] if family == bullseye.NAME else family
     names = set(build.sources())
     if CLANGS[family] < _TYPES:
-        names -= {f"core_{name}" for name in _OF_TYPES} | _OF_ATOMICS
+        names -= {f"core_{name}" for name in _OF_TYPES} | _NEWER
     told = _run([sys.executable, build.__file__, "objects", folder, *sorted(names), "--clang", clang])
     objects = [Object(family, name, folder / f"{name}.o") for name in sorted(names)]
     if CLANGS[family] >= _MCPU_V4:

@@ -31,6 +31,7 @@ _SELFTESTS: Final = {  # object -> programs, which return 0, or the line that fo
     "everything": ("emit",),
     "bee_types": ("emit",),
 }
+_TAGS: Final = (6, 8, 0)  # 94e1c70a3452, "bpf: support 'arg:xxx' btf_decl_tag-based hints for global subprog args"
 _NAME: Final = {"map": 24, "program": 64}  # where struct bpf_map_info and bpf_prog_info have theirs
 _HELD: Final = {  # what outlives its maker only if it was left behind
     "programs": Cmd.PROG_GET_NEXT_ID,
@@ -92,6 +93,18 @@ def types() -> str:
     return f"no {', '.join(sorted(feature.text for feature in without))}" if without else "all"
 
 
+def contexts() -> str:
+    """Run a program whose functions tag their context: where the kernel does not read that, by another type."""
+    reads = btf_features.reads_context_tags()
+    assert reads == (release() >= _TAGS)
+    with load(parsed("contexts")) as collection:
+        assert collection.programs["on_packet"].run(data=bytes(64)).retval == 0
+        contents = collection.maps[".bss"].lookup(bytes(4))
+    assert contents
+    assert int.from_bytes(contents[:8], "little") == 2 * 50  # twice the frame without its Ethernet header
+    return "by their tags" if reads else "by name"
+
+
 def configuration() -> str:
     """Give a program the options that the kernel was built with."""
     options = kconfig.options()
@@ -151,6 +164,7 @@ CHECKS: Final = (
     Check("names", names),
     Check("types", types, ("everything",)),
     Check("configuration", configuration, ("kconfig_options",)),
+    Check("tagged contexts", contexts, ("contexts",)),
     Check("selftests", selftests, tuple(_SELFTESTS)),
     Check("verifier's reason", reason, ("err_null",)),
     Check("nothing is left", nothing_left),
