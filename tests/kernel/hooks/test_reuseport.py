@@ -21,7 +21,7 @@ pytestmark = pytest.mark.kernel
 HOST = "127.0.0.1"
 SERVER = f"""
 import socket, sys
-sockets = [socket.socket(type=kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_DGRAM, socket.SOCK_STREAM)]
+sockets = [socket.socket(type=kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_DGRAM)]
 port = 0
 for one in sockets:
     if one.type == socket.SOCK_DGRAM:

@@ -9,7 +9,7 @@ from typing import Final
 
 from beepy.collection.collection import Collection
 from beepy.hooks import Target, cgroup
-from tests.vm.checks.check import Check
+from tests.vm.checks.check import Check, Skipped
 from tests.vm.checks.counted import Counted
 from tests.writers.groups import CASES, entered
 
@@ -28,7 +28,8 @@ _FAMILIES: Final = {
 def group() -> Iterator[Path]:
     """Make a group of cgroup v2 that lasts as long as the block."""
     root = cgroup.mount(Path("/proc/self/mountinfo").read_text())
-    assert root, "cgroup v2 is not mounted"
+    if not root:
+        raise Skipped("cgroup v2 is not mounted")
     made = Path(root) / f"beepy-test-{os.getpid()}"
     made.mkdir()
     try:
