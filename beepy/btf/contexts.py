@@ -54,7 +54,9 @@ def tagged(btf: Btf) -> dict[TypeId, set[int]]:
         tag = btf.type(type_id)
         if isinstance(tag, types.DeclTag) and tag.component >= 0 and btf.kind(tag.type) is Kind.FUNC:
             function = btf.type(tag.type)
-            if isinstance(function, types.Func) and function.linkage == Linkage.GLOBAL:
+            if not isinstance(function, types.Func) or btf.kind(function.type) is not Kind.FUNC_PROTO:
+                continue
+            if function.linkage == Linkage.GLOBAL:
                 found.setdefault(tag.type, set()).add(tag.component)
     return found
 

@@ -21,6 +21,7 @@ def test_functions_with_a_context_among_their_arguments() -> None:
     w.decl_tag("arg:ctx", hidden, 1)
     w.decl_tag("arg:nonnull", plain, 1)
     w.decl_tag("arg:ctx", plain)
+    w.decl_tag("arg:ctx", w.func("malformed", integer, Linkage.GLOBAL), 0)
     w.decl_tag("arg:ctx", integer, 0)
     assert contexts.tagged(Btf(w.data())) == {tagged: {1}}
 

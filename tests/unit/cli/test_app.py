@@ -222,6 +222,7 @@ def test_pulling_what_is_bundled_needs_no_network(beepy: Beepy) -> None:
 
 
 def test_a_reference_that_is_none(beepy: Beepy) -> None:
-    for command in ("pull", "run", "describe"):
-        message = "beepy: reference 'some image': repository: not a repository's name\n"
-        assert beepy(command, "some image") == (2, "", message)
+    message = "beepy: reference 'some image': repository: not a repository's name\n"
+    note = "note: no file and no image here has that name; beepy list shows the images\n"
+    for command, advice in (("pull", ""), ("run", note), ("describe", note)):
+        assert beepy(command, "some image") == (2, "", message + advice)
