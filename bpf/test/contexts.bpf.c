@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Global functions that are told by a tag that an argument is the context: kernels before 6.8 know it by name alone.
+/* Global functions that are told by a tag that an argument is the context: kernels before 6.8 know
+ * it by name alone.
  */
 #include "../include/core.h"
 
