@@ -64,7 +64,9 @@ class IterReader:
         with attach(self._program, self._target) as made, link.iterate(made, self._program) as output:
             while chunk := self._chunk(output):
                 *whole, rest = (rest + chunk).split(b"\n")
-                yield self._batch(whole, final=False)
+                full = max(len(rest) - 1, 0) // lines.LENGTH * lines.LENGTH  # of a line that has not ended
+                yield self._batch([*whole, rest[:full]] if full else whole, final=False)
+                rest = rest[full:]
         yield self._batch([rest] if rest else [], final=True)
 
     def close(self) -> None:
@@ -76,9 +78,18 @@ class IterReader:
         return Batch(self.schema, (part,), len(records), lines.LENGTH, time.time_ns(), 0, 0, self._snapshot, final)
 
     def _chunk(self, output: Fd) -> bytes:
-        try:
-            return os.read(output.fileno(), _CHUNK)
-        except OSError as error:
-            number = error.errno or 0
-            where = f"program '{safe(self._program.name)}': iterate: read"
-            raise KernelError(f"{where}: {syscall.reason(number)}", number) from None
+        """Return what the program writes next, nothing at the end.
+
+        The kernel gives up a reading in which it has shown the program 1,000,000 objects without a byte written
+        (EAGAIN); the next one goes on where that ended (e679654a704e, "bpf: Fix a rcu_sched stall issue with
+        bpf task/task_file iterator").
+        """
+        while True:
+            try:
+                return os.read(output.fileno(), _CHUNK)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                number = error.errno or 0
+                where = f"program '{safe(self._program.name)}': iterate: read"
+                raise KernelError(f"{where}: {syscall.reason(number)}", number) from None

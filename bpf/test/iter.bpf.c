@@ -43,20 +43,31 @@ int tasks(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-SEC("iter/bpf_map_elem/numbers")
-int elements(struct bpf_iter__bpf_map_elem *ctx)
+static __always_inline int show(struct bpf_iter__bpf_map_elem *ctx, bool all)
 {
 	static const char format[] = "%d=%llu\n";
 	u32 *key = ctx->key;
 	u64 *value = ctx->value;
 	u64 args[2];
 
-	if (!key || !value)
+	if (!key || !value || !(all || *value))
 		return 0;
 	args[0] = *key;
 	args[1] = *value;
 	bpf_seq_printf(ctx->meta->seq, format, sizeof(format), args, sizeof(args));
 	return 0;
+}
+
+SEC("iter/bpf_map_elem/numbers")
+int elements(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return show(ctx, true);
+}
+
+SEC("iter/bpf_map_elem/numbers")
+int nonzero(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return show(ctx, false);
 }
 
 char LICENSE[] SEC("license") = "GPL";

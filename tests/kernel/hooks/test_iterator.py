@@ -9,7 +9,7 @@ from beepy.collection.load import load
 from beepy.errors import AttachError
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
-from beepy.hooks import Target
+from beepy.hooks import Target, iterator
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.streams import stream
@@ -56,6 +56,27 @@ def test_the_entries_of_a_map(spec: CollectionSpec) -> None:
         batches = [batch for batch in events if batch.schema.map == "elements"]
     assert lines(batches) == ["0=0", "1=7", "2=0"]
     assert [batch.final for batch in batches] == [*[False] * (len(batches) - 1), True]
+
+
+def test_a_million_objects_without_a_line(spec: CollectionSpec) -> None:
+    size = 1_100_000  # after 1,000,000 the kernel answers EAGAIN
+    numbers = tuple([one._replace(max_entries=size) if one.name == "numbers" else one for one in spec.maps])
+    large = spec._replace(maps=numbers, programs=tuple([one for one in spec.programs if one.name == "nonzero"]))
+    with load(large) as collection, stream(collection) as events:
+        collection.maps["numbers"].update((size - 1).to_bytes(4, "little"), (7).to_bytes(8, "little"))
+        events.stop()
+        assert lines(list(events)) == [f"{size - 1}=7"]
+
+
+def test_a_line_without_end(monkeypatch: pytest.MonkeyPatch, spec: CollectionSpec) -> None:
+    texts = [b"a" * 1024, b"b" * 1000, b"c" * 2000 + b"\nd", b"\n"]
+    with load(spec) as collection:
+        reader = iterator.reader(collection.programs["tasks"], Target("task"), "iter")
+        monkeypatch.setattr(reader, "_chunk", lambda _: texts.pop(0) if texts else b"")
+        batches = list(reader.read())
+    text = "a" * 1024 + "b" * 1000 + "c" * 2000
+    assert [batch.records for batch in batches] == [0, 1, 3, 1, 0]
+    assert lines(batches) == [text[:1024], text[1024:2048], text[2048:3072], text[3072:], "d"]
 
 
 def test_a_map_must_be_named(spec: CollectionSpec) -> None:
