@@ -60,7 +60,7 @@ def _arm64_registers() -> Iterator[tuple[str, int]]:
     yield "sp", 31 * 8
 
 
-_NUMBER: Final = r"[+-]?(?:0x[0-9a-f]+|\d+)"
+_NUMBER: Final = r"[+-]?(?:0x[0-9a-f]{1,16}|0[0-7]{0,22}|[1-9][0-9]{0,19})"
 _X86: Final = (
     re.compile(rf"\$(?P<const>{_NUMBER})"),
     re.compile(r"%(?P<reg>\w+)"),
@@ -80,7 +80,7 @@ MACHINES: Final[Mapping[str, Operands]] = {
 }
 """By the ELF file's machine; another architecture is another row."""
 
-_ITEM: Final = re.compile(r"\s*(-?\d+)@((?:\[[^\]]*\]|[^\s(]*\([^)]*\)|\S+?)+)(?=\s|$)")
+_ITEM: Final = re.compile(r"\s*(-?[0-9]{1,2})@((?:\[[^\]]*\]|[^\s(]*\([^)]*\)|\S+?)+)(?=\s|$)")
 
 
 def parse(text: str, machine: str, place: Callable[[str], int | None]) -> tuple[Argument, ...]:
@@ -113,13 +113,13 @@ def _argument(size: int, text: str, operands: Operands, place: Callable[[str], i
         return None
     parts = match.groupdict()
     if parts.get("const"):
-        return Argument(size, _CONST, int(parts["const"], 0))
+        return Argument(size, _CONST, _integer(parts["const"]))
     registers = operands.registers
     if parts.get("reg"):
         at = registers.get(parts["reg"])
         return None if at is None else Argument(size, _REG, 0, at)
     base = registers.get(parts["base"])
-    offset = int(parts["off"] or "0", 0)
+    offset = _integer(parts["off"] or "0")
     if parts.get("symbol"):
         distance = place(parts["symbol"])
         if distance is None:
@@ -131,6 +131,13 @@ def _argument(size: int, text: str, operands: Operands, place: Callable[[str], i
         return Argument(size, _REG_DEREF, offset, base)
     scaled = registers.get(parts["index"])
     return None if scaled is None else Argument(size, _SIB, offset, base, scaled, "1248".index(parts["scale"] or "1"))
+
+
+def _integer(text: str) -> int:
+    """Return what the assembler reads: decimal, hexadecimal (0x...) or octal (0...)."""
+    digits = text.lstrip("+-")
+    value = int(digits, 16 if digits.startswith("0x") else 8 if digits.startswith("0") else 10)
+    return -value if text.startswith("-") else value
 
 
 def encode(arguments: tuple[Argument, ...], size: int) -> bytes | None:

@@ -115,6 +115,8 @@ def _about(places: Places, function: Symbol, at: int) -> str:
 def _ref(relocation: Relocation, at: int, insns: tuple[Insn, ...], places: Places) -> Ref:
     """Return what a relocation asks for, by libbpf's rules (``bpf_program__record_reloc``)."""
     insn, symbol = insns[at], relocation.symbol
+    if insn.wide and at + 1 == len(insns):
+        raise ElfError("the second half of the instruction is missing")
     if symbol.section == 0:
         if symbol.name in places.kconfig and insn.wide:
             return DataRef(at, ".kconfig", places.kconfig[symbol.name])
@@ -125,7 +127,7 @@ def _ref(relocation: Relocation, at: int, insns: tuple[Insn, ...], places: Place
         if symbol.section != places.text or symbol.value % SLOT or symbol.type not in ("STT_FUNC", "STT_SECTION"):
             raise ElfError(f"a call to what is no function of {TEXT}")
         return CallRef(at, symbol.value // SLOT + insn.imm + 1)
-    if relocation.type != _LD64 or not insn.wide or at + 1 == len(insns):
+    if relocation.type != _LD64 or not insn.wide:
         raise ElfError(f"type {relocation.type} does not fit code {insn.code:#x}")
     if symbol.section == places.text:
         address = symbol.value + insn.imm

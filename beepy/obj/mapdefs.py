@@ -96,6 +96,8 @@ def _definition(
         names.add(member.name)
         if member.name in _NUMBERS:
             fields[_NUMBERS[member.name]] = number = _number(btf, member, where)
+            if number >> 32 and member.name != "map_extra":
+                raise ElfError(f"{where}: {member.name} {number}: exceeds 32 bits")
             if member.name == "pinning" and (inner or number not in _PINNING):
                 raise ElfError(f"{where}: pinning {number}: {'not for an inner map' if inner else 'unknown'}")
         elif member.name in ("key", "value"):

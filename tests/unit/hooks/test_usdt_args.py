@@ -28,6 +28,8 @@ def place(symbol: str) -> int | None:
         ("4@$7", Argument(4, CONST, 7)),
         ("-4@$-9", Argument(-4, CONST, -9)),
         ("8@$0x10", Argument(8, CONST, 16)),
+        ("4@$010", Argument(4, CONST, 8)),
+        ("4@-010(%rdi)", Argument(4, DEREF, -8, DI)),
         ("-4@-1204(%rbp)", Argument(-4, DEREF, -1204, BP)),
         ("8@(%rsp)", Argument(8, DEREF, 0, SP)),
         ("8@16(%rsp)", Argument(8, DEREF, 16, SP)),
@@ -80,6 +82,9 @@ def test_several_and_none() -> None:
         ("8@(%rax,%nosuch,2)", "not of a known form"),
         ("8@(%rax,%rbx,3)", "not of a known form"),
         ("8", "argument 1 of '8': not of a known form"),
+        ("4@$089", "not of a known form"),
+        (f"4@${'9' * 5000}", "not of a known form"),
+        (f"{'9' * 5000}@%eax", "not of a known form"),
         (" ".join(["8@%rax"] * 13), "13 arguments, at most 12 can be told"),
     ],
 )

@@ -134,6 +134,15 @@ def test_extern_of_ksyms(one: Object) -> None:
     assert refs(one) == (ExternRef(0, "bpf_rcu_read_lock"), ExternRef(1, "bpf_prog_active"))
 
 
+def test_half_an_instruction_of_an_extern(one: Object) -> None:
+    one.btf.datasec(".kconfig", 0, [(one.btf.var("CONFIG_A", 3, 2), 0, 8)])
+    one.program(EXIT, LOAD[0])
+    one.calls(one.elf.symbol("CONFIG_A"), 1, type=R_64_64)
+    where = f"{PROG}: instruction 1: relocation against 'CONFIG_A'"
+    with refused(ElfError, f"{where}: the second half of the instruction is missing"):
+        one.parsed()
+
+
 # functions
 
 
@@ -243,7 +252,7 @@ FOREIGN = "the object does not define it, and it is no extern of .kconfig or .ks
         ((CALL_SUB, EXIT), 0, ("sub", R_64_64), "type 1 does not fit code 0x85"),
         ((*LOAD, EXIT), 0, ("sub", R_64_32), "type 10 does not fit code 0x18"),
         ((NOP, EXIT), 1, ("data", R_64_64), "type 1 does not fit code 0x95"),
-        ((EXIT, LOAD[0]), 1, ("data", R_64_64), "type 1 does not fit code 0x18"),
+        ((EXIT, LOAD[0]), 1, ("data", R_64_64), "the second half of the instruction is missing"),
         ((*LOAD, EXIT), 0, ("in_sub", R_64_64), "address 4 is no function's"),
         ((LOAD[0]._replace(imm=-8), LOAD[1]), 0, ("sub", R_64_64), "address -8 is no function's"),
         ((*LOAD, EXIT), 0, ("license", R_64_64), "neither a map nor data"),

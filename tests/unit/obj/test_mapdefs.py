@@ -60,6 +60,11 @@ def test_numbers_beyond_32_bits(one: Object) -> None:
     assert define(one, type=number(one.btf, 1), map_extra=enum).map_extra == 1 << 40
 
 
+def test_a_size_beyond_32_bits(one: Object) -> None:
+    with refused(ElfError, f"{MAP}: max_entries 4294967300: exceeds 32 bits"):
+        define(one, type=number(one.btf, 1), max_entries=one.btf.enum64("", {"__unique_max_1": 2**32 + 4}))
+
+
 def test_typedefs_and_modifiers_are_seen_through(one: Object) -> None:
     struct = one.btf.const(one.btf.typedef("map_t", one.btf.struct("", 8, [("type", number(one.btf, 2), 0)])))
     one.maps(one.btf.var("m", struct), names=("m",))
