@@ -9,7 +9,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
 from beepy.errors import KernelError
 from beepy.kernel import btf as kernel_btf
-from beepy.kernel import features, host, probes
+from beepy.kernel import features, host, probes, tracefs
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 
 _TRACE: Final = "btf_trace_"
@@ -71,7 +71,7 @@ class ThisKernel:
     def tracepoint(self, category: str, name: str) -> str:
         """Return why a tracepoint is not there, "" if it is."""
         try:
-            host.tracepoint_id(category, name)
+            tracefs.tracepoint_id(category, name)
         except KernelError as error:
             return str(error)
         return ""

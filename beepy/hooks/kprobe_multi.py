@@ -1,41 +1,59 @@
 """Many functions of the kernel by one link (fprobe, v5.18): ``kprobe.multi/tcp_*``."""
 
+import errno
+import logging
 import re
 from fnmatch import translate
 from typing import Final
 
 from beepy.errors import AttachError, KernelError
 from beepy.hooks.target import Target
-from beepy.kernel import host, link
+from beepy.kernel import link, tracefs
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.text import safe
+
+_log = logging.getLogger(__name__)
 
 _PATTERN: Final = re.compile(r"[A-Za-z0-9_.*?]+")
 
 
 def attach(program: Program, target: Target) -> Link:
     """Attach to the entry of every function whose name fits the pattern (``*`` and ``?``). Raises AttachError."""
-    return link.kprobe_multi(program, functions(program, target))
+    return _attach(program, target, returns=False)
 
 
 def attach_return(program: Program, target: Target) -> Link:
     """Attach to the return of every function whose name fits the pattern. Raises AttachError."""
-    return link.kprobe_multi(program, functions(program, target), returns=True)
+    return _attach(program, target, returns=True)
 
 
-def functions(program: Program, target: Target) -> list[str]:
-    """Return the names of the functions that can be traced and fit the target's pattern. Raises AttachError."""
+def _attach(program: Program, target: Target, *, returns: bool) -> Link:
+    found = functions(program, target)
+    names = {name for _, name in found}
+    what = f"{len(found)} functions '{safe(target.name)}'"
+    if all(address for address, _ in found):
+        return link.kprobe_multi(program, what, addresses=[address for address, _ in found], returns=returns)
+    if len(names) < len(found):
+        missed = len(found) - len(names)
+        told = "program '%s': %s: %d not attached: another one has its name, and this kernel lists no addresses"
+        _log.warning(told, safe(program.name), what, missed)
+    return link.kprobe_multi(program, what, names=sorted(names), returns=returns)
+
+
+def functions(program: Program, target: Target) -> list[tuple[int, str]]:
+    """Return address (0: not told) and name of the functions that can be traced and fit the target's pattern.
+
+    Several may share a name. Raises AttachError.
+    """
     where = f"program '{safe(program.name)}': functions '{safe(target.name)}'"
     if not _PATTERN.fullmatch(target.name):
         raise AttachError(f"{where}: expected a name, with * and ? for any characters")
-    if not set(target.name) & set("*?"):
-        return [target.name]
     try:
         fits = re.compile(translate(target.name)).fullmatch
-        found = sorted({name for name in host.traceable_functions() if fits(name)})
+        found = [(address, name) for address, name in tracefs.functions() if fits(name)]
     except KernelError as error:
         raise AttachError(f"{where}: {error}", error.errno or 0) from error
     if not found:
-        raise AttachError(f"{where}: this kernel has none that can be traced")
+        raise AttachError(f"{where}: this kernel has none that can be traced", errno.ENOENT)
     return found

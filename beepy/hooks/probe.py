@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from beepy import uapi
 from beepy.errors import AttachError, KernelError, NotSupported
 from beepy.hooks import journal
-from beepy.kernel import host, link, syscall
+from beepy.kernel import link, syscall, tracefs
 from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
@@ -114,7 +114,7 @@ def _by_tracefs(program: Program, probe: Probe, what: str, cookie: int) -> Link:
     try:
         _write(probe.kind, definition, where)
         _log.info("%s: this kernel has no PMU %s, attached by tracefs", where, probe.kind)
-        number = host.tracepoint_id(_GROUP, name)
+        number = tracefs.tracepoint_id(_GROUP, name)
         event = _event(uapi.PerfEventAttr(type=uapi.PERF_TYPE_TRACEPOINT, config=number), probe.pid, where)
         held = link.perf_event(program, event, what, cookie)
     except BaseException as error:
@@ -138,9 +138,9 @@ def _definition(probe: Probe, name: str, where: str) -> str:
 
 def _write(kind: str, line: str, where: str) -> None:
     """Append a line to kprobe_events or uprobe_events (a file that is opened to be written anew loses all events)."""
-    with host.tracefs(where, writable=True) as root:
+    with tracefs.root(where, writable=True) as folder:
         try:
-            number = os.open(f"{kind}_events", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, dir_fd=root)
+            number = os.open(f"{kind}_events", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, dir_fd=folder)
         except FileNotFoundError:
             why = f"{where}: this kernel has no {kind}s (CONFIG_{kind.upper()}_EVENTS)"
             raise NotSupported(why, errno.ENOENT, feature=f"{kind}s") from None

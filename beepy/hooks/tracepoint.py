@@ -4,9 +4,9 @@ from beepy import uapi
 from beepy.errors import AttachError, KernelError
 from beepy.hooks.target import Target
 from beepy.kernel import link, syscall
-from beepy.kernel.host import tracepoint_id
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.kernel.tracefs import tracepoint_id
 from beepy.text import safe
 
 

@@ -4,7 +4,7 @@ A program is loaded for none of them; the link names the types of all.
 """
 
 import errno
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from beepy.btf import types
@@ -26,14 +26,15 @@ _LARGEST: Final = 16  # bytes of a parameter: two registers
 def attach(program: Program, target: Target) -> Link:
     """Attach to every function of the kernel whose name fits the pattern (``*`` and ``?``). Raises AttachError."""
     what = f"functions '{safe(target.name)}'"
-    found = list(_functions(btf.vmlinux(), kprobe_multi.functions(program, target)))
+    names = {name for _, name in kprobe_multi.functions(program, target)}
+    found = list(_functions(btf.vmlinux(), names))
     if not found:
         where = f"program '{safe(program.name)}': {what}"
         raise AttachError(f"{where}: this kernel has none that a trampoline can call", errno.ENOENT)
     return link.tracing_multi(program, found, f"{len(found)} {what}")
 
 
-def _functions(kernel: Btf, names: Collection[str]) -> Iterator[TypeId]:
+def _functions(kernel: Btf, names: set[str]) -> Iterator[TypeId]:
     """Yield the functions of these names that a trampoline can call, in the order of their ids, each name once."""
     left = set(names)
     for type_id in kernel.named_among(left, Kind.FUNC):

@@ -1,11 +1,9 @@
-"""Facts about the machine that runs: CPUs, version, tracepoints."""
+"""Facts about the machine that runs: CPUs, version, the kernel's symbols and modules."""
 
 import errno
-import logging
 import os
 import re
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -13,12 +11,6 @@ from typing import Final
 from beepy.errors import KernelError
 from beepy.kernel import syscall
 from beepy.text import safe
-
-_log = logging.getLogger(__name__)
-
-_TRACEFS: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC if hasattr(os, "O_DIRECTORY") else 0
-
 
 _CPUS: Final = Path("/sys/devices/system/cpu")
 
@@ -117,114 +109,3 @@ def kernel_addresses(names: Collection[str]) -> dict[str, set[int]]:
         if name in names:
             found.setdefault(name, set()).add(int(address, 16))
     return found
-
-
-def tracepoint_id(category: str, name: str) -> int:
-    """Return the number that perf_event_open takes for a tracepoint, from tracefs.
-
-    Raises KernelError: errno ENOENT where the kernel has no such tracepoint, with similar names as advice.
-    """
-    where = f"tracepoint {safe(category)}/{safe(name)}"
-    with _events(where) as events:
-        try:
-            number = os.open(_id_path(category, name), os.O_RDONLY | os.O_CLOEXEC, dir_fd=events)
-        except FileNotFoundError:
-            missing = KernelError(f"{where}: this kernel has none of that name", errno.ENOENT)
-            similar = _similar(events, category, name)
-            if similar:
-                missing.add_note(f"similar ones: {', '.join(similar)}")
-            raise missing from None
-        except OSError as error:
-            raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
-        with open(number, encoding="ascii") as file:  # noqa: PTH123 - a descriptor
-            return int(file.read())
-
-
-def traceable_functions() -> Iterator[str]:
-    """Yield the names of the functions that fprobes can trace, modules' included, from tracefs; some come twice.
-
-    Raises KernelError.
-    """
-    where = "traceable functions"
-    with tracefs(where) as root:
-        try:
-            number = os.open("available_filter_functions", os.O_RDONLY | os.O_CLOEXEC, dir_fd=root)
-        except OSError as error:
-            raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
-        with open(number, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - a descriptor
-            yield from (line.split(maxsplit=1)[0] for line in file)
-
-
-def _id_path(category: str, name: str) -> str:
-    """Return the path of a tracepoint's number, for names that stay below the directory of events."""
-    if any("/" in part or "\0" in part or part in {"", ".", ".."} for part in (category, name)):
-        raise FileNotFoundError
-    return f"{category}/{name}/id"
-
-
-def _similar(events: int, category: str, name: str) -> list[str]:
-    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
-
-    try:
-        number = os.open(category, _FOLDER, dir_fd=events)
-    except (OSError, ValueError):
-        return [safe(f"{other}/...") for other in get_close_matches(category, os.listdir(events))]
-    try:
-        return [safe(f"{category}/{other}") for other in get_close_matches(name, os.listdir(number))]  # noqa: PTH208 - a descriptor
-    finally:
-        os.close(number)
-
-
-@contextmanager
-def _events(where: str) -> Iterator[int]:
-    """Open tracefs' directory of events."""
-    with tracefs(where) as root:
-        number = os.open("events", _FOLDER, dir_fd=root)
-        try:
-            yield number
-        finally:
-            os.close(number)
-
-
-@contextmanager
-def tracefs(where: str, *, writable: bool = False) -> Iterator[int]:
-    """Open tracefs' root: mounted, or else a detached mount that ends with the block. Raises KernelError."""
-    number = _mounted()
-    if number is None:
-        number = _open_unmounted(where, writable=writable)
-    try:
-        yield number
-    finally:
-        os.close(number)
-
-
-def _mounted() -> int | None:
-    for root in _TRACEFS:
-        try:
-            number = os.open(root, _FOLDER)
-        except OSError:
-            continue
-        try:
-            os.stat("events", dir_fd=number)  # else it is the folder that tracefs is to be mounted on
-        except OSError:
-            os.close(number)
-            continue
-        return number
-    return None
-
-
-def _open_unmounted(where: str, *, writable: bool) -> int:
-    try:
-        try:
-            with syscall.mount_detached("tracefs", where, writable=writable) as root:
-                return os.open(".", _FOLDER, dir_fd=root.fileno())
-        except KernelError as error:
-            if error.errno != errno.ENOSYS:
-                raise
-        syscall.mount("tracefs", _TRACEFS[0], where)
-        _log.warning("%s: mounted tracefs at %s: this kernel cannot read it unmounted", where, _TRACEFS[0])
-        return os.open(_TRACEFS[0], _FOLDER)
-    except OSError as error:  # KernelError is one too
-        failed = KernelError(f"{where}: tracefs: {syscall.reason(error.errno or 0)}", error.errno or 0)
-        failed.add_note(f"mount -t tracefs tracefs {_TRACEFS[0]}")
-        raise failed from error

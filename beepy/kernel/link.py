@@ -89,32 +89,56 @@ def typed(program: Program, name: str) -> Link:
         return Link(syscall.raw_tracepoint_open(uapi.RawTracepointOpen(prog_fd=program.fd.fileno()), where))
 
 
-def kprobe_multi(program: Program, functions: Sequence[str], *, returns: bool = False) -> Link:
+def kprobe_multi(
+    program: Program,
+    what: str,
+    *,
+    names: Sequence[str] = (),
+    addresses: Sequence[int] = (),
+    returns: bool = False,
+) -> Link:
     """Attach to all these functions of the kernel, to their returns if ``returns``; all or none.
 
-    Raises AttachError; NotSupported before v5.18 (0dcac2725406, "bpf: Add multi kprobe link").
+    They are given by ``names``, of which the kernel takes the first function each, or by ``addresses``. ``what`` they
+    are stands in messages. Raises AttachError; NotSupported before v5.18 (0dcac2725406, "bpf: Add multi kprobe link"),
+    for sessions before v6.10.
     """
-    where = f"program '{safe(program.name)}': {len(functions)} functions ({safe(functions[0])}...)"
-    names = [ctypes.create_string_buffer(os.fsencode(name)) for name in functions]
-    table = (c_uint64 * len(names))(*[ctypes.addressof(name) for name in names])
+    where = f"program '{safe(program.name)}': {what}"
+    try:
+        return Link(_kprobe_multi(program, where, names, addresses, returns=returns))
+    except KernelError as error:
+        if error.errno == errno.ESRCH:
+            raise AttachError(f"{where}: this kernel has not all of them", errno.ESRCH) from None
+        if error.errno in {errno.EINVAL, errno.EOPNOTSUPP} and not _has_kprobe_multi(program):
+            raise _no_links(program, where, "to many functions (CONFIG_FPROBE)") from None
+        raise AttachError(str(error), error.errno or 0) from None
+
+
+def _kprobe_multi(
+    program: Program, where: str, names: Sequence[str], addresses: Sequence[int], *, returns: bool = False
+) -> Fd:
+    texts = [ctypes.create_string_buffer(os.fsencode(name)) for name in names]
+    table = (c_uint64 * (len(texts) + len(addresses)))(*map(ctypes.addressof, texts), *addresses)
     attr = uapi.LinkCreateKprobeMulti(
         prog_fd=program.fd.fileno(),
         attach_type=program.attach_type,
         kprobe_multi=uapi.LinkKprobeMulti(
             flags=uapi.BPF_F_KPROBE_MULTI_RETURN if returns else 0,
-            cnt=len(names),
-            syms=ctypes.addressof(table),
+            cnt=len(table),
+            syms=ctypes.addressof(table) if names else 0,
+            addrs=0 if names else ctypes.addressof(table),
         ),
     )
+    return syscall.link_create(attr, f"{where}: link ({program.attach_type.name})")
+
+
+def _has_kprobe_multi(program: Program) -> bool:
+    """Tell whether the kernel has the program's kind of link: it then looks up a function that is not there (ESRCH)."""
     try:
-        return Link(syscall.link_create(attr, f"{where}: link ({program.attach_type.name})"))
+        _kprobe_multi(program, "probe of links to many functions", ("",), ()).close()
     except KernelError as error:
-        if error.errno == errno.ESRCH:
-            raise AttachError(f"{where}: this kernel has not all of them", errno.ESRCH) from None
-        if error.errno in {errno.EINVAL, errno.EOPNOTSUPP}:
-            why = f"{where}: this kernel has no links to many functions (CONFIG_FPROBE)"
-            raise NotSupported(why, error.errno, feature=program.attach_type.name, since="5.18") from None
-        raise AttachError(str(error), error.errno or 0) from None
+        return error.errno == errno.ESRCH
+    return True
 
 
 def tracing_multi(program: Program, functions: Sequence[TypeId], what: str) -> Link:
@@ -153,9 +177,7 @@ def uprobe_multi(program: Program, places: Places, what: str, *, pid: int | None
         return Link(_uprobe_multi(program, places, where, pid, returns=returns))
     except KernelError as error:
         if error.errno in {errno.EINVAL, errno.EOPNOTSUPP} and not _has_uprobe_multi(program):
-            since = "6.13" if program.attach_type == AttachType.TRACE_UPROBE_SESSION else "6.6"
-            why = f"{where}: this kernel has no links to many places of a program"
-            raise NotSupported(why, error.errno, feature=program.attach_type.name, since=since) from None
+            raise _no_links(program, where, "to many places of a program") from None
         raise AttachError(str(error), error.errno or 0) from None
 
 
@@ -186,6 +208,15 @@ def _has_uprobe_multi(program: Program) -> bool:
     except KernelError as error:
         return error.errno == errno.EBADF
     return True
+
+
+def _no_links(program: Program, where: str, what: str) -> NotSupported:
+    from beepy import since  # noqa: PLC0415 - only on the way to an error
+
+    kind = program.attach_type
+    session = "session " if kind in {AttachType.TRACE_KPROBE_SESSION, AttachType.TRACE_UPROBE_SESSION} else ""
+    why = f"{where}: this kernel has no {session}links {what}"
+    return NotSupported(why, errno.EOPNOTSUPP, feature=kind.name, since=since.attach_type(kind))
 
 
 def struct_ops(map_: Map) -> Link:

@@ -1,32 +1,8 @@
-"""tracefs is mounted or not as the test says: each runs in a mount namespace of its own."""
+"""Facts about this machine."""
 
 import os
 
-import pytest
-
-from beepy.errors import KernelError
-from beepy.kernel.host import possible_cpus, release, tracepoint_id
-from tests.writers import child
-
-pytestmark = pytest.mark.kernel
-
-UNMOUNT = """
-import errno, logging, subprocess, sys
-from pathlib import Path
-from beepy.errors import KernelError
-from beepy.kernel import syscall
-from beepy.kernel.host import tracepoint_id
-from tests.writers.seccomp import refuse
-
-logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
-def mounts():
-    return Path("/proc/self/mounts").read_text()
-for place in ("/sys/kernel/debug", "/sys/kernel/tracing"):
-    while f" {place} " in mounts() or f" {place}/tracing " in mounts():
-        subprocess.run(["umount", "--recursive", place], check=True)
-before = mounts()
-assert "tracefs" not in before
-"""
+from beepy.kernel.host import possible_cpus, release
 
 
 def test_cpus_are_as_sysfs_lists_them() -> None:
@@ -35,72 +11,3 @@ def test_cpus_are_as_sysfs_lists_them() -> None:
 
 def test_the_release_is_this_kernel_s() -> None:
     assert release() >= (5, 0, 0)
-
-
-def test_a_tracepoint_has_a_number() -> None:
-    assert tracepoint_id("sched", "sched_process_exit") > 0
-    assert tracepoint_id("sched", "sched_process_exit") != tracepoint_id("sched", "sched_switch")
-
-
-def test_a_tracepoint_that_is_not_there() -> None:
-    with pytest.raises(KernelError, match="tracepoint sched/sched_process_frk: this kernel has none") as caught:
-        tracepoint_id("sched", "sched_process_frk")
-    assert "sched/sched_process_fork" in caught.value.__notes__[0]
-
-
-def test_unmounted_tracefs_is_read_through_a_detached_mount() -> None:
-    told = child.run(
-        UNMOUNT
-        + """
-print("id", tracepoint_id("sched", "sched_switch"))
-assert mounts() == before
-""",
-        mounts=True,
-    )
-    assert f"id {tracepoint_id('sched', 'sched_switch')}" in told
-    assert "fsmount: tracepoint sched/sched_switch = " in told
-
-
-def test_mounted_tracefs_is_read_where_it_is() -> None:
-    told = child.run(
-        UNMOUNT
-        + """
-subprocess.run(["mount", "-t", "tracefs", "tracefs", "/sys/kernel/tracing"], check=True)
-print("id", tracepoint_id("sched", "sched_switch"))
-""",
-        mounts=True,
-    )
-    assert f"id {tracepoint_id('sched', 'sched_switch')}" in told
-    assert "fsopen" not in told
-
-
-def test_where_nothing_can_be_mounted_detached_it_is_mounted_in_place() -> None:
-    """As before v5.2: fsopen answers ENOSYS (seccomp says it here)."""
-    told = child.run(
-        UNMOUNT
-        + """
-refuse(syscall._numbers().fsopen, errno.ENOSYS)
-print("id", tracepoint_id("sched", "sched_switch"))
-assert "tracefs /sys/kernel/tracing tracefs" in mounts()
-""",
-        mounts=True,
-    )
-    assert f"id {tracepoint_id('sched', 'sched_switch')}" in told
-    assert "WARNING:beepy.kernel.host:tracepoint sched/sched_switch: mounted tracefs at /sys/kernel/tracing" in told
-
-
-def test_where_mounting_is_refused_the_error_says_how() -> None:
-    told = child.run(
-        UNMOUNT
-        + """
-refuse(syscall._numbers().fsopen, errno.EPERM)
-try:
-    tracepoint_id("sched", "sched_switch")
-except KernelError as error:
-    print("error", error, error.errno == errno.EPERM, error.__notes__)
-assert mounts() == before
-""",
-        mounts=True,
-    )
-    message = "tracepoint sched/sched_switch: tracefs: operation not permitted (EPERM)"
-    assert f"error {message} True ['mount -t tracefs tracefs /sys/kernel/tracing']" in told

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from beepy import uapi
 from beepy.__main__ import main
 from beepy.hooks import journal
-from beepy.kernel import host, syscall
+from beepy.kernel import syscall, tracefs
 from tests.writers.held import Number, held, wait_for_end
 from tests.writers.seccomp import refuse
 
@@ -87,7 +87,7 @@ def _run(*command: str) -> str:
 
 def _events() -> Iterator[str]:
     """Yield the names of beepy's events, each with the number of its process."""
-    with host.tracefs("a test") as root:
+    with tracefs.root("a test") as root:
         number = os.open("uprobe_events", os.O_RDONLY, dir_fd=root)
     with os.fdopen(number, encoding="utf-8") as file:
         yield from re.findall(r":beepy/(\w+)", file.read())

@@ -15,8 +15,8 @@ from beepy import hooks
 from beepy.collection.load import load
 from beepy.errors import AttachError
 from beepy.hooks import Target
-from beepy.kernel import host, program
 from beepy.kernel import map as maps
+from beepy.kernel import program, tracefs
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.uapi import MapType
@@ -219,7 +219,7 @@ LEGACY = """
 import logging, os, subprocess, sys
 from beepy import hooks
 from beepy.hooks import Target
-from beepy.kernel import host
+from beepy.kernel import tracefs
 from tests.kernel.hooks.test_uprobe import LIBC, calls, count, events, getenv, loaded
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
@@ -229,7 +229,7 @@ subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/bus/event_source/devices"]
 
 def events() -> list[str]:
     """Return the uprobe events of tracefs that are ours."""
-    with host.tracefs("a test") as root:
+    with tracefs.root("a test") as root:
         number = os.open("uprobe_events", os.O_RDONLY, dir_fd=root)
     with os.fdopen(number, encoding="utf-8") as file:
         return [line.split()[0] for line in file if ":beepy/" in line]

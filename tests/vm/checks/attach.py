@@ -1,12 +1,32 @@
 """Kinds of attach points, each by a test program: attached, and the event seen."""
 
 import os
+from collections import Counter
+from ctypes import Structure, addressof, c_uint32, c_uint64, sizeof
 from typing import Any, Final
 
-from tests.vm.checks.check import OBJECTS, Check
+from beepy import uapi
+from beepy.collection.load import load
+from beepy.hooks import Target
+from beepy.kernel import syscall, tracefs
+from tests.vm.checks.check import OBJECTS, YES, Check, parsed
 from tests.vm.checks.command import Run
-from tests.vm.checks.counted import SEEN, Needs, reason
+from tests.vm.checks.counted import SEEN, Needs, alone, reason
 from tests.vm.checks.images import ends
+
+
+class KprobeMultiInfo(Structure):
+    """``kprobe_multi`` of struct bpf_link_info (7ac8d0d26150, "bpf: Support ->fill_link_info for kprobe_multi")."""
+
+    _fields_ = (
+        ("type", c_uint32),
+        ("id", c_uint32),
+        ("prog_id", c_uint32),
+        ("addrs", c_uint64),
+        ("count", c_uint32),
+        ("flags", c_uint32),
+        ("rest", c_uint64 * 16),
+    )
 
 
 def raw_tp() -> str:
@@ -63,6 +83,23 @@ def kprobe_multi() -> str:
     return SEEN
 
 
+def namesakes() -> str:
+    """Attach to all functions of one name, of which the kernel itself finds the first."""
+    if why := reason("kprobe_multi", Needs((6, 6), "CONFIG_FPROBE")):
+        return why
+    ((name, count),) = Counter([name for _, name in tracefs.functions()]).most_common(1)
+    assert count > 1
+    spec = alone(parsed("kprobe_multi"), "entered")
+    with load(spec, targets={"entered": Target(name)}) as collection:
+        collection.attach()
+        info = KprobeMultiInfo()
+        ((fd,),) = [link._fds for link in collection.links]
+        asked = uapi.ObjInfo(bpf_fd=fd.fileno(), info_len=sizeof(info), info=addressof(info))
+        syscall.obj_get_info_by_fd(asked, "a test")
+    assert info.count == count
+    return YES
+
+
 def lsm() -> str:
     """Show a program that is about to be started, by a hook that could forbid it."""
     if why := reason("lsm", Needs((5, 7), "CONFIG_BPF_LSM")):
@@ -87,6 +124,7 @@ def iterators() -> str:
 CHECKS: Final = (
     Check("fentry, fexit", trampolines, ("trampolines",), kinds=("fentry", "fexit")),
     Check("kprobe.multi", kprobe_multi, ("kprobe_multi",), kinds=("kprobe.multi",)),
+    Check("functions of one name", namesakes, ("kprobe_multi",)),
     Check("lsm", lsm, ("lsm",), kinds=("lsm",)),
     Check("iter", iterators, ("iter",), kinds=("iter",)),
     Check("raw_tp", raw_tp, ("raw_tp",), kinds=("raw_tp",)),

@@ -36,35 +36,34 @@ ALWAYS: Final = Needs()
 
 
 class _Told(logging.Handler):
-    """Keeps what beepy says of ways that it does not take."""
+    """Keeps what beepy says."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
-        self.fallbacks: list[str] = []
+        self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if any(mark in text for mark in _FALLBACKS):
-            self.fallbacks.append(text.rpartition(": ")[2])
+        self.texts.append(record.getMessage())
 
 
 @contextmanager
 def telling() -> Iterator[list[str]]:
-    """Give the list of the fallbacks that are taken while the block runs."""
+    """Give the list of what is said while the block runs, for ``seen``."""
     told = _Told()
     log = logging.getLogger("beepy")
     before = log.level
     log.setLevel(logging.INFO)
     log.addHandler(told)
     try:
-        yield told.fallbacks
+        yield told.texts
     finally:
         log.removeHandler(told)
         log.setLevel(before)
 
 
-def seen(fallbacks: list[str]) -> str:
-    """Return what a cell says of an event that was seen."""
+def seen(told: list[str]) -> str:
+    """Return what a cell says of an event that was seen: what was said of ways that were not taken stands there too."""
+    fallbacks = [text.rpartition(": ")[2] for text in told if any(mark in text for mark in _FALLBACKS)]
     return ", ".join([SEEN, *dict.fromkeys(fallbacks)])
 
 
@@ -123,7 +122,7 @@ class Counted(NamedTuple):
         given = {name: target for name, target in targets.items() if target}
         spec = alone(parsed(self.source), *self.rows)
         try:
-            with telling() as fallbacks, load(spec, targets=given, variables=self.variables) as collection:
+            with telling() as told, load(spec, targets=given, variables=self.variables) as collection:
                 collection.attach()
                 provoke(collection)
                 counted = {name: hits(collection, row) for name, row in self.rows.items()}
@@ -133,4 +132,4 @@ class Counted(NamedTuple):
                 assert counted == {name: hits(collection, row) for name, row in self.rows.items()}
         except KernelError as error:
             return excused(error, needs)
-        return seen(fallbacks)
+        return seen(told)

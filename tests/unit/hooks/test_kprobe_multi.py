@@ -1,0 +1,65 @@
+"""Which functions fit a pattern, and how the kernel is told of them."""
+
+import logging
+import re
+from typing import Any
+
+import pytest
+
+from beepy.errors import AttachError
+from beepy.hooks import Target, kprobe_multi
+from beepy.kernel import link, tracefs
+from beepy.kernel.program import Program
+
+ADDRESSED = [(0x10, "tcp_ack"), (0x20, "cleanup"), (0x30, "cleanup"), (0x40, "tcp_close")]
+
+
+@pytest.fixture
+def program() -> Program:
+    one = object.__new__(Program)
+    one.name = "prog"
+    return one
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Return what the kernel is asked to attach to."""
+    found: list[dict[str, Any]] = []
+    monkeypatch.setattr(link, "kprobe_multi", lambda _program, what, **places: found.append({"what": what, **places}))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pattern", "addresses"),
+    [("tcp_*", [0x10, 0x40]), ("cleanup", [0x20, 0x30]), ("tcp_ac?", [0x10]), ("*c*", [0x10, 0x20, 0x30, 0x40])],
+)
+def test_functions_by_address(
+    monkeypatch: pytest.MonkeyPatch, program: Program, asked: list[dict[str, Any]], pattern: str, addresses: list[int]
+) -> None:
+    monkeypatch.setattr(tracefs, "functions", lambda: iter(ADDRESSED))
+    kprobe_multi.attach(program, Target(pattern))
+    what = f"{len(addresses)} functions '{pattern}'"
+    assert asked == [{"what": what, "addresses": addresses, "returns": False}]
+
+
+def test_functions_by_name_where_addresses_are_not_listed(
+    monkeypatch: pytest.MonkeyPatch,
+    program: Program,
+    asked: list[dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(tracefs, "functions", lambda: iter([(0, name) for _, name in ADDRESSED]))
+    with caplog.at_level(logging.WARNING):
+        kprobe_multi.attach_return(program, Target("*"))
+    assert asked == [{"what": "4 functions '*'", "names": ["cleanup", "tcp_ack", "tcp_close"], "returns": True}]
+    why = "1 not attached: another one has its name, and this kernel lists no addresses"
+    assert caplog.messages == [f"program 'prog': 4 functions '*': {why}"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"), [("none*", "this kernel has none that can be traced"), ("a b", "expected a name, with")]
+)
+def test_what_is_there_not(monkeypatch: pytest.MonkeyPatch, program: Program, pattern: str, why: str) -> None:
+    monkeypatch.setattr(tracefs, "functions", lambda: iter(ADDRESSED))
+    with pytest.raises(AttachError, match=f"program 'prog': functions '{re.escape(pattern)}': {why}"):
+        kprobe_multi.attach(program, Target(pattern))
