@@ -45,8 +45,9 @@ class AttachPoint(NamedTuple):
 def find(program: ProgramSpec, hook: Hook, target: Target) -> AttachPoint:
     """Return where a program attaches at load.
 
-    ``target`` names a function ``NAME`` or ``MODULE:NAME``; for freplace it is ``ID/NAME``, a function of the program
-    with that id. Raises NotSupported for what this kernel does not have, AttachError for what is no such name.
+    ``target`` names a function ``NAME`` or ``MODULE:NAME`` (vmlinux is the kernel itself); for freplace it is
+    ``ID/NAME``, a function of the program with that id. Raises NotSupported for what this kernel does not have,
+    AttachError for what is no such name.
     """
     if hook.btf_target is None:
         return AttachPoint()
@@ -56,7 +57,7 @@ def find(program: ProgramSpec, hook: Hook, target: Target) -> AttachPoint:
     prefix, kind = hook.btf_target
     module, colon, name = target.name.rpartition(":")
     name = prefix + name.partition("/")[0]
-    if not colon:
+    if not colon or module == "vmlinux":
         type_id = kernel_btf.vmlinux().find(name, kind)
         if type_id is not None:
             return AttachPoint(type_id)

@@ -8,14 +8,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from beepy.errors import AttachError, ElfError
+from beepy.hooks import files, libraries
 from beepy.kernel.syscall import reason
 from beepy.obj import executable
 from beepy.obj.executable import Executable
 from beepy.text import safe
 
-_LIBRARIES: Final = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
 _PROGRAMS: Final = ("/usr/bin", "/usr/sbin", "/bin", "/sbin")
-_LINKS: Final = 40  # MAXSYMLINKS
 
 
 def find(name: str, pid: int | None, where: str) -> str:
@@ -32,11 +31,10 @@ def find(name: str, pid: int | None, where: str) -> str:
             )
         return f"/proc/{pid}/exe"
     if "/" in name:
-        return _inside(root, name) if root else os.path.abspath(name)  # noqa: PTH100 - symbolic links stay
+        return files.inside(root, name) if root else os.path.abspath(name)  # noqa: PTH100 - symbolic links stay
     library = ".so" in name
-    for folder in _library_folders(root) if library else _program_folders():
-        path = f"{folder}/{name}"
-        path = _inside(root, path) if root else path
+    for folder in libraries.folders(root) if library else _program_folders():
+        path = files.inside(root, f"{folder}/{name}")
         if os.path.isfile(path) and os.access(path, os.R_OK | (0 if library else os.X_OK)) and _elf(path):  # noqa: PTH113
             return path
     kind = "library" if library else "program"
@@ -57,63 +55,14 @@ def _root(pid: int, where: str) -> str:
     return "" if same else root
 
 
-def _inside(root: str, path: str) -> str:
-    """Return ``path`` below ``root``, with symbolic links followed as if that were "/": the kernel would leave it."""
-    done: list[str] = []
-    todo = path.split("/")[::-1]
-    links = 0
-    while todo:
-        part = todo.pop()
-        if part == "..":
-            del done[-1:]
-        elif part not in {"", "."}:
-            try:
-                to = os.readlink("/".join((root, *done, part)))  # noqa: PTH115
-            except OSError:
-                done.append(part)
-                continue
-            links += 1
-            if links > _LINKS:
-                break
-            if to.startswith("/"):
-                done = []
-            todo.extend(to.split("/")[::-1])
-    return "/".join((root, *done))
-
-
 def _program_folders() -> list[str]:
     return [folder for folder in os.environ.get("PATH", "").split(":") if folder] + list(_PROGRAMS)
-
-
-def _library_folders(root: str) -> list[str]:
-    ours = [] if root else [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
-    debian = f"{os.uname().machine}-linux-gnu"
-    return [*ours, *_configured(root, "/etc/ld.so.conf", 0), f"/lib/{debian}", f"/usr/lib/{debian}", *_LIBRARIES]
-
-
-def _configured(root: str, path: str, depth: int) -> Iterator[str]:
-    """Yield the folders of ld.so.conf and of the files that it includes."""
-    from glob import glob  # noqa: PLC0415 - only where a library is named without its path
-
-    try:
-        with open(_inside(root, path) if root else path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-            lines = [line.partition("#")[0].split() for line in file]
-    except OSError:
-        return
-    for words in lines:
-        if words[:1] == ["include"] and depth < 8:
-            for pattern in words[1:]:
-                full = pattern if pattern.startswith("/") else f"{os.path.dirname(path)}/{pattern}"  # noqa: PTH120
-                for found in sorted(glob(f"{root}{full}")):  # noqa: PTH207
-                    yield from _configured(root, found.removeprefix(root), depth + 1)
-        elif words and words[0].startswith("/"):
-            yield words[0].rstrip("/")
 
 
 def _elf(path: str) -> bool:
     """Tell whether it is an ELF file: libc.so may be a text for the linker."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with files.opened(path) as file:
             return file.read(4) == b"\x7fELF"
     except OSError:
         return False
@@ -124,7 +73,7 @@ def opened(path: str, where: str) -> Iterator[Executable]:
     """Read a file for the time of the block. What is wrong with it, ElfErrors of the block too, becomes AttachError."""
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(open(path, "rb"))  # noqa: PTH123
+            file = stack.enter_context(files.opened(path))
             data = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         except ValueError:
             raise AttachError(f"{where}: {safe(path)}: the file is empty", errno.ENOEXEC) from None

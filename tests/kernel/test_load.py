@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from beepy import hooks
+from beepy.btf.types import Kind
+from beepy.collection import attachpoint
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
-from beepy.errors import AttachError, ElfError, KernelError, UnsupportedSection, VerifierError
+from beepy.errors import AttachError, ElfError, KernelError, NotSupported, UnsupportedSection, VerifierError
+from beepy.hooks import Target
 from beepy.kernel import features, host
 from beepy.kernel.btf import vmlinux
 from beepy.obj.parse import parse
+from beepy.obj.spec import ProgramSpec
 from beepy.oci.lookup import bundled_store
 from beepy.uapi import MapFlag
 from tests.kernel.conftest import ObjectOf
@@ -221,3 +226,13 @@ struct {
     programs = PROGRAM % ("?raw_tp/sched_process_exit", "leaf") + PROGRAM % ("raw_tp/sched_process_exit", "it")
     with pytest.raises(ElfError, match="map 'programs': entry 1: 'leaf' is no map or program that is loaded"):
         loaded(compiled(HEAD + text + programs))
+
+
+@pytest.mark.parametrize("name", ["cap_task_prctl", "vmlinux:cap_task_prctl"])
+def test_a_function_of_the_kernel_may_be_named_with_it(name: str) -> None:
+    hook = hooks.find("fentry")
+    assert hook
+    program = ProgramSpec("one", "fentry", (), (), (), (), (), ())
+    assert attachpoint.find(program, hook, Target(name)) == (vmlinux().find("cap_task_prctl", Kind.FUNC), "", 0, None)
+    with pytest.raises(NotSupported, match="program 'one': section 'fentry': this kernel has no 'cap_task_none'"):
+        attachpoint.find(program, hook, Target(name.replace("prctl", "none")))

@@ -1,3 +1,5 @@
+import struct
+
 import pytest
 
 from beepy.errors import ElfError
@@ -15,6 +17,7 @@ from tests.writers.elf import (
     OBJECT,
     R_64_32,
     R_64_64,
+    REL,
     RELA,
     SECTION,
     STRTAB,
@@ -77,6 +80,13 @@ def test_relocations_are_sorted(w: ElfWriter) -> None:
     assert found.relocations == {
         1: (Relocation(0, R_64_32, found.symbols[1]), Relocation(8, R_64_64, found.symbols[2]))
     }
+
+
+def test_two_sections_of_relocations_for_one(w: ElfWriter) -> None:
+    w.relocate(SEC, 8, 1)
+    one = w.section(".rel_again", struct.pack("<QQ", 0, 1 << 32 | R_64_64), type=REL, flags=0)
+    one.info, one.entsize = ["", *w.sections].index(SEC), 16
+    assert [each.offset for each in elf.read(w.data(), "object").relocations[one.info]] == [0, 8]
 
 
 def test_map_sections_are_relocated(w: ElfWriter) -> None:
