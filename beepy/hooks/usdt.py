@@ -24,6 +24,7 @@ from beepy.kernel.syscall import reason
 from beepy.obj import executable
 from beepy.obj.executable import Executable
 from beepy.text import safe
+from beepy.uapi import UpdateFlag
 
 _log = logging.getLogger(__name__)
 
@@ -77,21 +78,31 @@ def attach(program: Program, target: Target) -> Link:
             if number is None:
                 number = records[place.spec] = numbers.take(where)
                 undo.callback(numbers.give, number)
-                _put(specs, number.to_bytes(4, "little"), place.spec, where)
+                _put(specs, number, place.spec, where)
             if not cookies:
                 key = (place.address + base).to_bytes(8, "little")
-                _put(ids, key, number.to_bytes(4, "little"), where)
+                _note(ids, key, number, where)
                 undo.callback(ids.delete, key)
             at = Probe("uprobe", path, place.offset, False, target.pid, place.counter)
             undo.enter_context(probe.attach(program, at, what, number if cookies else 0))
         return Link(then=(undo.pop_all().close,))
 
 
-def _put(into: Map, key: bytes, value: bytes, where: str) -> None:
+def _put(specs: Map, number: int, spec: bytes, where: str) -> None:
     try:
-        into.update(key, value)
+        specs.update(number.to_bytes(4, "little"), spec)
     except KernelError as error:
         raise AttachError(f"{where}: {error}", error.errno or 0) from None
+
+
+def _note(ids: Map, key: bytes, number: int, where: str) -> None:
+    """Note which record is that of the probe at an address, as the program finds it without cookies."""
+    try:
+        ids.update(key, number.to_bytes(4, "little"), UpdateFlag.NOEXIST)
+    except KernelError as error:
+        why = "another probe stands at the same address, and this kernel has no cookies to tell them apart"
+        told = why if error.errno == errno.EEXIST else str(error)
+        raise AttachError(f"{where}: {told}", error.errno or 0) from None
 
 
 def _parse(target: Target, program: Program, where: str) -> tuple[str, str, str]:
@@ -179,8 +190,15 @@ def _load_address(file: Executable, path: str, pid: int | None, where: str) -> i
                 span, _, offset, _, inode, *_ = line.split(maxsplit=5)
                 if int(offset, 16) or inode == "0":
                     continue
-                if os.path.samestat(os.stat(f"/proc/{pid}/map_files/{span}"), wanted):  # noqa: PTH116
+                if _maps_file(pid, span, wanted):
                     return int(span.partition("-")[0], 16) - file.segments[0].address + file.segments[0].offset
     except OSError as error:
         raise AttachError(f"{where}: process {pid}: {reason(error.errno or 0)}", error.errno or 0) from None
     raise AttachError(f"{where}: process {pid} has not loaded {safe(path)}", errno.ESRCH)
+
+
+def _maps_file(pid: int, span: str, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(f"/proc/{pid}/map_files/{span}"), wanted)  # noqa: PTH116
+    except FileNotFoundError:  # the process has unmapped it meanwhile
+        return False

@@ -119,6 +119,16 @@ def test_without_cookies_a_library_needs_a_process(spec: CollectionSpec, process
     assert caught.value.__notes__ == ["--pid PID attaches it in one process"]
 
 
+@pytest.mark.usefixtures("without_cookies")
+def test_without_cookies_one_address_is_one_probe(spec: CollectionSpec, process: probed.Probed) -> None:
+    targets = {"three": target(process, "hit", pid=True), "plain": target(process, "hit", pid=True)}
+    with load(spec, targets=targets) as collection:
+        why = "another probe stands at the same address, and this kernel has no cookies to tell them apart"
+        with pytest.raises(AttachError, match=f"program 'plain': usdt .*:beepy:hit: {why}"):
+            collection.attach()
+        assert collection.maps["__bpf_usdt_ip_to_spec_id"].next_key(None) is None
+
+
 def test_without_the_pmu_tracefs_attaches(tmp_path: Path) -> None:
     path = probed.compiled(tmp_path, "-O2")
     told = child.run(
