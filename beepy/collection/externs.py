@@ -1,9 +1,11 @@
 """Values that the object expects from the running kernel: its variables in ``.kconfig``."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from beepy.btf import types
+from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve
 from beepy.errors import KernelError, RelocationError
 from beepy.kernel import features, host, kconfig
@@ -39,9 +41,11 @@ def with_kconfig(spec: CollectionSpec) -> CollectionSpec:
 
 
 def _value(spec: CollectionSpec, variable: VariableSpec, extern: ExternSpec) -> bytes:
+    assert spec.btf
     where = f"{safe(spec.name)}: extern '{safe(extern.name)}'"
+    _, found = resolve(spec.btf, variable.type)
     if known := _VIRTUAL.get(extern.name):
-        return _integer(int(known()), variable, where)
+        return _integer(int(known()), found, variable.size, where)
     try:
         text = kconfig.options().get(extern.name) if extern.name.startswith("CONFIG_") else None
     except KernelError:
@@ -52,37 +56,38 @@ def _value(spec: CollectionSpec, variable: VariableSpec, extern: ExternSpec) -> 
         if extern.weak:
             return bytes(variable.size)
         raise RelocationError(f"{where}: the kernel's configuration does not set it")
-    return _option(spec, variable, text, where)
+    contents = _option(spec.btf, found, variable.size, text, where)
+    if contents is None:
+        raise RelocationError(f"{where}: its type does not fit the option's value {safe(text[:80])}")
+    return contents
 
 
-def _option(spec: CollectionSpec, variable: VariableSpec, text: str, where: str) -> bytes:
-    """Return the bytes of an option's value in the variable's type, by the rules of libbpf's ``set_kcfg_value``."""
-    assert spec.btf
-    _, found = resolve(spec.btf, variable.type)
-    shown = safe(text[:80])
-    if text in _TRISTATE:
-        match found:
-            case types.Int(bool=True) if text != "m":
-                return _integer(_TRISTATE[text], variable, where)
-            case types.Enum(name="libbpf_tristate") | types.Enum64(name="libbpf_tristate"):
-                return _integer(_TRISTATE[text], variable, where)
-            case types.Int(size=1, bool=False):
-                return text.encode()
-            case _:
-                pass
-    elif text.startswith('"'):
-        if isinstance(found, types.Array) and text.endswith('"') and len(text) > 1:
-            return text[1:-1].encode()[: variable.size - 1].ljust(variable.size, b"\0")
-    elif isinstance(found, types.Int) and not found.bool:
-        try:
-            return _integer(int(text, 0), variable, where)
-        except ValueError:
+def _option(btf: Btf, found: types.Type, size: int, text: str, where: str) -> bytes | None:
+    """Return the bytes of an option's value, by the rules of libbpf's ``set_kcfg_value``; None: not of such a type."""
+    match found:
+        case types.Int(bool=True) if text in {"n", "y"}:
+            return _integer(_TRISTATE[text], found, size, where)
+        case types.Enum(name="libbpf_tristate") | types.Enum64(name="libbpf_tristate") if text in _TRISTATE:
+            return _integer(_TRISTATE[text], found, size, where)
+        case types.Int(size=1, bool=False) if text in _TRISTATE:
+            return text.encode()
+        case types.Array() if len(text) > 1 and text[0] == text[-1] == '"':
+            _, element = resolve(btf, found.type)
+            if isinstance(element, types.Int) and element.size == 1 and not element.bool:
+                return text[1:-1].encode()[: size - 1].ljust(size, b"\0")
+        case types.Int(bool=False):
+            with suppress(ValueError):
+                return _integer(int(text, 0), found, size, where)
+        case _:
             pass
-    raise RelocationError(f"{where}: its type does not fit the option's value {shown}")
+    return None
 
 
-def _integer(value: int, variable: VariableSpec, where: str) -> bytes:
+def _integer(value: int, found: types.Type, size: int, where: str) -> bytes:
+    """Return the bytes of a number, which must lie in the range of its type; of 8 bytes both ranges are one."""
+    signed = isinstance(found, types.Int) and found.signed and size < 8
     try:
-        return value.to_bytes(variable.size, "little", signed=value < 0)
+        return (value % 2**64 if size == 8 else value).to_bytes(size, "little", signed=signed)
     except OverflowError:
-        raise RelocationError(f"{where}: {value} does not fit its {variable.size} bytes") from None
+        kind = "signed" if signed else "unsigned"
+        raise RelocationError(f"{where}: {value} does not fit its {size} bytes, {kind}") from None

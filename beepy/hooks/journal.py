@@ -140,12 +140,18 @@ def _undone(text: bytes, undo: Mapping[str, Callable[..., None]]) -> bool:
     try:
         signature(undo[kind]).bind(*what)
     except TypeError:
-        _log.warning("%s: left by a killed process of another version of beepy: not undone", where)
-        return False
+        return _unknown(where)
     try:
         undo[kind](*what)
+    except ValueError:  # of a number that stands for nothing
+        return _unknown(where)
     except KernelError as error:
         _log.warning("%s: left by a killed process: %s", where, error)
         return False
     _log.info("%s: left by a killed process, undone", where)
     return True
+
+
+def _unknown(where: str) -> bool:
+    _log.warning("%s: left by a killed process of another version of beepy: not undone", where)
+    return False

@@ -9,6 +9,7 @@ import pytest
 
 from beepy.errors import KernelError
 from beepy.hooks import journal
+from beepy.uapi import AttachType
 
 ROOT = Path(__file__).parents[3]
 
@@ -113,6 +114,20 @@ def test_what_no_beepy_wrote_is_for_nothing(folder: Path, text: str) -> None:
     undone = Undone()
     journal.sweep({"kind": undone})
     assert undone.calls == []
+
+
+@pytest.mark.parametrize("number", ["9999", "x"])
+def test_numbers_that_stand_for_nothing(folder: Path, caplog: pytest.LogCaptureFixture, number: str) -> None:
+    killed(folder, f"journal.note('kind', '{number}')")
+
+    def undo(number: str) -> None:
+        AttachType(int(number))
+
+    journal.sweep({"kind": undo})
+    told = f"journal: kind {number}: left by a killed process of another version of beepy: not undone"
+    assert caplog.messages == [told]
+    (entry,) = folder.iterdir()
+    entry.unlink()
 
 
 def test_an_entry_of_another_version_is_kept(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
