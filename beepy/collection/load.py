@@ -17,7 +17,7 @@ from beepy.collection.create import create, fill_slots
 from beepy.collection.externs import with_kconfig
 from beepy.collection.fallbacks import Types
 from beepy.collection.ksyms import Symbols
-from beepy.collection.pins import Pins, pin_program
+from beepy.collection.pins import Pins, pin_programs
 from beepy.collection.plan import Planned, plan
 from beepy.collection.relocate import relocate
 from beepy.collection.structops import StructOps
@@ -91,9 +91,9 @@ def load(
         for one in spec.maps:
             if new.get(one.name) or one.type == MapType.PROG_ARRAY:
                 fill_slots(_without(one, absent.skipped), collection.maps, collection.programs)
-        for loaded in collection.programs.values() if pins.programs else ():
-            pin_program(loaded, pins.programs, stack)
         collection.operations = [_registration(collection, each) for each in operations]
+        if pins.programs:
+            pin_programs(collection.programs.values(), pins.programs)
         stack.pop_all()
     return collection
 

@@ -9,6 +9,7 @@ of an earlier run's the pins are replaced. Folders are made. Pins stay when all 
 import errno
 import os
 import re
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Final, NamedTuple
 
@@ -72,22 +73,33 @@ def pin_map(made: Map, path: str, undo: ExitStack) -> bool:
     return True
 
 
-def pin_program(program: Program, folder: str, undo: ExitStack) -> None:
-    """Pin a program, in the place of an earlier one of its name."""
-    where = f"program '{safe(program.name)}'"
-    bpffs.prepare(folder, where)
-    path = os.path.join(folder, _file(program.name))  # noqa: PTH118
-    earlier = bpffs.get(path, "prog", where)
-    if earlier:
-        earlier.close()
-        bpffs.unpin(path, where)
-    bpffs.pin(program.fd, path, where)
-    undo.callback(bpffs.unpin, path, where)
+def pin_programs(programs: Iterable[Program], folder: str) -> None:
+    """Pin programs, each in the place of an earlier one of its name: all of them, or none, and the earlier ones stay.
+
+    Raises KernelError.
+    """
+    ready = []
+    with ExitStack() as undo:
+        for program in programs:
+            where = f"program '{safe(program.name)}'"
+            bpffs.prepare(folder, where)
+            path = os.path.join(folder, _file(program.name))  # noqa: PTH118
+            if earlier := bpffs.get(path, "prog", where):
+                earlier.close()
+            new = f"{path}~"  # not the file of any program; a killed process may have left it
+            bpffs.unpin(new, where)
+            bpffs.pin(program.fd, new, where)
+            undo.callback(bpffs.unpin, new, where)
+            ready.append((new, path, where))
+        for new, path, where in ready:
+            bpffs.rename(new, path, where)
+            undo.callback(bpffs.unpin, path, where)
+        undo.pop_all()
 
 
 def _file(name: str) -> str:
     """Return ``name`` as the BPF file system takes it: without dots, as libbpf does, and without a way out."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:255]
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:254]
 
 
 def _differences(spec: MapSpec, found: Map) -> str:

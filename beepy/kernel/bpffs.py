@@ -42,6 +42,12 @@ def unpin(path: str, where: str) -> None:
         Path(path).unlink()
 
 
+def rename(path: str, to: str, where: str) -> None:
+    """Give a file another name in its folder, in the place of what has it."""
+    with _told(f"{where}: pin at {safe(to)}"):
+        Path(path).replace(to)
+
+
 def prepare(folder: str, where: str) -> None:
     """Make the folder. Raises KernelError unless it stands in a mounted BPF file system: nothing is made elsewhere."""
     path = Path(folder).absolute()

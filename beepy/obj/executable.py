@@ -18,8 +18,11 @@ from beepy.errors import ElfError
 from beepy.obj.elf import MALFORMED, malformed
 from beepy.text import safe
 
-_MAX_HEADERS: Final = 1 << 16
+_MAX_HEADERS: Final = 1 << 12
+_MAX_TABLE: Final = 1 << 29  # bytes of a section; a browser with all its symbols has 200 MB of names
+_MAX_SHARED: Final = 16  # times the size of their table, that all names may have: linkers put one at the end of another
 _MAX_VERSIONS: Final = 1 << 15  # an index has 15 bits
+_MAX_VERSION: Final = 256  # characters
 _IFUNC: Final = 10  # STT_GNU_IFUNC
 _FUNCTIONS: Final = frozenset({2, _IFUNC})  # STT_FUNC
 _VARIABLES: Final = frozenset({0, 1})  # STT_NOTYPE, STT_OBJECT
@@ -96,13 +99,16 @@ def read(data: bytes | mmap.mmap, name: str) -> Executable:
         if file.num_sections() > _MAX_HEADERS or file.num_segments() > _MAX_HEADERS:
             raise ElfError(f"{name}: ELF: more than {_MAX_HEADERS} sections or segments")
         segments = [one.header for one in file.iter_segments("PT_LOAD")]
+        sections = tuple([_section(one.name, one.header) for one in file.iter_sections()])
+        if sum([len(section.name) for section in sections]) > len(data):
+            raise ElfError(f"{name}: ELF: names of sections share their bytes")
         return Executable(
             name,
             str(file.header["e_machine"]),
             file.elfclass,
             kind == "ET_EXEC",
             tuple([Segment(one.p_vaddr, one.p_offset, one.p_filesz, bool(one.p_flags & 1)) for one in segments]),
-            tuple([_section(one.name, one.header) for one in file.iter_sections()]),
+            sections,
             data,
         )
     except MALFORMED as error:
@@ -168,10 +174,17 @@ def _defined(file: Executable, kind: str, name: bytes | None, types: frozenset[i
             continue
         names = _bytes(file, file.sections[table.link])
         versions = _versions(file) if kind == "SHT_DYNSYM" else ()
+        left = _MAX_SHARED * len(names)
         for number, (at, info, section, address) in enumerate(_symbols(file, table)):
             if info & 15 not in types or not section or not address or not names.startswith(name or b"", at):
                 continue
-            text, mark, version = names[at : names.find(b"\0", at)].partition(b"@")
+            end = names.find(b"\0", at)
+            if end < 0:
+                continue
+            left -= end - at
+            if left < 0:
+                raise ElfError(f"{file.name}: ELF: names of symbols share their bytes")
+            text, mark, version = names[at:end].partition(b"@")
             if name is not None and text != name:
                 continue
             hidden = bool(mark) and not version.startswith(b"@")
@@ -214,7 +227,7 @@ def _defined_versions(data: bytes, strings: bytes, count: int) -> dict[int, byte
         for _ in range(count):
             _, _, index, _, _, first, following = struct.unpack_from("<HHHHIII", data, at)
             (name,) = struct.unpack_from("<I", data, at + first)
-            found[index] = strings[name : strings.find(b"\0", name)]
+            found[index] = strings[name : strings.find(b"\0", name, name + _MAX_VERSION)]
             at += following
     except struct.error:
         return found
@@ -252,5 +265,11 @@ def _notes(data: bytes) -> Iterator[bytes]:
 
 
 def _bytes(file: Executable, section: Section) -> bytes:
-    """Return a section's bytes, which may end with the file."""
-    return b"" if section.type == "SHT_NOBITS" else file.data[section.offset : section.offset + section.size]
+    """Return a section's bytes, which may end with the file. Raises ElfError if they are too many."""
+    if section.type == "SHT_NOBITS":
+        return b""
+    if section.size > _MAX_TABLE:
+        raise ElfError(
+            f"{file.name}: section {safe(section.name)}: {section.size} bytes, at most {_MAX_TABLE} are read"
+        )
+    return file.data[section.offset : section.offset + section.size]

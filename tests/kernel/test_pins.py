@@ -61,14 +61,10 @@ def test_every_map_but_data_is_pinned_in_a_folder_that_is_made(spec: CollectionS
         with load(spec, pins=pins) as collection:
             collection.programs["count"].run()
             assert second(collection.maps[KEPT]) == turn
-            number = collection.programs["count"].id()
+            latest = collection.programs["count"].id()
         assert {file.name for file in (root / "a" / "maps").iterdir()} == {KEPT, LOST}
         assert [file.name for file in (root / "a" / "programs").iterdir()] == ["count"]
-        found = bpffs.get(str(root / "a" / "programs" / "count"), "prog", "test")
-        assert found
-        with found:  # of the latest load
-            info = Path(f"/proc/self/fdinfo/{found.fileno()}").read_text("ascii")
-            assert f"prog_id:\t{number}\n" in info
+        assert number(root / "a" / "programs" / "count") == latest
 
 
 def test_another_kind_of_map_is_refused(spec: CollectionSpec, root: Path) -> None:
@@ -93,6 +89,38 @@ def test_what_is_no_map_is_refused(spec: CollectionSpec, root: Path) -> None:
         bpffs.pin(other.fd, str(root / "programs" / "count"), "test")
     with pytest.raises(KernelError, match=r"program 'count': pinned at .*: anon_inode:bpf-map, expected a prog"):
         load(spec, pins=Pins(str(root / "x"), programs=str(root / "programs")))
+
+
+def number(path: Path) -> int:
+    """Return the id of the program that is pinned at a path."""
+    found = bpffs.get(str(path), "prog", "test")
+    assert found
+    with found:
+        info = Path(f"/proc/self/fdinfo/{found.fileno()}").read_text("ascii")
+    return int(info.partition("prog_id:\t")[2].split()[0])
+
+
+def test_programs_are_pinned_all_or_none(spec: CollectionSpec, root: Path) -> None:
+    (program,) = spec.programs
+    two = spec._replace(programs=(program, program._replace(name="other")))
+    pins = Pins(str(root), programs=str(root / "programs"))
+    with load(spec, pins=pins):
+        before = number(root / "programs" / "count")
+    with kernel_map.create(MapType.HASH, "other", 4, 8, 3) as other:
+        bpffs.pin(other.fd, str(root / "programs" / "other"), "test")
+    with pytest.raises(KernelError, match=r"program 'other': pinned at .*: anon_inode:bpf-map, expected a prog"):
+        load(two, pins=pins)
+    assert sorted(file.name for file in (root / "programs").iterdir()) == ["count", "other"]
+    assert number(root / "programs" / "count") == before
+
+
+def test_what_a_killed_process_left_while_it_pinned_is_replaced(spec: CollectionSpec, root: Path) -> None:
+    pins = Pins(str(root), programs=str(root / "programs"))
+    with load(spec, pins=pins) as earlier:
+        bpffs.pin(earlier.programs["count"].fd, str(root / "programs" / "count~"), "test")
+    with load(spec, pins=pins) as collection:
+        assert [file.name for file in (root / "programs").iterdir()] == ["count"]
+        assert number(root / "programs" / "count") == collection.programs["count"].id()
 
 
 def test_a_load_that_fails_unpins(spec: CollectionSpec, root: Path) -> None:

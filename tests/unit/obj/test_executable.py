@@ -3,6 +3,7 @@
 import mmap
 import os
 import stat
+import struct
 import subprocess
 from pathlib import Path
 
@@ -147,6 +148,29 @@ def test_a_note_that_is_cut(cut: int) -> None:
     data = b"".join([number.to_bytes(4, "little") for number in (8, len(desc), 3)]) + b"stapsdt\0" + desc
     with pytest.raises(ElfError, match=r"\.note\.stapsdt: "):
         list(executable.probes(read(Section(".note.stapsdt", w.NOTE, data))))
+
+
+def test_names_that_share_bytes() -> None:
+    """Linkers put one name at the end of another; a table of one long name makes none of them."""
+    strings = Section(".strtab", w.STRTAB, b"\0" + b"a" * 1000 + b"\0")
+    symbols = b"".join([struct.pack("<IBBHQQ", 1 + at, 2, 0, 1, START, 8) for at in range(30)])
+    file = read(Section(".symtab", w.SYMTAB, symbols, link=".strtab"), strings)
+    with pytest.raises(ElfError, match=r"^x: ELF: names of symbols share their bytes$"):
+        list(executable.functions(file, "SHT_SYMTAB"))
+
+
+def test_a_name_without_an_end_is_none() -> None:
+    strings = Section(".strtab", w.STRTAB, b"\0first\0second")
+    symbols = b"".join([struct.pack("<IBBHQQ", at, 2, 0, 1, START, 8) for at in (1, 7, 99)])
+    file = read(Section(".symtab", w.SYMTAB, symbols, link=".strtab"), strings)
+    assert [one.name for one in executable.functions(file, "SHT_SYMTAB")] == [b"first"]
+
+
+def test_a_section_that_is_too_large() -> None:
+    file = read(*w.symbols(".symtab", [Symbol("f", START)]))
+    large = tuple([section._replace(size=1 << 30) for section in file.sections])
+    with pytest.raises(ElfError, match=r"section .*: 1073741824 bytes, at most 536870912 are read"):
+        executable.function(file._replace(sections=large), "f")
 
 
 def test_the_file_may_be_mapped(tmp_path: Path) -> None:
