@@ -96,8 +96,7 @@ class Stream:
                 selector.register(ring, EVENT_READ)
             selector.register(self._wake, EVENT_READ)
             yield from self._loop(selector)
-            for detach in self._detach:
-                detach()
+            failed = self._detach_all()
             for _ in range(_ROUNDS):
                 came = False
                 for batch in self._drain():
@@ -107,6 +106,18 @@ class Stream:
                     break
                 time.sleep(self._window)
         yield from self._snapshots(self.schemas)
+        if failed:
+            raise failed
+
+    def _detach_all(self) -> OSError | None:
+        """Return what went wrong: what has come by then is shown all the same."""
+        try:
+            with ExitStack() as steps:
+                for detach in reversed(self._detach):
+                    steps.callback(detach)
+        except OSError as error:  # KernelError is one
+            return error
+        return None
 
     def _loop(self, selector: PollSelector) -> Iterator[Batch]:
         drained, now = -_NEVER, time.monotonic()

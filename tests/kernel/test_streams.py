@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ import pytest
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID
 from beepy.collection.collection import Collection
+from beepy.errors import KernelError
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.kernel import map as kernel_map
 from beepy.kernel.host import possible_cpus
@@ -251,6 +253,18 @@ def test_the_end_waits_for_programs_that_still_run(rig: Rig, monkeypatch: pytest
             batches = list(stream)
         thread.join()
     assert names(batches) == ["ring0", *LAST]
+
+
+def test_a_detach_that_fails_loses_nothing(rig: Rig) -> None:
+    def fail() -> None:
+        raise KernelError("not detached", errno.EBUSY)
+
+    batches: list[Batch] = []
+    with rig.stream(fail, lambda: rig.producers[0].run(2)) as stream:
+        stream.stop()
+        with pytest.raises(KernelError, match="not detached"):
+            batches.extend(stream)
+    assert [(batch.schema.map, batch.records) for batch in batches] == [("ring0", 2), ("table0", 0), ("table1", 0)]
 
 
 def test_readers_of_collections(caplog: pytest.LogCaptureFixture) -> None:
