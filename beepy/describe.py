@@ -21,6 +21,7 @@ from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE
 from beepy.events.naming import VALUE_FIELDS, label_names, metric_name
 from beepy.obj.insn import CALL
+from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, ProgramSpec, Role, Tracked, VariableSpec
 from beepy.oci.image import Image
 from beepy.text import safe
@@ -192,7 +193,7 @@ def describe(
         tuple(sorted({change for one in programs for change in one.changes})),
         programs,
         tuple(_map(spec, one) for one in spec.maps if one.contents is None),
-        tuple(_variable(spec, one, contents.get(one.map, b"")) for one in spec.variables if one.map != ".kconfig"),
+        tuple(_variable(spec, one, contents.get(one.map, b"")) for one in spec.variables if one.map != KCONFIG),
         tuple(extern.name for extern in spec.externs),
         tuple(_relocations(spec, fixups)) if relocations else (),
         whole,

@@ -199,6 +199,10 @@ class AttachType(IntEnum):
     TRACE_FSESSION_MULTI = 61
 
 
+NO_ATTACH_TYPE: Final = AttachType(0)
+"""What a program is loaded with whose type has no attach types."""
+
+
 class MapFlag(IntFlag):
     """``BPF_F_*`` of BPF_MAP_CREATE."""
 

@@ -18,7 +18,7 @@ from beepy.collection.kernels import Kernel, OtherKernel, ThisKernel
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import BeepyError, KernelError
 from beepy.hooks import Hook, kprobe
-from beepy.obj.datasec import KSYMS
+from beepy.obj.sections import KSYMS
 from beepy.obj.spec import CollectionSpec, ExternRef, ProgramSpec
 from beepy.text import safe
 from beepy.uapi import HELPERS, MapType, ProgType

@@ -13,7 +13,7 @@ from beepy.btf.types import Enum, Kind
 from beepy.collection import needs
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported
 from beepy.hooks import Hook
-from beepy.kernel import btf, host, privilege, probes
+from beepy.kernel import btf, features, host, privilege, probes
 from beepy.obj.insn import Insn
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
@@ -164,7 +164,7 @@ def helper(number: int, prog_type: ProgType) -> str:
     if not 0 < number < len(HELPERS):
         return f"helper {number}: no kernel has it"
     name, first = HELPERS[number], since.helper(number)
-    if since.order(first) > host.release()[:2]:
+    if not features.knows_helper(number):
         return lacks(f"helper {name}", first)
     if name.startswith("probe_") and (level := privilege.lockdown()):
         return f"helper {name}: the kernel is locked down ({level})"

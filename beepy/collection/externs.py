@@ -9,7 +9,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve
 from beepy.errors import KernelError, RelocationError
 from beepy.kernel import features, host, kconfig
-from beepy.obj.datasec import KCONFIG
+from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, ExternSpec, VariableSpec
 from beepy.text import safe
 

@@ -17,11 +17,10 @@ from beepy.kernel.program import Program
 from beepy.obj.insn import CALL, Insn
 from beepy.obj.spec import CollectionSpec
 from beepy.text import safe
-from beepy.uapi import HELPERS, AttachType, ProgType
+from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, ProgType
 
 _log = logging.getLogger(__name__)
 
-_NO_ATTACH_TYPE: Final = AttachType(0)
 OLDER: Final = {
     HELPERS.index(newer): HELPERS.index(older)
     for newer, older in {
@@ -112,7 +111,7 @@ def load_program(
     older = _with_older_helpers(name, insns)
     attach_type = hook.attach_type
     if hook.optional and attach_type and not features.takes_attach_types():
-        attach_type = _NO_ATTACH_TYPE
+        attach_type = NO_ATTACH_TYPE
     if older == insns and attach_type == hook.attach_type:
         raise refused
     return attempt(older, attach_type)

@@ -13,7 +13,7 @@ from beepy.errors import RelocationError
 from beepy.kernel import btf as kernel_btf
 from beepy.kernel import host
 from beepy.kernel.fd import Fd
-from beepy.obj.datasec import KSYMS
+from beepy.obj.sections import KSYMS
 from beepy.obj.spec import CollectionSpec, ExternSpec
 from beepy.text import safe
 

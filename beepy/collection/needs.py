@@ -12,13 +12,13 @@ from beepy.btf.layout import resolve
 from beepy.btf.types import Void
 from beepy.collection.fallbacks import OLDER
 from beepy.obj import insn as op
-from beepy.obj.datasec import KSYMS
 from beepy.obj.insn import Insn
+from beepy.obj.sections import KSYMS
 from beepy.obj.spec import CollectionSpec, DataRef, ExternRef, MapRef, MapSpec, ProgramSpec
-from beepy.uapi import HELPERS, AttachType, CoreReloKind, MapFlag, MapType, ProgFlag, ProgType
+from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, CoreReloKind, MapFlag, MapType, ProgFlag, ProgType
 
 # attach types that older kernels do not look at, or that have an older way
-_NOT_NEEDED: Final = (AttachType(0), AttachType.SK_REUSEPORT_SELECT, AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)
+_NOT_NEEDED: Final = (NO_ATTACH_TYPE, AttachType.SK_REUSEPORT_SELECT, AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)
 _MAX_OLD: Final = 4096  # instructions of a program before LARGE_PROGRAMS
 _MAX_SEARCHED: Final = 100_000  # instructions; in a larger program a jump back counts as a loop
 _JA: Final = 0x00

@@ -19,7 +19,7 @@ from beepy.kernel import bpffs
 from beepy.kernel import map as kernel_map
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
-from beepy.obj.datasec import KCONFIG, is_data
+from beepy.obj.sections import KCONFIG, is_data
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType

@@ -39,7 +39,7 @@ def plan(spec: CollectionSpec) -> list[StructOps]:
     Raises ElfError for a value that is no struct, NotSupported for operations that this kernel does not have,
     RelocationError for a member that does not fit.
     """
-    wanted = [one for one in spec.maps if one.type == MapType.STRUCT_OPS and not one.section.startswith("?")]
+    wanted = [one for one in spec.maps if one.type == MapType.STRUCT_OPS and one.autoload]
     return [_plan(spec.btf, one) for one in wanted]
 
 

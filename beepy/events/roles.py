@@ -9,6 +9,7 @@ from beepy.btf.types import VOID
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
 from beepy.events.fields import fields
+from beepy.obj.sections import is_maps
 from beepy.obj.spec import CollectionSpec, MapSpec, Role, Tracked
 from beepy.text import safe
 from beepy.uapi import MapType
@@ -24,7 +25,7 @@ def _bee(spec: MapSpec) -> Role | None:
     Up to 0.0.14 its section says it (``SEC(".maps.print")``, any section that contains the word), from 0.0.15 on its
     name (``print_exits``, in ``.maps``). The section is stronger.
     """
-    if not spec.section.startswith(".maps"):
+    if not is_maps(spec.section):
         return None
     suffix = spec.section.removeprefix(".maps")
     by_section = (role for role in Role if role in suffix)

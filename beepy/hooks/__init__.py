@@ -16,11 +16,10 @@ from beepy.hooks import journal
 from beepy.hooks.target import Target
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
-from beepy.uapi import AttachType, ProgFlag, ProgType
+from beepy.uapi import NO_ATTACH_TYPE, AttachType, ProgFlag, ProgType
 
 __all__ = ["TABLE", "TAKES", "UNDO", "Hook", "Target", "find", "sweep", "target"]
 
-_NO_ATTACH_TYPE: Final = AttachType(0)  # what a program type without attach types is loaded with
 _TRACE: Final = "btf_trace_"
 
 
@@ -35,7 +34,7 @@ class Hook(NamedTuple):
 
     section: str
     prog_type: ProgType
-    attach_type: AttachType = _NO_ATTACH_TYPE
+    attach_type: AttachType = NO_ATTACH_TYPE
     attach: Callable[[Program, Target], Link] | None = None
     btf: str | None = None
     flags: ProgFlag = ProgFlag(0)

@@ -8,7 +8,7 @@ from beepy.hooks.target import Target
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.text import safe
-from beepy.uapi import AttachType, ProgType
+from beepy.uapi import NO_ATTACH_TYPE, AttachType, ProgType
 
 _log = logging.getLogger(__name__)
 
@@ -16,13 +16,13 @@ _ROUTE: Final = "a route with it (--pin-progs DIR; ip route ... encap bpf {} pin
 _RUNS: Final[Mapping[tuple[ProgType, AttachType], str]] = {
     (ProgType.XDP, AttachType.XDP_DEVMAP): "an entry of a DEVMAP with it",
     (ProgType.XDP, AttachType.XDP_CPUMAP): "an entry of a CPUMAP with it",
-    (ProgType.SCHED_ACT, AttachType(0)): "a filter with it (--pin-progs DIR; tc filter ... action bpf pinned PATH)",
-    (ProgType.LWT_IN, AttachType(0)): _ROUTE.format("in"),
-    (ProgType.LWT_OUT, AttachType(0)): _ROUTE.format("out"),
-    (ProgType.LWT_XMIT, AttachType(0)): _ROUTE.format("xmit"),
-    (ProgType.SYSCALL, AttachType(0)): "BPF_PROG_TEST_RUN (--pin-progs DIR)",
+    (ProgType.SCHED_ACT, NO_ATTACH_TYPE): "a filter with it (--pin-progs DIR; tc filter ... action bpf pinned PATH)",
+    (ProgType.LWT_IN, NO_ATTACH_TYPE): _ROUTE.format("in"),
+    (ProgType.LWT_OUT, NO_ATTACH_TYPE): _ROUTE.format("out"),
+    (ProgType.LWT_XMIT, NO_ATTACH_TYPE): _ROUTE.format("xmit"),
+    (ProgType.SYSCALL, NO_ATTACH_TYPE): "BPF_PROG_TEST_RUN (--pin-progs DIR)",
     (ProgType.LIRC_MODE2, AttachType.LIRC_MODE2): "BPF_PROG_ATTACH to an infrared receiver (--pin-progs DIR)",
-    (ProgType.LWT_SEG6LOCAL, AttachType(0)): "a route with it (encap seg6local action End.BPF endpoint pinned PATH)",
+    (ProgType.LWT_SEG6LOCAL, NO_ATTACH_TYPE): "a route with it (encap seg6local action End.BPF endpoint pinned PATH)",
 }
 
 

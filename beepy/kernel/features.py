@@ -1,6 +1,7 @@
 """What this kernel can do, found out by trying; each answer is kept."""
 
 import ctypes
+import errno
 import os
 from functools import cache
 from typing import Final
@@ -8,13 +9,13 @@ from typing import Final
 from beepy import uapi
 from beepy.errors import KernelError
 from beepy.kernel import host, syscall
-from beepy.obj.insn import CALL, EXIT, Insn, encode
-from beepy.uapi import AttachType, MapFlag, MapType, ProgType
+from beepy.obj.insn import CALL, EXIT, MOV64_IMM, Insn, encode
+from beepy.uapi import NO_ATTACH_TYPE, AttachType, MapFlag, MapType, ProgFlag, ProgType
 
 _KTIME_GET_COARSE_NS: Final = 160  # BPF_FUNC_ktime_get_coarse_ns
 _GET_ATTACH_COOKIE: Final = 174  # BPF_FUNC_get_attach_cookie
 _GPL: Final = b"GPL\0"
-_MOV64_IMM: Final = 0xB7
+_NO_FLAGS: Final = ProgFlag(0)
 
 SYSCALL_PREFIXES: Final = {
     "x86_64": "__x64_sys_",
@@ -81,23 +82,8 @@ def takes_attach_types() -> bool:
 @cache
 def knows_helper(number: int) -> bool:
     """Tell whether the kernel has a helper of that number at all, for whatever type of program."""
-    insns = encode((Insn(CALL, imm=number), Insn(EXIT)))
-    log = ctypes.create_string_buffer(4096)
-    attr = uapi.ProgLoad(
-        prog_type=ProgType.SOCKET_FILTER,
-        insn_cnt=2,
-        insns=syscall.address(insns),
-        license=syscall.address(_GPL),
-        log_level=1,
-        log_size=len(log),
-        log_buf=ctypes.addressof(log),
-    )
-    try:
-        syscall.prog_load(attr, f"probe of helper {number}").close()
-    except KernelError:
-        # check_helper_call: beyond the last; "unknown func": not for this type
-        return b"invalid func " not in log.value
-    return True
+    _, log = attempt(ProgType.SOCKET_FILTER, (Insn(CALL, imm=number), Insn(EXIT)))
+    return b"invalid func " not in log  # check_helper_call: beyond the last; "unknown func": not for this type
 
 
 @cache
@@ -121,21 +107,39 @@ def taken_name(name: bytes) -> bytes:
     return b""
 
 
-def _loads(prog_type: ProgType, helper: int, attach_type: int = 0) -> bool:
+def _loads(prog_type: ProgType, helper: int, attach_type: AttachType = NO_ATTACH_TYPE) -> bool:
     """Tell whether a program loads that only calls ``helper``, or returns 1 (0)."""
-    insns = encode((Insn(CALL, imm=helper) if helper else Insn(_MOV64_IMM, imm=1), Insn(EXIT)))
+    first = Insn(CALL, imm=helper) if helper else Insn(MOV64_IMM, imm=1)
+    return attempt(prog_type, (first, Insn(EXIT)), attach_type)[0] == 0
+
+
+def attempt(
+    prog_type: ProgType,
+    insns: tuple[Insn, ...],
+    attach_type: AttachType = NO_ATTACH_TYPE,
+    flags: ProgFlag = _NO_FLAGS,
+    attach_btf_id: int = 0,
+) -> tuple[int, bytes]:
+    """Load a program and let it go; return 0 or the errno of the refusal, and what the verifier wrote."""
+    code = encode(insns)
+    log = ctypes.create_string_buffer(4096)
     attr = uapi.ProgLoad(
         prog_type=prog_type,
-        insn_cnt=2,
-        insns=syscall.address(insns),
+        insn_cnt=len(insns),
+        insns=syscall.address(code),
         license=syscall.address(_GPL),
+        log_level=1,
+        log_size=len(log),
+        log_buf=ctypes.addressof(log),
+        prog_flags=flags,
         expected_attach_type=attach_type,
+        attach_btf_id=attach_btf_id,
     )
     try:
-        syscall.prog_load(attr, f"probe: {prog_type.name}, helper {helper}").close()
-    except KernelError:
-        return False
-    return True
+        syscall.prog_load(attr, f"probe of programs: {prog_type.name}").close()
+    except KernelError as error:
+        return error.errno or errno.EINVAL, log.value
+    return 0, log.value
 
 
 @cache

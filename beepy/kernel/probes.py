@@ -1,6 +1,5 @@
 """Types of maps and programs that this kernel has, found out by making one of each; each answer is kept."""
 
-import ctypes
 import errno
 import mmap
 from collections.abc import Callable, Mapping
@@ -12,11 +11,8 @@ from beepy import uapi
 from beepy.errors import KernelError
 from beepy.kernel import features, syscall
 from beepy.kernel.fd import Fd
-from beepy.obj.insn import EXIT, Insn, encode
-from beepy.uapi import AttachType, MapFlag, MapType, ProgFlag, ProgType
-
-_GPL: Final = b"GPL\0"
-_MOV64_IMM: Final = 0xB7
+from beepy.obj.insn import EXIT, MOV64_IMM, Insn
+from beepy.uapi import NO_ATTACH_TYPE, AttachType, MapFlag, MapType, ProgFlag, ProgType
 
 
 class Sample(NamedTuple):
@@ -137,7 +133,7 @@ _INT_BTF: Final = (
 def has_prog_type(prog_type: ProgType) -> bool:
     """Tell whether the kernel has programs of a type. Raises KernelError (EPERM) where it lets nobody know."""
     flags = ProgFlag.SLEEPABLE if prog_type == ProgType.SYSCALL else ProgFlag(0)
-    return loads(prog_type, _ATTACH_TYPES.get(prog_type, AttachType(0)), flags)
+    return loads(prog_type, _ATTACH_TYPES.get(prog_type, NO_ATTACH_TYPE), flags)
 
 
 def loads(prog_type: ProgType, attach_type: AttachType, flags: ProgFlag) -> bool:
@@ -145,24 +141,11 @@ def loads(prog_type: ProgType, attach_type: AttachType, flags: ProgFlag) -> bool
 
     Before the verifier, which writes a log, it refuses by EINVAL what it does not know. Raises KernelError for EPERM.
     """
-    insns = encode((Insn(_MOV64_IMM), Insn(EXIT)))
-    log = ctypes.create_string_buffer(4096)
-    attr = uapi.ProgLoad(
-        prog_type=prog_type,
-        insn_cnt=2,
-        insns=syscall.address(insns),
-        license=syscall.address(_GPL),
-        log_level=1,
-        log_size=len(log),
-        log_buf=ctypes.addressof(log),
-        prog_flags=flags,
-        expected_attach_type=attach_type,
-        attach_btf_id=1 if prog_type in _TYPED else 0,
-    )
-    try:
-        _permitted(lambda: syscall.prog_load(attr, f"probe of programs: {prog_type.name}"))
-    except KernelError as error:
-        if error.errno == errno.EPERM:
-            raise
-        return bool(log.value) or error.errno != errno.EINVAL
-    return True
+    kind = 1 if prog_type in _TYPED else 0
+    program = (prog_type, (Insn(MOV64_IMM), Insn(EXIT)), attach_type, flags, kind)
+    refused, log = features.attempt(*program)
+    if refused == errno.EPERM and features.raise_memlock():
+        refused, log = features.attempt(*program)
+    if refused == errno.EPERM:
+        raise KernelError(f"probe of programs: {prog_type.name}: {syscall.reason(refused)}", refused)
+    return bool(log) or refused != errno.EINVAL

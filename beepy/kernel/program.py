@@ -11,9 +11,8 @@ from beepy.kernel import features, syscall
 from beepy.kernel.fd import Fd
 from beepy.obj.insn import SLOT
 from beepy.text import safe
-from beepy.uapi import AttachType, ProgFlag, ProgType
+from beepy.uapi import NO_ATTACH_TYPE, AttachType, ProgFlag, ProgType
 
-_NO_ATTACH_TYPE: Final = AttachType(0)  # a type that has no attach types is loaded with 0
 _NO_FLAGS: Final = ProgFlag(0)
 _ATTEMPTS: Final = 5  # as libbpf; the verifier answers EAGAIN when a signal is pending
 _LOG_SIZE: Final = 1 << 18
@@ -109,7 +108,7 @@ def load(
     insns: bytes,
     license: str,  # noqa: A002 - the kernel's word
     *,
-    attach_type: AttachType = _NO_ATTACH_TYPE,
+    attach_type: AttachType = NO_ATTACH_TYPE,
     member: int | None = None,
     flags: ProgFlag = _NO_FLAGS,
     kernel_version: int = 0,

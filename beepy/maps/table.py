@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.kernel.map import Map
+from beepy.kernel.syscall import ENOTSUPP
 from beepy.text import safe
 
 _log = logging.getLogger(__name__)
@@ -18,8 +19,7 @@ _ENTRIES: Final = 4096  # of a batch at most; more gains nothing
 _BYTES: Final = 1 << 20  # of a batch at most, where values are large
 _LEAST: Final = 16  # entries: fewer might not hold a bucket of a hash
 _WALK: Final = 1 << 16  # keys that are walked at least before a walk is given up
-_ENOTSUPP: Final = 524  # the kernel's own, which leaks into user space
-_NO_BATCH: Final = frozenset({EINVAL, EOPNOTSUPP, _ENOTSUPP})
+_NO_BATCH: Final = frozenset({EINVAL, EOPNOTSUPP, ENOTSUPP})
 
 
 class _Chunk(NamedTuple):

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from beepy.errors import ElfError
-from beepy.obj.datasec import ARENA
 from beepy.obj.elf import Section
 from beepy.obj.mapdefs import Placed
+from beepy.obj.sections import ARENA
 from beepy.obj.spec import VariableSpec
 from beepy.text import safe
 from beepy.uapi import MapType

@@ -11,7 +11,7 @@ from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind, Linkage
 from beepy.errors import ElfError
-from beepy.obj.code import TEXT
+from beepy.obj.sections import TEXT
 from beepy.obj.spec import FunctionSpec
 from beepy.text import safe
 

@@ -12,11 +12,9 @@ from beepy.errors import ElfError
 from beepy.obj import insn as op
 from beepy.obj.elf import Elf, Relocation, Section, Symbol
 from beepy.obj.insn import SLOT, Insn
+from beepy.obj.sections import KCONFIG, TEXT
 from beepy.obj.spec import CallRef, CoreRef, DataRef, ExternRef, FuncInfo, FunctionSpec, LineInfo, MapRef, Ref
 from beepy.text import safe
-
-TEXT: Final = ".text"
-"""The section of subprograms; every other section of code holds entry programs."""
 
 _MAX_ACCESS: Final = 1024  # bytes of a CO-RE access string; 64 steps, the most that libbpf takes, fit in
 _LD64: Final = 1  # R_BPF_64_64
@@ -119,7 +117,7 @@ def _ref(relocation: Relocation, at: int, insns: tuple[Insn, ...], places: Place
         raise ElfError("the second half of the instruction is missing")
     if symbol.section == 0:
         if symbol.name in places.kconfig and insn.wide:
-            return DataRef(at, ".kconfig", places.kconfig[symbol.name])
+            return DataRef(at, KCONFIG, places.kconfig[symbol.name])
         if symbol.name in places.ksyms and (insn.wide or insn.code == op.CALL):
             return ExternRef(at, symbol.name)
         raise ElfError("the object does not define it, and it is no extern of .kconfig or .ksyms")

@@ -5,7 +5,7 @@ section (``.kconfig``) gets a layout here, libbpf's: by falling alignment, risin
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
@@ -13,15 +13,11 @@ from beepy.btf.layout import align_of, size_of
 from beepy.btf.types import VOID, Kind, Linkage, TypeId
 from beepy.errors import BtfError, ElfError
 from beepy.obj import ksyms
-from beepy.obj.code import TEXT
 from beepy.obj.elf import Elf, Section, Symbol
+from beepy.obj.sections import ARENA, KCONFIG, KSYMS, TEXT, is_constant, is_data
 from beepy.obj.spec import ExternSpec, MapSpec, VariableSpec
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
-
-KCONFIG: Final = ".kconfig"
-KSYMS: Final = ".ksyms"
-ARENA: Final = ".addr_space.1"
 
 
 class Globals(NamedTuple):
@@ -38,16 +34,6 @@ class _Placed(NamedTuple):
     size: int
     variable: TypeId
     hidden: bool = False  # from other objects and user space: as if it were static
-
-
-def is_data(section: str) -> bool:
-    """Tell whether a section of that name holds global variables: .data, .rodata, .bss, and .data.foo and the like."""
-    return any(section == kind or section.startswith(f"{kind}.") for kind in (".data", ".rodata", ".bss"))
-
-
-def is_constant(section: str) -> bool:
-    """Tell whether the variables of the section are fixed at load."""
-    return section in (".rodata", KCONFIG) or section.startswith(".rodata.")
 
 
 def data_map(section: Section, btf: Btf | None) -> MapSpec:

@@ -42,6 +42,7 @@ X: Final = 0x08  # the operand is src
 LD_IMM64: Final = 0x18
 CALL: Final = 0x85
 EXIT: Final = 0x95
+MOV64_IMM: Final = 0xB7
 
 # src of LD_IMM64
 PSEUDO_MAP_FD: Final = 1

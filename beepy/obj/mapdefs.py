@@ -15,6 +15,7 @@ from beepy.btf.layout import resolve, size_of
 from beepy.btf.types import Kind, TypeId
 from beepy.errors import BtfError, ElfError
 from beepy.obj.elf import Elf, Relocation
+from beepy.obj.sections import is_maps
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import MapType
@@ -42,11 +43,6 @@ class Placed(NamedTuple):
     offset: int
     size: int
     values: int | None
-
-
-def is_maps(section: str) -> bool:
-    """Tell whether a section of that name holds map definitions."""
-    return section == ".maps" or section.startswith(".maps.")
 
 
 def read(btf: Btf, elf: Elf) -> tuple[Placed, ...]:

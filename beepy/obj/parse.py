@@ -1,6 +1,5 @@
 """An object's bytes -> CollectionSpec: what libbpf calls opening."""
 
-import struct
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -12,6 +11,7 @@ from beepy.obj import arenas, callbacks, code, datasec, elf, legacymaps, mapdefs
 from beepy.obj.code import Places
 from beepy.obj.elf import Section
 from beepy.obj.linker import MAX_INSNS, link
+from beepy.obj.sections import ARENA, KCONFIG, KSYMS, TEXT, is_data
 from beepy.obj.spec import CollectionSpec, FunctionSpec, MapSpec, ProgramSpec
 from beepy.text import safe
 
@@ -36,20 +36,20 @@ def parse(
     complete = datasec.complete(btf, file) if btf else None
     btf = complete.btf if complete else None
     maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file))
-    maps, arena = arenas.with_globals(where, maps, sections.get(datasec.ARENA))
-    areas = [section for section in file.sections if datasec.is_data(section.name) and section.size]
+    maps, arena = arenas.with_globals(where, maps, sections.get(ARENA))
+    areas = [section for section in file.sections if is_data(section.name) and section.size]
     held = {section.number: section.name for section in areas}
     if arena:
-        held[sections[datasec.ARENA].number] = arena
+        held[sections[ARENA].number] = arena
     variables = arenas.in_arena(complete.variables, arena) if complete else ()
     kconfig = complete.kconfig if complete else None
     places = Places(
         where,
-        next((section.number for section in file.sections if section.executable and section.name == code.TEXT), 0),
+        next((section.number for section in file.sections if section.executable and section.name == TEXT), 0),
         {(one.section, one.offset): one.spec.name for one in maps},
         held,
-        {variable.name: variable.offset for variable in variables if variable.map == datasec.KCONFIG},
-        {extern.name for extern in complete.externs if extern.section == datasec.KSYMS} if complete else set(),
+        {variable.name: variable.offset for variable in variables if variable.map == KCONFIG},
+        {extern.name for extern in complete.externs if extern.section == KSYMS} if complete else set(),
     )
     records = sections.get(".BTF.ext")
     infos = ext.parse(records.data, btf) if btf and records else ext.Ext({}, {}, {})
@@ -65,7 +65,6 @@ def parse(
         image_format,
         hints,
         _license(sections.get("license")),
-        _version(sections.get("version"), where),
         programs,
         (*specs, *((kconfig,) if kconfig else ())),
         variables,
@@ -79,16 +78,6 @@ def _license(section: Section | None) -> str:
     return text.decode("ascii", "backslashreplace")
 
 
-def _version(section: Section | None, where: str) -> int:
-    if section is None:
-        return 0
-    try:
-        (version,) = struct.unpack("<I", section.data)
-    except struct.error:
-        raise ElfError(f"{where}: section version: {section.size} bytes, expected 4") from None
-    return int(version)
-
-
 def _check_names(where: str, maps: Sequence[MapSpec]) -> None:
     seen: set[str] = set()
     for one in maps:
@@ -98,11 +87,11 @@ def _check_names(where: str, maps: Sequence[MapSpec]) -> None:
 
 
 def _programs(where: str, functions: Sequence[FunctionSpec], exceptions: Mapping[str, int]) -> tuple[ProgramSpec, ...]:
-    subprograms = {function.offset: function for function in functions if function.section == code.TEXT}
+    subprograms = {function.offset: function for function in functions if function.section == TEXT}
     programs: dict[str, ProgramSpec] = {}
     total = 0
     for entry in functions:
-        if entry.section == code.TEXT:
+        if entry.section == TEXT:
             continue
         if entry.name in programs:
             raise ElfError(f"{where}: program '{safe(entry.name)}': defined twice")

@@ -120,7 +120,8 @@ class ProgramSpec(NamedTuple):
 class MapSpec(NamedTuple):
     """A map as the object defines it; ``collection`` adds what the kernel asks for.
 
-    ``key`` and ``value`` are ids in the object's BTF (0: no type known). ``contents`` are the initial bytes of a data
+    ``section`` is its SEC() text, with a leading ``?`` (autoload off) where operations have one. ``key`` and ``value``
+    are ids in the object's BTF (0: no type known). ``contents`` are the initial bytes of a data
     section's only value (what is missing to its size is zeros), None for every other map. ``slots`` are initial values
     of a map of maps or of programs: (index, name of map or program).
     """
@@ -140,6 +141,11 @@ class MapSpec(NamedTuple):
     inner: "MapSpec | None" = None
     contents: bytes | None = None
     slots: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def autoload(self) -> bool:
+        """Whether it is to be created if nobody says otherwise."""
+        return not self.section.startswith("?")
 
 
 class VariableSpec(NamedTuple):
@@ -191,7 +197,6 @@ class CollectionSpec(NamedTuple):
     format: str
     hints: Mapping[str, bytes]
     license: str
-    kernel_version: int
     programs: tuple[ProgramSpec, ...]
     maps: tuple[MapSpec, ...]
     variables: tuple[VariableSpec, ...]

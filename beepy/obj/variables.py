@@ -15,8 +15,8 @@ from beepy.btf.layout import MAX_DEPTH, size_of, strip
 from beepy.btf.show import c_type
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError, UsageError
-from beepy.obj.datasec import KCONFIG
 from beepy.obj.literals import Place, write
+from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, Value, VariableSpec
 from beepy.text import safe
 

@@ -272,7 +272,7 @@ def test_readers_of_collections(caplog: pytest.LogCaptureFixture) -> None:
     sizes = {"events": (0, 0, RING), "counts": (4, 8, 2), "queue": (0, 8, 2)}
     specs = tuple([MapSpec(name, ".maps", kind, *sizes[name]) for name, kind in kinds.items()])
     tracked = tuple([Tracked(name, Role.PRINT, VOID) for name in kinds])
-    spec = CollectionSpec("image", "bee", {}, "GPL", 0, (), specs, (), (), BTF, tracked)
+    spec = CollectionSpec("image", "bee", {}, "GPL", (), specs, (), (), BTF, tracked)
     with Collection(spec, {}) as collection:
         made: dict[str, Map] = {name: kernel_map.create(kind, name, *sizes[name]) for name, kind in kinds.items()}
         collection.maps.update(made)

@@ -15,8 +15,8 @@ from beepy.errors import RelocationError
 from beepy.kernel import btf as kernel_btf
 from beepy.obj import elf
 from beepy.obj import insn as op
-from beepy.obj.code import TEXT
 from beepy.obj.insn import SLOT, Insn
+from beepy.obj.sections import TEXT
 from beepy.obj.spec import CollectionSpec, CoreRef, ProgramSpec
 from tests.oracle.libbpf import POISONED, Decision
 

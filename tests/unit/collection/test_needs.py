@@ -30,7 +30,7 @@ def spec_of(*programs: ProgramSpec, maps: Sequence[MapSpec] = (), externs: Seque
     writer.integer()
     writer.func_proto(1)
     writer.func("f", 2)
-    return CollectionSpec("x", "elf", {}, "GPL", 0, programs, tuple(maps), (), tuple(externs), Btf(writer.data()))
+    return CollectionSpec("x", "elf", {}, "GPL", programs, tuple(maps), (), tuple(externs), Btf(writer.data()))
 
 
 def whole(*programs: ProgramSpec, maps: Sequence[MapSpec] = (), externs: Sequence[ExternSpec] = ()) -> needs.Needs:

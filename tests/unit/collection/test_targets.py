@@ -8,7 +8,7 @@ from beepy.obj.spec import CollectionSpec, ProgramSpec
 
 def spec(**sections: str) -> CollectionSpec:
     programs = tuple(ProgramSpec(name, section, (), (), (), (), (), ((name, 0),)) for name, section in sections.items())
-    return CollectionSpec("image", "elf", {}, "GPL", 0, programs, (), (), (), None)
+    return CollectionSpec("image", "elf", {}, "GPL", programs, (), (), (), None)
 
 
 def test_sections_say_where() -> None:

@@ -14,7 +14,7 @@ from tests.writers.btf import BtfWriter
 
 def spec(*maps: MapSpec, image_format: str = "bee", writer: BtfWriter | None = None) -> CollectionSpec:
     btf = Btf(writer.data(), name="object") if writer else None
-    return CollectionSpec("exitsnoop:1", image_format, {}, "GPL", 0, (), maps, (), (), btf)
+    return CollectionSpec("exitsnoop:1", image_format, {}, "GPL", (), maps, (), (), btf)
 
 
 def types() -> tuple[BtfWriter, TypeId, TypeId, TypeId]:

@@ -3,7 +3,7 @@ import pytest
 from beepy.btf import types
 from beepy.btf.types import Kind, Linkage, TypeId
 from beepy.errors import BtfError, ElfError
-from beepy.obj.datasec import is_constant, is_data
+from beepy.obj.sections import is_constant, is_data
 from beepy.obj.spec import CollectionSpec, ExternSpec, MapSpec, VariableSpec
 from beepy.uapi import MapFlag, MapType
 from tests.writers.elf import DEFAULT, HIDDEN, INTERNAL, LOCAL, OBJECT, WEAK

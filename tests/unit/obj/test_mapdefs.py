@@ -4,7 +4,7 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.errors import ElfError
-from beepy.obj.mapdefs import is_maps
+from beepy.obj.sections import is_maps
 from beepy.obj.spec import MapSpec
 from beepy.uapi import MapType
 from tests.writers.btf import BtfWriter

@@ -18,10 +18,9 @@ def one() -> Object:
 
 def test_a_whole_object(one: Object) -> None:
     one.elf.section("license", b"Dual MIT/GPL\0")
-    one.elf.section("version", (0x060102).to_bytes(4, "little"))
     spec = parse(one.data(), "image:1", "bee", {"labels": b"x"})
     assert (spec.name, spec.format, spec.hints) == ("image:1", "bee", {"labels": b"x"})
-    assert (spec.license, spec.kernel_version) == ("Dual MIT/GPL", 0x060102)
+    assert spec.license == "Dual MIT/GPL"
     assert [(program.name, program.section, program.insns) for program in spec.programs] == [("prog", SEC, (EXIT,))]
     assert (spec.maps, spec.variables, spec.externs, spec.tracked) == ((), (), (), ())
     assert spec.btf
@@ -65,12 +64,6 @@ def test_the_same_bytes_give_the_same_answer(one: Object) -> None:
 def test_stripped(one: Object) -> None:
     one.elf.symbols.clear()
     with refused(ElfError, "object: no symbol table: the object is stripped"):
-        one.parsed()
-
-
-def test_version_of_another_size(one: Object) -> None:
-    one.elf.section("version", b"\1")
-    with refused(ElfError, "object: section version: 1 bytes, expected 4"):
         one.parsed()
 
 

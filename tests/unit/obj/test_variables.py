@@ -70,9 +70,7 @@ class Object:
         bss = MapSpec(".bss", ".bss", MapType.ARRAY, 4, 8, 1, contents=b"")
         kconfig = MapSpec(".kconfig", ".kconfig", MapType.ARRAY, 4, 4, 1, contents=b"")
         variables = tuple(self.variables)
-        return CollectionSpec(
-            name, "elf", {}, "GPL", 0, (), (data, bss, kconfig), variables, (), Btf(self.writer.data())
-        )
+        return CollectionSpec(name, "elf", {}, "GPL", (), (data, bss, kconfig), variables, (), Btf(self.writer.data()))
 
 
 def after(name: str, value: Value) -> bytes:
@@ -270,7 +268,7 @@ def test_malformed_types() -> None:
     variables = [("far", far, 4), ("loop", loop, 4), ("wrong", u32, 8), ("void", void, 4)]
     specs = tuple([VariableSpec(name, ".data", type_id, 0, size, False) for name, type_id, size in variables])
     data = MapSpec(".data", ".data", MapType.ARRAY, 4, 8, 1, contents=bytes(8))
-    spec = CollectionSpec("object", "elf", {}, "GPL", 0, (), (data,), specs, (), Btf(writer.data()))
+    spec = CollectionSpec("object", "elf", {}, "GPL", (), (data,), specs, (), Btf(writer.data()))
     for name in ("far.x", "loop.x", "wrong", "void", "loop"):
         with pytest.raises(BeepyError):
             apply(spec, {name: "1"})

@@ -1,0 +1,25 @@
+"""Names of sections that mean something, as libbpf and clang give them."""
+
+from typing import Final
+
+TEXT: Final = ".text"
+"""The section of subprograms; every other section of code holds entry programs."""
+
+KCONFIG: Final = ".kconfig"
+KSYMS: Final = ".ksyms"
+ARENA: Final = ".addr_space.1"
+
+
+def is_maps(section: str) -> bool:
+    """Tell whether a section of that name holds map definitions: .maps, or .maps.foo as older bee images have."""
+    return section == ".maps" or section.startswith(".maps.")
+
+
+def is_data(section: str) -> bool:
+    """Tell whether a section of that name holds global variables: .data, .rodata, .bss, and .data.foo and the like."""
+    return any(section == kind or section.startswith(f"{kind}.") for kind in (".data", ".rodata", ".bss"))
+
+
+def is_constant(section: str) -> bool:
+    """Tell whether the variables of the section are fixed at load."""
+    return section in (".rodata", KCONFIG) or section.startswith(".rodata.")
