@@ -12,6 +12,7 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf, encode
+from beepy.btf.layout import resolve, strip
 from beepy.btf.types import CONTEXT_TAG, Kind, Linkage, TypeId
 from beepy.uapi import ProgType
 
@@ -46,6 +47,13 @@ _NAMES: Final[Mapping[ProgType, str]] = MappingProxyType(
 )
 """Program type -> the struct that its context is; those of other types have no name."""
 
+_REGISTERS: Final = "bpf_user_pt_regs_t"
+_OF_REGISTERS: Final[Mapping[ProgType, frozenset[str]]] = {  # structs that stand for a context of registers
+    ProgType.KPROBE: frozenset({"pt_regs"}),
+    ProgType.PERF_EVENT: frozenset({"pt_regs", "user_pt_regs", "user_regs_struct"}),
+}
+_OF_WORDS: Final = (ProgType.RAW_TRACEPOINT, ProgType.RAW_TRACEPOINT_WRITABLE)  # u64 * stands for a context
+
 
 def tagged(btf: Btf) -> dict[TypeId, set[int]]:
     """Return the global functions with a context among their arguments, and the numbers of those."""
@@ -68,8 +76,39 @@ def named(btf: Btf, uses: Iterable[tuple[ProgType, TypeId]]) -> tuple[Btf, dict[
     found = {}
     for prog_type, function in dict.fromkeys(uses):
         if function in places and prog_type in _NAMES:
-            found[prog_type, function] = adding.function(function, places[function], _NAMES[prog_type])
+            unnamed = {one for one in places[function] if _unnamed(btf, function, one, prog_type)}
+            if unnamed:
+                found[prog_type, function] = adding.function(function, unnamed, _NAMES[prog_type])
     return adding.result(), found
+
+
+def _unnamed(btf: Btf, function: TypeId, number: int, prog_type: ProgType) -> bool:
+    """Tell whether an argument is to be told by name: libbpf's ``need_func_arg_type_fixup``.
+
+    One that has the right type needs none; one of a type that is no context's is left to the verifier.
+    """
+    declared = btf.type(function)
+    assert isinstance(declared, types.Func)
+    proto = btf.type(declared.type)
+    assert isinstance(proto, types.FuncProto)
+    if number >= len(proto.params):
+        return False
+    _, pointer = resolve(btf, proto.params[number].type)
+    if not isinstance(pointer, types.Ptr):
+        return False
+    named_as = btf.type(strip(btf, pointer.type))
+    if isinstance(named_as, types.Typedef) and named_as.name == _REGISTERS:
+        return prog_type not in _OF_REGISTERS
+    _, target = resolve(btf, pointer.type)
+    match target:
+        case types.Void():
+            return True
+        case types.Struct(name=name):
+            return name in _OF_REGISTERS.get(prog_type, ())
+        case types.Int(size=8):
+            return prog_type in _OF_WORDS
+        case _:
+            return False
 
 
 class _Adding:

@@ -1,3 +1,5 @@
+import pytest
+
 from beepy.btf import contexts, types
 from beepy.btf.btf import Btf
 from beepy.btf.types import Linkage, Param, TypeId
@@ -50,6 +52,45 @@ def test_each_type_of_program_gets_a_function_of_its_own() -> None:
         pointer = after.type(context.type)
         assert isinstance(pointer, types.Ptr)
         assert after.type(pointer.type) == types.Struct(name, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("prog_type", "kind", "told"),
+    [
+        (SKB, "void", True),
+        (SKB, "const void", True),
+        (SKB, "__sk_buff", False),
+        (SKB, "other", False),
+        (SKB, "word", False),
+        (SKB, "number", False),
+        (SKB, "pt_regs", False),
+        (ProgType.KPROBE, "pt_regs", True),
+        (ProgType.KPROBE, "bpf_user_pt_regs_t", False),
+        (ProgType.KPROBE, "void", True),
+        (ProgType.PERF_EVENT, "pt_regs", True),
+        (ProgType.PERF_EVENT, "user_pt_regs", True),
+        (ProgType.PERF_EVENT, "bpf_user_pt_regs_t", False),
+        (ProgType.RAW_TRACEPOINT, "word", True),
+        (ProgType.RAW_TRACEPOINT, "bpf_raw_tracepoint_args", False),
+    ],
+)
+def test_arguments_that_are_told_by_name(prog_type: ProgType, kind: str, told: bool) -> None:
+    """As libbpf: those without a type, or of one that may stand for a context; not those that have the right one."""
+    w = BtfWriter()
+    integer = w.integer()
+    targets = {
+        "void": lambda: w.ptr(0),
+        "const void": lambda: w.const(w.ptr(w.const(0))),
+        "word": lambda: w.ptr(w.typedef("u64", w.integer("unsigned long", 8, 0))),
+        "number": lambda: integer,
+        "bpf_user_pt_regs_t": lambda: w.ptr(w.const(w.typedef("bpf_user_pt_regs_t", w.struct("user_pt_regs", 8)))),
+    }
+    argument = targets.get(kind, lambda: w.ptr(w.struct(kind, 8)))()
+    function = w.func("f", w.func_proto(integer, [("ctx", argument)]), Linkage.GLOBAL)
+    w.decl_tag("arg:ctx", function, 0)
+    w.decl_tag("arg:ctx", function, 7)  # an argument that it does not have
+    _, found = contexts.named(Btf(w.data()), [(prog_type, function)])
+    assert bool(found) == told
 
 
 def test_nothing_is_added_where_nothing_is_tagged() -> None:
