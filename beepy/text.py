@@ -4,9 +4,7 @@ import re
 
 # C0, DEL, C1; line and paragraph separators; bidi marks, embeddings, overrides, isolates; lone surrogates; the
 # byte-order mark. Any local user can name a process so, and what we print runs through root's terminal.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]",
-)
+_UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 
 
 def _visible(match: re.Match[str]) -> str:
@@ -22,4 +20,4 @@ def safe(text: str) -> str:
     Text decoded with ``surrogateescape`` shows its undecodable bytes as ``\xNN``. The result never moves the cursor,
     never changes the order of what stands beside it, and can always be encoded as UTF-8.
     """
-    return _UNSAFE.sub(_visible, text)
+    return text if text.isprintable() else re.sub(_UNSAFE, _visible, text)  # none of the unsafe ones is printable

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-BEEPY: Final = (sys.executable, "-m", "beepy")
+_SCRIPT: Final = Path(sys.executable).with_name("beepy")
+BEEPY: Final = (str(_SCRIPT),) if _SCRIPT.exists() else (sys.executable, "-m", "beepy")
 MARK: Final = "beepy-exits"
 """The name of the processes of ``exits``."""
 

@@ -6,14 +6,14 @@
     type   | name_off | info: kind_flag 31, kind 24..30, vlen 0..23 | size or type | the kind's own words
 
 The types of a running kernel are 5 MB and 130,000 types. The index of type ids grows only as far as an id is asked for,
-and names are searched for in the bytes (``bytes.find`` and one regular expression), never collected.
+and names are searched for in the bytes (``bytes.find``, one regular expression for many), never collected.
 """
 
 import re
 import struct
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from struct import Struct as Packer
 from typing import Final
 
@@ -29,6 +29,8 @@ MAX_NAME: Final = 511
 
 MAX_VLEN: Final = 1 << 18
 """Members, enumerators, parameters or variables of one type; 24 bits count them, and none has a quarter of these."""
+
+_FEW: Final = 2  # names that are faster looked for one by one: 0.9 ms each in vmlinux, 2.2 for any number together
 
 MAGIC: Final = 0xEB9F
 _HEADER = Packer("<HBBIIIII")
@@ -234,18 +236,30 @@ class Btf:
         offsets = self._essentials.get(names)
         if offsets is None:
             offsets = self._essentials[names] = dict(self.base._flavoured(names)) if self.base else {}  # noqa: SLF001
-            either = b"|".join([re.escape(name.encode()) for name in sorted(names) if name])
-            pattern = re.compile(b"\0(?:" + either + b")(?=\0|___)")
-            own = memoryview(self.data)[self._strings_at : self._strings_end]
-            starts = [match.start() for match in pattern.finditer(own)] if either else []
-            if self.base and either and pattern.match(b"\0" + own[: MAX_NAME + 1]):  # it follows no NUL of ours
-                starts.append(-1)
-            for start in starts:
-                offset = self._string_base + start + 1
+            for start in self._beginning([name.encode() for name in sorted(names) if name]):
+                offset = self._string_base + start
                 name = essential_name(self.string(offset))
                 if name in names:
                     offsets[offset] = name
         return offsets
+
+    def _beginning(self, names: Sequence[bytes]) -> Iterator[int]:
+        """Yield where in the own strings one begins that is called so, or ``NAME___something``."""
+        own = memoryview(self.data)[self._strings_at : self._strings_end]
+        either = b"(?:" + b"|".join(map(re.escape, names)) + b")(?=\0|___)"
+        fits = re.compile(either).match
+        if self.base and fits(own):  # it follows no NUL of ours
+            yield 0
+        if len(names) > _FEW:
+            yield from [match.start() + 1 for match in re.finditer(b"\0" + either, own)]
+            return
+        for name in names:
+            at = self.data.find(b"\0" + name, self._strings_at, self._strings_end)
+            while at >= 0:
+                start = at + 1 - self._strings_at
+                if fits(own, start):
+                    yield start
+                at = self.data.find(b"\0" + name, at + 1, self._strings_end)
 
     def _with_names(self, offsets: list[int]) -> list[TypeId]:
         """Return the own types whose name_off is one of ``offsets``, by one search over the bytes."""

@@ -14,7 +14,6 @@ from beepy.collection import fallbacks, ksyms, structops
 from beepy.collection.absent import Absent, Missing
 from beepy.collection.collection import Collection, Registration
 from beepy.collection.create import create, fill_slots
-from beepy.collection.externs import with_kconfig
 from beepy.collection.fallbacks import Types
 from beepy.collection.ksyms import Symbols
 from beepy.collection.pins import Pins, pin_programs
@@ -22,13 +21,14 @@ from beepy.collection.plan import Planned, plan
 from beepy.collection.relocate import relocate
 from beepy.collection.structops import StructOps
 from beepy.errors import ElfError, KernelError, VerifierError
-from beepy.hooks import Target
+from beepy.hooks import Hook, Target
 from beepy.kernel import host
 from beepy.kernel import program as kernel_program
 from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.obj.insn import Insn, encode
+from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec, Value
 from beepy.text import safe
 from beepy.uapi import AttachType, MapType, ProgType
@@ -66,7 +66,10 @@ def load(
     operations = structops.plan(spec)
     absent = Absent(missing)
     planned = plan(spec, targets, operations, absent, btf)
-    spec = with_kconfig(spec)
+    if any(extern.section == KCONFIG for extern in spec.externs):
+        from beepy.collection.externs import with_kconfig  # noqa: PLC0415 - few objects have any
+
+        spec = with_kconfig(spec)
     kernel_symbols = ksyms.resolve(spec)
     with ExitStack() as stack:
         collection = Collection(spec, {one.spec.name: one.target for one in planned}, absent)
@@ -137,6 +140,11 @@ def _without(spec: MapSpec, skipped: Container[str]) -> MapSpec:
     return spec._replace(slots=tuple([slot for slot in spec.slots if slot[1] not in skipped]))
 
 
+def _kernel_version(hook: Hook) -> int:
+    """Return what kprobes must name before v5.0 (6c4fc209fcf9, "bpf: remove useless version check for prog load")."""
+    return host.version_code(host.release()) if hook.prog_type == ProgType.KPROBE else 0
+
+
 def _load(collection: Collection, planned: Planned, types: Types | None, symbols: Symbols) -> None:
     spec, hook = planned.spec, planned.hook
     informed = types is not None and types.functions
@@ -153,7 +161,7 @@ def _load(collection: Collection, planned: Planned, types: Types | None, symbols
                     attach_type=attach_type,
                     member=planned.point.member,
                     flags=hook.flags,
-                    kernel_version=host.version_code(host.release()),
+                    kernel_version=_kernel_version(hook),
                     attach_btf_id=planned.point.type,
                     attach_btf=owner,
                     btf=types.fd if types else None,

@@ -8,7 +8,6 @@ from beepy.btf import types
 from beepy.btf.btf import Btf, essential_name
 from beepy.btf.layout import resolve, size_of
 from beepy.btf.types import TypeId
-from beepy.core import registers
 from beepy.core.access import KIND_NAMES, Spec, of_enumerator, of_field, parse, show
 from beepy.core.match import Matcher, kinds_fit
 from beepy.errors import BtfError, RelocationError
@@ -216,6 +215,8 @@ class Resolver:
     def _foreign(self, ref: CoreRef, spec: Spec, what: str) -> _Decision | None:
         """Decide about a register of another architecture, None for anything else."""
         for candidate in self._candidates_of(ref.type) if of_field(ref.kind) else ():
+            from beepy.core import registers  # noqa: PLC0415 - few objects name a register that this machine has not
+
             translated = registers.translate(candidate.matcher, spec, candidate.type)
             if translated:
                 self.architectures.add(translated[0])

@@ -9,12 +9,12 @@ from beepy.obj.spec import Role
 VALUE_FIELDS: Final[Mapping[Role, str]] = {Role.HIST: "le", Role.GAUGE: "value"}
 """The field of a record that holds the metric's number, unless -k names another."""
 
-_NO_NAME = re.compile("[^a-zA-Z0-9_]")
+_NO_NAME = "[^a-zA-Z0-9_]"
 
 
 def metric_name(map_name: str) -> str:
     """Return bee's name for the metric of a map."""
-    return "ebpf_solo_io_" + _NO_NAME.sub("_", map_name)
+    return "ebpf_solo_io_" + re.sub(_NO_NAME, "_", map_name)
 
 
 def label_names(names: Iterable[str], taken: Iterable[str] = ()) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def label_names(names: Iterable[str], taken: Iterable[str] = ()) -> tuple[str, .
     tails: dict[str, int] = {}  # name -> how many "_" were last appended to it
     given = []
     for name in names:
-        valid = _NO_NAME.sub("_", name)
+        valid = re.sub(_NO_NAME, "_", name)
         if not valid.strip("_"):
             valid = "unnamed"
         if valid[0].isdigit():

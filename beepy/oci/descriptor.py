@@ -1,6 +1,5 @@
 """Descriptors: what names a blob by media type, digest and size; and the JSON that holds them, read with suspicion."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from beepy.errors import DigestMismatch, UnsupportedImage
+from beepy.oci.sha256 import sha256
 from beepy.text import safe
 
 MAX_MANIFEST = 4 << 20
@@ -37,7 +37,7 @@ def is_digest(text: object) -> bool:
 
 def digest_of(data: bytes) -> str:
     """Return the digest of ``data``."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+    return f"sha256:{sha256(data).hexdigest()}"
 
 
 def check(data: bytes, descriptor: Descriptor, where: str) -> bytes:

@@ -64,9 +64,9 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
     if options.pull != "always" or is_bundled:
         places = (*stores(options), bundled) if is_bundled else stores(options)
         for store in places:
-            if store.find(text):
+            if found := store.find(text):
                 _log.info("%s: found in %s", safe(text), safe(str(store.path)))
-                return store.get(text)
+                return store.load(text, found[1])
     try:
         if options.pull == "never":
             _reference(text)

@@ -13,11 +13,10 @@ _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 
-_REGISTRY = re.compile(_HOST)
-_REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_ALGORITHM = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
-_IDENTIFIER = re.compile(r"[0-9a-f]{64}")
+_REPOSITORY = rf"{_PART}(?:/{_PART})*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_ALGORITHM = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
+_IDENTIFIER = r"[0-9a-f]{64}"
 
 _MAX_NAME = 255
 _MAX_TEXT = 1024
@@ -55,23 +54,25 @@ def parse(text: str) -> Reference:
     where = f"reference '{safe(text[:100])}'"
     if len(text) > _MAX_TEXT:
         raise InvalidReference(f"{where}: longer than {_MAX_TEXT} characters")
-    if _IDENTIFIER.fullmatch(text):
+    if len(text) == 64 and re.fullmatch(_IDENTIFIER, text):
         raise InvalidReference(f"{where}: 64 hex digits are an image's id, not a name")
     rest, _, digest = text.partition("@")
     if "@" in text and not is_digest(digest):
-        known = "only sha256 is supported" if _ALGORITHM.fullmatch(digest) else "not sha256: and 64 hex digits"
+        known = "only sha256 is supported" if re.fullmatch(_ALGORITHM, digest) else "not sha256: and 64 hex digits"
         raise InvalidReference(f"{where}: digest: {known}")
     colon = rest.rfind(":")
     tag = None
     if colon > rest.rfind("/"):
         rest, tag = rest[:colon], rest[colon + 1 :]
-        if not _TAG.fullmatch(tag):
+        if not re.fullmatch(_TAG, tag):
             raise InvalidReference(f"{where}: tag: not 1 to 128 letters, digits, '_', '.' or '-'")
     registry, repository = _split(rest)
-    if not _REGISTRY.fullmatch(registry):
+    if registry != DOCKER and not re.fullmatch(_HOST, registry):
         raise InvalidReference(f"{where}: registry: not a host name with an optional port")
-    if not _REPOSITORY.fullmatch(repository):
-        why = "upper case is not allowed" if _REPOSITORY.fullmatch(repository.lower()) else "not a repository's name"
+    if not re.fullmatch(_REPOSITORY, repository):
+        why = (
+            "upper case is not allowed" if re.fullmatch(_REPOSITORY, repository.lower()) else "not a repository's name"
+        )
         raise InvalidReference(f"{where}: repository: {why}")
     if len(registry) + 1 + len(repository) > _MAX_NAME:
         raise InvalidReference(f"{where}: name longer than {_MAX_NAME} characters")

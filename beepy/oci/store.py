@@ -10,7 +10,6 @@
 
 import errno
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -33,6 +32,7 @@ from beepy.oci.descriptor import (
 )
 from beepy.oci.image import Image
 from beepy.oci.reference import same
+from beepy.oci.sha256 import sha256
 from beepy.text import safe
 
 _log = logging.getLogger(__name__)
@@ -89,7 +89,11 @@ class Store:
         found = self.find(name)
         if found is None:
             raise ImageNotFound(f"{safe(name)}: not in {self._where}")
-        return formats.load(name, found[1], self.read)
+        return self.load(name, found[1])
+
+    def load(self, name: str, descriptor: Descriptor) -> Image:
+        """Return the image of a descriptor that ``find`` gave for ``name``; raise DigestMismatch if it is damaged."""
+        return formats.load(name, descriptor, self.read)
 
     def read(self, descriptor: Descriptor) -> bytes:
         """Return a blob's bytes after checking size and digest."""
@@ -336,7 +340,7 @@ def _write(file: int, data: bytes) -> None:
 
 def _copy(chunks: Iterable[bytes], file: int, expected: Descriptor | None, where: str) -> tuple[str, int]:
     """Write ``chunks`` and return digest and size; stop where they exceed what is expected."""
-    hashed, size = hashlib.sha256(), 0
+    hashed, size = sha256(), 0
     for chunk in chunks:
         size += len(chunk)
         if expected and size > expected.size:
