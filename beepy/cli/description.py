@@ -65,7 +65,7 @@ def as_text(one: Description) -> Iterator[str]:
 
 
 def _relocation(one: RelocationInfo) -> tuple[str, ...]:
-    return safe(one.program), f"{one.instruction}", one.kind, safe(one.access), one.resolved or ""
+    return one.program, f"{one.instruction}", one.kind, one.access, one.resolved or ""
 
 
 def _program(one: ProgramInfo) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _map(one: MapInfo) -> Iterator[str]:
     if one.fields:
         yield "  fields"
         yield from _table(
-            [(safe(field.name), field.type, _place(field.offset_bits, field.bits), field.part) for field in one.fields]
+            [(field.name, field.type, _place(field.offset_bits, field.bits), field.part) for field in one.fields]
         )
 
 
@@ -132,8 +132,8 @@ def _place(offset: int, bits: int) -> str:
 
 
 def _variable(one: VariableInfo) -> tuple[str, ...]:
-    default = safe(json.dumps(one.default)) if one.default is not None else "not shown"
-    return safe(one.name), one.type, f"= {default}", one.map + (" (fixed at load)" if one.const else "")
+    default = json.dumps(one.default) if one.default is not None else "not shown"
+    return one.name, one.type, f"= {default}", one.map + (" (fixed at load)" if one.const else "")
 
 
 def _pairs(indent: str, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -143,7 +143,7 @@ def _pairs(indent: str, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    rows = list(rows)
+    rows = [tuple(map(safe, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

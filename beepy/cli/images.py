@@ -8,6 +8,7 @@ import typer
 import beepy
 from beepy.cli import standard
 from beepy.cli.settings import Settings
+from beepy.oci.descriptor import quote
 from beepy.oci.store import Entry
 from beepy.text import safe
 
@@ -37,10 +38,7 @@ def list_images(
     """List the images of the local stores, and the bundled ones."""
     from beepy.oci import lookup  # noqa: PLC0415
 
-    entries: list[tuple[Entry, bool]] = []
-    for store in lookup.stores(settings.options()):
-        entries += [(entry, False) for entry in store.list()]
-    entries += [(entry, True) for entry in lookup.bundled_store().list()]
+    entries = lookup.listed(settings.options())
     if output is Listing.JSON:
         import json  # noqa: PLC0415
 
@@ -56,7 +54,7 @@ def list_images(
 
 def _texts(entry: Entry) -> tuple[str, str, str, str, str]:
     size = "-" if entry.size is None else f"{entry.size}"
-    return safe(entry.name), entry.digest[:19], size, safe(entry.created or "-"), safe(entry.platform or "-")
+    return safe(entry.name), entry.digest[:19], size, quote(entry.created or "-", 40), quote(entry.platform or "-", 40)
 
 
 def version(*, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from beepy.errors import BeepyError
+from beepy.errors import BeepyError, UsageError
 from beepy.oci.options import Options
 from beepy.text import safe
 
@@ -45,7 +45,9 @@ class Settings(NamedTuple):
     ] = None
 
     def options(self) -> Options:
-        """Return what concerns stores and registries."""
+        """Return what concerns stores and registries. Raises UsageError."""
+        if self.password is not None and self.username is None:
+            raise UsageError("--password: expected --username too")
         return Options(
             self.storage,
             self.config_dir,
@@ -77,6 +79,8 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
         given = {name: values.pop(name) for name in Settings._fields}
         before = context.obj or Settings()
         chosen = {name: value for name, value in given.items() if _is_chosen(context, before, name)}
+        if before.config and chosen.get("config"):
+            chosen["config"] = [*before.config, *chosen["config"]]
         settings = before._replace(**chosen)
         context.find_root().obj = context.obj = settings
         _log_to_stderr(settings)
@@ -86,7 +90,8 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
             raise
         except OSError as error:  # that nobody below knew more about
             where = safe(str(error.filename)) if error.filename else "system call"
-            raise BeepyError(f"{where}: {os.strerror(error.errno or 0).lower()}") from error
+            why = os.strerror(error.errno).lower() if error.errno else safe(str(error))
+            raise BeepyError(f"{where}: {why}") from error
 
     keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
     command.__signature__ = inspect.Signature([context, *keywords, *_PARAMETERS])  # type: ignore[attr-defined]

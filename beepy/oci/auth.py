@@ -35,8 +35,12 @@ class Credentials(NamedTuple):
 
     @property
     def basic(self) -> str:
-        """The value of an Authorization header."""
-        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+        """The value of an Authorization header. Raises RegistryError for what has no bytes."""
+        try:
+            words = f"{self.username}:{self.password}".encode(errors="surrogateescape")  # as the command line had them
+        except UnicodeEncodeError:
+            raise RegistryError("credentials: a user name or password that is no text") from None
+        return "Basic " + base64.b64encode(words).decode("ascii")
 
 
 def find(reference: Reference, options: Options) -> Credentials | None:

@@ -7,15 +7,15 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from beepy.errors import ImageError, ImageNotFound, InvalidReference, UnsupportedImage
-from beepy.oci.descriptor import MAX_IMAGE, digest_of
+from beepy.errors import ImageError, ImageNotFound, InvalidReference, StoreError, UnsupportedImage
+from beepy.oci.descriptor import MAX_IMAGE, Descriptor, digest_of
 from beepy.oci.image import Image
 from beepy.oci.options import Options, bee_dir, default_storage
 from beepy.oci.reference import DOCKER, Reference, parse
-from beepy.oci.store import Store
+from beepy.oci.store import Entry, Store
 from beepy.text import safe
 
-__all__ = ["Options", "bundled_store", "find", "pull", "stores"]
+__all__ = ["Options", "bundled_store", "find", "listed", "pull", "stores"]
 
 _log = logging.getLogger(__name__)
 
@@ -40,12 +40,14 @@ def _may_enter(path: Path) -> bool:
     """Tell whether this user may look there: after su or setpriv, HOME can still be another user's."""
     try:
         path.stat()
+        entered = os.access(path, os.R_OK | os.X_OK)
     except PermissionError:
-        _log.info("store %s: left out: permission denied", safe(str(path)))
-        return False
+        entered = False
     except OSError:
         return True
-    return True
+    if not entered:
+        _log.info("store %s: left out: permission denied", safe(str(path)))
+    return entered
 
 
 def find(text: str, options: Options = _DEFAULT) -> Image:
@@ -64,7 +66,7 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
     if options.pull != "always" or is_bundled:
         places = (*stores(options), bundled) if is_bundled else stores(options)
         for store in places:
-            if found := store.find(text):
+            if found := _look_up(store, text, options):
                 _log.info("%s: found in %s", safe(text), safe(str(store.path)))
                 return store.load(text, found[1])
     try:
@@ -76,6 +78,30 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
         if "/" not in text:
             error.add_note("no file and no image here has that name; beepy list shows the images")
         raise
+
+
+def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
+    """Find an image in a store; one that is broken has none, unless it is the only one to use."""
+    try:
+        return store.find(text)
+    except StoreError as error:
+        if options.storage:
+            raise
+        _log.warning("%s", error)
+        return None
+
+
+def listed(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
+    """Return the images of the local stores, and the bundled ones (True); a broken store is told, and passed over."""
+    found: list[tuple[Entry, bool]] = []
+    for store in stores(options):
+        try:
+            found += [(entry, False) for entry in store.list()]
+        except StoreError as error:
+            if options.storage:
+                raise
+            _log.warning("%s", error)
+    return (*found, *[(entry, True) for entry in bundled_store().list()])
 
 
 def pull(text: str, options: Options = _DEFAULT) -> Image:
@@ -98,6 +124,8 @@ def _reference(text: str) -> Reference:
     try:
         reference = parse(text)
     except InvalidReference as error:
+        if "/" in text and os.path.isfile(text):  # noqa: PTH113
+            raise ImageNotFound(f"{where}: a file, not a reference: it needs no registry") from error
         if text.startswith((".", "/", "~")) or text.endswith((".o", ".tar")):
             raise ImageNotFound(f"{where}: no such file") from error
         raise
@@ -114,7 +142,7 @@ def _from_file(text: str) -> Image | None:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL, a lone surrogate
         return None
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
+        if error.errno == errno.ENAMETOOLONG or (error.errno == errno.EACCES and not _may_search(text)):
             return None
         raise ImageNotFound(f"{where}: {error.strerror}") from error
     try:
@@ -129,6 +157,11 @@ def _from_file(text: str) -> Image | None:
         raise ImageNotFound(f"{where}: {error.strerror}") from error
     finally:
         os.close(file)
+
+
+def _may_search(text: str) -> bool:
+    """Tell whether this user may look for a file of that name: after su, this folder can still be another user's."""
+    return text.startswith((".", "/")) or os.access(".", os.X_OK)
 
 
 def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:

@@ -101,3 +101,11 @@ def same(left: str, right: str) -> bool:
         return parse(left) == parse(right)
     except InvalidReference:
         return False
+
+
+def same_repository(left: str, right: str) -> bool:
+    """Tell whether two texts name one repository, with whatever tags and digests."""
+    try:
+        return parse(left).name == parse(right).name
+    except InvalidReference:
+        return False

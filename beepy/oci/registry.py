@@ -90,7 +90,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         super().__init__(host, _is_plain(host, self.where, options), tls_verify=not options.insecure)
         self._origin = _origin(f"{self.prefix}://{host}", self.where)
         self._authorizations: dict[str, str] = {}
-        self._deadline = transport.Deadline()
+        self._deadline = transport.Deadline(self._limits)
         self.session.trust_env = False  # no ~/.netrc; proxies are chosen by transport.proxies
         self.session.auth = _untouched
         self.session.get_redirect_target = _no_target
@@ -269,7 +269,10 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
             response = self._send("POST", realm, {}, {**asked, **form})
         else:
             headers = {"Authorization": credentials.basic} if credentials else {}
-            request = requests.Request("GET", realm, params=asked).prepare()
+            try:
+                request = requests.Request("GET", realm, params=asked).prepare()
+            except transport.FAILURES as error:
+                raise RegistryError(f"{where}: not an address") from error
             response = self._send_patiently("GET", str(request.url), headers, None, None)
         with closing(response):
             if response.status_code in (401, 403):
@@ -286,10 +289,11 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         if status == 200:
             return
         where = f"{self.where}: {what}"
-        host = urlsplit(response.url).hostname or ""
+        parts = urlsplit(response.url)
+        host = quote(parts.netloc)
         if status == 404:
-            raise ImageNotFound(f"{where}: {quote(host)} does not have it")
-        detail = f"{quote(host)} answers {status}{self._detail(response, host)}"
+            raise ImageNotFound(f"{where}: {host} does not have it")
+        detail = f"{host} answers {status}{self._detail(response, parts.hostname or '')}"
         if status in (401, 403):
             raise _advised(RegistryError(f"{where}: access denied: {detail}"))
         if status in _BUSY and re.fullmatch(r"[0-9]{1,9}", asked := response.headers.get("Retry-After", "")):

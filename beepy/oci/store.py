@@ -31,7 +31,7 @@ from beepy.oci.descriptor import (
     quote,
 )
 from beepy.oci.image import Image
-from beepy.oci.reference import same
+from beepy.oci.reference import same, same_repository
 from beepy.oci.sha256 import sha256
 from beepy.text import safe
 
@@ -72,17 +72,24 @@ class Store:
     def find(self, name: str) -> tuple[str, Descriptor] | None:
         """Return the stored name and descriptor for ``name``: verbatim first, then by normalised reference.
 
-        A name with a digest finds only what has this digest, whatever the index says.
+        A name with a digest finds what has this digest, or leads to a manifest that has, whatever the index says; its
+        tag may be another one.
         """
         pinned = name.partition("@")[2]
-        named = [item for item in self._named()[::-1] if not pinned or item[1].digest == pinned]
+        named = [item for item in self._named()[::-1] if not pinned or pinned in self._digests(item[1])]
         for stored, descriptor in named:
             if stored == name:
                 return stored, descriptor
         for stored, descriptor in named:
             if same(stored, name):
                 return stored, descriptor
-        return None
+        return next((item for item in named if pinned and same_repository(item[0], name)), None)
+
+    def _digests(self, descriptor: Descriptor) -> set[str]:
+        """Return the digests by which an image is known: of an index, its own and that of the manifest for us."""
+        with suppress(ImageError):
+            return {descriptor.digest, formats.resolve(descriptor, self.read, self._where)[0].digest}
+        return {descriptor.digest}
 
     def get(self, name: str) -> Image:
         """Return the image called ``name``; raise ImageNotFound if there is none, DigestMismatch if it is damaged."""
@@ -166,7 +173,7 @@ class Store:
         if found is None:
             raise ImageNotFound(f"{safe(source)}: not in {self._where}")
         for entry in self._index()[1]:
-            if _name(entry) == found[0]:
+            if (_name(entry), entry.get("digest")) == (found[0], found[1].digest):
                 annotations = entry.get("annotations")
                 kept = annotations if isinstance(annotations, dict) else {}
                 self._set_name(target, {**entry, "annotations": {**kept, formats.REF_NAME: target}})
@@ -202,11 +209,11 @@ class Store:
     def _entry(self, name: str, descriptor: Descriptor) -> Entry:
         size = created = None
         try:
-            _, manifest = formats.resolve(descriptor, self.read, quote(name))
+            resolved, manifest = formats.resolve(descriptor, self.read, quote(name))
         except ImageError as error:
             _log.warning("%s", error)
         else:
-            size = descriptor.size + sum(blob.size for blob in manifest.blobs)
+            size = resolved.size + sum(blob.size for blob in manifest.blobs)
             created = manifest.annotations.get(formats.CREATED)
         return Entry(name, descriptor.digest, size, created, descriptor.platform or None)
 
@@ -254,11 +261,13 @@ class Store:
             _sync_folder(self.path)
 
     def _create(self) -> None:
+        new = not (self.path / "oci-layout").exists()
+        if new:
+            self._index()  # raises where the folder holds something else
         self._blob("").mkdir(parents=True, exist_ok=True)
         (self.path / "ingest").mkdir(exist_ok=True)
-        if (self.path / "oci-layout").exists():
+        if not new:
             return
-        self._index()  # raises where the folder holds something else
         with self._temporary() as (file, path):
             _write(file, _LAYOUT)
             os.fchmod(file, 0o644)

@@ -3,10 +3,11 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import ref
 
 import requests.adapters
 import requests.utils
@@ -41,18 +42,29 @@ class Limits(NamedTuple):
 class Deadline:
     """Cuts every connection when an exchange takes too long: a body or header that drips meets no socket timeout."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.expired = False
+        self._limits = limits
         self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
+        self._watched: list[tuple[ref[HTTPConnection], socket.socket]] = []
 
-    def watch(self, connected: socket.socket) -> socket.socket:
-        """Note a connection (a duplicate: TLS takes the original over) and return it."""
+    def watch(self, connection: HTTPConnection, connected: socket.socket) -> socket.socket:
+        """Note a connection's socket (a duplicate: TLS takes the original over) and return it."""
         with self._lock:
-            self._sockets.append(connected.dup())
+            self._watched.append((ref(connection), connected.dup()))
         if self.expired:
             self._cut()
         return connected
+
+    def share(self, connection: HTTPConnection) -> float:
+        """Return the seconds to wait for one address: a name may have a thousand, which are tried one by one."""
+        try:
+            found = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise urllib3.exceptions.NameResolutionError(connection.host, connection, error) from error
+        except UnicodeError:  # connecting will tell
+            found = []
+        return min(self._limits.connect_s, self._limits.exchange_s / max(len(found), 1))
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
@@ -65,18 +77,23 @@ class Deadline:
         finally:
             timer.cancel()
             timer.join()
+            self._forget(lambda connection: connection is None or connection.sock is None)
 
     def close(self) -> None:
         """Forget the connections."""
+        self._forget(lambda _: True)
+
+    def _forget(self, is_over: Callable[[HTTPConnection | None], bool]) -> None:
         with self._lock:
-            for watched in self._sockets:
-                watched.close()
-            self._sockets.clear()
+            over = [(connection, watched) for connection, watched in self._watched if is_over(connection())]
+            self._watched = [one for one in self._watched if one not in over]
+        for _, watched in over:
+            watched.close()
 
     def _cut(self) -> None:
         self.expired = True
         with self._lock:
-            for watched in self._sockets:
+            for _, watched in self._watched:
                 with suppress(OSError):
                     watched.shutdown(socket.SHUT_RDWR)
 
@@ -86,11 +103,13 @@ def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HT
 
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
-            return deadline.watch(super()._new_conn())
+            self.timeout = deadline.share(self)
+            return deadline.watch(self, super()._new_conn())
 
     class Tls(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
-            return deadline.watch(super()._new_conn())
+            self.timeout = deadline.share(self)
+            return deadline.watch(self, super()._new_conn())
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -104,6 +123,9 @@ def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HT
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - handed on
             super().init_poolmanager(*args, ssl_context=context, **kwargs)
             self.poolmanager.pool_classes_by_scheme = pools
+
+        def cert_verify(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+            """Leave the context as it is: requests would add the authorities of its own bundle to it."""
 
         def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - handed on
             manager = super().proxy_manager_for(proxy, ssl_context=context, **kwargs)

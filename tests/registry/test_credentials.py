@@ -57,6 +57,13 @@ def test_explicit_credentials_win(plain: Hostile, ours: Ours) -> None:
     assert plain.authorizations == {"Basic " + base64.b64encode(b"filed:away").decode()}
 
 
+@pytest.mark.parametrize("realm", ["https://.x/", "https://*.x/", "http://x%zz/"])
+def test_a_realm_that_no_request_goes_to(plain: Hostile, ours: Ours, realm: str) -> None:
+    plain.twists.append(challenge(lambda: f'Bearer realm="{realm}",service="s"'))
+    told = ours.refuses(plain.image, plain_http=True)
+    assert f"token realm '{realm}': not an" in told
+
+
 def wants_token(server: Hostile) -> None:
     """Let a server ask for a token that it gives itself."""
     header = f'Bearer realm="{server.url}/token",service="s",scope="repository:x:pull"'
@@ -104,7 +111,7 @@ def test_a_realm_named_by_a_redirects_target(
     ours.log_in(tls.host)
     evil_realm(other)
     tls.twists.append(redirect(part, lambda call: other.url + call.path))
-    assert "access denied: 127.0.0.1 answers 401" in ours.refuses(tls.image)
+    assert f"access denied: {other.host} answers 401" in ours.refuses(tls.image)
     assert other.seen
     assert other.authorizations == set()
     with contextlib.suppress(ValueError, requests.HTTPError):

@@ -111,10 +111,10 @@ def test_what_a_registry_says_is_harmless(plain: Hostile, ours: Ours) -> None:
     body = json.dumps({"errors": [{"code": "DENIED\n", "message": "\x1b]0;x\x07 \u202e" + "long" * 500}]}).encode()
     plain.twists.append(lambda call: call.answer(403, body))
     line = ours.refuses(plain.image, plain_http=True)
-    assert "access denied: 127.0.0.1 answers 403 (DENIED\\x0a: \\x1b]0;x\\x07 \\u202elong" in line
+    assert f"access denied: {plain.host} answers 403 (DENIED\\x0a: \\x1b]0;x\\x07 \\u202elong" in line
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"errors":[]}', b'{"errors":{"a":1}}', b"\xff" * 100, b"[" * 8000])
 def test_an_error_without_a_reason(plain: Hostile, ours: Ours, body: bytes) -> None:
     plain.twists.append(lambda call: call.answer(400, body))
-    assert ours.refuses(plain.image, plain_http=True).endswith("manifest: 127.0.0.1 answers 400")
+    assert ours.refuses(plain.image, plain_http=True).endswith(f"manifest: {plain.host} answers 400")

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from urllib3.connection import HTTPConnection
 
-from beepy.errors import UsageError
+from beepy.errors import RegistryError, UsageError
+from beepy.oci import lookup, reference, registry, transport
+from beepy.oci.descriptor import Descriptor
 from tests.registry.conftest import Authority, Ours, Theirs
 from tests.registry.hostile import (
     NAME,
@@ -111,6 +114,35 @@ def test_a_certificate_of_nobody(tls: Hostile, ours: Ours, authority: Authority,
     folder.mkdir(parents=True)
     (folder / "ca.crt").write_bytes(authority.ca_file.read_bytes())
     assert ours.pull(tls.image, ca_file=None).programs == (PROGRAM,)
+
+
+def test_the_bundle_of_requests_is_not_trusted(
+    tls: Hostile, ours: Ours, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the system's authorities are, with those of --ca-file and certs.d."""
+    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(authority.ca_file))
+    assert "its certificate is refused" in ours.refuses(tls.image, ca_file=None)
+    assert ours.pull(tls.image, ca_file=None, insecure=True).programs == (PROGRAM,)
+
+
+def test_a_name_with_many_addresses_takes_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))] * 100
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: addresses)
+    deadline = transport.Deadline(transport.Limits(connect_s=5, exchange_s=60))
+    assert deadline.share(HTTPConnection("many.test", 1)) == 0.6
+    del addresses[8:]
+    assert deadline.share(HTTPConnection("many.test", 1)) == 5
+
+
+def test_a_connection_that_is_over_is_let_go(plain: Hostile, ours: Ours) -> None:
+    plain.twists.append(redirect("/blobs/", lambda call: f"{plain.url}{call.path}x"))
+    client = registry.Client(reference.parse(plain.image), lookup.Options(storage=ours.store.path, plain_http=True))
+    with client:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(8):
+            with pytest.raises(RegistryError, match="more than 3 redirects"):
+                client.fetch(Descriptor("", digest(PROGRAM), len(PROGRAM)), ours.store)
+        assert len(list(Path("/proc/self/fd").iterdir())) < before + 8
 
 
 def test_a_loopback_registry_is_asked_over_https_first(tls: Hostile, ours: Ours) -> None:

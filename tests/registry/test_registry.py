@@ -56,7 +56,7 @@ def test_pull_by_tag_and_by_digest(server: Running, pushed: str, ours: Ours) -> 
 
 @pytest.mark.usefixtures("pushed")
 def test_what_is_not_there(server: Running, ours: Ours) -> None:
-    with pytest.raises(ImageNotFound, match=r"manifest: 127\.0\.0\.1 does not have it"):
+    with pytest.raises(ImageNotFound, match=rf"manifest: {server.host} does not have it"):
         ours.pull(f"{server.host}/{REPOSITORY}:none", ca_file=server.ca_file, **login(server))
 
 

@@ -96,7 +96,7 @@ def test_always_asks_again(server: Running, beepy: Beepy) -> None:
     gone = image.replace("exitsnoop:1", "exitsnoop:none")
     done = beepy("run", gone, "--pull", "always", *flags(server))
     assert (done.code, done.out) == (1, "")
-    assert done.said[0].startswith(f"beepy: {gone}: manifest: 127.0.0.1 does not have it")
+    assert done.said[0].startswith(f"beepy: {gone}: manifest: {server.host} does not have it")
     assert run(beepy, image, "--pull", "always", *flags(server))["map"] == "print_exits"
 
 

@@ -9,6 +9,8 @@ from beepy.describe import Description, describe
 from beepy.oci.image import Image
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
+from tests.writers.elf import OBJECT
+from tests.writers.objects import Object
 
 NAMES = bundled_store().names()
 
@@ -152,3 +154,17 @@ def test_names_that_anybody_can_choose_are_made_safe() -> None:
         assert safe in shown
     assert "not said" in next(line for line in shown.splitlines() if line.startswith("platform "))
     assert json.loads(description.as_json([describe(image, parse(image))]))["maps"][0]["name"] == "print_\x1b[31m"
+
+
+def test_a_section_that_anybody_can_name() -> None:
+    section = ".rodata.\x1b[31m"
+    one = Object()
+    one.program()
+    one.elf.section(section, bytes(4))
+    one.elf.symbol("number", section, 0, 4, type=OBJECT)
+    one.btf.datasec(section, 4, [(one.btf.var("number", 1), 0, 4)])
+    data = one.data()
+    image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    shown = text(describe(image, parse(image)))
+    assert r"= 0  .rodata.\x1b[31m (fixed at load)" in shown
+    assert shown.replace("\n", "").isprintable()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import beepy as package
+from beepy.oci.formats import CREATED
 from beepy.oci.lookup import bundled_store
 from beepy.oci.store import Store
 from tests.writers.command import BEEPY, Beepy, Done, environment
@@ -148,6 +149,28 @@ def test_names_in_a_store_are_made_safe(beepy: Beepy) -> None:
     out = beepy("list").out
     assert r"evil\x1b[31m\u202ename:1" in out
     assert out.replace("\n", "").isprintable()
+
+
+def test_a_long_annotation_makes_no_wide_table(beepy: Beepy) -> None:
+    store = Store(beepy.home / ".bumblebee" / "store")
+    store.add_image("one:1", b"\x7fELF", {CREATED: "x" * 100_000}, {"os": "y" * 1000, "architecture": "z"})
+    assert max(map(len, beepy("list").out.splitlines())) < 250
+
+
+def test_a_broken_store_is_told_and_passed_over(beepy: Beepy) -> None:
+    broken = beepy.home / ".bumblebee" / "store"
+    broken.mkdir(parents=True)
+    (broken / "notes").write_text("x")
+    done = beepy("list", "-o", "json")
+    assert (done.code, json.loads(done.out)) == (0, BUNDLED)
+    assert "not an image layout: it has no oci-layout" in done.err
+    assert beepy("describe", "exitsnoop").code == 0
+    assert beepy("list", "--storage", str(broken)).code == 1
+
+
+def test_a_password_of_nobody(beepy: Beepy) -> None:
+    done = beepy("pull", "-p", "x", "127.0.0.1:1/x")
+    assert (done.code, done.err) == (2, "beepy: --password: expected --username too\n")
 
 
 def test_where_the_store_is(beepy: Beepy, tmp_path: Path) -> None:

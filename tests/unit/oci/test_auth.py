@@ -211,3 +211,9 @@ def test_a_long_header_takes_no_time() -> None:
     assert auth.challenges("Bearer " + 'a="' * 20_000)[0].scheme == "bearer"
     assert auth.challenges("," * 60_000) == ()
     assert auth.challenges(" " * 60_000) == ()
+
+
+def test_credentials_are_the_bytes_of_the_command_line() -> None:
+    assert base64.b64decode(Credentials("\udcff", "p").basic.removeprefix("Basic ")) == b"\xff:p"
+    with pytest.raises(RegistryError, match=r"^credentials: a user name or password that is no text$"):
+        _ = Credentials("me", "\ud800").basic

@@ -4,17 +4,27 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from beepy.errors import BeepyError, DigestMismatch, ImageError, ImageNotFound, InvalidReference, UnsupportedImage
+from beepy.errors import (
+    BeepyError,
+    DigestMismatch,
+    ImageError,
+    ImageNotFound,
+    InvalidReference,
+    StoreError,
+    UnsupportedImage,
+)
 from beepy.oci import lookup
 from beepy.oci.descriptor import digest_of
 from beepy.oci.lookup import Options
 from beepy.oci.options import Policy, default_config_dir, default_storage
 from beepy.oci.store import Store
 
+ROOT = Path(__file__).parents[3]
 ELF = b"\x7fELF" + bytes(600)
 
 
@@ -96,6 +106,52 @@ def test_a_store_of_the_users_choice_is_the_only_one(own: Store, bees: Store, tm
     Store(tmp_path / "mine").add_image("x", ELF, {})
     assert lookup.find("x", options).programs == (ELF,)
     assert [store.path for store in lookup.stores(options)] == [tmp_path / "mine"]
+
+
+def test_a_broken_store_hides_no_image(
+    own: Store, bees: Store, bundled: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundled.add_image("here", ELF, {})
+    own.path.mkdir(parents=True)
+    (own.path / "notes").write_text("x")
+    bees.add_image("some/one:1", ELF, {})
+    for name in ("here", "some/one:1"):
+        assert lookup.find(name).programs == (ELF,)
+        assert "not an image layout" in caplog.text
+        caplog.clear()
+    with pytest.raises(StoreError, match="not an image layout"):
+        lookup.find("here", Options(storage=own.path))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+@pytest.mark.parametrize("closes", [False, True])
+def test_what_is_another_users_is_passed_over(closes: bool) -> None:
+    """As after su: the store of $HOME may not be entered, nor perhaps the working directory be searched."""
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom beepy.oci import lookup\nfrom beepy.oci.store import Store\n"
+        "os.chdir(sys.argv[1])\n"
+        "lookup.bundled_store = lambda: Store(Path(sys.argv[2]))\nlookup.stores(lookup.Options())\n"
+        "os.setuid(65534)\n"
+        "print(len(lookup.find('here').programs), [str(one.path) for one in lookup.stores(lookup.Options())])\n"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        bundled, home = Store(Path(name, "bundled")), Path(name, "home")
+        bundled.add_image("here", ELF, {})
+        (home / ".bumblebee" / "store").mkdir(parents=True)
+        (home / ".bumblebee" / "store").chmod(0o700)
+        home.chmod(0o700 if closes else 0o755)
+        command = [sys.executable, "-c", code, str(home), str(bundled.path)]
+        variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(home)}
+        done = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
+    own = [] if closes else [f"{home}/.local/share/beepy/store"]
+    assert (done.stdout, done.stderr) == (f"1 {own}\n", "")
+
+
+def test_a_file_is_not_pulled() -> None:
+    Path("x.o").write_bytes(ELF)
+    with pytest.raises(ImageNotFound, match=r"^\./x.o: a file, not a reference: it needs no registry$"):
+        lookup.pull("./x.o")
 
 
 def test_always_asks_though_it_is_here(own: Store, asked: list[str]) -> None:

@@ -269,6 +269,39 @@ def test_a_broken_layout_is_one_clear_line(store: Store, name: str, content: byt
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_of_other_things_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("x")
+    with pytest.raises(StoreError, match="not an image layout"):
+        Store(tmp_path).add_blob(b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+
+
+def test_of_two_entries_of_a_name_the_last_is_tagged(store: Store) -> None:
+    store.add_image("one:1", PROGRAM, {}, PLATFORM)
+    first = entries(store)
+    second = store.add_image("one:1", PROGRAM + b"x", {}, PLATFORM)
+    (store.path / "index.json").write_text(json.dumps({**index(store), "manifests": [*first, *entries(store)]}))
+    assert store.get("one:1").digest == second
+    store.tag("one:1", "two:1")
+    assert store.get("two:1").digest == second
+
+
+def test_an_image_behind_an_index_is_known_by_both_digests(store: Store) -> None:
+    manifest = store.add_image("part:1", PROGRAM, {}, PLATFORM)
+    size = blob(store, manifest).stat().st_size
+    part = {"mediaType": formats.OCI_MANIFEST, "digest": manifest, "size": size, "platform": PLATFORM}
+    both = json.dumps({"schemaVersion": 2, "mediaType": formats.OCI_INDEX, "manifests": [part]}).encode()
+    top = store.put("some/whole:1", both, formats.OCI_INDEX)
+    for digest in (manifest, top):
+        found = store.find(f"some/whole@{digest}")
+        assert found
+        assert found[1].digest == top
+        assert store.get(f"some/whole@{digest}").digest == manifest
+        assert store.find(f"some/other@{digest}") is None
+    (entry,) = [one for one in store.list() if one.name == "some/whole:1"]
+    assert entry.size == store.get("some/whole:1").size
+
+
 def test_a_folder_of_other_things_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(StoreError, match="not an image layout"):
