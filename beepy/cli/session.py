@@ -66,7 +66,6 @@ def run(request: Request) -> None:
 
     Raises BeepyError; KeyboardInterrupt for a signal before anything is attached. Nothing stays attached either way.
     """
-    tally = Tally()
     with ExitStack() as stack:
         collections = _load(request, stack)
         events = stack.enter_context(
@@ -74,6 +73,7 @@ def run(request: Request) -> None:
                 *collections, interval=None if request.output == "none" else request.interval, timeout=request.timeout
             )
         )
+        tally = Tally(events.schemas)
         kept = _chooser(request.filters, events.schemas)
         sinks = _open(request, events, tally, stack)
         started = time.monotonic()
@@ -86,16 +86,14 @@ def run(request: Request) -> None:
         if not events.schemas:
             say("warning: no map of these images is shown or counted")
         _pump(events, kept, sinks, tally, request.limit)
-    say(closing(tally, events.schemas, time.monotonic() - started))
+    say(closing(tally, time.monotonic() - started))
 
 
-def closing(tally: Tally, schemas: Sequence[Schema], seconds: float) -> str:
+def closing(tally: Tally, seconds: float) -> str:
     """Return the line that ends every run: what became of its events."""
-    lost: dict[str, int | None] = dict.fromkeys(schema.map for schema in schemas if schema.record != VOID)
-    lost |= tally.lost
-    unknown = ", ".join(safe(name) for name, count in lost.items() if count is None)
-    known = sum(count for count in lost.values() if count)
-    where = ", ".join(safe(name) for name, count in lost.items() if count)
+    unknown = _maps([schema for schema, count in tally.lost.items() if count is None])
+    known = sum(count for count in tally.lost.values() if count)
+    where = _maps([schema for schema, count in tally.lost.items() if count])
     parts = [f"{tally.shown} shown", f"{tally.filtered} filtered"]
     if tally.skipped:
         parts.append(f"{len(tally.skipped)} programs left out" if len(tally.skipped) > 1 else "1 program left out")
@@ -108,6 +106,10 @@ def closing(tally: Tally, schemas: Sequence[Schema], seconds: float) -> str:
     if unknown:
         parts.append(f"lost unknown ({unknown})")
     return f"beepy: {', '.join(parts)}, {seconds:.1f} s"
+
+
+def _maps(schemas: Sequence[Schema]) -> str:
+    return ", ".join(dict.fromkeys([safe(schema.map) for schema in schemas]))
 
 
 def _load(request: Request, stack: ExitStack) -> list[Collection]:
@@ -186,7 +188,7 @@ def _pump(
 ) -> None:
     for batch in events:
         if batch.schema.record != VOID:
-            tally.add_lost(batch.schema.map, batch.lost)
+            tally.add_lost(batch.schema, batch.lost)
         tally.short += batch.short
         rows = per_cpu_rows(batch)
         kept = chosen(rows)

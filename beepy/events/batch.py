@@ -1,10 +1,10 @@
 """What carries records from a map to a sink: raw bytes in batches, and the schema that explains them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from beepy.btf.btf import Btf
-from beepy.btf.types import TypeId
+from beepy.btf.types import VOID, TypeId
 from beepy.obj.spec import Role
 
 
@@ -13,7 +13,8 @@ class Schema(NamedTuple):
 
     A stream of events (ring buffer) has ``record``; a table (hash, array) has ``key`` and ``value``, its ``record`` is
     0. ``key_size`` and ``value_size`` are the kernel's, in bytes; ``cpus`` is the number of possible CPUs of a per-CPU
-    table (each value is that many slots of ``value_size`` rounded up to 8), else 0.
+    table (each value is that many slots of ``value_size`` rounded up to 8), else 0. ``counts_loss``: its source
+    tells how many records it loses, as perf buffers do, and ring buffers do not.
     """
 
     image: str
@@ -26,6 +27,7 @@ class Schema(NamedTuple):
     key_size: int = 0
     value_size: int = 0
     cpus: int = 0
+    counts_loss: bool = False
 
 
 class Part(NamedTuple):
@@ -68,20 +70,28 @@ def total_lost(before: int | None, lost: int | None) -> int | None:
     return None if before is None or lost is None else before + lost
 
 
-class Tally:
-    """What became of the events of a run; the command's closing line is made of it."""
+def lost_yet(schema: Schema) -> int | None:
+    """Return what is lost before anything is read: nothing, or (None) nobody can tell."""
+    return 0 if schema.counts_loss else None
 
-    def __init__(self) -> None:
+
+class Tally:
+    """What became of the events of a run; the command's closing line is made of it.
+
+    ``lost`` has what each of the streams among the schemas lost, None where that cannot be seen.
+    """
+
+    def __init__(self, schemas: Iterable[Schema] = ()) -> None:
         self.shown = 0
         self.filtered = 0
         self.short = 0
         self.left_out = 0  # cut off by --count
         self.skipped: Sequence[tuple[str, str]] = ()  # (image, program) that --missing skip left out
-        self.lost: dict[str, int | None] = {}  # map -> events; None: cannot be seen
+        self.lost = {schema: lost_yet(schema) for schema in schemas if schema.record != VOID}
 
-    def add_lost(self, name: str, lost: int | None) -> None:
-        """Count what the source of ``name`` lost."""
-        self.lost[name] = total_lost(self.lost.get(name, 0), lost)
+    def add_lost(self, schema: Schema, lost: int | None) -> None:
+        """Count what a stream lost."""
+        self.lost[schema] = total_lost(self.lost[schema], lost)
 
 
 class Reader(Protocol):

@@ -18,6 +18,7 @@ from beepy.events.codec import Codec, Value
 from beepy.text import safe
 
 MAX_MEMBERS: Final = 4096  # of one record, arrays of structs counted once
+MAX_COST: Final = 1 << 16  # functions that are called for one record, arrays of structs counted element by element
 MAX_ENUMERATORS: Final = 1 << 17  # of all enums in one record
 _MAX_SAME: Final = 16  # members of one name: each gets one more "_"
 _MAX_INT: Final = 16  # bytes
@@ -25,6 +26,7 @@ _MAX_INT: Final = 16  # bytes
 _UNSIGNED: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _WIDTHS: Final = {1: 4, 2: 6, 4: 8, 8: 16}  # characters that integers of so many bytes usually take
 _FLOATS: Final = {2: "e", 4: "f", 8: "d"}
+_LONG_FLOATS: Final = (10, 12, 16)  # bytes; no Python type holds them
 _MAX_WIDTH: Final = 32
 _MIN_FLAGS: Final = 3
 
@@ -53,7 +55,8 @@ class Compiler:
         self._left = MAX_MEMBERS
         self._enumerators_left = MAX_ENUMERATORS
         self._codecs: dict[TypeId, Codec] = {}
-        self._enums: dict[int, tuple[Callable[[int], Value], int]] = {}  # by id(), which Btf keeps alive
+        # by id(), which Btf keeps alive, and bits
+        self._enums: dict[tuple[int, int], tuple[Callable[[int], Value], int]] = {}
 
     def composite(self, type_id: TypeId) -> Composite | None:
         """Return the struct or union that the type is; None if it is another kind, or has a meaning as a whole."""
@@ -136,7 +139,7 @@ class Compiler:
             case types.Ptr():
                 return Codec("Q", 8, "0x{:x}".format, str, width=18)
             case types.Float():
-                return _real(size)
+                return self._real(size)
             case types.Array():
                 return self._array(found, size, depth)
             case types.Struct() | types.Union():
@@ -182,23 +185,31 @@ class Compiler:
             return Codec(code, found.size, None, str, width=_WIDTHS[found.size], number=True)
         return _wide(found.size, None, signed=found.signed)
 
+    def _real(self, size: int) -> Codec:
+        code = _FLOATS.get(size)
+        if code:
+            return Codec(code, size, None, partial(render.real, size=size), width=12, number=True)
+        if size not in _LONG_FLOATS:
+            raise BtfError(f"{self._btf.name}: a float of {size} bytes")
+        return Codec(f"{size}s", size, bytes.hex, str, width=2 * size)
+
     def _enum(self, found: AnyEnum) -> Codec:
         code = _UNSIGNED.get(found.size)
         if not code:
             raise BtfError(f"{self._btf.name}: enum {safe(found.name)}: size {found.size}")
-        named, width = self._named(found)
+        named, width = self._named(found, 8 * found.size)
         return Codec(code.lower() if found.signed else code, found.size, named, str, width, few=True)
 
-    def _named(self, found: AnyEnum) -> tuple[Callable[[int], Value], int]:
-        """Return value -> name, and the width that names take."""
-        known = self._enums.get(id(found))
+    def _named(self, found: AnyEnum, bits: int) -> tuple[Callable[[int], Value], int]:
+        """Return value -> name where so many bits hold it, and the width that names take."""
+        known = self._enums.get((id(found), bits))
         if known is None:
             self._enumerators_left -= len(found.values)
             if self._enumerators_left < 0:
                 name = safe(found.name)
                 raise BtfError(f"{self._btf.name}: enum {name}: more than {MAX_ENUMERATORS} enumerators in a record")
             width = max([len(value.name) for value in found.values], default=8)
-            known = self._enums[id(found)] = (_enumerator(found), min(width, _MAX_WIDTH))
+            known = self._enums[id(found), bits] = (_enumerator(found, bits), min(width, _MAX_WIDTH))
         return known
 
     def _bitfield(self, found: Int | AnyEnum, shift: int, bits: int) -> Codec:
@@ -215,7 +226,7 @@ class Compiler:
                     return Codec(code, size, lambda raw: bool(extract(raw)), render.boolean, 5, few=True)
                 return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, few=True)
             case types.Enum() | types.Enum64():
-                named, width = self._named(found)
+                named, width = self._named(found, bits)
                 return Codec(code, size, lambda raw: named(extract(raw)), str, width, few=True)
 
     def _array(self, found: types.Array, size: int, depth: int) -> Codec:
@@ -231,20 +242,29 @@ class Compiler:
         width = min(max((each.width + 1) * found.nelems + 1, 2), _MAX_WIDTH)
         if not size:
             return Codec(code, size, _nothing, partial(_bracketed, each.text), width)
+        cost = self._affordable(each.cost * found.nelems if each.value else 1)
         gap = size // found.nelems - each.size
         read = partial(_elements, struct.Struct(f"<{each.code}{gap}x"), each.value)
-        return Codec(code, size, read, partial(_bracketed, each.text), width)
+        return Codec(code, size, read, partial(_bracketed, each.text), width, cost=cost)
+
+    def _affordable(self, cost: int) -> int:
+        """Return ``cost``; a type of few bytes may ask for any number of values: unions of unions of unions."""
+        if cost > MAX_COST:
+            raise BtfError(f"{self._btf.name}: more than {MAX_COST} values in a record")
+        return cost
 
     def _struct(self, found: Composite, depth: int) -> Codec:
         """Read a struct inside an array: its value is a dict."""
         readers = []
         texts = []
+        cost = 1
         for place in self.members(found, set(), depth):
             start, codec = self.leaf(place, depth + 1)
             readers.append((place.name, cut(codec, start)))
             texts.append(codec.text)
+            cost = self._affordable(cost + codec.cost)
         read = partial(_members, tuple(readers))
-        return Codec(f"{found.size}s", found.size, read, partial(_braced, tuple(texts)), _MAX_WIDTH)
+        return Codec(f"{found.size}s", found.size, read, partial(_braced, tuple(texts)), _MAX_WIDTH, cost=cost)
 
 
 def distinct(name: str, taken: set[str]) -> str:
@@ -286,27 +306,21 @@ def _wide(size: int, then: Callable[[int], Value] | None, *, signed: bool) -> Co
     return Codec(f"{size}s", size, value, str, width=24, number=True)
 
 
-def _real(size: int) -> Codec:
-    code = _FLOATS.get(size)
-    if code:
-        return Codec(code, size, None, partial(render.real, size=size), width=12, number=True)
-    return Codec(f"{size}s", size, bytes.hex, str, width=2 * size)  # long double: no Python type holds it
-
-
 def _extract(shift: int, mask: int, sign: int, raw: bytes) -> int:
     number = int.from_bytes(raw, "little") >> shift & mask
     return (number ^ sign) - sign
 
 
-def _enumerator(found: AnyEnum) -> Callable[[int], Value]:
-    """Return value -> name, or number if it has none.
+def _enumerator(found: AnyEnum, width: int) -> Callable[[int], Value]:
+    """Return value -> name, or number if it has none; ``width`` bits are read.
 
+    Up to 14 clang writes -1 of an enum as if it were unsigned, in 32 bits however many the member has.
     An enum of at least three single bits, and of nothing else but 0, is one of flags: a value without a name of its own
     is the names of its bits, joined by ``|``, what remains of it in hex.
     """
     names: dict[int, str] = {}
     for name, value in found.values:
-        names.setdefault(value, name)
+        names.setdefault(value if found.signed else value & (1 << width) - 1, name)
     bits = {value: name for value, name in names.items() if value}
     if len(bits) < _MIN_FLAGS or any(value < 0 or value & value - 1 for value in bits):
         return lambda value: names.get(value, value)

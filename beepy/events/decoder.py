@@ -27,19 +27,24 @@ Finish: TypeAlias = Callable[[Field], Convert]
 
 _MAX_ITEMS: Final = 2048  # of one compiled format (32 bytes each): 256 records of 8 fields
 _MAX_FORMATS: Final = 64
-_MAX_MEMO: Final = 8192
+_MAX_MEMO: Final = 8192  # keys
+_MAX_MEMO_BYTES: Final = 1 << 20  # of keys that are bytes or texts
 
 
 class Memo(dict[Any, Any]):
-    """Remembers what ``make`` made of a key, for the last few thousand keys."""
+    """Remembers what ``make`` made of a key, for the last few thousand keys; of large keys for fewer."""
 
     def __init__(self, make: Callable[[Any], Any]) -> None:
         super().__init__()
         self._make = make
+        self._bytes = 0
 
     def __missing__(self, key: object) -> object:
-        if len(self) >= _MAX_MEMO:
+        size = len(key) if isinstance(key, bytes | str) else 0
+        self._bytes += size
+        if len(self) >= _MAX_MEMO or self._bytes > _MAX_MEMO_BYTES:
             self.clear()
+            self._bytes = size
         made = self[key] = self._make(key)
         return made
 

@@ -10,7 +10,7 @@ from beepy.btf.types import VOID, Bits, Composite, TypeId
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
 from beepy.events.codec import Codec
-from beepy.events.compile import Compiler, Meanings, Place, distinct, is_bool
+from beepy.events.compile import MAX_COST, Compiler, Meanings, Place, distinct, is_bool
 from beepy.events.semantics import TABLE
 
 RECORD: Final = 0  # or a table's key
@@ -61,15 +61,22 @@ def fields(schema: Schema, meanings: Meanings) -> tuple[Field, ...]:
 
     Raises BtfError for a malformed type.
     """
+    found = tuple(_fields(schema, meanings))
+    if sum([field.codec.cost for field in found]) > MAX_COST:
+        raise BtfError(f"{schema.btf.name}: more than {MAX_COST} values in a record")
+    return found
+
+
+def _fields(schema: Schema, meanings: Meanings) -> Iterator[Field]:
     walk = _Walk(schema.btf)
     if schema.record != VOID:
-        return tuple(walk.part(schema.record, meanings, RECORD, "value", inline=True))
-    found = list(walk.part(schema.key, meanings, RECORD, "key", inline=True))
+        yield from walk.part(schema.record, meanings, RECORD, "value", inline=True)
+        return
+    yield from walk.part(schema.key, meanings, RECORD, "key", inline=True)
     summed = is_summed(schema)
     if schema.cpus and not summed:
-        found.append(walk.cpu())
-    found += walk.part(schema.value, {} if summed else meanings, VALUE, "value", inline=False)
-    return tuple(found)
+        yield walk.cpu()
+    yield from walk.part(schema.value, {} if summed else meanings, VALUE, "value", inline=False)
 
 
 class _Spot(NamedTuple):

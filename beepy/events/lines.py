@@ -16,13 +16,22 @@ LENGTH: Final = 1024
 
 def schema(image: str, name: str) -> Schema:
     """Return the schema of lines that ``name``, a program of the image, writes: one field, ``line``."""
-    return Schema(image, name, Role.PRINT, _types(), TypeId(3))
+    return Schema(image, name, Role.PRINT, _types(), TypeId(3), counts_loss=True)
 
 
 def pieces(line: bytes) -> Iterator[bytes]:
-    """Return the records that hold a line, each ``LENGTH`` bytes, the last one with a NUL at its end."""
-    for at in range(0, max(len(line), 1), LENGTH):
-        yield line[at : at + LENGTH].ljust(LENGTH, b"\0")
+    r"""Return the records that hold a line, each ``LENGTH`` bytes: what it does not fill is NULs, one of its own \x00.
+
+    No character of UTF-8 is cut.
+    """
+    line = line.replace(b"\0", rb"\x00")
+    at = 0
+    while at < len(line) or not at:
+        end = at + LENGTH
+        while at + LENGTH - 3 <= end < len(line) and line[end] & 0xC0 == 0x80:
+            end -= 1
+        yield line[at:end].ljust(LENGTH, b"\0")
+        at = end
 
 
 @cache

@@ -65,7 +65,7 @@ def _schema(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int
         raise BtfError("the object has no type information")
     named = (spec.name, tracked.map, tracked.role, spec.btf, tracked.record)
     if tracked.record != VOID:
-        return Schema(*named)
+        return Schema(*named, counts_loss=map_spec.type == MapType.PERF_EVENT_ARRAY)
     return Schema(*named, map_spec.key, map_spec.value, map_spec.key_size, map_spec.value_size, cpus)
 
 

@@ -12,12 +12,14 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.kernel.map import Map
 from beepy.kernel.syscall import ENOTSUPP
 from beepy.text import safe
+from beepy.uapi import MapType
 
 _log = logging.getLogger(__name__)
 
 _ENTRIES: Final = 4096  # of a batch at most; more gains nothing
 _BYTES: Final = 1 << 20  # of a batch at most, where values are large
 _LEAST: Final = 16  # entries: fewer might not hold a bucket of a hash
+_ARRAYS: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 _WALK: Final = 1 << 16  # keys that are walked at least before a walk is given up
 _NO_BATCH: Final = frozenset({EINVAL, EOPNOTSUPP, ENOTSUPP})
 
@@ -43,7 +45,8 @@ class TableReader:
         self.window = 0.0
         self._map = map_
         self._batched = batched
-        self._count = max(_LEAST, min(_ENTRIES, _BYTES // (map_.key_size + map_.value_span)))
+        least = 1 if map_.type in _ARRAYS else min(_LEAST, map_.max_entries)
+        self._count = max(least, min(_ENTRIES, _BYTES // (map_.key_size + map_.value_span)))
         self._snapshot = 0
 
     def fileno(self) -> int:

@@ -36,12 +36,15 @@ class _Run(Collector):
         events = CounterMetricFamily("beepy_events", "Events that the filters let pass.", labels=_LABELS)
         short = CounterMetricFamily("beepy_short_records", "Records shorter than their type, left out.", labels=_LABELS)
         lost = CounterMetricFamily("beepy_lost_events", "Events lost, where the source can tell.", labels=_LABELS)
+        named: dict[tuple[str, str], list[Counts]] = {}
         for schema, counts in self._counts.items():
-            labels = (safe(schema.image), safe(schema.map))
-            events.add_metric(labels, counts.events)
-            short.add_metric(labels, counts.short)
-            if counts.lost is not None:
-                lost.add_metric(labels, counts.lost)
+            named.setdefault((safe(schema.image), safe(schema.map)), []).append(counts)
+        for labels, same in named.items():  # the same image may run twice
+            events.add_metric(labels, sum(counts.events for counts in same))
+            short.add_metric(labels, sum(counts.short for counts in same))
+            known = [counts.lost for counts in same if counts.lost is not None]
+            if len(known) == len(same):
+                lost.add_metric(labels, sum(known))
         filtered = "Events that the filters left out."
         yield from (events, short, lost)
         yield CounterMetricFamily("beepy_filtered_events", filtered, value=self._tally.filtered)

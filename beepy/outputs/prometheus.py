@@ -83,7 +83,7 @@ class Prometheus:
             self._kinds[name] = _KINDS[plans[0].role]
             for plan in plans:
                 self._add(name, plan, plan.schema.image if len(plans) > 1 else "")
-        self._counts = {schema: Counts() for schema in schemas if schema.record != VOID}
+        self._counts = {schema: Counts(schema) for schema in schemas if schema.record != VOID}
         self._snapshots = Snapshots(tuple(self._tables), demand)
         self._server = MetricsServer(*self._listen, self.page)
 

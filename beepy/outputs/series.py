@@ -3,11 +3,11 @@
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from beepy.events.batch import Batch, Part, total_lost
+from beepy.events.batch import Batch, Part, Schema, lost_yet, total_lost
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, Field
@@ -20,17 +20,19 @@ _log = logging.getLogger(__name__)
 
 _MOST_HELD: Final = 65_536  # raw records
 _MOST_BYTES: Final = 8 << 20  # ... and what they may take together
-_DECODED: Final = 4096  # at a time
-_LINES: Final = 2048  # of a piece of the page
+_DECODED: Final = 4096  # records at a time
+_MOST_TEXT: Final = 16 << 20  # bytes of the labels of a metric's series
+_DECODED_BYTES: Final = 1 << 20
+_PIECE: Final = 1 << 18  # characters of a piece of the page
 
 
 class Counts:
-    """What one map's stream brought; ``lost`` is None once the source cannot tell."""
+    """What one map's stream brought; ``lost`` is None where its source cannot tell."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: Schema) -> None:
         self.events = 0
         self.short = 0
-        self.lost: int | None = 0
+        self.lost = lost_yet(schema)
 
     def add(self, batch: Batch) -> None:
         """Count a batch."""
@@ -90,6 +92,7 @@ class EventMetric:
         self._value = value
         self._bounds = tuple(bounds)
         self._limit = _Limit(name, labels, max_series)
+        self._room = self._limit.room()
         self._most = max(1, min(_MOST_HELD, _MOST_BYTES // (decoder.size + 128)))
         self._holding = threading.Lock()  # the stream's thread holds it for each batch, so nothing long happens in it
         self._held: Counter[bytes] = Counter()
@@ -125,7 +128,7 @@ class EventMetric:
         with self._holding:
             held, self._held = self._held, Counter()
         items = iter(held.items())
-        while chunk := list(islice(items, _DECODED)):
+        while chunk := list(islice(items, max(1, min(_DECODED, _DECODED_BYTES // (self._decoder.size + 1))))):
             batch = _batch(self._decoder, [raw for raw, _ in chunk])
             labels = self._labels.texts(batch)
             times = [count for _, count in chunk]
@@ -140,17 +143,17 @@ class EventMetric:
 
     def _count(self, labels: list[str], times: list[int]) -> None:
         series = self._numbers
-        for key, count in zip(self._limit.keys(series, labels), times, strict=True):
+        for key, count in zip(self._limit.keys(self._room, labels), times, strict=True):
             series[key] = series.get(key, 0) + count
 
     def _set(self, labels: list[str], values: list[Value]) -> None:
         series = self._numbers
-        for key, value in zip(self._limit.keys(series, labels), values, strict=True):
+        for key, value in zip(self._limit.keys(self._room, labels), values, strict=True):
             series[key] = _number(value)
 
     def _observe(self, labels: list[str], times: list[int], values: list[Value]) -> None:
         series = self._histograms
-        for key, count, value in zip(self._limit.keys(series, labels), times, values, strict=True):
+        for key, count, value in zip(self._limit.keys(self._room, labels), times, values, strict=True):
             histogram = series.get(key)
             if histogram is None:
                 histogram = series[key] = Histogram(len(self._bounds))
@@ -170,6 +173,7 @@ class TableMetric:
         self._labels = labels
         self._value = value
         self._limit = _Limit(name, labels, max_series)
+        self._chunk = max(1, min(_DECODED, _DECODED_BYTES // (decoder.size + 1)))
         self._by_text = any(field.part == CPU for field in decoder.fields)  # then a row is no entry
         self._lock = threading.Lock()
         self._known: dict[bytes | str, str] = {}  # entry -> its labels: those of the last page
@@ -180,19 +184,18 @@ class TableMetric:
             return pieces(samples(self.name, self._read([per_cpu_rows(batch) for batch in batches])))
 
     def _read(self, batches: Sequence[Batch]) -> dict[str, float]:
-        room = self._limit.most
-        if sum([batch.records for batch in batches]) > room:
-            room -= len(self._known)
+        kept = sum([batch.records for batch in batches]) > self._limit.most  # else there is room for all
+        room = self._limit.room(self._known.values() if kept else ())
         series: dict[str, float] = {}
         known: dict[bytes | str, str] = {}
         for batch in batches:
             (values,) = self._decoder.values(batch, [self._value])
             entries = self._entries(batch)
-            new = [entry for entry in entries if entry not in self._known]
-            given = dict(zip(new[:room], self._texts(new[:room]), strict=True))
-            room -= len(given)
+            given = self._given([entry for entry in entries if entry not in self._known], room)
             for entry, value in zip(entries, values, strict=True):
-                text = self._known.get(entry) or given.get(entry)
+                text = self._known.get(entry)
+                if text is None:
+                    text = given.get(entry)
                 if text is None:
                     text = self._limit.other()
                 else:
@@ -200,6 +203,15 @@ class TableMetric:
                 series[text] = series.get(text, 0) + _number(value)
         self._known = known
         return series
+
+    def _given(self, entries: Sequence[bytes | str], room: "_Room") -> dict[bytes | str, str]:
+        """Return the labels of those entries that there is room for; no more are read than that takes."""
+        given: dict[bytes | str, str] = {}
+        left = iter(entries)
+        while chunk := list(islice(left, min(room.series, self._chunk))):
+            texts = zip(chunk, self._texts(chunk), strict=True)
+            given |= {entry: text for entry, text in texts if room.takes(text)}
+        return given
 
     def _entries(self, batch: Batch) -> Sequence[bytes | str]:
         return self._labels.texts(batch) if self._by_text else self._decoder.raw(batch)
@@ -220,10 +232,17 @@ class _Limit:
         self._other = labels.other
         self._told = False
 
-    def keys(self, series: Mapping[str, object], labels: list[str]) -> Iterator[str]:
-        """Return for each of ``labels`` the key to count it under, while ``series`` grows."""
+    def keys(self, room: "_Room", labels: list[str]) -> Iterator[str]:
+        """Return for each of ``labels`` the key to count it under."""
         for key in labels:
-            yield key if key in series or len(series) < self.most else self.other()
+            yield key if room.takes(key) else self.other()
+
+    def room(self, taken: Iterable[str] = ()) -> "_Room":
+        """Return the room that is left beside the series of these labels."""
+        room = _Room(self.most)
+        for text in taken:
+            room.takes(text)
+        return room
 
     def other(self) -> str:
         """Return the key of what exceeds the bound; the first time is reported."""
@@ -231,6 +250,26 @@ class _Limit:
             self._told = True
             _log.warning("metric %s: more than %d series: what exceeds them counts as 'other'", self._name, self.most)
         return self._other
+
+
+class _Room:
+    """How many ``series`` more a metric may have; their labels are bounded too, for they may be long."""
+
+    def __init__(self, most: int) -> None:
+        self.series = most
+        self._text = _MOST_TEXT
+        self._taken: set[str] = set()
+
+    def takes(self, text: str) -> bool:
+        """Tell whether a series of these labels is there, or is now."""
+        if text in self._taken:
+            return True
+        if not self.series or len(text) > self._text:
+            return False
+        self.series -= 1
+        self._text -= len(text)
+        self._taken.add(text)
+        return True
 
 
 def _batch(decoder: Decoder, records: Sequence[bytes]) -> Batch:
@@ -245,7 +284,11 @@ def _number(value: Value) -> float:
 
 def pieces(lines: Iterator[str]) -> list[bytes]:
     """Join lines to a page's pieces, none of them large: all of a page as one text would double its memory."""
-    joined = []
-    while piece := "".join(islice(lines, _LINES)):
-        joined.append(piece.encode())
-    return joined
+    joined, piece, size = [], [], 0
+    for line in lines:
+        piece.append(line)
+        size += len(line)
+        if size > _PIECE:
+            joined.append("".join(piece).encode())
+            piece, size = [], 0
+    return [*joined, "".join(piece).encode()] if piece else joined

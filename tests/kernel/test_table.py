@@ -22,6 +22,17 @@ HASHES = [MapType.HASH, MapType.LRU_HASH, MapType.PERCPU_HASH, MapType.LRU_PERCP
 READERS = pytest.mark.parametrize("make", [TableReader, walked])
 
 
+def test_no_more_room_is_made_than_an_array_fills() -> None:
+    size = 8 << 20
+    with tables(MapType.ARRAY, 1, size) as table:
+        asked: list[int] = []
+        look_up = table.lookup_batch
+        table.lookup_batch = lambda cursor, count: asked.append(count) or look_up(cursor, count)  # type: ignore[method-assign,func-returns-value]
+        first, last = TableReader(table, SCHEMA).read()
+    assert (first.records, len(first.parts[1].raw), last.records, last.final) == (1, size, 0, True)
+    assert asked == [1, 1]
+
+
 @contextmanager
 def tables(map_type: MapType, entries: int, value_size: int = 8, flags: int = 0) -> Iterator[Map]:
     with kernel_map.create(map_type, "table", 4, value_size, entries, flags) as table:

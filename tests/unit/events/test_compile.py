@@ -9,7 +9,7 @@ import pytest
 from beepy.btf.types import Kind
 from beepy.errors import BtfError
 from beepy.events.codec import Value
-from beepy.events.compile import MAX_ENUMERATORS, MAX_MEMBERS
+from beepy.events.compile import MAX_COST, MAX_ENUMERATORS, MAX_MEMBERS
 from beepy.events.decoder import Decoder
 from tests.writers.btf import BtfWriter, Member
 from tests.writers.events import decode, ring, stream, texts
@@ -204,6 +204,46 @@ def test_arrays_of_structs_are_lists_of_objects() -> None:
 def test_an_array_of_empty_structs_is_empty_however_long() -> None:
     w = BtfWriter()
     assert one(w, w.array(w.struct("nothing", 0), 0xFFFFFFFF), b"") == ((), "[]")
+
+
+@pytest.mark.parametrize("width", [8, 250])
+def test_a_record_of_one_byte_has_a_bounded_number_of_values(width: int) -> None:
+    w = BtfWriter()
+    inner = w.integer("unsigned char", 1, 0)
+    for _ in range(12):
+        each = w.array(inner, 1)
+        inner = w.union("u", 1, [(f"m{at}", each, 0) for at in range(width)])
+    with refused(BtfError, f"object: more than {MAX_COST} values in a record"):
+        Decoder(stream(w, w.struct("s", 1, [("it", w.array(inner, 1), 0)])))
+
+
+def test_a_long_array_of_structs_has_a_bounded_number_of_values() -> None:
+    w = BtfWriter()
+    pair = w.struct("pair", 2, [(name, w.integer("unsigned char", 1, 0), at * 8) for at, name in enumerate("ab")])
+    Decoder(stream(w, w.struct("s", 40_000, [("pairs", w.array(pair, 20_000), 0)])))
+    with refused(BtfError, f"object: more than {MAX_COST} values in a record"):
+        Decoder(stream(w, w.struct("s", 60_000, [("pairs", w.array(pair, 30_000), 0)])))
+    with refused(BtfError, f"object: more than {MAX_COST} values in a record"):
+        members = [(f"pairs{at}", w.array(pair, 15_000), at * 30_000 * 8) for at in range(2)]
+        Decoder(stream(w, w.struct("s", 60_000, members)))
+
+
+@pytest.mark.parametrize("size", [1, 3, 32, 1 << 29])
+def test_floats_of_no_such_size(size: int) -> None:
+    w = BtfWriter()
+    with refused(BtfError, f"object: a float of {size} bytes"):
+        Decoder(stream(w, w.struct("s", size, [("it", w.real("real", size), 0)])))
+
+
+def test_negative_enumerators_as_clang_14_writes_them() -> None:
+    """An enum without a sign, 4294967295 for -1, in a bitfield and in one packed byte."""
+    w = BtfWriter()
+    enum = {"A": 0xFFFFFFFF, "B": 1}
+    wide, small = w.enum("e", enum), w.enum("p", enum, 1)
+    members: list[Member] = [("it", wide, 0), ("bits", wide, 32, 4), ("byte", small, 40)]
+    found = bits(w, 8, members, b"\xff\xff\xff\xff\x0f\xff\0\0")
+    assert found == {"it": ["A"], "bits": ["A"], "byte": ["A"]}
+    assert bits(w, 8, members, b"\x01\0\0\0\x01\x01\0\0") == {"it": ["B"], "bits": ["B"], "byte": ["B"]}
 
 
 def test_bitfields_cross_bytes_and_have_signs() -> None:

@@ -205,3 +205,12 @@ def test_what_is_remembered_is_bounded() -> None:
     for key in range(20_000):
         assert memo[key] == str(key)
     assert len(memo) <= 8192
+
+
+def test_what_is_remembered_of_large_keys_is_bounded() -> None:
+    memo = Memo(len)
+    for number in range(3000):
+        assert memo[number.to_bytes(2, "little") * 2048] == 4096
+    assert 1 < len(memo) <= 256
+    assert memo[bytes(2 << 20)] == 2 << 20
+    assert len(memo) == 1

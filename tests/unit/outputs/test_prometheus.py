@@ -269,6 +269,41 @@ def test_entries_with_equal_labels_are_one_series() -> None:
             assert page(sink).splitlines()[2:] == ['ebpf_solo_io_calls{comm="a",pid="1"} 7']
 
 
+def test_more_entries_of_equal_labels_than_series_are_one_series(caplog: pytest.LogCaptureFixture) -> None:
+    calls = table_of(Role.COUNTER, "calls")
+    entries = [(key(1, b"a\0%d" % number), u64(1)) for number in range(10)]
+    with opened(calls, tables={calls: entries}, max_series=3) as sink:
+        for _ in range(2):
+            assert page(sink).splitlines()[2:] == ['ebpf_solo_io_calls{comm="a",pid="1"} 10']
+    assert not caplog.records
+
+
+def test_a_table_without_labels_is_one_series(caplog: pytest.LogCaptureFixture) -> None:
+    w = BtfWriter()
+    total = table(w, w.struct("nothing", 4), w.integer("unsigned long", 8, 0), 4, 8, name="total")
+    total = total._replace(role=Role.COUNTER)
+    with opened(total, tables={total: [(bytes(4), u64(5))]}) as sink:
+        for _ in range(2):
+            assert page(sink).splitlines()[2:] == ["ebpf_solo_io_total 5"]
+    assert not caplog.records
+
+
+def test_long_labels_are_bounded_too(caplog: pytest.LogCaptureFixture) -> None:
+    w = BtfWriter()
+    record = w.struct("event", 1 << 16, [("data", w.array(w.integer("unsigned char", 1, 0), 1 << 16), 0)])
+    events = stream(w, record, "events")._replace(role=Role.COUNTER)
+    with opened(events) as sink:
+        for start in range(0, 300, 20):
+            sink.write(ring(events, [bytes([at % 256, at // 256]) * (1 << 15) for at in range(start, start + 20)]))
+        pieces = sink.page()
+        assert sum(map(len, pieces)) < 20 << 20
+        assert max(map(len, pieces)) < 1 << 20
+        (family,) = [one for name, one in parsed(sink).items() if name.endswith("events") and "solo" in name]
+        assert sum(sample.value for sample in family.samples) == 300
+        assert [sample.labels["data"] for sample in family.samples].count("other") == 1
+    assert "what exceeds them counts as 'other'" in caplog.text
+
+
 def test_per_cpu_values() -> None:
     summed = table_of(Role.COUNTER, "counter_sum", cpus=3)
     rows = table_of(Role.GAUGE, "gauge_rows", "double", cpus=3)
@@ -423,9 +458,29 @@ def test_usage_errors(schemas: list[Schema], buckets: list[str], value_keys: lis
         pass
 
 
+def test_losses_before_anything_came_and_of_the_same_image_twice() -> None:
+    exits = Exits("exits").schema
+    perf = exits._replace(counts_loss=True, map="perf")
+    other = Exits("other").schema._replace(map="exits")
+    assert other != exits
+    with opened(exits, perf, other, perf._replace(btf=other.btf)) as sink:
+        assert "twice" not in parsed(sink)
+        sink.write(ring(exits, [EXIT]))
+        sink.write(ring(other, [EXIT] * 2))
+        found = {
+            (name, sample.labels["map"]): sample.value
+            for name, metric in parsed(sink).items()
+            if name in {"beepy_events", "beepy_lost_events"}
+            for sample in metric.samples
+        }
+        text = b"".join(sink.page()).decode()
+    assert found == {("beepy_events", "exits"): 3, ("beepy_events", "perf"): 0, ("beepy_lost_events", "perf"): 0}
+    assert text.count('beepy_events_total{image="image:1",map="exits"}') == 1
+
+
 def test_beepys_own_metrics_and_the_process() -> None:
     exits = Exits("exits").schema._replace(role=Role.COUNTER)
-    seen = exits._replace(map="seen")
+    seen = exits._replace(map="seen", counts_loss=True)
     tally = Tally()
     tally.filtered = 7
     with opened(exits, seen, tally=tally) as sink:
