@@ -20,46 +20,75 @@ from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE
 from beepy.events.naming import VALUE_FIELDS, label_names, metric_name
+from beepy.hooks import Hook
 from beepy.obj.insn import CALL
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, ProgramSpec, Role, Tracked, VariableSpec
 from beepy.oci.image import Image
 from beepy.text import safe
-from beepy.uapi import HELPERS, MapFlag, MapType, ProgType
+from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgType
 
-# what a helper can change beyond the program's own maps
-_EFFECTS: Final = {
-    "probe_write_user": "memory of processes",
-    "override_return": "return values of kernel functions",
-    "send_signal": "signals to processes",
-    "send_signal_thread": "signals to processes",
-    "sys_open": "files",
-    "skb_store_bytes": "packets",
-    "xdp_store_bytes": "packets",
-    "redirect": "packets",
-    "redirect_map": "packets",
-    "setsockopt": "sockets",
-    "sysctl_set_new_value": "sysctl values",
+# what helpers can change beyond the program's own maps
+_CHANGES: Final = {
+    "memory of processes": "probe_write_user",
+    "return values of kernel functions": "override_return",
+    "signals to processes": "send_signal send_signal_thread",
+    "how programs start": "bprm_opts_set",
+    "packets": """
+        skb_store_bytes l3_csum_replace l4_csum_replace clone_redirect skb_vlan_push skb_vlan_pop skb_set_tunnel_key
+        skb_set_tunnel_opt redirect skb_change_proto skb_change_type skb_change_tail skb_change_head set_hash
+        set_hash_invalid skb_adjust_room redirect_map redirect_neigh redirect_peer skb_set_tstamp xdp_adjust_head
+        xdp_adjust_meta xdp_adjust_tail xdp_store_bytes sk_redirect_map sk_redirect_hash msg_redirect_map
+        msg_redirect_hash msg_apply_bytes msg_cork_bytes msg_pull_data msg_push_data msg_pop_data lwt_push_encap
+        lwt_seg6_store_bytes lwt_seg6_adjust_srh lwt_seg6_action store_hdr_opt reserve_hdr_opt tcp_send_ack
+        skb_ecn_set_ce""",
+    "sockets": """
+        setsockopt bind sk_assign sk_select_reuseport sock_map_update sock_hash_update sock_ops_cb_flags_set""",
+    "sysctl values": "sysctl_set_new_value",
+    "answers of the kernel": "set_retval",
+    "input events": "rc_repeat rc_keydown rc_pointer_rel",
+    "other programs and maps": "sys_bpf",
+    "open files": "sys_close",
 }
-# what a program of that type decides about by what it returns
+_EFFECTS: Final = {helper: change for change, helpers in _CHANGES.items() for helper in helpers.split()}
+# what a program of that type decides about, by what it returns or by writing to its context
 _VERDICTS: Final = {
     ProgType.XDP: "packets",
     ProgType.SCHED_CLS: "packets",
     ProgType.SCHED_ACT: "packets",
     ProgType.CGROUP_SKB: "packets",
     ProgType.NETFILTER: "packets",
+    ProgType.FLOW_DISSECTOR: "packets",
+    ProgType.LWT_IN: "packets",
+    ProgType.LWT_OUT: "packets",
+    ProgType.LWT_XMIT: "packets",
+    ProgType.LWT_SEG6LOCAL: "packets",
     ProgType.LSM: "permissions",
     ProgType.CGROUP_DEVICE: "permissions",
     ProgType.CGROUP_SOCK: "sockets",
     ProgType.CGROUP_SOCK_ADDR: "sockets",
     ProgType.CGROUP_SOCKOPT: "sockets",
-    ProgType.CGROUP_SYSCTL: "sysctl values",
+    ProgType.SOCK_OPS: "sockets",
     ProgType.SK_LOOKUP: "sockets",
+    ProgType.SK_REUSEPORT: "sockets",
     ProgType.SK_MSG: "sockets",
     ProgType.SK_SKB: "sockets",
+    ProgType.CGROUP_SYSCTL: "sysctl values",
+    ProgType.RAW_TRACEPOINT_WRITABLE: "what tracepoints pass on",
     ProgType.STRUCT_OPS: "kernel operations",
     ProgType.EXT: "another program",
 }
+_VERDICTS_OF_ATTACH_TYPES: Final = {AttachType.MODIFY_RETURN: "return values of kernel functions"}
+# kfuncs that read, or change nothing but what is the program's own
+_OWN_KFUNCS: Final = (
+    *("bpf_get_", "bpf_iter_", "bpf_cpumask_", "bpf_obj_", "bpf_percpu_obj_", "bpf_list_", "bpf_rbtree_", "bpf_wq_"),
+    *("bpf_refcount_", "bpf_rcu_", "bpf_preempt_", "bpf_local_irq_", "bpf_res_spin_", "bpf_arena_", "bpf_session_"),
+    *("bpf_dynptr_", "bpf_copy_from_", "bpf_probe_read_", "bpf_str", "bpf_crypto_", "bpf_xdp_metadata_", "bpf_path_"),
+    *("bpf_task_acquire", "bpf_task_release", "bpf_task_from_", "bpf_task_under_", "bpf_task_get_", "bpf_put_file"),
+    *("bpf_cgroup_acquire", "bpf_cgroup_release", "bpf_cgroup_ancestor", "bpf_cgroup_from_", "bpf_cgroup_read_"),
+    *("bpf_cast_to_kern_ctx", "bpf_rdonly_cast", "bpf_throw", "bpf_map_sum_elem_count", "bpf_lookup_", "bpf_key_put"),
+    *("bpf_verify_", "bpf_stream_", "bpf_xdp_get_", "bpf_xdp_ct_lookup", "bpf_skb_ct_lookup", "bpf_ct_release"),
+)
 
 _NONE_RESOLVED: Mapping[str, Sequence[Fixup]] = MappingProxyType({})
 _MAX_DEFAULT: Final = 4096  # bytes; larger variables are buffers
@@ -180,7 +209,8 @@ def describe(
     asked (``collection.check``). Raises ObjectError for types that are malformed.
     """
     whole, of_programs = needs.of_collection(spec)
-    programs = tuple(_program(one, of_programs[one.name]) for one in spec.programs)
+    loaded = {one.name for one in spec.loaded}
+    programs = tuple(_program(one, of_programs[one.name], loaded=one.name in loaded) for one in spec.programs)
     contents = {one.name: one.contents or b"" for one in spec.maps}
     return Description(
         image.name,
@@ -201,25 +231,33 @@ def describe(
     )
 
 
-def _program(one: ProgramSpec, needed: Needs) -> ProgramInfo:
+def _program(one: ProgramSpec, needed: Needs, *, loaded: bool) -> ProgramInfo:
     hook = hooks.find(one.section)
     ids = dict.fromkeys(insn.imm for insn in one.insns if insn.code == CALL and insn.src == 0)
     helpers = tuple(HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}" for number in ids)
-    changes = {_EFFECTS[helper] for helper in helpers if helper in _EFFECTS}
-    if hook and hook.prog_type in _VERDICTS:
-        changes.add(_VERDICTS[hook.prog_type])
     return ProgramInfo(
         one.name,
         one.section,
         hook.prog_type.name.lower() if hook else "",
         hooks.target(hook, one.section) if hook else "",
-        one.autoload,
+        loaded,
         len(one.insns),
         helpers,
         tuple(dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef))),
-        tuple(sorted(changes)),
+        tuple(sorted(_changes(one, hook, helpers))),
         needed,
     )
+
+
+def _changes(one: ProgramSpec, hook: Hook | None, helpers: Sequence[str]) -> set[str]:
+    """Return what a program can change beyond its own maps."""
+    changes = {_EFFECTS[helper] for helper in helpers if helper in _EFFECTS}
+    if hook and hook.prog_type in _VERDICTS:
+        changes.add(_VERDICTS[hook.prog_type])
+    if hook and hook.attach_type in _VERDICTS_OF_ATTACH_TYPES:
+        changes.add(_VERDICTS_OF_ATTACH_TYPES[hook.attach_type])
+    called = [ref.name for ref in one.refs if isinstance(ref, ExternRef) and one.insns[ref.insn].code == CALL]
+    return changes | {f"kernel function {name}" for name in called if not name.startswith(_OWN_KFUNCS)}
 
 
 def _check(checked: Checked) -> CheckInfo:
@@ -307,10 +345,7 @@ def _relocations(spec: CollectionSpec, fixups: Mapping[str, Sequence[Fixup]]) ->
 
 
 def _resolved(fixup: Fixup) -> str:
-    if fixup.poison:
-        return "missing"
-    width = f", {fixup.old_size} -> {fixup.new_size} bytes" if fixup.new_size != fixup.old_size else ""
-    return f"{fixup.old} -> {fixup.new}{width}"
+    return fixup.became if fixup.became == "missing" else f"{fixup.old} -> {fixup.became}"
 
 
 def _access(spec: CollectionSpec, ref: CoreRef) -> str:

@@ -205,7 +205,13 @@ _SLEEPABLE: Final[Mapping[int, str]] = {
     ProgType.LSM: "5.10",
     ProgType.SYSCALL: "5.14",
     ProgType.KPROBE: "6.0",
-    ProgType.STRUCT_OPS: "6.0",
+    ProgType.STRUCT_OPS: "6.3",
+    ProgType.TRACEPOINT: "7.2",
+    ProgType.RAW_TRACEPOINT: "7.2",
+}
+_SLEEPABLE_TRACING: Final[Mapping[int, str]] = {  # where that is later than for others of type TRACING
+    AttachType.TRACE_ITER: "5.18",
+    AttachType.TRACE_RAW_TP: "7.2",
 }
 
 KFUNCS: Final = "5.13"  # calls of kernel functions at all; programs' own callbacks came with them
@@ -270,6 +276,15 @@ _HELPER_CAPABILITIES: Final[Mapping[str, str]] = MappingProxyType(
         "kallsyms_lookup_name": "CAP_PERFMON",
     }
 )
+# what reads the kernel or processes is for CAP_PERFMON in whatever type of program (bpf_base_func_proto and
+# bpf_sk_base_func_proto)
+_READING: Final = """
+copy_from_user copy_from_user_task find_vma get_branch_snapshot get_current_comm get_current_task
+get_current_task_btf get_task_stack perf_event_read perf_event_read_value probe_read_kernel probe_read_kernel_str
+probe_read_user probe_read_user_str send_signal send_signal_thread skc_to_mptcp_sock skc_to_tcp6_sock
+skc_to_tcp_request_sock skc_to_tcp_sock skc_to_tcp_timewait_sock skc_to_udp6_sock skc_to_unix_sock snprintf
+snprintf_btf task_pt_regs trace_printk trace_vprintk
+"""
 
 
 def _release(table: _First, number: int) -> str:
@@ -312,9 +327,10 @@ def prog_flags(flags: int) -> Iterator[str]:
     return (release for flag, release in _PROG_FLAGS.items() if flags & flag)
 
 
-def sleepable(prog_type: int) -> str:
-    """Return the first release in which programs of that type may sleep, "" if none may."""
-    return _SLEEPABLE.get(prog_type, "")
+def sleepable(prog_type: int, attach_type: int) -> str:
+    """Return the first release in which programs of these types may sleep, "" if none may."""
+    later = _SLEEPABLE_TRACING.get(attach_type) if prog_type == ProgType.TRACING else None
+    return later or _SLEEPABLE.get(prog_type, "")
 
 
 def order(release: str) -> tuple[int, ...]:
@@ -353,4 +369,6 @@ def map_capabilities(map_type: int) -> frozenset[str]:
 def helper_capabilities(name: str) -> frozenset[str]:
     """Return what a program's loader needs for a helper beyond what the program's type asks for."""
     needed = _HELPER_CAPABILITIES.get(name)
+    if name in _READING.split():
+        needed = "CAP_PERFMON"
     return frozenset({needed} if needed else ())

@@ -109,5 +109,5 @@ def _members(unpacked: bytes, name: str) -> Iterator[bytes]:
                 content = archive.extractfile(member)
                 if content is not None:
                     yield content.read(MAX_TYPES)
-    except (tarfile.TarError, EOFError, ValueError, OSError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OSError, RecursionError) as error:
         raise BtfError(f"{name}: malformed archive: {safe(str(error))}") from None

@@ -8,13 +8,14 @@ from beepy.btf.types import TypeId
 from beepy.text import safe
 
 _MAX_DEPTH: Final = 16
+_MAX_PARAMETERS: Final = 16  # of a function that are written out
 
 
 def c_type(btf: Btf, type_id: TypeId) -> str:
     """Return the type's name in C, safe for a terminal; what is nested too deeply becomes ``...``.
 
-    So do the parameters of a function among those of another one: their number could grow beyond all bounds. Raises
-    BtfError for a malformed type.
+    So do the parameters of a function among those of another one, and those of a function with many: their number could
+    grow beyond all bounds. Raises BtfError for a malformed type.
     """
     return _c_type(btf, type_id, 0, parameters=True)
 
@@ -41,7 +42,7 @@ def _c_type(btf: Btf, type_id: TypeId, depth: int, *, parameters: bool) -> str:
             return f"{'union' if union else 'struct'} {safe(name)}"
         case types.FuncProto(target, params):
             returned = _c_type(btf, target, depth + 1, parameters=False)
-            if not parameters:
+            if not parameters or len(params) > _MAX_PARAMETERS:
                 return f"{returned} (...)"
             return f"{returned} ({', '.join([_c_type(btf, one.type, depth + 1, parameters=False) for one in params])})"
         case types.Func(name=name) | types.Int(name=name) | types.Float(name=name) | types.Typedef(name=name):

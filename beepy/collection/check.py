@@ -11,33 +11,37 @@ from beepy import hooks, since
 from beepy.btf.btf import Btf, essential_name
 from beepy.btf.types import Kind
 from beepy.collection import load as loading
-from beepy.collection import needs
+from beepy.collection import needs, structops
 from beepy.collection.fallbacks import OLDER
 from beepy.collection.findings import ERROR, WARNING, Checked, Finding
 from beepy.collection.kernels import Kernel, OtherKernel, ThisKernel
+from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import BeepyError, KernelError
 from beepy.hooks import Hook, kprobe
 from beepy.obj.sections import KSYMS
-from beepy.obj.spec import CollectionSpec, ExternRef, ProgramSpec
+from beepy.obj.spec import CollectionSpec, ExternRef, MapSpec, ProgramSpec
 from beepy.text import safe
 from beepy.uapi import HELPERS, MapType, ProgType
 
 _SYSCALLS: Final = ("kprobe.attach_syscall", "kprobe.attach_syscall_return")
+_MALFORMED: Final = "tracepoint: expected CATEGORY/NAME"
 _FUNCTIONS: Final = ("kprobe.attach", "kprobe.attach_return")
 
 
 def check(spec: CollectionSpec, btf: Btf | None = None) -> Checked:
     """Look up all that ``spec`` names in the running kernel, or in the kernel whose types are given."""
     kernel: Kernel = OtherKernel(btf) if btf else ThisKernel()
-    resolver = Resolver(spec.btf, kernel.types) if spec.btf else None
-    programs = [one for one in spec.programs if one.autoload]
-    findings = list(_maps(spec, kernel))
+    resolver = _resolver(spec, kernel)
+    programs = spec.loaded
+    findings = [finding for one in spec.maps for finding in _map(one, kernel)]
+    findings += _operations(spec, btf) if btf else ()
     fixups: dict[str, tuple[Fixup, ...]] = {}
     for one in programs:
         if resolver and one.core:
             try:
                 fixups[one.name] = resolver.fixups(one)
+                patch(one, fixups[one.name])
             except BeepyError as error:
                 findings.append(Finding(ERROR, str(error)))
         findings += _program(one, kernel, fixups.get(one.name, ()))
@@ -47,17 +51,32 @@ def check(spec: CollectionSpec, btf: Btf | None = None) -> Checked:
 
 def fixups(spec: CollectionSpec, btf: Btf | None = None) -> dict[str, tuple[Fixup, ...]]:
     """Return what each CO-RE relocation becomes, by program. Raises RelocationError, NotSupported."""
-    kernel: Kernel = OtherKernel(btf) if btf else ThisKernel()
-    resolver = Resolver(spec.btf, kernel.types) if spec.btf else None
+    resolver = _resolver(spec, OtherKernel(btf) if btf else ThisKernel())
     return {one.name: resolver.fixups(one) for one in spec.programs if resolver and one.core}
 
 
-def _maps(spec: CollectionSpec, kernel: Kernel) -> Iterator[Finding]:
-    for one in spec.maps:
-        if one.type not in set(MapType):
-            yield Finding(ERROR, f"map '{safe(one.name)}': type {one.type}: unknown")
-        elif not kernel.has_map_type(kind := MapType(one.type)):
-            yield Finding(ERROR, f"map '{safe(one.name)}': type {kind.name.lower()}{_first(since.map_type(kind))}")
+def _resolver(spec: CollectionSpec, kernel: Kernel) -> Resolver | None:
+    if spec.btf is None:
+        return None
+    resolver = Resolver(spec.btf, kernel.types)
+    resolver.expect(spec.programs)
+    return resolver
+
+
+def _map(one: MapSpec, kernel: Kernel) -> Iterator[Finding]:
+    if one.type not in set(MapType):
+        yield Finding(ERROR, f"map '{safe(one.name)}': type {one.type}: unknown")
+    elif not kernel.has_map_type(kind := MapType(one.type)):
+        yield Finding(ERROR, f"map '{safe(one.name)}': type {kind.name.lower()}{_first(since.map_type(kind))}")
+    if one.inner:
+        yield from _map(one.inner, kernel)
+
+
+def _operations(spec: CollectionSpec, btf: Btf) -> Iterator[Finding]:
+    try:
+        structops.plan(spec, btf)
+    except BeepyError as error:
+        yield Finding(ERROR, str(error))
 
 
 def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Iterator[Finding]:
@@ -77,7 +96,7 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
     except KernelError as error:
         why = str(error)
     if why:
-        yield Finding(ERROR, f"{where}: {why}", skipped=True)
+        yield Finding(ERROR, f"{where}: {why}", skipped=why != _MALFORMED)
     for number, fixup in enumerate(resolved):
         if fixup.poison:
             yield Finding(WARNING, f"{where}: relocation {number} ({fixup}): it fails if the code is reached")
@@ -112,11 +131,10 @@ def _named(hook: Hook, name: str, kernel: Kernel) -> str:
         return "" if any(_has(types, wanted, kind) for types in kernel.types()) else _none(wanted, kernel)
     match hook.mechanism:
         case "tracepoint.attach":
-            category, _, event = name.partition("/")
-            return safe(kernel.tracepoint(category, event))
+            category, slash, event = name.partition("/")
+            return safe(kernel.tracepoint(category, event)) if slash else _MALFORMED
         case "raw_tracepoint.attach":
-            there = any(_has(types, f"btf_trace_{name}", Kind.TYPEDEF) for types in kernel.types())
-            return "" if there else _none(f"raw tracepoint {name}", kernel)
+            return "" if kernel.has_raw_tracepoint(name) else _none(f"raw tracepoint {name}", kernel)
         case place if place in _SYSCALLS:
             return "" if kernel.has_syscall(name) else _none(f"system call {name}", kernel)
         case place if place in _FUNCTIONS:
@@ -135,7 +153,7 @@ def _has(types: Btf, name: str, kind: Kind) -> bool:
 
 
 def _none(what: str, kernel: Kernel) -> str:
-    return f"{kernel.name} has no {safe(what)}"
+    return f"{kernel.name} has no {safe(what)}{'' if kernel.runs else ' among its types'}"
 
 
 def _symbols(spec: CollectionSpec, programs: Sequence[ProgramSpec], kernel: Kernel) -> Iterator[Finding]:

@@ -137,7 +137,10 @@ def of_attach_type(error: KernelError, name: str, hook: Hook) -> NotSupported | 
 
 def _flagged(error: KernelError, where: str, hook: Hook) -> KernelError:
     if hook.flags & ProgFlag.SLEEPABLE:
-        what, first = f"{hook.prog_type.name.lower()} programs that sleep", since.sleepable(hook.prog_type)
+        what, first = (
+            f"{hook.prog_type.name.lower()} programs that sleep",
+            since.sleepable(hook.prog_type, hook.attach_type),
+        )
     else:
         names = [flag.name or "" for flag in hook.flags]
         what, first = f"BPF_F_{', BPF_F_'.join(names)}", since.newest(since.prog_flags(hook.flags))

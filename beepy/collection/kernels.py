@@ -1,7 +1,7 @@
 """Who is asked what a kernel has: the running kernel itself, or the types of another one."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 from beepy.btf import types
@@ -13,6 +13,7 @@ from beepy.kernel import features, host, probes, tracefs
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 
 _TRACE: Final = "btf_trace_"
+_ANY_TRACEPOINT: Final = f"{_TRACE}sched_switch"  # every kernel has them
 _PROBES: Final = {  # kind of probe -> (the function that makes one, what is not there without it)
     "kprobe": ("register_kprobe", "kprobes (CONFIG_KPROBE_EVENTS)"),
     "uprobe": ("uprobe_register", "uprobes (CONFIG_UPROBE_EVENTS)"),
@@ -68,6 +69,13 @@ class ThisKernel:
         """Tell whether it has a system call of that plain name."""
         return self.has_function(features.syscall_prefix() + name)
 
+    def has_raw_tracepoint(self, name: str) -> bool:
+        """Tell whether it, or a module, has a raw tracepoint; without types nobody knows."""
+        try:
+            return any(one.kind(found) is Kind.TYPEDEF for one in self.types() for found in one.named(_TRACE + name))
+        except KernelError:
+            return True
+
     def tracepoint(self, category: str, name: str) -> str:
         """Return why a tracepoint is not there, "" if it is."""
         try:
@@ -100,6 +108,10 @@ class OtherKernel:
         """Yield its types."""
         yield self._btf
 
+    @cached_property
+    def _functions(self) -> bool:
+        return any(self._btf.kind(one) is Kind.FUNC for one in self._btf.ids())
+
     def _lists(self, enum: str, name: str) -> bool:
         """Tell whether one of its enums has a name; one that is not among its types tells nothing."""
         found = self._btf.find(enum, Kind.ENUM)
@@ -129,12 +141,17 @@ class OtherKernel:
         return _no_probes(self, kind)
 
     def has_function(self, name: str) -> bool:
-        """Tell whether its types name a function."""
-        return self._btf.find(name, Kind.FUNC) is not None
+        """Tell whether its types name a function; where they name none at all (minimal BTF) nobody knows."""
+        return self._btf.find(name, Kind.FUNC) is not None or not self._functions
 
     def has_syscall(self, name: str) -> bool:
         """Tell whether it has a system call of that plain name, on whatever architecture."""
         return any(self.has_function(prefix + name) for prefix in (*features.SYSCALL_PREFIXES.values(), "__se_sys_"))
+
+    def has_raw_tracepoint(self, name: str) -> bool:
+        """Tell whether its types name a raw tracepoint; where they name none (before v5.5) nobody knows."""
+        there = self._btf.find(f"{_TRACE}{name}", Kind.TYPEDEF) is not None
+        return there or self._btf.find(_ANY_TRACEPOINT, Kind.TYPEDEF) is None
 
     def tracepoint(self, category: str, name: str) -> str:
         """Return why a tracepoint is not there, "" if it is; those of system calls have no types of their own."""
@@ -142,7 +159,7 @@ class OtherKernel:
             entered = name.removeprefix("sys_enter_").removeprefix("sys_exit_")
             there = self.has_syscall(entered) or self.has_function(f"__do_sys_{entered}")
         else:
-            there = self._btf.find(f"{_TRACE}{name}", Kind.TYPEDEF) is not None
+            there = self.has_raw_tracepoint(name)
         return "" if there else f"tracepoint {category}/{name}: {self.name} has none of that name"
 
 

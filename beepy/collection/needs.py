@@ -19,6 +19,7 @@ from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, CoreReloKind, MapFla
 
 # attach types that older kernels do not look at, or that have an older way
 _NOT_NEEDED: Final = (NO_ATTACH_TYPE, AttachType.SK_REUSEPORT_SELECT, AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)
+_MAP_FLAGS: Final = frozenset(MapFlag)
 _MAX_OLD: Final = 4096  # instructions of a program before LARGE_PROGRAMS
 _MAX_SEARCHED: Final = 100_000  # instructions; in a larger program a jump back counts as a loop
 _JA: Final = 0x00
@@ -57,9 +58,10 @@ def of_collection(spec: CollectionSpec) -> tuple[Needs, dict[str, Needs]]:
     """
     maps = {one.name: list(_map(one)) for one in spec.maps}
     whole: list[Need] = []
-    needed_by_all = frozenset({"CAP_BPF"}).union(*[since.map_capabilities(one.type) for one in spec.maps])
+    needed_by_all = frozenset({"CAP_BPF"}).union(*map(_map_capabilities, spec.maps))
     symbols = dict(_symbols(spec))
-    types, programs = False, {}
+    types, programs = any(one.type == MapType.STRUCT_OPS for one in spec.maps), {}
+    loaded = {one.name for one in spec.loaded}
     for one in spec.programs:
         used = dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef) and ref.name in symbols)
         own, needed = [*_program(one), *(symbols[name] for name in used)], _capabilities(one)
@@ -67,7 +69,7 @@ def of_collection(spec: CollectionSpec) -> tuple[Needs, dict[str, Needs]]:
         held = dict.fromkeys(ref.map for ref in one.refs if isinstance(ref, MapRef | DataRef))
         for_maps = [need for name in held for need in maps.get(name, ())]
         programs[one.name] = _summed([*own, *for_maps], needed, types=typed)
-        if one.autoload:
+        if one.name in loaded:
             whole += own
             needed_by_all |= needed
             types = types or typed
@@ -101,6 +103,7 @@ def helpers(insns: Sequence[Insn]) -> list[int]:
 def _types(program: ProgramSpec) -> bool:
     hook = hooks.find(program.section)
     by_type = hook is not None and hook.btf is not None and hook.prog_type != ProgType.EXT
+    by_type = by_type or (hook is not None and hook.prog_type == ProgType.STRUCT_OPS)
     return by_type or any(ref.kind != CoreReloKind.TYPE_ID_LOCAL for ref in program.core)
 
 
@@ -133,21 +136,28 @@ def _hook(program: ProgramSpec) -> Iterator[Need]:
     yield Need(f"program type {hook.prog_type.name.lower()}", since.prog_type(hook.prog_type))
     if hook.attach_type not in _NOT_NEEDED and not hook.optional:
         yield Need(f"attach type {hook.attach_type.name.lower()}", since.attach_type(hook.attach_type))
-    if hook.flags & ProgFlag.SLEEPABLE and (first := since.sleepable(hook.prog_type)):
+    if hook.flags & ProgFlag.SLEEPABLE and (first := since.sleepable(hook.prog_type, hook.attach_type)):
         yield Need("programs that sleep", first)
     others = hook.flags & ~ProgFlag.SLEEPABLE
     for first in since.prog_flags(others):
         yield Need(f"flag {others.name}", first)
 
 
+def _map_capabilities(one: MapSpec) -> frozenset[str]:
+    own = since.map_capabilities(one.type)
+    return own | _map_capabilities(one.inner) if one.inner else own
+
+
 def _map(one: MapSpec) -> Iterator[Need]:
+    if one.inner:
+        yield from _map(one.inner)
     if first := since.map_type(one.type):
         yield Need(f"map type {MapType(one.type).name.lower()}", first)
     flags = one.flags & ~MapFlag.MMAPABLE if one.contents is not None and one.type == MapType.ARRAY else one.flags
-    for flag in MapFlag:
-        if flags & flag:
-            what = "global variables" if one.contents is not None else f"map flag {flag.name}"
-            yield Need(what, since.newest(since.map_flags(flag)))
+    for flag in [1 << bit for bit in range(32) if flags >> bit & 1]:
+        name = MapFlag(flag).name if flag in _MAP_FLAGS else f"{flag:#x}"
+        what = "global variables" if one.contents is not None else f"map flag {name}"
+        yield Need(what, since.newest(since.map_flags(flag)))
     if one.contents is not None and not flags:
         yield Need("global variables", since.GLOBAL_DATA)
 

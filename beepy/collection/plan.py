@@ -41,16 +41,17 @@ def plan(
 ) -> list[Planned]:
     """Return the programs to load, in their order.
 
-    Left out are those whose section begins with ``?``, as libbpf does, those of ``struct_ops`` that no map of
-    ``operations`` names, and what ``absent`` skips. ``btf`` are the kernel's types for CO-RE relocations, in the place
-    of its own. Raises UnsupportedSection, RelocationError, NotSupported or AttachError.
+    Left out are those whose section begins with ``?``, as libbpf does, unless a map of operations names them; those of
+    ``struct_ops`` that no map of ``operations`` names; and what ``absent`` skips. ``btf`` are the kernel's types for
+    CO-RE relocations, in the place of its own. Raises UnsupportedSection, RelocationError, NotSupported or AttachError.
     """
     resolver = Resolver(spec.btf, (btf,) if btf else kernel_btf.candidates) if spec.btf else None
     if resolver:
         resolver.expect(spec.programs)
     planned = []
+    loaded = {one.name for one in spec.loaded}
     for one in spec.programs:
-        if not one.autoload:
+        if one.name not in loaded:
             _log.info("program '%s': left out, its section says so: %s", safe(one.name), safe(one.section))
             continue
         hook = hooks.find(one.section)

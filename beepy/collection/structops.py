@@ -33,26 +33,25 @@ class StructOps(NamedTuple):
     programs: Mapping[str, Place]
 
 
-def plan(spec: CollectionSpec) -> list[StructOps]:
-    """Lay out every STRUCT_OPS map of ``spec``.
+def plan(spec: CollectionSpec, kernel: Btf | None = None) -> list[StructOps]:
+    """Lay out every STRUCT_OPS map of ``spec`` as the kernel of these types wants it, else the running one.
 
     Raises ElfError for a value that is no struct, NotSupported for operations that this kernel does not have,
     RelocationError for a member that does not fit.
     """
     wanted = [one for one in spec.maps if one.type == MapType.STRUCT_OPS and one.autoload]
-    return [_plan(spec.btf, one) for one in wanted]
+    return [_plan(spec.btf, one, kernel or kernel_btf.vmlinux()) for one in wanted]
 
 
-def _plan(local: Btf | None, one: MapSpec) -> StructOps:
+def _plan(local: Btf | None, one: MapSpec, kernel: Btf) -> StructOps:
     mine = resolve(local, one.value)[1] if local else None
     if local is None or not isinstance(mine, types.Struct):
         raise ElfError(f"map '{safe(one.name)}': type struct_ops: its value is no struct of operations")
     name = essential_name(mine.name)
     where = f"map '{safe(one.name)}': struct {safe(name)}"
-    kernel = kernel_btf.vmlinux()
     type_id, value_id = kernel.find(name, Kind.STRUCT), kernel.find(_VALUE + name, Kind.STRUCT)
     if type_id is None or value_id is None:
-        raise NotSupported(f"{where}: this kernel lets no program implement it", feature=f"struct_ops {name}")
+        raise NotSupported(f"{where}: the kernel lets no program implement it", feature=f"struct_ops {name}")
     value, theirs = kernel.type(value_id), kernel.type(type_id)
     assert isinstance(value, types.Struct)
     assert isinstance(theirs, types.Struct)
@@ -71,7 +70,7 @@ def _plan(local: Btf | None, one: MapSpec) -> StructOps:
         number = known.get(member.name)
         if number is None:
             if at in slots or any(data):
-                raise NotSupported(f"{about}: this kernel has none of that name", feature=f"struct_ops {name}")
+                raise NotSupported(f"{about}: the kernel has none of that name", feature=f"struct_ops {name}")
             continue
         to = start + theirs.members[number].offset // 8
         if at in slots:
@@ -89,4 +88,4 @@ def _check(local: Btf, mine: Member, kernel: Btf, theirs: Member, about: str) ->
         raise RelocationError(f"{about}: a pointer that is no program")
     expected, got = size_of(kernel, theirs.type), size_of(local, mine.type)
     if expected != got:
-        raise RelocationError(f"{about}: {got} bytes, this kernel's has {expected}")
+        raise RelocationError(f"{about}: {got} bytes, the kernel's has {expected}")

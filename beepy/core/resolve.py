@@ -43,8 +43,20 @@ class Fixup(NamedTuple):
     what: str = ""
 
     def __str__(self) -> str:
-        became = "missing" if self.poison else str(self.new)
-        return f"{self.what} {KIND_NAMES[self.kind]} {self.old} -> {became}"
+        return f"{self.what} {KIND_NAMES[self.kind]} {self.old} -> {self.became}"
+
+    @property
+    def became(self) -> str:
+        """The new value in words; of what no access can read, why."""
+        if self.poison and not self.misfit:
+            return "missing"
+        width = f", {self.old_size} -> {self.new_size} bytes" if self.new_size != self.old_size else ""
+        return f"{self.new}{width}{': not to be read in another width' if self.misfit else ''}"
+
+    @property
+    def misfit(self) -> bool:
+        """Whether the target has it, in a width in which it cannot be read: not what is poisoned for being missing."""
+        return self.poison and self.validate
 
 
 class _Value(NamedTuple):

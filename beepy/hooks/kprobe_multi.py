@@ -6,15 +6,16 @@ import re
 from fnmatch import translate
 from typing import Final
 
-from beepy.errors import AttachError, KernelError
+from beepy.errors import AttachError, KernelError, NotSupported
 from beepy.hooks.target import Target
-from beepy.kernel import link, tracefs
+from beepy.kernel import host, link, tracefs
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.text import safe
 
 _log = logging.getLogger(__name__)
 
+_MAKER: Final = "register_fprobe_ips"
 _PATTERN: Final = re.compile(r"[A-Za-z0-9_.*?]+")
 
 
@@ -29,7 +30,13 @@ def attach_return(program: Program, target: Target) -> Link:
 
 
 def _attach(program: Program, target: Target, *, returns: bool) -> Link:
-    found = functions(program, target)
+    try:
+        found = functions(program, target)
+    except AttachError as error:
+        if not error.errno or any(name == _MAKER for _, _, name in host.symbols()):
+            raise
+        why = f"program '{safe(program.name)}': this kernel has no links to many functions (CONFIG_FPROBE)"
+        raise NotSupported(why, errno.EOPNOTSUPP, feature=program.attach_type.name, since="5.18") from None
     names = {name for _, name in found}
     what = f"{len(found)} functions '{safe(target.name)}'"
     if all(address for address, _ in found):

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
 from beepy.obj.insn import Insn
+from beepy.uapi import MapType
 
 
 class Role(StrEnum):
@@ -203,3 +204,10 @@ class CollectionSpec(NamedTuple):
     externs: tuple[ExternSpec, ...]
     btf: Btf | None
     tracked: tuple[Tracked, ...] = ()
+
+    @property
+    def loaded(self) -> tuple[ProgramSpec, ...]:
+        """The programs that are loaded if nobody says otherwise: a map of operations asks for those in it."""
+        maps = [one for one in self.maps if one.type == MapType.STRUCT_OPS and one.autoload]
+        asked = {program for one in maps for _, program in one.slots}
+        return tuple([one for one in self.programs if one.autoload or one.name in asked])

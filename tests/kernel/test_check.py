@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -10,6 +11,8 @@ from beepy.collection import check as checking
 from beepy.collection.check import check
 from beepy.collection.findings import ERROR, WARNING, Finding
 from beepy.collection.kernels import OtherKernel, ThisKernel
+from beepy.collection.load import load
+from beepy.errors import VerifierError
 from beepy.kernel import host
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
@@ -97,7 +100,8 @@ def test_where_programs_attach(compiled: ObjectOf, section: str, lacking: str, p
     """By this kernel and by its types alike."""
     given = Btf(Path("/sys/kernel/btf/vmlinux").read_bytes(), name="file")
     for types, kernel in ((None, ThisKernel()), (given, OtherKernel(given))):
-        why = f"{kernel.name} has no {lacking}" if lacking else kernel.no_probes(probe)
+        where = " among its types" if types else ""
+        why = f"{kernel.name} has no {lacking}{where}" if lacking else kernel.no_probes(probe)
         assert [one.text for one in found(compiled(_POINTS % section), types)] == (
             [f"program 'one': {why}"] if why else []
         )
@@ -132,7 +136,7 @@ def test_what_an_old_kernel_lacks() -> None:
         ("kprobe.multi/do_exit", "attach type trace_kprobe_multi: not there, since 5.18"),
         ("kprobe/do_exit", ""),
         ("ksyscall/openat", ""),
-        ("ksyscall/close", "the kernel of old has no system call close"),
+        ("ksyscall/close", "the kernel of old has no system call close among its types"),
         ("tp/syscalls/sys_enter_openat", ""),
         ("tp/sched/sched_switch", ""),
         ("tp/sched/sched_wakeup", "tracepoint sched/sched_wakeup: the kernel of old has none of that name"),
@@ -158,6 +162,52 @@ char LICENSE[] SEC("license") = "GPL";
     assert [one.text for one in found(compiled(text), old_kernel())] == [
         "kernel symbol 'bpf_task_acquire': not among its types, unless a module has it; since 6.2"
     ]
+
+
+_READS: Final = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+struct %s {
+	%s it;
+} __attribute__((preserve_access_index));
+SEC("tp_btf/sched_switch")
+int one(unsigned long long *ctx)
+{
+	return ((struct %s *)ctx[0])->it;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_a_field_that_no_load_reaches(compiled: ObjectOf) -> None:
+    writer = BtfWriter()
+    writer.struct("small", 50_000, [("it", writer.integer(), 40_000 * 8)])
+    told = found(compiled(_READS % ("small", "int", "small")), Btf(writer.data(), name="far"))
+    assert (ERROR, "offset 40000 exceeds 32767") in [(one.level, one.text.rpartition(": ")[2]) for one in told]
+
+
+def test_a_field_of_another_width(compiled: ObjectOf) -> None:
+    writer = BtfWriter()
+    writer.struct("small", 8, [("it", writer.integer(), 32)])
+    findings = found(compiled(_READS % ("small", "long", "small")), Btf(writer.data(), name="narrow"))
+    (told,) = [one for one in findings if one.level == WARNING]
+    became = "(struct small.it byte_off 0 -> 4, 8 -> 4 bytes: not to be read in another width)"
+    assert told.text == f"program 'one': relocation 0 {became}: it fails if the code is reached"
+    path = compiled((_READS % ("task_struct", "long", "task_struct")).replace("it;", "tgid;").replace("->it", "->tgid"))
+    with pytest.raises(VerifierError, match=r"byte_off 0 -> .*: this kernel has a signed value of another width$"):
+        load(parse(Path(path).read_bytes(), name="x"))
+
+
+@pytest.mark.parametrize("section", ["raw_tp/beepy_none", "tp/sched/beepy_none", "kprobe/beepy_none"])
+def test_types_that_name_no_functions_and_tracepoints_tell_nothing_of_them(compiled: ObjectOf, section: str) -> None:
+    writer = BtfWriter()
+    writer.struct("task_struct", 8)
+    assert found(compiled(_POINTS % section), Btf(writer.data(), name="minimal")) == []
+
+
+def test_a_target_of_another_form_is_not_skipped(compiled: ObjectOf) -> None:
+    (told,) = [one for one in found(compiled(_POINTS % "tracepoint/foo")) if "expected" in one.text]
+    assert (told.text, told.skipped) == ("program 'one': tracepoint: expected CATEGORY/NAME", False)
 
 
 def test_both_kinds_of_kernels_agree_about_this_one() -> None:

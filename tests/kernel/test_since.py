@@ -57,3 +57,38 @@ print(json.dumps(found))
     found = {name: answers for name, (root, *answers) in json.loads(told).items() if root}
     assert len(found) > 20  # some kernels refuse LSM and EXT to everybody
     assert all(enough and not any(fewer) for enough, fewer in found.values()), told
+
+
+def test_helpers_ask_for_the_capabilities_that_the_kernel_asks_for() -> None:
+    """Each helper that this kernel lets XDP and SYSCALL programs call, with and without CAP_PERFMON."""
+    told = child.run(
+        """
+import json, os
+from beepy import since
+from beepy.kernel import features
+from beepy.obj.insn import CALL, EXIT, Insn
+from beepy.uapi import HELPERS, ProgFlag, ProgType
+from tests.writers.capabilities import keep
+
+def refused(kind):
+    flags = ProgFlag.SLEEPABLE if kind == ProgType.SYSCALL else ProgFlag(0)
+    found = set()
+    for number in range(1, len(HELPERS)):
+        _, log = features.attempt(kind, (Insn(CALL, imm=number), Insn(EXIT)), flags=flags)
+        if b"cannot use helper" in log or b"unknown func" in log:
+            found.add(HELPERS[number])
+    return found
+
+kinds = (ProgType.XDP, ProgType.SYSCALL)
+keep({"CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"})
+enough = [refused(kind) for kind in kinds]
+keep({"CAP_BPF", "CAP_NET_ADMIN"})
+for kind, without in zip(kinds, enough):
+    for name in refused(kind) - without:
+        assert "CAP_PERFMON" in since.helper_capabilities(name), (kind, name)
+for name in set(HELPERS[1:]) - refused(ProgType.XDP):
+    assert "CAP_PERFMON" not in since.helper_capabilities(name), name
+print("done")
+"""
+    )
+    assert told.endswith("done\n")

@@ -196,6 +196,30 @@ def names_of_members() -> Object:
     return _with_map(one, record)
 
 
+def parameters_of_functions() -> Object:
+    """A function of very many parameters, to which many variables point."""
+    one = Object()
+    one.program()
+    record = one.btf.struct("s" * 500, 8)
+    proto = one.btf.func_proto(INT, [("", record)] * 200_000)
+    pointer = one.btf.ptr(proto)
+    one.btf.datasec(".bss", 800, [(one.btf.var(f"v{at}", pointer), 8 * at, 8) for at in range(100)])
+    one.elf.bss(800)
+    for at in range(100):
+        one.elf.symbol(f"v{at}", ".bss", 8 * at, 8, type=OBJECT)
+    return one
+
+
+def unions_in_unions() -> Object:
+    """A record of one byte that is read as billions of values."""
+    one = Object()
+    inner = one.btf.integer("unsigned char", 1, 0)
+    for _ in range(12):
+        each = one.btf.array(inner, 1)
+        inner = one.btf.union("u", 1, [(f"m{at}", each, 0) for at in range(100)])
+    return _with_map(one, one.btf.struct("s", 1, [("it", one.btf.array(inner, 1), 0)]))
+
+
 def _with_map(one: Object, record: int, name: str = "print_m") -> Object:
     one.program()
     kind = number(one.btf, MapType.HASH if name.startswith("counter") else MapType.RINGBUF)
@@ -226,6 +250,8 @@ BOMBS: Final[tuple[Callable[[], Object], ...]] = (
     enums,
     names_of_symbols,
     names_of_members,
+    parameters_of_functions,
+    unions_in_unions,
 )
 
 

@@ -6,9 +6,11 @@ import pytest
 
 from beepy.cli import description
 from beepy.describe import Description, describe
+from beepy.obj.insn import CALL, EXIT, PSEUDO_CALL, Insn
 from beepy.oci.image import Image
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
+from beepy.uapi import HELPERS
 from tests.writers.elf import OBJECT
 from tests.writers.objects import Object
 
@@ -168,3 +170,43 @@ def test_a_section_that_anybody_can_name() -> None:
     shown = text(describe(image, parse(image)))
     assert r"= 0  .rodata.\x1b[31m (fixed at load)" in shown
     assert shown.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("section", "called", "changes"),
+    [
+        ("raw_tp/sched_switch", "get_current_comm", ()),
+        ("fentry/vfs_read", "", ()),
+        ("fmod_ret/vfs_read", "", ("return values of kernel functions",)),
+        ("kprobe/vfs_read", "override_return", ("return values of kernel functions",)),
+        ("lwt_in", "", ("packets",)),
+        ("sockops", "", ("sockets",)),
+        ("sk_reuseport", "", ("sockets",)),
+        ("flow_dissector", "", ("packets",)),
+        ("raw_tp.w/bpf_test_finish", "", ("what tracepoints pass on",)),
+        ("lsm_cgroup/socket_bind", "set_retval", ("answers of the kernel", "permissions")),
+        ("syscall", "sys_bpf", ("other programs and maps",)),
+        ("lirc_mode2", "rc_keydown", ("input events",)),
+        ("xdp", "xdp_adjust_head", ("packets",)),
+    ],
+)
+def test_what_a_program_can_change(section: str, called: str, changes: tuple[str, ...]) -> None:
+    one = Object()
+    one.program(*([Insn(CALL, imm=HELPERS.index(called))] if called else []), Insn(EXIT), section=section)
+    data = one.data()
+    image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    assert describe(image, parse(image)).programs[0].changes == changes
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"), [("bpf_task_acquire", ()), ("crash_kexec", ("kernel function crash_kexec",))]
+)
+def test_what_functions_of_the_kernel_can_change(name: str, changes: tuple[str, ...]) -> None:
+    one = Object()
+    kfunc = one.btf.func(name, one.btf.func_proto(0), 2)
+    one.btf.datasec(".ksyms", 0, [(kfunc, 0, 0)])
+    one.program(Insn(CALL, src=PSEUDO_CALL, imm=-1), Insn(EXIT))
+    one.calls(one.elf.symbol(name), 0)
+    data = one.data()
+    image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    assert describe(image, parse(image)).programs[0].changes == changes

@@ -30,7 +30,14 @@ def test_what_is_unknown_has_none() -> None:
     assert since.helper(0) == since.helper(-1) == since.helper(len(HELPERS)) == ""
     assert since.map_type(0) == since.prog_type(0) == since.map_type(1000) == ""
     assert since.kfunc("no_such_function") == ""
-    assert since.sleepable(ProgType.XDP) == ""
+    assert since.sleepable(ProgType.XDP, AttachType.XDP) == ""
+
+
+def test_programs_that_sleep() -> None:
+    assert since.sleepable(ProgType.TRACING, AttachType.TRACE_FENTRY) == "5.10"
+    assert since.sleepable(ProgType.TRACING, AttachType.TRACE_ITER) == "5.18"
+    assert since.sleepable(ProgType.TRACING, AttachType.TRACE_RAW_TP) == "7.2"
+    assert since.sleepable(ProgType.STRUCT_OPS, 0) == "6.3"
 
 
 def test_tables_grow_with_the_releases() -> None:

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from beepy.btf.btf import Btf
+from beepy.collection.check import check
+from beepy.collection.findings import ERROR
 from beepy.collection.load import load
 from beepy.errors import NotSupported
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from bpf import build
+from tests.writers.btf import BtfWriter
 from tests.writers.sockets import talk
 
 KNOWN = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
@@ -45,5 +49,22 @@ def test_operations_that_no_kernel_has(spec: CollectionSpec) -> None:
             assert one.contents
             one = one._replace(contents=one.contents[:-8] + b"\1".ljust(8, b"\0"))  # noqa: PLW2901
         maps.append(one)
-    with pytest.raises(NotSupported, match="'linked': struct tcp_congestion_ops: member 'of_no_kernel': this kernel"):
+    with pytest.raises(NotSupported, match="'linked': struct tcp_congestion_ops: member 'of_no_kernel': the kernel"):
         load(spec._replace(maps=tuple(maps)))
+
+
+def test_a_map_loads_its_programs_whatever_their_section_says(spec: CollectionSpec) -> None:
+    """SEC("?struct_ops") is not loaded for itself; libbpf loads what a map that is created names."""
+    programs = tuple([one._replace(section=f"?{one.section}") for one in spec.programs])
+    quiet = spec._replace(programs=programs)
+    assert {one.name for one in quiet.loaded} == {"ssthresh", "cong_avoid", "undo_cwnd"}
+    with load(quiet) as collection:
+        assert set(collection.programs) == {"ssthresh", "cong_avoid", "undo_cwnd"}
+    assert check(quiet).runs
+
+
+def test_a_kernel_without_such_operations(spec: CollectionSpec) -> None:
+    writer = BtfWriter()
+    writer.integer()
+    told = [one.text for one in check(spec, Btf(writer.data(), name="other")).findings if one.level == ERROR]
+    assert "map 'linked': struct tcp_congestion_ops: the kernel lets no program implement it" in told

@@ -143,3 +143,12 @@ def test_damage_is_told_in_one_line() -> None:
 
 def flipped(data: bytes, at: int) -> bytes:
     return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
+
+
+def test_an_archive_of_names_of_names_is_malformed() -> None:
+    """GNU's headers of long names, one for the other: tarfile goes one deeper for each."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 2
+    one = header.tobuf(tarfile.GNU_FORMAT) + b"x\0".ljust(512, b"\0")
+    with pytest.raises(BtfError, match=r"^x: malformed archive: "):
+        extract(lzma.compress(one * 3000), "x")

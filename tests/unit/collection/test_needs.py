@@ -184,3 +184,25 @@ def test_the_bundled_images() -> None:
 def test_a_large_program_is_read_quickly() -> None:
     insns = [Insn(0x15, off=2)] * 300_000 + [Insn(0x05, off=-3)]
     assert list(needs._code(insns)) == [Need("more than 4096 instructions", "5.2"), Need("loops", "5.3")]
+
+
+def test_maps_in_maps_and_flags_count() -> None:
+    ring = MapSpec("inner", ".maps", MapType.RINGBUF, max_entries=4096, flags=1 << 19)
+    outer = MapSpec("outer", ".maps", MapType.HASH_OF_MAPS, 4, 4, 1, inner=ring)
+    found = whole(program("socket"), maps=(outer,))
+    assert (found.kernel, found.because) == ("6.19", ("map flag 0x80000",))
+    assert whole(program("socket"), maps=(outer._replace(inner=ring._replace(flags=0)),)).kernel == "5.8"
+    sockets = MapSpec("inner", ".maps", MapType.SOCKMAP, 4, 4, 1)
+    assert "CAP_NET_ADMIN" in whole(program("socket"), maps=(outer._replace(inner=sockets),)).capabilities
+
+
+def test_operations_need_the_kernels_types() -> None:
+    operations = MapSpec("ops", ".struct_ops", MapType.STRUCT_OPS)
+    assert whole(program("socket"), maps=(operations,)).types
+    assert whole(program("struct_ops/f")).types
+
+
+def test_what_reads_the_kernel_is_for_perfmon() -> None:
+    assert whole(program("xdp", calling("trace_printk"))).capabilities == ("CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON")
+    assert whole(program("syscall", calling("trace_printk"))).capabilities == ("CAP_BPF", "CAP_PERFMON")
+    assert whole(program("xdp", calling("map_lookup_elem"))).capabilities == ("CAP_BPF", "CAP_NET_ADMIN")
