@@ -50,12 +50,8 @@ def _poisoned(program: ProgramSpec, fixups: Sequence[Fixup], insn: int | None) -
         return ""
     for number, fixup in enumerate(fixups):
         if fixup.insn in (insn, insn - 1):
-            why = (
-                "this kernel has a signed value of another width"
-                if fixup.misfit
-                else "this kernel's types have no match"
-            )
-            return f"relocation {number} ({fixup}): {why}"
+            why = "" if fixup.misfit else ": this kernel's types have no match"
+            return f"relocation {number} ({fixup}){why}"
     return ""
 
 
