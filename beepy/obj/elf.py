@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from elftools.common.exceptions import ELFError
 from elftools.common.utils import struct_parse
+from elftools.elf import enums
 from elftools.elf.structs import ELFStructs
 
 from beepy.errors import ElfError
@@ -23,13 +24,17 @@ _MAX_SYMBOLS: Final = 1 << 16  # a large eBPF object has 5,000
 _MAX_RELOCATIONS: Final = 1 << 18  # of one section
 _SHF_EXECINSTR: Final = 0x4
 _SHF_COMPRESSED: Final = 0x800
+_SHN_LORESERVE: Final = 0xFF00
 _SHN_XINDEX: Final = 0xFFFF
 _MAX_WHY: Final = 200  # characters of elftools' own message
 _HEADER_SIZE: Final = 64  # of a section
-_SYMBOL_SIZE: Final = 24
-_RELOCATION_SIZE: Final = 16
 
-_RELOCATION = struct.Struct("<QQ")  # Elf64_Rel: offset, symbol << 32 | type; an object may have thousands
+# an object may have thousands of these
+_SYMBOL = struct.Struct("<IBBHQQ")  # Elf64_Sym: name, bind << 4 | type, visibility, section, value, size
+_RELOCATION = struct.Struct("<QQ")  # Elf64_Rel: offset, symbol << 32 | type
+_BINDS: Final = {number: name for name, number in enums.ENUM_ST_INFO_BIND.items()}
+_TYPES: Final = {number: name for name, number in enums.ENUM_ST_INFO_TYPE.items()}
+_VISIBILITIES: Final = {number: name for name, number in enums.ENUM_ST_VISIBILITY.items()}
 _OFFSET = itemgetter(0)
 
 MALFORMED: Final = (
@@ -121,6 +126,13 @@ class _File:
 
     def parse(self, structure: Any, offset: int) -> Any:  # noqa: ANN401 - elftools has no types
         return struct_parse(structure, self._stream, stream_pos=offset)
+
+    def content(self, offset: int, size: int, where: str) -> bytes:
+        """Return bytes of the file, all of which must be there."""
+        found = self.data[offset : offset + size]
+        if len(found) != size:
+            raise ElfError(f"{where}: {size} bytes at {offset} exceed the file's {len(self.data)}")
+        return found
 
     def count(self) -> int:
         """Return how many sections there are; where that is too large for the header, the first section's tells."""
@@ -220,41 +232,32 @@ def _section(data: bytes, name: str, index: int, title: str, found: Any) -> Sect
 def _symbols(file: _File, table: Any) -> tuple[Symbol, ...]:  # noqa: ANN401
     """Return the symbols; all names together are no longer than the file, for many could share one long one."""
     where = f"{file.name}: symbol table"
-    if table["sh_entsize"] != _SYMBOL_SIZE or table["sh_size"] % _SYMBOL_SIZE:
-        raise ElfError(f"{where}: entries of {table['sh_entsize']} bytes, expected {_SYMBOL_SIZE}")
-    if (count := table["sh_size"] // _SYMBOL_SIZE) > _MAX_SYMBOLS:
+    if table["sh_entsize"] != _SYMBOL.size or table["sh_size"] % _SYMBOL.size:
+        raise ElfError(f"{where}: entries of {table['sh_entsize']} bytes, expected {_SYMBOL.size}")
+    if (count := table["sh_size"] // _SYMBOL.size) > _MAX_SYMBOLS:
         raise ElfError(f"{where}: {count} symbols, at most {_MAX_SYMBOLS} are taken")
     strings = file.strings(table["sh_link"])
     found = []
     limit = len(file.data)
-    for number in range(count):
-        entry = file.parse(file.structs.Elf_Sym, table["sh_offset"] + number * _SYMBOL_SIZE)
-        title = file.string(strings, entry["st_name"])
+    content = file.content(table["sh_offset"], count * _SYMBOL.size, where)
+    for name, info, other, section, value, size in _SYMBOL.iter_unpack(content):
+        title = file.string(strings, name)
         limit -= len(title)
         if limit < 0:
             raise ElfError(f"{where}: names share their bytes")
-        found.append(_symbol(title, entry))
+        bind, kind = _BINDS.get(info >> 4, f"{info >> 4}"), _TYPES.get(info & 15, f"{info & 15}")
+        place = section if section < _SHN_LORESERVE else -1
+        found.append(Symbol(title, value, size, bind, kind, _VISIBILITIES[other & 3], place))
     return tuple(found)
-
-
-def _symbol(title: str, entry: Any) -> Symbol:  # noqa: ANN401
-    section, info = entry["st_shndx"], entry["st_info"]
-    if not isinstance(section, int):
-        section = 0 if section == "SHN_UNDEF" else -1
-    visibility = str(entry["st_other"]["visibility"])
-    return Symbol(title, entry["st_value"], entry["st_size"], str(info["bind"]), str(info["type"]), visibility, section)
 
 
 def _relocations(file: _File, title: str, patch: Any, symbols: tuple[Symbol, ...]) -> Iterator[Relocation]:  # noqa: ANN401
     where = f"{file.name}: section {safe(title)}"
-    if patch["sh_type"] != "SHT_REL" or patch["sh_entsize"] != _RELOCATION_SIZE:
-        raise ElfError(f"{where}: expected SHT_REL with entries of {_RELOCATION_SIZE} bytes")
-    if (count := patch["sh_size"] // _RELOCATION_SIZE) > _MAX_RELOCATIONS:
+    if patch["sh_type"] != "SHT_REL" or patch["sh_entsize"] != _RELOCATION.size:
+        raise ElfError(f"{where}: expected SHT_REL with entries of {_RELOCATION.size} bytes")
+    if (count := patch["sh_size"] // _RELOCATION.size) > _MAX_RELOCATIONS:
         raise ElfError(f"{where}: {count} relocations, at most {_MAX_RELOCATIONS} are taken")
-    start = patch["sh_offset"]
-    content = file.data[start : start + count * _RELOCATION_SIZE]
-    if len(content) != count * _RELOCATION_SIZE:
-        raise ElfError(f"{where}: {count} relocations exceed the file")
+    content = file.content(patch["sh_offset"], count * _RELOCATION.size, where)
     for number, (offset, info) in enumerate(_RELOCATION.iter_unpack(content)):
         index = info >> 32
         if index >= len(symbols):
