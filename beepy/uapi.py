@@ -5,7 +5,7 @@ Members drop the C prefix that the class name says: ``BPF_MAP_TYPE_RINGBUF`` is 
 
 from ctypes import Structure, c_char, c_int32, c_uint32, c_uint64
 from enum import IntEnum, IntFlag
-from typing import Final, NamedTuple
+from typing import Final
 
 
 class Cmd(IntEnum):
@@ -693,16 +693,18 @@ FSMOUNT_CLOEXEC: Final = 1
 MOUNT_ATTR_RDONLY: Final = 1
 
 
-class SyscallNumbers(NamedTuple):
+class SyscallNumbers:
     """``__NR_*`` of one architecture; those from 424 on are the same on all of them."""
 
-    bpf: int
-    perf_event_open: int
-    fsopen: int = 430
-    fsconfig: int = 431
-    fsmount: int = 432
-    pidfd_open: int = 434
-    pidfd_getfd: int = 438
+    fsopen: Final = 430
+    fsconfig: Final = 431
+    fsmount: Final = 432
+    pidfd_open: Final = 434
+    pidfd_getfd: Final = 438
+
+    def __init__(self, *, bpf: int, perf_event_open: int) -> None:
+        self.bpf: Final = bpf
+        self.perf_event_open: Final = perf_event_open
 
 
 SYSCALL_NUMBERS: Final = {  # by uname's machine; little-endian ones

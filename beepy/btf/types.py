@@ -76,6 +76,35 @@ class VarSecInfo(NamedTuple):
     size: int
 
 
+# Kinds of one shape are classes of one tuple: they differ in name alone, and a class of a tuple is made in no time.
+class _Of(NamedTuple):
+    type: TypeId
+
+
+class _NamedOf(NamedTuple):
+    name: str
+    type: TypeId
+
+
+class _Linked(NamedTuple):
+    name: str
+    type: TypeId
+    linkage: int
+
+
+class _Composite(NamedTuple):
+    name: str
+    size: int
+    members: tuple[Member, ...]
+
+
+class _Enum(NamedTuple):
+    name: str
+    size: int
+    signed: bool
+    values: tuple[Enumerator, ...]
+
+
 class Void(NamedTuple):
     """Type 0."""
 
@@ -94,10 +123,10 @@ class Int(NamedTuple):
     bool: bool
 
 
-class Ptr(NamedTuple):
+class Ptr(_Of):
     """A pointer."""
 
-    type: TypeId
+    __slots__ = ()
 
 
 class Array(NamedTuple):
@@ -108,38 +137,28 @@ class Array(NamedTuple):
     nelems: int
 
 
-class Struct(NamedTuple):
+class Struct(_Composite):
     """A struct; its name is "" if it is anonymous."""
 
-    name: str
-    size: int
-    members: tuple[Member, ...]
+    __slots__ = ()
 
 
-class Union(NamedTuple):
+class Union(_Composite):
     """A union."""
 
-    name: str
-    size: int
-    members: tuple[Member, ...]
+    __slots__ = ()
 
 
-class Enum(NamedTuple):
+class Enum(_Enum):
     """An enum of up to 32 bits; values have their sign already."""
 
-    name: str
-    size: int
-    signed: bool
-    values: tuple[Enumerator, ...]
+    __slots__ = ()
 
 
-class Enum64(NamedTuple):
+class Enum64(_Enum):
     """An enum of 64 bits (BTF from v6.0 on)."""
 
-    name: str
-    size: int
-    signed: bool
-    values: tuple[Enumerator, ...]
+    __slots__ = ()
 
 
 class Fwd(NamedTuple):
@@ -149,37 +168,34 @@ class Fwd(NamedTuple):
     union: bool
 
 
-class Typedef(NamedTuple):
+class Typedef(_NamedOf):
     """Another name for ``type``."""
 
-    name: str
-    type: TypeId
+    __slots__ = ()
 
 
-class Volatile(NamedTuple):
+class Volatile(_Of):
     """``volatile``."""
 
-    type: TypeId
+    __slots__ = ()
 
 
-class Const(NamedTuple):
+class Const(_Of):
     """``const``."""
 
-    type: TypeId
+    __slots__ = ()
 
 
-class Restrict(NamedTuple):
+class Restrict(_Of):
     """``restrict``."""
 
-    type: TypeId
+    __slots__ = ()
 
 
-class Func(NamedTuple):
+class Func(_Linked):
     """A function; ``type`` is its FuncProto."""
 
-    name: str
-    type: TypeId
-    linkage: int
+    __slots__ = ()
 
 
 class FuncProto(NamedTuple):
@@ -189,12 +205,10 @@ class FuncProto(NamedTuple):
     params: tuple[Param, ...]
 
 
-class Var(NamedTuple):
+class Var(_Linked):
     """A global variable."""
 
-    name: str
-    type: TypeId
-    linkage: int
+    __slots__ = ()
 
 
 class DataSec(NamedTuple):
@@ -224,11 +238,10 @@ class DeclTag(NamedTuple):
     component: int
 
 
-class TypeTag(NamedTuple):
+class TypeTag(_NamedOf):
     """``btf_type_tag(name)`` on what a pointer points to."""
 
-    name: str
-    type: TypeId
+    __slots__ = ()
 
 
 Composite: TypeAlias = Struct | Union

@@ -13,15 +13,6 @@ from beepy.cli import standard
 from beepy.cli.settings import Settings, with_settings
 from beepy.errors import BeepyError
 
-app = typer.Typer(
-    name="beepy",
-    help="Run eBPF programs that are packaged as OCI images.",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
-)
-
 # command -> module and function of this room; both the modules and typer's own commands take time to make
 _COMMANDS: Final = {
     "run": "run.run",
@@ -38,7 +29,15 @@ def _version(*, wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+def _made() -> typer.Typer:
+    return typer.Typer(
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    )
+
+
 @with_settings
 def _group(
     *,
@@ -60,11 +59,8 @@ def main() -> int:
     """Run the command line and return its exit code."""
     standard.reserve()
     standard.show_all()
-    first = sys.argv[1] if len(sys.argv) > 1 else ""
-    for name in [first] if first in _COMMANDS else _COMMANDS:
-        app.command(name)(with_settings(_function(name)))
     try:
-        code = _run()
+        code = _run(sys.argv[1:] or ["--help"])
     except BeepyError as error:
         from beepy.cli import report  # noqa: PLC0415 - logging is not for --version
 
@@ -76,9 +72,18 @@ def main() -> int:
     return code if isinstance(code, int) else 0
 
 
-def _run() -> object:
+def _run(arguments: list[str]) -> object:
+    app, name = _made(), "beepy"
+    if arguments[0] in _COMMANDS:  # alone: only what it takes itself need be read
+        command, *arguments = arguments
+        name = f"beepy {command}"
+        app.command(command)(with_settings(_function(command)))
+    else:
+        app.callback()(_group)
+        for each in _COMMANDS:
+            app.command(each)(with_settings(_function(each)))
     try:
-        return app(args=sys.argv[1:] or ["--help"], prog_name="beepy", standalone_mode=False)
+        return app(args=arguments, prog_name=name, standalone_mode=False)
     except OSError as error:
         if isinstance(error, BeepyError):
             raise

@@ -1,7 +1,6 @@
 """``beepy describe``: its options."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,18 +8,11 @@ from beepy.cli import standard
 from beepy.cli.settings import Settings
 
 
-class Form(StrEnum):
-    """How a description is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 def describe(
     *,
     settings: Settings,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference, ELF file or archive.")],
-    output: Annotated[Form, typer.Option("--output", "-o", help="How to print.")] = Form.TEXT,
+    output: Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="How to print.")] = "text",
     relocations: Annotated[bool, typer.Option("--relocations", help="Every CO-RE relocation too.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Whether this kernel, or that of --btf, can run it.")] = False,
     btf: Annotated[
@@ -45,7 +37,7 @@ def describe(
         ]
     else:
         described = [describe_program(found, spec, relocations=relocations) for spec in specs]
-    if output is Form.JSON:
+    if output == "json":
         standard.write(description.as_json(described))
     else:
         standard.write("".join([f"{line}\n" for one in described for line in description.as_text(one)]))

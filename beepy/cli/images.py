@@ -1,7 +1,6 @@
 """Commands about images: ``pull``, ``list``; and ``version``."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,13 +10,6 @@ from beepy.cli.settings import Settings
 from beepy.oci.descriptor import quote
 from beepy.oci.store import Entry
 from beepy.text import safe
-
-
-class Listing(StrEnum):
-    """How a listing is printed."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def pull(
@@ -33,13 +25,13 @@ def pull(
 def list_images(
     *,
     settings: Settings,
-    output: Annotated[Listing, typer.Option("--output", "-o", help="How to print.")] = Listing.TEXT,
+    output: Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="How to print.")] = "text",
 ) -> None:
     """List the images of the local stores, and the bundled ones."""
     from beepy.oci import lookup  # noqa: PLC0415
 
     entries = lookup.listed(settings.options())
-    if output is Listing.JSON:
+    if output == "json":
         import json  # noqa: PLC0415
 
         rows = [{**entry._asdict(), "bundled": bundled} for entry, bundled in entries]

@@ -1,7 +1,6 @@
 """``beepy run``: its options."""
 
-from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
 
@@ -10,27 +9,9 @@ from beepy.cli.settings import Settings
 _MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT; the kernel's structs would cut off what is above 32 bits
 
 
-class Output(StrEnum):
-    """Where rows go."""
-
-    JSON = "json"
-    COLUMNS = "columns"
-    NONE = "none"
-
-
-class Missing(StrEnum):
-    """What to do with a program whose attach point this kernel lacks."""
-
-    FAIL = "fail"
-    SKIP = "skip"
-
-
-class Pull(StrEnum):
-    """When a registry is asked."""
-
-    ALWAYS = "always"
-    MISSING = "missing"
-    NEVER = "never"
+Output: TypeAlias = Literal["json", "columns", "none"]
+Missing: TypeAlias = Literal["fail", "skip"]
+Pull: TypeAlias = Literal["always", "missing", "never"]
 
 
 def run(
@@ -84,7 +65,7 @@ def run(
     ] = None,
     missing: Annotated[
         Missing, typer.Option("--missing", help="What to do if this kernel lacks what a program attaches to.")
-    ] = Missing.FAIL,
+    ] = "fail",
     btf: Annotated[
         str, typer.Option("--btf", metavar="FILE", help="Types of this kernel: BTF, vmlinux or BTFHub archive.")
     ] = "",
@@ -94,7 +75,7 @@ def run(
     pin_progs: Annotated[
         str, typer.Option("--pin-progs", metavar="DIR", help="Pin the programs in this folder of a BPF file system.")
     ] = "",
-    pull: Annotated[Pull, typer.Option("--pull", help="When to ask the registry.")] = Pull.MISSING,
+    pull: Annotated[Pull, typer.Option("--pull", help="When to ask the registry.")] = "missing",
 ) -> None:
     """Run images and show what they report, until Ctrl-C."""
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
@@ -105,8 +86,8 @@ def run(
     session.run(
         session.Request(
             images=tuple(images),
-            options=settings.options()._replace(pull=pull.value),
-            output=output.value if output else session.default_output(plain=no_tty),
+            options=settings.options()._replace(pull=pull),
+            output=output or session.default_output(plain=no_tty),
             filters=tuple(filters or ()),
             buckets=tuple(buckets or ()),
             value_keys=tuple(value_keys or ()),
@@ -120,7 +101,7 @@ def run(
             common=Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
             variables=tuple(variables or ()),
             pins=Pins(maps=pin_maps, programs=pin_progs),
-            missing=missing.value,
+            missing=missing,
             btf=btf,
         )
     )
