@@ -58,17 +58,17 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
     the first place that has it.
     """
     bundled = bundled_store()
-    is_bundled = text in bundled.names()
+    here = bundled.named(text)
     if image := _from_file(text):
-        if is_bundled:  # whoever may write to this folder may have put it there
+        if here:  # whoever may write to this folder may have put it there
             _log.warning("%s: the file of that name in this folder, not the bundled image", safe(text))
         return image
-    if options.pull != "always" or is_bundled:
-        places = (*stores(options), bundled) if is_bundled else stores(options)
-        for store in places:
+    if options.pull != "always" or here:
+        for store in stores(options):
             if found := _look_up(store, text, options):
-                _log.info("%s: found in %s", safe(text), safe(str(store.path)))
-                return store.load(text, found[1])
+                return _loaded(store, text, found[1])
+    if here:
+        return _loaded(bundled, text, here)
     try:
         if options.pull == "never":
             _reference(text)
@@ -78,6 +78,11 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
         if "/" not in text:
             error.add_note("no file and no image here has that name; beepy list shows the images")
         raise
+
+
+def _loaded(store: Store, text: str, descriptor: Descriptor) -> Image:
+    _log.info("%s: found in %s", safe(text), safe(str(store.path)))
+    return store.load(text, descriptor)
 
 
 def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
@@ -110,8 +115,8 @@ def pull(text: str, options: Options = _DEFAULT) -> Image:
     A bundled image needs no fetching.
     """
     bundled = bundled_store()
-    if text in bundled.names():
-        return bundled.get(text)
+    if here := bundled.named(text):
+        return bundled.load(text, here)
     reference = _reference(text)
     from beepy.oci import registry  # noqa: PLC0415 - requests and oras cost 160 ms
 

@@ -69,6 +69,10 @@ class Store:
         """Return the names alone, reading no blob."""
         return tuple(name for name, _ in self._named())
 
+    def named(self, name: str) -> Descriptor | None:
+        """Return the descriptor that is stored under exactly this name."""
+        return next((descriptor for stored, descriptor in self._named()[::-1] if stored == name), None)
+
     def find(self, name: str) -> tuple[str, Descriptor] | None:
         """Return the stored name and descriptor for ``name``: verbatim first, then by normalised reference.
 
