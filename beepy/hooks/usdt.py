@@ -41,22 +41,59 @@ class Place(NamedTuple):
     spec: bytes
 
 
-class _Numbers:
-    """Which records of a map of specs are free."""
+class _Records:
+    """Which records of a map of specs are free; equal ones are one, for as long as somebody uses it."""
 
     def __init__(self, size: int) -> None:
         self._free = list(range(size))[::-1]
+        self._used: dict[bytes, list[int]] = {}  # spec -> number, users
 
-    def take(self, where: str) -> int:
-        if not self._free:
-            raise AttachError(f"{where}: map '{_SPECS}' is full: see BPF_USDT_MAX_SPEC_CNT", errno.E2BIG)
-        return self._free.pop()
+    def take(self, spec: bytes, where: str) -> int:
+        used = self._used.get(spec)
+        if used is None:
+            if not self._free:
+                raise AttachError(f"{where}: map '{_SPECS}' is full: see BPF_USDT_MAX_SPEC_CNT", errno.E2BIG)
+            used = self._used[spec] = [self._free.pop(), 0]
+        used[1] += 1
+        return used[0]
 
-    def give(self, number: int) -> None:
-        self._free.append(number)
+    def give(self, spec: bytes) -> None:
+        used = self._used[spec]
+        used[1] -= 1
+        if not used[1]:
+            self._free.append(self._used.pop(spec)[0])
 
 
-_numbers: WeakKeyDictionary[Map, _Numbers] = WeakKeyDictionary()  # programs of one collection share their maps
+class _Addresses:
+    """Which record is that of the probe at an address, as programs find it without cookies."""
+
+    def __init__(self) -> None:
+        self._used: dict[bytes, list[int]] = {}  # key -> number, users
+
+    def add(self, ids: Map, key: bytes, number: int, where: str) -> None:
+        used = self._used.get(key)
+        if used is None:
+            try:
+                ids.update(key, number.to_bytes(4, "little"), UpdateFlag.NOEXIST)
+            except KernelError as error:
+                raise AttachError(f"{where}: {error}", error.errno or 0) from None
+            used = self._used[key] = [number, 0]
+        elif used[0] != number:
+            why = "another probe stands at the same address, and this kernel has no cookies to tell them apart"
+            raise AttachError(f"{where}: {why}", errno.EEXIST)
+        used[1] += 1
+
+    def remove(self, ids: Map, key: bytes) -> None:
+        used = self._used[key]
+        used[1] -= 1
+        if not used[1]:
+            del self._used[key]
+            ids.delete(key)
+
+
+# programs of one collection share their maps
+_records: WeakKeyDictionary[Map, _Records] = WeakKeyDictionary()
+_addresses: WeakKeyDictionary[Map, _Addresses] = WeakKeyDictionary()
 
 
 def attach(program: Program, target: Target) -> Link:
@@ -70,19 +107,17 @@ def attach(program: Program, target: Target) -> Link:
     with binary.opened(path, where) as file:
         places = _places(file, provider, probe_name, specs.value_size)
         base = 0 if cookies or file.fixed else _load_address(file, path, target.pid, where)
-    numbers = _numbers.setdefault(specs, _Numbers(specs.max_entries))
-    records: dict[bytes, int] = {}
+    records = _records.setdefault(specs, _Records(specs.max_entries))
+    addresses = _addresses.setdefault(ids, _Addresses())
     with ExitStack() as undo:
         for place in places:
-            number = records.get(place.spec)
-            if number is None:
-                number = records[place.spec] = numbers.take(where)
-                undo.callback(numbers.give, number)
-                _put(specs, number, place.spec, where)
+            number = records.take(place.spec, where)
+            undo.callback(records.give, place.spec)
+            _put(specs, number, place.spec, where)
             if not cookies:
                 key = (place.address + base).to_bytes(8, "little")
-                _note(ids, key, number, where)
-                undo.callback(ids.delete, key)
+                addresses.add(ids, key, number, where)
+                undo.callback(addresses.remove, ids, key)
             at = Probe("uprobe", path, place.offset, False, target.pid, place.counter)
             undo.enter_context(probe.attach(program, at, what, number if cookies else 0))
         return Link(then=(undo.pop_all().close,))
@@ -93,16 +128,6 @@ def _put(specs: Map, number: int, spec: bytes, where: str) -> None:
         specs.update(number.to_bytes(4, "little"), spec)
     except KernelError as error:
         raise AttachError(f"{where}: {error}", error.errno or 0) from None
-
-
-def _note(ids: Map, key: bytes, number: int, where: str) -> None:
-    """Note which record is that of the probe at an address, as the program finds it without cookies."""
-    try:
-        ids.update(key, number.to_bytes(4, "little"), UpdateFlag.NOEXIST)
-    except KernelError as error:
-        why = "another probe stands at the same address, and this kernel has no cookies to tell them apart"
-        told = why if error.errno == errno.EEXIST else str(error)
-        raise AttachError(f"{where}: {told}", error.errno or 0) from None
 
 
 def _parse(target: Target, program: Program, where: str) -> tuple[str, str, str]:

@@ -9,9 +9,11 @@ import pytest
 from beepy.collection import externs
 from beepy.collection.load import load
 from beepy.errors import AttachError, NotSupported
-from beepy.hooks import Target
+from beepy.hooks import Target, usdt
 from beepy.kernel import features
+from beepy.kernel import map as kernel_map
 from beepy.obj.spec import CollectionSpec
+from beepy.uapi import MapType
 from tests.writers import child, probed
 
 pytestmark = pytest.mark.usefixtures("same_pids")
@@ -120,13 +122,41 @@ def test_without_cookies_a_library_needs_a_process(spec: CollectionSpec, process
 
 
 @pytest.mark.usefixtures("without_cookies")
-def test_without_cookies_one_address_is_one_probe(spec: CollectionSpec, process: probed.Probed) -> None:
+def test_without_cookies_programs_share_a_probe(spec: CollectionSpec, process: probed.Probed) -> None:
     targets = {"three": target(process, "hit", pid=True), "plain": target(process, "hit", pid=True)}
     with load(spec, targets=targets) as collection:
-        why = "another probe stands at the same address, and this kernel has no cookies to tell them apart"
-        with pytest.raises(AttachError, match=f"program 'plain': usdt .*:beepy:hit: {why}"):
-            collection.attach()
+        found = probed.rows(collection, lambda: process.pass_all(5))
+        assert sorted((row["count"], row["first"]) for row in found) == [(3, -1), (3, 0), (3, 0), (3, 5)]
+        collection.detach()
         assert collection.maps["__bpf_usdt_ip_to_spec_id"].next_key(None) is None
+
+
+@pytest.mark.usefixtures("without_cookies")
+def test_without_cookies_one_address_is_one_probe(spec: CollectionSpec, process: probed.Probed) -> None:
+    targets = {"three": target(process, "hit", pid=True), "plain": target(process, "bare", pid=True)}
+    with load(spec, targets=targets) as collection:
+        ids = collection.maps["__bpf_usdt_ip_to_spec_id"]
+        collection.attach()
+        key = ids.next_key(None)
+        assert key
+        collection.detach()
+        assert ids.next_key(None) is None
+        ids.update(key, (77).to_bytes(4, "little"))
+        with pytest.raises(AttachError, match="map '__bpf_usdt_ip_to_spec_id': update: file exists"):
+            collection.attach()
+        assert ids.lookup(key) == (77).to_bytes(4, "little")
+    addresses = usdt._Addresses()
+    with kernel_map.create(MapType.HASH, "ids", 8, 4, 4) as made:
+        addresses.add(made, bytes(8), 1, "here")
+        addresses.add(made, bytes(8), 1, "here")
+        with pytest.raises(
+            AttachError, match=r"^here: another probe stands at the same address, and this kernel has no"
+        ):
+            addresses.add(made, bytes(8), 2, "here")
+        addresses.remove(made, bytes(8))
+        assert made.lookup(bytes(8))
+        addresses.remove(made, bytes(8))
+        assert made.lookup(bytes(8)) is None
 
 
 def test_without_the_pmu_tracefs_attaches(tmp_path: Path) -> None:
