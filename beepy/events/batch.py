@@ -51,7 +51,8 @@ class Batch(NamedTuple):
     values). ``time_ns`` is the wall clock (ns since the epoch) when they were read. ``lost`` is how many records the
     source lost since the batch before, None where it cannot tell. ``short`` counts records that were shorter than their
     type and left out. ``snapshot`` numbers the reading of a table (0: events, no snapshot), ``final`` marks its last
-    batch. A batch without records carries only what it counts, or the end of a snapshot.
+    batch, ``began`` is when it began (ns of the monotonic clock). A batch without records carries only what it counts,
+    or the end of a snapshot.
     """
 
     schema: Schema
@@ -63,6 +64,7 @@ class Batch(NamedTuple):
     short: int = 0
     snapshot: int = 0
     final: bool = False
+    began: int = 0
 
 
 def total_lost(before: int | None, lost: int | None) -> int | None:

@@ -56,11 +56,12 @@ class TableReader:
     def read(self) -> Iterator[Batch]:
         """Give a snapshot; its last batch is ``final``, and empty if the table is."""
         self._snapshot += 1
+        began = time.monotonic_ns()
         key, span = self._map.key_size, self._map.value_span
         for keys, values, entries, final in self._chunks():
             if entries or final:
                 parts = (Part(keys, key, 0), Part(values, span, 0))
-                yield Batch(self.schema, parts, entries, span, time.time_ns(), None, 0, self._snapshot, final)
+                yield Batch(self.schema, parts, entries, span, time.time_ns(), None, 0, self._snapshot, final, began)
 
     def close(self) -> None:
         """Do nothing: a table holds nothing between snapshots."""

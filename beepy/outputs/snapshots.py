@@ -15,7 +15,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self.number = 0
-        self.began = 0  # ns since the epoch, as batches have it
+        self.began = 0  # ns of the monotonic clock
         self.batches: list[Batch] | None = None  # None: nobody wanted this reading when it began
         self.complete: list[Batch] | None = None
         self.complete_began = 0
@@ -23,7 +23,7 @@ class _Reading:
     def add(self, batch: Batch, *, wanted: bool) -> bool:
         """Take a batch; tell whether it completes a reading that was wanted."""
         if batch.snapshot != self.number:
-            self.number, self.began = batch.snapshot, batch.time_ns
+            self.number, self.began = batch.snapshot, batch.began
             self.batches = [] if wanted else None
         if self.batches is None:
             return False
@@ -62,7 +62,7 @@ class Snapshots:
         """
         if not self._schemas:
             return {}
-        asked = time.time_ns()
+        asked = time.monotonic_ns()
         with self._changed:
             self._waiting += 1
         try:

@@ -62,9 +62,9 @@ def opened(
 
 def snapshots(schema: Schema, entries: Entries, number: int) -> list[Batch]:
     """A reading in batches of at most three entries, now."""
-    now = time.time_ns()
+    now = time.monotonic_ns()
     runs = [entries[at : at + 3] for at in range(0, len(entries), 3)] or [[]]
-    batches = [snapshot(schema, run)._replace(snapshot=number, final=False, time_ns=now) for run in runs]
+    batches = [snapshot(schema, run)._replace(snapshot=number, final=False, began=now) for run in runs]
     return [*batches[:-1], batches[-1]._replace(final=True)]
 
 

@@ -34,9 +34,9 @@ CALLS = calls()
 EXITS = Exits("exits").schema._replace(role=Role.COUNTER)
 
 
-def reading(number: int, value: int, *, time_ns: int | None = None, final: bool = True) -> Batch:
+def reading(number: int, value: int, *, began: int | None = None, final: bool = True) -> Batch:
     batch = snapshot(CALLS, [(struct.pack("<Q", 1), struct.pack("<Q", value))])
-    return batch._replace(snapshot=number, time_ns=time.time_ns() if time_ns is None else time_ns, final=final)
+    return batch._replace(snapshot=number, began=time.monotonic_ns() if began is None else began, final=final)
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def test_a_reading_that_began_before_the_demand_does_not_answer_it() -> None:
     written: list[Batch] = []
 
     def demand(_: tuple[Schema, ...]) -> None:
-        before = reading(2, 2, time_ns=1, final=False)
+        before = reading(2, 2, began=1, final=False)
         written.extend([reading(1, 1)._replace(final=True), before, before._replace(final=True), reading(3, 3)])
         for batch in written:
             tables.write(batch)
