@@ -86,6 +86,19 @@ class _Tool:
             except OSError:  # EIO: it has ended
                 return
 
+    def waits(self) -> None:
+        """Wait until it waits for its buffers: some open them after their first line, and miss what comes before."""
+        process = Path("/proc", str(self._process.pid))
+        end = time.monotonic() + _SECONDS
+        while self._process.poll() is None and time.monotonic() < end:
+            with suppress(FileNotFoundError):  # a descriptor that it has closed meanwhile
+                asleep = (process / "stat").read_text().rpartition(")")[2].split()[0] == "S"
+                watched = [file for file in (process / "fdinfo").iterdir() if "tfd:" in file.read_text()]  # of an epoll
+                if asleep and watched:
+                    return
+            time.sleep(0.01)
+        raise AssertionError("it does not wait for its buffers")
+
     def why(self) -> str:
         """Return why it has ended, in its own words."""
         _, told = self._process.communicate()
@@ -113,6 +126,7 @@ def beside(name: str, pair: Pair) -> str:
         head = next((line for line in lines if pair.head in line), "")
         if not head:
             return f"{name} of libbpf-tools: {tool.why()}"
+        tool.waits()
         pair.work()
         run.row(look)
         for line in lines:
