@@ -19,6 +19,8 @@ from beepy.text import safe
 
 MAX_MEMBERS: Final = 4096  # of one record, arrays of structs counted once
 MAX_COST: Final = 1 << 16  # functions that are called for one record, arrays of structs counted element by element
+_AT_ONCE: Final = 16  # plain elements of an array that are made in the time of a function
+_BYTES_AT_ONCE: Final = 1024  # of a text
 MAX_ENUMERATORS: Final = 1 << 17  # of all enums in one record
 _MAX_SAME: Final = 16  # members of one name: each gets one more "_"
 _MAX_INT: Final = 16  # bytes
@@ -235,14 +237,16 @@ class Compiler:
         if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not is_bool(element):
             meant = self._meaning(found.type, 1)
             if not meant and (element.name == "char" or element.char):
-                return Codec(code, size, render.text, str, width=min(size, _MAX_WIDTH), few=True)
+                cost = self._affordable(1 + size // _BYTES_AT_ONCE)
+                return Codec(code, size, render.text, str, width=min(size, _MAX_WIDTH), few=True, cost=cost)
             if not meant and not element.signed:
-                return Codec(code, size, bytes.hex, str, width=min(2 * size, _MAX_WIDTH), few=True)
+                cost = self._affordable(1 + size // _BYTES_AT_ONCE)
+                return Codec(code, size, bytes.hex, str, width=min(2 * size, _MAX_WIDTH), few=True, cost=cost)
         each = self.codec(found.type, depth + 1)
         width = min(max((each.width + 1) * found.nelems + 1, 2), _MAX_WIDTH)
         if not size:
             return Codec(code, size, _nothing, partial(_bracketed, each.text), width)
-        cost = self._affordable(each.cost * found.nelems if each.value else 1)
+        cost = self._affordable(each.cost * found.nelems if each.value else 1 + found.nelems // _AT_ONCE)
         gap = size // found.nelems - each.size
         read = partial(_elements, struct.Struct(f"<{each.code}{gap}x"), each.value)
         return Codec(code, size, read, partial(_bracketed, each.text), width, cost=cost)

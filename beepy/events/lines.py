@@ -20,17 +20,19 @@ def schema(image: str, name: str) -> Schema:
 
 
 def pieces(line: bytes) -> Iterator[bytes]:
-    r"""Return the records that hold a line, each ``LENGTH`` bytes: what it does not fill is NULs, one of its own \x00.
+    """Return the records that hold a line, each ``LENGTH`` bytes: what it does not fill is NULs."""
+    return (piece.ljust(LENGTH, b"\0") for piece in cut(line))
 
-    No character of UTF-8 is cut.
-    """
+
+def cut(line: bytes) -> Iterator[bytes]:
+    r"""Cut a line into pieces of ``LENGTH`` bytes at most, but no character of UTF-8; a NUL in it becomes \x00."""
     line = line.replace(b"\0", rb"\x00")
     at = 0
     while at < len(line) or not at:
         end = at + LENGTH
         while at + LENGTH - 3 <= end < len(line) and line[end] & 0xC0 == 0x80:
             end -= 1
-        yield line[at:end].ljust(LENGTH, b"\0")
+        yield line[at:end]
         at = end
 
 

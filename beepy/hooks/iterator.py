@@ -64,9 +64,8 @@ class IterReader:
         with attach(self._program, self._target) as made, link.iterate(made, self._program) as output:
             while chunk := self._chunk(output):
                 *whole, rest = (rest + chunk).split(b"\n")
-                full = max(len(rest) - 1, 0) // lines.LENGTH * lines.LENGTH  # of a line that has not ended
-                yield self._batch([*whole, rest[:full]] if full else whole, final=False)
-                rest = rest[full:]
+                *full, rest = lines.cut(rest)  # of a line that has not ended
+                yield self._batch([*whole, *full], final=False)
         yield self._batch([rest] if rest else [], final=True)
 
     def close(self) -> None:

@@ -39,8 +39,7 @@ def stores(options: Options) -> tuple[Store, ...]:
 def _may_enter(path: Path) -> bool:
     """Tell whether this user may look there: after su or setpriv, HOME can still be another user's."""
     try:
-        path.stat()
-        entered = os.access(path, os.R_OK | os.X_OK)
+        entered = not stat.S_ISDIR(path.stat().st_mode) or os.access(path, os.X_OK)
     except PermissionError:
         entered = False
     except OSError:

@@ -80,14 +80,17 @@ class Store:
         tag may be another one.
         """
         pinned = name.partition("@")[2]
-        named = [item for item in self._named()[::-1] if not pinned or pinned in self._digests(item[1])]
+        named = self._named()[::-1]
+        if pinned:
+            near = [item for item in named if item[0] == name or same_repository(item[0], name)]
+            named = tuple([item for item in near if pinned in self._digests(item[1])])
         for stored, descriptor in named:
             if stored == name:
                 return stored, descriptor
         for stored, descriptor in named:
             if same(stored, name):
                 return stored, descriptor
-        return next((item for item in named if pinned and same_repository(item[0], name)), None)
+        return named[0] if pinned and named else None
 
     def _digests(self, descriptor: Descriptor) -> set[str]:
         """Return the digests by which an image is known: of an index, its own and that of the manifest for us."""

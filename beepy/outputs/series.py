@@ -184,8 +184,7 @@ class TableMetric:
             return pieces(samples(self.name, self._read([per_cpu_rows(batch) for batch in batches])))
 
     def _read(self, batches: Sequence[Batch]) -> dict[str, float]:
-        kept = sum([batch.records for batch in batches]) > self._limit.most  # else there is room for all
-        room = self._limit.room(self._known.values() if kept else ())
+        room = self._limit.room(self._there(batches))
         series: dict[str, float] = {}
         known: dict[bytes | str, str] = {}
         for batch in batches:
@@ -203,6 +202,11 @@ class TableMetric:
                 series[text] = series.get(text, 0) + _number(value)
         self._known = known
         return series
+
+    def _there(self, batches: Sequence[Batch]) -> Iterator[str]:
+        """Yield the labels of the entries that have had a series and are still there."""
+        for batch in batches if self._known else ():
+            yield from [self._known[entry] for entry in self._entries(batch) if entry in self._known]
 
     def _given(self, entries: Sequence[bytes | str], room: "_Room") -> dict[bytes | str, str]:
         """Return the labels of those entries that there is room for; no more are read than that takes."""

@@ -217,6 +217,14 @@ def test_a_record_of_one_byte_has_a_bounded_number_of_values(width: int) -> None
         Decoder(stream(w, w.struct("s", 1, [("it", w.array(inner, 1), 0)])))
 
 
+@pytest.mark.parametrize(("size", "count"), [(4, 16_000), (1, 64_000)])
+def test_arrays_that_share_their_bytes_have_a_bounded_number_of_values(size: int, count: int) -> None:
+    w = BtfWriter()
+    array = w.array(w.integer("unsigned char", size, 0), count)
+    with refused(BtfError, f"object: more than {MAX_COST} values in a record"):
+        Decoder(stream(w, w.union("u", 64_000, [(f"m{at}", array, 0) for at in range(4000)])))
+
+
 def test_a_long_array_of_structs_has_a_bounded_number_of_values() -> None:
     w = BtfWriter()
     pair = w.struct("pair", 2, [(name, w.integer("unsigned char", 1, 0), at * 8) for at, name in enumerate("ab")])

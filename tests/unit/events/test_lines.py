@@ -25,6 +25,13 @@ def test_characters_are_not_cut() -> None:
             assert all(piece.decode() for piece in found)
 
 
+def test_a_line_that_goes_on_is_cut_as_one_that_ended() -> None:
+    line = ("a" * 1023 + "€" + "b" * 1000).encode()
+    *full, rest = lines.cut(line[:1500])
+    assert full == [b"a" * 1023]
+    assert b"".join([*full, *lines.cut(rest + line[1500:])]) == line
+
+
 def test_bytes_that_are_no_text_are_cut_anywhere() -> None:
     assert b"".join(texts(b"\x80" * 3000)) == b"\x80" * 3000
 

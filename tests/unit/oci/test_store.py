@@ -286,6 +286,19 @@ def test_of_two_entries_of_a_name_the_last_is_tagged(store: Store) -> None:
     assert store.get("two:1").digest == second
 
 
+def test_a_pinned_name_reads_no_other_image(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    manifest = formats.bee_manifest(PROGRAM, {})
+    part = {"mediaType": formats.OCI_MANIFEST, "digest": digest_of(manifest), "size": len(manifest)}
+    other = {**part, "platform": {"os": "linux", "architecture": "arm64"}}
+    store.add_blob(manifest)
+    index_ = json.dumps({"schemaVersion": 2, "mediaType": formats.OCI_INDEX, "manifests": [other]}).encode()
+    store.put("other.example/b:1", index_, formats.OCI_INDEX)
+    wanted = store.add_image("reg.example/a:1", PROGRAM, {}, PLATFORM)
+    assert store.find(f"reg.example/a:1@{wanted}")
+    assert store.find("foo@bar") is None
+    assert not caplog.records
+
+
 def test_an_image_behind_an_index_is_known_by_both_digests(store: Store) -> None:
     manifest = store.add_image("part:1", PROGRAM, {}, PLATFORM)
     size = blob(store, manifest).stat().st_size

@@ -304,6 +304,26 @@ def test_long_labels_are_bounded_too(caplog: pytest.LogCaptureFixture) -> None:
     assert "what exceeds them counts as 'other'" in caplog.text
 
 
+def test_long_labels_of_a_table_stay_bounded_over_scrapes() -> None:
+    w = BtfWriter()
+    key_type = w.struct("key", 1 << 16, [("data", w.array(w.integer("char", 1), 1 << 16), 0)])
+    calls = table(w, key_type, w.integer("unsigned long", 8, 0), 1 << 16, 8, name="calls")._replace(role=Role.COUNTER)
+    entries = [(b"%04d" % number + b"z" * ((1 << 16) - 5) + b"\0", u64(1)) for number in range(400)]
+    with opened(calls, tables={calls: entries}) as sink:
+        sizes = [sum(map(len, sink.page())) for _ in range(3)]
+        assert max(sizes) < 18 << 20
+        assert max(sizes) - min(sizes) < 1 << 16
+
+
+def test_entries_that_all_change_beyond_the_bound_get_series_at_once() -> None:
+    calls = table_of(Role.COUNTER, "calls")
+    tables: dict[Schema, Entries] = {}
+    with opened(calls, tables=tables, max_series=3) as sink:
+        for start in (0, 100, 200):
+            tables[calls] = [(key(start + pid), u64(1)) for pid in range(4)]
+            assert page(sink).count("bash") == 3
+
+
 def test_per_cpu_values() -> None:
     summed = table_of(Role.COUNTER, "counter_sum", cpus=3)
     rows = table_of(Role.GAUGE, "gauge_rows", "double", cpus=3)
