@@ -43,7 +43,8 @@ def _lines(path: str) -> list[str]:
     try:
         with files.opened(path) as file:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return file.read(_MAX_SIZE).decode("utf-8", "surrogateescape").splitlines()
+                lines = file.read(_MAX_SIZE).decode("utf-8", "surrogateescape").splitlines()
+                return [line for line in lines if "\0" not in line]  # no path has one
     except OSError:
         pass
     return []

@@ -80,6 +80,8 @@ MACHINES: Final[Mapping[str, Operands]] = {
 }
 """By the ELF file's machine; another architecture is another row."""
 
+_MAX_TEXT: Final = 4096  # characters: matching takes their square
+_SHOWN: Final = 200
 _ITEM: Final = re.compile(r"\s*(-?[0-9]{1,2})@((?:\[[^\]]*\]|[^\s(]*\([^)]*\)|\S+?)+)(?=\s|$)")
 
 
@@ -92,18 +94,20 @@ def parse(text: str, machine: str, place: Callable[[str], int | None]) -> tuple[
     operands = MACHINES.get(machine)
     if operands is None:
         raise ElfError(f"arguments for {machine}: not an architecture whose operands are known")
+    if len(text) > _MAX_TEXT:
+        raise ElfError(f"arguments of {len(text)} characters, at most {_MAX_TEXT} are read")
     found: list[Argument] = []
     at = 0
     text = text.rstrip()
     while at < len(text):
+        if len(found) == MAX_ARGUMENTS:
+            raise ElfError(f"more arguments than the {MAX_ARGUMENTS} that can be told")
         item = _ITEM.match(text, at)
         argument = _argument(int(item[1]), re.sub(r"\s", "", item[2]), operands, place) if item else None
         if item is None or argument is None:
-            raise ElfError(f"argument {len(found) + 1} of '{text}': not of a known form")
+            raise ElfError(f"argument {len(found) + 1} of '{text[:_SHOWN]}': not of a known form")
         found.append(argument)
         at = item.end()
-    if len(found) > MAX_ARGUMENTS:
-        raise ElfError(f"{len(found)} arguments, at most {MAX_ARGUMENTS} can be told")
     return tuple(found)
 
 

@@ -21,6 +21,8 @@ from beepy.text import safe
 _MAX_HEADERS: Final = 1 << 12
 _MAX_TABLE: Final = 1 << 29  # bytes of a section; a browser with all its symbols has 200 MB of names
 _MAX_SHARED: Final = 16  # times the size of their table, that all names may have: linkers put one at the end of another
+_MAX_TITLES: Final = 1 << 20  # bytes of the names of all sections
+_MAX_NOTE: Final = 1 << 16  # bytes of a USDT probe's
 _MAX_VERSIONS: Final = 1 << 15  # an index has 15 bits
 _MAX_VERSION: Final = 256  # characters
 _IFUNC: Final = 10  # STT_GNU_IFUNC
@@ -99,16 +101,20 @@ def read(data: bytes | mmap.mmap, name: str) -> Executable:
         if file.num_sections() > _MAX_HEADERS or file.num_segments() > _MAX_HEADERS:
             raise ElfError(f"{name}: ELF: more than {_MAX_HEADERS} sections or segments")
         segments = [one.header for one in file.iter_segments("PT_LOAD")]
-        sections = tuple([_section(one.name, one.header) for one in file.iter_sections()])
-        if sum([len(section.name) for section in sections]) > len(data):
-            raise ElfError(f"{name}: ELF: names of sections share their bytes")
+        sections: list[Section] = []
+        left = _MAX_TITLES
+        for one in file.iter_sections():
+            left -= len(one.name)
+            if left < 0:
+                raise ElfError(f"{name}: ELF: names of sections of more than {_MAX_TITLES} bytes")
+            sections.append(_section(one.name, one.header))
         return Executable(
             name,
             str(file.header["e_machine"]),
             file.elfclass,
             kind == "ET_EXEC",
             tuple([Segment(one.p_vaddr, one.p_offset, one.p_filesz, bool(one.p_flags & 1)) for one in segments]),
-            sections,
+            tuple(sections),
             data,
         )
     except MALFORMED as error:
@@ -173,7 +179,7 @@ def _defined(file: Executable, kind: str, name: bytes | None, types: frozenset[i
         if table.type != kind or table.link >= len(file.sections):
             continue
         names = _bytes(file, file.sections[table.link])
-        versions = _versions(file) if kind == "SHT_DYNSYM" else ()
+        indices, named = _versions(file) if kind == "SHT_DYNSYM" else (b"", {})
         left = _MAX_SHARED * len(names)
         for number, (at, info, section, address) in enumerate(_symbols(file, table)):
             if info & 15 not in types or not section or not address or not names.startswith(name or b"", at):
@@ -188,8 +194,9 @@ def _defined(file: Executable, kind: str, name: bytes | None, types: frozenset[i
             if name is not None and text != name:
                 continue
             hidden = bool(mark) and not version.startswith(b"@")
-            if number < len(versions):
-                version, hidden = versions[number]
+            if 2 * number + 2 <= len(indices):
+                index = int.from_bytes(indices[2 * number : 2 * number + 2], "little")
+                version, hidden = named.get(index & ~_HIDDEN, b""), bool(index & _HIDDEN)
             yield Symbol(text, version.removeprefix(b"@"), hidden, address, info >> 4 == _WEAK, info & 15 == _IFUNC)
 
 
@@ -206,17 +213,17 @@ def _symbols(file: Executable, table: Section) -> Iterator[tuple[int, int, int, 
             yield name, info, section, value
 
 
-def _versions(file: Executable) -> list[tuple[bytes, bool]]:
-    """Return for each dynamic symbol its version, and whether it is hidden."""
+def _versions(file: Executable) -> tuple[bytes, dict[int, bytes]]:
+    """Return the index of each dynamic symbol's version (u16, with ``_HIDDEN``), and the versions' names by index."""
     names: dict[int, bytes] = {}
-    indices: list[int] = []
+    indices = b""
     for section in file.sections:
         data = _bytes(file, section) if section.name.startswith(".gnu.version") else b""
         if section.type == "SHT_GNU_versym":
-            indices = [index for (index,) in struct.iter_unpack("<H", data[: len(data) & ~1])]
+            indices = data
         elif section.type == "SHT_GNU_verdef" and section.link < len(file.sections):
             names = _defined_versions(data, _bytes(file, file.sections[section.link]), min(section.info, _MAX_VERSIONS))
-    return [(names.get(index & ~_HIDDEN, b""), bool(index & _HIDDEN)) for index in indices]
+    return indices, names
 
 
 def _defined_versions(data: bytes, strings: bytes, count: int) -> dict[int, bytes]:
@@ -227,7 +234,9 @@ def _defined_versions(data: bytes, strings: bytes, count: int) -> dict[int, byte
         for _ in range(count):
             _, _, index, _, _, first, following = struct.unpack_from("<HHHHIII", data, at)
             (name,) = struct.unpack_from("<I", data, at + first)
-            found[index] = strings[name : strings.find(b"\0", name, name + _MAX_VERSION)]
+            end = strings.find(b"\0", name, name + _MAX_VERSION)
+            if end >= 0:
+                found[index] = strings[name:end]
             at += following
     except struct.error:
         return found
@@ -242,11 +251,11 @@ def probes(file: Executable) -> Iterator[Probe]:
         if section.name != ".note.stapsdt" or section.type != "SHT_NOTE":
             continue
         for desc in _notes(_bytes(file, section)):
-            if len(desc) < words.size:
+            if not words.size <= len(desc) <= _MAX_NOTE:
                 raise ElfError(f"{file.name}: .note.stapsdt: a note of {len(desc)} bytes")
             address, noted, semaphore = words.unpack_from(desc)
             moved = base - noted if base and noted else 0
-            texts = desc[words.size :].split(b"\0")
+            texts = desc[words.size :].split(b"\0", 3)
             if len(texts) < 4:  # three that end
                 raise ElfError(f"{file.name}: .note.stapsdt: expected provider, name and arguments")
             provider, name, arguments = (text.decode("utf-8", "surrogateescape") for text in texts[:3])

@@ -55,6 +55,11 @@ def test_what_is_no_file_is_passed_over(etc: Path) -> None:
     assert folders(etc) == ["/last"]
 
 
+def test_what_no_path_can_be_is_passed_over(etc: Path) -> None:
+    (etc / "ld.so.conf").write_bytes(b"/a\0b\ninclude /c\0d/*.conf\n/last\n")
+    assert folders(etc) == ["/last"]
+
+
 def test_links_stay_within_the_root(etc: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("/outside\n")
     (etc / "inside").write_text("/inside\n")

@@ -166,6 +166,24 @@ def test_a_name_without_an_end_is_none() -> None:
     assert [one.name for one in executable.functions(file, "SHT_SYMTAB")] == [b"first"]
 
 
+def test_versions_of_long_names_have_none() -> None:
+    table = [Symbol("f", START + 1), Symbol("g", START + 2)]
+    file = read(*w.symbols(".dynsym", table), *w.versions([3, 2], ["base", "V1", "v" * 300]))
+    assert [one.version for one in executable.functions(file, "SHT_DYNSYM")] == [b"", b"V1"]
+
+
+def test_names_of_sections_are_bounded() -> None:
+    with pytest.raises(ElfError, match=r"^x: ELF: names of sections of more than 1048576 bytes$"):
+        read(*[Section(f"{at}" + "s" * 20_000, w.PROGBITS, b"") for at in range(60)])
+
+
+def test_a_note_that_is_too_long() -> None:
+    note = w.note("ours", "one", START, "8@%rax" * 20_000)
+    file = read(Section(".note.stapsdt", w.NOTE, note))
+    with pytest.raises(ElfError, match=r"^x: \.note\.stapsdt: a note of 1\d{5} bytes$"):
+        list(executable.probes(file))
+
+
 def test_a_section_that_is_too_large() -> None:
     file = read(*w.symbols(".symtab", [Symbol("f", START)]))
     large = tuple([section._replace(size=1 << 30) for section in file.sections])
