@@ -51,11 +51,14 @@ def _attach(program: Program, target: Target, *, returns: bool) -> Link:
 def functions(program: Program, target: Target) -> list[tuple[int, str]]:
     """Return address (0: not told) and name of the functions that can be traced and fit the target's pattern.
 
-    Several may share a name. Raises AttachError.
+    Several may share a name. A name without ``*`` and ``?`` is as it stands, whatever is listed: as libbpf does, it is
+    left to the kernel. Raises AttachError.
     """
     where = f"program '{safe(program.name)}': functions '{safe(target.name)}'"
     if not _PATTERN.fullmatch(target.name):
         raise AttachError(f"{where}: expected a name, with * and ? for any characters")
+    if not set(target.name) & set("*?"):
+        return [(0, target.name)]
     try:
         fits = re.compile(translate(target.name)).fullmatch
         found = [(address, name) for address, name in tracefs.functions() if fits(name)]

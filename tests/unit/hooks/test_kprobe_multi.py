@@ -33,7 +33,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("pattern", "addresses"),
-    [("tcp_*", [0x10, 0x40]), ("cleanup", [0x20, 0x30]), ("tcp_ac?", [0x10]), ("*c*", [0x10, 0x20, 0x30, 0x40])],
+    [("tcp_*", [0x10, 0x40]), ("cleanu?", [0x20, 0x30]), ("tcp_ac?", [0x10]), ("*c*", [0x10, 0x20, 0x30, 0x40])],
 )
 def test_functions_by_address(
     monkeypatch: pytest.MonkeyPatch, program: Program, asked: list[dict[str, Any]], pattern: str, addresses: list[int]
@@ -42,6 +42,15 @@ def test_functions_by_address(
     kprobe_multi.attach(program, Target(pattern))
     what = f"{len(addresses)} functions '{pattern}'"
     assert asked == [{"what": what, "addresses": addresses, "returns": False}]
+
+
+def test_a_name_is_left_to_the_kernel(
+    monkeypatch: pytest.MonkeyPatch, program: Program, asked: list[dict[str, Any]]
+) -> None:
+    """As libbpf: whatever is listed, or cannot be read, for the list has one name of an address."""
+    monkeypatch.setattr(tracefs, "functions", lambda: pytest.fail("it was read"))
+    kprobe_multi.attach(program, Target("vfs_read"))
+    assert asked == [{"what": "1 functions 'vfs_read'", "names": ["vfs_read"], "returns": False}]
 
 
 def test_functions_by_name_where_addresses_are_not_listed(

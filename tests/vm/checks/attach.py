@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from ctypes import Structure, addressof, c_uint32, c_uint64, sizeof
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from beepy import uapi
@@ -87,8 +88,9 @@ def namesakes() -> str:
     """Attach to all functions of one name, of which the kernel itself finds the first."""
     if why := reason("kprobe_multi", Needs((6, 6), "CONFIG_FPROBE")):
         return why
-    ((name, count),) = Counter([name for _, name in tracefs.functions()]).most_common(1)
-    assert count > 1
+    names = Counter([name for _, name in tracefs.functions()])
+    name = f"{names.most_common(1)[0][0][:-1]}?"
+    count = sum([times for one, times in names.items() if fnmatchcase(one, name)])
     spec = alone(parsed("kprobe_multi"), "entered")
     with load(spec, targets={"entered": Target(name)}) as collection:
         collection.attach()
