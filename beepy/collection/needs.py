@@ -56,11 +56,12 @@ def of_collection(spec: CollectionSpec) -> tuple[Needs, dict[str, Needs]]:
 
     Programs that are not loaded by default do not count for the whole.
     """
-    maps = {one.name: list(_map(one)) for one in spec.maps}
+    created = [one for one in spec.maps if one.autoload]
+    maps = {one.name: list(_map(one)) for one in created}
     whole: list[Need] = []
-    needed_by_all = frozenset({"CAP_BPF"}).union(*map(_map_capabilities, spec.maps))
+    needed_by_all = frozenset({"CAP_BPF"}).union(*map(_map_capabilities, created))
     symbols = dict(_symbols(spec))
-    types, programs = any(one.type == MapType.STRUCT_OPS for one in spec.maps), {}
+    types, programs = any(one.type == MapType.STRUCT_OPS for one in created), {}
     loaded = {one.name for one in spec.loaded}
     for one in spec.programs:
         used = dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef) and ref.name in symbols)

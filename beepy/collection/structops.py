@@ -68,8 +68,8 @@ def _plan(local: Btf | None, one: MapSpec, kernel: Btf) -> StructOps:
         size = size_of(local, member.type)
         data = (one.contents or b"")[at : at + size]
         number = known.get(member.name)
-        if number is None:
-            if at in slots or any(data):
+        if number is None:  # a program there is left out, unless another map names it
+            if any(data):
                 raise NotSupported(f"{about}: the kernel has none of that name", feature=f"struct_ops {name}")
             continue
         to = start + theirs.members[number].offset // 8

@@ -207,7 +207,12 @@ class CollectionSpec(NamedTuple):
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:
-        """The programs that are loaded if nobody says otherwise: a map of operations asks for those in it."""
-        maps = [one for one in self.maps if one.type == MapType.STRUCT_OPS and one.autoload]
-        asked = {program for one in maps for _, program in one.slots}
-        return tuple([one for one in self.programs if one.autoload or one.name in asked])
+        """The programs that are loaded if nobody says otherwise.
+
+        About those that maps of operations name these decide: libbpf's ``bpf_object_adjust_struct_ops_autoload``.
+        """
+        named: dict[str, bool] = {}
+        for one in self.maps:
+            for _, program in one.slots if one.type == MapType.STRUCT_OPS else ():
+                named[program] = named.get(program, False) or one.autoload
+        return tuple([one for one in self.programs if named.get(one.name, one.autoload)])

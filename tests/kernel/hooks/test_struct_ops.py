@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.collection import needs
 from beepy.collection.check import check
 from beepy.collection.findings import ERROR
 from beepy.collection.load import load
 from beepy.errors import NotSupported
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
+from beepy.uapi import MapType
 from bpf import build
 from tests.writers.btf import BtfWriter
 from tests.writers.sockets import talk
@@ -61,6 +63,28 @@ def test_a_map_loads_its_programs_whatever_their_section_says(spec: CollectionSp
     with load(quiet) as collection:
         assert set(collection.programs) == {"ssthresh", "cong_avoid", "undo_cwnd"}
     assert check(quiet).runs
+
+
+def test_maps_that_are_not_created_load_none_of_their_programs(spec: CollectionSpec) -> None:
+    quiet = [one._replace(section=f"?{one.section}") if one.type == MapType.STRUCT_OPS else one for one in spec.maps]
+    off = spec._replace(maps=tuple(quiet))
+    assert not {one.name for one in off.loaded} & {"ssthresh", "cong_avoid", "undo_cwnd"}
+    assert "map type struct_ops" not in needs.of_collection(off)[0].because
+    with load(off) as collection:
+        assert not collection.programs
+
+
+def test_a_program_in_a_member_that_the_kernel_lacks_is_left_out(spec: CollectionSpec) -> None:
+    """As libbpf: the member is skipped where its bytes are zero, which a program's are."""
+    (linked,) = [one for one in spec.maps if one.name == "linked"]
+    assert linked.contents
+    moved = linked._replace(slots=(*linked.slots, (len(linked.contents) - 8, "unused")))
+    newer = spec._replace(maps=tuple([moved if one is linked else one for one in spec.maps]))
+    assert "unused" in {one.name for one in newer.loaded}
+    with load(newer) as collection:
+        assert set(collection.programs) == {"ssthresh", "cong_avoid", "undo_cwnd"}
+    assert check(newer).runs
+    assert check(newer, Btf(Path("/sys/kernel/btf/vmlinux").read_bytes(), name="same")).runs
 
 
 def test_a_kernel_without_such_operations(spec: CollectionSpec) -> None:
