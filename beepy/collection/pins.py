@@ -74,27 +74,27 @@ def pin_map(made: Map, path: str, undo: ExitStack) -> bool:
 
 
 def pin_programs(programs: Iterable[Program], folder: str) -> None:
-    """Pin programs, each in the place of an earlier one of its name: all of them, or none, and the earlier ones stay.
+    """Pin programs, each in the place of an earlier one of its name; no earlier pin goes before all new ones are made.
 
-    Raises KernelError.
+    Raises KernelError; two programs whose names the file system cannot tell apart are refused.
     """
-    ready = []
-    with ExitStack() as undo:
+    ready: dict[str, str] = {}
+    bpffs.prepare(folder, "programs")
+    with bpffs.locked(folder), ExitStack() as undo:
         for program in programs:
             where = f"program '{safe(program.name)}'"
-            bpffs.prepare(folder, where)
             path = os.path.join(folder, _file(program.name))  # noqa: PTH118
+            if path in ready:
+                raise KernelError(f"{where}: pin at {safe(path)}: another program has this file", errno.EEXIST)
             if earlier := bpffs.get(path, "prog", where):
                 earlier.close()
             new = f"{path}~"  # not the file of any program; a killed process may have left it
             bpffs.unpin(new, where)
             bpffs.pin(program.fd, new, where)
             undo.callback(bpffs.unpin, new, where)
-            ready.append((new, path, where))
-        for new, path, where in ready:
-            bpffs.rename(new, path, where)
-            undo.callback(bpffs.unpin, path, where)
-        undo.pop_all()
+            ready[path] = where
+        for path, where in ready.items():
+            bpffs.rename(f"{path}~", path, where)
 
 
 def _file(name: str) -> str:

@@ -61,6 +61,19 @@ def prepare(folder: str, where: str) -> None:
 
 
 @contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """Keep other processes that do the same out of a folder. Raises KernelError."""
+    import fcntl  # noqa: PLC0415 - only on Unix
+
+    with _told(f"{safe(folder)}: lock"):
+        fd = Fd(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    with fd:
+        with _told(f"{safe(folder)}: lock"):
+            fcntl.flock(fd.fileno(), fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def _told(where: str) -> Iterator[None]:
     """Tell a refusal of the operating system as KernelError."""
     try:

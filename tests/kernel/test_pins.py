@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -112,6 +113,32 @@ def test_programs_are_pinned_all_or_none(spec: CollectionSpec, root: Path) -> No
         load(two, pins=pins)
     assert sorted(file.name for file in (root / "programs").iterdir()) == ["count", "other"]
     assert number(root / "programs" / "count") == before
+
+
+def test_programs_whose_files_would_be_one_are_refused(spec: CollectionSpec, root: Path) -> None:
+    (program,) = spec.programs
+    pins = Pins(str(root), programs=str(root / "programs"))
+    with load(spec, pins=pins):
+        before = number(root / "programs" / "count")
+    two = spec._replace(programs=(program, program._replace(name="a.b"), program._replace(name="a_b")))
+    with pytest.raises(KernelError, match=r"^program 'a_b': pin at .*/a_b: another program has this file$"):
+        load(two, pins=pins)
+    assert [file.name for file in (root / "programs").iterdir()] == ["count"]
+    assert number(root / "programs" / "count") == before
+
+
+def test_pins_of_a_folder_are_made_by_one_process_at_a_time(spec: CollectionSpec, root: Path) -> None:
+    folder = root / "programs"
+    folder.mkdir()
+    with load(spec) as collection:
+        programs = list(collection.programs.values())
+        thread = threading.Thread(target=pinning.pin_programs, args=(programs, str(folder)))
+        with bpffs.locked(str(folder)):
+            thread.start()
+            thread.join(0.05)
+            assert (thread.is_alive(), list(folder.iterdir())) == (True, [])
+        thread.join()
+    assert [file.name for file in folder.iterdir()] == ["count"]
 
 
 def test_what_a_killed_process_left_while_it_pinned_is_replaced(spec: CollectionSpec, root: Path) -> None:
