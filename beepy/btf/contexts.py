@@ -97,8 +97,8 @@ def _unnamed(btf: Btf, function: TypeId, number: int, prog_type: ProgType) -> bo
     if not isinstance(pointer, types.Ptr):
         return False
     named_as = btf.type(strip(btf, pointer.type))
-    if isinstance(named_as, types.Typedef) and named_as.name == _REGISTERS:
-        return prog_type not in _OF_REGISTERS
+    if prog_type in _OF_REGISTERS and isinstance(named_as, types.Typedef) and named_as.name == _REGISTERS:
+        return False
     _, target = resolve(btf, pointer.type)
     match target:
         case types.Void():

@@ -7,6 +7,7 @@ undoes the things themselves.
 
 import logging
 import os
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -128,7 +129,7 @@ def _undone(text: bytes, undo: Mapping[str, Callable[..., None]]) -> bool:
 
     try:
         noted = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     if not isinstance(noted, list) or not noted or not all(isinstance(word, str) for word in noted):
         return True
@@ -143,7 +144,7 @@ def _undone(text: bytes, undo: Mapping[str, Callable[..., None]]) -> bool:
         return _unknown(where)
     try:
         undo[kind](*what)
-    except ValueError:  # of a number that stands for nothing
+    except (ValueError, LookupError, ArithmeticError, struct.error):  # words and numbers that stand for nothing
         return _unknown(where)
     except KernelError as error:
         _log.warning("%s: left by a killed process: %s", where, error)

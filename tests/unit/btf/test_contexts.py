@@ -64,6 +64,7 @@ def test_each_type_of_program_gets_a_function_of_its_own() -> None:
         (SKB, "word", False),
         (SKB, "number", False),
         (SKB, "pt_regs", False),
+        (SKB, "bpf_user_pt_regs_t", False),
         (ProgType.KPROBE, "pt_regs", True),
         (ProgType.KPROBE, "bpf_user_pt_regs_t", False),
         (ProgType.KPROBE, "void", True),

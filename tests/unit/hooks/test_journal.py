@@ -1,5 +1,6 @@
 """Entries outlive their maker, and only theirs are undone who are dead."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from beepy import hooks
 from beepy.errors import KernelError
 from beepy.hooks import journal
 from beepy.uapi import AttachType
@@ -106,7 +108,7 @@ def test_where_nothing_can_be_noted_it_warns(
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("text", ["7", "{}", "[]", '[["kind"]]', '["kind", 7]', "null"])
+@pytest.mark.parametrize("text", ["7", "{}", "[]", '[["kind"]]', '["kind", 7]', "null", "[" * 60_000])
 def test_what_no_beepy_wrote_is_for_nothing(folder: Path, text: str) -> None:
     folder.mkdir(mode=0o700)
     (folder / "entry").write_text(text)
@@ -114,6 +116,18 @@ def test_what_no_beepy_wrote_is_for_nothing(folder: Path, text: str) -> None:
     undone = Undone()
     journal.sweep({"kind": undone})
     assert undone.calls == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a network namespace")
+@pytest.mark.parametrize("what", [("tc", "", "{net}", "1", "noname", ""), ("xdp", "", "{net}", str(1 << 40), "5")])
+def test_words_that_stand_for_nothing(folder: Path, caplog: pytest.LogCaptureFixture, what: tuple[str, ...]) -> None:
+    there = Path("/proc/self/ns/net").stat()
+    noted = tuple(word.format(net=f"{there.st_dev}:{there.st_ino}") for word in what)
+    killed(folder, f"journal.note(*{noted})")
+    hooks.sweep()
+    assert "left by a killed process of another version of beepy: not undone" in caplog.text
+    (entry,) = folder.iterdir()
+    entry.unlink()
 
 
 @pytest.mark.parametrize("number", ["9999", "x"])
