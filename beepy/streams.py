@@ -97,15 +97,12 @@ class Stream:
             selector.register(self._wake, EVENT_READ)
             yield from self._loop(selector)
             failed = self._detach_all()
-            for _ in range(_ROUNDS):
-                came = False
-                for batch in self._drain():
-                    came = True
-                    yield batch
-                if not self._poll(selector, 0) and not came:
-                    break
-                time.sleep(self._window)
-        yield from self._snapshots(self.schemas)
+            try:
+                yield from self._rest(selector)
+            except OSError as error:  # KernelError is one
+                if failed:
+                    error.add_note(str(failed))
+                raise
         if failed:
             raise failed
 
@@ -115,9 +112,20 @@ class Stream:
             with ExitStack() as steps:
                 for detach in reversed(self._detach):
                     steps.callback(detach)
-        except OSError as error:  # KernelError is one
+        except OSError as error:
             return error
         return None
+
+    def _rest(self, selector: PollSelector) -> Iterator[Batch]:
+        for _ in range(_ROUNDS):
+            came = False
+            for batch in self._drain():
+                came = True
+                yield batch
+            if not self._poll(selector, 0) and not came:
+                break
+            time.sleep(self._window)
+        yield from self._snapshots(self.schemas)
 
     def _loop(self, selector: PollSelector) -> Iterator[Batch]:
         drained, now = -_NEVER, time.monotonic()

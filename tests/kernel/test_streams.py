@@ -267,6 +267,21 @@ def test_a_detach_that_fails_loses_nothing(rig: Rig) -> None:
     assert [(batch.schema.map, batch.records) for batch in batches] == [("ring0", 2), ("table0", 0), ("table1", 0)]
 
 
+def test_a_detach_and_a_reading_that_fail_are_both_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise KernelError("not detached", errno.EBUSY)
+
+    def read() -> Iterator[Batch]:
+        raise KernelError("not read", errno.EIO)
+
+    monkeypatch.setattr(rig.counted[2], "read", read)
+    with rig.stream(fail) as stream:
+        stream.stop()
+        with pytest.raises(KernelError, match="^not read$") as caught:
+            list(stream)
+    assert caught.value.__notes__ == ["not detached"]
+
+
 def test_readers_of_collections(caplog: pytest.LogCaptureFixture) -> None:
     kinds = {"events": MapType.RINGBUF, "counts": MapType.PERCPU_ARRAY, "queue": MapType.QUEUE}
     sizes = {"events": (0, 0, RING), "counts": (4, 8, 2), "queue": (0, 8, 2)}
