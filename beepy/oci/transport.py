@@ -48,23 +48,40 @@ class Deadline:
         self._lock = threading.Lock()
         self._watched: list[tuple[ref[HTTPConnection], socket.socket]] = []
 
-    def watch(self, connection: HTTPConnection, connected: socket.socket) -> socket.socket:
-        """Note a connection's socket (a duplicate: TLS takes the original over) and return it."""
+    def connect(self, connection: HTTPConnection, once: Callable[[], socket.socket]) -> socket.socket:
+        """Return a connection's socket, made by ``once``, and watch it (a duplicate: TLS takes the original over)."""
+        made = self._first(connection, once)
         with self._lock:
-            self._watched.append((ref(connection), connected.dup()))
+            self._watched.append((ref(connection), made.dup()))
         if self.expired:
             self._cut()
-        return connected
+        return made
 
-    def share(self, connection: HTTPConnection) -> float:
-        """Return the seconds to wait for one address: a name may have a thousand, which are tried one by one."""
+    def _first(self, connection: HTTPConnection, once: Callable[[], socket.socket]) -> socket.socket:
+        """Try the addresses of a name, each for its share of the time: there may be a thousand."""
+        name, limit = connection.host, connection.timeout
         try:
-            found = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(name, connection.port, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
-            raise urllib3.exceptions.NameResolutionError(connection.host, connection, error) from error
-        except UnicodeError:  # connecting will tell
-            found = []
-        return min(self._limits.connect_s, self._limits.exchange_s / max(len(found), 1))
+            raise urllib3.exceptions.NameResolutionError(name, connection, error) from error
+        except UnicodeError:
+            return once()  # raises: it is no name
+        addresses = dict.fromkeys([str(address[0]) for *_, address in found])
+        connection.timeout = min(self._limits.connect_s, self._limits.exchange_s / len(addresses))
+        try:
+            while True:
+                connection.host = next(iter(addresses))
+                del addresses[connection.host]
+                try:
+                    made = once()
+                except urllib3.exceptions.ConnectTimeoutError:  # NewConnectionError is one
+                    if not addresses or self.expired:
+                        raise
+                else:
+                    made.settimeout(self._limits.connect_s)  # for the handshake
+                    return made
+        finally:
+            connection.host, connection.timeout = name, limit
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
@@ -103,13 +120,11 @@ def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HT
 
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
-            self.timeout = deadline.share(self)
-            return deadline.watch(self, super()._new_conn())
+            return deadline.connect(self, super()._new_conn)
 
     class Tls(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
-            self.timeout = deadline.share(self)
-            return deadline.watch(self, super()._new_conn())
+            return deadline.connect(self, super()._new_conn)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -208,6 +223,8 @@ def proxies(url: str, host: str) -> dict[str, str]:
 def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
     """Say in a few words why a request failed (its innermost cause), and what may help, "" if nothing is known to."""
     chain = list(_causes(error))
+    if any(isinstance(cause, TimeoutError) and "handshake" in str(cause) for cause in chain):
+        return f"no TLS handshake within {limits.connect_s:g} s", ""
     for cause in chain:
         match cause:
             case ssl.SSLCertVerificationError():
@@ -218,7 +235,7 @@ def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
             case urllib3.exceptions.NewConnectionError():  # a ConnectTimeoutError by inheritance alone
                 pass
             case requests.ConnectTimeout() | urllib3.exceptions.ConnectTimeoutError():
-                return f"no connection within {limits.connect_s:g} s", ""
+                return "no connection in time", ""
             case requests.ReadTimeout() | urllib3.exceptions.ReadTimeoutError() | TimeoutError():
                 return f"silent for {limits.read_s:g} s", ""
             case socket.gaierror():

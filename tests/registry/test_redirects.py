@@ -10,9 +10,12 @@ import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+import urllib3
+import urllib3.util.connection
 from urllib3.connection import HTTPConnection
 
 from beepy.errors import RegistryError, UsageError
@@ -125,13 +128,47 @@ def test_the_bundle_of_requests_is_not_trusted(
     assert ours.pull(tls.image, ca_file=None, insecure=True).programs == (PROGRAM,)
 
 
-def test_a_name_with_many_addresses_takes_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))] * 100
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: addresses)
-    deadline = transport.Deadline(transport.Limits(connect_s=5, exchange_s=60))
-    assert deadline.share(HTTPConnection("many.test", 1)) == 0.6
-    del addresses[8:]
-    assert deadline.share(HTTPConnection("many.test", 1)) == 5
+def test_the_addresses_of_one_answer_share_the_time(
+    plain: Hostile, ours: Ours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is resolved once: a second answer could have a thousand. A connection has its own time again."""
+    host, _, port = plain.host.partition(":")
+    asked: list[object] = []
+    resolve = socket.getaddrinfo
+
+    def answer(name: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - handed on
+        asked.append(name)
+        names = ["127.0.0.2", "127.0.0.3", host] if name == "many.test" else [name]
+        return [found for each in names for found in resolve(each, *args, **options)]
+
+    made: list[float | None] = []
+    connect = urllib3.util.connection.create_connection
+
+    def note(address: Any, timeout: Any, **options: Any) -> socket.socket:  # noqa: ANN401 - handed on
+        made.append(timeout)
+        return connect(address, timeout, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", note)
+    monkeypatch.setattr(registry, "LIMITS", transport.Limits(connect_s=5, exchange_s=6))
+    image = f"many.test:{port}/{plain.image.partition('/')[2]}"
+    assert ours.pull(image, plain_http=True).programs == (PROGRAM,)
+    assert asked.count("many.test") == made.count(2) / 3 == len(made) / 3
+
+    deadline = transport.Deadline(transport.Limits(connect_s=5, exchange_s=6))
+    connection = HTTPConnection("many.test", int(port), timeout=4)
+    with deadline.connect(connection, connection._new_conn) as connected:
+        assert (connected.gettimeout(), connection.timeout, connection.host) == (5, 4, "many.test")
+    deadline.close()
+
+
+def test_a_peer_that_takes_the_connection_and_never_shakes_hands(
+    authority: Authority, ours: Ours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "LIMITS", transport.Limits(connect_s=0.3, read_s=10, exchange_s=20))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        told = ours.refuses(f"localhost:{listener.getsockname()[1]}/bee/x:1", ca_file=authority.ca_file)
+    assert told.endswith("no TLS handshake within 0.3 s")
 
 
 def test_a_connection_that_is_over_is_let_go(plain: Hostile, ours: Ours) -> None:
