@@ -128,14 +128,17 @@ def _reference(text: str) -> Reference:
     try:
         reference = parse(text)
     except InvalidReference as error:
-        if "/" in text and os.path.isfile(text):  # noqa: PTH113
-            raise ImageNotFound(f"{where}: a file, not a reference: it needs no registry") from error
         if text.startswith((".", "/", "~")) or text.endswith((".o", ".tar")):
-            raise ImageNotFound(f"{where}: no such file") from error
+            raise _no_reference(text, where) from error
         raise
     if reference.registry == DOCKER and text.endswith((".o", ".tar")):
-        raise ImageNotFound(f"{where}: no such file")
+        raise _no_reference(text, where)
     return reference
+
+
+def _no_reference(text: str, where: str) -> ImageNotFound:
+    there = os.path.isfile(text)  # noqa: PTH113
+    return ImageNotFound(f"{where}: {'a file, not a reference: it needs no registry' if there else 'no such file'}")
 
 
 def _from_file(text: str) -> Image | None:

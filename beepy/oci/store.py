@@ -79,24 +79,22 @@ class Store:
         A name with a digest finds what has this digest, or leads to a manifest that has, whatever the index says; its
         tag may be another one.
         """
-        pinned = name.partition("@")[2]
         named = self._named()[::-1]
-        if pinned:
+        if pinned := name.partition("@")[2]:
             near = [item for item in named if item[0] == name or same_repository(item[0], name)]
-            named = tuple([item for item in near if pinned in self._digests(item[1])])
-        for stored, descriptor in named:
-            if stored == name:
-                return stored, descriptor
-        for stored, descriptor in named:
-            if same(stored, name):
-                return stored, descriptor
-        return named[0] if pinned and named else None
+            own = next((item for item in near if item[1].digest == pinned), None)
+            return own or next((item for item in near if self._leads_to(item[1], pinned)), None)
+        verbatim = next((item for item in named if item[0] == name), None)
+        return verbatim or next((item for item in named if same(item[0], name)), None)
 
-    def _digests(self, descriptor: Descriptor) -> set[str]:
-        """Return the digests by which an image is known: of an index, its own and that of the manifest for us."""
-        with suppress(ImageError):
-            return {descriptor.digest, formats.resolve(descriptor, self.read, self._where)[0].digest}
-        return {descriptor.digest}
+    def _leads_to(self, descriptor: Descriptor, digest: str) -> bool:
+        """Tell whether an index's manifest for us has that digest."""
+        try:
+            index = formats.parse(self.read(descriptor), self._where, descriptor.media_type)
+            listed = isinstance(index, formats.Index) and digest in {one.digest for one in index.manifests}
+            return listed and formats.resolve(descriptor, self.read, self._where)[0].digest == digest
+        except ImageError:
+            return False
 
     def get(self, name: str) -> Image:
         """Return the image called ``name``; raise ImageNotFound if there is none, DigestMismatch if it is damaged."""

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -148,10 +149,14 @@ def test_what_is_another_users_is_passed_over(closes: bool) -> None:
     assert (done.stdout, done.stderr) == (f"1 {own}\n", "")
 
 
-def test_a_file_is_not_pulled() -> None:
-    Path("x.o").write_bytes(ELF)
-    with pytest.raises(ImageNotFound, match=r"^\./x.o: a file, not a reference: it needs no registry$"):
-        lookup.pull("./x.o")
+@pytest.mark.parametrize("name", ["./x.o", "x.o", "folder/x.o"])
+def test_a_file_is_not_pulled(name: str) -> None:
+    Path("folder").mkdir()
+    Path(name).write_bytes(ELF)
+    with pytest.raises(ImageNotFound, match=rf"^{re.escape(name)}: a file, not a reference: it needs no registry$"):
+        lookup.pull(name)
+    with pytest.raises(ImageNotFound, match=r"^none\.o: no such file$"):
+        lookup.pull("none.o")
 
 
 def test_always_asks_though_it_is_here(own: Store, asked: list[str]) -> None:

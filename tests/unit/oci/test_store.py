@@ -293,6 +293,7 @@ def test_a_pinned_name_reads_no_other_image(store: Store, caplog: pytest.LogCapt
     store.add_blob(manifest)
     index_ = json.dumps({"schemaVersion": 2, "mediaType": formats.OCI_INDEX, "manifests": [other]}).encode()
     store.put("other.example/b:1", index_, formats.OCI_INDEX)
+    store.put("reg.example/a:old", index_, formats.OCI_INDEX)
     wanted = store.add_image("reg.example/a:1", PROGRAM, {}, PLATFORM)
     assert store.find(f"reg.example/a:1@{wanted}")
     assert store.find("foo@bar") is None
