@@ -277,7 +277,7 @@ def test_a_detach_and_a_reading_that_fail_are_both_told(rig: Rig, monkeypatch: p
     monkeypatch.setattr(rig.counted[2], "read", read)
     with rig.stream(fail) as stream:
         stream.stop()
-        with pytest.raises(KernelError, match="^not read$") as caught:
+        with pytest.raises(KernelError, match=r"^not read") as caught:
             list(stream)
     assert caught.value.__notes__ == ["not detached"]
 
