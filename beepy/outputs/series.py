@@ -91,8 +91,8 @@ class EventMetric:
         self._labels = labels
         self._value = value
         self._bounds = tuple(bounds)
-        self._limit = _Limit(name, labels, max_series)
-        self._room = self._limit.room()
+        lines = len(self._bounds) + 3 if role is Role.HIST else 1  # of a series: buckets, +Inf, _count and _sum
+        self._limit = _Limit(name, labels, max_series, lines)
         self._most = max(1, min(_MOST_HELD, _MOST_BYTES // (decoder.size + 128)))
         self._holding = threading.Lock()  # the stream's thread holds it for each batch, so nothing long happens in it
         self._held: Counter[bytes] = Counter()
@@ -143,17 +143,17 @@ class EventMetric:
 
     def _count(self, labels: list[str], times: list[int]) -> None:
         series = self._numbers
-        for key, count in zip(self._limit.keys(self._room, labels), times, strict=True):
+        for key, count in zip(self._limit.keys(labels), times, strict=True):
             series[key] = series.get(key, 0) + count
 
     def _set(self, labels: list[str], values: list[Value]) -> None:
         series = self._numbers
-        for key, value in zip(self._limit.keys(self._room, labels), values, strict=True):
+        for key, value in zip(self._limit.keys(labels), values, strict=True):
             series[key] = _number(value)
 
     def _observe(self, labels: list[str], times: list[int], values: list[Value]) -> None:
         series = self._histograms
-        for key, count, value in zip(self._limit.keys(self._room, labels), times, values, strict=True):
+        for key, count, value in zip(self._limit.keys(labels), times, values, strict=True):
             histogram = series.get(key)
             if histogram is None:
                 histogram = series[key] = Histogram(len(self._bounds))
@@ -184,13 +184,17 @@ class TableMetric:
             return pieces(samples(self.name, self._read([per_cpu_rows(batch) for batch in batches])))
 
     def _read(self, batches: Sequence[Batch]) -> dict[str, float]:
-        room = self._limit.room(self._there(batches))
+        tables = [(batch, self._entries(batch)) for batch in batches]
+        self._limit.clear()
+        for _, entries in tables if self._known else ():
+            for entry in entries:
+                if entry in self._known:
+                    self._limit.takes(self._known[entry])
         series: dict[str, float] = {}
         known: dict[bytes | str, str] = {}
-        for batch in batches:
+        for batch, entries in tables:
             (values,) = self._decoder.values(batch, [self._value])
-            entries = self._entries(batch)
-            given = self._given([entry for entry in entries if entry not in self._known], room)
+            given = self._given([entry for entry in entries if entry not in self._known])
             for entry, value in zip(entries, values, strict=True):
                 text = self._known.get(entry)
                 if text is None:
@@ -203,18 +207,13 @@ class TableMetric:
         self._known = known
         return series
 
-    def _there(self, batches: Sequence[Batch]) -> Iterator[str]:
-        """Yield the labels of the entries that have had a series and are still there."""
-        for batch in batches if self._known else ():
-            yield from [self._known[entry] for entry in self._entries(batch) if entry in self._known]
-
-    def _given(self, entries: Sequence[bytes | str], room: "_Room") -> dict[bytes | str, str]:
+    def _given(self, entries: Sequence[bytes | str]) -> dict[bytes | str, str]:
         """Return the labels of those entries that there is room for; no more are read than that takes."""
         given: dict[bytes | str, str] = {}
         left = iter(entries)
-        while chunk := list(islice(left, min(room.series, self._chunk))):
+        while chunk := list(islice(left, min(self._limit.left, self._chunk))):
             texts = zip(chunk, self._texts(chunk), strict=True)
-            given |= {entry: text for entry, text in texts if room.takes(text)}
+            given |= {entry: text for entry, text in texts if self._limit.takes(text)}
         return given
 
     def _entries(self, batch: Batch) -> Sequence[bytes | str]:
@@ -228,52 +227,48 @@ class TableMetric:
 
 
 class _Limit:
-    """Bounds the series of a metric; what exceeds it counts in the one series whose labels are all ``other``."""
+    """Bounds the series of a metric; what exceeds it counts in the one series whose labels are all ``other``.
 
-    def __init__(self, name: str, labels: Labels, most: int) -> None:
-        self.most = most
+    Labels may be long, and stand on the page once for each of the ``lines`` of a series: they are bounded together too.
+    """
+
+    def __init__(self, name: str, labels: Labels, most: int, lines: int = 1) -> None:
         self._name = name
         self._other = labels.other
+        self._most = most
+        self._most_text = _MOST_TEXT // lines
         self._told = False
+        self.clear()
 
-    def keys(self, room: "_Room", labels: list[str]) -> Iterator[str]:
-        """Return for each of ``labels`` the key to count it under."""
-        for key in labels:
-            yield key if room.takes(key) else self.other()
-
-    def room(self, taken: Iterable[str] = ()) -> "_Room":
-        """Return the room that is left beside the series of these labels."""
-        room = _Room(self.most)
-        for text in taken:
-            room.takes(text)
-        return room
-
-    def other(self) -> str:
-        """Return the key of what exceeds the bound; the first time is reported."""
-        if not self._told:
-            self._told = True
-            _log.warning("metric %s: more than %d series: what exceeds them counts as 'other'", self._name, self.most)
-        return self._other
-
-
-class _Room:
-    """How many ``series`` more a metric may have; their labels are bounded too, for they may be long."""
-
-    def __init__(self, most: int) -> None:
-        self.series = most
-        self._text = _MOST_TEXT
+    def clear(self) -> None:
+        """Forget all series: ``left`` is how many more there may be."""
+        self.left = self._most
+        self._text = self._most_text
         self._taken: set[str] = set()
 
     def takes(self, text: str) -> bool:
         """Tell whether a series of these labels is there, or is now."""
         if text in self._taken:
             return True
-        if not self.series or len(text) > self._text:
+        if not self.left or len(text) > self._text:
             return False
-        self.series -= 1
+        self.left -= 1
         self._text -= len(text)
         self._taken.add(text)
         return True
+
+    def keys(self, labels: list[str]) -> Iterator[str]:
+        """Return for each of ``labels`` the key to count it under."""
+        for text in labels:
+            yield text if self.takes(text) else self.other()
+
+    def other(self) -> str:
+        """Return the key of what exceeds the bound; the first time is reported."""
+        if not self._told:
+            self._told = True
+            many = f"more than {self._most} series, or than {_MOST_TEXT >> 20} MiB of labels"
+            _log.warning("metric %s: %s: what exceeds them counts as 'other'", self._name, many)
+        return self._other
 
 
 def _batch(decoder: Decoder, records: Sequence[bytes]) -> Batch:

@@ -315,6 +315,17 @@ def test_long_labels_of_a_table_stay_bounded_over_scrapes() -> None:
         assert max(sizes) - min(sizes) < 1 << 16
 
 
+def test_long_labels_of_a_histogram_are_bounded_on_all_its_lines() -> None:
+    w = BtfWriter()
+    data, number = w.array(w.integer("char", 1), 1 << 12), w.integer("unsigned long", 8, 0)
+    event = w.struct("event", (1 << 12) + 8, [("data", data, 0), ("value", number, 8 << 12)])
+    times = stream(w, event, "times")._replace(role=Role.HIST)
+    records = [b"%04d" % one + b"z" * ((1 << 12) - 5) + b"\0" + u64(1) for one in range(1000)]
+    with opened(times, value_keys=["times,value"], buckets=["times,[1,2,4,8,16]"]) as sink:
+        sink.write(ring(times, records))
+        assert sum(map(len, sink.page())) < 18 << 20
+
+
 def test_entries_that_all_change_beyond_the_bound_get_series_at_once() -> None:
     calls = table_of(Role.COUNTER, "calls")
     tables: dict[Schema, Entries] = {}
@@ -376,7 +387,8 @@ def test_series_of_a_stream_are_bounded(caplog: pytest.LogCaptureFixture) -> Non
             'ebpf_solo_io_exits{comm="other",pid="other"} 14',
         ]
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == ["metric ebpf_solo_io_exits: more than 3 series: what exceeds them counts as 'other'"]
+    bound = "more than 3 series, or than 16 MiB of labels: what exceeds them counts as 'other'"
+    assert warnings == [f"metric ebpf_solo_io_exits: {bound}"]
 
 
 def test_series_of_histograms_and_gauges_are_bounded() -> None:
