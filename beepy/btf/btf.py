@@ -2,22 +2,20 @@
 
 ::
 
-    header | magic u16 | version u8 | flags u8 | hdr_len | type_off | type_len | str_off | str_len |     (u32 each)
-    type   | name_off | info: kind_flag 31, kind 24..30, vlen 0..23 | size or type | the kind's own words
+    type | name_off | info: kind_flag 31, kind 24..30, vlen 0..23 | size or type | the kind's own words
 
 The types of a running kernel are 5 MB and 130,000 types. The index of type ids grows only as far as an id is asked for,
 and names are searched for in the bytes (``bytes.find``, one regular expression for many), never collected.
 """
 
 import re
-import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from struct import Struct as Packer
 from typing import Final
 
-from beepy.btf import types
+from beepy.btf import header, types
 from beepy.btf.types import Bits, Kind, Type, TypeId
 from beepy.errors import BtfError
 
@@ -32,8 +30,6 @@ MAX_VLEN: Final = 1 << 18
 
 _FEW: Final = 2  # names that are faster looked for one by one: 0.9 ms each in vmlinux, 2.2 for any number together
 
-MAGIC: Final = 0xEB9F
-_HEADER = Packer("<HBBIIIII")
 _TRIPLE = Packer("<III")
 _PAIR = Packer("<II")
 _INT = Packer("<I")
@@ -78,21 +74,13 @@ class Btf:
         self.data = data
         self._first = len(base) if base else 1
         self._string_base = base.string_end if base else 0
-        try:
-            magic, version, _, header, type_off, type_len, str_off, str_len = _HEADER.unpack_from(data)
-        except struct.error:
-            raise BtfError(f"{name}: header: {len(data)} bytes are too few") from None
-        if magic != MAGIC or version != 1:
-            why = "big-endian" if magic == 0x9FEB else f"magic {magic:#x}, version {version}"
-            raise BtfError(f"{name}: header: expected little-endian BTF version 1, got {why}")
-        types_at, strings_at = header + type_off, header + str_off
-        if header < _HEADER.size or type_off % 4 or max(types_at + type_len, strings_at + str_len) > len(data):
-            raise BtfError(f"{name}: header: sections exceed {len(data)} bytes or are not aligned")
+        types_at, types_end, strings_at, strings_end = header.read(data, name)
         self._types_at = types_at
-        self._types = memoryview(data)[types_at : types_at + (type_len & ~3)]
-        self._strings_at: int = strings_at
-        self._strings_end: int = strings_at + str_len
-        if (str_len and data[self._strings_end - 1]) or (not base and (not str_len or data[strings_at])):
+        self._types = memoryview(data)[types_at : types_end - (types_end - types_at) % 4]
+        self._strings_at = strings_at
+        self._strings_end = strings_end
+        empty = strings_at == strings_end
+        if (not empty and data[strings_end - 1]) or (not base and (empty or data[strings_at])):
             raise BtfError(f"{name}: strings: do not begin and end with a NUL")
         self._words = self._types.cast("I")
         self._offsets = array("I")  # of each own type met so far, in words
@@ -216,7 +204,7 @@ class Btf:
     def extended(self, added: bytes, strings: bytes) -> "Btf":
         """Return a Btf with whole types ``added`` behind its own, and ``strings`` (each with its NUL) behind its."""
         names = self.data[self._strings_at : self._strings_end] + strings
-        return Btf(encode(bytes(self._types) + added, names), self.base, self.name)
+        return Btf(header.encode(bytes(self._types) + added, names), self.base, self.name)
 
     def _string_offsets(self, name: str) -> Iterator[int]:
         """Return where the string ``name`` stands, with a NUL at either end."""
@@ -387,11 +375,6 @@ class Btf:
         else:
             triples = [(n, t, o, 0) for n, t, o in _TRIPLE.iter_unpack(added)]
         return tuple([types.Member(name(n), TypeId(t), Bits(o), size) for n, t, o, size in triples])
-
-
-def encode(body: bytes, strings: bytes) -> bytes:
-    """Return a whole .BTF section of the types ``body``; ``strings`` begin and end with a NUL."""
-    return _HEADER.pack(MAGIC, 1, 0, _HEADER.size, 0, len(body), len(body), len(strings)) + body + strings
 
 
 def essential_name(name: str) -> str:

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Final
 
 from beepy.btf import types
-from beepy.btf.btf import Btf, encode
+from beepy.btf.btf import Btf
+from beepy.btf.header import encode
 from beepy.btf.layout import resolve, strip
 from beepy.btf.types import CONTEXT_TAG, Kind, Linkage, TypeId
 from beepy.uapi import ProgType

@@ -11,7 +11,8 @@ from enum import Enum
 from typing import Final
 
 from beepy.btf import types
-from beepy.btf.btf import Btf, encode
+from beepy.btf.btf import Btf
+from beepy.btf.header import encode
 from beepy.btf.types import Kind, Linkage, TypeId
 
 _SIGNED: Final = 1 << 31  # the flag of an enum

@@ -14,7 +14,8 @@ from operator import itemgetter
 from struct import Struct as Packer
 from typing import Final, NamedTuple
 
-from beepy.btf.btf import MAGIC, Btf
+from beepy.btf.btf import Btf
+from beepy.btf.header import MAGIC
 from beepy.errors import BtfError
 from beepy.text import safe
 

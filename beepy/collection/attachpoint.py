@@ -15,8 +15,6 @@ from beepy.obj.spec import ProgramSpec
 from beepy.text import safe
 from beepy.uapi import ProgType
 
-_ID = "[0-9]{1,10}"
-
 
 class AttachPoint(NamedTuple):
     """``type`` 0: the program has none. It belongs to ``module`` ("": vmlinux), or to the program of that id.
@@ -71,7 +69,7 @@ def find(program: ProgramSpec, hook: Hook, target: Target) -> AttachPoint:
 
 def _of_program(text: str, where: str) -> AttachPoint:
     number, slash, name = text.partition("/")
-    if not (slash and name and re.fullmatch(_ID, number) and int(number) < 1 << 32):
+    if not (slash and name and re.fullmatch("[0-9]{1,10}", number) and int(number) < 1 << 32):
         error = AttachError(f"{where}: expected ID/FUNCTION, a function of the program with that id")
         error.add_note("bpftool prog list shows ids; --attach PROGRAM=ID/FUNCTION names one")
         raise error

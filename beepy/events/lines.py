@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
-from beepy.btf.btf import Btf, encode
+from beepy.btf.btf import Btf
+from beepy.btf.header import encode
 from beepy.btf.types import Kind, TypeId
 from beepy.events.batch import Schema
 from beepy.obj.spec import Role
