@@ -11,7 +11,10 @@ def main() -> int:
     try:
         gc.disable()  # reading modules makes objects, but no garbage: 7 % of the time to the first event
         signals.handle(signals.interrupt)
-        from beepy.cli import app  # noqa: PLC0415 - a signal may come while it is read
+        from beepy.cli import deferred  # noqa: PLC0415 - a signal may come while it is read
+
+        deferred.defer()
+        from beepy.cli import app  # noqa: PLC0415
 
         return app.main()
     except KeyboardInterrupt:

@@ -14,6 +14,8 @@ RUN = """
 import sys
 from beepy.__main__ import main
 code = main()
+from beepy.cli import deferred
+print(*deferred.unread, file=sys.stderr)
 print(*sys.modules, file=sys.stderr)
 sys.exit(code)
 """
@@ -29,6 +31,9 @@ def test_a_run_imports_nothing_heavy() -> None:
             exits.kill()
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["map"] == "print_exits"
-    found = {name.partition(".")[0] for name in ran.stderr.splitlines()[-1].split()}
+    *_, unread, imported = [line.split() for line in ran.stderr.splitlines()]
+    found = {name.partition(".")[0] for name in imported}
     assert {"beepy", "typer", "elftools"} <= found
     assert not found & HEAVY
+    assert {"pdb", "subprocess"} <= set(unread) <= found
+    assert not found & {"cmd", "bdb", "_posixsubprocess"}  # which those two import
