@@ -10,7 +10,6 @@ come faster, the unread ones suppress the kernel's wake-ups, which would cost th
 Perf buffers wake by how full they are: they are looked at every now and then (``Reader.patience``).
 """
 
-import logging
 import os
 import threading
 import time
@@ -27,9 +26,10 @@ from beepy.events import roles
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.kernel.fd import Fd
 from beepy.kernel.host import possible_cpus
+from beepy.log import Log
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _ROUNDS: Final = 20  # windows at the end, in which programs that still run finish their records
 _LONGEST: Final = 86400.0  # seconds; poll takes 24 days at most

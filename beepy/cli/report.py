@@ -19,6 +19,14 @@ class Handler(logging.Handler):
         say(f"{record.levelname.lower()}: {safe(record.getMessage())}")
 
 
+def listen(level: str) -> None:
+    """Tell on stderr what beepy's modules log from ``level`` on."""
+    root = logging.getLogger("beepy")
+    root.setLevel(level)
+    if not root.handlers:
+        root.addHandler(Handler())
+
+
 def usage(error: TyperException) -> int:
     """Tell what the command line lacks or has too much of; return the exit code."""
     message = getattr(error, "format_message", lambda: str(error))().strip()

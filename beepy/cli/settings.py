@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from beepy import log
 from beepy.errors import BeepyError, UsageError
 from beepy.oci.options import Options
 from beepy.text import safe
@@ -106,11 +107,11 @@ def _is_chosen(context: typer.Context, before: Settings, name: str) -> bool:
 
 
 def _log_to_stderr(settings: Settings) -> None:
-    import logging  # noqa: PLC0415 - not for --help
+    def listen() -> None:
+        from beepy.cli import report  # noqa: PLC0415 - not before there is something to tell
 
-    from beepy.cli.report import Handler  # noqa: PLC0415
+        report.listen("DEBUG" if settings.debug else "INFO" if settings.verbose else "WARNING")
 
-    root = logging.getLogger("beepy")
-    root.setLevel(logging.DEBUG if settings.debug else logging.INFO if settings.verbose else logging.WARNING)
-    if not root.handlers:
-        root.addHandler(Handler())
+    if settings.debug or settings.verbose:
+        listen()
+    log.prepare(listen)

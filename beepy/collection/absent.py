@@ -1,13 +1,13 @@
 """Programs whose attach point this kernel lacks: an error, or left out and told."""
 
 import errno
-import logging
 from typing import Literal
 
 from beepy.errors import AttachError, KernelError, NotSupported
+from beepy.log import Log
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 Missing = Literal["fail", "skip", "note"]
@@ -26,9 +26,9 @@ class Absent:
         if self._missing == "fail" or not _lacks(error):
             raise error
         self.skipped[program] = str(error)
-        level = logging.WARNING if self._missing == "skip" else logging.INFO
+        tell = _log.warning if self._missing == "skip" else _log.info
         where = f"program '{safe(program)}': "
-        _log.log(level, "%sleft out: %s", where, str(error).removeprefix(where))
+        tell("%sleft out: %s", where, str(error).removeprefix(where))
 
 
 def _lacks(error: KernelError) -> bool:

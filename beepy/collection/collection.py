@@ -1,7 +1,6 @@
 """What is loaded: maps, programs and links of one object, and their end."""
 
 import errno
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
@@ -14,11 +13,12 @@ from beepy.hooks import Target, struct_ops
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.obj.spec import CollectionSpec
 from beepy.text import safe
 from beepy.uapi import ProgType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class Registration(NamedTuple):

@@ -1,6 +1,5 @@
 """The maps of an object: created, or found where they are pinned, and filled with what the object says."""
 
-import logging
 import struct
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -12,11 +11,12 @@ from beepy.errors import ElfError
 from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 def create(spec: MapSpec, types: Fd | None, where: Pins, undo: ExitStack) -> tuple[Map, bool]:

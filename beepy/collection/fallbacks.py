@@ -1,7 +1,6 @@
 """What is tried once a kernel has refused: the same in an older way, where a probe says that this kernel needs it."""
 
 import errno
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -14,12 +13,13 @@ from beepy.kernel import btf as kernel_btf
 from beepy.kernel import features
 from beepy.kernel.fd import Fd
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.obj.insn import CALL, Insn
 from beepy.obj.spec import CollectionSpec
 from beepy.text import safe
 from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, ProgType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 OLDER: Final = {
     HELPERS.index(newer): HELPERS.index(older)

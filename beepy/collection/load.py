@@ -1,6 +1,5 @@
 """CollectionSpec -> Collection: decide what needs no file descriptor, then create maps and load programs."""
 
-import logging
 import struct
 from collections.abc import Container, Mapping, Sequence
 from contextlib import ExitStack
@@ -27,13 +26,14 @@ from beepy.kernel import program as kernel_program
 from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.obj.insn import Insn, encode
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec, Value
 from beepy.text import safe
 from beepy.uapi import AttachType, MapType, ProgType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _NO_VALUES: Mapping[str, Value] = MappingProxyType({})
 _NO_TARGETS: Mapping[str, Target] = MappingProxyType({})

@@ -1,6 +1,5 @@
 """What can be decided before anything is in the kernel: which programs are loaded, as what, and with which fixups."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,11 +14,12 @@ from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import KernelError, UnsupportedSection
 from beepy.hooks import Hook, Target
 from beepy.kernel import btf as kernel_btf
+from beepy.log import Log
 from beepy.obj.spec import CollectionSpec, ProgramSpec
 from beepy.text import safe
 from beepy.uapi import ProgType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class Planned(NamedTuple):
@@ -62,7 +62,7 @@ def plan(
         fixups: tuple[Fixup, ...] = ()
         if resolver and one.core:
             fixups = resolver.fixups(one)
-            for number, fixup in enumerate(fixups) if _log.isEnabledFor(logging.DEBUG) else ():
+            for number, fixup in enumerate(fixups) if _log.debugs() else ():
                 _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
         try:
             point = _point(one, hook, target, operations)

@@ -1,6 +1,5 @@
 """What a map means, by the convention of the image's format: which maps are shown, and as what."""
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -9,12 +8,13 @@ from beepy.btf.types import VOID
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
 from beepy.events.fields import fields
+from beepy.log import Log
 from beepy.obj.sections import is_maps
 from beepy.obj.spec import CollectionSpec, MapSpec, Role, Tracked
 from beepy.text import safe
 from beepy.uapi import MapType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _STREAMS: Final = frozenset((MapType.RINGBUF, MapType.PERF_EVENT_ARRAY))
 

@@ -1,7 +1,6 @@
 """Control groups: a link to the folder of one; BPF_PROG_ATTACH where the kernel has no such links (before v5.7)."""
 
 import errno
-import logging
 import os
 import re
 from contextlib import ExitStack
@@ -18,10 +17,11 @@ from beepy.kernel import program as programs
 from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.text import safe
 from beepy.uapi import AttachType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 KIND: Final = "cgroup"
 """Of journal entries: the folder ("": the root), the attach type, the program's id."""

@@ -1,16 +1,16 @@
 """Programs that something else must attach, or call: they are loaded, and it is said what runs them."""
 
-import logging
 from collections.abc import Mapping
 from typing import Final
 
 from beepy.hooks.target import Target
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.text import safe
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, ProgType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _ROUTE: Final = "a route with it (--pin-progs DIR; ip route ... encap bpf {} pinned PATH)"
 _RUNS: Final[Mapping[tuple[ProgType, AttachType], str]] = {

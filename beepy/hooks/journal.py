@@ -5,7 +5,6 @@ releases however a process ends): a file that can be locked is what a dead proce
 undoes the things themselves.
 """
 
-import logging
 import os
 import struct
 from collections.abc import Callable, Mapping
@@ -14,9 +13,10 @@ from typing import Final
 
 from beepy.errors import KernelError
 from beepy.kernel.fd import Fd
+from beepy.log import Log
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 FOLDER = Path("/run/beepy")
 

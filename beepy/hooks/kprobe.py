@@ -1,7 +1,6 @@
 """Functions of the kernel: where they begin, at an offset, where they return; system calls by their plain name."""
 
 import errno
-import logging
 import os
 import re
 from typing import Final
@@ -13,9 +12,10 @@ from beepy.hooks.target import Target
 from beepy.kernel import features, host
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _GRAMMAR: Final = re.compile(r"([a-zA-Z0-9_.:]+)(?:\+(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*))?")
 _UNFIT: Final = (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL, errno.ESRCH)  # for a name too

@@ -1,7 +1,6 @@
 """Many functions of the kernel by one link (fprobe, v5.18): ``kprobe.multi/tcp_*``."""
 
 import errno
-import logging
 import re
 from fnmatch import translate
 from typing import Final
@@ -11,9 +10,10 @@ from beepy.hooks.target import Target
 from beepy.kernel import host, link, tracefs
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _MAKER: Final = "register_fprobe_ips"
 _PATTERN: Final = re.compile(r"[A-Za-z0-9_.*?]+")

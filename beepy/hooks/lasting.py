@@ -1,6 +1,5 @@
 """Attachments that outlive their process: noted in the journal, made, and undone by closing the Link."""
 
-import logging
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,9 +9,10 @@ from beepy.hooks import journal
 from beepy.kernel import netns
 from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
+from beepy.log import Log
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 def keep(note: tuple[str, ...], make: Callable[[], None], undo: Callable[[], None]) -> Link:

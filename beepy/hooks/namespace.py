@@ -1,7 +1,6 @@
 """Network namespaces: socket look-up, flow dissection and netfilter hooks of a whole one."""
 
 import errno
-import logging
 from typing import Final
 
 from beepy import uapi
@@ -14,10 +13,11 @@ from beepy.kernel import link, netns, syscall
 from beepy.kernel import program as programs
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.text import safe
 from beepy.uapi import AttachType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 KIND: Final = "flow_dissector"
 """Of journal entries: the program's id."""

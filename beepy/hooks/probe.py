@@ -6,7 +6,6 @@ outlives us: the journal knows it.
 """
 
 import errno
-import logging
 import os
 from functools import partial
 from typing import Final, NamedTuple
@@ -18,9 +17,10 @@ from beepy.kernel import link, syscall, tracefs
 from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 KIND: Final = "tracefs event"
 """The kind of our journal entries."""

@@ -1,7 +1,6 @@
 """Maps of sockets: a program attached to one sees what its sockets get or send."""
 
 import errno
-import logging
 from typing import Final
 
 from beepy import uapi
@@ -13,10 +12,11 @@ from beepy.kernel import program as programs
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.text import safe
 from beepy.uapi import MapType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _TYPES: Final = frozenset({MapType.SOCKMAP, MapType.SOCKHASH})
 

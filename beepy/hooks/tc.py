@@ -1,7 +1,6 @@
 """Traffic control: a tcx or netkit link to the interface; clsact and a filter where the kernel has no tcx."""
 
 import errno
-import logging
 import os
 from typing import Final
 
@@ -13,10 +12,11 @@ from beepy.hooks.target import Target
 from beepy.kernel import link, netns, syscall
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.text import safe
 from beepy.uapi import AttachType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 KIND: Final = "tc"
 """Of journal entries: the interface's index, the filter's name, and "clsact" if the qdisc is ours, too."""

@@ -6,7 +6,6 @@ the program gets as its cookie; where the kernel has no cookies, ``__bpf_usdt_ip
 """
 
 import errno
-import logging
 import os
 from contextlib import ExitStack
 from typing import Final, NamedTuple
@@ -21,12 +20,13 @@ from beepy.kernel.link import Link
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.kernel.syscall import reason
+from beepy.log import Log
 from beepy.obj import executable
 from beepy.obj.executable import Executable
 from beepy.text import safe
 from beepy.uapi import UpdateFlag
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _SPECS: Final = "__bpf_usdt_specs"
 _IDS: Final = "__bpf_usdt_ip_to_spec_id"

@@ -1,7 +1,6 @@
 """XDP: a link to the interface; by netlink where the kernel has no such links (before v5.9)."""
 
 import errno
-import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -14,10 +13,11 @@ from beepy.hooks.target import Target
 from beepy.kernel import link, netns
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.text import safe
 from beepy.uapi import AttachType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 KIND: Final = "xdp"
 """Of journal entries: the interface's index and the program's id."""

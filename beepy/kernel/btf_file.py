@@ -1,7 +1,6 @@
 """Types of the running kernel from a file: one that the user names, or one of the usual places of its vmlinux."""
 
 import errno
-import logging
 import mmap
 import os
 from pathlib import Path
@@ -12,9 +11,10 @@ from beepy.btf.btf import Btf
 from beepy.errors import BtfError, KernelError
 from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
+from beepy.log import Log
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _PLACES: Final = (  # libbpf's, in its order (btf__load_vmlinux_btf); each with uname's release
     "/boot/vmlinux-{}",

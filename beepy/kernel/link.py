@@ -2,7 +2,6 @@
 
 import ctypes
 import errno
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,10 +16,11 @@ from beepy.kernel import features, syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.text import safe
 from beepy.uapi import AttachType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class Link:

@@ -7,7 +7,6 @@ EINTR is tried again once Python's own signal handlers have run.
 
 import ctypes
 import errno
-import logging
 import os
 from functools import cache
 from typing import Final
@@ -15,9 +14,10 @@ from typing import Final
 from beepy import uapi
 from beepy.errors import KernelError
 from beepy.kernel.fd import Fd
+from beepy.log import Log
 from beepy.uapi import Cmd
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 ENOTSUPP: Final = 524  # the kernel's own, include/linux/errno.h; no C library knows it
 

@@ -4,7 +4,6 @@ It is read where it is mounted, or through a detached mount that ends with its u
 """
 
 import errno
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +11,10 @@ from typing import Final
 
 from beepy.errors import KernelError
 from beepy.kernel import syscall
+from beepy.log import Log
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _ROOTS: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC if hasattr(os, "O_DIRECTORY") else 0

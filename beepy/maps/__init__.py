@@ -1,7 +1,6 @@
 """TABLE: map type -> how it is created and how it is read."""
 
 import errno
-import logging
 import mmap
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -13,12 +12,13 @@ from beepy.kernel import features, host
 from beepy.kernel import map as kernel_map
 from beepy.kernel.fd import Fd
 from beepy.kernel.map import PERCPU, Map
+from beepy.log import Log
 from beepy.maps.ringbuf import RingReader
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _MAX_RING: Final = 1 << 31  # bytes; beyond it the kernel is given what was asked for, and refuses it
 

@@ -18,7 +18,6 @@ A CPU that is not online when the reader is made has no ring: bpf_perf_event_out
 """
 
 import errno
-import logging
 import mmap
 import os
 import select
@@ -35,11 +34,12 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.kernel import host, syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
+from beepy.log import Log
 from beepy.maps import runs
 from beepy.maps.fence import Fence
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _DATA_HEAD: Final = 1024 // 8  # in struct perf_event_mmap_page, in words of 64 bits
 _DATA_TAIL: Final = 1032 // 8

@@ -1,6 +1,5 @@
 """Read a table: a snapshot of its keys and values, a batch for each few thousand entries."""
 
-import logging
 import math
 import time
 from collections.abc import Iterator
@@ -11,10 +10,11 @@ from beepy.errors import KernelError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.kernel.map import Map
 from beepy.kernel.syscall import ENOTSUPP
+from beepy.log import Log
 from beepy.text import safe
 from beepy.uapi import MapType
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _ENTRIES: Final = 4096  # of a batch at most; more gains nothing
 _BYTES: Final = 1 << 20  # of a batch at most, where values are large

@@ -4,7 +4,6 @@ A variable is called by its name in C. ``name.member`` and ``name[2]`` stand for
 of several of that name. Static variables of a function are called ``function.name``, as clang calls them.
 """
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -15,12 +14,13 @@ from beepy.btf.layout import MAX_DEPTH, size_of, strip
 from beepy.btf.show import c_type
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError, UsageError
+from beepy.log import Log
 from beepy.obj.literals import Place, write
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, Value, VariableSpec
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d{1,9})\]")
 _LISTED: Final = 40  # variables in an error's note

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import json
-import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -11,11 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from beepy.errors import RegistryError, UsageError
+from beepy.log import Log
 from beepy.oci.options import Options, bee_dir, default_config_dir, home
 from beepy.oci.reference import DOCKER, Reference
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _HELPER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _HELPER_S = 10

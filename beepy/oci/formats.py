@@ -5,12 +5,12 @@ store, an archive and a registry.
 """
 
 import json
-import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from beepy.errors import UnsupportedImage
+from beepy.log import Log
 from beepy.oci.descriptor import (
     MAX_IMAGE,
     MAX_MANIFEST,
@@ -25,7 +25,7 @@ from beepy.oci.descriptor import (
 )
 from beepy.oci.image import Image
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

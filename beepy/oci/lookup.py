@@ -1,13 +1,13 @@
 """Where an image is found: a file, the local stores, the bundled images, a registry; in this order."""
 
 import errno
-import logging
 import os
 import stat
 from pathlib import Path
 from typing import BinaryIO
 
 from beepy.errors import ImageError, ImageNotFound, InvalidReference, StoreError, UnsupportedImage
+from beepy.log import Log
 from beepy.oci.descriptor import MAX_IMAGE, Descriptor, digest_of
 from beepy.oci.image import Image
 from beepy.oci.options import Options, bee_dir, default_storage
@@ -17,7 +17,7 @@ from beepy.text import safe
 
 __all__ = ["Options", "bundled_store", "find", "listed", "pull", "stores"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _PACKAGE = Path(__file__).parent.parent
 _DEFAULT = Options()

@@ -5,7 +5,6 @@ this origin itself names; to no redirect's target. Every byte that enters the st
 """
 
 import json as json_module
-import logging
 import re
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import oras.provider
 import requests
 
 from beepy.errors import ImageNotFound, RegistryError
+from beepy.log import Log
 from beepy.oci import auth, formats, transport
 from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, check, digest_of, is_digest, quote
 from beepy.oci.image import Image
@@ -27,7 +27,7 @@ from beepy.oci.reference import DOCKER, Reference
 from beepy.oci.store import Store
 from beepy.oci.transport import Limits
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 LIMITS = Limits()
 

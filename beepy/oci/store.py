@@ -11,7 +11,6 @@
 import errno
 import fcntl
 import json
-import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from beepy.errors import DigestMismatch, ImageError, ImageNotFound, StoreError, UnsupportedImage
+from beepy.log import Log
 from beepy.oci import formats
 from beepy.oci.descriptor import (
     MAX_MANIFEST,
@@ -35,7 +35,7 @@ from beepy.oci.reference import same, same_repository
 from beepy.oci.sha256 import sha256
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _MAX_INDEX = 4 * MAX_MANIFEST

@@ -1,7 +1,6 @@
 """The HTTP server of the metrics: ``/metrics`` and ``/healthz``, bounded in threads and in a client's time."""
 
 import errno
-import logging
 import os
 import socket
 import threading
@@ -15,6 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from beepy.errors import BeepyError, OutputError, UsageError
+from beepy.log import Log
 from beepy.outputs.exposition import CONTENT_TYPE
 from beepy.text import safe
 
@@ -26,7 +26,7 @@ CLOSE_TIME: Final = 1.0  # seconds that answers under way get when the server cl
 _PLAIN: Final = "text/plain; charset=utf-8"
 _TOO_MANY: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class MetricsServer:
@@ -224,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
         """Log a request, whose text is the client's."""
-        if _log.isEnabledFor(logging.DEBUG):
+        if _log.debugs():
             _log.debug("metrics: %s", safe(format % args))
 
 

@@ -1,6 +1,5 @@
 """Metrics for Prometheus: each counter, gauge and hist map is one, under bee's names, on a page that scrapes read."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -11,6 +10,7 @@ from beepy.events.batch import Batch, Demand, Schema, Tally
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
 from beepy.events.naming import VALUE_FIELDS, metric_name
+from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.outputs.exposition import head
 from beepy.outputs.metric_options import DEFAULT_BUCKETS, MAX_SERIES
@@ -18,7 +18,7 @@ from beepy.outputs.series import Counts, EventMetric, Labels, TableMetric
 from beepy.outputs.snapshots import Snapshots
 from beepy.text import safe
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _KINDS: Final[Mapping[Role, str]] = {Role.COUNTER: "counter", Role.GAUGE: "gauge", Role.HIST: "histogram"}
 

@@ -1,6 +1,5 @@
 """The state behind a map's metric: what has been counted of a stream's records, or what a table holds now."""
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,10 +12,11 @@ from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, Field
 from beepy.events.naming import label_names
 from beepy.events.rows import per_cpu_rows
+from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.outputs.exposition import Histogram, histogram_samples, label_texts, samples
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _MOST_HELD: Final = 65_536  # raw records
 _MOST_BYTES: Final = 8 << 20  # ... and what they may take together

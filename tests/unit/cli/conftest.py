@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from beepy import log
+
 
 @pytest.fixture(autouse=True)
 def logger() -> Iterator[logging.Logger]:
@@ -15,3 +17,4 @@ def logger() -> Iterator[logging.Logger]:
     yield found
     found.setLevel(level)
     found.handlers[:] = handlers
+    log.prepare(lambda: None)
