@@ -1,4 +1,4 @@
-"""One selector loop: readers -> batches.
+"""One poll loop: readers -> batches.
 
 Rings are read when they have something, tables when somebody demands it::
 
@@ -11,12 +11,12 @@ Perf buffers wake by how full they are: they are looked at every now and then (`
 """
 
 import os
+import select
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from selectors import EVENT_READ, PollSelector
 from types import TracebackType
 from typing import Final, Self
 
@@ -91,18 +91,18 @@ class Stream:
     def __iter__(self) -> Iterator[Batch]:
         # Not epoll: it looks at a ring only after a wake-up, and the kernel sends none for records that came while we
         # read others. poll looks each time.
-        with PollSelector() as selector:
-            for ring in self._rings:
-                selector.register(ring, EVENT_READ)
-            selector.register(self._wake, EVENT_READ)
-            yield from self._loop(selector)
-            failed = self._detach_all()
-            try:
-                yield from self._rest(selector)
-            except OSError as error:  # KernelError is one
-                if failed:
-                    error.add_note(str(failed))
-                raise
+        poll = select.poll()
+        for ring in self._rings:
+            poll.register(ring, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        yield from self._loop(poll)
+        failed = self._detach_all()
+        try:
+            yield from self._rest(poll)
+        except OSError as error:  # KernelError is one
+            if failed:
+                error.add_note(str(failed))
+            raise
         if failed:
             raise failed
 
@@ -116,25 +116,25 @@ class Stream:
             return error
         return None
 
-    def _rest(self, selector: PollSelector) -> Iterator[Batch]:
+    def _rest(self, poll: select.poll) -> Iterator[Batch]:
         for _ in range(_ROUNDS):
             came = False
             for batch in self._drain():
                 came = True
                 yield batch
-            if not self._poll(selector, 0) and not came:
+            if not self._poll(poll, 0) and not came:
                 break
             time.sleep(self._window)
         yield from self._snapshots(self.schemas)
 
-    def _loop(self, selector: PollSelector) -> Iterator[Batch]:
+    def _loop(self, poll: select.poll) -> Iterator[Batch]:
         drained, now = -_NEVER, time.monotonic()
         deadline, tick = now + self._timeout, now + self._interval
         while not self._stopping and now < deadline:
             if now >= tick:
                 tick = now + self._interval
                 self._demanded.append(self.schemas)
-            if self._poll(selector, 0 if self._demanded else min(deadline - now, tick - now, self._patience)):
+            if self._poll(poll, 0 if self._demanded else min(deadline - now, tick - now, self._patience)):
                 early = drained + self._window - time.monotonic()
                 if early > 0:
                     time.sleep(early)
@@ -144,13 +144,13 @@ class Stream:
             now = time.monotonic()
         self._stopping = True
 
-    def _poll(self, selector: PollSelector, timeout: float) -> bool:
+    def _poll(self, poll: select.poll, timeout: float) -> bool:
         """Wait until a ring is readable or somebody wakes us; tell whether a ring is."""
-        ready = [key.fileobj for key, _ in selector.select(min(timeout, _LONGEST))]
-        if self._wake in ready:
-            os.eventfd_read(self._wake.fileno())
-            ready.remove(self._wake)
-        return bool(ready)
+        ready = {number for number, _ in poll.poll(min(timeout, _LONGEST) * 1000)}
+        wake = self._wake.fileno()
+        if wake in ready:
+            os.eventfd_read(wake)
+        return bool(ready - {wake})
 
     def _take(self) -> list[Schema]:
         demanded: list[Schema] = []

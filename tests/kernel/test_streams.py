@@ -207,7 +207,7 @@ def test_after_its_end_and_after_close_nothing_is_read(rig: Rig) -> None:
     stream.demand(rig.schemas)
     stream.stop()
     stream.close()
-    with pytest.raises(ValueError, match="Invalid file object"):
+    with pytest.raises(ValueError, match="the file descriptor is closed"):
         next(iter(stream))
 
 
