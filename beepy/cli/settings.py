@@ -75,7 +75,7 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
     own = [parameter for name, parameter in signature.parameters.items() if name not in {"settings", "context"}]
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
-    @wraps(function)
+    @wraps(function, assigned=("__name__", "__doc__"))  # the signature has the annotations already
     def command(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - any option's value
         given = {name: values.pop(name) for name in Settings._fields}
         before = context.obj or Settings()
