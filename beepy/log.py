@@ -6,6 +6,7 @@ first event of a run.
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 _prepare: list[Callable[[], None]] = []
@@ -46,8 +47,13 @@ def _is_imported() -> bool:
 
 
 def _logger(name: str) -> Any:  # noqa: ANN401 - logging.Logger
-    import logging  # noqa: PLC0415 - the purpose of this module
-
     while _prepare:
         _prepare.pop()()
+    return _standard(name)
+
+
+@cache
+def _standard(name: str) -> Any:  # noqa: ANN401 - as above
+    import logging  # noqa: PLC0415 - the purpose of this module
+
     return logging.getLogger(name)
