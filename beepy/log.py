@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-_prepare: list[Callable[[], None]] = []
+_warned: list[Callable[[str], None]] = []
 
 
 class Log:
@@ -34,26 +34,27 @@ class Log:
 
     def warning(self, message: str, *arguments: object) -> None:
         """Tell what the user should know."""
-        _logger(self._name).warning(message, *arguments, stacklevel=2)
+        if _warned:
+            _warned[0](message % arguments)
+        else:
+            _logger(self._name).warning(message, *arguments, stacklevel=2)
 
 
-def prepare(function: Callable[[], None]) -> None:
-    """Let ``function``, in the place of an earlier one, set ``logging`` up before beepy next tells it something."""
-    _prepare[:] = [function]
+def warn(function: Callable[[str], None] | None) -> None:
+    """Let ``function`` take all warnings from now on, in the place of ``logging``; None: ``logging`` again.
+
+    For a program that wants to hear nothing but them: no module need be found and read for a warning that may come when
+    there is no file descriptor left.
+    """
+    _warned[:] = [function] if function else []
 
 
 def _is_imported() -> bool:
     return "logging" in sys.modules
 
 
-def _logger(name: str) -> Any:  # noqa: ANN401 - logging.Logger
-    while _prepare:
-        _prepare.pop()()
-    return _standard(name)
-
-
 @cache
-def _standard(name: str) -> Any:  # noqa: ANN401 - as above
+def _logger(name: str) -> Any:  # noqa: ANN401 - logging.Logger
     import logging  # noqa: PLC0415 - the purpose of this module
 
     return logging.getLogger(name)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from beepy import log
+from beepy.cli.standard import say
 from beepy.errors import BeepyError, UsageError
 from beepy.oci.options import Options
 from beepy.text import safe
@@ -107,11 +108,10 @@ def _is_chosen(context: typer.Context, before: Settings, name: str) -> bool:
 
 
 def _log_to_stderr(settings: Settings) -> None:
-    def listen() -> None:
-        from beepy.cli import report  # noqa: PLC0415 - not before there is something to tell
-
-        report.listen("DEBUG" if settings.debug else "INFO" if settings.verbose else "WARNING")
-
     if settings.debug or settings.verbose:
-        listen()
-    log.prepare(listen)
+        from beepy.cli import report  # noqa: PLC0415 - not for warnings alone
+
+        report.listen("DEBUG" if settings.debug else "INFO")
+        log.warn(None)
+    else:
+        log.warn(lambda text: say(f"warning: {safe(text)}"))

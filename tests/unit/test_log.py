@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from beepy import log
 from beepy.log import Log
 
 TELLER = Log("beepy.teller")
@@ -15,7 +14,7 @@ TELLER = Log("beepy.teller")
 
 def alone(script: str) -> list[str]:
     """Run a script in a process that has not imported ``logging``; return what it wrote."""
-    script = f"import sys\nfrom beepy.log import Log, prepare\nteller = Log('beepy.teller')\n{script}"
+    script = f"import sys\nfrom beepy.log import Log, warn\nteller = Log('beepy.teller')\n{script}"
     ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     return (ran.stdout + ran.stderr).splitlines()
 
@@ -31,21 +30,29 @@ print("logging" in sys.modules, file=sys.stderr)
     assert told == ["False False", "three", "True"]
 
 
-def test_it_is_set_up_before_the_first_message_by_the_last_who_asked() -> None:
+def test_warnings_alone_need_no_logging() -> None:
     told = alone("""
-def listen(level):
-    import logging
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s %(funcName)s: %(message)s", stream=sys.stdout)
-prepare(lambda: listen("DEBUG"))
-prepare(lambda: listen("INFO"))
+warn(lambda text: print("told:", text))
+teller.warning("one %d", 1)
+teller.info("two")
+print("logging" in sys.modules)
+import logging
+teller.warning("three")
+logging.basicConfig(level="INFO", format="%(levelname)s %(name)s %(funcName)s: %(message)s", stream=sys.stdout)
+warn(None)
 def tell():
-    teller.info("one")
-    teller.warning("two %d", 2)
-    teller.info("three")
-    teller.debug("four")
+    teller.warning("four")
+    teller.info("five")
+    teller.debug("six")
 tell()
 """)
-    assert told == ["WARNING beepy.teller tell: two 2", "INFO beepy.teller tell: three"]
+    assert told == [
+        "told: one 1",
+        "False",
+        "told: three",
+        "WARNING beepy.teller tell: four",
+        "INFO beepy.teller tell: five",
+    ]
 
 
 def test_whoever_imports_logging_hears_all(caplog: pytest.LogCaptureFixture) -> None:
@@ -69,11 +76,3 @@ def test_whoever_imports_logging_hears_all(caplog: pytest.LogCaptureFixture) -> 
     assert caplog.records[-1].exc_info
     with caplog.at_level(logging.INFO, "beepy.teller"):
         assert not TELLER.debugs()
-
-
-def test_what_was_prepared_is_done_once() -> None:
-    done: list[int] = []
-    log.prepare(lambda: done.append(1))
-    TELLER.warning("one")
-    TELLER.warning("two")
-    assert done == [1]

@@ -17,4 +17,4 @@ def logger() -> Iterator[logging.Logger]:
     yield found
     found.setLevel(level)
     found.handlers[:] = handlers
-    log.prepare(lambda: None)
+    log.warn(None)
