@@ -28,28 +28,37 @@ _MODULES: Final = (
     "tokenize",
 )
 
+_C_PART: Final = {"bz2": "_bz2", "lzma": "_lzma"}  # which a Python may have been built without
+
 unread: Final[dict[str, ModuleSpec]] = {}
 """The modules that nobody has asked anything of yet, by their names."""
 
-_reading = RLock()
+_reading: Final[dict[str, RLock]] = {}  # a lock for each: one for all could wait for a thread that imports another
 
 
 class Deferred(ModuleType):
     """A module that was found; the first attribute that it lacks makes it read itself."""
 
     def __getattr__(self, name: str) -> object:
-        with _reading:
+        with _reading[self.__name__]:
             spec = unread.pop(self.__name__, None)
             if spec and spec.loader:
-                spec.loader.exec_module(self)
+                try:
+                    spec.loader.exec_module(self)
+                except BaseException:  # Ctrl-C: the next who asks reads it again
+                    unread[self.__name__] = spec
+                    raise
         return super().__getattribute__(name)
 
 
 def defer(names: Iterable[str] = _MODULES) -> None:
     """Let the modules of these names, where they are not imported yet, be read later; one that is not here is none."""
     for name in names:
-        spec = None if name in sys.modules else find_spec(name)
+        if name in sys.modules or (name in _C_PART and not find_spec(_C_PART[name])):
+            continue
+        spec = find_spec(name)
         if spec:
-            module = sys.modules[name] = module_from_spec(spec)
+            module = module_from_spec(spec)
             module.__class__ = Deferred
-            unread[name] = spec
+            unread[name], _reading[name] = spec, RLock()
+            sys.modules[name] = module

@@ -99,8 +99,52 @@ def test_threads_wait_for_the_one_that_reads_it(make: Make) -> None:
 def test_an_error_in_it_is_raised_where_it_is_first_used(make: Make) -> None:
     make(deferred_one="raise ImportError('no library')\n")
     one = importlib.import_module("deferred_one")
-    with pytest.raises(ImportError, match="no library"):
-        _ = one.value
+    for _ in range(2):
+        with pytest.raises(ImportError, match="no library"):
+            _ = one.value
+
+
+def test_what_was_interrupted_is_read_again(make: Make) -> None:
+    make(
+        deferred_one="from deferred_two import stops\nfirst = 1\nif stops:\n    raise KeyboardInterrupt\nlast = 2\n",
+        deferred_two="stops = True\n",
+    )
+    one, two = map(importlib.import_module, ("deferred_one", "deferred_two"))
+    with pytest.raises(KeyboardInterrupt):
+        _ = one.last
+    vars(two)["stops"] = False
+    assert (one.first, one.last) == (1, 2)
+
+
+def test_threads_that_read_and_import_one_another_s_modules(make: Make, tmp_path: Path) -> None:
+    """One imports a module that asks a deferred one; the other reads a deferred one that imports the same module."""
+    (tmp_path / "plain_one.py").write_text(
+        "import time\ntime.sleep(0.2)\nimport deferred_one\nvalue = deferred_one.value\n"
+    )
+    make(
+        deferred_one="value = 1\n",
+        deferred_two="import time\ntime.sleep(0.1)\nimport plain_one\nvalue = plain_one.value + 1\n",
+    )
+    found: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(importlib.import_module("plain_one").value), daemon=True),
+        threading.Thread(target=lambda: found.append(importlib.import_module("deferred_two").value), daemon=True),
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert sorted(found) == [1, 2]
+    finally:
+        sys.modules.pop("plain_one", None)
+
+
+def test_what_lacks_its_c_part_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "bz2", raising=False)
+    monkeypatch.setattr(deferred, "_C_PART", {"bz2": "no_such_module_here"})
+    deferred.defer(["bz2"])
+    assert "bz2" not in sys.modules
 
 
 def test_what_is_imported_already_and_what_is_not_here_stay_as_they_are() -> None:
