@@ -125,7 +125,6 @@ def _lock(fd: Fd, *, wait: bool) -> bool:
 def _undone(text: bytes, undo: Mapping[str, Callable[..., None]]) -> bool:
     """Tell whether nothing is left of an entry; one that was not written to its end was noted for nothing."""
     import json  # noqa: PLC0415 - only where a killed process left something
-    from inspect import signature  # noqa: PLC0415 - as above
 
     try:
         noted = json.loads(text)
@@ -139,12 +138,8 @@ def _undone(text: bytes, undo: Mapping[str, Callable[..., None]]) -> bool:
         _log.warning("%s: left by a killed process, and not of a kind that this beepy undoes", where)
         return False
     try:
-        signature(undo[kind]).bind(*what)
-    except TypeError:
-        return _unknown(where)
-    try:
         undo[kind](*what)
-    except (ValueError, LookupError, ArithmeticError, struct.error):  # words and numbers that stand for nothing
+    except (TypeError, ValueError, LookupError, ArithmeticError, struct.error):  # too few or many words, odd ones
         return _unknown(where)
     except KernelError as error:
         _log.warning("%s: left by a killed process: %s", where, error)

@@ -38,7 +38,7 @@ def _attach(program: Program, target: Target, *, returns: bool) -> Link:
         why = f"program '{safe(program.name)}': this kernel has no links to many functions (CONFIG_FPROBE)"
         raise NotSupported(why, errno.EOPNOTSUPP, feature=program.attach_type.name, since="5.18") from None
     names = {name for _, name in found}
-    what = f"{len(found)} functions '{safe(target.name)}'"
+    what = f"{len(found)} functions '{safe(target.name)}'" if len(found) > 1 else f"function '{safe(found[0][1])}'"
     if all(address for address, _ in found):
         return link.kprobe_multi(program, what, addresses=[address for address, _ in found], returns=returns)
     if len(names) < len(found):

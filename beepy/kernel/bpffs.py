@@ -10,7 +10,10 @@ from beepy import uapi
 from beepy.errors import KernelError
 from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
+from beepy.log import Log
 from beepy.text import safe
+
+_log = Log(__name__)
 
 
 def pin(fd: Fd, path: str, where: str) -> None:
@@ -69,7 +72,11 @@ def locked(folder: str) -> Iterator[None]:
         fd = Fd(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     with fd:
         with _told(f"{safe(folder)}: lock"):
-            fcntl.flock(fd.fileno(), fcntl.LOCK_EX)
+            try:
+                fcntl.flock(fd.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _log.warning("%s: waiting for another process, which has locked it", safe(folder))
+                fcntl.flock(fd.fileno(), fcntl.LOCK_EX)
         yield
 
 

@@ -108,7 +108,8 @@ def kprobe_multi(
         return Link(_kprobe_multi(program, where, names, addresses, returns=returns))
     except KernelError as error:
         if error.errno == errno.ESRCH:
-            raise AttachError(f"{where}: this kernel has not all of them", errno.ESRCH) from None
+            why = "this kernel has none of that name" if len(names) == 1 else "this kernel has not all of them"
+            raise AttachError(f"{where}: {why} that can be traced", errno.ENOENT) from None
         if error.errno in {errno.EINVAL, errno.EOPNOTSUPP} and not _has_kprobe_multi(program):
             raise _no_links(program, where, "to many functions (CONFIG_FPROBE)") from None
         raise AttachError(str(error), error.errno or 0) from None

@@ -14,6 +14,7 @@ import requests.utils
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.connection import allowed_gai_family
 
 from beepy.errors import RegistryError, UsageError
 from beepy.oci.descriptor import quote
@@ -59,14 +60,15 @@ class Deadline:
 
     def _first(self, connection: HTTPConnection, once: Callable[[], socket.socket]) -> socket.socket:
         """Try the addresses of a name, each for its share of the time: there may be a thousand."""
-        name, limit = connection.host, connection.timeout
+        name, limit = connection._dns_host, connection.timeout  # noqa: SLF001 - .host lacks the dot at the name's end
         try:
-            found = socket.getaddrinfo(name, connection.port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(name, connection.port, allowed_gai_family(), socket.SOCK_STREAM)
         except socket.gaierror as error:
             raise urllib3.exceptions.NameResolutionError(name, connection, error) from error
         except UnicodeError:
             return once()  # raises: it is no name
-        addresses = dict.fromkeys([str(address[0]) for *_, address in found])
+        numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+        addresses = dict.fromkeys([socket.getnameinfo(address, numeric)[0] for *_, address in found])  # %scope too
         connection.timeout = min(self._limits.connect_s, self._limits.exchange_s / len(addresses))
         try:
             while True:

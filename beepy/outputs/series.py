@@ -266,7 +266,7 @@ class _Limit:
         """Return the key of what exceeds the bound; the first time is reported."""
         if not self._told:
             self._told = True
-            many = f"more than {self._most} series, or than {_MOST_TEXT >> 20} MiB of labels"
+            many = f"more than {self._most} series, or than {_MOST_TEXT >> 20} MiB of labels on all its lines"
             _log.warning("metric %s: %s: what exceeds them counts as 'other'", self._name, many)
         return self._other
 

@@ -127,7 +127,9 @@ def test_programs_whose_files_would_be_one_are_refused(spec: CollectionSpec, roo
     assert number(root / "programs" / "count") == before
 
 
-def test_pins_of_a_folder_are_made_by_one_process_at_a_time(spec: CollectionSpec, root: Path) -> None:
+def test_pins_of_a_folder_are_made_by_one_process_at_a_time(
+    spec: CollectionSpec, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = root / "programs"
     folder.mkdir()
     with load(spec) as collection:
@@ -139,6 +141,7 @@ def test_pins_of_a_folder_are_made_by_one_process_at_a_time(spec: CollectionSpec
             assert (thread.is_alive(), list(folder.iterdir())) == (True, [])
         thread.join()
     assert [file.name for file in folder.iterdir()] == ["count"]
+    assert caplog.messages[-1:] == [f"{folder}: waiting for another process, which has locked it"]
 
 
 def test_what_a_killed_process_left_while_it_pinned_is_replaced(spec: CollectionSpec, root: Path) -> None:

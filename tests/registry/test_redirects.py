@@ -162,6 +162,31 @@ def test_the_addresses_of_one_answer_share_the_time(
     deadline.close()
 
 
+def test_names_and_addresses_are_asked_for_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name keeps its last dot, which forbids search domains; a link-local address its interface."""
+    asked: list[tuple[object, ...]] = []
+
+    def answer(*what: object) -> list[tuple[object, ...]]:
+        asked.append(what)
+        return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 443, 0, socket.if_nametoindex("lo")))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    monkeypatch.setattr(urllib3.util.connection, "HAS_IPV6", False)
+    connection = HTTPConnection("registry.test.", 443, timeout=1)
+    tried: list[str] = []
+
+    def once() -> socket.socket:
+        tried.append(connection.host)
+        return socket.socket()
+
+    deadline = transport.Deadline(transport.Limits())
+    with deadline.connect(connection, once):
+        assert asked == [("registry.test.", 443, socket.AF_INET, socket.SOCK_STREAM)]
+        assert tried == ["fe80::1%lo"]
+        assert connection._dns_host == "registry.test."
+    deadline.close()
+
+
 def test_a_peer_that_takes_the_connection_and_never_shakes_hands(
     authority: Authority, ours: Ours, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,16 @@ def test_words_that_stand_for_nothing(folder: Path, caplog: pytest.LogCaptureFix
     entry.unlink()
 
 
+@pytest.mark.parametrize("kind", hooks.UNDO)
+def test_too_few_words(folder: Path, caplog: pytest.LogCaptureFixture, kind: str) -> None:
+    killed(folder, f"journal.note({kind!r})")
+    hooks.sweep()
+    assert caplog.messages[0].startswith(f"journal: {kind} ")
+    assert caplog.messages[0].endswith("left by a killed process of another version of beepy: not undone")
+    (entry,) = folder.iterdir()
+    entry.unlink()
+
+
 @pytest.mark.parametrize("number", ["9999", "x"])
 def test_numbers_that_stand_for_nothing(folder: Path, caplog: pytest.LogCaptureFixture, number: str) -> None:
     killed(folder, f"journal.note('kind', '{number}')")

@@ -40,7 +40,7 @@ def test_functions_by_address(
 ) -> None:
     monkeypatch.setattr(tracefs, "functions", lambda: iter(ADDRESSED))
     kprobe_multi.attach(program, Target(pattern))
-    what = f"{len(addresses)} functions '{pattern}'"
+    what = f"{len(addresses)} functions '{pattern}'" if len(addresses) > 1 else "function 'tcp_ack'"
     assert asked == [{"what": what, "addresses": addresses, "returns": False}]
 
 
@@ -50,7 +50,7 @@ def test_a_name_is_left_to_the_kernel(
     """As libbpf: whatever is listed, or cannot be read, for the list has one name of an address."""
     monkeypatch.setattr(tracefs, "functions", lambda: pytest.fail("it was read"))
     kprobe_multi.attach(program, Target("vfs_read"))
-    assert asked == [{"what": "1 functions 'vfs_read'", "names": ["vfs_read"], "returns": False}]
+    assert asked == [{"what": "function 'vfs_read'", "names": ["vfs_read"], "returns": False}]
 
 
 def test_functions_by_name_where_addresses_are_not_listed(

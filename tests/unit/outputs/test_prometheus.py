@@ -387,7 +387,7 @@ def test_series_of_a_stream_are_bounded(caplog: pytest.LogCaptureFixture) -> Non
             'ebpf_solo_io_exits{comm="other",pid="other"} 14',
         ]
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    bound = "more than 3 series, or than 16 MiB of labels: what exceeds them counts as 'other'"
+    bound = "more than 3 series, or than 16 MiB of labels on all its lines: what exceeds them counts as 'other'"
     assert warnings == [f"metric ebpf_solo_io_exits: {bound}"]
 
 

@@ -85,7 +85,7 @@ def kprobe_multi() -> str:
 
 
 def namesakes() -> str:
-    """Attach to all functions of one name, of which the kernel itself finds the first."""
+    """Attach to all functions of one name, of which the kernel itself finds the first; and to none of another name."""
     if why := reason("kprobe_multi", Needs((6, 6), "CONFIG_FPROBE")):
         return why
     names = Counter([name for _, name in tracefs.functions()])
@@ -99,6 +99,13 @@ def namesakes() -> str:
         asked = uapi.ObjInfo(bpf_fd=fd.fileno(), info_len=sizeof(info), info=addressof(info))
         syscall.obj_get_info_by_fd(asked, "a test")
     assert info.count == count
+    with load(spec, targets={"entered": Target("no_such_function")}, missing="skip") as collection:
+        collection.attach()
+        (told,) = collection.absent.skipped.values()
+        assert not collection.links
+    assert (
+        told == "program 'entered': function 'no_such_function': this kernel has none of that name that can be traced"
+    )
     return YES
 
 
