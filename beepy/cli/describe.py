@@ -6,6 +6,7 @@ import typer
 
 from beepy.cli import standard
 from beepy.cli.settings import Settings
+from beepy.errors import UsageError
 
 
 def describe(
@@ -25,6 +26,8 @@ def describe(
     from beepy.oci import lookup  # noqa: PLC0415
     from beepy.source import parse  # noqa: PLC0415
 
+    if btf and not (check or relocations):
+        raise UsageError("--btf: expected --check or --relocations too")
     found = lookup.find(image, settings.options())
     specs = [parse(found, number) for number in range(len(found.programs))]
     if check or (btf and relocations):

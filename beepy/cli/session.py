@@ -16,7 +16,7 @@ from beepy.collection import targets
 from beepy.collection.absent import Missing
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
-from beepy.collection.pins import Pins
+from beepy.collection.pins import Pins, pin_programs
 from beepy.errors import NotSupported
 from beepy.events.batch import Batch, Schema, Sink, Tally
 from beepy.events.rows import head, per_cpu_rows
@@ -66,27 +66,54 @@ def run(request: Request) -> None:
 
     Raises BeepyError; KeyboardInterrupt for a signal before anything is attached. Nothing stays attached either way.
     """
-    with ExitStack() as stack:
-        collections = _load(request, stack)
-        events = stack.enter_context(
-            stream(
-                *collections, interval=None if request.output == "none" else request.interval, timeout=request.timeout
-            )
-        )
-        tally = Tally(events.schemas)
-        kept = _chooser(request.filters, events.schemas)
-        sinks = _open(request, events, tally, stack)
-        started = time.monotonic()
-        gc.freeze()  # what is here now stays: only what comes later is looked through
-        gc.enable()
-        _stop_by_signals(events)
-        for collection in collections:
-            collection.attach()
-        tally.skipped = _skipped(collections)
-        if not events.schemas:
-            say("warning: no map of these images is shown or counted")
-        _pump(events, kept, sinks, tally, request.limit)
+    _check(request)
+    attached = False
+    try:
+        with ExitStack() as stack:
+            with ExitStack() as unpin:
+                collections = _load(request, stack, unpin)
+                events = stack.enter_context(
+                    stream(
+                        *collections,
+                        interval=None if request.output == "none" else request.interval,
+                        timeout=request.timeout,
+                    )
+                )
+                tally = Tally(events.schemas)
+                kept = _chooser(request.filters, events.schemas)
+                metrics, url = _serve(request, events, tally, stack)
+                started = time.monotonic()
+                gc.freeze()  # what is here now stays: only what comes later is looked through
+                gc.enable()
+                _stop_by_signals(events)
+                _attach(request, collections, tally)
+                unpin.pop_all()
+            attached = True
+            if url:
+                say(f"metrics: {url}")
+            sinks = [*_show(request, events, stack), *metrics]
+            if not events.schemas:
+                say("warning: no map of these images is shown or counted")
+            _pump(events, kept, sinks, tally, request.limit)
+    except KeyboardInterrupt:  # a second signal
+        if attached:
+            say(closing(tally, time.monotonic() - started))
+        raise
     say(closing(tally, time.monotonic() - started))
+
+
+def _check(request: Request) -> None:
+    """Raise UsageError for what is wrong in itself: before anything is loaded."""
+    if request.filters:
+        from beepy.events import filter as rows  # noqa: PLC0415 - few runs have one
+
+        for source in request.filters:
+            rows.parse(source)
+    if request.buckets or request.value_keys:
+        from beepy.outputs import metric_options  # noqa: PLC0415 - as above
+
+        metric_options.all_buckets(request.buckets)
+        metric_options.all_value_keys(request.value_keys)
 
 
 def closing(tally: Tally, seconds: float) -> str:
@@ -112,7 +139,8 @@ def _maps(schemas: Sequence[Schema]) -> str:
     return ", ".join(dict.fromkeys([safe(schema.map) for schema in schemas]))
 
 
-def _load(request: Request, stack: ExitStack) -> list[Collection]:
+def _load(request: Request, stack: ExitStack, unpin: ExitStack) -> list[Collection]:
+    """Load every program of every image into ``stack``; ``unpin`` takes how to take back what was pinned for it."""
     specs: Sequence[CollectionSpec] = [
         parse(image, number)
         for image in [lookup.find(name, request.options) for name in request.images]
@@ -128,10 +156,21 @@ def _load(request: Request, stack: ExitStack) -> list[Collection]:
         from beepy.kernel import btf_file  # noqa: PLC0415 - few runs name one
 
         btf = btf_file.read(request.btf)
-    return [
-        stack.enter_context(load(spec, targets=each, pins=request.pins, btf=btf, missing=request.missing))
-        for spec, each in zip(specs, chosen, strict=True)
-    ]
+    pins = request.pins._replace(programs="")  # those are pinned when they are attached
+    collections = []
+    for spec, each in zip(specs, chosen, strict=True):
+        one = stack.enter_context(load(spec, targets=each, pins=pins, btf=btf, missing=request.missing))
+        unpin.callback(one.pinned.close)
+        collections.append(one)
+    return collections
+
+
+def _attach(request: Request, collections: Sequence[Collection], tally: Tally) -> None:
+    for collection in collections:
+        collection.attach()
+    tally.skipped = _skipped(collections)
+    for collection in collections if request.pins.programs else ():
+        pin_programs(collection.programs.values(), request.pins.programs, collection.pinned)
 
 
 def _skipped(collections: Sequence[Collection]) -> list[tuple[str, str]]:
@@ -142,36 +181,40 @@ def _skipped(collections: Sequence[Collection]) -> list[tuple[str, str]]:
     return skipped
 
 
-def _open(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> list[Sink]:
-    """Open every sink: a port in use is an error before anything attaches."""
-    sinks: list[Sink] = []
-    if request.output != "none":
-        rows = outputs.make(request.output)
-        try:
-            rows.open(events.schemas, events.demand)
-        except BrokenPipeError:  # of a header
-            discard()
-            events.stop()
-        stack.callback(rows.close)
-        sinks.append(rows)
+def _serve(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> tuple[list[Sink], str]:
+    """Return the metrics' sink, if any, and where its page is: a port in use is an error before anything attaches."""
     counted = any(schema.role in _METRICS for schema in events.schemas)
-    if (counted and request.metrics) or request.port is not None or request.buckets or request.value_keys:
-        from beepy.outputs.metric_options import parse_buckets, parse_value_key  # noqa: PLC0415 - not for every run
-        from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415
+    if not (counted and request.metrics) and request.port is None and not request.buckets and not request.value_keys:
+        return [], ""
+    from beepy.outputs.metric_options import all_buckets, all_value_keys  # noqa: PLC0415 - not for every run
+    from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415
 
-        metrics = Prometheus(
-            request.host,
-            _DEFAULT_PORT if request.port is None else request.port,
-            buckets=dict(map(parse_buckets, request.buckets)),
-            value_keys=dict(map(parse_value_key, request.value_keys)),
-            tally=tally,
-        )
-        if request.metrics:
-            metrics.open(events.schemas, events.demand)
-            stack.callback(metrics.close)
-            say(f"metrics: {metrics.url}")
-            sinks.append(metrics)
-    return sinks
+    metrics = Prometheus(
+        request.host,
+        _DEFAULT_PORT if request.port is None else request.port,
+        buckets=all_buckets(request.buckets),
+        value_keys=all_value_keys(request.value_keys),
+        tally=tally,
+    )
+    if not request.metrics:
+        return [], ""
+    metrics.open(events.schemas, events.demand)
+    stack.callback(metrics.close)
+    return [metrics], metrics.url
+
+
+def _show(request: Request, events: Stream, stack: ExitStack) -> list[Sink]:
+    """Return the sink of rows, if any: its header tells that all is attached."""
+    if request.output == "none":
+        return []
+    rows = outputs.make(request.output)
+    try:
+        rows.open(events.schemas, events.demand)
+    except BrokenPipeError:  # of a header
+        discard()
+        events.stop()
+    stack.callback(rows.close)
+    return [rows]
 
 
 def _chooser(filters: Sequence[str], schemas: tuple[Schema, ...]) -> Callable[[Batch], Batch]:

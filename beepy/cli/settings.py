@@ -74,6 +74,7 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command all global options; it takes them as ``settings``, its own before those of the group."""
     signature = inspect.signature(function)
     own = [parameter for name, parameter in signature.parameters.items() if name not in {"settings", "context"}]
+    optional = [parameter.name for parameter in own if parameter.default is not parameter.empty]
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
     @wraps(function, assigned=("__name__", "__doc__"))  # the signature has the annotations already
@@ -86,6 +87,7 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
         settings = before._replace(**chosen)
         context.find_root().obj = context.obj = settings
         _log_to_stderr(settings)
+        _refuse_empty(context, {name: values[name] for name in optional if name in values})
         try:
             function(settings=settings, **values)
         except BeepyError:
@@ -105,6 +107,14 @@ def _is_chosen(context: typer.Context, before: Settings, name: str) -> bool:
     source = context.get_parameter_source(name)
     unset = getattr(before, name) == Settings._field_defaults[name]
     return source is not None and (source.name == "COMMANDLINE" or (source.name == "ENVIRONMENT" and unset))
+
+
+def _refuse_empty(context: typer.Context, options: dict[str, Any]) -> None:
+    """Raise UsageError for an option whose value is empty, as a shell's unset variable gives it: it is no default."""
+    for name, value in options.items():
+        source = context.get_parameter_source(name) if value == "" else None
+        if source and source.name == "COMMANDLINE":
+            raise UsageError(f"--{name.replace('_', '-')}: expected a value, got an empty one")
 
 
 def _log_to_stderr(settings: Settings) -> None:

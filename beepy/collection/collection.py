@@ -33,7 +33,8 @@ class Collection:
     """Owns the ``maps`` and ``programs`` of ``spec``, by name, and the ``links`` of what is attached.
 
     ``targets`` says where each program attaches. ``absent`` knows the programs that were left out because the kernel
-    lacks what they attach to. A context manager; ``close`` detaches first.
+    lacks what they attach to; ``pinned`` how to take back the pins that were made for it. A context manager; ``close``
+    detaches first, and leaves the pins.
     """
 
     def __init__(self, spec: CollectionSpec, targets: Mapping[str, Target], absent: Absent | None = None) -> None:
@@ -44,6 +45,7 @@ class Collection:
         self.programs: dict[str, Program] = {}
         self.links: list[Link] = []
         self.operations: list[Registration] = []
+        self.pinned = ExitStack()
 
     def attach(self) -> None:
         """Attach every program to its target.
@@ -55,13 +57,14 @@ class Collection:
         hooks.sweep()
         try:
             for program, attach in ready:
+                where = self.target(program.name)
                 try:
-                    link = attach(program, self.target(program.name))
+                    link = attach(program, where)
                 except KernelError as error:
                     self.absent.skip(program.name, _explained(error, program))
                     continue
                 self.links.append(link)
-                _log.info("program '%s': attached to %s", safe(program.name), safe(program.section))
+                _log.info("program '%s': attached to %s", safe(program.name), safe(hooks.place(program.section, where)))
             for registration in self.operations:
                 self.links.append(struct_ops.attach(*registration))
                 _log.info("map '%s': registered", safe(registration.map.name))

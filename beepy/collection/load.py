@@ -74,6 +74,7 @@ def load(
     with ExitStack() as stack:
         collection = Collection(spec, {one.spec.name: one.target for one in planned}, absent)
         stack.callback(collection.close)
+        stack.callback(collection.pinned.close)
         with ExitStack() as loading:
             types = _load_types(spec, planned)
             if types:
@@ -83,7 +84,7 @@ def load(
             new: dict[str, bool] = {}
             for one in spec.maps:
                 if one.type != MapType.STRUCT_OPS:
-                    collection.maps[one.name], new[one.name] = _create(one, fd, pins, stack)
+                    collection.maps[one.name], new[one.name] = _create(one, fd, pins, collection.pinned)
             for each in operations:
                 _create_operations(collection, each, fd)
             for program in planned:
@@ -96,7 +97,7 @@ def load(
                 fill_slots(_without(one, absent.skipped), collection.maps, collection.programs)
         collection.operations = [_registration(collection, each) for each in operations]
         if pins.programs:
-            pin_programs(collection.programs.values(), pins.programs)
+            pin_programs(collection.programs.values(), pins.programs, collection.pinned)
         stack.pop_all()
     return collection
 

@@ -19,10 +19,13 @@ from beepy.kernel import bpffs
 from beepy.kernel import map as kernel_map
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
+from beepy.log import Log
 from beepy.obj.sections import KCONFIG, is_data
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
+
+_log = Log(__name__)
 
 _BY_NAME: Final = 1  # LIBBPF_PIN_BY_NAME
 _DEVMAPS: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)  # the kernel gives them BPF_F_RDONLY_PROG
@@ -73,14 +76,15 @@ def pin_map(made: Map, path: str, undo: ExitStack) -> bool:
     return True
 
 
-def pin_programs(programs: Iterable[Program], folder: str) -> None:
+def pin_programs(programs: Iterable[Program], folder: str, undo: ExitStack) -> None:
     """Pin programs, each in the place of an earlier one of its name; no earlier pin goes before all new ones are made.
 
-    Raises KernelError; two programs whose names the file system cannot tell apart are refused.
+    ``undo`` takes what unpins them. Raises KernelError; two programs whose names the file system cannot tell apart are
+    refused.
     """
     ready: dict[str, str] = {}
     bpffs.prepare(folder, "programs")
-    with bpffs.locked(folder), ExitStack() as undo:
+    with bpffs.locked(folder), ExitStack() as unfinished:
         for program in programs:
             where = f"program '{safe(program.name)}'"
             path = os.path.join(folder, _file(program.name))  # noqa: PTH118
@@ -91,10 +95,12 @@ def pin_programs(programs: Iterable[Program], folder: str) -> None:
             new = f"{path}~"  # not the file of any program; a killed process may have left it
             bpffs.unpin(new, where)
             bpffs.pin(program.fd, new, where)
-            undo.callback(bpffs.unpin, new, where)
+            unfinished.callback(bpffs.unpin, new, where)
             ready[path] = where
         for path, where in ready.items():
             bpffs.rename(f"{path}~", path, where)
+            undo.callback(bpffs.unpin, path, where)
+            _log.info("%s: pinned at %s", where, safe(path))
 
 
 def _file(name: str) -> str:

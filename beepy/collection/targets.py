@@ -17,6 +17,8 @@ def parse(texts: Sequence[str]) -> dict[str, str]:
         program, equals, target = text.partition("=")
         if not (program and equals and target):
             raise UsageError(f"--attach '{safe(text)}': expected PROGRAM=TARGET")
+        if program in found:
+            raise UsageError(f"--attach '{safe(text)}': a second target for program '{safe(program)}'")
         found[program] = target
     return found
 

@@ -18,7 +18,7 @@ from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, ProgFlag, ProgType
 
-__all__ = ["TABLE", "TAKES", "UNDO", "Hook", "Target", "find", "sweep", "target"]
+__all__ = ["TABLE", "TAKES", "UNDO", "Hook", "Target", "find", "place", "sweep", "target"]
 
 _TRACE: Final = "btf_trace_"
 
@@ -419,3 +419,14 @@ def find(section: str) -> Hook | None:
 def target(hook: Hook, section: str) -> str:
     """Return where ``section`` asks to be attached: what follows the prefix and its slash, "" if nothing does."""
     return section.partition("/")[2] if hook.section[-1] == "+" else ""
+
+
+def place(section: str, where: Target) -> str:
+    """Return where a program of ``section`` is attached, for messages: the section, or what overruled it, and more."""
+    hook = find(section)
+    if hook is None:
+        return section
+    text = section if where.name == target(hook, section) else f"{hook.section.rstrip('+')}/{where.name}"
+    more = [(field, getattr(where, field)) for field in TAKES.get(hook.module, ())]
+    said = ", ".join([f"{field} {value}" for field, value in more if value not in (None, "")])
+    return f"{text} ({said})" if said else text

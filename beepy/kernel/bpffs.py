@@ -60,6 +60,8 @@ def prepare(folder: str, where: str) -> None:
             error = KernelError(f"{where}: {safe(str(path))}: not in a mounted BPF file system", errno.EINVAL)
             error.add_note("mount -t bpf bpf /sys/fs/bpf")
             raise error
+        if any("." in part for part in path.relative_to(there).parts):
+            raise KernelError(f"{where}: {safe(str(path))}: a BPF file system takes no names with dots", errno.EINVAL)
         path.mkdir(parents=True, exist_ok=True)
 
 

@@ -28,11 +28,13 @@ _LISTED: Final = 40  # variables in an error's note
 
 def settings(texts: Sequence[str]) -> dict[str, str]:
     """Return name -> text of ``--set NAME=VALUE``. Raises UsageError."""
-    values = {}
+    values: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise UsageError(f"--set '{safe(text)}': expected NAME=VALUE")
+        if name.strip() in values:
+            raise UsageError(f"--set '{safe(text)}': a second value for '{safe(name.strip())}'")
         values[name.strip()] = value
     return values
 

@@ -1,16 +1,39 @@
 """What ``-b`` and ``-k`` say: bounds of a histogram's buckets, and the field that is a metric's value."""
 
 import math
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeVar
 
 from beepy.errors import UsageError
 from beepy.text import safe
+
+T = TypeVar("T")
 
 DEFAULT_BUCKETS: Final = (0.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)  # bee's
 MAX_SERIES: Final = 10_000  # of one metric, before the one that all others count in
 
 _MAX_BUCKETS: Final = 1000
+
+
+def all_buckets(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Return the bounds of each map that -b names. Raises UsageError, for a map that is named twice too."""
+    return _by_map("--hist-buckets", texts, parse_buckets)
+
+
+def all_value_keys(texts: Sequence[str]) -> dict[str, str]:
+    """Return the field of each map that -k names. Raises UsageError, for a map that is named twice too."""
+    return _by_map("--hist-value-key", texts, parse_value_key)
+
+
+def _by_map(option: str, texts: Sequence[str], parse: Callable[[str], tuple[str, T]]) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for text in texts:
+        name, value = parse(text)
+        if name in found:
+            raise UsageError(f"{option} '{safe(text)}': map '{safe(name)}' is named twice")
+        found[name] = value
+    return found
 
 
 def parse_buckets(text: str) -> tuple[str, tuple[float, ...]]:

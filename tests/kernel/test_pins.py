@@ -134,7 +134,7 @@ def test_pins_of_a_folder_are_made_by_one_process_at_a_time(
     folder.mkdir()
     with load(spec) as collection:
         programs = list(collection.programs.values())
-        thread = threading.Thread(target=pinning.pin_programs, args=(programs, str(folder)))
+        thread = threading.Thread(target=pinning.pin_programs, args=(programs, str(folder), ExitStack()))
         with bpffs.locked(str(folder)):
             thread.start()
             thread.join(0.05)
@@ -193,6 +193,24 @@ def test_the_flags_of_run(root: Path, beepy: Beepy) -> None:
         assert ran.code == 0, ran.err
         pinned = sorted(str(path.relative_to(root)) for path in root.glob("*/*"))
         assert pinned == ["maps/print_exits", "progs/sched_process_exit"]
+    for path in root.glob("*/*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("wrong", [("--attach", "sched_process_exit=sched/nosuch"), ("-f", "nothing,a,b")])
+def test_a_run_that_attaches_nothing_takes_back_its_pins(root: Path, beepy: Beepy, wrong: tuple[str, str]) -> None:
+    flags = (f"--pin-maps={root}/maps", f"--pin-progs={root}/progs")
+    assert beepy("run", "exitsnoop", *flags, *wrong).code != 0
+    assert list(root.glob("*/*")) == []
+
+
+def test_a_failed_run_leaves_the_pins_of_an_earlier_one(root: Path, beepy: Beepy) -> None:
+    flags = (f"--pin-maps={root}/maps", f"--pin-progs={root}/progs")
+    assert beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", *flags).code == 0
+    before = {path: number(path) for path in root.glob("progs/*")}
+    assert beepy("run", "exitsnoop", *flags, "--attach", "sched_process_exit=sched/nosuch").code == 1
+    assert {path: number(path) for path in root.glob("progs/*")} == before != {}
+    assert [path.name for path in root.glob("maps/*")] == ["print_exits"]
     for path in root.glob("*/*"):
         path.unlink()
 

@@ -1,6 +1,7 @@
 """How ``beepy run`` ends: signals, closed pipes, full disks; and that nothing of it stays in the kernel."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -91,6 +92,7 @@ def test_a_second_signal_interrupts_a_write_that_nobody_reads(beepy: Beepy, obje
         done = running.wait()
     os.close(reader)
     assert (done.code, "Traceback" in done.err) == (130, False)
+    assert re.match(r"beepy: \d+ shown, ", done.said[-1])
     wait_for_end(numbers)
 
 

@@ -31,6 +31,13 @@ def refused(done: Done, code: int) -> str:
     return first.removeprefix("beepy: ")
 
 
+@pytest.mark.parametrize("arguments", [["-f", "x"], ["-b", "x"], ["-k", "x"]], ids=" ".join)
+def test_an_expression_is_looked_at_before_anything_is_loaded(beepy: Beepy, arguments: list[str]) -> None:
+    done = beepy("-d", "run", "exitsnoop", *arguments)
+    assert done.code == 2
+    assert "_LOAD" not in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -60,6 +67,12 @@ def refused(done: Done, code: int) -> str:
         (["-k", "nothing,le"], "--hist-value-key: unknown map 'nothing': there are: print_exits"),
         (["-k", "print_exits"], "--hist-value-key 'print_exits': expected map,field"),
         (["-b", "print_exits,1"], "--hist-buckets 'print_exits,1': expected map,[1,2,3]"),
+        (["-b", "a,[1]", "-b", "a,[2]"], "--hist-buckets 'a,[2]': map 'a' is named twice"),
+        (["-k", "a,b", "-k", "a,c"], "--hist-value-key 'a,c': map 'a' is named twice"),
+        (["--set", "a=1", "--set", "a=2"], "--set 'a=2': a second value for 'a'"),
+        (["--attach", "p=a/b", "--attach", "p=c/d"], "--attach 'p=c/d': a second target for program 'p'"),
+        (["--netns", ""], "--netns: expected a value, got an empty one"),
+        (["--pin-maps="], "--pin-maps: expected a value, got an empty one"),
     ],
 )
 def test_what_is_wrong_with_the_command_line(beepy: Beepy, arguments: list[str], message: str) -> None:
