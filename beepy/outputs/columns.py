@@ -1,7 +1,8 @@
 """Aligned columns for a terminal: widths come from types and names, so they never change while rows run by."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from beepy.events.batch import Batch, Demand, Schema
@@ -63,6 +64,7 @@ def _table(schema: Schema, names: int) -> _Table:
     """Lay out one map; ``names`` is the width of the map column, 0 for none."""
     decoder = Decoder(schema)
     header, row = ["time".ljust(_TIME_WIDTH)], []
+    widths: dict[Field, int] = {}  # of texts, but one at the end
     if names:
         header.append("map".ljust(names))
         row.append(safe(schema.map).ljust(names).replace("%", "%%"))
@@ -74,14 +76,31 @@ def _table(schema: Schema, names: int) -> _Table:
             row.append(f"%{width}s")
         else:
             header.append(name.ljust(width))
-            row.append(f"%-{width}s")
+            row.append("%s")
+            widths[field] = width
     if decoder.fields and not decoder.fields[-1].codec.number:  # no blanks at the end of a line
-        header[-1], row[-1] = header[-1].rstrip(), "%s"
-    return _Table(" ".join(header) + "\n", " ".join(row) + "\n", decoder.view(decoder.fields, _finish))
+        header[-1] = header[-1].rstrip()
+        del widths[decoder.fields[-1]]
+    finish = partial(_finish, widths)
+    return _Table(" ".join(header) + "\n", " ".join(row) + "\n", decoder.view(decoder.fields, finish))
 
 
-def _finish(field: Field) -> Callable[[Any], str] | None:
+def _finish(widths: Mapping[Field, int], field: Field) -> Callable[[Any], str] | None:
     if field.codec.plain and field.codec.text is str:  # the format makes the digits
         return None
     text = field.codec.text
+    if field in widths:
+        return partial(_padded, text, widths[field])
     return lambda value: safe(text(value))
+
+
+def _padded(text: Callable[[Any], str], width: int, value: Any) -> str:  # noqa: ANN401 - any field's value
+    shown = safe(text(value))
+    return shown.ljust(width) if shown.isascii() else shown + " " * (width - _columns(shown))
+
+
+def _columns(text: str) -> int:
+    """Return how wide a terminal shows it: Chinese takes two columns a character, an accent none."""
+    from wcwidth import wcswidth  # noqa: PLC0415 - few texts need it
+
+    return wcswidth(text)

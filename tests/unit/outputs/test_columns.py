@@ -60,6 +60,22 @@ def test_a_long_value_moves_its_own_row_only(tmp_path: Path) -> None:
     ]
 
 
+def test_texts_of_any_script_are_aligned(tmp_path: Path) -> None:
+    w = BtfWriter()
+    text, u8 = w.array(w.integer("char", 1, 1), 8), w.integer("u8", 1, 0)
+    schema = stream(w, w.struct("s", 9, [("text", text, 0), ("n", u8, 64)]))
+    texts = ("plain", "\u4e16\u754c", "e\u0301", "\U0001f600", "\xef" * 4)
+    batch = ring(schema, [struct.pack("8sB", each.encode(), 7) for each in texts])
+    assert written(tmp_path, (schema,), batch) == [
+        "time     text        n",
+        "14:00:00 plain       7",
+        "14:00:00 \u4e16\u754c        7",
+        "14:00:00 e\u0301           7",
+        "14:00:00 \U0001f600          7",
+        "14:00:00 \xef\xef\xef\xef        7",
+    ]
+
+
 def test_the_header_comes_before_the_first_event(tmp_path: Path) -> None:
     schema = Exits().schema
     assert len(written(tmp_path, (schema,))) == 1
