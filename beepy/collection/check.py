@@ -3,6 +3,7 @@
 Nothing is attached, pinned or kept. What the code may never reach is a warning: a helper or a field that is missing.
 """
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -93,10 +94,11 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
         yield Finding(ERROR, f"{where}: {told}", skipped=True)
     try:
         why = _point(hook, one, kernel)
+        absent = why != _MALFORMED
     except KernelError as error:
-        why = str(error)
+        why, absent = str(error), error.errno not in {errno.EPERM, errno.EACCES}
     if why:
-        yield Finding(ERROR, f"{where}: {why}", skipped=why != _MALFORMED)
+        yield Finding(ERROR, f"{where}: {why}", skipped=absent)
     for number, fixup in enumerate(resolved):
         if fixup.poison:
             yield Finding(WARNING, f"{where}: relocation {number} ({fixup}): it fails if the code is reached")

@@ -1,5 +1,6 @@
 """Who is asked what a kernel has: the running kernel itself, or the types of another one."""
 
+import errno
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Final
@@ -77,10 +78,12 @@ class ThisKernel:
             return True
 
     def tracepoint(self, category: str, name: str) -> str:
-        """Return why a tracepoint is not there, "" if it is."""
+        """Return why a tracepoint is not there, "" if it is. Raises KernelError where this process may not look."""
         try:
             tracefs.tracepoint_id(category, name)
         except KernelError as error:
+            if error.errno in {errno.EPERM, errno.EACCES}:
+                raise
             return str(error)
         return ""
 
