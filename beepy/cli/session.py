@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import FrameType
 from typing import Final, NamedTuple
 
@@ -67,39 +68,33 @@ def run(request: Request) -> None:
     Raises BeepyError; KeyboardInterrupt for a signal before anything is attached. Nothing stays attached either way.
     """
     _check(request)
-    attached = False
-    try:
-        with ExitStack() as stack:
-            with ExitStack() as unpin:
-                collections = _load(request, stack, unpin)
-                events = stack.enter_context(
-                    stream(
-                        *collections,
-                        interval=None if request.output == "none" else request.interval,
-                        timeout=request.timeout,
-                    )
-                )
-                tally = Tally(events.schemas)
-                kept = _chooser(request.filters, events.schemas)
-                metrics, url = _serve(request, events, tally, stack)
-                started = time.monotonic()
-                gc.freeze()  # what is here now stays: only what comes later is looked through
-                gc.enable()
-                _stop_by_signals(events)
-                _attach(request, collections, tally)
-                unpin.pop_all()
-            attached = True
-            if url:
-                say(f"metrics: {url}")
-            sinks = [*_show(request, events, stack), *metrics]
-            if not events.schemas:
-                say("warning: no map of these images is shown or counted")
-            _pump(events, kept, sinks, tally, request.limit)
-    except KeyboardInterrupt:  # a second signal
-        if attached:
-            say(closing(tally, time.monotonic() - started))
-        raise
-    say(closing(tally, time.monotonic() - started))
+    with ExitStack() as end, ExitStack() as stack:
+        with ExitStack() as unpin:
+            collections = _load(request, stack, unpin)
+            interval = None if request.output == "none" else request.interval
+            events = stack.enter_context(stream(*collections, interval=interval, timeout=request.timeout))
+            tally = Tally(events.schemas)
+            kept = _chooser(request.filters, events.schemas)
+            metrics, url = _serve(request, events, tally, stack)
+            started = time.monotonic()
+            gc.freeze()  # what is here now stays: only what comes later is looked through
+            gc.enable()
+            _stop_by_signals(events)
+            _attach(request, collections, tally)
+            unpin.pop_all()
+        end.push(partial(_end, tally, started))
+        if url:
+            say(f"metrics: {url}")
+        if not events.schemas:
+            say("warning: no map of these images is shown or counted")
+        sinks = [*_show(request, events, stack), *metrics]
+        _pump(events, kept, sinks, tally, request.limit)
+
+
+def _end(tally: Tally, started: float, kind: type[BaseException] | None, *_: object) -> None:
+    """Print the closing line when all is detached, unless an error (``kind``) tells more; a second signal is none."""
+    if kind in (None, KeyboardInterrupt):
+        say(closing(tally, time.monotonic() - started))
 
 
 def _check(request: Request) -> None:

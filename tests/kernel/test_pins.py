@@ -132,7 +132,7 @@ def test_pins_of_a_folder_are_made_by_one_process_at_a_time(
 ) -> None:
     folder = root / "programs"
     folder.mkdir()
-    with load(spec) as collection:
+    with load(spec, pins=Pins(str(root))) as collection:
         programs = list(collection.programs.values())
         thread = threading.Thread(target=pinning.pin_programs, args=(programs, str(folder), ExitStack()))
         with bpffs.locked(str(folder)):
