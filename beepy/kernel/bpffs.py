@@ -26,7 +26,8 @@ def get(path: str, kind: str, where: str) -> Fd | None:
     """Return the object of a file, None if there is no file; ``kind`` is what it must be: map or prog."""
     text = os.fsencode(path) + b"\0"
     where = f"{where}: pinned at {safe(path)}"
-    fd = syscall.obj_get(uapi.ObjPin(pathname=syscall.address(text)), where)
+    with _dots(path):
+        fd = syscall.obj_get(uapi.ObjPin(pathname=syscall.address(text)), where)
     if fd is None:
         return None
     with ExitStack() as unless:
@@ -54,14 +55,12 @@ def rename(path: str, to: str, where: str) -> None:
 def prepare(folder: str, where: str) -> None:
     """Make the folder. Raises KernelError unless it stands in a mounted BPF file system: nothing is made elsewhere."""
     path = Path(folder).absolute()
-    with _told(f"{where}: {safe(str(path))}"):
+    with _dots(folder), _told(f"{where}: {safe(str(path))}"):
         there = next(one for one in (path, *path.parents) if one.exists())
         if _file_system(there) != "bpf":
             error = KernelError(f"{where}: {safe(str(path))}: not in a mounted BPF file system", errno.EINVAL)
             error.add_note("mount -t bpf bpf /sys/fs/bpf")
             raise error
-        if any("." in part for part in path.relative_to(there).parts):
-            raise KernelError(f"{where}: {safe(str(path))}: a BPF file system takes no names with dots", errno.EINVAL)
         path.mkdir(parents=True, exist_ok=True)
 
 
@@ -80,6 +79,17 @@ def locked(folder: str) -> Iterator[None]:
                 _log.warning("%s: waiting for another process, which has locked it", safe(folder))
                 fcntl.flock(fd.fileno(), fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _dots(path: str) -> Iterator[None]:
+    """Add to a refusal what may be its reason."""
+    try:
+        yield
+    except KernelError as error:
+        if error.errno == errno.EPERM and "." in path:
+            error.add_note("a BPF file system takes no name with a dot in it")
+        raise
 
 
 @contextmanager

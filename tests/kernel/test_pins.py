@@ -170,6 +170,14 @@ def test_only_a_bpf_file_system_holds_pins(spec: CollectionSpec, tmp_path: Path)
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("flag", ["--pin-maps", "--pin-progs"])
+def test_a_folder_with_a_dot(root: Path, beepy: Beepy, flag: str) -> None:
+    ran = beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", flag, f"{root}/a.b")
+    assert ran.code == 1
+    assert "operation not permitted (EPERM)" in ran.said[0]
+    assert ran.said[1] == "note: a BPF file system takes no name with a dot in it"
+
+
 def test_names_stay_in_their_folder(spec: CollectionSpec, root: Path) -> None:
     odd = [one._replace(name="../odd.name", pinning=1) for one in spec.maps if one.name == KEPT]
     alone = spec._replace(maps=tuple(odd), programs=(), variables=())
