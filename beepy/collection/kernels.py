@@ -9,12 +9,12 @@ from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
 from beepy.errors import KernelError
+from beepy.hooks.hook import TRACE
 from beepy.kernel import btf as kernel_btf
 from beepy.kernel import features, host, probes, tracefs
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 
-_TRACE: Final = "btf_trace_"
-_ANY_TRACEPOINT: Final = f"{_TRACE}sched_switch"  # every kernel has them
+_ANY_TRACEPOINT: Final = f"{TRACE}sched_switch"  # every kernel has them
 _PROBES: Final = {  # kind of probe -> (the function that makes one, what is not there without it)
     "kprobe": ("register_kprobe", "kprobes (CONFIG_KPROBE_EVENTS)"),
     "uprobe": ("uprobe_register", "uprobes (CONFIG_UPROBE_EVENTS)"),
@@ -73,7 +73,7 @@ class ThisKernel:
     def has_raw_tracepoint(self, name: str) -> bool:
         """Tell whether it, or a module, has a raw tracepoint; without types nobody knows."""
         try:
-            return any(one.kind(found) is Kind.TYPEDEF for one in self.types() for found in one.named(_TRACE + name))
+            return any(one.kind(found) is Kind.TYPEDEF for one in self.types() for found in one.named(TRACE + name))
         except KernelError:
             return True
 
@@ -153,7 +153,7 @@ class OtherKernel:
 
     def has_raw_tracepoint(self, name: str) -> bool:
         """Tell whether its types name a raw tracepoint; where they name none (before v5.5) nobody knows."""
-        there = self._btf.find(f"{_TRACE}{name}", Kind.TYPEDEF) is not None
+        there = self._btf.find(f"{TRACE}{name}", Kind.TYPEDEF) is not None
         return there or self._btf.find(_ANY_TRACEPOINT, Kind.TYPEDEF) is None
 
     def tracepoint(self, category: str, name: str) -> str:
