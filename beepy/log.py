@@ -1,4 +1,4 @@
-"""What beepy's modules tell ``logging``, which the first warning imports, or whoever wants to hear more.
+"""What beepy's modules tell ``logging``, which whoever wants to hear it imports, else the first warning.
 
 Before it is imported nobody can have asked for ``debug`` or ``info``; importing it takes a fortieth of the time to the
 first event of a run.
@@ -7,9 +7,11 @@ first event of a run.
 import sys
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
-_warned: list[Callable[[str], None]] = []
+_DEBUG: Final = 10  # logging's
+
+_instead: list[Callable[[str], None]] = []  # of logging, for warnings; at most one
 
 
 class Log:
@@ -20,7 +22,7 @@ class Log:
 
     def debugs(self) -> bool:
         """Tell whether anybody hears ``debug``."""
-        return _is_imported() and bool(_logger(self._name).isEnabledFor(10))
+        return _is_imported() and bool(_logger(self._name).isEnabledFor(_DEBUG))
 
     def debug(self, message: str, *arguments: object, exc_info: bool = False) -> None:
         """Tell what developers look for; ``exc_info``: with the exception that is being handled."""
@@ -34,8 +36,8 @@ class Log:
 
     def warning(self, message: str, *arguments: object) -> None:
         """Tell what the user should know."""
-        if _warned:
-            _warned[0](message % arguments)
+        if _instead:
+            _instead[0](message % arguments)
         else:
             _logger(self._name).warning(message, *arguments, stacklevel=2)
 
@@ -46,7 +48,7 @@ def warn(function: Callable[[str], None] | None) -> None:
     For a program that wants to hear nothing but them: no module need be found and read for a warning that may come when
     there is no file descriptor left.
     """
-    _warned[:] = [function] if function else []
+    _instead[:] = [function] if function else []
 
 
 def _is_imported() -> bool:

@@ -82,6 +82,7 @@ def run(
     from beepy.cli.durations import seconds  # noqa: PLC0415
     from beepy.collection.pins import Pins  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
+    from beepy.outputs import metric_options  # noqa: PLC0415
 
     session.run(
         session.Request(
@@ -89,8 +90,8 @@ def run(
             options=settings.options()._replace(pull=pull),
             output=output or session.default_output(plain=no_tty),
             filters=tuple(filters or ()),
-            buckets=tuple(buckets or ()),
-            value_keys=tuple(value_keys or ()),
+            buckets=metric_options.all_buckets(buckets or ()),
+            value_keys=metric_options.all_value_keys(value_keys or ()),
             limit=count,
             timeout=seconds("--timeout", timeout) if timeout else None,
             interval=seconds("--interval", interval),

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
@@ -34,14 +34,17 @@ _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 
 
 class Request(NamedTuple):
-    """What ``run`` was asked for: ``timeout`` and ``interval`` in seconds, ``limit`` is --count; None: not given."""
+    """What ``run`` was asked for: ``timeout`` and ``interval`` in seconds, ``limit`` is --count; None: not given.
+
+    ``buckets`` are the bounds of -b, ``value_keys`` the fields of -k, by map.
+    """
 
     images: tuple[str, ...]
     options: Options
     output: str
     filters: tuple[str, ...]
-    buckets: tuple[str, ...]
-    value_keys: tuple[str, ...]
+    buckets: Mapping[str, tuple[float, ...]]
+    value_keys: Mapping[str, str]
     limit: int | None
     timeout: float | None
     interval: float
@@ -67,7 +70,10 @@ def run(request: Request) -> None:
 
     Raises BeepyError; KeyboardInterrupt for a signal before anything is attached. Nothing stays attached either way.
     """
-    _check(request)
+    if request.filters:
+        from beepy.events import filter as row_filter  # noqa: PLC0415 - few runs have one
+
+        row_filter.check(request.filters)
     with ExitStack() as end, ExitStack() as stack:
         with ExitStack() as unpin:
             collections = _load(request, stack, unpin)
@@ -95,20 +101,6 @@ def _end(tally: Tally, started: float, kind: type[BaseException] | None, *_: obj
     """Print the closing line when all is detached, unless an error (``kind``) tells more; a second signal is none."""
     if kind in (None, KeyboardInterrupt):
         say(closing(tally, time.monotonic() - started))
-
-
-def _check(request: Request) -> None:
-    """Raise UsageError for what is wrong in itself: before anything is loaded."""
-    if request.filters:
-        from beepy.events import filter as rows  # noqa: PLC0415 - few runs have one
-
-        for source in request.filters:
-            rows.parse(source)
-    if request.buckets or request.value_keys:
-        from beepy.outputs import metric_options  # noqa: PLC0415 - as above
-
-        metric_options.all_buckets(request.buckets)
-        metric_options.all_value_keys(request.value_keys)
 
 
 def closing(tally: Tally, seconds: float) -> str:
@@ -179,16 +171,15 @@ def _skipped(collections: Sequence[Collection]) -> list[tuple[str, str]]:
 def _serve(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> tuple[list[Sink], str]:
     """Return the metrics' sink, if any, and where its page is: a port in use is an error before anything attaches."""
     counted = any(schema.role in _METRICS for schema in events.schemas)
-    if not (counted and request.metrics) and request.port is None and not request.buckets and not request.value_keys:
+    if not ((counted and request.metrics) or request.port is not None or request.buckets or request.value_keys):
         return [], ""
-    from beepy.outputs.metric_options import all_buckets, all_value_keys  # noqa: PLC0415 - not for every run
-    from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415
+    from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415 - not for every run
 
     metrics = Prometheus(
         request.host,
         _DEFAULT_PORT if request.port is None else request.port,
-        buckets=all_buckets(request.buckets),
-        value_keys=all_value_keys(request.value_keys),
+        buckets=request.buckets,
+        value_keys=request.value_keys,
         tally=tally,
     )
     if not request.metrics:

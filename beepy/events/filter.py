@@ -36,6 +36,12 @@ def parse(source: str) -> Expression:
     return Expression(source, parts[0], parts[1], quoted[1].replace('""', '"') if quoted else parts[2])
 
 
+def check(sources: Iterable[str]) -> None:
+    """Raise UsageError for what is wrong with a filter whatever the maps are."""
+    for source in sources:
+        _compiled(parse(source))
+
+
 class _Test:
     """All filters on one map."""
 

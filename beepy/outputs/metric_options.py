@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from beepy.errors import UsageError
 from beepy.text import safe
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 DEFAULT_BUCKETS: Final = (0.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)  # bee's
 MAX_SERIES: Final = 10_000  # of one metric, before the one that all others count in
@@ -26,8 +26,8 @@ def all_value_keys(texts: Sequence[str]) -> dict[str, str]:
     return _by_map("--hist-value-key", texts, parse_value_key)
 
 
-def _by_map(option: str, texts: Sequence[str], parse: Callable[[str], tuple[str, T]]) -> dict[str, T]:
-    found: dict[str, T] = {}
+def _by_map(option: str, texts: Sequence[str], parse: Callable[[str], tuple[str, _T]]) -> dict[str, _T]:
+    found: dict[str, _T] = {}
     for text in texts:
         name, value = parse(text)
         if name in found:

@@ -31,7 +31,7 @@ def refused(done: Done, code: int) -> str:
     return first.removeprefix("beepy: ")
 
 
-@pytest.mark.parametrize("arguments", [["-f", "x"], ["-b", "x"], ["-k", "x"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["-f", "x"], ["-f", "a,b,("], ["-b", "x"], ["-k", "x"]], ids=" ".join)
 def test_an_expression_is_looked_at_before_anything_is_loaded(beepy: Beepy, arguments: list[str]) -> None:
     done = beepy("-d", "run", "exitsnoop", *arguments)
     assert done.code == 2
