@@ -146,10 +146,10 @@ class PerfReader:
         self._fence.order()
         if not 0 <= head - tail <= ring.size:
             raise KernelError(f"map '{self._name}': perf buffer: tail at {tail}, but head at {head}")
-        lost: int | None = 0
-        if tail == head and ring.doubt:
-            lost = ring.unseen() if self._counters else None
-        ring.doubt = ring.size - (head - tail) < _SURE
+        unknown = ring.doubt and tail == head and not self._counters  # no LOST record can follow
+        ring.doubt = not unknown and head - ring.before > ring.size - _SURE
+        ring.before = tail
+        lost: int | None = None if unknown else 0
         while tail < head:
             chunk = ring.copy(tail, min(head - tail, _CHUNK))
             self._fence.order()
@@ -165,6 +165,9 @@ class PerfReader:
                     lost = 0
                 at = end
             tail += at
+        if ring.doubt and self._counters:
+            lost = (lost or 0) + ring.unseen()
+            ring.before = tail  # what is lost from now on finds the ring full again, from here on
         if lost != 0:
             yield self._batch(b"", _SKIP, 0, lost)
 
@@ -210,11 +213,16 @@ def _alike(words: memoryview, halves: memoryview, first: int, step: int) -> Call
 
 
 class _Ring:
-    """Owns a CPU's ``event`` and its pages. ``doubt``: it was so full that a record may not have found room."""
+    """Owns a CPU's ``event`` and its pages.
+
+    ``before`` is the tail when the previous reading began: the ring was never fuller since then than from there to the
+    head. ``doubt`` says that this may have left no room for a record.
+    """
 
     def __init__(self, event: Fd, size: int) -> None:
         self.event = event
         self.size = size
+        self.before = 0
         self.doubt = False
         self._pages = mmap.mmap(event.fileno(), mmap.PAGESIZE + size)
         self.own = memoryview(self._pages)[: mmap.PAGESIZE].cast("Q")
