@@ -28,7 +28,6 @@ from contextlib import ExitStack
 from typing import Final
 
 from beepy import uapi
-from beepy.btf import layout
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.kernel import host, syscall
@@ -76,7 +75,6 @@ class PerfReader:
         self.schema = schema
         self.patience = _PATIENCE
         self._name = safe(map_.name)
-        self._least = layout.size_of(schema.btf, schema.record) if schema.record else 0
         self._fence = Fence()
         cpus = host.online_cpus()
         self.size = size or max(_LEAST, min(_MOST, 1 << (_ALL // len(cpus)).bit_length() - 1))
@@ -172,13 +170,8 @@ class PerfReader:
             yield self._batch(b"", _SKIP, 0, lost)
 
     def _batch(self, raw: bytes, size: int, count: int, lost: int | None) -> Batch:
-        """Return the batch of ``count`` samples of ``size`` bytes; those of a length that fits their type have its."""
-        length = size - _SKIP
-        if self._least and (self._least + 4 + 7 & ~7) - 4 == length:
-            length = self._least
-        short = count if length < self._least else 0
-        part = Part(b"" if short else raw, size, _SKIP)
-        return Batch(self.schema, (part,), count - short, length, time.time_ns(), lost, short)
+        """Return the batch of ``count`` samples of ``size`` bytes."""
+        return Batch(self.schema, (Part(raw, size, _SKIP),), count, size - _SKIP, time.time_ns(), lost)
 
     def _walk(self, chunk: bytes, start: int, *, final: bool) -> Iterator[tuple[int, int, int]]:
         """Return type, size and number of each run of records; one that ends beyond the chunk waits for the next.

@@ -98,18 +98,18 @@ def test_a_run_is_one_batch() -> None:
         assert not list(reader.read())
         producer.run(10)
         (batch,) = reader.read()
-        assert (batch.records, batch.length, batch.lost, batch.short, batch.snapshot) == (10, 44, 0, 0, 0)
+        assert (batch.records, batch.length, batch.lost, batch.snapshot) == (10, 44, 0, 0)
         assert batch.schema is reader.schema
         assert serials([batch]) == list(range(1, 11))
         assert not list(reader.read())
 
 
 @pytest.mark.usefixtures("_pinned")
-def test_a_record_of_its_type_s_size_has_that_length() -> None:
+def test_a_record_comes_with_the_padding_that_the_kernel_gives_it() -> None:
     with buffers(least=40) as (array, reader), Producer(array, PerfOutput(40), PerfOutput(48)) as producer:
         producer.run(1)
         batches = list(reader.read())
-        assert [batch.length for batch in batches] == [40, 52]
+        assert [batch.length for batch in batches] == [44, 52]
         assert [len(piece) for batch in batches for piece in Decoder(reader.schema).raw(batch)] == [40, 40]
 
 
@@ -143,15 +143,13 @@ def test_mixed_lengths_are_batches_in_order() -> None:
 
 
 @pytest.mark.usefixtures("_pinned")
-def test_short_records_are_counted_and_left_out() -> None:
+def test_records_shorter_than_their_type_are_read() -> None:
     with buffers(least=24) as (array, reader):
         with Producer(array, *map(PerfOutput, (24, 8, 8, 12, 32))) as producer:
             producer.run(1)
             batches = list(reader.read())
-        assert [(batch.length, batch.records, batch.short) for batch in batches] == [
-            *((24, 1, 0), (12, 0, 3), (36, 1, 0)),
-        ]
-        assert serials(batches) == [1, 5]
+        assert [(batch.length, batch.records) for batch in batches] == [(28, 1), (12, 3), (36, 1)]
+        assert serials(batches) == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.usefixtures("_pinned")
