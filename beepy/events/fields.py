@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.layout import MAX_DEPTH, resolve, size_of
-from beepy.btf.types import VOID, Bits, Composite, TypeId
+from beepy.btf.types import VOID, Bits, Composite, Modifier, TypeId
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
 from beepy.events.codec import Codec
@@ -26,7 +26,8 @@ class Field(NamedTuple):
 
     ``path`` are the names to it, those that exist already with ``_`` appended; ``name`` is the path joined by ``.``;
     ``label`` joins the members' own names by ``_`` and avoids only other labels. ``offset`` and ``bits`` are its place
-    in part ``part``: 0 the record or a table's key, 1 a table's value, 2 the number of the CPU.
+    in part ``part``: 0 the record or a table's key, 1 a table's value, 2 the number of the CPU. ``typedefs`` are the
+    names of its type, the outermost first.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Field(NamedTuple):
     part: int
     start: int  # the byte where its item begins
     codec: Codec
+    typedefs: tuple[str, ...] = ()
 
 
 def is_summed(schema: Schema) -> bool:
@@ -126,7 +128,16 @@ class _Walk:
         start, codec = self._compiler.leaf(place, len(path))
         name, label = distinct(".".join(path), self._names), distinct("_".join(own), self._labels)
         bits = place.bits or self._bits(place.type)
-        yield Field(name, path, label, place.type, Bits(at), bits, spot.part, spot.base // 8 + start, codec)
+        start += spot.base // 8
+        names = tuple(self._typedefs(place.type))
+        yield Field(name, path, label, place.type, Bits(at), bits, spot.part, start, codec, names)
+
+    def _typedefs(self, type_id: TypeId) -> Iterator[str]:
+        found = self._btf.type(type_id)
+        while isinstance(found, Modifier):  # resolve() has bounded their number
+            if isinstance(found, types.Typedef):
+                yield found.name
+            found = self._btf.type(found.type)
 
     def _bits(self, type_id: TypeId) -> int:
         _, found = resolve(self._btf, type_id)
