@@ -236,7 +236,7 @@ class Compiler:
         code = f"{size}s"
         if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not is_bool(element):
             meant = self._meaning(found.type, 1)
-            if not meant and (element.name == "char" or element.char):
+            if not meant and element.name == "char":  # gcc sets the encoding CHAR on unsigned char, too
                 cost = self._affordable(1 + size // _BYTES_AT_ONCE)
                 return Codec(code, size, render.text, str, width=min(size, _MAX_WIDTH), few=True, cost=cost)
             if not meant and not element.signed:

@@ -147,7 +147,17 @@ def test_text_is_an_array_of_what_is_named_char() -> None:
     w = BtfWriter()
     char = w.const(w.typedef("letter", w.integer("char", 1)))
     assert one(w, w.typedef("name_t", w.array(char, 8)), b"ba\xffsh\0xx") == ("ba\\xffsh",) * 2
-    assert one(w, w.array(w.integer("signed thing", 1, 2), 2), b"ab") == ("ab", "ab")
+
+
+@pytest.mark.parametrize("encoding", [0, 1, 2, 3])
+def test_the_encoding_char_makes_no_text(encoding: int) -> None:
+    """bpf-gcc 12.2 gives ``unsigned char`` the encoding CHAR, and ``char`` SIGNED|CHAR."""
+    w = BtfWriter()
+    char, u8, i8 = (w.integer(name, 1, encoding) for name in ("char", "unsigned char", "i8"))
+    shown = "deadbe" if not encoding & 1 else (-34, -83, -66)
+    assert one(w, w.array(w.typedef("u8", u8), 3), b"\xde\xad\xbe")[0] == shown
+    assert one(w, w.array(i8, 3), b"\xde\xad\xbe")[0] == shown
+    assert one(w, w.array(char, 3), b"ab\0") == ("ab", "ab")
 
 
 def test_an_array_of_bytes_is_hex() -> None:
