@@ -190,7 +190,8 @@ class Compiler:
     def _real(self, size: int) -> Codec:
         code = _FLOATS.get(size)
         if code:
-            return Codec(code, size, None, partial(render.real, size=size), width=12, number=True)
+            value = partial(render.narrow, size=size) if size < 8 else None
+            return Codec(code, size, value, render.real, width=12, number=True)
         if size not in _LONG_FLOATS:
             raise BtfError(f"{self._btf.name}: a float of {size} bytes")
         return Codec(f"{size}s", size, bytes.hex, str, width=2 * size)

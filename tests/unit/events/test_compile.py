@@ -69,6 +69,16 @@ def test_floats(size: int, code: str, value: float, text: str) -> None:
     assert one(w, w.real("f", size), struct.pack(f"<{code}", value)) == (value, text)
 
 
+def test_a_float32_is_its_shortest_form_wherever_it_is() -> None:
+    w = BtfWriter()
+    single = w.real("float", 4)
+    pair = w.struct("pair", 8, [("a", single, 0), ("b", single, 32)])
+    raw = struct.pack("<2f", 0.1, -2.7)
+    assert one(w, single, raw[:4]) == (0.1, "0.1")
+    assert one(w, w.array(single, 2), raw) == ((0.1, -2.7), "[0.1 -2.7]")
+    assert one(w, w.array(pair, 1), raw) == (({"a": 0.1, "b": -2.7},), "[{0.1 -2.7}]")
+
+
 def test_a_float_may_be_no_number() -> None:
     w = BtfWriter()
     value, text = one(w, w.real("double", 8), struct.pack("<d", math.nan))
