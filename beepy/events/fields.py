@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from beepy.btf import types
-from beepy.btf.btf import Btf
 from beepy.btf.layout import MAX_DEPTH, resolve, size_of
 from beepy.btf.types import VOID, Bits, Composite, Modifier, TypeId
 from beepy.errors import BtfError
@@ -70,7 +69,7 @@ def fields(schema: Schema, meanings: Meanings) -> tuple[Field, ...]:
 
 
 def _fields(schema: Schema, meanings: Meanings) -> Iterator[Field]:
-    walk = _Walk(schema.btf)
+    walk = _Walk(schema)
     if schema.record != VOID:
         yield from walk.part(schema.record, meanings, RECORD, "value", inline=True)
         return
@@ -91,16 +90,17 @@ class _Spot(NamedTuple):
 
 
 class _Walk:
-    def __init__(self, btf: Btf) -> None:
-        self._btf = btf
-        self._compiler = Compiler(btf, {})
+    def __init__(self, schema: Schema) -> None:
+        self._btf = schema.btf
+        self._kernel = schema.kernel
+        self._compiler = Compiler(schema.btf, {})
         self._top = set(_RESERVED)
         self._names: set[str] = set()
         self._labels: set[str] = set()
 
     def part(self, type_id: TypeId, meanings: Meanings, part: int, name: str, *, inline: bool) -> Iterator[Field]:
         """Walk one part; the members of a struct stand at the top level if ``inline``, else under ``name``."""
-        self._compiler = Compiler(self._btf, meanings)
+        self._compiler = Compiler(self._btf, meanings, self._kernel)
         spot = _Spot((), (), part, 0)
         composite = self._compiler.composite(type_id)
         if composite and inline:
