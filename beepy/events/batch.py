@@ -21,7 +21,8 @@ class Schema(NamedTuple):
     0. ``key_size`` and ``value_size`` are the kernel's, in bytes; ``cpus`` is the number of possible CPUs of a per-CPU
     table (each value is that many slots of ``value_size`` rounded up to 8), else 0. ``counts_loss``: its source
     tells how many records it loses, as perf buffers do, and ring buffers do not. ``kernel`` returns the types of the
-    kernel that made the records, by whose numbers its enums are read.
+    kernel that made the records, by whose numbers its enums are read. ``texts`` are the names of fields that are arrays
+    of bytes and are read as text.
     """
 
     image: str
@@ -36,6 +37,7 @@ class Schema(NamedTuple):
     cpus: int = 0
     counts_loss: bool = False
     kernel: KernelTypes = no_types
+    texts: frozenset[str] = frozenset()
 
 
 class Part(NamedTuple):

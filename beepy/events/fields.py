@@ -7,6 +7,7 @@ from beepy.btf import types
 from beepy.btf.layout import MAX_DEPTH, resolve, size_of
 from beepy.btf.types import VOID, Bits, Composite, Modifier, TypeId
 from beepy.errors import BtfError
+from beepy.events import render
 from beepy.events.batch import Schema
 from beepy.events.codec import Codec
 from beepy.events.compile import MAX_COST, Compiler, Meanings, Place, distinct, is_bool
@@ -93,6 +94,7 @@ class _Walk:
     def __init__(self, schema: Schema) -> None:
         self._btf = schema.btf
         self._kernel = schema.kernel
+        self._texts = schema.texts
         self._compiler = Compiler(schema.btf, {})
         self._top = set(_RESERVED)
         self._names: set[str] = set()
@@ -127,6 +129,8 @@ class _Walk:
             return
         start, codec = self._compiler.leaf(place, len(path))
         name, label = distinct(".".join(path), self._names), distinct("_".join(own), self._labels)
+        if name in self._texts:
+            codec = codec._replace(value=render.text, text=str, few=True)
         bits = place.bits or self._bits(place.type)
         start += spot.base // 8
         names = tuple(self._typedefs(place.type))
