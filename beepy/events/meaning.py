@@ -51,7 +51,7 @@ class Row(NamedTuple):
 
     def fits(self, field: Field, name: str, others: frozenset[str]) -> bool:
         """Say whether a field of that name, in a record with those ``others``, has this meaning."""
-        if field.bits not in self.bits or (self.signed and not field.codec.code.islower()):
+        if field.bits not in self.bits or (self.signed and field.codec.code not in {"i", "q"}):
             return False
         if not self.typedefs.isdisjoint(field.typedefs):
             return True

@@ -6,6 +6,9 @@ import pytest
 from beepy.events.clock import SECOND, Clock
 from beepy.events.fields import Field, fields
 from beepy.events.meaning import Meaning, event_time, of
+from beepy.events.roles import schema
+from beepy.oci.lookup import bundled_store
+from beepy.source import parse
 from tests.writers.btf import BtfWriter
 from tests.writers.events import Exits, stream, table
 
@@ -103,6 +106,51 @@ def test_a_name_or_a_typedef_gives_a_number_its_text(member: str, value: int, te
 )
 def test_what_a_name_does_not_tell_stays_a_number(member: str) -> None:
     assert Record(member).meaning(member.split()[1]) is None
+
+
+EXIT = {"start_time": "time", "exit_time": "time", "sig": "signal"}
+BUNDLED = {
+    "execsnoop": {"retval": "result"},
+    "exitsnoop": EXIT,
+    "exitsnoop-counter": EXIT,
+    "exitsnoop-old": EXIT,
+    "exitsnoop-old-counter": EXIT,
+    "opensnoop": {"ret": "result", "flags": "open flags"},
+}
+
+
+def test_the_bundled_images() -> None:
+    found = {}
+    store = bundled_store()
+    for name in store.names():
+        spec = parse(store.get(name))
+        for tracked in spec.tracked:
+            known = fields(schema(spec, tracked), {})
+            meanings = {field.name: meaning.name for field in known if (meaning := of(field, known))}
+            if meanings:
+                found[name] = meanings
+    assert found == BUNDLED
+
+
+@pytest.mark.parametrize(
+    ("members", "meanings"),
+    [
+        ("u64 ts, u32 pid, u32 uid, i32 ret, i32 flags, u32 mode, char[16] fname", "time result open_flags file_mode"),
+        ("u64 mntnsid, u32 pid, i32 cap, u32 tgid, u32 uid, i32 cap_opt", "capability"),
+        ("char[16] comm, u64 delta_us, u64 ts_us, u32 tgid, i32 af", "duration time address_family"),
+        (
+            "u64 skaddr, u64 ts_us, u64 delta_us, u32 pid, i32 oldstate, i32 newstate, u16 family, u16 sport, u16 dport",
+            "time duration tcp_state tcp_state address_family",
+        ),
+        ("u64 delta_us, u64 end_ns, i64 offset, i64 size, u32 pid, enum op, char[16] file", "duration time"),
+        ("u64 ts, u32 pid, u32 tid, u32 mnt_ns, i32 ret, u64 flags, u64 delta", "time result"),
+        ("u64 count, u64 total_time, u64 max_time, u64 total_ns", "duration"),
+    ],
+    ids=["opensnoop", "capable", "tcpconnlat", "tcpstates", "fsslower", "mountsnoop", "hardirqs, syscount"],
+)
+def test_records_of_bees_examples_and_of_libbpf_tools(members: str, meanings: str) -> None:
+    known = Record(*members.split(", ")).fields
+    assert " ".join(found.name.replace(" ", "_") for field in known if (found := of(field, known))) == meanings
 
 
 @pytest.mark.parametrize("name", ["fname", "filename"])
