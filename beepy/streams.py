@@ -191,7 +191,8 @@ def stream(*collections: Collection, interval: float | None = None, timeout: flo
             for tracked in collection.spec.tracked:
                 tracked_map = collection.maps[tracked.map]
                 cpus = possible_cpus() if maps.is_percpu(tracked_map.type) else 0
-                reader = maps.reader(tracked_map, roles.schema(collection.spec, tracked, cpus))
+                schema = roles.schema(collection.spec, tracked, cpus)._replace(kernel=collection.kernel_types)
+                reader = maps.reader(tracked_map, schema)
                 if reader is None:
                     _log.warning("map '%s': not shown: nothing reads %s yet", safe(tracked.map), tracked_map.type.name)
                     continue

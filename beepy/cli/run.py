@@ -28,6 +28,10 @@ def run(
         list[str] | None,
         typer.Option("--filter", "-f", metavar="MAP,FIELD,REGEX", help="Keep the rows that match; repeat."),
     ] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Option("--text", metavar="[MAP,]FIELD", help="An array of bytes that is shown as text; repeat."),
+    ] = None,
     buckets: Annotated[
         list[str] | None,
         typer.Option("--hist-buckets", "-b", metavar="MAP,[1,2,3]", help="Bounds of a histogram's buckets; repeat."),
@@ -104,5 +108,6 @@ def run(
             pins=Pins(maps=pin_maps, programs=pin_progs),
             missing=missing,
             btf=btf,
+            texts=tuple(texts or ()),
         )
     )

@@ -36,7 +36,7 @@ _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 class Request(NamedTuple):
     """What ``run`` was asked for: ``timeout`` and ``interval`` in seconds, ``limit`` is --count; None: not given.
 
-    ``buckets`` are the bounds of -b, ``value_keys`` the fields of -k, by map.
+    ``buckets`` are the bounds of -b, ``value_keys`` the fields of -k, by map; ``texts`` are those of --text.
     """
 
     images: tuple[str, ...]
@@ -57,6 +57,7 @@ class Request(NamedTuple):
     pins: Pins
     missing: Missing
     btf: str
+    texts: tuple[str, ...] = ()
 
 
 def default_output(*, plain: bool) -> str:
@@ -135,6 +136,10 @@ def _load(request: Request, stack: ExitStack, unpin: ExitStack) -> list[Collecti
         from beepy.obj import variables  # noqa: PLC0415 - few runs set one
 
         specs = variables.apply_all(specs, variables.settings(request.variables))
+    if request.texts:
+        from beepy.events import texts  # noqa: PLC0415 - few runs name one
+
+        specs = texts.apply_all(specs, request.texts)
     chosen = targets.choose(specs, targets.parse(request.attach), request.common)
     btf = None
     if request.btf:

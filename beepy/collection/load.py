@@ -53,8 +53,8 @@ def load(
 
     ``variables`` sets global variables, by values or by text as ``--set`` has it (see ``obj.literals``).
     ``targets`` are where programs attach, by name, for those whose section should be overruled. ``pins`` says what is
-    pinned where. ``btf`` are the kernel's types for CO-RE relocations, in the place of its own. ``missing``: what to do
-    about a program whose attach point this kernel lacks (see ``collection.absent``).
+    pinned where. ``btf`` are the kernel's types for CO-RE relocations and for enums, in the place of its own.
+    ``missing``: what to do about a program whose attach point this kernel lacks (see ``collection.absent``).
     A program whose section begins with ``?`` is left out, as libbpf does. Raises UsageError for variables that are not
     there or do not fit, UnsupportedSection, RelocationError, BtfError, NotSupported, VerifierError or KernelError; then
     nothing is left in the kernel.
@@ -72,7 +72,7 @@ def load(
         spec = with_kconfig(spec)
     kernel_symbols = ksyms.resolve(spec)
     with ExitStack() as stack:
-        collection = Collection(spec, {one.spec.name: one.target for one in planned}, absent)
+        collection = Collection(spec, {one.spec.name: one.target for one in planned}, absent, btf)
         stack.callback(collection.close)
         stack.callback(collection.pinned.close)
         with ExitStack() as loading:

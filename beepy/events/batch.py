@@ -7,6 +7,12 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.obj.spec import Role
 
+KernelTypes: TypeAlias = Callable[[], Btf | None]
+
+
+def no_types() -> None:
+    """Return no types of a kernel: the image's own enums count."""
+
 
 class Schema(NamedTuple):
     """What the records of one tracked map look like.
@@ -14,7 +20,9 @@ class Schema(NamedTuple):
     A stream of events (ring buffer) has ``record``; a table (hash, array) has ``key`` and ``value``, its ``record`` is
     0. ``key_size`` and ``value_size`` are the kernel's, in bytes; ``cpus`` is the number of possible CPUs of a per-CPU
     table (each value is that many slots of ``value_size`` rounded up to 8), else 0. ``counts_loss``: its source
-    tells how many records it loses, as perf buffers do, and ring buffers do not.
+    tells how many records it loses, as perf buffers do, and ring buffers do not. ``kernel`` returns the types of the
+    kernel that made the records, by whose numbers its enums are read. ``texts`` are the names of fields that are arrays
+    of bytes and are read as text.
     """
 
     image: str
@@ -28,6 +36,8 @@ class Schema(NamedTuple):
     value_size: int = 0
     cpus: int = 0
     counts_loss: bool = False
+    kernel: KernelTypes = no_types
+    texts: frozenset[str] = frozenset()
 
 
 class Part(NamedTuple):

@@ -14,6 +14,7 @@ from beepy.btf.layout import MAX_DEPTH, resolve, size_of
 from beepy.btf.types import AnyEnum, Bits, Composite, Int, Member, TypeId
 from beepy.errors import BtfError
 from beepy.events import render, semantics
+from beepy.events.batch import KernelTypes, no_types
 from beepy.events.codec import Codec, Value
 from beepy.text import safe
 
@@ -49,11 +50,15 @@ class Place(NamedTuple):
 
 
 class Compiler:
-    """Makes codecs of the types in ``btf``; ``meanings`` are typedefs that enrich explains (they come first)."""
+    """Makes codecs of the types in ``btf``; ``meanings`` are typedefs that enrich explains (they come first).
 
-    def __init__(self, btf: Btf, meanings: Meanings) -> None:
+    ``kernel`` returns the types of the kernel that numbers its own enums; it is asked only where a named enum is met.
+    """
+
+    def __init__(self, btf: Btf, meanings: Meanings, kernel: KernelTypes = no_types) -> None:
         self._btf = btf
         self._meanings = meanings
+        self._kernel = kernel
         self._left = MAX_MEMBERS
         self._enumerators_left = MAX_ENUMERATORS
         self._codecs: dict[TypeId, Codec] = {}
@@ -190,7 +195,8 @@ class Compiler:
     def _real(self, size: int) -> Codec:
         code = _FLOATS.get(size)
         if code:
-            return Codec(code, size, None, partial(render.real, size=size), width=12, number=True)
+            value = partial(render.narrow, size=size) if size < 8 else None
+            return Codec(code, size, value, render.real, width=12, number=True)
         if size not in _LONG_FLOATS:
             raise BtfError(f"{self._btf.name}: a float of {size} bytes")
         return Codec(f"{size}s", size, bytes.hex, str, width=2 * size)
@@ -206,13 +212,22 @@ class Compiler:
         """Return value -> name where so many bits hold it, and the width that names take."""
         known = self._enums.get((id(found), bits))
         if known is None:
-            self._enumerators_left -= len(found.values)
+            numbered = self._numbered(found)
+            self._enumerators_left -= len(numbered.values)
             if self._enumerators_left < 0:
                 name = safe(found.name)
                 raise BtfError(f"{self._btf.name}: enum {name}: more than {MAX_ENUMERATORS} enumerators in a record")
-            width = max([len(value.name) for value in found.values], default=8)
-            known = self._enums[id(found), bits] = (_enumerator(found, bits), min(width, _MAX_WIDTH))
+            width = max([len(value.name) for value in numbered.values], default=8)
+            known = self._enums[id(found), bits] = (_enumerator(numbered, bits), min(width, _MAX_WIDTH))
         return known
+
+    def _numbered(self, found: AnyEnum) -> AnyEnum:
+        kernel = self._kernel() if found.name else None
+        if kernel is None:
+            return found
+        from beepy.events.kernel_enums import renumbered  # noqa: PLC0415 - few records hold an enum
+
+        return renumbered(found, kernel)
 
     def _bitfield(self, found: Int | AnyEnum, shift: int, bits: int) -> Codec:
         """Read ``bits`` bits from bit ``shift`` of the item on (little endian: from the lowest bit up)."""
@@ -236,7 +251,7 @@ class Compiler:
         code = f"{size}s"
         if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not is_bool(element):
             meant = self._meaning(found.type, 1)
-            if not meant and (element.name == "char" or element.char):
+            if not meant and element.name == "char":  # gcc sets the encoding CHAR on unsigned char, too
                 return self._bytes(render.text, size, width=size)
             if not meant and not element.signed:
                 return self._bytes(bytes.hex, size, width=2 * size)

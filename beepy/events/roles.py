@@ -65,8 +65,9 @@ def _schema(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int
         raise BtfError("the object has no type information")
     named = (spec.name, tracked.map, tracked.role, spec.btf, tracked.record)
     if tracked.record != VOID:
-        return Schema(*named, counts_loss=map_spec.type == MapType.PERF_EVENT_ARRAY)
-    return Schema(*named, map_spec.key, map_spec.value, map_spec.key_size, map_spec.value_size, cpus)
+        return Schema(*named, counts_loss=map_spec.type == MapType.PERF_EVENT_ARRAY, texts=tracked.texts)
+    sizes = (map_spec.key_size, map_spec.value_size)
+    return Schema(*named, map_spec.key, map_spec.value, *sizes, cpus, texts=tracked.texts)
 
 
 def _tracked(spec: CollectionSpec, map_spec: MapSpec, role: Role) -> Tracked:

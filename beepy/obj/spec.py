@@ -187,11 +187,16 @@ mapping sets members of a struct."""
 
 
 class Tracked(NamedTuple):
-    """A map that the image's convention gives a meaning; ``record`` is the type of a buffer's records (0: a table)."""
+    """A map that the image's convention gives a meaning.
+
+    ``record`` is the type of a buffer's records (0: a table). ``texts`` are the fields that are arrays of bytes and
+    are shown as text.
+    """
 
     map: str
     role: Role | None
     record: TypeId
+    texts: frozenset[str] = frozenset()
 
 
 class CollectionSpec(NamedTuple):

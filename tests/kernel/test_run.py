@@ -366,3 +366,14 @@ def test_identifiers_that_are_no_ascii(beepy: Beepy, compiled: ObjectOf) -> None
         running.until(lambda: b"\n" in running.out)
         done = running.end()
     assert (done.code, rows(done)[0]["map"]) == (0, r"print_gr\xc3\xb6\xc3\x9fe")
+
+
+def test_bytes_that_are_text_by_choice(beepy: Beepy, object_of: ObjectOf) -> None:
+    arguments = ("-v", "run", object_of("bytes"), "-o", "json", "--text", "name", "-f", "print_bytes,name,^mine$")
+    with beepy.start(*arguments) as running:
+        running.until_attached()
+        with named(b"mine"):
+            trigger(0)
+        running.until(lambda: running.out.count(b"\n") == 1)
+        done = running.end()
+    assert [(row["name"], row["mac"]) for row in rows(done)] == [("mine", "deadbeef0001")]

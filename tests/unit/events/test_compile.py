@@ -69,6 +69,16 @@ def test_floats(size: int, code: str, value: float, text: str) -> None:
     assert one(w, w.real("f", size), struct.pack(f"<{code}", value)) == (value, text)
 
 
+def test_a_float32_is_its_shortest_form_wherever_it_is() -> None:
+    w = BtfWriter()
+    single = w.real("float", 4)
+    pair = w.struct("pair", 8, [("a", single, 0), ("b", single, 32)])
+    raw = struct.pack("<2f", 0.1, -2.7)
+    assert one(w, single, raw[:4]) == (0.1, "0.1")
+    assert one(w, w.array(single, 2), raw) == ((0.1, -2.7), "[0.1 -2.7]")
+    assert one(w, w.array(pair, 1), raw) == (({"a": 0.1, "b": -2.7},), "[{0.1 -2.7}]")
+
+
 def test_a_float_may_be_no_number() -> None:
     w = BtfWriter()
     value, text = one(w, w.real("double", 8), struct.pack("<d", math.nan))
@@ -147,7 +157,17 @@ def test_text_is_an_array_of_what_is_named_char() -> None:
     w = BtfWriter()
     char = w.const(w.typedef("letter", w.integer("char", 1)))
     assert one(w, w.typedef("name_t", w.array(char, 8)), b"ba\xffsh\0xx") == ("ba\\xffsh",) * 2
-    assert one(w, w.array(w.integer("signed thing", 1, 2), 2), b"ab") == ("ab", "ab")
+
+
+@pytest.mark.parametrize("encoding", [0, 1, 2, 3])
+def test_the_encoding_char_makes_no_text(encoding: int) -> None:
+    """bpf-gcc 12.2 gives ``unsigned char`` the encoding CHAR, and ``char`` SIGNED|CHAR."""
+    w = BtfWriter()
+    char, u8, i8 = (w.integer(name, 1, encoding) for name in ("char", "unsigned char", "i8"))
+    shown = "deadbe" if not encoding & 1 else (-34, -83, -66)
+    assert one(w, w.array(w.typedef("u8", u8), 3), b"\xde\xad\xbe")[0] == shown
+    assert one(w, w.array(i8, 3), b"\xde\xad\xbe")[0] == shown
+    assert one(w, w.array(char, 3), b"ab\0") == ("ab", "ab")
 
 
 def test_an_array_of_bytes_is_hex() -> None:
