@@ -69,7 +69,12 @@ def entered(namespace: Fd) -> Iterator[None]:
         if identity(ours) == identity(namespace):  # needs no privilege so
             yield
             return
-        syscall.setns(namespace, uapi.CLONE_NEWNET, "network namespace")
+        try:
+            syscall.setns(namespace, uapi.CLONE_NEWNET, "network namespace")
+        except KernelError as error:
+            from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
+
+            raise privilege.named(error, "CAP_SYS_ADMIN") from None
         try:
             yield
         finally:
