@@ -2,10 +2,7 @@
 
 import os
 import re
-import shutil
 import socket
-import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,11 +10,10 @@ import pytest
 
 from bpf import build
 from tests.kernel.conftest import ObjectOf
-from tests.writers.command import ROOT, Beepy, Done
+from tests.writers import ordinary
+from tests.writers.command import Beepy, Done
 
 pytestmark = pytest.mark.kernel
-
-NOBODY = 65534
 
 
 def refused(done: Done, code: int) -> str:
@@ -186,24 +182,14 @@ def test_debug_tells_the_whole_log_and_where(beepy: Beepy, object_of: ObjectOf) 
 
 def as_nobody(beepy: Beepy, *capabilities: str) -> Beepy:
     """A user without privilege, in whose environment HOME is still another's."""
-    setpriv = shutil.which("setpriv")
-    if not setpriv:
-        pytest.skip("setpriv is not installed")
-    prefix = [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    look = [*prefix, sys.executable, "-c", "import typer, beepy.cli.app"]
-    if subprocess.run(look, cwd="/", env={"PYTHONPATH": str(ROOT)}, check=False, capture_output=True).returncode:
-        pytest.skip("a user without privilege cannot read this checkout")
-    if capabilities:
-        given = ",".join(f"+{name}" for name in capabilities)
-        prefix += [f"--inh-caps={given}", f"--ambient-caps={given}"]
     beepy.home.parent.chmod(0o700)
-    return beepy._replace(prefix=tuple(prefix))
+    return beepy._replace(prefix=ordinary.prefix(capabilities))
 
 
 @pytest.mark.parametrize(
     ("capabilities", "what", "missing"),
     [
-        ((), "btf: load: ", ("CAP_BPF", "CAP_PERFMON")),
+        ((), "bpf: ", ("CAP_BPF", "CAP_PERFMON")),
         (("bpf",), "program 'sched_process_exit': load: ", ("CAP_PERFMON",)),
     ],
 )
