@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from errno import EACCES, EPERM
@@ -42,7 +43,7 @@ def advise(error: BeepyError, images: Sequence[str], options: Options) -> None:
     try:
         needed = _needed(images, options)
     except BeepyError:
-        error.add_note(f"or as a user with the capabilities that it needs: beepy describe {images[0]}")
+        error.add_note(f"or as a user with the capabilities that it needs: beepy describe {shlex.quote(images[0])}")
         return
     if privilege.lacking(needed):
         error.add_note(f"or as a user with these capabilities (docs/privileges.md): {', '.join(needed)}")
@@ -57,8 +58,6 @@ def _needed(images: Sequence[str], options: Options) -> list[str]:
 
 def _command_line() -> str:
     """Return how this process was started, for a shell, with the full path and without a password."""
-    import shlex  # noqa: PLC0415 - only on the way to an error
-
     path, *arguments = sys.argv
     as_module = os.path.basename(path) == "__main__.py"  # noqa: PTH119
     program = [sys.executable, "-m", "beepy"] if as_module else [os.path.abspath(path)]  # noqa: PTH100 - links stay

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -200,6 +201,14 @@ def test_without_privilege(beepy: Beepy, capabilities: tuple[str, ...], what: st
     assert "operation not permitted (EPERM)" in line
     assert all(name in done.err for name in missing)
     assert len(done.said) <= 3
+
+
+def test_nothing_is_pulled_for_who_may_load_nothing(beepy: Beepy) -> None:
+    done = as_nobody(beepy)("run", "127.0.0.1:1/tools/x:1", "-f", "a,b,c d")
+    assert refused(done, 1).startswith("bpf: operation not permitted (EPERM): needs CAP_BPF, this process lacks")
+    *_, as_root, named = done.said
+    assert as_root == f"note: run it as root: sudo {sys.executable} -m beepy run 127.0.0.1:1/tools/x:1 -f 'a,b,c d'"
+    assert named.endswith(": beepy describe 127.0.0.1:1/tools/x:1")
 
 
 def test_two_capabilities_suffice_where_no_tracefs_is_read(beepy: Beepy, object_of: ObjectOf) -> None:
