@@ -6,7 +6,7 @@ from typing import Any
 
 from beepy.collection.needs import Needs
 from beepy.describe import CheckInfo, Description, MapInfo, ProgramInfo, RelocationInfo, VariableInfo
-from beepy.since import CAPABILITIES
+from beepy.since import CAPABILITIES, MEMORY_CGROUPS
 from beepy.text import safe
 
 
@@ -92,7 +92,12 @@ def _needs(needs: Needs) -> Iterator[tuple[str, str]]:
         yield "kernel", f"{needs.kernel} or newer: {', '.join(needs.because)}"
     if needs.types:
         yield "kernel types", "needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)"
-    yield "capabilities", f"{', '.join(needs.capabilities)} (before {CAPABILITIES} CAP_SYS_ADMIN)"
+    lines = [f"{one.name} ({one.reason})" for one in needs.capabilities]
+    lines.append(f"before {MEMORY_CGROUPS}: CAP_SYS_RESOURCE (memory)")
+    if any(one.name == "CAP_BPF" for one in needs.capabilities):
+        lines.append(f"before {CAPABILITIES}: CAP_SYS_ADMIN, not CAP_BPF")
+    for number, line in enumerate(lines):
+        yield "" if number else "capabilities", line
 
 
 def _check(one: CheckInfo) -> Iterator[str]:

@@ -1,10 +1,12 @@
 """``beepy run``: its options."""
 
+import os
 from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
 
 from beepy.cli.settings import Settings
+from beepy.errors import BeepyError
 
 _MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT; the kernel's structs would cut off what is above 32 bits
 
@@ -88,26 +90,35 @@ def run(
     from beepy.hooks import Target  # noqa: PLC0415
     from beepy.outputs import metric_options  # noqa: PLC0415
 
-    session.run(
-        session.Request(
-            images=tuple(images),
-            options=settings.options()._replace(pull=pull),
-            output=output or session.default_output(plain=no_tty),
-            filters=tuple(filters or ()),
-            buckets=metric_options.all_buckets(buckets or ()),
-            value_keys=metric_options.all_value_keys(value_keys or ()),
-            limit=count,
-            timeout=seconds("--timeout", timeout) if timeout else None,
-            interval=seconds("--interval", interval),
-            host=prom_host,
-            port=prom_port,
-            metrics=not no_metrics,
-            attach=tuple(attach or ()),
-            common=Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
-            variables=tuple(variables or ()),
-            pins=Pins(maps=pin_maps, programs=pin_progs),
-            missing=missing,
-            btf=btf,
-            texts=tuple(texts or ()),
-        )
+    request = session.Request(
+        images=tuple(images),
+        options=settings.options()._replace(pull=pull),
+        output=output or session.default_output(plain=no_tty),
+        filters=tuple(filters or ()),
+        buckets=metric_options.all_buckets(buckets or ()),
+        value_keys=metric_options.all_value_keys(value_keys or ()),
+        limit=count,
+        timeout=seconds("--timeout", timeout) if timeout else None,
+        interval=seconds("--interval", interval),
+        host=prom_host,
+        port=prom_port,
+        metrics=not no_metrics,
+        attach=tuple(attach or ()),
+        common=Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
+        variables=tuple(variables or ()),
+        pins=Pins(maps=pin_maps, programs=pin_progs),
+        missing=missing,
+        btf=btf,
+        texts=tuple(texts or ()),
     )
+    try:
+        if os.geteuid():
+            from beepy.cli import unprivileged  # noqa: PLC0415 - root goes without
+
+            unprivileged.check()
+        session.run(request)
+    except BeepyError as error:
+        from beepy.cli import unprivileged  # noqa: PLC0415 - only on the way to an error
+
+        unprivileged.advise(error, request.images, request.options)
+        raise

@@ -13,7 +13,7 @@ from beepy.hooks.hook import TRACE, Hook, of
 from beepy.hooks.target import Target
 from beepy.uapi import AttachType, ProgFlag, ProgType
 
-__all__ = ["TABLE", "TAKES", "UNDO", "Hook", "Target", "find", "place", "sweep", "target"]
+__all__ = ["TABLE", "TAKES", "UNDO", "Hook", "Target", "find", "place", "reads_tracefs", "sweep", "target"]
 
 TABLE: Final[tuple[Hook, ...]] = (
     Hook("socket", ProgType.SOCKET_FILTER, attach=of("socket_filter.attach")),
@@ -361,6 +361,13 @@ def find(section: str) -> Hook | None:
 def target(hook: Hook, section: str) -> str:
     """Return where ``section`` asks to be attached: what follows the prefix and its slash, "" if nothing does."""
     return section.partition("/")[2] if hook.section[-1] == "+" else ""
+
+
+def reads_tracefs(hook: Hook, name: str) -> bool:
+    """Tell whether attaching to ``name`` reads tracefs: for a tracepoint's number, or for the functions that fit."""
+    if hook.module in {"kprobe_multi", "trampoline_multi"}:
+        return bool(set(name) & set("*?"))
+    return hook.module == "tracepoint"
 
 
 def place(section: str, where: Target) -> str:

@@ -2,9 +2,7 @@
 
 import os
 import re
-import shutil
 import socket
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,11 +11,10 @@ import pytest
 
 from bpf import build
 from tests.kernel.conftest import ObjectOf
-from tests.writers.command import ROOT, Beepy, Done
+from tests.writers import ordinary
+from tests.writers.command import Beepy, Done
 
 pytestmark = pytest.mark.kernel
-
-NOBODY = 65534
 
 
 def refused(done: Done, code: int) -> str:
@@ -186,24 +183,14 @@ def test_debug_tells_the_whole_log_and_where(beepy: Beepy, object_of: ObjectOf) 
 
 def as_nobody(beepy: Beepy, *capabilities: str) -> Beepy:
     """A user without privilege, in whose environment HOME is still another's."""
-    setpriv = shutil.which("setpriv")
-    if not setpriv:
-        pytest.skip("setpriv is not installed")
-    prefix = [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    look = [*prefix, sys.executable, "-c", "import typer, beepy.cli.app"]
-    if subprocess.run(look, cwd="/", env={"PYTHONPATH": str(ROOT)}, check=False, capture_output=True).returncode:
-        pytest.skip("a user without privilege cannot read this checkout")
-    if capabilities:
-        given = ",".join(f"+{name}" for name in capabilities)
-        prefix += [f"--inh-caps={given}", f"--ambient-caps={given}"]
     beepy.home.parent.chmod(0o700)
-    return beepy._replace(prefix=tuple(prefix))
+    return beepy._replace(prefix=ordinary.prefix(capabilities))
 
 
 @pytest.mark.parametrize(
     ("capabilities", "what", "missing"),
     [
-        ((), "btf: load: ", ("CAP_BPF", "CAP_PERFMON")),
+        ((), "bpf: ", ("CAP_BPF", "CAP_PERFMON")),
         (("bpf",), "program 'sched_process_exit': load: ", ("CAP_PERFMON",)),
     ],
 )
@@ -214,6 +201,14 @@ def test_without_privilege(beepy: Beepy, capabilities: tuple[str, ...], what: st
     assert "operation not permitted (EPERM)" in line
     assert all(name in done.err for name in missing)
     assert len(done.said) <= 3
+
+
+def test_nothing_is_pulled_for_who_may_load_nothing(beepy: Beepy) -> None:
+    done = as_nobody(beepy)("run", "127.0.0.1:1/tools/x:1", "-f", "a,b,c d")
+    assert refused(done, 1).startswith("bpf: operation not permitted (EPERM): needs CAP_BPF, this process lacks")
+    *_, as_root, named = done.said
+    assert as_root == f"note: run it as root: sudo {sys.executable} -m beepy run 127.0.0.1:1/tools/x:1 -f 'a,b,c d'"
+    assert named.endswith(": beepy describe 127.0.0.1:1/tools/x:1")
 
 
 def test_two_capabilities_suffice_where_no_tracefs_is_read(beepy: Beepy, object_of: ObjectOf) -> None:

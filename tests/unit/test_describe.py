@@ -29,7 +29,11 @@ org.opencontainers.image.description  threads that end, with exit code or signal
 changes                               nothing but its own maps
 kernel                                5.8 or newer: helper ringbuf_reserve, helper ringbuf_submit, map type ringbuf
 kernel types                          needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)
-capabilities                          CAP_BPF, CAP_PERFMON (before 5.8 CAP_SYS_ADMIN)
+capabilities                          CAP_BPF (load)
+                                      CAP_DAC_READ_SEARCH (tracefs is readable by root only)
+                                      CAP_PERFMON (tracepoint programs)
+                                      before 5.11: CAP_SYS_RESOURCE (memory)
+                                      before 5.8: CAP_SYS_ADMIN, not CAP_BPF
 
 program sched_process_exit
   section       tracepoint/sched/sched_process_exit
@@ -40,7 +44,11 @@ program sched_process_exit
 get_current_comm, ringbuf_submit
   kernel        5.8 or newer: helper ringbuf_reserve, helper ringbuf_submit, map type ringbuf
   kernel types  needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)
-  capabilities  CAP_BPF, CAP_PERFMON (before 5.8 CAP_SYS_ADMIN)
+  capabilities  CAP_BPF (load)
+                CAP_DAC_READ_SEARCH (tracefs is readable by root only)
+                CAP_PERFMON (tracepoint programs)
+                before 5.11: CAP_SYS_RESOURCE (memory)
+                before 5.8: CAP_SYS_ADMIN, not CAP_BPF
 
 map print_exits
   section  .maps
