@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 import beepy
 from beepy.cli import standard
+from beepy.cli.command import Command, Group
 from beepy.cli.settings import Settings, with_settings
 from beepy.errors import BeepyError
 
@@ -77,11 +78,11 @@ def _run(arguments: list[str]) -> object:
     if arguments[0] in _COMMANDS:  # alone: only what it takes itself need be read
         command, *arguments = arguments
         name = f"beepy {command}"
-        app.command(command)(with_settings(_function(command)))
+        app.command(command, cls=Command)(with_settings(_function(command)))
     else:
-        app.callback()(_group)
+        app.callback(cls=Group)(_group)
         for each in _COMMANDS:
-            app.command(each)(with_settings(_function(each)))
+            app.command(each, cls=Command)(with_settings(_function(each)))
     try:
         return app(args=arguments, prog_name=name, standalone_mode=False)
     except OSError as error:

@@ -52,4 +52,4 @@ def _texts(entry: Entry) -> tuple[str, str, str, str, str]:
 def version(*, settings: Settings) -> None:
     """Show beepy's version."""
     del settings
-    standard.write(f"beepy {beepy.__version__}\n")
+    standard.write(f"{beepy.__version__}\n")

@@ -86,7 +86,8 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
             chosen["config"] = [*before.config, *chosen["config"]]
         settings = before._replace(**chosen)
         context.find_root().obj = context.obj = settings
-        _log_to_stderr(settings)
+        if context.invoked_subcommand is None:  # else it has the last word on them
+            _log_to_stderr(settings)
         _refuse_empty(context, {name: values[name] for name in optional if name in values})
         try:
             function(settings=settings, **values)

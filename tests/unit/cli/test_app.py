@@ -95,9 +95,35 @@ def test_what_is_wrong_is_one_line(beepy: Beepy, arguments: list[str], message: 
     assert is_usage_error(beepy(*arguments)).startswith(message)
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["version"]])
-def test_version(beepy: Beepy, arguments: list[str]) -> None:
-    assert beepy(*arguments) == (0, f"beepy {package.__version__}\n", "")
+def test_version(beepy: Beepy) -> None:
+    """The command's is for a shell: image:$(beepy version)."""
+    assert beepy("version") == (0, f"{package.__version__}\n", "")
+    assert beepy("--version") == (0, f"beepy {package.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["list", "-o=yaml"], "beepy: invalid value for '--output' / '-o': 'yaml' is not one of 'text', 'json'"),
+        (["pull", "-p=x", "127.0.0.1:1/x"], "beepy: --password: expected --username too"),
+        (["pull", "-u=me", "-p=x", "-c=none", "x y"], "beepy: reference 'x y': repository: not a repository's name"),
+        (["-v=maybe", "list"], "beepy: -v 'maybe': expected true or false"),
+        (["list", "--verbose=maybe"], "beepy: --verbose 'maybe': expected true or false"),
+        (["run", "--no-tty=", "x"], "beepy: --no-tty '': expected true or false"),
+    ],
+)
+def test_an_equals_sign_ends_every_option(beepy: Beepy, arguments: list[str], message: str) -> None:
+    done = beepy(*arguments)
+    assert (done.code, done.out, done.said[0]) == (2, "", message)
+
+
+def test_the_last_word_on_a_flag_counts(beepy: Beepy) -> None:
+    for arguments in (["-v", "-v=false"], ["-v=1", "--verbose=F"], ["-vd=0", "-v=0"]):
+        assert beepy("describe", "exitsnoop", *arguments).err == ""
+        assert beepy(arguments[0], "describe", "exitsnoop", *arguments[1:]).err == ""
+    for arguments in (["-v=false", "-v"], ["-d=0", "-v=true"]):
+        assert beepy("describe", "exitsnoop", *arguments).said[0].startswith("info: exitsnoop: found in ")
+    assert listed(beepy("list", "--help=false", "-o=json")) == BUNDLED
 
 
 BUNDLED = [
