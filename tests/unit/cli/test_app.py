@@ -272,6 +272,11 @@ def test_pulling_what_is_bundled_needs_no_network(beepy: Beepy) -> None:
 
 def test_a_reference_that_is_none(beepy: Beepy) -> None:
     message = "beepy: reference 'some image': repository: not a repository's name\n"
-    note = "note: no file and no image here has that name; beepy list shows the images\n"
-    for command, advice in (("pull", ""), ("run", note), ("describe", note)):
-        assert beepy(command, "some image") == (2, "", message + advice)
+    for command in ("pull", "run", "describe"):
+        assert beepy(command, "some image") == (2, "", message + "note: beepy list shows the images\n")
+
+
+@pytest.mark.parametrize("command", ["pull", "run", "describe"])
+def test_a_name_with_a_slip_is_sent_nowhere(beepy: Beepy, command: str) -> None:
+    for name in ("exitsnop", "exitsnoop:latest"):
+        assert beepy(command, name) == (1, "", f"beepy: no image '{name}': did you mean exitsnoop?\n")
