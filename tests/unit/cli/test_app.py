@@ -4,6 +4,8 @@ import json
 import os
 import pty
 import subprocess
+import termios
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -104,7 +106,7 @@ def test_version(beepy: Beepy) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["list", "-o=yaml"], "beepy: invalid value for '--output' / '-o': 'yaml' is not one of 'text', 'json'"),
+        (["list", "-o=x"], "beepy: invalid value for '--output' / '-o': 'x' is not one of 'text', 'wide', 'json'"),
         (["pull", "-p=x", "127.0.0.1:1/x"], "beepy: --password: expected --username too"),
         (["pull", "-u=me", "-p=x", "-c=none", "x y"], "beepy: reference 'x y': repository: not a repository's name"),
         (["-v=maybe", "list"], "beepy: -v 'maybe': expected true or false"),
@@ -129,6 +131,7 @@ def test_the_last_word_on_a_flag_counts(beepy: Beepy) -> None:
 BUNDLED = [
     {
         "name": entry.name,
+        "description": entry.description,
         "digest": entry.digest,
         "size": entry.size,
         "created": None,
@@ -146,7 +149,14 @@ def stored(path: Path, name: str) -> dict[str, object]:
     size = store.list()[0].size
     assert size
     assert len(PROGRAM) < size < 1000  # manifest and config too
-    fields = {"name": name, "digest": digest, "size": size, "created": None, "platform": "linux/arm64"}
+    fields = {
+        "name": name,
+        "description": None,
+        "digest": digest,
+        "size": size,
+        "created": None,
+        "platform": "linux/arm64",
+    }
     return {**fields, "bundled": False}
 
 
@@ -161,13 +171,34 @@ def test_list(beepy: Beepy) -> None:
     mine = stored(beepy.home / ".local" / "share" / "beepy" / "store", "some/image:1")
     bees = stored(beepy.home / ".bumblebee" / "store", "exitsnoop:v1")
     assert listed(beepy("list", "--output", "json")) == [mine, bees, *BUNDLED]
+    assert all(list(row) == list(mine) and row["description"] for row in BUNDLED)
     done = beepy("list")
-    assert (done.code, done.err) == (0, "")
+    assert done == (0, beepy("list", "-o", "wide").out, "")
     head, *rows = done.out.splitlines()
-    assert head.split() == ["NAME", "DIGEST", "SIZE", "CREATED", "PLATFORM", "BUNDLED"]
-    assert rows[0].split() == ["some/image:1", str(mine["digest"])[:19], str(mine["size"]), "-", "linux/arm64", "no"]
+    assert head.split() == ["NAME", "SIZE", "PLATFORM", "BUNDLED", "DIGEST", "DESCRIPTION"]
+    assert rows[0].split() == ["some/image:1", f"{mine['size']}B", "linux/arm64", "no", str(mine["digest"])[:19], "-"]
     assert rows[1].split()[0] == "exitsnoop:v1"
-    assert [row.split()[-1] for row in rows[2:]] == ["yes"] * len(BUNDLED)
+    assert all(row.endswith(f"  {known['description']}") for row, known in zip(rows[2:], BUNDLED, strict=True))
+
+
+def test_a_list_on_a_terminal_fits_it(beepy: Beepy) -> None:
+    """A terminal of 80 columns is wide enough for a description, not for every column."""
+    stored(beepy.home / ".bumblebee" / "store", "ghcr.io/solo-io/bumblebee/exitsnoop@sha256:" + 64 * "0")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    with beepy.start("list", stdout=theirs) as running:
+        os.close(theirs)
+        out = b""
+        with suppress(OSError):  # EIO: the other end is closed
+            while chunk := os.read(ours, 1 << 16):
+                out += chunk
+        done = running.wait()
+    os.close(ours)
+    lines = out.decode().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["NAME", "DESCRIPTION"]
+    assert len(lines) == len(BUNDLED) + 2
+    assert done.err == "note: beepy list -o wide shows DIGEST, PLATFORM, SIZE, BUNDLED too\n"
 
 
 def test_names_in_a_store_are_made_safe(beepy: Beepy) -> None:
