@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import typer
 from typer.exceptions import TyperException
@@ -11,16 +11,23 @@ from typer.exceptions import TyperException
 import beepy
 from beepy.cli import standard
 from beepy.cli.command import Command, Group
-from beepy.cli.settings import Settings, with_settings
+from beepy.cli.settings import GENERAL, REGISTRIES, STORES, Settings, with_settings
 from beepy.errors import BeepyError
 
-# command -> module and function of this room; both the modules and typer's own commands take time to make
+
+class _Command(NamedTuple):
+    """Module and function of this room, which take time to import, and the shared options that the command takes."""
+
+    function: str
+    options: tuple[str, ...]
+
+
 _COMMANDS: Final = {
-    "run": "run.run",
-    "describe": "describe.describe",
-    "pull": "images.pull",
-    "list": "images.list_images",
-    "version": "images.version",
+    "run": _Command("run.run", REGISTRIES),
+    "list": _Command("images.list_images", STORES),
+    "describe": _Command("describe.describe", REGISTRIES),
+    "pull": _Command("images.pull", REGISTRIES),
+    "version": _Command("images.version", GENERAL),
 }
 
 
@@ -35,7 +42,7 @@ def _made() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=False,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     )
 
 
@@ -51,9 +58,9 @@ def _group(
 
 
 def _function(command: str) -> Callable[..., None]:
-    module, function = _COMMANDS[command].split(".")
+    module, function = _COMMANDS[command].function.split(".")
     found: Callable[..., None] = getattr(import_module(f"beepy.cli.{module}"), function)
-    return found
+    return with_settings(found, _COMMANDS[command].options)
 
 
 def main() -> int:
@@ -78,11 +85,11 @@ def _run(arguments: list[str]) -> object:
     if arguments[0] in _COMMANDS:  # alone: only what it takes itself need be read
         command, *arguments = arguments
         name = f"beepy {command}"
-        app.command(command, cls=Command)(with_settings(_function(command)))
+        app.command(command, cls=Command)(_function(command))
     else:
         app.callback(cls=Group)(_group)
         for each in _COMMANDS:
-            app.command(each, cls=Command)(with_settings(_function(each)))
+            app.command(each, cls=Command)(_function(each))
     try:
         return app(args=arguments, prog_name=name, standalone_mode=False)
     except OSError as error:

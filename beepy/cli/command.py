@@ -1,14 +1,17 @@
-"""How commands take their arguments and show their help: click's classes, changed in these two points."""
+"""How commands take their arguments and show their help, which click does otherwise."""
 
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from typer.core import TyperCommand, TyperGroup, TyperOption
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from beepy.cli.panels import Panel
 from beepy.cli.spelling import Option, canonical
 
-_Context: TypeAlias = Any  # this class and the next are private to typer
+_Context: TypeAlias = Any  # this class and the next two are private to typer
 _Parser: TypeAlias = Any
+_Formatter: TypeAlias = Any
 
 
 class Command(TyperCommand):
@@ -22,6 +25,23 @@ class Command(TyperCommand):
         """Take every spelling that Go's flags take."""
         return super().parse_args(ctx, canonical(args, _names(_options(self.get_params(ctx)))))
 
+    def collect_usage_pieces(self, ctx: _Context) -> list[str]:
+        """Return arguments as man pages write them, without typer's braces."""
+        del ctx
+        return ["[OPTIONS]", *[argument.human_readable_name for argument in _arguments(self)]]
+
+    def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
+        """Write the arguments, and the options with a section for each panel."""
+        if arguments := _arguments(self):
+            with formatter.section("Arguments"):
+                formatter.write_dl([(one.human_readable_name, one.help or "") for one in arguments])
+        _write_panels(_options(self.get_params(ctx)), ctx, formatter)
+
+    def format_epilog(self, ctx: _Context, formatter: _Formatter) -> None:
+        """Write the examples."""
+        _write_examples(self.name or "", formatter)
+        del ctx
+
 
 class Group(TyperGroup):
     """The command ``beepy`` itself."""
@@ -33,6 +53,26 @@ class Group(TyperGroup):
     def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
         """Take every spelling that Go's flags take; what follows the command's name is the command's."""
         return super().parse_args(ctx, canonical(args, _names(_options(self.get_params(ctx))), interspersed=False))
+
+    def resolve_command(self, ctx: _Context, args: list[str]) -> Any:  # noqa: ANN401 - with a class private to typer
+        """Find the command; ``help`` shows its help."""
+        if args[0] == "help":
+            if not args[1:]:
+                typer.echo(ctx.get_help())
+                ctx.exit()
+            args = [*args[1:], "--help"]
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
+        """Write the commands, and the options of all of them."""
+        self.format_commands(ctx, formatter)
+        general = [option for option in _options(self.get_params(ctx)) if _panel(option) is not Panel.REGISTRIES]
+        _write_panels(general, ctx, formatter)
+
+    def format_epilog(self, ctx: _Context, formatter: _Formatter) -> None:
+        """Write the examples."""
+        _write_examples("", formatter)
+        del ctx
 
 
 def _options(parameters: Iterable[object]) -> list[TyperOption]:
@@ -48,3 +88,32 @@ def _valued(parser: _Parser, options: Iterable[TyperOption]) -> _Parser:
         if option.is_flag:
             parser.add_option(obj=option, opts=option.opts, dest=option.name)
     return parser
+
+
+def _arguments(command: TyperCommand) -> list[TyperArgument]:
+    return [parameter for parameter in command.params if isinstance(parameter, TyperArgument)]
+
+
+def _panel(option: TyperOption) -> Panel:
+    if option.rich_help_panel:
+        return Panel(option.rich_help_panel)
+    return Panel.GENERAL if option.name in {"help", "version"} else Panel.OPTIONS
+
+
+def _write_panels(options: Iterable[TyperOption], context: _Context, formatter: _Formatter) -> None:
+    panels: dict[Panel, list[tuple[str, str]]] = {panel: [] for panel in Panel}
+    for option in options:
+        if record := option.get_help_record(context):
+            panels[_panel(option)].append(record)
+    for panel, records in panels.items():
+        if records:
+            with formatter.section(panel):
+                formatter.write_dl(records)
+
+
+def _write_examples(command: str, formatter: _Formatter) -> None:
+    from beepy.cli.examples import EXAMPLES  # noqa: PLC0415 - only help has them
+
+    with formatter.section("Examples"):
+        for line in EXAMPLES[command]:
+            formatter.write(f"  {line}\n")

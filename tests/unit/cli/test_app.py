@@ -3,6 +3,8 @@
 import json
 import os
 import pty
+import re
+import shlex
 import subprocess
 import termios
 from contextlib import suppress
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import beepy as package
+from beepy.cli.examples import EXAMPLES
 from beepy.oci.formats import CREATED
 from beepy.oci.lookup import bundled_store
 from beepy.oci.store import Store
@@ -31,7 +34,7 @@ def is_usage_error(done: Done) -> str:
     """Return what is said in the one line before the advice."""
     assert (done.code, done.out) == (2, "")
     first, note = done.said
-    assert note == "note: beepy --help, beepy COMMAND --help"
+    assert re.fullmatch(r"note: beepy (\w+ )?--help", note)
     return first
 
 
@@ -42,20 +45,88 @@ def test_a_terminal_of_few_characters(beepy: Beepy, tmp_path: Path) -> None:
     assert done.out.splitlines()[1].startswith("\\u03c0/")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], *[[name, "--help"] for name in COMMANDS]])
-def test_help_is_plain_text_that_fits(beepy: Beepy, arguments: list[str]) -> None:
-    beepy = beepy._replace(variables={"COLUMNS": "200", "TERM": "xterm", "FORCE_COLOR": "1"})
+HELP = [[], ["--help"], ["-h"], ["help"], *[[name, "--help"] for name in COMMANDS]]
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+@pytest.mark.parametrize("arguments", HELP, ids=" ".join)
+def test_help_is_plain_text_that_fits(beepy: Beepy, arguments: list[str], columns: str) -> None:
+    beepy = beepy._replace(variables={"COLUMNS": columns, "TERM": "xterm", "FORCE_COLOR": "1"})
     done = beepy(*arguments)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
-    assert lines[0].startswith(f"Usage: beepy {command}".rstrip() + " ")
-    assert max(map(len, lines)) <= 120
+    assert lines[0].startswith(f"Usage: beepy {command}".rstrip() + " [OPTIONS]")
+    assert max(map(len, lines)) <= 80
     assert done.out.replace("\n", "").isascii()
     assert not set("\x1b─│╭") & set(done.out)
     assert "[bold" not in done.out
-    for flag in ("--storage DIR", "--verbose", "BEEPY_STORAGE", "BEEPY_CONFIG_DIR"):
-        assert flag in done.out
+    assert lines[lines.index("Examples:") + 1].startswith("  beepy ")
+
+
+def panels(out: str) -> dict[str, set[str]]:
+    """Return the options of each section of a help."""
+    found: dict[str, set[str]] = {}
+    title = ""
+    for line in out.splitlines():
+        if heading := re.fullmatch(r"(\w.*):", line):
+            title = heading[1]
+        if option := re.match(r"  (?:-\w, )?(--[a-z-]+)", line):
+            found.setdefault(title, set()).add(option[1])
+    return found
+
+
+def test_help_has_sections(beepy: Beepy) -> None:
+    run = panels(beepy("run", "--help").out)
+    titles = ["What to show", "Where programs attach", "Metrics", "How programs are loaded"]
+    assert list(run) == [*titles, "Images and registries", "General"]
+    assert panels(beepy("--help").out) == {"General": {"--version", "--verbose", "--debug", "--storage", "--help"}}
+    registries = run["Images and registries"] - {"--pull"}
+    for command in ("describe", "pull"):
+        assert panels(beepy(command, "--help").out)["Images and registries"] == registries
+    for command in ("list", "version"):
+        assert not set().union(*panels(beepy(command, "--help").out).values()) & registries
+
+
+def test_help_of_a_command(beepy: Beepy) -> None:
+    assert beepy("help") == beepy("--help")
+    assert beepy("help", "run") == beepy("run", "--help")
+    assert beepy("-v", "help", "list") == beepy("list", "--help")
+    assert is_usage_error(beepy("help", "lisst")) == "beepy: no such command 'lisst'. Did you mean 'list'?"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_the_examples_take_options_that_are_there(beepy: Beepy, command: str) -> None:
+    for line in EXAMPLES[command]:
+        name, *arguments = shlex.split(line.removeprefix("beepy "))
+        out = beepy(*([name] if name in COMMANDS else []), "--help").out
+        assert all(
+            re.search(rf"(^  |, ){re.escape(option)}\b", out, re.MULTILINE) for option in arguments if option[0] == "-"
+        )
+
+
+def test_run_without_an_image_lists_the_bundled_ones(beepy: Beepy) -> None:
+    done = beepy("run", "-o", "json")
+    assert (done.code, done.out) == (2, "")
+    first, note, *images = done.said
+    assert first == "beepy: run: no image given"
+    assert note == "note: beepy run exitsnoop, or another of the bundled images:"
+    assert [line.split()[0] for line in images] == [image["name"] for image in BUNDLED]
+    assert all(str(image["description"])[:30] in line for line, image in zip(images, BUNDLED, strict=True))
+    assert max(map(len, done.said)) <= 80
+
+
+def test_an_option_that_a_command_does_not_take(beepy: Beepy) -> None:
+    """Registries are for the commands that may ask one; before the command's name it is the same."""
+    assert is_usage_error(beepy("list", "-u", "me")) == "beepy: no such option: -u"
+    assert is_usage_error(beepy("version", "--storage", "x")) == "beepy: no such option: --storage"
+    for option in (["-u", "me"], ["--config-dir=x"], ["--plain-http"], ["--plain-http=false"]):
+        done = beepy(*option, "list")
+        assert (done.code, done.out) == (2, "")
+        assert re.fullmatch(r"beepy: --[a-z-]+: beepy list does not take it\n", done.err)
+    assert beepy("--storage", "x", "version").err == "beepy: --storage: beepy version does not take it\n"
+    variables = {"BEEPY_STORAGE": "x", "BEEPY_CONFIG_DIR": "x"}
+    assert beepy._replace(variables=variables)("version").code == 0
 
 
 def test_help_on_a_terminal_has_no_colours(beepy: Beepy) -> None:
@@ -72,17 +143,18 @@ def test_help_on_a_terminal_has_no_colours(beepy: Beepy) -> None:
 
 def test_all_commands_are_listed(beepy: Beepy) -> None:
     out = beepy("--help").out
-    listed = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()]
-    assert set(COMMANDS) <= set(listed)
+    listed = [line.split()[0] for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
+    assert set(listed) == set(COMMANDS)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nothing"], "beepy: no such command 'nothing'"),
+        (["rum", "x"], "beepy: no such command 'rum'. Did you mean 'run'?"),
+        (["run", "--fliter=x", "x"], "beepy: no such option: --fliter (Possible options: --filter"),
         (["-v"], "beepy: missing command"),
         (["--nothing"], "beepy: no such option: --nothing"),
-        (["run"], "beepy: missing argument 'IMAGE...'"),
         (["run", "--outputs", "json", "x"], "beepy: no such option: --outputs"),
         (["describe"], "beepy: missing argument 'IMAGE'"),
         (["describe", "exitsnoop", "opensnoop"], "beepy: got unexpected extra argument"),
