@@ -1,6 +1,7 @@
 """How commands take their arguments and show their help, which click does otherwise."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import typer
@@ -8,6 +9,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from beepy.cli.panels import Panel
 from beepy.cli.spelling import Option, canonical
+from beepy.errors import UsageError
 
 _Context: TypeAlias = Any  # this class and the next two are private to typer
 _Parser: TypeAlias = Any
@@ -55,12 +57,14 @@ class Group(TyperGroup):
         return super().parse_args(ctx, canonical(args, _names(_options(self.get_params(ctx))), interspersed=False))
 
     def resolve_command(self, ctx: _Context, args: list[str]) -> Any:  # noqa: ANN401 - with a class private to typer
-        """Find the command; ``help`` shows its help."""
+        """Find the command; ``help`` shows its help, and one of bee's that beepy lacks is refused with what to type."""
         if args[0] == "help":
             if not args[1:]:
                 typer.echo(ctx.get_help())
                 ctx.exit()
             args = [*args[1:], "--help"]
+        if args[0] not in self.commands:
+            _refuse(args, list(self.commands), ctx)
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
@@ -88,6 +92,26 @@ def _valued(parser: _Parser, options: Iterable[TyperOption]) -> _Parser:
         if option.is_flag:
             parser.add_option(obj=option, opts=option.opts, dest=option.name)
     return parser
+
+
+def _refuse(arguments: list[str], commands: list[str], context: _Context) -> None:
+    """Raise UsageError for a command that only bee has, and for a bundled image in a command's place."""
+    from beepy.cli import substitutes  # noqa: PLC0415 - only on the way to an error
+    from beepy.oci.lookup import Options, bundled_store  # noqa: PLC0415
+
+    command, *rest = arguments
+    if command in substitutes.COMMANDS:
+        error = UsageError(f"{command}: not implemented yet")
+        storage = context.params["storage"]
+        notes = substitutes.notes(command, rest, Options(Path(storage) if storage else None), commands)
+    elif bundled_store().named(command):
+        error = UsageError(f"no such command '{command}'")
+        notes = [f"beepy run {command}"]
+    else:
+        return
+    for note in notes:
+        error.add_note(note)
+    raise error
 
 
 def _arguments(command: TyperCommand) -> list[TyperArgument]:

@@ -129,6 +129,11 @@ def test_an_option_that_a_command_does_not_take(beepy: Beepy) -> None:
     assert beepy._replace(variables=variables)("version").code == 0
 
 
+def test_an_image_in_the_place_of_a_command(beepy: Beepy) -> None:
+    message = "beepy: no such command 'exitsnoop'\nnote: beepy run exitsnoop\n"
+    assert beepy("exitsnoop") == (2, "", message)
+
+
 def test_help_on_a_terminal_has_no_colours(beepy: Beepy) -> None:
     ours, theirs = pty.openpty()
     with beepy.start("run", "--help", stdout=theirs) as running:
