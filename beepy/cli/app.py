@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import typer
 from typer.exceptions import TyperException
@@ -14,20 +14,13 @@ from beepy.cli.command import Command, Group
 from beepy.cli.settings import GENERAL, REGISTRIES, STORES, Settings, with_settings
 from beepy.errors import BeepyError
 
-
-class _Command(NamedTuple):
-    """Module and function of this room, which take time to import, and the shared options that the command takes."""
-
-    function: str
-    options: tuple[str, ...]
-
-
+# command -> module and function of this room, which take time to import; the shared options that the command takes
 _COMMANDS: Final = {
-    "run": _Command("run.run", REGISTRIES),
-    "list": _Command("images.list_images", STORES),
-    "describe": _Command("describe.describe", REGISTRIES),
-    "pull": _Command("images.pull", REGISTRIES),
-    "version": _Command("images.version", GENERAL),
+    "run": ("run.run", REGISTRIES),
+    "list": ("images.list_images", STORES),
+    "describe": ("describe.describe", REGISTRIES),
+    "pull": ("images.pull", REGISTRIES),
+    "version": ("images.version", GENERAL),
 }
 
 
@@ -58,9 +51,10 @@ def _group(
 
 
 def _function(command: str) -> Callable[..., None]:
-    module, function = _COMMANDS[command].function.split(".")
+    path, options = _COMMANDS[command]
+    module, function = path.split(".")
     found: Callable[..., None] = getattr(import_module(f"beepy.cli.{module}"), function)
-    return with_settings(found, _COMMANDS[command].options)
+    return with_settings(found, options)
 
 
 def main() -> int:

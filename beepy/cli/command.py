@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from beepy.cli.panels import Panel
+from beepy.cli import panels
 from beepy.cli.spelling import Option, canonical
 from beepy.errors import UsageError
 
@@ -70,7 +70,7 @@ class Group(TyperGroup):
     def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
         """Write the commands, and the options of all of them."""
         self.format_commands(ctx, formatter)
-        general = [option for option in _options(self.get_params(ctx)) if _panel(option) is not Panel.REGISTRIES]
+        general = [option for option in _options(self.get_params(ctx)) if _panel(option) != panels.REGISTRIES]
         _write_panels(general, ctx, formatter)
 
     def format_epilog(self, ctx: _Context, formatter: _Formatter) -> None:
@@ -118,18 +118,17 @@ def _arguments(command: TyperCommand) -> list[TyperArgument]:
     return [parameter for parameter in command.params if isinstance(parameter, TyperArgument)]
 
 
-def _panel(option: TyperOption) -> Panel:
-    if option.rich_help_panel:
-        return Panel(option.rich_help_panel)
-    return Panel.GENERAL if option.name in {"help", "version"} else Panel.OPTIONS
+def _panel(option: TyperOption) -> str:
+    own = panels.GENERAL if option.name in {"help", "version"} else panels.OPTIONS  # typer makes --help
+    return option.rich_help_panel or own
 
 
 def _write_panels(options: Iterable[TyperOption], context: _Context, formatter: _Formatter) -> None:
-    panels: dict[Panel, list[tuple[str, str]]] = {panel: [] for panel in Panel}
+    sections: dict[str, list[tuple[str, str]]] = {panel: [] for panel in panels.ORDER}
     for option in options:
         if record := option.get_help_record(context):
-            panels[_panel(option)].append(record)
-    for panel, records in panels.items():
+            sections[_panel(option)].append(record)
+    for panel, records in sections.items():
         if records:
             with formatter.section(panel):
                 formatter.write_dl(records)

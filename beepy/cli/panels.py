@@ -1,15 +1,13 @@
-"""The sections of ``--help``, in their order."""
+"""The sections of ``--help``; an option without one is in the first."""
 
-from enum import StrEnum
+from typing import Final
 
+OPTIONS: Final = "Options"
+SHOW: Final = "What to show"
+ATTACH: Final = "Where programs attach"
+METRICS: Final = "Metrics"
+LOAD: Final = "How programs are loaded"
+REGISTRIES: Final = "Images and registries"
+GENERAL: Final = "General"
 
-class Panel(StrEnum):
-    """What options are about; one without a panel is in the first."""
-
-    OPTIONS = "Options"
-    SHOW = "What to show"
-    ATTACH = "Where programs attach"
-    METRICS = "Metrics"
-    LOAD = "How programs are loaded"
-    REGISTRIES = "Images and registries"
-    GENERAL = "General"
+ORDER: Final = (OPTIONS, SHOW, ATTACH, METRICS, LOAD, REGISTRIES, GENERAL)

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
 
-from beepy.cli.panels import Panel
+from beepy.cli import panels
 from beepy.cli.settings import Settings
 from beepy.errors import UsageError
 
@@ -30,7 +30,7 @@ def run(
             "-o",
             help="How rows are shown; columns on a terminal, else json.",
             show_default=False,
-            rich_help_panel=Panel.SHOW,
+            rich_help_panel=panels.SHOW,
         ),
     ] = None,
     filters: Annotated[
@@ -40,7 +40,7 @@ def run(
             "-f",
             metavar="MAP,FIELD,REGEX",
             help="Keep the rows that match; repeat.",
-            rich_help_panel=Panel.SHOW,
+            rich_help_panel=panels.SHOW,
         ),
     ] = None,
     buckets: Annotated[
@@ -50,7 +50,7 @@ def run(
             "-b",
             metavar="MAP,[1,2,3]",
             help="Bounds of a histogram's buckets; repeat.",
-            rich_help_panel=Panel.METRICS,
+            rich_help_panel=panels.METRICS,
         ),
     ] = None,
     value_keys: Annotated[
@@ -60,15 +60,15 @@ def run(
             "-k",
             metavar="MAP,FIELD",
             help="The field with a metric's value; repeat.",
-            rich_help_panel=Panel.METRICS,
+            rich_help_panel=panels.METRICS,
         ),
     ] = None,
     count: Annotated[
-        int | None, typer.Option("--count", metavar="N", min=1, help="Stop after N rows.", rich_help_panel=Panel.SHOW)
+        int | None, typer.Option("--count", metavar="N", min=1, help="Stop after N rows.", rich_help_panel=panels.SHOW)
     ] = None,
     timeout: Annotated[
         str | None,
-        typer.Option("--timeout", metavar="TIME", help="Stop after a time: 10s.", rich_help_panel=Panel.SHOW),
+        typer.Option("--timeout", metavar="TIME", help="Stop after a time: 10s.", rich_help_panel=panels.SHOW),
     ] = None,
     prom_port: Annotated[
         int | None,
@@ -78,20 +78,20 @@ def run(
             min=0,
             max=65535,
             help="Port of /metrics; 9091 if not given.",
-            rich_help_panel=Panel.METRICS,
+            rich_help_panel=panels.METRICS,
         ),
     ] = None,
     prom_host: Annotated[
-        str, typer.Option("--prom-host", metavar="HOST", help="Address of /metrics.", rich_help_panel=Panel.METRICS)
+        str, typer.Option("--prom-host", metavar="HOST", help="Address of /metrics.", rich_help_panel=panels.METRICS)
     ] = "127.0.0.1",
     no_metrics: Annotated[
-        bool, typer.Option("--no-metrics", help="Serve no metrics.", rich_help_panel=Panel.METRICS)
+        bool, typer.Option("--no-metrics", help="Serve no metrics.", rich_help_panel=panels.METRICS)
     ] = False,
     no_tty: Annotated[
-        bool, typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=Panel.SHOW)
+        bool, typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW)
     ] = False,
     interval: Annotated[
-        str, typer.Option("--interval", metavar="TIME", help="How often tables are read.", rich_help_panel=Panel.SHOW)
+        str, typer.Option("--interval", metavar="TIME", help="How often tables are read.", rich_help_panel=panels.SHOW)
     ] = "1s",
     attach: Annotated[
         list[str] | None,
@@ -99,12 +99,12 @@ def run(
             "--attach",
             metavar="PROGRAM=TARGET",
             help="Where a program attaches, not its section; repeat.",
-            rich_help_panel=Panel.ATTACH,
+            rich_help_panel=panels.ATTACH,
         ),
     ] = None,
     iface: Annotated[
         str,
-        typer.Option("--iface", metavar="NAME", help="Network interface to attach to.", rich_help_panel=Panel.ATTACH),
+        typer.Option("--iface", metavar="NAME", help="Network interface to attach to.", rich_help_panel=panels.ATTACH),
     ] = "",
     netns: Annotated[
         str,
@@ -112,20 +112,21 @@ def run(
             "--netns",
             metavar="NAME",
             help="Network namespace of the interface: name, path or pid.",
-            rich_help_panel=Panel.ATTACH,
+            rich_help_panel=panels.ATTACH,
         ),
     ] = "",
     cgroup: Annotated[
-        str, typer.Option("--cgroup", metavar="DIR", help="Control group to attach to.", rich_help_panel=Panel.ATTACH)
+        str, typer.Option("--cgroup", metavar="DIR", help="Control group to attach to.", rich_help_panel=panels.ATTACH)
     ] = "",
     pid: Annotated[
         int | None,
         typer.Option(
-            "--pid", metavar="PID", min=1, max=_MAX_PID, help="Only this process.", rich_help_panel=Panel.ATTACH
+            "--pid", metavar="PID", min=1, max=_MAX_PID, help="Only this process.", rich_help_panel=panels.ATTACH
         ),
     ] = None,
     binary: Annotated[
-        str, typer.Option("--binary", metavar="FILE", help="Program or library to probe.", rich_help_panel=Panel.ATTACH)
+        str,
+        typer.Option("--binary", metavar="FILE", help="Program or library to probe.", rich_help_panel=panels.ATTACH),
     ] = "",
     variables: Annotated[
         list[str] | None,
@@ -133,7 +134,7 @@ def run(
             "--set",
             metavar="NAME=VALUE",
             help="Set a global variable of the program; repeat.",
-            rich_help_panel=Panel.SHOW,
+            rich_help_panel=panels.SHOW,
         ),
     ] = None,
     missing: Annotated[
@@ -141,7 +142,7 @@ def run(
         typer.Option(
             "--missing",
             help="What to do if this kernel lacks what a program attaches to.",
-            rich_help_panel=Panel.ATTACH,
+            rich_help_panel=panels.ATTACH,
         ),
     ] = "fail",
     btf: Annotated[
@@ -150,7 +151,7 @@ def run(
             "--btf",
             metavar="FILE",
             help="Types of this kernel: BTF, vmlinux or BTFHub archive.",
-            rich_help_panel=Panel.LOAD,
+            rich_help_panel=panels.LOAD,
         ),
     ] = "",
     pin_maps: Annotated[
@@ -159,7 +160,7 @@ def run(
             "--pin-maps",
             metavar="DIR",
             help="Pin the maps in this directory of a BPF file system.",
-            rich_help_panel=Panel.LOAD,
+            rich_help_panel=panels.LOAD,
         ),
     ] = "",
     pin_progs: Annotated[
@@ -168,11 +169,11 @@ def run(
             "--pin-progs",
             metavar="DIR",
             help="Pin the programs in this directory of a BPF file system.",
-            rich_help_panel=Panel.LOAD,
+            rich_help_panel=panels.LOAD,
         ),
     ] = "",
     pull: Annotated[
-        Pull, typer.Option("--pull", help="When to ask the registry.", rich_help_panel=Panel.REGISTRIES)
+        Pull, typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES)
     ] = "missing",
 ) -> None:
     """Run images and show what they report, until Ctrl-C."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 
 from beepy import log
-from beepy.cli.panels import Panel
+from beepy.cli import panels
 from beepy.cli.standard import say
 from beepy.errors import BeepyError, UsageError
 from beepy.oci.options import Options
@@ -22,7 +22,7 @@ class Settings(NamedTuple):
 
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", "-v", help="Show what is found, loaded and attached.", rich_help_panel=Panel.GENERAL),
+        typer.Option("--verbose", "-v", help="Show what is loaded and attached.", rich_help_panel=panels.GENERAL),
     ] = False
     debug: Annotated[
         bool,
@@ -30,7 +30,7 @@ class Settings(NamedTuple):
             "--debug",
             "-d",
             help="Show system calls, relocations, the verifier's log.",
-            rich_help_panel=Panel.GENERAL,
+            rich_help_panel=panels.GENERAL,
         ),
     ] = False
     storage: Annotated[
@@ -40,13 +40,13 @@ class Settings(NamedTuple):
             metavar="DIR",
             envvar="BEEPY_STORAGE",
             help="Use this local store alone.",
-            rich_help_panel=Panel.GENERAL,
+            rich_help_panel=panels.GENERAL,
         ),
     ] = None
     username: Annotated[
         str | None,
         typer.Option(
-            "--username", "-u", metavar="NAME", help="User at the image's registry.", rich_help_panel=Panel.REGISTRIES
+            "--username", "-u", metavar="NAME", help="User at the image's registry.", rich_help_panel=panels.REGISTRIES
         ),
     ] = None
     password: Annotated[
@@ -56,7 +56,7 @@ class Settings(NamedTuple):
             "-p",
             metavar="TEXT",
             help="Password at the image's registry.",
-            rich_help_panel=Panel.REGISTRIES,
+            rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
     config: Annotated[
@@ -66,7 +66,7 @@ class Settings(NamedTuple):
             "-c",
             metavar="FILE",
             help="Credentials to look in first; repeat.",
-            rich_help_panel=Panel.REGISTRIES,
+            rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
     config_dir: Annotated[
@@ -76,21 +76,21 @@ class Settings(NamedTuple):
             metavar="DIR",
             envvar="BEEPY_CONFIG_DIR",
             help="Directory with config.json: credentials.",
-            rich_help_panel=Panel.REGISTRIES,
+            rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
     insecure: Annotated[
         bool,
-        typer.Option("--insecure", help="Do not verify the registry's certificate.", rich_help_panel=Panel.REGISTRIES),
+        typer.Option("--insecure", help="Do not verify the registry's certificate.", rich_help_panel=panels.REGISTRIES),
     ] = False
     plain_http: Annotated[
         bool,
-        typer.Option("--plain-http", help="Speak HTTP without TLS to the registry.", rich_help_panel=Panel.REGISTRIES),
+        typer.Option("--plain-http", help="Speak HTTP without TLS to the registry.", rich_help_panel=panels.REGISTRIES),
     ] = False
     ca_file: Annotated[
         Path | None,
         typer.Option(
-            "--ca-file", metavar="FILE", help="Trust these authorities (PEM) too.", rich_help_panel=Panel.REGISTRIES
+            "--ca-file", metavar="FILE", help="Trust these authorities (PEM) too.", rich_help_panel=panels.REGISTRIES
         ),
     ] = None
 
