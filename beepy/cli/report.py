@@ -30,7 +30,8 @@ def usage(error: TyperException) -> int:
     message = getattr(error, "format_message", lambda: str(error))().strip()
     if message:
         say(f"beepy: {safe(message[:1].lower() + message[1:]).rstrip('.')}")
-        say("note: beepy --help, beepy COMMAND --help")
+        context = getattr(error, "ctx", None)
+        say(f"note: {context.command_path if context else 'beepy'} --help")
     return error.exit_code
 
 

@@ -139,6 +139,16 @@ def test_filters_on_one_map_are_all_to_match(beepy: Beepy) -> None:
     assert int(told[1]) >= len(ended) - 2
 
 
+def test_options_as_bees_documentation_writes_them(beepy: Beepy) -> None:
+    """-f="print_exits,comm,bash", as a shell hands it over; flags with a value, as Go's take one."""
+    arguments = ["-f=print_exits,comm,^seen$", "exitsnoop", "--no-tty=true", "-o=json", "--count=1", "--insecure=0"]
+    with beepy.start("-v=1", "run", *arguments) as running:
+        running.until_attached()
+        exits.fork([Exit(b"other", 3), Exit(b"seen", 3)])
+        done = running.wait()
+    assert (done.code, [row["comm"] for row in rows(done)]) == (0, ["seen"])
+
+
 def test_filters_on_two_maps(beepy: Beepy, object_of: ObjectOf) -> None:
     filters = ("-f", "hist_lat,kind,^7$", "-f", "gauge_level,slot,^8$")
     files = (object_of("hist"), object_of("gauge_ring"))
