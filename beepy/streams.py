@@ -193,7 +193,8 @@ def stream(*collections: Collection, interval: float | None = None, timeout: flo
                 cpus = possible_cpus() if maps.is_percpu(tracked_map.type) else 0
                 reader = maps.reader(tracked_map, roles.schema(collection.spec, tracked, cpus))
                 if reader is None:
-                    _log.warning("map '%s': not shown: nothing reads %s yet", safe(tracked.map), tracked_map.type.name)
+                    why = roles.not_read(tracked_map.type)
+                    _log.warning("map '%s': not shown: %s", safe(tracked.map), why)
                     continue
                 made.callback(reader.close)
                 readers.append(reader)
