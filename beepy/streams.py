@@ -201,7 +201,7 @@ def stream(*collections: Collection, interval: float | None = None, timeout: flo
             for program in collection.programs.values():
                 hook = hooks.find(program.section)
                 if hook and hook.reader:
-                    reader = hook.reader(program, collection.target(program.name), collection.spec.name)
+                    reader = hook.reader(program, collection.target(program.name), collection.spec)
                     made.callback(reader.close)
                     readers.append(reader)
         whole = Stream(readers, [each.detach for each in collections], interval=interval, timeout=timeout)
