@@ -84,7 +84,7 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
     where = f"program '{safe(one.name)}'"
     hook = hooks.find(one.section)
     if hook is None:
-        yield Finding(ERROR, f"{where}: section '{safe(one.section)}': no program type is known by that name")
+        yield Finding(ERROR, f"{where}: {hooks.unknown(one.section)}")
         return
     kind, attach_type = hook.prog_type, hook.attach_type
     if not kernel.has_prog_type(kind):
