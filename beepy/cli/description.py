@@ -15,6 +15,7 @@ _PADDED: Final = 40  # characters; a longer cell does not widen its column
 _NAMES: Final = 20  # the same for the names of annotations
 _MAX_DEFAULT: Final = 40  # characters of a variable's value
 _INDENT: Final = 4
+_RINGS: Final = ("ringbuf", "user_ringbuf")
 _VALUE: Final = re.compile(r" *\S.*?  +")  # what stands before a line's second column
 
 
@@ -129,13 +130,12 @@ def _check(one: CheckInfo) -> Iterator[str]:
 
 def _map(one: MapInfo) -> Iterator[str]:
     yield f"map {safe(one.name)}"
-    sizes = f"key {one.key_size}, value {one.value_size} bytes, {one.max_entries} entries"
     yield from _pairs(
         "  ",
         [
             ("section", one.section),
             ("type", one.type + (f" ({one.flags})" if one.flags else "")),
-            ("sizes", sizes),
+            ("sizes", _sizes(one)),
             *([("key", one.key_type)] if one.key_type else []),
             *([("value", one.value_type)] if one.value_type else []),
             *([("role", one.role)] if one.role else []),
@@ -148,6 +148,14 @@ def _map(one: MapInfo) -> Iterator[str]:
         yield from _table(
             [(field.name, field.type, _place(field.offset_bits, field.bits), field.part) for field in one.fields]
         )
+
+
+def _sizes(one: MapInfo) -> str:
+    if one.type in _RINGS:
+        return f"{one.max_entries} bytes"
+    one_a_cpu = one.type == "perf_event_array" and not one.max_entries
+    entries = "one entry per CPU" if one_a_cpu else f"{one.max_entries} entries"
+    return f"key {one.key_size}, value {one.value_size} bytes, {entries}"
 
 
 def _place(offset: int, bits: int) -> str:

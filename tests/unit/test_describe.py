@@ -45,7 +45,7 @@ get_current_comm, ringbuf_submit
 map print_exits
   section  .maps
   type     ringbuf
-  sizes    key 0, value 56 bytes, 4194304 entries
+  sizes    4194304 bytes
   value    struct event
   role     print
   fields
