@@ -182,5 +182,5 @@ def _loaded(spec: CollectionSpec, known: Sequence[Finding]) -> Iterator[Finding]
                 if not any(text.startswith(f"program '{safe(name)}': ") for text in texts):
                     yield Finding(ERROR, why, skipped=True)
     except BeepyError as error:
-        if str(error) not in texts:
+        if str(error).removeprefix(f"{safe(spec.name)}: ") not in texts:
             yield Finding(ERROR, str(error))
