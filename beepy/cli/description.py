@@ -15,7 +15,6 @@ _PADDED: Final = 40  # characters; a longer cell does not widen its column
 _NAMES: Final = 20  # the same for the names of annotations
 _MAX_DEFAULT: Final = 40  # characters of a variable's value
 _INDENT: Final = 4
-_RINGS: Final = ("ringbuf", "user_ringbuf")
 _VALUE: Final = re.compile(r" *\S.*?  +")  # what stands before a line's second column
 
 
@@ -151,11 +150,18 @@ def _map(one: MapInfo) -> Iterator[str]:
 
 
 def _sizes(one: MapInfo) -> str:
-    if one.type in _RINGS:
-        return f"{one.max_entries} bytes"
-    one_a_cpu = one.type == "perf_event_array" and not one.max_entries
-    entries = "one entry per CPU" if one_a_cpu else f"{one.max_entries} entries"
-    return f"key {one.key_size}, value {one.value_size} bytes, {entries}"
+    key_and_value = f"key {one.key_size}, value {one.value_size} bytes"
+    match one.type:
+        case "ringbuf" | "user_ringbuf":
+            return f"{one.max_entries} bytes"
+        case "arena":
+            return f"{one.max_entries} pages"
+        case "perf_event_array" if not one.max_entries:
+            return f"{key_and_value}, one entry per CPU"
+        case "sk_storage" | "inode_storage" | "task_storage" | "cgrp_storage":  # as many as there are of these
+            return key_and_value
+        case _:
+            return f"{key_and_value}, {one.max_entries} entries"
 
 
 def _place(offset: int, bits: int) -> str:

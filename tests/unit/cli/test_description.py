@@ -69,6 +69,25 @@ def test_a_long_name_does_not_widen_its_column() -> None:
     assert "org.example.short  c" in lines
 
 
+@pytest.mark.parametrize(
+    ("kind", "entries", "sizes"),
+    [
+        ("hash", 8, "key 4, value 16 bytes, 8 entries"),
+        ("ringbuf", 4096, "4096 bytes"),
+        ("arena", 4, "4 pages"),
+        ("perf_event_array", 0, "key 4, value 16 bytes, one entry per CPU"),
+        ("perf_event_array", 3, "key 4, value 16 bytes, 3 entries"),
+        ("task_storage", 0, "key 4, value 16 bytes"),
+    ],
+)
+def test_the_sizes_of_a_map(kind: str, entries: int, sizes: str) -> None:
+    (found,) = described("exitsnoop").maps
+    one = described("exitsnoop")._replace(
+        maps=(found._replace(type=kind, key_size=4, value_size=16, max_entries=entries),)
+    )
+    assert f"  sizes    {sizes}" in list(description.as_text(one))
+
+
 @pytest.mark.parametrize("columns", ["", "60"])
 def test_a_terminal_has_a_width_and_a_pipe_has_none(tmp_path: Path, columns: str) -> None:
     env = environment(tmp_path, {"COLUMNS": columns} if columns else {})
