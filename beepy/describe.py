@@ -124,7 +124,10 @@ class FieldInfo(NamedTuple):
 
 
 class MapInfo(NamedTuple):
-    """One map; ``role``, ``metric``, ``labels`` and ``fields`` only where the image's convention gives it a meaning."""
+    """One map; ``role``, ``metric``, ``labels`` and ``fields`` only where the image's convention gives it a meaning.
+
+    ``not_shown`` is why a map with a role is not shown, None if it is.
+    """
 
     name: str
     section: str
@@ -136,6 +139,7 @@ class MapInfo(NamedTuple):
     max_entries: int
     flags: str
     role: str | None
+    not_shown: str | None
     metric: str | None
     labels: tuple[str, ...]
     fields: tuple[FieldInfo, ...]
@@ -273,6 +277,7 @@ def _check(checked: Checked) -> CheckInfo:
 
 def _map(spec: CollectionSpec, one: MapSpec) -> MapInfo:
     tracked = next((tracked for tracked in spec.tracked if tracked.map == one.name), None)
+    role = tracked.role if tracked else roles.role(spec, one)
     fields = tuple(_fields(spec, tracked)) if tracked else ()
     return MapInfo(
         one.name,
@@ -284,10 +289,19 @@ def _map(spec: CollectionSpec, one: MapSpec) -> MapInfo:
         one.value_size,
         one.max_entries,
         "|".join(flag.name or "" for flag in MapFlag(one.flags & sum(MapFlag))),
-        tracked.role.value if tracked and tracked.role else None,
+        role.value if role else None,
+        _not_shown(spec, one, role) if role and not tracked else None,
         *_metric(spec, tracked),
         fields,
     )
+
+
+def _not_shown(spec: CollectionSpec, one: MapSpec, role: Role) -> str | None:
+    try:
+        roles.track(spec, one, role)
+    except BtfError as error:
+        return str(error)
+    return None
 
 
 def _metric(spec: CollectionSpec, tracked: Tracked | None) -> tuple[str | None, tuple[str, ...]]:

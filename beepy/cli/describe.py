@@ -45,6 +45,7 @@ def describe(
     if output == "json":
         standard.write(description.as_json(described))
     else:
-        standard.write("".join([f"{line}\n" for one in described for line in description.as_text(one)]))
+        width = standard.terminal_width()
+        standard.write("".join([f"{line}\n" for one in described for line in description.as_text(one, width)]))
     if any(one.check and not one.check.runs for one in described):
         raise typer.Exit(1)

@@ -11,9 +11,10 @@ from typing import Final
 from beepy.hooks import journal
 from beepy.hooks.hook import TRACE, Hook, of
 from beepy.hooks.target import Target
+from beepy.text import safe
 from beepy.uapi import AttachType, ProgFlag, ProgType
 
-__all__ = ["TABLE", "TAKES", "UNDO", "Hook", "Target", "find", "place", "reads_tracefs", "sweep", "target"]
+__all__ = ["TABLE", "TAKES", "UNDO", "Hook", "Target", "find", "place", "reads_tracefs", "sweep", "target", "unknown"]
 
 TABLE: Final[tuple[Hook, ...]] = (
     Hook("socket", ProgType.SOCKET_FILTER, attach=of("socket_filter.attach")),
@@ -356,6 +357,15 @@ def find(section: str) -> Hook | None:
         elif name == hook.section:
             return hook
     return None
+
+
+def unknown(section: str) -> str:
+    """Return what is wrong with a SEC() text that ``find`` has no row for."""
+    from beepy.hooks import similar  # noqa: PLC0415 - only on the way to an error
+
+    expected = similar.section(section, [hook.section for hook in TABLE])
+    told = f', expected SEC("{safe(expected)}")' if expected else ""
+    return f"section '{safe(section)}': no program type is known by that name{told}"
 
 
 def target(hook: Hook, section: str) -> str:

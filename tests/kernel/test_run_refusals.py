@@ -1,5 +1,6 @@
 """What ``beepy run`` refuses, and how it says so: one line, the exit code, advice; never a traceback unasked."""
 
+import json
 import os
 import re
 import socket
@@ -140,6 +141,43 @@ def test_a_section_that_is_not_known(beepy: Beepy, compiled: ObjectOf) -> None:
     path = compiled(PROGRAM % "nobody/knows")
     why = "no program type is known by that name"
     assert refused(beepy("run", path), 1) == f"{path}: program 'program': section 'nobody/knows': {why}"
+
+
+LEGACY = 'a legacy definition has no types: define it in SEC(".maps") with __type(value, ...)'
+NOT_SHOWN = """
+#include "include/core.h"
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__type(key, int);
+	__type(value, int);
+} print_fds SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 4);
+	__type(value, u64);
+} print_queue SEC(".maps");
+struct {
+	unsigned int type, key_size, value_size, max_entries, map_flags;
+} print_legacy SEC("maps") = { BPF_MAP_TYPE_HASH, 4, 8, 16, 0 };
+SEC("raw_tp/sched_process_exit") int program(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_nothing_is_shown_and_each_map_says_why(beepy: Beepy, compiled: ObjectOf) -> None:
+    path = compiled(NOT_SHOWN)
+    descriptors = "the type of its records is unknown (its own values are file descriptors)"
+    whys = [
+        f"map 'print_fds': not shown: {descriptors}: declare it with __type(value, struct event)",
+        "map 'print_queue': not shown: nothing reads QUEUE yet",
+        f"map 'print_legacy': not shown: {LEGACY}",
+    ]
+    done = beepy("run", path, "--timeout", "100ms")
+    assert (done.code, done.out) == (0, "")
+    assert done.said[:3] == [f"warning: {why}" for why in whys]
+    assert done.said[3].startswith("warning: no map of these images is shown")
+    described = json.loads(beepy("describe", path, "-o", "json").out)["maps"]
+    assert [f"map '{one['name']}': not shown: {one['not_shown']}" for one in described] == whys
 
 
 def test_a_tracepoint_that_this_kernel_has_not(beepy: Beepy, compiled: ObjectOf) -> None:
