@@ -41,16 +41,16 @@ def test_an_expression_is_looked_at_before_anything_is_loaded(beepy: Beepy, argu
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-f", "print_exits,comm"], "filter 'print_exits,comm': expected map,field,regex"),
-        (["-f", "nothing,comm,x"], "filter 'nothing,comm,x': map 'nothing': there is only print_exits"),
+        (["-f", "print_exits,comm"], "filter 'print_exits,comm': 'print_exits' is a map: expected map,field,regex"),
+        (["-f", "nothing,comm,x"], "filter 'nothing,comm,x': no map or field 'nothing': the map is print_exits"),
         (
             ["-f", "print_exits,name,x"],
-            "filter 'print_exits,name,x': field 'name': map 'print_exits' has only start_time,",
+            "filter 'print_exits,name,x': no field 'name' in print_exits: its fields are start_time,",
         ),
         (["-f", "print_exits,comm,("], "filter 'print_exits,comm,(': regex '(': missing ), unterminated subpattern"),
         (
             ["-f", "print_exits,comm,a", "-f", "x\x1b,a,b"],
-            r"filter 'x\x1b,a,b': map 'x\x1b': there is only print_exits",
+            r"filter 'x\x1b,a,b': no map or field 'x\x1b': the map is print_exits",
         ),
         (["--timeout", "soon"], "--timeout 'soon': expected a duration above 0, such as 10s, 500ms or 2m"),
         (["--timeout", "0s"], "--timeout '0s': expected a duration above 0"),
