@@ -73,10 +73,12 @@ def field_of(option: Option, schema: Schema, name: str, tail: str = "") -> Field
     return known[name]
 
 
-def of_role(option: Option, name: str, rest: str, schemas: Sequence[Schema], roles: Sequence[Role]) -> list[Schema]:
+def of_role(
+    option: Option, name: str, rest: str, schemas: Sequence[Schema], *, roles: Sequence[Role], field: str = ""
+) -> list[Schema]:
     """Return the streams with one of ``roles`` that ``name`` names, or, if it is "", the only ones there are.
 
-    Raises UsageError if there are none, or several.
+    If there are several, those that have ``field``, unless it is "". Raises UsageError if there are none, or several.
     """
     kinds = " or ".join(KINDS[role] for role in roles)
     fitting = [schema for schema in schemas if schema.role in roles and schema.record != VOID]
@@ -90,6 +92,8 @@ def of_role(option: Option, name: str, rest: str, schemas: Sequence[Schema], rol
         return found
     if not fitting:
         raise option.refuse(f"no map is a {kinds} of a stream of events: {_what_is_there(schemas)}")
+    if len(_maps(fitting)) > 1 and field:
+        fitting = [schema for schema in fitting if field in by_name(fields(schema, {}))] or fitting
     plural = " or ".join(f"{KINDS[role]}s" for role in roles)
     return _of_one_name(option, f"several maps are {plural}", rest, fitting)
 

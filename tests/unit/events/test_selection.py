@@ -164,7 +164,7 @@ def test_many_names_are_cut_short() -> None:
     ],
 )
 def test_the_map_with_a_role(name: str, schemas: list[Schema], found: list[str]) -> None:
-    assert maps(of_role(option(name), name, "[1]", schemas, (Role.HIST,))) == found
+    assert maps(of_role(option(name), name, "[1]", schemas, roles=(Role.HIST,))) == found
 
 
 @pytest.mark.parametrize(
@@ -186,13 +186,23 @@ def test_the_map_with_a_role(name: str, schemas: list[Schema], found: list[str])
 )
 def test_no_map_with_a_role(name: str, schemas: list[Schema], why: str, notes: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
-        of_role(option(name), name, "[1]", schemas, (Role.HIST,))
+        of_role(option(name), name, "[1]", schemas, roles=(Role.HIST,))
     message, said = refused(caught)
     assert message == f"filter '{name}': {why}"
     assert said == notes
 
 
+def test_of_several_maps_the_one_with_the_field() -> None:
+    def chosen(field: str) -> list[str]:
+        return maps(of_role(option(field), "", field, [LAT, SIZE], roles=(Role.HIST,), field=field))
+
+    assert chosen("us") == ["hist_lat"]
+    for field in ("op", "nothing"):
+        with pytest.raises(UsageError, match="several maps are histograms: hist_lat, hist_size"):
+            chosen(field)
+
+
 def test_several_roles() -> None:
-    assert maps(of_role(option(""), "", "us", [EXITS, LOAD], (Role.HIST, Role.GAUGE))) == ["gauge_load"]
+    assert maps(of_role(option(""), "", "us", [EXITS, LOAD], roles=(Role.HIST, Role.GAUGE))) == ["gauge_load"]
     with pytest.raises(UsageError, match="no map is a histogram or gauge of a stream"):
-        of_role(option(""), "", "us", [EXITS], (Role.HIST, Role.GAUGE))
+        of_role(option(""), "", "us", [EXITS], roles=(Role.HIST, Role.GAUGE))
