@@ -180,12 +180,13 @@ def _serve(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> 
         buckets=request.buckets,
         value_keys=request.value_keys,
         tally=tally,
+        always=request.port is not None,
     )
     if not request.metrics:
         return [], ""
     metrics.open(events.schemas, events.demand)
     stack.callback(metrics.close)
-    return [metrics], metrics.url
+    return [metrics] if metrics.url else [], metrics.url
 
 
 def _show(request: Request, events: Stream, stack: ExitStack) -> list[Sink]:

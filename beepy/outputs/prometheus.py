@@ -28,9 +28,9 @@ class Prometheus:
     """The sink that serves ``http://host:port/metrics`` from ``open`` to ``close``.
 
     ``buckets`` are the -b, ``value_keys`` the -k of the command line, ``max_series`` bounds each metric. ``tally`` is
-    where the command counts what its filters left out. ``write`` wants every batch, empty ones too: they carry losses,
-    and the ends of snapshots. Maps of two images that have one name share a metric, and a label ``image`` tells them
-    apart.
+    where the command counts what its filters left out. Where no map has a metric it serves only if ``always``, and has
+    no ``url`` otherwise. ``write`` wants every batch, empty ones too: they carry losses, and the ends of snapshots.
+    Maps of two images that have one name share a metric, and a label ``image`` tells them apart.
     """
 
     def __init__(
@@ -41,12 +41,14 @@ class Prometheus:
         buckets: Sequence[Buckets],
         value_keys: Sequence[ValueKey],
         tally: Tally,
+        always: bool = True,
         max_series: int = MAX_SERIES,
     ) -> None:
         self._listen = (host, port)
         self._buckets = buckets
         self._value_keys = value_keys
         self._tally = tally
+        self._always = always
         self._max_series = max_series
         self._kinds: dict[str, str] = {}  # metric -> TYPE, sorted
         self._events: dict[Schema, EventMetric] = {}
@@ -54,6 +56,9 @@ class Prometheus:
         self._counts: dict[Schema, Counts] = {}
         self._rendering = threading.Lock()
         self._own_page: Callable[[], bytes] | None = None
+        self._close_server: Callable[[], None] | None = None
+        self.address = ("", 0)  # where it listens: the port that the kernel chose, if 0 was asked for
+        self.url = ""  # where the page is
 
     def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:
         """Make the metrics and listen; a map that cannot have one is a warning.
@@ -74,17 +79,11 @@ class Prometheus:
             self._add(metric, image, bounds.get(metric.schema, DEFAULT_BUCKETS))
         self._counts = {schema: Counts(schema) for schema in schemas if schema.record != VOID}
         self._snapshots = Snapshots(tuple(self._tables), demand)
-        self._server = MetricsServer(*self._listen, self.page)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens: host and port (the one that the kernel chose, if 0 was asked for)."""
-        return self._server.host, self._server.port
-
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        return self._server.url
+        if self._kinds or self._always:
+            server = MetricsServer(*self._listen, self.page)
+            self._close_server = server.close
+            self.address = server.host, server.port
+            self.url = server.url
 
     def write(self, batch: Batch) -> None:
         """Count a stream's batch; keep a table's if a scrape waits for it."""
@@ -100,7 +99,8 @@ class Prometheus:
     def close(self) -> None:
         """Turn away the scrapes that wait, and end the server with its threads."""
         self._snapshots.close()
-        self._server.close()
+        if self._close_server:
+            self._close_server()
 
     def page(self) -> list[bytes]:
         """Return the text of all metrics as they are now, in pieces; called by the server's threads.

@@ -2,11 +2,12 @@
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -335,6 +336,19 @@ def test_beside_bee_tables_and_histograms(
             trigger(2, 5)
         theirs, _ = until(lambda: (lines(bee.page()), lines(page(url))), lambda both: both[0] == both[1] != [])
         assert len(theirs) >= 4
+
+
+def test_no_page_where_no_map_has_a_metric(beepy: Beepy, compiled: ObjectOf) -> None:
+    """The port is not asked for: one that is in use is no error."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # then somebody else has it
+            taken.bind(("127.0.0.1", 9091))
+            taken.listen()
+        done = beepy("run", compiled(TABLE), "--timeout", "1ms")
+    assert done.code == 0
+    assert "warning: map 'hist_table' has no metric: a table is not a histogram" in done.said
+    assert not any("/metrics" in line for line in done.said)
 
 
 STATES = """
