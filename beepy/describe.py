@@ -229,7 +229,7 @@ def describe(
         tuple(extern.name for extern in spec.externs),
         tuple(_relocations(spec, fixups)) if relocations else (),
         whole,
-        _check(checked) if checked else None,
+        _check(checked, decided.warnings) if checked else None,
     )
 
 
@@ -262,13 +262,13 @@ def _changes(one: ProgramSpec, hook: Hook | None, helpers: Sequence[str]) -> set
     return changes | {f"kernel function {name}" for name in called if not name.startswith(_OWN_KFUNCS)}
 
 
-def _check(checked: Checked) -> CheckInfo:
+def _check(checked: Checked, warnings: Sequence[str]) -> CheckInfo:
     errors = [one for one in checked.findings if one.level == ERROR]
     return CheckInfo(
         checked.kernel,
         checked.runs,
         tuple(one.text for one in errors),
-        tuple(one.text for one in checked.findings if one.level != ERROR),
+        (*(one.text for one in checked.findings if one.level != ERROR), *warnings),
         tuple(one.text for one in errors if one.skipped),
     )
 

@@ -406,13 +406,17 @@ def test_a_map_without_a_metric_ends_no_run(beepy: Beepy, compiled: ObjectOf) ->
         'ebpf_solo_io_gauge_up{unit="3"} 1',
     ]
     assert done.code == 0
-    assert [line for line in done.said if line.startswith("warning: ")] == [
+    warnings = [
         "warning: map 'gauge_named' has no metric: its field 'value' is not a number",
         "warning: map 'hist_took' has no metric: it has no field 'le': -k hist_took,FIELD takes another: mode, us",
     ]
+    assert [line for line in done.said if line.startswith("warning: ")] == warnings
     assert all(f'"map": "{name}"' in done.out for name in ("gauge_up", "gauge_named", "hist_took", "gauge_modes"))
-    described = [line.split() for line in beepy("describe", path).out.splitlines()]
-    assert sorted(line[1] for line in described if line[:1] == ["metric"]) == [
+    described = beepy("describe", path, "--check")
+    assert described.code == 0
+    found = [line.strip() for line in described.out.splitlines()]
+    assert [line for line in found if line.startswith("warning: map")] == warnings
+    assert sorted(line.split()[1] for line in found if line.startswith("metric ")) == [
         "ebpf_solo_io_gauge_modes{key}",
         "ebpf_solo_io_gauge_up{unit}",
     ]
