@@ -5,6 +5,7 @@ round, as the two conventions of bee have it. Maps of several images that share 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from beepy.btf.types import VOID
@@ -17,6 +18,7 @@ from beepy.text import safe
 KINDS: Final[Mapping[Role, str]] = {Role.COUNTER: "counter", Role.GAUGE: "gauge", Role.HIST: "histogram"}
 
 _MOST_LISTED: Final = 12
+_MOST_ADVISED: Final = 5
 _MOST_COMPARED: Final = 64  # characters of a name that is looked for
 
 
@@ -28,9 +30,9 @@ class Option(NamedTuple):
     text: str
 
     def refuse(self, why: str, instead: Iterable[str] = ()) -> UsageError:
-        """Return the error; ``instead`` are values that could be typed."""
+        """Return the error; ``instead`` are values that could be typed, of which it names the first few."""
         error = UsageError(f"{self.title} '{safe(self.text)}': {why}")
-        for text in instead:
+        for text in islice(instead, _MOST_ADVISED):
             from shlex import quote  # noqa: PLC0415 - only on the way to an error
 
             error.add_note(f"{self.flag} {quote(safe(text))}")
@@ -132,6 +134,8 @@ def _of_one_name(option: Option, what: str, rest: str, schemas: list[Schema]) ->
 
 def _what_is_there(schemas: Iterable[Schema]) -> str:
     names = _maps(schemas)
+    if not names:
+        return "no map is shown"
     return f"the map is {safe(names[0])}" if len(names) == 1 else f"the maps are {listed(names)}"
 
 

@@ -122,7 +122,7 @@ def test_a_filter_with_or_without_its_map(text: str, schemas: list[Schema], test
         ("exits,b", [EXITS], "'exits' is a map: expected map,field,regex", []),
         ("pid,1", [events("pid", "a"), EXITS], "'pid' is a map: expected map,field,regex", ["-f print_exits,pid,1"]),
         ("exits,com,b", [EXITS], "no field 'com' in print_exits: its fields are pid, comm", ["-f print_exits,comm,b"]),
-        ("comm,b", [], "no map or field 'comm': the maps are none", []),
+        ("comm,b", [], "no map or field 'comm': no map is shown", []),
         ("x\x1b,b", [EXITS], r"no map or field 'x\x1b': the map is print_exits, and its fields are pid, comm", []),
     ],
 )
@@ -151,6 +151,9 @@ def test_many_names_are_cut_short() -> None:
         Filter(["x,y"], [many])
     with pytest.raises(UsageError):
         Filter(["x" * 100_000 + ",y"], [many])
+    with pytest.raises(UsageError) as caught:
+        Filter(["pid,1"], [events(f"print_{number}", "pid") for number in range(40)])
+    assert len(refused(caught)[1]) == 5
 
 
 @pytest.mark.parametrize(
@@ -178,7 +181,7 @@ def test_the_map_with_a_role(name: str, schemas: list[Schema], found: list[str])
         ),
         ("", [EXITS], "no map is a histogram of a stream of events: the map is print_exits", []),
         ("", [TABLE], "no map is a histogram of a stream of events: the map is hist_table", []),
-        ("", [], "no map is a histogram of a stream of events: the maps are none", []),
+        ("", [], "no map is a histogram of a stream of events: no map is shown", []),
         ("exits", [EXITS, LAT], "map 'print_exits' is not a histogram of a stream of events", ["-f 'hist_lat,[1]'"]),
         ("hist_table", [TABLE], "map 'hist_table' is not a histogram of a stream of events", []),
         ("la", [LAT, EXITS], "no map 'la': the maps are hist_lat, print_exits", ["-f 'hist_lat,[1]'"]),

@@ -504,7 +504,7 @@ TABLE = table_of(Role.GAUGE, "gauge_t")
         ([HIST, COUNTER], ["x,[1]"], [], r"--hist-buckets 'x,\[1\]': no map 'x': the maps are hist_a, exits"),
         ([HIST, COUNTER], ["a,[1]", "[2]"], [], r"--hist-buckets '\[2\]': map 'hist_a' is named twice"),
         ([HIST, COUNTER], [], ["a,us", "us"], "--hist-value-key 'us': map 'hist_a' is named twice"),
-        ([], [], ["x,y"], "--hist-value-key 'x,y': no map 'x': the maps are none"),
+        ([], [], ["x,y"], "--hist-value-key 'x,y': no map 'x': no map is shown"),
         ([COUNTER], ["exits,[1]"], [], "map 'exits' is not a histogram of a stream of events"),
         ([COUNTER], [], ["exits,pid"], "map 'exits' is not a histogram or gauge of a stream of events"),
         ([TABLE], [], ["gauge_t,value"], "map 'gauge_t' is not a histogram or gauge of a stream"),
