@@ -39,7 +39,7 @@ def run(
         typer.Option(
             "--filter",
             "-f",
-            metavar="MAP,FIELD,REGEX",
+            metavar="[MAP,]FIELD,REGEX",
             help="Keep the rows that match; repeat.",
             rich_help_panel=panels.SHOW,
         ),
@@ -58,7 +58,7 @@ def run(
         typer.Option(
             "--hist-buckets",
             "-b",
-            metavar="MAP,[1,2,3]",
+            metavar="[MAP,][1,2,3]",
             help="Bounds of a histogram's buckets; repeat.",
             rich_help_panel=panels.METRICS,
         ),
@@ -68,7 +68,7 @@ def run(
         typer.Option(
             "--hist-value-key",
             "-k",
-            metavar="MAP,FIELD",
+            metavar="[MAP,]FIELD",
             help="The field with a metric's value; repeat.",
             rich_help_panel=panels.METRICS,
         ),
@@ -200,8 +200,8 @@ def run(
         options=settings.options()._replace(pull=pull),
         output=output or session.default_output(plain=no_tty),
         filters=tuple(filters or ()),
-        buckets=metric_options.all_buckets(buckets or ()),
-        value_keys=metric_options.all_value_keys(value_keys or ()),
+        buckets=tuple(map(metric_options.parse_buckets, buckets or ())),
+        value_keys=tuple(map(metric_options.parse_value_key, value_keys or ())),
         limit=count,
         timeout=seconds("--timeout", timeout) if timeout else None,
         interval=seconds("--interval", interval),

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
@@ -25,6 +25,7 @@ from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec, Role
 from beepy.oci import lookup
 from beepy.oci.options import Options
+from beepy.outputs.metric_options import Buckets, ValueKey
 from beepy.source import parse
 from beepy.streams import Stream, stream
 from beepy.text import safe
@@ -36,15 +37,15 @@ _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 class Request(NamedTuple):
     """What ``run`` was asked for: ``timeout`` and ``interval`` in seconds, ``limit`` is --count; None: not given.
 
-    ``buckets`` are the bounds of -b, ``value_keys`` the fields of -k, by map; ``texts`` are those of --text.
+    ``buckets`` are the -b, ``value_keys`` the -k, ``texts`` the --text.
     """
 
     images: tuple[str, ...]
     options: Options
     output: str
     filters: tuple[str, ...]
-    buckets: Mapping[str, tuple[float, ...]]
-    value_keys: Mapping[str, str]
+    buckets: tuple[Buckets, ...]
+    value_keys: tuple[ValueKey, ...]
     limit: int | None
     timeout: float | None
     interval: float
@@ -184,12 +185,13 @@ def _serve(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> 
         buckets=request.buckets,
         value_keys=request.value_keys,
         tally=tally,
+        always=request.port is not None,
     )
     if not request.metrics:
         return [], ""
     metrics.open(events.schemas, events.demand)
     stack.callback(metrics.close)
-    return [metrics], metrics.url
+    return [metrics] if metrics.url else [], metrics.url
 
 
 def _show(request: Request, events: Stream, stack: ExitStack) -> list[Sink]:
