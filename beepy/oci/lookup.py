@@ -72,7 +72,7 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
         if options.pull == "never":
             _reference(text)
             raise ImageNotFound(f"{safe(text)}: not found locally, and no registry may be asked (--pull never)")
-        return pull(text, options)
+        return pull(text, options, keep=False)
     except ImageError as error:
         if "/" not in text:
             error.add_note("no file and no image here has that name; beepy list shows the images")
@@ -108,18 +108,18 @@ def listed(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
     return (*found, *[(entry, True) for entry in bundled_store().list()])
 
 
-def pull(text: str, options: Options = _DEFAULT) -> Image:
+def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     """Fetch an image from its registry into the first local store, under the name as written, and return it.
 
-    A bundled image needs no fetching.
+    A bundled image needs no fetching. Without ``keep`` a store that cannot be written is no error, but a warning.
     """
     bundled = bundled_store()
     if here := bundled.named(text):
         return bundled.load(text, here)
     reference = _reference(text)
-    from beepy.oci import registry  # noqa: PLC0415 - requests and oras cost 160 ms
+    from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return registry.pull(reference, text, Store(options.storage or default_storage()), options)
+    return pull_into(reference, text, Store(options.storage or default_storage()), options, keep=keep)
 
 
 def _reference(text: str) -> Reference:
