@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import typer
 
 from beepy.cli.settings import Settings
+from beepy.errors import UsageError
 
 _MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT; the kernel's structs would cut off what is above 32 bits
 
@@ -84,10 +85,17 @@ def run(
     from beepy.hooks import Target  # noqa: PLC0415
     from beepy.outputs import metric_options  # noqa: PLC0415
 
+    try:
+        options = settings.options()._replace(pull=pull)
+    except UsageError as error:
+        from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
+
+        advice.explain_password(error, settings.password, images, settings.storage)
+        raise
     session.run(
         session.Request(
             images=tuple(images),
-            options=settings.options()._replace(pull=pull),
+            options=options,
             output=output or session.default_output(plain=no_tty),
             filters=tuple(filters or ()),
             buckets=metric_options.all_buckets(buckets or ()),
