@@ -51,6 +51,10 @@ def run(
         list[str] | None,
         typer.Option("--attach", metavar="PROGRAM=TARGET", help="Where a program attaches, not its section; repeat."),
     ] = None,
+    programs: Annotated[
+        list[str] | None,
+        typer.Option("--prog", metavar="NAME", help="Load and attach this program, not all; repeat."),
+    ] = None,
     iface: Annotated[str, typer.Option("--iface", metavar="NAME", help="Network interface to attach to.")] = "",
     netns: Annotated[
         str, typer.Option("--netns", metavar="NAME", help="Network namespace of the interface: name, path or pid.")
@@ -112,5 +116,6 @@ def run(
             pins=Pins(maps=pin_maps, programs=pin_progs),
             missing=missing,
             btf=btf,
+            programs=tuple(programs or ()),
         )
     )

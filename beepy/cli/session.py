@@ -36,7 +36,8 @@ _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 class Request(NamedTuple):
     """What ``run`` was asked for: ``timeout`` and ``interval`` in seconds, ``limit`` is --count; None: not given.
 
-    ``buckets`` are the bounds of -b, ``value_keys`` the fields of -k, by map.
+    ``buckets`` are the bounds of -b, ``value_keys`` the fields of -k, by map. ``programs`` are
+    those of --prog, none of them: all.
     """
 
     images: tuple[str, ...]
@@ -57,6 +58,7 @@ class Request(NamedTuple):
     pins: Pins
     missing: Missing
     btf: str
+    programs: tuple[str, ...]
 
 
 def default_output(*, plain: bool) -> str:
@@ -133,6 +135,10 @@ def _load(request: Request, stack: ExitStack, unpin: ExitStack) -> list[Collecti
         for image in [lookup.find(name, request.options) for name in request.images]
         for number in range(len(image.programs))
     ]
+    if request.programs:
+        from beepy.obj import programs  # noqa: PLC0415 - few runs choose
+
+        specs = programs.only(specs, request.programs)
     if request.variables:
         from beepy.obj import variables  # noqa: PLC0415 - few runs set one
 
