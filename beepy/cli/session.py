@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from beepy import outputs
 from beepy.btf.types import VOID
-from beepy.cli import signals
+from beepy.cli import opening, signals
+from beepy.cli.opening import Attached
 from beepy.cli.standard import STDOUT, discard, say
 from beepy.collection import targets
 from beepy.collection.absent import Missing
@@ -83,7 +84,8 @@ def run(request: Request) -> None:
         row_filter.check(request.filters)
     with ExitStack() as end, ExitStack() as stack:
         with ExitStack() as unpin:
-            collections = _load(request, stack, unpin)
+            loaded = _load(request, stack, unpin)
+            collections = [collection for one in loaded for collection in one.collections]
             interval = None if request.output == "none" else request.interval
             events = stack.enter_context(stream(*collections, interval=interval, timeout=request.timeout))
             tally = Tally(events.schemas)
@@ -97,10 +99,13 @@ def run(request: Request) -> None:
             _attach(request, collections, tally)
             unpin.pop_all()
         end.push(partial(_end, tally, started))
+        attached = [(one.image, one.programs) for one in loaded]
+        for line in opening.lines(attached, request.limit, request.timeout):
+            say(line)
         if url:
             say(f"metrics: {url}")
-        if not events.schemas:
-            say("warning: no map of these images is shown or counted")
+        for line in () if events.schemas else opening.nothing_shown([one.spec for one in collections]):
+            say(line)
         for sink in rows:
             _open(sink, events, stack)
         _pump(events, choose, [*rows, *metrics], tally, request.limit)
@@ -137,12 +142,11 @@ def _maps(schemas: Sequence[Schema]) -> str:
     return ", ".join(dict.fromkeys([safe(schema.map) for schema in schemas]))
 
 
-def _load(request: Request, stack: ExitStack, unpin: ExitStack) -> list[Collection]:
+def _load(request: Request, stack: ExitStack, unpin: ExitStack) -> list[Attached]:
     """Load every program of every image into ``stack``; ``unpin`` takes how to take back what was pinned for it."""
+    images = [lookup.find(name, request.options) for name in request.images]
     specs: Sequence[CollectionSpec] = [
-        parse(image, number)
-        for image in [lookup.find(name, request.options) for name in request.images]
-        for number in range(len(image.programs))
+        parse(image, number) for image in images for number in range(len(image.programs))
     ]
     if request.programs:
         from beepy.obj import programs  # noqa: PLC0415 - few runs choose
@@ -164,7 +168,8 @@ def _load(request: Request, stack: ExitStack, unpin: ExitStack) -> list[Collecti
         one = stack.enter_context(load(spec, targets=each, pins=pins, btf=btf, missing=request.missing))
         unpin.callback(one.pinned.close)
         collections.append(one)
-    return collections
+    rest = iter(collections)
+    return [Attached(image, [next(rest) for _ in image.programs]) for image in images]
 
 
 def _attach(request: Request, collections: Sequence[Collection], tally: Tally) -> None:

@@ -68,6 +68,7 @@ def test_all_is_imported_and_opened_before_it_attaches(output: str) -> None:
         finally:
             exits.kill()
     assert ran.returncode == 0, ran.stderr
-    closing, noted = ran.stderr.splitlines()
+    opening, closing, noted = ran.stderr.splitlines()
+    assert opening.startswith("exitsnoop: ")
     assert closing.startswith("beepy: 1 shown, ")
     assert noted == ""
