@@ -19,7 +19,7 @@ from beepy.collection.absent import Missing
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.collection.pins import Pins, pin_programs
-from beepy.errors import NotSupported
+from beepy.errors import NotSupported, OutputError
 from beepy.events.batch import Batch, Schema, Sink, Tally
 from beepy.events.own import Own
 from beepy.events.rows import head, per_cpu_rows
@@ -97,6 +97,8 @@ def run(request: Request) -> None:
             gc.freeze()  # what is here now stays: only what comes later is looked through
             gc.enable()
             _stop_by_signals(events)
+            if request.timeout is not None:
+                signals.end_stalled_write(request.timeout)
             _attach(request, collections, tally)
             unpin.pop_all()
         end.push(partial(_end, tally, started))
@@ -113,8 +115,11 @@ def run(request: Request) -> None:
 
 
 def _end(tally: Tally, started: float, kind: type[BaseException] | None, *_: object) -> None:
-    """Print the closing line when all is detached, unless an error (``kind``) tells more; a second signal is none."""
-    if kind in (None, KeyboardInterrupt):
+    """Print the closing line when all is detached, unless an error (``kind``) tells more.
+
+    A second signal is none, and after a full disk, what was shown before it is what counts.
+    """
+    if kind is None or issubclass(kind, KeyboardInterrupt | OutputError):
         say(closing(tally, time.monotonic() - started))
 
 
@@ -265,9 +270,10 @@ def _pump(
             tally.add_lost(batch.schema, batch.lost)
         kept = choose(per_cpu_rows(batch))
         shown = kept if count is None else head(kept, count - tally.shown)
+        taken = _write(shown, sinks)
         tally.shown += shown.records
         tally.left_out += kept.records - shown.records
-        if not _write(shown, sinks) or (count is not None and tally.shown >= count):
+        if not taken or (count is not None and tally.shown >= count):
             events.stop()
 
 
@@ -289,5 +295,6 @@ def _stop_by_signals(events: Stream) -> None:
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
         signals.handle(signals.interrupt)
         events.stop()
+        signals.end_stalled_write()
 
     signals.handle(stop)
