@@ -15,6 +15,7 @@ from tests.writers.command import ROOT, Beepy
 
 CLI = (ROOT / "docs" / "cli.md").read_text()
 README = (ROOT / "README.md").read_text()
+_NOT_OURS = {".git", ".venv", "build", "dist", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 PAGES = [path for folder in (".", "docs", "bpf", "benchmarks") for path in sorted((ROOT / folder).glob("*.md"))]
 COMMANDS = tuple(app._COMMANDS)
 BUNDLED = bundled_store().names()
@@ -24,6 +25,7 @@ _FLAG = re.compile(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _DRAWING = re.compile(r"^```\n.*?^```$", re.MULTILINE | re.DOTALL)
 _PATH = re.compile(r"`((?:\w+/)*\w+\.(?:py|md|bpf\.c))`")
+_WRONG_INSTALL = re.compile(rb"""\b(?:install|uvx|uv add)(?: +-\S+)* +["'`]?beepy(?!-ebpf)""")
 _COMMAND = re.compile(r"\bbeepy (?:-v )?([a-z]+)")
 
 
@@ -109,6 +111,15 @@ def test_the_make_targets_of_the_readme_are_there() -> None:
 def test_the_readme_lists_every_bundled_image_and_no_other() -> None:
     table = README.partition("\n## Bundled images\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"`([a-z-]+)`", table)) == set(BUNDLED)
+
+
+def test_nothing_says_to_install_the_other_project() -> None:
+    """The project that PyPI has under the name of our command is another one."""
+    paths = [path for path in ROOT.rglob("*") if path.is_file()]
+    ours = [path for path in paths if not _NOT_OURS & set(path.relative_to(ROOT).parts)]
+    assert len(ours) > 300
+    assert [_name(path) for path in ours if _WRONG_INSTALL.search(path.read_bytes())] == []
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"] == "beepy-ebpf"
 
 
 def test_the_readme_names_what_is_public() -> None:
