@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from tests.writers import exits
+from tests.writers import apart, exits
 from tests.writers.command import Beepy, Running
 from tests.writers.exits import NAMES, SIGNALS, Ended, Exit
 
@@ -63,11 +63,12 @@ def blanks_apart(one: Row) -> Row:
 
 
 def exitsnoop() -> Running:
-    for program in ("exitsnoop", "unshare", "stdbuf"):
+    for program in ("exitsnoop", "stdbuf"):
         if not shutil.which(program):
             pytest.skip(f"{program} is not installed")
-    script = "mount -t tracefs tracefs /sys/kernel/tracing && exec stdbuf -oL exitsnoop"
-    return Running(["unshare", "--mount", "--propagation", "private", "sh", "-c", script])
+    mounted = "[ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing"
+    script = f"{mounted} && exec stdbuf -oL exitsnoop"
+    return Running([*apart.command(), "sh", "-c", script])
 
 
 @pytest.mark.usefixtures("same_pids")

@@ -13,7 +13,7 @@ import pytest
 
 from beepy.oci.lookup import bundled_store
 from tests.kernel.conftest import ObjectOf
-from tests.writers import exits, scrape
+from tests.writers import apart, exits, scrape
 from tests.writers.command import Beepy, Running, environment
 from tests.writers.exits import NAMES, Ended, Exit
 from tests.writers.pids import seen
@@ -251,15 +251,16 @@ class Bee:
     PORT = 9091
 
     def __init__(self, home: Path, *arguments: str) -> None:
-        for program in ("bee", "unshare", "nsenter", "ip"):
+        for program in ("bee", "nsenter", "ip"):
             if not shutil.which(program):
                 pytest.skip(f"{program} is not installed")
         script = (
-            "ip link set lo up && mount -t debugfs debugfs /sys/kernel/debug && ls /sys/kernel/debug/tracing >&2 && "
+            "ip link set lo up && "
+            "{ [ -e /sys/kernel/debug/tracing ] || mount -t debugfs debugfs /sys/kernel/debug; } && "
+            "ls /sys/kernel/debug/tracing >&2 && "
             f'exec bee --storage {home}/store --config-dir {home} run --no-tty --prom-port {self.PORT} "$@"'
         )
-        unshare = ["unshare", "--mount", "--propagation", "private", "--net"]
-        self.running = Running([*unshare, "sh", "-c", script, "sh", *arguments], environment(home))
+        self.running = Running([*apart.command("--net"), "sh", "-c", script, "sh", *arguments], environment(home))
 
     def page(self) -> str:
         """Return its metrics page, "" while it does not answer."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from beepy.oci import lookup
+from tests.writers import apart
 
 pytestmark = pytest.mark.registry
 
@@ -35,11 +36,17 @@ def in_a_network_of_its_own(
 ) -> subprocess.CompletedProcess[str]:
     if os.geteuid():
         pytest.skip("needs root for namespaces")
-    if not shutil.which("unshare") or not shutil.which("ip"):
-        pytest.skip("unshare or ip is not installed")
+    if not shutil.which("ip"):
+        pytest.skip("ip is not installed")
     (folder / "program.o").write_bytes(program)
     basic = {"HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
-    whole = ["unshare", "-m", "-n", sys.executable, str(ROOT / "tests" / "registry" / "ghcr.py"), str(folder), *command]
+    whole = [
+        *apart.command("--net"),
+        sys.executable,
+        str(ROOT / "tests" / "registry" / "ghcr.py"),
+        str(folder),
+        *command,
+    ]
     return subprocess.run(
         whole, env={**basic, **environment}, cwd=folder, capture_output=True, text=True, check=False, timeout=100
     )
