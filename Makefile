@@ -13,6 +13,8 @@ AS_USER := $(shell if [ "$$(id -u)" -eq 0 ] && [ "$${SUDO_UID:-0}" -ne 0 ] && [ 
 	then echo "setpriv --reuid=$$SUDO_UID --regid=$$SUDO_GID --init-groups" \
 	"env HOME='$$(getent passwd "$$SUDO_UID" | cut -d: -f6)'"; fi)
 AS_ROOT := $(if $(AS_USER),PYTHONDONTWRITEBYTECODE=1) $(PYTHON3)
+PYTEST  := $(if $(AS_USER),$(AS_USER) $(PYTHON3) -m compileall -q beepy bpf tests; )$(AS_ROOT) -m pytest
+PYTEST  += $(if $(AS_USER),-p no:cacheprovider)
 
 # What the tests and the benchmarks need beside Python: PACKAGE[:PROBE], see .ci/apt. Behind -- : only where apt has it.
 TEST_NEEDS  := clang:clang llvm:llvm-strip libbpf-dev:/usr/include/bpf/bpf_helpers.h bpftool:bpftool libbpf-tools \
@@ -23,7 +25,7 @@ BENCH_NEEDS := clang:clang libbpf-dev:/usr/include/bpf/bpf_helpers.h libbpf-tool
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help root run test check format bench images clean
+.PHONY: help root run test soak peers check format bench images clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,8 +50,15 @@ run: root .venv/.run ## run an image until Ctrl-C, with sudo: IMAGE=exitsnoop, A
 
 test: .venv/.dev ## install what the tests need, run every tier, tell which ran: ARGS=
 	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
-	@$(if $(AS_USER),$(AS_USER) $(PYTHON3) -m compileall -q beepy bpf tests)
-	@$(AS_ROOT) -m pytest $(if $(AS_USER),-p no:cacheprovider) $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+soak: .venv/.dev ## the tests with random input, and those that kill, 50 times as often: ARGS=
+	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
+	@export BEEPY_SOAK=$${BEEPY_SOAK:-50}; $(PYTEST) -m soak $(ARGS)
+
+peers: .venv/.dev ## compare with the programs of others that are on PATH (bee): ARGS=
+	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
+	@$(PYTEST) -m peer $(ARGS) || [ $$? -eq 5 ]
 
 check: .venv/.dev ## lint, formats, types, layers
 	@$(PYTHON3) -m ruff check

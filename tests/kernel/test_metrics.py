@@ -251,7 +251,7 @@ class Bee:
     PORT = 9091
 
     def __init__(self, home: Path, *arguments: str) -> None:
-        for program in ("bee", "nsenter", "ip"):
+        for program in ("nsenter", "ip"):
             if not shutil.which(program):
                 pytest.skip(f"{program} is not installed")
         script = (
@@ -281,6 +281,7 @@ def beside(beepy: Beepy, name: str, *arguments: str) -> Iterator[tuple[str, Bee]
         yield url, bee
 
 
+@pytest.mark.peer("bee")
 @pytest.mark.usefixtures("same_pids")
 def test_beside_bee_exits(beepy: Beepy) -> None:
     """bee dies of a name that is no UTF-8, so there is none among these; each program looks at the clock itself."""
@@ -305,6 +306,7 @@ def test_beside_bee_exits(beepy: Beepy) -> None:
         assert ours(mine).split("\n")[:2] == ours(theirs).split("\n")[:2]
 
 
+@pytest.mark.peer("bee")
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
