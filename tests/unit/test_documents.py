@@ -104,8 +104,24 @@ def test_the_commands_of_the_documents_are_there() -> None:
 
 def test_the_make_targets_of_the_readme_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"`?(?:^# |`)make ([a-z]+)", README, re.MULTILINE):
+    targets = re.findall(r"(?:^|`)(?:sudo )?make ([a-z]+)", README, re.MULTILINE)
+    assert {"run", "test", "soak", "peers", "check"} <= set(targets)
+    for target in targets:
         assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target
+
+
+def test_what_the_readme_gives_to_paste_is_no_comment() -> None:
+    """A shell that is given a line after a prompt of ``#`` does nothing."""
+    assert not re.search(r"^# (?:sudo|make|beepy|pipx) ", README, re.MULTILINE)
+
+
+def test_the_readmes_screen_is_80_columns_wide() -> None:
+    (screen,) = re.findall(r"```console\n(\$ .*?)```", README, re.DOTALL)
+    assert max(map(len, screen.splitlines())) <= 80
+
+
+def test_the_readme_begins_with_what_it_is() -> None:
+    assert "umble" not in README.partition("\n## Why")[0].replace("ghcr.io/solo-io/bumblebee", "")
 
 
 def test_the_readme_lists_every_bundled_image_and_no_other() -> None:
@@ -128,6 +144,16 @@ def test_the_readme_names_what_is_public() -> None:
     names = re.findall(r"beepy\.(\w+)", example)
     assert names
     assert set(names) <= set(package.__all__)
+
+
+def test_the_readmes_questions_have_commands() -> None:
+    rows = re.findall(r"^\| [^|]+\? \| `sudo beepy run ([a-z]+)(.*)` \|$", README, re.MULTILINE)
+    assert len(rows) > 10
+    for name, options in rows:
+        found = described(name)
+        assert set(re.findall(r"--set (\w+)=", options)) <= {variable.name for variable in found.variables}
+        shown = {(one.name, field.name) for one in found.maps for field in one.fields}
+        assert set(re.findall(r"-f '(\w+),(\w+),", options)) <= shown
 
 
 def test_the_readme_is_short() -> None:
