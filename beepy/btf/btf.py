@@ -20,10 +20,13 @@ from beepy.btf.types import Bits, Kind, Type, TypeId
 from beepy.errors import BtfError
 
 MAX_STRING: Final = 1 << 16
-"""Bytes of a source line or another string that is no name."""
+"""Bytes of a type's or tag's name, a source line or another string: the kernel bounds no tag."""
 
 MAX_NAME: Final = 511
-"""Bytes of a name (KSYM_NAME_LEN without its NUL): members in their thousands may share one long string."""
+"""Bytes of the name of a member, enumerator or parameter (KSYM_NAME_LEN without its NUL).
+
+Members in their thousands may share one long string, and each is shown.
+"""
 
 MAX_VLEN: Final = 1 << 18
 """Members, enumerators, parameters or variables of one type; 24 bits count them, and none has a quarter of these."""
@@ -307,7 +310,7 @@ class Btf:
     def _build(self, type_id: TypeId) -> Type:
         at = self._at(type_id)
         name_off, info, third = self._words[at : at + 3]
-        name = self._name(name_off)
+        name = self.string(name_off)
         vlen, flag = info & 0xFFFFFF, bool(info >> 31)
         if vlen > MAX_VLEN and _WORDS[info >> 24 & 0x7F][1]:
             raise BtfError(f"{self.name}: type {type_id}: {vlen} members or values, at most {MAX_VLEN} are taken")

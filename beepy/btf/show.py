@@ -3,7 +3,7 @@
 from typing import Final
 
 from beepy.btf import types
-from beepy.btf.btf import Btf
+from beepy.btf.btf import MAX_NAME, Btf
 from beepy.btf.types import TypeId
 from beepy.text import safe
 
@@ -15,7 +15,7 @@ def c_type(btf: Btf, type_id: TypeId) -> str:
     """Return the type's name in C, safe for a terminal; what is nested too deeply becomes ``...``.
 
     So do the parameters of a function among those of another one, and those of a function with many: their number could
-    grow beyond all bounds. Raises BtfError for a malformed type.
+    grow beyond all bounds. A name longer than the kernel takes is cut. Raises BtfError for a malformed type.
     """
     return _c_type(btf, type_id, 0, parameters=True)
 
@@ -37,15 +37,19 @@ def _c_type(btf: Btf, type_id: TypeId, depth: int, *, parameters: bool) -> str:
             return _c_type(btf, target, depth + 1, parameters=parameters)
         case types.Struct(name=name) | types.Union(name=name) | types.Enum(name=name) | types.Enum64(name=name):
             keyword = type(found).__name__.lower().removesuffix("64")
-            return f"{keyword} {safe(name)}" if name else f"{keyword} {{...}}"
+            return f"{keyword} {_shown(name)}" if name else f"{keyword} {{...}}"
         case types.Fwd(name, union):
-            return f"{'union' if union else 'struct'} {safe(name)}"
+            return f"{'union' if union else 'struct'} {_shown(name)}"
         case types.FuncProto(target, params):
             returned = _c_type(btf, target, depth + 1, parameters=False)
             if not parameters or len(params) > _MAX_PARAMETERS:
                 return f"{returned} (...)"
             return f"{returned} ({', '.join([_c_type(btf, one.type, depth + 1, parameters=False) for one in params])})"
         case types.Func(name=name) | types.Int(name=name) | types.Float(name=name) | types.Typedef(name=name):
-            return safe(name)
+            return _shown(name)
         case types.DataSec(name=name) | types.Void(name):
-            return safe(name)
+            return _shown(name)
+
+
+def _shown(name: str) -> str:
+    return safe(name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}...")

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
@@ -25,6 +25,7 @@ from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec, Role
 from beepy.oci import lookup
 from beepy.oci.options import Options
+from beepy.outputs.metric_options import Buckets, ValueKey
 from beepy.source import parse
 from beepy.streams import Stream, stream
 from beepy.text import safe
@@ -36,15 +37,15 @@ _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 class Request(NamedTuple):
     """What ``run`` was asked for: ``timeout`` and ``interval`` in seconds, ``limit`` is --count; None: not given.
 
-    ``buckets`` are the bounds of -b, ``value_keys`` the fields of -k, by map.
+    ``buckets`` are the -b, ``value_keys`` the -k, ``texts`` the --text.
     """
 
     images: tuple[str, ...]
     options: Options
     output: str
     filters: tuple[str, ...]
-    buckets: Mapping[str, tuple[float, ...]]
-    value_keys: Mapping[str, str]
+    buckets: tuple[Buckets, ...]
+    value_keys: tuple[ValueKey, ...]
     limit: int | None
     timeout: float | None
     interval: float
@@ -57,6 +58,7 @@ class Request(NamedTuple):
     pins: Pins
     missing: Missing
     btf: str
+    texts: tuple[str, ...] = ()
 
 
 def default_output(*, plain: bool) -> str:
@@ -113,8 +115,6 @@ def closing(tally: Tally, seconds: float) -> str:
         parts.append(f"{len(tally.skipped)} programs left out" if len(tally.skipped) > 1 else "1 program left out")
     if tally.left_out:
         parts.append(f"{tally.left_out} not shown (--count)")
-    if tally.short:
-        parts.append(f"{tally.short} too short for their type")
     if known or not unknown:
         parts.append(f"{known} lost ({where})" if where else "0 lost")
     if unknown:
@@ -137,6 +137,10 @@ def _load(request: Request, stack: ExitStack, unpin: ExitStack) -> list[Collecti
         from beepy.obj import variables  # noqa: PLC0415 - few runs set one
 
         specs = variables.apply_all(specs, variables.settings(request.variables))
+    if request.texts:
+        from beepy.events import texts  # noqa: PLC0415 - few runs name one
+
+        specs = texts.apply_all(specs, request.texts)
     chosen = targets.choose(specs, targets.parse(request.attach), request.common)
     btf = None
     if request.btf:
@@ -181,12 +185,13 @@ def _serve(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> 
         buckets=request.buckets,
         value_keys=request.value_keys,
         tally=tally,
+        always=request.port is not None,
     )
     if not request.metrics:
         return [], ""
     metrics.open(events.schemas, events.demand)
     stack.callback(metrics.close)
-    return [metrics], metrics.url
+    return [metrics] if metrics.url else [], metrics.url
 
 
 def _show(request: Request, events: Stream, stack: ExitStack) -> list[Sink]:
@@ -218,7 +223,6 @@ def _pump(
     for batch in events:
         if batch.schema.record != VOID:
             tally.add_lost(batch.schema, batch.lost)
-        tally.short += batch.short
         rows = per_cpu_rows(batch)
         kept = chosen(rows)
         tally.filtered += rows.records - kept.records

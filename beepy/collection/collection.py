@@ -7,9 +7,11 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from beepy import hooks
+from beepy.btf.btf import Btf
 from beepy.collection.absent import Absent
 from beepy.errors import KernelError
 from beepy.hooks import Target, struct_ops
+from beepy.kernel import btf as kernel_btf
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
@@ -33,14 +35,21 @@ class Collection:
     """Owns the ``maps`` and ``programs`` of ``spec``, by name, and the ``links`` of what is attached.
 
     ``targets`` says where each program attaches. ``absent`` knows the programs that were left out because the kernel
-    lacks what they attach to; ``pinned`` how to take back the pins that were made for it. A context manager; ``close``
-    detaches first, and leaves the pins.
+    lacks what they attach to; ``pinned`` how to take back the pins that were made for it. ``btf`` are the kernel's
+    types, in the place of its own. A context manager; ``close`` detaches first, and leaves the pins.
     """
 
-    def __init__(self, spec: CollectionSpec, targets: Mapping[str, Target], absent: Absent | None = None) -> None:
+    def __init__(
+        self,
+        spec: CollectionSpec,
+        targets: Mapping[str, Target],
+        absent: Absent | None = None,
+        btf: Btf | None = None,
+    ) -> None:
         self.spec = spec
         self.targets = targets
         self.absent = absent or Absent()
+        self.btf = btf
         self.maps: dict[str, Map] = {}
         self.programs: dict[str, Program] = {}
         self.links: list[Link] = []
@@ -79,6 +88,13 @@ class Collection:
     def target(self, program: str) -> Target:
         """Return where that program attaches, with this collection's maps."""
         return self.targets[program]._replace(maps=self.maps)
+
+    def kernel_types(self) -> Btf | None:
+        """Return the kernel's types, None where it has none, or shows none to us."""
+        try:
+            return kernel_btf.vmlinux() if self.btf is None else self.btf
+        except KernelError:
+            return None
 
     def detach(self) -> None:
         """Detach every program, the last first, each even if one before it raises; maps and programs stay."""

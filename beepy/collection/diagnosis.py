@@ -155,10 +155,10 @@ def _size_limit() -> str:
 
 def of_attachment(error: KernelError, hook: Hook) -> KernelError:
     """Return why a program was not attached, where the kernel forbids it."""
-    if error.errno not in _REFUSED:
+    if error.errno not in _REFUSED or "CAP_" in str(error):
         return error
-    perf = "CAP_PERFMON" in since.program_capabilities(hook.prog_type)
-    why = privilege.why_refused(since.program_capabilities(hook.prog_type), perf=perf)
+    needed = since.load_capabilities(hook.prog_type) | since.attach_capabilities(hook.prog_type)
+    why = privilege.why_refused(needed, perf="CAP_PERFMON" in needed)
     return _same(error, f"{error}: {why}") if why else error
 
 
@@ -182,6 +182,8 @@ def lacks_symbol(name: str) -> str:
 
 
 def _forbidden(error: KernelError, capabilities: frozenset[str]) -> KernelError:
+    if "CAP_" in str(error):
+        return error
     why = privilege.why_refused(capabilities)
     return _same(error, f"{error}: {why}") if why else _same(error, f"{error}: not for want of a capability")
 

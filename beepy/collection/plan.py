@@ -56,8 +56,8 @@ def plan(
             continue
         hook = hooks.find(one.section)
         if hook is None:
-            where = f"{safe(spec.name)}: program '{safe(one.name)}': section '{safe(one.section)}'"
-            raise UnsupportedSection(f"{where}: no program type is known by that name")
+            where = f"{safe(spec.name)}: program '{safe(one.name)}'"
+            raise UnsupportedSection(f"{where}: {hooks.unknown(one.section)}")
         target = targets.get(one.name) or Target(hooks.target(hook, one.section))
         fixups: tuple[Fixup, ...] = ()
         if resolver and one.core:

@@ -7,6 +7,12 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.obj.spec import Role
 
+KernelTypes: TypeAlias = Callable[[], Btf | None]
+
+
+def no_types() -> None:
+    """Return no types of a kernel: the image's own enums count."""
+
 
 class Schema(NamedTuple):
     """What the records of one tracked map look like.
@@ -14,7 +20,9 @@ class Schema(NamedTuple):
     A stream of events (ring buffer) has ``record``; a table (hash, array) has ``key`` and ``value``, its ``record`` is
     0. ``key_size`` and ``value_size`` are the kernel's, in bytes; ``cpus`` is the number of possible CPUs of a per-CPU
     table (each value is that many slots of ``value_size`` rounded up to 8), else 0. ``counts_loss``: its source
-    tells how many records it loses, as perf buffers do, and ring buffers do not.
+    tells how many records it loses, as perf buffers do, and ring buffers do not. ``kernel`` returns the types of the
+    kernel that made the records, by whose numbers its enums are read. ``texts`` are the names of fields that are arrays
+    of bytes and are read as text.
     """
 
     image: str
@@ -28,6 +36,8 @@ class Schema(NamedTuple):
     value_size: int = 0
     cpus: int = 0
     counts_loss: bool = False
+    kernel: KernelTypes = no_types
+    texts: frozenset[str] = frozenset()
 
 
 class Part(NamedTuple):
@@ -48,11 +58,11 @@ class Batch(NamedTuple):
     """Records of one map, as bytes.
 
     ``parts`` is (records,) or (keys, values). ``records`` of them are in it, each ``length`` bytes (of a table: its
-    values). ``time_ns`` is the wall clock (ns since the epoch) when they were read. ``lost`` is how many records the
-    source lost since the batch before, None where it cannot tell. ``short`` counts records that were shorter than their
-    type and left out. ``snapshot`` numbers the reading of a table (0: events, no snapshot), ``final`` marks its last
-    batch, ``began`` is when it began (ns of the monotonic clock). A batch without records carries only what it counts,
-    or the end of a snapshot.
+    values): a record may be shorter than its type, or longer. ``time_ns`` is the wall clock (ns since the epoch) when
+    they were read. ``lost`` is how many records the source lost since the batch before, None where it cannot tell.
+    ``snapshot`` numbers the reading of a table (0: events, no snapshot), ``final`` marks its last batch, ``began`` is
+    when it began (ns of the monotonic clock). A batch without records carries only what it counts, or the end of a
+    snapshot.
     """
 
     schema: Schema
@@ -61,7 +71,6 @@ class Batch(NamedTuple):
     length: int
     time_ns: int
     lost: int | None = None
-    short: int = 0
     snapshot: int = 0
     final: bool = False
     began: int = 0
@@ -86,7 +95,6 @@ class Tally:
     def __init__(self, schemas: Iterable[Schema] = ()) -> None:
         self.shown = 0
         self.filtered = 0
-        self.short = 0
         self.left_out = 0  # cut off by --count
         self.skipped: Sequence[tuple[str, str]] = ()  # (image, program) that --missing skip left out
         self.lost = {schema: lost_yet(schema) for schema in schemas if schema.record != VOID}

@@ -14,6 +14,7 @@ from beepy.btf.layout import MAX_DEPTH, resolve, size_of
 from beepy.btf.types import AnyEnum, Bits, Composite, Int, Member, TypeId
 from beepy.errors import BtfError
 from beepy.events import render, semantics
+from beepy.events.batch import KernelTypes, no_types
 from beepy.events.codec import Codec, Value
 from beepy.text import safe
 
@@ -49,11 +50,15 @@ class Place(NamedTuple):
 
 
 class Compiler:
-    """Makes codecs of the types in ``btf``; ``meanings`` are typedefs that enrich explains (they come first)."""
+    """Makes codecs of the types in ``btf``; ``meanings`` are typedefs that enrich explains (they come first).
 
-    def __init__(self, btf: Btf, meanings: Meanings) -> None:
+    ``kernel`` returns the types of the kernel that numbers its own enums; it is asked only where a named enum is met.
+    """
+
+    def __init__(self, btf: Btf, meanings: Meanings, kernel: KernelTypes = no_types) -> None:
         self._btf = btf
         self._meanings = meanings
+        self._kernel = kernel
         self._left = MAX_MEMBERS
         self._enumerators_left = MAX_ENUMERATORS
         self._codecs: dict[TypeId, Codec] = {}
@@ -180,7 +185,9 @@ class Compiler:
         if found.bits != 8 * found.size or found.bit_offset:
             return self._bitfield(found, found.bit_offset, found.bits)
         if is_bool(found):
-            return Codec("?", 1, None, render.boolean, 5) if found.size == 1 else _wide(found.size, bool, signed=False)
+            if found.size > 1:
+                return _wide(found.size, bool, signed=False)
+            return Codec("?", 1, None, render.boolean, 5, stands_for=int)
         code = _UNSIGNED.get(found.size)
         if code:
             code = code.lower() if found.signed else code
@@ -190,7 +197,8 @@ class Compiler:
     def _real(self, size: int) -> Codec:
         code = _FLOATS.get(size)
         if code:
-            return Codec(code, size, None, partial(render.real, size=size), width=12, number=True)
+            value = partial(render.narrow, size=size) if size < 8 else None
+            return Codec(code, size, value, render.real, width=12, number=True)
         if size not in _LONG_FLOATS:
             raise BtfError(f"{self._btf.name}: a float of {size} bytes")
         return Codec(f"{size}s", size, bytes.hex, str, width=2 * size)
@@ -200,19 +208,28 @@ class Compiler:
         if not code:
             raise BtfError(f"{self._btf.name}: enum {safe(found.name)}: size {found.size}")
         named, width = self._named(found, 8 * found.size)
-        return Codec(code.lower() if found.signed else code, found.size, named, str, width, few=True)
+        return Codec(code.lower() if found.signed else code, found.size, named, str, width, few=True, stands_for=int)
 
     def _named(self, found: AnyEnum, bits: int) -> tuple[Callable[[int], Value], int]:
         """Return value -> name where so many bits hold it, and the width that names take."""
         known = self._enums.get((id(found), bits))
         if known is None:
-            self._enumerators_left -= len(found.values)
+            numbered = self._numbered(found)
+            self._enumerators_left -= len(numbered.values)
             if self._enumerators_left < 0:
                 name = safe(found.name)
                 raise BtfError(f"{self._btf.name}: enum {name}: more than {MAX_ENUMERATORS} enumerators in a record")
-            width = max([len(value.name) for value in found.values], default=8)
-            known = self._enums[id(found), bits] = (_enumerator(found, bits), min(width, _MAX_WIDTH))
+            width = max([len(value.name) for value in numbered.values], default=8)
+            known = self._enums[id(found), bits] = (_enumerator(numbered, bits), min(width, _MAX_WIDTH))
         return known
+
+    def _numbered(self, found: AnyEnum) -> AnyEnum:
+        kernel = self._kernel() if found.name else None
+        if kernel is None:
+            return found
+        from beepy.events.kernel_enums import renumbered  # noqa: PLC0415 - few records hold an enum
+
+        return renumbered(found, kernel)
 
     def _bitfield(self, found: Int | AnyEnum, shift: int, bits: int) -> Codec:
         """Read ``bits`` bits from bit ``shift`` of the item on (little endian: from the lowest bit up)."""
@@ -225,31 +242,39 @@ class Compiler:
         match found:
             case types.Int():
                 if is_bool(found):
-                    return Codec(code, size, lambda raw: bool(extract(raw)), render.boolean, 5, few=True)
+                    known = partial(_extract_bool, extract)
+                    return Codec(code, size, known, render.boolean, 5, few=True, stands_for=known)
                 return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, few=True)
             case types.Enum() | types.Enum64():
                 named, width = self._named(found, bits)
-                return Codec(code, size, lambda raw: named(extract(raw)), str, width, few=True)
+                return Codec(code, size, lambda raw: named(extract(raw)), str, width, few=True, stands_for=extract)
 
     def _array(self, found: types.Array, size: int, depth: int) -> Codec:
         _, element = resolve(self._btf, found.type)
         code = f"{size}s"
         if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not is_bool(element):
             meant = self._meaning(found.type, 1)
-            if not meant and (element.name == "char" or element.char):
-                cost = self._affordable(1 + size // _BYTES_AT_ONCE)
-                return Codec(code, size, render.text, str, width=min(size, _MAX_WIDTH), few=True, cost=cost)
+            if not meant and element.name == "char":  # gcc sets the encoding CHAR on unsigned char, too
+                return self._bytes(render.text, size, width=size)
             if not meant and not element.signed:
-                cost = self._affordable(1 + size // _BYTES_AT_ONCE)
-                return Codec(code, size, bytes.hex, str, width=min(2 * size, _MAX_WIDTH), few=True, cost=cost)
+                return self._bytes(bytes.hex, size, width=2 * size)
         each = self.codec(found.type, depth + 1)
         width = min(max((each.width + 1) * found.nelems + 1, 2), _MAX_WIDTH)
-        if not size:
-            return Codec(code, size, _nothing, partial(_bracketed, each.text), width)
+        text = partial(_bracketed, each.text)
+        step = size_of(self._btf, found.type)
+        if not step:
+            return Codec(code, size, _nothing, text, width)
         cost = self._affordable(each.cost * found.nelems if each.value else 1 + found.nelems // _AT_ONCE)
-        gap = size // found.nelems - each.size
-        read = partial(_elements, struct.Struct(f"<{each.code}{gap}x"), each.value)
-        return Codec(code, size, read, partial(_bracketed, each.text), width, cost=cost)
+        read = partial(_elements, struct.Struct(f"<{each.code}{step - each.size}x"), each.value)
+        if found.nelems:
+            return Codec(code, size, read, text, width, cost=cost)
+        most = MAX_COST // each.cost if each.value else MAX_COST * _AT_ONCE
+        return Codec(code, size, partial(_as_many, read, step, most), text, _MAX_WIDTH, open=True)
+
+    def _bytes(self, value: Callable[[bytes], str], size: int, width: int) -> Codec:
+        cost = self._affordable(1 + size // _BYTES_AT_ONCE)
+        width = min(width, _MAX_WIDTH) if size else _MAX_WIDTH
+        return Codec(f"{size}s", size, value, str, width, few=True, open=True, cost=cost)
 
     def _affordable(self, cost: int) -> int:
         """Return ``cost``; a type of few bytes may ask for any number of values: unions of unions of unions."""
@@ -300,19 +325,23 @@ def is_bool(found: Int) -> bool:
     return found.bool or found.name in {"_Bool", "bool"}
 
 
-def _wide(size: int, then: Callable[[int], Value] | None, *, signed: bool) -> Codec:
-    def value(raw: bytes) -> Value:
+def _wide(size: int, then: Callable[[int], int] | None, *, signed: bool) -> Codec:
+    def value(raw: bytes) -> int:
         number = int.from_bytes(raw, "little", signed=signed)
         return then(number) if then else number
 
     if then:
-        return Codec(f"{size}s", size, value, render.boolean, width=5)
+        return Codec(f"{size}s", size, value, render.boolean, width=5, stands_for=value)
     return Codec(f"{size}s", size, value, str, width=24, number=True)
 
 
 def _extract(shift: int, mask: int, sign: int, raw: bytes) -> int:
     number = int.from_bytes(raw, "little") >> shift & mask
     return (number ^ sign) - sign
+
+
+def _extract_bool(extract: Callable[[bytes], int], raw: bytes) -> bool:
+    return extract(raw) != 0
 
 
 def _enumerator(found: AnyEnum, width: int) -> Callable[[int], Value]:
@@ -344,6 +373,11 @@ def _flags(names: Mapping[int, str], bits: list[tuple[int, str]], value: int) ->
 def _elements(unpacker: struct.Struct, value: Callable[[Any], Value] | None, raw: bytes) -> tuple[Value, ...]:
     items = [item for (item,) in unpacker.iter_unpack(raw)]
     return tuple(map(value, items)) if value else tuple(items)
+
+
+def _as_many(read: Callable[[bytes], tuple[Value, ...]], step: int, most: int, raw: bytes) -> tuple[Value, ...]:
+    """Read the elements of ``step`` bytes that are whole in ``raw``, at most ``most`` of them."""
+    return read(raw[: min(len(raw) // step, most) * step])
 
 
 def _nothing(_raw: bytes) -> tuple[Value, ...]:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from beepy.btf import types
-from beepy.btf.btf import Btf
 from beepy.btf.layout import MAX_DEPTH, resolve, size_of
-from beepy.btf.types import VOID, Bits, Composite, TypeId
+from beepy.btf.types import VOID, Bits, Composite, Modifier, TypeId
 from beepy.errors import BtfError
+from beepy.events import render
 from beepy.events.batch import Schema
 from beepy.events.codec import Codec
 from beepy.events.compile import MAX_COST, Compiler, Meanings, Place, distinct, is_bool
@@ -26,7 +26,9 @@ class Field(NamedTuple):
 
     ``path`` are the names to it, those that exist already with ``_`` appended; ``name`` is the path joined by ``.``;
     ``label`` joins the members' own names by ``_`` and avoids only other labels. ``offset`` and ``bits`` are its place
-    in part ``part``: 0 the record or a table's key, 1 a table's value, 2 the number of the CPU.
+    in part ``part``: 0 the record or a table's key, 1 a table's value, 2 the number of the CPU. ``typedefs`` are the
+    names of its type, the outermost first. ``flexible``: it is an array without a length at the end of a record, and
+    reaches to where the record ends.
     """
 
     name: str
@@ -38,6 +40,14 @@ class Field(NamedTuple):
     part: int
     start: int  # the byte where its item begins
     codec: Codec
+    typedefs: tuple[str, ...] = ()
+    flexible: bool = False
+
+    def is_in(self, length: int) -> bool:
+        """Tell whether a record of so many bytes has the field: all of it, or the beginning of an array of bytes."""
+        if self.codec.open:
+            return self.start < length + self.flexible
+        return self.start + self.codec.size <= length
 
 
 def is_summed(schema: Schema) -> bool:
@@ -62,13 +72,21 @@ def fields(schema: Schema, meanings: Meanings) -> tuple[Field, ...]:
     Raises BtfError for a malformed type.
     """
     found = tuple(_fields(schema, meanings))
+    if schema.record != VOID:
+        end = max([field.start + field.codec.size for field in found], default=0)
+        found = tuple([field._replace(flexible=_is_flexible(field, end)) for field in found])
     if sum([field.codec.cost for field in found]) > MAX_COST:
         raise BtfError(f"{schema.btf.name}: more than {MAX_COST} values in a record")
     return found
 
 
+def _is_flexible(field: Field, end: int) -> bool:
+    """Tell whether a field of a record, whose others end at byte ``end``, is an array without a length behind them."""
+    return field.codec.open and not field.codec.size and field.start >= end
+
+
 def _fields(schema: Schema, meanings: Meanings) -> Iterator[Field]:
-    walk = _Walk(schema.btf)
+    walk = _Walk(schema)
     if schema.record != VOID:
         yield from walk.part(schema.record, meanings, RECORD, "value", inline=True)
         return
@@ -89,16 +107,18 @@ class _Spot(NamedTuple):
 
 
 class _Walk:
-    def __init__(self, btf: Btf) -> None:
-        self._btf = btf
-        self._compiler = Compiler(btf, {})
+    def __init__(self, schema: Schema) -> None:
+        self._btf = schema.btf
+        self._kernel = schema.kernel
+        self._texts = schema.texts
+        self._compiler = Compiler(schema.btf, {})
         self._top = set(_RESERVED)
         self._names: set[str] = set()
         self._labels: set[str] = set()
 
     def part(self, type_id: TypeId, meanings: Meanings, part: int, name: str, *, inline: bool) -> Iterator[Field]:
         """Walk one part; the members of a struct stand at the top level if ``inline``, else under ``name``."""
-        self._compiler = Compiler(self._btf, meanings)
+        self._compiler = Compiler(self._btf, meanings, self._kernel)
         spot = _Spot((), (), part, 0)
         composite = self._compiler.composite(type_id)
         if composite and inline:
@@ -125,8 +145,19 @@ class _Walk:
             return
         start, codec = self._compiler.leaf(place, len(path))
         name, label = distinct(".".join(path), self._names), distinct("_".join(own), self._labels)
+        if name in self._texts:
+            codec = codec._replace(value=render.text, text=str, few=True, open=True)
         bits = place.bits or self._bits(place.type)
-        yield Field(name, path, label, place.type, Bits(at), bits, spot.part, spot.base // 8 + start, codec)
+        start += spot.base // 8
+        names = tuple(self._typedefs(place.type))
+        yield Field(name, path, label, place.type, Bits(at), bits, spot.part, start, codec, names)
+
+    def _typedefs(self, type_id: TypeId) -> Iterator[str]:
+        found = self._btf.type(type_id)
+        while isinstance(found, Modifier):  # resolve() has bounded their number
+            if isinstance(found, types.Typedef):
+                yield found.name
+            found = self._btf.type(found.type)
 
     def _bits(self, type_id: TypeId) -> int:
         _, found = resolve(self._btf, type_id)

@@ -4,19 +4,38 @@ import math
 import struct
 from typing import Final
 
-_SINGLE = struct.Struct("<f")
+# size of a float -> its struct, how many digits every normal number of it keeps, the smallest normal number
+_NARROW: Final = {2: (struct.Struct("<e"), 3, 2.0**-14), 4: (struct.Struct("<f"), 6, 2.0**-126)}
 _EXACT_DIGITS: Final = 9  # so many always tell two floats of 4 bytes apart
 _UNITS: Final = ((1_000, 1, "ns"), (1_000_000, 1_000, "µs"), (1_000_000_000, 1_000_000, "ms"))
 
 
-def real(value: float, size: int = 8) -> str:
-    """Return ``%v`` of a float64, or of a float32 (``size`` 4): the shortest digits that give the value back.
+def narrow(value: float, size: int) -> float:
+    """Return the float64 with the fewest digits that give a float of ``size`` bytes back.
+
+    0.1 as a float32 is 0.10000000149011612; this returns 0.1.
+    """
+    if not math.isfinite(value):
+        return value
+    packer, kept, normal = _NARROW[size]
+    for digits in range(kept if abs(value) >= normal else 1, _EXACT_DIGITS):
+        short = float(f"{value:.{digits}g}")
+        try:
+            if packer.unpack(packer.pack(short)) == (value,):
+                return short
+        except OverflowError:  # rounded up to more than the largest
+            continue
+    return value
+
+
+def real(value: float) -> str:
+    """Return ``%v`` of a float64: the shortest digits that give the value back.
 
     An exponent is used below 1e-4 and from 1e+06 on (strconv.FormatFloat, 'g', -1).
     """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
-    mantissa, _, exponent = _shortest(value, size).partition("e")
+    mantissa, _, exponent = f"{value:.{max(len(_digits(value)) - 1, 0)}e}".partition("e")
     sign, mantissa = ("-", mantissa[1:]) if mantissa[0] == "-" else ("", mantissa)
     digits, power = mantissa.replace(".", "").rstrip("0"), int(exponent)
     if not digits:
@@ -28,25 +47,6 @@ def real(value: float, size: int = 8) -> str:
         return f"{sign}0.{'0' * (-power - 1)}{digits}"
     whole, tail = digits[: power + 1].ljust(power + 1, "0"), digits[power + 1 :]
     return f"{sign}{whole}.{tail}" if tail else f"{sign}{whole}"
-
-
-def _shortest(value: float, size: int) -> str:
-    """Return the shortest digits with an exponent always: ``1.5e+00``."""
-    if size < 8:
-        for precision in range(_EXACT_DIGITS):
-            text = f"{value:.{precision}e}"
-            if _single(float(text)) == value:
-                return text
-    return f"{value:.{max(len(_digits(value)) - 1, 0)}e}"
-
-
-def _single(value: float) -> float:
-    """Return the float32 next to ``value``."""
-    try:
-        (single,) = _SINGLE.unpack(_SINGLE.pack(value))
-    except OverflowError:
-        return math.inf
-    return float(single)
 
 
 def _digits(value: float) -> str:

@@ -93,7 +93,7 @@ def module(name: str) -> Fd:
     """
     where = f"btf: module '{safe(name)}'"
     attr = uapi.GetId()
-    while syscall.btf_get_next_id(attr, where):
+    while _next_id(attr, where):
         attr.id = attr.next_id
         fd = syscall.btf_get_fd_by_id(uapi.GetId(id=attr.id), where)
         if fd is None:
@@ -102,6 +102,15 @@ def module(name: str) -> Fd:
             return fd
         fd.close()
     raise KernelError(f"{where}: not loaded", errno.ENOENT)
+
+
+def _next_id(attr: uapi.GetId, where: str) -> bool:
+    try:
+        return syscall.btf_get_next_id(attr, where)
+    except KernelError as error:
+        from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
+
+        raise privilege.named(error, "CAP_SYS_ADMIN") from None
 
 
 def of_program(program: Fd) -> Btf:

@@ -9,10 +9,10 @@ from beepy.btf.btf import Btf
 from beepy.errors import ElfError
 from beepy.obj import arenas, callbacks, code, datasec, elf, legacymaps, mapdefs, structops
 from beepy.obj.code import Places
-from beepy.obj.elf import Section
+from beepy.obj.elf import Elf, Section
 from beepy.obj.linker import MAX_INSNS, link
-from beepy.obj.sections import ARENA, KCONFIG, KSYMS, TEXT, is_data
-from beepy.obj.spec import CollectionSpec, FunctionSpec, MapSpec, ProgramSpec
+from beepy.obj.sections import ARENA, JUMP_TABLES, KCONFIG, KSYMS, TEXT, is_data, is_maps
+from beepy.obj.spec import CollectionSpec, FunctionSpec, JumpTableRef, MapSpec, ProgramSpec
 from beepy.text import safe
 
 MAX_TOTAL: Final = MAX_INSNS
@@ -33,6 +33,8 @@ def parse(
     sections = {section.name: section for section in reversed(file.sections)}  # of equal names the first counts
     types = sections.get(".BTF")
     btf = Btf(types.data, name=where) if types else None
+    if btf is None:
+        _check_untyped(where, file)
     complete = datasec.complete(btf, file) if btf else None
     btf = complete.btf if complete else None
     maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file))
@@ -50,6 +52,7 @@ def parse(
         held,
         {variable.name: variable.offset for variable in variables if variable.map == KCONFIG},
         {extern.name for extern in complete.externs if extern.section == KSYMS} if complete else set(),
+        sections.get(JUMP_TABLES),
     )
     records = sections.get(".BTF.ext")
     infos = ext.parse(records.data, btf) if btf and records else ext.Ext({}, {}, {})
@@ -71,6 +74,15 @@ def parse(
         complete.externs if complete else (),
         btf,
     )
+
+
+def _check_untyped(where: str, file: Elf) -> None:
+    """Raise ElfError where an object without types defines something by its types (``libbpf_needs_btf``)."""
+    for section in file.sections:
+        if section.size and (is_maps(section.name) or section.name in structops.SECTIONS):
+            error = ElfError(f"{where}: section {safe(section.name)}: the object has no type information (BTF)")
+            error.add_note("compile it with clang -g")
+            raise error
 
 
 def _license(section: Section | None) -> str:
@@ -97,6 +109,7 @@ def _programs(where: str, functions: Sequence[FunctionSpec], exceptions: Mapping
             raise ElfError(f"{where}: program '{safe(entry.name)}': defined twice")
         program = programs[entry.name] = link(entry, subprograms, exceptions.get(entry.name))
         total += len(program.insns) + len(program.line_infos)
+        total += sum([len(ref.targets) for ref in program.refs if isinstance(ref, JumpTableRef)])
         if total > MAX_TOTAL:
             raise ElfError(f"{where}: programs of more than {MAX_TOTAL} instructions and lines together")
     return tuple(programs.values())

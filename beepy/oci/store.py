@@ -46,6 +46,7 @@ class Entry(NamedTuple):
     """One named image of a store; ``size`` counts manifest, config and layers. None is what cannot be known."""
 
     name: str
+    description: str | None
     digest: str
     size: int | None
     created: str | None
@@ -212,15 +213,16 @@ class Store:
         return tuple(named)
 
     def _entry(self, name: str, descriptor: Descriptor) -> Entry:
-        size = created = None
+        size = description = created = None
         try:
             resolved, manifest = formats.resolve(descriptor, self.read, quote(name))
         except ImageError as error:
             _log.warning("%s", error)
         else:
             size = resolved.size + sum(blob.size for blob in manifest.blobs)
+            description = manifest.annotations.get(formats.DESCRIPTION)
             created = manifest.annotations.get(formats.CREATED)
-        return Entry(name, descriptor.digest, size, created, descriptor.platform or None)
+        return Entry(name, description, descriptor.digest, size, created, descriptor.platform or None)
 
     def _index(self) -> tuple[dict[str, object], tuple[dict[str, object], ...]]:
         """Return index.json and its entries; a folder that does not exist, or is empty, is an empty store."""

@@ -82,7 +82,7 @@ def _table(schema: Schema, names: int) -> _Table:
         header[-1] = header[-1].rstrip()
         del widths[decoder.fields[-1]]
     finish = partial(_finish, widths)
-    return _Table(" ".join(header) + "\n", " ".join(row) + "\n", decoder.view(decoder.fields, finish))
+    return _Table(" ".join(header) + "\n", " ".join(row) + "\n", decoder.view(decoder.fields, finish, absent=""))
 
 
 def _finish(widths: Mapping[Field, int], field: Field) -> Callable[[Any], str] | None:

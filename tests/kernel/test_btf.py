@@ -26,6 +26,13 @@ def test_loads_types_and_uses_them_for_a_map() -> None:
         maps.create(MapType.ARRAY, "mistyped", 4, 8, 1, btf=types, key_type_id=number, value_type_id=number)
 
 
+def test_long_tags_are_loaded_as_they_are() -> None:
+    writer = BtfWriter()
+    number = writer.integer("int", 4)
+    writer.decl_tag("d" * 1100, writer.var("v", writer.ptr(writer.type_tag("t" * 1100, number))))
+    btf.load(writer.data()).close()
+
+
 def test_refused_types_are_told_in_one_line() -> None:
     writer = BtfWriter()
     writer.struct("bad", 4, [("a", 99, 0)])

@@ -212,6 +212,59 @@ print(type(told).__name__, told, told.__notes__)
     assert told.endswith("['advice']\n")
 
 
+def test_what_is_found_by_its_id_names_the_capability() -> None:
+    told = child.run(
+        """
+from beepy.errors import KernelError
+from beepy.kernel import btf, netns, program
+from tests.writers.capabilities import keep
+
+keep({"CAP_BPF", "CAP_PERFMON"})
+for ask in (lambda: program.by_id(1), lambda: btf.module("x"), lambda: netns.open_namespace("1")):
+    try:
+        ask().close()
+    except KernelError as error:
+        print(error)
+"""
+    )
+    assert told.splitlines() == [
+        "program 1: operation not permitted (EPERM): needs CAP_SYS_ADMIN",
+        "btf: module 'x': operation not permitted (EPERM): needs CAP_SYS_ADMIN",
+        "network namespace '1': permission denied (EACCES): needs CAP_SYS_PTRACE",
+    ]
+
+
+def test_an_address_that_is_hidden_names_the_capability(compiled: ObjectOf) -> None:
+    source = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+extern const void vfs_read __ksym;
+SEC("raw_tp/sys_enter") int p(void *context) { return (long)&vfs_read; }
+char _license[] SEC("license") = "GPL";
+"""
+    told = child.run(
+        f"""
+from pathlib import Path
+from beepy.collection import ksyms
+from beepy.errors import RelocationError
+from beepy.kernel import host
+from beepy.source import parse
+from tests.writers.capabilities import keep
+
+spec = parse(Path({compiled(source)!r}).read_bytes(), name="one")
+assert host.kernel_addresses(["vfs_read"])["vfs_read"] != {{0}}
+keep({{"CAP_BPF", "CAP_PERFMON"}})
+try:
+    print(ksyms.resolve(spec)["vfs_read"].address == max(host.kernel_addresses(["vfs_read"])["vfs_read"]))
+except RelocationError as error:
+    print(error)
+"""
+    )
+    # kernel.perf_event_paranoid below 2 shows them to everybody
+    hidden = "kernel symbol 'vfs_read': /proc/kallsyms hides its address: needs CAP_SYSLOG"
+    assert told == "True\n" or told.endswith(f"{hidden}\n")
+
+
 def test_other_errors_stay_what_they_are() -> None:
     hook = find("tp/a/b")
     assert hook

@@ -139,6 +139,16 @@ def test_filters_on_one_map_are_all_to_match(beepy: Beepy) -> None:
     assert int(told[1]) >= len(ended) - 2
 
 
+def test_options_as_bees_documentation_writes_them(beepy: Beepy) -> None:
+    """-f="print_exits,comm,bash", as a shell hands it over; flags with a value, as Go's take one."""
+    arguments = ["-f=print_exits,comm,^seen$", "exitsnoop", "--no-tty=true", "-o=json", "--count=1", "--insecure=0"]
+    with beepy.start("-v=1", "run", *arguments) as running:
+        running.until_attached()
+        exits.fork([Exit(b"other", 3), Exit(b"seen", 3)])
+        done = running.wait()
+    assert (done.code, [row["comm"] for row in rows(done)]) == (0, ["seen"])
+
+
 def test_filters_on_two_maps(beepy: Beepy, object_of: ObjectOf) -> None:
     filters = ("-f", "hist_lat,kind,^7$", "-f", "gauge_level,slot,^8$")
     files = (object_of("hist"), object_of("gauge_ring"))
@@ -290,17 +300,15 @@ char LICENSE[] SEC("license") = "GPL";
 """
 
 
-def test_records_that_are_too_short_are_counted_and_longer_ones_shown(beepy: Beepy, compiled: ObjectOf) -> None:
+def test_records_shorter_and_longer_than_their_type_are_shown(beepy: Beepy, compiled: ObjectOf) -> None:
     with beepy.start("-v", "run", compiled(SHORT)) as running:
         running.until_attached()
         levels((0, 1), (1, 2), (0, 3), (2, 4))
-        running.until(lambda: running.out.count(b"\n") == 2)
+        running.until(lambda: running.out.count(b"\n") == 4)
         done = running.end()
     assert done.code == 0
-    assert [(row["op"], row["number"]) for row in rows(done)] == [(1, 2), (2, 4)]
-    assert re.fullmatch(
-        closing(2, others="2 too short for their type, ", lost="lost unknown (print_events)"), done.said[-1]
-    )
+    assert [(row["op"], row["number"]) for row in rows(done)] == [(None, 1), (1, 2), (None, 3), (2, 4)]
+    assert re.fullmatch(closing(4, lost="lost unknown (print_events)"), done.said[-1])
 
 
 def test_verbose_and_debug_stand_on_stderr_alone(beepy: Beepy) -> None:
@@ -366,3 +374,14 @@ def test_identifiers_that_are_no_ascii(beepy: Beepy, compiled: ObjectOf) -> None
         running.until(lambda: b"\n" in running.out)
         done = running.end()
     assert (done.code, rows(done)[0]["map"]) == (0, r"print_gr\xc3\xb6\xc3\x9fe")
+
+
+def test_bytes_that_are_text_by_choice(beepy: Beepy, object_of: ObjectOf) -> None:
+    arguments = ("-v", "run", object_of("bytes"), "-o", "json", "--text", "name", "-f", "print_bytes,name,^mine$")
+    with beepy.start(*arguments) as running:
+        running.until_attached()
+        with named(b"mine"):
+            trigger(0)
+        running.until(lambda: running.out.count(b"\n") == 1)
+        done = running.end()
+    assert [(row["name"], row["mac"]) for row in rows(done)] == [("mine", "deadbeef0001")]

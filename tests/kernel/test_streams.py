@@ -14,6 +14,7 @@ from beepy.btf.types import VOID
 from beepy.collection.collection import Collection
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Reader, Schema
+from beepy.events.decoder import Decoder
 from beepy.kernel import map as kernel_map
 from beepy.kernel.host import possible_cpus
 from beepy.kernel.map import Map
@@ -297,3 +298,34 @@ def test_readers_of_collections(caplog: pytest.LogCaptureFixture) -> None:
             batches = list(whole)
         assert names(batches) == ["counts"]
         assert "map 'queue': not shown: nothing reads QUEUE yet" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("names_of_image", "types", "shown"),
+    [
+        ({"BPF_PROG_TYPE_KPROBE": 7}, None, "BPF_PROG_TYPE_KPROBE"),  # 2 in every kernel
+        ({"BPF_PROG_TYPE_MINE": 2, "BPF_PROG_TYPE_KPROBE": 7}, None, "BPF_PROG_TYPE_MINE"),
+        ({"BPF_PROG_TYPE_KPROBE": 7}, {"BPF_PROG_TYPE_KPROBE": 1, "BPF_PROG_TYPE_XDP": 2}, "BPF_PROG_TYPE_XDP"),
+    ],
+    ids=["the running kernel's", "the image's own", "of --btf"],
+)
+def test_enums_of_the_kernel_have_its_numbers(
+    names_of_image: dict[str, int], types: dict[str, int] | None, shown: str
+) -> None:
+    w = BtfWriter()
+    key, value = w.integer(), w.enum("bpf_prog_type", names_of_image)
+    table = MapSpec("types", ".maps", MapType.ARRAY, 4, 4, 1, key=key, value=value)
+    tracked = (Tracked("types", Role.PRINT, VOID),)
+    spec = CollectionSpec("image", "bee", {}, "GPL", (), (table,), (), (), Btf(w.data()), tracked)
+    other = None
+    if types:
+        of_file = BtfWriter()
+        of_file.enum("bpf_prog_type", types)
+        other = Btf(of_file.data())
+    with Collection(spec, {}, btf=other) as collection:
+        collection.maps["types"] = made = kernel_map.create(MapType.ARRAY, "types", 4, 4, 1)
+        made.update(bytes(4), (2).to_bytes(4, "little"))
+        with stream(collection, timeout=0) as whole:
+            (batch,) = list(whole)
+    decoder = Decoder(batch.schema)
+    assert decoder.values(batch, decoder.fields) == [[0], [shown]]

@@ -3,7 +3,7 @@ import struct
 import pytest
 
 from beepy.btf import types
-from beepy.btf.btf import MAX_NAME, MAX_VLEN, Btf, essential_name
+from beepy.btf.btf import MAX_NAME, MAX_STRING, MAX_VLEN, Btf, essential_name
 from beepy.btf.types import Kind, Member, TypeId
 from beepy.errors import BtfError
 from tests.writers.btf import BtfWriter
@@ -167,11 +167,22 @@ def test_strings_that_share_their_bytes_are_no_more_than_the_data() -> None:
             found.string(offset)
 
 
+def test_names_of_types_and_tags_may_be_long() -> None:
+    """Tags may hold whole expressions; libbpf takes any name."""
+    w = BtfWriter()
+    integer = w.integer()
+    tags = [w.decl_tag("d" * 1100, integer), w.type_tag("t" * 1100, integer), w.struct("s" * 1100, 0)]
+    assert [btf(w).type(tag).name for tag in tags] == ["d" * 1100, "t" * 1100, "s" * 1100]  # type: ignore[union-attr]
+    too_long = w.decl_tag("e" * (MAX_STRING + 1), integer)
+    start = w.string("e" * (MAX_STRING + 1))
+    with refused(BtfError, f"object: string offset {start}: longer than {MAX_STRING} bytes"):
+        btf(w).type(too_long)
+
+
 def test_a_string_that_was_read_is_still_too_long_for_a_name() -> None:
     w = BtfWriter()
     start = w.string("n" * 600)
-    w.fwd("s")
-    w.types[0] = struct.pack("<I", start) + w.types[0][4:]
+    w.struct("s", 0, [("n" * 600, 0, 0)])
     found = btf(w)
     assert found.string(start) == "n" * 600
     with refused(BtfError, f"object: string offset {start}: longer than {MAX_NAME} bytes"):

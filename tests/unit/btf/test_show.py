@@ -80,3 +80,8 @@ def test_too_deep(w: BtfWriter) -> None:
 
 def test_names_are_harmless(w: BtfWriter) -> None:
     assert shown(w, w.struct("\x1b[2J", 4)) == "struct \\x1b[2J"
+
+
+def test_a_long_name_is_cut(w: BtfWriter) -> None:
+    assert shown(w, w.struct("s" * 60_000, 0)) == f"struct {'s' * 511}..."
+    assert shown(w, w.typedef("t" * 511, INT)) == "t" * 511

@@ -69,6 +69,16 @@ def test_floats(size: int, code: str, value: float, text: str) -> None:
     assert one(w, w.real("f", size), struct.pack(f"<{code}", value)) == (value, text)
 
 
+def test_a_float32_is_its_shortest_form_wherever_it_is() -> None:
+    w = BtfWriter()
+    single = w.real("float", 4)
+    pair = w.struct("pair", 8, [("a", single, 0), ("b", single, 32)])
+    raw = struct.pack("<2f", 0.1, -2.7)
+    assert one(w, single, raw[:4]) == (0.1, "0.1")
+    assert one(w, w.array(single, 2), raw) == ((0.1, -2.7), "[0.1 -2.7]")
+    assert one(w, w.array(pair, 1), raw) == (({"a": 0.1, "b": -2.7},), "[{0.1 -2.7}]")
+
+
 def test_a_float_may_be_no_number() -> None:
     w = BtfWriter()
     value, text = one(w, w.real("double", 8), struct.pack("<d", math.nan))
@@ -147,7 +157,17 @@ def test_text_is_an_array_of_what_is_named_char() -> None:
     w = BtfWriter()
     char = w.const(w.typedef("letter", w.integer("char", 1)))
     assert one(w, w.typedef("name_t", w.array(char, 8)), b"ba\xffsh\0xx") == ("ba\\xffsh",) * 2
-    assert one(w, w.array(w.integer("signed thing", 1, 2), 2), b"ab") == ("ab", "ab")
+
+
+@pytest.mark.parametrize("encoding", [0, 1, 2, 3])
+def test_the_encoding_char_makes_no_text(encoding: int) -> None:
+    """bpf-gcc 12.2 gives ``unsigned char`` the encoding CHAR, and ``char`` SIGNED|CHAR."""
+    w = BtfWriter()
+    char, u8, i8 = (w.integer(name, 1, encoding) for name in ("char", "unsigned char", "i8"))
+    shown = "deadbe" if not encoding & 1 else (-34, -83, -66)
+    assert one(w, w.array(w.typedef("u8", u8), 3), b"\xde\xad\xbe")[0] == shown
+    assert one(w, w.array(i8, 3), b"\xde\xad\xbe")[0] == shown
+    assert one(w, w.array(char, 3), b"ab\0") == ("ab", "ab")
 
 
 def test_an_array_of_bytes_is_hex() -> None:
@@ -180,14 +200,14 @@ def test_arrays_of_arrays() -> None:
 
 
 @pytest.mark.parametrize(("name", "value", "text"), [("char", "", ""), ("unsigned char", "", ""), ("short", (), "[]")])
-def test_arrays_without_elements_are_empty(name: str, value: Value, text: str) -> None:
+def test_arrays_without_elements_are_empty_but_at_the_end(name: str, value: Value, text: str) -> None:
     w = BtfWriter()
     size = 2 if name == "short" else 1
     u32 = w.integer("unsigned int", 4, 0)
-    schema = stream(w, w.struct("s", 4, [("n", u32, 0), ("tail", w.array(w.integer(name, size, 0), 0), 32)]))
+    schema = stream(w, w.struct("s", 4, [("none", w.array(w.integer(name, size, 0), 0), 0), ("n", u32, 0)]))
     batch = ring(schema, [b"\5\0\0\0and a tail that nobody reads"])
-    assert decode(schema, batch) == {"n": [5], "tail": [value]}
-    assert texts(schema, batch) == {"n": ["5"], "tail": [text]}
+    assert decode(schema, batch) == {"none": [value], "n": [5]}
+    assert texts(schema, batch) == {"none": [text], "n": ["5"]}
 
 
 def test_arrays_of_structs_are_lists_of_objects() -> None:
@@ -273,6 +293,31 @@ def test_bitfields_cross_bytes_and_have_signs() -> None:
     assert found == {"a": [5], "b": [-3], "c": [0x2ABCDE], "d": [(1 << 60) - 7], "e": ["ON"], "f": [True], "g": [0]}
     assert found["f"] == [True]
     assert isinstance(found["f"][0], bool)
+
+
+def test_the_numbers_that_bools_and_enums_stand_for() -> None:
+    w = BtfWriter()
+    enum, flags = w.enum("e", {"LOW": -1, "ON": 1}, signed=True), w.enum("f", {"R": 1, "W": 2, "X": 4})
+    boolean, wide = w.integer("_Bool", 1, 4), w.integer("_Bool", 4, 4)
+    members: list[Member] = [
+        ("enum", enum, 0),
+        ("flags", flags, 32),
+        ("wide", wide, 64),
+        ("bool", boolean, 96),
+        ("bits", enum, 104, 3),
+        ("bit", boolean, 107, 1),
+        ("text", w.array(w.integer("char", 1), 2), 112),
+    ]
+    schema = stream(w, w.struct("s", 16, members))
+    decoder = Decoder(schema)
+    numbers = [codec and field._replace(codec=codec) for field in decoder.fields for codec in [field.codec.as_number()]]
+    assert numbers.pop() is None
+    read = [field for field in numbers if field]
+    batch = ring(
+        schema, [struct.pack("<iIIBB2s", -1, 5, 9, 3, 0b1111, b"x"), struct.pack("<iIIBB2s", 1, 9, 0, 0, 1, b"")]
+    )
+    assert decoder.values(batch, read) == [[-1, 1], [5, 9], [1, 0], [1, 0], [-1, 1], [1, 0]]
+    assert decoder.values(batch, decoder.fields)[:2] == [["LOW", "ON"], ["R|X", "R|0x8"]]
 
 
 def test_a_bitfield_may_touch_nine_bytes() -> None:

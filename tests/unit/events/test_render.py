@@ -38,12 +38,41 @@ def test_a_float_is_what_go_prints_with_v(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.1, "0.1"), (16777216.0, "1.6777216e+07"), (3.4028234663852886e38, "3.4028235e+38"), (1e-45, "1e-45"), (2, "2")],
+    [
+        (0.1, "0.1"),
+        (-0.0, "-0"),
+        (16777216.0, "1.6777216e+07"),
+        (3.4028234663852886e38, "3.4028235e+38"),
+        (1e-45, "1e-45"),
+        (1.1754942e-38, "1.1754942e-38"),
+        (2, "2"),
+        (1 / 3, "0.33333334"),
+    ],
 )
 def test_a_float32_has_the_digits_that_tell_it_from_other_float32(value: float, text: str) -> None:
     (single,) = struct.unpack("<f", struct.pack("<f", value))
-    assert render.real(single, 4) == text
+    assert render.real(render.narrow(single, 4)) == text
     assert struct.pack("<f", float(text)) == struct.pack("<f", single)
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.1, "0.1"), (65504.0, "65500"), (6e-8, "6e-08"), (1 / 3, "0.3333")])
+def test_a_float16_has_the_digits_that_tell_it_from_other_float16(value: float, text: str) -> None:
+    (half,) = struct.unpack("<e", struct.pack("<e", value))
+    assert render.real(render.narrow(half, 2)) == text
+
+
+def test_the_fewest_digits_of_a_float32_give_it_back() -> None:
+    for bits in range(1, 0x7F800000, 0x7F800000 // 20_011):
+        (single,) = struct.unpack("<f", struct.pack("<I", bits))
+        short = render.narrow(single, 4)
+        assert struct.pack("<f", short) == struct.pack("<f", single)
+        assert len(repr(short)) <= len(repr(single))
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf])
+def test_an_infinite_float32_stays(value: float) -> None:
+    assert render.narrow(value, 4) == value
+    assert math.isnan(render.narrow(math.nan, 4))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,264 @@
+"""What the numbers of a record mean, by the name of their typedef or member: errno, signals, time.
+
+For people only. JSON, labels and filters keep the numbers.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from beepy.events import numbers, render
+from beepy.events.clock import SECOND, Clock
+from beepy.events.codec import Value
+from beepy.events.decoder import Memo
+from beepy.events.fields import RECORD, VALUE, Field
+
+Text: TypeAlias = Callable[[int], str]
+
+_MICROSECOND: Final = 1_000
+_MILLISECOND: Final = 1_000_000
+_DAY: Final = 24 * 3600  # seconds: an older time is shown as an age
+_FRESH: Final = 600 * SECOND  # an event is read sooner than this after it happened
+
+_CLOCK: Final = Clock()
+
+
+class Meaning(NamedTuple):
+    """What a field's values are called, and their text; that of a missing value (None) is empty."""
+
+    name: str
+    text: Callable[[Value], str]
+
+
+class Row(NamedTuple):
+    """One meaning, and the integers that have it.
+
+    They have one of the ``typedefs``, or one of the ``names``, or a name with one of the
+    ``endings``. Their size is one of ``bits``. ``signed``: only signed integers. ``beside``: only
+    where a member of one of these names is in the same record. ``unit`` is how many nanoseconds
+    one count of a time or duration is. ``text`` is None where the number says it best.
+    """
+
+    meaning: str
+    text: Text | None = None
+    unit: int = 0
+    typedefs: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    endings: tuple[str, ...] = ()
+    bits: tuple[int, ...] = (32, 64)
+    signed: bool = False
+    beside: frozenset[str] = frozenset()
+
+    def fits(self, field: Field, name: str, others: frozenset[str]) -> bool:
+        """Say whether a field of that name, in a record with those ``others``, has this meaning."""
+        if field.bits not in self.bits or (self.signed and field.codec.code not in {"i", "q"}):
+            return False
+        if not self.typedefs.isdisjoint(field.typedefs):
+            return True
+        named = name in self.names or name.endswith(self.endings)
+        return named and (not self.beside or not self.beside.isdisjoint(others))
+
+
+TIME: Final = "time"
+RECENT: Final = "recent time"
+DURATION: Final = "duration"
+
+_BEGIN: Final = frozenset(("start", "begin", "enter", "entry", "create", "birth", "fork"))
+_END: Final = frozenset(("end", "exit", "stop"))
+_EVENT: Final = frozenset(("ts", "timestamp", "time", "ktime"))
+_FILE: Final = frozenset(("fname", "filename", "file_name", "pathname"))
+_ADDRESS: Final = frozenset(("sport", "dport", "lport", "saddr", "daddr", "laddr", "raddr"))
+
+
+def _moments(*tails: str) -> frozenset[str]:
+    return frozenset([f"{moment}_{tail}" for moment in _BEGIN | _END for tail in tails])
+
+
+TABLE: Final = (  # the first row that fits counts
+    Row("namespace", names=frozenset(("pid_ns", "mnt_ns", "net_ns", "user_ns", "uts_ns", "ipc_ns", "cgroup_ns"))),
+    Row(
+        TIME,
+        unit=1,
+        typedefs=frozenset(("gadget_timestamp", "ktime_t")),
+        names=_moments("time", "ns", "time_ns")
+        | {
+            "ts",
+            "timestamp",
+            "ktime",
+            "ts_ns",
+            "timestamp_ns",
+            "ktime_ns",
+            "start_boottime",
+            "first_seen",
+            "last_seen",
+        },
+        endings=("_ts", "_timestamp", "_ktime", "_ts_ns", "_timestamp_ns"),
+        bits=(64,),
+    ),
+    Row(
+        TIME,
+        unit=_MICROSECOND,
+        names=_moments("us", "time_us") | {"ts_us", "timestamp_us"},
+        endings=("_ts_us", "_timestamp_us"),
+        bits=(64,),
+    ),
+    Row(
+        TIME,
+        unit=_MILLISECOND,
+        names=_moments("ms", "time_ms") | {"ts_ms", "timestamp_ms"},
+        endings=("_ts_ms", "_timestamp_ms"),
+        bits=(64,),
+    ),
+    Row(RECENT, unit=1, names=frozenset(("time", "time_ns")), bits=(64,)),  # a duration is called so, too
+    Row(RECENT, unit=_MICROSECOND, names=frozenset(("time_us",)), bits=(64,)),
+    Row(RECENT, unit=_MILLISECOND, names=frozenset(("time_ms",)), bits=(64,)),
+    Row(DURATION, unit=1, endings=("_ns", "_nsec", "_nsecs", "_nanos"), bits=(64,)),
+    Row(DURATION, unit=_MICROSECOND, endings=("_us", "_usec", "_usecs", "_micros")),
+    Row(DURATION, unit=_MILLISECOND, endings=("_ms", "_msec", "_msecs", "_millis")),
+    Row("errno", numbers.errno, typedefs=frozenset(("gadget_errno",)), names=frozenset(("errno",))),
+    Row(
+        "result",
+        numbers.result,
+        names=frozenset(("ret", "retval", "rc", "err", "error", "res", "result")),
+        endings=("_ret", "_retval", "_err", "_errno"),
+        signed=True,
+    ),
+    Row(
+        "open flags",
+        numbers.open_flags,
+        typedefs=frozenset(("gadget_file_flags",)),
+        names=frozenset(("open_flags", "oflags", "o_flags")),
+    ),
+    Row("open flags", numbers.open_flags, names=frozenset(("flags",)), beside=_FILE),
+    Row(
+        "file mode",
+        numbers.mode,
+        typedefs=frozenset(("umode_t", "mode_t", "gadget_file_mode")),
+        names=frozenset(("file_mode", "i_mode", "st_mode", "umask")),
+        bits=(16, 32),
+    ),
+    Row("file mode", numbers.mode, names=frozenset(("mode",)), bits=(16, 32), beside=_FILE),
+    Row(
+        "signal",
+        numbers.signal,
+        typedefs=frozenset(("gadget_signal",)),
+        names=frozenset(("sig", "signal", "signo", "signum", "exit_signal")),
+        bits=(8, 16, 32),
+    ),
+    Row("capability", numbers.capability, names=frozenset(("cap", "capability")), bits=(8, 16, 32)),
+    Row(
+        "address family",
+        numbers.family,
+        typedefs=frozenset(("sa_family_t",)),
+        names=frozenset(("family", "af", "sa_family", "address_family", "addr_family", "skc_family")),
+        bits=(8, 16, 32),
+    ),
+    Row(
+        "protocol",
+        numbers.protocol,
+        names=frozenset(("proto", "protocol", "ip_proto", "ipproto", "l4_proto", "l4proto", "ip_protocol")),
+        bits=(8, 16, 32),
+    ),
+    Row("tcp state", numbers.tcp_state, names=frozenset(("tcp_state", "skc_state")), bits=(8, 32)),
+    Row(
+        "tcp state",
+        numbers.tcp_state,
+        names=frozenset(("oldstate", "newstate", "old_state", "new_state")),
+        bits=(8, 32),
+        beside=_ADDRESS,
+    ),
+)
+
+
+class EventTime(NamedTuple):
+    """The field that says when an event happened."""
+
+    field: Field
+    unit: int
+    clock: Clock
+
+    def to_wall(self, values: Sequence[Value], read_ns: int) -> list[int]:
+        """Return the wall clock (ns since the epoch) of each value.
+
+        ``read_ns`` is when the rows were read. It is the time of a row whose value is missing, or is
+        not shortly before it.
+        """
+        oldest, latest = read_ns - _FRESH, read_ns + SECOND
+        times = []
+        for value in values:
+            wall = self.clock.wall(value * self.unit) if isinstance(value, int) else None
+            times.append(wall if wall is not None and oldest <= wall <= latest else read_ns)
+        return times
+
+
+def of(field: Field, fields: Sequence[Field] = (), clock: Clock = _CLOCK) -> Meaning | None:
+    """Return what a field's values mean, None for those that are best shown as they are.
+
+    ``fields`` are those of the same record: ``flags`` are an open's where a file name is beside them.
+    """
+    row = _row(field, fields)
+    if row is None:
+        return None
+    match row.meaning:
+        case "time" | "recent time":
+            return Meaning(TIME, _optional(_clock_time(row, clock)))
+        case "duration":
+            unit = row.unit
+            return Meaning(row.meaning, _optional(lambda count: render.duration(count * unit)))
+        case _:
+            return Meaning(row.meaning, Memo(_optional(row.text)).__getitem__) if row.text else None
+
+
+def event_time(fields: Sequence[Field], clock: Clock = _CLOCK) -> EventTime | None:
+    """Return the field with the time of the event itself, None for tables and where there is none.
+
+    ``ts``, ``time`` and ``timestamp`` come first, then the end of something. Its beginning is not
+    the time of the event.
+    """
+    if any(field.part == VALUE for field in fields):
+        return None
+    times = [(field, row) for field in fields if (row := _row(field, fields)) and row.meaning in {TIME, RECENT}]
+    for words in (_EVENT, _END):
+        for field, row in times:
+            if field.part == RECORD and _name(field).partition("_")[0] in words:
+                return EventTime(field, row.unit, clock)
+    return None
+
+
+def _row(field: Field, fields: Sequence[Field]) -> Row | None:
+    if not field.codec.number or field.codec.text is not str:  # a float, or what has a text of its own
+        return None
+    name, others = _name(field), frozenset([_name(other) for other in fields])
+    return next((row for row in TABLE if row.fits(field, name, others)), None)
+
+
+def _name(field: Field) -> str:
+    """Return the member's own name: ``_`` was appended where it existed already."""
+    return field.path[-1].strip("_").lower()
+
+
+def _optional(text: Text) -> Callable[[Value], str]:
+    return lambda value: text(value) if isinstance(value, int) else "" if value is None else str(value)
+
+
+def _clock_time(row: Row, clock: Clock) -> Text:
+    """Return what shows a timestamp: as a local time, as an age where it is older than a day."""
+    limit = _FRESH // SECOND if row.meaning == RECENT else None
+    second, clock_text = -1, ""
+
+    def text(value: int) -> str:
+        nonlocal second, clock_text
+        wall = clock.wall(value * row.unit)
+        if wall is None:
+            return str(value)
+        seconds, rest = divmod(wall, SECOND)
+        age = clock.now() // SECOND - seconds
+        if limit is not None and age > limit:
+            return str(value)
+        if age >= _DAY:
+            return f"{age // _DAY}d{age % _DAY // 3600}h ago"
+        if seconds != second:
+            second, clock_text = seconds, time.strftime("%H:%M:%S", time.localtime(seconds))
+        return f"{clock_text}.{rest // _MILLISECOND:03d}"
+
+    return text

@@ -1,0 +1,223 @@
+"""Names of numbers that are the same in every kernel: errno, signals, open flags, capabilities.
+
+A number without a name is shown as it is.
+"""
+
+import errno as errnos
+import os
+from typing import Final
+
+# include/linux/errno.h: what functions inside the kernel return besides, and Python does not know
+_INTERNAL: Final = {
+    512: "ERESTARTSYS",
+    513: "ERESTARTNOINTR",
+    514: "ERESTARTNOHAND",
+    515: "ENOIOCTLCMD",
+    516: "ERESTART_RESTARTBLOCK",
+    517: "EPROBE_DEFER",
+    518: "EOPENSTALE",
+    519: "ENOPARAM",
+    521: "EBADHANDLE",
+    522: "ENOTSYNC",
+    523: "EBADCOOKIE",
+    524: "ENOTSUPP",
+    525: "ETOOSMALL",
+    526: "ESERVERFAULT",
+    527: "EBADTYPE",
+    528: "EJUKEBOX",
+    529: "EIOCBQUEUED",
+    530: "ERECALLCONFLICT",
+}
+_ERRNOS: Final = {
+    **errnos.errorcode,
+    errnos.EDEADLK: "EDEADLK",  # not its second name
+    errnos.EOPNOTSUPP: "EOPNOTSUPP",
+    **_INTERNAL,
+}
+
+_ACCESS: Final = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE")
+_OPEN: Final = (  # those of several bits first
+    "O_TMPFILE",
+    "O_SYNC",
+    "O_CREAT",
+    "O_EXCL",
+    "O_NOCTTY",
+    "O_TRUNC",
+    "O_APPEND",
+    "O_NONBLOCK",
+    "O_DSYNC",
+    "O_ASYNC",
+    "O_DIRECT",
+    "O_DIRECTORY",
+    "O_NOFOLLOW",
+    "O_NOATIME",
+    "O_CLOEXEC",
+    "O_PATH",
+)
+_ARM_NOFOLLOW: Final = 0o100000  # arch/arm64/include/uapi/asm/fcntl.h; O_LARGEFILE is this bit elsewhere
+_LARGEFILE: Final = 0o400000 if os.O_NOFOLLOW == _ARM_NOFOLLOW else 0o100000  # the C library says 0
+
+_CORE_DUMPED: Final = 0x80  # of an exit status
+
+# include/uapi/linux/capability.h
+_CAPABILITIES: Final = (
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+)
+
+# include/linux/socket.h
+_FAMILIES: Final = {
+    0: "AF_UNSPEC",
+    1: "AF_UNIX",
+    2: "AF_INET",
+    10: "AF_INET6",
+    15: "AF_KEY",
+    16: "AF_NETLINK",
+    17: "AF_PACKET",
+    29: "AF_CAN",
+    31: "AF_BLUETOOTH",
+    38: "AF_ALG",
+    40: "AF_VSOCK",
+    44: "AF_XDP",
+}
+
+# include/uapi/linux/in.h
+_PROTOCOLS: Final = {
+    1: "ICMP",
+    2: "IGMP",
+    4: "IPIP",
+    6: "TCP",
+    17: "UDP",
+    33: "DCCP",
+    41: "IPV6",
+    47: "GRE",
+    50: "ESP",
+    51: "AH",
+    58: "ICMPV6",
+    132: "SCTP",
+    136: "UDPLITE",
+    262: "MPTCP",
+}
+
+# include/net/tcp_states.h, from 1 on
+_TCP_STATES: Final = (
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+    "NEW_SYN_RECV",
+    "BOUND_INACTIVE",
+)
+
+
+def result(value: int) -> str:
+    """Return what a function returned: a negative errno with its name, another number as it is."""
+    return _named_beside(value, -value)
+
+
+def errno(value: int) -> str:
+    """Return an errno, negative or not, with its name."""
+    return _named_beside(value, abs(value))
+
+
+def _named_beside(value: int, number: int) -> str:
+    name = _ERRNOS.get(number)
+    return f"{value} {name}" if name else str(value)
+
+
+def open_flags(value: int) -> str:
+    """Return the flags of open(2), joined by ``|``, what has no name in hex."""
+    names = [_ACCESS[value & os.O_ACCMODE]]
+    rest = value & ~os.O_ACCMODE
+    for name in _OPEN:
+        bits = getattr(os, name)
+        if rest & bits == bits:
+            names.append(name)
+            rest &= ~bits
+    if rest & _LARGEFILE:
+        names.append("O_LARGEFILE")
+        rest &= ~_LARGEFILE
+    return "|".join([*names, f"{rest:#x}"] if rest else names)
+
+
+def mode(value: int) -> str:
+    """Return a file's mode in octal, as chmod(1) takes it."""
+    return f"0{value:o}" if value > 0 else str(value)
+
+
+def signal(value: int) -> str:
+    """Return a signal's name; bit 7 of an exit status says that a core was dumped."""
+    from signal import Signals  # noqa: PLC0415 - only who shows signals needs it
+
+    number, dumped = value & ~_CORE_DUMPED, value & _CORE_DUMPED
+    try:
+        name = Signals(number).name
+    except ValueError:
+        return str(value)
+    return f"{name} (core dumped)" if dumped else name
+
+
+def capability(value: int) -> str:
+    """Return a capability's name."""
+    return f"CAP_{_CAPABILITIES[value]}" if 0 <= value < len(_CAPABILITIES) else str(value)
+
+
+def family(value: int) -> str:
+    """Return an address family's name."""
+    return _FAMILIES.get(value, str(value))
+
+
+def protocol(value: int) -> str:
+    """Return the name of an IP protocol."""
+    return _PROTOCOLS.get(value, str(value))
+
+
+def tcp_state(value: int) -> str:
+    """Return the name of a TCP connection's state."""
+    return _TCP_STATES[value - 1] if 0 < value <= len(_TCP_STATES) else str(value)

@@ -1,0 +1,61 @@
+import time
+
+from beepy.events.clock import SECOND, Clock
+
+
+class Clocks:
+    """The clocks of a machine that runs for a day and was suspended for an hour."""
+
+    def __init__(self) -> None:
+        self.monotonic = 86_400 * SECOND
+        self.boot = self.monotonic + 3600 * SECOND
+        self.real = 1_793_534_400 * SECOND
+        self.calls = 0
+
+    def read(self, clock: int) -> int:
+        self.calls += 1
+        return {
+            time.CLOCK_MONOTONIC: self.monotonic,
+            time.CLOCK_BOOTTIME: self.boot,
+            time.CLOCK_REALTIME: self.real,
+        }[clock]
+
+
+def test_a_timestamp_is_of_the_clock_that_makes_it_the_latest() -> None:
+    clocks = Clocks()
+    clock = Clock(clocks.read)
+    assert clock.now() == clocks.real
+    assert clock.wall(clocks.monotonic - 5) == clocks.real - 5
+    assert clock.wall(clocks.boot - 5) == clocks.real - 5
+
+
+def test_what_is_no_time_of_this_boot_is_none() -> None:
+    clocks = Clocks()
+    clock = Clock(clocks.read)
+    assert clock.wall(0) is None
+    assert clock.wall(-1) is None
+    assert clock.wall(clocks.boot + SECOND) is None
+    assert clock.wall((1 << 64) - 1) is None
+    assert clock.wall(1) == clocks.real - clocks.monotonic + 1
+
+
+def test_how_far_the_clocks_are_apart_is_asked_once_a_second() -> None:
+    clocks = Clocks()
+    clock = Clock(clocks.read)
+    clock.wall(1)
+    clocks.calls = 0
+    clocks.real += 100 * SECOND  # somebody sets the wall clock
+    before = clock.wall(clocks.monotonic)
+    assert clocks.calls == 1
+    clocks.monotonic += SECOND
+    clocks.real += SECOND
+    after = clock.wall(clocks.monotonic)
+    assert before is not None
+    assert after == clocks.real == before + 101 * SECOND
+
+
+def test_the_machines_own_clocks_are_the_default() -> None:
+    clock = Clock()
+    wall = clock.wall(time.monotonic_ns())
+    assert wall is not None
+    assert clock.wall(time.clock_gettime_ns(time.CLOCK_BOOTTIME)) is not None

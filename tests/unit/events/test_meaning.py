@@ -1,0 +1,226 @@
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from beepy.events.clock import SECOND, Clock
+from beepy.events.fields import Field, fields
+from beepy.events.meaning import Meaning, event_time, of
+from beepy.events.roles import schema
+from beepy.oci.lookup import bundled_store
+from beepy.source import parse
+from tests.writers.btf import BtfWriter
+from tests.writers.events import Exits, stream, table
+
+MONOTONIC = 5 * 86_400 * SECOND
+REAL = 1_793_534_400 * SECOND
+
+
+def clock() -> Clock:
+    """A machine that runs for five days."""
+    return Clock(lambda number: REAL if number == time.CLOCK_REALTIME else MONOTONIC)
+
+
+class Record:
+    """A record of integers and texts: ``i32 ret``, ``u64 ts``, ``char[16] comm``; a typedef by its name."""
+
+    def __init__(self, *members: str) -> None:
+        w = self.writer = BtfWriter()
+        char = w.integer("char", 1)
+        known = {f"u{8 * size}": w.integer(f"u{8 * size}", size, 0) for size in (1, 2, 4, 8)}
+        known |= {f"i{8 * size}": w.integer(f"i{8 * size}", size, 1) for size in (1, 2, 4, 8)}
+        known |= {"char[16]": w.array(char, 16), "f64": w.real("double", 8)}
+        known["enum"] = w.enum("e", {"A": 0, "B": 1})
+        for name, of_type in (("gadget_timestamp", "u64"), ("gadget_errno", "u32"), ("gadget_signal", "u32")):
+            known[name] = w.const(w.typedef(name, w.typedef("__" + of_type, known[of_type])))
+        known["duration"] = w.typedef("duration", known["u64"])
+        words = [member.split() for member in members]
+        shape = [(name, known[kind], 128 * at) for at, (kind, name) in enumerate(words)]
+        self.fields = fields(stream(w, w.struct("s", 16 * len(members), shape)), {})
+
+    def meaning(self, name: str) -> Meaning | None:
+        (field,) = [field for field in self.fields if field.name == name]
+        return of(field, self.fields, clock())
+
+    def text(self, name: str, value: int | str | None) -> str:
+        meaning = self.meaning(name)
+        assert meaning
+        return meaning.text(value)
+
+
+def local(wall_ns: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(wall_ns // SECOND)) + f".{wall_ns // 1_000_000 % 1000:03d}"
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "text"),
+    [
+        ("i32 ret", -2, "-2 ENOENT"),
+        ("i64 retval", -13, "-13 EACCES"),
+        ("i32 err", 3, "3"),
+        ("u32 errno", 2, "2 ENOENT"),
+        ("gadget_errno error_raw", 2, "2 ENOENT"),
+        ("u32 sig", 9, "SIGKILL"),
+        ("gadget_signal sig_raw", 15, "SIGTERM"),
+        ("i32 cap", 21, "CAP_SYS_ADMIN"),
+        ("u16 family", 10, "AF_INET6"),
+        ("i32 af", 2, "AF_INET"),
+        ("u8 proto", 17, "UDP"),
+        ("u64 delta_us", 1_500, "1.5ms"),
+        ("u64 latency_ns", 1_500, "1.5µs"),
+        ("u32 wait_ms", 1_500, "1.5s"),
+        ("i32 open_flags", 1, "O_WRONLY"),
+        ("u16 umask", 0o22, "022"),
+    ],
+)
+def test_a_name_or_a_typedef_gives_a_number_its_text(member: str, value: int, text: str) -> None:
+    name = member.split()[1]
+    record = Record(member)
+    assert record.text(name, value) == text
+    assert record.text(name, None) == ""
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "u32 ret",
+        "u32 flags",
+        "u32 mode",
+        "u32 pid",
+        "u32 uid",
+        "u32 mnt_ns",
+        "u64 pid_ns",
+        "u64 latency",
+        "u64 delta",
+        "u64 count",
+        "i32 exit_code",
+        "u32 state",
+        "i32 oldstate",
+        "f64 ts",
+        "duration delta_us",
+        "char[16] sig",
+        "u32 ts",
+        "u64 total_time",
+        "enum cap",
+    ],
+)
+def test_what_a_name_does_not_tell_stays_a_number(member: str) -> None:
+    assert Record(member).meaning(member.split()[1]) is None
+
+
+EXIT = {"start_time": "time", "exit_time": "time", "sig": "signal"}
+BUNDLED = {
+    "execsnoop": {"retval": "result"},
+    "exitsnoop": EXIT,
+    "exitsnoop-counter": EXIT,
+    "exitsnoop-old": EXIT,
+    "exitsnoop-old-counter": EXIT,
+    "opensnoop": {"ret": "result", "flags": "open flags"},
+}
+
+
+def test_the_bundled_images() -> None:
+    found = {}
+    store = bundled_store()
+    for name in store.names():
+        spec = parse(store.get(name))
+        for tracked in spec.tracked:
+            known = fields(schema(spec, tracked), {})
+            meanings = {field.name: meaning.name for field in known if (meaning := of(field, known))}
+            if meanings:
+                found[name] = meanings
+    assert found == BUNDLED
+
+
+@pytest.mark.parametrize(
+    ("members", "meanings"),
+    [
+        ("u64 ts, u32 pid, u32 uid, i32 ret, i32 flags, u32 mode, char[16] fname", "time result open_flags file_mode"),
+        ("u64 mntnsid, u32 pid, i32 cap, u32 tgid, u32 uid, i32 cap_opt", "capability"),
+        ("char[16] comm, u64 delta_us, u64 ts_us, u32 tgid, i32 af", "duration time address_family"),
+        (
+            "u64 ts_us, u64 delta_us, u32 pid, i32 oldstate, i32 newstate, u16 family, u16 sport, u16 dport",
+            "time duration tcp_state tcp_state address_family",
+        ),
+        ("u64 delta_us, u64 end_ns, i64 offset, i64 size, u32 pid, enum op, char[16] file", "duration time"),
+        ("u64 ts, u32 pid, u32 tid, u32 mnt_ns, i32 ret, u64 flags, u64 delta", "time result"),
+        ("u64 count, u64 total_time, u64 max_time, u64 total_ns", "duration"),
+    ],
+    ids=["opensnoop", "capable", "tcpconnlat", "tcpstates", "fsslower", "mountsnoop", "hardirqs, syscount"],
+)
+def test_records_of_bees_examples_and_of_libbpf_tools(members: str, meanings: str) -> None:
+    known = Record(*members.split(", ")).fields
+    assert " ".join(found.name.replace(" ", "_") for field in known if (found := of(field, known))) == meanings
+
+
+@pytest.mark.parametrize("name", ["fname", "filename"])
+def test_flags_and_mode_beside_a_file_name_are_an_opens(name: str) -> None:
+    record = Record("i32 flags", "u32 mode", f"char[16] {name}")
+    assert record.text("flags", 0) == "O_RDONLY"
+    assert record.text("mode", 0o600) == "0600"
+
+
+def test_states_beside_a_port_are_tcps() -> None:
+    assert Record("i32 oldstate", "i32 newstate", "u16 dport").text("newstate", 10) == "LISTEN"
+
+
+@pytest.mark.parametrize(
+    "member", ["u64 ts", "u64 start_time", "gadget_timestamp timestamp_raw", "u64 time", "u64 end_ns"]
+)
+def test_kernel_time_is_a_local_time(member: str) -> None:
+    record = Record(member)
+    (field,) = record.fields
+    at = 250 * SECOND + 1_234_567
+    assert record.text(field.name, MONOTONIC - at) == local(REAL - at)
+
+
+def test_kernel_time_in_microseconds() -> None:
+    assert Record("u64 ts_us").text("ts_us", (MONOTONIC - SECOND) // 1000) == local(REAL - SECOND)
+
+
+@pytest.mark.parametrize("value", [0, MONOTONIC + SECOND, (1 << 64) - 1])
+def test_what_is_no_time_of_this_boot_is_a_number(value: int) -> None:
+    assert Record("u64 ts").text("ts", value) == str(value)
+
+
+def test_a_time_older_than_a_day_is_an_age() -> None:
+    record = Record("u64 start_time")
+    assert record.text("start_time", MONOTONIC - (2 * 86_400 + 3 * 3600 + 59) * SECOND) == "2d3h ago"
+    assert record.text("start_time", MONOTONIC - 86_399 * SECOND) == local(REAL - 86_399 * SECOND)
+
+
+def test_a_member_called_time_is_a_time_only_where_it_is_recent() -> None:
+    """gethostlatency of libbpf-tools calls a duration ``time``."""
+    assert Record("u64 time").text("time_", 12_000_000) == "12000000"
+
+
+def when(members: Sequence[str]) -> str | None:
+    found = event_time(Record(*members).fields, clock())
+    return found.field.name if found else None
+
+
+def test_the_events_own_time_is_chosen() -> None:
+    assert when(["u64 start_time", "u64 exit_time", "u32 pid"]) == "exit_time"
+    assert when(["u64 exit_time", "u64 ts"]) == "ts"
+    assert when(["u64 end_ns", "u64 time"]) == "time_"
+    assert when(["gadget_timestamp timestamp_raw", "u64 start_time"]) == "timestamp_raw"
+    assert when(["u64 ts_us"]) == "ts_us"
+    assert when(["u64 start_time", "u32 pid"]) is None
+    assert when(["u32 pid"]) is None
+
+
+def test_a_tables_row_has_no_time_of_its_own() -> None:
+    w = BtfWriter()
+    u64 = w.integer("u64", 8, 0)
+    key, value = w.struct("k", 8, [("ts", u64, 0)]), w.struct("v", 8, [("ts", u64, 0)])
+    found: tuple[Field, ...] = fields(table(w, key, value, 8, 8), {})
+    assert event_time(found, clock()) is None
+
+
+def test_times_that_are_missing_or_not_recent_are_those_of_the_reading() -> None:
+    found = event_time(Exits().schema and fields(Exits().schema, {}), clock())
+    assert found
+    assert found.field.name == "exit_time"
+    read = REAL + 7
+    values = [MONOTONIC - SECOND, None, 0, 5, MONOTONIC + SECOND, MONOTONIC - 3600 * SECOND]
+    assert found.to_wall(values, read) == [REAL - SECOND, read, read, read, read, read]
