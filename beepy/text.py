@@ -15,6 +15,9 @@ _INVISIBLE: Final = (
 _ACCENT: Final = "[\u0300-\u034e\u0350-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 _UNSAFE: Final = f"[{_INVISIBLE}]|(?<={_ACCENT}{_ACCENT}{_ACCENT}){_ACCENT}"
 
+# The backslash of a typed \xNN that could be taken for one of ours: of a control character, itself, a byte of UTF-8.
+_TYPED: Final = rb"\\(?=x(?:[01][0-9a-f]|5c|7f|[89a-f][0-9a-f]))"
+
 # Blanks wider or narrower than ASCII's: not printable to Python, harmless to a terminal.
 _BLANKS: Final = frozenset("\u00a0\u1680\u202f\u205f\u3000").union(map(chr, range(0x2000, 0x200B)))
 
@@ -33,7 +36,7 @@ def safe(text: str) -> str:
     and paragraph separators, code points without a character, lone surrogates, and piles of accents. The result
     can always be encoded, and is the same when made safe once more: messages quote messages.
 
-    Text of ``escaped`` becomes its bytes again if each ``\xNN`` is replaced by its byte.
+    Text of ``escaped`` becomes its bytes again if each ``\xNN`` of those is replaced by its byte.
     """
     if text.isascii():
         if text.isprintable():
@@ -46,10 +49,10 @@ def safe(text: str) -> str:
 
 
 def escaped(raw: bytes) -> str:
-    r"""Return UTF-8 as text, what is none of it as ``\xNN``; where that is in ``raw`` itself its ``\`` is ``\x5c``.
+    r"""Return UTF-8 as text, what is none of it as ``\xNN``; a ``\xNN`` that is in ``raw`` is ``\x5cxNN``.
 
-    So two byte strings never have one text.
+    So two byte strings never have one text, made safe or not. A ``\x41`` stays: no ``A`` is ever written so.
     """
     if b"\\x" in raw:
-        raw = re.sub(rb"\\(?=x[0-9a-f]{2})", rb"\\x5c", raw)
+        raw = re.sub(_TYPED, rb"\\x5c", raw)
     return raw.decode("utf-8", "backslashreplace")

@@ -10,7 +10,7 @@ from beepy.text import escaped, safe
 
 _CASES = 5_000
 _PIECES = [
-    b"\\", b"x", b"\\x", b"\\xff", b"\\x5c", b"5c", b"f", b"0", b"\\u202e", b"\\x1", b"/etc", b" ",
+    b"\\", b"x", b"\\x", b"\\xff", b"\\x5c", b"5c", b"f", b"0", b"\\u202e", b"\\x1", b"\\x41", b"/etc", b" ",
     b"\xff", b"\x80", b"\xe2\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x1b[2J", b"\n", b"\x7f",
     *[one.encode() for one in "\x85\u00e9\u200b\u202e\u2028\ufe0f\ufeff\u0301\u3000\u5d0e\u0600\u3164"],
     *[one.encode() for one in "\U000e0041\U000e0101\U0001f600"],
@@ -18,8 +18,8 @@ _PIECES = [
 
 
 def raw_bytes(text: str) -> bytes:
-    """Replace each \\xNN by its byte."""
-    parts = re.split(r"\\x([0-9a-f]{2})", text)
+    """Replace each \\xNN by its byte, but those of printable ASCII, which nothing is written as."""
+    parts = re.split(r"\\x([01][0-9a-f]|5c|7f|[89a-f][0-9a-f])", text)
     return b"".join([bytes.fromhex(part) if at % 2 else part.encode() for at, part in enumerate(parts)])
 
 
