@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
@@ -208,6 +208,7 @@ def _serve(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> 
         _DEFAULT_PORT if request.port is None else request.port,
         buckets=request.buckets,
         value_keys=request.value_keys,
+        read_tables=partial(_tables, events, _passing(request.filters, events.schemas)),
         tally=tally,
         always=request.port is not None,
     )
@@ -216,6 +217,11 @@ def _serve(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> 
     metrics.open(events.schemas, events.demand)
     stack.callback(metrics.close)
     return [metrics] if metrics.url else [], metrics.url
+
+
+def _tables(events: Stream, passing: Callable[[Batch], Batch], schemas: tuple[Schema, ...]) -> Iterator[Batch]:
+    """Read tables for a scrape, in its thread; ``passing`` is its own: what filters remember is one thread's."""
+    return map(passing, events.snapshot(schemas))
 
 
 def _open(sink: Sink, events: Stream, stack: ExitStack) -> None:
@@ -231,11 +237,7 @@ def _open(sink: Sink, events: Stream, stack: ExitStack) -> None:
 def _chooser(filters: Sequence[str], schemas: tuple[Schema, ...], tally: Tally) -> Callable[[Batch], Batch]:
     """Return what leaves out, and counts, beepy's own rows and those that a filter does not let pass."""
     own = _own(schemas)
-    passing = _everything
-    if filters:
-        from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
-
-        passing = Filter(filters, schemas).apply
+    passing = _passing(filters, schemas)
 
     def choose(batch: Batch) -> Batch:
         others = own(batch)
@@ -245,6 +247,14 @@ def _chooser(filters: Sequence[str], schemas: tuple[Schema, ...], tally: Tally) 
         return kept
 
     return choose
+
+
+def _passing(filters: Sequence[str], schemas: tuple[Schema, ...]) -> Callable[[Batch], Batch]:
+    if not filters:
+        return _everything
+    from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
+
+    return Filter(filters, schemas).apply
 
 
 def _own(schemas: tuple[Schema, ...]) -> Callable[[Batch], Batch]:
