@@ -9,7 +9,7 @@ from beepy.cli.settings import Settings
 _MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT; the kernel's structs would cut off what is above 32 bits
 
 
-Output: TypeAlias = Literal["json", "columns", "none"]
+Output: TypeAlias = Literal["json", "columns", "wide", "none"]
 Missing: TypeAlias = Literal["fail", "skip"]
 Pull: TypeAlias = Literal["always", "missing", "never"]
 
@@ -48,6 +48,10 @@ def run(
     ] = None,
     prom_host: Annotated[str, typer.Option("--prom-host", metavar="HOST", help="Address of /metrics.")] = "127.0.0.1",
     no_metrics: Annotated[bool, typer.Option("--no-metrics", help="Serve no metrics.")] = False,
+    zero: Annotated[bool, typer.Option("--zero", help="Show rows of tables whose value is 0 too.")] = False,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="In columns, show each row of counters, gauges and histograms.")
+    ] = False,
     no_tty: Annotated[bool, typer.Option("--no-tty", help="Plain output, even on a terminal.")] = False,
     interval: Annotated[str, typer.Option("--interval", metavar="TIME", help="How often tables are read.")] = "1s",
     attach: Annotated[
@@ -96,6 +100,8 @@ def run(
             filters=tuple(filters or ()),
             buckets=metric_options.all_buckets(buckets or ()),
             value_keys=metric_options.all_value_keys(value_keys or ()),
+            zero=zero,
+            rows=rows,
             limit=count,
             timeout=seconds("--timeout", timeout) if timeout else None,
             interval=seconds("--interval", interval),

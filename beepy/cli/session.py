@@ -45,6 +45,8 @@ class Request(NamedTuple):
     filters: tuple[str, ...]
     buckets: Mapping[str, tuple[float, ...]]
     value_keys: Mapping[str, str]
+    zero: bool
+    rows: bool
     limit: int | None
     timeout: float | None
     interval: float
@@ -198,7 +200,8 @@ def _show(request: Request, events: Stream, stack: ExitStack) -> list[Sink]:
     """Return the sink of rows, if any: its header tells that all is attached."""
     if request.output == "none":
         return []
-    rows = outputs.make(request.output)
+    options = outputs.Options(request.zero, request.rows, request.buckets, request.value_keys)
+    rows = outputs.make(request.output, options=options)
     try:
         rows.open(events.schemas, events.demand)
     except BrokenPipeError:  # of a header

@@ -1,0 +1,169 @@
+"""Rows, counts, histograms and tables for people: fitted to a terminal and redrawn there, whole in a pipe or a file."""
+
+from contextlib import suppress
+from typing import Final, TypeAlias
+
+from beepy.btf.types import VOID
+from beepy.events.batch import Batch, Demand, Schema
+from beepy.events.decoder import Decoder
+from beepy.events.naming import VALUE_FIELDS
+from beepy.obj.spec import Role
+from beepy.outputs import DEFAULT, Options
+from beepy.outputs.columns.counts import Counts
+from beepy.outputs.columns.histograms import Histograms, number, shape
+from beepy.outputs.columns.live import Live
+from beepy.outputs.columns.pages import Pages, Sheet
+from beepy.outputs.columns.plain import Plain
+from beepy.outputs.columns.tables import Table, without_zeros
+from beepy.outputs.columns.terminal import Size, Terminal
+from beepy.outputs.file import Rows
+from beepy.text import safe
+
+_HEIGHT: Final = 24  # of a terminal that does not say
+
+Panel: TypeAlias = Counts | Histograms | Table
+
+
+class Columns:
+    """Shows each map as what it is.
+
+    Events are rows. Streams of counters, gauges and histograms, and tables that hold histograms, are *panels*, as are
+    all tables on a terminal that can be redrawn: there they stand below the rows. Elsewhere streams' panels are written
+    at the end, and those of tables with each snapshot. Without ``terminal`` nothing has a width.
+    """
+
+    def __init__(self, out: Rows, options: Options = DEFAULT, terminal: Terminal | None = None) -> None:
+        self._out = out
+        self._options = options
+        self._terminal = terminal
+        self._size = terminal.size() if terminal else Size(None, None, 1)
+        self._panels: dict[Schema, Panel] = {}
+        self._plain: dict[Schema, Plain] = {}
+        self._headed: set[Plain] = set()
+        self._sheets: dict[Schema, Sheet] = {}
+        self._pages: Pages | None = None
+        self._live: Live | None = None
+
+    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - the stream's timer asks for tables
+        """Decide how each map is shown; write the header of one map's rows, or the empty panels."""
+        decoders = {schema: Decoder(schema) for schema in schemas}
+        for schema, decoder in decoders.items():
+            panel = self._panel(schema, decoder)
+            if panel:
+                self._panels[schema] = panel
+        rows = {schema: decoder for schema, decoder in decoders.items() if schema not in self._panels}
+        names = max([len("map"), *[len(safe(schema.map)) for schema in rows]]) if len(rows) > 1 else 0
+        if self._size.width or self._size.height:
+            for schema, decoder in rows.items():
+                self._sheets[schema] = Sheet(decoder, safe(schema.map), names)
+            self._pages = Pages(self._sheets)
+        else:
+            self._plain = {schema: Plain(decoder, safe(schema.map), names) for schema, decoder in rows.items()}
+            if len(schemas) == 1:
+                for plain in self._plain.values():
+                    self._head(plain)
+        if self._panels and self._is_live:
+            self._redraw()
+
+    def write(self, batch: Batch) -> None:
+        """Write the rows of a batch, or show what it changes."""
+        if batch.snapshot and self._is_live and batch.schema not in self._panels:  # an iterator's lines
+            self._panels[batch.schema] = Table(batch.schema, Decoder(batch.schema), zero=True)
+            self._sheets.pop(batch.schema, None)
+        panel = self._panels.get(batch.schema)
+        if panel:
+            self._update(panel, batch)
+            return
+        if batch.records and batch.schema.record == VOID and not self._options.zero:
+            batch = without_zeros(batch)
+        if batch.records:
+            self._rows(batch)
+
+    def close(self) -> None:
+        """Draw the panels a last time; off a terminal, write what streams have counted."""
+        if self._live:
+            self._live.close()
+            return
+        with suppress(BrokenPipeError):  # who read has gone, and nothing else is to be done
+            for schema, panel in self._panels.items():
+                if schema.record != VOID:
+                    self._print(panel)
+
+    def _panel(self, schema: Schema, decoder: Decoder) -> Panel | None:
+        rows, role = self._options.rows, schema.role
+        value_key = self._options.value_keys.get(schema.map) or VALUE_FIELDS.get(role or Role.PRINT, "")
+        where = None if rows else shape(schema, decoder, value_key)
+        if where:
+            return Histograms(schema, decoder, where, self._options.buckets.get(schema.map, ()))
+        if schema.record == VOID:
+            return Table(schema, decoder, zero=self._options.zero) if self._is_live else None
+        if rows:
+            return None
+        if role is Role.COUNTER:
+            return Counts(schema, decoder)
+        value = number(decoder, value_key) if role is Role.GAUGE else None
+        return Counts(schema, decoder, value) if value else None
+
+    @property
+    def _is_live(self) -> bool:
+        return self._terminal is not None and self._terminal.live
+
+    def _rows(self, batch: Batch) -> None:
+        if self._pages is None:
+            plain = self._plain[batch.schema]
+            self._head(plain)
+            plain.write(self._out, batch)
+            return
+        if self._terminal:
+            self._size = self._terminal.size()
+        taken = self._live.height if self._live else 0
+        text = "".join([f"{line}\n" for line in self._pages.lines(batch, self._size, taken)])
+        if self._live:
+            self._live.above(text)
+        else:
+            self._out.write(text)
+
+    def _head(self, plain: Plain) -> None:
+        if plain not in self._headed:
+            self._headed.add(plain)
+            self._out.write(plain.header)
+
+    def _update(self, panel: Panel, batch: Batch) -> None:
+        if not self._is_live:
+            if panel.add(batch) and batch.snapshot:
+                self._print(panel)
+            return
+        if self._live is None:
+            self._redraw()
+        assert self._live
+        with self._live.lock:
+            if panel.add(batch):
+                self._live.changed()
+
+    def _redraw(self) -> None:
+        if self._live is None:
+            assert self._terminal
+            self._live = Live(self._out, self._terminal, self._block)
+        self._live.changed()
+
+    def _block(self, size: Size) -> list[str]:
+        """Return the lines of all panels, together no more than the screen has beside rows."""
+        height = size.height or _HEIGHT
+        left = height * 2 // 3 if self._pages and self._pages.begun else height - 1
+        drawn = [panel.lines(size.width, left) for panel in self._panels.values()]
+        needs = [len(lines) + 1 for lines in drawn]  # and an empty one above
+        panels = [*self._panels.values()]
+        left += 1
+        for waiting, at in zip(
+            range(len(panels), 0, -1), sorted(range(len(panels)), key=needs.__getitem__), strict=True
+        ):
+            room = min(needs[at], max(left // waiting, 2))  # those that need little leave more to others
+            if room < needs[at]:
+                drawn[at] = panels[at].lines(size.width, room - 1)[: room - 1]
+            left -= room
+        block = [line for lines in drawn for line in ("", *lines)]
+        return block[0 if self._pages and self._pages.begun else 1 :]
+
+    def _print(self, panel: Panel) -> None:
+        lines = panel.lines(self._terminal.size().width if self._terminal else None, None)
+        self._out.write("".join([f"{line}\n" for line in [*lines, ""]]))
