@@ -42,9 +42,10 @@ class Screen:
                 self._put(character)
 
     def _put(self, character: str) -> None:
-        assert character.isprintable() or wcwidth(character) == 0, f"character {character!r}"
+        assert character.isascii() or wcwidth(character) >= 0, f"character {character!r}"
+        assert character >= " ", f"character {character!r}"
         line = self._lines[self._row] + character
-        if sum(map(wcwidth, line)) > self.width:
+        if (len(line) if line.isascii() else sum(map(wcwidth, line))) > self.width:
             self.wrapped += 1
             self.feed("\n")
             line = character
@@ -74,14 +75,15 @@ class Terminal:
         self._thread.start()
 
     def resize(self, width: int, height: int) -> None:
-        self._size = width, height
+        self._screen, self._fed = Screen(width, height), 0  # what it has shown of ``written``
         termios.tcsetwinsize(self.fd, (height, width))
 
     def screen(self) -> Screen:
         """Show all that was written up to now."""
-        screen = Screen(*self._size)
-        screen.feed(self.text())
-        return screen
+        text = self.text()
+        self._screen.feed(text[self._fed :])
+        self._fed = len(text)
+        return self._screen
 
     def text(self) -> str:
         """Return what was written up to now."""

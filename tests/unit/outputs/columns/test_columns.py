@@ -149,7 +149,7 @@ class TestRows:
         assert [line[18:] for line in screen.lines] == [
             "fname",
             "/" + "x" * 20 + "…",
-            "/\u4e16\u754c" * 4 + "…",
+            "/\u4e16\u754c" * 4 + "/…",
             "/short",
             "\\x1b[2J\\x1b[2J\\x1b[2J…",
         ]
