@@ -116,8 +116,6 @@ def closing(tally: Tally, seconds: float) -> str:
         parts.append(f"{len(tally.skipped)} programs left out" if len(tally.skipped) > 1 else "1 program left out")
     if tally.left_out:
         parts.append(f"{tally.left_out} not shown (--count)")
-    if tally.short:
-        parts.append(f"{tally.short} too short for their type")
     if known or not unknown:
         parts.append(f"{known} lost ({where})" if where else "0 lost")
     if unknown:
@@ -226,7 +224,6 @@ def _pump(
     for batch in events:
         if batch.schema.record != VOID:
             tally.add_lost(batch.schema, batch.lost)
-        tally.short += batch.short
         rows = per_cpu_rows(batch)
         kept = chosen(rows)
         tally.filtered += rows.records - kept.records

@@ -21,7 +21,7 @@ from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import BeepyError, KernelError
 from beepy.hooks import Hook, kprobe
 from beepy.obj.sections import KSYMS
-from beepy.obj.spec import CollectionSpec, ExternRef, MapSpec, ProgramSpec
+from beepy.obj.spec import CollectionSpec, ExternRef, JumpTableRef, MapSpec, ProgramSpec
 from beepy.text import safe
 from beepy.uapi import HELPERS, MapType, ProgType
 
@@ -102,6 +102,9 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
     for number, fixup in enumerate(resolved):
         if fixup.poison:
             yield Finding(WARNING, f"{where}: relocation {number} ({fixup}): it fails if the code is reached")
+    tables = MapType.INSN_ARRAY
+    if any(isinstance(ref, JumpTableRef) for ref in one.refs) and not kernel.has_map_type(tables):
+        yield Finding(ERROR, f"{where}: jump tables{_first(since.map_type(tables))}")
     for number in needs.helpers(one.insns):
         if not kernel.has_helper(number):
             yield _helper(where, number)

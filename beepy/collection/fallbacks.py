@@ -62,18 +62,22 @@ def load_types(spec: CollectionSpec, uses: Iterable[tuple[ProgType, TypeId]] = (
         if error.errno == errno.EPERM:
             raise
         refused = error
-    from beepy.btf import downgrade  # noqa: PLC0415 - only where the kernel refuses
+    from beepy.btf import correct, downgrade  # noqa: PLC0415 - only where the kernel refuses
     from beepy.kernel import btf_features  # noqa: PLC0415
 
     lacking = {feature for feature in downgrade.used(btf) if not btf_features.takes(feature)}
+    taken = correct.corrected(btf)
+    changes = [] if taken is btf else ["names and encodings that no kernel takes"]
     if lacking:
-        told = ", ".join(sorted(f"{feature.text} (since {feature.since})" for feature in lacking))
+        taken = downgrade.downgraded(taken, lacking)
+        changes += sorted(f"{feature.text} (since {feature.since})" for feature in lacking)
+    if changes:
         try:
-            fd = kernel_btf.load(downgrade.downgraded(btf, lacking).data)
+            fd = kernel_btf.load(taken.data)
         except KernelError as error:
             refused = error
         else:
-            _log.info("%s: types are loaded without what this kernel does not know: %s", safe(spec.name), told)
+            _log.info("%s: types are loaded without %s", safe(spec.name), ", ".join(changes))
             return Types(fd, downgrade.Feature.FUNC not in lacking, found)
     _log.warning("%s: types are not loaded, programs go without: %s", safe(spec.name), refused)
     return None

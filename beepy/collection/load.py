@@ -9,7 +9,7 @@ from typing import Final
 from beepy import maps
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
-from beepy.collection import fallbacks, ksyms, structops
+from beepy.collection import fallbacks, jumptables, ksyms, structops
 from beepy.collection.absent import Absent, Missing
 from beepy.collection.collection import Collection, Registration
 from beepy.collection.create import create, fill_slots
@@ -150,7 +150,7 @@ def _load(collection: Collection, planned: Planned, types: Types | None, symbols
     spec, hook = planned.spec, planned.hook
     informed = types is not None and types.functions
     try:
-        with planned.point.open() as owner:
+        with planned.point.open() as owner, ExitStack() as loading:
 
             def attempt(insns: tuple[Insn, ...], attach_type: AttachType) -> Program:
                 return kernel_program.load(
@@ -171,7 +171,9 @@ def _load(collection: Collection, planned: Planned, types: Types | None, symbols
                     fd_array=symbols.fd_array,
                 )
 
-            loaded = fallbacks.load_program(attempt, spec.name, relocate(spec, collection.maps, symbols), hook)
+            tables = jumptables.create(spec, loading)
+            insns = relocate(spec, collection.maps, tables, symbols)
+            loaded = fallbacks.load_program(attempt, spec.name, insns, hook)
     except VerifierError as error:
         from beepy.collection import diagnosis, verdict  # noqa: PLC0415 - only where the verifier refuses
 

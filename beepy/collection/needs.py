@@ -14,7 +14,7 @@ from beepy.collection.fallbacks import OLDER
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.sections import KSYMS
-from beepy.obj.spec import CollectionSpec, DataRef, ExternRef, MapRef, MapSpec, ProgramSpec
+from beepy.obj.spec import CollectionSpec, DataRef, ExternRef, JumpTableRef, MapRef, MapSpec, ProgramSpec
 from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, CoreReloKind, MapFlag, MapType, ProgFlag, ProgType
 
 # attach types that older kernels do not look at, or that have an older way
@@ -127,6 +127,8 @@ def _program(program: ProgramSpec) -> Iterator[Need]:
             yield Need(f"helper {name}", first)
     if any(isinstance(ref, DataRef) for ref in program.refs):
         yield Need("global variables", since.GLOBAL_DATA)
+    if any(isinstance(ref, JumpTableRef) for ref in program.refs):
+        yield Need("jump tables", since.map_type(MapType.INSN_ARRAY))
     yield from _code(program.insns)
 
 

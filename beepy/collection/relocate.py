@@ -1,20 +1,22 @@
 """Patch a program's instructions with the file descriptors that exist only now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from beepy.collection.ksyms import KernelSymbol, Symbols
 from beepy.kernel.map import Map
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
-from beepy.obj.spec import CallRef, DataRef, ExternRef, MapRef, ProgramSpec
+from beepy.obj.spec import CallRef, DataRef, ExternRef, JumpTableRef, MapRef, ProgramSpec
 
 # a call that no verifier takes: libbpf's POISON_CALL_KFUNC_BASE, to which it adds the number of the extern
 _NO_KFUNC: Final = Insn(op.CALL, imm=2002000000)
 
 
-def relocate(program: ProgramSpec, maps: Mapping[str, Map], symbols: Symbols) -> tuple[Insn, ...]:
-    """Return the program's instructions with every ref applied."""
+def relocate(
+    program: ProgramSpec, maps: Mapping[str, Map], tables: Mapping[Sequence[int], Map], symbols: Symbols
+) -> tuple[Insn, ...]:
+    """Return the program's instructions with every ref applied; ``tables`` are its jump tables by their targets."""
     insns = list(program.insns)
     for ref in program.refs:
         at = ref.insn
@@ -27,6 +29,8 @@ def relocate(program: ProgramSpec, maps: Mapping[str, Map], symbols: Symbols) ->
                 insns[at + 1] = Insn(second.code, second.dst, second.src, second.off, _signed(ref.offset))
             case ExternRef():
                 insns[at : at + 1 + insns[at].wide] = _symbol(insns[at], symbols[ref.name], symbols)
+            case JumpTableRef():
+                insns[at] = _load(insns[at], op.PSEUDO_MAP_VALUE, tables[ref.targets].fd.fileno())
             case CallRef():
                 raise AssertionError("the linker resolves every call")
     return tuple(insns)

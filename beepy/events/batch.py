@@ -58,11 +58,11 @@ class Batch(NamedTuple):
     """Records of one map, as bytes.
 
     ``parts`` is (records,) or (keys, values). ``records`` of them are in it, each ``length`` bytes (of a table: its
-    values). ``time_ns`` is the wall clock (ns since the epoch) when they were read. ``lost`` is how many records the
-    source lost since the batch before, None where it cannot tell. ``short`` counts records that were shorter than their
-    type and left out. ``snapshot`` numbers the reading of a table (0: events, no snapshot), ``final`` marks its last
-    batch, ``began`` is when it began (ns of the monotonic clock). A batch without records carries only what it counts,
-    or the end of a snapshot.
+    values): a record may be shorter than its type, or longer. ``time_ns`` is the wall clock (ns since the epoch) when
+    they were read. ``lost`` is how many records the source lost since the batch before, None where it cannot tell.
+    ``snapshot`` numbers the reading of a table (0: events, no snapshot), ``final`` marks its last batch, ``began`` is
+    when it began (ns of the monotonic clock). A batch without records carries only what it counts, or the end of a
+    snapshot.
     """
 
     schema: Schema
@@ -71,7 +71,6 @@ class Batch(NamedTuple):
     length: int
     time_ns: int
     lost: int | None = None
-    short: int = 0
     snapshot: int = 0
     final: bool = False
     began: int = 0
@@ -96,7 +95,6 @@ class Tally:
     def __init__(self, schemas: Iterable[Schema] = ()) -> None:
         self.shown = 0
         self.filtered = 0
-        self.short = 0
         self.left_out = 0  # cut off by --count
         self.skipped: Sequence[tuple[str, str]] = ()  # (image, program) that --missing skip left out
         self.lost = {schema: lost_yet(schema) for schema in schemas if schema.record != VOID}

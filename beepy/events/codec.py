@@ -14,8 +14,9 @@ class Codec(NamedTuple):
     ``code`` is ``struct``'s for the item of ``size`` bytes that is unpacked (little endian), ``value`` makes the value
     of it (None: the item is the value), ``text`` Go's text of the value. ``width`` is how many characters that text
     usually takes at most. ``number`` says that values are numbers to count with. ``few`` says that the same values come
-    again and again, so that what is made of them is worth remembering. ``cost`` is how many functions are called for a
-    value: those of all that is in it.
+    again and again, so that what is made of them is worth remembering. ``open`` says that ``value`` reads any number of
+    bytes, not only ``size``: an array of bytes that the record's end cuts, or an array without a length. ``cost`` is
+    how many functions are called for a value: those of all that is in it.
     """
 
     code: str
@@ -25,6 +26,7 @@ class Codec(NamedTuple):
     width: int
     number: bool = False
     few: bool = False
+    open: bool = False
     cost: int = 1
 
     @property

@@ -252,19 +252,26 @@ class Compiler:
         if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not is_bool(element):
             meant = self._meaning(found.type, 1)
             if not meant and element.name == "char":  # gcc sets the encoding CHAR on unsigned char, too
-                cost = self._affordable(1 + size // _BYTES_AT_ONCE)
-                return Codec(code, size, render.text, str, width=min(size, _MAX_WIDTH), few=True, cost=cost)
+                return self._bytes(render.text, size, width=size)
             if not meant and not element.signed:
-                cost = self._affordable(1 + size // _BYTES_AT_ONCE)
-                return Codec(code, size, bytes.hex, str, width=min(2 * size, _MAX_WIDTH), few=True, cost=cost)
+                return self._bytes(bytes.hex, size, width=2 * size)
         each = self.codec(found.type, depth + 1)
         width = min(max((each.width + 1) * found.nelems + 1, 2), _MAX_WIDTH)
-        if not size:
-            return Codec(code, size, _nothing, partial(_bracketed, each.text), width)
+        text = partial(_bracketed, each.text)
+        step = size_of(self._btf, found.type)
+        if not step:
+            return Codec(code, size, _nothing, text, width)
         cost = self._affordable(each.cost * found.nelems if each.value else 1 + found.nelems // _AT_ONCE)
-        gap = size // found.nelems - each.size
-        read = partial(_elements, struct.Struct(f"<{each.code}{gap}x"), each.value)
-        return Codec(code, size, read, partial(_bracketed, each.text), width, cost=cost)
+        read = partial(_elements, struct.Struct(f"<{each.code}{step - each.size}x"), each.value)
+        if found.nelems:
+            return Codec(code, size, read, text, width, cost=cost)
+        most = MAX_COST // each.cost if each.value else MAX_COST * _AT_ONCE
+        return Codec(code, size, partial(_as_many, read, step, most), text, _MAX_WIDTH, open=True)
+
+    def _bytes(self, value: Callable[[bytes], str], size: int, width: int) -> Codec:
+        cost = self._affordable(1 + size // _BYTES_AT_ONCE)
+        width = min(width, _MAX_WIDTH) if size else _MAX_WIDTH
+        return Codec(f"{size}s", size, value, str, width, few=True, open=True, cost=cost)
 
     def _affordable(self, cost: int) -> int:
         """Return ``cost``; a type of few bytes may ask for any number of values: unions of unions of unions."""
@@ -359,6 +366,11 @@ def _flags(names: Mapping[int, str], bits: list[tuple[int, str]], value: int) ->
 def _elements(unpacker: struct.Struct, value: Callable[[Any], Value] | None, raw: bytes) -> tuple[Value, ...]:
     items = [item for (item,) in unpacker.iter_unpack(raw)]
     return tuple(map(value, items)) if value else tuple(items)
+
+
+def _as_many(read: Callable[[bytes], tuple[Value, ...]], step: int, most: int, raw: bytes) -> tuple[Value, ...]:
+    """Read the elements of ``step`` bytes that are whole in ``raw``, at most ``most`` of them."""
+    return read(raw[: min(len(raw) // step, most) * step])
 
 
 def _nothing(_raw: bytes) -> tuple[Value, ...]:

@@ -6,6 +6,13 @@ skipped, and that format is repeated::
     "<" + "8x Q Q I 12x i 16s 4x" * 256   ->  one flat tuple  ->  column k is flat[k::stride]
 
 Members that share bytes (unions, bitfields) are unpacked as one piece of bytes, and each is read from that piece.
+
+A record of a stream may be shorter than its type. It is filled up with zeros to be unpacked, and then a member whose
+bytes are not all there has no value. An array of bytes ends where the record ends, and so does an array without a
+length at the end of the type::
+
+    struct event { u32 pid; char args[64]; }       | pid | ls -l |           args = "ls -l"
+                                                   | pid |                   args = None
 """
 
 import struct
@@ -65,7 +72,8 @@ class Decoder:
     """Reads the batches of one schema.
 
     ``meanings`` are typedefs that need this machine to be read (from enrich): name -> function of the plain value.
-    Raises BtfError for types that are malformed, and later DecodeError for a batch that does not fit them.
+    A value is None where the record is too short to have it, its text is "". Raises BtfError for types that are
+    malformed, and later DecodeError for a batch whose bytes are not what it says.
     """
 
     def __init__(self, schema: Schema, meanings: Meanings | None = None) -> None:
@@ -74,37 +82,51 @@ class Decoder:
         self.size = size_of(schema.btf, schema.record if schema.record != VOID else schema.key)
         self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
         self._pieces = _Blocks([(0, f"{self.size}s")], safe(schema.map))
+        self._flexible = any(field.flexible for field in self.fields)
 
-    def view(self, wanted: Sequence[Field], finish: Finish) -> "View":
-        """Compile a reading of these fields; ``finish`` returns what becomes of a field's values (None: nothing)."""
-        return View(self.schema, self.size, tuple(wanted), finish)
+    def view(self, wanted: Sequence[Field], finish: Finish, absent: object = None) -> "View":
+        """Compile a reading of these fields; ``finish`` returns what becomes of a field's values (None: nothing).
+
+        ``absent`` stands for a value that a record is too short to have.
+        """
+        return View(self.schema, self.size, tuple(wanted), finish, absent)
 
     def values(self, batch: Batch, wanted: Sequence[Field]) -> list[list[Value]]:
         """Return one column a field, one value a row."""
-        return self._view("values", wanted, _as_it_is).columns(batch)
+        return self._view("values", wanted, _as_it_is, None).columns(batch)
 
     def texts(self, batch: Batch, wanted: Sequence[Field]) -> list[list[str]]:
         """Return the same as Go's text, as labels and filters have it (not made safe for a terminal)."""
-        return self._view("texts", wanted, lambda field: field.codec.text).columns(batch)
+        return self._view("texts", wanted, lambda field: field.codec.text, "").columns(batch)
 
     def raw(self, batch: Batch) -> list[bytes]:
-        """Return each record's bytes (of a table: its keys'), without headers and tails; no row a CPU here."""
-        return [piece for flat, _ in self._pieces.run(batch.parts[RECORD], batch.records) for piece in flat]
+        """Return the bytes of each record that its fields are read from (of a table: its keys'); no row a CPU here."""
+        size = self.size
+        if self.schema.record != VOID and (self._flexible or batch.length < size):
+            size = batch.length
+        if size == self.size:
+            return [piece for flat, _ in self._pieces.run(batch.parts[RECORD], batch.records) for piece in flat]
+        return _records(batch, safe(self.schema.map))
 
-    def _view(self, kind: str, wanted: Sequence[Field], finish: Finish) -> "View":
+    def _view(self, kind: str, wanted: Sequence[Field], finish: Finish, absent: object) -> "View":
         key = (kind, tuple(wanted))
         view = self._views.get(key)
         if view is None:
-            view = self._views[key] = self.view(wanted, finish)
+            view = self._views[key] = self.view(wanted, finish, absent)
         return view
 
 
 class View:
     """Some fields of a schema's batches, each value put through a function of its own."""
 
-    def __init__(self, schema: Schema, size: int, wanted: tuple[Field, ...], finish: Finish) -> None:
+    def __init__(self, schema: Schema, size: int, wanted: tuple[Field, ...], finish: Finish, absent: object) -> None:
         self._schema = schema
         self._size = size
+        self._wanted = wanted
+        self._finish = finish
+        self._absent = absent
+        self._flexible = any(field.flexible for field in wanted)
+        self._cut: dict[Field, Callable[[Any], Any]] = {}  # what reads an array that a record's end cuts
         self._rows_a_cpu = bool(schema.cpus) and not is_summed(schema)
         self._blocks: dict[int, _Blocks] = {}
         sources: dict[Field, _Source] = {}
@@ -119,17 +141,25 @@ class View:
         in_order = [source.columns for source in self._sources] == [(at,) for at in range(len(wanted))]
         self._direct = in_order and len(self._blocks) == 1
 
+    def absent(self, batch: Batch) -> tuple[int, ...]:
+        """Return which of the wanted fields (as positions) the batch's records are too short to have."""
+        if batch.length >= self._size or self._schema.record == VOID:
+            return ()
+        return tuple([at for at, field in enumerate(self._wanted) if not field.is_in(batch.length)])
+
     def columns(self, batch: Batch) -> list[list[Any]]:
         """Return one column a field."""
-        batch = self._checked(batch)
+        if not self._is_whole(batch):
+            return self._to_the_end(batch)
+        batch = self._rows(batch)
         parts = {part: blocks.columns(batch.parts[part], batch.records) for part, blocks in self._blocks.items()}
         return [_column(source, parts[source.part]) for source in self._sources]
 
     def rows(self, batch: Batch) -> Iterator[tuple[tuple[Any, ...], int]]:
         """Return (all values of some rows one after the other, how many rows), until all rows were returned."""
-        batch = self._checked(batch)
         width = len(self._sources)
-        if not self._direct:
+        if not self._direct or not self._is_whole(batch):
+            batch = self._rows(batch)
             yield from _interleaved(self.columns(batch), batch.records)
             return
         ((part, blocks),) = self._blocks.items()
@@ -140,11 +170,37 @@ class View:
                 items[at::width] = map(convert, flat[at::width])
             yield tuple(items), count
 
-    def _checked(self, batch: Batch) -> Batch:
-        if self._schema.record != VOID and batch.length < self._size and batch.records:
-            where = f"map '{safe(self._schema.map)}'"
-            raise DecodeError(f"{where}: record of {batch.length} bytes: its type has {self._size}")
+    def _is_whole(self, batch: Batch) -> bool:
+        """Tell whether the records' ends are of no concern."""
+        return self._schema.record == VOID or (batch.length >= self._size and not self._flexible)
+
+    def _rows(self, batch: Batch) -> Batch:
         return per_cpu_rows(batch) if self._rows_a_cpu else batch
+
+    def _to_the_end(self, batch: Batch) -> list[list[Any]]:
+        """Return the columns of records whose ends matter."""
+        records = _records(batch, safe(self._schema.map))
+        padded = b"".join([record.ljust(self._size, b"\0")[: self._size] for record in records])
+        blocks = self._blocks.get(RECORD)
+        items = blocks.columns(Part(padded, self._size, 0), batch.records) if blocks else []
+        columns = []
+        for field, source in zip(self._wanted, self._sources, strict=True):
+            if not field.is_in(batch.length):
+                columns.append([self._absent] * batch.records)
+            elif field.flexible or field.start + field.codec.size > batch.length:
+                read = self._reading(field)
+                columns.append([read(record[field.start :]) for record in records])
+            else:
+                columns.append(_column(source, items))
+        return columns
+
+    def _reading(self, field: Field) -> Callable[[Any], Any]:
+        read = self._cut.get(field)
+        if read is None:
+            read = _chain(field.codec, field.codec.value, self._finish(field))
+            assert read, "an array of bytes has a function that reads it"
+            self._cut[field] = read
+        return read
 
 
 class _Blocks:
@@ -194,6 +250,16 @@ class _Blocks:
                 end = offset + struct.calcsize(f"<{code}")
             made = self._formats[key] = struct.Struct("<" + f"{body}{stride - skip - end}x" * count)
         return made
+
+
+def _records(batch: Batch, name: str) -> list[bytes]:
+    """Return the records of a stream, from their first byte to their last one."""
+    raw, stride, skip = batch.parts[RECORD]
+    end = skip + batch.length
+    if batch.records and (stride < end or len(raw) < stride * (batch.records - 1) + end):
+        got = f"{len(raw)} bytes in steps of {stride} for {batch.records} records"
+        raise DecodeError(f"map '{name}': {got}: expected {batch.length} bytes after every {skip}")
+    return [raw[at + skip : at + end] for at in range(0, stride * batch.records, stride)]
 
 
 def _lay_out(

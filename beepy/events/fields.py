@@ -27,7 +27,8 @@ class Field(NamedTuple):
     ``path`` are the names to it, those that exist already with ``_`` appended; ``name`` is the path joined by ``.``;
     ``label`` joins the members' own names by ``_`` and avoids only other labels. ``offset`` and ``bits`` are its place
     in part ``part``: 0 the record or a table's key, 1 a table's value, 2 the number of the CPU. ``typedefs`` are the
-    names of its type, the outermost first.
+    names of its type, the outermost first. ``flexible``: it is an array without a length at the end of a record, and
+    reaches to where the record ends.
     """
 
     name: str
@@ -40,6 +41,13 @@ class Field(NamedTuple):
     start: int  # the byte where its item begins
     codec: Codec
     typedefs: tuple[str, ...] = ()
+    flexible: bool = False
+
+    def is_in(self, length: int) -> bool:
+        """Tell whether a record of so many bytes has the field: all of it, or the beginning of an array of bytes."""
+        if self.codec.open:
+            return self.start < length + self.flexible
+        return self.start + self.codec.size <= length
 
 
 def is_summed(schema: Schema) -> bool:
@@ -64,9 +72,17 @@ def fields(schema: Schema, meanings: Meanings) -> tuple[Field, ...]:
     Raises BtfError for a malformed type.
     """
     found = tuple(_fields(schema, meanings))
+    if schema.record != VOID:
+        end = max([field.start + field.codec.size for field in found], default=0)
+        found = tuple([field._replace(flexible=_is_flexible(field, end)) for field in found])
     if sum([field.codec.cost for field in found]) > MAX_COST:
         raise BtfError(f"{schema.btf.name}: more than {MAX_COST} values in a record")
     return found
+
+
+def _is_flexible(field: Field, end: int) -> bool:
+    """Tell whether a field of a record, whose others end at byte ``end``, is an array without a length behind them."""
+    return field.codec.open and not field.codec.size and field.start >= end
 
 
 def _fields(schema: Schema, meanings: Meanings) -> Iterator[Field]:
@@ -130,7 +146,7 @@ class _Walk:
         start, codec = self._compiler.leaf(place, len(path))
         name, label = distinct(".".join(path), self._names), distinct("_".join(own), self._labels)
         if name in self._texts:
-            codec = codec._replace(value=render.text, text=str, few=True)
+            codec = codec._replace(value=render.text, text=str, few=True, open=True)
         bits = place.bits or self._bits(place.type)
         start += spot.base // 8
         names = tuple(self._typedefs(place.type))

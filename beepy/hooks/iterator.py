@@ -74,7 +74,16 @@ class IterReader:
     def _batch(self, whole: list[bytes], *, final: bool) -> Batch:
         records = [piece for line in whole for piece in lines.pieces(line)]
         part = Part(b"".join(records), lines.LENGTH, 0)
-        return Batch(self.schema, (part,), len(records), lines.LENGTH, time.time_ns(), 0, 0, self._snapshot, final)
+        return Batch(
+            self.schema,
+            (part,),
+            len(records),
+            length=lines.LENGTH,
+            time_ns=time.time_ns(),
+            lost=0,
+            snapshot=self._snapshot,
+            final=final,
+        )
 
     def _chunk(self, output: Fd) -> bytes:
         """Return what the program writes next, nothing at the end.

@@ -28,7 +28,6 @@ from contextlib import ExitStack
 from typing import Final
 
 from beepy import uapi
-from beepy.btf import layout
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.kernel import host, syscall
@@ -76,7 +75,6 @@ class PerfReader:
         self.schema = schema
         self.patience = _PATIENCE
         self._name = safe(map_.name)
-        self._least = layout.size_of(schema.btf, schema.record) if schema.record else 0
         self._fence = Fence()
         cpus = host.online_cpus()
         self.size = size or max(_LEAST, min(_MOST, 1 << (_ALL // len(cpus)).bit_length() - 1))
@@ -146,10 +144,10 @@ class PerfReader:
         self._fence.order()
         if not 0 <= head - tail <= ring.size:
             raise KernelError(f"map '{self._name}': perf buffer: tail at {tail}, but head at {head}")
-        lost: int | None = 0
-        if tail == head and ring.doubt:
-            lost = ring.unseen() if self._counters else None
-        ring.doubt = ring.size - (head - tail) < _SURE
+        unknown = ring.doubt and tail == head and not self._counters  # no LOST record can follow
+        ring.doubt = not unknown and head - ring.before > ring.size - _SURE
+        ring.before = tail
+        lost: int | None = None if unknown else 0
         while tail < head:
             chunk = ring.copy(tail, min(head - tail, _CHUNK))
             self._fence.order()
@@ -165,17 +163,15 @@ class PerfReader:
                     lost = 0
                 at = end
             tail += at
+        if ring.doubt and self._counters:
+            lost = (lost or 0) + ring.unseen()
+            ring.before = tail  # what is lost from now on finds the ring full again, from here on
         if lost != 0:
             yield self._batch(b"", _SKIP, 0, lost)
 
     def _batch(self, raw: bytes, size: int, count: int, lost: int | None) -> Batch:
-        """Return the batch of ``count`` samples of ``size`` bytes; those of a length that fits their type have its."""
-        length = size - _SKIP
-        if self._least and (self._least + 4 + 7 & ~7) - 4 == length:
-            length = self._least
-        short = count if length < self._least else 0
-        part = Part(b"" if short else raw, size, _SKIP)
-        return Batch(self.schema, (part,), count - short, length, time.time_ns(), lost, short)
+        """Return the batch of ``count`` samples of ``size`` bytes."""
+        return Batch(self.schema, (Part(raw, size, _SKIP),), count, size - _SKIP, time.time_ns(), lost)
 
     def _walk(self, chunk: bytes, start: int, *, final: bool) -> Iterator[tuple[int, int, int]]:
         """Return type, size and number of each run of records; one that ends beyond the chunk waits for the next.
@@ -210,11 +206,16 @@ def _alike(words: memoryview, halves: memoryview, first: int, step: int) -> Call
 
 
 class _Ring:
-    """Owns a CPU's ``event`` and its pages. ``doubt``: it was so full that a record may not have found room."""
+    """Owns a CPU's ``event`` and its pages.
+
+    ``before`` is the tail when the previous reading began: the ring was never fuller since then than from there to the
+    head. ``doubt`` says that this may have left no room for a record.
+    """
 
     def __init__(self, event: Fd, size: int) -> None:
         self.event = event
         self.size = size
+        self.before = 0
         self.doubt = False
         self._pages = mmap.mmap(event.fileno(), mmap.PAGESIZE + size)
         self.own = memoryview(self._pages)[: mmap.PAGESIZE].cast("Q")

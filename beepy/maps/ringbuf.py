@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from beepy.btf import layout
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.kernel import syscall
@@ -51,7 +50,6 @@ class RingReader:
         self.size = map_.max_entries
         self.window = max(_WINDOW_LEAST, min(_WINDOW, self.size * _WINDOW_BYTE))
         self._name = safe(map_.name)
-        self._least = layout.size_of(schema.btf, schema.record) if schema.record else 0
         page = mmap.PAGESIZE
         try:
             self._own = mmap.mmap(map_.fd.fileno(), page)
@@ -93,20 +91,16 @@ class RingReader:
                     f"expected {stride} bytes with its header, got {tail - head}"
                 )
             count = self._run(at >> 2, stride >> 2, most)
-            raw, short = b"", 0
+            raw = b""
             if not word & _DISCARD:
-                if length < self._least:
-                    short = count
-                else:
-                    self._fence.order()
-                    start = mmap.PAGESIZE + at
-                    raw = self._pages[start : start + count * stride]
-                    self._fence.order()
+                self._fence.order()
+                start = mmap.PAGESIZE + at
+                raw = self._pages[start : start + count * stride]
+                self._fence.order()
             head += count * stride
             self._consumer[0] = head
-            if raw or short:
-                part = Part(raw, stride, _HEADER)
-                yield Batch(self.schema, (part,), count - short, length, time.time_ns(), None, short)
+            if raw:
+                yield Batch(self.schema, (Part(raw, stride, _HEADER),), count, length, time.time_ns())
 
     def close(self) -> None:
         """Unmap the pages."""

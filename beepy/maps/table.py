@@ -61,7 +61,16 @@ class TableReader:
         for keys, values, entries, final in self._chunks():
             if entries or final:
                 parts = (Part(keys, key, 0), Part(values, span, 0))
-                yield Batch(self.schema, parts, entries, span, time.time_ns(), None, 0, self._snapshot, final, began)
+                yield Batch(
+                    self.schema,
+                    parts,
+                    entries,
+                    length=span,
+                    time_ns=time.time_ns(),
+                    snapshot=self._snapshot,
+                    final=final,
+                    began=began,
+                )
 
     def close(self) -> None:
         """Do nothing: a table holds nothing between snapshots."""

@@ -1,5 +1,6 @@
 """Sections of code -> functions, each with what patches it: relocations, CO-RE records, infos for the verifier."""
 
+import struct
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
@@ -13,7 +14,18 @@ from beepy.obj import insn as op
 from beepy.obj.elf import Elf, Relocation, Section, Symbol
 from beepy.obj.insn import SLOT, Insn
 from beepy.obj.sections import KCONFIG, TEXT
-from beepy.obj.spec import CallRef, CoreRef, DataRef, ExternRef, FuncInfo, FunctionSpec, LineInfo, MapRef, Ref
+from beepy.obj.spec import (
+    CallRef,
+    CoreRef,
+    DataRef,
+    ExternRef,
+    FuncInfo,
+    FunctionSpec,
+    JumpTableRef,
+    LineInfo,
+    MapRef,
+    Ref,
+)
 from beepy.text import safe
 
 _MAX_ACCESS: Final = 1024  # bytes of a CO-RE access string; 64 steps, the most that libbpf takes, fit in
@@ -25,7 +37,7 @@ class Places(NamedTuple):
     """What a symbol stands for: ``maps`` by (section, offset in bytes), ``data`` maps by section, externs by name.
 
     ``kconfig`` gives the offset of each variable in the map of that name. ``text`` is the index of .text (0: none),
-    ``where`` names the object.
+    ``where`` names the object, ``tables`` is the section of jump tables.
     """
 
     where: str
@@ -34,6 +46,7 @@ class Places(NamedTuple):
     data: Mapping[int, str]
     kconfig: Mapping[str, int]
     ksyms: set[str]
+    tables: Section | None = None
 
 
 def functions(file: Elf, places: Places, btf: Btf | None, infos: ext.Ext) -> list[FunctionSpec]:
@@ -81,6 +94,7 @@ def _of_section(file: Elf, section: Section, symbols: Sequence[Symbol], places: 
         insns = op.decode(section.data[symbol.value : symbol.value + symbol.size])
         refs: list[Ref] = []
         patched = set()
+        targets = cache(partial(_targets, symbol, places))
         while relocation and relocation.offset < symbol.value + symbol.size:
             if relocation.offset >= symbol.value:  # one between functions patches nothing that runs
                 at = (relocation.offset - symbol.value) // SLOT
@@ -88,7 +102,7 @@ def _of_section(file: Elf, section: Section, symbols: Sequence[Symbol], places: 
                     where = f"{_about(places, symbol, at)}: relocation at byte {relocation.offset}"
                     raise ElfError(f"{where}: not at an instruction of its own")
                 try:
-                    refs.append(_ref(relocation, at, insns, places))
+                    refs.append(_ref(relocation, at, insns, places, targets))
                 except ElfError as error:
                     where = f"{_about(places, symbol, at)}: relocation against '{safe(relocation.symbol.name)}'"
                     raise ElfError(f"{where}: {error}") from None
@@ -110,8 +124,17 @@ def _about(places: Places, function: Symbol, at: int) -> str:
     return f"{places.where}: function '{safe(function.name)}': instruction {at}"
 
 
-def _ref(relocation: Relocation, at: int, insns: tuple[Insn, ...], places: Places) -> Ref:
-    """Return what a relocation asks for, by libbpf's rules (``bpf_program__record_reloc``)."""
+def _ref(
+    relocation: Relocation,
+    at: int,
+    insns: tuple[Insn, ...],
+    places: Places,
+    targets: Callable[[int, int], tuple[int, ...]],
+) -> Ref:
+    """Return what a relocation asks for, by libbpf's rules (``bpf_program__record_reloc``).
+
+    ``targets`` reads the jump table of so many bytes at an offset of its section.
+    """
     insn, symbol = insns[at], relocation.symbol
     if insn.wide and at + 1 == len(insns):
         raise ElfError("the second half of the instruction is missing")
@@ -132,6 +155,8 @@ def _ref(relocation: Relocation, at: int, insns: tuple[Insn, ...], places: Place
         if address % SLOT or address < 0:
             raise ElfError(f"address {address} is no function's")
         return CallRef(at, address // SLOT)
+    if places.tables and symbol.section == places.tables.number:
+        return JumpTableRef(at, targets(symbol.value, symbol.size))
     name = places.maps.get((symbol.section, symbol.value))
     if name is not None:
         return MapRef(at, name)
@@ -139,6 +164,21 @@ def _ref(relocation: Relocation, at: int, insns: tuple[Insn, ...], places: Place
     if name is not None:
         return DataRef(at, name, symbol.value + insn.imm & 0xFFFFFFFF)
     raise ElfError("neither a map nor data")
+
+
+def _targets(function: Symbol, places: Places, start: int, size: int) -> tuple[int, ...]:
+    """Return the instructions of ``function`` that a jump table names.
+
+    Its entries count bytes from the beginning of the code's section: libbpf's ``create_jt_map`` reads them so, too.
+    """
+    assert places.tables
+    if not size or size % SLOT or start + size > places.tables.size:
+        raise ElfError(f"a jump table of {size} bytes at {start} of {places.tables.size}")
+    entries = struct.unpack_from(f"<{size // SLOT}Q", places.tables.data, start)
+    for entry in entries:
+        if entry % SLOT or not function.value <= entry < function.value + function.size:
+            raise ElfError(f"a jump table names byte {entry}, where no instruction of the function begins")
+    return tuple([(entry - function.value) // SLOT for entry in entries])
 
 
 def _with_records(function: FunctionSpec, access: Callable[[int], str], infos: ext.Ext) -> FunctionSpec:

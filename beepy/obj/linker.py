@@ -5,7 +5,7 @@ from typing import Final
 
 from beepy.errors import ElfError
 from beepy.obj.insn import PSEUDO_FUNC, Insn
-from beepy.obj.spec import CallRef, FunctionSpec, LineInfo, ProgramSpec
+from beepy.obj.spec import CallRef, FunctionSpec, JumpTableRef, LineInfo, ProgramSpec, Ref
 from beepy.text import safe
 
 MAX_INSNS: Final = 1_000_000  # of one program: the kernel's BPF_COMPLEXITY_LIMIT_INSNS, v5.2
@@ -63,15 +63,21 @@ def _alone(entry: FunctionSpec) -> ProgramSpec:
 def _joined(entry: FunctionSpec, functions: list[FunctionSpec], starts: Mapping[int, int]) -> ProgramSpec:
     insns: list[Insn] = []
     program = ProgramSpec(entry.name, entry.section, (), (), (), (), (), ())
-    refs, core, func_infos, line_infos, names = [], [], [], [], []
+    refs: list[Ref] = []
+    core, func_infos, line_infos, names = [], [], [], []
     for function in functions:
         base = len(insns)
         names.append((function.name, base))
         insns += function.insns
+        tables: dict[int, tuple[int, ...]] = {}
         for ref in function.refs:
             if isinstance(ref, CallRef):
                 at = base + ref.insn
                 insns[at] = _calling(insns[at], starts[ref.offset] - at - 1)
+            elif isinstance(ref, JumpTableRef):
+                if id(ref.targets) not in tables:  # of refs to one table, which share its targets
+                    tables[id(ref.targets)] = tuple([base + target for target in ref.targets])
+                refs.append(JumpTableRef(base + ref.insn, tables[id(ref.targets)]))
             else:
                 refs.append(ref._replace(insn=base + ref.insn))
         core += [one._replace(insn=base + one.insn) for one in function.core]

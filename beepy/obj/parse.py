@@ -11,8 +11,8 @@ from beepy.obj import arenas, callbacks, code, datasec, elf, legacymaps, mapdefs
 from beepy.obj.code import Places
 from beepy.obj.elf import Section
 from beepy.obj.linker import MAX_INSNS, link
-from beepy.obj.sections import ARENA, KCONFIG, KSYMS, TEXT, is_data
-from beepy.obj.spec import CollectionSpec, FunctionSpec, MapSpec, ProgramSpec
+from beepy.obj.sections import ARENA, JUMP_TABLES, KCONFIG, KSYMS, TEXT, is_data
+from beepy.obj.spec import CollectionSpec, FunctionSpec, JumpTableRef, MapSpec, ProgramSpec
 from beepy.text import safe
 
 MAX_TOTAL: Final = MAX_INSNS
@@ -50,6 +50,7 @@ def parse(
         held,
         {variable.name: variable.offset for variable in variables if variable.map == KCONFIG},
         {extern.name for extern in complete.externs if extern.section == KSYMS} if complete else set(),
+        sections.get(JUMP_TABLES),
     )
     records = sections.get(".BTF.ext")
     infos = ext.parse(records.data, btf) if btf and records else ext.Ext({}, {}, {})
@@ -97,6 +98,7 @@ def _programs(where: str, functions: Sequence[FunctionSpec], exceptions: Mapping
             raise ElfError(f"{where}: program '{safe(entry.name)}': defined twice")
         program = programs[entry.name] = link(entry, subprograms, exceptions.get(entry.name))
         total += len(program.insns) + len(program.line_infos)
+        total += sum([len(ref.targets) for ref in program.refs if isinstance(ref, JumpTableRef)])
         if total > MAX_TOTAL:
             raise ElfError(f"{where}: programs of more than {MAX_TOTAL} instructions and lines together")
     return tuple(programs.values())

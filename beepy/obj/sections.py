@@ -8,6 +8,7 @@ TEXT: Final = ".text"
 KCONFIG: Final = ".kconfig"
 KSYMS: Final = ".ksyms"
 ARENA: Final = ".addr_space.1"
+JUMP_TABLES: Final = ".jumptables"
 
 
 def is_maps(section: str) -> bool:

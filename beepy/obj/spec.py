@@ -55,6 +55,13 @@ class ExternRef(NamedTuple):
     name: str
 
 
+class JumpTableRef(NamedTuple):
+    """An LD_IMM64 of the address of a jump table: ``targets`` are the instructions that its entries name."""
+
+    insn: int
+    targets: tuple[int, ...]
+
+
 class CoreRef(NamedTuple):
     """A CO-RE relocation: ``enum bpf_core_relo_kind``, ``access`` like "0:1:2", a type of the object's BTF."""
 
@@ -64,7 +71,7 @@ class CoreRef(NamedTuple):
     kind: int
 
 
-Ref: TypeAlias = MapRef | DataRef | CallRef | ExternRef
+Ref: TypeAlias = MapRef | DataRef | CallRef | ExternRef | JumpTableRef
 
 
 class FuncInfo(NamedTuple):
@@ -84,7 +91,7 @@ class LineInfo(NamedTuple):
 
 
 class FunctionSpec(NamedTuple):
-    """One FUNC symbol with its code; offsets of refs and infos count from its first instruction."""
+    """One FUNC symbol with its code; refs (and the targets in them) and infos count from its first instruction."""
 
     name: str
     section: str

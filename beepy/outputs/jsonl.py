@@ -24,22 +24,37 @@ class JsonLines:
 
     def __init__(self, out: Rows) -> None:
         self._out = out
-        self._maps: dict[Schema, tuple[bytes, View]] = {}
+        self._maps: dict[Schema, tuple[Decoder, View]] = {}
+        self._lines: dict[tuple[Schema, tuple[int, ...]], bytes] = {}
 
     def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - the stream's timer asks for tables
         """Compile the lines of each map."""
         for schema in schemas:
             decoder = Decoder(schema)
-            line = f'{{"map": {_quoted(schema.map)}, "time": "\0"{_members(decoder.fields, 0, ", ")}}}\n'
-            self._maps[schema] = (line.encode(), decoder.view(decoder.fields, _finish))
+            self._maps[schema] = decoder, decoder.view(decoder.fields, _finish, absent=b"null")
+            self._line(schema, ())
 
     def write(self, batch: Batch) -> None:
         """Write the lines of a batch."""
-        line, view = self._maps[batch.schema]
+        _, view = self._maps[batch.schema]
+        line = self._line(batch.schema, view.absent(batch))
         self._out.rows(line.replace(b"\0", timestamp(batch.time_ns).encode()), view, batch)
 
     def close(self) -> None:
         """Do nothing: each batch was written at once."""
+
+    def _line(self, schema: Schema, absent: tuple[int, ...]) -> bytes:
+        """Return the format of a line in which the fields at these positions have no value."""
+        line = self._lines.get((schema, absent))
+        if line is None:
+            fields = self._maps[schema][0].fields
+            formats = [
+                (field.path, "%d" if field.codec.plain and at not in absent else "%b")
+                for at, field in enumerate(fields)
+            ]
+            text = f'{{"map": {_quoted(schema.map)}, "time": "\0"{_members(formats, 0, ", ")}}}\n'
+            line = self._lines[schema, absent] = text.encode()
+        return line
 
 
 def timestamp(time_ns: int) -> str:
@@ -72,13 +87,14 @@ def _quoted(name: str) -> str:
     return encode(name).replace("%", "%%")
 
 
-def _members(fields: Sequence[Field], depth: int, before: str = "") -> str:
-    """Return the formats of fields whose paths are alike up to ``depth``; structs become objects."""
+def _members(formats: Sequence[tuple[tuple[str, ...], str]], depth: int, before: str = "") -> str:
+    """Return the members of an object for (path, format) that are alike up to ``depth``; structs become objects."""
     texts = []
-    for name, group in groupby(fields, lambda field: field.path[depth]):
+    for name, group in groupby(formats, lambda each: each[0][depth]):
         members = list(group)
-        inner = members[0].path[depth + 1 :]
-        value = f"{{{_members(members, depth + 1)}}}" if inner else "%d" if members[0].codec.plain else "%b"
+        path, value = members[0]
+        if path[depth + 1 :]:
+            value = f"{{{_members(members, depth + 1)}}}"
         texts.append(f"{_quoted(name)}: {value}")
     return before + ", ".join(texts) if texts else ""
 

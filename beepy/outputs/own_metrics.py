@@ -34,7 +34,7 @@ class _Run(Collector):
     def collect(self) -> Iterator[Metric]:
         """Give the counters as they are now; a loss that cannot be seen has no sample, and is no 0."""
         events = CounterMetricFamily("beepy_events", "Events that the filters let pass.", labels=_LABELS)
-        short = CounterMetricFamily("beepy_short_records", "Records shorter than their type, left out.", labels=_LABELS)
+        short = CounterMetricFamily("beepy_short_records", "Records shorter than their type.", labels=_LABELS)
         lost = CounterMetricFamily("beepy_lost_events", "Events lost, where the source can tell.", labels=_LABELS)
         named: dict[tuple[str, str], list[Counts]] = {}
         for schema, counts in self._counts.items():

@@ -3,9 +3,10 @@
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import Final
 
+from beepy.btf.layout import size_of
 from beepy.events.batch import Batch, Part, Schema, lost_yet, total_lost
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
@@ -27,17 +28,22 @@ _PIECE: Final = 1 << 18  # characters of a piece of the page
 
 
 class Counts:
-    """What one map's stream brought; ``lost`` is None where its source cannot tell."""
+    """What one map's stream brought; ``lost`` is None where its source cannot tell.
+
+    ``short`` counts records that are shorter than their type: members that they lack have no value.
+    """
 
     def __init__(self, schema: Schema) -> None:
         self.events = 0
         self.short = 0
         self.lost = lost_yet(schema)
+        self._size = size_of(schema.btf, schema.record)
 
     def add(self, batch: Batch) -> None:
         """Count a batch."""
         self.events += batch.records
-        self.short += batch.short
+        if batch.length < self._size:
+            self.short += batch.records
         self.lost = total_lost(self.lost, batch.lost)
 
 
@@ -71,7 +77,8 @@ class EventMetric:
     """A metric that every record of a stream moves.
 
     A record is not decoded when it comes: equal ones are counted as bytes, and folded into series at a scrape, or when
-    many are held. ``value`` is the field of a gauge's or histogram's number.
+    many are held. ``value`` is the field of a gauge's or histogram's number; a record too short to have it moves
+    nothing.
     """
 
     def __init__(
@@ -93,9 +100,9 @@ class EventMetric:
         self._bounds = tuple(bounds)
         lines = len(self._bounds) + 3 if role is Role.HIST else 1  # of a series: buckets, +Inf, _count and _sum
         self._limit = _Limit(name, labels, max_series, lines)
-        self._most = max(1, min(_MOST_HELD, _MOST_BYTES // (decoder.size + 128)))
         self._holding = threading.Lock()  # the stream's thread holds it for each batch, so nothing long happens in it
         self._held: Counter[bytes] = Counter()
+        self._longest = decoder.size  # bytes of a record
         self._folding = threading.Lock()
         self._numbers: dict[str, float] = {}
         self._histograms: dict[str, Histogram] = {}
@@ -111,7 +118,8 @@ class EventMetric:
                     held[record] = 1
             else:
                 held.update(records)
-            full = len(held) >= self._most
+            self._longest = max(self._longest, batch.length)
+            full = len(held) >= min(_MOST_HELD, _MOST_BYTES // (self._longest + 128))
         if full:
             with self._folding:
                 self._fold()
@@ -127,14 +135,17 @@ class EventMetric:
     def _fold(self) -> None:
         with self._holding:
             held, self._held = self._held, Counter()
-        items = iter(held.items())
-        while chunk := list(islice(items, max(1, min(_DECODED, _DECODED_BYTES // (self._decoder.size + 1))))):
-            batch = _batch(self._decoder, [raw for raw, _ in chunk])
+        for length, items in groupby(held.items(), lambda item: len(item[0])):
+            while chunk := list(islice(items, max(1, min(_DECODED, _DECODED_BYTES // (length + 1))))):
+                batch = _batch(self._decoder, [raw for raw, _ in chunk])
+                self._move(batch, [count for _, count in chunk])
+
+    def _move(self, batch: Batch, times: list[int]) -> None:
+        """Let each record of the batch move the metric as many ``times``."""
+        if self._value is None:
+            self._count(self._labels.texts(batch), times)
+        elif self._value.is_in(batch.length):
             labels = self._labels.texts(batch)
-            times = [count for _, count in chunk]
-            if self._value is None:
-                self._count(labels, times)
-                continue
             (values,) = self._decoder.values(batch, [self._value])
             if self._role is Role.HIST:
                 self._observe(labels, times, values)
@@ -272,8 +283,9 @@ class _Limit:
 
 
 def _batch(decoder: Decoder, records: Sequence[bytes]) -> Batch:
-    """Return what ``Decoder.raw`` took apart (records, or a table's keys) as a batch again."""
-    return Batch(decoder.schema, (Part(b"".join(records), decoder.size, 0),), len(records), decoder.size, 0)
+    """Return equally long pieces of what ``Decoder.raw`` took apart (records, or a table's keys) as a batch again."""
+    length = len(records[0])
+    return Batch(decoder.schema, (Part(b"".join(records), length, 0),), len(records), length, time_ns=0)
 
 
 def _number(value: Value) -> float:

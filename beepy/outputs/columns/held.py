@@ -23,12 +23,13 @@ class Held:
     def __init__(self, decoder: Decoder, *, ordered: bool = False) -> None:
         self._decoder = decoder
         self._ordered = ordered
-        self._most = max(1, min(_MOST_HELD, _MOST_BYTES // (decoder.size + 128)))
+        self._longest = decoder.size  # bytes of a record
         self._records: Counter[bytes] = Counter()
 
     def add(self, batch: Batch) -> None:
         """Count the records of a batch."""
         records = self._decoder.raw(batch)
+        self._longest = max(self._longest, batch.length)
         if not self._ordered:
             self._records.update(records)
             return
@@ -39,7 +40,7 @@ class Held:
     @property
     def full(self) -> bool:
         """Whether as many different records are held as may be."""
-        return len(self._records) >= self._most
+        return len(self._records) >= min(_MOST_HELD, _MOST_BYTES // (self._longest + 128))
 
     def take(self) -> Iterator[tuple[Batch, list[int]]]:
         """Return the different records as batches, with how often each came, and forget them."""
@@ -66,7 +67,7 @@ class Labels:
 
     def __init__(self, decoder: Decoder, cells: Mapping[Field, Cell]) -> None:
         self.cells = tuple(cells.values())
-        self._view = decoder.view(tuple(cells), lambda field: cells[field].text)
+        self._view = decoder.view(tuple(cells), lambda field: cells[field].text, absent="")
 
     def texts(self, batch: Batch) -> list[tuple[str, ...]]:
         """Return a tuple of texts a row."""

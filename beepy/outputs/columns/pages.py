@@ -32,7 +32,7 @@ class Sheet:
         self._times = Times(decoder)
         shown = cells(decoder.fields)
         self._cells = tuple(shown.values())
-        self._view = decoder.view(decoder.fields, lambda field: shown[field].text)
+        self._view = decoder.view(decoder.fields, lambda field: shown[field].text, absent="")
         map_head = [Head(name, right=False, rank=Rank.KEPT, least=names)] if names else []
         time_head = Head("time", right=False, rank=Rank.KEPT, least=WIDTH)
         self.heads = (*map_head, time_head, *[head_of(cell) for cell in self._cells])
@@ -54,7 +54,7 @@ class Sheet:
 
     def rows(self, batch: Batch) -> list[tuple[str, ...]]:
         """Return the cells of each row; what is in them counts for the next layout."""
-        columns = [["" if text is None else text for text in column] for column in self._view.columns(batch)]
+        columns = self._view.columns(batch)
         for at, column in enumerate(columns, self._first):
             self._wanted[at] = max(self._wanted[at], *map(width, column))
             self._told[at] = self._told[at] or any(map(tells, column))

@@ -41,13 +41,15 @@ class Plain:
 
     def write(self, out: Rows, batch: Batch) -> None:
         """Write the rows of a batch."""
-        time = self._times.common(batch)
-        if time is not None and batch.length >= self._decoder.size:
+        time, absent = self._times.common(batch), self._view.absent(batch)
+        if time is not None and not absent:
             out.rows(f"{self._before}{time}{self._row}", self._view, batch)
             return
         if self._texts is None:
             self._texts = self._decoder.view(self._decoder.fields, self._text)
-        columns = [["" if text is None else text for text in column] for column in self._texts.columns(batch)]
+        columns = self._texts.columns(batch)
+        for at in absent:
+            columns[at] = [" " * self._widths[self._decoder.fields[at]]] * batch.records
         line = f"{self._before}%s{self._row}"
         out.write("".join([line % row for row in zip(self._times.each(batch), *columns, strict=True)]))
 

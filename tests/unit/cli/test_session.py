@@ -17,9 +17,9 @@ def table(name: str) -> Schema:
     return Schema("image", name, None, BTF, record=VOID, key=TypeId(1), value=TypeId(1))
 
 
-def tally(lost: dict[str, int | None], shown: int = 3, filtered: int = 0, left_out: int = 0, short: int = 0) -> Tally:
+def tally(lost: dict[str, int | None], shown: int = 3, filtered: int = 0, left_out: int = 0) -> Tally:
     made = Tally()
-    made.shown, made.filtered, made.left_out, made.short = shown, filtered, left_out, short
+    made.shown, made.filtered, made.left_out = shown, filtered, left_out
     made.lost = {ring(name): count for name, count in lost.items()}
     return made
 
@@ -37,8 +37,8 @@ def tally(lost: dict[str, int | None], shown: int = 3, filtered: int = 0, left_o
         (tally({"a": 5, "b": 2, "c": 0}), "3 shown, 0 filtered, 7 lost (a, b)"),
         (tally({"a": 5, "b": None}), "3 shown, 0 filtered, 5 lost (a), lost unknown (b)"),
         (
-            tally({"r": 0}, filtered=1, left_out=2, short=4),
-            "3 shown, 1 filtered, 2 not shown (--count), 4 too short for their type, 0 lost",
+            tally({"r": 0}, filtered=1, left_out=2),
+            "3 shown, 1 filtered, 2 not shown (--count), 0 lost",
         ),
         (tally({"\x1b[2J": 1}), r"3 shown, 0 filtered, 1 lost (\x1b[2J)"),
     ],

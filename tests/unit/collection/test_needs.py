@@ -7,7 +7,17 @@ from beepy.collection import needs
 from beepy.collection.needs import Need
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
-from beepy.obj.spec import CollectionSpec, DataRef, ExternRef, ExternSpec, MapRef, MapSpec, ProgramSpec, Ref
+from beepy.obj.spec import (
+    CollectionSpec,
+    DataRef,
+    ExternRef,
+    ExternSpec,
+    JumpTableRef,
+    MapRef,
+    MapSpec,
+    ProgramSpec,
+    Ref,
+)
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.uapi import HELPERS, MapFlag, MapType
@@ -147,6 +157,11 @@ def test_a_map_counts_for_the_programs_that_use_it() -> None:
     assert (programs["using"].kernel, programs["other"].kernel, found.kernel) == ("5.8", "5.2", "5.8")
     assert programs["using"].capabilities == ("CAP_BPF", "CAP_PERFMON")
     assert found.capabilities == ("CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON")
+
+
+def test_jump_tables() -> None:
+    found = whole(program("raw_tp", refs=[JumpTableRef(0, (1, 2))]))
+    assert (found.kernel, found.because) == ("6.19", ("jump tables",))
 
 
 def test_programs_that_are_not_loaded_do_not_count() -> None:

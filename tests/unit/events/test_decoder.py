@@ -5,7 +5,7 @@ import pytest
 from beepy.errors import DecodeError
 from beepy.events.batch import Part
 from beepy.events.decoder import Decoder, Memo
-from tests.writers.btf import BtfWriter
+from tests.writers.btf import BtfWriter, Member
 from tests.writers.events import Exits, decode, ring, snapshot, stream, table, texts
 
 
@@ -97,15 +97,89 @@ def test_a_last_record_without_its_padding() -> None:
 def test_a_batch_that_does_not_fit_is_a_decode_error() -> None:
     schema = Exits().schema
     decoder = Decoder(schema)
-    short = ring(schema, [bytes(48)])
-    with pytest.raises(DecodeError, match="map 'print_exits': record of 48 bytes: its type has 56"):
-        decoder.values(short, decoder.fields)
     good = ring(schema, [Exits.record()] * 2)
-    for part in (Part(good.parts[0].raw[:100], 64, 8), Part(good.parts[0].raw, 40, 8)):
-        with pytest.raises(DecodeError, match="map 'print_exits': "):
-            decoder.values(good._replace(parts=(part,)), decoder.fields)
-        with pytest.raises(DecodeError, match="map 'print_exits': "):
-            decoder.raw(good._replace(parts=(part,)))
+    for length in (56, 40):
+        for part in (Part(good.parts[0].raw[:100], 64, 8), Part(good.parts[0].raw, 40, 8)):
+            batch = good._replace(parts=(part,), length=length)
+            with pytest.raises(DecodeError, match="map 'print_exits': "):
+                decoder.values(batch, decoder.fields)
+            with pytest.raises(DecodeError, match="map 'print_exits': "):
+                decoder.raw(batch)
+
+
+def test_a_short_record_has_the_members_whose_bytes_are_there() -> None:
+    schema = Exits().schema
+    whole = Exits.record(b"bash-completion", pid=7, exit_code=3)
+    for length in range(57):
+        found = {name: value for name, (value,) in decode(schema, ring(schema, [whole[:length]])).items()}
+        expected: dict[str, object] = dict.fromkeys(found)
+        for name, value, end in (
+            *(("start_time", 10, 8), ("exit_time", 15, 16), ("pid", 7, 20), ("tid", 7, 24)),
+            *(("ppid", 1, 28), ("sig", 0, 32), ("exit_code", 3, 36)),
+        ):
+            expected[name] = value if length >= end else None
+        expected["comm"] = "bash-completion"[: length - 36] if length > 36 else None
+        assert found == expected
+        shown = {name: text for name, (text,) in texts(schema, ring(schema, [whole[:length]])).items()}
+        assert shown == {name: "" if value is None else str(value) for name, value in expected.items()}
+        assert Decoder(schema).raw(ring(schema, [whole[:length]])) == [whole[:length]]
+
+
+def test_a_short_record_of_bits_unions_and_lists() -> None:
+    w = BtfWriter()
+    u8, u32 = w.integer("unsigned char", 1, 0), w.integer("unsigned int", 4, 0)
+    union = w.union("", 8, [("small", u8, 0), ("large", w.integer("u64", 8, 0), 0)])
+    first: list[Member] = [("bits", u32, 0, 3), ("more", u32, 3, 9), ("", union, 64)]
+    second: list[Member] = [("list", w.array(u32, 2), 128), ("mac", w.array(u8, 4), 192)]
+    schema = stream(w, w.struct("s", 28, [*first, *second]))
+    record = struct.pack("<I4xQ2I4s", 0b101 | 300 << 3, 0x1FF, 1, 2, b"\xde\xad\xbe\xef")
+    for length, bits, more, small, large, numbers, mac in (
+        (1, 5, None, None, None, None, None),
+        (2, 5, 300, None, None, None, None),
+        (9, 5, 300, 255, None, None, None),
+        (23, 5, 300, 255, 511, None, None),
+        (24, 5, 300, 255, 511, (1, 2), None),
+        (26, 5, 300, 255, 511, (1, 2), "dead"),
+        (28, 5, 300, 255, 511, (1, 2), "deadbeef"),
+    ):
+        assert decode(schema, ring(schema, [record[:length]])) == {
+            "bits": [bits],
+            "more": [more],
+            "small": [small],
+            "large": [large],
+            "list": [numbers],
+            "mac": [mac],
+        }
+
+
+def test_an_array_without_a_length_reaches_to_the_end_of_the_record() -> None:
+    w = BtfWriter()
+    u8, u16 = w.integer("unsigned char", 1, 0), w.integer("unsigned short", 2, 0)
+    pair = w.struct("pair", 3, [("a", u8, 0), ("b", u16, 8)])
+    for element, tail, value, text in (
+        (w.integer("char", 1), b"hello\0rest", "hello", "hello"),
+        (w.integer("char", 1), b"hello", "hello", "hello"),
+        (w.integer("char", 1), b"", "", ""),
+        (u8, b"\0\1\2", "000102", "000102"),
+        (u16, b"\1\0\2\0\3", (1, 2), "[1 2]"),
+        (u16, b"", (), "[]"),
+        (pair, b"\1\2\0\3\4\0\5", ({"a": 1, "b": 2}, {"a": 3, "b": 4}), "[{1 2} {3 4}]"),
+    ):
+        members = [("n", w.integer("u64", 8, 0), 0), ("more", u8, 64), ("data", w.array(element, 0), 72)]
+        schema = stream(w, w.struct("s", 16, members))
+        record = struct.pack("<QB", 7, 1) + tail
+        batch = ring(schema, [record] * 3)
+        assert decode(schema, batch) == {"n": [7] * 3, "more": [1] * 3, "data": [value] * 3}
+        assert texts(schema, batch)["data"] == [text] * 3
+        assert Decoder(schema).raw(batch) == [record] * 3
+        assert decode(schema, ring(schema, [record[:8]])) == {"n": [7], "more": [None], "data": [None]}
+
+
+def test_a_record_that_is_nothing_but_an_array_without_a_length() -> None:
+    w = BtfWriter()
+    schema = stream(w, w.array(w.integer("char", 1), 0))
+    assert decode(schema, ring(schema, [b"one"])) == {"value": ["one"]}
+    assert decode(schema, ring(schema, [b""])) == {"value": [""]}
 
 
 def test_tables() -> None:

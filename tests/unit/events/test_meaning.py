@@ -139,7 +139,7 @@ def test_the_bundled_images() -> None:
         ("u64 mntnsid, u32 pid, i32 cap, u32 tgid, u32 uid, i32 cap_opt", "capability"),
         ("char[16] comm, u64 delta_us, u64 ts_us, u32 tgid, i32 af", "duration time address_family"),
         (
-            "u64 skaddr, u64 ts_us, u64 delta_us, u32 pid, i32 oldstate, i32 newstate, u16 family, u16 sport, u16 dport",
+            "u64 ts_us, u64 delta_us, u32 pid, i32 oldstate, i32 newstate, u16 family, u16 sport, u16 dport",
             "time duration tcp_state tcp_state address_family",
         ),
         ("u64 delta_us, u64 end_ns, i64 offset, i64 size, u32 pid, enum op, char[16] file", "duration time"),

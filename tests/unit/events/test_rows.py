@@ -15,10 +15,10 @@ def per_cpu() -> Batch:
 
 def test_a_batch_is_cut_to_its_first_rows() -> None:
     schema = Exits().schema
-    batch = ring(schema, [Exits.record(pid=n) for n in range(5)])._replace(lost=3, short=1)
+    batch = ring(schema, [Exits.record(pid=n) for n in range(5)])._replace(lost=3)
     cut = head(batch, 2)
     assert decode(schema, cut)["pid"] == [0, 1]
-    assert (cut.records, cut.lost, cut.short) == (2, 3, 1)
+    assert (cut.records, cut.lost) == (2, 3)
     assert head(batch, 5) is batch
     assert decode(schema, head(batch, 0))["pid"] == []
 

@@ -1,10 +1,12 @@
+import struct
+
 import pytest
 
 from beepy.errors import BtfError, ElfError
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
-from beepy.obj.spec import CoreRef, DataRef, ExternRef, FuncInfo, LineInfo, MapRef
-from tests.writers.elf import FUNC, HIDDEN, LOCAL, NOTYPE, R_64_32, R_64_64, WEAK, map_definition, number
+from beepy.obj.spec import CoreRef, DataRef, ExternRef, FuncInfo, JumpTableRef, LineInfo, MapRef
+from tests.writers.elf import FUNC, HIDDEN, LOCAL, NOTYPE, OBJECT, R_64_32, R_64_64, WEAK, map_definition, number
 from tests.writers.objects import CALL_SUB, EXIT, LOAD, NOP, SEC, Object
 from tests.writers.refusal import refused
 
@@ -113,6 +115,48 @@ def test_data(one: Object, section: str) -> None:
     one.calls(one.local(section), 0, type=R_64_64)
     one.calls(one.elf.symbol("x", section, 16, 8), 2, type=R_64_64)
     assert refs(one) == (DataRef(0, section, 40), DataRef(2, section, 20))
+
+
+def jump_table(one: Object, *entries: int, size: int | None = None) -> int:
+    """Add a jump table of these bytes of code; return its symbol."""
+    at = len(one.elf.section(".jumptables", flags=0).data)
+    one.elf.section(".jumptables", struct.pack(f"<{len(entries)}Q", *entries))
+    return one.elf.symbol(f"BPF.JT.0.{at}", ".jumptables", at, 8 * len(entries) if size is None else size, type=OBJECT)
+
+
+def test_jump_tables_count_from_the_beginning_of_the_function(one: Object) -> None:
+    one.program(EXIT, EXIT, name="first")
+    one.program(*LOAD, *LOAD, EXIT, name="second")
+    one.calls(jump_table(one, 2 * 8, 6 * 8, 2 * 8), 2, type=R_64_64)
+    one.calls(jump_table(one, 4 * 8), 4, type=R_64_64)
+    _, second = one.parsed().programs
+    assert second.refs == (JumpTableRef(0, (0, 4, 0)), JumpTableRef(2, (2,)))
+
+
+def test_jump_tables_of_subprograms_move_along(one: Object) -> None:
+    sub = one.elf.function("sub", ".text", (*LOAD, EXIT))
+    one.elf.relocate(".text", 0, jump_table(one, 16), R_64_64)
+    one.program(CALL_SUB, EXIT)
+    one.calls(sub, 0)
+    (program,) = one.parsed().programs
+    assert program.refs == (JumpTableRef(2, (4,)),)
+
+
+@pytest.mark.parametrize(
+    ("entries", "size", "why"),
+    [
+        ((0, 4), None, "a jump table names byte 4, where no instruction of the function begins"),
+        ((0, 24), None, "a jump table names byte 24, where"),
+        ((0,), 0, "a jump table of 0 bytes at 0 of 8"),
+        ((0,), 12, "a jump table of 12 bytes at 0 of 8"),
+        ((0,), 16, "a jump table of 16 bytes at 0 of 8"),
+    ],
+)
+def test_jump_tables_that_fit_nothing(one: Object, entries: tuple[int, ...], size: int | None, why: str) -> None:
+    one.program(*LOAD, EXIT)
+    one.calls(jump_table(one, *entries, size=size), 0, type=R_64_64)
+    with pytest.raises(ElfError, match=f"function 'prog': instruction 0: relocation against 'BPF.JT.0.0': {why}"):
+        one.parsed()
 
 
 def test_extern_of_kconfig(one: Object) -> None:

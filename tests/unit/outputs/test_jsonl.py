@@ -53,6 +53,31 @@ def test_a_line_is_as_documented(lines: Lines) -> None:
     )
 
 
+def test_a_member_that_is_not_in_the_record_is_null(lines: Lines) -> None:
+    w = BtfWriter()
+    u32 = w.integer("unsigned int", 4, 0)
+    inner = w.struct("inner", 8, [("a", u32, 0), ("b", u32, 32)])
+    members = [("n", u32, 0), ("in", inner, 32), ("flag", w.integer("_Bool", 1, 4), 96)]
+    schema = stream(w, w.struct("s", 40, [*members, ("text", w.array(w.integer("char", 1), 27), 104)]), "100%")
+    record = struct.pack("<3I?27s", 1, 2, 3, True, b"hello")
+    for length, expected in (
+        (0, {"n": None, "in": {"a": None, "b": None}, "flag": None, "text": None}),
+        (8, {"n": 1, "in": {"a": 2, "b": None}, "flag": None, "text": None}),
+        (13, {"n": 1, "in": {"a": 2, "b": 3}, "flag": True, "text": None}),
+        (15, {"n": 1, "in": {"a": 2, "b": 3}, "flag": True, "text": "he"}),
+        (40, {"n": 1, "in": {"a": 2, "b": 3}, "flag": True, "text": "hello"}),
+    ):
+        assert row(lines(ring(schema, [record[:length]]))) == {"map": "100%", **expected}
+
+
+def test_an_array_without_a_length_is_read_to_the_end_of_the_record(lines: Lines) -> None:
+    w = BtfWriter()
+    u16 = w.integer("unsigned short", 2, 0)
+    schema = stream(w, w.struct("s", 2, [("n", u16, 0), ("list", w.array(u16, 0), 16)]))
+    assert row(lines(ring(schema, [b"\2\0\5\0\6\0"]))) == {"map": "print_exits", "n": 2, "list": [5, 6]}
+    assert row(lines(ring(schema, [b"\0\0"]))) == {"map": "print_exits", "n": 0, "list": []}
+
+
 def test_no_records_no_lines(lines: Lines) -> None:
     assert lines(ring(Exits().schema, [])) == ""
 

@@ -516,7 +516,8 @@ def test_beepys_own_metrics_and_the_process() -> None:
     tally = Tally()
     tally.filtered = 7
     with opened(exits, seen, tally=tally) as sink:
-        sink.write(ring(exits, [EXIT] * 3)._replace(short=2))
+        sink.write(ring(exits, [EXIT]))
+        sink.write(ring(exits, [EXIT[:40]] * 2))
         sink.write(ring(seen, [EXIT])._replace(lost=5))
         sink.write(ring(seen, [])._replace(lost=6))
         found = parsed(sink)

@@ -9,17 +9,19 @@ from typing import Final
 
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
-from beepy.errors import KernelError
+from beepy.errors import KernelError, NotSupported
 from beepy.hooks import Target
 from beepy.kernel import program as programs
 from beepy.kernel.host import release
 from beepy.kernel.syscall import ENOTSUPP
+from beepy.source import parse
 from beepy.uapi import ProgType
 from tests.vm.checks.attach import both
 from tests.vm.checks.check import OBJECTS, Check, parsed
 from tests.vm.checks.command import Run
 from tests.vm.checks.counted import ALWAYS, RUN, SEEN, Counted, Needs, alone, excused, hits, reason, seen, telling
 from tests.vm.checks.groups import group
+from tests.writers import switches
 from tests.writers.groups import entered
 from tests.writers.programs import returns
 from tests.writers.trigger import TRIGGER, trigger
@@ -36,6 +38,7 @@ _ROWS: Final = {
     "writable": 8,
 }
 _SEG6LOCAL: Final = (6, 2, 0)  # later ones run none of them by PROG_TEST_RUN any more
+_JUMP_TABLES: Final = (6, 19, 0)  # BPF_MAP_TYPE_INSN_ARRAY
 _FTRACE: Final = "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS"
 
 
@@ -160,6 +163,20 @@ def called(program: str, row: int, data: bytes, needs: Needs = ALWAYS) -> str:
     return RUN
 
 
+def jump_tables() -> str:
+    """Jump through a table, in a program and in a subprogram of it."""
+    try:
+        with load(parse(switches.data(), name="switches")) as collection:
+            program = collection.programs["choose"]
+            answers = [program.run(data=bytes(14 + length)).retval for length in range(1, 9)]
+    except NotSupported as error:
+        if release() >= _JUMP_TABLES or error.feature != "map type INSN_ARRAY":
+            raise
+        return str(error).partition(": ")[2]
+    assert answers == [switches.answer(length) for length in range(1, 9)], answers
+    return RUN
+
+
 def infrared() -> str:
     """Load a program for infrared receivers, which few kernels take."""
     return Counted("lirc", {"on_pulse": 0}).show(lambda _: None, Needs((4, 18), "CONFIG_BPF_LIRC_MODE2"))
@@ -184,6 +201,7 @@ CHECKS: Final = (
     Check("lsm_cgroup", lsm_cgroup, ("functions",), kinds=("lsm_cgroup",)),
     Check("raw_tp.w", writable, ("functions",), kinds=("raw_tp.w",)),
     Check("freplace", replaced, ("replaceable", "freplace"), kinds=("freplace",)),
+    Check("jump tables", jump_tables),
     Check("lirc_mode2", infrared, ("lirc",), kinds=("lirc_mode2",)),
     *[
         Check(kind, partial(called, program, row, data, needs), ("called",), kinds=(kind,))

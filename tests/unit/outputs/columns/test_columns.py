@@ -172,6 +172,12 @@ class TestRows:
         assert [line.split()[0] for line in heads] == ["print_exits", "print_numbers"] * (len(heads) // 2)
         assert [line.split()[0] for line in lines_[-6:]] == ["print_exits", "print_numbers"] * 3
 
+    def test_what_is_not_in_a_record_is_an_empty_cell(self) -> None:
+        schema = numbers("print_numbers", role=Role.PRINT)
+        with Terminal(80, 24) as terminal:
+            run(terminal, [schema], ring(schema, [number(7, 1234567)]), ring(schema, [number(7, 1)[:8]]))
+            assert [line[9:].split() for line in terminal.screen().lines] == [["kind", "le"], ["7", "1234567"], ["7"]]
+
     def test_wide_hides_and_cuts_nothing(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 256)
@@ -330,6 +336,11 @@ class TestHistograms:
         schema = numbers(field="other")
         assert len(file_of(tmp_path, [schema], ring(schema, [number(1, 7)]))) == 2
 
+    def test_a_record_without_its_number_is_in_no_bucket(self, tmp_path: Path) -> None:
+        schema = numbers()
+        made = file_of(tmp_path, [schema], ring(schema, [number(1, 1)]), ring(schema, [number(1, 1)[:8]]))
+        assert made[0] == "hist_lat: 1 event"
+
     def test_a_table_of_slots_is_drawn(self, tmp_path: Path) -> None:
         w = BtfWriter()
         u32 = w.integer("u32", 4, 0)
@@ -407,6 +418,11 @@ class TestCounts:
             ["count", "pid", "tid", "ppid", "sig", "exit_code", "comm"],
             ["3", "1", "1", "1", "0", "1", "x"],
         ]
+
+    def test_short_records_are_counted(self, tmp_path: Path) -> None:
+        schema = numbers("counter_kinds", Role.COUNTER, "bytes")
+        made = file_of(tmp_path, [schema], ring(schema, [number(1, 5)]), ring(schema, [number(1, 5)[:8]] * 2))
+        assert [line.split() for line in made[2:4]] == [["2", "1"], ["1", "1", "5"]]
 
     def test_a_gauge_is_its_last_value(self, tmp_path: Path) -> None:
         schema = numbers("gauge_level", Role.GAUGE, "value")

@@ -171,3 +171,18 @@ def test_the_time_of_a_row_is_that_of_its_record(tmp_path: Path) -> None:
         for row, second in zip(rows, expected, strict=True):
             told = {time.strftime("%H:%M:%S", time.localtime(second + near)) for near in (-1, 0)}
             assert row.split()[0] in told
+
+
+def test_what_is_not_in_a_record_is_an_empty_cell(tmp_path: Path) -> None:
+    w = BtfWriter()
+    u8, text = w.integer("u8", 1, 0), w.array(w.integer("char", 1, 1), 8)
+    schema = stream(w, w.struct("s", 10, [("a", u8, 0), ("text", text, 8), ("b", u8, 72)]))
+    record = b"\1" + b"hello\0\0\0" + b"\2"
+    assert written(tmp_path, (schema,), *[ring(schema, [record[:length]]) for length in (10, 9, 4, 1, 0)]) == [
+        "time        a text        b",
+        "14:00:00    1 hello       2",
+        "14:00:00    1 hello        ",
+        "14:00:00    1 hel          ",
+        "14:00:00    1              ",
+        "14:00:00                   ",
+    ]

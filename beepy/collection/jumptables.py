@@ -1,0 +1,50 @@
+"""Jump tables: what ``gotox`` jumps through, each a map of instructions (INSN_ARRAY, v6.19).
+
+The kernel keeps the entries right while it rewrites the program. libbpf's ``create_jt_map`` makes the same maps.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from beepy import maps
+from beepy.errors import KernelError
+from beepy.kernel.map import Map
+from beepy.obj.spec import JumpTableRef, MapSpec, ProgramSpec
+from beepy.uapi import MapType
+
+_NAME: Final = ".jumptables"
+_VALUE: Final = struct.Struct("<III4x")  # struct bpf_insn_array_value: orig_off, and two that the kernel writes
+_ADVICE: Final = "clang -mcpu=v3, or clang -fno-jump-tables, compiles the program without jump tables"
+
+
+def create(program: ProgramSpec, made: ExitStack) -> Mapping[Sequence[int], Map]:
+    """Return the program's jump tables by their targets; ``made`` closes them, and the loaded program keeps its own.
+
+    Raises NotSupported on a kernel without such maps, KernelError when it refuses them otherwise.
+    """
+    tables: dict[Sequence[int], Map] = {}
+    for ref in program.refs:
+        if isinstance(ref, JumpTableRef) and ref.targets not in tables:
+            tables[ref.targets] = made.enter_context(_table(ref.targets))
+    return tables
+
+
+def _table(targets: Sequence[int]) -> Map:
+    spec = MapSpec(_NAME, "", MapType.INSN_ARRAY, 4, _VALUE.size, len(targets))
+    try:
+        table = maps.create(spec, None)
+    except KernelError as error:
+        from beepy.collection import diagnosis  # noqa: PLC0415 - only where the kernel refuses
+
+        reason = diagnosis.of_map(error, spec)
+        reason.add_note(_ADVICE)
+        raise reason from error
+    with ExitStack() as unless:
+        unless.enter_context(table)
+        for index, target in enumerate(targets):
+            table.update(struct.pack("<I", index), _VALUE.pack(target, 0, 0))
+        table.freeze()
+        unless.pop_all()
+    return table
