@@ -1,5 +1,6 @@
 """Rows, counts, histograms and tables for people: fitted to a terminal and redrawn there, whole in a pipe or a file."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, TypeAlias
 
@@ -36,40 +37,42 @@ class Columns:
         self._out = out
         self._options = options
         self._terminal = terminal
-        self._size = terminal.size() if terminal else Size(None, None, 1)
         self._panels: dict[Schema, Panel] = {}
         self._plain: dict[Schema, Plain] = {}
         self._headed: set[Plain] = set()
         self._sheets: dict[Schema, Sheet] = {}
-        self._pages: Pages | None = None
-        self._live: Live | None = None
+        self._pages = Pages(self._sheets)
+        self._live = Live(out, terminal, self._block) if terminal and terminal.live else None
 
     def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - the stream's timer asks for tables
         """Decide how each map is shown; write the header of one map's rows, or the empty panels."""
-        decoders = {schema: Decoder(schema) for schema in schemas}
-        for schema, decoder in decoders.items():
+        rows: dict[Schema, Decoder] = {}
+        for schema in schemas:
+            decoder = Decoder(schema)
             panel = self._panel(schema, decoder)
             if panel:
                 self._panels[schema] = panel
-        rows = {schema: decoder for schema, decoder in decoders.items() if schema not in self._panels}
+            else:
+                rows[schema] = decoder
         names = max([len("map"), *[len(safe(schema.map)) for schema in rows]]) if len(rows) > 1 else 0
-        if self._size.width or self._size.height:
-            for schema, decoder in rows.items():
+        size = self._size()
+        for schema, decoder in rows.items():
+            if size.width or size.height:
                 self._sheets[schema] = Sheet(decoder, safe(schema.map), names)
-            self._pages = Pages(self._sheets)
-        else:
-            self._plain = {schema: Plain(decoder, safe(schema.map), names) for schema, decoder in rows.items()}
-            if len(schemas) == 1:
-                for plain in self._plain.values():
-                    self._head(plain)
-        if self._panels and self._is_live:
-            self._redraw()
+            else:
+                self._plain[schema] = Plain(decoder, safe(schema.map), names)
+        if len(schemas) == 1:
+            for plain in self._plain.values():
+                self._head(plain)
+        if self._live and self._panels:
+            self._live.changed()
 
     def write(self, batch: Batch) -> None:
         """Write the rows of a batch, or show what it changes."""
-        if batch.snapshot and self._is_live and batch.schema not in self._panels:  # an iterator's lines
-            self._panels[batch.schema] = Table(batch.schema, Decoder(batch.schema), zero=True)
-            self._sheets.pop(batch.schema, None)
+        if self._live and batch.snapshot and batch.schema not in self._panels:  # an iterator's lines
+            with self._live.lock:
+                self._panels[batch.schema] = Table(batch.schema, Decoder(batch.schema), zero=True)
+                self._sheets.pop(batch.schema, None)
         panel = self._panels.get(batch.schema)
         if panel:
             self._update(panel, batch)
@@ -96,7 +99,7 @@ class Columns:
         if where:
             return Histograms(schema, decoder, where, self._options.buckets.get(schema.map, ()))
         if schema.record == VOID:
-            return Table(schema, decoder, zero=self._options.zero) if self._is_live else None
+            return Table(schema, decoder, zero=self._options.zero) if self._live else None
         if rows:
             return None
         if role is Role.COUNTER:
@@ -104,21 +107,18 @@ class Columns:
         value = number(decoder, value_key) if role is Role.GAUGE else None
         return Counts(schema, decoder, value) if value else None
 
-    @property
-    def _is_live(self) -> bool:
-        return self._terminal is not None and self._terminal.live
+    def _size(self) -> Size:
+        return self._terminal.size() if self._terminal else Size(None, None, 1)
 
     def _rows(self, batch: Batch) -> None:
-        if self._pages is None:
-            plain = self._plain[batch.schema]
+        plain = self._plain.get(batch.schema)
+        if plain:
             self._head(plain)
             plain.write(self._out, batch)
             return
-        if self._terminal:
-            self._size = self._terminal.size()
         taken = self._live.height if self._live else 0
-        text = "".join([f"{line}\n" for line in self._pages.lines(batch, self._size, taken)])
-        if self._live:
+        text = "".join([f"{line}\n" for line in self._pages.lines(batch, self._size(), taken)])
+        if self._live and self._panels:
             self._live.above(text)
         else:
             self._out.write(text)
@@ -129,41 +129,35 @@ class Columns:
             self._out.write(plain.header)
 
     def _update(self, panel: Panel, batch: Batch) -> None:
-        if not self._is_live:
-            if panel.add(batch) and batch.snapshot:
-                self._print(panel)
-            return
-        if self._live is None:
-            self._redraw()
-        assert self._live
-        with self._live.lock:
-            if panel.add(batch):
-                self._live.changed()
-
-    def _redraw(self) -> None:
-        if self._live is None:
-            assert self._terminal
-            self._live = Live(self._out, self._terminal, self._block)
-        self._live.changed()
+        if self._live:
+            with self._live.lock:
+                if panel.add(batch):
+                    self._live.changed()
+        elif panel.add(batch) and batch.snapshot:
+            self._print(panel)
 
     def _block(self, size: Size) -> list[str]:
-        """Return the lines of all panels, together no more than the screen has beside rows."""
+        """Return the lines of all panels; together no more than the screen has, or two thirds of it beside rows."""
         height = size.height or _HEIGHT
-        left = height * 2 // 3 if self._pages and self._pages.begun else height - 1
-        drawn = [panel.lines(size.width, left) for panel in self._panels.values()]
-        needs = [len(lines) + 1 for lines in drawn]  # and an empty one above
         panels = [*self._panels.values()]
-        left += 1
-        for waiting, at in zip(
-            range(len(panels), 0, -1), sorted(range(len(panels)), key=needs.__getitem__), strict=True
-        ):
-            room = min(needs[at], max(left // waiting, 2))  # those that need little leave more to others
-            if room < needs[at]:
-                drawn[at] = panels[at].lines(size.width, room - 1)[: room - 1]
-            left -= room
-        block = [line for lines in drawn for line in ("", *lines)]
-        return block[0 if self._pages and self._pages.begun else 1 :]
+        left = height * 2 // 3 if self._pages.begun else height - 1
+        drawn = [panel.lines(size.width, left) for panel in panels]
+        rooms = _rooms([len(lines) + 1 for lines in drawn], left + 1)  # with an empty line above each
+        block: list[str] = []
+        for panel, lines, room in zip(panels, drawn, rooms, strict=True):
+            shown = lines if len(lines) < room else panel.lines(size.width, room - 1)[: room - 1]
+            block += ["", *shown]
+        return block[0 if self._pages.begun else 1 :]
 
     def _print(self, panel: Panel) -> None:
-        lines = panel.lines(self._terminal.size().width if self._terminal else None, None)
+        lines = panel.lines(self._size().width, None)
         self._out.write("".join([f"{line}\n" for line in [*lines, ""]]))
+
+
+def _rooms(needs: Sequence[int], left: int) -> list[int]:
+    """Share lines out, two at least: who needs little gets that, and leaves more to the others."""
+    rooms = [0] * len(needs)
+    for before, at in enumerate(sorted(range(len(needs)), key=needs.__getitem__)):
+        rooms[at] = min(needs[at], max(left // (len(needs) - before), 2))
+        left -= rooms[at]
+    return rooms
