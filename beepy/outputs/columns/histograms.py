@@ -1,6 +1,5 @@
 """Histograms of a map, one for each set of its other values."""
 
-import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,8 +24,13 @@ _MOST: Final = 1_000  # histograms of a map
 _SLOTS: Final = frozenset(("slots", "buckets"))
 _SLOT: Final = frozenset(("slot", "bucket", "exp2", "key"))
 _NO_UNIT: Final = frozenset(("le", "value", "slots", "key"))
-_UNIT: Final = re.compile(r"(?:^|_)(?:(ns|nsecs?)|(us|usecs?)|(ms|msecs?)|(secs?)|(bytes|size|len|length))$")
-_UNITS: Final = ("nsecs", "usecs", "msecs", "secs", "bytes")
+_UNITS: Final = {
+    **dict.fromkeys(("ns", "nsec", "nsecs"), "nsecs"),
+    **dict.fromkeys(("us", "usec", "usecs"), "usecs"),
+    **dict.fromkeys(("ms", "msec", "msecs"), "msecs"),
+    **dict.fromkeys(("sec", "secs"), "secs"),
+    **dict.fromkeys(("bytes", "size", "len", "length"), "bytes"),
+}
 
 _Labels: TypeAlias = tuple[str, ...]
 
@@ -64,9 +68,9 @@ def shape(schema: Schema, decoder: Decoder, value_key: str) -> Shape | None:
 def unit(*names: str) -> str:
     """Return what the first name that tells a unit counts in; without one the first name itself, or ``value``."""
     for name in names:
-        found = _UNIT.search(name)
+        found = _UNITS.get(name.rpartition("_")[2])
         if found:
-            return _UNITS[[bool(group) for group in found.groups()].index(True)]
+            return found
     return "value" if names[0] in _NO_UNIT else names[0]
 
 

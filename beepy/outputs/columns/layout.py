@@ -12,7 +12,6 @@ because a wider one went, is shown again::
     KEPT        pid, comm, what a call returned, a value, how long it took: never hidden
 """
 
-import re
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -22,8 +21,12 @@ _LAST: Final = 32  # columns that the last text keeps before others are hidden f
 MUCH: Final = 48  # ... and gets before others come back
 _LEAST: Final = 8  # ... and that texts keep when nothing more can be hidden
 
-_OWNERS: Final = re.compile(r"(^|_)([efs]?[ug]id|loginuid|cgroup\w*|cgid|\w*ns|netns|mntns|cpu|args_(count|size))$")
-_KEPT: Final = re.compile(r"^(pid|tgid|comm|task|ret|retval|exit_code|error|key|value|line|count)$")
+_IDS: Final = ("uid", "gid", "cgroup", "cgroup_id", "cgid", "netns", "mntns", "pidns", "userns")  # of an owner
+_OWNERS: Final = (*[f"_{name}" for name in _IDS], "_ns")
+_OWNER: Final = frozenset((*_IDS, "euid", "egid", "suid", "sgid", "fsuid", "fsgid", "loginuid", "cpu"))
+_KEPT: Final = frozenset(
+    ("pid", "tgid", "comm", "task", "ret", "retval", "exit_code", "error", "key", "value", "line", "count")
+)
 
 
 class Rank(IntEnum):
@@ -60,9 +63,9 @@ def rank(name: str, *, right: bool, time: bool) -> Rank:
     own = name.rpartition(".")[2]
     if time:
         return Rank.TIME
-    if _OWNERS.search(own):
+    if own in _OWNER or own.endswith(_OWNERS):
         return Rank.OWNER
-    if _KEPT.search(own):
+    if own in _KEPT:
         return Rank.KEPT
     return Rank.NUMBER if right else Rank.TEXT
 

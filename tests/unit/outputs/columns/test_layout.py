@@ -68,7 +68,10 @@ def test_the_last_text_gets_what_is_left() -> None:
         ("cgroup_id", Rank.OWNER),
         ("netns", Rank.OWNER),
         ("bytes", Rank.NUMBER),
+        ("target_uid", Rank.OWNER),
         ("guid_count", Rank.NUMBER),
+        ("retrans", Rank.NUMBER),
+        ("connections", Rank.NUMBER),
     ],
 )
 def test_names_tell_how_useful_a_number_is(name: str, expected: Rank) -> None:
