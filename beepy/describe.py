@@ -18,9 +18,9 @@ from beepy.events import roles
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
-from beepy.events.fields import VALUE
-from beepy.events.naming import VALUE_FIELDS, label_names, metric_name
+from beepy.events.metrics import Metric, decide
 from beepy.hooks import Hook
+from beepy.maps import is_percpu
 from beepy.obj.insn import CALL
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, ProgramSpec, Role, Tracked, VariableSpec
@@ -124,7 +124,10 @@ class FieldInfo(NamedTuple):
 
 
 class MapInfo(NamedTuple):
-    """One map; ``role``, ``metric``, ``labels`` and ``fields`` only where the image's convention gives it a meaning."""
+    """One map; ``role``, ``metric``, ``labels`` and ``fields`` only where the image's convention gives it a meaning.
+
+    ``not_shown`` is why a map with a role is not shown, None if it is.
+    """
 
     name: str
     section: str
@@ -136,6 +139,7 @@ class MapInfo(NamedTuple):
     max_entries: int
     flags: str
     role: str | None
+    not_shown: str | None
     metric: str | None
     labels: tuple[str, ...]
     fields: tuple[FieldInfo, ...]
@@ -212,6 +216,8 @@ def describe(
     loaded = {one.name for one in spec.loaded}
     programs = tuple(_program(one, of_programs[one.name], loaded=one.name in loaded) for one in spec.programs)
     contents = {one.name: one.contents or b"" for one in spec.maps}
+    decided = decide(_schema(spec, tracked) for tracked in spec.tracked)
+    metrics = {metric.schema.map: metric for metric in decided.found}
     return Description(
         image.name,
         image.digest,
@@ -222,12 +228,12 @@ def describe(
         spec.license,
         tuple(sorted({change for one in programs for change in one.changes})),
         programs,
-        tuple(_map(spec, one) for one in spec.maps if one.contents is None),
+        tuple(_map(spec, one, metrics.get(one.name)) for one in spec.maps if one.contents is None),
         tuple(_variable(spec, one, contents.get(one.map, b"")) for one in spec.variables if one.map != KCONFIG),
         tuple(extern.name for extern in spec.externs),
         tuple(_relocations(spec, fixups)) if relocations else (),
         whole,
-        _check(checked) if checked else None,
+        _check(checked, decided.warnings) if checked else None,
     )
 
 
@@ -260,19 +266,20 @@ def _changes(one: ProgramSpec, hook: Hook | None, helpers: Sequence[str]) -> set
     return changes | {f"kernel function {name}" for name in called if not name.startswith(_OWN_KFUNCS)}
 
 
-def _check(checked: Checked) -> CheckInfo:
+def _check(checked: Checked, warnings: Sequence[str]) -> CheckInfo:
     errors = [one for one in checked.findings if one.level == ERROR]
     return CheckInfo(
         checked.kernel,
         checked.runs,
         tuple(one.text for one in errors),
-        tuple(one.text for one in checked.findings if one.level != ERROR),
+        (*(one.text for one in checked.findings if one.level != ERROR), *warnings),
         tuple(one.text for one in errors if one.skipped),
     )
 
 
-def _map(spec: CollectionSpec, one: MapSpec) -> MapInfo:
+def _map(spec: CollectionSpec, one: MapSpec, metric: Metric | None) -> MapInfo:
     tracked = next((tracked for tracked in spec.tracked if tracked.map == one.name), None)
+    role = tracked.role if tracked else roles.role(spec, one)
     fields = tuple(_fields(spec, tracked)) if tracked else ()
     return MapInfo(
         one.name,
@@ -284,32 +291,31 @@ def _map(spec: CollectionSpec, one: MapSpec) -> MapInfo:
         one.value_size,
         one.max_entries,
         "|".join(flag.name or "" for flag in MapFlag(one.flags & sum(MapFlag))),
-        tracked.role.value if tracked and tracked.role else None,
-        *_metric(spec, tracked),
+        role.value if role else None,
+        _not_shown(spec, one, role) if role and not tracked else None,
+        metric.name if metric else None,
+        metric.labels if metric else (),
         fields,
     )
 
 
-def _metric(spec: CollectionSpec, tracked: Tracked | None) -> tuple[str | None, tuple[str, ...]]:
-    """Return the name of a map's metric and its labels, as they are without -k."""
-    if tracked is None or tracked.role in (None, Role.PRINT):
-        return None, ()
-    schema = roles.schema(spec, tracked)
-    fields = Decoder(schema).fields
-    if schema.record == VOID:
-        values = [field for field in fields if field.part == VALUE]
-        if tracked.role is Role.HIST or len(values) != 1 or not values[0].codec.number:
-            return None, ()
-        labels = [field.label for field in fields if field.part != VALUE]
-    else:
-        labels = [field.label for field in fields if field.name != VALUE_FIELDS.get(tracked.role)]
-    taken = ("le",) if tracked.role is Role.HIST else ()
-    return metric_name(tracked.map), tuple(sorted(label_names(labels, taken)))
+def _not_shown(spec: CollectionSpec, one: MapSpec, role: Role) -> str | None:
+    try:
+        roles.track(spec, one, role)
+    except BtfError as error:
+        return str(error)
+    return None
+
+
+def _schema(spec: CollectionSpec, tracked: Tracked) -> Schema:
+    """Return the schema as a run has it: whether there is a field ``cpu`` does not depend on how many there are."""
+    types = {one.name: one.type for one in spec.maps}
+    return roles.schema(spec, tracked, cpus=1 if is_percpu(types[tracked.map]) else 0)
 
 
 def _fields(spec: CollectionSpec, tracked: Tracked) -> Iterator[FieldInfo]:
     assert spec.btf
-    schema = roles.schema(spec, tracked)
+    schema = _schema(spec, tracked)
     for field in Decoder(schema).fields:
         part = "record" if schema.record != VOID else ("key", "value", "cpu")[field.part]
         yield FieldInfo(field.name, c_type(spec.btf, field.type), field.offset, field.bits, part)

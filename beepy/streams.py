@@ -194,14 +194,15 @@ def stream(*collections: Collection, interval: float | None = None, timeout: flo
                 schema = roles.schema(collection.spec, tracked, cpus)._replace(kernel=collection.kernel_types)
                 reader = maps.reader(tracked_map, schema)
                 if reader is None:
-                    _log.warning("map '%s': not shown: nothing reads %s yet", safe(tracked.map), tracked_map.type.name)
+                    why = roles.not_read(tracked_map.type)
+                    _log.warning("map '%s': not shown: %s", safe(tracked.map), why)
                     continue
                 made.callback(reader.close)
                 readers.append(reader)
             for program in collection.programs.values():
                 hook = hooks.find(program.section)
                 if hook and hook.reader:
-                    reader = hook.reader(program, collection.target(program.name), collection.spec.name)
+                    reader = hook.reader(program, collection.target(program.name), collection.spec)
                     made.callback(reader.close)
                     readers.append(reader)
         whole = Stream(readers, [each.detach for each in collections], interval=interval, timeout=timeout)

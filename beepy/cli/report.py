@@ -1,13 +1,12 @@
 """What the user is told on stderr: log lines, errors, advice."""
 
 import logging
-import os
-from errno import EACCES, EPERM
 
 from typer.exceptions import TyperException
 
+from beepy.cli import advice
 from beepy.cli.standard import say
-from beepy.errors import BeepyError, InvalidReference, KernelError, UsageError, VerifierError
+from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError
 from beepy.text import safe
 
 
@@ -32,14 +31,19 @@ def usage(error: TyperException) -> int:
     message = getattr(error, "format_message", lambda: str(error))().strip()
     if message:
         say(f"beepy: {safe(message[:1].lower() + message[1:]).rstrip('.')}")
-        say("note: beepy --help, beepy COMMAND --help")
+        context = getattr(error, "ctx", None)
+        say(f"note: {context.command_path if context else 'beepy'} --help")
     return error.exit_code
 
 
 def failure(error: BeepyError) -> int:
     """Tell an error and its advice, and with --debug all about it; return the exit code."""
+    reached = advice.open_files(error)
+    if reached:
+        reached.__cause__ = error
+        error = reached
     say(f"beepy: {safe(str(error))}")
-    for note in (*getattr(error, "__notes__", ()), *_privilege(error)):
+    for note in getattr(error, "__notes__", ()):
         first, *rest = note.split("\n")
         say(f"note: {safe(first)}")
         for line in rest:
@@ -53,18 +57,3 @@ def failure(error: BeepyError) -> int:
         for line in "".join(traceback.format_exception(error)).splitlines():
             say(safe(line))
     return 2 if isinstance(error, UsageError | InvalidReference) else 1
-
-
-def _privilege(error: BeepyError) -> list[str]:
-    """Return what to do where the kernel refused for want of capabilities, and the error does not say which."""
-    if not isinstance(error, KernelError) or isinstance(error, VerifierError) or error.errno not in (EPERM, EACCES):
-        return []
-    if "CAP_" in str(error):
-        return []
-    from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
-
-    missing = privilege.lacking({"CAP_BPF", "CAP_PERFMON"})
-    if missing:
-        return [f"this needs root, or CAP_BPF and CAP_PERFMON (missing: {', '.join(missing)})"]
-    all_powerful = os.geteuid() == 0 or "CAP_SYS_ADMIN" in privilege.capabilities()
-    return [] if all_powerful else ["this needs root: CAP_BPF and CAP_PERFMON do not suffice here"]

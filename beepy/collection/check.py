@@ -84,7 +84,7 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
     where = f"program '{safe(one.name)}'"
     hook = hooks.find(one.section)
     if hook is None:
-        yield Finding(ERROR, f"{where}: section '{safe(one.section)}': no program type is known by that name")
+        yield Finding(ERROR, f"{where}: {hooks.unknown(one.section)}")
         return
     kind, attach_type = hook.prog_type, hook.attach_type
     if not kernel.has_prog_type(kind):
@@ -185,5 +185,5 @@ def _loaded(spec: CollectionSpec, known: Sequence[Finding]) -> Iterator[Finding]
                 if not any(text.startswith(f"program '{safe(name)}': ") for text in texts):
                     yield Finding(ERROR, why, skipped=True)
     except BeepyError as error:
-        if str(error) not in texts:
+        if str(error).removeprefix(f"{safe(spec.name)}: ") not in texts:
             yield Finding(ERROR, str(error))

@@ -95,7 +95,10 @@ def _address(spec: CollectionSpec, extern: ExternSpec, addresses: set[int]) -> K
         raise RelocationError(f"{_where(spec, extern)}: this kernel has none of that name")
     (address,) = addresses
     if not address:
-        raise RelocationError(f"{_where(spec, extern)}: /proc/kallsyms hides its address (kernel.kptr_restrict)")
+        from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
+
+        why = "needs CAP_SYSLOG" if privilege.lacking({"CAP_SYSLOG"}) else "kernel.kptr_restrict"
+        raise RelocationError(f"{_where(spec, extern)}: /proc/kallsyms hides its address: {why}")
     return KernelSymbol(function=False, address=address)
 
 

@@ -10,6 +10,7 @@ from beepy.collection.diagnosis import helper, lacks_symbol
 from beepy.core.patch import POISON
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, VerifierError
+from beepy.kernel import privilege
 from beepy.kernel.program import telling
 from beepy.obj.spec import ExternRef, ProgramSpec
 from beepy.text import safe
@@ -18,6 +19,8 @@ from beepy.uapi import ProgType
 _LAST_LINES: Final = 12
 _FUNCTION = re.compile(r"(?:invalid func|unknown func|cannot use helper) \S+#(\d+)")
 _INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\)")
+# what it refuses to whom it does not let know addresses of the kernel (env->allow_ptr_leaks in kernel/bpf/verifier.c)
+_TELLS_ADDRESSES: Final = re.compile(r"pointer (?:[-+|&^*/%<>]+= pointer|comparison|arithmetic) prohibited|leaks addr")
 _WIDTH: Final = 200  # characters of a line that are shown
 
 
@@ -37,6 +40,8 @@ def explain(
             where.append(source)
     last = told[-1] if told else "no reason given"
     reason = _poisoned(program, fixups, insn) or _called(program, prog_type, insn, last) or _short(last)
+    if _TELLS_ADDRESSES.search(reason) and privilege.lacking({"CAP_PERFMON"}):
+        reason += ": needs CAP_PERFMON"
     explained = VerifierError(f"{': '.join(where)}: {reason}", error.errno or 0, error.log)
     shown = told[-_LAST_LINES - 1 : -1]
     if shown:

@@ -127,7 +127,9 @@ class PerfReader:
                 if error.errno == errno.ENODEV:
                     return None
                 if error.errno != errno.EINVAL or not self._counters:
-                    raise
+                    from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
+
+                    raise privilege.named(error, "CAP_PERFMON") from None
                 self._counters = False
                 continue
             try:

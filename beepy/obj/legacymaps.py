@@ -11,10 +11,10 @@ from typing import Final
 from beepy.errors import ElfError
 from beepy.obj.elf import Elf, Section
 from beepy.obj.mapdefs import Placed
+from beepy.obj.sections import LEGACY_MAPS
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 
-SECTION: Final = "maps"
 _DEFINITION: Final = Struct("<5I")
 
 
@@ -23,7 +23,7 @@ def read(name: str, elf: Elf) -> tuple[Placed, ...]:
 
     Their keys and values have sizes, but no types. Raises ElfError where a definition is malformed.
     """
-    section = next((section for section in elf.sections if section.name == SECTION and section.data), None)
+    section = next((section for section in elf.sections if section.name == LEGACY_MAPS and section.data), None)
     if section is None:
         return ()
     symbols = {
@@ -41,5 +41,5 @@ def _placed(name: str, section: Section, symbol: str, at: int, end: int) -> Plac
         where = f"{name}: map '{safe(symbol)}'"
         raise ElfError(f"{where}: {len(definition)} bytes in section maps: not a struct bpf_map_def of 20 bytes")
     kind, key_size, value_size, max_entries, flags = _DEFINITION.unpack_from(definition)
-    spec = MapSpec(symbol, SECTION, kind, key_size, value_size, max_entries, flags)
+    spec = MapSpec(symbol, LEGACY_MAPS, kind, key_size, value_size, max_entries, flags)
     return Placed(spec, section.number, at, end - at, None)

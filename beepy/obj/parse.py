@@ -9,9 +9,9 @@ from beepy.btf.btf import Btf
 from beepy.errors import ElfError
 from beepy.obj import arenas, callbacks, code, datasec, elf, legacymaps, mapdefs, structops
 from beepy.obj.code import Places
-from beepy.obj.elf import Section
+from beepy.obj.elf import Elf, Section
 from beepy.obj.linker import MAX_INSNS, link
-from beepy.obj.sections import ARENA, JUMP_TABLES, KCONFIG, KSYMS, TEXT, is_data
+from beepy.obj.sections import ARENA, JUMP_TABLES, KCONFIG, KSYMS, TEXT, is_data, is_maps
 from beepy.obj.spec import CollectionSpec, FunctionSpec, JumpTableRef, MapSpec, ProgramSpec
 from beepy.text import safe
 
@@ -33,6 +33,8 @@ def parse(
     sections = {section.name: section for section in reversed(file.sections)}  # of equal names the first counts
     types = sections.get(".BTF")
     btf = Btf(types.data, name=where) if types else None
+    if btf is None:
+        _check_untyped(where, file)
     complete = datasec.complete(btf, file) if btf else None
     btf = complete.btf if complete else None
     maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file))
@@ -72,6 +74,15 @@ def parse(
         complete.externs if complete else (),
         btf,
     )
+
+
+def _check_untyped(where: str, file: Elf) -> None:
+    """Raise ElfError where an object without types defines something by its types (``libbpf_needs_btf``)."""
+    for section in file.sections:
+        if section.size and (is_maps(section.name) or section.name in structops.SECTIONS):
+            error = ElfError(f"{where}: section {safe(section.name)}: the object has no type information (BTF)")
+            error.add_note("compile it with clang -g")
+            raise error
 
 
 def _license(section: Section | None) -> str:

@@ -9,6 +9,8 @@ KCONFIG: Final = ".kconfig"
 KSYMS: Final = ".ksyms"
 ARENA: Final = ".addr_space.1"
 JUMP_TABLES: Final = ".jumptables"
+LEGACY_MAPS: Final = "maps"
+"""The section of map definitions of before BTF, ``struct bpf_map_def``."""
 
 
 def is_maps(section: str) -> bool:

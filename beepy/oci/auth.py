@@ -22,6 +22,9 @@ _HELPER_S = 10
 _DOCKER_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _MAX_CONFIG = 1 << 20
 
+RUN = Path("/run/containers")
+"""Where skopeo and podman log in, by user number, without XDG_RUNTIME_DIR: as root, say."""
+
 
 class Credentials(NamedTuple):
     """Name and password, or an identity token that a realm exchanges for a bearer token."""
@@ -67,8 +70,8 @@ def _files(options: Options) -> Iterator[Path]:
     yield (Path(docker) if docker else home() / ".docker") / "config.json"
     if podman := os.environ.get("REGISTRY_AUTH_FILE"):
         yield Path(podman)
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        yield Path(runtime) / "containers" / "auth.json"
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    yield (Path(runtime) / "containers" if runtime else RUN / str(os.getuid())) / "auth.json"
     config = os.environ.get("XDG_CONFIG_HOME")
     yield (Path(config) if config else home() / ".config") / "containers" / "auth.json"
 

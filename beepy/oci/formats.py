@@ -38,6 +38,7 @@ BEE_PROGRAM = "application/ebpf.oci.image.program.v1+binary"
 BEE_CONFIG_BODY = b"{}"
 
 CREATED = "org.opencontainers.image.created"
+DESCRIPTION = "org.opencontainers.image.description"
 TITLE = "org.opencontainers.image.title"
 REF_NAME = "org.opencontainers.image.ref.name"
 

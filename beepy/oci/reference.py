@@ -81,10 +81,25 @@ def parse(text: str) -> Reference:
     return Reference(registry, repository, tag, digest or None)
 
 
+def has_host(text: str) -> bool:
+    """Tell whether the first part of a reference names a registry: it has a dot or a port, or is localhost."""
+    first, slash, _ = text.partition("@")[0].partition("/")
+    return bool(slash) and (first == "localhost" or bool(set(first) & set(".:[")))
+
+
+def is_reference(text: str) -> bool:
+    """Tell whether ``parse`` takes the text."""
+    try:
+        parse(text)
+    except InvalidReference:
+        return False
+    return True
+
+
 def _split(name: str) -> tuple[str, str]:
-    """Split off the registry: a first part is a host if it has a dot, a colon or upper case, or is localhost."""
+    """Split off the registry; as in distribution, upper case alone makes a first part one too."""
     first, slash, rest = name.partition("/")
-    if not slash or not (set(first) & set(".:[") or first == "localhost" or first.lower() != first):
+    if not has_host(name) and (not slash or first.lower() == first):
         registry, repository = DOCKER, name
     elif first == "index.docker.io":
         registry, repository = DOCKER, rest

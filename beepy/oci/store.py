@@ -40,12 +40,14 @@ _log = Log(__name__)
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _MAX_INDEX = 4 * MAX_MANIFEST
 _TEMPORARY = "beepy-"
+_UNWRITABLE = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM)
 
 
 class Entry(NamedTuple):
     """One named image of a store; ``size`` counts manifest, config and layers. None is what cannot be known."""
 
     name: str
+    description: str | None
     digest: str
     size: int | None
     created: str | None
@@ -212,15 +214,16 @@ class Store:
         return tuple(named)
 
     def _entry(self, name: str, descriptor: Descriptor) -> Entry:
-        size = created = None
+        size = description = created = None
         try:
             resolved, manifest = formats.resolve(descriptor, self.read, quote(name))
         except ImageError as error:
             _log.warning("%s", error)
         else:
             size = resolved.size + sum(blob.size for blob in manifest.blobs)
+            description = manifest.annotations.get(formats.DESCRIPTION)
             created = manifest.annotations.get(formats.CREATED)
-        return Entry(name, descriptor.digest, size, created, descriptor.platform or None)
+        return Entry(name, description, descriptor.digest, size, created, descriptor.platform or None)
 
     def _index(self) -> tuple[dict[str, object], tuple[dict[str, object], ...]]:
         """Return index.json and its entries; a folder that does not exist, or is empty, is an empty store."""
@@ -326,6 +329,11 @@ class Store:
         except OSError as error:
             what = f": {safe(str(error.filename))}" if error.filename and error.filename != str(self.path) else ""
             raise StoreError(f"{self._where}{what}: {error.strerror}") from error
+
+
+def is_unwritable(error: StoreError) -> bool:
+    """Tell whether the disk is read-only or full, or this user may not write there."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _UNWRITABLE
 
 
 def _name(entry: dict[str, object]) -> str | None:

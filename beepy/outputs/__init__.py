@@ -1,10 +1,10 @@
 """Where rows go: one file a sink. Metrics (``prometheus``) are opened beside one of these, by the command."""
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from beepy.errors import UsageError
 from beepy.events.batch import Sink
+from beepy.outputs.metric_options import Buckets, ValueKey
 from beepy.text import safe
 
 NAMES: Final = ("json", "columns", "wide", "none")
@@ -15,13 +15,13 @@ class Options(NamedTuple):
     """What was asked of the rows, for the outputs that show more than rows.
 
     ``zero``: rows of tables whose value is 0 too. ``rows``: the rows of counters, gauges and histograms, not what they
-    come to. ``buckets`` are the bounds of -b, ``value_keys`` the fields of -k, by map.
+    come to. ``buckets`` are the -b, ``value_keys`` the -k of the command line.
     """
 
     zero: bool = False
     rows: bool = False
-    buckets: Mapping[str, tuple[float, ...]] = {}
-    value_keys: Mapping[str, str] = {}
+    buckets: tuple[Buckets, ...] = ()
+    value_keys: tuple[ValueKey, ...] = ()
 
 
 DEFAULT: Final = Options()

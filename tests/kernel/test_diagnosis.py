@@ -35,7 +35,7 @@ def refused(spec: MapSpec) -> KernelError:
     [
         (MapSpec("m", ".maps", MapType.ARRAY, 8, 4, 1), "key_size 8 (4 is taken)"),
         (MapSpec("m", ".maps", MapType.ARRAY, 4, 0, 1), "value_size 0 (4 is taken)"),
-        (MapSpec("m", ".maps", MapType.HASH, 4, 4, 0), "max_entries 0 (1 is taken)"),
+        (MapSpec("m", ".maps", MapType.HASH, 4, 4, 0), "max_entries 0 (its size is missing)"),
         (
             MapSpec("m", ".maps", MapType.HASH, 0, 0, 0),
             "key_size 0 (4 is taken), value_size 0 (4 is taken), max_entries 0",
@@ -210,6 +210,59 @@ print(type(told).__name__, told, told.__notes__)
     begin = "AttachError program 'p': tracepoint: permission denied (EACCES): "
     assert told.startswith(f"{begin}needs CAP_BPF and CAP_PERFMON, this process lacks CAP_PERFMON")
     assert told.endswith("['advice']\n")
+
+
+def test_what_is_found_by_its_id_names_the_capability() -> None:
+    told = child.run(
+        """
+from beepy.errors import KernelError
+from beepy.kernel import btf, netns, program
+from tests.writers.capabilities import keep
+
+keep({"CAP_BPF", "CAP_PERFMON"})
+for ask in (lambda: program.by_id(1), lambda: btf.module("x"), lambda: netns.open_namespace("1")):
+    try:
+        ask().close()
+    except KernelError as error:
+        print(error)
+"""
+    )
+    assert told.splitlines() == [
+        "program 1: operation not permitted (EPERM): needs CAP_SYS_ADMIN",
+        "btf: module 'x': operation not permitted (EPERM): needs CAP_SYS_ADMIN",
+        "network namespace '1': permission denied (EACCES): needs CAP_SYS_PTRACE",
+    ]
+
+
+def test_an_address_that_is_hidden_names_the_capability(compiled: ObjectOf) -> None:
+    source = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+extern const void vfs_read __ksym;
+SEC("raw_tp/sys_enter") int p(void *context) { return (long)&vfs_read; }
+char _license[] SEC("license") = "GPL";
+"""
+    told = child.run(
+        f"""
+from pathlib import Path
+from beepy.collection import ksyms
+from beepy.errors import RelocationError
+from beepy.kernel import host
+from beepy.source import parse
+from tests.writers.capabilities import keep
+
+spec = parse(Path({compiled(source)!r}).read_bytes(), name="one")
+assert host.kernel_addresses(["vfs_read"])["vfs_read"] != {{0}}
+keep({{"CAP_BPF", "CAP_PERFMON"}})
+try:
+    print(ksyms.resolve(spec)["vfs_read"].address == max(host.kernel_addresses(["vfs_read"])["vfs_read"]))
+except RelocationError as error:
+    print(error)
+"""
+    )
+    # kernel.perf_event_paranoid below 2 shows them to everybody
+    hidden = "kernel symbol 'vfs_read': /proc/kallsyms hides its address: needs CAP_SYSLOG"
+    assert told == "True\n" or told.endswith(f"{hidden}\n")
 
 
 def test_other_errors_stay_what_they_are() -> None:

@@ -154,6 +154,16 @@ def test_filters_on_one_map_are_all_to_match(beepy: Beepy) -> None:
     assert int(told[1]) >= len(ended) - 2
 
 
+def test_options_as_bees_documentation_writes_them(beepy: Beepy) -> None:
+    """-f="print_exits,comm,bash", as a shell hands it over; flags with a value, as Go's take one."""
+    arguments = ["-f=print_exits,comm,^seen$", "exitsnoop", "--no-tty=true", "-o=json", "--count=1", "--insecure=0"]
+    with beepy.start("-v=1", "run", *arguments) as running:
+        running.until_attached()
+        exits.fork([Exit(b"other", 3), Exit(b"seen", 3)])
+        done = running.wait()
+    assert (done.code, [row["comm"] for row in rows(done)]) == (0, ["seen"])
+
+
 def test_filters_on_two_maps(beepy: Beepy, object_of: ObjectOf) -> None:
     filters = ("-f", "hist_lat,kind,^7$", "-f", "gauge_level,slot,^8$")
     files = (object_of("hist"), object_of("gauge_ring"))
@@ -202,7 +212,8 @@ def test_count_of_table_rows(beepy: Beepy, object_of: ObjectOf) -> None:
 
 def test_timeout_ends_it(beepy: Beepy) -> None:
     done = beepy("run", "exitsnoop", "-o", "none", "--timeout", "50ms")
-    assert (done.code, done.out, len(done.said)) == (0, "", 1)
+    assert (done.code, done.out, len(done.said)) == (0, "", 2)
+    assert done.said[0].endswith("(1 program; ends after 0.05 s)")
 
 
 def test_tables_are_shown_every_interval_and_at_the_end(beepy: Beepy, object_of: ObjectOf) -> None:
@@ -305,25 +316,24 @@ char LICENSE[] SEC("license") = "GPL";
 """
 
 
-def test_records_that_are_too_short_are_counted_and_longer_ones_shown(beepy: Beepy, compiled: ObjectOf) -> None:
+def test_records_shorter_and_longer_than_their_type_are_shown(beepy: Beepy, compiled: ObjectOf) -> None:
     with beepy.start("-v", "run", compiled(SHORT)) as running:
         running.until_attached()
         levels((0, 1), (1, 2), (0, 3), (2, 4))
-        running.until(lambda: running.out.count(b"\n") == 2)
+        running.until(lambda: running.out.count(b"\n") == 4)
         done = running.end()
     assert done.code == 0
-    assert [(row["op"], row["number"]) for row in rows(done)] == [(1, 2), (2, 4)]
-    assert re.fullmatch(
-        closing(2, others="2 too short for their type, ", lost="lost unknown (print_events)"), done.said[-1]
-    )
+    assert [(row["op"], row["number"]) for row in rows(done)] == [(None, 1), (1, 2), (None, 3), (2, 4)]
+    assert re.fullmatch(closing(4, lost="lost unknown (print_events)"), done.said[-1])
 
 
 def test_verbose_and_debug_stand_on_stderr_alone(beepy: Beepy) -> None:
     quiet, verbose, debug = [
         beepy(*flags, "run", "exitsnoop", "-o", "none", "--timeout", "1ms") for flags in ((), ("-v",), ("-d",))
     ]
-    assert len(quiet.said) == 1
-    assert [line.partition(":")[0] for line in verbose.said] == ["info"] * (len(verbose.said) - 1) + ["beepy"]
+    assert [line.partition(":")[0] for line in quiet.said] == ["exitsnoop", "beepy"]
+    kinds = [line.partition(":")[0] for line in verbose.said]
+    assert kinds == ["info"] * (len(kinds) - 2) + ["exitsnoop", "beepy"]
     assert "info: program 'sched_process_exit': attached to tracepoint/sched/sched_process_exit" in verbose.said
     assert any(line.startswith("debug: PROG_LOAD: ") for line in debug.said)
     assert any("byte_off" in line for line in debug.said)

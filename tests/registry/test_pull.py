@@ -33,7 +33,7 @@ def test_docker_io_is_asked_at_its_own_host(ours: Ours, monkeypatch: pytest.Monk
     monkeypatch.setattr(requests.Session, "request", note)
     monkeypatch.setattr(oras.decorator, "time", SimpleNamespace(sleep=lambda _: None))
     with pytest.raises(Exception, match=r"docker\.io/library/exitsnoop:1: docker\.io: connection refused"):
-        ours.pull("exitsnoop:1")
+        ours.pull("docker.io/exitsnoop:1")
     assert asked == ["https://registry-1.docker.io/v2/library/exitsnoop/manifests/1"]
     with pytest.raises(requests.ConnectionError):
         oras.provider.Registry().pull("docker.io/exitsnoop:1")

@@ -7,17 +7,21 @@ from typing import Final, TypeAlias
 from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Demand, Schema
 from beepy.events.decoder import Decoder
+from beepy.events.fields import Field
+from beepy.events.metrics import as_number
 from beepy.events.naming import VALUE_FIELDS
+from beepy.events.selection import by_name
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
 from beepy.outputs.columns.counts import Counts
-from beepy.outputs.columns.histograms import Histograms, number, shape
+from beepy.outputs.columns.histograms import Histograms, shape
 from beepy.outputs.columns.live import Live
 from beepy.outputs.columns.pages import Pages, Sheet
 from beepy.outputs.columns.plain import Plain
 from beepy.outputs.columns.tables import Table, without_zeros
 from beepy.outputs.columns.terminal import Size, Terminal
 from beepy.outputs.file import Rows
+from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.text import safe
 
 _HEIGHT: Final = 24  # of a terminal that does not say
@@ -45,11 +49,16 @@ class Columns:
         self._live = Live(out, terminal, self._block) if terminal and terminal.live else None
 
     def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - the stream's timer asks for tables
-        """Decide how each map is shown; write the header of one map's rows, or the empty panels."""
+        """Decide how each map is shown; write the header of one map's rows, or the empty panels.
+
+        Raises UsageError where -b or -k do not fit the maps.
+        """
+        bounds = bounds_of(self._options.buckets, schemas)
+        values = values_of(self._options.value_keys, schemas)
         rows: dict[Schema, Decoder] = {}
         for schema in schemas:
             decoder = Decoder(schema)
-            panel = self._panel(schema, decoder)
+            panel = self._panel(schema, decoder, values.get(schema), bounds.get(schema, ()))
             if panel:
                 self._panels[schema] = panel
             else:
@@ -92,20 +101,21 @@ class Columns:
                 if schema.record != VOID:
                     self._print(panel)
 
-    def _panel(self, schema: Schema, decoder: Decoder) -> Panel | None:
+    def _panel(self, schema: Schema, decoder: Decoder, value: Field | None, bounds: Sequence[float]) -> Panel | None:
+        """Return the map's panel, None if it is shown as rows; ``value`` is the field that -k names."""
         rows, role = self._options.rows, schema.role
-        value_key = self._options.value_keys.get(schema.map) or VALUE_FIELDS.get(role or Role.PRINT, "")
-        where = None if rows else shape(schema, decoder, value_key)
+        named = by_name(decoder.fields).get(VALUE_FIELDS.get(role or Role.PRINT, ""))
+        value = value or (named and as_number(named))
+        where = None if rows else shape(schema, decoder, value)
         if where:
-            return Histograms(schema, decoder, where, self._options.buckets.get(schema.map, ()))
+            return Histograms(schema, decoder, where, bounds)
         if schema.record == VOID:
             return Table(schema, decoder, zero=self._options.zero) if self._live else None
         if rows:
             return None
         if role is Role.COUNTER:
             return Counts(schema, decoder)
-        value = number(decoder, value_key) if role is Role.GAUGE else None
-        return Counts(schema, decoder, value) if value else None
+        return Counts(schema, decoder, value) if role is Role.GAUGE and value else None
 
     def _size(self) -> Size:
         return self._terminal.size() if self._terminal else Size(None, None, 1)

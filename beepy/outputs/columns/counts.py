@@ -30,10 +30,13 @@ class Counts:
         self._name = safe(schema.map)
         self._held = Held(decoder, ordered=value is not None)
         shown = cells(decoder.fields)
-        self._labels = Labels(decoder, {one: cell for one, cell in shown.items() if one is not value and not cell.time})
+        self._labels = Labels(
+            decoder,
+            {one: cell for one, cell in shown.items() if not cell.time and (value is None or one.name != value.name)},
+        )
         self._decoder = decoder
         self._value = value
-        self._text = shown[value].text if value else str
+        self._text = cells([value])[value].text if value else str
         first = Head(safe(value.name) if value else "count", right=True, rank=Rank.KEPT)
         self._heads = (first, *[head_of(cell) for cell in self._labels.cells])
         self._sets: dict[_Labels, float] = {}

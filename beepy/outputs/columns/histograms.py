@@ -42,19 +42,11 @@ class Shape(NamedTuple):
     slot: Field | None = None
 
 
-def number(decoder: Decoder, name: str) -> Field | None:
-    """Return the field of that name or label if its values are numbers."""
-    fields = decoder.fields
-    found = ({field.label: field for field in fields} | {field.name: field for field in fields}).get(name)
-    return found if found and found.codec.number else None
-
-
-def shape(schema: Schema, decoder: Decoder, value_key: str) -> Shape | None:
-    """Return how a map holds histograms, None if it does not; ``value_key`` is the field that a stream observes."""
+def shape(schema: Schema, decoder: Decoder, value: Field | None) -> Shape | None:
+    """Return how a map holds histograms, None if it does not; ``value`` is the field that a stream observes."""
     fields = decoder.fields
     if schema.record != VOID:
-        observed = number(decoder, value_key) if schema.role is Role.HIST else None
-        return Shape(observed) if observed else None
+        return Shape(value) if value and schema.role is Role.HIST else None
     values = [field for field in fields if field.part == VALUE]
     for field in values:  # an array: libbpf's tools have `__u32 slots[MAX_SLOTS]`
         if field.path[-1] in _SLOTS and field.codec.code.endswith("s") and not field.codec.number:
@@ -86,10 +78,11 @@ class Histograms:
         self._number, self._slot = where
         self._bounds = tuple(bounds)
         self._held = Held(decoder) if schema.record != VOID else None
+        used = {field.name for field in where if field}
         others = {
             field: cell
             for field, cell in cells(decoder.fields).items()
-            if field not in where and field.part != CPU and not cell.time
+            if field.name not in used and field.part != CPU and not cell.time
         }
         self._labels = Labels(decoder, others)
         field = self._number.path[-1]

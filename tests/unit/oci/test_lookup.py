@@ -6,7 +6,9 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -18,9 +20,11 @@ from beepy.errors import (
     InvalidReference,
     StoreError,
     UnsupportedImage,
+    UsageError,
 )
 from beepy.oci import lookup
 from beepy.oci.descriptor import digest_of
+from beepy.oci.image import Image
 from beepy.oci.lookup import Options
 from beepy.oci.options import Policy, default_config_dir, default_storage
 from beepy.oci.store import Store
@@ -62,7 +66,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note what would be asked of a registry."""
     names: list[str] = []
 
-    def note(text: str, _options: Options) -> None:
+    def note(text: str, _options: Options, *, keep: bool) -> None:
+        assert not keep  # a run needs no store
         names.append(text)
         raise ConnectionRefusedError
 
@@ -88,14 +93,15 @@ def test_a_file_in_the_place_of_a_bundled_image_is_told(bundled: Store, caplog: 
 
 def test_the_order_of_places(own: Store, bees: Store, bundled: Store, asked: list[str]) -> None:
     with pytest.raises(ConnectionRefusedError):
-        lookup.find("x:1", Options())
-    assert asked == ["x:1"]
-    for store in (bundled, bees, own):
-        store.add_image("x:1", ELF + str(store.path).encode(), {})
-        assert lookup.find("x:1", Options()) == store.get("x:1")
-    Path("x:1").mkdir()
-    assert lookup.find("x:1", Options()) == own.get("x:1")
-    assert asked == ["x:1"]
+        lookup.find("a.b/x:1", Options())
+    assert asked == ["a.b/x:1"]
+    for name in ("x:1", "a.b/x:1"):
+        for store in (bundled, bees, own):
+            store.add_image(name, ELF + str(store.path).encode(), {})
+            assert lookup.find(name, Options()) == store.get(name)
+        Path(name).mkdir(parents=True)
+        assert lookup.find(name, Options()) == own.get(name)
+    assert asked == ["a.b/x:1"]
 
 
 def test_a_store_of_the_users_choice_is_the_only_one(own: Store, bees: Store, tmp_path: Path) -> None:
@@ -186,12 +192,117 @@ def test_never_opens_no_socket(asked: list[str]) -> None:
     assert asked == []
 
 
-@pytest.mark.parametrize(("text", "notes"), [("exitsnop", 1), ("Upper", 1), ("a.b/x:1", 0)])
-def test_a_short_name_may_have_been_meant_for_something_here(text: str, notes: int) -> None:
-    with pytest.raises(ImageError) as caught:
-        lookup.find(text, Options(pull="never"))
-    told = getattr(caught.value, "__notes__", [])
-    assert told == ["no file and no image here has that name; beepy list shows the images"][:notes]
+@pytest.fixture
+def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no registry be asked: the module that asks cannot be imported."""
+    monkeypatch.setitem(sys.modules, "beepy.oci.registry", None)
+
+
+def refused(text: str, policy: Policy = "missing") -> tuple[str, list[str]]:
+    """Look for an image in vain, as run and as pull do; return what is said and the notes."""
+    said = []
+    looks: list[Callable[[], Image]] = [lambda: lookup.find(text, Options(pull=policy)), lambda: lookup.pull(text)]
+    for look in looks:
+        with pytest.raises(ImageError) as caught:
+            look()
+        said.append((str(caught.value), getattr(caught.value, "__notes__", [])))
+    assert said[0] == said[1]
+    return said[0]
+
+
+@pytest.mark.usefixtures("unasked")
+@pytest.mark.parametrize("policy", ["always", "missing", "never"])
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("exitsnop", "exitsnoop"),
+        ("exitsnoop:latest", "exitsnoop"),
+        ("exitsnoop@sha256:" + 64 * "0", "exitsnoop"),
+        ("execsnop:1", "a.b/tools/execsnoop:v2 or a.b/tools/execsnoop:v3"),
+        ("foo/bar", "docker.io/foo/bar"),
+        ("foo/bar:1", "docker.io/foo/bar:1"),
+        ("foo/exitsnop", "exitsnoop or docker.io/foo/exitsnop"),
+        ("library/Exitsnoop", ""),
+        ("Foo/exitsnoop", "exitsnoop"),  # docker takes upper case for a host
+    ],
+)
+def test_a_name_without_a_registry_is_sent_nowhere(
+    own: Store, bundled: Store, text: str, meant: str, policy: Policy
+) -> None:
+    bundled.add_image("exitsnoop", ELF, {})
+    for tag in ("v2", "v3"):
+        own.add_image(f"a.b/tools/execsnoop:{tag}", ELF, {})
+    if meant:
+        assert refused(text, policy) == (f"no image '{text}': did you mean {meant}?", [])
+    else:
+        assert refused(text, policy)[1] == ["did you mean exitsnoop?"]
+
+
+@pytest.mark.usefixtures("unasked")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nginx", "no image 'nginx': no file, stored or bundled image has that name"),
+        ("Upper", "reference 'Upper': repository: upper case is not allowed"),
+    ],
+)
+def test_where_nothing_is_similar_the_list_is_named(bundled: Store, text: str, said: str) -> None:
+    bundled.add_image("exitsnoop", ELF, {})
+    assert refused(text) == (said, ["beepy list shows the images"])
+
+
+@pytest.mark.usefixtures("unasked")
+def test_names_that_are_suggested_are_made_safe(own: Store) -> None:
+    own.add_image("a\x1b[2Jb", ELF, {})
+    own.add_image("x" * 5000, ELF, {})
+    assert refused("a2jb") == ("no image 'a2jb': did you mean a\\x1b[2Jb?", [])
+    assert len(refused("x" * 190)[0]) < 500
+
+
+def test_a_broken_store_suggests_nothing(own: Store, bundled: Store) -> None:
+    bundled.add_image("exitsnoop", ELF, {})
+    own.path.mkdir(parents=True)
+    (own.path / "notes").write_text("x")
+    assert refused("exitsnop")[0] == "no image 'exitsnop': did you mean exitsnoop?"
+
+
+def test_a_stored_name_without_a_registry_is_taken_whatever_the_policy(own: Store, asked: list[str]) -> None:
+    own.add_image("mine:1", ELF, {})
+    for policy in get_args(Policy):
+        assert lookup.find("mine:1", Options(pull=policy)).programs == (ELF,)
+    assert asked == []
+
+
+@pytest.mark.parametrize("text", ["build.d/x.o", "localhost/x", "host:5000/x.tar", "ghcr.io/some/x:1"])
+def test_what_is_a_file_and_could_be_a_registry_is_neither(own: Store, asked: list[str], text: str) -> None:
+    Path(text).parent.mkdir(parents=True)
+    Path(text).write_bytes(ELF)
+    for policy in ("missing", "never"):
+        with pytest.raises(UsageError) as caught:
+            lookup.find(text, Options(pull=policy))
+        assert str(caught.value) == f"{text}: is a file here and could be a registry: write ./{text}, or --pull always"
+    assert asked == []
+    assert lookup.find(f"./{text}").programs == (ELF,)
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find(text, Options(pull="always"))
+    assert asked == [text]
+    own.add_image(text, ELF + b"stored", {})
+    assert lookup.find(text).programs == (ELF + b"stored",)
+
+
+@pytest.mark.parametrize("text", ["a.b/x@", "x@", "a.b/x:1@"])
+def test_a_digest_is_never_a_file(own: Store, asked: list[str], text: str) -> None:
+    digest = own.add_image("a.b/x:2", ELF + b"stored", {})
+    Path("a.b").mkdir()
+    Path(f"{text}{digest}").write_bytes(ELF)
+    if "/" in text:
+        assert lookup.find(f"{text}{digest}").programs == (ELF + b"stored",)
+    Path(text + "sha256:" + 64 * "0").write_bytes(ELF)
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find(text + "sha256:" + 64 * "0")
+    assert asked == [text + "sha256:" + 64 * "0"]
+    Path("a.b/X.o").write_bytes(ELF)  # upper case: no reference
+    assert lookup.find("a.b/X.o").programs == (ELF,)
 
 
 def test_a_damaged_image_is_told_and_not_replaced_in_silence(own: Store, asked: list[str]) -> None:
