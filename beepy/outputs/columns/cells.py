@@ -19,7 +19,8 @@ class Cell(NamedTuple):
 
     ``right`` says that texts stand to the right, as numbers do, ``time`` that they are points in time, ``duration``
     that they are times that something took, ``plain`` that they are integers just as they are. ``width`` is how many
-    columns they usually take at most.
+    columns they usually take at most, ``bound`` how many they need at most if the type says it: a ``char[16]`` is wider
+    only where it is not fit to print.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Cell(NamedTuple):
     duration: bool
     plain: bool
     width: int
+    bound: int | None
 
 
 def cells(fields: Sequence[Field], *, exact: bool = False) -> dict[Field, Cell]:
@@ -46,7 +48,8 @@ def _cell(field: Field, fields: Sequence[Field], *, exact: bool) -> Cell:
         columns = _TIME_WIDTH if time else max(codec.width, _MEANT_WIDTH)
     right = codec.number and (meant is None or time or took)  # elsewhere a name stands beside the number
     plain = codec.plain and text is str
-    return Cell(safe(field.name), partial(_safe_text, text), right, time, took, plain, columns)
+    bound = codec.size if codec.value is render.text and codec.size == codec.width else None
+    return Cell(safe(field.name), partial(_safe_text, text), right, time, took, plain, columns, bound)
 
 
 def _safe_text(text: Callable[[Any], str], value: Any) -> str:  # noqa: ANN401 - any field's value

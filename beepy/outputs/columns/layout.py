@@ -75,7 +75,7 @@ def fit(columns: Sequence[Column], width: int | None) -> Layout:
     places = range(len(columns))
     widths = [column.wanted for column in columns]
     if width is None or _total(widths, places) <= width:
-        return Layout(tuple(places), tuple(widths), ())
+        return _layout(columns, widths, places, width)
     last = max((at for at, column in enumerate(columns) if not column.right), default=-1)
     if last >= 0:
         widths[last] = min(widths[last], _LAST)
@@ -97,9 +97,16 @@ def fit(columns: Sequence[Column], width: int | None) -> Layout:
             widths[at] -= max(min(over, widths[at] - _LEAST), 0)
     if last >= 0:
         widths[last] += max(min(width - _total(widths, shown), columns[last].wanted - widths[last]), 0)
-    kept = sorted(shown)
-    hidden = tuple(columns[at].name for at in places if at not in shown)
-    return Layout(tuple(kept), tuple(widths[at] for at in kept), hidden)
+    return _layout(columns, widths, sorted(shown), width)
+
+
+def _layout(columns: Sequence[Column], widths: Sequence[int], shown: Sequence[int], width: int | None) -> Layout:
+    """Return the layout; a text at the end of the line may go on to its end."""
+    given = [widths[at] for at in shown]
+    if width is not None and shown and not columns[shown[-1]].right:
+        given[-1] += max(width - _total(widths, shown), 0)
+    hidden = tuple(column.name for at, column in enumerate(columns) if at not in shown)
+    return Layout(tuple(shown), tuple(given), hidden)
 
 
 def _total(widths: Sequence[int], shown: Sequence[int] | set[int]) -> int:

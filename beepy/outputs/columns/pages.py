@@ -68,7 +68,7 @@ class Sheet:
         before = self.layout
         # the more room values have to grow, the fewer heads come, but nothing is hidden for it
         layouts = [
-            fit([self._column(at, widths(at)) for at in range(len(self.heads))], most)
+            fit([self._column(at, self._bounded(at, widths(at), most)) for at in range(len(self.heads))], most)
             for widths in (self._roomy, self._rounded, self._wanted.__getitem__)
         ]
         self.layout = min(layouts, key=lambda layout: (len(layout.hidden), self._lacking(layout) // _NOTICED))
@@ -98,7 +98,12 @@ class Sheet:
         last = len(self.heads) - 1
         if self.heads[last].right or layout.shown[-1:] != (last,):
             return 0
-        return max(min(self._wanted[last], MUCH) - layout.widths[-1], 0)
+        return max(min(self._bounded(last, self._wanted[last], 0), MUCH) - layout.widths[-1], 0)
+
+    def _bounded(self, at: int, wanted: int, most: int | None) -> int:
+        """Return the width that a column may have; nothing is cut where there is no ``most``."""
+        bound = self._cells[at - self._first].bound if at >= self._first and most is not None else None
+        return wanted if bound is None else min(wanted, max(bound, len(self.heads[at].name)))
 
     def _roomy(self, at: int) -> int:
         """Return the width that values usually take at most, by their type."""

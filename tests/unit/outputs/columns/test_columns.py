@@ -155,6 +155,17 @@ class TestRows:
             "\\x1b[2J\\x1b[2J\\x1b[2J…",
         ]
 
+    def test_a_name_that_cannot_be_printed_hides_nothing(self) -> None:
+        schema = Exits().schema
+        records = [Exits.record(name, 1, 1, LATE) for name in (b"\x80" * 15, b"bash")]
+        with Terminal(110, 24) as terminal:
+            run(terminal, [schema], ring(schema, records))
+            head, first, second = terminal.screen().lines
+        assert head.startswith("time ")
+        assert len(first) == 110
+        assert first.endswith("\\x80\\…")
+        assert second.endswith(" bash")
+
     @pytest.mark.parametrize("width", [1, 5, 20, 33, 79, 80, 81, 132])
     def test_no_row_wraps_at_any_width(self, width: int) -> None:
         schema, other = Exits().schema, Exits("print_others").schema
