@@ -8,7 +8,7 @@ from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.outputs.columns.cells import cells
-from beepy.outputs.columns.grid import Head, counted, grid, head_of, more
+from beepy.outputs.columns.grid import Head, counted, grid, heads_of, more
 from beepy.outputs.columns.held import Held, Labels
 from beepy.outputs.columns.layout import Rank
 from beepy.outputs.columns.times import clock
@@ -38,7 +38,7 @@ class Counts:
         self._value = value
         self._text = cells([value])[value].text if value else str
         first = Head(safe(value.name) if value else "count", right=True, rank=Rank.KEPT)
-        self._heads = (first, *[head_of(cell) for cell in self._labels.cells])
+        self._heads = (first, *heads_of(self._labels.cells))
         self._sets: dict[_Labels, float] = {}
         self._characters = 0  # of all labels
         self._other = 0

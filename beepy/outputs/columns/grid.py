@@ -16,10 +16,11 @@ class Head(NamedTuple):
     least: int = 0
 
 
-def head_of(cell: Cell) -> Head:
-    """Return the head of a field's column."""
-    kept = Rank.KEPT if cell.duration else rank(cell.name, right=cell.right, time=cell.time)
-    return Head(cell.name, cell.right, kept)
+def heads_of(cells: Sequence[Cell]) -> list[Head]:
+    """Return the heads of the columns of a record's fields."""
+    names = {cell.name for cell in cells}
+    ranks = [Rank.KEPT if cell.duration else rank(cell.name, names, right=cell.right, time=cell.time) for cell in cells]
+    return [Head(cell.name, cell.right, how) for cell, how in zip(cells, ranks, strict=True)]
 
 
 def hidden_line(hidden: Sequence[tuple[str, Sequence[str]]], most: int | None) -> list[str]:

@@ -6,13 +6,13 @@ because a wider one went, is shown again::
     REPEATED    what another column shows: the time of the row, a tid that is the pid so far
     EMPTY       nothing but 0 or "" so far
     TIME        another time
-    OWNER       ids of users and groups, control groups, namespaces, CPUs
+    OWNER       ids of users and groups, control groups, namespaces, CPUs; sizes of other columns
     NUMBER      another number
     TEXT        another text, but the last one, which is cut
     KEPT        pid, comm, what a call returned, a value, how long it took: never hidden
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -24,6 +24,7 @@ _LEAST: Final = 8  # ... and that texts keep when nothing more can be hidden
 _IDS: Final = ("uid", "gid", "cgroup", "cgroup_id", "cgid", "netns", "mntns", "pidns", "userns")  # of an owner
 _OWNERS: Final = (*[f"_{name}" for name in _IDS], "_ns")
 _OWNER: Final = frozenset((*_IDS, "euid", "egid", "suid", "sgid", "fsuid", "fsgid", "loginuid", "cpu"))
+_SIZES: Final = frozenset(("count", "size", "len", "length"))
 _KEPT: Final = frozenset(
     ("pid", "tgid", "comm", "task", "ret", "retval", "exit_code", "error", "key", "value", "line", "count")
 )
@@ -58,12 +59,13 @@ class Layout(NamedTuple):
     hidden: tuple[str, ...]
 
 
-def rank(name: str, *, right: bool, time: bool) -> Rank:
-    """Return how useful a column of that name is, whatever is in it; ``time``: points in time are."""
+def rank(name: str, others: Container[str] = (), *, right: bool, time: bool) -> Rank:
+    """Return how useful a column of that name is, beside ``others``; ``time``: points in time are in it."""
     own = name.rpartition(".")[2]
     if time:
         return Rank.TIME
-    if own in _OWNER or own.endswith(_OWNERS):
+    whose, _, what = name.rpartition("_")
+    if own in _OWNER or own.endswith(_OWNERS) or (what in _SIZES and whose in others):
         return Rank.OWNER
     if own in _KEPT:
         return Rank.KEPT

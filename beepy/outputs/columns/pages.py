@@ -7,7 +7,7 @@ from typing import Final
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.outputs.columns.cells import cells, width
-from beepy.outputs.columns.grid import Head, head_of, hidden_line, line, tells
+from beepy.outputs.columns.grid import Head, heads_of, hidden_line, line, tells
 from beepy.outputs.columns.layout import MUCH, Column, Layout, Rank, fit
 from beepy.outputs.columns.terminal import Size
 from beepy.outputs.columns.times import WIDTH, Times
@@ -35,7 +35,7 @@ class Sheet:
         self._view = decoder.view(decoder.fields, lambda field: shown[field].text, absent="")
         map_head = [Head(name, right=False, rank=Rank.KEPT, least=names)] if names else []
         time_head = Head("time", right=False, rank=Rank.KEPT, least=WIDTH)
-        self.heads = (*map_head, time_head, *[head_of(cell) for cell in self._cells])
+        self.heads = (*map_head, time_head, *heads_of(self._cells))
         self._first = len(map_head) + 1  # the place of the first field
         self._wanted = [max(width(head.name), head.least) for head in self.heads]
         for at, cell in enumerate(self._cells, self._first):

@@ -12,7 +12,7 @@ from beepy.events.fields import VALUE
 from beepy.events.rows import head, select
 from beepy.obj.spec import Role
 from beepy.outputs.columns.cells import cells
-from beepy.outputs.columns.grid import counted, grid, head_of, more
+from beepy.outputs.columns.grid import counted, grid, heads_of, more
 from beepy.outputs.columns.held import Labels
 from beepy.outputs.columns.times import clock
 from beepy.text import safe
@@ -40,7 +40,7 @@ class Table:
         self._decoder = decoder
         self._zero = zero
         self._labels = Labels(decoder, cells(decoder.fields))
-        self._heads = [head_of(cell) for cell in self._labels.cells]
+        self._heads = heads_of(self._labels.cells)
         self._lines = schema.record != VOID
         values = [field for field in decoder.fields if field.part == VALUE]
         self._by_value = schema.role in (Role.COUNTER, Role.GAUGE) and len(values) == 1 and values[0].codec.number

@@ -79,6 +79,8 @@ def test_names_tell_how_useful_a_number_is(name: str, expected: Rank) -> None:
 
 
 def test_other_ranks() -> None:
+    assert rank("args_size", {"args"}, right=True, time=False) is Rank.OWNER
+    assert rank("args_size", {"comm"}, right=True, time=False) is Rank.NUMBER
     assert rank("fname", right=False, time=False) is Rank.TEXT
     assert rank("comm", right=False, time=False) is Rank.KEPT
     assert rank("pid", right=True, time=True) is Rank.TIME
