@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
+from beepy.btf import types
+from beepy.btf.layout import resolve
 from beepy.btf.types import VOID
 from beepy.events import render
 from beepy.events.batch import Batch, Schema
@@ -21,8 +23,7 @@ from beepy.outputs.columns.times import clock
 from beepy.text import safe
 
 _MOST: Final = 1_000  # histograms of a map
-_SLOTS: Final = frozenset(("slots", "buckets"))
-_SLOT: Final = frozenset(("slot", "bucket", "exp2", "key"))
+_SLOT: Final = frozenset(("slot", "bucket", "key"))
 _NO_UNIT: Final = frozenset(("le", "value", "slots", "key"))
 _UNITS: Final = {
     **dict.fromkeys(("ns", "nsec", "nsecs"), "nsecs"),
@@ -48,13 +49,22 @@ def shape(schema: Schema, decoder: Decoder, value: Field | None) -> Shape | None
     if schema.record != VOID:
         return Shape(value) if value and schema.role is Role.HIST else None
     values = [field for field in fields if field.part == VALUE]
-    for field in values:  # an array: libbpf's tools have `__u32 slots[MAX_SLOTS]`
-        if field.path[-1] in _SLOTS and field.codec.code.endswith("s") and not field.codec.number:
+    for field in values:
+        if _is_slots(schema, field):
             return Shape(field)
     slots = [field for field in fields if field.part == RECORD and field.path[-1] in _SLOT and field.codec.number]
     if schema.role is Role.HIST and len(values) == 1 and values[0].codec.number and slots:
         return Shape(values[0], slots[-1])
     return None
+
+
+def _is_slots(schema: Schema, field: Field) -> bool:
+    """Say whether the field is an array of counts as libbpf's tools have it: ``__u32 slots[MAX_SLOTS]``."""
+    _, array = resolve(schema.btf, field.type)
+    if field.path[-1] != "slots" or not isinstance(array, types.Array):
+        return False
+    _, element = resolve(schema.btf, array.type)
+    return isinstance(element, types.Int) and not element.signed
 
 
 def unit(*names: str) -> str:

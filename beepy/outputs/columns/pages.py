@@ -42,7 +42,7 @@ class Sheet:
             if cell.right:
                 least = _PID if cell.name in _PIDS else _NUMBER
                 self._wanted[at] = max(self._wanted[at], min(cell.width, least))
-        self._told = [not self._cells] * len(self.heads)  # that a column has more than 0 in it
+        self._filled = [not self._cells] * len(self.heads)  # that a column has more than 0 in it
         self._rows = 0
         places = {cell.name: at for at, cell in enumerate(self._cells)}
         self._pair = (places["pid"], places["tid"]) if {"pid", "tid"} <= places.keys() else None
@@ -57,7 +57,7 @@ class Sheet:
         columns = self._view.columns(batch)
         for at, column in enumerate(columns, self._first):
             self._wanted[at] = max(self._wanted[at], *map(width, column))
-            self._told[at] = self._told[at] or any(map(tells, column))
+            self._filled[at] = self._filled[at] or any(map(tells, column))
         if self._pair and columns[self._pair[0]] != columns[self._pair[1]]:
             self._repeated.discard(self._pair[1] + self._first)
         self._rows += batch.records
@@ -89,7 +89,7 @@ class Sheet:
         rank = head.rank
         if at in self._repeated:
             rank = Rank.REPEATED
-        elif self._rows and not self._told[at] and at >= self._first and rank is not Rank.KEPT:
+        elif self._rows and not self._filled[at] and at >= self._first and rank is not Rank.KEPT:
             rank = Rank.EMPTY
         return Column(head.name, head.right, wanted, rank)
 

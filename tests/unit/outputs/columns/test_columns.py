@@ -371,6 +371,14 @@ class TestHistograms:
             "",
         ]
 
+    def test_slots_that_are_no_counts_are_columns(self, tmp_path: Path) -> None:
+        w = BtfWriter()
+        u32 = w.integer("u32", 4, 0)
+        value = w.struct("value", 8, [("slots", w.array(w.integer("int", 4, 1), 2), 0)])
+        schema = table(w, u32, value, 4, 8, name="numbers")
+        made = file_of(tmp_path, [schema], snapshot(schema, [(bytes(4), struct.pack("<2i", 1, -2))]))
+        assert [line.split() for line in made] == [["time", "key", "value.slots"], ["0", "[1", "-2]"]]
+
     def test_slots_of_all_cpus_are_added_up(self, tmp_path: Path) -> None:
         w = BtfWriter()
         u32 = w.integer("u32", 4, 0)
