@@ -52,6 +52,8 @@ class Request(NamedTuple):
     filters: tuple[str, ...]
     buckets: tuple[Buckets, ...]
     value_keys: tuple[ValueKey, ...]
+    zero: bool
+    rows: bool
     limit: int | None
     timeout: float | None
     interval: float
@@ -92,7 +94,8 @@ def run(request: Request) -> None:
             tally = Tally(events.schemas)
             choose = _chooser(request.filters, events.schemas, tally)
             metrics, url = _serve(request, events, tally, stack)
-            rows = [] if request.output == "none" else [outputs.make(request.output)]
+            options = outputs.Options(request.zero, request.rows, request.buckets, request.value_keys)
+            rows = [] if request.output == "none" else [outputs.make(request.output, options=options)]
             started = time.monotonic()
             gc.freeze()  # what is here now stays: only what comes later is looked through
             gc.enable()
