@@ -214,7 +214,6 @@ def run(
     from beepy.cli.durations import seconds  # noqa: PLC0415
     from beepy.collection.pins import Pins  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
-    from beepy.outputs import metric_options  # noqa: PLC0415
 
     try:
         options = settings.options()._replace(pull=pull)
@@ -228,8 +227,8 @@ def run(
         options=options,
         output=output or session.default_output(plain=no_tty),
         filters=tuple(filters or ()),
-        buckets=tuple(map(metric_options.parse_buckets, buckets or ())),
-        value_keys=tuple(map(metric_options.parse_value_key, value_keys or ())),
+        buckets=tuple(buckets or ()),
+        value_keys=tuple(value_keys or ()),
         zero=zero,
         rows=rows,
         limit=count,

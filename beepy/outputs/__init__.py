@@ -1,10 +1,12 @@
 """Where rows go: one file a sink. Metrics (``prometheus``) are opened beside one of these, by the command."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from beepy.errors import UsageError
-from beepy.events.batch import Sink
-from beepy.outputs.metric_options import Buckets, ValueKey
+from beepy.events.batch import Schema, Sink
+from beepy.events.fields import Field
 from beepy.text import safe
 
 NAMES: Final = ("json", "columns", "wide", "none")
@@ -15,13 +17,13 @@ class Options(NamedTuple):
     """What was asked of the rows, for the outputs that show more than rows.
 
     ``zero``: rows of tables whose value is 0 too. ``rows``: the rows of counters, gauges and histograms, not what they
-    come to. ``buckets`` are the -b, ``value_keys`` the -k of the command line.
+    come to. ``bounds`` are those of -b, ``values`` the fields of -k.
     """
 
     zero: bool = False
     rows: bool = False
-    buckets: tuple[Buckets, ...] = ()
-    value_keys: tuple[ValueKey, ...] = ()
+    bounds: Mapping[Schema, Sequence[float]] = MappingProxyType({})
+    values: Mapping[Schema, Field] = MappingProxyType({})
 
 
 DEFAULT: Final = Options()

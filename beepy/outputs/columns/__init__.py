@@ -2,31 +2,22 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import Final
 
 from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Demand, Schema
 from beepy.events.decoder import Decoder
-from beepy.events.fields import Field
-from beepy.events.metrics import as_number
-from beepy.events.naming import VALUE_FIELDS
-from beepy.events.selection import by_name
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
-from beepy.outputs.columns.counts import Counts
-from beepy.outputs.columns.histograms import Histograms, shape
 from beepy.outputs.columns.live import Live
 from beepy.outputs.columns.pages import Pages, Sheet
+from beepy.outputs.columns.panel import Panel
 from beepy.outputs.columns.plain import Plain
-from beepy.outputs.columns.tables import Table, without_zeros
 from beepy.outputs.columns.terminal import Size, Terminal
 from beepy.outputs.file import Rows
-from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.text import safe
 
 _HEIGHT: Final = 24  # of a terminal that does not say
-
-Panel: TypeAlias = Counts | Histograms | Table
 
 
 class Columns:
@@ -49,16 +40,11 @@ class Columns:
         self._live = Live(out, terminal, self._block) if terminal and terminal.live else None
 
     def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - the stream's timer asks for tables
-        """Decide how each map is shown; write the header of one map's rows, or the empty panels.
-
-        Raises UsageError where -b or -k do not fit the maps.
-        """
-        bounds = bounds_of(self._options.buckets, schemas)
-        values = values_of(self._options.value_keys, schemas)
+        """Decide how each map is shown; write the header of one map's rows, or the empty panels."""
         rows: dict[Schema, Decoder] = {}
         for schema in schemas:
             decoder = Decoder(schema)
-            panel = self._panel(schema, decoder, values.get(schema), bounds.get(schema, ()))
+            panel = self._panel(schema, decoder)
             if panel:
                 self._panels[schema] = panel
             else:
@@ -79,14 +65,18 @@ class Columns:
     def write(self, batch: Batch) -> None:
         """Write the rows of a batch, or show what it changes."""
         if self._live and batch.snapshot and batch.schema not in self._panels:  # an iterator's lines
+            from beepy.outputs.columns import panels  # noqa: PLC0415 - few images have iterators
+
             with self._live.lock:
-                self._panels[batch.schema] = Table(batch.schema, Decoder(batch.schema), zero=True)
+                self._panels[batch.schema] = panels.table(batch.schema, Decoder(batch.schema), zero=True)
                 self._sheets.pop(batch.schema, None)
         panel = self._panels.get(batch.schema)
         if panel:
             self._update(panel, batch)
             return
         if batch.records and batch.schema.record == VOID and not self._options.zero:
+            from beepy.outputs.columns.tables import without_zeros  # noqa: PLC0415 - most runs have no table
+
             batch = without_zeros(batch)
         if batch.records:
             self._rows(batch)
@@ -101,21 +91,23 @@ class Columns:
                 if schema.record != VOID:
                     self._print(panel)
 
-    def _panel(self, schema: Schema, decoder: Decoder, value: Field | None, bounds: Sequence[float]) -> Panel | None:
-        """Return the map's panel, None if it is shown as rows; ``value`` is the field that -k names."""
-        rows, role = self._options.rows, schema.role
-        named = by_name(decoder.fields).get(VALUE_FIELDS.get(role or Role.PRINT, ""))
-        value = value or (named and as_number(named))
-        where = None if rows else shape(schema, decoder, value)
-        if where:
-            return Histograms(schema, decoder, where, bounds)
-        if schema.record == VOID:
-            return Table(schema, decoder, zero=self._options.zero) if self._live else None
-        if rows:
+    def _panel(self, schema: Schema, decoder: Decoder) -> Panel | None:
+        """Return the map's panel, None if it is shown as rows."""
+        stream = schema.record != VOID
+        if (stream and schema.role in {None, Role.PRINT}) or (self._options.rows and (stream or not self._live)):
             return None
-        if role is Role.COUNTER:
-            return Counts(schema, decoder)
-        return Counts(schema, decoder, value) if role is Role.GAUGE and value else None
+        from beepy.outputs.columns import panels  # noqa: PLC0415 - most runs show rows alone
+
+        if self._options.rows:
+            return panels.table(schema, decoder, zero=self._options.zero)
+        return panels.of(
+            schema,
+            decoder,
+            self._options.values.get(schema),
+            self._options.bounds.get(schema, ()),
+            zero=self._options.zero,
+            live=self._live is not None,
+        )
 
     def _size(self) -> Size:
         return self._terminal.size() if self._terminal else Size(None, None, 1)

@@ -9,9 +9,10 @@ from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.outputs.columns.cells import cells
 from beepy.outputs.columns.grid import Head, counted, grid, heads_of, more
-from beepy.outputs.columns.held import Held, Labels
+from beepy.outputs.columns.labels import Labels
 from beepy.outputs.columns.layout import Rank
 from beepy.outputs.columns.times import clock
+from beepy.outputs.held import Held, batches
 from beepy.text import safe
 
 _Labels: TypeAlias = tuple[str, ...]
@@ -56,7 +57,7 @@ class Counts:
 
     def _fold(self) -> None:
         sets = self._sets
-        for batch, times in self._held.take():
+        for batch, times in batches(self._decoder, self._held.take()):
             numbers = self._decoder.values(batch, (self._value,))[0] if self._value else times
             for labels, number, came in zip(self._labels.texts(batch), numbers, times, strict=True):
                 if labels not in sets and not self._takes(labels):

@@ -17,9 +17,10 @@ from beepy.events.fields import CPU, RECORD, VALUE, Field
 from beepy.obj.spec import Role
 from beepy.outputs.columns.cells import cells, clipped
 from beepy.outputs.columns.grid import counted, more
-from beepy.outputs.columns.held import Held, Labels
 from beepy.outputs.columns.histogram import bound_slot, draw, least_height, log2_slot
+from beepy.outputs.columns.labels import Labels
 from beepy.outputs.columns.times import clock
+from beepy.outputs.held import Held, batches
 from beepy.text import safe
 
 _MOST: Final = 1_000  # histograms of a map
@@ -87,7 +88,7 @@ class Histograms:
         self._decoder = decoder
         self._number, self._slot = where
         self._bounds = tuple(bounds)
-        self._held = Held(decoder) if schema.record != VOID else None
+        self._held = Held(decoder, ordered=False) if schema.record != VOID else None
         used = {field.name for field in where if field}
         others = {
             field: cell
@@ -120,7 +121,7 @@ class Histograms:
         return batch.final
 
     def _fold(self, held: Held) -> None:
-        for batch, times in held.take():
+        for batch, times in batches(self._decoder, held.take()):
             (values,) = self._decoder.values(batch, (self._number,))
             for labels, value, came in zip(self._labels.texts(batch), values, times, strict=True):
                 if isinstance(value, int | float) and value == value:  # noqa: PLR0124 - NaN is in no bucket

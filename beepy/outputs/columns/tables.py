@@ -13,7 +13,7 @@ from beepy.events.rows import head, select
 from beepy.obj.spec import Role
 from beepy.outputs.columns.cells import cells
 from beepy.outputs.columns.grid import counted, grid, heads_of, more
-from beepy.outputs.columns.held import Labels
+from beepy.outputs.columns.labels import Labels
 from beepy.outputs.columns.times import clock
 from beepy.text import safe
 

@@ -14,7 +14,7 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
-from beepy.outputs.metric_options import parse_buckets, parse_value_key
+from beepy.outputs.metric_options import bounds_of, values_of
 from tests.writers.btf import BtfWriter
 from tests.writers.events import TIME_NS, Exits, ring, snapshot, stream, table
 from tests.writers.screen import Terminal
@@ -327,7 +327,7 @@ class TestHistograms:
 
     def test_in_a_file_it_is_written_once_at_the_end(self, tmp_path: Path) -> None:
         schema = numbers(field="lat_us")
-        options = Options(buckets=(parse_buckets("hist_lat,[10,20]"),), value_keys=(parse_value_key("lat_us"),))
+        options = Options(bounds=bounds_of(["hist_lat,[10,20]"], [schema]), values=values_of(["lat_us"], [schema]))
         batches = [ring(schema, [number(1, value)]) for value in (10, 11, 11, 30)]
         assert file_of(tmp_path, [schema], *batches, options=options) == [
             "hist_lat: 4 events",
