@@ -53,14 +53,14 @@ class Screen:
 
     @property
     def lines(self) -> list[str]:
-        """What is on the screen; the cursor's empty line at the end is left out."""
+        """What is on the screen, without an empty line at its beginning (a block's) or its end (the cursor's)."""
         shown = self._lines[max(len(self._lines) - self.height, 0) :]
-        return shown[:-1] if shown and not shown[-1] else shown
+        return shown[not shown[0] : len(shown) - (not shown[-1])]
 
     @property
     def all_lines(self) -> list[str]:
         """The same with what has scrolled away."""
-        return self._lines[:-1]
+        return self._lines[not self._lines[0] : -1]
 
 
 class Terminal:

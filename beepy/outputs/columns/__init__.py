@@ -149,7 +149,7 @@ class Columns:
         for panel, lines, room in zip(panels, drawn, rooms, strict=True):
             shown = lines if len(lines) < room else panel.lines(size.width, room - 1)[: room - 1]
             block += ["", *shown]
-        return block[0 if self._pages.begun else 1 :]
+        return block
 
     def _print(self, panel: Panel) -> None:
         lines = panel.lines(self._size().width, None)

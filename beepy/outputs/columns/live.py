@@ -1,4 +1,8 @@
-"""A block of lines at the bottom of a terminal that is drawn again in place; rows go above it."""
+"""A block of lines at the bottom of a terminal that is drawn again in place; rows go above it.
+
+The cursor waits on the block's first line, which is empty. So a warning that somebody else writes meanwhile is not
+overwritten: the next drawing begins below it.
+"""
 
 import threading
 import time
@@ -10,7 +14,8 @@ from beepy.outputs.columns.terminal import Size, Terminal
 from beepy.outputs.file import CHUNK, Rows
 
 _PERIOD: Final = 0.2  # seconds between two drawings
-_ERASE: Final = "\r\x1b[{}A\x1b[J"  # up so many lines, clear to the end of the screen
+_ERASE: Final = "\r\x1b[J"  # to the end of the screen
+_UP: Final = "\x1b[{}A"
 
 
 class Live:
@@ -63,7 +68,7 @@ class Live:
             if self._timer:
                 self._timer.cancel()
             self._raise()
-            self._draw()
+            self._draw(last=True)
 
     def _late(self) -> None:
         with self.lock:
@@ -80,19 +85,18 @@ class Live:
             failed, self._failed = self._failed, None
             raise failed
 
-    def _draw(self) -> None:
+    def _draw(self, *, last: bool = False) -> None:
         size = self._terminal.size()
         screen = (size.height or 2) - 1
         lines = self._lines(size)
         while sum(_heights(lines, size)) > screen:
             lines = lines[:-1]
-        # lines that were wider than the terminal is now have been wrapped by it
-        up = min(sum(_heights(self._block, size)), screen)
-        erase = _ERASE.format(up) if up else ""
+        erase = _ERASE if self._block else ""
+        back = _UP.format(sum(_heights(lines, size))) if lines and not last else ""
         above, self._above, self._waiting = "".join(self._above), [], 0
         self._block = lines
         self._drawn = time.monotonic()
-        self._out.write("".join([erase, above, *[f"{line}\n" for line in lines]]))
+        self._out.write("".join([erase, above, *[f"{line}\n" for line in lines], back]))
 
 
 def _heights(lines: Sequence[str], size: Size) -> list[int]:

@@ -517,7 +517,23 @@ class TestLive:
             run(terminal, [schema], *batches, name="wide")
             assert len(terminal.screen().all_lines) <= 23
 
-    def test_a_terminal_that_is_narrower_now_has_wrapped_the_block(self) -> None:
+    def test_what_others_write_to_the_terminal_is_not_overwritten(self) -> None:
+        schema = numbers("counter_kinds", Role.COUNTER)
+        with Terminal() as terminal:
+            sink = outputs.make("columns", terminal.fd)
+            sink.open((schema,), lambda _: None)
+            for number_of in (1, 2, 3):
+                sink.write(ring(schema, [number(1, 5)]))
+                terminal.until(f"counter_kinds: {number_of} event")
+                os.write(terminal.fd, b"warning: number %d\n" % number_of)
+            sink.close()
+            screen = terminal.screen()
+        assert [without_time(line) for line in screen.all_lines] == [
+            *("warning: number 1", "warning: number 2", "warning: number 3", ""),
+            *("counter_kinds: 3 events", "count kind le", "    3    1  5"),
+        ]
+
+    def test_a_terminal_that_is_narrower_now_is_cleared_from_the_block_on(self) -> None:
         schema = numbers()
         with Terminal(80, 24) as terminal:
             sink = outputs.make("columns", terminal.fd)
@@ -527,4 +543,4 @@ class TestLive:
             before = len(terminal.text())
             terminal.resize(40, 24)
             sink.close()
-            assert terminal.text()[before:].startswith("\r\x1b[6A\x1b[J")  # two of its four lines were wider than 40
+            assert terminal.text()[before:].startswith("\r\x1b[J")
