@@ -2,11 +2,13 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from beepy.btf.types import VOID
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Demand, Schema, Tally
+from beepy.events.fields import Field
 from beepy.events.metrics import Metric, decide
 from beepy.events.selection import KINDS
 from beepy.log import Log
@@ -14,10 +16,6 @@ from beepy.outputs.exposition import head
 from beepy.outputs.metric_options import (
     DEFAULT_BUCKETS,
     MAX_SERIES,
-    Buckets,
-    ValueKey,
-    bounds_of,
-    values_of,
 )
 from beepy.outputs.series import Counts, EventMetric, Labels, TableMetric
 
@@ -28,7 +26,7 @@ class Prometheus:
     """The sink that serves ``http://host:port/metrics`` from ``open`` to ``close``.
 
     ``read_tables`` reads tables now, in the thread of a scrape: the stream's thread may wait for who reads the rows.
-    ``buckets`` are the -b, ``value_keys`` the -k of the command line, ``max_series`` bounds each metric. ``tally`` is
+    ``bounds`` are those of -b, ``values`` the fields of -k, ``max_series`` bounds each metric. ``tally`` is
     where the command counts what its filters left out. Where no map has a metric it serves only if ``always``, and has
     no ``url`` otherwise. ``write`` wants every batch, empty ones too: they carry losses.
     Maps of two images that have one name share a metric, and a label ``image`` tells them apart.
@@ -40,16 +38,16 @@ class Prometheus:
         port: int,
         *,
         read_tables: Callable[[tuple[Schema, ...]], Iterable[Batch]],
-        buckets: Sequence[Buckets],
-        value_keys: Sequence[ValueKey],
+        bounds: Mapping[Schema, Sequence[float]] = MappingProxyType({}),
+        values: Mapping[Schema, Field] = MappingProxyType({}),
         tally: Tally,
         always: bool = True,
         max_series: int = MAX_SERIES,
     ) -> None:
         self._listen = (host, port)
         self._read_tables = read_tables
-        self._buckets = buckets
-        self._value_keys = value_keys
+        self._bounds = bounds
+        self._values = values
         self._tally = tally
         self._always = always
         self._max_series = max_series
@@ -67,20 +65,18 @@ class Prometheus:
     def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - scrapes read tables themselves
         """Make the metrics and listen; a map that cannot have one is a warning.
 
-        Raises UsageError where -b or -k name a map or field that is not there or does not fit, OutputError where the
-        address cannot be listened on.
+        Raises OutputError where the address cannot be listened on.
         """
         from beepy.outputs.metrics_server import MetricsServer  # noqa: PLC0415 - not where no map has a metric
 
-        bounds = bounds_of(self._buckets, schemas)
-        decided = decide(schemas, values_of(self._value_keys, schemas))
+        decided = decide(schemas, self._values)
         for warning in decided.warnings:
             _log.warning("%s", warning)
         shared = Counter(metric.name for metric in decided.found)
         for metric in sorted(decided.found, key=lambda metric: metric.name):
             self._kinds[metric.name] = KINDS[metric.role]
             image = metric.schema.image if shared[metric.name] > 1 else ""
-            self._add(metric, image, bounds.get(metric.schema, DEFAULT_BUCKETS))
+            self._add(metric, image, self._bounds.get(metric.schema, DEFAULT_BUCKETS))
         self._counts = {schema: Counts(schema) for schema in schemas if schema.record != VOID}
         if self._kinds or self._always:
             server = MetricsServer(*self._listen, self.page)

@@ -42,7 +42,7 @@ def nothing(_: tuple[Schema, ...]) -> Iterator[Batch]:
 
 @contextmanager
 def opened(*schemas: Schema, read: Callable[[tuple[Schema, ...]], Iterator[Batch]] = nothing) -> Iterator[Prometheus]:
-    sink = Prometheus("127.0.0.1", 0, read_tables=read, buckets=(), value_keys=(), tally=Tally())
+    sink = Prometheus("127.0.0.1", 0, read_tables=read, tally=Tally())
     sink.open(schemas, lambda _: None)
     try:
         yield sink
