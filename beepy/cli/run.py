@@ -112,6 +112,15 @@ def run(
             rich_help_panel=panels.ATTACH,
         ),
     ] = None,
+    programs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prog",
+            metavar="NAME",
+            help="Load and attach this program, not all; repeat.",
+            rich_help_panel=panels.ATTACH,
+        ),
+    ] = None,
     iface: Annotated[
         str,
         typer.Option("--iface", metavar="NAME", help="Network interface to attach to.", rich_help_panel=panels.ATTACH),
@@ -195,9 +204,16 @@ def run(
     from beepy.hooks import Target  # noqa: PLC0415
     from beepy.outputs import metric_options  # noqa: PLC0415
 
+    try:
+        options = settings.options()._replace(pull=pull)
+    except UsageError as error:
+        from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
+
+        advice.explain_password(error, settings.password, images, settings.storage)
+        raise
     request = session.Request(
         images=tuple(images),
-        options=settings.options()._replace(pull=pull),
+        options=options,
         output=output or session.default_output(plain=no_tty),
         filters=tuple(filters or ()),
         buckets=tuple(map(metric_options.parse_buckets, buckets or ())),
@@ -215,6 +231,7 @@ def run(
         missing=missing,
         btf=btf,
         texts=tuple(texts or ()),
+        programs=tuple(programs or ()),
     )
     try:
         if os.geteuid():

@@ -123,9 +123,9 @@ def listed(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
 def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     """Fetch an image from its registry into the first local store, under the name as written, and return it.
 
-    A bundled image needs no fetching; a name without a registry's host is asked of nobody. Without ``keep`` a store
-    that cannot be written is no error, but a warning. Raises ImageNotFound and InvalidReference, which suggest similar
-    names, and what is wrong with the registry's answer.
+    Without ``keep`` only what its format uses is fetched, and a store that cannot be written is no error, but a
+    warning. A bundled image needs no fetching; a name without a registry's host is asked of nobody. Raises
+    ImageNotFound and InvalidReference, which suggest similar names, and what is wrong with the registry's answer.
     """
     bundled = bundled_store()
     if here := bundled.named(text):

@@ -197,7 +197,8 @@ def test_count_of_table_rows(beepy: Beepy, object_of: ObjectOf) -> None:
 
 def test_timeout_ends_it(beepy: Beepy) -> None:
     done = beepy("run", "exitsnoop", "-o", "none", "--timeout", "50ms")
-    assert (done.code, done.out, len(done.said)) == (0, "", 1)
+    assert (done.code, done.out, len(done.said)) == (0, "", 2)
+    assert done.said[0].endswith("(1 program; ends after 0.05 s)")
 
 
 def test_tables_are_shown_every_interval_and_at_the_end(beepy: Beepy, object_of: ObjectOf) -> None:
@@ -300,25 +301,24 @@ char LICENSE[] SEC("license") = "GPL";
 """
 
 
-def test_records_that_are_too_short_are_counted_and_longer_ones_shown(beepy: Beepy, compiled: ObjectOf) -> None:
+def test_records_shorter_and_longer_than_their_type_are_shown(beepy: Beepy, compiled: ObjectOf) -> None:
     with beepy.start("-v", "run", compiled(SHORT)) as running:
         running.until_attached()
         levels((0, 1), (1, 2), (0, 3), (2, 4))
-        running.until(lambda: running.out.count(b"\n") == 2)
+        running.until(lambda: running.out.count(b"\n") == 4)
         done = running.end()
     assert done.code == 0
-    assert [(row["op"], row["number"]) for row in rows(done)] == [(1, 2), (2, 4)]
-    assert re.fullmatch(
-        closing(2, others="2 too short for their type, ", lost="lost unknown (print_events)"), done.said[-1]
-    )
+    assert [(row["op"], row["number"]) for row in rows(done)] == [(None, 1), (1, 2), (None, 3), (2, 4)]
+    assert re.fullmatch(closing(4, lost="lost unknown (print_events)"), done.said[-1])
 
 
 def test_verbose_and_debug_stand_on_stderr_alone(beepy: Beepy) -> None:
     quiet, verbose, debug = [
         beepy(*flags, "run", "exitsnoop", "-o", "none", "--timeout", "1ms") for flags in ((), ("-v",), ("-d",))
     ]
-    assert len(quiet.said) == 1
-    assert [line.partition(":")[0] for line in verbose.said] == ["info"] * (len(verbose.said) - 1) + ["beepy"]
+    assert [line.partition(":")[0] for line in quiet.said] == ["exitsnoop", "beepy"]
+    kinds = [line.partition(":")[0] for line in verbose.said]
+    assert kinds == ["info"] * (len(kinds) - 2) + ["exitsnoop", "beepy"]
     assert "info: program 'sched_process_exit': attached to tracepoint/sched/sched_process_exit" in verbose.said
     assert any(line.startswith("debug: PROG_LOAD: ") for line in debug.said)
     assert any("byte_off" in line for line in debug.said)

@@ -591,7 +591,7 @@ def test_beepys_own_metrics_and_the_process() -> None:
     exits = Exits("exits").schema._replace(role=Role.COUNTER)
     seen = exits._replace(map="seen", counts_loss=True)
     tally = Tally()
-    tally.filtered = 7
+    tally.filtered, tally.own = 7, 4
     with opened(exits, seen, tally=tally) as sink:
         sink.write(ring(exits, [EXIT]))
         sink.write(ring(exits, [EXIT[:40]] * 2))
@@ -611,6 +611,7 @@ def test_beepys_own_metrics_and_the_process() -> None:
         ("beepy_short_records", "seen"): 0,
         ("beepy_lost_events", "seen"): 11,
         ("beepy_filtered_events", None): 7,
+        ("beepy_own_events", None): 4,
     }
     assert found["process_resident_memory_bytes"].samples[0].value > 1 << 20
     assert found["process_open_fds"].type == "gauge"
