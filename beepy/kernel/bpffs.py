@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from beepy import uapi
+from beepy import locks, uapi
 from beepy.errors import KernelError
 from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
-from beepy.log import Log
 from beepy.text import safe
-
-_log = Log(__name__)
 
 
 def pin(fd: Fd, path: str, where: str) -> None:
@@ -67,17 +64,13 @@ def prepare(folder: str, where: str) -> None:
 @contextmanager
 def locked(folder: str) -> Iterator[None]:
     """Keep other processes that do the same out of a folder. Raises KernelError."""
-    import fcntl  # noqa: PLC0415 - only on Unix
-
     with _told(f"{safe(folder)}: lock"):
         fd = Fd(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     with fd:
         with _told(f"{safe(folder)}: lock"):
-            try:
-                fcntl.flock(fd.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                _log.warning("%s: waiting for another process, which has locked it", safe(folder))
-                fcntl.flock(fd.fileno(), fcntl.LOCK_EX)
+            holder = locks.wait(fd.fileno(), safe(folder))
+        if holder:
+            raise KernelError(f"{safe(folder)}: locked by {holder} for {locks.PATIENCE_S:g} s", errno.ETIMEDOUT)
         yield
 
 

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import threading
@@ -137,11 +138,13 @@ def test_pins_of_a_folder_are_made_by_one_process_at_a_time(
         thread = threading.Thread(target=pinning.pin_programs, args=(programs, str(folder), ExitStack()))
         with bpffs.locked(str(folder)):
             thread.start()
-            thread.join(0.05)
+            while not caplog.messages[-1:] or "waiting for" not in caplog.messages[-1]:
+                thread.join(0.05)
             assert (thread.is_alive(), list(folder.iterdir())) == (True, [])
         thread.join()
     assert [file.name for file in folder.iterdir()] == ["count"]
-    assert caplog.messages[-1:] == [f"{folder}: waiting for another process, which has locked it"]
+    name = Path("/proc/self/comm").read_text(encoding="utf-8").rstrip()
+    assert caplog.messages[-1:] == [f"{folder}: waiting for pid {os.getpid()} ({name}), which has locked it"]
 
 
 def test_what_a_killed_process_left_while_it_pinned_is_replaced(spec: CollectionSpec, root: Path) -> None:
