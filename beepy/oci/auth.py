@@ -12,6 +12,7 @@ from typing import NamedTuple
 from beepy.errors import RegistryError, UsageError
 from beepy.log import Log
 from beepy.oci.options import Options, bee_dir, default_config_dir, home
+from beepy.oci.ownership import refuse_others
 from beepy.oci.reference import DOCKER, Reference
 from beepy.text import safe
 
@@ -79,6 +80,7 @@ def _files(options: Options) -> Iterator[Path]:
 
 
 def _from_file(path: Path, reference: Reference) -> Credentials | None:
+    refuse_others(path, "credentials", RegistryError)
     try:
         with path.open("rb") as file:
             config = json.loads(file.read(_MAX_CONFIG))

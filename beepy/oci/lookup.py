@@ -28,7 +28,7 @@ _LISTS = "beepy list shows the images"
 def bundled_store() -> Store:
     """Return the images that beepy brings along: inside the package (a wheel), else beside it (a checkout)."""
     inside = _PACKAGE / "images"
-    return Store(inside if inside.is_dir() else _PACKAGE.parent / "images")
+    return Store(inside if inside.is_dir() else _PACKAGE.parent / "images", is_ours=True)
 
 
 def stores(options: Options) -> tuple[Store, ...]:
