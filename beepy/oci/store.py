@@ -83,8 +83,13 @@ class Store:
         return tuple(name for name, _ in self._named())
 
     def named(self, name: str) -> Descriptor | None:
-        """Return the descriptor that is stored under exactly this name."""
-        return next((descriptor for stored, descriptor in self._named()[::-1] if stored == name), None)
+        """Return the descriptor that is stored under exactly this name; with a digest, the name without it does too.
+
+        What the index gives a name with a digest that is another one is not found.
+        """
+        bare, _, pin = name.partition("@")
+        named = [descriptor for stored, descriptor in self._named()[::-1] if stored in (name, bare)]
+        return next((descriptor for descriptor in named if not pin or descriptor.digest == pin), None)
 
     def find(self, name: str) -> tuple[str, Descriptor] | None:
         """Return the stored name and descriptor for ``name``: verbatim first, then by normalised reference.
