@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -50,7 +51,10 @@ def rename(path: str, to: str, where: str) -> None:
 
 
 def prepare(folder: str, where: str) -> None:
-    """Make the folder. Raises KernelError unless it stands in a mounted BPF file system: nothing is made elsewhere."""
+    """Make the folder. Raises KernelError unless it stands in a mounted BPF file system: nothing is made elsewhere.
+
+    As root, one that others may write is refused: they could put another map, or lock, in the place of ours.
+    """
     path = Path(folder).absolute()
     with _dots(folder), _told(f"{where}: {safe(str(path))}"):
         there = next(one for one in (path, *path.parents) if one.exists())
@@ -58,7 +62,14 @@ def prepare(folder: str, where: str) -> None:
             error = KernelError(f"{where}: {safe(str(path))}: not in a mounted BPF file system", errno.EINVAL)
             error.add_note("mount -t bpf bpf /sys/fs/bpf")
             raise error
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        mode = path.stat().st_mode
+        if not os.geteuid() and mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+            error = KernelError(f"{where}: {safe(str(path))}: others may write it", errno.EINVAL)
+            import shlex  # noqa: PLC0415 - only on the way to an error
+
+            error.add_note(f"chmod go-w {safe(shlex.quote(str(path)))}")
+            raise error
 
 
 @contextmanager
