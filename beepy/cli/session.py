@@ -29,7 +29,6 @@ from beepy.log import Log
 from beepy.obj.spec import CollectionSpec, Role
 from beepy.oci import lookup
 from beepy.oci.options import Options
-from beepy.outputs.metric_options import Buckets, ValueKey
 from beepy.source import parse
 from beepy.streams import Stream, stream
 from beepy.text import safe
@@ -50,8 +49,10 @@ class Request(NamedTuple):
     options: Options
     output: str
     filters: tuple[str, ...]
-    buckets: tuple[Buckets, ...]
-    value_keys: tuple[ValueKey, ...]
+    buckets: tuple[str, ...]
+    value_keys: tuple[str, ...]
+    zero: bool
+    rows: bool
     limit: int | None
     timeout: float | None
     interval: float
@@ -83,6 +84,10 @@ def run(request: Request) -> None:
         from beepy.events import filter as row_filter  # noqa: PLC0415 - few runs have one
 
         row_filter.check(request.filters)
+    if request.buckets or request.value_keys:
+        from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
+
+        metric_options.check(request.buckets, request.value_keys)
     with ExitStack() as end, ExitStack() as stack:
         with ExitStack() as unpin:
             loaded = _load(request, stack, unpin)
@@ -91,8 +96,9 @@ def run(request: Request) -> None:
             events = stack.enter_context(stream(*collections, interval=interval, timeout=request.timeout))
             tally = Tally(events.schemas)
             choose = _chooser(request.filters, events.schemas, tally)
-            metrics, url = _serve(request, events, tally, stack)
-            rows = [] if request.output == "none" else [outputs.make(request.output)]
+            options = _options(request, events.schemas)
+            metrics, url = _serve(request, events, options, tally, stack)
+            rows = [] if request.output == "none" else [outputs.make(request.output, options=options)]
             started = time.monotonic()
             gc.freeze()  # what is here now stays: only what comes later is looked through
             gc.enable()
@@ -191,7 +197,20 @@ def _skipped(collections: Sequence[Collection]) -> list[tuple[str, str]]:
     return skipped
 
 
-def _serve(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> tuple[list[Sink], str]:
+def _options(request: Request, schemas: tuple[Schema, ...]) -> outputs.Options:
+    """Return what was asked of the rows and metrics. Raises UsageError where -b or -k do not fit the maps."""
+    options = outputs.Options(request.zero, request.rows)
+    if not (request.buckets or request.value_keys):
+        return options
+    from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
+
+    bounds = metric_options.bounds_of(request.buckets, schemas)
+    return options._replace(bounds=bounds, values=metric_options.values_of(request.value_keys, schemas))
+
+
+def _serve(
+    request: Request, events: Stream, options: outputs.Options, tally: Tally, stack: ExitStack
+) -> tuple[list[Sink], str]:
     """Return the metrics' sink, if any, and where its page is: a port in use is an error before anything attaches."""
     counted = any(schema.role in _METRICS for schema in events.schemas)
     if not ((counted and request.metrics) or request.port is not None or request.buckets or request.value_keys):
@@ -201,8 +220,8 @@ def _serve(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> 
     metrics = Prometheus(
         request.host,
         _DEFAULT_PORT if request.port is None else request.port,
-        buckets=request.buckets,
-        value_keys=request.value_keys,
+        bounds=options.bounds,
+        values=options.values,
         tally=tally,
         always=request.port is not None,
     )
@@ -267,6 +286,8 @@ def _pump(
         shown = kept if count is None else head(kept, count - tally.shown)
         tally.shown += shown.records
         tally.left_out += kept.records - shown.records
+        if not (shown.records or not kept.records):  # a table's end, cut by --count: it stays as it was shown
+            continue
         if not _write(shown, sinks) or (count is not None and tally.shown >= count):
             events.stop()
 

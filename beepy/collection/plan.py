@@ -9,7 +9,6 @@ from beepy.collection import attachpoint
 from beepy.collection.absent import Absent
 from beepy.collection.attachpoint import AttachPoint
 from beepy.collection.structops import StructOps
-from beepy.collection.unknown_section import unknown_section
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import KernelError
@@ -57,6 +56,8 @@ def plan(
             continue
         hook = hooks.find(one.section)
         if hook is None:
+            from beepy.collection.unknown_section import unknown_section  # noqa: PLC0415 - only on the way to an error
+
             raise unknown_section(spec, one)
         target = targets.get(one.name) or Target(hooks.target(hook, one.section))
         fixups: tuple[Fixup, ...] = ()

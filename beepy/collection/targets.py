@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 
 from beepy import hooks
-from beepy.collection.unknown_section import unknown_section
 from beepy.errors import UsageError
 from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec
@@ -68,6 +67,8 @@ def _expect_takers(specs: Sequence[CollectionSpec], common: Target) -> None:
             for spec in specs:
                 for program in spec.loaded:
                     if not hooks.find(program.section):
+                        from beepy.collection.unknown_section import unknown_section  # noqa: PLC0415 - only on the way to an error
+
                         raise unknown_section(spec, program)
             images = ", ".join([safe(spec.name) for spec in specs])
             error = UsageError(f"--{field}: {images}: no program takes it")

@@ -15,6 +15,7 @@ from tests.kernel.conftest import ObjectOf
 from tests.writers import exits, pids
 from tests.writers.command import Beepy, Done, Running
 from tests.writers.exits import Exit
+from tests.writers.screen import Screen
 from tests.writers.trigger import named, trigger
 
 pytestmark = pytest.mark.kernel
@@ -59,7 +60,7 @@ def test_json(beepy: Beepy, object_of: ObjectOf) -> None:
 
 
 def test_columns(beepy: Beepy, object_of: ObjectOf) -> None:
-    with beepy.start("-v", "run", object_of("gauge_ring"), "--output", "columns", "--no-metrics") as running:
+    with beepy.start("-v", "run", object_of("gauge_ring"), "--output", "columns", "--rows", "--no-metrics") as running:
         running.until_attached()
         levels((1, 5), (4_000_000, -1))
         running.until(lambda: running.out.count(b"\n") == 3)
@@ -69,6 +70,17 @@ def test_columns(beepy: Beepy, object_of: ObjectOf) -> None:
     assert [line.split()[1:] for line in lines] == [["5", "1"], ["-1", "4000000"]]
     assert {len(line) for line in lines} == {len(head)}  # numbers stand right
     assert all(re.fullmatch(r"\d\d:\d\d:\d\d", line.split()[0]) for line in lines)
+
+
+def test_columns_of_a_histogram(beepy: Beepy, object_of: ObjectOf) -> None:
+    with beepy.start("-v", "run", object_of("hist"), "-o", "columns", "-k", "hist_lat,us", "--no-metrics") as running:
+        running.until_attached()
+        levels((1, 5), (1, 6), (1, 300))
+        done = running.end()
+    title, *lines = done.out.splitlines()
+    assert title.endswith(" hist_lat: 3 events")
+    assert lines[:2] == ["kind = 1", "     usecs               : count    distribution"]
+    assert lines[4] == f"         4 -> 7          : 2        |{'*' * 40}|"
 
 
 def test_columns_of_names_that_anybody_can_choose(beepy: Beepy) -> None:
@@ -114,8 +126,11 @@ def test_on_a_terminal_columns_are_the_default(
 ) -> None:
     beepy = beepy._replace(variables={"TERM": "xterm", **variables})
     out = on_a_terminal(beepy, "run", object_of("gauge_ring"), "--no-metrics", "--timeout", "10ms", *flags)
-    assert out.split() == ["time", "value", "slot"]
-    assert "\x1b" not in out
+    screen = Screen(80, 24)
+    screen.feed(out)
+    (line,) = screen.all_lines
+    assert re.fullmatch(r"\d\d:\d\d:\d\d gauge_level: 0 events", line)
+    assert not re.search(r"\x1b\[\d*m", out)  # no colors
 
 
 def test_a_terminal_gets_json_when_asked(beepy: Beepy, object_of: ObjectOf) -> None:

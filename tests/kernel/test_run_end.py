@@ -139,7 +139,7 @@ def test_a_closed_pipe_ends_it_as_a_signal_does(beepy: Beepy, output: str) -> No
 @pytest.mark.parametrize("output", ["json", "columns"])
 def test_a_full_disk_is_one_line(beepy: Beepy, object_of: ObjectOf, output: str) -> None:
     with Path("/dev/full").open("wb") as full:
-        arguments = ("run", object_of("tables"), "-o", output, "--interval", "1ms")
+        arguments = ("run", object_of("tables"), "-o", output, "--zero", "--interval", "1ms")
         with beepy.start("-v", *arguments, stdout=full.fileno()) as running:
             done = running.wait()
     assert done.code == 1

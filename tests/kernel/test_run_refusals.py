@@ -57,7 +57,7 @@ def test_an_expression_is_looked_at_before_anything_is_loaded(beepy: Beepy, argu
         (["--pid", "4294967297"], "invalid value for '--pid': 4294967297 is not in the range"),
         (["--count", "many"], "invalid value for '--count': 'many' is not a valid"),
         (["--prom-port", "65536"], "invalid value for '--prom-port': 65536 is not in the range"),
-        (["-o", "tui"], "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'columns', 'none'"),
+        (["-o", "tui"], "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'columns', 'wide', 'none'"),
         (["--pull", "sometimes"], "invalid value for '--pull': 'sometimes' is not one of 'always', 'missing', 'never'"),
         (["--nothing"], "no such option: --nothing"),
         (
