@@ -45,4 +45,4 @@ def _first_error(text: str) -> str:
     error = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else answer
     names = ("code", "error", "message", "error_description", "details")
     said = [error[name] for name in names if isinstance(error.get(name), str) and error[name]]
-    return ": ".join([quote(part, _MAX_WORDS) for part in said[:2]])
+    return quote(": ".join(said[:2]), _MAX_WORDS)
