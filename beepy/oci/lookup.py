@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from beepy.errors import ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
+from beepy.errors import DigestMismatch, ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
 from beepy.log import Log
 from beepy.oci.descriptor import MAX_IMAGE, Descriptor, digest_of
 from beepy.oci.image import Image
@@ -100,7 +100,12 @@ def _refuse_file(text: str) -> None:
 
 def _loaded(store: Store, text: str, descriptor: Descriptor) -> Image:
     _log.info("%s: found in %s", safe(text), safe(str(store.path)))
-    return store.load(text, descriptor)
+    try:
+        return store.load(text, descriptor)
+    except (StoreError, DigestMismatch) as error:
+        if has_host(text) and is_reference(text):
+            error.add_note(f"beepy pull {text}")  # fetches what is missing or damaged
+        raise
 
 
 def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:

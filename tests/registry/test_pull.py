@@ -183,3 +183,24 @@ def test_a_partial_image_is_listed_so(plain: Hostile, ours: Ours, home: Path) ->
     assert {row["name"]: row["partial"] for row in rows if row["partial"] or not row["bundled"]} == {plain.image: True}
     ours.pull(plain.image)
     assert "PARTIAL" not in beepy("--storage", str(ours.store.path), "list").out
+
+
+@pytest.mark.parametrize("damage", ["gone", "flipped", "link"])
+def test_what_is_damaged_is_mended_by_the_command_that_the_note_names(
+    plain: Hostile, ours: Ours, home: Path, tmp_path: Path, damage: str
+) -> None:
+    ours.pull(plain.image)
+    path = ours.store.path / "blobs" / "sha256" / digest(PROGRAM)[7:]
+    path.unlink()
+    (tmp_path / "precious").write_bytes(PROGRAM)
+    if damage == "flipped":
+        path.write_bytes(PROGRAM[::-1])
+    elif damage == "link":
+        path.symlink_to(tmp_path / "precious")
+    beepy = Beepy(home)
+    done = beepy("--storage", str(ours.store.path), "describe", plain.image)
+    assert (done.code, done.said[1]) == (1, f"note: beepy pull {plain.image}")
+    assert beepy("--storage", str(ours.store.path), *done.said[1].split()[2:]).code == 0
+    assert find(plain, ours, "never") == PROGRAM
+    assert (tmp_path / "precious").read_bytes() == PROGRAM
+    assert not path.is_symlink()

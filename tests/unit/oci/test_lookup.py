@@ -535,8 +535,13 @@ def test_a_stored_image_that_is_not_what_its_digest_says(own: Store, part: str) 
     path.unlink()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     for text in (f"a.b/x@{digest}", f"a.b/x:1@{digest}", f"a.b/x:other@{digest}", "a.b/x:1"):
-        with pytest.raises(DigestMismatch):
+        with pytest.raises(DigestMismatch) as caught:
             lookup.find(text)
+        assert caught.value.__notes__ == [f"beepy pull {text}"]
+    path.unlink()
+    with pytest.raises(StoreError, match="the blob is missing") as missing:
+        lookup.find("a.b/x:1")
+    assert missing.value.__notes__ == ["beepy pull a.b/x:1"]
 
 
 def test_always_asks_the_registry(own: Store, bees: Store, bundled: Store, asked: list[str]) -> None:
