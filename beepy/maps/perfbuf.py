@@ -35,6 +35,7 @@ from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.log import Log
 from beepy.maps import runs
+from beepy.maps.claim import Claim
 from beepy.maps.fence import Fence
 from beepy.text import safe
 
@@ -68,7 +69,7 @@ class PerfReader:
     locked. ``counters``: ask the kernel for losses that no LOST record has told of yet (PERF_FORMAT_LOST, v6.0);
     otherwise, and on older kernels, such a loss is unknown.
 
-    Raises KernelError when the rings cannot be made.
+    Raises KernelError when the rings cannot be made, or somebody else reads the map.
     """
 
     def __init__(self, map_: Map, schema: Schema, *, size: int = 0, counters: bool = True) -> None:
@@ -81,6 +82,7 @@ class PerfReader:
         self._counters = counters
         self._rings: list[_Ring] = []
         with ExitStack() as made:
+            made.callback(Claim(map_).close)
             self._epoll = made.enter_context(select.epoll())
             for cpu in cpus:
                 if cpu >= map_.max_entries:
@@ -105,7 +107,7 @@ class PerfReader:
             yield from self._read(ring)
 
     def close(self) -> None:
-        """Take the rings out of the map and unmap them."""
+        """Take the rings out of the map and unmap them; let another reader have it."""
         self._made.close()
 
     def _ring(self, cpu: int) -> "_Ring | None":

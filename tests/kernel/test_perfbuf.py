@@ -297,6 +297,15 @@ def test_closing_empties_the_slots() -> None:
         assert not array.delete(cpu)
 
 
+def test_a_map_has_one_reader_at_a_time() -> None:
+    message = f"^map 'buffer': is being read by pid {os.getpid()}$"
+    with buffers() as (array, _), pytest.raises(KernelError, match=message):
+        PerfReader(array, schema())
+    with buffers() as (array, reader):
+        reader.close()
+        PerfReader(array, schema()).close()
+
+
 def test_a_map_of_another_type_is_an_error() -> None:
     with (
         kernel_map.create(MapType.ARRAY, "table", 4, 8, 4) as table,
