@@ -68,6 +68,10 @@ class IterReader:
                 yield self._batch([*whole, *full], final=False)
         yield self._batch([rest] if rest else [], final=True)
 
+    def end(self) -> Iterator[Batch]:
+        """Return nothing: an iterator loses nothing."""
+        return iter(())
+
     def close(self) -> None:
         """Do nothing: an iterator lives as long as it is read."""
 
