@@ -56,6 +56,8 @@ def note(kind: str, *what: str) -> Entry:
         path = FOLDER / f"{os.getpid()}-{os.urandom(4).hex()}"
         try:
             FOLDER.mkdir(mode=0o700, exist_ok=True)
+            if not runtime.is_ours(FOLDER.lstat()):
+                return _unwritten(FOLDER, kind, "not only ours to write")
             fd = Fd(os.open(path, runtime.OPEN_FLAGS | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
             continue

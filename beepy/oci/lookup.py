@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from beepy.errors import ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
+from beepy.errors import DigestMismatch, ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
 from beepy.log import Log
 from beepy.oci.descriptor import MAX_IMAGE, Descriptor, digest_of
 from beepy.oci.image import Image
@@ -28,7 +28,7 @@ _LISTS = "beepy list shows the images"
 def bundled_store() -> Store:
     """Return the images that beepy brings along: inside the package (a wheel), else beside it (a checkout)."""
     inside = _PACKAGE / "images"
-    return Store(inside if inside.is_dir() else _PACKAGE.parent / "images")
+    return Store(inside if inside.is_dir() else _PACKAGE.parent / "images", is_ours=True)
 
 
 def stores(options: Options) -> tuple[Store, ...]:
@@ -60,18 +60,19 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
     wrong with the first place that has the image; UsageError for a file whose name could be a registry's.
     """
     bundled = bundled_store()
-    here = bundled.named(text)
+    is_asked = has_host(text) and options.pull == "always"
+    here = None if is_asked else bundled.named(text)
     if _could_be_file(text) and (image := _from_file(text)):
         if here:  # whoever may write to this folder may have put it there
             _log.warning("%s: the file of that name in this folder, not the bundled image", safe(text))
         return image
-    if options.pull != "always" or not has_host(text):
+    if not is_asked:
         for store in stores(options):
             if found := _look_up(store, text, options):
                 return _loaded(store, text, found[1])
     if here:
         return _loaded(bundled, text, here)
-    if has_host(text) and options.pull != "always":
+    if has_host(text) and not is_asked:
         _refuse_file(text)
         if options.pull == "never":
             _reference(text, options)
@@ -80,8 +81,14 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
 
 
 def _could_be_file(text: str) -> bool:
-    """Tell whether a file is looked for; what begins with "." or "/" is never a reference."""
-    return not ((has_host(text) or "@" in text) and is_reference(text))
+    """Tell whether a file is looked for; what begins with "." or "/" is never a reference.
+
+    A digest is a promise, even one that is mistyped or of a kind that is not supported: whoever may write to this
+    folder cannot keep it.
+    """
+    if text.startswith((".", "/")):
+        return True
+    return ":" not in text.partition("@")[2] and not ((has_host(text) or "@" in text) and is_reference(text))
 
 
 def _refuse_file(text: str) -> None:
@@ -93,7 +100,12 @@ def _refuse_file(text: str) -> None:
 
 def _loaded(store: Store, text: str, descriptor: Descriptor) -> Image:
     _log.info("%s: found in %s", safe(text), safe(str(store.path)))
-    return store.load(text, descriptor)
+    try:
+        return store.load(text, descriptor)
+    except (StoreError, DigestMismatch) as error:
+        if has_host(text) and is_reference(text):
+            error.add_note(f"beepy pull {text}")  # fetches what is missing or damaged
+        raise
 
 
 def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
@@ -123,12 +135,12 @@ def listed(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
 def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     """Fetch an image from its registry into the first local store, under the name as written, and return it.
 
-    Without ``keep`` a store that cannot be written is no error, but a warning. A bundled image needs no fetching; a
-    name without a registry's host is asked of nobody. Raises ImageNotFound and
-    InvalidReference, which suggest similar names, and what is wrong with the registry's answer.
+    Without ``keep`` only what its format uses is fetched, and a store that cannot be written is no error, but a
+    warning. A bundled image needs no fetching; a name without a registry's host is asked of nobody. Raises
+    ImageNotFound and InvalidReference, which suggest similar names, and what is wrong with the registry's answer.
     """
     bundled = bundled_store()
-    if here := bundled.named(text):
+    if not has_host(text) and (here := bundled.named(text)):
         return bundled.load(text, here)
     reference = _reference(text, options)
     if not has_host(text):
@@ -157,6 +169,10 @@ def _reference(text: str, options: Options) -> Reference:
 
 def _not_found(text: str, options: Options) -> ImageNotFound:
     """Return the error for a name that no registry is asked for, with the names that may have been meant."""
+    name, _, pin = text.partition("@")
+    for store in (*stores(options), bundled_store()) if pin else ():
+        if other := _look_up(store, name, options):
+            return ImageNotFound(f"no image '{safe(text)}': {safe(name)} is {other[1].digest} here")
     near = _similar(text, options)
     if "/" in text and is_reference(f"{DOCKER}/{text}"):
         near.append(f"{DOCKER}/{safe(text)}")

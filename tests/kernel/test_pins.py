@@ -143,11 +143,28 @@ def test_pins_of_a_folder_are_made_by_one_process_at_a_time(
         thread = threading.Thread(target=pinning.pin_programs, args=(programs, str(folder), ExitStack()))
         with bpffs.locked(str(folder)):
             thread.start()
-            thread.join(0.05)
+            while not caplog.messages[-1:] or "waiting for" not in caplog.messages[-1]:
+                thread.join(0.05)
             assert (thread.is_alive(), list(folder.iterdir())) == (True, [])
         thread.join()
     assert [file.name for file in folder.iterdir()] == ["count"]
-    assert caplog.messages[-1:] == [f"{folder}: waiting for another process, which has locked it"]
+    name = Path("/proc/self/comm").read_text(encoding="utf-8").rstrip()
+    assert caplog.messages[-1:] == [f"{folder}: waiting for pid {os.getpid()} ({name}), which has locked it"]
+
+
+def test_a_folder_that_others_may_write(spec: CollectionSpec, root: Path) -> None:
+    """They could pin a map there that is taken for ours, or hold the lock."""
+    folder = root / "shared"
+    folder.mkdir()
+    folder.chmod(0o770)
+    for pins in (Pins(str(folder)), Pins(str(root / "maps"), programs=str(folder))):
+        with pytest.raises(KernelError, match=rf": {folder}: others may write it") as caught:
+            load(spec, pins=pins)
+        assert caught.value.__notes__ == [f"chmod go-w {folder}"]
+        assert list(folder.iterdir()) == []
+    folder.chmod(0o1777)  # as a BPF file system's root: only owners remove and rename
+    with load(spec, pins=Pins(str(folder))):
+        assert len(list(folder.iterdir())) == 1
 
 
 def test_what_a_killed_process_left_while_it_pinned_is_replaced(spec: CollectionSpec, root: Path) -> None:

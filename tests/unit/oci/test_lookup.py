@@ -217,7 +217,7 @@ def refused(text: str, policy: Policy = "missing") -> tuple[str, list[str]]:
     [
         ("exitsnop", "exitsnoop"),
         ("exitsnoop:latest", "exitsnoop"),
-        ("exitsnoop@sha256:" + 64 * "0", "exitsnoop"),
+        ("exitsnop@sha256:" + 64 * "0", "exitsnoop"),
         ("execsnop:1", "a.b/tools/execsnoop:v2 or a.b/tools/execsnoop:v3"),
         ("foo/bar", "docker.io/foo/bar"),
         ("foo/bar:1", "docker.io/foo/bar:1"),
@@ -461,3 +461,99 @@ def test_local_look_up_loads_nothing_of_the_network(own: Store) -> None:
     )
     loaded = {name.partition(".")[0] for name in json.loads(ran.stdout)}
     assert not loaded & {"oras", "requests", "urllib3", "ssl", "http", "socket", "dataclasses", "tempfile", "tarfile"}
+
+
+PIN = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"ghcr.io/Solo-IO/exitsnoop@{PIN}",  # none of these is a reference, and none is a file
+        f"ghcr.io/solo-io/exitsnoop@{PIN.upper().replace('SHA', 'sha')}",
+        f"ghcr.io/solo-io/exitsnoop@{PIN[:-1]}",
+        f"ghcr.io/solo-io/exitsnoop@sha512:{'a' * 128}",
+        f"exitsnoop@{PIN}@{PIN}",
+        f"exitsnoop:@{PIN}",
+    ],
+)
+def test_what_is_pinned_is_no_file(text: str, asked: list[str]) -> None:
+    Path(text).parent.mkdir(parents=True, exist_ok=True)
+    Path(text).write_bytes(ELF)
+    for policy in get_args(Policy):
+        with pytest.raises((BeepyError, ConnectionRefusedError)):
+            lookup.find(text, Options(pull=policy))
+    assert set(asked) <= {text}
+    assert lookup.find(f"./{text}").programs == (ELF,)
+    assert lookup.find(str(Path(text).absolute())).programs == (ELF,)
+
+
+def test_a_pin_is_compared_with_a_bundled_image(bundled: Store, asked: list[str]) -> None:
+    digest = bundled.add_image("one", ELF, {})
+    lie(bundled, "one", f"two@{PIN}")
+    assert lookup.find(f"one@{digest}").digest == digest
+    for text in (f"one@{PIN}", f"two@{PIN}"):
+        Path(text).write_bytes(ELF)
+        with pytest.raises(ConnectionRefusedError):
+            lookup.find(text)
+    assert asked == [f"one@{PIN}", f"two@{PIN}"]
+
+
+def test_a_pin_that_an_image_here_does_not_have(own: Store, bundled: Store) -> None:
+    digest = bundled.add_image("one", ELF, {})
+    for store in (bundled, own):
+        digest = store.add_image("one", ELF + str(store.path).encode(), {})
+        with pytest.raises(ImageNotFound) as caught:
+            lookup.find(f"one@{PIN}")
+        assert str(caught.value) == f"no image 'one@{PIN}': one is {digest} here"
+
+
+def lie(store: Store, name: str, target: str) -> None:
+    """Let the index say that the image called ``name`` has another name too, perhaps with another digest."""
+    store.tag(name, target)
+
+
+@pytest.mark.parametrize("name", [f"a.b/x@{PIN}", f"a.b/x:1@{PIN}"])
+def test_a_pin_is_compared_with_a_stored_image(own: Store, bees: Store, asked: list[str], name: str) -> None:
+    for store in (own, bees):
+        store.add_image("a.b/x:1", ELF, {})
+        lie(store, "a.b/x:1", name)
+        assert name in store.names()
+        assert store.named(name) is None
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find(name)
+    with pytest.raises(ImageNotFound, match="not found locally"):
+        lookup.find(name, Options(pull="never"))
+    assert asked == [name]
+
+
+@pytest.mark.parametrize("part", ["manifest", "program"])
+def test_a_stored_image_that_is_not_what_its_digest_says(own: Store, part: str) -> None:
+    digest = own.add_image("a.b/x:1", ELF, {})
+    path = own.path / "blobs" / "sha256" / (digest if part == "manifest" else digest_of(ELF))[7:]
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    for text in (f"a.b/x@{digest}", f"a.b/x:1@{digest}", f"a.b/x:other@{digest}", "a.b/x:1"):
+        with pytest.raises(DigestMismatch) as caught:
+            lookup.find(text)
+        assert caught.value.__notes__ == [f"beepy pull {text}"]
+    path.unlink()
+    with pytest.raises(StoreError, match="the blob is missing") as missing:
+        lookup.find("a.b/x:1")
+    assert missing.value.__notes__ == ["beepy pull a.b/x:1"]
+
+
+def test_always_asks_the_registry(own: Store, bees: Store, bundled: Store, asked: list[str]) -> None:
+    """Whoever has it, under whatever name; a bundled image's own name is none of a registry's."""
+    for store in (own, bees, bundled):
+        digest = store.add_image("a.b/x:1", ELF, {})
+        store.add_image("one", ELF, {})
+    texts = ["a.b/x:1", f"a.b/x@{digest}", f"a.b/x:1@{digest}"]
+    for text in texts:
+        Path(text).parent.mkdir(exist_ok=True)
+        Path(text).write_bytes(ELF)
+        with pytest.raises(ConnectionRefusedError):
+            lookup.find(text, Options(pull="always"))
+    assert asked == texts
+    assert lookup.find("one", Options(pull="always")).programs == (ELF,)
