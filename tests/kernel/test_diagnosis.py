@@ -137,8 +137,25 @@ char LICENSE[] SEC("license") = "GPL";
 
 
 @pytest.mark.parametrize(
+    ("helper", "why"),
+    [
+        ("override_return", r"the kernel is (probably )?built without CONFIG_BPF_KPROBE_OVERRIDE"),
+        ("probe_write_user", r"the kernel is (probably locked down|locked down \(\w+\))"),
+    ],
+)
+def test_a_helper_that_a_policy_takes_away(compiled: ObjectOf, helper: str, why: str) -> None:
+    spec = parse(Path(compiled(_CALL % ("kprobe", HELPERS.index(helper)))).read_bytes(), name="one")
+    try:
+        load(spec).close()
+    except VerifierError as error:
+        if "R1 type=" not in str(error):  # else it may be called, and its arguments are what is wrong
+            assert re.search(f": helper {helper}: {why}$", str(error))
+
+
+@pytest.mark.parametrize(
     ("section", "helper", "why"),
     [
+        ("xdp", "override_return", "helper override_return: not for programs of type xdp"),
         ("raw_tp", "skb_store_bytes", "helper skb_store_bytes: not for programs of type raw_tracepoint"),
         ("xdp", "probe_write_user", "helper probe_write_user: not for programs of type xdp"),
     ],
