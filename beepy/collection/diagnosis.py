@@ -54,6 +54,8 @@ def of_map(error: KernelError, spec: MapSpec) -> KernelError:
         return error
     if error.errno in _REFUSED:
         return _forbidden(error, since.map_capabilities(spec.type))
+    if spec.type in (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS) and not spec.inner:
+        return _same(error, f"{error}: it has no inner map: declare one with __array(values, ...)")
     if error.errno == errno.ENOMEM:
         return _same(error, f"{error}: {spec.max_entries} entries of {spec.key_size} + {spec.value_size} bytes")
     try:
