@@ -9,7 +9,15 @@ from typing import BinaryIO
 
 from beepy.errors import UnsupportedImage
 from beepy.oci import formats
-from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, check, parse_descriptor, parse_object, quote
+from beepy.oci.descriptor import (
+    MAX_MANIFEST,
+    Descriptor,
+    check,
+    parse_descriptor,
+    parse_object,
+    quote,
+    refuse_other_case,
+)
 from beepy.oci.image import Image
 
 _BLOCK = 512
@@ -39,6 +47,7 @@ def load(file: BinaryIO, path: str) -> Image:
         return check(_take(file, members[name], descriptor.size), descriptor, where)
 
     index = parse_object(_take(file, members["index.json"], MAX_MANIFEST), f"{where}: index.json")
+    refuse_other_case(index, ("manifests",), f"{where}: index.json")
     entries = index.get("manifests")
     if not isinstance(entries, list) or len(entries) != 1:
         number = len(entries) if isinstance(entries, list) else 0
