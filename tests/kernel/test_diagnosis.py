@@ -1,6 +1,7 @@
 """Refusals of the kernel, explained."""
 
 import errno
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from beepy import maps, since
 from beepy.collection import diagnosis
+from beepy.collection.check import check
 from beepy.collection.load import load
 from beepy.errors import AttachError, KernelError, NotSupported, RelocationError, VerifierError
 from beepy.hooks import Hook, find
@@ -321,3 +323,28 @@ except KernelError as error:
         r"(the kernel is locked down \(\w+\)|a seccomp filter is active, as in containers)\n",
         told,
     )
+
+
+ARM64 = """
+#include "test/trigger.h"
+struct user_pt_regs {
+	u64 regs[31];
+	u64 sp, pc, pstate;
+} __attribute__((preserve_access_index));
+SEC("kprobe/do_exit")
+int reads(struct user_pt_regs *ctx)
+{
+	return ctx->regs[0] != 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.skipif(os.uname().machine == "aarch64", reason="there it has these registers")
+def test_an_object_for_another_architecture(compiled: ObjectOf) -> None:
+    spec = parse(Path(compiled(ARM64)).read_bytes(), name="one")
+    what = "relocation 0 (struct user_pt_regs.regs[0] byte_off 0 -> missing): the object is built for arm64"
+    with pytest.raises(VerifierError, match=re.escape(what)):
+        load(spec)
+    texts = [one.text for one in check(spec).findings]
+    assert f"program 'reads': {what}: it fails if the code is reached" in texts
