@@ -10,7 +10,7 @@ from typing import Final
 
 from beepy import maps, since
 from beepy.btf.types import Enum, Kind
-from beepy.collection import needs
+from beepy.collection import ksyms, needs
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported
 from beepy.hooks import Hook
 from beepy.kernel import btf, features, host, kconfig, privilege, probes
@@ -204,7 +204,9 @@ def _policy(name: str, prog_type: ProgType) -> str:
 
 def lacks_symbol(name: str) -> str:
     """Return how this kernel is told to lack a kfunc or variable of its own."""
-    return lacks(f"kernel symbol '{safe(name)}'", since.kfunc(name))
+    told = lacks(f"kernel symbol '{safe(name)}'", since.kfunc(name))
+    module = ksyms.module_of(name)
+    return f"{told}: module {module} has it" if module and not host.is_loaded(module) else told
 
 
 def _forbidden(error: KernelError, capabilities: frozenset[str]) -> KernelError:

@@ -99,6 +99,11 @@ def modules() -> bytes:
         return b""
 
 
+def is_loaded(module: str) -> bool:
+    """Tell whether a module is loaded, or built in."""
+    return bool(re.fullmatch(r"\w+", module)) and Path("/sys/module", module).is_dir()
+
+
 def kernel_addresses(names: Collection[str]) -> dict[str, set[int]]:
     """Return the addresses of the kernel's symbols of these names; a name may have several.
 

@@ -206,7 +206,7 @@ int call(void *ctx)
 char LICENSE[] SEC("license") = "GPL";
 """
     path = compiled(text % ("beepy_none", "", "beepy_none"))
-    with pytest.raises(RelocationError, match="kernel symbol 'beepy_none': neither vmlinux nor a module has it"):
+    with pytest.raises(RelocationError, match="kernel symbol 'beepy_none': neither vmlinux nor a loaded module has it"):
         load(parse(Path(path).read_bytes(), name="one"))
     path = compiled(text % ("beepy_none", " __attribute__((weak))", "beepy_none"))
     with pytest.raises(
@@ -348,3 +348,11 @@ def test_an_object_for_another_architecture(compiled: ObjectOf) -> None:
         load(spec)
     texts = [one.text for one in check(spec).findings]
     assert f"program 'reads': {what}: it fails if the code is reached" in texts
+
+
+def test_a_module_that_is_not_loaded(compiled: ObjectOf) -> None:
+    spec = parse(Path(compiled(_CALL % ("fentry/beepy_none:none", 1))).read_bytes(), name="one")
+    with pytest.raises(NotSupported) as caught:
+        load(spec)
+    assert str(caught.value) == "program 'call': section 'fentry/beepy_none:none': module 'beepy_none' is not loaded"
+    assert caught.value.__notes__ == ["modprobe beepy_none"]

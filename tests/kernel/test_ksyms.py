@@ -9,7 +9,7 @@ import pytest
 from beepy.collection import ksyms
 from beepy.collection.load import load
 from beepy.errors import RelocationError, VerifierError
-from beepy.kernel import host
+from beepy.kernel import btf, host
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from bpf import build
@@ -76,8 +76,8 @@ def test_a_variable_by_its_type(objects: dict[str, Path]) -> None:
     ("name", "why"),
     [
         ("no_such_symbol", "this kernel has none of that name"),
-        ("no_such_kfunc", "neither vmlinux nor a module has it"),
-        ("no_such_variable", "neither vmlinux nor a module has it"),
+        ("no_such_kfunc", "neither vmlinux nor a loaded module has it"),
+        ("no_such_variable", "neither vmlinux nor a loaded module has it"),
     ],
 )
 def test_a_strong_symbol_that_is_missing(objects: dict[str, Path], name: str, why: str) -> None:
@@ -85,6 +85,22 @@ def test_a_strong_symbol_that_is_missing(objects: dict[str, Path], name: str, wh
     (strong,) = (extern for extern in spec.externs if extern.name == name)
     with pytest.raises(RelocationError, match=f"^ksyms: kernel symbol '{name}': {why}$"):
         load(spec._replace(externs=(strong._replace(weak=False),)))
+
+
+def test_a_kfunc_of_a_module_that_is_not_loaded(objects: dict[str, Path]) -> None:
+    spec = parsed(objects, "ksyms")
+    (strong,) = (extern for extern in spec.externs if extern.name == "no_such_kfunc")
+    there = list(btf.candidates())
+    name, module = next(
+        (name, module)
+        for module, names in ksyms._MODULES.items()
+        for name in names.split()
+        if not host.is_loaded(module) and not any(types.named(name) for types in there)
+    )
+    with pytest.raises(RelocationError) as caught:
+        ksyms.resolve(spec._replace(externs=(strong._replace(name=name, weak=False),)))
+    assert str(caught.value) == f"ksyms: kernel symbol '{name}': it is in module {module}, which is not loaded"
+    assert caught.value.__notes__ == [f"modprobe {module}"]
 
 
 def test_a_symbol_of_another_type(objects: dict[str, Path]) -> None:
