@@ -4,6 +4,7 @@ import logging
 
 from typer.exceptions import TyperException
 
+from beepy.cli import advice
 from beepy.cli.standard import say
 from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError
 from beepy.text import safe
@@ -37,6 +38,10 @@ def usage(error: TyperException) -> int:
 
 def failure(error: BeepyError) -> int:
     """Tell an error and its advice, and with --debug all about it; return the exit code."""
+    reached = advice.open_files(error)
+    if reached:
+        reached.__cause__ = error
+        error = reached
     say(f"beepy: {safe(str(error))}")
     for note in getattr(error, "__notes__", ()):
         first, *rest = note.split("\n")

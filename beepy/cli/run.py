@@ -13,7 +13,7 @@ from beepy.errors import BeepyError, UsageError
 _MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT; the kernel's structs would cut off what is above 32 bits
 
 
-Output: TypeAlias = Literal["json", "columns", "none"]
+Output: TypeAlias = Literal["json", "columns", "wide", "none"]
 Missing: TypeAlias = Literal["fail", "skip"]
 Pull: TypeAlias = Literal["always", "missing", "never"]
 
@@ -97,6 +97,18 @@ def run(
     no_metrics: Annotated[
         bool, typer.Option("--no-metrics", help="Serve no metrics.", rich_help_panel=panels.METRICS)
     ] = False,
+    zero: Annotated[
+        bool,
+        typer.Option("--zero", help="Show rows of tables whose value is 0 too.", rich_help_panel=panels.SHOW),
+    ] = False,
+    rows: Annotated[
+        bool,
+        typer.Option(
+            "--rows",
+            help="In columns, show each row of counters, gauges and histograms.",
+            rich_help_panel=panels.SHOW,
+        ),
+    ] = False,
     no_tty: Annotated[
         bool, typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW)
     ] = False,
@@ -109,6 +121,15 @@ def run(
             "--attach",
             metavar="PROGRAM=TARGET",
             help="Where a program attaches, not its section; repeat.",
+            rich_help_panel=panels.ATTACH,
+        ),
+    ] = None,
+    programs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prog",
+            metavar="NAME",
+            help="Load and attach this program, not all; repeat.",
             rich_help_panel=panels.ATTACH,
         ),
     ] = None,
@@ -193,15 +214,23 @@ def run(
     from beepy.cli.durations import seconds  # noqa: PLC0415
     from beepy.collection.pins import Pins  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
-    from beepy.outputs import metric_options  # noqa: PLC0415
 
+    try:
+        options = settings.options()._replace(pull=pull)
+    except UsageError as error:
+        from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
+
+        advice.explain_password(error, settings.password, images, settings.storage)
+        raise
     request = session.Request(
         images=tuple(images),
-        options=settings.options()._replace(pull=pull),
+        options=options,
         output=output or session.default_output(plain=no_tty),
         filters=tuple(filters or ()),
-        buckets=tuple(map(metric_options.parse_buckets, buckets or ())),
-        value_keys=tuple(map(metric_options.parse_value_key, value_keys or ())),
+        buckets=tuple(buckets or ()),
+        value_keys=tuple(value_keys or ()),
+        zero=zero,
+        rows=rows,
         limit=count,
         timeout=seconds("--timeout", timeout) if timeout else None,
         interval=seconds("--interval", interval),
@@ -215,6 +244,7 @@ def run(
         missing=missing,
         btf=btf,
         texts=tuple(texts or ()),
+        programs=tuple(programs or ()),
     )
     try:
         if os.geteuid():

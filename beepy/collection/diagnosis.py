@@ -11,13 +11,14 @@ from typing import Final
 from beepy import maps, since
 from beepy.btf.types import Enum, Kind
 from beepy.collection import ksyms, needs
+from beepy.collection.pins import Pins
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported
 from beepy.hooks import Hook
 from beepy.kernel import btf, features, host, kconfig, privilege, probes
 from beepy.obj.insn import Insn
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
-from beepy.uapi import HELPERS, MapFlag, MapType, ProgFlag, ProgType
+from beepy.uapi import HELPERS, OBJ_NAME_LEN, MapFlag, MapType, ProgFlag, ProgType
 
 _REFUSED: Final = (errno.EPERM, errno.EACCES)
 _MAX_UNPRIVILEGED: Final = 4096  # instructions: BPF_MAXINSNS
@@ -31,6 +32,8 @@ _TRACING: Final = frozenset(
 _READING_KERNEL: Final = ("probe_read_kernel", "probe_read_kernel_str")  # which lockdown takes from every type
 _LOCKED: Final = ("probe_write_user", "probe_read", "probe_read_str")
 _OPTIONS: Final = {("override_return", ProgType.KPROBE): "CONFIG_BPF_KPROBE_OVERRIDE"}  # kprobe_prog_func_proto
+_PINNED: Final = "/sys/fs/bpf/maps"  # of the advice: where a map of another size may be pinned
+_ENTRIES: Final = 10240
 _FLAGS: Final = {flag.value: f"BPF_F_{flag.name}" for flag in MapFlag}
 
 
@@ -66,7 +69,21 @@ def of_map(error: KernelError, spec: MapSpec) -> KernelError:
         faults = list(_faults(kind, wanted))
     except (ValueError, ElfError, KernelError):
         return error
-    return _same(error, f"{error}: {', '.join(faults)}") if faults else error
+    explained = _same(error, f"{error}: {', '.join(faults)}") if faults else error
+    if not wanted.max_entries and any(fault.startswith("max_entries") for fault in faults):
+        _advise_size(explained, spec, kind)
+    return explained
+
+
+def _advise_size(error: KernelError, spec: MapSpec, kind: MapType) -> None:
+    """Say what can be done about a map whose size the program that it was made for sets."""
+    path = safe(Pins(maps=_PINNED).path(spec))
+    flags = f" flags {spec.flags}" if spec.flags else ""
+    sizes = f"key {spec.key_size} value {spec.value_size} entries {_ENTRIES}{flags}"
+    name = safe(spec.name[: OBJ_NAME_LEN - 1])
+    made = f"bpftool map create {path} type {kind.name.lower()} {sizes} name {name}"
+    error.add_note(f"mkdir -p {_PINNED} && {made}")
+    error.add_note(f"--pin-maps {_PINNED} then uses it; in C it is __uint(max_entries, {_ENTRIES})")
 
 
 def _faults(kind: MapType, spec: MapSpec) -> Iterator[str]:
@@ -84,6 +101,8 @@ def _faults(kind: MapType, spec: MapSpec) -> Iterator[str]:
         why = probes.makes(kind, alone) if alone != good else 0
         if why:
             taken = "too large" if why == errno.E2BIG and field != "map_extra" else f"{getattr(good, field)} is taken"
+            if field == "max_entries" and not spec.max_entries:
+                taken = "its size is missing"
             yield f"{field} {getattr(asked, field)} ({taken})"
     if probes.makes(kind, good._replace(map_flags=spec.flags)):
         yield f"map_flags {spec.flags:#x}{_flags(kind, good, spec.flags)}"

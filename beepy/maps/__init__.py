@@ -168,8 +168,9 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
             return create(spec._replace(flags=spec.flags & ~MapFlag.MMAPABLE), btf)
         if btf is None or vmlinux_value_type_id or error.errno == errno.EPERM:  # nothing else would be allowed either
             raise
-        _log.warning("%s; trying again without the types of its keys and values", error)
-        return attempt(spec, None)
+        made = attempt(spec, None)
+        _log.warning("%s; created without the types of its keys and values", error)
+        return made
 
 
 def _too_old_to_map(spec: MapSpec, error: KernelError) -> bool:

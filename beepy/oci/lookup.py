@@ -77,7 +77,7 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
         if options.pull == "never":
             _reference(text, options)
             raise ImageNotFound(f"{safe(text)}: not found locally, and no registry may be asked (--pull never)")
-    return pull(text, options)
+    return pull(text, options, keep=False)
 
 
 def _could_be_file(text: str) -> bool:
@@ -121,10 +121,11 @@ def listed(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
     return (*found, *[(entry, True) for entry in bundled_store().list()])
 
 
-def pull(text: str, options: Options = _DEFAULT) -> Image:
+def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     """Fetch an image from its registry into the first local store, under the name as written, and return it.
 
-    A bundled image needs no fetching; a name without a registry's host is asked of nobody. Raises ImageNotFound and
+    Without ``keep`` a store that cannot be written is no error, but a warning. A bundled image needs no fetching; a
+    name without a registry's host is asked of nobody. Raises ImageNotFound and
     InvalidReference, which suggest similar names, and what is wrong with the registry's answer.
     """
     bundled = bundled_store()
@@ -133,9 +134,9 @@ def pull(text: str, options: Options = _DEFAULT) -> Image:
     reference = _reference(text, options)
     if not has_host(text):
         raise _foreign(text) or _not_found(text, options)
-    from beepy.oci import registry  # noqa: PLC0415 - requests and oras cost 160 ms
+    from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return registry.pull(reference, text, Store(options.storage or default_storage()), options)
+    return pull_into(reference, text, Store(options.storage or default_storage()), options, keep=keep)
 
 
 def _reference(text: str, options: Options) -> Reference:

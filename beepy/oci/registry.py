@@ -1,4 +1,4 @@
-"""Pull from a registry (distribution's HTTP API v2, OCI distribution-spec), trusting it with as little as possible.
+"""A client of registries (distribution's HTTP API v2, OCI distribution-spec), trusting it with as little as possible.
 
 Credentials and tokens go to the registry's own origin (scheme, host, port), and credentials to the token realm that
 this origin itself names; to no redirect's target. Every byte that enters the store has been checked.
@@ -8,7 +8,7 @@ import json as json_module
 import re
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
@@ -21,7 +21,6 @@ from beepy.errors import ImageNotFound, RegistryError
 from beepy.log import Log
 from beepy.oci import auth, formats, transport
 from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, check, digest_of, is_digest, quote
-from beepy.oci.image import Image
 from beepy.oci.options import Options
 from beepy.oci.reference import DOCKER, Reference
 from beepy.oci.store import Store
@@ -42,36 +41,6 @@ _RETRIES = 2
 _MAX_WAIT_S = 10
 _OTHER_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-zA-Z=_-]{32,}")
 _BEARER = re.compile(r"[!-~]+")
-
-
-def pull(reference: Reference, name: str, store: Store, options: Options) -> Image:
-    """Fetch an image into ``store`` as ``name`` and return it.
-
-    Blobs come first, then the manifest, then the name: a pull that fails leaves the names as they were. Raises
-    ImageNotFound, UnsupportedImage (before any layer is fetched), DigestMismatch, RegistryError or StoreError.
-    """
-    with Client(reference, options) as client:
-        top, data = client.manifest(reference.digest or reference.tag or "latest")
-
-        def read(descriptor: Descriptor) -> bytes:
-            if descriptor.digest == top.digest:
-                return data
-            if not store.has(descriptor):
-                client.fetch(descriptor, store)
-            return store.read(descriptor)
-
-        _, manifest = formats.resolve(top, read, str(reference))
-        formats.detect(manifest, read, str(reference))
-        for layer in manifest.layers:
-            read(layer)
-        if manifest.config:
-            try:
-                read(manifest.config)
-            except ImageNotFound as error:  # bee needs it, we do not
-                _log.warning("%s", error)
-        store.put(name, data, top.media_type)
-    _log.info("%s: pulled %s", reference, top.digest)
-    return store.get(name)
 
 
 class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
@@ -140,16 +109,29 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     def fetch(self, descriptor: Descriptor, store: Store) -> None:
         """Bring a blob, or the manifest that an index names, into the store."""
         if descriptor.media_type in formats.MANIFESTS:
-            _, data = self.manifest(descriptor.digest)
-            store.add_blob(check(data, descriptor, self.where))
+            store.add_blob(self.blob(descriptor))
             return
+        with self._blob(descriptor) as response:
+            store.add_blob(self._chunks(response), descriptor, self.where)
+
+    def blob(self, descriptor: Descriptor) -> bytes:
+        """Return the same in memory, checked."""
+        if descriptor.media_type in formats.MANIFESTS:
+            _, data = self.manifest(descriptor.digest)
+        else:
+            with self._blob(descriptor) as response:
+                data = self._read(response, descriptor.size, f"blob {descriptor.digest}")
+        return check(data, descriptor, self.where)
+
+    @contextmanager
+    def _blob(self, descriptor: Descriptor) -> Iterator[requests.Response]:
         seconds = self._limits.exchange_s + descriptor.size / self._limits.bytes_per_s
         with (
             self._deadline.within(seconds),
             closing(self.get_blob(self._container, descriptor.digest, stream=True)) as response,
         ):
             self._expect_ok(response, f"blob {descriptor.digest}")
-            store.add_blob(self._chunks(response), descriptor, self.where)
+            yield response
 
     def do_request(  # noqa: PLR0917 - oras's signature
         self,

@@ -41,6 +41,7 @@ _log = Log(__name__)
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _MAX_INDEX = 4 * MAX_MANIFEST
 _TEMPORARY = "beepy-"
+_UNWRITABLE = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM)
 
 
 class Entry(NamedTuple):
@@ -330,6 +331,11 @@ class Store:
         except OSError as error:
             what = f": {safe(str(error.filename))}" if error.filename and error.filename != str(self.path) else ""
             raise StoreError(f"{self._where}{what}: {error.strerror}") from error
+
+
+def is_unwritable(error: StoreError) -> bool:
+    """Tell whether the disk is read-only or full, or this user may not write there."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _UNWRITABLE
 
 
 def _name(entry: dict[str, object]) -> str | None:

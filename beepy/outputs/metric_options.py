@@ -72,19 +72,27 @@ def parse_value_key(text: str) -> ValueKey:
     return ValueKey(option, parts[0] if len(parts) > 1 else "", parts[-1])
 
 
-def bounds_of(given: Iterable[Buckets], schemas: Sequence[Schema]) -> dict[Schema, tuple[float, ...]]:
+def check(buckets: Iterable[str], value_keys: Iterable[str]) -> None:
+    """Raise UsageError for what is wrong with a -b or -k whatever the maps are."""
+    for text in buckets:
+        parse_buckets(text)
+    for text in value_keys:
+        parse_value_key(text)
+
+
+def bounds_of(given: Iterable[str], schemas: Sequence[Schema]) -> dict[Schema, tuple[float, ...]]:
     """Return the bounds of the maps that -b means. Raises UsageError, for a map that is named twice too."""
     found: dict[Schema, tuple[float, ...]] = {}
-    for option, name, listed, bounds in given:
+    for option, name, listed, bounds in map(parse_buckets, given):
         for schema in of_role(option, name, listed, schemas, roles=(Role.HIST,)):
             _add(found, option, schema, bounds)
     return found
 
 
-def values_of(given: Iterable[ValueKey], schemas: Sequence[Schema]) -> dict[Schema, Field]:
+def values_of(given: Iterable[str], schemas: Sequence[Schema]) -> dict[Schema, Field]:
     """Return the fields that -k means, by their maps. Raises UsageError, for a map that is named twice too."""
     found: dict[Schema, Field] = {}
-    for option, name, wanted in given:
+    for option, name, wanted in map(parse_value_key, given):
         for schema in of_role(option, name, wanted, schemas, roles=(Role.HIST, Role.GAUGE), field=wanted):
             value = as_number(field_of(option, schema, wanted))
             if not value:

@@ -2,10 +2,12 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Demand, Schema, Tally
+from beepy.events.fields import Field
 from beepy.events.metrics import Metric, decide
 from beepy.events.selection import KINDS
 from beepy.log import Log
@@ -13,10 +15,6 @@ from beepy.outputs.exposition import head
 from beepy.outputs.metric_options import (
     DEFAULT_BUCKETS,
     MAX_SERIES,
-    Buckets,
-    ValueKey,
-    bounds_of,
-    values_of,
 )
 from beepy.outputs.series import Counts, EventMetric, Labels, TableMetric
 from beepy.outputs.snapshots import Snapshots
@@ -27,7 +25,7 @@ _log = Log(__name__)
 class Prometheus:
     """The sink that serves ``http://host:port/metrics`` from ``open`` to ``close``.
 
-    ``buckets`` are the -b, ``value_keys`` the -k of the command line, ``max_series`` bounds each metric. ``tally`` is
+    ``bounds`` are those of -b, ``values`` the fields of -k, ``max_series`` bounds each metric. ``tally`` is
     where the command counts what its filters left out. Where no map has a metric it serves only if ``always``, and has
     no ``url`` otherwise. ``write`` wants every batch, empty ones too: they carry losses, and the ends of snapshots.
     Maps of two images that have one name share a metric, and a label ``image`` tells them apart.
@@ -38,15 +36,15 @@ class Prometheus:
         host: str,
         port: int,
         *,
-        buckets: Sequence[Buckets],
-        value_keys: Sequence[ValueKey],
+        bounds: Mapping[Schema, Sequence[float]] = MappingProxyType({}),
+        values: Mapping[Schema, Field] = MappingProxyType({}),
         tally: Tally,
         always: bool = True,
         max_series: int = MAX_SERIES,
     ) -> None:
         self._listen = (host, port)
-        self._buckets = buckets
-        self._value_keys = value_keys
+        self._bounds = bounds
+        self._values = values
         self._tally = tally
         self._always = always
         self._max_series = max_series
@@ -63,20 +61,18 @@ class Prometheus:
     def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:
         """Make the metrics and listen; a map that cannot have one is a warning.
 
-        Raises UsageError where -b or -k name a map or field that is not there or does not fit, OutputError where the
-        address cannot be listened on.
+        Raises OutputError where the address cannot be listened on.
         """
         from beepy.outputs.metrics_server import MetricsServer  # noqa: PLC0415 - http.server takes 34 ms
 
-        bounds = bounds_of(self._buckets, schemas)
-        decided = decide(schemas, values_of(self._value_keys, schemas))
+        decided = decide(schemas, self._values)
         for warning in decided.warnings:
             _log.warning("%s", warning)
         shared = Counter(metric.name for metric in decided.found)
         for metric in sorted(decided.found, key=lambda metric: metric.name):
             self._kinds[metric.name] = KINDS[metric.role]
             image = metric.schema.image if shared[metric.name] > 1 else ""
-            self._add(metric, image, bounds.get(metric.schema, DEFAULT_BUCKETS))
+            self._add(metric, image, self._bounds.get(metric.schema, DEFAULT_BUCKETS))
         self._counts = {schema: Counts(schema) for schema in schemas if schema.record != VOID}
         self._snapshots = Snapshots(tuple(self._tables), demand)
         if self._kinds or self._always:

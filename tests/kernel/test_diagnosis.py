@@ -37,7 +37,7 @@ def refused(spec: MapSpec) -> KernelError:
     [
         (MapSpec("m", ".maps", MapType.ARRAY, 8, 4, 1), "key_size 8 (4 is taken)"),
         (MapSpec("m", ".maps", MapType.ARRAY, 4, 0, 1), "value_size 0 (4 is taken)"),
-        (MapSpec("m", ".maps", MapType.HASH, 4, 4, 0), "max_entries 0 (1 is taken)"),
+        (MapSpec("m", ".maps", MapType.HASH, 4, 4, 0), "max_entries 0 (its size is missing)"),
         (
             MapSpec("m", ".maps", MapType.HASH, 0, 0, 0),
             "key_size 0 (4 is taken), value_size 0 (4 is taken), max_entries 0",

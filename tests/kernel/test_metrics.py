@@ -14,7 +14,7 @@ import pytest
 
 from beepy.oci.lookup import bundled_store
 from tests.kernel.conftest import ObjectOf
-from tests.writers import exits, scrape
+from tests.writers import apart, exits, scrape
 from tests.writers.command import Beepy, Running, environment
 from tests.writers.exits import NAMES, Ended, Exit
 from tests.writers.pids import seen
@@ -252,15 +252,16 @@ class Bee:
     PORT = 9091
 
     def __init__(self, home: Path, *arguments: str) -> None:
-        for program in ("bee", "unshare", "nsenter", "ip"):
+        for program in ("nsenter", "ip"):
             if not shutil.which(program):
                 pytest.skip(f"{program} is not installed")
         script = (
-            "ip link set lo up && mount -t debugfs debugfs /sys/kernel/debug && ls /sys/kernel/debug/tracing >&2 && "
+            "ip link set lo up && "
+            "{ [ -e /sys/kernel/debug/tracing ] || mount -t debugfs debugfs /sys/kernel/debug; } && "
+            "ls /sys/kernel/debug/tracing >&2 && "
             f'exec bee --storage {home}/store --config-dir {home} run --no-tty --prom-port {self.PORT} "$@"'
         )
-        unshare = ["unshare", "--mount", "--propagation", "private", "--net"]
-        self.running = Running([*unshare, "sh", "-c", script, "sh", *arguments], environment(home))
+        self.running = Running([*apart.command("--net"), "sh", "-c", script, "sh", *arguments], environment(home))
 
     def page(self) -> str:
         """Return its metrics page, "" while it does not answer."""
@@ -281,6 +282,7 @@ def beside(beepy: Beepy, name: str, *arguments: str) -> Iterator[tuple[str, Bee]
         yield url, bee
 
 
+@pytest.mark.peer("bee")
 @pytest.mark.usefixtures("same_pids")
 def test_beside_bee_exits(beepy: Beepy) -> None:
     """bee dies of a name that is no UTF-8, so there is none among these; each program looks at the clock itself."""
@@ -305,6 +307,7 @@ def test_beside_bee_exits(beepy: Beepy) -> None:
         assert ours(mine).split("\n")[:2] == ours(theirs).split("\n")[:2]
 
 
+@pytest.mark.peer("bee")
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [

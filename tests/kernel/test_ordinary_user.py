@@ -10,7 +10,7 @@ import pytest
 from beepy import since
 from beepy.kernel.tracefs import tracepoint_id
 from beepy.oci.lookup import bundled_store
-from tests.writers import ordinary
+from tests.writers import apart, ordinary
 from tests.writers.capabilities import BITS
 from tests.writers.command import Beepy, Done
 
@@ -71,7 +71,7 @@ def test_where_tracefs_may_be_read_two_capabilities_suffice(beepy: Beepy) -> Non
 mount -t tmpfs -o mode=0755 tmpfs {TRACEFS} && mkdir -p {TRACEFS}/events/sched/sched_process_exit
 echo {number} >{TRACEFS}/events/sched/sched_process_exit/id && exec "$@"
 """
-    mounted = ("unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh")
+    mounted = (*apart.command(), "sh", "-ec", script, "sh")
     user = as_user(beepy, {"CAP_BPF", "CAP_PERFMON"})
     done = run(user._replace(prefix=(*mounted, *user.prefix)), "exitsnoop")
     assert done.code == 0, done.err

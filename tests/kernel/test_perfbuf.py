@@ -22,6 +22,7 @@ from beepy.kernel.map import Map
 from beepy.maps.perfbuf import PerfReader, _Ring
 from beepy.streams import Stream
 from beepy.uapi import MapType
+from tests import soak
 from tests.writers.btf import BtfWriter
 from tests.writers.producer import PerfOutput, Producer, Step
 
@@ -125,10 +126,11 @@ def test_the_ring_wraps_many_times(size: int) -> None:
         assert sum([batch.lost or 0 for batch in batches]) == 0
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("_pinned")
 def test_mixed_lengths_are_batches_in_order() -> None:
     dice = random.Random(7)
-    for _ in range(10):
+    for _ in range(soak.times(10)):
         steps: list[Step] = []
         while len(steps) < 60:
             steps += [PerfOutput(dice.choice([8, 12, 16, 24]))] * dice.choice([1, 1, 2, 3, 15, 16, 17, 33])

@@ -57,7 +57,7 @@ def test_an_expression_is_looked_at_before_anything_is_loaded(beepy: Beepy, argu
         (["--pid", "4294967297"], "invalid value for '--pid': 4294967297 is not in the range"),
         (["--count", "many"], "invalid value for '--count': 'many' is not a valid"),
         (["--prom-port", "65536"], "invalid value for '--prom-port': 65536 is not in the range"),
-        (["-o", "tui"], "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'columns', 'none'"),
+        (["-o", "tui"], "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'columns', 'wide', 'none'"),
         (["--pull", "sometimes"], "invalid value for '--pull': 'sometimes' is not one of 'always', 'missing', 'never'"),
         (["--nothing"], "no such option: --nothing"),
         (
@@ -183,7 +183,7 @@ def test_nothing_is_shown_and_each_map_says_why(beepy: Beepy, compiled: ObjectOf
     done = beepy("run", path, "--timeout", "100ms")
     assert (done.code, done.out) == (0, "")
     assert done.said[:3] == [f"warning: {why}" for why in whys]
-    assert done.said[3].startswith("warning: no map of these images is shown")
+    assert done.said[4].startswith("warning: nothing will be shown, the programs only stay attached: its maps: ")
     asked = beepy("describe", path, "-o", "json")
     described = json.loads(asked.out)["maps"]
     assert [f"map '{one['name']}': not shown: {one['not_shown']}" for one in described] == whys

@@ -15,6 +15,7 @@ from tests.writers.command import ROOT, Beepy
 
 CLI = (ROOT / "docs" / "cli.md").read_text()
 README = (ROOT / "README.md").read_text()
+_NOT_OURS = {".git", ".venv", "build", "dist", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 PAGES = [path for folder in (".", "docs", "bpf", "benchmarks") for path in sorted((ROOT / folder).glob("*.md"))]
 COMMANDS = tuple(app._COMMANDS)
 BUNDLED = bundled_store().names()
@@ -24,6 +25,7 @@ _FLAG = re.compile(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _DRAWING = re.compile(r"^```\n.*?^```$", re.MULTILINE | re.DOTALL)
 _PATH = re.compile(r"`((?:\w+/)*\w+\.(?:py|md|bpf\.c))`")
+_WRONG_INSTALL = re.compile(rb"""\b(?:install|uvx|uv add)(?: +-\S+)* +["'`]?beepy(?!-ebpf)""")
 _COMMAND = re.compile(r"\bbeepy (?:-v )?([a-z]+)")
 
 
@@ -105,13 +107,38 @@ def test_the_commands_of_the_documents_are_there() -> None:
 
 def test_the_make_targets_of_the_readme_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"`?(?:^# |`)make ([a-z]+)", README, re.MULTILINE):
+    targets = re.findall(r"(?:^|`)(?:sudo )?make ([a-z]+)", README, re.MULTILINE)
+    assert {"run", "test", "soak", "peers", "check"} <= set(targets)
+    for target in targets:
         assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target
+
+
+def test_what_the_readme_gives_to_paste_is_no_comment() -> None:
+    """A shell that is given a line after a prompt of ``#`` does nothing."""
+    assert not re.search(r"^# (?:sudo|make|beepy|pipx) ", README, re.MULTILINE)
+
+
+def test_the_readmes_screen_is_80_columns_wide() -> None:
+    (screen,) = re.findall(r"```console\n(\$ .*?)```", README, re.DOTALL)
+    assert max(map(len, screen.splitlines())) <= 80
+
+
+def test_the_readme_begins_with_what_it_is() -> None:
+    assert "umble" not in README.partition("\n## Why")[0].replace("ghcr.io/solo-io/bumblebee", "")
 
 
 def test_the_readme_lists_every_bundled_image_and_no_other() -> None:
     table = README.partition("\n## Bundled images\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"`([a-z-]+)`", table)) == set(BUNDLED)
+
+
+def test_nothing_says_to_install_the_other_project() -> None:
+    """The project that PyPI has under the name of our command is another one."""
+    paths = [path for path in ROOT.rglob("*") if path.is_file()]
+    ours = [path for path in paths if not _NOT_OURS & set(path.relative_to(ROOT).parts)]
+    assert len(ours) > 300
+    assert [_name(path) for path in ours if _WRONG_INSTALL.search(path.read_bytes())] == []
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"] == "beepy-ebpf"
 
 
 def test_the_readme_names_what_is_public() -> None:
@@ -120,6 +147,16 @@ def test_the_readme_names_what_is_public() -> None:
     names = re.findall(r"beepy\.(\w+)", example)
     assert names
     assert set(names) <= set(package.__all__)
+
+
+def test_the_readmes_questions_have_commands() -> None:
+    rows = re.findall(r"^\| [^|]+\? \| `sudo beepy run ([a-z]+)(.*)` \|$", README, re.MULTILINE)
+    assert len(rows) > 10
+    for name, options in rows:
+        found = described(name)
+        assert set(re.findall(r"--set (\w+)=", options)) <= {variable.name for variable in found.variables}
+        fields = {field.name for one in found.maps if one.role for field in one.fields}
+        assert set(re.findall(r"-f '(\w+),\^", options)) <= fields
 
 
 def test_the_readme_is_short() -> None:

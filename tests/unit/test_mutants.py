@@ -17,12 +17,13 @@ import pytest
 
 from beepy.oci.lookup import bundled_store
 from bpf import build
+from tests import soak
 from tests.oracle import embedded
 from tests.writers import exercise, measured, mutate, mutate_images
 from tests.writers.exercise import RESULT
 from tests.writers.mutate import Object
 
-COUNT: Final = int(os.environ.get("BEEPY_MUTANTS", "5000"))
+COUNT: Final = soak.times(int(os.environ.get("BEEPY_MUTANTS", "5000")))
 SEED: Final = os.environ.get("BEEPY_SEED", "1")
 KINDS: Final = {"object": 78, "image": 9, "store": 4, "archive": 4, "reference": 5}  # in percent
 
@@ -104,7 +105,8 @@ class Maker:
             (self._folder / "mutant").write_bytes(data)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.soak
+@pytest.mark.timeout(soak.times(900))
 def test_mutants_end_in_results_or_errors(tmp_path: Path) -> None:
     sources = _sources(tmp_path / "objects")
     maker = Maker(sources, tmp_path)

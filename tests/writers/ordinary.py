@@ -21,9 +21,10 @@ _MS_BIND, _MS_REC = 0x1000, 0x4000
 
 def prefix(capabilities: Iterable[str]) -> tuple[str, ...]:
     """Return what stands before a command: it then runs in a network namespace of its own, too."""
-    unshare = ("unshare", "--mount", "--net", "--propagation", "private")
+    from tests.writers import apart  # as a script this file imports nothing of ours
+
     return (
-        *unshare,
+        *apart.command("--net"),
         sys.executable,
         "-P",
         __file__,

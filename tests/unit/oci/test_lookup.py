@@ -69,7 +69,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note what would be asked of a registry."""
     names: list[str] = []
 
-    def note(text: str, _options: Options) -> None:
+    def note(text: str, _options: Options, *, keep: bool) -> None:
+        assert not keep  # a run needs no store
         names.append(text)
         raise ConnectionRefusedError
 

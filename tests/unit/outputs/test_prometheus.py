@@ -16,8 +16,8 @@ from beepy.errors import UsageError
 from beepy.events.batch import Batch, Schema, Tally
 from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
-from beepy.outputs import series
-from beepy.outputs.metric_options import parse_buckets, parse_value_key
+from beepy.outputs import held
+from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.outputs.prometheus import Prometheus
 from tests.writers.btf import BtfWriter, Member
 from tests.writers.events import Exits, ring, snapshot, stream, table
@@ -39,8 +39,8 @@ def opened(
     sink = Prometheus(
         "127.0.0.1",
         0,
-        buckets=[parse_buckets(text) for text in buckets],
-        value_keys=[parse_value_key(text) for text in value_keys],
+        bounds=bounds_of(buckets, schemas),
+        values=values_of(value_keys, schemas),
         tally=tally or Tally(),
         max_series=max_series,
     )
@@ -254,14 +254,14 @@ def test_a_counter_adds_up_over_scrapes_and_ignores_what_is_no_label() -> None:
 
 
 def test_raw_records_are_folded_when_many_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(series, "_MOST_HELD", 100)
-    monkeypatch.setattr(series, "_DECODED", 7)
+    monkeypatch.setattr(held, "_MOST", 100)
+    monkeypatch.setattr(held, "_DECODED", 7)
     exits = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
     with opened(exits) as sink:
         metric = sink._events[exits]
         for start in range(0, 1000, 30):
             sink.write(ring(exits, [key(pid % 250) for pid in range(start, min(start + 30, 1000))]))
-            assert len(metric._held) < 100
+            assert len(metric._held._records) < 100
         assert [line.rpartition(" ")[2] for line in page(sink).splitlines()[2:]] == ["4"] * 250
 
 
@@ -591,7 +591,7 @@ def test_beepys_own_metrics_and_the_process() -> None:
     exits = Exits("exits").schema._replace(role=Role.COUNTER)
     seen = exits._replace(map="seen", counts_loss=True)
     tally = Tally()
-    tally.filtered = 7
+    tally.filtered, tally.own = 7, 4
     with opened(exits, seen, tally=tally) as sink:
         sink.write(ring(exits, [EXIT]))
         sink.write(ring(exits, [EXIT[:40]] * 2))
@@ -611,6 +611,7 @@ def test_beepys_own_metrics_and_the_process() -> None:
         ("beepy_short_records", "seen"): 0,
         ("beepy_lost_events", "seen"): 11,
         ("beepy_filtered_events", None): 7,
+        ("beepy_own_events", None): 4,
     }
     assert found["process_resident_memory_bytes"].samples[0].value > 1 << 20
     assert found["process_open_fds"].type == "gauge"
