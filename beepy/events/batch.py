@@ -126,6 +126,9 @@ class Reader(Protocol):
         Each batch is read when it is asked for, so that one at a time is in memory.
         """
 
+    def end(self) -> Iterator[Batch]:
+        """Give what is known of losses only when no more is read; not asked of tables."""
+
     def close(self) -> None:
         """Release what the reader holds; reading afterwards is an error."""
 

@@ -1,4 +1,6 @@
+import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -7,14 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from beepy import source
 from beepy.collection import pins as pinning
 from beepy.collection.load import load
 from beepy.collection.pins import Pins
 from beepy.errors import KernelError
 from beepy.kernel import bpffs
 from beepy.kernel import map as kernel_map
+from beepy.maps import claim
+from beepy.maps.claim import Claim
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
+from beepy.streams import stream
 from beepy.uapi import MapType
 from tests.kernel.conftest import ObjectOf
 from tests.writers.command import Beepy
@@ -210,6 +216,54 @@ def test_a_run_that_attaches_nothing_takes_back_its_pins(root: Path, beepy: Beep
     flags = (f"--pin-maps={root}/maps", f"--pin-progs={root}/progs")
     assert beepy("run", "exitsnoop", *flags, *wrong).code != 0
     assert list(root.glob("*/*")) == []
+
+
+@pytest.mark.parametrize(("name", "tracked"), [("exitsnoop", "print_exits"), ("perfbuf", "print_events")])
+def test_a_pinned_stream_has_one_reader_at_a_time(
+    root: Path, beepy: Beepy, object_of: ObjectOf, name: str, tracked: str
+) -> None:
+    flags = ("run", object_of(name), "-o", "none", "--pin-maps", f"{root}/maps")
+    with beepy.start("-v", *flags) as first:
+        first.until_attached()
+        second = beepy(*flags)
+        pid = first.process.pid
+        assert second.code == 1
+        assert second.said == [
+            f"beepy: map '{tracked}': pinned at {root}/maps/{tracked}: is being read by pid {pid}",
+            f"note: kill -INT {pid} ends it",
+        ]
+        assert first.end(signal.SIGKILL).code == -signal.SIGKILL
+    assert beepy(*flags, "--timeout", "1ms").code == 0
+    for path in root.glob("maps/*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("name", ["exitsnoop", "perfbuf"])
+def test_a_pinned_stream_has_one_reader_in_a_process(root: Path, object_of: ObjectOf, name: str) -> None:
+    pins = Pins(maps=str(root / "maps"))
+    spec = source.parse(Path(object_of(name)).read_bytes(), name=name)
+    with load(spec, pins=pins) as one, load(spec, pins=pins) as two:
+        file = claim.FOLDER / str(two.maps[spec.tracked[0].map].info().id)
+        for first, second in ((one, two), (two, one)):  # the one that was refused holds nothing
+            with stream(first):
+                assert file.stat().st_mode & 0o777 == 0o600
+                with pytest.raises(KernelError, match=rf"pinned at .*: is being read by pid {os.getpid()}$"):
+                    stream(second)
+            assert not file.exists()
+
+
+def test_a_lock_that_others_may_remove_is_none(
+    spec: CollectionSpec, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "beepy").mkdir()
+    (tmp_path / "beepy").chmod(0o777)
+    monkeypatch.setattr(claim, "FOLDER", tmp_path / "beepy" / "readers")
+    with load(spec, pins=Pins(str(root))) as collection:
+        kept = collection.maps[KEPT]
+        Claim(kept).close()
+        where = f"map '{KEPT}': pinned at {root}/{KEPT}: another reader would not be noticed"
+        assert caplog.messages[-1] == f"{where}: {claim.FOLDER}/{kept.info().id}: not only ours to write"
+    assert not claim.FOLDER.exists()
 
 
 def test_a_failed_run_leaves_the_pins_of_an_earlier_one(root: Path, beepy: Beepy) -> None:
