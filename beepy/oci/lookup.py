@@ -22,6 +22,7 @@ _log = Log(__name__)
 
 _PACKAGE = Path(__file__).parent.parent
 _DEFAULT = Options()
+_TRANSPORTS = ("oci", "oci-archive", "docker-archive")  # as skopeo and podman write them
 _LISTS = "beepy list shows the images"
 
 
@@ -144,7 +145,7 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
         return bundled.load(text, here)
     reference = _reference(text, options)
     if not has_host(text):
-        raise _not_found(text, options)
+        raise _foreign(text) or _not_found(text, options)
     from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
 
     return pull_into(reference, text, Store(options.storage or default_storage()), options, keep=keep)
@@ -153,9 +154,16 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
 def _reference(text: str, options: Options) -> Reference:
     """Read a reference; what looks like a path is reported as one."""
     where = safe(text[:200])
+    transport, colon, path = text.partition(":")
+    if colon and transport in _TRANSPORTS and path and "\0" not in path and os.path.exists(path):  # noqa: PTH110
+        error = InvalidReference(f"{where}: a path has no '{transport}:' in front")
+        error.add_note(f"write {safe(path[:200])}")
+        raise error
     try:
         reference = parse(text)
     except InvalidReference as error:
+        if "://" in text:
+            raise
         if text.startswith((".", "/", "~")) or text.endswith((".o", ".tar")):
             raise _no_reference(text, where) from error
         near = _similar(text, options)
@@ -224,7 +232,7 @@ def _from_file(text: str) -> Image | None:
         if stat.S_ISDIR(mode) and not text.startswith((".", "/")):
             return None
         if not stat.S_ISREG(mode):
-            raise UnsupportedImage(f"{where}: not a regular file")
+            raise _foreign(text) or UnsupportedImage(f"{where}: not a regular file")
         with open(file, "rb", closefd=False) as stream:
             return _from_stream(stream, text, where)
     except OSError as error:
@@ -249,4 +257,13 @@ def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
 
     if archive.is_tar(data):
         return archive.load(stream, text)
-    raise UnsupportedImage(f"{where}: neither an ELF object nor an OCI archive")
+    from beepy.oci import foreign  # noqa: PLC0415 - only on the way to an error
+
+    raise foreign.file(data, text)
+
+
+def _foreign(text: str) -> UnsupportedImage | None:
+    """Return what is wrong with a directory that is an image layout, None for anything else."""
+    from beepy.oci import foreign  # noqa: PLC0415 - only on the way to an error
+
+    return foreign.directory(text)

@@ -29,6 +29,7 @@ from beepy.oci.descriptor import (
     parse_descriptor,
     parse_object,
     quote,
+    refuse_other_case,
 )
 from beepy.oci.directory import Directory
 from beepy.oci.image import Image
@@ -261,6 +262,7 @@ class Store:
         try:
             version = parse_object(layout, "oci-layout").get("imageLayoutVersion")
             index = parse_object(b"{}" if data is None else data, "index.json")
+            refuse_other_case(index, ("manifests",), "index.json")
         except UnsupportedImage as error:
             raise StoreError(f"{self._where}: {error}") from error
         if version != "1.0.0":

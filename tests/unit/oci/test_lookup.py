@@ -1,5 +1,8 @@
+import bz2
+import gzip
 import io
 import json
+import lzma
 import os
 import re
 import subprocess
@@ -333,7 +336,7 @@ def test_a_damaged_image_is_told_and_not_replaced_in_silence(own: Store, asked: 
         ("/", UnsupportedImage, "not a regular file"),
         ("/dev/null", UnsupportedImage, "not a regular file"),
         ("pipe", UnsupportedImage, "not a regular file"),
-        ("empty", UnsupportedImage, "neither an ELF object nor an OCI archive"),
+        ("empty", UnsupportedImage, "empty: an empty file"),
         ("text.o", UnsupportedImage, "neither an ELF object nor an OCI archive"),
         ("text.o/X", InvalidReference, "registry|repository"),
     ],
@@ -347,6 +350,74 @@ def test_what_is_no_image_is_one_clear_line(text: str, kind: type[ImageError], w
         lookup.find(text, Options(pull=policy))
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why", "note"),
+    [
+        (
+            "x.o",
+            b"BC\xc0\xde" + bytes(60),
+            "LLVM bitcode, not an ELF object",
+            "llc -march=bpf -filetype=obj x.o -o x.bpf.o",
+        ),
+        (
+            "my prog.bc",
+            b"\xde\xc0\x17\x0b" + bytes(60),
+            "LLVM bitcode, not an ELF object",
+            "llc -march=bpf -filetype=obj 'my prog.bc' -o 'my prog'.bpf.o",
+        ),
+        ("x.o.gz", gzip.compress(ELF), "compressed (gzip)", "gzip -dc x.o.gz > x.o"),
+        ("x.tgz", gzip.compress(ELF), "compressed (gzip)", "gzip -dc x.tgz > x.tar"),
+        ("x", lzma.compress(ELF), "compressed (xz)", "xz -dc x > x.unpacked"),
+        ("x.zst", b"\x28\xb5\x2f\xfd" + bytes(9), "compressed (zstd)", "zstd -dc x.zst > x"),
+        ("x.tar.bz2", bz2.compress(ELF), "compressed (bzip2)", "bzip2 -dc x.tar.bz2 > x.tar"),
+        (
+            "x.bpf.c",
+            b"int x;",
+            "neither an ELF object nor an OCI archive",
+            "clang -target bpf -g -O2 -c x.bpf.c -o x.bpf.o",
+        ),
+    ],
+)
+def test_what_could_be_made_an_image(name: str, content: bytes, why: str, note: str) -> None:
+    Path(name).write_bytes(content)
+    with pytest.raises(UnsupportedImage) as caught:
+        lookup.find(name)
+    assert str(caught.value) == f"{name}: {why}"
+    assert caught.value.__notes__ == [note]
+
+
+@pytest.mark.parametrize("name", ["./layout", "layout", "some/layout"])
+def test_a_directory_that_is_an_image_layout(name: str) -> None:
+    store = Store(Path(name))
+    store.add_image("a.b/c:1", ELF, {})
+    with pytest.raises(UnsupportedImage) as caught:
+        lookup.find(name)
+    assert str(caught.value) == f"{name}: an image layout (a directory), not one image of it"
+    assert caught.value.__notes__ == [f"beepy run --storage {name} a.b/c:1"]
+    store.add_image("a.b/c:2", ELF, {})
+    with pytest.raises(UnsupportedImage) as caught:
+        lookup.find(name)
+    assert caught.value.__notes__ == [f"beepy list --storage {name} shows its images; run takes --storage too"]
+    assert lookup.find("a.b/c:1", Options(storage=Path(name))).programs == (ELF,)
+    Path(name, "index.json").write_text("{")
+    with pytest.raises(UnsupportedImage) as caught:
+        lookup.find(name)
+    assert "index.json: not JSON" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("policy", get_args(Policy))
+def test_a_reference_as_others_write_it(policy: Policy) -> None:
+    with pytest.raises(InvalidReference) as caught:
+        lookup.find("docker://ghcr.io/a/b:1", Options(pull=policy))
+    assert str(caught.value) == "reference 'docker://ghcr.io/a/b:1': a reference has no 'docker://' in front"
+    assert caught.value.__notes__ == ["write ghcr.io/a/b:1"]
+    Path("x.tar").write_bytes(b"")
+    for text in ("oci-archive:x.tar", f"oci:{Path.cwd()}"):
+        with pytest.raises(InvalidReference, match=r"a path has no '[a-z-]+:' in front") as caught:
+            lookup.find(text, Options(pull=policy))
+        assert caught.value.__notes__ == [f"write {text.partition(':')[2]}"]
 
 
 def test_a_huge_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,6 +474,11 @@ def test_an_archive_of_other_things(tmp_path: Path) -> None:
         tar.addfile(link)
     with pytest.raises(UnsupportedImage, match="no OCI archive"):
         lookup.find(str(path), Options())
+    with tarfile.open(path, "w") as tar:
+        tar.addfile(tarfile.TarInfo("manifest.json"))
+    with pytest.raises(UnsupportedImage, match="no OCI archive") as caught:
+        lookup.find(str(path), Options())
+    assert caught.value.__notes__ == [f"skopeo copy docker-archive:{path} oci-archive:{path}.oci.tar"]
 
 
 def test_every_damage_to_an_archive_is_an_error_of_ours(own: Store, tmp_path: Path) -> None:
