@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 from beepy import hooks
 from beepy.btf.show import c_type
 from beepy.btf.types import VOID
-from beepy.collection import needs
+from beepy.collection import context_writes, needs
 from beepy.collection.findings import ERROR, Checked
 from beepy.collection.needs import Needs
+from beepy.collection.pins import Pins
 from beepy.core.access import KIND_NAMES, parse, show
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, DecodeError, RelocationError
@@ -23,7 +24,7 @@ from beepy.hooks import Hook
 from beepy.maps import is_percpu
 from beepy.obj.insn import CALL
 from beepy.obj.sections import KCONFIG
-from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, ProgramSpec, Role, Tracked, VariableSpec
+from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapRef, MapSpec, ProgramSpec, Role, Tracked, VariableSpec
 from beepy.oci.image import Image
 from beepy.text import safe
 from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgType
@@ -79,6 +80,9 @@ _VERDICTS: Final = {
     ProgType.EXT: "another program",
 }
 _VERDICTS_OF_ATTACH_TYPES: Final = {AttachType.MODIFY_RETURN: "return values of kernel functions"}
+# since v6.18 what they write to their context is what the process goes on with (7384893d970e, "bpf: Allow uprobe
+# program to change context registers")
+_UPROBES: Final = ("uprobe", "uprobe_multi", "usdt")
 # kfuncs that read, or change nothing but what is the program's own
 _OWN_KFUNCS: Final = (
     *("bpf_get_", "bpf_iter_", "bpf_cpumask_", "bpf_obj_", "bpf_percpu_obj_", "bpf_list_", "bpf_rbtree_", "bpf_wq_"),
@@ -126,7 +130,8 @@ class FieldInfo(NamedTuple):
 class MapInfo(NamedTuple):
     """One map; ``role``, ``metric``, ``labels`` and ``fields`` only where the image's convention gives it a meaning.
 
-    ``not_shown`` is why a map with a role is not shown, None if it is.
+    ``not_shown`` is why a map with a role is not shown, None if it is. ``pinned`` is where the object pins it by name,
+    or uses the map that is pinned there; None if it does not.
     """
 
     name: str
@@ -138,6 +143,7 @@ class MapInfo(NamedTuple):
     value_size: int
     max_entries: int
     flags: str
+    pinned: str | None
     role: str | None
     not_shown: str | None
     metric: str | None
@@ -214,7 +220,8 @@ def describe(
     """
     whole, of_programs = needs.of_collection(spec)
     loaded = {one.name for one in spec.loaded}
-    programs = tuple(_program(one, of_programs[one.name], loaded=one.name in loaded) for one in spec.programs)
+    pinned = {one.name: f"map pinned at {path}" for one in spec.maps if (path := _shared(one))}
+    programs = tuple(_program(one, of_programs[one.name], pinned, loaded=one.name in loaded) for one in spec.programs)
     contents = {one.name: one.contents or b"" for one in spec.maps}
     decided = decide(_schema(spec, tracked) for tracked in spec.tracked)
     metrics = {metric.schema.map: metric for metric in decided.found}
@@ -226,7 +233,7 @@ def describe(
         image.size,
         dict(image.annotations),
         spec.license,
-        tuple(sorted({change for one in programs for change in one.changes})),
+        tuple(sorted({change for one in programs for change in one.changes} | {*pinned.values()})),
         programs,
         tuple(_map(spec, one, metrics.get(one.name)) for one in spec.maps if one.contents is None),
         tuple(_variable(spec, one, contents.get(one.map, b"")) for one in spec.variables if one.map != KCONFIG),
@@ -237,7 +244,12 @@ def describe(
     )
 
 
-def _program(one: ProgramSpec, needed: Needs, *, loaded: bool) -> ProgramInfo:
+def _shared(one: MapSpec) -> str:
+    """Return where a map is pinned that programs may write to, "" if none is: it may be another's."""
+    return "" if one.flags & MapFlag.RDONLY_PROG else Pins().path(one)
+
+
+def _program(one: ProgramSpec, needed: Needs, pinned: Mapping[str, str], *, loaded: bool) -> ProgramInfo:
     hook = hooks.find(one.section)
     ids = dict.fromkeys(insn.imm for insn in one.insns if insn.code == CALL and insn.src == 0)
     helpers = tuple(HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}" for number in ids)
@@ -250,18 +262,21 @@ def _program(one: ProgramSpec, needed: Needs, *, loaded: bool) -> ProgramInfo:
         len(one.insns),
         helpers,
         tuple(dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef))),
-        tuple(sorted(_changes(one, hook, helpers))),
+        tuple(sorted(_changes(one, hook, helpers, pinned))),
         needed,
     )
 
 
-def _changes(one: ProgramSpec, hook: Hook | None, helpers: Sequence[str]) -> set[str]:
-    """Return what a program can change beyond its own maps."""
+def _changes(one: ProgramSpec, hook: Hook | None, helpers: Sequence[str], pinned: Mapping[str, str]) -> set[str]:
+    """Return what a program can change beyond its own maps; ``pinned`` are those that may be another's, by name."""
     changes = {_EFFECTS[helper] for helper in helpers if helper in _EFFECTS}
+    changes |= {pinned[ref.map] for ref in one.refs if isinstance(ref, MapRef) and ref.map in pinned}
     if hook and hook.prog_type in _VERDICTS:
         changes.add(_VERDICTS[hook.prog_type])
     if hook and hook.attach_type in _VERDICTS_OF_ATTACH_TYPES:
         changes.add(_VERDICTS_OF_ATTACH_TYPES[hook.attach_type])
+    if hook and hook.module in _UPROBES and context_writes.writes(one):
+        changes.add("registers of processes")
     called = [ref.name for ref in one.refs if isinstance(ref, ExternRef) and one.insns[ref.insn].code == CALL]
     return changes | {f"kernel function {name}" for name in called if not name.startswith(_OWN_KFUNCS)}
 
@@ -291,6 +306,7 @@ def _map(spec: CollectionSpec, one: MapSpec, metric: Metric | None) -> MapInfo:
         one.value_size,
         one.max_entries,
         "|".join(flag.name or "" for flag in MapFlag(one.flags & sum(MapFlag))),
+        Pins().path(one) or None,
         role.value if role else None,
         _not_shown(spec, one, role) if role and not tracked else None,
         metric.name if metric else None,

@@ -3,7 +3,7 @@
 Rings are read when they have something, tables when somebody demands it::
 
     loop   poll(rings, wake) -> wait out the window -> drain rings -> read the tables demanded, once each
-    end    detach -> drain rings -> a last snapshot of every table
+    end    detach -> drain rings -> what they lost -> a last snapshot of every table
 
 Rings are read at most once in a window of a few milliseconds. An event that comes alone is read at once; where they
 come faster, the unread ones suppress the kernel's wake-ups, which would cost the traced programs more than all else.
@@ -132,6 +132,8 @@ class Stream:
             if not self._poll(poll, 0) and not came:
                 break
             time.sleep(self._window)
+        for ring in self._rings:
+            yield from ring.end()
         yield from self.snapshot(self.schemas)
 
     def _loop(self, poll: select.poll) -> Iterator[Batch]:

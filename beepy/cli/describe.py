@@ -31,7 +31,8 @@ def describe(
     if btf and not (check or relocations):
         raise UsageError("--btf: expected --check or --relocations too")
     found = lookup.find(image, settings.options())
-    specs = [parse(found, number) for number in range(len(found.programs))]
+    # what is not shown has a line of its own
+    specs = [parse(found, number, warn=False) for number in range(len(found.programs))]
     if check or (btf and relocations):
         from beepy.cli.asked import ask  # noqa: PLC0415 - only here the kernel is looked at
 

@@ -142,6 +142,7 @@ def _map(one: MapInfo) -> Iterator[str]:
             ("sizes", _sizes(one)),
             *([("key", one.key_type)] if one.key_type else []),
             *([("value", one.value_type)] if one.value_type else []),
+            *([("pinned", f"{one.pinned} (a map that is there already is used)")] if one.pinned else []),
             *([("role", one.role)] if one.role else []),
             *([("not shown", one.not_shown)] if one.not_shown else []),
             *([("metric", f"{one.metric}{{{','.join(one.labels)}}}")] if one.metric else []),

@@ -7,7 +7,7 @@ from beepy.oci.descriptor import quote
 from beepy.oci.store import Entry
 from beepy.text import safe
 
-_LEAST_USEFUL: Final = ("DIGEST", "PLATFORM", "CREATED", "SIZE", "BUNDLED")
+_LEAST_USEFUL: Final = ("DIGEST", "PLATFORM", "CREATED", "SIZE", "BUNDLED", "PARTIAL")
 """The columns that are hidden, from the first on, until a description has ``_ENOUGH`` characters."""
 
 _ENOUGH: Final = 40
@@ -60,6 +60,7 @@ def _columns(entries: Sequence[tuple[Entry, bool]]) -> dict[str, list[str]]:
         "SIZE": ["-" if entry.size is None else _size(entry.size) for entry in images],
         "CREATED": [quote(entry.created or "-", 40) for entry in images],
         "PLATFORM": [quote(entry.platform or "-", 40) for entry in images],
+        "PARTIAL": ["yes" if entry.partial else "-" for entry in images],
         "BUNDLED": ["yes" if bundled else "no" for _, bundled in entries],
         "DIGEST": [entry.digest[:19] for entry in images],
         "DESCRIPTION": [_line(entry.description) for entry in images],

@@ -218,7 +218,7 @@ def _serve(
 ) -> tuple[list[Sink], str]:
     """Return the metrics' sink, if any, and where its page is: a port in use is an error before anything attaches."""
     counted = any(schema.role in _METRICS for schema in events.schemas)
-    if not ((counted and request.metrics) or request.port is not None or request.buckets or request.value_keys):
+    if not request.metrics or not (counted or request.port is not None or request.buckets or request.value_keys):
         return [], ""
     from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415 - not for every run
 
@@ -231,8 +231,6 @@ def _serve(
         tally=tally,
         always=request.port is not None,
     )
-    if not request.metrics:
-        return [], ""
     metrics.open(events.schemas, events.demand)
     stack.callback(metrics.close)
     return [metrics] if metrics.url else [], metrics.url

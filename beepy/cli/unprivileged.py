@@ -52,7 +52,7 @@ def advise(error: BeepyError, images: Sequence[str], options: Options) -> None:
 def _needed(images: Sequence[str], options: Options) -> list[str]:
     """Return the capabilities that suffice for the images; no registry is asked. Raises BeepyError."""
     found = [lookup.find(name, options._replace(pull="never")) for name in images]
-    specs = [parse(image, number) for image in found for number in range(len(image.programs))]
+    specs = [parse(image, number, warn=False) for image in found for number in range(len(image.programs))]
     return sorted({one.name for spec in specs for one in needs.of_collection(spec)[0].capabilities})
 
 

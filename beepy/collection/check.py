@@ -16,6 +16,7 @@ from beepy.collection import needs, structops
 from beepy.collection.fallbacks import OLDER
 from beepy.collection.findings import ERROR, WARNING, Checked, Finding
 from beepy.collection.kernels import Kernel, OtherKernel, ThisKernel
+from beepy.collection.verdict import built_for
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import BeepyError, KernelError
@@ -101,7 +102,8 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
         yield Finding(ERROR, f"{where}: {why}", skipped=absent)
     for number, fixup in enumerate(resolved):
         if fixup.poison:
-            yield Finding(WARNING, f"{where}: relocation {number} ({fixup}): it fails if the code is reached")
+            built = f"{why}: " if kernel.runs and (why := built_for(fixup)) else ""
+            yield Finding(WARNING, f"{where}: relocation {number} ({fixup}): {built}it fails if the code is reached")
     tables = MapType.INSN_ARRAY
     if any(isinstance(ref, JumpTableRef) for ref in one.refs) and not kernel.has_map_type(tables):
         yield Finding(ERROR, f"{where}: jump tables{_first(since.map_type(tables))}")

@@ -10,11 +10,11 @@ from typing import Final
 
 from beepy import maps, since
 from beepy.btf.types import Enum, Kind
-from beepy.collection import needs
+from beepy.collection import ksyms, needs
 from beepy.collection.pins import Pins
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported
 from beepy.hooks import Hook
-from beepy.kernel import btf, features, host, privilege, probes
+from beepy.kernel import btf, features, host, kconfig, privilege, probes
 from beepy.obj.insn import Insn
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
@@ -22,6 +22,16 @@ from beepy.uapi import HELPERS, OBJ_NAME_LEN, MapFlag, MapType, ProgFlag, ProgTy
 
 _REFUSED: Final = (errno.EPERM, errno.EACCES)
 _MAX_UNPRIVILEGED: Final = 4096  # instructions: BPF_MAXINSNS
+# types of programs that have the helpers of bpf_tracing_func_proto
+_TRACING: Final = frozenset(
+    {
+        *(ProgType.KPROBE, ProgType.TRACEPOINT, ProgType.PERF_EVENT, ProgType.RAW_TRACEPOINT),
+        *(ProgType.RAW_TRACEPOINT_WRITABLE, ProgType.TRACING, ProgType.LSM, ProgType.SYSCALL),
+    }
+)
+_READING_KERNEL: Final = ("probe_read_kernel", "probe_read_kernel_str")  # which lockdown takes from every type
+_LOCKED: Final = ("probe_write_user", "probe_read", "probe_read_str")
+_OPTIONS: Final = {("override_return", ProgType.KPROBE): "CONFIG_BPF_KPROBE_OVERRIDE"}  # kprobe_prog_func_proto
 _PINNED: Final = "/sys/fs/bpf/maps"  # of the advice: where a map of another size may be pinned
 _ENTRIES: Final = 10240
 _FLAGS: Final = {flag.value: f"BPF_F_{flag.name}" for flag in MapFlag}
@@ -47,6 +57,8 @@ def of_map(error: KernelError, spec: MapSpec) -> KernelError:
         return error
     if error.errno in _REFUSED:
         return _forbidden(error, since.map_capabilities(spec.type))
+    if spec.type in (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS) and not spec.inner:
+        return _same(error, f"{error}: it has no inner map: declare one with __array(values, ...)")
     if error.errno == errno.ENOMEM:
         return _same(error, f"{error}: {spec.max_entries} entries of {spec.key_size} + {spec.value_size} bytes")
     try:
@@ -188,16 +200,32 @@ def helper(number: int, prog_type: ProgType) -> str:
     name, first = HELPERS[number], since.helper(number)
     if not features.knows_helper(number):
         return lacks(f"helper {name}", first)
-    if name.startswith("probe_") and (level := privilege.lockdown()):
-        return f"helper {name}: the kernel is locked down ({level})"
     if missing := privilege.lacking(since.helper_capabilities(name)):
         return f"helper {name}: needs {', '.join(missing)}"
+    if why := _policy(name, prog_type):
+        return f"helper {name}: {why}"
     return f"helper {name}: not for programs of type {prog_type.name.lower()}"
+
+
+def _policy(name: str, prog_type: ProgType) -> str:
+    """Return what took a helper from a type of program that has it otherwise; "" for any other."""
+    if option := _OPTIONS.get((name, prog_type)):
+        try:
+            built = kconfig.options().get(option) == "y"
+        except KernelError:
+            return f"the kernel is probably built without {option}"
+        return "" if built else f"the kernel is built without {option}"
+    if name in _READING_KERNEL or (name in _LOCKED and prog_type in _TRACING):
+        level = privilege.lockdown()
+        return f"the kernel is locked down ({level})" if level else "the kernel is probably locked down"
+    return ""
 
 
 def lacks_symbol(name: str) -> str:
     """Return how this kernel is told to lack a kfunc or variable of its own."""
-    return lacks(f"kernel symbol '{safe(name)}'", since.kfunc(name))
+    told = lacks(f"kernel symbol '{safe(name)}'", since.kfunc(name))
+    module = ksyms.module_of(name)
+    return f"{told}: module {module} has it" if module and not host.is_loaded(module) else told
 
 
 def _forbidden(error: KernelError, capabilities: frozenset[str]) -> KernelError:

@@ -1,5 +1,6 @@
 """What the verifier said, told as: program, instruction, C line, reason."""
 
+import os
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -13,10 +14,12 @@ from beepy.errors import BtfError, VerifierError
 from beepy.kernel import privilege
 from beepy.kernel.program import telling
 from beepy.obj.spec import ExternRef, ProgramSpec
+from beepy.oci.descriptor import architecture
 from beepy.text import safe
 from beepy.uapi import ProgType
 
 _LAST_LINES: Final = 12
+_NO_MATCH: Final = "this kernel's types have no match"
 _FUNCTION = re.compile(r"(?:invalid func|unknown func|cannot use helper) \S+#(\d+)")
 _INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\)")
 # what it refuses to whom it does not let know addresses of the kernel (env->allow_ptr_leaks in kernel/bpf/verifier.c)
@@ -55,9 +58,15 @@ def _poisoned(program: ProgramSpec, fixups: Sequence[Fixup], insn: int | None) -
         return ""
     for number, fixup in enumerate(fixups):
         if fixup.insn in (insn, insn - 1):
-            why = "" if fixup.misfit else ": this kernel's types have no match"
+            why = "" if fixup.misfit else f": {built_for(fixup) or _NO_MATCH}"
             return f"relocation {number} ({fixup}){why}"
     return ""
+
+
+def built_for(fixup: Fixup) -> str:
+    """Return that a relocation is of registers that this machine does not have, "" for any other."""
+    foreign = fixup.machine not in {"", os.uname().machine}
+    return f"the object is built for {architecture(fixup.machine)}" if foreign else ""
 
 
 def _called(program: ProgramSpec, prog_type: ProgType, insn: int | None, last: str) -> str:

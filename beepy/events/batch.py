@@ -125,6 +125,9 @@ class Reader(Protocol):
         threads at once.
         """
 
+    def end(self) -> Iterator[Batch]:
+        """Give what is known of losses only when no more is read; not asked of tables."""
+
     def close(self) -> None:
         """Release what the reader holds; reading afterwards is an error."""
 

@@ -193,6 +193,8 @@ class View:
         """Return a view of fields that are whole in the records."""
         view = self._within.get(fields)
         if view is None:
+            if len(self._within) >= _MAX_FORMATS:
+                self._within.clear()
             size = max([field.start + field.codec.size for field in fields], default=0)
             view = self._within[fields] = View(self._schema, size, fields, self._finish, self._absent)
         return view

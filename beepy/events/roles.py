@@ -72,10 +72,10 @@ def _bee(spec: MapSpec) -> Role | None:
 TABLE: Final[Mapping[str, Callable[[MapSpec], Role | None]]] = {"bee": _bee, "elf": _bee}
 
 
-def assign(spec: CollectionSpec) -> CollectionSpec:
+def assign(spec: CollectionSpec, *, warn: bool = True) -> CollectionSpec:
     """Return ``spec`` with ``tracked`` filled: the maps that have a role, in their order.
 
-    A map that cannot be shown is left out with a warning that says why, and the others go on.
+    A map that cannot be shown is left out, unless ``warn`` is False with a warning that says why, and the others go on.
     """
     tracked = []
     for map_spec in spec.maps:
@@ -84,7 +84,8 @@ def assign(spec: CollectionSpec) -> CollectionSpec:
             try:
                 tracked.append(track(spec, map_spec, map_role))
             except BtfError as error:
-                _log.warning("map '%s': not shown: %s", safe(map_spec.name), error)
+                if warn:
+                    _log.warning("map '%s': not shown: %s", safe(map_spec.name), error)
     return spec._replace(tracked=tuple(tracked))
 
 

@@ -110,6 +110,10 @@ class IterReader:
         if rows:
             yield rows
 
+    def end(self) -> Iterator[Batch]:
+        """Return nothing: an iterator loses nothing."""
+        return iter(())
+
     def close(self) -> None:
         """Do nothing: an iterator lives as long as it is read."""
 

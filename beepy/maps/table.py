@@ -70,6 +70,10 @@ class TableReader:
                     final=final,
                 )
 
+    def end(self) -> Iterator[Batch]:
+        """Return nothing: a table loses nothing."""
+        return iter(())
+
     def close(self) -> None:
         """Do nothing: a table holds nothing between snapshots."""
 

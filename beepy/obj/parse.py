@@ -11,7 +11,7 @@ from beepy.obj import arenas, callbacks, code, datasec, elf, legacymaps, mapdefs
 from beepy.obj.code import Places
 from beepy.obj.elf import Elf, Section
 from beepy.obj.linker import MAX_INSNS, link
-from beepy.obj.sections import ARENA, JUMP_TABLES, KCONFIG, KSYMS, TEXT, is_data, is_maps
+from beepy.obj.sections import ARENA, JUMP_TABLES, KCONFIG, KSYMS, TEXT, is_data
 from beepy.obj.spec import CollectionSpec, FunctionSpec, JumpTableRef, MapSpec, ProgramSpec
 from beepy.text import safe
 
@@ -37,7 +37,7 @@ def parse(
         _check_untyped(where, file)
     complete = datasec.complete(btf, file) if btf else None
     btf = complete.btf if complete else None
-    maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file))
+    maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file, btf))
     maps, arena = arenas.with_globals(where, maps, sections.get(ARENA))
     areas = [section for section in file.sections if is_data(section.name) and section.size]
     held = {section.number: section.name for section in areas}
@@ -78,8 +78,8 @@ def parse(
 
 def _check_untyped(where: str, file: Elf) -> None:
     """Raise ElfError where an object without types defines something by its types (``libbpf_needs_btf``)."""
-    for section in file.sections:
-        if section.size and (is_maps(section.name) or section.name in structops.SECTIONS):
+    for section in (*mapdefs.defining(file), *[one for one in file.sections if one.name in structops.SECTIONS]):
+        if section.size:
             error = ElfError(f"{where}: section {safe(section.name)}: the object has no type information (BTF)")
             error.add_note("compile it with clang -g")
             raise error

@@ -13,6 +13,10 @@ LEGACY_MAPS: Final = "maps"
 """The section of map definitions of before BTF, ``struct bpf_map_def``."""
 
 
+PAIR: Final = "____btf_map_"
+"""What BPF_ANNOTATE_KV_PAIR puts before a legacy map's name, for the struct of its key and value and for a variable."""
+
+
 def is_maps(section: str) -> bool:
     """Tell whether a section of that name holds map definitions: .maps, or .maps.foo as older bee images have."""
     return section == ".maps" or section.startswith(".maps.")

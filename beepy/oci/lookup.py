@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from beepy.errors import ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
+from beepy.errors import DigestMismatch, ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
 from beepy.log import Log
 from beepy.oci.descriptor import MAX_IMAGE, Descriptor, digest_of
 from beepy.oci.image import Image
@@ -22,13 +22,14 @@ _log = Log(__name__)
 
 _PACKAGE = Path(__file__).parent.parent
 _DEFAULT = Options()
+_TRANSPORTS = ("oci", "oci-archive", "docker-archive")  # as skopeo and podman write them
 _LISTS = "beepy list shows the images"
 
 
 def bundled_store() -> Store:
     """Return the images that beepy brings along: inside the package (a wheel), else beside it (a checkout)."""
     inside = _PACKAGE / "images"
-    return Store(inside if inside.is_dir() else _PACKAGE.parent / "images")
+    return Store(inside if inside.is_dir() else _PACKAGE.parent / "images", is_ours=True)
 
 
 def stores(options: Options) -> tuple[Store, ...]:
@@ -60,18 +61,19 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
     wrong with the first place that has the image; UsageError for a file whose name could be a registry's.
     """
     bundled = bundled_store()
-    here = bundled.named(text)
+    is_asked = has_host(text) and options.pull == "always"
+    here = None if is_asked else bundled.named(text)
     if _could_be_file(text) and (image := _from_file(text)):
         if here:  # whoever may write to this folder may have put it there
             _log.warning("%s: the file of that name in this folder, not the bundled image", safe(text))
         return image
-    if options.pull != "always" or not has_host(text):
+    if not is_asked:
         for store in stores(options):
             if found := _look_up(store, text, options):
                 return _loaded(store, text, found[1])
     if here:
         return _loaded(bundled, text, here)
-    if has_host(text) and options.pull != "always":
+    if has_host(text) and not is_asked:
         _refuse_file(text)
         if options.pull == "never":
             _reference(text, options)
@@ -80,8 +82,14 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
 
 
 def _could_be_file(text: str) -> bool:
-    """Tell whether a file is looked for; what begins with "." or "/" is never a reference."""
-    return not ((has_host(text) or "@" in text) and is_reference(text))
+    """Tell whether a file is looked for; what begins with "." or "/" is never a reference.
+
+    A digest is a promise, even one that is mistyped or of a kind that is not supported: whoever may write to this
+    folder cannot keep it.
+    """
+    if text.startswith((".", "/")):
+        return True
+    return ":" not in text.partition("@")[2] and not ((has_host(text) or "@" in text) and is_reference(text))
 
 
 def _refuse_file(text: str) -> None:
@@ -93,7 +101,12 @@ def _refuse_file(text: str) -> None:
 
 def _loaded(store: Store, text: str, descriptor: Descriptor) -> Image:
     _log.info("%s: found in %s", safe(text), safe(str(store.path)))
-    return store.load(text, descriptor)
+    try:
+        return store.load(text, descriptor)
+    except (StoreError, DigestMismatch) as error:
+        if has_host(text) and is_reference(text):
+            error.add_note(f"beepy pull {text}")  # fetches what is missing or damaged
+        raise
 
 
 def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
@@ -123,16 +136,16 @@ def listed(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
 def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     """Fetch an image from its registry into the first local store, under the name as written, and return it.
 
-    Without ``keep`` a store that cannot be written is no error, but a warning. A bundled image needs no fetching; a
-    name without a registry's host is asked of nobody. Raises ImageNotFound and
-    InvalidReference, which suggest similar names, and what is wrong with the registry's answer.
+    Without ``keep`` only what its format uses is fetched, and a store that cannot be written is no error, but a
+    warning. A bundled image needs no fetching; a name without a registry's host is asked of nobody. Raises
+    ImageNotFound and InvalidReference, which suggest similar names, and what is wrong with the registry's answer.
     """
     bundled = bundled_store()
-    if here := bundled.named(text):
+    if not has_host(text) and (here := bundled.named(text)):
         return bundled.load(text, here)
     reference = _reference(text, options)
     if not has_host(text):
-        raise _not_found(text, options)
+        raise _foreign(text) or _not_found(text, options)
     from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
 
     return pull_into(reference, text, Store(options.storage or default_storage()), options, keep=keep)
@@ -141,9 +154,16 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
 def _reference(text: str, options: Options) -> Reference:
     """Read a reference; what looks like a path is reported as one."""
     where = safe(text[:200])
+    transport, colon, path = text.partition(":")
+    if colon and transport in _TRANSPORTS and path and "\0" not in path and os.path.exists(path):  # noqa: PTH110
+        error = InvalidReference(f"{where}: a path has no '{transport}:' in front")
+        error.add_note(f"write {safe(path[:200])}")
+        raise error
     try:
         reference = parse(text)
     except InvalidReference as error:
+        if "://" in text:
+            raise
         if text.startswith((".", "/", "~")) or text.endswith((".o", ".tar")):
             raise _no_reference(text, where) from error
         near = _similar(text, options)
@@ -157,6 +177,10 @@ def _reference(text: str, options: Options) -> Reference:
 
 def _not_found(text: str, options: Options) -> ImageNotFound:
     """Return the error for a name that no registry is asked for, with the names that may have been meant."""
+    name, _, pin = text.partition("@")
+    for store in (*stores(options), bundled_store()) if pin else ():
+        if other := _look_up(store, name, options):
+            return ImageNotFound(f"no image '{safe(text)}': {safe(name)} is {other[1].digest} here")
     near = _similar(text, options)
     if "/" in text and is_reference(f"{DOCKER}/{text}"):
         near.append(f"{DOCKER}/{safe(text)}")
@@ -208,7 +232,7 @@ def _from_file(text: str) -> Image | None:
         if stat.S_ISDIR(mode) and not text.startswith((".", "/")):
             return None
         if not stat.S_ISREG(mode):
-            raise UnsupportedImage(f"{where}: not a regular file")
+            raise _foreign(text) or UnsupportedImage(f"{where}: not a regular file")
         with open(file, "rb", closefd=False) as stream:
             return _from_stream(stream, text, where)
     except OSError as error:
@@ -233,4 +257,13 @@ def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
 
     if archive.is_tar(data):
         return archive.load(stream, text)
-    raise UnsupportedImage(f"{where}: neither an ELF object nor an OCI archive")
+    from beepy.oci import foreign  # noqa: PLC0415 - only on the way to an error
+
+    raise foreign.file(data, text)
+
+
+def _foreign(text: str) -> UnsupportedImage | None:
+    """Return what is wrong with a directory that is an image layout, None for anything else."""
+    from beepy.oci import foreign  # noqa: PLC0415 - only on the way to an error
+
+    return foreign.directory(text)

@@ -3,7 +3,7 @@
 from beepy.errors import ImageNotFound, StoreError
 from beepy.log import Log
 from beepy.oci import formats
-from beepy.oci.descriptor import Descriptor
+from beepy.oci.descriptor import MAX_MANIFEST, Descriptor
 from beepy.oci.image import Image
 from beepy.oci.options import Options
 from beepy.oci.reference import Reference
@@ -18,9 +18,10 @@ def pull(reference: Reference, name: str, store: Store, options: Options, *, kee
     """Fetch an image into ``store`` as ``name`` and return it.
 
     Blobs come first, then the manifest, then the name: a pull that fails leaves the names as they
-    were. Without ``keep`` a store that cannot be written is only warned of: the image, checked like
-    any other, stays in memory. Raises ImageNotFound, UnsupportedImage (before any layer is fetched),
-    DigestMismatch, RegistryError or StoreError.
+    were. With ``keep`` all layers are fetched. Without, those that the image's format uses (then the
+    entry is partial, until a pull fetches the others), and a store that cannot be written is only
+    warned of: the image, checked like any other, stays in memory. Raises ImageNotFound,
+    UnsupportedImage (before any layer is fetched), DigestMismatch, RegistryError or StoreError.
     """
     with Client(reference, options) as client:
         top, data = client.manifest(reference.digest or reference.tag or "latest")
@@ -46,11 +47,11 @@ def pull(reference: Reference, name: str, store: Store, options: Options, *, kee
             in_memory[descriptor.digest] = client.blob(descriptor)
             return in_memory[descriptor.digest]
 
+        image = formats.load(name, top, read)
         _, manifest = formats.resolve(top, read, str(reference))
-        formats.detect(manifest, read, str(reference))
-        for layer in manifest.layers:
+        for layer in manifest.layers if keep else ():
             read(layer)
-        if manifest.config:
+        if manifest.config and not refusals and (keep or manifest.config.size <= MAX_MANIFEST):
             try:
                 read(manifest.config)
             except ImageNotFound as error:  # bee needs it, we do not
@@ -61,4 +62,4 @@ def pull(reference: Reference, name: str, store: Store, options: Options, *, kee
             except StoreError as error:
                 refused(error)
         _log.info("%s: pulled %s", reference, top.digest)
-        return formats.load(name, top, read) if refusals else store.get(name)
+        return image

@@ -56,6 +56,11 @@ def parse(text: str) -> Reference:
         raise InvalidReference(f"{where}: longer than {_MAX_TEXT} characters")
     if len(text) == 64 and re.fullmatch(_IDENTIFIER, text):
         raise InvalidReference(f"{where}: 64 hex digits are an image's id, not a name")
+    scheme, separator, name = text.partition("://")
+    if separator:
+        error = InvalidReference(f"{where}: a reference has no '{safe(scheme[:20])}://' in front")
+        error.add_note(f"write {safe(name[:200])}")
+        raise error
     rest, _, digest = text.partition("@")
     if "@" in text and not is_digest(digest):
         known = "only sha256 is supported" if re.fullmatch(_ALGORITHM, digest) else "not sha256: and 64 hex digits"

@@ -64,4 +64,6 @@ def at_once(length: int) -> int:
 def batch_of(decoder: Decoder, records: Sequence[bytes]) -> Batch:
     """Return equally long pieces of what ``Decoder.raw`` took apart (records, or a table's keys) as a batch again."""
     length = len(records[0])
-    return Batch(decoder.schema, (Part(b"".join(records), length, 0),), len(records), length, time_ns=0)
+    stride = max(length, 1)  # a record may be empty
+    raw = b"".join(records).ljust(stride * len(records), b"\0")
+    return Batch(decoder.schema, (Part(raw, stride, 0),), len(records), length, time_ns=0)

@@ -183,9 +183,11 @@ def test_nothing_is_shown_and_each_map_says_why(beepy: Beepy, compiled: ObjectOf
     done = beepy("run", path, "--timeout", "100ms")
     assert (done.code, done.out) == (0, "")
     assert done.said[:3] == [f"warning: {why}" for why in whys]
-    assert done.said[3].startswith("warning: no map of these images is shown")
-    described = json.loads(beepy("describe", path, "-o", "json").out)["maps"]
+    assert done.said[4].startswith("warning: nothing will be shown, the programs only stay attached: its maps: ")
+    asked = beepy("describe", path, "-o", "json")
+    described = json.loads(asked.out)["maps"]
     assert [f"map '{one['name']}': not shown: {one['not_shown']}" for one in described] == whys
+    assert asked.err == ""  # it is said once
 
 
 def test_a_tracepoint_that_this_kernel_has_not(beepy: Beepy, compiled: ObjectOf) -> None:

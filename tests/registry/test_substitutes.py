@@ -104,7 +104,8 @@ def test_login(server: Running, beepy: Beepy, client: str) -> None:
     beepy = beepy._replace(variables={"XDG_RUNTIME_DIR": str(beepy.home)})
     assert beepy("pull", image).said[0].endswith("wants a user name and a password")
     typed(beepy, f"{line.removeprefix('note: ')} {flag}--username {USER} --password-stdin", PASSWORD)
-    assert beepy("pull", image).said[0] == f"beepy: {image}: manifest: {server.host} does not have it"
+    missing = f"{image}: manifest: {server.host} does not have it (MANIFEST_UNKNOWN: manifest unknown)"
+    assert beepy("pull", image).said[0] == f"beepy: {missing}"
 
 
 def test_package_then_run(beepy: Beepy) -> None:

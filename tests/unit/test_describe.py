@@ -6,12 +6,12 @@ import pytest
 
 from beepy.cli import description
 from beepy.describe import Description, describe
-from beepy.obj.insn import CALL, EXIT, PSEUDO_CALL, Insn
+from beepy.obj.insn import CALL, DW, EXIT, LD_IMM64, MEM, PSEUDO_CALL, STX, Insn
 from beepy.oci.image import Image
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
-from beepy.uapi import HELPERS, MapType
-from tests.writers.elf import OBJECT
+from beepy.uapi import HELPERS, MapFlag, MapType
+from tests.writers.elf import OBJECT, R_64_64
 from tests.writers.objects import Object
 
 NAMES = bundled_store().names()
@@ -209,6 +209,7 @@ def test_a_section_that_anybody_can_name() -> None:
         ("syscall", "sys_bpf", ("other programs and maps",)),
         ("lirc_mode2", "rc_keydown", ("input events",)),
         ("xdp", "xdp_adjust_head", ("packets",)),
+        ("uprobe", "", ()),
     ],
 )
 def test_what_a_program_can_change(section: str, called: str, changes: tuple[str, ...]) -> None:
@@ -231,3 +232,40 @@ def test_what_functions_of_the_kernel_can_change(name: str, changes: tuple[str, 
     data = one.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     assert describe(image, parse(image)).programs[0].changes == changes
+
+
+@pytest.mark.parametrize(
+    ("section", "changes"),
+    [
+        ("uprobe", ("registers of processes",)),
+        ("uretprobe.multi", ("registers of processes",)),
+        ("usdt", ("registers of processes",)),
+        ("kprobe/vfs_read", ()),  # it loads, and cannot be attached
+    ],
+)
+def test_registers_that_a_uprobe_writes(section: str, changes: tuple[str, ...]) -> None:
+    one = Object()
+    one.program(Insn(STX | MEM | DW, 1, 2, 112), Insn(EXIT), section=section)
+    data = one.data()
+    image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    assert describe(image, parse(image)).programs[0].changes == changes
+
+
+@pytest.mark.parametrize(("flags", "changed"), [(0, True), (MapFlag.RDONLY_PROG, False)])
+def test_maps_that_may_be_of_others(flags: MapFlag, changed: bool) -> None:
+    """What is pinned by name is used, whoever made it."""
+    one = Object()
+    fields = {"type": MapType.HASH, "key_size": 4, "value_size": 4, "max_entries": 16, "pinning": 1, "map_flags": flags}
+    members = [(name, one.btf.ptr(one.btf.array(1, value)), 64 * n) for n, (name, value) in enumerate(fields.items())]
+    variable = one.btf.var("firewall.rules", one.btf.struct("", 48, members))
+    (symbol,) = one.maps(variable, names=["firewall.rules"], size=48)
+    one.program(Insn(LD_IMM64, 1), Insn(0), Insn(EXIT), name="uses", section="raw_tp")
+    one.calls(symbol, 0, "raw_tp", R_64_64)
+    one.program(name="other", section="raw_tp/other")
+    data = one.data()
+    image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    found = describe(image, parse(image))
+    changes = ("map pinned at /sys/fs/bpf/firewall_rules",) if changed else ()
+    assert (found.changes, found.programs[0].changes, found.programs[1].changes) == (changes, changes, ())
+    assert found.maps[0].pinned == "/sys/fs/bpf/firewall_rules"
+    assert "  pinned   /sys/fs/bpf/firewall_rules (a map that is there already is used)\n" in text(found)

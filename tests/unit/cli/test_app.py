@@ -213,6 +213,7 @@ BUNDLED = [
         "size": entry.size,
         "created": None,
         "platform": "linux/amd64",
+        "partial": False,
         "bundled": True,
     }
     for entry in bundled_store().list()
@@ -234,7 +235,7 @@ def stored(path: Path, name: str) -> dict[str, object]:
         "created": None,
         "platform": "linux/arm64",
     }
-    return {**fields, "bundled": False}
+    return {**fields, "partial": False, "bundled": False}
 
 
 def listed(done: Done) -> list[dict[str, object]]:
