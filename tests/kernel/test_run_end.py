@@ -90,7 +90,7 @@ def test_a_second_signal_interrupts_a_write_that_nobody_reads(beepy: Beepy, obje
         while running.process.poll() is None:
             running.process.send_signal(signal.SIGINT)  # it may have been one with the first
             with suppress(subprocess.TimeoutExpired):
-                running.process.wait(3)
+                running.process.wait(0.2)
         done = running.wait()
     os.close(reader)
     assert (done.code, "Traceback" in done.err) == (130, False)
