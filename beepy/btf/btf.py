@@ -6,6 +6,9 @@
 
 The types of a running kernel are 5 MB and 130,000 types. The index of type ids grows only as far as an id is asked for,
 and names are searched for in the bytes (``bytes.find``, one regular expression for many), never collected.
+
+What iterates over a memoryview (``iter_unpack``, ``finditer``) is made a list at once. Left half read by an exception,
+it would be kept by the traceback, and Python 3.11 and 3.12 die where they collect a memoryview that is still exported.
 """
 
 import re
@@ -242,7 +245,7 @@ class Btf:
         if self.base and fits(own):  # it follows no NUL of ours
             yield 0
         if len(names) > _FEW:
-            yield from [match.start() + 1 for match in re.finditer(b"\0" + either, own)]
+            yield from [match.start() + 1 for match in list(re.finditer(b"\0" + either, own))]
             return
         for name in names:
             at = self.data.find(b"\0" + name, self._strings_at, self._strings_end)
@@ -332,10 +335,10 @@ class Btf:
             case Kind.UNION:
                 return types.Union(name, third, self._members(added, bitfields=flag))
             case Kind.ENUM:
-                values = _ENUMERATOR[flag].iter_unpack(added)
+                values = list(_ENUMERATOR[flag].iter_unpack(added))
                 return types.Enum(name, third, flag, tuple([types.Enumerator(self._name(n), v) for n, v in values]))
             case Kind.ENUM64:
-                wide = [(n, high << 32 | low) for n, low, high in _TRIPLE.iter_unpack(added)]
+                wide = [(n, high << 32 | low) for n, low, high in list(_TRIPLE.iter_unpack(added))]
                 values64 = [types.Enumerator(self._name(n), v - (1 << 64) if flag and v >> 63 else v) for n, v in wide]
                 return types.Enum64(name, third, flag, tuple(values64))
             case Kind.FWD:
@@ -351,13 +354,13 @@ class Btf:
             case Kind.FUNC:
                 return types.Func(name, ref, vlen)
             case Kind.FUNC_PROTO:
-                params = [types.Param(self._name(n), TypeId(t)) for n, t in _PAIR.iter_unpack(added)]
+                params = [types.Param(self._name(n), TypeId(t)) for n, t in list(_PAIR.iter_unpack(added))]
                 return types.FuncProto(ref, tuple(params))
             case Kind.VAR:
                 return types.Var(name, ref, *_INT.unpack(added))
             case Kind.DATASEC:
-                infos = [types.VarSecInfo(TypeId(t), offset, size) for t, offset, size in _TRIPLE.iter_unpack(added)]
-                return types.DataSec(name, third, tuple(infos))
+                infos = list(_TRIPLE.iter_unpack(added))
+                return types.DataSec(name, third, tuple([types.VarSecInfo(TypeId(t), *place) for t, *place in infos]))
             case Kind.FLOAT:
                 return types.Float(name, third)
             case Kind.DECL_TAG:
@@ -374,9 +377,9 @@ class Btf:
     def _members(self, added: memoryview, *, bitfields: bool) -> tuple[types.Member, ...]:
         name = self._name
         if bitfields:  # offset: bitfield_size 24..31, bit offset 0..23
-            triples = [(n, t, o & 0xFFFFFF, o >> 24) for n, t, o in _TRIPLE.iter_unpack(added)]
+            triples = [(n, t, o & 0xFFFFFF, o >> 24) for n, t, o in list(_TRIPLE.iter_unpack(added))]
         else:
-            triples = [(n, t, o, 0) for n, t, o in _TRIPLE.iter_unpack(added)]
+            triples = [(n, t, o, 0) for n, t, o in list(_TRIPLE.iter_unpack(added))]
         return tuple([types.Member(name(n), TypeId(t), Bits(o), size) for n, t, o, size in triples])
 
 
