@@ -18,12 +18,13 @@ from beepy.events import roles
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
+from beepy.events.decoders import Decoders
 from beepy.events.fields import VALUE
 from beepy.events.naming import VALUE_FIELDS, label_names, metric_name
 from beepy.hooks import Hook
 from beepy.obj.insn import CALL
 from beepy.obj.sections import KCONFIG
-from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, ProgramSpec, Role, Tracked, VariableSpec
+from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, ProgramSpec, Role, Tracked
 from beepy.oci.image import Image
 from beepy.text import safe
 from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgType
@@ -92,6 +93,7 @@ _OWN_KFUNCS: Final = (
 
 _NONE_RESOLVED: Mapping[str, Sequence[Fixup]] = MappingProxyType({})
 _MAX_DEFAULT: Final = 4096  # bytes; larger variables are buffers
+_MAX_DEFAULTS: Final = 1 << 18  # bytes of all variables whose values are shown
 _MAP_TYPES: Final = {kind.value: kind.name.lower() for kind in MapType}
 
 
@@ -211,7 +213,8 @@ def describe(
     whole, of_programs = needs.of_collection(spec)
     loaded = {one.name for one in spec.loaded}
     programs = tuple(_program(one, of_programs[one.name], loaded=one.name in loaded) for one in spec.programs)
-    contents = {one.name: one.contents or b"" for one in spec.maps}
+    decoders = Decoders()
+    tracked = {one.map: one for one in spec.tracked}
     return Description(
         image.name,
         image.digest,
@@ -222,8 +225,8 @@ def describe(
         spec.license,
         tuple(sorted({change for one in programs for change in one.changes})),
         programs,
-        tuple(_map(spec, one) for one in spec.maps if one.contents is None),
-        tuple(_variable(spec, one, contents.get(one.map, b"")) for one in spec.variables if one.map != KCONFIG),
+        tuple(_map(spec, one, tracked.get(one.name), decoders) for one in spec.maps if one.contents is None),
+        tuple(_variables(spec, decoders)),
         tuple(extern.name for extern in spec.externs),
         tuple(_relocations(spec, fixups)) if relocations else (),
         whole,
@@ -271,9 +274,8 @@ def _check(checked: Checked) -> CheckInfo:
     )
 
 
-def _map(spec: CollectionSpec, one: MapSpec) -> MapInfo:
-    tracked = next((tracked for tracked in spec.tracked if tracked.map == one.name), None)
-    fields = tuple(_fields(spec, tracked)) if tracked else ()
+def _map(spec: CollectionSpec, one: MapSpec, tracked: Tracked | None, decoders: Decoders) -> MapInfo:
+    fields = tuple(_fields(spec, tracked, decoders)) if tracked else ()
     return MapInfo(
         one.name,
         one.section,
@@ -285,17 +287,17 @@ def _map(spec: CollectionSpec, one: MapSpec) -> MapInfo:
         one.max_entries,
         "|".join(flag.name or "" for flag in MapFlag(one.flags & sum(MapFlag))),
         tracked.role.value if tracked and tracked.role else None,
-        *_metric(spec, tracked),
+        *_metric(spec, tracked, decoders),
         fields,
     )
 
 
-def _metric(spec: CollectionSpec, tracked: Tracked | None) -> tuple[str | None, tuple[str, ...]]:
+def _metric(spec: CollectionSpec, tracked: Tracked | None, decoders: Decoders) -> tuple[str | None, tuple[str, ...]]:
     """Return the name of a map's metric and its labels, as they are without -k."""
     if tracked is None or tracked.role in (None, Role.PRINT):
         return None, ()
     schema = roles.schema(spec, tracked)
-    fields = Decoder(schema).fields
+    fields = decoders.of(schema).fields
     if schema.record == VOID:
         values = [field for field in fields if field.part == VALUE]
         if tracked.role is Role.HIST or len(values) != 1 or not values[0].codec.number:
@@ -307,28 +309,34 @@ def _metric(spec: CollectionSpec, tracked: Tracked | None) -> tuple[str | None, 
     return metric_name(tracked.map), tuple(sorted(label_names(labels, taken)))
 
 
-def _fields(spec: CollectionSpec, tracked: Tracked) -> Iterator[FieldInfo]:
+def _fields(spec: CollectionSpec, tracked: Tracked, decoders: Decoders) -> Iterator[FieldInfo]:
     assert spec.btf
     schema = roles.schema(spec, tracked)
-    for field in Decoder(schema).fields:
+    for field in decoders.of(schema).fields:
         part = "record" if schema.record != VOID else ("key", "value", "cpu")[field.part]
         yield FieldInfo(field.name, c_type(spec.btf, field.type), field.offset, field.bits, part)
 
 
-def _variable(spec: CollectionSpec, one: VariableSpec, contents: bytes) -> VariableInfo:
-    """Return one variable; ``contents`` are the initial bytes of its section, which end before those that are zeros."""
-    assert spec.btf
-    default: Value | dict[str, Value] = None
-    if 0 < one.size <= _MAX_DEFAULT:
-        raw = contents[one.offset : one.offset + one.size].ljust(one.size, b"\0")
-        with suppress(BtfError, DecodeError):
-            default = _value(Schema(spec.name, one.name, None, spec.btf, one.type), raw)
-    return VariableInfo(one.name, one.map, c_type(spec.btf, one.type), one.size, one.const, default)
+def _variables(spec: CollectionSpec, decoders: Decoders) -> Iterator[VariableInfo]:
+    """Yield the variables that are not the kernel's configuration."""
+    contents = {one.name: one.contents or b"" for one in spec.maps}
+    left = _MAX_DEFAULTS
+    for one in spec.variables:
+        if one.map == KCONFIG:
+            continue
+        assert spec.btf
+        default: Value | dict[str, Value] = None
+        if 0 < one.size <= min(_MAX_DEFAULT, left):
+            left -= one.size
+            # the bytes of a section end before those that are zeros
+            raw = contents.get(one.map, b"")[one.offset : one.offset + one.size].ljust(one.size, b"\0")
+            with suppress(BtfError, DecodeError):
+                default = _value(decoders.of(Schema(spec.name, one.name, None, spec.btf, one.type)), raw)
+        yield VariableInfo(one.name, one.map, c_type(spec.btf, one.type), one.size, one.const, default)
 
 
-def _value(schema: Schema, raw: bytes) -> "Value | dict[str, Value]":
-    decoder = Decoder(schema)
-    batch = Batch(schema, (Part(raw, len(raw), 0),), 1, len(raw), 0)
+def _value(decoder: Decoder, raw: bytes) -> "Value | dict[str, Value]":
+    batch = Batch(decoder.schema, (Part(raw, len(raw), 0),), 1, len(raw), 0)
     values = [column[0] for column in decoder.values(batch, decoder.fields)]
     if len(values) == 1 and decoder.fields[0].path == ("value",):
         return values[0]
@@ -336,12 +344,16 @@ def _value(schema: Schema, raw: bytes) -> "Value | dict[str, Value]":
 
 
 def _relocations(spec: CollectionSpec, fixups: Mapping[str, Sequence[Fixup]]) -> Iterator[RelocationInfo]:
+    accesses: dict[tuple[int, str, int], str] = {}  # a program has the same one many times
     for program in spec.programs:
         found = fixups.get(program.name)
         for number, ref in enumerate(program.core):
             kind = KIND_NAMES[ref.kind] if 0 <= ref.kind < len(KIND_NAMES) else f"kind {ref.kind}"
             resolved = _resolved(found[number]) if found else None
-            yield RelocationInfo(program.name, ref.insn, kind, _access(spec, ref), resolved)
+            key = (ref.type, ref.access, ref.kind)
+            if key not in accesses:
+                accesses[key] = _access(spec, ref)
+            yield RelocationInfo(program.name, ref.insn, kind, accesses[key], resolved)
 
 
 def _resolved(fixup: Fixup) -> str:

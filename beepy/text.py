@@ -7,6 +7,10 @@ import re
 _UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 
 
+_MAX_LINES = 18
+_MAX_TEXT = 1000  # characters
+
+
 def _visible(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as surrogateescape holds it
@@ -21,3 +25,15 @@ def safe(text: str) -> str:
     never changes the order of what stands beside it, and can always be encoded as UTF-8.
     """
     return text if text.isprintable() else re.sub(_UNSAFE, _visible, text)  # none of the unsafe ones is printable
+
+
+def brief(text: str) -> str:
+    """Return a message that leaves room for another one on a screen: of a longer one the middle is left out."""
+    lines = text.split("\n")
+    if len(lines) > _MAX_LINES:
+        half = _MAX_LINES // 2
+        text = "\n".join([*lines[:half], "...", *lines[1 - half :]])
+    if len(text) > _MAX_TEXT:
+        half = _MAX_TEXT // 2
+        text = f"{text[:half]} ... {text[5 - half :]}"
+    return text

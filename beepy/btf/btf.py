@@ -7,8 +7,8 @@
 The types of a running kernel are 5 MB and 130,000 types. The index of type ids grows only as far as an id is asked for,
 and names are searched for in the bytes (``bytes.find``, one regular expression for many), never collected.
 
-What iterates over a memoryview (``iter_unpack``, ``finditer``) is made a list at once. Left half read by an exception,
-it would be kept by the traceback, and Python 3.11 and 3.12 die where they collect a memoryview that is still exported.
+What iterates over a memoryview (``iter_unpack``, ``finditer``) is made a list at once: an exception would leave it half
+read in a traceback, and Python 3.11 and 3.12 die where they collect a memoryview that is still exported.
 """
 
 import re
@@ -19,6 +19,7 @@ from struct import Struct as Packer
 from typing import Final
 
 from beepy.btf import header, types
+from beepy.btf.names import essential_name, text
 from beepy.btf.types import Bits, Kind, Type, TypeId
 from beepy.errors import BtfError
 
@@ -31,8 +32,10 @@ MAX_NAME: Final = 511
 Members in their thousands may share one long string, and each is shown.
 """
 
+MAX_ADDED: Final = 1 << 19
+"""Members, enumerators and the like of all types that are built; those of vmlinux have 170,000."""
 MAX_VLEN: Final = 1 << 18
-"""Members, enumerators, parameters or variables of one type; 24 bits count them, and none has a quarter of these."""
+"""The same of one type; 24 bits count them, and none has a quarter of these."""
 
 _FEW: Final = 2  # names that are faster looked for one by one: 0.9 ms each in vmlinux, 2.2 for any number together
 
@@ -96,7 +99,9 @@ class Btf:
         self._named: dict[str, tuple[TypeId, ...]] = {}
         self._essentials: dict[frozenset[str], dict[int, str]] = {}
         self._strings: dict[int, str] = {}  # by offset
-        self._unshared = len(data)  # bytes: what strings that share theirs may still take
+        self._unshared = len(data)  # characters: what strings that share their bytes may still take
+        self._unbuilt = MAX_ADDED
+        self._datasecs: dict[str, TypeId] | None = None
 
     def __len__(self) -> int:
         """Return the first id after the last type, base included; reads the whole index."""
@@ -128,11 +133,12 @@ class Btf:
             raise BtfError(f"{self.name}: string offset {offset}: longer than {limit} bytes")
         if known is not None:
             return known
-        self._unshared -= end - start
+        found = text(self.data[start:end])
+        self._unshared -= len(found)
         if self._unshared < 0:
             raise BtfError(f"{self.name}: string offset {offset}: strings share their bytes")
-        text = self._strings[offset] = self.data[start:end].decode("ascii", "backslashreplace")
-        return text
+        self._strings[offset] = found
+        return found
 
     def kind(self, type_id: TypeId) -> Kind:
         """Return the kind of a type without building it."""
@@ -179,6 +185,13 @@ class Btf:
         if found is None:
             found = next((type_id for type_id in self.named(name) if self.kind(type_id) == kind), None)
         return found
+
+    def datasec(self, name: str) -> TypeId | None:
+        """Return the id of the first own DATASEC of that name; all of them are found by one walk."""
+        if self._datasecs is None:
+            ids = [one for one in self.ids() if self.kind(one) is Kind.DATASEC]
+            self._datasecs = {self.string(self.name_offset(one)): one for one in reversed(ids)}
+        return self._datasecs.get(name)
 
     def flavours(self, essentials: Iterable[str]) -> dict[str, list[TypeId]]:
         """Return for each name the ids of own types called so, or ``NAME___something``, in order (CO-RE's candidates).
@@ -315,8 +328,12 @@ class Btf:
         name_off, info, third = self._words[at : at + 3]
         name = self.string(name_off)
         vlen, flag = info & 0xFFFFFF, bool(info >> 31)
-        if vlen > MAX_VLEN and _WORDS[info >> 24 & 0x7F][1]:
-            raise BtfError(f"{self.name}: type {type_id}: {vlen} members or values, at most {MAX_VLEN} are taken")
+        if _WORDS[info >> 24 & 0x7F][1]:
+            if vlen > MAX_VLEN:
+                raise BtfError(f"{self.name}: type {type_id}: {vlen} members or values, at most {MAX_VLEN} are taken")
+            self._unbuilt -= vlen
+            if self._unbuilt < 0:
+                raise BtfError(f"{self.name}: type {type_id}: more than {MAX_ADDED} members and values of all types")
         added = self._types[(at + 3) * 4 : (at + self._steps[info]) * 4]
         ref = TypeId(third)
         match Kind(info >> 24 & 0x7F):
@@ -381,14 +398,3 @@ class Btf:
         else:
             triples = [(n, t, o, 0) for n, t, o in list(_TRIPLE.iter_unpack(added))]
         return tuple([types.Member(name(n), TypeId(t), Bits(o), size) for n, t, o, size in triples])
-
-
-def essential_name(name: str) -> str:
-    """Return ``name`` without its flavour: ``task_struct___old`` is ``task_struct``."""
-    at = name.rfind("___")
-    while at > 0:
-        after = name[at + 3 : at + 4]
-        if name[at - 1] != "_" and after and after != "_":
-            return name[:at]
-        at = name.rfind("___", 0, at + 2)
-    return name

@@ -8,7 +8,7 @@ from typer.exceptions import TyperException
 
 from beepy.cli.standard import say
 from beepy.errors import BeepyError, InvalidReference, KernelError, UsageError, VerifierError
-from beepy.text import safe
+from beepy.text import brief, safe
 
 
 class Handler(logging.Handler):
@@ -16,7 +16,7 @@ class Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
-        say(f"{record.levelname.lower()}: {safe(record.getMessage())}")
+        say(f"{record.levelname.lower()}: {_cut(safe(record.getMessage()))}")
 
 
 def listen(level: str) -> None:
@@ -27,24 +27,31 @@ def listen(level: str) -> None:
         root.addHandler(Handler())
 
 
+def _debugs() -> bool:
+    return logging.getLogger("beepy").isEnabledFor(logging.DEBUG)
+
+
+def _cut(text: str) -> str:
+    """Return what is told of a message without --debug: an object's names may be any length."""
+    return text if _debugs() else brief(text)
+
+
 def usage(error: TyperException) -> int:
     """Tell what the command line lacks or has too much of; return the exit code."""
     message = getattr(error, "format_message", lambda: str(error))().strip()
     if message:
-        say(f"beepy: {safe(message[:1].lower() + message[1:]).rstrip('.')}")
+        say(f"beepy: {_cut(safe(message[:1].lower() + message[1:]).rstrip('.'))}")
         say("note: beepy --help, beepy COMMAND --help")
     return error.exit_code
 
 
 def failure(error: BeepyError) -> int:
     """Tell an error and its advice, and with --debug all about it; return the exit code."""
-    say(f"beepy: {safe(str(error))}")
-    for note in (*getattr(error, "__notes__", ()), *_privilege(error)):
-        first, *rest = note.split("\n")
-        say(f"note: {safe(first)}")
-        for line in rest:
-            say(safe(line))
-    if logging.getLogger("beepy").isEnabledFor(logging.DEBUG):
+    say(f"beepy: {_cut(safe(str(error)))}")
+    notes = [f"note: {note}" for note in (*getattr(error, "__notes__", ()), *_privilege(error))]
+    if notes:
+        say(_cut("\n".join([safe(line) for note in notes for line in note.split("\n")])))
+    if _debugs():
         if isinstance(error, VerifierError):
             for line in error.log.splitlines():
                 say(safe(line))

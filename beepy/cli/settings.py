@@ -13,7 +13,7 @@ from beepy import log
 from beepy.cli.standard import say
 from beepy.errors import BeepyError, UsageError
 from beepy.oci.options import Options
-from beepy.text import safe
+from beepy.text import brief, safe
 
 
 class Settings(NamedTuple):
@@ -124,4 +124,4 @@ def _log_to_stderr(settings: Settings) -> None:
         report.listen("DEBUG" if settings.debug else "INFO")
         log.warn(None)
     else:
-        log.warn(lambda text: say(f"warning: {safe(text)}"))
+        log.warn(lambda text: say(f"warning: {brief(safe(text))}"))

@@ -5,8 +5,9 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from beepy.btf import types
-from beepy.btf.btf import Btf, essential_name
+from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve, size_of
+from beepy.btf.names import essential_name
 from beepy.btf.types import TypeId
 from beepy.core.access import KIND_NAMES, Spec, of_enumerator, of_field, parse, show
 from beepy.core.match import Matcher, kinds_fit

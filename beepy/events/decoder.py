@@ -23,6 +23,7 @@ from beepy.btf.layout import size_of
 from beepy.btf.types import VOID
 from beepy.errors import DecodeError
 from beepy.events.batch import Batch, Part, Schema
+from beepy.events.budget import Budget
 from beepy.events.codec import Codec, Value
 from beepy.events.compile import Meanings, cut
 from beepy.events.fields import RECORD, VALUE, Field, fields, is_summed
@@ -76,9 +77,9 @@ class Decoder:
     malformed, and later DecodeError for a batch whose bytes are not what it says.
     """
 
-    def __init__(self, schema: Schema, meanings: Meanings | None = None) -> None:
+    def __init__(self, schema: Schema, meanings: Meanings | None = None, budget: Budget | None = None) -> None:
         self.schema = schema
-        self.fields: tuple[Field, ...] = fields(schema, meanings or {})
+        self.fields: tuple[Field, ...] = fields(schema, meanings or {}, budget)
         self.size = size_of(schema.btf, schema.record if schema.record != VOID else schema.key)
         self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
         self._pieces = _Blocks([(0, f"{self.size}s")], safe(schema.map))

@@ -7,6 +7,7 @@ from beepy.btf.layout import size_of
 from beepy.btf.types import VOID
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
+from beepy.events.budget import Budget
 from beepy.events.fields import fields
 from beepy.log import Log
 from beepy.obj.sections import is_maps
@@ -16,6 +17,7 @@ from beepy.uapi import MapType
 
 _log = Log(__name__)
 
+_TOLD: Final = 10  # maps that are not shown, each with its reason
 _STREAMS: Final = frozenset((MapType.RINGBUF, MapType.PERF_EVENT_ARRAY))
 
 
@@ -41,16 +43,24 @@ def assign(spec: CollectionSpec) -> CollectionSpec:
     """Return ``spec`` with ``tracked`` filled: the maps that have a role, in their order.
 
     A map whose types are unknown or malformed cannot be shown: it is left out with a warning, and the others go on.
+    Raises BtfError where the records of all maps have too many members together.
     """
     convention = TABLE.get(spec.format, _none)
     tracked = []
+    budget, refused = Budget(), 0
     for map_spec in spec.maps:
         role = convention(map_spec)
         if role:
             try:
-                tracked.append(_tracked(spec, map_spec, role))
+                tracked.append(_tracked(spec, map_spec, role, budget))
             except BtfError as error:
-                _log.warning("map '%s': not shown: %s", safe(map_spec.name), error)
+                if budget.left < 0:
+                    raise BtfError(f"{safe(spec.name)}: {error}") from None
+                refused += 1
+                if refused <= _TOLD:
+                    _log.warning("map '%s': not shown: %s", safe(map_spec.name), error)
+    if refused > _TOLD:
+        _log.warning("%d more maps: not shown", refused - _TOLD)
     return spec._replace(tracked=tuple(tracked))
 
 
@@ -70,7 +80,7 @@ def _schema(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int
     return Schema(*named, map_spec.key, map_spec.value, *sizes, cpus, texts=tracked.texts)
 
 
-def _tracked(spec: CollectionSpec, map_spec: MapSpec, role: Role) -> Tracked:
+def _tracked(spec: CollectionSpec, map_spec: MapSpec, role: Role, budget: Budget) -> Tracked:
     """Return the map's row; raises BtfError where its types are unknown, malformed or of another size."""
     stream = map_spec.type in _STREAMS
     tracked = Tracked(map_spec.name, role, map_spec.value if stream else VOID)
@@ -82,7 +92,7 @@ def _tracked(spec: CollectionSpec, map_spec: MapSpec, role: Role) -> Tracked:
             found = size_of(schema.btf, type_id)
             if found != size:
                 raise BtfError(f"the {what}'s type has {found} bytes: the map has {size}")
-    fields(schema, {})
+    fields(schema, {}, budget)
     return tracked
 
 

@@ -12,12 +12,19 @@ from beepy.btf.types import Bits, Kind, Linkage, TypeId
 _INT_SIZE = 4
 
 
-def acceptable(btf: Btf, section: TypeId, found: types.DataSec) -> dict[tuple[TypeId, int], int]:
-    """Return the words to replace in the object's types (see ``Btf.edited``); none where it has no int of 4 bytes."""
-    integer = next((one for one in btf.ids() if _is_int(btf, one)), None)
+def integer(btf: Btf) -> TypeId | None:
+    """Return the first int of 4 bytes."""
+    return next((one for one in btf.ids() if _is_int(btf, one)), None)
+
+
+def acceptable(
+    btf: Btf, section: TypeId, found: types.DataSec, integer: TypeId | None
+) -> dict[tuple[TypeId, int], int]:
+    """Return the words to replace in the object's types (see ``Btf.edited``); none where it has no ``integer``."""
     if integer is None:
         return {}
     count = len(found.vars)
+    functions: dict[TypeId, TypeId] = {}  # by prototype, which several may share
     words = {(section, 0): 0, (section, 1): Kind.STRUCT << 24 | count, (section, 2): _INT_SIZE * count}
     for number, info in enumerate(found.vars):
         at = 3 + 3 * number
@@ -27,9 +34,11 @@ def acceptable(btf: Btf, section: TypeId, found: types.DataSec) -> dict[tuple[Ty
                 words |= {(info.type, 2): integer, (info.type, 3): Linkage.GLOBAL}
             case types.Func(_, prototype, _):
                 words[info.type, 1] = Kind.FUNC << 24 | Linkage.GLOBAL
-                words |= _named(btf, info.type, prototype)
+                functions[prototype] = info.type
             case _:
                 pass
+    for prototype, function in functions.items():
+        words |= _named(btf, function, prototype)
     return words
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from beepy.errors import ElfError
 from beepy.obj.elf import Elf, Section
-from beepy.obj.mapdefs import Placed
+from beepy.obj.mapdefs import MAX_MAPS, Placed
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 
@@ -31,6 +31,8 @@ def read(name: str, elf: Elf) -> tuple[Placed, ...]:
         for symbol in elf.symbols
         if symbol.section == section.number and symbol.type in ("STT_OBJECT", "STT_NOTYPE") and symbol.name
     }
+    if len(symbols) > MAX_MAPS:
+        raise ElfError(f"{name}: section {SECTION}: more than {MAX_MAPS} maps")
     ends = [*sorted(symbols)[1:], section.size]
     return tuple([_placed(name, section, symbols[at], at, end) for at, end in zip(sorted(symbols), ends, strict=False)])
 

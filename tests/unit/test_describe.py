@@ -210,3 +210,16 @@ def test_what_functions_of_the_kernel_can_change(name: str, changes: tuple[str, 
     data = one.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     assert describe(image, parse(image)).programs[0].changes == changes
+
+
+def test_the_values_of_very_many_variables_are_not_all_shown() -> None:
+    one = Object()
+    one.program()
+    char = one.btf.integer("char", 1, 1)
+    text = one.btf.array(char, 4096)
+    one.elf.bss(4096 * 70)
+    one.btf.datasec(".bss", 0, [(one.btf.var(f"v{at}", text, 0), 4096 * at, 4096) for at in range(70)])
+    data = one.data()
+    image = Image("x", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    described = describe(image, parse(data))
+    assert [variable.default for variable in described.variables] == [""] * 64 + [None] * 6
