@@ -275,7 +275,8 @@ def _check(checked: Checked) -> CheckInfo:
 
 
 def _map(spec: CollectionSpec, one: MapSpec, tracked: Tracked | None, decoders: Decoders) -> MapInfo:
-    fields = tuple(_fields(spec, tracked, decoders)) if tracked else ()
+    schema = roles.schema_of(spec, one, tracked) if tracked else None
+    fields = tuple(_fields(decoders.of(schema))) if schema else ()
     return MapInfo(
         one.name,
         one.section,
@@ -287,18 +288,17 @@ def _map(spec: CollectionSpec, one: MapSpec, tracked: Tracked | None, decoders: 
         one.max_entries,
         "|".join(flag.name or "" for flag in MapFlag(one.flags & sum(MapFlag))),
         tracked.role.value if tracked and tracked.role else None,
-        *_metric(spec, tracked, decoders),
+        *(_metric(tracked, decoders.of(schema)) if tracked and schema else (None, ())),
         fields,
     )
 
 
-def _metric(spec: CollectionSpec, tracked: Tracked | None, decoders: Decoders) -> tuple[str | None, tuple[str, ...]]:
+def _metric(tracked: Tracked, decoder: Decoder) -> tuple[str | None, tuple[str, ...]]:
     """Return the name of a map's metric and its labels, as they are without -k."""
-    if tracked is None or tracked.role in (None, Role.PRINT):
+    if tracked.role in (None, Role.PRINT):
         return None, ()
-    schema = roles.schema(spec, tracked)
-    fields = decoders.of(schema).fields
-    if schema.record == VOID:
+    fields = decoder.fields
+    if decoder.schema.record == VOID:
         values = [field for field in fields if field.part == VALUE]
         if tracked.role is Role.HIST or len(values) != 1 or not values[0].codec.number:
             return None, ()
@@ -309,12 +309,11 @@ def _metric(spec: CollectionSpec, tracked: Tracked | None, decoders: Decoders) -
     return metric_name(tracked.map), tuple(sorted(label_names(labels, taken)))
 
 
-def _fields(spec: CollectionSpec, tracked: Tracked, decoders: Decoders) -> Iterator[FieldInfo]:
-    assert spec.btf
-    schema = roles.schema(spec, tracked)
-    for field in decoders.of(schema).fields:
+def _fields(decoder: Decoder) -> Iterator[FieldInfo]:
+    schema = decoder.schema
+    for field in decoder.fields:
         part = "record" if schema.record != VOID else ("key", "value", "cpu")[field.part]
-        yield FieldInfo(field.name, c_type(spec.btf, field.type), field.offset, field.bits, part)
+        yield FieldInfo(field.name, c_type(schema.btf, field.type), field.offset, field.bits, part)
 
 
 def _variables(spec: CollectionSpec, decoders: Decoders) -> Iterator[VariableInfo]:
@@ -336,6 +335,8 @@ def _variables(spec: CollectionSpec, decoders: Decoders) -> Iterator[VariableInf
 
 
 def _value(decoder: Decoder, raw: bytes) -> "Value | dict[str, Value]":
+    if decoder.size != len(raw):
+        raise DecodeError(f"the type has {decoder.size} bytes, the variable {len(raw)}")
     batch = Batch(decoder.schema, (Part(raw, len(raw), 0),), 1, len(raw), 0)
     values = [column[0] for column in decoder.values(batch, decoder.fields)]
     if len(values) == 1 and decoder.fields[0].path == ("value",):

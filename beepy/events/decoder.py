@@ -181,9 +181,10 @@ class View:
     def _to_the_end(self, batch: Batch) -> list[list[Any]]:
         """Return the columns of records whose ends matter."""
         records = _records(batch, safe(self._schema.map))
-        padded = b"".join([record.ljust(self._size, b"\0")[: self._size] for record in records])
         blocks = self._blocks.get(RECORD)
-        items = blocks.columns(Part(padded, self._size, 0), batch.records) if blocks else []
+        size = blocks.size if blocks else 0  # the type's own size may lie
+        padded = b"".join([record.ljust(size, b"\0")[:size] for record in records])
+        items = blocks.columns(Part(padded, size, 0), batch.records) if blocks else []
         columns = []
         for field, source in zip(self._wanted, self._sources, strict=True):
             if not field.is_in(batch.length):
@@ -210,16 +211,16 @@ class _Blocks:
     def __init__(self, slots: Sequence[tuple[int, str]], name: str) -> None:
         self._slots = slots
         self._name = name
-        self._size = max([offset + struct.calcsize(f"<{code}") for offset, code in slots], default=0)
+        self.size = max([offset + struct.calcsize(f"<{code}") for offset, code in slots], default=0)
         self._most = 1 << (max(_MAX_ITEMS // max(len(slots), 1), 1).bit_length() - 1)
         self._formats: dict[tuple[int, int, int], struct.Struct] = {}
 
     def run(self, part: Part, records: int) -> Iterator[tuple[tuple[Any, ...], int]]:
         """Return (the items of some records one after the other, how many records)."""
         raw, stride, skip = part
-        if records and (stride < skip + self._size or len(raw) < stride * (records - 1) + skip + self._size):
+        if records and (stride < skip + self.size or len(raw) < stride * (records - 1) + skip + self.size):
             got = f"{len(raw)} bytes in steps of {stride} for {records} records"
-            raise DecodeError(f"map '{self._name}': {got}: expected {self._size} bytes after every {skip}")
+            raise DecodeError(f"map '{self._name}': {got}: expected {self.size} bytes after every {skip}")
         if len(raw) < stride * records:
             raw = raw.ljust(stride * records, b"\0")
         at, count = 0, self._most

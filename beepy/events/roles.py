@@ -67,10 +67,11 @@ def assign(spec: CollectionSpec) -> CollectionSpec:
 def schema(spec: CollectionSpec, tracked: Tracked, cpus: int = 0) -> Schema:
     """Return the schema of a tracked map; ``cpus`` is the number of possible CPUs of a per-CPU table, else 0."""
     map_spec = next(found for found in spec.maps if found.name == tracked.map)
-    return _schema(spec, map_spec, tracked, cpus)
+    return schema_of(spec, map_spec, tracked, cpus)
 
 
-def _schema(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int) -> Schema:
+def schema_of(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int = 0) -> Schema:
+    """Return the same for a map that need not be looked for."""
     if spec.btf is None:
         raise BtfError("the object has no type information")
     named = (spec.name, tracked.map, tracked.role, spec.btf, tracked.record)
@@ -84,7 +85,7 @@ def _tracked(spec: CollectionSpec, map_spec: MapSpec, role: Role, budget: Budget
     """Return the map's row; raises BtfError where its types are unknown, malformed or of another size."""
     stream = map_spec.type in _STREAMS
     tracked = Tracked(map_spec.name, role, map_spec.value if stream else VOID)
-    schema = _schema(spec, map_spec, tracked, 0)
+    schema = schema_of(spec, map_spec, tracked)
     if not map_spec.value or not (stream or map_spec.key):
         raise BtfError(f"the type of its {'records' if stream else 'keys or values'} is unknown")
     if not stream:

@@ -28,7 +28,7 @@ from beepy.obj.spec import (
 )
 from beepy.text import safe
 
-MAX_TOTAL: Final = 1_000_000
+MAX_TOTAL: Final = 1 << 19
 """Instructions and source lines of all functions of an object, and of all programs, each with its subprograms."""
 
 _MAX_ACCESS: Final = 1024  # bytes of a CO-RE access string; 64 steps, the most that libbpf takes, fit in

@@ -91,7 +91,7 @@ def test_too_many_instructions_together() -> None:
     for at in range(20):
         one.program(CALL_SUB, EXIT, name=f"p{at}")
         one.calls(sub, 2 * at)
-    with refused(ElfError, "object: programs of more than 1000000 instructions and lines together"):
+    with refused(ElfError, "object: programs of more than 524288 instructions and lines together"):
         one.parsed()
 
 
@@ -125,9 +125,9 @@ def test_too_many_programs() -> None:
 
 def test_too_many_instructions_in_subprograms(one: Object) -> None:
     one.elf.function("sub", ".text", [])
-    one.elf.section(".text", EXIT_BYTES * 1_000_000)
-    one.elf.symbols[-1] = ("sub", 0, 8_000_000, ".text", 0x12, 0)
-    with refused(ElfError, "object: functions of more than 1000000 instructions and lines together"):
+    one.elf.section(".text", EXIT_BYTES * 600_000)
+    one.elf.symbols[-1] = ("sub", 0, 4_800_000, ".text", 0x12, 0)
+    with refused(ElfError, "object: functions of more than 524288 instructions and lines together"):
         one.parsed()
 
 
