@@ -14,7 +14,7 @@ TEST_NEEDS  := clang:clang llvm:llvm-strip libbpf-dev:/usr/include/bpf/bpf_helpe
 BENCH_NEEDS := clang:clang libbpf-dev:/usr/include/bpf/bpf_helpers.h libbpf-tools bpftrace:bpftrace
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench images clean
+.PHONY: help run test fuzz check format bench images clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ run: .venv/.run ## run an image until Ctrl-C: IMAGE=exitsnoop, ARGS=
 test: .venv/.dev ## install what the tests need, run every tier, tell which ran: ARGS=
 	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
 	@$(PYTHON3) -m pytest $(ARGS)
+
+fuzz: .venv/.dev ## 1,000,000 broken objects and images, mutated and grown, and bombs (as root): ARGS=
+	@export BEEPY_SOAK=$${BEEPY_SOAK:-50}; $(PYTHON3) -m pytest tests/fuzz $(ARGS)
 
 check: .venv/.dev ## lint, formats, types, layers
 	@$(PYTHON3) -m ruff check

@@ -1,0 +1,11 @@
+"""How often the tests with random input, and those that kill, are done: ``make soak`` sets BEEPY_SOAK to 50."""
+
+import os
+from typing import Final
+
+_FACTOR: Final = int(os.environ.get("BEEPY_SOAK", "1"))
+
+
+def times(count: int) -> int:
+    """Return how many there are to be, where ``make test`` has ``count``."""
+    return count * _FACTOR
