@@ -81,6 +81,7 @@ def complete(btf: Btf, elf: Elf) -> Globals:
     externs: list[ExternSpec] = []
     kconfig = None
     count = 0
+    named: set[TypeId] = set()
     integer = cache(partial(ksyms.integer, btf))
     for type_id in btf.ids():
         kind = btf.kind(type_id)
@@ -98,7 +99,7 @@ def complete(btf: Btf, elf: Elf) -> Globals:
         if found.name in (KCONFIG, KSYMS):
             externs += _externs(btf, found, weak)
         if found.name == KSYMS:
-            words |= ksyms.acceptable(btf, type_id, found, integer())
+            words |= ksyms.acceptable(btf, type_id, found, integer(), named)
             continue
         if found.name == KCONFIG:
             placed, size = _laid_out(btf, found)

@@ -18,13 +18,15 @@ def integer(btf: Btf) -> TypeId | None:
 
 
 def acceptable(
-    btf: Btf, section: TypeId, found: types.DataSec, integer: TypeId | None
+    btf: Btf, section: TypeId, found: types.DataSec, integer: TypeId | None, named: set[TypeId]
 ) -> dict[tuple[TypeId, int], int]:
-    """Return the words to replace in the object's types (see ``Btf.edited``); none where it has no ``integer``."""
+    """Return the words to replace in the object's types (see ``Btf.edited``); none where it has no ``integer``.
+
+    ``named`` are the prototypes, which functions may share, whose parameters have names already; it grows.
+    """
     if integer is None:
         return {}
     count = len(found.vars)
-    functions: dict[TypeId, TypeId] = {}  # by prototype, which several may share
     words = {(section, 0): 0, (section, 1): Kind.STRUCT << 24 | count, (section, 2): _INT_SIZE * count}
     for number, info in enumerate(found.vars):
         at = 3 + 3 * number
@@ -34,11 +36,11 @@ def acceptable(
                 words |= {(info.type, 2): integer, (info.type, 3): Linkage.GLOBAL}
             case types.Func(_, prototype, _):
                 words[info.type, 1] = Kind.FUNC << 24 | Linkage.GLOBAL
-                functions[prototype] = info.type
+                if prototype not in named:
+                    named.add(prototype)
+                    words |= _named(btf, info.type, prototype)
             case _:
                 pass
-    for prototype, function in functions.items():
-        words |= _named(btf, function, prototype)
     return words
 
 

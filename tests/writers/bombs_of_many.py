@@ -147,11 +147,21 @@ def programs_of_externs() -> Object:
 
 
 def sections_of_externs() -> Object:
-    """Each looks for an int that is not there, and names the parameters of one prototype."""
+    """Each looks for an int that is not there."""
     one = Object()
-    one.btf.types[:] = [one.btf.types[2]] * 3
+    one.btf.types[:] = [one.btf.types[2]] * 100_000
     one.program()
-    prototype = one.btf.func_proto(1, [("", 1)] * 100_000)
+    prototype = one.btf.func_proto(1)
+    for at in range(8000):
+        one.btf.datasec(".ksyms", 0, [(one.btf.func(f"k{at}", prototype, 2), 0, 0)])
+    return one
+
+
+def externs_of_one_prototype() -> Object:
+    """Each names its parameters."""
+    one = Object()
+    one.program()
+    prototype = one.btf.func_proto(INT, [("", INT)] * 100_000)
     for at in range(8000):
         one.btf.datasec(".ksyms", 0, [(one.btf.func(f"k{at}", prototype, 2), 0, 0)])
     return one
@@ -215,6 +225,7 @@ BOMBS: Final[tuple[Callable[[], Object], ...]] = (
     programs,
     programs_of_externs,
     sections_of_externs,
+    externs_of_one_prototype,
     deep_accesses,
     flavors,
 )

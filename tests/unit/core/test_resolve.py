@@ -288,4 +288,4 @@ def test_a_type_with_very_many_candidates() -> None:
     local = Btf(w.data(), name="object")
     resolver = Resolver(local, [local])
     with pytest.raises(RelocationError, match="more than 32768 candidates for the types of an object"):
-        resolver.fixups(program((MOV,), tuple([ref(one, "0:0") for one in found])))
+        resolver.fixups(program((Insn(MOV),), tuple([ref(one, "0:0") for one in found])))
