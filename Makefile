@@ -6,6 +6,16 @@ IMAGE   ?= exitsnoop
 ARGS    ?=
 PYTHON3 := .venv/bin/python
 
+# Under sudo, what is made in a checkout belongs to the user who called it, if the checkout does: `make test` works
+# afterwards, without root. AS_USER runs a command as that user; AS_ROOT runs Python as root, which leaves no bytecode.
+# It is empty otherwise: for the user, for real root, and in a checkout that is root's or somebody else's.
+AS_USER := $(shell if [ "$$(id -u)" -eq 0 ] && [ "$${SUDO_UID:-0}" -ne 0 ] && [ "$$(stat -c %u .)" = "$$SUDO_UID" ]; \
+	then echo "setpriv --reuid=$$SUDO_UID --regid=$$SUDO_GID --init-groups" \
+	"env HOME='$$(getent passwd "$$SUDO_UID" | cut -d: -f6)'"; fi)
+AS_ROOT := $(if $(AS_USER),PYTHONDONTWRITEBYTECODE=1) $(PYTHON3)
+PYTEST  := $(if $(AS_USER),$(AS_USER) $(PYTHON3) -m compileall -q beepy bpf tests; )$(AS_ROOT) -m pytest
+PYTEST  += $(if $(AS_USER),-p no:cacheprovider)
+
 # What the tests and the benchmarks need beside Python: PACKAGE[:PROBE], see .ci/apt. Behind -- : only where apt has it.
 TEST_NEEDS  := clang:clang llvm:llvm-strip libbpf-dev:/usr/include/bpf/bpf_helpers.h bpftool:bpftool libbpf-tools \
                docker-registry:docker-registry skopeo:skopeo iproute2:ip systemtap-sdt-dev \
@@ -14,28 +24,44 @@ TEST_NEEDS  := clang:clang llvm:llvm-strip libbpf-dev:/usr/include/bpf/bpf_helpe
 BENCH_NEEDS := clang:clang libbpf-dev:/usr/include/bpf/bpf_helpers.h libbpf-tools bpftrace:bpftrace
 
 .DELETE_ON_ERROR:
-.PHONY: help run test fuzz check format bench images clean
+.NOTPARALLEL:
+.PHONY: help root run test soak fuzz peers check format bench images clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo 'make run IMAGE=opensnoop ARGS="-o columns"    another image, more arguments (as root)'
+	@echo 'make run IMAGE=opensnoop ARGS="-o columns"    another image, more arguments (with sudo)'
 	@echo 'make test ARGS="tests/unit -k store"          some tests'
 	@echo 'make run PYTHON=python3.13                    another Python, 3.11 or newer, for .venv'
 
+root:
+	@if [ "$$(id -u)" -ne 0 ]; then \
+		for name in PYTHON IMAGE ARGS; do given+=$${!name:+" $$name=$${!name@Q}"}; done; \
+		echo "make run: needs root: sudo make run$$given" >&2; exit 1; \
+	fi
+
 # A terminal's Ctrl-C goes to the whole foreground group, and make always dies of it. `set -m` makes beepy that group;
 # only where there is a terminal and make is in its foreground. 130: interrupted before anything was attached.
-run: .venv/.run ## run an image until Ctrl-C: IMAGE=exitsnoop, ARGS=
+run: root .venv/.run ## run an image until Ctrl-C, with sudo: IMAGE=exitsnoop, ARGS=
+	@$(if $(AS_USER),$(AS_USER) $(PYTHON3) -m compileall -q beepy)
 	@read -r _ _ _ _ group _ _ foreground _ </proc/self/stat; \
 	if [ "$$group" = "$$foreground" ]; then set -m; fi; \
-	$(PYTHON3) -m beepy run $(IMAGE) $(ARGS) || [ $$? -eq 130 ]
+	$(AS_ROOT) -m beepy run $(IMAGE) $(ARGS) || [ $$? -eq 130 ]
 
 test: .venv/.dev ## install what the tests need, run every tier, tell which ran: ARGS=
 	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
-	@$(PYTHON3) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+soak: .venv/.dev ## the tests with random input, and those that kill, 50 times as often: ARGS=
+	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
+	@export BEEPY_SOAK=$${BEEPY_SOAK:-50}; $(PYTEST) -m soak $(ARGS)
+
+peers: .venv/.dev ## compare with the programs of others that are on PATH (bee): ARGS=
+	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
+	@$(PYTEST) -m peer $(ARGS) || [ $$? -eq 5 ]
 
 fuzz: .venv/.dev ## 1,000,000 broken objects and images, mutated and grown, and bombs (as root): ARGS=
-	@export BEEPY_SOAK=$${BEEPY_SOAK:-50}; $(PYTHON3) -m pytest tests/fuzz $(ARGS)
+	@export BEEPY_SOAK=$${BEEPY_SOAK:-50}; $(PYTEST) tests/fuzz $(ARGS)
 
 check: .venv/.dev ## lint, formats, types, layers
 	@$(PYTHON3) -m ruff check
@@ -66,20 +92,27 @@ clean: ## remove .venv, caches, and what was built
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# An earlier make may have left a .venv that is root's.
+WRITABLE = @[ ! -e .venv ] || $(AS_USER) test -w .venv || { \
+	echo '.venv: belongs to another user: sudo make clean removes it' >&2; exit 1; }
+
 # Debian and Ubuntu have python3 without ensurepip, which stands in python3-venv (python3.13-venv for python3.13).
 .venv/bin/python:
+	$(WRITABLE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		found=$$($(PYTHON) -V 2>/dev/null) || found='not there'; \
 		echo "beepy needs Python 3.11 or newer; $(PYTHON) is $$found (make PYTHON=... takes another)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/apt $(notdir $(PYTHON))-venv
-	@$(PYTHON) -m venv .venv
+	@$(AS_USER) $(PYTHON) -m venv .venv
 
 .venv/.run: pyproject.toml | .venv/bin/python
+	$(WRITABLE)
 	@echo 'installing beepy into .venv' >&2
-	@$(PYTHON3) -m pip install --quiet --disable-pip-version-check --editable .
-	@touch $@
+	@$(AS_USER) $(PYTHON3) -m pip install --quiet --disable-pip-version-check --editable .
+	@$(AS_USER) touch $@
 
 .venv/.dev: pyproject.toml | .venv/bin/python
+	$(WRITABLE)
 	@echo 'installing beepy, and what its development needs, into .venv' >&2
-	@$(PYTHON3) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch .venv/.run $@
+	@$(AS_USER) $(PYTHON3) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(AS_USER) touch .venv/.run $@

@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 from beepy import hooks
 from beepy.btf.show import c_type
 from beepy.btf.types import VOID
-from beepy.collection import needs
+from beepy.collection import context_writes, needs
 from beepy.collection.findings import ERROR, Checked
 from beepy.collection.needs import Needs
+from beepy.collection.pins import Pins
 from beepy.core.access import KIND_NAMES, parse, show
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, DecodeError, RelocationError
@@ -19,12 +20,12 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.decoders import Decoders
-from beepy.events.fields import VALUE
-from beepy.events.naming import VALUE_FIELDS, label_names, metric_name
+from beepy.events.metrics import Metric, decide
 from beepy.hooks import Hook
+from beepy.maps import is_percpu
 from beepy.obj.insn import CALL
 from beepy.obj.sections import KCONFIG
-from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, ProgramSpec, Role, Tracked
+from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapRef, MapSpec, ProgramSpec, Role
 from beepy.oci.image import Image
 from beepy.text import safe
 from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgType
@@ -80,6 +81,9 @@ _VERDICTS: Final = {
     ProgType.EXT: "another program",
 }
 _VERDICTS_OF_ATTACH_TYPES: Final = {AttachType.MODIFY_RETURN: "return values of kernel functions"}
+# since v6.18 what they write to their context is what the process goes on with (7384893d970e, "bpf: Allow uprobe
+# program to change context registers")
+_UPROBES: Final = ("uprobe", "uprobe_multi", "usdt")
 # kfuncs that read, or change nothing but what is the program's own
 _OWN_KFUNCS: Final = (
     *("bpf_get_", "bpf_iter_", "bpf_cpumask_", "bpf_obj_", "bpf_percpu_obj_", "bpf_list_", "bpf_rbtree_", "bpf_wq_"),
@@ -126,7 +130,11 @@ class FieldInfo(NamedTuple):
 
 
 class MapInfo(NamedTuple):
-    """One map; ``role``, ``metric``, ``labels`` and ``fields`` only where the image's convention gives it a meaning."""
+    """One map; ``role``, ``metric``, ``labels`` and ``fields`` only where the image's convention gives it a meaning.
+
+    ``not_shown`` is why a map with a role is not shown, None if it is. ``pinned`` is where the object pins it by name,
+    or uses the map that is pinned there; None if it does not.
+    """
 
     name: str
     section: str
@@ -137,7 +145,9 @@ class MapInfo(NamedTuple):
     value_size: int
     max_entries: int
     flags: str
+    pinned: str | None
     role: str | None
+    not_shown: str | None
     metric: str | None
     labels: tuple[str, ...]
     fields: tuple[FieldInfo, ...]
@@ -212,9 +222,12 @@ def describe(
     """
     whole, of_programs = needs.of_collection(spec)
     loaded = {one.name for one in spec.loaded}
-    programs = tuple(_program(one, of_programs[one.name], loaded=one.name in loaded) for one in spec.programs)
+    pinned = {one.name: f"map pinned at {path}" for one in spec.maps if (path := _shared(one))}
+    programs = tuple(_program(one, of_programs[one.name], pinned, loaded=one.name in loaded) for one in spec.programs)
     decoders = Decoders()
-    tracked = {one.map: one for one in spec.tracked}
+    schemas = dict(_schemas(spec))
+    decided = decide(schemas.values())
+    metrics = {metric.schema.map: metric for metric in decided.found}
     return Description(
         image.name,
         image.digest,
@@ -223,18 +236,27 @@ def describe(
         image.size,
         dict(image.annotations),
         spec.license,
-        tuple(sorted({change for one in programs for change in one.changes})),
+        tuple(sorted({change for one in programs for change in one.changes} | {*pinned.values()})),
         programs,
-        tuple(_map(spec, one, tracked.get(one.name), decoders) for one in spec.maps if one.contents is None),
+        tuple(
+            _map(spec, one, schemas.get(one.name), metrics.get(one.name), decoders)
+            for one in spec.maps
+            if one.contents is None
+        ),
         tuple(_variables(spec, decoders)),
         tuple(extern.name for extern in spec.externs),
         tuple(_relocations(spec, fixups)) if relocations else (),
         whole,
-        _check(checked) if checked else None,
+        _check(checked, decided.warnings) if checked else None,
     )
 
 
-def _program(one: ProgramSpec, needed: Needs, *, loaded: bool) -> ProgramInfo:
+def _shared(one: MapSpec) -> str:
+    """Return where a map is pinned that programs may write to, "" if none is: it may be another's."""
+    return "" if one.flags & MapFlag.RDONLY_PROG else Pins().path(one)
+
+
+def _program(one: ProgramSpec, needed: Needs, pinned: Mapping[str, str], *, loaded: bool) -> ProgramInfo:
     hook = hooks.find(one.section)
     ids = dict.fromkeys(insn.imm for insn in one.insns if insn.code == CALL and insn.src == 0)
     helpers = tuple(HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}" for number in ids)
@@ -247,35 +269,40 @@ def _program(one: ProgramSpec, needed: Needs, *, loaded: bool) -> ProgramInfo:
         len(one.insns),
         helpers,
         tuple(dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef))),
-        tuple(sorted(_changes(one, hook, helpers))),
+        tuple(sorted(_changes(one, hook, helpers, pinned))),
         needed,
     )
 
 
-def _changes(one: ProgramSpec, hook: Hook | None, helpers: Sequence[str]) -> set[str]:
-    """Return what a program can change beyond its own maps."""
+def _changes(one: ProgramSpec, hook: Hook | None, helpers: Sequence[str], pinned: Mapping[str, str]) -> set[str]:
+    """Return what a program can change beyond its own maps; ``pinned`` are those that may be another's, by name."""
     changes = {_EFFECTS[helper] for helper in helpers if helper in _EFFECTS}
+    changes |= {pinned[ref.map] for ref in one.refs if isinstance(ref, MapRef) and ref.map in pinned}
     if hook and hook.prog_type in _VERDICTS:
         changes.add(_VERDICTS[hook.prog_type])
     if hook and hook.attach_type in _VERDICTS_OF_ATTACH_TYPES:
         changes.add(_VERDICTS_OF_ATTACH_TYPES[hook.attach_type])
+    if hook and hook.module in _UPROBES and context_writes.writes(one):
+        changes.add("registers of processes")
     called = [ref.name for ref in one.refs if isinstance(ref, ExternRef) and one.insns[ref.insn].code == CALL]
     return changes | {f"kernel function {name}" for name in called if not name.startswith(_OWN_KFUNCS)}
 
 
-def _check(checked: Checked) -> CheckInfo:
+def _check(checked: Checked, warnings: Sequence[str]) -> CheckInfo:
     errors = [one for one in checked.findings if one.level == ERROR]
     return CheckInfo(
         checked.kernel,
         checked.runs,
         tuple(one.text for one in errors),
-        tuple(one.text for one in checked.findings if one.level != ERROR),
+        (*(one.text for one in checked.findings if one.level != ERROR), *warnings),
         tuple(one.text for one in errors if one.skipped),
     )
 
 
-def _map(spec: CollectionSpec, one: MapSpec, tracked: Tracked | None, decoders: Decoders) -> MapInfo:
-    schema = roles.schema_of(spec, one, tracked) if tracked else None
+def _map(
+    spec: CollectionSpec, one: MapSpec, schema: Schema | None, metric: Metric | None, decoders: Decoders
+) -> MapInfo:
+    role = schema.role if schema else roles.role(spec, one)
     fields = tuple(_fields(decoders.of(schema))) if schema else ()
     return MapInfo(
         one.name,
@@ -287,26 +314,29 @@ def _map(spec: CollectionSpec, one: MapSpec, tracked: Tracked | None, decoders: 
         one.value_size,
         one.max_entries,
         "|".join(flag.name or "" for flag in MapFlag(one.flags & sum(MapFlag))),
-        tracked.role.value if tracked and tracked.role else None,
-        *(_metric(tracked, decoders.of(schema)) if tracked and schema else (None, ())),
+        Pins().path(one) or None,
+        role.value if role else None,
+        _not_shown(spec, one, role) if role and not schema else None,
+        metric.name if metric else None,
+        metric.labels if metric else (),
         fields,
     )
 
 
-def _metric(tracked: Tracked, decoder: Decoder) -> tuple[str | None, tuple[str, ...]]:
-    """Return the name of a map's metric and its labels, as they are without -k."""
-    if tracked.role in (None, Role.PRINT):
-        return None, ()
-    fields = decoder.fields
-    if decoder.schema.record == VOID:
-        values = [field for field in fields if field.part == VALUE]
-        if tracked.role is Role.HIST or len(values) != 1 or not values[0].codec.number:
-            return None, ()
-        labels = [field.label for field in fields if field.part != VALUE]
-    else:
-        labels = [field.label for field in fields if field.name != VALUE_FIELDS.get(tracked.role)]
-    taken = ("le",) if tracked.role is Role.HIST else ()
-    return metric_name(tracked.map), tuple(sorted(label_names(labels, taken)))
+def _not_shown(spec: CollectionSpec, one: MapSpec, role: Role) -> str | None:
+    try:
+        roles.track(spec, one, role)
+    except BtfError as error:
+        return str(error)
+    return None
+
+
+def _schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
+    """Yield each tracked map's, as a run has it: a field ``cpu`` does not depend on how many there are."""
+    maps = {one.name: one for one in spec.maps}
+    for tracked in spec.tracked:
+        one = maps[tracked.map]
+        yield one.name, roles.schema_of(spec, one, tracked, cpus=1 if is_percpu(one.type) else 0)
 
 
 def _fields(decoder: Decoder) -> Iterator[FieldInfo]:

@@ -230,6 +230,7 @@ BTF: Final = "5.4"  # /sys/kernel/btf/vmlinux
 
 # Linux 5.8 split CAP_SYS_ADMIN ("bpf: Implement CAP_BPF"): is_net_admin_prog_type and is_perfmon_prog_type
 CAPABILITIES: Final = "5.8"
+MEMORY_CGROUPS: Final = "5.11"  # what BPF memory is charged to since; before, to RLIMIT_MEMLOCK
 _NET_ADMIN: Final = frozenset(
     {
         ProgType.SCHED_CLS,
@@ -265,9 +266,26 @@ _PERFMON: Final = frozenset(
         ProgType.EXT,
     }
 )
-_NET_ADMIN_TO_ATTACH: Final = frozenset({ProgType.CGROUP_SKB})
+# what only attaching asks for: BPF_LINK_CREATE, a packet socket, BPF_PROG_GET_FD_BY_ID (freplace by the program's id,
+# sk_reuseport to detach)
+_TO_ATTACH: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        ProgType.CGROUP_SKB: "CAP_NET_ADMIN",
+        ProgType.SOCKET_FILTER: "CAP_NET_RAW",
+        ProgType.EXT: "CAP_SYS_ADMIN",
+        ProgType.SK_REUSEPORT: "CAP_SYS_ADMIN",
+    }
+)
 _NET_ADMIN_MAPS: Final = frozenset(
     {MapType.SOCKMAP, MapType.SOCKHASH, MapType.DEVMAP, MapType.DEVMAP_HASH, MapType.XSKMAP}
+)
+_INCLUDED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "CAP_BPF": "CAP_SYS_ADMIN",
+        "CAP_PERFMON": "CAP_SYS_ADMIN",
+        "CAP_NET_ADMIN": "CAP_SYS_ADMIN",
+        "CAP_DAC_READ_SEARCH": "CAP_DAC_OVERRIDE",
+    }
 )
 _HELPER_CAPABILITIES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -343,8 +361,8 @@ def newest(releases: Iterable[str]) -> str:
     return max(releases, key=order, default="")
 
 
-def program_capabilities(prog_type: int) -> frozenset[str]:
-    """Return what a process needs to load and attach a program of that type, from 5.8 on.
+def load_capabilities(prog_type: int) -> frozenset[str]:
+    """Return what a process needs to load a program of that type, from 5.8 on.
 
     CAP_SYS_ADMIN is always enough, and before 5.8 the only one that is (with CAP_NET_ADMIN for network programs).
     """
@@ -353,12 +371,21 @@ def program_capabilities(prog_type: int) -> frozenset[str]:
         needed.add("CAP_PERFMON")
     if prog_type in _NET_ADMIN:
         needed.add("CAP_NET_ADMIN")
-    return frozenset(needed) | attach_capabilities(prog_type)
+    return frozenset(needed)
 
 
 def attach_capabilities(prog_type: int) -> frozenset[str]:
-    """Return what only attaching such a program needs, not loading it."""
-    return frozenset({"CAP_NET_ADMIN"} if prog_type in _NET_ADMIN_TO_ATTACH else ())
+    """Return what attaching a program of that type needs, and loading it does not."""
+    needed = _TO_ATTACH.get(prog_type)
+    return frozenset({needed} if needed else ())
+
+
+def included_in(name: str) -> str:
+    """Return the capability that allows all that ``name`` allows here, "" if there is none.
+
+    CAP_SYS_ADMIN is what CAP_BPF and CAP_PERFMON were split from, and bpf(2) takes it in place of CAP_NET_ADMIN.
+    """
+    return _INCLUDED.get(name, "")
 
 
 def map_capabilities(map_type: int) -> frozenset[str]:

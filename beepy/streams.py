@@ -3,7 +3,7 @@
 Rings are read when they have something, tables when somebody demands it::
 
     loop   poll(rings, wake) -> wait out the window -> drain rings -> read the tables demanded, once each
-    end    detach -> drain rings -> a last snapshot of every table
+    end    detach -> drain rings -> what they lost -> a last snapshot of every table
 
 Rings are read at most once in a window of a few milliseconds. An event that comes alone is read at once; where they
 come faster, the unread ones suppress the kernel's wake-ups, which would cost the traced programs more than all else.
@@ -125,6 +125,8 @@ class Stream:
             if not self._poll(poll, 0) and not came:
                 break
             time.sleep(self._window)
+        for ring in self._rings:
+            yield from ring.end()
         yield from self._snapshots(self.schemas)
 
     def _loop(self, poll: select.poll) -> Iterator[Batch]:
@@ -194,14 +196,15 @@ def stream(*collections: Collection, interval: float | None = None, timeout: flo
                 schema = roles.schema(collection.spec, tracked, cpus)._replace(kernel=collection.kernel_types)
                 reader = maps.reader(tracked_map, schema)
                 if reader is None:
-                    _log.warning("map '%s': not shown: nothing reads %s yet", safe(tracked.map), tracked_map.type.name)
+                    why = roles.not_read(tracked_map.type)
+                    _log.warning("map '%s': not shown: %s", safe(tracked.map), why)
                     continue
                 made.callback(reader.close)
                 readers.append(reader)
             for program in collection.programs.values():
                 hook = hooks.find(program.section)
                 if hook and hook.reader:
-                    reader = hook.reader(program, collection.target(program.name), collection.spec.name)
+                    reader = hook.reader(program, collection.target(program.name), collection.spec)
                     made.callback(reader.close)
                     readers.append(reader)
         whole = Stream(readers, [each.detach for each in collections], interval=interval, timeout=timeout)

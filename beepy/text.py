@@ -7,8 +7,7 @@ import re
 _UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 
 
-_MAX_LINES = 18
-_MAX_TEXT = 1000  # characters
+_MAX_LINES = 20
 
 
 def _visible(match: re.Match[str]) -> str:
@@ -27,13 +26,13 @@ def safe(text: str) -> str:
     return text if text.isprintable() else re.sub(_UNSAFE, _visible, text)  # none of the unsafe ones is printable
 
 
-def brief(text: str) -> str:
-    """Return a message that leaves room for another one on a screen: of a longer one the middle is left out."""
+def brief(text: str, most: int = 1000) -> str:
+    """Return a message that fits a screen; beyond 20 lines or ``most`` characters the middle is left out."""
     lines = text.split("\n")
     if len(lines) > _MAX_LINES:
         half = _MAX_LINES // 2
         text = "\n".join([*lines[:half], "...", *lines[1 - half :]])
-    if len(text) > _MAX_TEXT:
-        half = _MAX_TEXT // 2
+    if len(text) > most:
+        half = most // 2
         text = f"{text[:half]} ... {text[5 - half :]}"
     return text

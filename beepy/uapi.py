@@ -689,6 +689,7 @@ PERF_ATTR_FREQ: Final = 1 << 10  # among the bits: sample_period is a frequency
 PERF_ATTR_WATERMARK: Final = 1 << 14  # among the bits: wakeup_events counts bytes
 PERF_COUNT_SW_BPF_OUTPUT: Final = 10
 PERF_SAMPLE_RAW: Final = 1 << 10
+PERF_FORMAT_TOTAL_TIME_ENABLED: Final = 1 << 0
 PERF_FORMAT_LOST: Final = 1 << 4
 PERF_RECORD_LOST: Final = 2
 PERF_RECORD_SAMPLE: Final = 9

@@ -68,7 +68,10 @@ class Tally:
         self.skipped: Counter[tuple[str, str]] = Counter()
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        if absent := [item for item in items if _lacks_its_peer(item)]:
+            config.hook.pytest_deselected(items=absent)
+            items[:] = [item for item in items if item not in absent]
         items.sort(key=lambda item: list(TIERS).index(_tier(item)))
         missing: dict[str, str] = {}
         for item in items:
@@ -108,6 +111,12 @@ def _tier(item: pytest.Item) -> str:
     if tier not in TIERS:
         raise pytest.UsageError(f"{item.nodeid}: not in the folder of a tier: {', '.join(TIERS)}")
     return tier
+
+
+def _lacks_its_peer(item: pytest.Item) -> bool:
+    """Whether it compares with a program that is not here: it is not skipped, since no package of apt brings it."""
+    peer = item.get_closest_marker("peer")
+    return peer is not None and not shutil.which(peer.args[0])
 
 
 def _reason(report: pytest.TestReport) -> str:

@@ -34,8 +34,7 @@ Members in their thousands may share one long string, and each is shown.
 
 MAX_ADDED: Final = 1 << 19
 """Members, enumerators and the like of all types that are built; those of vmlinux have 170,000."""
-MAX_VLEN: Final = 1 << 18
-"""The same of one type; 24 bits count them, and none has a quarter of these."""
+MAX_VLEN: Final = 1 << 18  # of one type: 24 bits count them, and none has a quarter of these
 
 _FEW: Final = 2  # names that are faster looked for one by one: 0.9 ms each in vmlinux, 2.2 for any number together
 

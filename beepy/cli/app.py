@@ -10,16 +10,17 @@ from typer.exceptions import TyperException
 
 import beepy
 from beepy.cli import standard
-from beepy.cli.settings import Settings, with_settings
+from beepy.cli.command import Command, Group
+from beepy.cli.settings import GENERAL, REGISTRIES, STORES, Settings, with_settings
 from beepy.errors import BeepyError
 
-# command -> module and function of this room; both the modules and typer's own commands take time to make
+# command -> module and function of this room, which take time to import; the shared options that the command takes
 _COMMANDS: Final = {
-    "run": "run.run",
-    "describe": "describe.describe",
-    "pull": "images.pull",
-    "list": "images.list_images",
-    "version": "images.version",
+    "run": ("run.run", REGISTRIES),
+    "list": ("images.list_images", STORES),
+    "describe": ("describe.describe", REGISTRIES),
+    "pull": ("images.pull", REGISTRIES),
+    "version": ("images.version", GENERAL),
 }
 
 
@@ -34,7 +35,7 @@ def _made() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=False,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     )
 
 
@@ -50,9 +51,10 @@ def _group(
 
 
 def _function(command: str) -> Callable[..., None]:
-    module, function = _COMMANDS[command].split(".")
+    path, options = _COMMANDS[command]
+    module, function = path.split(".")
     found: Callable[..., None] = getattr(import_module(f"beepy.cli.{module}"), function)
-    return found
+    return with_settings(found, options)
 
 
 def main() -> int:
@@ -77,11 +79,11 @@ def _run(arguments: list[str]) -> object:
     if arguments[0] in _COMMANDS:  # alone: only what it takes itself need be read
         command, *arguments = arguments
         name = f"beepy {command}"
-        app.command(command)(with_settings(_function(command)))
+        app.command(command, cls=Command)(_function(command))
     else:
-        app.callback()(_group)
+        app.callback(cls=Group)(_group)
         for each in _COMMANDS:
-            app.command(each)(with_settings(_function(each)))
+            app.command(each, cls=Command)(_function(each))
     try:
         return app(args=arguments, prog_name=name, standalone_mode=False)
     except OSError as error:

@@ -14,13 +14,15 @@ def describe(
     settings: Settings,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference, ELF file or archive.")],
     output: Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="How to print.")] = "text",
-    relocations: Annotated[bool, typer.Option("--relocations", help="Every CO-RE relocation too.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Whether this kernel, or that of --btf, can run it.")] = False,
+    relocations: Annotated[bool, typer.Option("--relocations", help="Show every CO-RE relocation too.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Whether this kernel, or that of --btf, can run it; needs root.")
+    ] = False,
     btf: Annotated[
         str, typer.Option("--btf", metavar="FILE", help="Types of another kernel: BTF, vmlinux or BTFHub archive.")
     ] = "",
 ) -> None:
-    """Tell all that is in an image; needs no privilege but for --check, which ends with 1 if it cannot run."""
+    """Show what is in an image; --check: whether it can run here."""
     from beepy.cli import description  # noqa: PLC0415 - --help needs none of it
     from beepy.describe import describe as describe_program  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
@@ -29,7 +31,8 @@ def describe(
     if btf and not (check or relocations):
         raise UsageError("--btf: expected --check or --relocations too")
     found = lookup.find(image, settings.options())
-    specs = [parse(found, number) for number in range(len(found.programs))]
+    # what is not shown has a line of its own
+    specs = [parse(found, number, warn=False) for number in range(len(found.programs))]
     if check or (btf and relocations):
         from beepy.cli.asked import ask  # noqa: PLC0415 - only here the kernel is looked at
 
@@ -43,6 +46,7 @@ def describe(
     if output == "json":
         standard.write(description.as_json(described))
     else:
-        standard.write("".join([f"{line}\n" for one in described for line in description.as_text(one)]))
+        width = standard.terminal_width()
+        standard.write("".join([f"{line}\n" for one in described for line in description.as_text(one, width)]))
     if any(one.check and not one.check.runs for one in described):
         raise typer.Exit(1)

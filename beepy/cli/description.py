@@ -1,13 +1,21 @@
 """A description as text for a person, and as JSON."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from textwrap import TextWrapper
+from typing import Any, Final
 
 from beepy.collection.needs import Needs
 from beepy.describe import CheckInfo, Description, MapInfo, ProgramInfo, RelocationInfo, VariableInfo
-from beepy.since import CAPABILITIES
+from beepy.since import CAPABILITIES, MEMORY_CGROUPS
 from beepy.text import safe
+
+_PADDED: Final = 40  # characters; a longer cell does not widen its column
+_NAMES: Final = 20  # the same for the names of annotations
+_MAX_DEFAULT: Final = 40  # characters of a variable's value
+_INDENT: Final = 4
+_VALUE: Final = re.compile(r" *\S.*?  +")  # what stands before a line's second column
 
 
 def as_json(described: Sequence[Description]) -> str:
@@ -26,17 +34,33 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a description
     return value
 
 
-def as_text(one: Description) -> Iterator[str]:
-    """Return the lines of a description."""
+def as_text(one: Description, width: int | None = None) -> Iterator[str]:
+    """Return the lines of a description, wrapped at ``width`` characters (a terminal's), or as they are if None."""
+    for line in _lines(one):
+        yield from _wrapped(line, width) if width and len(line) > width else (line,)
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Break a line between words; it goes on below its second column, or further left where a word needs the room."""
+    indent = len(line) - len(line.lstrip()) + _INDENT
+    start = _VALUE.match(line)
+    column = start.end() if start else indent
+    if column + max(map(len, line[column:].split()), default=0) > width or column > width // 2:
+        column = indent
+    wrapper = TextWrapper(width, subsequent_indent=" " * column, break_on_hyphens=False, replace_whitespace=False)
+    return wrapper.wrap(line)
+
+
+def _lines(one: Description) -> Iterator[str]:
     yield from _pairs(
         "",
         [
             ("image", one.name),
             ("digest", one.digest),
             ("format", one.format),
-            ("platform", one.platform or "not said"),
+            ("platform", one.platform or "not given"),
             ("size", f"{one.size} bytes"),
-            ("licence", one.license or "none"),
+            ("license", one.license or "none"),
             *one.annotations.items(),
             ("changes", ", ".join(one.changes) or "nothing but its own maps"),
             *_needs(one.needs),
@@ -92,7 +116,12 @@ def _needs(needs: Needs) -> Iterator[tuple[str, str]]:
         yield "kernel", f"{needs.kernel} or newer: {', '.join(needs.because)}"
     if needs.types:
         yield "kernel types", "needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)"
-    yield "capabilities", f"{', '.join(needs.capabilities)} (before {CAPABILITIES} CAP_SYS_ADMIN)"
+    lines = [f"{one.name} ({one.reason})" for one in needs.capabilities]
+    lines.append(f"before {MEMORY_CGROUPS}: CAP_SYS_RESOURCE (memory)")
+    if any(one.name == "CAP_BPF" for one in needs.capabilities):
+        lines.append(f"before {CAPABILITIES}: CAP_SYS_ADMIN, not CAP_BPF")
+    for number, line in enumerate(lines):
+        yield "" if number else "capabilities", line
 
 
 def _check(one: CheckInfo) -> Iterator[str]:
@@ -105,16 +134,17 @@ def _check(one: CheckInfo) -> Iterator[str]:
 
 def _map(one: MapInfo) -> Iterator[str]:
     yield f"map {safe(one.name)}"
-    sizes = f"key {one.key_size}, value {one.value_size} bytes, {one.max_entries} entries"
     yield from _pairs(
         "  ",
         [
             ("section", one.section),
             ("type", one.type + (f" ({one.flags})" if one.flags else "")),
-            ("sizes", sizes),
+            ("sizes", _sizes(one)),
             *([("key", one.key_type)] if one.key_type else []),
             *([("value", one.value_type)] if one.value_type else []),
+            *([("pinned", f"{one.pinned} (a map that is there already is used)")] if one.pinned else []),
             *([("role", one.role)] if one.role else []),
+            *([("not shown", one.not_shown)] if one.not_shown else []),
             *([("metric", f"{one.metric}{{{','.join(one.labels)}}}")] if one.metric else []),
         ],
     )
@@ -125,6 +155,21 @@ def _map(one: MapInfo) -> Iterator[str]:
         )
 
 
+def _sizes(one: MapInfo) -> str:
+    key_and_value = f"key {one.key_size}, value {one.value_size} bytes"
+    match one.type:
+        case "ringbuf" | "user_ringbuf":
+            return f"{one.max_entries} bytes"
+        case "arena":
+            return f"{one.max_entries} pages"
+        case "perf_event_array" if not one.max_entries:
+            return f"{key_and_value}, one entry per CPU"
+        case "sk_storage" | "inode_storage" | "task_storage" | "cgrp_storage":  # as many as there are of these
+            return key_and_value
+        case _:
+            return f"{key_and_value}, {one.max_entries} entries"
+
+
 def _place(offset: int, bits: int) -> str:
     if offset % 8 or bits % 8:
         return f"bits {offset}..{offset + bits - 1}"
@@ -132,18 +177,31 @@ def _place(offset: int, bits: int) -> str:
 
 
 def _variable(one: VariableInfo) -> tuple[str, ...]:
-    default = json.dumps(one.default) if one.default is not None else "not shown"
-    return one.name, one.type, f"= {default}", one.map + (" (fixed at load)" if one.const else "")
+    return one.name, one.type, f"= {_default(one)}", one.map + (" (fixed at load)" if one.const else "")
+
+
+def _default(one: VariableInfo) -> str:
+    """Return a variable's value as JSON; of a long one the beginning and its size."""
+    if one.default is None:
+        return f"({one.size} bytes)"
+    text = json.dumps(one.default)
+    return text if len(text) <= _MAX_DEFAULT else f"{text[: _MAX_DEFAULT - 3]}... ({one.size} bytes)"
 
 
 def _pairs(indent: str, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    width = max(len(safe(name)) for name, _ in pairs)
+    (width,) = _widths([(name,) for name, _ in pairs], _NAMES)
     for name, value in pairs:
-        yield f"{indent}{safe(name).ljust(width)}  {safe(value)}"
+        yield f"{indent}{safe(name).ljust(width)}  {safe(value)}".rstrip()
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     rows = [tuple(map(safe, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = _widths(rows, _PADDED)
     for row in rows:
-        yield "    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        yield (" " * _INDENT + "  ".join(cells)).rstrip()
+
+
+def _widths(rows: Sequence[tuple[str, ...]], most: int) -> list[int]:
+    """Return the width of each column; a cell of more than ``most`` characters only moves the rest of its own row."""
+    return [max([len(cell) for cell in column if len(cell) <= most], default=0) for column in zip(*rows, strict=True)]

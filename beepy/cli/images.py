@@ -1,5 +1,7 @@
 """Commands about images: ``pull``, ``list``; and ``version``."""
 
+import os
+from shutil import get_terminal_size
 from typing import Annotated, Literal
 
 import typer
@@ -7,8 +9,6 @@ import typer
 import beepy
 from beepy.cli import standard
 from beepy.cli.settings import Settings
-from beepy.oci.descriptor import quote
-from beepy.oci.store import Entry
 from beepy.text import safe
 
 
@@ -25,7 +25,9 @@ def pull(
 def list_images(
     *,
     settings: Settings,
-    output: Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="How to print.")] = "text",
+    output: Annotated[
+        Literal["text", "wide", "json"], typer.Option("--output", "-o", help="How to print; wide: all columns, uncut.")
+    ] = "text",
 ) -> None:
     """List the images of the local stores, and the bundled ones."""
     from beepy.oci import lookup  # noqa: PLC0415
@@ -37,19 +39,16 @@ def list_images(
         rows = [{**entry._asdict(), "bundled": bundled} for entry, bundled in entries]
         standard.write(json.dumps(rows, indent=2) + "\n")
         return
-    table = [("NAME", "DIGEST", "SIZE", "CREATED", "PLATFORM", "BUNDLED")]
-    table += [(*_texts(entry), "yes" if bundled else "no") for entry, bundled in entries]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    from beepy.cli import listing  # noqa: PLC0415
+
+    width = get_terminal_size().columns if output == "text" and os.isatty(standard.STDOUT) else None
+    lines, hidden = listing.table(entries, width)
     standard.write("".join([f"{line}\n" for line in lines]))
-
-
-def _texts(entry: Entry) -> tuple[str, str, str, str, str]:
-    size = "-" if entry.size is None else f"{entry.size}"
-    return safe(entry.name), entry.digest[:19], size, quote(entry.created or "-", 40), quote(entry.platform or "-", 40)
+    if hidden:
+        standard.say(f"note: beepy list -o wide shows {', '.join(hidden)} too")
 
 
 def version(*, settings: Settings) -> None:
     """Show beepy's version."""
     del settings
-    standard.write(f"beepy {beepy.__version__}\n")
+    standard.write(f"{beepy.__version__}\n")

@@ -1,14 +1,16 @@
 """What the user is told on stderr: log lines, errors, advice."""
 
 import logging
-import os
-from errno import EACCES, EPERM
+from typing import Final
 
 from typer.exceptions import TyperException
 
+from beepy.cli import advice
 from beepy.cli.standard import say
-from beepy.errors import BeepyError, InvalidReference, KernelError, UsageError, VerifierError
+from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError
 from beepy.text import brief, safe
+
+_MAX_NOTES: Final = 1500  # characters of all advice
 
 
 class Handler(logging.Handler):
@@ -31,9 +33,9 @@ def _debugs() -> bool:
     return logging.getLogger("beepy").isEnabledFor(logging.DEBUG)
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, most: int = 1000) -> str:
     """Return what is told of a message without --debug: an object's names may be any length."""
-    return text if _debugs() else brief(text)
+    return text if _debugs() else brief(text, most)
 
 
 def usage(error: TyperException) -> int:
@@ -41,16 +43,21 @@ def usage(error: TyperException) -> int:
     message = getattr(error, "format_message", lambda: str(error))().strip()
     if message:
         say(f"beepy: {_cut(safe(message[:1].lower() + message[1:]).rstrip('.'))}")
-        say("note: beepy --help, beepy COMMAND --help")
+        context = getattr(error, "ctx", None)
+        say(f"note: {context.command_path if context else 'beepy'} --help")
     return error.exit_code
 
 
 def failure(error: BeepyError) -> int:
     """Tell an error and its advice, and with --debug all about it; return the exit code."""
+    reached = advice.open_files(error)
+    if reached:
+        reached.__cause__ = error
+        error = reached
     say(f"beepy: {_cut(safe(str(error)))}")
-    notes = [f"note: {note}" for note in (*getattr(error, "__notes__", ()), *_privilege(error))]
+    notes = [f"note: {note}" for note in getattr(error, "__notes__", ())]
     if notes:
-        say(_cut("\n".join([safe(line) for note in notes for line in note.split("\n")])))
+        say(_cut("\n".join([safe(line) for note in notes for line in note.split("\n")]), _MAX_NOTES))
     if _debugs():
         if isinstance(error, VerifierError):
             for line in error.log.splitlines():
@@ -60,18 +67,3 @@ def failure(error: BeepyError) -> int:
         for line in "".join(traceback.format_exception(error)).splitlines():
             say(safe(line))
     return 2 if isinstance(error, UsageError | InvalidReference) else 1
-
-
-def _privilege(error: BeepyError) -> list[str]:
-    """Return what to do where the kernel refused for want of capabilities, and the error does not say which."""
-    if not isinstance(error, KernelError) or isinstance(error, VerifierError) or error.errno not in (EPERM, EACCES):
-        return []
-    if "CAP_" in str(error):
-        return []
-    from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
-
-    missing = privilege.lacking({"CAP_BPF", "CAP_PERFMON"})
-    if missing:
-        return [f"this needs root, or CAP_BPF and CAP_PERFMON (missing: {', '.join(missing)})"]
-    all_powerful = os.geteuid() == 0 or "CAP_SYS_ADMIN" in privilege.capabilities()
-    return [] if all_powerful else ["this needs root: CAP_BPF and CAP_PERFMON do not suffice here"]

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from beepy import outputs
 from beepy.btf.types import VOID
-from beepy.cli import signals
+from beepy.cli import opening, signals
+from beepy.cli.opening import Attached
 from beepy.cli.standard import STDOUT, discard, say
 from beepy.collection import targets
 from beepy.collection.absent import Missing
@@ -20,14 +21,19 @@ from beepy.collection.load import load
 from beepy.collection.pins import Pins, pin_programs
 from beepy.errors import NotSupported
 from beepy.events.batch import Batch, Schema, Sink, Tally
+from beepy.events.own import Own
 from beepy.events.rows import head, per_cpu_rows
 from beepy.hooks import Target
+from beepy.kernel.own_pid import own_pid
+from beepy.log import Log
 from beepy.obj.spec import CollectionSpec, Role
 from beepy.oci import lookup
 from beepy.oci.options import Options
 from beepy.source import parse
 from beepy.streams import Stream, stream
 from beepy.text import safe
+
+_log = Log(__name__)
 
 _DEFAULT_PORT: Final = 9091  # bee's
 _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
@@ -36,15 +42,17 @@ _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 class Request(NamedTuple):
     """What ``run`` was asked for: ``timeout`` and ``interval`` in seconds, ``limit`` is --count; None: not given.
 
-    ``buckets`` are the bounds of -b, ``value_keys`` the fields of -k, by map; ``texts`` are those of --text.
+    ``buckets`` are the -b, ``value_keys`` the -k, ``texts`` the --text, ``programs`` the --prog (none: all programs).
     """
 
     images: tuple[str, ...]
     options: Options
     output: str
     filters: tuple[str, ...]
-    buckets: Mapping[str, tuple[float, ...]]
-    value_keys: Mapping[str, str]
+    buckets: tuple[str, ...]
+    value_keys: tuple[str, ...]
+    zero: bool
+    rows: bool
     limit: int | None
     timeout: float | None
     interval: float
@@ -58,6 +66,7 @@ class Request(NamedTuple):
     missing: Missing
     btf: str
     texts: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
 
 
 def default_output(*, plain: bool) -> str:
@@ -75,14 +84,21 @@ def run(request: Request) -> None:
         from beepy.events import filter as row_filter  # noqa: PLC0415 - few runs have one
 
         row_filter.check(request.filters)
+    if request.buckets or request.value_keys:
+        from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
+
+        metric_options.check(request.buckets, request.value_keys)
     with ExitStack() as end, ExitStack() as stack:
         with ExitStack() as unpin:
-            collections = _load(request, stack, unpin)
+            loaded = _load(request, stack, unpin)
+            collections = [collection for one in loaded for collection in one.collections]
             interval = None if request.output == "none" else request.interval
             events = stack.enter_context(stream(*collections, interval=interval, timeout=request.timeout))
             tally = Tally(events.schemas)
-            kept = _chooser(request.filters, events.schemas)
-            metrics, url = _serve(request, events, tally, stack)
+            choose = _chooser(request.filters, events.schemas, tally)
+            options = _options(request, events.schemas)
+            metrics, url = _serve(request, events, options, tally, stack)
+            rows = [] if request.output == "none" else [outputs.make(request.output, options=options)]
             started = time.monotonic()
             gc.freeze()  # what is here now stays: only what comes later is looked through
             gc.enable()
@@ -90,12 +106,16 @@ def run(request: Request) -> None:
             _attach(request, collections, tally)
             unpin.pop_all()
         end.push(partial(_end, tally, started))
+        attached = [(one.image, one.programs) for one in loaded]
+        for line in opening.lines(attached, request.limit, request.timeout):
+            say(line)
         if url:
             say(f"metrics: {url}")
-        if not events.schemas:
-            say("warning: no map of these images is shown or counted")
-        sinks = [*_show(request, events, stack), *metrics]
-        _pump(events, kept, sinks, tally, request.limit)
+        for line in () if events.schemas else opening.nothing_shown([one.spec for one in collections]):
+            say(line)
+        for sink in rows:
+            _open(sink, events, stack)
+        _pump(events, choose, [*rows, *metrics], tally, request.limit)
 
 
 def _end(tally: Tally, started: float, kind: type[BaseException] | None, *_: object) -> None:
@@ -110,6 +130,8 @@ def closing(tally: Tally, seconds: float) -> str:
     known = sum(count for count in tally.lost.values() if count)
     where = _maps([schema for schema, count in tally.lost.items() if count])
     parts = [f"{tally.shown} shown", f"{tally.filtered} filtered"]
+    if tally.own:
+        parts.append(f"{tally.own} of beepy's own left out")
     if tally.skipped:
         parts.append(f"{len(tally.skipped)} programs left out" if len(tally.skipped) > 1 else "1 program left out")
     if tally.left_out:
@@ -125,13 +147,16 @@ def _maps(schemas: Sequence[Schema]) -> str:
     return ", ".join(dict.fromkeys([safe(schema.map) for schema in schemas]))
 
 
-def _load(request: Request, stack: ExitStack, unpin: ExitStack) -> list[Collection]:
+def _load(request: Request, stack: ExitStack, unpin: ExitStack) -> list[Attached]:
     """Load every program of every image into ``stack``; ``unpin`` takes how to take back what was pinned for it."""
+    images = [lookup.find(name, request.options) for name in request.images]
     specs: Sequence[CollectionSpec] = [
-        parse(image, number)
-        for image in [lookup.find(name, request.options) for name in request.images]
-        for number in range(len(image.programs))
+        parse(image, number) for image in images for number in range(len(image.programs))
     ]
+    if request.programs:
+        from beepy.obj import programs  # noqa: PLC0415 - few runs choose
+
+        specs = programs.only(specs, request.programs)
     if request.variables:
         from beepy.obj import variables  # noqa: PLC0415 - few runs set one
 
@@ -152,7 +177,8 @@ def _load(request: Request, stack: ExitStack, unpin: ExitStack) -> list[Collecti
         one = stack.enter_context(load(spec, targets=each, pins=pins, btf=btf, missing=request.missing))
         unpin.callback(one.pinned.close)
         collections.append(one)
-    return collections
+    rest = iter(collections)
+    return [Attached(image, [next(rest) for _ in image.programs]) for image in images]
 
 
 def _attach(request: Request, collections: Sequence[Collection], tally: Tally) -> None:
@@ -171,62 +197,95 @@ def _skipped(collections: Sequence[Collection]) -> list[tuple[str, str]]:
     return skipped
 
 
-def _serve(request: Request, events: Stream, tally: Tally, stack: ExitStack) -> tuple[list[Sink], str]:
+def _options(request: Request, schemas: tuple[Schema, ...]) -> outputs.Options:
+    """Return what was asked of the rows and metrics. Raises UsageError where -b or -k do not fit the maps."""
+    options = outputs.Options(request.zero, request.rows)
+    if not (request.buckets or request.value_keys):
+        return options
+    from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
+
+    bounds = metric_options.bounds_of(request.buckets, schemas)
+    return options._replace(bounds=bounds, values=metric_options.values_of(request.value_keys, schemas))
+
+
+def _serve(
+    request: Request, events: Stream, options: outputs.Options, tally: Tally, stack: ExitStack
+) -> tuple[list[Sink], str]:
     """Return the metrics' sink, if any, and where its page is: a port in use is an error before anything attaches."""
     counted = any(schema.role in _METRICS for schema in events.schemas)
-    if not ((counted and request.metrics) or request.port is not None or request.buckets or request.value_keys):
+    if not request.metrics or not (counted or request.port is not None or request.buckets or request.value_keys):
         return [], ""
     from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415 - not for every run
 
     metrics = Prometheus(
         request.host,
         _DEFAULT_PORT if request.port is None else request.port,
-        buckets=request.buckets,
-        value_keys=request.value_keys,
+        bounds=options.bounds,
+        values=options.values,
         tally=tally,
+        always=request.port is not None,
     )
-    if not request.metrics:
-        return [], ""
     metrics.open(events.schemas, events.demand)
     stack.callback(metrics.close)
-    return [metrics], metrics.url
+    return [metrics] if metrics.url else [], metrics.url
 
 
-def _show(request: Request, events: Stream, stack: ExitStack) -> list[Sink]:
-    """Return the sink of rows, if any: its header tells that all is attached."""
-    if request.output == "none":
-        return []
-    rows = outputs.make(request.output)
+def _open(sink: Sink, events: Stream, stack: ExitStack) -> None:
+    """Open the sink of rows, whose header follows when all is attached."""
     try:
-        rows.open(events.schemas, events.demand)
+        sink.open(events.schemas, events.demand)
     except BrokenPipeError:  # of a header
         discard()
         events.stop()
-    stack.callback(rows.close)
-    return [rows]
+    stack.callback(sink.close)
 
 
-def _chooser(filters: Sequence[str], schemas: tuple[Schema, ...]) -> Callable[[Batch], Batch]:
-    """Return what leaves out the rows that a filter does not let pass."""
-    if not filters:
-        return lambda batch: batch
-    from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
+def _chooser(filters: Sequence[str], schemas: tuple[Schema, ...], tally: Tally) -> Callable[[Batch], Batch]:
+    """Return what leaves out, and counts, beepy's own rows and those that a filter does not let pass."""
+    own = _own(schemas)
+    passing = _everything
+    if filters:
+        from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
 
-    return Filter(filters, schemas).apply
+        passing = Filter(filters, schemas).apply
+
+    def choose(batch: Batch) -> Batch:
+        others = own(batch)
+        kept = passing(others)
+        tally.own += batch.records - others.records
+        tally.filtered += others.records - kept.records
+        return kept
+
+    return choose
+
+
+def _own(schemas: tuple[Schema, ...]) -> Callable[[Batch], Batch]:
+    """Return what leaves out the rows of beepy's own process, where they can be told from others."""
+    pid = own_pid()
+    own = Own(pid, schemas) if pid is not None else None
+    if own is None:
+        _log.info("beepy's own rows are shown: its pid in the first PID namespace is not known")
+    elif mixed := [schema for schema in schemas if not own.tells(schema)]:
+        _log.info("beepy's own work may be in %s: no record names a process", _maps(mixed))
+    return own.apply if own else _everything
+
+
+def _everything(batch: Batch) -> Batch:
+    return batch
 
 
 def _pump(
-    events: Stream, chosen: Callable[[Batch], Batch], sinks: Sequence[Sink], tally: Tally, count: int | None
+    events: Stream, choose: Callable[[Batch], Batch], sinks: Sequence[Sink], tally: Tally, count: int | None
 ) -> None:
     for batch in events:
         if batch.schema.record != VOID:
             tally.add_lost(batch.schema, batch.lost)
-        rows = per_cpu_rows(batch)
-        kept = chosen(rows)
-        tally.filtered += rows.records - kept.records
+        kept = choose(per_cpu_rows(batch))
         shown = kept if count is None else head(kept, count - tally.shown)
         tally.shown += shown.records
         tally.left_out += kept.records - shown.records
+        if not (shown.records or not kept.records):  # a table's end, cut by --count: it stays as it was shown
+            continue
         if not _write(shown, sinks) or (count is not None and tally.shown >= count):
             events.stop()
 

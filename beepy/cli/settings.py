@@ -1,15 +1,16 @@
-"""The global options, which every command takes before and after its name."""
+"""The options that several commands share, which stand before and after the command's name."""
 
 import inspect
 import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
 from beepy import log
+from beepy.cli import panels
 from beepy.cli.standard import say
 from beepy.errors import BeepyError, UsageError
 from beepy.oci.options import Options
@@ -17,33 +18,80 @@ from beepy.text import brief, safe
 
 
 class Settings(NamedTuple):
-    """What the user chose for all commands."""
+    """What the user chose by these options."""
 
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell what is loaded and attached.")] = False
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Show what is loaded and attached.", rich_help_panel=panels.GENERAL),
+    ] = False
     debug: Annotated[
-        bool, typer.Option("--debug", "-d", help="Tell system calls, relocations, the verifier's log, tracebacks.")
+        bool,
+        typer.Option(
+            "--debug",
+            "-d",
+            help="Show system calls, relocations, the verifier's log.",
+            rich_help_panel=panels.GENERAL,
+        ),
     ] = False
     storage: Annotated[
         Path | None,
-        typer.Option("--storage", metavar="DIR", envvar="BEEPY_STORAGE", help="The only local store to use."),
+        typer.Option(
+            "--storage",
+            metavar="DIR",
+            envvar="BEEPY_STORAGE",
+            help="Use this local store alone.",
+            rich_help_panel=panels.GENERAL,
+        ),
+    ] = None
+    username: Annotated[
+        str | None,
+        typer.Option(
+            "--username", "-u", metavar="NAME", help="User at the image's registry.", rich_help_panel=panels.REGISTRIES
+        ),
+    ] = None
+    password: Annotated[
+        str | None,
+        typer.Option(
+            "--password",
+            "-p",
+            metavar="TEXT",
+            help="Password at the image's registry.",
+            rich_help_panel=panels.REGISTRIES,
+        ),
+    ] = None
+    config: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="Credentials to look in first; repeat.",
+            rich_help_panel=panels.REGISTRIES,
+        ),
     ] = None
     config_dir: Annotated[
         Path | None,
-        typer.Option("--config-dir", metavar="DIR", envvar="BEEPY_CONFIG_DIR", help="Folder of settings."),
+        typer.Option(
+            "--config-dir",
+            metavar="DIR",
+            envvar="BEEPY_CONFIG_DIR",
+            help="Directory with config.json: credentials.",
+            rich_help_panel=panels.REGISTRIES,
+        ),
     ] = None
-    config: Annotated[
-        list[Path] | None, typer.Option("--config", "-c", metavar="FILE", help="Credentials to ask first; repeat.")
-    ] = None
-    username: Annotated[
-        str | None, typer.Option("--username", "-u", metavar="NAME", help="User at the image's registry.")
-    ] = None
-    password: Annotated[
-        str | None, typer.Option("--password", "-p", metavar="TEXT", help="Password at the image's registry.")
-    ] = None
-    insecure: Annotated[bool, typer.Option("--insecure", help="Do not verify the registry's certificate.")] = False
-    plain_http: Annotated[bool, typer.Option("--plain-http", help="Speak HTTP without TLS to the registry.")] = False
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Do not verify the registry's certificate.", rich_help_panel=panels.REGISTRIES),
+    ] = False
+    plain_http: Annotated[
+        bool,
+        typer.Option("--plain-http", help="Speak HTTP without TLS to the registry.", rich_help_panel=panels.REGISTRIES),
+    ] = False
     ca_file: Annotated[
-        Path | None, typer.Option("--ca-file", metavar="FILE", help="Trust these authorities (PEM) too.")
+        Path | None,
+        typer.Option(
+            "--ca-file", metavar="FILE", help="Trust these authorities (PEM) too.", rich_help_panel=panels.REGISTRIES
+        ),
     ] = None
 
     def options(self) -> Options:
@@ -62,16 +110,25 @@ class Settings(NamedTuple):
         )
 
 
-_PARAMETERS = [
-    inspect.Parameter(
+GENERAL: Final = ("verbose", "debug")
+"""The options that every command takes."""
+
+STORES: Final = (*GENERAL, "storage")
+"""Those of a command that reads the local stores."""
+
+REGISTRIES: Final = Settings._fields
+"""Those of a command that may ask a registry."""
+
+_PARAMETERS = {
+    name: inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=Settings._field_defaults[name], annotation=annotation
     )
     for name, annotation in inspect.get_annotations(Settings).items()
-]
+}
 
 
-def with_settings(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command all global options; it takes them as ``settings``, its own before those of the group."""
+def with_settings(function: Callable[..., None], names: tuple[str, ...] = REGISTRIES) -> Callable[..., None]:
+    """Give a command the options of these names; it takes them as ``settings``, its own before those of the group."""
     signature = inspect.signature(function)
     own = [parameter for name, parameter in signature.parameters.items() if name not in {"settings", "context"}]
     optional = [parameter.name for parameter in own if parameter.default is not parameter.empty]
@@ -79,14 +136,16 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function, assigned=("__name__", "__doc__"))  # the signature has the annotations already
     def command(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - any option's value
-        given = {name: values.pop(name) for name in Settings._fields}
+        given = {name: values.pop(name) for name in names}
+        _refuse_unused(context, names)
         before = context.obj or Settings()
         chosen = {name: value for name, value in given.items() if _is_chosen(context, before, name)}
         if before.config and chosen.get("config"):
             chosen["config"] = [*before.config, *chosen["config"]]
         settings = before._replace(**chosen)
         context.find_root().obj = context.obj = settings
-        _log_to_stderr(settings)
+        if context.invoked_subcommand is None:  # else it has the last word on them
+            _log_to_stderr(settings)
         _refuse_empty(context, {name: values[name] for name in optional if name in values})
         try:
             function(settings=settings, **values)
@@ -98,8 +157,16 @@ def with_settings(function: Callable[..., None]) -> Callable[..., None]:
             raise BeepyError(f"{where}: {why}") from error
 
     keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    command.__signature__ = inspect.Signature([context, *keywords, *_PARAMETERS])  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature([context, *keywords, *[_PARAMETERS[name] for name in names]])  # type: ignore[attr-defined]
     return command
+
+
+def _refuse_unused(context: typer.Context, names: tuple[str, ...]) -> None:
+    """Raise UsageError for an option before the command's name that this command does not take."""
+    for name in Settings._fields:
+        source = None if name in names else context.find_root().get_parameter_source(name)
+        if source and source.name == "COMMANDLINE":
+            raise UsageError(f"--{name.replace('_', '-')}: beepy {context.info_name} does not take it")
 
 
 def _is_chosen(context: typer.Context, before: Settings, name: str) -> bool:

@@ -49,6 +49,15 @@ def write(text: str) -> None:
         raise failed(error) from error
 
 
+def terminal_width() -> int | None:
+    """Return how many characters a line of stdout holds (COLUMNS, if set, says it), None if it is no terminal."""
+    if not os.isatty(STDOUT):
+        return None
+    import shutil  # noqa: PLC0415 - a run needs none of it
+
+    return shutil.get_terminal_size().columns
+
+
 def failed(error: OSError) -> OutputError:
     """Return what a failed write on stdout is; nothing more is written there."""
     discard()

@@ -1,6 +1,7 @@
 """The type that a program attaches to at load: of vmlinux, of a module, or of another program."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from beepy.btf.types import VOID, Kind, TypeId
 from beepy.errors import AttachError, NotSupported
 from beepy.hooks import Hook, Target
 from beepy.kernel import btf as kernel_btf
+from beepy.kernel import host
 from beepy.kernel import program as kernel_program
 from beepy.kernel.fd import Fd
 from beepy.obj.spec import ProgramSpec
@@ -64,6 +66,10 @@ def find(program: ProgramSpec, hook: Hook, target: Target) -> AttachPoint:
             type_id = next((one for one in types.named(name) if types.kind(one) is kind), None)
             if type_id is not None:
                 return AttachPoint(type_id, types.name)
+    if colon and module != "vmlinux" and not host.is_loaded(module):
+        error = NotSupported(f"{where}: module '{safe(module)}' is not loaded", feature=name)
+        error.add_note(f"modprobe {safe(shlex.quote(module))}")
+        raise error
     raise NotSupported(f"{where}: this kernel has no '{safe(name)}'", feature=name)
 
 

@@ -17,6 +17,7 @@ from beepy.collection import needs, structops
 from beepy.collection.fallbacks import OLDER
 from beepy.collection.findings import ERROR, WARNING, Checked, Finding
 from beepy.collection.kernels import Kernel, OtherKernel, ThisKernel
+from beepy.collection.verdict import built_for
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import BeepyError, KernelError
@@ -85,7 +86,7 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
     where = f"program '{safe(one.name)}'"
     hook = hooks.find(one.section)
     if hook is None:
-        yield Finding(ERROR, f"{where}: section '{safe(one.section)}': no program type is known by that name")
+        yield Finding(ERROR, f"{where}: {hooks.unknown(one.section)}")
         return
     kind, attach_type = hook.prog_type, hook.attach_type
     if not kernel.has_prog_type(kind):
@@ -102,7 +103,8 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
         yield Finding(ERROR, f"{where}: {why}", skipped=absent)
     for number, fixup in enumerate(resolved):
         if fixup.poison:
-            yield Finding(WARNING, f"{where}: relocation {number} ({fixup}): it fails if the code is reached")
+            built = f"{why}: " if kernel.runs and (why := built_for(fixup)) else ""
+            yield Finding(WARNING, f"{where}: relocation {number} ({fixup}): {built}it fails if the code is reached")
     tables = MapType.INSN_ARRAY
     if any(isinstance(ref, JumpTableRef) for ref in one.refs) and not kernel.has_map_type(tables):
         yield Finding(ERROR, f"{where}: jump tables{_first(since.map_type(tables))}")
@@ -186,5 +188,5 @@ def _loaded(spec: CollectionSpec, known: Sequence[Finding]) -> Iterator[Finding]
                 if not any(text.startswith(f"program '{safe(name)}': ") for text in texts):
                     yield Finding(ERROR, why, skipped=True)
     except BeepyError as error:
-        if str(error) not in texts:
+        if str(error).removeprefix(f"{safe(spec.name)}: ") not in texts:
             yield Finding(ERROR, str(error))

@@ -29,6 +29,7 @@ def create(spec: MapSpec, types: Fd | None, where: Pins, undo: ExitStack) -> tup
     while True:
         found = pins.reuse(spec, path) if path else None
         if found:
+            found.pinned = path
             _log.info("map '%s': the one pinned at %s", safe(spec.name), safe(path))
             return found, False
         with ExitStack() as unless:
@@ -37,6 +38,7 @@ def create(spec: MapSpec, types: Fd | None, where: Pins, undo: ExitStack) -> tup
             if path and not pins.pin_map(made, path, undo):
                 continue  # somebody was faster
             unless.pop_all()
+        made.pinned = path
         _log.info("map '%s': created%s", safe(spec.name), f", pinned at {safe(path)}" if path else "")
         return made, True
 

@@ -10,17 +10,30 @@ from typing import Final
 
 from beepy import maps, since
 from beepy.btf.types import Enum, Kind
-from beepy.collection import needs
+from beepy.collection import ksyms, needs
+from beepy.collection.pins import Pins
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported
 from beepy.hooks import Hook
-from beepy.kernel import btf, features, host, privilege, probes
+from beepy.kernel import btf, features, host, kconfig, privilege, probes
 from beepy.obj.insn import Insn
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
-from beepy.uapi import HELPERS, MapFlag, MapType, ProgFlag, ProgType
+from beepy.uapi import HELPERS, OBJ_NAME_LEN, MapFlag, MapType, ProgFlag, ProgType
 
 _REFUSED: Final = (errno.EPERM, errno.EACCES)
 _MAX_UNPRIVILEGED: Final = 4096  # instructions: BPF_MAXINSNS
+# types of programs that have the helpers of bpf_tracing_func_proto
+_TRACING: Final = frozenset(
+    {
+        *(ProgType.KPROBE, ProgType.TRACEPOINT, ProgType.PERF_EVENT, ProgType.RAW_TRACEPOINT),
+        *(ProgType.RAW_TRACEPOINT_WRITABLE, ProgType.TRACING, ProgType.LSM, ProgType.SYSCALL),
+    }
+)
+_READING_KERNEL: Final = ("probe_read_kernel", "probe_read_kernel_str")  # which lockdown takes from every type
+_LOCKED: Final = ("probe_write_user", "probe_read", "probe_read_str")
+_OPTIONS: Final = {("override_return", ProgType.KPROBE): "CONFIG_BPF_KPROBE_OVERRIDE"}  # kprobe_prog_func_proto
+_PINNED: Final = "/sys/fs/bpf/maps"  # of the advice: where a map of another size may be pinned
+_ENTRIES: Final = 10240
 _FLAGS: Final = {flag.value: f"BPF_F_{flag.name}" for flag in MapFlag}
 
 
@@ -44,6 +57,8 @@ def of_map(error: KernelError, spec: MapSpec) -> KernelError:
         return error
     if error.errno in _REFUSED:
         return _forbidden(error, since.map_capabilities(spec.type))
+    if spec.type in (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS) and not spec.inner:
+        return _same(error, f"{error}: it has no inner map: declare one with __array(values, ...)")
     if error.errno == errno.ENOMEM:
         return _same(error, f"{error}: {spec.max_entries} entries of {spec.key_size} + {spec.value_size} bytes")
     try:
@@ -54,7 +69,21 @@ def of_map(error: KernelError, spec: MapSpec) -> KernelError:
         faults = list(_faults(kind, wanted))
     except (ValueError, ElfError, KernelError):
         return error
-    return _same(error, f"{error}: {', '.join(faults)}") if faults else error
+    explained = _same(error, f"{error}: {', '.join(faults)}") if faults else error
+    if not wanted.max_entries and any(fault.startswith("max_entries") for fault in faults):
+        _advise_size(explained, spec, kind)
+    return explained
+
+
+def _advise_size(error: KernelError, spec: MapSpec, kind: MapType) -> None:
+    """Say what can be done about a map whose size the program that it was made for sets."""
+    path = safe(Pins(maps=_PINNED).path(spec))
+    flags = f" flags {spec.flags}" if spec.flags else ""
+    sizes = f"key {spec.key_size} value {spec.value_size} entries {_ENTRIES}{flags}"
+    name = safe(spec.name[: OBJ_NAME_LEN - 1])
+    made = f"bpftool map create {path} type {kind.name.lower()} {sizes} name {name}"
+    error.add_note(f"mkdir -p {_PINNED} && {made}")
+    error.add_note(f"--pin-maps {_PINNED} then uses it; in C it is __uint(max_entries, {_ENTRIES})")
 
 
 def _faults(kind: MapType, spec: MapSpec) -> Iterator[str]:
@@ -72,6 +101,8 @@ def _faults(kind: MapType, spec: MapSpec) -> Iterator[str]:
         why = probes.makes(kind, alone) if alone != good else 0
         if why:
             taken = "too large" if why == errno.E2BIG and field != "map_extra" else f"{getattr(good, field)} is taken"
+            if field == "max_entries" and not spec.max_entries:
+                taken = "its size is missing"
             yield f"{field} {getattr(asked, field)} ({taken})"
     if probes.makes(kind, good._replace(map_flags=spec.flags)):
         yield f"map_flags {spec.flags:#x}{_flags(kind, good, spec.flags)}"
@@ -155,10 +186,10 @@ def _size_limit() -> str:
 
 def of_attachment(error: KernelError, hook: Hook) -> KernelError:
     """Return why a program was not attached, where the kernel forbids it."""
-    if error.errno not in _REFUSED:
+    if error.errno not in _REFUSED or "CAP_" in str(error):
         return error
-    perf = "CAP_PERFMON" in since.program_capabilities(hook.prog_type)
-    why = privilege.why_refused(since.program_capabilities(hook.prog_type), perf=perf)
+    needed = since.load_capabilities(hook.prog_type) | since.attach_capabilities(hook.prog_type)
+    why = privilege.why_refused(needed, perf="CAP_PERFMON" in needed)
     return _same(error, f"{error}: {why}") if why else error
 
 
@@ -169,19 +200,37 @@ def helper(number: int, prog_type: ProgType) -> str:
     name, first = HELPERS[number], since.helper(number)
     if not features.knows_helper(number):
         return lacks(f"helper {name}", first)
-    if name.startswith("probe_") and (level := privilege.lockdown()):
-        return f"helper {name}: the kernel is locked down ({level})"
     if missing := privilege.lacking(since.helper_capabilities(name)):
         return f"helper {name}: needs {', '.join(missing)}"
+    if why := _policy(name, prog_type):
+        return f"helper {name}: {why}"
     return f"helper {name}: not for programs of type {prog_type.name.lower()}"
+
+
+def _policy(name: str, prog_type: ProgType) -> str:
+    """Return what took a helper from a type of program that has it otherwise; "" for any other."""
+    if option := _OPTIONS.get((name, prog_type)):
+        try:
+            built = kconfig.options().get(option) == "y"
+        except KernelError:
+            return f"the kernel is probably built without {option}"
+        return "" if built else f"the kernel is built without {option}"
+    if name in _READING_KERNEL or (name in _LOCKED and prog_type in _TRACING):
+        level = privilege.lockdown()
+        return f"the kernel is locked down ({level})" if level else "the kernel is probably locked down"
+    return ""
 
 
 def lacks_symbol(name: str) -> str:
     """Return how this kernel is told to lack a kfunc or variable of its own."""
-    return lacks(f"kernel symbol '{safe(name)}'", since.kfunc(name))
+    told = lacks(f"kernel symbol '{safe(name)}'", since.kfunc(name))
+    module = ksyms.module_of(name)
+    return f"{told}: module {module} has it" if module and not host.is_loaded(module) else told
 
 
 def _forbidden(error: KernelError, capabilities: frozenset[str]) -> KernelError:
+    if "CAP_" in str(error):
+        return error
     why = privilege.why_refused(capabilities)
     return _same(error, f"{error}: {why}") if why else _same(error, f"{error}: not for want of a capability")
 

@@ -7,7 +7,7 @@ from typing import Final
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve
-from beepy.errors import KernelError, RelocationError
+from beepy.errors import RelocationError
 from beepy.kernel import features, host, kconfig
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, ExternSpec, VariableSpec
@@ -25,7 +25,8 @@ def with_kconfig(spec: CollectionSpec) -> CollectionSpec:
     """Return ``spec`` with the contents of its ``.kconfig`` map; as it is if it has none.
 
     Raises RelocationError for a variable that the kernel's configuration does not set, unless it is weak (then it is
-    0), and for a value that does not fit its type.
+    0), and for a value that does not fit its type; KernelError where no configuration can be read, as libbpf does: that
+    a weak option is not set would be a guess.
     """
     area = next((one for one in spec.maps if one.name == KCONFIG), None)
     if area is None:
@@ -46,12 +47,7 @@ def _value(spec: CollectionSpec, variable: VariableSpec, extern: ExternSpec) -> 
     _, found = resolve(spec.btf, variable.type)
     if known := _VIRTUAL.get(extern.name):
         return _integer(int(known()), found, variable.size, where)
-    try:
-        text = kconfig.options().get(extern.name) if extern.name.startswith("CONFIG_") else None
-    except KernelError:
-        if not extern.weak:
-            raise
-        text = None
+    text = kconfig.options().get(extern.name) if extern.name.startswith("CONFIG_") else None
     if text is None:
         if extern.weak:
             return bytes(variable.size)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
@@ -17,6 +17,18 @@ from beepy.kernel.fd import Fd
 from beepy.obj.sections import KSYMS
 from beepy.obj.spec import CollectionSpec, ExternSpec
 from beepy.text import safe
+
+_MODULES: Final[Mapping[str, str]] = {  # module -> kfuncs of it
+    "nf_conntrack": "bpf_xdp_ct_alloc bpf_xdp_ct_lookup bpf_skb_ct_alloc bpf_skb_ct_lookup bpf_ct_insert_entry "
+    "bpf_ct_release bpf_ct_set_timeout bpf_ct_change_timeout bpf_ct_set_status bpf_ct_change_status",
+    "nf_nat": "bpf_ct_set_nat_info",
+    "nf_flow_table": "bpf_xdp_flow_lookup",
+    "xfrm_interface": "bpf_skb_get_xfrm_info bpf_skb_set_xfrm_info",
+    "fou": "bpf_skb_get_fou_encap bpf_skb_set_fou_encap",
+    "tcp_bbr": "bbr_init bbr_main bbr_sndbuf_expand bbr_undo_cwnd bbr_cwnd_event bbr_ssthresh bbr_min_tso_segs "
+    "bbr_set_state",
+    "tcp_dctcp": "dctcp_init dctcp_update_alpha dctcp_cwnd_event dctcp_ssthresh dctcp_cwnd_undo dctcp_state",
+}
 
 
 class KernelSymbol(NamedTuple):
@@ -95,8 +107,11 @@ def _address(spec: CollectionSpec, extern: ExternSpec, addresses: set[int]) -> K
             return KernelSymbol(function=False)
         raise RelocationError(f"{_where(spec, extern)}: this kernel has none of that name")
     (address,) = addresses
-    if not address:
-        raise RelocationError(f"{_where(spec, extern)}: /proc/kallsyms hides its address (kernel.kptr_restrict)")
+    if not address and host.hides_addresses():
+        from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
+
+        why = "needs CAP_SYSLOG" if privilege.lacking({"CAP_SYSLOG"}) else "kernel.kptr_restrict"
+        raise RelocationError(f"{_where(spec, extern)}: /proc/kallsyms hides its address: {why}")
     return KernelSymbol(function=False, address=address)
 
 
@@ -115,11 +130,26 @@ def _typed(spec: CollectionSpec, btf: Btf, extern: ExternSpec) -> KernelSymbol:
         return KernelSymbol(extern.function, type=type_id, module="" if target.base is None else target.name)
     if extern.weak:
         return KernelSymbol(extern.function)
+    raise _missing(_where(spec, extern), name)
+
+
+def _missing(where: str, name: str) -> RelocationError:
+    """Return the error for a kfunc or variable that is not there; it names the module that is known to have it."""
     from beepy import since  # noqa: PLC0415 - only where it is missing
 
-    first = since.kfunc(name)
+    first, module = since.kfunc(name), module_of(name)
     told = f" (since {first}, this kernel is {host.version()})" if first else ""
-    raise RelocationError(f"{_where(spec, extern)}: neither vmlinux nor a module has it{told}")
+    too_old = bool(first) and since.order(first) > host.release()[: len(since.order(first))]
+    if too_old or not module or host.is_loaded(module):
+        return RelocationError(f"{where}: neither vmlinux nor a loaded module has it{told}")
+    error = RelocationError(f"{where}: it is in module {module}, which is not loaded")
+    error.add_note(f"modprobe {module}")
+    return error
+
+
+def module_of(name: str) -> str:
+    """Return the module that is known to have a kfunc, "" for any other."""
+    return next((module for module, names in _MODULES.items() if name in names.split()), "")
 
 
 def _signature(btf: Btf, type_id: TypeId) -> TypeId:

@@ -9,7 +9,7 @@ from typing import Final
 from beepy import maps
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
-from beepy.collection import fallbacks, jumptables, ksyms, structops
+from beepy.collection import fallbacks, ksyms, structops
 from beepy.collection.absent import Absent, Missing
 from beepy.collection.collection import Collection, Registration
 from beepy.collection.create import create, fill_slots
@@ -29,7 +29,7 @@ from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj.insn import Insn, encode
 from beepy.obj.sections import KCONFIG
-from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec, Value
+from beepy.obj.spec import CollectionSpec, JumpTableRef, MapSpec, ProgramSpec, Value
 from beepy.text import safe
 from beepy.uapi import AttachType, MapType, ProgType
 
@@ -171,7 +171,7 @@ def _load(collection: Collection, planned: Planned, types: Types | None, symbols
                     fd_array=symbols.fd_array,
                 )
 
-            tables = jumptables.create(spec, loading)
+            tables = _jump_tables(spec, loading)
             insns = relocate(spec, collection.maps, tables, symbols)
             loaded = fallbacks.load_program(attempt, spec.name, insns, hook)
     except VerifierError as error:
@@ -187,6 +187,14 @@ def _load(collection: Collection, planned: Planned, types: Types | None, symbols
         raise diagnosis.of_program(error, spec.name, spec.insns, hook) from error
     collection.programs[spec.name] = loaded
     _log.info("program '%s': loaded", safe(spec.name))
+
+
+def _jump_tables(spec: ProgramSpec, made: ExitStack) -> Mapping[Sequence[int], Map]:
+    if not any(isinstance(ref, JumpTableRef) for ref in spec.refs):
+        return {}
+    from beepy.collection import jumptables  # noqa: PLC0415 - few programs have any
+
+    return jumptables.create(spec, made)
 
 
 def _func_info(spec: ProgramSpec, prog_type: ProgType, contexts: Mapping[tuple[ProgType, TypeId], TypeId]) -> bytes:

@@ -3,23 +3,25 @@
 The lowest kernel is that of the newest thing in use, fallbacks counted: code that is never reached counts as well.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from beepy import hooks, since
 from beepy.btf.layout import resolve
 from beepy.btf.names import essential_name
 from beepy.btf.types import Void
+from beepy.collection import pointers
 from beepy.collection.fallbacks import OLDER
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.sections import KSYMS
-from beepy.obj.spec import CollectionSpec, DataRef, ExternRef, JumpTableRef, MapRef, MapSpec, ProgramSpec
+from beepy.obj.spec import CollectionSpec, DataRef, ExternRef, ExternSpec, JumpTableRef, MapRef, MapSpec, ProgramSpec
 from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, CoreReloKind, MapFlag, MapType, ProgFlag, ProgType
 
 # attach types that older kernels do not look at, or that have an older way
 _NOT_NEEDED: Final = (NO_ATTACH_TYPE, AttachType.SK_REUSEPORT_SELECT, AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)
 _MAP_FLAGS: Final = frozenset(MapFlag)
+_LOAD: Final = "load"
 _MAX_OLD: Final = 4096  # instructions of a program before LARGE_PROGRAMS
 _MAX_SEARCHED: Final = 1 << 18  # instructions of an object; in the programs beyond them a jump back counts as a loop
 _JA: Final = 0x00
@@ -39,15 +41,28 @@ class Need(NamedTuple):
     since: str
 
 
+class Capability(NamedTuple):
+    """One capability, and what asks for it."""
+
+    name: str
+    reason: str
+
+
+# "perf: Revert to requiring CAP_SYS_ADMIN for uprobes" (v6.16, and stable kernels since); links of uprobe_multi, which
+# are no perf events, still want CAP_PERFMON
+_UPROBES: Final = ("uprobe", "usdt")
+_SYSLOG: Final = Capability("CAP_SYSLOG", "addresses of kernel symbols")
+
+
 class Needs(NamedTuple):
     """``kernel`` is the lowest release, ``because`` what asks for it; ``types``: the kernel's own types are asked for.
 
-    ``capabilities`` are those of 5.8 and later; CAP_SYS_ADMIN is enough, and before 5.8 the only one.
+    ``capabilities`` are what a user other than root needs from 5.8 on, no more and no less, sorted by name.
     """
 
     kernel: str
     because: tuple[str, ...]
-    capabilities: tuple[str, ...]
+    capabilities: tuple[Capability, ...]
     types: bool
 
 
@@ -59,42 +74,89 @@ def of_collection(spec: CollectionSpec) -> tuple[Needs, dict[str, Needs]]:
     created = [one for one in spec.maps if one.autoload]
     maps = {one.name: list(_map(one)) for one in created}
     whole: list[Need] = []
-    needed_by_all = frozenset({"CAP_BPF"}).union(*map(_map_capabilities, created))
-    symbols = dict(_symbols(spec))
+    asked = [Capability("CAP_BPF", _LOAD), *(one for map_ in created for one in _map_capabilities(map_))]
+    asked += _reader_capabilities(spec)
+    symbols, addressed = dict(_symbols(spec)), {one.name for one in spec.externs if _by_address(spec, one)}
+    if addressed:
+        asked.append(_SYSLOG)
     types, programs = any(one.type == MapType.STRUCT_OPS for one in created), {}
     loaded = {one.name for one in spec.loaded}
     left = _MAX_SEARCHED
     for one in spec.programs:
         left -= len(one.insns)
-        used = dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef) and ref.name in symbols)
-        own, needed = [*_program(one, searched=left >= 0), *(symbols[name] for name in used)], _capabilities(one)
+        externs = dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef))
+        used = [name for name in externs if name in symbols]
+        own = [*_program(one, searched=left >= 0), *(symbols[name] for name in used)]
+        needed = list(_program_capabilities(one))
+        if addressed & externs.keys():
+            needed.append(_SYSLOG)
         typed = bool(used) or _types(one)
         held = dict.fromkeys(ref.map for ref in one.refs if isinstance(ref, MapRef | DataRef))
         for_maps = [need for name in held for need in maps.get(name, ())]
         programs[one.name] = _summed([*own, *for_maps], needed, types=typed)
         if one.name in loaded:
             whole += own
-            needed_by_all |= needed
+            asked += needed
             types = types or typed
     whole += [need for found in maps.values() for need in found]
-    return _summed(whole, needed_by_all, types=types), programs
+    return _summed(whole, asked, types=types), programs
 
 
-def _summed(found: Sequence[Need], capabilities: frozenset[str], *, types: bool) -> Needs:
+def _summed(found: Sequence[Need], asked: Iterable[Capability], *, types: bool) -> Needs:
     kernel = since.newest(need.since for need in found)
     because = dict.fromkeys(need.what for need in found if need.since == kernel and kernel)
-    return Needs(kernel, tuple(because), tuple(sorted(capabilities)), types)
+    return Needs(kernel, tuple(because), _merged(asked), types)
 
 
-def _capabilities(program: ProgramSpec) -> frozenset[str]:
+def _merged(asked: Iterable[Capability]) -> tuple[Capability, ...]:
+    """Return each capability once, with all its reasons; those that another one includes are left out."""
+    reasons: dict[str, dict[str, None]] = {}
+    for name, reason in asked:
+        reasons.setdefault(name, {})[reason] = None
+    return tuple(
+        Capability(name, ", ".join(why))
+        for name, why in sorted(reasons.items())
+        if since.included_in(name) not in reasons
+    )
+
+
+def _program_capabilities(program: ProgramSpec) -> Iterator[Capability]:
+    """Yield what loading and attaching a program takes; a helper is a reason only where the type is none."""
     hook = hooks.find(program.section)
-    return capabilities(hook.prog_type if hook else ProgType.UNSPEC, program.insns)
+    kind = hook.prog_type if hook else ProgType.UNSPEC
+    by_type = since.load_capabilities(kind)
+    for name in by_type:
+        yield Capability(name, _LOAD if name == "CAP_BPF" else f"{kind.name.lower()} programs")
+    for number in helpers(program.insns):
+        helper = HELPERS[number] if number < len(HELPERS) else ""
+        for name in since.helper_capabilities(helper) - by_type:
+            yield Capability(name, f"helper {helper}")
+    if pointers.subtracts(kind, program):
+        yield Capability("CAP_PERFMON", "difference of packet pointers")
+    if hook:
+        for name in since.attach_capabilities(kind):
+            yield Capability(name, f"attaching {kind.name.lower()} programs")
+        target = hooks.target(hook, program.section)
+        if hooks.reads_tracefs(hook, target):
+            yield Capability("CAP_DAC_READ_SEARCH", "tracefs is readable by root only")
+        if hook.module in _UPROBES:
+            yield Capability("CAP_SYS_ADMIN", "perf events of uprobes")
+        module, colon, _ = target.rpartition(":")
+        if hook.btf is not None and colon and module != "vmlinux":
+            yield Capability("CAP_SYS_ADMIN", f"types of module {module}")
+
+
+def _reader_capabilities(spec: CollectionSpec) -> Iterator[Capability]:
+    """Yield what reading the maps takes that are shown."""
+    tracked = {one.map for one in spec.tracked}
+    if any(one.type == MapType.PERF_EVENT_ARRAY and one.name in tracked for one in spec.maps):
+        yield Capability("CAP_PERFMON", "perf buffers")
 
 
 def capabilities(prog_type: ProgType, insns: Sequence[Insn]) -> frozenset[str]:
     """Return the capabilities that loading such a program takes."""
     called = [since.helper_capabilities(HELPERS[one]) for one in helpers(insns) if one < len(HELPERS)]
-    return since.program_capabilities(prog_type).union(*called)
+    return since.load_capabilities(prog_type).union(*called)
 
 
 def helpers(insns: Sequence[Insn]) -> list[int]:
@@ -117,8 +179,15 @@ def _symbols(spec: CollectionSpec) -> Iterator[tuple[str, Need]]:
             continue
         if one.function:
             yield one.name, Need(f"kfunc {one.name}", since.kfunc(essential_name(one.name)) or since.KFUNCS)
-        elif not isinstance(resolve(spec.btf, one.type)[1], Void):
+        elif not _by_address(spec, one):
             yield one.name, Need(f"kernel variable {one.name}", since.TYPED_SYMBOLS)
+
+
+def _by_address(spec: CollectionSpec, extern: ExternSpec) -> bool:
+    """Tell whether a symbol of the kernel is one without a type, looked up in /proc/kallsyms."""
+    if extern.section != KSYMS or extern.function or spec.btf is None:
+        return False
+    return isinstance(resolve(spec.btf, extern.type)[1], Void)
 
 
 def _program(program: ProgramSpec, *, searched: bool) -> Iterator[Need]:
@@ -148,9 +217,11 @@ def _hook(program: ProgramSpec) -> Iterator[Need]:
         yield Need(f"flag {others.name}", first)
 
 
-def _map_capabilities(one: MapSpec) -> frozenset[str]:
-    own = since.map_capabilities(one.type)
-    return own | _map_capabilities(one.inner) if one.inner else own
+def _map_capabilities(one: MapSpec) -> Iterator[Capability]:
+    for name in since.map_capabilities(one.type):
+        yield Capability(name, _LOAD if name == "CAP_BPF" else f"{MapType(one.type).name.lower()} maps")
+    if one.inner:
+        yield from _map_capabilities(one.inner)
 
 
 def _map(one: MapSpec) -> Iterator[Need]:

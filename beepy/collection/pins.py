@@ -115,7 +115,7 @@ def _differences(spec: MapSpec, found: Map) -> str:
         ("type", found.type, wanted.type),
         ("key size", found.key_size, wanted.key_size),
         ("value size", found.value_size, wanted.value_size),
-        ("max_entries", found.max_entries, wanted.max_entries),
+        ("max_entries", found.max_entries, wanted.max_entries or found.max_entries),  # 0: whoever made it has chosen
         ("flags", flags, wanted.flags),
         ("map_extra", info.map_extra, wanted.map_extra),
     )

@@ -11,7 +11,7 @@ from beepy.collection.attachpoint import AttachPoint
 from beepy.collection.structops import StructOps
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
-from beepy.errors import KernelError, UnsupportedSection
+from beepy.errors import KernelError
 from beepy.hooks import Hook, Target
 from beepy.kernel import btf as kernel_btf
 from beepy.log import Log
@@ -56,8 +56,9 @@ def plan(
             continue
         hook = hooks.find(one.section)
         if hook is None:
-            where = f"{safe(spec.name)}: program '{safe(one.name)}': section '{safe(one.section)}'"
-            raise UnsupportedSection(f"{where}: no program type is known by that name")
+            from beepy.collection.unknown_section import unknown_section  # noqa: PLC0415 - only on the way to an error
+
+            raise unknown_section(spec, one)
         target = targets.get(one.name) or Target(hooks.target(hook, one.section))
         fixups: tuple[Fixup, ...] = ()
         if resolver and one.core:

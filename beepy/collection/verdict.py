@@ -1,5 +1,6 @@
 """What the verifier said, told as: program, instruction, C line, reason."""
 
+import os
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -10,14 +11,19 @@ from beepy.collection.diagnosis import helper, lacks_symbol
 from beepy.core.patch import POISON
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, VerifierError
+from beepy.kernel import privilege
 from beepy.kernel.program import telling
 from beepy.obj.spec import ExternRef, ProgramSpec
+from beepy.oci.descriptor import architecture
 from beepy.text import safe
 from beepy.uapi import ProgType
 
 _LAST_LINES: Final = 12
+_NO_MATCH: Final = "this kernel's types have no match"
 _FUNCTION = re.compile(r"(?:invalid func|unknown func|cannot use helper) \S+#(\d+)")
 _INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\)")
+# what it refuses to whom it does not let know addresses of the kernel (env->allow_ptr_leaks in kernel/bpf/verifier.c)
+_TELLS_ADDRESSES: Final = re.compile(r"pointer (?:[-+|&^*/%<>]+= pointer|comparison|arithmetic) prohibited|leaks addr")
 _WIDTH: Final = 200  # characters of a line that are shown
 
 
@@ -37,6 +43,8 @@ def explain(
             where.append(source)
     last = told[-1] if told else "no reason given"
     reason = _poisoned(program, fixups, insn) or _called(program, prog_type, insn, last) or _short(last)
+    if _TELLS_ADDRESSES.search(reason) and privilege.lacking({"CAP_PERFMON"}):
+        reason += ": needs CAP_PERFMON"
     explained = VerifierError(f"{': '.join(where)}: {reason}", error.errno or 0, error.log)
     shown = told[-_LAST_LINES - 1 : -1]
     if shown:
@@ -50,9 +58,15 @@ def _poisoned(program: ProgramSpec, fixups: Sequence[Fixup], insn: int | None) -
         return ""
     for number, fixup in enumerate(fixups):
         if fixup.insn in (insn, insn - 1):
-            why = "" if fixup.misfit else ": this kernel's types have no match"
+            why = "" if fixup.misfit else f": {built_for(fixup) or _NO_MATCH}"
             return f"relocation {number} ({fixup}){why}"
     return ""
+
+
+def built_for(fixup: Fixup) -> str:
+    """Return that a relocation is of registers that this machine does not have, "" for any other."""
+    foreign = fixup.machine not in {"", os.uname().machine}
+    return f"the object is built for {architecture(fixup.machine)}" if foreign else ""
 
 
 def _called(program: ProgramSpec, prog_type: ProgType, insn: int | None, last: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from beepy.btf import types
+from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve, size_of
 from beepy.btf.names import essential_name
 from beepy.btf.types import TypeId
@@ -51,6 +52,24 @@ TABLE: Final = (
         },
     ),
 )
+# member of an architecture's registers, as the kernel and its user-space headers call them -> uname's machine
+_MARKERS: Final = {
+    **dict.fromkeys(("pstate", "orig_x0"), "aarch64"),
+    **dict.fromkeys(("di", "rdi", "orig_ax"), "x86_64"),
+    **dict.fromkeys(("epc", "a0"), "riscv64"),
+    "csr_era": "loongarch64",
+    "gprs": "s390x",
+    "uregs": "arm",
+}
+_STRUCTS: Final = ("pt_regs", "user_pt_regs", "user_regs_struct")
+
+
+def machine(local: Btf, type_id: TypeId) -> str:
+    """Return the machine, as uname has it, whose registers a struct of the object is; "" for any other type."""
+    _, root = resolve(local, type_id)
+    if not isinstance(root, types.Struct) or essential_name(root.name) not in _STRUCTS:
+        return ""
+    return next((_MARKERS[member.name] for member in root.members if member.name in _MARKERS), "")
 
 
 def translate(matcher: Matcher, spec: Spec, candidate: TypeId) -> tuple[str, Spec] | None:

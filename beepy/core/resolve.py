@@ -31,7 +31,7 @@ class Fixup(NamedTuple):
     u64. ``poison``: the target lacks it, and the instruction becomes one that the verifier refuses if it is reached.
     With ``validate`` the target has it, but no load or store may change its width so (``fail_memsz_adjust`` of libbpf).
     ``old_size`` and ``new_size`` are the field's bytes; where they differ, a load or store changes its width.
-    ``what`` is the access as C writes it.
+    ``what`` is the access as C writes it. ``machine``, as uname has it, is whose registers are missing, if it is them.
     """
 
     insn: int
@@ -43,6 +43,7 @@ class Fixup(NamedTuple):
     old_size: int = 0
     new_size: int = 0
     what: str = ""
+    machine: str = ""
 
     def __str__(self) -> str:
         return f"{self.what} {KIND_NAMES[self.kind]} {self.old} -> {self.became}"
@@ -151,7 +152,13 @@ class Resolver:
             decision = self._decisions[key] = self._decide(ref)
         old, new, missing, validate, old_size, new_size, misfit, what = decision
         poison = missing or (misfit and program.insns[ref.insn].code & CLASS in _LOADS_AND_STORES)
-        return Fixup(ref.insn, ref.kind, old, new, poison, validate, old_size, new_size, what)
+        machine = self._machine(ref.type) if poison else ""
+        return Fixup(ref.insn, ref.kind, old, new, poison, validate, old_size, new_size, what, machine)
+
+    def _machine(self, type_id: TypeId) -> str:
+        from beepy.core import registers  # noqa: PLC0415 - few objects name what this machine has not
+
+        return registers.machine(self._local, type_id)
 
     def _describe(self, ref: CoreRef) -> str:
         kind = KIND_NAMES[ref.kind] if 0 <= ref.kind < len(KIND_NAMES) else f"kind {ref.kind}"

@@ -95,6 +95,7 @@ class Tally:
     def __init__(self, schemas: Iterable[Schema] = ()) -> None:
         self.shown = 0
         self.filtered = 0
+        self.own = 0  # of beepy's own process, left out
         self.left_out = 0  # cut off by --count
         self.skipped: Sequence[tuple[str, str]] = ()  # (image, program) that --missing skip left out
         self.lost = {schema: lost_yet(schema) for schema in schemas if schema.record != VOID}
@@ -124,6 +125,9 @@ class Reader(Protocol):
 
         Each batch is read when it is asked for, so that one at a time is in memory.
         """
+
+    def end(self) -> Iterator[Batch]:
+        """Give what is known of losses only when no more is read; not asked of tables."""
 
     def close(self) -> None:
         """Release what the reader holds; reading afterwards is an error."""

@@ -14,7 +14,7 @@ from beepy.btf.layout import MAX_DEPTH, resolve, size_of
 from beepy.btf.types import AnyEnum, Bits, Composite, Int, Member, TypeId
 from beepy.errors import BtfError
 from beepy.events import render, semantics
-from beepy.events.batch import KernelTypes, no_types
+from beepy.events.batch import KernelTypes
 from beepy.events.budget import MEMBER, Budget
 from beepy.events.codec import Codec, Value
 from beepy.text import safe
@@ -56,13 +56,11 @@ class Compiler:
     ``kernel`` returns the types of the kernel that numbers its own enums; it is asked only where a named enum is met.
     """
 
-    def __init__(
-        self, btf: Btf, meanings: Meanings, kernel: KernelTypes = no_types, budget: Budget | None = None
-    ) -> None:
+    def __init__(self, btf: Btf, meanings: Meanings, kernel: KernelTypes, budget: Budget) -> None:
         self._btf = btf
         self._meanings = meanings
         self._kernel = kernel
-        self._budget = budget or Budget()
+        self._budget = budget
         self._left = MAX_MEMBERS
         self._enumerators_left = MAX_ENUMERATORS
         self._codecs: dict[TypeId, Codec] = {}
@@ -190,7 +188,9 @@ class Compiler:
         if found.bits != 8 * found.size or found.bit_offset:
             return self._bitfield(found, found.bit_offset, found.bits)
         if is_bool(found):
-            return Codec("?", 1, None, render.boolean, 5) if found.size == 1 else _wide(found.size, bool, signed=False)
+            if found.size > 1:
+                return _wide(found.size, bool, signed=False)
+            return Codec("?", 1, None, render.boolean, 5, stands_for=int)
         code = _UNSIGNED.get(found.size)
         if code:
             code = code.lower() if found.signed else code
@@ -211,7 +211,7 @@ class Compiler:
         if not code:
             raise BtfError(f"{self._btf.name}: enum {safe(found.name)}: size {found.size}")
         named, width = self._named(found, 8 * found.size)
-        return Codec(code.lower() if found.signed else code, found.size, named, str, width, few=True)
+        return Codec(code.lower() if found.signed else code, found.size, named, str, width, few=True, stands_for=int)
 
     def _named(self, found: AnyEnum, bits: int) -> tuple[Callable[[int], Value], int]:
         """Return value -> name where so many bits hold it, and the width that names take."""
@@ -246,11 +246,12 @@ class Compiler:
         match found:
             case types.Int():
                 if is_bool(found):
-                    return Codec(code, size, lambda raw: bool(extract(raw)), render.boolean, 5, few=True)
+                    known = partial(_extract_bool, extract)
+                    return Codec(code, size, known, render.boolean, 5, few=True, stands_for=known)
                 return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, few=True)
             case types.Enum() | types.Enum64():
                 named, width = self._named(found, bits)
-                return Codec(code, size, lambda raw: named(extract(raw)), str, width, few=True)
+                return Codec(code, size, lambda raw: named(extract(raw)), str, width, few=True, stands_for=extract)
 
     def _array(self, found: types.Array, size: int, depth: int) -> Codec:
         _, element = resolve(self._btf, found.type)
@@ -328,19 +329,23 @@ def is_bool(found: Int) -> bool:
     return found.bool or found.name in {"_Bool", "bool"}
 
 
-def _wide(size: int, then: Callable[[int], Value] | None, *, signed: bool) -> Codec:
-    def value(raw: bytes) -> Value:
+def _wide(size: int, then: Callable[[int], int] | None, *, signed: bool) -> Codec:
+    def value(raw: bytes) -> int:
         number = int.from_bytes(raw, "little", signed=signed)
         return then(number) if then else number
 
     if then:
-        return Codec(f"{size}s", size, value, render.boolean, width=5)
+        return Codec(f"{size}s", size, value, render.boolean, width=5, stands_for=value)
     return Codec(f"{size}s", size, value, str, width=24, number=True)
 
 
 def _extract(shift: int, mask: int, sign: int, raw: bytes) -> int:
     number = int.from_bytes(raw, "little") >> shift & mask
     return (number ^ sign) - sign
+
+
+def _extract_bool(extract: Callable[[bytes], int], raw: bytes) -> bool:
+    return extract(raw) != 0
 
 
 def _enumerator(found: AnyEnum, width: int) -> Callable[[int], Value]:

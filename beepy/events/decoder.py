@@ -7,9 +7,8 @@ skipped, and that format is repeated::
 
 Members that share bytes (unions, bitfields) are unpacked as one piece of bytes, and each is read from that piece.
 
-A record of a stream may be shorter than its type. It is filled up with zeros to be unpacked, and then a member whose
-bytes are not all there has no value. An array of bytes ends where the record ends, and so does an array without a
-length at the end of the type::
+A record of a stream may be shorter than its type: a member whose bytes are not all there has no value. An array of
+bytes ends where the record ends, and so does an array without a length at the end of the type::
 
     struct event { u32 pid; char args[64]; }       | pid | ls -l |           args = "ls -l"
                                                    | pid |                   args = None
@@ -127,7 +126,8 @@ class View:
         self._finish = finish
         self._absent = absent
         self._flexible = any(field.flexible for field in wanted)
-        self._cut: dict[Field, Callable[[Any], Any]] = {}  # what reads an array that a record's end cuts
+        self._readings: dict[Field, Callable[[Any], Any]] = {}  # of arrays that end where the record does
+        self._within: dict[tuple[Field, ...], View] = {}  # of the fields that short records have
         self._rows_a_cpu = bool(schema.cpus) and not is_summed(schema)
         self._blocks: dict[int, _Blocks] = {}
         sources: dict[Field, _Source] = {}
@@ -181,27 +181,32 @@ class View:
     def _to_the_end(self, batch: Batch) -> list[list[Any]]:
         """Return the columns of records whose ends matter."""
         records = _records(batch, safe(self._schema.map))
-        blocks = self._blocks.get(RECORD)
-        size = blocks.size if blocks else 0  # the type's own size may lie
-        padded = b"".join([record.ljust(size, b"\0")[:size] for record in records])
-        items = blocks.columns(Part(padded, size, 0), batch.records) if blocks else []
-        columns = []
-        for field, source in zip(self._wanted, self._sources, strict=True):
-            if not field.is_in(batch.length):
-                columns.append([self._absent] * batch.records)
-            elif field.flexible or field.start + field.codec.size > batch.length:
-                read = self._reading(field)
-                columns.append([read(record[field.start :]) for record in records])
-            else:
-                columns.append(_column(source, items))
-        return columns
+        there = [field for field in self._wanted if field.is_in(batch.length)]
+        ending = [field for field in there if field.flexible or field.start + field.codec.size > batch.length]
+        whole = tuple([field for field in there if field not in ending])
+        columns = dict(zip(whole, self._of(whole).columns(batch), strict=True))
+        for field in ending:
+            read = self._reading(field)
+            columns[field] = [read(record[field.start :]) for record in records]
+        return [columns.get(field) or [self._absent] * batch.records for field in self._wanted]
+
+    def _of(self, fields: tuple[Field, ...]) -> "View":
+        """Return a view of fields that are whole in the records."""
+        view = self._within.get(fields)
+        if view is None:
+            if len(self._within) >= _MAX_FORMATS:
+                self._within.clear()
+            size = max([field.start + field.codec.size for field in fields], default=0)
+            view = self._within[fields] = View(self._schema, size, fields, self._finish, self._absent)
+        return view
 
     def _reading(self, field: Field) -> Callable[[Any], Any]:
-        read = self._cut.get(field)
+        """Return what makes a value of an array of the bytes to the record's end."""
+        read = self._readings.get(field)
         if read is None:
             read = _chain(field.codec, field.codec.value, self._finish(field))
             assert read, "an array of bytes has a function that reads it"
-            self._cut[field] = read
+            self._readings[field] = read
         return read
 
 

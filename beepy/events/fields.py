@@ -113,7 +113,7 @@ class _Walk:
         self._budget = budget
         self._kernel = schema.kernel
         self._texts = schema.texts
-        self._compiler = Compiler(schema.btf, {})
+        self._compiler = Compiler(schema.btf, {}, schema.kernel, budget)
         self._top = set(_RESERVED)
         self._names: set[str] = set()
         self._labels: set[str] = set()

@@ -1,45 +1,44 @@
-"""``-f map,field,regex``: which rows go on to the sinks."""
+"""``-f map,field,regex`` or ``-f field,regex``: which rows go on to the sinks."""
 
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from beepy.errors import UsageError
+from beepy.events import selection
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder, Memo
-from beepy.events.fields import Field
+from beepy.events.fields import Field, fields
 from beepy.events.rows import per_cpu_rows, select
+from beepy.events.selection import Option
 from beepy.text import safe
 
+_EXPECTED: Final = "expected map,field,regex or field,regex"
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"', re.DOTALL)
 
 
-class Expression(NamedTuple):
-    """One ``-f``, split; ``source`` is what the user typed."""
-
-    source: str
-    map: str
-    field: str
-    regex: str
-
-
-def parse(source: str) -> Expression:
-    """Split ``map,field,regex``; the regex may hold commas, and may be quoted as in CSV.
-
-    Raises UsageError for less than three parts.
-    """
-    parts = source.split(",", 2)
-    if len(parts) < 3 or not parts[0] or not parts[1]:
-        raise UsageError(f"filter '{safe(source)}': expected map,field,regex")
-    quoted = _QUOTED.fullmatch(parts[2])
-    return Expression(source, parts[0], parts[1], quoted[1].replace('""', '"') if quoted else parts[2])
-
-
 def check(sources: Iterable[str]) -> None:
-    """Raise UsageError for what is wrong with a filter whatever the maps are."""
+    """Raise UsageError for what is wrong with a filter whatever the maps are.
+
+    Only the maps tell whether ``a,b,c`` is a map, its field and the regex ``c``, or a field and the regex ``b,c``: one
+    of the two has to be a regex.
+    """
     for source in sources:
-        _compiled(parse(source))
+        option = _option(source)
+        first, comma, rest = source.partition(",")
+        if not first or not comma:
+            raise option.refuse(_EXPECTED)
+        field, comma, regex = rest.partition(",")
+        readings = [regex, rest] if field and comma else [rest]
+        errors = []
+        for reading in readings:
+            try:
+                _compiled(option, reading)
+            except UsageError as error:
+                errors.append(error)
+        if len(errors) == len(readings):
+            raise errors[0]
 
 
 class _Test:
@@ -59,17 +58,16 @@ class _Test:
 class Filter:
     """The filters of one run; a row stays if every filter on its map finds its regex in the field's Go text.
 
-    Raises UsageError for a map or a field that does not exist, and for a bad regular expression.
+    Raises UsageError for a map or a field that does not exist or is not the only one, and for a bad regular expression.
     """
 
     def __init__(self, sources: Iterable[str], schemas: Sequence[Schema]) -> None:
         self._tests: dict[Schema, _Test] = {}
         for source in sources:
-            expression = parse(source)
-            matches = _compiled(expression)
-            for schema in _schemas(expression, schemas):
+            found, matches = _resolve(source, schemas)
+            for schema, field in found:
                 test = self._tests.setdefault(schema, _Test(Decoder(schema)))
-                test.fields.append(_field(expression, test.decoder))
+                test.fields.append(field)
                 test.matches.append(matches)
 
     def apply(self, batch: Batch) -> Batch:
@@ -82,34 +80,49 @@ class Filter:
         return batch if all(mask) else select(batch, mask)
 
 
-def _compiled(expression: Expression) -> Callable[[str], bool]:
+def _resolve(source: str, schemas: Sequence[Schema]) -> tuple[list[tuple[Schema, Field]], Callable[[str], bool]]:
+    """Return the fields that a filter is about, with their maps, and its regex.
+
+    If the first part names a map it is the map; otherwise it is a field, and all the rest is the regex.
+    """
+    option = _option(source)
+    first, comma, rest = source.partition(",")
+    if not first or not comma:
+        raise option.refuse(_EXPECTED)
+    maps = selection.named(option, first, rest, schemas)
+    if maps:
+        name, comma, regex = rest.partition(",")
+        if not name or not comma:
+            raise option.refuse(f"'{safe(first)}' is a map: expected map,field,regex", _with_map(option, schemas))
+        tail = f",{regex}"
+    else:
+        maps = selection.by_field(option, first, rest, schemas)
+        if not maps:
+            raise selection.nothing_named(option, first, rest, schemas)
+        name, regex, tail = first, rest, f",{rest}"
+    matches = _compiled(option, regex)
+    return [(schema, selection.field_of(option, schema, name, tail)) for schema in maps], matches
+
+
+def _with_map(option: Option, schemas: Sequence[Schema]) -> list[str]:
+    """Return how to say that the first part is meant as a field, though a map has that name."""
+    name = option.text.partition(",")[0]
+    having = [schema.map for schema in schemas if name in selection.by_name(fields(schema, {}))]
+    return [f"{map_name},{option.text}" for map_name in dict.fromkeys(having)]
+
+
+def _option(source: str) -> Option:
+    return Option("filter", "-f", source)
+
+
+def _compiled(option: Option, regex: str) -> Callable[[str], bool]:
+    """Return what searches for the regex, which may be quoted as in CSV. Raises UsageError."""
+    quoted = _QUOTED.fullmatch(regex)
+    regex = quoted[1].replace('""', '"') if quoted else regex
     try:
         with warnings.catch_warnings():  # of what a later Python may read differently: the user did not ask
             warnings.simplefilter("ignore")
-            search = re.compile(expression.regex).search
+            search = re.compile(regex).search
     except (re.error, OverflowError, RecursionError) as error:
-        where = f"filter '{safe(expression.source)}': regex '{safe(expression.regex)}'"
-        raise UsageError(f"{where}: {safe(str(error))}") from None
+        raise option.refuse(f"regex '{safe(regex)}': {safe(str(error))}") from None
     return Memo(lambda text: search(text) is not None).__getitem__
-
-
-def _schemas(expression: Expression, schemas: Sequence[Schema]) -> list[Schema]:
-    found = [schema for schema in schemas if schema.map == expression.map]
-    if not found:
-        known = _listed(dict.fromkeys(schema.map for schema in schemas))
-        raise UsageError(f"filter '{safe(expression.source)}': map '{safe(expression.map)}': there is only {known}")
-    return found
-
-
-def _field(expression: Expression, decoder: Decoder) -> Field:
-    """Return the field of that name; its label is good too, which is what bee calls it."""
-    known = {field.label: field for field in decoder.fields} | {field.name: field for field in decoder.fields}
-    field = known.get(expression.field)
-    if not field:
-        where = f"filter '{safe(expression.source)}': field '{safe(expression.field)}'"
-        raise UsageError(f"{where}: map '{safe(expression.map)}' has only {_listed(f.name for f in decoder.fields)}")
-    return field
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(safe, names)) or "none"

@@ -1,4 +1,4 @@
-"""Lines of text as records: for what has no type but text (BPF iterators)."""
+"""Text as records: lines, or bytes in hex, for what has no type (BPF iterators)."""
 
 import struct
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ LENGTH: Final = 1024
 """Bytes of a record; a longer line goes on in the next one."""
 
 
-def schema(image: str, name: str) -> Schema:
-    """Return the schema of lines that ``name``, a program of the image, writes: one field, ``line``."""
-    return Schema(image, name, Role.PRINT, _types(), TypeId(3), counts_loss=True)
+def schema(image: str, name: str, field: str = "line") -> Schema:
+    """Return the schema of lines that ``name``, a program of the image, writes: one text, ``field``."""
+    return Schema(image, name, Role.PRINT, _types(field), TypeId(3), counts_loss=True)
 
 
 def pieces(line: bytes) -> Iterator[bytes]:
@@ -38,12 +38,12 @@ def cut(line: bytes) -> Iterator[bytes]:
 
 
 @cache
-def _types() -> Btf:
-    strings = b"\0char\0line\0"
+def _types(field: str) -> Btf:
+    strings = f"\0char\0{field}\0".encode()
     words = (
         (1, Kind.INT << 24, 1, 1 << 24 | 8),  # 1: char
         (0, Kind.ARRAY << 24, 0, 1, 1, LENGTH),  # 2: char[LENGTH]
-        (6, Kind.STRUCT << 24 | 1, LENGTH, 6, 2, 0),  # 3: struct line { char line[LENGTH]; }
+        (6, Kind.STRUCT << 24 | 1, LENGTH, 6, 2, 0),  # 3: struct { char field[LENGTH]; }, named as its field
     )
     body = b"".join([struct.pack(f"<{len(each)}I", *each) for each in words])
     return Btf(encode(body, strings), name="lines")

@@ -23,7 +23,7 @@ def per_cpu_rows(batch: Batch) -> Batch:
     return batch._replace(parts=parts, records=batch.records * schema.cpus, length=schema.value_size)
 
 
-def select(batch: Batch, mask: Sequence[bool]) -> Batch:
+def select(batch: Batch, mask: Sequence[int]) -> Batch:
     """Return the batch (of ``per_cpu_rows``) with the rows whose mask is true; what it tells besides is kept."""
     parts = [part._replace(raw=_joined(part, mask)) for part in batch.parts]
     return batch._replace(parts=tuple(parts), records=sum(mask))
@@ -38,7 +38,7 @@ def head(batch: Batch, count: int) -> Batch:
     return batch._replace(parts=tuple(parts), records=count)
 
 
-def _joined(part: Part, mask: Sequence[bool]) -> bytes:
+def _joined(part: Part, mask: Sequence[int]) -> bytes:
     return b"".join(compress(_pieces(part, len(mask)), mask))
 
 

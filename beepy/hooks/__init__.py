@@ -11,9 +11,10 @@ from typing import Final
 from beepy.hooks import journal
 from beepy.hooks.hook import TRACE, Hook, of
 from beepy.hooks.target import Target
+from beepy.text import safe
 from beepy.uapi import AttachType, ProgFlag, ProgType
 
-__all__ = ["TABLE", "TAKES", "UNDO", "Hook", "Target", "find", "place", "sweep", "target"]
+__all__ = ["TABLE", "TAKES", "UNDO", "Hook", "Target", "find", "place", "reads_tracefs", "sweep", "target", "unknown"]
 
 TABLE: Final[tuple[Hook, ...]] = (
     Hook("socket", ProgType.SOCKET_FILTER, attach=of("socket_filter.attach")),
@@ -358,9 +359,25 @@ def find(section: str) -> Hook | None:
     return None
 
 
+def unknown(section: str) -> str:
+    """Return what is wrong with a SEC() text that ``find`` has no row for."""
+    from beepy.hooks import similar  # noqa: PLC0415 - only on the way to an error
+
+    expected = similar.section(section, [hook.section for hook in TABLE])
+    told = f', expected SEC("{safe(expected)}")' if expected else ""
+    return f"section '{safe(section)}': no program type is known by that name{told}"
+
+
 def target(hook: Hook, section: str) -> str:
     """Return where ``section`` asks to be attached: what follows the prefix and its slash, "" if nothing does."""
     return section.partition("/")[2] if hook.section[-1] == "+" else ""
+
+
+def reads_tracefs(hook: Hook, name: str) -> bool:
+    """Tell whether attaching to ``name`` reads tracefs: for a tracepoint's number, or for the functions that fit."""
+    if hook.module in {"kprobe_multi", "trampoline_multi"}:
+        return bool(set(name) & set("*?"))
+    return hook.module == "tracepoint"
 
 
 def place(section: str, where: Target) -> str:

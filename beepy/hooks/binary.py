@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from beepy.errors import AttachError, ElfError
+from beepy.errors import AttachError, ElfError, KernelError
 from beepy.hooks import files, libraries
 from beepy.kernel.syscall import reason
 from beepy.obj import executable
@@ -50,7 +50,10 @@ def _root(pid: int, where: str) -> str:
         ours = [os.stat(path) for path in ("/proc/self/ns/mnt", "/proc/self/root")]  # noqa: PTH116
     except OSError as error:
         number = errno.ESRCH if isinstance(error, FileNotFoundError) else error.errno or 0
-        raise AttachError(f"{where}: process {pid}: {reason(number)}", number) from None
+        from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
+
+        failed = privilege.named(KernelError(f"{where}: process {pid}: {reason(number)}", number), "CAP_SYS_PTRACE")
+        raise AttachError(str(failed), number) from None
     same = all(os.path.samestat(one, other) for one, other in zip(theirs, ours, strict=True))
     return "" if same else root
 

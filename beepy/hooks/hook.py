@@ -10,6 +10,7 @@ from beepy.events.batch import Reader
 from beepy.hooks.target import Target
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.obj.spec import CollectionSpec
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, ProgFlag, ProgType
 
 TRACE: Final = "btf_trace_"
@@ -21,8 +22,8 @@ class Hook(NamedTuple):
 
     ``prog_type``, ``attach_type`` and ``flags`` go into BPF_PROG_LOAD. ``optional``: a kernel that refuses the attach
     type may load the program without (SEC_EXP_ATTACH_OPT). ``btf`` is the prefix of the kernel type to attach to, None
-    where no type is needed. ``attach`` None: its map does it (struct_ops). ``reader`` reads what the program
-    itself writes, for the image of that name; the caller closes it.
+    where no type is needed. ``attach`` None: its map does it (struct_ops). ``reader`` reads what a program of the
+    object itself writes; the caller closes it.
     """
 
     section: str
@@ -32,7 +33,7 @@ class Hook(NamedTuple):
     btf: str | None = None
     flags: ProgFlag = ProgFlag(0)
     optional: bool = False
-    reader: Callable[[Program, Target, str], Reader] | None = None
+    reader: Callable[[Program, Target, CollectionSpec], Reader] | None = None
 
     @property
     def mechanism(self) -> str:

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from beepy.errors import KernelError
+from beepy.kernel import runtime
 from beepy.kernel.fd import Fd
 from beepy.log import Log
 from beepy.text import safe
 
 _log = Log(__name__)
 
-FOLDER = Path("/run/beepy")
+FOLDER = runtime.FOLDER
 
-_FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _LIMIT: Final = 1 << 16  # bytes that are read of an entry
 
 
@@ -56,13 +56,15 @@ def note(kind: str, *what: str) -> Entry:
         path = FOLDER / f"{os.getpid()}-{os.urandom(4).hex()}"
         try:
             FOLDER.mkdir(mode=0o700, exist_ok=True)
-            fd = Fd(os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600))
+            if not runtime.is_ours(FOLDER.lstat()):
+                return _unwritten(FOLDER, kind, "not only ours to write")
+            fd = Fd(os.open(path, runtime.OPEN_FLAGS | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
             continue
         except OSError as error:
             return _unwritten(path, kind, error.strerror)
         entry = Entry(path, fd)
-        if not _lock(fd, wait=True):
+        if not runtime.lock(fd, wait=True):
             entry.leave()  # a sweep was faster, and took it for a dead one's
             continue
         try:
@@ -89,7 +91,7 @@ def sweep(undo: Mapping[str, Callable[..., None]]) -> None:
     """
     try:
         names = sorted(os.listdir(FOLDER))  # noqa: PTH208 - names alone
-        if names and not _is_ours(FOLDER.lstat()):
+        if names and not runtime.is_ours(FOLDER.lstat()):
             _log.warning("journal: %s: not only ours to write: what stands there is not undone", FOLDER)
             return
     except OSError:
@@ -97,29 +99,13 @@ def sweep(undo: Mapping[str, Callable[..., None]]) -> None:
     for name in names:
         path = FOLDER / name
         try:
-            fd = Fd(os.open(path, _FLAGS))
+            fd = Fd(os.open(path, runtime.OPEN_FLAGS))
         except OSError:
             continue
         with fd:
-            ours = _is_ours(os.fstat(fd.fileno()))
-            if ours and _lock(fd, wait=False) and _undone(os.read(fd.fileno(), _LIMIT), undo):
+            ours = runtime.is_ours(os.fstat(fd.fileno()))
+            if ours and runtime.lock(fd, wait=False) and _undone(os.read(fd.fileno(), _LIMIT), undo):
                 path.unlink(missing_ok=True)
-
-
-def _is_ours(found: os.stat_result) -> bool:
-    """Tell whether it is this user's, and nobody else may write it: what it says is done as root."""
-    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
-
-
-def _lock(fd: Fd, *, wait: bool) -> bool:
-    """Lock an entry; tell whether it is ours now and still stands in the folder."""
-    import fcntl  # noqa: PLC0415 - only on Unix
-
-    try:
-        fcntl.flock(fd.fileno(), fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return os.fstat(fd.fileno()).st_nlink > 0
 
 
 def _undone(text: bytes, undo: Mapping[str, Callable[..., None]]) -> bool:

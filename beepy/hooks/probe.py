@@ -71,7 +71,15 @@ def attach(program: Program, probe: Probe, what: str, cookie: int = 0) -> Link:
         config1=syscall.address(place),
         config2=probe.offset,
     )
-    return link.perf_event(program, _event(attr, probe.pid, where), what, cookie)
+    try:
+        event = _event(attr, probe.pid, where)
+    except AttachError as error:
+        if probe.kind != "uprobe":
+            raise
+        from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
+
+        raise AttachError(str(privilege.named(error, "CAP_SYS_ADMIN")), error.errno or 0) from None
+    return link.perf_event(program, event, what, cookie)
 
 
 def _event(attr: uapi.PerfEventAttr, pid: int | None, where: str) -> Fd:

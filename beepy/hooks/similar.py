@@ -16,3 +16,18 @@ def similar(name: str, names: Iterable[str]) -> list[str]:
         if abs(len(other) - len(name)) <= _SLACK and (other[:_ENDS] == name[:_ENDS] or other[-_ENDS:] == name[-_ENDS:])
     }
     return get_close_matches(name, sorted(near), cutoff=0.75)
+
+
+def section(name: str, known: Iterable[str]) -> str:
+    """Return the section of a row of ``known`` that ``name``, which is of none, may stand for; "" if there is none.
+
+    It begins as the row's does (``xdp/lo``, ``socket1``), or nearly so (``kprob/vfs_read``).
+    """
+    name = name.removeprefix("?")
+    rows = {row.rstrip("+"): row for row in known}
+    begun = [prefix for prefix in rows if name.startswith(prefix) and not name[len(prefix) :][:1].isalpha()]
+    head, _, target = name.partition("/")
+    found = [max(begun, key=len)] if begun else similar(head, rows)
+    if not found:
+        return ""
+    return f"{found[0]}/{target}" if target and rows[found[0]].endswith("+") else found[0]

@@ -2,18 +2,16 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from beepy import uapi
+from beepy import locks, uapi
 from beepy.errors import KernelError
 from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
-from beepy.log import Log
 from beepy.text import safe
-
-_log = Log(__name__)
 
 
 def pin(fd: Fd, path: str, where: str) -> None:
@@ -53,7 +51,10 @@ def rename(path: str, to: str, where: str) -> None:
 
 
 def prepare(folder: str, where: str) -> None:
-    """Make the folder. Raises KernelError unless it stands in a mounted BPF file system: nothing is made elsewhere."""
+    """Make the folder. Raises KernelError unless it stands in a mounted BPF file system: nothing is made elsewhere.
+
+    As root, one that others may write is refused: they could put another map, or lock, in the place of ours.
+    """
     path = Path(folder).absolute()
     with _dots(folder), _told(f"{where}: {safe(str(path))}"):
         there = next(one for one in (path, *path.parents) if one.exists())
@@ -61,23 +62,26 @@ def prepare(folder: str, where: str) -> None:
             error = KernelError(f"{where}: {safe(str(path))}: not in a mounted BPF file system", errno.EINVAL)
             error.add_note("mount -t bpf bpf /sys/fs/bpf")
             raise error
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        mode = path.stat().st_mode
+        if not os.geteuid() and mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+            error = KernelError(f"{where}: {safe(str(path))}: others may write it", errno.EINVAL)
+            import shlex  # noqa: PLC0415 - only on the way to an error
+
+            error.add_note(f"chmod go-w {safe(shlex.quote(str(path)))}")
+            raise error
 
 
 @contextmanager
 def locked(folder: str) -> Iterator[None]:
     """Keep other processes that do the same out of a folder. Raises KernelError."""
-    import fcntl  # noqa: PLC0415 - only on Unix
-
     with _told(f"{safe(folder)}: lock"):
         fd = Fd(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     with fd:
         with _told(f"{safe(folder)}: lock"):
-            try:
-                fcntl.flock(fd.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                _log.warning("%s: waiting for another process, which has locked it", safe(folder))
-                fcntl.flock(fd.fileno(), fcntl.LOCK_EX)
+            holder = locks.wait(fd.fileno(), safe(folder))
+        if holder:
+            raise KernelError(f"{safe(folder)}: locked by {holder} for {locks.PATIENCE_S:g} s", errno.ETIMEDOUT)
         yield
 
 

@@ -47,23 +47,26 @@ def load(data: bytes) -> Fd:
 def vmlinux() -> Btf:
     """Return the running kernel's types, one value for the whole process.
 
-    A kernel that was built without them (CONFIG_DEBUG_INFO_BTF) may have a vmlinux with types among its files. Raises
-    NotSupported where there is none either.
+    Where the kernel was built without them (CONFIG_DEBUG_INFO_BTF), or a container hides them behind
+    an empty file, a vmlinux among its files may have them. Raises NotSupported where none has.
     """
+    path = _DIRECTORY / _VMLINUX
+    why = "this kernel has none (CONFIG_DEBUG_INFO_BTF)"
     try:
-        # bytes or a mapping of them: Btf slices, searches and unpacks, which both can do
-        return Btf(cast("bytes", btf_file.contents(_DIRECTORY / _VMLINUX)), name=_VMLINUX)
+        data = btf_file.contents(path)
+        if data:
+            # bytes or a mapping of them: Btf slices, searches and unpacks, which both can do
+            return Btf(cast("bytes", data), name=_VMLINUX)
+        why = "the file is empty"
     except FileNotFoundError:
-        if found := btf_file.search():
-            return found
-        message = f"kernel types: {_DIRECTORY / _VMLINUX}: this kernel has none (CONFIG_DEBUG_INFO_BTF)"
-        error = NotSupported(message, errno.ENOENT, "BTF of the kernel", "5.4")
-        error.add_note("--btf FILE gives them: BTF, a vmlinux with debug information, or an archive of BTFHub")
-        raise error from None
+        pass
     except PermissionError as error:
-        raise KernelError(
-            f"kernel types: {_DIRECTORY / _VMLINUX}: {syscall.reason(errno.EACCES)}", errno.EACCES
-        ) from error
+        raise KernelError(f"kernel types: {path}: {syscall.reason(errno.EACCES)}", errno.EACCES) from error
+    if found := btf_file.search():
+        return found
+    lacking = NotSupported(f"kernel types: {path}: {why}", errno.ENOENT, "BTF of the kernel", "5.4")
+    lacking.add_note(btf_file.ADVICE)
+    raise lacking
 
 
 def modules() -> Iterator[Btf]:
@@ -93,7 +96,7 @@ def module(name: str) -> Fd:
     """
     where = f"btf: module '{safe(name)}'"
     attr = uapi.GetId()
-    while syscall.btf_get_next_id(attr, where):
+    while _next_id(attr, where):
         attr.id = attr.next_id
         fd = syscall.btf_get_fd_by_id(uapi.GetId(id=attr.id), where)
         if fd is None:
@@ -102,6 +105,15 @@ def module(name: str) -> Fd:
             return fd
         fd.close()
     raise KernelError(f"{where}: not loaded", errno.ENOENT)
+
+
+def _next_id(attr: uapi.GetId, where: str) -> bool:
+    try:
+        return syscall.btf_get_next_id(attr, where)
+    except KernelError as error:
+        from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
+
+        raise privilege.named(error, "CAP_SYS_ADMIN") from None
 
 
 def of_program(program: Fd) -> Btf:

@@ -16,6 +16,9 @@ from beepy.text import safe
 
 _log = Log(__name__)
 
+ADVICE: Final = "--btf FILE gives them: BTF, a vmlinux with debug information, or an archive of BTFHub"
+"""What can be done where the kernel's types are missing."""
+
 _PLACES: Final = (  # libbpf's, in its order (btf__load_vmlinux_btf); each with uname's release
     "/boot/vmlinux-{}",
     "/lib/modules/{0}/vmlinux-{0}",
@@ -39,6 +42,10 @@ def read(path: str | Path, name: str = "") -> Btf:
         data = contents(path)
     except OSError as error:
         raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+    if not data:
+        empty = BtfError(f"{where}: the file is empty")
+        empty.add_note(ADVICE)
+        raise empty
     return Btf(container.extract(data, where), name=name or where)
 
 

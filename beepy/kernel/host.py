@@ -99,13 +99,27 @@ def modules() -> bytes:
         return b""
 
 
+def is_loaded(module: str) -> bool:
+    """Tell whether a module is loaded, or built in."""
+    return bool(re.fullmatch(r"\w+", module)) and Path("/sys/module", module).is_dir()
+
+
 def kernel_addresses(names: Collection[str]) -> dict[str, set[int]]:
     """Return the addresses of the kernel's symbols of these names; a name may have several.
 
-    Where the kernel hides its addresses (kptr_restrict, no CAP_SYSLOG) they are 0. Raises KernelError.
+    Where ``hides_addresses`` they are all 0. Raises KernelError.
     """
     found: dict[str, set[int]] = {}
     for address, _, name in symbols():
         if name in names:
             found.setdefault(name, set()).add(int(address, 16))
     return found
+
+
+def hides_addresses() -> bool:
+    """Tell whether the kernel shows no address but 0 (kptr_restrict, no CAP_SYSLOG). Raises KernelError.
+
+    A symbol's own may be 0: on x86-64 before v6.15 those of per-CPU data count from it (9d7de2aa8b41, "x86/percpu/64:
+    Use relative percpu offsets").
+    """
+    return not any(address.strip("0") for address, _, _ in symbols())

@@ -7,9 +7,12 @@ import errno
 import os
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from beepy.errors import KernelError
 from beepy.kernel import syscall
+
+_PLACES: Final = ("/boot/config-{}", "/proc/config.gz", "/lib/modules/{}/config")  # each with uname's release
 
 
 @cache
@@ -21,11 +24,12 @@ def options() -> dict[str, str]:
     import gzip  # noqa: PLC0415 - few objects ask for options
     import zlib  # noqa: PLC0415
 
-    release = os.uname().release
-    places = Path(f"/boot/config-{release}"), Path("/proc/config.gz"), Path(f"/lib/modules/{release}/config")
+    places = [Path(place.format(os.uname().release)) for place in _PLACES]
     found = next((place for place in places if os.access(place, os.R_OK)), None)
     if found is None:
-        raise KernelError(f"kernel configuration: none of {', '.join(map(str, places))} can be read", errno.ENOENT)
+        error = KernelError(f"kernel configuration: none of {', '.join(map(str, places))} can be read", errno.ENOENT)
+        error.add_note("to a container, docker run -v /boot:/boot:ro gives the host's")
+        raise error
     try:
         data = found.read_bytes()
         return parse((gzip.decompress(data) if found.suffix == ".gz" else data).decode("utf-8", "replace"))

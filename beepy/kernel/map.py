@@ -24,6 +24,8 @@ class Map:
 
     ``key_size`` and ``value_size`` are the kernel's, in bytes. ``value_span`` is what one value takes in user space: of
     a per-CPU map one slot for each possible CPU, each rounded up to 8 bytes; all methods mean that by a value.
+    ``pinned`` is the path at which it was found or pinned, "" if it is not; ``claimed`` says that its records have a
+    reader.
     """
 
     def __init__(  # noqa: PLR0917 - what BPF_MAP_CREATE takes
@@ -41,6 +43,8 @@ class Map:
         self.key_size = key_size
         self.value_size = value_size
         self.max_entries = max_entries
+        self.pinned = ""
+        self.claimed = False
         self.value_span = (value_size + 7 & ~7) * possible_cpus() if type in PERCPU else value_size
         self._where = f"map '{safe(name)}'"
 

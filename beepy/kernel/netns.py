@@ -34,7 +34,9 @@ def open_namespace(name: str) -> Fd:
         return Fd(os.open(path(name), os.O_RDONLY | os.O_CLOEXEC))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         number = getattr(error, "errno", None) or errno.ENOENT
-        failed = KernelError(f"{where}: {syscall.reason(number)}", number)
+        from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
+
+        failed = privilege.named(KernelError(f"{where}: {syscall.reason(number)}", number), "CAP_SYS_PTRACE")
         names = sorted(found.name for found in NAMES.iterdir()) if NAMES.is_dir() else []
         failed.add_note(f"namespaces with a name: {safe(', '.join(names)) or 'none'}; a path or a pid is one, too")
         raise failed from None
@@ -69,7 +71,12 @@ def entered(namespace: Fd) -> Iterator[None]:
         if identity(ours) == identity(namespace):  # needs no privilege so
             yield
             return
-        syscall.setns(namespace, uapi.CLONE_NEWNET, "network namespace")
+        try:
+            syscall.setns(namespace, uapi.CLONE_NEWNET, "network namespace")
+        except KernelError as error:
+            from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
+
+            raise privilege.named(error, "CAP_SYS_ADMIN") from None
         try:
             yield
         finally:

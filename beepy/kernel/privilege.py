@@ -2,13 +2,20 @@
 
 import re
 from collections.abc import Collection
+from errno import EACCES, EPERM
 from pathlib import Path
 from typing import Final
 
+from beepy import since
+from beepy.errors import KernelError
 from beepy.kernel import features
 
 _BITS: Final = {  # include/uapi/linux/capability.h
+    "CAP_DAC_OVERRIDE": 1,
+    "CAP_DAC_READ_SEARCH": 2,
     "CAP_NET_ADMIN": 12,
+    "CAP_NET_RAW": 13,
+    "CAP_SYS_PTRACE": 19,
     "CAP_SYS_ADMIN": 21,
     "CAP_SYSLOG": 34,
     "CAP_PERFMON": 38,
@@ -31,14 +38,21 @@ def capabilities() -> set[str]:
 def lacking(needed: Collection[str]) -> list[str]:
     """Return which of the ``needed`` capabilities this process lacks, in the words of this kernel.
 
-    CAP_SYS_ADMIN counts for all that it was split into; a kernel before 5.8 knows no other.
+    One that includes another counts for it (``since.included_in``). A kernel before 5.8 has CAP_SYS_ADMIN in place of
+    CAP_BPF and CAP_PERFMON.
     """
     held = capabilities()
-    if "CAP_SYS_ADMIN" in held:
-        return []
+    missing = {name for name in needed if not held & {name, since.included_in(name)}}
     if (_number(_LAST) or 0) < _BITS["CAP_BPF"]:
-        needed = {name if name == "CAP_NET_ADMIN" else "CAP_SYS_ADMIN" for name in needed}
-    return sorted(set(needed) - held)
+        missing = {"CAP_SYS_ADMIN" if name in {"CAP_BPF", "CAP_PERFMON"} else name for name in missing}
+    return sorted(missing)
+
+
+def named(error: KernelError, needed: str) -> KernelError:
+    """Return an error for want of the capability ``needed`` as one that names it, any other as it is."""
+    if error.errno not in (EPERM, EACCES) or not lacking({needed}):
+        return error
+    return KernelError(f"{error}: needs {needed}", error.errno)
 
 
 def lockdown() -> str:

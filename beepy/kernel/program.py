@@ -95,7 +95,12 @@ class Program:
 
 def by_id(number: int) -> Fd:
     """Return the loaded program with that id; the caller closes it. Raises KernelError: ENOENT where there is none."""
-    fd = syscall.prog_get_fd_by_id(uapi.GetId(id=number), f"program {number}")
+    try:
+        fd = syscall.prog_get_fd_by_id(uapi.GetId(id=number), f"program {number}")
+    except KernelError as error:
+        from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
+
+        raise privilege.named(error, "CAP_SYS_ADMIN") from None
     if fd is None:
         raise KernelError(f"program {number}: not loaded", errno.ENOENT)
     return fd

@@ -39,7 +39,7 @@ def tracepoint_id(category: str, name: str) -> int:
                 missing.add_note(f"similar ones: {', '.join(similar)}")
             raise missing from None
         except OSError as error:
-            raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
+            raise _refused(where, f"events/{_id_path(category, name)}", error) from error
         with open(number, encoding="ascii") as file:  # noqa: PTH123 - a descriptor
             return int(file.read())
 
@@ -70,7 +70,7 @@ def _listed(folder: int, where: str) -> tuple[int, bool]:
         except OSError as error:
             failed = error
     assert failed
-    raise KernelError(f"{where}: {syscall.reason(failed.errno or 0)}", failed.errno or 0) from failed
+    raise _refused(where, _NAMED, failed) from failed
 
 
 def _id_path(category: str, name: str) -> str:
@@ -97,7 +97,10 @@ def _similar(events: int, category: str, name: str) -> list[str]:
 def _events(where: str) -> Iterator[int]:
     """Open tracefs' directory of events."""
     with root(where) as folder:
-        number = os.open("events", _FOLDER, dir_fd=folder)
+        try:
+            number = os.open("events", _FOLDER, dir_fd=folder)
+        except OSError as error:
+            raise _refused(where, "events", error) from error
         try:
             yield number
         finally:
@@ -107,7 +110,7 @@ def _events(where: str) -> Iterator[int]:
 @contextmanager
 def root(where: str, *, writable: bool = False) -> Iterator[int]:
     """Open tracefs' root: mounted, or else a detached mount that ends with the block. Raises KernelError."""
-    number = _mounted()
+    number = _mounted(where)
     if number is None:
         number = _open_unmounted(where, writable=writable)
     try:
@@ -116,10 +119,15 @@ def root(where: str, *, writable: bool = False) -> Iterator[int]:
         os.close(number)
 
 
-def _mounted() -> int | None:
+def _mounted(where: str) -> int | None:
+    """Open tracefs where it is mounted, None if it is not. Raises KernelError where it may not be read."""
     for place in _ROOTS:
         try:
             number = os.open(place, _FOLDER)
+        except PermissionError as error:
+            if place == _ROOTS[0]:  # the other one may be hidden by debugfs, whatever is there
+                raise _refused(where, "", error) from error
+            continue
         except OSError:
             continue
         try:
@@ -129,6 +137,17 @@ def _mounted() -> int | None:
             continue
         return number
     return None
+
+
+def _refused(where: str, path: str, error: OSError) -> KernelError:
+    """Return why something of tracefs was not opened, with advice where that is for want of privilege."""
+    number = error.errno or 0
+    why = f"{where}: {f'{_ROOTS[0]}/{path}'.rstrip('/')}: {syscall.reason(number)}"
+    if number != errno.EACCES:
+        return KernelError(why, number)
+    refused = KernelError(f"{why}: needs CAP_DAC_READ_SEARCH, or to be readable by this user", number)
+    refused.add_note(f"let your group read it: sudo mount -o remount,gid={os.getegid()},mode=0750 {_ROOTS[0]}")
+    return refused
 
 
 def _open_unmounted(where: str, *, writable: bool) -> int:
@@ -143,6 +162,6 @@ def _open_unmounted(where: str, *, writable: bool) -> int:
         _log.warning("%s: mounted tracefs at %s: this kernel cannot read it unmounted", where, _ROOTS[0])
         return os.open(_ROOTS[0], _FOLDER)
     except OSError as error:  # KernelError is one too
-        failed = KernelError(f"{where}: tracefs: {syscall.reason(error.errno or 0)}", error.errno or 0)
-        failed.add_note(f"mount -t tracefs tracefs {_ROOTS[0]}")
+        failed = KernelError(f"{where}: tracefs is not mounted: {syscall.reason(error.errno or 0)}", error.errno or 0)
+        failed.add_note(f"mount it: sudo mount -t tracefs tracefs {_ROOTS[0]}")
         raise failed from error

@@ -63,22 +63,21 @@ class MapKind(NamedTuple):
     """What one map type asks for.
 
     ``typed``: its keys and values may carry BTF ids; libbpf's bpf_object__create_map clears them for the others.
-    ``adjust`` makes of the object's sizes those that the kernel takes. ``stream``: it holds records that are consumed,
-    not keys and values.
+    ``adjust`` makes of the object's sizes those that the kernel takes. ``events.roles`` says why a type without
+    ``reader`` is not shown.
     """
 
     type: MapType
     reader: Callable[[Map, Schema], Reader] | None = None
     adjust: Callable[[MapSpec], MapSpec] = _as_written
     typed: bool = True
-    stream: bool = False
 
 
 TABLE: Final[tuple[MapKind, ...]] = (
     MapKind(MapType.HASH, _table_reader),
     MapKind(MapType.ARRAY, _table_reader),
     MapKind(MapType.PROG_ARRAY),
-    MapKind(MapType.PERF_EVENT_ARRAY, _perf_reader, _perf, typed=False, stream=True),
+    MapKind(MapType.PERF_EVENT_ARRAY, _perf_reader, _perf, typed=False),
     MapKind(MapType.PERCPU_HASH, _table_reader),
     MapKind(MapType.PERCPU_ARRAY, _table_reader),
     MapKind(MapType.STACK_TRACE, typed=False),
@@ -101,7 +100,7 @@ TABLE: Final[tuple[MapKind, ...]] = (
     MapKind(MapType.SK_STORAGE),
     MapKind(MapType.DEVMAP_HASH, typed=False),
     MapKind(MapType.STRUCT_OPS, typed=False),
-    MapKind(MapType.RINGBUF, RingReader, _ring, typed=False, stream=True),
+    MapKind(MapType.RINGBUF, RingReader, _ring, typed=False),
     MapKind(MapType.INODE_STORAGE),
     MapKind(MapType.TASK_STORAGE),
     MapKind(MapType.BLOOM_FILTER),
@@ -118,12 +117,6 @@ _KINDS: Final[dict[int, MapKind]] = {kind.type: kind for kind in TABLE}
 def is_percpu(map_type: int) -> bool:
     """Tell whether a value of this type is one slot a possible CPU."""
     return map_type in PERCPU
-
-
-def is_stream(map_type: int) -> bool:
-    """Tell whether maps of this type hold records (ring and perf buffers), not keys and values."""
-    kind = _KINDS.get(map_type)
-    return kind is not None and kind.stream
 
 
 def adjusted(spec: MapSpec) -> MapSpec:
@@ -175,8 +168,9 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
             return create(spec._replace(flags=spec.flags & ~MapFlag.MMAPABLE), btf)
         if btf is None or vmlinux_value_type_id or error.errno == errno.EPERM:  # nothing else would be allowed either
             raise
-        _log.warning("%s; trying again without the types of its keys and values", error)
-        return attempt(spec, None)
+        made = attempt(spec, None)
+        _log.warning("%s; created without the types of its keys and values", error)
+        return made
 
 
 def _too_old_to_map(spec: MapSpec, error: KernelError) -> bool:

@@ -14,7 +14,9 @@ kernel/events/ring_buffer.c and perf_output_sample are the source. Positions onl
 The records of one CPU are in the order in which they were written. Those of several are read CPU by CPU: a record may
 come before an older one of another CPU, by as much as one reading covers (``patience`` at the longest).
 
-A CPU that is not online when the reader is made has no ring: bpf_perf_event_output fails there.
+bpf_perf_event_output fails on a CPU without a ring. A CPU that goes offline takes its event along for good: the kernel
+(perf_event_exit_cpu) neither tells, nor gives it back when the CPU is online again, as after a suspend. So the reader
+looks now and then whether each event still counts time, and which CPUs are online. What was lost until then is unknown.
 """
 
 import errno
@@ -35,6 +37,7 @@ from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.log import Log
 from beepy.maps import runs
+from beepy.maps.claim import Claim
 from beepy.maps.fence import Fence
 from beepy.text import safe
 
@@ -60,6 +63,9 @@ _PATIENCE: Final = 50e-3
 _WINDOW: Final = 2.5e-3  # in which 200 MB/s fill half of 1 MiB
 _WINDOW_BYTE: Final = _WINDOW / _MOST
 
+_LOOK: Final = 1.0  # seconds between two looks at the CPUs; it interrupts each of them
+_TICKS: Final = 20  # milliseconds in which the kernel's coarsest clock goes on
+
 
 class PerfReader:
     """Reads ``map_``, which stays its collection's; a perf array has one reader at a time.
@@ -68,30 +74,28 @@ class PerfReader:
     locked. ``counters``: ask the kernel for losses that no LOST record has told of yet (PERF_FORMAT_LOST, v6.0);
     otherwise, and on older kernels, such a loss is unknown.
 
-    Raises KernelError when the rings cannot be made.
+    Raises KernelError when the rings cannot be made, or somebody else reads the map.
     """
 
     def __init__(self, map_: Map, schema: Schema, *, size: int = 0, counters: bool = True) -> None:
         self.schema = schema
         self.patience = _PATIENCE
+        self._map = map_
         self._name = safe(map_.name)
         self._fence = Fence()
         cpus = host.online_cpus()
         self.size = size or max(_LEAST, min(_MOST, 1 << (_ALL // len(cpus)).bit_length() - 1))
         self._counters = counters
         self._rings: list[_Ring] = []
+        self._without: set[int] = set()  # CPUs that cannot have a ring
+        self._unknown = False  # records were lost, nobody knows how many, and no batch told yet
+        self._looked = time.monotonic()
         with ExitStack() as made:
+            made.callback(Claim(map_).close)
             self._epoll = made.enter_context(select.epoll())
+            made.callback(self._drop_all)
             for cpu in cpus:
-                if cpu >= map_.max_entries:
-                    _log.warning("map '%s': has no room for CPU %d, whose records are lost", self._name, cpu)
-                elif ring := self._ring(cpu):
-                    made.callback(ring.close)
-                    self._rings.append(ring)
-                    self._epoll.register(ring.event, select.EPOLLIN)
-                    slot = cpu.to_bytes(4, "little")
-                    map_.update(slot, ring.event.fileno().to_bytes(4, "little"))
-                    made.callback(map_.delete, slot)
+                self._add(cpu)
             self._made = made.pop_all()
         self.window = self.size * _WINDOW_BYTE
 
@@ -103,10 +107,71 @@ class PerfReader:
         """Give the records of each CPU's ring, up to where it ends when its turn comes."""
         for ring in self._rings:
             yield from self._read(ring)
+        if time.monotonic() - self._looked >= _LOOK:
+            yield from self._look()
+        if self._unknown:
+            self._unknown = False
+            yield self._batch(b"", _SKIP, 0, None)
+
+    def end(self) -> Iterator[Batch]:
+        """Give what is known of losses only at the end."""
+        self._looked = -_LOOK
+        yield from self.read()
 
     def close(self) -> None:
-        """Take the rings out of the map and unmap them."""
+        """Take the rings out of the map and unmap them; let another reader have it."""
         self._made.close()
+
+    def _look(self) -> Iterator[Batch]:
+        """Give CPUs that were offline a new ring, after reading their old one to its end."""
+        self._looked = time.monotonic()
+        for ring in [ring for ring in self._rings if not ring.counts()]:
+            yield from self._read(ring)
+            self._drop(ring)
+            self._unknown = True
+            _log.warning(
+                "map '%s': CPU %d went offline: how many of its records were lost is unknown", self._name, ring.cpu
+            )
+        for cpu in set(host.online_cpus()).difference(self._without, [ring.cpu for ring in self._rings]):
+            self._unknown = True
+            try:
+                added = self._add(cpu)
+            except KernelError as error:
+                self._without.add(cpu)
+                _log.warning("%s; the records of this CPU are lost", error)
+                continue
+            if added:
+                _log.warning(
+                    "map '%s': CPU %d came online: how many of its records were lost is unknown", self._name, cpu
+                )
+
+    def _add(self, cpu: int) -> bool:
+        """Give a CPU a ring, unless it is offline by now or the map has no room for it; tell whether it has one."""
+        if cpu >= self._map.max_entries:
+            self._without.add(cpu)
+            self._unknown = True
+            _log.warning("map '%s': has no room for CPU %d, whose records are lost", self._name, cpu)
+        elif ring := self._ring(cpu):
+            with ExitStack() as unless:
+                unless.callback(ring.close)
+                self._epoll.register(ring.event, select.EPOLLIN)
+                self._map.update(_slot(cpu), ring.event.fileno().to_bytes(4, "little"))
+                unless.pop_all()
+            self._rings.append(ring)
+            return True
+        return False
+
+    def _drop(self, ring: "_Ring") -> None:
+        self._rings.remove(ring)
+        with ExitStack() as steps:
+            steps.callback(ring.close)
+            self._epoll.unregister(ring.event)
+            self._map.delete(_slot(ring.cpu))
+
+    def _drop_all(self) -> None:
+        with ExitStack() as steps:
+            for ring in self._rings:
+                steps.callback(self._drop, ring)  # all of them, even if one fails
 
     def _ring(self, cpu: int) -> "_Ring | None":
         """Return a CPU's ring; None if it went offline."""
@@ -117,7 +182,7 @@ class PerfReader:
                 config=uapi.PERF_COUNT_SW_BPF_OUTPUT,
                 sample_period=1,
                 sample_type=uapi.PERF_SAMPLE_RAW,
-                read_format=uapi.PERF_FORMAT_LOST if self._counters else 0,
+                read_format=uapi.PERF_FORMAT_TOTAL_TIME_ENABLED | (uapi.PERF_FORMAT_LOST if self._counters else 0),
                 bits=uapi.PERF_ATTR_WATERMARK,
                 wakeup_events=self.size // _WAKE,
             )
@@ -127,11 +192,13 @@ class PerfReader:
                 if error.errno == errno.ENODEV:
                     return None
                 if error.errno != errno.EINVAL or not self._counters:
-                    raise
+                    from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
+
+                    raise privilege.named(error, "CAP_PERFMON") from None
                 self._counters = False
                 continue
             try:
-                return _Ring(event, self.size)
+                return _Ring(cpu, event, self.size)
             except OSError as error:
                 event.close()
                 if error.errno != errno.EPERM or self.size <= mmap.PAGESIZE:
@@ -205,14 +272,19 @@ def _alike(words: memoryview, halves: memoryview, first: int, step: int) -> Call
     return equal
 
 
+def _slot(cpu: int) -> bytes:
+    return cpu.to_bytes(4, "little")
+
+
 class _Ring:
-    """Owns a CPU's ``event`` and its pages.
+    """Owns the ``event`` of ``cpu`` and its pages.
 
     ``before`` is the tail when the previous reading began: the ring was never fuller since then than from there to the
     head. ``doubt`` says that this may have left no room for a record.
     """
 
-    def __init__(self, event: Fd, size: int) -> None:
+    def __init__(self, cpu: int, event: Fd, size: int) -> None:
+        self.cpu = cpu
         self.event = event
         self.size = size
         self.before = 0
@@ -238,8 +310,21 @@ class _Ring:
 
     def unseen(self) -> int:
         """Return how many records were lost that nothing told of yet."""
-        _, lost = struct.unpack("QQ", os.read(self.event.fileno(), 16))
-        return self._count(lost)
+        return self._count(self._values()[2])
+
+    def counts(self) -> bool:
+        """Tell whether the event still counts time: it does as long as its CPU was never offline."""
+        before = self._values()[1]
+        for _ in range(_TICKS):
+            if self._values()[1] > before:
+                return True
+            time.sleep(1e-3)
+        return False
+
+    def _values(self) -> tuple[int, ...]:
+        """Return what the event counted, for how long it was enabled (ns), and if asked for, what it lost."""
+        values = os.read(self.event.fileno(), 24)
+        return struct.unpack(f"{len(values) // 8}Q", values)
 
     def _count(self, total: int) -> int:
         new = max(0, total - self._counted)

@@ -22,6 +22,7 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.kernel import syscall
 from beepy.kernel.map import Map
 from beepy.maps import runs
+from beepy.maps.claim import Claim
 from beepy.maps.fence import Fence
 from beepy.text import safe
 
@@ -41,7 +42,7 @@ _WINDOW_LEAST: Final = 50e-6
 class RingReader:
     """Reads ``map_``, which stays its collection's; a ring has one reader at a time.
 
-    Raises KernelError when the pages cannot be mapped.
+    Raises KernelError when the pages cannot be mapped, or somebody else reads the map.
     """
 
     def __init__(self, map_: Map, schema: Schema) -> None:
@@ -50,11 +51,13 @@ class RingReader:
         self.size = map_.max_entries
         self.window = max(_WINDOW_LEAST, min(_WINDOW, self.size * _WINDOW_BYTE))
         self._name = safe(map_.name)
+        self._claim = Claim(map_)
         page = mmap.PAGESIZE
         try:
             self._own = mmap.mmap(map_.fd.fileno(), page)
             self._pages = mmap.mmap(map_.fd.fileno(), page + 2 * self.size, prot=mmap.PROT_READ, offset=page)
         except OSError as error:
+            self._claim.close()
             raise KernelError(
                 f"map '{self._name}': mmap: {syscall.reason(error.errno or 0)}", error.errno or 0
             ) from None
@@ -102,12 +105,17 @@ class RingReader:
             if raw:
                 yield Batch(self.schema, (Part(raw, stride, _HEADER),), count, length, time.time_ns())
 
+    def end(self) -> Iterator[Batch]:
+        """Return nothing: nobody counts what a ring buffer loses."""
+        return iter(())
+
     def close(self) -> None:
-        """Unmap the pages."""
+        """Unmap the pages, and let another reader have the map."""
         for view in (self._consumer, self._producer, self._words):
             view.release()
         self._own.close()
         self._pages.close()
+        self._claim.close()
 
     def _run(self, first: int, step: int, most: int) -> int:
         """Return how many headers in a row (``most`` at most) are equal to the first one; in 32-bit words."""

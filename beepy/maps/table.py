@@ -72,6 +72,10 @@ class TableReader:
                     began=began,
                 )
 
+    def end(self) -> Iterator[Batch]:
+        """Return nothing: a table loses nothing."""
+        return iter(())
+
     def close(self) -> None:
         """Do nothing: a table holds nothing between snapshots."""
 

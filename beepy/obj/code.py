@@ -106,7 +106,9 @@ def _distinct(where: str, section: Section, symbols: list[Symbol]) -> list[Symbo
         if symbol.value < end or symbol.value + symbol.size > section.size:
             raise ElfError(f"{name}: overlaps another one, or exceeds section {safe(section.name)}")
         if section.name != TEXT and symbol.bind == "STB_LOCAL":
-            raise ElfError(f"{name}: a static function in section {safe(section.name)}, expected in {TEXT}")
+            error = ElfError(f"{name}: static in section {safe(section.name)}: a program must be a global function")
+            error.add_note(f"remove 'static' from the definition of {safe(symbol.name)}")
+            raise error
         end = symbol.value + symbol.size
     return ordered
 

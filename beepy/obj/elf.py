@@ -32,6 +32,15 @@ _SHN_XINDEX: Final = 0xFFFF
 _MAX_WHY: Final = 200  # characters of elftools' own message
 _HEADER_SIZE: Final = 64  # of a section
 
+_KINDS: Final = {
+    "ET_REL": "an object",
+    "ET_EXEC": "an executable",
+    "ET_DYN": "an executable or a library",
+    "ET_CORE": "a core dump",
+}
+_IDENTS: Final = {b"\1\1": "32 bits, little endian", b"\1\2": "32 bits, big endian", b"\2\2": "64 bits, big endian"}
+_HOW: Final = "clang -target bpfel -g -O2 -c NAME.bpf.c -o NAME.bpf.o makes a BPF object"
+
 # an object may have thousands of these
 _SYMBOL = struct.Struct("<IBBHQQ")  # Elf64_Sym: name, bind << 4 | type, visibility, section, value, size
 _RELOCATION = struct.Struct("<QQ")  # Elf64_Rel: offset, symbol << 32 | type
@@ -112,6 +121,13 @@ def malformed(name: str, error: Exception) -> ElfError:
     return ElfError(f"{name}: malformed ELF: {safe(str(error)[:_MAX_WHY])}")
 
 
+def _other(message: str) -> ElfError:
+    """Return the error for an ELF file that is made for something else."""
+    error = ElfError(message)
+    error.add_note(_HOW)
+    return error
+
+
 class _File:
     """The tables of the container, as elftools' structures: ``found["sh_size"]``."""
 
@@ -123,8 +139,10 @@ class _File:
         self.structs.create_basic_structs()
         self._header = header = self.parse(self.structs.Elf_Ehdr, 0)
         if header["e_machine"] != "EM_BPF" or header["e_type"] != "ET_REL":
-            got = f"{header['e_type']} for {header['e_machine']}"
-            raise ElfError(f"{name}: ELF: expected a relocatable object (ET_REL) for EM_BPF, got {safe(got)}")
+            kind = f"{_KINDS.get(header['e_type'], 'a file')} ({header['e_type']})"
+            raise _other(
+                f"{name}: ELF: expected a BPF object (ET_REL for EM_BPF), got {kind} for {header['e_machine']}"
+            )
         self.structs.create_advanced_structs(header["e_type"], header["e_machine"], header["e_ident"]["EI_OSABI"])
 
     def parse(self, structure: Any, offset: int) -> Any:  # noqa: ANN401 - elftools has no types
@@ -177,7 +195,8 @@ class _File:
 
 def _read(data: bytes, name: str) -> Elf:
     if data[4:6] != b"\2\1":
-        raise ElfError(f"{name}: ELF: expected 64 bits, little endian")
+        got = _IDENTS.get(data[4:6], "neither bits nor order that are known")
+        raise _other(f"{name}: ELF: expected 64 bits, little endian, got {got}")
     file = _File(data, name)
     count = file.count()
     strings = file.names() if count else None

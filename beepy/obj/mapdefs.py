@@ -12,8 +12,8 @@ from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve, size_of
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError, ElfError
-from beepy.obj.elf import Elf, Relocation, between
-from beepy.obj.sections import is_maps
+from beepy.obj.elf import Elf, Relocation, Section, between
+from beepy.obj.sections import PAIR, is_maps
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import MapType
@@ -51,9 +51,7 @@ def read(btf: Btf, elf: Elf) -> tuple[Placed, ...]:
     Raises ElfError where a definition is malformed.
     """
     found: list[Placed] = []
-    for section in elf.sections:
-        if not is_maps(section.name):
-            continue
+    for section in defining(elf):
         datasec_id = btf.datasec(section.name)
         if datasec_id is None:
             if section.size:
@@ -65,6 +63,15 @@ def read(btf: Btf, elf: Elf) -> tuple[Placed, ...]:
             raise ElfError(f"{btf.name}: section {safe(section.name)}: more than {MAX_MAPS} maps")
         found += [_placed(btf, section.name, section.number, info) for info in datasec.vars]
     return _with_slots(btf.name, found, elf)
+
+
+def defining(elf: Elf) -> Iterator[Section]:
+    """Yield the sections of map definitions: not those that hold the annotation of a legacy map (``sections.PAIR``)."""
+    pairs = {(symbol.section, symbol.name) for symbol in elf.symbols if symbol.name.startswith(PAIR)}
+    for section in elf.sections:
+        pair = section.number, PAIR + section.name.removeprefix(".maps.")
+        if is_maps(section.name) and pair not in pairs:
+            yield section
 
 
 def _placed(btf: Btf, section: str, index: int, info: types.VarSecInfo) -> Placed:

@@ -35,11 +35,13 @@ def parse(
     types = sections.get(".BTF")
     btf = Btf(types.data, name=where) if types else None
     _check_sections(where, file)
-    if btf and len(btf) > MAX_TYPES:
+    if btf is None:
+        _check_untyped(where, file)
+    elif len(btf) > MAX_TYPES:
         raise BtfError(f"{where}: {len(btf) - 1} types, at most {MAX_TYPES} are taken")
     complete = datasec.complete(btf, file) if btf else None
     btf = complete.btf if complete else None
-    maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file))
+    maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file, btf))
     maps, arena = arenas.with_globals(where, maps, sections.get(ARENA))
     areas = [section for section in file.sections if is_data(section.name) and section.size]
     held = {section.number: section.name for section in areas}
@@ -84,6 +86,15 @@ def _check_sections(where: str, file: Elf) -> None:
     for name, count in names.items():
         if count > 1 and (is_maps(name) or is_data(name) or name in structops.SECTIONS):
             raise ElfError(f"{where}: section {safe(name)}: stands there {count} times")
+
+
+def _check_untyped(where: str, file: Elf) -> None:
+    """Raise ElfError where an object without types defines something by its types (``libbpf_needs_btf``)."""
+    for section in (*mapdefs.defining(file), *[one for one in file.sections if one.name in structops.SECTIONS]):
+        if section.size:
+            error = ElfError(f"{where}: section {safe(section.name)}: the object has no type information (BTF)")
+            error.add_note("compile it with clang -g")
+            raise error
 
 
 def _license(section: Section | None) -> str:

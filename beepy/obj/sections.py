@@ -9,6 +9,12 @@ KCONFIG: Final = ".kconfig"
 KSYMS: Final = ".ksyms"
 ARENA: Final = ".addr_space.1"
 JUMP_TABLES: Final = ".jumptables"
+LEGACY_MAPS: Final = "maps"
+"""The section of map definitions of before BTF, ``struct bpf_map_def``."""
+
+
+PAIR: Final = "____btf_map_"
+"""What BPF_ANNOTATE_KV_PAIR puts before a legacy map's name, for the struct of its key and value and for a variable."""
 
 
 def is_maps(section: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import MAX_DEPTH, size_of, strip
+from beepy.btf.layout import MAX_DEPTH, resolve, size_of, strip
 from beepy.btf.show import c_type
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError, UsageError
@@ -26,6 +26,13 @@ _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d{1,9})\]")
 _LISTED: Final = 40  # variables in an error's note
 _COMPARED: Final = 1000  # names that are looked through for similar ones
 _MAX_END: Final = 32 << 20  # bytes of a section up to the end of a variable that is set
+_PIDS: Final = (  # how variables that choose a process are called, the surest first; tgid is one, pid may be a thread
+    "(target|targ|filter)_tgid",
+    "(target|targ|filter)_pid",
+    "tgid",
+    "pid",
+    "(?!my_|own_|self_|ignore|exclude|skip)(.*_)?(tgid|pid)(_.*)?",
+)
 
 
 def settings(texts: Sequence[str]) -> dict[str, str]:
@@ -65,6 +72,26 @@ def apply_all(specs: Sequence[CollectionSpec], values: Mapping[str, Value]) -> t
 def settable(spec: CollectionSpec) -> tuple[VariableSpec, ...]:
     """Return the variables that may be set: all but those of the kernel's configuration."""
     return tuple([one for one in spec.variables if one.map != KCONFIG])
+
+
+def pid_variable(specs: Sequence[CollectionSpec]) -> str:
+    """Return the name of the variable that most likely chooses a process, "" if there is none."""
+    found = [
+        (_PIDS.index(fitting), one.name)
+        for spec in specs
+        for one in settable(spec)
+        if (fitting := _fitting(one.name)) and spec.btf and _is_integer(spec.btf, one.type)
+    ]
+    return min(found, default=(0, ""))[1]
+
+
+def _fitting(name: str) -> str:
+    return next((pattern for pattern in _PIDS if re.fullmatch(pattern, name)), "")
+
+
+def _is_integer(btf: Btf, type_id: TypeId) -> bool:
+    found = resolve(btf, type_id)[1]
+    return isinstance(found, types.Int) and not found.bool
 
 
 def _find(spec: CollectionSpec, name: str) -> tuple[VariableSpec, Place] | None:

@@ -1,20 +1,31 @@
 """An OCI layout in a tar file (oci-archive), read in place.
 
-Only ``oci-layout``, ``index.json`` and regular ``blobs/sha256/<64 hex>`` are looked at; nothing is unpacked.
+Only ``oci-layout``, ``index.json`` and regular ``blobs/sha256/<64 hex>`` are read, and that there is a
+``manifest.json`` is noticed; nothing is unpacked.
 """
 
 import os
 import re
+import shlex
 from typing import BinaryIO
 
 from beepy.errors import UnsupportedImage
 from beepy.oci import formats
-from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, check, parse_descriptor, parse_object, quote
+from beepy.oci.descriptor import (
+    MAX_MANIFEST,
+    Descriptor,
+    check,
+    parse_descriptor,
+    parse_object,
+    quote,
+    refuse_other_case,
+)
 from beepy.oci.image import Image
+from beepy.text import safe
 
 _BLOCK = 512
 _MAX_MEMBERS = 4096
-_NAME = re.compile(r"(?:\./)?(oci-layout|index\.json|blobs/sha256/[0-9a-f]{64})")
+_NAME = re.compile(r"(?:\./)?(oci-layout|(?:index|manifest)\.json|blobs/sha256/[0-9a-f]{64})")
 
 Members = dict[str, tuple[int, int]]
 """Offset and size in the file by name."""
@@ -30,7 +41,11 @@ def load(file: BinaryIO, path: str) -> Image:
     where = quote(path, 200)
     members = _members(file, where)
     if "oci-layout" not in members or "index.json" not in members:
-        raise UnsupportedImage(f"{where}: a tar file, but no OCI archive: it has no oci-layout or no index.json")
+        error = UnsupportedImage(f"{where}: a tar file, but no OCI archive: it has no oci-layout or no index.json")
+        if "manifest.json" in members:  # as docker save writes before version 25
+            name = safe(shlex.quote(path[:200]))
+            error.add_note(f"skopeo copy docker-archive:{name} oci-archive:{name}.oci.tar")
+        raise error
 
     def read(descriptor: Descriptor) -> bytes:
         name = f"blobs/sha256/{descriptor.digest.removeprefix('sha256:')}"
@@ -39,6 +54,7 @@ def load(file: BinaryIO, path: str) -> Image:
         return check(_take(file, members[name], descriptor.size), descriptor, where)
 
     index = parse_object(_take(file, members["index.json"], MAX_MANIFEST), f"{where}: index.json")
+    refuse_other_case(index, ("manifests",), f"{where}: index.json")
     entries = index.get("manifests")
     if not isinstance(entries, list) or len(entries) != 1:
         number = len(entries) if isinstance(entries, list) else 0

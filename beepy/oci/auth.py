@@ -12,6 +12,7 @@ from typing import NamedTuple
 from beepy.errors import RegistryError, UsageError
 from beepy.log import Log
 from beepy.oci.options import Options, bee_dir, default_config_dir, home
+from beepy.oci.ownership import refuse_others
 from beepy.oci.reference import DOCKER, Reference
 from beepy.text import safe
 
@@ -21,6 +22,11 @@ _HELPER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _HELPER_S = 10
 _DOCKER_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _MAX_CONFIG = 1 << 20
+_MAX_SCOPES = 8
+_CHANGING = ("push", "delete", "*")
+
+RUN = Path("/run/containers")
+"""Where skopeo and podman log in, by user number, without XDG_RUNTIME_DIR: as root, say."""
 
 
 class Credentials(NamedTuple):
@@ -67,13 +73,14 @@ def _files(options: Options) -> Iterator[Path]:
     yield (Path(docker) if docker else home() / ".docker") / "config.json"
     if podman := os.environ.get("REGISTRY_AUTH_FILE"):
         yield Path(podman)
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        yield Path(runtime) / "containers" / "auth.json"
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    yield (Path(runtime) / "containers" if runtime else RUN / str(os.getuid())) / "auth.json"
     config = os.environ.get("XDG_CONFIG_HOME")
     yield (Path(config) if config else home() / ".config") / "containers" / "auth.json"
 
 
 def _from_file(path: Path, reference: Reference) -> Credentials | None:
+    refuse_others(path, "credentials", RegistryError)
     try:
         with path.open("rb") as file:
             config = json.loads(file.read(_MAX_CONFIG))
@@ -177,3 +184,36 @@ def challenges(header: str) -> tuple[Challenge, ...]:
         elif found:
             found[-1][1].setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) if plain is None else plain)
     return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
+
+
+def scopes(challenge: Challenge, own: str) -> list[str]:
+    """Return the scopes to ask a token for: our own, and those of the challenge that have the form of one.
+
+    That is a word (public ECR's ``aws``), or ``type:name:actions`` with no part empty (distribution's token
+    specification); a registry challenges with ``::`` and refuses to be asked for it. A request that only reads
+    asks for no right to change anything.
+    """
+    found = [own]
+    for scope in challenge.parameters.get("scope", "").split()[:_MAX_SCOPES]:
+        resource, _, listed = scope.rpartition(":")
+        kind, colon, name = resource.partition(":")
+        actions = [action for action in listed.split(",") if action]
+        if own.endswith(":pull"):
+            actions = [action for action in actions if action not in _CHANGING]
+        if not resource:
+            found += [scope] if not scope.startswith(":") else []
+        elif kind and colon and name and actions:
+            found.append(f"{resource}:{','.join(actions)}")
+    return list(dict.fromkeys(scope for scope in found if re.fullmatch(r"[!-~]{1,255}", scope)))
+
+
+def token(body: bytes, where: str) -> str:
+    """Return the token in a realm's answer; raise RegistryError if there is none that a header can carry."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RegistryError(f"{where}: an answer that is not JSON") from error
+    found = (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None
+    if not isinstance(found, str) or not re.fullmatch(r"[!-~]+", found):
+        raise RegistryError(f"{where}: an answer without a token")
+    return found

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -56,9 +56,18 @@ def quote(value: object, limit: int = 80) -> str:
 
 
 def parse_object(data: bytes, where: str) -> dict[str, object]:
-    """Read a JSON object from foreign bytes; raise UnsupportedImage if it is none."""
+    """Read a JSON object from foreign bytes; raise UnsupportedImage if it is none, or if one in it has a key twice."""
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for name, item in pairs:
+            if name in found:
+                raise UnsupportedImage(f"{where}: key '{quote(name)}': twice in one object")
+            found[name] = item
+        return found
+
     try:
-        value = json.loads(data)
+        value = json.loads(data, object_pairs_hook=unique)
     except ValueError as error:  # also bad UTF-8 and integers of thousands of digits
         raise UnsupportedImage(f"{where}: not JSON: {quote(error)}") from error
     except RecursionError as error:
@@ -66,6 +75,18 @@ def parse_object(data: bytes, where: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise UnsupportedImage(f"{where}: a JSON object is expected")
     return value
+
+
+def refuse_other_case(value: Mapping[str, object], known: Collection[str], where: str) -> None:
+    """Raise UnsupportedImage for a key that differs from a known one by its case alone.
+
+    Go's encoding/json takes "Layers" for "layers": to tools written in it the same digest would mean another program.
+    """
+    folded = {name.casefold(): name for name in known}  # K (kelvin sign) and long s too, as Go folds them
+    for key in value:
+        name = folded.get(key.casefold(), key)
+        if name != key:
+            raise UnsupportedImage(f"{where}: key '{quote(key)}': other programs take it for '{name}'")
 
 
 def parse_text(value: object, where: str) -> str:
@@ -90,6 +111,7 @@ def parse_descriptor(value: object, where: str) -> Descriptor:
     """Read one descriptor from parsed JSON; raise UnsupportedImage for a bad digest, size or type."""
     if not isinstance(value, dict):
         raise UnsupportedImage(f"{where}: a descriptor is expected, not {quote(value)}")
+    refuse_other_case(value, ("mediaType", "digest", "size", "annotations", "platform"), where)
     digest, size = value.get("digest"), value.get("size")
     if not isinstance(digest, str) or not is_digest(digest):
         raise UnsupportedImage(f"{where}: digest '{quote(digest)}': not sha256: and 64 hex digits")
@@ -126,6 +148,7 @@ def parse_platform(value: object, where: str) -> str:
         return ""
     if not isinstance(value, dict):
         raise UnsupportedImage(f"{where}: an object is expected")
+    refuse_other_case(value, ("os", "architecture", "variant"), where)
     system = parse_text(value.get("os"), where).lower()
     machine = architecture(parse_text(value.get("architecture"), where))
     variant = parse_text(value.get("variant"), where)

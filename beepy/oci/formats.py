@@ -22,6 +22,7 @@ from beepy.oci.descriptor import (
     parse_object,
     parse_text,
     quote,
+    refuse_other_case,
 )
 from beepy.oci.image import Image
 
@@ -38,9 +39,11 @@ BEE_PROGRAM = "application/ebpf.oci.image.program.v1+binary"
 BEE_CONFIG_BODY = b"{}"
 
 CREATED = "org.opencontainers.image.created"
+DESCRIPTION = "org.opencontainers.image.description"
 TITLE = "org.opencontainers.image.title"
 REF_NAME = "org.opencontainers.image.ref.name"
 
+_KEYS = ("schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "annotations")
 _MAX_LAYERS = 128
 _MAX_DEPTH = 2
 
@@ -104,6 +107,7 @@ def parse(data: bytes, where: str, media_type: str = "") -> Manifest | Index:
     Raises UnsupportedImage for what is neither, or could be taken for both.
     """
     body = parse_object(data, where)
+    refuse_other_case(body, _KEYS, where)
     kind = parse_text(body.get("mediaType"), f"{where}: mediaType") or media_type
     if "manifests" in body and ("layers" in body or "config" in body):
         raise UnsupportedImage(f"{where}: both a manifest and an index")

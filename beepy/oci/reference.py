@@ -56,6 +56,11 @@ def parse(text: str) -> Reference:
         raise InvalidReference(f"{where}: longer than {_MAX_TEXT} characters")
     if len(text) == 64 and re.fullmatch(_IDENTIFIER, text):
         raise InvalidReference(f"{where}: 64 hex digits are an image's id, not a name")
+    scheme, separator, name = text.partition("://")
+    if separator:
+        error = InvalidReference(f"{where}: a reference has no '{safe(scheme[:20])}://' in front")
+        error.add_note(f"write {safe(name[:200])}")
+        raise error
     rest, _, digest = text.partition("@")
     if "@" in text and not is_digest(digest):
         known = "only sha256 is supported" if re.fullmatch(_ALGORITHM, digest) else "not sha256: and 64 hex digits"
@@ -81,10 +86,25 @@ def parse(text: str) -> Reference:
     return Reference(registry, repository, tag, digest or None)
 
 
+def has_host(text: str) -> bool:
+    """Tell whether the first part of a reference names a registry: it has a dot or a port, or is localhost."""
+    first, slash, _ = text.partition("@")[0].partition("/")
+    return bool(slash) and (first == "localhost" or bool(set(first) & set(".:[")))
+
+
+def is_reference(text: str) -> bool:
+    """Tell whether ``parse`` takes the text."""
+    try:
+        parse(text)
+    except InvalidReference:
+        return False
+    return True
+
+
 def _split(name: str) -> tuple[str, str]:
-    """Split off the registry: a first part is a host if it has a dot, a colon or upper case, or is localhost."""
+    """Split off the registry; as in distribution, upper case alone makes a first part one too."""
     first, slash, rest = name.partition("/")
-    if not slash or not (set(first) & set(".:[") or first == "localhost" or first.lower() != first):
+    if not has_host(name) and (not slash or first.lower() == first):
         registry, repository = DOCKER, name
     elif first == "index.docker.io":
         registry, repository = DOCKER, rest

@@ -1,14 +1,14 @@
-"""Pull from a registry (distribution's HTTP API v2, OCI distribution-spec), trusting it with as little as possible.
+"""A client of registries (distribution's HTTP API v2, OCI distribution-spec), trusting it with as little as possible.
 
 Credentials and tokens go to the registry's own origin (scheme, host, port), and credentials to the token realm that
 this origin itself names; to no redirect's target. Every byte that enters the store has been checked.
 """
 
-import json as json_module
 import re
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
@@ -17,11 +17,10 @@ import oras.container
 import oras.provider
 import requests
 
-from beepy.errors import ImageNotFound, RegistryError
+from beepy.errors import DigestMismatch, ImageNotFound, RegistryError
 from beepy.log import Log
-from beepy.oci import auth, formats, transport
+from beepy.oci import answers, auth, formats, transport
 from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, check, digest_of, is_digest, quote
-from beepy.oci.image import Image
 from beepy.oci.options import Options
 from beepy.oci.reference import DOCKER, Reference
 from beepy.oci.store import Store
@@ -41,37 +40,7 @@ _BUSY = (429, 502, 503, 504)
 _RETRIES = 2
 _MAX_WAIT_S = 10
 _OTHER_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-zA-Z=_-]{32,}")
-_BEARER = re.compile(r"[!-~]+")
-
-
-def pull(reference: Reference, name: str, store: Store, options: Options) -> Image:
-    """Fetch an image into ``store`` as ``name`` and return it.
-
-    Blobs come first, then the manifest, then the name: a pull that fails leaves the names as they were. Raises
-    ImageNotFound, UnsupportedImage (before any layer is fetched), DigestMismatch, RegistryError or StoreError.
-    """
-    with Client(reference, options) as client:
-        top, data = client.manifest(reference.digest or reference.tag or "latest")
-
-        def read(descriptor: Descriptor) -> bytes:
-            if descriptor.digest == top.digest:
-                return data
-            if not store.has(descriptor):
-                client.fetch(descriptor, store)
-            return store.read(descriptor)
-
-        _, manifest = formats.resolve(top, read, str(reference))
-        formats.detect(manifest, read, str(reference))
-        for layer in manifest.layers:
-            read(layer)
-        if manifest.config:
-            try:
-                read(manifest.config)
-            except ImageNotFound as error:  # bee needs it, we do not
-                _log.warning("%s", error)
-        store.put(name, data, top.media_type)
-    _log.info("%s: pulled %s", reference, top.digest)
-    return store.get(name)
+_HIDDEN = "the image may not exist, or be private"
 
 
 class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
@@ -90,6 +59,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         super().__init__(host, _is_plain(host, self.where, options), tls_verify=not options.insecure)
         self._origin = _origin(f"{self.prefix}://{host}", self.where)
         self._authorizations: dict[str, str] = {}
+        self._is_introduced = False
         self._deadline = transport.Deadline(self._limits)
         self.session.trust_env = False  # no ~/.netrc; proxies are chosen by transport.proxies
         self.session.auth = _untouched
@@ -126,6 +96,9 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         with self._deadline.within(self._limits.exchange_s), closing(self.do_request(url, headers=headers)) as response:
             self._expect_ok(response, "manifest")
             data = self._read(response, MAX_MANIFEST, "manifest")
+        content_type = response.headers.get("Content-Type", "")
+        if page := answers.page(data, content_type):
+            raise RegistryError(f"{self.where}: manifest: {self._host_of(response)} answers with {page}")
         digest = digest_of(data)
         named = response.headers.get("Docker-Content-Digest", digest)
         if not is_digest(named) and not _OTHER_DIGEST.fullmatch(named):
@@ -133,23 +106,43 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         for wanted in (tag, named):
             if is_digest(wanted):
                 check(data, Descriptor("", wanted, len(data)), self.where)
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+        kind = content_type.partition(";")[0].strip()
         parsed = formats.parse(data, self.where, kind if kind in formats.MANIFESTS else "")
         return Descriptor(parsed.media_type, digest, len(data)), data
 
     def fetch(self, descriptor: Descriptor, store: Store) -> None:
         """Bring a blob, or the manifest that an index names, into the store."""
         if descriptor.media_type in formats.MANIFESTS:
-            _, data = self.manifest(descriptor.digest)
-            store.add_blob(check(data, descriptor, self.where))
+            store.add_blob(self.blob(descriptor))
             return
+        with self._blob(descriptor) as response:
+            store.add_blob(self._chunks(response), descriptor, self.where)
+
+    def blob(self, descriptor: Descriptor) -> bytes:
+        """Return the same in memory, checked."""
+        if descriptor.media_type in formats.MANIFESTS:
+            _, data = self.manifest(descriptor.digest)
+        else:
+            with self._blob(descriptor) as response:
+                data = self._read(response, descriptor.size, f"blob {descriptor.digest}")
+                return check(data, descriptor, self.where)
+        return check(data, descriptor, self.where)
+
+    @contextmanager
+    def _blob(self, descriptor: Descriptor) -> Iterator[requests.Response]:
         seconds = self._limits.exchange_s + descriptor.size / self._limits.bytes_per_s
         with (
             self._deadline.within(seconds),
             closing(self.get_blob(self._container, descriptor.digest, stream=True)) as response,
         ):
             self._expect_ok(response, f"blob {descriptor.digest}")
-            store.add_blob(self._chunks(response), descriptor, self.where)
+            try:
+                yield response
+            except DigestMismatch as error:
+                content_type = quote(response.headers.get("Content-Type", ""), 60)
+                if content_type.startswith("text/"):
+                    error.add_note(f"{self._host_of(response)} answers with {content_type}")
+                raise
 
     def do_request(  # noqa: PLR0917 - oras's signature
         self,
@@ -163,6 +156,8 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         """Send a request: to the registry with its authorisation, to where it redirects without."""
         scope = f"repository:{self._reference.repository}:{'pull' if method in ('GET', 'HEAD') else 'pull,push'}"
         redirects, answered = 0, False
+        if self._options.username is not None:
+            self._introduce(scope)
         while True:
             own = _origin(url, self.where) == self._origin
             sent = {name: value for name, value in (headers or {}).items() if name.lower() != "authorization"}
@@ -173,6 +168,8 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
                 answered = True
                 response.close()
                 self._authorizations[scope] = self._authorize(response, scope)
+            elif response.status_code in (403, 404) and own and self._introduce(scope):
+                response.close()
             elif response.status_code in _REDIRECTS and method in ("GET", "HEAD"):
                 response.close()
                 redirects += 1
@@ -242,46 +239,67 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
             raise RegistryError(f"{self.where}: redirect from https to '{quote(location)}': refused")
         return target
 
+    @cached_property
+    def _credentials(self) -> auth.Credentials | None:
+        return auth.find(self._reference, self._options)
+
+    def _introduce(self, scope: str) -> bool:
+        """Log in at /v2/, once, if there are credentials and the registry wants them; tell whether it did.
+
+        A registry that hides from strangers what it has answers 404 for it, and asks for a log-in at /v2/ alone.
+        """
+        if self._is_introduced or scope in self._authorizations:
+            return False
+        self._is_introduced = True
+        if self._credentials is None:
+            return False
+        with closing(self._send_patiently("GET", f"{self.prefix}://{self.hostname}/v2/", {}, None, None)) as response:
+            if response.status_code == 401:
+                self._authorizations[scope] = self._authorize(response, scope)
+        return scope in self._authorizations
+
     def _authorize(self, response: requests.Response, scope: str) -> str:
         """Return the Authorization that the registry's 401 asks for."""
         offered = {way.scheme: way for way in auth.challenges(response.headers.get("WWW-Authenticate", ""))[::-1]}
-        credentials = auth.find(self._reference, self._options)
+        credentials = self._credentials
         if "bearer" in offered:
-            return "Bearer " + self._token(offered["bearer"], scope, credentials)
+            return "Bearer " + self._token(offered["bearer"], auth.scopes(offered["bearer"], scope), credentials)
         if "basic" not in offered:
             raise RegistryError(f"{self.where}: {self._reference.registry}: asks for a log-in that beepy does not know")
         if credentials is None or not credentials.username:
             raise _advised(RegistryError(f"{self.where}: {self._reference.registry}: wants a user name and a password"))
         return credentials.basic
 
-    def _token(self, challenge: auth.Challenge, scope: str, credentials: auth.Credentials | None) -> str:
+    def _token(self, challenge: auth.Challenge, scopes: list[str], credentials: auth.Credentials | None) -> str:
         """Ask the realm for a token (distribution's token specification; OAuth2 for an identity token)."""
         realm = challenge.parameters.get("realm", "")
         where = f"{self.where}: token realm '{quote(realm, 200)}'"
         scheme, host, _ = _origin(realm, f"{self.where}: token realm")
         if scheme != "https" and self.prefix == "https":
             raise RegistryError(f"{where}: not https, but the registry is: refused")
-        asked = {"scope": scope}
-        if service := challenge.parameters.get("service"):
-            asked["service"] = service
+        service = challenge.parameters.get("service")
+        asked = {"service": service} if service else {}
         if credentials and credentials.identity_token:
             form = {"grant_type": "refresh_token", "client_id": "beepy", "refresh_token": credentials.identity_token}
-            response = self._send("POST", realm, {}, {**asked, **form})
+            response = self._send("POST", realm, {}, {"scope": " ".join(scopes), **asked, **form})
         else:
             headers = {"Authorization": credentials.basic} if credentials else {}
             try:
-                request = requests.Request("GET", realm, params=asked).prepare()
+                request = requests.Request("GET", realm, params={"scope": scopes, **asked}).prepare()
             except transport.FAILURES as error:
                 raise RegistryError(f"{where}: not an address") from error
             response = self._send_patiently("GET", str(request.url), headers, None, None)
         with closing(response):
             if response.status_code in (401, 403):
-                who = "refuses these credentials" if credentials else "gives no token without credentials"
-                raise _advised(RegistryError(f"{where}: {who} ({response.status_code})"))
+                who = "refuses these credentials" if credentials else f"gives no token without credentials: {_HIDDEN}"
+                raise _advised(RegistryError(f"{where}: {who}: answers {response.status_code}{self._detail(response)}"))
             if response.status_code != 200:
-                raise RegistryError(f"{where}: answers {response.status_code} and not with a token")
+                detail = self._detail(response)
+                raise RegistryError(f"{where}: answers {response.status_code} and not with a token{detail}")
             body = self._read(response, _MAX_TOKEN, "token", host)
-        return _token_in(body, where)
+        if page := answers.page(body, response.headers.get("Content-Type", "")):
+            raise RegistryError(f"{where}: answers with {page} and not with a token")
+        return auth.token(body, where)
 
     def _expect_ok(self, response: requests.Response, what: str) -> None:
         """Raise for every status but 200, with what the registry says of it."""
@@ -289,24 +307,35 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         if status == 200:
             return
         where = f"{self.where}: {what}"
-        parts = urlsplit(response.url)
-        host = quote(parts.netloc)
+        host, detail = self._host_of(response), self._detail(response)
         if status == 404:
-            raise ImageNotFound(f"{where}: {host} does not have it")
-        detail = f"{host} answers {status}{self._detail(response, parts.hostname or '')}"
+            error = ImageNotFound(f"{where}: {host} does not have it{detail}")
+            if self._options.username is not None and not self._authorizations:
+                error.add_note("the registry asked for no credentials: those that were given were not sent")
+            raise error
+        detail = f"{host} answers {status}{detail}"
         if status in (401, 403):
-            raise _advised(RegistryError(f"{where}: access denied: {detail}"))
+            is_own = _origin(response.url, where) == self._origin
+            hidden = f"{_HIDDEN}: " if is_own and self._credentials is None else ""
+            raise _advised(RegistryError(f"{where}: access denied: {hidden}{detail}"))
         if status in _BUSY and re.fullmatch(r"[0-9]{1,9}", asked := response.headers.get("Retry-After", "")):
             detail += f", wants to be asked again in {asked} s"
         raise RegistryError(f"{where}: {detail}")
 
-    def _detail(self, response: requests.Response, host: str) -> str:
-        """Return the first error of a registry's JSON body, harmless and short."""
-        try:
-            error = json_module.loads(self._read(response, _MAX_DETAIL, "error", host))["errors"][0]
-            return f" ({quote(error['code'])}: {quote(error['message'], 160)})"
-        except (ValueError, RecursionError, LookupError, TypeError, RegistryError):
-            return ""
+    @staticmethod
+    def _host_of(response: requests.Response) -> str:
+        return quote(urlsplit(response.url).netloc)
+
+    def _detail(self, response: requests.Response) -> str:
+        """Return the server's own words in parentheses, "" where it has none."""
+        body = b""
+        with suppress(RegistryError):
+            for chunk in self._chunks(response, urlsplit(response.url).hostname or ""):
+                body += chunk
+                if len(body) > _MAX_DETAIL:
+                    break
+        said = answers.words(body[:_MAX_DETAIL], response.headers.get("Content-Type", ""))
+        return f" ({said})" if said else ""
 
     def _read(self, response: requests.Response, limit: int, what: str, host: str = "") -> bytes:
         body = bytearray()
@@ -359,14 +388,3 @@ def _origin(url: str, where: str) -> tuple[str, str, int]:
     if not parts.hostname or "@" in parts.netloc or not re.fullmatch(r"[!-~]+", url) or "\\" in url:
         raise RegistryError(f"{where}: '{quote(url, 200)}': not an http or https address")
     return parts.scheme, parts.hostname, port
-
-
-def _token_in(body: bytes, where: str) -> str:
-    try:
-        answer = json_module.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RegistryError(f"{where}: an answer that is no JSON") from error
-    token = (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None
-    if not isinstance(token, str) or not _BEARER.fullmatch(token):
-        raise RegistryError(f"{where}: an answer without a token")
-    return token

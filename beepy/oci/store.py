@@ -6,13 +6,13 @@
     index.json     the names; replaced whole, under a lock (flock) on the layout's folder
     blobs/sha256/  files named by their digest, mode 0444
     ingest/        files that are being written; each is locked by its writer, an unlocked one is left over
+
+Below the layout's folder no symbolic link is followed.
 """
 
 import errno
-import fcntl
 import json
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,8 +29,11 @@ from beepy.oci.descriptor import (
     parse_descriptor,
     parse_object,
     quote,
+    refuse_other_case,
 )
+from beepy.oci.directory import Directory
 from beepy.oci.image import Image
+from beepy.oci.ownership import refuse_others
 from beepy.oci.reference import same, same_repository
 from beepy.oci.sha256 import sha256
 from beepy.text import safe
@@ -39,24 +42,35 @@ _log = Log(__name__)
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _MAX_INDEX = 4 * MAX_MANIFEST
-_TEMPORARY = "beepy-"
+_BLOBS = ("blobs", "sha256")
+_UNWRITABLE = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM)
 
 
 class Entry(NamedTuple):
-    """One named image of a store; ``size`` counts manifest, config and layers. None is what cannot be known."""
+    """One named image of a store; ``size`` counts manifest, config and layers. None is what cannot be known.
+
+    ``partial``: config or layers that its format does not use have not been fetched.
+    """
 
     name: str
+    description: str | None
     digest: str
     size: int | None
     created: str | None
     platform: str | None
+    partial: bool = False
 
 
 class Store:
-    """The layout in folder ``path``, which need not exist: reading changes nothing on disk, writing makes it."""
+    """The layout in folder ``path``, which need not exist: reading changes nothing on disk, writing makes it.
 
-    def __init__(self, path: Path) -> None:
+    ``is_ours``: it is part of the program, and trusted as that is; another one may be refused for its owner or mode.
+    """
+
+    def __init__(self, path: Path, *, is_ours: bool = False) -> None:
         self.path = path
+        self._directory = Directory(path, "ingest", follows_links=is_ours)
+        self._is_ours = is_ours
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
@@ -70,8 +84,13 @@ class Store:
         return tuple(name for name, _ in self._named())
 
     def named(self, name: str) -> Descriptor | None:
-        """Return the descriptor that is stored under exactly this name."""
-        return next((descriptor for stored, descriptor in self._named()[::-1] if stored == name), None)
+        """Return the descriptor that is stored under exactly this name; with a digest, the name without it does too.
+
+        What the index gives a name with a digest that is another one is not found.
+        """
+        bare, _, pin = name.partition("@")
+        named = [descriptor for stored, descriptor in self._named()[::-1] if stored in (name, bare)]
+        return next((descriptor for descriptor in named if not pin or descriptor.digest == pin), None)
 
     def find(self, name: str) -> tuple[str, Descriptor] | None:
         """Return the stored name and descriptor for ``name``: verbatim first, then by normalised reference.
@@ -109,7 +128,7 @@ class Store:
 
     def read(self, descriptor: Descriptor) -> bytes:
         """Return a blob's bytes after checking size and digest."""
-        data = self._read(self._blob(descriptor.digest), descriptor.size)
+        data = self._read(*_blob(descriptor.digest), limit=descriptor.size)
         if data is None:
             raise StoreError(f"{self._where}: {descriptor.digest}: the blob is missing")
         return check(data, descriptor, self._where)
@@ -137,12 +156,9 @@ class Store:
             data = (data,)
         with self._told():
             self._create()
-            with self._temporary() as (file, path):
+            with self._directory.temporary() as (file, name):
                 digest, size = _copy(data, file, expected, source or self._where)
-                os.fchmod(file, 0o444)
-                os.fsync(file)
-                path.rename(self._blob(digest))
-            _sync_folder(self._blob(digest).parent)
+                self._directory.publish(file, name, *_blob(digest), mode=0o444)
         return digest, size
 
     def put(self, name: str, manifest: bytes, media_type: str = "", platform: Mapping[str, str] | None = None) -> str:
@@ -188,13 +204,10 @@ class Store:
     def _where(self) -> str:
         return f"store {safe(str(self.path))}"
 
-    def _blob(self, digest: str) -> Path:
-        return self.path / "blobs" / "sha256" / digest.removeprefix("sha256:")
-
-    def _read(self, path: Path, limit: int) -> bytes | None:
+    def _read(self, *parts: str, limit: int) -> bytes | None:
         with self._told():
             try:
-                return _read_file(path, limit)
+                return self._directory.read(*parts, limit=limit)
             except FileNotFoundError:
                 return None
 
@@ -212,32 +225,44 @@ class Store:
         return tuple(named)
 
     def _entry(self, name: str, descriptor: Descriptor) -> Entry:
-        size = created = None
+        size = description = created = None
+        partial = False
         try:
             resolved, manifest = formats.resolve(descriptor, self.read, quote(name))
         except ImageError as error:
             _log.warning("%s", error)
         else:
             size = resolved.size + sum(blob.size for blob in manifest.blobs)
+            description = manifest.annotations.get(formats.DESCRIPTION)
             created = manifest.annotations.get(formats.CREATED)
-        return Entry(name, descriptor.digest, size, created, descriptor.platform or None)
+            partial = not all(map(self._has_file, manifest.blobs))
+        return Entry(name, description, descriptor.digest, size, created, descriptor.platform or None, partial)
+
+    def _has_file(self, descriptor: Descriptor) -> bool:
+        """Tell whether there is a file of the blob's size, which is not read."""
+        try:
+            return self._directory.size(*_blob(descriptor.digest)) == descriptor.size
+        except OSError:
+            return False
 
     def _index(self) -> tuple[dict[str, object], tuple[dict[str, object], ...]]:
         """Return index.json and its entries; a folder that does not exist, or is empty, is an empty store."""
-        layout = self._read(self.path / "oci-layout", 4096)
+        self._refuse_others()
+        layout = self._read("oci-layout", limit=4096)
         if layout is None:
             names = set()
             with self._told(), suppress(FileNotFoundError):
-                names = {path.name for path in self.path.iterdir()}
+                names = self._directory.names()
             if not names - {"blobs", "ingest"}:
                 return {}, ()
-            layout = self._read(self.path / "oci-layout", 4096)  # another process may have made it just now
+            layout = self._read("oci-layout", limit=4096)  # another process may have made it just now
         if layout is None:
             raise StoreError(f"{self._where}: not an image layout: it has no oci-layout")
-        data = self._read(self.path / "index.json", _MAX_INDEX)
+        data = self._read("index.json", limit=_MAX_INDEX)
         try:
             version = parse_object(layout, "oci-layout").get("imageLayoutVersion")
             index = parse_object(b"{}" if data is None else data, "index.json")
+            refuse_other_case(index, ("manifests",), "index.json")
         except UnsupportedImage as error:
             raise StoreError(f"{self._where}: {error}") from error
         if version != "1.0.0":
@@ -251,72 +276,36 @@ class Store:
 
     def _set_name(self, name: str, entry: dict[str, object]) -> None:
         """Give ``name`` to one index entry, taking it from every other; the rest of the index stays as it is."""
-        with self._told(), self._locked():
-            self._create()
+        self._create()
+        with self._told(), self._directory.locked(self._where):
+            self._directory.sweep()
             index, entries = self._index()
             kept = [old for old in entries if _name(old) != name]
             data = json.dumps(
                 {"schemaVersion": 2, **index, "manifests": [*kept, entry]}, separators=(",", ":")
             ).encode()
-            with self._temporary() as (file, path):
-                _write(file, data)
-                os.fchmod(file, 0o644)
-                os.fsync(file)
-                path.rename(self.path / "index.json")
-            _sync_folder(self.path)
+            self._replace("index.json", data)
+
+    def _refuse_others(self) -> None:
+        if not self._is_ours:
+            refuse_others(self.path / "index.json", self._where, StoreError, strict=2)
 
     def _create(self) -> None:
-        new = not (self.path / "oci-layout").exists()
-        if new:
-            self._index()  # raises where the folder holds something else
-        self._blob("").mkdir(parents=True, exist_ok=True)
-        (self.path / "ingest").mkdir(exist_ok=True)
-        if not new:
-            return
-        with self._temporary() as (file, path):
-            _write(file, _LAYOUT)
-            os.fchmod(file, 0o644)
-            os.fsync(file)
-            path.rename(self.path / "oci-layout")
-        self._sweep()
+        self._refuse_others()
+        with self._told():
+            new = self._read("oci-layout", limit=4096) is None
+            if new:
+                self._index()  # raises where the folder holds something else
+            self._directory.make(*_BLOBS)
+            self._directory.make("ingest")
+            if new:
+                self._replace("oci-layout", _LAYOUT)
+                self._directory.sweep()
 
-    def _sweep(self) -> None:
-        """Remove what killed writers left in ``ingest/``: a living writer's file is locked."""
-        for path in (self.path / "ingest").glob(f"{_TEMPORARY}*"):
-            with suppress(OSError):
-                file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    path.unlink()
-                finally:
-                    os.close(file)
-
-    @contextmanager
-    def _temporary(self) -> Iterator[tuple[int, Path]]:
-        """Open a new locked file in ``ingest/``; it is removed at the end unless it has been renamed."""
-        while True:  # a name is never used again, or _sweep could unlink another file than it locked
-            path = self.path / "ingest" / f"{_TEMPORARY}{os.urandom(8).hex()}"
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if os.fstat(file).st_nlink:  # else _sweep was faster
-                break
-            os.close(file)
-        try:
-            yield file, path
-        finally:
-            with suppress(FileNotFoundError):
-                path.unlink()
-            os.close(file)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            self._sweep()
-            yield
-        finally:
-            os.close(folder)
+    def _replace(self, path: str, data: bytes) -> None:
+        with self._directory.temporary() as (file, name):
+            _write(file, data)
+            self._directory.publish(file, name, path, mode=0o644)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -328,22 +317,19 @@ class Store:
             raise StoreError(f"{self._where}{what}: {error.strerror}") from error
 
 
+def is_unwritable(error: StoreError) -> bool:
+    """Tell whether the disk is read-only or full, or this user may not write there."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _UNWRITABLE
+
+
 def _name(entry: dict[str, object]) -> str | None:
     annotations = entry.get("annotations")
     name = annotations.get(formats.REF_NAME) if isinstance(annotations, dict) else None
     return name if isinstance(name, str) else None
 
 
-def _read_file(path: Path, limit: int) -> bytes:
-    """Return at most ``limit`` + 1 bytes of a regular file; never waits for a pipe."""
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        with open(file, "rb", closefd=False) as stream:
-            return stream.read(limit + 1)
-    finally:
-        os.close(file)
+def _blob(digest: str) -> tuple[str, ...]:
+    return (*_BLOBS, digest.removeprefix("sha256:"))
 
 
 def _write(file: int, data: bytes) -> None:
@@ -367,11 +353,3 @@ def _copy(chunks: Iterable[bytes], file: int, expected: Descriptor | None, where
     if expected and digest != expected.digest:
         raise DigestMismatch(f"{where}: content is {digest}, expected {expected.digest}")
     return digest, size
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

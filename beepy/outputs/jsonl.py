@@ -16,6 +16,7 @@ from beepy.events.decoder import Decoder, View
 from beepy.events.fields import Field
 from beepy.outputs.file import Rows
 
+_MAX_LINES: Final = 64
 _BOOLEANS: Final = (b"false", b"true")
 
 
@@ -47,6 +48,8 @@ class JsonLines:
         """Return the format of a line in which the fields at these positions have no value."""
         line = self._lines.get((schema, absent))
         if line is None:
+            if len(self._lines) >= _MAX_LINES:  # records of many lengths
+                self._lines.clear()
             fields = self._maps[schema][0].fields
             formats = [
                 (field.path, "%d" if field.codec.plain and at not in absent else "%b")

@@ -1,11 +1,15 @@
 """What ``-b`` and ``-k`` say: bounds of a histogram's buckets, and the field that is a metric's value."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
-from beepy.errors import UsageError
+from beepy.events.batch import Schema
+from beepy.events.fields import Field
+from beepy.events.metrics import as_number
+from beepy.events.selection import Option, field_of, of_role
+from beepy.obj.spec import Role
 from beepy.text import safe
 
 _T = TypeVar("_T")
@@ -16,53 +20,88 @@ MAX_SERIES: Final = 10_000  # of one metric, before the one that all others coun
 _MAX_BUCKETS: Final = 1000
 
 
-def all_buckets(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """Return the bounds of each map that -b names. Raises UsageError, for a map that is named twice too."""
-    return _by_map("--hist-buckets", texts, parse_buckets)
+class Buckets(NamedTuple):
+    """One ``-b``, split; ``map`` is "" where it names none."""
+
+    option: Option
+    map: str
+    listed: str
+    bounds: tuple[float, ...]
 
 
-def all_value_keys(texts: Sequence[str]) -> dict[str, str]:
-    """Return the field of each map that -k names. Raises UsageError, for a map that is named twice too."""
-    return _by_map("--hist-value-key", texts, parse_value_key)
+class ValueKey(NamedTuple):
+    """One ``-k``, split; ``map`` is "" where it names none."""
+
+    option: Option
+    map: str
+    field: str
 
 
-def _by_map(option: str, texts: Sequence[str], parse: Callable[[str], tuple[str, _T]]) -> dict[str, _T]:
-    found: dict[str, _T] = {}
-    for text in texts:
-        name, value = parse(text)
-        if name in found:
-            raise UsageError(f"{option} '{safe(text)}': map '{safe(name)}' is named twice")
-        found[name] = value
-    return found
-
-
-def parse_buckets(text: str) -> tuple[str, tuple[float, ...]]:
-    """Return map and bounds of ``map,[1,2.5,1e3]``; the bucket of all others (``+Inf``) may be named, and is left out.
+def parse_buckets(text: str) -> Buckets:
+    """Split ``map,[1,2.5,1e3]``, or the bounds alone; the bucket of all others (``+Inf``) may be named.
 
     Raises UsageError unless the bounds are numbers that rise.
     """
-    where = f"--hist-buckets '{safe(text)}'"
-    name, comma, listed = [part.strip() for part in text.partition(",")]
-    if not name or not comma or not (listed.startswith("[") and listed.endswith("]")):
-        raise UsageError(f"{where}: expected map,[1,2,3]")
+    option = Option("--hist-buckets", "-b", text)
+    name, bracket, rest = text.partition("[")
+    name, comma, more = name.strip().partition(",")
+    name, listed = name.strip(), (bracket + rest).strip()
+    if bool(name) != bool(comma) or more.strip() or not listed.startswith("[") or not listed.endswith("]"):
+        raise option.refuse("expected map,[1,2,3] or [1,2,3]")
     try:
         bounds = [float(bound) for bound in listed[1:-1].split(",")]
     except ValueError:
-        raise UsageError(f"{where}: expected numbers between the brackets") from None
+        raise option.refuse("expected numbers between the brackets") from None
     if bounds[-1] == math.inf:
         bounds.pop()
     if not bounds or not all(map(math.isfinite, bounds)):
-        raise UsageError(f"{where}: expected finite bounds, at least one")
+        raise option.refuse("expected finite bounds, at least one")
     if any(low >= high for low, high in pairwise(bounds)):
-        raise UsageError(f"{where}: bounds do not rise")
+        raise option.refuse("bounds do not rise")
     if len(bounds) > _MAX_BUCKETS:
-        raise UsageError(f"{where}: {len(bounds)} bounds exceed {_MAX_BUCKETS}")
-    return name, tuple(bounds)
+        raise option.refuse(f"{len(bounds)} bounds exceed {_MAX_BUCKETS}")
+    return Buckets(option, name, listed, tuple(bounds))
 
 
-def parse_value_key(text: str) -> tuple[str, str]:
-    """Return map and field of ``map,field``; raises UsageError."""
-    name, _, field = [part.strip() for part in text.partition(",")]
-    if not name or not field or "," in field:
-        raise UsageError(f"--hist-value-key '{safe(text)}': expected map,field")
-    return name, field
+def parse_value_key(text: str) -> ValueKey:
+    """Split ``map,field``, or the field alone; raises UsageError."""
+    option = Option("--hist-value-key", "-k", text)
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 2 or not all(parts):
+        raise option.refuse("expected map,field or field")
+    return ValueKey(option, parts[0] if len(parts) > 1 else "", parts[-1])
+
+
+def check(buckets: Iterable[str], value_keys: Iterable[str]) -> None:
+    """Raise UsageError for what is wrong with a -b or -k whatever the maps are."""
+    for text in buckets:
+        parse_buckets(text)
+    for text in value_keys:
+        parse_value_key(text)
+
+
+def bounds_of(given: Iterable[str], schemas: Sequence[Schema]) -> dict[Schema, tuple[float, ...]]:
+    """Return the bounds of the maps that -b means. Raises UsageError, for a map that is named twice too."""
+    found: dict[Schema, tuple[float, ...]] = {}
+    for option, name, listed, bounds in map(parse_buckets, given):
+        for schema in of_role(option, name, listed, schemas, roles=(Role.HIST,)):
+            _add(found, option, schema, bounds)
+    return found
+
+
+def values_of(given: Iterable[str], schemas: Sequence[Schema]) -> dict[Schema, Field]:
+    """Return the fields that -k means, by their maps. Raises UsageError, for a map that is named twice too."""
+    found: dict[Schema, Field] = {}
+    for option, name, wanted in map(parse_value_key, given):
+        for schema in of_role(option, name, wanted, schemas, roles=(Role.HIST, Role.GAUGE), field=wanted):
+            value = as_number(field_of(option, schema, wanted))
+            if not value:
+                raise option.refuse(f"field '{safe(wanted)}' of {safe(schema.map)} is not a number")
+            _add(found, option, schema, value)
+    return found
+
+
+def _add(found: dict[Schema, _T], option: Option, schema: Schema, value: _T) -> None:
+    if schema in found:
+        raise option.refuse(f"map '{safe(schema.map)}' is named twice")
+    found[schema] = value

@@ -48,6 +48,8 @@ class _Run(Collector):
         filtered = "Events that the filters left out."
         yield from (events, short, lost)
         yield CounterMetricFamily("beepy_filtered_events", filtered, value=self._tally.filtered)
+        own = "Events of beepy's own process, left out."
+        yield CounterMetricFamily("beepy_own_events", own, value=self._tally.own)
         if self._tally.skipped:
             told = "Programs left out because this kernel lacks what they attach to."
             skipped = GaugeMetricFamily("beepy_programs_skipped", told, labels=("image", "program"))

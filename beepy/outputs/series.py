@@ -1,13 +1,12 @@
 """The state behind a map's metric: what has been counted of a stream's records, or what a table holds now."""
 
 import threading
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
+from itertools import islice
 from typing import Final
 
 from beepy.btf.layout import size_of
-from beepy.events.batch import Batch, Part, Schema, lost_yet, total_lost
+from beepy.events.batch import Batch, Schema, lost_yet, total_lost
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, Field
@@ -16,14 +15,11 @@ from beepy.events.rows import per_cpu_rows
 from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.outputs.exposition import Histogram, histogram_samples, label_texts, samples
+from beepy.outputs.held import Held, at_once, batch_of, batches
 
 _log = Log(__name__)
 
-_MOST_HELD: Final = 65_536  # raw records
-_MOST_BYTES: Final = 8 << 20  # ... and what they may take together
-_DECODED: Final = 4096  # records at a time
 _MOST_TEXT: Final = 16 << 20  # bytes of the labels of a metric's series
-_DECODED_BYTES: Final = 1 << 20
 _PIECE: Final = 1 << 18  # characters of a piece of the page
 
 
@@ -101,25 +97,16 @@ class EventMetric:
         lines = len(self._bounds) + 3 if role is Role.HIST else 1  # of a series: buckets, +Inf, _count and _sum
         self._limit = _Limit(name, labels, max_series, lines)
         self._holding = threading.Lock()  # the stream's thread holds it for each batch, so nothing long happens in it
-        self._held: Counter[bytes] = Counter()
-        self._longest = decoder.size  # bytes of a record
+        self._held = Held(decoder, ordered=role is Role.GAUGE)  # of equal labels the last record wins
         self._folding = threading.Lock()
         self._numbers: dict[str, float] = {}
         self._histograms: dict[str, Histogram] = {}
 
     def write(self, batch: Batch) -> None:
         """Take a batch; called by the stream's thread."""
-        records = self._decoder.raw(batch)
         with self._holding:
-            held = self._held
-            if self._role is Role.GAUGE:  # the last record of its labels wins: the order of the last arrival counts
-                for record in records:
-                    held.pop(record, None)
-                    held[record] = 1
-            else:
-                held.update(records)
-            self._longest = max(self._longest, batch.length)
-            full = len(held) >= min(_MOST_HELD, _MOST_BYTES // (self._longest + 128))
+            self._held.add(batch)
+            full = self._held.full
         if full:
             with self._folding:
                 self._fold()
@@ -134,11 +121,9 @@ class EventMetric:
 
     def _fold(self) -> None:
         with self._holding:
-            held, self._held = self._held, Counter()
-        for length, items in groupby(held.items(), lambda item: len(item[0])):
-            while chunk := list(islice(items, max(1, min(_DECODED, _DECODED_BYTES // (length + 1))))):
-                batch = _batch(self._decoder, [raw for raw, _ in chunk])
-                self._move(batch, [count for _, count in chunk])
+            held = self._held.take()
+        for batch, times in batches(self._decoder, held):
+            self._move(batch, times)
 
     def _move(self, batch: Batch, times: list[int]) -> None:
         """Let each record of the batch move the metric as many ``times``."""
@@ -184,7 +169,7 @@ class TableMetric:
         self._labels = labels
         self._value = value
         self._limit = _Limit(name, labels, max_series)
-        self._chunk = max(1, min(_DECODED, _DECODED_BYTES // (decoder.size + 1)))
+        self._chunk = at_once(decoder.size)
         self._by_text = any(field.part == CPU for field in decoder.fields)  # then a row is no entry
         self._lock = threading.Lock()
         self._known: dict[bytes | str, str] = {}  # entry -> its labels: those of the last page
@@ -234,7 +219,7 @@ class TableMetric:
         raw = [entry for entry in entries if isinstance(entry, bytes)]
         if not raw:
             return [entry for entry in entries if isinstance(entry, str)]
-        return self._labels.texts(_batch(self._decoder, raw))
+        return self._labels.texts(batch_of(self._decoder, raw))
 
 
 class _Limit:
@@ -280,12 +265,6 @@ class _Limit:
             many = f"more than {self._most} series, or than {_MOST_TEXT >> 20} MiB of labels on all its lines"
             _log.warning("metric %s: %s: what exceeds them counts as 'other'", self._name, many)
         return self._other
-
-
-def _batch(decoder: Decoder, records: Sequence[bytes]) -> Batch:
-    """Return equally long pieces of what ``Decoder.raw`` took apart (records, or a table's keys) as a batch again."""
-    length = len(records[0])
-    return Batch(decoder.schema, (Part(b"".join(records), length, 0),), len(records), length, time_ns=0)
 
 
 def _number(value: Value) -> float:

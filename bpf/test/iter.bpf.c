@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Iterators that write lines: of tasks, and of a map's entries. */
+/* Iterators that write lines: of tasks, and of a map's entries; and some that write bytes. */
 #include "check.h"
 
 struct seq_file;
@@ -68,6 +68,53 @@ SEC("iter/bpf_map_elem/numbers")
 int nonzero(struct bpf_iter__bpf_map_elem *ctx)
 {
 	return show(ctx, false);
+}
+
+struct entry {
+	u32 key;
+	u32 line_end;
+};
+
+static __attribute__((noinline)) int write_entry(struct seq_file *seq, u32 key)
+{
+	struct entry entry = { .key = key, .line_end = '\n' };
+
+	return bpf_seq_write(seq, &entry, sizeof(entry));
+}
+
+SEC("iter/bpf_map_elem/numbers")
+int structs(struct bpf_iter__bpf_map_elem *ctx)
+{
+	u32 *key = ctx->key;
+
+	if (key)
+		write_entry(ctx->meta->seq, *key);
+	return 0;
+}
+
+SEC("iter/bpf_map_elem/numbers")
+int long_one(struct bpf_iter__bpf_map_elem *ctx)
+{
+	static const char block[1000] = { 1 };
+	u32 *key = ctx->key;
+
+	if (key && *key == 1)
+		bpf_seq_write(ctx->meta->seq, block, sizeof(block));
+	return 0;
+}
+
+SEC("iter/bpf_map_elem/numbers")
+int mixed(struct bpf_iter__bpf_map_elem *ctx)
+{
+	static const char bytes[] = { 'a', ' ' };
+	static const char format[] = "line\n";
+	u32 *key = ctx->key;
+
+	if (!key || *key != 1)
+		return 0;
+	bpf_seq_write(ctx->meta->seq, bytes, sizeof(bytes));
+	bpf_seq_printf(ctx->meta->seq, format, sizeof(format), NULL, 0);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

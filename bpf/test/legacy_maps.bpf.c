@@ -24,6 +24,16 @@ struct bpf_map_def SEC("maps") slots = {
 	.max_entries = 4,
 };
 
+/* As the kernel's selftests and bcc write it. */
+#define BPF_ANNOTATE_KV_PAIR(name, type_key, type_val)                                             \
+	struct ____btf_map_##name {                                                                \
+		type_key key;                                                                      \
+		type_val value;                                                                    \
+	};                                                                                         \
+	struct ____btf_map_##name SEC(".maps." #name) ____btf_map_##name = {}
+
+BPF_ANNOTATE_KV_PAIR(counts, u32, u64);
+
 SEC("syscall")
 int legacy(void *ctx)
 {

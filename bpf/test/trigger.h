@@ -7,7 +7,9 @@
 
 #include "../include/core.h"
 
+#ifndef TRIGGER
 #define TRIGGER 0xbee
+#endif
 
 #define TRIGGER_SEC SEC("tracepoint/syscalls/sys_enter_prctl")
 

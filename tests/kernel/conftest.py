@@ -1,16 +1,14 @@
 """The command, and the objects of bpf/ and bpf/test/."""
 
-import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from bpf import build
 from tests.writers import pids
 from tests.writers.command import Beepy
-from tests.writers.compiled import need, objects
+from tests.writers.compiled import compile_text, objects
 
 ObjectOf = Callable[[str], str]
 """A source of bpf/ or bpf/test/ by name, or C text -> the path of its object."""
@@ -48,9 +46,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> ObjectOf:
 
     @cache
     def compiled(text: str) -> str:
-        path = folder / f"{abs(hash(text)):x}.o"
-        flags = ["-target", "bpf", "-O2", "-g", "-mcpu=v3", f"-I{build.SOURCES}", "-I/usr/include/x86_64-linux-gnu"]
-        subprocess.run([need(), *flags, "-x", "c", "-c", "-o", path, "-"], input=text.encode(), check=True)
-        return str(path)
+        return str(compile_text(folder, text))
 
     return compiled

@@ -105,3 +105,23 @@ except NotSupported as error:
     )
     expected = "kernel types: /sys/kernel/btf/vmlinux: this kernel has none (CONFIG_DEBUG_INFO_BTF)"
     assert told == f"{expected}|BTF of the kernel|5.4\n"
+
+
+def test_types_hidden_behind_an_empty_file_are_missing() -> None:
+    told = child.run(
+        """
+import subprocess
+from beepy.errors import NotSupported
+from beepy.kernel import btf
+
+subprocess.run(["mount", "--bind", "/dev/null", "/sys/kernel/btf/vmlinux"], check=True)
+try:
+    btf.vmlinux()
+except NotSupported as error:
+    print(error, *error.__notes__, sep="|")
+""",
+        mounts=True,
+    )
+    what, advice = told.strip().split("|")
+    assert what == "kernel types: /sys/kernel/btf/vmlinux: the file is empty"
+    assert advice.startswith("--btf FILE gives them: ")

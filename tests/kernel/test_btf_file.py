@@ -120,10 +120,17 @@ def test_types_without_what_is_read_poison_it() -> None:
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match=r"absent: no such file or directory \(ENOENT\)"):
         btf_file.read(tmp_path / "absent")
-    (tmp_path / "empty").touch()
+    (tmp_path / "other").write_text("x")
     with pytest.raises(BtfError, match="neither BTF"):
-        btf_file.read(tmp_path / "empty")
+        btf_file.read(tmp_path / "other")
 
 
 def test_a_search_finds_nothing_for_a_kernel_that_never_was() -> None:
     assert btf_file.search("0.0.0-none") is None
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    for path in (tmp_path / "empty", Path("/dev/null")):
+        with pytest.raises(BtfError, match=f"^{path}: the file is empty\n--btf FILE gives them: "):
+            btf_file.read(path)

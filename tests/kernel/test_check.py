@@ -251,6 +251,11 @@ def test_the_command_ends_with_1_and_says_why(beepy: Beepy, object_of: ObjectOf)
     assert f"check  {THIS}: it runs\n" in done.out
 
 
+def test_an_unknown_section_is_said_once(compiled: ObjectOf) -> None:
+    why = "section 'xdp/lo': no program type is known by that name, expected SEC(\"xdp\")"
+    assert [one.text for one in found(compiled(_POINTS % "xdp/lo"))] == [f"program 'one': {why}"]
+
+
 def test_the_command_in_json(beepy: Beepy, object_of: ObjectOf, tmp_path: Path) -> None:
     done = beepy("describe", object_of("missing"), "--check", "-o", "json")
     assert done.code == 1

@@ -1,6 +1,7 @@
 """Refusals of the kernel, explained."""
 
 import errno
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from beepy import maps, since
 from beepy.collection import diagnosis
+from beepy.collection.check import check
 from beepy.collection.load import load
 from beepy.errors import AttachError, KernelError, NotSupported, RelocationError, VerifierError
 from beepy.hooks import Hook, find
@@ -35,7 +37,7 @@ def refused(spec: MapSpec) -> KernelError:
     [
         (MapSpec("m", ".maps", MapType.ARRAY, 8, 4, 1), "key_size 8 (4 is taken)"),
         (MapSpec("m", ".maps", MapType.ARRAY, 4, 0, 1), "value_size 0 (4 is taken)"),
-        (MapSpec("m", ".maps", MapType.HASH, 4, 4, 0), "max_entries 0 (1 is taken)"),
+        (MapSpec("m", ".maps", MapType.HASH, 4, 4, 0), "max_entries 0 (its size is missing)"),
         (
             MapSpec("m", ".maps", MapType.HASH, 0, 0, 0),
             "key_size 0 (4 is taken), value_size 0 (4 is taken), max_entries 0",
@@ -46,6 +48,8 @@ def refused(spec: MapSpec) -> KernelError:
         (MapSpec("m", ".maps", MapType.LPM_TRIE, 8, 8, 1), "map_flags 0x0 (without BPF_F_NO_PREALLOC)"),
         (MapSpec("m", ".maps", MapType.HASH, 4, 4, 1, map_extra=1), "map_extra 1 (0 is taken)"),
         (MapSpec("m", ".maps", MapType.STACK_TRACE, 4, 4, 1), "value_size 4 (8 is taken)"),
+        (MapSpec("m", ".maps", MapType.ARRAY_OF_MAPS, 4, 4, 1), "it has no inner map: declare one with __array("),
+        (MapSpec("m", "maps", MapType.HASH_OF_MAPS, 4, 4, 1), "it has no inner map: declare one with __array("),
     ],
 )
 def test_a_map_s_field(spec: MapSpec, why: str) -> None:
@@ -137,8 +141,27 @@ char LICENSE[] SEC("license") = "GPL";
 
 
 @pytest.mark.parametrize(
+    ("helper", "why"),
+    [
+        ("override_return", r"the kernel is (probably )?built without CONFIG_BPF_KPROBE_OVERRIDE"),
+        ("probe_write_user", r"the kernel is (probably locked down|locked down \(\w+\))"),
+    ],
+)
+def test_a_helper_that_a_policy_takes_away(compiled: ObjectOf, helper: str, why: str) -> None:
+    spec = parse(Path(compiled(_CALL % ("kprobe", HELPERS.index(helper)))).read_bytes(), name="one")
+    told = ""
+    try:
+        load(spec).close()
+    except VerifierError as error:
+        told = str(error)
+    allowed = not told or "R1 type=" in told  # its arguments alone are wrong
+    assert allowed or re.search(f": helper {helper}: {why}$", told)
+
+
+@pytest.mark.parametrize(
     ("section", "helper", "why"),
     [
+        ("xdp", "override_return", "helper override_return: not for programs of type xdp"),
         ("raw_tp", "skb_store_bytes", "helper skb_store_bytes: not for programs of type raw_tracepoint"),
         ("xdp", "probe_write_user", "helper probe_write_user: not for programs of type xdp"),
     ],
@@ -183,7 +206,7 @@ int call(void *ctx)
 char LICENSE[] SEC("license") = "GPL";
 """
     path = compiled(text % ("beepy_none", "", "beepy_none"))
-    with pytest.raises(RelocationError, match="kernel symbol 'beepy_none': neither vmlinux nor a module has it"):
+    with pytest.raises(RelocationError, match="kernel symbol 'beepy_none': neither vmlinux nor a loaded module has it"):
         load(parse(Path(path).read_bytes(), name="one"))
     path = compiled(text % ("beepy_none", " __attribute__((weak))", "beepy_none"))
     with pytest.raises(
@@ -210,6 +233,59 @@ print(type(told).__name__, told, told.__notes__)
     begin = "AttachError program 'p': tracepoint: permission denied (EACCES): "
     assert told.startswith(f"{begin}needs CAP_BPF and CAP_PERFMON, this process lacks CAP_PERFMON")
     assert told.endswith("['advice']\n")
+
+
+def test_what_is_found_by_its_id_names_the_capability() -> None:
+    told = child.run(
+        """
+from beepy.errors import KernelError
+from beepy.kernel import btf, netns, program
+from tests.writers.capabilities import keep
+
+keep({"CAP_BPF", "CAP_PERFMON"})
+for ask in (lambda: program.by_id(1), lambda: btf.module("x"), lambda: netns.open_namespace("1")):
+    try:
+        ask().close()
+    except KernelError as error:
+        print(error)
+"""
+    )
+    assert told.splitlines() == [
+        "program 1: operation not permitted (EPERM): needs CAP_SYS_ADMIN",
+        "btf: module 'x': operation not permitted (EPERM): needs CAP_SYS_ADMIN",
+        "network namespace '1': permission denied (EACCES): needs CAP_SYS_PTRACE",
+    ]
+
+
+def test_an_address_that_is_hidden_names_the_capability(compiled: ObjectOf) -> None:
+    source = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+extern const void vfs_read __ksym;
+SEC("raw_tp/sys_enter") int p(void *context) { return (long)&vfs_read; }
+char _license[] SEC("license") = "GPL";
+"""
+    told = child.run(
+        f"""
+from pathlib import Path
+from beepy.collection import ksyms
+from beepy.errors import RelocationError
+from beepy.kernel import host
+from beepy.source import parse
+from tests.writers.capabilities import keep
+
+spec = parse(Path({compiled(source)!r}).read_bytes(), name="one")
+assert host.kernel_addresses(["vfs_read"])["vfs_read"] != {{0}}
+keep({{"CAP_BPF", "CAP_PERFMON"}})
+try:
+    print(ksyms.resolve(spec)["vfs_read"].address == max(host.kernel_addresses(["vfs_read"])["vfs_read"]))
+except RelocationError as error:
+    print(error)
+"""
+    )
+    # kernel.perf_event_paranoid below 2 shows them to everybody
+    hidden = "kernel symbol 'vfs_read': /proc/kallsyms hides its address: needs CAP_SYSLOG"
+    assert told == "True\n" or told.endswith(f"{hidden}\n")
 
 
 def test_other_errors_stay_what_they_are() -> None:
@@ -247,3 +323,36 @@ except KernelError as error:
         r"(the kernel is locked down \(\w+\)|a seccomp filter is active, as in containers)\n",
         told,
     )
+
+
+ARM64 = """
+#include "test/trigger.h"
+struct user_pt_regs {
+	u64 regs[31];
+	u64 sp, pc, pstate;
+} __attribute__((preserve_access_index));
+SEC("kprobe/do_exit")
+int reads(struct user_pt_regs *ctx)
+{
+	return ctx->regs[0] != 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.skipif(os.uname().machine == "aarch64", reason="there it has these registers")
+def test_an_object_for_another_architecture(compiled: ObjectOf) -> None:
+    spec = parse(Path(compiled(ARM64)).read_bytes(), name="one")
+    what = "relocation 0 (struct user_pt_regs.regs[0] byte_off 0 -> missing): the object is built for arm64"
+    with pytest.raises(VerifierError, match=re.escape(what)):
+        load(spec)
+    texts = [one.text for one in check(spec).findings]
+    assert f"program 'reads': {what}: it fails if the code is reached" in texts
+
+
+def test_a_module_that_is_not_loaded(compiled: ObjectOf) -> None:
+    spec = parse(Path(compiled(_CALL % ("fentry/beepy_none:none", 1))).read_bytes(), name="one")
+    with pytest.raises(NotSupported) as caught:
+        load(spec)
+    assert str(caught.value) == "program 'call': section 'fentry/beepy_none:none': module 'beepy_none' is not loaded"
+    assert caught.value.__notes__ == ["modprobe beepy_none"]

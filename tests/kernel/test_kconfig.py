@@ -1,12 +1,16 @@
 """Options of the kernel's configuration, as programs see them."""
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
+from beepy.collection.check import check
 from beepy.collection.externs import with_kconfig
+from beepy.collection.findings import ERROR
 from beepy.collection.load import load
-from beepy.errors import RelocationError
+from beepy.errors import KernelError, RelocationError
 from beepy.kernel import kconfig
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
@@ -36,6 +40,22 @@ def test_a_strong_option_that_is_not_set(spec: CollectionSpec) -> None:
     strong = spec._replace(externs=tuple(extern._replace(weak=False) for extern in spec.externs))
     with pytest.raises(RelocationError, match="'CONFIG_NO_SUCH_OPTION': the kernel's configuration does not set it"):
         with_kconfig(strong)
+
+
+def test_weak_options_where_no_configuration_can_be_read(
+    spec: CollectionSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a container: libbpf fails too, and a run and a check say the same."""
+    monkeypatch.setattr(kconfig, "_PLACES", (f"{tmp_path}/config-{{}}",))
+    kconfig.options.cache_clear()
+    weak = spec._replace(externs=tuple(extern._replace(weak=True) for extern in spec.externs))
+    why = f"kernel configuration: none of {tmp_path}/config-{os.uname().release} can be read"
+    with pytest.raises(KernelError) as caught:
+        load(weak)
+    assert str(caught.value) == why
+    checked = check(weak)
+    assert [one.text for one in checked.findings if one.level == ERROR] == [why]
+    assert not checked.runs
 
 
 def test_an_option_of_another_type(spec: CollectionSpec) -> None:

@@ -1,6 +1,6 @@
 """Nothing stays behind of runs that are killed at random moments: by links at once, in the old ways once more started.
 
-200 of the first kind; the machine's other users may load and attach what they like meanwhile.
+200 of the first kind, more in `make soak`; the machine's other users may load and attach what they like meanwhile.
 """
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from beepy.hooks import cgroup
+from tests import soak
 from tests.writers import child
 from tests.writers.hits import compile_object
 
@@ -67,12 +68,14 @@ def kill(path: Path, group: Path, folder: Path, *, old: bool, cycles: int, seed:
     print(child.run(KILL.format(**given, noted=NOTED, changed=CHANGED), mounts=True))
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.soak
+@pytest.mark.parametrize("part", range(soak.times(PARTS)))
 def test_nothing_is_left(part: int, path: Path, group: Path, tmp_path: Path) -> None:
     kill(path, group, tmp_path / "beepy", old=False, cycles=CYCLES, seed=part)
 
 
-@pytest.mark.parametrize("part", range(OLD_PARTS))
+@pytest.mark.soak
+@pytest.mark.parametrize("part", range(soak.times(OLD_PARTS)))
 def test_what_is_left_in_the_old_ways_goes_with_the_next_start(
     part: int, path: Path, group: Path, tmp_path: Path
 ) -> None:

@@ -9,10 +9,12 @@ import pytest
 from beepy.collection import ksyms
 from beepy.collection.load import load
 from beepy.errors import RelocationError, VerifierError
-from beepy.kernel import host
+from beepy.kernel import btf, host
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from bpf import build
+from tests.kernel.conftest import ObjectOf
+from tests.writers import child
 
 
 @pytest.fixture(scope="module", params=["clang-14", "clang-19"])
@@ -74,8 +76,8 @@ def test_a_variable_by_its_type(objects: dict[str, Path]) -> None:
     ("name", "why"),
     [
         ("no_such_symbol", "this kernel has none of that name"),
-        ("no_such_kfunc", "neither vmlinux nor a module has it"),
-        ("no_such_variable", "neither vmlinux nor a module has it"),
+        ("no_such_kfunc", "neither vmlinux nor a loaded module has it"),
+        ("no_such_variable", "neither vmlinux nor a loaded module has it"),
     ],
 )
 def test_a_strong_symbol_that_is_missing(objects: dict[str, Path], name: str, why: str) -> None:
@@ -85,11 +87,73 @@ def test_a_strong_symbol_that_is_missing(objects: dict[str, Path], name: str, wh
         load(spec._replace(externs=(strong._replace(weak=False),)))
 
 
+def test_a_kfunc_of_a_module_that_is_not_loaded(objects: dict[str, Path]) -> None:
+    spec = parsed(objects, "ksyms")
+    (strong,) = (extern for extern in spec.externs if extern.name == "no_such_kfunc")
+    there = list(btf.candidates())
+    name, module = next(
+        (name, module)
+        for module, names in ksyms._MODULES.items()
+        for name in names.split()
+        if not host.is_loaded(module) and not any(types.named(name) for types in there)
+    )
+    with pytest.raises(RelocationError) as caught:
+        ksyms.resolve(spec._replace(externs=(strong._replace(name=name, weak=False),)))
+    assert str(caught.value) == f"ksyms: kernel symbol '{name}': it is in module {module}, which is not loaded"
+    assert caught.value.__notes__ == [f"modprobe {module}"]
+
+
 def test_a_symbol_of_another_type(objects: dict[str, Path]) -> None:
     spec = parsed(objects, "ksyms")
     other = next(extern for extern in spec.externs if extern.name == "bpf_task_acquire___other")
     with pytest.raises(RelocationError, match="'bpf_task_acquire___other': has another type in vmlinux"):
         ksyms.resolve(spec._replace(externs=(other._replace(weak=False),)))
+
+
+LISTED = """
+import subprocess, sys, tempfile
+from pathlib import Path
+from beepy.collection import ksyms
+from beepy.errors import RelocationError
+from beepy.obj.parse import parse
+
+with tempfile.NamedTemporaryFile("w") as file:
+    file.write({listed!r})
+    file.flush()
+    subprocess.run(["mount", "--bind", file.name, "/proc/kallsyms"], check=True)
+    try:
+        print(ksyms.resolve(parse(Path({path!r}).read_bytes(), "zero")))
+    except RelocationError as error:
+        print(error)
+"""
+"""How a listing of the kernel's symbols is read, which stands in a file of the test's own."""
+
+ZERO = """
+#include "test/check.h"
+extern const void __per_cpu_start __ksym;
+u64 start;
+SEC("raw_tp/sys_enter")
+int look(void *ctx)
+{
+	start = (u64)&__per_cpu_start;
+	return 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ("ffffffff81000000 T _text", "{'__per_cpu_start': KernelSymbol(function=False, address=0, type=0, module=''"),
+        ("0000000000000000 T _text", "zero: kernel symbol '__per_cpu_start': /proc/kallsyms hides its address: "),
+    ],
+)
+def test_an_address_of_0(compiled: ObjectOf, beside: str, told: str) -> None:
+    """x86-64 before v6.15 has per-CPU symbols there; hidden they are only where all are 0."""
+    listed = f"0000000000000000 A fixed_percpu_data\n0000000000000000 A __per_cpu_start\n{beside}\n"
+    code = LISTED.format(listed=listed, path=compiled(ZERO))
+    assert child.run(code, mounts=True).startswith(told)
 
 
 def test_types_that_the_kernel_takes(objects: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:

@@ -1,9 +1,11 @@
-"""A run holds no more than it needs when its first event has been shown."""
+"""A run holds no more than it needs when its first event has been shown, and looks for nothing then."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.unit.cli.test_imports import HEAVY
 
@@ -37,3 +39,36 @@ def test_a_run_imports_nothing_heavy() -> None:
     assert not found & {*HEAVY, "logging"}
     assert {"pdb", "subprocess"} <= set(unread) <= found
     assert not found & {"cmd", "bdb", "_posixsubprocess"}  # which those two import
+
+
+# The command, in a process that notes what it imports and opens once its programs are attached.
+OPENED = """
+import sys
+from beepy.__main__ import main
+from beepy.collection.collection import Collection
+attach, noted, on = Collection.attach, [], []
+def attached(self):
+    attach(self)
+    on.append(True)
+Collection.attach = attached
+sys.addaudithook(lambda event, of: event in ("import", "open") and on and noted.append((event, of[0])))
+code = main()
+print(*noted, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("output", ["json", "columns", "none"])
+def test_all_is_imported_and_opened_before_it_attaches(output: str) -> None:
+    """Else its own work is what is seen first."""
+    command = [sys.executable, "-c", OPENED, "run", "exitsnoop", "-o", output, "--count", "1"]
+    with subprocess.Popen(EXITS) as exits:
+        try:
+            ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        finally:
+            exits.kill()
+    assert ran.returncode == 0, ran.stderr
+    opening, closing, noted = ran.stderr.splitlines()
+    assert opening.startswith("exitsnoop: ")
+    assert closing.startswith("beepy: 1 shown, ")
+    assert noted == ""

@@ -2,18 +2,19 @@
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from beepy.oci.lookup import bundled_store
 from tests.kernel.conftest import ObjectOf
-from tests.writers import exits, scrape
+from tests.writers import apart, exits, scrape
 from tests.writers.command import Beepy, Running, environment
 from tests.writers.exits import NAMES, Ended, Exit
 from tests.writers.pids import seen
@@ -226,7 +227,7 @@ def test_a_table_is_no_histogram(beepy: Beepy, compiled: ObjectOf) -> None:
         trigger(7, 70)
         assert ours(page(running.metrics())) == ""
         done = running.end()
-    assert done.said.count("warning: map 'hist_table': a table is no histogram: it has no metric") == 1
+    assert done.said.count("warning: map 'hist_table' has no metric: a table is not a histogram") == 1
     assert '"map": "hist_table"' in done.out
     assert '"key": 7, "value": 70}' in done.out
 
@@ -251,15 +252,16 @@ class Bee:
     PORT = 9091
 
     def __init__(self, home: Path, *arguments: str) -> None:
-        for program in ("bee", "unshare", "nsenter", "ip"):
+        for program in ("nsenter", "ip"):
             if not shutil.which(program):
                 pytest.skip(f"{program} is not installed")
         script = (
-            "ip link set lo up && mount -t debugfs debugfs /sys/kernel/debug && ls /sys/kernel/debug/tracing >&2 && "
+            "ip link set lo up && "
+            "{ [ -e /sys/kernel/debug/tracing ] || mount -t debugfs debugfs /sys/kernel/debug; } && "
+            "ls /sys/kernel/debug/tracing >&2 && "
             f'exec bee --storage {home}/store --config-dir {home} run --no-tty --prom-port {self.PORT} "$@"'
         )
-        unshare = ["unshare", "--mount", "--propagation", "private", "--net"]
-        self.running = Running([*unshare, "sh", "-c", script, "sh", *arguments], environment(home))
+        self.running = Running([*apart.command("--net"), "sh", "-c", script, "sh", *arguments], environment(home))
 
     def page(self) -> str:
         """Return its metrics page, "" while it does not answer."""
@@ -280,6 +282,7 @@ def beside(beepy: Beepy, name: str, *arguments: str) -> Iterator[tuple[str, Bee]
         yield url, bee
 
 
+@pytest.mark.peer("bee")
 @pytest.mark.usefixtures("same_pids")
 def test_beside_bee_exits(beepy: Beepy) -> None:
     """bee dies of a name that is no UTF-8, so there is none among these; each program looks at the clock itself."""
@@ -304,6 +307,7 @@ def test_beside_bee_exits(beepy: Beepy) -> None:
         assert ours(mine).split("\n")[:2] == ours(theirs).split("\n")[:2]
 
 
+@pytest.mark.peer("bee")
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
@@ -335,3 +339,100 @@ def test_beside_bee_tables_and_histograms(
             trigger(2, 5)
         theirs, _ = until(lambda: (lines(bee.page()), lines(page(url))), lambda both: both[0] == both[1] != [])
         assert len(theirs) >= 4
+
+
+def test_no_page_where_no_map_has_a_metric(beepy: Beepy, compiled: ObjectOf) -> None:
+    """The port is not asked for: one that is in use is no error."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # then somebody else has it
+            taken.bind(("127.0.0.1", 9091))
+            taken.listen()
+        done = beepy("run", compiled(TABLE), "--timeout", "1ms")
+    assert done.code == 0
+    assert "warning: map 'hist_table' has no metric: a table is not a histogram" in done.said
+    assert not any("/metrics" in line for line in done.said)
+
+
+STATES = """
+#include "test/trigger.h"
+enum mode { IDLE, BUSY = 5 };
+struct state { bool value; u32 unit; };
+struct named { char value[8]; };
+struct took { enum mode mode; u32 us; };
+#define RING(name, record) \\
+	struct { \\
+		__uint(type, BPF_MAP_TYPE_RINGBUF); \\
+		__uint(max_entries, 1 << 14); \\
+		__type(value, record); \\
+	} name SEC(".maps")
+RING(gauge_up, struct state);
+RING(gauge_named, struct named);
+RING(hist_took, struct took);
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8);
+	__type(key, u32);
+	__type(value, enum mode);
+} gauge_modes SEC(".maps");
+TRIGGER_SEC
+int set(struct trace_event_raw_sys_enter *ctx)
+{
+	struct state state = { true, ctx->args[1] };
+	struct named named = { "text" };
+	struct took took = { BUSY, ctx->args[2] };
+	u32 key = ctx->args[1];
+	enum mode mode = BUSY;
+
+	if (!triggered(ctx))
+		return 0;
+	bpf_ringbuf_output(&gauge_up, &state, sizeof(state), 0);
+	bpf_ringbuf_output(&gauge_named, &named, sizeof(named), 0);
+	bpf_ringbuf_output(&hist_took, &took, sizeof(took), 0);
+	bpf_map_update_elem(&gauge_modes, &key, &mode, BPF_ANY);
+	return 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_a_map_without_a_metric_ends_no_run(beepy: Beepy, compiled: ObjectOf) -> None:
+    """A bool is 0 or 1, an enum its number; what ``describe`` says of metrics is what a run serves."""
+    path = compiled(STATES)
+    with beepy.start("-v", "run", path, "--prom-port", "0", "--interval", "1h") as running:
+        running.until_attached()
+        trigger(3, 70)
+        text = until(lambda: page(running.metrics()), lambda text: 'gauge_up{unit="3"} 1\n' in text)
+        done = running.end()
+    assert [line for line in ours(text).splitlines() if not line.startswith("#")] == [
+        'ebpf_solo_io_gauge_modes{key="3"} 5',
+        'ebpf_solo_io_gauge_up{unit="3"} 1',
+    ]
+    assert done.code == 0
+    warnings = [
+        "warning: map 'gauge_named' has no metric: its field 'value' is not a number",
+        "warning: map 'hist_took' has no metric: it has no field 'le': -k hist_took,FIELD takes another: mode, us",
+    ]
+    assert [line for line in done.said if line.startswith("warning: ")] == warnings
+    assert all(f'"map": "{name}"' in done.out for name in ("gauge_up", "gauge_named", "hist_took", "gauge_modes"))
+    described = beepy("describe", path, "--check")
+    assert described.code == 0
+    found = [line.strip() for line in described.out.splitlines()]
+    assert [line for line in found if line.startswith("warning: map")] == warnings
+    assert sorted(line.split()[1] for line in found if line.startswith("metric ")) == [
+        "ebpf_solo_io_gauge_modes{key}",
+        "ebpf_solo_io_gauge_up{unit}",
+    ]
+
+
+def test_a_field_alone_chooses_the_only_histogram(beepy: Beepy, compiled: ObjectOf) -> None:
+    with metrics(beepy, compiled(STATES), "-k", "us", "-b", "[50,100]") as url:
+        trigger(3, 70)
+        text = until(lambda: page(url), lambda text: "hist_took_count" in text)
+    assert [line for line in ours(text).splitlines() if "{mode" in line] == [
+        'ebpf_solo_io_hist_took_bucket{mode="BUSY",le="50"} 0',
+        'ebpf_solo_io_hist_took_bucket{mode="BUSY",le="100"} 1',
+        'ebpf_solo_io_hist_took_bucket{mode="BUSY",le="+Inf"} 1',
+        'ebpf_solo_io_hist_took_sum{mode="BUSY"} 70',
+        'ebpf_solo_io_hist_took_count{mode="BUSY"} 1',
+    ]

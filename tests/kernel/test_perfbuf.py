@@ -1,3 +1,4 @@
+import fcntl
 import mmap
 import os
 import random
@@ -22,6 +23,7 @@ from beepy.kernel.map import Map
 from beepy.maps.perfbuf import PerfReader, _Ring
 from beepy.streams import Stream
 from beepy.uapi import MapType
+from tests import soak
 from tests.writers.btf import BtfWriter
 from tests.writers.producer import PerfOutput, Producer, Step
 
@@ -29,6 +31,7 @@ pytestmark = pytest.mark.kernel
 
 RING = 128 << 10
 CHUNK = 256 << 10
+PERF_EVENT_IOC_DISABLE = 0x2401
 
 
 def schema(size: int = 0) -> Schema:
@@ -125,10 +128,11 @@ def test_the_ring_wraps_many_times(size: int) -> None:
         assert sum([batch.lost or 0 for batch in batches]) == 0
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("_pinned")
 def test_mixed_lengths_are_batches_in_order() -> None:
     dice = random.Random(7)
-    for _ in range(10):
+    for _ in range(soak.times(10)):
         steps: list[Step] = []
         while len(steps) < 60:
             steps += [PerfOutput(dice.choice([8, 12, 16, 24]))] * dice.choice([1, 1, 2, 3, 15, 16, 17, 33])
@@ -283,9 +287,10 @@ def test_a_map_without_room_for_every_cpu(caplog: pytest.LogCaptureFixture) -> N
         pytest.skip("needs two CPUs")
     with (
         kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, 1) as array,
-        closing(PerfReader(array, schema())),
+        closing(PerfReader(array, schema())) as reader,
     ):
-        pass
+        assert [batch.lost for batch in reader.read()] == [None]
+        assert list(reader.end()) == []
     assert f"map 'buffer': has no room for CPU {online[1]}, whose records are lost" in caplog.text
 
 
@@ -295,6 +300,44 @@ def test_closing_empties_the_slots() -> None:
         reader = PerfReader(array, schema())
         reader.close()
         assert not array.delete(cpu)
+
+
+def test_an_event_that_counts_no_time_any_more_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    """What a CPU that was offline leaves behind; tests/vm takes one off and on line."""
+    with buffers() as (array, reader), on(cpu := host.online_cpus()[0]), Producer(array, PerfOutput(52)) as producer:
+        (ring,) = [ring for ring in reader._rings if ring.cpu == cpu]
+        producer.run(3)
+        fcntl.ioctl(ring.event.fileno(), PERF_EVENT_IOC_DISABLE)
+        producer.run(4)
+        assert [(batch.records, batch.lost) for batch in reader.end()] == [(3, 0), (0, None)]
+        producer.run(5)
+        assert [(batch.records, batch.lost) for batch in reader.end()] == [(5, 0)]
+    assert caplog.messages == [
+        f"map 'buffer': CPU {cpu} went offline: how many of its records were lost is unknown",
+        f"map 'buffer': CPU {cpu} came online: how many of its records were lost is unknown",
+    ]
+
+
+def test_a_stream_ends_with_a_look_at_the_cpus() -> None:
+    with buffers() as (array, reader), Producer(array, PerfOutput(52)) as producer:
+        (ring, *_) = reader._rings
+
+        def detach() -> None:
+            fcntl.ioctl(ring.event.fileno(), PERF_EVENT_IOC_DISABLE)
+
+        with on(ring.cpu), Stream([reader], [detach]) as stream:
+            producer.run(1)
+            stream.stop()
+            assert [(batch.records, batch.lost) for batch in stream] == [(1, 0), (0, None)]
+
+
+def test_a_map_has_one_reader_at_a_time() -> None:
+    message = f"^map 'buffer': is being read by pid {os.getpid()}$"
+    with buffers() as (array, _), pytest.raises(KernelError, match=message):
+        PerfReader(array, schema())
+    with buffers() as (array, reader):
+        reader.close()
+        PerfReader(array, schema()).close()
 
 
 def test_a_map_of_another_type_is_an_error() -> None:
@@ -319,9 +362,10 @@ def written(tail: int, head: int, data: bytes) -> Iterator[PerfReader]:
     with buffers() as (_, reader), Fd(os.memfd_create("ring")) as fd:
         page = bytes(1024) + struct.pack("QQ", head, tail)
         os.write(fd.fileno(), page.ljust(mmap.PAGESIZE, b"\0") + data.ljust(RING, b"\0"))
-        ring = _Ring(fd, RING)
-        reader._rings = [ring]
+        ring = _Ring(0, fd, RING)
+        own, reader._rings = reader._rings, [ring]
         yield reader
+        reader._rings = own
         ring.close()
 
 

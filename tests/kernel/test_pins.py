@@ -1,4 +1,6 @@
+import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -7,14 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from beepy import source
 from beepy.collection import pins as pinning
 from beepy.collection.load import load
 from beepy.collection.pins import Pins
 from beepy.errors import KernelError
 from beepy.kernel import bpffs
 from beepy.kernel import map as kernel_map
+from beepy.maps import claim
+from beepy.maps.claim import Claim
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
+from beepy.streams import stream
 from beepy.uapi import MapType
 from tests.kernel.conftest import ObjectOf
 from tests.writers.command import Beepy
@@ -137,11 +143,28 @@ def test_pins_of_a_folder_are_made_by_one_process_at_a_time(
         thread = threading.Thread(target=pinning.pin_programs, args=(programs, str(folder), ExitStack()))
         with bpffs.locked(str(folder)):
             thread.start()
-            thread.join(0.05)
+            while not caplog.messages[-1:] or "waiting for" not in caplog.messages[-1]:
+                thread.join(0.05)
             assert (thread.is_alive(), list(folder.iterdir())) == (True, [])
         thread.join()
     assert [file.name for file in folder.iterdir()] == ["count"]
-    assert caplog.messages[-1:] == [f"{folder}: waiting for another process, which has locked it"]
+    name = Path("/proc/self/comm").read_text(encoding="utf-8").rstrip()
+    assert caplog.messages[-1:] == [f"{folder}: waiting for pid {os.getpid()} ({name}), which has locked it"]
+
+
+def test_a_folder_that_others_may_write(spec: CollectionSpec, root: Path) -> None:
+    """They could pin a map there that is taken for ours, or hold the lock."""
+    folder = root / "shared"
+    folder.mkdir()
+    folder.chmod(0o770)
+    for pins in (Pins(str(folder)), Pins(str(root / "maps"), programs=str(folder))):
+        with pytest.raises(KernelError, match=rf": {folder}: others may write it") as caught:
+            load(spec, pins=pins)
+        assert caught.value.__notes__ == [f"chmod go-w {folder}"]
+        assert list(folder.iterdir()) == []
+    folder.chmod(0o1777)  # as a BPF file system's root: only owners remove and rename
+    with load(spec, pins=Pins(str(folder))):
+        assert len(list(folder.iterdir())) == 1
 
 
 def test_what_a_killed_process_left_while_it_pinned_is_replaced(spec: CollectionSpec, root: Path) -> None:
@@ -210,6 +233,54 @@ def test_a_run_that_attaches_nothing_takes_back_its_pins(root: Path, beepy: Beep
     flags = (f"--pin-maps={root}/maps", f"--pin-progs={root}/progs")
     assert beepy("run", "exitsnoop", *flags, *wrong).code != 0
     assert list(root.glob("*/*")) == []
+
+
+@pytest.mark.parametrize(("name", "tracked"), [("exitsnoop", "print_exits"), ("perfbuf", "print_events")])
+def test_a_pinned_stream_has_one_reader_at_a_time(
+    root: Path, beepy: Beepy, object_of: ObjectOf, name: str, tracked: str
+) -> None:
+    flags = ("run", object_of(name), "-o", "none", "--pin-maps", f"{root}/maps")
+    with beepy.start("-v", *flags) as first:
+        first.until_attached()
+        second = beepy(*flags)
+        pid = first.process.pid
+        assert second.code == 1
+        assert second.said == [
+            f"beepy: map '{tracked}': pinned at {root}/maps/{tracked}: is being read by pid {pid}",
+            f"note: kill -INT {pid} ends it",
+        ]
+        assert first.end(signal.SIGKILL).code == -signal.SIGKILL
+    assert beepy(*flags, "--timeout", "1ms").code == 0
+    for path in root.glob("maps/*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("name", ["exitsnoop", "perfbuf"])
+def test_a_pinned_stream_has_one_reader_in_a_process(root: Path, object_of: ObjectOf, name: str) -> None:
+    pins = Pins(maps=str(root / "maps"))
+    spec = source.parse(Path(object_of(name)).read_bytes(), name=name)
+    with load(spec, pins=pins) as one, load(spec, pins=pins) as two:
+        file = claim.FOLDER / str(two.maps[spec.tracked[0].map].info().id)
+        for first, second in ((one, two), (two, one)):  # the one that was refused holds nothing
+            with stream(first):
+                assert file.stat().st_mode & 0o777 == 0o600
+                with pytest.raises(KernelError, match=rf"pinned at .*: is being read by pid {os.getpid()}$"):
+                    stream(second)
+            assert not file.exists()
+
+
+def test_a_lock_that_others_may_remove_is_none(
+    spec: CollectionSpec, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "beepy").mkdir()
+    (tmp_path / "beepy").chmod(0o777)
+    monkeypatch.setattr(claim, "FOLDER", tmp_path / "beepy" / "readers")
+    with load(spec, pins=Pins(str(root))) as collection:
+        kept = collection.maps[KEPT]
+        Claim(kept).close()
+        where = f"map '{KEPT}': pinned at {root}/{KEPT}: another reader would not be noticed"
+        assert caplog.messages[-1] == f"{where}: {claim.FOLDER}/{kept.info().id}: not only ours to write"
+    assert not claim.FOLDER.exists()
 
 
 def test_a_failed_run_leaves_the_pins_of_an_earlier_one(root: Path, beepy: Beepy) -> None:

@@ -18,6 +18,7 @@ from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.maps.ringbuf import RingReader
 from beepy.uapi import MapType
+from tests import soak
 from tests.writers.btf import BtfWriter
 from tests.writers.fault import Fault
 from tests.writers.producer import Discard, Hold, Output, Producer, Step, Submit
@@ -131,9 +132,10 @@ def test_records_shorter_than_their_type_are_read() -> None:
         assert not readable(reader)
 
 
+@pytest.mark.soak
 def test_any_order_of_lengths() -> None:
     dice = random.Random(7)
-    for _ in range(20):
+    for _ in range(soak.times(20)):
         steps: list[Step] = []
         while len(steps) < 60:
             size = dice.choice([8, 12, 16, 24])

@@ -15,6 +15,7 @@ from tests.kernel.conftest import ObjectOf
 from tests.writers import exits, pids
 from tests.writers.command import Beepy, Done, Running
 from tests.writers.exits import Exit
+from tests.writers.screen import Screen
 from tests.writers.trigger import named, trigger
 
 pytestmark = pytest.mark.kernel
@@ -59,7 +60,7 @@ def test_json(beepy: Beepy, object_of: ObjectOf) -> None:
 
 
 def test_columns(beepy: Beepy, object_of: ObjectOf) -> None:
-    with beepy.start("-v", "run", object_of("gauge_ring"), "--output", "columns", "--no-metrics") as running:
+    with beepy.start("-v", "run", object_of("gauge_ring"), "--output", "columns", "--rows", "--no-metrics") as running:
         running.until_attached()
         levels((1, 5), (4_000_000, -1))
         running.until(lambda: running.out.count(b"\n") == 3)
@@ -69,6 +70,17 @@ def test_columns(beepy: Beepy, object_of: ObjectOf) -> None:
     assert [line.split()[1:] for line in lines] == [["5", "1"], ["-1", "4000000"]]
     assert {len(line) for line in lines} == {len(head)}  # numbers stand right
     assert all(re.fullmatch(r"\d\d:\d\d:\d\d", line.split()[0]) for line in lines)
+
+
+def test_columns_of_a_histogram(beepy: Beepy, object_of: ObjectOf) -> None:
+    with beepy.start("-v", "run", object_of("hist"), "-o", "columns", "-k", "hist_lat,us", "--no-metrics") as running:
+        running.until_attached()
+        levels((1, 5), (1, 6), (1, 300))
+        done = running.end()
+    title, *lines = done.out.splitlines()
+    assert title.endswith(" hist_lat: 3 events")
+    assert lines[:2] == ["kind = 1", "     usecs               : count    distribution"]
+    assert lines[4] == f"         4 -> 7          : 2        |{'*' * 40}|"
 
 
 def test_columns_of_names_that_anybody_can_choose(beepy: Beepy) -> None:
@@ -114,8 +126,11 @@ def test_on_a_terminal_columns_are_the_default(
 ) -> None:
     beepy = beepy._replace(variables={"TERM": "xterm", **variables})
     out = on_a_terminal(beepy, "run", object_of("gauge_ring"), "--no-metrics", "--timeout", "10ms", *flags)
-    assert out.split() == ["time", "value", "slot"]
-    assert "\x1b" not in out
+    screen = Screen(80, 24)
+    screen.feed(out)
+    (line,) = screen.all_lines
+    assert re.fullmatch(r"\d\d:\d\d:\d\d gauge_level: 0 events", line)
+    assert not re.search(r"\x1b\[\d*m", out)  # no colors
 
 
 def test_a_terminal_gets_json_when_asked(beepy: Beepy, object_of: ObjectOf) -> None:
@@ -137,6 +152,16 @@ def test_filters_on_one_map_are_all_to_match(beepy: Beepy) -> None:
     told = re.fullmatch(r"beepy: 2 shown, (\d+) filtered, lost unknown \(print_exits\), \d+\.\d s", done.said[-1])
     assert told
     assert int(told[1]) >= len(ended) - 2
+
+
+def test_options_as_bees_documentation_writes_them(beepy: Beepy) -> None:
+    """-f="print_exits,comm,bash", as a shell hands it over; flags with a value, as Go's take one."""
+    arguments = ["-f=print_exits,comm,^seen$", "exitsnoop", "--no-tty=true", "-o=json", "--count=1", "--insecure=0"]
+    with beepy.start("-v=1", "run", *arguments) as running:
+        running.until_attached()
+        exits.fork([Exit(b"other", 3), Exit(b"seen", 3)])
+        done = running.wait()
+    assert (done.code, [row["comm"] for row in rows(done)]) == (0, ["seen"])
 
 
 def test_filters_on_two_maps(beepy: Beepy, object_of: ObjectOf) -> None:
@@ -187,7 +212,8 @@ def test_count_of_table_rows(beepy: Beepy, object_of: ObjectOf) -> None:
 
 def test_timeout_ends_it(beepy: Beepy) -> None:
     done = beepy("run", "exitsnoop", "-o", "none", "--timeout", "50ms")
-    assert (done.code, done.out, len(done.said)) == (0, "", 1)
+    assert (done.code, done.out, len(done.said)) == (0, "", 2)
+    assert done.said[0].endswith("(1 program; ends after 0.05 s)")
 
 
 def test_tables_are_shown_every_interval_and_at_the_end(beepy: Beepy, object_of: ObjectOf) -> None:
@@ -290,25 +316,24 @@ char LICENSE[] SEC("license") = "GPL";
 """
 
 
-def test_records_that_are_too_short_are_counted_and_longer_ones_shown(beepy: Beepy, compiled: ObjectOf) -> None:
+def test_records_shorter_and_longer_than_their_type_are_shown(beepy: Beepy, compiled: ObjectOf) -> None:
     with beepy.start("-v", "run", compiled(SHORT)) as running:
         running.until_attached()
         levels((0, 1), (1, 2), (0, 3), (2, 4))
-        running.until(lambda: running.out.count(b"\n") == 2)
+        running.until(lambda: running.out.count(b"\n") == 4)
         done = running.end()
     assert done.code == 0
-    assert [(row["op"], row["number"]) for row in rows(done)] == [(1, 2), (2, 4)]
-    assert re.fullmatch(
-        closing(2, others="2 too short for their type, ", lost="lost unknown (print_events)"), done.said[-1]
-    )
+    assert [(row["op"], row["number"]) for row in rows(done)] == [(None, 1), (1, 2), (None, 3), (2, 4)]
+    assert re.fullmatch(closing(4, lost="lost unknown (print_events)"), done.said[-1])
 
 
 def test_verbose_and_debug_stand_on_stderr_alone(beepy: Beepy) -> None:
     quiet, verbose, debug = [
         beepy(*flags, "run", "exitsnoop", "-o", "none", "--timeout", "1ms") for flags in ((), ("-v",), ("-d",))
     ]
-    assert len(quiet.said) == 1
-    assert [line.partition(":")[0] for line in verbose.said] == ["info"] * (len(verbose.said) - 1) + ["beepy"]
+    assert [line.partition(":")[0] for line in quiet.said] == ["exitsnoop", "beepy"]
+    kinds = [line.partition(":")[0] for line in verbose.said]
+    assert kinds == ["info"] * (len(kinds) - 2) + ["exitsnoop", "beepy"]
     assert "info: program 'sched_process_exit': attached to tracepoint/sched/sched_process_exit" in verbose.said
     assert any(line.startswith("debug: PROG_LOAD: ") for line in debug.said)
     assert any("byte_off" in line for line in debug.said)

@@ -1,10 +1,9 @@
 """What ``beepy run`` refuses, and how it says so: one line, the exit code, advice; never a traceback unasked."""
 
+import json
 import os
 import re
-import shutil
 import socket
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,11 +12,10 @@ import pytest
 
 from bpf import build
 from tests.kernel.conftest import ObjectOf
-from tests.writers.command import ROOT, Beepy, Done
+from tests.writers import ordinary
+from tests.writers.command import Beepy, Done
 
 pytestmark = pytest.mark.kernel
-
-NOBODY = 65534
 
 
 def refused(done: Done, code: int) -> str:
@@ -31,7 +29,7 @@ def refused(done: Done, code: int) -> str:
     return first.removeprefix("beepy: ")
 
 
-@pytest.mark.parametrize("arguments", [["-f", "x"], ["-f", "a,b,("], ["-b", "x"], ["-k", "x"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["-f", "x"], ["-f", "a,b,("], ["-b", "x"], ["-k", "x,"]], ids=" ".join)
 def test_an_expression_is_looked_at_before_anything_is_loaded(beepy: Beepy, arguments: list[str]) -> None:
     done = beepy("-d", "run", "exitsnoop", *arguments)
     assert done.code == 2
@@ -41,16 +39,16 @@ def test_an_expression_is_looked_at_before_anything_is_loaded(beepy: Beepy, argu
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-f", "print_exits,comm"], "filter 'print_exits,comm': expected map,field,regex"),
-        (["-f", "nothing,comm,x"], "filter 'nothing,comm,x': map 'nothing': there is only print_exits"),
+        (["-f", "print_exits,comm"], "filter 'print_exits,comm': 'print_exits' is a map: expected map,field,regex"),
+        (["-f", "nothing,comm,x"], "filter 'nothing,comm,x': no map or field 'nothing': the map is print_exits"),
         (
             ["-f", "print_exits,name,x"],
-            "filter 'print_exits,name,x': field 'name': map 'print_exits' has only start_time,",
+            "filter 'print_exits,name,x': no field 'name' in print_exits: its fields are start_time,",
         ),
         (["-f", "print_exits,comm,("], "filter 'print_exits,comm,(': regex '(': missing ), unterminated subpattern"),
         (
             ["-f", "print_exits,comm,a", "-f", "x\x1b,a,b"],
-            r"filter 'x\x1b,a,b': map 'x\x1b': there is only print_exits",
+            r"filter 'x\x1b,a,b': no map or field 'x\x1b': the map is print_exits",
         ),
         (["--timeout", "soon"], "--timeout 'soon': expected a duration above 0, such as 10s, 500ms or 2m"),
         (["--timeout", "0s"], "--timeout '0s': expected a duration above 0"),
@@ -59,16 +57,21 @@ def test_an_expression_is_looked_at_before_anything_is_loaded(beepy: Beepy, argu
         (["--pid", "4294967297"], "invalid value for '--pid': 4294967297 is not in the range"),
         (["--count", "many"], "invalid value for '--count': 'many' is not a valid"),
         (["--prom-port", "65536"], "invalid value for '--prom-port': 65536 is not in the range"),
-        (["-o", "tui"], "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'columns', 'none'"),
+        (["-o", "tui"], "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'columns', 'wide', 'none'"),
         (["--pull", "sometimes"], "invalid value for '--pull': 'sometimes' is not one of 'always', 'missing', 'never'"),
         (["--nothing"], "no such option: --nothing"),
-        (["-b", "print_exits,[1]"], "--hist-buckets: map 'print_exits': is no histogram of a stream of events"),
-        (["-b", "nothing,[1]"], "--hist-buckets: unknown map 'nothing': there are: print_exits"),
-        (["-k", "nothing,le"], "--hist-value-key: unknown map 'nothing': there are: print_exits"),
-        (["-k", "print_exits"], "--hist-value-key 'print_exits': expected map,field"),
-        (["-b", "print_exits,1"], "--hist-buckets 'print_exits,1': expected map,[1,2,3]"),
-        (["-b", "a,[1]", "-b", "a,[2]"], "--hist-buckets 'a,[2]': map 'a' is named twice"),
-        (["-k", "a,b", "-k", "a,c"], "--hist-value-key 'a,c': map 'a' is named twice"),
+        (
+            ["-b", "print_exits,[1]"],
+            "--hist-buckets 'print_exits,[1]': map 'print_exits' is not a histogram of a stream of events",
+        ),
+        (["-b", "nothing,[1]"], "--hist-buckets 'nothing,[1]': no map 'nothing': the map is print_exits"),
+        (["-k", "nothing,le"], "--hist-value-key 'nothing,le': no map 'nothing': the map is print_exits"),
+        (
+            ["-k", "print_exits"],
+            "--hist-value-key 'print_exits': no map is a histogram or gauge of a stream of events",
+        ),
+        (["-k", "a,b,c"], "--hist-value-key 'a,b,c': expected map,field or field"),
+        (["-b", "print_exits,1"], "--hist-buckets 'print_exits,1': expected map,[1,2,3] or [1,2,3]"),
         (["--set", "a=1", "--set", "a=2"], "--set 'a=2': a second value for 'a'"),
         (["--attach", "p=a/b", "--attach", "p=c/d"], "--attach 'p=c/d': a second target for program 'p'"),
         (["--netns", ""], "--netns: expected a value, got an empty one"),
@@ -85,15 +88,18 @@ def test_what_is_wrong_with_the_command_line(beepy: Beepy, arguments: list[str],
         (["-k", "hist_lat,us", "-b", "hist_lat,[2,1]"], "--hist-buckets 'hist_lat,[2,1]': bounds do not rise"),
         (["-k", "hist_lat,us", "-b", "hist_lat,[]"], "--hist-buckets 'hist_lat,[]': expected numbers"),
         (["-k", "hist_lat,us", "-b", "hist_lat,[a]"], "--hist-buckets 'hist_lat,[a]': expected numbers"),
-        (["-k", "hist_lat,size"], "map 'hist_lat': field 'size': unknown: there are: us, kind"),
-        ([], "map 'hist_lat': field 'le': unknown: there are: us, kind"),
+        (
+            ["-k", "hist_lat,size"],
+            "--hist-value-key 'hist_lat,size': no field 'size' in hist_lat: its fields are us, kind",
+        ),
+        (["-k", "size"], "--hist-value-key 'size': no field 'size' in hist_lat: its fields are us, kind"),
+        (["-b", "[1]", "-b", "lat,[2]"], "--hist-buckets 'lat,[2]': map 'hist_lat' is named twice"),
+        (["-k", "us", "-k", "lat,kind"], "--hist-value-key 'lat,kind': map 'hist_lat' is named twice"),
     ],
 )
 def test_what_is_wrong_with_a_histogram(beepy: Beepy, object_of: ObjectOf, arguments: list[str], message: str) -> None:
     done = beepy("-v", "run", object_of("hist"), "--prom-port", "0", *arguments)
     assert refused(done, 2).startswith(message)
-    if not arguments:
-        assert done.said[-1] == "note: -k hist_lat,FIELD names the field that holds the hist's number"
 
 
 @pytest.mark.parametrize("arguments", [[], ["--prom-port", "9091"]])
@@ -145,6 +151,45 @@ def test_a_section_that_is_not_known(beepy: Beepy, compiled: ObjectOf) -> None:
     assert refused(beepy("run", path), 1) == f"{path}: program 'program': section 'nobody/knows': {why}"
 
 
+LEGACY = 'a legacy definition has no types: define it in SEC(".maps") with __type(value, ...)'
+NOT_SHOWN = """
+#include "include/core.h"
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__type(key, int);
+	__type(value, int);
+} print_fds SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 4);
+	__type(value, u64);
+} print_queue SEC(".maps");
+struct {
+	unsigned int type, key_size, value_size, max_entries, map_flags;
+} print_legacy SEC("maps") = { BPF_MAP_TYPE_HASH, 4, 8, 16, 0 };
+SEC("raw_tp/sched_process_exit") int program(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_nothing_is_shown_and_each_map_says_why(beepy: Beepy, compiled: ObjectOf) -> None:
+    path = compiled(NOT_SHOWN)
+    descriptors = "the type of its records is unknown (its own values are file descriptors)"
+    whys = [
+        f"map 'print_fds': not shown: {descriptors}: declare it with __type(value, struct event)",
+        "map 'print_queue': not shown: nothing reads QUEUE yet",
+        f"map 'print_legacy': not shown: {LEGACY}",
+    ]
+    done = beepy("run", path, "--timeout", "100ms")
+    assert (done.code, done.out) == (0, "")
+    assert done.said[:3] == [f"warning: {why}" for why in whys]
+    assert done.said[4].startswith("warning: nothing will be shown, the programs only stay attached: its maps: ")
+    asked = beepy("describe", path, "-o", "json")
+    described = json.loads(asked.out)["maps"]
+    assert [f"map '{one['name']}': not shown: {one['not_shown']}" for one in described] == whys
+    assert asked.err == ""  # it is said once
+
+
 def test_a_tracepoint_that_this_kernel_has_not(beepy: Beepy, compiled: ObjectOf) -> None:
     done = beepy("run", compiled(PROGRAM % "tracepoint/sched/sched_process_exi"))
     where = "program 'program': tracepoint sched/sched_process_exi"
@@ -186,24 +231,14 @@ def test_debug_tells_the_whole_log_and_where(beepy: Beepy, object_of: ObjectOf) 
 
 def as_nobody(beepy: Beepy, *capabilities: str) -> Beepy:
     """A user without privilege, in whose environment HOME is still another's."""
-    setpriv = shutil.which("setpriv")
-    if not setpriv:
-        pytest.skip("setpriv is not installed")
-    prefix = [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    look = [*prefix, sys.executable, "-c", "import typer, beepy.cli.app"]
-    if subprocess.run(look, cwd="/", env={"PYTHONPATH": str(ROOT)}, check=False, capture_output=True).returncode:
-        pytest.skip("a user without privilege cannot read this checkout")
-    if capabilities:
-        given = ",".join(f"+{name}" for name in capabilities)
-        prefix += [f"--inh-caps={given}", f"--ambient-caps={given}"]
     beepy.home.parent.chmod(0o700)
-    return beepy._replace(prefix=tuple(prefix))
+    return beepy._replace(prefix=ordinary.prefix(capabilities))
 
 
 @pytest.mark.parametrize(
     ("capabilities", "what", "missing"),
     [
-        ((), "btf: load: ", ("CAP_BPF", "CAP_PERFMON")),
+        ((), "bpf: ", ("CAP_BPF", "CAP_PERFMON")),
         (("bpf",), "program 'sched_process_exit': load: ", ("CAP_PERFMON",)),
     ],
 )
@@ -214,6 +249,14 @@ def test_without_privilege(beepy: Beepy, capabilities: tuple[str, ...], what: st
     assert "operation not permitted (EPERM)" in line
     assert all(name in done.err for name in missing)
     assert len(done.said) <= 3
+
+
+def test_nothing_is_pulled_for_who_may_load_nothing(beepy: Beepy) -> None:
+    done = as_nobody(beepy)("run", "127.0.0.1:1/tools/x:1", "-f", "a,b,c d")
+    assert refused(done, 1).startswith("bpf: operation not permitted (EPERM): needs CAP_BPF, this process lacks")
+    *_, as_root, named = done.said
+    assert as_root == f"note: run it as root: sudo {sys.executable} -m beepy run 127.0.0.1:1/tools/x:1 -f 'a,b,c d'"
+    assert named.endswith(": beepy describe 127.0.0.1:1/tools/x:1")
 
 
 def test_two_capabilities_suffice_where_no_tracefs_is_read(beepy: Beepy, object_of: ObjectOf) -> None:

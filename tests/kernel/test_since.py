@@ -46,7 +46,7 @@ def apart(kind, names):
 found = {}
 for kind in ProgType:
     if kind:
-        needed = since.program_capabilities(kind) - ({"CAP_NET_ADMIN"} & since.attach_capabilities(kind))
+        needed = since.load_capabilities(kind)
         fewer = [needed - {one} for one in needed if one != "CAP_BPF"]
         found[kind.name] = [
             apart(kind, {"CAP_SYS_ADMIN"}), apart(kind, needed), [apart(kind, names) for names in fewer]

@@ -55,6 +55,9 @@ class Counted:
         self.readings += 1
         return self.reader.read()
 
+    def end(self) -> Iterator[Batch]:
+        return self.reader.end()
+
     def close(self) -> None:
         self.reader.close()
 

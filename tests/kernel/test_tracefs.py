@@ -92,5 +92,29 @@ assert mounts() == before
 """,
         mounts=True,
     )
-    message = "tracepoint sched/sched_switch: tracefs: operation not permitted (EPERM)"
-    assert f"error {message} True ['mount -t tracefs tracefs /sys/kernel/tracing']" in told
+    message = "tracepoint sched/sched_switch: tracefs is not mounted: operation not permitted (EPERM)"
+    assert f"error {message} True ['mount it: sudo mount -t tracefs tracefs /sys/kernel/tracing']" in told
+
+
+def test_where_it_may_not_be_read_the_error_names_the_capability() -> None:
+    told = child.run(
+        UNMOUNT
+        + """
+import os
+from beepy.kernel.tracefs import functions
+subprocess.run(["mount", "-t", "tracefs", "tracefs", "/sys/kernel/tracing"], check=True)
+Path("/sys/kernel/tracing/events").stat()
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+for read in (lambda: tracepoint_id("sched", "sched_switch"), lambda: next(functions())):
+    try:
+        read()
+    except KernelError as error:
+        print("error", error, error.errno == errno.EACCES, error.__notes__)
+""",
+        mounts=True,
+    )
+    why = "/sys/kernel/tracing: permission denied (EACCES): needs CAP_DAC_READ_SEARCH, or to be readable by this user"
+    note = "['let your group read it: sudo mount -o remount,gid=65534,mode=0750 /sys/kernel/tracing']"
+    assert f"error tracepoint sched/sched_switch: {why} True {note}" in told
+    assert f"error traceable functions: {why} True {note}" in told

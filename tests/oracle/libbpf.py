@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.writers import apart
+
 POISONED = "poison"
 
 # bpffs is mounted in a private mount namespace: it goes, with every pin, when the shell has ended
@@ -62,13 +64,13 @@ class Verdict(NamedTuple):
 
 
 def missing() -> str:
-    """Return which program is not installed, "" if all are there."""
-    return next((f"not installed: {name}" for name in ("unshare", "mount") if not shutil.which(name)), "")
+    """Return why libbpf cannot be asked, "" if it can."""
+    return apart.missing() or ("" if shutil.which("mount") else "not installed: mount")
 
 
 def load(bpftool: Path, path: Path) -> Verdict:
     """Load every program of the object (nothing is attached), and let all go."""
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _LOAD, "sh", str(bpftool), str(path)]
+    command = [*apart.command(), "sh", "-c", _LOAD, "sh", str(bpftool), str(path)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=120)
     log = done.stderr.decode(errors="replace")
     loaded = done.returncode == 0

@@ -13,6 +13,7 @@ from beepy.obj.parse import parse
 from bpf import build
 from tests.oracle import newest, pinned
 from tests.oracle.comparison import Families
+from tests.writers import apart
 
 NAMES = ("maps_all", "maps_values", "maps_kptr", "maps_absent", "slots", "data")
 
@@ -26,7 +27,7 @@ mount -t bpf bpf /sys/fs/bpf && mkdir /sys/fs/bpf/maps &&
 def theirs(path: Path) -> dict[str, dict[str, int]] | None:
     """Return what libbpf makes of the object; None if it or the kernel refuses it."""
     script = Path(pinned.__file__)
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _SCRIPT]
+    command = [*apart.command(), "sh", "-c", _SCRIPT]
     root = {"PYTHONPATH": str(build.SOURCES.parent), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     asked = ["sh", str(newest.bpftool()), str(path), sys.executable, str(script)]
     done = subprocess.run([*command, *asked], capture_output=True, check=False, env=root, timeout=60)

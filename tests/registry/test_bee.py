@@ -9,16 +9,13 @@ import pytest
 from tests.registry import distribution
 from tests.registry.conftest import Ours
 
-pytestmark = pytest.mark.registry
+pytestmark = [pytest.mark.registry, pytest.mark.peer("bee")]
 
 PROGRAM = b"\x7fELF" + bytes(range(256)) * 300
 
 
 def bee(ours: Ours, *arguments: str) -> str:
-    program = shutil.which("bee")
-    if not program:
-        pytest.skip("bee is not installed")
-    command = [program, "--storage", str(ours.store.path), "--config-dir", str(ours.home), *arguments]
+    command = ["bee", "--storage", str(ours.store.path), "--config-dir", str(ours.home), *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout

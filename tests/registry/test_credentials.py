@@ -141,14 +141,15 @@ def test_a_realm_that_is_no_address(tls: Hostile, ours: Ours, realm: str) -> Non
 
 
 def test_a_realm_that_the_registry_names_itself(tls: Hostile, other: Hostile, ours: Ours) -> None:
-    """It gets the password, and only the registry gets the token; a redirect of the realm is not followed."""
+    """It gets the password, and only the registry gets the token. To read, nobody asks for the right to push."""
     ours.log_in(tls.host)
     header = f'Bearer realm="{other.url}/token?a=b",service="a service",scope="repository:other:pull,push"'
     tls.twists.append(challenge(lambda: header))
     other.twists.append(on("/token", give_token))
     assert ours.pull(tls.image).programs == (PROGRAM,)
+    scope = f"repository%3A{NAME.replace('/', '%2F')}%3Apull"
     assert [(seen.path, seen.authorization) for seen in other.seen] == [
-        (f"/token?a=b&scope=repository%3A{NAME.replace('/', '%2F')}%3Apull&service=a+service", BASIC)
+        (f"/token?a=b&scope={scope}&scope=repository%3Aother%3Apull&service=a+service", BASIC)
     ]
     assert tls.authorizations == {"Bearer good"}
 

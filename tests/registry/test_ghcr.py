@@ -5,16 +5,19 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from beepy.oci import lookup
+from tests.writers import apart
 
 pytestmark = pytest.mark.registry
 
 ROOT = Path(__file__).parents[2]
-IMAGE = "ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14"
+NAME = "solo-io/bumblebee/exitsnoop:0.0.14"
+IMAGE = f"ghcr.io/{NAME}"
 BLOBS = "pkg-containers.githubusercontent.com"
 PROGRAM = b"\x7fELF" + bytes(range(256)) * 100
 
@@ -31,15 +34,19 @@ assert lookup.find(name, options._replace(pull="never")) == image
 
 
 def in_a_network_of_its_own(
-    folder: Path, program: bytes, environment: dict[str, str], *command: str
+    folder: Path, programs: Mapping[str, bytes], environment: dict[str, str], *command: str
 ) -> subprocess.CompletedProcess[str]:
     if os.geteuid():
         pytest.skip("needs root for namespaces")
-    if not shutil.which("unshare") or not shutil.which("ip"):
-        pytest.skip("unshare or ip is not installed")
-    (folder / "program.o").write_bytes(program)
+    if not shutil.which("ip"):
+        pytest.skip("ip is not installed")
+    for name, program in programs.items():
+        path = folder / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(program)
     basic = {"HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
-    whole = ["unshare", "-m", "-n", sys.executable, str(ROOT / "tests" / "registry" / "ghcr.py"), str(folder), *command]
+    server = ROOT / "tests" / "registry" / "ghcr.py"
+    whole = [*apart.command("--net"), sys.executable, str(server), str(folder), *command]
     return subprocess.run(
         whole, env={**basic, **environment}, cwd=folder, capture_output=True, text=True, check=False, timeout=100
     )
@@ -51,9 +58,9 @@ def test_pull_from_ghcr(tmp_path: Path, how: str) -> None:
     taken, ca_file = tmp_path / "taken.o", str(tmp_path / "ca.pem")
     pull = (sys.executable, "-c", PULL, IMAGE, str(tmp_path / "store"), str(taken))
     if how == "flag":
-        ran = in_a_network_of_its_own(tmp_path, PROGRAM, {}, *pull, ca_file)
+        ran = in_a_network_of_its_own(tmp_path, {NAME: PROGRAM}, {}, *pull, ca_file)
     else:
-        ran = in_a_network_of_its_own(tmp_path, PROGRAM, {"SSL_CERT_FILE": ca_file}, *pull)
+        ran = in_a_network_of_its_own(tmp_path, {NAME: PROGRAM}, {"SSL_CERT_FILE": ca_file}, *pull)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert taken.read_bytes() == PROGRAM
     seen = json.loads((tmp_path / "seen.json").read_text())
@@ -90,7 +97,7 @@ def test_the_users_own_command(tmp_path: Path) -> None:
         pytest.skip("the bundled image exitsnoop-old, or the command line, is not built yet")
     program = store.get("exitsnoop-old").programs[0]
     ca_file = {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}
-    ran = in_a_network_of_its_own(tmp_path, program, ca_file, sys.executable, "-c", RUN)
+    ran = in_a_network_of_its_own(tmp_path, {NAME: program}, ca_file, sys.executable, "-c", RUN)
     assert ran.returncode == 0, ran.stderr
     rows = [json.loads(line) for line in ran.stdout.splitlines()]
     assert {row["map"] for row in rows} == {"exits"}, ran.stderr

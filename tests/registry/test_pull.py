@@ -4,6 +4,9 @@ Where oras-py's own client falls for it, the test shows that too.
 """
 
 import json
+import shutil
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import oras.layout
@@ -11,14 +14,18 @@ import oras.provider
 import pytest
 import requests
 
-from beepy.errors import StoreError
-from beepy.oci import formats
+from beepy.errors import ImageError, StoreError
+from beepy.oci import formats, lookup
+from beepy.oci.options import Policy
+from beepy.oci.store import Store
 from tests.registry.conftest import Ours, Theirs
 from tests.registry.hostile import (
+    NAME,
     PROGRAM,
     Hostile,
     digest,
 )
+from tests.writers.command import Beepy
 
 pytestmark = pytest.mark.registry
 
@@ -33,7 +40,7 @@ def test_docker_io_is_asked_at_its_own_host(ours: Ours, monkeypatch: pytest.Monk
     monkeypatch.setattr(requests.Session, "request", note)
     monkeypatch.setattr(oras.decorator, "time", SimpleNamespace(sleep=lambda _: None))
     with pytest.raises(Exception, match=r"docker\.io/library/exitsnoop:1: docker\.io: connection refused"):
-        ours.pull("exitsnoop:1")
+        ours.pull("docker.io/exitsnoop:1")
     assert asked == ["https://registry-1.docker.io/v2/library/exitsnoop/manifests/1"]
     with pytest.raises(requests.ConnectionError):
         oras.provider.Registry().pull("docker.io/exitsnoop:1")
@@ -58,9 +65,14 @@ def test_an_index_is_resolved(plain: Hostile, ours: Ours, theirs: Theirs) -> Non
     assert theirs.pull(plain, plain.image) == [], "oras-py calls this a success"
 
 
-def test_a_missing_config_is_forgiven(plain: Hostile, ours: Ours) -> None:
-    del plain.blobs[digest(b"{}")]
+def test_a_missing_config_is_forgiven_and_told(plain: Hostile, ours: Ours, caplog: pytest.LogCaptureFixture) -> None:
+    config = plain.blobs.pop(digest(b"{}"))
     assert ours.pull(plain.image, plain_http=True).programs == (PROGRAM,)
+    assert "does not have it" in caplog.messages[0]
+    assert partial(ours) == [True]
+    plain.blobs[digest(config)] = config
+    ours.pull(plain.image, plain_http=True)
+    assert partial(ours) == [False]
 
 
 def test_a_pull_that_fails_keeps_what_was_there(plain: Hostile, ours: Ours) -> None:
@@ -84,3 +96,111 @@ def test_a_store_that_cannot_be_written(plain: Hostile, ours: Ours) -> None:
     ours.store.path.write_text("a file")
     with pytest.raises(StoreError, match=r"(Not a directory|File exists)$"):
         ours.pull(plain.image, plain_http=True)
+
+
+OTHER = b"layer that no format uses" * 1000
+
+
+def with_another_layer(server: Hostile) -> None:
+    layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(OTHER), "size": len(OTHER)}
+    server.blobs[digest(OTHER)] = OTHER
+    server.replace_manifest(layers=[*json.loads(server.manifest)["layers"], layer])
+
+
+def partial(ours: Ours) -> list[bool]:
+    return [entry.partial for entry in ours.store.list()]
+
+
+def find(server: Hostile, ours: Ours, policy: Policy = "missing") -> bytes:
+    (program,) = lookup.find(server.image, lookup.Options(storage=ours.store.path, pull=policy)).programs
+    return program
+
+
+def test_a_run_fetches_what_its_format_uses(plain: Hostile, ours: Ours) -> None:
+    with_another_layer(plain)
+    assert find(plain, ours) == PROGRAM
+    assert not [seen for seen in plain.seen if digest(OTHER) in seen.path]
+    assert partial(ours) == [True]
+    plain.seen.clear()
+    assert find(plain, ours) == find(plain, ours, "never") == PROGRAM
+    assert plain.seen == []
+    ours.pull(plain.image)
+    assert partial(ours) == [False]
+    assert [seen.path for seen in plain.seen if "/blobs/" in seen.path] == [f"/v2/{NAME}/blobs/{digest(OTHER)}"]
+    assert find(plain, ours, "always") == PROGRAM
+    assert partial(ours) == [False]
+
+
+def test_a_layer_that_no_format_uses_need_not_be_there(plain: Hostile, ours: Ours) -> None:
+    """It may lie about its size or be missing: a run does not ask. A pull fails, and the entry stays partial."""
+    with_another_layer(plain)
+    for lie in (None, OTHER[:-1], OTHER + b"x"):
+        del plain.blobs[digest(OTHER)]
+        if lie:
+            plain.blobs[digest(OTHER)] = lie
+        assert find(plain, ours, "always") == PROGRAM
+        with pytest.raises(ImageError, match=digest(OTHER)):
+            ours.pull(plain.image)
+        assert partial(ours) == [True]
+        ours.is_clean()
+        plain.blobs[digest(OTHER)] = OTHER
+
+
+def test_a_large_config_is_not_needed_to_run(plain: Hostile, ours: Ours) -> None:
+    config = b"{}" + b" " * (4 << 20)
+    plain.blobs[digest(config)] = config
+    plain.replace_manifest(config={"mediaType": formats.BEE_CONFIG, "digest": digest(config), "size": len(config)})
+    assert find(plain, ours) == PROGRAM
+    assert partial(ours) == [True]
+    assert not [seen for seen in plain.seen if digest(config) in seen.path]
+    ours.pull(plain.image)
+    assert partial(ours) == [False]
+
+
+def test_a_partial_image_is_not_copied_with_holes(plain: Hostile, ours: Ours, tmp_path: Path) -> None:
+    if not shutil.which("skopeo"):
+        pytest.skip("skopeo is not installed")
+    copy = ["skopeo", "copy", "-q", f"oci:{ours.store.path}:{plain.image}", f"oci:{tmp_path / 'copy'}:x"]
+    with_another_layer(plain)
+    find(plain, ours)
+    assert subprocess.run(copy, check=False, capture_output=True).returncode == 1
+    assert Store(tmp_path / "copy").names() == ()
+    ours.pull(plain.image)
+    subprocess.run(copy, check=True)
+    assert partial(ours) == [entry.partial for entry in Store(tmp_path / "copy").list()] == [False]
+
+
+def test_a_partial_image_is_listed_so(plain: Hostile, ours: Ours, home: Path) -> None:
+    with_another_layer(plain)
+    find(plain, ours)
+    beepy = Beepy(home)
+    lines = beepy("--storage", str(ours.store.path), "list").out.splitlines()
+    column = lines[0].index("PARTIAL")
+    assert {line[:column].split()[0]: line[column:].split()[0] for line in lines if plain.image in line} == {
+        plain.image: "yes"
+    }
+    rows = json.loads(beepy("--storage", str(ours.store.path), "list", "-o", "json").out)
+    assert {row["name"]: row["partial"] for row in rows if row["partial"] or not row["bundled"]} == {plain.image: True}
+    ours.pull(plain.image)
+    assert "PARTIAL" not in beepy("--storage", str(ours.store.path), "list").out
+
+
+@pytest.mark.parametrize("damage", ["gone", "flipped", "link"])
+def test_what_is_damaged_is_mended_by_the_command_that_the_note_names(
+    plain: Hostile, ours: Ours, home: Path, tmp_path: Path, damage: str
+) -> None:
+    ours.pull(plain.image)
+    path = ours.store.path / "blobs" / "sha256" / digest(PROGRAM)[7:]
+    path.unlink()
+    (tmp_path / "precious").write_bytes(PROGRAM)
+    if damage == "flipped":
+        path.write_bytes(PROGRAM[::-1])
+    elif damage == "link":
+        path.symlink_to(tmp_path / "precious")
+    beepy = Beepy(home)
+    done = beepy("--storage", str(ours.store.path), "describe", plain.image)
+    assert (done.code, done.said[1]) == (1, f"note: beepy pull {plain.image}")
+    assert beepy("--storage", str(ours.store.path), *done.said[1].split()[2:]).code == 0
+    assert find(plain, ours, "never") == PROGRAM
+    assert (tmp_path / "precious").read_bytes() == PROGRAM
+    assert not path.is_symlink()

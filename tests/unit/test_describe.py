@@ -6,30 +6,34 @@ import pytest
 
 from beepy.cli import description
 from beepy.describe import Description, describe
-from beepy.obj.insn import CALL, EXIT, PSEUDO_CALL, Insn
+from beepy.obj.insn import CALL, DW, EXIT, LD_IMM64, MEM, PSEUDO_CALL, STX, Insn
 from beepy.oci.image import Image
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
-from beepy.uapi import HELPERS
-from tests.writers.elf import OBJECT
+from beepy.uapi import HELPERS, MapFlag, MapType
+from tests.writers.elf import OBJECT, R_64_64
 from tests.writers.objects import Object
 
 NAMES = bundled_store().names()
 
 EXITSNOOP = """\
-image                                 exitsnoop
-digest                                {digest}
-format                                bee
-platform                              linux/amd64
-size                                  {size} bytes
-licence                               GPL
+image           exitsnoop
+digest          {digest}
+format          bee
+platform        linux/amd64
+size            {size} bytes
+license         GPL
 {compiler}
-org.opencontainers.image.authors      beepy maintainers
+org.opencontainers.image.authors  beepy maintainers
 org.opencontainers.image.description  threads that end, with exit code or signal
-changes                               nothing but its own maps
-kernel                                5.8 or newer: helper ringbuf_reserve, helper ringbuf_submit, map type ringbuf
-kernel types                          needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)
-capabilities                          CAP_BPF, CAP_PERFMON (before 5.8 CAP_SYS_ADMIN)
+changes         nothing but its own maps
+kernel          5.8 or newer: helper ringbuf_reserve, helper ringbuf_submit, map type ringbuf
+kernel types    needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)
+capabilities    CAP_BPF (load)
+                CAP_DAC_READ_SEARCH (tracefs is readable by root only)
+                CAP_PERFMON (tracepoint programs)
+                before 5.11: CAP_SYS_RESOURCE (memory)
+                before 5.8: CAP_SYS_ADMIN, not CAP_BPF
 
 program sched_process_exit
   section       tracepoint/sched/sched_process_exit
@@ -40,12 +44,16 @@ program sched_process_exit
 get_current_comm, ringbuf_submit
   kernel        5.8 or newer: helper ringbuf_reserve, helper ringbuf_submit, map type ringbuf
   kernel types  needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)
-  capabilities  CAP_BPF, CAP_PERFMON (before 5.8 CAP_SYS_ADMIN)
+  capabilities  CAP_BPF (load)
+                CAP_DAC_READ_SEARCH (tracefs is readable by root only)
+                CAP_PERFMON (tracepoint programs)
+                before 5.11: CAP_SYS_RESOURCE (memory)
+                before 5.8: CAP_SYS_ADMIN, not CAP_BPF
 
 map print_exits
   section  .maps
   type     ringbuf
-  sizes    key 0, value 56 bytes, 4194304 entries
+  sizes    4194304 bytes
   value    struct event
   role     print
   fields
@@ -76,7 +84,7 @@ def text(one: Description) -> str:
 
 def test_the_text_of_exitsnoop() -> None:
     one = described("exitsnoop")
-    compiler = f"org.llvm.clang                        {one.annotations['org.llvm.clang']}"
+    compiler = f"org.llvm.clang  {one.annotations['org.llvm.clang']}"
     assert text(one) == EXITSNOOP.format(
         digest=one.digest, size=one.size, compiler=compiler, instructions=one.programs[0].instructions
     )
@@ -154,8 +162,21 @@ def test_names_that_anybody_can_choose_are_made_safe() -> None:
     assert shown.replace("\n", "").isprintable()
     for safe in (r"evil\x1b[31m", r"map print_\x1b[31m", r"\x1b]0;title\x07", r"\u202egnirts\x0a", r"a\x1b[2Jb"):
         assert safe in shown
-    assert "not said" in next(line for line in shown.splitlines() if line.startswith("platform "))
+    assert "not given" in next(line for line in shown.splitlines() if line.startswith("platform "))
     assert json.loads(description.as_json([describe(image, parse(image))]))["maps"][0]["name"] == "print_\x1b[31m"
+
+
+def test_why_a_map_is_not_shown() -> None:
+    one = Object()
+    pointers = [one.btf.ptr(one.btf.array(1, number)) for number in (MapType.QUEUE, 4)]
+    members = [("type", pointers[0], 0), ("max_entries", pointers[1], 64), ("value", one.btf.ptr(3), 128)]
+    one.maps(one.btf.var("print_q", one.btf.struct("", 24, members)), names=["print_q"], size=24)
+    one.program()
+    data = one.data()
+    image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    described = describe(image, parse(image))
+    assert [(found.role, found.not_shown) for found in described.maps] == [("print", "nothing reads QUEUE yet")]
+    assert "  role       print\n  not shown  nothing reads QUEUE yet\n" in text(described)
 
 
 def test_a_section_that_anybody_can_name() -> None:
@@ -188,6 +209,7 @@ def test_a_section_that_anybody_can_name() -> None:
         ("syscall", "sys_bpf", ("other programs and maps",)),
         ("lirc_mode2", "rc_keydown", ("input events",)),
         ("xdp", "xdp_adjust_head", ("packets",)),
+        ("uprobe", "", ()),
     ],
 )
 def test_what_a_program_can_change(section: str, called: str, changes: tuple[str, ...]) -> None:
@@ -235,3 +257,40 @@ def test_a_variable_whose_type_has_another_size() -> None:
     data = one.data()
     described = describe(Image("x", "sha256:0", "", {}, len(data), "elf", {}, (data,)), parse(data))
     assert described.variables[0].default is None
+
+
+@pytest.mark.parametrize(
+    ("section", "changes"),
+    [
+        ("uprobe", ("registers of processes",)),
+        ("uretprobe.multi", ("registers of processes",)),
+        ("usdt", ("registers of processes",)),
+        ("kprobe/vfs_read", ()),  # it loads, and cannot be attached
+    ],
+)
+def test_registers_that_a_uprobe_writes(section: str, changes: tuple[str, ...]) -> None:
+    one = Object()
+    one.program(Insn(STX | MEM | DW, 1, 2, 112), Insn(EXIT), section=section)
+    data = one.data()
+    image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    assert describe(image, parse(image)).programs[0].changes == changes
+
+
+@pytest.mark.parametrize(("flags", "changed"), [(0, True), (MapFlag.RDONLY_PROG, False)])
+def test_maps_that_may_be_of_others(flags: MapFlag, changed: bool) -> None:
+    """What is pinned by name is used, whoever made it."""
+    one = Object()
+    fields = {"type": MapType.HASH, "key_size": 4, "value_size": 4, "max_entries": 16, "pinning": 1, "map_flags": flags}
+    members = [(name, one.btf.ptr(one.btf.array(1, value)), 64 * n) for n, (name, value) in enumerate(fields.items())]
+    variable = one.btf.var("firewall.rules", one.btf.struct("", 48, members))
+    (symbol,) = one.maps(variable, names=["firewall.rules"], size=48)
+    one.program(Insn(LD_IMM64, 1), Insn(0), Insn(EXIT), name="uses", section="raw_tp")
+    one.calls(symbol, 0, "raw_tp", R_64_64)
+    one.program(name="other", section="raw_tp/other")
+    data = one.data()
+    image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    found = describe(image, parse(image))
+    changes = ("map pinned at /sys/fs/bpf/firewall_rules",) if changed else ()
+    assert (found.changes, found.programs[0].changes, found.programs[1].changes) == (changes, changes, ())
+    assert found.maps[0].pinned == "/sys/fs/bpf/firewall_rules"
+    assert "  pinned   /sys/fs/bpf/firewall_rules (a map that is there already is used)\n" in text(found)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import beepy as package
-from beepy.cli import app
+from beepy.cli import app, substitutes
 from beepy.describe import Description, describe
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
@@ -15,6 +15,7 @@ from tests.writers.command import ROOT, Beepy
 
 CLI = (ROOT / "docs" / "cli.md").read_text()
 README = (ROOT / "README.md").read_text()
+_NOT_OURS = {".git", ".venv", "build", "dist", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 PAGES = [path for folder in (".", "docs", "bpf", "benchmarks") for path in sorted((ROOT / folder).glob("*.md"))]
 COMMANDS = tuple(app._COMMANDS)
 BUNDLED = bundled_store().names()
@@ -24,6 +25,7 @@ _FLAG = re.compile(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _DRAWING = re.compile(r"^```\n.*?^```$", re.MULTILINE | re.DOTALL)
 _PATH = re.compile(r"`((?:\w+/)*\w+\.(?:py|md|bpf\.c))`")
+_WRONG_INSTALL = re.compile(rb"""\b(?:install|uvx|uv add)(?: +-\S+)* +["'`]?beepy(?!-ebpf)""")
 _COMMAND = re.compile(r"\bbeepy (?:-v )?([a-z]+)")
 
 
@@ -41,8 +43,7 @@ def flags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 def _flags(beepy: Beepy, command: str) -> set[str]:
     done = beepy(*command.split(), "--help")
     assert done.code == 0
-    options = done.out.partition("Options:\n")[2].partition("Commands:\n")[0]
-    return {flag for pair in _LISTED.findall(options) for flag in pair if flag}
+    return {flag for pair in _LISTED.findall(done.out) for flag in pair if flag}
 
 
 def section(title: str) -> str:
@@ -74,7 +75,9 @@ def test_the_global_options_are_those_of_the_help(flags: dict[str, set[str]]) ->
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_options_of_a_command_are_those_of_its_help(flags: dict[str, set[str]], command: str) -> None:
-    assert tabled(section(f"beepy {command}")) == flags[command] - flags[""]
+    registries = tabled(section("Registry options"))
+    assert flags[command] & registries == (registries if command in {"run", "describe", "pull"} else set())
+    assert tabled(section(f"beepy {command}")) == flags[command] - flags[""] - registries
 
 
 def test_every_option_has_an_example(flags: dict[str, set[str]]) -> None:
@@ -93,7 +96,9 @@ def test_no_document_tells_of_a_flag_that_is_not_there(flags: dict[str, set[str]
 
 
 def test_the_commands_of_the_documents_are_there() -> None:
-    for text in (CLI, README, *[path.read_text() for path in (ROOT / "bpf").glob("*.md")]):
+    others = section("bee's other commands")
+    assert set(re.findall(r"`(\w+)`", others)) >= set(substitutes.COMMANDS)
+    for text in (CLI.replace(others, ""), README, *[path.read_text() for path in (ROOT / "bpf").glob("*.md")]):
         consoles = "\n".join(re.findall(r"```console\n(.*?)```", text, re.DOTALL))
         lines = re.findall(r"^[#$] (.*)$", consoles, re.MULTILINE)
         assert {name for line in lines for name in _COMMAND.findall(line)} <= set(COMMANDS)
@@ -102,13 +107,38 @@ def test_the_commands_of_the_documents_are_there() -> None:
 
 def test_the_make_targets_of_the_readme_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"`?(?:^# |`)make ([a-z]+)", README, re.MULTILINE):
+    targets = re.findall(r"(?:^|`)(?:sudo )?make ([a-z]+)", README, re.MULTILINE)
+    assert {"run", "test", "soak", "peers", "check"} <= set(targets)
+    for target in targets:
         assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target
+
+
+def test_what_the_readme_gives_to_paste_is_no_comment() -> None:
+    """A shell that is given a line after a prompt of ``#`` does nothing."""
+    assert not re.search(r"^# (?:sudo|make|beepy|pipx) ", README, re.MULTILINE)
+
+
+def test_the_readmes_screen_is_80_columns_wide() -> None:
+    (screen,) = re.findall(r"```console\n(\$ .*?)```", README, re.DOTALL)
+    assert max(map(len, screen.splitlines())) <= 80
+
+
+def test_the_readme_begins_with_what_it_is() -> None:
+    assert "umble" not in README.partition("\n## Why")[0].replace("ghcr.io/solo-io/bumblebee", "")
 
 
 def test_the_readme_lists_every_bundled_image_and_no_other() -> None:
     table = README.partition("\n## Bundled images\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"`([a-z-]+)`", table)) == set(BUNDLED)
+
+
+def test_nothing_says_to_install_the_other_project() -> None:
+    """The project that PyPI has under the name of our command is another one."""
+    paths = [path for path in ROOT.rglob("*") if path.is_file()]
+    ours = [path for path in paths if not _NOT_OURS & set(path.relative_to(ROOT).parts)]
+    assert len(ours) > 300
+    assert [_name(path) for path in ours if _WRONG_INSTALL.search(path.read_bytes())] == []
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"] == "beepy-ebpf"
 
 
 def test_the_readme_names_what_is_public() -> None:
@@ -117,6 +147,16 @@ def test_the_readme_names_what_is_public() -> None:
     names = re.findall(r"beepy\.(\w+)", example)
     assert names
     assert set(names) <= set(package.__all__)
+
+
+def test_the_readmes_questions_have_commands() -> None:
+    rows = re.findall(r"^\| [^|]+\? \| `sudo beepy run ([a-z]+)(.*)` \|$", README, re.MULTILINE)
+    assert len(rows) > 10
+    for name, options in rows:
+        found = described(name)
+        assert set(re.findall(r"--set (\w+)=", options)) <= {variable.name for variable in found.variables}
+        fields = {field.name for one in found.maps if one.role for field in one.fields}
+        assert set(re.findall(r"-f '(\w+),\^", options)) <= fields
 
 
 def test_the_readme_is_short() -> None:

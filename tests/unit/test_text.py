@@ -27,4 +27,4 @@ def test_a_message_fits_a_screen() -> None:
     cut = brief("a" * 5000 + "b" * 5000)
     assert cut == "a" * 500 + " ... " + "b" * 495
     lines = brief("\n".join(map(str, range(100)))).split("\n")
-    assert lines == [*map(str, range(9)), "...", *map(str, range(92, 100))]
+    assert lines == [*map(str, range(10)), "...", *map(str, range(91, 100))]

@@ -56,7 +56,7 @@ def test_wheel_has_the_images(site: Path) -> None:
 
 
 def test_wheel_holds_beepy_alone(site: Path) -> None:
-    (info,) = site.glob("beepy-*.dist-info")
+    (info,) = site.glob("beepy_ebpf-*.dist-info")
     assert {path.name for path in site.iterdir()} == {"beepy", info.name}
     assert (site / "beepy" / "py.typed").exists()
     assert (info / "licenses" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
@@ -66,7 +66,7 @@ def test_wheel_holds_beepy_alone(site: Path) -> None:
 
 
 def test_wheel_brings_the_command(site: Path) -> None:
-    (info,) = site.glob("beepy-*.dist-info")
+    (info,) = site.glob("beepy_ebpf-*.dist-info")
     entry_points = configparser.ConfigParser()
     entry_points.read(info / "entry_points.txt")
     assert dict(entry_points["console_scripts"]) == {"beepy": "beepy.__main__:main"}

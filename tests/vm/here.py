@@ -13,6 +13,7 @@ from typing import Final
 from tests.vm.apt import Unavailable
 from tests.vm.contents import PROJECT
 from tests.vm.machine import Ran
+from tests.writers import apart
 
 _LIMIT: Final = 600.0  # seconds: other tests may run at the same time
 _START: Final = """\
@@ -24,15 +25,14 @@ exec "$0" -m tests.vm.guest
 
 def run(asked: Sequence[str], objects: Path | None, folder: Path) -> Ran:
     """Do the checks of these names; ``folder`` is for what is made on the way. Raises Unavailable."""
-    unshare = which("unshare")
-    if not unshare or not which("ip"):
-        raise Unavailable("not installed: unshare, ip")
+    if lacking := apart.missing() or ("" if which("ip") else "not installed: ip"):
+        raise Unavailable(lacking)
     home = folder / "here"
     home.mkdir()
     (home / "checks").write_text("\n".join(asked))
     if objects:
         (home / "objects").symlink_to(objects)
-    command = [unshare, "--mount", "--net", "--propagation", "private", "sh", "-c", _START, sys.executable]
+    command = [*apart.command("--net"), "sh", "-c", _START, sys.executable]
     environment = {**os.environ, "BEEPY_TEST_HERE": str(home), "PYTHONPATH": str(PROJECT)}
     began = time.monotonic()
     try:

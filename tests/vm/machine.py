@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from shutil import which
 from typing import Any, Final, NamedTuple
@@ -12,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from tests.vm.apt import Unavailable
 
 WORK: Final = 400.0  # seconds of processors' time from start to power-off; a busy machine gives them later
-_SILENCE: Final = 240.0  # seconds without a line of results: it waits for what never comes
+_SILENCE: Final = 240.0  # seconds without a line of results, but for those that it waited for a processor
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _STALL: Final = "sysctl.kernel.panic_on_rcu_stall=1 rcupdate.rcu_cpu_stall_timeout=60"  # a hang is a panic too
 _TOLD: Final = 80  # lines of the console
@@ -90,26 +91,46 @@ def boot(image: Path, initramfs: Path, arch: str, work: float = WORK) -> Ran:
     return Ran(found, "\n".join([*told, why]), time.monotonic() - began, worked)
 
 
-def _watched(process: subprocess.Popen[str], results: Path, work: float) -> tuple[str, float]:
+def _watched(
+    process: subprocess.Popen[str], results: Path, work: float, silence: float = _SILENCE
+) -> tuple[str, float]:
     """Return what a machine said when it ended, and the processors' time for it.
 
-    It is ended once it has worked for too long, or been silent.
+    It is ended once it has worked for too long, or been silent: it spins, or waits for what never comes. That it gets
+    no processor because the host is busy is not its silence.
     """
-    size, since, worked = 0, time.monotonic(), 0.0
+    size, silent, worked = 0, 0.0, 0.0
+    now, waited = time.monotonic(), _waits(process.pid)
     try:
-        while worked < work and time.monotonic() - since < _SILENCE:
+        while worked < work and silent < silence:
             try:
                 return process.communicate(timeout=1)[1], worked
             except subprocess.TimeoutExpired:
                 worked = _processor_time(process.pid)
             if (grown := results.stat().st_size if results.exists() else 0) != size:
-                size, since = grown, time.monotonic()
+                size, silent = grown, 0.0
+            before, now = now, time.monotonic()
+            earlier, waited = waited, _waits(process.pid)
+            longest = max((seconds - earlier.get(thread, 0.0) for thread, seconds in waited.items()), default=0.0)
+            silent += max(0.0, now - before - longest)
     finally:
         process.kill()
-    return f"ended after {worked:.0f} s of work and {time.monotonic() - since:.0f} s of silence", worked
+    return f"ended after {worked:.0f} s of work and {silent:.0f} s of silence", worked
 
 
 def _processor_time(pid: int) -> float:
     """Return the seconds that a process's threads had a processor."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICK  # utime, stime
+
+
+def _waits(pid: int) -> dict[str, float]:
+    """Return the seconds that each of its threads could have run but had no processor; none if the kernel counts none.
+
+    The second number of /proc/PID/task/TID/schedstat, in nanoseconds: Documentation/scheduler/sched-stats.rst.
+    """
+    waits = {}
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(OSError):  # a thread that has ended
+            waits[path.parent.name] = int(path.read_text().split()[1]) / 1e9
+    return waits

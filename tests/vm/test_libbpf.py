@@ -13,7 +13,7 @@ from tests.vm.apt import Unavailable
 from tests.vm.checks.libbpf import CHECKS
 from tests.vm.guests import Guest, Guests
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(3600)
 
 KERNEL = next(kernel for kernel in kernels.TABLE if kernel.name == "6.12")
 LEAST = {objects.DEBIAN: (embedded.LEAST, 480)}  # objects and decisions of a family

@@ -1,9 +1,10 @@
 """Run a piece of Python in a process of its own, where it may change what only a process has."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.writers import apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -12,9 +13,7 @@ def run(code: str, *, mounts: bool = False) -> str:
     """Run ``code``, which must not fail or warn, and return its output; ``mounts``: in a private mount namespace."""
     command = [sys.executable, "-W", "error", "-c", code]
     if mounts:
-        unshare = shutil.which("unshare")
-        assert unshare, "unshare is not installed"
-        command = [unshare, "--mount", "--propagation", "private", *command]
+        command = [*apart.command(), *command]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr, done.stderr

@@ -13,7 +13,7 @@ from typing import IO, NamedTuple, Self
 
 ROOT = Path(__file__).parents[2]
 BEEPY = (sys.executable, "-W", "error", "-m", "beepy")
-PATIENCE = 30.0  # seconds after which what is awaited will not come
+PATIENCE = 100.0  # seconds after which what is awaited will not come
 
 
 class Done(NamedTuple):

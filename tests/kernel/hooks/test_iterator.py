@@ -71,12 +71,37 @@ def test_a_million_objects_without_a_line(spec: CollectionSpec) -> None:
 def test_a_line_without_end(monkeypatch: pytest.MonkeyPatch, spec: CollectionSpec) -> None:
     texts = [b"a" * 1024, b"b" * 1000, b"c" * 2000 + b"\nd", b"\n"]
     with load(spec) as collection:
-        reader = iterator.reader(collection.programs["tasks"], Target("task"), "iter")
-        monkeypatch.setattr(reader, "_chunk", lambda _: texts.pop(0) if texts else b"")
+        reader = iterator.reader(collection.programs["tasks"], Target("task"), spec)
+        monkeypatch.setattr(reader, "_chunk", lambda *_: texts.pop(0) if texts else b"")
         batches = list(reader.read())
     text = "a" * 1024 + "b" * 1000 + "c" * 2000
     assert [batch.records for batch in batches] == [0, 1, 3, 1, 0]
     assert lines(batches) == [text[:1024], text[1024:2048], text[2048:3072], text[3072:], "d"]
+
+
+def test_bytes_are_a_row_of_hex_an_object(spec: CollectionSpec, caplog: pytest.LogCaptureFixture) -> None:
+    size = 150
+    numbers = tuple([one._replace(max_entries=size) if one.name == "numbers" else one for one in spec.maps])
+    with load(spec._replace(maps=numbers)) as collection, stream(collection) as events:
+        events.stop()
+        batches = [batch for batch in events if batch.schema.map == "structs"]
+    assert lines(batches) == [f"{key:02x}0000000a000000" for key in range(size)]
+    assert [batch.records for batch in batches] == [64, 64, 22, 0]
+    assert [batch.final for batch in batches] == [False, False, False, True]
+    assert [field.name for field in Decoder(batches[0].schema).fields] == ["hex"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"program '{name}': writes binary data (bpf_seq_write): shown in hex" for name in ("structs", "long_one")
+    ]
+
+
+def test_bytes_that_fill_more_than_a_row(spec: CollectionSpec) -> None:
+    rows = read(spec, "long_one")
+    assert [len(row) for row in rows] == [1024, 976]
+    assert "".join(rows) == (b"\1" + bytes(999)).hex()
+
+
+def test_bytes_beside_text_are_text(spec: CollectionSpec) -> None:
+    assert read(spec, "mixed") == ["a line"]
 
 
 def test_a_map_must_be_named(spec: CollectionSpec) -> None:

@@ -12,7 +12,7 @@ import pytest
 from beepy import hooks
 from beepy.errors import AttachError
 from beepy.hooks import Target, journal
-from tests.writers import child, network
+from tests.writers import apart, child, network
 from tests.writers.hits import attach, compile_object, hits, loaded
 from tests.writers.network import Network
 
@@ -140,8 +140,8 @@ def test_what_a_killed_process_left_is_removed(theirs: bool, path: Path, wire: N
 def test_filters_of_others_stay(path: Path, wire: Network, folder: Path) -> None:
     wire.run("tc", "qdisc", "add", "dev", wire.b, "clsact")
     classifier = ("bpf", "direct-action", "obj", str(path), "sec", "classifier")
-    apart = ("unshare", "-m", "sh", "-c", 'mount -t bpf bpf /sys/fs/bpf && exec "$@"', "sh")  # tc leaves folders there
-    wire.run(*apart, "tc", "filter", "add", "dev", wire.b, "ingress", *classifier)
+    mounted = ("sh", "-c", 'mount -t bpf bpf /sys/fs/bpf && exec "$@"', "sh")  # tc leaves folders there
+    wire.run(*apart.command(), *mounted, "tc", "filter", "add", "dev", wire.b, "ingress", *classifier)
     before = filters(wire)
     assert len(before) == 1
     child.run(old(folder, path, wire, "counts(path, wire, *WAYS[0])"))

@@ -3,12 +3,17 @@
 import json
 import os
 import pty
+import re
+import shlex
 import subprocess
+import termios
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import beepy as package
+from beepy.cli.examples import EXAMPLES
 from beepy.oci.formats import CREATED
 from beepy.oci.lookup import bundled_store
 from beepy.oci.store import Store
@@ -29,7 +34,7 @@ def is_usage_error(done: Done) -> str:
     """Return what is said in the one line before the advice."""
     assert (done.code, done.out) == (2, "")
     first, note = done.said
-    assert note == "note: beepy --help, beepy COMMAND --help"
+    assert re.fullmatch(r"note: beepy (\w+ )?--help", note)
     return first
 
 
@@ -40,20 +45,93 @@ def test_a_terminal_of_few_characters(beepy: Beepy, tmp_path: Path) -> None:
     assert done.out.splitlines()[1].startswith("\\u03c0/")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], *[[name, "--help"] for name in COMMANDS]])
-def test_help_is_plain_text_that_fits(beepy: Beepy, arguments: list[str]) -> None:
-    beepy = beepy._replace(variables={"COLUMNS": "200", "TERM": "xterm", "FORCE_COLOR": "1"})
+HELP = [[], ["--help"], ["-h"], ["help"], *[[name, "--help"] for name in COMMANDS]]
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+@pytest.mark.parametrize("arguments", HELP, ids=" ".join)
+def test_help_is_plain_text_that_fits(beepy: Beepy, arguments: list[str], columns: str) -> None:
+    beepy = beepy._replace(variables={"COLUMNS": columns, "TERM": "xterm", "FORCE_COLOR": "1"})
     done = beepy(*arguments)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
-    assert lines[0].startswith(f"Usage: beepy {command}".rstrip() + " ")
-    assert max(map(len, lines)) <= 120
+    assert lines[0].startswith(f"Usage: beepy {command}".rstrip() + " [OPTIONS]")
+    assert max(map(len, lines)) <= 80
     assert done.out.replace("\n", "").isascii()
     assert not set("\x1b─│╭") & set(done.out)
     assert "[bold" not in done.out
-    for flag in ("--storage DIR", "--verbose", "BEEPY_STORAGE", "BEEPY_CONFIG_DIR"):
-        assert flag in done.out
+    assert lines[lines.index("Examples:") + 1].startswith("  beepy ")
+
+
+def panels(out: str) -> dict[str, set[str]]:
+    """Return the options of each section of a help."""
+    found: dict[str, set[str]] = {}
+    title = ""
+    for line in out.splitlines():
+        if heading := re.fullmatch(r"(\w.*):", line):
+            title = heading[1]
+        if option := re.match(r"  (?:-\w, )?(--[a-z-]+)", line):
+            found.setdefault(title, set()).add(option[1])
+    return found
+
+
+def test_help_has_sections(beepy: Beepy) -> None:
+    run = panels(beepy("run", "--help").out)
+    titles = ["What to show", "Where programs attach", "Metrics", "How programs are loaded"]
+    assert list(run) == [*titles, "Images and registries", "General"]
+    assert panels(beepy("--help").out) == {"General": {"--version", "--verbose", "--debug", "--storage", "--help"}}
+    registries = run["Images and registries"] - {"--pull"}
+    for command in ("describe", "pull"):
+        assert panels(beepy(command, "--help").out)["Images and registries"] == registries
+    for command in ("list", "version"):
+        assert not set().union(*panels(beepy(command, "--help").out).values()) & registries
+
+
+def test_help_of_a_command(beepy: Beepy) -> None:
+    assert beepy("help") == beepy("--help")
+    assert beepy("help", "run") == beepy("run", "--help")
+    assert beepy("-v", "help", "list") == beepy("list", "--help")
+    assert is_usage_error(beepy("help", "lisst")) == "beepy: no such command 'lisst'. Did you mean 'list'?"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_the_examples_take_options_that_are_there(beepy: Beepy, command: str) -> None:
+    for line in EXAMPLES[command]:
+        name, *arguments = shlex.split(line.removeprefix("beepy "))
+        out = beepy(*([name] if name in COMMANDS else []), "--help").out
+        assert all(
+            re.search(rf"(^  |, ){re.escape(option)}\b", out, re.MULTILINE) for option in arguments if option[0] == "-"
+        )
+
+
+def test_run_without_an_image_lists_the_bundled_ones(beepy: Beepy) -> None:
+    done = beepy("run", "-o", "json")
+    assert (done.code, done.out) == (2, "")
+    first, note, *images = done.said
+    assert first == "beepy: run: no image given"
+    assert note == "note: beepy run exitsnoop, or another of the bundled images:"
+    assert [line.split()[0] for line in images] == [image["name"] for image in BUNDLED]
+    assert all(str(image["description"])[:30] in line for line, image in zip(images, BUNDLED, strict=True))
+    assert max(map(len, done.said)) <= 80
+
+
+def test_an_option_that_a_command_does_not_take(beepy: Beepy) -> None:
+    """Registries are for the commands that may ask one; before the command's name it is the same."""
+    assert is_usage_error(beepy("list", "-u", "me")) == "beepy: no such option: -u"
+    assert is_usage_error(beepy("version", "--storage", "x")) == "beepy: no such option: --storage"
+    for option in (["-u", "me"], ["--config-dir=x"], ["--plain-http"], ["--plain-http=false"]):
+        done = beepy(*option, "list")
+        assert (done.code, done.out) == (2, "")
+        assert re.fullmatch(r"beepy: --[a-z-]+: beepy list does not take it\n", done.err)
+    assert beepy("--storage", "x", "version").err == "beepy: --storage: beepy version does not take it\n"
+    variables = {"BEEPY_STORAGE": "x", "BEEPY_CONFIG_DIR": "x"}
+    assert beepy._replace(variables=variables)("version").code == 0
+
+
+def test_an_image_in_the_place_of_a_command(beepy: Beepy) -> None:
+    message = "beepy: no such command 'exitsnoop'\nnote: beepy run exitsnoop\n"
+    assert beepy("exitsnoop") == (2, "", message)
 
 
 def test_help_on_a_terminal_has_no_colours(beepy: Beepy) -> None:
@@ -70,17 +148,18 @@ def test_help_on_a_terminal_has_no_colours(beepy: Beepy) -> None:
 
 def test_all_commands_are_listed(beepy: Beepy) -> None:
     out = beepy("--help").out
-    listed = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()]
-    assert set(COMMANDS) <= set(listed)
+    listed = [line.split()[0] for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
+    assert set(listed) == set(COMMANDS)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nothing"], "beepy: no such command 'nothing'"),
+        (["rum", "x"], "beepy: no such command 'rum'. Did you mean 'run'?"),
+        (["run", "--fliter=x", "x"], "beepy: no such option: --fliter (Possible options: --filter"),
         (["-v"], "beepy: missing command"),
         (["--nothing"], "beepy: no such option: --nothing"),
-        (["run"], "beepy: missing argument 'IMAGE...'"),
         (["run", "--outputs", "json", "x"], "beepy: no such option: --outputs"),
         (["describe"], "beepy: missing argument 'IMAGE'"),
         (["describe", "exitsnoop", "opensnoop"], "beepy: got unexpected extra argument"),
@@ -95,18 +174,46 @@ def test_what_is_wrong_is_one_line(beepy: Beepy, arguments: list[str], message: 
     assert is_usage_error(beepy(*arguments)).startswith(message)
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["version"]])
-def test_version(beepy: Beepy, arguments: list[str]) -> None:
-    assert beepy(*arguments) == (0, f"beepy {package.__version__}\n", "")
+def test_version(beepy: Beepy) -> None:
+    """The command's is for a shell: image:$(beepy version)."""
+    assert beepy("version") == (0, f"{package.__version__}\n", "")
+    assert beepy("--version") == (0, f"beepy {package.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["list", "-o=x"], "beepy: invalid value for '--output' / '-o': 'x' is not one of 'text', 'wide', 'json'"),
+        (["pull", "-p=x", "127.0.0.1:1/x"], "beepy: --password: expected --username too"),
+        (["pull", "-u=me", "-p=x", "-c=none", "x y"], "beepy: reference 'x y': repository: not a repository's name"),
+        (["-v=maybe", "list"], "beepy: -v 'maybe': expected true or false"),
+        (["list", "--verbose=maybe"], "beepy: --verbose 'maybe': expected true or false"),
+        (["run", "--no-tty=", "x"], "beepy: --no-tty '': expected true or false"),
+    ],
+)
+def test_an_equals_sign_ends_every_option(beepy: Beepy, arguments: list[str], message: str) -> None:
+    done = beepy(*arguments)
+    assert (done.code, done.out, done.said[0]) == (2, "", message)
+
+
+def test_the_last_word_on_a_flag_counts(beepy: Beepy) -> None:
+    for arguments in (["-v", "-v=false"], ["-v=1", "--verbose=F"], ["-vd=0", "-v=0"]):
+        assert beepy("describe", "exitsnoop", *arguments).err == ""
+        assert beepy(arguments[0], "describe", "exitsnoop", *arguments[1:]).err == ""
+    for arguments in (["-v=false", "-v"], ["-d=0", "-v=true"]):
+        assert beepy("describe", "exitsnoop", *arguments).said[0].startswith("info: exitsnoop: found in ")
+    assert listed(beepy("list", "--help=false", "-o=json")) == BUNDLED
 
 
 BUNDLED = [
     {
         "name": entry.name,
+        "description": entry.description,
         "digest": entry.digest,
         "size": entry.size,
         "created": None,
         "platform": "linux/amd64",
+        "partial": False,
         "bundled": True,
     }
     for entry in bundled_store().list()
@@ -120,8 +227,15 @@ def stored(path: Path, name: str) -> dict[str, object]:
     size = store.list()[0].size
     assert size
     assert len(PROGRAM) < size < 1000  # manifest and config too
-    fields = {"name": name, "digest": digest, "size": size, "created": None, "platform": "linux/arm64"}
-    return {**fields, "bundled": False}
+    fields = {
+        "name": name,
+        "description": None,
+        "digest": digest,
+        "size": size,
+        "created": None,
+        "platform": "linux/arm64",
+    }
+    return {**fields, "partial": False, "bundled": False}
 
 
 def listed(done: Done) -> list[dict[str, object]]:
@@ -135,13 +249,34 @@ def test_list(beepy: Beepy) -> None:
     mine = stored(beepy.home / ".local" / "share" / "beepy" / "store", "some/image:1")
     bees = stored(beepy.home / ".bumblebee" / "store", "exitsnoop:v1")
     assert listed(beepy("list", "--output", "json")) == [mine, bees, *BUNDLED]
+    assert all(list(row) == list(mine) and row["description"] for row in BUNDLED)
     done = beepy("list")
-    assert (done.code, done.err) == (0, "")
+    assert done == (0, beepy("list", "-o", "wide").out, "")
     head, *rows = done.out.splitlines()
-    assert head.split() == ["NAME", "DIGEST", "SIZE", "CREATED", "PLATFORM", "BUNDLED"]
-    assert rows[0].split() == ["some/image:1", str(mine["digest"])[:19], str(mine["size"]), "-", "linux/arm64", "no"]
+    assert head.split() == ["NAME", "SIZE", "PLATFORM", "BUNDLED", "DIGEST", "DESCRIPTION"]
+    assert rows[0].split() == ["some/image:1", f"{mine['size']}B", "linux/arm64", "no", str(mine["digest"])[:19], "-"]
     assert rows[1].split()[0] == "exitsnoop:v1"
-    assert [row.split()[-1] for row in rows[2:]] == ["yes"] * len(BUNDLED)
+    assert all(row.endswith(f"  {known['description']}") for row, known in zip(rows[2:], BUNDLED, strict=True))
+
+
+def test_a_list_on_a_terminal_fits_it(beepy: Beepy) -> None:
+    """A terminal of 80 columns is wide enough for a description, not for every column."""
+    stored(beepy.home / ".bumblebee" / "store", "ghcr.io/solo-io/bumblebee/exitsnoop@sha256:" + 64 * "0")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    with beepy.start("list", stdout=theirs) as running:
+        os.close(theirs)
+        out = b""
+        with suppress(OSError):  # EIO: the other end is closed
+            while chunk := os.read(ours, 1 << 16):
+                out += chunk
+        done = running.wait()
+    os.close(ours)
+    lines = out.decode().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["NAME", "DESCRIPTION"]
+    assert len(lines) == len(BUNDLED) + 2
+    assert done.err == "note: beepy list -o wide shows DIGEST, PLATFORM, SIZE, BUNDLED too\n"
 
 
 def test_names_in_a_store_are_made_safe(beepy: Beepy) -> None:
@@ -246,6 +381,11 @@ def test_pulling_what_is_bundled_needs_no_network(beepy: Beepy) -> None:
 
 def test_a_reference_that_is_none(beepy: Beepy) -> None:
     message = "beepy: reference 'some image': repository: not a repository's name\n"
-    note = "note: no file and no image here has that name; beepy list shows the images\n"
-    for command, advice in (("pull", ""), ("run", note), ("describe", note)):
-        assert beepy(command, "some image") == (2, "", message + advice)
+    for command in ("pull", "run", "describe"):
+        assert beepy(command, "some image") == (2, "", message + "note: beepy list shows the images\n")
+
+
+@pytest.mark.parametrize("command", ["pull", "run", "describe"])
+def test_a_name_with_a_slip_is_sent_nowhere(beepy: Beepy, command: str) -> None:
+    for name in ("exitsnop", "exitsnoop:latest"):
+        assert beepy(command, name) == (1, "", f"beepy: no image '{name}': did you mean exitsnoop?\n")

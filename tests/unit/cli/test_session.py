@@ -1,10 +1,16 @@
+import logging
+import os
+
 import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
+from beepy.cli import session
 from beepy.cli.session import closing
 from beepy.events.batch import Schema, Tally
 from tests.writers.btf import BtfWriter
+from tests.writers.events import Exits, decode
+from tests.writers.events import ring as ring_of
 
 BTF = Btf(BtfWriter().data())
 
@@ -17,9 +23,10 @@ def table(name: str) -> Schema:
     return Schema("image", name, None, BTF, record=VOID, key=TypeId(1), value=TypeId(1))
 
 
-def tally(lost: dict[str, int | None], shown: int = 3, filtered: int = 0, left_out: int = 0) -> Tally:
+def tally(lost: dict[str, int | None], **counts: int) -> Tally:
     made = Tally()
-    made.shown, made.filtered, made.left_out = shown, filtered, left_out
+    for name, count in {"shown": 3, **counts}.items():
+        setattr(made, name, count)
     made.lost = {ring(name): count for name, count in lost.items()}
     return made
 
@@ -37,8 +44,8 @@ def tally(lost: dict[str, int | None], shown: int = 3, filtered: int = 0, left_o
         (tally({"a": 5, "b": 2, "c": 0}), "3 shown, 0 filtered, 7 lost (a, b)"),
         (tally({"a": 5, "b": None}), "3 shown, 0 filtered, 5 lost (a), lost unknown (b)"),
         (
-            tally({"r": 0}, filtered=1, left_out=2),
-            "3 shown, 1 filtered, 2 not shown (--count), 0 lost",
+            tally({"r": 0}, filtered=1, own=5, left_out=2),
+            "3 shown, 1 filtered, 5 of beepy's own left out, 2 not shown (--count), 0 lost",
         ),
         (tally({"\x1b[2J": 1}), r"3 shown, 0 filtered, 1 lost (\x1b[2J)"),
     ],
@@ -61,3 +68,30 @@ def test_a_map_that_cannot_tell_hides_no_loss_of_its_namesake() -> None:
     counted.add_lost(perf, 7)
     counted.add_lost(other, None)
     assert closing(counted, 0) == "beepy: 0 shown, 0 filtered, 12 lost (events), lost unknown (events), 0.0 s"
+
+
+def test_whose_rows_cannot_be_told(caplog: pytest.LogCaptureFixture) -> None:
+    exits = Exits().schema
+    with caplog.at_level(logging.INFO, "beepy"):
+        session._own((exits, table("t"), exits._replace(record=VOID, map="u")))
+        session._own((exits,))
+    assert caplog.messages == ["beepy's own work may be in t, u: no record names a process"]
+
+
+def test_a_pid_that_cannot_be_known(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "own_pid", lambda: None)
+    exits = Exits().schema
+    batch = ring_of(exits, [Exits.record(pid=os.getpid())])
+    with caplog.at_level(logging.INFO, "beepy"):
+        assert session._own((exits,))(batch) is batch
+    assert caplog.messages == ["beepy's own rows are shown: its pid in the first PID namespace is not known"]
+
+
+def test_own_and_filtered_rows_are_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "own_pid", lambda: 7)
+    exits, counted = Exits().schema, Tally()
+    choose = session._chooser(("print_exits,comm,^a$",), (exits,), counted)
+    rows = [(b"a", 7), (b"a", 8), (b"b", 7), (b"b", 8), (b"c", 9)]
+    kept = choose(ring_of(exits, [Exits.record(comm, pid) for comm, pid in rows]))
+    assert decode(exits, kept)["pid"] == [8]
+    assert (counted.own, counted.filtered) == (2, 2)

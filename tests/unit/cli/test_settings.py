@@ -19,6 +19,7 @@ class Root:
     """What a command is given by typer, as far as it is asked for."""
 
     obj: settings.Settings | None = None
+    invoked_subcommand: str | None = None
 
     def find_root(self) -> "Root":
         return self

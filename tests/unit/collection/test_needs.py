@@ -3,9 +3,12 @@ from collections.abc import Sequence
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.types import VOID
 from beepy.collection import needs
+from beepy.collection.needs import Capability
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
+from beepy.obj.sections import KSYMS
 from beepy.obj.spec import (
     CollectionSpec,
     DataRef,
@@ -16,6 +19,8 @@ from beepy.obj.spec import (
     MapSpec,
     ProgramSpec,
     Ref,
+    Role,
+    Tracked,
 )
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
@@ -46,21 +51,25 @@ def whole(*programs: ProgramSpec, maps: Sequence[MapSpec] = (), externs: Sequenc
     return needs.of_collection(spec_of(*programs, maps=maps, externs=externs))[0]
 
 
+def names(found: needs.Needs) -> tuple[str, ...]:
+    return tuple(one.name for one in found.capabilities)
+
+
 def test_the_newest_thing_decides() -> None:
     found = whole(
         program("raw_tp", calling("ktime_get_ns"), calling("loop"), calling("strncmp"), calling("map_pop_elem"))
     )
     assert (found.kernel, found.because) == ("5.17", ("helper loop", "helper strncmp"))
-    assert found.capabilities == ("CAP_BPF", "CAP_PERFMON")
+    assert names(found) == ("CAP_BPF", "CAP_PERFMON")
     assert not found.types
 
 
 @pytest.mark.parametrize(
     ("section", "kernel", "capabilities", "types"),
     [
-        ("socket", "3.19", ("CAP_BPF",), False),
+        ("socket", "3.19", ("CAP_BPF", "CAP_NET_RAW"), False),
         ("kprobe/x", "4.1", ("CAP_BPF", "CAP_PERFMON"), False),
-        ("tp/a/b", "4.7", ("CAP_BPF", "CAP_PERFMON"), False),
+        ("tp/a/b", "4.7", ("CAP_BPF", "CAP_DAC_READ_SEARCH", "CAP_PERFMON"), False),
         ("xdp", "4.8", ("CAP_BPF", "CAP_NET_ADMIN"), False),  # its attach type is optional
         ("xdp/devmap", "5.8", ("CAP_BPF", "CAP_NET_ADMIN"), False),
         ("xdp.frags", "5.18", ("CAP_BPF", "CAP_NET_ADMIN"), False),
@@ -72,16 +81,22 @@ def test_the_newest_thing_decides() -> None:
         ("fentry/x", "5.5", ("CAP_BPF", "CAP_PERFMON"), True),
         ("fentry.s/x", "5.10", ("CAP_BPF", "CAP_PERFMON"), True),
         ("lsm/x", "5.7", ("CAP_BPF", "CAP_PERFMON"), True),
-        ("uprobe.s/x", "6.0", ("CAP_BPF", "CAP_PERFMON"), False),
+        ("uprobe.s/x", "6.0", ("CAP_SYS_ADMIN",), False),
+        ("usdt/x", "4.1", ("CAP_SYS_ADMIN",), False),
+        ("uprobe.multi/x", "6.6", ("CAP_BPF", "CAP_PERFMON"), False),
         ("kprobe.multi/x", "5.18", ("CAP_BPF", "CAP_PERFMON"), False),
+        ("kprobe.multi/x*", "5.18", ("CAP_BPF", "CAP_DAC_READ_SEARCH", "CAP_PERFMON"), False),
+        ("fentry/vmlinux:x", "5.5", ("CAP_BPF", "CAP_PERFMON"), True),
+        ("fentry/nf_tables:x", "5.5", ("CAP_SYS_ADMIN",), True),
         ("kprobe.session/x", "6.10", ("CAP_BPF", "CAP_PERFMON"), False),
-        ("freplace/x", "5.6", ("CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"), False),
+        ("freplace/x", "5.6", ("CAP_SYS_ADMIN",), False),
+        ("sk_reuseport", "4.19", ("CAP_SYS_ADMIN",), False),
         ("nobody/knows", "", ("CAP_BPF",), False),
     ],
 )
 def test_sections(section: str, kernel: str, capabilities: tuple[str, ...], types: bool) -> None:
     found = whole(program(section))
-    assert (found.kernel, found.capabilities, found.types) == (kernel, capabilities, types)
+    assert (found.kernel, names(found), found.types) == (kernel, capabilities, types)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +139,8 @@ def test_what_has_an_older_way_needs_no_more() -> None:
 
 
 def test_a_helper_may_ask_for_more_capabilities() -> None:
-    assert "CAP_SYS_ADMIN" in whole(program("raw_tp", calling("probe_write_user"))).capabilities
+    found = whole(program("raw_tp", calling("probe_write_user")))
+    assert found.capabilities == (Capability("CAP_SYS_ADMIN", "helper probe_write_user"),)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +170,8 @@ def test_a_map_counts_for_the_programs_that_use_it() -> None:
     other = program("raw_tp", refs=[DataRef(0, ".data", 0)], name="other")
     found, programs = needs.of_collection(spec_of(using, other, maps=[ring, sockets]))
     assert (programs["using"].kernel, programs["other"].kernel, found.kernel) == ("5.8", "5.2", "5.8")
-    assert programs["using"].capabilities == ("CAP_BPF", "CAP_PERFMON")
-    assert found.capabilities == ("CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON")
+    assert names(programs["using"]) == ("CAP_BPF", "CAP_PERFMON")
+    assert names(found) == ("CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON")
 
 
 def test_jump_tables() -> None:
@@ -217,7 +233,7 @@ def test_maps_in_maps_and_flags_count() -> None:
     assert (found.kernel, found.because) == ("6.19", ("map flag 0x80000",))
     assert whole(program("socket"), maps=(outer._replace(inner=ring._replace(flags=0)),)).kernel == "5.8"
     sockets = MapSpec("inner", ".maps", MapType.SOCKMAP, 4, 4, 1)
-    assert "CAP_NET_ADMIN" in whole(program("socket"), maps=(outer._replace(inner=sockets),)).capabilities
+    assert "CAP_NET_ADMIN" in names(whole(program("socket"), maps=(outer._replace(inner=sockets),)))
 
 
 def test_operations_need_the_kernels_types() -> None:
@@ -227,6 +243,40 @@ def test_operations_need_the_kernels_types() -> None:
 
 
 def test_what_reads_the_kernel_is_for_perfmon() -> None:
-    assert whole(program("xdp", calling("trace_printk"))).capabilities == ("CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON")
-    assert whole(program("syscall", calling("trace_printk"))).capabilities == ("CAP_BPF", "CAP_PERFMON")
-    assert whole(program("xdp", calling("map_lookup_elem"))).capabilities == ("CAP_BPF", "CAP_NET_ADMIN")
+    assert names(whole(program("xdp", calling("trace_printk")))) == ("CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON")
+    assert names(whole(program("syscall", calling("trace_printk")))) == ("CAP_BPF", "CAP_PERFMON")
+    assert names(whole(program("xdp", calling("map_lookup_elem")))) == ("CAP_BPF", "CAP_NET_ADMIN")
+
+
+def test_each_capability_has_its_reasons() -> None:
+    found = whole(program("tp/a/b", name="one"), program("kprobe/x", name="two"))
+    assert found.capabilities == (
+        Capability("CAP_BPF", "load"),
+        Capability("CAP_DAC_READ_SEARCH", "tracefs is readable by root only"),
+        Capability("CAP_PERFMON", "tracepoint programs, kprobe programs"),
+    )
+    assert whole(program("cgroup_skb/egress", calling("get_current_comm"))).capabilities[1:] == (
+        Capability("CAP_NET_ADMIN", "attaching cgroup_skb programs"),
+        Capability("CAP_PERFMON", "helper get_current_comm"),
+    )
+
+
+def test_a_perf_buffer_that_is_read_is_for_perfmon() -> None:
+    buffer = MapSpec("m", ".maps", MapType.PERF_EVENT_ARRAY, 4, 4, 0)
+    unread = spec_of(program("xdp"), maps=[buffer])
+    assert names(needs.of_collection(unread)[0]) == ("CAP_BPF", "CAP_NET_ADMIN")
+    read = needs.of_collection(unread._replace(tracked=(Tracked("m", Role.PRINT, VOID),)))[0]
+    assert Capability("CAP_PERFMON", "perf buffers") in read.capabilities
+
+
+def test_an_address_of_a_kernel_symbol_is_for_syslog() -> None:
+    writer = BtfWriter()
+    writer.integer()
+    untyped = ExternSpec("jiffies", KSYMS, VOID, weak=True, function=False)
+    using = program("raw_tp", refs=[ExternRef(0, "jiffies")], name="using")
+    found, programs = needs.of_collection(
+        CollectionSpec("x", "elf", {}, "GPL", (using, program("raw_tp")), (), (), (untyped,), Btf(writer.data()))
+    )
+    assert Capability("CAP_SYSLOG", "addresses of kernel symbols") in found.capabilities
+    assert "CAP_SYSLOG" in names(programs["using"])
+    assert "CAP_SYSLOG" not in names(programs["one"])

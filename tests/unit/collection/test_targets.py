@@ -1,9 +1,12 @@
 import pytest
 
+from beepy.btf.btf import Btf
 from beepy.collection import targets
-from beepy.errors import UsageError
+from beepy.collection.unknown_section import unknown_section
+from beepy.errors import UnsupportedSection, UsageError
 from beepy.hooks import Target
-from beepy.obj.spec import CollectionSpec, ProgramSpec
+from beepy.obj.spec import CollectionSpec, ProgramSpec, VariableSpec
+from tests.writers.btf import BtfWriter
 
 
 def spec(**sections: str) -> CollectionSpec:
@@ -56,3 +59,66 @@ def test_what_no_program_reads(common: Target, told: str, kinds: str) -> None:
         targets.choose([spec(a="kprobe/x"), spec(b="sk_lookup", c="tp/a/b")], {}, common)
     assert str(caught.value) == told
     assert set(kinds.split(", ")) <= set(caught.value.__notes__[0].removeprefix("it is for sections ").split(", "))
+
+
+def with_pid(spec: CollectionSpec, name: str = "target_pid") -> CollectionSpec:
+    writer = BtfWriter()
+    variable = VariableSpec(name, ".rodata", writer.integer(), 0, 4, True)
+    return spec._replace(variables=(variable,), btf=Btf(writer.data()))
+
+
+def test_a_pid_that_a_variable_takes() -> None:
+    odd = with_pid(spec(a="kprobe/x"))._replace(name="./odd name.o")
+    with pytest.raises(UsageError, match=r"^--pid: image, \./odd name\.o: no program takes it") as caught:
+        targets.choose([spec(a="tp/a/b"), odd], {}, Target(pid=7))
+    assert caught.value.__notes__ == ["beepy run image './odd name.o' --set target_pid=7"]
+
+
+def test_what_a_program_takes_is_given_to_it_whatever_the_variables() -> None:
+    (chosen,) = targets.choose([with_pid(spec(a="uprobe"))], {}, Target(pid=7))
+    assert chosen == {"a": Target("", pid=7)}
+
+
+@pytest.mark.parametrize("common", [Target(iface="lo"), Target(pid=1), Target(cgroup="/x")])
+def test_an_option_is_not_refused_where_a_section_is_unknown(common: Target) -> None:
+    with pytest.raises(UnsupportedSection, match="program 'b': section 'socket1': no program type is known"):
+        targets.choose([spec(a="kprobe/x", b="socket1")], {}, common)
+    with pytest.raises(UsageError):  # it is not to be loaded
+        targets.choose([spec(a="kprobe/x", b="?socket1")], {}, common)
+
+
+@pytest.mark.parametrize(
+    ("section", "expected", "notes"),
+    [
+        ("socket1", ', expected SEC("socket")', []),
+        ("xdp/lo", ', expected SEC("xdp")', ['SEC("xdp") in the source, and --iface lo']),
+        ("perf_event/a", ', expected SEC("perf_event")', []),
+        ("kprob/x", ', expected SEC("kprobe/x")', []),
+        ("\x1b[2J", "", []),
+    ],
+)
+def test_what_is_said_of_an_unknown_section(section: str, expected: str, notes: list[str]) -> None:
+    alone, other = spec(a=f"?{section}"), spec(a=section, b="xdp", c="?tc")
+    error = unknown_section(alone, alone.programs[0])
+    assert str(error).isprintable()
+    assert str(error).endswith(f": no program type is known by that name{expected}")
+    assert getattr(error, "__notes__", []) == notes
+    assert unknown_section(other, other.programs[0]).__notes__[-1] == "the others run alone: --prog b"
+
+
+def test_two_xdp_programs_on_one_interface() -> None:
+    specs = [spec(allow="xdp", drop="xdp.frags", entry="xdp/devmap")]
+    with pytest.raises(UsageError) as caught:
+        targets.choose(specs, {}, Target(iface="lo"))
+    assert str(caught.value) == "programs 'allow' and 'drop': xdp lo: an interface takes one XDP program"
+    note = "--prog allow runs that one alone; --attach drop=NAME puts it on another interface"
+    assert caught.value.__notes__ == [note]
+    assert targets.choose(specs, {"drop": "eth0"}, Target(iface="lo"))
+    assert targets.choose(specs, {}, Target())  # no interface is given: that is said when they are attached
+    assert targets.choose([spec(allow="xdp", drop="?xdp")], {}, Target(iface="lo"))
+
+
+def test_two_images_on_one_interface() -> None:
+    with pytest.raises(UsageError) as caught:
+        targets.choose([spec(a="xdp"), spec(b="xdp")], {"b": "lo", "a": "lo"}, Target())
+    assert caught.value.__notes__ == ["--attach b=NAME puts it on another interface"]

@@ -68,3 +68,25 @@ def test_an_unknown_architecture_has_nothing() -> None:
     other = BtfWriter()
     other.struct("pt_regs", 8, [("gpr", other.integer("unsigned long", 8, 0), 0)])
     assert resolved("di", other) == (0, True, set())
+
+
+@pytest.mark.parametrize(
+    ("name", "members", "machine"),
+    [
+        ("user_pt_regs", ("regs", "sp", "pc", "pstate"), "aarch64"),
+        ("pt_regs___arm64", ("orig_x0",), "aarch64"),
+        ("pt_regs", ("si", "di"), "x86_64"),
+        ("user_regs_struct", ("pc", "ra", "a0"), "riscv64"),
+        ("task_struct", ("pstate",), ""),
+        ("pt_regs", ("unknown",), ""),
+    ],
+)
+def test_whose_registers_are_missing(name: str, members: tuple[str, ...], machine: str) -> None:
+    btf = BtfWriter()
+    long = btf.integer("unsigned long", 8, 0)
+    root = btf.struct(name, 8 * len(members), [(member, long, 64 * at) for at, member in enumerate(members)])
+    kernel = BtfWriter()
+    kernel.struct("unrelated", 8, [("member", kernel.integer("unsigned long", 8, 0), 0)])
+    resolver = Resolver(Btf(btf.data()), [Btf(kernel.data(), name="vmlinux")])
+    (fixup,) = resolver.fixups(program((Insn(LOAD),), (ref(root, "0:0", CoreReloKind.FIELD_BYTE_OFFSET),)))
+    assert (fixup.poison, fixup.machine) == (True, machine)

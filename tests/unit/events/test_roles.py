@@ -42,6 +42,7 @@ def types() -> tuple[BtfWriter, TypeId, TypeId, TypeId]:
         (".maps", "printer", None),
         (".maps", "my_print_exits", None),
         (".rodata", "print_exits", None),
+        ("maps.print", "print_exits", None),
     ],
 )
 @pytest.mark.parametrize("image_format", ["bee", "elf"])
@@ -89,12 +90,14 @@ def test_a_record_with_a_meaning_keeps_it() -> None:
 @pytest.mark.parametrize(
     ("case", "why"),
     [
-        ("no record", "the type of its records is unknown"),
-        ("no key", "the type of its keys or values is unknown"),
-        ("no value", "the type of its keys or values is unknown"),
+        ("no record", "the type of its records is unknown: declare it with __type(value, struct event)"),
+        ("no key", "the type of its keys is unknown: declare it with __type(key, ...)"),
+        ("no value", "the type of its values is unknown: declare it with __type(value, ...)"),
+        ("legacy", 'a legacy definition has no types: define it in SEC(".maps") with __type(value, ...)'),
+        ("queue", "nothing reads QUEUE yet"),
         ("size", "the value's type has 8 bytes: the map has 4"),
-        ("malformed", "member 'a': ends at bit 96 of 64"),
-        ("no types", "the object has no type information"),
+        ("malformed", "object: struct s: member 'a': ends at bit 96 of 64"),
+        ("no types", "the object has no type information: compile it with clang -g"),
     ],
 )
 def test_a_map_without_its_types_is_left_out_with_a_warning(
@@ -108,6 +111,10 @@ def test_a_map_without_its_types_is_left_out_with_a_warning(
             bad = MapSpec("print_bad\x1b", ".maps", MapType.HASH, 4, 8, 1, value=u64)
         case "no value":
             bad = MapSpec("print_bad\x1b", ".maps", MapType.HASH, 4, 8, 1, key=u32)
+        case "legacy":
+            bad = MapSpec("print_bad\x1b", "maps", MapType.HASH, 4, 8, 1)
+        case "queue":
+            bad = MapSpec("print_bad\x1b", ".maps", MapType.QUEUE, 0, 8, 4, value=u64)
         case "size":
             bad = MapSpec("print_bad\x1b", ".maps", MapType.HASH, 4, 4, 1, key=u32, value=u64)
         case "malformed":
@@ -118,8 +125,31 @@ def test_a_map_without_its_types_is_left_out_with_a_warning(
     with caplog.at_level(logging.WARNING):
         tracked = assign(spec(bad, good, writer=None if case == "no types" else w)).tracked
     assert [row.map for row in tracked] == ([] if case == "no types" else ["print_good"])
-    assert "map 'print_bad\\x1b': not shown: " in caplog.text
-    assert why in caplog.text
+    assert f"map 'print_bad\\x1b': not shown: {why}" in caplog.text
+
+
+@pytest.mark.parametrize("value", ["int", "typedef", "no type"])
+def test_the_value_of_a_perf_event_array_is_a_descriptor(value: str, caplog: pytest.LogCaptureFixture) -> None:
+    w = BtfWriter()
+    integer = w.integer("int", 4)
+    named = {"int": integer, "typedef": w.const(w.typedef("__s32", integer)), "no type": VOID}[value]
+    with caplog.at_level(logging.WARNING):
+        found = assign(spec(MapSpec("print_a", ".maps", MapType.PERF_EVENT_ARRAY, 4, 4, value=named), writer=w))
+    assert not found.tracked
+    why = "the type of its records is unknown (its own values are file descriptors)"
+    assert f"map 'print_a': not shown: {why}: declare it with __type(value, struct event)" in caplog.text
+
+
+def test_what_a_perf_event_array_and_a_ring_hold_that_is_no_descriptor() -> None:
+    w = BtfWriter()
+    u32, u64 = w.integer("u32", 4, 0), w.integer("u64", 8, 0)
+    packed = w.struct("event", 4, [("pid", u32, 0)])
+    maps = (
+        MapSpec("print_a", ".maps", MapType.PERF_EVENT_ARRAY, value=packed),
+        MapSpec("print_b", ".maps", MapType.PERF_EVENT_ARRAY, value=u64),
+        MapSpec("print_c", ".maps", MapType.RINGBUF, value=u32),
+    )
+    assert [tracked.record for tracked in assign(spec(*maps, writer=w)).tracked] == [packed, u64, u32]
 
 
 def test_a_schema_needs_types() -> None:

@@ -108,6 +108,28 @@ def test_where_nothing_can_be_noted_it_warns(
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("what", ["writable", "link", "of another user"])
+def test_a_journal_of_others_is_not_written(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    """What stands there is undone as root: whoever else may write it could have anything undone."""
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    if what == "link":
+        folder.symlink_to(tmp_path / "elsewhere")
+    else:
+        folder.mkdir()
+        folder.chmod(0o777 if what == "writable" else 0o700)
+    if what == "of another user":
+        if os.geteuid():
+            pytest.skip("only root may give a file away")
+        os.chown(folder, 65534, 65534)
+    journal.note("event", "x").done()
+    assert caplog.messages == [
+        f"journal: {folder}: not only ours to write: a killed beepy will leave event behind",
+    ]
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("text", ["7", "{}", "[]", '[["kind"]]', '["kind", 7]', "null", "[" * 60_000])
 def test_what_no_beepy_wrote_is_for_nothing(folder: Path, text: str) -> None:
     folder.mkdir(mode=0o700)

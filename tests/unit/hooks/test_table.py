@@ -6,7 +6,7 @@ import pytest
 
 from beepy import hooks
 from beepy.btf.types import Kind
-from beepy.hooks import TABLE, TAKES, UNDO, Hook, Target, find, target
+from beepy.hooks import TABLE, TAKES, UNDO, Hook, Target, find, target, unknown
 from beepy.uapi import AttachType, ProgFlag, ProgType
 
 
@@ -62,6 +62,30 @@ def test_a_section_says_what_it_is(section: str, prog_type: ProgType, attach_typ
 )
 def test_what_libbpf_does_not_know_is_unknown(section: str) -> None:
     assert find(section) is None
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("socket1", "socket"),
+        ("classifier/stats", "classifier"),
+        ("perf_event/profiler", "perf_event"),
+        ("xdp/lo", "xdp"),
+        ("xdp.frags/lo", "xdp.frags"),
+        ("?xdp_drop", "xdp"),
+        ("kprobes/f", "kprobe/f"),
+        ("kprob/vfs_read", "kprobe/vfs_read"),
+        ("kprobe.x/f", "kprobe/f"),
+        ("tcpconnect", ""),
+        ("nobody/knows", ""),
+        ("", ""),
+    ],
+)
+def test_what_an_unknown_section_was_meant_as(section: str, expected: str) -> None:
+    told = f', expected SEC("{expected}")' if expected else ""
+    assert unknown(section) == f"section '{section}': no program type is known by that name{told}"
+    if expected:
+        assert find(expected)
 
 
 def test_each_row_is_found_by_its_own_section() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from beepy import maps
 from beepy.errors import ElfError
+from beepy.events import roles
 from beepy.obj.spec import MapSpec
 from beepy.uapi import MapType
 
@@ -53,12 +54,16 @@ def test_others_are_as_written(map_type: MapType) -> None:
     assert adjusted(map_type, 4, 12, 5) == (4, 12, 5)
 
 
-def test_streams_and_tables() -> None:
-    assert [map_type for map_type in MapType if maps.is_stream(map_type)] == [MapType.PERF_EVENT_ARRAY, MapType.RINGBUF]
+def test_every_type_is_read_or_has_a_reason_why_not() -> None:
+    for kind in maps.TABLE:
+        assert bool(kind.reader) != bool(roles.not_read(kind.type)), kind.type.name
+    assert not roles.not_read(999)
+
+
+def test_types_with_a_slot_per_cpu() -> None:
     assert {map_type.name for map_type in MapType if maps.is_percpu(map_type)} == {
         *("PERCPU_HASH", "PERCPU_ARRAY", "LRU_PERCPU_HASH", "PERCPU_CGROUP_STORAGE"),
     }
-    assert not maps.is_stream(999)
     assert not maps.is_percpu(999)
 
 

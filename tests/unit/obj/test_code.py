@@ -264,8 +264,9 @@ def test_functions_that_overlap(one: Object) -> None:
 
 def test_a_static_program(one: Object) -> None:
     one.elf.function("prog", SEC, [EXIT], bind=LOCAL)
-    with refused(ElfError, f"{PROG}: a static function in section {SEC}, expected in .text"):
+    with refused(ElfError, f"{PROG}: static in section {SEC}: a program must be a global function") as caught:
         one.parsed()
+    assert caught.value.__notes__ == ["remove 'static' from the definition of prog"]
 
 
 def test_relocation_within_an_instruction(one: Object) -> None:

@@ -1,4 +1,6 @@
 import struct
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -114,9 +116,12 @@ def test_too_large() -> None:
 @pytest.mark.parametrize(
     ("ident", "message"),
     [
-        (b"\x7fELF\1\1\1", "object: ELF: expected 64 bits, little endian"),
-        (b"\x7fELF\2\2\1", "object: ELF: expected 64 bits, little endian"),
-        (b"\x7fELF\3\1\1", "object: ELF: expected 64 bits, little endian"),
+        (b"\x7fELF\1\1\1", "object: ELF: expected 64 bits, little endian, got 32 bits, little endian"),
+        (b"\x7fELF\2\2\1", "object: ELF: expected 64 bits, little endian, got 64 bits, big endian"),
+        (
+            b"\x7fELF\3\1\1",
+            "object: ELF: expected 64 bits, little endian, got neither bits nor order that are known",
+        ),
     ],
 )
 def test_other_class(w: ElfWriter, ident: bytes, message: str) -> None:
@@ -127,14 +132,21 @@ def test_other_class(w: ElfWriter, ident: bytes, message: str) -> None:
 
 def test_other_machine(w: ElfWriter) -> None:
     w.machine = 62
-    message = "object: ELF: expected a relocatable object (ET_REL) for EM_BPF, got ET_REL for EM_X86_64"
-    with refused(ElfError, message):
+    message = "object: ELF: expected a BPF object (ET_REL for EM_BPF), got an object (ET_REL) for EM_X86_64"
+    with refused(ElfError, message) as caught:
         elf.read(w.data(), "object")
+    assert caught.value.__notes__ == ["clang -target bpfel -g -O2 -c NAME.bpf.c -o NAME.bpf.o makes a BPF object"]
+
+
+def test_this_python() -> None:
+    with pytest.raises(ElfError, match=r"got an executable.* \(ET_(EXEC|DYN)\) for EM_"):
+        elf.read(Path(sys.executable).read_bytes()[:4096], "object")
 
 
 def test_other_type(w: ElfWriter) -> None:
     w.type = 3
-    with refused(ElfError, "object: ELF: expected a relocatable object (ET_REL) for EM_BPF, got ET_DYN for EM_BPF"):
+    got = "an executable or a library (ET_DYN) for EM_BPF"
+    with refused(ElfError, f"object: ELF: expected a BPF object (ET_REL for EM_BPF), got {got}"):
         elf.read(w.data(), "object")
 
 

@@ -2,8 +2,11 @@ import struct
 
 import pytest
 
-from beepy.errors import ElfError
-from beepy.obj.spec import MapSpec
+from beepy.btf.types import TypeId
+from beepy.errors import BtfError, ElfError
+from beepy.events import roles
+from beepy.obj.parse import parse
+from beepy.obj.spec import MapSpec, Role
 from beepy.uapi import MapFlag, MapType
 from tests.writers.elf import OBJECT
 from tests.writers.objects import EXIT, LOAD, Object
@@ -54,3 +57,50 @@ def test_an_object_without_them() -> None:
     one.program()
     one.elf.section("maps", b"")
     assert one.parsed().maps == ()
+
+
+def annotated(key: int, value: int, names: tuple[str, str] = ("key", "value")) -> Object:
+    """Return an object with a map ``print_h`` (HASH, 4 and 8 bytes) and what BPF_ANNOTATE_KV_PAIR writes for it."""
+    one = Object()
+    one.program()
+    one.elf.section("maps", struct.pack("<5I", MapType.HASH, 4, 8, 16, 0))
+    one.elf.symbol("print_h", "maps", 0, 20, type=OBJECT)
+    pair = one.btf.struct("____btf_map_print_h", 16, [(names[0], key, 0), (names[1], value, 64)])
+    variable = one.btf.var("____btf_map_print_h", pair)
+    one.maps(variable, names=["____btf_map_print_h"], section=".maps.print_h", size=16)
+    return one
+
+
+def test_an_annotation_gives_types_and_is_no_map() -> None:
+    spec = roles.assign(annotated(2, 3).parsed())
+    assert spec.maps == (MapSpec("print_h", "maps", MapType.HASH, 4, 8, 16, 0, TypeId(2), TypeId(3)),)
+    assert [tracked.role for tracked in spec.tracked] == [Role.PRINT]
+
+
+def test_an_annotation_is_held_against_the_sizes() -> None:
+    spec = annotated(3, 3).parsed()
+    with refused(BtfError, "the key's type has 8 bytes: the map has 4"):
+        roles.track(spec, spec.maps[0], Role.PRINT)
+
+
+def test_a_struct_that_is_no_annotation() -> None:
+    spec = annotated(2, 3, ("value", "key")).parsed()
+    assert spec.maps == (MapSpec("print_h", "maps", MapType.HASH, 4, 8, 16),)
+
+
+def test_an_annotation_without_type_information() -> None:
+    """clang without -g: the variable is still there, as the map is."""
+    spec = parse(annotated(2, 3).data(types=False))
+    assert spec.maps == (MapSpec("print_h", "maps", MapType.HASH, 4, 8, 16),)
+
+
+def test_maps_in_sections_of_their_own_are_no_annotations() -> None:
+    """As bee up to 0.0.14 has them."""
+    one = annotated(2, 3)
+    type_, entries = (one.btf.ptr(one.btf.array(1, number)) for number in (MapType.RINGBUF, 4096))
+    map_ = one.btf.var("exits", one.btf.struct("", 16, [("type", type_, 0), ("max_entries", entries, 64)]))
+    one.maps(map_, names=["exits"], section=".maps.print", size=16)
+    assert [(found.name, found.section) for found in one.parsed().maps] == [
+        ("exits", ".maps.print"),
+        ("print_h", "maps"),
+    ]

@@ -37,6 +37,14 @@ def test_without_types(one: Object) -> None:
     assert spec.programs[0].insns == (EXIT,)
 
 
+@pytest.mark.parametrize("section", [".maps", ".maps.counter", ".struct_ops.link"])
+def test_what_is_defined_by_types_that_are_not_there(one: Object, section: str) -> None:
+    one.elf.section(section, bytes(8))
+    with refused(ElfError, f"object: section {section}: the object has no type information (BTF)") as caught:
+        parse(one.data(types=False))
+    assert caught.value.__notes__ == ["compile it with clang -g"]
+
+
 def test_nothing_but_subprograms() -> None:
     one = Object()
     one.elf.function("sub", ".text", [EXIT])

@@ -6,7 +6,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import Kind, TypeId
 from beepy.errors import BeepyError, BtfError, UsageError
 from beepy.obj.spec import CollectionSpec, MapSpec, Value, VariableSpec
-from beepy.obj.variables import apply, apply_all, settable, settings
+from beepy.obj.variables import apply, apply_all, pid_variable, settable, settings
 from beepy.uapi import MapType
 from tests.writers.btf import BtfWriter
 
@@ -320,3 +320,37 @@ def test_a_section_of_gigabytes_is_not_filled() -> None:
     spec = _one(writer, writer.integer(), 4, ".bss", (1 << 31) - 8)
     with pytest.raises(UsageError, match=r"variable 'level': ends at byte 2147483644 of \.bss: at most 33554432"):
         apply(spec, {"level": "1"})
+
+
+def with_variables(**kinds: str) -> CollectionSpec:
+    writer = BtfWriter()
+    number = writer.integer("int", 4, 1)
+    types = {
+        "int": writer.const(writer.volatile(writer.typedef("pid_t", number))),
+        "bool": writer.integer("_Bool", 1, 4),
+        "array": writer.array(number, 4),
+        "text": writer.array(writer.integer("char", 1, 1), 16),
+    }
+    variables = tuple([VariableSpec(name, ".rodata", types[kind], 0, 4, True) for name, kind in kinds.items()])
+    return CollectionSpec("image", "elf", {}, "GPL", (), (), variables, (), Btf(writer.data()))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["target_pid", "uid"], "target_pid"),
+        (["targ_pid", "targ_tgid"], "targ_tgid"),  # of bcc: a thread, and a process
+        (["filter_pid"], "filter_pid"),
+        (["my_pid", "pid"], "pid"),
+        (["only_this_pid"], "only_this_pid"),
+        (["trace_by_process", "rapid", "tid", "ppid", "filter_ppid", "my_pid", "ignore_pid"], ""),
+        ([], ""),
+    ],
+)
+def test_the_variable_that_chooses_a_process(names: list[str], expected: str) -> None:
+    assert pid_variable([with_variables(), with_variables(**dict.fromkeys(names, "int"))]) == expected
+
+
+@pytest.mark.parametrize("kind", ["bool", "array", "text"])
+def test_what_is_no_number_chooses_none(kind: str) -> None:
+    assert pid_variable([with_variables(target_pid=kind)]) == ""

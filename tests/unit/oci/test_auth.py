@@ -1,5 +1,6 @@
 import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(auth, "RUN", tmp_path / "containers")
     return tmp_path
 
 
@@ -52,6 +54,11 @@ def test_the_order_of_files(home: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert auth.find(GHCR, Options(configs=(flag,))) == Credentials("flag", "p")
     assert auth.find(GHCR, Options(configs=(flag,), username="me", password="x")) == Credentials("me", "x")
     assert auth.find(GHCR, Options(username="me")) == Credentials("me", "")
+
+
+def test_a_log_in_of_skopeo_without_a_folder_of_the_session(home: Path) -> None:
+    write(home / "containers" / str(os.getuid()) / "auth.json", auths={"ghcr.io": secret("me:p")})
+    assert auth.find(GHCR, Options()) == Credentials("me", "p")
 
 
 def test_docker_config_replaces_its_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

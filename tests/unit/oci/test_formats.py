@@ -149,6 +149,13 @@ GOOD = {"mediaType": formats.BEE_PROGRAM, "digest": digest_of(ELF), "size": len(
         ({"schemaVersion": 2, "layers": [{**GOOD, "platform": []}]}, "platform"),
         ({"schemaVersion": 2, "annotations": []}, "annotations"),
         ({"schemaVersion": 2, "config": []}, "config: a descriptor"),
+        ({"schemaVersion": 2, "layers": [], "Layers": [GOOD]}, "key 'Layers': other programs take it for 'layers'"),
+        ({"SchemaVersion": 2, "layers": []}, "x: key 'SchemaVersion'"),
+        ({"schemaVersion": 2, "layer\u017f": []}, "other programs take it for 'layers'"),
+        ({"schemaVersion": 2, "layers": [{**GOOD, "DIGEST": GOOD["digest"]}]}, "x: layer 0: key 'DIGEST'"),
+        ({"schemaVersion": 2, "manifests": [{**GOOD, "platform": {"OS": "linux"}}]}, "platform: key 'OS'"),
+        (b'{"schemaVersion":2,"layers":[],"layers":[]}', "x: key 'layers': twice in one object"),
+        (b'{"schemaVersion":2,"annotations":{"a":"1","a":"2"}}', "x: key 'a': twice in one object"),
     ],
 )
 def test_broken_manifests_are_one_clear_line(body: object, why: str) -> None:
@@ -171,3 +178,11 @@ def test_every_prefix_of_a_manifest_is_an_error_of_ours(blobs: Blobs) -> None:
     for end in range(len(data)):
         with pytest.raises(BeepyError):
             formats.load("x", blobs.add(data[:end]), blobs.read)
+
+
+def test_annotations_may_differ_by_case_alone() -> None:
+    """They are a map to Go too, whose keys stay as they are; so do keys that nobody here reads."""
+    body = {"schemaVersion": 2, "annotations": {"Name": "1", "name": "2"}, "Subject": {}, "subject": {}}
+    found = formats.parse(json.dumps(body).encode(), "x")
+    assert isinstance(found, formats.Manifest)
+    assert found.annotations == {"Name": "1", "name": "2"}

@@ -1,12 +1,17 @@
+import bz2
+import gzip
 import io
 import json
+import lzma
 import os
 import re
 import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -18,9 +23,11 @@ from beepy.errors import (
     InvalidReference,
     StoreError,
     UnsupportedImage,
+    UsageError,
 )
 from beepy.oci import lookup
 from beepy.oci.descriptor import digest_of
+from beepy.oci.image import Image
 from beepy.oci.lookup import Options
 from beepy.oci.options import Policy, default_config_dir, default_storage
 from beepy.oci.store import Store
@@ -62,7 +69,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note what would be asked of a registry."""
     names: list[str] = []
 
-    def note(text: str, _options: Options) -> None:
+    def note(text: str, _options: Options, *, keep: bool) -> None:
+        assert not keep  # a run needs no store
         names.append(text)
         raise ConnectionRefusedError
 
@@ -88,14 +96,15 @@ def test_a_file_in_the_place_of_a_bundled_image_is_told(bundled: Store, caplog: 
 
 def test_the_order_of_places(own: Store, bees: Store, bundled: Store, asked: list[str]) -> None:
     with pytest.raises(ConnectionRefusedError):
-        lookup.find("x:1", Options())
-    assert asked == ["x:1"]
-    for store in (bundled, bees, own):
-        store.add_image("x:1", ELF + str(store.path).encode(), {})
-        assert lookup.find("x:1", Options()) == store.get("x:1")
-    Path("x:1").mkdir()
-    assert lookup.find("x:1", Options()) == own.get("x:1")
-    assert asked == ["x:1"]
+        lookup.find("a.b/x:1", Options())
+    assert asked == ["a.b/x:1"]
+    for name in ("x:1", "a.b/x:1"):
+        for store in (bundled, bees, own):
+            store.add_image(name, ELF + str(store.path).encode(), {})
+            assert lookup.find(name, Options()) == store.get(name)
+        Path(name).mkdir(parents=True)
+        assert lookup.find(name, Options()) == own.get(name)
+    assert asked == ["a.b/x:1"]
 
 
 def test_a_store_of_the_users_choice_is_the_only_one(own: Store, bees: Store, tmp_path: Path) -> None:
@@ -186,12 +195,117 @@ def test_never_opens_no_socket(asked: list[str]) -> None:
     assert asked == []
 
 
-@pytest.mark.parametrize(("text", "notes"), [("exitsnop", 1), ("Upper", 1), ("a.b/x:1", 0)])
-def test_a_short_name_may_have_been_meant_for_something_here(text: str, notes: int) -> None:
-    with pytest.raises(ImageError) as caught:
-        lookup.find(text, Options(pull="never"))
-    told = getattr(caught.value, "__notes__", [])
-    assert told == ["no file and no image here has that name; beepy list shows the images"][:notes]
+@pytest.fixture
+def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no registry be asked: the module that asks cannot be imported."""
+    monkeypatch.setitem(sys.modules, "beepy.oci.registry", None)
+
+
+def refused(text: str, policy: Policy = "missing") -> tuple[str, list[str]]:
+    """Look for an image in vain, as run and as pull do; return what is said and the notes."""
+    said = []
+    looks: list[Callable[[], Image]] = [lambda: lookup.find(text, Options(pull=policy)), lambda: lookup.pull(text)]
+    for look in looks:
+        with pytest.raises(ImageError) as caught:
+            look()
+        said.append((str(caught.value), getattr(caught.value, "__notes__", [])))
+    assert said[0] == said[1]
+    return said[0]
+
+
+@pytest.mark.usefixtures("unasked")
+@pytest.mark.parametrize("policy", ["always", "missing", "never"])
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("exitsnop", "exitsnoop"),
+        ("exitsnoop:latest", "exitsnoop"),
+        ("exitsnop@sha256:" + 64 * "0", "exitsnoop"),
+        ("execsnop:1", "a.b/tools/execsnoop:v2 or a.b/tools/execsnoop:v3"),
+        ("foo/bar", "docker.io/foo/bar"),
+        ("foo/bar:1", "docker.io/foo/bar:1"),
+        ("foo/exitsnop", "exitsnoop or docker.io/foo/exitsnop"),
+        ("library/Exitsnoop", ""),
+        ("Foo/exitsnoop", "exitsnoop"),  # docker takes upper case for a host
+    ],
+)
+def test_a_name_without_a_registry_is_sent_nowhere(
+    own: Store, bundled: Store, text: str, meant: str, policy: Policy
+) -> None:
+    bundled.add_image("exitsnoop", ELF, {})
+    for tag in ("v2", "v3"):
+        own.add_image(f"a.b/tools/execsnoop:{tag}", ELF, {})
+    if meant:
+        assert refused(text, policy) == (f"no image '{text}': did you mean {meant}?", [])
+    else:
+        assert refused(text, policy)[1] == ["did you mean exitsnoop?"]
+
+
+@pytest.mark.usefixtures("unasked")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nginx", "no image 'nginx': no file, stored or bundled image has that name"),
+        ("Upper", "reference 'Upper': repository: upper case is not allowed"),
+    ],
+)
+def test_where_nothing_is_similar_the_list_is_named(bundled: Store, text: str, said: str) -> None:
+    bundled.add_image("exitsnoop", ELF, {})
+    assert refused(text) == (said, ["beepy list shows the images"])
+
+
+@pytest.mark.usefixtures("unasked")
+def test_names_that_are_suggested_are_made_safe(own: Store) -> None:
+    own.add_image("a\x1b[2Jb", ELF, {})
+    own.add_image("x" * 5000, ELF, {})
+    assert refused("a2jb") == ("no image 'a2jb': did you mean a\\x1b[2Jb?", [])
+    assert len(refused("x" * 190)[0]) < 500
+
+
+def test_a_broken_store_suggests_nothing(own: Store, bundled: Store) -> None:
+    bundled.add_image("exitsnoop", ELF, {})
+    own.path.mkdir(parents=True)
+    (own.path / "notes").write_text("x")
+    assert refused("exitsnop")[0] == "no image 'exitsnop': did you mean exitsnoop?"
+
+
+def test_a_stored_name_without_a_registry_is_taken_whatever_the_policy(own: Store, asked: list[str]) -> None:
+    own.add_image("mine:1", ELF, {})
+    for policy in get_args(Policy):
+        assert lookup.find("mine:1", Options(pull=policy)).programs == (ELF,)
+    assert asked == []
+
+
+@pytest.mark.parametrize("text", ["build.d/x.o", "localhost/x", "host:5000/x.tar", "ghcr.io/some/x:1"])
+def test_what_is_a_file_and_could_be_a_registry_is_neither(own: Store, asked: list[str], text: str) -> None:
+    Path(text).parent.mkdir(parents=True)
+    Path(text).write_bytes(ELF)
+    for policy in ("missing", "never"):
+        with pytest.raises(UsageError) as caught:
+            lookup.find(text, Options(pull=policy))
+        assert str(caught.value) == f"{text}: is a file here and could be a registry: write ./{text}, or --pull always"
+    assert asked == []
+    assert lookup.find(f"./{text}").programs == (ELF,)
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find(text, Options(pull="always"))
+    assert asked == [text]
+    own.add_image(text, ELF + b"stored", {})
+    assert lookup.find(text).programs == (ELF + b"stored",)
+
+
+@pytest.mark.parametrize("text", ["a.b/x@", "x@", "a.b/x:1@"])
+def test_a_digest_is_never_a_file(own: Store, asked: list[str], text: str) -> None:
+    digest = own.add_image("a.b/x:2", ELF + b"stored", {})
+    Path("a.b").mkdir()
+    Path(f"{text}{digest}").write_bytes(ELF)
+    if "/" in text:
+        assert lookup.find(f"{text}{digest}").programs == (ELF + b"stored",)
+    Path(text + "sha256:" + 64 * "0").write_bytes(ELF)
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find(text + "sha256:" + 64 * "0")
+    assert asked == [text + "sha256:" + 64 * "0"]
+    Path("a.b/X.o").write_bytes(ELF)  # upper case: no reference
+    assert lookup.find("a.b/X.o").programs == (ELF,)
 
 
 def test_a_damaged_image_is_told_and_not_replaced_in_silence(own: Store, asked: list[str]) -> None:
@@ -222,7 +336,7 @@ def test_a_damaged_image_is_told_and_not_replaced_in_silence(own: Store, asked: 
         ("/", UnsupportedImage, "not a regular file"),
         ("/dev/null", UnsupportedImage, "not a regular file"),
         ("pipe", UnsupportedImage, "not a regular file"),
-        ("empty", UnsupportedImage, "neither an ELF object nor an OCI archive"),
+        ("empty", UnsupportedImage, "empty: an empty file"),
         ("text.o", UnsupportedImage, "neither an ELF object nor an OCI archive"),
         ("text.o/X", InvalidReference, "registry|repository"),
     ],
@@ -236,6 +350,74 @@ def test_what_is_no_image_is_one_clear_line(text: str, kind: type[ImageError], w
         lookup.find(text, Options(pull=policy))
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why", "note"),
+    [
+        (
+            "x.o",
+            b"BC\xc0\xde" + bytes(60),
+            "LLVM bitcode, not an ELF object",
+            "llc -march=bpf -filetype=obj x.o -o x.bpf.o",
+        ),
+        (
+            "my prog.bc",
+            b"\xde\xc0\x17\x0b" + bytes(60),
+            "LLVM bitcode, not an ELF object",
+            "llc -march=bpf -filetype=obj 'my prog.bc' -o 'my prog'.bpf.o",
+        ),
+        ("x.o.gz", gzip.compress(ELF), "compressed (gzip)", "gzip -dc x.o.gz > x.o"),
+        ("x.tgz", gzip.compress(ELF), "compressed (gzip)", "gzip -dc x.tgz > x.tar"),
+        ("x", lzma.compress(ELF), "compressed (xz)", "xz -dc x > x.unpacked"),
+        ("x.zst", b"\x28\xb5\x2f\xfd" + bytes(9), "compressed (zstd)", "zstd -dc x.zst > x"),
+        ("x.tar.bz2", bz2.compress(ELF), "compressed (bzip2)", "bzip2 -dc x.tar.bz2 > x.tar"),
+        (
+            "x.bpf.c",
+            b"int x;",
+            "neither an ELF object nor an OCI archive",
+            "clang -target bpf -g -O2 -c x.bpf.c -o x.bpf.o",
+        ),
+    ],
+)
+def test_what_could_be_made_an_image(name: str, content: bytes, why: str, note: str) -> None:
+    Path(name).write_bytes(content)
+    with pytest.raises(UnsupportedImage) as caught:
+        lookup.find(name)
+    assert str(caught.value) == f"{name}: {why}"
+    assert caught.value.__notes__ == [note]
+
+
+@pytest.mark.parametrize("name", ["./layout", "layout", "some/layout"])
+def test_a_directory_that_is_an_image_layout(name: str) -> None:
+    store = Store(Path(name))
+    store.add_image("a.b/c:1", ELF, {})
+    with pytest.raises(UnsupportedImage) as caught:
+        lookup.find(name)
+    assert str(caught.value) == f"{name}: an image layout (a directory), not one image of it"
+    assert caught.value.__notes__ == [f"beepy run --storage {name} a.b/c:1"]
+    store.add_image("a.b/c:2", ELF, {})
+    with pytest.raises(UnsupportedImage) as caught:
+        lookup.find(name)
+    assert caught.value.__notes__ == [f"beepy list --storage {name} shows its images; run takes --storage too"]
+    assert lookup.find("a.b/c:1", Options(storage=Path(name))).programs == (ELF,)
+    Path(name, "index.json").write_text("{")
+    with pytest.raises(UnsupportedImage) as caught:
+        lookup.find(name)
+    assert "index.json: not JSON" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("policy", get_args(Policy))
+def test_a_reference_as_others_write_it(policy: Policy) -> None:
+    with pytest.raises(InvalidReference) as caught:
+        lookup.find("docker://ghcr.io/a/b:1", Options(pull=policy))
+    assert str(caught.value) == "reference 'docker://ghcr.io/a/b:1': a reference has no 'docker://' in front"
+    assert caught.value.__notes__ == ["write ghcr.io/a/b:1"]
+    Path("x.tar").write_bytes(b"")
+    for text in ("oci-archive:x.tar", f"oci:{Path.cwd()}"):
+        with pytest.raises(InvalidReference, match=r"a path has no '[a-z-]+:' in front") as caught:
+            lookup.find(text, Options(pull=policy))
+        assert caught.value.__notes__ == [f"write {text.partition(':')[2]}"]
 
 
 def test_a_huge_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,6 +474,11 @@ def test_an_archive_of_other_things(tmp_path: Path) -> None:
         tar.addfile(link)
     with pytest.raises(UnsupportedImage, match="no OCI archive"):
         lookup.find(str(path), Options())
+    with tarfile.open(path, "w") as tar:
+        tar.addfile(tarfile.TarInfo("manifest.json"))
+    with pytest.raises(UnsupportedImage, match="no OCI archive") as caught:
+        lookup.find(str(path), Options())
+    assert caught.value.__notes__ == [f"skopeo copy docker-archive:{path} oci-archive:{path}.oci.tar"]
 
 
 def test_every_damage_to_an_archive_is_an_error_of_ours(own: Store, tmp_path: Path) -> None:
@@ -350,3 +537,99 @@ def test_local_look_up_loads_nothing_of_the_network(own: Store) -> None:
     )
     loaded = {name.partition(".")[0] for name in json.loads(ran.stdout)}
     assert not loaded & {"oras", "requests", "urllib3", "ssl", "http", "socket", "dataclasses", "tempfile", "tarfile"}
+
+
+PIN = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"ghcr.io/Solo-IO/exitsnoop@{PIN}",  # none of these is a reference, and none is a file
+        f"ghcr.io/solo-io/exitsnoop@{PIN.upper().replace('SHA', 'sha')}",
+        f"ghcr.io/solo-io/exitsnoop@{PIN[:-1]}",
+        f"ghcr.io/solo-io/exitsnoop@sha512:{'a' * 128}",
+        f"exitsnoop@{PIN}@{PIN}",
+        f"exitsnoop:@{PIN}",
+    ],
+)
+def test_what_is_pinned_is_no_file(text: str, asked: list[str]) -> None:
+    Path(text).parent.mkdir(parents=True, exist_ok=True)
+    Path(text).write_bytes(ELF)
+    for policy in get_args(Policy):
+        with pytest.raises((BeepyError, ConnectionRefusedError)):
+            lookup.find(text, Options(pull=policy))
+    assert set(asked) <= {text}
+    assert lookup.find(f"./{text}").programs == (ELF,)
+    assert lookup.find(str(Path(text).absolute())).programs == (ELF,)
+
+
+def test_a_pin_is_compared_with_a_bundled_image(bundled: Store, asked: list[str]) -> None:
+    digest = bundled.add_image("one", ELF, {})
+    lie(bundled, "one", f"two@{PIN}")
+    assert lookup.find(f"one@{digest}").digest == digest
+    for text in (f"one@{PIN}", f"two@{PIN}"):
+        Path(text).write_bytes(ELF)
+        with pytest.raises(ConnectionRefusedError):
+            lookup.find(text)
+    assert asked == [f"one@{PIN}", f"two@{PIN}"]
+
+
+def test_a_pin_that_an_image_here_does_not_have(own: Store, bundled: Store) -> None:
+    digest = bundled.add_image("one", ELF, {})
+    for store in (bundled, own):
+        digest = store.add_image("one", ELF + str(store.path).encode(), {})
+        with pytest.raises(ImageNotFound) as caught:
+            lookup.find(f"one@{PIN}")
+        assert str(caught.value) == f"no image 'one@{PIN}': one is {digest} here"
+
+
+def lie(store: Store, name: str, target: str) -> None:
+    """Let the index say that the image called ``name`` has another name too, perhaps with another digest."""
+    store.tag(name, target)
+
+
+@pytest.mark.parametrize("name", [f"a.b/x@{PIN}", f"a.b/x:1@{PIN}"])
+def test_a_pin_is_compared_with_a_stored_image(own: Store, bees: Store, asked: list[str], name: str) -> None:
+    for store in (own, bees):
+        store.add_image("a.b/x:1", ELF, {})
+        lie(store, "a.b/x:1", name)
+        assert name in store.names()
+        assert store.named(name) is None
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find(name)
+    with pytest.raises(ImageNotFound, match="not found locally"):
+        lookup.find(name, Options(pull="never"))
+    assert asked == [name]
+
+
+@pytest.mark.parametrize("part", ["manifest", "program"])
+def test_a_stored_image_that_is_not_what_its_digest_says(own: Store, part: str) -> None:
+    digest = own.add_image("a.b/x:1", ELF, {})
+    path = own.path / "blobs" / "sha256" / (digest if part == "manifest" else digest_of(ELF))[7:]
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    for text in (f"a.b/x@{digest}", f"a.b/x:1@{digest}", f"a.b/x:other@{digest}", "a.b/x:1"):
+        with pytest.raises(DigestMismatch) as caught:
+            lookup.find(text)
+        assert caught.value.__notes__ == [f"beepy pull {text}"]
+    path.unlink()
+    with pytest.raises(StoreError, match="the blob is missing") as missing:
+        lookup.find("a.b/x:1")
+    assert missing.value.__notes__ == ["beepy pull a.b/x:1"]
+
+
+def test_always_asks_the_registry(own: Store, bees: Store, bundled: Store, asked: list[str]) -> None:
+    """Whoever has it, under whatever name; a bundled image's own name is none of a registry's."""
+    for store in (own, bees, bundled):
+        digest = store.add_image("a.b/x:1", ELF, {})
+        store.add_image("one", ELF, {})
+    texts = ["a.b/x:1", f"a.b/x@{digest}", f"a.b/x:1@{digest}"]
+    for text in texts:
+        Path(text).parent.mkdir(exist_ok=True)
+        Path(text).write_bytes(ELF)
+        with pytest.raises(ConnectionRefusedError):
+            lookup.find(text, Options(pull="always"))
+    assert asked == texts
+    assert lookup.find("one", Options(pull="always")).programs == (ELF,)

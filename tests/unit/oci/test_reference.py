@@ -1,7 +1,7 @@
 import pytest
 
 from beepy.errors import InvalidReference
-from beepy.oci.reference import Reference, parse, same
+from beepy.oci.reference import Reference, has_host, is_reference, parse, same
 
 HEX = "0123456789abcdef" * 4
 DIGEST = f"sha256:{HEX}"
@@ -85,7 +85,8 @@ def test_accepts(text: str, registry: str, repository: str, tag: str | None, dig
         ("a.b:/x", "registry"),
         ("a.b:port/x", "registry"),
         ("user@a.b/x", "digest"),
-        ("https://a.b/x", "registry"),
+        ("https://a.b/x", "a reference has no 'https://' in front"),
+        ("docker://a.b/x:1", "a reference has no 'docker://' in front"),
         ("[::1/x", "registry"),
         ("[::1]x/y", "registry"),
         ("a.b/x@", "digest"),
@@ -132,3 +133,20 @@ def test_same_compares_normalised_references() -> None:
     assert same("a.b/x", "a.b/x:latest")
     assert not same("a.b/x", "a.b/x:1")
     assert not same("Not/A/Reference", "Not/A/Reference")
+
+
+@pytest.mark.parametrize(
+    "text", ["a.b/x", "localhost/x", "x:1/y", "[::1]/x", "[::1]:5/x:1", "docker.io/x", f"a.b/x@{DIGEST}", "X.y/z"]
+)
+def test_a_registry_is_named(text: str) -> None:
+    assert has_host(text)
+
+
+@pytest.mark.parametrize("text", ["", "x", "x:1", "x.o", "a/b.c", "UPPER/x", "localhost", "localhost:1", f"x@{DIGEST}"])
+def test_no_registry_is_named(text: str) -> None:
+    assert not has_host(text)
+
+
+def test_what_is_a_reference() -> None:
+    assert is_reference("a.b/x:1")
+    assert not is_reference("a.b/X.o")

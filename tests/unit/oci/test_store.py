@@ -55,7 +55,7 @@ def test_image_goes_in_and_out(store: Store) -> None:
     manifest = blob(store, digest).read_bytes()
     size = len(manifest) + len(PROGRAM) + 2
     assert image.size == size
-    assert store.list() == (Entry("exitsnoop:v1", digest, size, "2026-11-24T00:00:00Z", "linux/amd64"),)
+    assert store.list() == (Entry("exitsnoop:v1", None, digest, size, "2026-11-24T00:00:00Z", "linux/amd64"),)
 
 
 def test_the_layout_is_bees_byte_for_byte(store: Store) -> None:
@@ -166,7 +166,7 @@ def test_the_manifest_is_verified_too(store: Store) -> None:
     blob(store, digest).write_bytes(data.replace(b"program.o", b"program.p"))
     with pytest.raises(DigestMismatch, match="content is sha256:"):
         store.get("x")
-    assert store.list() == (Entry("x", digest, None, None, None),)
+    assert store.list() == (Entry("x", None, digest, None, None, None),)
 
 
 @pytest.mark.parametrize(
@@ -259,6 +259,8 @@ def test_a_killed_writers_file_is_swept_and_a_living_ones_is_not(store: Store) -
         ("index.json", b"[]", "a JSON object"),
         ("index.json", b'{"manifests":1}', "a list of objects"),
         ("index.json", b'{"manifests":[1]}', "a list of objects"),
+        ("index.json", b'{"Manifests":[]}', "index.json: key 'Manifests': other programs take it for 'manifests'"),
+        ("index.json", b'{"manifests":[],"manifests":[]}', "index.json: key 'manifests': twice in one object"),
     ],
 )
 def test_a_broken_layout_is_one_clear_line(store: Store, name: str, content: bytes, why: str) -> None:

@@ -11,7 +11,9 @@ from beepy.outputs.none import Silent
 from tests.writers.events import Exits, ring
 
 
-@pytest.mark.parametrize(("name", "kind"), [("json", JsonLines), ("columns", Columns), ("none", Silent)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("json", JsonLines), ("columns", Columns), ("wide", Columns), ("none", Silent)]
+)
 def test_every_name_is_a_sink(name: str, kind: type) -> None:
     assert isinstance(outputs.make(name), kind)
 
@@ -19,7 +21,7 @@ def test_every_name_is_a_sink(name: str, kind: type) -> None:
 def test_the_names_are_all_there_is() -> None:
     for name in outputs.NAMES:
         outputs.make(name)
-    with pytest.raises(UsageError, match=r"output 'xml\\x1b': unknown: expected json, columns, none"):
+    with pytest.raises(UsageError, match=r"output 'xml\\x1b': unknown: expected json, columns, wide, none"):
         outputs.make("xml\x1b")
 
 

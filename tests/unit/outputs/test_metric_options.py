@@ -11,12 +11,15 @@ from beepy.outputs.metric_options import parse_buckets, parse_value_key
     [
         ("hist_lat,[100,1000.5,2e3]", "hist_lat", (100, 1000.5, 2000)),
         (" m , [ 1 , 2 ] ", "m", (1, 2)),
+        ("[1,2]", "", (1, 2)),
+        (" [0]", "", (0,)),
         ("m,[-1,0,+Inf]", "m", (-1, 0)),
         ("m,[0]", "m", (0,)),
     ],
 )
 def test_buckets(text: str, name: str, bounds: tuple[float, ...]) -> None:
-    assert parse_buckets(text) == (name, bounds)
+    parsed = parse_buckets(text)
+    assert (parsed.map, parsed.bounds) == (name, bounds)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,8 @@ def test_buckets(text: str, name: str, bounds: tuple[float, ...]) -> None:
     [
         ("", "expected map,"),
         ("m", "expected map,"),
+        ("m[1]", "expected map,"),
+        ("m,x,[1]", "expected map,"),
         ("m,", "expected map,"),
         (",[1]", "expected map,"),
         ("m,1,2", "expected map,"),
@@ -46,12 +51,15 @@ def test_what_is_no_buckets(text: str, why: str) -> None:
         parse_buckets(text)
 
 
-def test_value_keys() -> None:
-    assert parse_value_key(" hist_lat, us") == ("hist_lat", "us")
-    assert parse_value_key("hist_lat,inner.us") == ("hist_lat", "inner.us")
+@pytest.mark.parametrize(
+    ("text", "name", "field"),
+    [(" hist_lat, us", "hist_lat", "us"), ("hist_lat,inner.us", "hist_lat", "inner.us"), ("us ", "", "us")],
+)
+def test_value_keys(text: str, name: str, field: str) -> None:
+    assert parse_value_key(text)[1:] == (name, field)
 
 
-@pytest.mark.parametrize("text", ["", "m", "m,", ",f", "m,a,b"])
+@pytest.mark.parametrize("text", ["", "m,", ",f", "m,a,b"])
 def test_what_is_no_value_key(text: str) -> None:
-    with pytest.raises(UsageError, match=f"--hist-value-key '{text}': expected map,field"):
+    with pytest.raises(UsageError, match=f"--hist-value-key '{text}': expected map,field or field"):
         parse_value_key(text)

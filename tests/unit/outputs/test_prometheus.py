@@ -11,13 +11,13 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from beepy.btf.types import TypeId
+from beepy.btf.types import VOID, TypeId
 from beepy.errors import UsageError
 from beepy.events.batch import Batch, Schema, Tally
 from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
-from beepy.outputs import series
-from beepy.outputs.metric_options import parse_buckets, parse_value_key
+from beepy.outputs import held
+from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.outputs.prometheus import Prometheus
 from tests.writers.btf import BtfWriter, Member
 from tests.writers.events import Exits, ring, snapshot, stream, table
@@ -39,8 +39,8 @@ def opened(
     sink = Prometheus(
         "127.0.0.1",
         0,
-        buckets=dict(map(parse_buckets, buckets)),
-        value_keys=dict(map(parse_value_key, value_keys)),
+        bounds=bounds_of(buckets, schemas),
+        values=values_of(value_keys, schemas),
         tally=tally or Tally(),
         max_series=max_series,
     )
@@ -104,7 +104,9 @@ def _kinds(writer: BtfWriter) -> dict[str, TypeId]:
         "comm": writer.array(writer.integer("char", 1), 16),
         "duration": writer.typedef("duration", u64),
         "pair": writer.struct("pair", 16, [("a", u64, 0), ("b", u64, 64)]),
+        "bool": writer.integer("_Bool", 1, 4),
         "state": writer.enum("state", {"IDLE": 0, "BUSY": 1}),
+        "level": writer.enum64("level", {"LOW": -1, "HIGH": 1 << 40}, signed=True),
     }
 
 
@@ -200,6 +202,43 @@ def test_a_gauge_of_a_stream_is_the_last_value() -> None:
         assert 'ebpf_solo_io_gauge_load{cpu="0",value="1.5"} -5\n' in page(sink)
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "shown"),
+    [
+        ("bool", [b"\1", b"\0", b"\2"], [1, 0, 1]),
+        ("state", [b"\1\0\0\0", b"\0\0\0\0", b"\7\0\0\0"], [1, 0, 7]),
+        ("level", [struct.pack("<q", -1), u64(1 << 40), u64(5)], [-1, 1 << 40, 5]),
+    ],
+)
+def test_a_bool_or_an_enum_is_its_number(kind: str, values: Sequence[bytes], shown: Sequence[int]) -> None:
+    """In gauges, histograms and tables; as a label an enum is its name."""
+    padded = [value.ljust(8, b"\0") for value in values]
+    gauge = record_of(Role.GAUGE, "gauge_up", 16, [("value", kind, 0), ("unit", "u32", 8), ("was", "state", 12)])
+    hist = record_of(Role.HIST, "hist_up", 16, [("le", kind, 0), ("unit", "u32", 8)])
+    up = table_of(Role.GAUGE, "gauge_table", kind, len(values[0]))
+    rows = table_of(Role.GAUGE, "gauge_rows", kind, len(values[0]), cpus=2)
+    tables: dict[Schema, Entries] = {
+        up: [(key(pid), value) for pid, value in enumerate(values)],
+        rows: [(key(1), padded[0] + padded[1])],
+    }
+    with opened(gauge, hist, up, rows, tables=tables) as sink:
+        for unit, value in enumerate(padded):
+            sink.write(ring(gauge, [value + struct.pack("<II", unit, 1)]))
+            sink.write(ring(hist, [value + struct.pack("<II", 0, 0)]))
+        found = {
+            (sample.name.removeprefix("ebpf_solo_io_"), *sorted(sample.labels.items())): sample.value
+            for family in parsed(sink).values()
+            for sample in family.samples
+        }
+    for unit, number in enumerate(shown):
+        assert found["gauge_up", ("unit", str(unit)), ("was", "BUSY")] == number
+        assert found["gauge_table", ("comm", "bash"), ("pid", str(unit))] == number
+    for cpu, number in enumerate(shown[:2]):
+        assert found["gauge_rows", ("comm", "bash"), ("cpu", str(cpu)), ("pid", "1")] == number
+    assert found["hist_up_sum", ("unit", "0")] == sum(shown)
+    assert found["hist_up_bucket", ("le", "0"), ("unit", "0")] == sum(number <= 0 for number in shown)
+
+
 def test_a_counter_adds_up_over_scrapes_and_ignores_what_is_no_label() -> None:
     """Padding and what stands behind a NUL differ between records of equal labels."""
     exits = record_of(Role.COUNTER, "exits", 24, [("pid", "u32", 0), ("comm", "comm", 4)])
@@ -215,14 +254,14 @@ def test_a_counter_adds_up_over_scrapes_and_ignores_what_is_no_label() -> None:
 
 
 def test_raw_records_are_folded_when_many_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(series, "_MOST_HELD", 100)
-    monkeypatch.setattr(series, "_DECODED", 7)
+    monkeypatch.setattr(held, "_MOST", 100)
+    monkeypatch.setattr(held, "_DECODED", 7)
     exits = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
     with opened(exits) as sink:
         metric = sink._events[exits]
         for start in range(0, 1000, 30):
             sink.write(ring(exits, [key(pid % 250) for pid in range(start, min(start + 30, 1000))]))
-            assert len(metric._held) < 100
+            assert len(metric._held._records) < 100
         assert [line.rpartition(" ")[2] for line in page(sink).splitlines()[2:]] == ["4"] * 250
 
 
@@ -355,9 +394,9 @@ def test_per_cpu_values() -> None:
 @pytest.mark.parametrize(
     ("schema", "why"),
     [
-        (table_of(Role.HIST, "hist_t"), "map 'hist_t': a table is no histogram: it has no metric"),
-        (table_of(Role.GAUGE, "gauge_t", "pair", 16), "map 'gauge_t': its value is no number: it has no metric"),
-        (table_of(Role.COUNTER, "counter_t", "state", 4), "map 'counter_t': its value is no number: it has no metric"),
+        (table_of(Role.HIST, "hist_t"), "map 'hist_t' has no metric: a table is not a histogram"),
+        (table_of(Role.GAUGE, "gauge_t", "pair", 16), "map 'gauge_t' has no metric: its value is not a number"),
+        (table_of(Role.COUNTER, "counter_t", "comm", 16), "map 'counter_t' has no metric: its value is not a number"),
     ],
 )
 def test_tables_without_a_metric_warn_once(schema: Schema, why: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -448,7 +487,10 @@ def test_equal_maps_of_two_images_are_told_apart_by_the_image() -> None:
         assert 'beepy_events_total{image="two\\"\\\\xff",map="exits"} 2.0\n' in b"".join(sink.page()).decode()
 
 
-HIST = record_of(Role.HIST, "hist_a", 16, [("us", "u64", 0), ("state", "state", 8)])
+FIELDS = [("us", "u64", 0), ("state", "state", 8), ("comm", "comm", 12)]
+HIST = record_of(Role.HIST, "hist_a", 32, FIELDS)
+GAUGE = record_of(Role.GAUGE, "gauge_a", 32, FIELDS)
+TEXT = record_of(Role.GAUGE, "gauge_text", 16, [("value", "comm", 0)])
 COUNTER = Exits("exits").schema._replace(role=Role.COUNTER)
 TABLE = table_of(Role.GAUGE, "gauge_t")
 
@@ -456,38 +498,73 @@ TABLE = table_of(Role.GAUGE, "gauge_t")
 @pytest.mark.parametrize(
     ("schemas", "buckets", "value_keys", "why"),
     [
-        ([HIST], [], [], "map 'hist_a': field 'le': unknown: there are: us, state"),
-        ([HIST], [], ["hist_a,x\x1b"], r"map 'hist_a': field 'x\\x1b': unknown"),
-        ([HIST], [], ["hist_a,state"], "map 'hist_a': field 'state': is no number"),
-        ([HIST._replace(role=Role.GAUGE)], [], [], "map 'hist_a': field 'value': unknown"),
-        ([HIST, COUNTER], ["x,[1]"], [], "--hist-buckets: unknown map 'x': there are: exits, hist_a"),
-        ([], [], ["x,y"], "--hist-value-key: unknown map 'x': there are: none"),
-        ([COUNTER], ["exits,[1]"], [], "--hist-buckets: map 'exits': is no histogram of a stream of events"),
-        ([COUNTER], [], ["exits,pid"], "--hist-value-key: map 'exits': is no histogram or gauge of a stream of events"),
-        ([TABLE], [], ["gauge_t,value"], "--hist-value-key: map 'gauge_t': is no histogram or gauge of a stream"),
-        (
-            [COUNTER, COUNTER._replace(btf=HIST.btf, record=HIST.record)],
-            [],
-            [],
-            "metric ebpf_solo_io_exits: twice from image",
-        ),
-        (
-            [COUNTER, TABLE._replace(map="exits", image="b")],
-            [],
-            [],
-            "exits: a counter from map 'exits' of image 'image:1', a gauge from map 'exits' of image 'b'",
-        ),
-        (
-            [HIST, COUNTER._replace(map="hist_a_sum")],
-            [],
-            ["hist_a,us"],
-            "metric ebpf_solo_io_hist_a_sum: is also a part of",
-        ),
+        ([HIST], [], ["hist_a,x\x1b"], r"'hist_a,x\\x1b': no field 'x\\x1b' in hist_a: its fields are us, state, comm"),
+        ([HIST], [], ["u"], "--hist-value-key 'u': no field 'u' in hist_a: its fields are us"),
+        ([HIST], [], ["hist_a,comm"], "--hist-value-key 'hist_a,comm': field 'comm' of hist_a is not a number"),
+        ([HIST, COUNTER], ["x,[1]"], [], r"--hist-buckets 'x,\[1\]': no map 'x': the maps are hist_a, exits"),
+        ([HIST, COUNTER], ["a,[1]", "[2]"], [], r"--hist-buckets '\[2\]': map 'hist_a' is named twice"),
+        ([HIST, COUNTER], [], ["a,us", "us"], "--hist-value-key 'us': map 'hist_a' is named twice"),
+        ([], [], ["x,y"], "--hist-value-key 'x,y': no map 'x': no map is shown"),
+        ([COUNTER], ["exits,[1]"], [], "map 'exits' is not a histogram of a stream of events"),
+        ([COUNTER], [], ["exits,pid"], "map 'exits' is not a histogram or gauge of a stream of events"),
+        ([TABLE], [], ["gauge_t,value"], "map 'gauge_t' is not a histogram or gauge of a stream"),
     ],
 )
 def test_usage_errors(schemas: list[Schema], buckets: list[str], value_keys: list[str], why: str) -> None:
     with pytest.raises(UsageError, match=why), opened(*schemas, buckets=buckets, value_keys=value_keys):
         pass
+
+
+@pytest.mark.parametrize(
+    ("schemas", "value_keys", "names", "why"),
+    [
+        (
+            [HIST, COUNTER],
+            [],
+            ["exits"],
+            "hist_a' has no metric: it has no field 'le': -k hist_a,FIELD takes another: us, state",
+        ),
+        ([GAUGE], [], [], "gauge_a' has no metric: it has no field 'value': -k gauge_a,FIELD takes another: us, state"),
+        ([TEXT], [], [], "gauge_text' has no metric: its field 'value' is not a number"),
+        (
+            [COUNTER, COUNTER._replace(btf=HIST.btf, record=HIST.record)],
+            [],
+            ["exits"],
+            "exits' has no metric: ebpf_solo_io_exits is the metric of map 'exits' of image 'image:1'",
+        ),
+        (
+            [COUNTER, TABLE._replace(map="exits", image="b")],
+            [],
+            ["exits"],
+            "exits' has no metric: ebpf_solo_io_exits is the counter of map 'exits' of image 'image:1'",
+        ),
+        (
+            [HIST, COUNTER._replace(map="hist_a_sum")],
+            ["us"],
+            ["hist_a"],
+            "hist_a_sum' has no metric: ebpf_solo_io_hist_a_sum is a part of the histogram ebpf_solo_io_hist_a",
+        ),
+        (
+            [COUNTER._replace(map="hist_a_sum"), HIST],
+            ["us"],
+            ["hist_a_sum"],
+            "hist_a' has no metric: ebpf_solo_io_hist_a_sum, a part of it, is another metric",
+        ),
+    ],
+)
+def test_a_map_that_cannot_have_a_metric_is_a_warning(
+    schemas: list[Schema], value_keys: list[str], names: list[str], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others have theirs, and the rows of all are counted."""
+    tables: dict[Schema, Entries] = {schema: [] for schema in schemas}
+    with opened(*schemas, value_keys=value_keys, tables=tables) as sink:
+        for schema in schemas:
+            if schema.record != VOID:
+                sink.write(ring(schema, [bytes(64)]))
+        found = {line.split("{")[0] for line in page(sink).splitlines() if not line.startswith("#")}
+    plain = {name.removeprefix("ebpf_solo_io_").removesuffix("_bucket").removesuffix("_count") for name in found}
+    assert {name if name in names else name.removesuffix("_sum") for name in plain} == set(names)
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [f"map '{why}"]
 
 
 def test_losses_before_anything_came_and_of_the_same_image_twice() -> None:
@@ -514,7 +591,7 @@ def test_beepys_own_metrics_and_the_process() -> None:
     exits = Exits("exits").schema._replace(role=Role.COUNTER)
     seen = exits._replace(map="seen", counts_loss=True)
     tally = Tally()
-    tally.filtered = 7
+    tally.filtered, tally.own = 7, 4
     with opened(exits, seen, tally=tally) as sink:
         sink.write(ring(exits, [EXIT]))
         sink.write(ring(exits, [EXIT[:40]] * 2))
@@ -534,6 +611,7 @@ def test_beepys_own_metrics_and_the_process() -> None:
         ("beepy_short_records", "seen"): 0,
         ("beepy_lost_events", "seen"): 11,
         ("beepy_filtered_events", None): 7,
+        ("beepy_own_events", None): 4,
     }
     assert found["process_resident_memory_bytes"].samples[0].value > 1 << 20
     assert found["process_open_fds"].type == "gauge"

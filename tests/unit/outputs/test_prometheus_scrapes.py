@@ -41,7 +41,7 @@ def reading(number: int, value: int, *, began: int | None = None, final: bool = 
 
 @contextmanager
 def opened(*schemas: Schema, demand: Demand) -> Iterator[Prometheus]:
-    sink = Prometheus("127.0.0.1", 0, buckets={}, value_keys={}, tally=Tally())
+    sink = Prometheus("127.0.0.1", 0, tally=Tally())
     sink.open(schemas, demand)
     try:
         yield sink

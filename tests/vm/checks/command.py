@@ -41,6 +41,10 @@ class Run:
         """Return once that many programs are attached (-v says it)."""
         self._until(lambda: self.told.count(": attached to ") >= programs)
 
+    def line(self, part: str) -> None:
+        """Return once stderr has this in it."""
+        self._until(lambda: part in self.told)
+
     def row(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Return the first row that fits, once it has come."""
         found: list[dict[str, Any]] = []

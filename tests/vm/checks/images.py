@@ -88,7 +88,9 @@ def executions() -> str:
 
 def unmounted() -> str:
     """Attach while tracefs is mounted nowhere: it is mounted for beepy alone, and goes with it."""
-    subprocess.run(["umount", "/sys/kernel/tracing"], check=True)
+    for place in ("/sys/kernel/debug", "/sys/kernel/tracing"):  # debugfs has another one below it
+        while os.path.ismount(place):
+            subprocess.run(["umount", "-l", place], check=True)
     try:
         with open("/proc/mounts") as mounts:  # noqa: PTH123
             before = mounts.read()

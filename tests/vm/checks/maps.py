@@ -135,10 +135,67 @@ def perf_losses() -> str:
     return "exact once a record follows"
 
 
+def perf_cpus() -> str:
+    """Take a CPU off and on line: it has a buffer again, and what it lost meanwhile is said to be unknown."""
+    spec: CollectionSpec = parsed("perfbuf")
+    (tracked,) = spec.tracked
+    with load(spec) as collection:
+        array = collection.maps[tracked.map]
+        schema = roles.schema(spec, tracked)
+        with closing(PerfReader(array, schema)) as reader:
+            collection.attach()
+            assert _sent_on_1(reader) == [(3, 0)]
+            _online("0")  # as in a suspend: nobody looks between the two
+            _online("1")
+            assert _sent_on_1(reader) == []
+            assert [batch.lost for batch in reader.end()] == [None]
+            assert _sent_on_1(reader) == [(3, 0)]
+            os.sched_setaffinity(0, {1})
+            _provoke(2)
+            _online("0")
+            assert [(batch.records, batch.lost) for batch in reader.end()] == [(2, 0), (0, None)]
+            assert list(reader.end()) == []
+            _online("1")
+            assert [batch.lost for batch in reader.end()] == [None]
+            assert _sent_on_1(reader) == [(3, 0)]
+        _online("0")
+        with closing(PerfReader(array, schema)) as reader:
+            assert list(reader.end()) == []
+            _online("1")
+            assert [batch.lost for batch in reader.end()] == [None]
+            assert _sent_on_1(reader) == [(3, 0)]
+            assert list(reader.end()) == []
+    os.sched_setaffinity(0, {0, 1})
+    with Run(f"{OBJECTS}/perfbuf.o", "-o", "json", "-v") as run:
+        run.attached(1)
+        _online("0")
+        _online("1")
+        run.line("CPU 1 came online")  # a second later at the latest
+        os.sched_setaffinity(0, {1})
+        _provoke(1, 7)
+        run.row(lambda row: row["number"] == 7)
+    assert "map 'print_events': CPU 1 went offline: how many of its records were lost is unknown" in run.told
+    assert "1 shown, 0 filtered, lost unknown (print_events)" in run.told
+    return YES
+
+
+def _online(digit: str) -> None:
+    """Take CPU 1 off line ("0") or on line ("1")."""
+    Path("/sys/devices/system/cpu/cpu1/online").write_text(digit)
+
+
+def _sent_on_1(reader: PerfReader) -> list[tuple[int, int | None]]:
+    """Send 3 records on CPU 1; return the records and losses of each batch that comes."""
+    os.sched_setaffinity(0, {1})
+    _provoke(3)
+    return [(batch.records, batch.lost) for batch in reader.read()]
+
+
 CHECKS: Final = (
     Check("map types", types, ("maps_all",)),
     Check("locks and timers", values, ("maps_values",)),
     Check("pins", pins, ("pinned",)),
     Check("perf buffer", perf_events, ("perfbuf",)),
     Check("perf buffer's losses", perf_losses, ("perfbuf",)),
+    Check("perf buffer's CPUs", perf_cpus, ("perfbuf",)),
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from beepy.events.batch import Batch, Schema
+from beepy.outputs import DEFAULT, Options
 from beepy.outputs.columns import Columns
 from beepy.outputs.file import Rows
 from tests.writers.btf import BtfWriter
@@ -23,9 +24,9 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def written(tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch) -> list[str]:
+def written(tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch, options: Options = DEFAULT) -> list[str]:
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    sink = Columns(Rows(fd))
+    sink = Columns(Rows(fd), options)
     sink.open(schemas, lambda _: None)
     for batch in batches:
         sink.write(batch)
@@ -36,12 +37,12 @@ def written(tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch) -> lis
 
 def test_rows_stand_under_their_header(tmp_path: Path) -> None:
     schema = Exits().schema
-    batch = ring(schema, [Exits.record(b"bash", 42, -1), Exits.record(b"a b", 4_194_304, 255, 10**15)])
+    batch = ring(schema, [Exits.record(b"bash", 42, -1, 10**18), Exits.record(b"a b", 4_194_304, 255, 10**18)])
     assert written(tmp_path, (schema,), batch, batch) == [
-        "time           start_time        exit_time      pid      tid     ppid      sig exit_code comm",
+        "time           start_time        exit_time      pid      tid     ppid sig          exit_code comm",
         *[
-            "14:00:00               10               15       42       42        1        0        -1 bash",
-            "14:00:00 1000000000000000 1000000000000005  4194304  4194304        1        0       255 a b",
+            "14:00:00 1000000000000000000 1000000000000000005       42       42        1 0                   -1 bash",
+            "14:00:00 1000000000000000000 1000000000000000005  4194304  4194304        1 0                  255 a b",
         ]
         * 2,
     ]
@@ -83,20 +84,20 @@ def test_the_header_comes_before_the_first_event(tmp_path: Path) -> None:
     assert written(tmp_path, ()) == []
 
 
-def test_several_maps_are_named_and_their_headers_come_again(tmp_path: Path) -> None:
+def test_several_maps_are_named_and_have_one_header_each(tmp_path: Path) -> None:
     w = BtfWriter()
     u32 = w.integer("u32", 4, 0)
     numbers = stream(w, w.struct("s", 4, [("n", u32, 0)]), "n")
     counts = table(w, u32, w.integer("u64", 8, 0), 4, 8, name="100%s")
     one, two = ring(numbers, [b"\1\0\0\0"]), snapshot(counts, [(b"\2\0\0\0", b"\3" + bytes(7))])
-    assert written(tmp_path, (numbers, counts), one, one, two, one) == [
-        "time     map          n",
-        "14:00:00 n            1",
-        "14:00:00 n            1",
-        "time     map        key            value",
-        "14:00:00 100%s        2                3",
-        "time     map          n",
-        "14:00:00 n            1",
+    assert written(tmp_path, (numbers, counts), one, one, two, one, two) == [
+        "map   time            n",
+        "n     14:00:00        1",
+        "n     14:00:00        1",
+        "map   time          key            value",
+        "100%s 14:00:00        2                3",
+        "n     14:00:00        1",
+        "100%s 14:00:00        2                3",
     ]
 
 
@@ -123,8 +124,8 @@ def test_names_of_members_and_maps_are_harmless(tmp_path: Path) -> None:
     w = BtfWriter()
     schema = stream(w, w.struct("s", 4, [("a\x1b%d", w.integer(), 0)]), "m\x1b")
     header, row, *_ = written(tmp_path, (schema, Exits().schema), ring(schema, [bytes(4)]))
-    assert header == "time     map          a\\x1b%d"
-    assert row == "14:00:00 m\\x1b              0"
+    assert header == "map         time      a\\x1b%d"
+    assert row == "m\\x1b       14:00:00        0"
 
 
 def test_values_are_gos_text(tmp_path: Path) -> None:
@@ -146,8 +147,42 @@ def test_values_are_gos_text(tmp_path: Path) -> None:
     ]
 
 
-def test_maps_of_one_shape_share_their_header(tmp_path: Path) -> None:
-    first, second = Exits().schema, Exits().schema._replace(map="print_other")
-    record = bytes(56)
-    lines = written(tmp_path, (first, second), ring(first, [record]), ring(second, [record]), ring(first, [record]))
-    assert [line.split()[1] for line in lines] == ["map", first.map, "print_other", first.map]
+def test_entries_that_are_0_are_shown_when_asked(tmp_path: Path) -> None:
+    w = BtfWriter()
+    schema = table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8)
+    assert written(tmp_path, (schema,), snapshot(schema, [(bytes(4), bytes(8))])) == [
+        "time          key            value"
+    ]
+    assert written(tmp_path, (schema,), snapshot(schema, [(bytes(4), bytes(8))]), options=Options(zero=True)) == [
+        "time          key            value",
+        "14:00:00        0                0",
+    ]
+
+
+def test_the_time_of_a_row_is_that_of_its_record(tmp_path: Path) -> None:
+    w = BtfWriter()
+    schema = stream(w, w.struct("s", 16, [("ts", w.integer("u64", 8, 0), 0), ("n", w.integer("u32", 4, 0), 64)]))
+    now, wall = time.monotonic_ns(), time.time_ns()
+    records = [struct.pack("<QQ", now - seconds * 10**9, seconds) for seconds in (50, 3, 0)]
+    for batch in (ring(schema, records), *[ring(schema, [record]) for record in records]):
+        _, *rows = written(tmp_path, (schema,), batch._replace(time_ns=wall))
+        expected = [(wall - int(row.split()[2]) * 10**9) // 10**9 for row in rows]
+        assert rows
+        for row, second in zip(rows, expected, strict=True):
+            told = {time.strftime("%H:%M:%S", time.localtime(second + near)) for near in (-1, 0)}
+            assert row.split()[0] in told
+
+
+def test_what_is_not_in_a_record_is_an_empty_cell(tmp_path: Path) -> None:
+    w = BtfWriter()
+    u8, text = w.integer("u8", 1, 0), w.array(w.integer("char", 1, 1), 8)
+    schema = stream(w, w.struct("s", 10, [("a", u8, 0), ("text", text, 8), ("b", u8, 72)]))
+    record = b"\1" + b"hello\0\0\0" + b"\2"
+    assert written(tmp_path, (schema,), *[ring(schema, [record[:length]]) for length in (10, 9, 4, 1, 0)]) == [
+        "time        a text        b",
+        "14:00:00    1 hello       2",
+        "14:00:00    1 hello        ",
+        "14:00:00    1 hel          ",
+        "14:00:00    1              ",
+        "14:00:00                   ",
+    ]

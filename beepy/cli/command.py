@@ -1,0 +1,142 @@
+"""How commands take their arguments and show their help, which click does otherwise."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from beepy.cli import panels
+from beepy.cli.spelling import Option, canonical
+from beepy.errors import UsageError
+
+_Context: TypeAlias = Any  # this class and the next two are private to typer
+_Parser: TypeAlias = Any
+_Formatter: TypeAlias = Any
+
+
+class Command(TyperCommand):
+    """One command."""
+
+    def make_parser(self, ctx: _Context) -> _Parser:
+        """Return a parser to which flags are options with a value."""
+        return _valued(super().make_parser(ctx), _options(self.get_params(ctx)))
+
+    def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
+        """Take every spelling that Go's flags take."""
+        return super().parse_args(ctx, canonical(args, _names(_options(self.get_params(ctx)))))
+
+    def collect_usage_pieces(self, ctx: _Context) -> list[str]:
+        """Return arguments as man pages write them, without typer's braces."""
+        del ctx
+        return ["[OPTIONS]", *[argument.human_readable_name for argument in _arguments(self)]]
+
+    def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
+        """Write the arguments, and the options with a section for each panel."""
+        if arguments := _arguments(self):
+            with formatter.section("Arguments"):
+                formatter.write_dl([(one.human_readable_name, one.help or "") for one in arguments])
+        _write_panels(_options(self.get_params(ctx)), ctx, formatter)
+
+    def format_epilog(self, ctx: _Context, formatter: _Formatter) -> None:
+        """Write the examples."""
+        _write_examples(self.name or "", formatter)
+        del ctx
+
+
+class Group(TyperGroup):
+    """The command ``beepy`` itself."""
+
+    def make_parser(self, ctx: _Context) -> _Parser:
+        """Return a parser to which flags are options with a value."""
+        return _valued(super().make_parser(ctx), _options(self.get_params(ctx)))
+
+    def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
+        """Take every spelling that Go's flags take; what follows the command's name is the command's."""
+        return super().parse_args(ctx, canonical(args, _names(_options(self.get_params(ctx))), interspersed=False))
+
+    def resolve_command(self, ctx: _Context, args: list[str]) -> Any:  # noqa: ANN401 - with a class private to typer
+        """Find the command; ``help`` shows its help, and one of bee's that beepy lacks is refused with what to type."""
+        if args[0] == "help":
+            if not args[1:]:
+                typer.echo(ctx.get_help())
+                ctx.exit()
+            args = [*args[1:], "--help"]
+        if args[0] not in self.commands:
+            _refuse(args, list(self.commands), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
+        """Write the commands, and the options of all of them."""
+        self.format_commands(ctx, formatter)
+        general = [option for option in _options(self.get_params(ctx)) if _panel(option) != panels.REGISTRIES]
+        _write_panels(general, ctx, formatter)
+
+    def format_epilog(self, ctx: _Context, formatter: _Formatter) -> None:
+        """Write the examples."""
+        _write_examples("", formatter)
+        del ctx
+
+
+def _options(parameters: Iterable[object]) -> list[TyperOption]:
+    return [parameter for parameter in parameters if isinstance(parameter, TyperOption)]
+
+
+def _names(options: Iterable[TyperOption]) -> dict[str, Option]:
+    return {name: Option(max(one.opts, key=len), one.is_flag) for one in options for name in one.opts}
+
+
+def _valued(parser: _Parser, options: Iterable[TyperOption]) -> _Parser:
+    for option in options:
+        if option.is_flag:
+            parser.add_option(obj=option, opts=option.opts, dest=option.name)
+    return parser
+
+
+def _refuse(arguments: list[str], commands: list[str], context: _Context) -> None:
+    """Raise UsageError for a command that only bee has, and for a bundled image in a command's place."""
+    from beepy.cli import substitutes  # noqa: PLC0415 - only on the way to an error
+    from beepy.oci.lookup import Options, bundled_store  # noqa: PLC0415
+
+    command, *rest = arguments
+    if command in substitutes.COMMANDS:
+        error = UsageError(f"{command}: not implemented yet")
+        storage = context.params["storage"]
+        notes = substitutes.notes(command, rest, Options(Path(storage) if storage else None), commands)
+    elif bundled_store().named(command):
+        error = UsageError(f"no such command '{command}'")
+        notes = [f"beepy run {command}"]
+    else:
+        return
+    for note in notes:
+        error.add_note(note)
+    raise error
+
+
+def _arguments(command: TyperCommand) -> list[TyperArgument]:
+    return [parameter for parameter in command.params if isinstance(parameter, TyperArgument)]
+
+
+def _panel(option: TyperOption) -> str:
+    own = panels.GENERAL if option.name in {"help", "version"} else panels.OPTIONS  # typer makes --help
+    return option.rich_help_panel or own
+
+
+def _write_panels(options: Iterable[TyperOption], context: _Context, formatter: _Formatter) -> None:
+    sections: dict[str, list[tuple[str, str]]] = {panel: [] for panel in panels.ORDER}
+    for option in options:
+        if record := option.get_help_record(context):
+            sections[_panel(option)].append(record)
+    for panel, records in sections.items():
+        if records:
+            with formatter.section(panel):
+                formatter.write_dl(records)
+
+
+def _write_examples(command: str, formatter: _Formatter) -> None:
+    from beepy.cli.examples import EXAMPLES  # noqa: PLC0415 - only help has them
+
+    with formatter.section("Examples"):
+        for line in EXAMPLES[command]:
+            formatter.write(f"  {line}\n")

@@ -1,0 +1,28 @@
+"""The examples at the end of each command's ``--help``; "" is beepy's own."""
+
+from collections.abc import Mapping
+from typing import Final
+
+EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "": (
+        "beepy run exitsnoop",
+        "beepy run ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
+        "beepy help run",
+    ),
+    "run": (
+        "beepy run exitsnoop -f 'print_exits,comm,^bash$'",
+        "beepy run tcplife opensnoop -o json --timeout 10s",
+        "beepy run exitsnoop-counter -o none --prom-port 9091",
+    ),
+    "list": ("beepy list", "beepy list -o json"),
+    "describe": (
+        "beepy describe exitsnoop",
+        "beepy describe opensnoop --check",
+        "beepy describe ./probe.o -o json",
+    ),
+    "pull": (
+        "beepy pull ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
+        "beepy pull localhost:5000/tools/exitsnoop:1 --ca-file ca.pem",
+    ),
+    "version": ("beepy version", "beepy --version"),
+}

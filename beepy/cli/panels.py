@@ -1,0 +1,13 @@
+"""The sections of ``--help``; an option without one is in the first."""
+
+from typing import Final
+
+OPTIONS: Final = "Options"
+SHOW: Final = "What to show"
+ATTACH: Final = "Where programs attach"
+METRICS: Final = "Metrics"
+LOAD: Final = "How programs are loaded"
+REGISTRIES: Final = "Images and registries"
+GENERAL: Final = "General"
+
+ORDER: Final = (OPTIONS, SHOW, ATTACH, METRICS, LOAD, REGISTRIES, GENERAL)

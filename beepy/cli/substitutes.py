@@ -1,0 +1,89 @@
+"""What to type for the commands of bee that beepy does not have yet."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import PurePath
+from shlex import quote
+from typing import Final
+
+from beepy.errors import StoreError
+from beepy.oci import lookup
+from beepy.oci.formats import BEE_PROGRAM
+from beepy.oci.options import Options, default_storage
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost")  # bee speaks plain HTTP to these, without a flag
+
+
+def notes(command: str, arguments: Sequence[str], options: Options, commands: Sequence[str]) -> list[str]:
+    """Return commands that do the same as bee's ``command``; ``commands`` are those that beepy has.
+
+    ``arguments`` replace the placeholders, up to the first option.
+    """
+    options_at = next((index for index, text in enumerate(arguments) if text.startswith("-")), len(arguments))
+    operands = [quote(text) for text in arguments[:options_at]]
+    if command == "completion":
+        return [f"complete -o default -W '{' '.join(commands)}' beepy"]
+    return _TABLE[command](operands, options)
+
+
+def _push(operands: Sequence[str], options: Options) -> list[str]:
+    image = operands[0] if operands else "IMAGE"
+    plain = "--dest-tls-verify=false " if image.partition("/")[0].partition(":")[0] in _LOOPBACK else ""
+    return [f"skopeo copy {plain}{_stored(image, options)} docker://{image}"]
+
+
+def _tag(operands: Sequence[str], options: Options) -> list[str]:
+    image, name = operands if len(operands) == 2 else ("IMAGE", "NAME")
+    own = options.storage or default_storage()
+    before = "" if own.is_dir() else f"mkdir -p {_own(options)} && "  # skopeo makes no directory above it
+    return [f"{before}skopeo copy {_stored(image, options)} oci:{_own(options)}:{name}"]
+
+
+def _login(operands: Sequence[str], _options: Options) -> list[str]:
+    server = operands[0] if operands else "SERVER"
+    return [f"docker login {server}", f"skopeo login {server}"]
+
+
+def _build(operands: Sequence[str], _options: Options) -> list[str]:
+    source = operands[0] if operands else "FILE.bpf.c"
+    target = f"{PurePath(source).name.partition('.')[0]}.o"
+    machine = os.uname().machine
+    target_arch = {"x86_64": "x86", "aarch64": "arm64"}.get(machine, machine)
+    flags = f"-O2 -g -target bpf -D__TARGET_ARCH_{target_arch} -I/usr/include/{machine}-linux-gnu"
+    after = f"oras push {operands[1]} {target}:{BEE_PROGRAM}" if len(operands) > 1 else f"beepy run ./{target}"
+    return [f"clang {flags} -c {source} -o {target} && {after}"]
+
+
+def _init(_operands: Sequence[str], _options: Options) -> list[str]:
+    return ["bpftool btf dump file /sys/kernel/btf/vmlinux format c > vmlinux.h"]
+
+
+def _package(operands: Sequence[str], options: Options) -> list[str]:
+    image = operands[0] if operands else "IMAGE"
+    return [f"skopeo copy {_stored(image, options)} oci-archive:image.tar && beepy run ./image.tar"]
+
+
+_TABLE: Final[Mapping[str, Callable[[Sequence[str], Options], list[str]]]] = {
+    "push": _push,
+    "tag": _tag,
+    "login": _login,
+    "build": _build,
+    "init": _init,
+    "package": _package,
+}
+
+COMMANDS: Final = (*_TABLE, "completion")
+
+
+def _stored(image: str, options: Options) -> str:
+    """Return where skopeo finds an image: in the first store that has it, else in beepy's own."""
+    for store in (*lookup.stores(options), lookup.bundled_store()):
+        with suppress(StoreError):
+            if found := store.find(image):
+                return f"oci:{quote(str(store.path))}:{quote(found[0])}"
+    return f"oci:{_own(options)}:{image}"
+
+
+def _own(options: Options) -> str:
+    return quote(os.fspath(options.storage or default_storage()))

@@ -1,0 +1,80 @@
+"""What the verifier allows only with CAP_PERFMON: the difference of two packet pointers, a number that tells addresses.
+
+The code is read once from its beginning to its end, jumps are not followed: enough for what compilers make of
+``data_end - data``, where both are read at a function's beginning.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from beepy.obj import insn as op
+from beepy.obj.insn import Insn
+from beepy.obj.spec import ProgramSpec
+from beepy.uapi import ProgType
+
+_SKB: Final = (76, 80, 140)  # data, data_end, data_meta of struct __sk_buff
+_PACKET_FIELDS: Final[Mapping[int, tuple[int, ...]]] = MappingProxyType(
+    {
+        ProgType.XDP: (0, 4, 8),  # struct xdp_md
+        ProgType.SCHED_CLS: _SKB,
+        ProgType.SCHED_ACT: _SKB,
+        ProgType.CGROUP_SKB: _SKB,
+        ProgType.SK_SKB: _SKB,
+        ProgType.LWT_IN: _SKB,
+        ProgType.LWT_OUT: _SKB,
+        ProgType.LWT_XMIT: _SKB,
+        ProgType.LWT_SEG6LOCAL: _SKB,
+        ProgType.SK_MSG: (0, 8),  # struct sk_msg_md
+    }
+)
+_CONTEXT: Final = "context"
+_PACKET: Final = "packet"
+_FRAME: Final = 10  # the register of the stack
+_CLOBBERED: Final = range(6)  # by a call
+_OPERATION: Final = 0xF0
+_ADD, _SUB, _MOV = 0x00, 0x10, 0xB0
+
+
+def subtracts(prog_type: int, program: ProgramSpec) -> bool:
+    """Tell whether a program subtracts one packet pointer from another."""
+    fields = _PACKET_FIELDS.get(prog_type, ())
+    if not fields:
+        return False
+    starts = {start for _, start in program.functions}
+    held: dict[int, str] = {}  # register, or offset on the stack (negative) -> what kind of pointer it is
+    for number, insn in enumerate(program.insns):
+        if number in starts:
+            held = {} if number else {1: _CONTEXT}
+        if insn.code == op.ALU64 | op.X | _SUB and held.get(insn.dst) == held.get(insn.src) == _PACKET:
+            return True
+        _step(insn, held, fields)
+    return False
+
+
+def _step(insn: Insn, held: dict[int, str], fields: tuple[int, ...]) -> None:
+    """Change what is held as the instruction does."""
+    code, dst, src, off, _ = insn
+    kind = code & op.CLASS
+    if code == op.CALL:
+        for register in _CLOBBERED:
+            held.pop(register, None)
+    elif kind == op.STX and code & op.MODE == op.MEM and dst == _FRAME:
+        _put(held, off, held.get(src))
+    elif kind == op.LDX and code & op.MODE == op.MEM and src == _FRAME:
+        _put(held, dst, held.get(off))
+    elif kind == op.LDX:
+        _put(held, dst, _PACKET if held.get(src) == _CONTEXT and off in fields else None)
+    elif code == op.ALU64 | op.X | _MOV:
+        _put(held, dst, None if off else held.get(src))
+    elif code == op.ALU64 | op.X | _ADD:
+        _put(held, dst, held.get(dst) or held.get(src))
+    elif kind in (op.LD, op.ALU, op.ALU64) and code not in (op.ALU64 | op.K | _ADD, op.ALU64 | op.K | _SUB):
+        held.pop(dst, None)
+
+
+def _put(held: dict[int, str], where: int, pointer: str | None) -> None:
+    if pointer:
+        held[where] = pointer
+    else:
+        held.pop(where, None)

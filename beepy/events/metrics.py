@@ -1,0 +1,119 @@
+"""Which metric each map becomes, if any: decided here for the page of metrics and for ``describe``."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from beepy.btf.types import VOID
+from beepy.events.batch import Schema
+from beepy.events.decoder import Decoder
+from beepy.events.fields import VALUE, Field
+from beepy.events.naming import VALUE_FIELDS, label_names, metric_name
+from beepy.events.selection import KINDS, by_name, listed
+from beepy.obj.spec import Role
+from beepy.text import safe
+
+_SUFFIXES: Final = ("_bucket", "_sum", "_count")  # of a histogram's samples
+
+
+class Metric(NamedTuple):
+    """The metric of one map: ``value`` is the field of its number, read as one, None where records are counted."""
+
+    name: str
+    role: Role
+    decoder: Decoder
+    value: Field | None
+
+    @property
+    def schema(self) -> Schema:
+        """The map's."""
+        return self.decoder.schema
+
+    @property
+    def fields(self) -> list[Field]:
+        """The fields that are its labels."""
+        return [field for field in self.decoder.fields if self.value is None or field.name != self.value.name]
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The names that no label of it may have."""
+        return ("le",) if self.role is Role.HIST else ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of its labels, sorted."""
+        return tuple(sorted(label_names([field.label for field in self.fields], self.taken)))
+
+
+class Metrics(NamedTuple):
+    """The metrics of some maps, and why others that have such a role have none: a line for each."""
+
+    found: tuple[Metric, ...]
+    warnings: tuple[str, ...]
+
+
+def as_number(field: Field) -> Field | None:
+    """Return the field read as a number: of an enum its own, 0 or 1 of a bool. None if it has no number."""
+    codec = field.codec.as_number()
+    return codec and field._replace(codec=codec)
+
+
+def decide(schemas: Iterable[Schema], values: Mapping[Schema, Field] | None = None) -> Metrics:
+    """Return what each map with the role counter, gauge or hist becomes, in their order.
+
+    ``values`` are the fields that -k names. Of maps that would share series the first has the metric.
+    """
+    found: dict[str, list[Metric]] = {}
+    warnings = []
+    for schema in schemas:
+        if schema.role in KINDS:
+            metric = _metric(schema, (values or {}).get(schema))
+            why = metric if isinstance(metric, str) else _clash(metric, found)
+            if why:
+                warnings.append(f"map '{safe(schema.map)}' has no metric: {why}")
+            elif isinstance(metric, Metric):
+                found.setdefault(metric.name, []).append(metric)
+    return Metrics(tuple(metric for metrics in found.values() for metric in metrics), tuple(warnings))
+
+
+def _metric(schema: Schema, value: Field | None) -> Metric | str:
+    """Return the metric of a map by itself, or why it has none."""
+    role = schema.role
+    assert role
+    decoder = Decoder(schema)
+    name = metric_name(schema.map)
+    if schema.record == VOID:
+        if role is Role.HIST:
+            return "a table is not a histogram"
+        values = [field for field in decoder.fields if field.part == VALUE]
+        value = as_number(values[0]) if len(values) == 1 else None
+        return Metric(name, role, decoder, value) if value else "its value is not a number"
+    if role is Role.COUNTER:
+        return Metric(name, role, decoder, None)
+    if value:
+        return Metric(name, role, decoder, value)
+    wanted = VALUE_FIELDS[role]
+    named = by_name(decoder.fields).get(wanted)
+    value = named and as_number(named)
+    if value:
+        return Metric(name, role, decoder, value)
+    why = f"its field '{wanted}' is not a number" if named else f"it has no field '{wanted}'"
+    numbers = [field.name for field in decoder.fields if as_number(field)]
+    return f"{why}: -k {safe(schema.map)},FIELD takes another: {listed(numbers)}" if numbers else why
+
+
+def _clash(metric: Metric, found: Mapping[str, list[Metric]]) -> str:
+    """Return why the metric cannot stand beside those that are there, "" if it can."""
+    name, role, schema = metric.name, metric.role, metric.schema
+    for other in found.get(name, ()):
+        where = f"map '{safe(other.schema.map)}' of image '{safe(other.schema.image)}'"
+        if other.role is not role:
+            return f"{name} is the {KINDS[other.role]} of {where}"
+        if other.schema.image == schema.image:
+            return f"{name} is the metric of {where}"
+    for suffix in _SUFFIXES:
+        whole = name.removesuffix(suffix)
+        if whole != name and whole in found and found[whole][0].role is Role.HIST:
+            return f"{name} is a part of the histogram {whole}"
+        if role is Role.HIST and name + suffix in found:
+            return f"{name + suffix}, a part of it, is another metric"
+    return ""

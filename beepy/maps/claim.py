@@ -1,0 +1,86 @@
+"""One reader a stream: a second one would take records, or the slots of a perf array, away from the first.
+
+For each pinned map that is read a file stands in ``FOLDER``, locked, with the reader's process id in it. Its name is
+the map's id, which is one wherever the map is pinned, and for every process on the machine.
+"""
+
+import errno
+import os
+from pathlib import Path
+from typing import Final
+
+from beepy.errors import KernelError
+from beepy.kernel import runtime
+from beepy.kernel.fd import Fd
+from beepy.kernel.map import Map
+from beepy.log import Log
+from beepy.text import safe
+
+_log = Log(__name__)
+
+FOLDER = runtime.FOLDER / "readers"
+
+_PID: Final = 20  # bytes that are read of a file
+
+
+class Claim:
+    """Owns the right to read ``map_``, until ``close``.
+
+    Raises KernelError (EBUSY) when another reader has it, in this process or another. Where nothing can be locked it
+    warns and goes on.
+    """
+
+    def __init__(self, map_: Map) -> None:
+        self._map = map_
+        self._held = False
+        self._path = Path()
+        self._fd: Fd | None = None
+        where = f"map '{safe(map_.name)}'"
+        if map_.claimed:
+            raise _busy(where, str(os.getpid()))
+        if map_.pinned:
+            where = f"{where}: pinned at {safe(map_.pinned)}"
+            self._path = FOLDER / str(map_.info().id)
+            try:
+                self._take(where)
+            except KernelError:
+                raise
+            except OSError as error:
+                _log.warning("%s: another reader would not be noticed: %s: %s", where, self._path, error.strerror)
+        map_.claimed = self._held = True
+
+    def _take(self, where: str) -> None:
+        for folder in (FOLDER.parent, FOLDER):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if not runtime.is_ours(folder.lstat()):
+                raise PermissionError(errno.EPERM, "not only ours to write")
+        while self._fd is None:
+            fd = Fd(os.open(self._path, runtime.OPEN_FLAGS | os.O_CREAT, 0o600))
+            if runtime.lock(fd, wait=False):
+                self._fd = fd
+                os.ftruncate(fd.fileno(), 0)  # a killed process may have left its own
+                os.write(fd.fileno(), str(os.getpid()).encode())
+                return
+            with fd:
+                pid = os.pread(fd.fileno(), _PID, 0).decode("ascii", "replace")
+                removed = os.fstat(fd.fileno()).st_nlink == 0
+            if not removed:
+                raise _busy(where, pid)
+
+    def close(self) -> None:
+        """Let another reader have it."""
+        if self._held:
+            self._map.claimed = self._held = False
+        if self._fd:
+            self._path.unlink(missing_ok=True)
+            self._fd.close()
+            self._fd = None
+
+
+def _busy(where: str, pid: str) -> KernelError:
+    if not pid.isdecimal():  # it has only just begun
+        return KernelError(f"{where}: is being read by another process", errno.EBUSY)
+    error = KernelError(f"{where}: is being read by pid {pid}", errno.EBUSY)
+    if int(pid) != os.getpid():
+        error.add_note(f"kill -INT {pid} ends it")
+    return error

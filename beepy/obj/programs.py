@@ -1,0 +1,59 @@
+"""Choose which programs of an object are loaded, before it is."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from beepy.errors import UsageError
+from beepy.log import Log
+from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
+from beepy.text import safe
+from beepy.uapi import MapType
+
+_log = Log(__name__)
+
+
+def only(specs: Sequence[CollectionSpec], names: Sequence[str]) -> list[CollectionSpec]:
+    """Return ``specs`` with the programs of these names alone, also where their section has a ``?``.
+
+    Entries of program arrays that name another one are left out. Raises UsageError for a name that
+    no program has, and for an image that keeps none.
+    """
+    known = {program.name for spec in specs for program in spec.programs}
+    for name in names:
+        if name not in known:
+            raise _unknown(name, known)
+    chosen = [_only(spec, frozenset(names)) for spec in specs]
+    for image, objects in groupby(chosen, lambda spec: spec.name):
+        if not any(spec.programs for spec in objects):
+            listed = ", ".join([safe(one.name) for spec in specs if spec.name == image for one in spec.programs])
+            raise UsageError(f"--prog: {safe(image)}: none of its programs is named: it has {listed or 'none'}")
+    return chosen
+
+
+def _only(spec: CollectionSpec, names: frozenset[str]) -> CollectionSpec:
+    kept = tuple([_loaded(one) for one in spec.programs if one.name in names])
+    return spec._replace(programs=kept, maps=tuple([_without_others(one, names) for one in spec.maps]))
+
+
+def _loaded(program: ProgramSpec) -> ProgramSpec:
+    return program._replace(section=program.section.removeprefix("?"))
+
+
+def _without_others(spec: MapSpec, names: frozenset[str]) -> MapSpec:
+    if spec.type != MapType.PROG_ARRAY:
+        return spec
+    for index, program in spec.slots:
+        if program not in names:
+            where = f"map '{safe(spec.name)}': entry {index}"
+            _log.warning("%s: program '%s' is not loaded (--prog): tail calls to it do nothing", where, safe(program))
+    return spec._replace(slots=tuple([slot for slot in spec.slots if slot[1] in names]))
+
+
+def _unknown(name: str, known: set[str]) -> UsageError:
+    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
+
+    listed = ", ".join(map(safe, sorted(known))) or "none"
+    error = UsageError(f"--prog '{safe(name)}': no program has that name: expected {listed}")
+    if similar := get_close_matches(name, known, 3):
+        error.add_note(f"did you mean {' or '.join(map(safe, similar))}?")
+    return error

@@ -1,0 +1,133 @@
+"""Files below one directory: read without following links, written atomically, under a lock."""
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from beepy import locks
+
+_WALKED: Final = os.O_PATH | os.O_DIRECTORY
+_READ: Final = os.O_RDONLY | os.O_NONBLOCK  # never waits for a pipe
+_TEMPORARY: Final = "beepy-"
+
+
+class Directory:
+    """The directory ``path``, which need not exist. Methods take the components of a path below it.
+
+    Links on the way to ``path`` are followed, below it with ``follows_links`` alone: whoever may write there could
+    otherwise let root read or replace any file. Everything raises OSError.
+    """
+
+    def __init__(self, path: Path, ingest: str, *, follows_links: bool = False) -> None:
+        self.path = path
+        self._ingest = ingest  # where files are written, before they get their name
+        self._no_link = 0 if follows_links else os.O_NOFOLLOW
+
+    def names(self) -> set[str]:
+        """Return what is directly in it."""
+        with self._in() as directory, self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as file:
+            return set(os.listdir(file))  # noqa: PTH208 - an open directory has no path
+
+    def read(self, *parts: str, limit: int) -> bytes:
+        """Return at most ``limit`` + 1 bytes of a regular file."""
+        flags = _READ | self._no_link
+        with self._in(*parts[:-1]) as directory, self._opened(directory, parts[-1], flags, parts) as file:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", str(self.path.joinpath(*parts)))
+            with open(file, "rb", closefd=False) as stream:
+                return stream.read(limit + 1)
+
+    def size(self, *parts: str) -> int:
+        """Return the size of a regular file, -1 for anything else."""
+        with self._in(*parts[:-1]) as directory:
+            status = os.stat(parts[-1], dir_fd=directory, follow_symlinks=not self._no_link)
+            return status.st_size if stat.S_ISREG(status.st_mode) else -1
+
+    def make(self, *parts: str) -> None:
+        """Make it and a directory below it, which only this user may write."""
+        self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for depth, part in enumerate(parts):
+            with self._in(*parts[:depth]) as directory, suppress(FileExistsError):
+                os.mkdir(part, 0o755, dir_fd=directory)
+        with self._in(*parts):
+            pass  # it may be a link, or no directory
+
+    @contextmanager
+    def temporary(self) -> Iterator[tuple[int, str]]:
+        """Open a new file in ``ingest``, locked; it is removed at the end unless ``publish`` has given it a name."""
+        with self._in(self._ingest) as ingest:
+            while True:  # a name is never used again, or sweep could unlink another file than it locked
+                name = f"{_TEMPORARY}{os.urandom(8).hex()}"
+                file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=ingest)
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if os.fstat(file).st_nlink:  # else sweep was faster
+                    break
+                os.close(file)
+            try:
+                yield file, name
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=ingest)
+                os.close(file)
+
+    def publish(self, file: int, name: str, *parts: str, mode: int) -> None:
+        """Move a temporary file to its place, whatever is there, and see to it that a crash loses nothing."""
+        os.fchmod(file, mode)
+        os.fsync(file)
+        with self._in(self._ingest) as ingest, self._in(*parts[:-1]) as directory:
+            os.rename(name, parts[-1], src_dir_fd=ingest, dst_dir_fd=directory)
+            with self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as synced:
+                os.fsync(synced)
+
+    def sweep(self) -> None:
+        """Remove what killed writers left in ``ingest``: a living writer's file is locked."""
+        with suppress(FileNotFoundError), self._in(self._ingest) as ingest:
+            with self._opened(ingest, ".", os.O_RDONLY | os.O_DIRECTORY) as listed:
+                names = [name for name in os.listdir(listed) if name.startswith(_TEMPORARY)]  # noqa: PTH208
+            for name in names:
+                with suppress(OSError), self._opened(ingest, name, _READ | os.O_NOFOLLOW) as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(name, dir_fd=ingest)
+
+    @contextmanager
+    def locked(self, where: str) -> Iterator[None]:
+        """Keep other writers out; ``where`` is what messages begin with."""
+        with self._in() as directory, self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as file:
+            if holder := locks.wait(file, where):
+                raise TimeoutError(errno.ETIMEDOUT, f"locked by {holder} for {locks.PATIENCE_S:g} s", str(self.path))
+            yield
+
+    @contextmanager
+    def _in(self, *parts: str) -> Iterator[int]:
+        """Open a directory below, for use as ``dir_fd`` alone."""
+        with ExitStack() as opened:
+            file = opened.enter_context(self._opened(None, str(self.path), _WALKED))
+            for depth, part in enumerate(parts, 1):
+                file = opened.enter_context(self._opened(file, part, _WALKED | self._no_link, parts[:depth]))
+            yield file
+
+    @contextmanager
+    def _opened(self, directory: int | None, name: str, flags: int, parts: tuple[str, ...] = ()) -> Iterator[int]:
+        try:
+            file = os.open(name, flags | os.O_CLOEXEC, dir_fd=directory)
+        except OSError as error:
+            error.filename = str(self.path.joinpath(*parts))
+            if error.errno in (errno.ELOOP, errno.ENOTDIR) and flags & os.O_NOFOLLOW and _is_link(name, directory):
+                raise OSError(errno.ELOOP, "a symbolic link, which is not followed", error.filename) from error
+            raise
+        try:
+            yield file
+        finally:
+            os.close(file)
+
+
+def _is_link(name: str, directory: int | None) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,70 @@
+"""Whose a file is: what others may write is not trusted as if it were this user's own."""
+
+import os
+import stat
+from functools import cache
+from pathlib import Path
+
+from beepy.errors import ImageError
+from beepy.log import Log
+from beepy.text import safe
+
+_log = Log(__name__)
+
+_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def refuse_others(path: Path, where: str, error: type[ImageError], *, strict: int = 1) -> None:
+    """Raise ``error`` if root is about to trust what anybody may write; warn of what another user can change.
+
+    The last ``strict`` components of ``path`` must not be writable by group or others, and none may belong to another
+    user where everybody may create files (/tmp). One elsewhere, such as $HOME under sudo, is told. Without root's
+    rights nothing is refused, and nothing is said of groups, which are often a user's own.
+    """
+    is_root = not os.geteuid()
+    parts = Path(os.path.realpath(path)).parts
+    warnings, by_everybody = [], False
+    for depth in range(1, len(parts) + 1):
+        component = Path(*parts[:depth])
+        at = f"{where}: {safe(str(component))}"
+        try:
+            status = component.lstat()
+        except OSError:  # there is nothing to trust, or reading it says why not
+            return
+        is_open = bool(
+            status.st_mode & stat.S_IWOTH and (depth > len(parts) - strict or not status.st_mode & stat.S_ISVTX)
+        )
+        if is_root and depth > len(parts) - strict and status.st_mode & _OTHERS:
+            raise _with_advice(error(f"{at}: others may write it"), component)
+        if is_open:
+            warnings.append(f"{at}: everybody may write it")
+        if status.st_uid not in (0, os.geteuid()):
+            owner = _owner(status.st_uid)
+            if by_everybody and is_root:
+                raise error(f"{at}: belongs to {owner}, who may have put it there")
+            warnings.append(f"{at} belongs to {owner}, who can change what is read from it")
+        by_everybody = bool(status.st_mode & stat.S_IWOTH)
+    for text in warnings[:1]:
+        _warn(text)
+
+
+def _with_advice(error: ImageError, component: Path) -> ImageError:
+    import shlex  # noqa: PLC0415 - only on the way to an error
+
+    error.add_note(f"chmod go-w {safe(shlex.quote(str(component)))}")
+    return error
+
+
+@cache
+def _warn(text: str) -> None:
+    """Warn once in a process: stores are opened, and credentials read, more than once."""
+    _log.warning("%s", text)
+
+
+def _owner(uid: int) -> str:
+    import pwd  # noqa: PLC0415 - only on Unix, and only here
+
+    try:
+        return safe(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return f"user {uid}"

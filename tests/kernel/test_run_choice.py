@@ -1,0 +1,136 @@
+"""What a run loads of an image, what it says at its beginning, and what it says where it can show nothing."""
+
+import re
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+from tests.kernel.conftest import ObjectOf
+from tests.kernel.test_run_refusals import refused
+from tests.writers import network
+from tests.writers.command import BEEPY, Beepy, environment
+
+pytestmark = pytest.mark.kernel
+
+TWO = """
+#include "include/core.h"
+SEC("xdp") int allow(struct xdp_md *ctx) { return XDP_PASS; }
+SEC("xdp") int drop(struct xdp_md *ctx) { return XDP_DROP; }
+SEC("?socket1") int unknown(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+SIZELESS = """
+#include "include/core.h"
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, u32);
+	__type(value, u64);
+} counter_sized_at_run SEC(".maps");
+SEC("tracepoint/sched/sched_process_exec") int count(void *ctx)
+{
+	u32 key = 7;
+	u64 value = 1;
+	bpf_map_update_elem(&counter_sized_at_run, &key, &value, 0);
+	return 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_the_first_line_comes_before_the_first_row(beepy: Beepy) -> None:
+    done = beepy("run", "exitsnoop", "opensnoop", "-o", "columns", "--timeout", "1ms", "--count", "1000000")
+    first, second, last = done.said
+    assert first == "exitsnoop: threads that end, with exit code or signal (1 program)"
+    assert second == "opensnoop: files that are ... (6 programs; ends after 1000000 rows or 0.001 s)"
+    assert last.startswith("beepy: ")
+
+
+def test_the_page_of_metrics_is_said_after_it(beepy: Beepy) -> None:
+    done = beepy("run", "exitsnoop-counter", "-o", "none", "--prom-port", "0", "--timeout", "1ms")
+    assert done.said[0] == "exitsnoop-counter: threads that end, as a ... (1 program; ends after 0.001 s)"
+    assert re.fullmatch(r"metrics: http://127\.0\.0\.1:\d+/metrics", done.said[1])
+
+
+def test_two_programs_of_which_one_is_chosen(beepy: Beepy, compiled: ObjectOf) -> None:
+    path = compiled(TWO)
+    done = beepy("run", path, "--iface", "lo")
+    assert refused(done, 2) == "programs 'allow' and 'drop': xdp lo: an interface takes one XDP program"
+    assert "--prog allow" in done.said[1]
+    with network.private() as net:
+        where = ("--iface", net.a, "--netns", str(net.holder))
+        done = beepy("run", path, *where, "--prog", "drop", "--timeout", "1ms")
+        assert (done.code, done.said[0]) == (0, f"{path} (1 program; ends after 0.001 s)")
+
+
+@pytest.mark.parametrize(
+    ("names", "message", "note"),
+    [
+        (["alow"], "--prog 'alow': no program has that name: expected allow, drop, unknown", "did you mean allow?"),
+        (["unknown"], 'no program type is known by that name, expected SEC("socket")', ""),
+    ],
+)
+def test_what_cannot_be_chosen(beepy: Beepy, compiled: ObjectOf, names: list[str], message: str, note: str) -> None:
+    done = beepy("run", compiled(TWO), *[f"--prog={name}" for name in names])
+    assert done.said[0].endswith(message)
+    assert [line.startswith(f"note: {note}") for line in done.said[1:]] == [True] * bool(note)
+    assert done.code == (1 if "type" in message else 2)
+
+
+def test_only_the_chosen_ones_are_loaded(beepy: Beepy) -> None:
+    done = beepy("-v", "run", "opensnoop", "--prog", "enter_open", "--prog=exit_open", "-o", "none", "--timeout", "1ms")
+    assert done.code == 0
+    assert re.findall("program '(.*)': loaded", done.err) == ["enter_open", "exit_open"]
+    assert "opensnoop: files that are opened, or could ... (2 programs; " in done.err
+
+
+def test_a_map_without_a_size_and_what_can_be_done(beepy: Beepy, compiled: ObjectOf) -> None:
+    """The advice is typed, and the run goes on."""
+    path = compiled(SIZELESS)
+    done = beepy("run", path)
+    told = refused(done, 1)
+    assert told.startswith("map 'counter_sized_at_run': create: invalid argument (EINVAL): max_entries 0 (its size")
+    assert "without the types" not in done.err
+    make, use = [line.removeprefix("note: ") for line in done.said[1:]]
+    if not shutil.which("bpftool"):
+        pytest.skip("bpftool is not installed")
+    flag, folder = use.split()[:2]
+    command = shlex.join([*BEEPY, "run", path, "-o", "none", "--no-metrics", "--timeout", "1ms", flag, folder])
+    typed = f"mount -t bpf bpf /sys/fs/bpf && {make} && {command}"  # the pins go with the namespace
+    ran = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", typed],
+        env=environment(beepy.home),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
+    assert "(1 program; ends after 0.001 s)" in ran.stderr
+
+
+def test_nothing_to_show(beepy: Beepy, object_of: ObjectOf) -> None:
+    done = beepy("run", object_of("cgroup"), "--timeout", "1ms")
+    assert done.code == 0
+    assert "programs; ends after 0.001 s)" in done.said[0]
+    assert done.said[1].startswith("warning: nothing will be shown, the programs only stay attached: ")
+    assert done.said[-1].startswith("beepy: 0 shown, ")
+
+
+@pytest.mark.parametrize("limit", [6, 8, 10, 12])
+def test_too_few_file_descriptors(beepy: Beepy, limit: int) -> None:
+    few = beepy._replace(prefix=("sh", "-c", f'ulimit -n {limit} && exec "$@"', "sh"))
+    done = few("run", "opensnoop", "--timeout", "1ms")
+    assert refused(done, 1) == f"open files: limit of {limit} reached"
+    assert done.said[1:] == ["note: ulimit -n 1024"]
+
+
+@pytest.mark.parametrize(("flags", "told"), [(["--pid", "1"], "--pid: opensnoop: "), (["-p", "1"], "--password: ")])
+def test_one_process_alone(beepy: Beepy, flags: list[str], told: str) -> None:
+    done = beepy("run", "opensnoop", *flags)
+    assert refused(done, 2).startswith(told)
+    assert done.said[1:] == ["note: beepy run opensnoop --set target_pid=1"]
+    typed = done.said[1].removeprefix("note: beepy ").split()
+    assert beepy(*typed, "-o", "none", "--timeout", "1ms").code == 0

@@ -1,0 +1,94 @@
+"""A store that cannot be written: a run goes on with the verified image, a pull fails. Real file systems refuse."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from beepy.oci.lookup import bundled_store
+from tests.conftest import TIERS
+from tests.registry.hostile import Hostile
+from tests.writers.command import Beepy
+
+pytestmark = pytest.mark.registry
+
+NOBODY = 65534
+IMAGE = bundled_store().get("exitsnoop")
+FULL = [f"size={pages * 4}k" for pages in range(1, 8)]  # full at the program, its config, the manifest, the index
+MOUNT = 'mount -t tmpfs -o "$0" none "$HOME" && exec "$@"'
+
+
+@pytest.fixture
+def server() -> Iterator[Hostile]:
+    server = Hostile(program=IMAGE.programs[0])
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def with_home(home: Path, options: str) -> Beepy:
+    """Return the command with a home on a file system of its own, which goes with its mount namespace."""
+    if os.geteuid():
+        pytest.skip("needs root: a file system is mounted")
+    unshare = ("unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNT, options)
+    return Beepy(home, prefix=unshare)
+
+
+@pytest.mark.parametrize("options", ["ro", "nr_inodes=3", *FULL])
+def test_an_image_is_read_all_the_same(home: Path, server: Hostile, options: str) -> None:
+    done = with_home(home, options)("describe", server.image, "-o", "json")
+    assert done.code == 0
+    told = json.loads(done.out)
+    assert (told["name"], told["programs"][0]["name"]) == (server.image, "sched_process_exit")
+    if done.err:
+        (warning,) = done.said
+        assert warning.startswith(f"warning: store {home}/.local/share/beepy/store: ")
+        assert warning.endswith(f": {server.image} is not kept; --storage DIR names another store")
+        assert ("Read-only file system" if options == "ro" else "No space left on device") in warning
+    else:
+        assert options in FULL[4:]
+
+
+@pytest.mark.parametrize("options", ["ro", "size=4k"])
+def test_a_pull_is_about_the_store(home: Path, server: Hostile, options: str) -> None:
+    done = with_home(home, options)("pull", server.image)
+    assert (done.code, done.out) == (1, "")
+    assert done.said[0].startswith(f"beepy: store {home}/.local/share/beepy/store: ")
+
+
+def test_who_may_not_write(home: Path, server: Hostile) -> None:
+    setpriv = shutil.which("setpriv")
+    if os.geteuid() or not setpriv:
+        pytest.skip("needs root and setpriv")
+    prefix = (setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    for folder in (home, *home.parents[:3]):
+        folder.chmod(0o755)
+    beepy = Beepy(home, prefix=prefix)
+    if beepy("version").code:
+        pytest.skip(f"a user without privilege cannot read this checkout, or {sys.executable}")
+    done = beepy("describe", server.image, "-o", "json")
+    assert (done.code, json.loads(done.out)["name"]) == (0, server.image)
+    assert "Permission denied" in done.err
+    assert "--storage DIR" in done.err
+
+
+def test_bytes_that_are_not_the_image_are_refused_as_ever(home: Path, server: Hostile) -> None:
+    digest, program = next((name, blob) for name, blob in server.blobs.items() if len(blob) > 2)
+    for wrong in (program[:-1], program + b"\0", program[::-1]):
+        server.blobs[digest] = wrong
+        done = with_home(home, "ro")("describe", server.image)
+        assert (done.code, done.out) == (1, "")
+        assert digest in done.said[-1]
+
+
+def test_a_run(home: Path, server: Hostile) -> None:
+    if why := TIERS["kernel"]():
+        pytest.skip(why)
+    done = with_home(home, "ro")("run", server.image, "-o", "none", "--timeout", "1ms")
+    assert done.code == 0
+    assert [line.partition(":")[0] for line in done.said] == ["warning", "127.0.0.1", "beepy"]

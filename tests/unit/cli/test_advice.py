@@ -1,0 +1,82 @@
+"""What is said of errors that only the command line can explain."""
+
+import errno
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from beepy.cli import advice, report
+from beepy.errors import BeepyError, KernelError, StoreError, UsageError
+
+ROOT = Path(__file__).parents[3]
+
+
+def caused(error: BeepyError, cause: BaseException) -> BeepyError:
+    error.__cause__ = cause
+    return error
+
+
+def met(error: BeepyError, context: BaseException) -> BeepyError:
+    error.__context__ = context
+    return error
+
+
+FEW = OSError(errno.EMFILE, "Too many open files", "beepy/hooks/tracepoint.py")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KernelError("perf event: too many open files (EMFILE)", errno.EMFILE),
+        caused(BeepyError(f"{FEW.filename}: too many open files"), FEW),
+        met(KernelError("x: not there", errno.ENOENT), caused(StoreError("store x: y"), FEW)),
+    ],
+)
+def test_too_many_open_files(error: BeepyError, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.failure(error) == 1
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    said = f"beepy: open files: limit of {limit} reached\nnote: ulimit -n {max(1024, 2 * limit)}\n"
+    assert capsys.readouterr().err == said
+
+
+def test_the_limit_of_the_whole_system() -> None:
+    reached = advice.open_files(OSError(errno.ENFILE, "x"))
+    assert str(reached) == "open files: limit of the whole system reached (fs.file-max)"
+
+
+def test_other_errors_are_what_they_are() -> None:
+    error = KernelError("x", errno.ENOENT)
+    error.__cause__ = error
+    assert advice.open_files(error) is None
+
+
+@pytest.mark.parametrize("number", range(5, 12))
+def test_a_command_with_few_descriptors(number: int) -> None:
+    """It runs, or the limit is said: never a file of ours, never a traceback."""
+    command = [sys.executable, "-m", "beepy", "describe", "exitsnoop"]
+    limited = ["sh", "-c", f'ulimit -n {number} && exec "$@"', "sh", *command]
+    done = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, check=False)
+    said = [f"beepy: open files: limit of {number} reached", "note: ulimit -n 1024"]
+    assert (done.returncode, done.stderr.splitlines()) in ((0, []), (1, said))
+
+
+@pytest.mark.parametrize(
+    ("password", "image", "notes"),
+    [
+        ("42", "opensnoop", ["beepy run opensnoop --set target_pid=42"]),
+        ("42", "activeconn", ["-p is the password; one process alone: --pid 42"]),
+        ("42", "127.0.0.1:1/not/here:1", ["-p is the password; one process alone: --pid 42"]),
+        ("secret", "opensnoop", []),
+        ("\N{SUPERSCRIPT TWO}", "opensnoop", []),
+        ("0", "opensnoop", []),
+        ("9999999999", "opensnoop", []),
+        (None, "opensnoop", []),
+    ],
+)
+def test_a_number_as_password(password: str | None, image: str, notes: list[str]) -> None:
+    error = UsageError("--password: expected --username too")
+    advice.explain_password(error, password, [image], Path("/nonexistent/store"))
+    assert getattr(error, "__notes__", []) == notes

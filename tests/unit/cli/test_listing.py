@@ -1,0 +1,90 @@
+import pytest
+
+from beepy.cli import listing
+from beepy.oci.store import Entry
+
+ONE = Entry("one", "what it does", "sha256:" + 64 * "1", 999, None, "linux/amd64")
+
+
+def test_a_column_of_which_nothing_is_known_is_left_out() -> None:
+    lines, hidden = listing.table([(ONE._replace(platform=None, size=None), True)], None)
+    assert (lines[0].split(), hidden) == (["NAME", "BUNDLED", "DIGEST", "DESCRIPTION"], [])
+    created = ONE._replace(name="two", created="2026-11-24T00:00:00Z", description=None, platform="linux/arm64")
+    lines, _ = listing.table([(ONE, True), (created, False)], None)
+    assert lines == [
+        "NAME  SIZE  CREATED               PLATFORM     BUNDLED  DIGEST               DESCRIPTION",
+        "one   999B  -                     linux/amd64  yes      sha256:111111111111  what it does",
+        "two   999B  2026-11-24T00:00:00Z  linux/arm64  no       sha256:111111111111  -",
+    ]
+
+
+def test_no_images() -> None:
+    assert listing.table([], None) == (["NAME  DESCRIPTION"], [])
+    assert listing.table([], 80) == (["NAME  DESCRIPTION"], [])
+
+
+@pytest.mark.parametrize(
+    ("width", "shown", "hidden"),
+    [
+        (200, ["SIZE", "PLATFORM", "BUNDLED", "DIGEST"], []),
+        (90, ["SIZE", "PLATFORM", "BUNDLED"], ["DIGEST"]),
+        (70, ["SIZE", "BUNDLED"], ["DIGEST", "PLATFORM"]),
+        (62, ["BUNDLED"], ["DIGEST", "PLATFORM", "SIZE"]),
+        (40, [], ["DIGEST", "PLATFORM", "SIZE", "BUNDLED"]),
+    ],
+)
+def test_the_least_useful_columns_are_hidden_first(width: int, shown: list[str], hidden: list[str]) -> None:
+    entries = [(ONE._replace(description="long " * 20), True), (ONE._replace(name="an/image:1"), False)]
+    lines, left_out = listing.table(entries, width)
+    assert lines[0].split() == ["NAME", *shown, "DESCRIPTION"]
+    assert left_out == hidden
+    assert max(map(len, lines)) <= width
+    assert lines[1].endswith("…") == (width < 150)
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_what_is_long_or_wide_fits(width: int) -> None:
+    entries = [(ONE._replace(name="x" * 300, description="看" * 300), True), (ONE, True)]
+    lines, _ = listing.table(entries, width)
+    assert max(map(listing._cells, lines)) <= width
+    assert "".join(lines).count("…") == 2
+    assert all(name in listing.table(entries, None)[0][1] for name in ("x" * 300, "看" * 300))
+
+
+def test_what_an_image_says_of_itself_is_one_harmless_line() -> None:
+    entry = ONE._replace(name="a\x1b[2J", description="first\nsecond \x1b]0;t\x07\u202e", created="x" * 9999)
+    ((_, line), _) = listing.table([(entry, False)], None)
+    assert line.isprintable()
+    assert r"first second \x1b]0;t\x07\u202e" in line
+    assert len(line) < 250
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("看看", 4, "看看"),
+        ("看看看", 4, "看…"),
+        ("看看看", 5, "看看…"),
+        ("e\u0301e\u0301", 2, "e\u0301e\u0301"),
+        ("abc", 1, "…"),
+        ("abc", 0, "…"),
+        ("", 0, ""),
+    ],
+)
+def test_a_text_is_cut(text: str, width: int, shown: str) -> None:
+    assert listing.cut(text, width) == shown
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0B"), (999, "999B"), (1000, "1kB"), (6308, "6.31kB"), (999_600, "1MB"), (123_456_789, "123MB")],
+)
+def test_a_size(size: int, text: str) -> None:
+    assert listing._size(size) == text
+
+
+def test_descriptions_fit() -> None:
+    lines = listing.descriptions([ONE, ONE._replace(name="longer", description="long " * 30)], 40)
+    assert lines == ["  one     what it does", "  longer  long long long long long long…"]

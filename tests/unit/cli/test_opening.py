@@ -1,0 +1,95 @@
+"""The line that says what is attached, and what is said where nothing will be shown."""
+
+import pytest
+
+from beepy.cli import opening
+from beepy.obj.insn import CALL, Insn
+from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
+from beepy.oci.image import Image
+from beepy.oci.lookup import bundled_store
+from beepy.uapi import MapType
+
+DESCRIPTION = "org.opencontainers.image.description"
+TITLE = "org.opencontainers.image.title"
+
+
+def image(name: str = "tool", **annotations: str) -> Image:
+    known = {"description": DESCRIPTION, "title": TITLE}
+    return Image(name, "", "", {known[key]: text for key, text in annotations.items()}, 0, "bee", {}, (b"",))
+
+
+@pytest.mark.parametrize(
+    ("limit", "timeout", "end"),
+    [
+        (None, None, "Ctrl-C ends"),
+        (1, None, "ends after 1 row"),
+        (500, None, "ends after 500 rows"),
+        (None, 5.0, "ends after 5 s"),
+        (None, 0.25, "ends after 0.25 s"),
+        (3, 60.0, "ends after 3 rows or 60 s"),
+    ],
+)
+def test_how_a_run_ends(limit: int | None, timeout: float | None, end: str) -> None:
+    (line,) = opening.lines([(image(description="what it does"), 2)], limit, timeout)
+    assert line == f"tool: what it does (2 programs; {end})"
+
+
+@pytest.mark.parametrize("name", bundled_store().names())
+@pytest.mark.parametrize("timeout", [None, 5.0])
+def test_a_bundled_image_fits_a_terminal(name: str, timeout: float | None) -> None:
+    found = bundled_store().get(name)
+    (line,) = opening.lines([(found, 6)], None, timeout)
+    assert len(line) <= 80
+    words = line.removeprefix(f"{name}: ").rpartition(" (")[0].removesuffix(" ...")
+    assert len(words) > 15
+    assert found.annotations[DESCRIPTION].startswith(words)
+
+
+def test_several_images() -> None:
+    told = list(opening.lines([(image("a", description="one"), 1), (image("b"), 0)], None, None))
+    assert told == ["a: one (1 program)", "b (no programs; Ctrl-C ends)"]
+
+
+def test_a_title_where_there_is_no_description() -> None:
+    (line,) = opening.lines([(image(title="a title"), 1)], None, None)
+    assert line == "tool: a title (1 program; Ctrl-C ends)"
+
+
+def test_words_that_anybody_can_choose() -> None:
+    chosen = image("x\x1b[31m", description="a\x1b]0;t\x07\n  b\r\n\u202ec " + "long " * 1000)
+    (line,) = opening.lines([(chosen, 1)], None, None)
+    assert line.isprintable()
+    assert r"x\x1b[31m: a\x1b]0;t\x07 b" in line
+    assert len(line) <= 80
+    (line,) = opening.lines([(image(description="unbroken" * 100), 1)], None, None)
+    assert len(line) <= 80
+
+
+def spec(*maps: MapSpec, insns: tuple[Insn, ...] = ()) -> CollectionSpec:
+    program = ProgramSpec("prog", "xdp", insns, (), (), (), (), (("prog", 0),))
+    return CollectionSpec("x.o", "elf", {}, "GPL", (program,), maps, (), (), None)
+
+
+def test_what_can_be_done_where_nothing_is_shown() -> None:
+    maps = (
+        MapSpec("a_map_of_a_long_name", ".maps", MapType.PERCPU_HASH),
+        MapSpec("\x1b[2J", ".maps", 99),
+        MapSpec(".rodata", ".rodata", MapType.ARRAY, contents=b""),
+    )
+    warning, names, dump = opening.nothing_shown([spec(*maps)])
+    assert warning.startswith("warning: nothing will be shown, ")
+    assert warning.endswith(r"its maps: a_map_of_a_long_name (percpu_hash), \x1b[2J (type 99)")
+    assert "print_NAME, counter_NAME, gauge_NAME or hist_NAME" in names
+    assert dump == "note: what is in a map: bpftool map dump name a_map_of_a_long"  # as much as the kernel keeps
+
+
+def test_many_maps_are_not_all_listed() -> None:
+    warning, *_ = opening.nothing_shown([spec(*[MapSpec(f"m{n}", ".maps", MapType.HASH) for n in range(99)])])
+    assert warning.endswith("m7 (hash), ...")
+
+
+def test_without_maps() -> None:
+    (warning,) = opening.nothing_shown([spec()])
+    assert warning.endswith(": there are no maps")
+    _, note = opening.nothing_shown([spec(insns=(Insn(CALL, imm=6),))])
+    assert note == "note: what programs print (bpf_printk): cat /sys/kernel/tracing/trace_pipe"

@@ -1,0 +1,86 @@
+"""Arguments as Go's flags take them; checked against spf13/pflag 1.0.6, which bee's commands parse with."""
+
+import pytest
+
+from beepy.cli.spelling import Option, canonical
+from beepy.errors import UsageError
+
+OPTIONS = {
+    **dict.fromkeys(("--filter", "-f"), Option("--filter", is_flag=False)),
+    **dict.fromkeys(("--output", "-o"), Option("--output", is_flag=False)),
+    **dict.fromkeys(("--verbose", "-v"), Option("--verbose", is_flag=True)),
+    **dict.fromkeys(("--debug", "-d"), Option("--debug", is_flag=True)),
+    "--no-tty": Option("--no-tty", is_flag=True),
+}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["-f=exits,comm,bash"], ["--filter=exits,comm,bash"]),
+        (["-f", "exits,comm,bash"], ["--filter=exits,comm,bash"]),
+        (["-fexits,comm,bash"], ["--filter=exits,comm,bash"]),
+        (["--filter=exits,comm,bash"], ["--filter=exits,comm,bash"]),
+        (["--filter", "exits,comm,bash"], ["--filter=exits,comm,bash"]),
+        (["-f==x"], ["--filter==x"]),
+        (["--filter==x"], ["--filter==x"]),
+        (["--filter", "=x"], ["--filter==x"]),
+        (["-f", "=x"], ["--filter==x"]),
+        (["-f="], ["--filter="]),
+        (["-f", ""], ["--filter="]),
+        (["-f", "-v"], ["--filter=-v"]),
+        (["--filter", "--"], ["--filter=--"]),
+        (["-f", "--", "--", "-v"], ["--filter=--", "--", "-v"]),
+        (["--no-tty"], ["--no-tty=true"]),
+        (["--no-tty", "false"], ["--no-tty=true", "false"]),  # an operand: only = gives a flag a value
+        (["-v"], ["--verbose=true"]),
+        (["-dv"], ["--debug=true", "--verbose=true"]),
+        (["-dv=0"], ["--debug=true", "--verbose=false"]),
+        (["-dvojson"], ["--debug=true", "--verbose=true", "--output=json"]),
+        (["-vo=json", "x"], ["--verbose=true", "--output=json", "x"]),
+        (["-vo", "json", "x"], ["--verbose=true", "--output=json", "x"]),
+        (["x", "-v", "-", "y"], ["x", "--verbose=true", "-", "y"]),
+        (["--", "-f=x", "--no-tty=x"], ["--", "-f=x", "--no-tty=x"]),
+        (["-v", "--", "--", "-v"], ["--verbose=true", "--", "--", "-v"]),
+        ([], []),
+    ],
+)
+def test_a_spelling(typed: list[str], meant: list[str]) -> None:
+    assert canonical(typed, OPTIONS) == meant
+
+
+@pytest.mark.parametrize("value", ["1", "t", "T", "true", "TRUE", "True"])
+def test_a_flag_that_is_true(value: str) -> None:
+    assert canonical([f"-v={value}", f"--no-tty={value}"], OPTIONS) == ["--verbose=true", "--no-tty=true"]
+
+
+@pytest.mark.parametrize("value", ["0", "f", "F", "false", "FALSE", "False"])
+def test_a_flag_that_is_false(value: str) -> None:
+    assert canonical([f"-v={value}", f"--no-tty={value}"], OPTIONS) == ["--verbose=false", "--no-tty=false"]
+
+
+@pytest.mark.parametrize("value", ["", "yes", "no", "tRUE", "2", "true ", "=1", "\x1b"])
+@pytest.mark.parametrize("name", ["-v", "--no-tty"])
+def test_a_flag_with_another_value(name: str, value: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        canonical([f"{name}={value}"], OPTIONS)
+    quoted = r"\x1b" if value == "\x1b" else value
+    assert str(caught.value) == f"{name} '{quoted}': expected true or false"
+
+
+@pytest.mark.parametrize(
+    ("typed", "left"),
+    [
+        (["--nothing=x", "-v"], ["--nothing=x", "--verbose=true"]),
+        (["-vx=1"], ["--verbose=true", "-x"]),
+        (["--filter"], ["--filter"]),
+        (["-vf"], ["--verbose=true", "-f"]),
+    ],
+)
+def test_what_is_wrong_is_left_for_the_parser(typed: list[str], left: list[str]) -> None:
+    assert canonical(typed, OPTIONS) == left
+
+
+def test_what_follows_a_commands_name_is_the_commands() -> None:
+    arguments = ["-v=0", "-f", "run", "run", "-f=x", "--no-tty=no"]
+    assert canonical(arguments, OPTIONS, interspersed=False) == ["--verbose=false", "--filter=run", *arguments[3:]]

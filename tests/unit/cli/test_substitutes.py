@@ -1,0 +1,78 @@
+"""What is said for bee's commands that beepy lacks; tests/registry/test_substitutes.py types it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from beepy.cli.app import _COMMANDS
+from beepy.cli.substitutes import COMMANDS
+from beepy.oci.lookup import bundled_store
+from tests.writers.command import Beepy, Done
+
+
+@pytest.fixture
+def beepy(tmp_path: Path) -> Beepy:
+    home = tmp_path / "home"
+    home.mkdir()
+    return Beepy(home)
+
+
+def notes(done: Done, command: str) -> list[str]:
+    """Return what may be typed; the line before it says why."""
+    assert (done.code, done.out, done.said[0]) == (2, "", f"beepy: {command}: not implemented yet")
+    assert all(line.startswith("note: ") for line in done.said[1:])
+    return [line.removeprefix("note: ") for line in done.said[1:]]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_says_what_to_type(beepy: Beepy, command: str) -> None:
+    assert command not in _COMMANDS
+    found = notes(beepy(command), command)
+    assert found
+    assert notes(beepy(command, "--help"), command) == found
+    assert notes(beepy("help", command), command) == found
+    assert notes(beepy("-v", command, "-x"), command) == found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed"),
+    [
+        (["push", "a.b/x:1"], ["skopeo copy oci:{own}:a.b/x:1 docker://a.b/x:1"]),
+        (["push", "a.b/x:1", "-u", "me"], ["skopeo copy oci:{own}:a.b/x:1 docker://a.b/x:1"]),
+        (["push", "a b"], ["skopeo copy oci:{own}:'a b' docker://'a b'"]),
+        (["push"], ["skopeo copy oci:{own}:IMAGE docker://IMAGE"]),
+        (["--storage", "/s t", "push", "x"], ["skopeo copy oci:'/s t':x docker://x"]),
+        (
+            ["tag", "exitsnoop", "a.b/x:1"],
+            ["mkdir -p {own} && skopeo copy oci:{bundled}:exitsnoop oci:{own}:a.b/x:1"],
+        ),
+        (["--storage", "/", "tag", "x"], ["skopeo copy oci:/:IMAGE oci:/:NAME"]),
+        (["login", "ghcr.io"], ["docker login ghcr.io", "skopeo login ghcr.io"]),
+        (["login", "-u", "me", "ghcr.io"], ["docker login SERVER", "skopeo login SERVER"]),
+        (
+            ["package", "exitsnoop", "a.b/x:1"],
+            ["skopeo copy oci:{bundled}:exitsnoop oci-archive:image.tar && beepy run ./image.tar"],
+        ),
+    ],
+)
+def test_arguments_are_in_what_to_type(beepy: Beepy, arguments: list[str], typed: list[str]) -> None:
+    own = beepy.home / ".local" / "share" / "beepy" / "store"
+    command = next(argument for argument in arguments if argument in COMMANDS)
+    expected = [line.format(own=own, bundled=bundled_store().path) for line in typed]
+    assert notes(beepy(*arguments), command) == expected
+
+
+def test_what_bash_completes(beepy: Beepy) -> None:
+    (note,) = notes(beepy("completion", "bash"), "completion")
+    script = f'{note}\ncompgen -W "$(complete -p beepy | sed "s/.*-W \'\\([^\']*\\)\'.*/\\1/")" -- {{}}'
+    for typed, completed in (("r", "run\n"), ("", "".join([f"{name}\n" for name in _COMMANDS]))):
+        done = subprocess.run(
+            ["bash", "-c", script.replace("{}", f"'{typed}'")],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={"PATH": os.environ["PATH"]},
+        )
+        assert done.stdout == completed

@@ -1,0 +1,109 @@
+"""Records that name beepy's own process are left out, and no others."""
+
+import random
+import struct
+
+import pytest
+
+from beepy.btf.types import TypeId
+from beepy.events.own import Own, pid_offset
+from beepy.events.rows import head
+from tests.writers.btf import BtfWriter, Member
+from tests.writers.events import Exits, decode, ring, snapshot, stream, table
+
+OURS = 0x00012A3F
+ALIKE = (0x3F, 0x2A3F, 0x00013F3F, 0x2A3F0001, 0x3F2A0100, 0x01012A3F, 0x00002A3F, OURS + 1, OURS - 1, 0)
+
+
+def test_our_own_are_left_out_and_all_else_stays() -> None:
+    schema = Exits().schema
+    own = Own(OURS, [schema])
+    pids = [*ALIKE, OURS, 7, OURS, OURS]
+    batch = ring(schema, [Exits.record(pid=pid) for pid in pids])._replace(lost=3)
+    kept = own.apply(batch)
+    assert decode(schema, kept)["pid"] == [*ALIKE, 7]
+    assert (kept.lost, kept.records) == (3, len(ALIKE) + 1)
+
+
+def test_a_batch_without_our_own_is_the_same_batch() -> None:
+    schema = Exits().schema
+    own = Own(OURS, [schema])
+    for pids in ([], [1], list(ALIKE), [OURS ^ 1 << bit for bit in range(32)]):
+        batch = ring(schema, [Exits.record(pid=pid) for pid in pids])
+        assert own.apply(batch) is batch
+
+
+@pytest.mark.parametrize("count", [1, 2, 255, 4097])
+def test_any_mixture(count: int) -> None:
+    schema = Exits().schema
+    chance = random.Random(count)
+    pids = [chance.choice((OURS, *ALIKE)) for _ in range(count)]
+    kept = Own(OURS, [schema]).apply(ring(schema, [Exits.record(pid=pid) for pid in pids]))
+    assert decode(schema, kept)["pid"] == [pid for pid in pids if pid != OURS]
+
+
+def test_what_was_cut_to_its_first_rows() -> None:
+    schema = Exits().schema
+    batch = head(ring(schema, [Exits.record(pid=pid) for pid in (1, 2, OURS)]), 2)
+    assert Own(OURS, [schema]).apply(batch) is batch
+
+
+def test_a_record_that_ends_before_the_field() -> None:
+    schema = Exits().schema
+    batch = ring(schema, [Exits.record(pid=OURS)[:18]])
+    assert Own(OURS, [schema]).apply(batch) is batch
+
+
+def test_a_table_is_left_alone() -> None:
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    schema = table(w, w.struct("key", 4, [("pid", u32, 0)]), u32, 4, 4)
+    batch = snapshot(schema, [(struct.pack("<I", OURS), bytes(4))])
+    assert Own(OURS, [schema]).apply(batch) is batch
+
+
+def record(*members: tuple[str, str]) -> int | None:
+    """Where a record of members (name, type) has the id of a process."""
+    w = BtfWriter()
+    u32 = w.integer("unsigned int", 4, 0)
+    types = {
+        "u32": u32,
+        "s32": w.integer(),
+        "pid_t": w.typedef("pid_t", w.typedef("__kernel_pid_t", w.integer())),
+        "u16": w.integer("unsigned short", 2, 0),
+        "u64": w.integer("unsigned long long", 8, 0),
+        "float": w.real("float", 4),
+        "enum": w.enum("kind", {"A": 1}),
+        "array": w.array(u32, 1),
+        "struct": w.struct("inner", 4, [("pid", u32, 0)]),
+        "union": w.union("", 4, [("pid", u32, 0), ("other", w.integer(), 0)]),
+    }
+    placed: list[Member] = [(name, types[kind], 64 * at) for at, (name, kind) in enumerate(members)]
+    return pid_offset(stream(w, w.struct("event", 8 * len(placed), placed)))
+
+
+@pytest.mark.parametrize(
+    ("members", "offset"),
+    [
+        ([("a", "u64"), ("pid", "u32")], 8),
+        ([("pid", "s32")], 0),
+        ([("pid", "pid_t")], 0),
+        ([("pid", "u32"), ("tgid", "u32")], 8),  # the kernel's words: a thread, and its process
+        ([("tgid", "u32"), ("pid", "u32")], 0),
+        ([("pid", "u32"), ("tgid", "u64")], 0),
+        ([("", "union")], 0),
+        ([("tid", "u32"), ("ppid", "u32"), ("PID", "u32"), ("target_pid", "u32")], None),
+        ([("pid", "struct")], None),
+        *[([("pid", kind)], None) for kind in ("u16", "u64", "float", "enum", "array")],
+    ],
+)
+def test_what_is_the_id_of_a_process(members: list[tuple[str, str]], offset: int | None) -> None:
+    assert record(*members) == offset
+
+
+def test_bitfields_and_records_that_are_no_struct() -> None:
+    w = BtfWriter()
+    u32 = w.integer("unsigned int", 4, 0)
+    assert pid_offset(stream(w, w.struct("event", 4, [("pid", u32, 0, 22), ("cpu", u32, 22, 10)]))) is None
+    assert pid_offset(stream(w, u32)) is None
+    assert pid_offset(stream(w, TypeId(u32))._replace(record=TypeId(0))) is None

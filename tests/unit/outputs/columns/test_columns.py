@@ -1,0 +1,546 @@
+"""What a person sees: on a real terminal, whose output a model of a screen shows."""
+
+import itertools
+import os
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from beepy import outputs
+from beepy.events import lines
+from beepy.events.batch import Batch, Part, Schema
+from beepy.events.rows import per_cpu_rows
+from beepy.obj.spec import Role
+from beepy.outputs import DEFAULT, Options
+from beepy.outputs.metric_options import bounds_of, values_of
+from tests.writers.btf import BtfWriter
+from tests.writers.events import TIME_NS, Exits, ring, snapshot, stream, table
+from tests.writers.screen import Terminal
+
+LATE = 10**18  # no time of this boot: it is shown as a number
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+def run(
+    terminal: Terminal, schemas: Sequence[Schema], *batches: Batch, name: str = "columns", options: Options = DEFAULT
+) -> None:
+    """Open a sink, write batches, close it."""
+    sink = outputs.make(name, terminal.fd, options)
+    sink.open(tuple(schemas), lambda _: None)
+    for batch in batches:
+        sink.write(batch)
+    sink.close()
+
+
+def file_of(tmp_path: Path, schemas: Sequence[Schema], *batches: Batch, options: Options = DEFAULT) -> list[str]:
+    """The same into a file; its lines without their times."""
+    fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    sink = outputs.make("columns", fd, options)
+    sink.open(tuple(schemas), lambda _: None)
+    for batch in batches:
+        sink.write(batch)
+    sink.close()
+    os.close(fd)
+    return [without_time(line) for line in (tmp_path / "out").read_text().splitlines()]
+
+
+def without_time(line: str) -> str:
+    """Cut off the time that a title begins with."""
+    return line[9:] if line[2:3] == line[5:6] == ":" else line
+
+
+def numbers(name: str = "hist_lat", role: Role | None = Role.HIST, field: str = "le") -> Schema:
+    """A stream with a kind and a number."""
+    w = BtfWriter()
+    u64, u32 = w.integer("u64", 8, 0), w.integer("u32", 4, 0)
+    return stream(w, w.struct("event", 16, [("kind", u32, 0), (field, u64, 64)]), name)._replace(role=role)
+
+
+def number(kind: int, value: int) -> bytes:
+    return struct.pack("<I4xQ", kind, value)
+
+
+def gauge(name: str = "gauge_connections", role: Role = Role.GAUGE) -> Schema:
+    w = BtfWriter()
+    return table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8, name=name)._replace(role=role)
+
+
+def entries(schema: Schema, *pairs: tuple[int, int], number: int = 1) -> Batch:
+    made = snapshot(schema, [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in pairs])
+    return made._replace(snapshot=number)
+
+
+class TestRows:
+    def test_they_fit_and_what_is_hidden_is_said(self) -> None:
+        schema = Exits().schema
+        records = [Exits.record(b"bash", 42, -1, LATE), Exits.record(b"a b", 4_194_304, 255, LATE)]
+        with Terminal(80, 24) as terminal:
+            run(terminal, [schema], ring(schema, records))
+            screen = terminal.screen()
+        assert screen.wrapped == 0
+        assert screen.lines[:2] == [
+            "hidden: exit_time (-o wide shows all)",
+            "time              start_time     pid     tid    ppid sig  exit_code comm",
+        ]
+        assert [line.split()[1:] for line in screen.lines[2:]] == [
+            [str(LATE), "42", "42", "1", "0", "-1", "bash"],
+            [str(LATE), "4194304", "4194304", "1", "0", "255", "a", "b"],
+        ]
+        assert "\x1b" not in terminal.written
+
+    def test_a_tid_that_is_no_pid_is_shown(self) -> None:
+        schema = Exits().schema
+        record = bytearray(Exits.record(b"thread", 42, 1, LATE))
+        with Terminal(45, 24) as terminal:
+            run(terminal, [schema], ring(schema, [bytes(record)]))
+            assert terminal.screen().lines[1].split() == ["time", "pid", "ppid", "sig", "exit_code", "comm"]
+            record[20:24] = struct.pack("<I", 43)
+        with Terminal(45, 24) as terminal:
+            run(terminal, [schema], ring(schema, [bytes(record)]))
+            assert terminal.screen().lines[1].split() == ["time", "pid", "tid", "sig", "exit_code", "comm"]
+
+    def test_heads_come_again_each_screenful(self) -> None:
+        schema = Exits().schema
+        records = [Exits.record(b"x", pid, 1, LATE) for pid in range(1, 101)]
+        with Terminal(80, 24) as terminal:
+            run(terminal, [schema], ring(schema, records[:10]), ring(schema, records[10:]))
+            screen = terminal.screen()
+        heads = [at for at, line in enumerate(screen.all_lines) if line.startswith("time ")]
+        assert heads[0] == 1
+        assert len(heads) == 5
+        assert max(after - before for before, after in itertools.pairwise(heads)) <= 23
+        assert any(line.startswith("time ") for line in screen.lines)
+
+    def test_a_resize_brings_heads_of_another_shape(self) -> None:
+        schema = Exits().schema
+        sink_batch = ring(schema, [Exits.record(b"a long name of 15", 42, 1, LATE)])
+        with Terminal(200, 24) as terminal:
+            sink = outputs.make("columns", terminal.fd)
+            sink.open((schema,), lambda _: None)
+            sink.write(sink_batch)
+            wide = terminal.text()
+            terminal.resize(60, 20)
+            sink.write(sink_batch)
+            narrow = terminal.text()[len(wide) :].splitlines()
+            terminal.resize(200, 24)
+            sink.write(sink_batch)
+            again = terminal.text()[len(wide) + sum(map(len, narrow)) + 2 * len(narrow) :]
+            sink.close()
+        assert "hidden" not in wide
+        assert narrow[0].startswith("hidden: start_time, exit_time")
+        assert max(map(len, narrow)) <= 60
+        assert again == wide
+
+    def test_a_text_that_is_too_long_is_cut(self) -> None:
+        w = BtfWriter()
+        text = w.array(w.integer("char", 1, 1), 256)
+        schema = stream(w, w.struct("s", 260, [("pid", w.integer("u32", 4, 0), 0), ("fname", text, 32)]))
+        names = [b"/" + b"x" * 200, "/\u4e16\u754c".encode() * 20, b"/short", b"\x1b[2J" * 40]
+        with Terminal(40, 24) as terminal:
+            run(terminal, [schema], ring(schema, [struct.pack("<I256s", 7, name) for name in names]))
+            screen = terminal.screen()
+        assert screen.wrapped == 0
+        assert [line[18:] for line in screen.lines] == [
+            "fname",
+            "/" + "x" * 20 + "…",
+            "/\u4e16\u754c" * 4 + "/…",
+            "/short",
+            "\\x1b[2J\\x1b[2J\\x1b[2J…",
+        ]
+
+    def test_a_name_that_cannot_be_printed_hides_nothing(self) -> None:
+        schema = Exits().schema
+        records = [Exits.record(name, 1, 1, LATE) for name in (b"\x80" * 15, b"bash")]
+        with Terminal(110, 24) as terminal:
+            run(terminal, [schema], ring(schema, records))
+            head, first, second = terminal.screen().lines
+        assert head.startswith("time ")
+        assert len(first) == 110
+        assert first.endswith("\\x80\\…")
+        assert second.endswith(" bash")
+
+    @pytest.mark.parametrize("width", [1, 5, 20, 33, 79, 80, 81, 132])
+    def test_no_row_wraps_at_any_width(self, width: int) -> None:
+        schema, other = Exits().schema, Exits("print_others").schema
+        records = [Exits.record(bytes([65 + at % 26]) * (at % 17), 4**at % 2**22, -at, LATE) for at in range(30)]
+        with Terminal(width, 10) as terminal:
+            run(terminal, [schema, other], ring(schema, records), ring(other, records[:3]), ring(schema, records))
+            assert terminal.screen().wrapped == 0
+
+    def test_several_maps_keep_their_shapes_without_a_head_at_each_change(self) -> None:
+        first, second = Exits().schema, numbers("print_numbers", role=Role.PRINT)
+        one, two = ring(first, [Exits.record(b"x", 1, 1, LATE)]), ring(second, [number(1, 2)])
+        with Terminal(120, 30) as terminal:
+            run(terminal, [first, second], one, two, one, two, one, two)
+            lines_ = terminal.screen().lines
+        heads = [line for line in lines_ if " time " in line]
+        assert [line.split()[0] for line in heads] == ["print_exits", "print_numbers"] * (len(heads) // 2)
+        assert [line.split()[0] for line in lines_[-6:]] == ["print_exits", "print_numbers"] * 3
+
+    def test_what_is_not_in_a_record_is_an_empty_cell(self) -> None:
+        schema = numbers("print_numbers", role=Role.PRINT)
+        with Terminal(80, 24) as terminal:
+            run(terminal, [schema], ring(schema, [number(7, 1234567)]), ring(schema, [number(7, 1)[:8]]))
+            assert [line[9:].split() for line in terminal.screen().lines] == [["kind", "le"], ["7", "1234567"], ["7"]]
+
+    def test_wide_hides_and_cuts_nothing(self) -> None:
+        w = BtfWriter()
+        text = w.array(w.integer("char", 1, 1), 256)
+        schema = stream(w, w.struct("s", 260, [("uid", w.integer("u32", 4, 0), 0), ("fname", text, 32)]))
+        with Terminal(40, 24) as terminal:
+            run(terminal, [schema], ring(schema, [struct.pack("<I256s", 7, b"x" * 200)]), name="wide")
+            written = terminal.text()
+        assert "hidden" not in written
+        assert "x" * 200 in written
+
+    def test_columns_is_the_width_of_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        schema = Exits().schema
+        batch = ring(schema, [Exits.record(b"x", 1, 1, LATE)])
+        monkeypatch.setenv("COLUMNS", "60")
+        made = file_of(tmp_path, [schema], batch, batch)
+        assert max(map(len, made)) <= 60
+        assert [line.startswith(("hidden:", "time ")) for line in made] == [True, True, False, False]
+        for nonsense in ("0", "x", "-5", ""):
+            monkeypatch.setenv("COLUMNS", nonsense)
+            assert "hidden" not in file_of(tmp_path, [schema], batch)[0]
+
+
+class TestTables:
+    def test_they_are_drawn_again_in_place(self) -> None:
+        schema = gauge()
+        first = entries(schema, (1, 5), (2, 70), (3, 0))
+        second = entries(schema, (1, 6), number=2)
+        with Terminal(80, 24) as terminal:
+            sink = outputs.make("columns", terminal.fd)
+            sink.open((schema,), lambda _: None)
+            assert [without_time(line) for line in terminal.screen().lines] == ["gauge_connections: empty"]
+            sink.write(first)
+            terminal.until("entries")
+            assert [without_time(line) for line in terminal.screen().lines] == [
+                "gauge_connections: 2 entries",
+                "key value",
+                "  2    70",
+                "  1     5",
+            ]
+            sink.write(second)
+            sink.close()
+            assert [without_time(line) for line in terminal.screen().all_lines] == [
+                "gauge_connections: 1 entry",
+                "key value",
+                "  1     6",
+            ]
+
+    def test_a_snapshot_of_several_batches_is_shown_when_it_is_complete(self) -> None:
+        schema = gauge()
+        pieces = [entries(schema, (at, at + 1))._replace(final=at == 2) for at in range(3)]
+        with Terminal() as terminal:
+            sink = outputs.make("columns", terminal.fd)
+            sink.open((schema,), lambda _: None)
+            sink.write(pieces[0])
+            sink.write(pieces[1])
+            assert without_time(terminal.screen().lines[0]) == "gauge_connections: empty"
+            sink.write(pieces[2])
+            terminal.until("3 entries")
+            sink.close()
+
+    def test_a_large_table_shows_its_largest(self) -> None:
+        schema = gauge()
+        batches = [entries(schema, *[(at, at + 1) for at in range(start, start + 1000)]) for start in (0, 1000, 2000)]
+        with Terminal(80, 10) as terminal:
+            run(terminal, [schema], *[one._replace(final=False) for one in batches[:2]], batches[2])
+            shown = [without_time(line) for line in terminal.screen().lines]
+        assert shown == [
+            "gauge_connections: 3000 entries",
+            " key value",
+            *[f"{at - 1} {at:>5}" for at in range(3000, 2995, -1)],
+            "... 2995 more",
+        ]
+
+    def test_others_are_sorted_by_key(self) -> None:
+        schema = gauge("print_sums", Role.PRINT)
+        with Terminal() as terminal:
+            run(terminal, [schema], entries(schema, (300, 5), (2, 7), (20, 6)), options=Options(zero=True))
+            assert [line.split() for line in terminal.screen().lines[2:]] == [["2", "7"], ["20", "6"], ["300", "5"]]
+
+    def test_entries_of_0_are_hidden_unless_asked_for(self, tmp_path: Path) -> None:
+        schema = gauge()
+        batch = entries(schema, (1, 5), (2, 0))
+        with Terminal() as terminal:
+            run(terminal, [schema], batch, options=Options(zero=True))
+            assert without_time(terminal.screen().lines[0]) == "gauge_connections: 2 entries"
+        assert len(file_of(tmp_path, [schema], batch)) == 2
+        assert len(file_of(tmp_path, [schema], batch, options=Options(zero=True))) == 3
+
+    def test_in_a_file_each_snapshot_is_appended(self, tmp_path: Path) -> None:
+        schema = gauge()
+        made = file_of(tmp_path, [schema], entries(schema, (1, 5)), entries(schema, (1, 6), number=2))
+        assert [line.split() for line in made] == [["time", "key", "value"], ["1", "5"], ["1", "6"]]
+
+    def test_a_dumb_terminal_is_not_redrawn(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TERM", "dumb")
+        schema = gauge()
+        with Terminal() as terminal:
+            run(terminal, [schema], entries(schema, (1, 5)), entries(schema, (1, 6), number=2))
+            written = terminal.text()
+        assert "\x1b" not in written
+        assert len(written.splitlines()) == 3
+
+    def test_lines_of_an_iterator_are_a_table(self) -> None:
+        schema = lines.schema("image", "tasks")
+        pieces = [next(lines.pieces(text)) for text in (b"9 zsh", b"1 init", b"x" * 200)]
+        batch = Batch(schema, (Part(b"".join(pieces), lines.LENGTH, 0),), 3, lines.LENGTH, TIME_NS, snapshot=1)
+        with Terminal() as terminal:
+            run(terminal, [schema], batch._replace(final=True), batch._replace(final=True, snapshot=2))
+            screen = terminal.screen()
+        assert [without_time(line) for line in screen.all_lines] == [
+            "tasks: 3 lines",
+            "line",
+            "9 zsh",
+            "1 init",
+            "x" * 79 + "…",
+        ]
+
+
+class TestHistograms:
+    def test_a_stream_is_drawn(self) -> None:
+        schema = numbers()
+        records = [number(1, value) for value in (0, 1, 2, 900, 900)] + [number(2, 5)]
+        with Terminal() as terminal:
+            run(terminal, [schema], ring(schema, records))
+            screen = terminal.screen()
+        assert screen.wrapped == 0
+        assert [without_time(line) for line in screen.lines[:5]] == [
+            "hist_lat: 6 events",
+            "kind = 1",
+            "     value               : count    distribution",
+            "         0 -> 1          : 2        |****************************************|",
+            "         2 -> 3          : 1        |********************                    |",
+        ]
+        assert screen.lines[13:16] == ["", "kind = 2", "     value               : count    distribution"]
+
+    def test_in_a_file_it_is_written_once_at_the_end(self, tmp_path: Path) -> None:
+        schema = numbers(field="lat_us")
+        options = Options(bounds=bounds_of(["hist_lat,[10,20]"], [schema]), values=values_of(["lat_us"], [schema]))
+        batches = [ring(schema, [number(1, value)]) for value in (10, 11, 11, 30)]
+        assert file_of(tmp_path, [schema], *batches, options=options) == [
+            "hist_lat: 4 events",
+            "kind = 1",
+            "     usecs               : count    distribution",
+            "           -> 10         : 1        |********************                    |",
+            "        10 -> 20         : 2        |****************************************|",
+            "        20 -> +Inf       : 1        |********************                    |",
+            "",
+        ]
+
+    def test_rows_come_back_when_asked_for(self, tmp_path: Path) -> None:
+        schema = numbers()
+        made = file_of(tmp_path, [schema], ring(schema, [number(1, 7)]), options=Options(rows=True))
+        assert [line.split() for line in made] == [["time", "kind", "le"], ["1", "7"]]
+
+    def test_without_its_number_a_stream_is_rows(self, tmp_path: Path) -> None:
+        schema = numbers(field="other")
+        assert len(file_of(tmp_path, [schema], ring(schema, [number(1, 7)]))) == 2
+
+    def test_a_record_without_its_number_is_in_no_bucket(self, tmp_path: Path) -> None:
+        schema = numbers()
+        made = file_of(tmp_path, [schema], ring(schema, [number(1, 1)]), ring(schema, [number(1, 1)[:8]]))
+        assert made[0] == "hist_lat: 1 event"
+
+    def test_a_table_of_slots_is_drawn(self, tmp_path: Path) -> None:
+        w = BtfWriter()
+        u32 = w.integer("u32", 4, 0)
+        hist = w.struct(
+            "hist", 32, [("slots", w.array(u32, 4), 0), ("comm", w.array(w.integer("char", 1, 1), 16), 128)]
+        )
+        schema = table(w, u32, hist, 4, 32, name="hists")
+        batch = snapshot(schema, [(bytes(4), struct.pack("<4I16s", 0, 2, 4, 0, b"bash"))])
+        assert file_of(tmp_path, [schema], batch) == [
+            "hists: 6 events",
+            "key = 0, value.comm = bash",
+            "     value               : count    distribution",
+            "         0 -> 1          : 0        |                                        |",
+            "         2 -> 3          : 2        |********************                    |",
+            "         4 -> 7          : 4        |****************************************|",
+            "",
+        ]
+
+    def test_slots_that_are_no_counts_are_columns(self, tmp_path: Path) -> None:
+        w = BtfWriter()
+        u32 = w.integer("u32", 4, 0)
+        value = w.struct("value", 8, [("slots", w.array(w.integer("int", 4, 1), 2), 0)])
+        schema = table(w, u32, value, 4, 8, name="numbers")
+        made = file_of(tmp_path, [schema], snapshot(schema, [(bytes(4), struct.pack("<2i", 1, -2))]))
+        assert [line.split() for line in made] == [["time", "key", "value.slots"], ["0", "[1", "-2]"]]
+
+    def test_slots_of_all_cpus_are_added_up(self, tmp_path: Path) -> None:
+        w = BtfWriter()
+        u32 = w.integer("u32", 4, 0)
+        hist = w.struct("hist", 8, [("slots", w.array(u32, 2), 0)])
+        schema = table(w, u32, hist, 4, 8, cpus=2, name="hists")
+        batch = snapshot(schema, [(bytes(4), struct.pack("<4I", 1, 2, 3, 4))])
+        made = file_of(tmp_path, [schema], per_cpu_rows(batch))
+        assert [line.split()[4] for line in made[3:5]] == ["4", "6"]
+
+    def test_rows_of_a_table_of_slots_come_back_when_asked_for(self, tmp_path: Path) -> None:
+        schema = gauge("hist_sizes", Role.HIST)
+        made = file_of(tmp_path, [schema], entries(schema, (0, 3), (1, 6)), options=Options(rows=True))
+        assert [line.split() for line in made] == [["time", "key", "value"], ["0", "3"], ["1", "6"]]
+
+    def test_a_table_whose_keys_are_slots_is_drawn(self, tmp_path: Path) -> None:
+        schema = gauge("hist_sizes", Role.HIST)
+        assert file_of(tmp_path, [schema], entries(schema, (0, 3), (1, 6), (9, 0))) == [
+            "hist_sizes: 9 events",
+            "     value               : count    distribution",
+            "         0 -> 1          : 3        |********************                    |",
+            "         2 -> 3          : 6        |****************************************|",
+            "",
+        ]
+
+    def test_many_histograms_are_bounded_by_the_screen(self) -> None:
+        schema = numbers()
+        records = [number(kind, 100) for kind in range(50) for _ in range(50 - kind)]
+        with Terminal(80, 24) as terminal:
+            run(terminal, [schema], ring(schema, records))
+            screen = terminal.screen()
+        assert len(screen.all_lines) <= 23
+        assert screen.lines[1] == "kind = 0"
+        assert screen.lines[-1] == "... 48 more histograms"
+
+
+class TestCounts:
+    def test_a_counter_is_a_count_for_each_set_of_values(self) -> None:
+        schema = numbers("counter_kinds", Role.COUNTER, "bytes")
+        records = [number(1, 5), number(2, 6), number(1, 5), number(1, 7)]
+        with Terminal() as terminal:
+            run(terminal, [schema], ring(schema, records), ring(schema, records))
+            screen = terminal.screen()
+        assert [without_time(line) for line in screen.all_lines] == [
+            "counter_kinds: 8 events",
+            "count kind bytes",
+            "    4    1     5",
+            "    2    1     7",
+            "    2    2     6",
+        ]
+
+    def test_points_in_time_are_no_part_of_a_set(self, tmp_path: Path) -> None:
+        schema = Exits("counter_exits").schema._replace(role=Role.COUNTER)
+        records = [Exits.record(b"x", 1, 1, LATE + at) for at in range(3)]
+        made = file_of(tmp_path, [schema], ring(schema, records))
+        assert [line.split() for line in made[:3]] == [
+            ["counter_exits:", "3", "events"],
+            ["count", "pid", "tid", "ppid", "sig", "exit_code", "comm"],
+            ["3", "1", "1", "1", "0", "1", "x"],
+        ]
+
+    def test_short_records_are_counted(self, tmp_path: Path) -> None:
+        schema = numbers("counter_kinds", Role.COUNTER, "bytes")
+        made = file_of(tmp_path, [schema], ring(schema, [number(1, 5)]), ring(schema, [number(1, 5)[:8]] * 2))
+        assert [line.split() for line in made[2:4]] == [["2", "1"], ["1", "1", "5"]]
+
+    def test_a_gauge_is_its_last_value(self, tmp_path: Path) -> None:
+        schema = numbers("gauge_level", Role.GAUGE, "value")
+        records = [number(1, 5), number(2, 6), number(1, 7), number(1, 5)]
+        made = file_of(tmp_path, [schema], ring(schema, records[:2]), ring(schema, records[2:]))
+        assert [line.split() for line in made[1:3]] == [["value", "kind"], ["6", "2"]]
+        assert made[3].split() == ["5", "1"]
+
+    def test_sets_are_bounded_and_what_exceeds_the_bound_is_told(self, tmp_path: Path) -> None:
+        schema = numbers("counter_many", Role.COUNTER, "bytes")
+        made = file_of(tmp_path, [schema], ring(schema, [number(at, at) for at in range(10_007)]))
+        assert made[-2] == "... other: 7 events, of more sets of values than these 10000"
+        assert len(made) == 10_004
+
+
+class TestLive:
+    def test_rows_go_above_the_block(self) -> None:
+        rows, counted = Exits().schema, numbers("counter_kinds", Role.COUNTER)
+        one, two = ring(rows, [Exits.record(b"x", 1, 1, LATE)]), ring(counted, [number(1, 5)])
+        with Terminal() as terminal:
+            run(terminal, [rows, counted], two, one, two, one)
+            screen = terminal.screen()
+        assert screen.wrapped == 0
+        assert [without_time(line).split()[0] for line in screen.all_lines if line][:2] == ["hidden:", "time"]
+        assert screen.all_lines[-4] == ""
+        assert [without_time(line) for line in screen.all_lines[-3:]] == [
+            "counter_kinds: 2 events",
+            "count kind le",
+            "    2    1  5",
+        ]
+        assert sum("counter_kinds" in line for line in screen.all_lines) == 1
+
+    def test_what_came_last_is_drawn_though_nothing_follows(self) -> None:
+        schema = numbers("counter_kinds", Role.COUNTER)
+        with Terminal() as terminal:
+            sink = outputs.make("columns", terminal.fd)
+            sink.open((schema,), lambda _: None)
+            sink.write(ring(schema, [number(1, 5)] * 7))
+            terminal.until("counter_kinds: 7 events")
+            sink.close()
+
+    @pytest.mark.parametrize("height", [2, 3, 5, 10, 24])
+    def test_the_block_is_never_higher_than_the_screen(self, height: int) -> None:
+        schemas = [numbers(f"hist_{at}") for at in range(3)] + [gauge(f"gauge_{at}") for at in range(3)]
+        batches = [ring(one, [number(1, 1 << at) for at in range(30)]) for one in schemas[:3]]
+        batches += [entries(one, *[(at, 1) for at in range(30)]) for one in schemas[3:]]
+        with Terminal(80, height) as terminal:
+            run(terminal, schemas, *batches, *batches, name="columns")
+            screen = terminal.screen()
+        assert len(screen.all_lines) <= height - 1
+        assert screen.wrapped == 0
+
+    def test_wide_lines_of_a_block_are_erased_whole(self) -> None:
+        w = BtfWriter()
+        text = w.array(w.integer("char", 1, 1), 200)
+        schema = table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names")._replace(role=Role.GAUGE)
+        batches = [
+            snapshot(schema, [(b"x" * 150 + bytes(50), bytes([at] * 8))])._replace(snapshot=at) for at in (1, 2, 3)
+        ]
+        with Terminal(40, 24) as terminal:
+            run(terminal, [schema], *batches, name="wide")
+            screen = terminal.screen()
+        assert sum("gauge_names" in line for line in screen.all_lines) == 1
+
+    def test_wide_lines_of_a_block_are_no_more_than_the_screen_holds(self) -> None:
+        w = BtfWriter()
+        text = w.array(w.integer("char", 1, 1), 200)
+        schema = table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names")._replace(role=Role.GAUGE)
+        names = [bytes([65 + at]) * 150 + bytes(50) for at in range(10)]
+        batches = [snapshot(schema, [(name, bytes([at] * 8)) for name in names]) for at in (1, 2)]
+        with Terminal(40, 24) as terminal:
+            run(terminal, [schema], *batches, name="wide")
+            assert len(terminal.screen().all_lines) <= 23
+
+    def test_what_others_write_to_the_terminal_is_not_overwritten(self) -> None:
+        schema = numbers("counter_kinds", Role.COUNTER)
+        with Terminal() as terminal:
+            sink = outputs.make("columns", terminal.fd)
+            sink.open((schema,), lambda _: None)
+            for number_of in (1, 2, 3):
+                sink.write(ring(schema, [number(1, 5)]))
+                terminal.until(f"counter_kinds: {number_of} event")
+                os.write(terminal.fd, b"warning: number %d\n" % number_of)
+            sink.close()
+            screen = terminal.screen()
+        assert [without_time(line) for line in screen.all_lines] == [
+            *("warning: number 1", "warning: number 2", "warning: number 3", ""),
+            *("counter_kinds: 3 events", "count kind le", "    3    1  5"),
+        ]
+
+    def test_a_terminal_that_is_narrower_now_is_cleared_from_the_block_on(self) -> None:
+        schema = numbers()
+        with Terminal(80, 24) as terminal:
+            sink = outputs.make("columns", terminal.fd)
+            sink.open((schema,), lambda _: None)
+            sink.write(ring(schema, [number(1, 1)]))
+            terminal.until("0 -> 1")
+            before = len(terminal.text())
+            terminal.resize(40, 24)
+            sink.close()
+            assert terminal.text()[before:].startswith("\r\x1b[J")
