@@ -126,7 +126,7 @@ def _decode(schema: Schema, rng: Random) -> None:
     decoder = Decoder(schema)
     records = rng.choice((1, 2, 7))
     if schema.record:
-        length = min(decoder.size, _MAX_RECORD) + rng.choice((0, 0, 0, 3, -1))
+        length = max(min(decoder.size, _MAX_RECORD) + rng.choice((0, 0, 0, 3, -1)), 0)
         parts: tuple[Part, ...] = (Part(rng.randbytes((length + 8) * records), length + 8, 8),)
     else:
         length = min(schema.value_size, _MAX_RECORD)
