@@ -395,7 +395,5 @@ def map_capabilities(map_type: int) -> frozenset[str]:
 
 def helper_capabilities(name: str) -> frozenset[str]:
     """Return what a program's loader needs for a helper beyond what the program's type asks for."""
-    needed = _HELPER_CAPABILITIES.get(name)
-    if name in _READING.split():
-        needed = "CAP_PERFMON"
+    needed = "CAP_PERFMON" if name in _READING.split() else _HELPER_CAPABILITIES.get(name)
     return frozenset({needed} if needed else ())

@@ -15,7 +15,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Final, Self
@@ -74,6 +74,13 @@ class Stream:
             self._demanded.append(schemas)
             self._notify()
 
+    def snapshot(self, schemas: Iterable[Schema]) -> Iterator[Batch]:
+        """Read these tables now, in the thread that iterates: whatever the stream's own does, until ``close``."""
+        wanted = frozenset(schemas)
+        for table in self._tables:
+            if table.schema in wanted:
+                yield from table.read()
+
     def stop(self) -> None:
         """Let the iteration end: detach, drain, last snapshots. From any thread or signal handler; does not wait."""
         self._stopping = True
@@ -127,7 +134,7 @@ class Stream:
             time.sleep(self._window)
         for ring in self._rings:
             yield from ring.end()
-        yield from self._snapshots(self.schemas)
+        yield from self.snapshot(self.schemas)
 
     def _loop(self, poll: select.poll) -> Iterator[Batch]:
         drained, now = -_NEVER, time.monotonic()
@@ -142,7 +149,7 @@ class Stream:
                     time.sleep(early)
             drained = time.monotonic()
             yield from self._drain()
-            yield from self._snapshots(self._take())
+            yield from self.snapshot(self._take())
             now = time.monotonic()
         self._stopping = True
 
@@ -163,11 +170,6 @@ class Stream:
     def _drain(self) -> Iterator[Batch]:
         for ring in self._rings:
             yield from ring.read()
-
-    def _snapshots(self, demanded: Sequence[Schema]) -> Iterator[Batch]:
-        for table in self._tables:
-            if table.schema in demanded:
-                yield from table.read()
 
     def _notify(self) -> None:
         with self._lock, suppress(ValueError):  # closed

@@ -1,29 +1,62 @@
-"""Text that a process can choose, made harmless for a terminal."""
+r"""Text that a process can choose, made harmless for a terminal.
+
+Any local user can name a process or a file, and what we print runs through root's terminal.
+"""
 
 import re
+from typing import Final
 
-# C0, DEL, C1; line and paragraph separators; bidi marks, embeddings, overrides, isolates; lone surrogates; the
-# byte-order mark. Any local user can name a process so, and what we print runs through root's terminal.
-_UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+# What Python calls printable although it shows nothing: the grapheme joiner, fillers of Hangul,
+# inherent vowels of Khmer, variation selectors, the blank of Braille.
+_INVISIBLE: Final = (
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
+)
+# Accents that fit any letter: languages put three on one, more of them are drawn over the lines beside.
+_ACCENT: Final = "[\u0300-\u034e\u0350-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_UNSAFE: Final = f"[{_INVISIBLE}]|(?<={_ACCENT}{_ACCENT}{_ACCENT}){_ACCENT}"
+
+# The backslash of a typed \xNN that could be taken for one of ours: of a control character, itself, a byte of UTF-8.
+_TYPED: Final = rb"\\(?=x(?:[01][0-9a-f]|5c|7f|[89a-f][0-9a-f]))"
+
+# Blanks wider or narrower than ASCII's: not printable to Python, harmless to a terminal.
+_BLANKS: Final = frozenset("\u00a0\u1680\u202f\u205f\u3000").union(map(chr, range(0x2000, 0x200B)))
+_MAX_LINES: Final = 20  # of a message
 
 
-_MAX_LINES = 20
-
-
-def _visible(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as surrogateescape holds it
-        return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+def _bytes(character: str) -> str:
+    r"""Return the character's UTF-8 as ``\xNN``; surrogateescape's are one byte that is no UTF-8."""
+    one_byte = "\udc80" <= character <= "\udcff"
+    raw = character.encode("utf-8", "surrogateescape" if one_byte else "surrogatepass")
+    return "".join([f"\\x{byte:02x}" for byte in raw])
 
 
 def safe(text: str) -> str:
-    r"""Return ``text`` with every control character, bidi control and lone surrogate written as ``\xNN`` or ``\uNNNN``.
+    r"""Return ``text`` with the UTF-8 of all that steers a terminal, or shows nothing there, as ``\xNN``.
 
-    Text decoded with ``surrogateescape`` shows its undecodable bytes as ``\xNN``. The result never moves the cursor,
-    never changes the order of what stands beside it, and can always be encoded as UTF-8.
+    These are control and format characters (of zero width, right-to-left, tags), variation selectors, line
+    and paragraph separators, code points without a character, lone surrogates, and piles of accents. The result
+    can always be encoded, and is the same when made safe once more: messages quote messages.
+
+    Text of ``escaped`` becomes its bytes again if each ``\xNN`` of those is replaced by its byte.
     """
-    return text if text.isprintable() else re.sub(_UNSAFE, _visible, text)  # none of the unsafe ones is printable
+    if text.isascii():
+        if text.isprintable():
+            return text
+    else:
+        text = re.sub(_UNSAFE, lambda match: _bytes(match[0]), text)
+        if text.isprintable():
+            return text
+    return "".join([one if one.isprintable() or one in _BLANKS else _bytes(one) for one in text])
+
+
+def escaped(raw: bytes) -> str:
+    r"""Return UTF-8 as text, what is none of it as ``\xNN``; a ``\xNN`` that is in ``raw`` is ``\x5cxNN``.
+
+    So two byte strings never have one text, made safe or not. A ``\x41`` stays: no ``A`` is ever written so.
+    """
+    if b"\\x" in raw:
+        raw = re.sub(_TYPED, rb"\\x5c", raw)
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def brief(text: str, most: int = 1000) -> str:

@@ -5,10 +5,10 @@ Pure: bytes in, bytes out. Every size is bounded, and no name in an archive is u
 
 import struct
 from collections.abc import Iterator
-from mmap import mmap
-from typing import Final, cast
+from typing import Final
 
 from beepy.errors import BtfError
+from beepy.file_bytes import FileBytes
 from beepy.text import safe
 
 MAX_TYPES: Final = 256 << 20
@@ -27,23 +27,29 @@ _SECTION: Final = struct.Struct("<IIQQQQ")  # sh_name, type, flags, addr, offset
 _NOBITS: Final = 8
 
 
-def extract(data: bytes | mmap, name: str) -> bytes:
+def extract(data: bytes | FileBytes, name: str) -> bytes:
     """Return the BTF that a file holds: a copy, or ``data`` itself if it is plain. ``name`` is for messages.
 
     Raises BtfError for a file of another kind, or with no types in it.
     """
     if data[:2] in _PLAIN:
-        return cast("bytes", data)
+        return _whole(data, MAX_TYPES, name)
     if data[:4] == _ELF:
         return _of_elf(data, name)
     if data[:6] == _XZ:
         return _of_archive(_decompressed(data, name), name)
     if data[_USTAR : _USTAR + 5] == b"ustar":
-        return _of_archive(bytes(data), name)
+        return _of_archive(_whole(data, MAX_TYPES, name), name)
     raise BtfError(f"{name}: neither BTF, nor an ELF file, nor an archive of BTFHub (.tar.xz)")
 
 
-def _of_elf(data: bytes | mmap, name: str) -> bytes:
+def _whole(data: bytes | FileBytes, most: int, name: str) -> bytes:
+    if len(data) > most:
+        raise BtfError(f"{name}: {len(data)} bytes, at most {most} are taken")
+    return data[:]
+
+
+def _of_elf(data: bytes | FileBytes, name: str) -> bytes:
     """Return the section .BTF; only headers and names are read besides."""
     try:
         return _section(data, name)
@@ -51,32 +57,33 @@ def _of_elf(data: bytes | mmap, name: str) -> bytes:
         raise BtfError(f"{name}: malformed ELF: headers exceed the file's {len(data)} bytes") from None
 
 
-def _section(data: bytes | mmap, name: str) -> bytes:
+def _section(data: bytes | FileBytes, name: str) -> bytes:
     if data[4:6] != b"\x02\x01":
         raise BtfError(f"{name}: ELF: expected 64 bits, little endian")
-    (table,) = struct.unpack_from("<Q", data, 0x28)
-    size, count, names = struct.unpack_from("<HHH", data, 0x3A)
+    head = data[:0x40]
+    (table,) = struct.unpack_from("<Q", head, 0x28)
+    size, count, names = struct.unpack_from("<HHH", head, 0x3A)
     if size < _SECTION.size or not names < count <= _MAX_SECTIONS:
         raise BtfError(f"{name}: ELF: {count} sections of {size} bytes, names in section {names}")
-    headers = [_SECTION.unpack_from(data, table + number * size) for number in range(count)]
+    rows = data[table : table + size * count]
+    headers = [_SECTION.unpack_from(rows, number * size) for number in range(count)]
     *_, names_at, names_size = headers[names]
     for offset, kind, _, _, start, length in headers:
         at = names_at + offset
         if offset + 5 <= names_size and data[at : at + 5] == b".BTF\0" and kind != _NOBITS:
             if length > MAX_TYPES or start + length > len(data):
                 raise BtfError(f"{name}: section .BTF: {length} bytes at {start} exceed the file, or {MAX_TYPES}")
-            return bytes(data[start : start + length])
+            return data[start : start + length]
     raise BtfError(f"{name}: has no section .BTF")
 
 
-def _decompressed(data: bytes | mmap, name: str) -> bytes:
+def _decompressed(data: bytes | FileBytes, name: str) -> bytes:
     import lzma  # noqa: PLC0415 - few runs unpack an archive
 
-    if len(data) > _MAX_ARCHIVE:
-        raise BtfError(f"{name}: archive of {len(data)} bytes, at most {_MAX_ARCHIVE} are taken")
+    packed = _whole(data, _MAX_ARCHIVE, f"{name}: archive")
     unpacker = lzma.LZMADecompressor(memlimit=_MAX_MEMORY)
     try:
-        unpacked = unpacker.decompress(bytes(data), MAX_TYPES)
+        unpacked = unpacker.decompress(packed, MAX_TYPES)
     except lzma.LZMAError as error:
         raise BtfError(f"{name}: not to be unpacked: {safe(str(error))}") from None
     if not unpacker.eof:

@@ -67,6 +67,11 @@ def main() -> int:
         from beepy.cli import report  # noqa: PLC0415 - logging is not for --version
 
         return report.failure(error)
+    except MemoryError as error:
+        error.__traceback__ = None  # what its frames hold
+        from beepy.cli import report  # noqa: PLC0415
+
+        return report.failure(BeepyError("out of memory"))
     except TyperException as error:
         from beepy.cli import report  # noqa: PLC0415
 

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
@@ -19,7 +19,7 @@ from beepy.collection.absent import Missing
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.collection.pins import Pins, pin_programs
-from beepy.errors import NotSupported
+from beepy.errors import NotSupported, OutputError
 from beepy.events.batch import Batch, Schema, Sink, Tally
 from beepy.events.own import Own
 from beepy.events.rows import head, per_cpu_rows
@@ -103,6 +103,8 @@ def run(request: Request) -> None:
             gc.freeze()  # what is here now stays: only what comes later is looked through
             gc.enable()
             _stop_by_signals(events)
+            if request.timeout is not None:
+                signals.end_stalled_write(request.timeout)
             _attach(request, collections, tally)
             unpin.pop_all()
         end.push(partial(_end, tally, started))
@@ -119,8 +121,11 @@ def run(request: Request) -> None:
 
 
 def _end(tally: Tally, started: float, kind: type[BaseException] | None, *_: object) -> None:
-    """Print the closing line when all is detached, unless an error (``kind``) tells more; a second signal is none."""
-    if kind in (None, KeyboardInterrupt):
+    """Print the closing line when all is detached, unless an error (``kind``) tells more.
+
+    A second signal is none, and after a full disk, what was shown before it is what counts.
+    """
+    if kind is None or issubclass(kind, KeyboardInterrupt | OutputError):
         say(closing(tally, time.monotonic() - started))
 
 
@@ -220,6 +225,7 @@ def _serve(
     metrics = Prometheus(
         request.host,
         _DEFAULT_PORT if request.port is None else request.port,
+        read_tables=partial(_tables, events, _passing(request.filters, events.schemas)),
         bounds=options.bounds,
         values=options.values,
         tally=tally,
@@ -228,6 +234,11 @@ def _serve(
     metrics.open(events.schemas, events.demand)
     stack.callback(metrics.close)
     return [metrics] if metrics.url else [], metrics.url
+
+
+def _tables(events: Stream, passing: Callable[[Batch], Batch], schemas: tuple[Schema, ...]) -> Iterator[Batch]:
+    """Read tables for a scrape, in its thread; ``passing`` is its own: what filters remember is one thread's."""
+    return map(passing, events.snapshot(schemas))
 
 
 def _open(sink: Sink, events: Stream, stack: ExitStack) -> None:
@@ -243,11 +254,7 @@ def _open(sink: Sink, events: Stream, stack: ExitStack) -> None:
 def _chooser(filters: Sequence[str], schemas: tuple[Schema, ...], tally: Tally) -> Callable[[Batch], Batch]:
     """Return what leaves out, and counts, beepy's own rows and those that a filter does not let pass."""
     own = _own(schemas)
-    passing = _everything
-    if filters:
-        from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
-
-        passing = Filter(filters, schemas).apply
+    passing = _passing(filters, schemas)
 
     def choose(batch: Batch) -> Batch:
         others = own(batch)
@@ -257,6 +264,14 @@ def _chooser(filters: Sequence[str], schemas: tuple[Schema, ...], tally: Tally) 
         return kept
 
     return choose
+
+
+def _passing(filters: Sequence[str], schemas: tuple[Schema, ...]) -> Callable[[Batch], Batch]:
+    if not filters:
+        return _everything
+    from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
+
+    return Filter(filters, schemas).apply
 
 
 def _own(schemas: tuple[Schema, ...]) -> Callable[[Batch], Batch]:
@@ -282,11 +297,12 @@ def _pump(
             tally.add_lost(batch.schema, batch.lost)
         kept = choose(per_cpu_rows(batch))
         shown = kept if count is None else head(kept, count - tally.shown)
-        tally.shown += shown.records
         tally.left_out += kept.records - shown.records
         if not (shown.records or not kept.records):  # a table's end, cut by --count: it stays as it was shown
             continue
-        if not _write(shown, sinks) or (count is not None and tally.shown >= count):
+        taken = _write(shown, sinks)
+        tally.shown += shown.records
+        if not taken or (count is not None and tally.shown >= count):
             events.stop()
 
 
@@ -308,5 +324,6 @@ def _stop_by_signals(events: Stream) -> None:
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
         signals.handle(signals.interrupt)
         events.stop()
+        signals.end_stalled_write()
 
     signals.handle(stop)

@@ -60,9 +60,8 @@ class Batch(NamedTuple):
     ``parts`` is (records,) or (keys, values). ``records`` of them are in it, each ``length`` bytes (of a table: its
     values): a record may be shorter than its type, or longer. ``time_ns`` is the wall clock (ns since the epoch) when
     they were read. ``lost`` is how many records the source lost since the batch before, None where it cannot tell.
-    ``snapshot`` numbers the reading of a table (0: events, no snapshot), ``final`` marks its last batch, ``began`` is
-    when it began (ns of the monotonic clock). A batch without records carries only what it counts, or the end of a
-    snapshot.
+    ``snapshot`` numbers the reading of a table (0: events, no snapshot), ``final`` marks its last batch. A batch
+    without records carries only what it counts, or the end of a snapshot.
     """
 
     schema: Schema
@@ -73,7 +72,6 @@ class Batch(NamedTuple):
     lost: int | None = None
     snapshot: int = 0
     final: bool = False
-    began: int = 0
 
 
 def total_lost(before: int | None, lost: int | None) -> int | None:
@@ -123,7 +121,8 @@ class Reader(Protocol):
     def read(self) -> Iterator[Batch]:
         """Give what is there when it begins, in order; nothing if nothing is there. Never blocks.
 
-        Each batch is read when it is asked for, so that one at a time is in memory.
+        Each batch is read when it is asked for, so that one at a time is in memory. A table may be read by several
+        threads at once.
         """
 
     def end(self) -> Iterator[Batch]:

@@ -1,11 +1,11 @@
 """``-f map,field,regex`` or ``-f field,regex``: which rows go on to the sinks."""
 
 import re
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from beepy.errors import UsageError
+from beepy.events import regex as regexes
 from beepy.events import selection
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder, Memo
@@ -120,9 +120,9 @@ def _compiled(option: Option, regex: str) -> Callable[[str], bool]:
     quoted = _QUOTED.fullmatch(regex)
     regex = quoted[1].replace('""', '"') if quoted else regex
     try:
-        with warnings.catch_warnings():  # of what a later Python may read differently: the user did not ask
-            warnings.simplefilter("ignore")
-            search = re.compile(regex).search
-    except (re.error, OverflowError, RecursionError) as error:
-        raise option.refuse(f"regex '{safe(regex)}': {safe(str(error))}") from None
-    return Memo(lambda text: search(text) is not None).__getitem__
+        return Memo(regexes.searcher(regex)).__getitem__
+    except UsageError as error:
+        refused = option.refuse(f"regex '{safe(regex)}': {safe(str(error))}")
+        for note in error.__notes__:
+            refused.add_note(note)
+        raise refused from None

@@ -4,6 +4,8 @@ import math
 import struct
 from typing import Final
 
+from beepy.text import escaped
+
 # size of a float -> its struct, how many digits every normal number of it keeps, the smallest normal number
 _NARROW: Final = {2: (struct.Struct("<e"), 3, 2.0**-14), 4: (struct.Struct("<f"), 6, 2.0**-126)}
 _EXACT_DIGITS: Final = 9  # so many always tell two floats of 4 bytes apart
@@ -79,5 +81,5 @@ def boolean(value: object) -> str:
 
 
 def text(raw: bytes) -> str:
-    r"""Return the text up to the first NUL; bytes that are no UTF-8 become ``\xNN``."""
-    return raw.partition(b"\0")[0].decode("utf-8", "backslashreplace")
+    r"""Return the text up to the first NUL, ``escaped``: bytes that are no UTF-8 become ``\xNN``."""
+    return escaped(raw.partition(b"\0")[0])

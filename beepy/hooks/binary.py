@@ -1,13 +1,13 @@
 """The file that a uprobe or a USDT probe is put into: found as libbpf finds it, and read."""
 
 import errno
-import mmap
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from beepy.errors import AttachError, ElfError, KernelError
+from beepy.file_bytes import FileBytes
 from beepy.hooks import files, libraries
 from beepy.kernel.syscall import reason
 from beepy.obj import executable
@@ -77,11 +77,11 @@ def opened(path: str, where: str) -> Iterator[Executable]:
     with ExitStack() as stack:
         try:
             file = stack.enter_context(files.opened(path))
-            data = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        except ValueError:
-            raise AttachError(f"{where}: {safe(path)}: the file is empty", errno.ENOEXEC) from None
+            data = FileBytes(file.fileno())
         except OSError as error:
             raise AttachError(f"{where}: {safe(path)}: {reason(error.errno or 0)}", error.errno or 0) from None
+        if not data:
+            raise AttachError(f"{where}: {safe(path)}: the file is empty", errno.ENOEXEC)
         try:
             yield executable.read(data, safe(path))
         except ElfError as error:

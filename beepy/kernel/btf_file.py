@@ -9,6 +9,7 @@ from typing import Final
 from beepy.btf import container
 from beepy.btf.btf import Btf
 from beepy.errors import BtfError, KernelError
+from beepy.file_bytes import FileBytes
 from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
 from beepy.log import Log
@@ -39,14 +40,18 @@ def read(path: str | Path, name: str = "") -> Btf:
     """
     where = safe(str(path))
     try:
-        data = contents(path)
+        with Fd(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:
+            data: bytes | FileBytes = FileBytes(fd.fileno())
+            if not data:  # a pipe, a file of /proc
+                data = _read(fd)
+            types = container.extract(data, where) if data else b""
     except OSError as error:
         raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
-    if not data:
+    if not types:
         empty = BtfError(f"{where}: the file is empty")
         empty.add_note(ADVICE)
         raise empty
-    return Btf(container.extract(data, where), name=name or where)
+    return Btf(types, name=name or where)
 
 
 def search(release: str = "") -> Btf | None:
@@ -68,13 +73,17 @@ def search(release: str = "") -> Btf | None:
 
 
 def contents(path: str | Path) -> bytes | mmap.mmap:
-    """Map a file, or read one that cannot be mapped, up to ``container.MAX_TYPES`` bytes. Raises OSError.
+    """Map a file of the kernel's own, which nobody can cut short, or read one that it does not map. Raises OSError.
 
-    The kernel's own can be mapped from v6.16 on ("btf: Allow mmap of vmlinux btf").
+    It maps its types from v6.16 on ("btf: Allow mmap of vmlinux btf").
     """
     with Fd(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:
         try:
             return mmap.mmap(fd.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
         except (OSError, ValueError):
-            with open(fd.fileno(), "rb", closefd=False) as file:
-                return file.read(container.MAX_TYPES)
+            return _read(fd)
+
+
+def _read(fd: Fd) -> bytes:
+    with open(fd.fileno(), "rb", closefd=False) as file:
+        return file.read(container.MAX_TYPES)

@@ -56,7 +56,6 @@ class TableReader:
     def read(self) -> Iterator[Batch]:
         """Give a snapshot; its last batch is ``final``, and empty if the table is."""
         self._snapshot += 1
-        began = time.monotonic_ns()
         key, span = self._map.key_size, self._map.value_span
         for keys, values, entries, final in self._chunks():
             if entries or final:
@@ -69,7 +68,6 @@ class TableReader:
                     time_ns=time.time_ns(),
                     snapshot=self._snapshot,
                     final=final,
-                    began=began,
                 )
 
     def end(self) -> Iterator[Batch]:

@@ -6,15 +6,15 @@ The kernel puts uprobes at offsets in a file; symbols and notes hold virtual add
     memory         |#########|0000|    address
 """
 
-import mmap
 import struct
 from collections.abc import Iterator
 from io import BytesIO
-from typing import IO, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from elftools.elf.elffile import ELFFile
 
 from beepy.errors import ElfError
+from beepy.file_bytes import FileBytes
 from beepy.obj.elf import MALFORMED, malformed
 from beepy.text import safe
 
@@ -65,7 +65,7 @@ class Executable(NamedTuple):
     fixed: bool
     segments: tuple[Segment, ...]
     sections: tuple[Section, ...]
-    data: bytes | mmap.mmap
+    data: bytes | FileBytes
 
 
 class Symbol(NamedTuple):
@@ -89,12 +89,12 @@ class Probe(NamedTuple):
     arguments: str
 
 
-def read(data: bytes | mmap.mmap, name: str) -> Executable:
+def read(data: bytes | FileBytes, name: str) -> Executable:
     """Read the headers of an executable or a library (little endian, 32 or 64 bits). Raises ElfError."""
     if data[:4] != b"\x7fELF":
         raise ElfError(f"{name}: not an ELF file")
     try:
-        file = ELFFile(BytesIO(data) if isinstance(data, bytes) else cast("IO[bytes]", data))
+        file = ELFFile(BytesIO(data) if isinstance(data, bytes) else data.stream())
         kind = file.header["e_type"]
         if kind not in {"ET_EXEC", "ET_DYN"} or not file.little_endian:
             raise ElfError(f"{name}: ELF: expected an executable or a shared library, little endian; got {safe(kind)}")

@@ -1,32 +1,56 @@
-"""The HTTP server of the metrics: ``/metrics`` and ``/healthz``, bounded in threads and in a client's time."""
+"""The HTTP server of the metrics: ``/metrics`` and ``/healthz``, in one thread that waits for no client.
+
+Pages are made in a thread beside it, one at a time; all who asked before a page was begun share it::
+
+    accept -> READING a request -> WAITING for a page -> SENDING it -> READING the next one
+                                                                   -> LINGERING, where it was the last
+
+A client costs its socket. Where there are too many, the one that waits longest makes room for the next: who asks at
+once always gets in. Pages that only slow clients still read are bounded together.
+"""
 
 import errno
 import os
+import selectors
 import socket
 import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Final, NamedTuple
 
 from beepy.errors import BeepyError, OutputError, UsageError
 from beepy.log import Log
+from beepy.outputs import http_request
 from beepy.outputs.exposition import CONTENT_TYPE
+from beepy.outputs.http_client import PLAIN, Answer, Client, State, answer
+from beepy.outputs.http_request import Request
 from beepy.text import safe
 
-CONNECTIONS: Final = 32  # at once, a thread each; one more is answered 503
+CONNECTIONS: Final = 128  # at once
 REQUEST_TIME: Final = 10.0  # seconds for a request to arrive whole, and for a kept connection to lie idle
 ANSWER_TIME: Final = 30.0  # seconds for an answer to be made and taken
+LINGER_TIME: Final = 1.0  # seconds for a client to end a connection after the last answer
 CLOSE_TIME: Final = 1.0  # seconds that answers under way get when the server closes
+OLD_PAGES: Final = 16 << 20  # bytes of all pages but the newest
 
-_PLAIN: Final = "text/plain; charset=utf-8"
-_TOO_MANY: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_TICK: Final = 1.0  # seconds
+_BACKLOG: Final = 128
 
 _log = Log(__name__)
+
+
+class _Page(NamedTuple):
+    """A page made for all who waited: as it is, and packed, as far as somebody takes it so."""
+
+    status: HTTPStatus
+    plain: Sequence[bytes]
+    packed: Sequence[bytes]
+
+
+_FAILED: Final = _Page(HTTPStatus.INTERNAL_SERVER_ERROR, [b"internal server error\n"], ())
 
 
 class MetricsServer:
@@ -41,24 +65,33 @@ class MetricsServer:
             raise UsageError(f"prometheus: port {port}: not between 0 and 65535")
         try:
             family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            self._server = _Server(family, (str(address[0]), int(address[1])), page)
+            listener = _listener(family, (str(address[0]), int(address[1])))
         except (OSError, UnicodeError) as error:
             raise _refused(host, port, error) from None
-        bound = self._server.server_address
+        bound = listener.getsockname()
         self.host = str(bound[0])
         self.port = int(bound[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", args=(1.0,), daemon=True)
-        self._thread.start()
         self.url = f"http://{_shown(self.host, self.port)}/metrics"
+        self._loop = _Loop(listener, page)
+        self._thread = threading.Thread(target=self._loop.run, name="metrics", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Stop listening, let answers under way end for ``CLOSE_TIME``, and end every thread. Idempotent."""
         if self._thread.is_alive():
-            self._server.wake()
-            self._server.shutdown()
+            self._loop.stop()
             self._thread.join()
-            self._server.hang_up()
-        self._server.server_close()
+            self._loop.close()
+
+
+def _listener(family: int, address: tuple[str, int]) -> socket.socket:
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        stack.pop_all()
+    return listener
 
 
 def _refused(host: str, port: int, error: Exception) -> OutputError:
@@ -77,169 +110,234 @@ def _shown(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-class _Server(ThreadingHTTPServer):
-    """Accepts connections; each has a deadline, after which it is shut down under its thread's hands."""
+class _Loop:
+    """What the server's thread runs; it owns ``listener``."""
 
-    daemon_threads = False
-    request_queue_size = 64
+    def __init__(self, listener: socket.socket, page: Callable[[], Sequence[bytes]]) -> None:
+        listener.setblocking(False)
+        self._listener = listener
+        self._make = page
+        self._woken, self._wake = socket.socketpair()
+        self._wake.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._clients: set[Client] = set()
+        self._stopping = False
+        self._maker: threading.Thread | None = None
+        self._asked: list[Client] = []  # whom the page that is being made is for
+        self._finished = False  # the maker's last word, after it set ``_made``
+        self._made: _Page | None = None
 
-    def __init__(self, family: int, address: tuple[str, int], page: Callable[[], Sequence[bytes]]) -> None:
-        self.address_family = family
-        self.page = page
-        self._open: dict[socket.socket, float] = {}  # connection -> deadline
-        self._changed = threading.Condition()
-        super().__init__(address, _Handler)
+    def stop(self) -> None:
+        """Let ``run`` end; from another thread."""
+        self._stopping = True
+        self._notify()
 
-    def server_bind(self) -> None:
-        """Bind without http.server's look-up of the host's name."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+    def run(self) -> None:
+        """Serve until ``stop``, then until the answers under way have been taken."""
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._listen(on=True)
+        ticked = time.monotonic()
+        while not self._stopping:
+            self._turn(ticked + _TICK - time.monotonic())
+            if (now := time.monotonic()) >= ticked + _TICK:
+                ticked = now
+                self._listen(on=True)
+                self._drop_late(now)
+        self._listen(on=False)
+        self._listener.close()
+        end = time.monotonic() + CLOSE_TIME
+        for client in [one for one in self._clients if one.state in {State.READING, State.LINGERING}]:
+            self._drop(client)
+        while self._clients and (left := end - time.monotonic()) > 0:
+            self._turn(left)
+        for client in [*self._clients]:
+            self._drop(client)
+        if self._maker:
+            self._maker.join()
+        self._selector.close()
 
-    def process_request(self, request: object, client_address: object) -> None:
-        """Give a new connection its thread, or refuse it."""
-        assert isinstance(request, socket.socket)
-        with self._changed:
-            full = len(self._open) >= CONNECTIONS
-            if not full:
-                self._open[request] = time.monotonic() + REQUEST_TIME
-        if full:
-            _log.debug("metrics: more than %d connections", CONNECTIONS)
-            request.setblocking(False)
-            request.send(_TOO_MANY)
-            self.shutdown_request(request)
-        else:
-            super().process_request(request, client_address)
+    def close(self) -> None:
+        """Release what ``stop`` needs, after ``run``."""
+        self._woken.close()
+        self._wake.close()
 
-    def allow(self, connection: socket.socket, seconds: float) -> None:
-        """Move a connection's deadline to ``seconds`` from now."""
-        with self._changed:
-            if connection in self._open:
-                self._open[connection] = time.monotonic() + seconds
+    def _notify(self) -> None:
+        with suppress(BlockingIOError):  # it is awake
+            self._wake.send(b"\0")
 
-    def shutdown_request(self, request: object) -> None:
-        """Close a connection, from its own thread."""
-        assert isinstance(request, socket.socket)
-        with self._changed:
-            self._open.pop(request, None)
-            self._changed.notify_all()
-            super().shutdown_request(request)
+    def _turn(self, seconds: float) -> None:
+        for key, _ in self._selector.select(max(seconds, 0)):
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.fileobj is self._woken:
+                self._woken.recv(1 << 12)
+            elif key.data in self._clients:  # it may have made room for another one
+                self._serve(key.data)
+        if self._finished:
+            self._deliver()
 
-    def service_actions(self) -> None:
-        """End what is overdue; the accept loop calls this once a second."""
-        now = time.monotonic()
-        self._shut(socket.SHUT_RDWR, now)
+    def _listen(self, *, on: bool) -> None:
+        listening = self._listener in self._selector.get_map()
+        if on and not listening:
+            self._selector.register(self._listener, selectors.EVENT_READ)
+        elif listening and not on:
+            self._selector.unregister(self._listener)
 
-    def _shut(self, how: int, at: float) -> None:
-        with self._changed:
-            for connection, deadline in self._open.items():
-                if deadline <= at:
-                    _shut_down(connection, how)
-
-    def wake(self) -> None:
-        """Make the accept loop look up: its listening socket becomes readable."""
-        _shut_down(self.socket, socket.SHUT_RDWR)
-
-    def hang_up(self) -> None:
-        """End all connections: idle ones now, those that still answer after ``CLOSE_TIME``."""
-        self._shut(socket.SHUT_RD, float("inf"))
-        with self._changed:
-            self._changed.wait_for(lambda: not self._open, CLOSE_TIME)
-        self._shut(socket.SHUT_RDWR, float("inf"))
-
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - socketserver's signature
-        """Note a connection that broke; stderr is the command's."""
-        _log.debug("metrics: connection from %s", client_address, exc_info=True)
-
-
-def _shut_down(connection: socket.socket, how: int) -> None:
-    try:
-        connection.shutdown(how)
-    except OSError as error:  # the client was quicker
-        _log.debug("metrics: shutdown: %s", error)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Answers the requests of one connection."""
-
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        """Answer GET and HEAD."""
-        self.server.allow(self.connection, ANSWER_TIME)
-        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
-            self.close_connection = True  # a body is not read, and is no next request
-        match _path(self.path):
-            case "/metrics":
-                self._metrics()
-            case "/healthz":
-                self._answer(HTTPStatus.OK, [b"ok\n"], _PLAIN)
-            case _:
-                self._answer(HTTPStatus.NOT_FOUND, [b"not found: there is /metrics\n"], _PLAIN)
-        self.server.allow(self.connection, REQUEST_TIME)
-
-    do_HEAD = do_GET  # noqa: N815
-
-    def _metrics(self) -> None:
+    def _accept(self) -> None:
         try:
-            pieces = self.server.page()
-        except BeepyError as error:
-            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, [f"{error}\n".encode()], _PLAIN)
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionError):
             return
-        encoding = {}
-        if _takes_gzip(self.headers.get("Accept-Encoding", "")):
-            packer = zlib.compressobj(level=1, wbits=31)
-            pieces = [*[packer.compress(piece) for piece in pieces], packer.flush()]
-            encoding = {"Content-Encoding": "gzip"}
-        self._answer(HTTPStatus.OK, pieces, CONTENT_TYPE, encoding)
+        except OSError as error:  # want of descriptors: until the next tick others may end
+            _log.debug("metrics: accept: %s", error)
+            self._make_room()
+            self._listen(on=False)
+            return
+        if len(self._clients) >= CONNECTIONS:
+            self._make_room()
+        client = Client(connection)
+        self._clients.add(client)
+        self._enter(client, State.READING)
+        self._serve(client)
 
-    def _answer(
-        self, status: HTTPStatus, pieces: Sequence[bytes], content_type: str, headers: dict[str, str] | None = None
-    ) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(sum(map(len, pieces))))
-        self.end_headers()
-        if self.command != "HEAD":
-            for piece in pieces:
-                self.wfile.write(piece)
+    def _make_room(self) -> None:
+        if self._clients:
+            self._drop(min(self._clients, key=lambda client: (client.state, client.since)))
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Answer what http.server itself refuses: a method that has no ``do_`` (its 501), a malformed request."""
-        allowed = {"Connection": "close"}
-        if code == HTTPStatus.NOT_IMPLEMENTED:
-            code = HTTPStatus.METHOD_NOT_ALLOWED
-            allowed["Allow"] = "GET, HEAD"
-        self.close_connection = True
-        self.request_version = self.protocol_version  # else what is no request counts as HTTP/0.9, without headers
-        status = HTTPStatus(code)
-        self._answer(status, [f"{status.phrase.lower()}\n".encode()], _PLAIN, allowed)
+    def _drop_late(self, now: float) -> None:
+        times = {State.LINGERING: LINGER_TIME, State.READING: REQUEST_TIME}
+        for client in [*self._clients]:
+            if client.since + times.get(client.state, ANSWER_TIME) <= now:
+                self._drop(client)
 
-    def version_string(self) -> str:
-        """Return the Server header: no version of anything."""
-        return "beepy"
+    def _drop(self, client: Client) -> None:
+        self._clients.discard(client)
+        if client.socket in self._selector.get_map():
+            self._selector.unregister(client.socket)
+        client.socket.close()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Log a request, whose text is the client's."""
+    def _enter(self, client: Client, state: State) -> None:
+        """Let a client wait in another state, for what that waits for."""
+        client.enter(state)
+        events = {State.SENDING: selectors.EVENT_WRITE, State.WAITING: 0}.get(state, selectors.EVENT_READ)
+        if client.socket in self._selector.get_map():
+            self._selector.unregister(client.socket)
+        if events:
+            self._selector.register(client.socket, events, client)
+
+    def _serve(self, client: Client) -> None:
+        """Do what a client is ready for, as long as it is."""
+        try:
+            while client in self._clients and self._advance(client):
+                pass
+        except BlockingIOError:
+            return
+        except OSError as error:  # the client was quicker
+            _log.debug("metrics: %s", error)
+            self._drop(client)
+
+    def _advance(self, client: Client) -> bool:
+        """Do a client's next step; tell whether another one may follow. Raises BlockingIOError, OSError."""
+        match client.state:
+            case State.READING:
+                request = http_request.parse(bytes(client.received))
+                if request is not None:
+                    self._take(client, request)
+                elif not client.receive():
+                    self._drop(client)
+            case State.WAITING:
+                return False
+            case State.SENDING:
+                client.send()
+                if client.last or self._stopping:
+                    client.socket.shutdown(socket.SHUT_WR)
+                self._enter(client, State.LINGERING if client.last or self._stopping else State.READING)
+            case State.LINGERING:
+                if not client.discard():
+                    self._drop(client)
+        return True
+
+    def _take(self, client: Client, request: Request | HTTPStatus) -> None:
+        """Answer a request, or have a page made for it."""
+        if isinstance(request, HTTPStatus):
+            self._answer(client, answer(request), last=True)
+            return
         if _log.debugs():
-            _log.debug("metrics: %s", safe(format % args))
+            _log.debug("metrics: %s %s", safe(request.method), safe(request.path))
+        del client.received[: request.size]
+        client.request = request
+        if request.method not in {"GET", "HEAD"}:
+            self._answer(client, answer(HTTPStatus.METHOD_NOT_ALLOWED, allow=True), last=True)
+        elif request.path == "/metrics":
+            self._enter(client, State.WAITING)
+            self._begin()
+        elif request.path == "/healthz":
+            self._answer(client, answer(HTTPStatus.OK, [b"ok\n"]), last=request.last)
+        else:
+            missing = answer(HTTPStatus.NOT_FOUND, [b"not found: there is /metrics\n"])
+            self._answer(client, missing, last=request.last)
 
+    def _answer(self, client: Client, answered: Answer, *, last: bool) -> None:
+        client.prepare(answered, last=last)
+        self._enter(client, State.SENDING)
 
-def _path(target: str) -> str:
-    """Return the path of a request's target, which may be a whole URL; "" for what is none."""
-    try:
-        return urlsplit(target).path
-    except ValueError:
-        return ""
+    def _bound_pages(self, newest: _Page) -> None:
+        """Drop the clients that are slowest until what only they hold is not too much."""
+        sending = [one for one in self._clients if one.state is State.SENDING]
+        old = sorted(
+            [one for one in sending if one.body is not newest.plain and one.body is not newest.packed],
+            key=lambda one: one.since,
+        )
+        while old and sum({id(one.body): sum(map(len, one.body)) for one in old}.values()) > OLD_PAGES:
+            self._drop(old.pop(0))
 
+    def _begin(self) -> None:
+        """Let a page be made for all who wait, if none is being made."""
+        if self._maker:
+            return
+        self._asked = [client for client in self._clients if client.state is State.WAITING]
+        requests = [client.request for client in self._asked if client.request]
+        if requests:
+            self._finished = False
+            self._maker = threading.Thread(target=self._run_maker, name="metrics page", args=(requests,), daemon=True)
+            self._maker.start()
 
-def _takes_gzip(accepted: str) -> bool:
-    """Tell whether an Accept-Encoding header allows gzip."""
-    for part in accepted.lower().split(","):
-        coding, *parameters = [text.strip() for text in part.split(";")]
-        if coding == "gzip":
-            return not any(text.replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000") for text in parameters)
-    return False
+    def _run_maker(self, requests: Sequence[Request]) -> None:
+        try:
+            self._made = self._page(requests)
+        finally:  # an error of ours is shown as one, and answered 500
+            self._finished = True
+            self._notify()
+
+    def _page(self, requests: Sequence[Request]) -> _Page:
+        try:
+            body = self._make()
+            packed: Sequence[bytes] = ()
+            if any(request.gzip for request in requests):
+                packer = zlib.compressobj(level=1, wbits=31)
+                packed = [*[packer.compress(piece) for piece in body], packer.flush()]
+            return _Page(HTTPStatus.OK, body if any(not request.gzip for request in requests) else (), packed)
+        except BeepyError as error:
+            return _Page(HTTPStatus.SERVICE_UNAVAILABLE, [f"{safe(str(error))}\n".encode()], ())
+        except MemoryError:
+            return _Page(HTTPStatus.SERVICE_UNAVAILABLE, [b"out of memory\n"], ())
+
+    def _deliver(self) -> None:
+        """Answer those whom a page was made for, and have the next one made for those who came since."""
+        if self._maker:
+            self._maker.join()
+        self._maker, self._finished = None, False
+        page, self._made = self._made or _FAILED, None
+        asked, self._asked = self._asked, []
+        for client in asked:
+            request = client.request
+            if client not in self._clients or request is None:
+                continue
+            kind = CONTENT_TYPE if page.status is HTTPStatus.OK else PLAIN
+            packed = request.gzip and bool(page.packed)
+            body = page.packed if packed else page.plain
+            self._answer(client, answer(page.status, body, content_type=kind, packed=packed), last=request.last)
+        self._bound_pages(page)
+        for client in asked:
+            self._serve(client)
+        self._begin()

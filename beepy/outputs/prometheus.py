@@ -2,10 +2,11 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from beepy.btf.types import VOID
+from beepy.errors import OutputError
 from beepy.events.batch import Batch, Demand, Schema, Tally
 from beepy.events.fields import Field
 from beepy.events.metrics import Metric, decide
@@ -17,7 +18,6 @@ from beepy.outputs.metric_options import (
     MAX_SERIES,
 )
 from beepy.outputs.series import Counts, EventMetric, Labels, TableMetric
-from beepy.outputs.snapshots import Snapshots
 
 _log = Log(__name__)
 
@@ -25,9 +25,10 @@ _log = Log(__name__)
 class Prometheus:
     """The sink that serves ``http://host:port/metrics`` from ``open`` to ``close``.
 
+    ``read_tables`` reads tables now, in the thread of a scrape: the stream's thread may wait for who reads the rows.
     ``bounds`` are those of -b, ``values`` the fields of -k, ``max_series`` bounds each metric. ``tally`` is
     where the command counts what its filters left out. Where no map has a metric it serves only if ``always``, and has
-    no ``url`` otherwise. ``write`` wants every batch, empty ones too: they carry losses, and the ends of snapshots.
+    no ``url`` otherwise. ``write`` wants every batch, empty ones too: they carry losses.
     Maps of two images that have one name share a metric, and a label ``image`` tells them apart.
     """
 
@@ -36,6 +37,7 @@ class Prometheus:
         host: str,
         port: int,
         *,
+        read_tables: Callable[[tuple[Schema, ...]], Iterable[Batch]],
         bounds: Mapping[Schema, Sequence[float]] = MappingProxyType({}),
         values: Mapping[Schema, Field] = MappingProxyType({}),
         tally: Tally,
@@ -43,6 +45,7 @@ class Prometheus:
         max_series: int = MAX_SERIES,
     ) -> None:
         self._listen = (host, port)
+        self._read_tables = read_tables
         self._bounds = bounds
         self._values = values
         self._tally = tally
@@ -53,17 +56,18 @@ class Prometheus:
         self._tables: dict[Schema, TableMetric] = {}
         self._counts: dict[Schema, Counts] = {}
         self._rendering = threading.Lock()
+        self._closed = False
         self._own_page: Callable[[], bytes] | None = None
         self._close_server: Callable[[], None] | None = None
         self.address = ("", 0)  # where it listens: the port that the kernel chose, if 0 was asked for
         self.url = ""  # where the page is
 
-    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:
+    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - scrapes read tables themselves
         """Make the metrics and listen; a map that cannot have one is a warning.
 
         Raises OutputError where the address cannot be listened on.
         """
-        from beepy.outputs.metrics_server import MetricsServer  # noqa: PLC0415 - http.server takes 34 ms
+        from beepy.outputs.metrics_server import MetricsServer  # noqa: PLC0415 - not where no map has a metric
 
         decided = decide(schemas, self._values)
         for warning in decided.warnings:
@@ -74,7 +78,6 @@ class Prometheus:
             image = metric.schema.image if shared[metric.name] > 1 else ""
             self._add(metric, image, self._bounds.get(metric.schema, DEFAULT_BUCKETS))
         self._counts = {schema: Counts(schema) for schema in schemas if schema.record != VOID}
-        self._snapshots = Snapshots(tuple(self._tables), demand)
         if self._kinds or self._always:
             server = MetricsServer(*self._listen, self.page)
             self._close_server = server.close
@@ -82,28 +85,30 @@ class Prometheus:
             self.url = server.url
 
     def write(self, batch: Batch) -> None:
-        """Count a stream's batch; keep a table's if a scrape waits for it."""
+        """Count a stream's batch."""
         schema = batch.schema
         counts = self._counts.get(schema)
         if counts is not None:
             counts.add(batch)
             if batch.records and schema in self._events:
                 self._events[schema].write(batch)
-        elif schema in self._tables:
-            self._snapshots.write(batch)
 
     def close(self) -> None:
         """Turn away the scrapes that wait, and end the server with its threads."""
-        self._snapshots.close()
+        self._closed = True
         if self._close_server:
             self._close_server()
 
     def page(self) -> list[bytes]:
-        """Return the text of all metrics as they are now, in pieces; called by the server's threads.
+        """Return the text of all metrics as they are now, in pieces; called by any thread.
 
-        Raises OutputError when the tables are not read in time.
+        Raises OutputError when it is closed, and what ``read_tables`` raises.
         """
-        tables = self._snapshots.read()
+        tables: dict[Schema, list[Batch]] = {schema: [] for schema in self._tables}
+        for batch in self._read_tables(tuple(tables)) if tables else ():
+            self._check_open()  # a large table takes its time
+            tables[batch.schema].append(batch)
+        self._check_open()
         with self._rendering:
             bodies: dict[str, list[bytes]] = {name: [] for name in self._kinds}
             for metric in self._events.values():
@@ -121,6 +126,10 @@ class Prometheus:
                 self._own_page = OwnMetrics(self._counts, self._tally).page
             made.append(self._own_page())
         return made
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise OutputError("prometheus: the run ends")
 
     def _add(self, metric: Metric, image: str, bounds: Sequence[float]) -> None:
         name, role, decoder, value = metric

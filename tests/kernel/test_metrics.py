@@ -1,5 +1,6 @@
 """/metrics as its readers see it: bee's literal pages, prometheus_client's parser, and bee itself beside us."""
 
+import os
 import re
 import shutil
 import socket
@@ -142,6 +143,34 @@ def test_a_counter_of_a_table_follows_its_value(beepy: Beepy, object_of: ObjectO
         assert ours(page(url)) == ""
         trigger(0, 1)  # a key that comes back with a lower value
         assert ours(page(url)) == f"{head}ebpf_solo_io_counter_calls{{{labels}}} 1\n"
+
+
+def test_a_filter_reaches_the_metric_of_a_table(beepy: Beepy, object_of: ObjectOf) -> None:
+    with metrics(beepy, object_of("gauge"), "-f", "gauge_calls,comm,^chosen$") as url:
+        for name in (b"chosen", b"other"):
+            with named(name):
+                trigger(0, 4)
+        assert ours(page(url)).splitlines(keepends=True)[2:] == [gauge("chosen", "4")]
+
+
+def test_rows_that_nobody_reads_hold_up_no_scrape(beepy: Beepy, object_of: ObjectOf) -> None:
+    """Tables are read by the server, not by the thread that waits to write."""
+    reader, writer = os.pipe()
+    arguments = ("-v", "run", object_of("gauge"), "-o", "json", "--interval", "1ms", "--prom-port", "0")
+    with beepy.start(*arguments, stdout=writer) as running:
+        os.close(writer)
+        running.until_attached()
+        url = running.metrics()
+        with named(b"bash"):
+            trigger(0, 1)
+        while b"pipe_write" not in Path(f"/proc/{running.process.pid}/wchan").read_bytes():
+            assert running.process.poll() is None
+        for number in (4, 9):
+            with named(b"bash"):
+                trigger(0, number)
+            assert ours(page(url)).splitlines(keepends=True)[2:] == [gauge("bash", str(number))]
+        os.close(reader)
+        assert running.end().code == 0
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """How ``beepy run`` ends: signals, closed pipes, full disks; and that nothing of it stays in the kernel."""
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -96,6 +98,56 @@ def test_a_second_signal_interrupts_a_write_that_nobody_reads(beepy: Beepy, obje
     wait_for_end(numbers)
 
 
+@pytest.mark.parametrize("arguments", [(), ("--timeout", "1s")])
+def test_a_pipe_that_nobody_reads_does_not_hold_up_the_end(
+    beepy: Beepy, object_of: ObjectOf, arguments: Sequence[str]
+) -> None:
+    reader, writer = os.pipe()
+    command = ("-v", "run", object_of("tables"), "-o", "json", "--interval", "1ms", *arguments)
+    with beepy.start(*command, stdout=writer) as running:
+        os.close(writer)
+        running.until_attached()
+        numbers = held(running.process.pid)
+        os.read(reader, 1)
+        while b"pipe_write" not in Path(f"/proc/{running.process.pid}/wchan").read_bytes():
+            assert running.process.poll() is None
+        if not arguments:
+            running.process.send_signal(signal.SIGTERM)
+        done = running.wait()
+    os.close(reader)
+    assert done.code == 1
+    assert re.match(r"beepy: \d+ shown, ", done.said[-2])
+    assert done.said[-1] == "beepy: standard output: write: nobody reads it"
+    wait_for_end(numbers)
+
+
+def test_a_full_file_system_is_left_with_whole_lines(beepy: Beepy, object_of: ObjectOf, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], check=True)
+    try:
+        with (disk / "rows.json").open("wb") as full:
+            arguments = ("run", object_of("tables"), "-o", "json", "--interval", "1ms", "--no-metrics")
+            with beepy.start(*arguments, stdout=full.fileno()) as running:
+                done = running.wait()
+        text = (disk / "rows.json").read_bytes()
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert done.code == 1
+    assert re.match(r"beepy: \d+ shown, ", done.said[-2])
+    assert done.said[-1] == "beepy: standard output: write: no space left on device"
+    assert text.endswith(b"}\n")
+    assert all(json.loads(line) for line in text.splitlines())
+
+
+def test_memory_that_is_not_there_is_one_line(beepy: Beepy, tmp_path: Path) -> None:
+    types = tmp_path / "types"
+    types.write_bytes(b"\x9f\xeb")
+    os.truncate(types, 256 << 20)
+    small = beepy._replace(prefix=("bash", "-c", f'ulimit -v {256 << 10}; exec "$@"', "bash"))
+    assert small("run", "exitsnoop", "--btf", str(types)) == (1, "", "beepy: out of memory\n")
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_before_anything_is_attached(beepy: Beepy, number: int) -> None:
     """A registry that says nothing holds it there."""
@@ -144,7 +196,9 @@ def test_a_full_disk_is_one_line(beepy: Beepy, object_of: ObjectOf, output: str)
             done = running.wait()
     assert done.code == 1
     told = [line for line in done.said if not line.startswith("info: ")]
-    assert told[1:] == ["beepy: standard output: write: no space left on device"]
+    closing, error = told[1:]
+    assert re.match(r"beepy: 0 shown, ", closing)
+    assert error == "beepy: standard output: write: no space left on device"
 
 
 def with_closed(beepy: Beepy, closed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -166,8 +220,9 @@ def test_with_stdin_closed(beepy: Beepy, object_of: ObjectOf) -> None:
 def test_with_stdout_closed(beepy: Beepy, object_of: ObjectOf) -> None:
     """Nothing that it opens gets the number of the closed one."""
     done = with_closed(beepy, ">&-", "run", object_of("tables"), "--count", "3")
-    opening, *rest = done.stderr.splitlines()
+    opening, closing, *rest = done.stderr.splitlines()
     assert (done.returncode, rest) == (1, ["beepy: standard output: write: bad file descriptor"])
+    assert re.match(r"beepy: 0 shown, ", closing)
     assert opening.endswith("(1 program; ends after 3 rows)")
     done = with_closed(beepy, ">&-", "run", object_of("tables"), "-o", "none", "--timeout", "1ms")
     assert done.returncode == 0

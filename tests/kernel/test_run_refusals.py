@@ -45,7 +45,7 @@ def test_an_expression_is_looked_at_before_anything_is_loaded(beepy: Beepy, argu
             ["-f", "print_exits,name,x"],
             "filter 'print_exits,name,x': no field 'name' in print_exits: its fields are start_time,",
         ),
-        (["-f", "print_exits,comm,("], "filter 'print_exits,comm,(': regex '(': missing ), unterminated subpattern"),
+        (["-f", "print_exits,comm,("], "filter 'print_exits,comm,(': regex '(': missing ): ("),
         (
             ["-f", "print_exits,comm,a", "-f", "x\x1b,a,b"],
             r"filter 'x\x1b,a,b': no map or field 'x\x1b': the map is print_exits",

@@ -150,6 +150,21 @@ def test_a_demand_wakes_it_from_any_thread(rig: Rig) -> None:
     assert [batch.snapshot for batch in batches] == [1, 1, 2]
 
 
+def test_a_snapshot_needs_nobody_who_iterates(rig: Rig) -> None:
+    """Another thread reads tables while the stream's own is in the midst of one."""
+    with rig.stream() as stream:
+        stream.demand(rig.schemas)
+        iteration = iter(stream)
+        assert names([next(iteration)]) == LAST[:1]
+        read: list[Batch] = []
+        thread = threading.Thread(target=lambda: read.extend(stream.snapshot(rig.schemas)))
+        thread.start()
+        thread.join()
+        assert names(read) == LAST
+        assert names([*stream.snapshot(rig.schemas[3:])]) == LAST[1:]
+        assert names([next(iteration)]) == LAST[1:]
+
+
 def test_rings_come_before_tables_and_demands_share_a_reading(rig: Rig) -> None:
     rig.producers[0].run(1)
     with rig.stream() as stream:

@@ -41,7 +41,7 @@ def denied(**error: str) -> bytes:
         (403, b"<?xml version='1.0'?><Error/>", "application/xml", "(a page (application/xml))"),
         (404, denied(code="NAME_UNKNOWN", message="no such repository"), "", "(NAME_UNKNOWN: no such repository)"),
         (400, denied(message="only this"), "application/json", "(only this)"),
-        (400, b'{"error":"invalid_scope","error_description":"\\u202e"}', "", r"(invalid_scope: \u202e)"),
+        (400, b'{"error":"invalid_scope","error_description":"\\u202e"}', "", r"(invalid_scope: \xe2\x80\xae)"),
         (400, b'{"details":"incorrect user name"}', "application/json", "(incorrect user name)"),
     ],
 )

@@ -111,7 +111,7 @@ def test_what_a_registry_says_is_harmless(plain: Hostile, ours: Ours) -> None:
     body = json.dumps({"errors": [{"code": "DENIED\n", "message": "\x1b]0;x\x07 \u202e" + "long" * 500}]}).encode()
     plain.twists.append(lambda call: call.answer(403, body))
     line = ours.refuses(plain.image, plain_http=True)
-    assert f"private: {plain.host} answers 403 (DENIED\\x0a: \\x1b]0;x\\x07 \\u202elong" in line
+    assert f"private: {plain.host} answers 403 (DENIED\\x0a: \\x1b]0;x\\x07 \\xe2\\x80\\xaelong" in line
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"errors":[]}', b'{"errors":{"a":1}}', b"\xff" * 100, b"[" * 8000])

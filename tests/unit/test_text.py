@@ -1,24 +1,75 @@
-"""No character that could steer a terminal is left as it is."""
+"""No character that could steer a terminal, or hide on it, is left as it is; what is shown tells the bytes."""
 
+import random
+import re
 import unicodedata
 
-from beepy.text import brief, safe
+import pytest
 
-_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
-_OTHERS = {"\u061c", "\u200e", "\u200f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A)), "\ufeff"}
+from beepy.text import brief, escaped, safe
+
+_CASES = 5_000
+_PIECES = [
+    b"\\", b"x", b"\\x", b"\\xff", b"\\x5c", b"5c", b"f", b"0", b"\\u202e", b"\\x1", b"\\x41", b"/etc", b" ",
+    b"\xff", b"\x80", b"\xe2\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x1b[2J", b"\n", b"\x7f",
+    *[one.encode() for one in "\x85\u00e9\u200b\u202e\u2028\ufe0f\ufeff\u0301\u3000\u5d0e\u0600\u3164"],
+    *[one.encode() for one in "\U000e0041\U000e0101\U0001f600"],
+]  # fmt: skip
+
+
+def raw_bytes(text: str) -> bytes:
+    """Replace each \\xNN by its byte, but those of printable ASCII, which nothing is written as."""
+    parts = re.split(r"\\x([01][0-9a-f]|5c|7f|[89a-f][0-9a-f])", text)
+    return b"".join([bytes.fromhex(part) if at % 2 else part.encode() for at, part in enumerate(parts)])
 
 
 def test_every_character() -> None:
-    for number in range(0x110000):
+    rest = range(0x20000, 0x110000, 97)  # almost all of it has no character
+    for number in (*range(0x20000), *range(0xE0000, 0xE0200), *rest):
         one = chr(number)
-        unsafe = unicodedata.category(one) in _CATEGORIES or one in _OTHERS
-        assert (safe(one) != one) == unsafe, hex(number)
-        assert not unsafe or safe(one).isascii()
+        category = unicodedata.category(one)
+        shown = safe(one)
+        if category in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
+            assert re.fullmatch(r"(\\x[0-9a-f]{2})+", shown), hex(number)
+        elif category[0] in "LNPS" or category == "Zs":
+            assert shown == one or "FILLER" in unicodedata.name(one) or number == 0x2800, hex(number)
 
 
-def test_bytes_that_are_no_text() -> None:
-    assert safe("a\udcffb\x1b[0m\n") == "a\\xffb\\x1b[0m\\n".replace("\\n", "\\x0a")
-    assert safe("\u202e\ud800") == "\\u202e\\ud800"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\udcffb\x1b[0m\n", r"a\xffb\x1b[0m\x0a"),
+        ("\u202e\ud800", r"\xe2\x80\xae\xed\xa0\x80"),
+        ("\x85", r"\xc2\x85"),  # not \x85, which is a byte that is no UTF-8
+        ("ad\u200bmin", r"ad\xe2\x80\x8bmin"),
+        ("sh\U000e0061", r"sh\xf3\xa0\x81\xa1"),
+        ("sh\ufe0f", r"sh\xef\xb8\x8f"),
+        ("e" + 3 * "\u0301", "e" + 3 * "\u0301"),
+        ("e" + 5 * "\u0301", "e" + 3 * "\u0301" + 2 * r"\xcc\x81"),
+        ("naïve ü€😀 岩\u3000崎 सिद्धि C:\\xyz", "naïve ü€😀 岩\u3000崎 सिद्धि C:\\xyz"),
+    ],
+)
+def test_what_is_shown(text: str, shown: str) -> None:
+    assert safe(text) == shown
+
+
+def test_shown_bytes_can_be_told() -> None:
+    dice = random.Random(11)
+    for _ in range(_CASES):
+        raw = b"".join(dice.choices(_PIECES, k=dice.randint(0, 9))) if dice.random() < 0.7 else dice.randbytes(9)
+        text = escaped(raw)
+        shown = safe(text)
+        assert raw_bytes(text) == raw_bytes(shown) == raw
+        assert safe(shown) == shown
+
+
+def test_nothing_steers_the_terminal() -> None:
+    dice = random.Random(12)
+    for _ in range(_CASES):
+        text = "".join([chr(dice.randrange(0x110000)) for _ in range(3)]) + dice.choice("\x1b\x9b\u202e\u200d\ufe0e")
+        shown = safe(text)
+        assert all(one.isprintable() or unicodedata.category(one) == "Zs" for one in shown)
+        assert shown.encode()
 
 
 def test_a_message_fits_a_screen() -> None:

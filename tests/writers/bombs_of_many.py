@@ -187,7 +187,7 @@ def flavors() -> Object:
     types = [one.btf.struct(f"task_struct___{at}", 4, [("pid", INT, 0)]) for at in range(1500)]
     one.program(*[NOP] * 999, EXIT)
     access = one.btf.string("0:0")
-    one.records = ({}, {}, {SEC: [(8 * (at % 1000), types[at % 1500], access, at % 6) for at in range(40_000)]})
+    one.records = ({}, {}, {SEC: [(8 * (at % 1000), types[at % 1500], access, at % 6) for at in range(25_000)]})
     return one
 
 

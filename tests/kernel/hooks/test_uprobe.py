@@ -157,7 +157,7 @@ def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
         (
             "uprobe",
             "/sys/kernel/uevent_seqnum:f",
-            "uprobe /sys/kernel/uevent_seqnum:f: /sys/kernel/uevent_seqnum: no such device (ENODEV)",
+            "uprobe /sys/kernel/uevent_seqnum:f: /sys/kernel/uevent_seqnum: not an ELF file",
         ),
         ("uprobe", "/tmp:f\x1b", r"uprobe /tmp:f\x1b: /tmp: is a directory (EISDIR)"),
         (

@@ -282,7 +282,7 @@ def test_a_list_on_a_terminal_fits_it(beepy: Beepy) -> None:
 def test_names_in_a_store_are_made_safe(beepy: Beepy) -> None:
     stored(beepy.home / ".bumblebee" / "store", "evil\x1b[31m\u202ename:1")
     out = beepy("list").out
-    assert r"evil\x1b[31m\u202ename:1" in out
+    assert r"evil\x1b[31m\xe2\x80\xaename:1" in out
     assert out.replace("\n", "").isprintable()
 
 

@@ -113,6 +113,8 @@ def test_a_duration_is_what_go_prints(nanoseconds: int, text: str) -> None:
         (b"a\xff\xfeb\0", "a\\xff\\xfeb"),
         (b"cut \xe2\x82\0", "cut \\xe2\\x82"),
         (b"[/]\x1b[31m\0", "[/]\x1b[31m"),
+        (rb"\xff", r"\x5cxff"),  # typed: not the byte 0xff
+        (rb"C:\xyz \xFF \x41 \u202e", r"C:\xyz \xFF \x41 \u202e"),  # no byte has such a text
     ],
 )
 def test_text_ends_at_the_nul_and_shows_what_is_no_utf8(raw: bytes, text: str) -> None:

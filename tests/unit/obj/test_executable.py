@@ -1,6 +1,5 @@
 """Executables: segments, symbols of two tables with versions, USDT notes; and what is not one."""
 
-import mmap
 import os
 import stat
 import struct
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from beepy.errors import ElfError
+from beepy.file_bytes import FileBytes
 from beepy.obj import executable
 from beepy.obj.executable import Executable, Probe
 from tests.writers import executable as w
@@ -191,11 +191,15 @@ def test_a_section_that_is_too_large() -> None:
         executable.function(file._replace(sections=large), "f")
 
 
-def test_the_file_may_be_mapped(tmp_path: Path) -> None:
+def test_a_file_that_is_cut_short_while_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(w.passes("x86_64"))
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        assert executable.function(executable.read(data, "x"), "main") == START
+    with path.open("rb") as file:
+        found = executable.read(FileBytes(file.fileno()), "x")
+        assert executable.function(found, "main") == START
+        os.truncate(path, 64)  # whoever reads a mapping of it is killed now
+        with pytest.raises(ElfError, match="x: main: no function of that name"):
+            executable.function(found, "main")
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

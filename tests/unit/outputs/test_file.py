@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -43,6 +45,31 @@ def test_a_full_disk_is_an_output_error() -> None:
     with pytest.raises(OutputError, match=r"^standard output: write: no space left on device$"):
         Rows(fd).write("x")
     os.close(fd)
+
+
+@pytest.mark.parametrize("flags", [0, os.O_APPEND])
+def test_a_file_that_can_grow_no_more_ends_with_a_whole_line(tmp_path: Path, flags: int) -> None:
+    """A limit of the process does what a full disk does."""
+    path = tmp_path / "rows"
+    path.write_bytes(b"before\n")
+    code = """
+import os, resource, sys
+from beepy.errors import OutputError
+from beepy.outputs.file import Rows
+fd = os.open(sys.argv[1], os.O_WRONLY | int(sys.argv[2]))
+os.lseek(fd, 0, os.SEEK_END)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+rows = Rows(fd)
+try:
+    for number in range(100):
+        rows.write(b"12345678\\n12345678\\n")
+except OutputError as error:
+    print(error, os.lseek(fd, 0, os.SEEK_CUR))
+os.write(fd, b"more\\n")  # there is room for it again
+"""
+    done = subprocess.run([sys.executable, "-c", code, path, str(flags)], check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "standard output: write: file too large 997\n"
+    assert path.read_bytes() == b"before\n" + 110 * b"12345678\n" + b"mor"
 
 
 def test_a_closed_file_is_an_output_error() -> None:

@@ -3,9 +3,12 @@
 import gzip
 import http.client
 import socket
+import subprocess
+import sys
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
@@ -22,6 +25,10 @@ def page() -> Sequence[bytes]:
     return PAGE
 
 
+class Pieces(list[bytes]):
+    """A page that can be referred to weakly."""
+
+
 @contextmanager
 def serving(server: MetricsServer) -> Iterator[http.client.HTTPConnection]:
     with closing(server), closing(http.client.HTTPConnection(server.host, server.port, timeout=WAIT)) as client:
@@ -30,8 +37,7 @@ def serving(server: MetricsServer) -> Iterator[http.client.HTTPConnection]:
 
 
 def server_threads() -> list[str]:
-    names = [thread.name for thread in threading.enumerate()]
-    return [name for name in names if name == "metrics" or "process_request" in name]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("metrics")]
 
 
 @pytest.fixture
@@ -191,15 +197,117 @@ def test_ipv6() -> None:
         assert client.getresponse().read() == b"ok\n"
 
 
-def test_too_many_connections_are_turned_away(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_connections_make_room(server: MetricsServer) -> None:
+    """Who holds many connections, and renews them, keeps nobody from the page."""
+    with serving(server) as client, ExitStack() as stack:
+        for _ in range(3):
+            for _ in range(metrics_server.CONNECTIONS):
+                stack.enter_context(socket.create_connection((server.host, server.port), WAIT))
+            client.close()
+            client.request("GET", "/metrics")
+            assert client.getresponse().read() == b"".join(PAGE)
+
+
+def test_the_connection_that_is_idle_longest_makes_room(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics_server, "CONNECTIONS", 2)
-    with serving(server) as client, socket.create_connection((server.host, server.port), WAIT):
+    address = (server.host, server.port)
+    with serving(server) as client, socket.create_connection(address, WAIT) as idle:
         client.request("GET", "/healthz")
-        client.getresponse().read()  # so both have their threads: connections are accepted in order
-        with socket.create_connection((server.host, server.port), WAIT) as third, third.makefile("rb") as stream:
-            assert stream.readline() == b"HTTP/1.1 503 Service Unavailable\r\n"
-        client.request("GET", "/healthz")
-        assert client.getresponse().read() == b"ok\n"
+        client.getresponse().read()
+        with socket.create_connection(address, WAIT):
+            assert idle.recv(1) == b""
+            client.request("GET", "/healthz")
+            assert client.getresponse().read() == b"ok\n"
+
+
+def test_slow_readers_share_pages_and_old_ones_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new page for each of them: what is held is the newest and those of ``OLD_PAGES``."""
+    monkeypatch.setattr(metrics_server, "OLD_PAGES", 20 << 20)
+    size = 8 << 20
+    held: list[weakref.ref[Pieces]] = []
+
+    def page() -> Sequence[bytes]:
+        made = Pieces([bytes(1 << 18)] * (size >> 18))
+        held.append(weakref.ref(made))
+        return made
+
+    server = MetricsServer("127.0.0.1", 0, page)
+    with serving(server) as client, ExitStack() as stack:
+        for number in range(8):
+            slow = stack.enter_context(socket.socket())
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.connect((server.host, server.port))
+            slow.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            assert slow.recv(1)  # its page is made
+            assert len(held) == number + 1
+        client.request("GET", "/metrics")
+        assert len(client.getresponse().read()) == size
+        assert sum(one() is not None for one in held) <= 3 + 1  # 2 old ones, the newest, the one just taken
+        assert held[0]() is None
+
+
+def test_many_requests_at_once_on_one_connection(server: MetricsServer) -> None:
+    with serving(server), socket.create_connection((server.host, server.port), WAIT) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\n\r\n" * 3000 + b"GET /x HTTP/1.0\r\n\r\n")
+        with client.makefile("rb") as stream:
+            answers = stream.read()
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == 3000
+    assert answers.count(b"HTTP/1.1 404 Not Found\r\n") == 1
+
+
+@pytest.mark.parametrize(
+    "header", [b"Content-Length: 30\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding : chunked\r\n"]
+)
+def test_nothing_is_smuggled(server: MetricsServer, header: bytes) -> None:
+    with serving(server), socket.create_connection((server.host, server.port), WAIT) as client:
+        smuggled = b"0\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n"
+        client.sendall(b"GET /healthz HTTP/1.1\r\n" + header + b"\r\n" + smuggled)
+        with client.makefile("rb") as stream:
+            answers = stream.read()
+    assert answers.count(b"HTTP/1.1 ") == 1
+    assert b"a 1\n" not in answers
+
+
+def test_a_page_that_fails_is_500_and_the_next_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[type[BaseException] | None] = []
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: told.append(arguments.exc_type))
+    pages: list[Sequence[bytes]] = [PAGE]
+
+    def page() -> Sequence[bytes]:
+        if len(told) < 1:
+            raise ZeroDivisionError
+        return pages.pop()
+
+    with serving(MetricsServer("127.0.0.1", 0, page)) as client:
+        answers = []
+        for _ in range(2):
+            client.request("GET", "/metrics")
+            answer = client.getresponse()
+            answers.append((answer.status, answer.read()))
+    assert answers == [(500, b"internal server error\n"), (200, b"".join(PAGE))]
+    assert told == [ZeroDivisionError]
+
+
+def test_want_of_descriptors_does_not_end_it() -> None:
+    code = """
+import http.client, os, resource, socket
+from beepy.outputs.metrics_server import MetricsServer
+server = MetricsServer("127.0.0.1", 0, lambda: [b"a 1\\n"])
+client = http.client.HTTPConnection(server.host, server.port, timeout=20)
+waiting = [socket.socket() for _ in range(4)]
+resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0), 4096))
+for one in waiting:
+    one.connect((server.host, server.port))  # nobody can accept it
+for one in waiting:
+    one.close()
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+client.request("GET", "/metrics")
+print(client.getresponse().read())
+client.close()
+server.close()
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("b'a 1\\n'\n", "")
 
 
 def test_a_client_that_sends_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +324,7 @@ def test_a_client_that_reads_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) 
     with serving(server), socket.create_connection((server.host, server.port), WAIT) as client:
         client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
         assert client.recv(1)
-        while len(server_threads()) > 1:  # the connection's thread ends although nobody reads
+        while server._loop._clients:
             threading.Event().wait(0.01)
 
 

@@ -3,7 +3,6 @@
 import logging
 import math
 import struct
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -36,24 +35,25 @@ def opened(
     tally: Tally | None = None,
 ) -> Iterator[Prometheus]:
     """An open sink; ``tables`` may change while it is."""
+    number = 0
+
+    def read(wanted: tuple[Schema, ...]) -> Iterator[Batch]:
+        nonlocal number
+        number += 1
+        for schema in wanted:
+            for batch in snapshots(schema, (tables or {})[schema], number):
+                yield per_cpu_rows(batch) if number % 2 else batch  # a filter gives it the former
+
     sink = Prometheus(
         "127.0.0.1",
         0,
+        read_tables=read,
         bounds=bounds_of(buckets, schemas),
         values=values_of(value_keys, schemas),
         tally=tally or Tally(),
         max_series=max_series,
     )
-    number = 0
-
-    def demand(wanted: tuple[Schema, ...]) -> None:
-        nonlocal number
-        number += 1
-        for schema in wanted:
-            for batch in snapshots(schema, (tables or {})[schema], number):
-                sink.write(per_cpu_rows(batch) if number % 2 else batch)  # the command gives it the former
-
-    sink.open(schemas, demand)
+    sink.open(schemas, lambda _: None)
     try:
         yield sink
     finally:
@@ -61,10 +61,9 @@ def opened(
 
 
 def snapshots(schema: Schema, entries: Entries, number: int) -> list[Batch]:
-    """A reading in batches of at most three entries, now."""
-    now = time.monotonic_ns()
+    """A reading in batches of at most three entries."""
     runs = [entries[at : at + 3] for at in range(0, len(entries), 3)] or [[]]
-    batches = [snapshot(schema, run)._replace(snapshot=number, final=False, began=now) for run in runs]
+    batches = [snapshot(schema, run)._replace(snapshot=number, final=False) for run in runs]
     return [*batches[:-1], batches[-1]._replace(final=True)]
 
 

@@ -3,21 +3,19 @@
 import gzip
 import http.client
 import queue
+import re
 import socket
 import struct
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
-from beepy.errors import OutputError
-from beepy.events.batch import Batch, Demand, Schema, Tally
+from beepy.errors import KernelError, OutputError
+from beepy.events.batch import Batch, Schema, Tally
 from beepy.obj.spec import Role
-from beepy.outputs import snapshots
 from beepy.outputs.prometheus import Prometheus
-from beepy.outputs.snapshots import Snapshots
 from tests.writers.btf import BtfWriter
 from tests.writers.events import Exits, ring, snapshot, stream, table
 
@@ -34,15 +32,18 @@ CALLS = calls()
 EXITS = Exits("exits").schema._replace(role=Role.COUNTER)
 
 
-def reading(number: int, value: int, *, began: int | None = None, final: bool = True) -> Batch:
-    batch = snapshot(CALLS, [(struct.pack("<Q", 1), struct.pack("<Q", value))])
-    return batch._replace(snapshot=number, began=time.monotonic_ns() if began is None else began, final=final)
+def reading(value: int) -> Batch:
+    return snapshot(CALLS, [(struct.pack("<Q", 1), struct.pack("<Q", value))])
+
+
+def nothing(_: tuple[Schema, ...]) -> Iterator[Batch]:
+    return iter(())
 
 
 @contextmanager
-def opened(*schemas: Schema, demand: Demand) -> Iterator[Prometheus]:
-    sink = Prometheus("127.0.0.1", 0, tally=Tally())
-    sink.open(schemas, demand)
+def opened(*schemas: Schema, read: Callable[[tuple[Schema, ...]], Iterator[Batch]] = nothing) -> Iterator[Prometheus]:
+    sink = Prometheus("127.0.0.1", 0, read_tables=read, tally=Tally())
+    sink.open(schemas, lambda _: None)
     try:
         yield sink
     finally:
@@ -57,6 +58,12 @@ def scrape(sink: Prometheus) -> tuple[int, str]:
         return answer.status, (gzip.decompress(body) if answer.headers["Content-Encoding"] else body).decode()
 
 
+def health(sink: Prometheus) -> int:
+    with closing(http.client.HTTPConnection(*sink.address, timeout=WAIT)) as client:
+        client.request("GET", "/healthz")
+        return client.getresponse().status
+
+
 def scrapes(sink: Prometheus, count: int) -> tuple[list[threading.Thread], "queue.SimpleQueue[tuple[int, str]]"]:
     answers: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
     threads = [threading.Thread(target=lambda: answers.put(scrape(sink))) for _ in range(count)]
@@ -65,54 +72,55 @@ def scrapes(sink: Prometheus, count: int) -> tuple[list[threading.Thread], "queu
     return threads, answers
 
 
-def test_scrapes_at_once_share_one_reading() -> None:
-    demanded: queue.SimpleQueue[tuple[Schema, ...]] = queue.SimpleQueue()
-    with opened(CALLS, EXITS, demand=demanded.put) as sink:
-        threads, answers = scrapes(sink, 8)
-        assert {demanded.get(timeout=WAIT) for _ in range(8)} == {(CALLS,)}
-        sink.write(reading(1, 7))
-        for thread in threads:
-            thread.join(WAIT)
-        pages = [answers.get(timeout=WAIT) for _ in range(8)]
-        assert all('ebpf_solo_io_counter_calls{key="1"} 7\n' in text and status == 200 for status, text in pages)
-        assert demanded.empty()
+def test_scrapes_that_come_while_one_is_made_share_the_next_reading() -> None:
+    began, answered = threading.Semaphore(0), threading.Semaphore(0)
+    values = iter(range(100))
+
+    def read(schemas: tuple[Schema, ...]) -> Iterator[Batch]:
+        assert schemas == (CALLS,)
+        began.release()
+        assert answered.acquire(timeout=WAIT)
+        yield reading(next(values))
+
+    with opened(CALLS, EXITS, read=read) as sink, ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(sink.address, WAIT)) for _ in range(9)]
+        clients[0].sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert began.acquire(timeout=WAIT)
+        for client in clients[1:]:
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert health(sink) == 200  # sent after them, so they all wait
+        answered.release(2)
+        pages = [client.makefile("rb").read().decode() for client in clients]
+    values_seen = [re.findall(r'ebpf_solo_io_counter_calls{key="1"} (\d+)', text) for text in pages]
+    assert values_seen == [["0"], *[["1"]] * 8]
 
 
-def test_a_reading_that_began_before_the_demand_does_not_answer_it() -> None:
-    written: list[Batch] = []
+def test_what_cannot_be_read_is_503() -> None:
+    def read(_: tuple[Schema, ...]) -> Iterator[Batch]:
+        raise KernelError("map 'counter_calls': look-up: bad\x1b", 1)
 
-    def demand(_: tuple[Schema, ...]) -> None:
-        before = reading(2, 2, began=1, final=False)
-        written.extend([reading(1, 1)._replace(final=True), before, before._replace(final=True), reading(3, 3)])
-        for batch in written:
-            tables.write(batch)
-
-    tables = Snapshots((CALLS,), demand)
-    tables.write(reading(1, 1, final=False))  # under way when the scrape comes: its rest is not enough
-    assert tables.read() == {CALLS: [written[3]]}
+    with opened(CALLS, read=read) as sink:
+        assert scrape(sink) == (503, "map 'counter_calls': look-up: bad\\x1b\n")
 
 
-def test_nothing_is_kept_of_a_reading_that_no_scrape_waits_for() -> None:
-    tables = Snapshots((CALLS,), lambda _: tables.write(reading(2, 2)))
-    tables.write(reading(1, 1))
-    held = tables._readings[CALLS]
-    assert held.batches is held.complete is None
-    assert tables.read()[CALLS][0].snapshot == 2
-    assert held.batches is held.complete is None
+def test_a_reading_ends_where_the_run_does() -> None:
+    began, closed = threading.Event(), threading.Event()
 
+    def read(_: tuple[Schema, ...]) -> Iterator[Batch]:
+        while True:  # a table without end
+            yield reading(1)
+            began.set()
+            assert closed.wait(WAIT)
 
-def test_tables_that_are_not_read_in_time_are_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "SNAPSHOT_TIME", 0.01)
-    with opened(CALLS, demand=lambda _: None) as sink:
-        assert scrape(sink) == (503, "prometheus: tables: not read within 0.01 s\n")
-
-
-def test_a_scrape_that_waits_is_turned_away_at_once_on_close() -> None:
-    demanded = threading.Event()
-    with opened(CALLS, demand=lambda _: demanded.set()) as sink:
+    with opened(CALLS, read=read) as sink:
         threads, answers = scrapes(sink, 1)
-        assert demanded.wait(WAIT)
-        sink.close()
+        assert began.wait(WAIT)
+        closing_thread = threading.Thread(target=sink.close)
+        closing_thread.start()
+        while not sink._closed:
+            pass
+        closed.set()
+        closing_thread.join(WAIT)
         threads[0].join(WAIT)
         assert answers.get(timeout=WAIT) == (503, "prometheus: the run ends\n")
         with pytest.raises(OutputError, match="the run ends"):
@@ -121,7 +129,7 @@ def test_a_scrape_that_waits_is_turned_away_at_once_on_close() -> None:
 
 def test_the_stream_is_not_held_up_by_a_client_that_does_not_read() -> None:
     exits = [struct.pack("<QQIIIIi16s4x", 1, 1, pid, pid, 1, 0, 0, b"sh") for pid in range(9000)]
-    with opened(EXITS, demand=lambda _: None) as sink:
+    with opened(EXITS) as sink:
         sink.write(ring(EXITS, exits))
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -138,7 +146,7 @@ def test_counts_are_whole_while_scrapes_and_stream_run_at_once() -> None:
     schema = stream(writer, writer.integer("unsigned int", 4, 0), "counter_n")._replace(role=Role.COUNTER)
     rounds, seen = 300, [0]
     batch = ring(schema, [struct.pack("<I", number % 50) for number in range(500)])
-    with opened(schema, demand=lambda _: None) as sink:
+    with opened(schema) as sink:
         done = threading.Event()
 
         def reads() -> None:
