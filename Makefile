@@ -25,7 +25,7 @@ BENCH_NEEDS := clang:clang libbpf-dev:/usr/include/bpf/bpf_helpers.h libbpf-tool
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help root run test soak peers check format bench images clean
+.PHONY: help root run test soak fuzz peers check format bench images clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ soak: .venv/.dev ## the tests with random input, and those that kill, 50 times a
 peers: .venv/.dev ## compare with the programs of others that are on PATH (bee): ARGS=
 	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
 	@$(PYTEST) -m peer $(ARGS) || [ $$? -eq 5 ]
+
+fuzz: .venv/.dev ## 1,000,000 broken objects and images, mutated and grown, and bombs (as root): ARGS=
+	@export BEEPY_SOAK=$${BEEPY_SOAK:-50}; $(PYTEST) tests/fuzz $(ARGS)
 
 check: .venv/.dev ## lint, formats, types, layers
 	@$(PYTHON3) -m ruff check

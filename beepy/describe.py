@@ -19,12 +19,13 @@ from beepy.events import roles
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
+from beepy.events.decoders import Decoders
 from beepy.events.metrics import Metric, decide
 from beepy.hooks import Hook
 from beepy.maps import is_percpu
 from beepy.obj.insn import CALL
 from beepy.obj.sections import KCONFIG
-from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapRef, MapSpec, ProgramSpec, Role, Tracked, VariableSpec
+from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapRef, MapSpec, ProgramSpec, Role
 from beepy.oci.image import Image
 from beepy.text import safe
 from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgType
@@ -96,6 +97,7 @@ _OWN_KFUNCS: Final = (
 
 _NONE_RESOLVED: Mapping[str, Sequence[Fixup]] = MappingProxyType({})
 _MAX_DEFAULT: Final = 4096  # bytes; larger variables are buffers
+_MAX_DEFAULTS: Final = 1 << 18  # bytes of all variables whose values are shown
 _MAP_TYPES: Final = {kind.value: kind.name.lower() for kind in MapType}
 
 
@@ -222,8 +224,9 @@ def describe(
     loaded = {one.name for one in spec.loaded}
     pinned = {one.name: f"map pinned at {path}" for one in spec.maps if (path := _shared(one))}
     programs = tuple(_program(one, of_programs[one.name], pinned, loaded=one.name in loaded) for one in spec.programs)
-    contents = {one.name: one.contents or b"" for one in spec.maps}
-    decided = decide(_schema(spec, tracked) for tracked in spec.tracked)
+    decoders = Decoders()
+    schemas = dict(_schemas(spec))
+    decided = decide(schemas.values())
     metrics = {metric.schema.map: metric for metric in decided.found}
     return Description(
         image.name,
@@ -235,8 +238,12 @@ def describe(
         spec.license,
         tuple(sorted({change for one in programs for change in one.changes} | {*pinned.values()})),
         programs,
-        tuple(_map(spec, one, metrics.get(one.name)) for one in spec.maps if one.contents is None),
-        tuple(_variable(spec, one, contents.get(one.map, b"")) for one in spec.variables if one.map != KCONFIG),
+        tuple(
+            _map(spec, one, schemas.get(one.name), metrics.get(one.name), decoders)
+            for one in spec.maps
+            if one.contents is None
+        ),
+        tuple(_variables(spec, decoders)),
         tuple(extern.name for extern in spec.externs),
         tuple(_relocations(spec, fixups)) if relocations else (),
         whole,
@@ -292,10 +299,11 @@ def _check(checked: Checked, warnings: Sequence[str]) -> CheckInfo:
     )
 
 
-def _map(spec: CollectionSpec, one: MapSpec, metric: Metric | None) -> MapInfo:
-    tracked = next((tracked for tracked in spec.tracked if tracked.map == one.name), None)
-    role = tracked.role if tracked else roles.role(spec, one)
-    fields = tuple(_fields(spec, tracked)) if tracked else ()
+def _map(
+    spec: CollectionSpec, one: MapSpec, schema: Schema | None, metric: Metric | None, decoders: Decoders
+) -> MapInfo:
+    role = schema.role if schema else roles.role(spec, one)
+    fields = tuple(_fields(decoders.of(schema))) if schema else ()
     return MapInfo(
         one.name,
         one.section,
@@ -308,7 +316,7 @@ def _map(spec: CollectionSpec, one: MapSpec, metric: Metric | None) -> MapInfo:
         "|".join(flag.name or "" for flag in MapFlag(one.flags & sum(MapFlag))),
         Pins().path(one) or None,
         role.value if role else None,
-        _not_shown(spec, one, role) if role and not tracked else None,
+        _not_shown(spec, one, role) if role and not schema else None,
         metric.name if metric else None,
         metric.labels if metric else (),
         fields,
@@ -323,34 +331,43 @@ def _not_shown(spec: CollectionSpec, one: MapSpec, role: Role) -> str | None:
     return None
 
 
-def _schema(spec: CollectionSpec, tracked: Tracked) -> Schema:
-    """Return the schema as a run has it: whether there is a field ``cpu`` does not depend on how many there are."""
-    types = {one.name: one.type for one in spec.maps}
-    return roles.schema(spec, tracked, cpus=1 if is_percpu(types[tracked.map]) else 0)
+def _schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
+    """Yield each tracked map's, as a run has it: a field ``cpu`` does not depend on how many there are."""
+    maps = {one.name: one for one in spec.maps}
+    for tracked in spec.tracked:
+        one = maps[tracked.map]
+        yield one.name, roles.schema_of(spec, one, tracked, cpus=1 if is_percpu(one.type) else 0)
 
 
-def _fields(spec: CollectionSpec, tracked: Tracked) -> Iterator[FieldInfo]:
-    assert spec.btf
-    schema = _schema(spec, tracked)
-    for field in Decoder(schema).fields:
+def _fields(decoder: Decoder) -> Iterator[FieldInfo]:
+    schema = decoder.schema
+    for field in decoder.fields:
         part = "record" if schema.record != VOID else ("key", "value", "cpu")[field.part]
-        yield FieldInfo(field.name, c_type(spec.btf, field.type), field.offset, field.bits, part)
+        yield FieldInfo(field.name, c_type(schema.btf, field.type), field.offset, field.bits, part)
 
 
-def _variable(spec: CollectionSpec, one: VariableSpec, contents: bytes) -> VariableInfo:
-    """Return one variable; ``contents`` are the initial bytes of its section, which end before those that are zeros."""
-    assert spec.btf
-    default: Value | dict[str, Value] = None
-    if 0 < one.size <= _MAX_DEFAULT:
-        raw = contents[one.offset : one.offset + one.size].ljust(one.size, b"\0")
-        with suppress(BtfError, DecodeError):
-            default = _value(Schema(spec.name, one.name, None, spec.btf, one.type), raw)
-    return VariableInfo(one.name, one.map, c_type(spec.btf, one.type), one.size, one.const, default)
+def _variables(spec: CollectionSpec, decoders: Decoders) -> Iterator[VariableInfo]:
+    """Yield the variables that are not the kernel's configuration."""
+    contents = {one.name: one.contents or b"" for one in spec.maps}
+    left = _MAX_DEFAULTS
+    for one in spec.variables:
+        if one.map == KCONFIG:
+            continue
+        assert spec.btf
+        default: Value | dict[str, Value] = None
+        if 0 < one.size <= min(_MAX_DEFAULT, left):
+            left -= one.size
+            # the bytes of a section end before those that are zeros
+            raw = contents.get(one.map, b"")[one.offset : one.offset + one.size].ljust(one.size, b"\0")
+            with suppress(BtfError, DecodeError):
+                default = _value(decoders.of(Schema(spec.name, one.name, None, spec.btf, one.type)), raw)
+        yield VariableInfo(one.name, one.map, c_type(spec.btf, one.type), one.size, one.const, default)
 
 
-def _value(schema: Schema, raw: bytes) -> "Value | dict[str, Value]":
-    decoder = Decoder(schema)
-    batch = Batch(schema, (Part(raw, len(raw), 0),), 1, len(raw), 0)
+def _value(decoder: Decoder, raw: bytes) -> "Value | dict[str, Value]":
+    if decoder.size != len(raw):
+        raise DecodeError(f"the type has {decoder.size} bytes, the variable {len(raw)}")
+    batch = Batch(decoder.schema, (Part(raw, len(raw), 0),), 1, len(raw), 0)
     values = [column[0] for column in decoder.values(batch, decoder.fields)]
     if len(values) == 1 and decoder.fields[0].path == ("value",):
         return values[0]
@@ -358,12 +375,16 @@ def _value(schema: Schema, raw: bytes) -> "Value | dict[str, Value]":
 
 
 def _relocations(spec: CollectionSpec, fixups: Mapping[str, Sequence[Fixup]]) -> Iterator[RelocationInfo]:
+    accesses: dict[tuple[int, str, int], str] = {}  # a program has the same one many times
     for program in spec.programs:
         found = fixups.get(program.name)
         for number, ref in enumerate(program.core):
             kind = KIND_NAMES[ref.kind] if 0 <= ref.kind < len(KIND_NAMES) else f"kind {ref.kind}"
             resolved = _resolved(found[number]) if found else None
-            yield RelocationInfo(program.name, ref.insn, kind, _access(spec, ref), resolved)
+            key = (ref.type, ref.access, ref.kind)
+            if key not in accesses:
+                accesses[key] = _access(spec, ref)
+            yield RelocationInfo(program.name, ref.insn, kind, accesses[key], resolved)
 
 
 def _resolved(fixup: Fixup) -> str:

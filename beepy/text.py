@@ -20,6 +20,7 @@ _TYPED: Final = rb"\\(?=x(?:[01][0-9a-f]|5c|7f|[89a-f][0-9a-f]))"
 
 # Blanks wider or narrower than ASCII's: not printable to Python, harmless to a terminal.
 _BLANKS: Final = frozenset("\u00a0\u1680\u202f\u205f\u3000").union(map(chr, range(0x2000, 0x200B)))
+_MAX_LINES: Final = 20  # of a message
 
 
 def _bytes(character: str) -> str:
@@ -56,3 +57,15 @@ def escaped(raw: bytes) -> str:
     if b"\\x" in raw:
         raw = re.sub(_TYPED, rb"\\x5c", raw)
     return raw.decode("utf-8", "backslashreplace")
+
+
+def brief(text: str, most: int = 1000) -> str:
+    """Return a message that fits a screen; beyond 20 lines or ``most`` characters the middle is left out."""
+    lines = text.split("\n")
+    if len(lines) > _MAX_LINES:
+        half = _MAX_LINES // 2
+        text = "\n".join([*lines[:half], "...", *lines[1 - half :]])
+    if len(text) > most:
+        half = most // 2
+        text = f"{text[:half]} ... {text[5 - half :]}"
+    return text

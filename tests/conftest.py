@@ -52,6 +52,7 @@ def _programs(*names: str) -> str:
 # bring their own servers along).
 TIERS: dict[str, Callable[[], str]] = {
     "unit": _nothing,
+    "fuzz": _nothing,
     "registry": _nothing,
     "kernel": _bpf,
     "oracle": _bpf,

@@ -6,6 +6,9 @@
 
 The types of a running kernel are 5 MB and 130,000 types. The index of type ids grows only as far as an id is asked for,
 and names are searched for in the bytes (``bytes.find``, one regular expression for many), never collected.
+
+What iterates over a memoryview (``iter_unpack``, ``finditer``) is made a list at once: an exception would leave it half
+read in a traceback, and Python 3.11 and 3.12 die where they collect a memoryview that is still exported.
 """
 
 import re
@@ -16,6 +19,7 @@ from struct import Struct as Packer
 from typing import Final
 
 from beepy.btf import header, types
+from beepy.btf.names import essential_name, text
 from beepy.btf.types import Bits, Kind, Type, TypeId
 from beepy.errors import BtfError
 
@@ -28,8 +32,9 @@ MAX_NAME: Final = 511
 Members in their thousands may share one long string, and each is shown.
 """
 
-MAX_VLEN: Final = 1 << 18
-"""Members, enumerators, parameters or variables of one type; 24 bits count them, and none has a quarter of these."""
+MAX_ADDED: Final = 1 << 19
+"""Members, enumerators and the like of all types that are built; those of vmlinux have 170,000."""
+MAX_VLEN: Final = 1 << 18  # of one type: 24 bits count them, and none has a quarter of these
 
 _FEW: Final = 2  # names that are faster looked for one by one: 0.9 ms each in vmlinux, 2.2 for any number together
 
@@ -93,7 +98,9 @@ class Btf:
         self._named: dict[str, tuple[TypeId, ...]] = {}
         self._essentials: dict[frozenset[str], dict[int, str]] = {}
         self._strings: dict[int, str] = {}  # by offset
-        self._unshared = len(data)  # bytes: what strings that share theirs may still take
+        self._unshared = len(data)  # characters: what strings that share their bytes may still take
+        self._unbuilt = MAX_ADDED
+        self._datasecs: dict[str, TypeId] | None = None
 
     def __len__(self) -> int:
         """Return the first id after the last type, base included; reads the whole index."""
@@ -125,11 +132,12 @@ class Btf:
             raise BtfError(f"{self.name}: string offset {offset}: longer than {limit} bytes")
         if known is not None:
             return known
-        self._unshared -= end - start
+        found = text(self.data[start:end])
+        self._unshared -= len(found)
         if self._unshared < 0:
             raise BtfError(f"{self.name}: string offset {offset}: strings share their bytes")
-        text = self._strings[offset] = self.data[start:end].decode("ascii", "backslashreplace")
-        return text
+        self._strings[offset] = found
+        return found
 
     def kind(self, type_id: TypeId) -> Kind:
         """Return the kind of a type without building it."""
@@ -176,6 +184,13 @@ class Btf:
         if found is None:
             found = next((type_id for type_id in self.named(name) if self.kind(type_id) == kind), None)
         return found
+
+    def datasec(self, name: str) -> TypeId | None:
+        """Return the id of the first own DATASEC of that name; all of them are found by one walk."""
+        if self._datasecs is None:
+            ids = [one for one in self.ids() if self.kind(one) is Kind.DATASEC]
+            self._datasecs = {self.string(self.name_offset(one)): one for one in reversed(ids)}
+        return self._datasecs.get(name)
 
     def flavours(self, essentials: Iterable[str]) -> dict[str, list[TypeId]]:
         """Return for each name the ids of own types called so, or ``NAME___something``, in order (CO-RE's candidates).
@@ -242,7 +257,7 @@ class Btf:
         if self.base and fits(own):  # it follows no NUL of ours
             yield 0
         if len(names) > _FEW:
-            yield from [match.start() + 1 for match in re.finditer(b"\0" + either, own)]
+            yield from [match.start() + 1 for match in list(re.finditer(b"\0" + either, own))]
             return
         for name in names:
             at = self.data.find(b"\0" + name, self._strings_at, self._strings_end)
@@ -312,8 +327,12 @@ class Btf:
         name_off, info, third = self._words[at : at + 3]
         name = self.string(name_off)
         vlen, flag = info & 0xFFFFFF, bool(info >> 31)
-        if vlen > MAX_VLEN and _WORDS[info >> 24 & 0x7F][1]:
-            raise BtfError(f"{self.name}: type {type_id}: {vlen} members or values, at most {MAX_VLEN} are taken")
+        if _WORDS[info >> 24 & 0x7F][1]:
+            if vlen > MAX_VLEN:
+                raise BtfError(f"{self.name}: type {type_id}: {vlen} members or values, at most {MAX_VLEN} are taken")
+            self._unbuilt -= vlen
+            if self._unbuilt < 0:
+                raise BtfError(f"{self.name}: type {type_id}: more than {MAX_ADDED} members and values of all types")
         added = self._types[(at + 3) * 4 : (at + self._steps[info]) * 4]
         ref = TypeId(third)
         match Kind(info >> 24 & 0x7F):
@@ -332,10 +351,10 @@ class Btf:
             case Kind.UNION:
                 return types.Union(name, third, self._members(added, bitfields=flag))
             case Kind.ENUM:
-                values = _ENUMERATOR[flag].iter_unpack(added)
+                values = list(_ENUMERATOR[flag].iter_unpack(added))
                 return types.Enum(name, third, flag, tuple([types.Enumerator(self._name(n), v) for n, v in values]))
             case Kind.ENUM64:
-                wide = [(n, high << 32 | low) for n, low, high in _TRIPLE.iter_unpack(added)]
+                wide = [(n, high << 32 | low) for n, low, high in list(_TRIPLE.iter_unpack(added))]
                 values64 = [types.Enumerator(self._name(n), v - (1 << 64) if flag and v >> 63 else v) for n, v in wide]
                 return types.Enum64(name, third, flag, tuple(values64))
             case Kind.FWD:
@@ -351,13 +370,13 @@ class Btf:
             case Kind.FUNC:
                 return types.Func(name, ref, vlen)
             case Kind.FUNC_PROTO:
-                params = [types.Param(self._name(n), TypeId(t)) for n, t in _PAIR.iter_unpack(added)]
+                params = [types.Param(self._name(n), TypeId(t)) for n, t in list(_PAIR.iter_unpack(added))]
                 return types.FuncProto(ref, tuple(params))
             case Kind.VAR:
                 return types.Var(name, ref, *_INT.unpack(added))
             case Kind.DATASEC:
-                infos = [types.VarSecInfo(TypeId(t), offset, size) for t, offset, size in _TRIPLE.iter_unpack(added)]
-                return types.DataSec(name, third, tuple(infos))
+                infos = list(_TRIPLE.iter_unpack(added))
+                return types.DataSec(name, third, tuple([types.VarSecInfo(TypeId(t), *place) for t, *place in infos]))
             case Kind.FLOAT:
                 return types.Float(name, third)
             case Kind.DECL_TAG:
@@ -374,18 +393,7 @@ class Btf:
     def _members(self, added: memoryview, *, bitfields: bool) -> tuple[types.Member, ...]:
         name = self._name
         if bitfields:  # offset: bitfield_size 24..31, bit offset 0..23
-            triples = [(n, t, o & 0xFFFFFF, o >> 24) for n, t, o in _TRIPLE.iter_unpack(added)]
+            triples = [(n, t, o & 0xFFFFFF, o >> 24) for n, t, o in list(_TRIPLE.iter_unpack(added))]
         else:
-            triples = [(n, t, o, 0) for n, t, o in _TRIPLE.iter_unpack(added)]
+            triples = [(n, t, o, 0) for n, t, o in list(_TRIPLE.iter_unpack(added))]
         return tuple([types.Member(name(n), TypeId(t), Bits(o), size) for n, t, o, size in triples])
-
-
-def essential_name(name: str) -> str:
-    """Return ``name`` without its flavour: ``task_struct___old`` is ``task_struct``."""
-    at = name.rfind("___")
-    while at > 0:
-        after = name[at + 3 : at + 4]
-        if name[at - 1] != "_" and after and after != "_":
-            return name[:at]
-        at = name.rfind("___", 0, at + 2)
-    return name

@@ -34,7 +34,7 @@ class _Shape(NamedTuple):
 
 
 _FUNCTION: Final = _Shape(2, 1 << 16)
-_LINE: Final = _Shape(4, 1 << 19)
+_LINE: Final = _Shape(4, 1 << 18)
 _RELOCATION: Final = _Shape(4, 1 << 16)
 
 

@@ -1,13 +1,16 @@
 """What the user is told on stderr: log lines, errors, advice."""
 
 import logging
+from typing import Final
 
 from typer.exceptions import TyperException
 
 from beepy.cli import advice
 from beepy.cli.standard import say
 from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError
-from beepy.text import safe
+from beepy.text import brief, safe
+
+_MAX_NOTES: Final = 1500  # characters of all advice
 
 
 class Handler(logging.Handler):
@@ -15,7 +18,7 @@ class Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
-        say(f"{record.levelname.lower()}: {safe(record.getMessage())}")
+        say(f"{record.levelname.lower()}: {_cut(safe(record.getMessage()))}")
 
 
 def listen(level: str) -> None:
@@ -26,11 +29,20 @@ def listen(level: str) -> None:
         root.addHandler(Handler())
 
 
+def _debugs() -> bool:
+    return logging.getLogger("beepy").isEnabledFor(logging.DEBUG)
+
+
+def _cut(text: str, most: int = 1000) -> str:
+    """Return what is told of a message without --debug: an object's names may be any length."""
+    return text if _debugs() else brief(text, most)
+
+
 def usage(error: TyperException) -> int:
     """Tell what the command line lacks or has too much of; return the exit code."""
     message = getattr(error, "format_message", lambda: str(error))().strip()
     if message:
-        say(f"beepy: {safe(message[:1].lower() + message[1:]).rstrip('.')}")
+        say(f"beepy: {_cut(safe(message[:1].lower() + message[1:]).rstrip('.'))}")
         context = getattr(error, "ctx", None)
         say(f"note: {context.command_path if context else 'beepy'} --help")
     return error.exit_code
@@ -42,13 +54,11 @@ def failure(error: BeepyError) -> int:
     if reached:
         reached.__cause__ = error
         error = reached
-    say(f"beepy: {safe(str(error))}")
-    for note in getattr(error, "__notes__", ()):
-        first, *rest = note.split("\n")
-        say(f"note: {safe(first)}")
-        for line in rest:
-            say(safe(line))
-    if logging.getLogger("beepy").isEnabledFor(logging.DEBUG):
+    say(f"beepy: {_cut(safe(str(error)))}")
+    notes = [f"note: {note}" for note in getattr(error, "__notes__", ())]
+    if notes:
+        say(_cut("\n".join([safe(line) for note in notes for line in note.split("\n")]), _MAX_NOTES))
+    if _debugs():
         if isinstance(error, VerifierError):
             for line in error.log.splitlines():
                 say(safe(line))

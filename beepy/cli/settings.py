@@ -14,7 +14,7 @@ from beepy.cli import panels
 from beepy.cli.standard import say
 from beepy.errors import BeepyError, UsageError
 from beepy.oci.options import Options
-from beepy.text import safe
+from beepy.text import brief, safe
 
 
 class Settings(NamedTuple):
@@ -191,4 +191,4 @@ def _log_to_stderr(settings: Settings) -> None:
         report.listen("DEBUG" if settings.debug else "INFO")
         log.warn(None)
     else:
-        log.warn(lambda text: say(f"warning: {safe(text)}"))
+        log.warn(lambda text: say(f"warning: {brief(safe(text))}"))

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from beepy import hooks, since
-from beepy.btf.btf import Btf, essential_name
+from beepy.btf.btf import Btf
+from beepy.btf.names import essential_name
 from beepy.btf.types import Kind
 from beepy.collection import load as loading
 from beepy.collection import needs, structops

@@ -5,8 +5,9 @@ from contextlib import ExitStack
 from typing import Final, NamedTuple
 
 from beepy.btf import types
-from beepy.btf.btf import Btf, essential_name
+from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve as resolve_type
+from beepy.btf.names import essential_name
 from beepy.btf.types import VOID, Kind, TypeId
 from beepy.core.match import Matcher
 from beepy.errors import RelocationError

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from beepy import hooks, since
-from beepy.btf.btf import essential_name
 from beepy.btf.layout import resolve
+from beepy.btf.names import essential_name
 from beepy.btf.types import Void
 from beepy.collection import pointers
 from beepy.collection.fallbacks import OLDER
@@ -23,7 +23,7 @@ _NOT_NEEDED: Final = (NO_ATTACH_TYPE, AttachType.SK_REUSEPORT_SELECT, AttachType
 _MAP_FLAGS: Final = frozenset(MapFlag)
 _LOAD: Final = "load"
 _MAX_OLD: Final = 4096  # instructions of a program before LARGE_PROGRAMS
-_MAX_SEARCHED: Final = 100_000  # instructions; in a larger program a jump back counts as a loop
+_MAX_SEARCHED: Final = 1 << 17  # instructions of an object; in the programs beyond them a jump back counts as a loop
 _JA: Final = 0x00
 _JCOND: Final = 0xE0
 _EXIT_OR_CALL: Final = (0x80, 0x90)
@@ -81,10 +81,13 @@ def of_collection(spec: CollectionSpec) -> tuple[Needs, dict[str, Needs]]:
         asked.append(_SYSLOG)
     types, programs = any(one.type == MapType.STRUCT_OPS for one in created), {}
     loaded = {one.name for one in spec.loaded}
+    left = _MAX_SEARCHED
     for one in spec.programs:
+        left -= len(one.insns)
         externs = dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef))
         used = [name for name in externs if name in symbols]
-        own, needed = [*_program(one), *(symbols[name] for name in used)], list(_program_capabilities(one))
+        own = [*_program(one, searched=left >= 0), *(symbols[name] for name in used)]
+        needed = list(_program_capabilities(one))
         if addressed & externs.keys():
             needed.append(_SYSLOG)
         typed = bool(used) or _types(one)
@@ -187,7 +190,7 @@ def _by_address(spec: CollectionSpec, extern: ExternSpec) -> bool:
     return isinstance(resolve(spec.btf, extern.type)[1], Void)
 
 
-def _program(program: ProgramSpec) -> Iterator[Need]:
+def _program(program: ProgramSpec, *, searched: bool) -> Iterator[Need]:
     yield from _hook(program)
     for number in helpers(program.insns):
         name = HELPERS[number] if number < len(HELPERS) else ""
@@ -197,7 +200,7 @@ def _program(program: ProgramSpec) -> Iterator[Need]:
         yield Need("global variables", since.GLOBAL_DATA)
     if any(isinstance(ref, JumpTableRef) for ref in program.refs):
         yield Need("jump tables", since.map_type(MapType.INSN_ARRAY))
-    yield from _code(program.insns)
+    yield from _code(program.insns, searched=searched)
 
 
 def _hook(program: ProgramSpec) -> Iterator[Need]:
@@ -235,7 +238,7 @@ def _map(one: MapSpec) -> Iterator[Need]:
         yield Need("global variables", since.GLOBAL_DATA)
 
 
-def _code(insns: Sequence[Insn]) -> Iterator[Need]:
+def _code(insns: Sequence[Insn], *, searched: bool) -> Iterator[Need]:
     if len(insns) > _MAX_OLD:
         yield Need(f"more than {_MAX_OLD} instructions", since.LARGE_PROGRAMS)
     kinds = {(code, src, off) for code, _, src, off, _ in insns}
@@ -248,7 +251,7 @@ def _code(insns: Sequence[Insn]) -> Iterator[Need]:
             yield from _atomics({insn.imm for insn in insns if insn.code == code})
         else:
             yield from _instruction(code, off)
-    if any(off < 0 and _jumps(code) for code, _, off in kinds) and (len(insns) > _MAX_SEARCHED or _loops(insns)):
+    if any(off < 0 and _jumps(code) for code, _, off in kinds) and (not searched or _loops(insns)):
         yield Need("loops", since.LOOPS)
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from beepy.btf import types
-from beepy.btf.btf import Btf, essential_name
+from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve, size_of
+from beepy.btf.names import essential_name
 from beepy.btf.types import Kind, Member, TypeId
 from beepy.errors import ElfError, NotSupported, RelocationError
 from beepy.kernel import btf as kernel_btf

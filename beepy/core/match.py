@@ -7,8 +7,9 @@ are remembered, and one Matcher spends at most ``MAX_WORK`` comparisons in its l
 from typing import Final, NamedTuple
 
 from beepy.btf import types
-from beepy.btf.btf import Btf, essential_name
+from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve, size_of
+from beepy.btf.names import essential_name
 from beepy.btf.types import Kind, Member, TypeId
 from beepy.core.access import MAX_STEPS, Accessor, Spec, checked, is_flexible, of_enumerator, of_field
 from beepy.errors import RelocationError

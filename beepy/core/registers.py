@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from beepy.btf import types
-from beepy.btf.btf import Btf, essential_name
+from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve, size_of
+from beepy.btf.names import essential_name
 from beepy.btf.types import TypeId
 from beepy.core.access import Accessor, Spec
 from beepy.core.match import Matcher

@@ -5,8 +5,9 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from beepy.btf import types
-from beepy.btf.btf import Btf, essential_name
+from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve, size_of
+from beepy.btf.names import essential_name
 from beepy.btf.types import TypeId
 from beepy.core.access import KIND_NAMES, Spec, of_enumerator, of_field, parse, show
 from beepy.core.match import Matcher, kinds_fit
@@ -20,6 +21,7 @@ _U64: Final = (1 << 64) - 1
 _U32: Final = (1 << 32) - 1
 _LOADS_AND_STORES: Final = (LDX, ST, STX)
 _MAX_BITFIELD: Final = 8  # bytes that one load takes
+_MAX_COMPARED: Final = 1 << 15  # candidates for each access of an object; a large one has some thousand
 
 
 class Fixup(NamedTuple):
@@ -117,6 +119,7 @@ class Resolver:
         self._candidates: dict[TypeId, list[_Candidate]] = {}
         self._accesses: dict[tuple[TypeId, str, int], _Access] = {}
         self._decisions: dict[tuple[TypeId, str, int], _Decision] = {}
+        self._left = _MAX_COMPARED
         self.architectures: set[str] = set()
 
     def expect(self, programs: Iterable[ProgramSpec]) -> None:
@@ -180,6 +183,9 @@ class Resolver:
         first: tuple[Spec, _Decision] | None = None
         for candidate in self._candidates_of(ref.type):
             if candidate not in targets:
+                self._left -= 1
+                if self._left < 0:
+                    raise RelocationError(f"more than {_MAX_COMPARED} candidates for the types of an object")
                 targets[candidate] = candidate.matcher.match(ref.kind, spec, candidate.type)
             target = targets[candidate]
             if target is None:

@@ -14,7 +14,8 @@ from beepy.btf.layout import MAX_DEPTH, resolve, size_of
 from beepy.btf.types import AnyEnum, Bits, Composite, Int, Member, TypeId
 from beepy.errors import BtfError
 from beepy.events import render, semantics
-from beepy.events.batch import KernelTypes, no_types
+from beepy.events.batch import KernelTypes
+from beepy.events.budget import MEMBER, Budget
 from beepy.events.codec import Codec, Value
 from beepy.text import safe
 
@@ -55,10 +56,11 @@ class Compiler:
     ``kernel`` returns the types of the kernel that numbers its own enums; it is asked only where a named enum is met.
     """
 
-    def __init__(self, btf: Btf, meanings: Meanings, kernel: KernelTypes = no_types) -> None:
+    def __init__(self, btf: Btf, meanings: Meanings, kernel: KernelTypes, budget: Budget) -> None:
         self._btf = btf
         self._meanings = meanings
         self._kernel = kernel
+        self._budget = budget
         self._left = MAX_MEMBERS
         self._enumerators_left = MAX_ENUMERATORS
         self._codecs: dict[TypeId, Codec] = {}
@@ -80,6 +82,7 @@ class Compiler:
         if depth > MAX_DEPTH:
             raise BtfError(f"{self._where(composite)}: nested deeper than {MAX_DEPTH}")
         for member in composite.members:
+            self._budget.spend(MEMBER)
             self._left -= 1
             if self._left < 0:
                 raise BtfError(f"{self._where(composite)}: more than {MAX_MEMBERS} members")
@@ -215,6 +218,7 @@ class Compiler:
         known = self._enums.get((id(found), bits))
         if known is None:
             numbered = self._numbered(found)
+            self._budget.spend(len(numbered.values))
             self._enumerators_left -= len(numbered.values)
             if self._enumerators_left < 0:
                 name = safe(found.name)

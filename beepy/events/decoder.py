@@ -22,6 +22,7 @@ from beepy.btf.layout import size_of
 from beepy.btf.types import VOID
 from beepy.errors import DecodeError
 from beepy.events.batch import Batch, Part, Schema
+from beepy.events.budget import Budget
 from beepy.events.codec import Codec, Value
 from beepy.events.compile import Meanings, cut
 from beepy.events.fields import RECORD, VALUE, Field, fields, is_summed
@@ -75,9 +76,9 @@ class Decoder:
     malformed, and later DecodeError for a batch whose bytes are not what it says.
     """
 
-    def __init__(self, schema: Schema, meanings: Meanings | None = None) -> None:
+    def __init__(self, schema: Schema, meanings: Meanings | None = None, budget: Budget | None = None) -> None:
         self.schema = schema
-        self.fields: tuple[Field, ...] = fields(schema, meanings or {})
+        self.fields: tuple[Field, ...] = fields(schema, meanings or {}, budget)
         self.size = size_of(schema.btf, schema.record if schema.record != VOID else schema.key)
         self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
         self._pieces = _Blocks([(0, f"{self.size}s")], safe(schema.map))
@@ -215,16 +216,16 @@ class _Blocks:
     def __init__(self, slots: Sequence[tuple[int, str]], name: str) -> None:
         self._slots = slots
         self._name = name
-        self._size = max([offset + struct.calcsize(f"<{code}") for offset, code in slots], default=0)
+        self.size = max([offset + struct.calcsize(f"<{code}") for offset, code in slots], default=0)
         self._most = 1 << (max(_MAX_ITEMS // max(len(slots), 1), 1).bit_length() - 1)
         self._formats: dict[tuple[int, int, int], struct.Struct] = {}
 
     def run(self, part: Part, records: int) -> Iterator[tuple[tuple[Any, ...], int]]:
         """Return (the items of some records one after the other, how many records)."""
         raw, stride, skip = part
-        if records and (stride < skip + self._size or len(raw) < stride * (records - 1) + skip + self._size):
+        if records and (stride < skip + self.size or len(raw) < stride * (records - 1) + skip + self.size):
             got = f"{len(raw)} bytes in steps of {stride} for {records} records"
-            raise DecodeError(f"map '{self._name}': {got}: expected {self._size} bytes after every {skip}")
+            raise DecodeError(f"map '{self._name}': {got}: expected {self.size} bytes after every {skip}")
         if len(raw) < stride * records:
             raw = raw.ljust(stride * records, b"\0")
         at, count = 0, self._most

@@ -9,6 +9,7 @@ from beepy.btf.types import VOID, Bits, Composite, Modifier, TypeId
 from beepy.errors import BtfError
 from beepy.events import render
 from beepy.events.batch import Schema
+from beepy.events.budget import Budget
 from beepy.events.codec import Codec
 from beepy.events.compile import MAX_COST, Compiler, Meanings, Place, distinct, is_bool
 from beepy.events.semantics import TABLE
@@ -66,12 +67,12 @@ def is_summed(schema: Schema) -> bool:
     return False
 
 
-def fields(schema: Schema, meanings: Meanings) -> tuple[Field, ...]:
+def fields(schema: Schema, meanings: Meanings, budget: Budget | None = None) -> tuple[Field, ...]:
     """Return the fields in the order of the struct; of a table the key's, ``cpu`` where there is one, the value's.
 
-    Raises BtfError for a malformed type.
+    ``budget`` is what several records together may cost. Raises BtfError for a malformed type.
     """
-    found = tuple(_fields(schema, meanings))
+    found = tuple(_fields(schema, meanings, budget or Budget()))
     if schema.record != VOID:
         end = max([field.start + field.codec.size for field in found], default=0)
         found = tuple([field._replace(flexible=_is_flexible(field, end)) for field in found])
@@ -85,8 +86,8 @@ def _is_flexible(field: Field, end: int) -> bool:
     return field.codec.open and not field.codec.size and field.start >= end
 
 
-def _fields(schema: Schema, meanings: Meanings) -> Iterator[Field]:
-    walk = _Walk(schema)
+def _fields(schema: Schema, meanings: Meanings, budget: Budget) -> Iterator[Field]:
+    walk = _Walk(schema, budget)
     if schema.record != VOID:
         yield from walk.part(schema.record, meanings, RECORD, "value", inline=True)
         return
@@ -107,18 +108,19 @@ class _Spot(NamedTuple):
 
 
 class _Walk:
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, budget: Budget) -> None:
         self._btf = schema.btf
+        self._budget = budget
         self._kernel = schema.kernel
         self._texts = schema.texts
-        self._compiler = Compiler(schema.btf, {})
+        self._compiler = Compiler(schema.btf, {}, schema.kernel, budget)
         self._top = set(_RESERVED)
         self._names: set[str] = set()
         self._labels: set[str] = set()
 
     def part(self, type_id: TypeId, meanings: Meanings, part: int, name: str, *, inline: bool) -> Iterator[Field]:
         """Walk one part; the members of a struct stand at the top level if ``inline``, else under ``name``."""
-        self._compiler = Compiler(self._btf, meanings, self._kernel)
+        self._compiler = Compiler(self._btf, meanings, self._kernel, self._budget)
         spot = _Spot((), (), part, 0)
         composite = self._compiler.composite(type_id)
         if composite and inline:

@@ -1,7 +1,8 @@
 """The kernel's own enums, numbered as the running kernel numbers them: drop reasons move between versions."""
 
 from beepy.btf import types
-from beepy.btf.btf import Btf, essential_name
+from beepy.btf.btf import Btf
+from beepy.btf.names import essential_name
 from beepy.btf.types import AnyEnum, Enumerator
 
 

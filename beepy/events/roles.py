@@ -9,6 +9,7 @@ from beepy.btf.layout import resolve, size_of
 from beepy.btf.types import VOID, TypeId
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
+from beepy.events.budget import Budget
 from beepy.events.fields import fields
 from beepy.log import Log
 from beepy.obj.sections import LEGACY_MAPS, is_maps
@@ -18,6 +19,7 @@ from beepy.uapi import MapType
 
 _log = Log(__name__)
 
+_TOLD: Final = 10  # maps that are not shown, each with its reason
 _STREAMS: Final = frozenset((MapType.RINGBUF, MapType.PERF_EVENT_ARRAY))
 _FD_SIZE: Final = 4  # bytes
 
@@ -76,16 +78,23 @@ def assign(spec: CollectionSpec, *, warn: bool = True) -> CollectionSpec:
     """Return ``spec`` with ``tracked`` filled: the maps that have a role, in their order.
 
     A map that cannot be shown is left out, unless ``warn`` is False with a warning that says why, and the others go on.
+    Raises BtfError where the records of all maps have too many members together.
     """
     tracked = []
+    budget, refused = Budget(), 0
     for map_spec in spec.maps:
         map_role = role(spec, map_spec)
         if map_role:
             try:
-                tracked.append(track(spec, map_spec, map_role))
+                tracked.append(track(spec, map_spec, map_role, budget))
             except BtfError as error:
-                if warn:
+                if budget.left < 0:
+                    raise BtfError(f"{safe(spec.name)}: {error}") from None
+                refused += 1
+                if warn and refused <= _TOLD:
                     _log.warning("map '%s': not shown: %s", safe(map_spec.name), error)
+    if warn and refused > _TOLD:
+        _log.warning("%d more maps: not shown", refused - _TOLD)
     return spec._replace(tracked=tuple(tracked))
 
 
@@ -102,10 +111,11 @@ def not_read(map_type: int) -> str:
 def schema(spec: CollectionSpec, tracked: Tracked, cpus: int = 0) -> Schema:
     """Return the schema of a tracked map; ``cpus`` is the number of possible CPUs of a per-CPU table, else 0."""
     map_spec = next(found for found in spec.maps if found.name == tracked.map)
-    return _schema(spec, map_spec, tracked, cpus)
+    return schema_of(spec, map_spec, tracked, cpus)
 
 
-def _schema(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int) -> Schema:
+def schema_of(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int = 0) -> Schema:
+    """Return the same for a map that need not be looked for."""
     if spec.btf is None:
         raise BtfError("the object has no type information: compile it with clang -g")
     named = (spec.name, tracked.map, tracked.role, spec.btf, tracked.record)
@@ -115,8 +125,8 @@ def _schema(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int
     return Schema(*named, map_spec.key, map_spec.value, *sizes, cpus, texts=tracked.texts)
 
 
-def track(spec: CollectionSpec, map_spec: MapSpec, map_role: Role) -> Tracked:
-    """Return how a map is shown.
+def track(spec: CollectionSpec, map_spec: MapSpec, map_role: Role, budget: Budget | None = None) -> Tracked:
+    """Return how a map is shown; ``budget`` is what all maps of an object may cost.
 
     Raises BtfError where nothing reads its type, or the types of what it holds are unknown, malformed or of another
     size.
@@ -127,7 +137,7 @@ def track(spec: CollectionSpec, map_spec: MapSpec, map_role: Role) -> Tracked:
         raise BtfError('a legacy definition has no types: define it in SEC(".maps") with __type(value, ...)')
     stream = map_spec.type in _STREAMS
     tracked = Tracked(map_spec.name, map_role, map_spec.value if stream else VOID)
-    schema = _schema(spec, map_spec, tracked, 0)
+    schema = schema_of(spec, map_spec, tracked)
     if map_spec.type == MapType.PERF_EVENT_ARRAY and _is_fd(schema.btf, map_spec.value):
         why = "the type of its records is unknown (its own values are file descriptors)"
         raise BtfError(f"{why}: declare it with __type(value, struct event)")
@@ -135,7 +145,7 @@ def track(spec: CollectionSpec, map_spec: MapSpec, map_role: Role) -> Tracked:
         raise BtfError("the type of its records is unknown: declare it with __type(value, struct event)")
     if not stream:
         _check_table(schema)
-    fields(schema, {})
+    fields(schema, {}, budget)
     return tracked
 
 

@@ -17,8 +17,7 @@ def per_cpu_rows(batch: Batch) -> Batch:
     if not schema.cpus or len(batch.parts) != 2 or is_summed(schema):
         return batch
     keys, values = batch.parts
-    starts = range(0, batch.records * keys.stride, keys.stride)
-    repeated = b"".join([keys.raw[start : start + keys.stride] * schema.cpus for start in starts])
+    repeated = b"".join([key * schema.cpus for key in _pieces(keys, batch.records)])
     cpus = struct.pack(f"<{schema.cpus}I", *range(schema.cpus)) * batch.records
     parts = (keys._replace(raw=repeated), values._replace(stride=values.stride // schema.cpus), Part(cpus, 4, 0))
     return batch._replace(parts=parts, records=batch.records * schema.cpus, length=schema.value_size)
@@ -40,5 +39,9 @@ def head(batch: Batch, count: int) -> Batch:
 
 
 def _joined(part: Part, mask: Sequence[int]) -> bytes:
+    return b"".join(compress(_pieces(part, len(mask)), mask))
+
+
+def _pieces(part: Part, count: int) -> list[bytes]:
     raw, stride, _ = part
-    return b"".join([raw[at : at + stride] for at in compress(range(0, stride * len(mask), stride), mask)])
+    return [raw[stride * at : stride * (at + 1)] for at in range(count)]  # of no bytes, too

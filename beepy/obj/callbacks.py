@@ -27,9 +27,10 @@ def read(where: str, btf: Btf, functions: Sequence[FunctionSpec]) -> Mapping[str
     subprograms = {one.name: one for one in functions if one.section == TEXT}
     found: dict[str, list[int]] = {}
     for type_id in btf.ids():
-        tag = btf.type(type_id) if btf.kind(type_id) is Kind.DECL_TAG else None
-        if not isinstance(tag, types.DeclTag) or not tag.name.startswith(_TAG):
+        if btf.kind(type_id) is not Kind.DECL_TAG or not btf.string(btf.name_offset(type_id)).startswith(_TAG):
             continue
+        tag = btf.type(type_id)
+        assert isinstance(tag, types.DeclTag)
         program = btf.type(tag.type)
         if not isinstance(program, types.Func) or program.linkage != Linkage.GLOBAL:
             raise ElfError(f"{where}: {safe(tag.name)}: tags type {tag.type}, which is no global function")

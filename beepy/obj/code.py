@@ -28,7 +28,12 @@ from beepy.obj.spec import (
 )
 from beepy.text import safe
 
+MAX_TOTAL: Final = 1 << 19
+"""Instructions and source lines of all functions of an object, and of all programs, each with its subprograms."""
+
 _MAX_ACCESS: Final = 1024  # bytes of a CO-RE access string; 64 steps, the most that libbpf takes, fit in
+_MAX_PROGRAMS: Final = 1 << 12
+_MAX_ACCESSES: Final = 1 << 20  # bytes of all of them; a large object has 5,000 of 10 bytes
 _LD64: Final = 1  # R_BPF_64_64
 _CALL: Final = 10  # R_BPF_64_32
 
@@ -55,17 +60,36 @@ def functions(file: Elf, places: Places, btf: Btf | None, infos: ext.Ext) -> lis
     Raises ElfError for functions that are not whole instructions or overlap, and for relocations that fit nothing.
     """
     found: list[FunctionSpec] = []
+    programs = total = accesses = 0
     symbols: dict[int, list[Symbol]] = {}
     for symbol in file.symbols:
         if symbol.type == "STT_FUNC" and symbol.section > 0:
             symbols.setdefault(symbol.section, []).append(symbol)
     for section in file.sections:
         if section.executable and section.number in symbols:
-            found += _of_section(file, section, _distinct(places.where, section, symbols[section.number]), places)
+            ordered = _distinct(places.where, section, symbols[section.number])
+            programs += len(ordered) if section.name != TEXT else 0
+            if programs > _MAX_PROGRAMS:
+                raise ElfError(f"{places.where}: section {safe(section.name)}: more than {_MAX_PROGRAMS} programs")
+            total += sum([symbol.size // SLOT for symbol in ordered])
+            _check_total(places.where, total)
+            found += _of_section(file, section, ordered, places)
     if btf is None:
         return found
     access = cache(partial(btf.string, limit=_MAX_ACCESS))
-    return [_with_records(function, access, infos) for function in found]
+    for at, function in enumerate(found):
+        found[at] = whole = _with_records(function, access, infos)
+        total += len(whole.line_infos) + len(whole.core) + len(whole.func_infos)
+        _check_total(places.where, total)
+        accesses += sum([len(ref.access) for ref in whole.core])
+        if accesses > _MAX_ACCESSES:
+            raise ElfError(f"{places.where}: access strings of more than {_MAX_ACCESSES} bytes together")
+    return found
+
+
+def _check_total(where: str, total: int) -> None:
+    if total > MAX_TOTAL:
+        raise ElfError(f"{where}: functions of more than {MAX_TOTAL} instructions and lines together")
 
 
 def _distinct(where: str, section: Section, symbols: list[Symbol]) -> list[Symbol]:

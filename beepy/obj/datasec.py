@@ -5,7 +5,8 @@ section (``.kconfig``) gets a layout here, libbpf's: by falling alignment, risin
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
@@ -18,6 +19,9 @@ from beepy.obj.sections import ARENA, KCONFIG, KSYMS, TEXT, is_constant, is_data
 from beepy.obj.spec import ExternSpec, MapSpec, VariableSpec
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
+
+MAX_VARIABLES: Final = 1 << 14
+"""Variables of an object, its maps and externs among them; a large one has some hundred."""
 
 
 class Globals(NamedTuple):
@@ -46,14 +50,14 @@ def data_map(section: Section, btf: Btf | None) -> MapSpec:
         value_size=section.size,
         max_entries=1,
         flags=(MapFlag.RDONLY_PROG if is_constant(section.name) else 0) | _mmapable(section.name, btf),
-        value=(btf.find(section.name, Kind.DATASEC) or VOID) if btf else VOID,
+        value=(btf.datasec(section.name) or VOID) if btf else VOID,
         contents=section.data,
     )
 
 
 def _mmapable(section: str, btf: Btf | None) -> int:
     """Return MMAPABLE for a section with a variable that is not static, as libbpf's ``map_is_mmapable`` finds it."""
-    datasec_id = btf.find(section, Kind.DATASEC) if btf else None
+    datasec_id = btf.datasec(section) if btf else None
     if btf is None or datasec_id is None:
         return 0
     found = btf.type(datasec_id)
@@ -76,6 +80,9 @@ def complete(btf: Btf, elf: Elf) -> Globals:
     variables: list[VariableSpec] = []
     externs: list[ExternSpec] = []
     kconfig = None
+    count = 0
+    named: set[TypeId] = set()
+    integer = cache(partial(ksyms.integer, btf))
     for type_id in btf.ids():
         kind = btf.kind(type_id)
         if kind is Kind.FUNC:
@@ -86,10 +93,13 @@ def complete(btf: Btf, elf: Elf) -> Globals:
             continue
         found = btf.type(type_id)
         assert isinstance(found, types.DataSec)
+        count += 1 + len(found.vars)
+        if count > MAX_VARIABLES:
+            raise BtfError(f"{btf.name}: section {safe(found.name)}: more than {MAX_VARIABLES} variables")
         if found.name in (KCONFIG, KSYMS):
             externs += _externs(btf, found, weak)
         if found.name == KSYMS:
-            words |= ksyms.acceptable(btf, type_id, found)
+            words |= ksyms.acceptable(btf, type_id, found, integer(), named)
             continue
         if found.name == KCONFIG:
             placed, size = _laid_out(btf, found)

@@ -4,7 +4,8 @@ elftools' structures of ELF are used, not its ELFFile: that takes 12 ms more to 
 """
 
 import struct
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -14,6 +15,7 @@ from elftools.common.utils import struct_parse
 from elftools.elf import enums
 from elftools.elf.structs import ELFStructs
 
+from beepy.btf.names import text
 from beepy.errors import ElfError
 from beepy.text import safe
 
@@ -21,7 +23,8 @@ MAX_FILE: Final = 16 << 20  # bytes; a large eBPF object has 2 MB
 _MAX_SECTIONS: Final = 1 << 14
 _MAX_NOBITS: Final = (1 << 31) - 1  # bytes; the kernel's limit for a map's value
 _MAX_SYMBOLS: Final = 1 << 16  # a large eBPF object has 5,000
-_MAX_RELOCATIONS: Final = 1 << 18  # of one section
+_MAX_RELOCATIONS: Final = 1 << 18  # of all sections together
+_MAX_NAME: Final = 1 << 16  # bytes, as the strings of BTF
 _SHF_EXECINSTR: Final = 0x4
 _SHF_COMPRESSED: Final = 0x800
 _SHN_LORESERVE: Final = 0xFF00
@@ -185,7 +188,9 @@ class _File:
         stop = self.data.find(b"\0", start, end)
         if stop < 0:
             raise ElfError(f"{self.name}: ELF: string {at}: has no end within its table of {table['sh_size']} bytes")
-        return self.data[start:stop].decode("ascii", "backslashreplace")  # as the strings of BTF
+        if stop - start > _MAX_NAME:
+            raise ElfError(f"{self.name}: ELF: string {at}: longer than {_MAX_NAME} bytes")
+        return text(self.data[start:stop])
 
 
 def _read(data: bytes, name: str) -> Elf:
@@ -223,9 +228,16 @@ def _read(data: bytes, name: str) -> Elf:
         if not 0 < target < count:
             raise ElfError(f"{name}: section {safe(title)}: relocates section {target} of {count}")
         if sections[target].executable or sections[target].name.startswith((".maps", ".struct_ops", "?.struct_ops")):
-            relocations.setdefault(target, []).extend(_relocations(file, title, patch, symbols))
+            left = _MAX_RELOCATIONS - sum(map(len, relocations.values()))
+            relocations.setdefault(target, []).extend(_relocations(file, title, patch, symbols, left))
     ordered = {target: tuple(sorted(found, key=_OFFSET)) for target, found in relocations.items()}
     return Elf(tuple(sections), symbols, ordered)
+
+
+def between(relocations: Sequence[Relocation], start: int, size: int) -> Sequence[Relocation]:
+    """Return those of a section's relocations, which are in order, that patch ``size`` bytes from ``start`` on."""
+    first, last = (bisect_left(relocations, at, key=_OFFSET) for at in (start, start + size))
+    return relocations[first:last]
 
 
 def _debug(section: str) -> bool:
@@ -270,12 +282,18 @@ def _symbols(file: _File, table: Any) -> tuple[Symbol, ...]:  # noqa: ANN401
     return tuple(found)
 
 
-def _relocations(file: _File, title: str, patch: Any, symbols: tuple[Symbol, ...]) -> Iterator[Relocation]:  # noqa: ANN401
+def _relocations(
+    file: _File,
+    title: str,
+    patch: Any,  # noqa: ANN401
+    symbols: tuple[Symbol, ...],
+    left: int,
+) -> Iterator[Relocation]:
     where = f"{file.name}: section {safe(title)}"
     if patch["sh_type"] != "SHT_REL" or patch["sh_entsize"] != _RELOCATION.size:
         raise ElfError(f"{where}: expected SHT_REL with entries of {_RELOCATION.size} bytes")
-    if (count := patch["sh_size"] // _RELOCATION.size) > _MAX_RELOCATIONS:
-        raise ElfError(f"{where}: {count} relocations, at most {_MAX_RELOCATIONS} are taken")
+    if (count := patch["sh_size"] // _RELOCATION.size) > left:
+        raise ElfError(f"{where}: {count} relocations: at most {_MAX_RELOCATIONS} of all sections are taken")
     content = file.content(patch["sh_offset"], count * _RELOCATION.size, where)
     for number, (offset, info) in enumerate(_RELOCATION.iter_unpack(content)):
         index = info >> 32

@@ -12,9 +12,18 @@ from beepy.btf.types import Bits, Kind, Linkage, TypeId
 _INT_SIZE = 4
 
 
-def acceptable(btf: Btf, section: TypeId, found: types.DataSec) -> dict[tuple[TypeId, int], int]:
-    """Return the words to replace in the object's types (see ``Btf.edited``); none where it has no int of 4 bytes."""
-    integer = next((one for one in btf.ids() if _is_int(btf, one)), None)
+def integer(btf: Btf) -> TypeId | None:
+    """Return the first int of 4 bytes."""
+    return next((one for one in btf.ids() if _is_int(btf, one)), None)
+
+
+def acceptable(
+    btf: Btf, section: TypeId, found: types.DataSec, integer: TypeId | None, named: set[TypeId]
+) -> dict[tuple[TypeId, int], int]:
+    """Return the words to replace in the object's types (see ``Btf.edited``); none where it has no ``integer``.
+
+    ``named`` are the prototypes, which functions may share, whose parameters have names already; it grows.
+    """
     if integer is None:
         return {}
     count = len(found.vars)
@@ -27,7 +36,9 @@ def acceptable(btf: Btf, section: TypeId, found: types.DataSec) -> dict[tuple[Ty
                 words |= {(info.type, 2): integer, (info.type, 3): Linkage.GLOBAL}
             case types.Func(_, prototype, _):
                 words[info.type, 1] = Kind.FUNC << 24 | Linkage.GLOBAL
-                words |= _named(btf, info.type, prototype)
+                if prototype not in named:
+                    named.add(prototype)
+                    words |= _named(btf, info.type, prototype)
             case _:
                 pass
     return words

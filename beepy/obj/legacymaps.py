@@ -17,7 +17,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, Kind, TypeId
 from beepy.errors import ElfError
 from beepy.obj.elf import Elf, Section
-from beepy.obj.mapdefs import Placed
+from beepy.obj.mapdefs import MAX_MAPS, Placed
 from beepy.obj.sections import LEGACY_MAPS, PAIR
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
@@ -39,6 +39,8 @@ def read(name: str, elf: Elf, btf: Btf | None) -> tuple[Placed, ...]:
         for symbol in elf.symbols
         if symbol.section == section.number and symbol.type in ("STT_OBJECT", "STT_NOTYPE") and symbol.name
     }
+    if len(symbols) > MAX_MAPS:
+        raise ElfError(f"{name}: section {LEGACY_MAPS}: more than {MAX_MAPS} maps")
     ends = [*sorted(symbols)[1:], section.size]
     placed = [_placed(name, section, symbols[at], at, end) for at, end in zip(sorted(symbols), ends, strict=False)]
     annotated = any(symbol.name.startswith(PAIR) for symbol in elf.symbols)

@@ -50,6 +50,8 @@ _NAMED_UNITS: Final = {
 _ADDRESSES: Final = {"ipv4_addr": (4,), "ipv6_addr": (16, 4)}  # bee's ipv6_addr is a u32 of four dotted bytes
 _SHOWN: Final = 40  # characters of a value in a message
 _LISTED: Final = 12  # names in a message
+_MAX_MEMBERS: Final = 1 << 16  # of one struct, without a name or with one: structs in structs could be any number
+_MAX_INT: Final = 16  # bytes
 
 
 class Place(NamedTuple):
@@ -66,7 +68,7 @@ class Place(NamedTuple):
 
     def member(self, name: str) -> "Place | None":
         """Return the place of a member, those of anonymous members among them; None if there is none."""
-        for one in _members(self.btf, self.type, self.offset, 0):
+        for one in _members(self):
             if one.name == name:
                 return one._replace(name=f"{self.name}.{name}")
         return None
@@ -110,16 +112,24 @@ def write(area: bytearray, place: Place, value: Value) -> None:
             raise _refusal(place, value, "a type that has values: this one cannot be set")
 
 
-def _members(btf: Btf, type_id: TypeId, offset: int, depth: int) -> Iterator[Place]:
+def _members(place: Place) -> Iterator[Place]:
+    """Return the members that have names, those of anonymous members among them."""
+    for count, one in enumerate(_walk(place.btf, place.type, place.offset, 0)):
+        if count >= _MAX_MEMBERS:
+            raise BtfError(f"{place.btf.name}: '{safe(place.name)}': more than {_MAX_MEMBERS} members")
+        if one.name:
+            yield one
+
+
+def _walk(btf: Btf, type_id: TypeId, offset: int, depth: int) -> Iterator[Place]:
     if depth > MAX_DEPTH:
         raise BtfError(f"{btf.name}: type {type_id}: structs nested deeper than {MAX_DEPTH}")
     _, found = resolve(btf, type_id)
     if isinstance(found, types.Struct | types.Union):
         for member in found.members:
-            if member.name:
-                yield Place(btf, member.name, member.type, offset + member.offset, member.bitfield_size)
-            else:
-                yield from _members(btf, member.type, offset + member.offset, depth + 1)
+            yield Place(btf, member.name, member.type, offset + member.offset, member.bitfield_size)
+            if not member.name:
+                yield from _walk(btf, member.type, offset + member.offset, depth + 1)
 
 
 def _put(area: bytearray, place: Place, size: int, number: int) -> None:
@@ -170,14 +180,23 @@ def _typedef(place: Place) -> str:
     return ""
 
 
+def _bits(place: Place, kind: Int | AnyEnum) -> int:
+    """Return how many bits a value has. Raises BtfError where its type does not have so many."""
+    bits = place.bits or (kind.bits if isinstance(kind, Int) else kind.size * 8)
+    if not 0 < bits <= 8 * kind.size <= 8 * _MAX_INT:
+        name = f"{place.btf.name}: variable '{safe(place.name)}': type {c_type(place.btf, place.type)}"
+        raise BtfError(f"{name}: {bits} bits in {kind.size} bytes: it cannot be set")
+    return bits
+
+
 def _integer(place: Place, kind: Int, value: Value) -> int:
+    bits = _bits(place, kind)
     if kind.bool:
         number = _BOOLS.get(value.strip().lower()) if isinstance(value, str) else value
         if not isinstance(number, int) or number not in (0, 1):
             raise _refusal(place, value, "true or false")
         return number
     number = _number(place, kind, value) if isinstance(value, str) else value
-    bits = place.bits or kind.bits
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if kind.signed else (0, (1 << bits) - 1)
     if not isinstance(number, int) or not low <= number <= high:
         more = ", or a duration such as 10ms" if _unit(place, kind) else ""
@@ -212,6 +231,7 @@ def _unit(place: Place, kind: Int) -> int:
 
 
 def _enumerator(place: Place, kind: AnyEnum, value: Value) -> int:
+    bits = _bits(place, kind)
     number = value
     if isinstance(value, str):
         named = {one.name: one.value for one in kind.values}
@@ -222,7 +242,6 @@ def _enumerator(place: Place, kind: AnyEnum, value: Value) -> int:
                 number |= named[part]
         elif _NUMBER.fullmatch(value.strip()):
             number = int(value, 16 if "x" in value.lower() else 10)
-    bits = place.bits or kind.size * 8
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if kind.signed else (0, (1 << bits) - 1)
     if not isinstance(number, int) or not low <= number <= high:
         names = [safe(one.name) for one in kind.values[:_LISTED]]
@@ -278,7 +297,7 @@ def _items(text: str) -> list[str]:
 
 
 def _composite(area: bytearray, place: Place, value: Value) -> None:
-    names = [one.name for one in _members(place.btf, place.type, 0, 0)]
+    names = [one.name for one in _members(place)]
     if not isinstance(value, Mapping):
         shown = ", ".join([safe(f"{place.name}.{name}") for name in names[:_LISTED]])
         raise _refusal(place, value, f"one of its members to be set: {shown}{', ...' if len(names) > _LISTED else ''}")

@@ -4,21 +4,22 @@
 enum with the value n, ``__array(values, t)`` an array of inner maps or functions (bpf_helpers.h).
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve, size_of
-from beepy.btf.types import Kind, TypeId
+from beepy.btf.types import TypeId
 from beepy.errors import BtfError, ElfError
-from beepy.obj.elf import Elf, Relocation, Section
+from beepy.obj.elf import Elf, Relocation, Section, between
 from beepy.obj.sections import PAIR, is_maps
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import MapType
+
+MAX_MAPS: Final = 1 << 12
+"""Maps of an object; one with very many has 200."""
 
 _NUMBERS: Final = {  # member -> field of MapSpec
     "type": "type",
@@ -30,7 +31,6 @@ _NUMBERS: Final = {  # member -> field of MapSpec
     "pinning": "pinning",
     "map_extra": "map_extra",
 }
-_OFFSET: Final = attrgetter("offset")
 _PINNING: Final = (0, 1)  # enum libbpf_pin_type: LIBBPF_PIN_NONE, LIBBPF_PIN_BY_NAME
 _OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 
@@ -50,15 +50,17 @@ def read(btf: Btf, elf: Elf) -> tuple[Placed, ...]:
 
     Raises ElfError where a definition is malformed.
     """
-    found = []
+    found: list[Placed] = []
     for section in defining(elf):
-        datasec_id = btf.find(section.name, Kind.DATASEC)
+        datasec_id = btf.datasec(section.name)
         if datasec_id is None:
             if section.size:
                 raise ElfError(f"{btf.name}: section {safe(section.name)}: has no types")
             continue
         datasec = btf.type(datasec_id)
         assert isinstance(datasec, types.DataSec)
+        if len(found) + len(datasec.vars) > MAX_MAPS:
+            raise ElfError(f"{btf.name}: section {safe(section.name)}: more than {MAX_MAPS} maps")
         found += [_placed(btf, section.name, section.number, info) for info in datasec.vars]
     return _with_slots(btf.name, found, elf)
 
@@ -160,9 +162,8 @@ def _with_slots(name: str, maps: list[Placed], elf: Elf) -> tuple[Placed, ...]:
     done = []
     for one in maps:
         where = f"{name}: map '{safe(one.spec.name)}'"
-        relocations = elf.relocations.get(one.section, ())
-        start, end = (bisect_left(relocations, at, key=_OFFSET) for at in (one.offset, one.offset + one.size))
-        slots = tuple(_slots(one, relocations[start:end], where))
+        relocations = between(elf.relocations.get(one.section, ()), one.offset, one.size)
+        slots = tuple(_slots(one, relocations, where))
         done.append(one._replace(spec=one.spec._replace(slots=slots)))
     return tuple(done)
 

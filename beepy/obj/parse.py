@@ -1,22 +1,23 @@
 """An object's bytes -> CollectionSpec: what libbpf calls opening."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from beepy.btf import ext
 from beepy.btf.btf import Btf
-from beepy.errors import ElfError
+from beepy.errors import BtfError, ElfError
 from beepy.obj import arenas, callbacks, code, datasec, elf, legacymaps, mapdefs, structops
-from beepy.obj.code import Places
+from beepy.obj.code import MAX_TOTAL, Places
 from beepy.obj.elf import Elf, Section
-from beepy.obj.linker import MAX_INSNS, link
-from beepy.obj.sections import ARENA, JUMP_TABLES, KCONFIG, KSYMS, TEXT, is_data
+from beepy.obj.linker import link
+from beepy.obj.sections import ARENA, JUMP_TABLES, KCONFIG, KSYMS, TEXT, is_data, is_maps
 from beepy.obj.spec import CollectionSpec, FunctionSpec, JumpTableRef, MapSpec, ProgramSpec
 from beepy.text import safe
 
-MAX_TOTAL: Final = MAX_INSNS
-"""Instructions and source lines of all programs of an object together, subprograms counted with each."""
+MAX_TYPES: Final = 1 << 18
+"""Types of an object; all of vmlinux are 130,000."""
 
 _NO_HINTS: Mapping[str, bytes] = MappingProxyType({})
 
@@ -33,8 +34,11 @@ def parse(
     sections = {section.name: section for section in reversed(file.sections)}  # of equal names the first counts
     types = sections.get(".BTF")
     btf = Btf(types.data, name=where) if types else None
+    _check_sections(where, file)
     if btf is None:
         _check_untyped(where, file)
+    elif len(btf) > MAX_TYPES:
+        raise BtfError(f"{where}: {len(btf) - 1} types, at most {MAX_TYPES} are taken")
     complete = datasec.complete(btf, file) if btf else None
     btf = complete.btf if complete else None
     maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file, btf))
@@ -74,6 +78,14 @@ def parse(
         complete.externs if complete else (),
         btf,
     )
+
+
+def _check_sections(where: str, file: Elf) -> None:
+    """Raise ElfError where a section of maps or data stands there twice: each defines the same again."""
+    names = Counter([section.name for section in file.sections])
+    for name, count in names.items():
+        if count > 1 and (is_maps(name) or is_data(name) or name in structops.SECTIONS):
+            raise ElfError(f"{where}: section {safe(name)}: stands there {count} times")
 
 
 def _check_untyped(where: str, file: Elf) -> None:

@@ -9,9 +9,8 @@ from typing import Final
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve
-from beepy.btf.types import Kind
 from beepy.errors import ElfError
-from beepy.obj.elf import Elf, Section
+from beepy.obj.elf import Elf, Section, between
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
@@ -25,7 +24,7 @@ def read(btf: Btf, elf: Elf) -> tuple[MapSpec, ...]:
     found: list[MapSpec] = []
     for section in elf.sections:
         if section.name in SECTIONS and section.size:
-            datasec_id = btf.find(section.name, Kind.DATASEC)
+            datasec_id = btf.datasec(section.name)
             datasec = btf.type(datasec_id) if datasec_id is not None else None
             if not isinstance(datasec, types.DataSec):
                 raise ElfError(f"{btf.name}: section {section.name}: has no types")
@@ -42,9 +41,10 @@ def _spec(btf: Btf, elf: Elf, section: Section, info: types.VarSecInfo) -> MapSp
         where = f"{btf.name}: '{safe(variable.name)}'"
         raise ElfError(f"{where}: {info.size} bytes at {info.offset} exceed section {section.name}")
     slots = tuple(
-        (relocation.offset - info.offset, relocation.symbol.name)
-        for relocation in elf.relocations.get(section.number, ())
-        if info.offset <= relocation.offset < info.offset + info.size
+        [
+            (relocation.offset - info.offset, relocation.symbol.name)
+            for relocation in between(elf.relocations.get(section.number, ()), info.offset, info.size)
+        ]
     )
     return MapSpec(
         variable.name,

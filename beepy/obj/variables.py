@@ -24,6 +24,8 @@ _log = Log(__name__)
 
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d{1,9})\]")
 _LISTED: Final = 40  # variables in an error's note
+_COMPARED: Final = 1000  # names that are looked through for similar ones
+_MAX_END: Final = 32 << 20  # bytes of a section up to the end of a variable that is set
 _PIDS: Final = (  # how variables that choose a process are called, the surest first; tgid is one, pid may be a thread
     "(target|targ|filter)_tgid",
     "(target|targ|filter)_pid",
@@ -132,6 +134,9 @@ def _set(spec: CollectionSpec, variable: VariableSpec, place: Place, value: Valu
     if area is None or area.contents is None or size_of(place.btf, variable.type) != variable.size:
         raise BtfError(f"{safe(spec.name)}: variable '{safe(variable.name)}': its section does not hold it")
     end = variable.offset + variable.size
+    if end > _MAX_END:
+        where = f"variable '{safe(variable.name)}': ends at byte {end} of {safe(variable.map)}"
+        raise UsageError(f"{where}: at most {_MAX_END} bytes can be set")
     contents = area.contents.ljust(end, b"\0")
     changed = bytearray(contents[variable.offset : end])
     write(changed, place, value)
@@ -160,7 +165,7 @@ def _unknown(specs: Sequence[CollectionSpec], name: str) -> UsageError:
     known = {one.name: one for spec in specs for one in settable(spec)}
     where = ", ".join([safe(spec.name) for spec in specs])
     error = UsageError(f"variable '{safe(name)}': {where} has none of that name")
-    if similar := get_close_matches(name, known, 3):
+    if similar := get_close_matches(name, list(known)[:_COMPARED], 3):
         error.add_note(f"similar ones: {', '.join(map(safe, similar))}")
     listed = ", ".join([safe(one) for one in sorted(known)[:_LISTED]])
     error.add_note(f"variables: {listed}{', ...' if len(known) > _LISTED else ''}" if known else "it has no variables")

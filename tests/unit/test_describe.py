@@ -234,6 +234,31 @@ def test_what_functions_of_the_kernel_can_change(name: str, changes: tuple[str, 
     assert describe(image, parse(image)).programs[0].changes == changes
 
 
+def test_the_values_of_very_many_variables_are_not_all_shown() -> None:
+    one = Object()
+    one.program()
+    char = one.btf.integer("char", 1, 1)
+    text = one.btf.array(char, 4096)
+    one.elf.bss(4096 * 70)
+    one.btf.datasec(".bss", 0, [(one.btf.var(f"v{at}", text, 0), 4096 * at, 4096) for at in range(70)])
+    data = one.data()
+    image = Image("x", "sha256:0", "", {}, len(data), "elf", {}, (data,))
+    described = describe(image, parse(data))
+    assert [variable.default for variable in described.variables] == [""] * 64 + [None] * 6
+
+
+def test_a_variable_whose_type_has_another_size() -> None:
+    """Two gigabytes, of which the section's types say that they are eight."""
+    one = Object()
+    one.program()
+    one.elf.section(".data", bytes(8))
+    large = one.btf.struct("large", (1 << 31) - 1, [("a", 1, 0)])
+    one.btf.datasec(".data", 8, [(one.btf.var("x", large, 0), 0, 8)])
+    data = one.data()
+    described = describe(Image("x", "sha256:0", "", {}, len(data), "elf", {}, (data,)), parse(data))
+    assert described.variables[0].default is None
+
+
 @pytest.mark.parametrize(
     ("section", "changes"),
     [

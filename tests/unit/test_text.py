@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from beepy.text import escaped, safe
+from beepy.text import brief, escaped, safe
 
 _CASES = 5_000
 _PIECES = [
@@ -70,3 +70,12 @@ def test_nothing_steers_the_terminal() -> None:
         shown = safe(text)
         assert all(one.isprintable() or unicodedata.category(one) == "Zs" for one in shown)
         assert shown.encode()
+
+
+def test_a_message_fits_a_screen() -> None:
+    assert brief("short\ntext") == "short\ntext"
+    assert brief("a" * 1000) == "a" * 1000
+    cut = brief("a" * 5000 + "b" * 5000)
+    assert cut == "a" * 500 + " ... " + "b" * 495
+    lines = brief("\n".join(map(str, range(100)))).split("\n")
+    assert lines == [*map(str, range(10)), "...", *map(str, range(91, 100))]

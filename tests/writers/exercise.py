@@ -7,6 +7,7 @@ from random import Random
 from typing import Final
 
 from beepy.btf.btf import Btf
+from beepy.cli import description
 from beepy.core.patch import patch
 from beepy.core.resolve import Resolver
 from beepy.describe import describe
@@ -14,8 +15,8 @@ from beepy.errors import BeepyError
 from beepy.events import roles
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
-from beepy.obj import insn
-from beepy.obj.spec import CollectionSpec, ProgramSpec
+from beepy.obj import insn, variables
+from beepy.obj.spec import CollectionSpec, ProgramSpec, Value
 from beepy.oci import archive, formats
 from beepy.oci.descriptor import Descriptor, check, digest_of, parse_descriptor, parse_object
 from beepy.oci.image import Image
@@ -28,6 +29,12 @@ RESULT: Final = "a result"
 
 _MAX_RECORD: Final = 1 << 16  # bytes: a record of a type beyond that is always too short
 _CPUS: Final = 3
+_SET: Final = 4  # variables of an object that are set
+_VALUES: Final[tuple[Value, ...]] = (
+    *("1", "-1", "0", "true", "x", "'x'", "10ms", "1.5s", "E0", "E0|E1", "1,2,3", "[[1],[2]]", "10.0.0.1", "fe80::1"),
+    *("", "0x" + "f" * 40, "9" * 40, "text", "nan", "1e999", "\udcff", "\0", 1, -1, 1 << 70, 1.5, True, b"", b"\1"),
+    *((1, 2), [], ["a"], {"a": 1}, {"comm": "x"}, {}),
+)
 
 
 class Told:
@@ -78,7 +85,9 @@ def _each_program(told: Told, image: Image, target: bytes, rng: Random) -> None:
 
 def _one(told: Told, image: Image, program: int, target: bytes, rng: Random) -> None:
     spec = parse(image, program)
-    told.step(lambda: describe(image, spec, relocations=True))
+    told.step(lambda: _describe(image, spec))
+    for _ in range(_SET):
+        told.step(lambda: _set(spec, rng))
     for schema in _schemas(spec):
         told.step(lambda schema=schema: _decode(schema, rng))  # type: ignore[misc]
     if spec.btf:
@@ -87,11 +96,27 @@ def _one(told: Told, image: Image, program: int, target: bytes, rng: Random) -> 
         told.step(lambda: _relocate(told, spec.programs, Resolver(btf, _targets(btf, target))))
 
 
+def _describe(image: Image, spec: CollectionSpec) -> None:
+    described = describe(image, spec, relocations=True)
+    description.as_json([described])
+    for line in description.as_text(described):
+        assert line.isprintable()
+
+
+def _set(spec: CollectionSpec, rng: Random) -> None:
+    """Set a variable, or a part of one, to a value of any kind."""
+    if not (found := variables.settable(spec)):
+        return
+    name = rng.choice(found).name + rng.choice(("", "", "", ".a", ".comm", "[0]", "[1].pid", ".", "[x]"))
+    variables.apply(spec, {name: rng.choice(_VALUES)})
+
+
 def _schemas(spec: CollectionSpec) -> Iterator[Schema]:
     """Return the schema of every map, tracked or not."""
     shown = roles.assign(spec._replace(maps=tuple([one._replace(section=".maps.print") for one in spec.maps])))
+    maps = {one.name: one for one in shown.maps}
     for tracked in (*spec.tracked, *shown.tracked):
-        schema = roles.schema(shown, tracked)
+        schema = roles.schema_of(shown, maps[tracked.map], tracked)
         yield schema
         if not schema.record:
             yield schema._replace(cpus=_CPUS)
@@ -101,7 +126,7 @@ def _decode(schema: Schema, rng: Random) -> None:
     decoder = Decoder(schema)
     records = rng.choice((1, 2, 7))
     if schema.record:
-        length = min(decoder.size, _MAX_RECORD) + rng.choice((0, 0, 0, 3, -1))
+        length = max(min(decoder.size, _MAX_RECORD) + rng.choice((0, 0, 0, 3, -1)), 0)
         parts: tuple[Part, ...] = (Part(rng.randbytes((length + 8) * records), length + 8, 8),)
     else:
         length = min(schema.value_size, _MAX_RECORD)

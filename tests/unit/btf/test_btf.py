@@ -3,7 +3,8 @@ import struct
 import pytest
 
 from beepy.btf import types
-from beepy.btf.btf import MAX_NAME, MAX_STRING, MAX_VLEN, Btf, essential_name
+from beepy.btf.btf import MAX_NAME, MAX_STRING, MAX_VLEN, Btf
+from beepy.btf.names import essential_name
 from beepy.btf.types import Kind, Member, TypeId
 from beepy.errors import BtfError
 from tests.writers.btf import BtfWriter
@@ -278,3 +279,29 @@ def test_string_beyond_the_end() -> None:
     w.types[0] = struct.pack("<I", 99) + w.types[0][4:]
     with refused(BtfError, "object: string offset 99: beyond 1"):
         btf(w).type(TypeId(1))
+
+
+def test_types_with_too_many_members_together() -> None:
+    w = BtfWriter()
+    for number in range(3):
+        w.add(Kind.ENUM, f"e{number}", 4, [0, 0] * 200_000, vlen=200_000)
+    found = btf(w)
+    found.type(TypeId(1))
+    found.type(TypeId(2))
+    with refused(BtfError, "object: type 3: more than 524288 members and values of all types"):
+        found.type(TypeId(3))
+
+
+def test_bytes_outside_ascii_are_four_characters_each() -> None:
+    w = BtfWriter()
+    w.strings += b"a\x80\xffb\0"
+    assert btf(w).string(1) == r"a\x80\xffb"
+
+
+def test_sections_of_data_by_name() -> None:
+    w = BtfWriter()
+    w.struct(".bss", 0)
+    first, second = w.datasec(".bss", 0), w.datasec(".bss", 0)
+    other = w.datasec(".data", 0)
+    assert (first, second) == (2, 3)
+    assert [btf(w).datasec(name) for name in (".bss", ".data", ".maps")] == [first, other, None]

@@ -94,7 +94,7 @@ def test_malformed(w: BtfWriter, data: bytes, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("part", "most", "record"),
-    [("func_info", 1 << 16, (0, 5)), ("line_info", 1 << 19, (0, 1, 2, 3)), ("core_relo", 1 << 16, (0, 1, 0, 0))],
+    [("func_info", 1 << 16, (0, 5)), ("line_info", 1 << 18, (0, 1, 2, 3)), ("core_relo", 1 << 16, (0, 1, 0, 0))],
 )
 def test_more_records_than_any_object_has(w: BtfWriter, part: str, most: int, record: tuple[int, ...]) -> None:
     """They are counted over all sections."""

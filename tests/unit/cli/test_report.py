@@ -65,3 +65,17 @@ def test_log_lines_are_safe(logger: logging.Logger, capsys: pytest.CaptureFixtur
     finally:
         logger.removeHandler(handler)
     assert capsys.readouterr().err == "warning: map 'a\\x1b\\x0a': lost 3\n"
+
+
+def test_a_long_message_is_cut_without_debug(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    error = UsageError("x" * 100_000 + ": why")
+    error.add_note("\n".join(["y"] * 100))
+    error.add_note("z" * 100_000)
+    report.failure(error)
+    told = capsys.readouterr().err
+    assert len(told) < 2600
+    assert len(told.splitlines()) <= 21
+    assert ": why\n" in told
+    logger.setLevel(logging.DEBUG)
+    report.failure(error)
+    assert len(capsys.readouterr().err) > 200_000

@@ -5,7 +5,7 @@ import pytest
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID
 from beepy.collection import needs
-from beepy.collection.needs import Capability, Need
+from beepy.collection.needs import Capability
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.sections import KSYMS
@@ -211,9 +211,19 @@ def test_the_bundled_images() -> None:
     assert set(kernels.values()) <= {"5.1", "5.2", "5.8"}
 
 
-def test_a_large_program_is_read_quickly() -> None:
-    insns = [Insn(0x15, off=2)] * 300_000 + [Insn(0x05, off=-3)]
-    assert list(needs._code(insns)) == [Need("more than 4096 instructions", "5.2"), Need("loops", "5.3")]
+def test_loops_are_looked_for_in_so_many_instructions() -> None:
+    """In programs beyond the bound a jump back counts as one."""
+    forth_and_back = (Insn(0x05, off=1), EXIT, Insn(0x05, off=-2))
+    large = (*forth_and_back, *[Insn(0x15, off=2)] * 300_000)
+    _, programs = needs.of_collection(
+        spec_of(
+            program("xdp", *forth_and_back, name="first"),
+            program("xdp", *large, name="second"),
+            program("xdp", *forth_and_back, name="third"),
+        )
+    )
+    told = {name: "loops" in found.because for name, found in programs.items()}
+    assert told == {"first": False, "second": True, "third": True}
 
 
 def test_maps_in_maps_and_flags_count() -> None:

@@ -278,3 +278,14 @@ def test_str() -> None:
     assert (
         str(Fixup(3, 11, 4, 0, poison=True, validate=False, what="enum e::A")) == "enum e::A enumval_value 4 -> missing"
     )
+
+
+def test_a_type_with_very_many_candidates() -> None:
+    """Every type of the object is compared with each of them."""
+    w = BtfWriter()
+    number = w.integer()
+    found = [w.struct(f"s___{at}", 4, [("a", number, 0)]) for at in range(200)]
+    local = Btf(w.data(), name="object")
+    resolver = Resolver(local, [local])
+    with pytest.raises(RelocationError, match="more than 32768 candidates for the types of an object"):
+        resolver.fixups(program((Insn(MOV),), tuple([ref(one, "0:0") for one in found])))

@@ -288,3 +288,10 @@ def test_what_is_remembered_of_large_keys_is_bounded() -> None:
     assert 1 < len(memo) <= 256
     assert memo[bytes(2 << 20)] == 2 << 20
     assert len(memo) == 1
+
+
+def test_a_short_record_of_a_type_of_gigabytes() -> None:
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    schema = stream(w, w.struct("large", (1 << 31) - 1, [("a", u32, 0), ("b", u32, 32)]))
+    assert decode(schema, ring(schema, [struct.pack("<I", 7)])) == {"a": [7], "b": [None]}

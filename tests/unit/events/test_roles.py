@@ -10,6 +10,7 @@ from beepy.events.roles import assign, schema
 from beepy.obj.spec import CollectionSpec, MapSpec, Role, Tracked
 from beepy.uapi import MapType
 from tests.writers.btf import BtfWriter
+from tests.writers.refusal import refused
 
 
 def spec(*maps: MapSpec, image_format: str = "bee", writer: BtfWriter | None = None) -> CollectionSpec:
@@ -154,3 +155,24 @@ def test_what_a_perf_event_array_and_a_ring_hold_that_is_no_descriptor() -> None
 def test_a_schema_needs_types() -> None:
     with pytest.raises(BtfError, match="no type information"):
         schema(spec(MapSpec("a", ".maps", MapType.RINGBUF)), Tracked("a", Role.PRINT, TypeId(1)))
+
+
+def test_maps_that_are_not_shown_are_told_of_as_one_after_ten(caplog: pytest.LogCaptureFixture) -> None:
+    w, *_ = types()
+    rings = [MapSpec(f"print_{number}", ".maps", MapType.RINGBUF, max_entries=4096) for number in range(13)]
+    assert not assign(spec(*rings, writer=w)).tracked
+    assert len(caplog.records) == 11
+    assert caplog.records[-1].getMessage() == "3 more maps: not shown"
+
+
+def test_records_with_too_many_members_together() -> None:
+    """Maps of the same large struct, each by a name of its own for it."""
+    w, u32, *_ = types()
+    large = w.struct("large", 16_000, [(f"m{number}", u32, 32 * number) for number in range(4000)])
+    rings = [
+        MapSpec(f"print_{number}", ".maps", MapType.RINGBUF, max_entries=4096, value=w.typedef(f"t{number}", large))
+        for number in range(9)
+    ]
+    assert len(assign(spec(*rings[:8], writer=w)).tracked) == 8
+    with refused(BtfError, "exitsnoop:1: the records of all maps have more than 32768 members together"):
+        assign(spec(*rings, writer=w))

@@ -47,3 +47,12 @@ def test_sums_stay_one_row() -> None:
     batch = snapshot(table(w, u32, u32, 4, 4, cpus=2), [(bytes(4), struct.pack("<I4xI4x", 3, 4))])
     assert per_cpu_rows(batch) is batch
     assert head(batch, 1) is batch
+
+
+def test_keys_of_no_bytes() -> None:
+    w = BtfWriter()
+    nothing = w.struct("nothing", 0)
+    schema = table(w, nothing, w.enum("e", {"A": 1}), 0, 4, cpus=2)
+    batch = snapshot(schema, [(b"", struct.pack("<I4xI4x", 1, 2))])
+    assert decode(schema, batch) == {"cpu": [0, 1], "value": ["A", 2]}
+    assert select(per_cpu_rows(batch), [False, True]).records == 1

@@ -231,3 +231,27 @@ def test_gigabytes_of_nothing(one: Object) -> None:
     one.elf.bss(1 << 31)
     with refused(ElfError, f"object: section .bss: {1 << 31} bytes, at most {(1 << 31) - 1} are taken"):
         one.parsed()
+
+
+def test_too_many_variables() -> None:
+    one = Object()
+    one.program()
+    one.elf.section(".data", bytes(8))
+    one.btf.datasec(".data", 8, [(one.btf.var("x", 1, 0), 0, 0)] * 20_000)
+    with refused(BtfError, "object: section .data: more than 16384 variables"):
+        one.parsed()
+
+
+def test_externs_that_share_a_prototype() -> None:
+    """Each names the parameters of its prototype, which are looked at once."""
+    one = Object()
+    one.program()
+    prototype = one.btf.func_proto(1, [("", 1)] * 1000)
+    for number in range(100):
+        one.btf.datasec(".ksyms", 0, [(one.btf.func(f"k{number}", prototype, 2), 0, 0)])
+    spec = one.parsed()
+    assert len(spec.externs) == 100
+    assert spec.btf
+    found = spec.btf.type(TypeId(prototype))
+    assert isinstance(found, types.FuncProto)
+    assert {param.name for param in found.params} == {"k0"}

@@ -229,3 +229,12 @@ def test_relocations_that_are_no_initial_values(one: Object) -> None:
 def test_the_types_are_the_objects_own(one: Object) -> None:
     define(one, type=number(one.btf, 1))
     assert isinstance(one.parsed().btf, Btf)
+
+
+def test_too_many_maps() -> None:
+    one = Object()
+    one.program()
+    variable = map_definition(one.btf, "m", type=number(one.btf, 1))
+    one.maps(*[variable] * 4097, names=["m"], size=0)
+    with refused(ElfError, "object: section .maps: more than 4096 maps"):
+        one.parsed()

@@ -1,12 +1,15 @@
 import pytest
 
-from beepy.errors import ElfError
+from beepy.errors import BtfError, ElfError
+from beepy.obj.insn import encode
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
-from tests.writers.elf import map_definition, number
+from tests.writers.elf import Section, map_definition, number
 from tests.writers.objects import CALL_SUB, EXIT, NOP, SEC, Object
 from tests.writers.refusal import refused
+
+EXIT_BYTES = encode((EXIT,))
 
 
 @pytest.fixture
@@ -96,10 +99,48 @@ def test_too_many_instructions_together() -> None:
     for at in range(20):
         one.program(CALL_SUB, EXIT, name=f"p{at}")
         one.calls(sub, 2 * at)
-    with refused(ElfError, "object: programs of more than 1000000 instructions and lines together"):
+    with refused(ElfError, "object: programs of more than 524288 instructions and lines together"):
         one.parsed()
 
 
 def test_the_objects_name_is_harmless_in_messages() -> None:
     with refused(ElfError, "a\\x1b: not an ELF file"):
         parse(b"", "a\x1b")
+
+
+def test_sections_that_stand_there_twice(one: Object) -> None:
+    for name in (".bss", ".maps.print", ".struct_ops.link"):
+        one.elf.sections[f"{name}#1"] = Section(name, data=bytes(8))
+        one.elf.sections[f"{name}#2"] = Section(name, data=bytes(8))
+        with refused(ElfError, f"object: section {name}: stands there 2 times"):
+            one.parsed()
+        del one.elf.sections[f"{name}#1"], one.elf.sections[f"{name}#2"]
+
+
+def test_too_many_types(one: Object) -> None:
+    one.btf.types.append(one.btf.types[1] * (1 << 18))
+    with refused(BtfError, "object: 262147 types, at most 262144 are taken"):
+        one.parsed()
+
+
+def test_too_many_programs() -> None:
+    one = Object()
+    for at in range(4097):
+        one.program(name=f"p{at}")
+    with refused(ElfError, f"object: section {SEC}: more than 4096 programs"):
+        one.parsed()
+
+
+def test_too_many_instructions_in_subprograms(one: Object) -> None:
+    one.elf.function("sub", ".text", [])
+    one.elf.section(".text", EXIT_BYTES * 600_000)
+    one.elf.symbols[-1] = ("sub", 0, 4_800_000, ".text", 0x12, 0)
+    with refused(ElfError, "object: functions of more than 524288 instructions and lines together"):
+        one.parsed()
+
+
+def test_access_strings_that_many_share(one: Object) -> None:
+    access = one.btf.string("0" + ":0" * 60)
+    one.records = ({}, {}, {SEC: [(0, 1, access, 0)] * 9000})
+    with refused(ElfError, "object: access strings of more than 1048576 bytes together"):
+        one.parsed()

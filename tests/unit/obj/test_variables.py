@@ -3,7 +3,7 @@ import struct
 import pytest
 
 from beepy.btf.btf import Btf
-from beepy.btf.types import TypeId
+from beepy.btf.types import Kind, TypeId
 from beepy.errors import BeepyError, BtfError, UsageError
 from beepy.obj.spec import CollectionSpec, MapSpec, Value, VariableSpec
 from beepy.obj.variables import apply, apply_all, pid_variable, settable, settings
@@ -274,6 +274,52 @@ def test_malformed_types() -> None:
             apply(spec, {name: "1"})
     with pytest.raises(BtfError, match="its section does not hold it"):
         apply(spec._replace(maps=()), {"far": "1"})
+
+
+def _one(writer: BtfWriter, type_id: int, size: int, section: str = ".data", offset: int = 0) -> CollectionSpec:
+    area = MapSpec(section, section, MapType.ARRAY, 4, offset + size, 1, contents=b"")
+    variable = VariableSpec("level", section, TypeId(type_id), offset, size, False)
+    return CollectionSpec("object", "elf", {}, "GPL", (), (area,), (variable,), (), Btf(writer.data(), name="object"))
+
+
+@pytest.mark.parametrize("value", ["1", 1, "A", "true"])
+@pytest.mark.parametrize(
+    ("kind", "size", "words", "bits"),
+    [
+        (Kind.INT, 4, [1 << 24], 0),  # signed
+        (Kind.INT, 4, [0], 0),
+        (Kind.INT, 4, [4 << 24], 0),  # bool
+        (Kind.INT, 4, [1 << 24 | 33], 33),
+        (Kind.INT, 32, [1 << 24 | 255], 255),
+        (Kind.INT, 0, [1 << 24 | 8], 8),
+        (Kind.ENUM, 0, [], 0),
+        (Kind.ENUM, 1 << 20, [], 1 << 23),
+    ],
+)
+def test_integers_of_no_bits_or_too_many(value: Value, kind: Kind, size: int, words: list[int], bits: int) -> None:
+    writer = BtfWriter()
+    odd = writer.add(kind, "odd", size, words, flag=int(kind is Kind.ENUM))
+    with pytest.raises(BtfError, match=rf"variable 'level': type (enum )?odd: {bits} bits in {size} bytes"):
+        apply(_one(writer, odd, size), {"level": value})
+
+
+def test_structs_in_structs() -> None:
+    writer = BtfWriter()
+    last = writer.struct("s", 8, [("a", writer.integer(), 0)])
+    for _ in range(30):
+        last = writer.union("", 8, [("", last, 0), ("", last, 0)])
+    spec = _one(writer, last, 8)
+    assert apply(spec, {"level.a": "1"}).maps[0].contents == b"\1\0\0\0\0\0\0\0"
+    for name in ("level", "level.b"):
+        with pytest.raises(BtfError, match="'level': more than 65536 members"):
+            apply(spec, {name: "1"})
+
+
+def test_a_section_of_gigabytes_is_not_filled() -> None:
+    writer = BtfWriter()
+    spec = _one(writer, writer.integer(), 4, ".bss", (1 << 31) - 8)
+    with pytest.raises(UsageError, match=r"variable 'level': ends at byte 2147483644 of \.bss: at most 33554432"):
+        apply(spec, {"level": "1"})
 
 
 def with_variables(**kinds: str) -> CollectionSpec:

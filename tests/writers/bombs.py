@@ -1,15 +1,12 @@
-"""Small objects that would cost much: each ends like any mutant, within the same memory and time."""
+"""Small objects that would cost much: types in types, and records, names and values that share their bytes."""
 
 import struct
 from collections.abc import Callable
-from functools import partial
-from random import Random
 from typing import Final
 
 from beepy.btf.types import Kind
 from beepy.obj.insn import SLOT
 from beepy.uapi import CoreReloKind, MapType
-from tests.writers import exercise, measured
 from tests.writers.elf import OBJECT, map_definition, number
 from tests.writers.objects import CALL_SUB, EXIT, NOP, SEC, Object
 
@@ -253,21 +250,3 @@ BOMBS: Final[tuple[Callable[[], Object], ...]] = (
     parameters_of_functions,
     unions_in_unions,
 )
-
-
-def test_bombs_do_not_go_off() -> None:
-    made = [(bomb.__name__, bomb().data()) for bomb in BOMBS]
-    wrong = []
-    for outcome in measured.run(
-        range(len(made)), lambda at: partial(exercise.of_object, made[at][1], EMPTY, Random(at)), chunk=1
-    ):
-        name, data = made[outcome.job]
-        used = f"{outcome.seconds:.2f} s, {outcome.memory >> 20} MiB"
-        told = f"{name:34}{len(data):8} bytes: {used:>16}: {' '.join(outcome.told)}"
-        print(told)
-        if outcome.wrong:
-            wrong.append(told)
-    assert not wrong, "\n".join(wrong)
-
-
-EMPTY: Final = Object().btf.data()

@@ -1,0 +1,23 @@
+"""How much of an object's types is read to decode the records of all its maps: thousands of maps share large types."""
+
+from typing import Final
+
+from beepy.errors import BtfError
+
+MEMBER: Final = 8
+"""What it costs to read a member; an enumerator costs 1."""
+
+_MAX_MEMBERS: Final = 1 << 15
+
+
+class Budget:
+    """What may still be read for the records of one object."""
+
+    def __init__(self) -> None:
+        self.left = _MAX_MEMBERS * MEMBER
+
+    def spend(self, cost: int) -> None:
+        """Take off what is read. Raises BtfError where it is too much."""
+        self.left -= cost
+        if self.left < 0:
+            raise BtfError(f"the records of all maps have more than {_MAX_MEMBERS} members together")
