@@ -1,7 +1,6 @@
 """One value in its cell: its text for people, safe for a terminal, and as wide as the cell is."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from beepy.events import meaning, render
@@ -15,16 +14,16 @@ _MEANT_WIDTH: Final = 12
 
 
 class Cell(NamedTuple):
-    """How a field is shown: ``text`` makes a value's text, safe for a terminal, "" of None.
+    """How a field is shown: ``raw`` makes a value's text, not yet safe, ``texts`` those of many points in time at once.
 
-    ``right`` says that texts stand to the right, as numbers do, ``time`` that they are points in time, ``duration``
-    that they are times that something took, ``plain`` that they are integers just as they are. ``width`` is how many
-    columns they usually take at most, ``bound`` how many they need at most if the type says it: a ``char[16]`` is wider
-    only where it is not fit to print.
+    ``right`` says that texts stand to the right, as numbers do, ``duration`` that they are times that something took,
+    ``plain`` that they are integers just as they are. ``width`` is how many columns they usually take at most,
+    ``bound`` how many they need at most if the type says it: a ``char[16]`` is wider only where it is not fit to print.
     """
 
     name: str
-    text: Callable[[Any], str]
+    raw: Callable[[Any], str]
+    texts: meaning.Texts | None
     right: bool
     time: bool
     duration: bool
@@ -32,28 +31,30 @@ class Cell(NamedTuple):
     width: int
     bound: int | None
 
+    def text(self, value: Any) -> str:  # noqa: ANN401 - any field's value
+        """Return a value's text, safe for a terminal; "" of None."""
+        return "" if value is None else safe(self.raw(value))
+
 
 def cells(fields: Sequence[Field], *, exact: bool = False) -> dict[Field, Cell]:
     """Return how each field of a record is shown; ``exact``: points in time are all the digits of the record."""
-    return {field: _cell(field, fields, exact=exact) for field in fields}
+    meanings = meaning.of(fields)
+    return {field: _cell(field, meanings.get(field), exact=exact) for field in fields}
 
 
-def _cell(field: Field, fields: Sequence[Field], *, exact: bool) -> Cell:
-    codec, meant = field.codec, meaning.of(field, fields)
+def _cell(field: Field, meant: meaning.Meaning | None, *, exact: bool) -> Cell:
+    codec = field.codec
     time = meant is not None and meant.name == meaning.TIME
     took = codec.text is render.duration or (meant is not None and meant.name == meaning.DURATION)
     text, columns = codec.text, codec.width
     if meant and not (time and exact):
         text = meant.text
         columns = _TIME_WIDTH if time else max(codec.width, _MEANT_WIDTH)
+    texts = meant.texts if meant and not exact else None
     right = codec.number and (meant is None or time or took)  # elsewhere a name stands beside the number
     plain = codec.plain and text is str
     bound = codec.size if codec.value is render.text and codec.size == codec.width else None
-    return Cell(safe(field.name), partial(_safe_text, text), right, time, took, plain, columns, bound)
-
-
-def _safe_text(text: Callable[[Any], str], value: Any) -> str:  # noqa: ANN401 - any field's value
-    return "" if value is None else safe(text(value))
+    return Cell(safe(field.name), text, texts, right, time, took, plain, columns, bound)
 
 
 def width(text: str) -> int:

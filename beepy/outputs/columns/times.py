@@ -35,9 +35,10 @@ class Times:
         if self._view.absent(batch):
             return None
         (values,) = self._view.columns(batch)
-        ends = [min(values), max(values)]
-        first, last = self._event_time.to_wall(ends, batch.time_ns)
-        return clock(first) if first // _SECOND == last // _SECOND else None
+        first, last = self._event_time.recent((min(values), max(values)), batch.time_ns)
+        if first is None or last is None or first // _SECOND != last // _SECOND:
+            return None
+        return clock(first)
 
 
 def clock(time_ns: int) -> str:
