@@ -4,8 +4,9 @@ import struct
 from collections.abc import Sequence
 from itertools import compress
 
+from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Part
-from beepy.events.fields import is_summed
+from beepy.events.fields import VALUE, is_summed
 
 
 def per_cpu_rows(batch: Batch) -> Batch:
@@ -37,6 +38,16 @@ def head(batch: Batch, count: int) -> Batch:
         return batch
     parts = [part._replace(raw=part.raw[: part.stride * count]) for part in batch.parts]
     return batch._replace(parts=tuple(parts), records=count)
+
+
+def without_zeros(batch: Batch) -> Batch:
+    """Return the batch of a table without the rows whose value is 0, any other batch as it is."""
+    if batch.schema.record != VOID or not batch.records:
+        return batch
+    batch = per_cpu_rows(batch)
+    raw, stride, _ = batch.parts[VALUE]
+    zero = bytes(stride)
+    return select(batch, [raw[at : at + stride] != zero for at in range(0, batch.records * stride, stride)])
 
 
 def _joined(part: Part, mask: Sequence[int]) -> bytes:

@@ -68,16 +68,12 @@ class Columns:
             from beepy.outputs.columns import panels  # noqa: PLC0415 - few images have iterators
 
             with self._live.lock:
-                self._panels[batch.schema] = panels.table(batch.schema, Decoder(batch.schema), zero=True)
+                self._panels[batch.schema] = panels.table(batch.schema, Decoder(batch.schema))
                 self._sheets.pop(batch.schema, None)
         panel = self._panels.get(batch.schema)
         if panel:
             self._update(panel, batch)
             return
-        if batch.records and batch.schema.record == VOID and not self._options.zero:
-            from beepy.outputs.columns.tables import without_zeros  # noqa: PLC0415 - most runs have no table
-
-            batch = without_zeros(batch)
         if batch.records:
             self._rows(batch)
 
@@ -99,13 +95,12 @@ class Columns:
         from beepy.outputs.columns import panels  # noqa: PLC0415 - most runs show rows alone
 
         if self._options.rows:
-            return panels.table(schema, decoder, zero=self._options.zero)
+            return panels.table(schema, decoder)
         return panels.of(
             schema,
             decoder,
             self._options.values.get(schema),
             self._options.bounds.get(schema, ()),
-            zero=self._options.zero,
             live=self._live is not None,
         )
 

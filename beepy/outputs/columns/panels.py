@@ -16,13 +16,10 @@ from beepy.outputs.columns.panel import Panel
 from beepy.outputs.columns.tables import Table
 
 
-def of(
-    schema: Schema, decoder: Decoder, value: Field | None, bounds: Sequence[float], *, zero: bool, live: bool
-) -> Panel | None:
+def of(schema: Schema, decoder: Decoder, value: Field | None, bounds: Sequence[float], *, live: bool) -> Panel | None:
     """Return the map's panel, None if it is shown as rows.
 
-    ``value`` is the field that -k names, ``bounds`` the -b. ``zero``: rows of a table that are 0 are shown. ``live``:
-    tables are drawn in place.
+    ``value`` is the field that -k names, ``bounds`` the -b. ``live``: tables are drawn in place.
     """
     named = by_name(decoder.fields).get(VALUE_FIELDS.get(schema.role or Role.PRINT, ""))
     value = value or (named and as_number(named))
@@ -30,15 +27,15 @@ def of(
     if where:
         return _panel(Histograms(schema, decoder, where, bounds))
     if schema.record == VOID:
-        return table(schema, decoder, zero=zero) if live else None
+        return table(schema, decoder) if live else None
     if schema.role is Role.COUNTER:
         return _panel(Counts(schema, decoder))
     return _panel(Counts(schema, decoder, value)) if schema.role is Role.GAUGE and value else None
 
 
-def table(schema: Schema, decoder: Decoder, *, zero: bool) -> Panel:
+def table(schema: Schema, decoder: Decoder) -> Panel:
     """Return the panel of a table as its last snapshot has it."""
-    return _panel(Table(schema, decoder, zero=zero))
+    return _panel(Table(schema, decoder))
 
 
 def _panel(shown: Counts | Histograms | Table) -> Panel:
