@@ -14,6 +14,7 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
+from beepy.outputs.columns import counts
 from beepy.outputs.metric_options import bounds_of, values_of
 from tests.writers.btf import BtfWriter
 from tests.writers.events import TIME_NS, Exits, ring, snapshot, stream, table
@@ -75,6 +76,14 @@ def gauge(name: str = "gauge_connections", role: Role = Role.GAUGE) -> Schema:
 def entries(schema: Schema, *pairs: tuple[int, int], number: int = 1) -> Batch:
     made = snapshot(schema, [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in pairs])
     return made._replace(snapshot=number)
+
+
+def keyed(member: str, signed: int = 0) -> Schema:
+    """A table of the role hist whose key is a number, or a struct with one member."""
+    w = BtfWriter()
+    number_type = w.integer("u32", 4, signed)
+    key = w.struct("key", 4, [(member, number_type, 0)]) if member else number_type
+    return table(w, key, w.integer("u64", 8, 0), 4, 8, name="hist_sizes")._replace(role=Role.HIST)
 
 
 class TestRows:
@@ -215,7 +224,7 @@ class TestRows:
 class TestTables:
     def test_they_are_drawn_again_in_place(self) -> None:
         schema = gauge()
-        first = entries(schema, (1, 5), (2, 70), (3, 0))
+        first = entries(schema, (1, 5), (2, 70))
         second = entries(schema, (1, 6), number=2)
         with Terminal(80, 24) as terminal:
             sink = outputs.make("columns", terminal.fd)
@@ -266,17 +275,19 @@ class TestTables:
     def test_others_are_sorted_by_key(self) -> None:
         schema = gauge("print_sums", Role.PRINT)
         with Terminal() as terminal:
-            run(terminal, [schema], entries(schema, (300, 5), (2, 7), (20, 6)), options=Options(zero=True))
+            run(terminal, [schema], entries(schema, (300, 5), (2, 7), (20, 6)))
             assert [line.split() for line in terminal.screen().lines[2:]] == [["2", "7"], ["20", "6"], ["300", "5"]]
 
-    def test_entries_of_0_are_hidden_unless_asked_for(self, tmp_path: Path) -> None:
-        schema = gauge()
-        batch = entries(schema, (1, 5), (2, 0))
+    def test_values_of_each_cpu_are_rows(self) -> None:
+        w = BtfWriter()
+        schema = table(w, w.integer("u32", 4, 0), w.enum("e", {"A": 1, "B": 2}), 4, 4, cpus=2)
         with Terminal() as terminal:
-            run(terminal, [schema], batch, options=Options(zero=True))
-            assert without_time(terminal.screen().lines[0]) == "gauge_connections: 2 entries"
-        assert len(file_of(tmp_path, [schema], batch)) == 2
-        assert len(file_of(tmp_path, [schema], batch, options=Options(zero=True))) == 3
+            run(terminal, [schema], snapshot(schema, [(struct.pack("<I", 7), struct.pack("<I4xI4x", 1, 2))]))
+            assert [line.split() for line in terminal.screen().lines[1:]] == [
+                ["key", "cpu", "value"],
+                ["7", "0", "A"],
+                ["7", "1", "B"],
+            ]
 
     def test_in_a_file_each_snapshot_is_appended(self, tmp_path: Path) -> None:
         schema = gauge()
@@ -393,8 +404,36 @@ class TestHistograms:
         made = file_of(tmp_path, [schema], entries(schema, (0, 3), (1, 6)), options=Options(rows=True))
         assert [line.split() for line in made] == [["time", "key", "value"], ["0", "3"], ["1", "6"]]
 
+    @pytest.mark.parametrize("member", ["", "key", "bucket", "pid"])
+    def test_a_key_that_is_no_slot_is_a_column(self, tmp_path: Path, member: str) -> None:
+        made = file_of(tmp_path, [one := keyed(member)], entries(one, (1234, 3)))
+        assert [line.split() for line in made][1:] == [["1234", "3"]]
+
+    def test_slots_that_are_no_powers_of_two_are_a_table(self, tmp_path: Path) -> None:
+        schema = keyed("slot")
+        made = file_of(tmp_path, [schema], entries(schema, (1, 3), (1234, 6)))
+        assert [line.split() for line in made] == [
+            ["hist_sizes:", "2", "entries"],
+            ["slot", "value"],
+            ["1", "3"],
+            ["1234", "6"],
+            [],
+        ]
+
+    def test_what_is_in_no_slot_is_counted(self, tmp_path: Path) -> None:
+        schema = keyed("slot", signed=1)
+        made = file_of(tmp_path, [schema], entries(schema, (1, 3), (0xFFFFFFFF, 6)))
+        assert made[:2] == ["hist_sizes: 9 events", "... 6 in none of the slots 0 to 63"]
+
+    def test_more_slots_than_powers_of_two_are_counted(self, tmp_path: Path) -> None:
+        w = BtfWriter()
+        u32 = w.integer("u32", 4, 0)
+        schema = table(w, u32, w.struct("hist", 320, [("slots", w.array(u32, 80), 0)]), 4, 320, name="hists")
+        batch = snapshot(schema, [(bytes(4), struct.pack("<80I", 0, 2, *[0] * 70, 5, *[0] * 7))])
+        assert file_of(tmp_path, [schema], batch)[:2] == ["hists: 7 events", "... 5 in none of the slots 0 to 63"]
+
     def test_a_table_whose_keys_are_slots_is_drawn(self, tmp_path: Path) -> None:
-        schema = gauge("hist_sizes", Role.HIST)
+        schema = keyed("slot")
         assert file_of(tmp_path, [schema], entries(schema, (0, 3), (1, 6), (9, 0))) == [
             "hist_sizes: 9 events",
             "     value               : count    distribution",
@@ -450,6 +489,28 @@ class TestCounts:
         made = file_of(tmp_path, [schema], ring(schema, records[:2]), ring(schema, records[2:]))
         assert [line.split() for line in made[1:3]] == [["value", "kind"], ["6", "2"]]
         assert made[3].split() == ["5", "1"]
+
+    def test_records_without_a_gauges_value_leave_room_for_others(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(counts, "_MOST_TEXT", 8)
+        schema = numbers("gauge_level", Role.GAUGE, "value")
+        short = [ring(schema, [number(kind, 5)[:8]]) for kind in range(10, 30)]
+        made = file_of(tmp_path, [schema], *short, ring(schema, [number(10, 7)]))
+        assert [line.split() for line in made[1:3]] == [["value", "kind"], ["7", "10"]]
+
+    def test_a_set_that_is_too_long_leaves_room_for_shorter_ones(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(counts, "_MOST_TEXT", 8)
+        schema = numbers("counter_kinds", Role.COUNTER, "bytes")
+        long, fitting = number(1234, 123_456), number(1, 5)
+        assert file_of(tmp_path, [schema], ring(schema, [long]))[:2] == [
+            "counter_kinds: 1 event",
+            "... other: 1 event, of more sets of values than these 0",
+        ]
+        made = file_of(tmp_path, [schema], ring(schema, [long, fitting]))
+        assert made[2].split() == ["1", "1", "5"]
 
     def test_sets_are_bounded_and_what_exceeds_the_bound_is_told(self, tmp_path: Path) -> None:
         schema = numbers("counter_many", Role.COUNTER, "bytes")
