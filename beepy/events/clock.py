@@ -46,6 +46,11 @@ class Clock:
             for timestamp in timestamps
         ]
 
+    def offset(self, first: int, last: int) -> int | None:
+        """Return what the wall clock is ahead of all timestamps from ``first`` to ``last``, None if it differs."""
+        now = self._monotonic()
+        return self._boot if first > 0 and last <= now + _AHEAD else None
+
     def _monotonic(self) -> int:
         now = self._read(time.CLOCK_MONOTONIC)
         if now - self._asked >= SECOND:

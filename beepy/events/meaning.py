@@ -6,7 +6,7 @@ For people only. JSON, labels and filters keep the numbers.
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from beepy.events import numbers, render
 from beepy.events.clock import SECOND, Clock
@@ -189,13 +189,21 @@ class EventTime(NamedTuple):
         ``read_ns`` is when the rows were read. It is the time of a row whose value is missing, or is
         not shortly before it.
         """
-        return [read_ns if wall is None else wall for wall in self.recent(values, read_ns)]
-
-    def recent(self, values: Sequence[Value], read_ns: int) -> list[int | None]:
-        """Return the same, but None for a value that is missing or not shortly before ``read_ns``."""
         oldest, latest = read_ns - _FRESH, read_ns + SECOND
         walls = self.clock.walls(_timestamps(values, self.unit))
-        return [wall if wall is not None and oldest <= wall <= latest else None for wall in walls]
+        return [wall if wall is not None and oldest <= wall <= latest else read_ns for wall in walls]
+
+    def common(self, first: int, last: int, read_ns: int) -> int | None:
+        """Return a time of the second that all values from ``first`` to ``last`` are in, None if they may differ."""
+        first, last = first * self.unit, last * self.unit
+        offset = self.clock.offset(first, last)
+        if offset is None:
+            return None
+        first, last = first + offset, last + offset
+        if last < read_ns - _FRESH:  # none is recent
+            return read_ns
+        recent = first >= read_ns - _FRESH and last <= read_ns + SECOND
+        return first if recent and first // SECOND == last // SECOND else None
 
 
 def of(fields: Sequence[Field], clock: Clock = _CLOCK) -> dict[Field, Meaning]:
@@ -258,28 +266,39 @@ def _optional(text: Text) -> Callable[[Value], str]:
     return lambda value: text(value) if isinstance(value, int) else "" if value is None else str(value)
 
 
-def _timestamps(values: Sequence[Value], unit: int) -> list[int]:
-    """Return timestamps in ns, 0 (which is no time) for what is no number."""
+def _timestamps(values: Sequence[Value], unit: int) -> Sequence[int]:
+    """Return timestamps in ns, 0 (which is no time) for what is no integer."""
+    if unit == 1 and set(map(type, values)) == {int}:
+        return cast("Sequence[int]", values)
     return [value * unit if isinstance(value, int) else 0 for value in values]
+
+
+def _moment(milliseconds: int) -> str:
+    second, rest = divmod(milliseconds, 1000)
+    return f"{time.strftime('%H:%M:%S', time.localtime(second))}.{rest:03d}"
 
 
 def _clock_times(row: Row, clock: Clock) -> Texts:
     """Return what shows timestamps: as local times, as ages where they are older than a day."""
     oldest = _FRESH // SECOND if row.meaning == RECENT else math.inf
-    seconds = Memo(lambda second: time.strftime("%H:%M:%S", time.localtime(second)))
+    moments = Memo(_moment)  # of milliseconds: events of one come together
 
     def text(value: Value, wall: int | None, now: int) -> str:
         if wall is None:
             return "" if value is None else str(value)
-        second, rest = divmod(wall, SECOND)
-        age = now - second
+        age = now - wall // SECOND
         if age >= _DAY or age > oldest:
             return str(value) if age > oldest else f"{age // _DAY}d{age % _DAY // 3600}h ago"
-        return f"{seconds[second]}.{rest // _MILLISECOND:03d}"
+        return str(moments[wall // _MILLISECOND])
 
     def texts(values: Sequence[Value]) -> list[str]:
-        walls = clock.walls(_timestamps(values, row.unit))
+        timestamps = _timestamps(values, row.unit)
         now = clock.now() // SECOND
+        first = min(timestamps)
+        offset = clock.offset(first, max(timestamps))
+        if offset is not None and now - (first + offset) // SECOND < min(_DAY, oldest):
+            return [moments[(timestamp + offset) // _MILLISECOND] for timestamp in timestamps]
+        walls = clock.walls(timestamps)
         return [text(value, wall, now) for value, wall in zip(values, walls, strict=True)]
 
     return texts

@@ -10,9 +10,10 @@ from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
 from beepy.outputs.columns.live import Live
-from beepy.outputs.columns.pages import Pages, Sheet
+from beepy.outputs.columns.pages import Pages
 from beepy.outputs.columns.panel import Panel
 from beepy.outputs.columns.plain import Plain
+from beepy.outputs.columns.sheet import Sheet
 from beepy.outputs.columns.terminal import Size, Terminal
 from beepy.outputs.file import Rows
 from beepy.text import safe
@@ -114,7 +115,7 @@ class Columns:
             plain.write(self._out, batch)
             return
         taken = self._live.height if self._live else 0
-        text = "".join([f"{line}\n" for line in self._pages.lines(batch, self._size(), taken)])
+        text = "\n".join([*self._pages.lines(batch, self._size(), taken), ""])
         if self._live and self._panels:
             self._live.above(text)
         else:

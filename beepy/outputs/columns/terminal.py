@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 _WIDTH: Final = 80  # of a terminal that does not say
 _HEIGHT: Final = 24
+_MOST: Final = 4096  # columns of COLUMNS
 
 
 class Size(NamedTuple):
@@ -25,8 +26,7 @@ class Terminal:
         self._fd = fd
         self._wide = wide
         self._is_terminal = os.isatty(fd)
-        given = os.environ.get("COLUMNS", "")
-        self._given = int(given) if given.isdecimal() and int(given) else None
+        self._given = _given()
         self.live = self._is_terminal and os.environ.get("TERM", "") not in {"", "dumb"}
 
     def size(self) -> Size:
@@ -42,3 +42,11 @@ class Terminal:
         if self._wide:
             return Size(None, height, wraps)
         return Size(self._given or width, height, wraps)
+
+
+def _given() -> int | None:
+    """Return the width that COLUMNS gives, None if it gives none or is no number of columns."""
+    given = os.environ.get("COLUMNS", "").lstrip("0")
+    if not (given.isascii() and given.isdecimal()):
+        return None
+    return _MOST if len(given) > len(str(_MOST)) else min(int(given), _MOST)

@@ -35,10 +35,8 @@ class Times:
         if self._view.absent(batch):
             return None
         (values,) = self._view.columns(batch)
-        first, last = self._event_time.recent((min(values), max(values)), batch.time_ns)
-        if first is None or last is None or first // _SECOND != last // _SECOND:
-            return None
-        return clock(first)
+        common = self._event_time.common(min(values), max(values), batch.time_ns)
+        return None if common is None else clock(common)
 
 
 def clock(time_ns: int) -> str:

@@ -253,3 +253,21 @@ def test_the_clocks_are_asked_once_for_many_points_in_time() -> None:
     values = [MONOTONIC - at * 1_000_000 for at in range(1000)]
     assert found.texts([*values, None, 0]) == [*[local(REAL - at * 1_000_000) for at in range(1000)], "", "0"]
     assert len(asked) < 10
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "common"),
+    [
+        (MONOTONIC - 5, MONOTONIC, None),  # the second changes
+        (MONOTONIC, MONOTONIC + 5, REAL),
+        (MONOTONIC - SECOND, MONOTONIC - SECOND + 5, REAL - SECOND),
+        (0, MONOTONIC, None),
+        (5, MONOTONIC, None),
+        (5, MONOTONIC - 3600 * SECOND, REAL + 7),  # all are those of the reading
+        (MONOTONIC, (1 << 64) - 1, None),
+    ],
+)
+def test_the_second_that_all_rows_share(first: int, last: int, common: int | None) -> None:
+    found = event_time(fields(Exits().schema, {}), clock())
+    assert found
+    assert found.common(first, last, REAL + 7) == common

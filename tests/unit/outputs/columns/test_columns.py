@@ -3,19 +3,22 @@
 import itertools
 import os
 import struct
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from beepy import outputs
-from beepy.events import lines
+from beepy.events import lines, meaning
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
-from beepy.outputs.columns import counts
+from beepy.outputs.columns import counts, strips
+from beepy.outputs.columns.cells import width
 from beepy.outputs.metric_options import bounds_of, values_of
+from beepy.text import safe
 from tests.writers.btf import BtfWriter
 from tests.writers.events import TIME_NS, Exits, ring, snapshot, stream, table
 from tests.writers.screen import Terminal
@@ -216,9 +219,68 @@ class TestRows:
         made = file_of(tmp_path, [schema], batch, batch)
         assert max(map(len, made)) <= 60
         assert [line.startswith(("hidden:", "time ")) for line in made] == [True, True, False, False]
-        for nonsense in ("0", "x", "-5", ""):
+        for nonsense in ("0", "x", "-5", "", "\u0663\u0663", "9" * 20, "9" * 5000):
             monkeypatch.setenv("COLUMNS", nonsense)
             assert "hidden" not in file_of(tmp_path, [schema], batch)[0]
+        monkeypatch.setenv("COLUMNS", "0060")
+        assert max(map(len, file_of(tmp_path, [schema], batch))) <= 60
+
+    def test_a_long_value_of_wide_moves_its_own_row_only(self) -> None:
+        w = BtfWriter()
+        text, u32 = w.array(w.integer("char", 1, 1), 256), w.integer("u32", 4, 0)
+        schema = stream(w, w.struct("s", 264, [("pid", u32, 0), ("fname", text, 32), ("ret", u32, 2080)]))
+        records = [struct.pack("<I256sI", 7, name, 3) for name in (b"x" * 200, b"/short", "/\u4e16".encode())]
+        with Terminal(400, 24) as terminal:
+            run(terminal, [schema], ring(schema, records[:1]), ring(schema, records[1:]), name="wide")
+            long, *short = [line for line in terminal.text().splitlines() if line.rstrip().endswith("3")]
+        assert "x" * 200 in long
+        assert len({width(line) for line in short}) == 1
+        assert len(short[0]) < 70
+
+    def test_rows_of_ascii_are_made_by_one_format(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def slow(*_: object, **__: object) -> str:
+            raise AssertionError("a cell was fitted by itself")
+
+        for name in ("clipped", "padded"):
+            monkeypatch.setattr(strips, name, slow)
+        schema = Exits().schema
+        with Terminal(80, 24) as terminal:
+            run(terminal, [schema], ring(schema, [Exits.record(b"x", pid, 1, LATE) for pid in range(1, 20)]))
+            assert len(terminal.screen().all_lines) == 21
+
+    def test_the_clocks_are_asked_a_few_times_for_many_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = []
+
+        def read(number: int) -> int:
+            asked.append(number)
+            return time.clock_gettime_ns(number)
+
+        monkeypatch.setattr(meaning._CLOCK, "_read", read)
+        schema = Exits().schema
+        now = time.monotonic_ns()
+        batch = ring(schema, [Exits.record(b"x", pid, 1, now - pid) for pid in range(1, 500)])
+        with Terminal(200, 24) as terminal:
+            run(terminal, [schema], batch._replace(time_ns=time.time_ns()))
+        assert len(asked) < 50
+
+    def test_of_a_long_text_only_what_the_line_can_show_is_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = []
+
+        def looked_at(text: str) -> str:
+            seen.append(len(text))
+            return safe(text)
+
+        monkeypatch.setattr(strips, "safe", looked_at)
+        w = BtfWriter()
+        text = w.array(w.integer("char", 1, 1), 4096)
+        schema = stream(w, w.struct("s", 4100, [("pid", w.integer("u32", 4, 0), 0), ("fname", text, 32)]))
+        names = [b"\x1b" * 4096, "e\u0301".encode() * 1000, "\u0301".encode() * 2000, b"/short"]
+        with Terminal(60, 24) as terminal:
+            run(terminal, [schema], ring(schema, [struct.pack("<I4096s", 7, name) for name in names]))
+            screen = terminal.screen()
+        assert screen.wrapped == 0
+        assert [line.endswith("…") for line in screen.lines[1:]] == [True, True, True, False]
+        assert max(seen) < 200
 
 
 class TestTables:
