@@ -1,4 +1,4 @@
-"""One value in its cell: its text for people, safe for a terminal, and as wide as the cell is."""
+"""One value in its cell: its text for people, safe for a terminal."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -6,8 +6,6 @@ from typing import Any, Final, NamedTuple
 from beepy.events import meaning, render
 from beepy.events.fields import Field
 from beepy.text import safe
-
-ELLIPSIS: Final = "\u2026"
 
 _TIME_WIDTH: Final = len("12:00:00.000")
 _MEANT_WIDTH: Final = 12
@@ -57,38 +55,3 @@ def _cell(field: Field, meant: meaning.Meaning | None, *, exact: bool) -> Cell:
     plain = codec.plain and text is str
     bound = codec.size if codec.value is render.text and codec.size == codec.width else None
     return Cell(safe(field.name), text, texts, right, time, took, plain, codec.code.islower(), columns, bound)
-
-
-def width(text: str) -> int:
-    """Return how many columns a terminal shows the text in: Chinese takes two a character, an accent none."""
-    if text.isascii():
-        return len(text)
-    from wcwidth import wcswidth  # noqa: PLC0415 - few texts need it
-
-    return max(wcswidth(text), 0)
-
-
-def padded(text: str, columns: int, *, right: bool) -> str:
-    """Return the text with blanks up to that width."""
-    blanks = " " * (columns - width(text))
-    return blanks + text if right else text + blanks
-
-
-def clipped(text: str, columns: int) -> str:
-    """Return the text, or as much of it as fits with an ellipsis at its end."""
-    if len(text) <= columns and text.isascii():
-        return text
-    if width(text) <= columns:
-        return text
-    if columns < 1:
-        return ""
-    if text.isascii():
-        return text[: columns - 1] + ELLIPSIS
-    from wcwidth import wcwidth  # noqa: PLC0415 - few texts need it
-
-    end = left = 0
-    for end, character in enumerate(text):  # noqa: B007 - where the loop ends counts
-        left += max(wcwidth(character), 0)
-        if left > columns - 1:
-            break
-    return text[:end] + ELLIPSIS

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from beepy.outputs.columns.cells import Cell, clipped, padded, width
+from beepy.outputs.columns.cells import Cell
 from beepy.outputs.columns.layout import Column, Layout, Rank, fit, rank
+from beepy.width import pad, truncate, width
 
 NOTHING: Final = frozenset(("", 0, "0", "false"))
 """What cells of a column hold that is hidden early."""
@@ -34,18 +35,18 @@ def hidden_line(hidden: Sequence[tuple[str, Sequence[str]]], most: int | None) -
     advice = " (-o wide shows all)"
     if most is None:
         return [f"hidden: {names}{advice}"]
-    names = clipped(names, max(most - len("hidden: ") - len(advice), 1))
-    return [clipped(f"hidden: {names}{advice}", most)]
+    names = truncate(names, max(most - len("hidden: ") - len(advice), 1))
+    return [truncate(f"hidden: {names}{advice}", most)]
 
 
 def line(cells: Sequence[str], heads: Sequence[Head], layout: Layout, most: int | None) -> str:
     """Return one row's line, at most ``most`` wide: what is wider than its column is cut."""
     made = [
-        padded(clipped(cells[at], columns), columns, right=heads[at].right)
+        pad(truncate(cells[at], columns), columns, right=heads[at].right)
         for at, columns in zip(layout.shown, layout.widths, strict=True)
     ]
     text = " ".join(made).rstrip()
-    return text if most is None else clipped(text, most)
+    return text if most is None else truncate(text, most)
 
 
 def grid(heads: Sequence[Head], rows: Sequence[Sequence[str]], most: int | None) -> list[str]:

@@ -15,7 +15,7 @@ from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, RECORD, VALUE, Field
 from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
-from beepy.outputs.columns.cells import cells, clipped
+from beepy.outputs.columns.cells import cells
 from beepy.outputs.columns.grid import counted, more
 from beepy.outputs.columns.histogram import bound_slot, draw, least_height, log2_slot
 from beepy.outputs.columns.labels import Labels
@@ -23,6 +23,7 @@ from beepy.outputs.columns.tables import Table
 from beepy.outputs.columns.times import clock
 from beepy.outputs.held import Held, batches
 from beepy.text import safe
+from beepy.width import truncate
 
 _MOST: Final = 1_000  # histograms of a map
 _SLOT: Final = "slot"  # the member of a key that bcc's histograms have
@@ -181,7 +182,7 @@ class Histograms:
         for shown, labels in enumerate(used):
             counts = histograms[labels]
             names = [f"{cell.name} = {text}" for cell, text in zip(self._labels.cells, labels, strict=True)]
-            above = [*([""] if shown else []), *([clipped(", ".join(names), width or 1 << 20)] if names else [])]
+            above = [*([""] if shown else []), *([truncate(", ".join(names), width or 1 << 20)] if names else [])]
             room = None
             if height is not None:
                 room = height - len(lines) - len(above) - (1 if shown + 1 < len(used) else 0)

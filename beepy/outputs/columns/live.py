@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from beepy.outputs.columns.cells import width
 from beepy.outputs.columns.terminal import Size, Terminal
 from beepy.outputs.file import CHUNK, Rows
+from beepy.width import width
 
 _PERIOD: Final = 0.2  # seconds between two drawings
 _ERASE: Final = "\r\x1b[J"  # to the end of the screen

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 
 from beepy.events.batch import Batch, Schema
-from beepy.outputs.columns.cells import width
 from beepy.outputs.columns.grid import hidden_line
 from beepy.outputs.columns.sheet import Sheet
 from beepy.outputs.columns.terminal import Size
+from beepy.width import width
 
 
 class Pages:

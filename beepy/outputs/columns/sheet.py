@@ -5,11 +5,12 @@ from typing import Final
 
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
-from beepy.outputs.columns.cells import cells, width
+from beepy.outputs.columns.cells import cells
 from beepy.outputs.columns.grid import NOTHING, Head, heads_of, line
 from beepy.outputs.columns.layout import MUCH, Column, Layout, Rank, fit
 from beepy.outputs.columns.strips import Strip, joined, shared, strip_of
 from beepy.outputs.columns.times import WIDTH, Times
+from beepy.width import width
 
 _STEP: Final = 4  # widths of texts grow by so many at a time: each growth brings a new head
 _ROOMY: Final = 16  # columns that a value gets before it has shown that it needs more

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from beepy.outputs.columns.cells import ELLIPSIS, Cell, clipped, padded, width
+from beepy.outputs.columns.cells import Cell
 from beepy.outputs.columns.layout import Layout
 from beepy.text import safe
+from beepy.width import ELLIPSIS, pad, truncate, width
 
 
 class Strip(NamedTuple):
@@ -69,8 +70,8 @@ def joined(strips: Sequence[Strip], right: Sequence[bool], layout: Layout, recor
             form = f"%{columns_wide}s" if right[at] else "%s" if (at,) == last else f"%-{columns_wide}s"
         else:
             texts = [str(value) for value in values]
-            cut = texts if most is None else [clipped(text, columns_wide) for text in texts]
-            values = [padded(text, columns_wide, right=right[at]) for text in cut]
+            cut = texts if most is None else [truncate(text, columns_wide) for text in texts]
+            values = [pad(text, columns_wide, right=right[at]) for text in cut]
             form = "%s"
         if strip.shared:
             formats.append((form % values[0]).replace("%", "%%"))
@@ -81,5 +82,5 @@ def joined(strips: Sequence[Strip], right: Sequence[bool], layout: Layout, recor
     rows = zip(*columns, strict=True) if columns else [()] * records
     lines = [(row % values).rstrip() for values in rows]
     if most is not None and sum(layout.widths) + len(layout.widths) - 1 > most:  # there is no room for all
-        return [clipped(line, most) for line in lines]
+        return [truncate(line, most) for line in lines]
     return lines

@@ -3,9 +3,10 @@
 import os
 from typing import Final, NamedTuple
 
+from beepy import width
+
 _WIDTH: Final = 80  # of a terminal that does not say
 _HEIGHT: Final = 24
-_MOST: Final = 4096  # columns of COLUMNS
 
 
 class Size(NamedTuple):
@@ -26,27 +27,20 @@ class Terminal:
         self._fd = fd
         self._wide = wide
         self._is_terminal = os.isatty(fd)
-        self._given = _given()
+        self._given = width.given()
         self.live = self._is_terminal and os.environ.get("TERM", "") not in {"", "dumb"}
 
     def size(self) -> Size:
         """Return the size as it is now."""
-        width = height = None
+        columns = height = None
         wraps = _WIDTH
         if self._is_terminal:
             try:
                 wraps, height = os.get_terminal_size(self._fd)
             except OSError:  # it has gone: the next write says so
                 height = _HEIGHT
-            width, wraps, height = wraps or _WIDTH, wraps or _WIDTH, height or _HEIGHT
+            columns = wraps = wraps or _WIDTH
+            height = height or _HEIGHT
         if self._wide:
             return Size(None, height, wraps)
-        return Size(self._given or width, height, wraps)
-
-
-def _given() -> int | None:
-    """Return the width that COLUMNS gives, None if it gives none or is no number of columns."""
-    given = os.environ.get("COLUMNS", "").lstrip("0")
-    if not (given.isascii() and given.isdecimal()):
-        return None
-    return _MOST if len(given) > len(str(_MOST)) else min(int(given), _MOST)
+        return Size(self._given or columns, height, wraps)

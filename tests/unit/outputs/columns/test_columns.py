@@ -16,9 +16,9 @@ from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
 from beepy.outputs.columns import counts, strips
-from beepy.outputs.columns.cells import width
 from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.text import safe
+from beepy.width import width
 from tests.writers.btf import BtfWriter
 from tests.writers.events import TIME_NS, Exits, ring, snapshot, stream, table
 from tests.writers.screen import Terminal
@@ -241,7 +241,7 @@ class TestRows:
         def slow(*_: object, **__: object) -> str:
             raise AssertionError("a cell was fitted by itself")
 
-        for name in ("clipped", "padded"):
+        for name in ("truncate", "pad"):
             monkeypatch.setattr(strips, name, slow)
         schema = Exits().schema
         with Terminal(80, 24) as terminal:
