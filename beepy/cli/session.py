@@ -271,7 +271,7 @@ def _own(schemas: tuple[Schema, ...]) -> Callable[[Batch], Batch]:
     own = Own(pid, schemas) if pid is not None else None
     if own is None:
         _log.info("beepy's own rows are shown: its pid in the first PID namespace is not known")
-    elif mixed := [schema for schema in schemas if not own.tells(schema)]:
+    elif mixed := [schema for schema in schemas if not own.names_process(schema)]:
         _log.info("beepy's own work may be in %s: no record names a process", _maps(mixed))
     return own.apply if own else _everything
 

@@ -26,13 +26,13 @@ def per_cpu_rows(batch: Batch) -> Batch:
 
 
 def select(batch: Batch, mask: Sequence[int]) -> Batch:
-    """Return the batch (of ``per_cpu_rows``) with the rows whose mask is true; what it tells besides is kept."""
+    """Return the batch (of ``per_cpu_rows``) with the rows whose mask is true; its other members stay the same."""
     parts = [part._replace(raw=_joined(part, mask)) for part in batch.parts]
     return batch._replace(parts=tuple(parts), records=sum(mask))
 
 
 def head(batch: Batch, count: int) -> Batch:
-    """Return at most the first ``count`` rows of the batch; what it tells besides (lost, final) is kept."""
+    """Return at most the first ``count`` rows of the batch; its other members (lost, final) stay the same."""
     batch = per_cpu_rows(batch)
     if batch.records <= count:
         return batch

@@ -153,7 +153,7 @@ class Columns:
 
 
 def _rooms(needs: Sequence[int], left: int) -> list[int]:
-    """Share lines out, two at least: who needs little gets that, and leaves more to the others."""
+    """Divide ``left`` lines among panels, at least two to each: what one does not need, others may use."""
     rooms = [0] * len(needs)
     for before, at in enumerate(sorted(range(len(needs)), key=needs.__getitem__)):
         rooms[at] = min(needs[at], max(left // (len(needs) - before), 2))
