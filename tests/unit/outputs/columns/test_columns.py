@@ -3,6 +3,7 @@
 import itertools
 import os
 import struct
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from beepy import outputs
+from beepy.errors import OutputError
 from beepy.events import lines, meaning
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
-from beepy.outputs.columns import counts, strips
+from beepy.outputs.columns import Columns, counts, strips
+from beepy.outputs.columns.terminal import Terminal as TerminalOf
+from beepy.outputs.file import Rows
 from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.text import safe
 from beepy.width import width
@@ -605,6 +609,47 @@ class TestLive:
             sink.open((schema,), lambda _: None)
             sink.write(ring(schema, [number(1, 5)] * 7))
             terminal.until("counter_kinds: 7 events")
+            sink.close()
+
+    def test_no_drawing_starts_a_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        started: list[threading.Thread] = []
+        start = threading.Thread.start
+
+        def seen(thread: threading.Thread) -> None:
+            started.append(thread)
+            start(thread)
+
+        schema = numbers("counter_kinds", Role.COUNTER)
+        with Terminal() as terminal:
+            before = set(threading.enumerate())
+            sink = outputs.make("columns", terminal.fd)
+            monkeypatch.setattr(threading.Thread, "start", seen)
+            sink.open((schema,), lambda _: None)
+            for events in (1, 2, 3):
+                sink.write(ring(schema, [number(1, 5)]))
+                terminal.until(f"counter_kinds: {events} event")
+            sink.close()
+            assert not started
+            assert set(threading.enumerate()) <= before
+
+    def test_a_late_drawing_that_fails_is_an_error_of_the_next_write(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        schema = numbers("counter_kinds", Role.COUNTER)
+        with Terminal() as terminal:
+            out = Rows(terminal.fd)
+            sink = Columns(out, terminal=TerminalOf(terminal.fd))
+            failed = threading.Event()
+
+            def fail(_: object) -> None:
+                failed.set()
+                raise OutputError("standard output: write: no space left on device")
+
+            sink.open((schema,), lambda _: None)
+            monkeypatch.setattr(out, "write", fail)
+            with pytest.raises(OutputError, match="no space"):  # noqa: PT012 - the first one's, on a slow machine
+                sink.write(ring(schema, [number(1, 5)]))
+                assert failed.wait(60)
+                sink.write(ring(schema, [number(1, 5)]))
+            monkeypatch.undo()
             sink.close()
 
     @pytest.mark.parametrize("height", [2, 3, 5, 10, 24])
