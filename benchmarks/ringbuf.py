@@ -7,14 +7,16 @@ then a producer on another CPU feeds a stream that counts, at rising rates.
 import argparse
 import gc
 import os
+import pty
 import shutil
 import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -27,6 +29,7 @@ from beepy.events.decoder import Decoder
 from beepy.maps.ringbuf import RingReader
 from beepy.obj.spec import Role
 from beepy.outputs.columns import Columns
+from beepy.outputs.columns.terminal import Terminal
 from beepy.outputs.file import Rows
 from beepy.outputs.jsonl import JsonLines
 from beepy.outputs.series import EventMetric, Labels
@@ -45,6 +48,7 @@ SECONDS: Final = 3
 C_READ, C_COUNT, C_JSON = "C: nothing", "C: count", "C: JSON lines, fprintf"
 READ, COUNT, VALUES = "beepy: nothing", "beepy: count (metric)", "beepy: columns of values"
 COLUMNS, JSON = "beepy: -o columns", "beepy: -o json"
+TERMINAL: Final = "beepy: -o columns, terminal"
 
 Take = Callable[[Batch], object]
 
@@ -102,17 +106,32 @@ def metric(schema: Schema) -> EventMetric:
     return EventMetric("events", Role.COUNTER, decoder, labels, value=None, bounds=(), max_series=10_000)
 
 
-def consumers(reader: RingReader, sink: int) -> dict[str, Take]:
-    """Return what is done with batches; rows go to ``sink``."""
+@contextmanager
+def drained_terminal() -> Iterator[int]:
+    """Give a terminal of 80x24 that another process empties."""
+    ours, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    with subprocess.Popen(["cat"], stdin=ours, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        os.close(ours)
+        try:
+            yield terminal
+        finally:
+            os.close(terminal)  # which ends cat
+
+
+def consumers(reader: RingReader, sink: int, terminal: int) -> dict[str, Take]:
+    """Return what is done with batches; rows go to ``sink``, or to a terminal."""
     schema, decoder = reader.schema, Decoder(reader.schema)
     columns, lines = Columns(Rows(sink)), JsonLines(Rows(sink))
-    for rows in (columns, lines):
+    screen = Columns(Rows(terminal), terminal=Terminal(terminal))
+    for rows in (columns, screen, lines):
         rows.open((schema,), lambda _: None)
     return {
         READ: lambda batch: batch,
         COUNT: metric(schema).write,
         VALUES: lambda batch: decoder.values(batch, decoder.fields),
         COLUMNS: columns.write,
+        TERMINAL: screen.write,
         JSON: lines.write,
     }
 
@@ -130,7 +149,7 @@ def filled(collection: Collection, schema: Schema, program: Path, rounds: int) -
         stack.callback(reader.close)
         sink = os.open(os.devnull, os.O_WRONLY)
         stack.callback(os.close, sink)
-        for name, take in consumers(reader, sink).items():
+        for name, take in consumers(reader, sink, stack.enter_context(drained_terminal())).items():
             cases[name] = partial(emptied, collection, partial(python, reader, take))
         gc.freeze()
         medians(cases, 1)

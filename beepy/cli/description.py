@@ -3,15 +3,15 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import TextWrapper
 from typing import Any, Final
 
 from beepy.collection.needs import Needs
 from beepy.describe import CheckInfo, Description, MapInfo, ProgramInfo, RelocationInfo, VariableInfo
 from beepy.since import CAPABILITIES, MEMORY_CGROUPS
 from beepy.text import safe
+from beepy.width import pad, width, wrap
 
-_PADDED: Final = 40  # characters; a longer cell does not widen its column
+_PADDED: Final = 40  # columns; a longer cell does not widen its column
 _NAMES: Final = 20  # the same for the names of annotations
 _MAX_DEFAULT: Final = 40  # characters of a variable's value
 _INDENT: Final = 4
@@ -34,21 +34,21 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a description
     return value
 
 
-def as_text(one: Description, width: int | None = None) -> Iterator[str]:
-    """Return the lines of a description, wrapped at ``width`` characters (a terminal's), or as they are if None."""
+def as_text(one: Description, most: int | None = None) -> Iterator[str]:
+    """Return the lines of a description, wrapped at ``most`` columns (a terminal's), or as they are if None."""
     for line in _lines(one):
-        yield from _wrapped(line, width) if width and len(line) > width else (line,)
+        yield from _wrapped(line, most) if most and width(line) > most else (line,)
 
 
-def _wrapped(line: str, width: int) -> list[str]:
+def _wrapped(line: str, most: int) -> list[str]:
     """Break a line between words; it goes on below its second column, or further left where a word needs the room."""
     indent = len(line) - len(line.lstrip()) + _INDENT
     start = _VALUE.match(line)
     column = start.end() if start else indent
-    if column + max(map(len, line[column:].split()), default=0) > width or column > width // 2:
-        column = indent
-    wrapper = TextWrapper(width, subsequent_indent=" " * column, break_on_hyphens=False, replace_whitespace=False)
-    return wrapper.wrap(line)
+    before = width(line[:column])
+    if before + max(map(width, line[column:].split()), default=0) > most or before > most // 2:
+        before = indent
+    return wrap(line, most, " " * before)
 
 
 def _lines(one: Description) -> Iterator[str]:
@@ -189,19 +189,22 @@ def _default(one: VariableInfo) -> str:
 
 
 def _pairs(indent: str, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    (width,) = _widths([(name,) for name, _ in pairs], _NAMES)
+    (columns,) = _widths([(safe(name),) for name, _ in pairs], _NAMES)
     for name, value in pairs:
-        yield f"{indent}{safe(name).ljust(width)}  {safe(value)}".rstrip()
+        yield f"{indent}{pad(safe(name), columns)}  {safe(value)}".rstrip()
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     rows = [tuple(map(safe, row)) for row in rows]
     widths = _widths(rows, _PADDED)
     for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        cells = [pad(cell, columns) for cell, columns in zip(row, widths, strict=True)]
         yield (" " * _INDENT + "  ".join(cells)).rstrip()
 
 
 def _widths(rows: Sequence[tuple[str, ...]], most: int) -> list[int]:
-    """Return the width of each column; a cell of more than ``most`` characters only moves the rest of its own row."""
-    return [max([len(cell) for cell in column if len(cell) <= most], default=0) for column in zip(*rows, strict=True)]
+    """Return the width of each column; a cell of more than ``most`` columns only moves the rest of its own row."""
+    return [
+        max([columns for columns in map(width, column) if columns <= most], default=0)
+        for column in zip(*rows, strict=True)
+    ]

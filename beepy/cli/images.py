@@ -1,7 +1,5 @@
 """Commands about images: ``pull``, ``list``; and ``version``."""
 
-import os
-from shutil import get_terminal_size
 from typing import Annotated, Literal
 
 import typer
@@ -10,6 +8,7 @@ import beepy
 from beepy.cli import standard
 from beepy.cli.settings import Settings
 from beepy.text import safe
+from beepy.width import of_terminal
 
 
 def pull(
@@ -41,7 +40,7 @@ def list_images(
         return
     from beepy.cli import listing  # noqa: PLC0415
 
-    width = get_terminal_size().columns if output == "text" and os.isatty(standard.STDOUT) else None
+    width = of_terminal(standard.STDOUT) if output == "text" else None
     lines, hidden = listing.table(entries, width)
     standard.write("".join([f"{line}\n" for line in lines]))
     if hidden:

@@ -6,6 +6,7 @@ from typing import Final
 from beepy.oci.descriptor import quote
 from beepy.oci.store import Entry
 from beepy.text import safe
+from beepy.width import pad, truncate, width
 
 _LEAST_USEFUL: Final = ("DIGEST", "PLATFORM", "CREATED", "SIZE", "BUNDLED", "PARTIAL")
 """The columns that are hidden, from the first on, until a description has ``_ENOUGH`` characters."""
@@ -14,8 +15,8 @@ _ENOUGH: Final = 40
 _LEAST: Final = 22  # characters for a description, beside the longest name
 
 
-def table(entries: Sequence[tuple[Entry, bool]], width: int | None) -> tuple[list[str], list[str]]:
-    """Return the lines of a table of images, bundled ones as True, and the columns that are hidden to fit ``width``.
+def table(entries: Sequence[tuple[Entry, bool]], most: int | None) -> tuple[list[str], list[str]]:
+    """Return the lines of a table of images, bundled ones as True, and the columns that are hidden to fit ``most``.
 
     Without a width nothing is hidden or cut. A column of which no image knows anything is left out.
     """
@@ -24,32 +25,23 @@ def table(entries: Sequence[tuple[Entry, bool]], width: int | None) -> tuple[lis
         if set(columns[name]) <= {"-"}:
             del columns[name]
     hidden = []
-    if width is not None:
-        columns["NAME"] = [cut(name, max(width - _LEAST - 2, 1)) for name in columns["NAME"]]
-        wanted = min(_ENOUGH, max(map(_cells, columns["DESCRIPTION"]), default=0))
+    if most is not None:
+        columns["NAME"] = [truncate(name, max(most - _LEAST - 2, 1)) for name in columns["NAME"]]
+        wanted = min(_ENOUGH, max(map(width, columns["DESCRIPTION"]), default=0))
         for name in _LEAST_USEFUL:
-            if name in columns and _left(columns, width) < wanted:
+            if name in columns and _left(columns, most) < wanted:
                 hidden.append(name)
                 del columns[name]
-        columns["DESCRIPTION"] = [cut(text, max(_left(columns, width), 1)) for text in columns["DESCRIPTION"]]
-    rows = zip(*[_padded([name, *cells]) for name, cells in columns.items()], strict=True)
+        columns["DESCRIPTION"] = [truncate(text, max(_left(columns, most), 1)) for text in columns["DESCRIPTION"]]
+    rows = zip(*[_column([name, *cells]) for name, cells in columns.items()], strict=True)
     return ["  ".join(row).rstrip() for row in rows], hidden
 
 
-def descriptions(entries: Sequence[Entry], width: int) -> list[str]:
-    """Return a line for each image, its name and description, of at most ``width`` characters."""
-    names = _padded([safe(entry.name) for entry in entries])
+def descriptions(entries: Sequence[Entry], most: int) -> list[str]:
+    """Return a line for each image, its name and description, of at most ``most`` columns."""
+    names = _column([safe(entry.name) for entry in entries])
     pairs = zip(names, entries, strict=True)
-    return [cut(f"  {name}  {_line(entry.description)}", width) for name, entry in pairs]
-
-
-def cut(text: str, width: int) -> str:
-    """Return as much of a text as a terminal shows in ``width`` columns, with an ellipsis for the rest."""
-    if _cells(text) <= width:
-        return text
-    while text and _cells(text) >= width:
-        text = text[:-1] if len(text) <= width else text[:width]
-    return f"{text}…"
+    return [truncate(f"  {name}  {_line(entry.description)}", most) for name, entry in pairs]
 
 
 def _columns(entries: Sequence[tuple[Entry, bool]]) -> dict[str, list[str]]:
@@ -81,21 +73,12 @@ def _size(size: int) -> str:
     return f"{number:.3g}{unit}"
 
 
-def _left(columns: dict[str, list[str]], width: int) -> int:
-    """Return how much of ``width`` the other columns leave for the description's."""
+def _left(columns: dict[str, list[str]], most: int) -> int:
+    """Return how much of ``most`` the other columns leave for the description's."""
     others = [[name, *cells] for name, cells in columns.items() if name != "DESCRIPTION"]
-    return width - sum(max(map(_cells, cells)) + 2 for cells in others)
+    return most - sum(max(map(width, cells)) + 2 for cells in others)
 
 
-def _padded(cells: Sequence[str]) -> list[str]:
-    width = max(map(_cells, cells), default=0)
-    return [cell + " " * (width - _cells(cell)) for cell in cells]
-
-
-def _cells(text: str) -> int:
-    """Return how many columns of a terminal a text takes: Chinese takes two a character, an accent none."""
-    if text.isascii():
-        return len(text)
-    from wcwidth import wcswidth  # noqa: PLC0415 - few texts need it
-
-    return max(wcswidth(text), 0)
+def _column(cells: Sequence[str]) -> list[str]:
+    columns = max(map(width, cells), default=0)
+    return [pad(cell, columns) for cell in cells]

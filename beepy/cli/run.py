@@ -1,7 +1,6 @@
 """``beepy run``: its options."""
 
 import os
-from shutil import get_terminal_size
 from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
@@ -262,9 +261,11 @@ def run(
 def _no_image() -> UsageError:
     """Return the error for a run without an image, with the bundled ones to choose from."""
     from beepy.cli import listing  # noqa: PLC0415 - only on the way to an error
+    from beepy.cli.standard import STDERR  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
+    from beepy.width import of_terminal  # noqa: PLC0415
 
     error = UsageError("run: no image given")
-    lines = listing.descriptions(lookup.bundled_store().list(), get_terminal_size().columns)
+    lines = listing.descriptions(lookup.bundled_store().list(), of_terminal(STDERR) or 80)
     error.add_note("\n".join(["beepy run exitsnoop, or another of the bundled images:", *lines]))
     return error

@@ -22,7 +22,7 @@ from beepy.collection.pins import Pins, pin_programs
 from beepy.errors import NotSupported, OutputError
 from beepy.events.batch import Batch, Schema, Sink, Tally
 from beepy.events.own import Own
-from beepy.events.rows import head, per_cpu_rows
+from beepy.events.rows import head, per_cpu_rows, without_zeros
 from beepy.hooks import Target
 from beepy.kernel.own_pid import own_pid
 from beepy.log import Log
@@ -36,6 +36,7 @@ from beepy.text import safe
 _log = Log(__name__)
 
 _DEFAULT_PORT: Final = 9091  # bee's
+_WITHOUT_ZEROS: Final = ("columns", "wide")  # outputs
 _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 
 
@@ -117,7 +118,8 @@ def run(request: Request) -> None:
             say(line)
         for sink in rows:
             _open(sink, events, stack)
-        _pump(events, choose, [*rows, *metrics], tally, request.limit)
+        zeros = request.zero or request.output not in _WITHOUT_ZEROS
+        _pump(events, choose, _Sinks(rows, metrics, zeros), tally, request.limit)
 
 
 def _end(tally: Tally, started: float, kind: type[BaseException] | None, *_: object) -> None:
@@ -139,6 +141,8 @@ def closing(tally: Tally, seconds: float) -> str:
         parts.append(f"{tally.own} of beepy's own left out")
     if tally.skipped:
         parts.append(f"{len(tally.skipped)} programs left out" if len(tally.skipped) > 1 else "1 program left out")
+    if tally.zeros:
+        parts.append(f"{tally.zeros} zero {'row' if tally.zeros == 1 else 'rows'} hidden (--zero)")
     if tally.left_out:
         parts.append(f"{tally.left_out} not shown (--count)")
     if known or not unknown:
@@ -204,7 +208,7 @@ def _skipped(collections: Sequence[Collection]) -> list[tuple[str, str]]:
 
 def _options(request: Request, schemas: tuple[Schema, ...]) -> outputs.Options:
     """Return what was asked of the rows and metrics. Raises UsageError where -b or -k do not fit the maps."""
-    options = outputs.Options(request.zero, request.rows)
+    options = outputs.Options(request.rows)
     if not (request.buckets or request.value_keys):
         return options
     from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
@@ -280,7 +284,7 @@ def _own(schemas: tuple[Schema, ...]) -> Callable[[Batch], Batch]:
     own = Own(pid, schemas) if pid is not None else None
     if own is None:
         _log.info("beepy's own rows are shown: its pid in the first PID namespace is not known")
-    elif mixed := [schema for schema in schemas if not own.tells(schema)]:
+    elif mixed := [schema for schema in schemas if not own.names_process(schema)]:
         _log.info("beepy's own work may be in %s: no record names a process", _maps(mixed))
     return own.apply if own else _everything
 
@@ -289,18 +293,27 @@ def _everything(batch: Batch) -> Batch:
     return batch
 
 
-def _pump(
-    events: Stream, choose: Callable[[Batch], Batch], sinks: Sequence[Sink], tally: Tally, count: int | None
-) -> None:
+class _Sinks(NamedTuple):
+    """Where batches go; ``zeros``: rows of tables whose value is 0 are shown. Metrics have them in any case."""
+
+    rows: Sequence[Sink]
+    metrics: Sequence[Sink]
+    zeros: bool
+
+
+def _pump(events: Stream, choose: Callable[[Batch], Batch], sinks: _Sinks, tally: Tally, count: int | None) -> None:
     for batch in events:
         if batch.schema.record != VOID:
             tally.add_lost(batch.schema, batch.lost)
-        kept = choose(per_cpu_rows(batch))
+        chosen = choose(per_cpu_rows(batch))
+        kept = chosen if sinks.zeros else without_zeros(chosen)
         shown = kept if count is None else head(kept, count - tally.shown)
+        tally.zeros += chosen.records - kept.records
         tally.left_out += kept.records - shown.records
         if not (shown.records or not kept.records):  # a table's end, cut by --count: it stays as it was shown
             continue
-        taken = _write(shown, sinks)
+        counted = chosen if shown.records == kept.records else shown
+        taken = _write(shown, sinks.rows) & _write(counted, sinks.metrics)
         tally.shown += shown.records
         if not taken or (count is not None and tally.shown >= count):
             events.stop()

@@ -8,6 +8,7 @@ from typing import Final
 from beepy.errors import OutputError
 
 STDOUT: Final = 1
+STDERR: Final = 2
 
 
 def reserve() -> None:
@@ -47,15 +48,6 @@ def write(text: str) -> None:
         discard()
     except OSError as error:
         raise failed(error) from error
-
-
-def terminal_width() -> int | None:
-    """Return how many characters a line of stdout holds (COLUMNS, if set, says it), None if it is no terminal."""
-    if not os.isatty(STDOUT):
-        return None
-    import shutil  # noqa: PLC0415 - a run needs none of it
-
-    return shutil.get_terminal_size().columns
 
 
 def failed(error: OSError) -> OutputError:

@@ -121,7 +121,7 @@ def _merged(asked: Iterable[Capability]) -> tuple[Capability, ...]:
 
 
 def _program_capabilities(program: ProgramSpec) -> Iterator[Capability]:
-    """Yield what loading and attaching a program takes; a helper is a reason only where the type is none."""
+    """Yield what loading and attaching a program takes; of helpers only what its type does not take already."""
     hook = hooks.find(program.section)
     kind = hook.prog_type if hook else ProgType.UNSPEC
     by_type = since.load_capabilities(kind)

@@ -94,6 +94,7 @@ class Tally:
         self.shown = 0
         self.filtered = 0
         self.own = 0  # of beepy's own process, left out
+        self.zeros = 0  # rows of tables that are not shown without --zero
         self.left_out = 0  # cut off by --count
         self.skipped: Sequence[tuple[str, str]] = ()  # (image, program) that --missing skip left out
         self.lost = {schema: lost_yet(schema) for schema in schemas if schema.record != VOID}

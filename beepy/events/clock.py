@@ -1,7 +1,7 @@
 """The kernel's clocks beside the wall clock: when a timestamp of this boot was taken."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 SECOND: Final = 1_000_000_000
@@ -31,19 +31,30 @@ class Clock:
         The monotonic clock (bpf_ktime_get_ns) is assumed, and the other one (bpf_ktime_get_boot_ns)
         where that would be in the future.
         """
+        return self.walls((timestamp,))[0]
+
+    def walls(self, timestamps: Iterable[int]) -> list[int | None]:
+        """Return the same of many timestamps; the clocks are asked once."""
+        latest = self._monotonic() + _AHEAD
+        boot, suspended = self._boot, self._suspended
+        return [
+            None
+            if timestamp <= 0 or timestamp > latest + suspended
+            else timestamp + boot
+            if timestamp <= latest
+            else timestamp + boot - suspended
+            for timestamp in timestamps
+        ]
+
+    def offset(self, first: int, last: int) -> int | None:
+        """Return what the wall clock is ahead of all timestamps from ``first`` to ``last``, None if it differs."""
         now = self._monotonic()
-        if timestamp <= 0:
-            return None
-        if timestamp <= now + _AHEAD:
-            return timestamp + self._boot
-        if timestamp <= now + self._suspended + _AHEAD:
-            return timestamp + self._boot - self._suspended
-        return None
+        return self._boot if first > 0 and last <= now + _AHEAD else None
 
     def _monotonic(self) -> int:
         now = self._read(time.CLOCK_MONOTONIC)
         if now - self._asked >= SECOND:
-            self._asked = now
             self._boot = self._read(time.CLOCK_REALTIME) - now
             self._suspended = max(self._read(time.CLOCK_BOOTTIME) - now, 0)
+            self._asked = now  # last: another thread that finds it set has the others
         return now

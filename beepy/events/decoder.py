@@ -172,7 +172,7 @@ class View:
             yield tuple(items), count
 
     def _is_whole(self, batch: Batch) -> bool:
-        """Tell whether the records' ends are of no concern."""
+        """Tell whether the records have all wanted fields in full, and no array that goes on to the record's end."""
         return self._schema.record == VOID or (batch.length >= self._size and not self._flexible)
 
     def _rows(self, batch: Batch) -> Batch:

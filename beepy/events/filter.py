@@ -71,7 +71,7 @@ class Filter:
                 test.matches.append(matches)
 
     def apply(self, batch: Batch) -> Batch:
-        """Return the batch with the rows that stay; what it tells besides (lost, final) is kept."""
+        """Return the batch with the rows that match; its other members (lost, final) stay the same."""
         test = self._tests.get(batch.schema)
         if not test or not batch.records:
             return batch

@@ -3,9 +3,10 @@
 For people only. JSON, labels and filters keep the numbers.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from beepy.events import numbers, render
 from beepy.events.clock import SECOND, Clock
@@ -14,6 +15,7 @@ from beepy.events.decoder import Memo
 from beepy.events.fields import RECORD, VALUE, Field
 
 Text: TypeAlias = Callable[[int], str]
+Texts: TypeAlias = Callable[[Sequence[Value]], list[str]]
 
 _MICROSECOND: Final = 1_000
 _MILLISECOND: Final = 1_000_000
@@ -24,10 +26,14 @@ _CLOCK: Final = Clock()
 
 
 class Meaning(NamedTuple):
-    """What a field's values are called, and their text; that of a missing value (None) is empty."""
+    """What a field's values are called, and their text; that of a missing value (None) is empty.
+
+    ``texts`` makes those of many points in time at once, which is faster; it is None of other values.
+    """
 
     name: str
     text: Callable[[Value], str]
+    texts: Texts | None = None
 
 
 class Row(NamedTuple):
@@ -184,24 +190,37 @@ class EventTime(NamedTuple):
         not shortly before it.
         """
         oldest, latest = read_ns - _FRESH, read_ns + SECOND
-        times = []
-        for value in values:
-            wall = self.clock.wall(value * self.unit) if isinstance(value, int) else None
-            times.append(wall if wall is not None and oldest <= wall <= latest else read_ns)
-        return times
+        walls = self.clock.walls(_timestamps(values, self.unit))
+        return [wall if wall is not None and oldest <= wall <= latest else read_ns for wall in walls]
+
+    def common(self, first: int, last: int, read_ns: int) -> int | None:
+        """Return a time of the second that all values from ``first`` to ``last`` are in, None if they may differ."""
+        first, last = first * self.unit, last * self.unit
+        offset = self.clock.offset(first, last)
+        if offset is None:
+            return None
+        first, last = first + offset, last + offset
+        if last < read_ns - _FRESH:  # none is recent
+            return read_ns
+        recent = first >= read_ns - _FRESH and last <= read_ns + SECOND
+        return first if recent and first // SECOND == last // SECOND else None
 
 
-def of(field: Field, fields: Sequence[Field] = (), clock: Clock = _CLOCK) -> Meaning | None:
-    """Return what a field's values mean, None for those that are best shown as they are.
+def of(fields: Sequence[Field], clock: Clock = _CLOCK) -> dict[Field, Meaning]:
+    """Return what the values of a record's fields mean, without those that are best shown as they are.
 
-    ``fields`` are those of the same record: ``flags`` are an open's where a file name is beside them.
+    Other fields of the record count: ``flags`` are an open's where a file name is beside them.
     """
-    row = _row(field, fields)
-    if row is None:
-        return None
+    names = _names(fields)
+    rows = [(field, row) for field in fields if (row := _row(field, names))]
+    return {field: found for field, row in rows if (found := _meaning(row, clock))}
+
+
+def _meaning(row: Row, clock: Clock) -> Meaning | None:
     match row.meaning:
         case "time" | "recent time":
-            return Meaning(TIME, _optional(_clock_time(row, clock)))
+            texts = _clock_times(row, clock)
+            return Meaning(TIME, lambda value: texts((value,))[0], texts)
         case "duration":
             unit = row.unit
             return Meaning(row.meaning, _optional(lambda count: render.duration(count * unit)))
@@ -217,7 +236,8 @@ def event_time(fields: Sequence[Field], clock: Clock = _CLOCK) -> EventTime | No
     """
     if any(field.part == VALUE for field in fields):
         return None
-    times = [(field, row) for field in fields if (row := _row(field, fields)) and row.meaning in {TIME, RECENT}]
+    names = _names(fields)
+    times = [(field, row) for field in fields if (row := _row(field, names)) and row.meaning in {TIME, RECENT}]
     for words in (_EVENT, _END):
         for field, row in times:
             if field.part == RECORD and _name(field).partition("_")[0] in words:
@@ -225,11 +245,16 @@ def event_time(fields: Sequence[Field], clock: Clock = _CLOCK) -> EventTime | No
     return None
 
 
-def _row(field: Field, fields: Sequence[Field]) -> Row | None:
+def _row(field: Field, names: frozenset[str]) -> Row | None:
+    """Return the row of the table for a field of a record whose members have those ``names``."""
     if not field.codec.number or field.codec.text is not str:  # a float, or what has a text of its own
         return None
-    name, others = _name(field), frozenset([_name(other) for other in fields])
-    return next((row for row in TABLE if row.fits(field, name, others)), None)
+    name = _name(field)
+    return next((row for row in TABLE if row.fits(field, name, names)), None)
+
+
+def _names(fields: Sequence[Field]) -> frozenset[str]:
+    return frozenset([_name(field) for field in fields])
 
 
 def _name(field: Field) -> str:
@@ -241,24 +266,39 @@ def _optional(text: Text) -> Callable[[Value], str]:
     return lambda value: text(value) if isinstance(value, int) else "" if value is None else str(value)
 
 
-def _clock_time(row: Row, clock: Clock) -> Text:
-    """Return what shows a timestamp: as a local time, as an age where it is older than a day."""
-    limit = _FRESH // SECOND if row.meaning == RECENT else None
-    second, clock_text = -1, ""
+def _timestamps(values: Sequence[Value], unit: int) -> Sequence[int]:
+    """Return timestamps in ns, 0 (which is no time) for what is no integer."""
+    if unit == 1 and set(map(type, values)) == {int}:
+        return cast("Sequence[int]", values)
+    return [value * unit if isinstance(value, int) else 0 for value in values]
 
-    def text(value: int) -> str:
-        nonlocal second, clock_text
-        wall = clock.wall(value * row.unit)
+
+def _moment(milliseconds: int) -> str:
+    second, rest = divmod(milliseconds, 1000)
+    return f"{time.strftime('%H:%M:%S', time.localtime(second))}.{rest:03d}"
+
+
+def _clock_times(row: Row, clock: Clock) -> Texts:
+    """Return what shows timestamps: as local times, as ages where they are older than a day."""
+    oldest = _FRESH // SECOND if row.meaning == RECENT else math.inf
+    moments = Memo(_moment)  # of milliseconds: events of one come together
+
+    def text(value: Value, wall: int | None, now: int) -> str:
         if wall is None:
-            return str(value)
-        seconds, rest = divmod(wall, SECOND)
-        age = clock.now() // SECOND - seconds
-        if limit is not None and age > limit:
-            return str(value)
-        if age >= _DAY:
-            return f"{age // _DAY}d{age % _DAY // 3600}h ago"
-        if seconds != second:
-            second, clock_text = seconds, time.strftime("%H:%M:%S", time.localtime(seconds))
-        return f"{clock_text}.{rest // _MILLISECOND:03d}"
+            return "" if value is None else str(value)
+        age = now - wall // SECOND
+        if age >= _DAY or age > oldest:
+            return str(value) if age > oldest else f"{age // _DAY}d{age % _DAY // 3600}h ago"
+        return str(moments[wall // _MILLISECOND])
 
-    return text
+    def texts(values: Sequence[Value]) -> list[str]:
+        timestamps = _timestamps(values, row.unit)
+        now = clock.now() // SECOND
+        first = min(timestamps)
+        offset = clock.offset(first, max(timestamps))
+        if offset is not None and now - (first + offset) // SECOND < min(_DAY, oldest):
+            return [moments[(timestamp + offset) // _MILLISECOND] for timestamp in timestamps]
+        walls = clock.walls(timestamps)
+        return [text(value, wall, now) for value, wall in zip(values, walls, strict=True)]
+
+    return texts

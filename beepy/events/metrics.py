@@ -57,6 +57,22 @@ def as_number(field: Field) -> Field | None:
     return codec and field._replace(codec=codec)
 
 
+def value_field(schema: Schema, decoder: Decoder, given: Field | None = None) -> Field | None:
+    """Return the field that has the number of a map's role, read as a number; None if there is none.
+
+    ``given`` is the field that -k names. Of a table it is the value, of a stream the field that the role says; a
+    counter of events has none, each counts 1.
+    """
+    if schema.record == VOID:
+        values = [field for field in decoder.fields if field.part == VALUE]
+        return as_number(values[0]) if len(values) == 1 else None
+    if given:
+        return given
+    wanted = VALUE_FIELDS.get(schema.role) if schema.role else None
+    named = by_name(decoder.fields).get(wanted) if wanted else None
+    return named and as_number(named)
+
+
 def decide(schemas: Iterable[Schema], values: Mapping[Schema, Field] | None = None) -> Metrics:
     """Return what each map with the role counter, gauge or hist becomes, in their order.
 
@@ -75,27 +91,21 @@ def decide(schemas: Iterable[Schema], values: Mapping[Schema, Field] | None = No
     return Metrics(tuple(metric for metrics in found.values() for metric in metrics), tuple(warnings))
 
 
-def _metric(schema: Schema, value: Field | None) -> Metric | str:
+def _metric(schema: Schema, given: Field | None) -> Metric | str:
     """Return the metric of a map by itself, or why it has none."""
     role = schema.role
     assert role
     decoder = Decoder(schema)
     name = metric_name(schema.map)
+    if schema.record == VOID and role is Role.HIST:
+        return "a table is not a histogram"
+    value = value_field(schema, decoder, given)
+    if value or (schema.record != VOID and role is Role.COUNTER):
+        return Metric(name, role, decoder, value)
     if schema.record == VOID:
-        if role is Role.HIST:
-            return "a table is not a histogram"
-        values = [field for field in decoder.fields if field.part == VALUE]
-        value = as_number(values[0]) if len(values) == 1 else None
-        return Metric(name, role, decoder, value) if value else "its value is not a number"
-    if role is Role.COUNTER:
-        return Metric(name, role, decoder, None)
-    if value:
-        return Metric(name, role, decoder, value)
+        return "its value is not a number"
     wanted = VALUE_FIELDS[role]
-    named = by_name(decoder.fields).get(wanted)
-    value = named and as_number(named)
-    if value:
-        return Metric(name, role, decoder, value)
+    named = wanted in by_name(decoder.fields)
     why = f"its field '{wanted}' is not a number" if named else f"it has no field '{wanted}'"
     numbers = [field.name for field in decoder.fields if as_number(field)]
     return f"{why}: -k {safe(schema.map)},FIELD takes another: {listed(numbers)}" if numbers else why

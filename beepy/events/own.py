@@ -27,12 +27,12 @@ class Own:
         found = {schema: pid_offset(schema) for schema in schemas}
         self._offsets = {schema: offset for schema, offset in found.items() if offset is not None}
 
-    def tells(self, schema: Schema) -> bool:
-        """Tell whether the records of a map say whose they are."""
+    def names_process(self, schema: Schema) -> bool:
+        """Tell whether the records of a map name the process that caused them."""
         return schema in self._offsets
 
     def apply(self, batch: Batch) -> Batch:
-        """Return the batch without our own records; what it tells besides is kept."""
+        """Return the batch without our own records; its other members stay the same."""
         offset = self._offsets.get(batch.schema)
         if offset is None or not batch.records or batch.length < offset + _SIZE:
             return batch

@@ -4,8 +4,9 @@ import struct
 from collections.abc import Sequence
 from itertools import compress
 
+from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Part
-from beepy.events.fields import is_summed
+from beepy.events.fields import VALUE, is_summed
 
 
 def per_cpu_rows(batch: Batch) -> Batch:
@@ -24,18 +25,28 @@ def per_cpu_rows(batch: Batch) -> Batch:
 
 
 def select(batch: Batch, mask: Sequence[int]) -> Batch:
-    """Return the batch (of ``per_cpu_rows``) with the rows whose mask is true; what it tells besides is kept."""
+    """Return the batch (of ``per_cpu_rows``) with the rows whose mask is true; its other members stay the same."""
     parts = [part._replace(raw=_joined(part, mask)) for part in batch.parts]
     return batch._replace(parts=tuple(parts), records=sum(mask))
 
 
 def head(batch: Batch, count: int) -> Batch:
-    """Return at most the first ``count`` rows of the batch; what it tells besides (lost, final) is kept."""
+    """Return at most the first ``count`` rows of the batch; its other members (lost, final) stay the same."""
     batch = per_cpu_rows(batch)
     if batch.records <= count:
         return batch
     parts = [part._replace(raw=part.raw[: part.stride * count]) for part in batch.parts]
     return batch._replace(parts=tuple(parts), records=count)
+
+
+def without_zeros(batch: Batch) -> Batch:
+    """Return the batch of a table without the rows whose value is 0, any other batch as it is."""
+    if batch.schema.record != VOID or not batch.records:
+        return batch
+    batch = per_cpu_rows(batch)
+    raw, stride, _ = batch.parts[VALUE]
+    zero = bytes(stride)
+    return select(batch, [raw[at : at + stride] != zero for at in range(0, batch.records * stride, stride)])
 
 
 def _joined(part: Part, mask: Sequence[int]) -> bytes:

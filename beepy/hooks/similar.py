@@ -19,9 +19,10 @@ def similar(name: str, names: Iterable[str]) -> list[str]:
 
 
 def section(name: str, known: Iterable[str]) -> str:
-    """Return the section of a row of ``known`` that ``name``, which is of none, may stand for; "" if there is none.
+    """Return the section that was probably meant by the unknown section ``name``, "" if none is similar.
 
-    It begins as the row's does (``xdp/lo``, ``socket1``), or nearly so (``kprob/vfs_read``).
+    ``known`` are the names of the section table. ``name`` begins with one of them (``xdp/lo``, ``socket1``), or with
+    a misspelled one (``kprob/vfs_read``).
     """
     name = name.removeprefix("?")
     rows = {row.rstrip("+"): row for row in known}

@@ -16,11 +16,10 @@ STDOUT: Final = 1
 class Options(NamedTuple):
     """What was asked of the rows, for the outputs that show more than rows.
 
-    ``zero``: rows of tables whose value is 0 too. ``rows``: the rows of counters, gauges and histograms, not what they
-    come to. ``bounds`` are those of -b, ``values`` the fields of -k.
+    ``rows``: the rows of counters, gauges and histograms, not what they come to. ``bounds`` are those of -b, ``values``
+    the fields of -k.
     """
 
-    zero: bool = False
     rows: bool = False
     bounds: Mapping[Schema, Sequence[float]] = MappingProxyType({})
     values: Mapping[Schema, Field] = MappingProxyType({})

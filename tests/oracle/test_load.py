@@ -26,6 +26,7 @@ REFUSED: Mapping[str, str] = {
     "ksyms": "failed to find BTF for extern 'bpf_task_acquire'",  # clang 11 makes none
     "ksyms_variable": "prog 'variable': failed to load: -ENOENT",
     "legacy_maps": "legacy map definitions in 'maps' section are not supported",
+    "lengths": "map 'print_perf': failed to create: -EINVAL",
     "lirc": "prog 'on_pulse': failed to load: -EINVAL",  # no CONFIG_BPF_LIRC_MODE2
     "maps_absent": "map 'absent': failed to create: -EINVAL",
     "missing": "prog 'no_type': failed to prepare load attributes: -ESRCH",

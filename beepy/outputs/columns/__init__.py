@@ -10,9 +10,10 @@ from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
 from beepy.outputs.columns.live import Live
-from beepy.outputs.columns.pages import Pages, Sheet
+from beepy.outputs.columns.pages import Pages
 from beepy.outputs.columns.panel import Panel
 from beepy.outputs.columns.plain import Plain
+from beepy.outputs.columns.sheet import Sheet
 from beepy.outputs.columns.terminal import Size, Terminal
 from beepy.outputs.file import Rows
 from beepy.text import safe
@@ -68,16 +69,12 @@ class Columns:
             from beepy.outputs.columns import panels  # noqa: PLC0415 - few images have iterators
 
             with self._live.lock:
-                self._panels[batch.schema] = panels.table(batch.schema, Decoder(batch.schema), zero=True)
+                self._panels[batch.schema] = panels.table(batch.schema, Decoder(batch.schema))
                 self._sheets.pop(batch.schema, None)
         panel = self._panels.get(batch.schema)
         if panel:
             self._update(panel, batch)
             return
-        if batch.records and batch.schema.record == VOID and not self._options.zero:
-            from beepy.outputs.columns.tables import without_zeros  # noqa: PLC0415 - most runs have no table
-
-            batch = without_zeros(batch)
         if batch.records:
             self._rows(batch)
 
@@ -99,13 +96,12 @@ class Columns:
         from beepy.outputs.columns import panels  # noqa: PLC0415 - most runs show rows alone
 
         if self._options.rows:
-            return panels.table(schema, decoder, zero=self._options.zero)
+            return panels.table(schema, decoder)
         return panels.of(
             schema,
             decoder,
             self._options.values.get(schema),
             self._options.bounds.get(schema, ()),
-            zero=self._options.zero,
             live=self._live is not None,
         )
 
@@ -119,7 +115,7 @@ class Columns:
             plain.write(self._out, batch)
             return
         taken = self._live.height if self._live else 0
-        text = "".join([f"{line}\n" for line in self._pages.lines(batch, self._size(), taken)])
+        text = "\n".join([*self._pages.lines(batch, self._size(), taken), ""])
         if self._live and self._panels:
             self._live.above(text)
         else:
@@ -157,7 +153,7 @@ class Columns:
 
 
 def _rooms(needs: Sequence[int], left: int) -> list[int]:
-    """Share lines out, two at least: who needs little gets that, and leaves more to the others."""
+    """Divide ``left`` lines among panels, at least two to each: what one does not need, others may use."""
     rooms = [0] * len(needs)
     for before, at in enumerate(sorted(range(len(needs)), key=needs.__getitem__)):
         rooms[at] = min(needs[at], max(left // (len(needs) - before), 2))

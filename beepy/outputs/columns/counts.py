@@ -60,29 +60,33 @@ class Counts:
         for batch, times in batches(self._decoder, self._held.take()):
             numbers = self._decoder.values(batch, (self._value,))[0] if self._value else times
             for labels, number, came in zip(self._labels.texts(batch), numbers, times, strict=True):
+                if not isinstance(number, int | float):  # the record is too short to have the gauge's value
+                    continue
                 if labels not in sets and not self._takes(labels):
                     self._other += came
-                elif self._value is None:
-                    sets[labels] = sets.get(labels, 0) + came
-                elif isinstance(number, int | float):
-                    sets[labels] = number
+                else:
+                    sets[labels] = number if self._value else sets.get(labels, 0) + came
 
     def _takes(self, labels: _Labels) -> bool:
-        """Tell whether there is room for one more set of values."""
-        self._characters += sum(map(len, labels))
-        return len(self._sets) < _MOST and self._characters <= _MOST_TEXT
+        """Make room for one more set of values; tell whether there was any."""
+        characters = self._characters + sum(map(len, labels))
+        if len(self._sets) >= _MOST or characters > _MOST_TEXT:
+            return False
+        self._characters = characters
+        return True
 
     def lines(self, width: int | None, height: int | None) -> list[str]:
         """Return a title, a head and rows; ``... 37 more`` stands for what ``height`` has no room for."""
         self._fold()
         title = f"{clock(self._time_ns)} {self._name}: {counted(self._events, 'event')}"
         if not self._sets:
-            return [title]
+            return [title, *self._rest()]
         room = len(self._sets) if height is None else max(height - 5, 1)  # title, hidden, head, more, other
         ranked = nlargest(room, ((number, at, labels) for at, (labels, number) in enumerate(self._sets.items())))
         lines = [title, *grid(self._heads, [(self._text(number), *labels) for number, _, labels in ranked], width)]
         return lines + more(len(self._sets) - len(ranked)) + self._rest()
 
     def _rest(self) -> list[str]:
-        kept = len(self._sets)
-        return [f"... other: {self._other} events, of more sets of values than these {kept}"] if self._other else []
+        if not self._other:
+            return []
+        return [f"... other: {counted(self._other, 'event')}, of more sets of values than these {len(self._sets)}"]

@@ -1,10 +1,14 @@
 """Rows of texts under one head, fitted to a width: what is counted, and tables as they are now."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from beepy.outputs.columns.cells import Cell, clipped, padded, width
+from beepy.outputs.columns.cells import Cell
 from beepy.outputs.columns.layout import Column, Layout, Rank, fit, rank
+from beepy.width import pad, truncate, width
+
+NOTHING: Final = frozenset(("", 0, "0", "false"))
+"""What cells of a column hold that is hidden early."""
 
 
 class Head(NamedTuple):
@@ -31,18 +35,18 @@ def hidden_line(hidden: Sequence[tuple[str, Sequence[str]]], most: int | None) -
     advice = " (-o wide shows all)"
     if most is None:
         return [f"hidden: {names}{advice}"]
-    names = clipped(names, max(most - len("hidden: ") - len(advice), 1))
-    return [clipped(f"hidden: {names}{advice}", most)]
+    names = truncate(names, max(most - len("hidden: ") - len(advice), 1))
+    return [truncate(f"hidden: {names}{advice}", most)]
 
 
 def line(cells: Sequence[str], heads: Sequence[Head], layout: Layout, most: int | None) -> str:
     """Return one row's line, at most ``most`` wide: what is wider than its column is cut."""
     made = [
-        padded(clipped(cells[at], columns), columns, right=heads[at].right)
+        pad(truncate(cells[at], columns), columns, right=heads[at].right)
         for at, columns in zip(layout.shown, layout.widths, strict=True)
     ]
     text = " ".join(made).rstrip()
-    return text if most is None else clipped(text, most)
+    return text if most is None else truncate(text, most)
 
 
 def grid(heads: Sequence[Head], rows: Sequence[Sequence[str]], most: int | None) -> list[str]:
@@ -50,17 +54,12 @@ def grid(heads: Sequence[Head], rows: Sequence[Sequence[str]], most: int | None)
     columns = []
     for at, head in enumerate(heads):
         cells = [row[at] for row in rows]
-        rank = Rank.EMPTY if rows and head.rank is not Rank.KEPT and not any(map(tells, cells)) else head.rank
+        rank = Rank.EMPTY if rows and head.rank is not Rank.KEPT and NOTHING.issuperset(cells) else head.rank
         wanted = max(width(head.name), *[width(cell) for cell in cells], head.least)
         columns.append(Column(head.name, head.right, wanted, rank))
     layout = fit(columns, most)
     names = [head.name for head in heads]
     return [*hidden_line([("", layout.hidden)], most), *[line(cells, heads, layout, most) for cells in (names, *rows)]]
-
-
-def tells(cell: str) -> bool:
-    """Say whether a cell has more than nothing or 0 in it."""
-    return cell not in {"", "0", "false"}
 
 
 def counted(count: int, one: str, several: str = "") -> str:

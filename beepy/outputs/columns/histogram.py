@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from beepy.outputs.columns.cells import clipped
+from beepy.width import truncate
 
 _BAR: Final = 40
 _LEAST_BAR: Final = 4
@@ -68,7 +68,7 @@ def draw(
         count = counts.get(slot, 0)
         stars = "*" * (count * bar // most)
         lines.append(f"{low:>{digits}} -> {high:<{digits}} : {count:<{number}} |{stars:<{bar}}|")
-    return lines if width is None else [clipped(line, width) for line in lines]
+    return lines if width is None else [truncate(line, width) for line in lines]
 
 
 def _range(slot: int, bounds: Sequence[float]) -> tuple[str, str]:

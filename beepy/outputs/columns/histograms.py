@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
 from beepy.btf import types
@@ -14,17 +13,21 @@ from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, RECORD, VALUE, Field
+from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
-from beepy.outputs.columns.cells import cells, clipped
+from beepy.outputs.columns.cells import cells
 from beepy.outputs.columns.grid import counted, more
 from beepy.outputs.columns.histogram import bound_slot, draw, least_height, log2_slot
 from beepy.outputs.columns.labels import Labels
+from beepy.outputs.columns.tables import Table
 from beepy.outputs.columns.times import clock
 from beepy.outputs.held import Held, batches
 from beepy.text import safe
+from beepy.width import truncate
 
 _MOST: Final = 1_000  # histograms of a map
-_SLOT: Final = frozenset(("slot", "bucket", "key"))
+_SLOT: Final = "slot"  # the member of a key that bcc's histograms have
+_SLOTS: Final = 64  # powers of two
 _NO_UNIT: Final = frozenset(("le", "value", "slots", "key"))
 _UNITS: Final = {
     **dict.fromkeys(("ns", "nsec", "nsecs"), "nsecs"),
@@ -53,8 +56,8 @@ def shape(schema: Schema, decoder: Decoder, value: Field | None) -> Shape | None
     for field in values:
         if _is_slots(schema, field):
             return Shape(field)
-    slots = [field for field in fields if field.part == RECORD and field.path[-1] in _SLOT and field.codec.number]
-    if schema.role is Role.HIST and len(values) == 1 and values[0].codec.number and slots:
+    slots = [field for field in fields if field.part == RECORD and field.path[-1] == _SLOT and field.codec.plain]
+    if schema.role is Role.HIST and len(values) == 1 and values[0].codec.plain and slots:
         return Shape(values[0], slots[-1])
     return None
 
@@ -101,7 +104,10 @@ class Histograms:
         self._unit = "nsecs" if duration else safe(unit(field, *self._number.typedefs, schema.map))
         self._snapshot = -1
         self._counts: dict[_Labels, Counter[int]] = {}
-        self._shown = self._counts
+        self._outside = 0  # counts in no slot
+        self._shown = self._counts, self._outside
+        self._table = Table(schema, decoder) if self._slot else None
+        self._as_table = False  # the slots are no powers of two
         self._time_ns = time.time_ns()
 
     def add(self, batch: Batch) -> bool:
@@ -112,12 +118,15 @@ class Histograms:
             if self._held.full:
                 self._fold(self._held)
             return batch.records > 0
+        batch = per_cpu_rows(batch)
         if batch.snapshot != self._snapshot:
-            self._snapshot, self._counts = batch.snapshot, {}
+            self._snapshot, self._counts, self._outside = batch.snapshot, {}, 0
         if batch.records:
             self._read(batch)
+        if self._table:
+            self._table.add(batch)
         if batch.final:
-            self._shown = self._counts
+            self._shown = self._counts, self._outside
         return batch.final
 
     def _fold(self, held: Held) -> None:
@@ -133,12 +142,19 @@ class Histograms:
         (values,) = self._decoder.values(batch, (self._number,))
         if self._slot is None:
             for one, value in zip(labels, values, strict=True):
-                self._of(one).update(_slots(value))
+                counts, outside = _slots(value)
+                self._of(one).update(counts)
+                self._outside += outside
             return
         (slots,) = self._decoder.values(batch, (self._slot,))
         for one, slot, value in zip(labels, slots, values, strict=True):
-            if isinstance(slot, int) and isinstance(value, int | float) and 0 <= slot < 64:
-                self._of(one)[slot] += int(value)
+            assert isinstance(slot, int)  # both are plain
+            assert isinstance(value, int)
+            if 0 <= slot < _SLOTS:
+                self._of(one)[slot] += value
+            else:
+                self._outside += value
+                self._as_table = self._as_table or slot >= _SLOTS
 
     def _of(self, labels: _Labels) -> Counter[int]:
         counts = self._counts.get(labels)
@@ -149,16 +165,24 @@ class Histograms:
         return counts
 
     def lines(self, width: int | None, height: int | None) -> list[str]:
-        """Return a title and as many histograms as ``height`` has room for, those with the most events first."""
+        """Return a title and as many histograms as ``height`` has room for, those with the most events first.
+
+        A table whose slots are no powers of two is shown as one.
+        """
+        if self._table and self._as_table:
+            return self._table.lines(width, height)
         if self._held:
             self._fold(self._held)
-        totals = {labels: counts.total() for labels, counts in self._shown.items()}
+        histograms, outside = self._shown
+        totals = {labels: counts.total() for labels, counts in histograms.items()}
         used = sorted([labels for labels, total in totals.items() if total], key=lambda labels: -totals[labels])
-        lines = [f"{clock(self._time_ns)} {self._name}: {counted(sum(totals.values()), 'event')}"]
+        lines = [f"{clock(self._time_ns)} {self._name}: {counted(sum(totals.values()) + outside, 'event')}"]
+        if outside:
+            lines.append(f"... {outside} in none of the slots 0 to {_SLOTS - 1}")
         for shown, labels in enumerate(used):
-            counts = self._shown[labels]
+            counts = histograms[labels]
             names = [f"{cell.name} = {text}" for cell, text in zip(self._labels.cells, labels, strict=True)]
-            above = [*([""] if shown else []), *([clipped(", ".join(names), width or 1 << 20)] if names else [])]
+            above = [*([""] if shown else []), *([truncate(", ".join(names), width or 1 << 20)] if names else [])]
             room = None
             if height is not None:
                 room = height - len(lines) - len(above) - (1 if shown + 1 < len(used) else 0)
@@ -168,6 +192,7 @@ class Histograms:
         return lines
 
 
-def _slots(value: Value) -> Mapping[int, int]:
-    numbers = islice(value, 64) if isinstance(value, tuple) else ()
-    return {slot: count for slot, count in enumerate(numbers) if isinstance(count, int) and count > 0}
+def _slots(value: Value) -> tuple[Mapping[int, int], int]:
+    """Return the counts of the slots in an array, and what is counted beyond them."""
+    counts = [count if isinstance(count, int) else 0 for count in value] if isinstance(value, tuple) else []
+    return {slot: count for slot, count in enumerate(counts[:_SLOTS]) if count}, sum(counts[_SLOTS:])

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from beepy.outputs.columns.cells import width
 from beepy.outputs.columns.terminal import Size, Terminal
 from beepy.outputs.file import CHUNK, Rows
+from beepy.width import width
 
 _PERIOD: Final = 0.2  # seconds between two drawings
 _ERASE: Final = "\r\x1b[J"  # to the end of the screen
@@ -21,11 +21,12 @@ _UP: Final = "\x1b[{}A"
 class Live:
     """Draws the lines that ``lines`` gives, at most five times a second; what comes in between is drawn later.
 
-    A thread draws what waits when nothing else comes: whoever changes what ``lines`` reads holds ``lock``.
+    A thread draws what waits when nothing else comes: whoever changes what ``lines`` reads holds ``lock``. It is one
+    for the whole run, and starts at once: before anything is attached, so that no program sees it come.
     """
 
     def __init__(self, out: Rows, terminal: Terminal, lines: Callable[[Size], list[str]]) -> None:
-        self.lock = threading.RLock()
+        self.lock = threading.Condition()
         self._out = out
         self._terminal = terminal
         self._lines = lines
@@ -33,9 +34,11 @@ class Live:
         self._waiting = 0  # characters in it
         self._block: list[str] = []  # what is on the screen
         self._drawn = float("-inf")
-        self._timer: threading.Timer | None = None
+        self._changed = False  # since it was drawn
         self._failed: Exception | None = None
         self._closed = False
+        self._thread = threading.Thread(target=self._late, daemon=True)
+        self._thread.start()
 
     @property
     def height(self) -> int:
@@ -53,32 +56,38 @@ class Live:
         """Let the block be drawn again, now or when it is time; raise what a late drawing met."""
         with self.lock:
             self._raise()
-            left = self._drawn + _PERIOD - time.monotonic()
-            if left <= 0 or self._waiting >= CHUNK:
+            if self._left() <= 0 or self._waiting >= CHUNK:
                 self._draw()
-            elif self._timer is None:
-                self._timer = threading.Timer(left, self._late)
-                self._timer.daemon = True
-                self._timer.start()
+            elif not self._changed:
+                self._changed = True
+                self.lock.notify()
 
     def close(self) -> None:
         """Draw a last time; the block stays, and the cursor stands below it."""
         with self.lock:
             self._closed = True
-            if self._timer:
-                self._timer.cancel()
-            self._raise()
-            self._draw(last=True)
+            self.lock.notify()
+        self._thread.join()
+        self._raise()
+        self._draw(last=True)
 
     def _late(self) -> None:
+        """Draw what has changed when it is time, until all is closed."""
         with self.lock:
-            self._timer = None
-            if self._closed:
-                return
-            try:
-                self._draw()
-            except Exception as error:  # noqa: BLE001 - whoever writes next is told
-                self._failed = error
+            while not self._closed:
+                if not self._changed:
+                    self.lock.wait()
+                elif (left := self._left()) > 0:
+                    self.lock.wait(left)
+                else:
+                    try:
+                        self._draw()
+                    except Exception as error:  # noqa: BLE001 - whoever writes next is told
+                        self._failed = error
+
+    def _left(self) -> float:
+        """Return how long (seconds) the next drawing must wait."""
+        return self._drawn + _PERIOD - time.monotonic()
 
     def _raise(self) -> None:
         if self._failed:
@@ -86,6 +95,7 @@ class Live:
             raise failed
 
     def _draw(self, *, last: bool = False) -> None:
+        self._changed = False
         size = self._terminal.size()
         screen = (size.height or 2) - 1
         lines = self._lines(size)

@@ -6,9 +6,7 @@ from beepy.btf.types import VOID
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
-from beepy.events.metrics import as_number
-from beepy.events.naming import VALUE_FIELDS
-from beepy.events.selection import by_name
+from beepy.events.metrics import value_field
 from beepy.obj.spec import Role
 from beepy.outputs.columns.counts import Counts
 from beepy.outputs.columns.histograms import Histograms, shape
@@ -16,29 +14,25 @@ from beepy.outputs.columns.panel import Panel
 from beepy.outputs.columns.tables import Table
 
 
-def of(
-    schema: Schema, decoder: Decoder, value: Field | None, bounds: Sequence[float], *, zero: bool, live: bool
-) -> Panel | None:
+def of(schema: Schema, decoder: Decoder, given: Field | None, bounds: Sequence[float], *, live: bool) -> Panel | None:
     """Return the map's panel, None if it is shown as rows.
 
-    ``value`` is the field that -k names, ``bounds`` the -b. ``zero``: rows of a table that are 0 are shown. ``live``:
-    tables are drawn in place.
+    ``given`` is the field that -k names, ``bounds`` the -b. ``live``: tables are drawn in place.
     """
-    named = by_name(decoder.fields).get(VALUE_FIELDS.get(schema.role or Role.PRINT, ""))
-    value = value or (named and as_number(named))
+    value = value_field(schema, decoder, given)
     where = shape(schema, decoder, value)
     if where:
         return _panel(Histograms(schema, decoder, where, bounds))
     if schema.record == VOID:
-        return table(schema, decoder, zero=zero) if live else None
+        return table(schema, decoder) if live else None
     if schema.role is Role.COUNTER:
         return _panel(Counts(schema, decoder))
     return _panel(Counts(schema, decoder, value)) if schema.role is Role.GAUGE and value else None
 
 
-def table(schema: Schema, decoder: Decoder, *, zero: bool) -> Panel:
+def table(schema: Schema, decoder: Decoder) -> Panel:
     """Return the panel of a table as its last snapshot has it."""
-    return _panel(Table(schema, decoder, zero=zero))
+    return _panel(Table(schema, decoder))
 
 
 def _panel(shown: Counts | Histograms | Table) -> Panel:

@@ -9,9 +9,10 @@ from typing import Any
 from beepy.events.batch import Batch
 from beepy.events.decoder import Convert, Decoder, Memo, View
 from beepy.events.fields import Field
-from beepy.outputs.columns.cells import Cell, cells, padded, width
+from beepy.outputs.columns.cells import Cell, cells
 from beepy.outputs.columns.times import WIDTH, Times
 from beepy.outputs.file import Rows
+from beepy.width import pad, width
 
 
 class Plain:
@@ -31,7 +32,7 @@ class Plain:
         if last and not self._cells[last].right:  # no blanks at the end of a line
             self._widths[last] = 0
         self._before = name.ljust(names).replace("%", "%%") + " " if names else ""
-        heads = [padded(cell.name, self._widths[field], right=cell.right) for field, cell in self._cells.items()]
+        heads = [pad(cell.name, self._widths[field], right=cell.right) for field, cell in self._cells.items()]
         start = ["map".ljust(names)] if names else []
         self.header = " ".join([*start, "time".ljust(WIDTH), *heads]) + "\n"
         formats = [f"%{self._widths[field]}s" if cell.right else "%s" for field, cell in self._cells.items()]
@@ -65,4 +66,4 @@ class Plain:
 
 def _padded(cell: Cell, columns: int, value: Any) -> str:  # noqa: ANN401 - any field's value
     text = cell.text(value)
-    return text.ljust(columns) if text.isascii() else padded(text, columns, right=False)
+    return text.ljust(columns) if text.isascii() else pad(text, columns, right=False)

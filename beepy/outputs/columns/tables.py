@@ -9,7 +9,7 @@ from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE
-from beepy.events.rows import head, select
+from beepy.events.rows import head, per_cpu_rows, select
 from beepy.obj.spec import Role
 from beepy.outputs.columns.cells import cells
 from beepy.outputs.columns.grid import counted, grid, heads_of, more
@@ -22,23 +22,15 @@ _MOST: Final = 500  # rows of a table that are kept to be shown: more than a scr
 _Row: TypeAlias = tuple[Any, tuple[str, ...]]  # what it is sorted by, its texts
 
 
-def without_zeros(batch: Batch) -> Batch:
-    """Return the batch of a table without the rows whose value is 0."""
-    raw, stride, _ = batch.parts[VALUE]
-    zero = bytes(stride)
-    return select(batch, [raw[at : at + stride] != zero for at in range(0, batch.records * stride, stride)])
-
-
 class Table:
     """The last complete snapshot of a table: counters and gauges by value, the largest first, others by key.
 
     The lines of an iterator stand as they came.
     """
 
-    def __init__(self, schema: Schema, decoder: Decoder, *, zero: bool) -> None:
+    def __init__(self, schema: Schema, decoder: Decoder) -> None:
         self._name = safe(schema.map)
         self._decoder = decoder
-        self._zero = zero
         self._labels = Labels(decoder, cells(decoder.fields))
         self._heads = heads_of(self._labels.cells)
         self._lines = schema.record != VOID
@@ -55,8 +47,7 @@ class Table:
         """Take a batch; tell whether a snapshot is complete."""
         if batch.snapshot != self._snapshot:
             self._snapshot, self._rows, self._count = batch.snapshot, [], 0
-        if batch.records and not self._zero and not self._lines:
-            batch = without_zeros(batch)
+        batch = per_cpu_rows(batch)
         self._count += batch.records
         if batch.records:
             self._keep(batch)

@@ -3,6 +3,8 @@
 import os
 from typing import Final, NamedTuple
 
+from beepy import width
+
 _WIDTH: Final = 80  # of a terminal that does not say
 _HEIGHT: Final = 24
 
@@ -25,20 +27,20 @@ class Terminal:
         self._fd = fd
         self._wide = wide
         self._is_terminal = os.isatty(fd)
-        given = os.environ.get("COLUMNS", "")
-        self._given = int(given) if given.isdecimal() and int(given) else None
+        self._given = width.given()
         self.live = self._is_terminal and os.environ.get("TERM", "") not in {"", "dumb"}
 
     def size(self) -> Size:
         """Return the size as it is now."""
-        width = height = None
+        columns = height = None
         wraps = _WIDTH
         if self._is_terminal:
             try:
                 wraps, height = os.get_terminal_size(self._fd)
             except OSError:  # it has gone: the next write says so
                 height = _HEIGHT
-            width, wraps, height = wraps or _WIDTH, wraps or _WIDTH, height or _HEIGHT
+            columns = wraps = wraps or _WIDTH
+            height = height or _HEIGHT
         if self._wide:
             return Size(None, height, wraps)
-        return Size(self._given or width, height, wraps)
+        return Size(self._given or columns, height, wraps)

@@ -35,9 +35,8 @@ class Times:
         if self._view.absent(batch):
             return None
         (values,) = self._view.columns(batch)
-        ends = [min(values), max(values)]
-        first, last = self._event_time.to_wall(ends, batch.time_ns)
-        return clock(first) if first // _SECOND == last // _SECOND else None
+        common = self._event_time.common(min(values), max(values), batch.time_ns)
+        return None if common is None else clock(common)
 
 
 def clock(time_ns: int) -> str:

@@ -13,6 +13,7 @@ from beepy.cli import description
 from beepy.describe import Description, VariableInfo, describe
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
+from beepy.width import width
 from tests.writers.command import BEEPY, environment
 
 TABLE = [{"status": 0, "id": "00" * 20}] * 127
@@ -35,6 +36,13 @@ def test_lines_fit_the_width_and_say_the_same(name: str, width: int) -> None:
     assert max(map(len, lines)) <= width
     whole = "".join("".join(description.as_text(one)).split())
     assert "".join("".join(lines).split()) == whole
+
+
+def test_wide_characters_take_two_columns() -> None:
+    words = {"title": "\u4e16\u754c " * 40, "\u4e16\u754c": "value"}
+    lines = list(description.as_text(described("exitsnoop")._replace(annotations=words), 60))
+    assert max(map(width, lines)) <= 60
+    assert "\u4e16\u754c          value" in lines
 
 
 def test_a_line_goes_on_below_its_value() -> None:

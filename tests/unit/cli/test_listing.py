@@ -2,6 +2,7 @@ import pytest
 
 from beepy.cli import listing
 from beepy.oci.store import Entry
+from beepy.width import width as columns_of
 
 ONE = Entry("one", "what it does", "sha256:" + 64 * "1", 999, None, "linux/amd64")
 
@@ -46,7 +47,7 @@ def test_the_least_useful_columns_are_hidden_first(width: int, shown: list[str],
 def test_what_is_long_or_wide_fits(width: int) -> None:
     entries = [(ONE._replace(name="x" * 300, description="看" * 300), True), (ONE, True)]
     lines, _ = listing.table(entries, width)
-    assert max(map(listing._cells, lines)) <= width
+    assert max(map(columns_of, lines)) <= width
     assert "".join(lines).count("…") == 2
     assert all(name in listing.table(entries, None)[0][1] for name in ("x" * 300, "看" * 300))
 
@@ -57,24 +58,6 @@ def test_what_an_image_says_of_itself_is_one_harmless_line() -> None:
     assert line.isprintable()
     assert r"first second \x1b]0;t\x07\xe2\x80\xae" in line
     assert len(line) < 250
-
-
-@pytest.mark.parametrize(
-    ("text", "width", "shown"),
-    [
-        ("abc", 3, "abc"),
-        ("abcd", 3, "ab…"),
-        ("看看", 4, "看看"),
-        ("看看看", 4, "看…"),
-        ("看看看", 5, "看看…"),
-        ("e\u0301e\u0301", 2, "e\u0301e\u0301"),
-        ("abc", 1, "…"),
-        ("abc", 0, "…"),
-        ("", 0, ""),
-    ],
-)
-def test_a_text_is_cut(text: str, width: int, shown: str) -> None:
-    assert listing.cut(text, width) == shown
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 import logging
+import math
 import os
+import struct
+from collections.abc import Iterator
 
 import pytest
 
@@ -7,10 +10,12 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.cli import session
 from beepy.cli.session import closing
-from beepy.events.batch import Schema, Tally
+from beepy.events.batch import Batch, Demand, Schema, Tally
+from beepy.streams import Stream
 from tests.writers.btf import BtfWriter
-from tests.writers.events import Exits, decode
+from tests.writers.events import Exits, decode, snapshot
 from tests.writers.events import ring as ring_of
+from tests.writers.events import table as table_of
 
 BTF = Btf(BtfWriter().data())
 
@@ -47,6 +52,8 @@ def tally(lost: dict[str, int | None], **counts: int) -> Tally:
             tally({"r": 0}, filtered=1, own=5, left_out=2),
             "3 shown, 1 filtered, 5 of beepy's own left out, 2 not shown (--count), 0 lost",
         ),
+        (tally({}, zeros=9), "3 shown, 0 filtered, 9 zero rows hidden (--zero), 0 lost"),
+        (tally({}, zeros=1), "3 shown, 0 filtered, 1 zero row hidden (--zero), 0 lost"),
         (tally({"\x1b[2J": 1}), r"3 shown, 0 filtered, 1 lost (\x1b[2J)"),
     ],
 )
@@ -95,3 +102,54 @@ def test_own_and_filtered_rows_are_counted_apart(monkeypatch: pytest.MonkeyPatch
     kept = choose(ring_of(exits, [Exits.record(comm, pid) for comm, pid in rows]))
     assert decode(exits, kept)["pid"] == [8]
     assert (counted.own, counted.filtered) == (2, 2)
+
+
+class Entries:
+    """Reads a table of ten entries, nine of which are 0."""
+
+    window = 0.0
+    patience = math.inf
+
+    def __init__(self) -> None:
+        w = BtfWriter()
+        self.schema = table_of(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8)
+
+    def fileno(self) -> int:
+        return -1
+
+    def read(self) -> Iterator[Batch]:
+        yield snapshot(self.schema, [(struct.pack("<I", n), struct.pack("<Q", n == 7)) for n in range(10)])
+
+    def end(self) -> Iterator[Batch]:
+        return iter(())
+
+    def close(self) -> None:
+        pass
+
+
+class Kept:
+    """Keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+
+    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:
+        pass
+
+    def write(self, batch: Batch) -> None:
+        self.batches.append(batch)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("zeros", "hidden", "shown"), [(False, 9, [1, 1, 1]), (True, 0, [3])])
+def test_rows_of_zeros_are_hidden_before_they_count(*, zeros: bool, hidden: int, shown: list[int]) -> None:
+    rows, metrics, counted = Kept(), Kept(), Tally()
+    with Stream([Entries()], interval=0.001) as events:
+        session._pump(events, lambda batch: batch, session._Sinks([rows], [metrics], zeros=zeros), counted, 3)
+    assert counted.shown == 3
+    assert [batch.records for batch in rows.batches] == shown
+    assert counted.zeros >= hidden * len(shown)
+    assert (counted.zeros > 0) is not zeros
+    assert metrics.batches[0].records == (3 if zeros else 10)

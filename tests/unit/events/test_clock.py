@@ -59,3 +59,18 @@ def test_the_machines_own_clocks_are_the_default() -> None:
     wall = clock.wall(time.monotonic_ns())
     assert wall is not None
     assert clock.wall(time.clock_gettime_ns(time.CLOCK_BOOTTIME)) is not None
+
+
+def test_another_thread_never_finds_clocks_that_were_not_compared() -> None:
+    clocks = Clocks()
+    seen: list[int | None] = []
+
+    def read(number: int) -> int:
+        if number != time.CLOCK_MONOTONIC and not seen:  # while this thread asks, the other one does
+            seen.append(0)
+            seen.append(clock.wall(clocks.monotonic))
+        return clocks.read(number)
+
+    clock = Clock(read)
+    assert clock.wall(clocks.monotonic) == clocks.real
+    assert seen == [0, clocks.real]

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from beepy.events import meaning
 from beepy.events.clock import SECOND, Clock
 from beepy.events.fields import Field, fields
 from beepy.events.meaning import Meaning, event_time, of
@@ -40,7 +41,7 @@ class Record:
 
     def meaning(self, name: str) -> Meaning | None:
         (field,) = [field for field in self.fields if field.name == name]
-        return of(field, self.fields, clock())
+        return of(self.fields, clock()).get(field)
 
     def text(self, name: str, value: int | str | None) -> str:
         meaning = self.meaning(name)
@@ -126,7 +127,7 @@ def test_the_bundled_images() -> None:
         spec = parse(store.get(name))
         for tracked in spec.tracked:
             known = fields(schema(spec, tracked), {})
-            meanings = {field.name: meaning.name for field in known if (meaning := of(field, known))}
+            meanings = {field.name: meaning.name for field, meaning in of(known).items()}
             if meanings:
                 found[name] = meanings
     assert found == BUNDLED
@@ -150,7 +151,7 @@ def test_the_bundled_images() -> None:
 )
 def test_records_of_bees_examples_and_of_libbpf_tools(members: str, meanings: str) -> None:
     known = Record(*members.split(", ")).fields
-    assert " ".join(found.name.replace(" ", "_") for field in known if (found := of(field, known))) == meanings
+    assert " ".join(found.name.replace(" ", "_") for found in of(known).values()) == meanings
 
 
 @pytest.mark.parametrize("name", ["fname", "filename"])
@@ -224,3 +225,49 @@ def test_times_that_are_missing_or_not_recent_are_those_of_the_reading() -> None
     read = REAL + 7
     values = [MONOTONIC - SECOND, None, 0, 5, MONOTONIC + SECOND, MONOTONIC - 3600 * SECOND]
     assert found.to_wall(values, read) == [REAL - SECOND, read, read, read, read, read]
+
+
+def test_what_the_fields_mean_is_found_once_for_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Record(*[f"u32 member{at}" for at in range(500)])
+    asked = []
+
+    def name(field: Field) -> str:
+        asked.append(field)
+        return field.name
+
+    monkeypatch.setattr(meaning, "_name", name)
+    assert of(record.fields) == {}
+    assert len(asked) <= 2 * len(record.fields)
+
+
+def test_the_clocks_are_asked_once_for_many_points_in_time() -> None:
+    asked = []
+
+    def read(number: int) -> int:
+        asked.append(number)
+        return REAL if number == time.CLOCK_REALTIME else MONOTONIC
+
+    record = Record("u64 ts")
+    found = of(record.fields, Clock(read))[record.fields[0]]
+    assert found.texts
+    values = [MONOTONIC - at * 1_000_000 for at in range(1000)]
+    assert found.texts([*values, None, 0]) == [*[local(REAL - at * 1_000_000) for at in range(1000)], "", "0"]
+    assert len(asked) < 10
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "common"),
+    [
+        (MONOTONIC - 5, MONOTONIC, None),  # the second changes
+        (MONOTONIC, MONOTONIC + 5, REAL),
+        (MONOTONIC - SECOND, MONOTONIC - SECOND + 5, REAL - SECOND),
+        (0, MONOTONIC, None),
+        (5, MONOTONIC, None),
+        (5, MONOTONIC - 3600 * SECOND, REAL + 7),  # all are those of the reading
+        (MONOTONIC, (1 << 64) - 1, None),
+    ],
+)
+def test_the_second_that_all_rows_share(first: int, last: int, common: int | None) -> None:
+    found = event_time(fields(Exits().schema, {}), clock())
+    assert found
+    assert found.common(first, last, REAL + 7) == common

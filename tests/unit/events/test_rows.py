@@ -1,7 +1,7 @@
 import struct
 
 from beepy.events.batch import Batch
-from beepy.events.rows import head, per_cpu_rows, select
+from beepy.events.rows import head, per_cpu_rows, select, without_zeros
 from tests.writers.btf import BtfWriter
 from tests.writers.events import Exits, decode, ring, snapshot, table
 
@@ -47,6 +47,16 @@ def test_sums_stay_one_row() -> None:
     batch = snapshot(table(w, u32, u32, 4, 4, cpus=2), [(bytes(4), struct.pack("<I4xI4x", 3, 4))])
     assert per_cpu_rows(batch) is batch
     assert head(batch, 1) is batch
+
+
+def test_rows_of_zeros_are_left_out_of_a_table() -> None:
+    batch = per_cpu()
+    entries = snapshot(batch.schema, [(struct.pack("<I", 5), struct.pack("<I4xI4x", 1, 0))])
+    assert decode(batch.schema, without_zeros(entries)) == {"key": [5], "cpu": [0], "value": ["A"]}
+    nothing = snapshot(batch.schema, [(bytes(4), bytes(16))])
+    assert (without_zeros(nothing).records, without_zeros(nothing).final) == (0, True)
+    events = ring(Exits().schema, [Exits.record(pid=0)])
+    assert without_zeros(events) is events
 
 
 def test_keys_of_no_bytes() -> None:

@@ -1,44 +1,7 @@
-import pytest
-
 from beepy.events.decoder import Decoder
-from beepy.outputs.columns.cells import cells, clipped, padded, width
+from beepy.outputs.columns.cells import cells
 from tests.writers.btf import BtfWriter
 from tests.writers.events import stream
-
-WORLD = "\u4e16\u754c"
-
-
-@pytest.mark.parametrize(
-    ("text", "columns"),
-    [("", 0), ("abc", 3), (WORLD, 4), ("e\u0301", 1), ("\U0001f600", 2), ("\u00ad", 1), ("na\u00efve", 5)],
-)
-def test_widths_are_those_of_a_terminal(text: str, columns: int) -> None:
-    assert width(text) == columns
-
-
-@pytest.mark.parametrize(
-    ("text", "columns", "expected"),
-    [
-        ("abc", 3, "abc"),
-        ("abcd", 3, "ab…"),
-        ("abcd", 1, "…"),
-        ("abcd", 0, ""),
-        (WORLD, 4, WORLD),
-        (WORLD * 2, 4, WORLD[0] + "…"),
-        (WORLD * 2, 6, WORLD + "…"),
-        (WORLD, 1, "…"),
-        ("e\u0301e\u0301e\u0301", 2, "e\u0301…"),
-    ],
-)
-def test_what_is_too_long_ends_in_an_ellipsis(text: str, columns: int, expected: str) -> None:
-    assert clipped(text, columns) == expected
-    assert width(clipped(text, columns)) <= columns
-
-
-def test_blanks_fill_a_cell() -> None:
-    assert padded(WORLD, 6, right=False) == WORLD + "  "
-    assert padded("7", 3, right=True) == "  7"
-    assert padded("long", 3, right=True) == "long"
 
 
 def test_values_have_the_text_for_people() -> None:

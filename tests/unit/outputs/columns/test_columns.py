@@ -3,18 +3,26 @@
 import itertools
 import os
 import struct
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from beepy import outputs
-from beepy.events import lines
+from beepy.errors import OutputError
+from beepy.events import lines, meaning
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
+from beepy.outputs.columns import Columns, counts, strips
+from beepy.outputs.columns.terminal import Terminal as TerminalOf
+from beepy.outputs.file import Rows
 from beepy.outputs.metric_options import bounds_of, values_of
+from beepy.text import safe
+from beepy.width import width
 from tests.writers.btf import BtfWriter
 from tests.writers.events import TIME_NS, Exits, ring, snapshot, stream, table
 from tests.writers.screen import Terminal
@@ -75,6 +83,14 @@ def gauge(name: str = "gauge_connections", role: Role = Role.GAUGE) -> Schema:
 def entries(schema: Schema, *pairs: tuple[int, int], number: int = 1) -> Batch:
     made = snapshot(schema, [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in pairs])
     return made._replace(snapshot=number)
+
+
+def keyed(member: str, signed: int = 0) -> Schema:
+    """A table of the role hist whose key is a number, or a struct with one member."""
+    w = BtfWriter()
+    number_type = w.integer("u32", 4, signed)
+    key = w.struct("key", 4, [(member, number_type, 0)]) if member else number_type
+    return table(w, key, w.integer("u64", 8, 0), 4, 8, name="hist_sizes")._replace(role=Role.HIST)
 
 
 class TestRows:
@@ -207,15 +223,74 @@ class TestRows:
         made = file_of(tmp_path, [schema], batch, batch)
         assert max(map(len, made)) <= 60
         assert [line.startswith(("hidden:", "time ")) for line in made] == [True, True, False, False]
-        for nonsense in ("0", "x", "-5", ""):
+        for nonsense in ("0", "x", "-5", "", "\u0663\u0663", "9" * 20, "9" * 5000):
             monkeypatch.setenv("COLUMNS", nonsense)
             assert "hidden" not in file_of(tmp_path, [schema], batch)[0]
+        monkeypatch.setenv("COLUMNS", "0060")
+        assert max(map(len, file_of(tmp_path, [schema], batch))) <= 60
+
+    def test_a_long_value_of_wide_moves_its_own_row_only(self) -> None:
+        w = BtfWriter()
+        text, u32 = w.array(w.integer("char", 1, 1), 256), w.integer("u32", 4, 0)
+        schema = stream(w, w.struct("s", 264, [("pid", u32, 0), ("fname", text, 32), ("ret", u32, 2080)]))
+        records = [struct.pack("<I256sI", 7, name, 3) for name in (b"x" * 200, b"/short", "/\u4e16".encode())]
+        with Terminal(400, 24) as terminal:
+            run(terminal, [schema], ring(schema, records[:1]), ring(schema, records[1:]), name="wide")
+            long, *short = [line for line in terminal.text().splitlines() if line.rstrip().endswith("3")]
+        assert "x" * 200 in long
+        assert len({width(line) for line in short}) == 1
+        assert len(short[0]) < 70
+
+    def test_rows_of_ascii_are_made_by_one_format(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def slow(*_: object, **__: object) -> str:
+            raise AssertionError("a cell was fitted by itself")
+
+        for name in ("truncate", "pad"):
+            monkeypatch.setattr(strips, name, slow)
+        schema = Exits().schema
+        with Terminal(80, 24) as terminal:
+            run(terminal, [schema], ring(schema, [Exits.record(b"x", pid, 1, LATE) for pid in range(1, 20)]))
+            assert len(terminal.screen().all_lines) == 21
+
+    def test_the_clocks_are_asked_a_few_times_for_many_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = []
+
+        def read(number: int) -> int:
+            asked.append(number)
+            return time.clock_gettime_ns(number)
+
+        monkeypatch.setattr(meaning._CLOCK, "_read", read)
+        schema = Exits().schema
+        now = time.monotonic_ns()
+        batch = ring(schema, [Exits.record(b"x", pid, 1, now - pid) for pid in range(1, 500)])
+        with Terminal(200, 24) as terminal:
+            run(terminal, [schema], batch._replace(time_ns=time.time_ns()))
+        assert len(asked) < 50
+
+    def test_of_a_long_text_only_what_the_line_can_show_is_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = []
+
+        def looked_at(text: str) -> str:
+            seen.append(len(text))
+            return safe(text)
+
+        monkeypatch.setattr(strips, "safe", looked_at)
+        w = BtfWriter()
+        text = w.array(w.integer("char", 1, 1), 4096)
+        schema = stream(w, w.struct("s", 4100, [("pid", w.integer("u32", 4, 0), 0), ("fname", text, 32)]))
+        names = [b"\x1b" * 4096, "e\u0301".encode() * 1000, "\u0301".encode() * 2000, b"/short"]
+        with Terminal(60, 24) as terminal:
+            run(terminal, [schema], ring(schema, [struct.pack("<I4096s", 7, name) for name in names]))
+            screen = terminal.screen()
+        assert screen.wrapped == 0
+        assert [line.endswith("…") for line in screen.lines[1:]] == [True, True, True, False]
+        assert max(seen) < 200
 
 
 class TestTables:
     def test_they_are_drawn_again_in_place(self) -> None:
         schema = gauge()
-        first = entries(schema, (1, 5), (2, 70), (3, 0))
+        first = entries(schema, (1, 5), (2, 70))
         second = entries(schema, (1, 6), number=2)
         with Terminal(80, 24) as terminal:
             sink = outputs.make("columns", terminal.fd)
@@ -266,17 +341,19 @@ class TestTables:
     def test_others_are_sorted_by_key(self) -> None:
         schema = gauge("print_sums", Role.PRINT)
         with Terminal() as terminal:
-            run(terminal, [schema], entries(schema, (300, 5), (2, 7), (20, 6)), options=Options(zero=True))
+            run(terminal, [schema], entries(schema, (300, 5), (2, 7), (20, 6)))
             assert [line.split() for line in terminal.screen().lines[2:]] == [["2", "7"], ["20", "6"], ["300", "5"]]
 
-    def test_entries_of_0_are_hidden_unless_asked_for(self, tmp_path: Path) -> None:
-        schema = gauge()
-        batch = entries(schema, (1, 5), (2, 0))
+    def test_values_of_each_cpu_are_rows(self) -> None:
+        w = BtfWriter()
+        schema = table(w, w.integer("u32", 4, 0), w.enum("e", {"A": 1, "B": 2}), 4, 4, cpus=2)
         with Terminal() as terminal:
-            run(terminal, [schema], batch, options=Options(zero=True))
-            assert without_time(terminal.screen().lines[0]) == "gauge_connections: 2 entries"
-        assert len(file_of(tmp_path, [schema], batch)) == 2
-        assert len(file_of(tmp_path, [schema], batch, options=Options(zero=True))) == 3
+            run(terminal, [schema], snapshot(schema, [(struct.pack("<I", 7), struct.pack("<I4xI4x", 1, 2))]))
+            assert [line.split() for line in terminal.screen().lines[1:]] == [
+                ["key", "cpu", "value"],
+                ["7", "0", "A"],
+                ["7", "1", "B"],
+            ]
 
     def test_in_a_file_each_snapshot_is_appended(self, tmp_path: Path) -> None:
         schema = gauge()
@@ -393,8 +470,36 @@ class TestHistograms:
         made = file_of(tmp_path, [schema], entries(schema, (0, 3), (1, 6)), options=Options(rows=True))
         assert [line.split() for line in made] == [["time", "key", "value"], ["0", "3"], ["1", "6"]]
 
+    @pytest.mark.parametrize("member", ["", "key", "bucket", "pid"])
+    def test_a_key_that_is_no_slot_is_a_column(self, tmp_path: Path, member: str) -> None:
+        made = file_of(tmp_path, [one := keyed(member)], entries(one, (1234, 3)))
+        assert [line.split() for line in made][1:] == [["1234", "3"]]
+
+    def test_slots_that_are_no_powers_of_two_are_a_table(self, tmp_path: Path) -> None:
+        schema = keyed("slot")
+        made = file_of(tmp_path, [schema], entries(schema, (1, 3), (1234, 6)))
+        assert [line.split() for line in made] == [
+            ["hist_sizes:", "2", "entries"],
+            ["slot", "value"],
+            ["1", "3"],
+            ["1234", "6"],
+            [],
+        ]
+
+    def test_what_is_in_no_slot_is_counted(self, tmp_path: Path) -> None:
+        schema = keyed("slot", signed=1)
+        made = file_of(tmp_path, [schema], entries(schema, (1, 3), (0xFFFFFFFF, 6)))
+        assert made[:2] == ["hist_sizes: 9 events", "... 6 in none of the slots 0 to 63"]
+
+    def test_more_slots_than_powers_of_two_are_counted(self, tmp_path: Path) -> None:
+        w = BtfWriter()
+        u32 = w.integer("u32", 4, 0)
+        schema = table(w, u32, w.struct("hist", 320, [("slots", w.array(u32, 80), 0)]), 4, 320, name="hists")
+        batch = snapshot(schema, [(bytes(4), struct.pack("<80I", 0, 2, *[0] * 70, 5, *[0] * 7))])
+        assert file_of(tmp_path, [schema], batch)[:2] == ["hists: 7 events", "... 5 in none of the slots 0 to 63"]
+
     def test_a_table_whose_keys_are_slots_is_drawn(self, tmp_path: Path) -> None:
-        schema = gauge("hist_sizes", Role.HIST)
+        schema = keyed("slot")
         assert file_of(tmp_path, [schema], entries(schema, (0, 3), (1, 6), (9, 0))) == [
             "hist_sizes: 9 events",
             "     value               : count    distribution",
@@ -451,6 +556,28 @@ class TestCounts:
         assert [line.split() for line in made[1:3]] == [["value", "kind"], ["6", "2"]]
         assert made[3].split() == ["5", "1"]
 
+    def test_records_without_a_gauges_value_leave_room_for_others(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(counts, "_MOST_TEXT", 8)
+        schema = numbers("gauge_level", Role.GAUGE, "value")
+        short = [ring(schema, [number(kind, 5)[:8]]) for kind in range(10, 30)]
+        made = file_of(tmp_path, [schema], *short, ring(schema, [number(10, 7)]))
+        assert [line.split() for line in made[1:3]] == [["value", "kind"], ["7", "10"]]
+
+    def test_a_set_that_is_too_long_leaves_room_for_shorter_ones(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(counts, "_MOST_TEXT", 8)
+        schema = numbers("counter_kinds", Role.COUNTER, "bytes")
+        long, fitting = number(1234, 123_456), number(1, 5)
+        assert file_of(tmp_path, [schema], ring(schema, [long]))[:2] == [
+            "counter_kinds: 1 event",
+            "... other: 1 event, of more sets of values than these 0",
+        ]
+        made = file_of(tmp_path, [schema], ring(schema, [long, fitting]))
+        assert made[2].split() == ["1", "1", "5"]
+
     def test_sets_are_bounded_and_what_exceeds_the_bound_is_told(self, tmp_path: Path) -> None:
         schema = numbers("counter_many", Role.COUNTER, "bytes")
         made = file_of(tmp_path, [schema], ring(schema, [number(at, at) for at in range(10_007)]))
@@ -482,6 +609,47 @@ class TestLive:
             sink.open((schema,), lambda _: None)
             sink.write(ring(schema, [number(1, 5)] * 7))
             terminal.until("counter_kinds: 7 events")
+            sink.close()
+
+    def test_no_drawing_starts_a_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        started: list[threading.Thread] = []
+        start = threading.Thread.start
+
+        def seen(thread: threading.Thread) -> None:
+            started.append(thread)
+            start(thread)
+
+        schema = numbers("counter_kinds", Role.COUNTER)
+        with Terminal() as terminal:
+            before = set(threading.enumerate())
+            sink = outputs.make("columns", terminal.fd)
+            monkeypatch.setattr(threading.Thread, "start", seen)
+            sink.open((schema,), lambda _: None)
+            for events in (1, 2, 3):
+                sink.write(ring(schema, [number(1, 5)]))
+                terminal.until(f"counter_kinds: {events} event")
+            sink.close()
+            assert not started
+            assert set(threading.enumerate()) <= before
+
+    def test_a_late_drawing_that_fails_is_an_error_of_the_next_write(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        schema = numbers("counter_kinds", Role.COUNTER)
+        with Terminal() as terminal:
+            out = Rows(terminal.fd)
+            sink = Columns(out, terminal=TerminalOf(terminal.fd))
+            failed = threading.Event()
+
+            def fail(_: object) -> None:
+                failed.set()
+                raise OutputError("standard output: write: no space left on device")
+
+            sink.open((schema,), lambda _: None)
+            monkeypatch.setattr(out, "write", fail)
+            with pytest.raises(OutputError, match="no space"):  # noqa: PT012 - the first one's, on a slow machine
+                sink.write(ring(schema, [number(1, 5)]))
+                assert failed.wait(60)
+                sink.write(ring(schema, [number(1, 5)]))
+            monkeypatch.undo()
             sink.close()
 
     @pytest.mark.parametrize("height", [2, 3, 5, 10, 24])

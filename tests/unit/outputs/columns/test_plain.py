@@ -148,13 +148,10 @@ def test_values_are_gos_text(tmp_path: Path) -> None:
     ]
 
 
-def test_entries_that_are_0_are_shown_when_asked(tmp_path: Path) -> None:
+def test_entries_that_are_0_are_rows(tmp_path: Path) -> None:
     w = BtfWriter()
     schema = table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8)
     assert written(tmp_path, (schema,), snapshot(schema, [(bytes(4), bytes(8))])) == [
-        "time          key            value"
-    ]
-    assert written(tmp_path, (schema,), snapshot(schema, [(bytes(4), bytes(8))]), options=Options(zero=True)) == [
         "time          key            value",
         "14:00:00        0                0",
     ]
@@ -172,6 +169,16 @@ def test_the_time_of_a_row_is_that_of_its_record(tmp_path: Path) -> None:
         for row, second in zip(rows, expected, strict=True):
             told = {time.strftime("%H:%M:%S", time.localtime(second + near)) for near in (-1, 0)}
             assert row.split()[0] in told
+
+
+@pytest.mark.parametrize("strange", [5, (1 << 64) - 1])
+def test_a_time_that_is_none_hides_no_other_ones(tmp_path: Path, strange: int) -> None:
+    w = BtfWriter()
+    schema = stream(w, w.struct("s", 8, [("ts", w.integer("u64", 8, 0), 0)]))
+    now, wall = time.monotonic_ns(), time.time_ns()
+    records = [struct.pack("<Q", at) for at in (strange, now - 50 * 10**9, now)]
+    _, *rows = written(tmp_path, (schema,), ring(schema, records)._replace(time_ns=wall))
+    assert rows[1].split()[0] != rows[2].split()[0]
 
 
 def test_what_is_not_in_a_record_is_an_empty_cell(tmp_path: Path) -> None:

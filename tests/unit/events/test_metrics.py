@@ -1,0 +1,38 @@
+import pytest
+
+from beepy.events.batch import Schema
+from beepy.events.decoder import Decoder
+from beepy.events.metrics import value_field
+from beepy.obj.spec import Role
+from tests.writers.btf import BtfWriter
+from tests.writers.events import stream, table
+
+
+def of_role(role: Role | None) -> Schema:
+    w = BtfWriter()
+    members = [(name, w.integer("u64", 8, 0), 64 * at) for at, name in enumerate(("le", "value", "other"))]
+    return stream(w, w.struct("s", 24, members))._replace(role=role)
+
+
+@pytest.mark.parametrize(
+    ("role", "name"),
+    [(Role.HIST, "le"), (Role.GAUGE, "value"), (Role.COUNTER, None), (Role.PRINT, None), (None, None)],
+)
+def test_the_role_says_which_field_is_the_number(role: Role | None, name: str | None) -> None:
+    decoder = Decoder(of_role(role))
+    field = value_field(decoder.schema, decoder)
+    assert (field and field.name) == name
+
+
+def test_the_field_that_was_given_is_stronger() -> None:
+    decoder = Decoder(of_role(Role.GAUGE))
+    other = decoder.fields[2]
+    assert value_field(decoder.schema, decoder, other) is other
+
+
+def test_of_a_table_it_is_the_value() -> None:
+    w = BtfWriter()
+    u32, text = w.integer("u32", 4, 0), w.array(w.integer("char", 1, 1), 4)
+    decoders = [Decoder(table(w, u32, value, 4, 4)._replace(role=Role.GAUGE)) for value in (u32, text)]
+    fields = [value_field(decoder.schema, decoder) for decoder in decoders]
+    assert [field and field.name for field in fields] == ["value", None]
