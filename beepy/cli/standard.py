@@ -8,6 +8,8 @@ from typing import Final
 from beepy.errors import OutputError
 
 STDOUT: Final = 1
+STDERR: Final = 2
+_WIDTH: Final = 80  # characters, of a terminal that does not say
 
 
 def reserve() -> None:
@@ -49,13 +51,17 @@ def write(text: str) -> None:
         raise failed(error) from error
 
 
-def terminal_width() -> int | None:
-    """Return how many characters a line of stdout holds (COLUMNS, if set, says it), None if it is no terminal."""
-    if not os.isatty(STDOUT):
+def terminal_width(fd: int = STDOUT) -> int | None:
+    """Return how many characters a line of ``fd`` holds (COLUMNS, if set, says it), None if it is no terminal."""
+    if not os.isatty(fd):
         return None
-    import shutil  # noqa: PLC0415 - a run needs none of it
-
-    return shutil.get_terminal_size().columns
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(fd).columns or _WIDTH
+    except OSError:  # it has gone
+        return _WIDTH
 
 
 def failed(error: OSError) -> OutputError:
