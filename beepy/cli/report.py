@@ -29,6 +29,8 @@ def listen(level: str) -> None:
 def usage(error: TyperException) -> int:
     """Tell what the command line lacks or has too much of; return the exit code."""
     message = getattr(error, "format_message", lambda: str(error))().strip()
+    if similar := getattr(error, "possibilities", None):  # options, the most similar first; click sorts them
+        message = f"{error}: did you mean {similar[0]}?"
     if message:
         say(f"beepy: {safe(message[:1].lower() + message[1:]).rstrip('.')}")
         context = getattr(error, "ctx", None)

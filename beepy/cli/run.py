@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import typer
 
 from beepy.cli import panels
+from beepy.cli.numbers import whole
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, UsageError
 
@@ -74,7 +75,14 @@ def run(
         ),
     ] = None,
     count: Annotated[
-        int | None, typer.Option("--count", metavar="N", min=1, help="Stop after N rows.", rich_help_panel=panels.SHOW)
+        int | None,
+        typer.Option(
+            "--count",
+            metavar="N",
+            parser=whole("--count", 1),
+            help="Stop after N rows.",
+            rich_help_panel=panels.SHOW,
+        ),
     ] = None,
     timeout: Annotated[
         str | None,
@@ -85,8 +93,7 @@ def run(
         typer.Option(
             "--prom-port",
             metavar="PORT",
-            min=0,
-            max=65535,
+            parser=whole("--prom-port", 0, 65535),
             help="Port of /metrics; 9091 if not given.",
             rich_help_panel=panels.METRICS,
         ),
@@ -152,7 +159,11 @@ def run(
     pid: Annotated[
         int | None,
         typer.Option(
-            "--pid", metavar="PID", min=1, max=_MAX_PID, help="Only this process.", rich_help_panel=panels.ATTACH
+            "--pid",
+            metavar="PID",
+            parser=whole("--pid", 1, _MAX_PID),
+            help="Only this process.",
+            rich_help_panel=panels.ATTACH,
         ),
     ] = None,
     binary: Annotated[
