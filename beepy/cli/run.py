@@ -9,7 +9,7 @@ import typer
 from beepy.cli import panels
 from beepy.cli.numbers import whole
 from beepy.cli.settings import Settings
-from beepy.errors import BeepyError, UsageError
+from beepy.errors import BeepyError, TargetError, UsageError
 
 _MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT; the kernel's structs would cut off what is above 32 bits
 
@@ -231,7 +231,8 @@ def run(
     except UsageError as error:
         from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
 
-        advice.explain_password(error, settings.password, images, settings.storage)
+        if settings.username is None:
+            advice.explain_password(error, settings.password, images, settings.storage)
         raise
     request = session.Request(
         images=tuple(images),
@@ -267,6 +268,10 @@ def run(
         from beepy.cli import unprivileged  # noqa: PLC0415 - only on the way to an error
 
         unprivileged.advise(error, request.images, request.options)
+        if isinstance(error, TargetError):
+            from beepy.cli import advice  # noqa: PLC0415
+
+            raise advice.wrong_target(error, request.attach) from error
         raise
 
 

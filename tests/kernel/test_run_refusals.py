@@ -74,6 +74,10 @@ def test_an_expression_is_looked_at_before_anything_is_loaded(beepy: Beepy, argu
         (["-b", "print_exits,1"], "--hist-buckets 'print_exits,1': expected map,[1,2,3] or [1,2,3]"),
         (["--set", "a=1", "--set", "a=2"], "--set 'a=2': a second value for 'a'"),
         (["--attach", "p=a/b", "--attach", "p=c/d"], "--attach 'p=c/d': a second target for program 'p'"),
+        (
+            ["--attach", "sched_process_exit=bar"],
+            "program 'sched_process_exit': tracepoint 'bar': expected CATEGORY/NAME",
+        ),
         (["--netns", ""], "--netns: expected a value, got an empty one"),
         (["--pin-maps="], "--pin-maps: expected a value, got an empty one"),
     ],
