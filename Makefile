@@ -105,14 +105,19 @@ WRITABLE = @[ ! -e .venv ] || $(AS_USER) test -w .venv || { \
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/apt $(notdir $(PYTHON))-venv
 	@$(AS_USER) $(PYTHON) -m venv .venv
 
+# pip says much where it finds no package, and nothing of what can be done.
+INSTALLED = || { \
+	echo "beepy could not be installed: pip's reason is above; it needs the packages in pyproject.toml from an index" \
+	'(make run PIP_INDEX_URL=... takes another)' >&2; exit 1; }
+
 .venv/.run: pyproject.toml | .venv/bin/python
 	$(WRITABLE)
 	@echo 'installing beepy into .venv' >&2
-	@$(AS_USER) $(PYTHON3) -m pip install --quiet --disable-pip-version-check --editable .
+	@$(AS_USER) $(PYTHON3) -m pip install --quiet --disable-pip-version-check --editable . $(INSTALLED)
 	@$(AS_USER) touch $@
 
 .venv/.dev: pyproject.toml | .venv/bin/python
 	$(WRITABLE)
 	@echo 'installing beepy, and what its development needs, into .venv' >&2
-	@$(AS_USER) $(PYTHON3) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(AS_USER) $(PYTHON3) -m pip install --quiet --disable-pip-version-check --editable '.[dev]' $(INSTALLED)
 	@$(AS_USER) touch .venv/.run $@

@@ -3,13 +3,13 @@
 import gc
 import sys
 
-from beepy.cli import signals
-
 
 def main() -> int:
     """Run the command line and return its exit code; 130 for a signal that comes before there is anything to end."""
     try:
         gc.disable()  # reading modules makes objects, but no garbage: 7 % of the time to the first event
+        from beepy.cli import signals  # noqa: PLC0415 - Ctrl-C may come while it is read
+
         signals.handle(signals.interrupt)
         from beepy.cli import deferred  # noqa: PLC0415 - a signal may come while it is read
 

@@ -19,12 +19,15 @@
     │   ├── VerifierError          ... the program, with the verifier's log
     │   ├── NotSupported           ... because it lacks a feature
     │   └── AttachError            ... to attach
+    │       └── TargetError        ... to a target that is not written as programs of this section take it
     ├── DecodeError                a record does not fit its type
     ├── OutputError                port in use, closed file, full disk
     └── UsageError                 the command line; exit code 2
 
 A message is one line, lower case, no full stop: *where: what: why*. Advice goes into a note (``add_note``).
 """
+
+from errno import EINVAL
 
 
 class BeepyError(Exception):
@@ -106,6 +109,14 @@ class NotSupported(KernelError):  # noqa: N818
 
 class AttachError(KernelError):
     """The kernel refused to attach a program."""
+
+
+class TargetError(AttachError):
+    """The text of a target is not written as ``program``'s section takes it: its own, or what --attach gave."""
+
+    def __init__(self, message: str, program: str) -> None:
+        super().__init__(message, EINVAL)
+        self.program = program
 
 
 class DecodeError(BeepyError):

@@ -39,7 +39,7 @@ struct event {
 	u32 major;
 	u32 minor;
 	char op[2];
-	u64 le; /* microseconds */
+	usecs le;
 };
 
 struct {

@@ -17,7 +17,7 @@ struct task_struct___long {
 #pragma clang attribute pop
 
 struct event {
-	u64 le; /* microseconds */
+	usecs le;
 };
 
 const volatile int target_pid = 0;

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from beepy.errors import BeepyError, UsageError
+from beepy.errors import BeepyError, TargetError, UsageError
 
 _MAX_PID = 1 << 22  # PID_MAX_LIMIT
 _ENOUGH = 1024  # open files: what most systems allow
@@ -26,6 +26,18 @@ def explain_password(error: UsageError, password: str | None, images: Sequence[s
     except BeepyError:  # the image is not what this is about
         note = ""
     error.add_note(note or f"-p is the password; one process alone: --pid {password}")
+
+
+def wrong_target(error: TargetError, attach: Sequence[str]) -> BeepyError:
+    """Return the error as one of the command line, if the target is of one of these --attach; else as it is."""
+    from beepy.collection import targets  # noqa: PLC0415 - only on the way to an error
+
+    if error.program not in targets.parse(attach):
+        return error
+    wrong = UsageError(str(error))
+    for note in getattr(error, "__notes__", ()):
+        wrong.add_note(note)
+    return wrong
 
 
 def open_files(error: BaseException) -> BeepyError | None:

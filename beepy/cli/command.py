@@ -6,10 +6,12 @@ from typing import Any, TypeAlias
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.exceptions import TyperException
 
 from beepy.cli import panels
 from beepy.cli.spelling import Option, canonical
 from beepy.errors import UsageError
+from beepy.text import safe
 
 _Context: TypeAlias = Any  # this class and the next two are private to typer
 _Parser: TypeAlias = Any
@@ -24,8 +26,20 @@ class Command(TyperCommand):
         return _valued(super().make_parser(ctx), _options(self.get_params(ctx)))
 
     def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
-        """Take every spelling that Go's flags take."""
-        return super().parse_args(ctx, canonical(args, _names(_options(self.get_params(ctx)))))
+        """Take every spelling that Go's flags take. Raises UsageError for arguments that are too many."""
+        ctx.allow_extra_args = True  # else click refuses them in its own words
+        try:
+            rest = super().parse_args(ctx, canonical(args, _names(_options(self.get_params(ctx)))))
+        except TyperException as error:
+            if getattr(error, "ctx", ctx) is None:  # of an option without its value
+                error.ctx = ctx  # type: ignore[attr-defined]  # as click's own errors have it
+            raise
+        if rest:
+            listed = ", ".join([f"'{safe(argument)}'" for argument in rest])
+            unexpected = UsageError(f"{self.name}: unexpected argument{'s' if rest[1:] else ''} {listed}")
+            unexpected.add_note(f"{ctx.command_path} --help")
+            raise unexpected
+        return rest
 
     def collect_usage_pieces(self, ctx: _Context) -> list[str]:
         """Return arguments as man pages write them, without typer's braces."""

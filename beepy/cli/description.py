@@ -35,9 +35,15 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a description
 
 
 def as_text(one: Description, most: int | None = None) -> Iterator[str]:
-    """Return the lines of a description, wrapped at ``most`` columns (a terminal's), or as they are if None."""
+    """Return the lines of a description, wrapped at ``most`` columns (a terminal's), or as they are if None.
+
+    The digest is not wrapped: it is copied as a whole.
+    """
     for line in _lines(one):
-        yield from _wrapped(line, most) if most and width(line) > most else (line,)
+        if most and width(line) > most and not line.startswith("digest "):
+            yield from _wrapped(line, most)
+        else:
+            yield line
 
 
 def _wrapped(line: str, most: int) -> list[str]:
@@ -66,16 +72,21 @@ def _lines(one: Description) -> Iterator[str]:
             *_needs(one.needs),
         ],
     )
-    for program in one.programs:
-        yield ""
-        yield from _program(program)
-    for found in one.maps:
-        yield ""
-        yield from _map(found)
     if one.variables:
         yield ""
         yield "variables"
         yield from _table([_variable(variable) for variable in one.variables])
+    for found in one.maps:
+        if found.fields:
+            yield ""
+            yield from _map(found)
+    for program in one.programs:
+        yield ""
+        yield from _program(program, one.needs)
+    for found in one.maps:
+        if not found.fields:
+            yield ""
+            yield from _map(found)
     if one.externs:
         yield ""
         yield f"externs  {safe(', '.join(one.externs))}"
@@ -92,7 +103,7 @@ def _relocation(one: RelocationInfo) -> tuple[str, ...]:
     return one.program, f"{one.instruction}", one.kind, one.access, one.resolved or ""
 
 
-def _program(one: ProgramInfo) -> Iterator[str]:
+def _program(one: ProgramInfo, of_image: Needs) -> Iterator[str]:
     yield f"program {safe(one.name)}"
     state = "" if one.autoload else " (not loaded by default)"
     if not one.type:
@@ -106,16 +117,38 @@ def _program(one: ProgramInfo) -> Iterator[str]:
             ("instructions", f"{one.instructions}"),
             ("helpers", ", ".join(one.helpers) or "none"),
             *([("kernel symbols", ", ".join(one.externs))] if one.externs else []),
-            *_needs(one.needs),
+            *_other_needs(one.needs, of_image),
         ],
     )
 
 
 def _needs(needs: Needs) -> Iterator[tuple[str, str]]:
     if needs.kernel:
-        yield "kernel", f"{needs.kernel} or newer: {', '.join(needs.because)}"
+        yield "kernel", _kernel(needs)
     if needs.types:
-        yield "kernel types", "needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)"
+        yield "kernel types", _types(needs)
+    yield from _capabilities(needs)
+
+
+def _other_needs(needs: Needs, of_image: Needs) -> Iterator[tuple[str, str]]:
+    """Yield what a program needs where it is not the same as for the whole image."""
+    if _kernel(needs) != _kernel(of_image):
+        yield "kernel", _kernel(needs)
+    if needs.types != of_image.types:
+        yield "kernel types", _types(needs)
+    if needs.capabilities != of_image.capabilities:
+        yield from _capabilities(needs)
+
+
+def _kernel(needs: Needs) -> str:
+    return f"{needs.kernel} or newer: {', '.join(needs.because)}" if needs.kernel else "any"
+
+
+def _types(needs: Needs) -> str:
+    return "needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)" if needs.types else "not needed"
+
+
+def _capabilities(needs: Needs) -> Iterator[tuple[str, str]]:
     lines = [f"{one.name} ({one.reason})" for one in needs.capabilities]
     lines.append(f"before {MEMORY_CGROUPS}: CAP_SYS_RESOURCE (memory)")
     if any(one.name == "CAP_BPF" for one in needs.capabilities):

@@ -12,7 +12,6 @@ from beepy.uapi import HELPERS, MapType
 
 _DESCRIPTION: Final = "org.opencontainers.image.description"
 _TITLE: Final = "org.opencontainers.image.title"
-_WIDTH: Final = 80  # columns
 _LEAST: Final = 20  # columns of a description: a shorter one says too little
 _LISTED: Final = 8  # maps in a message
 _NAME: Final = 15  # characters of a map's name that the kernel keeps
@@ -31,17 +30,21 @@ class Attached(NamedTuple):
         return sum(map(_attached, self.collections))
 
 
-def lines(attached: Sequence[tuple[Image, int]], limit: int | None, timeout: float | None) -> Iterator[str]:
+def lines(
+    attached: Sequence[tuple[Image, int]], limit: int | None, timeout: float | None, width: int | None
+) -> Iterator[str]:
     """Yield a line for each image and the number of its programs, the last with how the run ends.
 
-    ``limit`` is --count, ``timeout`` in seconds.
+    ``limit`` is --count, ``timeout`` in seconds. Descriptions are cut to ``width`` characters, None: nothing is cut.
     """
     for number, (image, programs) in enumerate(attached, 1):
         facts = "1 program" if programs == 1 else f"{programs or 'no'} programs"
         if number == len(attached):
             facts += f"; {_end(limit, timeout)}"
         name = safe(image.name)
-        described = _shortened(_description(image), _WIDTH - len(f"{name}:  ({facts})"))
+        described = _description(image)
+        if width is not None:
+            described = _shortened(described, width - len(f"{name}:  ({facts})"))
         yield f"{name}{f': {described}' if described else ''} ({facts})"
 
 

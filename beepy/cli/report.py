@@ -41,6 +41,8 @@ def _cut(text: str, most: int = 1000) -> str:
 def usage(error: TyperException) -> int:
     """Tell what the command line lacks or has too much of; return the exit code."""
     message = getattr(error, "format_message", lambda: str(error))().strip()
+    if similar := getattr(error, "possibilities", None):  # options, the most similar first; click sorts them
+        message = f"{error}: did you mean {similar[0]}?"
     if message:
         say(f"beepy: {_cut(safe(message[:1].lower() + message[1:]).rstrip('.'))}")
         context = getattr(error, "ctx", None)

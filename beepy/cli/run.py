@@ -6,8 +6,9 @@ from typing import Annotated, Final, Literal, TypeAlias
 import typer
 
 from beepy.cli import panels
+from beepy.cli.numbers import whole
 from beepy.cli.settings import Settings
-from beepy.errors import BeepyError, UsageError
+from beepy.errors import BeepyError, TargetError, UsageError
 
 _MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT; the kernel's structs would cut off what is above 32 bits
 
@@ -73,7 +74,14 @@ def run(
         ),
     ] = None,
     count: Annotated[
-        int | None, typer.Option("--count", metavar="N", min=1, help="Stop after N rows.", rich_help_panel=panels.SHOW)
+        int | None,
+        typer.Option(
+            "--count",
+            metavar="N",
+            parser=whole("--count", 1),
+            help="Stop after N rows.",
+            rich_help_panel=panels.SHOW,
+        ),
     ] = None,
     timeout: Annotated[
         str | None,
@@ -84,8 +92,7 @@ def run(
         typer.Option(
             "--prom-port",
             metavar="PORT",
-            min=0,
-            max=65535,
+            parser=whole("--prom-port", 0, 65535),
             help="Port of /metrics; 9091 if not given.",
             rich_help_panel=panels.METRICS,
         ),
@@ -151,7 +158,11 @@ def run(
     pid: Annotated[
         int | None,
         typer.Option(
-            "--pid", metavar="PID", min=1, max=_MAX_PID, help="Only this process.", rich_help_panel=panels.ATTACH
+            "--pid",
+            metavar="PID",
+            parser=whole("--pid", 1, _MAX_PID),
+            help="Only this process.",
+            rich_help_panel=panels.ATTACH,
         ),
     ] = None,
     binary: Annotated[
@@ -219,7 +230,8 @@ def run(
     except UsageError as error:
         from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
 
-        advice.explain_password(error, settings.password, images, settings.storage)
+        if settings.username is None:
+            advice.explain_password(error, settings.password, images, settings.storage)
         raise
     request = session.Request(
         images=tuple(images),
@@ -255,6 +267,10 @@ def run(
         from beepy.cli import unprivileged  # noqa: PLC0415 - only on the way to an error
 
         unprivileged.advise(error, request.images, request.options)
+        if isinstance(error, TargetError):
+            from beepy.cli import advice  # noqa: PLC0415
+
+            raise advice.wrong_target(error, request.attach) from error
         raise
 
 

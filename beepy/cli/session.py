@@ -13,7 +13,7 @@ from beepy import outputs
 from beepy.btf.types import VOID
 from beepy.cli import opening, signals
 from beepy.cli.opening import Attached
-from beepy.cli.standard import STDOUT, discard, say
+from beepy.cli.standard import STDERR, STDOUT, discard, say
 from beepy.collection import targets
 from beepy.collection.absent import Missing
 from beepy.collection.collection import Collection
@@ -32,6 +32,7 @@ from beepy.oci.options import Options
 from beepy.source import parse
 from beepy.streams import Stream, stream
 from beepy.text import safe
+from beepy.width import of_terminal
 
 _log = Log(__name__)
 
@@ -110,7 +111,7 @@ def run(request: Request) -> None:
             unpin.pop_all()
         end.push(partial(_end, tally, started))
         attached = [(one.image, one.programs) for one in loaded]
-        for line in opening.lines(attached, request.limit, request.timeout):
+        for line in opening.lines(attached, request.limit, request.timeout, of_terminal(STDERR)):
             say(line)
         if url:
             say(f"metrics: {url}")

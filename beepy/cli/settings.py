@@ -95,9 +95,15 @@ class Settings(NamedTuple):
     ] = None
 
     def options(self) -> Options:
-        """Return what concerns stores and registries. Raises UsageError."""
+        """Return what concerns stores and registries. Raises UsageError, also for a file that does not exist."""
         if self.password is not None and self.username is None:
             raise UsageError("--password: expected --username too")
+        for file in self.config or ():
+            _expect("--config", "file", file)
+        if self.ca_file:
+            _expect("--ca-file", "file", self.ca_file)
+        if self.config_dir and str(self.config_dir) != os.environ.get("BEEPY_CONFIG_DIR"):  # that may be made later
+            _expect("--config-dir", "directory", self.config_dir)
         return Options(
             self.storage,
             self.config_dir,
@@ -108,6 +114,11 @@ class Settings(NamedTuple):
             self.plain_http,
             self.ca_file,
         )
+
+
+def _expect(option: str, kind: str, path: Path) -> None:
+    if not path.exists():
+        raise UsageError(f"{option} {safe(str(path))}: no such {kind}")
 
 
 GENERAL: Final = ("verbose", "debug")

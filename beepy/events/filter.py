@@ -28,7 +28,7 @@ def check(sources: Iterable[str]) -> None:
         option = _option(source)
         first, comma, rest = source.partition(",")
         if not first or not comma:
-            raise option.refuse(_EXPECTED)
+            raise option.refuse(_EXPECTED, [] if comma or not first else [_with_comma(source)])
         field, comma, regex = rest.partition(",")
         readings = [regex, rest] if field and comma else [rest]
         errors = []
@@ -102,6 +102,12 @@ def _resolve(source: str, schemas: Sequence[Schema]) -> tuple[list[tuple[Schema,
         name, regex, tail = first, rest, f",{rest}"
     matches = _compiled(option, regex)
     return [(schema, selection.field_of(option, schema, name, tail)) for schema in maps], matches
+
+
+def _with_comma(source: str) -> str:
+    """Return what may be meant by a filter without a comma: ``field=regex``, or a regex alone, for a name."""
+    field, equals, regex = source.partition("=")
+    return f"{field},{regex}" if field.isidentifier() and equals else f"comm,{source}"
 
 
 def _with_map(option: Option, schemas: Sequence[Schema]) -> list[str]:

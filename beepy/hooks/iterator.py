@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Final
 
-from beepy.errors import AttachError, KernelError
+from beepy.errors import KernelError, TargetError
 from beepy.events import lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.hooks.target import Target
@@ -42,7 +42,7 @@ def attach(program: Program, target: Target) -> Link:
     where = f"program '{safe(program.name)}': iterator '{safe(target.name)}'"
     if kind in _OF_MAPS and name not in target.maps:
         known = ", ".join(map(safe, target.maps)) or "none"
-        raise AttachError(f"{where}: expected {kind}/MAP, where MAP is one of the object's: {known}")
+        raise TargetError(f"{where}: expected {kind}/MAP, where MAP is one of the object's: {known}", program.name)
     map_fd = target.maps[name].fd.fileno() if kind in _OF_MAPS else 0
     return link.iterator(program, map_fd=map_fd, pid=target.pid or 0)
 

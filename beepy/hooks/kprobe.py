@@ -5,7 +5,7 @@ import os
 import re
 from typing import Final
 
-from beepy.errors import AttachError, NotSupported
+from beepy.errors import AttachError, NotSupported, TargetError
 from beepy.hooks import probe
 from beepy.hooks.probe import Probe
 from beepy.hooks.target import Target
@@ -46,7 +46,7 @@ def attach_syscall_return(program: Program, target: Target) -> Link:
 def _attach_syscall(program: Program, name: str, kind: str, *, returns: bool) -> Link:
     if not re.fullmatch(r"[a-z0-9_]+", name):
         where = f"program '{safe(program.name)}': {kind} '{safe(name)}'"
-        raise _advised(AttachError(f"{where}: expected the NAME of a system call", errno.EINVAL), program, "openat")
+        raise _advised(TargetError(f"{where}: expected the NAME of a system call", program.name), program, "openat")
     return _attach(program, features.syscall_prefix() + name, kind, returns=returns)
 
 
@@ -54,10 +54,10 @@ def _attach(program: Program, name: str, kind: str, *, returns: bool) -> Link:
     where = f"program '{safe(program.name)}'"
     function, offset = parse(name)
     if not function:
-        wrong = AttachError(f"{where}: {kind} '{safe(name)}': expected FUNCTION[+OFFSET]", errno.EINVAL)
+        wrong = TargetError(f"{where}: {kind} '{safe(name)}': expected FUNCTION[+OFFSET]", program.name)
         raise _advised(wrong, program, "vfs_read")
     if returns and offset:
-        raise AttachError(f"{where}: {kind} {safe(name)}: a return has no offset", errno.EINVAL)
+        raise TargetError(f"{where}: {kind} {safe(name)}: a return has no offset", program.name)
     native = native_name(function, os.uname().machine)
     if native != function:
         _log.info("%s: %s %s: %s on this machine", where, kind, function, native)

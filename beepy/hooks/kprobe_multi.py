@@ -5,7 +5,7 @@ import re
 from fnmatch import translate
 from typing import Final
 
-from beepy.errors import AttachError, KernelError, NotSupported
+from beepy.errors import AttachError, KernelError, NotSupported, TargetError
 from beepy.hooks.target import Target
 from beepy.kernel import host, link, tracefs
 from beepy.kernel.link import Link
@@ -56,7 +56,7 @@ def functions(program: Program, target: Target) -> list[tuple[int, str]]:
     """
     where = f"program '{safe(program.name)}': functions '{safe(target.name)}'"
     if not _PATTERN.fullmatch(target.name):
-        raise AttachError(f"{where}: expected a name, with * and ? for any characters")
+        raise TargetError(f"{where}: expected a name, with * and ? for any characters", program.name)
     if not set(target.name) & set("*?"):
         return [(0, target.name)]
     try:

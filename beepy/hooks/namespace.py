@@ -4,7 +4,7 @@ import errno
 from typing import Final
 
 from beepy import uapi
-from beepy.errors import AttachError, KernelError
+from beepy.errors import AttachError, KernelError, TargetError
 from beepy.hooks import lasting
 from beepy.hooks.failure import failed
 from beepy.hooks.interface import namespace
@@ -82,7 +82,9 @@ def attach_netfilter(program: Program, target: Target) -> Link:
     try:
         numbers = uapi.NFPROTO[family], uapi.NF_INET[hook], int(priority or "0")
     except (KeyError, ValueError):
-        error = AttachError(f"{where}: netfilter '{safe(target.name)}': expected FAMILY/HOOK or FAMILY/HOOK/PRIORITY")
+        error = TargetError(
+            f"{where}: netfilter '{safe(target.name)}': expected FAMILY/HOOK or FAMILY/HOOK/PRIORITY", program.name
+        )
         families, hooks = ", ".join(uapi.NFPROTO), ", ".join(uapi.NF_INET)
         error.add_note(f"--attach {safe(program.name)}=ipv4/input; families: {families}; hooks: {hooks}")
         raise error from None

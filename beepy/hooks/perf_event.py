@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from beepy import uapi
-from beepy.errors import AttachError, KernelError, NotSupported
+from beepy.errors import AttachError, KernelError, NotSupported, TargetError
 from beepy.hooks.target import Target
 from beepy.kernel import host, link, syscall
 from beepy.kernel.link import Link
@@ -79,7 +79,7 @@ def attach(program: Program, target: Target) -> Link:
     where = f"program '{safe(program.name)}': {what}"
     event = parse(target.name)
     if event is None:
-        wrong = AttachError(f"{where}: expected EVENT, EVENT:freq=HZ or EVENT:period=COUNT", errno.EINVAL)
+        wrong = TargetError(f"{where}: expected EVENT, EVENT:freq=HZ or EVENT:period=COUNT", program.name)
         wrong.add_note(f"say which: --attach {safe(program.name)}=cpu-clock:freq={FREQUENCY}")
         wrong.add_note(f"events: {', '.join((*_SOFTWARE, *_HARDWARE))}, rHEX")
         raise wrong

@@ -1,6 +1,6 @@
 """Raw tracepoints: by name, or by the type that the program was loaded with."""
 
-from beepy.errors import AttachError
+from beepy.errors import TargetError
 from beepy.hooks.target import Target
 from beepy.kernel import link
 from beepy.kernel.link import Link
@@ -11,7 +11,7 @@ from beepy.text import safe
 def attach(program: Program, target: Target) -> Link:
     """Attach to the tracepoint of that name, which has no category here. Raises AttachError."""
     if not target.name:
-        raise AttachError(f"program '{safe(program.name)}': raw tracepoint '': expected a NAME")
+        raise TargetError(f"program '{safe(program.name)}': raw tracepoint '': expected a NAME", program.name)
     return link.raw_tracepoint(program, target.name)
 
 

@@ -4,7 +4,7 @@ import errno
 import os
 from typing import Final
 
-from beepy.errors import AttachError, KernelError
+from beepy.errors import AttachError, KernelError, TargetError
 from beepy.hooks import lasting, netlink
 from beepy.hooks.failure import failed
 from beepy.hooks.interface import Interface, interface
@@ -33,7 +33,7 @@ def attach(program: Program, target: Target) -> Link:
     name, slash, direction = target.name.partition("/")
     if slash and direction not in _DIRECTIONS:
         where = f"program '{safe(program.name)}': tc '{safe(target.name)}'"
-        raise AttachError(f"{where}: expected INTERFACE, INTERFACE/ingress or INTERFACE/egress")
+        raise TargetError(f"{where}: expected INTERFACE, INTERFACE/ingress or INTERFACE/egress", program.name)
     attach_type = _DIRECTIONS[direction] if direction else program.attach_type or AttachType.TCX_INGRESS
     with interface(program, target, name) as found:
         try:

@@ -1,7 +1,7 @@
 """Tracepoints through perf: the event's number from tracefs, a perf event of it, a link between event and program."""
 
 from beepy import uapi
-from beepy.errors import AttachError, KernelError
+from beepy.errors import AttachError, KernelError, TargetError
 from beepy.hooks.target import Target
 from beepy.kernel import link, syscall
 from beepy.kernel.link import Link
@@ -15,7 +15,7 @@ def attach(program: Program, target: Target) -> Link:
     where = f"program '{safe(program.name)}'"
     category, slash, name = target.name.partition("/")
     if not (category and slash and name):
-        raise AttachError(f"{where}: tracepoint '{safe(target.name)}': expected CATEGORY/NAME")
+        raise TargetError(f"{where}: tracepoint '{safe(target.name)}': expected CATEGORY/NAME", program.name)
     what = f"tracepoint {safe(category)}/{safe(name)}"
     try:
         number = tracepoint_id(category, name)

@@ -1,10 +1,9 @@
 """Functions of programs and libraries: where they begin, at an offset, where they return."""
 
-import errno
 import re
 from typing import Final, NamedTuple
 
-from beepy.errors import AttachError, ElfError
+from beepy.errors import ElfError, TargetError
 from beepy.hooks import binary, probe
 from beepy.hooks.probe import Probe
 from beepy.hooks.target import Target
@@ -40,11 +39,11 @@ def _attach(program: Program, target: Target, kind: str, *, returns: bool) -> Li
     where = f"program '{safe(program.name)}': {what}"
     place = parse(target)
     if not place.function and not place.offset:
-        wrong = AttachError(f"{where}: expected BINARY:FUNCTION[+OFFSET]", errno.EINVAL)
+        wrong = TargetError(f"{where}: expected BINARY:FUNCTION[+OFFSET]", program.name)
         wrong.add_note(f"say where: --attach {safe(program.name)}=libc.so.6:getenv")
         raise wrong
     if returns and place.offset and place.function:
-        raise AttachError(f"{where}: a return has no offset", errno.EINVAL)
+        raise TargetError(f"{where}: a return has no offset", program.name)
     path = binary.find(place.binary, target.pid, where)
     offset = place.offset
     if place.function:

@@ -1,10 +1,9 @@
 """Many functions of a program or library by one link (v6.6): ``uprobe.multi/libc.so.6:get*``."""
 
-import errno
 import re
 from typing import Final
 
-from beepy.errors import AttachError, ElfError
+from beepy.errors import ElfError, TargetError
 from beepy.hooks import binary
 from beepy.hooks.target import Target
 from beepy.kernel import link
@@ -39,7 +38,7 @@ def _attach(program: Program, target: Target, *, returns: bool) -> Link:
     if not colon:
         name, pattern = "", target.name
     if not pattern:
-        wrong = AttachError(f"{where}: expected BINARY:PATTERN, with * and ? for any characters", errno.EINVAL)
+        wrong = TargetError(f"{where}: expected BINARY:PATTERN, with * and ? for any characters", program.name)
         wrong.add_note(f"say where: --attach {safe(program.name)}=libc.so.6:get*env")
         raise wrong
     path = binary.find(target.binary or name, target.pid, where)

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from beepy.errors import AttachError, ElfError, KernelError, NotSupported
+from beepy.errors import AttachError, ElfError, KernelError, NotSupported, TargetError
 from beepy.hooks import binary, probe, usdt_args
 from beepy.hooks.probe import Probe
 from beepy.hooks.target import Target
@@ -136,7 +136,7 @@ def _parse(target: Target, program: Program, where: str) -> tuple[str, str, str]
     if len(parts) == 2 and (target.binary or target.pid is not None):
         parts = ["", *parts]
     if len(parts) != 3 or not parts[1] or not parts[2]:
-        wrong = AttachError(f"{where}: expected BINARY:PROVIDER:NAME", errno.EINVAL)
+        wrong = TargetError(f"{where}: expected BINARY:PROVIDER:NAME", program.name)
         wrong.add_note(f"say where: --attach {safe(program.name)}=libc.so.6:libc:setjmp")
         raise wrong
     return target.binary or parts[0], parts[1], parts[2]

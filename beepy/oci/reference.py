@@ -71,19 +71,25 @@ def parse(text: str) -> Reference:
         rest, tag = rest[:colon], rest[colon + 1 :]
         if not re.fullmatch(_TAG, tag):
             raise InvalidReference(f"{where}: tag: not 1 to 128 letters, digits, '_', '.' or '-'")
+    if not rest:
+        raise InvalidReference(f"{where}: the name is empty")
     registry, repository = _split(rest)
     if registry != DOCKER and not re.fullmatch(_HOST, registry):
         raise InvalidReference(f"{where}: registry: not a host name with an optional port")
     if not re.fullmatch(_REPOSITORY, repository):
-        why = (
-            "upper case is not allowed" if re.fullmatch(_REPOSITORY, repository.lower()) else "not a repository's name"
-        )
-        raise InvalidReference(f"{where}: repository: {why}")
+        raise InvalidReference(f"{where}: repository: {_wrong(repository)}")
     if len(registry) + 1 + len(repository) > _MAX_NAME:
         raise InvalidReference(f"{where}: name longer than {_MAX_NAME} characters")
     if tag is None and not digest:
         tag = "latest"
     return Reference(registry, repository, tag, digest or None)
+
+
+def _wrong(repository: str) -> str:
+    """Return why a text is no repository's name."""
+    if ":" in repository:
+        return "a ':' may stand only before the tag"
+    return "upper case is not allowed" if re.fullmatch(_REPOSITORY, repository.lower()) else "not a repository's name"
 
 
 def has_host(text: str) -> bool:

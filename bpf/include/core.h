@@ -21,6 +21,7 @@ typedef __s16 s16;
 typedef __s32 s32;
 typedef __s64 s64;
 typedef _Bool bool;
+typedef u64 usecs; /* the unit that histograms are shown in */
 
 #define true 1
 #define false 0

@@ -74,6 +74,19 @@ def test_what_run_makes_through_sudo_is_the_users(checkout: Path) -> None:
     assert "exitsnoop" in run(checkout, *AS_NOBODY, ".venv/bin/beepy", "list", HOME="/nonexistent").stdout
 
 
+def test_without_an_index_the_last_line_is_ours(checkout: Path) -> None:
+    if run(checkout, "python3", "-c", USABLE).returncode:
+        pytest.skip(f"no Python of 3.11 or newer, with venv, in {PATH}")
+    done = run(checkout, "make", "run", PIP_NO_INDEX="1")
+    assert done.returncode == 2
+    *pips, ours, _ = done.stderr.splitlines()  # the last is make's
+    assert pips[0] == "installing beepy into .venv"
+    assert ours.startswith(
+        "beepy could not be installed: pip's reason is above; it needs the packages in pyproject.toml"
+    )
+    assert not (checkout / ".venv" / ".run").exists()
+
+
 def test_a_venv_that_is_anothers_is_told(checkout: Path) -> None:
     (checkout / ".venv").mkdir()
     done = run(checkout, *AS_NOBODY, "make", ".venv/.dev")

@@ -44,13 +44,14 @@ def test_the_first_line_comes_before_the_first_row(beepy: Beepy) -> None:
     done = beepy("run", "exitsnoop", "opensnoop", "-o", "columns", "--timeout", "1ms", "--count", "1000000")
     first, second, last = done.said
     assert first == "exitsnoop: threads that end, with exit code or signal (1 program)"
-    assert second == "opensnoop: files that are ... (6 programs; ends after 1000000 rows or 0.001 s)"
+    ends = "6 programs; ends after 1000000 rows or 0.001 s"
+    assert second == f"opensnoop: files that are opened, or could not be ({ends})"
     assert last.startswith("beepy: ")
 
 
 def test_the_page_of_metrics_is_said_after_it(beepy: Beepy) -> None:
     done = beepy("run", "exitsnoop-counter", "-o", "none", "--prom-port", "0", "--timeout", "1ms")
-    assert done.said[0] == "exitsnoop-counter: threads that end, as a ... (1 program; ends after 0.001 s)"
+    assert done.said[0] == "exitsnoop-counter: threads that end, as a counter (1 program; ends after 0.001 s)"
     assert re.fullmatch(r"metrics: http://127\.0\.0\.1:\d+/metrics", done.said[1])
 
 
@@ -83,7 +84,7 @@ def test_only_the_chosen_ones_are_loaded(beepy: Beepy) -> None:
     done = beepy("-v", "run", "opensnoop", "--prog", "enter_open", "--prog=exit_open", "-o", "none", "--timeout", "1ms")
     assert done.code == 0
     assert re.findall("program '(.*)': loaded", done.err) == ["enter_open", "exit_open"]
-    assert "opensnoop: files that are opened, or could ... (2 programs; " in done.err
+    assert "opensnoop: files that are opened, or could not be (2 programs; " in done.err
 
 
 def test_a_map_without_a_size_and_what_can_be_done(beepy: Beepy, compiled: ObjectOf) -> None:

@@ -35,20 +35,10 @@ capabilities    CAP_BPF (load)
                 before 5.11: CAP_SYS_RESOURCE (memory)
                 before 5.8: CAP_SYS_ADMIN, not CAP_BPF
 
-program sched_process_exit
-  section       tracepoint/sched/sched_process_exit
-  type          tracepoint
-  attaches to   sched/sched_process_exit
-  instructions  {instructions}
-  helpers       get_current_pid_tgid, get_current_task, probe_read_kernel, ringbuf_reserve, ktime_get_ns, \
-get_current_comm, ringbuf_submit
-  kernel        5.8 or newer: helper ringbuf_reserve, helper ringbuf_submit, map type ringbuf
-  kernel types  needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)
-  capabilities  CAP_BPF (load)
-                CAP_DAC_READ_SEARCH (tracefs is readable by root only)
-                CAP_PERFMON (tracepoint programs)
-                before 5.11: CAP_SYS_RESOURCE (memory)
-                before 5.8: CAP_SYS_ADMIN, not CAP_BPF
+variables
+    trace_failed_only  const volatile bool  = false  .rodata (fixed at load)
+    trace_by_process   const volatile bool  = false  .rodata (fixed at load)
+    target_pid         const volatile int   = 0      .rodata (fixed at load)
 
 map print_exits
   section  .maps
@@ -66,10 +56,13 @@ map print_exits
     exit_code   int       4 bytes at 32   record
     comm        char[16]  16 bytes at 36  record
 
-variables
-    trace_failed_only  const volatile bool  = false  .rodata (fixed at load)
-    trace_by_process   const volatile bool  = false  .rodata (fixed at load)
-    target_pid         const volatile int   = 0      .rodata (fixed at load)
+program sched_process_exit
+  section       tracepoint/sched/sched_process_exit
+  type          tracepoint
+  attaches to   sched/sched_process_exit
+  instructions  {instructions}
+  helpers       get_current_pid_tgid, get_current_task, probe_read_kernel, ringbuf_reserve, ktime_get_ns, \
+get_current_comm, ringbuf_submit
 """
 
 
@@ -89,6 +82,18 @@ def test_the_text_of_exitsnoop() -> None:
         digest=one.digest, size=one.size, compiler=compiler, instructions=one.programs[0].instructions
     )
     assert one.digest == bundled_store().get("exitsnoop").digest
+
+
+def test_what_differs_is_told_for_a_program() -> None:
+    """The image needs 5.8, and its programs less or the same; what all of them need is told once."""
+    shown = text(described("tcpconnect"))
+    assert shown.count("CAP_BPF (load)") == shown.count("kernel types ") == 1
+    enter = shown.partition("\nprogram enter_v4\n")[2].partition("\n\n")[0]
+    leave = shown.partition("\nprogram leave_v4\n")[2].partition("\n\n")[0]
+    assert "  kernel        5.2 or newer: global variables" in enter.splitlines()
+    assert "  kernel " not in leave
+    order = ["variables\n", "map print_connects\n", "program enter_v4\n", "map sockets\n"]
+    assert order == sorted(order, key=lambda head: shown.index(f"\n{head}"))
 
 
 LABELS = ("comm", "exit_code", "exit_time", "pid", "ppid", "sig", "start_time", "tid")

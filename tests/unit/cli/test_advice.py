@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from beepy.cli import advice, report
-from beepy.errors import BeepyError, KernelError, StoreError, UsageError
+from beepy.errors import BeepyError, KernelError, StoreError, TargetError, UsageError
 
 ROOT = Path(__file__).parents[3]
 
@@ -80,3 +80,11 @@ def test_a_number_as_password(password: str | None, image: str, notes: list[str]
     error = UsageError("--password: expected --username too")
     advice.explain_password(error, password, [image], Path("/nonexistent/store"))
     assert getattr(error, "__notes__", []) == notes
+
+
+def test_a_wrong_target_is_of_the_command_line_if_it_was_typed() -> None:
+    error = TargetError("program 'one': tc 'x/y': expected INTERFACE", "one")
+    error.add_note("a note")
+    wrong = advice.wrong_target(error, ["two=a", "one=x/y"])
+    assert (type(wrong), str(wrong), wrong.__notes__) == (UsageError, str(error), ["a note"])
+    assert advice.wrong_target(error, ["two=a"]) is error  # the object's section

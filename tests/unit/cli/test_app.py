@@ -157,14 +157,15 @@ def test_all_commands_are_listed(beepy: Beepy) -> None:
     [
         (["nothing"], "beepy: no such command 'nothing'"),
         (["rum", "x"], "beepy: no such command 'rum'. Did you mean 'run'?"),
-        (["run", "--fliter=x", "x"], "beepy: no such option: --fliter (Possible options: --filter"),
+        (["run", "--fliter=x", "x"], "beepy: no such option: --fliter: did you mean --filter?"),
+        (["run", "--filtre=x", "x"], "beepy: no such option: --filtre: did you mean --filter?"),
         (["-v"], "beepy: missing command"),
         (["--nothing"], "beepy: no such option: --nothing"),
         (["run", "--outputs", "json", "x"], "beepy: no such option: --outputs"),
         (["describe"], "beepy: missing argument 'IMAGE'"),
-        (["describe", "exitsnoop", "opensnoop"], "beepy: got unexpected extra argument"),
+        (["describe", "exitsnoop", "a", "b\x1b"], r"beepy: describe: unexpected arguments 'a', 'b\x1b'"),
         (["describe", "exitsnoop", "-o", "yaml"], "beepy: invalid value for '--output' / '-o': 'yaml' is not one of"),
-        (["list", "more"], "beepy: got unexpected extra argument"),
+        (["list", "more"], "beepy: list: unexpected argument 'more'"),
         (["pull"], "beepy: missing argument 'IMAGE'"),
         (["list", "--storage"], "beepy: option '--storage' requires an argument"),
         (["a\x1b[31m\n"], r"beepy: no such command 'a\x1b[31m\n'"),
@@ -172,6 +173,29 @@ def test_all_commands_are_listed(beepy: Beepy) -> None:
 )
 def test_what_is_wrong_is_one_line(beepy: Beepy, arguments: list[str], message: str) -> None:
     assert is_usage_error(beepy(*arguments)).startswith(message)
+
+
+def test_the_help_of_the_command_is_advised(beepy: Beepy) -> None:
+    for arguments in (["run", "x", "-f"], ["-v", "run", "x", "-f"], ["run", "x", "--nothing"]):
+        assert beepy(*arguments).said[1:] == ["note: beepy run --help"]
+    assert beepy("list", "more").said[1:] == ["note: beepy list --help"]
+    assert "x>=" not in beepy("run", "--help").out
+    assert "<=x" not in beepy("run", "--help").out
+
+
+@pytest.mark.parametrize("command", ["run", "describe", "pull"])
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [("-c", "file"), ("--config", "file"), ("--ca-file", "file"), ("--config-dir", "directory")],
+)
+def test_a_file_that_is_named_exists(beepy: Beepy, command: str, option: str, kind: str) -> None:
+    long = "--config" if option == "-c" else option
+    assert beepy(command, "exitsnoop", option, "/no/such") == (2, "", f"beepy: {long} /no/such: no such {kind}\n")
+
+
+def test_a_directory_of_the_environment_may_come_later(beepy: Beepy) -> None:
+    beepy = beepy._replace(variables={"BEEPY_CONFIG_DIR": "/no/such"})
+    assert beepy("describe", "exitsnoop").code == 0
 
 
 def test_version(beepy: Beepy) -> None:
@@ -185,7 +209,11 @@ def test_version(beepy: Beepy) -> None:
     [
         (["list", "-o=x"], "beepy: invalid value for '--output' / '-o': 'x' is not one of 'text', 'wide', 'json'"),
         (["pull", "-p=x", "127.0.0.1:1/x"], "beepy: --password: expected --username too"),
-        (["pull", "-u=me", "-p=x", "-c=none", "x y"], "beepy: reference 'x y': repository: not a repository's name"),
+        (["pull", "-u=me", "-p=x", "-c=/none", "x y"], "beepy: --config /none: no such file"),
+        (
+            ["pull", "-u=me", "-p=x", "-c=/dev/null", "x y"],
+            "beepy: reference 'x y': repository: not a repository's name",
+        ),
         (["-v=maybe", "list"], "beepy: -v 'maybe': expected true or false"),
         (["list", "--verbose=maybe"], "beepy: --verbose 'maybe': expected true or false"),
         (["run", "--no-tty=", "x"], "beepy: --no-tty '': expected true or false"),

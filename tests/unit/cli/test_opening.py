@@ -30,7 +30,7 @@ def image(name: str = "tool", **annotations: str) -> Image:
     ],
 )
 def test_how_a_run_ends(limit: int | None, timeout: float | None, end: str) -> None:
-    (line,) = opening.lines([(image(description="what it does"), 2)], limit, timeout)
+    (line,) = opening.lines([(image(description="what it does"), 2)], limit, timeout, 80)
     assert line == f"tool: what it does (2 programs; {end})"
 
 
@@ -38,30 +38,38 @@ def test_how_a_run_ends(limit: int | None, timeout: float | None, end: str) -> N
 @pytest.mark.parametrize("timeout", [None, 5.0])
 def test_a_bundled_image_fits_a_terminal(name: str, timeout: float | None) -> None:
     found = bundled_store().get(name)
-    (line,) = opening.lines([(found, 6)], None, timeout)
+    (line,) = opening.lines([(found, 6)], None, timeout, 80)
     assert len(line) <= 80
     words = line.removeprefix(f"{name}: ").rpartition(" (")[0].removesuffix(" ...")
     assert len(words) > 15
     assert found.annotations[DESCRIPTION].startswith(words)
 
 
+@pytest.mark.parametrize("width", [None, 200])
+def test_where_there_is_room_nothing_is_cut(width: int | None) -> None:
+    text = "files that are opened, or could not be, with every word that their description has in it"
+    (line,) = opening.lines([(image(description=text), 2)], None, None, width)
+    assert line == f"tool: {text} (2 programs; Ctrl-C ends)"
+    assert len(line) > 80
+
+
 def test_several_images() -> None:
-    told = list(opening.lines([(image("a", description="one"), 1), (image("b"), 0)], None, None))
+    told = list(opening.lines([(image("a", description="one"), 1), (image("b"), 0)], None, None, 80))
     assert told == ["a: one (1 program)", "b (no programs; Ctrl-C ends)"]
 
 
 def test_a_title_where_there_is_no_description() -> None:
-    (line,) = opening.lines([(image(title="a title"), 1)], None, None)
+    (line,) = opening.lines([(image(title="a title"), 1)], None, None, 80)
     assert line == "tool: a title (1 program; Ctrl-C ends)"
 
 
 def test_words_that_anybody_can_choose() -> None:
     chosen = image("x\x1b[31m", description="a\x1b]0;t\x07\n  b\r\n\u202ec " + "long " * 1000)
-    (line,) = opening.lines([(chosen, 1)], None, None)
+    (line,) = opening.lines([(chosen, 1)], None, None, 80)
     assert line.isprintable()
     assert r"x\x1b[31m: a\x1b]0;t\x07 b" in line
     assert len(line) <= 80
-    (line,) = opening.lines([(image(description="unbroken" * 100), 1)], None, None)
+    (line,) = opening.lines([(image(description="unbroken" * 100), 1)], None, None, 80)
     assert len(line) <= 80
 
 

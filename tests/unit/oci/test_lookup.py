@@ -328,7 +328,7 @@ def test_a_damaged_image_is_told_and_not_replaced_in_silence(own: Store, asked: 
         ("../none.tar", ImageNotFound, "no such file"),
         ("~/x.o", ImageNotFound, "no such file"),
         ("Some Name", InvalidReference, "repository"),
-        ("", InvalidReference, "repository"),
+        ("", InvalidReference, "the name is empty"),
         ("x\0y", InvalidReference, r"x\\x00y"),
         ("x\udcff", InvalidReference, r"x\\xff"),
         ("x" * 5000, InvalidReference, "longer than"),

@@ -50,7 +50,10 @@ def test_accepts(text: str, registry: str, repository: str, tag: str | None, dig
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "repository"),
+        ("", "the name is empty"),
+        (":tag", "the name is empty"),
+        ("foo:bar:baz", "a ':' may stand only before the tag"),
+        ("a.b:5000/foo:bar:baz", "a ':' may stand only before the tag"),
         (":", "tag"),
         ("/", "repository"),
         ("@", "digest"),

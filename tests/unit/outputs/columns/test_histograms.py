@@ -1,6 +1,10 @@
 import pytest
 
-from beepy.outputs.columns.histograms import unit
+from beepy.events import roles
+from beepy.events.decoder import Decoder
+from beepy.oci.lookup import bundled_store
+from beepy.outputs.columns.histograms import Histograms, Shape, unit
+from beepy.source import parse
 
 
 @pytest.mark.parametrize(
@@ -10,10 +14,19 @@ from beepy.outputs.columns.histograms import unit
         (("le", "hist_lat_ns"), "nsecs"),
         (("le", "msecs", "hist_lat"), "msecs"),
         (("size", "hist_io"), "bytes"),
-        (("le", "hist_runqlat"), "value"),
+        (("le", "hist_delays"), "value"),
         (("us", "hist_x"), "usecs"),
         (("depth", "hist_x"), "depth"),
     ],
 )
 def test_the_unit_is_named_where_a_name_tells_it(names: tuple[str, ...], expected: str) -> None:
     assert unit(*names) == expected
+
+
+@pytest.mark.parametrize("name", ["runqlat", "biolatency"])
+def test_bundled_histograms_have_a_unit(name: str) -> None:
+    spec = parse(bundled_store().get(name))
+    schema = roles.schema(spec, spec.tracked[0], 0)
+    decoder = Decoder(schema)
+    (value,) = [field for field in decoder.fields if field.name == "le"]
+    assert Histograms(schema, decoder, Shape(value))._unit == "usecs"
