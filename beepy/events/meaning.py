@@ -223,7 +223,7 @@ def _meaning(row: Row, clock: Clock) -> Meaning | None:
             return Meaning(TIME, lambda value: texts((value,))[0], texts)
         case "duration":
             unit = row.unit
-            return Meaning(row.meaning, _optional(lambda count: render.duration(count * unit)))
+            return Meaning(row.meaning, _optional(lambda count: render.brief_duration(count * unit)))
         case _:
             return Meaning(row.meaning, Memo(_optional(row.text)).__getitem__) if row.text else None
 

@@ -9,6 +9,7 @@ from beepy.text import escaped
 # size of a float -> its struct, how many digits every normal number of it keeps, the smallest normal number
 _NARROW: Final = {2: (struct.Struct("<e"), 3, 2.0**-14), 4: (struct.Struct("<f"), 6, 2.0**-126)}
 _EXACT_DIGITS: Final = 9  # so many always tell two floats of 4 bytes apart
+_MINUTE: Final = 60_000_000_000
 _UNITS: Final = ((1_000, 1, "ns"), (1_000_000, 1_000, "µs"), (1_000_000_000, 1_000_000, "ms"))
 
 
@@ -68,6 +69,16 @@ def duration(nanoseconds: int) -> str:
     hours, minutes = divmod(minutes, 60)
     head = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
     return f"{sign}{head}{_decimal(rest, 1_000_000_000)}s"
+
+
+def brief_duration(nanoseconds: int) -> str:
+    """Return a duration for people, in four digits, or in whole seconds from a minute on: ``200.3ms``, ``1h2m3s``."""
+    if abs(nanoseconds) >= _MINUTE:
+        return duration(round(nanoseconds, -9))
+    for limit, unit, name in _UNITS:
+        if abs(nanoseconds) < limit:
+            return f"{nanoseconds / unit:.4g}{name}" if nanoseconds else "0s"
+    return f"{nanoseconds / 1_000_000_000:.4g}s"
 
 
 def _decimal(value: int, unit: int) -> str:

@@ -50,6 +50,8 @@ def _cell(field: Field, meant: meaning.Meaning | None, *, exact: bool) -> Cell:
     if meant and not (time and exact):
         text = meant.text
         columns = _TIME_WIDTH if time else max(codec.width, _MEANT_WIDTH)
+    elif codec.text is render.duration and not exact:
+        text = render.brief_duration
     texts = meant.texts if meant and not exact else None
     right = codec.number and (meant is None or time or took)  # elsewhere a name stands beside the number
     plain = codec.plain and text is str

@@ -123,3 +123,14 @@ def test_text_ends_at_the_nul_and_shows_what_is_no_utf8(raw: bytes, text: str) -
 
 def test_booleans_are_words() -> None:
     assert (render.boolean(value=True), render.boolean(value=False)) == ("true", "false")
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        *((0, "0s"), (7, "7ns"), (1_500, "1.5\u00b5s"), (200_343_650, "200.3ms"), (1_234_567_890, "1.235s")),
+        *((-1_500_000, "-1.5ms"), (61_499_999_999, "1m1s"), (3_723_000_000_001, "1h2m3s"), (59_999_999, "60ms")),
+    ],
+)
+def test_a_duration_for_people_has_four_digits(nanoseconds: int, text: str) -> None:
+    assert render.brief_duration(nanoseconds) == text
