@@ -25,11 +25,15 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
-def truncate(text: str, columns: int) -> str:
-    """Return the text, or as much of it as fits with an ellipsis at its end."""
+def truncate(text: str, columns: int, *, start: bool = False) -> str:
+    """Return the text, or as much of it as fits with an ellipsis at its end; ``start``: at its start, as of a path."""
     if width(text) <= columns:
         return text
-    return text[: _fitting(text, columns - 1)] + ELLIPSIS if columns > 0 else ""
+    if columns < 1:
+        return ""
+    if start:
+        return ELLIPSIS + text[len(text) - _fitting(text[::-1], columns - 1) :]
+    return text[: _fitting(text, columns - 1)] + ELLIPSIS
 
 
 def wrap(text: str, columns: int, indent: str = "") -> list[str]:

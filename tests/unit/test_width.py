@@ -80,3 +80,10 @@ def test_the_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         os.close(second)
     with Path(os.devnull).open("rb") as nothing:
         assert of_terminal(nothing.fileno()) is None
+
+
+def test_the_end_of_a_path_is_kept() -> None:
+    assert truncate("/usr/include/bpf/bpf_helpers.h", 14, start=True) == "\u2026bpf_helpers.h"
+    assert truncate(f"/{WORLD}/x", 5, start=True) == "\u2026\u754c/x"
+    assert truncate("/short", 6, start=True) == "/short"
+    assert [truncate("/long", columns, start=True) for columns in (0, 1)] == ["", "\u2026"]

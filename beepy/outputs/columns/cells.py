@@ -9,15 +9,17 @@ from beepy.text import safe
 
 _TIME_WIDTH: Final = len("12:00:00.000")
 _MEANT_WIDTH: Final = 12
+_PATHS: Final = frozenset(("fname", "filename", "file_name", "path", "pathname", "exe", "exepath", "cwd"))
 
 
 class Cell(NamedTuple):
     """How a field is shown: ``raw`` makes a value's text, not yet safe, ``texts`` those of many points in time at once.
 
     ``right`` says that texts stand to the right, as numbers do, ``time`` that they are points in time, ``duration``
-    that they are times that something took, ``plain`` that they are integers just as they are, ``signed`` that these
-    may be negative. ``width`` is how many columns they usually take at most, ``bound`` how many they need at most if
-    the type says it: a ``char[16]`` is wider only where it is not fit to print.
+    that they are times that something took, ``path`` that they are paths, whose ends tell most, ``plain`` that they are
+    integers just as they are, ``signed`` that these may be negative. ``width`` is how many columns they usually take at
+    most, ``bound`` how many they need at most if the type says it: a ``char[16]`` is wider only where it is not fit to
+    print.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Cell(NamedTuple):
     duration: bool
     plain: bool
     signed: bool
+    path: bool
     width: int
     bound: int | None
 
@@ -56,4 +59,5 @@ def _cell(field: Field, meant: meaning.Meaning | None, *, exact: bool) -> Cell:
     right = codec.number and (meant is None or time or took)  # elsewhere a name stands beside the number
     plain = codec.plain and text is str
     bound = codec.size if codec.value is render.text and codec.size == codec.width else None
-    return Cell(safe(field.name), text, texts, right, time, took, plain, codec.code.islower(), columns, bound)
+    path = codec.value is render.text and field.path[-1] in _PATHS
+    return Cell(safe(field.name), text, texts, right, time, took, plain, codec.code.islower(), path, columns, bound)

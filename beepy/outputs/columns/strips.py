@@ -12,13 +12,15 @@ from beepy.width import ELLIPSIS, pad, truncate, width
 class Strip(NamedTuple):
     """What one column of a batch shows: texts that are safe, or integers; ``shared``: one for all rows.
 
-    ``widest`` is how many columns of a terminal the widest value takes. ``simple``: all are ASCII.
+    ``widest`` is how many columns of a terminal the widest value takes. ``simple``: all are ASCII. ``path``: they lose
+    their beginning where they do not fit.
     """
 
     values: Sequence[Any]
     widest: int
     simple: bool = True
     shared: bool = False
+    path: bool = False
 
 
 def shared(text: str) -> Strip:
@@ -39,20 +41,24 @@ def strip_of(cell: Cell, values: Sequence[Any], most: int | None) -> Strip:
         return Strip(times, max(map(len, times)))
     texts, longest = values, max(map(len, values))
     if most is not None and longest > most + 1:
-        texts = [_beginning(text, most + 1) for text in texts]
+        texts = [_part(text, most + 1, end=cell.path) for text in texts]
         longest = most + 1
     every = "".join(texts)
     if not every.isprintable():
         texts = [safe(text) for text in texts]
         longest = max(map(len, texts))
         every = "".join(texts)
-    return Strip(texts, longest) if every.isascii() else Strip(texts, max(map(width, texts)), simple=False)
+    if every.isascii():
+        return Strip(texts, longest, path=cell.path)
+    return Strip(texts, max(map(width, texts)), simple=False, path=cell.path)
 
 
-def _beginning(text: str, count: int) -> str:
+def _part(text: str, count: int, *, end: bool) -> str:
     """Return so many characters of a longer text, which are too wide for the line; some scripts' have no width."""
     if len(text) <= count:
         return text
+    if end:
+        return text[-count:] if text.isascii() else ELLIPSIS + text[-count:]
     return text[:count] if text.isascii() else text[:count] + ELLIPSIS
 
 
@@ -70,7 +76,7 @@ def joined(strips: Sequence[Strip], right: Sequence[bool], layout: Layout, recor
             form = f"%{columns_wide}s" if right[at] else "%s" if (at,) == last else f"%-{columns_wide}s"
         else:
             texts = [str(value) for value in values]
-            cut = texts if most is None else [truncate(text, columns_wide) for text in texts]
+            cut = texts if most is None else [truncate(text, columns_wide, start=strip.path) for text in texts]
             values = [pad(text, columns_wide, right=right[at]) for text in cut]
             form = "%s"
         if strip.shared:

@@ -157,18 +157,37 @@ class TestRows:
     def test_a_text_that_is_too_long_is_cut(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 256)
-        schema = stream(w, w.struct("s", 260, [("pid", w.integer("u32", 4, 0), 0), ("fname", text, 32)]))
+        schema = stream(w, w.struct("s", 260, [("pid", w.integer("u32", 4, 0), 0), ("texts", text, 32)]))
         names = [b"/" + b"x" * 200, "/\u4e16\u754c".encode() * 20, b"/short", b"\x1b[2J" * 40]
         with Terminal(40, 24) as terminal:
             run(terminal, [schema], ring(schema, [struct.pack("<I256s", 7, name) for name in names]))
             screen = terminal.screen()
         assert screen.wrapped == 0
         assert [line[18:] for line in screen.lines] == [
-            "fname",
+            "texts",
             "/" + "x" * 20 + "…",
             "/\u4e16\u754c" * 4 + "/…",
             "/short",
             "\\x1b[2J\\x1b[2J\\x1b[2J…",
+        ]
+
+    def test_a_path_that_is_too_long_keeps_its_end(self) -> None:
+        w = BtfWriter()
+        text = w.array(w.integer("char", 1, 1), 256)
+        schema = stream(w, w.struct("s", 260, [("pid", w.integer("u32", 4, 0), 0), ("fname", text, 32)]))
+        names = [
+            b"/usr/include/bpf/bpf_helpers.h",
+            "/\u4e16\u754c".encode() * 20,
+            b"/short",
+            b"/" + b"x" * 200 + b"/end",
+        ]
+        with Terminal(40, 24) as terminal:
+            run(terminal, [schema], ring(schema, [struct.pack("<I256s", 7, name) for name in names]))
+            screen = terminal.screen()
+        assert screen.wrapped == 0
+        assert [line[18:] for line in screen.lines] == [
+            *("fname", "\u2026ude/bpf/bpf_helpers.h"),
+            *("\u2026/" + "\u4e16\u754c/" * 3 + "\u4e16\u754c", "/short", "\u2026" + "x" * 17 + "/end"),
         ]
 
     def test_a_name_that_cannot_be_printed_hides_nothing(self) -> None:
@@ -277,7 +296,7 @@ class TestRows:
         monkeypatch.setattr(strips, "safe", looked_at)
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 4096)
-        schema = stream(w, w.struct("s", 4100, [("pid", w.integer("u32", 4, 0), 0), ("fname", text, 32)]))
+        schema = stream(w, w.struct("s", 4100, [("pid", w.integer("u32", 4, 0), 0), ("texts", text, 32)]))
         names = [b"\x1b" * 4096, "e\u0301".encode() * 1000, "\u0301".encode() * 2000, b"/short"]
         with Terminal(60, 24) as terminal:
             run(terminal, [schema], ring(schema, [struct.pack("<I4096s", 7, name) for name in names]))
