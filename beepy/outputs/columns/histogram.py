@@ -44,7 +44,7 @@ def draw(
     """Return the lines: a head, and one a slot up to the last that has a count.
 
     Without ``bounds`` the slots are powers of two. A histogram that is higher than ``height`` loses empty slots at its
-    beginning, and then those with the smallest values, which is said.
+    beginning, and then those before and behind the ones that hold most, which is said.
     """
     used = [slot for slot, count in counts.items() if count]
     if not used:
@@ -54,9 +54,12 @@ def draw(
     if height is not None and len(slots) > max(height - 1, 1):
         slots = slots[min(used) - slots[0] :]
     if height is not None and len(slots) > max(height - 1, 1):
-        cut = slots[: len(slots) - max(height - 2, 1)]
-        slots = slots[len(cut) :]
-        before = f"... {sum(counts.get(slot, 0) for slot in cut)} in {len(cut)} slots below"
+        room = max(height - 2, 1)
+        windows = [slots[start : start + room] for start in range(len(slots) - room + 1)]
+        hidden = len(slots) - room
+        slots = max(windows, key=lambda window: sum(counts.get(slot, 0) for slot in window))
+        others = sum(counts.values()) - sum(counts.get(slot, 0) for slot in slots)
+        before = f"... {others} in {hidden} other slots"
     ranges = [_range(slot, bounds) for slot in slots]
     digits = max(10, *[len(end) for pair in ranges for end in pair])
     number = max(8, *[len(str(counts.get(slot, 0))) for slot in slots])

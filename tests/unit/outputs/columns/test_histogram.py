@@ -68,11 +68,18 @@ def test_no_line_is_wider_than_it_may_be(width: int) -> None:
 
 
 @pytest.mark.parametrize("height", range(3, 30))
-def test_what_is_too_high_loses_its_beginning(height: int) -> None:
+def test_what_is_too_high_says_what_it_does_not_show(height: int) -> None:
     counts = dict.fromkeys(range(5, 25), 1)
     lines = draw(counts, "usecs", height=height)
     assert len(lines) <= max(height, 3)
-    cut = "below" in lines[1]
+    cut = "other slots" in lines[1]
     assert cut == (height < least_height(counts))
     shown = sum(int(line.split()[4]) for line in lines[2 if cut else 1 :])
     assert shown + (int(lines[1].split()[1]) if cut else 0) == 20
+
+
+def test_the_slots_that_hold_most_are_kept() -> None:
+    counts = {3: 1, 10: 500, 11: 900, 12: 300, 30: 2}
+    lines = draw(counts, "usecs", height=6)
+    assert lines[1] == "... 3 in 24 other slots"
+    assert [line.split()[4] for line in lines[2:] if line.split()[4] != "0"] == ["500", "900", "300"]
