@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 _UNSHARE: Final = ("unshare", "--mount", "--propagation", "private")
 _MOUNT_POINT: Final = 4  # its field in /proc/PID/mountinfo: proc_pid_mountinfo(5)
 
@@ -15,6 +13,8 @@ _MOUNT_POINT: Final = 4  # its field in /proc/PID/mountinfo: proc_pid_mountinfo(
 def command(*options: str) -> list[str]:
     """Return the words to put before a command, with more ``options`` of unshare(1); skip the test where it fails."""
     if why := missing():
+        import pytest  # guests have none
+
         pytest.skip(why)
     return [*_UNSHARE, *options]
 
