@@ -18,7 +18,7 @@ from tests.oracle.libbpf import Verdict
 
 MORE: Final[Mapping[str, str]] = {
     r"^libbpf: elf: legacy map definitions in 'maps' section are not supported": 'SEC("maps"): libbpf until 1.0',
-    r"^libbpf: map 'print_(events|perf)': failed to create: -EINVAL$": "a perf buffer that tells of what type its records are",
+    r"^libbpf: map 'print_(events|perf)': failed to create: -EINVAL$": "a perf buffer that says what its records are",
     r"^libbpf: prog '\w+': SEC\(\"struct_ops\"\) program isn't referenced anywhere": "an operation that no map names",
     r"^libbpf: prog 'elements': failed to prepare load attributes: -ESRCH$": "SEC(iter/bpf_map_elem/MAP)",
 }
