@@ -1,7 +1,6 @@
 """The type that a program attaches to at load: of vmlinux, of a module, or of another program."""
 
 import re
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -67,6 +66,8 @@ def find(program: ProgramSpec, hook: Hook, target: Target) -> AttachPoint:
             if type_id is not None:
                 return AttachPoint(type_id, types.name)
     if colon and module != "vmlinux" and not host.is_loaded(module):
+        import shlex  # noqa: PLC0415 - only on the way to an error
+
         error = NotSupported(f"{where}: module '{safe(module)}' is not loaded", feature=name)
         error.add_note(f"modprobe {safe(shlex.quote(module))}")
         raise error
