@@ -5,8 +5,8 @@ from random import Random
 from typing import Final
 
 from beepy.obj.elf import MAX_FILE
-from tests.writers import bombs, bombs_of_many, exercise, measured
-from tests.writers.objects import Object
+from tests.support import bombs, bombs_of_many, exercise, measured
+from tests.support.objects import Object
 
 EMPTY: Final = Object().btf.data()
 

@@ -7,9 +7,9 @@ from typing import Final
 import pytest
 
 from tests import soak
-from tests.writers import campaign, exercise, grow
-from tests.writers.campaign import Case
-from tests.writers.exercise import RESULT
+from tests.support import campaign, exercise, grow
+from tests.support.campaign import Case
+from tests.support.exercise import RESULT
 
 COUNT: Final = soak.times(10_000)
 

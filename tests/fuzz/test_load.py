@@ -18,8 +18,8 @@ from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.uapi import MapType, ProgType
 from tests import soak
-from tests.writers import campaign, exercise, grow, mutate
-from tests.writers.campaign import Case
+from tests.support import campaign, exercise, grow, mutate
+from tests.support.campaign import Case
 
 COUNT: Final = soak.times(200)
 _TYPES: Final = (ProgType.SOCKET_FILTER, ProgType.KPROBE, ProgType.TRACEPOINT, ProgType.RAW_TRACEPOINT, ProgType.XDP)

@@ -14,10 +14,10 @@ from beepy.oci.lookup import bundled_store
 from bpf import build
 from tests import soak
 from tests.oracle import embedded
-from tests.writers import campaign, exercise, mutate, mutate_images
-from tests.writers.campaign import Case
-from tests.writers.exercise import RESULT
-from tests.writers.mutate import Object
+from tests.support import campaign, exercise, mutate, mutate_images
+from tests.support.campaign import Case
+from tests.support.exercise import RESULT
+from tests.support.mutate import Object
 
 COUNT: Final = soak.times(10_000)
 KINDS: Final = {"object": 78, "image": 9, "store": 4, "archive": 4, "reference": 5}  # in percent

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.writers import pids
-from tests.writers.command import Beepy
-from tests.writers.compiled import compile_text, objects
+from tests.support import pids
+from tests.support.command import Beepy
+from tests.support.compiled import compile_text, objects
 
 ObjectOf = Callable[[str], str]
 """A source of bpf/ or bpf/test/ by name, or C text -> the path of its object."""

@@ -8,8 +8,8 @@ from beepy.errors import KernelError
 from beepy.kernel import btf, btf_file
 from beepy.kernel import map as maps
 from beepy.uapi import MapType
-from tests.writers import child
-from tests.writers.btf import BtfWriter
+from tests.support import child
+from tests.support.btf import BtfWriter
 
 pytestmark = pytest.mark.kernel
 
@@ -67,7 +67,7 @@ from pathlib import Path
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
 from beepy.kernel import btf, btf_file
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 place = Path("/sys/kernel/btf")
 kernel = (place / "vmlinux").read_bytes()

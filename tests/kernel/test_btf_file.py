@@ -16,9 +16,9 @@ from beepy.obj.insn import EXIT, Insn
 from beepy.obj.spec import CollectionSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
-from tests.writers import child
-from tests.writers.btf import BtfWriter
-from tests.writers.elf import ElfWriter
+from tests.support import child
+from tests.support.btf import BtfWriter
+from tests.support.elf import ElfWriter
 
 pytestmark = pytest.mark.kernel
 
@@ -31,7 +31,7 @@ from beepy.kernel import btf, btf_file, host
 from beepy.errors import NotSupported
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
-from tests.writers.elf import ElfWriter
+from tests.support.elf import ElfWriter
 
 types = Path("/sys/kernel/btf/vmlinux").read_bytes()
 subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/sys/kernel/btf"], check=True)

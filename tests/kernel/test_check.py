@@ -18,9 +18,9 @@ from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 from tests.kernel.conftest import ObjectOf
-from tests.writers import child
-from tests.writers.btf import BtfWriter
-from tests.writers.command import Beepy
+from tests.support import child
+from tests.support.btf import BtfWriter
+from tests.support.command import Beepy
 
 pytestmark = pytest.mark.kernel
 
@@ -293,7 +293,7 @@ def test_who_may_not_ask_is_told_what_is_needed() -> None:
 from beepy.collection.check import check
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
-from tests.writers.capabilities import keep
+from tests.support.capabilities import keep
 
 spec = parse(bundled_store().get("exitsnoop"))
 keep(())

@@ -9,7 +9,7 @@ from beepy.btf.correct import corrected
 from beepy.btf.types import Kind
 from beepy.errors import KernelError
 from beepy.kernel import btf
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 pytestmark = pytest.mark.kernel
 

@@ -14,8 +14,8 @@ from beepy.source import parse
 from beepy.uapi import MapType
 from bpf import build
 from tests.kernel.conftest import ObjectOf
-from tests.writers import compiled
-from tests.writers.command import Beepy
+from tests.support import compiled
+from tests.support.command import Beepy
 
 pytestmark = pytest.mark.kernel
 

@@ -19,7 +19,7 @@ from beepy.obj.spec import MapSpec
 from beepy.source import parse
 from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgFlag, ProgType
 from tests.kernel.conftest import ObjectOf
-from tests.writers import child
+from tests.support import child
 
 pytestmark = pytest.mark.kernel
 
@@ -96,7 +96,7 @@ from beepy.errors import KernelError
 from beepy.hooks import find
 from beepy.kernel import program
 from beepy.obj.insn import EXIT, Insn, encode
-from tests.writers.capabilities import keep
+from tests.support.capabilities import keep
 
 hook = find("cgroup_skb/egress")
 insns = (*[Insn(0xB7)] * 5000, Insn(EXIT))
@@ -221,7 +221,7 @@ def test_an_attachment_that_is_forbidden() -> None:
 from beepy.collection import diagnosis
 from beepy.errors import AttachError
 from beepy.hooks import find
-from tests.writers.capabilities import keep
+from tests.support.capabilities import keep
 
 keep({"CAP_BPF"})
 error = AttachError("program 'p': tracepoint: permission denied (EACCES)", 13)
@@ -240,7 +240,7 @@ def test_what_is_found_by_its_id_names_the_capability() -> None:
         """
 from beepy.errors import KernelError
 from beepy.kernel import btf, netns, program
-from tests.writers.capabilities import keep
+from tests.support.capabilities import keep
 
 keep({"CAP_BPF", "CAP_PERFMON"})
 for ask in (lambda: program.by_id(1), lambda: btf.module("x"), lambda: netns.open_namespace("1")):
@@ -272,7 +272,7 @@ from beepy.collection import ksyms
 from beepy.errors import RelocationError
 from beepy.kernel import host
 from beepy.source import parse
-from tests.writers.capabilities import keep
+from tests.support.capabilities import keep
 
 spec = parse(Path({compiled(source)!r}).read_bytes(), name="one")
 assert host.kernel_addresses(["vfs_read"])["vfs_read"] != {{0}}
@@ -308,7 +308,7 @@ from beepy.errors import KernelError
 from beepy.kernel import syscall
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
-from tests.writers.seccomp import refuse
+from tests.support.seccomp import refuse
 
 spec = parse(bundled_store().get("exitsnoop"))
 refuse(syscall._numbers().bpf, errno.EPERM, first_argument=uapi.Cmd.PROG_LOAD)

@@ -7,7 +7,7 @@ import pytest
 from beepy.btf.downgrade import Feature, downgraded
 from beepy.kernel import btf, btf_features, host
 from beepy.since import order
-from tests.writers.types import everything
+from tests.support.types import everything
 
 pytestmark = pytest.mark.kernel
 

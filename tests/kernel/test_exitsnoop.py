@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 
-from tests.writers import apart, exits
-from tests.writers.command import Beepy, Running
-from tests.writers.exits import NAMES, SIGNALS, Ended, Exit
+from tests.support import apart, exits
+from tests.support.command import Beepy, Running
+from tests.support.exits import NAMES, SIGNALS, Ended, Exit
 
 pytestmark = pytest.mark.kernel
 

@@ -12,7 +12,7 @@ from beepy.kernel.program import Program
 from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.obj.parse import parse
 from beepy.uapi import HELPERS, AttachType
-from tests.writers import child
+from tests.support import child
 
 pytestmark = pytest.mark.kernel
 
@@ -108,7 +108,7 @@ from beepy.errors import KernelError
 from beepy.kernel import syscall
 from beepy.obj.parse import parse
 from tests.kernel.test_fallbacks import _object
-from tests.writers.seccomp import refuse
+from tests.support.seccomp import refuse
 
 spec = parse(_object(), "typed")
 refuse(syscall._numbers().bpf, errno.EPERM, first_argument=uapi.Cmd.BTF_LOAD)
@@ -130,7 +130,7 @@ from beepy.collection import fallbacks
 from beepy.kernel import syscall
 from beepy.obj.parse import parse
 from tests.kernel.test_fallbacks import _object
-from tests.writers.seccomp import refuse
+from tests.support.seccomp import refuse
 
 spec = parse(_object(), "typed")
 refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.BTF_LOAD)

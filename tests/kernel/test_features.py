@@ -5,7 +5,7 @@ from beepy.kernel.features import charges_memlock
 from beepy.kernel.host import release
 from beepy.since import helper, order
 from beepy.uapi import HELPERS
-from tests.writers import child
+from tests.support import child
 
 pytestmark = pytest.mark.kernel
 
@@ -21,7 +21,7 @@ import errno, resource
 from beepy import uapi
 from beepy.errors import KernelError
 from beepy.kernel import features, map as maps, syscall
-from tests.writers.seccomp import refuse
+from tests.support.seccomp import refuse
 
 assert features.charges_memlock() is False
 before = resource.getrlimit(resource.RLIMIT_MEMLOCK)
@@ -42,7 +42,7 @@ def test_the_limit_is_raised_where_it_counts() -> None:
 import errno, resource
 from beepy import uapi
 from beepy.kernel import features, syscall
-from tests.writers.seccomp import refuse
+from tests.support.seccomp import refuse
 
 hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
 resource.setrlimit(resource.RLIMIT_MEMLOCK, (4096, hard))

@@ -11,8 +11,8 @@ import pytest
 
 from beepy.hooks import cgroup
 from tests import soak
-from tests.writers import child
-from tests.writers.hits import compile_object
+from tests.support import child
+from tests.support.hits import compile_object
 
 PARTS, CYCLES = 8, 25
 OLD_PARTS, OLD_CYCLES = 2, 20
@@ -20,7 +20,7 @@ OLD_PARTS, OLD_CYCLES = 2, 20
 KILL = """
 import signal
 from pathlib import Path
-from tests.writers import killed
+from tests.support import killed
 
 group, folder = Path({group!r}), Path({folder!r})
 killed.stand_alone()

@@ -13,8 +13,8 @@ from beepy.kernel import btf
 from beepy.obj.spec import CollectionSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
-from tests.writers import kprobed
-from tests.writers.kprobed import Kprobed
+from tests.support import kprobed
+from tests.support.kprobed import Kprobed
 
 COMM = Path("/proc/thread-self/comm").read_text().strip()
 AF_INET, AF_INET6, SYN_SENT, ESTABLISHED = 2, 10, 2, 1

@@ -14,7 +14,7 @@ from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from bpf import build
 from tests.kernel.conftest import ObjectOf
-from tests.writers import child
+from tests.support import child
 
 
 @pytest.fixture(scope="module", params=["clang-14", "clang-19"])

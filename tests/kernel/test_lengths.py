@@ -6,9 +6,9 @@ import re
 import pytest
 
 from tests.kernel.conftest import ObjectOf
-from tests.writers.command import Beepy
-from tests.writers.scrape import ours, page, until
-from tests.writers.trigger import trigger
+from tests.support.command import Beepy
+from tests.support.scrape import ours, page, until
+from tests.support.trigger import trigger
 
 pytestmark = pytest.mark.kernel
 

@@ -14,7 +14,7 @@ from beepy.kernel import map as maps
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.uapi import AttachType, MapType
-from tests.writers import child, pids, programs
+from tests.support import child, pids, programs
 
 pytestmark = pytest.mark.kernel
 
@@ -84,7 +84,7 @@ from beepy import uapi
 from beepy.hooks import Target
 from beepy.kernel import syscall
 from tests.kernel.test_link import TRACEPOINT, count, fork, loaded
-from tests.writers.seccomp import refuse
+from tests.support.seccomp import refuse
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
 refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)

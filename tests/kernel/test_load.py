@@ -21,7 +21,7 @@ from beepy.obj.spec import ProgramSpec
 from beepy.oci.lookup import bundled_store
 from beepy.uapi import MapFlag
 from tests.kernel.conftest import ObjectOf
-from tests.writers.held import Number, held, wait_for_end
+from tests.support.held import Number, held, wait_for_end
 
 pytestmark = pytest.mark.kernel
 

@@ -24,9 +24,9 @@ from beepy.streams import Stream
 from beepy.uapi import MapType
 from tests import soak
 from tests.kernel.conftest import ObjectOf
-from tests.writers.btf import BtfWriter
-from tests.writers.command import Beepy
-from tests.writers.producer import PerfOutput, Producer
+from tests.support.btf import BtfWriter
+from tests.support.command import Beepy
+from tests.support.producer import PerfOutput, Producer
 
 pytestmark = [pytest.mark.kernel, pytest.mark.soak]
 

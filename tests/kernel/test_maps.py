@@ -14,7 +14,7 @@ from beepy.maps.ringbuf import RingReader
 from beepy.maps.table import TableReader
 from beepy.obj.spec import MapSpec
 from beepy.uapi import MapFlag, MapType
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 pytestmark = pytest.mark.kernel
 

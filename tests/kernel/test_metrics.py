@@ -15,12 +15,12 @@ import pytest
 
 from beepy.oci.lookup import bundled_store
 from tests.kernel.conftest import ObjectOf
-from tests.writers import apart, exits, scrape
-from tests.writers.command import Beepy, Running, environment
-from tests.writers.exits import NAMES, Ended, Exit
-from tests.writers.pids import seen
-from tests.writers.scrape import ours, page, series, until
-from tests.writers.trigger import named, trigger
+from tests.support import apart, exits, scrape
+from tests.support.command import Beepy, Running, environment
+from tests.support.exits import NAMES, Ended, Exit
+from tests.support.pids import seen
+from tests.support.scrape import ours, page, series, until
+from tests.support.trigger import named, trigger
 
 pytestmark = pytest.mark.kernel
 

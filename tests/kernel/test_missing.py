@@ -11,9 +11,9 @@ from beepy.collection.load import load
 from beepy.errors import AttachError, NotSupported
 from beepy.source import parse
 from tests.kernel.conftest import ObjectOf
-from tests.writers.btf import BtfWriter
-from tests.writers.command import Beepy
-from tests.writers.trigger import trigger
+from tests.support.btf import BtfWriter
+from tests.support.command import Beepy
+from tests.support.trigger import trigger
 
 pytestmark = pytest.mark.kernel
 

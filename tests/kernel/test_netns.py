@@ -9,8 +9,8 @@ import pytest
 
 from beepy.errors import KernelError
 from beepy.kernel import netns
-from tests.writers import network
-from tests.writers.network import Network
+from tests.support import network
+from tests.support.network import Network
 
 pytestmark = pytest.mark.kernel
 

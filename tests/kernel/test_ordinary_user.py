@@ -10,9 +10,9 @@ import pytest
 from beepy import since
 from beepy.kernel.tracefs import tracepoint_id
 from beepy.oci.lookup import bundled_store
-from tests.writers import apart, ordinary
-from tests.writers.capabilities import BITS
-from tests.writers.command import Beepy, Done
+from tests.support import apart, ordinary
+from tests.support.capabilities import BITS
+from tests.support.command import Beepy, Done
 
 pytestmark = pytest.mark.kernel
 

@@ -9,8 +9,8 @@ import pytest
 
 from beepy.kernel import own_pid
 from tests.kernel.test_run import rows
-from tests.writers import pids
-from tests.writers.command import Beepy
+from tests.support import pids
+from tests.support.command import Beepy
 
 pytestmark = pytest.mark.kernel
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from tests.kernel.conftest import ObjectOf
-from tests.writers.command import Beepy
-from tests.writers.trigger import named, trigger
+from tests.support.command import Beepy
+from tests.support.trigger import named, trigger
 
 pytestmark = pytest.mark.kernel
 

@@ -24,8 +24,8 @@ from beepy.maps.perfbuf import PerfReader, _Ring
 from beepy.streams import Stream
 from beepy.uapi import MapType
 from tests import soak
-from tests.writers.btf import BtfWriter
-from tests.writers.producer import PerfOutput, Producer, Step
+from tests.support.btf import BtfWriter
+from tests.support.producer import PerfOutput, Producer, Step
 
 pytestmark = pytest.mark.kernel
 

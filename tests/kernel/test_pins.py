@@ -23,7 +23,7 @@ from beepy.obj.spec import CollectionSpec
 from beepy.streams import stream
 from beepy.uapi import MapType
 from tests.kernel.conftest import ObjectOf
-from tests.writers.command import Beepy
+from tests.support.command import Beepy
 
 pytestmark = pytest.mark.kernel
 

@@ -8,7 +8,7 @@ from beepy.kernel import map as maps
 from beepy.kernel import program
 from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.uapi import MapType, ProgFlag, ProgType
-from tests.writers import pids, programs
+from tests.support import pids, programs
 
 pytestmark = pytest.mark.kernel
 

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from tests.writers.command import ROOT, Beepy
+from tests.support.command import ROOT, Beepy
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^\| [^|]+\? \| `sudo beepy (run .*)` \|$", README, re.MULTILINE)

@@ -19,9 +19,9 @@ from beepy.kernel.map import Map
 from beepy.maps.ringbuf import RingReader
 from beepy.uapi import MapType
 from tests import soak
-from tests.writers.btf import BtfWriter
-from tests.writers.fault import Fault
-from tests.writers.producer import Discard, Hold, Output, Producer, Step, Submit
+from tests.support.btf import BtfWriter
+from tests.support.fault import Fault
+from tests.support.producer import Discard, Hold, Output, Producer, Step, Submit
 
 pytestmark = pytest.mark.kernel
 

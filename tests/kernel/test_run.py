@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.conftest import ObjectOf
-from tests.writers import exits, pids
-from tests.writers.command import Beepy, Done, Running
-from tests.writers.exits import Exit
-from tests.writers.screen import Screen
-from tests.writers.trigger import named, trigger
+from tests.support import exits, pids
+from tests.support.command import Beepy, Done, Running
+from tests.support.exits import Exit
+from tests.support.screen import Screen
+from tests.support.trigger import named, trigger
 
 pytestmark = pytest.mark.kernel
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.kernel.conftest import ObjectOf
 from tests.kernel.test_run_refusals import refused
-from tests.writers import network
-from tests.writers.command import BEEPY, Beepy, environment
+from tests.support import network
+from tests.support.command import BEEPY, Beepy, environment
 
 pytestmark = pytest.mark.kernel
 

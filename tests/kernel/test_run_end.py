@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.conftest import ObjectOf
-from tests.writers import exits
-from tests.writers.command import BEEPY, Beepy, Running, environment
-from tests.writers.exits import Exit
-from tests.writers.held import held, wait_for_end
-from tests.writers.trigger import trigger
+from tests.support import exits
+from tests.support.command import BEEPY, Beepy, Running, environment
+from tests.support.exits import Exit
+from tests.support.held import held, wait_for_end
+from tests.support.trigger import trigger
 
 pytestmark = pytest.mark.kernel
 

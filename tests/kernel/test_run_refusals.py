@@ -12,8 +12,8 @@ import pytest
 
 from bpf import build
 from tests.kernel.conftest import ObjectOf
-from tests.writers import ordinary
-from tests.writers.command import Beepy, Done
+from tests.support import ordinary
+from tests.support.command import Beepy, Done
 
 pytestmark = pytest.mark.kernel
 

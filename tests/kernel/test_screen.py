@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.writers import exits
-from tests.writers.command import Beepy
-from tests.writers.exits import Exit
-from tests.writers.screen import Screen, Terminal
+from tests.support import exits
+from tests.support.command import Beepy
+from tests.support.exits import Exit
+from tests.support.screen import Screen, Terminal
 
 pytestmark = [pytest.mark.kernel, pytest.mark.parametrize("size", [(80, 24), (200, 50)])]
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.writers import ages, child
+from tests.support import ages, child
 
 pytestmark = pytest.mark.kernel
 
@@ -23,7 +23,7 @@ from beepy.errors import KernelError
 from beepy.kernel import syscall
 from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.uapi import ProgType
-from tests.writers.capabilities import keep
+from tests.support.capabilities import keep
 
 # the type is asked about before the code is looked at
 insns, gpl = encode((Insn(CALL, imm=10_000), Insn(EXIT))), b"GPL\\0"
@@ -68,7 +68,7 @@ from beepy import since
 from beepy.kernel import features
 from beepy.obj.insn import CALL, EXIT, Insn
 from beepy.uapi import HELPERS, ProgFlag, ProgType
-from tests.writers.capabilities import keep
+from tests.support.capabilities import keep
 
 def refused(kind):
     flags = ProgFlag.SLEEPABLE if kind == ProgType.SYSCALL else ProgFlag(0)

@@ -23,9 +23,9 @@ from beepy.maps.table import TableReader
 from beepy.obj.spec import CollectionSpec, MapSpec, Role, Tracked
 from beepy.streams import Stream, stream
 from beepy.uapi import MapType
-from tests.writers.btf import BtfWriter
-from tests.writers.fault import Fault
-from tests.writers.producer import Hold, Output, Producer
+from tests.support.btf import BtfWriter
+from tests.support.fault import Fault
+from tests.support.producer import Hold, Output, Producer
 
 pytestmark = pytest.mark.kernel
 

@@ -7,7 +7,7 @@ from beepy.errors import KernelError
 from beepy.kernel import map as maps
 from beepy.kernel import syscall
 from beepy.uapi import MapType, PerfEventAttr
-from tests.writers import child
+from tests.support import child
 
 pytestmark = pytest.mark.kernel
 
@@ -63,7 +63,7 @@ def test_signals_are_handled_while_a_call_waits() -> None:
 import signal
 from beepy.kernel import program
 from beepy.uapi import ProgType
-from tests.writers import programs
+from tests.support import programs
 
 class Stop(Exception):
     pass

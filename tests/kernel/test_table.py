@@ -13,7 +13,7 @@ from beepy.kernel.map import Map
 from beepy.maps import table as table_module
 from beepy.maps.table import TableReader, walked
 from beepy.uapi import MapFlag, MapType
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 pytestmark = pytest.mark.kernel
 

@@ -4,7 +4,7 @@ import pytest
 
 from beepy.errors import KernelError
 from beepy.kernel.tracefs import tracepoint_id
-from tests.writers import child
+from tests.support import child
 
 pytestmark = pytest.mark.kernel
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from beepy.errors import KernelError
 from beepy.kernel import syscall
 from beepy.kernel.tracefs import tracepoint_id
-from tests.writers.seccomp import refuse
+from tests.support.seccomp import refuse
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
 def mounts():

@@ -14,7 +14,7 @@ from beepy.hooks import Target
 from beepy.kernel.map import Map
 from beepy.obj.parse import parse
 from beepy.obj.spec import Role
-from tests.writers import compiled, network
+from tests.support import compiled, network
 
 pytestmark = pytest.mark.kernel
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.writers import apart
+from tests.support import apart
 
 POISONED = "poison"
 

@@ -13,7 +13,7 @@ from beepy.obj.parse import parse
 from bpf import build
 from tests.oracle import newest, pinned
 from tests.oracle.comparison import Families
-from tests.writers import apart
+from tests.support import apart
 
 NAMES = ("maps_all", "maps_values", "maps_kptr", "maps_absent", "slots", "data")
 

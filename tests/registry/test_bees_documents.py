@@ -18,8 +18,8 @@ from beepy.oci.store import Store
 from bpf import build
 from tests.conftest import TIERS
 from tests.registry.test_ghcr import ROOT, in_a_network_of_its_own
-from tests.writers.command import Done
-from tests.writers.compiled import compile_text
+from tests.support.command import Done
+from tests.support.compiled import compile_text
 
 pytestmark = pytest.mark.registry
 

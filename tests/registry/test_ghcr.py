@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from beepy.oci import lookup
-from tests.writers import apart
+from tests.support import apart
 
 pytestmark = pytest.mark.registry
 

@@ -25,7 +25,7 @@ from tests.registry.hostile import (
     Hostile,
     digest,
 )
-from tests.writers.command import Beepy
+from tests.support.command import Beepy
 
 pytestmark = pytest.mark.registry
 

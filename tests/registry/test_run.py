@@ -13,9 +13,9 @@ from beepy.oci.lookup import bundled_store
 from tests.conftest import TIERS
 from tests.registry import distribution
 from tests.registry.distribution import PASSWORD, SETUPS, USER, Running
-from tests.writers import exits
-from tests.writers.command import Beepy, Done
-from tests.writers.exits import Exit
+from tests.support import exits
+from tests.support.command import Beepy, Done
+from tests.support.exits import Exit
 
 pytestmark = pytest.mark.registry
 

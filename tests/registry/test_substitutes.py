@@ -12,7 +12,7 @@ from beepy.oci.lookup import bundled_store
 from tests.conftest import TIERS
 from tests.registry import distribution
 from tests.registry.distribution import PASSWORD, SETUPS, USER, Running
-from tests.writers.command import BEEPY, Beepy, environment
+from tests.support.command import BEEPY, Beepy, environment
 
 pytestmark = pytest.mark.registry
 

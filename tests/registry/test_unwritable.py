@@ -12,7 +12,7 @@ import pytest
 from beepy.oci.lookup import bundled_store
 from tests.conftest import TIERS
 from tests.registry.hostile import Hostile
-from tests.writers.command import Beepy
+from tests.support.command import Beepy
 
 pytestmark = pytest.mark.registry
 

@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.writers import exits
-from tests.writers.command import PATIENCE, ROOT, Running
-from tests.writers.exits import Exit
-from tests.writers.trigger import trigger
+from tests.support import exits
+from tests.support.command import PATIENCE, ROOT, Running
+from tests.support.exits import Exit
+from tests.support.trigger import trigger
 
 OPEN = "printf node > /proc/self/comm; : < /etc/hostname"
 

@@ -11,8 +11,8 @@ from beepy.oci.image import Image
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.uapi import HELPERS, MapFlag, MapType
-from tests.writers.elf import OBJECT, R_64_64
-from tests.writers.objects import Object
+from tests.support.elf import OBJECT, R_64_64
+from tests.support.objects import Object
 
 NAMES = bundled_store().names()
 

@@ -11,7 +11,7 @@ from beepy.cli import app, substitutes
 from beepy.describe import Description, describe
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
-from tests.writers.command import ROOT, Beepy
+from tests.support.command import ROOT, Beepy
 
 CLI = (ROOT / "docs" / "cli.md").read_text()
 README = (ROOT / "README.md").read_text()

@@ -8,8 +8,8 @@ import pytest
 from beepy.btf.container import extract
 from beepy.errors import BtfError
 from beepy.file_bytes import FileBytes
-from tests.writers.btf import BtfWriter
-from tests.writers.elf import ElfWriter
+from tests.support.btf import BtfWriter
+from tests.support.elf import ElfWriter
 
 DATA = bytes(range(256)) * 300
 

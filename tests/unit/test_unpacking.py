@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 import beepy
-from tests.writers.elf import number
-from tests.writers.objects import Object
+from tests.support.elf import number
+from tests.support.objects import Object
 
 _PACKAGE: Final = Path(beepy.__file__).parent
 _ITERATORS: Final = ("iter_unpack", "finditer", "scanner")

@@ -10,10 +10,10 @@ from pathlib import Path
 from shutil import which
 from typing import Final
 
+from tests.support import apart
 from tests.vm.apt import Unavailable
 from tests.vm.contents import PROJECT
 from tests.vm.machine import Ran
-from tests.writers import apart
 
 _LIMIT: Final = 600.0  # seconds: other tests may run at the same time
 _START: Final = """\

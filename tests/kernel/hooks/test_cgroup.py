@@ -14,9 +14,9 @@ from beepy import hooks
 from beepy.errors import AttachError
 from beepy.hooks import Target, cgroup, journal
 from beepy.text import safe
-from tests.writers import child
-from tests.writers.groups import CASES, entered, packets
-from tests.writers.hits import attach, compile_object, hits, loaded
+from tests.support import child
+from tests.support.groups import CASES, entered, packets
+from tests.support.hits import attach, compile_object, hits, loaded
 
 pytestmark = pytest.mark.kernel
 
@@ -27,9 +27,9 @@ from beepy import uapi
 from beepy.hooks import Target, journal
 from beepy.kernel import syscall
 from tests.kernel.hooks.test_cgroup import counts
-from tests.writers.groups import entered
-from tests.writers.hits import attach, loaded
-from tests.writers.seccomp import refuse
+from tests.support.groups import entered
+from tests.support.hits import attach, loaded
+from tests.support.seccomp import refuse
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)

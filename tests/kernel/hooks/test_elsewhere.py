@@ -5,7 +5,7 @@ import pytest
 from beepy import hooks
 from beepy.hooks import Target
 from beepy.kernel import program
-from tests.writers import programs
+from tests.support import programs
 
 pytestmark = pytest.mark.kernel
 

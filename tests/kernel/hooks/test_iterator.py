@@ -13,7 +13,7 @@ from beepy.hooks import Target, iterator
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.streams import stream
-from tests.writers import compiled, pids
+from tests.support import compiled, pids
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from beepy.collection.load import load
 from beepy.errors import NotSupported
 from beepy.obj.spec import CollectionSpec
-from tests.writers import probed
-from tests.writers.trigger import trigger
+from tests.support import probed
+from tests.support.trigger import trigger
 
 PROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
 

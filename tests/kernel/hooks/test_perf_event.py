@@ -14,7 +14,7 @@ from beepy.errors import AttachError, NotSupported
 from beepy.hooks import Target
 from beepy.kernel.host import online_cpus
 from beepy.obj.spec import CollectionSpec
-from tests.writers import pids, probed
+from tests.support import pids, probed
 
 
 @pytest.fixture(scope="module")

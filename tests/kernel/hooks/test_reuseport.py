@@ -13,8 +13,8 @@ import pytest
 from beepy import hooks
 from beepy.errors import AttachError
 from beepy.hooks import Target, journal
-from tests.writers import child
-from tests.writers.hits import attach, compile_object, hits, loaded
+from tests.support import child
+from tests.support.hits import attach, compile_object, hits, loaded
 
 pytestmark = pytest.mark.kernel
 
@@ -75,7 +75,7 @@ def test_what_a_killed_process_left_is_detached(path: Path, server: tuple[int, i
 import os, signal
 from pathlib import Path
 from beepy.hooks import Target, journal
-from tests.writers.hits import attach, loaded
+from tests.support.hits import attach, loaded
 
 journal.FOLDER = Path({str(folder)!r})
 with loaded(Path({str(path)!r})) as collection:

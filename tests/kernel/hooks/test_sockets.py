@@ -11,10 +11,10 @@ import pytest
 from beepy import hooks
 from beepy.errors import AttachError
 from beepy.hooks import Target, journal
-from tests.writers import child, network
-from tests.writers.hits import attach, compile_object, hits, loaded
-from tests.writers.network import Network
-from tests.writers.sockets import connection, exchange
+from tests.support import child, network
+from tests.support.hits import attach, compile_object, hits, loaded
+from tests.support.network import Network
+from tests.support.sockets import connection, exchange
 
 pytestmark = pytest.mark.kernel
 
@@ -27,9 +27,9 @@ from beepy import uapi
 from beepy.hooks import Target, journal
 from beepy.kernel import syscall
 from tests.kernel.hooks.test_sockets import dissects, messages
-from tests.writers.hits import attach, loaded
-from tests.writers.network import Network
-from tests.writers.seccomp import refuse
+from tests.support.hits import attach, loaded
+from tests.support.network import Network
+from tests.support.seccomp import refuse
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)

@@ -15,8 +15,8 @@ from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
 from bpf import build
-from tests.writers.btf import BtfWriter
-from tests.writers.sockets import talk
+from tests.support.btf import BtfWriter
+from tests.support.sockets import talk
 
 KNOWN = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 

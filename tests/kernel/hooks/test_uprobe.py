@@ -20,7 +20,7 @@ from beepy.kernel import program, tracefs
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.uapi import MapType
-from tests.writers import child, pids, probed, programs
+from tests.support import child, pids, probed, programs
 
 LIBC = "libc.so.6"
 getenv = ctypes.CDLL(None).getenv

@@ -13,8 +13,8 @@ from beepy.hooks import Target
 from beepy.kernel import map as maps
 from beepy.kernel import program
 from beepy.uapi import MapType
-from tests.writers import child, probed, programs
-from tests.writers.probed import Probed
+from tests.support import child, probed, programs
+from tests.support.probed import Probed
 
 SESSIONS = ("uprobe.session", "uprobe.session.s")
 SECTIONS = ("uprobe.multi", "uprobe.multi.s", "uretprobe.multi", "uretprobe.multi.s", *SESSIONS)
@@ -97,8 +97,8 @@ from beepy.errors import NotSupported
 from beepy.hooks import Target
 from beepy.kernel import syscall
 from tests.kernel.hooks.test_uprobe_multi import runs
-from tests.writers.probed import Probed
-from tests.writers.seccomp import refuse
+from tests.support.probed import Probed
+from tests.support.seccomp import refuse
 
 refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
 for section, since, what in (("uprobe.multi", "6.6", "links"), ("uprobe.session", "6.13", "session links")):

@@ -14,7 +14,7 @@ from beepy.kernel import features
 from beepy.kernel import map as kernel_map
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
-from tests.writers import child, probed
+from tests.support import child, probed
 
 pytestmark = pytest.mark.usefixtures("same_pids")
 
@@ -166,7 +166,7 @@ def test_without_the_pmu_tracefs_attaches(tmp_path: Path) -> None:
 import logging, subprocess, sys
 from pathlib import Path
 from tests.kernel.hooks.test_usdt import expected, hits, target
-from tests.writers import probed
+from tests.support import probed
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/bus/event_source/devices"], check=True)

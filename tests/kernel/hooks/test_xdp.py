@@ -14,9 +14,9 @@ from beepy import hooks
 from beepy.errors import AttachError
 from beepy.hooks import Target, journal
 from beepy.kernel import netns
-from tests.writers import child, network
-from tests.writers.hits import attach, compile_object, hits, loaded
-from tests.writers.network import Network
+from tests.support import child, network
+from tests.support.hits import attach, compile_object, hits, loaded
+from tests.support.network import Network
 
 pytestmark = pytest.mark.kernel
 
@@ -28,9 +28,9 @@ from beepy import uapi
 from beepy.hooks import Target, journal
 from beepy.kernel import syscall
 from tests.kernel.hooks.test_xdp import counts
-from tests.writers.hits import attach, loaded
-from tests.writers.network import Network
-from tests.writers.seccomp import refuse
+from tests.support.hits import attach, loaded
+from tests.support.network import Network
+from tests.support.seccomp import refuse
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
 refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)

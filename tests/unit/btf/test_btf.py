@@ -7,8 +7,8 @@ from beepy.btf.btf import MAX_NAME, MAX_STRING, MAX_VLEN, Btf
 from beepy.btf.names import essential_name
 from beepy.btf.types import Kind, Member, TypeId
 from beepy.errors import BtfError
-from tests.writers.btf import BtfWriter
-from tests.writers.refusal import refused
+from tests.support.btf import BtfWriter
+from tests.support.refusal import refused
 
 
 def btf(writer: BtfWriter, base: Btf | None = None) -> Btf:

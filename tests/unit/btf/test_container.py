@@ -8,9 +8,9 @@ import pytest
 from beepy.btf import container
 from beepy.btf.container import extract
 from beepy.errors import BtfError
-from tests.writers.btf import BtfWriter
-from tests.writers.elf import NOBITS, ElfWriter
-from tests.writers.refusal import refused
+from tests.support.btf import BtfWriter
+from tests.support.elf import NOBITS, ElfWriter
+from tests.support.refusal import refused
 
 
 def types() -> bytes:

@@ -4,7 +4,7 @@ from beepy.btf import contexts, types
 from beepy.btf.btf import Btf
 from beepy.btf.types import Linkage, Param, TypeId
 from beepy.uapi import ProgType
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 SKB, XDP, TRACEPOINT = ProgType.SCHED_CLS, ProgType.XDP, ProgType.TRACEPOINT
 

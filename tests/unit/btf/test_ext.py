@@ -5,9 +5,9 @@ import pytest
 from beepy.btf import ext
 from beepy.btf.btf import Btf
 from beepy.errors import BtfError
-from tests.writers import elf
-from tests.writers.btf import BtfWriter
-from tests.writers.refusal import refused
+from tests.support import elf
+from tests.support.btf import BtfWriter
+from tests.support.refusal import refused
 
 SEC = "tracepoint/a/b"
 

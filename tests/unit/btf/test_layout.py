@@ -7,8 +7,8 @@ from beepy.btf.btf import Btf
 from beepy.btf.layout import align_of, resolve, size_of, strip
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError
-from tests.writers.btf import BtfWriter
-from tests.writers.refusal import refused
+from tests.support.btf import BtfWriter
+from tests.support.refusal import refused
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.show import c_type
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 
 def shown(writer: BtfWriter, type_id: int) -> str:

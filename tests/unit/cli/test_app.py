@@ -17,7 +17,7 @@ from beepy.cli.examples import EXAMPLES
 from beepy.oci.formats import CREATED
 from beepy.oci.lookup import bundled_store
 from beepy.oci.store import Store
-from tests.writers.command import BEEPY, Beepy, Done, environment
+from tests.support.command import BEEPY, Beepy, Done, environment
 
 PROGRAM = b"\x7fELF" + bytes(range(256))
 COMMANDS = ("run", "describe", "pull", "list", "version")

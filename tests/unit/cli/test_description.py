@@ -14,7 +14,7 @@ from beepy.describe import Description, VariableInfo, describe
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.width import width
-from tests.writers.command import BEEPY, environment
+from tests.support.command import BEEPY, environment
 
 TABLE = [{"status": 0, "id": "00" * 20}] * 127
 

@@ -12,10 +12,10 @@ from beepy.cli import session
 from beepy.cli.session import closing
 from beepy.events.batch import Batch, Demand, Schema, Tally
 from beepy.streams import Stream
-from tests.writers.btf import BtfWriter
-from tests.writers.events import Exits, decode, snapshot
-from tests.writers.events import ring as ring_of
-from tests.writers.events import table as table_of
+from tests.support.btf import BtfWriter
+from tests.support.events import Exits, decode, snapshot
+from tests.support.events import ring as ring_of
+from tests.support.events import table as table_of
 
 BTF = Btf(BtfWriter().data())
 

@@ -9,7 +9,7 @@ import pytest
 from beepy.cli.app import _COMMANDS
 from beepy.cli.substitutes import COMMANDS
 from beepy.oci.lookup import bundled_store
-from tests.writers.command import Beepy, Done
+from tests.support.command import Beepy, Done
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from beepy.collection.externs import with_kconfig
 from beepy.errors import RelocationError
 from beepy.kernel import kconfig
-from tests.writers.elf import R_64_64
-from tests.writers.objects import EXIT, LOAD, Object
+from tests.support.elf import R_64_64
+from tests.support.objects import EXIT, LOAD, Object
 
 INT, U32, U64 = 1, 2, 3
 SIGNED, CHAR, BOOL = 1, 2, 4

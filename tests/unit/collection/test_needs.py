@@ -25,7 +25,7 @@ from beepy.obj.spec import (
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.uapi import HELPERS, MapFlag, MapType
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 EXIT = Insn(op.EXIT)
 MOV = Insn(0xB7)

@@ -5,7 +5,7 @@ from beepy.collection import structops
 from beepy.errors import ElfError
 from beepy.obj.spec import CollectionSpec, MapSpec
 from beepy.uapi import MapType
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 
 @pytest.mark.parametrize("btf", [None, Btf(BtfWriter().data())])

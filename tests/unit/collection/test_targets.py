@@ -6,7 +6,7 @@ from beepy.collection.unknown_section import unknown_section
 from beepy.errors import UnsupportedSection, UsageError
 from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec, ProgramSpec, VariableSpec
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 
 def spec(**sections: str) -> CollectionSpec:

@@ -4,8 +4,8 @@ from beepy.btf.btf import MAX_NAME, Btf
 from beepy.core.access import MAX_STEPS, Spec, parse, show
 from beepy.errors import BeepyError, BtfError, RelocationError
 from beepy.uapi import CoreReloKind
-from tests.writers.btf import BtfWriter
-from tests.writers.core import ref
+from tests.support.btf import BtfWriter
+from tests.support.core import ref
 
 
 def sample(writer: BtfWriter) -> int:

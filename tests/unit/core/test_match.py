@@ -6,8 +6,8 @@ from beepy.core.access import parse
 from beepy.core.match import MAX_LEVEL, Matcher
 from beepy.errors import BeepyError, RelocationError
 from beepy.uapi import CoreReloKind
-from tests.writers.btf import BtfWriter
-from tests.writers.core import ref
+from tests.support.btf import BtfWriter
+from tests.support.core import ref
 
 
 class Pair:

@@ -5,7 +5,7 @@ from beepy.core.resolve import Fixup
 from beepy.errors import RelocationError
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
-from tests.writers.core import LDX_W, MOV, program, ref
+from tests.support.core import LDX_W, MOV, program, ref
 
 U64 = 1 << 64
 

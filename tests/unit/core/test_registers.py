@@ -4,8 +4,8 @@ from beepy.btf.btf import Btf
 from beepy.core.resolve import Resolver
 from beepy.obj.insn import DW, LDX, MEM, Insn
 from beepy.uapi import CoreReloKind
-from tests.writers.btf import BtfWriter
-from tests.writers.core import program, ref
+from tests.support.btf import BtfWriter
+from tests.support.core import program, ref
 
 LOAD = LDX | MEM | DW
 

@@ -8,8 +8,8 @@ from beepy.errors import RelocationError
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.uapi import CoreReloKind as Kind
-from tests.writers.btf import BtfWriter, Member
-from tests.writers.core import LDX_W, MOV, program, ref, resolve
+from tests.support.btf import BtfWriter, Member
+from tests.support.core import LDX_W, MOV, program, ref, resolve
 
 MISSING = "missing"
 

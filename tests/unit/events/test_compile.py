@@ -11,9 +11,9 @@ from beepy.errors import BtfError
 from beepy.events.codec import Value
 from beepy.events.compile import MAX_COST, MAX_ENUMERATORS, MAX_MEMBERS
 from beepy.events.decoder import Decoder
-from tests.writers.btf import BtfWriter, Member
-from tests.writers.events import decode, ring, stream, texts
-from tests.writers.refusal import refused
+from tests.support.btf import BtfWriter, Member
+from tests.support.events import decode, ring, stream, texts
+from tests.support.refusal import refused
 
 LARGE = (1 << 64) - 1
 

@@ -5,8 +5,8 @@ import pytest
 from beepy.errors import DecodeError
 from beepy.events.batch import Part
 from beepy.events.decoder import Decoder, Memo
-from tests.writers.btf import BtfWriter, Member
-from tests.writers.events import Exits, decode, ring, snapshot, stream, table, texts
+from tests.support.btf import BtfWriter, Member
+from tests.support.events import Exits, decode, ring, snapshot, stream, table, texts
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 255, 256, 257, 1000])

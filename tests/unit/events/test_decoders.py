@@ -2,8 +2,8 @@ from beepy.btf.btf import Btf
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
 from beepy.events.decoders import Decoders
-from tests.writers.btf import BtfWriter
-from tests.writers.refusal import refused
+from tests.support.btf import BtfWriter
+from tests.support.refusal import refused
 
 
 def test_records_of_the_same_types_share_a_decoder() -> None:

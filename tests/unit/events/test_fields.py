@@ -2,8 +2,8 @@ import pytest
 
 from beepy.events.batch import Schema
 from beepy.events.fields import Field, fields, is_summed
-from tests.writers.btf import BtfWriter
-from tests.writers.events import Exits, stream, table
+from tests.support.btf import BtfWriter
+from tests.support.events import Exits, stream, table
 
 
 def named(schema: Schema) -> list[str]:

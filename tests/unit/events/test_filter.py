@@ -6,8 +6,8 @@ from beepy.errors import UsageError
 from beepy.events.batch import Batch
 from beepy.events.filter import Filter, check
 from beepy.events.regex import SYNTAX
-from tests.writers.btf import BtfWriter
-from tests.writers.events import Exits, decode, ring, snapshot, table
+from tests.support.btf import BtfWriter
+from tests.support.events import Exits, decode, ring, snapshot, table
 
 EXITS = Exits("exits").schema
 

@@ -5,8 +5,8 @@ import pytest
 from beepy.btf.btf import Btf
 from beepy.events.batch import Schema
 from beepy.events.codec import Value
-from tests.writers.btf import BtfWriter
-from tests.writers.events import decode, ring, stream
+from tests.support.btf import BtfWriter
+from tests.support.events import decode, ring, stream
 
 NEWER = {"NONE": 0, "CONSUMED": 1, "MIDDLE": 2, "NO_SOCKET": 3, "LAST": 4}
 

@@ -10,8 +10,8 @@ from beepy.events.meaning import Meaning, event_time, of
 from beepy.events.roles import schema
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
-from tests.writers.btf import BtfWriter
-from tests.writers.events import Exits, stream, table
+from tests.support.btf import BtfWriter
+from tests.support.events import Exits, stream, table
 
 MONOTONIC = 5 * 86_400 * SECOND
 REAL = 1_793_534_400 * SECOND

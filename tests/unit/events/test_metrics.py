@@ -4,8 +4,8 @@ from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.metrics import value_field
 from beepy.obj.spec import Role
-from tests.writers.btf import BtfWriter
-from tests.writers.events import stream, table
+from tests.support.btf import BtfWriter
+from tests.support.events import stream, table
 
 
 def of_role(role: Role | None) -> Schema:

@@ -8,8 +8,8 @@ import pytest
 from beepy.btf.types import TypeId
 from beepy.events.own import Own, pid_offset
 from beepy.events.rows import head
-from tests.writers.btf import BtfWriter, Member
-from tests.writers.events import Exits, decode, ring, snapshot, stream, table
+from tests.support.btf import BtfWriter, Member
+from tests.support.events import Exits, decode, ring, snapshot, stream, table
 
 OURS = 0x00012A3F
 ALIKE = (0x3F, 0x2A3F, 0x00013F3F, 0x2A3F0001, 0x3F2A0100, 0x01012A3F, 0x00002A3F, OURS + 1, OURS - 1, 0)

@@ -9,8 +9,8 @@ from beepy.events.decoder import Decoder
 from beepy.events.roles import assign, schema
 from beepy.obj.spec import CollectionSpec, MapSpec, Role, Tracked
 from beepy.uapi import MapType
-from tests.writers.btf import BtfWriter
-from tests.writers.refusal import refused
+from tests.support.btf import BtfWriter
+from tests.support.refusal import refused
 
 
 def spec(*maps: MapSpec, image_format: str = "bee", writer: BtfWriter | None = None) -> CollectionSpec:

@@ -2,8 +2,8 @@ import struct
 
 from beepy.events.batch import Batch
 from beepy.events.rows import head, per_cpu_rows, select, without_zeros
-from tests.writers.btf import BtfWriter
-from tests.writers.events import Exits, decode, ring, snapshot, table
+from tests.support.btf import BtfWriter
+from tests.support.events import Exits, decode, ring, snapshot, table
 
 
 def per_cpu() -> Batch:

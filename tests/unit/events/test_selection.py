@@ -10,8 +10,8 @@ from beepy.events.batch import Schema
 from beepy.events.filter import Filter
 from beepy.events.selection import Option, named, of_role
 from beepy.obj.spec import Role
-from tests.writers.btf import BtfWriter, Member
-from tests.writers.events import stream, table
+from tests.support.btf import BtfWriter, Member
+from tests.support.events import stream, table
 
 
 def events(name: str, *members: str, role: Role | None = Role.PRINT, image: str = "image:1") -> Schema:

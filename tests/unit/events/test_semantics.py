@@ -1,7 +1,7 @@
 import pytest
 
-from tests.writers.btf import BtfWriter
-from tests.writers.events import decode, ring, stream, texts
+from tests.support.btf import BtfWriter
+from tests.support.events import decode, ring, stream, texts
 
 
 def test_an_ipv4_address_is_dotted_as_it_is_stored() -> None:

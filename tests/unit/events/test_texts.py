@@ -7,8 +7,8 @@ from beepy.events.roles import assign, schema
 from beepy.events.texts import apply_all
 from beepy.obj.spec import CollectionSpec, MapSpec
 from beepy.uapi import MapType
-from tests.writers.btf import BtfWriter
-from tests.writers.events import ring
+from tests.support.btf import BtfWriter
+from tests.support.events import ring
 
 
 def image() -> CollectionSpec:

@@ -4,9 +4,9 @@ from beepy.btf.types import Linkage
 from beepy.errors import ElfError
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
-from tests.writers.elf import HIDDEN
-from tests.writers.objects import CALL_SUB, EXIT, NOP, Object
-from tests.writers.refusal import refused
+from tests.support.elf import HIDDEN
+from tests.support.objects import CALL_SUB, EXIT, NOP, Object
+from tests.support.refusal import refused
 
 INT = 1
 

@@ -6,9 +6,9 @@ from beepy.errors import BtfError, ElfError
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import CoreRef, DataRef, ExternRef, FuncInfo, JumpTableRef, LineInfo, MapRef
-from tests.writers.elf import FUNC, HIDDEN, LOCAL, NOTYPE, OBJECT, R_64_32, R_64_64, WEAK, map_definition, number
-from tests.writers.objects import CALL_SUB, EXIT, LOAD, NOP, SEC, Object
-from tests.writers.refusal import refused
+from tests.support.elf import FUNC, HIDDEN, LOCAL, NOTYPE, OBJECT, R_64_32, R_64_64, WEAK, map_definition, number
+from tests.support.objects import CALL_SUB, EXIT, LOAD, NOP, SEC, Object
+from tests.support.refusal import refused
 
 PROG = "object: function 'prog'"
 

@@ -6,9 +6,9 @@ from beepy.errors import BtfError, ElfError
 from beepy.obj.sections import is_constant, is_data
 from beepy.obj.spec import CollectionSpec, ExternSpec, MapSpec, VariableSpec
 from beepy.uapi import MapFlag, MapType
-from tests.writers.elf import DEFAULT, HIDDEN, INTERNAL, LOCAL, OBJECT, WEAK
-from tests.writers.objects import EXIT, Object
-from tests.writers.refusal import refused
+from tests.support.elf import DEFAULT, HIDDEN, INTERNAL, LOCAL, OBJECT, WEAK
+from tests.support.objects import EXIT, Object
+from tests.support.refusal import refused
 
 INT, U32, U64 = 1, 2, 3
 

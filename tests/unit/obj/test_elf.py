@@ -8,7 +8,7 @@ from beepy.errors import ElfError
 from beepy.obj import elf, insn
 from beepy.obj.elf import Relocation, Symbol
 from beepy.obj.insn import Insn
-from tests.writers.elf import (
+from tests.support.elf import (
     ABSOLUTE,
     ALLOC,
     COMPRESSED,
@@ -27,7 +27,7 @@ from tests.writers.elf import (
     WEAK,
     ElfWriter,
 )
-from tests.writers.refusal import refused
+from tests.support.refusal import refused
 
 EXIT = Insn(insn.EXIT)
 SEC = "tracepoint/a/b"

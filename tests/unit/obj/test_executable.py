@@ -12,8 +12,8 @@ from beepy.errors import ElfError
 from beepy.file_bytes import FileBytes
 from beepy.obj import executable
 from beepy.obj.executable import Executable, Probe
-from tests.writers import executable as w
-from tests.writers.executable import DATA, TEXT, Section, Symbol
+from tests.support import executable as w
+from tests.support.executable import DATA, TEXT, Section, Symbol
 
 START = TEXT + 0x1000
 

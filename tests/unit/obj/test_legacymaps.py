@@ -8,9 +8,9 @@ from beepy.events import roles
 from beepy.obj.parse import parse
 from beepy.obj.spec import MapSpec, Role
 from beepy.uapi import MapFlag, MapType
-from tests.writers.elf import OBJECT
-from tests.writers.objects import EXIT, LOAD, Object
-from tests.writers.refusal import refused
+from tests.support.elf import OBJECT
+from tests.support.objects import EXIT, LOAD, Object
+from tests.support.refusal import refused
 
 
 def definitions(size: int, *maps: tuple[int, ...]) -> Object:

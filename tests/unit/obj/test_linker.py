@@ -6,8 +6,8 @@ from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.linker import MAX_INSNS, link
 from beepy.obj.spec import CallRef, CoreRef, FuncInfo, FunctionSpec, LineInfo, MapRef, Ref
-from tests.writers.objects import CALL_SUB, EXIT, NOP
-from tests.writers.refusal import refused
+from tests.support.objects import CALL_SUB, EXIT, NOP
+from tests.support.refusal import refused
 
 
 def function(name: str, offset: int, insns: tuple[Insn, ...], *refs: Ref, section: str = ".text") -> FunctionSpec:

@@ -7,10 +7,10 @@ from beepy.errors import ElfError
 from beepy.obj.sections import is_maps
 from beepy.obj.spec import MapSpec
 from beepy.uapi import MapType
-from tests.writers.btf import BtfWriter
-from tests.writers.elf import FUNC, R_64_64, map_definition, number
-from tests.writers.objects import EXIT, Object
-from tests.writers.refusal import refused
+from tests.support.btf import BtfWriter
+from tests.support.elf import FUNC, R_64_64, map_definition, number
+from tests.support.objects import EXIT, Object
+from tests.support.refusal import refused
 
 INT, U32, U64 = 1, 2, 3
 MAP = "object: map 'm'"

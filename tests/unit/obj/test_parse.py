@@ -5,9 +5,9 @@ from beepy.obj.insn import encode
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
-from tests.writers.elf import Section, map_definition, number
-from tests.writers.objects import CALL_SUB, EXIT, NOP, SEC, Object
-from tests.writers.refusal import refused
+from tests.support.elf import Section, map_definition, number
+from tests.support.objects import CALL_SUB, EXIT, NOP, SEC, Object
+from tests.support.refusal import refused
 
 EXIT_BYTES = encode((EXIT,))
 

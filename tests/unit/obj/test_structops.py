@@ -4,9 +4,9 @@ from beepy.btf.types import TypeId
 from beepy.errors import ElfError
 from beepy.obj.spec import MapSpec
 from beepy.uapi import MapFlag, MapType
-from tests.writers.elf import OBJECT
-from tests.writers.objects import Object
-from tests.writers.refusal import refused
+from tests.support.elf import OBJECT
+from tests.support.objects import Object
+from tests.support.refusal import refused
 
 INT = 1
 

@@ -8,7 +8,7 @@ from beepy.errors import BeepyError, BtfError, UsageError
 from beepy.obj.spec import CollectionSpec, MapSpec, Value, VariableSpec
 from beepy.obj.variables import apply, apply_all, pid_variable, settable, settings
 from beepy.uapi import MapType
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 SIZE = 512
 

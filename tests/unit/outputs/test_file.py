@@ -9,7 +9,7 @@ import pytest
 from beepy.errors import OutputError
 from beepy.outputs.file import CHUNK, Rows
 from beepy.outputs.jsonl import JsonLines
-from tests.writers.events import Exits, ring
+from tests.support.events import Exits, ring
 
 
 def test_all_of_it_is_written_however_slow_the_other_side() -> None:

@@ -3,7 +3,7 @@ from collections import Counter
 
 from beepy.events.decoder import Decoder
 from beepy.outputs.held import Held, batches
-from tests.writers.events import Exits, decode, ring
+from tests.support.events import Exits, decode, ring
 
 
 def test_records_of_any_length_come_back_as_batches() -> None:

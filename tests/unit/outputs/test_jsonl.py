@@ -11,8 +11,8 @@ from beepy.events.batch import Batch
 from beepy.events.codec import Value
 from beepy.outputs.file import Rows
 from beepy.outputs.jsonl import JsonLines, encode, timestamp
-from tests.writers.btf import BtfWriter
-from tests.writers.events import Exits, ring, snapshot, stream, table
+from tests.support.btf import BtfWriter
+from tests.support.events import Exits, ring, snapshot, stream, table
 
 Lines = Callable[[Batch], str]
 TIME = "2026-11-01T12:00:00.000000042Z"

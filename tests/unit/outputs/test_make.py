@@ -8,7 +8,7 @@ from beepy.errors import UsageError
 from beepy.outputs.columns import Columns
 from beepy.outputs.jsonl import JsonLines
 from beepy.outputs.none import Silent
-from tests.writers.events import Exits, ring
+from tests.support.events import Exits, ring
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from beepy.obj.spec import Role
 from beepy.outputs import held
 from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.outputs.prometheus import Prometheus
-from tests.writers.btf import BtfWriter, Member
-from tests.writers.events import Exits, ring, snapshot, stream, table
+from tests.support.btf import BtfWriter, Member
+from tests.support.events import Exits, ring, snapshot, stream, table
 
 EXIT = struct.pack("<QQIIIIi16s4x", 2396599269958, 2396600383928, 16234, 16234, 16221, 0, 0, b"infocmp")
 Entries = Sequence[tuple[bytes, bytes]]

@@ -16,8 +16,8 @@ from beepy.errors import KernelError, OutputError
 from beepy.events.batch import Batch, Schema, Tally
 from beepy.obj.spec import Role
 from beepy.outputs.prometheus import Prometheus
-from tests.writers.btf import BtfWriter
-from tests.writers.events import Exits, ring, snapshot, stream, table
+from tests.support.btf import BtfWriter
+from tests.support.events import Exits, ring, snapshot, stream, table
 
 WAIT = 20  # seconds; only a hang gets there
 

@@ -22,10 +22,10 @@ from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.uapi import HELPERS, MapType, ProgType
+from tests.support import ages
+from tests.support.types import everything
 from tests.vm.checks.check import YES, Check, failure
 from tests.vm.checks.command import Run
-from tests.writers import ages
-from tests.writers.types import everything
 
 _THIS: Final = ".".join(map(str, release()))
 _LOOP: Final = HELPERS.index("loop")

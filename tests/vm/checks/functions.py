@@ -16,15 +16,15 @@ from beepy.kernel.host import release
 from beepy.kernel.syscall import ENOTSUPP
 from beepy.source import parse
 from beepy.uapi import ProgType
+from tests.support import switches
+from tests.support.groups import entered
+from tests.support.programs import returns
+from tests.support.trigger import TRIGGER, trigger
 from tests.vm.checks.attach import both
 from tests.vm.checks.check import OBJECTS, Check, parsed
 from tests.vm.checks.command import Run
 from tests.vm.checks.counted import ALWAYS, RUN, SEEN, Counted, Needs, alone, excused, hits, reason, seen, telling
 from tests.vm.checks.groups import group
-from tests.writers import switches
-from tests.writers.groups import entered
-from tests.writers.programs import returns
-from tests.writers.trigger import TRIGGER, trigger
 
 _ROWS: Final = {
     "kprobe_session": 0,

@@ -9,9 +9,9 @@ from typing import Final
 
 from beepy.collection.collection import Collection
 from beepy.hooks import Target, cgroup
+from tests.support.groups import CASES, entered
 from tests.vm.checks.check import Check, Skipped
 from tests.vm.checks.counted import Counted
-from tests.writers.groups import CASES, entered
 
 _FAMILIES: Final = {
     "cgroup_skb": ("skb_ingress", "skb_egress", "skb"),

@@ -13,10 +13,10 @@ from beepy.collection.load import load
 from beepy.errors import KernelError
 from beepy.hooks import Target
 from beepy.kernel.host import release
+from tests.support import network
+from tests.support.sockets import HOST, connection, exchange, talk
 from tests.vm.checks.check import Check, parsed
 from tests.vm.checks.counted import ALWAYS, SEEN, Counted, Needs, alone, excused, hits
-from tests.writers import network
-from tests.writers.sockets import HOST, connection, exchange, talk
 
 _WAITING: Final = 64  # frames that may, for another processor
 _STRUCT_OPS_LINKS: Final = (6, 4, 0)

@@ -15,12 +15,12 @@ from beepy.collection.load import load
 from beepy.errors import AttachError, NotSupported
 from beepy.hooks import Target
 from beepy.kernel import host
+from tests.support import executable
+from tests.support.trigger import TRIGGER, trigger
 from tests.vm.checks.check import OBJECTS, YES, Check, parsed
 from tests.vm.checks.command import Run
 from tests.vm.checks.counted import RUN, SEEN, Needs, reason
 from tests.vm.checks.images import attached_by
-from tests.writers import executable
-from tests.writers.trigger import TRIGGER, trigger
 
 _CLONE_NEWNS: Final = 0x00020000
 _BY_TRACEFS: Final = ", attached by tracefs"
@@ -69,7 +69,7 @@ def kprobes(*, pmu: bool) -> str:
 
 
 def _run_as_raw_tracepoints() -> None:
-    from tests.writers import kprobed  # it needs pytest, and no guest comes here
+    from tests.support import kprobed  # it needs pytest, and no guest comes here
 
     def look() -> None:
         for name in ("function", "function_return"):

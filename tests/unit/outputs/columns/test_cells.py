@@ -1,7 +1,7 @@
 from beepy.events.decoder import Decoder
 from beepy.outputs.columns.cells import cells
-from tests.writers.btf import BtfWriter
-from tests.writers.events import stream
+from tests.support.btf import BtfWriter
+from tests.support.events import stream
 
 
 def test_values_have_the_text_for_people() -> None:

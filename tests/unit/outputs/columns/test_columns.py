@@ -23,9 +23,9 @@ from beepy.outputs.file import Rows
 from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.text import safe
 from beepy.width import width
-from tests.writers.btf import BtfWriter
-from tests.writers.events import TIME_NS, Exits, ring, snapshot, stream, table
-from tests.writers.screen import Terminal
+from tests.support.btf import BtfWriter
+from tests.support.events import TIME_NS, Exits, ring, snapshot, stream, table
+from tests.support.screen import Terminal
 
 LATE = 10**18  # no time of this boot: it is shown as a number
 

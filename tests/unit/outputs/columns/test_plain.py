@@ -10,8 +10,8 @@ from beepy.events.batch import Batch, Schema
 from beepy.outputs import DEFAULT, Options
 from beepy.outputs.columns import Columns
 from beepy.outputs.file import Rows
-from tests.writers.btf import BtfWriter
-from tests.writers.events import Exits, ring, snapshot, stream, table
+from tests.support.btf import BtfWriter
+from tests.support.events import Exits, ring, snapshot, stream, table
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from beepy.obj.insn import Insn, encode
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 NULL, PROGBITS, SYMTAB, STRTAB, RELA, NOBITS, REL = 0, 1, 2, 3, 4, 8, 9
 WRITE, ALLOC, EXEC, COMPRESSED = 1, 2, 4, 0x800

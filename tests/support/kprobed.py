@@ -21,7 +21,7 @@ from beepy.obj.insn import EXIT, LD_IMM64, PSEUDO_MAP_VALUE, Insn, encode
 from beepy.obj.spec import CollectionSpec
 from beepy.streams import stream
 from beepy.uapi import MapType, ProgType
-from tests.writers.probed import decoded
+from tests.support.probed import decoded
 
 _REGISTERS: Final = ("di", "si", "dx", "cx", "r8", "r9", "ax")  # arguments, and what a function returns
 _CONTEXT: Final = struct.Struct(f"<{len(_REGISTERS)}Q")

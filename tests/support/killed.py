@@ -20,8 +20,8 @@ from beepy import uapi
 from beepy.__main__ import main
 from beepy.hooks import journal
 from beepy.kernel import syscall, tracefs
-from tests.writers.held import Number, held, wait_for_end
-from tests.writers.seccomp import refuse
+from tests.support.held import Number, held, wait_for_end
+from tests.support.seccomp import refuse
 
 PROGRAMS: Final = 8
 """How many of bpf/test/killed.bpf.c are attached."""

@@ -7,8 +7,8 @@ from beepy.obj import insn as op
 from beepy.obj.elf import Elf
 from beepy.obj.insn import Insn
 from beepy.obj.spec import CollectionSpec
-from tests.writers.btf import BtfWriter
-from tests.writers.elf import LOCAL, OBJECT, R_64_32, ElfWriter, Records, ext
+from tests.support.btf import BtfWriter
+from tests.support.elf import LOCAL, OBJECT, R_64_32, ElfWriter, Records, ext
 
 EXIT = Insn(op.EXIT)
 NOP = Insn(op.JMP)  # goto +0

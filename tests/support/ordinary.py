@@ -1,6 +1,6 @@
 """Run a command as an ordinary user with some capabilities, where this Python and this checkout can be reached.
 
-``python -P tests/writers/ordinary.py CAPABILITIES COMMAND...`` needs root and a mount namespace of its own: a directory
+``python -P tests/support/ordinary.py CAPABILITIES COMMAND...`` needs root and a mount namespace of its own: a directory
 above Python or the checkout that other users may not enter (/root is one) is replaced there by an empty one that shows
 nothing but these. tracefs is mounted, if it is not, as a machine mounts it.
 """
@@ -21,7 +21,7 @@ _MS_BIND, _MS_REC = 0x1000, 0x4000
 
 def prefix(capabilities: Iterable[str]) -> tuple[str, ...]:
     """Return what stands before a command: it then runs in a network namespace of its own, too."""
-    from tests.writers import apart  # as a script this file imports nothing of ours
+    from tests.support import apart  # as a script this file imports nothing of ours
 
     return (
         *apart.command("--net"),

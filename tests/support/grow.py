@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from beepy.obj.insn import SLOT, Insn
-from tests.writers.elf import (
+from tests.support.elf import (
     ALLOC,
     EXEC,
     GLOBAL,
@@ -24,7 +24,7 @@ from tests.writers.elf import (
     Section,
     ext,
 )
-from tests.writers.grow_btf import MAX_U32, NUMBERS, Types
+from tests.support.grow_btf import MAX_U32, NUMBERS, Types
 
 _PROGRAMS: Final = (
     *("tracepoint/a/b", "tp/sched/sched_process_exit", "kprobe/do_x", "kretprobe/x+0x10", "?kprobe/y", "raw_tp/x"),

@@ -6,7 +6,7 @@ import pytest
 
 from beepy.kernel import program
 from beepy.uapi import ProgType
-from tests.writers import programs
+from tests.support import programs
 
 
 def seen() -> int:

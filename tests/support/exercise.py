@@ -23,7 +23,7 @@ from beepy.oci.image import Image
 from beepy.oci.reference import Reference
 from beepy.oci.store import Store
 from beepy.source import parse
-from tests.writers.mutate_images import NAME, Blobs
+from tests.support.mutate_images import NAME, Blobs
 
 RESULT: Final = "a result"
 

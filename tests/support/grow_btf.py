@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 from beepy.btf.types import Kind
-from tests.writers.btf import BtfWriter, Member
+from tests.support.btf import BtfWriter, Member
 
 MAX_U32: Final = 0xFFFFFFFF
 NUMBERS: Final = (

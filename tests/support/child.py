@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.writers import apart
+from tests.support import apart
 
 ROOT = Path(__file__).parents[2]
 

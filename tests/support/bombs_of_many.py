@@ -5,8 +5,8 @@ from typing import Final
 
 from beepy.obj.insn import CALL, SLOT, Insn, encode
 from beepy.uapi import MapType
-from tests.writers.elf import FUNC, R_64_32, map_definition, number
-from tests.writers.objects import EXIT, NOP, SEC, Object
+from tests.support.elf import FUNC, R_64_32, map_definition, number
+from tests.support.objects import EXIT, NOP, SEC, Object
 
 INT = 1
 

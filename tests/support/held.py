@@ -6,7 +6,7 @@ from pathlib import Path
 from beepy import uapi
 from beepy.kernel import syscall
 from beepy.uapi import Cmd
-from tests.writers.scrape import until
+from tests.support.scrape import until
 
 KINDS = {"map": Cmd.MAP_GET_NEXT_ID, "prog": Cmd.PROG_GET_NEXT_ID, "link": Cmd.LINK_GET_NEXT_ID}
 

@@ -8,7 +8,7 @@ from beepy.btf.types import TypeId
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 TIME_NS = 1_793_534_400_000_000_042  # 2026-11-01T12:00:00.000000042Z
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
-from tests.writers.mutate_btf import Types, change_types, name
+from tests.support.mutate_btf import Types, change_types, name
 
 # ident, type, machine, version, entry, phoff, shoff, flags, ehsize, phentsize, phnum, shentsize, shnum, shstrndx
 EHDR_SIZES: Final = (16, 2, 2, 4, 8, 8, 8, 4, 2, 2, 2, 2, 2, 2)

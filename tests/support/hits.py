@@ -10,7 +10,7 @@ from beepy.collection.load import load
 from beepy.hooks import Target
 from beepy.kernel.link import Link
 from beepy.obj.parse import parse
-from tests.writers import compiled
+from tests.support import compiled
 
 
 def compile_object(name: str, folder: Path) -> Path:

@@ -7,8 +7,8 @@ from typing import Final
 from beepy.btf.types import Kind
 from beepy.obj.insn import SLOT
 from beepy.uapi import CoreReloKind, MapType
-from tests.writers.elf import OBJECT, map_definition, number
-from tests.writers.objects import CALL_SUB, EXIT, NOP, SEC, Object
+from tests.support.elf import OBJECT, map_definition, number
+from tests.support.objects import CALL_SUB, EXIT, NOP, SEC, Object
 
 INT, U32 = 1, 2
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
-from tests.writers import measured
+from tests.support import measured
 
 SEED: Final = os.environ.get("BEEPY_SEED", "1")
 _ALONE: Final = os.environ.get("BEEPY_CASE", "")

@@ -16,7 +16,7 @@ from beepy.obj.spec import CollectionSpec
 from beepy.source import parse
 from beepy.streams import stream
 from bpf import build
-from tests.writers.compiled import objects
+from tests.support.compiled import objects
 
 SOURCE = Path(__file__).parent / "probes.c"
 

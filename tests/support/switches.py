@@ -5,8 +5,8 @@ from typing import Final
 
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
-from tests.writers.elf import OBJECT, R_64_64
-from tests.writers.objects import CALL_SUB, EXIT, LOAD, Object
+from tests.support.elf import OBJECT, R_64_64
+from tests.support.objects import CALL_SUB, EXIT, LOAD, Object
 
 _GOTOX: Final = op.JMP | op.X
 _CASES: Final = 4

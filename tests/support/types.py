@@ -1,7 +1,7 @@
 """Types of every kind that a kernel may refuse."""
 
 from beepy.btf.btf import Btf
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 
 def everything() -> Btf:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.writers.command import PATIENCE
+from tests.support.command import PATIENCE
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -7,7 +7,7 @@ from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import CoreRef, ProgramSpec
 from beepy.uapi import CoreReloKind
-from tests.writers.btf import BtfWriter
+from tests.support.btf import BtfWriter
 
 MOV = op.ALU64 | op.K | 0xB0  # r = imm
 LDX_W = op.LDX | op.MEM | op.W
