@@ -5,7 +5,7 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from beepy import hooks
+from beepy import hooks, map_types
 from beepy.btf.show import c_type
 from beepy.btf.types import VOID
 from beepy.collection import context_writes, needs
@@ -22,7 +22,6 @@ from beepy.events.decoder import Decoder
 from beepy.events.decoders import Decoders
 from beepy.events.metrics import Metric, decide
 from beepy.hooks import Hook
-from beepy.maps import is_percpu
 from beepy.obj.insn import CALL
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapRef, MapSpec, ProgramSpec, Role
@@ -336,7 +335,7 @@ def _schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
     maps = {one.name: one for one in spec.maps}
     for tracked in spec.tracked:
         one = maps[tracked.map]
-        yield one.name, roles.schema_of(spec, one, tracked, cpus=1 if is_percpu(one.type) else 0)
+        yield one.name, roles.schema_of(spec, one, tracked, cpus=1 if map_types.of(one.type).is_percpu else 0)
 
 
 def _fields(decoder: Decoder) -> Iterator[FieldInfo]:

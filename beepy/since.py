@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from beepy import map_types
 from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgFlag, ProgType
 
 _First = tuple[tuple[int, str], ...]  # (number, the release that added it and those after it)
@@ -276,9 +277,6 @@ _TO_ATTACH: Final[Mapping[int, str]] = MappingProxyType(
         ProgType.SK_REUSEPORT: "CAP_SYS_ADMIN",
     }
 )
-_NET_ADMIN_MAPS: Final = frozenset(
-    {MapType.SOCKMAP, MapType.SOCKHASH, MapType.DEVMAP, MapType.DEVMAP_HASH, MapType.XSKMAP}
-)
 _INCLUDED: Final[Mapping[str, str]] = MappingProxyType(
     {
         "CAP_BPF": "CAP_SYS_ADMIN",
@@ -390,7 +388,7 @@ def included_in(name: str) -> str:
 
 def map_capabilities(map_type: int) -> frozenset[str]:
     """Return what a process needs to create a map of that type."""
-    return frozenset({"CAP_BPF", "CAP_NET_ADMIN"} if map_type in _NET_ADMIN_MAPS else {"CAP_BPF"})
+    return frozenset({"CAP_BPF", "CAP_NET_ADMIN"} if map_types.of(map_type).net_admin else {"CAP_BPF"})
 
 
 def helper_capabilities(name: str) -> frozenset[str]:

@@ -20,7 +20,7 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Final, Self
 
-from beepy import hooks, maps
+from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
 from beepy.events import roles
 from beepy.events.batch import Batch, Reader, Schema
@@ -194,11 +194,11 @@ def stream(*collections: Collection, interval: float | None = None, timeout: flo
         for collection in collections:
             for tracked in collection.spec.tracked:
                 tracked_map = collection.maps[tracked.map]
-                cpus = possible_cpus() if maps.is_percpu(tracked_map.type) else 0
+                cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
                 schema = roles.schema(collection.spec, tracked, cpus)._replace(kernel=collection.kernel_types)
                 reader = maps.reader(tracked_map, schema)
                 if reader is None:
-                    why = roles.not_read(tracked_map.type)
+                    why = map_types.not_shown(tracked_map.type)
                     _log.warning("map '%s': not shown: %s", safe(tracked.map), why)
                     continue
                 made.callback(reader.close)

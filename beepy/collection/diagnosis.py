@@ -15,6 +15,7 @@ from beepy.collection.pins import Pins
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported
 from beepy.hooks import Hook
 from beepy.kernel import btf, features, host, kconfig, privilege, probes
+from beepy.map_types import Sample
 from beepy.obj.insn import Insn
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
@@ -108,7 +109,7 @@ def _faults(kind: MapType, spec: MapSpec) -> Iterator[str]:
         yield f"map_flags {spec.flags:#x}{_flags(kind, good, spec.flags)}"
 
 
-def _flags(kind: MapType, good: probes.Sample, flags: int) -> str:
+def _flags(kind: MapType, good: Sample, flags: int) -> str:
     """Return which flags are refused, or else which are needed, by name."""
     bits = [1 << bit for bit in range(32)]
     added = [bit for bit in bits if flags & ~good.map_flags & bit]

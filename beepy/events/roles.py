@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from beepy import map_types
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.layout import resolve, size_of
@@ -20,40 +21,7 @@ from beepy.uapi import MapType
 _log = Log(__name__)
 
 _TOLD: Final = 10  # maps that are not shown, each with its reason
-_STREAMS: Final = frozenset((MapType.RINGBUF, MapType.PERF_EVENT_ARRAY))
 _FD_SIZE: Final = 4  # bytes
-
-_NOT_YET: Final = "nothing reads {} yet"
-_INNER_MAPS: Final = "nothing reads the maps in {} yet"
-_INTERFACES: Final = "{} holds network interfaces"
-_SOCKETS: Final = "{} holds sockets"
-
-# map type -> why its contents are not shown; beepy.maps has a reader for every type that is not here
-_NOT_READ: Final[Mapping[int, str]] = {
-    MapType.PROG_ARRAY: "{} holds programs",
-    MapType.STACK_TRACE: _NOT_YET,
-    MapType.CGROUP_ARRAY: "{} holds control groups",
-    MapType.ARRAY_OF_MAPS: _INNER_MAPS,
-    MapType.HASH_OF_MAPS: _INNER_MAPS,
-    MapType.DEVMAP: _INTERFACES,
-    MapType.SOCKMAP: _SOCKETS,
-    MapType.CPUMAP: "{} holds CPUs",
-    MapType.XSKMAP: _SOCKETS,
-    MapType.SOCKHASH: _SOCKETS,
-    MapType.REUSEPORT_SOCKARRAY: _SOCKETS,
-    MapType.QUEUE: _NOT_YET,
-    MapType.STACK: _NOT_YET,
-    MapType.SK_STORAGE: _NOT_YET,
-    MapType.DEVMAP_HASH: _INTERFACES,
-    MapType.STRUCT_OPS: "{} holds functions that the kernel calls",
-    MapType.INODE_STORAGE: _NOT_YET,
-    MapType.TASK_STORAGE: _NOT_YET,
-    MapType.BLOOM_FILTER: "the values in {} cannot be listed",
-    MapType.USER_RINGBUF: "{} carries records to programs, not from them",
-    MapType.CGRP_STORAGE: _NOT_YET,
-    MapType.ARENA: "{} is memory without keys and values",
-    MapType.INSN_ARRAY: "{} holds addresses of instructions",
-}
 
 
 def _bee(spec: MapSpec) -> Role | None:
@@ -103,11 +71,6 @@ def role(spec: CollectionSpec, map_spec: MapSpec) -> Role | None:
     return TABLE.get(spec.format, _none)(map_spec)
 
 
-def not_read(map_type: int) -> str:
-    """Return why the contents of maps of this type are not shown, "" if they are."""
-    return _NOT_READ[map_type].format(MapType(map_type).name) if map_type in _NOT_READ else ""
-
-
 def schema(spec: CollectionSpec, tracked: Tracked, cpus: int = 0) -> Schema:
     """Return the schema of a tracked map; ``cpus`` is the number of possible CPUs of a per-CPU table, else 0."""
     map_spec = next(found for found in spec.maps if found.name == tracked.map)
@@ -120,7 +83,7 @@ def schema_of(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: i
         raise BtfError("the object has no type information: compile it with clang -g")
     named = (spec.name, tracked.map, tracked.role, spec.btf, tracked.record)
     if tracked.record != VOID:
-        return Schema(*named, counts_loss=map_spec.type == MapType.PERF_EVENT_ARRAY, texts=tracked.texts)
+        return Schema(*named, counts_loss=map_types.of(map_spec.type).counts_loss, texts=tracked.texts)
     sizes = (map_spec.key_size, map_spec.value_size)
     return Schema(*named, map_spec.key, map_spec.value, *sizes, cpus, texts=tracked.texts)
 
@@ -131,11 +94,11 @@ def track(spec: CollectionSpec, map_spec: MapSpec, map_role: Role, budget: Budge
     Raises BtfError where nothing reads its type, or the types of what it holds are unknown, malformed or of another
     size.
     """
-    if why := not_read(map_spec.type):
+    if why := map_types.not_shown(map_spec.type):
         raise BtfError(why)
     if map_spec.section == LEGACY_MAPS and not (map_spec.key or map_spec.value):
         raise BtfError('a legacy definition has no types: define it in SEC(".maps") with __type(value, ...)')
-    stream = map_spec.type in _STREAMS
+    stream = map_types.of(map_spec.type).is_stream
     tracked = Tracked(map_spec.name, map_role, map_spec.value if stream else VOID)
     schema = schema_of(spec, map_spec, tracked)
     if map_spec.type == MapType.PERF_EVENT_ARRAY and _is_fd(schema.btf, map_spec.value):

@@ -126,6 +126,6 @@ class TableReader:
         yield _Chunk(b"".join(keys), b"".join(values), len(keys), final=True)
 
 
-def walked(map_: Map, schema: Schema) -> TableReader:
-    """Return a reader for a type whose batches have a key as cursor."""
+def keywise_reader(map_: Map, schema: Schema) -> TableReader:
+    """Return a reader for a type whose batches have a key as cursor: it reads key by key."""
     return TableReader(map_, schema, batched=False)

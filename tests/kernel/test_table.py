@@ -5,13 +5,14 @@ from contextlib import contextmanager
 
 import pytest
 
+from beepy import map_types
 from beepy.btf.btf import Btf
 from beepy.events.batch import Batch, Schema
 from beepy.kernel import map as kernel_map
 from beepy.kernel.host import possible_cpus
 from beepy.kernel.map import Map
 from beepy.maps import table as table_module
-from beepy.maps.table import TableReader, walked
+from beepy.maps.table import TableReader, keywise_reader
 from beepy.uapi import MapFlag, MapType
 from tests.support.btf import BtfWriter
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.kernel
 
 SCHEMA = Schema("image", "table", None, Btf(BtfWriter().data()))
 HASHES = [MapType.HASH, MapType.LRU_HASH, MapType.PERCPU_HASH, MapType.LRU_PERCPU_HASH]
-READERS = pytest.mark.parametrize("make", [TableReader, walked])
+READERS = pytest.mark.parametrize("make", [TableReader, keywise_reader])
 
 
 def test_no_more_room_is_made_than_an_array_fills() -> None:
@@ -45,7 +46,7 @@ def key(number: int) -> bytes:
 
 def value(table: Map, number: int) -> bytes:
     """Return a value that tells its number, and its CPU where there is one a CPU."""
-    slots = table.value_span // table.value_size if table.type in kernel_map.PERCPU else 1
+    slots = table.value_span // table.value_size if map_types.of(table.type).is_percpu else 1
     return b"".join([(number << 8 | slot).to_bytes(table.value_span // slots, "little") for slot in range(slots)])
 
 
@@ -128,15 +129,15 @@ def test_a_bucket_that_holds_more_than_a_batch() -> None:
         assert reader._count > 1
 
 
-def test_a_trie_is_walked() -> None:
+def test_a_trie_is_keywise_reader() -> None:
     with kernel_map.create(MapType.LPM_TRIE, "trie", 8, 4, 8, MapFlag.NO_PREALLOC) as trie:
         entries = {struct.pack("<I4B", bits, 10, 0, 0, 0): bits.to_bytes(4, "little") for bits in (8, 16, 24)}
         for prefix, number in entries.items():
             trie.update(prefix, number)
-        assert dict(pairs(list(walked(trie, SCHEMA).read()))) == entries
+        assert dict(pairs(list(keywise_reader(trie, SCHEMA).read()))) == entries
 
 
-def test_a_type_without_batches_is_walked() -> None:
+def test_a_type_without_batches_is_keywise_reader() -> None:
     with kernel_map.create(MapType.DEVMAP, "devices", 4, 4, 4) as devices:
         devices.update(key(2), key(1))  # the loopback interface
         reader = TableReader(devices, SCHEMA)
@@ -147,7 +148,7 @@ def test_a_type_without_batches_is_walked() -> None:
 def test_a_walk_whose_key_is_deleted_shows_no_key_twice() -> None:
     with tables(MapType.HASH, 256) as table:
         fill(table, range(200))
-        reader = walked(table, SCHEMA)
+        reader = keywise_reader(table, SCHEMA)
         reader._count = 16
         batches, deleted = [], set()
         for batch in reader.read():
@@ -167,7 +168,7 @@ def test_a_walk_through_what_never_rests_has_an_end(
     monkeypatch.setattr(table_module, "_WALK", 64)
     with tables(MapType.HASH, 64) as table:
         fill(table, range(32))
-        reader = walked(table, SCHEMA)
+        reader = keywise_reader(table, SCHEMA)
         reader._count = 16
         new = 32
         batches = []
