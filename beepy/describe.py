@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 from beepy import hooks, map_types
 from beepy.btf.show import c_type
-from beepy.btf.types import VOID
 from beepy.collection import context_writes, needs
 from beepy.collection.findings import ERROR, Checked
 from beepy.collection.needs import Needs
@@ -341,7 +340,7 @@ def _schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
 def _fields(decoder: Decoder) -> Iterator[FieldInfo]:
     schema = decoder.schema
     for field in decoder.fields:
-        part = "record" if schema.record != VOID else ("key", "value", "cpu")[field.part]
+        part = "record" if schema.is_stream else ("key", "value", "cpu")[field.part]
         yield FieldInfo(field.name, c_type(schema.btf, field.type), field.offset, field.bits, part)
 
 

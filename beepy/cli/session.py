@@ -10,7 +10,6 @@ from types import FrameType
 from typing import Final, NamedTuple
 
 from beepy import outputs
-from beepy.btf.types import VOID
 from beepy.cli import opening, signals
 from beepy.cli.opening import Attached
 from beepy.cli.standard import STDERR, STDOUT, discard, say
@@ -304,7 +303,7 @@ class _Sinks(NamedTuple):
 
 def _pump(events: Stream, choose: Callable[[Batch], Batch], sinks: _Sinks, tally: Tally, count: int | None) -> None:
     for batch in events:
-        if batch.schema.record != VOID:
+        if batch.schema.is_stream:
             tally.add_lost(batch.schema, batch.lost)
         chosen = choose(per_cpu_rows(batch))
         kept = chosen if sinks.zeros else without_zeros(chosen)

@@ -39,6 +39,11 @@ class Schema(NamedTuple):
     kernel: KernelTypes = no_types
     texts: frozenset[str] = frozenset()
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether it has records; else it is a table."""
+        return self.record != VOID
+
 
 class Part(NamedTuple):
     r"""A run of equally long pieces: piece i starts at ``i * stride + skip`` of ``raw`` (bytes owned by the batch).
@@ -97,7 +102,7 @@ class Tally:
         self.zeros = 0  # rows of tables that are not shown without --zero
         self.left_out = 0  # cut off by --count
         self.skipped: Sequence[tuple[str, str]] = ()  # (image, program) that --missing skip left out
-        self.lost = {schema: lost_yet(schema) for schema in schemas if schema.record != VOID}
+        self.lost = {schema: lost_yet(schema) for schema in schemas if schema.is_stream}
 
     def add_lost(self, schema: Schema, lost: int | None) -> None:
         """Count what a stream lost."""

@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from beepy.btf.layout import size_of
-from beepy.btf.types import VOID
 from beepy.errors import DecodeError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.budget import Budget
@@ -78,8 +77,9 @@ class Decoder:
 
     def __init__(self, schema: Schema, meanings: Meanings | None = None, budget: Budget | None = None) -> None:
         self.schema = schema
+        self._is_stream = schema.is_stream
         self.fields: tuple[Field, ...] = fields(schema, meanings or {}, budget)
-        self.size = size_of(schema.btf, schema.record if schema.record != VOID else schema.key)
+        self.size = size_of(schema.btf, schema.record if self._is_stream else schema.key)
         self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
         self._pieces = _Blocks([(0, f"{self.size}s")], safe(schema.map))
         self._flexible = any(field.flexible for field in self.fields)
@@ -102,7 +102,7 @@ class Decoder:
     def raw(self, batch: Batch) -> list[bytes]:
         """Return the bytes of each record that its fields are read from (of a table: its keys'); no row a CPU here."""
         size = self.size
-        if self.schema.record != VOID and (self._flexible or batch.length < size):
+        if self._is_stream and (self._flexible or batch.length < size):
             size = batch.length
         if size == self.size:
             return [piece for flat, _ in self._pieces.run(batch.parts[RECORD], batch.records) for piece in flat]
@@ -121,6 +121,7 @@ class View:
 
     def __init__(self, schema: Schema, size: int, wanted: tuple[Field, ...], finish: Finish, absent: object) -> None:
         self._schema = schema
+        self._is_stream = schema.is_stream
         self._size = size
         self._wanted = wanted
         self._finish = finish
@@ -144,7 +145,7 @@ class View:
 
     def absent(self, batch: Batch) -> tuple[int, ...]:
         """Return which of the wanted fields (as positions) the batch's records are too short to have."""
-        if batch.length >= self._size or self._schema.record == VOID:
+        if batch.length >= self._size or not self._is_stream:
             return ()
         return tuple([at for at, field in enumerate(self._wanted) if not field.is_in(batch.length)])
 
@@ -173,7 +174,7 @@ class View:
 
     def _is_whole(self, batch: Batch) -> bool:
         """Tell whether the records have all wanted fields in full, and no array that goes on to the record's end."""
-        return self._schema.record == VOID or (batch.length >= self._size and not self._flexible)
+        return not self._is_stream or (batch.length >= self._size and not self._flexible)
 
     def _rows(self, batch: Batch) -> Batch:
         return per_cpu_rows(batch) if self._rows_a_cpu else batch

@@ -73,7 +73,7 @@ def fields(schema: Schema, meanings: Meanings, budget: Budget | None = None) -> 
     ``budget`` is what several records together may cost. Raises BtfError for a malformed type.
     """
     found = tuple(_fields(schema, meanings, budget or Budget()))
-    if schema.record != VOID:
+    if schema.is_stream:
         end = max([field.start + field.codec.size for field in found], default=0)
         found = tuple([field._replace(flexible=_is_flexible(field, end)) for field in found])
     if sum([field.codec.cost for field in found]) > MAX_COST:
@@ -88,7 +88,7 @@ def _is_flexible(field: Field, end: int) -> bool:
 
 def _fields(schema: Schema, meanings: Meanings, budget: Budget) -> Iterator[Field]:
     walk = _Walk(schema, budget)
-    if schema.record != VOID:
+    if schema.is_stream:
         yield from walk.part(schema.record, meanings, RECORD, "value", inline=True)
         return
     yield from walk.part(schema.key, meanings, RECORD, "key", inline=True)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
@@ -63,7 +62,7 @@ def value_field(schema: Schema, decoder: Decoder, given: Field | None = None) ->
     ``given`` is the field that -k names. Of a table it is the value, of a stream the field that the role says; a
     counter of events has none, each counts 1.
     """
-    if schema.record == VOID:
+    if not schema.is_stream:
         values = [field for field in decoder.fields if field.part == VALUE]
         return as_number(values[0]) if len(values) == 1 else None
     if given:
@@ -97,12 +96,12 @@ def _metric(schema: Schema, given: Field | None) -> Metric | str:
     assert role
     decoder = Decoder(schema)
     name = metric_name(schema.map)
-    if schema.record == VOID and role is Role.HIST:
+    if not schema.is_stream and role is Role.HIST:
         return "a table is not a histogram"
     value = value_field(schema, decoder, given)
-    if value or (schema.record != VOID and role is Role.COUNTER):
+    if value or (schema.is_stream and role is Role.COUNTER):
         return Metric(name, role, decoder, value)
-    if schema.record == VOID:
+    if not schema.is_stream:
         return "its value is not a number"
     wanted = VALUE_FIELDS[role]
     named = wanted in by_name(decoder.fields)

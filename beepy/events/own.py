@@ -10,7 +10,6 @@ out of the run; a column that lacks the byte of our own id ends the search, as i
 from collections.abc import Iterable
 from typing import Final
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.fields import RECORD, fields
 from beepy.events.rows import select
@@ -52,7 +51,7 @@ class Own:
 
 def pid_offset(schema: Schema) -> int | None:
     """Return where a stream's records have the id of a process, in bytes; None where they have none."""
-    if schema.record == VOID:
+    if not schema.is_stream:
         return None
     known = {field.path: field for field in fields(schema, {})}
     for name in _NAMES:

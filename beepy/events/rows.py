@@ -4,7 +4,6 @@ import struct
 from collections.abc import Sequence
 from itertools import compress
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Part
 from beepy.events.fields import VALUE, is_summed
 
@@ -41,7 +40,7 @@ def head(batch: Batch, count: int) -> Batch:
 
 def without_zeros(batch: Batch) -> Batch:
     """Return the batch of a table without the rows whose value is 0, any other batch as it is."""
-    if batch.schema.record != VOID or not batch.records:
+    if batch.schema.is_stream or not batch.records:
         return batch
     batch = per_cpu_rows(batch)
     raw, stride, _ = batch.parts[VALUE]

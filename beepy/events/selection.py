@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
-from beepy.btf.types import VOID
 from beepy.errors import UsageError
 from beepy.events.batch import Schema
 from beepy.events.fields import Field, fields
@@ -83,7 +82,7 @@ def of_role(
     If there are several, those that have ``field``, unless it is "". Raises UsageError if there are none, or several.
     """
     kinds = " or ".join(KINDS[role] for role in roles)
-    fitting = [schema for schema in schemas if schema.role in roles and schema.record != VOID]
+    fitting = [schema for schema in schemas if schema.role in roles and schema.is_stream]
     instead = [f"{other},{rest}" for other in _maps(fitting)]
     if name:
         found = named(option, name, rest, fitting)

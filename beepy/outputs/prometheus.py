@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from beepy.btf.types import VOID
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Demand, Schema, Tally
 from beepy.events.fields import Field
@@ -77,7 +76,7 @@ class Prometheus:
             self._kinds[metric.name] = KINDS[metric.role]
             image = metric.schema.image if shared[metric.name] > 1 else ""
             self._add(metric, image, self._bounds.get(metric.schema, DEFAULT_BUCKETS))
-        self._counts = {schema: Counts(schema) for schema in schemas if schema.record != VOID}
+        self._counts = {schema: Counts(schema) for schema in schemas if schema.is_stream}
         if self._kinds or self._always:
             server = MetricsServer(*self._listen, self.page)
             self._close_server = server.close
@@ -134,7 +133,7 @@ class Prometheus:
     def _add(self, metric: Metric, image: str, bounds: Sequence[float]) -> None:
         name, role, decoder, value = metric
         labels = Labels(decoder, metric.fields, image, metric.taken)
-        if metric.schema.record == VOID:
+        if not metric.schema.is_stream:
             assert value is not None
             self._tables[metric.schema] = TableMetric(name, decoder, labels, value, self._max_series)
         else:

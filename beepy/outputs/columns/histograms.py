@@ -7,7 +7,6 @@ from typing import Final, NamedTuple, TypeAlias
 
 from beepy.btf import types
 from beepy.btf.layout import resolve
-from beepy.btf.types import VOID
 from beepy.events import render
 from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
@@ -50,7 +49,7 @@ class Shape(NamedTuple):
 def shape(schema: Schema, decoder: Decoder, value: Field | None) -> Shape | None:
     """Return how a map holds histograms, None if it does not; ``value`` is the field that a stream observes."""
     fields = decoder.fields
-    if schema.record != VOID:
+    if schema.is_stream:
         return Shape(value) if value and schema.role is Role.HIST else None
     values = [field for field in fields if field.part == VALUE]
     for field in values:
@@ -91,7 +90,7 @@ class Histograms:
         self._decoder = decoder
         self._number, self._slot = where
         self._bounds = tuple(bounds)
-        self._held = Held(decoder, ordered=False) if schema.record != VOID else None
+        self._held = Held(decoder, ordered=False) if schema.is_stream else None
         used = {field.name for field in where if field}
         others = {
             field: cell

@@ -5,7 +5,6 @@ from heapq import nlargest, nsmallest
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE
@@ -33,7 +32,7 @@ class Table:
         self._decoder = decoder
         self._labels = Labels(decoder, cells(decoder.fields))
         self._heads = heads_of(self._labels.cells)
-        self._lines = schema.record != VOID
+        self._lines = schema.is_stream
         values = [field for field in decoder.fields if field.part == VALUE]
         self._by_value = schema.role in (Role.COUNTER, Role.GAUGE) and len(values) == 1 and values[0].codec.number
         self._sorted_by = values if self._by_value else [field for field in decoder.fields if field.part != VALUE]
