@@ -22,7 +22,7 @@ from typing import Final, Self
 
 from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
-from beepy.events import roles
+from beepy.events import schemas
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.kernel.fd import Fd
 from beepy.kernel.host import possible_cpus
@@ -195,7 +195,7 @@ def stream(*collections: Collection, interval: float | None = None, timeout: flo
             for tracked in collection.spec.tracked:
                 tracked_map = collection.maps[tracked.map]
                 cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
-                schema = roles.schema(collection.spec, tracked, cpus)._replace(kernel=collection.kernel_types)
+                schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(kernel=collection.kernel_types)
                 reader = maps.reader(tracked_map, schema)
                 if reader is None:
                     why = map_types.not_shown(tracked_map.type)

@@ -28,7 +28,7 @@ from beepy.log import Log
 from beepy.obj.spec import CollectionSpec, Role
 from beepy.oci import lookup
 from beepy.oci.options import Options
-from beepy.source import parse
+from beepy.source import parse_all
 from beepy.streams import Stream, stream
 from beepy.text import safe
 from beepy.width import of_terminal
@@ -159,9 +159,7 @@ def _maps(schemas: Sequence[Schema]) -> str:
 def _load(request: Request, stack: ExitStack, unpin: ExitStack) -> list[Attached]:
     """Load every program of every image into ``stack``; ``unpin`` takes how to take back what was pinned for it."""
     images = [lookup.find(name, request.options) for name in request.images]
-    specs: Sequence[CollectionSpec] = [
-        parse(image, number) for image in images for number in range(len(image.programs))
-    ]
+    specs: Sequence[CollectionSpec] = [spec for image in images for spec in parse_all(image)]
     if request.programs:
         from beepy.obj import programs  # noqa: PLC0415 - few runs choose
 

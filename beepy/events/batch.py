@@ -22,7 +22,7 @@ class Schema(NamedTuple):
     table (each value is that many slots of ``value_size`` rounded up to 8), else 0. ``counts_loss``: its source
     tells how many records it loses, as perf buffers do, and ring buffers do not. ``kernel`` returns the types of the
     kernel that made the records, by whose numbers its enums are read. ``texts`` are the names of fields that are arrays
-    of bytes and are read as text.
+    of bytes and are read as text. ``metric`` and ``metric_value`` are the convention's names (see ``Tracked``).
     """
 
     image: str
@@ -38,6 +38,8 @@ class Schema(NamedTuple):
     counts_loss: bool = False
     kernel: KernelTypes = no_types
     texts: frozenset[str] = frozenset()
+    metric: str = ""
+    metric_value: str = ""
 
     @property
     def is_stream(self) -> bool:

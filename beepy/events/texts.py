@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from beepy.btf import types
 from beepy.btf.layout import resolve
 from beepy.errors import UsageError
-from beepy.events import roles
+from beepy.events import schemas
 from beepy.events.batch import Schema
 from beepy.events.compile import is_bool
 from beepy.events.fields import Field, fields
@@ -40,7 +40,7 @@ def apply_all(specs: Sequence[CollectionSpec], options: Iterable[str]) -> list[C
 def _arrays(specs: Sequence[CollectionSpec]) -> Iterator[tuple[int, Tracked, Field]]:
     for number, spec in enumerate(specs):
         for tracked in spec.tracked:
-            schema = roles.schema(spec, tracked)
+            schema = schemas.of_tracked(spec, tracked)
             for field in fields(schema, {}):
                 if _is_bytes(schema, field):
                     yield number, tracked, field

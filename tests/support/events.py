@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.conventions import bee
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
+from beepy.obj.spec import Role
 from tests.support.btf import BtfWriter
 
 TIME_NS = 1_793_534_400_000_000_042  # 2026-11-01T12:00:00.000000042Z
@@ -33,6 +35,11 @@ def table(
         value_size=value_size,
         cpus=cpus,
     )
+
+
+def with_role(schema: Schema, role: Role | None) -> Schema:
+    """The schema as bee's convention has it for a map of that role."""
+    return schema._replace(role=role, metric=bee.metric_name(schema.map), metric_value=bee.metric_value(role))
 
 
 def ring(schema: Schema, records: Sequence[bytes]) -> Batch:
