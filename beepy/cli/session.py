@@ -20,8 +20,8 @@ from beepy.collection.load import load
 from beepy.collection.pins import Pins, pin_programs
 from beepy.errors import NotSupported, OutputError
 from beepy.events.batch import Batch, Schema, Sink, Tally
+from beepy.events.batch_ops import expand_per_cpu, take, without_zeros
 from beepy.events.own import Own
-from beepy.events.rows import head, per_cpu_rows, without_zeros
 from beepy.hooks import Target
 from beepy.kernel.own_pid import own_pid
 from beepy.log import Log
@@ -303,9 +303,9 @@ def _pump(events: Stream, choose: Callable[[Batch], Batch], sinks: _Sinks, tally
     for batch in events:
         if batch.schema.is_stream:
             tally.add_lost(batch.schema, batch.lost)
-        chosen = choose(per_cpu_rows(batch))
+        chosen = choose(expand_per_cpu(batch))
         kept = chosen if sinks.zeros else without_zeros(chosen)
-        shown = kept if count is None else head(kept, count - tally.shown)
+        shown = kept if count is None else take(kept, count - tally.shown)
         tally.zeros += chosen.records - kept.records
         tally.left_out += kept.records - shown.records
         if not (shown.records or not kept.records):  # a table's end, cut by --count: it stays as it was shown

@@ -13,7 +13,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.layout import MAX_DEPTH, resolve, size_of
 from beepy.btf.types import AnyEnum, Bits, Composite, Int, Member, TypeId
 from beepy.errors import BtfError
-from beepy.events import render, semantics
+from beepy.events import go_format, semantics
 from beepy.events.batch import KernelTypes
 from beepy.events.budget import MEMBER, Budget
 from beepy.events.codec import Codec, Value
@@ -190,7 +190,7 @@ class Compiler:
         if is_bool(found):
             if found.size > 1:
                 return _wide(found.size, bool, signed=False)
-            return Codec("?", 1, None, render.boolean, 5, stands_for=int)
+            return Codec("?", 1, None, go_format.boolean, 5, stands_for=int)
         code = _UNSIGNED.get(found.size)
         if code:
             code = code.lower() if found.signed else code
@@ -200,8 +200,8 @@ class Compiler:
     def _real(self, size: int) -> Codec:
         code = _FLOATS.get(size)
         if code:
-            value = partial(render.narrow, size=size) if size < 8 else None
-            return Codec(code, size, value, render.real, width=12, number=True)
+            value = partial(go_format.narrow, size=size) if size < 8 else None
+            return Codec(code, size, value, go_format.real, width=12, number=True)
         if size not in _LONG_FLOATS:
             raise BtfError(f"{self._btf.name}: a float of {size} bytes")
         return Codec(f"{size}s", size, bytes.hex, str, width=2 * size)
@@ -247,7 +247,7 @@ class Compiler:
             case types.Int():
                 if is_bool(found):
                     known = partial(_extract_bool, extract)
-                    return Codec(code, size, known, render.boolean, 5, few=True, stands_for=known)
+                    return Codec(code, size, known, go_format.boolean, 5, few=True, stands_for=known)
                 return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, few=True)
             case types.Enum() | types.Enum64():
                 named, width = self._named(found, bits)
@@ -259,7 +259,7 @@ class Compiler:
         if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not is_bool(element):
             meant = self._meaning(found.type, 1)
             if not meant and element.name == "char":  # gcc sets the encoding CHAR on unsigned char, too
-                return self._bytes(render.text, size, width=size)
+                return self._bytes(go_format.text, size, width=size)
             if not meant and not element.signed:
                 return self._bytes(bytes.hex, size, width=2 * size)
         each = self.codec(found.type, depth + 1)
@@ -335,7 +335,7 @@ def _wide(size: int, then: Callable[[int], int] | None, *, signed: bool) -> Code
         return then(number) if then else number
 
     if then:
-        return Codec(f"{size}s", size, value, render.boolean, width=5, stands_for=value)
+        return Codec(f"{size}s", size, value, go_format.boolean, width=5, stands_for=value)
     return Codec(f"{size}s", size, value, str, width=24, number=True)
 
 

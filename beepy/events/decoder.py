@@ -21,11 +21,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from beepy.btf.layout import size_of
 from beepy.errors import DecodeError
 from beepy.events.batch import Batch, Part, Schema
+from beepy.events.batch_ops import expand_per_cpu
 from beepy.events.budget import Budget
 from beepy.events.codec import Codec, Value
 from beepy.events.compile import Meanings, cut
 from beepy.events.fields import RECORD, VALUE, Field, fields, is_summed
-from beepy.events.rows import per_cpu_rows
 from beepy.text import safe
 
 Convert: TypeAlias = Callable[[Any], Any] | None
@@ -177,7 +177,7 @@ class View:
         return not self._is_stream or (batch.length >= self._size and not self._flexible)
 
     def _rows(self, batch: Batch) -> Batch:
-        return per_cpu_rows(batch) if self._rows_a_cpu else batch
+        return expand_per_cpu(batch) if self._rows_a_cpu else batch
 
     def _to_the_end(self, batch: Batch) -> list[list[Any]]:
         """Return the columns of records whose ends matter."""

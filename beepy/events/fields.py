@@ -7,7 +7,7 @@ from beepy.btf import types
 from beepy.btf.layout import MAX_DEPTH, resolve, size_of
 from beepy.btf.types import VOID, Bits, Composite, Modifier, TypeId
 from beepy.errors import BtfError
-from beepy.events import render
+from beepy.events import go_format
 from beepy.events.batch import Schema
 from beepy.events.budget import Budget
 from beepy.events.codec import Codec
@@ -148,7 +148,7 @@ class _Walk:
         start, codec = self._compiler.leaf(place, len(path))
         name, label = distinct(".".join(path), self._names), distinct("_".join(own), self._labels)
         if name in self._texts:
-            codec = codec._replace(value=render.text, text=str, few=True, open=True)
+            codec = codec._replace(value=go_format.text, text=str, few=True, open=True)
         bits = place.bits or self._bits(place.type)
         start += spot.base // 8
         names = tuple(self._typedefs(place.type))

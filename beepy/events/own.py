@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from beepy.events.batch import Batch, Part, Schema
+from beepy.events.batch_ops import select
 from beepy.events.fields import RECORD, fields
-from beepy.events.rows import select
 
 _NAMES: Final = ("tgid", "pid")  # tgid first: beside it, pid is a thread in the kernel's words
 _SIZE: Final = 4

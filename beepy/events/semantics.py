@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from beepy.events import render
+from beepy.events import go_format
 from beepy.events.codec import Codec
 
 _MAPPED: Final = bytes(10) + b"\xff\xff"  # RFC 4291, 2.5.5.2
@@ -31,5 +31,5 @@ TABLE: Final[Mapping[str, Mapping[int, Codec]]] = {
         4: Codec("4s", 4, ipv4, str, width=15, few=True),
         16: Codec("16s", 16, ipv6, str, width=39, few=True),
     },
-    "duration": {8: Codec("Q", 8, None, render.duration, width=12, number=True)},
+    "duration": {8: Codec("Q", 8, None, go_format.duration, width=12, number=True)},
 }

@@ -7,12 +7,12 @@ from typing import Final, NamedTuple, TypeAlias
 
 from beepy.btf import types
 from beepy.btf.layout import resolve
-from beepy.events import render
+from beepy.events import go_format
 from beepy.events.batch import Batch, Schema
+from beepy.events.batch_ops import expand_per_cpu
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, RECORD, VALUE, Field
-from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
 from beepy.outputs.columns.cells import cells
 from beepy.outputs.columns.grid import counted, more
@@ -99,7 +99,7 @@ class Histograms:
         }
         self._labels = Labels(decoder, others)
         field = self._number.path[-1]
-        duration = self._number.codec.text is render.duration
+        duration = self._number.codec.text is go_format.duration
         self._unit = "nsecs" if duration else safe(unit(field, *self._number.typedefs, schema.map))
         self._snapshot = -1
         self._counts: dict[_Labels, Counter[int]] = {}
@@ -117,7 +117,7 @@ class Histograms:
             if self._held.full:
                 self._fold(self._held)
             return batch.records > 0
-        batch = per_cpu_rows(batch)
+        batch = expand_per_cpu(batch)
         if batch.snapshot != self._snapshot:
             self._snapshot, self._counts, self._outside = batch.snapshot, {}, 0
         if batch.records:

@@ -6,9 +6,9 @@ from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from beepy.events.batch import Batch, Schema
+from beepy.events.batch_ops import expand_per_cpu, select, take
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE
-from beepy.events.rows import head, per_cpu_rows, select
 from beepy.obj.spec import Role
 from beepy.outputs.columns.cells import cells
 from beepy.outputs.columns.grid import counted, grid, heads_of, more
@@ -46,7 +46,7 @@ class Table:
         """Take a batch; tell whether a snapshot is complete."""
         if batch.snapshot != self._snapshot:
             self._snapshot, self._rows, self._count = batch.snapshot, [], 0
-        batch = per_cpu_rows(batch)
+        batch = expand_per_cpu(batch)
         self._count += batch.records
         if batch.records:
             self._keep(batch)
@@ -58,7 +58,7 @@ class Table:
     def _keep(self, batch: Batch) -> None:
         """Keep the first rows of the order, of this batch and those before it; others are not decoded."""
         if self._lines:
-            batch = head(batch, _MOST - len(self._rows))
+            batch = take(batch, _MOST - len(self._rows))
             self._rows += [(None, texts) for texts in self._labels.texts(batch)]
             return
         columns = self._decoder.values(batch, self._sorted_by)

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from beepy.btf.types import TypeId
 from beepy.errors import UsageError
 from beepy.events.batch import Batch, Schema, Tally
-from beepy.events.rows import per_cpu_rows
+from beepy.events.batch_ops import expand_per_cpu
 from beepy.obj.spec import Role
 from beepy.outputs import held
 from beepy.outputs.metric_options import bounds_of, values_of
@@ -42,7 +42,7 @@ def opened(
         number += 1
         for schema in wanted:
             for batch in snapshots(schema, (tables or {})[schema], number):
-                yield per_cpu_rows(batch) if number % 2 else batch  # a filter gives it the former
+                yield expand_per_cpu(batch) if number % 2 else batch  # a filter gives it the former
 
     sink = Prometheus(
         "127.0.0.1",

@@ -12,9 +12,9 @@ import pytest
 
 from beepy import outputs
 from beepy.errors import OutputError
-from beepy.events import lines, meaning
+from beepy.events import meaning, text_lines
 from beepy.events.batch import Batch, Part, Schema
-from beepy.events.rows import per_cpu_rows
+from beepy.events.batch_ops import expand_per_cpu
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
 from beepy.outputs.columns import Columns, counts, strips
@@ -389,9 +389,11 @@ class TestTables:
         assert len(written.splitlines()) == 3
 
     def test_lines_of_an_iterator_are_a_table(self) -> None:
-        schema = lines.schema("image", "tasks")
-        pieces = [next(lines.pieces(text)) for text in (b"9 zsh", b"1 init", b"x" * 200)]
-        batch = Batch(schema, (Part(b"".join(pieces), lines.LENGTH, 0),), 3, lines.LENGTH, TIME_NS, snapshot=1)
+        schema = text_lines.schema("image", "tasks")
+        pieces = [next(text_lines.pieces(text)) for text in (b"9 zsh", b"1 init", b"x" * 200)]
+        batch = Batch(
+            schema, (Part(b"".join(pieces), text_lines.LENGTH, 0),), 3, text_lines.LENGTH, TIME_NS, snapshot=1
+        )
         with Terminal() as terminal:
             run(terminal, [schema], batch._replace(final=True), batch._replace(final=True, snapshot=2))
             screen = terminal.screen()
@@ -481,7 +483,7 @@ class TestHistograms:
         hist = w.struct("hist", 8, [("slots", w.array(u32, 2), 0)])
         schema = table(w, u32, hist, 4, 8, cpus=2, name="hists")
         batch = snapshot(schema, [(bytes(4), struct.pack("<4I", 1, 2, 3, 4))])
-        made = file_of(tmp_path, [schema], per_cpu_rows(batch))
+        made = file_of(tmp_path, [schema], expand_per_cpu(batch))
         assert [line.split()[4] for line in made[3:5]] == ["4", "6"]
 
     def test_rows_of_a_table_of_slots_come_back_when_asked_for(self, tmp_path: Path) -> None:

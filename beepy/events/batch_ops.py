@@ -8,7 +8,7 @@ from beepy.events.batch import Batch, Part
 from beepy.events.fields import VALUE, is_summed
 
 
-def per_cpu_rows(batch: Batch) -> Batch:
+def expand_per_cpu(batch: Batch) -> Batch:
     """Return a per-CPU table's batch with one record a CPU, its number in a third part; any other batch as it is.
 
     Integers are left alone: their rows are the sums over all CPUs.
@@ -24,14 +24,14 @@ def per_cpu_rows(batch: Batch) -> Batch:
 
 
 def select(batch: Batch, mask: Sequence[int]) -> Batch:
-    """Return the batch (of ``per_cpu_rows``) with the rows whose mask is true; its other members stay the same."""
+    """Return the batch (of ``expand_per_cpu``) with the rows whose mask is true; its other members stay the same."""
     parts = [part._replace(raw=_joined(part, mask)) for part in batch.parts]
     return batch._replace(parts=tuple(parts), records=sum(mask))
 
 
-def head(batch: Batch, count: int) -> Batch:
+def take(batch: Batch, count: int) -> Batch:
     """Return at most the first ``count`` rows of the batch; its other members (lost, final) stay the same."""
-    batch = per_cpu_rows(batch)
+    batch = expand_per_cpu(batch)
     if batch.records <= count:
         return batch
     parts = [part._replace(raw=part.raw[: part.stride * count]) for part in batch.parts]
@@ -42,7 +42,7 @@ def without_zeros(batch: Batch) -> Batch:
     """Return the batch of a table without the rows whose value is 0, any other batch as it is."""
     if batch.schema.is_stream or not batch.records:
         return batch
-    batch = per_cpu_rows(batch)
+    batch = expand_per_cpu(batch)
     raw, stride, _ = batch.parts[VALUE]
     zero = bytes(stride)
     return select(batch, [raw[at : at + stride] != zero for at in range(0, batch.records * stride, stride)])
