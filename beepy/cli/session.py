@@ -20,7 +20,7 @@ from beepy.collection.load import load
 from beepy.collection.pins import Pins, pin_programs
 from beepy.errors import NotSupported, OutputError
 from beepy.events.batch import Batch, Schema, Sink, Tally
-from beepy.events.batch_ops import expand_per_cpu, take, without_zeros
+from beepy.events.batch_ops import take, without_zeros
 from beepy.events.own import Own
 from beepy.hooks import Target
 from beepy.kernel.own_pid import own_pid
@@ -303,7 +303,7 @@ def _pump(events: Stream, choose: Callable[[Batch], Batch], sinks: _Sinks, tally
     for batch in events:
         if batch.schema.is_stream:
             tally.add_lost(batch.schema, batch.lost)
-        chosen = choose(expand_per_cpu(batch))
+        chosen = choose(batch)
         kept = chosen if sinks.zeros else without_zeros(chosen)
         shown = kept if count is None else take(kept, count - tally.shown)
         tally.zeros += chosen.records - kept.records

@@ -64,8 +64,9 @@ class Part(NamedTuple):
 class Batch(NamedTuple):
     """Records of one map, as bytes.
 
-    ``parts`` is (records,) or (keys, values). ``records`` of them are in it, each ``length`` bytes (of a table: its
-    values): a record may be shorter than its type, or longer. ``time_ns`` is the wall clock (ns since the epoch) when
+    A record is a row as it is shown. ``parts`` is (records,), (keys, values), or (keys, values, CPU numbers) where a
+    per-CPU table has a row for each CPU. ``records`` of them are in it, each ``length`` bytes (of a table: its values):
+    a record may be shorter than its type, or longer. ``time_ns`` is the wall clock (ns since the epoch) when
     they were read. ``lost`` is how many records the source lost since the batch before, None where it cannot tell.
     ``snapshot`` numbers the reading of a table (0: events, no snapshot), ``final`` marks its last batch. A batch
     without records carries only what it counts, or the end of a snapshot.

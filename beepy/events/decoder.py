@@ -21,7 +21,6 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from beepy.btf.layout import size_of
 from beepy.errors import DecodeError
 from beepy.events.batch import Batch, Part, Schema
-from beepy.events.batch_ops import expand_per_cpu
 from beepy.events.budget import Budget
 from beepy.events.codec import Codec, Value
 from beepy.events.compile import Meanings, cut
@@ -100,7 +99,7 @@ class Decoder:
         return self._view("texts", wanted, lambda field: field.codec.text, "").columns(batch)
 
     def raw(self, batch: Batch) -> list[bytes]:
-        """Return the bytes of each record that its fields are read from (of a table: its keys'); no row a CPU here."""
+        """Return the bytes of each record that its fields are read from (of a table: its keys')."""
         size = self.size
         if self._is_stream and (self._flexible or batch.length < size):
             size = batch.length
@@ -129,11 +128,10 @@ class View:
         self._flexible = any(field.flexible for field in wanted)
         self._readings: dict[Field, Callable[[Any], Any]] = {}  # of arrays that end where the record does
         self._within: dict[tuple[Field, ...], View] = {}  # of the fields that short records have
-        self._rows_a_cpu = bool(schema.cpus) and not is_summed(schema)
         self._blocks: dict[int, _Blocks] = {}
         sources: dict[Field, _Source] = {}
         for part in {field.part for field in wanted}:
-            copies = schema.cpus if part == VALUE and not self._rows_a_cpu else 0
+            copies = schema.cpus if part == VALUE and is_summed(schema) else 0
             slots, found = _lay_out(
                 [field for field in wanted if field.part == part], copies, schema.value_size, finish
             )
@@ -153,7 +151,6 @@ class View:
         """Return one column a field."""
         if not self._is_whole(batch):
             return self._to_the_end(batch)
-        batch = self._rows(batch)
         parts = {part: blocks.columns(batch.parts[part], batch.records) for part, blocks in self._blocks.items()}
         return [_column(source, parts[source.part]) for source in self._sources]
 
@@ -161,7 +158,6 @@ class View:
         """Return (all values of some rows one after the other, how many rows), until all rows were returned."""
         width = len(self._sources)
         if not self._direct or not self._is_whole(batch):
-            batch = self._rows(batch)
             yield from _interleaved(self.columns(batch), batch.records)
             return
         ((part, blocks),) = self._blocks.items()
@@ -175,9 +171,6 @@ class View:
     def _is_whole(self, batch: Batch) -> bool:
         """Tell whether the records have all wanted fields in full, and no array that goes on to the record's end."""
         return not self._is_stream or (batch.length >= self._size and not self._flexible)
-
-    def _rows(self, batch: Batch) -> Batch:
-        return expand_per_cpu(batch) if self._rows_a_cpu else batch
 
     def _to_the_end(self, batch: Batch) -> list[list[Any]]:
         """Return the columns of records whose ends matter."""

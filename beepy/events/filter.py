@@ -8,7 +8,7 @@ from beepy.errors import UsageError
 from beepy.events import regex as regexes
 from beepy.events import selection
 from beepy.events.batch import Batch, Schema
-from beepy.events.batch_ops import expand_per_cpu, select
+from beepy.events.batch_ops import select
 from beepy.events.decoder import Decoder, Memo
 from beepy.events.fields import Field, fields
 from beepy.events.selection import Option
@@ -75,7 +75,6 @@ class Filter:
         test = self._tests.get(batch.schema)
         if not test or not batch.records:
             return batch
-        batch = expand_per_cpu(batch)
         mask = test.mask(batch)
         return batch if all(mask) else select(batch, mask)
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Part, Schema
+from beepy.events.batch_ops import expand_per_cpu
 from beepy.kernel.map import Map
 from beepy.kernel.syscall import ENOTSUPP
 from beepy.log import Log
@@ -60,7 +61,7 @@ class TableReader:
         for keys, values, entries, final in self._chunks():
             if entries or final:
                 parts = (Part(keys, key, 0), Part(values, span, 0))
-                yield Batch(
+                batch = Batch(
                     self.schema,
                     parts,
                     entries,
@@ -69,6 +70,7 @@ class TableReader:
                     snapshot=self._snapshot,
                     final=final,
                 )
+                yield expand_per_cpu(batch)
 
     def end(self) -> Iterator[Batch]:
         """Return nothing: a table loses nothing."""

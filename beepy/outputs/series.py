@@ -7,7 +7,6 @@ from typing import Final
 
 from beepy.btf.layout import size_of
 from beepy.events.batch import Batch, Schema, lost_yet, total_lost
-from beepy.events.batch_ops import expand_per_cpu
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, Field
@@ -177,7 +176,7 @@ class TableMetric:
     def page(self, batches: Sequence[Batch]) -> list[bytes]:
         """Return the lines of all series of a snapshot in pieces; called by any thread."""
         with self._lock:
-            return pieces(samples(self.name, self._read([expand_per_cpu(batch) for batch in batches])))
+            return pieces(samples(self.name, self._read(batches)))
 
     def _read(self, batches: Sequence[Batch]) -> dict[str, float]:
         tables = [(batch, self._entries(batch)) for batch in batches]

@@ -15,6 +15,8 @@ from beepy.maps import table as table_module
 from beepy.maps.table import TableReader, keywise_reader
 from beepy.uapi import MapFlag, MapType
 from tests.support.btf import BtfWriter
+from tests.support.events import decode
+from tests.support.events import table as table_schema
 
 pytestmark = pytest.mark.kernel
 
@@ -110,6 +112,25 @@ def test_values_of_all_cpus(make: type[TableReader]) -> None:
         slots = b"".join([struct.pack("<QII", cpu, 7, 0) for cpu in range(possible_cpus())])
         table.update(key(1), slots)
         assert pairs(list(make(table, SCHEMA).read())) == [(key(1), slots)]
+
+
+@READERS
+@pytest.mark.parametrize("is_summed", [True, False])
+def test_rows_are_those_that_are_shown(make: type[TableReader], *, is_summed: bool) -> None:
+    cpus = possible_cpus()
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    schema = table_schema(w, u32, u32 if is_summed else w.enum("state", {"IDLE": 0}), 4, 4, cpus=cpus)
+    with tables(MapType.PERCPU_HASH, 4, value_size=4) as table:
+        table.update(key(7), b"".join([struct.pack("<I4x", 10 + cpu) for cpu in range(cpus)]))
+        (batch,) = make(table, schema).read()
+    if is_summed:
+        assert batch.records == 1
+        assert decode(schema, batch) == {"key": [7], "value": [sum(range(10, 10 + cpus))]}
+    else:
+        assert (batch.records, batch.final) == (cpus, True)
+        values = [10 + cpu for cpu in range(cpus)]
+        assert decode(schema, batch) == {"key": [7] * cpus, "cpu": [*range(cpus)], "value": values}
 
 
 def test_large_values_make_small_batches() -> None:

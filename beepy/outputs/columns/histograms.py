@@ -9,7 +9,6 @@ from beepy.btf import types
 from beepy.btf.layout import resolve
 from beepy.events import go_format
 from beepy.events.batch import Batch, Schema
-from beepy.events.batch_ops import expand_per_cpu
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, RECORD, VALUE, Field
@@ -117,7 +116,6 @@ class Histograms:
             if self._held.full:
                 self._fold(self._held)
             return batch.records > 0
-        batch = expand_per_cpu(batch)
         if batch.snapshot != self._snapshot:
             self._snapshot, self._counts, self._outside = batch.snapshot, {}, 0
         if batch.records:

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from beepy.events.batch import Batch, Schema
-from beepy.events.batch_ops import expand_per_cpu, select, take
+from beepy.events.batch_ops import select, take
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE
 from beepy.obj.spec import Role
@@ -46,7 +46,6 @@ class Table:
         """Take a batch; tell whether a snapshot is complete."""
         if batch.snapshot != self._snapshot:
             self._snapshot, self._rows, self._count = batch.snapshot, [], 0
-        batch = expand_per_cpu(batch)
         self._count += batch.records
         if batch.records:
             self._keep(batch)
