@@ -20,7 +20,7 @@ from beepy.events.codec import Codec, Value
 from beepy.text import safe
 
 MAX_MEMBERS: Final = 4096  # of one record, arrays of structs counted once
-MAX_COST: Final = 1 << 16  # functions that are called for one record, arrays of structs counted element by element
+MAX_CALLS: Final = 1 << 16  # functions that are called for one record, arrays of structs counted element by element
 _AT_ONCE: Final = 16  # plain elements of an array that are made in the time of a function
 _BYTES_AT_ONCE: Final = 1024  # of a text
 MAX_ENUMERATORS: Final = 1 << 17  # of all enums in one record
@@ -37,7 +37,7 @@ _MIN_FLAGS: Final = 3
 Meanings = Mapping[str, Callable[[Any], Value]]
 
 
-class Place(NamedTuple):
+class MemberAt(NamedTuple):
     """A member where it stands in the value that was walked; ``bits`` is 0 unless it is a bitfield.
 
     ``name`` is new at its level, ``own`` what BTF says.
@@ -74,7 +74,7 @@ class Compiler:
             return found
         return None
 
-    def members(self, composite: Composite, taken: set[str], depth: int = 0, base: int = 0) -> Iterator[Place]:
+    def members(self, composite: Composite, taken: set[str], depth: int = 0, base: int = 0) -> Iterator[MemberAt]:
         """Return the members in their order, anonymous structs and unions inlined.
 
         ``taken`` are the names that exist at this level; one that exists already gets ``_`` appended.
@@ -100,9 +100,9 @@ class Compiler:
             else:
                 own = member.name or "_"
                 name = distinct(own, taken)
-                yield Place(name, own, member.type, Bits(base + member.offset), member.bitfield_size)
+                yield MemberAt(name, own, member.type, Bits(base + member.offset), member.bitfield_size)
 
-    def leaf(self, place: Place, depth: int = 0) -> tuple[int, Codec]:
+    def leaf(self, place: MemberAt, depth: int = 0) -> tuple[int, Codec]:
         """Return the byte where the member's item begins, and its codec; of a bitfield: all bytes that it touches."""
         _, found = resolve(self._btf, place.type)
         start, shift = divmod(place.offset, 8)
@@ -179,7 +179,7 @@ class Compiler:
     def _enriched(self, resolved: TypeId, meaning: Callable[[Any], Value], depth: int) -> Codec:
         plain = self.codec(resolved, depth)
         value = _chain(plain.value, meaning)
-        return plain._replace(value=value, text=str, width=16, number=False, few=True)
+        return plain._replace(value=value, text=str, width=16, number=False, cacheable=True)
 
     def _integer(self, found: Int) -> Codec:
         if not 0 < found.size <= _MAX_INT or found.bit_offset + found.bits > 8 * found.size:
@@ -211,7 +211,9 @@ class Compiler:
         if not code:
             raise BtfError(f"{self._btf.name}: enum {safe(found.name)}: size {found.size}")
         named, width = self._named(found, 8 * found.size)
-        return Codec(code.lower() if found.signed else code, found.size, named, str, width, few=True, stands_for=int)
+        return Codec(
+            code.lower() if found.signed else code, found.size, named, str, width, cacheable=True, stands_for=int
+        )
 
     def _named(self, found: AnyEnum, bits: int) -> tuple[Callable[[int], Value], int]:
         """Return value -> name where so many bits hold it, and the width that names take."""
@@ -247,11 +249,13 @@ class Compiler:
             case types.Int():
                 if is_bool(found):
                     known = partial(_extract_bool, extract)
-                    return Codec(code, size, known, go_format.boolean, 5, few=True, stands_for=known)
-                return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, few=True)
+                    return Codec(code, size, known, go_format.boolean, 5, cacheable=True, stands_for=known)
+                return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, cacheable=True)
             case types.Enum() | types.Enum64():
                 named, width = self._named(found, bits)
-                return Codec(code, size, lambda raw: named(extract(raw)), str, width, few=True, stands_for=extract)
+                return Codec(
+                    code, size, lambda raw: named(extract(raw)), str, width, cacheable=True, stands_for=extract
+                )
 
     def _array(self, found: types.Array, size: int, depth: int) -> Codec:
         _, element = resolve(self._btf, found.type)
@@ -268,36 +272,38 @@ class Compiler:
         step = size_of(self._btf, found.type)
         if not step:
             return Codec(code, size, _nothing, text, width)
-        cost = self._affordable(each.cost * found.nelems if each.value else 1 + found.nelems // _AT_ONCE)
+        calls = self._affordable(each.calls_per_value * found.nelems if each.value else 1 + found.nelems // _AT_ONCE)
         read = partial(_elements, struct.Struct(f"<{each.code}{step - each.size}x"), each.value)
         if found.nelems:
-            return Codec(code, size, read, text, width, cost=cost)
-        most = MAX_COST // each.cost if each.value else MAX_COST * _AT_ONCE
+            return Codec(code, size, read, text, width, calls_per_value=calls)
+        most = MAX_CALLS // each.calls_per_value if each.value else MAX_CALLS * _AT_ONCE
         return Codec(code, size, partial(_as_many, read, step, most), text, _MAX_WIDTH, open=True)
 
     def _bytes(self, value: Callable[[bytes], str], size: int, width: int) -> Codec:
-        cost = self._affordable(1 + size // _BYTES_AT_ONCE)
+        calls = self._affordable(1 + size // _BYTES_AT_ONCE)
         width = min(width, _MAX_WIDTH) if size else _MAX_WIDTH
-        return Codec(f"{size}s", size, value, str, width, few=True, open=True, cost=cost)
+        return Codec(f"{size}s", size, value, str, width, cacheable=True, open=True, calls_per_value=calls)
 
-    def _affordable(self, cost: int) -> int:
-        """Return ``cost``; a type of few bytes may ask for any number of values: unions of unions of unions."""
-        if cost > MAX_COST:
-            raise BtfError(f"{self._btf.name}: more than {MAX_COST} values in a record")
-        return cost
+    def _affordable(self, calls: int) -> int:
+        """Return ``calls``; a type of few bytes may ask for any number of values: unions of unions of unions."""
+        if calls > MAX_CALLS:
+            raise BtfError(f"{self._btf.name}: more than {MAX_CALLS} values in a record")
+        return calls
 
     def _struct(self, found: Composite, depth: int) -> Codec:
         """Read a struct inside an array: its value is a dict."""
         readers = []
         texts = []
-        cost = 1
+        calls = 1
         for place in self.members(found, set(), depth):
             start, codec = self.leaf(place, depth + 1)
             readers.append((place.name, cut(codec, start)))
             texts.append(codec.text)
-            cost = self._affordable(cost + codec.cost)
+            calls = self._affordable(calls + codec.calls_per_value)
         read = partial(_members, tuple(readers))
-        return Codec(f"{found.size}s", found.size, read, partial(_braced, tuple(texts)), _MAX_WIDTH, cost=cost)
+        return Codec(
+            f"{found.size}s", found.size, read, partial(_braced, tuple(texts)), _MAX_WIDTH, calls_per_value=calls
+        )
 
 
 def distinct(name: str, taken: set[str]) -> str:

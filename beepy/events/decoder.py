@@ -308,7 +308,7 @@ def _as_it_is(_field: Field) -> Convert:
 def _chain(codec: Codec, first: Convert, then: Convert) -> Convert:
     """Return both in turn, remembered where the same values come again and again."""
     both = (lambda item: then(first(item))) if first and then else first or then
-    return Memo(both).__getitem__ if both and codec.few else both
+    return Memo(both).__getitem__ if both and codec.cacheable else both
 
 
 def _column(source: _Source, columns: list[list[Any]]) -> list[Any]:

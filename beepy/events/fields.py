@@ -11,7 +11,7 @@ from beepy.events import go_format
 from beepy.events.batch import Schema
 from beepy.events.budget import Budget
 from beepy.events.codec import Codec
-from beepy.events.compile import MAX_COST, Compiler, Meanings, Place, distinct, is_bool
+from beepy.events.compile import MAX_CALLS, Compiler, Meanings, MemberAt, distinct, is_bool
 from beepy.events.semantics import TABLE
 
 RECORD: Final = 0  # or a table's key
@@ -76,8 +76,8 @@ def fields(schema: Schema, meanings: Meanings, budget: Budget | None = None) -> 
     if schema.is_stream:
         end = max([field.start + field.codec.size for field in found], default=0)
         found = tuple([field._replace(flexible=_is_flexible(field, end)) for field in found])
-    if sum([field.codec.cost for field in found]) > MAX_COST:
-        raise BtfError(f"{schema.btf.name}: more than {MAX_COST} values in a record")
+    if sum([field.codec.calls_per_value for field in found]) > MAX_CALLS:
+        raise BtfError(f"{schema.btf.name}: more than {MAX_CALLS} values in a record")
     return found
 
 
@@ -125,7 +125,7 @@ class _Walk:
         composite = self._compiler.composite(type_id)
         if composite and inline:
             return self._members(composite, self._top, spot)
-        return self._member(Place(distinct(name, self._top), name, type_id, Bits(0), 0), spot)
+        return self._member(MemberAt(distinct(name, self._top), name, type_id, Bits(0), 0), spot)
 
     def cpu(self) -> Field:
         name = distinct("cpu", self._top)
@@ -138,7 +138,7 @@ class _Walk:
         for place in self._compiler.members(composite, taken):
             yield from self._member(place, spot)
 
-    def _member(self, place: Place, spot: _Spot) -> Iterator[Field]:
+    def _member(self, place: MemberAt, spot: _Spot) -> Iterator[Field]:
         path, own = (*spot.path, place.name), (*spot.own, place.own)
         at = spot.base + place.offset
         composite = self._compiler.composite(place.type)
@@ -148,7 +148,7 @@ class _Walk:
         start, codec = self._compiler.leaf(place, len(path))
         name, label = distinct(".".join(path), self._names), distinct("_".join(own), self._labels)
         if name in self._texts:
-            codec = codec._replace(value=go_format.text, text=str, few=True, open=True)
+            codec = codec._replace(value=go_format.text, text=str, cacheable=True, open=True)
         bits = place.bits or self._bits(place.type)
         start += spot.base // 8
         names = tuple(self._typedefs(place.type))

@@ -56,7 +56,7 @@ def pid_offset(schema: Schema) -> int | None:
     known = {field.path: field for field in fields(schema, {})}
     for name in _NAMES:
         field = known.get((name,))
-        if field and field.codec.plain and (field.codec.size, field.bits) == (_SIZE, 8 * _SIZE):
+        if field and field.codec.is_plain_int and (field.codec.size, field.bits) == (_SIZE, 8 * _SIZE):
             return field.start
     return None
 

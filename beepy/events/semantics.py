@@ -26,10 +26,10 @@ def ipv6(raw: bytes) -> str:
 # typedef -> size of what it names -> how that is read; a size that is not here has no meaning. bee's ipv6_addr is a u32
 # that it prints as four dotted bytes.
 TABLE: Final[Mapping[str, Mapping[int, Codec]]] = {
-    "ipv4_addr": {4: Codec("4s", 4, ipv4, str, width=15, few=True)},
+    "ipv4_addr": {4: Codec("4s", 4, ipv4, str, width=15, cacheable=True)},
     "ipv6_addr": {
-        4: Codec("4s", 4, ipv4, str, width=15, few=True),
-        16: Codec("16s", 16, ipv6, str, width=39, few=True),
+        4: Codec("4s", 4, ipv4, str, width=15, cacheable=True),
+        16: Codec("16s", 16, ipv6, str, width=39, cacheable=True),
     },
     "duration": {8: Codec("Q", 8, None, go_format.duration, width=12, number=True)},
 }

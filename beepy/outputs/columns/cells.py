@@ -57,7 +57,7 @@ def _cell(field: Field, meant: meaning.Meaning | None, *, exact: bool) -> Cell:
         text = go_format.brief_duration
     texts = meant.texts if meant and not exact else None
     right = codec.number and (meant is None or time or took)  # elsewhere a name stands beside the number
-    plain = codec.plain and text is str
+    plain = codec.is_plain_int and text is str
     bound = codec.size if codec.value is go_format.text and codec.size == codec.width else None
     path = codec.value is go_format.text and field.path[-1] in _PATHS
     return Cell(safe(field.name), text, texts, right, time, took, plain, codec.code.islower(), path, columns, bound)

@@ -54,8 +54,8 @@ def shape(schema: Schema, decoder: Decoder, value: Field | None) -> Shape | None
     for field in values:
         if _is_slots(schema, field):
             return Shape(field)
-    slots = [field for field in fields if field.part == RECORD and field.path[-1] == _SLOT and field.codec.plain]
-    if schema.role is Role.HIST and len(values) == 1 and values[0].codec.plain and slots:
+    slots = [field for field in fields if field.part == RECORD and field.path[-1] == _SLOT and field.codec.is_plain_int]
+    if schema.role is Role.HIST and len(values) == 1 and values[0].codec.is_plain_int and slots:
         return Shape(values[0], slots[-1])
     return None
 
