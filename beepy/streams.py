@@ -7,7 +7,7 @@ Rings are read when they have something, tables when somebody demands it::
 
 Rings are read at most once in a window of a few milliseconds. An event that comes alone is read at once; where they
 come faster, the unread ones suppress the kernel's wake-ups, which would cost the traced programs more than all else.
-Perf buffers wake by how full they are: they are looked at every now and then (``Reader.patience``).
+Perf buffers wake by how full they are: they are looked at every now and then (``Reader.poll_period_s``).
 """
 
 import os
@@ -55,8 +55,8 @@ class Stream:
         self._readers = tuple(readers)
         self._rings = tuple([reader for reader in readers if reader.fileno() >= 0])
         self._tables = tuple([reader for reader in readers if reader.fileno() < 0])
-        self._window = min([ring.window for ring in self._rings], default=0.0)
-        self._patience = min([ring.patience for ring in self._rings], default=_NEVER)
+        self._window = min([ring.coalesce_s for ring in self._rings], default=0.0)
+        self._patience = min([ring.poll_period_s for ring in self._rings], default=_NEVER)
         self._detach = tuple(detach)
         self._interval = _NEVER if interval is None else interval
         self._timeout = _NEVER if timeout is None else timeout

@@ -115,14 +115,14 @@ class Tally:
 class Reader(Protocol):
     """What reads one map; the stream owns it and closes it.
 
-    ``fileno`` is polled for reading, or -1 for a table, which is read on demand. ``window`` is how long (seconds)
-    records may wait until they are read. ``patience`` is after how many it is read though no wake-up came: infinite
-    where the kernel wakes for every record.
+    ``fileno`` is polled for reading, or -1 for a table, which is read on demand. ``coalesce_s`` is
+    how long records may wait, so that several are read at once. After ``poll_period_s`` it is read though no wake-up
+    came: infinite where the kernel wakes for every record.
     """
 
     schema: Schema
-    window: float
-    patience: float
+    coalesce_s: float
+    poll_period_s: float
 
     def fileno(self) -> int:
         """Return the fd to poll; it stays the reader's."""

@@ -66,8 +66,8 @@ class IterReader:
 
     def __init__(self, program: Program, target: Target, image: str, *, binary: bool) -> None:
         self.schema: Schema = text_lines.schema(image, program.name, "hex" if binary else "line")
-        self.window = 0.0
-        self.patience = inf
+        self.coalesce_s = 0.0
+        self.poll_period_s = inf
         self._program = program
         self._target = target
         self._rows = self._objects if binary else self._lines

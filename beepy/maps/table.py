@@ -42,8 +42,8 @@ class TableReader:
 
     def __init__(self, map_: Map, schema: Schema, *, batched: bool = True) -> None:
         self.schema = schema
-        self.patience = math.inf
-        self.window = 0.0
+        self.poll_period_s = math.inf
+        self.coalesce_s = 0.0
         self._map = map_
         self._batched = batched
         least = 1 if map_.type in _ARRAYS else min(_LEAST, map_.max_entries)

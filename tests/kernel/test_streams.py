@@ -44,8 +44,8 @@ class Counted:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.schema = reader.schema
-        self.window = reader.window
-        self.patience = reader.patience
+        self.coalesce_s = reader.coalesce_s
+        self.poll_period_s = reader.poll_period_s
         self.readings = 0
 
     def fileno(self) -> int:

@@ -107,8 +107,8 @@ def test_own_and_filtered_rows_are_counted_apart(monkeypatch: pytest.MonkeyPatch
 class Entries:
     """Reads a table of ten entries, nine of which are 0."""
 
-    window = 0.0
-    patience = math.inf
+    coalesce_s = 0.0
+    poll_period_s = math.inf
 
     def __init__(self) -> None:
         w = BtfWriter()
