@@ -52,18 +52,22 @@ class Field(NamedTuple):
 
 
 def is_summed(schema: Schema) -> bool:
-    """Say whether a per-CPU table's values are integers to add up; all other per-CPU values are a row a CPU."""
+    """Tell whether the values of a per-CPU table are integers, which are added up; others have a row for each CPU.
+
+    A typedef whose meaning is no number, such as an address, is not added up.
+    """
     type_id = schema.value
     for _ in range(MAX_DEPTH):
         match schema.btf.type(type_id):
             case types.Typedef(name, target):
-                if name in TABLE and name != "duration":
+                meanings = TABLE.get(name)
+                if meanings and not any(codec.number for codec in meanings.values()):
                     return False
                 type_id = target
             case types.Const(target) | types.Volatile(target) | types.Restrict(target) | types.TypeTag(_, target):
                 type_id = target
-            case found:
-                return bool(schema.cpus) and isinstance(found, types.Int) and not is_bool(found)
+            case resolved:
+                return bool(schema.cpus) and isinstance(resolved, types.Int) and not is_bool(resolved)
     return False
 
 

@@ -23,8 +23,8 @@ def ipv6(raw: bytes) -> str:
     return inet_ntop(AF_INET6, raw)
 
 
-# typedef -> size of what it names -> how that is read; a size that is not here has no meaning. bee's ipv6_addr is a u32
-# that it prints as four dotted bytes.
+# typedef -> size of what it names -> how that is read; of another size the typedef has no meaning. Values that are no
+# numbers are not added up over CPUs. bee's ipv6_addr is a u32 that it prints as four dotted bytes.
 TABLE: Final[Mapping[str, Mapping[int, Codec]]] = {
     "ipv4_addr": {4: Codec("4s", 4, ipv4, str, width=15, cacheable=True)},
     "ipv6_addr": {
