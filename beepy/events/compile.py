@@ -1,4 +1,4 @@
-"""From BTF types to codecs: every kind that can stand in a record.
+"""From BTF types to codecs: every kind that a record can hold.
 
 A malformed type is a BtfError, and every walk is bounded: in depth, and in how many members are looked at.
 """
@@ -38,9 +38,9 @@ Meanings = Mapping[str, Callable[[Any], Value]]
 
 
 class MemberAt(NamedTuple):
-    """A member where it stands in the value that was walked; ``bits`` is 0 unless it is a bitfield.
+    """A member of a struct or union, with its offset from the beginning of the outermost one.
 
-    ``name`` is new at its level, ``own`` what BTF says.
+    ``name`` differs from the others of its level, ``own`` is the name in BTF. ``bits`` is 0 unless it is a bitfield.
     """
 
     name: str
@@ -51,8 +51,9 @@ class MemberAt(NamedTuple):
 
 
 class Compiler:
-    """Makes codecs of the types in ``btf``; ``meanings`` are typedefs that enrich explains (they come first).
+    """Makes codecs of the types in ``btf``.
 
+    ``meanings`` are typedefs that need this machine to be read; they override the table of typedefs.
     ``kernel`` returns the types of the kernel that numbers its own enums; it is asked only where a named enum is met.
     """
 
@@ -77,7 +78,7 @@ class Compiler:
     def members(self, composite: Composite, taken: set[str], depth: int = 0, base: int = 0) -> Iterator[MemberAt]:
         """Return the members in their order, anonymous structs and unions inlined.
 
-        ``taken`` are the names that exist at this level; one that exists already gets ``_`` appended.
+        ``taken`` are the names of this level so far; a name among them gets ``_`` appended.
         """
         if depth > MAX_DEPTH:
             raise BtfError(f"{self._where(composite)}: nested deeper than {MAX_DEPTH}")
@@ -102,19 +103,19 @@ class Compiler:
                 name = distinct(own, taken)
                 yield MemberAt(name, own, member.type, Bits(base + member.offset), member.bitfield_size)
 
-    def leaf(self, place: MemberAt, depth: int = 0) -> tuple[int, Codec]:
+    def leaf(self, member: MemberAt, depth: int = 0) -> tuple[int, Codec]:
         """Return the byte where the member's item begins, and its codec; of a bitfield: all bytes that it touches."""
-        _, found = resolve(self._btf, place.type)
-        start, shift = divmod(place.offset, 8)
-        if not shift and not place.bits:
-            return start, self.codec(place.type, depth)
-        match found:
+        _, resolved = resolve(self._btf, member.type)
+        start, shift = divmod(member.offset, 8)
+        if not shift and not member.bits:
+            return start, self.codec(member.type, depth)
+        match resolved:
             case types.Int():
-                return start, self._bitfield(found, shift + found.bit_offset, place.bits or found.bits)
+                return start, self._bitfield(resolved, shift + resolved.bit_offset, member.bits or resolved.bits)
             case types.Enum() | types.Enum64():
-                return start, self._bitfield(found, shift, place.bits or 8 * found.size)
+                return start, self._bitfield(resolved, shift, member.bits or 8 * resolved.size)
             case _:
-                raise BtfError(f"{self._btf.name}: member '{safe(place.name)}': only integers can be bitfields")
+                raise BtfError(f"{self._btf.name}: member '{safe(member.name)}': only integers can be bitfields")
 
     def codec(self, type_id: TypeId, depth: int = 0) -> Codec:
         """Return what reads a value of the type."""
@@ -295,9 +296,9 @@ class Compiler:
         readers = []
         texts = []
         calls = 1
-        for place in self.members(found, set(), depth):
-            start, codec = self.leaf(place, depth + 1)
-            readers.append((place.name, cut(codec, start)))
+        for member in self.members(found, set(), depth):
+            start, codec = self.leaf(member, depth + 1)
+            readers.append((member.name, cut(codec, start)))
             texts.append(codec.text)
             calls = self._affordable(calls + codec.calls_per_value)
         read = partial(_members, tuple(readers))
@@ -331,7 +332,7 @@ def _chain(first: Callable[[Any], Value] | None, then: Callable[[Any], Value]) -
 
 
 def is_bool(found: Int) -> bool:
-    """Say whether it is C's bool; clang sets the encoding, other compilers may not."""
+    """Tell whether it is C's bool; clang sets the encoding, other compilers may not."""
     return found.bool or found.name in {"_Bool", "bool"}
 
 

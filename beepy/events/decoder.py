@@ -37,7 +37,10 @@ _MAX_MEMO_BYTES: Final = 1 << 20  # of keys that are bytes or texts
 
 
 class Memo(dict[Any, Any]):
-    """Remembers what ``make`` made of a key, for the last few thousand keys; of large keys for fewer."""
+    """Remembers what ``make`` made of the last few thousand keys; of fewer where they are large.
+
+    A look-up of a known key is one dict access in C: map(memo.__getitem__, column) calls no Python.
+    """
 
     def __init__(self, make: Callable[[Any], Any]) -> None:
         super().__init__()
@@ -55,9 +58,9 @@ class Memo(dict[Any, Any]):
 
 
 class _Source(NamedTuple):
-    """Where a field's values come from: columns of its part, and what makes the value of an item.
+    """Where a field's values come from: columns of its part, and ``convert``, which makes the value of an item.
 
-    Several columns are those of several CPUs: their values are summed, and ``after`` is applied to the sum.
+    Several columns are those of several CPUs. Their values are summed, and ``after`` is applied to the sum.
     """
 
     part: int
@@ -138,11 +141,12 @@ class View:
             self._blocks[part] = _Blocks(slots, safe(schema.map))
             sources.update(found)
         self._sources = [sources[field] for field in wanted]
+        # the items of one part in the order of the wanted fields: rows() needs no columns in between
         in_order = [source.columns for source in self._sources] == [(at,) for at in range(len(wanted))]
         self._direct = in_order and len(self._blocks) == 1
 
     def absent(self, batch: Batch) -> tuple[int, ...]:
-        """Return which of the wanted fields (as positions) the batch's records are too short to have."""
+        """Return the positions of the wanted fields that the records of the batch are too short to have."""
         if batch.length >= self._size or not self._is_stream:
             return ()
         return tuple([at for at, field in enumerate(self._wanted) if not field.is_in(batch.length)])
@@ -155,7 +159,7 @@ class View:
         return [_column(source, parts[source.part]) for source in self._sources]
 
     def rows(self, batch: Batch) -> Iterator[tuple[tuple[Any, ...], int]]:
-        """Return (all values of some rows one after the other, how many rows), until all rows were returned."""
+        """Yield (the values of some rows one after the other, how many rows they are)."""
         width = len(self._sources)
         if not self._direct or not self._is_whole(batch):
             yield from _interleaved(self.columns(batch), batch.records)
@@ -163,7 +167,7 @@ class View:
         ((part, blocks),) = self._blocks.items()
         converts = [(at, source.convert) for at, source in enumerate(self._sources) if source.convert]
         for flat, count in blocks.run(batch.parts[part], batch.records):
-            items = list(flat)
+            items = list(flat)  # rows already; only the fields with a function are replaced, a column at a time
             for at, convert in converts:
                 items[at::width] = map(convert, flat[at::width])
             yield tuple(items), count
@@ -195,7 +199,7 @@ class View:
         return view
 
     def _reading(self, field: Field) -> Callable[[Any], Any]:
-        """Return what makes a value of an array of the bytes to the record's end."""
+        """Return what makes the value of an array from its bytes, which reach to the end of the record."""
         read = self._readings.get(field)
         if read is None:
             read = _chain(field.codec, field.codec.value, self._finish(field))
@@ -211,16 +215,17 @@ class _Blocks:
         self._slots = slots
         self._name = name
         self.size = max([offset + struct.calcsize(f"<{code}") for offset, code in slots], default=0)
+        # a power of two, so that the rest of a run is made of halves: few formats are compiled
         self._most = 1 << (max(_MAX_ITEMS // max(len(slots), 1), 1).bit_length() - 1)
         self._formats: dict[tuple[int, int, int], struct.Struct] = {}
 
     def run(self, part: Part, records: int) -> Iterator[tuple[tuple[Any, ...], int]]:
-        """Return (the items of some records one after the other, how many records)."""
+        """Yield (the items of some records one after the other, how many records they are)."""
         raw, stride, skip = part
         if records and (stride < skip + self.size or len(raw) < stride * (records - 1) + skip + self.size):
             got = f"{len(raw)} bytes in steps of {stride} for {records} records"
             raise DecodeError(f"map '{self._name}': {got}: expected {self.size} bytes after every {skip}")
-        if len(raw) < stride * records:
+        if len(raw) < stride * records:  # the last record may lack its padding, which the format skips
             raw = raw.ljust(stride * records, b"\0")
         at, count = 0, self._most
         while records:
@@ -236,7 +241,7 @@ class _Blocks:
         columns: list[list[Any]] = [[] for _ in range(width)]
         for flat, _ in self.run(part, records):
             for at, column in enumerate(columns):
-                column.extend(flat[at::width])
+                column.extend(flat[at::width])  # every width-th item: one slot of all records
         return columns
 
     def _format(self, stride: int, skip: int, count: int) -> struct.Struct:
@@ -270,6 +275,7 @@ def _lay_out(
     slots: list[tuple[int, str]] = []
     sources: dict[Field, _Source] = {}
     for start, end, group in _groups(wanted):
+        # fields that share bytes (a union, bitfields) are unpacked together as bytes, and each is cut out of them
         alike = len({(field.start, field.codec.code) for field in group}) == 1
         for field in group:
             made = field.codec.value if alike else cut(field.codec, field.start - start)
@@ -306,7 +312,7 @@ def _as_it_is(_field: Field) -> Convert:
 
 
 def _chain(codec: Codec, first: Convert, then: Convert) -> Convert:
-    """Return both in turn, remembered where the same values come again and again."""
+    """Return a function that applies both in turn, remembered for values that come again and again."""
     both = (lambda item: then(first(item))) if first and then else first or then
     return Memo(both).__getitem__ if both and codec.cacheable else both
 
