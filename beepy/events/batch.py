@@ -83,19 +83,19 @@ class Batch(NamedTuple):
 
 
 def total_lost(before: int | None, lost: int | None) -> int | None:
-    """Add up losses; once a source cannot tell (None), it cannot tell for the whole run."""
+    """Add up losses; once they are unknown (None), they are for the whole run."""
     return None if before is None or lost is None else before + lost
 
 
 def lost_yet(schema: Schema) -> int | None:
-    """Return what is lost before anything is read: nothing, or (None) nobody can tell."""
+    """Return the losses before anything is read: 0, or None where they cannot be known."""
     return 0 if schema.counts_loss else None
 
 
 class Tally:
-    """What became of the events of a run; the command's closing line is made of it.
+    """The counts of a run: what became of its events. The command prints them in its last line.
 
-    ``lost`` has what each of the streams among the schemas lost, None where that cannot be seen.
+    ``lost`` is what each stream among the schemas lost, None where that cannot be known.
     """
 
     def __init__(self, schemas: Iterable[Schema] = ()) -> None:
@@ -128,14 +128,14 @@ class Reader(Protocol):
         """Return the fd to poll; it stays the reader's."""
 
     def read(self) -> Iterator[Batch]:
-        """Give what is there when it begins, in order; nothing if nothing is there. Never blocks.
+        """Yield in order what is there when it begins. Never blocks.
 
-        Each batch is read when it is asked for, so that one at a time is in memory. A table may be read by several
-        threads at once.
+        Each batch is read when it is asked for, so that only one is in memory. Several threads may read a table at
+        once.
         """
 
     def end(self) -> Iterator[Batch]:
-        """Give what is known of losses only when no more is read; not asked of tables."""
+        """Yield the losses that are known only when no more is read; not called for tables."""
 
     def close(self) -> None:
         """Release what the reader holds; reading afterwards is an error."""

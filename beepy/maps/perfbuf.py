@@ -52,7 +52,7 @@ _CHUNK: Final = 256 << 10  # bytes that are copied at once
 # bytes: no record with a LOST record before it is longer; while so many are free, the kernel drops nothing
 _HEADROOM: Final = (1 << 16) + 64
 
-_ALL: Final = 128 << 20  # bytes of all rings together
+_ALL: Final = 128 << 20  # bytes of all rings together, at most
 _MOST: Final = 1 << 20  # of one; see _COALESCE
 _LEAST: Final = 128 << 10
 
@@ -63,7 +63,7 @@ _POLL_PERIOD: Final = 50e-3
 _COALESCE: Final = 2.5e-3  # in which 200 MB/s fill half of 1 MiB
 _COALESCE_BYTE: Final = _COALESCE / _MOST
 
-_LOOK: Final = 1.0  # seconds between two looks at the CPUs; it interrupts each of them
+_CHECK_PERIOD: Final = 1.0  # seconds between two checks of the CPUs; each interrupts all of them
 _TICKS: Final = 20  # milliseconds in which the kernel's coarsest clock goes on
 
 
@@ -87,16 +87,16 @@ class PerfReader:
         self.size = size or max(_LEAST, min(_MOST, 1 << (_ALL // len(cpus)).bit_length() - 1))
         self._counters = counters
         self._rings: list[_Ring] = []
-        self._without: set[int] = set()  # CPUs that cannot have a ring
+        self._ringless: set[int] = set()  # CPUs that cannot have a ring
         self._unknown = False  # records were lost, nobody knows how many, and no batch says so yet
-        self._looked = time.monotonic()
-        with ExitStack() as made:
-            made.callback(Claim(map_).close)
-            self._epoll = made.enter_context(select.epoll())
-            made.callback(self._drop_all)
+        self._checked = time.monotonic()
+        with ExitStack() as resources:
+            resources.callback(Claim(map_).close)
+            self._epoll = resources.enter_context(select.epoll())
+            resources.callback(self._drop_all)
             for cpu in cpus:
                 self._add(cpu)
-            self._made = made.pop_all()
+            self._resources = resources.pop_all()
         self.coalesce_s = self.size * _COALESCE_BYTE
 
     def fileno(self) -> int:
@@ -104,40 +104,40 @@ class PerfReader:
         return self._epoll.fileno()
 
     def read(self) -> Iterator[Batch]:
-        """Give the records of each CPU's ring, up to where it ends when its turn comes."""
+        """Yield the records of each CPU's ring, up to its end when its turn comes."""
         for ring in self._rings:
             yield from self._read(ring)
-        if time.monotonic() - self._looked >= _LOOK:
-            yield from self._look()
+        if time.monotonic() - self._checked >= _CHECK_PERIOD:
+            yield from self._check_cpus()
         if self._unknown:
             self._unknown = False
             yield self._batch(b"", _SKIP, 0, None)
 
     def end(self) -> Iterator[Batch]:
-        """Give what is known of losses only at the end."""
-        self._looked = -_LOOK
+        """Yield the losses that are known only when no more is read."""
+        self._checked = -_CHECK_PERIOD
         yield from self.read()
 
     def close(self) -> None:
-        """Take the rings out of the map and unmap them; let another reader have it."""
-        self._made.close()
+        """Remove the rings from the map, unmap them, and let another reader have it."""
+        self._resources.close()
 
-    def _look(self) -> Iterator[Batch]:
-        """Give CPUs that were offline a new ring, after reading their old one to its end."""
-        self._looked = time.monotonic()
-        for ring in [ring for ring in self._rings if not ring.counts()]:
+    def _check_cpus(self) -> Iterator[Batch]:
+        """Give CPUs that were offline a new ring, after reading their old one to its end; yield what that had."""
+        self._checked = time.monotonic()
+        for ring in [ring for ring in self._rings if not ring.is_counting()]:
             yield from self._read(ring)
             self._drop(ring)
             self._unknown = True
             _log.warning(
                 "map '%s': CPU %d went offline: how many of its records were lost is unknown", self._name, ring.cpu
             )
-        for cpu in set(host.online_cpus()).difference(self._without, [ring.cpu for ring in self._rings]):
+        for cpu in set(host.online_cpus()).difference(self._ringless, [ring.cpu for ring in self._rings]):
             self._unknown = True
             try:
                 added = self._add(cpu)
             except KernelError as error:
-                self._without.add(cpu)
+                self._ringless.add(cpu)
                 _log.warning("%s; the records of this CPU are lost", error)
                 continue
             if added:
@@ -148,7 +148,7 @@ class PerfReader:
     def _add(self, cpu: int) -> bool:
         """Give a CPU a ring, unless it is offline by now or the map has no room for it; tell whether it has one."""
         if cpu >= self._map.max_entries:
-            self._without.add(cpu)
+            self._ringless.add(cpu)
             self._unknown = True
             _log.warning("map '%s': has no room for CPU %d, whose records are lost", self._name, cpu)
         elif ring := self._ring(cpu):
@@ -243,13 +243,13 @@ class PerfReader:
             yield self._batch(b"", _SKIP, 0, lost)
 
     def _batch(self, raw: bytes, size: int, count: int, lost: int | None) -> Batch:
-        """Return the batch of ``count`` samples of ``size`` bytes."""
+        """Return the batch of ``count`` samples, each a record of ``size`` bytes."""
         return Batch(self.schema, (Part(raw, size, _SKIP),), count, size - _SKIP, time.time_ns(), lost)
 
     def _walk(self, chunk: bytes, start: int, *, final: bool) -> Iterator[tuple[int, int, int]]:
-        """Return type, size and number of each run of records; one that ends beyond the chunk waits for the next.
+        """Yield type, size and number of each run of records; a record that ends after the chunk is left for the next.
 
-        ``start`` is the chunk's position, ``final`` that nothing comes after it.
+        ``start`` is the chunk's position. ``final``: it is the last chunk, in which every record must end.
         """
         words, halves = memoryview(chunk).cast("I"), memoryview(chunk).cast("H")
         at, end = 0, len(chunk)
@@ -260,12 +260,12 @@ class PerfReader:
                 raise KernelError(f"{where}: has {size} bytes, {end - at} are there")
             if at + size > end:
                 return
-            count = run_length((end - at) // size, _alike(words, halves, at, size))
+            count = run_length((end - at) // size, _equal_headers(words, halves, at, size))
             yield kind, size, count
             at += size * count
 
 
-def _alike(words: memoryview, halves: memoryview, first: int, step: int) -> Callable[[int, int], bool]:
+def _equal_headers(words: memoryview, halves: memoryview, first: int, step: int) -> Callable[[int, int], bool]:
     """Return what tells whether records ``low`` to ``high`` have the type and size of the one before each.
 
     Records of one size are ``step`` bytes apart, so their types are a strided column of words, and their sizes one of
@@ -323,7 +323,7 @@ class _Ring:
         """Ask the kernel how many records were lost; return how many of them are new."""
         return self._count(self._values()[2])
 
-    def counts(self) -> bool:
+    def is_counting(self) -> bool:
         """Tell whether the event still counts time: it does as long as its CPU was never offline."""
         before = self._values()[1]
         for _ in range(_TICKS):

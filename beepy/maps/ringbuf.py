@@ -72,9 +72,9 @@ class RingReader:
         return self._fd.fileno()
 
     def read(self) -> Iterator[Batch]:
-        """Give the records from the consumer's to the producer's position, a batch for each run of one length.
+        """Yield the records from the consumer's to the producer's position, a batch for each run of one length.
 
-        A record that a program still writes ends the reading; discarded ones are passed over.
+        Reading ends at a record that a program is still writing (BUSY). Discarded records are skipped.
         """
         head, tail = self._consumer[0], self._producer[0]
         self._barrier.fence()  # the producer's position before the headers that it covers
@@ -106,7 +106,7 @@ class RingReader:
                 yield Batch(self.schema, (Part(raw, stride, _HEADER),), count, length, time.time_ns())
 
     def end(self) -> Iterator[Batch]:
-        """Return nothing: nobody counts what a ring buffer loses."""
+        """Return nothing: the kernel does not count what a ring buffer loses."""
         return iter(())
 
     def close(self) -> None:

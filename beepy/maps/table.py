@@ -1,4 +1,4 @@
-"""Read a table: a snapshot of its keys and values, a batch for each few thousand entries."""
+"""Read a table: snapshots of its keys and values, in batches of a few thousand entries."""
 
 import math
 import time
@@ -17,11 +17,11 @@ from beepy.uapi import MapType
 
 _log = Log(__name__)
 
-_ENTRIES: Final = 4096  # of a batch at most; more gains nothing
+_ENTRIES: Final = 4096  # of a batch at most; more is not faster
 _BYTES: Final = 1 << 20  # of a batch at most, where values are large
-_LEAST: Final = 16  # entries: fewer might not hold a bucket of a hash
+_LEAST: Final = 16  # entries; a bucket of a hash may hold more than fewer
 _ARRAYS: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
-_WALK: Final = 1 << 16  # keys that are walked at least before a walk is given up
+_WALK: Final = 1 << 16  # keys that are read before a table that keeps changing is given up
 _NO_BATCH: Final = frozenset({EINVAL, EOPNOTSUPP, ENOTSUPP})
 
 
@@ -35,9 +35,10 @@ class _Chunk(NamedTuple):
 class TableReader:
     """Reads ``map_``, which stays its collection's.
 
-    By BPF_MAP_LOOKUP_BATCH (v5.6; per-CPU arrays v5.13) unless ``batched`` is false, key by key where the kernel has
-    no batches. The cursor of hashes and arrays is the number of a bucket or element: entries that come and go meanwhile
-    make no other one repeat or vanish. Other types' cursor is a key, which may be gone: they are walked.
+    Entries are read by BPF_MAP_LOOKUP_BATCH (v5.6; per-CPU arrays v5.13), or key by key where the kernel has no
+    batches, or ``batched`` is false. The cursor of hashes and arrays is the number of a bucket or element, so entries
+    that come and go meanwhile make no other one repeat or vanish. The cursor of other types is a key, which may be
+    deleted meanwhile: those are read key by key.
     """
 
     def __init__(self, map_: Map, schema: Schema, *, batched: bool = True) -> None:
@@ -55,7 +56,10 @@ class TableReader:
         return -1
 
     def read(self) -> Iterator[Batch]:
-        """Give a snapshot; its last batch is ``final``, and empty if the table is."""
+        """Yield a snapshot; its last batch is ``final``, and may be empty.
+
+        Of a per-CPU table each CPU's value is a row, unless the values are integers, which are summed.
+        """
         self._snapshot += 1
         key, span = self._map.key_size, self._map.value_span
         for keys, values, entries, final in self._chunks():
@@ -98,10 +102,10 @@ class TableReader:
         yield from self._walk()
 
     def _walk(self) -> Iterator[_Chunk]:
-        """Give all entries, each key once.
+        """Yield all entries, each key once.
 
-        When the key that the walk stands on has been deleted, the kernel begins again at the first one: what was seen
-        is passed over then. A table that changes so fast that this has no end is left after twice its size.
+        If the last key has been deleted, the kernel continues with the first one, and keys that were read already are
+        skipped. A table that changes so fast that this has no end is given up after twice its size.
         """
         seen: set[bytes] = set()
         keys: list[bytes] = []
