@@ -21,6 +21,7 @@ from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.decoders import Decoders
 from beepy.events.metrics import Metric, decide
+from beepy.events.selection import KINDS
 from beepy.hooks import Hook
 from beepy.maps import is_percpu
 from beepy.obj.insn import CALL
@@ -226,7 +227,7 @@ def describe(
     programs = tuple(_program(one, of_programs[one.name], pinned, loaded=one.name in loaded) for one in spec.programs)
     decoders = Decoders()
     schemas = dict(_schemas(spec))
-    decided = decide(schemas.values())
+    decided = decide([Decoder(schema) for schema in schemas.values() if schema.role in KINDS])
     metrics = {metric.schema.map: metric for metric in decided.found}
     return Description(
         image.name,

@@ -1,10 +1,10 @@
 """What carries records from a map to a sink: raw bytes in batches, and the schema that explains them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol, TypeAlias
 
 from beepy.btf.btf import Btf
-from beepy.btf.types import VOID, TypeId
+from beepy.btf.types import TypeId
 from beepy.obj.spec import Role
 
 KernelTypes: TypeAlias = Callable[[], Btf | None]
@@ -84,26 +84,6 @@ def lost_yet(schema: Schema) -> int | None:
     return 0 if schema.counts_loss else None
 
 
-class Tally:
-    """What became of the events of a run; the command's closing line is made of it.
-
-    ``lost`` has what each of the streams among the schemas lost, None where that cannot be seen.
-    """
-
-    def __init__(self, schemas: Iterable[Schema] = ()) -> None:
-        self.shown = 0
-        self.filtered = 0
-        self.own = 0  # of beepy's own process, left out
-        self.zeros = 0  # rows of tables that are not shown without --zero
-        self.left_out = 0  # cut off by --count
-        self.skipped: Sequence[tuple[str, str]] = ()  # (image, program) that --missing skip left out
-        self.lost = {schema: lost_yet(schema) for schema in schemas if schema.record != VOID}
-
-    def add_lost(self, schema: Schema, lost: int | None) -> None:
-        """Count what a stream lost."""
-        self.lost[schema] = total_lost(self.lost[schema], lost)
-
-
 class Reader(Protocol):
     """What reads one map; the stream owns it and closes it.
 
@@ -131,19 +111,3 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Release what the reader holds; reading afterwards is an error."""
-
-
-Demand: TypeAlias = Callable[["tuple[Schema, ...]"], None]
-
-
-class Sink(Protocol):
-    """Where batches go; one file a sink in ``outputs/``."""
-
-    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:
-        """Prepare for these maps; ``demand(schemas)`` asks for a snapshot of tables, from any thread."""
-
-    def write(self, batch: Batch) -> None:
-        """Take one batch; it owns its bytes and may be kept."""
-
-    def close(self) -> None:
-        """Flush and release."""
