@@ -12,7 +12,7 @@ from beepy import maps, since
 from beepy.btf.types import Enum, Kind
 from beepy.collection import ksyms, needs
 from beepy.collection.pins import Pins
-from beepy.errors import AttachError, ElfError, KernelError, NotSupported
+from beepy.errors import AttachError, ElfError, KernelError, NotSupported, restated
 from beepy.hooks import Hook
 from beepy.kernel import btf, features, host, kconfig, privilege, probes
 from beepy.obj.insn import Insn
@@ -237,7 +237,5 @@ def _forbidden(error: KernelError, capabilities: frozenset[str]) -> KernelError:
 
 def _same(error: KernelError, message: str) -> KernelError:
     """Return an error of the same class with more in its message."""
-    told = (AttachError if isinstance(error, AttachError) else KernelError)(message, error.errno or 0)
-    for note in getattr(error, "__notes__", ()):
-        told.add_note(note)
-    return told
+    kind = AttachError if isinstance(error, AttachError) else KernelError
+    return restated(kind(message, error.errno or 0), error)

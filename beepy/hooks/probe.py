@@ -153,12 +153,12 @@ def _write(kind: str, line: str, where: str) -> None:
             why = f"{where}: this kernel has no {kind}s (CONFIG_{kind.upper()}_EVENTS)"
             raise NotSupported(why, errno.ENOENT, feature=f"{kind}s") from None
         except OSError as error:
-            raise AttachError(f"{where}: tracefs: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+            raise AttachError.of(f"{where}: tracefs", error) from None
         with Fd(number):
             try:
                 os.write(number, os.fsencode(line) + b"\n")
             except OSError as error:
-                raise AttachError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+                raise AttachError.of(where, error) from None
             finally:
                 _log.debug("tracefs: %s_events: %s", kind, safe(line))
 

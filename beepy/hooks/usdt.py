@@ -19,7 +19,6 @@ from beepy.kernel import features
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
-from beepy.kernel.syscall import reason
 from beepy.log import Log
 from beepy.obj import executable
 from beepy.obj.executable import Executable
@@ -218,7 +217,7 @@ def _load_address(file: Executable, path: str, pid: int | None, where: str) -> i
                 if _maps_file(pid, span, wanted):
                     return int(span.partition("-")[0], 16) - file.segments[0].address + file.segments[0].offset
     except OSError as error:
-        raise AttachError(f"{where}: process {pid}: {reason(error.errno or 0)}", error.errno or 0) from None
+        raise AttachError.of(f"{where}: process {pid}", error) from None
     raise AttachError(f"{where}: process {pid} has not loaded {safe(path)}", errno.ESRCH)
 
 

@@ -61,7 +61,7 @@ def vmlinux() -> Btf:
     except FileNotFoundError:
         pass
     except PermissionError as error:
-        raise KernelError(f"kernel types: {path}: {syscall.reason(errno.EACCES)}", errno.EACCES) from error
+        raise KernelError.of(f"kernel types: {path}", errno.EACCES) from error
     if found := btf_file.search():
         return found
     lacking = NotSupported(f"kernel types: {path}: {why}", errno.ENOENT, "BTF of the kernel", "5.4")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from beepy.errors import KernelError
-from beepy.kernel import syscall
 from beepy.text import safe
 
 _CPUS: Final = Path("/sys/devices/system/cpu")
@@ -30,7 +29,7 @@ def _cpus(which: str) -> tuple[int, ...]:
     try:
         return parse_cpus((_CPUS / which).read_text("ascii"))
     except OSError as error:
-        raise KernelError(f"{_CPUS / which}: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
+        raise KernelError.of(str(_CPUS / which), error) from error
 
 
 def parse_cpus(listed: str) -> tuple[int, ...]:
@@ -88,7 +87,7 @@ def symbols() -> Iterator[tuple[str, str, str]]:
                 address, kind, name, *_ = line.split(maxsplit=3)
                 yield address, kind, name
     except OSError as error:
-        raise KernelError(f"/proc/kallsyms: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
+        raise KernelError.of("/proc/kallsyms", error) from error
 
 
 def modules() -> bytes:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from beepy import uapi
-from beepy.errors import KernelError
+from beepy.errors import ENOTSUPP, KernelError
 from beepy.kernel import features, syscall
 from beepy.kernel.fd import Fd
 from beepy.obj.insn import EXIT, MOV64_IMM, Insn
@@ -112,7 +112,7 @@ def _has_operations() -> bool:
     except KernelError as error:
         if error.errno == errno.EPERM:
             raise
-        return error.errno == syscall.ENOTSUPP
+        return error.errno == ENOTSUPP
     return True
 
 
@@ -147,5 +147,5 @@ def loads(prog_type: ProgType, attach_type: AttachType, flags: ProgFlag) -> bool
     if refused == errno.EPERM and features.raise_memlock():
         refused, log = features.attempt(*program)
     if refused == errno.EPERM:
-        raise KernelError(f"probe of programs: {prog_type.name}: {syscall.reason(refused)}", refused)
+        raise KernelError.of(f"probe of programs: {prog_type.name}", refused)
     return bool(log) or refused != errno.EINVAL
