@@ -10,7 +10,7 @@ from typing import Final
 
 from beepy.collection import needs
 from beepy.errors import BeepyError, KernelError, VerifierError, errno_text
-from beepy.kernel import privilege, probes
+from beepy.kernel import privilege, samples
 from beepy.oci import lookup
 from beepy.oci.options import Options
 from beepy.source import parse
@@ -27,7 +27,7 @@ def check() -> None:
     if not privilege.lacking({"CAP_BPF"}):
         return
     try:
-        probes.makes(MapType.ARRAY, probes.sample(MapType.ARRAY))
+        samples.makes(MapType.ARRAY, samples.sample(MapType.ARRAY))
     except KernelError as error:
         why = privilege.why_refused({"CAP_BPF"})
         raise KernelError(f"bpf: {errno_text(EPERM)}: {why}", error.errno or 0) from error

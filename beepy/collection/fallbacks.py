@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from beepy.btf.btf import Btf
 from beepy.btf.types import CONTEXT_TAG, TypeId
 from beepy.errors import KernelError
+from beepy.features import OLDER_HELPERS, Feature
 from beepy.hooks import Hook
 from beepy.kernel import btf as kernel_btf
 from beepy.kernel import features
@@ -20,18 +21,6 @@ from beepy.text import safe
 from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, ProgType
 
 _log = Log(__name__)
-
-OLDER: Final = {
-    HELPERS.index(newer): HELPERS.index(older)
-    for newer, older in {
-        "probe_read_user": "probe_read",
-        "probe_read_kernel": "probe_read",
-        "probe_read_user_str": "probe_read_str",
-        "probe_read_kernel_str": "probe_read_str",
-        "ktime_get_boot_ns": "ktime_get_ns",
-    }.items()
-}
-"""Helper -> the older one that does the same where the kernel lacks it, as libbpf; the clock's is beepy's own."""
 
 _BOOT: Final = HELPERS.index("ktime_get_boot_ns")
 
@@ -63,9 +52,8 @@ def load_types(spec: CollectionSpec, uses: Iterable[tuple[ProgType, TypeId]] = (
             raise
         refused = error
     from beepy.btf import correct, downgrade  # noqa: PLC0415 - only where the kernel refuses
-    from beepy.kernel import btf_features  # noqa: PLC0415
 
-    lacking = {feature for feature in downgrade.used(btf) if not btf_features.takes(feature)}
+    lacking = {feature for feature in downgrade.used(btf) if not features.has(feature)}
     taken = correct.corrected(btf)
     changes = [] if taken is btf else ["names and encodings that no kernel takes"]
     if lacking:
@@ -78,7 +66,7 @@ def load_types(spec: CollectionSpec, uses: Iterable[tuple[ProgType, TypeId]] = (
             refused = error
         else:
             _log.info("%s: types are loaded without %s", safe(spec.name), ", ".join(changes))
-            return Types(fd, downgrade.Feature.FUNC not in lacking, found)
+            return Types(fd, Feature.FUNC not in lacking, found)
     _log.warning("%s: types are not loaded, programs go without: %s", safe(spec.name), refused)
     return None
 
@@ -90,11 +78,11 @@ def _with_contexts(
     if not btf.named(CONTEXT_TAG):
         return btf, {}
     from beepy.btf import contexts  # noqa: PLC0415 - few objects have such functions
-    from beepy.kernel import btf_features  # noqa: PLC0415
 
-    if btf_features.reads_context_tags():
+    if features.has(Feature.ARG_CTX_TAG):
         return btf, {}
-    _log.info("%s: contexts are told by name: this kernel does not read their tags (since 6.8)", safe(spec.name))
+    why = f"this kernel does not read their tags (since {Feature.ARG_CTX_TAG.since})"
+    _log.info("%s: contexts are told by name: %s", safe(spec.name), why)
     return contexts.named(btf, uses)
 
 
@@ -114,7 +102,7 @@ def load_program(
     # the kernel's reason stands unless something is left to try
     older = _with_older_helpers(name, insns)
     attach_type = hook.attach_type
-    if hook.optional and attach_type and not features.takes_attach_types():
+    if hook.optional and attach_type and not features.has(Feature.EXP_ATTACH_TYPE):
         attach_type = NO_ATTACH_TYPE
     if older == insns and attach_type == hook.attach_type:
         raise refused
@@ -123,9 +111,9 @@ def load_program(
 
 def _with_older_helpers(name: str, insns: tuple[Insn, ...]) -> tuple[Insn, ...]:
     called = {insn.imm for insn in insns if insn.code == CALL and insn.src == 0}
-    lacking = {helper for helper in called & OLDER.keys() if not features.knows_helper(helper)}
+    lacking = {helper for helper in called & OLDER_HELPERS.keys() if not features.has_helper(helper)}
     for helper in sorted(lacking):
-        older = HELPERS[OLDER[helper]]
+        older = HELPERS[OLDER_HELPERS[helper]]
         if helper == _BOOT:
             _log.warning(
                 "program '%s': times do not count suspension: this kernel has no %s", safe(name), HELPERS[_BOOT]
@@ -134,7 +122,9 @@ def _with_older_helpers(name: str, insns: tuple[Insn, ...]) -> tuple[Insn, ...]:
             _log.info("program '%s': %s in place of %s", safe(name), older, HELPERS[helper])
     return tuple(
         [
-            insn._replace(imm=OLDER[insn.imm]) if insn.code == CALL and insn.src == 0 and insn.imm in lacking else insn
+            insn._replace(imm=OLDER_HELPERS[insn.imm])
+            if insn.code == CALL and insn.src == 0 and insn.imm in lacking
+            else insn
             for insn in insns
         ]
     )

@@ -63,7 +63,9 @@ def attach(program: Program, probe: Probe, what: str, cookie: int = 0) -> Link:
     where = f"program '{safe(program.name)}': {what}"
     if probe.counter and (pmu.counter is None or probe.counter >> (64 - pmu.counter)):
         why = f"{where}: this kernel counts no semaphores of USDT probes"
-        raise NotSupported(why, errno.EOPNOTSUPP, feature="USDT semaphores", since="4.20")
+        from beepy.features import Feature  # noqa: PLC0415 - only on the way to an error
+
+        raise Feature.USDT_SEMAPHORES.not_supported(why)
     place = os.fsencode(probe.place) + b"\0"
     attr = uapi.PerfEventAttr(
         type=pmu.type,

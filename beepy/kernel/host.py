@@ -3,13 +3,24 @@
 import errno
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from beepy.errors import KernelError
 from beepy.text import safe
+
+SYSCALL_PREFIXES: Final[Mapping[str, str]] = {
+    "x86_64": "__x64_sys_",
+    "aarch64": "__arm64_sys_",
+    "s390x": "__s390x_sys_",
+    "riscv64": "__riscv_sys_",
+}
+"""What the names of system calls that take a ``struct pt_regs`` begin with, by uname's machine."""
+
+NO_SYSCALL_WRAPPER: Final = "__se_sys_"
+"""What they begin with where they take their arguments as they are."""
 
 _CPUS: Final = Path("/sys/devices/system/cpu")
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Self
 
 from beepy import uapi
 from beepy.errors import KernelError, VerifierError
-from beepy.kernel import features, syscall
+from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
 from beepy.obj.insn import SLOT
 from beepy.text import safe
@@ -168,9 +168,13 @@ def _load_or_explain(attr: uapi.ProgLoad, where: str) -> tuple[Fd, str]:
         return _load(attr, where), ""
     except KernelError as error:
         if error.errno == errno.EPERM:
-            features.raise_memlock()
+            from beepy.kernel import memlock  # noqa: PLC0415 - only where the kernel refuses
+
+            memlock.raise_limit()
         if error.errno == errno.EINVAL:
-            attr.prog_name = features.taken_name(attr.prog_name)
+            from beepy.kernel import features  # noqa: PLC0415 - as above
+
+            attr.prog_name = features.sanitize_name(attr.prog_name)
         refused = error
     return _load_logged(attr, where, 1, refused)
 

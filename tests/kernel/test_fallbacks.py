@@ -6,13 +6,15 @@ import pytest
 
 from beepy.collection import fallbacks
 from beepy.errors import VerifierError
+from beepy.features import Feature
 from beepy.hooks import find
-from beepy.kernel import btf_features, features, program
+from beepy.kernel import features, program
 from beepy.kernel.program import Program
 from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.obj.parse import parse
 from beepy.uapi import HELPERS, AttachType
 from tests.support import child
+from tests.support.lacking import lack
 
 pytestmark = pytest.mark.kernel
 
@@ -42,7 +44,7 @@ def load(insns: tuple[Insn, ...], section: str = "raw_tp", *, refuse: str = "") 
 def test_the_clock_that_counts_suspension_gives_way(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(features, "knows_helper", lambda number: number != HELPERS.index("ktime_get_boot_ns"))
+    monkeypatch.setattr(features, "has_helper", lambda number: number != HELPERS.index("ktime_get_boot_ns"))
     insns = (calling("ktime_get_boot_ns"), *_RETURN)
     loaded, given = load(insns, refuse="ktime_get_boot_ns")
     loaded.close()
@@ -62,7 +64,7 @@ def test_the_clock_that_counts_suspension_gives_way(
     ],
 )
 def test_memory_is_read_as_before(newer: str, older: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "knows_helper", lambda number: number != HELPERS.index(newer))
+    monkeypatch.setattr(features, "has_helper", lambda number: number != HELPERS.index(newer))
     to_stack = (Insn(_MOV64_REG, 1, 10), Insn(_ADD64_IMM, 1, imm=-8), Insn(_MOV64_IMM, 2, imm=8), Insn(_MOV64_IMM, 3))
     loaded, given = load((*to_stack, calling(newer), *_RETURN), refuse=newer)
     loaded.close()
@@ -75,7 +77,7 @@ def test_what_the_kernel_has_is_not_replaced() -> None:
 
 
 def test_an_attach_type_that_is_optional_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "takes_attach_types", lambda: False)
+    lack(monkeypatch, Feature.EXP_ATTACH_TYPE)
     hook = find("xdp")
     assert hook
     asked = []
@@ -90,7 +92,7 @@ def test_an_attach_type_that_is_optional_is_left_out(monkeypatch: pytest.MonkeyP
 
 
 def test_types_are_loaded_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(btf_features, "takes", lambda feature: pytest.fail(f"asked for {feature}"))
+    monkeypatch.setattr(features, "has", lambda feature: pytest.fail(f"asked for {feature}"))
     spec = parse(_object(), "typed")
     types = fallbacks.load_types(spec)
     assert types
