@@ -15,6 +15,7 @@ from beepy.btf import downgrade
 from beepy.features import Feature
 from beepy.kernel import features as questions
 from beepy.kernel import probes
+from tests.support import child
 
 _ROOT = Path(beepy.__file__).parent
 _TABLES = {"features.py", "since.py"}
@@ -76,6 +77,11 @@ def test_a_row_and_its_probe_are_all_that_a_new_feature_needs(monkeypatch: pytes
     error = feature.not_supported("program 'p': nowhere to go")
     assert str(error) == "program 'p': nowhere to go"
     assert (error.feature, error.since, error.errno) == ("teleportation", "9.9", EOPNOTSUPP)
+
+
+def test_loading_imports_no_probes_before_the_kernel_refuses() -> None:
+    loaded = child.run("import beepy.collection.load, beepy.hooks, beepy.maps, sys; print(*sys.modules)").split()
+    assert not {"beepy.features", "beepy.kernel.features", "beepy.kernel.probes"} & set(loaded)
 
 
 def test_older_helpers_are_older() -> None:
