@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from beepy.errors import UsageError
+from beepy.errors import UsageError, restated
 from beepy.events import regex as regexes
 from beepy.events import selection
 from beepy.events.batch import Batch, Schema
@@ -128,7 +128,4 @@ def _compiled(option: Option, regex: str) -> Callable[[str], bool]:
     try:
         return Memo(regexes.searcher(regex)).__getitem__
     except UsageError as error:
-        refused = option.refuse(f"regex '{safe(regex)}': {safe(str(error))}")
-        for note in error.__notes__:
-            refused.add_note(note)
-        raise refused from None
+        raise restated(option.refuse(f"regex '{safe(regex)}': {safe(str(error))}"), error) from None
