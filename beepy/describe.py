@@ -20,6 +20,7 @@ from beepy.events.decoder import Decoder
 from beepy.events.decoders import Decoders
 from beepy.events.metrics import Metric, decide
 from beepy.events.schemas import of_map
+from beepy.events.selection import KINDS
 from beepy.hooks import Hook
 from beepy.obj.insn import CALL
 from beepy.obj.sections import KCONFIG
@@ -225,7 +226,7 @@ def describe(
     decoders = Decoders()
     schemas = dict(_schemas(spec))
     refused = {one.map: one for one in spec.not_shown}
-    decided = decide(schemas.values())
+    decided = decide([Decoder(schema) for schema in schemas.values() if schema.role in KINDS])
     metrics = {metric.schema.map: metric for metric in decided.found}
     return Description(
         image.name,

@@ -9,8 +9,8 @@ from errno import EACCES, EPERM
 from typing import Final
 
 from beepy.collection import needs
-from beepy.errors import BeepyError, KernelError, VerifierError
-from beepy.kernel import privilege, probes, syscall
+from beepy.errors import BeepyError, KernelError, VerifierError, errno_text
+from beepy.kernel import privilege, samples
 from beepy.oci import lookup
 from beepy.oci.options import Options
 from beepy.source import parse_all
@@ -27,10 +27,10 @@ def check() -> None:
     if not privilege.lacking({"CAP_BPF"}):
         return
     try:
-        probes.makes(MapType.ARRAY, probes.sample(MapType.ARRAY))
+        samples.makes(MapType.ARRAY, samples.sample(MapType.ARRAY))
     except KernelError as error:
         why = privilege.why_refused({"CAP_BPF"})
-        raise KernelError(f"bpf: {syscall.reason(EPERM)}: {why}", error.errno or 0) from error
+        raise KernelError(f"bpf: {errno_text(EPERM)}: {why}", error.errno or 0) from error
 
 
 def advise(error: BeepyError, images: Sequence[str], options: Options) -> None:

@@ -1,6 +1,6 @@
 """What carries records from a map to a sink: raw bytes in batches, and the schema that explains them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol, TypeAlias
 
 from beepy.btf.btf import Btf
@@ -92,26 +92,6 @@ def lost_yet(schema: Schema) -> int | None:
     return 0 if schema.counts_loss else None
 
 
-class Tally:
-    """The counts of a run: what became of its events. The command prints them in its last line.
-
-    ``lost`` is what each stream among the schemas lost, None where that cannot be known.
-    """
-
-    def __init__(self, schemas: Iterable[Schema] = ()) -> None:
-        self.shown = 0
-        self.filtered = 0
-        self.own = 0  # of beepy's own process, left out
-        self.zeros = 0  # rows of tables that are not shown without --zero
-        self.left_out = 0  # cut off by --count
-        self.skipped: Sequence[tuple[str, str]] = ()  # (image, program) that --missing skip left out
-        self.lost = {schema: lost_yet(schema) for schema in schemas if schema.is_stream}
-
-    def add_lost(self, schema: Schema, lost: int | None) -> None:
-        """Count what a stream lost."""
-        self.lost[schema] = total_lost(self.lost[schema], lost)
-
-
 class Reader(Protocol):
     """What reads one map; the stream owns it and closes it.
 
@@ -139,19 +119,3 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Release what the reader holds; reading afterwards is an error."""
-
-
-Demand: TypeAlias = Callable[["tuple[Schema, ...]"], None]
-
-
-class Sink(Protocol):
-    """Where batches go; one file a sink in ``outputs/``."""
-
-    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:
-        """Prepare for these maps; ``demand(schemas)`` asks for a snapshot of tables, from any thread."""
-
-    def write(self, batch: Batch) -> None:
-        """Take one batch; it owns its bytes and may be kept."""
-
-    def close(self) -> None:
-        """Flush and release."""

@@ -71,16 +71,17 @@ def value_field(schema: Schema, decoder: Decoder, given: Field | None = None) ->
     return named and as_number(named)
 
 
-def decide(schemas: Iterable[Schema], values: Mapping[Schema, Field] | None = None) -> Metrics:
+def decide(decoders: Iterable[Decoder], values: Mapping[Schema, Field] | None = None) -> Metrics:
     """Return what each map with the role counter, gauge or hist becomes, in their order.
 
     ``values`` are the fields that -k names. Of maps that would share series the first has the metric.
     """
     found: dict[str, list[Metric]] = {}
     warnings = []
-    for schema in schemas:
+    for decoder in decoders:
+        schema = decoder.schema
         if schema.role in KINDS:
-            metric = _metric(schema, (values or {}).get(schema))
+            metric = _metric(decoder, (values or {}).get(schema))
             why = metric if isinstance(metric, str) else _clash(metric, found)
             if why:
                 warnings.append(f"map '{safe(schema.map)}' has no metric: {why}")
@@ -89,11 +90,11 @@ def decide(schemas: Iterable[Schema], values: Mapping[Schema, Field] | None = No
     return Metrics(tuple(metric for metrics in found.values() for metric in metrics), tuple(warnings))
 
 
-def _metric(schema: Schema, given: Field | None) -> Metric | str:
+def _metric(decoder: Decoder, given: Field | None) -> Metric | str:
     """Return the metric of a map by itself, or why it has none."""
+    schema = decoder.schema
     role = schema.role
     assert role
-    decoder = Decoder(schema)
     if not schema.is_stream and role is Role.HIST:
         return "a table is not a histogram"
     value = value_field(schema, decoder, given)

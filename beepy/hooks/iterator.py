@@ -14,7 +14,7 @@ from beepy.errors import KernelError, TargetError
 from beepy.events import text_lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.hooks.target import Target
-from beepy.kernel import link, syscall
+from beepy.kernel import link
 from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
@@ -146,4 +146,4 @@ class IterReader:
             except OSError as error:
                 number = error.errno or 0
                 where = f"program '{safe(self._program.name)}': iterate: read"
-                raise KernelError(f"{where}: {syscall.reason(number)}", number) from None
+                raise KernelError.of(where, number) from None

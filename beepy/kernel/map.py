@@ -8,7 +8,7 @@ from typing import Self
 
 from beepy import map_types, uapi
 from beepy.errors import KernelError
-from beepy.kernel import features, syscall
+from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.host import possible_cpus
 from beepy.text import safe
@@ -182,7 +182,9 @@ def create(  # noqa: PLR0917 - as above
     try:
         fd = syscall.map_create(attr, where)
     except KernelError as error:
-        if not (error.errno == errno.EPERM and features.raise_memlock()) and not _renamed(attr, error):
+        from beepy.kernel import memlock  # noqa: PLC0415 - only where the kernel refuses
+
+        if not (error.errno == errno.EPERM and memlock.raise_limit()) and not _renamed(attr, error):
             raise
         fd = syscall.map_create(attr, where)
     return Map(fd, name, type, key_size, value_size, max_entries)
@@ -199,9 +201,11 @@ def adopt(fd: Fd, name: str) -> Map:
 
 
 def _renamed(attr: uapi.MapCreate, refused: KernelError) -> bool:
-    """Take from the name what an old kernel refuses; tell whether there was anything."""
-    name: bytes = attr.map_name
-    if refused.errno != errno.EINVAL or (taken := features.taken_name(name)) == name:
+    """Remove from the name what an old kernel refuses; tell whether there was anything."""
+    if refused.errno != errno.EINVAL:
         return False
-    attr.map_name = taken
-    return True
+    from beepy.kernel import features  # noqa: PLC0415 - only where the kernel refuses
+
+    name: bytes = attr.map_name
+    attr.map_name = features.sanitize_name(name)
+    return bool(attr.map_name != name)

@@ -9,7 +9,7 @@ from beepy import map_types
 from beepy.btf.types import VOID
 from beepy.errors import ElfError, KernelError
 from beepy.events.batch import Reader, Schema
-from beepy.kernel import features, host
+from beepy.kernel import host
 from beepy.kernel import map as kernel_map
 from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
@@ -146,7 +146,12 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
 
 def _too_old_to_map(spec: MapSpec, error: KernelError) -> bool:
     asked = spec.contents is not None and spec.flags & MapFlag.MMAPABLE and spec.type == MapType.ARRAY
-    return bool(asked) and error.errno == errno.EINVAL and not features.has_mmapable_arrays()
+    if not asked or error.errno != errno.EINVAL:
+        return False
+    from beepy.features import Feature  # noqa: PLC0415 - only where the kernel refuses
+    from beepy.kernel import features  # noqa: PLC0415 - as above
+
+    return not features.has(Feature.ARRAY_MMAP)
 
 
 def reader(map_: Map, schema: Schema) -> Reader | None:

@@ -202,7 +202,7 @@ class PerfReader:
             except OSError as error:
                 event.close()
                 if error.errno != errno.EPERM or self.size <= mmap.PAGESIZE:
-                    raise KernelError(f"{where}: mmap: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+                    raise KernelError.of(f"{where}: mmap", error) from None
                 self.size //= 2
                 _log.info("%s: may not lock so much memory, trying %d bytes", where, self.size)
 

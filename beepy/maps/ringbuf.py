@@ -19,7 +19,6 @@ from typing import Final
 
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Part, Schema
-from beepy.kernel import syscall
 from beepy.kernel.map import Map
 from beepy.maps.barrier import Barrier
 from beepy.maps.claim import Claim
@@ -58,9 +57,7 @@ class RingReader:
             self._pages = mmap.mmap(map_.fd.fileno(), page + 2 * self.size, prot=mmap.PROT_READ, offset=page)
         except OSError as error:
             self._claim.close()
-            raise KernelError(
-                f"map '{self._name}': mmap: {syscall.reason(error.errno or 0)}", error.errno or 0
-            ) from None
+            raise KernelError.of(f"map '{self._name}': mmap", error) from None
         self._fd = map_.fd
         self._consumer = memoryview(self._own).cast("Q")
         self._producer = memoryview(self._pages)[:page].cast("Q")

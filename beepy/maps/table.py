@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from errno import EINVAL, ENOSPC, EOPNOTSUPP
 from typing import Final, NamedTuple
 
-from beepy.errors import KernelError
+from beepy.errors import ENOTSUPP, KernelError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.batch_ops import expand_per_cpu
 from beepy.kernel.map import Map
-from beepy.kernel.syscall import ENOTSUPP
 from beepy.log import Log
 from beepy.text import safe
 from beepy.uapi import MapType

@@ -5,13 +5,13 @@ from contextlib import closing
 
 import pytest
 
-from beepy import map_types, maps, since, source
+from beepy import capability, map_types, maps, source
 from beepy.btf.types import VOID
 from beepy.describe import MapInfo, describe
 from beepy.errors import ElfError
 from beepy.events.decoder import Decoder
 from beepy.events.schemas import of_tracked
-from beepy.kernel import probes
+from beepy.kernel import samples
 from beepy.map_types import MapKind, Sample
 from beepy.maps.table import keywise_reader
 from beepy.obj.spec import CollectionSpec
@@ -61,9 +61,9 @@ def test_a_row_and_a_reader_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
     (tracked,) = spec.tracked
     assert (described(spec).type, described(spec).not_shown) == ("lru_hash", None)
     assert [field.name for field in described(spec).fields] == ["key", "value"]
-    assert probes.makes(NEW, probes.sample(NEW)) == 0
-    assert probes.sample(NEW) == smallest
-    assert since.map_capabilities(NEW) == {"CAP_BPF", "CAP_NET_ADMIN"}
+    assert samples.makes(NEW, samples.sample(NEW)) == 0
+    assert samples.sample(NEW) == smallest
+    assert capability.to_create(NEW) == {"CAP_BPF", "CAP_NET_ADMIN"}
     with maps.create(spec.maps[0]._replace(key=VOID, value=VOID), None) as made:
         made.update(struct.pack("<Q", 7), struct.pack("<I", 8))
         reader = maps.reader(made, of_tracked(spec, tracked))

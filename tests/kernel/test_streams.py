@@ -12,7 +12,7 @@ import pytest
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID
 from beepy.collection.collection import Collection
-from beepy.errors import KernelError
+from beepy.errors import KernelError, UsageError
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.events.decoder import Decoder
 from beepy.kernel import map as kernel_map
@@ -226,7 +226,7 @@ def test_after_its_end_and_after_close_nothing_is_read(rig: Rig) -> None:
     stream.demand(rig.schemas)
     stream.stop()
     stream.close()
-    with pytest.raises(ValueError, match="the file descriptor is closed"):
+    with pytest.raises(UsageError, match="stream: iterated already"):
         next(iter(stream))
 
 

@@ -12,7 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from beepy.btf.types import TypeId
 from beepy.errors import UsageError
-from beepy.events.batch import Batch, Schema, Tally
+from beepy.events.batch import Batch, Schema
+from beepy.events.decoder import Decoder
+from beepy.events.stats import RunStats
 from beepy.obj.spec import Role
 from beepy.outputs import held
 from beepy.outputs.metric_options import bounds_of, values_of
@@ -31,7 +33,7 @@ def opened(
     buckets: Sequence[str] = (),
     value_keys: Sequence[str] = (),
     max_series: int = 10_000,
-    tally: Tally | None = None,
+    stats: RunStats | None = None,
 ) -> Iterator[Prometheus]:
     """An open sink; ``tables`` may change while it is."""
     number = 0
@@ -46,12 +48,12 @@ def opened(
         "127.0.0.1",
         0,
         read_tables=read,
-        bounds=bounds_of(buckets, schemas),
-        values=values_of(value_keys, schemas),
-        tally=tally or Tally(),
+        bounds=bounds_of(buckets, [Decoder(schema) for schema in schemas]),
+        values=values_of(value_keys, [Decoder(schema) for schema in schemas]),
+        stats=stats or RunStats(),
         max_series=max_series,
     )
-    sink.open(schemas, lambda _: None)
+    sink.open([Decoder(schema) for schema in schemas])
     try:
         yield sink
     finally:
@@ -587,9 +589,9 @@ def test_losses_before_anything_came_and_of_the_same_image_twice() -> None:
 def test_beepys_own_metrics_and_the_process() -> None:
     exits = with_role(Exits("exits").schema, Role.COUNTER)
     seen = exits._replace(map="seen", counts_loss=True)
-    tally = Tally()
+    tally = RunStats()
     tally.filtered, tally.own = 7, 4
-    with opened(exits, seen, tally=tally) as sink:
+    with opened(exits, seen, stats=tally) as sink:
         sink.write(ring(exits, [EXIT]))
         sink.write(ring(exits, [EXIT[:40]] * 2))
         sink.write(ring(seen, [EXIT])._replace(lost=5))

@@ -13,7 +13,9 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from beepy.errors import KernelError, OutputError
-from beepy.events.batch import Batch, Schema, Tally
+from beepy.events.batch import Batch, Schema
+from beepy.events.decoder import Decoder
+from beepy.events.stats import RunStats
 from beepy.obj.spec import Role
 from beepy.outputs.prometheus import Prometheus
 from tests.support.btf import BtfWriter
@@ -42,8 +44,8 @@ def nothing(_: tuple[Schema, ...]) -> Iterator[Batch]:
 
 @contextmanager
 def opened(*schemas: Schema, read: Callable[[tuple[Schema, ...]], Iterator[Batch]] = nothing) -> Iterator[Prometheus]:
-    sink = Prometheus("127.0.0.1", 0, read_tables=read, tally=Tally())
-    sink.open(schemas, lambda _: None)
+    sink = Prometheus("127.0.0.1", 0, read_tables=read, stats=RunStats())
+    sink.open([Decoder(schema) for schema in schemas])
     try:
         yield sink
     finally:

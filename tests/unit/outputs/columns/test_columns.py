@@ -14,11 +14,12 @@ from beepy import outputs
 from beepy.errors import OutputError
 from beepy.events import meaning, text_lines
 from beepy.events.batch import Batch, Part, Schema
+from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
 from beepy.outputs.columns import Columns, counts, strips
 from beepy.outputs.columns.terminal import Terminal as TerminalOf
-from beepy.outputs.file import Rows
+from beepy.outputs.file import RowWriter
 from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.text import safe
 from beepy.width import width
@@ -40,7 +41,7 @@ def run(
 ) -> None:
     """Open a sink, write batches, close it."""
     sink = outputs.make(name, terminal.fd, options)
-    sink.open(tuple(schemas), lambda _: None)
+    sink.open([Decoder(schema) for schema in schemas])
     for batch in batches:
         sink.write(batch)
     sink.close()
@@ -50,7 +51,7 @@ def file_of(tmp_path: Path, schemas: Sequence[Schema], *batches: Batch, options:
     """The same into a file; its lines without their times."""
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     sink = outputs.make("columns", fd, options)
-    sink.open(tuple(schemas), lambda _: None)
+    sink.open([Decoder(schema) for schema in schemas])
     for batch in batches:
         sink.write(batch)
     sink.close()
@@ -138,7 +139,7 @@ class TestRows:
         sink_batch = ring(schema, [Exits.record(b"a long name of 15", 42, 1, LATE)])
         with Terminal(200, 24) as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             sink.write(sink_batch)
             wide = terminal.text()
             terminal.resize(60, 20)
@@ -312,7 +313,7 @@ class TestTables:
         second = entries(schema, (1, 6), number=2)
         with Terminal(80, 24) as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             assert [without_time(line) for line in terminal.screen().lines] == ["gauge_connections: empty"]
             sink.write(first)
             terminal.until("entries")
@@ -335,7 +336,7 @@ class TestTables:
         pieces = [entries(schema, (at, at + 1))._replace(final=at == 2) for at in range(3)]
         with Terminal() as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             sink.write(pieces[0])
             sink.write(pieces[1])
             assert without_time(terminal.screen().lines[0]) == "gauge_connections: empty"
@@ -424,7 +425,8 @@ class TestHistograms:
 
     def test_in_a_file_it_is_written_once_at_the_end(self, tmp_path: Path) -> None:
         schema = numbers(field="lat_us")
-        options = Options(bounds=bounds_of(["hist_lat,[10,20]"], [schema]), values=values_of(["lat_us"], [schema]))
+        decoders = [Decoder(schema)]
+        options = Options(bounds=bounds_of(["hist_lat,[10,20]"], decoders), values=values_of(["lat_us"], decoders))
         batches = [ring(schema, [number(1, value)]) for value in (10, 11, 11, 30)]
         assert file_of(tmp_path, [schema], *batches, options=options) == [
             "hist_lat: 4 events",
@@ -626,7 +628,7 @@ class TestLive:
         schema = numbers("counter_kinds", Role.COUNTER)
         with Terminal() as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             sink.write(ring(schema, [number(1, 5)] * 7))
             terminal.until("counter_kinds: 7 events")
             sink.close()
@@ -644,7 +646,7 @@ class TestLive:
             before = set(threading.enumerate())
             sink = outputs.make("columns", terminal.fd)
             monkeypatch.setattr(threading.Thread, "start", seen)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             for events in (1, 2, 3):
                 sink.write(ring(schema, [number(1, 5)]))
                 terminal.until(f"counter_kinds: {events} event")
@@ -655,7 +657,7 @@ class TestLive:
     def test_a_late_drawing_that_fails_is_an_error_of_the_next_write(self, monkeypatch: pytest.MonkeyPatch) -> None:
         schema = numbers("counter_kinds", Role.COUNTER)
         with Terminal() as terminal:
-            out = Rows(terminal.fd)
+            out = RowWriter(terminal.fd)
             sink = Columns(out, terminal=TerminalOf(terminal.fd))
             failed = threading.Event()
 
@@ -663,7 +665,7 @@ class TestLive:
                 failed.set()
                 raise OutputError("standard output: write: no space left on device")
 
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             monkeypatch.setattr(out, "write", fail)
             with pytest.raises(OutputError, match="no space"):  # noqa: PT012 - the first one's, on a slow machine
                 sink.write(ring(schema, [number(1, 5)]))
@@ -709,7 +711,7 @@ class TestLive:
         schema = numbers("counter_kinds", Role.COUNTER)
         with Terminal() as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             for number_of in (1, 2, 3):
                 sink.write(ring(schema, [number(1, 5)]))
                 terminal.until(f"counter_kinds: {number_of} event")
@@ -725,7 +727,7 @@ class TestLive:
         schema = numbers()
         with Terminal(80, 24) as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             sink.write(ring(schema, [number(1, 1)]))
             terminal.until("0 -> 1")
             before = len(terminal.text())
