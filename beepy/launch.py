@@ -132,7 +132,7 @@ def _load(request: Request, resources: ExitStack, pinned: ExitStack) -> list[Loa
 
         specs = programs.only(specs, request.programs)
     if request.variables:
-        from beepy.obj import variables  # noqa: PLC0415 - few runs set one
+        from beepy.events import variables  # noqa: PLC0415 - few runs set one
 
         specs = variables.apply_all(specs, request.variables)
     if request.texts:

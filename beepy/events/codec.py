@@ -20,6 +20,9 @@ class Codec(NamedTuple):
     remembering. ``open``: ``value`` reads any number of bytes, not only ``size``; the value is an array of bytes that
     the record's end cuts, or an array without a length. ``calls_per_value`` is how many functions are called to read
     one value, with those of all that is in it.
+
+    For ``--set``: ``from_text`` makes the item's bytes of a text (None: the type decides, without its typedef), and
+    raises ValueError that says what is expected. ``unit_ns`` is how many nanoseconds one count is (0: no time).
     """
 
     code: str
@@ -32,6 +35,8 @@ class Codec(NamedTuple):
     open: bool = False
     calls_per_value: int = 1
     stands_for: Callable[[Any], int] | None = None
+    from_text: Callable[[str], bytes] | None = None
+    unit_ns: int = 0
 
     @property
     def is_plain_int(self) -> bool:

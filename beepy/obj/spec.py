@@ -182,8 +182,8 @@ class ExternSpec(NamedTuple):
 
 
 Value: TypeAlias = "int | float | str | bytes | Sequence[Value] | Mapping[str, Value]"
-"""What a variable is set to: text is read as the command line's (``obj.literals``), bytes are taken as they are, and a
-mapping sets members of a struct."""
+"""What a variable is set to: text is read as the command line's (``events.literals``), bytes are taken as they are, and
+a mapping sets members of a struct."""
 
 
 class Tracked(NamedTuple):

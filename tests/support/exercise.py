@@ -13,10 +13,10 @@ from beepy.core.patch import patch
 from beepy.core.resolve import Resolver
 from beepy.describe import describe
 from beepy.errors import BeepyError
-from beepy.events import schemas
+from beepy.events import schemas, variables
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
-from beepy.obj import insn, variables
+from beepy.obj import insn
 from beepy.obj.spec import CollectionSpec, ProgramSpec, Value
 from beepy.oci import archive, formats
 from beepy.oci.descriptor import Descriptor, check, digest_of, parse_descriptor, parse_object
