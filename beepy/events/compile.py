@@ -93,9 +93,8 @@ class Compiler:
                 raise BtfError(f"{self._where(composite)}: member '{name}': ends at bit {end} of {8 * composite.size}")
             inner = self.composite(member.type)
             if inner and (member.offset % 8 or member.bitfield_size):
-                raise BtfError(
-                    f"{self._where(composite)}: member '{safe(member.name)}': only integers can be bitfields"
-                )
+                name = safe(member.name)
+                raise BtfError(f"{self._where(composite)}: member '{name}': only integers can be bitfields")
             if inner and not member.name:
                 yield from self.members(inner, taken, depth + 1, base + member.offset)
             else:
@@ -212,9 +211,8 @@ class Compiler:
         if not code:
             raise BtfError(f"{self._btf.name}: enum {safe(found.name)}: size {found.size}")
         named, width = self._named(found, 8 * found.size)
-        return Codec(
-            code.lower() if found.signed else code, found.size, named, str, width, cacheable=True, stands_for=int
-        )
+        code = code.lower() if found.signed else code
+        return Codec(code, found.size, named, str, width, cacheable=True, stands_for=int)
 
     def _named(self, found: AnyEnum, bits: int) -> tuple[Callable[[int], Value], int]:
         """Return value -> name where so many bits hold it, and the width that names take."""
@@ -254,9 +252,8 @@ class Compiler:
                 return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, cacheable=True)
             case types.Enum() | types.Enum64():
                 named, width = self._named(found, bits)
-                return Codec(
-                    code, size, lambda raw: named(extract(raw)), str, width, cacheable=True, stands_for=extract
-                )
+                value = _chain(extract, named)
+                return Codec(code, size, value, str, width, cacheable=True, stands_for=extract)
 
     def _array(self, found: types.Array, size: int, depth: int) -> Codec:
         _, element = resolve(self._btf, found.type)
@@ -272,7 +269,7 @@ class Compiler:
         text = partial(_bracketed, each.text)
         step = size_of(self._btf, found.type)
         if not step:
-            return Codec(code, size, _nothing, text, width)
+            return Codec(code, size, lambda _raw: (), text, width)
         calls = self._affordable(each.calls_per_value * found.nelems if each.value else 1 + found.nelems // _AT_ONCE)
         read = partial(_elements, struct.Struct(f"<{each.code}{step - each.size}x"), each.value)
         if found.nelems:
@@ -302,9 +299,8 @@ class Compiler:
             texts.append(codec.text)
             calls = self._affordable(calls + codec.calls_per_value)
         read = partial(_members, tuple(readers))
-        return Codec(
-            f"{found.size}s", found.size, read, partial(_braced, tuple(texts)), _MAX_WIDTH, calls_per_value=calls
-        )
+        text = partial(_braced, tuple(texts))
+        return Codec(f"{found.size}s", found.size, read, text, _MAX_WIDTH, calls_per_value=calls)
 
 
 def distinct(name: str, taken: set[str]) -> str:
@@ -389,10 +385,6 @@ def _elements(unpacker: struct.Struct, value: Callable[[Any], Value] | None, raw
 def _as_many(read: Callable[[bytes], tuple[Value, ...]], step: int, most: int, raw: bytes) -> tuple[Value, ...]:
     """Read the elements of ``step`` bytes that are whole in ``raw``, at most ``most`` of them."""
     return read(raw[: min(len(raw) // step, most) * step])
-
-
-def _nothing(_raw: bytes) -> tuple[Value, ...]:
-    return ()
 
 
 def _bracketed(text: Callable[[Any], str], values: tuple[Value, ...]) -> str:
