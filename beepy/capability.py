@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from beepy.uapi import MapType, ProgType
+from beepy import map_types
+from beepy.uapi import ProgType
 
 _NET_ADMIN: Final = frozenset(
     {
@@ -54,9 +55,6 @@ _TO_ATTACH: Final[Mapping[int, str]] = MappingProxyType(
         ProgType.EXT: "CAP_SYS_ADMIN",
         ProgType.SK_REUSEPORT: "CAP_SYS_ADMIN",
     }
-)
-_NET_ADMIN_MAPS: Final = frozenset(
-    {MapType.SOCKMAP, MapType.SOCKHASH, MapType.DEVMAP, MapType.DEVMAP_HASH, MapType.XSKMAP}
 )
 _INCLUDED: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -113,7 +111,7 @@ def included_in(name: str) -> str:
 
 def to_create(map_type: int) -> frozenset[str]:
     """Return what a process needs to create a map of that type."""
-    return frozenset({"CAP_BPF", "CAP_NET_ADMIN"} if map_type in _NET_ADMIN_MAPS else {"CAP_BPF"})
+    return frozenset({"CAP_BPF", "CAP_NET_ADMIN"} if map_types.of(map_type).net_admin else {"CAP_BPF"})
 
 
 def to_call(name: str) -> frozenset[str]:

@@ -24,7 +24,7 @@ from beepy.oci import lookup
 from beepy.oci.image import Image
 from beepy.oci.options import Options
 from beepy.session import FILTERED, OWN, Choose, Run
-from beepy.source import parse
+from beepy.source import parse_all
 from beepy.streams import stream
 from beepy.text import safe
 
@@ -120,7 +120,7 @@ def specs_of(image: str | Image | CollectionSpec, options: Options) -> tuple[Ima
     if isinstance(image, CollectionSpec):
         return None, [image]
     found = image if isinstance(image, Image) else lookup.find(image, options)
-    return found, [parse(found, number) for number in range(len(found.programs))]
+    return found, parse_all(found)
 
 
 def _load(request: Request, resources: ExitStack, pinned: ExitStack) -> list[Loaded]:
@@ -132,7 +132,7 @@ def _load(request: Request, resources: ExitStack, pinned: ExitStack) -> list[Loa
 
         specs = programs.only(specs, request.programs)
     if request.variables:
-        from beepy.obj import variables  # noqa: PLC0415 - few runs set one
+        from beepy.events import variables  # noqa: PLC0415 - few runs set one
 
         specs = variables.apply_all(specs, request.variables)
     if request.texts:

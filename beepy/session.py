@@ -13,12 +13,11 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterat
 from contextlib import ExitStack
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Schema
+from beepy.events.batch_ops import take, without_zeros
 from beepy.events.decoder import Decoder
 from beepy.events.protocols import Sink, Source
 from beepy.events.row import Names, Row, Rows, names_of
-from beepy.events.rows import head, per_cpu_rows, without_zeros
 from beepy.events.stats import RunStats
 from beepy.feed import Feed
 
@@ -97,7 +96,7 @@ class Run:
 
     def snapshot(self, schemas: Iterable[Schema], choose: Choose | None = None) -> Iterator[Batch]:
         """Read tables now, in the calling thread; ``choose`` leaves out rows."""
-        batches = map(per_cpu_rows, self.source.snapshot(schemas))
+        batches = self.source.snapshot(schemas)
         return map(choose, batches) if choose else batches
 
     @property
@@ -213,9 +212,9 @@ class Run:
         self._thread, self._running = threading.get_ident(), True
         try:
             for batch in self.source:
-                if batch.schema.record != VOID:
+                if batch.schema.is_stream:
                     self.stats.add_lost(batch.schema, batch.lost)
-                shown = self._show(self._choose(per_cpu_rows(batch)))
+                shown = self._show(self._choose(batch))
                 if shown:
                     self._running = False
                     yield shown
@@ -237,7 +236,7 @@ class Run:
         """Give the rows to the sinks, as many as may be shown; return those, None if the limit lets nothing pass."""
         stats = self.stats
         kept = without_zeros(chosen) if self._hides_zeros else chosen
-        shown = kept if self._limit is None else head(kept, self._limit - stats.shown)
+        shown = kept if self._limit is None else take(kept, self._limit - stats.shown)
         stats.zeros += chosen.records - kept.records
         stats.cut_by_count += kept.records - shown.records
         if kept.records and not shown.records:  # of a table, the end of a snapshot: it stays as it was shown

@@ -7,7 +7,7 @@ Rings are read when they have something, tables when somebody demands it::
 
 Rings are read at most once in a window of a few milliseconds. An event that comes alone is read at once; where they
 come faster, the unread ones suppress the kernel's wake-ups, which would cost the traced programs more than all else.
-Perf buffers wake by how full they are: they are looked at every now and then (``Reader.patience``).
+Perf buffers wake by how full they are: they are looked at every now and then (``Reader.poll_period_s``).
 """
 
 import os
@@ -21,10 +21,10 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from beepy import hooks, maps
+from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
 from beepy.errors import NotSupported, UsageError
-from beepy.events import roles
+from beepy.events import schemas
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.events.stats import RunStats
 from beepy.kernel.fd import Fd
@@ -62,8 +62,8 @@ class Stream:
         self._readers = tuple(readers)
         self._rings = tuple([reader for reader in readers if reader.fileno() >= 0])
         self._tables = tuple([reader for reader in readers if reader.fileno() < 0])
-        self._window = min([ring.window for ring in self._rings], default=0.0)
-        self._patience = min([ring.patience for ring in self._rings], default=_NEVER)
+        self._window = min([ring.coalesce_s for ring in self._rings], default=0.0)
+        self._patience = min([ring.poll_period_s for ring in self._rings], default=_NEVER)
         self._attach = tuple(attach)
         self._detach = tuple(detach)
         self._interval = _NEVER if interval is None else interval
@@ -212,11 +212,11 @@ def _readers(collection: Collection) -> Iterator[Reader]:
     """Yield a reader for each tracked map and each iterator."""
     for tracked in collection.spec.tracked:
         tracked_map = collection.maps[tracked.map]
-        cpus = possible_cpus() if maps.is_percpu(tracked_map.type) else 0
-        schema = roles.schema(collection.spec, tracked, cpus)._replace(kernel=collection.kernel_types)
+        cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
+        schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(kernel=collection.kernel_types)
         reader = maps.reader(tracked_map, schema)
         if reader is None:
-            _log.warning("map '%s': not shown: %s", safe(tracked.map), roles.not_read(tracked_map.type))
+            _log.warning("map '%s': not shown: %s", safe(tracked.map), map_types.not_shown(tracked_map.type))
             continue
         yield reader
     for program in collection.programs.values():

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
-from beepy.events import roles
+from beepy.events import schemas
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.maps.ringbuf import RingReader
@@ -236,7 +236,7 @@ def main() -> None:
         clang = build.CLANG if shutil.which(build.CLANG) else "clang"
         spec = parse(build.objects(folder, clang, ["generator"])["generator"].read_bytes(), name="generator")
         with load(spec) as collection:
-            schema = roles.schema(spec, spec.tracked[0])
+            schema = schemas.of_tracked(spec, spec.tracked[0])
             filled(collection, schema, compiled("consumer.c", folder / "consumer", "bpf"), rounds)
             flows(collection, schema, compiled("producer.c", folder / "producer", "bpf"))
 

@@ -16,12 +16,12 @@ def explain_password(error: UsageError, password: str | None, images: Sequence[s
         return
     from beepy.collection import targets  # noqa: PLC0415 - only on the way to an error
     from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.source import parse  # noqa: PLC0415
+    from beepy.source import parse_all  # noqa: PLC0415
 
     options = lookup.Options(storage, pull="never")
     try:
         found = [lookup.find(name, options) for name in images]
-        specs = [parse(image, at) for image in found for at in range(len(image.programs))]
+        specs = [spec for image in found for spec in parse_all(image)]
         note = targets.pid_note(specs, int(password))
     except BeepyError:  # the image is not what this is about
         note = ""

@@ -288,7 +288,7 @@ def run(
 def _settings(variables: Sequence[str]) -> Mapping[str, str]:
     if not variables:
         return {}
-    from beepy.obj.variables import settings  # noqa: PLC0415 - few runs set one
+    from beepy.events.variables import settings  # noqa: PLC0415 - few runs set one
 
     return settings(variables)
 

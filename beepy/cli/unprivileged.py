@@ -13,7 +13,7 @@ from beepy.errors import BeepyError, KernelError, VerifierError, errno_text
 from beepy.kernel import privilege, samples
 from beepy.oci import lookup
 from beepy.oci.options import Options
-from beepy.source import parse
+from beepy.source import parse_all
 from beepy.uapi import MapType
 
 _PASSWORD: Final = re.compile(r"^(-p=?|--password=).+")
@@ -52,7 +52,7 @@ def advise(error: BeepyError, images: Sequence[str], options: Options) -> None:
 def _needed(images: Sequence[str], options: Options) -> list[str]:
     """Return the capabilities that suffice for the images; no registry is asked. Raises BeepyError."""
     found = [lookup.find(name, options._replace(pull="never")) for name in images]
-    specs = [parse(image, number, warn=False) for image in found for number in range(len(image.programs))]
+    specs = [spec for image in found for spec in parse_all(image, warn=False)]
     return sorted({one.name for spec in specs for one in needs.of_collection(spec)[0].capabilities})
 
 

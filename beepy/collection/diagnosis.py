@@ -16,6 +16,7 @@ from beepy.errors import AttachError, ElfError, KernelError, NotSupported, resta
 from beepy.features import Feature
 from beepy.hooks import Hook
 from beepy.kernel import btf, features, host, kconfig, privilege, samples
+from beepy.map_types import Sample
 from beepy.obj.insn import Insn
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
@@ -109,7 +110,7 @@ def _faults(kind: MapType, spec: MapSpec) -> Iterator[str]:
         yield f"map_flags {spec.flags:#x}{_flags(kind, good, spec.flags)}"
 
 
-def _flags(kind: MapType, good: samples.Sample, flags: int) -> str:
+def _flags(kind: MapType, good: Sample, flags: int) -> str:
     """Return which flags are refused, or else which are needed, by name."""
     bits = [1 << bit for bit in range(32)]
     added = [bit for bit in bits if flags & ~good.map_flags & bit]

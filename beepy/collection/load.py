@@ -50,7 +50,7 @@ def load(
 ) -> Collection:
     """Create the maps and load the programs of ``spec``; the caller closes the Collection.
 
-    ``variables`` sets global variables, by values or by text as ``--set`` has it (see ``obj.literals``).
+    ``variables`` sets global variables, by values or by text as ``--set`` has it (see ``events.literals``).
     ``targets`` are where programs attach, by name, for those whose section should be overruled. ``pins`` says what is
     pinned where. ``btf`` are the kernel's types for CO-RE relocations and for enums, in the place of its own.
     ``missing``: what to do about a program whose attach point this kernel lacks (see ``collection.absent``).
@@ -84,7 +84,7 @@ def load(
 def _with_variables(spec: CollectionSpec, variables: Mapping[str, Value]) -> CollectionSpec:
     if not variables:
         return spec
-    from beepy.obj.variables import apply  # noqa: PLC0415 - few runs set any
+    from beepy.events.variables import apply  # noqa: PLC0415 - few runs set any
 
     return apply(spec, variables)
 

@@ -8,9 +8,9 @@ from beepy.errors import UsageError, restated
 from beepy.events import regex as regexes
 from beepy.events import selection
 from beepy.events.batch import Batch, Schema
+from beepy.events.batch_ops import select
 from beepy.events.decoder import Decoder, Memo
 from beepy.events.fields import Field
-from beepy.events.rows import per_cpu_rows, select
 from beepy.events.selection import Option
 from beepy.text import safe
 
@@ -75,7 +75,6 @@ class Filter:
         test = self._tests.get(batch.schema)
         if not test or not batch.records:
             return batch
-        batch = per_cpu_rows(batch)
         mask = test.mask(batch)
         return batch if all(mask) else select(batch, mask)
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
-from beepy.events.naming import VALUE_FIELDS, label_names, metric_name
+from beepy.events.naming import label_names
 from beepy.events.selection import KINDS, by_name, listed
 from beepy.obj.spec import Role
 from beepy.text import safe
@@ -60,16 +59,15 @@ def as_number(field: Field) -> Field | None:
 def value_field(schema: Schema, decoder: Decoder, given: Field | None = None) -> Field | None:
     """Return the field that has the number of a map's role, read as a number; None if there is none.
 
-    ``given`` is the field that -k names. Of a table it is the value, of a stream the field that the role says; a
+    ``given`` is the field that -k names. Of a table it is the value, of a stream the field that its convention names; a
     counter of events has none, each counts 1.
     """
-    if schema.record == VOID:
+    if not schema.is_stream:
         values = [field for field in decoder.fields if field.part == VALUE]
         return as_number(values[0]) if len(values) == 1 else None
     if given:
         return given
-    wanted = VALUE_FIELDS.get(schema.role) if schema.role else None
-    named = by_name(decoder.fields).get(wanted) if wanted else None
+    named = by_name(decoder.fields).get(schema.metric_value) if schema.metric_value else None
     return named and as_number(named)
 
 
@@ -97,15 +95,14 @@ def _metric(decoder: Decoder, given: Field | None) -> Metric | str:
     schema = decoder.schema
     role = schema.role
     assert role
-    name = metric_name(schema.map)
-    if schema.record == VOID and role is Role.HIST:
+    if not schema.is_stream and role is Role.HIST:
         return "a table is not a histogram"
     value = value_field(schema, decoder, given)
-    if value or (schema.record != VOID and role is Role.COUNTER):
-        return Metric(name, role, decoder, value)
-    if schema.record == VOID:
+    if value or (schema.is_stream and role is Role.COUNTER):
+        return Metric(schema.metric, role, decoder, value)
+    if not schema.is_stream:
         return "its value is not a number"
-    wanted = VALUE_FIELDS[role]
+    wanted = schema.metric_value
     named = wanted in by_name(decoder.fields)
     why = f"its field '{wanted}' is not a number" if named else f"it has no field '{wanted}'"
     numbers = [field.name for field in decoder.fields if as_number(field)]

@@ -10,11 +10,10 @@ out of the run; a column that lacks the byte of our own id ends the search, as i
 from collections.abc import Iterable
 from typing import Final
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Part, Schema
+from beepy.events.batch_ops import select
 from beepy.events.decoder import Decoder
 from beepy.events.fields import RECORD
-from beepy.events.rows import select
 
 _NAMES: Final = ("tgid", "pid")  # tgid first: beside it, pid is a thread in the kernel's words
 _SIZE: Final = 4
@@ -53,12 +52,12 @@ class Own:
 
 def pid_offset(decoder: Decoder) -> int | None:
     """Return where a stream's records have the id of a process, in bytes; None where they have none."""
-    if decoder.schema.record == VOID:
+    if not decoder.schema.is_stream:
         return None
     known = {field.path: field for field in decoder.fields}
     for name in _NAMES:
         field = known.get((name,))
-        if field and field.codec.plain and (field.codec.size, field.bits) == (_SIZE, 8 * _SIZE):
+        if field and field.codec.is_plain_int and (field.codec.size, field.bits) == (_SIZE, 8 * _SIZE):
             return field.start
     return None
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
-from beepy.btf.types import VOID
 from beepy.errors import UsageError
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
@@ -85,7 +84,7 @@ def of_role(
     If there are several, those that have ``field``, unless it is "". Raises UsageError if there are none, or several.
     """
     kinds = " or ".join(KINDS[role] for role in roles)
-    fitting = [decoder for decoder in decoders if decoder.schema.role in roles and decoder.schema.record != VOID]
+    fitting = [decoder for decoder in decoders if decoder.schema.role in roles and decoder.schema.is_stream]
     instead = [f"{other},{rest}" for other in _maps(fitting)]
     if name:
         found = named(option, name, rest, fitting)

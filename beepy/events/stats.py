@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Schema, lost_yet, total_lost
 
 
@@ -22,7 +21,7 @@ class RunStats:
         self.zeros = 0
         self.cut_by_count = 0
         self.skipped_programs: Sequence[tuple[str, str]] = ()
-        self.lost: dict[Schema, int | None] = {schema: lost_yet(schema) for schema in schemas if schema.record != VOID}
+        self.lost: dict[Schema, int | None] = {schema: lost_yet(schema) for schema in schemas if schema.is_stream}
 
     def add_lost(self, schema: Schema, lost: int | None) -> None:
         """Count what a stream lost; None: its source cannot tell."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, RECORD, VALUE, Field
@@ -82,7 +81,7 @@ class _Part:
 
 def tables(decoders: Iterable[Decoder], read: Read) -> dict[str, Table]:
     """Return the tables among the decoders' maps by name; of a name that several images have, by ``IMAGE.MAP``."""
-    found = [Table(decoder, read) for decoder in decoders if decoder.schema.record == VOID]
+    found = [Table(decoder, read) for decoder in decoders if not decoder.schema.is_stream]
     names = [table.schema.map for table in found]
     return {
         table.schema.map if names.count(table.schema.map) == 1 else f"{table.schema.image}.{table.schema.map}": table

@@ -4,19 +4,15 @@ import ctypes
 import errno
 import mmap
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
-from beepy import uapi
+from beepy import map_types, uapi
 from beepy.errors import KernelError
 from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.host import possible_cpus
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType, UpdateFlag
-
-PERCPU: Final = frozenset(
-    {MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH, MapType.PERCPU_CGROUP_STORAGE}
-)
 
 
 class Map:
@@ -45,7 +41,8 @@ class Map:
         self.max_entries = max_entries
         self.pinned = ""
         self.claimed = False
-        self.value_span = (value_size + 7 & ~7) * possible_cpus() if type in PERCPU else value_size
+        is_percpu = map_types.of(type).is_percpu
+        self.value_span = (value_size + 7 & ~7) * possible_cpus() if is_percpu else value_size
         self._where = f"map '{safe(name)}'"
 
     def lookup(self, key: bytes) -> bytes | None:

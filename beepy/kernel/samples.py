@@ -2,53 +2,18 @@
 
 import ctypes
 import errno
-import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Final, NamedTuple
+from typing import Final
 
-from beepy import uapi
+from beepy import map_types, uapi
 from beepy.errors import ENOTSUPP, KernelError
 from beepy.kernel import memlock, syscall
 from beepy.kernel.fd import Fd
+from beepy.map_types import Sample
 from beepy.obj.insn import EXIT, MOV64_IMM, Insn, encode
-from beepy.uapi import NO_ATTACH_TYPE, AttachType, MapFlag, MapType, ProgFlag, ProgType
+from beepy.uapi import NO_ATTACH_TYPE, AttachType, MapType, ProgFlag, ProgType
 
-
-class Sample(NamedTuple):
-    """The fields of BPF_MAP_CREATE that make the smallest map of a type; ``typed``: it must have BTF."""
-
-    key_size: int = 4
-    value_size: int = 4
-    max_entries: int = 1
-    map_flags: int = 0
-    map_extra: int = 0
-    numa_node: int = 0
-    typed: bool = False
-    nests: bool = False
-
-
-_STORAGE: Final = Sample(4, 4, 0, MapFlag.NO_PREALLOC, typed=True)
-_SAMPLES: Final[Mapping[int, Sample]] = {  # of the other types Sample()
-    MapType.STACK_TRACE: Sample(4, 8),
-    MapType.LPM_TRIE: Sample(8, 8, 1, MapFlag.NO_PREALLOC),
-    MapType.ARRAY_OF_MAPS: Sample(nests=True),
-    MapType.HASH_OF_MAPS: Sample(nests=True),
-    MapType.CGROUP_STORAGE: Sample(16, 8, 0),
-    MapType.PERCPU_CGROUP_STORAGE: Sample(16, 8, 0),
-    MapType.QUEUE: Sample(0),
-    MapType.STACK: Sample(0),
-    MapType.SK_STORAGE: _STORAGE,
-    MapType.INODE_STORAGE: _STORAGE,
-    MapType.TASK_STORAGE: _STORAGE,
-    MapType.CGRP_STORAGE: _STORAGE,
-    MapType.RINGBUF: Sample(0, 0, mmap.PAGESIZE),
-    MapType.USER_RINGBUF: Sample(0, 0, mmap.PAGESIZE),
-    MapType.BLOOM_FILTER: Sample(0),
-    MapType.ARENA: Sample(0, 0, 1, MapFlag.MMAPABLE),
-    MapType.INSN_ARRAY: Sample(4, 16),
-    MapType.RHASH: Sample(4, 4, 1, MapFlag.NO_PREALLOC),
-}
 _INT_TYPE: Final = 1  # of _types()
 _TYPED: Final = (ProgType.TRACING, ProgType.STRUCT_OPS, ProgType.EXT, ProgType.LSM)  # they name a type of the kernel
 
@@ -59,7 +24,7 @@ _NO_FLAGS: Final = ProgFlag(0)
 
 def sample(map_type: int) -> Sample:
     """Return what a map of that type is made with."""
-    return _SAMPLES.get(map_type, Sample())
+    return map_types.of(map_type).smallest
 
 
 def makes(map_type: MapType, wanted: Sample) -> int:

@@ -52,7 +52,7 @@ class JsonLines:
                 self._lines.clear()
             fields = self._maps[schema][0].fields
             formats = [
-                (field.path, "%d" if field.codec.plain and at not in absent else "%b")
+                (field.path, "%d" if field.codec.is_plain_int and at not in absent else "%b")
                 for at, field in enumerate(fields)
             ]
             text = f'{{"map": {_quoted(schema.map)}, "time": "\0"{_members(formats, 0, ", ")}}}\n'
@@ -103,6 +103,6 @@ def _members(formats: Sequence[tuple[tuple[str, ...], str]], depth: int, before:
 
 
 def _finish(field: Field) -> Callable[[Any], bytes] | None:
-    if field.codec.plain:
+    if field.codec.is_plain_int:
         return None
     return _BOOLEANS.__getitem__ if field.codec.code == "?" else lambda value: encode(value).encode()

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from beepy.btf.types import VOID
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
@@ -79,7 +78,7 @@ class Prometheus:
             self._kinds[metric.name] = KINDS[metric.role]
             image = metric.schema.image if shared[metric.name] > 1 else ""
             self._add(metric, image, self._bounds.get(metric.schema, DEFAULT_BUCKETS))
-        self._counts = {decoder.schema: Counts(decoder.schema) for decoder in decoders if decoder.schema.record != VOID}
+        self._counts = {decoder.schema: Counts(decoder.schema) for decoder in decoders if decoder.schema.is_stream}
         if self._kinds or self._always:
             server = MetricsServer(*self._listen, self.page)
             self._close_server = server.close
@@ -136,7 +135,7 @@ class Prometheus:
     def _add(self, metric: Metric, image: str, bounds: Sequence[float]) -> None:
         name, role, decoder, value = metric
         labels = Labels(decoder, metric.fields, image, metric.taken)
-        if metric.schema.record == VOID:
+        if not metric.schema.is_stream:
             assert value is not None
             self._tables[metric.schema] = TableMetric(name, decoder, labels, value, self._max_series)
         else:

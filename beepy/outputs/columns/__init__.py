@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
@@ -86,12 +85,12 @@ class Columns:
             return
         with suppress(BrokenPipeError):  # who read has gone, and nothing else is to be done
             for schema, panel in self._panels.items():
-                if schema.record != VOID:
+                if schema.is_stream:
                     self._print(panel)
 
     def _panel(self, schema: Schema, decoder: Decoder) -> Panel | None:
         """Return the map's panel, None if it is shown as rows."""
-        stream = schema.record != VOID
+        stream = schema.is_stream
         if (stream and schema.role in {None, Role.PRINT}) or (self._options.rows and (stream or not self._live)):
             return None
         from beepy.outputs.columns import panels  # noqa: PLC0415 - most runs show rows alone

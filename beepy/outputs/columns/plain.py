@@ -61,7 +61,7 @@ class Plain:
         cell = self._cells[field]
         columns = 0 if cell.right else self._widths[field]  # the format pads numbers
         text = partial(_padded, cell, columns) if columns else cell.text
-        return Memo(text).__getitem__ if field.codec.plain and not cell.right else text
+        return Memo(text).__getitem__ if field.codec.is_plain_int and not cell.right else text
 
 
 def _padded(cell: Cell, columns: int, value: Any) -> str:  # noqa: ANN401 - any field's value

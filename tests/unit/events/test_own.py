@@ -5,9 +5,9 @@ import struct
 
 import pytest
 
+from beepy.events.batch_ops import take
 from beepy.events.decoder import Decoder
 from beepy.events.own import Own, pid_offset
-from beepy.events.rows import head
 from tests.support.btf import BtfWriter, Member
 from tests.support.events import Exits, decode, ring, snapshot, stream, table
 
@@ -44,7 +44,7 @@ def test_any_mixture(count: int) -> None:
 
 def test_what_was_cut_to_its_first_rows() -> None:
     schema = Exits().schema
-    batch = head(ring(schema, [Exits.record(pid=pid) for pid in (1, 2, OURS)]), 2)
+    batch = take(ring(schema, [Exits.record(pid=pid) for pid in (1, 2, OURS)]), 2)
     assert Own(OURS, [Decoder(schema)]).apply(batch) is batch
 
 

@@ -81,7 +81,7 @@ def missing_helper() -> str:
     """Call bpf_loop."""
     insns = (Insn(op.CALL, imm=_LOOP), Insn(0xB7), Insn(op.EXIT))
     program = ProgramSpec("one", "raw_tp/sys_enter", insns, (), (), (), (), (("one", 0),))
-    spec = CollectionSpec("x", "elf", {}, "GPL", (program,), (), (), (), None)
+    spec = CollectionSpec("x", "GPL", (program,), (), (), (), None)
     told = str(failure(VerifierError, partial(load, spec)))
     if release() >= (5, 17, 0):
         assert "helper" not in told.rpartition(": ")[2], told

@@ -12,10 +12,9 @@ import pytest
 
 from beepy import outputs
 from beepy.errors import OutputError
-from beepy.events import lines, meaning
+from beepy.events import meaning, text_lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
-from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
 from beepy.outputs.columns import Columns, counts, strips
@@ -25,7 +24,7 @@ from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.text import safe
 from beepy.width import width
 from tests.support.btf import BtfWriter
-from tests.support.events import TIME_NS, Exits, ring, snapshot, stream, table
+from tests.support.events import TIME_NS, Exits, ring, snapshot, stream, table, with_role
 from tests.support.screen import Terminal
 
 LATE = 10**18  # no time of this boot: it is shown as a number
@@ -69,7 +68,7 @@ def numbers(name: str = "hist_lat", role: Role | None = Role.HIST, field: str = 
     """A stream with a kind and a number."""
     w = BtfWriter()
     u64, u32 = w.integer("u64", 8, 0), w.integer("u32", 4, 0)
-    return stream(w, w.struct("event", 16, [("kind", u32, 0), (field, u64, 64)]), name)._replace(role=role)
+    return with_role(stream(w, w.struct("event", 16, [("kind", u32, 0), (field, u64, 64)]), name), role)
 
 
 def number(kind: int, value: int) -> bytes:
@@ -78,7 +77,7 @@ def number(kind: int, value: int) -> bytes:
 
 def gauge(name: str = "gauge_connections", role: Role = Role.GAUGE) -> Schema:
     w = BtfWriter()
-    return table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8, name=name)._replace(role=role)
+    return with_role(table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8, name=name), role)
 
 
 def entries(schema: Schema, *pairs: tuple[int, int], number: int = 1) -> Batch:
@@ -91,7 +90,7 @@ def keyed(member: str, signed: int = 0) -> Schema:
     w = BtfWriter()
     number_type = w.integer("u32", 4, signed)
     key = w.struct("key", 4, [(member, number_type, 0)]) if member else number_type
-    return table(w, key, w.integer("u64", 8, 0), 4, 8, name="hist_sizes")._replace(role=Role.HIST)
+    return with_role(table(w, key, w.integer("u64", 8, 0), 4, 8, name="hist_sizes"), Role.HIST)
 
 
 class TestRows:
@@ -390,9 +389,11 @@ class TestTables:
         assert len(written.splitlines()) == 3
 
     def test_lines_of_an_iterator_are_a_table(self) -> None:
-        schema = lines.schema("image", "tasks")
-        pieces = [next(lines.pieces(text)) for text in (b"9 zsh", b"1 init", b"x" * 200)]
-        batch = Batch(schema, (Part(b"".join(pieces), lines.LENGTH, 0),), 3, lines.LENGTH, TIME_NS, snapshot=1)
+        schema = text_lines.schema("image", "tasks")
+        pieces = [next(text_lines.pieces(text)) for text in (b"9 zsh", b"1 init", b"x" * 200)]
+        batch = Batch(
+            schema, (Part(b"".join(pieces), text_lines.LENGTH, 0),), 3, text_lines.LENGTH, TIME_NS, snapshot=1
+        )
         with Terminal() as terminal:
             run(terminal, [schema], batch._replace(final=True), batch._replace(final=True, snapshot=2))
             screen = terminal.screen()
@@ -483,7 +484,7 @@ class TestHistograms:
         hist = w.struct("hist", 8, [("slots", w.array(u32, 2), 0)])
         schema = table(w, u32, hist, 4, 8, cpus=2, name="hists")
         batch = snapshot(schema, [(bytes(4), struct.pack("<4I", 1, 2, 3, 4))])
-        made = file_of(tmp_path, [schema], per_cpu_rows(batch))
+        made = file_of(tmp_path, [schema], batch)
         assert [line.split()[4] for line in made[3:5]] == ["4", "6"]
 
     def test_rows_of_a_table_of_slots_come_back_when_asked_for(self, tmp_path: Path) -> None:
@@ -556,7 +557,7 @@ class TestCounts:
         ]
 
     def test_points_in_time_are_no_part_of_a_set(self, tmp_path: Path) -> None:
-        schema = Exits("counter_exits").schema._replace(role=Role.COUNTER)
+        schema = with_role(Exits("counter_exits").schema, Role.COUNTER)
         records = [Exits.record(b"x", 1, 1, LATE + at) for at in range(3)]
         made = file_of(tmp_path, [schema], ring(schema, records))
         assert [line.split() for line in made[:3]] == [
@@ -687,7 +688,7 @@ class TestLive:
     def test_wide_lines_of_a_block_are_erased_whole(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 200)
-        schema = table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names")._replace(role=Role.GAUGE)
+        schema = with_role(table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names"), Role.GAUGE)
         batches = [
             snapshot(schema, [(b"x" * 150 + bytes(50), bytes([at] * 8))])._replace(snapshot=at) for at in (1, 2, 3)
         ]
@@ -699,7 +700,7 @@ class TestLive:
     def test_wide_lines_of_a_block_are_no_more_than_the_screen_holds(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 200)
-        schema = table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names")._replace(role=Role.GAUGE)
+        schema = with_role(table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names"), Role.GAUGE)
         names = [bytes([65 + at]) * 150 + bytes(50) for at in range(10)]
         batches = [snapshot(schema, [(name, bytes([at] * 8)) for name in names]) for at in (1, 2)]
         with Terminal(40, 24) as terminal:

@@ -22,6 +22,8 @@ from beepy.btf.layout import MAX_DEPTH, resolve, size_of, strip
 from beepy.btf.show import c_type
 from beepy.btf.types import AnyEnum, Array, Int, TypeId
 from beepy.errors import BtfError, UsageError
+from beepy.events import semantics
+from beepy.events.codec import Codec
 from beepy.obj.spec import Value
 from beepy.text import safe
 
@@ -47,7 +49,6 @@ _NAMED_UNITS: Final = {
     "sec": 10**9,
     "seconds": 10**9,
 }
-_ADDRESSES: Final = {"ipv4_addr": (4,), "ipv6_addr": (16, 4)}  # bee's ipv6_addr is a u32 of four dotted bytes
 _SHOWN: Final = 40  # characters of a value in a message
 _LISTED: Final = 12  # names in a message
 _MAX_MEMBERS: Final = 1 << 16  # of one struct, without a name or with one: structs in structs could be any number
@@ -93,7 +94,7 @@ def write(area: bytearray, place: Place, value: Value) -> None:
     if isinstance(value, bytes):
         _raw(area, place, value, size)
         return
-    if _address(area, place, value, size):
+    if _typed_text(area, place, value, size):
         return
     _, found = resolve(place.btf, place.type)
     match found:
@@ -149,35 +150,37 @@ def _raw(area: bytearray, place: Place, value: bytes, size: int) -> None:
     area[at : at + size] = value.ljust(size, b"\0")
 
 
-def _address(area: bytearray, place: Place, value: Value, size: int) -> bool:
-    """Write an address; tell whether the type's name says that it is one, and the value is none of another kind."""
-    if not isinstance(value, str) or size not in _ADDRESSES.get(_typedef(place), ()):
-        return False
-    from socket import AF_INET, AF_INET6, inet_pton  # noqa: PLC0415 - few have such variables
+def _typed_text(area: bytearray, place: Place, value: Value, size: int) -> bool:
+    """Write a text that a typedef gives a meaning, such as an address; tell whether it did.
 
+    An integer in four bytes is written as the number that it is.
+    """
+    codec = _meanings(place).get(size)
+    if not (codec and codec.from_text and isinstance(value, str)):
+        return False
     if size == 4 and _NUMBER.fullmatch(value):
-        return False  # as the integer that it is
+        return False
     try:
-        raw = inet_pton(AF_INET if size == 4 else AF_INET6, value.strip())
-    except (OSError, ValueError):
-        raise _refusal(place, value, "an address such as " + ("10.0.0.1" if size == 4 else "fe80::1")) from None
+        raw = codec.from_text(value.strip())
+    except ValueError as error:
+        raise _refusal(place, value, str(error)) from None
     at = place.offset // 8
     area[at : at + size] = raw
     return True
 
 
-def _typedef(place: Place) -> str:
-    """Return the first name among the type's typedefs that has a meaning here, "" if none has."""
+def _meanings(place: Place) -> Mapping[int, Codec]:
+    """Return the row (size -> codec) of the first of the type's typedefs that has one, {} if none has."""
     type_id = place.type
     for _ in range(MAX_DEPTH):
         type_id = strip(place.btf, type_id)
-        found = place.btf.type(type_id)
-        if not isinstance(found, types.Typedef):
-            return ""
-        if found.name in _ADDRESSES or found.name == "duration":
-            return found.name
-        type_id = found.type
-    return ""
+        named = place.btf.type(type_id)
+        if not isinstance(named, types.Typedef):
+            return {}
+        if named.name in semantics.TABLE:
+            return semantics.TABLE[named.name]
+        type_id = named.type
+    return {}
 
 
 def _bits(place: Place, kind: Int | AnyEnum) -> int:
@@ -223,8 +226,9 @@ def _number(place: Place, kind: Int, text: str) -> int | None:
 
 def _unit(place: Place, kind: Int) -> int:
     """Return the nanoseconds of what an integer may count, 0 if it counts no time."""
-    if _typedef(place) == "duration":
-        return 1
+    unit_ns = max([codec.unit_ns for codec in _meanings(place).values()], default=0)
+    if unit_ns:
+        return unit_ns
     _, underscore, last = place.name.rstrip("[0123456789]").rpartition("_")
     named = _NAMED_UNITS.get(last.lower(), 0) if underscore else 0
     return named or (1 if kind.size == 8 and not place.bits else 0)

@@ -14,8 +14,8 @@ from beepy.btf.layout import MAX_DEPTH, resolve, size_of, strip
 from beepy.btf.show import c_type
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError, UsageError
+from beepy.events.literals import Place, write
 from beepy.log import Log
-from beepy.obj.literals import Place, write
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, Value, VariableSpec
 from beepy.text import safe
