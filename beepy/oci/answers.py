@@ -4,7 +4,7 @@ import json
 import re
 from typing import Final
 
-from beepy.oci.descriptor import quote
+from beepy.text import excerpt
 
 _MAX_WORDS: Final = 160
 _PAGES: Final = {"text/html": "an HTML page", "application/xhtml+xml": "an HTML page"}
@@ -17,7 +17,7 @@ def page(body: bytes, content_type: str) -> str:
     media_type = content_type.partition(";")[0].strip().lower()
     is_html = re.match(rb"\W*<(?:!doctype )?html\b", body, re.IGNORECASE)
     name = "an HTML page" if is_html else _PAGES.get(media_type, "a page")
-    return f"{name} ({quote(media_type, 60)})" if media_type else name
+    return f"{name} ({excerpt(media_type, 60)})" if media_type else name
 
 
 def words(body: bytes, content_type: str) -> str:
@@ -30,7 +30,7 @@ def words(body: bytes, content_type: str) -> str:
         return ""
     if text.lstrip().startswith(("{", "[")):
         return _first_error(text)
-    return quote(next((line.strip() for line in text.splitlines() if line.strip()), ""), _MAX_WORDS)
+    return excerpt(next((line.strip() for line in text.splitlines() if line.strip()), ""), _MAX_WORDS)
 
 
 def _first_error(text: str) -> str:
@@ -45,4 +45,4 @@ def _first_error(text: str) -> str:
     error = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else answer
     names = ("code", "error", "message", "error_description", "details")
     said = [error[name] for name in names if isinstance(error.get(name), str) and error[name]]
-    return quote(": ".join(said[:2]), _MAX_WORDS)
+    return excerpt(": ".join(said[:2]), _MAX_WORDS)

@@ -17,11 +17,10 @@ from beepy.oci.descriptor import (
     check,
     parse_descriptor,
     parse_object,
-    quote,
     refuse_other_case,
 )
 from beepy.oci.image import Image
-from beepy.text import safe
+from beepy.text import excerpt, safe
 
 _BLOCK = 512
 _MAX_MEMBERS = 4096
@@ -38,7 +37,7 @@ def is_tar(head: bytes) -> bool:
 
 def load(file: BinaryIO, path: str) -> Image:
     """Return the one image that the archive holds; raise UnsupportedImage for none, several, or a broken archive."""
-    where = quote(path, 200)
+    where = excerpt(path, 200)
     members = _members(file, where)
     if "oci-layout" not in members or "index.json" not in members:
         error = UnsupportedImage(f"{where}: a tar file, but no OCI archive: it has no oci-layout or no index.json")

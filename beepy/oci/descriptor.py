@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from beepy.errors import DigestMismatch, UnsupportedImage
 from beepy.oci.sha256 import sha256
-from beepy.text import safe
+from beepy.text import excerpt
 
 MAX_MANIFEST = 4 << 20
 """Bytes of a manifest, index or config that are read at most; registries refuse larger ones too."""
@@ -49,12 +49,6 @@ def check(data: bytes, descriptor: Descriptor, where: str) -> bytes:
     return data
 
 
-def quote(value: object, limit: int = 80) -> str:
-    """Return a foreign value as harmless text of at most ``limit`` characters."""
-    text = safe(str(value)[: limit + 1])
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
 def parse_object(data: bytes, where: str) -> dict[str, object]:
     """Read a JSON object from foreign bytes; raise UnsupportedImage if it is none, or if one in it has a key twice."""
 
@@ -62,14 +56,14 @@ def parse_object(data: bytes, where: str) -> dict[str, object]:
         found: dict[str, object] = {}
         for name, item in pairs:
             if name in found:
-                raise UnsupportedImage(f"{where}: key '{quote(name)}': twice in one object")
+                raise UnsupportedImage(f"{where}: key '{excerpt(name)}': twice in one object")
             found[name] = item
         return found
 
     try:
         value = json.loads(data, object_pairs_hook=unique)
     except ValueError as error:  # also bad UTF-8 and integers of thousands of digits
-        raise UnsupportedImage(f"{where}: not JSON: {quote(error)}") from error
+        raise UnsupportedImage(f"{where}: not JSON: {excerpt(error)}") from error
     except RecursionError as error:
         raise UnsupportedImage(f"{where}: not JSON: nested too deeply") from error
     if not isinstance(value, dict):
@@ -86,7 +80,7 @@ def refuse_other_case(value: Mapping[str, object], known: Collection[str], where
     for key in value:
         name = folded.get(key.casefold(), key)
         if name != key:
-            raise UnsupportedImage(f"{where}: key '{quote(key)}': other programs take it for '{name}'")
+            raise UnsupportedImage(f"{where}: key '{excerpt(key)}': other programs take it for '{name}'")
 
 
 def parse_text(value: object, where: str) -> str:
@@ -94,7 +88,7 @@ def parse_text(value: object, where: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise UnsupportedImage(f"{where}: a string is expected, not {quote(value)}")
+        raise UnsupportedImage(f"{where}: a string is expected, not {excerpt(value)}")
     return value
 
 
@@ -110,13 +104,13 @@ def parse_annotations(value: object, where: str) -> Mapping[str, str]:
 def parse_descriptor(value: object, where: str) -> Descriptor:
     """Read one descriptor from parsed JSON; raise UnsupportedImage for a bad digest, size or type."""
     if not isinstance(value, dict):
-        raise UnsupportedImage(f"{where}: a descriptor is expected, not {quote(value)}")
+        raise UnsupportedImage(f"{where}: a descriptor is expected, not {excerpt(value)}")
     refuse_other_case(value, ("mediaType", "digest", "size", "annotations", "platform"), where)
     digest, size = value.get("digest"), value.get("size")
     if not isinstance(digest, str) or not is_digest(digest):
-        raise UnsupportedImage(f"{where}: digest '{quote(digest)}': not sha256: and 64 hex digits")
+        raise UnsupportedImage(f"{where}: digest '{excerpt(digest)}': not sha256: and 64 hex digits")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_IMAGE:
-        raise UnsupportedImage(f"{where}: size {quote(size)}: not from 0 to {MAX_IMAGE}")
+        raise UnsupportedImage(f"{where}: size {excerpt(size)}: not from 0 to {MAX_IMAGE}")
     return Descriptor(
         parse_text(value.get("mediaType"), f"{where}: mediaType"),
         digest,

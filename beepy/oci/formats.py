@@ -21,10 +21,10 @@ from beepy.oci.descriptor import (
     parse_descriptor,
     parse_object,
     parse_text,
-    quote,
     refuse_other_case,
 )
 from beepy.oci.image import Image
+from beepy.text import excerpt
 
 _log = Log(__name__)
 
@@ -112,15 +112,15 @@ def parse(data: bytes, where: str, media_type: str = "") -> Manifest | Index:
     if "manifests" in body and ("layers" in body or "config" in body):
         raise UnsupportedImage(f"{where}: both a manifest and an index")
     if body.get("schemaVersion") != 2 or (kind and kind not in MANIFESTS):
-        version = quote(body.get("schemaVersion"))
-        raise UnsupportedImage(f"{where}: unknown manifest: schema version {version}, media type '{quote(kind)}'")
+        version = excerpt(body.get("schemaVersion"))
+        raise UnsupportedImage(f"{where}: unknown manifest: schema version {version}, media type '{excerpt(kind)}'")
     if "manifests" in body:
         if kind not in (OCI_INDEX, DOCKER_LIST, ""):
-            raise UnsupportedImage(f"{where}: an index that is called '{quote(kind)}'")
+            raise UnsupportedImage(f"{where}: an index that is called '{excerpt(kind)}'")
         children = _descriptors(body["manifests"], f"{where}: manifest")
         return Index(kind or OCI_INDEX, children)
     if kind in (OCI_INDEX, DOCKER_LIST):
-        raise UnsupportedImage(f"{where}: no index, but called '{quote(kind)}'")
+        raise UnsupportedImage(f"{where}: no index, but called '{excerpt(kind)}'")
     config = body.get("config")
     layers = _descriptors(body.get("layers"), f"{where}: layer")
     manifest = Manifest(
@@ -162,9 +162,9 @@ def choose(index: Index, where: str, platform: str) -> Descriptor:
             return child
     if len(images) == 1:
         if images[0].platform:
-            _log.warning("%s: made for %s, not for %s", where, quote(images[0].platform), platform)
+            _log.warning("%s: made for %s, not for %s", where, excerpt(images[0].platform), platform)
         return images[0]
-    offered = ", ".join(quote(child.platform or "unnamed", 30) for child in images[:16]) or "none"
+    offered = ", ".join(excerpt(child.platform or "unnamed", 30) for child in images[:16]) or "none"
     raise UnsupportedImage(f"{where}: no image for {platform}: the index has {offered}")
 
 
@@ -186,20 +186,20 @@ def detect(manifest: Manifest, read: Read, where: str) -> Format:
         if row.matches(manifest, read):
             return row
     layers = _listing(layer.media_type for layer in manifest.layers)
-    config = quote(manifest.config.media_type) if manifest.config else "none"
-    artifact = f", artifact type {quote(manifest.artifact_type)}" if manifest.artifact_type else ""
+    config = excerpt(manifest.config.media_type) if manifest.config else "none"
+    artifact = f", artifact type {excerpt(manifest.artifact_type)}" if manifest.artifact_type else ""
     raise UnsupportedImage(f"{where}: no known eBPF image format: config {config}{artifact}, layers {layers}")
 
 
 def _listing(types: Iterable[str]) -> str:
-    seen = list(dict.fromkeys(quote(text) or "unnamed" for text in types))
+    seen = list(dict.fromkeys(excerpt(text) or "unnamed" for text in types))
     return ", ".join(seen[:8] + ["..."] * (len(seen) > 8)) or "none"
 
 
 def load(name: str, top: Descriptor, read: Read) -> Image:
     """Return the image that ``top`` leads to; every byte of it comes from ``read``."""
-    descriptor, manifest = resolve(top, read, quote(name, 200))
-    row = detect(manifest, read, quote(name, 200))
+    descriptor, manifest = resolve(top, read, excerpt(name, 200))
+    row = detect(manifest, read, excerpt(name, 200))
     return Image(
         name,
         descriptor.digest,

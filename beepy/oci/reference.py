@@ -30,14 +30,6 @@ class Reference(NamedTuple):
     tag: str | None
     digest: str | None
 
-    @classmethod
-    def parse(cls, text: str) -> "Reference":
-        """Read ``[registry/]repository[:tag][@digest]``; raise InvalidReference where the grammar is not met.
-
-        ``tag`` is "latest" where the text has neither tag nor digest. Digests are sha256 only.
-        """
-        return parse(text)
-
     @property
     def name(self) -> str:
         """Registry and repository, without tag and digest."""
@@ -50,7 +42,10 @@ class Reference(NamedTuple):
 
 
 def parse(text: str) -> Reference:
-    """Read a reference; see ``Reference.parse``."""
+    """Return the reference ``[registry/]repository[:tag][@digest]``; raise InvalidReference if malformed.
+
+    ``tag`` is "latest" if the text has neither tag nor digest. Digests are sha256 only.
+    """
     where = f"reference '{safe(text[:100])}'"
     if len(text) > _MAX_TEXT:
         raise InvalidReference(f"{where}: longer than {_MAX_TEXT} characters")

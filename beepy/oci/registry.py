@@ -20,11 +20,12 @@ import requests
 from beepy.errors import DigestMismatch, ImageNotFound, RegistryError
 from beepy.log import Log
 from beepy.oci import answers, auth, formats, transport
-from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, check, digest_of, is_digest, quote
+from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, check, digest_of, is_digest
 from beepy.oci.options import Options
 from beepy.oci.reference import DOCKER, Reference
 from beepy.oci.store import Store
 from beepy.oci.transport import Limits
+from beepy.text import excerpt
 
 _log = Log(__name__)
 
@@ -102,7 +103,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         digest = digest_of(data)
         named = response.headers.get("Docker-Content-Digest", digest)
         if not is_digest(named) and not _OTHER_DIGEST.fullmatch(named):
-            raise RegistryError(f"{self.where}: Docker-Content-Digest '{quote(named)}': not a digest")
+            raise RegistryError(f"{self.where}: Docker-Content-Digest '{excerpt(named)}': not a digest")
         for wanted in (tag, named):
             if is_digest(wanted):
                 check(data, Descriptor("", wanted, len(data)), self.where)
@@ -139,7 +140,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
             try:
                 yield response
             except DigestMismatch as error:
-                content_type = quote(response.headers.get("Content-Type", ""), 60)
+                content_type = excerpt(response.headers.get("Content-Type", ""), 60)
                 if content_type.startswith("text/"):
                     error.add_note(f"{self._host_of(response)} answers with {content_type}")
                 raise
@@ -201,7 +202,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     ) -> requests.Response:
         """Send one request to exactly one place."""
         scheme, host, port = _origin(url, self.where)
-        _log.debug("%s %s://%s:%d%s", method, scheme, host, port, quote(urlsplit(url).path, 300))
+        _log.debug("%s %s://%s:%d%s", method, scheme, host, port, excerpt(urlsplit(url).path, 300))
         try:
             response: requests.Response = self.session.request(
                 method,
@@ -221,7 +222,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
 
     def _failure(self, error: BaseException, host: str) -> RegistryError:
         transport.refuse_late(self._deadline, self.where)
-        at = "" if host == self._origin[1] else f" ({quote(host)})"
+        at = "" if host == self._origin[1] else f" ({excerpt(host)})"
         why, advice = transport.explain(error, self._limits)
         refusal = RegistryError(f"{self.where}: {self._reference.registry}{at}: {why}")
         if advice:
@@ -233,10 +234,10 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         try:
             target = urljoin(url, location)
         except ValueError as error:
-            raise RegistryError(f"{self.where}: redirect to '{quote(location)}': not an address") from error
+            raise RegistryError(f"{self.where}: redirect to '{excerpt(location)}': not an address") from error
         scheme, _, _ = _origin(target, f"{self.where}: redirect")
         if scheme == "http" and urlsplit(url).scheme == "https":
-            raise RegistryError(f"{self.where}: redirect from https to '{quote(location)}': refused")
+            raise RegistryError(f"{self.where}: redirect from https to '{excerpt(location)}': refused")
         return target
 
     @cached_property
@@ -273,7 +274,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     def _token(self, challenge: auth.Challenge, scopes: list[str], credentials: auth.Credentials | None) -> str:
         """Ask the realm for a token (distribution's token specification; OAuth2 for an identity token)."""
         realm = challenge.parameters.get("realm", "")
-        where = f"{self.where}: token realm '{quote(realm, 200)}'"
+        where = f"{self.where}: token realm '{excerpt(realm, 200)}'"
         scheme, host, _ = _origin(realm, f"{self.where}: token realm")
         if scheme != "https" and self.prefix == "https":
             raise RegistryError(f"{where}: not https, but the registry is: refused")
@@ -324,7 +325,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
 
     @staticmethod
     def _host_of(response: requests.Response) -> str:
-        return quote(urlsplit(response.url).netloc)
+        return excerpt(urlsplit(response.url).netloc)
 
     def _detail(self, response: requests.Response) -> str:
         """Return the server's own words in parentheses, "" where it has none."""
@@ -384,7 +385,7 @@ def _origin(url: str, where: str) -> tuple[str, str, int]:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     except (ValueError, KeyError) as error:
-        raise RegistryError(f"{where}: '{quote(url, 200)}': not an http or https address") from error
+        raise RegistryError(f"{where}: '{excerpt(url, 200)}': not an http or https address") from error
     if not parts.hostname or "@" in parts.netloc or not re.fullmatch(r"[!-~]+", url) or "\\" in url:
-        raise RegistryError(f"{where}: '{quote(url, 200)}': not an http or https address")
+        raise RegistryError(f"{where}: '{excerpt(url, 200)}': not an http or https address")
     return parts.scheme, parts.hostname, port

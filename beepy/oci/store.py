@@ -28,7 +28,6 @@ from beepy.oci.descriptor import (
     digest_of,
     parse_descriptor,
     parse_object,
-    quote,
     refuse_other_case,
 )
 from beepy.oci.directory import Directory
@@ -36,7 +35,7 @@ from beepy.oci.image import Image
 from beepy.oci.ownership import refuse_others
 from beepy.oci.reference import same, same_repository
 from beepy.oci.sha256 import sha256
-from beepy.text import safe
+from beepy.text import excerpt, safe
 
 _log = Log(__name__)
 
@@ -167,7 +166,7 @@ class Store:
         A name that exists is moved. ``platform`` goes into the index's descriptor verbatim. Raises UnsupportedImage for
         what is neither a manifest nor an index.
         """
-        media_type = formats.parse(manifest, quote(name, 200), media_type).media_type
+        media_type = formats.parse(manifest, excerpt(name, 200), media_type).media_type
         digest, size = self.add_blob(manifest)
         entry: dict[str, object] = {"mediaType": media_type, "digest": digest, "size": size}
         entry["annotations"] = {formats.REF_NAME: name}
@@ -219,7 +218,7 @@ class Store:
             if name is None:
                 continue
             try:
-                named.append((name, parse_descriptor(entry, f"{self._where}: {quote(name)}")))
+                named.append((name, parse_descriptor(entry, f"{self._where}: {excerpt(name)}")))
             except UnsupportedImage as error:
                 _log.warning("%s", error)
         return tuple(named)
@@ -228,7 +227,7 @@ class Store:
         size = description = created = None
         partial = False
         try:
-            resolved, manifest = formats.resolve(descriptor, self.read, quote(name))
+            resolved, manifest = formats.resolve(descriptor, self.read, excerpt(name))
         except ImageError as error:
             _log.warning("%s", error)
         else:
@@ -266,7 +265,7 @@ class Store:
         except UnsupportedImage as error:
             raise StoreError(f"{self._where}: {error}") from error
         if version != "1.0.0":
-            raise StoreError(f"{self._where}: layout version '{quote(version)}': only 1.0.0 is known")
+            raise StoreError(f"{self._where}: layout version '{excerpt(version)}': only 1.0.0 is known")
         entries = index.get("manifests")
         if entries is None:
             entries = []

@@ -17,9 +17,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.connection import allowed_gai_family
 
 from beepy.errors import RegistryError, UsageError
-from beepy.oci.descriptor import quote
 from beepy.oci.options import Options
-from beepy.text import safe
+from beepy.text import excerpt, safe
 
 CERTS_D = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
 """docker's and podman's folders of authorities (``*.crt``) and client certificates (``*.cert``, ``*.key``)."""
@@ -230,10 +229,10 @@ def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
     for cause in chain:
         match cause:
             case ssl.SSLCertVerificationError():
-                why = quote(cause.verify_message.rstrip("."))
+                why = excerpt(cause.verify_message.rstrip("."))
                 return f"its certificate is refused: {why}", "--ca-file FILE trusts the registry's own authority"
             case ssl.SSLError():
-                return f"TLS fails: {quote(cause.reason or cause)}", "--plain-http speaks HTTP without TLS"
+                return f"TLS fails: {excerpt(cause.reason or cause)}", "--plain-http speaks HTTP without TLS"
             case urllib3.exceptions.NewConnectionError():  # a ConnectTimeoutError by inheritance alone
                 pass
             case requests.ConnectTimeout() | urllib3.exceptions.ConnectTimeoutError():
@@ -249,7 +248,7 @@ def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
     last = chain[-1]
     if isinstance(last, OSError) and last.strerror:
         return last.strerror.lower(), ""
-    return quote(last, 160) or type(last).__name__, ""
+    return excerpt(last, 160) or type(last).__name__, ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -17,10 +17,9 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
 from beepy.obj import insn, variables
 from beepy.obj.spec import CollectionSpec, ProgramSpec, Value
-from beepy.oci import archive, formats
+from beepy.oci import archive, formats, reference
 from beepy.oci.descriptor import Descriptor, check, digest_of, parse_descriptor, parse_object
 from beepy.oci.image import Image
-from beepy.oci.reference import Reference
 from beepy.oci.store import Store
 from beepy.source import parse
 from tests.support.mutate_images import NAME, Blobs
@@ -205,8 +204,8 @@ def of_reference(text: str) -> list[str]:
     told = Told()
 
     def read() -> None:
-        found = Reference.parse(text)
-        assert Reference.parse(str(found)) == found
+        found = reference.parse(text)
+        assert reference.parse(str(found)) == found
 
     told.step(read)
     return told.lines()
