@@ -10,7 +10,7 @@ import shlex
 from typing import BinaryIO
 
 from beepy.errors import UnsupportedImage
-from beepy.oci import formats
+from beepy.oci.admission import ImageSource, admit, candidate
 from beepy.oci.descriptor import (
     MAX_MANIFEST,
     Descriptor,
@@ -49,7 +49,7 @@ def load(file: BinaryIO, path: str) -> Image:
     def read(descriptor: Descriptor) -> bytes:
         name = f"blobs/sha256/{descriptor.digest.removeprefix('sha256:')}"
         if name not in members:
-            raise UnsupportedImage(f"{where}: {descriptor.digest}: the blob is missing")
+            raise UnsupportedImage(f"{where}: {descriptor.digest}: blob not found")
         return check(_take(file, members[name], descriptor.size), descriptor, where)
 
     index = parse_object(_take(file, members["index.json"], MAX_MANIFEST), f"{where}: index.json")
@@ -58,7 +58,8 @@ def load(file: BinaryIO, path: str) -> Image:
     if not isinstance(entries, list) or len(entries) != 1:
         number = len(entries) if isinstance(entries, list) else 0
         raise UnsupportedImage(f"{where}: {number} images in the archive, exactly one is expected")
-    return formats.load(path, parse_descriptor(entries[0], f"{where}: index.json"), read)
+    top = parse_descriptor(entries[0], f"{where}: index.json")
+    return admit(candidate(path, ImageSource.ARCHIVE, top, read))
 
 
 def _members(file: BinaryIO, where: str) -> Members:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -40,13 +40,35 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{sha256(data).hexdigest()}"
 
 
+def descriptor_of(data: bytes, media_type: str = "") -> Descriptor:
+    """Return the descriptor of ``data``."""
+    return Descriptor(media_type, digest_of(data), len(data))
+
+
 def check(data: bytes, descriptor: Descriptor, where: str) -> bytes:
     """Return ``data`` if it has the descriptor's size and digest, else raise DigestMismatch."""
-    if len(data) != descriptor.size:
-        raise DigestMismatch(f"{where}: {descriptor.digest}: {len(data)} bytes, expected {descriptor.size}")
-    if (actual := digest_of(data)) != descriptor.digest:
-        raise DigestMismatch(f"{where}: content is {actual}, expected {descriptor.digest}")
+    for _ in verified((data,), descriptor, where):
+        pass
     return data
+
+
+def verified(chunks: Iterable[bytes], expected: Descriptor, where: str) -> Iterator[bytes]:
+    """Yield ``chunks`` as they come, each hashed once; raise DigestMismatch where they exceed ``expected``.
+
+    Raises it after the last one too, if size or digest are wrong: what was yielded may be used only
+    when the iterator has ended.
+    """
+    hashed, size = sha256(), 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > expected.size:
+            raise DigestMismatch(f"{where}: {expected.digest}: more than the expected {expected.size} bytes")
+        hashed.update(chunk)
+        yield chunk
+    if size != expected.size:
+        raise DigestMismatch(f"{where}: {expected.digest}: {size} bytes, expected {expected.size}")
+    if (digest := f"sha256:{hashed.hexdigest()}") != expected.digest:
+        raise DigestMismatch(f"{where}: content is {digest}, expected {expected.digest}")
 
 
 def parse_object(data: bytes, where: str) -> dict[str, object]:

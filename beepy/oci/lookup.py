@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from beepy.errors import DigestMismatch, ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
 from beepy.log import Log
-from beepy.oci.descriptor import MAX_IMAGE, Descriptor, digest_of
+from beepy.oci.admission import admit, file_candidate
+from beepy.oci.descriptor import MAX_IMAGE, Descriptor
 from beepy.oci.image import Image
 from beepy.oci.options import Options, bee_dir, default_storage
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
@@ -145,7 +146,7 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
         return bundled.load(text, here)
     reference = _reference(text, options)
     if not has_host(text):
-        raise _foreign(text) or _not_found(text, options)
+        raise _layout_refusal(text) or _not_found(text, options)
     from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
 
     return pull_into(reference, text, Store(options.storage or default_storage()), options, keep=keep)
@@ -232,7 +233,7 @@ def _from_file(text: str) -> Image | None:
         if stat.S_ISDIR(mode) and not text.startswith((".", "/")):
             return None
         if not stat.S_ISREG(mode):
-            raise _foreign(text) or UnsupportedImage(f"{where}: not a regular file")
+            raise _layout_refusal(text) or UnsupportedImage(f"{where}: not a regular file")
         with open(file, "rb", closefd=False) as stream:
             return _from_stream(stream, text, where)
     except OSError as error:
@@ -252,18 +253,20 @@ def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
         data += stream.read(MAX_IMAGE + 1 - len(data))
         if len(data) > MAX_IMAGE:
             raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")
-        return Image(text, digest_of(data), "", {}, len(data), "elf", {}, (data,))
+        return admit(file_candidate(text, data))
     from beepy.oci import archive  # noqa: PLC0415 - only where it is used
 
     if archive.is_tar(data):
         return archive.load(stream, text)
-    from beepy.oci import foreign  # noqa: PLC0415 - only on the way to an error
+    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
 
-    raise foreign.file(data, text)
+    raise unsupported.file(data, text)
 
 
-def _foreign(text: str) -> UnsupportedImage | None:
-    """Return what is wrong with a directory that is an image layout, None for anything else."""
-    from beepy.oci import foreign  # noqa: PLC0415 - only on the way to an error
+def _layout_refusal(text: str) -> UnsupportedImage | None:
+    """Return why the directory ``text`` is not an image, if it is an image layout; None otherwise."""
+    if not text or "\0" in text or not Path(text, "oci-layout").is_file():
+        return None
+    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
 
-    return foreign.directory(text)
+    return unsupported.layout(text, Store(Path(text)).names)

@@ -16,7 +16,7 @@ import oras.provider
 import pytest
 import requests
 
-from beepy.oci import registry, transport
+from beepy.oci import client, transport
 from tests.registry.conftest import Ours, Theirs
 from tests.registry.hostile import (
     NAME,
@@ -87,7 +87,7 @@ def test_a_drip_is_cut_off_in_time(plain: Hostile, ours: Ours, monkeypatch: pyte
         return True
 
     plain.twists.append(on("/blobs/" if where == "blob" else "/manifests/", drip))
-    monkeypatch.setattr(registry, "LIMITS", transport.Limits(5, 10, exchange_s=0.3, bytes_per_s=1 << 30))
+    monkeypatch.setattr(client, "LIMITS", transport.Limits(5, 10, exchange_s=0.3, bytes_per_s=1 << 30))
     assert "takes too long" in ours.refuses(plain.image, plain_http=True)
     ended.set()
 
@@ -98,7 +98,7 @@ def test_a_silent_server(
 ) -> None:
     twist = on(part, Call.wait_until_cut)
     plain.twists.append(twist)
-    monkeypatch.setattr(registry, "LIMITS", transport.Limits(5, read_s=0.3, exchange_s=20))
+    monkeypatch.setattr(client, "LIMITS", transport.Limits(5, read_s=0.3, exchange_s=20))
     assert "silent for 0.3 s" in ours.refuses(plain.image, plain_http=True)
     plain.twists.remove(twist)
     timeouts: list[object] = []

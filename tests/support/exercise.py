@@ -17,7 +17,8 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
 from beepy.obj import insn, variables
 from beepy.obj.spec import CollectionSpec, ProgramSpec, Value
-from beepy.oci import archive, formats, reference
+from beepy.oci import archive, reference
+from beepy.oci.admission import ImageSource, admit, candidate
 from beepy.oci.descriptor import Descriptor, check, digest_of, parse_descriptor, parse_object
 from beepy.oci.image import Image
 from beepy.oci.store import Store
@@ -165,7 +166,8 @@ def of_layout(layout: Blobs, target: bytes, rng: Random) -> list[str]:
 
         entries = parse_object(layout.names, "index").get("manifests")
         entry = entries[0] if isinstance(entries, list) and entries else None
-        return formats.load(NAME, parse_descriptor(entry, "index"), read)
+        top = parse_descriptor(entry, "index")
+        return admit(candidate(NAME, ImageSource.REGISTRY, top, read))
 
     return _of_image(load, target, rng)
 

@@ -14,8 +14,8 @@ import pytest
 
 import beepy as package
 from beepy.cli.examples import EXAMPLES
-from beepy.oci.formats import CREATED
 from beepy.oci.lookup import bundled_store
+from beepy.oci.manifest import CREATED
 from beepy.oci.store import Store
 from tests.support.command import BEEPY, Beepy, Done, environment
 
@@ -326,7 +326,7 @@ def test_a_broken_store_is_told_and_passed_over(beepy: Beepy) -> None:
     (broken / "notes").write_text("x")
     done = beepy("list", "-o", "json")
     assert (done.code, json.loads(done.out)) == (0, BUNDLED)
-    assert "not an image layout: it has no oci-layout" in done.err
+    assert "not an image layout: no oci-layout file" in done.err
     assert beepy("describe", "exitsnoop").code == 0
     assert beepy("list", "--storage", str(broken)).code == 1
 

@@ -82,7 +82,7 @@ def test_a_file_comes_first(own: Store) -> None:
     own.add_image("x.o", ELF + b"stored", {})
     Path("x.o").write_bytes(ELF)
     image = lookup.find("x.o", Options(pull="always"))
-    assert image == ("x.o", digest_of(ELF), "", {}, len(ELF), "elf", {}, (ELF,))
+    assert image == ("x.o", digest_of(ELF), "", {}, len(ELF), "elf", {}, (ELF,), ("",))
 
 
 def test_a_file_in_the_place_of_a_bundled_image_is_told(bundled: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -198,7 +198,7 @@ def test_never_opens_no_socket(asked: list[str]) -> None:
 @pytest.fixture
 def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no registry be asked: the module that asks cannot be imported."""
-    monkeypatch.setitem(sys.modules, "beepy.oci.registry", None)
+    monkeypatch.setitem(sys.modules, "beepy.oci.client", None)
 
 
 def refused(text: str, policy: Policy = "missing") -> tuple[str, list[str]]:
@@ -615,7 +615,7 @@ def test_a_stored_image_that_is_not_what_its_digest_says(own: Store, part: str) 
             lookup.find(text)
         assert caught.value.__notes__ == [f"beepy pull {text}"]
     path.unlink()
-    with pytest.raises(StoreError, match="the blob is missing") as missing:
+    with pytest.raises(StoreError, match="blob not found") as missing:
         lookup.find("a.b/x:1")
     assert missing.value.__notes__ == ["beepy pull a.b/x:1"]
 

@@ -5,14 +5,15 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from beepy.errors import DigestMismatch, ImageNotFound, StoreError, UnsupportedImage
-from beepy.oci import formats
-from beepy.oci.descriptor import Descriptor, digest_of
+from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of, verified
+from beepy.oci.formats import bee
+from beepy.oci.manifest import CREATED, OCI_INDEX, OCI_MANIFEST, REF_NAME
 from beepy.oci.store import Entry, Store
 
 PROGRAM = b"\x7fELF" + bytes(range(256)) * 40
@@ -26,6 +27,10 @@ def store(tmp_path: Path) -> Store:
 
 def blob(store: Store, digest: str) -> Path:
     return store.path / "blobs" / "sha256" / digest.removeprefix("sha256:")
+
+
+def add(store: Store, chunks: Iterable[bytes], expected: Descriptor) -> None:
+    store.layout.add_stream(verified(chunks, expected, "source"), expected)
 
 
 def index(store: Store) -> dict[str, object]:
@@ -48,7 +53,7 @@ def test_an_absent_store_is_empty_and_reading_makes_nothing(store: Store) -> Non
 
 
 def test_image_goes_in_and_out(store: Store) -> None:
-    digest = store.add_image("exitsnoop:v1", PROGRAM, {formats.CREATED: "2026-11-24T00:00:00Z"}, PLATFORM)
+    digest = store.add_image("exitsnoop:v1", PROGRAM, {CREATED: "2026-11-24T00:00:00Z"}, PLATFORM)
     image = store.get("exitsnoop:v1")
     assert image.programs == (PROGRAM,)
     assert (image.name, image.digest, image.platform, image.format) == ("exitsnoop:v1", digest, "linux/amd64", "bee")
@@ -93,9 +98,9 @@ def test_lookup_is_verbatim_then_normalised(store: Store) -> None:
 def test_a_pinned_name_finds_only_its_digest(store: Store) -> None:
     digest = store.add_image("a.b/x:1", PROGRAM, {})
     other = digest_of(b"other")
-    store._set_name(f"a.b/x@{other}", {**entries(store)[0], "annotations": {formats.REF_NAME: f"a.b/x@{other}"}})
+    store._set_entry(f"a.b/x@{other}", {**entries(store)[0], "annotations": {REF_NAME: f"a.b/x@{other}"}})
     assert store.find(f"a.b/x@{other}") is None
-    store._set_name(f"a.b/x@{digest}", {**entries(store)[0], "annotations": {formats.REF_NAME: f"a.b/x@{digest}"}})
+    store._set_entry(f"a.b/x@{digest}", {**entries(store)[0], "annotations": {REF_NAME: f"a.b/x@{digest}"}})
     assert store.get(f"a.b/x@{digest}").digest == digest
 
 
@@ -114,10 +119,10 @@ def test_a_name_moves_and_the_unknown_stays(store: Store) -> None:
 def test_tag_keeps_platform_and_foreign_annotations(store: Store) -> None:
     store.add_image("x", PROGRAM, {}, {**PLATFORM, "os.version": "6.1.0"})
     entry = entries(store)[0]
-    entry["annotations"] = {formats.REF_NAME: "x", "other": "kept"}
+    entry["annotations"] = {REF_NAME: "x", "other": "kept"}
     (store.path / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
     store.tag("x", "y:1")
-    assert entries(store)[1] == {**entry, "annotations": {formats.REF_NAME: "y:1", "other": "kept"}}
+    assert entries(store)[1] == {**entry, "annotations": {REF_NAME: "y:1", "other": "kept"}}
     with pytest.raises(ImageNotFound, match="z: not in"):
         store.tag("z", "y")
 
@@ -175,7 +180,7 @@ def test_the_manifest_is_verified_too(store: Store) -> None:
 )
 def test_what_is_not_expected_leaves_nothing(store: Store, chunks: list[bytes], size: int, why: str) -> None:
     with pytest.raises(DigestMismatch, match=why):
-        store.add_blob(chunks, Descriptor("", digest_of(b"abcd"), size))
+        add(store, chunks, Descriptor("", digest_of(b"abcd"), size))
     assert list((store.path / "ingest").iterdir()) == []
     assert list((store.path / "blobs" / "sha256").iterdir()) == []
 
@@ -190,7 +195,7 @@ def test_an_endless_source_is_stopped_past_its_size(store: Store) -> None:
             yield bytes(100)
 
     with pytest.raises(DigestMismatch, match="more than the expected 1000 bytes"):
-        store.add_blob(endless(), Descriptor("", digest_of(b""), 1000))
+        add(store, endless(), Descriptor("", digest_of(b""), 1000))
     assert taken == 11
 
 
@@ -200,7 +205,7 @@ def test_a_source_that_fails_leaves_nothing(store: Store) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.add_blob(failing())
+        add(store, failing(), Descriptor("", digest_of(b""), 1000))
     assert list((store.path / "ingest").iterdir()) == []
 
 
@@ -235,9 +240,10 @@ def test_a_killed_writers_file_is_swept_and_a_living_ones_is_not(store: Store) -
     store.add_image("x", PROGRAM, {})
     ingest = store.path / "ingest"
     script = (
-        "import os,sys,signal; from pathlib import Path; from beepy.oci.store import Store\n"
+        "import os,sys,signal; from pathlib import Path; from beepy.oci.layout import Layout\n"
+        "from beepy.oci.descriptor import descriptor_of\n"
         "def chunks():\n yield b'half'\n os.kill(os.getpid(), signal.SIGKILL)\n"
-        "Store(Path(sys.argv[1])).add_blob(chunks())"
+        "Layout(Path(sys.argv[1])).add_stream(chunks(), descriptor_of(b'half'))"
     )
     subprocess.run([sys.executable, "-c", script, str(store.path)], check=False)
     assert [path.stat().st_size for path in ingest.iterdir()] == [4]
@@ -274,7 +280,7 @@ def test_a_broken_layout_is_one_clear_line(store: Store, name: str, content: byt
 def test_a_folder_of_other_things_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("x")
     with pytest.raises(StoreError, match="not an image layout"):
-        Store(tmp_path).add_blob(b"x")
+        Store(tmp_path).layout.add_blob(b"x", descriptor_of(b"x"))
     assert [path.name for path in tmp_path.iterdir()] == ["notes"]
 
 
@@ -289,13 +295,13 @@ def test_of_two_entries_of_a_name_the_last_is_tagged(store: Store) -> None:
 
 
 def test_a_pinned_name_reads_no_other_image(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    manifest = formats.bee_manifest(PROGRAM, {})
-    part = {"mediaType": formats.OCI_MANIFEST, "digest": digest_of(manifest), "size": len(manifest)}
+    manifest = bee.write_manifest(PROGRAM, {})
+    part = {"mediaType": OCI_MANIFEST, "digest": digest_of(manifest), "size": len(manifest)}
     other = {**part, "platform": {"os": "linux", "architecture": "arm64"}}
-    store.add_blob(manifest)
-    index_ = json.dumps({"schemaVersion": 2, "mediaType": formats.OCI_INDEX, "manifests": [other]}).encode()
-    store.put("other.example/b:1", index_, formats.OCI_INDEX)
-    store.put("reg.example/a:old", index_, formats.OCI_INDEX)
+    store.layout.add_blob(manifest, descriptor_of(manifest))
+    index_ = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [other]}).encode()
+    store.put("other.example/b:1", index_, OCI_INDEX)
+    store.put("reg.example/a:old", index_, OCI_INDEX)
     wanted = store.add_image("reg.example/a:1", PROGRAM, {}, PLATFORM)
     assert store.find(f"reg.example/a:1@{wanted}")
     assert store.find("foo@bar") is None
@@ -305,9 +311,9 @@ def test_a_pinned_name_reads_no_other_image(store: Store, caplog: pytest.LogCapt
 def test_an_image_behind_an_index_is_known_by_both_digests(store: Store) -> None:
     manifest = store.add_image("part:1", PROGRAM, {}, PLATFORM)
     size = blob(store, manifest).stat().st_size
-    part = {"mediaType": formats.OCI_MANIFEST, "digest": manifest, "size": size, "platform": PLATFORM}
-    both = json.dumps({"schemaVersion": 2, "mediaType": formats.OCI_INDEX, "manifests": [part]}).encode()
-    top = store.put("some/whole:1", both, formats.OCI_INDEX)
+    part = {"mediaType": OCI_MANIFEST, "digest": manifest, "size": size, "platform": PLATFORM}
+    both = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [part]}).encode()
+    top = store.put("some/whole:1", both, OCI_INDEX)
     for digest in (manifest, top):
         found = store.find(f"some/whole@{digest}")
         assert found

@@ -1,12 +1,11 @@
-"""What is no image, though it could be taken for one: what it is, and the command that makes one of it."""
+"""Files and directories that are not images: what they are, and the command that makes an image of them."""
 
 import re
 import shlex
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final
 
 from beepy.errors import StoreError, UnsupportedImage
-from beepy.oci.store import Store
 from beepy.text import safe
 
 _BITCODE: Final = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")  # as it is, and in its wrapper
@@ -35,18 +34,16 @@ def file(head: bytes, text: str) -> UnsupportedImage:
     return error
 
 
-def directory(text: str) -> UnsupportedImage | None:
-    """Return why a directory is no image, if there is an image layout at ``text``: it may hold several."""
-    if not text or "\0" in text or not Path(text, "oci-layout").is_file():
-        return None
+def layout(text: str, read_names: Callable[[], tuple[str, ...]]) -> UnsupportedImage:
+    """Return why the image layout (a directory) ``text`` is not an image: it may hold several."""
     error = UnsupportedImage(f"{safe(text[:200])}: an image layout (a directory), not one image of it")
     try:
-        names = Store(Path(text)).names()
+        names = read_names()
     except StoreError as unreadable:
         error.add_note(str(unreadable))
         return error
     if len(names) == 1:
-        error.add_note(f"beepy run --storage {_word(text)} {_word(next(iter(names)))}")
+        error.add_note(f"beepy run --storage {_word(text)} {_word(names[0])}")
     else:
         error.add_note(f"beepy list --storage {_word(text)} shows its images; run takes --storage too")
     return error
