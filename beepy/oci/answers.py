@@ -1,4 +1,4 @@
-"""What a server said in place of what was asked of it: its own words, in one harmless line."""
+"""Error messages in a server's answer, as one safe line."""
 
 import json
 import re
@@ -11,7 +11,7 @@ _PAGES: Final = {"text/html": "an HTML page", "application/xhtml+xml": "an HTML 
 
 
 def page(body: bytes, content_type: str) -> str:
-    """Return what a body of markup is called, with its media type; "" for any other body."""
+    """Return "an HTML page" or "a page" with its media type for a body of markup; "" for any other body."""
     if not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return ""
     media_type = content_type.partition(";")[0].strip().lower()
@@ -21,7 +21,7 @@ def page(body: bytes, content_type: str) -> str:
 
 
 def words(body: bytes, content_type: str) -> str:
-    """Return the first error of a JSON body, the first line of a text, or what a page is called; "" for others."""
+    """Return the first error of a JSON body, the first line of a text, or what ``page`` returns; "" otherwise."""
     if markup := page(body, content_type):
         return markup
     try:
@@ -34,7 +34,7 @@ def words(body: bytes, content_type: str) -> str:
 
 
 def _first_error(text: str) -> str:
-    """Read ``{"errors": [{"code", "message"}]}`` (distribution), or what token servers and gateways send instead."""
+    """Parse ``{"errors": [{"code", "message"}]}`` (distribution), or what token servers and gateways send instead."""
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):
@@ -44,5 +44,5 @@ def _first_error(text: str) -> str:
     errors = answer.get("errors")
     error = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else answer
     names = ("code", "error", "message", "error_description", "details")
-    said = [error[name] for name in names if isinstance(error.get(name), str) and error[name]]
-    return excerpt(": ".join(said[:2]), _MAX_WORDS)
+    words = [error[name] for name in names if isinstance(error.get(name), str) and error[name]]
+    return excerpt(": ".join(words[:2]), _MAX_WORDS)

@@ -1,7 +1,7 @@
 """An OCI layout in a tar file (oci-archive), read in place.
 
-Only ``oci-layout``, ``index.json`` and regular ``blobs/sha256/<64 hex>`` are read, and that there is a
-``manifest.json`` is noticed; nothing is unpacked.
+Only ``oci-layout``, ``index.json`` and regular files ``blobs/sha256/<64 hex>`` are read; nothing is
+unpacked. A ``manifest.json`` (docker save) is only recognised.
 """
 
 import os
@@ -31,16 +31,16 @@ Members = dict[str, tuple[int, int]]
 
 
 def is_tar(head: bytes) -> bool:
-    """Tell whether a file that begins with ``head`` is a tar: the magic of POSIX.1-1988 and of GNU."""
+    """Tell whether a file that begins with ``head`` is a tar file: the magic of POSIX.1-1988 and of GNU."""
     return head[257:262] == b"ustar"
 
 
 def load(file: BinaryIO, path: str) -> Image:
-    """Return the one image that the archive holds; raise UnsupportedImage for none, several, or a broken archive."""
+    """Return the only image in the archive; raise UnsupportedImage for none, several, or a broken archive."""
     where = excerpt(path, 200)
     members = _members(file, where)
     if "oci-layout" not in members or "index.json" not in members:
-        error = UnsupportedImage(f"{where}: a tar file, but no OCI archive: it has no oci-layout or no index.json")
+        error = UnsupportedImage(f"{where}: a tar file, but not an OCI archive: no oci-layout or no index.json")
         if "manifest.json" in members:  # as docker save writes before version 25
             name = safe(shlex.quote(path[:200]))
             error.add_note(f"skopeo copy docker-archive:{name} oci-archive:{name}.oci.tar")
@@ -75,7 +75,7 @@ def _members(file: BinaryIO, where: str) -> Members:
             raise UnsupportedImage(f"{where}: broken tar header at byte {offset}")
         digits = header[124:136].strip(b" \0")
         if not re.fullmatch(rb"[0-7]{1,11}", digits) or (size := int(digits, 8)) > end - offset - _BLOCK:
-            raise UnsupportedImage(f"{where}: tar header at byte {offset}: a size that the file does not have")
+            raise UnsupportedImage(f"{where}: tar header at byte {offset}: size beyond the end of the file")
         name = _NAME.fullmatch(header[:100].rstrip(b"\0").decode("latin-1"))
         if name and header[156:157] in (b"0", b"\0"):
             members[name[1]] = offset + _BLOCK, size

@@ -184,9 +184,9 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
             return "Bearer " + self._token(bearer, auth.scopes(bearer, scope), credentials)
         where = f"{self.where}: {self._reference.registry}"
         if "basic" not in offered:
-            raise RegistryError(f"{where}: asks for a log-in that beepy does not know")
+            raise RegistryError(f"{where}: unsupported authentication scheme")
         if credentials is None or not credentials.username:
-            raise _advised(RegistryError(f"{where}: wants a user name and a password"))
+            raise _advised(RegistryError(f"{where}: authentication required"))
         return credentials.basic
 
     def _token(self, challenge: auth.Challenge, scopes: list[str], credentials: auth.Credentials | None) -> str:
@@ -238,7 +238,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         if status == 404:
             error = ImageNotFound(f"{where}: {host} does not have it{detail}")
             if self._options.username is not None and not self._authorizations:
-                error.add_note("the registry asked for no credentials: those that were given were not sent")
+                error.add_note("the registry did not ask for credentials: those given were not sent")
             raise error
         detail = f"{host} answers {status}{detail}"
         if status in (401, 403):
@@ -246,7 +246,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
             hidden = f"{_HIDDEN}: " if is_own and self._credentials is None else ""
             raise _advised(RegistryError(f"{where}: access denied: {hidden}{detail}"))
         if status in BUSY and (seconds := retry_after(response)):
-            detail += f", wants to be asked again in {seconds} s"
+            detail += f", retry after {seconds} s"
         raise RegistryError(f"{where}: {detail}")
 
 

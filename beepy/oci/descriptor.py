@@ -1,4 +1,4 @@
-"""Descriptors: what names a blob by media type, digest and size; and the JSON that holds them, read with suspicion."""
+"""Descriptors, which name a blob by media type, digest and size; and the untrusted JSON that holds them."""
 
 import json
 import re
@@ -11,10 +11,10 @@ from beepy.oci.sha256 import sha256
 from beepy.text import excerpt
 
 MAX_MANIFEST = 4 << 20
-"""Bytes of a manifest, index or config that are read at most; registries refuse larger ones too."""
+"""Limit of a manifest, index or config in bytes; registries have the same one."""
 
 MAX_IMAGE = 64 << 20
-"""Bytes of all blobs of one image together: it is held in memory, and a large eBPF object has 2 MB."""
+"""Limit of all blobs of one image in bytes: programs are held in memory; a large eBPF object has 2 MB."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -31,7 +31,7 @@ class Descriptor(NamedTuple):
 
 
 def is_digest(text: object) -> bool:
-    """Tell whether ``text`` is ``sha256:`` and 64 lower-case hex digits, so that it may become a file's name."""
+    """Tell whether ``text`` is ``sha256:`` and 64 lower-case hex digits, so that it is safe as a file name."""
     return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
 
 
@@ -72,15 +72,15 @@ def verified(chunks: Iterable[bytes], expected: Descriptor, where: str) -> Itera
 
 
 def parse_object(data: bytes, where: str) -> dict[str, object]:
-    """Read a JSON object from foreign bytes; raise UnsupportedImage if it is none, or if one in it has a key twice."""
+    """Parse a JSON object from untrusted bytes; raise UnsupportedImage for anything else, or a duplicate key."""
 
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found: dict[str, object] = {}
-        for name, item in pairs:
-            if name in found:
-                raise UnsupportedImage(f"{where}: key '{excerpt(name)}': twice in one object")
-            found[name] = item
-        return found
+        members: dict[str, object] = {}
+        for name, value in pairs:
+            if name in members:
+                raise UnsupportedImage(f"{where}: key '{excerpt(name)}': duplicate")
+            members[name] = value
+        return members
 
     try:
         value = json.loads(data, object_pairs_hook=unique)
@@ -94,19 +94,19 @@ def parse_object(data: bytes, where: str) -> dict[str, object]:
 
 
 def refuse_other_case(value: Mapping[str, object], known: Collection[str], where: str) -> None:
-    """Raise UnsupportedImage for a key that differs from a known one by its case alone.
+    """Raise UnsupportedImage for a key that differs from a known one only in case.
 
-    Go's encoding/json takes "Layers" for "layers": to tools written in it the same digest would mean another program.
+    Go's encoding/json accepts "Layers" for "layers": in tools written in Go the same digest would mean another program.
     """
     folded = {name.casefold(): name for name in known}  # K (kelvin sign) and long s too, as Go folds them
     for key in value:
         name = folded.get(key.casefold(), key)
         if name != key:
-            raise UnsupportedImage(f"{where}: key '{excerpt(key)}': other programs take it for '{name}'")
+            raise UnsupportedImage(f"{where}: key '{excerpt(key)}': Go programs read it as '{name}'")
 
 
 def parse_text(value: object, where: str) -> str:
-    """Return a string, or "" for what is absent or null; raise UnsupportedImage for another type."""
+    """Return a string, "" if it is absent or null; raise UnsupportedImage for another type."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -124,7 +124,7 @@ def parse_annotations(value: object, where: str) -> Mapping[str, str]:
 
 
 def parse_descriptor(value: object, where: str) -> Descriptor:
-    """Read one descriptor from parsed JSON; raise UnsupportedImage for a bad digest, size or type."""
+    """Return a descriptor of parsed JSON; raise UnsupportedImage for a bad digest, size or type."""
     if not isinstance(value, dict):
         raise UnsupportedImage(f"{where}: a descriptor is expected, not {excerpt(value)}")
     refuse_other_case(value, ("mediaType", "digest", "size", "annotations", "platform"), where)
@@ -154,12 +154,12 @@ _ARCHITECTURES = {
 
 
 def architecture(machine: str) -> str:
-    """Translate a kernel's machine name (``uname -m``) to the one that images use; others stay as they are."""
+    """Translate a machine name of ``uname -m`` to GOARCH, which images use; unknown names are unchanged."""
     return _ARCHITECTURES.get(machine, machine)
 
 
 def parse_platform(value: object, where: str) -> str:
-    """Return ``os/architecture[/variant]`` of a descriptor's platform in Go's spelling, "" where there is none."""
+    """Return ``os/architecture[/variant]`` of a descriptor's platform in Go's spelling, "" if it has none."""
     if value is None:
         return ""
     if not isinstance(value, dict):

@@ -15,7 +15,7 @@ class Program(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a format finds in an image; ``hints`` is what stands beside programs: labels, YAML, by name."""
+    """What a format finds in an image; ``hints`` is what it has beside programs (labels, YAML), by name."""
 
     programs: tuple[Program, ...]
     hints: Mapping[str, bytes] = _NO_HINTS

@@ -50,7 +50,7 @@ def parse(text: str) -> Reference:
     if len(text) > _MAX_TEXT:
         raise InvalidReference(f"{where}: longer than {_MAX_TEXT} characters")
     if len(text) == 64 and re.fullmatch(_IDENTIFIER, text):
-        raise InvalidReference(f"{where}: 64 hex digits are an image's id, not a name")
+        raise InvalidReference(f"{where}: 64 hex digits are an image id, not a name")
     scheme, separator, name = text.partition("://")
     if separator:
         error = InvalidReference(f"{where}: a reference has no '{safe(scheme[:20])}://' in front")
@@ -81,10 +81,12 @@ def parse(text: str) -> Reference:
 
 
 def _wrong(repository: str) -> str:
-    """Return why a text is no repository's name."""
+    """Return why a text is not a repository name."""
     if ":" in repository:
-        return "a ':' may stand only before the tag"
-    return "upper case is not allowed" if re.fullmatch(_REPOSITORY, repository.lower()) else "not a repository's name"
+        return "':' is allowed only before the tag"
+    if re.fullmatch(_REPOSITORY, repository.lower()):
+        return "upper case is not allowed"
+    return "not a repository name"
 
 
 def has_host(text: str) -> bool:
@@ -94,7 +96,7 @@ def has_host(text: str) -> bool:
 
 
 def is_reference(text: str) -> bool:
-    """Tell whether ``parse`` takes the text."""
+    """Tell whether ``parse`` accepts the text."""
     try:
         parse(text)
     except InvalidReference:
@@ -103,7 +105,7 @@ def is_reference(text: str) -> bool:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Split off the registry; as in distribution, upper case alone makes a first part one too."""
+    """Split a name into registry and repository; as in distribution, a first part with upper case is a registry."""
     first, slash, rest = name.partition("/")
     if not has_host(name) and (not slash or first.lower() == first):
         registry, repository = DOCKER, name
@@ -117,7 +119,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def same(left: str, right: str) -> bool:
-    """Tell whether two texts normalise to one reference; texts that are no references equal nothing."""
+    """Tell whether two texts normalise to the same reference; False if one is not a reference."""
     try:
         return parse(left) == parse(right)
     except InvalidReference:
@@ -125,7 +127,7 @@ def same(left: str, right: str) -> bool:
 
 
 def same_repository(left: str, right: str) -> bool:
-    """Tell whether two texts name one repository, with whatever tags and digests."""
+    """Tell whether two texts name the same repository, whatever their tags and digests."""
     try:
         return parse(left).name == parse(right).name
     except InvalidReference:

@@ -109,7 +109,7 @@ def test_without_the_right_password(server: Running, ours: Ours) -> None:
 @pytest.mark.parametrize("server", ["tls"], indirect=True)
 @pytest.mark.usefixtures("pushed")
 def test_a_registry_under_an_unknown_authority(server: Running, ours: Ours) -> None:
-    assert "certificate is refused" in ours.refuses(f"{server.host}/{REPOSITORY}:0.0.14")
+    assert "certificate verification failed" in ours.refuses(f"{server.host}/{REPOSITORY}:0.0.14")
     assert ours.pull(f"{server.host}/{REPOSITORY}:0.0.14", ca_file=None, insecure=True).programs == (PROGRAM,)
 
 

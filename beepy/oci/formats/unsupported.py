@@ -8,13 +8,13 @@ from typing import Final
 from beepy.errors import StoreError, UnsupportedImage
 from beepy.text import safe
 
-_BITCODE: Final = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")  # as it is, and in its wrapper
+_BITCODE: Final = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")  # bare, and in its wrapper
 _COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
 _SUFFIX: Final = re.compile(r"\.(gz|xz|zst|bz2)$")
 
 
 def file(head: bytes, text: str) -> UnsupportedImage:
-    """Return why the file ``text``, which begins with ``head``, holds no image."""
+    """Return why the file ``text``, which begins with ``head``, is not an image."""
     where, name = safe(text[:200]), _word(text)
     if head.startswith(_BITCODE):
         error = UnsupportedImage(f"{where}: LLVM bitcode, not an ELF object")
@@ -54,5 +54,5 @@ def _stem(text: str, endings: str) -> str:
 
 
 def _word(text: str) -> str:
-    """Return a name as a word for a shell."""
+    """Return a name quoted for a shell."""
     return safe(shlex.quote(text[:200]))

@@ -212,7 +212,7 @@ def test_version(beepy: Beepy) -> None:
         (["pull", "-u=me", "-p=x", "-c=/none", "x y"], "beepy: --config /none: no such file"),
         (
             ["pull", "-u=me", "-p=x", "-c=/dev/null", "x y"],
-            "beepy: reference 'x y': repository: not a repository's name",
+            "beepy: reference 'x y': repository: not a repository name",
         ),
         (["-v=maybe", "list"], "beepy: -v 'maybe': expected true or false"),
         (["list", "--verbose=maybe"], "beepy: --verbose 'maybe': expected true or false"),
@@ -408,7 +408,7 @@ def test_pulling_what_is_bundled_needs_no_network(beepy: Beepy) -> None:
 
 
 def test_a_reference_that_is_none(beepy: Beepy) -> None:
-    message = "beepy: reference 'some image': repository: not a repository's name\n"
+    message = "beepy: reference 'some image': repository: not a repository name\n"
     for command in ("pull", "run", "describe"):
         assert beepy(command, "some image") == (2, "", message + "note: beepy list shows the images\n")
 

@@ -90,13 +90,13 @@ GOOD = {"mediaType": bee.PROGRAM, "digest": digest_of(ELF), "size": len(ELF)}
         ({"schemaVersion": 2, "layers": [{**GOOD, "platform": []}]}, "platform"),
         ({"schemaVersion": 2, "annotations": []}, "annotations"),
         ({"schemaVersion": 2, "config": []}, "config: a descriptor"),
-        ({"schemaVersion": 2, "layers": [], "Layers": [GOOD]}, "key 'Layers': other programs take it for 'layers'"),
+        ({"schemaVersion": 2, "layers": [], "Layers": [GOOD]}, "key 'Layers': Go programs read it as 'layers'"),
         ({"SchemaVersion": 2, "layers": []}, "x: key 'SchemaVersion'"),
-        ({"schemaVersion": 2, "layer\u017f": []}, "other programs take it for 'layers'"),
+        ({"schemaVersion": 2, "layer\u017f": []}, "Go programs read it as 'layers'"),
         ({"schemaVersion": 2, "layers": [{**GOOD, "DIGEST": GOOD["digest"]}]}, "x: layer 0: key 'DIGEST'"),
         ({"schemaVersion": 2, "manifests": [{**GOOD, "platform": {"OS": "linux"}}]}, "platform: key 'OS'"),
-        (b'{"schemaVersion":2,"layers":[],"layers":[]}', "x: key 'layers': twice in one object"),
-        (b'{"schemaVersion":2,"annotations":{"a":"1","a":"2"}}', "x: key 'a': twice in one object"),
+        (b'{"schemaVersion":2,"layers":[],"layers":[]}', "x: key 'layers': duplicate"),
+        (b'{"schemaVersion":2,"annotations":{"a":"1","a":"2"}}', "x: key 'a': duplicate"),
     ],
 )
 def test_broken_manifests_are_one_clear_line(body: object, why: str) -> None:

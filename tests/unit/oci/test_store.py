@@ -265,8 +265,8 @@ def test_a_killed_writers_file_is_swept_and_a_living_ones_is_not(store: Store) -
         ("index.json", b"[]", "a JSON object"),
         ("index.json", b'{"manifests":1}', "a list of objects"),
         ("index.json", b'{"manifests":[1]}', "a list of objects"),
-        ("index.json", b'{"Manifests":[]}', "index.json: key 'Manifests': other programs take it for 'manifests'"),
-        ("index.json", b'{"manifests":[],"manifests":[]}', "index.json: key 'manifests': twice in one object"),
+        ("index.json", b'{"Manifests":[]}', "index.json: key 'Manifests': Go programs read it as 'manifests'"),
+        ("index.json", b'{"manifests":[],"manifests":[]}', "index.json: key 'manifests': duplicate"),
     ],
 )
 def test_a_broken_layout_is_one_clear_line(store: Store, name: str, content: bytes, why: str) -> None:
