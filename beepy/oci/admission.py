@@ -1,4 +1,4 @@
-"""The one door to an image: whatever place it was found in, it passes ``admit`` before it is used."""
+"""The one door to an image: wherever it was found, it passes ``admit`` before it is used."""
 
 from enum import Enum
 from typing import NamedTuple
@@ -24,8 +24,9 @@ class ImageSource(Enum):
 class Candidate(NamedTuple):
     """An image that was found and is not admitted yet.
 
-    ``top`` is what ``name`` led to: an index, a manifest, or for ImageSource.FILE the file itself, which has
-    no ``manifest``. ``descriptor`` and ``manifest`` are those for this machine. ``read`` verifies.
+    ``top`` is what ``name`` led to: an index, a manifest, or for ImageSource.FILE the file itself,
+    which has no ``manifest``. ``descriptor`` and ``manifest`` are those for this machine. ``read``
+    verifies.
     """
 
     name: str
@@ -65,8 +66,8 @@ def file_candidate(name: str, data: bytes) -> Candidate:
 def admit(image: Candidate, digest: str = "") -> Image:
     """Return the image, if it may be used; its programs are read after that was decided.
 
-    ``digest`` is the one that the user asked for, of an index or of a manifest; "" if there is none.
-    Raises DigestMismatch if the image has another one, UnsupportedImage if no format matches.
+    ``digest`` is the one that the user asked for, of an index or of a manifest; "" if there is
+    none. Raises DigestMismatch if the image has another one, UnsupportedImage if no format matches.
     """
     where = excerpt(image.name, 200)
     if digest and digest not in (image.top.digest, image.descriptor.digest):

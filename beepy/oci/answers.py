@@ -11,7 +11,7 @@ _PAGES: Final = {"text/html": "an HTML page", "application/xhtml+xml": "an HTML 
 
 
 def page(body: bytes, content_type: str) -> str:
-    """Return "an HTML page" or "a page" with its media type for a body of markup; "" for any other body."""
+    """Return what a body of markup is, such as "an HTML page (text/html)"; "" if it is none."""
     if not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return ""
     media_type = content_type.partition(";")[0].strip().lower()
@@ -21,7 +21,7 @@ def page(body: bytes, content_type: str) -> str:
 
 
 def words(body: bytes, content_type: str) -> str:
-    """Return the first error of a JSON body, the first line of a text, or what ``page`` returns; "" otherwise."""
+    """Return a JSON body's first error, a text's first line, or what ``page`` returns; else ""."""
     if markup := page(body, content_type):
         return markup
     try:
@@ -34,7 +34,7 @@ def words(body: bytes, content_type: str) -> str:
 
 
 def _first_error(text: str) -> str:
-    """Parse ``{"errors": [{"code", "message"}]}`` (distribution), or what token servers and gateways send instead."""
+    """Parse ``{"errors": [{"code", "message"}]}`` (distribution), or what token servers send."""
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):

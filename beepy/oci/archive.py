@@ -31,12 +31,15 @@ Members = dict[str, tuple[int, int]]
 
 
 def is_tar(head: bytes) -> bool:
-    """Tell whether a file that begins with ``head`` is a tar file: the magic of POSIX.1-1988 and of GNU."""
+    """Tell whether ``head`` begins a tar file: the magic of POSIX.1-1988 and of GNU."""
     return head[257:262] == b"ustar"
 
 
 def load(file: BinaryIO, path: str) -> Image:
-    """Return the only image in the archive; raise UnsupportedImage for none, several, or a broken archive."""
+    """Return the only image in the archive.
+
+    Raises UnsupportedImage for none, several, or a broken archive.
+    """
     where = excerpt(path, 200)
     members = _members(file, where)
     if "oci-layout" not in members or "index.json" not in members:
@@ -63,7 +66,10 @@ def load(file: BinaryIO, path: str) -> Image:
 
 
 def _members(file: BinaryIO, where: str) -> Members:
-    """Walk the headers: name at 0, size in octal at 124, type at 156; contents are padded to blocks."""
+    """Walk the headers: name at 0, size in octal at 124, type at 156.
+
+    Contents are padded to blocks.
+    """
     members: Members = {}
     end, offset = os.fstat(file.fileno()).st_size, 0
     for _ in range(_MAX_MEMBERS):

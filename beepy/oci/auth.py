@@ -1,4 +1,7 @@
-"""Credentials of the user, and challenges of a registry. Opens no socket; no message has a secret in it."""
+"""Credentials of the user, and challenges of a registry.
+
+Opens no socket; no message has a secret in it.
+"""
 
 import base64
 import binascii
@@ -41,7 +44,10 @@ class Credentials(NamedTuple):
 
     @property
     def basic(self) -> str:
-        """The value of an Authorization header. Raises RegistryError for text that cannot be encoded."""
+        """The value of an Authorization header.
+
+        Raises RegistryError for text that cannot be encoded.
+        """
         try:
             # surrogateescape: the bytes that the command line had
             pair = f"{self.username}:{self.password}".encode(errors="surrogateescape")
@@ -51,7 +57,7 @@ class Credentials(NamedTuple):
 
 
 def find(reference: Reference, options: Options) -> Credentials | None:
-    """Return the credentials for a registry: the command line's, else the first file's that has any for it."""
+    """Return the command line's credentials, else those of the first file that has any."""
     if options.username is not None:
         return Credentials(options.username, options.password or "")
     for path in options.configs:
@@ -104,7 +110,7 @@ def _from_file(path: Path, reference: Reference) -> Credentials | None:
 
 
 def _best(table: object, reference: Reference) -> object:
-    """Return the entry with the longest matching key: a registry, or for podman a namespace in it."""
+    """Return the entry with the longest matching key: a registry or (podman) a namespace in it."""
     best: tuple[int, object] = -1, None
     for key, value in table.items() if isinstance(table, dict) else ():
         prefix = re.sub(r"^https?://", "", key).rstrip("/")
@@ -160,7 +166,10 @@ def _from_helper(name: str, reference: Reference, path: Path) -> Credentials | N
 
 
 class Challenge(NamedTuple):
-    """One authentication scheme that a registry offers, in lower case; parameters by lower-case name."""
+    """One authentication scheme that a registry offers, in lower case.
+
+    ``parameters`` are by lower-case name.
+    """
 
     scheme: str
     parameters: Mapping[str, str]
@@ -209,7 +218,10 @@ def scopes(challenge: Challenge, own: str) -> list[str]:
 
 
 def token(body: bytes, where: str) -> str:
-    """Return the token in a realm's answer; raise RegistryError if it has none, or not one for a header."""
+    """Return the token in a realm's answer.
+
+    Raises RegistryError if it has none, or not one for a header.
+    """
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError) as error:

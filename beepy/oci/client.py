@@ -1,7 +1,8 @@
-"""A client of registries (distribution's HTTP API v2, OCI distribution-spec): authorization and redirects.
+"""A client of registries (OCI distribution-spec): authorization and redirects.
 
-A registry is trusted as little as possible. Credentials and tokens go to its own origin (scheme, host,
-port), and credentials to the token realm that this origin itself names; to no redirect's target.
+A registry is trusted as little as possible. Credentials and tokens go to its own origin (scheme,
+host, port), and credentials to the token realm that this origin itself names; to no redirect's
+target.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,9 +43,9 @@ _HIDDEN = "the image may not exist, or be private"
 class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     """One repository of one registry; close it, or use it in a ``with`` statement.
 
-    Of oras it uses the requests session and the URLs. How requests are sent, redirected, retried and
-    authorized is its own: ``do_request`` replaces oras's, so that oras's primitives on blobs and
-    manifests, which all call it, have the same guarantees.
+    Of oras it uses the requests session and the URLs. How requests are sent, redirected, retried
+    and authorized is its own: ``do_request`` replaces oras's, so that oras's primitives on blobs
+    and manifests, which all call it, have the same guarantees.
     """
 
     def __init__(self, reference: Reference, options: Options, limits: Limits | None = None) -> None:
@@ -97,10 +98,10 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     def get(
         self, url: str, what: str, headers: Mapping[str, str] | None = None, size: int = 0
     ) -> Iterator[requests.Response]:
-        """Request ``url`` and yield the answer, whose status is 200; its body has not been read yet.
+        """Request ``url`` and yield the answer, which has status 200; its body is not read yet.
 
-        ``what`` names it in messages. The block must end in the time that a body of ``size`` bytes may
-        take. Raises ImageNotFound for 404, RegistryError for any other status.
+        ``what`` names it in messages. The block must end in the time that a body of ``size`` bytes
+        may take. Raises ImageNotFound for 404, RegistryError for any other status.
         """
         with self.http.within(size), closing(self._exchange(Request("GET", url, headers or {}))) as response:
             self._expect(response, what)
@@ -121,7 +122,8 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     def _exchange(self, request: Request) -> requests.Response:
         """Send a request: to the registry with its authorization, to where it redirects without.
 
-        What reads follows redirects. Another method's are returned: its body would go to another host.
+        GET and HEAD follow redirects. Those of other methods are returned: the body would be sent
+        to another host.
         """
         is_reading = request.method in READING
         scope = f"repository:{self._reference.repository}:{'pull' if is_reading else 'pull,push'}"
@@ -147,7 +149,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
                 return response
 
     def _authorized(self, request: Request, scope: str, *, is_own: bool) -> Request:
-        """Return the request with our Authorization for the registry itself, without any for others."""
+        """Return the request with an Authorization for the registry, without any for others."""
         headers = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
         if is_own and scope in self._authorizations:
             headers["Authorization"] = self._authorizations[scope]
@@ -158,10 +160,10 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         return auth.find(self._reference, self._options)
 
     def _introduce(self, scope: str) -> bool:
-        """Log in at /v2/, once, if there are credentials and the registry wants them; return whether it did.
+        """Log in at /v2/ if there are credentials and the registry wants them; tell whether it did.
 
-        A registry that hides its repositories from strangers answers 404 for them, and challenges only
-        at /v2/.
+        It is tried once. A registry that hides its repositories from strangers answers 404 for them,
+        and challenges only at /v2/.
         """
         if self._has_introduced or scope in self._authorizations:
             return False
@@ -190,7 +192,10 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         return credentials.basic
 
     def _token(self, challenge: auth.Challenge, scopes: list[str], credentials: auth.Credentials | None) -> str:
-        """Ask the realm for a token (distribution's token specification; OAuth2 for an identity token)."""
+        """Request a token from the realm, by distribution's token specification.
+
+        An identity token is exchanged by its OAuth2 variant.
+        """
         realm = challenge.parameters.get("realm", "")
         where = f"{self.where}: token realm '{excerpt(realm, 200)}'"
         if origin_of(realm, f"{self.where}: token realm").scheme != "https" and self.prefix == "https":

@@ -1,4 +1,4 @@
-"""Descriptors, which name a blob by media type, digest and size; and the untrusted JSON that holds them."""
+"""Descriptors name a blob by media type, digest and size; they come in untrusted JSON."""
 
 import json
 import re
@@ -14,7 +14,7 @@ MAX_MANIFEST = 4 << 20
 """Limit of a manifest, index or config in bytes; registries have the same one."""
 
 MAX_IMAGE = 64 << 20
-"""Limit of all blobs of one image in bytes: programs are held in memory; a large eBPF object has 2 MB."""
+"""Limit of all blobs of one image in bytes; a large eBPF object has 2 MB."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -31,7 +31,7 @@ class Descriptor(NamedTuple):
 
 
 def is_digest(text: object) -> bool:
-    """Tell whether ``text`` is ``sha256:`` and 64 lower-case hex digits, so that it is safe as a file name."""
+    """Tell whether ``text`` is ``sha256:`` and 64 lower-case hex digits: safe as a file name."""
     return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
 
 
@@ -53,7 +53,7 @@ def check(data: bytes, descriptor: Descriptor, where: str) -> bytes:
 
 
 def verified(chunks: Iterable[bytes], expected: Descriptor, where: str) -> Iterator[bytes]:
-    """Yield ``chunks`` as they come, each hashed once; raise DigestMismatch where they exceed ``expected``.
+    """Yield ``chunks`` as they come, each hashed once; raise DigestMismatch if they are too long.
 
     Raises it after the last one too, if size or digest are wrong: what was yielded may be used only
     when the iterator has ended.
@@ -72,7 +72,10 @@ def verified(chunks: Iterable[bytes], expected: Descriptor, where: str) -> Itera
 
 
 def parse_object(data: bytes, where: str) -> dict[str, object]:
-    """Parse a JSON object from untrusted bytes; raise UnsupportedImage for anything else, or a duplicate key."""
+    """Parse a JSON object from untrusted bytes.
+
+    Raises UnsupportedImage for anything else, or a duplicate key.
+    """
 
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         members: dict[str, object] = {}
@@ -96,7 +99,8 @@ def parse_object(data: bytes, where: str) -> dict[str, object]:
 def refuse_other_case(value: Mapping[str, object], known: Collection[str], where: str) -> None:
     """Raise UnsupportedImage for a key that differs from a known one only in case.
 
-    Go's encoding/json accepts "Layers" for "layers": in tools written in Go the same digest would mean another program.
+    Go's encoding/json accepts "Layers" for "layers": in tools written in Go the same digest would
+    mean another program.
     """
     folded = {name.casefold(): name for name in known}  # K (kelvin sign) and long s too, as Go folds them
     for key in value:
@@ -115,7 +119,10 @@ def parse_text(value: object, where: str) -> str:
 
 
 def parse_annotations(value: object, where: str) -> Mapping[str, str]:
-    """Return a mapping of strings to strings (absent and null are empty); raise UnsupportedImage for another type."""
+    """Return a mapping of strings to strings (absent and null are empty).
+
+    Raises UnsupportedImage for another type.
+    """
     if value is None:
         return _NONE
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
@@ -154,12 +161,15 @@ _ARCHITECTURES = {
 
 
 def architecture(machine: str) -> str:
-    """Translate a machine name of ``uname -m`` to GOARCH, which images use; unknown names are unchanged."""
+    """Translate a machine name of ``uname -m`` to GOARCH, which images use.
+
+    Unknown names are unchanged.
+    """
     return _ARCHITECTURES.get(machine, machine)
 
 
 def parse_platform(value: object, where: str) -> str:
-    """Return ``os/architecture[/variant]`` of a descriptor's platform in Go's spelling, "" if it has none."""
+    """Return a descriptor's platform as ``os/architecture[/variant]`` of Go, "" if it has none."""
     if value is None:
         return ""
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Files below one directory: read without following symbolic links, written atomically, under a lock."""
+"""Files below one directory: no symbolic link is followed, files are written atomically."""
 
 import errno
 import fcntl
@@ -19,8 +19,8 @@ _TEMPORARY: Final = "beepy-"
 class Directory:
     """The directory ``path``, which need not exist. Methods take the components of a path below it.
 
-    Symbolic links in ``path`` are followed, below it only with ``follows_links``: whoever may write there could
-    otherwise make root read or replace any file. Everything raises OSError.
+    Symbolic links in ``path`` are followed, below it only with ``follows_links``: whoever may write
+    there could otherwise make root read or replace any file. Everything raises OSError.
     """
 
     def __init__(self, path: Path, ingest: str, *, follows_links: bool = False) -> None:
@@ -59,7 +59,10 @@ class Directory:
 
     @contextmanager
     def temporary(self) -> Iterator[tuple[int, str]]:
-        """Create and open a file in ``ingest``, locked; it is removed at the end unless ``publish`` has renamed it."""
+        """Create and open a file in ``ingest``, locked.
+
+        It is removed at the end unless ``publish`` has renamed it.
+        """
         with self._in(self._ingest) as ingest:
             while True:  # random names: a reused one could make sweep unlink another file than it locked
                 name = f"{_TEMPORARY}{os.urandom(8).hex()}"
@@ -76,7 +79,7 @@ class Directory:
                 os.close(file)
 
     def publish(self, file: int, name: str, *parts: str, mode: int) -> None:
-        """Rename a temporary file to ``parts``, replacing what exists, and sync file and directory."""
+        """Rename a temporary file to ``parts``, replacing any file there; sync file and directory."""
         os.fchmod(file, mode)
         os.fsync(file)
         with self._in(self._ingest) as ingest, self._in(*parts[:-1]) as directory:
@@ -85,7 +88,7 @@ class Directory:
                 os.fsync(synced)
 
     def sweep(self) -> None:
-        """Remove the files of killed writers from ``ingest``: those of running writers are locked."""
+        """Remove killed writers' files from ``ingest``: those of running writers are locked."""
         with suppress(FileNotFoundError), self._in(self._ingest) as ingest:
             with self._opened(ingest, ".", os.O_RDONLY | os.O_DIRECTORY) as listed:
                 names = [name for name in os.listdir(listed) if name.startswith(_TEMPORARY)]  # noqa: PTH208

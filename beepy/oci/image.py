@@ -15,7 +15,10 @@ class Program(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a format finds in an image; ``hints`` is what it has beside programs (labels, YAML), by name."""
+    """What a format finds in an image.
+
+    ``hints`` is what it has beside programs (labels, YAML), by name.
+    """
 
     programs: tuple[Program, ...]
     hints: Mapping[str, bytes] = _NO_HINTS
@@ -24,10 +27,11 @@ class Content(NamedTuple):
 class Image(NamedTuple):
     """One verified image: all bytes have been checked against their digests.
 
-    ``digest`` is the manifest's (``sha256:...``; for a plain ELF file the file's own), ``size`` the bytes
-    of manifest, config and layers. ``platform`` is ``os/architecture``, "" if the image does not say.
-    ``hints`` is what the format carries beside its programs. ``programs`` are ELF objects, in the
-    manifest's order, at least one; ``program_names`` has the name of each (foreign text, "" for none).
+    ``digest`` is the manifest's (``sha256:...``; for a plain ELF file the file's own), ``size`` the
+    bytes of manifest, config and layers. ``platform`` is ``os/architecture``, "" if the image does
+    not say. ``hints`` is what the format carries beside its programs. ``programs`` are ELF objects,
+    in the manifest's order, at least one; ``program_names`` has the name of each (foreign text, ""
+    for none).
     """
 
     name: str

@@ -39,10 +39,10 @@ IndexEntry = dict[str, object]
 
 
 class Layout:
-    """The layout in the directory ``path``, which need not exist: writing creates it, reading changes nothing.
+    """The layout in the directory ``path``, which need not exist: writing creates it.
 
-    ``is_ours``: it is part of the program, and trusted like it; any other may be refused for its owner
-    or mode. Everything raises StoreError.
+    ``is_ours``: it is part of the program, and trusted like it; any other may be refused for its
+    owner or mode. Everything raises StoreError.
     """
 
     def __init__(self, path: Path, *, is_ours: bool = False) -> None:
@@ -52,7 +52,10 @@ class Layout:
         self._is_ours = is_ours
 
     def read(self, descriptor: Descriptor) -> bytes:
-        """Return a blob's bytes after checking size and digest; raise DigestMismatch if it is damaged."""
+        """Return a blob's bytes after checking size and digest.
+
+        Raises DigestMismatch if it is damaged.
+        """
         data = self._read(*_blob(descriptor.digest), limit=descriptor.size)
         if data is None:
             raise StoreError(f"{self.where}: {descriptor.digest}: blob not found")
@@ -74,15 +77,18 @@ class Layout:
             return False
 
     def add_blob(self, data: bytes, descriptor: Descriptor) -> None:
-        """Write a blob, unless it exists undamaged; ``data`` has been checked against ``descriptor``."""
+        """Write a blob, unless it exists undamaged.
+
+        ``data`` has been checked against ``descriptor``.
+        """
         if not self.has(descriptor):
             self._write_blob((data,), descriptor)
 
     def add_stream(self, chunks: Iterable[bytes], descriptor: Descriptor) -> None:
         """Write a blob from chunks, in constant memory.
 
-        ``chunks`` are checked against ``descriptor`` while they come (``descriptor.verified``): the blob
-        enters the store only if they end without an exception.
+        ``chunks`` are checked against ``descriptor`` while they come (``descriptor.verified``): the
+        blob enters the store only if they end without an exception.
         """
         self._write_blob(chunks, descriptor)
 
@@ -91,7 +97,10 @@ class Layout:
         return self._index()[1]
 
     def replace_entries(self, change: Callable[[tuple[IndexEntry, ...]], list[IndexEntry]]) -> None:
-        """Replace the entries by what ``change`` makes of them, under the lock; the rest of the index is kept."""
+        """Replace the entries by what ``change`` makes of them, under the lock.
+
+        The rest of the index is kept.
+        """
         self._create()
         with self._store_errors(), self._directory.locked(self.where):
             self._directory.sweep()

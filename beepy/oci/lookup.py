@@ -28,20 +28,20 @@ _LISTS = "beepy list shows the images"
 
 
 def bundled_store() -> Store:
-    """Return the store of bundled images: inside the package (a wheel), else beside it (a checkout)."""
+    """Return the bundled images: inside the package (a wheel), else beside it (a checkout)."""
     inside = _PACKAGE / "images"
     return Store(inside if inside.is_dir() else _PACKAGE.parent / "images", is_ours=True)
 
 
 def stores(options: Options) -> tuple[Store, ...]:
-    """Return the local stores that this user may search, in the order of look-up: beepy's own first."""
+    """Return the local stores that this user may search, in order: beepy's own first."""
     if options.storage:
         return (Store(options.storage),)
     return tuple([Store(path) for path in (default_storage(), bee_dir() / "store") if _is_searchable(path)])
 
 
 def _is_searchable(path: Path) -> bool:
-    """Tell whether this user may search a store: after su or setpriv, HOME can still be another user's."""
+    """Tell whether this user may search a store: after su, HOME can still be another user's."""
     try:
         is_searchable = not stat.S_ISDIR(path.stat().st_mode) or os.access(path, os.X_OK)
     except PermissionError:
@@ -56,10 +56,11 @@ def _is_searchable(path: Path) -> bool:
 def find(text: str, options: Options = _DEFAULT) -> Image:
     """Return the image that ``text`` names.
 
-    A name with a registry's host or a digest is a reference, and never a file. Only a name with a host
-    is requested from a registry, as ``options.pull`` says: "missing" if it is not found locally, "always"
-    in any case, "never" opens no socket. Raises ImageNotFound, which suggests similar names, or the error
-    of the first place that has the image; UsageError for a file whose name could be a reference.
+    A name with a registry's host or a digest is a reference, and never a file. Only a name with a
+    host is requested from a registry, as ``options.pull`` says: "missing" if it is not found
+    locally, "always" in any case, "never" opens no socket. Raises ImageNotFound, which suggests
+    similar names, or the error of the first place that has the image; UsageError for a file whose
+    name could be a reference.
     """
     bundle = bundled_store()
     is_forced = has_host(text) and options.pull == "always"
@@ -88,8 +89,9 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
 def _could_be_file(text: str) -> bool:
     """Tell whether ``text`` may name a file; what begins with "." or "/" is never a reference.
 
-    A name with a digest is not looked up as a file, even if the digest is mistyped or not supported:
-    anybody who can write to the directory could create a file of that name with other contents.
+    A name with a digest is not looked up as a file, even if the digest is mistyped or not
+    supported: anybody who can write to the directory could create a file of that name with other
+    contents.
     """
     if text.startswith((".", "/")):
         return True
@@ -114,7 +116,10 @@ def _load(store: Store, text: str, descriptor: Descriptor) -> Image:
 
 
 def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
-    """Find an image in a store; a broken store is skipped with a warning unless --storage names it."""
+    """Find an image in a store.
+
+    A broken store is skipped with a warning unless --storage names it.
+    """
     try:
         return store.find(text)
     except StoreError as error:
@@ -141,12 +146,12 @@ def list_images(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
 
 
 def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
-    """Fetch an image from its registry into the first local store, under the name as written, and return it.
+    """Fetch an image from its registry into the first local store, named as written; return it.
 
-    Without ``keep`` only what its format uses is fetched, and a store that cannot be written causes a
-    warning, not an error. A bundled image is returned as it is; for any other name without a registry's
-    host no registry is contacted. Raises ImageNotFound and InvalidReference, which suggest similar names,
-    UnsupportedImage, DigestMismatch, RegistryError and StoreError.
+    Without ``keep`` only what its format uses is fetched, and a store that cannot be written causes
+    a warning, not an error. A bundled image is returned as it is; for any other name without a
+    registry's host no registry is contacted. Raises ImageNotFound and InvalidReference, which
+    suggest similar names, UnsupportedImage, DigestMismatch, RegistryError and StoreError.
     """
     bundle = bundled_store()
     if not has_host(text) and (bundled := bundle.named(text)):
@@ -201,7 +206,7 @@ def _not_found(text: str, options: Options) -> ImageNotFound:
 
 
 def _similar(text: str, options: Options) -> list[str]:
-    """Return the local names, at most three, whose last part is the most similar to that of ``text``."""
+    """Return the local names, at most three, whose last part is most similar to ``text``'s."""
     names = list(bundled_store().names())
     for store in stores(options):
         with suppress(StoreError):
@@ -252,7 +257,7 @@ def _from_file(text: str) -> Image | None:
 
 
 def _cwd_searchable(text: str) -> bool:
-    """Tell whether this user may search for ``text``: after su, the working directory can be another user's."""
+    """Tell whether this user may search the directory of ``text``: after su, it may be another's."""
     return text.startswith((".", "/")) or os.access(".", os.X_OK)
 
 
@@ -273,7 +278,10 @@ def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
 
 
 def _layout_refusal(text: str) -> UnsupportedImage | None:
-    """Return why the directory ``text`` is not an image, if it is an image layout; None otherwise."""
+    """Return why the directory ``text`` is not an image, if it is an image layout.
+
+    For anything else, None.
+    """
     if not text or "\0" in text or not Path(text, "oci-layout").is_file():
         return None
     from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error

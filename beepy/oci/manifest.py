@@ -1,4 +1,4 @@
-"""Manifests and indexes: foreign JSON becomes values, and an index's manifest for a platform is chosen."""
+"""Manifests and indexes: untrusted JSON becomes values; the choice of a platform."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -45,7 +45,10 @@ _MAX_LAYERS = 128
 _MAX_DEPTH = 2
 
 Read = Callable[[Descriptor], bytes]
-"""Return a blob's verified bytes; raises StoreError, RegistryError, ImageNotFound or DigestMismatch."""
+"""Return a blob's verified bytes.
+
+Raises StoreError, RegistryError, ImageNotFound or DigestMismatch.
+"""
 
 
 class Manifest(NamedTuple):

@@ -10,11 +10,11 @@ Policy = Literal["always", "missing", "never"]
 class Options(NamedTuple):
     """How images are looked up.
 
-    ``storage`` and ``config_dir`` replace the defaults: with ``storage`` no other local store is read, with
-    ``config_dir`` no other ``config.json`` of beepy or bee. ``configs`` are credentials files that are read first.
-    ``username`` and ``password`` are for the registry of the image, whichever it is. ``insecure`` disables the
-    verification of certificates, ``plain_http`` uses HTTP without TLS, the authorities in ``ca_file`` (PEM) are trusted
-    besides the system's.
+    ``storage`` and ``config_dir`` replace the defaults: with ``storage`` no other local store is
+    read, with ``config_dir`` no other ``config.json`` of beepy or bee. ``configs`` are credentials
+    files that are read first. ``username`` and ``password`` are for the registry of the image,
+    whichever it is. ``insecure`` disables the verification of certificates, ``plain_http`` uses
+    HTTP without TLS, the authorities in ``ca_file`` (PEM) are trusted besides the system's.
     """
 
     storage: Path | None = None

@@ -15,12 +15,12 @@ _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def refuse_others(path: Path, where: str, error: type[ImageError], *, strict: int = 1) -> None:
-    """Raise ``error`` if root is about to trust what other users may write; warn of what they can change.
+    """Raise ``error`` if root would trust what other users may write; warn of what they can change.
 
-    For root, the last ``strict`` components of ``path`` must not be writable by group or others, and none
-    may belong to another user in a directory where everybody may create files (/tmp). One that belongs to
-    another user elsewhere, such as $HOME under sudo, causes a warning. For other users nothing is refused,
-    and groups are ignored: a group is often the user's own.
+    For root, the last ``strict`` components of ``path`` must not be writable by group or others,
+    and none may belong to another user in a directory where everybody may create files (/tmp). One
+    that belongs to another user elsewhere, such as $HOME under sudo, causes a warning. For other
+    users nothing is refused, and groups are ignored: a group is often the user's own.
     """
     is_root = not os.geteuid()
     parts = Path(os.path.realpath(path)).parts

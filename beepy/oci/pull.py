@@ -29,9 +29,9 @@ def pull(reference: Reference, name: str, store: Store, options: Options, *, kee
     """Fetch an image into ``store`` as ``name`` and return it.
 
     Blobs come first, then the manifest, then the name: a pull that fails leaves the names as they
-    were. With ``keep`` all layers are fetched. Without, those that the image's format uses (then the
-    entry is partial, until a pull fetches the others), and a store that cannot be written is only
-    warned of: the image, checked like any other, stays in memory. Raises ImageNotFound,
+    were. With ``keep`` all layers are fetched. Without, those that the image's format uses (then
+    the entry is partial, until a pull fetches the others), and a store that cannot be written is
+    only warned of: the image, checked like any other, stays in memory. Raises ImageNotFound,
     UnsupportedImage (before any layer is fetched), DigestMismatch, RegistryError or StoreError.
     """
     with Client(reference, options) as client:
@@ -48,7 +48,10 @@ def pull(reference: Reference, name: str, store: Store, options: Options, *, kee
 
 
 class _Transfer:
-    """Brings one image's blobs into the store, each hashed once; into memory after the store refused one."""
+    """Brings one image's blobs into the store, or into memory after the store has refused one.
+
+    Each blob is hashed once, while it comes.
+    """
 
     def __init__(self, client: Client, name: str, store: Store, *, keep: bool) -> None:
         self._client = client
@@ -136,7 +139,8 @@ class _Transfer:
 def _manifest(client: Client, tag: str) -> tuple[Descriptor, bytes]:
     """Return a manifest or index by tag or digest, and its descriptor.
 
-    It must have the digest that ``tag`` is, and the one that the registry's Docker-Content-Digest says.
+    It must have the digest that ``tag`` is, and the one that the registry's Docker-Content-Digest
+    says.
     """
     headers = {"Accept": ", ".join(MEDIA_TYPES)}
     with client.get(client.manifest_url(tag), "manifest", headers) as response:

@@ -23,7 +23,7 @@ _MAX_TEXT = 1024
 
 
 class Reference(NamedTuple):
-    """A normalised reference: ``registry`` is a host with an optional port, docker.io where the text names none."""
+    """A normalised reference: ``registry`` is a host with an optional port, docker.io by default."""
 
     registry: str
     repository: str
@@ -42,7 +42,7 @@ class Reference(NamedTuple):
 
 
 def parse(text: str) -> Reference:
-    """Return the reference ``[registry/]repository[:tag][@digest]``; raise InvalidReference if malformed.
+    """Parse ``[registry/]repository[:tag][@digest]``; raise InvalidReference if it is malformed.
 
     ``tag`` is "latest" if the text has neither tag nor digest. Digests are sha256 only.
     """
@@ -90,7 +90,7 @@ def _wrong(repository: str) -> str:
 
 
 def has_host(text: str) -> bool:
-    """Tell whether the first part of a reference names a registry: it has a dot or a port, or is localhost."""
+    """Tell whether the first part names a registry: it has a dot or a port, or is localhost."""
     first, slash, _ = text.partition("@")[0].partition("/")
     return bool(slash) and (first == "localhost" or bool(set(first) & set(".:[")))
 
@@ -105,7 +105,10 @@ def is_reference(text: str) -> bool:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Split a name into registry and repository; as in distribution, a first part with upper case is a registry."""
+    """Split a name into registry and repository.
+
+    As in distribution, a first part with upper case is a registry.
+    """
     first, slash, rest = name.partition("/")
     if not has_host(name) and (not slash or first.lower() == first):
         registry, repository = DOCKER, name

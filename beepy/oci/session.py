@@ -1,4 +1,4 @@
-"""HTTP with one registry and what it names: each request goes to one place, within limits, unauthenticated."""
+"""HTTP requests, each to one server, within limits of time and size; no authorization."""
 
 import re
 import time
@@ -43,8 +43,8 @@ class Origin(NamedTuple):
 class Request(NamedTuple):
     """What is sent; ``body`` is what requests takes: bytes, a form, or a file, which is streamed.
 
-    It may be sent more than once (after a 401, a redirect), always by ``Session._send_once``: the one
-    place to rewind a file.
+    It may be sent more than once (after a 401, a redirect), always by ``Session._send_once``: the
+    one place to rewind a file.
     """
 
     method: str
@@ -129,7 +129,7 @@ class Session:
         return bytes(body)
 
     def chunks(self, response: requests.Response) -> Generator[bytes]:
-        """Yield a body as sent: an encoding that was not asked for is not undone, so its digest is wrong.
+        """Yield a body as sent: an unrequested encoding is not decoded, so the digest is wrong.
 
         Not with ``raw.stream``, which reads the line of a chunk's size without a limit.
         """
@@ -153,7 +153,7 @@ class Session:
         return f" ({words})" if words else ""
 
     def location(self, response: requests.Response) -> str:
-        """Return the absolute URL of a Location header: of a redirect, or of an upload's next request.
+        """Return the URL of a Location header: of a redirect, or of an upload's next request.
 
         Raises RegistryError if it is not a URL, or leads from https to http.
         """
@@ -211,4 +211,4 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
 
 
 def _no_redirect_target(_response: requests.Response) -> None:
-    """Hide redirects from requests, which reads a redirect's whole body even if it does not follow it."""
+    """Hide redirects from requests, which reads their whole body even without following them."""

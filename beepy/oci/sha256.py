@@ -1,4 +1,4 @@
-"""SHA-256 without OpenSSL, which takes 3 ms to load; ``random`` of the standard library does the same.
+"""SHA-256 without OpenSSL, which takes 3 ms to load; the standard ``random`` does the same.
 
 ``sha256`` has hashlib's interface: ``sha256(data)``, ``update``, ``hexdigest``.
 """

@@ -34,7 +34,10 @@ class Entry(NamedTuple):
 
 
 class Store:
-    """The images of the layout in ``path``; see ``Layout`` for ``is_ours``, and for what exists on disk."""
+    """The images of the layout in ``path``.
+
+    See ``Layout`` for ``is_ours``, and for what exists on disk.
+    """
 
     def __init__(self, path: Path, *, is_ours: bool = False) -> None:
         self.layout = Layout(path, is_ours=is_ours)
@@ -49,7 +52,10 @@ class Store:
         return self.layout.path
 
     def list(self) -> tuple[Entry, ...]:
-        """Return the named images, in the index's order; raise StoreError for what is not a layout."""
+        """Return the named images, in the index's order.
+
+        Raises StoreError for what is not a layout.
+        """
         return tuple(self._entry(name, descriptor) for name, descriptor in self._named())
 
     def names(self) -> tuple[str, ...]:
@@ -57,7 +63,7 @@ class Store:
         return tuple(name for name, _ in self._named())
 
     def named(self, name: str) -> Descriptor | None:
-        """Return the descriptor stored under exactly this name, or with a digest under the name without it.
+        """Return the descriptor of exactly this name, or of this name without its digest.
 
         An index may give an image a name with another digest: that one is not found.
         """
@@ -66,10 +72,10 @@ class Store:
         return next((entry for entry in named if not pin or entry.digest == pin), None)
 
     def find(self, name: str) -> tuple[str, Descriptor] | None:
-        """Return the stored name and descriptor for ``name``: verbatim first, then by normalised reference.
+        """Return the stored name and descriptor: verbatim first, then by normalised reference.
 
-        A name with a digest finds an image that has this digest, or an index that leads to a manifest
-        with it, whatever name the index gives it; its tag may be another one.
+        A name with a digest finds an image that has this digest, or an index that leads to a
+        manifest with it, whatever name the index gives it; its tag may be another one.
         """
         named = self._named()[::-1]
         if pin := name.partition("@")[2]:
@@ -87,7 +93,10 @@ class Store:
         return self.load(name, entry[1])
 
     def load(self, name: str, descriptor: Descriptor) -> Image:
-        """Return the image that ``find`` gave for ``name``; raise DigestMismatch if it is damaged."""
+        """Return the image that ``find`` gave for ``name``.
+
+        Raises DigestMismatch if it is damaged.
+        """
         found = candidate(name, self._source, descriptor, self.layout.read)
         return admit(found, name.partition("@")[2])
 

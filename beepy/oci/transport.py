@@ -1,4 +1,4 @@
-"""The transport below HTTP: connections that a deadline can cut, TLS contexts, errors as one line."""
+"""Below HTTP: connections that a deadline can cut, TLS contexts, errors as one line."""
 
 import socket
 import ssl
@@ -21,7 +21,7 @@ from beepy.oci.options import Options
 from beepy.text import excerpt, safe
 
 CERTS_D = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
-"""docker's and podman's directories of authorities (``*.crt``) and client certificates (``*.cert``, ``*.key``)."""
+"""docker's and podman's: authorities (``*.crt``), client certificates (``*.cert``, ``*.key``)."""
 
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 """What sending a request and reading a body raise; http.client's own exceptions come wrapped."""
@@ -31,7 +31,7 @@ _PROBE_S = 5
 
 
 class Limits(NamedTuple):
-    """Time limits in seconds (to connect, of silence, of one exchange), and the slowest rate of a body."""
+    """Seconds to connect, of silence, and of one exchange; and the slowest rate of a body."""
 
     connect_s: float = 5
     read_s: float = 30
@@ -66,8 +66,8 @@ class Deadline:
     def _connect_first(self, connection: HTTPConnection, connect_once: Callable[[], socket.socket]) -> socket.socket:
         """Connect to the first address of a name that answers; the addresses share the time.
 
-        urllib3 tries every address with the whole timeout, and a name may have a thousand: the name is
-        resolved here, and urllib3 is given one address at a time.
+        urllib3 tries every address with the whole timeout, and a name may have a thousand: the name
+        is resolved here, and urllib3 is given one address at a time.
         """
         # not .host, which lacks the dot at the name's end that forbids search domains
         name, timeout = connection._dns_host, connection.timeout  # noqa: SLF001
@@ -131,12 +131,13 @@ class Deadline:
 
 
 def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HTTPAdapter:
-    """Return an adapter for both schemes: no retries, the given TLS context, connections that ``deadline`` watches.
+    """Return an adapter for both schemes, with this TLS context; ``deadline`` watches connections.
 
-    The classes exist because requests and urllib3 have no parameter for it. urllib3 creates sockets in
-    ``_new_conn`` of a connection class (of ``create_connection`` only options can be set), a pool names
-    its connection class in ``ConnectionCls``, a pool manager its pools by scheme in
-    ``pool_classes_by_scheme``, and requests creates its pool managers in the methods overridden below.
+    The classes exist because requests and urllib3 have no parameter for it. urllib3 creates sockets
+    in ``_new_conn`` of a connection class (of ``create_connection`` only options can be set), a
+    pool names its connection class in ``ConnectionCls``, a pool manager its pools by scheme in
+    ``pool_classes_by_scheme``, and requests creates its pool managers in the methods overridden
+    below.
     """
 
     class Plain(HTTPConnection):
@@ -161,7 +162,7 @@ def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HT
             self.poolmanager.pool_classes_by_scheme = pools
 
         def cert_verify(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-            """Leave the context alone: requests would add the authorities of its own bundle to it."""
+            """Do nothing: requests would add the authorities of its own bundle to the context."""
 
         def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - handed on
             manager = super().proxy_manager_for(proxy, ssl_context=context, **kwargs)
@@ -172,7 +173,7 @@ def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HT
 
 
 def tls_context(registry: str, options: Options) -> ssl.SSLContext:
-    """Return a context that trusts the system, ``options.ca_file`` and the registry's certs.d directories."""
+    """Return a context that trusts the system, ``options.ca_file`` and the registry's certs.d."""
     context = ssl.create_default_context()
     if options.insecure:
         context.check_hostname = False
@@ -187,7 +188,7 @@ def tls_context(registry: str, options: Options) -> ssl.SSLContext:
 
 
 def client_context(registry: str, options: Options) -> ssl.SSLContext:
-    """Return the same context with the registry's client certificate of certs.d, for its own origin only."""
+    """Return the same with the registry's client certificate of certs.d: for its origin only."""
     context = tls_context(registry, options)
     for directory in CERTS_D:
         for path in sorted((directory / registry).glob("*.cert")):
@@ -242,7 +243,7 @@ def proxies(url: str, host: str) -> dict[str, str]:
 
 
 def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
-    """Return in a few words why a request failed (its innermost cause), and advice, "" if there is none."""
+    """Return why a request failed, by its innermost cause, and advice, "" if there is none."""
     chain = list(_causes(error))
     if any(isinstance(cause, TimeoutError) and "handshake" in str(cause) for cause in chain):
         return f"no TLS handshake within {limits.connect_s:g} s", ""
@@ -272,7 +273,7 @@ def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and those it wraps: requests keeps them in args, urllib3 in reason, Python in __context__."""
+    """Yield an exception and those in its args (requests), reason (urllib3) and __context__."""
     seen: set[int] = set()
     todo = [error]
     while todo:

@@ -17,8 +17,9 @@ from beepy.text import excerpt
 class Format(NamedTuple):
     """One image format.
 
-    ``matches`` tells whether a manifest has this format; it may read the config. ``content`` returns
-    the programs in the manifest's order, and the hints beside them; it reads only the layers it uses.
+    ``matches`` tells whether a manifest has this format; it may read the config. ``content``
+    returns the programs in the manifest's order, and the hints beside them; it reads only the
+    layers it uses.
     """
 
     name: str
@@ -30,7 +31,10 @@ TABLE = (Format("bee", bee.matches, bee.content),)
 
 
 def detect(manifest: Manifest, read: Read, where: str) -> Format:
-    """Return the first format that matches; raise UnsupportedImage with the media types if none does."""
+    """Return the first format that matches.
+
+    Raises UnsupportedImage with the media types if none does.
+    """
     for row in TABLE:
         if row.matches(manifest, read):
             return row

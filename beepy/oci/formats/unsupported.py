@@ -1,4 +1,4 @@
-"""Files and directories that are not images: what they are, and the command that makes an image of them."""
+"""What is not an image: what it is instead, and the command that makes an image of it."""
 
 import re
 import shlex
