@@ -38,10 +38,10 @@ def pull(reference: Reference, name: str, store: Store, options: Options, *, kee
         top, data = _manifest(client, reference.digest or reference.tag or "latest")
         transfer = _Transfer(client, name, store, keep=keep)
         transfer.hold(top, data)
-        found = candidate(name, ImageSource.REGISTRY, top, transfer.read)
-        image = admit(found, reference.digest or "")
-        assert found.manifest is not None  # only a file has none
-        transfer.complete(found.manifest)
+        offered = candidate(name, ImageSource.REGISTRY, top, transfer.read)
+        image = admit(offered, reference.digest or "")
+        assert offered.manifest is not None  # only a file has none
+        transfer.complete(offered.manifest)
         transfer.publish(top, data)
     _log.info("%s: pulled %s", reference, top.digest)
     return image
@@ -171,8 +171,8 @@ def _child(client: Client, descriptor: Descriptor) -> bytes:
 @contextmanager
 def _blob(client: Client, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
     """Yield a blob's chunks, verified when they have all been read."""
-    url, what = client.blob_url(descriptor.digest), f"blob {descriptor.digest}"
-    with client.get(url, what, size=descriptor.size) as response:
+    url, name = client.blob_url(descriptor.digest), f"blob {descriptor.digest}"
+    with client.get(url, name, size=descriptor.size) as response:
         try:
             yield verified(client.http.chunks(response), descriptor, client.where)
         except DigestMismatch as error:

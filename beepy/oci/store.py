@@ -97,8 +97,8 @@ class Store:
 
         Raises DigestMismatch if it is damaged.
         """
-        found = candidate(name, self._source, descriptor, self.layout.read)
-        return admit(found, name.partition("@")[2])
+        stored = candidate(name, self._source, descriptor, self.layout.read)
+        return admit(stored, name.partition("@")[2])
 
     def put(
         self,
@@ -144,11 +144,11 @@ class Store:
 
     def tag(self, source: str, target: str) -> None:
         """Give the image ``source`` a second name; all else in its index entry is kept."""
-        found = self.find(source)
-        if found is None:
+        stored = self.find(source)
+        if stored is None:
             raise ImageNotFound(f"{safe(source)}: not in {self.layout.where}")
         for entry in self.layout.entries():
-            if (_name(entry), entry.get("digest")) == (found[0], found[1].digest):
+            if (_name(entry), entry.get("digest")) == (stored[0], stored[1].digest):
                 annotations = entry.get("annotations")
                 kept = annotations if isinstance(annotations, dict) else {}
                 self._set_entry(target, {**entry, "annotations": {**kept, REF_NAME: target}})

@@ -1,17 +1,13 @@
-import fcntl
 import json
 import multiprocessing
 import os
 import stat
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from beepy.errors import DigestMismatch, ImageNotFound, StoreError, UnsupportedImage
-from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of, verified
+from beepy.oci.descriptor import descriptor_of, digest_of
 from beepy.oci.formats import bee
 from beepy.oci.manifest import CREATED, OCI_INDEX, OCI_MANIFEST, REF_NAME
 from beepy.oci.store import Entry, Store
@@ -27,10 +23,6 @@ def store(tmp_path: Path) -> Store:
 
 def blob(store: Store, digest: str) -> Path:
     return store.path / "blobs" / "sha256" / digest.removeprefix("sha256:")
-
-
-def add(store: Store, chunks: Iterable[bytes], expected: Descriptor) -> None:
-    store.layout.add_stream(verified(chunks, expected, "source"), expected)
 
 
 def index(store: Store) -> dict[str, object]:
@@ -174,41 +166,6 @@ def test_the_manifest_is_verified_too(store: Store) -> None:
     assert store.list() == (Entry("x", None, digest, None, None, None),)
 
 
-@pytest.mark.parametrize(
-    ("chunks", "size", "why"),
-    [([b"abc"], 4, "3 bytes, expected 4"), ([b"abc", b"de"], 4, "more than the expected 4"), ([b"abcX"], 4, "content")],
-)
-def test_what_is_not_expected_leaves_nothing(store: Store, chunks: list[bytes], size: int, why: str) -> None:
-    with pytest.raises(DigestMismatch, match=why):
-        add(store, chunks, Descriptor("", digest_of(b"abcd"), size))
-    assert list((store.path / "ingest").iterdir()) == []
-    assert list((store.path / "blobs" / "sha256").iterdir()) == []
-
-
-def test_an_endless_source_is_stopped_past_its_size(store: Store) -> None:
-    taken = 0
-
-    def endless() -> Iterator[bytes]:
-        nonlocal taken
-        while True:
-            taken += 1
-            yield bytes(100)
-
-    with pytest.raises(DigestMismatch, match="more than the expected 1000 bytes"):
-        add(store, endless(), Descriptor("", digest_of(b""), 1000))
-    assert taken == 11
-
-
-def test_a_source_that_fails_leaves_nothing(store: Store) -> None:
-    def failing() -> Iterator[bytes]:
-        yield b"half"
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        add(store, failing(), Descriptor("", digest_of(b""), 1000))
-    assert list((store.path / "ingest").iterdir()) == []
-
-
 def _tag_many(path: Path, worker: int, number: int) -> None:
     store = Store(path)
     for tag in range(number):
@@ -234,54 +191,6 @@ def test_eight_processes_lose_no_name(store: Store) -> None:
     names = {entry.name for entry in store.list() if entry.size}
     assert names == {f"w{worker}:{tag}" for worker in range(workers) for tag in range(number)}
     assert list((store.path / "ingest").iterdir()) == []
-
-
-def test_a_killed_writers_file_is_swept_and_a_living_ones_is_not(store: Store) -> None:
-    store.add_image("x", PROGRAM, {})
-    ingest = store.path / "ingest"
-    script = (
-        "import os,sys,signal; from pathlib import Path; from beepy.oci.layout import Layout\n"
-        "from beepy.oci.descriptor import descriptor_of\n"
-        "def chunks():\n yield b'half'\n os.kill(os.getpid(), signal.SIGKILL)\n"
-        "Layout(Path(sys.argv[1])).add_stream(chunks(), descriptor_of(b'half'))"
-    )
-    subprocess.run([sys.executable, "-c", script, str(store.path)], check=False)
-    assert [path.stat().st_size for path in ingest.iterdir()] == [4]
-    living, foreign = ingest / "beepy-living", ingest / "oras-go-temporary"
-    foreign.write_bytes(b"")
-    with living.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        store.tag("x", "y")
-    assert {path.name for path in ingest.iterdir()} == {"beepy-living", "oras-go-temporary"}
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "why"),
-    [
-        ("oci-layout", b"", "not JSON"),
-        ("oci-layout", b'{"imageLayoutVersion":"2"}', "layout version '2'"),
-        ("index.json", b"{", "not JSON"),
-        ("index.json", b"[" * 100_000, "nested too deeply"),
-        ("index.json", b"[]", "a JSON object"),
-        ("index.json", b'{"manifests":1}', "a list of objects"),
-        ("index.json", b'{"manifests":[1]}', "a list of objects"),
-        ("index.json", b'{"Manifests":[]}', "index.json: key 'Manifests': Go programs read it as 'manifests'"),
-        ("index.json", b'{"manifests":[],"manifests":[]}', "index.json: key 'manifests': duplicate"),
-    ],
-)
-def test_a_broken_layout_is_one_clear_line(store: Store, name: str, content: bytes, why: str) -> None:
-    store.add_image("x", PROGRAM, {})
-    (store.path / name).write_bytes(content)
-    with pytest.raises(StoreError, match=why) as caught:
-        store.get("x")
-    assert "\n" not in str(caught.value)
-
-
-def test_a_folder_of_other_things_stays_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "notes").write_text("x")
-    with pytest.raises(StoreError, match="not an image layout"):
-        Store(tmp_path).layout.add_blob(b"x", descriptor_of(b"x"))
-    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
 
 
 def test_of_two_entries_of_a_name_the_last_is_tagged(store: Store) -> None:
