@@ -59,6 +59,12 @@ def escaped(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+def excerpt(value: object, limit: int = 80) -> str:
+    """Return the text of a value from outside, made safe, as at most ``limit`` characters."""
+    text = safe(str(value)[: limit + 1])
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 def brief(text: str, most: int = 1000) -> str:
     """Return a message that fits a screen; beyond 20 lines or ``most`` characters the middle is left out."""
     lines = text.split("\n")

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from beepy.text import brief, escaped, safe
+from beepy.text import brief, escaped, excerpt, safe
 
 _CASES = 5_000
 _PIECES = [
@@ -79,3 +79,10 @@ def test_a_message_fits_a_screen() -> None:
     assert cut == "a" * 500 + " ... " + "b" * 495
     lines = brief("\n".join(map(str, range(100)))).split("\n")
     assert lines == [*map(str, range(10)), "...", *map(str, range(91, 100))]
+
+
+def test_an_excerpt_is_short_and_safe() -> None:
+    assert excerpt("abc", 3) == "abc"
+    assert excerpt(None) == "None"
+    assert excerpt("a" * 81) == "a" * 77 + "..."
+    assert excerpt("\x1b" * 5000) == ("\\x1b" * 20)[:77] + "..."

@@ -1,21 +1,20 @@
-"""What is no image, though it could be taken for one: what it is, and the command that makes one of it."""
+"""What is not an image: what it is instead, and the command that makes an image of it."""
 
 import re
 import shlex
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final
 
 from beepy.errors import StoreError, UnsupportedImage
-from beepy.oci.store import Store
 from beepy.text import safe
 
-_BITCODE: Final = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")  # as it is, and in its wrapper
+_BITCODE: Final = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")  # bare, and in its wrapper
 _COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
 _SUFFIX: Final = re.compile(r"\.(gz|xz|zst|bz2)$")
 
 
 def file(head: bytes, text: str) -> UnsupportedImage:
-    """Return why the file ``text``, which begins with ``head``, holds no image."""
+    """Return why the file ``text``, which begins with ``head``, is not an image."""
     where, name = safe(text[:200]), _word(text)
     if head.startswith(_BITCODE):
         error = UnsupportedImage(f"{where}: LLVM bitcode, not an ELF object")
@@ -35,18 +34,16 @@ def file(head: bytes, text: str) -> UnsupportedImage:
     return error
 
 
-def directory(text: str) -> UnsupportedImage | None:
-    """Return why a directory is no image, if there is an image layout at ``text``: it may hold several."""
-    if not text or "\0" in text or not Path(text, "oci-layout").is_file():
-        return None
+def layout(text: str, read_names: Callable[[], tuple[str, ...]]) -> UnsupportedImage:
+    """Return why the image layout (a directory) ``text`` is not an image: it may hold several."""
     error = UnsupportedImage(f"{safe(text[:200])}: an image layout (a directory), not one image of it")
     try:
-        names = Store(Path(text)).names()
+        names = read_names()
     except StoreError as unreadable:
         error.add_note(str(unreadable))
         return error
     if len(names) == 1:
-        error.add_note(f"beepy run --storage {_word(text)} {_word(next(iter(names)))}")
+        error.add_note(f"beepy run --storage {_word(text)} {_word(names[0])}")
     else:
         error.add_note(f"beepy list --storage {_word(text)} shows its images; run takes --storage too")
     return error
@@ -57,5 +54,5 @@ def _stem(text: str, endings: str) -> str:
 
 
 def _word(text: str) -> str:
-    """Return a name as a word for a shell."""
+    """Return a name quoted for a shell."""
     return safe(shlex.quote(text[:200]))
