@@ -116,7 +116,7 @@ def run(*images: str | Path | Image | CollectionSpec, **options: Unpack[OpenOpti
 
 def images(options: Options | None = None) -> list[Entry]:
     """Return the images that need no network: the local stores', then the bundled ones."""
-    return [entry for entry, _ in lookup.listed(options or Options())]
+    return [entry for entry, _ in lookup.list_images(options or Options())]
 
 
 def _listed(texts: str | Sequence[str]) -> Sequence[str]:
