@@ -11,7 +11,7 @@ from typing import Final
 from beepy.hooks import journal
 from beepy.hooks.hook import TRACE, Hook, of
 from beepy.hooks.target import Target
-from beepy.text import safe
+from beepy.text import safe, similar
 from beepy.uapi import AttachType, ProgFlag, ProgType
 
 __all__ = ["TABLE", "TAKES", "UNDO", "Hook", "Target", "find", "place", "reads_tracefs", "sweep", "target", "unknown"]
@@ -361,11 +361,23 @@ def find(section: str) -> Hook | None:
 
 def unknown(section: str) -> str:
     """Return what is wrong with a SEC() text that ``find`` has no row for."""
-    from beepy.hooks import similar  # noqa: PLC0415 - only on the way to an error
-
-    expected = similar.section(section, [hook.section for hook in TABLE])
+    expected = _meant(section.removeprefix("?"))
     told = f', expected SEC("{safe(expected)}")' if expected else ""
     return f"section '{safe(section)}': no program type is known by that name{told}"
+
+
+def _meant(name: str) -> str:
+    """Return the section that was probably meant by ``name``, "" if none is similar.
+
+    ``name`` begins with a known one (``xdp/lo``, ``socket1``), or with a misspelled one (``kprob/vfs_read``).
+    """
+    rows = {hook.section.rstrip("+"): hook.section for hook in TABLE}
+    begun = [prefix for prefix in rows if name.startswith(prefix) and not name[len(prefix) :][:1].isalpha()]
+    head, _, rest = name.partition("/")
+    near = [max(begun, key=len)] if begun else similar(head, rows)
+    if not near:
+        return ""
+    return f"{near[0]}/{rest}" if rest and rows[near[0]].endswith("+") else near[0]
 
 
 def target(hook: Hook, section: str) -> str:

@@ -13,7 +13,7 @@ from beepy.kernel import host
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
-from beepy.text import safe
+from beepy.text import safe, similar
 
 _log = Log(__name__)
 
@@ -113,7 +113,7 @@ def _explained(error: AttachError, where: str, function: str, offset: int) -> At
             missing.add_note(
                 f"the compiler made of it: {', '.join(map(safe, parts[:5]))}; arguments may be missing there"
             )
-        elif close := _similar(base, names):
+        elif close := similar(base, names):
             missing.add_note(f"similar ones: {', '.join(map(safe, close))}")
         return missing
     if error.errno == errno.EADDRNOTAVAIL:
@@ -123,9 +123,3 @@ def _explained(error: AttachError, where: str, function: str, offset: int) -> At
     else:
         error.add_note("the kernel allows no probe there: see blacklist in its debugfs, /sys/kernel/debug/kprobes")
     return error
-
-
-def _similar(function: str, names: set[str]) -> list[str]:
-    from beepy.hooks.similar import similar  # noqa: PLC0415 - only on the way to an error
-
-    return similar(function, names)

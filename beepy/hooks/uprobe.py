@@ -11,7 +11,7 @@ from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.obj import executable
 from beepy.obj.executable import Executable
-from beepy.text import safe
+from beepy.text import safe, similar
 
 _OFFSET: Final = re.compile(r"(.*)\+(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)", re.DOTALL)
 
@@ -84,8 +84,6 @@ def function_offset(file: Executable, name: str) -> int:
 
 
 def _advice(name: str, names: set[str]) -> list[str]:
-    from beepy.hooks.similar import similar  # noqa: PLC0415 - only on the way to an error
-
     close = [other for other in similar(name, names) if other != name]
     if close:
         return [f"similar ones: {', '.join(map(safe, close))}"]

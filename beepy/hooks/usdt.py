@@ -23,7 +23,7 @@ from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj import executable
 from beepy.obj.executable import Executable
-from beepy.text import safe
+from beepy.text import safe, similar
 from beepy.uapi import UpdateFlag
 
 _log = Log(__name__)
@@ -169,8 +169,6 @@ def _places(file: Executable, provider: str, name: str, spec_size: int) -> list[
 
 
 def _advice(name: str, there: set[str]) -> str:
-    from beepy.hooks.similar import similar  # noqa: PLC0415 - only on the way to an error
-
     if not there:
         return "it has none at all"
     close = similar(name, there) or sorted(there)[:8]
