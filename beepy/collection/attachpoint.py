@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from beepy.btf.types import VOID, Kind, TypeId
 from beepy.errors import AttachError, NotSupported
-from beepy.hooks import Hook, Target
+from beepy.hooks import Target
 from beepy.kernel import btf as kernel_btf
 from beepy.kernel import host
 from beepy.kernel import program as kernel_program
 from beepy.kernel.fd import Fd
 from beepy.obj.spec import ProgramSpec
+from beepy.sections import Hook
 from beepy.text import safe
 from beepy.uapi import ProgType
 
@@ -48,24 +49,23 @@ def find(program: ProgramSpec, hook: Hook, target: Target) -> AttachPoint:
     ``ID/NAME``, a function of the program with that id. Raises NotSupported for what this kernel does not have,
     AttachError for what is no such name.
     """
-    if hook.btf_target is None:
-        return AttachPoint()
     where = f"program '{safe(program.name)}': section '{safe(program.section)}'"
     if hook.prog_type == ProgType.EXT:
         return _of_program(target.name, where)
-    prefix, kind = hook.btf_target
-    module, colon, name = target.name.rpartition(":")
-    name = prefix + name.partition("/")[0]
-    if not colon or module == "vmlinux":
+    wanted = hook.kernel_type(target.name)
+    if wanted is None:
+        return AttachPoint()
+    module, name, kind = wanted
+    if module in {"", "vmlinux"}:
         type_id = kernel_btf.vmlinux().find(name, kind)
         if type_id is not None:
             return AttachPoint(type_id)
     for types in kernel_btf.modules():
-        if not colon or types.name == module:
+        if not module or types.name == module:
             type_id = next((one for one in types.named(name) if types.kind(one) is kind), None)
             if type_id is not None:
                 return AttachPoint(type_id, types.name)
-    if colon and module != "vmlinux" and not host.is_loaded(module):
+    if module not in {"", "vmlinux"} and not host.is_loaded(module):
         import shlex  # noqa: PLC0415 - only on the way to an error
 
         error = NotSupported(f"{where}: module '{safe(module)}' is not loaded", feature=name)

@@ -3,17 +3,15 @@
 Nothing is attached, pinned or kept. What the code may never reach is a warning: a helper or a field that is missing.
 """
 
-import errno
-import os
 from collections.abc import Iterator, Sequence
-from typing import Final
 
-from beepy import hooks, since
+from beepy import hooks, sections, since
 from beepy.btf.btf import Btf
 from beepy.btf.names import essential_name
 from beepy.btf.types import Kind
 from beepy.collection import load as loading
 from beepy.collection import needs, structops
+from beepy.collection.absent import lacks
 from beepy.collection.findings import ERROR, WARNING, Checked, Finding
 from beepy.collection.kernels import Kernel, OtherKernel, ThisKernel
 from beepy.collection.verdict import built_for
@@ -21,15 +19,12 @@ from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import BeepyError, KernelError
 from beepy.features import OLDER_HELPERS
-from beepy.hooks import Hook, kprobe
+from beepy.hooks import Target
 from beepy.obj.sections import KSYMS
 from beepy.obj.spec import CollectionSpec, ExternRef, JumpTableRef, MapSpec, ProgramSpec
+from beepy.sections import Hook
 from beepy.text import safe
-from beepy.uapi import HELPERS, MapType, ProgType
-
-_SYSCALLS: Final = ("kprobe.attach_syscall", "kprobe.attach_syscall_return")
-_MALFORMED: Final = "tracepoint: expected CATEGORY/NAME"
-_FUNCTIONS: Final = ("kprobe.attach", "kprobe.attach_return")
+from beepy.uapi import HELPERS, MapType
 
 
 def check(spec: CollectionSpec, btf: Btf | None = None) -> Checked:
@@ -84,9 +79,9 @@ def _operations(spec: CollectionSpec, btf: Btf) -> Iterator[Finding]:
 
 def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Iterator[Finding]:
     where = f"program '{safe(one.name)}'"
-    hook = hooks.find(one.section)
+    hook = sections.find(one.section)
     if hook is None:
-        yield Finding(ERROR, f"{where}: {hooks.unknown(one.section)}")
+        yield Finding(ERROR, f"{where}: {sections.unknown(one.section)}")
         return
     kind, attach_type = hook.prog_type, hook.attach_type
     if not kernel.has_prog_type(kind):
@@ -95,10 +90,9 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
         told = f"attach type {attach_type.name.lower()}{_first(since.attach_type(attach_type))}"
         yield Finding(ERROR, f"{where}: {told}", skipped=True)
     try:
-        why = _point(hook, one, kernel)
-        absent = why != _MALFORMED
+        why, absent = _point(hook, sections.target(hook, one.section), kernel), True
     except KernelError as error:
-        why, absent = str(error), error.errno not in {errno.EPERM, errno.EACCES}
+        why, absent = str(error), lacks(error)
     if why:
         yield Finding(ERROR, f"{where}: {why}", skipped=absent)
     for number, fixup in enumerate(resolved):
@@ -124,44 +118,19 @@ def _first(release: str) -> str:
     return f": not there, since {release}" if release else ": not there"
 
 
-def _point(hook: Hook, one: ProgramSpec, kernel: Kernel) -> str:
+def _point(hook: Hook, name: str, kernel: Kernel) -> str:
     """Return why what the program attaches to is not there, "" if it is, or is said elsewhere."""
-    name = hooks.target(hook, one.section)
-    missing = _named(hook, name, kernel) if name else ""
-    return missing or kernel.no_probes("uprobe" if hook.module == "usdt" else hook.module)
-
-
-def _named(hook: Hook, name: str, kernel: Kernel) -> str:
-    """Return why there is nothing of that name to attach to."""
-    if hook.btf_target and hook.prog_type not in (ProgType.EXT, ProgType.STRUCT_OPS):
-        prefix, kind = hook.btf_target
-        wanted = prefix + name.rpartition(":")[2].partition("/")[0]
-        return "" if any(_has(types, wanted, kind) for types in kernel.types()) else _none(wanted, kernel)
-    match hook.mechanism:
-        case "tracepoint.attach":
-            category, slash, event = name.partition("/")
-            return safe(kernel.tracepoint(category, event)) if slash else _MALFORMED
-        case "raw_tracepoint.attach":
-            return "" if kernel.has_raw_tracepoint(name) else _none(f"raw tracepoint {name}", kernel)
-        case place if place in _SYSCALLS:
-            return "" if kernel.has_syscall(name) else _none(f"system call {name}", kernel)
-        case place if place in _FUNCTIONS:
-            function = kprobe.parse(name)[0].rpartition(":")[2]
-            if kernel.runs:
-                function = kprobe.native_name(function, os.uname().machine)
-            return "" if kernel.has_function(function) else _none(f"function {function}", kernel)
-        case "kprobe_multi.attach" | "kprobe_multi.attach_return" if not set(name) & set("*?"):
-            return "" if kernel.has_function(name) else _none(f"function {name}", kernel)
-        case _:
-            return ""
+    wanted = hook.kernel_type(name)
+    if wanted:
+        _, type_name, kind = wanted
+        there = not name or any(_has(types, type_name, kind) for types in kernel.types())
+        return "" if there else kernel.has_no(type_name)
+    lacking = (kernel.lacks(point) for point in hooks.points(hook, Target(name), kernel.machine))
+    return next(filter(None, lacking), "")
 
 
 def _has(types: Btf, name: str, kind: Kind) -> bool:
     return any(types.kind(one) is kind for one in types.named(name))
-
-
-def _none(what: str, kernel: Kernel) -> str:
-    return f"{kernel.name} has no {safe(what)}{'' if kernel.runs else ' among its types'}"
 
 
 def _symbols(spec: CollectionSpec, programs: Sequence[ProgramSpec], kernel: Kernel) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from beepy.collection.plan import Planned, plan
 from beepy.collection.relocate import relocate
 from beepy.collection.structops import StructOps
 from beepy.errors import ElfError, KernelError, VerifierError
-from beepy.hooks import Hook, Target
+from beepy.hooks import Target
 from beepy.kernel import host
 from beepy.kernel import program as kernel_program
 from beepy.kernel.map import Map
@@ -29,6 +29,7 @@ from beepy.log import Log
 from beepy.obj.insn import encode
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, JumpTableRef, ProgramSpec, Value
+from beepy.sections import Hook
 from beepy.text import safe
 from beepy.uapi import MapType, ProgType
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from beepy import hooks
+from beepy import sections
 from beepy.btf.btf import Btf
 from beepy.collection import attachpoint
 from beepy.collection.absent import Absent
@@ -12,10 +12,11 @@ from beepy.collection.structops import StructOps
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import KernelError
-from beepy.hooks import Hook, Target
+from beepy.hooks import Target
 from beepy.kernel import btf as kernel_btf
 from beepy.log import Log
 from beepy.obj.spec import CollectionSpec, ProgramSpec
+from beepy.sections import Hook
 from beepy.text import safe
 from beepy.uapi import ProgType
 
@@ -54,12 +55,12 @@ def plan(
         if one.name not in loaded:
             _log.info("program '%s': left out, its section says so: %s", safe(one.name), safe(one.section))
             continue
-        hook = hooks.find(one.section)
+        hook = sections.find(one.section)
         if hook is None:
             from beepy.collection.unknown_section import unknown_section  # noqa: PLC0415 - only on the way to an error
 
             raise unknown_section(spec, one)
-        target = targets.get(one.name) or Target(hooks.target(hook, one.section))
+        target = targets.get(one.name) or Target(sections.target(hook, one.section))
         fixups: tuple[Fixup, ...] = ()
         if resolver and one.core:
             fixups = resolver.fixups(one)

@@ -15,7 +15,7 @@ from beepy.errors import AttachError, ElfError, KernelError, TargetError
 from beepy.features import Feature
 from beepy.hooks import binary, probe, usdt_args
 from beepy.hooks.probe import Probe
-from beepy.hooks.target import Target
+from beepy.hooks.target import Point, Target
 from beepy.kernel import features
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
@@ -121,6 +121,11 @@ def attach(program: Program, target: Target) -> Link:
             at = Probe("uprobe", path, place.offset, False, target.pid, place.counter)
             undo.enter_context(probe.attach(program, at, what, number if cookies else 0))
         return Link(then=(undo.pop_all().close,))
+
+
+def points(target: Target, machine: str) -> list[Point]:  # noqa: ARG001 - every hook's signature
+    """Return what makes probes."""
+    return [probe.UPROBES]
 
 
 def _put(specs: Map, number: int, spec: bytes, where: str) -> None:
