@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from beepy import map_types, sections
 from beepy.btf.show import c_type
 from beepy.collection import context_writes, needs
-from beepy.collection.findings import ERROR, Checked
 from beepy.collection.needs import Needs
 from beepy.collection.pins import Pins
 from beepy.core.access import KIND_NAMES, parse, show
@@ -181,12 +180,12 @@ def describe(
     *,
     relocations: bool = False,
     fixups: Mapping[str, Sequence[Fixup]] = _NONE_RESOLVED,
-    checked: Checked | None = None,
+    check: CheckInfo | None = None,
 ) -> Description:
     """Return what ``spec``, parsed from ``image``, holds.
 
-    ``fixups`` are what its relocations became, by program, and ``checked`` what a kernel says of it, where one was
-    asked (``collection.check``). Raises ObjectError for types that are malformed.
+    ``fixups`` are what its relocations became, by program, and ``check`` what a kernel says of it, where one was
+    asked (room ``check``). Raises ObjectError for types that are malformed.
     """
     whole, of_programs = needs.of_collection(spec)
     loaded = {one.name for one in spec.loaded}
@@ -216,7 +215,7 @@ def describe(
         tuple(extern.name for extern in spec.externs),
         tuple(_relocations(spec, fixups)) if relocations else (),
         whole,
-        _check(checked, decided.warnings) if checked else None,
+        check._replace(warnings=(*check.warnings, *decided.warnings)) if check else None,
     )
 
 
@@ -253,17 +252,6 @@ def _changes(one: ProgramSpec, hook: Hook | None, helpers: Sequence[str], pinned
         changes.add(hook.context_effect)
     called = [ref.name for ref in one.refs if isinstance(ref, ExternRef) and one.insns[ref.insn].code == CALL]
     return changes | {f"kernel function {name}" for name in called if not name.startswith(_OWN_KFUNCS)}
-
-
-def _check(checked: Checked, warnings: Sequence[str]) -> CheckInfo:
-    errors = [one for one in checked.findings if one.level == ERROR]
-    return CheckInfo(
-        checked.kernel,
-        checked.runs,
-        tuple(one.text for one in errors),
-        (*(one.text for one in checked.findings if one.level != ERROR), *warnings),
-        tuple(one.text for one in errors if one.skipped),
-    )
 
 
 def _map(

@@ -3,7 +3,7 @@
 import errno
 from typing import Literal
 
-from beepy.errors import AttachError, KernelError, NotSupported
+from beepy.errors import AttachError, BeepyError, NotSupported
 from beepy.log import Log
 from beepy.text import safe
 
@@ -21,7 +21,7 @@ class Absent:
         self._missing = missing
         self.skipped: dict[str, str] = {}
 
-    def skip(self, program: str, error: KernelError) -> None:
+    def skip(self, program: str, error: BeepyError) -> None:
         """Leave the program out if that is wanted and ``error`` says that the kernel lacks something; else raise it."""
         if self._missing == "fail" or not lacks(error):
             raise error
@@ -31,6 +31,6 @@ class Absent:
         tell("%sleft out: %s", where, str(error).removeprefix(where))
 
 
-def lacks(error: KernelError) -> bool:
+def lacks(error: BeepyError) -> bool:
     """Tell whether ``error`` says that the kernel lacks what a program attaches to, or the way to load it."""
     return isinstance(error, NotSupported) or (isinstance(error, AttachError) and error.errno == errno.ENOENT)

@@ -7,13 +7,16 @@ from typing import Final
 import pytest
 
 from beepy.btf.btf import Btf
-from beepy.collection import check as checking
-from beepy.collection.check import check
-from beepy.collection.findings import ERROR, WARNING, Finding
-from beepy.collection.kernels import OtherKernel, ThisKernel
+from beepy.check import check as checking
+from beepy.check.check import check
+from beepy.check.findings import ERROR, WARNING, Finding
+from beepy.check.kernels import OtherKernel, ThisKernel
+from beepy.cli import asked
 from beepy.collection.load import load
+from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import VerifierError
 from beepy.kernel import host
+from beepy.obj.spec import ProgramSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
@@ -281,6 +284,52 @@ def test_the_command_in_json(beepy: Beepy, object_of: ObjectOf, tmp_path: Path) 
     assert whole["needs"]["kernel"] == "5.8"
 
 
+def test_each_relocation_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By ``describe --check --relocations``: what the plan resolved is shown, and loaded."""
+    resolved: list[str] = []
+    fixups = Resolver.fixups
+
+    def counting(self: Resolver, program: ProgramSpec) -> tuple[Fixup, ...]:
+        resolved.append(program.name)
+        return fixups(self, program)
+
+    monkeypatch.setattr(Resolver, "fixups", counting)
+    spec = parse(bundled_store().get("opensnoop"))
+    ((info, shown),) = asked.ask([spec], "", check=True)
+    assert info
+    assert info.runs
+    assert sorted(shown) == sorted(resolved) == sorted(one.name for one in spec.programs if one.core)
+
+
+def test_what_one_program_lacks_is_not_said_of_the_others(compiled: ObjectOf) -> None:
+    """They are loaded all the same, and the verifier has its say about each."""
+    text = """
+#include "test/trigger.h"
+SEC("fentry/beepy_none")
+int first(void *ctx)
+{
+	return 0;
+}
+SEC("fentry")
+int second(void *ctx)
+{
+	return 0;
+}
+SEC("tp_btf/sched_switch")
+int third(unsigned long long *ctx)
+{
+	return *(int *)0x10;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+    first, second, third = [one for one in found(compiled(text)) if one.level == ERROR]
+    assert (first.text, first.skipped) == (f"program 'first': {THIS} has no beepy_none", True)
+    assert (second.text, second.skipped) == ("program 'second': section 'fentry': this kernel has no ''", True)
+    assert third.text.startswith("program 'third': verifier: ")
+    texts = [one.text for one in found(compiled(text), old_kernel()) if "has no" in one.text]
+    assert texts == ["program 'first': the kernel of old has no beepy_none among its types"]
+
+
 def test_relocations_are_resolved_by_types_alone(beepy: Beepy) -> None:
     done = beepy("describe", "exitsnoop", "--btf", "/sys/kernel/btf/vmlinux", "--relocations", "-o", "json")
     assert done.code == 0
@@ -299,7 +348,7 @@ def test_relocations_are_resolved_by_types_alone(beepy: Beepy) -> None:
 def test_who_may_not_ask_is_told_what_is_needed() -> None:
     told = child.run(
         """
-from beepy.collection.check import check
+from beepy.check.check import check
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from tests.support.capabilities import keep

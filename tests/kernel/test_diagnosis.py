@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from beepy import maps, since
+from beepy.check.check import check
 from beepy.collection import diagnosis
-from beepy.collection.check import check
 from beepy.collection.load import load
 from beepy.errors import AttachError, KernelError, NotSupported, RelocationError, VerifierError
 from beepy.kernel import features, host, program

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from beepy import sections
-from beepy.collection.check import check
+from beepy.check.check import check
 from beepy.collection.load import load
 from beepy.hooks import Target
 from beepy.sections import Hook, Mechanism

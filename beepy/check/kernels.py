@@ -23,7 +23,6 @@ _ANY_TRACEPOINT: Final = f"{TRACE}sched_switch"  # every kernel has them
 class ThisKernel:
     """The running kernel; what it does not let us know counts as there."""
 
-    runs = True
     machine = os.uname().machine
 
     @property
@@ -100,7 +99,6 @@ def _functions(modules: bytes) -> frozenset[str]:  # noqa: ARG001 - which are th
 class OtherKernel:
     """A kernel of which only the types are here."""
 
-    runs = False
     machine = ""
 
     def __init__(self, btf: Btf) -> None:
@@ -118,10 +116,6 @@ class OtherKernel:
     def lacks(self, point: Point) -> str:
         """Return why something is not there by which programs are attached, "" if it is."""
         return _lacks(self, point)
-
-    def types(self) -> Iterator[Btf]:
-        """Yield its types."""
-        yield self._btf
 
     def has_type(self, name: str, kind: Kind) -> bool:
         """Tell whether it has a type of that name and kind."""
