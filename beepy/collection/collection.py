@@ -35,8 +35,9 @@ class Collection:
     """Owns the ``maps`` and ``programs`` of ``spec``, by name, and the ``links`` of what is attached.
 
     ``targets`` says where each program attaches. ``absent`` knows the programs that were left out because the kernel
-    lacks what they attach to; ``pinned`` how to take back the pins that were made for it. ``btf`` are the kernel's
-    types, in the place of its own. A context manager; ``close`` detaches first, and leaves the pins.
+    lacks what they attach to; ``shared`` is what hooks remember for all programs; ``pinned`` how to take back the pins
+    that were made for it. ``btf`` are the kernel's types, in the place of its own. A context manager; ``close``
+    detaches first, and leaves the pins.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Collection:
         self.absent = absent or Absent()
         self.btf = btf
         self.maps: dict[str, Map] = {}
+        self.shared: dict[str, object] = {}
         self.programs: dict[str, Program] = {}
         self.links: list[Link] = []
         self.operations: list[Registration] = []
@@ -90,7 +92,7 @@ class Collection:
 
     def target(self, program: str) -> Target:
         """Return where that program attaches, with this collection's maps."""
-        return self.targets[program]._replace(maps=self.maps)
+        return self.targets[program]._replace(maps=self.maps, shared=self.shared)
 
     def kernel_types(self) -> Btf | None:
         """Return the kernel's types, None where it has none, or shows none to us."""

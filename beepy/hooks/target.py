@@ -18,7 +18,8 @@ class Target(NamedTuple):
     ``name`` is the SEC() text after the prefix and its slash ("" where there is none), or what --attach gave instead.
     ``pid`` restricts perf events, uprobes and USDT to one process (None: all), ``binary`` is the file of a uprobe or
     USDT, ``iface`` a network interface, looked up in the network namespace ``netns`` (a name of /run/netns, a path, or
-    a pid; "": our own), ``cgroup`` a folder of cgroup v2. ``maps`` are the collection's, for what attaches to a map.
+    a pid; "": our own), ``cgroup`` a folder of cgroup v2. ``maps`` are the collection's, for what attaches to a map;
+    ``shared`` is what hooks remember for all programs of the collection (None: nothing is shared).
     """
 
     name: str = ""
@@ -28,3 +29,4 @@ class Target(NamedTuple):
     netns: str = ""
     cgroup: str = ""
     maps: Mapping[str, Map] = _NO_MAPS
+    shared: dict[str, object] | None = None

@@ -9,7 +9,6 @@ import errno
 import os
 from contextlib import ExitStack
 from typing import Final, NamedTuple
-from weakref import WeakKeyDictionary
 
 from beepy.errors import AttachError, ElfError, KernelError, TargetError
 from beepy.features import Feature
@@ -91,9 +90,11 @@ class _Addresses:
             ids.delete(key)
 
 
-# programs of one collection share their maps
-_records: WeakKeyDictionary[Map, _Records] = WeakKeyDictionary()
-_addresses: WeakKeyDictionary[Map, _Addresses] = WeakKeyDictionary()
+class _Used(NamedTuple):
+    """What the programs of one collection use of the maps that they share."""
+
+    records: _Records
+    addresses: _Addresses
 
 
 def attach(program: Program, target: Target) -> Link:
@@ -107,17 +108,16 @@ def attach(program: Program, target: Target) -> Link:
     with binary.opened(path, where) as file:
         places = _places(file, provider, probe_name, specs.value_size)
         base = 0 if cookies or file.fixed else _load_address(file, path, target.pid, where)
-    records = _records.setdefault(specs, _Records(specs.max_entries))
-    addresses = _addresses.setdefault(ids, _Addresses())
+    used = _used(target, specs)
     with ExitStack() as undo:
         for place in places:
-            number = records.take(place.spec, where)
-            undo.callback(records.give, place.spec)
+            number = used.records.take(place.spec, where)
+            undo.callback(used.records.give, place.spec)
             _put(specs, number, place.spec, where)
             if not cookies:
                 key = (place.address + base).to_bytes(8, "little")
-                addresses.add(ids, key, number, where)
-                undo.callback(addresses.remove, ids, key)
+                used.addresses.add(ids, key, number, where)
+                undo.callback(used.addresses.remove, ids, key)
             at = Probe("uprobe", path, place.offset, False, target.pid, place.counter)
             undo.enter_context(probe.attach(program, at, what, number if cookies else 0))
         return Link(then=(undo.pop_all().close,))
@@ -126,6 +126,15 @@ def attach(program: Program, target: Target) -> Link:
 def points(target: Target, machine: str) -> list[Point]:  # noqa: ARG001 - every hook's signature
     """Return what makes probes."""
     return [probe.UPROBES]
+
+
+def _used(target: Target, specs: Map) -> _Used:
+    """Return what the programs of the target's collection use of its maps."""
+    shared = {} if target.shared is None else target.shared
+    used = shared.get(_SPECS)
+    if not isinstance(used, _Used):
+        used = shared[_SPECS] = _Used(_Records(specs.max_entries), _Addresses())
+    return used
 
 
 def _put(specs: Map, number: int, spec: bytes, where: str) -> None:

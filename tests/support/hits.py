@@ -27,7 +27,7 @@ def loaded(path: Path) -> Iterator[Collection]:
 
 def attach(collection: Collection, name: str, target: Target) -> Link:
     """Attach one program as its section says, to ``target``."""
-    return hooks.attach(collection.programs[name], target._replace(maps=collection.maps))
+    return hooks.attach(collection.programs[name], target._replace(maps=collection.maps, shared=collection.shared))
 
 
 def hits(collection: Collection, row: int) -> int:

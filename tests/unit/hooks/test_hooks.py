@@ -36,7 +36,7 @@ def test_what_is_noted_can_be_undone() -> None:
 
 
 def test_options_are_fields_of_a_target() -> None:
-    assert set(OPTIONS) == set(Target._fields) - {"name", "maps"}
+    assert set(OPTIONS) == set(Target._fields) - {"name", "maps", "shared"}
 
 
 @pytest.mark.parametrize(
