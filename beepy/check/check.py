@@ -80,7 +80,7 @@ def _program(
     kind, attach_type = hook.prog_type, hook.attach_type
     if not kernel.has_prog_type(kind):
         yield Finding(ERROR, f"{where}: program type {kind.name.lower()}{_first(since.prog_type(kind))}", skipped=True)
-    elif attach_type and not hook.optional and not kernel.has_attach_type(attach_type):
+    elif hook.needs_attach_type and not kernel.has_attach_type(attach_type):
         told = f"attach type {attach_type.name.lower()}{_first(since.attach_type(attach_type))}"
         yield Finding(ERROR, f"{where}: {told}", skipped=True)
     target = Target(sections.target(hook, program.section))

@@ -39,7 +39,9 @@ def old_kernel() -> Btf:
     writer = BtfWriter()
     number = writer.integer()
     writer.enum("bpf_map_type", {"BPF_MAP_TYPE_HASH": 1, "BPF_MAP_TYPE_ARRAY": 2})
-    writer.enum("bpf_prog_type", {"BPF_PROG_TYPE_TRACEPOINT": 5, "BPF_PROG_TYPE_KPROBE": 2})
+    writer.enum(
+        "bpf_prog_type", {"BPF_PROG_TYPE_KPROBE": 2, "BPF_PROG_TYPE_SCHED_CLS": 3, "BPF_PROG_TYPE_TRACEPOINT": 5}
+    )
     writer.enum("bpf_attach_type", {"BPF_CGROUP_INET_INGRESS": 0})
     writer.enum("bpf_func_id", {f"BPF_FUNC_{name}": at for at, name in enumerate(HELPERS[:110])})
     writer.struct("task_struct", 8, [("tgid", number, 0)])
@@ -146,6 +148,8 @@ def test_what_an_old_kernel_lacks() -> None:
         ("lsm/file_open", "program type lsm: not there, since 5.7"),
         ("xdp", "program type xdp: not there, since 4.8"),
         ("kprobe.multi/do_exit", "attach type trace_kprobe_multi: not there, since 5.18"),
+        ("tc/ingress", ""),  # by a filter, where there is no tcx
+        ("netkit/peer", "attach type netkit_peer: not there, since 6.7"),
         ("kprobe/do_exit", ""),
         ("ksyscall/openat", ""),
         ("ksyscall/close", "the kernel of old has no system call close among its types"),
