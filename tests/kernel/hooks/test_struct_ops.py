@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.check.check import check
+from beepy.check.findings import ERROR
 from beepy.collection import needs
-from beepy.collection.check import check
-from beepy.collection.findings import ERROR
 from beepy.collection.load import load
 from beepy.errors import NotSupported
 from beepy.obj.parse import parse
