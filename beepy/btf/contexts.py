@@ -12,9 +12,9 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.header import encode
 from beepy.btf.layout import resolve, strip
 from beepy.btf.types import CONTEXT_TAG, Kind, Linkage, TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.uapi import ProgType
 
 _NAMES: Final[Mapping[ProgType, str]] = MappingProxyType(
@@ -73,14 +73,14 @@ def tagged(btf: Btf) -> dict[TypeId, set[int]]:
 def named(btf: Btf, uses: Iterable[tuple[ProgType, TypeId]]) -> tuple[Btf, dict[tuple[ProgType, TypeId], TypeId]]:
     """Return the types with another one for each tagged function that a program of some type uses; every id stays."""
     places = tagged(btf)
-    adding = _Adding(btf)
+    writer = BtfWriter.after(btf)
     found = {}
     for prog_type, function in dict.fromkeys(uses):
         if function in places and prog_type in _NAMES:
             unnamed = {one for one in places[function] if _unnamed(btf, function, one, prog_type)}
             if unnamed:
-                found[prog_type, function] = adding.function(function, unnamed, _NAMES[prog_type])
-    return adding.result(), found
+                found[prog_type, function] = _add_function(writer, btf, function, unnamed, _NAMES[prog_type])
+    return writer.append_to(btf), found
 
 
 def _unnamed(btf: Btf, function: TypeId, number: int, prog_type: ProgType) -> bool:
@@ -112,54 +112,21 @@ def _unnamed(btf: Btf, function: TypeId, number: int, prog_type: ProgType) -> bo
             return False
 
 
-class _Adding:
-    """Types that are to stand behind others, as words, with their strings."""
-
-    def __init__(self, btf: Btf) -> None:
-        self._btf = btf
-        self._count = 0
-        self._words: list[int] = []
-        self._strings = b""
-
-    def function(self, function: TypeId, places: set[int], context: str) -> TypeId:
-        """Add a function like that one, whose arguments at ``places`` point to a struct of that name."""
-        old = self._btf.type(function)
-        assert isinstance(old, types.Func)
-        proto = self._btf.type(old.type)
-        assert isinstance(proto, types.FuncProto)
-        holder = self._add(self._string(context), Kind.STRUCT << 24, 0)
-        pointer = self._add(0, Kind.PTR << 24, holder)
-        params = [
-            (self._string(param.name), pointer if number in places else param.type)
-            for number, param in enumerate(proto.params)
-        ]
-        words = [word for param in params for word in param]
-        new = self._add(0, Kind.FUNC_PROTO << 24 | len(params), proto.type, *words)
-        return self._add(self._string(old.name), Kind.FUNC << 24 | old.linkage, new)
-
-    def result(self) -> Btf:
-        return self._btf.extended(struct.pack(f"<{len(self._words)}I", *self._words), self._strings)
-
-    def _add(self, *words: int) -> TypeId:
-        self._words += words
-        self._count += 1
-        return TypeId(len(self._btf) + self._count - 1)
-
-    def _string(self, text: str) -> int:
-        offset = self._btf.string_end + len(self._strings)
-        self._strings += text.encode("utf-8", "backslashreplace") + b"\0"
-        return offset
+def _add_function(writer: BtfWriter, btf: Btf, function: TypeId, numbers: set[int], context: str) -> TypeId:
+    """Add a function like that one, but whose arguments of these numbers point to a struct called ``context``."""
+    old = btf.type(function)
+    assert isinstance(old, types.Func)
+    proto = btf.type(old.type)
+    assert isinstance(proto, types.FuncProto)
+    pointer = writer.ptr(writer.struct(context, 0))
+    params = [(param.name, pointer if number in numbers else param.type) for number, param in enumerate(proto.params)]
+    return writer.func(old.name, writer.func_proto(proto.type, params), old.linkage)
 
 
 def sample() -> tuple[bytes, bytes]:
     """Return BTF of a global function whose only argument is tagged, and func_info of it behind two instructions."""
-    words = (
-        *(1, Kind.INT << 24, 4, 1 << 24 | 32),  # [1] int
-        *(0, Kind.PTR << 24, 0),  # [2] void *
-        *(0, Kind.FUNC_PROTO << 24 | 1, 1, 5, 2),  # [3] int (*)(void *a)
-        *(5, Kind.FUNC << 24 | Linkage.STATIC, 3),
-        *(5, Kind.FUNC << 24 | Linkage.GLOBAL, 3),
-        *(7, Kind.DECL_TAG << 24, 5, 0),
-    )
-    types_ = encode(struct.pack(f"<{len(words)}I", *words), f"\0int\0a\0{CONTEXT_TAG}\0".encode())
-    return types_, struct.pack("<4I", 0, 4, 2, 5)
+    writer = BtfWriter()
+    proto = writer.func_proto(writer.integer(), [("a", writer.ptr(0))])
+    caller, callee = writer.func("a", proto, Linkage.STATIC), writer.func("a", proto, Linkage.GLOBAL)
+    writer.decl_tag(CONTEXT_TAG, callee, 0)
+    return writer.data(), struct.pack("<4I", 0, caller, 2, callee)

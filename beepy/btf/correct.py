@@ -11,6 +11,7 @@ from typing import Final
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind, Member, TypeId
+from beepy.btf.writer import BtfWriter
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}")  # shorter than KSYM_NAME_LEN before v6.1
 _ODD: Final = re.compile(r"[^A-Za-z0-9_]")
@@ -23,16 +24,13 @@ _BOOL: Final = 4
 def corrected(btf: Btf) -> Btf:
     """Return the types with every name and encoding as kernels take them; ``btf`` itself if nothing is wrong."""
     words: dict[tuple[TypeId, int], int] = {}
-    strings, offsets = b"", {"": 0}
+    writer = BtfWriter.after(btf)
     for type_id in btf.ids():
         found = btf.type(type_id)
         for word, text in _names(btf, type_id, found):
-            if text not in offsets:
-                offsets[text] = btf.string_end + len(strings)
-                strings += text.encode() + b"\0"
-            words[type_id, word] = offsets[text]
+            words[type_id, word] = writer.string(text)
         words |= {(type_id, word): value for word, value in _values(found)}
-    return btf.edited(words).extended(b"", strings) if words else btf
+    return writer.append_to(btf.edited(words)) if words else btf
 
 
 def _names(btf: Btf, type_id: TypeId, found: types.Type) -> Iterator[tuple[int, str]]:

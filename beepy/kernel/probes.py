@@ -118,15 +118,12 @@ def _has_operations() -> bool:
 
 def _types(where: str) -> Fd:
     """Give the kernel the type ``int``."""
-    body = _INT_BTF
+    from beepy.btf.writer import BtfWriter  # noqa: PLC0415 - few programs are probed with types
+
+    writer = BtfWriter()
+    writer.integer()
+    body = writer.data()
     return syscall.btf_load(uapi.BtfLoad(btf=syscall.address(body), btf_size=len(body)), where)
-
-
-_INT_BTF: Final = (
-    bytes.fromhex("9feb0100 18000000 00000000 10000000 10000000 05000000")  # header
-    + bytes.fromhex("01000000 00000001 04000000 20000001")  # [1] INT, 4 bytes, signed
-    + b"\0int\0"
-)
 
 
 @cache

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.collection import check as checking
 from beepy.collection.check import check
 from beepy.collection.findings import ERROR, WARNING, Finding
@@ -19,7 +20,6 @@ from beepy.source import parse
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 from tests.kernel.conftest import ObjectOf
 from tests.support import child
-from tests.support.btf import BtfWriter
 from tests.support.command import Beepy
 
 pytestmark = pytest.mark.kernel

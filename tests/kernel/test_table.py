@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch, Schema
 from beepy.kernel import map as kernel_map
 from beepy.kernel.host import possible_cpus
@@ -13,7 +14,6 @@ from beepy.kernel.map import Map
 from beepy.maps import table as table_module
 from beepy.maps.table import TableReader, walked
 from beepy.uapi import MapFlag, MapType
-from tests.support.btf import BtfWriter
 
 pytestmark = pytest.mark.kernel
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
-from tests.support.btf import BtfWriter
 
 TIME_NS = 1_793_534_400_000_000_042  # 2026-11-01T12:00:00.000000042Z
 

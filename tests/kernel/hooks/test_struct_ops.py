@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.collection import needs
 from beepy.collection.check import check
 from beepy.collection.findings import ERROR
@@ -15,7 +16,6 @@ from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
 from bpf import build
-from tests.support.btf import BtfWriter
 from tests.support.sockets import talk
 
 KNOWN = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")

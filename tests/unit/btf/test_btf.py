@@ -6,8 +6,8 @@ from beepy.btf import types
 from beepy.btf.btf import MAX_NAME, MAX_STRING, MAX_VLEN, Btf
 from beepy.btf.names import essential_name
 from beepy.btf.types import Kind, Member, TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError
-from tests.support.btf import BtfWriter
 from tests.support.refusal import refused
 
 
@@ -95,7 +95,7 @@ def test_flavours_of_split_btf() -> None:
     w = BtfWriter()
     w.struct("task", 4)
     base = btf(w)
-    v = BtfWriter(len(base), base.string_end)
+    v = BtfWriter.after(base)
     first = v.struct("own___x", 4)  # its name has no NUL before it
     other = v.struct("other", 4)
     split = btf(v, base)
@@ -115,7 +115,7 @@ def test_split_btf_continues_its_base() -> None:
     w = BtfWriter()
     integer = w.integer("int")
     base = btf(w)
-    v = BtfWriter(len(base), base.string_end)
+    v = BtfWriter.after(base)
     v.string("own")
     typedef = v.typedef("int_t", integer)
     split = btf(v, base)

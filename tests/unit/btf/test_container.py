@@ -7,8 +7,8 @@ import pytest
 
 from beepy.btf import container
 from beepy.btf.container import extract
+from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError
-from tests.support.btf import BtfWriter
 from tests.support.elf import NOBITS, ElfWriter
 from tests.support.refusal import refused
 

@@ -3,8 +3,8 @@ import pytest
 from beepy.btf import contexts, types
 from beepy.btf.btf import Btf
 from beepy.btf.types import Linkage, Param, TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.uapi import ProgType
-from tests.support.btf import BtfWriter
 
 SKB, XDP, TRACEPOINT = ProgType.SCHED_CLS, ProgType.XDP, ProgType.TRACEPOINT
 

@@ -4,7 +4,7 @@ from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.downgrade import Feature, downgraded, sample, used
 from beepy.btf.types import TypeId
-from tests.support.btf import BtfWriter
+from beepy.btf.writer import BtfWriter
 
 
 @pytest.mark.parametrize("feature", Feature)

@@ -4,9 +4,9 @@ import pytest
 
 from beepy.btf import ext
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError
 from tests.support import elf
-from tests.support.btf import BtfWriter
 from tests.support.refusal import refused
 
 SEC = "tracepoint/a/b"

@@ -6,8 +6,8 @@ from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.layout import align_of, resolve, size_of, strip
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError
-from tests.support.btf import BtfWriter
 from tests.support.refusal import refused
 
 

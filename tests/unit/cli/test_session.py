@@ -8,11 +8,11 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.cli import session
 from beepy.cli.session import closing
 from beepy.events.batch import Batch, Demand, Schema, Tally
 from beepy.streams import Stream
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, decode, snapshot
 from tests.support.events import ring as ring_of
 from tests.support.events import table as table_of

@@ -1,10 +1,10 @@
 import pytest
 
 from beepy.btf.btf import MAX_NAME, Btf
+from beepy.btf.writer import BtfWriter
 from beepy.core.access import MAX_STEPS, Spec, parse, show
 from beepy.errors import BeepyError, BtfError, RelocationError
 from beepy.uapi import CoreReloKind
-from tests.support.btf import BtfWriter
 from tests.support.core import ref
 
 
@@ -99,8 +99,8 @@ def test_enumerator() -> None:
 def test_no_size_and_loops_are_refused() -> None:
     writer = BtfWriter()
     forward = writer.fwd("f")
-    loop = writer.const(writer.first + len(writer.types))
-    flat = writer.array(writer.first + len(writer.types), 1)
+    loop = writer.const(writer.next_id)
+    flat = writer.array(writer.next_id, 1)
     btf = Btf(writer.data())
     for type_id in (forward, loop, flat, 0):
         with pytest.raises(BtfError):

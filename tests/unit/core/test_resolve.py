@@ -3,12 +3,12 @@ from collections.abc import Iterator
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter, Member
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import RelocationError
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.uapi import CoreReloKind as Kind
-from tests.support.btf import BtfWriter, Member
 from tests.support.core import LDX_W, MOV, program, ref, resolve
 
 MISSING = "missing"
@@ -228,7 +228,7 @@ def test_modules_are_read_only_for_what_vmlinux_lacks() -> None:
     local, target, root = structs([("a", INT, 0)], [("a", INT, 32)])
     absent = local.struct("only_in_module", 4, [("f", INT, 0)])
     vmlinux = Btf(target.data(), name="vmlinux")
-    module = BtfWriter(len(vmlinux), vmlinux.string_end)
+    module = BtfWriter.after(vmlinux)
     module.struct("only_in_module", 8, [("f", INT, 32)])
     module.struct("s", 8, [("a", INT, 64)])
     read = []

@@ -6,9 +6,9 @@ import struct
 import pytest
 
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter, Member
 from beepy.events.own import Own, pid_offset
 from beepy.events.rows import head
-from tests.support.btf import BtfWriter, Member
 from tests.support.events import Exits, decode, ring, snapshot, stream, table
 
 OURS = 0x00012A3F

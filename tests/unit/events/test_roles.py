@@ -4,12 +4,12 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError
 from beepy.events.decoder import Decoder
 from beepy.events.roles import assign, schema
 from beepy.obj.spec import CollectionSpec, MapSpec, Role, Tracked
 from beepy.uapi import MapType
-from tests.support.btf import BtfWriter
 from tests.support.refusal import refused
 
 

@@ -1,8 +1,8 @@
 import struct
 
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch
 from beepy.events.rows import head, per_cpu_rows, select, without_zeros
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, decode, ring, snapshot, table
 
 

@@ -1,13 +1,13 @@
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.errors import UsageError
 from beepy.events.decoder import Decoder
 from beepy.events.roles import assign, schema
 from beepy.events.texts import apply_all
 from beepy.obj.spec import CollectionSpec, MapSpec
 from beepy.uapi import MapType
-from tests.support.btf import BtfWriter
 from tests.support.events import ring
 
 

@@ -3,11 +3,11 @@ from collections.abc import Callable
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.errors import ElfError
 from beepy.obj.sections import is_maps
 from beepy.obj.spec import MapSpec
 from beepy.uapi import MapType
-from tests.support.btf import BtfWriter
 from tests.support.elf import FUNC, R_64_64, map_definition, number
 from tests.support.objects import EXIT, Object
 from tests.support.refusal import refused

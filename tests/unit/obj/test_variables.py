@@ -4,11 +4,11 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind, TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.errors import BeepyError, BtfError, UsageError
 from beepy.obj.spec import CollectionSpec, MapSpec, Value, VariableSpec
 from beepy.obj.variables import apply, apply_all, pid_variable, settable, settings
 from beepy.uapi import MapType
-from tests.support.btf import BtfWriter
 
 SIZE = 512
 
