@@ -16,11 +16,11 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from struct import Struct as Packer
-from typing import Final
+from typing import Final, assert_never
 
 from beepy.btf import header, types
 from beepy.btf.names import essential_name, text
-from beepy.btf.types import Bits, Kind, Type, TypeId
+from beepy.btf.types import KINDS, Bits, Kind, Type, TypeId
 from beepy.errors import BtfError
 
 MAX_STRING: Final = 1 << 16
@@ -42,29 +42,7 @@ _TRIPLE = Packer("<III")
 _PAIR = Packer("<II")
 _INT = Packer("<I")
 _ENUMERATOR = {False: Packer("<II"), True: Packer("<Ii")}
-
-# 32-bit words of a type: fixed part with what its kind adds once, and what it adds for each of vlen
-_WORDS: Final[dict[int, tuple[int, int]]] = {
-    Kind.INT: (4, 0),
-    Kind.PTR: (3, 0),
-    Kind.ARRAY: (6, 0),
-    Kind.STRUCT: (3, 3),
-    Kind.UNION: (3, 3),
-    Kind.ENUM: (3, 2),
-    Kind.FWD: (3, 0),
-    Kind.TYPEDEF: (3, 0),
-    Kind.VOLATILE: (3, 0),
-    Kind.CONST: (3, 0),
-    Kind.RESTRICT: (3, 0),
-    Kind.FUNC: (3, 0),
-    Kind.FUNC_PROTO: (3, 2),
-    Kind.VAR: (4, 0),
-    Kind.DATASEC: (3, 3),
-    Kind.FLOAT: (3, 0),
-    Kind.DECL_TAG: (4, 0),
-    Kind.TYPE_TAG: (3, 0),
-    Kind.ENUM64: (3, 3),
-}
+_ANY_KIND: Final = b"[" + re.escape(types.INFO_BYTES) + b"]"
 
 
 class Btf:
@@ -108,11 +86,6 @@ class Btf:
         return self._first + len(self._offsets)
 
     @property
-    def first_id(self) -> TypeId:
-        """The first id of this BTF's own types: 1, or the first one after the base's."""
-        return TypeId(self._first)
-
-    @property
     def string_end(self) -> int:
         """The first string offset after this BTF's own strings."""
         return self._string_base + self._strings_end - self._strings_at
@@ -145,7 +118,7 @@ class Btf:
             return Kind.UNKN
         if type_id < self._first and self.base:
             return self.base.kind(type_id)
-        return Kind(self._words[self._at(type_id) + 1] >> 24 & 0x7F)
+        return KINDS[self._words[self._at(type_id) + 1] >> 24 & 0x7F]
 
     def type(self, type_id: TypeId) -> Type:
         """Return the type of that id; the same value each time."""
@@ -210,7 +183,7 @@ class Btf:
         return self._words[self._at(type_id)]
 
     def edited(self, words: Mapping[tuple[TypeId, int], int]) -> "Btf":
-        """Return a Btf with 32-bit words replaced: ``(id, n)`` is the n-th word of that own type, its name_off being 0.
+        """Return a Btf with 32-bit words of own types replaced (see ``types.Words``).
 
         The layout of every type stays: only what does not change its length may be replaced.
         """
@@ -272,7 +245,7 @@ class Btf:
         if not offsets:
             return []
         names = b"|".join([re.escape(_INT.pack(offset)) for offset in offsets])
-        pattern = re.compile(b"(?s:(?:" + names + b")...[\x01-\x13\x81-\x93])")  # name_off, then a kind in info
+        pattern = re.compile(b"(?s:(?:" + names + b")..." + _ANY_KIND + b")")  # name_off, then info
         found = []
         match = pattern.search(self._types)
         while match:
@@ -308,11 +281,11 @@ class Btf:
             raise BtfError(f"{self.name}: type {self._first + len(offsets)}: exceeds the type section")
 
     def _step(self, info: int, index: int) -> int:
-        words = _WORDS.get(info >> 24 & 0x7F)
-        if words is None:
-            raise BtfError(f"{self.name}: type {self._first + index}: unknown kind {info >> 24 & 0x7F}")
-        fixed, each = words
-        return fixed + each * (info & 0xFFFFFF)
+        number = info >> 24 & 0x7F
+        kind = KINDS.get(number)
+        if kind is None:
+            raise BtfError(f"{self.name}: type {self._first + index}: unknown kind {number}")
+        return kind.item(info & 0xFFFFFF)  # the word after its last item
 
     def _at(self, type_id: TypeId) -> int:
         index = type_id - self._first
@@ -327,7 +300,8 @@ class Btf:
         name_off, info, third = self._words[at : at + 3]
         name = self.string(name_off)
         vlen, flag = info & 0xFFFFFF, bool(info >> 31)
-        if _WORDS[info >> 24 & 0x7F][1]:
+        kind = KINDS[info >> 24 & 0x7F]
+        if kind.each:
             if vlen > MAX_VLEN:
                 raise BtfError(f"{self.name}: type {type_id}: {vlen} members or values, at most {MAX_VLEN} are taken")
             self._unbuilt -= vlen
@@ -335,11 +309,12 @@ class Btf:
                 raise BtfError(f"{self.name}: type {type_id}: more than {MAX_ADDED} members and values of all types")
         added = self._types[(at + 3) * 4 : (at + self._steps[info]) * 4]
         ref = TypeId(third)
-        match Kind(info >> 24 & 0x7F):
+        match kind:
             case Kind.INT:
                 (encoding,) = _INT.unpack(added)
                 bits, offset = encoding & 0xFF, encoding >> 16 & 0xFF
-                signed, char, boolean = encoding >> 24 & 1, encoding >> 24 & 2, encoding >> 24 & 4
+                flags = encoding >> 24
+                signed, char, boolean = flags & types.INT_SIGNED, flags & types.INT_CHAR, flags & types.INT_BOOL
                 return types.Int(name, third, bits, offset, bool(signed), bool(char), bool(boolean))
             case Kind.PTR:
                 return types.Ptr(ref)
@@ -386,6 +361,8 @@ class Btf:
                 return types.TypeTag(name, ref)
             case Kind.UNKN:
                 raise BtfError(f"{self.name}: type {type_id}: unknown kind 0")
+            case unreachable:
+                assert_never(unreachable)
 
     def _name(self, offset: int) -> str:
         return self.string(offset, MAX_NAME)

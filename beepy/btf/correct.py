@@ -10,20 +10,18 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.types import Kind, Member, TypeId
+from beepy.btf.types import ADDED, INT_BOOL, INT_SIGNED, NAME_OFF, Kind, Member, TypeId, Words, int_word, member_word
 from beepy.btf.writer import BtfWriter
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}")  # shorter than KSYM_NAME_LEN before v6.1
 _ODD: Final = re.compile(r"[^A-Za-z0-9_]")
 _LONGEST: Final = 127
 _UNNAMED: Final = (Kind.PTR, Kind.ARRAY, Kind.CONST, Kind.VOLATILE, Kind.RESTRICT, Kind.FUNC_PROTO)
-_SIGNED: Final = 1  # the encodings of an int, of which the kernel takes one
-_BOOL: Final = 4
 
 
 def corrected(btf: Btf) -> Btf:
     """Return the types with every name and encoding as kernels take them; ``btf`` itself if nothing is wrong."""
-    words: dict[tuple[TypeId, int], int] = {}
+    words: Words = {}
     writer = BtfWriter.after(btf)
     for type_id in btf.ids():
         found = btf.type(type_id)
@@ -38,25 +36,25 @@ def _names(btf: Btf, type_id: TypeId, found: types.Type) -> Iterator[tuple[int, 
     kind = btf.kind(type_id)
     if kind in _UNNAMED:
         if btf.name_offset(type_id):
-            yield 0, ""
+            yield NAME_OFF, ""
     elif kind in (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64):
-        yield from _wrong([(0, getattr(found, "name", ""))])
+        yield from _wrong([(NAME_OFF, getattr(found, "name", ""))])
     elif kind in (Kind.FWD, Kind.TYPEDEF, Kind.FUNC, Kind.VAR):
-        yield from _wrong([(0, getattr(found, "name", ""))], needed=True)
+        yield from _wrong([(NAME_OFF, getattr(found, "name", ""))], needed=True)
     match found:
         case types.Struct() | types.Union():
             members = _in_order(found.members)
-            names = [(3 + 3 * at, member.name) for at, member in enumerate(members)]
+            names = [(Kind.STRUCT.item(at), member.name) for at, member in enumerate(members)]
             right = dict(_wrong(names))
             if members != found.members:  # every name has another place
                 right = dict(names) | right
             yield from right.items()
         case types.Enum(values=values):
-            yield from _wrong([(3 + 2 * at, value.name) for at, value in enumerate(values)], needed=True)
+            yield from _wrong([(Kind.ENUM.item(at), value.name) for at, value in enumerate(values)], needed=True)
         case types.Enum64(values=values):
-            yield from _wrong([(3 + 3 * at, value.name) for at, value in enumerate(values)], needed=True)
+            yield from _wrong([(Kind.ENUM64.item(at), value.name) for at, value in enumerate(values)], needed=True)
         case types.FuncProto(params=params):
-            yield from _wrong([(3 + 2 * at, param.name) for at, param in enumerate(params)])
+            yield from _wrong([(Kind.FUNC_PROTO.item(at), param.name) for at, param in enumerate(params)])
         case _:
             pass
 
@@ -72,12 +70,12 @@ def _values(found: types.Type) -> Iterator[tuple[int, int]]:
     """Yield (word, value) for what must be another value: encodings, and the places of members."""
     match found:
         case types.Int() if found.signed + found.char + found.bool > 1:
-            encoding = _BOOL if found.bool else _SIGNED
-            yield 3, encoding << 24 | found.bit_offset << 16 | found.bits
+            encoding = INT_BOOL if found.bool else INT_SIGNED
+            yield ADDED, int_word(found.bits, found.bit_offset, encoding)
         case types.Struct() | types.Union() if (members := _in_order(found.members)) != found.members:
             for at, member in enumerate(members):
-                yield 4 + 3 * at, member.type
-                yield 5 + 3 * at, member.offset | member.bitfield_size << 24
+                yield Kind.STRUCT.item(at) + 1, member.type
+                yield Kind.STRUCT.item(at) + 2, member_word(member.offset, member.bitfield_size)
         case _:
             pass
 

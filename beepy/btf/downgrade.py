@@ -11,7 +11,7 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.types import Kind, Linkage, TypeId
+from beepy.btf.types import INFO, NAME_OFF, Kind, Linkage, TypeId, Words, info_word, int_word
 from beepy.btf.writer import BtfWriter
 
 _PLACEHOLDER: Final = "enum64_placeholder"
@@ -76,7 +76,7 @@ class _Rewriting:
     def __init__(self, btf: Btf, refused: Container[Feature]) -> None:
         self._btf = btf
         self._refused = refused
-        self._words: dict[tuple[TypeId, int], int] = {}
+        self._words: Words = {}
         self._writer = BtfWriter.after(btf)
         self._placeholder = TypeId(0)
 
@@ -91,40 +91,40 @@ class _Rewriting:
         refused = self._refused
         match found:
             case types.Var() if Feature.DATASEC in refused:
-                self._set(type_id, 1, Kind.INT << 24, 1, 8)  # a byte: no variable is smaller
+                self._set(type_id, INFO, info_word(Kind.INT), 1, int_word(8))  # a byte: no variable is smaller
             case types.DeclTag() if Feature.DECL_TAG in refused:
-                self._set(type_id, 1, Kind.INT << 24, 1, 8)
+                self._set(type_id, INFO, info_word(Kind.INT), 1, int_word(8))
             case types.DataSec() if Feature.DATASEC in refused:
                 self._struct(type_id, found)
             case types.DataSec(vars=()) if Feature.EMPTY_DATASEC in refused:
                 self._struct(type_id, found)
             case types.DataSec(name=name) if Feature.QMARK_DATASEC in refused and name.startswith("?"):
-                self._set(type_id, 0, self._writer.string(name.replace("?", "_", 1)))
+                self._set(type_id, NAME_OFF, self._writer.string(name.replace("?", "_", 1)))
             case types.FuncProto(params=params) if Feature.FUNC in refused:
-                self._set(type_id, 1, Kind.ENUM << 24 | len(params), 4)
+                self._set(type_id, INFO, info_word(Kind.ENUM, len(params)), 4)
             case types.Func() if Feature.FUNC in refused:
-                self._set(type_id, 1, Kind.TYPEDEF << 24)
+                self._set(type_id, INFO, info_word(Kind.TYPEDEF))
             case types.Func(linkage=linkage) if Feature.GLOBAL_FUNC in refused and linkage == Linkage.GLOBAL:
-                self._set(type_id, 1, Kind.FUNC << 24)
+                self._set(type_id, INFO, info_word(Kind.FUNC))
             case types.Float() if Feature.FLOAT in refused:
-                self._set(type_id, 0, 0, Kind.STRUCT << 24)
+                self._set(type_id, NAME_OFF, 0, info_word(Kind.STRUCT))
             case types.TypeTag() if Feature.TYPE_TAG in refused:
-                self._set(type_id, 0, 0, Kind.CONST << 24)
+                self._set(type_id, NAME_OFF, 0, info_word(Kind.CONST))
             case types.Enum(signed=True, values=values) if Feature.ENUM64 in refused:
-                self._set(type_id, 1, Kind.ENUM << 24 | len(values))
+                self._set(type_id, INFO, info_word(Kind.ENUM, len(values)))
             case types.Enum64(values=values) if Feature.ENUM64 in refused:
-                self._set(type_id, 1, Kind.UNION << 24 | len(values))
+                self._set(type_id, INFO, info_word(Kind.UNION, len(values)))
                 for number in range(len(values)):  # (name, low, high) becomes (name, type, offset)
-                    self._set(type_id, 4 + 3 * number, self._placeholder, 0)
+                    self._set(type_id, Kind.UNION.item(number) + 1, self._placeholder, 0)
             case _:
                 pass
 
     def _struct(self, type_id: TypeId, found: types.DataSec) -> None:
         """Make (type, offset, size) of each variable (name, type, offset in bits) of a member."""
         name = found.name.replace(".", "_").replace("?", "_")
-        self._set(type_id, 0, self._writer.string(name), Kind.STRUCT << 24 | len(found.vars))
+        self._set(type_id, NAME_OFF, self._writer.string(name), info_word(Kind.STRUCT, len(found.vars)))
         for number, info in enumerate(found.vars):
-            self._set(type_id, 3 + 3 * number, self._btf.name_offset(info.type), info.type, info.offset * 8)
+            self._set(type_id, Kind.STRUCT.item(number), self._btf.name_offset(info.type), info.type, info.offset * 8)
 
     def _set(self, type_id: TypeId, first: int, *words: int) -> None:
         self._words.update({(type_id, first + number): word for number, word in enumerate(words)})

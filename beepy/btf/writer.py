@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from beepy.btf.btf import Btf
 from beepy.btf.header import encode
-from beepy.btf.types import Kind, TypeId
+from beepy.btf.types import INT_SIGNED, Kind, TypeId, info_word, int_word, member_word
 
 Member: TypeAlias = tuple[str, int, int] | tuple[str, int, int, int]
 """Name, type, offset in bits; and the size in bits of a bitfield."""
@@ -54,17 +54,17 @@ class BtfWriter:
         return self._offsets[text]
 
     def add(
-        self, kind: int, name: str, third: int, words: Sequence[int] = (), *, vlen: int = 0, flag: int = 0
+        self, kind: int, name: str, third: int, words: Sequence[int] = (), *, vlen: int = 0, flag: bool = False
     ) -> TypeId:
         """Add a type of any shape; ``words`` follow the three that all kinds have, and are taken modulo 2**32."""
-        head = (self.string(name), flag << 31 | kind << 24 | vlen, third)
+        head = (self.string(name), info_word(kind, vlen, flag=flag), third)
         type_id = self.next_id
         self.types.append(struct.pack(f"<{3 + len(words)}I", *head, *[word & _U32 for word in words]))
         return type_id
 
-    def integer(self, name: str = "int", size: int = 4, encoding: int = 1, bit_offset: int = 0) -> TypeId:
-        """Add an integer that uses all its bits; ``encoding``: 0 unsigned, 1 signed, 2 char, 4 bool."""
-        return self.add(Kind.INT, name, size, [encoding << 24 | bit_offset << 16 | size * 8])
+    def integer(self, name: str = "int", size: int = 4, encoding: int = INT_SIGNED, bit_offset: int = 0) -> TypeId:
+        """Add an integer that uses all its bits; ``encoding``: see ``types.int_word``."""
+        return self.add(Kind.INT, name, size, [int_word(8 * size, bit_offset, encoding)])
 
     def ptr(self, to: int) -> TypeId:
         """Add a pointer to a type."""
@@ -79,9 +79,8 @@ class BtfWriter:
         flag = any(len(member) == 4 for member in members)
         words = []
         for member in members:
-            offset = member[2] | (member[3] << 24 if len(member) == 4 else 0)
-            words += [self.string(member[0]), member[1], offset]
-        return self.add(kind, name, size, words, vlen=len(members), flag=int(flag))
+            words += [self.string(member[0]), member[1], member_word(*member[2:]) if flag else member[2]]
+        return self.add(kind, name, size, words, vlen=len(members), flag=flag)
 
     def union(self, name: str, size: int, members: Sequence[Member] = ()) -> TypeId:
         """Add a union."""
@@ -90,16 +89,16 @@ class BtfWriter:
     def enum(self, name: str, values: dict[str, int], size: int = 4, *, signed: bool = False) -> TypeId:
         """Add an enum of up to 32 bits."""
         words = [word for text, value in values.items() for word in (self.string(text), value)]
-        return self.add(Kind.ENUM, name, size, words, vlen=len(values), flag=int(signed))
+        return self.add(Kind.ENUM, name, size, words, vlen=len(values), flag=signed)
 
     def enum64(self, name: str, values: dict[str, int], size: int = 8, *, signed: bool = False) -> TypeId:
         """Add an enum of 64 bits."""
         words = [word for text, value in values.items() for word in (self.string(text), value, value >> 32)]
-        return self.add(Kind.ENUM64, name, size, words, vlen=len(values), flag=int(signed))
+        return self.add(Kind.ENUM64, name, size, words, vlen=len(values), flag=signed)
 
     def fwd(self, name: str, *, union: bool = False) -> TypeId:
         """Add the declaration of a struct or union."""
-        return self.add(Kind.FWD, name, 0, flag=int(union))
+        return self.add(Kind.FWD, name, 0, flag=union)
 
     def typedef(self, name: str, to: int) -> TypeId:
         """Add another name for a type."""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.layout import align_of, size_of
-from beepy.btf.types import VOID, Kind, Linkage, TypeId
+from beepy.btf.types import ADDED, INFO, SIZE_OR_TYPE, VOID, Kind, Linkage, TypeId, Words, info_word
 from beepy.errors import BtfError, ElfError
 from beepy.obj import ksyms
 from beepy.obj.elf import Elf, Section, Symbol
@@ -76,7 +76,7 @@ def complete(btf: Btf, elf: Elf) -> Globals:
     weak = {symbol.name for symbol in elf.symbols if symbol.section == 0 and symbol.bind == "STB_WEAK"}
     subprograms = sections[TEXT].number if TEXT in sections else -1
     hidden = {one.name for one in elf.symbols if one.section == subprograms and _is_hidden(one)}
-    words: dict[tuple[TypeId, int], int] = {}
+    words: Words = {}
     variables: list[VariableSpec] = []
     externs: list[ExternSpec] = []
     kconfig = None
@@ -88,7 +88,7 @@ def complete(btf: Btf, elf: Elf) -> Globals:
         if kind is Kind.FUNC:
             function = btf.type(type_id)
             if isinstance(function, types.Func) and function.name in hidden and function.linkage == Linkage.GLOBAL:
-                words[type_id, 1] = Kind.FUNC << 24 | Linkage.STATIC
+                words[type_id, INFO] = info_word(Kind.FUNC, Linkage.STATIC)
         if kind is not Kind.DATASEC:
             continue
         found = btf.type(type_id)
@@ -103,11 +103,11 @@ def complete(btf: Btf, elf: Elf) -> Globals:
             continue
         if found.name == KCONFIG:
             placed, size = _laid_out(btf, found)
-            words.update({(one.variable, 3): Linkage.GLOBAL for one in placed})
+            words.update({(one.variable, ADDED): Linkage.GLOBAL for one in placed})
             kconfig = _kconfig(size, type_id)
         elif (section := sections.get(found.name)) is not None:
             placed, size = _placed(btf, found, section, symbols), section.size
-            words.update({(one.variable, 3): Linkage.STATIC for one in placed if one.hidden})
+            words.update({(one.variable, ADDED): Linkage.STATIC for one in placed if one.hidden})
         else:
             continue
         words.update(_words(type_id, placed, size))
@@ -120,10 +120,10 @@ def _is_hidden(symbol: Symbol) -> bool:
     return symbol.visibility in ("STV_HIDDEN", "STV_INTERNAL")
 
 
-def _words(type_id: TypeId, placed: list[_Placed], size: int) -> dict[tuple[TypeId, int], int]:
-    words = {(type_id, 2): size}
+def _words(type_id: TypeId, placed: list[_Placed], size: int) -> Words:
+    words: Words = {(type_id, SIZE_OR_TYPE): size}
     for number, one in enumerate(placed):
-        at = 3 + 3 * number
+        at = Kind.DATASEC.item(number)
         words |= {(type_id, at): one.variable, (type_id, at + 1): one.offset, (type_id, at + 2): one.size}
     return words
 

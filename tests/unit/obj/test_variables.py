@@ -298,7 +298,7 @@ def _one(writer: BtfWriter, type_id: int, size: int, section: str = ".data", off
 )
 def test_integers_of_no_bits_or_too_many(value: Value, kind: Kind, size: int, words: list[int], bits: int) -> None:
     writer = BtfWriter()
-    odd = writer.add(kind, "odd", size, words, flag=int(kind is Kind.ENUM))
+    odd = writer.add(kind, "odd", size, words, flag=kind is Kind.ENUM)
     with pytest.raises(BtfError, match=rf"variable 'level': type (enum )?odd: {bits} bits in {size} bytes"):
         apply(_one(writer, odd, size), {"level": value})
 
