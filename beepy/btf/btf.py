@@ -140,7 +140,7 @@ class Btf:
             found = self._named[name] = tuple(self._with_names(list(self._string_offsets(name))))
         return found
 
-    def named_among(self, names: Collection[str], kind: Kind) -> list[TypeId]:
+    def ids_by_names(self, names: Collection[str], kind: Kind) -> list[TypeId]:
         """Return the ids of all own types of that kind that have one of many names, in order: one walk over all."""
         wanted = {offset for name in names for offset in self._string_offsets(name)}
         self._grow(len(self._words), len(self._words))
@@ -165,14 +165,14 @@ class Btf:
             self._datasecs = {self.string(self.name_offset(one)): one for one in reversed(ids)}
         return self._datasecs.get(name)
 
-    def flavours(self, essentials: Iterable[str]) -> dict[str, list[TypeId]]:
+    def flavors(self, essentials: Iterable[str]) -> dict[str, list[TypeId]]:
         """Return for each name the ids of own types called so, or ``NAME___something``, in order (CO-RE's candidates).
 
-        The part after the last ``___`` between other characters is a flavour: libbpf's ``bpf_core_essential_name_len``.
+        The part after the last ``___`` between other characters is a flavor: libbpf's ``bpf_core_essential_name_len``.
         Many names are looked for as fast as a few.
         """
         names = frozenset(essentials)
-        offsets = self._flavoured(names)
+        offsets = self._flavored(names)
         found: dict[str, list[TypeId]] = {name: [] for name in names}
         for type_id in self._with_names(list(offsets)):
             found[offsets[self.name_offset(type_id)]].append(type_id)
@@ -182,7 +182,7 @@ class Btf:
         """Return where the name of an own type stands among the strings."""
         return self._words[self._at(type_id)]
 
-    def edited(self, words: Mapping[tuple[TypeId, int], int]) -> "Btf":
+    def with_words(self, words: Mapping[tuple[TypeId, int], int]) -> "Btf":
         """Return a Btf with 32-bit words of own types replaced (see ``types.Words``).
 
         The layout of every type stays: only what does not change its length may be replaced.
@@ -192,7 +192,7 @@ class Btf:
             _INT.pack_into(data, self._types_at + (self._at(type_id) + word) * 4, value & 0xFFFFFFFF)
         return Btf(bytes(data), self.base, self.name)
 
-    def extended(self, added: bytes, strings: bytes) -> "Btf":
+    def with_types(self, added: bytes, strings: bytes) -> "Btf":
         """Return a Btf with whole types ``added`` behind its own, and ``strings`` (each with its NUL) behind its."""
         names = self.data[self._strings_at : self._strings_end] + strings
         return Btf(header.encode(bytes(self._types) + added, names), self.base, self.name)
@@ -210,11 +210,11 @@ class Btf:
             yield self._string_base + at + 1 - self._strings_at
             at = self.data.find(wanted, at + 1, end)
 
-    def _flavoured(self, names: frozenset[str]) -> dict[int, str]:
+    def _flavored(self, names: frozenset[str]) -> dict[int, str]:
         """Return where strings of those essential names stand, and which it is."""
         offsets = self._essentials.get(names)
         if offsets is None:
-            offsets = self._essentials[names] = dict(self.base._flavoured(names)) if self.base else {}  # noqa: SLF001
+            offsets = self._essentials[names] = dict(self.base._flavored(names)) if self.base else {}  # noqa: SLF001
             for start in self._beginning([name.encode() for name in sorted(names) if name]):
                 offset = self._string_base + start
                 name = essential_name(self.string(offset))

@@ -28,7 +28,7 @@ def corrected(btf: Btf) -> Btf:
         for word, text in _names(btf, type_id, found):
             words[type_id, word] = writer.string(text)
         words |= {(type_id, word): value for word, value in _values(found)}
-    return writer.append_to(btf.edited(words)) if words else btf
+    return writer.append_to(btf.with_words(words)) if words else btf
 
 
 def _names(btf: Btf, type_id: TypeId, found: types.Type) -> Iterator[tuple[int, str]]:

@@ -85,7 +85,7 @@ class _Rewriting:
             self._placeholder = self._writer.integer(_PLACEHOLDER, 1, 0)
         for type_id in self._btf.ids():
             self._rewrite(type_id, self._btf.type(type_id))
-        return self._writer.append_to(self._btf.edited(self._words))
+        return self._writer.append_to(self._btf.with_words(self._words))
 
     def _rewrite(self, type_id: TypeId, found: types.Type) -> None:
         refused = self._refused

@@ -11,7 +11,7 @@ def text(string: bytes) -> str:
 
 
 def essential_name(name: str) -> str:
-    """Return ``name`` without its flavour: ``task_struct___old`` is ``task_struct``."""
+    """Return ``name`` without its flavor: ``task_struct___old`` is ``task_struct``."""
     at = name.rfind("___")
     while at > 0:
         after = name[at + 3 : at + 4]

@@ -148,7 +148,7 @@ class BtfWriter:
 
     def append_to(self, btf: Btf) -> Btf:
         """Return ``btf`` with these types and strings behind its own (see ``after``)."""
-        return btf.extended(b"".join(self.types), self.strings)
+        return btf.with_types(b"".join(self.types), self.strings)
 
     def data(self) -> bytes:
         """Return a whole .BTF section: header, types and strings."""

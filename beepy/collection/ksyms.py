@@ -117,7 +117,7 @@ def _address(spec: CollectionSpec, extern: ExternSpec, addresses: set[int]) -> K
 
 def _typed(spec: CollectionSpec, btf: Btf, extern: ExternSpec) -> KernelSymbol:
     kind = Kind.FUNC if extern.function else Kind.VAR
-    # a kfunc may be declared in several flavours, to fit several kernels
+    # a kfunc may be declared in several flavors, to fit several kernels
     name = essential_name(extern.name) if extern.function else extern.name
     for target in kernel_btf.candidates():
         type_id = next((one for one in target.named(name) if target.kind(one) is kind), None)

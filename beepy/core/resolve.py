@@ -105,7 +105,7 @@ class Resolver:
 
     ``targets`` (or what it returns) is read no further than needed: modules come only for a type that vmlinux has no
     candidate for (libbpf's ``bpf_core_find_cands``). Like libbpf's, candidates that fail one relocation of a local type
-    are not asked again for it once another has passed, so that all relocations of a type agree on its flavour.
+    are not asked again for it once another has passed, so that all relocations of a type agree on its flavor.
 
     ``architectures`` names those whose registers x86-64's were read as (see ``core.registers``).
     """
@@ -114,7 +114,7 @@ class Resolver:
         self._local = local
         self._unread = iter(targets() if callable(targets) else targets)
         self._matchers: list[Matcher] = []  # one for each target read so far
-        self._flavours: list[dict[str, list[TypeId]]] = []  # of each of them, as far as they were asked for
+        self._flavors: list[dict[str, list[TypeId]]] = []  # of each of them, as far as they were asked for
         self._names: set[str] = set()  # that are asked for together
         self._candidates: dict[TypeId, list[_Candidate]] = {}
         self._accesses: dict[tuple[TypeId, str, int], _Access] = {}
@@ -223,18 +223,18 @@ class Resolver:
 
     def _called(self, name: str, position: int) -> list[TypeId]:
         """Return a target's types of that essential name."""
-        known = self._flavours[position]
+        known = self._flavors[position]
         if name not in known:
-            vmlinux = self._flavours[0]
+            vmlinux = self._flavors[0]
             together = {one for one in self._names if one not in known and (not position or not vmlinux.get(one))}
-            known |= self._matchers[position].target.flavours({name, *together})
+            known |= self._matchers[position].target.flavors({name, *together})
         return known[name]
 
     def _targets(self) -> Iterator[Matcher]:
         yield from self._matchers
         for target in self._unread:
             self._matchers.append(Matcher(self._local, target))
-            self._flavours.append({})
+            self._flavors.append({})
             yield self._matchers[-1]
 
     def _foreign(self, ref: CoreRef, spec: Spec, what: str) -> _Decision | None:

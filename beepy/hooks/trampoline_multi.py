@@ -37,7 +37,7 @@ def attach(program: Program, target: Target) -> Link:
 def _functions(kernel: Btf, names: set[str]) -> Iterator[TypeId]:
     """Yield the functions of these names that a trampoline can call, in the order of their ids, each name once."""
     left = set(names)
-    for type_id in kernel.named_among(left, Kind.FUNC):
+    for type_id in kernel.ids_by_names(left, Kind.FUNC):
         function = kernel.type(type_id)
         if isinstance(function, types.Func) and function.name in left and _callable(kernel, function):
             left.discard(function.name)

@@ -113,7 +113,7 @@ def complete(btf: Btf, elf: Elf) -> Globals:
         words.update(_words(type_id, placed, size))
         if is_data(found.name) or found.name in (KCONFIG, ARENA):
             variables += _variables(btf, found.name, placed, size)
-    return Globals(btf.edited(words) if words else btf, tuple(variables), tuple(externs), kconfig)
+    return Globals(btf.with_words(words) if words else btf, tuple(variables), tuple(externs), kconfig)
 
 
 def _is_hidden(symbol: Symbol) -> bool:

@@ -18,7 +18,7 @@ def integer(btf: Btf) -> TypeId | None:
 
 
 def acceptable(btf: Btf, section: TypeId, found: types.DataSec, integer: TypeId | None, named: set[TypeId]) -> Words:
-    """Return the words to replace in the object's types (see ``Btf.edited``); none where it has no ``integer``.
+    """Return the words to replace in the object's types (see ``Btf.with_words``); none where it has no ``integer``.
 
     ``named`` are the prototypes, which functions may share, whose parameters have names already; it grows.
     """

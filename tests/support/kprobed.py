@@ -107,7 +107,7 @@ def _types(kernel: Btf) -> Btf:
         if member.name in _REGISTERS:
             words[found, _MEMBERS_AT + 3 * number + _OFFSET] = 64 * _REGISTERS.index(member.name)
     assert len(words) == len(_REGISTERS)
-    return kernel.edited(words)
+    return kernel.with_words(words)
 
 
 def _address(memory: Map) -> int:

@@ -12,7 +12,7 @@ from tests.vm.kernels import Fetched
 pytestmark = pytest.mark.timeout(3600)  # a machine ends a guest by its work, not by the clock
 
 UNRELOCATED = ("xdpcount",)  # reads no type of the kernel's
-EITHER = {  # image -> types or flavours of which a kernel has one
+EITHER = {  # image -> types or flavors of which a kernel has one
     "biolatency": [("trace_event_raw_block_rq_completion", "trace_event_raw_block_rq_complete")],
     "runqlat": [("task_struct___state", "task_struct___long")],
 }

@@ -71,27 +71,27 @@ def test_many_names_by_one_walk() -> None:
     w = BtfWriter()
     first, kind, other = w.struct("exit", 4), w.enum("exit", {}), w.struct("exits", 4)
     found = btf(w)
-    assert found.named_among({"exits", "exit", "none"}, Kind.STRUCT) == [first, other]
-    assert found.named_among({"exit"}, Kind.ENUM) == [kind]
-    assert found.named_among(set(), Kind.STRUCT) == []
+    assert found.ids_by_names({"exits", "exit", "none"}, Kind.STRUCT) == [first, other]
+    assert found.ids_by_names({"exit"}, Kind.ENUM) == [kind]
+    assert found.ids_by_names(set(), Kind.STRUCT) == []
 
 
-def test_flavours() -> None:
+def test_flavors() -> None:
     w = BtfWriter()
     ids = [w.struct(name, 4) for name in ("task", "task___old", "task____x", "task_struct", "task___", "task___a___b")]
-    assert btf(w).flavours(["task"]) == {"task": [ids[0], ids[1]]}
-    assert btf(w).flavours(["task___a"]) == {"task___a": [ids[5]]}
-    assert btf(w).flavours(["task", "task___a", "ask", "", "task___"]) == {
+    assert btf(w).flavors(["task"]) == {"task": [ids[0], ids[1]]}
+    assert btf(w).flavors(["task___a"]) == {"task___a": [ids[5]]}
+    assert btf(w).flavors(["task", "task___a", "ask", "", "task___"]) == {
         "task": [ids[0], ids[1]],
         "task___a": [ids[5]],
         "ask": [],
         "": [],
         "task___": [ids[4]],
     }
-    assert btf(w).flavours([]) == {}
+    assert btf(w).flavors([]) == {}
 
 
-def test_flavours_of_split_btf() -> None:
+def test_flavors_of_split_btf() -> None:
     w = BtfWriter()
     w.struct("task", 4)
     base = btf(w)
@@ -99,8 +99,8 @@ def test_flavours_of_split_btf() -> None:
     first = v.struct("own___x", 4)  # its name has no NUL before it
     other = v.struct("other", 4)
     split = btf(v, base)
-    assert split.flavours(["task", "own", "other"]) == {"task": [], "own": [first], "other": [other]}
-    assert split.flavours(["task"]) == {"task": []}
+    assert split.flavors(["task", "own", "other"]) == {"task": [], "own": [first], "other": [other]}
+    assert split.flavors(["task"]) == {"task": []}
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,12 @@ def test_split_btf_continues_its_base() -> None:
     assert list(split.ids()) == [typedef]
 
 
-def test_edited_keeps_the_layout() -> None:
+def test_replaced_words_keep_the_layout() -> None:
     w = BtfWriter()
     w.integer("int")
     area = w.datasec(".data", 0, [(1, 0, 4)])
     found = btf(w)
-    edited = found.edited({(area, 2): 64, (area, 4): 8})
+    edited = found.with_words({(area, 2): 64, (area, 4): 8})
     assert edited.type(area) == types.DataSec(".data", 64, (types.VarSecInfo(TypeId(1), 8, 4),))
     assert found.type(area) == types.DataSec(".data", 0, (types.VarSecInfo(TypeId(1), 0, 4),))
 

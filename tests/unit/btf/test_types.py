@@ -28,7 +28,7 @@ last = writer.integer("int")
 btf = Btf(writer.data())
 assert btf.named("new") == (first,)
 assert btf.named("new___2") == (flagged,)
-assert btf.flavours(["new"]) == {"new": [first, flagged]}
+assert btf.flavors(["new"]) == {"new": [first, flagged]}
 assert btf.find("int", Kind.INT) == last
 assert [btf.kind(type_id) for type_id in btf.ids()] == [Kind.NEW, Kind.NEW, Kind.INT]
 try:
@@ -49,8 +49,8 @@ def test_a_type_of_each_kind_is_found(kind: Kind, flag: bool) -> None:
     last = writer.add(kind, "name___x", 0, words, vlen=vlen, flag=flag)
     btf = Btf(writer.data())
     assert btf.named("name") == (first,)
-    assert btf.flavours(["name"]) == {"name": [first, last]}
-    assert btf.named_among(["name"], kind) == [first]
+    assert btf.flavors(["name"]) == {"name": [first, last]}
+    assert btf.ids_by_names(["name"], kind) == [first]
     assert (btf.find("name", kind), btf.kind(last), len(btf)) == (first, kind, 4)
 
 

@@ -188,7 +188,7 @@ def test_width_of_loads(mine: int, theirs: int, *, poison: bool) -> None:
     assert resolve(local, target, ref(root, "0:0"), Insn(MOV)).poison is False
 
 
-def test_flavours_are_one_type() -> None:
+def test_flavors_are_one_type() -> None:
     local, target = BtfWriter(), BtfWriter()
     mine = local.struct("s___mine", 8, [("a", local.integer(), 0)])
     number = target.integer()
