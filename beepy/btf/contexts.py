@@ -12,7 +12,7 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, strip
+from beepy.btf.layout import skip_mods, skip_mods_and_typedefs
 from beepy.btf.types import CONTEXT_TAG, Kind, Linkage, TypeId
 from beepy.btf.writer import BtfWriter
 from beepy.uapi import ProgType
@@ -94,13 +94,13 @@ def _unnamed(btf: Btf, function: TypeId, number: int, prog_type: ProgType) -> bo
     assert isinstance(proto, types.FuncProto)
     if number >= len(proto.params):
         return False
-    _, pointer = resolve(btf, proto.params[number].type)
+    _, pointer = skip_mods_and_typedefs(btf, proto.params[number].type)
     if not isinstance(pointer, types.Ptr):
         return False
-    named_as = btf.type(strip(btf, pointer.type))
+    named_as = btf.type(skip_mods(btf, pointer.type))
     if prog_type in _OF_REGISTERS and isinstance(named_as, types.Typedef) and named_as.name == _REGISTERS:
         return False
-    _, target = resolve(btf, pointer.type)
+    _, target = skip_mods_and_typedefs(btf, pointer.type)
     match target:
         case types.Void():
             return True

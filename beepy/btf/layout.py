@@ -16,7 +16,7 @@ _BEHIND: Final = (types.Const, types.Volatile, types.Restrict, types.Typedef, ty
 _SIZED: Final = (types.Int, types.Struct, types.Union, types.Enum, types.Enum64, types.Float, types.DataSec)
 
 
-def strip(btf: Btf, type_id: TypeId) -> TypeId:
+def skip_mods(btf: Btf, type_id: TypeId) -> TypeId:
     """Return the id behind const, volatile, restrict and type tags."""
     for _ in range(MAX_DEPTH):
         match btf.type(type_id):
@@ -27,7 +27,7 @@ def strip(btf: Btf, type_id: TypeId) -> TypeId:
     raise BtfError(f"{btf.name}: type {type_id}: modifiers nested deeper than {MAX_DEPTH}")
 
 
-def resolve(btf: Btf, type_id: TypeId) -> tuple[TypeId, Type]:
+def skip_mods_and_typedefs(btf: Btf, type_id: TypeId) -> tuple[TypeId, Type]:
     """Return the id and type behind all modifiers and typedefs."""
     for _ in range(MAX_DEPTH):
         found = btf.type(type_id)
@@ -41,7 +41,7 @@ def size_of(btf: Btf, type_id: TypeId) -> int:
     """Return the bytes that a value of the type takes; raises BtfError for what has no size."""
     count = 1
     for _ in range(MAX_DEPTH):
-        _, found = resolve(btf, type_id)
+        _, found = skip_mods_and_typedefs(btf, type_id)
         if isinstance(found, _SIZED):
             return _checked(btf, type_id, count * found.size)
         match found:
@@ -66,7 +66,7 @@ def _checked(btf: Btf, type_id: TypeId, size: int) -> int:
 def align_of(btf: Btf, type_id: TypeId) -> int:
     """Return the alignment in bytes of a scalar, or of an array of them; 1 for anything else."""
     for _ in range(MAX_DEPTH):
-        _, found = resolve(btf, type_id)
+        _, found = skip_mods_and_typedefs(btf, type_id)
         match found:
             case types.Array(element, _, _):
                 type_id = element

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve as resolve_type
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import VOID, Kind, TypeId
 from beepy.core.match import Matcher
@@ -92,7 +92,7 @@ def resolve(spec: CollectionSpec) -> dict[str, KernelSymbol]:
 
 
 def _is_void(btf: Btf, type_id: TypeId) -> bool:
-    return isinstance(resolve_type(btf, type_id)[1], types.Void)
+    return isinstance(skip_mods_and_typedefs(btf, type_id)[1], types.Void)
 
 
 def _where(spec: CollectionSpec, extern: ExternSpec) -> str:

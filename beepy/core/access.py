@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.types import TypeId
 from beepy.errors import RelocationError
 from beepy.obj.spec import CoreRef
@@ -134,7 +134,7 @@ def _indexes(ref: CoreRef) -> list[int]:
 
 def _enumerator(btf: Btf, ref: CoreRef) -> Spec:
     indexes = _indexes(ref)
-    type_id, found = resolve(btf, ref.type)
+    type_id, found = skip_mods_and_typedefs(btf, ref.type)
     if not isinstance(found, types.Enum | types.Enum64):
         raise _wrong(ref, "is no enum")
     if len(indexes) > 1 or indexes[0] >= len(found.values):
@@ -144,7 +144,7 @@ def _enumerator(btf: Btf, ref: CoreRef) -> Spec:
 
 def _field(btf: Btf, ref: CoreRef) -> Spec:
     indexes = _indexes(ref)
-    type_id, found = resolve(btf, ref.type)
+    type_id, found = skip_mods_and_typedefs(btf, ref.type)
     accessors = [Accessor(type_id, indexes[0], "")]
     offset = indexes[0] * size_of(btf, type_id) * 8
     for index in indexes[1:]:
@@ -156,11 +156,11 @@ def _field(btf: Btf, ref: CoreRef) -> Spec:
                 offset += member.offset
                 if member.name:
                     accessors.append(Accessor(type_id, index, member.name))
-                type_id, found = resolve(btf, member.type)
+                type_id, found = skip_mods_and_typedefs(btf, member.type)
             case types.Array(element, _, nelems):
                 if index >= nelems and not is_flexible(btf, accessors[-1], found):
                     raise _wrong(ref, f"type {type_id} has only {nelems} elements")
-                type_id, found = resolve(btf, element)
+                type_id, found = skip_mods_and_typedefs(btf, element)
                 accessors.append(Accessor(type_id, index, ""))
                 offset += index * size_of(btf, type_id) * 8
             case _:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import Kind, Member, TypeId
 from beepy.core.access import MAX_STEPS, Accessor, Spec, checked, is_flexible, of_enumerator, of_field
@@ -55,12 +55,13 @@ class Matcher:
 
     def compatible(self, local_id: TypeId, target_id: TypeId) -> bool:
         """Tell whether the types are compatible, by kind, as libbpf's ``bpf_core_types_are_compat`` does."""
-        same_kind = type(resolve(self.local, local_id)[1]) is type(resolve(self.target, target_id)[1])
-        return same_kind and self._fit(local_id, target_id, MAX_LEVEL)
+        _, mine = skip_mods_and_typedefs(self.local, local_id)
+        _, theirs = skip_mods_and_typedefs(self.target, target_id)
+        return type(mine) is type(theirs) and self._fit(local_id, target_id, MAX_LEVEL)
 
     def member(self, composite: TypeId, name: str) -> Found | None:
         """Return the member of the target's struct or union, one of an anonymous member included."""
-        return self._members_of(resolve(self.target, composite)[0]).get(name)
+        return self._members_of(skip_mods_and_typedefs(self.target, composite)[0]).get(name)
 
     def _spend(self, amount: int = 1) -> None:
         self._work += amount
@@ -75,7 +76,7 @@ class Matcher:
         offset = steps = 0
         type_id = candidate
         for position, (local_type, index, name) in enumerate(spec.accessors):
-            type_id, found = resolve(target, type_id)
+            type_id, found = skip_mods_and_typedefs(target, type_id)
             if name:
                 if not isinstance(found, types.Struct | types.Union):
                     return None
@@ -96,7 +97,7 @@ class Matcher:
                         return None
                     if index >= found.nelems and not is_flexible(target, accessors[-1], found):
                         return None
-                    type_id, found = resolve(target, found.type)
+                    type_id, found = skip_mods_and_typedefs(target, found.type)
                 accessors.append(Accessor(type_id, index, ""))
                 steps += 1
                 offset += index * size_of(target, type_id) * 8
@@ -124,15 +125,15 @@ class Matcher:
                 if member.name not in into:
                     into[member.name] = Found(composite, index, member, offset + member.offset, steps)
             else:
-                inner, _ = resolve(self.target, member.type)
+                inner, _ = skip_mods_and_typedefs(self.target, member.type)
                 if inner not in seen:
                     self._collect(into, inner, seen, offset + member.offset, steps + 1)
 
     def _fields_fit(self, local_id: TypeId, target_id: TypeId) -> bool:
         """Tell whether a field of the one type can be read as the other: libbpf's bpf_core_fields_are_compat."""
         for _ in range(MAX_LEVEL):
-            local_id, mine = resolve(self.local, local_id)
-            target_id, theirs = resolve(self.target, target_id)
+            local_id, mine = skip_mods_and_typedefs(self.local, local_id)
+            target_id, theirs = skip_mods_and_typedefs(self.target, target_id)
             match mine, theirs:
                 case ((types.Struct() | types.Union()), (types.Struct() | types.Union())):
                     return True
@@ -153,7 +154,7 @@ class Matcher:
     # enumerators
 
     def _enumerator(self, spec: Spec, candidate: TypeId) -> Spec | None:
-        type_id, found = resolve(self.target, candidate)
+        type_id, found = skip_mods_and_typedefs(self.target, candidate)
         if not isinstance(found, types.Enum | types.Enum64):
             return None
         wanted = essential_name(spec.accessors[0].name)
@@ -178,8 +179,8 @@ class Matcher:
     def _fit_walk(self, local_id: TypeId, target_id: TypeId, level: int) -> bool:
         for _ in range(MAX_LEVEL):
             self._spend()
-            local_id, mine = resolve(self.local, local_id)
-            target_id, theirs = resolve(self.target, target_id)
+            local_id, mine = skip_mods_and_typedefs(self.local, local_id)
+            target_id, theirs = skip_mods_and_typedefs(self.target, target_id)
             match mine, theirs:
                 case types.Int(), types.Int():
                     return mine.bit_offset == 0 == theirs.bit_offset
@@ -215,8 +216,8 @@ class Matcher:
     def _match_walk(self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool) -> bool:
         for _ in range(MAX_LEVEL):
             self._spend()
-            local_id, mine = resolve(self.local, local_id)
-            target_id, theirs = resolve(self.target, target_id)
+            local_id, mine = skip_mods_and_typedefs(self.local, local_id)
+            target_id, theirs = skip_mods_and_typedefs(self.target, target_id)
             if essential_name(getattr(mine, "name", "")) != essential_name(getattr(theirs, "name", "")):
                 return False
             match mine, theirs:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import TypeId
 from beepy.core.access import Accessor, Spec
@@ -66,7 +66,7 @@ _STRUCTS: Final = ("pt_regs", "user_pt_regs", "user_regs_struct")
 
 def machine(local: Btf, type_id: TypeId) -> str:
     """Return the machine, as uname has it, whose registers a struct of the object is; "" for any other type."""
-    _, root = resolve(local, type_id)
+    _, root = skip_mods_and_typedefs(local, type_id)
     if not isinstance(root, types.Struct) or essential_name(root.name) not in _STRUCTS:
         return ""
     return next((_MARKERS[member.name] for member in root.members if member.name in _MARKERS), "")
@@ -96,9 +96,9 @@ def _find(matcher: Matcher, candidate: TypeId, slot: Slot) -> Spec | None:
     accessors = (Accessor(candidate, 0, ""), Accessor(hit.owner, hit.at, slot.member))
     if slot.at is None:
         return Spec(candidate, accessors, hit.offset, 1 + hit.steps)
-    _, array = resolve(matcher.target, hit.member.type)
+    _, array = skip_mods_and_typedefs(matcher.target, hit.member.type)
     if not isinstance(array, types.Array) or slot.at >= array.nelems:
         return None
-    element, _ = resolve(matcher.target, array.type)
+    element, _ = skip_mods_and_typedefs(matcher.target, array.type)
     offset = hit.offset + 8 * slot.at * size_of(matcher.target, element)
     return Spec(candidate, (*accessors, Accessor(element, slot.at, "")), offset, 2 + hit.steps)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import TypeId
 from beepy.core.access import KIND_NAMES, Spec, of_enumerator, of_field, parse, show
@@ -314,7 +314,7 @@ def _field_value(kind: int, btf: Btf, spec: Spec) -> _Value:
     owner = btf.type(last.type)
     assert isinstance(owner, types.Struct | types.Union)
     member = owner.members[last.at]
-    type_id, found = resolve(btf, member.type)
+    type_id, found = skip_mods_and_typedefs(btf, member.type)
     bits = member.bitfield_size
     if kind == CoreReloKind.FIELD_BYTE_OFFSET and not bits:
         return _Value(spec.offset // 8, True, _element_size(btf, type_id), type_id)
@@ -344,7 +344,7 @@ def _element_value(kind: int, btf: Btf, spec: Spec, type_id: TypeId) -> _Value:
 def _element_size(btf: Btf, type_id: TypeId) -> int:
     """Return the bytes of the innermost element: what one load of an array takes."""
     for _ in range(_MAX_DIMENSIONS):
-        type_id, found = resolve(btf, type_id)
+        type_id, found = skip_mods_and_typedefs(btf, type_id)
         if not isinstance(found, types.Array):
             return size_of(btf, type_id)
         type_id = found.type

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from beepy.btf import types
-from beepy.btf.layout import MAX_DEPTH, resolve, size_of
+from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods_and_typedefs
 from beepy.btf.types import VOID, Bits, Composite, Modifier, TypeId
 from beepy.errors import BtfError
 from beepy.events import render
@@ -156,11 +156,11 @@ class _Walk:
 
     def _typedefs(self, type_id: TypeId) -> Iterator[str]:
         found = self._btf.type(type_id)
-        while isinstance(found, Modifier):  # resolve() has bounded their number
+        while isinstance(found, Modifier):  # skip_mods_and_typedefs() has bounded their number
             if isinstance(found, types.Typedef):
                 yield found.name
             found = self._btf.type(found.type)
 
     def _bits(self, type_id: TypeId) -> int:
-        _, found = resolve(self._btf, type_id)
+        _, found = skip_mods_and_typedefs(self._btf, type_id)
         return found.bits if isinstance(found, types.Int) else 8 * size_of(self._btf, type_id)

@@ -5,7 +5,7 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.types import VOID, TypeId
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
@@ -153,7 +153,7 @@ def _is_fd(btf: Btf, value: TypeId) -> bool:
     """Tell whether a perf event array's value is what the kernel keeps there: any integer of 4 bytes, or none named."""
     if not value:
         return True
-    _, found = resolve(btf, value)
+    _, found = skip_mods_and_typedefs(btf, value)
     return isinstance(found, types.Int) and found.size == _FD_SIZE
 
 

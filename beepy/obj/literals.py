@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import MAX_DEPTH, resolve, size_of, strip
+from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods, skip_mods_and_typedefs
 from beepy.btf.show import c_type
 from beepy.btf.types import AnyEnum, Array, Int, TypeId
 from beepy.errors import BtfError, UsageError
@@ -75,7 +75,7 @@ class Place(NamedTuple):
 
     def element(self, index: int) -> "Place | None":
         """Return the place of an array's element; None beyond its end."""
-        _, array = resolve(self.btf, self.type)
+        _, array = skip_mods_and_typedefs(self.btf, self.type)
         if not isinstance(array, Array) or index >= array.nelems:
             return None
         offset = self.offset + index * size_of(self.btf, array.type) * 8
@@ -95,7 +95,7 @@ def write(area: bytearray, place: Place, value: Value) -> None:
         return
     if _address(area, place, value, size):
         return
-    _, found = resolve(place.btf, place.type)
+    _, found = skip_mods_and_typedefs(place.btf, place.type)
     match found:
         case types.Int():
             _put(area, place, size, _integer(place, found, value))
@@ -124,7 +124,7 @@ def _members(place: Place) -> Iterator[Place]:
 def _walk(btf: Btf, type_id: TypeId, offset: int, depth: int) -> Iterator[Place]:
     if depth > MAX_DEPTH:
         raise BtfError(f"{btf.name}: type {type_id}: structs nested deeper than {MAX_DEPTH}")
-    _, found = resolve(btf, type_id)
+    _, found = skip_mods_and_typedefs(btf, type_id)
     if isinstance(found, types.Struct | types.Union):
         for member in found.members:
             yield Place(btf, member.name, member.type, offset + member.offset, member.bitfield_size)
@@ -141,7 +141,7 @@ def _put(area: bytearray, place: Place, size: int, number: int) -> None:
 
 
 def _raw(area: bytearray, place: Place, value: bytes, size: int) -> None:
-    _, found = resolve(place.btf, place.type)
+    _, found = skip_mods_and_typedefs(place.btf, place.type)
     row = isinstance(found, Array) and size_of(place.btf, found.type) == 1
     if place.bits or not (len(value) == size or (row and len(value) < size)):
         raise _refusal(place, value, f"{'at most ' if row else ''}{size} bytes, not {len(value)}")
@@ -170,7 +170,7 @@ def _typedef(place: Place) -> str:
     """Return the first name among the type's typedefs that has a meaning here, "" if none has."""
     type_id = place.type
     for _ in range(MAX_DEPTH):
-        type_id = strip(place.btf, type_id)
+        type_id = skip_mods(place.btf, type_id)
         found = place.btf.type(type_id)
         if not isinstance(found, types.Typedef):
             return ""
@@ -262,7 +262,7 @@ def _float(place: Place, value: Value, size: int) -> bytes:
 def _array(area: bytearray, place: Place, kind: Array, value: Value) -> None:
     size = size_of(place.btf, place.type)
     at = place.offset // 8
-    _, element = resolve(place.btf, kind.type)
+    _, element = skip_mods_and_typedefs(place.btf, kind.type)
     if isinstance(value, str) and isinstance(element, Int) and element.name == "char":
         raw = value.encode("utf-8", "surrogateescape")
         if len(raw) >= size:
@@ -312,6 +312,6 @@ def _refusal(place: Place, value: Value, expected: str) -> UsageError:
     shown = safe(value if isinstance(value, str) else repr(value))
     if len(shown) > _SHOWN:
         shown = shown[:_SHOWN] + "..."
-    kind = c_type(place.btf, strip(place.btf, place.type))
+    kind = c_type(place.btf, skip_mods(place.btf, place.type))
     bits = f":{place.bits}" if place.bits else ""
     return UsageError(f"variable '{safe(place.name)}' ({kind}{bits}): '{shown}': expected {expected}")

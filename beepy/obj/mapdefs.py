@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError, ElfError
 from beepy.obj.elf import Elf, Relocation, Section, between
@@ -89,7 +89,7 @@ def _placed(btf: Btf, section: str, index: int, info: types.VarSecInfo) -> Place
 def _definition(
     btf: Btf, name: str, section: str, type_id: TypeId, where: str, *, inner: bool
 ) -> tuple[MapSpec, int | None]:
-    _, definition = resolve(btf, type_id)
+    _, definition = skip_mods_and_typedefs(btf, type_id)
     if not isinstance(definition, types.Struct):
         raise ElfError(f"{where}: is not defined by a struct")
     fields: dict[str, Any] = {"type": 0}
@@ -129,9 +129,9 @@ def _definition(
 
 
 def _number(btf: Btf, member: types.Member, where: str) -> int:
-    _, pointer = resolve(btf, member.type)
+    _, pointer = skip_mods_and_typedefs(btf, member.type)
     if isinstance(pointer, types.Ptr):
-        _, array = resolve(btf, pointer.type)
+        _, array = skip_mods_and_typedefs(btf, pointer.type)
         if isinstance(array, types.Array):
             return array.nelems
     elif isinstance(pointer, types.Enum | types.Enum64) and pointer.values:
@@ -140,7 +140,7 @@ def _number(btf: Btf, member: types.Member, where: str) -> int:
 
 
 def _type(btf: Btf, member: types.Member, where: str) -> tuple[TypeId, int]:
-    _, pointer = resolve(btf, member.type)
+    _, pointer = skip_mods_and_typedefs(btf, member.type)
     if not isinstance(pointer, types.Ptr):
         raise ElfError(f"{where}: member '{member.name}': expected a pointer to its type")
     return pointer.type, size_of(btf, pointer.type)
@@ -148,10 +148,10 @@ def _type(btf: Btf, member: types.Member, where: str) -> tuple[TypeId, int]:
 
 def _values(btf: Btf, member: types.Member, where: str) -> TypeId:
     """Return what the pointers in ``values`` point to."""
-    _, array = resolve(btf, member.type)
+    _, array = skip_mods_and_typedefs(btf, member.type)
     if not isinstance(array, types.Array) or array.nelems:
         raise ElfError(f"{where}: member 'values': expected an array of no elements")
-    _, pointer = resolve(btf, array.type)
+    _, pointer = skip_mods_and_typedefs(btf, array.type)
     if not isinstance(pointer, types.Ptr):
         raise ElfError(f"{where}: member 'values': expected an array of pointers")
     return pointer.type

@@ -8,7 +8,7 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.errors import ElfError
 from beepy.obj.elf import Elf, Section, between
 from beepy.obj.spec import MapSpec
@@ -34,7 +34,8 @@ def read(btf: Btf, elf: Elf) -> tuple[MapSpec, ...]:
 
 def _spec(btf: Btf, elf: Elf, section: Section, info: types.VarSecInfo) -> MapSpec:
     variable = btf.type(info.type)
-    if not isinstance(variable, types.Var) or not isinstance(resolve(btf, variable.type)[1], types.Struct):
+    implementation = skip_mods_and_typedefs(btf, variable.type)[1] if isinstance(variable, types.Var) else None
+    if not isinstance(variable, types.Var) or not isinstance(implementation, types.Struct):
         raise ElfError(f"{btf.name}: section {section.name}: type {info.type} is no struct")
     contents = section.data[info.offset : info.offset + info.size]
     if len(contents) != info.size:

@@ -10,7 +10,7 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import MAX_DEPTH, resolve, size_of, strip
+from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods, skip_mods_and_typedefs
 from beepy.btf.show import c_type
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError, UsageError
@@ -90,7 +90,7 @@ def _fitting(name: str) -> str:
 
 
 def _is_integer(btf: Btf, type_id: TypeId) -> bool:
-    found = resolve(btf, type_id)[1]
+    found = skip_mods_and_typedefs(btf, type_id)[1]
     return isinstance(found, types.Int) and not found.bool
 
 
@@ -123,7 +123,7 @@ def _part(btf: Btf, place: Place, path: str) -> Place:
             raise UsageError(f"variable '{safe(place.name + path)}': expected .member or [number] after its name")
         inner = place.member(step[1]) if step[1] else place.element(int(step[2]))
         if inner is None:
-            kind = c_type(btf, strip(btf, place.type))
+            kind = c_type(btf, skip_mods(btf, place.type))
             raise UsageError(f"variable '{safe(place.name)}': {kind} has no {safe(step[1] or step[0])}")
         place, path = inner, path[step.end() :]
     return place
