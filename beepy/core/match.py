@@ -4,11 +4,11 @@ All walks are bounded: a malformed DAG of types would otherwise cost exponential
 are remembered, and one Matcher spends at most ``MAX_WORK`` comparisons in its life.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import size_of, skip_mods_and_typedefs
+from beepy.btf.layout import MemberHit, named_members, size_of, skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import Kind, Member, TypeId
 from beepy.core.access import MAX_STEPS, Accessor, Spec, checked, is_flexible, of_enumerator, of_field
@@ -20,23 +20,13 @@ MAX_WORK: Final = 500_000  # comparisons
 _ENUMS: Final = (Kind.ENUM, Kind.ENUM64)
 
 
-class Found(NamedTuple):
-    """A named member of a composite, perhaps within anonymous ones; ``offset`` is in bits from the outermost."""
-
-    owner: TypeId
-    at: int
-    member: Member
-    offset: int
-    steps: int
-
-
 class Matcher:
     """Compares types of ``local`` with types of ``target``."""
 
     def __init__(self, local: Btf, target: Btf) -> None:
         self.local = local
         self.target = target
-        self._members: dict[TypeId, dict[str, Found]] = {}
+        self._members: dict[TypeId, dict[str, MemberHit]] = {}
         self._fitting: dict[tuple[TypeId, TypeId], bool] = {}
         self._matching: dict[tuple[TypeId, TypeId, bool], bool] = {}
         self._work = 0
@@ -59,7 +49,7 @@ class Matcher:
         _, theirs = skip_mods_and_typedefs(self.target, target_id)
         return type(mine) is type(theirs) and self._fit(local_id, target_id, MAX_LEVEL)
 
-    def member(self, composite: TypeId, name: str) -> Found | None:
+    def member(self, composite: TypeId, name: str) -> MemberHit | None:
         """Return the member of the target's struct or union, one of an anonymous member included."""
         return self._members_of(skip_mods_and_typedefs(self.target, composite)[0]).get(name)
 
@@ -87,7 +77,7 @@ class Matcher:
                 assert isinstance(owner, types.Struct | types.Union)
                 if not self._fields_fit(owner.members[index].type, hit.member.type):
                     return None
-                accessors.append(Accessor(hit.owner, hit.at, name))
+                accessors.append(Accessor(hit.owner, hit.number, name))
                 offset += hit.offset
                 steps += hit.steps
                 type_id = hit.member.type
@@ -105,29 +95,14 @@ class Matcher:
                 raise RelocationError(f"{target.name}: type {candidate}: nested deeper than {MAX_STEPS}")
         return Spec(candidate, tuple(accessors), checked(offset), steps)
 
-    def _members_of(self, composite: TypeId) -> dict[str, Found]:
+    def _members_of(self, composite: TypeId) -> dict[str, MemberHit]:
         """Return the members by name, those of anonymous structs and unions included; of equal names the first."""
         members = self._members.get(composite)
         if members is None:
             members = self._members[composite] = {}
-            self._collect(members, composite, set(), 0, 1)
+            for hit in named_members(self.target, composite):
+                members.setdefault(hit.member.name, hit)
         return members
-
-    def _collect(self, into: dict[str, Found], composite: TypeId, seen: set[TypeId], offset: int, steps: int) -> None:
-        found = self.target.type(composite)
-        if not isinstance(found, types.Struct | types.Union):
-            return
-        if steps > MAX_STEPS:
-            raise RelocationError(f"{self.target.name}: type {composite}: nested deeper than {MAX_STEPS}")
-        seen.add(composite)  # a second visit would find the same names again
-        for index, member in enumerate(found.members):
-            if member.name:
-                if member.name not in into:
-                    into[member.name] = Found(composite, index, member, offset + member.offset, steps)
-            else:
-                inner, _ = skip_mods_and_typedefs(self.target, member.type)
-                if inner not in seen:
-                    self._collect(into, inner, seen, offset + member.offset, steps + 1)
 
     def _fields_fit(self, local_id: TypeId, target_id: TypeId) -> bool:
         """Tell whether a field of the one type can be read as the other: libbpf's bpf_core_fields_are_compat."""

@@ -93,7 +93,7 @@ def _find(matcher: Matcher, candidate: TypeId, slot: Slot) -> Spec | None:
     hit = matcher.member(candidate, slot.member)
     if hit is None:
         return None
-    accessors = (Accessor(candidate, 0, ""), Accessor(hit.owner, hit.at, slot.member))
+    accessors = (Accessor(candidate, 0, ""), Accessor(hit.owner, hit.number, slot.member))
     if slot.at is None:
         return Spec(candidate, accessors, hit.offset, 1 + hit.steps)
     _, array = skip_mods_and_typedefs(matcher.target, hit.member.type)

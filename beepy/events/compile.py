@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods_and_typedefs
+from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods_and_typedefs, typedef_names
 from beepy.btf.types import AnyEnum, Bits, Composite, Int, Member, TypeId
 from beepy.errors import BtfError
 from beepy.events import render, semantics
@@ -163,17 +163,10 @@ class Compiler:
 
     def _meaning(self, type_id: TypeId, size: int) -> Codec | Callable[[Any], Value] | None:
         """Return what the outermost typedef with a meaning says."""
-        for _ in range(MAX_DEPTH):
-            match self._btf.type(type_id):
-                case types.Typedef(name, target):
-                    meaning = self._meanings.get(name) or semantics.TABLE.get(name, {}).get(size)
-                    if meaning:
-                        return meaning
-                    type_id = target
-                case types.Const(target) | types.Volatile(target) | types.Restrict(target) | types.TypeTag(_, target):
-                    type_id = target
-                case _:
-                    break
+        for name in typedef_names(self._btf, type_id):
+            meaning = self._meanings.get(name) or semantics.TABLE.get(name, {}).get(size)
+            if meaning:
+                return meaning
         return None
 
     def _enriched(self, resolved: TypeId, meaning: Callable[[Any], Value], depth: int) -> Codec:

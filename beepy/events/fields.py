@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from beepy.btf import types
-from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods_and_typedefs
-from beepy.btf.types import VOID, Bits, Composite, Modifier, TypeId
+from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods_and_typedefs, typedef_names
+from beepy.btf.types import VOID, Bits, Composite, TypeId
 from beepy.errors import BtfError
 from beepy.events import render
 from beepy.events.batch import Schema
@@ -53,18 +53,10 @@ class Field(NamedTuple):
 
 def is_summed(schema: Schema) -> bool:
     """Say whether a per-CPU table's values are integers to add up; all other per-CPU values are a row a CPU."""
-    type_id = schema.value
-    for _ in range(MAX_DEPTH):
-        match schema.btf.type(type_id):
-            case types.Typedef(name, target):
-                if name in TABLE and name != "duration":
-                    return False
-                type_id = target
-            case types.Const(target) | types.Volatile(target) | types.Restrict(target) | types.TypeTag(_, target):
-                type_id = target
-            case found:
-                return bool(schema.cpus) and isinstance(found, types.Int) and not is_bool(found)
-    return False
+    if not schema.cpus or any(name in TABLE and name != "duration" for name in typedef_names(schema.btf, schema.value)):
+        return False
+    _, value = skip_mods_and_typedefs(schema.btf, schema.value)
+    return isinstance(value, types.Int) and not is_bool(value)
 
 
 def fields(schema: Schema, meanings: Meanings, budget: Budget | None = None) -> tuple[Field, ...]:
@@ -151,15 +143,8 @@ class _Walk:
             codec = codec._replace(value=render.text, text=str, few=True, open=True)
         bits = place.bits or self._bits(place.type)
         start += spot.base // 8
-        names = tuple(self._typedefs(place.type))
+        names = tuple(typedef_names(self._btf, place.type))
         yield Field(name, path, label, place.type, Bits(at), bits, spot.part, start, codec, names)
-
-    def _typedefs(self, type_id: TypeId) -> Iterator[str]:
-        found = self._btf.type(type_id)
-        while isinstance(found, Modifier):  # skip_mods_and_typedefs() has bounded their number
-            if isinstance(found, types.Typedef):
-                yield found.name
-            found = self._btf.type(found.type)
 
     def _bits(self, type_id: TypeId) -> int:
         _, found = skip_mods_and_typedefs(self._btf, type_id)

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods, skip_mods_and_typedefs
+from beepy.btf.layout import named_members, size_of, skip_mods, skip_mods_and_typedefs, typedef_names
 from beepy.btf.show import c_type
 from beepy.btf.types import AnyEnum, Array, Int, TypeId
 from beepy.errors import BtfError, UsageError
@@ -114,22 +114,11 @@ def write(area: bytearray, place: Place, value: Value) -> None:
 
 def _members(place: Place) -> Iterator[Place]:
     """Return the members that have names, those of anonymous members among them."""
-    for count, one in enumerate(_walk(place.btf, place.type, place.offset, 0)):
+    for count, hit in enumerate(named_members(place.btf, place.type)):
         if count >= _MAX_MEMBERS:
             raise BtfError(f"{place.btf.name}: '{safe(place.name)}': more than {_MAX_MEMBERS} members")
-        if one.name:
-            yield one
-
-
-def _walk(btf: Btf, type_id: TypeId, offset: int, depth: int) -> Iterator[Place]:
-    if depth > MAX_DEPTH:
-        raise BtfError(f"{btf.name}: type {type_id}: structs nested deeper than {MAX_DEPTH}")
-    _, found = skip_mods_and_typedefs(btf, type_id)
-    if isinstance(found, types.Struct | types.Union):
-        for member in found.members:
-            yield Place(btf, member.name, member.type, offset + member.offset, member.bitfield_size)
-            if not member.name:
-                yield from _walk(btf, member.type, offset + member.offset, depth + 1)
+        member = hit.member
+        yield Place(place.btf, member.name, member.type, place.offset + hit.offset, member.bitfield_size)
 
 
 def _put(area: bytearray, place: Place, size: int, number: int) -> None:
@@ -168,16 +157,8 @@ def _address(area: bytearray, place: Place, value: Value, size: int) -> bool:
 
 def _typedef(place: Place) -> str:
     """Return the first name among the type's typedefs that has a meaning here, "" if none has."""
-    type_id = place.type
-    for _ in range(MAX_DEPTH):
-        type_id = skip_mods(place.btf, type_id)
-        found = place.btf.type(type_id)
-        if not isinstance(found, types.Typedef):
-            return ""
-        if found.name in _ADDRESSES or found.name == "duration":
-            return found.name
-        type_id = found.type
-    return ""
+    names = typedef_names(place.btf, place.type)
+    return next((name for name in names if name in _ADDRESSES or name == "duration"), "")
 
 
 def _bits(place: Place, kind: Int | AnyEnum) -> int:

@@ -310,6 +310,15 @@ def test_structs_in_structs() -> None:
         last = writer.union("", 8, [("", last, 0), ("", last, 0)])
     spec = _one(writer, last, 8)
     assert apply(spec, {"level.a": "1"}).maps[0].contents == b"\1\0\0\0\0\0\0\0"
+    with pytest.raises(UsageError, match=r"expected one of its members to be set: level\.a$"):
+        apply(spec, {"level": "1"})
+
+
+def test_structs_of_very_many_members() -> None:
+    writer = BtfWriter()
+    byte = writer.integer("char", 1)
+    spec = _one(writer, writer.struct("s", 1, [("a", byte, 0)] * 65537), 1)
+    assert apply(spec, {"level.a": "1"}).maps[0].contents == b"\1"
     for name in ("level", "level.b"):
         with pytest.raises(BtfError, match="'level': more than 65536 members"):
             apply(spec, {name: "1"})
