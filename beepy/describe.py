@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from beepy import hooks
-from beepy.btf.show import c_type
+from beepy.btf.cformat import c_type
 from beepy.btf.types import VOID
 from beepy.collection import context_writes, needs
 from beepy.collection.findings import ERROR, Checked

@@ -89,13 +89,13 @@ def _with_contexts(
     """Return the types, with other ones of the functions whose tagged argument the kernel would not know."""
     if not btf.named(CONTEXT_TAG):
         return btf, {}
-    from beepy.btf import contexts  # noqa: PLC0415 - few objects have such functions
+    from beepy.btf import ctx_args  # noqa: PLC0415 - few objects have such functions
     from beepy.kernel import btf_features  # noqa: PLC0415
 
     if btf_features.reads_context_tags():
         return btf, {}
     _log.info("%s: contexts are told by name: this kernel does not read their tags (since 6.8)", safe(spec.name))
-    return contexts.named(btf, uses)
+    return ctx_args.rewrite_ctx_args(btf, uses)
 
 
 def load_program(

@@ -4,7 +4,7 @@ import errno
 from functools import cache
 
 from beepy import uapi
-from beepy.btf import contexts
+from beepy.btf import ctx_args
 from beepy.btf.downgrade import Feature, sample
 from beepy.errors import KernelError
 from beepy.kernel import btf, program, syscall
@@ -29,7 +29,7 @@ def takes(feature: Feature) -> bool:
 @cache
 def reads_context_tags() -> bool:
     """Tell whether the verifier takes a tagged argument for the context, as a program does that reads skb->len."""
-    types, func_info = contexts.sample()
+    types, func_info = ctx_args.sample()
     try:
         with btf.load(types) as fd:
             insns = encode(_CONTEXT)

@@ -17,6 +17,7 @@ from elftools.elf.structs import ELFStructs
 
 from beepy.btf.names import text
 from beepy.errors import ElfError
+from beepy.file_bytes import ELF_MAGIC
 from beepy.text import safe
 
 MAX_FILE: Final = 16 << 20  # bytes; a large eBPF object has 2 MB
@@ -108,7 +109,7 @@ def read(data: bytes, name: str) -> Elf:
     """
     if len(data) > MAX_FILE:
         raise ElfError(f"{name}: {len(data)} bytes, at most {MAX_FILE} are taken")
-    if not data.startswith(b"\x7fELF"):
+    if not data.startswith(ELF_MAGIC):
         raise ElfError(f"{name}: not an ELF file")
     try:
         return _read(data, name)

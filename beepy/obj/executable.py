@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from elftools.elf.elffile import ELFFile
 
 from beepy.errors import ElfError
-from beepy.file_bytes import FileBytes
+from beepy.file_bytes import ELF_MAGIC, FileBytes
 from beepy.obj.elf import MALFORMED, malformed
 from beepy.text import safe
 
@@ -91,7 +91,7 @@ class Probe(NamedTuple):
 
 def read(data: bytes | FileBytes, name: str) -> Executable:
     """Read the headers of an executable or a library (little endian, 32 or 64 bits). Raises ElfError."""
-    if data[:4] != b"\x7fELF":
+    if data[:4] != ELF_MAGIC:
         raise ElfError(f"{name}: not an ELF file")
     try:
         file = ELFFile(BytesIO(data) if isinstance(data, bytes) else data.stream())

@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
+from beepy.btf.cformat import c_type
 from beepy.btf.layout import named_members, size_of, skip_mods, skip_mods_and_typedefs, typedef_names
-from beepy.btf.show import c_type
 from beepy.btf.types import AnyEnum, Array, Int, TypeId
 from beepy.errors import BtfError, UsageError
 from beepy.obj.spec import Value

@@ -10,8 +10,8 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
+from beepy.btf.cformat import c_type
 from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods, skip_mods_and_typedefs
-from beepy.btf.show import c_type
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError, UsageError
 from beepy.log import Log

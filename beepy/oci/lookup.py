@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from beepy.errors import DigestMismatch, ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
+from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
 from beepy.oci.descriptor import MAX_IMAGE, Descriptor, digest_of
 from beepy.oci.image import Image
@@ -248,7 +249,7 @@ def _may_search(text: str) -> bool:
 
 def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
     data = stream.read(512)
-    if data.startswith(b"\x7fELF"):
+    if data.startswith(ELF_MAGIC):
         data += stream.read(MAX_IMAGE + 1 - len(data))
         if len(data) > MAX_IMAGE:
             raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")

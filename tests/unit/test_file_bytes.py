@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from beepy.btf.container import extract
+from beepy.btf.extract import extract
 from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError
 from beepy.file_bytes import FileBytes

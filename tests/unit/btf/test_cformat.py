@@ -1,7 +1,7 @@
 import pytest
 
 from beepy.btf.btf import Btf
-from beepy.btf.show import c_type
+from beepy.btf.cformat import c_type
 from beepy.btf.writer import BtfWriter
 
 

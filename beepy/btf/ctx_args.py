@@ -1,8 +1,9 @@
-"""Global functions with an argument that is tagged as the program's context, for kernels that do not read the tag.
+"""Rewrite arguments that are tagged as the program's context, for kernels that do not read the tag.
 
-A kernel reads ``arg:ctx`` from v6.8 on (94e1c70a3452, "bpf: support 'arg:xxx' btf_decl_tag-based hints for global
-subprog args"). Before, it takes an argument for a context if it points to the struct of a certain name: such functions
-get another type that says so, as libbpf's ``bpf_program_fixup_func_info`` gives them.
+Kernels read the tag ``arg:ctx`` of a global function's argument since v6.8 (94e1c70a3452, "bpf: support 'arg:xxx'
+btf_decl_tag-based hints for global subprog args"). An older one takes an argument for the context only if it points to
+a struct of the right name. So each tagged function gets a second type whose argument does, as libbpf's
+``bpf_program_fixup_func_info`` does.
 """
 
 import struct
@@ -46,19 +47,19 @@ _NAMES: Final[Mapping[ProgType, str]] = MappingProxyType(
         ProgType.XDP: "xdp_md",
     }
 )
-"""Program type -> the struct that its context is; those of other types have no name."""
+"""Program type -> the struct that is its context. Other types have none that the kernel knows by name."""
 
 _REGISTERS: Final = "bpf_user_pt_regs_t"
-_OF_REGISTERS: Final[Mapping[ProgType, frozenset[str]]] = {  # structs that stand for a context of registers
+_REGISTER_STRUCTS: Final[Mapping[ProgType, frozenset[str]]] = {  # structs that may be declared in place of it
     ProgType.KPROBE: frozenset({"pt_regs"}),
     ProgType.PERF_EVENT: frozenset({"pt_regs", "user_pt_regs", "user_regs_struct"}),
 }
-_OF_WORDS: Final = (ProgType.RAW_TRACEPOINT, ProgType.RAW_TRACEPOINT_WRITABLE)  # u64 * stands for a context
+_WORD_ARRAYS: Final = (ProgType.RAW_TRACEPOINT, ProgType.RAW_TRACEPOINT_WRITABLE)  # may declare it as u64 *
 
 
 def tagged(btf: Btf) -> dict[TypeId, set[int]]:
-    """Return the global functions with a context among their arguments, and the numbers of those."""
-    found: dict[TypeId, set[int]] = {}
+    """Return the global functions with tagged arguments, and the numbers of these arguments."""
+    numbers: dict[TypeId, set[int]] = {}
     for type_id in btf.named(CONTEXT_TAG):
         tag = btf.type(type_id)
         if isinstance(tag, types.DeclTag) and tag.component >= 0 and btf.kind(tag.type) is Kind.FUNC:
@@ -66,48 +67,53 @@ def tagged(btf: Btf) -> dict[TypeId, set[int]]:
             if not isinstance(function, types.Func) or btf.kind(function.type) is not Kind.FUNC_PROTO:
                 continue
             if function.linkage == Linkage.GLOBAL:
-                found.setdefault(tag.type, set()).add(tag.component)
-    return found
+                numbers.setdefault(tag.type, set()).add(tag.component)
+    return numbers
 
 
-def named(btf: Btf, uses: Iterable[tuple[ProgType, TypeId]]) -> tuple[Btf, dict[tuple[ProgType, TypeId], TypeId]]:
-    """Return the types with another one for each tagged function that a program of some type uses; every id stays."""
-    places = tagged(btf)
-    writer = BtfWriter.after(btf)
-    found = {}
-    for prog_type, function in dict.fromkeys(uses):
-        if function in places and prog_type in _NAMES:
-            unnamed = {one for one in places[function] if _unnamed(btf, function, one, prog_type)}
-            if unnamed:
-                found[prog_type, function] = _add_function(writer, btf, function, unnamed, _NAMES[prog_type])
-    return writer.append_to(btf), found
+def rewrite_ctx_args(
+    btf: Btf, uses: Iterable[tuple[ProgType, TypeId]]
+) -> tuple[Btf, dict[tuple[ProgType, TypeId], TypeId]]:
+    """Return the types with a second one for each tagged function that a program of some type uses.
 
-
-def _unnamed(btf: Btf, function: TypeId, number: int, prog_type: ProgType) -> bool:
-    """Tell whether an argument is to be told by name: libbpf's ``need_func_arg_type_fixup``.
-
-    One that has the right type needs none; one of a type that is no context's is left to the verifier.
+    Every id stays; the second value maps (type of program, function) to the function's second type.
     """
-    declared = btf.type(function)
-    assert isinstance(declared, types.Func)
-    proto = btf.type(declared.type)
+    tags = tagged(btf)
+    writer = BtfWriter.after(btf)
+    rewritten = {}
+    for prog_type, function in dict.fromkeys(uses):
+        if function in tags and prog_type in _NAMES:
+            numbers = {number for number in tags[function] if _needs_fixup(btf, function, number, prog_type)}
+            if numbers:
+                rewritten[prog_type, function] = _add_function(writer, btf, function, numbers, _NAMES[prog_type])
+    return writer.append_to(btf), rewritten
+
+
+def _needs_fixup(btf: Btf, function: TypeId, number: int, prog_type: ProgType) -> bool:
+    """Tell whether an argument needs another type: libbpf's ``need_func_arg_type_fixup``.
+
+    One of the right type does not; one of a type that is no context's is left to the verifier.
+    """
+    func = btf.type(function)
+    assert isinstance(func, types.Func)
+    proto = btf.type(func.type)
     assert isinstance(proto, types.FuncProto)
     if number >= len(proto.params):
         return False
     _, pointer = skip_mods_and_typedefs(btf, proto.params[number].type)
     if not isinstance(pointer, types.Ptr):
         return False
-    named_as = btf.type(skip_mods(btf, pointer.type))
-    if prog_type in _OF_REGISTERS and isinstance(named_as, types.Typedef) and named_as.name == _REGISTERS:
+    declared_as = btf.type(skip_mods(btf, pointer.type))
+    if prog_type in _REGISTER_STRUCTS and isinstance(declared_as, types.Typedef) and declared_as.name == _REGISTERS:
         return False
     _, target = skip_mods_and_typedefs(btf, pointer.type)
     match target:
         case types.Void():
             return True
         case types.Struct(name=name):
-            return name in _OF_REGISTERS.get(prog_type, ())
+            return name in _REGISTER_STRUCTS.get(prog_type, ())
         case types.Int(size=8):
-            return prog_type in _OF_WORDS
+            return prog_type in _WORD_ARRAYS
         case _:
             return False
 
@@ -124,7 +130,10 @@ def _add_function(writer: BtfWriter, btf: Btf, function: TypeId, numbers: set[in
 
 
 def sample() -> tuple[bytes, bytes]:
-    """Return BTF of a global function whose only argument is tagged, and func_info of it behind two instructions."""
+    """Return BTF of a global function whose only argument is tagged, and func_info for a program that calls it.
+
+    The program is of two instructions, after which the function begins.
+    """
     writer = BtfWriter()
     proto = writer.func_proto(writer.integer(), [("a", writer.ptr(0))])
     caller, callee = writer.func("a", proto, Linkage.STATIC), writer.func("a", proto, Linkage.GLOBAL)
