@@ -388,7 +388,7 @@ def _relocations(spec: CollectionSpec, fixups: Mapping[str, Sequence[Fixup]]) ->
 
 
 def _resolved(fixup: Fixup) -> str:
-    return fixup.became if fixup.became == "missing" else f"{fixup.old} -> {fixup.became}"
+    return fixup.outcome if fixup.outcome == "missing" else f"{fixup.old} -> {fixup.outcome}"
 
 
 def _access(spec: CollectionSpec, ref: CoreRef) -> str:

@@ -62,7 +62,7 @@ def _resolver(spec: CollectionSpec, kernel: Kernel) -> Resolver | None:
     if spec.btf is None:
         return None
     resolver = Resolver(spec.btf, kernel.types)
-    resolver.expect(spec.programs)
+    resolver.prefetch(spec.programs)
     return resolver
 
 

@@ -47,7 +47,7 @@ def plan(
     """
     resolver = Resolver(spec.btf, (btf,) if btf else kernel_btf.candidates) if spec.btf else None
     if resolver:
-        resolver.expect(spec.programs)
+        resolver.prefetch(spec.programs)
     planned = []
     loaded = {one.name for one in spec.loaded}
     for one in spec.programs:

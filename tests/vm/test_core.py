@@ -30,7 +30,7 @@ def test_every_field_of_an_image_is_there(types: Btf, image: str) -> None:
     resolver = Resolver(spec.btf, (types,))
     fixups = [fixup for program in spec.programs for fixup in resolver.fixups(program)]
     assert fixups or image in UNRELOCATED
-    missing = {fixup.what for fixup in fixups if fixup.poison}
+    missing = {fixup.access for fixup in fixups if fixup.poison}
     for alternatives in EITHER.get(image, ()):
         absent = [{what for what in missing if what.startswith(f"struct {name}.")} for name in alternatives]
         assert not all(absent), absent
