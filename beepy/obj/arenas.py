@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from beepy.errors import ElfError
 from beepy.obj.elf import Section
-from beepy.obj.mapdefs import Placed
+from beepy.obj.mapdefs import PlacedMap
 from beepy.obj.sections import ARENA
 from beepy.obj.spec import VariableSpec
 from beepy.text import safe
 from beepy.uapi import MapType
 
 
-def with_globals(name: str, maps: Sequence[Placed], section: Section | None) -> tuple[tuple[Placed, ...], str]:
+def with_globals(name: str, maps: Sequence[PlacedMap], section: Section | None) -> tuple[tuple[PlacedMap, ...], str]:
     """Return the maps, the arena with the contents of ``section``; and the arena's name, "" where nothing stands in it.
 
     Raises ElfError for several arenas, which a program could not tell apart, and for variables without one.

@@ -17,7 +17,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, Kind, TypeId
 from beepy.errors import ElfError
 from beepy.obj.elf import Elf, Section
-from beepy.obj.mapdefs import MAX_MAPS, Placed
+from beepy.obj.mapdefs import MAX_MAPS, PlacedMap
 from beepy.obj.sections import LEGACY_MAPS, PAIR
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
@@ -25,7 +25,7 @@ from beepy.text import safe
 _DEFINITION: Final = Struct("<5I")
 
 
-def read(name: str, elf: Elf, btf: Btf | None) -> tuple[Placed, ...]:
+def read(name: str, elf: Elf, btf: Btf | None) -> tuple[PlacedMap, ...]:
     """Return the maps in the object's ``maps`` section, in the order of their places; none if it has no such section.
 
     Their keys and values have sizes, and types only where the object annotates them. Raises ElfError where a definition
@@ -48,14 +48,14 @@ def read(name: str, elf: Elf, btf: Btf | None) -> tuple[Placed, ...]:
     return tuple([one._replace(spec=_with_types(one.spec, pairs)) for one in placed])
 
 
-def _placed(name: str, section: Section, symbol: str, at: int, end: int) -> Placed:
+def _placed(name: str, section: Section, symbol: str, at: int, end: int) -> PlacedMap:
     definition = section.data[at:end]
     if len(definition) < _DEFINITION.size or any(definition[_DEFINITION.size :]):
         where = f"{name}: map '{safe(symbol)}'"
         raise ElfError(f"{where}: {len(definition)} bytes in section maps: not a struct bpf_map_def of 20 bytes")
     kind, key_size, value_size, max_entries, flags = _DEFINITION.unpack_from(definition)
     spec = MapSpec(symbol, LEGACY_MAPS, kind, key_size, value_size, max_entries, flags)
-    return Placed(spec, section.number, at, end - at, None)
+    return PlacedMap(spec, section.number, at, end - at, None)
 
 
 def _pairs(btf: Btf) -> dict[str, tuple[TypeId, TypeId]]:
