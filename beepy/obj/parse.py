@@ -39,7 +39,7 @@ def parse(
         _check_untyped(where, file)
     elif len(btf) > MAX_TYPES:
         raise BtfError(f"{where}: {len(btf) - 1} types, at most {MAX_TYPES} are taken")
-    complete = datasec.complete(btf, file) if btf else None
+    complete = datasec.fixup_datasecs(btf, file) if btf else None
     btf = complete.btf if complete else None
     maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file, btf))
     maps, arena = arenas.with_globals(where, maps, sections.get(ARENA))
