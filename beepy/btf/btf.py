@@ -76,7 +76,7 @@ class Btf:
         self._named: dict[str, tuple[TypeId, ...]] = {}
         self._essentials: dict[frozenset[str], dict[int, str]] = {}
         self._strings: dict[int, str] = {}  # by offset
-        self._unshared = len(data)  # characters: what strings that share their bytes may still take
+        self._unshared = len(data)  # characters: what overlapping strings may still take
         self._unbuilt = MAX_ADDED
         self._datasecs: dict[str, TypeId] | None = None
 
@@ -108,7 +108,7 @@ class Btf:
         found = text(self.data[start:end])
         self._unshared -= len(found)
         if self._unshared < 0:
-            raise BtfError(f"{self.name}: string offset {offset}: strings share their bytes")
+            raise BtfError(f"{self.name}: string offset {offset}: overlapping strings")
         self._strings[offset] = found
         return found
 

@@ -89,7 +89,7 @@ def _part(
             raise BtfError(f"{where}: more than {shape.most} records")
         name = btf.string(name_off)
         if name in found:
-            raise BtfError(f"{where}: section {safe(name)} stands there twice")
+            raise BtfError(f"{where}: section {safe(name)}: duplicate")
         found[name] = tuple(sorted(record.iter_unpack(content), key=_OFFSET))
     return found
 

@@ -181,7 +181,7 @@ class _File:
     def strings(self, index: int) -> Any:  # noqa: ANN401
         table = self.section(index)
         if table["sh_type"] != "SHT_STRTAB":
-            raise ElfError(f"{self.name}: section {index}: is no table of strings")
+            raise ElfError(f"{self.name}: section {index}: not a string table")
         return table
 
     def string(self, table: Any, at: int) -> str:  # noqa: ANN401
@@ -211,10 +211,10 @@ def _read(data: bytes, name: str) -> Elf:
         section = _section(data, name, index, title, found)
         total += len(section.data)
         if total > len(data):
-            raise ElfError(f"{name}: section {index}: sections overlap")
+            raise ElfError(f"{name}: section {index}: overlapping sections")
         names += len(title)
         if names > len(data):
-            raise ElfError(f"{name}: section {index}: names share their bytes")
+            raise ElfError(f"{name}: section {index}: overlapping names")
         sections.append(section)
         if found["sh_type"] == "SHT_SYMTAB":
             tables.append(found)
@@ -276,7 +276,7 @@ def _symbols(file: _File, table: Any) -> tuple[Symbol, ...]:  # noqa: ANN401
         title = file.string(strings, name)
         limit -= len(title)
         if limit < 0:
-            raise ElfError(f"{where}: names share their bytes")
+            raise ElfError(f"{where}: overlapping names")
         bind, kind = _BINDS.get(info >> 4, f"{info >> 4}"), _TYPES.get(info & 15, f"{info & 15}")
         place = section if section < _SHN_LORESERVE else -1
         found.append(Symbol(title, value, size, bind, kind, _VISIBILITIES[other & 3], place))

@@ -189,7 +189,7 @@ def _defined(file: Executable, kind: str, name: bytes | None, types: frozenset[i
                 continue
             left -= end - at
             if left < 0:
-                raise ElfError(f"{file.name}: ELF: names of symbols share their bytes")
+                raise ElfError(f"{file.name}: ELF: overlapping names of symbols")
             text, mark, version = names[at:end].partition(b"@")
             if name is not None and text != name:
                 continue

@@ -36,7 +36,7 @@ def _spec(btf: Btf, elf: Elf, section: Section, info: types.VarSecInfo) -> MapSp
     variable = btf.type(info.type)
     implementation = skip_mods_and_typedefs(btf, variable.type)[1] if isinstance(variable, types.Var) else None
     if not isinstance(variable, types.Var) or not isinstance(implementation, types.Struct):
-        raise ElfError(f"{btf.name}: section {section.name}: type {info.type} is no struct")
+        raise ElfError(f"{btf.name}: section {section.name}: type {info.type} is not a struct")
     contents = section.data[info.offset : info.offset + info.size]
     if len(contents) != info.size:
         where = f"{btf.name}: '{safe(variable.name)}'"
