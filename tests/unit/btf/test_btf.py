@@ -205,6 +205,27 @@ def test_no_type_has_a_name_that_is_no_text() -> None:
     assert btf(w).find("s\udcff", Kind.STRUCT) is None
 
 
+@pytest.mark.parametrize("break_", ["kind", "cut"])
+def test_what_is_malformed_is_met_again(break_: str) -> None:
+    """The index neither counts types before it twice, nor passes it."""
+    w = BtfWriter()
+    first, second = w.integer("int"), w.typedef("t", 1)
+    if break_ == "kind":
+        w.add(0x7F, "unknown", 0)
+        message = "object: type 3: unknown kind 127"
+    else:
+        w.add(Kind.STRUCT, "s", 0, vlen=9)
+        message = "object: type 3: exceeds the type section"
+    found = btf(w)
+    for _ in range(2):
+        with refused(BtfError, message):
+            len(found)
+        with refused(BtfError, message):
+            found.type(TypeId(3))
+    assert found.named("t") == (second,)
+    assert (found.kind(first), found.kind(second)) == (Kind.INT, Kind.TYPEDEF)
+
+
 HEADER = struct.Struct("<HBBIIIII")
 
 
