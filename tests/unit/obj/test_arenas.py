@@ -36,7 +36,7 @@ def test_variables_need_an_arena() -> None:
 
 
 def test_a_second_arena() -> None:
-    with pytest.raises(ElfError, match=r"^object: map 'ar\\x1bena': a second arena: an object has one at most$"):
+    with pytest.raises(ElfError, match=r"^object: map 'ar\\x1bena': a second arena: at most one is allowed$"):
         with_globals("object", (placed("first", MapType.ARENA), ARENA), None)
 
 
