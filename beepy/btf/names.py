@@ -1,4 +1,4 @@
-"""Names in objects: strings of BTF and of ELF as text, and what of a type's name counts for CO-RE."""
+"""Names in objects: strings of BTF and ELF as text, and the part of a type's name that CO-RE compares."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ _ESCAPES: Final = {code: f"\\x{code:02x}" for code in range(0x80, 0x100)}
 
 
 def text(string: bytes) -> str:
-    """Return a string as it is shown: bytes outside ASCII become ``\\xNN``."""  # noqa: D301 - one backslash
+    """Return a string as text: bytes outside ASCII become ``\\xNN``."""  # noqa: D301 - one backslash
     return string.decode("ascii") if string.isascii() else string.decode("latin-1").translate(_ESCAPES)
 
 

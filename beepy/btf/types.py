@@ -124,14 +124,14 @@ class Param(NamedTuple):
 
 
 class VarSecInfo(NamedTuple):
-    """Where a variable (or map, or extern) stands in its section; offset and size in bytes."""
+    """A variable (or map, or extern) in its section; offset and size in bytes."""
 
     type: TypeId
     offset: int
     size: int
 
 
-# Kinds of one shape are classes of one tuple: they differ in name alone, and a class of a tuple is made in no time.
+# Kinds with the same fields derive from one tuple: a subclass costs nothing at import, another NamedTuple 0.2 ms.
 class _Of(NamedTuple):
     type: TypeId
 
@@ -254,7 +254,7 @@ class Func(_Linked):
 
 
 class FuncProto(NamedTuple):
-    """What a function takes and returns (``type``)."""
+    """The parameters of a function, and the type that it returns (``type``)."""
 
     type: TypeId
     params: tuple[Param, ...]
@@ -267,7 +267,7 @@ class Var(_Linked):
 
 
 class DataSec(NamedTuple):
-    """A section and what stands in it; clang writes size 0, a loader fills it in."""
+    """A section and its variables; clang writes size 0, which the loader replaces."""
 
     name: str
     size: int

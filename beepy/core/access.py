@@ -144,21 +144,21 @@ def _indexes(ref: CoreRef) -> list[int]:
 
 def _enumerator(btf: Btf, ref: CoreRef) -> AccessSpec:
     indexes = _indexes(ref)
-    type_id, found = skip_mods_and_typedefs(btf, ref.type)
-    if not isinstance(found, types.Enum | types.Enum64):
+    type_id, enum = skip_mods_and_typedefs(btf, ref.type)
+    if not isinstance(enum, types.Enum | types.Enum64):
         raise _wrong(ref, "not an enum")
-    if len(indexes) > 1 or indexes[0] >= len(found.values):
-        raise _wrong(ref, f"expected one of {len(found.values)} enumerators")
-    return AccessSpec(ref.type, (Accessor(type_id, indexes[0], found.values[indexes[0]].name),), 0, 1)
+    if len(indexes) > 1 or indexes[0] >= len(enum.values):
+        raise _wrong(ref, f"expected one of {len(enum.values)} enumerators")
+    return AccessSpec(ref.type, (Accessor(type_id, indexes[0], enum.values[indexes[0]].name),), 0, 1)
 
 
 def _field(btf: Btf, ref: CoreRef) -> AccessSpec:
     indexes = _indexes(ref)
-    type_id, found = skip_mods_and_typedefs(btf, ref.type)
+    type_id, composite = skip_mods_and_typedefs(btf, ref.type)
     accessors = [Accessor(type_id, indexes[0], "")]
     offset = indexes[0] * size_of(btf, type_id) * 8
     for index in indexes[1:]:
-        match found:
+        match composite:
             case types.Struct(members=members) | types.Union(members=members):
                 if index >= len(members):
                     raise _wrong(ref, f"type {type_id} has only {len(members)} members")
@@ -166,11 +166,11 @@ def _field(btf: Btf, ref: CoreRef) -> AccessSpec:
                 offset += member.offset
                 if member.name:
                     accessors.append(Accessor(type_id, index, member.name))
-                type_id, found = skip_mods_and_typedefs(btf, member.type)
+                type_id, composite = skip_mods_and_typedefs(btf, member.type)
             case types.Array(element, _, nelems):
-                if index >= nelems and not is_flexible(btf, accessors[-1], found):
+                if index >= nelems and not is_flexible(btf, accessors[-1], composite):
                     raise _wrong(ref, f"type {type_id} has only {nelems} elements")
-                type_id, found = skip_mods_and_typedefs(btf, element)
+                type_id, composite = skip_mods_and_typedefs(btf, element)
                 accessors.append(Accessor(type_id, index, ""))
                 offset += index * size_of(btf, type_id) * 8
             case _:

@@ -66,9 +66,9 @@ class Matcher:
         offset = steps = 0
         type_id = candidate
         for position, (local_type, index, name) in enumerate(spec.accessors):
-            type_id, found = skip_mods_and_typedefs(target, type_id)
+            type_id, resolved = skip_mods_and_typedefs(target, type_id)
             if name:
-                if not isinstance(found, types.Struct | types.Union):
+                if not isinstance(resolved, types.Struct | types.Union):
                     return None
                 hit = self._members_of(type_id).get(name)
                 if hit is None:
@@ -83,11 +83,11 @@ class Matcher:
                 type_id = hit.member.type
             else:
                 if position:
-                    if not isinstance(found, types.Array):
+                    if not isinstance(resolved, types.Array):
                         return None
-                    if index >= found.nelems and not is_flexible(target, accessors[-1], found):
+                    if index >= resolved.nelems and not is_flexible(target, accessors[-1], resolved):
                         return None
-                    type_id, found = skip_mods_and_typedefs(target, found.type)
+                    type_id, resolved = skip_mods_and_typedefs(target, resolved.type)
                 accessors.append(Accessor(type_id, index, ""))
                 steps += 1
                 offset += index * size_of(target, type_id) * 8
@@ -129,12 +129,12 @@ class Matcher:
     # enumerators
 
     def _enumerator(self, spec: AccessSpec, candidate: TypeId) -> AccessSpec | None:
-        type_id, found = skip_mods_and_typedefs(self.target, candidate)
-        if not isinstance(found, types.Enum | types.Enum64):
+        type_id, enum = skip_mods_and_typedefs(self.target, candidate)
+        if not isinstance(enum, types.Enum | types.Enum64):
             return None
         wanted = essential_name(spec.accessors[0].name)
-        self._spend(len(found.values))
-        for index, (name, _) in enumerate(found.values):
+        self._spend(len(enum.values))
+        for index, (name, _) in enumerate(enum.values):
             if name.startswith(wanted) and essential_name(name) == wanted:
                 return AccessSpec(candidate, (Accessor(type_id, index, name),), 0, 1)
         return None
@@ -257,10 +257,10 @@ class Matcher:
         return RelocationError(f"{self.local.name}: type {local_id}: nested deeper than {MAX_LEVEL}")
 
 
-def kinds_compat(one: Kind, other: Kind) -> bool:
+def kinds_compat(local: Kind, target: Kind) -> bool:
     """Tell whether kinds are the same, or both of enums, as libbpf's ``btf_kind_core_compat`` does."""
-    return one == other or (one in _ENUMS and other in _ENUMS)
+    return local == target or (local in _ENUMS and target in _ENUMS)
 
 
-def _names_compat(one: str, other: str) -> bool:
-    return not one or not other or essential_name(one) == essential_name(other)
+def _names_compat(local: str, target: str) -> bool:
+    return not local or not target or essential_name(local) == essential_name(target)

@@ -342,7 +342,7 @@ def _field_value(kind: int, btf: Btf, spec: AccessSpec) -> _Value:
     owner = btf.type(last.type)
     assert isinstance(owner, types.Struct | types.Union)
     member = owner.members[last.number]
-    type_id, found = skip_mods_and_typedefs(btf, member.type)
+    type_id, resolved = skip_mods_and_typedefs(btf, member.type)
     bits = member.bitfield_size
     if kind == CoreReloKind.FIELD_BYTE_OFFSET and not bits:
         return _Value(spec.offset // 8, True, _element_size(btf, type_id), type_id)
@@ -352,7 +352,7 @@ def _field_value(kind: int, btf: Btf, spec: AccessSpec) -> _Value:
         size, start = size_of(btf, type_id), spec.offset // 8
         bits = size * 8
     if kind == CoreReloKind.FIELD_SIGNED:
-        return _Value(int(isinstance(found, types.Int | types.Enum | types.Enum64) and found.signed))
+        return _Value(int(isinstance(resolved, types.Int | types.Enum | types.Enum64) and resolved.signed))
     if kind == CoreReloKind.FIELD_RSHIFT_U64:
         return _Value(64 - bits & _U32)
     validate = not member.bitfield_size  # compilers choose where a bitfield is loaded from
@@ -372,10 +372,10 @@ def _element_value(kind: int, btf: Btf, spec: AccessSpec, type_id: TypeId) -> _V
 def _element_size(btf: Btf, type_id: TypeId) -> int:
     """Return the bytes of the innermost element: what one load of an array takes."""
     for _ in range(_MAX_DIMENSIONS):
-        type_id, found = skip_mods_and_typedefs(btf, type_id)
-        if not isinstance(found, types.Array):
+        type_id, resolved = skip_mods_and_typedefs(btf, type_id)
+        if not isinstance(resolved, types.Array):
             return size_of(btf, type_id)
-        type_id = found.type
+        type_id = resolved.type
     raise RelocationError(f"{btf.name}: type {type_id}: arrays nested deeper than {_MAX_DIMENSIONS}")
 
 
