@@ -44,9 +44,8 @@ def _c_type(btf: Btf, type_id: TypeId, depth: int, *, parameters: bool) -> str:
             returned = _c_type(btf, target, depth + 1, parameters=False)
             if not parameters or len(params) > _MAX_PARAMETERS:
                 return f"{returned} (...)"
-            return (
-                f"{returned} ({', '.join([_c_type(btf, param.type, depth + 1, parameters=False) for param in params])})"
-            )
+            shown = [_c_type(btf, param.type, depth + 1, parameters=False) for param in params]
+            return f"{returned} ({', '.join(shown)})"
         case types.Func(name=name) | types.Int(name=name) | types.Float(name=name) | types.Typedef(name=name):
             return _shown(name)
         case types.DataSec(name=name) | types.Void(name):
