@@ -1,50 +1,148 @@
-"""Run eBPF programs that are packaged as OCI images.
+"""Run eBPF programs that are packaged as OCI images, and read what they report.
 
 ::
 
-    image = beepy.pull("ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14")
-    spec = beepy.parse(image)
-    with beepy.load(spec) as collection, beepy.stream(collection) as stream:
-        collection.attach()
-        for batch in stream:
-            print(batch)
+    for event in beepy.run("exitsnoop", timeout=5):
+        print(event.comm, event.exit_code)
 
-Importing this module loads nothing else: each name is resolved on its first use.
+``run`` does all of it; ``open`` gives a Run that can be stopped, asked for its maps and its losses, and read in
+batches. Below them stand five verbs: ``find`` or ``pull`` an image, ``parse`` it, ``load`` it, attach it, ``stream``
+its events. Every error is a BeepyError. Importing this module loads nothing else: each name is resolved on its first
+use.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from beepy.api import images, open, run  # noqa: A004 - as in tarfile and wave
+    from beepy.collection.collection import Collection
+    from beepy.collection.load import load
+    from beepy.collection.pins import Pins
+    from beepy.errors import (
+        AttachError,
+        BeepyError,
+        BtfError,
+        DecodeError,
+        DigestMismatch,
+        ElfError,
+        ImageError,
+        ImageNotFound,
+        InvalidReference,
+        KernelError,
+        NotSupported,
+        ObjectError,
+        OutputError,
+        RegistryError,
+        RelocationError,
+        StoreError,
+        TargetError,
+        UnsupportedImage,
+        UnsupportedSection,
+        UsageError,
+        VerifierError,
+    )
+    from beepy.events.batch import Batch, Schema
+    from beepy.events.decoder import Decoder
+    from beepy.events.protocols import Sink, Source
+    from beepy.events.row import Row, Rows
+    from beepy.events.stats import RunStats
+    from beepy.events.tables import Table
+    from beepy.hooks.target import Target
+    from beepy.obj.spec import CollectionSpec
+    from beepy.oci.image import Image
+    from beepy.oci.lookup import find, pull
+    from beepy.oci.options import Options
+    from beepy.session import Run
+    from beepy.source import parse
+    from beepy.streams import Stream, stream
 
 __version__ = "0.1.0"
 
-_ROOMS = {
-    "BeepyError": "beepy.errors",
-    "Batch": "beepy.events.batch",
-    "Collection": "beepy.collection.collection",
-    "CollectionSpec": "beepy.obj.spec",
-    "Decoder": "beepy.events.decoder",
-    "Image": "beepy.oci.image",
-    "Options": "beepy.oci.options",
-    "Schema": "beepy.events.batch",
-    "Stream": "beepy.streams",
-    "find": "beepy.oci.lookup",
-    "load": "beepy.collection.load",
-    "parse": "beepy.source",
-    "pull": "beepy.oci.lookup",
-    "stream": "beepy.streams",
+_MODULES = {
+    "beepy.api": "images open run",
+    "beepy.collection.collection": "Collection",
+    "beepy.collection.load": "load",
+    "beepy.collection.pins": "Pins",
+    "beepy.errors": "AttachError BeepyError BtfError DecodeError DigestMismatch ElfError ImageError ImageNotFound "
+    "InvalidReference KernelError NotSupported ObjectError OutputError RegistryError RelocationError StoreError "
+    "TargetError UnsupportedImage UnsupportedSection UsageError VerifierError",
+    "beepy.events.batch": "Batch Schema",
+    "beepy.events.decoder": "Decoder",
+    "beepy.events.protocols": "Sink Source",
+    "beepy.events.row": "Row Rows",
+    "beepy.events.stats": "RunStats",
+    "beepy.events.tables": "Table",
+    "beepy.hooks.target": "Target",
+    "beepy.obj.spec": "CollectionSpec",
+    "beepy.oci.image": "Image",
+    "beepy.oci.lookup": "find pull",
+    "beepy.oci.options": "Options",
+    "beepy.session": "Run",
+    "beepy.source": "parse",
+    "beepy.streams": "Stream stream",
 }
 
-__all__ = sorted(["__version__", *_ROOMS])  # noqa: PLE0605 - all are strings
+__all__ = [
+    "AttachError",
+    "Batch",
+    "BeepyError",
+    "BtfError",
+    "Collection",
+    "CollectionSpec",
+    "DecodeError",
+    "Decoder",
+    "DigestMismatch",
+    "ElfError",
+    "Image",
+    "ImageError",
+    "ImageNotFound",
+    "InvalidReference",
+    "KernelError",
+    "NotSupported",
+    "ObjectError",
+    "Options",
+    "OutputError",
+    "Pins",
+    "RegistryError",
+    "RelocationError",
+    "Row",
+    "Rows",
+    "Run",
+    "RunStats",
+    "Schema",
+    "Sink",
+    "Source",
+    "StoreError",
+    "Stream",
+    "Table",
+    "Target",
+    "TargetError",
+    "UnsupportedImage",
+    "UnsupportedSection",
+    "UsageError",
+    "VerifierError",
+    "__version__",
+    "find",
+    "images",
+    "load",
+    "open",
+    "parse",
+    "pull",
+    "run",
+    "stream",
+]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
-    try:
-        room = _ROOMS[name]
-    except KeyError:
-        raise AttributeError(f"module 'beepy' has no attribute '{name}'") from None
-    from importlib import import_module  # noqa: PLC0415 - only where a name is used
+if not TYPE_CHECKING:  # type checkers would believe that it has every name
 
-    value = globals()[name] = getattr(import_module(room), name)
-    return value
+    def __getattr__(name: str) -> object:
+        from importlib import import_module  # noqa: PLC0415 - only where a name is used
+
+        for module, names in _MODULES.items():
+            if name in names.split():
+                value = globals()[name] = getattr(import_module(module), name)
+                return value
+        raise AttributeError(f"module 'beepy' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:

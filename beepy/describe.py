@@ -5,9 +5,8 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from beepy import hooks
+from beepy import hooks, map_types
 from beepy.btf.cformat import c_type
-from beepy.btf.types import VOID
 from beepy.collection import context_writes, needs
 from beepy.collection.findings import ERROR, Checked
 from beepy.collection.needs import Needs
@@ -15,17 +14,17 @@ from beepy.collection.pins import Pins
 from beepy.core.access import KIND_NAMES, parse, show
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, DecodeError, RelocationError
-from beepy.events import roles
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.decoders import Decoders
 from beepy.events.metrics import Metric, decide
+from beepy.events.schemas import of_map
+from beepy.events.selection import KINDS
 from beepy.hooks import Hook
-from beepy.maps import is_percpu
 from beepy.obj.insn import CALL
 from beepy.obj.sections import KCONFIG
-from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapRef, MapSpec, ProgramSpec, Role
+from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapRef, MapSpec, NotShown, ProgramSpec
 from beepy.oci.image import Image
 from beepy.text import safe
 from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgType
@@ -226,7 +225,8 @@ def describe(
     programs = tuple(_program(one, of_programs[one.name], pinned, loaded=one.name in loaded) for one in spec.programs)
     decoders = Decoders()
     schemas = dict(_schemas(spec))
-    decided = decide(schemas.values())
+    refused = {one.map: one for one in spec.not_shown}
+    decided = decide([Decoder(schema) for schema in schemas.values() if schema.role in KINDS])
     metrics = {metric.schema.map: metric for metric in decided.found}
     return Description(
         image.name,
@@ -239,7 +239,7 @@ def describe(
         tuple(sorted({change for one in programs for change in one.changes} | {*pinned.values()})),
         programs,
         tuple(
-            _map(spec, one, schemas.get(one.name), metrics.get(one.name), decoders)
+            _map(spec, one, schemas.get(one.name), refused.get(one.name), metrics.get(one.name), decoders=decoders)
             for one in spec.maps
             if one.contents is None
         ),
@@ -300,9 +300,15 @@ def _check(checked: Checked, warnings: Sequence[str]) -> CheckInfo:
 
 
 def _map(
-    spec: CollectionSpec, one: MapSpec, schema: Schema | None, metric: Metric | None, decoders: Decoders
+    spec: CollectionSpec,
+    one: MapSpec,
+    schema: Schema | None,
+    refused: NotShown | None,
+    metric: Metric | None,
+    *,
+    decoders: Decoders,
 ) -> MapInfo:
-    role = schema.role if schema else roles.role(spec, one)
+    role = schema.role if schema else refused.role if refused else None
     fields = tuple(_fields(decoders.of(schema))) if schema else ()
     return MapInfo(
         one.name,
@@ -316,19 +322,11 @@ def _map(
         "|".join(flag.name or "" for flag in MapFlag(one.flags & sum(MapFlag))),
         Pins().path(one) or None,
         role.value if role else None,
-        _not_shown(spec, one, role) if role and not schema else None,
+        refused.reason if refused else None,
         metric.name if metric else None,
         metric.labels if metric else (),
         fields,
     )
-
-
-def _not_shown(spec: CollectionSpec, one: MapSpec, role: Role) -> str | None:
-    try:
-        roles.track(spec, one, role)
-    except BtfError as error:
-        return str(error)
-    return None
 
 
 def _schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
@@ -336,13 +334,13 @@ def _schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:
     maps = {one.name: one for one in spec.maps}
     for tracked in spec.tracked:
         one = maps[tracked.map]
-        yield one.name, roles.schema_of(spec, one, tracked, cpus=1 if is_percpu(one.type) else 0)
+        yield one.name, of_map(spec, one, tracked, cpus=1 if map_types.of(one.type).is_percpu else 0)
 
 
 def _fields(decoder: Decoder) -> Iterator[FieldInfo]:
     schema = decoder.schema
     for field in decoder.fields:
-        part = "record" if schema.record != VOID else ("key", "value", "cpu")[field.part]
+        part = "record" if schema.is_stream else ("key", "value", "cpu")[field.part]
         yield FieldInfo(field.name, c_type(schema.btf, field.type), field.offset, field.bits, part)
 
 

@@ -27,7 +27,29 @@
 A message is one line, lower case, no full stop: *where: what: why*. Advice goes into a note (``add_note``).
 """
 
-from errno import EINVAL
+import os
+from errno import EINVAL, errorcode
+from typing import Final, Self, TypeVar
+
+ENOTSUPP: Final = 524
+"""The kernel's own errno (include/linux/errno.h), which no C library knows."""
+
+_Error = TypeVar("_Error", bound=Exception)
+
+
+def errno_text(number: int) -> str:
+    """Return the text and the name of an errno: "permission denied (EACCES)"."""
+    if number == ENOTSUPP:
+        return "operation not supported (ENOTSUPP)"
+    text = os.strerror(number)
+    return f"{text[:1].lower()}{text[1:]} ({errorcode.get(number, number)})"
+
+
+def restated(new: _Error, error: BaseException) -> _Error:
+    """Return ``new``, to be raised in place of ``error``, with the notes of ``error`` added."""
+    for note in getattr(error, "__notes__", ()):
+        new.add_note(note)
+    return new
 
 
 class BeepyError(Exception):
@@ -88,6 +110,12 @@ class KernelError(BeepyError, OSError):
     def __init__(self, message: str, errno: int = 0) -> None:
         super().__init__(message)
         self.errno = errno
+
+    @classmethod
+    def of(cls, where: str, failure: OSError | int) -> Self:
+        """Return the error of a failed system call (or of its errno): ``where: permission denied (EACCES)``."""
+        number = failure if isinstance(failure, int) else failure.errno or 0
+        return cls(f"{where}: {errno_text(number)}", number)
 
 
 class VerifierError(KernelError):

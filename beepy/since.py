@@ -1,13 +1,12 @@
-"""Which kernel was the first to have what, and what a process must be allowed to use it: facts for messages only.
+"""The first release with each helper, type, flag and kfunc: for messages only.
 
-What this kernel can do is found out by trying (``kernel.features``); no decision rests on what stands here, for
-distributions carry features back. The kernel's enums only grow at their end, so a table names the first member that
-each release added. Sources: include/uapi/linux/bpf.h and kernel/bpf/syscall.c of the releases.
+What this kernel can do is found out by trying (``kernel.features``), for distributions carry features back; features
+that the kernel does not number are in ``beepy.features``. The kernel's enums only grow at their end, so a table names
+the first member that each release added. Sources: include/uapi/linux/bpf.h and kernel/bpf/syscall.c of the releases.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Final
 
 from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgFlag, ProgType
@@ -214,96 +213,6 @@ _SLEEPABLE_TRACING: Final[Mapping[int, str]] = {  # where that is later than for
     AttachType.TRACE_RAW_TP: "7.2",
 }
 
-KFUNCS: Final = "5.13"  # calls of kernel functions at all; programs' own callbacks came with them
-TYPED_SYMBOLS: Final = "5.10"  # LD_IMM64 of a variable of the kernel
-GLOBAL_DATA: Final = "5.2"  # LD_IMM64 of an address within a map
-SUBPROGRAMS: Final = "4.16"
-LARGE_PROGRAMS: Final = "5.2"  # more than 4096 instructions
-LOOPS: Final = "5.3"
-JMP32: Final = "5.1"
-ATOMICS: Final = "5.12"  # all but adding without a result
-CPU_V4: Final = "6.6"  # sign-extending loads and moves, signed division, bswap, long jumps
-MAY_GOTO: Final = "6.9"
-ADDRESS_SPACES: Final = "6.9"
-LOAD_ACQUIRE: Final = "6.15"
-BTF: Final = "5.4"  # /sys/kernel/btf/vmlinux
-
-# Linux 5.8 split CAP_SYS_ADMIN ("bpf: Implement CAP_BPF"): is_net_admin_prog_type and is_perfmon_prog_type
-CAPABILITIES: Final = "5.8"
-MEMORY_CGROUPS: Final = "5.11"  # what BPF memory is charged to since; before, to RLIMIT_MEMLOCK
-_NET_ADMIN: Final = frozenset(
-    {
-        ProgType.SCHED_CLS,
-        ProgType.SCHED_ACT,
-        ProgType.XDP,
-        ProgType.LWT_IN,
-        ProgType.LWT_OUT,
-        ProgType.LWT_XMIT,
-        ProgType.LWT_SEG6LOCAL,
-        ProgType.SK_SKB,
-        ProgType.SK_MSG,
-        ProgType.FLOW_DISSECTOR,
-        ProgType.CGROUP_DEVICE,
-        ProgType.CGROUP_SOCK,
-        ProgType.CGROUP_SOCK_ADDR,
-        ProgType.CGROUP_SOCKOPT,
-        ProgType.CGROUP_SYSCTL,
-        ProgType.SOCK_OPS,
-        ProgType.EXT,
-        ProgType.NETFILTER,
-    }
-)
-_PERFMON: Final = frozenset(
-    {
-        ProgType.KPROBE,
-        ProgType.TRACEPOINT,
-        ProgType.PERF_EVENT,
-        ProgType.RAW_TRACEPOINT,
-        ProgType.RAW_TRACEPOINT_WRITABLE,
-        ProgType.TRACING,
-        ProgType.LSM,
-        ProgType.STRUCT_OPS,
-        ProgType.EXT,
-    }
-)
-# what only attaching asks for: BPF_LINK_CREATE, a packet socket, BPF_PROG_GET_FD_BY_ID (freplace by the program's id,
-# sk_reuseport to detach)
-_TO_ATTACH: Final[Mapping[int, str]] = MappingProxyType(
-    {
-        ProgType.CGROUP_SKB: "CAP_NET_ADMIN",
-        ProgType.SOCKET_FILTER: "CAP_NET_RAW",
-        ProgType.EXT: "CAP_SYS_ADMIN",
-        ProgType.SK_REUSEPORT: "CAP_SYS_ADMIN",
-    }
-)
-_NET_ADMIN_MAPS: Final = frozenset(
-    {MapType.SOCKMAP, MapType.SOCKHASH, MapType.DEVMAP, MapType.DEVMAP_HASH, MapType.XSKMAP}
-)
-_INCLUDED: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "CAP_BPF": "CAP_SYS_ADMIN",
-        "CAP_PERFMON": "CAP_SYS_ADMIN",
-        "CAP_NET_ADMIN": "CAP_SYS_ADMIN",
-        "CAP_DAC_READ_SEARCH": "CAP_DAC_OVERRIDE",
-    }
-)
-_HELPER_CAPABILITIES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "probe_write_user": "CAP_SYS_ADMIN",
-        "sys_bpf": "CAP_PERFMON",
-        "kallsyms_lookup_name": "CAP_PERFMON",
-    }
-)
-# what reads the kernel or processes is for CAP_PERFMON in whatever type of program (bpf_base_func_proto and
-# bpf_sk_base_func_proto)
-_READING: Final = """
-copy_from_user copy_from_user_task find_vma get_branch_snapshot get_current_comm get_current_task
-get_current_task_btf get_task_stack perf_event_read perf_event_read_value probe_read_kernel probe_read_kernel_str
-probe_read_user probe_read_user_str send_signal send_signal_thread skc_to_mptcp_sock skc_to_tcp6_sock
-skc_to_tcp_request_sock skc_to_tcp_sock skc_to_tcp_timewait_sock skc_to_udp6_sock skc_to_unix_sock snprintf
-snprintf_btf task_pt_regs trace_printk trace_vprintk
-"""
-
 
 def _release(table: _First, number: int) -> str:
     at = bisect_right(table, number, key=lambda row: row[0])
@@ -359,41 +268,3 @@ def order(release: str) -> tuple[int, ...]:
 def newest(releases: Iterable[str]) -> str:
     """Return the newest of some releases, "" of none."""
     return max(releases, key=order, default="")
-
-
-def load_capabilities(prog_type: int) -> frozenset[str]:
-    """Return what a process needs to load a program of that type, from 5.8 on.
-
-    CAP_SYS_ADMIN is always enough, and before 5.8 the only one that is (with CAP_NET_ADMIN for network programs).
-    """
-    needed = {"CAP_BPF"}
-    if prog_type in _PERFMON:
-        needed.add("CAP_PERFMON")
-    if prog_type in _NET_ADMIN:
-        needed.add("CAP_NET_ADMIN")
-    return frozenset(needed)
-
-
-def attach_capabilities(prog_type: int) -> frozenset[str]:
-    """Return what attaching a program of that type needs, and loading it does not."""
-    needed = _TO_ATTACH.get(prog_type)
-    return frozenset({needed} if needed else ())
-
-
-def included_in(name: str) -> str:
-    """Return the capability that allows all that ``name`` allows here, "" if there is none.
-
-    CAP_SYS_ADMIN is what CAP_BPF and CAP_PERFMON were split from, and bpf(2) takes it in place of CAP_NET_ADMIN.
-    """
-    return _INCLUDED.get(name, "")
-
-
-def map_capabilities(map_type: int) -> frozenset[str]:
-    """Return what a process needs to create a map of that type."""
-    return frozenset({"CAP_BPF", "CAP_NET_ADMIN"} if map_type in _NET_ADMIN_MAPS else {"CAP_BPF"})
-
-
-def helper_capabilities(name: str) -> frozenset[str]:
-    """Return what a program's loader needs for a helper beyond what the program's type asks for."""
-    needed = "CAP_PERFMON" if name in _READING.split() else _HELPER_CAPABILITIES.get(name)
-    return frozenset({needed} if needed else ())

@@ -7,7 +7,7 @@ Rings are read when they have something, tables when somebody demands it::
 
 Rings are read at most once in a window of a few milliseconds. An event that comes alone is read at once; where they
 come faster, the unread ones suppress the kernel's wake-ups, which would cost the traced programs more than all else.
-Perf buffers wake by how full they are: they are looked at every now and then (``Reader.patience``).
+Perf buffers wake by how full they are: they are looked at every now and then (``Reader.poll_period_s``).
 """
 
 import os
@@ -17,13 +17,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from beepy import hooks, maps
+from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
-from beepy.events import roles
+from beepy.errors import NotSupported, UsageError
+from beepy.events import schemas
 from beepy.events.batch import Batch, Reader, Schema
+from beepy.events.stats import RunStats
 from beepy.kernel.fd import Fd
 from beepy.kernel.host import possible_cpus
 from beepy.log import Log
@@ -39,8 +42,9 @@ _NEVER: Final = float("inf")
 class Stream:
     """Owns ``readers`` and a wake descriptor; iterate once, in one thread.
 
-    ``detach`` is called, in order, when the stream ends. ``interval`` (seconds) demands every table that often; None:
-    only ``demand`` does. ``timeout`` (seconds of iterating) ends the stream as ``stop`` does.
+    ``open`` calls each ``attach``, in order; the end calls each ``detach``, the last first. ``interval`` (seconds)
+    demands every table that often; None: only ``demand`` does. ``timeout`` (seconds of iterating) ends the stream as
+    ``stop`` does. ``stats`` are what the run counts in.
     """
 
     def __init__(
@@ -48,22 +52,33 @@ class Stream:
         readers: Sequence[Reader],
         detach: Sequence[Callable[[], None]] = (),
         *,
+        attach: Sequence[Callable[[], None]] = (),
         interval: float | None = None,
         timeout: float | None = None,
+        stats: RunStats | None = None,
     ) -> None:
         self.schemas = tuple([reader.schema for reader in readers])
+        self.stats = stats or RunStats(self.schemas)
         self._readers = tuple(readers)
         self._rings = tuple([reader for reader in readers if reader.fileno() >= 0])
         self._tables = tuple([reader for reader in readers if reader.fileno() < 0])
-        self._window = min([ring.window for ring in self._rings], default=0.0)
-        self._patience = min([ring.patience for ring in self._rings], default=_NEVER)
+        self._window = min([ring.coalesce_s for ring in self._rings], default=0.0)
+        self._patience = min([ring.poll_period_s for ring in self._rings], default=_NEVER)
+        self._attach = tuple(attach)
         self._detach = tuple(detach)
         self._interval = _NEVER if interval is None else interval
         self._timeout = _NEVER if timeout is None else timeout
         self._demanded: deque[tuple[Schema, ...]] = deque()
         self._stopping = False
+        self._closed = False
+        self._iterated = False
         self._lock = threading.RLock()  # a signal handler may interrupt its own thread's demand or close
         self._wake = Fd(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+
+    def open(self) -> None:
+        """Attach the programs. Raises AttachError or NotSupported; then the programs may be attached in part."""
+        for attach in self._attach:
+            attach()
 
     def demand(self, schemas: tuple[Schema, ...]) -> None:
         """Ask for a snapshot of these tables, from any thread; demands that wait together share one.
@@ -88,7 +103,7 @@ class Stream:
 
     def close(self) -> None:
         """Release readers and descriptors, once the iteration is over; what is demanded later is not read."""
-        self._stopping = True
+        self._stopping = self._closed = True
         with ExitStack() as steps:
             for reader in self._readers:
                 steps.callback(reader.close)
@@ -96,6 +111,15 @@ class Stream:
                 self._wake.close()
 
     def __iter__(self) -> Iterator[Batch]:
+        if self._iterated:
+            raise UsageError("stream: iterated already: make another one of its collections")
+        self._iterated = True
+        for batch in self._batches():
+            yield batch
+            if self._closed:
+                return
+
+    def _batches(self) -> Iterator[Batch]:
         # Not epoll: it looks at a ring only after a wake-up, and the kernel sends none for records that came while we
         # read others. poll looks each time.
         poll = select.poll()
@@ -184,31 +208,58 @@ class Stream:
         self.close()
 
 
-def stream(*collections: Collection, interval: float | None = None, timeout: float | None = None) -> Stream:
+def _readers(collection: Collection) -> Iterator[Reader]:
+    """Yield a reader for each tracked map and each iterator."""
+    for tracked in collection.spec.tracked:
+        tracked_map = collection.maps[tracked.map]
+        cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
+        schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(kernel=collection.kernel_types)
+        reader = maps.reader(tracked_map, schema)
+        if reader is None:
+            _log.warning("map '%s': not shown: %s", safe(tracked.map), map_types.not_shown(tracked_map.type))
+            continue
+        yield reader
+    for program in collection.programs.values():
+        hook = hooks.find(program.section)
+        if hook and hook.reader:
+            yield hook.reader(program, collection.target(program.name), collection.spec)
+
+
+def _attach(collections: Sequence[Collection], stats: RunStats) -> None:
+    """Attach all; note what --missing skip left out. Raises NotSupported if nothing else is there."""
+    for collection in collections:
+        collection.attach()
+    skipped = [(one.spec.name, program) for one in collections for program in one.absent.skipped]
+    stats.skipped_programs = skipped
+    if skipped and not any(one.links for one in collections):
+        raise NotSupported("nothing is attached: this kernel lacks what every program attaches to")
+
+
+def stream(
+    *collections: Collection,
+    interval: float | None = None,
+    timeout: float | None = None,
+    attached: Sequence[Callable[[], None]] = (),
+) -> Stream:
     """Return the stream of all tracked maps and iterators of ``collections``; it detaches them at its end.
 
-    A map of a type that nobody reads (yet) is left out with a warning. Raises KernelError when a map cannot be read.
+    ``open`` attaches them, and calls ``attached`` after it, in order. A map of a type that nobody reads (yet) is
+    skipped with a warning. Raises KernelError when a map cannot be read.
     """
     with ExitStack() as made:
         readers: list[Reader] = []
         for collection in collections:
-            for tracked in collection.spec.tracked:
-                tracked_map = collection.maps[tracked.map]
-                cpus = possible_cpus() if maps.is_percpu(tracked_map.type) else 0
-                schema = roles.schema(collection.spec, tracked, cpus)._replace(kernel=collection.kernel_types)
-                reader = maps.reader(tracked_map, schema)
-                if reader is None:
-                    why = roles.not_read(tracked_map.type)
-                    _log.warning("map '%s': not shown: %s", safe(tracked.map), why)
-                    continue
+            for reader in _readers(collection):
                 made.callback(reader.close)
                 readers.append(reader)
-            for program in collection.programs.values():
-                hook = hooks.find(program.section)
-                if hook and hook.reader:
-                    reader = hook.reader(program, collection.target(program.name), collection.spec)
-                    made.callback(reader.close)
-                    readers.append(reader)
-        whole = Stream(readers, [each.detach for each in collections], interval=interval, timeout=timeout)
+        stats = RunStats([reader.schema for reader in readers])
+        whole = Stream(
+            readers,
+            [collection.detach for collection in collections],
+            attach=[partial(_attach, collections, stats), *attached],
+            interval=interval,
+            timeout=timeout,
+            stats=stats,
+        )
         made.pop_all()
         return whole

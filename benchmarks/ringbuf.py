@@ -23,14 +23,14 @@ from typing import Final, NamedTuple
 
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
-from beepy.events import roles
+from beepy.events import schemas
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.maps.ringbuf import RingReader
 from beepy.obj.spec import Role
 from beepy.outputs.columns import Columns
 from beepy.outputs.columns.terminal import Terminal
-from beepy.outputs.file import Rows
+from beepy.outputs.file import RowWriter
 from beepy.outputs.jsonl import JsonLines
 from beepy.outputs.series import EventMetric, Labels
 from beepy.source import parse
@@ -122,10 +122,10 @@ def drained_terminal() -> Iterator[int]:
 def consumers(reader: RingReader, sink: int, terminal: int) -> dict[str, Take]:
     """Return what is done with batches; rows go to ``sink``, or to a terminal."""
     schema, decoder = reader.schema, Decoder(reader.schema)
-    columns, lines = Columns(Rows(sink)), JsonLines(Rows(sink))
-    screen = Columns(Rows(terminal), terminal=Terminal(terminal))
+    columns, lines = Columns(RowWriter(sink)), JsonLines(RowWriter(sink))
+    screen = Columns(RowWriter(terminal), terminal=Terminal(terminal))
     for rows in (columns, screen, lines):
-        rows.open((schema,), lambda _: None)
+        rows.open([Decoder(schema)])
     return {
         READ: lambda batch: batch,
         COUNT: metric(schema).write,
@@ -236,7 +236,7 @@ def main() -> None:
         clang = build.CLANG if shutil.which(build.CLANG) else "clang"
         spec = parse(build.objects(folder, clang, ["generator"])["generator"].read_bytes(), name="generator")
         with load(spec) as collection:
-            schema = roles.schema(spec, spec.tracked[0])
+            schema = schemas.of_tracked(spec, spec.tracked[0])
             filled(collection, schema, compiled("consumer.c", folder / "consumer", "bpf"), rounds)
             flows(collection, schema, compiled("producer.c", folder / "producer", "bpf"))
 

@@ -6,33 +6,29 @@ looks at is lost: sizes and offsets stay.
 """
 
 from collections.abc import Container
-from enum import Enum
 from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.types import INFO, NAME_OFF, Kind, Linkage, TypeId, Words, info_word, int_word
 from beepy.btf.writer import BtfWriter
+from beepy.features import Feature
 
 _PLACEHOLDER: Final = "enum64_placeholder"
 
 
-class Feature(Enum):
-    """What a kernel may refuse: its name, and the first release that takes it."""
-
-    FUNC = "functions", "5.0"
-    GLOBAL_FUNC = "global functions", "5.6"
-    DATASEC = "sections of variables", "5.2"
-    EMPTY_DATASEC = "sections of no variables", "5.12"
-    QMARK_DATASEC = "sections whose names begin with '?'", "6.9"
-    FLOAT = "floating-point numbers", "5.13"
-    DECL_TAG = "tags of declarations", "5.16"
-    TYPE_TAG = "tags of types", "5.17"
-    ENUM64 = "signs and 64 bits of enums", "6.0"
-
-    def __init__(self, text: str, since: str) -> None:
-        self.text = text
-        self.since = since
+FEATURES: Final = (
+    Feature.FUNC,
+    Feature.GLOBAL_FUNC,
+    Feature.DATASEC,
+    Feature.EMPTY_DATASEC,
+    Feature.QMARK_DATASEC,
+    Feature.FLOAT,
+    Feature.DECL_TAG,
+    Feature.TYPE_TAG,
+    Feature.ENUM64,
+)
+"""What types may make use of and a kernel may refuse."""
 
 
 def used(btf: Btf) -> set[Feature]:
@@ -151,4 +147,6 @@ def sample(feature: Feature) -> bytes:
             writer.ptr(writer.type_tag("a", integer))
         case Feature.ENUM64:
             writer.enum64("a", {}, signed=True)
+        case _:
+            raise AssertionError(f"{feature.name}: not a feature of types")
     return writer.data()

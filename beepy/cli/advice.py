@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from beepy.errors import BeepyError, TargetError, UsageError
+from beepy.errors import BeepyError, TargetError, UsageError, restated
 
 _MAX_PID = 1 << 22  # PID_MAX_LIMIT
 _ENOUGH = 1024  # open files: what most systems allow
@@ -16,12 +16,12 @@ def explain_password(error: UsageError, password: str | None, images: Sequence[s
         return
     from beepy.collection import targets  # noqa: PLC0415 - only on the way to an error
     from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.source import parse  # noqa: PLC0415
+    from beepy.source import parse_all  # noqa: PLC0415
 
     options = lookup.Options(storage, pull="never")
     try:
         found = [lookup.find(name, options) for name in images]
-        specs = [parse(image, at) for image in found for at in range(len(image.programs))]
+        specs = [spec for image in found for spec in parse_all(image)]
         note = targets.pid_note(specs, int(password))
     except BeepyError:  # the image is not what this is about
         note = ""
@@ -34,10 +34,7 @@ def wrong_target(error: TargetError, attach: Sequence[str]) -> BeepyError:
 
     if error.program not in targets.parse(attach):
         return error
-    wrong = UsageError(str(error))
-    for note in getattr(error, "__notes__", ()):
-        wrong.add_note(note)
-    return wrong
+    return restated(UsageError(str(error)), error)
 
 
 def open_files(error: BaseException) -> BeepyError | None:

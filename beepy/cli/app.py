@@ -1,8 +1,7 @@
 """The command table."""
 
 import sys
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final
 
 import typer
@@ -14,14 +13,45 @@ from beepy.cli.command import Command, Group
 from beepy.cli.settings import GENERAL, REGISTRIES, STORES, Settings, with_settings
 from beepy.errors import BeepyError
 
-# command -> module and function of this room, which take time to import; the shared options that the command takes
-_COMMANDS: Final = {
-    "run": ("run.run", REGISTRIES),
-    "list": ("images.list_images", STORES),
-    "describe": ("describe.describe", REGISTRIES),
-    "pull": ("images.pull", REGISTRIES),
-    "version": ("images.version", GENERAL),
+
+def _run_command() -> Callable[..., None]:
+    from beepy.cli.run import run  # noqa: PLC0415 - a command is imported when it is called, or for help
+
+    return with_settings(run, REGISTRIES)
+
+
+def _list_command() -> Callable[..., None]:
+    from beepy.cli.images import list_images  # noqa: PLC0415 - as above
+
+    return with_settings(list_images, STORES)
+
+
+def _describe_command() -> Callable[..., None]:
+    from beepy.cli.describe import describe  # noqa: PLC0415 - as above
+
+    return with_settings(describe, REGISTRIES)
+
+
+def _pull_command() -> Callable[..., None]:
+    from beepy.cli.images import pull  # noqa: PLC0415 - as above
+
+    return with_settings(pull, REGISTRIES)
+
+
+def _version_command() -> Callable[..., None]:
+    from beepy.cli.images import version  # noqa: PLC0415 - as above
+
+    return with_settings(version, GENERAL)
+
+
+COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
+    "run": _run_command,
+    "list": _list_command,
+    "describe": _describe_command,
+    "pull": _pull_command,
+    "version": _version_command,
 }
+"""Command -> what imports its function, with the shared options that it takes."""
 
 
 def _version(*, wanted: bool) -> None:
@@ -50,13 +80,6 @@ def _group(
     """Run eBPF programs that are packaged as OCI images."""
 
 
-def _function(command: str) -> Callable[..., None]:
-    path, options = _COMMANDS[command]
-    module, function = path.split(".")
-    found: Callable[..., None] = getattr(import_module(f"beepy.cli.{module}"), function)
-    return with_settings(found, options)
-
-
 def main() -> int:
     """Run the command line and return its exit code."""
     standard.reserve()
@@ -81,14 +104,14 @@ def main() -> int:
 
 def _run(arguments: list[str]) -> object:
     app, name = _made(), "beepy"
-    if arguments[0] in _COMMANDS:  # alone: only what it takes itself need be read
+    if arguments[0] in COMMANDS:  # alone: only what it takes itself need be imported
         command, *arguments = arguments
         name = f"beepy {command}"
-        app.command(command, cls=Command)(_function(command))
+        app.command(command, cls=Command)(COMMANDS[command]())
     else:
         app.callback(cls=Group)(_group)
-        for each in _COMMANDS:
-            app.command(each, cls=Command)(_function(each))
+        for command, function in COMMANDS.items():
+            app.command(command, cls=Command)(function())
     try:
         return app(args=arguments, prog_name=name, standalone_mode=False)
     except OSError as error:

@@ -2,7 +2,8 @@
 
 typer, pyelftools and what they import read modules for help, tracebacks, archives and debuggers, which a run does
 without: a fourteenth of the time to its first event. Only the command line does this: a library leaves others' imports
-alone.
+alone. Python 3.15 has lazy imports of its own (``__lazy_modules__``, PEP 810): this module goes when 3.15 is the oldest
+Python that beepy runs on, or when typer and pyelftools stop importing what they do not use.
 """
 
 import sys

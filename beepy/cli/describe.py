@@ -27,13 +27,13 @@ def describe(
     from beepy.cli import description  # noqa: PLC0415 - --help needs none of it
     from beepy.describe import describe as describe_program  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.source import parse  # noqa: PLC0415
+    from beepy.source import parse_all  # noqa: PLC0415
 
     if btf and not (check or relocations):
         raise UsageError("--btf: expected --check or --relocations too")
     found = lookup.find(image, settings.options())
     # what is not shown has a line of its own
-    specs = [parse(found, number, warn=False) for number in range(len(found.programs))]
+    specs = parse_all(found, warn=False)
     if check or (btf and relocations):
         from beepy.cli.asked import ask  # noqa: PLC0415 - only here the kernel is looked at
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from beepy.collection.needs import Needs
 from beepy.describe import CheckInfo, Description, MapInfo, ProgramInfo, RelocationInfo, VariableInfo
-from beepy.since import CAPABILITIES, MEMORY_CGROUPS
+from beepy.features import Feature
 from beepy.text import safe
 from beepy.width import pad, width, wrap
 
@@ -150,9 +150,9 @@ def _types(needs: Needs) -> str:
 
 def _capabilities(needs: Needs) -> Iterator[tuple[str, str]]:
     lines = [f"{one.name} ({one.reason})" for one in needs.capabilities]
-    lines.append(f"before {MEMORY_CGROUPS}: CAP_SYS_RESOURCE (memory)")
+    lines.append(f"before {Feature.MEMCG_ACCOUNT.since}: CAP_SYS_RESOURCE (memory)")
     if any(one.name == "CAP_BPF" for one in needs.capabilities):
-        lines.append(f"before {CAPABILITIES}: CAP_SYS_ADMIN, not CAP_BPF")
+        lines.append(f"before {Feature.CAP_BPF.since}: CAP_SYS_ADMIN, not CAP_BPF")
     for number, line in enumerate(lines):
         yield "" if number else "capabilities", line
 

@@ -1,10 +1,11 @@
 """What a run says on stderr when everything is attached."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from beepy import hooks
 from beepy.collection.collection import Collection
+from beepy.launch import Loaded
 from beepy.obj.spec import CollectionSpec, MapSpec, Role
 from beepy.oci.image import Image
 from beepy.text import safe
@@ -18,28 +19,21 @@ _NAME: Final = 15  # characters of a map's name that the kernel keeps
 _PRINTS: Final = frozenset({HELPERS.index("trace_printk"), HELPERS.index("trace_vprintk")})
 
 
-class Attached(NamedTuple):
-    """An image, and the collections of its objects."""
-
-    image: Image
-    collections: Sequence[Collection]
-
-    @property
-    def programs(self) -> int:
-        """How many of its programs are attached."""
-        return sum(map(_attached, self.collections))
+def attached(loaded: Sequence[Loaded]) -> list[tuple[Image, int]]:
+    """Return each image, and how many of its programs are attached."""
+    return [(one.image, sum(map(_attached, one.collections))) for one in loaded if one.image]
 
 
 def lines(
-    attached: Sequence[tuple[Image, int]], limit: int | None, timeout: float | None, width: int | None
+    images: Sequence[tuple[Image, int]], limit: int | None, timeout: float | None, width: int | None
 ) -> Iterator[str]:
     """Yield a line for each image and the number of its programs, the last with how the run ends.
 
     ``limit`` is --count, ``timeout`` in seconds. Descriptions are cut to ``width`` characters, None: nothing is cut.
     """
-    for number, (image, programs) in enumerate(attached, 1):
+    for number, (image, programs) in enumerate(images, 1):
         facts = "1 program" if programs == 1 else f"{programs or 'no'} programs"
-        if number == len(attached):
+        if number == len(images):
             facts += f"; {_end(limit, timeout)}"
         name = safe(image.name)
         described = _description(image)

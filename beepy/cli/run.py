@@ -1,11 +1,14 @@
 """``beepy run``: its options."""
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
 
+from beepy import outputs
 from beepy.cli import panels
+from beepy.cli.choices import one_of
 from beepy.cli.numbers import whole
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, TargetError, UsageError
@@ -13,7 +16,6 @@ from beepy.errors import BeepyError, TargetError, UsageError
 _MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT; the kernel's structs would cut off what is above 32 bits
 
 
-Output: TypeAlias = Literal["json", "columns", "wide", "none"]
 Missing: TypeAlias = Literal["fail", "skip"]
 Pull: TypeAlias = Literal["always", "missing", "never"]
 
@@ -25,10 +27,12 @@ def run(
         list[str] | None, typer.Argument(metavar="IMAGE...", help="Image references, ELF files or archives.")
     ] = None,
     output: Annotated[
-        Output | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
+            metavar=f"[{'|'.join(outputs.TABLE)}]",
+            parser=one_of("'--output' / '-o'", outputs.TABLE),
             help="How rows are shown; columns on a terminal, else json.",
             show_default=False,
             rich_help_panel=panels.SHOW,
@@ -222,8 +226,10 @@ def run(
         raise _no_image()
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.cli.durations import seconds  # noqa: PLC0415
+    from beepy.collection import targets  # noqa: PLC0415
     from beepy.collection.pins import Pins  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
+    from beepy.launch import Request  # noqa: PLC0415
 
     try:
         options = settings.options()._replace(pull=pull)
@@ -233,45 +239,58 @@ def run(
         if settings.username is None:
             advice.explain_password(error, settings.password, images, settings.storage)
         raise
-    request = session.Request(
-        images=tuple(images),
+    shown_as = output or session.default_output(plain=no_tty)
+    kind = outputs.output(shown_as)
+    every = seconds("--interval", interval)
+    request = Request(
+        images=images,
         options=options,
-        output=output or session.default_output(plain=no_tty),
-        filters=tuple(filters or ()),
+        variables=_settings(variables or ()),
+        filters=filters or (),
+        texts=texts or (),
+        programs=programs or (),
+        attach=targets.parse(attach or ()),
+        common=Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
+        pins=Pins(maps=pin_maps, programs=pin_progs),
+        missing=missing,
+        btf=btf or None,
+        interval=every if kind.shows_rows else None,
+        timeout=seconds("--timeout", timeout) if timeout else None,
+        limit=count,
+        hides_zeros=kind.hides_zeros and not zero,
+    )
+    show = session.Show(
+        output=shown_as,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
-        zero=zero,
         rows=rows,
-        limit=count,
-        timeout=seconds("--timeout", timeout) if timeout else None,
-        interval=seconds("--interval", interval),
         host=prom_host,
         port=prom_port,
         metrics=not no_metrics,
-        attach=tuple(attach or ()),
-        common=Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
-        variables=tuple(variables or ()),
-        pins=Pins(maps=pin_maps, programs=pin_progs),
-        missing=missing,
-        btf=btf,
-        texts=tuple(texts or ()),
-        programs=tuple(programs or ()),
     )
     try:
         if os.geteuid():
             from beepy.cli import unprivileged  # noqa: PLC0415 - root goes without
 
             unprivileged.check()
-        session.run(request)
+        session.run(request, show)
     except BeepyError as error:
         from beepy.cli import unprivileged  # noqa: PLC0415 - only on the way to an error
 
-        unprivileged.advise(error, request.images, request.options)
+        unprivileged.advise(error, tuple(images), options)
         if isinstance(error, TargetError):
             from beepy.cli import advice  # noqa: PLC0415
 
-            raise advice.wrong_target(error, request.attach) from error
+            raise advice.wrong_target(error, tuple(attach or ())) from error
         raise
+
+
+def _settings(variables: Sequence[str]) -> Mapping[str, str]:
+    if not variables:
+        return {}
+    from beepy.events.variables import settings  # noqa: PLC0415 - few runs set one
+
+    return settings(variables)
 
 
 def _no_image() -> UsageError:

@@ -30,16 +30,16 @@ def end_stalled_write(after: float = _LOOK) -> None:
 
     A pipe that nobody reads holds the write for ever. One that is read slowly takes something in the time.
     """
-    from beepy.outputs.file import Rows  # noqa: PLC0415 - on the way to the end
+    from beepy.outputs.file import RowWriter  # noqa: PLC0415 - on the way to the end
 
     before: int | None = None
 
     def look(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
         nonlocal before
-        writes = frame is not None and frame.f_code is Rows.write.__code__
-        if writes and Rows.written == before:
+        writes = frame is not None and frame.f_code is RowWriter.write.__code__
+        if writes and RowWriter.written == before:
             raise OutputError("standard output: write: nobody reads it")
-        before = Rows.written if writes else None
+        before = RowWriter.written if writes else None
 
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, min(after, _LONGEST), _LOOK)

@@ -9,11 +9,11 @@ from errno import EACCES, EPERM
 from typing import Final
 
 from beepy.collection import needs
-from beepy.errors import BeepyError, KernelError, VerifierError
-from beepy.kernel import privilege, probes, syscall
+from beepy.errors import BeepyError, KernelError, VerifierError, errno_text
+from beepy.kernel import privilege, samples
 from beepy.oci import lookup
 from beepy.oci.options import Options
-from beepy.source import parse
+from beepy.source import parse_all
 from beepy.uapi import MapType
 
 _PASSWORD: Final = re.compile(r"^(-p=?|--password=).+")
@@ -27,10 +27,10 @@ def check() -> None:
     if not privilege.lacking({"CAP_BPF"}):
         return
     try:
-        probes.makes(MapType.ARRAY, probes.sample(MapType.ARRAY))
+        samples.makes(MapType.ARRAY, samples.sample(MapType.ARRAY))
     except KernelError as error:
         why = privilege.why_refused({"CAP_BPF"})
-        raise KernelError(f"bpf: {syscall.reason(EPERM)}: {why}", error.errno or 0) from error
+        raise KernelError(f"bpf: {errno_text(EPERM)}: {why}", error.errno or 0) from error
 
 
 def advise(error: BeepyError, images: Sequence[str], options: Options) -> None:
@@ -52,7 +52,7 @@ def advise(error: BeepyError, images: Sequence[str], options: Options) -> None:
 def _needed(images: Sequence[str], options: Options) -> list[str]:
     """Return the capabilities that suffice for the images; no registry is asked. Raises BeepyError."""
     found = [lookup.find(name, options._replace(pull="never")) for name in images]
-    specs = [parse(image, number, warn=False) for image in found for number in range(len(image.programs))]
+    specs = [spec for image in found for spec in parse_all(image, warn=False)]
     return sorted({one.name for spec in specs for one in needs.of_collection(spec)[0].capabilities})
 
 

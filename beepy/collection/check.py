@@ -14,13 +14,13 @@ from beepy.btf.names import essential_name
 from beepy.btf.types import Kind
 from beepy.collection import load as loading
 from beepy.collection import needs, structops
-from beepy.collection.fallbacks import OLDER
 from beepy.collection.findings import ERROR, WARNING, Checked, Finding
 from beepy.collection.kernels import Kernel, OtherKernel, ThisKernel
 from beepy.collection.verdict import built_for
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import BeepyError, KernelError
+from beepy.features import OLDER_HELPERS
 from beepy.hooks import Hook, kprobe
 from beepy.obj.sections import KSYMS
 from beepy.obj.spec import CollectionSpec, ExternRef, JumpTableRef, MapSpec, ProgramSpec
@@ -115,8 +115,8 @@ def _program(one: ProgramSpec, kernel: Kernel, resolved: Sequence[Fixup]) -> Ite
 
 def _helper(where: str, number: int) -> Finding:
     name = HELPERS[number] if number < len(HELPERS) else f"{number}"
-    if number in OLDER:
-        return Finding(WARNING, f"{where}: helper {name}: {HELPERS[OLDER[number]]} in its place")
+    if number in OLDER_HELPERS:
+        return Finding(WARNING, f"{where}: helper {name}: {HELPERS[OLDER_HELPERS[number]]} in its place")
     return Finding(WARNING, f"{where}: helper {name}{_first(since.helper(number))}; it fails if the code is reached")
 
 

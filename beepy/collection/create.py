@@ -19,33 +19,33 @@ from beepy.uapi import MapFlag, MapType
 _log = Log(__name__)
 
 
-def create(spec: MapSpec, types: Fd | None, where: Pins, undo: ExitStack) -> tuple[Map, bool]:
+def create(spec: MapSpec, types: Fd | None, wanted: Pins, undo: ExitStack) -> tuple[Map, bool]:
     """Return the map of ``spec`` with its contents, and whether it is new: it was not pinned before.
 
-    ``types`` are the object's. ``undo`` takes what unpins it, should the loading fail.
+    ``types`` are the object's, ``wanted`` are the folders of pins. ``undo`` unpins the map if loading fails.
     Raises KernelError.
     """
-    path = where.path(spec)
+    path = wanted.path(spec)
     while True:
-        found = pins.reuse(spec, path) if path else None
-        if found:
-            found.pinned = path
+        pinned = pins.reuse(spec, path) if path else None
+        if pinned:
+            pinned.pinned = path
             _log.info("map '%s': the one pinned at %s", safe(spec.name), safe(path))
-            return found, False
-        with ExitStack() as unless:
-            made = unless.enter_context(_new(spec, types))
-            _fill(made, spec)
-            if path and not pins.pin_map(made, path, undo):
-                continue  # somebody was faster
-            unless.pop_all()
-        made.pinned = path
+            return pinned, False
+        with ExitStack() as on_failure:
+            created = on_failure.enter_context(_new(spec, types))
+            _fill(created, spec)
+            if path and not pins.pin_map(created, path, undo):
+                continue  # another process was faster: use its map
+            on_failure.pop_all()
+        created.pinned = path
         _log.info("map '%s': created%s", safe(spec.name), f", pinned at {safe(path)}" if path else "")
-        return made, True
+        return created, True
 
 
 def fill_slots(spec: MapSpec, owned: Mapping[str, Map], programs: Mapping[str, Program]) -> None:
     """Set the initial entries of a map of maps or of programs. Raises ElfError for one that was not loaded."""
-    fds = {name: one.fd for name, one in owned.items()} | {name: one.fd for name, one in programs.items()}
+    fds = {name: map_.fd for name, map_ in owned.items()} | {name: program.fd for name, program in programs.items()}
     for index, name in spec.slots:
         if name not in fds:
             raise ElfError(
@@ -61,11 +61,11 @@ def _new(spec: MapSpec, types: Fd | None) -> Map:
     return maps.create(spec, types)
 
 
-def _fill(made: Map, spec: MapSpec) -> None:
+def _fill(created: Map, spec: MapSpec) -> None:
     if spec.type == MapType.ARENA:
-        made.fill_arena(spec.map_extra, spec.contents or b"")
+        created.fill_arena(spec.map_extra, spec.contents or b"")
     elif spec.type == MapType.ARRAY and spec.contents is not None:  # a section of data
         if any(spec.contents):
-            made.update(bytes(4), spec.contents.ljust(spec.value_size, b"\0"))
+            created.update(bytes(4), spec.contents.ljust(spec.value_size, b"\0"))
         if spec.flags & MapFlag.RDONLY_PROG:
-            made.freeze()
+            created.freeze()

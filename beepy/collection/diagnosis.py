@@ -8,17 +8,19 @@ import errno
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from beepy import maps, since
+from beepy import capability, maps, since
 from beepy.btf.types import Enum, Kind
 from beepy.collection import ksyms, needs
 from beepy.collection.pins import Pins
-from beepy.errors import AttachError, ElfError, KernelError, NotSupported
+from beepy.errors import AttachError, ElfError, KernelError, NotSupported, restated
+from beepy.features import Feature
 from beepy.hooks import Hook
-from beepy.kernel import btf, features, host, kconfig, privilege, probes
+from beepy.kernel import btf, features, host, kconfig, privilege, samples
+from beepy.map_types import Sample
 from beepy.obj.insn import Insn
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
-from beepy.uapi import HELPERS, OBJ_NAME_LEN, MapFlag, MapType, ProgFlag, ProgType
+from beepy.uapi import HELPERS, OBJ_NAME_LEN, AttachType, MapFlag, MapType, ProgFlag, ProgType
 
 _REFUSED: Final = (errno.EPERM, errno.EACCES)
 _MAX_UNPRIVILEGED: Final = 4096  # instructions: BPF_MAXINSNS
@@ -56,16 +58,16 @@ def of_map(error: KernelError, spec: MapSpec) -> KernelError:
     if isinstance(error, NotSupported):
         return error
     if error.errno in _REFUSED:
-        return _forbidden(error, since.map_capabilities(spec.type))
+        return _forbidden(error, capability.to_create(spec.type))
     if spec.type in (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS) and not spec.inner:
         return _same(error, f"{error}: it has no inner map: declare one with __array(values, ...)")
     if error.errno == errno.ENOMEM:
         return _same(error, f"{error}: {spec.max_entries} entries of {spec.key_size} + {spec.value_size} bytes")
     try:
         kind, wanted = MapType(spec.type), maps.adjusted(spec)
-        if not probes.has_map_type(kind):
-            told = lacks(f"map '{safe(spec.name)}': type {kind.name.lower()}", since.map_type(kind))
-            return NotSupported(told, error.errno or 0, f"map type {kind.name}", since.map_type(kind))
+        if not features.has_map_type(kind):
+            what = f"map '{safe(spec.name)}': type {kind.name.lower()}"
+            return _not_supported(error, what, f"map type {kind.name}", since.map_type(kind))
         faults = list(_faults(kind, wanted))
     except (ValueError, ElfError, KernelError):
         return error
@@ -88,7 +90,7 @@ def _advise_size(error: KernelError, spec: MapSpec, kind: MapType) -> None:
 
 def _faults(kind: MapType, spec: MapSpec) -> Iterator[str]:
     """Yield the fields that the kernel refuses, each tried alone in a map that it takes."""
-    good = probes.sample(kind)
+    good = samples.sample(kind)
     asked = good._replace(
         key_size=spec.key_size, value_size=spec.value_size, max_entries=spec.max_entries, map_extra=spec.map_extra
     )
@@ -98,21 +100,21 @@ def _faults(kind: MapType, spec: MapSpec) -> Iterator[str]:
         ("max_entries", good._replace(max_entries=spec.max_entries)),
         ("map_extra", good._replace(map_extra=spec.map_extra)),
     ):
-        why = probes.makes(kind, alone) if alone != good else 0
+        why = samples.makes(kind, alone) if alone != good else 0
         if why:
             taken = "too large" if why == errno.E2BIG and field != "map_extra" else f"{getattr(good, field)} is taken"
             if field == "max_entries" and not spec.max_entries:
                 taken = "its size is missing"
             yield f"{field} {getattr(asked, field)} ({taken})"
-    if probes.makes(kind, good._replace(map_flags=spec.flags)):
+    if samples.makes(kind, good._replace(map_flags=spec.flags)):
         yield f"map_flags {spec.flags:#x}{_flags(kind, good, spec.flags)}"
 
 
-def _flags(kind: MapType, good: probes.Sample, flags: int) -> str:
+def _flags(kind: MapType, good: Sample, flags: int) -> str:
     """Return which flags are refused, or else which are needed, by name."""
     bits = [1 << bit for bit in range(32)]
     added = [bit for bit in bits if flags & ~good.map_flags & bit]
-    refused = [bit for bit in added if probes.makes(kind, good._replace(map_flags=good.map_flags | bit))]
+    refused = [bit for bit in added if samples.makes(kind, good._replace(map_flags=good.map_flags | bit))]
     names = [f"{_FLAGS.get(bit, hex(bit))}{_newer(since.map_flags(bit))}" for bit in refused]
     if not refused:
         names = [f"without {_FLAGS.get(bit, hex(bit))}" for bit in bits if good.map_flags & ~flags & bit]
@@ -134,15 +136,13 @@ def of_program(error: KernelError, name: str, insns: Sequence[Insn], hook: Hook)
     if error.errno != errno.EINVAL:
         return error
     try:
-        if not probes.has_prog_type(hook.prog_type):
-            kind, first = hook.prog_type.name, since.prog_type(hook.prog_type)
-            told = lacks(f"{where}: program type {kind.lower()}", first)
-            return NotSupported(told, error.errno, f"program type {kind}", first)
-        if not probes.loads(hook.prog_type, hook.attach_type, ProgFlag(0)):
-            first = since.attach_type(hook.attach_type)
-            told = lacks(f"{where}: attach type {hook.attach_type.name.lower()}", first)
-            return NotSupported(told, error.errno, f"attach type {hook.attach_type.name}", first)
-        if hook.flags and not probes.loads(hook.prog_type, hook.attach_type, hook.flags):
+        if not features.has_prog_type(hook.prog_type):
+            kind = hook.prog_type.name
+            what = f"{where}: program type {kind.lower()}"
+            return _not_supported(error, what, f"program type {kind}", since.prog_type(hook.prog_type))
+        if not samples.loads(hook.prog_type, hook.attach_type, ProgFlag(0)):
+            return _without_attach_type(error, where, hook.attach_type)
+        if hook.flags and not samples.loads(hook.prog_type, hook.attach_type, hook.flags):
             return _flagged(error, where, hook)
     except KernelError:
         pass
@@ -161,34 +161,40 @@ def of_attach_type(error: KernelError, name: str, hook: Hook) -> NotSupported | 
     known = kernel.type(listed) if listed else None
     if not isinstance(known, Enum) or f"BPF_{hook.attach_type.name}" in {one.name for one in known.values}:
         return None
-    first = since.attach_type(hook.attach_type)
-    told = lacks(f"program '{safe(name)}': attach type {hook.attach_type.name.lower()}", first)
-    return NotSupported(told, error.errno or 0, f"attach type {hook.attach_type.name}", first)
+    return _without_attach_type(error, f"program '{safe(name)}'", hook.attach_type)
 
 
 def _flagged(error: KernelError, where: str, hook: Hook) -> KernelError:
     if hook.flags & ProgFlag.SLEEPABLE:
-        what, first = (
-            f"{hook.prog_type.name.lower()} programs that sleep",
-            since.sleepable(hook.prog_type, hook.attach_type),
-        )
+        feature = f"{hook.prog_type.name.lower()} programs that sleep"
+        first = since.sleepable(hook.prog_type, hook.attach_type)
     else:
-        names = [flag.name or "" for flag in hook.flags]
-        what, first = f"BPF_F_{', BPF_F_'.join(names)}", since.newest(since.prog_flags(hook.flags))
-    return NotSupported(lacks(f"{where}: {what}", first), error.errno or 0, what, first)
+        feature = f"BPF_F_{', BPF_F_'.join([flag.name or '' for flag in hook.flags])}"
+        first = since.newest(since.prog_flags(hook.flags))
+    return _not_supported(error, f"{where}: {feature}", feature, first)
+
+
+def _without_attach_type(error: KernelError, where: str, attach_type: AttachType) -> NotSupported:
+    what = f"{where}: attach type {attach_type.name.lower()}"
+    return _not_supported(error, what, f"attach type {attach_type.name}", since.attach_type(attach_type))
+
+
+def _not_supported(error: KernelError, what: str, feature: str, first: str) -> NotSupported:
+    """Return that the kernel lacks ``feature``, which came with the release ``first``; ``what`` is for the message."""
+    return NotSupported(lacks(what, first), error.errno or 0, feature, first)
 
 
 def _size_limit() -> str:
     if privilege.lacking({"CAP_BPF"}):
         return f", at most {_MAX_UNPRIVILEGED} without CAP_BPF"
-    return f", at most {_MAX_UNPRIVILEGED} before {since.LARGE_PROGRAMS}, 1000000 since"
+    return f", at most {_MAX_UNPRIVILEGED} before {Feature.LARGE_PROGRAMS.since}, 1000000 since"
 
 
 def of_attachment(error: KernelError, hook: Hook) -> KernelError:
     """Return why a program was not attached, where the kernel forbids it."""
     if error.errno not in _REFUSED or "CAP_" in str(error):
         return error
-    needed = since.load_capabilities(hook.prog_type) | since.attach_capabilities(hook.prog_type)
+    needed = capability.to_load(hook.prog_type) | capability.to_attach(hook.prog_type)
     why = privilege.why_refused(needed, perf="CAP_PERFMON" in needed)
     return _same(error, f"{error}: {why}") if why else error
 
@@ -198,9 +204,9 @@ def helper(number: int, prog_type: ProgType) -> str:
     if not 0 < number < len(HELPERS):
         return f"helper {number}: no kernel has it"
     name, first = HELPERS[number], since.helper(number)
-    if not features.knows_helper(number):
+    if not features.has_helper(number):
         return lacks(f"helper {name}", first)
-    if missing := privilege.lacking(since.helper_capabilities(name)):
+    if missing := privilege.lacking(capability.to_call(name)):
         return f"helper {name}: needs {', '.join(missing)}"
     if why := _policy(name, prog_type):
         return f"helper {name}: {why}"
@@ -237,7 +243,5 @@ def _forbidden(error: KernelError, capabilities: frozenset[str]) -> KernelError:
 
 def _same(error: KernelError, message: str) -> KernelError:
     """Return an error of the same class with more in its message."""
-    told = (AttachError if isinstance(error, AttachError) else KernelError)(message, error.errno or 0)
-    for note in getattr(error, "__notes__", ()):
-        told.add_note(note)
-    return told
+    kind = AttachError if isinstance(error, AttachError) else KernelError
+    return restated(kind(message, error.errno or 0), error)

@@ -8,6 +8,7 @@ from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.errors import RelocationError
+from beepy.features import Feature
 from beepy.kernel import features, host, kconfig
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, ExternSpec, VariableSpec
@@ -15,8 +16,8 @@ from beepy.text import safe
 
 _VIRTUAL: Final[Mapping[str, Callable[[], int]]] = {  # what libbpf tells besides CONFIG_*
     "LINUX_KERNEL_VERSION": lambda: host.version_code(host.release()),
-    "LINUX_HAS_BPF_COOKIE": features.has_bpf_cookie,
-    "LINUX_HAS_SYSCALL_WRAPPER": features.has_syscall_wrapper,
+    "LINUX_HAS_BPF_COOKIE": lambda: features.has(Feature.BPF_COOKIE),
+    "LINUX_HAS_SYSCALL_WRAPPER": lambda: features.has(Feature.SYSCALL_WRAPPER),
 }
 _TRISTATE: Final = {"n": 0, "y": 1, "m": 2}  # enum libbpf_tristate
 

@@ -11,7 +11,7 @@ from beepy.btf.types import Kind
 from beepy.errors import KernelError
 from beepy.hooks.hook import TRACE
 from beepy.kernel import btf as kernel_btf
-from beepy.kernel import features, host, probes, tracefs
+from beepy.kernel import features, host, tracefs
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 
 _ANY_TRACEPOINT: Final = f"{TRACE}sched_switch"  # every kernel has them
@@ -39,14 +39,14 @@ class ThisKernel:
     def has_map_type(self, kind: MapType) -> bool:
         """Tell whether it has maps of a type."""
         try:
-            return probes.has_map_type(kind)
+            return features.has_map_type(kind)
         except KernelError:
             return True
 
     def has_prog_type(self, kind: ProgType) -> bool:
         """Tell whether it has programs of a type."""
         try:
-            return probes.has_prog_type(kind)
+            return features.has_prog_type(kind)
         except KernelError:
             return True
 
@@ -56,7 +56,7 @@ class ThisKernel:
 
     def has_helper(self, number: int) -> bool:
         """Tell whether it has a helper."""
-        return features.knows_helper(number)
+        return features.has_helper(number)
 
     def no_probes(self, kind: str) -> str:
         """Return why there are no probes of a kind ("kprobe", "uprobe", "kprobe_multi"), "" if there are."""
@@ -149,7 +149,8 @@ class OtherKernel:
 
     def has_syscall(self, name: str) -> bool:
         """Tell whether it has a system call of that plain name, on whatever architecture."""
-        return any(self.has_function(prefix + name) for prefix in (*features.SYSCALL_PREFIXES.values(), "__se_sys_"))
+        prefixes = (*host.SYSCALL_PREFIXES.values(), host.NO_SYSCALL_WRAPPER)
+        return any(self.has_function(prefix + name) for prefix in prefixes)
 
     def has_raw_tracepoint(self, name: str) -> bool:
         """Tell whether its types name a raw tracepoint; where they name none (before v5.5) nobody knows."""

@@ -13,8 +13,8 @@ from beepy.collection import fallbacks, ksyms, structops
 from beepy.collection.absent import Absent, Missing
 from beepy.collection.collection import Collection, Registration
 from beepy.collection.create import create, fill_slots
-from beepy.collection.fallbacks import Types
-from beepy.collection.ksyms import Symbols
+from beepy.collection.fallbacks import Types, Variant
+from beepy.collection.ksyms import KernelSymbol, Symbols
 from beepy.collection.pins import Pins, pin_programs
 from beepy.collection.plan import Planned, plan
 from beepy.collection.relocate import relocate
@@ -23,15 +23,14 @@ from beepy.errors import ElfError, KernelError, VerifierError
 from beepy.hooks import Hook, Target
 from beepy.kernel import host
 from beepy.kernel import program as kernel_program
-from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.log import Log
-from beepy.obj.insn import Insn, encode
+from beepy.obj.insn import encode
 from beepy.obj.sections import KCONFIG
-from beepy.obj.spec import CollectionSpec, JumpTableRef, MapSpec, ProgramSpec, Value
+from beepy.obj.spec import CollectionSpec, JumpTableRef, ProgramSpec, Value
 from beepy.text import safe
-from beepy.uapi import AttachType, MapType, ProgType
+from beepy.uapi import MapType, ProgType
 
 _log = Log(__name__)
 
@@ -51,7 +50,7 @@ def load(
 ) -> Collection:
     """Create the maps and load the programs of ``spec``; the caller closes the Collection.
 
-    ``variables`` sets global variables, by values or by text as ``--set`` has it (see ``obj.literals``).
+    ``variables`` sets global variables, by values or by text as ``--set`` has it (see ``events.literals``).
     ``targets`` are where programs attach, by name, for those whose section should be overruled. ``pins`` says what is
     pinned where. ``btf`` are the kernel's types for CO-RE relocations and for enums, in the place of its own.
     ``missing``: what to do about a program whose attach point this kernel lacks (see ``collection.absent``).
@@ -59,72 +58,94 @@ def load(
     there or do not fit, UnsupportedSection, RelocationError, BtfError, NotSupported, VerifierError or KernelError; then
     nothing is left in the kernel.
     """
-    if variables:
-        from beepy.obj.variables import apply  # noqa: PLC0415 - few runs set any
-
-        spec = apply(spec, variables)
+    spec = _with_variables(spec, variables)
     operations = structops.plan(spec)
     absent = Absent(missing)
     planned = plan(spec, targets, operations, absent, btf)
+    spec, kernel_symbols = _resolve_externs(spec)
+
+    collection = Collection(spec, {program.spec.name: program.target for program in planned}, absent, btf)
+    with ExitStack() as undo, ExitStack() as while_loading:
+        undo.callback(collection.close)
+        undo.callback(collection.pinned.close)  # before that: a pin would keep what is closed
+        types = _load_types(spec, planned, while_loading)
+        symbols = Symbols(kernel_symbols, while_loading)
+        created = _create_maps(collection, types, pins)
+        _create_operations(collection, operations, types)
+        _load_programs(collection, planned, types, symbols)
+        _fill_slots(collection, created)  # slots name programs too
+        collection.operations = [_registration(collection, each) for each in operations]
+        if pins.programs:
+            pin_programs(collection.programs.values(), pins.programs, collection.pinned)
+        undo.pop_all()
+    return collection
+
+
+def _with_variables(spec: CollectionSpec, variables: Mapping[str, Value]) -> CollectionSpec:
+    if not variables:
+        return spec
+    from beepy.events.variables import apply  # noqa: PLC0415 - few runs set any
+
+    return apply(spec, variables)
+
+
+def _resolve_externs(spec: CollectionSpec) -> tuple[CollectionSpec, Mapping[str, KernelSymbol]]:
+    """Return the object with the contents of its ``.kconfig``, and the kernel's symbols that it names."""
     if any(extern.section == KCONFIG for extern in spec.externs):
         from beepy.collection.externs import with_kconfig  # noqa: PLC0415 - few objects have any
 
         spec = with_kconfig(spec)
-    kernel_symbols = ksyms.resolve(spec)
-    with ExitStack() as stack:
-        collection = Collection(spec, {one.spec.name: one.target for one in planned}, absent, btf)
-        stack.callback(collection.close)
-        stack.callback(collection.pinned.close)
-        with ExitStack() as loading:
-            types = _load_types(spec, planned)
-            if types:
-                loading.enter_context(types.fd)
-            fd = types.fd if types else None
-            symbols = Symbols(kernel_symbols, loading)
-            new: dict[str, bool] = {}
-            for one in spec.maps:
-                if one.type != MapType.STRUCT_OPS:
-                    collection.maps[one.name], new[one.name] = _create(one, fd, pins, collection.pinned)
-            for each in operations:
-                _create_operations(collection, each, fd)
-            for program in planned:
-                try:
-                    _load(collection, program, types, symbols)
-                except KernelError as error:
-                    absent.skip(program.spec.name, error)
-        for one in spec.maps:
-            if new.get(one.name) or one.type == MapType.PROG_ARRAY:
-                fill_slots(_without(one, absent.skipped), collection.maps, collection.programs)
-        collection.operations = [_registration(collection, each) for each in operations]
-        if pins.programs:
-            pin_programs(collection.programs.values(), pins.programs, collection.pinned)
-        stack.pop_all()
-    return collection
+    return spec, ksyms.resolve(spec)
 
 
-def _load_types(spec: CollectionSpec, planned: Sequence[Planned]) -> Types | None:
+def _load_types(spec: CollectionSpec, planned: Sequence[Planned], while_loading: ExitStack) -> Types | None:
+    """Give the kernel the object's types; ``while_loading`` closes them."""
+    uses = [(program.hook.prog_type, info.type) for program in planned for info in program.spec.func_infos]
     try:
-        uses = [(one.hook.prog_type, info.type) for one in planned for info in one.spec.func_infos]
-        return fallbacks.load_types(spec, uses)
+        types = fallbacks.load_types(spec, uses)
     except KernelError as error:
         from beepy.collection import diagnosis  # noqa: PLC0415 - only where the kernel refuses
 
-        raise diagnosis.of_types(error, [(one.hook.prog_type, one.spec.insns) for one in planned]) from error
+        programs = [(program.hook.prog_type, program.spec.insns) for program in planned]
+        raise diagnosis.of_types(error, programs) from error
+    if types:
+        while_loading.enter_context(types.fd)
+    return types
 
 
-def _create(spec: MapSpec, types: Fd | None, pins: Pins, undo: ExitStack) -> tuple[Map, bool]:
-    try:
-        return create(spec, types, pins, undo)
-    except KernelError as error:
-        from beepy.collection import diagnosis  # noqa: PLC0415 - only where the kernel refuses
+def _create_maps(collection: Collection, types: Types | None, pins: Pins) -> set[str]:
+    """Create the maps, or find those that are pinned; return the names of those that are new."""
+    created = set()
+    for spec in collection.spec.maps:
+        if spec.type == MapType.STRUCT_OPS:
+            continue
+        try:
+            map_, is_new = create(spec, types.fd if types else None, pins, collection.pinned)
+        except KernelError as error:
+            from beepy.collection import diagnosis  # noqa: PLC0415 - only where the kernel refuses
 
-        raise diagnosis.of_map(error, spec) from error
+            raise diagnosis.of_map(error, spec) from error
+        collection.maps[spec.name] = map_
+        if is_new:
+            created.add(spec.name)
+    return created
 
 
-def _create_operations(collection: Collection, each: StructOps, types: Fd | None) -> None:
-    spec = each.spec._replace(value_size=len(each.value))
-    collection.maps[spec.name] = maps.create(spec, types, vmlinux_value_type_id=each.value_type)
-    _log.info("map '%s': created", safe(spec.name))
+def _create_operations(collection: Collection, operations: Sequence[StructOps], types: Types | None) -> None:
+    """Create the STRUCT_OPS maps, which are laid out as the kernel's struct."""
+    fd = types.fd if types else None
+    for each in operations:
+        spec = each.spec._replace(value_size=len(each.value))
+        collection.maps[spec.name] = maps.create(spec, fd, vmlinux_value_type_id=each.value_type)
+        _log.info("map '%s': created", safe(spec.name))
+
+
+def _fill_slots(collection: Collection, created: Container[str]) -> None:
+    """Fill the maps of maps that are new, and all maps of programs: those that are pinned hold programs of before."""
+    for spec in collection.spec.maps:
+        if spec.name in created or spec.type == MapType.PROG_ARRAY:
+            slots = tuple([slot for slot in spec.slots if slot[1] not in collection.absent.skipped])
+            fill_slots(spec._replace(slots=slots), collection.maps, collection.programs)
 
 
 def _registration(collection: Collection, each: StructOps) -> Registration:
@@ -137,8 +158,63 @@ def _registration(collection: Collection, each: StructOps) -> Registration:
     return Registration(collection.maps[each.spec.name], bytes(value), each.spec.flags)
 
 
-def _without(spec: MapSpec, skipped: Container[str]) -> MapSpec:
-    return spec._replace(slots=tuple([slot for slot in spec.slots if slot[1] not in skipped]))
+def _load_programs(collection: Collection, planned: Sequence[Planned], types: Types | None, symbols: Symbols) -> None:
+    """Load the programs, but for those that are left out because the kernel lacks something."""
+    for program in planned:
+        name = program.spec.name
+        try:
+            collection.programs[name] = _load_program(collection, program, types, symbols)
+        except KernelError as error:
+            collection.absent.skip(name, error)
+        else:
+            _log.info("program '%s': loaded", safe(name))
+
+
+def _load_program(collection: Collection, planned: Planned, types: Types | None, symbols: Symbols) -> Program:
+    try:
+        return _submit_variants(collection, planned, types, symbols)
+    except KernelError as error:
+        raise _explained(error, collection.spec, planned) from error
+
+
+def _submit_variants(collection: Collection, planned: Planned, types: Types | None, symbols: Symbols) -> Program:
+    """Give the kernel the program as it is, then in older ways, until it takes one."""
+    spec, hook, point = planned.spec, planned.hook, planned.point
+    informed = types if types and types.functions else None
+    with point.open() as owner, ExitStack() as while_loading:
+
+        def submit(variant: Variant) -> Program:
+            return kernel_program.load(
+                spec.name,
+                spec.section,
+                hook.prog_type,
+                encode(variant.insns),
+                collection.spec.license,
+                attach_type=variant.attach_type,
+                member=point.member,
+                flags=hook.flags,
+                kernel_version=_kernel_version(hook),
+                attach_btf_id=point.type,
+                attach_btf=owner,
+                btf=types.fd if types else None,
+                func_info=_func_info(spec, hook.prog_type, informed.contexts) if informed else b"",
+                line_info=_line_info(spec) if informed else b"",
+                fd_array=symbols.fd_array,
+            )
+
+        insns = relocate(spec, collection.maps, _jump_tables(spec, while_loading), symbols)
+        return fallbacks.first_accepted(spec.name, fallbacks.variants(insns, hook), submit)
+
+
+def _explained(error: KernelError, collection: CollectionSpec, planned: Planned) -> KernelError:
+    """Return why the kernel refused a program."""
+    from beepy.collection import diagnosis, verdict  # noqa: PLC0415 - only where the kernel refuses
+
+    spec, hook = planned.spec, planned.hook
+    if not isinstance(error, VerifierError):
+        return diagnosis.of_program(error, spec.name, spec.insns, hook)
+    unknown = diagnosis.of_attach_type(error, spec.name, hook)
+    return unknown or verdict.explain(error, spec, hook.prog_type, collection.btf, planned.fixups)
 
 
 def _kernel_version(hook: Hook) -> int:
@@ -146,55 +222,12 @@ def _kernel_version(hook: Hook) -> int:
     return host.version_code(host.release()) if hook.prog_type == ProgType.KPROBE else 0
 
 
-def _load(collection: Collection, planned: Planned, types: Types | None, symbols: Symbols) -> None:
-    spec, hook = planned.spec, planned.hook
-    informed = types is not None and types.functions
-    try:
-        with planned.point.open() as owner, ExitStack() as loading:
-
-            def attempt(insns: tuple[Insn, ...], attach_type: AttachType) -> Program:
-                return kernel_program.load(
-                    spec.name,
-                    spec.section,
-                    hook.prog_type,
-                    encode(insns),
-                    collection.spec.license,
-                    attach_type=attach_type,
-                    member=planned.point.member,
-                    flags=hook.flags,
-                    kernel_version=_kernel_version(hook),
-                    attach_btf_id=planned.point.type,
-                    attach_btf=owner,
-                    btf=types.fd if types else None,
-                    func_info=_func_info(spec, hook.prog_type, types.contexts) if types and informed else b"",
-                    line_info=_line_info(spec) if informed else b"",
-                    fd_array=symbols.fd_array,
-                )
-
-            tables = _jump_tables(spec, loading)
-            insns = relocate(spec, collection.maps, tables, symbols)
-            loaded = fallbacks.load_program(attempt, spec.name, insns, hook)
-    except VerifierError as error:
-        from beepy.collection import diagnosis, verdict  # noqa: PLC0415 - only where the verifier refuses
-
-        unknown = diagnosis.of_attach_type(error, spec.name, hook)
-        if unknown:
-            raise unknown from error
-        raise verdict.explain(error, spec, hook.prog_type, collection.spec.btf, planned.fixups) from error
-    except KernelError as error:
-        from beepy.collection import diagnosis  # noqa: PLC0415 - as above
-
-        raise diagnosis.of_program(error, spec.name, spec.insns, hook) from error
-    collection.programs[spec.name] = loaded
-    _log.info("program '%s': loaded", safe(spec.name))
-
-
-def _jump_tables(spec: ProgramSpec, made: ExitStack) -> Mapping[Sequence[int], Map]:
+def _jump_tables(spec: ProgramSpec, while_loading: ExitStack) -> Mapping[Sequence[int], Map]:
     if not any(isinstance(ref, JumpTableRef) for ref in spec.refs):
         return {}
     from beepy.collection import jumptables  # noqa: PLC0415 - few programs have any
 
-    return jumptables.create(spec, made)
+    return jumptables.create(spec, while_loading)
 
 
 def _func_info(spec: ProgramSpec, prog_type: ProgType, contexts: Mapping[tuple[ProgType, TypeId], TypeId]) -> bytes:

@@ -6,12 +6,12 @@ The lowest kernel is that of the newest thing in use, fallbacks counted: code th
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from beepy import hooks, since
+from beepy import capability, hooks, since
 from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import Void
 from beepy.collection import pointers
-from beepy.collection.fallbacks import OLDER
+from beepy.features import OLDER_HELPERS, Feature
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.sections import KSYMS
@@ -22,7 +22,7 @@ from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, CoreReloKind, MapFla
 _NOT_NEEDED: Final = (NO_ATTACH_TYPE, AttachType.SK_REUSEPORT_SELECT, AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)
 _MAP_FLAGS: Final = frozenset(MapFlag)
 _LOAD: Final = "load"
-_MAX_OLD: Final = 4096  # instructions of a program before LARGE_PROGRAMS
+_MAX_OLD: Final = 4096  # instructions of a program without Feature.LARGE_PROGRAMS
 _MAX_SEARCHED: Final = 1 << 17  # instructions of an object; in the programs beyond them a jump back counts as a loop
 _JA: Final = 0x00
 _JCOND: Final = 0xE0
@@ -116,7 +116,7 @@ def _merged(asked: Iterable[Capability]) -> tuple[Capability, ...]:
     return tuple(
         Capability(name, ", ".join(why))
         for name, why in sorted(reasons.items())
-        if since.included_in(name) not in reasons
+        if capability.included_in(name) not in reasons
     )
 
 
@@ -124,17 +124,17 @@ def _program_capabilities(program: ProgramSpec) -> Iterator[Capability]:
     """Yield what loading and attaching a program takes; of helpers only what its type does not take already."""
     hook = hooks.find(program.section)
     kind = hook.prog_type if hook else ProgType.UNSPEC
-    by_type = since.load_capabilities(kind)
+    by_type = capability.to_load(kind)
     for name in by_type:
         yield Capability(name, _LOAD if name == "CAP_BPF" else f"{kind.name.lower()} programs")
     for number in helpers(program.insns):
         helper = HELPERS[number] if number < len(HELPERS) else ""
-        for name in since.helper_capabilities(helper) - by_type:
+        for name in capability.to_call(helper) - by_type:
             yield Capability(name, f"helper {helper}")
     if pointers.subtracts(kind, program):
         yield Capability("CAP_PERFMON", "difference of packet pointers")
     if hook:
-        for name in since.attach_capabilities(kind):
+        for name in capability.to_attach(kind):
             yield Capability(name, f"attaching {kind.name.lower()} programs")
         target = hooks.target(hook, program.section)
         if hooks.reads_tracefs(hook, target):
@@ -155,8 +155,8 @@ def _reader_capabilities(spec: CollectionSpec) -> Iterator[Capability]:
 
 def capabilities(prog_type: ProgType, insns: Sequence[Insn]) -> frozenset[str]:
     """Return the capabilities that loading such a program takes."""
-    called = [since.helper_capabilities(HELPERS[one]) for one in helpers(insns) if one < len(HELPERS)]
-    return since.load_capabilities(prog_type).union(*called)
+    called = [capability.to_call(HELPERS[one]) for one in helpers(insns) if one < len(HELPERS)]
+    return capability.to_load(prog_type).union(*called)
 
 
 def helpers(insns: Sequence[Insn]) -> list[int]:
@@ -172,15 +172,19 @@ def _types(program: ProgramSpec) -> bool:
     return by_type or any(ref.kind != CoreReloKind.TYPE_ID_LOCAL for ref in program.core)
 
 
+def _need(feature: Feature) -> Need:
+    return Need(feature.text, feature.since)
+
+
 def _symbols(spec: CollectionSpec) -> Iterator[tuple[str, Need]]:
     """Yield what each symbol of the kernel that is not weak needs, if it is looked up by type."""
     for one in spec.externs:
         if one.section != KSYMS or one.weak or spec.btf is None:
             continue
         if one.function:
-            yield one.name, Need(f"kfunc {one.name}", since.kfunc(essential_name(one.name)) or since.KFUNCS)
+            yield one.name, Need(f"kfunc {one.name}", since.kfunc(essential_name(one.name)) or Feature.KFUNCS.since)
         elif not _by_address(spec, one):
-            yield one.name, Need(f"kernel variable {one.name}", since.TYPED_SYMBOLS)
+            yield one.name, Need(f"kernel variable {one.name}", Feature.TYPED_KSYMS.since)
 
 
 def _by_address(spec: CollectionSpec, extern: ExternSpec) -> bool:
@@ -194,10 +198,10 @@ def _program(program: ProgramSpec, *, searched: bool) -> Iterator[Need]:
     yield from _hook(program)
     for number in helpers(program.insns):
         name = HELPERS[number] if number < len(HELPERS) else ""
-        if first := since.helper(OLDER.get(number, number)):
+        if first := since.helper(OLDER_HELPERS.get(number, number)):
             yield Need(f"helper {name}", first)
     if any(isinstance(ref, DataRef) for ref in program.refs):
-        yield Need("global variables", since.GLOBAL_DATA)
+        yield _need(Feature.GLOBAL_DATA)
     if any(isinstance(ref, JumpTableRef) for ref in program.refs):
         yield Need("jump tables", since.map_type(MapType.INSN_ARRAY))
     yield from _code(program.insns, searched=searched)
@@ -218,7 +222,7 @@ def _hook(program: ProgramSpec) -> Iterator[Need]:
 
 
 def _map_capabilities(one: MapSpec) -> Iterator[Capability]:
-    for name in since.map_capabilities(one.type):
+    for name in capability.to_create(one.type):
         yield Capability(name, _LOAD if name == "CAP_BPF" else f"{MapType(one.type).name.lower()} maps")
     if one.inner:
         yield from _map_capabilities(one.inner)
@@ -232,34 +236,34 @@ def _map(one: MapSpec) -> Iterator[Need]:
     flags = one.flags & ~MapFlag.MMAPABLE if one.contents is not None and one.type == MapType.ARRAY else one.flags
     for flag in [1 << bit for bit in range(32) if flags >> bit & 1]:
         name = MapFlag(flag).name if flag in _MAP_FLAGS else f"{flag:#x}"
-        what = "global variables" if one.contents is not None else f"map flag {name}"
+        what = Feature.GLOBAL_DATA.text if one.contents is not None else f"map flag {name}"
         yield Need(what, since.newest(since.map_flags(flag)))
     if one.contents is not None and not flags:
-        yield Need("global variables", since.GLOBAL_DATA)
+        yield _need(Feature.GLOBAL_DATA)
 
 
 def _code(insns: Sequence[Insn], *, searched: bool) -> Iterator[Need]:
     if len(insns) > _MAX_OLD:
-        yield Need(f"more than {_MAX_OLD} instructions", since.LARGE_PROGRAMS)
+        yield _need(Feature.LARGE_PROGRAMS)
     kinds = {(code, src, off) for code, _, src, off, _ in insns}
     if any(code == op.CALL and src == op.PSEUDO_CALL for code, src, _ in kinds):
-        yield Need("functions of its own", since.SUBPROGRAMS)
+        yield _need(Feature.SUBPROGRAMS)
     if any(code == op.LD_IMM64 and src == op.PSEUDO_FUNC for code, src, _ in kinds):
-        yield Need("callbacks", since.KFUNCS)
+        yield _need(Feature.CALLBACKS)
     for code, off in sorted({(code, off if code & op.CLASS in (op.ALU, op.ALU64) else 0) for code, _, off in kinds}):
         if code & (op.CLASS | op.MODE) == op.STX | _ATOMIC:
             yield from _atomics({insn.imm for insn in insns if insn.code == code})
         else:
             yield from _instruction(code, off)
     if any(off < 0 and _jumps(code) for code, _, off in kinds) and (not searched or _loops(insns)):
-        yield Need("loops", since.LOOPS)
+        yield _need(Feature.LOOPS)
 
 
 def _atomics(operations: set[int]) -> Iterator[Need]:
     if operations & set(_LOAD_ACQUIRE):
-        yield Need("load-acquire, store-release", since.LOAD_ACQUIRE)
+        yield _need(Feature.LOAD_ACQUIRE)
     if operations - {_ADD, *_LOAD_ACQUIRE}:
-        yield Need("atomic operations", since.ATOMICS)
+        yield _need(Feature.ATOMICS)
 
 
 def _instruction(code: int, off: int) -> Iterator[Need]:
@@ -267,19 +271,19 @@ def _instruction(code: int, off: int) -> Iterator[Need]:
     operation = code & _OPERATION
     match code & op.CLASS:
         case op.JMP32:
-            yield Need("long jumps", since.CPU_V4) if operation == _JA else Need("32-bit jumps", since.JMP32)
+            yield _need(Feature.JMP32_JA if operation == _JA else Feature.JMP32)
         case op.JMP if operation == _JCOND:
-            yield Need("may_goto", since.MAY_GOTO)
+            yield _need(Feature.MAY_GOTO)
         case op.LDX if code & op.MODE == op.MEMSX:
-            yield Need("sign-extending loads", since.CPU_V4)
+            yield _need(Feature.LOAD_SIGNED)
         case op.ALU64 if operation == _MOV and off == 1:
-            yield Need("address spaces", since.ADDRESS_SPACES)
+            yield _need(Feature.ADDRESS_SPACES)
         case op.ALU | op.ALU64 if operation == _MOV and off:
-            yield Need("sign-extending moves", since.CPU_V4)
+            yield _need(Feature.MOVE_SIGNED)
         case op.ALU | op.ALU64 if operation in (_DIV, _MOD) and off:
-            yield Need("signed division", since.CPU_V4)
+            yield _need(Feature.DIVIDE_SIGNED)
         case op.ALU64 if operation == _END:
-            yield Need("unconditional byte swaps", since.CPU_V4)
+            yield _need(Feature.BSWAP)
         case _:
             pass
 

@@ -51,7 +51,7 @@ def pid_note(specs: Sequence[CollectionSpec], pid: int) -> str:
     """Return the command that shows one process alone by a variable of the images, "" if they have none."""
     import shlex  # noqa: PLC0415 - only on the way to an error
 
-    from beepy.obj import variables  # noqa: PLC0415
+    from beepy.events import variables  # noqa: PLC0415
 
     name = variables.pid_variable(specs)
     images = " ".join(dict.fromkeys([shlex.quote(safe(spec.name)) for spec in specs]))

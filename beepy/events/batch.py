@@ -1,6 +1,6 @@
 """What carries records from a map to a sink: raw bytes in batches, and the schema that explains them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol, TypeAlias
 
 from beepy.btf.btf import Btf
@@ -22,7 +22,7 @@ class Schema(NamedTuple):
     table (each value is that many slots of ``value_size`` rounded up to 8), else 0. ``counts_loss``: its source
     tells how many records it loses, as perf buffers do, and ring buffers do not. ``kernel`` returns the types of the
     kernel that made the records, by whose numbers its enums are read. ``texts`` are the names of fields that are arrays
-    of bytes and are read as text.
+    of bytes and are read as text. ``metric`` and ``metric_value`` are the convention's names (see ``Tracked``).
     """
 
     image: str
@@ -38,6 +38,13 @@ class Schema(NamedTuple):
     counts_loss: bool = False
     kernel: KernelTypes = no_types
     texts: frozenset[str] = frozenset()
+    metric: str = ""
+    metric_value: str = ""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it has records; else it is a table."""
+        return self.record != VOID
 
 
 class Part(NamedTuple):
@@ -57,8 +64,9 @@ class Part(NamedTuple):
 class Batch(NamedTuple):
     """Records of one map, as bytes.
 
-    ``parts`` is (records,) or (keys, values). ``records`` of them are in it, each ``length`` bytes (of a table: its
-    values): a record may be shorter than its type, or longer. ``time_ns`` is the wall clock (ns since the epoch) when
+    A record is a row as it is shown. ``parts`` is (records,), (keys, values), or (keys, values, CPU numbers) where a
+    per-CPU table has a row for each CPU. ``records`` of them are in it, each ``length`` bytes (of a table: its values):
+    a record may be shorter than its type, or longer. ``time_ns`` is the wall clock (ns since the epoch) when
     they were read. ``lost`` is how many records the source lost since the batch before, None where it cannot tell.
     ``snapshot`` numbers the reading of a table (0: events, no snapshot), ``final`` marks its last batch. A batch
     without records carries only what it counts, or the end of a snapshot.
@@ -75,75 +83,39 @@ class Batch(NamedTuple):
 
 
 def total_lost(before: int | None, lost: int | None) -> int | None:
-    """Add up losses; once a source cannot tell (None), it cannot tell for the whole run."""
+    """Add up losses; once they are unknown (None), they are for the whole run."""
     return None if before is None or lost is None else before + lost
 
 
 def lost_yet(schema: Schema) -> int | None:
-    """Return what is lost before anything is read: nothing, or (None) nobody can tell."""
+    """Return the losses before anything is read: 0, or None where they cannot be known."""
     return 0 if schema.counts_loss else None
-
-
-class Tally:
-    """What became of the events of a run; the command's closing line is made of it.
-
-    ``lost`` has what each of the streams among the schemas lost, None where that cannot be seen.
-    """
-
-    def __init__(self, schemas: Iterable[Schema] = ()) -> None:
-        self.shown = 0
-        self.filtered = 0
-        self.own = 0  # of beepy's own process, left out
-        self.zeros = 0  # rows of tables that are not shown without --zero
-        self.left_out = 0  # cut off by --count
-        self.skipped: Sequence[tuple[str, str]] = ()  # (image, program) that --missing skip left out
-        self.lost = {schema: lost_yet(schema) for schema in schemas if schema.record != VOID}
-
-    def add_lost(self, schema: Schema, lost: int | None) -> None:
-        """Count what a stream lost."""
-        self.lost[schema] = total_lost(self.lost[schema], lost)
 
 
 class Reader(Protocol):
     """What reads one map; the stream owns it and closes it.
 
-    ``fileno`` is polled for reading, or -1 for a table, which is read on demand. ``window`` is how long (seconds)
-    records may wait until they are read. ``patience`` is after how many it is read though no wake-up came: infinite
-    where the kernel wakes for every record.
+    ``fileno`` is polled for reading, or -1 for a table, which is read on demand. ``coalesce_s`` is
+    how long records may wait, so that several are read at once. After ``poll_period_s`` it is read though no wake-up
+    came: infinite where the kernel wakes for every record.
     """
 
     schema: Schema
-    window: float
-    patience: float
+    coalesce_s: float
+    poll_period_s: float
 
     def fileno(self) -> int:
         """Return the fd to poll; it stays the reader's."""
 
     def read(self) -> Iterator[Batch]:
-        """Give what is there when it begins, in order; nothing if nothing is there. Never blocks.
+        """Yield in order what is there when it begins. Never blocks.
 
-        Each batch is read when it is asked for, so that one at a time is in memory. A table may be read by several
-        threads at once.
+        Each batch is read when it is asked for, so that only one is in memory. Several threads may read a table at
+        once.
         """
 
     def end(self) -> Iterator[Batch]:
-        """Give what is known of losses only when no more is read; not asked of tables."""
+        """Yield the losses that are known only when no more is read; not called for tables."""
 
     def close(self) -> None:
         """Release what the reader holds; reading afterwards is an error."""
-
-
-Demand: TypeAlias = Callable[["tuple[Schema, ...]"], None]
-
-
-class Sink(Protocol):
-    """Where batches go; one file a sink in ``outputs/``."""
-
-    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:
-        """Prepare for these maps; ``demand(schemas)`` asks for a snapshot of tables, from any thread."""
-
-    def write(self, batch: Batch) -> None:
-        """Take one batch; it owns its bytes and may be kept."""
-
-    def close(self) -> None:
-        """Flush and release."""

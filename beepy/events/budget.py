@@ -1,11 +1,11 @@
-"""How much of an object's types is read to decode the records of all its maps: thousands of maps share large types."""
+"""A bound on how many types are read to decode the records of an object: thousands of maps may share large types."""
 
 from typing import Final
 
 from beepy.errors import BtfError
 
 MEMBER: Final = 8
-"""What it costs to read a member; an enumerator costs 1."""
+"""The cost of reading a member; an enumerator costs 1."""
 
 _MAX_MEMBERS: Final = 1 << 15
 
@@ -17,7 +17,7 @@ class Budget:
         self.left = _MAX_MEMBERS * MEMBER
 
     def spend(self, cost: int) -> None:
-        """Take off what is read. Raises BtfError where it is too much."""
+        """Subtract the cost of what is read. Raises BtfError if nothing is left."""
         self.left -= cost
         if self.left < 0:
             raise BtfError(f"the records of all maps have more than {_MAX_MEMBERS} members together")

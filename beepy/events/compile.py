@@ -1,4 +1,4 @@
-"""From BTF types to codecs: every kind that can stand in a record.
+"""From BTF types to codecs: every kind that a record can hold.
 
 A malformed type is a BtfError, and every walk is bounded: in depth, and in how many members are looked at.
 """
@@ -13,14 +13,14 @@ from beepy.btf.btf import Btf
 from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods_and_typedefs, typedef_names
 from beepy.btf.types import AnyEnum, Bits, Composite, Int, Member, TypeId
 from beepy.errors import BtfError
-from beepy.events import render, semantics
+from beepy.events import go_format, semantics
 from beepy.events.batch import KernelTypes
 from beepy.events.budget import MEMBER, Budget
 from beepy.events.codec import Codec, Value
 from beepy.text import safe
 
 MAX_MEMBERS: Final = 4096  # of one record, arrays of structs counted once
-MAX_COST: Final = 1 << 16  # functions that are called for one record, arrays of structs counted element by element
+MAX_CALLS: Final = 1 << 16  # functions that are called for one record, arrays of structs counted element by element
 _AT_ONCE: Final = 16  # plain elements of an array that are made in the time of a function
 _BYTES_AT_ONCE: Final = 1024  # of a text
 MAX_ENUMERATORS: Final = 1 << 17  # of all enums in one record
@@ -37,10 +37,10 @@ _MIN_FLAGS: Final = 3
 Meanings = Mapping[str, Callable[[Any], Value]]
 
 
-class Place(NamedTuple):
-    """A member where it stands in the value that was walked; ``bits`` is 0 unless it is a bitfield.
+class MemberAt(NamedTuple):
+    """A member of a struct or union, with its offset from the beginning of the outermost one.
 
-    ``name`` is new at its level, ``own`` what BTF says.
+    ``name`` differs from the others of its level, ``own`` is the name in BTF. ``bits`` is 0 unless it is a bitfield.
     """
 
     name: str
@@ -51,8 +51,9 @@ class Place(NamedTuple):
 
 
 class Compiler:
-    """Makes codecs of the types in ``btf``; ``meanings`` are typedefs that enrich explains (they come first).
+    """Makes codecs of the types in ``btf``.
 
+    ``meanings`` are typedefs that need this machine to be read; they override the table of typedefs.
     ``kernel`` returns the types of the kernel that numbers its own enums; it is asked only where a named enum is met.
     """
 
@@ -74,10 +75,10 @@ class Compiler:
             return found
         return None
 
-    def members(self, composite: Composite, taken: set[str], depth: int = 0, base: int = 0) -> Iterator[Place]:
+    def members(self, composite: Composite, taken: set[str], depth: int = 0, base: int = 0) -> Iterator[MemberAt]:
         """Return the members in their order, anonymous structs and unions inlined.
 
-        ``taken`` are the names that exist at this level; one that exists already gets ``_`` appended.
+        ``taken`` are the names of this level so far; a name among them gets ``_`` appended.
         """
         if depth > MAX_DEPTH:
             raise BtfError(f"{self._where(composite)}: nested deeper than {MAX_DEPTH}")
@@ -92,29 +93,28 @@ class Compiler:
                 raise BtfError(f"{self._where(composite)}: member '{name}': ends at bit {end} of {8 * composite.size}")
             inner = self.composite(member.type)
             if inner and (member.offset % 8 or member.bitfield_size):
-                raise BtfError(
-                    f"{self._where(composite)}: member '{safe(member.name)}': only integers can be bitfields"
-                )
+                name = safe(member.name)
+                raise BtfError(f"{self._where(composite)}: member '{name}': only integers can be bitfields")
             if inner and not member.name:
                 yield from self.members(inner, taken, depth + 1, base + member.offset)
             else:
                 own = member.name or "_"
                 name = distinct(own, taken)
-                yield Place(name, own, member.type, Bits(base + member.offset), member.bitfield_size)
+                yield MemberAt(name, own, member.type, Bits(base + member.offset), member.bitfield_size)
 
-    def leaf(self, place: Place, depth: int = 0) -> tuple[int, Codec]:
+    def leaf(self, member: MemberAt, depth: int = 0) -> tuple[int, Codec]:
         """Return the byte where the member's item begins, and its codec; of a bitfield: all bytes that it touches."""
-        _, found = skip_mods_and_typedefs(self._btf, place.type)
-        start, shift = divmod(place.offset, 8)
-        if not shift and not place.bits:
-            return start, self.codec(place.type, depth)
-        match found:
+        _, resolved = skip_mods_and_typedefs(self._btf, member.type)
+        start, shift = divmod(member.offset, 8)
+        if not shift and not member.bits:
+            return start, self.codec(member.type, depth)
+        match resolved:
             case types.Int():
-                return start, self._bitfield(found, shift + found.bit_offset, place.bits or found.bits)
+                return start, self._bitfield(resolved, shift + resolved.bit_offset, member.bits or resolved.bits)
             case types.Enum() | types.Enum64():
-                return start, self._bitfield(found, shift, place.bits or 8 * found.size)
+                return start, self._bitfield(resolved, shift, member.bits or 8 * resolved.size)
             case _:
-                raise BtfError(f"{self._btf.name}: member '{safe(place.name)}': only integers can be bitfields")
+                raise BtfError(f"{self._btf.name}: member '{safe(member.name)}': only integers can be bitfields")
 
     def codec(self, type_id: TypeId, depth: int = 0) -> Codec:
         """Return what reads a value of the type."""
@@ -172,7 +172,7 @@ class Compiler:
     def _enriched(self, resolved: TypeId, meaning: Callable[[Any], Value], depth: int) -> Codec:
         plain = self.codec(resolved, depth)
         value = _chain(plain.value, meaning)
-        return plain._replace(value=value, text=str, width=16, number=False, few=True)
+        return plain._replace(value=value, text=str, width=16, number=False, cacheable=True)
 
     def _integer(self, found: Int) -> Codec:
         if not 0 < found.size <= _MAX_INT or found.bit_offset + found.bits > 8 * found.size:
@@ -183,7 +183,7 @@ class Compiler:
         if is_bool(found):
             if found.size > 1:
                 return _wide(found.size, bool, signed=False)
-            return Codec("?", 1, None, render.boolean, 5, stands_for=int)
+            return Codec("?", 1, None, go_format.boolean, 5, stands_for=int)
         code = _UNSIGNED.get(found.size)
         if code:
             code = code.lower() if found.signed else code
@@ -193,8 +193,8 @@ class Compiler:
     def _real(self, size: int) -> Codec:
         code = _FLOATS.get(size)
         if code:
-            value = partial(render.narrow, size=size) if size < 8 else None
-            return Codec(code, size, value, render.real, width=12, number=True)
+            value = partial(go_format.narrow, size=size) if size < 8 else None
+            return Codec(code, size, value, go_format.real, width=12, number=True)
         if size not in _LONG_FLOATS:
             raise BtfError(f"{self._btf.name}: a float of {size} bytes")
         return Codec(f"{size}s", size, bytes.hex, str, width=2 * size)
@@ -204,7 +204,8 @@ class Compiler:
         if not code:
             raise BtfError(f"{self._btf.name}: enum {safe(found.name)}: size {found.size}")
         named, width = self._named(found, 8 * found.size)
-        return Codec(code.lower() if found.signed else code, found.size, named, str, width, few=True, stands_for=int)
+        code = code.lower() if found.signed else code
+        return Codec(code, found.size, named, str, width, cacheable=True, stands_for=int)
 
     def _named(self, found: AnyEnum, bits: int) -> tuple[Callable[[int], Value], int]:
         """Return value -> name where so many bits hold it, and the width that names take."""
@@ -240,11 +241,12 @@ class Compiler:
             case types.Int():
                 if is_bool(found):
                     known = partial(_extract_bool, extract)
-                    return Codec(code, size, known, render.boolean, 5, few=True, stands_for=known)
-                return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, few=True)
+                    return Codec(code, size, known, go_format.boolean, 5, cacheable=True, stands_for=known)
+                return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, cacheable=True)
             case types.Enum() | types.Enum64():
                 named, width = self._named(found, bits)
-                return Codec(code, size, lambda raw: named(extract(raw)), str, width, few=True, stands_for=extract)
+                value = _chain(extract, named)
+                return Codec(code, size, value, str, width, cacheable=True, stands_for=extract)
 
     def _array(self, found: types.Array, size: int, depth: int) -> Codec:
         _, element = skip_mods_and_typedefs(self._btf, found.type)
@@ -252,7 +254,7 @@ class Compiler:
         if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not is_bool(element):
             meant = self._meaning(found.type, 1)
             if not meant and element.name == "char":  # gcc sets the encoding CHAR on unsigned char, too
-                return self._bytes(render.text, size, width=size)
+                return self._bytes(go_format.text, size, width=size)
             if not meant and not element.signed:
                 return self._bytes(bytes.hex, size, width=2 * size)
         each = self.codec(found.type, depth + 1)
@@ -260,37 +262,38 @@ class Compiler:
         text = partial(_bracketed, each.text)
         step = size_of(self._btf, found.type)
         if not step:
-            return Codec(code, size, _nothing, text, width)
-        cost = self._affordable(each.cost * found.nelems if each.value else 1 + found.nelems // _AT_ONCE)
+            return Codec(code, size, lambda _raw: (), text, width)
+        calls = self._affordable(each.calls_per_value * found.nelems if each.value else 1 + found.nelems // _AT_ONCE)
         read = partial(_elements, struct.Struct(f"<{each.code}{step - each.size}x"), each.value)
         if found.nelems:
-            return Codec(code, size, read, text, width, cost=cost)
-        most = MAX_COST // each.cost if each.value else MAX_COST * _AT_ONCE
+            return Codec(code, size, read, text, width, calls_per_value=calls)
+        most = MAX_CALLS // each.calls_per_value if each.value else MAX_CALLS * _AT_ONCE
         return Codec(code, size, partial(_as_many, read, step, most), text, _MAX_WIDTH, open=True)
 
     def _bytes(self, value: Callable[[bytes], str], size: int, width: int) -> Codec:
-        cost = self._affordable(1 + size // _BYTES_AT_ONCE)
+        calls = self._affordable(1 + size // _BYTES_AT_ONCE)
         width = min(width, _MAX_WIDTH) if size else _MAX_WIDTH
-        return Codec(f"{size}s", size, value, str, width, few=True, open=True, cost=cost)
+        return Codec(f"{size}s", size, value, str, width, cacheable=True, open=True, calls_per_value=calls)
 
-    def _affordable(self, cost: int) -> int:
-        """Return ``cost``; a type of few bytes may ask for any number of values: unions of unions of unions."""
-        if cost > MAX_COST:
-            raise BtfError(f"{self._btf.name}: more than {MAX_COST} values in a record")
-        return cost
+    def _affordable(self, calls: int) -> int:
+        """Return ``calls``; a type of few bytes may ask for any number of values: unions of unions of unions."""
+        if calls > MAX_CALLS:
+            raise BtfError(f"{self._btf.name}: more than {MAX_CALLS} values in a record")
+        return calls
 
     def _struct(self, found: Composite, depth: int) -> Codec:
         """Read a struct inside an array: its value is a dict."""
         readers = []
         texts = []
-        cost = 1
-        for place in self.members(found, set(), depth):
-            start, codec = self.leaf(place, depth + 1)
-            readers.append((place.name, cut(codec, start)))
+        calls = 1
+        for member in self.members(found, set(), depth):
+            start, codec = self.leaf(member, depth + 1)
+            readers.append((member.name, cut(codec, start)))
             texts.append(codec.text)
-            cost = self._affordable(cost + codec.cost)
+            calls = self._affordable(calls + codec.calls_per_value)
         read = partial(_members, tuple(readers))
-        return Codec(f"{found.size}s", found.size, read, partial(_braced, tuple(texts)), _MAX_WIDTH, cost=cost)
+        text = partial(_braced, tuple(texts))
+        return Codec(f"{found.size}s", found.size, read, text, _MAX_WIDTH, calls_per_value=calls)
 
 
 def distinct(name: str, taken: set[str]) -> str:
@@ -318,7 +321,7 @@ def _chain(first: Callable[[Any], Value] | None, then: Callable[[Any], Value]) -
 
 
 def is_bool(found: Int) -> bool:
-    """Say whether it is C's bool; clang sets the encoding, other compilers may not."""
+    """Tell whether it is C's bool; clang sets the encoding, other compilers may not."""
     return found.bool or found.name in {"_Bool", "bool"}
 
 
@@ -328,7 +331,7 @@ def _wide(size: int, then: Callable[[int], int] | None, *, signed: bool) -> Code
         return then(number) if then else number
 
     if then:
-        return Codec(f"{size}s", size, value, render.boolean, width=5, stands_for=value)
+        return Codec(f"{size}s", size, value, go_format.boolean, width=5, stands_for=value)
     return Codec(f"{size}s", size, value, str, width=24, number=True)
 
 
@@ -375,10 +378,6 @@ def _elements(unpacker: struct.Struct, value: Callable[[Any], Value] | None, raw
 def _as_many(read: Callable[[bytes], tuple[Value, ...]], step: int, most: int, raw: bytes) -> tuple[Value, ...]:
     """Read the elements of ``step`` bytes that are whole in ``raw``, at most ``most`` of them."""
     return read(raw[: min(len(raw) // step, most) * step])
-
-
-def _nothing(_raw: bytes) -> tuple[Value, ...]:
-    return ()
 
 
 def _bracketed(text: Callable[[Any], str], values: tuple[Value, ...]) -> str:

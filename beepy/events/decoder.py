@@ -19,14 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from beepy.btf.layout import size_of
-from beepy.btf.types import VOID
 from beepy.errors import DecodeError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.budget import Budget
 from beepy.events.codec import Codec, Value
 from beepy.events.compile import Meanings, cut
 from beepy.events.fields import RECORD, VALUE, Field, fields, is_summed
-from beepy.events.rows import per_cpu_rows
 from beepy.text import safe
 
 Convert: TypeAlias = Callable[[Any], Any] | None
@@ -39,7 +37,10 @@ _MAX_MEMO_BYTES: Final = 1 << 20  # of keys that are bytes or texts
 
 
 class Memo(dict[Any, Any]):
-    """Remembers what ``make`` made of a key, for the last few thousand keys; of large keys for fewer."""
+    """Remembers what ``make`` made of the last few thousand keys; of fewer where they are large.
+
+    A look-up of a known key is one dict access in C: map(memo.__getitem__, column) calls no Python.
+    """
 
     def __init__(self, make: Callable[[Any], Any]) -> None:
         super().__init__()
@@ -57,9 +58,9 @@ class Memo(dict[Any, Any]):
 
 
 class _Source(NamedTuple):
-    """Where a field's values come from: columns of its part, and what makes the value of an item.
+    """Where a field's values come from: columns of its part, and ``convert``, which makes the value of an item.
 
-    Several columns are those of several CPUs: their values are summed, and ``after`` is applied to the sum.
+    Several columns are those of several CPUs. Their values are summed, and ``after`` is applied to the sum.
     """
 
     part: int
@@ -78,8 +79,9 @@ class Decoder:
 
     def __init__(self, schema: Schema, meanings: Meanings | None = None, budget: Budget | None = None) -> None:
         self.schema = schema
+        self._is_stream = schema.is_stream
         self.fields: tuple[Field, ...] = fields(schema, meanings or {}, budget)
-        self.size = size_of(schema.btf, schema.record if schema.record != VOID else schema.key)
+        self.size = size_of(schema.btf, schema.record if self._is_stream else schema.key)
         self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
         self._pieces = _Blocks([(0, f"{self.size}s")], safe(schema.map))
         self._flexible = any(field.flexible for field in self.fields)
@@ -100,9 +102,9 @@ class Decoder:
         return self._view("texts", wanted, lambda field: field.codec.text, "").columns(batch)
 
     def raw(self, batch: Batch) -> list[bytes]:
-        """Return the bytes of each record that its fields are read from (of a table: its keys'); no row a CPU here."""
+        """Return the bytes of each record that its fields are read from (of a table: its keys')."""
         size = self.size
-        if self.schema.record != VOID and (self._flexible or batch.length < size):
+        if self._is_stream and (self._flexible or batch.length < size):
             size = batch.length
         if size == self.size:
             return [piece for flat, _ in self._pieces.run(batch.parts[RECORD], batch.records) for piece in flat]
@@ -121,6 +123,7 @@ class View:
 
     def __init__(self, schema: Schema, size: int, wanted: tuple[Field, ...], finish: Finish, absent: object) -> None:
         self._schema = schema
+        self._is_stream = schema.is_stream
         self._size = size
         self._wanted = wanted
         self._finish = finish
@@ -128,23 +131,23 @@ class View:
         self._flexible = any(field.flexible for field in wanted)
         self._readings: dict[Field, Callable[[Any], Any]] = {}  # of arrays that end where the record does
         self._within: dict[tuple[Field, ...], View] = {}  # of the fields that short records have
-        self._rows_a_cpu = bool(schema.cpus) and not is_summed(schema)
         self._blocks: dict[int, _Blocks] = {}
         sources: dict[Field, _Source] = {}
         for part in {field.part for field in wanted}:
-            copies = schema.cpus if part == VALUE and not self._rows_a_cpu else 0
+            copies = schema.cpus if part == VALUE and is_summed(schema) else 0
             slots, found = _lay_out(
                 [field for field in wanted if field.part == part], copies, schema.value_size, finish
             )
             self._blocks[part] = _Blocks(slots, safe(schema.map))
             sources.update(found)
         self._sources = [sources[field] for field in wanted]
+        # the items of one part in the order of the wanted fields: rows() needs no columns in between
         in_order = [source.columns for source in self._sources] == [(at,) for at in range(len(wanted))]
         self._direct = in_order and len(self._blocks) == 1
 
     def absent(self, batch: Batch) -> tuple[int, ...]:
-        """Return which of the wanted fields (as positions) the batch's records are too short to have."""
-        if batch.length >= self._size or self._schema.record == VOID:
+        """Return the positions of the wanted fields that the records of the batch are too short to have."""
+        if batch.length >= self._size or not self._is_stream:
             return ()
         return tuple([at for at, field in enumerate(self._wanted) if not field.is_in(batch.length)])
 
@@ -152,31 +155,26 @@ class View:
         """Return one column a field."""
         if not self._is_whole(batch):
             return self._to_the_end(batch)
-        batch = self._rows(batch)
         parts = {part: blocks.columns(batch.parts[part], batch.records) for part, blocks in self._blocks.items()}
         return [_column(source, parts[source.part]) for source in self._sources]
 
     def rows(self, batch: Batch) -> Iterator[tuple[tuple[Any, ...], int]]:
-        """Return (all values of some rows one after the other, how many rows), until all rows were returned."""
+        """Yield (the values of some rows one after the other, how many rows they are)."""
         width = len(self._sources)
         if not self._direct or not self._is_whole(batch):
-            batch = self._rows(batch)
             yield from _interleaved(self.columns(batch), batch.records)
             return
         ((part, blocks),) = self._blocks.items()
         converts = [(at, source.convert) for at, source in enumerate(self._sources) if source.convert]
         for flat, count in blocks.run(batch.parts[part], batch.records):
-            items = list(flat)
+            items = list(flat)  # rows already; only the fields with a function are replaced, a column at a time
             for at, convert in converts:
                 items[at::width] = map(convert, flat[at::width])
             yield tuple(items), count
 
     def _is_whole(self, batch: Batch) -> bool:
         """Tell whether the records have all wanted fields in full, and no array that goes on to the record's end."""
-        return self._schema.record == VOID or (batch.length >= self._size and not self._flexible)
-
-    def _rows(self, batch: Batch) -> Batch:
-        return per_cpu_rows(batch) if self._rows_a_cpu else batch
+        return not self._is_stream or (batch.length >= self._size and not self._flexible)
 
     def _to_the_end(self, batch: Batch) -> list[list[Any]]:
         """Return the columns of records whose ends matter."""
@@ -201,7 +199,7 @@ class View:
         return view
 
     def _reading(self, field: Field) -> Callable[[Any], Any]:
-        """Return what makes a value of an array of the bytes to the record's end."""
+        """Return what makes the value of an array from its bytes, which reach to the end of the record."""
         read = self._readings.get(field)
         if read is None:
             read = _chain(field.codec, field.codec.value, self._finish(field))
@@ -217,16 +215,17 @@ class _Blocks:
         self._slots = slots
         self._name = name
         self.size = max([offset + struct.calcsize(f"<{code}") for offset, code in slots], default=0)
+        # a power of two, so that the rest of a run is made of halves: few formats are compiled
         self._most = 1 << (max(_MAX_ITEMS // max(len(slots), 1), 1).bit_length() - 1)
         self._formats: dict[tuple[int, int, int], struct.Struct] = {}
 
     def run(self, part: Part, records: int) -> Iterator[tuple[tuple[Any, ...], int]]:
-        """Return (the items of some records one after the other, how many records)."""
+        """Yield (the items of some records one after the other, how many records they are)."""
         raw, stride, skip = part
         if records and (stride < skip + self.size or len(raw) < stride * (records - 1) + skip + self.size):
             got = f"{len(raw)} bytes in steps of {stride} for {records} records"
             raise DecodeError(f"map '{self._name}': {got}: expected {self.size} bytes after every {skip}")
-        if len(raw) < stride * records:
+        if len(raw) < stride * records:  # the last record may lack its padding, which the format skips
             raw = raw.ljust(stride * records, b"\0")
         at, count = 0, self._most
         while records:
@@ -242,7 +241,7 @@ class _Blocks:
         columns: list[list[Any]] = [[] for _ in range(width)]
         for flat, _ in self.run(part, records):
             for at, column in enumerate(columns):
-                column.extend(flat[at::width])
+                column.extend(flat[at::width])  # every width-th item: one slot of all records
         return columns
 
     def _format(self, stride: int, skip: int, count: int) -> struct.Struct:
@@ -276,6 +275,7 @@ def _lay_out(
     slots: list[tuple[int, str]] = []
     sources: dict[Field, _Source] = {}
     for start, end, group in _groups(wanted):
+        # fields that share bytes (a union, bitfields) are unpacked together as bytes, and each is cut out of them
         alike = len({(field.start, field.codec.code) for field in group}) == 1
         for field in group:
             made = field.codec.value if alike else cut(field.codec, field.start - start)
@@ -312,9 +312,9 @@ def _as_it_is(_field: Field) -> Convert:
 
 
 def _chain(codec: Codec, first: Convert, then: Convert) -> Convert:
-    """Return both in turn, remembered where the same values come again and again."""
+    """Return a function that applies both in turn, remembered for values that come again and again."""
     both = (lambda item: then(first(item))) if first and then else first or then
-    return Memo(both).__getitem__ if both and codec.few else both
+    return Memo(both).__getitem__ if both and codec.cacheable else both
 
 
 def _column(source: _Source, columns: list[list[Any]]) -> list[Any]:

@@ -7,15 +7,15 @@ from beepy.events.decoder import Decoder
 
 
 class Decoders:
-    """Makes each decoder once, all of them within one budget; so does what fails."""
+    """Makes each decoder once, all of them within one budget; a failure is kept as well."""
 
     def __init__(self) -> None:
         self._made: dict[object, Decoder | BtfError] = {}
         self._budget = Budget()
 
     def of(self, schema: Schema) -> Decoder:
-        """Return the decoder of such records, whose own schema may be that of another map. Raises BtfError."""
-        types = schema._replace(image="", map="", role=None)
+        """Return a decoder for the schema; its own schema may be that of another map. Raises BtfError."""
+        types = schema._replace(image="", map="", role=None, metric="", metric_value="")
         made = self._made.get(types)
         if made is None:
             try:

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from beepy.errors import UsageError
+from beepy.errors import UsageError, restated
 from beepy.events import regex as regexes
 from beepy.events import selection
 from beepy.events.batch import Batch, Schema
+from beepy.events.batch_ops import select
 from beepy.events.decoder import Decoder, Memo
-from beepy.events.fields import Field, fields
-from beepy.events.rows import per_cpu_rows, select
+from beepy.events.fields import Field
 from beepy.events.selection import Option
 from beepy.text import safe
 
@@ -61,12 +61,12 @@ class Filter:
     Raises UsageError for a map or a field that does not exist or is not the only one, and for a bad regular expression.
     """
 
-    def __init__(self, sources: Iterable[str], schemas: Sequence[Schema]) -> None:
+    def __init__(self, sources: Iterable[str], decoders: Sequence[Decoder]) -> None:
         self._tests: dict[Schema, _Test] = {}
         for source in sources:
-            found, matches = _resolve(source, schemas)
-            for schema, field in found:
-                test = self._tests.setdefault(schema, _Test(Decoder(schema)))
+            found, matches = _resolve(source, decoders)
+            for decoder, field in found:
+                test = self._tests.setdefault(decoder.schema, _Test(decoder))
                 test.fields.append(field)
                 test.matches.append(matches)
 
@@ -75,12 +75,11 @@ class Filter:
         test = self._tests.get(batch.schema)
         if not test or not batch.records:
             return batch
-        batch = per_cpu_rows(batch)
         mask = test.mask(batch)
         return batch if all(mask) else select(batch, mask)
 
 
-def _resolve(source: str, schemas: Sequence[Schema]) -> tuple[list[tuple[Schema, Field]], Callable[[str], bool]]:
+def _resolve(source: str, decoders: Sequence[Decoder]) -> tuple[list[tuple[Decoder, Field]], Callable[[str], bool]]:
     """Return the fields that a filter is about, with their maps, and its regex.
 
     If the first part names a map it is the map; otherwise it is a field, and all the rest is the regex.
@@ -89,19 +88,19 @@ def _resolve(source: str, schemas: Sequence[Schema]) -> tuple[list[tuple[Schema,
     first, comma, rest = source.partition(",")
     if not first or not comma:
         raise option.refuse(_EXPECTED)
-    maps = selection.named(option, first, rest, schemas)
+    maps = selection.named(option, first, rest, decoders)
     if maps:
         name, comma, regex = rest.partition(",")
         if not name or not comma:
-            raise option.refuse(f"'{safe(first)}' is a map: expected map,field,regex", _with_map(option, schemas))
+            raise option.refuse(f"'{safe(first)}' is a map: expected map,field,regex", _with_map(option, decoders))
         tail = f",{regex}"
     else:
-        maps = selection.by_field(option, first, rest, schemas)
+        maps = selection.by_field(option, first, rest, decoders)
         if not maps:
-            raise selection.nothing_named(option, first, rest, schemas)
+            raise selection.nothing_named(option, first, rest, decoders)
         name, regex, tail = first, rest, f",{rest}"
     matches = _compiled(option, regex)
-    return [(schema, selection.field_of(option, schema, name, tail)) for schema in maps], matches
+    return [(decoder, selection.field_of(option, decoder, name, tail)) for decoder in maps], matches
 
 
 def _with_comma(source: str) -> str:
@@ -110,10 +109,10 @@ def _with_comma(source: str) -> str:
     return f"{field},{regex}" if field.isidentifier() and equals else f"comm,{source}"
 
 
-def _with_map(option: Option, schemas: Sequence[Schema]) -> list[str]:
+def _with_map(option: Option, decoders: Sequence[Decoder]) -> list[str]:
     """Return how to say that the first part is meant as a field, though a map has that name."""
     name = option.text.partition(",")[0]
-    having = [schema.map for schema in schemas if name in selection.by_name(fields(schema, {}))]
+    having = [decoder.schema.map for decoder in decoders if name in selection.by_name(decoder.fields)]
     return [f"{map_name},{option.text}" for map_name in dict.fromkeys(having)]
 
 
@@ -128,7 +127,4 @@ def _compiled(option: Option, regex: str) -> Callable[[str], bool]:
     try:
         return Memo(regexes.searcher(regex)).__getitem__
     except UsageError as error:
-        refused = option.refuse(f"regex '{safe(regex)}': {safe(str(error))}")
-        for note in error.__notes__:
-            refused.add_note(note)
-        raise refused from None
+        raise restated(option.refuse(f"regex '{safe(regex)}': {safe(str(error))}"), error) from None

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias, cast
 
-from beepy.events import numbers, render
+from beepy.events import go_format, numbers
 from beepy.events.clock import SECOND, Clock
 from beepy.events.codec import Value
 from beepy.events.decoder import Memo
@@ -223,7 +223,7 @@ def _meaning(row: Row, clock: Clock) -> Meaning | None:
             return Meaning(TIME, lambda value: texts((value,))[0], texts)
         case "duration":
             unit = row.unit
-            return Meaning(row.meaning, _optional(lambda count: render.brief_duration(count * unit)))
+            return Meaning(row.meaning, _optional(lambda count: go_format.brief_duration(count * unit)))
         case _:
             return Meaning(row.meaning, Memo(_optional(row.text)).__getitem__) if row.text else None
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
-from beepy.events.naming import VALUE_FIELDS, label_names, metric_name
+from beepy.events.naming import label_names
 from beepy.events.selection import KINDS, by_name, listed
 from beepy.obj.spec import Role
 from beepy.text import safe
@@ -60,29 +59,29 @@ def as_number(field: Field) -> Field | None:
 def value_field(schema: Schema, decoder: Decoder, given: Field | None = None) -> Field | None:
     """Return the field that has the number of a map's role, read as a number; None if there is none.
 
-    ``given`` is the field that -k names. Of a table it is the value, of a stream the field that the role says; a
+    ``given`` is the field that -k names. Of a table it is the value, of a stream the field that its convention names; a
     counter of events has none, each counts 1.
     """
-    if schema.record == VOID:
+    if not schema.is_stream:
         values = [field for field in decoder.fields if field.part == VALUE]
         return as_number(values[0]) if len(values) == 1 else None
     if given:
         return given
-    wanted = VALUE_FIELDS.get(schema.role) if schema.role else None
-    named = by_name(decoder.fields).get(wanted) if wanted else None
+    named = by_name(decoder.fields).get(schema.metric_value) if schema.metric_value else None
     return named and as_number(named)
 
 
-def decide(schemas: Iterable[Schema], values: Mapping[Schema, Field] | None = None) -> Metrics:
+def decide(decoders: Iterable[Decoder], values: Mapping[Schema, Field] | None = None) -> Metrics:
     """Return what each map with the role counter, gauge or hist becomes, in their order.
 
     ``values`` are the fields that -k names. Of maps that would share series the first has the metric.
     """
     found: dict[str, list[Metric]] = {}
     warnings = []
-    for schema in schemas:
+    for decoder in decoders:
+        schema = decoder.schema
         if schema.role in KINDS:
-            metric = _metric(schema, (values or {}).get(schema))
+            metric = _metric(decoder, (values or {}).get(schema))
             why = metric if isinstance(metric, str) else _clash(metric, found)
             if why:
                 warnings.append(f"map '{safe(schema.map)}' has no metric: {why}")
@@ -91,20 +90,19 @@ def decide(schemas: Iterable[Schema], values: Mapping[Schema, Field] | None = No
     return Metrics(tuple(metric for metrics in found.values() for metric in metrics), tuple(warnings))
 
 
-def _metric(schema: Schema, given: Field | None) -> Metric | str:
+def _metric(decoder: Decoder, given: Field | None) -> Metric | str:
     """Return the metric of a map by itself, or why it has none."""
+    schema = decoder.schema
     role = schema.role
     assert role
-    decoder = Decoder(schema)
-    name = metric_name(schema.map)
-    if schema.record == VOID and role is Role.HIST:
+    if not schema.is_stream and role is Role.HIST:
         return "a table is not a histogram"
     value = value_field(schema, decoder, given)
-    if value or (schema.record != VOID and role is Role.COUNTER):
-        return Metric(name, role, decoder, value)
-    if schema.record == VOID:
+    if value or (schema.is_stream and role is Role.COUNTER):
+        return Metric(schema.metric, role, decoder, value)
+    if not schema.is_stream:
         return "its value is not a number"
-    wanted = VALUE_FIELDS[role]
+    wanted = schema.metric_value
     named = wanted in by_name(decoder.fields)
     why = f"its field '{wanted}' is not a number" if named else f"it has no field '{wanted}'"
     numbers = [field.name for field in decoder.fields if as_number(field)]

@@ -1,20 +1,10 @@
-"""What the metric of a map and its labels are called: for the page of metrics, and for ``describe``."""
+"""Names of labels as Prometheus allows them: for the page of metrics, and for ``describe``."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
-from beepy.obj.spec import Role
-
-VALUE_FIELDS: Final[Mapping[Role, str]] = {Role.HIST: "le", Role.GAUGE: "value"}
-"""The field of a record that holds the metric's number, unless -k names another."""
-
-_NO_NAME = "[^a-zA-Z0-9_]"
-
-
-def metric_name(map_name: str) -> str:
-    """Return bee's name for the metric of a map."""
-    return "ebpf_solo_io_" + re.sub(_NO_NAME, "_", map_name)
+_NO_NAME: Final = "[^a-zA-Z0-9_]"
 
 
 def label_names(names: Iterable[str], taken: Iterable[str] = ()) -> tuple[str, ...]:

@@ -10,10 +10,10 @@ out of the run; a column that lacks the byte of our own id ends the search, as i
 from collections.abc import Iterable
 from typing import Final
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Part, Schema
-from beepy.events.fields import RECORD, fields
-from beepy.events.rows import select
+from beepy.events.batch_ops import select
+from beepy.events.decoder import Decoder
+from beepy.events.fields import RECORD
 
 _NAMES: Final = ("tgid", "pid")  # tgid first: beside it, pid is a thread in the kernel's words
 _SIZE: Final = 4
@@ -22,9 +22,9 @@ _SIZE: Final = 4
 class Own:
     """Leaves out the records of streams whose field ``tgid`` or ``pid`` is ``pid``."""
 
-    def __init__(self, pid: int, schemas: Iterable[Schema]) -> None:
+    def __init__(self, pid: int, decoders: Iterable[Decoder]) -> None:
         self._bytes = tuple([(byte, _marks(byte)) for byte in pid.to_bytes(_SIZE, "little")])
-        found = {schema: pid_offset(schema) for schema in schemas}
+        found = {decoder.schema: pid_offset(decoder) for decoder in decoders}
         self._offsets = {schema: offset for schema, offset in found.items() if offset is not None}
 
     def names_process(self, schema: Schema) -> bool:
@@ -50,14 +50,14 @@ class Own:
         return differ.to_bytes(records, "little")
 
 
-def pid_offset(schema: Schema) -> int | None:
+def pid_offset(decoder: Decoder) -> int | None:
     """Return where a stream's records have the id of a process, in bytes; None where they have none."""
-    if schema.record == VOID:
+    if not decoder.schema.is_stream:
         return None
-    known = {field.path: field for field in fields(schema, {})}
+    known = {field.path: field for field in decoder.fields}
     for name in _NAMES:
         field = known.get((name,))
-        if field and field.codec.plain and (field.codec.size, field.bits) == (_SIZE, 8 * _SIZE):
+        if field and field.codec.is_plain_int and (field.codec.size, field.bits) == (_SIZE, 8 * _SIZE):
             return field.start
     return None
 

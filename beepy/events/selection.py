@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
-from beepy.btf.types import VOID
 from beepy.errors import UsageError
 from beepy.events.batch import Schema
-from beepy.events.fields import Field, fields
+from beepy.events.decoder import Decoder
+from beepy.events.fields import Field
 from beepy.obj.spec import Role
 from beepy.text import safe
 
@@ -45,70 +45,72 @@ def by_name(found: Iterable[Field]) -> dict[str, Field]:
     return {field.label: field for field in found} | {field.name: field for field in found}
 
 
-def named(option: Option, name: str, rest: str, schemas: Iterable[Schema]) -> list[Schema]:
+def named(option: Option, name: str, rest: str, decoders: Iterable[Decoder]) -> list[Decoder]:
     """Return the maps that ``name`` names, [] if there are none; ``rest`` is what follows it in the option.
 
     Raises UsageError if it is the short name of several maps.
     """
-    schemas = tuple(schemas)
-    full = [schema for schema in schemas if schema.map == name]
-    short = [schema for schema in schemas if _short(schema.map, schema.role) == _short(name, schema.role)]
+    decoders = tuple(decoders)
+    full = [decoder for decoder in decoders if decoder.schema.map == name]
+    short = [decoder for decoder in decoders if _is_short(name, decoder.schema)]
     return full or _of_one_name(option, f"several maps are called '{safe(name)}'", rest, short)
 
 
-def by_field(option: Option, name: str, rest: str, schemas: Iterable[Schema]) -> list[Schema]:
+def by_field(option: Option, name: str, rest: str, decoders: Iterable[Decoder]) -> list[Decoder]:
     """Return the maps of one name that have the field, [] if none has.
 
     Raises UsageError if maps of several names have it.
     """
-    having = [schema for schema in schemas if name in by_name(fields(schema, {}))]
+    having = [decoder for decoder in decoders if name in by_name(decoder.fields)]
     return _of_one_name(option, f"several maps have a field '{safe(name)}'", f"{name},{rest}", having)
 
 
-def field_of(option: Option, schema: Schema, name: str, tail: str = "") -> Field:
+def field_of(option: Option, decoder: Decoder, name: str, tail: str = "") -> Field:
     """Return the map's field of that name; ``tail`` is what follows it in the option. Raises UsageError."""
-    known = by_name(fields(schema, {}))
+    known = by_name(decoder.fields)
     if name not in known:
-        near = [f"{schema.map},{other}{tail}" for other in _similar(name, known)]
-        why = f"no field '{safe(name)}' in {safe(schema.map)}: its fields are {listed(_names(schema))}"
+        map_name = decoder.schema.map
+        near = [f"{map_name},{other}{tail}" for other in _similar(name, known)]
+        why = f"no field '{safe(name)}' in {safe(map_name)}: its fields are {listed(_names(decoder))}"
         raise option.refuse(why, near)
     return known[name]
 
 
 def of_role(
-    option: Option, name: str, rest: str, schemas: Sequence[Schema], *, roles: Sequence[Role], field: str = ""
-) -> list[Schema]:
+    option: Option, name: str, rest: str, decoders: Sequence[Decoder], *, roles: Sequence[Role], field: str = ""
+) -> list[Decoder]:
     """Return the streams with one of ``roles`` that ``name`` names, or, if it is "", the only ones there are.
 
     If there are several, those that have ``field``, unless it is "". Raises UsageError if there are none, or several.
     """
     kinds = " or ".join(KINDS[role] for role in roles)
-    fitting = [schema for schema in schemas if schema.role in roles and schema.record != VOID]
+    fitting = [decoder for decoder in decoders if decoder.schema.role in roles and decoder.schema.is_stream]
     instead = [f"{other},{rest}" for other in _maps(fitting)]
     if name:
         found = named(option, name, rest, fitting)
-        if not found and (others := named(option, name, rest, schemas)):
-            raise option.refuse(f"map '{safe(others[0].map)}' is not a {kinds} of a stream of events", instead)
+        if not found and (others := named(option, name, rest, decoders)):
+            raise option.refuse(f"map '{safe(others[0].schema.map)}' is not a {kinds} of a stream of events", instead)
         if not found:
-            raise option.refuse(f"no map '{safe(name)}': {_what_is_there(schemas)}", instead)
+            raise option.refuse(f"no map '{safe(name)}': {_what_is_there(decoders)}", instead)
         return found
     if not fitting:
-        raise option.refuse(f"no map is a {kinds} of a stream of events: {_what_is_there(schemas)}")
+        raise option.refuse(f"no map is a {kinds} of a stream of events: {_what_is_there(decoders)}")
     if len(_maps(fitting)) > 1 and field:
-        fitting = [schema for schema in fitting if field in by_name(fields(schema, {}))] or fitting
+        fitting = [decoder for decoder in fitting if field in by_name(decoder.fields)] or fitting
     plural = " or ".join(f"{KINDS[role]}s" for role in roles)
     return _of_one_name(option, f"several maps are {plural}", rest, fitting)
 
 
-def nothing_named(option: Option, name: str, rest: str, schemas: Sequence[Schema]) -> UsageError:
+def nothing_named(option: Option, name: str, rest: str, decoders: Sequence[Decoder]) -> UsageError:
     """Return the error for what names neither a map nor a field; ``rest`` is what follows it in the option."""
-    maps = _maps(schemas)
-    of_maps = {schema.map: by_name(fields(schema, {})) for schema in schemas}
-    why = f"no map or field '{safe(name)}': {_what_is_there(schemas)}"
+    maps = _maps(decoders)
+    of_maps = {decoder.schema.map: by_name(decoder.fields) for decoder in decoders}
+    why = f"no map or field '{safe(name)}': {_what_is_there(decoders)}"
     if len(maps) == 1:
-        why += f", and its fields are {listed(_names(schemas[0]))}"
+        why += f", and its fields are {listed(_names(decoders[0]))}"
     field = rest.partition(",")[0]
     having = [map_ for map_ in maps if field in of_maps[map_]]
+    schemas = [decoder.schema for decoder in decoders]
     short = {_short(schema.map, schema.role): schema.map for schema in schemas if schema.map in having}
     near = dict.fromkeys(short[other] for other in _similar(name, short)) or having
     instead = [f"{map_},{rest}" for map_ in near]
@@ -125,26 +127,30 @@ def listed(names: Iterable[str]) -> str:
     return f"{shown} and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else shown
 
 
-def _of_one_name(option: Option, what: str, rest: str, schemas: list[Schema]) -> list[Schema]:
-    names = _maps(schemas)
+def _of_one_name(option: Option, what: str, rest: str, decoders: list[Decoder]) -> list[Decoder]:
+    names = _maps(decoders)
     if len(names) > 1:
         raise option.refuse(f"{what}: {listed(names)}", [f"{name},{rest}" for name in names])
-    return schemas
+    return decoders
 
 
-def _what_is_there(schemas: Iterable[Schema]) -> str:
-    names = _maps(schemas)
+def _what_is_there(decoders: Iterable[Decoder]) -> str:
+    names = _maps(decoders)
     if not names:
         return "no map is shown"
     return f"the map is {safe(names[0])}" if len(names) == 1 else f"the maps are {listed(names)}"
 
 
-def _maps(schemas: Iterable[Schema]) -> list[str]:
-    return list(dict.fromkeys(schema.map for schema in schemas))
+def _maps(decoders: Iterable[Decoder]) -> list[str]:
+    return list(dict.fromkeys(decoder.schema.map for decoder in decoders))
 
 
-def _names(schema: Schema) -> list[str]:
-    return [field.name for field in fields(schema, {})]
+def _names(decoder: Decoder) -> list[str]:
+    return [field.name for field in decoder.fields]
+
+
+def _is_short(name: str, schema: Schema) -> bool:
+    return _short(schema.map, schema.role) == _short(name, schema.role)
 
 
 def _short(name: str, role: Role | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from beepy.btf import types
 from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.errors import UsageError
-from beepy.events import roles
+from beepy.events import schemas
 from beepy.events.batch import Schema
 from beepy.events.compile import is_bool
 from beepy.events.fields import Field, fields
@@ -21,36 +21,38 @@ def apply_all(specs: Sequence[CollectionSpec], options: Iterable[str]) -> list[C
     chosen: dict[tuple[int, str], set[str]] = {}  # (number of the spec, map) -> fields
     for option in options:
         wanted_map, _, name = option.rpartition(",")
-        found = [
+        arrays = [
             (number, tracked, field)
             for number, tracked, field in _arrays(specs)
             if name in {field.name, field.label} and wanted_map in {"", tracked.map, _short(tracked)}
         ]
-        if not found:
+        if not arrays:
             raise _refused(option, specs)
-        for number, tracked, field in found:
+        for number, tracked, field in arrays:
             chosen.setdefault((number, tracked.map), set()).add(field.name)
-    texts = []
+    with_texts = []
     for number, spec in enumerate(specs):
-        maps = [each._replace(texts=frozenset(chosen.get((number, each.map), ()))) for each in spec.tracked]
-        texts.append(spec._replace(tracked=tuple(maps)))
-    return texts
+        tracked_maps = [
+            tracked._replace(texts=frozenset(chosen.get((number, tracked.map), ()))) for tracked in spec.tracked
+        ]
+        with_texts.append(spec._replace(tracked=tuple(tracked_maps)))
+    return with_texts
 
 
 def _arrays(specs: Sequence[CollectionSpec]) -> Iterator[tuple[int, Tracked, Field]]:
     for number, spec in enumerate(specs):
         for tracked in spec.tracked:
-            schema = roles.schema(spec, tracked)
+            schema = schemas.of_tracked(spec, tracked)
             for field in fields(schema, {}):
                 if _is_bytes(schema, field):
                     yield number, tracked, field
 
 
 def _is_bytes(schema: Schema, field: Field) -> bool:
-    _, found = skip_mods_and_typedefs(schema.btf, field.type)
-    if not isinstance(found, types.Array):
+    _, array = skip_mods_and_typedefs(schema.btf, field.type)
+    if not isinstance(array, types.Array):
         return False
-    _, element = skip_mods_and_typedefs(schema.btf, found.type)
+    _, element = skip_mods_and_typedefs(schema.btf, array.type)
     return isinstance(element, types.Int) and element.size == 1 and not is_bool(element)
 
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from beepy.errors import AttachError, ElfError, KernelError
+from beepy.errors import AttachError, ElfError, KernelError, restated
 from beepy.file_bytes import ELF_MAGIC, FileBytes
 from beepy.hooks import files, libraries
-from beepy.kernel.syscall import reason
 from beepy.obj import executable
 from beepy.obj.executable import Executable
 from beepy.text import safe
@@ -52,7 +51,7 @@ def _root(pid: int, where: str) -> str:
         number = errno.ESRCH if isinstance(error, FileNotFoundError) else error.errno or 0
         from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
 
-        failed = privilege.named(KernelError(f"{where}: process {pid}: {reason(number)}", number), "CAP_SYS_PTRACE")
+        failed = privilege.named(KernelError.of(f"{where}: process {pid}", number), "CAP_SYS_PTRACE")
         raise AttachError(str(failed), number) from None
     same = all(os.path.samestat(one, other) for one, other in zip(theirs, ours, strict=True))
     return "" if same else root
@@ -79,13 +78,10 @@ def opened(path: str, where: str) -> Iterator[Executable]:
             file = stack.enter_context(files.opened(path))
             data = FileBytes(file.fileno())
         except OSError as error:
-            raise AttachError(f"{where}: {safe(path)}: {reason(error.errno or 0)}", error.errno or 0) from None
+            raise AttachError.of(f"{where}: {safe(path)}", error) from None
         if not data:
             raise AttachError(f"{where}: {safe(path)}: the file is empty", errno.ENOEXEC)
         try:
             yield executable.read(data, safe(path))
         except ElfError as error:
-            failed = AttachError(f"{where}: {error}", errno.ENOENT)
-            for note in getattr(error, "__notes__", ()):
-                failed.add_note(note)
-            raise failed from None
+            raise restated(AttachError(f"{where}: {error}", errno.ENOENT), error) from None

@@ -118,7 +118,7 @@ def _open(path: str) -> Fd:
         return Fd(os.open(found, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         number = getattr(error, "errno", None) or errno.ENOENT
-        raise KernelError(f"{where}: {syscall.reason(number)}", number) from None
+        raise KernelError.of(where, number) from None
 
 
 def mount(table: str) -> str:

@@ -11,10 +11,10 @@ from math import inf
 from typing import Final
 
 from beepy.errors import KernelError, TargetError
-from beepy.events import lines
+from beepy.events import text_lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.hooks.target import Target
-from beepy.kernel import link, syscall
+from beepy.kernel import link
 from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
@@ -65,9 +65,9 @@ class IterReader:
     """Reads an iterator of its own of ``program``, which stays its collection's."""
 
     def __init__(self, program: Program, target: Target, image: str, *, binary: bool) -> None:
-        self.schema: Schema = lines.schema(image, program.name, "hex" if binary else "line")
-        self.window = 0.0
-        self.patience = inf
+        self.schema: Schema = text_lines.schema(image, program.name, "hex" if binary else "line")
+        self.coalesce_s = 0.0
+        self.poll_period_s = inf
         self._program = program
         self._target = target
         self._rows = self._objects if binary else self._lines
@@ -89,7 +89,7 @@ class IterReader:
         rest = b""
         while chunk := self._chunk(output, _CHUNK):
             *whole, rest = (rest + chunk).split(b"\n")
-            *full, rest = lines.cut(rest)  # of a line that has not ended
+            *full, rest = text_lines.cut(rest)  # of a line that has not ended
             yield [*whole, *full]
         if rest:
             yield [rest]
@@ -118,13 +118,13 @@ class IterReader:
         """Do nothing: an iterator lives as long as it is read."""
 
     def _batch(self, rows: Sequence[bytes], *, final: bool) -> Batch:
-        records = [piece for row in rows for piece in lines.pieces(row)]
-        part = Part(b"".join(records), lines.LENGTH, 0)
+        records = [piece for row in rows for piece in text_lines.pieces(row)]
+        part = Part(b"".join(records), text_lines.LENGTH, 0)
         return Batch(
             self.schema,
             (part,),
             len(records),
-            length=lines.LENGTH,
+            length=text_lines.LENGTH,
             time_ns=time.time_ns(),
             lost=0,
             snapshot=self._snapshot,
@@ -146,4 +146,4 @@ class IterReader:
             except OSError as error:
                 number = error.errno or 0
                 where = f"program '{safe(self._program.name)}': iterate: read"
-                raise KernelError(f"{where}: {syscall.reason(number)}", number) from None
+                raise KernelError.of(where, number) from None

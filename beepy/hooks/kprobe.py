@@ -9,7 +9,7 @@ from beepy.errors import AttachError, NotSupported, TargetError
 from beepy.hooks import probe
 from beepy.hooks.probe import Probe
 from beepy.hooks.target import Target
-from beepy.kernel import features, host
+from beepy.kernel import host
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
@@ -47,6 +47,8 @@ def _attach_syscall(program: Program, name: str, kind: str, *, returns: bool) ->
     if not re.fullmatch(r"[a-z0-9_]+", name):
         where = f"program '{safe(program.name)}': {kind} '{safe(name)}'"
         raise _advised(TargetError(f"{where}: expected the NAME of a system call", program.name), program, "openat")
+    from beepy.kernel import features  # noqa: PLC0415 - few probes are of system calls
+
     return _attach(program, features.syscall_prefix() + name, kind, returns=returns)
 
 
@@ -84,8 +86,8 @@ def parse(text: str) -> tuple[str, int]:
 
 def native_name(function: str, machine: str) -> str:
     """Return the name that another architecture's entry of a system call (``__x64_sys_read``) has on ``machine``."""
-    ours = features.SYSCALL_PREFIXES.get(machine)
-    for prefix in features.SYSCALL_PREFIXES.values():
+    ours = host.SYSCALL_PREFIXES.get(machine)
+    for prefix in host.SYSCALL_PREFIXES.values():
         if ours and prefix != ours and function.startswith(prefix):
             return ours + function.removeprefix(prefix)
     return function

@@ -5,7 +5,7 @@ import re
 from fnmatch import translate
 from typing import Final
 
-from beepy.errors import AttachError, KernelError, NotSupported, TargetError
+from beepy.errors import AttachError, KernelError, TargetError
 from beepy.hooks.target import Target
 from beepy.kernel import host, link, tracefs
 from beepy.kernel.link import Link
@@ -35,8 +35,7 @@ def _attach(program: Program, target: Target, *, returns: bool) -> Link:
     except AttachError as error:
         if not error.errno or any(name == _MAKER for _, _, name in host.symbols()):
             raise
-        why = f"program '{safe(program.name)}': this kernel has no links to many functions (CONFIG_FPROBE)"
-        raise NotSupported(why, errno.EOPNOTSUPP, feature=program.attach_type.name, since="5.18") from None
+        raise link.no_links(program, f"program '{safe(program.name)}'", "to many functions (CONFIG_FPROBE)") from None
     names = {name for _, name in found}
     what = f"{len(found)} functions '{safe(target.name)}'" if len(found) > 1 else f"function '{safe(found[0][1])}'"
     if all(address for address, _ in found):

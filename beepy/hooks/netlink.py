@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple
 
 from beepy import uapi
 from beepy.errors import KernelError
-from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
 
 _MODES: Final = {
@@ -36,9 +35,9 @@ def _route(where: str) -> Iterator[Any]:
         with IPRoute() as route:
             yield route
     except NetlinkError as error:
-        raise KernelError(f"{where}: netlink: {syscall.reason(error.code)}", error.code) from None
+        raise KernelError.of(f"{where}: netlink", error.code) from None
     except OSError as error:
-        raise KernelError(f"{where}: netlink: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+        raise KernelError.of(f"{where}: netlink", error) from None
 
 
 def attach_xdp(index: int, program: Fd, flags: int, where: str) -> None:

@@ -131,7 +131,7 @@ def _places(pid: int | None, where: str) -> Iterator[tuple[int, int]]:
     try:
         threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names alone
     except OSError as error:
-        raise AttachError(f"{where}: process {pid}: {syscall.reason(errno.ESRCH)}", errno.ESRCH) from error
+        raise AttachError.of(f"{where}: process {pid}", errno.ESRCH) from error
     for thread in threads:
         yield int(thread), -1
 

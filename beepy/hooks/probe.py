@@ -63,7 +63,9 @@ def attach(program: Program, probe: Probe, what: str, cookie: int = 0) -> Link:
     where = f"program '{safe(program.name)}': {what}"
     if probe.counter and (pmu.counter is None or probe.counter >> (64 - pmu.counter)):
         why = f"{where}: this kernel counts no semaphores of USDT probes"
-        raise NotSupported(why, errno.EOPNOTSUPP, feature="USDT semaphores", since="4.20")
+        from beepy.features import Feature  # noqa: PLC0415 - only on the way to an error
+
+        raise Feature.USDT_SEMAPHORES.not_supported(why)
     place = os.fsencode(probe.place) + b"\0"
     attr = uapi.PerfEventAttr(
         type=pmu.type,
@@ -153,12 +155,12 @@ def _write(kind: str, line: str, where: str) -> None:
             why = f"{where}: this kernel has no {kind}s (CONFIG_{kind.upper()}_EVENTS)"
             raise NotSupported(why, errno.ENOENT, feature=f"{kind}s") from None
         except OSError as error:
-            raise AttachError(f"{where}: tracefs: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+            raise AttachError.of(f"{where}: tracefs", error) from None
         with Fd(number):
             try:
                 os.write(number, os.fsencode(line) + b"\n")
             except OSError as error:
-                raise AttachError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+                raise AttachError.of(where, error) from None
             finally:
                 _log.debug("tracefs: %s_events: %s", kind, safe(line))
 

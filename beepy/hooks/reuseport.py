@@ -61,7 +61,7 @@ def _set(pid: int, port: int, option: int, value: int) -> None:
         try:
             one.setsockopt(SOL_SOCKET, option, value)
         except OSError as error:
-            raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+            raise KernelError.of(where, error) from None
 
 
 @contextmanager

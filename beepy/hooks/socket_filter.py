@@ -6,7 +6,6 @@ from beepy import uapi
 from beepy.errors import AttachError
 from beepy.hooks.interface import interface, namespace
 from beepy.hooks.target import Target
-from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
@@ -37,4 +36,4 @@ def attach(program: Program, target: Target) -> Link:
                     made.bind((name, uapi.ETH_P_ALL))
                 return Link(Fd(made.detach()))
         except OSError as error:
-            raise AttachError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+            raise AttachError.of(where, error) from None

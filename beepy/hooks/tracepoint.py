@@ -1,7 +1,7 @@
 """Tracepoints through perf: the event's number from tracefs, a perf event of it, a link between event and program."""
 
 from beepy import uapi
-from beepy.errors import AttachError, KernelError, TargetError
+from beepy.errors import AttachError, KernelError, TargetError, restated
 from beepy.hooks.target import Target
 from beepy.kernel import link, syscall
 from beepy.kernel.link import Link
@@ -22,8 +22,5 @@ def attach(program: Program, target: Target) -> Link:
         attr = uapi.PerfEventAttr(type=uapi.PERF_TYPE_TRACEPOINT, config=number)
         event = syscall.perf_event_open(attr, f"{what}: perf event")
     except KernelError as error:
-        failed = AttachError(f"{where}: {error}", error.errno or 0)
-        for note in getattr(error, "__notes__", ()):
-            failed.add_note(note)
-        raise failed from error
+        raise restated(AttachError(f"{where}: {error}", error.errno or 0), error) from error
     return link.perf_event(program, event, what)

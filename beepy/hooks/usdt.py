@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from beepy.errors import AttachError, ElfError, KernelError, NotSupported, TargetError
+from beepy.errors import AttachError, ElfError, KernelError, TargetError
+from beepy.features import Feature
 from beepy.hooks import binary, probe, usdt_args
 from beepy.hooks.probe import Probe
 from beepy.hooks.target import Target
@@ -19,7 +20,6 @@ from beepy.kernel import features
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
-from beepy.kernel.syscall import reason
 from beepy.log import Log
 from beepy.obj import executable
 from beepy.obj.executable import Executable
@@ -103,7 +103,7 @@ def attach(program: Program, target: Target) -> Link:
     name, provider, probe_name = _parse(target, program, where)
     specs, ids = _maps(target, where)
     path = binary.find(name, target.pid, where)
-    cookies = features.has_bpf_cookie()
+    cookies = features.has(Feature.BPF_COOKIE)
     with binary.opened(path, where) as file:
         places = _places(file, provider, probe_name, specs.value_size)
         base = 0 if cookies or file.fixed else _load_address(file, path, target.pid, where)
@@ -205,7 +205,7 @@ def _load_address(file: Executable, path: str, pid: int | None, where: str) -> i
     """Return what a process adds to the addresses of a file that runs anywhere (a library, a PIE)."""
     if pid is None:
         why = f"{where}: this kernel has no cookies, so a probe in a library or PIE is told by a process's addresses"
-        failed = NotSupported(why, errno.EOPNOTSUPP, feature="bpf cookies", since="5.15")
+        failed = Feature.BPF_COOKIE.not_supported(why)
         failed.add_note("--pid PID attaches it in one process")
         raise failed
     try:
@@ -218,7 +218,7 @@ def _load_address(file: Executable, path: str, pid: int | None, where: str) -> i
                 if _maps_file(pid, span, wanted):
                     return int(span.partition("-")[0], 16) - file.segments[0].address + file.segments[0].offset
     except OSError as error:
-        raise AttachError(f"{where}: process {pid}: {reason(error.errno or 0)}", error.errno or 0) from None
+        raise AttachError.of(f"{where}: process {pid}", error) from None
     raise AttachError(f"{where}: process {pid} has not loaded {safe(path)}", errno.ESRCH)
 
 

@@ -104,7 +104,7 @@ def _told(where: str) -> Iterator[None]:
     except KernelError:
         raise
     except OSError as error:
-        raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
+        raise KernelError.of(where, error) from error
 
 
 def _file_system(path: Path) -> str:

@@ -9,8 +9,8 @@ from typing import Final, cast
 
 from beepy import uapi
 from beepy.btf.btf import Btf
-from beepy.errors import KernelError, NotSupported
-from beepy.kernel import btf_file, features, syscall
+from beepy.errors import KernelError
+from beepy.kernel import btf_file, syscall
 from beepy.kernel.fd import Fd
 from beepy.text import safe
 
@@ -29,7 +29,9 @@ def load(data: bytes) -> Fd:
     try:
         return syscall.btf_load(attr, where)
     except KernelError as error:
-        if error.errno == errno.EPERM and features.raise_memlock():
+        from beepy.kernel import memlock  # noqa: PLC0415 - only where the kernel refuses
+
+        if error.errno == errno.EPERM and memlock.raise_limit():
             return syscall.btf_load(attr, where)
     buffer = ctypes.create_string_buffer(_LOG_SIZE)
     attr.btf_log_buf, attr.btf_log_size, attr.btf_log_level = ctypes.addressof(buffer), _LOG_SIZE, 1
@@ -61,10 +63,12 @@ def vmlinux() -> Btf:
     except FileNotFoundError:
         pass
     except PermissionError as error:
-        raise KernelError(f"kernel types: {path}: {syscall.reason(errno.EACCES)}", errno.EACCES) from error
+        raise KernelError.of(f"kernel types: {path}", errno.EACCES) from error
     if found := btf_file.search():
         return found
-    lacking = NotSupported(f"kernel types: {path}: {why}", errno.ENOENT, "BTF of the kernel", "5.4")
+    from beepy.features import Feature  # noqa: PLC0415 - only on the way to an error
+
+    lacking = Feature.KERNEL_BTF.not_supported(f"kernel types: {path}: {why}", errno.ENOENT)
     lacking.add_note(btf_file.ADVICE)
     raise lacking
 

@@ -10,7 +10,6 @@ from beepy.btf import extract
 from beepy.btf.btf import Btf
 from beepy.errors import BtfError, KernelError
 from beepy.file_bytes import FileBytes
-from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
 from beepy.log import Log
 from beepy.text import safe
@@ -46,7 +45,7 @@ def read(path: str | Path, name: str = "") -> Btf:
                 data = _read(fd)
             types = extract.extract(data, where) if data else b""
     except OSError as error:
-        raise KernelError(f"{where}: {syscall.reason(error.errno or 0)}", error.errno or 0) from None
+        raise KernelError.of(where, error) from None
     if not types:
         empty = BtfError(f"{where}: the file is empty")
         empty.add_note(ADVICE)

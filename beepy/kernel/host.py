@@ -3,14 +3,24 @@
 import errno
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from beepy.errors import KernelError
-from beepy.kernel import syscall
 from beepy.text import safe
+
+SYSCALL_PREFIXES: Final[Mapping[str, str]] = {
+    "x86_64": "__x64_sys_",
+    "aarch64": "__arm64_sys_",
+    "s390x": "__s390x_sys_",
+    "riscv64": "__riscv_sys_",
+}
+"""What the names of system calls that take a ``struct pt_regs`` begin with, by uname's machine."""
+
+NO_SYSCALL_WRAPPER: Final = "__se_sys_"
+"""What they begin with where they take their arguments as they are."""
 
 _CPUS: Final = Path("/sys/devices/system/cpu")
 
@@ -30,7 +40,7 @@ def _cpus(which: str) -> tuple[int, ...]:
     try:
         return parse_cpus((_CPUS / which).read_text("ascii"))
     except OSError as error:
-        raise KernelError(f"{_CPUS / which}: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
+        raise KernelError.of(str(_CPUS / which), error) from error
 
 
 def parse_cpus(listed: str) -> tuple[int, ...]:
@@ -88,7 +98,7 @@ def symbols() -> Iterator[tuple[str, str, str]]:
                 address, kind, name, *_ = line.split(maxsplit=3)
                 yield address, kind, name
     except OSError as error:
-        raise KernelError(f"/proc/kallsyms: {syscall.reason(error.errno or 0)}", error.errno or 0) from error
+        raise KernelError.of("/proc/kallsyms", error) from error
 
 
 def modules() -> bytes:

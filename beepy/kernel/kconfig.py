@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from beepy.errors import KernelError
-from beepy.kernel import syscall
+from beepy.errors import KernelError, errno_text
 
 _PLACES: Final = ("/boot/config-{}", "/proc/config.gz", "/lib/modules/{}/config")  # each with uname's release
 
@@ -35,7 +34,7 @@ def options() -> dict[str, str]:
         return parse((gzip.decompress(data) if found.suffix == ".gz" else data).decode("utf-8", "replace"))
     except (OSError, EOFError, zlib.error) as error:
         number = error.errno or 0 if isinstance(error, OSError) else 0
-        why = syscall.reason(number) if number else "not a gzip file"
+        why = errno_text(number) if number else "not a gzip file"
         raise KernelError(f"kernel configuration: {found}: {why}", number) from error
 
 

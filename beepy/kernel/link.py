@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 from beepy import uapi
 from beepy.btf.types import TypeId
 from beepy.errors import AttachError, KernelError, NotSupported
-from beepy.kernel import features, syscall
+from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
@@ -111,7 +111,7 @@ def kprobe_multi(
             why = "this kernel has none of that name" if len(names) == 1 else "this kernel has not all of them"
             raise AttachError(f"{where}: {why} that can be traced", errno.ENOENT) from None
         if error.errno in {errno.EINVAL, errno.EOPNOTSUPP} and not _has_kprobe_multi(program):
-            raise _no_links(program, where, "to many functions (CONFIG_FPROBE)") from None
+            raise no_links(program, where, "to many functions (CONFIG_FPROBE)") from None
         raise AttachError(str(error), error.errno or 0) from None
 
 
@@ -178,7 +178,7 @@ def uprobe_multi(program: Program, places: Places, what: str, *, pid: int | None
         return Link(_uprobe_multi(program, places, where, pid, returns=returns))
     except KernelError as error:
         if error.errno in {errno.EINVAL, errno.EOPNOTSUPP} and not _has_uprobe_multi(program):
-            raise _no_links(program, where, "to many places of a program") from None
+            raise no_links(program, where, "to many places of a program") from None
         raise AttachError(str(error), error.errno or 0) from None
 
 
@@ -211,7 +211,8 @@ def _has_uprobe_multi(program: Program) -> bool:
     return True
 
 
-def _no_links(program: Program, where: str, what: str) -> NotSupported:
+def no_links(program: Program, where: str, what: str) -> NotSupported:
+    """Return the error for a kernel without the kind of link that ``program`` was loaded for."""
     from beepy import since  # noqa: PLC0415 - only on the way to an error
 
     kind = program.attach_type
@@ -292,9 +293,13 @@ def _bind(program: Program, event: Fd, where: str, cookie: int) -> Fd | None:
     except KernelError as error:
         if error.errno != errno.EINVAL:
             raise
-        if cookie and not features.has_bpf_cookie():
-            why = f"{where}: this kernel has no cookies for BPF programs"
-            raise NotSupported(why, error.errno, feature="bpf cookies", since="5.15") from None
+        if cookie:
+            from beepy.features import Feature  # noqa: PLC0415 - only where the kernel refuses
+            from beepy.kernel import features  # noqa: PLC0415 - as above
+
+            if not features.has(Feature.BPF_COOKIE):
+                why = f"{where}: this kernel has no cookies for BPF programs"
+                raise Feature.BPF_COOKIE.not_supported(why, error.errno) from None
     _log.debug("%s: no link, attaching by ioctl", where)
     syscall.perf_event_ioctl(event, uapi.PERF_EVENT_IOC_SET_BPF, program.fd.fileno(), where)
     return None

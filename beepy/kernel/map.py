@@ -4,19 +4,15 @@ import ctypes
 import errno
 import mmap
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
-from beepy import uapi
+from beepy import map_types, uapi
 from beepy.errors import KernelError
-from beepy.kernel import features, syscall
+from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.host import possible_cpus
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType, UpdateFlag
-
-PERCPU: Final = frozenset(
-    {MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH, MapType.PERCPU_CGROUP_STORAGE}
-)
 
 
 class Map:
@@ -45,7 +41,8 @@ class Map:
         self.max_entries = max_entries
         self.pinned = ""
         self.claimed = False
-        self.value_span = (value_size + 7 & ~7) * possible_cpus() if type in PERCPU else value_size
+        is_percpu = map_types.of(type).is_percpu
+        self.value_span = (value_size + 7 & ~7) * possible_cpus() if is_percpu else value_size
         self._where = f"map '{safe(name)}'"
 
     def lookup(self, key: bytes) -> bytes | None:
@@ -185,7 +182,9 @@ def create(  # noqa: PLR0917 - as above
     try:
         fd = syscall.map_create(attr, where)
     except KernelError as error:
-        if not (error.errno == errno.EPERM and features.raise_memlock()) and not _renamed(attr, error):
+        from beepy.kernel import memlock  # noqa: PLC0415 - only where the kernel refuses
+
+        if not (error.errno == errno.EPERM and memlock.raise_limit()) and not _renamed(attr, error):
             raise
         fd = syscall.map_create(attr, where)
     return Map(fd, name, type, key_size, value_size, max_entries)
@@ -202,9 +201,11 @@ def adopt(fd: Fd, name: str) -> Map:
 
 
 def _renamed(attr: uapi.MapCreate, refused: KernelError) -> bool:
-    """Take from the name what an old kernel refuses; tell whether there was anything."""
-    name: bytes = attr.map_name
-    if refused.errno != errno.EINVAL or (taken := features.taken_name(name)) == name:
+    """Remove from the name what an old kernel refuses; tell whether there was anything."""
+    if refused.errno != errno.EINVAL:
         return False
-    attr.map_name = taken
-    return True
+    from beepy.kernel import features  # noqa: PLC0415 - only where the kernel refuses
+
+    name: bytes = attr.map_name
+    attr.map_name = features.sanitize_name(name)
+    return bool(attr.map_name != name)

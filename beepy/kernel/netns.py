@@ -36,7 +36,7 @@ def open_namespace(name: str) -> Fd:
         number = getattr(error, "errno", None) or errno.ENOENT
         from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
 
-        failed = privilege.named(KernelError(f"{where}: {syscall.reason(number)}", number), "CAP_SYS_PTRACE")
+        failed = privilege.named(KernelError.of(where, number), "CAP_SYS_PTRACE")
         names = sorted(found.name for found in NAMES.iterdir()) if NAMES.is_dir() else []
         failed.add_note(f"namespaces with a name: {safe(', '.join(names)) or 'none'}; a path or a pid is one, too")
         raise failed from None

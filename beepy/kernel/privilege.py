@@ -6,8 +6,9 @@ from errno import EACCES, EPERM
 from pathlib import Path
 from typing import Final
 
-from beepy import since
+from beepy import capability
 from beepy.errors import KernelError
+from beepy.features import Feature
 from beepy.kernel import features
 
 _BITS: Final = {  # include/uapi/linux/capability.h
@@ -38,11 +39,11 @@ def capabilities() -> set[str]:
 def lacking(needed: Collection[str]) -> list[str]:
     """Return which of the ``needed`` capabilities this process lacks, in the words of this kernel.
 
-    One that includes another counts for it (``since.included_in``). A kernel before 5.8 has CAP_SYS_ADMIN in place of
-    CAP_BPF and CAP_PERFMON.
+    One that includes another counts for it (``capability.included_in``). A kernel before 5.8 has CAP_SYS_ADMIN in
+    place of CAP_BPF and CAP_PERFMON.
     """
     held = capabilities()
-    missing = {name for name in needed if not held & {name, since.included_in(name)}}
+    missing = {name for name in needed if not held & {name, capability.included_in(name)}}
     if (_number(_LAST) or 0) < _BITS["CAP_BPF"]:
         missing = {"CAP_SYS_ADMIN" if name in {"CAP_BPF", "CAP_PERFMON"} else name for name in missing}
     return sorted(missing)
@@ -86,7 +87,7 @@ def why_refused(needed: Collection[str], *, perf: bool = False) -> str:
         reasons.append(f"the kernel is locked down ({level})")
     if not reasons and _status("Seccomp") == str(_FILTERED):
         reasons.append("a seccomp filter is active, as in containers")
-    if not reasons and features.charges_memlock():
+    if not reasons and not features.has(Feature.MEMCG_ACCOUNT):
         reasons.append(f"RLIMIT_MEMLOCK is {_memlock()}")
     return "; ".join(reasons)
 

@@ -1,148 +1,97 @@
-"""Types of maps and programs that this kernel has, found out by making one of each; each answer is kept."""
+"""PROBES: how to find out whether this kernel has a feature, for each row of ``beepy.features`` that is probed.
+
+A probe tries the feature in the smallest way. ``kernel.features.has`` asks it once and keeps the answer.
+"""
 
 import errno
-import mmap
+import os
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from functools import cache
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final
 
 from beepy import uapi
+from beepy.btf import ctx_args, downgrade
 from beepy.errors import KernelError
-from beepy.kernel import features, syscall
-from beepy.kernel.fd import Fd
-from beepy.obj.insn import EXIT, MOV64_IMM, Insn
-from beepy.uapi import NO_ATTACH_TYPE, AttachType, MapFlag, MapType, ProgFlag, ProgType
+from beepy.features import Feature
+from beepy.kernel import btf, host, program, samples, syscall
+from beepy.obj.insn import CALL, EXIT, LDX, MEM, MOV64_IMM, PSEUDO_CALL, Insn, W, encode
+from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, MapFlag, MapType, ProgType
+
+_CONTEXT: Final = (Insn(CALL, src=PSEUDO_CALL, imm=1), Insn(EXIT), Insn(LDX | MEM | W, dst=0, src=1), Insn(EXIT))
 
 
-class Sample(NamedTuple):
-    """The fields of BPF_MAP_CREATE that make the smallest map of a type; ``typed``: it must have BTF."""
-
-    key_size: int = 4
-    value_size: int = 4
-    max_entries: int = 1
-    map_flags: int = 0
-    map_extra: int = 0
-    numa_node: int = 0
-    typed: bool = False
-    nests: bool = False
+def _has_exp_attach_type() -> bool:
+    """Load with an expected_attach_type: from v4.17 on (5e43f899b03a)."""
+    return _loads(ProgType.CGROUP_SOCK, Insn(MOV64_IMM, imm=1), AttachType.CGROUP_INET4_POST_BIND)
 
 
-_STORAGE: Final = Sample(4, 4, 0, MapFlag.NO_PREALLOC, typed=True)
-_SAMPLES: Final[Mapping[int, Sample]] = {  # of the other types Sample()
-    MapType.STACK_TRACE: Sample(4, 8),
-    MapType.LPM_TRIE: Sample(8, 8, 1, MapFlag.NO_PREALLOC),
-    MapType.ARRAY_OF_MAPS: Sample(nests=True),
-    MapType.HASH_OF_MAPS: Sample(nests=True),
-    MapType.CGROUP_STORAGE: Sample(16, 8, 0),
-    MapType.PERCPU_CGROUP_STORAGE: Sample(16, 8, 0),
-    MapType.QUEUE: Sample(0),
-    MapType.STACK: Sample(0),
-    MapType.SK_STORAGE: _STORAGE,
-    MapType.INODE_STORAGE: _STORAGE,
-    MapType.TASK_STORAGE: _STORAGE,
-    MapType.CGRP_STORAGE: _STORAGE,
-    MapType.RINGBUF: Sample(0, 0, mmap.PAGESIZE),
-    MapType.USER_RINGBUF: Sample(0, 0, mmap.PAGESIZE),
-    MapType.BLOOM_FILTER: Sample(0),
-    MapType.ARENA: Sample(0, 0, 1, MapFlag.MMAPABLE),
-    MapType.INSN_ARRAY: Sample(4, 16),
-    MapType.RHASH: Sample(4, 4, 1, MapFlag.NO_PREALLOC),
-}
-_INT_TYPE: Final = 1  # of _types()
-_ATTACH_TYPES: Final[Mapping[int, AttachType]] = {  # without which a type is not loaded
-    ProgType.CGROUP_SOCK_ADDR: AttachType.CGROUP_INET4_CONNECT,
-    ProgType.CGROUP_SOCKOPT: AttachType.CGROUP_GETSOCKOPT,
-    ProgType.SK_LOOKUP: AttachType.SK_LOOKUP,
-    ProgType.NETFILTER: AttachType.NETFILTER,
-    ProgType.TRACING: AttachType.TRACE_RAW_TP,
-    ProgType.LSM: AttachType.LSM_MAC,
-}
-_TYPED: Final = (ProgType.TRACING, ProgType.STRUCT_OPS, ProgType.EXT, ProgType.LSM)  # they name a type of the kernel
+def _has_syscall_wrapper() -> bool:
+    """Look for ``__x64_sys_bpf``. Raises KernelError where this process may not read the kernel's symbols."""
+    name = host.SYSCALL_PREFIXES.get(os.uname().machine, host.NO_SYSCALL_WRAPPER) + "bpf"
+    return any(symbol == name for _, _, symbol in host.symbols())
 
 
-def sample(map_type: int) -> Sample:
-    """Return what a map of that type is made with."""
-    return _SAMPLES.get(map_type, Sample())
-
-
-@cache
-def has_map_type(map_type: MapType) -> bool:
-    """Tell whether the kernel has maps of a type. Raises KernelError (EPERM) where it lets nobody know."""
-    if map_type == MapType.STRUCT_OPS:
-        return _has_operations()
-    return makes(map_type, sample(map_type)) == 0
-
-
-def makes(map_type: MapType, wanted: Sample) -> int:
-    """Make a map and let it go; return 0, or the errno of the refusal. Raises KernelError if that is EPERM."""
-    where = f"probe of maps: {map_type.name}"
-    attr = uapi.MapCreate(map_type=map_type, **{name: getattr(wanted, name) for name in Sample._fields[:-2]})
-    with ExitStack() as stack:
-        if wanted.typed:
-            attr.btf_fd = stack.enter_context(_types(where)).fileno()
-            attr.btf_key_type_id = attr.btf_value_type_id = _INT_TYPE
-        if wanted.nests:
-            inner = uapi.MapCreate(map_type=MapType.HASH, key_size=4, value_size=4, max_entries=1)
-            attr.inner_map_fd = stack.enter_context(syscall.map_create(inner, where)).fileno()
-        try:
-            _permitted(lambda: syscall.map_create(attr, where))
-        except KernelError as error:
-            if error.errno == errno.EPERM:
-                raise
-            return error.errno or errno.EINVAL
-    return 0
-
-
-def _permitted(make: Callable[[], Fd]) -> None:
-    """Make something and let it go; again with more of RLIMIT_MEMLOCK, where that counts. Raises KernelError."""
+def _has_array_mmap() -> bool:
+    """Create one: from v5.5 on (fc9702273e2e, "bpf: Add mmap() support for BPF_MAP_TYPE_ARRAY")."""
+    attr = uapi.MapCreate(map_type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1, map_flags=MapFlag.MMAPABLE)
     try:
-        make().close()
-    except KernelError as error:
-        if error.errno != errno.EPERM or not features.raise_memlock():
-            raise
-        make().close()
-
-
-def _has_operations() -> bool:
-    """Type 1 of the kernel's types is no struct of operations: ENOTSUPP, where it has the map's type."""
-    attr = uapi.MapCreate(map_type=MapType.STRUCT_OPS, key_size=4, max_entries=1, btf_vmlinux_value_type_id=1)
-    try:
-        _permitted(lambda: syscall.map_create(attr, "probe of maps: STRUCT_OPS"))
-    except KernelError as error:
-        if error.errno == errno.EPERM:
-            raise
-        return error.errno == syscall.ENOTSUPP
+        syscall.map_create(attr, "probe of arrays that can be mapped").close()
+    except KernelError:
+        return False
     return True
 
 
-def _types(where: str) -> Fd:
-    """Give the kernel the type ``int``."""
-    from beepy.btf.writer import BtfWriter  # noqa: PLC0415 - few programs are probed with types
+def _has_memcg_account() -> bool:
+    """Call a helper that came with the same release, v5.11, as libbpf does.
 
-    writer = BtfWriter()
-    writer.integer()
-    body = writer.data()
-    return syscall.btf_load(uapi.BtfLoad(btf=syscall.address(body), btf_size=len(body)), where)
-
-
-@cache
-def has_prog_type(prog_type: ProgType) -> bool:
-    """Tell whether the kernel has programs of a type. Raises KernelError (EPERM) where it lets nobody know."""
-    flags = ProgFlag.SLEEPABLE if prog_type == ProgType.SYSCALL else ProgFlag(0)
-    return loads(prog_type, _ATTACH_TYPES.get(prog_type, NO_ATTACH_TYPE), flags)
-
-
-def loads(prog_type: ProgType, attach_type: AttachType, flags: ProgFlag) -> bool:
-    """Tell whether the kernel looks at programs of that type, attach type and flags, whatever it says of this one.
-
-    Before the verifier, which writes a log, it refuses by EINVAL what it does not know. Raises KernelError for EPERM.
+    It is d05512618056, "bpf: Add bpf_ktime_get_coarse_ns helper".
     """
-    kind = 1 if prog_type in _TYPED else 0
-    program = (prog_type, (Insn(MOV64_IMM), Insn(EXIT)), attach_type, flags, kind)
-    refused, log = features.attempt(*program)
-    if refused == errno.EPERM and features.raise_memlock():
-        refused, log = features.attempt(*program)
-    if refused == errno.EPERM:
-        raise KernelError(f"probe of programs: {prog_type.name}: {syscall.reason(refused)}", refused)
-    return bool(log) or refused != errno.EINVAL
+    return _loads(ProgType.SOCKET_FILTER, _calling("ktime_get_coarse_ns"))
+
+
+def _has_bpf_cookie() -> bool:
+    """Call the helper: from v5.15 on (7adfc6c9b315, "bpf: Add bpf_get_attach_cookie() ...")."""
+    return _loads(ProgType.TRACEPOINT, _calling("get_attach_cookie"))
+
+
+def _has_arg_ctx_tag() -> bool:
+    """Read skb->len through a tagged argument: the verifier must take it for the context."""
+    types, func_info = ctx_args.sample()
+    try:
+        with btf.load(types) as fd:
+            insns = encode(_CONTEXT)
+            program.load("context", "", ProgType.SOCKET_FILTER, insns, "GPL", btf=fd, func_info=func_info).close()
+    except KernelError as error:
+        return error.errno == errno.EPERM  # nobody knows; the program is not loaded either
+    return True
+
+
+def _takes_types(feature: Feature) -> bool:
+    """Give the kernel types that make use of ``feature``."""
+    data = downgrade.sample(feature)
+    attr = uapi.BtfLoad(btf=syscall.address(data), btf_size=len(data))
+    try:
+        syscall.btf_load(attr, f"probe of {feature.text}").close()
+    except KernelError:
+        return False
+    return True
+
+
+PROBES: Final[Mapping[Feature, Callable[[], bool]]] = {
+    Feature.EXP_ATTACH_TYPE: _has_exp_attach_type,
+    Feature.SYSCALL_WRAPPER: _has_syscall_wrapper,
+    Feature.ARRAY_MMAP: _has_array_mmap,
+    Feature.MEMCG_ACCOUNT: _has_memcg_account,
+    Feature.BPF_COOKIE: _has_bpf_cookie,
+    Feature.ARG_CTX_TAG: _has_arg_ctx_tag,
+    **{feature: partial(_takes_types, feature) for feature in downgrade.FEATURES},
+}
+
+
+def _calling(helper: str) -> Insn:
+    return Insn(CALL, imm=HELPERS.index(helper))
+
+
+def _loads(prog_type: ProgType, first: Insn, attach_type: AttachType = NO_ATTACH_TYPE) -> bool:
+    """Tell whether a program of one instruction and its exit loads."""
+    return samples.attempt(prog_type, (first, Insn(EXIT)), attach_type)[0] == 0

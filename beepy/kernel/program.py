@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Self
 
 from beepy import uapi
 from beepy.errors import KernelError, VerifierError
-from beepy.kernel import features, syscall
+from beepy.kernel import syscall
 from beepy.kernel.fd import Fd
 from beepy.obj.insn import SLOT
 from beepy.text import safe
@@ -158,24 +158,29 @@ def load(
         attach_prog_fd=attach.fileno() if attach else 0,
         fd_array=syscall.address(fd_array),
     )
-    fd, log = _load_logged(attr, where, log_level) if log_level else _load_or_explain(attr, where)
+    fd, log = _load_with_log(attr, where, log_level) if log_level else _load_without_log(attr, where)
     return Program(fd, name, type, attach_type, section, log)
 
 
-def _load_or_explain(attr: uapi.ProgLoad, where: str) -> tuple[Fd, str]:
-    """Load without a log, which costs the verifier time; once it has refused, again with one."""
+def _load_without_log(attr: uapi.ProgLoad, where: str) -> tuple[Fd, str]:
+    """Load without a log, which costs the verifier time; once the kernel has refused, again with one."""
     try:
-        return _load(attr, where), ""
+        return _retried(attr, where), ""
     except KernelError as error:
         if error.errno == errno.EPERM:
-            features.raise_memlock()
+            from beepy.kernel import memlock  # noqa: PLC0415 - only where the kernel refuses
+
+            memlock.raise_limit()
         if error.errno == errno.EINVAL:
-            attr.prog_name = features.taken_name(attr.prog_name)
+            from beepy.kernel import features  # noqa: PLC0415 - as above
+
+            attr.prog_name = features.sanitize_name(attr.prog_name)
         refused = error
-    return _load_logged(attr, where, 1, refused)
+    return _load_with_log(attr, where, 1, refused)
 
 
-def _load(attr: uapi.ProgLoad, where: str) -> Fd:
+def _retried(attr: uapi.ProgLoad, where: str) -> Fd:
+    """Call BPF_PROG_LOAD until no signal comes between."""
     for _ in range(_ATTEMPTS - 1):
         try:
             return syscall.prog_load(attr, where)
@@ -185,7 +190,7 @@ def _load(attr: uapi.ProgLoad, where: str) -> Fd:
     return syscall.prog_load(attr, where)
 
 
-def _load_logged(attr: uapi.ProgLoad, where: str, level: int, refused: KernelError | None = None) -> tuple[Fd, str]:
+def _load_with_log(attr: uapi.ProgLoad, where: str, level: int, refused: KernelError | None = None) -> tuple[Fd, str]:
     """Load with room for the verifier's log, more and more of it while the kernel answers ENOSPC.
 
     ``refused`` is what it said without a log: the reason, should the log be longer than any room for it.
@@ -195,7 +200,7 @@ def _load_logged(attr: uapi.ProgLoad, where: str, level: int, refused: KernelErr
         buffer = ctypes.create_string_buffer(size)
         attr.log_level, attr.log_size, attr.log_buf = level, size, ctypes.addressof(buffer)
         try:
-            return _load(attr, where), _text(buffer)
+            return _retried(attr, where), _text(buffer)
         except KernelError as error:
             if error.errno == errno.ENOSPC and size < _LOG_LIMIT:
                 size = min(size * 8, _LOG_LIMIT)

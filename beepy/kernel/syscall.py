@@ -12,24 +12,14 @@ from functools import cache
 from typing import Final
 
 from beepy import uapi
-from beepy.errors import KernelError
+from beepy.errors import KernelError, errno_text
 from beepy.kernel.fd import Fd
 from beepy.log import Log
 from beepy.uapi import Cmd
 
 _log = Log(__name__)
 
-ENOTSUPP: Final = 524  # the kernel's own, include/linux/errno.h; no C library knows it
-
 _NAME_CHARACTERS: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")
-
-
-def reason(error: int) -> str:
-    """Return errno's text and name: "permission denied (EACCES)"."""
-    if error == ENOTSUPP:
-        return "operation not supported (ENOTSUPP)"
-    text = os.strerror(error)
-    return f"{text[:1].lower()}{text[1:]} ({errno.errorcode.get(error, error)})"
 
 
 def address(data: bytes) -> int:
@@ -78,9 +68,9 @@ def _check(result: int, call: str, where: str, *fine: int) -> int:
     if result >= 0:
         _log.debug("%s: %s = %d", call, where, result)
     else:
-        _log.debug("%s: %s = -1 %s", call, where, reason(-result))
+        _log.debug("%s: %s = -1 %s", call, where, errno_text(-result))
         if -result not in fine:
-            raise KernelError(f"{where}: {reason(-result)}", -result)
+            raise KernelError.of(where, -result)
     return result
 
 

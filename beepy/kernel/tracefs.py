@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from beepy.errors import KernelError
+from beepy.errors import KernelError, errno_text
 from beepy.kernel import syscall
 from beepy.log import Log
 from beepy.text import safe
@@ -142,7 +142,7 @@ def _mounted(where: str) -> int | None:
 def _refused(where: str, path: str, error: OSError) -> KernelError:
     """Return why something of tracefs was not opened, with advice where that is for want of privilege."""
     number = error.errno or 0
-    why = f"{where}: {f'{_ROOTS[0]}/{path}'.rstrip('/')}: {syscall.reason(number)}"
+    why = f"{where}: {f'{_ROOTS[0]}/{path}'.rstrip('/')}: {errno_text(number)}"
     if number != errno.EACCES:
         return KernelError(why, number)
     refused = KernelError(f"{why}: needs CAP_DAC_READ_SEARCH, or to be readable by this user", number)
@@ -162,6 +162,6 @@ def _open_unmounted(where: str, *, writable: bool) -> int:
         _log.warning("%s: mounted tracefs at %s: this kernel cannot read it unmounted", where, _ROOTS[0])
         return os.open(_ROOTS[0], _FOLDER)
     except OSError as error:  # KernelError is one too
-        failed = KernelError(f"{where}: tracefs is not mounted: {syscall.reason(error.errno or 0)}", error.errno or 0)
+        failed = KernelError.of(f"{where}: tracefs is not mounted", error)
         failed.add_note(f"mount it: sudo mount -t tracefs tracefs {_ROOTS[0]}")
         raise failed from error

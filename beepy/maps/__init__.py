@@ -1,17 +1,18 @@
-"""TABLE: map type -> how it is created and how it is read."""
+"""TABLE: map type -> how it is read and created. What else is known of a type: ``beepy.map_types``."""
 
 import errno
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from beepy import map_types
 from beepy.btf.types import VOID
 from beepy.errors import ElfError, KernelError
 from beepy.events.batch import Reader, Schema
-from beepy.kernel import features, host
+from beepy.kernel import host
 from beepy.kernel import map as kernel_map
 from beepy.kernel.fd import Fd
-from beepy.kernel.map import PERCPU, Map
+from beepy.kernel.map import Map
 from beepy.log import Log
 from beepy.maps.ringbuf import RingReader
 from beepy.obj.spec import MapSpec
@@ -23,7 +24,7 @@ _log = Log(__name__)
 _MAX_RING: Final = 1 << 31  # bytes; beyond it the kernel is given what was asked for, and refuses it
 
 
-def _as_written(spec: MapSpec) -> MapSpec:
+def _unchanged(spec: MapSpec) -> MapSpec:
     return spec
 
 
@@ -53,78 +54,48 @@ def _table_reader(map_: Map, schema: Schema) -> Reader:
     return TableReader(map_, schema)
 
 
-def _walked(map_: Map, schema: Schema) -> Reader:
-    from beepy.maps.table import walked  # noqa: PLC0415
+def _keywise_reader(map_: Map, schema: Schema) -> Reader:
+    from beepy.maps.table import keywise_reader  # noqa: PLC0415
 
-    return walked(map_, schema)
+    return keywise_reader(map_, schema)
 
 
-class MapKind(NamedTuple):
-    """What one map type asks for.
+class MapOps(NamedTuple):
+    """How one map type is read and created.
 
-    ``typed``: its keys and values may carry BTF ids; libbpf's bpf_object__create_map clears them for the others.
-    ``adjust`` makes of the object's sizes those that the kernel takes. ``events.roles`` says why a type without
-    ``reader`` is not shown.
+    ``reader`` is None for a type that nothing reads; ``map_types`` has the reason. ``adjust`` turns the sizes of the
+    object into those that the kernel takes.
     """
 
-    type: MapType
     reader: Callable[[Map, Schema], Reader] | None = None
-    adjust: Callable[[MapSpec], MapSpec] = _as_written
-    typed: bool = True
+    adjust: Callable[[MapSpec], MapSpec] = _unchanged
 
 
-TABLE: Final[tuple[MapKind, ...]] = (
-    MapKind(MapType.HASH, _table_reader),
-    MapKind(MapType.ARRAY, _table_reader),
-    MapKind(MapType.PROG_ARRAY),
-    MapKind(MapType.PERF_EVENT_ARRAY, _perf_reader, _perf, typed=False),
-    MapKind(MapType.PERCPU_HASH, _table_reader),
-    MapKind(MapType.PERCPU_ARRAY, _table_reader),
-    MapKind(MapType.STACK_TRACE, typed=False),
-    MapKind(MapType.CGROUP_ARRAY, typed=False),
-    MapKind(MapType.LRU_HASH, _table_reader),
-    MapKind(MapType.LRU_PERCPU_HASH, _table_reader),
-    MapKind(MapType.LPM_TRIE, _walked),
-    MapKind(MapType.ARRAY_OF_MAPS, typed=False),
-    MapKind(MapType.HASH_OF_MAPS, typed=False),
-    MapKind(MapType.DEVMAP, typed=False),
-    MapKind(MapType.SOCKMAP, typed=False),
-    MapKind(MapType.CPUMAP, typed=False),
-    MapKind(MapType.XSKMAP, typed=False),
-    MapKind(MapType.SOCKHASH, typed=False),
-    MapKind(MapType.CGROUP_STORAGE, _walked),
-    MapKind(MapType.REUSEPORT_SOCKARRAY),
-    MapKind(MapType.PERCPU_CGROUP_STORAGE, _walked),
-    MapKind(MapType.QUEUE, typed=False),
-    MapKind(MapType.STACK, typed=False),
-    MapKind(MapType.SK_STORAGE),
-    MapKind(MapType.DEVMAP_HASH, typed=False),
-    MapKind(MapType.STRUCT_OPS, typed=False),
-    MapKind(MapType.RINGBUF, RingReader, _ring, typed=False),
-    MapKind(MapType.INODE_STORAGE),
-    MapKind(MapType.TASK_STORAGE),
-    MapKind(MapType.BLOOM_FILTER),
-    MapKind(MapType.USER_RINGBUF, adjust=_ring, typed=False),
-    MapKind(MapType.CGRP_STORAGE),
-    MapKind(MapType.ARENA, typed=False),
-    MapKind(MapType.INSN_ARRAY),
-    MapKind(MapType.RHASH, _walked),
-)
+# a type without a row is created as the object defines it, and not read
+TABLE: Final[Mapping[int, MapOps]] = {
+    MapType.HASH: MapOps(_table_reader),
+    MapType.ARRAY: MapOps(_table_reader),
+    MapType.PERF_EVENT_ARRAY: MapOps(_perf_reader, _perf),
+    MapType.PERCPU_HASH: MapOps(_table_reader),
+    MapType.PERCPU_ARRAY: MapOps(_table_reader),
+    MapType.LRU_HASH: MapOps(_table_reader),
+    MapType.LRU_PERCPU_HASH: MapOps(_table_reader),
+    MapType.LPM_TRIE: MapOps(_keywise_reader),
+    MapType.CGROUP_STORAGE: MapOps(_keywise_reader),
+    MapType.PERCPU_CGROUP_STORAGE: MapOps(_keywise_reader),
+    MapType.RINGBUF: MapOps(RingReader, _ring),
+    MapType.USER_RINGBUF: MapOps(adjust=_ring),
+    MapType.RHASH: MapOps(_keywise_reader),
+}
 
-_KINDS: Final[dict[int, MapKind]] = {kind.type: kind for kind in TABLE}
-
-
-def is_percpu(map_type: int) -> bool:
-    """Tell whether a value of this type is one slot a possible CPU."""
-    return map_type in PERCPU
+_DEFAULT: Final = MapOps()
 
 
 def adjusted(spec: MapSpec) -> MapSpec:
-    """Return ``spec`` with the sizes that the kernel takes. Raises ElfError for a type that nobody knows."""
-    kind = _KINDS.get(spec.type)
-    if kind is None:
+    """Return ``spec`` with the sizes that the kernel takes. Raises ElfError for an unknown type."""
+    if not map_types.is_known(spec.type):
         raise ElfError(f"map '{safe(spec.name)}': type {spec.type}: unknown")
-    return kind.adjust(spec)
+    return TABLE.get(spec.type, _DEFAULT).adjust(spec)
 
 
 def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_value_type_id: int = 0) -> Map:
@@ -133,13 +104,13 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
     ``btf`` holds the object's types, to which the spec's ids belong. ``inner`` shows what a map of maps holds.
     ``vmlinux_value_type_id`` is the kernel's type of a STRUCT_OPS map.
 
-    Raises ElfError for a type that nobody knows, KernelError when the kernel refuses. Unless that is for want of
+    Raises ElfError for an unknown type, KernelError when the kernel refuses. Unless that is for want of
     privilege, the map is tried without the types of its keys and values, as libbpf does, and a section of data without
     being mmap-able.
     """
     spec = adjusted(spec)
-    kind = _KINDS[spec.type]
-    if not kind.typed:
+    kind = map_types.of(spec.type)
+    if not kind.has_btf:
         spec = spec._replace(key=VOID, value=VOID)
     if not (spec.key or spec.value or vmlinux_value_type_id):
         btf = None
@@ -175,10 +146,15 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
 
 def _too_old_to_map(spec: MapSpec, error: KernelError) -> bool:
     asked = spec.contents is not None and spec.flags & MapFlag.MMAPABLE and spec.type == MapType.ARRAY
-    return bool(asked) and error.errno == errno.EINVAL and not features.has_mmapable_arrays()
+    if not asked or error.errno != errno.EINVAL:
+        return False
+    from beepy.features import Feature  # noqa: PLC0415 - only where the kernel refuses
+    from beepy.kernel import features  # noqa: PLC0415 - as above
+
+    return not features.has(Feature.ARRAY_MMAP)
 
 
 def reader(map_: Map, schema: Schema) -> Reader | None:
-    """Return what reads ``map_`` (the caller closes it before the map), or None for a type that is not read (yet)."""
-    make = _KINDS[map_.type].reader
+    """Return what reads ``map_`` (the caller closes it before the map), or None for a type that nothing reads."""
+    make = TABLE.get(map_.type, _DEFAULT).reader
     return make(map_, schema) if make else None

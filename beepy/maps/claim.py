@@ -1,7 +1,7 @@
-"""One reader a stream: a second one would take records, or the slots of a perf array, away from the first.
+"""Allow one reader for each stream: a second one would take records, or the slots of a perf array, from the first.
 
-For each pinned map that is read a file stands in ``FOLDER``, locked, with the reader's process id in it. Its name is
-the map's id, which is one wherever the map is pinned, and for every process on the machine.
+A pinned map that is read has a locked file in ``DIRECTORY``, with the process id of the reader in it. The file is named
+by the map's id, which is the same at every pin of the map and for every process on the machine.
 """
 
 import errno
@@ -18,7 +18,7 @@ from beepy.text import safe
 
 _log = Log(__name__)
 
-FOLDER = runtime.FOLDER / "readers"
+DIRECTORY = runtime.FOLDER / "readers"
 
 _PID: Final = 20  # bytes that are read of a file
 
@@ -26,8 +26,8 @@ _PID: Final = 20  # bytes that are read of a file
 class Claim:
     """Owns the right to read ``map_``, until ``close``.
 
-    Raises KernelError (EBUSY) when another reader has it, in this process or another. Where nothing can be locked it
-    warns and goes on.
+    Raises KernelError (EBUSY) when a reader of this process or another one has it. Where no file can be locked, it
+    only warns that another reader would not be noticed.
     """
 
     def __init__(self, map_: Map) -> None:
@@ -40,7 +40,7 @@ class Claim:
             raise _busy(where, str(os.getpid()))
         if map_.pinned:
             where = f"{where}: pinned at {safe(map_.pinned)}"
-            self._path = FOLDER / str(map_.info().id)
+            self._path = DIRECTORY / str(map_.info().id)
             try:
                 self._take(where)
             except KernelError:
@@ -50,15 +50,15 @@ class Claim:
         map_.claimed = self._held = True
 
     def _take(self, where: str) -> None:
-        for folder in (FOLDER.parent, FOLDER):
-            folder.mkdir(mode=0o700, exist_ok=True)
-            if not runtime.is_ours(folder.lstat()):
+        for directory in (DIRECTORY.parent, DIRECTORY):
+            directory.mkdir(mode=0o700, exist_ok=True)
+            if not runtime.is_ours(directory.lstat()):
                 raise PermissionError(errno.EPERM, "not only ours to write")
         while self._fd is None:
             fd = Fd(os.open(self._path, runtime.OPEN_FLAGS | os.O_CREAT, 0o600))
             if runtime.lock(fd, wait=False):
                 self._fd = fd
-                os.ftruncate(fd.fileno(), 0)  # a killed process may have left its own
+                os.ftruncate(fd.fileno(), 0)  # a killed process may have left its pid
                 os.write(fd.fileno(), str(os.getpid()).encode())
                 return
             with fd:
@@ -68,7 +68,7 @@ class Claim:
                 raise _busy(where, pid)
 
     def close(self) -> None:
-        """Let another reader have it."""
+        """Release the right to read the map."""
         if self._held:
             self._map.claimed = self._held = False
         if self._fd:
@@ -78,7 +78,7 @@ class Claim:
 
 
 def _busy(where: str, pid: str) -> KernelError:
-    if not pid.isdecimal():  # it has only just begun
+    if not pid.isdecimal():  # it has locked the file, and not written yet
         return KernelError(f"{where}: is being read by another process", errno.EBUSY)
     error = KernelError(f"{where}: is being read by pid {pid}", errno.EBUSY)
     if int(pid) != os.getpid():

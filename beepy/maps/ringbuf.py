@@ -19,11 +19,10 @@ from typing import Final
 
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Part, Schema
-from beepy.kernel import syscall
 from beepy.kernel.map import Map
-from beepy.maps import runs
+from beepy.maps.barrier import Barrier
 from beepy.maps.claim import Claim
-from beepy.maps.fence import Fence
+from beepy.maps.runs import run_length
 from beepy.text import safe
 from beepy.uapi import RINGBUF_BUSY_BIT, RINGBUF_DISCARD_BIT, RINGBUF_HDR_SZ
 
@@ -32,9 +31,9 @@ _CHUNK: Final = 256 << 10  # bytes of a batch at most (but for a record that is 
 # Seconds that records may wait: the longest, and for each byte of a ring what fills half of it at 200 MB/s, which are
 # 3,000,000 small records. The shortest is what a program that holds an unfinished record costs us: the ring is readable
 # then, yet nothing can be read.
-_WINDOW: Final = 5e-3
-_WINDOW_BYTE: Final = 2.5e-9
-_WINDOW_LEAST: Final = 50e-6
+_COALESCE: Final = 5e-3
+_COALESCE_BYTE: Final = 2.5e-9
+_COALESCE_LEAST: Final = 50e-6
 
 
 class RingReader:
@@ -45,9 +44,9 @@ class RingReader:
 
     def __init__(self, map_: Map, schema: Schema) -> None:
         self.schema = schema
-        self.patience = math.inf
+        self.poll_period_s = math.inf
         self.size = map_.max_entries
-        self.window = max(_WINDOW_LEAST, min(_WINDOW, self.size * _WINDOW_BYTE))
+        self.coalesce_s = max(_COALESCE_LEAST, min(_COALESCE, self.size * _COALESCE_BYTE))
         self._name = safe(map_.name)
         self._claim = Claim(map_)
         page = mmap.PAGESIZE
@@ -56,26 +55,24 @@ class RingReader:
             self._pages = mmap.mmap(map_.fd.fileno(), page + 2 * self.size, prot=mmap.PROT_READ, offset=page)
         except OSError as error:
             self._claim.close()
-            raise KernelError(
-                f"map '{self._name}': mmap: {syscall.reason(error.errno or 0)}", error.errno or 0
-            ) from None
+            raise KernelError.of(f"map '{self._name}': mmap", error) from None
         self._fd = map_.fd
         self._consumer = memoryview(self._own).cast("Q")
         self._producer = memoryview(self._pages)[:page].cast("Q")
         self._words = memoryview(self._pages)[page:].cast("I")
-        self._fence = Fence()
+        self._barrier = Barrier()
 
     def fileno(self) -> int:
         """Return the map's fd: readable while there is an unread record, even a busy one."""
         return self._fd.fileno()
 
     def read(self) -> Iterator[Batch]:
-        """Give the records from the consumer's to the producer's position, a batch for each run of one length.
+        """Yield the records from the consumer's to the producer's position, a batch for each run of one length.
 
-        A record that a program still writes ends the reading; discarded ones are passed over.
+        Reading ends at a record that a program is still writing (BUSY). Discarded records are skipped.
         """
         head, tail = self._consumer[0], self._producer[0]
-        self._fence.order()
+        self._barrier.fence()  # the producer's position before the headers that it covers
         if not 0 <= tail - head <= self.size:
             raise KernelError(f"map '{self._name}': ring buffer: consumer at {head}, but producer at {tail}")
         while head < tail:
@@ -94,17 +91,17 @@ class RingReader:
             count = self._run(at >> 2, stride >> 2, most)
             raw = b""
             if not word & RINGBUF_DISCARD_BIT:
-                self._fence.order()
+                self._barrier.fence()  # the headers, which are not busy, before the data
                 start = mmap.PAGESIZE + at
-                raw = self._pages[start : start + count * stride]
-                self._fence.order()
+                raw = self._pages[start : start + count * stride]  # one copy, headers and padding included
+                self._barrier.fence()  # the data before our position, which lets the kernel write over it
             head += count * stride
-            self._consumer[0] = head
+            self._consumer[0] = head  # at once, so that a slow consumer of the batch holds no room in the ring
             if raw:
                 yield Batch(self.schema, (Part(raw, stride, RINGBUF_HDR_SZ),), count, length, time.time_ns())
 
     def end(self) -> Iterator[Batch]:
-        """Return nothing: nobody counts what a ring buffer loses."""
+        """Return nothing: the kernel does not count what a ring buffer loses."""
         return iter(())
 
     def close(self) -> None:
@@ -116,7 +113,11 @@ class RingReader:
         self._claim.close()
 
     def _run(self, first: int, step: int, most: int) -> int:
-        """Return how many headers in a row (``most`` at most) are equal to the first one; in 32-bit words."""
+        """Return how many headers in a row (``most`` at most) are equal to the first one; in 32-bit words.
+
+        Records of one length stand ``step`` words apart, and only headers stand there. So the column of every
+        ``step``-th word, compared with itself one record later, is one comparison in C for a whole run.
+        """
         words = self._words
         if most == 1 or words[first + step] != words[first]:
             return 1
@@ -125,4 +126,4 @@ class RingReader:
             start, end = first + low * step, first + high * step
             return words[start:end:step] == words[start - step : end - step : step]
 
-        return runs.length(most, equal)
+        return run_length(most, equal)

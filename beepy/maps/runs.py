@@ -1,12 +1,12 @@
-"""How far a run of equal things goes, without looking at each of them in Python."""
+"""Find the length of a run of equal things without comparing each of them in Python."""
 
 from collections.abc import Callable
 from typing import Final
 
-_GROWTH: Final = 16  # how much more of a run is looked at once what was looked at is all equal
+_GROWTH: Final = 16  # the next part to compare is this many times as long as the run known so far
 
 
-def length(most: int, equal: Callable[[int, int], bool]) -> int:
+def run_length(most: int, equal: Callable[[int, int], bool]) -> int:
     """Return how many of ``most`` things in a row are equal to the first one.
 
     ``equal(low, high)`` tells whether each of low..high-1 equals the one before it. Of strided views of memory that is
@@ -18,6 +18,7 @@ def length(most: int, equal: Callable[[int, int], bool]) -> int:
         if equal(low, high):
             known = high
             continue
+        # the run ends in this part: bisect
         while high - low > 1:
             middle = (low + high) // 2
             if equal(low, middle):

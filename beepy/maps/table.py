@@ -1,4 +1,4 @@
-"""Read a table: a snapshot of its keys and values, a batch for each few thousand entries."""
+"""Read a table: snapshots of its keys and values, in batches of a few thousand entries."""
 
 import math
 import time
@@ -6,21 +6,21 @@ from collections.abc import Iterator
 from errno import EINVAL, ENOSPC, EOPNOTSUPP
 from typing import Final, NamedTuple
 
-from beepy.errors import KernelError
+from beepy.errors import ENOTSUPP, KernelError
 from beepy.events.batch import Batch, Part, Schema
+from beepy.events.batch_ops import expand_per_cpu
 from beepy.kernel.map import Map
-from beepy.kernel.syscall import ENOTSUPP
 from beepy.log import Log
 from beepy.text import safe
 from beepy.uapi import MapType
 
 _log = Log(__name__)
 
-_ENTRIES: Final = 4096  # of a batch at most; more gains nothing
+_ENTRIES: Final = 4096  # of a batch at most; more is not faster
 _BYTES: Final = 1 << 20  # of a batch at most, where values are large
-_LEAST: Final = 16  # entries: fewer might not hold a bucket of a hash
+_LEAST: Final = 16  # entries; a bucket of a hash may hold more than fewer
 _ARRAYS: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
-_WALK: Final = 1 << 16  # keys that are walked at least before a walk is given up
+_WALK: Final = 1 << 16  # keys that are read before a table that keeps changing is given up
 _NO_BATCH: Final = frozenset({EINVAL, EOPNOTSUPP, ENOTSUPP})
 
 
@@ -34,15 +34,16 @@ class _Chunk(NamedTuple):
 class TableReader:
     """Reads ``map_``, which stays its collection's.
 
-    By BPF_MAP_LOOKUP_BATCH (v5.6; per-CPU arrays v5.13) unless ``batched`` is false, key by key where the kernel has
-    no batches. The cursor of hashes and arrays is the number of a bucket or element: entries that come and go meanwhile
-    make no other one repeat or vanish. Other types' cursor is a key, which may be gone: they are walked.
+    Entries are read by BPF_MAP_LOOKUP_BATCH (v5.6; per-CPU arrays v5.13), or key by key where the kernel has no
+    batches, or ``batched`` is false. The cursor of hashes and arrays is the number of a bucket or element, so entries
+    that come and go meanwhile make no other one repeat or vanish. The cursor of other types is a key, which may be
+    deleted meanwhile: those are read key by key.
     """
 
     def __init__(self, map_: Map, schema: Schema, *, batched: bool = True) -> None:
         self.schema = schema
-        self.patience = math.inf
-        self.window = 0.0
+        self.poll_period_s = math.inf
+        self.coalesce_s = 0.0
         self._map = map_
         self._batched = batched
         least = 1 if map_.type in _ARRAYS else min(_LEAST, map_.max_entries)
@@ -54,13 +55,16 @@ class TableReader:
         return -1
 
     def read(self) -> Iterator[Batch]:
-        """Give a snapshot; its last batch is ``final``, and empty if the table is."""
+        """Yield a snapshot; its last batch is ``final``, and may be empty.
+
+        Of a per-CPU table each CPU's value is a row, unless the values are integers, which are summed.
+        """
         self._snapshot += 1
         key, span = self._map.key_size, self._map.value_span
         for keys, values, entries, final in self._chunks():
             if entries or final:
                 parts = (Part(keys, key, 0), Part(values, span, 0))
-                yield Batch(
+                batch = Batch(
                     self.schema,
                     parts,
                     entries,
@@ -69,6 +73,7 @@ class TableReader:
                     snapshot=self._snapshot,
                     final=final,
                 )
+                yield expand_per_cpu(batch)
 
     def end(self) -> Iterator[Batch]:
         """Return nothing: a table loses nothing."""
@@ -96,10 +101,10 @@ class TableReader:
         yield from self._walk()
 
     def _walk(self) -> Iterator[_Chunk]:
-        """Give all entries, each key once.
+        """Yield all entries, each key once.
 
-        When the key that the walk stands on has been deleted, the kernel begins again at the first one: what was seen
-        is passed over then. A table that changes so fast that this has no end is left after twice its size.
+        If the last key has been deleted, the kernel continues with the first one, and keys that were read already are
+        skipped. A table that changes so fast that this has no end is given up after twice its size.
         """
         seen: set[bytes] = set()
         keys: list[bytes] = []
@@ -126,6 +131,6 @@ class TableReader:
         yield _Chunk(b"".join(keys), b"".join(values), len(keys), final=True)
 
 
-def walked(map_: Map, schema: Schema) -> TableReader:
-    """Return a reader for a type whose batches have a key as cursor."""
+def keywise_reader(map_: Map, schema: Schema) -> TableReader:
+    """Return a reader for a type whose batches have a key as cursor: it reads key by key."""
     return TableReader(map_, schema, batched=False)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Final
 
 from beepy.btf import ext
@@ -19,13 +18,9 @@ from beepy.text import safe
 MAX_TYPES: Final = 1 << 18
 """Types of an object; all of vmlinux are 130,000."""
 
-_NO_HINTS: Mapping[str, bytes] = MappingProxyType({})
 
-
-def parse(
-    data: bytes, name: str = "object", image_format: str = "elf", hints: Mapping[str, bytes] = _NO_HINTS
-) -> CollectionSpec:
-    """Read a BPF object file; ``name`` is for messages and metrics, ``hints`` are what the image's format carries.
+def parse(data: bytes, name: str = "object") -> CollectionSpec:
+    """Read a BPF object file; ``name`` is for messages and metrics.
 
     The same bytes give the same answer on every machine. Raises ElfError or BtfError for a malformed object.
     """
@@ -63,8 +58,6 @@ def parse(
     _check_names(where, specs)
     return CollectionSpec(
         name=name,
-        format=image_format,
-        hints=hints,
         license=_license(sections.get("license")),
         programs=programs,
         maps=(*specs, globals_.kconfig) if globals_.kconfig else tuple(specs),

@@ -182,33 +182,42 @@ class ExternSpec(NamedTuple):
 
 
 Value: TypeAlias = "int | float | str | bytes | Sequence[Value] | Mapping[str, Value]"
-"""What a variable is set to: text is read as the command line's (``obj.literals``), bytes are taken as they are, and a
-mapping sets members of a struct."""
+"""What a variable is set to: text is read as the command line's (``events.literals``), bytes are taken as they are, and
+a mapping sets members of a struct."""
 
 
 class Tracked(NamedTuple):
     """A map that the image's convention gives a meaning.
 
     ``record`` is the type of a buffer's records (0: a table). ``texts`` are the fields that are arrays of bytes and
-    are shown as text.
+    are shown as text. ``metric`` is the name of its metric, if its role has one, and ``metric_value`` the name of the
+    record's field that holds the metric's number ("": records are counted).
     """
 
     map: str
     role: Role | None
     record: TypeId
     texts: frozenset[str] = frozenset()
+    metric: str = ""
+    metric_value: str = ""
+
+
+class NotShown(NamedTuple):
+    """A map that the image's convention gives a role, and why it cannot be shown."""
+
+    map: str
+    role: Role | None
+    reason: str
 
 
 class CollectionSpec(NamedTuple):
     """All that one object file holds.
 
-    ``hints`` are what the image's format carries beside the program. ``tracked`` is empty until ``events.roles.assign``
-    fills it. ``btf`` is None for an object without type information.
+    ``tracked`` and ``not_shown`` are empty until ``conventions.apply`` fills them. ``btf`` is None for an object
+    without type information.
     """
 
     name: str
-    format: str
-    hints: Mapping[str, bytes]
     license: str
     programs: tuple[ProgramSpec, ...]
     maps: tuple[MapSpec, ...]
@@ -216,6 +225,7 @@ class CollectionSpec(NamedTuple):
     externs: tuple[ExternSpec, ...]
     btf: Btf | None
     tracked: tuple[Tracked, ...] = ()
+    not_shown: tuple[NotShown, ...] = ()
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:

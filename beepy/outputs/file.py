@@ -12,7 +12,7 @@ from beepy.events.decoder import View
 CHUNK: Final = 1 << 18  # bytes: rows are written when so many have come together, and at the end of their batch
 
 
-class Rows:
+class RowWriter:
     """Writes to a file descriptor that stays the caller's, without a buffer of its own.
 
     A reader that went away is the system's BrokenPipeError, which ends a run as Ctrl-C does; every other failure is an
@@ -60,7 +60,7 @@ class Rows:
                 self._cut(raw[: len(raw) - len(rest)])
                 raise OutputError(f"{self._name}: write: {os.strerror(error.errno or 0).lower()}") from error
             else:
-                Rows.written += size
+                RowWriter.written += size
                 rest = rest[size:]
 
     def _cut(self, written: bytes) -> None:

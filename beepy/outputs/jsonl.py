@@ -10,11 +10,11 @@ from itertools import groupby
 from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
-from beepy.events.batch import Batch, Demand, Schema
+from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder, View
 from beepy.events.fields import Field
-from beepy.outputs.file import Rows
+from beepy.outputs.file import RowWriter
 
 _MAX_LINES: Final = 64
 _BOOLEANS: Final = (b"false", b"true")
@@ -23,17 +23,17 @@ _BOOLEANS: Final = (b"false", b"true")
 class JsonLines:
     """One object a line; structs nest, a table's rows have ``value``."""
 
-    def __init__(self, out: Rows) -> None:
+    def __init__(self, out: RowWriter) -> None:
         self._out = out
         self._maps: dict[Schema, tuple[Decoder, View]] = {}
         self._lines: dict[tuple[Schema, tuple[int, ...]], bytes] = {}
 
-    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - the stream's timer asks for tables
+    def open(self, decoders: Sequence[Decoder]) -> None:
         """Compile the lines of each map."""
-        for schema in schemas:
-            decoder = Decoder(schema)
-            self._maps[schema] = decoder, decoder.view(decoder.fields, _finish, absent=b"null")
-            self._line(schema, ())
+        for decoder in decoders:
+            view = decoder.view(decoder.fields, _finish, absent=b"null")
+            self._maps[decoder.schema] = decoder, view
+            self._line(decoder.schema, ())
 
     def write(self, batch: Batch) -> None:
         """Write the lines of a batch."""
@@ -52,7 +52,7 @@ class JsonLines:
                 self._lines.clear()
             fields = self._maps[schema][0].fields
             formats = [
-                (field.path, "%d" if field.codec.plain and at not in absent else "%b")
+                (field.path, "%d" if field.codec.is_plain_int and at not in absent else "%b")
                 for at, field in enumerate(fields)
             ]
             text = f'{{"map": {_quoted(schema.map)}, "time": "\0"{_members(formats, 0, ", ")}}}\n'
@@ -103,6 +103,6 @@ def _members(formats: Sequence[tuple[tuple[str, ...], str]], depth: int, before:
 
 
 def _finish(field: Field) -> Callable[[Any], bytes] | None:
-    if field.codec.plain:
+    if field.codec.is_plain_int:
         return None
     return _BOOLEANS.__getitem__ if field.codec.code == "?" else lambda value: encode(value).encode()

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
 
 from beepy.events.batch import Schema
+from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.metrics import as_number
 from beepy.events.selection import Option, field_of, of_role
@@ -80,24 +81,24 @@ def check(buckets: Iterable[str], value_keys: Iterable[str]) -> None:
         parse_value_key(text)
 
 
-def bounds_of(given: Iterable[str], schemas: Sequence[Schema]) -> dict[Schema, tuple[float, ...]]:
+def bounds_of(given: Iterable[str], decoders: Sequence[Decoder]) -> dict[Schema, tuple[float, ...]]:
     """Return the bounds of the maps that -b means. Raises UsageError, for a map that is named twice too."""
     found: dict[Schema, tuple[float, ...]] = {}
     for option, name, listed, bounds in map(parse_buckets, given):
-        for schema in of_role(option, name, listed, schemas, roles=(Role.HIST,)):
-            _add(found, option, schema, bounds)
+        for decoder in of_role(option, name, listed, decoders, roles=(Role.HIST,)):
+            _add(found, option, decoder.schema, bounds)
     return found
 
 
-def values_of(given: Iterable[str], schemas: Sequence[Schema]) -> dict[Schema, Field]:
+def values_of(given: Iterable[str], decoders: Sequence[Decoder]) -> dict[Schema, Field]:
     """Return the fields that -k means, by their maps. Raises UsageError, for a map that is named twice too."""
     found: dict[Schema, Field] = {}
     for option, name, wanted in map(parse_value_key, given):
-        for schema in of_role(option, name, wanted, schemas, roles=(Role.HIST, Role.GAUGE), field=wanted):
-            value = as_number(field_of(option, schema, wanted))
+        for decoder in of_role(option, name, wanted, decoders, roles=(Role.HIST, Role.GAUGE), field=wanted):
+            value = as_number(field_of(option, decoder, wanted))
             if not value:
-                raise option.refuse(f"field '{safe(wanted)}' of {safe(schema.map)} is not a number")
-            _add(found, option, schema, value)
+                raise option.refuse(f"field '{safe(wanted)}' of {safe(decoder.schema.map)} is not a number")
+            _add(found, option, decoder.schema, value)
     return found
 
 

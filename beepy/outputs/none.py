@@ -1,12 +1,15 @@
 """No output: the rows are counted by the command, metrics and recordings work all the same."""
 
-from beepy.events.batch import Batch, Demand, Schema
+from collections.abc import Sequence
+
+from beepy.events.batch import Batch
+from beepy.events.decoder import Decoder
 
 
-class Silent:
+class NullSink:
     """Takes everything, and asks for nothing."""
 
-    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:
+    def open(self, decoders: Sequence[Decoder]) -> None:
         """Do nothing."""
 
     def write(self, batch: Batch) -> None:

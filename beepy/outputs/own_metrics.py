@@ -6,7 +6,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from beepy.events.batch import Schema, Tally
+from beepy.events.batch import Schema
+from beepy.events.stats import RunStats
 from beepy.outputs.series import Counts
 from beepy.text import safe
 
@@ -16,9 +17,9 @@ _LABELS = ("image", "map")
 class OwnMetrics:
     """A registry of its own: no other library's metrics are on the page."""
 
-    def __init__(self, counts: Mapping[Schema, Counts], tally: Tally) -> None:
+    def __init__(self, counts: Mapping[Schema, Counts], stats: RunStats) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Run(counts, tally))
+        self._registry.register(_Run(counts, stats))
         ProcessCollector(registry=self._registry)
 
     def page(self) -> bytes:
@@ -27,9 +28,9 @@ class OwnMetrics:
 
 
 class _Run(Collector):
-    def __init__(self, counts: Mapping[Schema, Counts], tally: Tally) -> None:
+    def __init__(self, counts: Mapping[Schema, Counts], stats: RunStats) -> None:
         self._counts = counts
-        self._tally = tally
+        self._stats = stats
 
     def collect(self) -> Iterator[Metric]:
         """Give the counters as they are now; a loss that cannot be seen has no sample, and is no 0."""
@@ -47,12 +48,12 @@ class _Run(Collector):
                 lost.add_metric(labels, sum(known))
         filtered = "Events that the filters left out."
         yield from (events, short, lost)
-        yield CounterMetricFamily("beepy_filtered_events", filtered, value=self._tally.filtered)
+        yield CounterMetricFamily("beepy_filtered_events", filtered, value=self._stats.filtered)
         own = "Events of beepy's own process, left out."
-        yield CounterMetricFamily("beepy_own_events", own, value=self._tally.own)
-        if self._tally.skipped:
+        yield CounterMetricFamily("beepy_own_events", own, value=self._stats.own)
+        if self._stats.skipped_programs:
             told = "Programs left out because this kernel lacks what they attach to."
             skipped = GaugeMetricFamily("beepy_programs_skipped", told, labels=("image", "program"))
-            for names in self._tally.skipped:
+            for names in self._stats.skipped_programs:
                 skipped.add_metric([safe(name) for name in names], 1)
             yield skipped

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from beepy.btf.types import VOID
 from beepy.errors import OutputError
-from beepy.events.batch import Batch, Demand, Schema, Tally
+from beepy.events.batch import Batch, Schema
+from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.metrics import Metric, decide
 from beepy.events.selection import KINDS
+from beepy.events.stats import RunStats
 from beepy.log import Log
 from beepy.outputs.exposition import head
 from beepy.outputs.metric_options import (
@@ -26,7 +27,7 @@ class Prometheus:
     """The sink that serves ``http://host:port/metrics`` from ``open`` to ``close``.
 
     ``read_tables`` reads tables now, in the thread of a scrape: the stream's thread may wait for who reads the rows.
-    ``bounds`` are those of -b, ``values`` the fields of -k, ``max_series`` bounds each metric. ``tally`` is
+    ``bounds`` are those of -b, ``values`` the fields of -k, ``max_series`` bounds each metric. ``stats`` is
     where the command counts what its filters left out. Where no map has a metric it serves only if ``always``, and has
     no ``url`` otherwise. ``write`` wants every batch, empty ones too: they carry losses.
     Maps of two images that have one name share a metric, and a label ``image`` tells them apart.
@@ -40,7 +41,7 @@ class Prometheus:
         read_tables: Callable[[tuple[Schema, ...]], Iterable[Batch]],
         bounds: Mapping[Schema, Sequence[float]] = MappingProxyType({}),
         values: Mapping[Schema, Field] = MappingProxyType({}),
-        tally: Tally,
+        stats: RunStats,
         always: bool = True,
         max_series: int = MAX_SERIES,
     ) -> None:
@@ -48,7 +49,7 @@ class Prometheus:
         self._read_tables = read_tables
         self._bounds = bounds
         self._values = values
-        self._tally = tally
+        self._stats = stats
         self._always = always
         self._max_series = max_series
         self._kinds: dict[str, str] = {}  # metric -> TYPE, sorted
@@ -62,14 +63,14 @@ class Prometheus:
         self.address = ("", 0)  # where it listens: the port that the kernel chose, if 0 was asked for
         self.url = ""  # where the page is
 
-    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - scrapes read tables themselves
+    def open(self, decoders: Sequence[Decoder]) -> None:
         """Make the metrics and listen; a map that cannot have one is a warning.
 
         Raises OutputError where the address cannot be listened on.
         """
         from beepy.outputs.metrics_server import MetricsServer  # noqa: PLC0415 - not where no map has a metric
 
-        decided = decide(schemas, self._values)
+        decided = decide(decoders, self._values)
         for warning in decided.warnings:
             _log.warning("%s", warning)
         shared = Counter(metric.name for metric in decided.found)
@@ -77,7 +78,7 @@ class Prometheus:
             self._kinds[metric.name] = KINDS[metric.role]
             image = metric.schema.image if shared[metric.name] > 1 else ""
             self._add(metric, image, self._bounds.get(metric.schema, DEFAULT_BUCKETS))
-        self._counts = {schema: Counts(schema) for schema in schemas if schema.record != VOID}
+        self._counts = {decoder.schema: Counts(decoder.schema) for decoder in decoders if decoder.schema.is_stream}
         if self._kinds or self._always:
             server = MetricsServer(*self._listen, self.page)
             self._close_server = server.close
@@ -123,7 +124,7 @@ class Prometheus:
             if self._own_page is None:
                 from beepy.outputs.own_metrics import OwnMetrics  # noqa: PLC0415 - prometheus_client takes 63 ms
 
-                self._own_page = OwnMetrics(self._counts, self._tally).page
+                self._own_page = OwnMetrics(self._counts, self._stats).page
             made.append(self._own_page())
         return made
 
@@ -134,7 +135,7 @@ class Prometheus:
     def _add(self, metric: Metric, image: str, bounds: Sequence[float]) -> None:
         name, role, decoder, value = metric
         labels = Labels(decoder, metric.fields, image, metric.taken)
-        if metric.schema.record == VOID:
+        if not metric.schema.is_stream:
             assert value is not None
             self._tables[metric.schema] = TableMetric(name, decoder, labels, value, self._max_series)
         else:

@@ -11,7 +11,6 @@ from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, Field
 from beepy.events.naming import label_names
-from beepy.events.rows import per_cpu_rows
 from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.outputs.exposition import Histogram, histogram_samples, label_texts, samples
@@ -177,7 +176,7 @@ class TableMetric:
     def page(self, batches: Sequence[Batch]) -> list[bytes]:
         """Return the lines of all series of a snapshot in pieces; called by any thread."""
         with self._lock:
-            return pieces(samples(self.name, self._read([per_cpu_rows(batch) for batch in batches])))
+            return pieces(samples(self.name, self._read(batches)))
 
     def _read(self, batches: Sequence[Batch]) -> dict[str, float]:
         tables = [(batch, self._entries(batch)) for batch in batches]

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from beepy.collection.load import load
-from beepy.kernel import btf_features, host
+from beepy.features import Feature
+from beepy.kernel import features
 from beepy.source import parse
 from tests.kernel.conftest import ObjectOf
+from tests.support.lacking import lack
 
 pytestmark = pytest.mark.kernel
 
@@ -15,15 +17,12 @@ FRAME = bytes(64)
 LENGTH = 50  # of what follows the Ethernet header, as a socket filter sees it
 
 
-def test_the_probe_agrees_with_the_release() -> None:
-    assert btf_features.reads_context_tags() == (host.release()[:2] >= (6, 8))
-
-
 @pytest.mark.parametrize("reads", [True, False])
 def test_contexts(reads: bool, object_of: ObjectOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    if reads and not btf_features.reads_context_tags():
+    if reads and not features.has(Feature.ARG_CTX_TAG):
         pytest.skip("this kernel reads no tags of contexts")
-    monkeypatch.setattr(btf_features, "reads_context_tags", lambda: reads)
+    if not reads:
+        lack(monkeypatch, Feature.ARG_CTX_TAG)
     with load(parse(Path(object_of("contexts")).read_bytes(), name="contexts")) as collection:
         assert collection.programs["on_packet"].run(data=FRAME).retval == 0
         contents = collection.maps[".bss"].lookup(bytes(4))

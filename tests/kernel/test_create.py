@@ -11,13 +11,14 @@ import pytest
 from beepy.btf.types import Kind
 from beepy.collection.load import load
 from beepy.errors import ElfError, KernelError, UsageError
-from beepy.kernel import features
+from beepy.features import Feature
 from beepy.kernel.map import Map
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapFlag, MapType
 from bpf import build
 from tests.kernel.conftest import ObjectOf
+from tests.support.lacking import lack
 
 pytestmark = pytest.mark.kernel
 
@@ -135,6 +136,6 @@ def test_data_on_a_kernel_whose_arrays_cannot_be_mapped(object_of: ObjectOf, mon
     """The refusal is provoked by another flag that arrays do not take."""
     spec = parse(Path(object_of("data")).read_bytes(), "data")
     wrong = [one._replace(flags=MapFlag.MMAPABLE | MapFlag.CLONE) for one in spec.maps if one.name == ".data"]
-    monkeypatch.setattr(features, "has_mmapable_arrays", lambda: False)
+    lack(monkeypatch, Feature.ARRAY_MMAP)
     with pytest.raises(KernelError, match=r"map '\.data': create: invalid argument"):
         load(spec._replace(maps=tuple(wrong), programs=()))

@@ -186,7 +186,7 @@ def test_a_helper_that_the_kernel_lacks() -> None:
 
 def test_a_helper_of_later_is_named_with_its_release(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "release", lambda: (5, 10, 0))
-    monkeypatch.setattr(features, "knows_helper", lambda _: False)
+    monkeypatch.setattr(features, "has_helper", lambda _: False)
     number = HELPERS.index("loop")
     assert diagnosis.helper(number, ProgType.KPROBE) == "helper loop: since 5.17, this kernel is 5.10.0"
     assert diagnosis.lacks("map 'm': type ringbuf", "5.8") == (

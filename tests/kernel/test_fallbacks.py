@@ -1,18 +1,23 @@
 """What is done in an older way. This kernel lacks nothing of it: it is the probe's answer that is an old kernel's."""
 
+import errno
 import logging
+from collections.abc import Iterator
 
 import pytest
 
 from beepy.collection import fallbacks
-from beepy.errors import VerifierError
+from beepy.collection.fallbacks import Variant
+from beepy.errors import KernelError, VerifierError
+from beepy.features import Feature
 from beepy.hooks import find
-from beepy.kernel import btf_features, features, program
+from beepy.kernel import features, program
 from beepy.kernel.program import Program
 from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.obj.parse import parse
-from beepy.uapi import HELPERS, AttachType
+from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType
 from tests.support import child
+from tests.support.lacking import lack
 
 pytestmark = pytest.mark.kernel
 
@@ -25,24 +30,28 @@ def calling(name: str) -> Insn:
 
 
 def load(insns: tuple[Insn, ...], section: str = "raw_tp", *, refuse: str = "") -> tuple[Program, tuple[Insn, ...]]:
-    """Load by way of the fallbacks; a call of ``refuse`` becomes one that the kernel refuses, as an old one would."""
+    """Load a program or an older form of it, which is returned too.
+
+    A call of ``refuse`` becomes one that the kernel refuses, as an old one would.
+    """
     hook = find(section)
     assert hook
-    given = insns
+    submitted = insns
 
-    def attempt(insns: tuple[Insn, ...], attach_type: AttachType) -> Program:
-        nonlocal given
-        given = insns
-        code = [insn._replace(imm=10_000) if refuse and insn == calling(refuse) else insn for insn in insns]
-        return program.load("old", section, hook.prog_type, encode(tuple(code)), "GPL", attach_type=attach_type)
+    def submit(variant: Variant) -> Program:
+        nonlocal submitted
+        submitted = variant.insns
+        code = [insn._replace(imm=10_000) if refuse and insn == calling(refuse) else insn for insn in variant.insns]
+        code_bytes = encode(tuple(code))
+        return program.load("old", section, hook.prog_type, code_bytes, "GPL", attach_type=variant.attach_type)
 
-    return fallbacks.load_program(attempt, "old", insns, hook), given
+    return fallbacks.first_accepted("old", fallbacks.variants(insns, hook), submit), submitted
 
 
 def test_the_clock_that_counts_suspension_gives_way(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(features, "knows_helper", lambda number: number != HELPERS.index("ktime_get_boot_ns"))
+    monkeypatch.setattr(features, "has_helper", lambda number: number != HELPERS.index("ktime_get_boot_ns"))
     insns = (calling("ktime_get_boot_ns"), *_RETURN)
     loaded, given = load(insns, refuse="ktime_get_boot_ns")
     loaded.close()
@@ -62,7 +71,7 @@ def test_the_clock_that_counts_suspension_gives_way(
     ],
 )
 def test_memory_is_read_as_before(newer: str, older: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "knows_helper", lambda number: number != HELPERS.index(newer))
+    monkeypatch.setattr(features, "has_helper", lambda number: number != HELPERS.index(newer))
     to_stack = (Insn(_MOV64_REG, 1, 10), Insn(_ADD64_IMM, 1, imm=-8), Insn(_MOV64_IMM, 2, imm=8), Insn(_MOV64_IMM, 3))
     loaded, given = load((*to_stack, calling(newer), *_RETURN), refuse=newer)
     loaded.close()
@@ -75,22 +84,56 @@ def test_what_the_kernel_has_is_not_replaced() -> None:
 
 
 def test_an_attach_type_that_is_optional_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "takes_attach_types", lambda: False)
+    lack(monkeypatch, Feature.EXP_ATTACH_TYPE)
     hook = find("xdp")
     assert hook
     asked = []
 
-    def attempt(insns: tuple[Insn, ...], attach_type: AttachType) -> Program:
-        asked.append(attach_type)
-        wrong = attach_type or AttachType(0)
-        return program.load("x", "xdp", hook.prog_type, encode(insns if not wrong else insns[:1]), "GPL")
+    def submit(variant: Variant) -> Program:
+        asked.append(variant.attach_type)
+        insns = variant.insns[:1] if variant.attach_type else variant.insns
+        return program.load("x", "xdp", hook.prog_type, encode(insns), "GPL")
 
-    fallbacks.load_program(attempt, "x", (Insn(_MOV64_IMM, imm=2), Insn(EXIT)), hook).close()
+    insns = (Insn(_MOV64_IMM, imm=2), Insn(EXIT))
+    fallbacks.first_accepted("x", fallbacks.variants(insns, hook), submit).close()
     assert asked == [AttachType.XDP, AttachType(0)]
 
 
+def test_no_older_form_is_looked_for_if_the_first_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "has_helper", lambda number: pytest.fail(f"asked for {number}"))
+    loaded, submitted = load((calling("ktime_get_boot_ns"), *_RETURN))
+    loaded.close()
+    assert submitted == (calling("ktime_get_boot_ns"), *_RETURN)
+
+
+def test_the_last_refusal_counts_and_what_was_not_taken_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    tried = []
+
+    def submit(variant: Variant) -> Program:
+        tried.append(variant)
+        raise KernelError(f"refused {len(tried)}", errno.EINVAL)
+
+    variants = [Variant(_RETURN, NO_ATTACH_TYPE, ("a warning",), ("a note",)) for _ in range(3)]
+    with pytest.raises(KernelError, match="refused 3"):
+        fallbacks.first_accepted("x", variants, submit)
+    assert tried == variants
+    assert not caplog.records
+
+
+def test_nothing_is_tried_after_a_lack_of_permission() -> None:
+    def submit(_: Variant) -> Program:
+        raise KernelError("forbidden", errno.EPERM)
+
+    def variants() -> Iterator[Variant]:
+        yield Variant(_RETURN, NO_ATTACH_TYPE)
+        pytest.fail("asked for another form")
+
+    with pytest.raises(KernelError, match="forbidden"):
+        fallbacks.first_accepted("x", variants(), submit)
+
+
 def test_types_are_loaded_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(btf_features, "takes", lambda feature: pytest.fail(f"asked for {feature}"))
+    monkeypatch.setattr(features, "has", lambda feature: pytest.fail(f"asked for {feature}"))
     spec = parse(_object(), "typed")
     types = fallbacks.load_types(spec)
     assert types

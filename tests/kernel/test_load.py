@@ -13,6 +13,7 @@ from beepy.collection import attachpoint
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported, UnsupportedSection, VerifierError
+from beepy.features import Feature
 from beepy.hooks import Target
 from beepy.kernel import features, host
 from beepy.kernel.btf import vmlinux
@@ -140,8 +141,8 @@ def test_what_the_kernel_is_asked_by_name(object_of: ObjectOf) -> None:
     with loaded(object_of("kconfig")) as collection:
         assert collection.programs["tell"].run().retval == 0
         assert variable(collection, "version") == host.version_code(host.release())
-        assert variable(collection, "has_bpf_cookie") == features.has_bpf_cookie()
-        assert variable(collection, "has_syscall_wrapper") == features.has_syscall_wrapper()
+        assert variable(collection, "has_bpf_cookie") == features.has(Feature.BPF_COOKIE)
+        assert variable(collection, "has_syscall_wrapper") == features.has(Feature.SYSCALL_WRAPPER)
 
 
 def test_slots_hold_maps_and_programs(object_of: ObjectOf) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from beepy import since
+from beepy import capability
 from beepy.kernel.tracefs import tracepoint_id
 from beepy.oci.lookup import bundled_store
 from tests.support import apart, ordinary
@@ -52,7 +52,7 @@ def test_the_capabilities_that_are_named_suffice_and_each_is_needed(beepy: Beepy
             continue
         done = run(as_user(beepy, needed.keys() - {missing}), name)
         assert done.code == 1, (missing, done.err)
-        included = [name for name in BITS if since.included_in(name) == missing]
+        included = [name for name in BITS if capability.included_in(name) == missing]
         assert any(name in done.said[0] for name in (missing, *included)), (missing, done.err)
         assert missing in done.err
         assert missing != "CAP_DAC_READ_SEARCH" or str(TRACEFS) in done.said[0]

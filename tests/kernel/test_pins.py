@@ -260,7 +260,7 @@ def test_a_pinned_stream_has_one_reader_in_a_process(root: Path, object_of: Obje
     pins = Pins(maps=str(root / "maps"))
     spec = source.parse(Path(object_of(name)).read_bytes(), name=name)
     with load(spec, pins=pins) as one, load(spec, pins=pins) as two:
-        file = claim.FOLDER / str(two.maps[spec.tracked[0].map].info().id)
+        file = claim.DIRECTORY / str(two.maps[spec.tracked[0].map].info().id)
         for first, second in ((one, two), (two, one)):  # the one that was refused holds nothing
             with stream(first):
                 assert file.stat().st_mode & 0o777 == 0o600
@@ -274,13 +274,13 @@ def test_a_lock_that_others_may_remove_is_none(
 ) -> None:
     (tmp_path / "beepy").mkdir()
     (tmp_path / "beepy").chmod(0o777)
-    monkeypatch.setattr(claim, "FOLDER", tmp_path / "beepy" / "readers")
+    monkeypatch.setattr(claim, "DIRECTORY", tmp_path / "beepy" / "readers")
     with load(spec, pins=Pins(str(root))) as collection:
         kept = collection.maps[KEPT]
         Claim(kept).close()
         where = f"map '{KEPT}': pinned at {root}/{KEPT}: another reader would not be noticed"
-        assert caplog.messages[-1] == f"{where}: {claim.FOLDER}/{kept.info().id}: not only ours to write"
-    assert not claim.FOLDER.exists()
+        assert caplog.messages[-1] == f"{where}: {claim.DIRECTORY}/{kept.info().id}: not only ours to write"
+    assert not claim.DIRECTORY.exists()
 
 
 def test_a_failed_run_leaves_the_pins_of_an_earlier_one(root: Path, beepy: Beepy) -> None:

@@ -13,7 +13,7 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import VOID
 from beepy.btf.writer import BtfWriter
 from beepy.collection.collection import Collection
-from beepy.errors import KernelError
+from beepy.errors import KernelError, UsageError
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.events.decoder import Decoder
 from beepy.kernel import map as kernel_map
@@ -44,8 +44,8 @@ class Counted:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.schema = reader.schema
-        self.window = reader.window
-        self.patience = reader.patience
+        self.coalesce_s = reader.coalesce_s
+        self.poll_period_s = reader.poll_period_s
         self.readings = 0
 
     def fileno(self) -> int:
@@ -226,7 +226,7 @@ def test_after_its_end_and_after_close_nothing_is_read(rig: Rig) -> None:
     stream.demand(rig.schemas)
     stream.stop()
     stream.close()
-    with pytest.raises(ValueError, match="the file descriptor is closed"):
+    with pytest.raises(UsageError, match="stream: iterated already"):
         next(iter(stream))
 
 
@@ -306,7 +306,7 @@ def test_readers_of_collections(caplog: pytest.LogCaptureFixture) -> None:
     sizes = {"events": (0, 0, RING), "counts": (4, 8, 2), "queue": (0, 8, 2)}
     specs = tuple([MapSpec(name, ".maps", kind, *sizes[name]) for name, kind in kinds.items()])
     tracked = tuple([Tracked(name, Role.PRINT, VOID) for name in kinds])
-    spec = CollectionSpec("image", "bee", {}, "GPL", (), specs, (), (), BTF, tracked)
+    spec = CollectionSpec("image", "GPL", (), specs, (), (), BTF, tracked)
     with Collection(spec, {}) as collection:
         made: dict[str, Map] = {name: kernel_map.create(kind, name, *sizes[name]) for name, kind in kinds.items()}
         collection.maps.update(made)
@@ -334,7 +334,7 @@ def test_enums_of_the_kernel_have_its_numbers(
     key, value = w.integer(), w.enum("bpf_prog_type", names_of_image)
     table = MapSpec("types", ".maps", MapType.ARRAY, 4, 4, 1, key=key, value=value)
     tracked = (Tracked("types", Role.PRINT, VOID),)
-    spec = CollectionSpec("image", "bee", {}, "GPL", (), (table,), (), (), Btf(w.data()), tracked)
+    spec = CollectionSpec("image", "GPL", (), (table,), (), (), Btf(w.data()), tracked)
     other = None
     if types:
         of_file = BtfWriter()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from beepy import map_types
 from beepy.btf.btf import Btf
 from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch, Schema
@@ -12,14 +13,16 @@ from beepy.kernel import map as kernel_map
 from beepy.kernel.host import possible_cpus
 from beepy.kernel.map import Map
 from beepy.maps import table as table_module
-from beepy.maps.table import TableReader, walked
+from beepy.maps.table import TableReader, keywise_reader
 from beepy.uapi import MapFlag, MapType
+from tests.support.events import decode
+from tests.support.events import table as table_schema
 
 pytestmark = pytest.mark.kernel
 
 SCHEMA = Schema("image", "table", None, Btf(BtfWriter().data()))
 HASHES = [MapType.HASH, MapType.LRU_HASH, MapType.PERCPU_HASH, MapType.LRU_PERCPU_HASH]
-READERS = pytest.mark.parametrize("make", [TableReader, walked])
+READERS = pytest.mark.parametrize("make", [TableReader, keywise_reader])
 
 
 def test_no_more_room_is_made_than_an_array_fills() -> None:
@@ -45,7 +48,7 @@ def key(number: int) -> bytes:
 
 def value(table: Map, number: int) -> bytes:
     """Return a value that tells its number, and its CPU where there is one a CPU."""
-    slots = table.value_span // table.value_size if table.type in kernel_map.PERCPU else 1
+    slots = table.value_span // table.value_size if map_types.of(table.type).is_percpu else 1
     return b"".join([(number << 8 | slot).to_bytes(table.value_span // slots, "little") for slot in range(slots)])
 
 
@@ -111,6 +114,25 @@ def test_values_of_all_cpus(make: type[TableReader]) -> None:
         assert pairs(list(make(table, SCHEMA).read())) == [(key(1), slots)]
 
 
+@READERS
+@pytest.mark.parametrize("is_summed", [True, False])
+def test_rows_are_those_that_are_shown(make: type[TableReader], *, is_summed: bool) -> None:
+    cpus = possible_cpus()
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    schema = table_schema(w, u32, u32 if is_summed else w.enum("state", {"IDLE": 0}), 4, 4, cpus=cpus)
+    with tables(MapType.PERCPU_HASH, 4, value_size=4) as table:
+        table.update(key(7), b"".join([struct.pack("<I4x", 10 + cpu) for cpu in range(cpus)]))
+        (batch,) = make(table, schema).read()
+    if is_summed:
+        assert batch.records == 1
+        assert decode(schema, batch) == {"key": [7], "value": [sum(range(10, 10 + cpus))]}
+    else:
+        assert (batch.records, batch.final) == (cpus, True)
+        values = [10 + cpu for cpu in range(cpus)]
+        assert decode(schema, batch) == {"key": [7] * cpus, "cpu": [*range(cpus)], "value": values}
+
+
 def test_large_values_make_small_batches() -> None:
     with tables(MapType.HASH, 200, value_size=32 << 10) as table:
         fill(table, range(200))
@@ -128,15 +150,15 @@ def test_a_bucket_that_holds_more_than_a_batch() -> None:
         assert reader._count > 1
 
 
-def test_a_trie_is_walked() -> None:
+def test_a_trie_is_keywise_reader() -> None:
     with kernel_map.create(MapType.LPM_TRIE, "trie", 8, 4, 8, MapFlag.NO_PREALLOC) as trie:
         entries = {struct.pack("<I4B", bits, 10, 0, 0, 0): bits.to_bytes(4, "little") for bits in (8, 16, 24)}
         for prefix, number in entries.items():
             trie.update(prefix, number)
-        assert dict(pairs(list(walked(trie, SCHEMA).read()))) == entries
+        assert dict(pairs(list(keywise_reader(trie, SCHEMA).read()))) == entries
 
 
-def test_a_type_without_batches_is_walked() -> None:
+def test_a_type_without_batches_is_keywise_reader() -> None:
     with kernel_map.create(MapType.DEVMAP, "devices", 4, 4, 4) as devices:
         devices.update(key(2), key(1))  # the loopback interface
         reader = TableReader(devices, SCHEMA)
@@ -147,7 +169,7 @@ def test_a_type_without_batches_is_walked() -> None:
 def test_a_walk_whose_key_is_deleted_shows_no_key_twice() -> None:
     with tables(MapType.HASH, 256) as table:
         fill(table, range(200))
-        reader = walked(table, SCHEMA)
+        reader = keywise_reader(table, SCHEMA)
         reader._count = 16
         batches, deleted = [], set()
         for batch in reader.read():
@@ -167,7 +189,7 @@ def test_a_walk_through_what_never_rests_has_an_end(
     monkeypatch.setattr(table_module, "_WALK", 64)
     with tables(MapType.HASH, 64) as table:
         fill(table, range(32))
-        reader = walked(table, SCHEMA)
+        reader = keywise_reader(table, SCHEMA)
         reader._count = 16
         new = 32
         batches = []

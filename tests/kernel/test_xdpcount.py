@@ -9,11 +9,10 @@ import pytest
 
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
-from beepy.events.roles import assign
 from beepy.hooks import Target
 from beepy.kernel.map import Map
-from beepy.obj.parse import parse
 from beepy.obj.spec import Role
+from beepy.source import parse
 from tests.support import compiled, network
 
 pytestmark = pytest.mark.kernel
@@ -53,7 +52,7 @@ FRAMES = {  # what follows the addresses: family, protocol
 @pytest.fixture
 def collection(tmp_path: Path) -> Iterator[tuple[Collection, network.Network]]:
     data = compiled.objects(tmp_path, ["xdpcount"])["xdpcount"].read_bytes()
-    spec = assign(parse(data, "xdpcount"))
+    spec = parse(data, name="xdpcount")
     assert [(tracked.map, tracked.role) for tracked in spec.tracked] == [
         ("counter_packets", Role.COUNTER),
         ("counter_bytes", Role.COUNTER),

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
 from beepy.btf.writer import BtfWriter
+from beepy.conventions import bee
 from beepy.events.batch import Batch, Part, Schema
+from beepy.events.batch_ops import expand_per_cpu
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
+from beepy.obj.spec import Role
 
 TIME_NS = 1_793_534_400_000_000_042  # 2026-11-01T12:00:00.000000042Z
 
@@ -35,6 +38,11 @@ def table(
     )
 
 
+def with_role(schema: Schema, role: Role | None) -> Schema:
+    """The schema as bee's convention has it for a map of that role."""
+    return schema._replace(role=role, metric=bee.metric_name(schema.map), metric_value=bee.metric_value(role))
+
+
 def ring(schema: Schema, records: Sequence[bytes]) -> Batch:
     """A run of equally long records as a ring buffer holds them: a header each, padded to 8 bytes."""
     length = len(records[0]) if records else 0
@@ -44,7 +52,15 @@ def ring(schema: Schema, records: Sequence[bytes]) -> Batch:
 
 
 def snapshot(schema: Schema, entries: Sequence[tuple[bytes, bytes]]) -> Batch:
-    """A table's entries: of a per-CPU table each value is as many padded slots as there are CPUs."""
+    """A table's entries as its reader gives them.
+
+    Of a per-CPU table each value is as many padded slots as there are CPUs.
+    """
+    return expand_per_cpu(entries_of(schema, entries))
+
+
+def entries_of(schema: Schema, entries: Sequence[tuple[bytes, bytes]]) -> Batch:
+    """A table's entries as the kernel has them."""
     keys, values = b"".join([key for key, _ in entries]), b"".join([value for _, value in entries])
     slot = -(-schema.value_size // 8) * 8
     span = slot * schema.cpus if schema.cpus else schema.value_size

@@ -6,16 +6,17 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from beepy import conventions
 from beepy.btf.btf import Btf
 from beepy.cli import description
 from beepy.core.patch import patch
 from beepy.core.resolve import Resolver
 from beepy.describe import describe
 from beepy.errors import BeepyError
-from beepy.events import roles
+from beepy.events import schemas, variables
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
-from beepy.obj import insn, variables
+from beepy.obj import insn
 from beepy.obj.spec import CollectionSpec, ProgramSpec, Value
 from beepy.oci import archive, formats
 from beepy.oci.descriptor import Descriptor, check, digest_of, parse_descriptor, parse_object
@@ -113,10 +114,12 @@ def _set(spec: CollectionSpec, rng: Random) -> None:
 
 def _schemas(spec: CollectionSpec) -> Iterator[Schema]:
     """Return the schema of every map, tracked or not."""
-    shown = roles.assign(spec._replace(maps=tuple([one._replace(section=".maps.print") for one in spec.maps])))
+    shown = conventions.apply(
+        spec._replace(maps=tuple([one._replace(section=".maps.print") for one in spec.maps])), "elf"
+    )
     maps = {one.name: one for one in shown.maps}
     for tracked in (*spec.tracked, *shown.tracked):
-        schema = roles.schema_of(shown, maps[tracked.map], tracked)
+        schema = schemas.of_map(shown, maps[tracked.map], tracked)
         yield schema
         if not schema.record:
             yield schema._replace(cpus=_CPUS)

@@ -17,7 +17,7 @@ CLI = (ROOT / "docs" / "cli.md").read_text()
 README = (ROOT / "README.md").read_text()
 _NOT_OURS = {".git", ".venv", "build", "dist", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 PAGES = [path for folder in (".", "docs", "bpf", "benchmarks") for path in sorted((ROOT / folder).glob("*.md"))]
-COMMANDS = tuple(app._COMMANDS)
+COMMANDS = tuple(app.COMMANDS)
 BUNDLED = bundled_store().names()
 
 _LISTED = re.compile(r"^  (?:(-\w), )?(--[a-z-]+)", re.MULTILINE)

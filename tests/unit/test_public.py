@@ -1,35 +1,76 @@
 """The public names: all there, all true, and none of them costs anything until it is used."""
 
+import ast
+import inspect
+import pkgutil
 import subprocess
 import sys
+import typing
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import beepy
+from beepy.api import OpenOptions
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_all_is_sorted_and_short() -> None:
+ROOMS = {name: module for module, names in beepy._MODULES.items() for name in names.split()}
+MODULES = [module.name for module in pkgutil.walk_packages(beepy.__path__, "beepy.") if module.name != "beepy.__main__"]
+
+
+def test_all_is_sorted() -> None:
     assert beepy.__all__ == sorted(set(beepy.__all__))
-    assert len(beepy.__all__) <= 25
 
 
-@pytest.mark.parametrize("name", [name for name in beepy.__all__ if name in beepy._ROOMS])
+@pytest.mark.parametrize("name", ROOMS)
 def test_a_name_is_what_its_room_has(name: str) -> None:
     found = getattr(beepy, name)
-    assert found is getattr(import_module(beepy._ROOMS[name]), name)
+    assert found is getattr(import_module(ROOMS[name]), name)
     assert found.__doc__
     assert found.__module__.startswith("beepy.")
 
 
 def test_no_other_names() -> None:
-    assert set(beepy.__all__) == {*beepy._ROOMS, "__version__"}
+    assert set(beepy.__all__) == {*ROOMS, "__version__"}
     assert dir(beepy) == beepy.__all__
     with pytest.raises(AttributeError, match="module 'beepy' has no attribute 'nothing'"):
-        beepy.nothing  # noqa: B018 - it is looked up
+        getattr(beepy, "nothing")  # noqa: B009 - type checkers know that it is not there
+
+
+def test_type_checkers_see_the_names_where_they_are() -> None:
+    tree = ast.parse(Path(beepy.__file__).read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    seen = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert seen == ROOMS
+
+
+def test_every_public_error_is_there() -> None:
+    errors = import_module("beepy.errors")
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert {one.__name__ for one in classes if issubclass(one, errors.BeepyError)} <= set(beepy.__all__)
+
+
+def test_no_module_replaces_a_name() -> None:
+    """Importing a submodule sets an attribute of the package."""
+    script = f"""
+import importlib, beepy
+for module in {MODULES}:
+    importlib.import_module(module)
+rooms = {ROOMS}
+for name, module in rooms.items():
+    assert getattr(beepy, name) is getattr(importlib.import_module(module), name), name
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+def test_the_options_of_run_are_those_of_open() -> None:
+    parameters = inspect.signature(beepy.open).parameters
+    hints = typing.get_type_hints(beepy.open)
+    keywords = {name: hints[name] for name in parameters if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY}
+    assert typing.get_type_hints(OpenOptions) == keywords
 
 
 def test_the_version_is_the_distributions() -> None:

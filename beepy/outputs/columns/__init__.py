@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from beepy.btf.types import VOID
-from beepy.events.batch import Batch, Demand, Schema
+from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
@@ -15,7 +14,7 @@ from beepy.outputs.columns.panel import Panel
 from beepy.outputs.columns.plain import Plain
 from beepy.outputs.columns.sheet import Sheet
 from beepy.outputs.columns.terminal import Size, Terminal
-from beepy.outputs.file import Rows
+from beepy.outputs.file import RowWriter
 from beepy.text import safe
 
 _HEIGHT: Final = 24  # of a terminal that does not say
@@ -29,10 +28,11 @@ class Columns:
     at the end, and those of tables with each snapshot. Without ``terminal`` nothing has a width.
     """
 
-    def __init__(self, out: Rows, options: Options = DEFAULT, terminal: Terminal | None = None) -> None:
+    def __init__(self, out: RowWriter, options: Options = DEFAULT, terminal: Terminal | None = None) -> None:
         self._out = out
         self._options = options
         self._terminal = terminal
+        self._decoders: dict[Schema, Decoder] = {}
         self._panels: dict[Schema, Panel] = {}
         self._plain: dict[Schema, Plain] = {}
         self._headed: set[Plain] = set()
@@ -40,11 +40,11 @@ class Columns:
         self._pages = Pages(self._sheets)
         self._live = Live(out, terminal, self._block) if terminal and terminal.live else None
 
-    def open(self, schemas: tuple[Schema, ...], demand: Demand) -> None:  # noqa: ARG002 - the stream's timer asks for tables
+    def open(self, decoders: Sequence[Decoder]) -> None:
         """Decide how each map is shown; write the header of one map's rows, or the empty panels."""
         rows: dict[Schema, Decoder] = {}
-        for schema in schemas:
-            decoder = Decoder(schema)
+        self._decoders = {decoder.schema: decoder for decoder in decoders}
+        for schema, decoder in self._decoders.items():
             panel = self._panel(schema, decoder)
             if panel:
                 self._panels[schema] = panel
@@ -57,7 +57,7 @@ class Columns:
                 self._sheets[schema] = Sheet(decoder, safe(schema.map), names)
             else:
                 self._plain[schema] = Plain(decoder, safe(schema.map), names)
-        if len(schemas) == 1:
+        if len(self._decoders) == 1:
             for plain in self._plain.values():
                 self._head(plain)
         if self._live and self._panels:
@@ -69,7 +69,7 @@ class Columns:
             from beepy.outputs.columns import panels  # noqa: PLC0415 - few images have iterators
 
             with self._live.lock:
-                self._panels[batch.schema] = panels.table(batch.schema, Decoder(batch.schema))
+                self._panels[batch.schema] = panels.table(batch.schema, self._decoders[batch.schema])
                 self._sheets.pop(batch.schema, None)
         panel = self._panels.get(batch.schema)
         if panel:
@@ -85,12 +85,12 @@ class Columns:
             return
         with suppress(BrokenPipeError):  # who read has gone, and nothing else is to be done
             for schema, panel in self._panels.items():
-                if schema.record != VOID:
+                if schema.is_stream:
                     self._print(panel)
 
     def _panel(self, schema: Schema, decoder: Decoder) -> Panel | None:
         """Return the map's panel, None if it is shown as rows."""
-        stream = schema.record != VOID
+        stream = schema.is_stream
         if (stream and schema.role in {None, Role.PRINT}) or (self._options.rows and (stream or not self._live)):
             return None
         from beepy.outputs.columns import panels  # noqa: PLC0415 - most runs show rows alone

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from beepy.events import meaning, render
+from beepy.events import go_format, meaning
 from beepy.events.fields import Field
 from beepy.text import safe
 
@@ -48,16 +48,16 @@ def cells(fields: Sequence[Field], *, exact: bool = False) -> dict[Field, Cell]:
 def _cell(field: Field, meant: meaning.Meaning | None, *, exact: bool) -> Cell:
     codec = field.codec
     time = meant is not None and meant.name == meaning.TIME
-    took = codec.text is render.duration or (meant is not None and meant.name == meaning.DURATION)
+    took = codec.text is go_format.duration or (meant is not None and meant.name == meaning.DURATION)
     text, columns = codec.text, codec.width
     if meant and not (time and exact):
         text = meant.text
         columns = _TIME_WIDTH if time else max(codec.width, _MEANT_WIDTH)
-    elif codec.text is render.duration and not exact:
-        text = render.brief_duration
+    elif codec.text is go_format.duration and not exact:
+        text = go_format.brief_duration
     texts = meant.texts if meant and not exact else None
     right = codec.number and (meant is None or time or took)  # elsewhere a name stands beside the number
-    plain = codec.plain and text is str
-    bound = codec.size if codec.value is render.text and codec.size == codec.width else None
-    path = codec.value is render.text and field.path[-1] in _PATHS
+    plain = codec.is_plain_int and text is str
+    bound = codec.size if codec.value is go_format.text and codec.size == codec.width else None
+    path = codec.value is go_format.text and field.path[-1] in _PATHS
     return Cell(safe(field.name), text, texts, right, time, took, plain, codec.code.islower(), path, columns, bound)

@@ -7,13 +7,11 @@ from typing import Final, NamedTuple, TypeAlias
 
 from beepy.btf import types
 from beepy.btf.layout import skip_mods_and_typedefs
-from beepy.btf.types import VOID
-from beepy.events import render
+from beepy.events import go_format
 from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, RECORD, VALUE, Field
-from beepy.events.rows import per_cpu_rows
 from beepy.obj.spec import Role
 from beepy.outputs.columns.cells import cells
 from beepy.outputs.columns.grid import counted, more
@@ -50,14 +48,14 @@ class Shape(NamedTuple):
 def shape(schema: Schema, decoder: Decoder, value: Field | None) -> Shape | None:
     """Return how a map holds histograms, None if it does not; ``value`` is the field that a stream observes."""
     fields = decoder.fields
-    if schema.record != VOID:
+    if schema.is_stream:
         return Shape(value) if value and schema.role is Role.HIST else None
     values = [field for field in fields if field.part == VALUE]
     for field in values:
         if _is_slots(schema, field):
             return Shape(field)
-    slots = [field for field in fields if field.part == RECORD and field.path[-1] == _SLOT and field.codec.plain]
-    if schema.role is Role.HIST and len(values) == 1 and values[0].codec.plain and slots:
+    slots = [field for field in fields if field.part == RECORD and field.path[-1] == _SLOT and field.codec.is_plain_int]
+    if schema.role is Role.HIST and len(values) == 1 and values[0].codec.is_plain_int and slots:
         return Shape(values[0], slots[-1])
     return None
 
@@ -91,7 +89,7 @@ class Histograms:
         self._decoder = decoder
         self._number, self._slot = where
         self._bounds = tuple(bounds)
-        self._held = Held(decoder, ordered=False) if schema.record != VOID else None
+        self._held = Held(decoder, ordered=False) if schema.is_stream else None
         used = {field.name for field in where if field}
         others = {
             field: cell
@@ -100,7 +98,7 @@ class Histograms:
         }
         self._labels = Labels(decoder, others)
         field = self._number.path[-1]
-        duration = self._number.codec.text is render.duration
+        duration = self._number.codec.text is go_format.duration
         self._unit = "nsecs" if duration else safe(unit(field, *self._number.typedefs, schema.map))
         self._snapshot = -1
         self._counts: dict[_Labels, Counter[int]] = {}
@@ -118,7 +116,6 @@ class Histograms:
             if self._held.full:
                 self._fold(self._held)
             return batch.records > 0
-        batch = per_cpu_rows(batch)
         if batch.snapshot != self._snapshot:
             self._snapshot, self._counts, self._outside = batch.snapshot, {}, 0
         if batch.records:

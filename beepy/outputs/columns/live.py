@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from beepy.outputs.columns.terminal import Size, Terminal
-from beepy.outputs.file import CHUNK, Rows
+from beepy.outputs.file import CHUNK, RowWriter
 from beepy.width import width
 
 _PERIOD: Final = 0.2  # seconds between two drawings
@@ -25,7 +25,7 @@ class Live:
     for the whole run, and starts at once: before anything is attached, so that no program sees it come.
     """
 
-    def __init__(self, out: Rows, terminal: Terminal, lines: Callable[[Size], list[str]]) -> None:
+    def __init__(self, out: RowWriter, terminal: Terminal, lines: Callable[[Size], list[str]]) -> None:
         self.lock = threading.Condition()
         self._out = out
         self._terminal = terminal

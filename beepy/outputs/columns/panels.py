@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
@@ -23,7 +22,7 @@ def of(schema: Schema, decoder: Decoder, given: Field | None, bounds: Sequence[f
     where = shape(schema, decoder, value)
     if where:
         return _panel(Histograms(schema, decoder, where, bounds))
-    if schema.record == VOID:
+    if not schema.is_stream:
         return table(schema, decoder) if live else None
     if schema.role is Role.COUNTER:
         return _panel(Counts(schema, decoder))

@@ -11,7 +11,7 @@ from beepy.events.decoder import Convert, Decoder, Memo, View
 from beepy.events.fields import Field
 from beepy.outputs.columns.cells import Cell, cells
 from beepy.outputs.columns.times import WIDTH, Times
-from beepy.outputs.file import Rows
+from beepy.outputs.file import RowWriter
 from beepy.width import pad, width
 
 
@@ -40,7 +40,7 @@ class Plain:
         self._view = decoder.view(decoder.fields, self._finish)
         self._texts: View | None = None
 
-    def write(self, out: Rows, batch: Batch) -> None:
+    def write(self, out: RowWriter, batch: Batch) -> None:
         """Write the rows of a batch."""
         time, absent = self._times.common(batch), self._view.absent(batch)
         if time is not None and not absent:
@@ -61,7 +61,7 @@ class Plain:
         cell = self._cells[field]
         columns = 0 if cell.right else self._widths[field]  # the format pads numbers
         text = partial(_padded, cell, columns) if columns else cell.text
-        return Memo(text).__getitem__ if field.codec.plain and not cell.right else text
+        return Memo(text).__getitem__ if field.codec.is_plain_int and not cell.right else text
 
 
 def _padded(cell: Cell, columns: int, value: Any) -> str:  # noqa: ANN401 - any field's value

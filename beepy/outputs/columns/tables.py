@@ -5,11 +5,10 @@ from heapq import nlargest, nsmallest
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Schema
+from beepy.events.batch_ops import select, take
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE
-from beepy.events.rows import head, per_cpu_rows, select
 from beepy.obj.spec import Role
 from beepy.outputs.columns.cells import cells
 from beepy.outputs.columns.grid import counted, grid, heads_of, more
@@ -33,7 +32,7 @@ class Table:
         self._decoder = decoder
         self._labels = Labels(decoder, cells(decoder.fields))
         self._heads = heads_of(self._labels.cells)
-        self._lines = schema.record != VOID
+        self._lines = schema.is_stream
         values = [field for field in decoder.fields if field.part == VALUE]
         self._by_value = schema.role in (Role.COUNTER, Role.GAUGE) and len(values) == 1 and values[0].codec.number
         self._sorted_by = values if self._by_value else [field for field in decoder.fields if field.part != VALUE]
@@ -47,7 +46,6 @@ class Table:
         """Take a batch; tell whether a snapshot is complete."""
         if batch.snapshot != self._snapshot:
             self._snapshot, self._rows, self._count = batch.snapshot, [], 0
-        batch = per_cpu_rows(batch)
         self._count += batch.records
         if batch.records:
             self._keep(batch)
@@ -59,7 +57,7 @@ class Table:
     def _keep(self, batch: Batch) -> None:
         """Keep the first rows of the order, of this batch and those before it; others are not decoded."""
         if self._lines:
-            batch = head(batch, _MOST - len(self._rows))
+            batch = take(batch, _MOST - len(self._rows))
             self._rows += [(None, texts) for texts in self._labels.texts(batch)]
             return
         columns = self._decoder.values(batch, self._sorted_by)

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from beepy.collection import externs
 from beepy.collection.load import load
 from beepy.errors import AttachError, NotSupported
+from beepy.features import Feature
 from beepy.hooks import Target, usdt
-from beepy.kernel import features
 from beepy.kernel import map as kernel_map
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
 from tests.support import child, probed
+from tests.support.lacking import lack
 
 pytestmark = pytest.mark.usefixtures("same_pids")
 
@@ -100,8 +100,7 @@ def test_a_program_with_the_system_s_own_header(tmp_path: Path, spec: Collection
 @pytest.fixture
 def without_cookies(monkeypatch: pytest.MonkeyPatch) -> None:
     """As before v5.15: the program is told so by its .kconfig, and finds its arguments by the address of the probe."""
-    monkeypatch.setattr(features, "has_bpf_cookie", lambda: False)
-    monkeypatch.setitem(vars(externs)["_VIRTUAL"], "LINUX_HAS_BPF_COOKIE", lambda: 0)
+    lack(monkeypatch, Feature.BPF_COOKIE)
 
 
 @pytest.mark.usefixtures("without_cookies")

@@ -75,7 +75,7 @@ def test_words_that_anybody_can_choose() -> None:
 
 def spec(*maps: MapSpec, insns: tuple[Insn, ...] = ()) -> CollectionSpec:
     program = ProgramSpec("prog", "xdp", insns, (), (), (), (), (("prog", 0),))
-    return CollectionSpec("x.o", "elf", {}, "GPL", (program,), maps, (), (), None)
+    return CollectionSpec("x.o", "GPL", (program,), maps, (), (), None)
 
 
 def test_what_can_be_done_where_nothing_is_shown() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from beepy.cli.app import _COMMANDS
+from beepy.cli import app
 from beepy.cli.substitutes import COMMANDS
 from beepy.oci.lookup import bundled_store
 from tests.support.command import Beepy, Done
@@ -28,7 +28,7 @@ def notes(done: Done, command: str) -> list[str]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_says_what_to_type(beepy: Beepy, command: str) -> None:
-    assert command not in _COMMANDS
+    assert command not in app.COMMANDS
     found = notes(beepy(command), command)
     assert found
     assert notes(beepy(command, "--help"), command) == found
@@ -67,7 +67,7 @@ def test_arguments_are_in_what_to_type(beepy: Beepy, arguments: list[str], typed
 def test_what_bash_completes(beepy: Beepy) -> None:
     (note,) = notes(beepy("completion", "bash"), "completion")
     script = f'{note}\ncompgen -W "$(complete -p beepy | sed "s/.*-W \'\\([^\']*\\)\'.*/\\1/")" -- {{}}'
-    for typed, completed in (("r", "run\n"), ("", "".join([f"{name}\n" for name in _COMMANDS]))):
+    for typed, completed in (("r", "run\n"), ("", "".join([f"{name}\n" for name in app.COMMANDS]))):
         done = subprocess.run(
             ["bash", "-c", script.replace("{}", f"'{typed}'")],
             check=True,

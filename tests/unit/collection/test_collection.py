@@ -47,7 +47,7 @@ def test_one_that_raises_keeps_no_other(raises: object, expected: type[BaseExcep
     order: list[str] = []
     links = [Link(opened(), then=[lambda: order.append("first")]), Link(opened(), then=[raises])]
     links.append(Link(opened(), then=[lambda: order.append("last")]))
-    collection = Collection(CollectionSpec("x", "elf", {}, "GPL", (), (), (), (), None), {})
+    collection = Collection(CollectionSpec("x", "GPL", (), (), (), (), None), {})
     collection.links = list(links)
     held, loaded = opened(), opened()
     collection.maps["m"] = Map(held, "m", MapType.ARRAY, 4, 4, 1)

@@ -44,7 +44,7 @@ def spec_of(*programs: ProgramSpec, maps: Sequence[MapSpec] = (), externs: Seque
     writer.integer()
     writer.func_proto(1)
     writer.func("f", 2)
-    return CollectionSpec("x", "elf", {}, "GPL", programs, tuple(maps), (), tuple(externs), Btf(writer.data()))
+    return CollectionSpec("x", "GPL", programs, tuple(maps), (), tuple(externs), Btf(writer.data()))
 
 
 def whole(*programs: ProgramSpec, maps: Sequence[MapSpec] = (), externs: Sequence[ExternSpec] = ()) -> needs.Needs:
@@ -275,7 +275,7 @@ def test_an_address_of_a_kernel_symbol_is_for_syslog() -> None:
     untyped = ExternSpec("jiffies", KSYMS, VOID, weak=True, function=False)
     using = program("raw_tp", refs=[ExternRef(0, "jiffies")], name="using")
     found, programs = needs.of_collection(
-        CollectionSpec("x", "elf", {}, "GPL", (using, program("raw_tp")), (), (), (untyped,), Btf(writer.data()))
+        CollectionSpec("x", "GPL", (using, program("raw_tp")), (), (), (untyped,), Btf(writer.data()))
     )
     assert Capability("CAP_SYSLOG", "addresses of kernel symbols") in found.capabilities
     assert "CAP_SYSLOG" in names(programs["using"])

@@ -11,7 +11,7 @@ from beepy.obj.spec import CollectionSpec, ProgramSpec, VariableSpec
 
 def spec(**sections: str) -> CollectionSpec:
     programs = tuple(ProgramSpec(name, section, (), (), (), (), (), ((name, 0),)) for name, section in sections.items())
-    return CollectionSpec("image", "elf", {}, "GPL", programs, (), (), (), None)
+    return CollectionSpec("image", "GPL", programs, (), (), (), None)
 
 
 def test_sections_say_where() -> None:

@@ -10,7 +10,7 @@ from beepy.btf.types import Kind
 from beepy.btf.writer import BtfWriter, Member
 from beepy.errors import BtfError
 from beepy.events.codec import Value
-from beepy.events.compile import MAX_COST, MAX_ENUMERATORS, MAX_MEMBERS
+from beepy.events.compile import MAX_CALLS, MAX_ENUMERATORS, MAX_MEMBERS
 from beepy.events.decoder import Decoder
 from tests.support.events import decode, ring, stream, texts
 from tests.support.refusal import refused
@@ -233,7 +233,7 @@ def test_a_record_of_one_byte_has_a_bounded_number_of_values(width: int) -> None
     for _ in range(12):
         each = w.array(inner, 1)
         inner = w.union("u", 1, [(f"m{at}", each, 0) for at in range(width)])
-    with refused(BtfError, f"object: more than {MAX_COST} values in a record"):
+    with refused(BtfError, f"object: more than {MAX_CALLS} values in a record"):
         Decoder(stream(w, w.struct("s", 1, [("it", w.array(inner, 1), 0)])))
 
 
@@ -241,7 +241,7 @@ def test_a_record_of_one_byte_has_a_bounded_number_of_values(width: int) -> None
 def test_arrays_that_share_their_bytes_have_a_bounded_number_of_values(size: int, count: int) -> None:
     w = BtfWriter()
     array = w.array(w.integer("unsigned char", size, 0), count)
-    with refused(BtfError, f"object: more than {MAX_COST} values in a record"):
+    with refused(BtfError, f"object: more than {MAX_CALLS} values in a record"):
         Decoder(stream(w, w.union("u", 64_000, [(f"m{at}", array, 0) for at in range(4000)])))
 
 
@@ -249,9 +249,9 @@ def test_a_long_array_of_structs_has_a_bounded_number_of_values() -> None:
     w = BtfWriter()
     pair = w.struct("pair", 2, [(name, w.integer("unsigned char", 1, 0), at * 8) for at, name in enumerate("ab")])
     Decoder(stream(w, w.struct("s", 40_000, [("pairs", w.array(pair, 20_000), 0)])))
-    with refused(BtfError, f"object: more than {MAX_COST} values in a record"):
+    with refused(BtfError, f"object: more than {MAX_CALLS} values in a record"):
         Decoder(stream(w, w.struct("s", 60_000, [("pairs", w.array(pair, 30_000), 0)])))
-    with refused(BtfError, f"object: more than {MAX_COST} values in a record"):
+    with refused(BtfError, f"object: more than {MAX_CALLS} values in a record"):
         members = [(f"pairs{at}", w.array(pair, 15_000), at * 30_000 * 8) for at in range(2)]
         Decoder(stream(w, w.struct("s", 60_000, members)))
 

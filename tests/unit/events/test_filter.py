@@ -5,6 +5,7 @@ import pytest
 from beepy.btf.writer import BtfWriter
 from beepy.errors import UsageError
 from beepy.events.batch import Batch
+from beepy.events.decoder import Decoder
 from beepy.events.filter import Filter, check
 from beepy.events.regex import SYNTAX
 from tests.support.events import Exits, decode, ring, snapshot, table
@@ -33,13 +34,13 @@ def pids(batch: Batch) -> object:
     ],
 )
 def test_a_regex_may_hold_commas_and_quotes(name: str, regex: str, matching: bytes) -> None:
-    assert pids(Filter([f"{name},{regex}"], [EXITS]).apply(exits(b"no", matching))) == [1]
+    assert pids(Filter([f"{name},{regex}"], [Decoder(EXITS)]).apply(exits(b"no", matching))) == [1]
 
 
 def test_an_empty_regex_matches_all() -> None:
     batch = exits(b"bash", b"")
-    assert Filter(["exits,comm,"], [EXITS]).apply(batch) is batch
-    assert Filter(["comm,"], [EXITS]).apply(batch) is batch
+    assert Filter(["exits,comm,"], [Decoder(EXITS)]).apply(batch) is batch
+    assert Filter(["comm,"], [Decoder(EXITS)]).apply(batch) is batch
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_without_a_comma(text: str, note: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "m", ",comm,x"])
 def test_less_than_two_parts(text: str) -> None:
-    for wrong in (lambda: check([text]), lambda: Filter([text], [EXITS])):
+    for wrong in (lambda: check([text]), lambda: Filter([text], [Decoder(EXITS)])):
         with pytest.raises(UsageError) as caught:
             wrong()
         assert str(caught.value) == f"filter '{text}': expected map,field,regex or field,regex"
@@ -73,37 +74,37 @@ def test_what_may_be_a_regex(text: str) -> None:
 
 def test_rows_that_match_stay() -> None:
     batch = exits(b"bash", b"sh", b"zsh", b"cat")._replace(lost=2)
-    found = Filter(["exits,comm,^z?sh$"], [EXITS]).apply(batch)
+    found = Filter(["exits,comm,^z?sh$"], [Decoder(EXITS)]).apply(batch)
     assert pids(found) == [1, 2]
     assert (found.records, found.lost) == (2, 2)
 
 
 def test_filters_on_one_map_are_anded() -> None:
     batch = exits(b"bash", b"sh", b"zsh")
-    assert pids(Filter(["exits,comm,sh", "exits,pid,^[02]$"], [EXITS]).apply(batch)) == [0, 2]
-    assert pids(Filter(["exits,comm,sh", "exits,comm,^b"], [EXITS]).apply(batch)) == [0]
+    assert pids(Filter(["exits,comm,sh", "exits,pid,^[02]$"], [Decoder(EXITS)]).apply(batch)) == [0, 2]
+    assert pids(Filter(["exits,comm,sh", "exits,comm,^b"], [Decoder(EXITS)]).apply(batch)) == [0]
 
 
 def test_all_or_nothing() -> None:
     batch = exits(b"bash", b"sh")
-    assert Filter(["exits,comm,sh"], [EXITS]).apply(batch) is batch
-    assert Filter([], [EXITS]).apply(batch) is batch
-    nothing = Filter(["exits,comm,python"], [EXITS]).apply(batch)
+    assert Filter(["exits,comm,sh"], [Decoder(EXITS)]).apply(batch) is batch
+    assert Filter([], [Decoder(EXITS)]).apply(batch) is batch
+    nothing = Filter(["exits,comm,python"], [Decoder(EXITS)]).apply(batch)
     assert (nothing.records, nothing.parts[0].raw) == (0, b"")
-    assert Filter(["exits,comm,x"], [EXITS]).apply(nothing) is nothing
+    assert Filter(["exits,comm,x"], [Decoder(EXITS)]).apply(nothing) is nothing
 
 
 def test_the_text_is_gos_before_it_is_made_safe() -> None:
     batch = exits(b"\x1b[31m", b"a\xff", b"[/]", b"a b")
-    assert pids(Filter(["exits,comm,\x1b"], [EXITS]).apply(batch)) == [0]
-    assert pids(Filter([r"exits,comm,^a\\xff$"], [EXITS]).apply(batch)) == [1]
-    assert pids(Filter([r"exits,comm,^\[/\]$"], [EXITS]).apply(batch)) == [2]
+    assert pids(Filter(["exits,comm,\x1b"], [Decoder(EXITS)]).apply(batch)) == [0]
+    assert pids(Filter([r"exits,comm,^a\\xff$"], [Decoder(EXITS)]).apply(batch)) == [1]
+    assert pids(Filter([r"exits,comm,^\[/\]$"], [Decoder(EXITS)]).apply(batch)) == [2]
 
 
 def test_a_filter_on_one_map_leaves_the_others() -> None:
     other = Exits("other").schema
     batch = ring(other, [Exits.record(b"bash")])
-    assert Filter(["exits,comm,none"], [EXITS, other]).apply(batch) is batch
+    assert Filter(["exits,comm,none"], [Decoder(EXITS), Decoder(other)]).apply(batch) is batch
 
 
 def test_tables_keep_keys_and_values_together() -> None:
@@ -111,11 +112,11 @@ def test_tables_keep_keys_and_values_together() -> None:
     u32 = w.integer("u32", 4, 0)
     schema = table(w, u32, w.typedef("duration", w.integer("u64", 8, 0)), 4, 8, name="took")
     batch = snapshot(schema, [(struct.pack("<I", n), struct.pack("<Q", n * 1_500_000)) for n in range(4)])
-    assert decode(schema, Filter(["took,value,^[13].5ms$"], [schema]).apply(batch)) == {
+    assert decode(schema, Filter(["took,value,^[13].5ms$"], [Decoder(schema)]).apply(batch)) == {
         "key": [1],
         "value": [1_500_000],
     }
-    assert decode(schema, Filter(["took,key,[23]"], [schema]).apply(batch)) == {
+    assert decode(schema, Filter(["took,key,[23]"], [Decoder(schema)]).apply(batch)) == {
         "key": [2, 3],
         "value": [3_000_000, 4_500_000],
     }
@@ -126,7 +127,7 @@ def test_rows_of_one_cpu() -> None:
     u32 = w.integer("u32", 4, 0)
     schema = table(w, u32, w.enum("e", {"A": 1, "B": 2}), 4, 4, cpus=2, name="state")
     batch = snapshot(schema, [(bytes(4), struct.pack("<I4xI4x", 1, 2)), (b"\1\0\0\0", struct.pack("<I4xI4x", 2, 2))])
-    found = Filter(["state,value,B"], [schema]).apply(batch)
+    found = Filter(["state,value,B"], [Decoder(schema)]).apply(batch)
     assert decode(schema, found) == {"key": [0, 1, 1], "cpu": [1, 0, 1], "value": ["B", "B", "B"]}
 
 
@@ -136,7 +137,7 @@ def test_a_label_names_a_field_too() -> None:
     schema = table(w, w.struct("k", 4, [("map", u32, 0)]), u32, 4, 4, name="m")
     batch = snapshot(schema, [(b"\1\0\0\0", b"\5\0\0\0")])
     for name in ("map", "map_"):
-        assert Filter([f"m,{name},1"], [schema]).apply(batch) is batch
+        assert Filter([f"m,{name},1"], [Decoder(schema)]).apply(batch) is batch
 
 
 @pytest.mark.parametrize(
@@ -152,9 +153,9 @@ def test_a_label_names_a_field_too() -> None:
 )
 def test_what_is_no_regex(text: str, message: str | None) -> None:
     if message is None:
-        assert Filter([text], [EXITS])
+        assert Filter([text], [Decoder(EXITS)])
         return
     with pytest.raises(UsageError, match=message) as caught:
-        Filter([text], [EXITS])
+        Filter([text], [Decoder(EXITS)])
     assert "\n" not in str(caught.value)
     assert caught.value.__notes__ == [SYNTAX]

@@ -8,7 +8,7 @@ from beepy.events import meaning
 from beepy.events.clock import SECOND, Clock
 from beepy.events.fields import Field, fields
 from beepy.events.meaning import Meaning, event_time, of
-from beepy.events.roles import schema
+from beepy.events.schemas import of_tracked
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from tests.support.events import Exits, stream, table
@@ -126,7 +126,7 @@ def test_the_bundled_images() -> None:
     for name in store.names():
         spec = parse(store.get(name))
         for tracked in spec.tracked:
-            known = fields(schema(spec, tracked), {})
+            known = fields(of_tracked(spec, tracked), {})
             meanings = {field.name: meaning.name for field, meaning in of(known).items()}
             if meanings:
                 found[name] = meanings

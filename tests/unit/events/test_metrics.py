@@ -5,13 +5,13 @@ from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.metrics import value_field
 from beepy.obj.spec import Role
-from tests.support.events import stream, table
+from tests.support.events import stream, table, with_role
 
 
 def of_role(role: Role | None) -> Schema:
     w = BtfWriter()
     members = [(name, w.integer("u64", 8, 0), 64 * at) for at, name in enumerate(("le", "value", "other"))]
-    return stream(w, w.struct("s", 24, members))._replace(role=role)
+    return with_role(stream(w, w.struct("s", 24, members)), role)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,6 @@ def test_the_field_that_was_given_is_stronger() -> None:
 def test_of_a_table_it_is_the_value() -> None:
     w = BtfWriter()
     u32, text = w.integer("u32", 4, 0), w.array(w.integer("char", 1, 1), 4)
-    decoders = [Decoder(table(w, u32, value, 4, 4)._replace(role=Role.GAUGE)) for value in (u32, text)]
+    decoders = [Decoder(with_role(table(w, u32, value, 4, 4), Role.GAUGE)) for value in (u32, text)]
     fields = [value_field(decoder.schema, decoder) for decoder in decoders]
     assert [field and field.name for field in fields] == ["value", None]

@@ -5,10 +5,10 @@ import struct
 
 import pytest
 
-from beepy.btf.types import TypeId
 from beepy.btf.writer import BtfWriter, Member
+from beepy.events.batch_ops import take
+from beepy.events.decoder import Decoder
 from beepy.events.own import Own, pid_offset
-from beepy.events.rows import head
 from tests.support.events import Exits, decode, ring, snapshot, stream, table
 
 OURS = 0x00012A3F
@@ -17,7 +17,7 @@ ALIKE = (0x3F, 0x2A3F, 0x00013F3F, 0x2A3F0001, 0x3F2A0100, 0x01012A3F, 0x00002A3
 
 def test_our_own_are_left_out_and_all_else_stays() -> None:
     schema = Exits().schema
-    own = Own(OURS, [schema])
+    own = Own(OURS, [Decoder(schema)])
     pids = [*ALIKE, OURS, 7, OURS, OURS]
     batch = ring(schema, [Exits.record(pid=pid) for pid in pids])._replace(lost=3)
     kept = own.apply(batch)
@@ -27,7 +27,7 @@ def test_our_own_are_left_out_and_all_else_stays() -> None:
 
 def test_a_batch_without_our_own_is_the_same_batch() -> None:
     schema = Exits().schema
-    own = Own(OURS, [schema])
+    own = Own(OURS, [Decoder(schema)])
     for pids in ([], [1], list(ALIKE), [OURS ^ 1 << bit for bit in range(32)]):
         batch = ring(schema, [Exits.record(pid=pid) for pid in pids])
         assert own.apply(batch) is batch
@@ -38,20 +38,20 @@ def test_any_mixture(count: int) -> None:
     schema = Exits().schema
     chance = random.Random(count)
     pids = [chance.choice((OURS, *ALIKE)) for _ in range(count)]
-    kept = Own(OURS, [schema]).apply(ring(schema, [Exits.record(pid=pid) for pid in pids]))
+    kept = Own(OURS, [Decoder(schema)]).apply(ring(schema, [Exits.record(pid=pid) for pid in pids]))
     assert decode(schema, kept)["pid"] == [pid for pid in pids if pid != OURS]
 
 
 def test_what_was_cut_to_its_first_rows() -> None:
     schema = Exits().schema
-    batch = head(ring(schema, [Exits.record(pid=pid) for pid in (1, 2, OURS)]), 2)
-    assert Own(OURS, [schema]).apply(batch) is batch
+    batch = take(ring(schema, [Exits.record(pid=pid) for pid in (1, 2, OURS)]), 2)
+    assert Own(OURS, [Decoder(schema)]).apply(batch) is batch
 
 
 def test_a_record_that_ends_before_the_field() -> None:
     schema = Exits().schema
     batch = ring(schema, [Exits.record(pid=OURS)[:18]])
-    assert Own(OURS, [schema]).apply(batch) is batch
+    assert Own(OURS, [Decoder(schema)]).apply(batch) is batch
 
 
 def test_a_table_is_left_alone() -> None:
@@ -59,7 +59,7 @@ def test_a_table_is_left_alone() -> None:
     u32 = w.integer("u32", 4, 0)
     schema = table(w, w.struct("key", 4, [("pid", u32, 0)]), u32, 4, 4)
     batch = snapshot(schema, [(struct.pack("<I", OURS), bytes(4))])
-    assert Own(OURS, [schema]).apply(batch) is batch
+    assert Own(OURS, [Decoder(schema)]).apply(batch) is batch
 
 
 def record(*members: tuple[str, str]) -> int | None:
@@ -79,7 +79,7 @@ def record(*members: tuple[str, str]) -> int | None:
         "union": w.union("", 4, [("pid", u32, 0), ("other", w.integer(), 0)]),
     }
     placed: list[Member] = [(name, types[kind], 64 * at) for at, (name, kind) in enumerate(members)]
-    return pid_offset(stream(w, w.struct("event", 8 * len(placed), placed)))
+    return pid_offset(Decoder(stream(w, w.struct("event", 8 * len(placed), placed))))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,7 @@ def test_what_is_the_id_of_a_process(members: list[tuple[str, str]], offset: int
 def test_bitfields_and_records_that_are_no_struct() -> None:
     w = BtfWriter()
     u32 = w.integer("unsigned int", 4, 0)
-    assert pid_offset(stream(w, w.struct("event", 4, [("pid", u32, 0, 22), ("cpu", u32, 22, 10)]))) is None
-    assert pid_offset(stream(w, u32)) is None
-    assert pid_offset(stream(w, TypeId(u32))._replace(record=TypeId(0))) is None
+    split = w.struct("event", 4, [("pid", u32, 0, 22), ("cpu", u32, 22, 10)])
+    assert pid_offset(Decoder(stream(w, split))) is None
+    assert pid_offset(Decoder(stream(w, u32))) is None
+    assert pid_offset(Decoder(table(w, u32, u32, 4, 4))) is None

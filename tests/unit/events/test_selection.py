@@ -8,6 +8,7 @@ from beepy.btf.types import TypeId
 from beepy.btf.writer import BtfWriter, Member
 from beepy.errors import UsageError
 from beepy.events.batch import Schema
+from beepy.events.decoder import Decoder
 from beepy.events.filter import Filter
 from beepy.events.selection import Option, named, of_role
 from beepy.obj.spec import Role
@@ -52,6 +53,14 @@ def refused(error: pytest.ExceptionInfo[UsageError]) -> tuple[str, list[str]]:
     return str(error.value), getattr(error.value, "__notes__", [])
 
 
+def decoders(*schemas: Schema) -> list[Decoder]:
+    return [Decoder(schema) for schema in schemas]
+
+
+def names(found: Sequence[Decoder]) -> list[str]:
+    return [decoder.schema.map for decoder in found]
+
+
 @pytest.mark.parametrize(
     ("name", "schemas", "found"),
     [
@@ -66,7 +75,7 @@ def refused(error: pytest.ExceptionInfo[UsageError]) -> tuple[str, list[str]]:
     ],
 )
 def test_a_map_by_its_name(name: str, schemas: list[Schema], found: list[str]) -> None:
-    assert maps(named(option(name), name, "", schemas)) == found
+    assert names(named(option(name), name, "", decoders(*schemas))) == found
 
 
 @pytest.mark.parametrize(
@@ -81,7 +90,7 @@ def test_a_map_by_its_name(name: str, schemas: list[Schema], found: list[str]) -
     ],
 )
 def test_a_filter_with_or_without_its_map(text: str, schemas: list[Schema], tested: list[str]) -> None:
-    assert maps(list(Filter([text], schemas)._tests)) == tested
+    assert maps(list(Filter([text], [Decoder(schema) for schema in schemas])._tests)) == tested
 
 
 @pytest.mark.parametrize(
@@ -128,7 +137,7 @@ def test_a_filter_with_or_without_its_map(text: str, schemas: list[Schema], test
 )
 def test_what_a_filter_does_not_find(text: str, schemas: list[Schema], why: str, notes: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
-        Filter([text], schemas)
+        Filter([text], [Decoder(schema) for schema in schemas])
     message, said = refused(caught)
     assert message.partition("': ")[2] == why
     assert said == notes
@@ -139,20 +148,20 @@ def test_maps_of_one_name_have_the_field_if_they_are_named(text: str) -> None:
     """Without the name those that have it are meant."""
     schemas = [EXITS, events("print_exits", "pid", image="b:1")]
     if text == "comm,bash":
-        assert list(Filter([text], schemas)._tests) == schemas[:1]
+        assert list(Filter([text], [Decoder(schema) for schema in schemas])._tests) == schemas[:1]
         return
     with pytest.raises(UsageError, match="no field 'comm' in print_exits: its fields are pid"):
-        Filter([text], schemas)
+        Filter([text], [Decoder(schema) for schema in schemas])
 
 
 def test_many_names_are_cut_short() -> None:
     many = events("print_many", *[f"f{number}" for number in range(40)])
     with pytest.raises(UsageError, match=r"its fields are f0, .*, f11 and 28 more$"):
-        Filter(["x,y"], [many])
+        Filter(["x,y"], [Decoder(many)])
     with pytest.raises(UsageError):
-        Filter(["x" * 100_000 + ",y"], [many])
+        Filter(["x" * 100_000 + ",y"], [Decoder(many)])
     with pytest.raises(UsageError) as caught:
-        Filter(["pid,1"], [events(f"print_{number}", "pid") for number in range(40)])
+        Filter(["pid,1"], decoders(*[events(f"print_{number}", "pid") for number in range(40)]))
     assert len(refused(caught)[1]) == 5
 
 
@@ -167,7 +176,7 @@ def test_many_names_are_cut_short() -> None:
     ],
 )
 def test_the_map_with_a_role(name: str, schemas: list[Schema], found: list[str]) -> None:
-    assert maps(of_role(option(name), name, "[1]", schemas, roles=(Role.HIST,))) == found
+    assert names(of_role(option(name), name, "[1]", decoders(*schemas), roles=(Role.HIST,))) == found
 
 
 @pytest.mark.parametrize(
@@ -189,7 +198,7 @@ def test_the_map_with_a_role(name: str, schemas: list[Schema], found: list[str])
 )
 def test_no_map_with_a_role(name: str, schemas: list[Schema], why: str, notes: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
-        of_role(option(name), name, "[1]", schemas, roles=(Role.HIST,))
+        of_role(option(name), name, "[1]", decoders(*schemas), roles=(Role.HIST,))
     message, said = refused(caught)
     assert message == f"filter '{name}': {why}"
     assert said == notes
@@ -197,7 +206,7 @@ def test_no_map_with_a_role(name: str, schemas: list[Schema], why: str, notes: l
 
 def test_of_several_maps_the_one_with_the_field() -> None:
     def chosen(field: str) -> list[str]:
-        return maps(of_role(option(field), "", field, [LAT, SIZE], roles=(Role.HIST,), field=field))
+        return names(of_role(option(field), "", field, decoders(LAT, SIZE), roles=(Role.HIST,), field=field))
 
     assert chosen("us") == ["hist_lat"]
     for field in ("op", "nothing"):
@@ -206,6 +215,6 @@ def test_of_several_maps_the_one_with_the_field() -> None:
 
 
 def test_several_roles() -> None:
-    assert maps(of_role(option(""), "", "us", [EXITS, LOAD], roles=(Role.HIST, Role.GAUGE))) == ["gauge_load"]
+    assert names(of_role(option(""), "", "us", decoders(EXITS, LOAD), roles=(Role.HIST, Role.GAUGE))) == ["gauge_load"]
     with pytest.raises(UsageError, match="no map is a histogram or gauge of a stream"):
-        of_role(option(""), "", "us", [EXITS], roles=(Role.HIST, Role.GAUGE))
+        of_role(option(""), "", "us", decoders(EXITS), roles=(Role.HIST, Role.GAUGE))

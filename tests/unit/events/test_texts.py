@@ -1,10 +1,11 @@
 import pytest
 
+from beepy import conventions
 from beepy.btf.btf import Btf
 from beepy.btf.writer import BtfWriter
 from beepy.errors import UsageError
 from beepy.events.decoder import Decoder
-from beepy.events.roles import assign, schema
+from beepy.events.schemas import of_tracked
 from beepy.events.texts import apply_all
 from beepy.obj.spec import CollectionSpec, MapSpec
 from beepy.uapi import MapType
@@ -21,11 +22,12 @@ def image() -> CollectionSpec:
     both = w.struct("event", 24, [("line", line, 0), ("path", inner, 64), ("flags", flags, 128)])
     one = w.struct("other", 8, [("line", line, 0)])
     maps = [MapSpec(name, ".maps", MapType.RINGBUF, value=of) for name, of in (("print_a", both), ("print_b", one))]
-    return assign(CollectionSpec("image:1", "bee", {}, "GPL", (), tuple(maps), (), (), Btf(w.data(), name="object")))
+    spec = CollectionSpec("image:1", "GPL", (), tuple(maps), (), (), Btf(w.data(), name="object"))
+    return conventions.apply(spec, "bee")
 
 
 def shown(spec: CollectionSpec, number: int, raw: bytes) -> list[object]:
-    found = schema(spec, spec.tracked[number])
+    found = of_tracked(spec, spec.tracked[number])
     decoder = Decoder(found)
     values = [value for column in decoder.values(ring(found, [raw]), decoder.fields) for value in column]
     assert [text for column in decoder.texts(ring(found, [raw]), decoder.fields[:1]) for text in column] == values[:1]

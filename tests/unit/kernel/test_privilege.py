@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from beepy.features import Feature
 from beepy.kernel import features, privilege
+from tests.support.lacking import lack
 
 ROOT = (1 << 41) - 1
 
@@ -22,7 +24,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(privilege, name, tmp_path / file)
     monkeypatch.setattr(privilege, "_LOCKDOWN", tmp_path / "lockdown")
     monkeypatch.setattr(privilege, "_SYSCTL", tmp_path)
-    monkeypatch.setattr(features, "charges_memlock", lambda: False)
+    monkeypatch.setattr(features, "has", lambda _: True)
     return tmp_path
 
 
@@ -84,7 +86,7 @@ def test_what_forbids_it_to_root_as_well(machine: Path, file: str, text: str, wh
 
 def test_memory_may_count(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine
-    monkeypatch.setattr(features, "charges_memlock", lambda: True)
+    lack(monkeypatch, Feature.MEMCG_ACCOUNT)
     assert privilege.why_refused(NEEDED).startswith("RLIMIT_MEMLOCK is ")
 
 

@@ -1,5 +1,3 @@
-import errno
-
 import pytest
 
 from beepy.kernel import syscall
@@ -18,9 +16,3 @@ from beepy.kernel import syscall
 )
 def test_a_name_becomes_what_the_kernel_takes(name: str, seen: bytes) -> None:
     assert syscall.object_name(name) == seen
-
-
-def test_a_reason_has_text_and_name() -> None:
-    assert syscall.reason(errno.EPERM) == "operation not permitted (EPERM)"
-    assert syscall.reason(524) == "operation not supported (ENOTSUPP)"
-    assert syscall.reason(4000) == "unknown error 4000 (4000)"

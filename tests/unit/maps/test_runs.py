@@ -2,7 +2,7 @@ from itertools import product
 
 import pytest
 
-from beepy.maps import runs
+from beepy.maps.runs import run_length
 
 
 @pytest.mark.parametrize("most", [1, 2, 15, 16, 17, 255, 256, 257, 4000])
@@ -14,7 +14,7 @@ def test_every_length_is_found(most: int) -> None:
             assert 0 < low < high <= most
             return things[low:high] == things[low - 1 : high - 1]
 
-        assert runs.length(most, equal) == known
+        assert run_length(most, equal) == known
 
 
 def test_only_the_first_run_counts() -> None:
@@ -22,5 +22,5 @@ def test_only_the_first_run_counts() -> None:
         row = list(things)
         expected = next((at for at, one in enumerate(row) if one != row[0]), len(row))
         assert (
-            runs.length(8, lambda low, high, row=row: row[low:high] == row[low - 1 : high - 1]) == expected  # type: ignore[misc]
+            run_length(8, lambda low, high, row=row: row[low:high] == row[low - 1 : high - 1]) == expected  # type: ignore[misc]
         )

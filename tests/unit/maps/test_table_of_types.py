@@ -2,29 +2,16 @@ import mmap
 
 import pytest
 
-from beepy import maps
+from beepy import map_types, maps
 from beepy.errors import ElfError
-from beepy.events import roles
+from beepy.maps import MapOps
 from beepy.obj.spec import MapSpec
 from beepy.uapi import MapType
 
 
 def adjusted(map_type: MapType, key_size: int = 0, value_size: int = 0, max_entries: int = 0) -> tuple[int, int, int]:
-    kind = next(kind for kind in maps.TABLE if kind.type is map_type)
-    spec = kind.adjust(MapSpec("map", ".maps", map_type, key_size, value_size, max_entries))
+    spec = maps.adjusted(MapSpec("map", ".maps", map_type, key_size, value_size, max_entries))
     return spec.key_size, spec.value_size, spec.max_entries
-
-
-def test_every_type_of_the_kernel_has_one_row() -> None:
-    assert [kind.type for kind in maps.TABLE] == [kind for kind in MapType if kind is not MapType.UNSPEC]
-
-
-def test_types_of_keys_and_values_are_dropped_where_libbpf_drops_them() -> None:
-    assert {kind.type.name for kind in maps.TABLE if not kind.typed} == {
-        *("PERF_EVENT_ARRAY", "CGROUP_ARRAY", "STACK_TRACE", "ARRAY_OF_MAPS", "HASH_OF_MAPS", "DEVMAP", "DEVMAP_HASH"),
-        *("CPUMAP", "XSKMAP", "SOCKMAP", "SOCKHASH", "QUEUE", "STACK", "ARENA", "STRUCT_OPS"),
-        *("RINGBUF", "USER_RINGBUF"),  # their sizes are 0, and the kernel compares
-    }
 
 
 @pytest.mark.parametrize("map_type", [MapType.RINGBUF, MapType.USER_RINGBUF])
@@ -55,16 +42,9 @@ def test_others_are_as_written(map_type: MapType) -> None:
 
 
 def test_every_type_is_read_or_has_a_reason_why_not() -> None:
-    for kind in maps.TABLE:
-        assert bool(kind.reader) != bool(roles.not_read(kind.type)), kind.type.name
-    assert not roles.not_read(999)
-
-
-def test_types_with_a_slot_per_cpu() -> None:
-    assert {map_type.name for map_type in MapType if maps.is_percpu(map_type)} == {
-        *("PERCPU_HASH", "PERCPU_ARRAY", "LRU_PERCPU_HASH", "PERCPU_CGROUP_STORAGE"),
-    }
-    assert not maps.is_percpu(999)
+    assert set(maps.TABLE) <= {kind.type for kind in map_types.TABLE}
+    for kind in map_types.TABLE:
+        assert bool(maps.TABLE.get(kind.type, MapOps()).reader) != bool(kind.not_shown), kind.type.name
 
 
 def test_a_type_that_nobody_knows() -> None:

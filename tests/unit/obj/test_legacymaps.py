@@ -2,9 +2,9 @@ import struct
 
 import pytest
 
+from beepy import conventions
 from beepy.btf.types import TypeId
-from beepy.errors import BtfError, ElfError
-from beepy.events import roles
+from beepy.errors import ElfError
 from beepy.obj.parse import parse
 from beepy.obj.spec import MapSpec, Role
 from beepy.uapi import MapFlag, MapType
@@ -72,15 +72,14 @@ def annotated(key: int, value: int, names: tuple[str, str] = ("key", "value")) -
 
 
 def test_an_annotation_gives_types_and_is_no_map() -> None:
-    spec = roles.assign(annotated(2, 3).parsed())
+    spec = conventions.apply(annotated(2, 3).parsed(), "elf")
     assert spec.maps == (MapSpec("print_h", "maps", MapType.HASH, 4, 8, 16, 0, TypeId(2), TypeId(3)),)
     assert [tracked.role for tracked in spec.tracked] == [Role.PRINT]
 
 
 def test_an_annotation_is_held_against_the_sizes() -> None:
-    spec = annotated(3, 3).parsed()
-    with refused(BtfError, "the key's type has 8 bytes: the map has 4"):
-        roles.track(spec, spec.maps[0], Role.PRINT)
+    (refused,) = conventions.apply(annotated(3, 3).parsed(), "elf").not_shown
+    assert refused.reason == "the key's type has 8 bytes: the map has 4"
 
 
 def test_a_struct_that_is_no_annotation() -> None:

@@ -21,9 +21,8 @@ def one() -> Object:
 
 def test_a_whole_object(one: Object) -> None:
     one.elf.section("license", b"Dual MIT/GPL\0")
-    spec = parse(one.data(), "image:1", "bee", {"labels": b"x"})
-    assert (spec.name, spec.format, spec.hints) == ("image:1", "bee", {"labels": b"x"})
-    assert spec.license == "Dual MIT/GPL"
+    spec = parse(one.data(), "image:1")
+    assert (spec.name, spec.license) == ("image:1", "Dual MIT/GPL")
     assert [(program.name, program.section, program.insns) for program in spec.programs] == [("prog", SEC, (EXIT,))]
     assert (spec.maps, spec.variables, spec.externs, spec.tracked) == ((), (), (), ())
     assert spec.btf
@@ -32,7 +31,7 @@ def test_a_whole_object(one: Object) -> None:
 def test_without_types(one: Object) -> None:
     one.elf.section(".data", bytes(8))
     spec = parse(one.data(types=False))
-    assert (spec.name, spec.format, spec.btf) == ("object", "elf", None)
+    assert (spec.name, spec.btf) == ("object", None)
     assert [found.name for found in spec.maps] == [".data"]
     assert spec.programs[0].insns == (EXIT,)
 

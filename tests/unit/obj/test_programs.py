@@ -12,7 +12,7 @@ from beepy.uapi import MapType
 
 def spec(name: str = "image", *maps: MapSpec, **sections: str) -> CollectionSpec:
     made = [ProgramSpec(each, section, (), (), (), (), (), ((each, 0),)) for each, section in sections.items()]
-    return CollectionSpec(name, "elf", {}, "GPL", tuple(made), maps, (), (), None)
+    return CollectionSpec(name, "GPL", tuple(made), maps, (), (), None)
 
 
 def sections(specs: list[CollectionSpec]) -> list[dict[str, str]]:

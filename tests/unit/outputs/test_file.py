@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from beepy.errors import OutputError
-from beepy.outputs.file import CHUNK, Rows
+from beepy.events.decoder import Decoder
+from beepy.outputs.file import CHUNK, RowWriter
 from beepy.outputs.jsonl import JsonLines
 from tests.support.events import Exits, ring
 
@@ -24,7 +25,7 @@ def test_all_of_it_is_written_however_slow_the_other_side() -> None:
 
     thread = threading.Thread(target=read)
     thread.start()
-    Rows(writer).write(text)
+    RowWriter(writer).write(text)
     os.close(writer)
     thread.join()
     os.close(reader)
@@ -35,7 +36,7 @@ def test_a_reader_that_went_away_is_a_broken_pipe() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with pytest.raises(BrokenPipeError):
-        Rows(writer).write("x")
+        RowWriter(writer).write("x")
     os.close(writer)
 
 
@@ -43,7 +44,7 @@ def test_a_reader_that_went_away_is_a_broken_pipe() -> None:
 def test_a_full_disk_is_an_output_error() -> None:
     fd = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(OutputError, match=r"^standard output: write: no space left on device$"):
-        Rows(fd).write("x")
+        RowWriter(fd).write("x")
     os.close(fd)
 
 
@@ -55,11 +56,11 @@ def test_a_file_that_can_grow_no_more_ends_with_a_whole_line(tmp_path: Path, fla
     code = """
 import os, resource, sys
 from beepy.errors import OutputError
-from beepy.outputs.file import Rows
+from beepy.outputs.file import RowWriter
 fd = os.open(sys.argv[1], os.O_WRONLY | int(sys.argv[2]))
 os.lseek(fd, 0, os.SEEK_END)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-rows = Rows(fd)
+rows = RowWriter(fd)
 try:
     for number in range(100):
         rows.write(b"12345678\\n12345678\\n")
@@ -76,15 +77,15 @@ def test_a_closed_file_is_an_output_error() -> None:
     reader, writer = os.pipe()
     os.close(writer)
     with pytest.raises(OutputError, match=r"^rows\.json: write: bad file descriptor$"):
-        Rows(writer, "rows.json").write("x")
+        RowWriter(writer, "rows.json").write("x")
     os.close(reader)
 
 
 def test_a_large_batch_comes_in_pieces_and_whole(tmp_path: Path) -> None:
     schema = Exits().schema
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY)
-    sink = JsonLines(Rows(fd))
-    sink.open((schema,), lambda _: None)
+    sink = JsonLines(RowWriter(fd))
+    sink.open([Decoder(schema)])
     sink.write(ring(schema, [Exits.record(pid=n) for n in range(5000)]))
     os.close(fd)
     text = (tmp_path / "out").read_text()

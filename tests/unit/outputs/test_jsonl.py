@@ -10,7 +10,8 @@ import pytest
 from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch
 from beepy.events.codec import Value
-from beepy.outputs.file import Rows
+from beepy.events.decoder import Decoder
+from beepy.outputs.file import RowWriter
 from beepy.outputs.jsonl import JsonLines, encode, timestamp
 from tests.support.events import Exits, ring, snapshot, stream, table
 
@@ -25,8 +26,8 @@ def lines(tmp_path: Path) -> Lines:
     def write(batch: Batch) -> str:
         path = tmp_path / "out"
         fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-        sink = JsonLines(Rows(fd))
-        sink.open((batch.schema,), lambda _: None)
+        sink = JsonLines(RowWriter(fd))
+        sink.open([Decoder(batch.schema)])
         sink.write(batch)
         sink.close()
         os.close(fd)
@@ -222,8 +223,8 @@ def test_a_record_without_members_is_a_line(lines: Lines) -> None:
 def test_many_maps_share_one_sink(tmp_path: Path) -> None:
     first, second = Exits("print_a").schema, Exits("print_b").schema
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY)
-    sink = JsonLines(Rows(fd))
-    sink.open((first, second), lambda _: None)
+    sink = JsonLines(RowWriter(fd))
+    sink.open([Decoder(first), Decoder(second)])
     for schema in (first, second, first):
         sink.write(ring(schema, [Exits.record()]))
     os.close(fd)

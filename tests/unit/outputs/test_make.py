@@ -5,21 +5,22 @@ import pytest
 
 from beepy import outputs
 from beepy.errors import UsageError
+from beepy.events.decoder import Decoder
 from beepy.outputs.columns import Columns
 from beepy.outputs.jsonl import JsonLines
-from beepy.outputs.none import Silent
+from beepy.outputs.none import NullSink
 from tests.support.events import Exits, ring
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("json", JsonLines), ("columns", Columns), ("wide", Columns), ("none", Silent)]
+    ("name", "kind"), [("json", JsonLines), ("columns", Columns), ("wide", Columns), ("none", NullSink)]
 )
 def test_every_name_is_a_sink(name: str, kind: type) -> None:
     assert isinstance(outputs.make(name), kind)
 
 
 def test_the_names_are_all_there_is() -> None:
-    for name in outputs.NAMES:
+    for name in outputs.TABLE:
         outputs.make(name)
     with pytest.raises(UsageError, match=r"output 'xml\\x1b': unknown: expected json, columns, wide, none"):
         outputs.make("xml\x1b")
@@ -29,7 +30,7 @@ def test_none_writes_nothing(tmp_path: Path) -> None:
     schema = Exits().schema
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY)
     sink = outputs.make("none", fd)
-    sink.open((schema,), lambda _: None)
+    sink.open([Decoder(schema)])
     sink.write(ring(schema, [Exits.record()]))
     sink.close()
     os.close(fd)

@@ -10,16 +10,17 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from beepy.btf.types import VOID, TypeId
+from beepy.btf.types import TypeId
 from beepy.btf.writer import BtfWriter, Member
 from beepy.errors import UsageError
-from beepy.events.batch import Batch, Schema, Tally
-from beepy.events.rows import per_cpu_rows
+from beepy.events.batch import Batch, Schema
+from beepy.events.decoder import Decoder
+from beepy.events.stats import RunStats
 from beepy.obj.spec import Role
 from beepy.outputs import held
 from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.outputs.prometheus import Prometheus
-from tests.support.events import Exits, ring, snapshot, stream, table
+from tests.support.events import Exits, ring, snapshot, stream, table, with_role
 
 EXIT = struct.pack("<QQIIIIi16s4x", 2396599269958, 2396600383928, 16234, 16234, 16221, 0, 0, b"infocmp")
 Entries = Sequence[tuple[bytes, bytes]]
@@ -32,7 +33,7 @@ def opened(
     buckets: Sequence[str] = (),
     value_keys: Sequence[str] = (),
     max_series: int = 10_000,
-    tally: Tally | None = None,
+    stats: RunStats | None = None,
 ) -> Iterator[Prometheus]:
     """An open sink; ``tables`` may change while it is."""
     number = 0
@@ -41,19 +42,18 @@ def opened(
         nonlocal number
         number += 1
         for schema in wanted:
-            for batch in snapshots(schema, (tables or {})[schema], number):
-                yield per_cpu_rows(batch) if number % 2 else batch  # a filter gives it the former
+            yield from snapshots(schema, (tables or {})[schema], number)
 
     sink = Prometheus(
         "127.0.0.1",
         0,
         read_tables=read,
-        bounds=bounds_of(buckets, schemas),
-        values=values_of(value_keys, schemas),
-        tally=tally or Tally(),
+        bounds=bounds_of(buckets, [Decoder(schema) for schema in schemas]),
+        values=values_of(value_keys, [Decoder(schema) for schema in schemas]),
+        stats=stats or RunStats(),
         max_series=max_series,
     )
-    sink.open(schemas, lambda _: None)
+    sink.open([Decoder(schema) for schema in schemas])
     try:
         yield sink
     finally:
@@ -82,7 +82,7 @@ def record_of(role: Role, name: str, size: int, members: Sequence[tuple[str, str
     writer = BtfWriter()
     kinds = _kinds(writer)
     found: list[Member] = [(member, kinds[kind], 8 * at) for member, kind, at in members]
-    return stream(writer, writer.struct("event", size, found), name)._replace(role=role)
+    return with_role(stream(writer, writer.struct("event", size, found), name), role)
 
 
 def table_of(role: Role, name: str, value: str = "u64", value_size: int = 8, cpus: int = 0) -> Schema:
@@ -90,7 +90,7 @@ def table_of(role: Role, name: str, value: str = "u64", value_size: int = 8, cpu
     writer = BtfWriter()
     kinds = _kinds(writer)
     key = writer.struct("key", 20, [("pid", kinds["u32"], 0), ("comm", kinds["comm"], 32)])
-    return table(writer, key, kinds[value], 20, value_size, cpus=cpus, name=name)._replace(role=role)
+    return with_role(table(writer, key, kinds[value], 20, value_size, cpus=cpus, name=name), role)
 
 
 def _kinds(writer: BtfWriter) -> dict[str, TypeId]:
@@ -118,7 +118,7 @@ def u64(value: int) -> bytes:
 
 
 def test_bees_counter_page() -> None:
-    exits = Exits("exits").schema._replace(role=Role.COUNTER)
+    exits = with_role(Exits("exits").schema, Role.COUNTER)
     with opened(exits) as sink:
         sink.write(ring(exits, [EXIT]))
         assert page(sink) == (
@@ -319,7 +319,7 @@ def test_more_entries_of_equal_labels_than_series_are_one_series(caplog: pytest.
 def test_a_table_without_labels_is_one_series(caplog: pytest.LogCaptureFixture) -> None:
     w = BtfWriter()
     total = table(w, w.struct("nothing", 4), w.integer("unsigned long", 8, 0), 4, 8, name="total")
-    total = total._replace(role=Role.COUNTER)
+    total = with_role(total, Role.COUNTER)
     with opened(total, tables={total: [(bytes(4), u64(5))]}) as sink:
         for _ in range(2):
             assert page(sink).splitlines()[2:] == ["ebpf_solo_io_total 5"]
@@ -329,7 +329,7 @@ def test_a_table_without_labels_is_one_series(caplog: pytest.LogCaptureFixture) 
 def test_long_labels_are_bounded_too(caplog: pytest.LogCaptureFixture) -> None:
     w = BtfWriter()
     record = w.struct("event", 1 << 16, [("data", w.array(w.integer("unsigned char", 1, 0), 1 << 16), 0)])
-    events = stream(w, record, "events")._replace(role=Role.COUNTER)
+    events = with_role(stream(w, record, "events"), Role.COUNTER)
     with opened(events) as sink:
         for start in range(0, 300, 20):
             sink.write(ring(events, [bytes([at % 256, at // 256]) * (1 << 15) for at in range(start, start + 20)]))
@@ -345,7 +345,7 @@ def test_long_labels_are_bounded_too(caplog: pytest.LogCaptureFixture) -> None:
 def test_long_labels_of_a_table_stay_bounded_over_scrapes() -> None:
     w = BtfWriter()
     key_type = w.struct("key", 1 << 16, [("data", w.array(w.integer("char", 1), 1 << 16), 0)])
-    calls = table(w, key_type, w.integer("unsigned long", 8, 0), 1 << 16, 8, name="calls")._replace(role=Role.COUNTER)
+    calls = with_role(table(w, key_type, w.integer("unsigned long", 8, 0), 1 << 16, 8, name="calls"), Role.COUNTER)
     entries = [(b"%04d" % number + b"z" * ((1 << 16) - 5) + b"\0", u64(1)) for number in range(400)]
     with opened(calls, tables={calls: entries}) as sink:
         sizes = [sum(map(len, sink.page())) for _ in range(3)]
@@ -357,7 +357,7 @@ def test_long_labels_of_a_histogram_are_bounded_on_all_its_lines() -> None:
     w = BtfWriter()
     data, number = w.array(w.integer("char", 1), 1 << 12), w.integer("unsigned long", 8, 0)
     event = w.struct("event", (1 << 12) + 8, [("data", data, 0), ("value", number, 8 << 12)])
-    times = stream(w, event, "times")._replace(role=Role.HIST)
+    times = with_role(stream(w, event, "times"), Role.HIST)
     records = [b"%04d" % one + b"z" * ((1 << 12) - 5) + b"\0" + u64(1) for one in range(1000)]
     with opened(times, value_keys=["times,value"], buckets=["times,[1,2,4,8,16]"]) as sink:
         sink.write(ring(times, records))
@@ -490,7 +490,7 @@ FIELDS = [("us", "u64", 0), ("state", "state", 8), ("comm", "comm", 12)]
 HIST = record_of(Role.HIST, "hist_a", 32, FIELDS)
 GAUGE = record_of(Role.GAUGE, "gauge_a", 32, FIELDS)
 TEXT = record_of(Role.GAUGE, "gauge_text", 16, [("value", "comm", 0)])
-COUNTER = Exits("exits").schema._replace(role=Role.COUNTER)
+COUNTER = with_role(Exits("exits").schema, Role.COUNTER)
 TABLE = table_of(Role.GAUGE, "gauge_t")
 
 
@@ -532,19 +532,19 @@ def test_usage_errors(schemas: list[Schema], buckets: list[str], value_keys: lis
             "exits' has no metric: ebpf_solo_io_exits is the metric of map 'exits' of image 'image:1'",
         ),
         (
-            [COUNTER, TABLE._replace(map="exits", image="b")],
+            [COUNTER, with_role(TABLE._replace(map="exits", image="b"), Role.GAUGE)],
             [],
             ["exits"],
             "exits' has no metric: ebpf_solo_io_exits is the counter of map 'exits' of image 'image:1'",
         ),
         (
-            [HIST, COUNTER._replace(map="hist_a_sum")],
+            [HIST, with_role(COUNTER._replace(map="hist_a_sum"), Role.COUNTER)],
             ["us"],
             ["hist_a"],
             "hist_a_sum' has no metric: ebpf_solo_io_hist_a_sum is a part of the histogram ebpf_solo_io_hist_a",
         ),
         (
-            [COUNTER._replace(map="hist_a_sum"), HIST],
+            [with_role(COUNTER._replace(map="hist_a_sum"), Role.COUNTER), HIST],
             ["us"],
             ["hist_a_sum"],
             "hist_a' has no metric: ebpf_solo_io_hist_a_sum, a part of it, is another metric",
@@ -558,7 +558,7 @@ def test_a_map_that_cannot_have_a_metric_is_a_warning(
     tables: dict[Schema, Entries] = {schema: [] for schema in schemas}
     with opened(*schemas, value_keys=value_keys, tables=tables) as sink:
         for schema in schemas:
-            if schema.record != VOID:
+            if schema.is_stream:
                 sink.write(ring(schema, [bytes(64)]))
         found = {line.split("{")[0] for line in page(sink).splitlines() if not line.startswith("#")}
     plain = {name.removeprefix("ebpf_solo_io_").removesuffix("_bucket").removesuffix("_count") for name in found}
@@ -587,11 +587,11 @@ def test_losses_before_anything_came_and_of_the_same_image_twice() -> None:
 
 
 def test_beepys_own_metrics_and_the_process() -> None:
-    exits = Exits("exits").schema._replace(role=Role.COUNTER)
+    exits = with_role(Exits("exits").schema, Role.COUNTER)
     seen = exits._replace(map="seen", counts_loss=True)
-    tally = Tally()
+    tally = RunStats()
     tally.filtered, tally.own = 7, 4
-    with opened(exits, seen, tally=tally) as sink:
+    with opened(exits, seen, stats=tally) as sink:
         sink.write(ring(exits, [EXIT]))
         sink.write(ring(exits, [EXIT[:40]] * 2))
         sink.write(ring(seen, [EXIT])._replace(lost=5))

@@ -14,10 +14,12 @@ import pytest
 
 from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError, OutputError
-from beepy.events.batch import Batch, Schema, Tally
+from beepy.events.batch import Batch, Schema
+from beepy.events.decoder import Decoder
+from beepy.events.stats import RunStats
 from beepy.obj.spec import Role
 from beepy.outputs.prometheus import Prometheus
-from tests.support.events import Exits, ring, snapshot, stream, table
+from tests.support.events import Exits, ring, snapshot, stream, table, with_role
 
 WAIT = 20  # seconds; only a hang gets there
 
@@ -25,11 +27,11 @@ WAIT = 20  # seconds; only a hang gets there
 def calls() -> Schema:
     writer = BtfWriter()
     u64 = writer.integer("unsigned long long", 8, 0)
-    return table(writer, u64, u64, 8, 8, name="counter_calls")._replace(role=Role.COUNTER)
+    return with_role(table(writer, u64, u64, 8, 8, name="counter_calls"), Role.COUNTER)
 
 
 CALLS = calls()
-EXITS = Exits("exits").schema._replace(role=Role.COUNTER)
+EXITS = with_role(Exits("exits").schema, Role.COUNTER)
 
 
 def reading(value: int) -> Batch:
@@ -42,8 +44,8 @@ def nothing(_: tuple[Schema, ...]) -> Iterator[Batch]:
 
 @contextmanager
 def opened(*schemas: Schema, read: Callable[[tuple[Schema, ...]], Iterator[Batch]] = nothing) -> Iterator[Prometheus]:
-    sink = Prometheus("127.0.0.1", 0, read_tables=read, tally=Tally())
-    sink.open(schemas, lambda _: None)
+    sink = Prometheus("127.0.0.1", 0, read_tables=read, stats=RunStats())
+    sink.open([Decoder(schema) for schema in schemas])
     try:
         yield sink
     finally:
@@ -143,7 +145,7 @@ def test_the_stream_is_not_held_up_by_a_client_that_does_not_read() -> None:
 
 def test_counts_are_whole_while_scrapes_and_stream_run_at_once() -> None:
     writer = BtfWriter()
-    schema = stream(writer, writer.integer("unsigned int", 4, 0), "counter_n")._replace(role=Role.COUNTER)
+    schema = with_role(stream(writer, writer.integer("unsigned int", 4, 0), "counter_n"), Role.COUNTER)
     rounds, seen = 300, [0]
     batch = ring(schema, [struct.pack("<I", number % 50) for number in range(500)])
     with opened(schema) as sink:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from beepy import maps, since
+from beepy.btf import downgrade
 from beepy.btf.btf import Btf
-from beepy.btf.downgrade import Feature, downgraded
 from beepy.collection import diagnosis
 from beepy.collection.check import check
 from beepy.collection.load import load
 from beepy.collection.needs import of_collection
 from beepy.errors import KernelError, NotSupported, VerifierError
-from beepy.kernel import btf, btf_features, btf_file, probes
+from beepy.kernel import btf, btf_file, features, probes, samples
 from beepy.kernel.host import release
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
@@ -43,8 +43,8 @@ def types_of_maps_and_programs() -> str:
     """Probe for every type: what the kernel lists and lacks is left out of its configuration."""
     lacking = []
     for kind, prefix, has in (
-        (MapType, "BPF_MAP_TYPE_", probes.has_map_type),
-        (ProgType, "BPF_PROG_TYPE_", probes.has_prog_type),
+        (MapType, "BPF_MAP_TYPE_", features.has_map_type),
+        (ProgType, "BPF_PROG_TYPE_", features.has_prog_type),
     ):
         listed = ages.known(f"bpf_{'map' if kind is MapType else 'prog'}_type")
         for one in list(kind)[1:]:
@@ -55,13 +55,25 @@ def types_of_maps_and_programs() -> str:
     return f"all but {', '.join(lacking)}" if lacking else "all"
 
 
+def probed() -> str:
+    """Ask for every feature: no kernel lacks what is older than it; what an older kernel has was carried back."""
+    missing, carried_back = [], []
+    for feature in probes.PROBES:
+        new_enough = release()[:2] >= since.order(feature.since)
+        if new_enough and not features.has(feature):
+            missing.append(feature.name)
+        if not new_enough and features.has(feature):
+            carried_back.append(feature.name)
+    assert not missing, missing
+    return f"carried back: {', '.join(carried_back)}" if carried_back else "as released"
+
+
 def types() -> str:
     """Give the kernel all kinds of types, without what it refuses; then also without what it would take."""
-    refused = {feature for feature in Feature if not btf_features.takes(feature)}
-    assert refused == {feature for feature in Feature if since.order(feature.since) > release()[:2]}
-    newest = sorted(Feature, key=lambda feature: since.order(feature.since), reverse=True)
+    refused = {feature for feature in downgrade.FEATURES if not features.has(feature)}
+    newest = sorted(downgrade.FEATURES, key=lambda feature: since.order(feature.since), reverse=True)
     for count in range(len(refused), len(newest) + 1):
-        btf.load(downgraded(everything(), set(newest[:count])).data).close()
+        btf.load(downgrade.downgraded(everything(), {*refused, *newest[:count]}).data).close()
     return f"{len(refused)} refused"
 
 
@@ -69,7 +81,7 @@ def missing_helper() -> str:
     """Call bpf_loop."""
     insns = (Insn(op.CALL, imm=_LOOP), Insn(0xB7), Insn(op.EXIT))
     program = ProgramSpec("one", "raw_tp/sys_enter", insns, (), (), (), (), (("one", 0),))
-    spec = CollectionSpec("x", "elf", {}, "GPL", (program,), (), (), (), None)
+    spec = CollectionSpec("x", "GPL", (program,), (), (), (), None)
     told = str(failure(VerifierError, partial(load, spec)))
     if release() >= (5, 17, 0):
         assert "helper" not in told.rpartition(": ")[2], told
@@ -83,7 +95,7 @@ def missing_map_type() -> str:
     listed = ages.known("bpf_map_type")
     newer = [one for one in MapType if one and f"BPF_MAP_TYPE_{one.name}" not in listed]
     for one in newer:
-        spec = MapSpec("m", ".maps", one, *probes.sample(one)[:3], flags=probes.sample(one).map_flags)
+        spec = MapSpec("m", ".maps", one, *samples.sample(one)[:3], flags=samples.sample(one).map_flags)
         error = failure(KernelError, partial(maps.create, spec, None))
         told = diagnosis.of_map(error, spec)
         assert isinstance(told, NotSupported), told
@@ -139,6 +151,7 @@ def elsewhere() -> str:
 CHECKS: Final = (
     Check("ages of helpers and types", tables),
     Check("types of maps, programs", types_of_maps_and_programs),
+    Check("features", probed),
     Check("types downgraded", types),
     Check("missing helper", missing_helper),
     Check("missing map type", missing_map_type),

@@ -9,11 +9,10 @@ from typing import Final
 
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
-from beepy.errors import KernelError, NotSupported
+from beepy.errors import ENOTSUPP, KernelError, NotSupported
 from beepy.hooks import Target
 from beepy.kernel import program as programs
 from beepy.kernel.host import release
-from beepy.kernel.syscall import ENOTSUPP
 from beepy.source import parse
 from beepy.uapi import ProgType
 from tests.support import switches

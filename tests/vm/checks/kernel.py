@@ -11,7 +11,8 @@ from beepy.btf import downgrade
 from beepy.collection.fallbacks import load_types
 from beepy.collection.load import load
 from beepy.errors import VerifierError
-from beepy.kernel import btf_features, features, kconfig, syscall
+from beepy.features import Feature
+from beepy.kernel import features, kconfig, syscall
 from beepy.kernel.fd import Fd
 from beepy.kernel.host import release
 from beepy.obj.spec import CollectionSpec
@@ -21,7 +22,6 @@ from beepy.uapi import Cmd
 from tests.vm.checks.check import YES, Check, failure, parsed
 
 _NO_MEMLOCK: Final = (5, 11, 0)  # 3ac1f01b43b6, "bpf: Eliminate rlimit-based memory accounting for bpf progs"
-_COOKIE: Final = (5, 15, 0)  # 7adfc6c9b315, "bpf: Add bpf_get_attach_cookie() BPF helper to access bpf_cookie value"
 _CALLBACKS: Final = (5, 13, 0)  # 69c087ba6225, "bpf: Add bpf_for_each_map_elem() helper"
 _SELFTESTS: Final = {  # object -> programs, which return 0, or the line that found a fault
     "calls": ("subprograms", "callbacks", "elsewhere"),
@@ -31,7 +31,6 @@ _SELFTESTS: Final = {  # object -> programs, which return 0, or the line that fo
     "everything": ("emit",),
     "bee_types": ("emit",),
 }
-_TAGS: Final = (6, 8, 0)  # 94e1c70a3452, "bpf: support 'arg:xxx' btf_decl_tag-based hints for global subprog args"
 _NAME: Final = {"map": 24, "program": 64}  # where struct bpf_map_info and bpf_prog_info have theirs
 _HELD: Final = {  # what outlives its maker only if it was left behind
     "programs": Cmd.PROG_GET_NEXT_ID,
@@ -52,14 +51,6 @@ def memlock() -> str:
         soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     assert (soft == small) == (release() >= _NO_MEMLOCK), soft
     return "left alone" if soft == small else "raised"
-
-
-def probes() -> str:
-    """Ask what the kernel can: no newer one lacks what an older one has."""
-    assert features.charges_memlock() == (release() < _NO_MEMLOCK)
-    assert features.has_bpf_cookie() == (release() >= _COOKIE)
-    assert features.has_syscall_wrapper()
-    return "cookie" if features.has_bpf_cookie() else "no cookie"
 
 
 def names() -> str:
@@ -88,15 +79,14 @@ def types() -> str:
         assert loaded, spec.name
         loaded.fd.close()
         assert spec.btf
-        without |= {feature for feature in downgrade.used(spec.btf) if not btf_features.takes(feature)}
+        without |= {feature for feature in downgrade.used(spec.btf) if not features.has(feature)}
     assert all(release() < tuple(map(int, feature.since.split("."))) for feature in without)
     return f"no {', '.join(sorted(feature.text for feature in without))}" if without else "all"
 
 
 def contexts() -> str:
     """Run a program whose functions tag their context: where the kernel does not read that, by another type."""
-    reads = btf_features.reads_context_tags()
-    assert reads == (release() >= _TAGS)
+    reads = features.has(Feature.ARG_CTX_TAG)
     with load(parsed("contexts")) as collection:
         assert collection.programs["on_packet"].run(data=bytes(64)).retval == 0
         contents = collection.maps[".bss"].lookup(bytes(4))
@@ -160,7 +150,6 @@ def nothing_left() -> str:
 
 CHECKS: Final = (
     Check("RLIMIT_MEMLOCK", memlock),
-    Check("probes", probes),
     Check("names", names),
     Check("types", types, ("everything",)),
     Check("configuration", configuration, ("kconfig_options",)),

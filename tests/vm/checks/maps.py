@@ -12,7 +12,7 @@ from beepy.collection.fallbacks import load_types
 from beepy.collection.load import load
 from beepy.collection.pins import Pins
 from beepy.errors import KernelError
-from beepy.events import roles
+from beepy.events import schemas
 from beepy.kernel.host import release
 from beepy.maps.perfbuf import PerfReader
 from beepy.obj.spec import CollectionSpec, DataRef, MapRef
@@ -114,7 +114,7 @@ def perf_losses() -> str:
     (tracked,) = spec.tracked
     with load(spec, variables={"most": _BURST}) as collection:
         array = collection.maps[tracked.map]
-        with closing(PerfReader(array, roles.schema(spec, tracked))) as reader:
+        with closing(PerfReader(array, schemas.of_tracked(spec, tracked))) as reader:
             collection.attach()
             os.sched_setaffinity(0, {0})
             bursts = 2 * reader.size // (48 * _BURST)
@@ -141,7 +141,7 @@ def perf_cpus() -> str:
     (tracked,) = spec.tracked
     with load(spec) as collection:
         array = collection.maps[tracked.map]
-        schema = roles.schema(spec, tracked)
+        schema = schemas.of_tracked(spec, tracked)
         with closing(PerfReader(array, schema)) as reader:
             collection.attach()
             assert _sent_on_1(reader) == [(3, 0)]

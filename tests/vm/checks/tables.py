@@ -7,7 +7,7 @@ from typing import Final
 
 from beepy import maps
 from beepy.collection.load import load
-from beepy.events import roles
+from beepy.events import schemas
 from beepy.kernel.host import possible_cpus, release
 from beepy.maps.table import TableReader
 from beepy.uapi import MapType
@@ -35,7 +35,7 @@ def tables() -> str:
         _provoke(_SLOT, 2)
         for tracked in spec.tracked:
             table = collection.maps[tracked.map]
-            reader = maps.reader(table, roles.schema(spec, tracked, possible_cpus()))
+            reader = maps.reader(table, schemas.of_tracked(spec, tracked, possible_cpus()))
             assert isinstance(reader, TableReader)
             entries: dict[bytes, bytes] = {}
             for batch in reader.read():

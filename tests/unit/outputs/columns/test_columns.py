@@ -13,18 +13,18 @@ import pytest
 from beepy import outputs
 from beepy.btf.writer import BtfWriter
 from beepy.errors import OutputError
-from beepy.events import lines, meaning
+from beepy.events import meaning, text_lines
 from beepy.events.batch import Batch, Part, Schema
-from beepy.events.rows import per_cpu_rows
+from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
 from beepy.outputs import DEFAULT, Options
 from beepy.outputs.columns import Columns, counts, strips
 from beepy.outputs.columns.terminal import Terminal as TerminalOf
-from beepy.outputs.file import Rows
+from beepy.outputs.file import RowWriter
 from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.text import safe
 from beepy.width import width
-from tests.support.events import TIME_NS, Exits, ring, snapshot, stream, table
+from tests.support.events import TIME_NS, Exits, ring, snapshot, stream, table, with_role
 from tests.support.screen import Terminal
 
 LATE = 10**18  # no time of this boot: it is shown as a number
@@ -41,7 +41,7 @@ def run(
 ) -> None:
     """Open a sink, write batches, close it."""
     sink = outputs.make(name, terminal.fd, options)
-    sink.open(tuple(schemas), lambda _: None)
+    sink.open([Decoder(schema) for schema in schemas])
     for batch in batches:
         sink.write(batch)
     sink.close()
@@ -51,7 +51,7 @@ def file_of(tmp_path: Path, schemas: Sequence[Schema], *batches: Batch, options:
     """The same into a file; its lines without their times."""
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     sink = outputs.make("columns", fd, options)
-    sink.open(tuple(schemas), lambda _: None)
+    sink.open([Decoder(schema) for schema in schemas])
     for batch in batches:
         sink.write(batch)
     sink.close()
@@ -68,7 +68,7 @@ def numbers(name: str = "hist_lat", role: Role | None = Role.HIST, field: str = 
     """A stream with a kind and a number."""
     w = BtfWriter()
     u64, u32 = w.integer("u64", 8, 0), w.integer("u32", 4, 0)
-    return stream(w, w.struct("event", 16, [("kind", u32, 0), (field, u64, 64)]), name)._replace(role=role)
+    return with_role(stream(w, w.struct("event", 16, [("kind", u32, 0), (field, u64, 64)]), name), role)
 
 
 def number(kind: int, value: int) -> bytes:
@@ -77,7 +77,7 @@ def number(kind: int, value: int) -> bytes:
 
 def gauge(name: str = "gauge_connections", role: Role = Role.GAUGE) -> Schema:
     w = BtfWriter()
-    return table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8, name=name)._replace(role=role)
+    return with_role(table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8, name=name), role)
 
 
 def entries(schema: Schema, *pairs: tuple[int, int], number: int = 1) -> Batch:
@@ -90,7 +90,7 @@ def keyed(member: str, signed: int = 0) -> Schema:
     w = BtfWriter()
     number_type = w.integer("u32", 4, signed)
     key = w.struct("key", 4, [(member, number_type, 0)]) if member else number_type
-    return table(w, key, w.integer("u64", 8, 0), 4, 8, name="hist_sizes")._replace(role=Role.HIST)
+    return with_role(table(w, key, w.integer("u64", 8, 0), 4, 8, name="hist_sizes"), Role.HIST)
 
 
 class TestRows:
@@ -139,7 +139,7 @@ class TestRows:
         sink_batch = ring(schema, [Exits.record(b"a long name of 15", 42, 1, LATE)])
         with Terminal(200, 24) as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             sink.write(sink_batch)
             wide = terminal.text()
             terminal.resize(60, 20)
@@ -313,7 +313,7 @@ class TestTables:
         second = entries(schema, (1, 6), number=2)
         with Terminal(80, 24) as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             assert [without_time(line) for line in terminal.screen().lines] == ["gauge_connections: empty"]
             sink.write(first)
             terminal.until("entries")
@@ -336,7 +336,7 @@ class TestTables:
         pieces = [entries(schema, (at, at + 1))._replace(final=at == 2) for at in range(3)]
         with Terminal() as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             sink.write(pieces[0])
             sink.write(pieces[1])
             assert without_time(terminal.screen().lines[0]) == "gauge_connections: empty"
@@ -389,9 +389,11 @@ class TestTables:
         assert len(written.splitlines()) == 3
 
     def test_lines_of_an_iterator_are_a_table(self) -> None:
-        schema = lines.schema("image", "tasks")
-        pieces = [next(lines.pieces(text)) for text in (b"9 zsh", b"1 init", b"x" * 200)]
-        batch = Batch(schema, (Part(b"".join(pieces), lines.LENGTH, 0),), 3, lines.LENGTH, TIME_NS, snapshot=1)
+        schema = text_lines.schema("image", "tasks")
+        pieces = [next(text_lines.pieces(text)) for text in (b"9 zsh", b"1 init", b"x" * 200)]
+        batch = Batch(
+            schema, (Part(b"".join(pieces), text_lines.LENGTH, 0),), 3, text_lines.LENGTH, TIME_NS, snapshot=1
+        )
         with Terminal() as terminal:
             run(terminal, [schema], batch._replace(final=True), batch._replace(final=True, snapshot=2))
             screen = terminal.screen()
@@ -423,7 +425,8 @@ class TestHistograms:
 
     def test_in_a_file_it_is_written_once_at_the_end(self, tmp_path: Path) -> None:
         schema = numbers(field="lat_us")
-        options = Options(bounds=bounds_of(["hist_lat,[10,20]"], [schema]), values=values_of(["lat_us"], [schema]))
+        decoders = [Decoder(schema)]
+        options = Options(bounds=bounds_of(["hist_lat,[10,20]"], decoders), values=values_of(["lat_us"], decoders))
         batches = [ring(schema, [number(1, value)]) for value in (10, 11, 11, 30)]
         assert file_of(tmp_path, [schema], *batches, options=options) == [
             "hist_lat: 4 events",
@@ -481,7 +484,7 @@ class TestHistograms:
         hist = w.struct("hist", 8, [("slots", w.array(u32, 2), 0)])
         schema = table(w, u32, hist, 4, 8, cpus=2, name="hists")
         batch = snapshot(schema, [(bytes(4), struct.pack("<4I", 1, 2, 3, 4))])
-        made = file_of(tmp_path, [schema], per_cpu_rows(batch))
+        made = file_of(tmp_path, [schema], batch)
         assert [line.split()[4] for line in made[3:5]] == ["4", "6"]
 
     def test_rows_of_a_table_of_slots_come_back_when_asked_for(self, tmp_path: Path) -> None:
@@ -554,7 +557,7 @@ class TestCounts:
         ]
 
     def test_points_in_time_are_no_part_of_a_set(self, tmp_path: Path) -> None:
-        schema = Exits("counter_exits").schema._replace(role=Role.COUNTER)
+        schema = with_role(Exits("counter_exits").schema, Role.COUNTER)
         records = [Exits.record(b"x", 1, 1, LATE + at) for at in range(3)]
         made = file_of(tmp_path, [schema], ring(schema, records))
         assert [line.split() for line in made[:3]] == [
@@ -625,7 +628,7 @@ class TestLive:
         schema = numbers("counter_kinds", Role.COUNTER)
         with Terminal() as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             sink.write(ring(schema, [number(1, 5)] * 7))
             terminal.until("counter_kinds: 7 events")
             sink.close()
@@ -643,7 +646,7 @@ class TestLive:
             before = set(threading.enumerate())
             sink = outputs.make("columns", terminal.fd)
             monkeypatch.setattr(threading.Thread, "start", seen)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             for events in (1, 2, 3):
                 sink.write(ring(schema, [number(1, 5)]))
                 terminal.until(f"counter_kinds: {events} event")
@@ -654,7 +657,7 @@ class TestLive:
     def test_a_late_drawing_that_fails_is_an_error_of_the_next_write(self, monkeypatch: pytest.MonkeyPatch) -> None:
         schema = numbers("counter_kinds", Role.COUNTER)
         with Terminal() as terminal:
-            out = Rows(terminal.fd)
+            out = RowWriter(terminal.fd)
             sink = Columns(out, terminal=TerminalOf(terminal.fd))
             failed = threading.Event()
 
@@ -662,7 +665,7 @@ class TestLive:
                 failed.set()
                 raise OutputError("standard output: write: no space left on device")
 
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             monkeypatch.setattr(out, "write", fail)
             with pytest.raises(OutputError, match="no space"):  # noqa: PT012 - the first one's, on a slow machine
                 sink.write(ring(schema, [number(1, 5)]))
@@ -685,7 +688,7 @@ class TestLive:
     def test_wide_lines_of_a_block_are_erased_whole(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 200)
-        schema = table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names")._replace(role=Role.GAUGE)
+        schema = with_role(table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names"), Role.GAUGE)
         batches = [
             snapshot(schema, [(b"x" * 150 + bytes(50), bytes([at] * 8))])._replace(snapshot=at) for at in (1, 2, 3)
         ]
@@ -697,7 +700,7 @@ class TestLive:
     def test_wide_lines_of_a_block_are_no_more_than_the_screen_holds(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 200)
-        schema = table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names")._replace(role=Role.GAUGE)
+        schema = with_role(table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names"), Role.GAUGE)
         names = [bytes([65 + at]) * 150 + bytes(50) for at in range(10)]
         batches = [snapshot(schema, [(name, bytes([at] * 8)) for name in names]) for at in (1, 2)]
         with Terminal(40, 24) as terminal:
@@ -708,7 +711,7 @@ class TestLive:
         schema = numbers("counter_kinds", Role.COUNTER)
         with Terminal() as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             for number_of in (1, 2, 3):
                 sink.write(ring(schema, [number(1, 5)]))
                 terminal.until(f"counter_kinds: {number_of} event")
@@ -724,7 +727,7 @@ class TestLive:
         schema = numbers()
         with Terminal(80, 24) as terminal:
             sink = outputs.make("columns", terminal.fd)
-            sink.open((schema,), lambda _: None)
+            sink.open([Decoder(schema)])
             sink.write(ring(schema, [number(1, 1)]))
             terminal.until("0 -> 1")
             before = len(terminal.text())

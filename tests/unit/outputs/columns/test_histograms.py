@@ -1,6 +1,6 @@
 import pytest
 
-from beepy.events import roles
+from beepy.events import schemas
 from beepy.events.decoder import Decoder
 from beepy.oci.lookup import bundled_store
 from beepy.outputs.columns.histograms import Histograms, Shape, unit
@@ -26,7 +26,7 @@ def test_the_unit_is_named_where_a_name_tells_it(names: tuple[str, ...], expecte
 @pytest.mark.parametrize("name", ["runqlat", "biolatency"])
 def test_bundled_histograms_have_a_unit(name: str) -> None:
     spec = parse(bundled_store().get(name))
-    schema = roles.schema(spec, spec.tracked[0], 0)
+    schema = schemas.of_tracked(spec, spec.tracked[0])
     decoder = Decoder(schema)
     (value,) = [field for field in decoder.fields if field.name == "le"]
     assert Histograms(schema, decoder, Shape(value))._unit == "usecs"

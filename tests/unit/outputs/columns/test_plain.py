@@ -8,9 +8,10 @@ import pytest
 
 from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch, Schema
+from beepy.events.decoder import Decoder
 from beepy.outputs import DEFAULT, Options
 from beepy.outputs.columns import Columns
-from beepy.outputs.file import Rows
+from beepy.outputs.file import RowWriter
 from tests.support.events import Exits, ring, snapshot, stream, table
 
 
@@ -26,8 +27,8 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def written(tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch, options: Options = DEFAULT) -> list[str]:
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    sink = Columns(Rows(fd), options)
-    sink.open(schemas, lambda _: None)
+    sink = Columns(RowWriter(fd), options)
+    sink.open([Decoder(schema) for schema in schemas])
     for batch in batches:
         sink.write(batch)
     sink.close()

@@ -3,7 +3,7 @@ import struct
 
 import pytest
 
-from beepy.events import render
+from beepy.events import go_format
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from beepy.events import render
     ],
 )
 def test_a_float_is_what_go_prints_with_v(value: float, text: str) -> None:
-    assert render.real(value) == text
+    assert go_format.real(value) == text
 
 
 @pytest.mark.parametrize(
@@ -51,28 +51,28 @@ def test_a_float_is_what_go_prints_with_v(value: float, text: str) -> None:
 )
 def test_a_float32_has_the_digits_that_tell_it_from_other_float32(value: float, text: str) -> None:
     (single,) = struct.unpack("<f", struct.pack("<f", value))
-    assert render.real(render.narrow(single, 4)) == text
+    assert go_format.real(go_format.narrow(single, 4)) == text
     assert struct.pack("<f", float(text)) == struct.pack("<f", single)
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.1, "0.1"), (65504.0, "65500"), (6e-8, "6e-08"), (1 / 3, "0.3333")])
 def test_a_float16_has_the_digits_that_tell_it_from_other_float16(value: float, text: str) -> None:
     (half,) = struct.unpack("<e", struct.pack("<e", value))
-    assert render.real(render.narrow(half, 2)) == text
+    assert go_format.real(go_format.narrow(half, 2)) == text
 
 
 def test_the_fewest_digits_of_a_float32_give_it_back() -> None:
     for bits in range(1, 0x7F800000, 0x7F800000 // 20_011):
         (single,) = struct.unpack("<f", struct.pack("<I", bits))
-        short = render.narrow(single, 4)
+        short = go_format.narrow(single, 4)
         assert struct.pack("<f", short) == struct.pack("<f", single)
         assert len(repr(short)) <= len(repr(single))
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf])
 def test_an_infinite_float32_stays(value: float) -> None:
-    assert render.narrow(value, 4) == value
-    assert math.isnan(render.narrow(math.nan, 4))
+    assert go_format.narrow(value, 4) == value
+    assert math.isnan(go_format.narrow(math.nan, 4))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_an_infinite_float32_stays(value: float) -> None:
     ],
 )
 def test_a_duration_is_what_go_prints(nanoseconds: int, text: str) -> None:
-    assert render.duration(nanoseconds) == text
+    assert go_format.duration(nanoseconds) == text
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ def test_a_duration_is_what_go_prints(nanoseconds: int, text: str) -> None:
     ],
 )
 def test_text_ends_at_the_nul_and_shows_what_is_no_utf8(raw: bytes, text: str) -> None:
-    assert render.text(raw) == text
+    assert go_format.text(raw) == text
 
 
 def test_booleans_are_words() -> None:
-    assert (render.boolean(value=True), render.boolean(value=False)) == ("true", "false")
+    assert (go_format.boolean(value=True), go_format.boolean(value=False)) == ("true", "false")
 
 
 @pytest.mark.parametrize(
@@ -133,4 +133,4 @@ def test_booleans_are_words() -> None:
     ],
 )
 def test_a_duration_for_people_has_four_digits(nanoseconds: int, text: str) -> None:
-    assert render.brief_duration(nanoseconds) == text
+    assert go_format.brief_duration(nanoseconds) == text

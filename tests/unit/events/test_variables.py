@@ -6,8 +6,8 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import Kind, TypeId
 from beepy.btf.writer import BtfWriter
 from beepy.errors import BeepyError, BtfError, UsageError
+from beepy.events.variables import apply, apply_all, pid_variable, settable, settings
 from beepy.obj.spec import CollectionSpec, MapSpec, Value, VariableSpec
-from beepy.obj.variables import apply, apply_all, pid_variable, settable, settings
 from beepy.uapi import MapType
 
 SIZE = 512
@@ -70,7 +70,7 @@ class Object:
         bss = MapSpec(".bss", ".bss", MapType.ARRAY, 4, 8, 1, contents=b"")
         kconfig = MapSpec(".kconfig", ".kconfig", MapType.ARRAY, 4, 4, 1, contents=b"")
         variables = tuple(self.variables)
-        return CollectionSpec(name, "elf", {}, "GPL", (), (data, bss, kconfig), variables, (), Btf(self.writer.data()))
+        return CollectionSpec(name, "GPL", (), (data, bss, kconfig), variables, (), Btf(self.writer.data()))
 
 
 def after(name: str, value: Value) -> bytes:
@@ -268,7 +268,7 @@ def test_malformed_types() -> None:
     variables = [("far", far, 4), ("loop", loop, 4), ("wrong", u32, 8), ("void", void, 4)]
     specs = tuple([VariableSpec(name, ".data", type_id, 0, size, False) for name, type_id, size in variables])
     data = MapSpec(".data", ".data", MapType.ARRAY, 4, 8, 1, contents=bytes(8))
-    spec = CollectionSpec("object", "elf", {}, "GPL", (), (data,), specs, (), Btf(writer.data()))
+    spec = CollectionSpec("object", "GPL", (), (data,), specs, (), Btf(writer.data()))
     for name in ("far.x", "loop.x", "wrong", "void", "loop"):
         with pytest.raises(BeepyError):
             apply(spec, {name: "1"})
@@ -279,7 +279,7 @@ def test_malformed_types() -> None:
 def _one(writer: BtfWriter, type_id: int, size: int, section: str = ".data", offset: int = 0) -> CollectionSpec:
     area = MapSpec(section, section, MapType.ARRAY, 4, offset + size, 1, contents=b"")
     variable = VariableSpec("level", section, TypeId(type_id), offset, size, False)
-    return CollectionSpec("object", "elf", {}, "GPL", (), (area,), (variable,), (), Btf(writer.data(), name="object"))
+    return CollectionSpec("object", "GPL", (), (area,), (variable,), (), Btf(writer.data(), name="object"))
 
 
 @pytest.mark.parametrize("value", ["1", 1, "A", "true"])
@@ -341,7 +341,7 @@ def with_variables(**kinds: str) -> CollectionSpec:
         "text": writer.array(writer.integer("char", 1, 1), 16),
     }
     variables = tuple([VariableSpec(name, ".rodata", types[kind], 0, 4, True) for name, kind in kinds.items()])
-    return CollectionSpec("image", "elf", {}, "GPL", (), (), variables, (), Btf(writer.data()))
+    return CollectionSpec("image", "GPL", (), (), variables, (), Btf(writer.data()))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from beepy.btf.cformat import c_type
 from beepy.btf.layout import named_members, size_of, skip_mods, skip_mods_and_typedefs, typedef_names
 from beepy.btf.types import AnyEnum, Array, Int, TypeId
 from beepy.errors import BtfError, UsageError
+from beepy.events import semantics
+from beepy.events.codec import Codec
 from beepy.obj.spec import Value
 from beepy.text import safe
 
@@ -47,7 +49,6 @@ _NAMED_UNITS: Final = {
     "sec": 10**9,
     "seconds": 10**9,
 }
-_ADDRESSES: Final = {"ipv4_addr": (4,), "ipv6_addr": (16, 4)}  # bee's ipv6_addr is a u32 of four dotted bytes
 _SHOWN: Final = 40  # characters of a value in a message
 _LISTED: Final = 12  # names in a message
 _MAX_MEMBERS: Final = 1 << 16  # of one struct, those of anonymous structs in it included
@@ -93,7 +94,7 @@ def write(area: bytearray, ref: VariableRef, value: Value) -> None:
     if isinstance(value, bytes):
         _raw(area, ref, value, size)
         return
-    if _address(area, ref, value, size):
+    if _typed_text(area, ref, value, size):
         return
     _, resolved = skip_mods_and_typedefs(ref.btf, ref.type)
     match resolved:
@@ -138,27 +139,29 @@ def _raw(area: bytearray, ref: VariableRef, value: bytes, size: int) -> None:
     area[at : at + size] = value.ljust(size, b"\0")
 
 
-def _address(area: bytearray, ref: VariableRef, value: Value, size: int) -> bool:
-    """Write the value if its type is called an address and it is text, but not a number; tell whether it was."""
-    if not isinstance(value, str) or size not in _ADDRESSES.get(_typedef(ref), ()):
-        return False
-    from socket import AF_INET, AF_INET6, inet_pton  # noqa: PLC0415 - few have such variables
+def _typed_text(area: bytearray, ref: VariableRef, value: Value, size: int) -> bool:
+    """Write a text that a typedef gives a meaning, such as an address; tell whether it did.
 
+    An integer in four bytes is written as the number that it is.
+    """
+    codec = _meanings(ref).get(size)
+    if not (codec and codec.from_text and isinstance(value, str)):
+        return False
     if size == 4 and _NUMBER.fullmatch(value):
-        return False  # as the integer that it is
+        return False
     try:
-        raw = inet_pton(AF_INET if size == 4 else AF_INET6, value.strip())
-    except (OSError, ValueError):
-        raise _refusal(ref, value, "an address such as " + ("10.0.0.1" if size == 4 else "fe80::1")) from None
+        raw = codec.from_text(value.strip())
+    except ValueError as error:
+        raise _refusal(ref, value, str(error)) from None
     at = ref.offset // 8
     area[at : at + size] = raw
     return True
 
 
-def _typedef(ref: VariableRef) -> str:
-    """Return the outermost typedef that has a meaning here, "" if none has."""
-    names = typedef_names(ref.btf, ref.type)
-    return next((name for name in names if name in _ADDRESSES or name == "duration"), "")
+def _meanings(ref: VariableRef) -> Mapping[int, Codec]:
+    """Return the row (size -> codec) of the outermost of the type's typedefs that has one, {} if none has."""
+    rows = (semantics.TABLE.get(name) for name in typedef_names(ref.btf, ref.type))
+    return next((row for row in rows if row), {})
 
 
 def _bits(ref: VariableRef, kind: Int | AnyEnum) -> int:
@@ -203,9 +206,10 @@ def _number(ref: VariableRef, kind: Int, text: str) -> int | None:
 
 
 def _unit(ref: VariableRef, kind: Int) -> int:
-    """Return the unit of a duration in nanoseconds, 0 if the integer is none."""
-    if _typedef(ref) == "duration":
-        return 1
+    """Return the nanoseconds of what an integer may count, 0 if it counts no time."""
+    unit_ns = max([codec.unit_ns for codec in _meanings(ref).values()], default=0)
+    if unit_ns:
+        return unit_ns
     _, underscore, last = ref.name.rstrip("[0123456789]").rpartition("_")
     named = _NAMED_UNITS.get(last.lower(), 0) if underscore else 0
     return named or (1 if kind.size == 8 and not ref.bits else 0)

@@ -2,25 +2,25 @@ import struct
 
 from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch
-from beepy.events.rows import head, per_cpu_rows, select, without_zeros
-from tests.support.events import Exits, decode, ring, snapshot, table
+from beepy.events.batch_ops import expand_per_cpu, select, take, without_zeros
+from tests.support.events import Exits, decode, entries_of, ring, snapshot, table
 
 
 def per_cpu() -> Batch:
     w = BtfWriter()
     u32 = w.integer("u32", 4, 0)
     schema = table(w, u32, w.enum("e", {"A": 1}), 4, 4, cpus=2)
-    return snapshot(schema, [(struct.pack("<I", n), struct.pack("<I4xI4x", n, n + 1)) for n in (1, 5)])
+    return entries_of(schema, [(struct.pack("<I", n), struct.pack("<I4xI4x", n, n + 1)) for n in (1, 5)])
 
 
 def test_a_batch_is_cut_to_its_first_rows() -> None:
     schema = Exits().schema
     batch = ring(schema, [Exits.record(pid=n) for n in range(5)])._replace(lost=3)
-    cut = head(batch, 2)
+    cut = take(batch, 2)
     assert decode(schema, cut)["pid"] == [0, 1]
     assert (cut.records, cut.lost) == (2, 3)
-    assert head(batch, 5) is batch
-    assert decode(schema, head(batch, 0))["pid"] == []
+    assert take(batch, 5) is batch
+    assert decode(schema, take(batch, 0))["pid"] == []
 
 
 def test_rows_are_chosen_by_a_mask() -> None:
@@ -32,11 +32,9 @@ def test_rows_are_chosen_by_a_mask() -> None:
 
 def test_rows_of_cpus_are_rows() -> None:
     batch = per_cpu()
-    rows = per_cpu_rows(batch)
-    assert (rows.records, rows.snapshot, rows.final) == (4, 1, True)
-    assert per_cpu_rows(rows) is rows
-    assert decode(batch.schema, rows) == decode(batch.schema, batch)
-    assert decode(batch.schema, head(batch, 3)) == {"key": [1, 1, 5], "cpu": [0, 1, 0], "value": ["A", 2, 5]}
+    rows = expand_per_cpu(batch)
+    assert (rows.records, rows.length, rows.snapshot, rows.final) == (4, 4, 1, True)
+    assert decode(batch.schema, take(rows, 3)) == {"key": [1, 1, 5], "cpu": [0, 1, 0], "value": ["A", 2, 5]}
     chosen = select(rows, [False, True, True, False])
     assert decode(batch.schema, chosen) == {"key": [1, 5], "cpu": [1, 0], "value": [2, 5]}
 
@@ -44,9 +42,9 @@ def test_rows_of_cpus_are_rows() -> None:
 def test_sums_stay_one_row() -> None:
     w = BtfWriter()
     u32 = w.integer("u32", 4, 0)
-    batch = snapshot(table(w, u32, u32, 4, 4, cpus=2), [(bytes(4), struct.pack("<I4xI4x", 3, 4))])
-    assert per_cpu_rows(batch) is batch
-    assert head(batch, 1) is batch
+    batch = entries_of(table(w, u32, u32, 4, 4, cpus=2), [(bytes(4), struct.pack("<I4xI4x", 3, 4))])
+    assert expand_per_cpu(batch) is batch
+    assert take(batch, 1) is batch
 
 
 def test_rows_of_zeros_are_left_out_of_a_table() -> None:
@@ -63,6 +61,6 @@ def test_keys_of_no_bytes() -> None:
     w = BtfWriter()
     nothing = w.struct("nothing", 0)
     schema = table(w, nothing, w.enum("e", {"A": 1}), 0, 4, cpus=2)
-    batch = snapshot(schema, [(b"", struct.pack("<I4xI4x", 1, 2))])
-    assert decode(schema, batch) == {"cpu": [0, 1], "value": ["A", 2]}
-    assert select(per_cpu_rows(batch), [False, True]).records == 1
+    rows = expand_per_cpu(entries_of(schema, [(b"", struct.pack("<I4xI4x", 1, 2))]))
+    assert decode(schema, rows) == {"cpu": [0, 1], "value": ["A", 2]}
+    assert select(rows, [False, True]).records == 1

@@ -4,18 +4,18 @@ import struct
 from collections.abc import Sequence
 from itertools import compress
 
-from beepy.btf.types import VOID
 from beepy.events.batch import Batch, Part
 from beepy.events.fields import VALUE, is_summed
 
 
-def per_cpu_rows(batch: Batch) -> Batch:
-    """Return a per-CPU table's batch with one record a CPU, its number in a third part; any other batch as it is.
+def expand_per_cpu(batch: Batch) -> Batch:
+    """Return a per-CPU table's batch with a row for each CPU, whose number is in a third part; any other as it is.
 
-    Integers are left alone: their rows are the sums over all CPUs.
+    Integers stay as they are: the decoder sums each over all CPUs, so an entry is one row already. Only the reader of
+    a table calls this.
     """
     schema = batch.schema
-    if not schema.cpus or len(batch.parts) != 2 or is_summed(schema):
+    if not schema.cpus or is_summed(schema):
         return batch
     keys, values = batch.parts
     repeated = b"".join([key * schema.cpus for key in _pieces(keys, batch.records)])
@@ -25,14 +25,13 @@ def per_cpu_rows(batch: Batch) -> Batch:
 
 
 def select(batch: Batch, mask: Sequence[int]) -> Batch:
-    """Return the batch (of ``per_cpu_rows``) with the rows whose mask is true; its other members stay the same."""
+    """Return the batch with the rows whose mask is true; its other members stay the same."""
     parts = [part._replace(raw=_joined(part, mask)) for part in batch.parts]
     return batch._replace(parts=tuple(parts), records=sum(mask))
 
 
-def head(batch: Batch, count: int) -> Batch:
+def take(batch: Batch, count: int) -> Batch:
     """Return at most the first ``count`` rows of the batch; its other members (lost, final) stay the same."""
-    batch = per_cpu_rows(batch)
     if batch.records <= count:
         return batch
     parts = [part._replace(raw=part.raw[: part.stride * count]) for part in batch.parts]
@@ -41,9 +40,8 @@ def head(batch: Batch, count: int) -> Batch:
 
 def without_zeros(batch: Batch) -> Batch:
     """Return the batch of a table without the rows whose value is 0, any other batch as it is."""
-    if batch.schema.record != VOID or not batch.records:
+    if batch.schema.is_stream or not batch.records:
         return batch
-    batch = per_cpu_rows(batch)
     raw, stride, _ = batch.parts[VALUE]
     zero = bytes(stride)
     return select(batch, [raw[at : at + stride] != zero for at in range(0, batch.records * stride, stride)])

@@ -1,10 +1,10 @@
-"""A memory barrier, for memory that is shared with the kernel."""
+"""A memory barrier for memory that is shared with the kernel."""
 
 import threading
 
 
-class Fence:
-    """x86 keeps loads, and stores, in their order by itself; arm64 needs to be told.
+class Barrier:
+    """x86 keeps loads, and stores, in their order by itself; arm64 reorders them.
 
     There a producer's position must be loaded before the data, and the data before our position is stored. A lock's
     release and acquire are the only barrier that Python has (100 ns, once a run).
@@ -14,7 +14,7 @@ class Fence:
         self._lock = threading.Lock()
         self._lock.acquire()
 
-    def order(self) -> None:
-        """Keep what stands before it in memory order before what stands behind it."""
+    def fence(self) -> None:
+        """Complete the loads and stores before the call before any after it."""
         self._lock.release()
         self._lock.acquire()

@@ -1,11 +1,11 @@
 """Lines as records of a fixed length."""
 
-from beepy.events import lines
+from beepy.events import text_lines
 
 
 def texts(line: bytes) -> list[bytes]:
-    found = list(lines.pieces(line))
-    assert {len(piece) for piece in found} == {lines.LENGTH}
+    found = list(text_lines.pieces(line))
+    assert {len(piece) for piece in found} == {text_lines.LENGTH}
     return [piece.rstrip(b"\0") for piece in found]
 
 
@@ -27,9 +27,9 @@ def test_characters_are_not_cut() -> None:
 
 def test_a_line_that_goes_on_is_cut_as_one_that_ended() -> None:
     line = ("a" * 1023 + "€" + "b" * 1000).encode()
-    *full, rest = lines.cut(line[:1500])
+    *full, rest = text_lines.cut(line[:1500])
     assert full == [b"a" * 1023]
-    assert b"".join([*full, *lines.cut(rest + line[1500:])]) == line
+    assert b"".join([*full, *text_lines.cut(rest + line[1500:])]) == line
 
 
 def test_bytes_that_are_no_text_are_cut_anywhere() -> None:

@@ -1,11 +1,11 @@
-"""Types that the kernel has, against its own list of them."""
+"""The smallest map and program of each type; the types that the kernel has, against its own list of them."""
 
 import pytest
 
 from beepy import since
 from beepy.btf.types import Enum, Kind
 from beepy.errors import KernelError
-from beepy.kernel import btf, probes
+from beepy.kernel import btf, features, samples
 from beepy.uapi import AttachType, MapFlag, MapType, ProgFlag, ProgType
 
 pytestmark = pytest.mark.kernel
@@ -25,7 +25,7 @@ def known(name: str, prefix: str) -> set[str]:
 
 def test_maps_of_every_type_that_the_kernel_lists() -> None:
     listed = known("bpf_map_type", "BPF_MAP_TYPE_")
-    made = {kind.name for kind in MapType if kind and probes.has_map_type(kind)}
+    made = {kind.name for kind in MapType if kind and features.has_map_type(kind)}
     assert made <= listed
     assert {kind.name for kind in MapType if kind and kind.name in listed} - made <= OPTIONAL_MAPS
 
@@ -35,7 +35,7 @@ def test_programs_of_every_type_that_the_kernel_lists() -> None:
     loaded = set()
     for kind in ProgType:
         try:
-            if kind and probes.has_prog_type(kind):
+            if kind and features.has_prog_type(kind):
                 loaded.add(kind.name)
         except KernelError:
             assert kind.name in OPTIONAL_PROGRAMS  # some kernels refuse these to everybody
@@ -44,20 +44,20 @@ def test_programs_of_every_type_that_the_kernel_lists() -> None:
 
 
 def test_attach_types_and_flags() -> None:
-    assert probes.loads(ProgType.CGROUP_SOCK, AttachType.CGROUP_INET4_POST_BIND, ProgFlag(0))
-    assert not probes.loads(ProgType.CGROUP_SOCK, AttachType.TRACE_FENTRY, ProgFlag(0))
-    assert not probes.loads(ProgType.XDP, AttachType.XDP, ProgFlag(1 << 30))
+    assert samples.loads(ProgType.CGROUP_SOCK, AttachType.CGROUP_INET4_POST_BIND, ProgFlag(0))
+    assert not samples.loads(ProgType.CGROUP_SOCK, AttachType.TRACE_FENTRY, ProgFlag(0))
+    assert not samples.loads(ProgType.XDP, AttachType.XDP, ProgFlag(1 << 30))
 
 
 def test_a_sample_with_one_wrong_field_is_refused() -> None:
-    assert probes.makes(MapType.ARRAY, probes.sample(MapType.ARRAY)) == 0
-    assert probes.makes(MapType.ARRAY, probes.sample(MapType.ARRAY)._replace(key_size=8))
-    assert probes.makes(MapType.HASH, probes.sample(MapType.HASH)._replace(map_flags=MapFlag.CLONE))
+    assert samples.makes(MapType.ARRAY, samples.sample(MapType.ARRAY)) == 0
+    assert samples.makes(MapType.ARRAY, samples.sample(MapType.ARRAY)._replace(key_size=8))
+    assert samples.makes(MapType.HASH, samples.sample(MapType.HASH)._replace(map_flags=MapFlag.CLONE))
 
 
 def test_the_first_releases_of_types_are_not_newer_than_a_kernel_that_has_them() -> None:
     from beepy.kernel.host import release
 
     for kind in MapType:
-        if kind and probes.has_map_type(kind):
+        if kind and features.has_map_type(kind):
             assert since.order(since.map_type(kind)) <= release()[:2], kind

@@ -14,8 +14,8 @@ from beepy.btf.cformat import c_type
 from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods, skip_mods_and_typedefs
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError, UsageError
+from beepy.events.literals import VariableRef, write
 from beepy.log import Log
-from beepy.obj.literals import VariableRef, write
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, Value, VariableSpec
 from beepy.text import safe

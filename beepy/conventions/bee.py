@@ -1,0 +1,86 @@
+"""bee's convention: the section or the name of a map says what it means, and names of fields which number a metric has.
+
+::
+
+    up to 0.0.14    struct { ... } exits SEC(".maps.counter");
+    from 0.0.15 on  struct { ... } counter_exits SEC(".maps");
+
+The older form has no separator: any section of maps that contains the word has the role. It overrides the name.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from beepy import map_types
+from beepy.btf import types
+from beepy.btf.btf import Btf
+from beepy.btf.layout import skip_mods_and_typedefs
+from beepy.btf.types import VOID, TypeId
+from beepy.obj.sections import LEGACY_MAPS, is_maps
+from beepy.obj.spec import CollectionSpec, MapSpec, NotShown, Role, Tracked
+from beepy.uapi import MapType
+
+_FD_SIZE: Final = 4  # bytes
+
+_LEGACY: Final = 'a legacy definition has no types: define it in SEC(".maps") with __type(value, ...)'
+_NO_RECORD: Final = "the type of its records is unknown: declare it with __type(value, struct event)"
+_DESCRIPTORS: Final = _NO_RECORD.replace(":", " (its own values are file descriptors):", 1)
+
+# the field of a record that holds the number of the metric; a counter's records count 1 each
+_METRIC_VALUES: Final[Mapping[Role, str]] = {Role.HIST: "le", Role.GAUGE: "value"}
+
+
+def tracked(spec: CollectionSpec, _hints: Mapping[str, bytes]) -> Iterator[Tracked | NotShown]:
+    """Return the maps that have a role, in their order; bee's images carry no hints."""
+    for map_spec in spec.maps:
+        role = _role(map_spec)
+        if role is None:
+            continue
+        name = map_spec.name
+        reason = _why_unknown(spec.btf, map_spec)
+        if reason:
+            yield NotShown(name, role, reason)
+        else:
+            record = map_spec.value if map_types.of(map_spec.type).is_stream else VOID
+            metric = "" if role is Role.PRINT else metric_name(name)
+            yield Tracked(name, role, record, metric=metric, metric_value=metric_value(role))
+
+
+def metric_name(map_name: str) -> str:
+    """Return the name of a map's metric."""
+    return "ebpf_solo_io_" + re.sub("[^a-zA-Z0-9_]", "_", map_name)
+
+
+def metric_value(role: Role | None) -> str:
+    """Return the name of the field that holds the number of a stream's metric, "" where records are counted."""
+    return _METRIC_VALUES.get(role, "") if role else ""
+
+
+def _role(map_spec: MapSpec) -> Role | None:
+    if not is_maps(map_spec.section) and map_spec.section != LEGACY_MAPS:
+        return None
+    suffix = map_spec.section.removeprefix(".maps")
+    by_section = (role for role in Role if role in suffix)
+    by_name = (role for role in Role if map_spec.name.startswith(f"{role}_"))
+    return next(by_section, None) or next(by_name, None)
+
+
+def _why_unknown(btf: Btf | None, map_spec: MapSpec) -> str:
+    """Return why the object does not say what a map holds, "" if it does, or if nothing reads the map's type."""
+    kind = map_types.of(map_spec.type)
+    if kind.not_shown:
+        return ""
+    if map_spec.section == LEGACY_MAPS and not (map_spec.key or map_spec.value):
+        return _LEGACY
+    if map_spec.type == MapType.PERF_EVENT_ARRAY and _is_fd(btf, map_spec.value):
+        return _DESCRIPTORS
+    return _NO_RECORD if kind.is_stream and not map_spec.value else ""
+
+
+def _is_fd(btf: Btf | None, value: TypeId) -> bool:
+    """Tell whether a perf event array declares what the kernel keeps in it: any integer of 4 bytes, or nothing."""
+    if btf is None or not value:
+        return not value
+    _, resolved = skip_mods_and_typedefs(btf, value)
+    return isinstance(resolved, types.Int) and resolved.size == _FD_SIZE

@@ -1,0 +1,158 @@
+"""Decoded records for Python programs: rows with attributes.
+
+A row holds the values of all fields of one record, in the order of the struct. Its names are a tree, which all rows of
+a map share::
+
+    struct event { u32 pid; struct { u16 port; u32 addr; } peer; }
+
+    names   {"pid": 0, "peer": {"port": 1, "addr": 2}}          values   (4711, 443, 3232235777)
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from beepy.events.batch import Batch, Schema
+from beepy.events.codec import Value
+from beepy.events.decoder import Decoder
+from beepy.events.fields import Field
+
+Names: TypeAlias = "dict[str, int | Names]"
+
+_OWN: Final = ("schema", "time_ns", "asdict")
+
+
+def names_of(fields: Sequence[Field], depth: int = 0) -> Names:
+    """Return the tree of the fields' names, from the ``depth``-th name of each path on."""
+    names: Names = {}
+    for position, field in enumerate(fields):
+        branch = names
+        for name in field.path[depth:-1]:
+            branch = branch.setdefault(name, {})  # type: ignore[assignment]  # a path that goes on has no value
+        branch[field.path[-1]] = position
+    return names
+
+
+class Row:
+    """One record, or one entry of a table.
+
+    A field is an attribute and an item: ``row.comm``, ``row["comm"]``; members of a struct are attributes of a row
+    again (``row.peer.port``), and ``row["peer.port"]``. An attribute that is a method here (``asdict``) is reached as
+    an item. ``asdict`` returns what ``-o json`` prints. ``schema`` says which map it is of, ``time_ns`` is the wall
+    clock (ns since the epoch) when it was read. Rows are compared by their values.
+    """
+
+    __slots__ = ("_names", "_values", "schema", "time_ns")
+
+    def __init__(self, names: Names, values: tuple[Value, ...], schema: Schema, time_ns: int) -> None:
+        self._names = names
+        self._values = values
+        self.schema = schema
+        self.time_ns = time_ns
+
+    def _member(self, name: str) -> Any:  # noqa: ANN401 - a value, or a row
+        position = self._names[name]
+        if isinstance(position, int):
+            return self._values[position]
+        return Row(position, self._values, self.schema, self.time_ns)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as above
+        try:
+            return self._member(name)
+        except KeyError:
+            listed = ", ".join(self._names)
+            raise AttributeError(f"no field '{name}': the fields are {listed}") from None
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - as above
+        if name in self._names:
+            return self._member(name)
+        first, _, rest = name.partition(".")
+        inner = self._member(first) if first in self._names else None
+        if not isinstance(inner, Row):
+            raise KeyError(name)
+        return inner[rest]
+
+    def asdict(self) -> dict[str, Any]:
+        """Return the values by name; structs are dicts."""
+        members = ((name, self._member(name)) for name in self._names)
+        return {name: value.asdict() if isinstance(value, Row) else value for name, value in members}
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._member, self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Row) and self.asdict() == other.asdict()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __dir__(self) -> list[str]:
+        return [*_OWN, *self._names]
+
+    def __repr__(self) -> str:
+        return f"Row({', '.join([f'{name}={self._member(name)!r}' for name in self._names])})"
+
+
+class Rows:
+    """Rows of one map that were read together; iterating decodes them, ``column`` only what is asked for.
+
+    ``lost`` is how many records the map's source lost since the rows before, None where it cannot tell.
+    """
+
+    def __init__(self, batch: Batch, decoder: Decoder, names: "Names | None" = None) -> None:
+        self.batch = batch
+        self.decoder = decoder
+        self._names = names_of(decoder.fields) if names is None else names
+
+    @property
+    def schema(self) -> Schema:
+        """What the rows hold."""
+        return self.batch.schema
+
+    @property
+    def map(self) -> str:
+        """The name of the map."""
+        return self.batch.schema.map
+
+    @property
+    def image(self) -> str:
+        """The name of the image."""
+        return self.batch.schema.image
+
+    @property
+    def time_ns(self) -> int:
+        """The wall clock (ns since the epoch) when they were read."""
+        return self.batch.time_ns
+
+    @property
+    def lost(self) -> int | None:
+        """How many records the map's source lost since the rows before, None where it cannot tell."""
+        return self.batch.lost
+
+    def columns(self) -> Mapping[str, list[Value]]:
+        """Return the values of all fields, one list a field, by the fields' names (``peer.port``)."""
+        fields = self.decoder.fields
+        columns = self.decoder.values(self.batch, fields)
+        return {field.name: column for field, column in zip(fields, columns, strict=True)}
+
+    def column(self, name: str) -> list[Value]:
+        """Return the values of one field. Raises KeyError for a name that is not there."""
+        for field in self.decoder.fields:
+            if field.name == name:
+                return self.decoder.values(self.batch, (field,))[0]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[Row]:
+        columns = self.decoder.values(self.batch, self.decoder.fields)
+        schema, time_ns, names = self.schema, self.time_ns, self._names
+        if not columns:
+            return iter([Row(names, (), schema, time_ns)] * self.batch.records)
+        return (Row(names, values, schema, time_ns) for values in zip(*columns, strict=True))
+
+    def __len__(self) -> int:
+        return self.batch.records
+
+    def __repr__(self) -> str:
+        return f"Rows({self.map!r}, {len(self)} rows)"

@@ -1,0 +1,38 @@
+"""The schema of a tracked map: what its convention decides, and what the object knows of its types."""
+
+from beepy import map_types
+from beepy.btf.types import VOID
+from beepy.errors import BtfError
+from beepy.events.batch import Schema
+from beepy.obj.spec import CollectionSpec, MapSpec, Tracked
+
+
+def of_tracked(spec: CollectionSpec, tracked: Tracked, cpus: int = 0) -> Schema:
+    """Return the schema of a tracked map; ``cpus`` is the number of possible CPUs of a per-CPU table, else 0."""
+    map_spec = next(map_spec for map_spec in spec.maps if map_spec.name == tracked.map)
+    return of_map(spec, map_spec, tracked, cpus)
+
+
+def of_map(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int = 0) -> Schema:
+    """Return the same for a map that is known already. Raises BtfError for an object without types."""
+    if spec.btf is None:
+        raise BtfError("the object has no type information: compile it with clang -g")
+    schema = Schema(
+        image=spec.name,
+        map=tracked.map,
+        role=tracked.role,
+        btf=spec.btf,
+        record=tracked.record,
+        texts=tracked.texts,
+        metric=tracked.metric,
+        metric_value=tracked.metric_value,
+    )
+    if tracked.record != VOID:
+        return schema._replace(counts_loss=map_types.of(map_spec.type).counts_loss)
+    return schema._replace(
+        key=map_spec.key,
+        value=map_spec.value,
+        key_size=map_spec.key_size,
+        value_size=map_spec.value_size,
+        cpus=cpus,
+    )

@@ -1,0 +1,203 @@
+"""A run: what its stages leave out, what its sinks get, how it ends."""
+
+import struct
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from beepy.btf.writer import BtfWriter
+from beepy.events.batch import Batch
+from beepy.events.decoder import Decoder
+from beepy.session import Run
+from tests.support.events import Exits, ring, snapshot, table
+from tests.support.given import Given
+
+EXITS = Exits().schema
+
+
+def exits(*pids: int) -> Batch:
+    return ring(EXITS, [Exits.record(pid=pid) for pid in pids])
+
+
+def entries(values: Sequence[int]) -> Batch:
+    w = BtfWriter()
+    schema = table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8)
+    return snapshot(schema, [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in enumerate(values)])
+
+
+class Kept:
+    """A sink that keeps what it gets; from the ``broken``-th batch on its reader is gone."""
+
+    def __init__(self, broken: int = 1000) -> None:
+        self.decoders: Sequence[Decoder] = ()
+        self.batches: list[Batch] = []
+        self.closed = 0
+        self._broken = broken
+
+    def open(self, decoders: Sequence[Decoder]) -> None:
+        self.decoders = decoders
+        if not self._broken:
+            raise BrokenPipeError
+
+    def write(self, batch: Batch) -> None:
+        if len(self.batches) + 1 >= self._broken:
+            raise BrokenPipeError
+        self.batches.append(batch)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def records(batches: Sequence[Batch]) -> list[int]:
+    return [batch.records for batch in batches]
+
+
+def test_rows_with_attributes() -> None:
+    with Run(Given([exits(1, 2), exits(3)])) as run:
+        assert [(event.pid, event["comm"]) for event in run.events()] == [(1, "bash"), (2, "bash"), (3, "bash")]
+        assert run.stats.shown == 3
+
+
+def test_stages_one_after_the_other_and_what_they_leave_out() -> None:
+    def odd(batch: Batch) -> Batch:
+        return batch._replace(records=batch.records - 1)
+
+    with Run(Given([exits(1, 2, 3), exits(4, 5, 6)])) as run:
+        run.add_stage("own", odd)
+        run.add_stage("filtered", odd)
+        assert records([*run.batches()]) == [1, 1]
+        assert (run.stats.own, run.stats.filtered, run.stats.shown) == (2, 2, 2)
+
+
+def test_all_sinks_share_the_decoders_of_the_run() -> None:
+    with Run(Given([exits(1)])) as run:
+        sinks = [Kept(), Kept()]
+        run.add_sink(sinks[0])
+        run.add_observer(sinks[1])
+        assert all(sink.decoders is run.decoders for sink in sinks)
+        assert [decoder.schema for decoder in run.decoders] == [EXITS]
+        list(run.batches())
+    assert [records(sink.batches) for sink in sinks] == [[1], [1]]
+    assert [sink.closed for sink in sinks] == [1, 1]
+
+
+@pytest.mark.parametrize(("limit", "shown", "cut"), [(1, [1], 1), (2, [2], 0), (3, [2, 1], 1), (9, [2, 2], 0)])
+def test_the_limit(limit: int, shown: list[int], cut: int) -> None:
+    sink, observer = Kept(), Kept()
+    with Run(Given([exits(1, 2), exits(3, 4)]), limit=limit) as run:
+        run.add_sink(sink)
+        run.add_observer(observer)
+        list(run.batches())
+        assert records(sink.batches) == records(observer.batches) == shown
+        assert (run.stats.shown, run.stats.cut_by_count) == (sum(shown), cut)
+
+
+@pytest.mark.parametrize(("hides", "shown"), [(True, 1), (False, 3)])
+def test_rows_of_zeros_are_hidden_from_sinks_alone(*, hides: bool, shown: int) -> None:
+    sink, observer = Kept(), Kept()
+    with Run(Given([entries([0, 7, 0])]), hides_zeros=hides) as run:
+        run.add_sink(sink)
+        run.add_observer(observer)
+        list(run.batches())
+        assert records(sink.batches) == [shown]
+        assert records(observer.batches) == [3]
+        assert (run.stats.shown, run.stats.zeros) == (shown, 3 - shown)
+
+
+def test_a_snapshot_that_the_limit_cuts_to_nothing_is_not_given() -> None:
+    sink = Kept()
+    with Run(Given([exits(1), entries([1, 2])]), limit=1) as run:
+        run.source.stop = lambda: None  # type: ignore[method-assign]  # a snapshot that was under way
+        run.add_sink(sink)
+        assert records([*run.batches()]) == [1]
+        assert run.stats.cut_by_count == 2
+
+
+@pytest.mark.parametrize(("broken", "written"), [(0, 0), (1, 0), (2, 1)])
+def test_a_reader_that_goes_away_ends_the_run(broken: int, written: int) -> None:
+    broken_sink, other = Kept(broken), Kept()
+    with Run(Given([exits(1), exits(2), exits(3)])) as run:
+        run.add_sink(broken_sink)
+        run.add_sink(other)
+        list(run.batches())
+        assert run.reader_gone
+    assert len(broken_sink.batches) == written
+    assert (broken_sink.closed, other.closed) == (1, 1)
+    assert len(other.batches) == max(broken, 0) if broken else not other.batches
+
+
+def test_attach_opens_the_source_once() -> None:
+    source = Given([exits(1)])
+    with Run(source) as run:
+        run.attach()
+        run.attach()
+    assert source.calls == ["open", "close"]
+
+
+def test_closing_while_iterating_ends_the_iteration() -> None:
+    run = Run(Given([exits(1), exits(2)]))
+    seen = []
+    for rows in run:
+        seen += [row.pid for row in rows]
+        run.close()
+    run.close()
+    assert seen == [1]
+
+
+def test_a_stage_may_not_close_the_run() -> None:
+    def close(batch: Batch) -> Batch:
+        run.close()
+        return batch
+
+    with Run(Given([exits(1)])) as run:
+        run.add_stage("own", close)
+        with pytest.raises(RuntimeError, match="close: called within the iteration: call stop"):
+            list(run.batches())
+
+
+def test_closing_from_another_thread_waits_for_the_iteration() -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def wait(batch: Batch) -> Batch:
+        begun.set()
+        goes_on.wait(60)
+        return batch
+
+    source = Given([exits(1), exits(2)])
+    run = Run(source)
+    run.add_stage("own", wait)
+    seen: list[Batch] = []
+    reading = threading.Thread(target=lambda: seen.extend(run.batches()))
+    reading.start()
+    assert begun.wait(60)
+    closing = threading.Thread(target=run.close)
+    closing.start()
+    goes_on.set()
+    closing.join(60)
+    reading.join(60)
+    assert records(seen) == [1]
+    assert source.calls == ["close"]
+
+
+def test_tables_are_mappings_that_are_read_anew() -> None:
+    given = entries([5, 0, 7])
+    source = Given([given])
+    with Run(source) as run:
+        (counted,) = run.maps.values()
+        assert dict(counted) == {0: 5, 1: 0, 2: 7}
+        assert (counted[2], len(counted), 3 in counted) == (7, 3, False)
+        source._batches = ()
+        assert dict(counted) == {}
+    assert not run.maps.keys() ^ {given.schema.map}
+
+
+def test_lost_records_are_counted_by_their_map() -> None:
+    perf = EXITS._replace(counts_loss=True)
+    batch = exits(1)._replace(schema=perf, lost=3)
+    with Run(Given([batch, batch._replace(lost=4)])) as run:
+        list(run.batches())
+        assert run.stats.lost == {perf: 7}
+        assert run.stats.total_lost == 7
+        assert repr(run) == "Run('print_exits')"
+        assert repr(run.stats).startswith("RunStats(shown=2, ")
