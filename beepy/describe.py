@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from beepy import map_types, sections
-from beepy.btf.show import c_type
+from beepy.btf.cformat import c_type
 from beepy.collection import context_writes, needs
 from beepy.collection.needs import Needs
 from beepy.collection.pins import Pins
@@ -341,7 +341,7 @@ def _relocations(spec: CollectionSpec, fixups: Mapping[str, Sequence[Fixup]]) ->
 
 
 def _resolved(fixup: Fixup) -> str:
-    return fixup.became if fixup.became == "missing" else f"{fixup.old} -> {fixup.became}"
+    return fixup.outcome if fixup.outcome == "missing" else f"{fixup.old} -> {fixup.outcome}"
 
 
 def _access(spec: CollectionSpec, ref: CoreRef) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from beepy import capability, sections, since
-from beepy.btf.layout import resolve
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import Void
 from beepy.collection import pointers
@@ -185,7 +185,7 @@ def _by_address(spec: CollectionSpec, extern: ExternSpec) -> bool:
     """Tell whether a symbol of the kernel is one without a type, looked up in /proc/kallsyms."""
     if extern.section != KSYMS or extern.function or spec.btf is None:
         return False
-    return isinstance(resolve(spec.btf, extern.type)[1], Void)
+    return isinstance(skip_mods_and_typedefs(spec.btf, extern.type)[1], Void)
 
 
 def _program(program: ProgramSpec, *, searched: bool) -> Iterator[Need]:

@@ -118,7 +118,7 @@ def resolver_of(spec: CollectionSpec, kernel: Btf | None) -> Resolver | None:
     if spec.btf is None:
         return None
     resolver = Resolver(spec.btf, (kernel,) if kernel else kernel_btf.candidates)
-    resolver.expect(spec.programs)
+    resolver.prefetch(spec.programs)
     return resolver
 
 

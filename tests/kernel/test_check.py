@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.check import check as checking
 from beepy.check.check import check
 from beepy.check.findings import ERROR, WARNING, Finding
@@ -22,7 +23,6 @@ from beepy.source import parse
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 from tests.kernel.conftest import ObjectOf
 from tests.support import child
-from tests.support.btf import BtfWriter
 from tests.support.command import Beepy
 
 pytestmark = pytest.mark.kernel
@@ -207,10 +207,10 @@ def test_a_field_of_another_width(compiled: ObjectOf) -> None:
     writer.struct("small", 8, [("it", writer.integer(), 32)])
     findings = found(compiled(_READS % ("small", "long", "small")), Btf(writer.data(), name="narrow"))
     (told,) = [one for one in findings if one.level == WARNING]
-    became = "(struct small.it byte_off 0 -> 4, 8 -> 4 bytes: not to be read in another width)"
+    became = "(struct small.it byte_off 0 -> 4, 8 -> 4 bytes: cannot be read in another width)"
     assert told.text == f"program 'one': relocation 0 {became}: it fails if the code is reached"
     path = compiled((_READS % ("task_struct", "long", "task_struct")).replace("it;", "tgid;").replace("->it", "->tgid"))
-    with pytest.raises(VerifierError, match=r"relocation 0 \(.* 8 -> 4 bytes: not to be read in another width\)"):
+    with pytest.raises(VerifierError, match=r"relocation 0 \(.* 8 -> 4 bytes: cannot be read in another width\)"):
         load(parse(Path(path).read_bytes(), name="x"))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.check.check import check
 from beepy.check.findings import ERROR
 from beepy.collection import needs
@@ -15,7 +16,6 @@ from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
 from bpf import build
-from tests.support.btf import BtfWriter
 from tests.support.sockets import talk
 
 KNOWN = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
