@@ -65,7 +65,7 @@ def _attached(collection: Collection) -> int:
     skipped = collection.absent.skipped
     attached = [one for one in collection.programs.values() if one.name not in skipped]
     found = [sections.find(one.section) for one in attached]
-    return len([hook for hook in found if hook and hook.mechanism is not Mechanism.ELSEWHERE])
+    return len([hook for hook in found if hook and hook.mechanism is not Mechanism.NOT_ATTACHABLE])
 
 
 def _description(image: Image) -> str:
