@@ -43,7 +43,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def group() -> Iterator[Path]:
-    root = cgroup.mount(Path("/proc/self/mountinfo").read_text())
+    root = cgroup.root_mount(Path("/proc/self/mountinfo").read_text())
     if not root:
         pytest.skip("cgroup v2 is not mounted")
     made = Path(root) / f"beepy-test-{os.getpid()}"
@@ -54,7 +54,7 @@ def group() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+    monkeypatch.setattr(journal, "DIRECTORY", tmp_path / "beepy")
     yield tmp_path / "beepy"
     assert list((tmp_path / "beepy").glob("*")) == []
 
@@ -76,7 +76,7 @@ def counts(path: Path, group: Path, name: str) -> None:
 
 def old(folder: Path, *lines: str) -> str:
     """Return code of a process that has no links, as before v5.7."""
-    return OLD + f"journal.FOLDER = Path({str(folder)!r})\n" + "\n".join(lines)
+    return OLD + f"journal.DIRECTORY = Path({str(folder)!r})\n" + "\n".join(lines)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -89,7 +89,9 @@ def test_without_links_prog_attach_does(path: Path, group: Path, folder: Path) -
     lines = (f"for name in {list(CASES)}:", f"    counts(Path({str(path)!r}), Path({str(group)!r}), name)")
     told = child.run(old(folder, *lines))
     for name in CASES:
-        assert told.count(f"program '{name}': no cgroup link, attaching without") == (2 if name == "skb" else 1)
+        assert told.count(f"program '{name}': no cgroup link, attaching by BPF_PROG_ATTACH") == (
+            2 if name == "skb" else 1
+        )
 
 
 def shown(group: Path) -> str:
@@ -112,7 +114,7 @@ def test_what_a_killed_process_left_is_detached(path: Path, group: Path, folder:
 
 
 def test_a_note_of_a_group_that_is_gone_is_done() -> None:
-    cgroup.undo("/sys/fs/cgroup/beepy-none", "0", "1")
+    cgroup.cleanup("/sys/fs/cgroup/beepy-none", "0", "1")
 
 
 def test_without_a_group_it_is_every_process(path: Path) -> None:

@@ -126,7 +126,7 @@ def test_what_the_processor_counts(spec: CollectionSpec, name: str) -> None:
         assert pids.seen() in samples(spec, name)
     except NotSupported as error:
         assert str(error) == (  # noqa: PT017 - either is right
-            f"program 'sample': perf event {name}: this machine's processor counts none (as many virtual ones)"
+            f"program 'sample': perf event {name}: not supported by this machine's processor (as in many VMs)"
         )
         pytest.skip(str(error))
 
@@ -135,14 +135,14 @@ def test_without_a_target_the_syntax_is_shown(spec: CollectionSpec) -> None:
     with load(spec) as collection, pytest.raises(AttachError) as caught:
         collection.attach()
     assert str(caught.value) == "program 'sample': perf event: expected EVENT, EVENT:freq=HZ or EVENT:period=COUNT"
-    assert caught.value.__notes__[0] == "say which: --attach sample=cpu-clock:freq=99"
+    assert caught.value.__notes__[0] == "give an event: --attach sample=cpu-clock:freq=99"
 
 
 def test_too_often(spec: CollectionSpec) -> None:
     limit = Path("/proc/sys/kernel/perf_event_max_sample_rate").read_text().strip()
     with pytest.raises(AttachError, match=r"invalid argument \(EINVAL\)") as caught:
         samples(spec, "cpu-clock:freq=999999999")
-    assert caught.value.__notes__ == [f"at most {limit} a second: sysctl kernel.perf_event_max_sample_rate"]
+    assert caught.value.__notes__ == [f"at most {limit} Hz: sysctl kernel.perf_event_max_sample_rate"]
 
 
 def test_a_process_that_is_not_there(spec: CollectionSpec) -> None:

@@ -35,7 +35,7 @@ sys.stdin.read()
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+    monkeypatch.setattr(journal, "DIRECTORY", tmp_path / "beepy")
     yield tmp_path / "beepy"
     assert list((tmp_path / "beepy").glob("*")) == []
 
@@ -77,7 +77,7 @@ from pathlib import Path
 from beepy.hooks import Target, journal
 from tests.support.hits import attach, loaded
 
-journal.FOLDER = Path({str(folder)!r})
+journal.DIRECTORY = Path({str(folder)!r})
 with loaded(Path({str(path)!r})) as collection:
     attach(collection, "on_choice", Target({str(port)!r}, pid={pid}))
     print(collection.programs["on_choice"].id(), flush=True)
@@ -99,17 +99,18 @@ def test_a_server_may_end_first(path: Path) -> None:
             one.close()
 
 
-def test_what_is_missing_is_told(path: Path, server: tuple[int, int]) -> None:
+def test_errors_say_what_is_missing(path: Path, server: tuple[int, int]) -> None:
     pid, port = server
     with loaded(path) as collection:
         for target in (Target(), Target(str(port)), Target(pid=pid), Target("http", pid=pid)):
             with pytest.raises(AttachError) as caught:
                 attach(collection, "on_choice", target)
-            assert str(caught.value) == "program 'on_choice': sk_reuseport: whose sockets, and of which port"
-            assert caught.value.__notes__ == ["--pid PID --attach on_choice=PORT, of a socket with SO_REUSEPORT"]
+            assert str(caught.value) == "program 'on_choice': sk_reuseport: needs --pid and a port"
+            example = "--pid PID --attach on_choice=PORT"
+            assert caught.value.__notes__ == [f"{example}, where PID has a socket with SO_REUSEPORT"]
         with pytest.raises(AttachError) as caught:
             attach(collection, "on_choice", Target("1", pid=pid))
-        expected = f"port 1 of process {pid}: no socket there that shares it (SO_REUSEPORT)"
+        expected = f"port 1 of process {pid}: the process has no socket with SO_REUSEPORT there"
         assert str(caught.value) == f"program 'on_choice': {expected}"
         with pytest.raises(AttachError) as caught:
             attach(collection, "on_choice", Target("1", pid=2**30))

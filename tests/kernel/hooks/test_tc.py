@@ -58,14 +58,14 @@ def wire() -> Iterator[Network]:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+    monkeypatch.setattr(journal, "DIRECTORY", tmp_path / "beepy")
     yield tmp_path / "beepy"
     assert list((tmp_path / "beepy").glob("*")) == []
 
 
 def old(folder: Path, path: Path, wire: Network, *lines: str) -> str:
     """Return code of a process for which there is no tcx, as before v6.6."""
-    given = f"journal.FOLDER, path, wire = Path({str(folder)!r}), Path({str(path)!r}), Network({wire.holder})\n"
+    given = f"journal.DIRECTORY, path, wire = Path({str(folder)!r}), Path({str(path)!r}), Network({wire.holder})\n"
     return OLD + given + "\n".join(lines)
 
 

@@ -145,10 +145,14 @@ def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
     ("section", "name", "message"),
     [
         ("uprobe", "", "uprobe: expected BINARY:FUNCTION[+OFFSET]"),
-        ("uprobe", "getenv", "uprobe getenv: which file is not said: expected BINARY:FUNCTION, --binary or --pid"),
-        ("uretprobe", f"{LIBC}:getenv+4", f"uretprobe {LIBC}:getenv+4: a return has no offset"),
-        ("uprobe", "libnone.so.1:f", "uprobe libnone.so.1:f: no library of that name where ld.so says: 'libnone.so.1'"),
-        ("uprobe", "nosuch:f", "uprobe nosuch:f: no program of that name where PATH says: 'nosuch'"),
+        ("uprobe", "getenv", "uprobe getenv: no binary given: expected BINARY:FUNCTION, --binary or --pid"),
+        ("uretprobe", f"{LIBC}:getenv+4", f"uretprobe {LIBC}:getenv+4: return probes take no offset"),
+        (
+            "uprobe",
+            "libnone.so.1:f",
+            "uprobe libnone.so.1:f: library 'libnone.so.1': not found in the directories of ld.so",
+        ),
+        ("uprobe", "nosuch:f", "uprobe nosuch:f: program 'nosuch': not found in PATH"),
         ("uprobe", "/nosuch:f", "uprobe /nosuch:f: /nosuch: no such file or directory (ENOENT)"),
         ("uprobe", "/etc/passwd:f", "uprobe /etc/passwd:f: /etc/passwd: not an ELF file"),
         (
@@ -238,7 +242,7 @@ assert events() == []
 """,
         mounts=True,
     )
-    assert told.count("this kernel has no PMU uprobe, attached by tracefs") == 4
+    assert told.count("this kernel has no PMU uprobe, attaching by tracefs") == 4
     assert "tracefs: uprobe_events: r:beepy/uprobe_" in told
 
 
@@ -271,7 +275,10 @@ def test_a_refused_event_leaves_nothing_in_tracefs() -> None:
         f"""{LEGACY}
 from beepy.errors import AttachError
 with loaded("uprobe", 0) as (counting, counter):
-    for name, why in ((f"{{LIBC}}:+0x7fffffff0000", "invalid argument (EINVAL)"), ("/a b:+4", "no path with blanks")):
+    for name, why in (
+        (f"{{LIBC}}:+0x7fffffff0000", "invalid argument (EINVAL)"),
+        ("/a b:+4", "no path with whitespace"),
+    ):
         try:
             hooks.attach(counting, Target(name))
         except AttachError as error:

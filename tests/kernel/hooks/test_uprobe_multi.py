@@ -73,9 +73,9 @@ def test_by_its_section(tmp_path: Path) -> None:
     [
         ("", "uprobe.multi: expected BINARY:PATTERN, with * and ? for any characters"),
         ("{path}:", "uprobe.multi {path}:: expected BINARY:PATTERN, with * and ? for any characters"),
-        ("get*", "uprobe.multi get*: which file is not said: expected BINARY:FUNCTION, --binary or --pid"),
-        ("{path}:none*", "uprobe.multi {path}:none*: {path}: no function fits 'none*'"),
-        ("{path}:[h]it", "uprobe.multi {path}:[h]it: {path}: no function fits '[h]it'"),
+        ("get*", "uprobe.multi get*: no binary given: expected BINARY:FUNCTION, --binary or --pid"),
+        ("{path}:none*", "uprobe.multi {path}:none*: {path}: no function matches 'none*'"),
+        ("{path}:[h]it", "uprobe.multi {path}:[h]it: {path}: no function matches '[h]it'"),
     ],
 )
 def test_what_is_not_there_is_told_in_one_line(name: str, message: str, path: Path) -> None:

@@ -51,7 +51,7 @@ def wire() -> Iterator[Network]:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+    monkeypatch.setattr(journal, "DIRECTORY", tmp_path / "beepy")
     yield tmp_path / "beepy"
     assert list((tmp_path / "beepy").glob("*")) == []
 
@@ -83,7 +83,9 @@ def test_a_link_shows_what_arrives(name: str, path: Path, wire: Network, caplog:
 def test_without_xdp_links_netlink_attaches(name: str, path: Path, wire: Network, folder: Path) -> None:
     """As before v5.9: BPF_LINK_CREATE answers EINVAL (seccomp says it here)."""
     told = child.run(
-        OLD + f"journal.FOLDER = Path({str(folder)!r})\ncounts(Path({str(path)!r}), Network({wire.holder}), {name!r})\n"
+        OLD
+        + f"journal.DIRECTORY = Path({str(folder)!r})\n"
+        + f"counts(Path({str(path)!r}), Network({wire.holder}), {name!r})\n"
     )
     assert f"program '{name}': no XDP link, attaching by netlink" in told
 
@@ -109,7 +111,7 @@ def test_what_the_driver_refuses_is_done_in_generic_mode(
 def test_generic_mode_by_netlink(path: Path, jumbo: Network, folder: Path) -> None:
     told = child.run(
         OLD
-        + f"journal.FOLDER = Path({str(folder)!r})\ncounts(Path({str(path)!r}), Network({jumbo.holder}), 'on_xdp')\n"
+        + f"journal.DIRECTORY = Path({str(folder)!r})\ncounts(Path({str(path)!r}), Network({jumbo.holder}), 'on_xdp')\n"
     )
     assert WARNING in told
 
@@ -118,7 +120,7 @@ def test_what_a_killed_process_left_is_detached(path: Path, wire: Network, folde
     code = (
         OLD
         + f"""
-journal.FOLDER = Path({str(folder)!r})
+journal.DIRECTORY = Path({str(folder)!r})
 with loaded(Path({str(path)!r})) as collection:
     attach(collection, "on_xdp", Target(iface={wire.b!r}, netns={wire.name!r}))
     os.kill(os.getpid(), signal.SIGKILL)
@@ -136,7 +138,7 @@ def test_a_program_that_is_attached_stays(path: Path, wire: Network) -> None:
         with pytest.raises(AttachError) as caught:
             attach(collection, "on_frags", Target(iface=wire.b, netns=wire.name))
         assert str(caught.value) == f"program 'on_frags': xdp {wire.b}: has a program already"
-        assert caught.value.__notes__ == [f"which one: ip link show dev {wire.b}"]
+        assert caught.value.__notes__ == [f"to show it: ip link show dev {wire.b}"]
         assert attached(wire) == [str(collection.programs["on_xdp"].id())]
 
 
@@ -147,10 +149,10 @@ def test_an_undoing_detaches_no_other_program(path: Path, wire: Network) -> None
         one, other = (str(collection.programs[name].id()) for name in ("on_xdp", "on_frags"))
         what = f"/proc/{wire.holder}/ns/net", netns.identity(namespace), index
         with attach(collection, "on_xdp", Target(iface=wire.b, netns=wire.name)):
-            xdp.undo(*what, other)
-            xdp.undo("/nowhere", "0:0", index, one)
+            xdp.cleanup(*what, other)
+            xdp.cleanup("/nowhere", "0:0", index, one)
             assert attached(wire) == [one]
-        xdp.undo(*what[:2], "999999", one)
+        xdp.cleanup(*what[:2], "999999", one)
 
 
 @pytest.mark.parametrize(
@@ -158,12 +160,12 @@ def test_an_undoing_detaches_no_other_program(path: Path, wire: Network) -> None
     [
         (
             Target(iface="wire-x"),
-            "program 'on_xdp': interface 'wire-x': there is none of that name",
+            "program 'on_xdp': interface 'wire-x': no such interface",
             "interfaces in network namespace '{0}': lo, wire-b, wire-a",
         ),
         (
             Target("a\0\n"),
-            r"program 'on_xdp': interface 'a\x00\x0a': there is none of that name",
+            r"program 'on_xdp': interface 'a\x00\x0a': no such interface",
             "interfaces in network namespace '{0}': lo, wire-b, wire-a",
         ),
         (

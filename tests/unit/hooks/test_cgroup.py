@@ -1,6 +1,6 @@
 import pytest
 
-from beepy.hooks.cgroup import mount
+from beepy.hooks.cgroup import root_mount
 
 OTHER = "24 18 0:22 / /sys/fs/cgroup/cpu rw,relatime shared:5 - cgroup cgroup rw,cpu"
 
@@ -16,9 +16,9 @@ OTHER = "24 18 0:22 / /sys/fs/cgroup/cpu rw,relatime shared:5 - cgroup cgroup rw
     ],
 )
 def test_finds_the_root_of_cgroup_v2(line: str, point: str) -> None:
-    assert mount(f"{OTHER}\n{line}\n") == point
+    assert root_mount(f"{OTHER}\n{line}\n") == point
 
 
 def test_there_may_be_none() -> None:
-    assert mount("") == ""
-    assert mount(OTHER) == ""
+    assert root_mount("") == ""
+    assert root_mount(OTHER) == ""

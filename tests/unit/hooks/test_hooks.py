@@ -27,12 +27,12 @@ def test_what_is_noted_can_be_undone() -> None:
     kinds = {module.KIND for module in modules if hasattr(module, "KIND")}
     assert kinds == {"cgroup", "flow_dissector", "sk_reuseport", "tc", "tracefs event", "xdp"}  # earlier beepys' too
     for kind in kinds:
-        undo = hooks._undo(kind)
+        undo = hooks._cleanup_for(kind)
         assert undo
         assert undo.__module__ in {module.__name__ for module in modules if getattr(module, "KIND", "") == kind} | {
-            "beepy.hooks.lasting"
+            "beepy.hooks.persistent"
         }
-    assert hooks._undo("event of a later beepy") is None
+    assert hooks._cleanup_for("event of a later beepy") is None
 
 
 def test_options_are_fields_of_a_target() -> None:

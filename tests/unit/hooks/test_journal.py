@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+    monkeypatch.setattr(journal, "DIRECTORY", tmp_path / "beepy")
     yield tmp_path / "beepy"
     assert list((tmp_path / "beepy").glob("*")) == []
 
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def code(folder: Path, *lines: str) -> list[str]:
     """Return the command of a process that has its own journal in ``folder``."""
     imports = ("import os, signal, sys", "from pathlib import Path", "from beepy.hooks import journal")
-    return [sys.executable, "-c", "\n".join((*imports, f"journal.FOLDER = Path({str(folder)!r})", *lines))]
+    return [sys.executable, "-c", "\n".join((*imports, f"journal.DIRECTORY = Path({str(folder)!r})", *lines))]
 
 
 def killed(folder: Path, *lines: str) -> None:
@@ -38,10 +38,10 @@ def killed(folder: Path, *lines: str) -> None:
 def sweep(undo: Mapping[str, Callable[..., None]]) -> None:
     """Undo what dead processes left, by these functions of its kinds."""
 
-    def undo_of(kind: str) -> Callable[..., None] | None:
+    def cleanup_for(kind: str) -> Callable[..., None] | None:
         return undo.get(kind)
 
-    journal.sweep(undo_of)
+    journal.sweep(cleanup_for)
 
 
 class Undone:
@@ -53,16 +53,16 @@ class Undone:
 
 
 def test_what_is_done_is_struck_out(folder: Path) -> None:
-    entry = journal.note("event", "one")
+    entry = journal.add("event", "one")
     assert len(list(folder.iterdir())) == 1
-    entry.done()
+    entry.remove()
     assert list(folder.iterdir()) == []
-    entry.done()
+    entry.remove()
 
 
 def test_a_killed_process_is_cleaned_up_after(folder: Path) -> None:
     killed(
-        folder, "journal.note('event', 'a b', '\\udcff')", "journal.note('event', 'c')", "journal.note('event').done()"
+        folder, "journal.add('event', 'a b', '\\udcff')", "journal.add('event', 'c')", "journal.add('event').remove()"
     )
     undone = Undone()
     sweep({"event": undone})
@@ -72,8 +72,8 @@ def test_a_killed_process_is_cleaned_up_after(folder: Path) -> None:
 
 
 def test_the_living_are_left_alone(folder: Path) -> None:
-    ours = journal.note("event", "ours")
-    lines = ("entry = journal.note('event', 'theirs')", "print(flush=True)", "sys.stdin.read()", "entry.done()")
+    ours = journal.add("event", "ours")
+    lines = ("entry = journal.add('event', 'theirs')", "print(flush=True)", "sys.stdin.read()", "entry.remove()")
     with subprocess.Popen(code(folder, *lines), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout
         other.stdout.readline()
@@ -81,7 +81,7 @@ def test_the_living_are_left_alone(folder: Path) -> None:
         sweep({"event": undone})
         assert undone.calls == []
         assert len(list(folder.iterdir())) == 2
-    ours.done()
+    ours.remove()
 
 
 def test_an_entry_that_was_not_finished_is_for_nothing(folder: Path) -> None:
@@ -95,11 +95,11 @@ def test_what_cannot_be_undone_is_kept(folder: Path, caplog: pytest.LogCaptureFi
     def fails(name: str) -> None:
         raise KernelError(f"event {name}: device or resource busy (EBUSY)", 16)
 
-    killed(folder, "journal.note('event', 'x')", "journal.note('other', 'y\\x1b')")
+    killed(folder, "journal.add('event', 'x')", "journal.add('other', 'y\\x1b')")
     sweep({"event": fails})
     assert sorted(record.getMessage() for record in caplog.records) == [
         "journal: event x: left by a killed process: event x: device or resource busy (EBUSY)",
-        r"journal: other y\x1b: left by a killed process, and not of a kind that this beepy undoes",
+        r"journal: other y\x1b: left by a killed process: unknown kind, not undone",
     ]
     undone = Undone()
     sweep({"event": undone, "other": undone})
@@ -109,10 +109,10 @@ def test_what_cannot_be_undone_is_kept(folder: Path, caplog: pytest.LogCaptureFi
 def test_where_nothing_can_be_noted_it_warns(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(journal, "FOLDER", Path("/proc/beepy"))
-    entry = journal.note("event", "x")
+    monkeypatch.setattr(journal, "DIRECTORY", Path("/proc/beepy"))
+    entry = journal.add("event", "x")
     assert "a killed beepy will leave event behind" in caplog.text
-    entry.done()
+    entry.remove()
     sweep({})
     assert not folder.exists()
 
@@ -132,9 +132,9 @@ def test_a_journal_of_others_is_not_written(
         if os.geteuid():
             pytest.skip("only root may give a file away")
         os.chown(folder, 65534, 65534)
-    journal.note("event", "x").done()
+    journal.add("event", "x").remove()
     assert caplog.messages == [
-        f"journal: {folder}: not only ours to write: a killed beepy will leave event behind",
+        f"journal: {folder}: owned or writable by another user: a killed beepy will leave event behind",
     ]
     assert list(folder.iterdir()) == []
 
@@ -154,7 +154,7 @@ def test_what_no_beepy_wrote_is_for_nothing(folder: Path, text: str) -> None:
 def test_words_that_stand_for_nothing(folder: Path, caplog: pytest.LogCaptureFixture, what: tuple[str, ...]) -> None:
     there = Path("/proc/self/ns/net").stat()
     noted = tuple(word.format(net=f"{there.st_dev}:{there.st_ino}") for word in what)
-    killed(folder, f"journal.note(*{noted})")
+    killed(folder, f"journal.add(*{noted})")
     hooks.sweep()
     assert "left by a killed process of another version of beepy: not undone" in caplog.text
     (entry,) = folder.iterdir()
@@ -163,7 +163,7 @@ def test_words_that_stand_for_nothing(folder: Path, caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize("kind", ["cgroup", "flow_dissector", "sk_reuseport", "tc", "tracefs event", "xdp"])
 def test_too_few_words(folder: Path, caplog: pytest.LogCaptureFixture, kind: str) -> None:
-    killed(folder, f"journal.note({kind!r})")
+    killed(folder, f"journal.add({kind!r})")
     hooks.sweep()
     assert caplog.messages[0].startswith(f"journal: {kind} ")
     assert caplog.messages[0].endswith("left by a killed process of another version of beepy: not undone")
@@ -173,7 +173,7 @@ def test_too_few_words(folder: Path, caplog: pytest.LogCaptureFixture, kind: str
 
 @pytest.mark.parametrize("number", ["9999", "x"])
 def test_numbers_that_stand_for_nothing(folder: Path, caplog: pytest.LogCaptureFixture, number: str) -> None:
-    killed(folder, f"journal.note('kind', '{number}')")
+    killed(folder, f"journal.add('kind', '{number}')")
 
     def undo(number: str) -> None:
         AttachType(int(number))
@@ -186,7 +186,7 @@ def test_numbers_that_stand_for_nothing(folder: Path, caplog: pytest.LogCaptureF
 
 
 def test_an_entry_of_another_version_is_kept(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    killed(folder, "journal.note('kind', 'one', 'two')")
+    killed(folder, "journal.add('kind', 'one', 'two')")
 
     def undo(one: str) -> None:
         raise AssertionError(one)
@@ -199,7 +199,7 @@ def test_an_entry_of_another_version_is_kept(folder: Path, caplog: pytest.LogCap
 
 @pytest.mark.parametrize("where", ["folder", "entry"])
 def test_what_others_may_write_is_not_believed(folder: Path, where: str) -> None:
-    killed(folder, "journal.note('kind', 'x')")
+    killed(folder, "journal.add('kind', 'x')")
     (entry,) = folder.iterdir()
     (folder if where == "folder" else entry).chmod(0o777)
     undone = Undone()
@@ -216,7 +216,7 @@ def test_a_full_disk_is_a_warning(folder: Path) -> None:
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4, 4))",
         "import logging; logging.basicConfig(stream=sys.stdout)",
-        "journal.note('kind', 'x' * 100).done()",
+        "journal.add('kind', 'x' * 100).remove()",
     )
     done = subprocess.run(code(folder, *lines), check=True, cwd=ROOT, capture_output=True, text=True)
     assert "a killed beepy will leave kind behind" in done.stdout

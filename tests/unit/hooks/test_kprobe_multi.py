@@ -71,7 +71,7 @@ def test_functions_by_name_where_addresses_are_not_listed(
 
 
 @pytest.mark.parametrize(
-    ("pattern", "why"), [("none*", "this kernel has none that can be traced"), ("a b", "expected a name, with")]
+    ("pattern", "why"), [("none*", "no traceable function of this kernel matches"), ("a b", "expected a name, with")]
 )
 def test_what_is_there_not(monkeypatch: pytest.MonkeyPatch, program: Program, pattern: str, why: str) -> None:
     monkeypatch.setattr(machine, "symbols", lambda: iter([("0", "T", "register_fprobe_ips")]))

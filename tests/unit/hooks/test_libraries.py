@@ -17,7 +17,7 @@ def etc(tmp_path: Path) -> Path:
 
 
 def folders(etc: Path) -> list[str]:
-    return list(libraries.folders(str(etc.parent)))[:-USUAL]
+    return list(libraries.directories(str(etc.parent)))[:-USUAL]
 
 
 def test_folders_in_their_order_with_what_is_included_in_its_place(etc: Path) -> None:
