@@ -30,7 +30,9 @@ def test_equal_specs_share_an_entry(maps: dict[str, Map]) -> None:
     first, second = b"1" * 8, b"2" * 8
     assert [used.add_spec(spec, "here") for spec in (first, second, first)] == [0, 1, 0]
     assert maps[SPECS].lookup(bytes(4)) == first
-    with pytest.raises(AttachError, match=f"^here: map '{SPECS}' is full: see BPF_USDT_MAX_SPEC_CNT$"):
+    with pytest.raises(
+        AttachError, match=f"^here: map '{SPECS}' is full: see BPF_USDT_MAX_SPEC_CNT$"
+    ):
         used.add_spec(b"3" * 8, "here")
     used.remove_spec(first)
     with pytest.raises(AttachError, match="is full"):
