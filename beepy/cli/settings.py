@@ -200,6 +200,6 @@ def _log_to_stderr(settings: Settings) -> None:
         from beepy.cli import report  # noqa: PLC0415 - not for warnings alone
 
         report.listen("DEBUG" if settings.debug else "INFO")
-        log.warn(None)
+        log.set_warning_handler(None)
     else:
-        log.warn(lambda text: say(f"warning: {brief(safe(text))}"))
+        log.set_warning_handler(lambda text: say(f"warning: {brief(safe(text))}"))

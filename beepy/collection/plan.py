@@ -63,7 +63,7 @@ def plan(
         fixups: tuple[Fixup, ...] = ()
         if resolver and one.core:
             fixups = resolver.fixups(one)
-            for number, fixup in enumerate(fixups) if _log.debugs() else ():
+            for number, fixup in enumerate(fixups) if _log.is_debug() else ():
                 _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
         try:
             point = _point(one, hook, target, operations)

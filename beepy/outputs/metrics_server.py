@@ -262,7 +262,7 @@ class _Loop:
         if isinstance(request, HTTPStatus):
             self._answer(client, answer(request), last=True)
             return
-        if _log.debugs():
+        if _log.is_debug():
             _log.debug("metrics: %s %s", safe(request.method), safe(request.path))
         del client.received[: request.size]
         client.request = request

@@ -17,4 +17,4 @@ def logger() -> Iterator[logging.Logger]:
     yield found
     found.setLevel(level)
     found.handlers[:] = handlers
-    log.warn(None)
+    log.set_warning_handler(None)
