@@ -8,7 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 import beepy
-from beepy.cli import standard
+from beepy.cli import stdio
 from beepy.cli.command import Command, Group
 from beepy.cli.settings import GENERAL, REGISTRIES, STORES, Settings, with_settings
 from beepy.errors import BeepyError
@@ -56,7 +56,7 @@ COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
 
 def _version(*, wanted: bool) -> None:
     if wanted:
-        standard.write(f"beepy {beepy.__version__}\n")
+        stdio.write(f"beepy {beepy.__version__}\n")
         raise typer.Exit
 
 
@@ -82,8 +82,8 @@ def _group(
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    standard.reserve()
-    standard.show_all()
+    stdio.reserve_std_fds()
+    stdio.escape_unencodable()
     try:
         code = _run(sys.argv[1:] or ["--help"])
     except BeepyError as error:
@@ -117,4 +117,4 @@ def _run(arguments: list[str]) -> object:
     except OSError as error:
         if isinstance(error, BeepyError):
             raise
-        raise standard.failed(error) from error  # help, which typer writes itself
+        raise stdio.write_error(error) from error  # help, which typer writes itself

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from beepy.cli import standard
+from beepy.cli import stdio
 from beepy.cli.settings import Settings
 from beepy.errors import UsageError
 from beepy.width import of_terminal
@@ -45,9 +45,9 @@ def describe(
     else:
         described = [describe_program(found, spec, relocations=relocations) for spec in specs]
     if output == "json":
-        standard.write(description.as_json(described))
+        stdio.write(description.as_json(described))
     else:
-        width = of_terminal(standard.STDOUT)
-        standard.write("".join([f"{line}\n" for one in described for line in description.as_text(one, width)]))
+        width = of_terminal(stdio.STDOUT)
+        stdio.write("".join([f"{line}\n" for one in described for line in description.as_text(one, width)]))
     if any(one.check and not one.check.runs for one in described):
         raise typer.Exit(1)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 import beepy
-from beepy.cli import standard
+from beepy.cli import stdio
 from beepy.cli.settings import Settings
 from beepy.text import safe
 from beepy.width import of_terminal
@@ -18,7 +18,7 @@ def pull(
     from beepy.oci import lookup  # noqa: PLC0415 - not for --help
 
     pulled = lookup.pull(image, settings.options()._replace(pull="always"))
-    standard.write(f"{safe(image)} {pulled.digest}\n")
+    stdio.write(f"{safe(image)} {pulled.digest}\n")
 
 
 def list_images(
@@ -36,18 +36,18 @@ def list_images(
         import json  # noqa: PLC0415
 
         rows = [{**entry._asdict(), "bundled": bundled} for entry, bundled in entries]
-        standard.write(json.dumps(rows, indent=2) + "\n")
+        stdio.write(json.dumps(rows, indent=2) + "\n")
         return
     from beepy.cli import listing  # noqa: PLC0415
 
-    width = of_terminal(standard.STDOUT) if output == "text" else None
+    width = of_terminal(stdio.STDOUT) if output == "text" else None
     lines, hidden = listing.table(entries, width)
-    standard.write("".join([f"{line}\n" for line in lines]))
+    stdio.write("".join([f"{line}\n" for line in lines]))
     if hidden:
-        standard.say(f"note: beepy list -o wide shows {', '.join(hidden)} too")
+        stdio.eprint(f"note: beepy list -o wide shows {', '.join(hidden)} too")
 
 
 def version(*, settings: Settings) -> None:
     """Show beepy's version."""
     del settings
-    standard.write(f"{beepy.__version__}\n")
+    stdio.write(f"{beepy.__version__}\n")

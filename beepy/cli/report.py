@@ -6,7 +6,7 @@ from typing import Final
 from typer.exceptions import TyperException
 
 from beepy.cli import advice
-from beepy.cli.standard import say
+from beepy.cli.stdio import eprint
 from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError
 from beepy.text import brief, safe
 
@@ -18,7 +18,7 @@ class Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
-        say(f"{record.levelname.lower()}: {_cut(safe(record.getMessage()))}")
+        eprint(f"{record.levelname.lower()}: {_cut(safe(record.getMessage()))}")
 
 
 def listen(level: str) -> None:
@@ -44,9 +44,9 @@ def usage(error: TyperException) -> int:
     if similar := getattr(error, "possibilities", None):  # options, the most similar first; click sorts them
         message = f"{error}: did you mean {similar[0]}?"
     if message:
-        say(f"beepy: {_cut(safe(message[:1].lower() + message[1:]).rstrip('.'))}")
+        eprint(f"beepy: {_cut(safe(message[:1].lower() + message[1:]).rstrip('.'))}")
         context = getattr(error, "ctx", None)
-        say(f"note: {context.command_path if context else 'beepy'} --help")
+        eprint(f"note: {context.command_path if context else 'beepy'} --help")
     return error.exit_code
 
 
@@ -56,16 +56,16 @@ def failure(error: BeepyError) -> int:
     if reached:
         reached.__cause__ = error
         error = reached
-    say(f"beepy: {_cut(safe(str(error)))}")
+    eprint(f"beepy: {_cut(safe(str(error)))}")
     notes = [f"note: {note}" for note in getattr(error, "__notes__", ())]
     if notes:
-        say(_cut("\n".join([safe(line) for note in notes for line in note.split("\n")]), _MAX_NOTES))
+        eprint(_cut("\n".join([safe(line) for note in notes for line in note.split("\n")]), _MAX_NOTES))
     if _debugs():
         if isinstance(error, VerifierError):
             for line in error.log.splitlines():
-                say(safe(line))
+                eprint(safe(line))
         import traceback  # noqa: PLC0415 - only for developers
 
         for line in "".join(traceback.format_exception(error)).splitlines():
-            say(safe(line))
+            eprint(safe(line))
     return 2 if isinstance(error, UsageError | InvalidReference) else 1

@@ -8,8 +8,7 @@ import typer
 
 from beepy import outputs
 from beepy.cli import panels
-from beepy.cli.choices import one_of
-from beepy.cli.numbers import whole
+from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, TargetError, UsageError
 
@@ -82,7 +81,7 @@ def run(
         typer.Option(
             "--count",
             metavar="N",
-            parser=whole("--count", 1),
+            parser=whole_number("--count", 1),
             help="Stop after N rows.",
             rich_help_panel=panels.SHOW,
         ),
@@ -96,7 +95,7 @@ def run(
         typer.Option(
             "--prom-port",
             metavar="PORT",
-            parser=whole("--prom-port", 0, 65535),
+            parser=whole_number("--prom-port", 0, 65535),
             help="Port of /metrics; 9091 if not given.",
             rich_help_panel=panels.METRICS,
         ),
@@ -164,7 +163,7 @@ def run(
         typer.Option(
             "--pid",
             metavar="PID",
-            parser=whole("--pid", 1, _MAX_PID),
+            parser=whole_number("--pid", 1, _MAX_PID),
             help="Only this process.",
             rich_help_panel=panels.ATTACH,
         ),
@@ -225,7 +224,6 @@ def run(
     if not images:
         raise _no_image()
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
-    from beepy.cli.durations import seconds  # noqa: PLC0415
     from beepy.collection import targets  # noqa: PLC0415
     from beepy.collection.pins import Pins  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
@@ -296,7 +294,7 @@ def _settings(variables: Sequence[str]) -> Mapping[str, str]:
 def _no_image() -> UsageError:
     """Return the error for a run without an image, with the bundled ones to choose from."""
     from beepy.cli import listing  # noqa: PLC0415 - only on the way to an error
-    from beepy.cli.standard import STDERR  # noqa: PLC0415
+    from beepy.cli.stdio import STDERR  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
     from beepy.width import of_terminal  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from beepy import outputs
 from beepy.cli import opening, signals
-from beepy.cli.standard import STDERR, STDOUT, discard, say
+from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
 from beepy.events.stats import RunStats
@@ -65,7 +65,7 @@ def run(request: Request, show: Show) -> None:
             for _ in running.batches():
                 pass
             if running.reader_gone:
-                discard()
+                redirect_to_null()
 
 
 def _attach(launched: Launched, request: Request, show: Show, output: Output) -> float:
@@ -83,12 +83,12 @@ def _attach(launched: Launched, request: Request, show: Show, output: Output) ->
     running.attach()
     images = opening.attached(launched.loaded)
     for line in opening.lines(images, request.limit, request.timeout, of_terminal(STDERR)):
-        say(line)
+        eprint(line)
     if url:
-        say(f"metrics: {url}")
+        eprint(f"metrics: {url}")
     specs = [collection.spec for one in launched.loaded for collection in one.collections]
     for line in () if running.schemas else opening.nothing_shown(specs):
-        say(line)
+        eprint(line)
     running.add_sink(rows)
     return started
 
@@ -99,7 +99,7 @@ def _close(stats: RunStats, started: float, kind: type[BaseException] | None, *_
     A second signal is no error, and after a full disk, what was shown before it is what counts.
     """
     if kind is None or issubclass(kind, KeyboardInterrupt | OutputError):
-        say(closing(stats, time.monotonic() - started))
+        eprint(closing(stats, time.monotonic() - started))
 
 
 def closing(stats: RunStats, seconds: float) -> str:

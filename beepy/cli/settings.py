@@ -11,7 +11,7 @@ import typer
 
 from beepy import log
 from beepy.cli import panels
-from beepy.cli.standard import say
+from beepy.cli.stdio import eprint
 from beepy.errors import BeepyError, UsageError
 from beepy.oci.options import Options
 from beepy.text import brief, safe
@@ -202,4 +202,4 @@ def _log_to_stderr(settings: Settings) -> None:
         report.listen("DEBUG" if settings.debug else "INFO")
         log.set_warning_handler(None)
     else:
-        log.set_warning_handler(lambda text: say(f"warning: {brief(safe(text))}"))
+        log.set_warning_handler(lambda text: eprint(f"warning: {brief(safe(text))}"))

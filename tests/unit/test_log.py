@@ -39,7 +39,8 @@ log.info("two")
 print("logging" in sys.modules)
 import logging
 log.warning("three")
-logging.basicConfig(level="INFO", format="%(levelname)s %(name)s %(funcName)s: %(message)s", stream=sys.stdout)
+form = "%(levelname)s %(name)s %(funcName)s: %(message)s"
+logging.basicConfig(level="INFO", format=form, stream=sys.stdout)
 set_warning_handler(None)
 def function():
     log.warning("four")
