@@ -1,14 +1,13 @@
-"""What is known of an image without loading it: read from its bytes, and from the tables of hooks and maps as data."""
+"""What is known of an image without loading it: read from its bytes, and from the tables of sections and map types."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from beepy import hooks, map_types
-from beepy.btf.show import c_type
+from beepy import map_types, sections
+from beepy.btf.cformat import c_type
 from beepy.collection import context_writes, needs
-from beepy.collection.findings import ERROR, Checked
 from beepy.collection.needs import Needs
 from beepy.collection.pins import Pins
 from beepy.core.access import KIND_NAMES, parse, show
@@ -21,13 +20,13 @@ from beepy.events.decoders import Decoders
 from beepy.events.metrics import Metric, decide
 from beepy.events.schemas import of_map
 from beepy.events.selection import KINDS
-from beepy.hooks import Hook
 from beepy.obj.insn import CALL
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapRef, MapSpec, NotShown, ProgramSpec
 from beepy.oci.image import Image
+from beepy.sections import Hook
 from beepy.text import safe
-from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgType
+from beepy.uapi import HELPERS, MapFlag, MapType
 
 # what helpers can change beyond the program's own maps
 _CHANGES: Final = {
@@ -52,37 +51,6 @@ _CHANGES: Final = {
     "open files": "sys_close",
 }
 _EFFECTS: Final = {helper: change for change, helpers in _CHANGES.items() for helper in helpers.split()}
-# what a program of that type decides about, by what it returns or by writing to its context
-_VERDICTS: Final = {
-    ProgType.XDP: "packets",
-    ProgType.SCHED_CLS: "packets",
-    ProgType.SCHED_ACT: "packets",
-    ProgType.CGROUP_SKB: "packets",
-    ProgType.NETFILTER: "packets",
-    ProgType.FLOW_DISSECTOR: "packets",
-    ProgType.LWT_IN: "packets",
-    ProgType.LWT_OUT: "packets",
-    ProgType.LWT_XMIT: "packets",
-    ProgType.LWT_SEG6LOCAL: "packets",
-    ProgType.LSM: "permissions",
-    ProgType.CGROUP_DEVICE: "permissions",
-    ProgType.CGROUP_SOCK: "sockets",
-    ProgType.CGROUP_SOCK_ADDR: "sockets",
-    ProgType.CGROUP_SOCKOPT: "sockets",
-    ProgType.SOCK_OPS: "sockets",
-    ProgType.SK_LOOKUP: "sockets",
-    ProgType.SK_REUSEPORT: "sockets",
-    ProgType.SK_MSG: "sockets",
-    ProgType.SK_SKB: "sockets",
-    ProgType.CGROUP_SYSCTL: "sysctl values",
-    ProgType.RAW_TRACEPOINT_WRITABLE: "what tracepoints pass on",
-    ProgType.STRUCT_OPS: "kernel operations",
-    ProgType.EXT: "another program",
-}
-_VERDICTS_OF_ATTACH_TYPES: Final = {AttachType.MODIFY_RETURN: "return values of kernel functions"}
-# since v6.18 what they write to their context is what the process goes on with (7384893d970e, "bpf: Allow uprobe
-# program to change context registers")
-_UPROBES: Final = ("uprobe", "uprobe_multi", "usdt")
 # kfuncs that read, or change nothing but what is the program's own
 _OWN_KFUNCS: Final = (
     *("bpf_get_", "bpf_iter_", "bpf_cpumask_", "bpf_obj_", "bpf_percpu_obj_", "bpf_list_", "bpf_rbtree_", "bpf_wq_"),
@@ -212,12 +180,12 @@ def describe(
     *,
     relocations: bool = False,
     fixups: Mapping[str, Sequence[Fixup]] = _NONE_RESOLVED,
-    checked: Checked | None = None,
+    check: CheckInfo | None = None,
 ) -> Description:
     """Return what ``spec``, parsed from ``image``, holds.
 
-    ``fixups`` are what its relocations became, by program, and ``checked`` what a kernel says of it, where one was
-    asked (``collection.check``). Raises ObjectError for types that are malformed.
+    ``fixups`` are what its relocations became, by program, and ``check`` what a kernel says of it, where one was
+    asked (room ``check``). Raises ObjectError for types that are malformed.
     """
     whole, of_programs = needs.of_collection(spec)
     loaded = {one.name for one in spec.loaded}
@@ -247,7 +215,7 @@ def describe(
         tuple(extern.name for extern in spec.externs),
         tuple(_relocations(spec, fixups)) if relocations else (),
         whole,
-        _check(checked, decided.warnings) if checked else None,
+        check._replace(warnings=(*check.warnings, *decided.warnings)) if check else None,
     )
 
 
@@ -257,14 +225,14 @@ def _shared(one: MapSpec) -> str:
 
 
 def _program(one: ProgramSpec, needed: Needs, pinned: Mapping[str, str], *, loaded: bool) -> ProgramInfo:
-    hook = hooks.find(one.section)
+    hook = sections.find(one.section)
     ids = dict.fromkeys(insn.imm for insn in one.insns if insn.code == CALL and insn.src == 0)
     helpers = tuple(HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}" for number in ids)
     return ProgramInfo(
         one.name,
         one.section,
         hook.prog_type.name.lower() if hook else "",
-        hooks.target(hook, one.section) if hook else "",
+        sections.target(hook, one.section) if hook else "",
         loaded,
         len(one.insns),
         helpers,
@@ -278,25 +246,12 @@ def _changes(one: ProgramSpec, hook: Hook | None, helpers: Sequence[str], pinned
     """Return what a program can change beyond its own maps; ``pinned`` are those that may be another's, by name."""
     changes = {_EFFECTS[helper] for helper in helpers if helper in _EFFECTS}
     changes |= {pinned[ref.map] for ref in one.refs if isinstance(ref, MapRef) and ref.map in pinned}
-    if hook and hook.prog_type in _VERDICTS:
-        changes.add(_VERDICTS[hook.prog_type])
-    if hook and hook.attach_type in _VERDICTS_OF_ATTACH_TYPES:
-        changes.add(_VERDICTS_OF_ATTACH_TYPES[hook.attach_type])
-    if hook and hook.module in _UPROBES and context_writes.writes(one):
-        changes.add("registers of processes")
+    if hook and hook.effect:
+        changes.add(hook.effect)
+    if hook and hook.context_effect and context_writes.writes(one):
+        changes.add(hook.context_effect)
     called = [ref.name for ref in one.refs if isinstance(ref, ExternRef) and one.insns[ref.insn].code == CALL]
     return changes | {f"kernel function {name}" for name in called if not name.startswith(_OWN_KFUNCS)}
-
-
-def _check(checked: Checked, warnings: Sequence[str]) -> CheckInfo:
-    errors = [one for one in checked.findings if one.level == ERROR]
-    return CheckInfo(
-        checked.kernel,
-        checked.runs,
-        tuple(one.text for one in errors),
-        (*(one.text for one in checked.findings if one.level != ERROR), *warnings),
-        tuple(one.text for one in errors if one.skipped),
-    )
 
 
 def _map(
@@ -386,7 +341,7 @@ def _relocations(spec: CollectionSpec, fixups: Mapping[str, Sequence[Fixup]]) ->
 
 
 def _resolved(fixup: Fixup) -> str:
-    return fixup.became if fixup.became == "missing" else f"{fixup.old} -> {fixup.became}"
+    return fixup.outcome if fixup.outcome == "missing" else f"{fixup.old} -> {fixup.outcome}"
 
 
 def _access(spec: CollectionSpec, ref: CoreRef) -> str:

@@ -220,9 +220,9 @@ def _readers(collection: Collection) -> Iterator[Reader]:
             continue
         yield reader
     for program in collection.programs.values():
-        hook = hooks.find(program.section)
-        if hook and hook.reader:
-            yield hook.reader(program, collection.target(program.name), collection.spec)
+        reader = hooks.reader(program, collection.target(program.name), collection.spec)
+        if reader:
+            yield reader
 
 
 def _attach(collections: Sequence[Collection], stats: RunStats) -> None:

@@ -4,6 +4,7 @@ Any local user can name a process or a file, and what we print runs through root
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 # What Python calls printable although it shows nothing: the grapheme joiner, fillers of Hangul,
@@ -21,6 +22,8 @@ _TYPED: Final = rb"\\(?=x(?:[01][0-9a-f]|5c|7f|[89a-f][0-9a-f]))"
 # Blanks wider or narrower than ASCII's: not printable to Python, harmless to a terminal.
 _BLANKS: Final = frozenset("\u00a0\u1680\u202f\u205f\u3000").union(map(chr, range(0x2000, 0x200B)))
 _MAX_LINES: Final = 20  # of a message
+_SLACK: Final = 4  # characters that two similar names may differ in length
+_ENDS: Final = 3  # characters that similar names begin or end with alike
 
 
 def _bytes(character: str) -> str:
@@ -75,3 +78,15 @@ def brief(text: str, most: int = 1000) -> str:
         half = most // 2
         text = f"{text[:half]} ... {text[5 - half :]}"
     return text
+
+
+def similar(name: str, names: Iterable[str]) -> list[str]:
+    """Return the few of many ``names`` (a hundred thousand) that are closest to ``name``, the closest first."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
+
+    near = {
+        other
+        for other in names
+        if abs(len(other) - len(name)) <= _SLACK and (other[:_ENDS] == name[:_ENDS] or other[-_ENDS:] == name[-_ENDS:])
+    }
+    return get_close_matches(name, sorted(near), cutoff=0.75)

@@ -39,8 +39,8 @@ def describe(
 
         answers = ask(specs, btf, check=check)
         described = [
-            describe_program(found, spec, relocations=relocations, fixups=fixups, checked=checked)
-            for spec, (checked, fixups) in zip(specs, answers, strict=True)
+            describe_program(found, spec, relocations=relocations, fixups=fixups, check=info)
+            for spec, (info, fixups) in zip(specs, answers, strict=True)
         ]
     else:
         described = [describe_program(found, spec, relocations=relocations) for spec in specs]

@@ -14,11 +14,11 @@ from beepy.collection import ksyms, needs
 from beepy.collection.pins import Pins
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported, restated
 from beepy.features import Feature
-from beepy.hooks import Hook
 from beepy.kernel import btf, features, host, kconfig, privilege, samples
 from beepy.map_types import Sample
 from beepy.obj.insn import Insn
 from beepy.obj.spec import MapSpec
+from beepy.sections import Hook
 from beepy.text import safe
 from beepy.uapi import HELPERS, OBJ_NAME_LEN, AttachType, MapFlag, MapType, ProgFlag, ProgType
 
@@ -154,7 +154,7 @@ def of_attach_type(error: KernelError, name: str, hook: Hook) -> NotSupported | 
 
     The verifier itself refuses those of TRACING and LSM, in other words or in none.
     """
-    if hook.btf_target is None and hook.prog_type != ProgType.TRACING:
+    if hook.kernel_type("") is None and hook.prog_type != ProgType.TRACING:
         return None
     kernel = btf.vmlinux()
     listed = kernel.find("bpf_attach_type", Kind.ENUM)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve as resolve_type
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import VOID, Kind, TypeId
 from beepy.core.match import Matcher
@@ -92,7 +92,7 @@ def resolve(spec: CollectionSpec) -> dict[str, KernelSymbol]:
 
 
 def _is_void(btf: Btf, type_id: TypeId) -> bool:
-    return isinstance(resolve_type(btf, type_id)[1], types.Void)
+    return isinstance(skip_mods_and_typedefs(btf, type_id)[1], types.Void)
 
 
 def _where(spec: CollectionSpec, extern: ExternSpec) -> str:
@@ -117,7 +117,7 @@ def _address(spec: CollectionSpec, extern: ExternSpec, addresses: set[int]) -> K
 
 def _typed(spec: CollectionSpec, btf: Btf, extern: ExternSpec) -> KernelSymbol:
     kind = Kind.FUNC if extern.function else Kind.VAR
-    # a kfunc may be declared in several flavours, to fit several kernels
+    # a kfunc may be declared in several flavors, to fit several kernels
     name = essential_name(extern.name) if extern.function else extern.name
     for target in kernel_btf.candidates():
         type_id = next((one for one in target.named(name) if target.kind(one) is kind), None)

@@ -6,8 +6,8 @@ The lowest kernel is that of the newest thing in use, fallbacks counted: code th
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from beepy import capability, hooks, since
-from beepy.btf.layout import resolve
+from beepy import capability, sections, since
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import Void
 from beepy.collection import pointers
@@ -16,10 +16,8 @@ from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.sections import KSYMS
 from beepy.obj.spec import CollectionSpec, DataRef, ExternRef, ExternSpec, JumpTableRef, MapRef, MapSpec, ProgramSpec
-from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, CoreReloKind, MapFlag, MapType, ProgFlag, ProgType
+from beepy.uapi import HELPERS, CoreReloKind, MapFlag, MapType, ProgFlag, ProgType
 
-# attach types that older kernels do not look at, or that have an older way
-_NOT_NEEDED: Final = (NO_ATTACH_TYPE, AttachType.SK_REUSEPORT_SELECT, AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)
 _MAP_FLAGS: Final = frozenset(MapFlag)
 _LOAD: Final = "load"
 _MAX_OLD: Final = 4096  # instructions of a program without Feature.LARGE_PROGRAMS
@@ -48,9 +46,6 @@ class Capability(NamedTuple):
     reason: str
 
 
-# "perf: Revert to requiring CAP_SYS_ADMIN for uprobes" (v6.16, and stable kernels since); links of uprobe_multi, which
-# are no perf events, still want CAP_PERFMON
-_UPROBES: Final = ("uprobe", "usdt")
 _SYSLOG: Final = Capability("CAP_SYSLOG", "addresses of kernel symbols")
 
 
@@ -122,7 +117,7 @@ def _merged(asked: Iterable[Capability]) -> tuple[Capability, ...]:
 
 def _program_capabilities(program: ProgramSpec) -> Iterator[Capability]:
     """Yield what loading and attaching a program takes; of helpers only what its type does not take already."""
-    hook = hooks.find(program.section)
+    hook = sections.find(program.section)
     kind = hook.prog_type if hook else ProgType.UNSPEC
     by_type = capability.to_load(kind)
     for name in by_type:
@@ -136,14 +131,14 @@ def _program_capabilities(program: ProgramSpec) -> Iterator[Capability]:
     if hook:
         for name in capability.to_attach(kind):
             yield Capability(name, f"attaching {kind.name.lower()} programs")
-        target = hooks.target(hook, program.section)
-        if hooks.reads_tracefs(hook, target):
+        target = sections.target(hook, program.section)
+        if hook.mechanism and hook.mechanism.reads_tracefs(target):
             yield Capability("CAP_DAC_READ_SEARCH", "tracefs is readable by root only")
-        if hook.module in _UPROBES:
+        if hook.mechanism and hook.mechanism.opens_uprobes:
             yield Capability("CAP_SYS_ADMIN", "perf events of uprobes")
-        module, colon, _ = target.rpartition(":")
-        if hook.btf is not None and colon and module != "vmlinux":
-            yield Capability("CAP_SYS_ADMIN", f"types of module {module}")
+        wanted = hook.kernel_type(target)
+        if wanted and wanted[0] not in {"", "vmlinux"}:
+            yield Capability("CAP_SYS_ADMIN", f"types of module {wanted[0]}")
 
 
 def _reader_capabilities(spec: CollectionSpec) -> Iterator[Capability]:
@@ -166,9 +161,8 @@ def helpers(insns: Sequence[Insn]) -> list[int]:
 
 
 def _types(program: ProgramSpec) -> bool:
-    hook = hooks.find(program.section)
-    by_type = hook is not None and hook.btf is not None and hook.prog_type != ProgType.EXT
-    by_type = by_type or (hook is not None and hook.prog_type == ProgType.STRUCT_OPS)
+    hook = sections.find(program.section)
+    by_type = hook is not None and (hook.kernel_type("") is not None or hook.prog_type == ProgType.STRUCT_OPS)
     return by_type or any(ref.kind != CoreReloKind.TYPE_ID_LOCAL for ref in program.core)
 
 
@@ -191,7 +185,7 @@ def _by_address(spec: CollectionSpec, extern: ExternSpec) -> bool:
     """Tell whether a symbol of the kernel is one without a type, looked up in /proc/kallsyms."""
     if extern.section != KSYMS or extern.function or spec.btf is None:
         return False
-    return isinstance(resolve(spec.btf, extern.type)[1], Void)
+    return isinstance(skip_mods_and_typedefs(spec.btf, extern.type)[1], Void)
 
 
 def _program(program: ProgramSpec, *, searched: bool) -> Iterator[Need]:
@@ -208,11 +202,11 @@ def _program(program: ProgramSpec, *, searched: bool) -> Iterator[Need]:
 
 
 def _hook(program: ProgramSpec) -> Iterator[Need]:
-    hook = hooks.find(program.section)
+    hook = sections.find(program.section)
     if hook is None:
         return
     yield Need(f"program type {hook.prog_type.name.lower()}", since.prog_type(hook.prog_type))
-    if hook.attach_type not in _NOT_NEEDED and not hook.optional:
+    if hook.needs_attach_type:
         yield Need(f"attach type {hook.attach_type.name.lower()}", since.attach_type(hook.attach_type))
     if hook.flags & ProgFlag.SLEEPABLE and (first := since.sleepable(hook.prog_type, hook.attach_type)):
         yield Need("programs that sleep", first)

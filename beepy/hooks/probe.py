@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from beepy import uapi
 from beepy.errors import AttachError, KernelError, NotSupported
 from beepy.hooks import journal
+from beepy.hooks.target import Point
 from beepy.kernel import link, syscall, tracefs
 from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
@@ -24,6 +25,12 @@ _log = Log(__name__)
 
 KIND: Final = "tracefs event"
 """The kind of our journal entries."""
+
+KPROBES: Final[Point] = ("function", "register_kprobe", "kprobes (CONFIG_KPROBE_EVENTS)")
+"""What every kernel has that has kprobes."""
+
+UPROBES: Final[Point] = ("function", "uprobe_register", "uprobes (CONFIG_UPROBE_EVENTS)")
+"""What every kernel has that has uprobes."""
 
 _GROUP: Final = "beepy"
 _PMUS: Final = "/sys/bus/event_source/devices"

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from beepy.btf import container
+from beepy.btf import extract
 from beepy.btf.btf import Btf
 from beepy.errors import BtfError, KernelError
 from beepy.file_bytes import FileBytes
@@ -43,7 +43,7 @@ def read(path: str | Path, name: str = "") -> Btf:
             data: bytes | FileBytes = FileBytes(fd.fileno())
             if not data:  # a pipe, a file of /proc
                 data = _read(fd)
-            types = container.extract(data, where) if data else b""
+            types = extract.extract(data, where) if data else b""
     except OSError as error:
         raise KernelError.of(where, error) from None
     if not types:
@@ -85,4 +85,4 @@ def contents(path: str | Path) -> bytes | mmap.mmap:
 
 def _read(fd: Fd) -> bytes:
     with open(fd.fileno(), "rb", closefd=False) as file:
-        return file.read(container.MAX_TYPES)
+        return file.read(extract.MAX_TYPES)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from beepy import uapi
-from beepy.btf import contexts, downgrade
+from beepy.btf import ctx_args, downgrade
 from beepy.errors import KernelError
 from beepy.features import Feature
 from beepy.kernel import btf, host, program, samples, syscall
@@ -56,7 +56,7 @@ def _has_bpf_cookie() -> bool:
 
 def _has_arg_ctx_tag() -> bool:
     """Read skb->len through a tagged argument: the verifier must take it for the context."""
-    types, func_info = contexts.sample()
+    types, func_info = ctx_args.sample()
     try:
         with btf.load(types) as fd:
             insns = encode(_CONTEXT)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from beepy.errors import DigestMismatch, ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
+from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
 from beepy.oci.admission import admit, file_candidate
 from beepy.oci.descriptor import MAX_IMAGE, Descriptor
@@ -263,7 +264,7 @@ def _cwd_searchable(text: str) -> bool:
 
 def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
     data = stream.read(512)
-    if data.startswith(b"\x7fELF"):
+    if data.startswith(ELF_MAGIC):
         data += stream.read(MAX_IMAGE + 1 - len(data))
         if len(data) > MAX_IMAGE:
             raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")

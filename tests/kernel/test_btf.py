@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from beepy.btf.types import Kind
+from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError
 from beepy.kernel import btf, btf_file
 from beepy.kernel import map as maps
 from beepy.uapi import MapType
 from tests.support import child
-from tests.support.btf import BtfWriter
 
 pytestmark = pytest.mark.kernel
 
@@ -67,12 +67,12 @@ from pathlib import Path
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
 from beepy.kernel import btf, btf_file
-from tests.support.btf import BtfWriter
+from beepy.btf.writer import BtfWriter
 
 place = Path("/sys/kernel/btf")
 kernel = (place / "vmlinux").read_bytes()
 base = Btf(kernel)
-writer = BtfWriter(len(base), base.string_end)
+writer = BtfWriter.after(base)
 writer.ptr(base.find("task_struct", Kind.STRUCT))
 writer.struct("of_a_module", 8, [("task", len(base), 0)])
 subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)

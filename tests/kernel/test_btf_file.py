@@ -9,6 +9,7 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
+from beepy.btf.writer import BtfWriter
 from beepy.collection.load import load
 from beepy.errors import BtfError, KernelError, VerifierError
 from beepy.kernel import btf, btf_file
@@ -17,7 +18,6 @@ from beepy.obj.spec import CollectionSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from tests.support import child
-from tests.support.btf import BtfWriter
 from tests.support.elf import ElfWriter
 
 pytestmark = pytest.mark.kernel

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from beepy import maps, since
+from beepy.check.check import check
 from beepy.collection import diagnosis
-from beepy.collection.check import check
 from beepy.collection.load import load
 from beepy.errors import AttachError, KernelError, NotSupported, RelocationError, VerifierError
-from beepy.hooks import Hook, find
 from beepy.kernel import features, host, program
 from beepy.obj.insn import EXIT, Insn, encode
 from beepy.obj.spec import MapSpec
+from beepy.sections import Hook, find
 from beepy.source import parse
 from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgFlag, ProgType
 from tests.kernel.conftest import ObjectOf
@@ -93,7 +93,7 @@ def test_too_many_instructions_for_who_may_not() -> None:
         """
 from beepy.collection import diagnosis
 from beepy.errors import KernelError
-from beepy.hooks import find
+from beepy.sections import find
 from beepy.kernel import program
 from beepy.obj.insn import EXIT, Insn, encode
 from tests.support.capabilities import keep
@@ -220,7 +220,7 @@ def test_an_attachment_that_is_forbidden() -> None:
         """
 from beepy.collection import diagnosis
 from beepy.errors import AttachError
-from beepy.hooks import find
+from beepy.sections import find
 from tests.support.capabilities import keep
 
 keep({"CAP_BPF"})

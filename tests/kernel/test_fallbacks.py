@@ -10,11 +10,11 @@ from beepy.collection import fallbacks
 from beepy.collection.fallbacks import Variant
 from beepy.errors import KernelError, VerifierError
 from beepy.features import Feature
-from beepy.hooks import find
 from beepy.kernel import features, program
 from beepy.kernel.program import Program
 from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.obj.parse import parse
+from beepy.sections import find
 from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType
 from tests.support import child
 from tests.support.lacking import lack

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from beepy import hooks
+from beepy import sections
 from beepy.btf.types import Kind
 from beepy.collection import attachpoint
 from beepy.collection.collection import Collection
@@ -231,7 +231,7 @@ struct {
 
 @pytest.mark.parametrize("name", ["cap_task_prctl", "vmlinux:cap_task_prctl"])
 def test_a_function_of_the_kernel_may_be_named_with_it(name: str) -> None:
-    hook = hooks.find("fentry")
+    hook = sections.find("fentry")
     assert hook
     program = ProgramSpec("one", "fentry", (), (), (), (), (), ())
     assert attachpoint.find(program, hook, Target(name)) == (vmlinux().find("cap_task_prctl", Kind.FUNC), "", 0, None)

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Schema
 from beepy.kernel import host
 from beepy.kernel import map as kernel_map
@@ -24,7 +25,6 @@ from beepy.streams import Stream
 from beepy.uapi import MapType
 from tests import soak
 from tests.kernel.conftest import ObjectOf
-from tests.support.btf import BtfWriter
 from tests.support.command import Beepy
 from tests.support.producer import PerfOutput, Producer
 

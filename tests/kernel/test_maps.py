@@ -5,6 +5,7 @@ import pytest
 from beepy import maps
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError
 from beepy.events.batch import Schema
 from beepy.kernel import btf as kernel_btf
@@ -14,7 +15,6 @@ from beepy.maps.ringbuf import RingReader
 from beepy.maps.table import TableReader
 from beepy.obj.spec import MapSpec
 from beepy.uapi import MapFlag, MapType
-from tests.support.btf import BtfWriter
 
 pytestmark = pytest.mark.kernel
 

@@ -13,6 +13,7 @@ import pytest
 from beepy import maps
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
@@ -24,7 +25,6 @@ from beepy.maps.perfbuf import PerfReader, _Ring
 from beepy.streams import Stream
 from beepy.uapi import MapType
 from tests import soak
-from tests.support.btf import BtfWriter
 from tests.support.producer import PerfOutput, Producer, Step
 
 pytestmark = pytest.mark.kernel

@@ -88,9 +88,9 @@ def test_nothing_is_asked_at_import() -> None:
     told = child.run(
         """
 import sys
-from beepy import hooks
+from beepy import sections
 from beepy.kernel import btf, features, host, link, map, program, syscall
-print(syscall._libc.cache_info().currsize, syscall._numbers.cache_info().currsize, len(hooks.TABLE) > 100)
+print(syscall._libc.cache_info().currsize, syscall._numbers.cache_info().currsize, len(sections.TABLE) > 100)
 print({"fcntl", "resource", "json", "subprocess", "socket", "dataclasses", "platform"} & set(sys.modules) or "light")
 """
     )

@@ -28,7 +28,8 @@ PROGRAMS: Final = 8
 
 _IMPORTED: Final = (
     *("beepy.cli.app", "beepy.cli.session", "beepy.streams", "beepy.outputs.none", "pyroute2"),
-    *[f"beepy.hooks.{name}" for name in ("tracepoint", "raw_tracepoint", "uprobe", "xdp", "tc", "cgroup", "namespace")],
+    *[f"beepy.hooks.{name}" for name in ("tracepoint", "raw_tracepoint", "uprobe", "xdp", "tc", "cgroup")],
+    "beepy.hooks.flow_dissector",
 )
 _PINS: Final = Path("/sys/fs/bpf")
 _ATTACHED: Final = b": attached to "

@@ -112,7 +112,7 @@ def test_what_a_killed_process_left_is_detached(path: Path, group: Path, folder:
 
 
 def test_a_note_of_a_group_that_is_gone_is_done() -> None:
-    hooks.UNDO["cgroup"]("/sys/fs/cgroup/beepy-none", "0", "1")
+    cgroup.undo("/sys/fs/cgroup/beepy-none", "0", "1")
 
 
 def test_without_a_group_it_is_every_process(path: Path) -> None:

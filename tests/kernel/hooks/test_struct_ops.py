@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
+from beepy.check.check import check
+from beepy.check.findings import ERROR
 from beepy.collection import needs
-from beepy.collection.check import check
-from beepy.collection.findings import ERROR
 from beepy.collection.load import load
 from beepy.errors import NotSupported
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
 from bpf import build
-from tests.support.btf import BtfWriter
 from tests.support.sockets import talk
 
 KNOWN = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")

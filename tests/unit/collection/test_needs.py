@@ -4,6 +4,7 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID
+from beepy.btf.writer import BtfWriter
 from beepy.collection import needs
 from beepy.collection.needs import Capability
 from beepy.obj import insn as op
@@ -25,7 +26,6 @@ from beepy.obj.spec import (
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.uapi import HELPERS, MapFlag, MapType
-from tests.support.btf import BtfWriter
 
 EXIT = Insn(op.EXIT)
 MOV = Insn(0xB7)

@@ -20,6 +20,7 @@ ADDRESSED = [(0x10, "tcp_ack"), (0x20, "cleanup"), (0x30, "cleanup"), (0x40, "tc
 def program() -> Program:
     one = object.__new__(Program)
     one.name = "prog"
+    one.section = "kprobe.multi"
     return one
 
 
@@ -61,7 +62,8 @@ def test_functions_by_name_where_addresses_are_not_listed(
 ) -> None:
     monkeypatch.setattr(tracefs, "functions", lambda: iter([(0, name) for _, name in ADDRESSED]))
     with caplog.at_level(logging.WARNING):
-        kprobe_multi.attach_return(program, Target("*"))
+        program.section = "kretprobe.multi"
+        kprobe_multi.attach(program, Target("*"))
     assert asked == [{"what": "4 functions '*'", "names": ["cleanup", "tcp_ack", "tcp_close"], "returns": True}]
     why = "1 not attached: another one has its name, and this kernel lists no addresses"
     assert caplog.messages == [f"program 'prog': 4 functions '*': {why}"]

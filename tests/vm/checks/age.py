@@ -9,8 +9,8 @@ from typing import Final
 from beepy import maps, since
 from beepy.btf import downgrade
 from beepy.btf.btf import Btf
+from beepy.check.check import check
 from beepy.collection import diagnosis
-from beepy.collection.check import check
 from beepy.collection.load import load
 from beepy.collection.needs import of_collection
 from beepy.errors import KernelError, NotSupported, VerifierError

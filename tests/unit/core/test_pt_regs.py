@@ -1,10 +1,10 @@
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.core.resolve import Resolver
 from beepy.obj.insn import DW, LDX, MEM, Insn
 from beepy.uapi import CoreReloKind
-from tests.support.btf import BtfWriter
 from tests.support.core import program, ref
 
 LOAD = LDX | MEM | DW

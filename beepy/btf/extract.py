@@ -1,4 +1,4 @@
-"""Types out of the files that they come in: plain BTF, an ELF file's section .BTF, a BTFHub archive (.btf.tar.xz).
+"""Extract BTF from the files that hold it: plain BTF, the section .BTF of an ELF file, a BTFHub archive (.btf.tar.xz).
 
 Pure: bytes in, bytes out. Every size is bounded, and no name in an archive is used as a path.
 """
@@ -8,20 +8,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from beepy.errors import BtfError
-from beepy.file_bytes import FileBytes
+from beepy.file_bytes import ELF_MAGIC, FileBytes
 from beepy.text import safe
 
 MAX_TYPES: Final = 256 << 20
-"""Bytes of one kernel's types; those of distributions have 5 MB."""
+"""Bytes of a kernel's types; those of distributions have 5 MB."""
 
 _MAX_ARCHIVE: Final = 64 << 20  # bytes, compressed
 _MAX_MEMORY: Final = 256 << 20  # bytes that decompression may take
 _MAX_SECTIONS: Final = 1 << 16
 
-_PLAIN: Final = b"\x9f\xeb", b"\xeb\x9f"  # of either byte order: Btf tells which one it takes
-_ELF: Final = b"\x7fELF"
+_PLAIN: Final = b"\x9f\xeb", b"\xeb\x9f"  # of either byte order: Btf raises for the one that it does not take
 _XZ: Final = b"\xfd7zXZ\0"
-_USTAR: Final = 257  # where a tar header says what it is
+_USTAR: Final = 257  # the offset of a tar header's magic
 
 _SECTION: Final = struct.Struct("<IIQQQQ")  # sh_name, type, flags, addr, offset, size: 64 bits
 _NOBITS: Final = 8
@@ -30,11 +29,11 @@ _NOBITS: Final = 8
 def extract(data: bytes | FileBytes, name: str) -> bytes:
     """Return the BTF that a file holds: a copy, or ``data`` itself if it is plain. ``name`` is for messages.
 
-    Raises BtfError for a file of another kind, or with no types in it.
+    Raises BtfError for a file of another kind, or without types.
     """
     if data[:2] in _PLAIN:
         return _whole(data, MAX_TYPES, name)
-    if data[:4] == _ELF:
+    if data[:4] == ELF_MAGIC:
         return _of_elf(data, name)
     if data[:6] == _XZ:
         return _of_archive(_decompressed(data, name), name)
@@ -50,7 +49,7 @@ def _whole(data: bytes | FileBytes, most: int, name: str) -> bytes:
 
 
 def _of_elf(data: bytes | FileBytes, name: str) -> bytes:
-    """Return the section .BTF; only headers and names are read besides."""
+    """Return the section .BTF; of the rest only headers and names are read."""
     try:
         return _section(data, name)
     except (struct.error, IndexError):
@@ -85,7 +84,7 @@ def _decompressed(data: bytes | FileBytes, name: str) -> bytes:
     try:
         unpacked = unpacker.decompress(packed, MAX_TYPES)
     except lzma.LZMAError as error:
-        raise BtfError(f"{name}: not to be unpacked: {safe(str(error))}") from None
+        raise BtfError(f"{name}: malformed xz: {safe(str(error))}") from None
     if not unpacker.eof:
         cut = len(unpacked) < MAX_TYPES
         raise BtfError(f"{name}: {'ends too early' if cut else f'unpacks to more than {MAX_TYPES} bytes'}")
@@ -96,10 +95,10 @@ def _of_archive(unpacked: bytes, name: str) -> bytes:
     """Return the only member that holds types."""
     if unpacked[:2] in _PLAIN:
         return unpacked
-    found = list(_members(unpacked, name))
-    if len(found) != 1:
-        raise BtfError(f"{name}: archive with {len(found)} members of types (.btf), expected one")
-    return found[0]
+    members = list(_members(unpacked, name))
+    if len(members) != 1:
+        raise BtfError(f"{name}: archive: expected one member called *.btf, got {len(members)}")
+    return members[0]
 
 
 def _members(unpacked: bytes, name: str) -> Iterator[bytes]:
@@ -112,7 +111,7 @@ def _members(unpacked: bytes, name: str) -> Iterator[bytes]:
                 if not member.isreg() or not member.name.endswith(".btf"):
                     continue
                 if member.issparse():  # a few bytes that may claim to be any size
-                    raise BtfError(f"{name}: archive with a sparse member '{safe(member.name)}': not taken")
+                    raise BtfError(f"{name}: archive with a sparse member '{safe(member.name)}': not supported")
                 content = archive.extractfile(member)
                 if content is not None:
                     yield content.read(MAX_TYPES)

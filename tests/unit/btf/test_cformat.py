@@ -1,8 +1,8 @@
 import pytest
 
 from beepy.btf.btf import Btf
-from beepy.btf.show import c_type
-from tests.support.btf import BtfWriter
+from beepy.btf.cformat import c_type
+from beepy.btf.writer import BtfWriter
 
 
 def shown(writer: BtfWriter, type_id: int) -> str:

@@ -1,10 +1,10 @@
 import pytest
 
-from beepy.btf import contexts, types
+from beepy.btf import ctx_args, types
 from beepy.btf.btf import Btf
 from beepy.btf.types import Linkage, Param, TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.uapi import ProgType
-from tests.support.btf import BtfWriter
 
 SKB, XDP, TRACEPOINT = ProgType.SCHED_CLS, ProgType.XDP, ProgType.TRACEPOINT
 
@@ -25,7 +25,7 @@ def test_functions_with_a_context_among_their_arguments() -> None:
     w.decl_tag("arg:ctx", plain)
     w.decl_tag("arg:ctx", w.func("malformed", integer, Linkage.GLOBAL), 0)
     w.decl_tag("arg:ctx", integer, 0)
-    assert contexts.tagged(Btf(w.data())) == {tagged: {1}}
+    assert ctx_args.tagged(Btf(w.data())) == {tagged: {1}}
 
 
 def test_each_type_of_program_gets_a_function_of_its_own() -> None:
@@ -36,7 +36,7 @@ def test_each_type_of_program_gets_a_function_of_its_own() -> None:
     other = w.func("other", w.func_proto(integer, [("ctx", any_)]), Linkage.GLOBAL)
     w.decl_tag("arg:ctx", tagged, 1)
     before = Btf(w.data())
-    after, found = contexts.named(
+    after, found = ctx_args.rewrite_ctx_args(
         before, [(SKB, tagged), (XDP, tagged), (SKB, tagged), (SKB, other), (TRACEPOINT, tagged)]
     )
     assert [after.type(one) for one in before.ids()] == [before.type(one) for one in before.ids()]
@@ -90,7 +90,7 @@ def test_arguments_that_are_told_by_name(prog_type: ProgType, kind: str, told: b
     function = w.func("f", w.func_proto(integer, [("ctx", argument)]), Linkage.GLOBAL)
     w.decl_tag("arg:ctx", function, 0)
     w.decl_tag("arg:ctx", function, 7)  # an argument that it does not have
-    _, found = contexts.named(Btf(w.data()), [(prog_type, function)])
+    _, found = ctx_args.rewrite_ctx_args(Btf(w.data()), [(prog_type, function)])
     assert bool(found) == told
 
 
@@ -98,5 +98,5 @@ def test_nothing_is_added_where_nothing_is_tagged() -> None:
     w = BtfWriter()
     function = w.func("f", w.func_proto(0), Linkage.GLOBAL)
     before = Btf(w.data())
-    after, found = contexts.named(before, [(SKB, function)])
+    after, found = ctx_args.rewrite_ctx_args(before, [(SKB, function)])
     assert (after.data, found) == (before.data, {})

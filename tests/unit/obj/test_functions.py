@@ -272,7 +272,7 @@ def test_a_static_program(one: Object) -> None:
 def test_relocation_within_an_instruction(one: Object) -> None:
     one.program(NOP, EXIT)
     one.elf.relocate(SEC, 12, 1)
-    with refused(ElfError, f"{PROG}: instruction 1: relocation at byte 12: not at an instruction of its own"):
+    with refused(ElfError, f"{PROG}: instruction 1: relocation at byte 12: misaligned"):
         one.parsed()
 
 
@@ -281,25 +281,25 @@ def test_two_relocations_of_one_instruction(one: Object) -> None:
     one.program(CALL_SUB, EXIT)
     one.calls(sub, 0)
     one.calls(sub, 0)
-    with refused(ElfError, f"{PROG}: instruction 0: relocation at byte 0: not at an instruction of its own"):
+    with refused(ElfError, f"{PROG}: instruction 0: relocation at byte 0: a second one"):
         one.parsed()
 
 
-FOREIGN = "the object does not define it, and it is no extern of .kconfig or .ksyms"
+FOREIGN = "undefined, and not an extern of .kconfig or .ksyms"
 
 
 @pytest.mark.parametrize(
     ("insns", "at", "patch", "message"),
     [
         ((CALL_SUB, EXIT), 0, ("extern", R_64_32), FOREIGN),
-        ((CALL_SUB, EXIT), 0, ("data", R_64_32), "a call to what is no function of .text"),
-        ((CALL_SUB, EXIT), 0, ("in_sub", R_64_32), "a call to what is no function of .text"),
+        ((CALL_SUB, EXIT), 0, ("data", R_64_32), "a call to something else than a function in .text"),
+        ((CALL_SUB, EXIT), 0, ("in_sub", R_64_32), "a call to something else than a function in .text"),
         ((CALL_SUB, EXIT), 0, ("sub", R_64_64), "type 1 does not fit code 0x85"),
         ((*LOAD, EXIT), 0, ("sub", R_64_32), "type 10 does not fit code 0x18"),
         ((NOP, EXIT), 1, ("data", R_64_64), "type 1 does not fit code 0x95"),
         ((EXIT, LOAD[0]), 1, ("data", R_64_64), "the second half of the instruction is missing"),
-        ((*LOAD, EXIT), 0, ("in_sub", R_64_64), "address 4 is no function's"),
-        ((LOAD[0]._replace(imm=-8), LOAD[1]), 0, ("sub", R_64_64), "address -8 is no function's"),
+        ((*LOAD, EXIT), 0, ("in_sub", R_64_64), "address 4: does not point to a function"),
+        ((LOAD[0]._replace(imm=-8), LOAD[1]), 0, ("sub", R_64_64), "address -8: does not point to a function"),
         ((*LOAD, EXIT), 0, ("license", R_64_64), "neither a map nor data"),
     ],
 )

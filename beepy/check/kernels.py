@@ -1,36 +1,42 @@
 """Who is asked what a kernel has: the running kernel itself, or the types of another one."""
 
 import errno
+import os
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
-from typing import Final
+from typing import Final, assert_never
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
 from beepy.errors import KernelError
-from beepy.hooks.hook import TRACE
+from beepy.hooks import Point, tracepoint
 from beepy.kernel import btf as kernel_btf
 from beepy.kernel import features, host, tracefs
+from beepy.sections import TRACE
+from beepy.text import safe
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 
 _ANY_TRACEPOINT: Final = f"{TRACE}sched_switch"  # every kernel has them
-_PROBES: Final = {  # kind of probe -> (the function that makes one, what is not there without it)
-    "kprobe": ("register_kprobe", "kprobes (CONFIG_KPROBE_EVENTS)"),
-    "uprobe": ("uprobe_register", "uprobes (CONFIG_UPROBE_EVENTS)"),
-    "kprobe_multi": ("register_fprobe_ips", "links to many functions (CONFIG_FPROBE)"),
-}
 
 
 class ThisKernel:
     """The running kernel; what it does not let us know counts as there."""
 
-    runs = True
+    machine = os.uname().machine
 
     @property
     def name(self) -> str:
         """What messages call it."""
         return f"this kernel ({host.version()})"
+
+    def has_no(self, what: str) -> str:
+        """Return in words that it does not have something."""
+        return f"{self.name} has no {safe(what)}"
+
+    def lacks(self, point: Point) -> str:
+        """Return why something is not there by which programs are attached, "" if it is. Raises KernelError."""
+        return _lacks(self, point)
 
     def types(self) -> Iterator[Btf]:
         """Give its types, then its modules'. Raises NotSupported where it has none."""
@@ -57,10 +63,6 @@ class ThisKernel:
     def has_helper(self, number: int) -> bool:
         """Tell whether it has a helper."""
         return features.has_helper(number)
-
-    def no_probes(self, kind: str) -> str:
-        """Return why there are no probes of a kind ("kprobe", "uprobe", "kprobe_multi"), "" if there are."""
-        return _no_probes(self, kind)
 
     def has_function(self, name: str) -> bool:
         """Tell whether it, or a module, has a function of that name."""
@@ -97,7 +99,7 @@ def _functions(modules: bytes) -> frozenset[str]:  # noqa: ARG001 - which are th
 class OtherKernel:
     """A kernel of which only the types are here."""
 
-    runs = False
+    machine = ""
 
     def __init__(self, btf: Btf) -> None:
         self._btf = btf
@@ -107,9 +109,17 @@ class OtherKernel:
         """What messages call it."""
         return f"the kernel of {self._btf.name}"
 
-    def types(self) -> Iterator[Btf]:
-        """Yield its types."""
-        yield self._btf
+    def has_no(self, what: str) -> str:
+        """Return in words that it does not have something."""
+        return f"{self.name} has no {safe(what)} among its types"
+
+    def lacks(self, point: Point) -> str:
+        """Return why something is not there by which programs are attached, "" if it is."""
+        return _lacks(self, point)
+
+    def has_type(self, name: str, kind: Kind) -> bool:
+        """Tell whether it has a type of that name and kind."""
+        return self._btf.find(name, kind) is not None
 
     @cached_property
     def _functions(self) -> bool:
@@ -139,13 +149,9 @@ class OtherKernel:
         """Tell whether it has a helper."""
         return number < len(HELPERS) and self._lists("bpf_func_id", f"BPF_FUNC_{HELPERS[number]}")
 
-    def no_probes(self, kind: str) -> str:
-        """Return why there are no probes of a kind, "" if there are."""
-        return _no_probes(self, kind)
-
     def has_function(self, name: str) -> bool:
         """Tell whether its types name a function; where they name none at all (minimal BTF) nobody knows."""
-        return self._btf.find(name, Kind.FUNC) is not None or not self._functions
+        return self.has_type(name, Kind.FUNC) or not self._functions
 
     def has_syscall(self, name: str) -> bool:
         """Tell whether it has a system call of that plain name, on whatever architecture."""
@@ -170,8 +176,19 @@ class OtherKernel:
 Kernel = ThisKernel | OtherKernel
 
 
-def _no_probes(kernel: Kernel, kind: str) -> str:
-    if kind not in _PROBES:
+def _lacks(kernel: Kernel, point: Point) -> str:
+    kind, name, feature = point
+    match kind:
+        case "tracepoint":
+            return safe(kernel.tracepoint(*tracepoint.split(name)))
+        case "raw tracepoint":
+            found = kernel.has_raw_tracepoint(name)
+        case "system call":
+            found = kernel.has_syscall(name)
+        case "function":
+            found = kernel.has_function(name)
+        case _:
+            assert_never(kind)
+    if found:
         return ""
-    function, what = _PROBES[kind]
-    return "" if kernel.has_function(function) else f"{kernel.name} has no {what}"
+    return f"{kernel.name} has no {feature}" if feature else kernel.has_no(f"{kind} {name}")

@@ -1,8 +1,8 @@
-"""``struct pt_regs`` of an x86-64 object, read as that of the architecture that runs.
+"""Translate accesses to ``struct pt_regs`` of x86-64 to those of the architecture that runs.
 
 bee compiles every image for x86-64, so a kprobe's arguments are CO-RE reads of ``pt_regs.di`` and the like, which no
 other architecture has. Both calling conventions are fixed (System V psABI; AAPCS64): the first argument is in a
-register of its own on either side. Only the access changes, the verifier checks it as any other.
+register of its own on either side. Only the access changes; the verifier checks it like any other.
 """
 
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import TypeId
-from beepy.core.access import Accessor, Spec
+from beepy.core.access import Accessor, AccessSpec
 from beepy.core.match import Matcher
 
 
 class Slot(NamedTuple):
-    """A member of the other ``struct pt_regs``, or element ``at`` of it where it is an array."""
+    """A member of the other ``struct pt_regs``, or an ``element`` of it where it is an array."""
 
     member: str
-    at: int | None = None
+    element: int | None = None
 
 
 class Architecture(NamedTuple):
@@ -32,7 +32,6 @@ class Architecture(NamedTuple):
     slots: Mapping[str, Slot]
 
 
-# the row of the next architecture goes here
 TABLE: Final = (
     Architecture(
         "arm64",  # arch/arm64/include/asm/ptrace.h
@@ -65,17 +64,18 @@ _STRUCTS: Final = ("pt_regs", "user_pt_regs", "user_regs_struct")
 
 
 def machine(local: Btf, type_id: TypeId) -> str:
-    """Return the machine, as uname has it, whose registers a struct of the object is; "" for any other type."""
-    _, root = resolve(local, type_id)
+    """Return the machine, as uname calls it, whose registers the struct holds; "" for any other type."""
+    _, root = skip_mods_and_typedefs(local, type_id)
     if not isinstance(root, types.Struct) or essential_name(root.name) not in _STRUCTS:
         return ""
     return next((_MARKERS[member.name] for member in root.members if member.name in _MARKERS), "")
 
 
-def translate(matcher: Matcher, spec: Spec, candidate: TypeId) -> tuple[str, Spec] | None:
-    """Return an architecture and what ``spec``, a member of x86-64's ``struct pt_regs``, is in the one's ``candidate``.
+def translate(matcher: Matcher, spec: AccessSpec, candidate: TypeId) -> tuple[str, AccessSpec] | None:
+    """Return the target's architecture, and the counterpart of ``spec`` in ``candidate``, its ``struct pt_regs``.
 
-    None where ``spec`` is something else, or the target is of no architecture in TABLE.
+    Return None where ``spec`` is not a member of x86-64's ``struct pt_regs``, or the target's architecture is not in
+    TABLE.
     """
     root = matcher.local.type(spec.root)
     if not isinstance(root, types.Struct) or essential_name(root.name) != "pt_regs" or len(spec.accessors) != 2:
@@ -84,21 +84,21 @@ def translate(matcher: Matcher, spec: Spec, candidate: TypeId) -> tuple[str, Spe
     for architecture in TABLE:
         slot = architecture.slots.get(name)
         if slot and matcher.member(candidate, architecture.marker):
-            found = _find(matcher, candidate, slot)
-            return (architecture.name, found) if found else None
+            access = _access(matcher, candidate, slot)
+            return (architecture.name, access) if access else None
     return None
 
 
-def _find(matcher: Matcher, candidate: TypeId, slot: Slot) -> Spec | None:
+def _access(matcher: Matcher, candidate: TypeId, slot: Slot) -> AccessSpec | None:
     hit = matcher.member(candidate, slot.member)
     if hit is None:
         return None
-    accessors = (Accessor(candidate, 0, ""), Accessor(hit.owner, hit.at, slot.member))
-    if slot.at is None:
-        return Spec(candidate, accessors, hit.offset, 1 + hit.steps)
-    _, array = resolve(matcher.target, hit.member.type)
-    if not isinstance(array, types.Array) or slot.at >= array.nelems:
+    accessors = (Accessor(candidate, 0, ""), Accessor(hit.owner, hit.number, slot.member))
+    if slot.element is None:
+        return AccessSpec(candidate, accessors, hit.offset, 1 + hit.steps)
+    _, array = skip_mods_and_typedefs(matcher.target, hit.member.type)
+    if not isinstance(array, types.Array) or slot.element >= array.nelems:
         return None
-    element, _ = resolve(matcher.target, array.type)
-    offset = hit.offset + 8 * slot.at * size_of(matcher.target, element)
-    return Spec(candidate, (*accessors, Accessor(element, slot.at, "")), offset, 2 + hit.steps)
+    element, _ = skip_mods_and_typedefs(matcher.target, array.type)
+    offset = hit.offset + 8 * slot.element * size_of(matcher.target, element)
+    return AccessSpec(candidate, (*accessors, Accessor(element, slot.element, "")), offset, 2 + hit.steps)

@@ -53,7 +53,7 @@ def test_what_catches_is_a_global_subprogram(name: str, visibility: int) -> None
     one, prog = throwing(visibility)
     one.btf.decl_tag(f"exception_callback:{name}", prog)
     shown = "\\x1b" if name == "\x1b" else name
-    with refused(ElfError, f"object: program 'prog': exception_callback:{shown}: no global function of .text"):
+    with refused(ElfError, f"object: program 'prog': exception_callback:{shown}: not a global function in .text"):
         one.parsed()
 
 
@@ -62,5 +62,5 @@ def test_what_is_tagged_is_a_global_function() -> None:
         one, _ = throwing()
         tagged = INT if linkage is None else one.btf.func("prog", one.btf.func_proto(INT), linkage)
         one.btf.decl_tag("exception_callback:catch", tagged)
-        with refused(ElfError, f"object: exception_callback:catch: tags type {tagged}, which is no global function"):
+        with refused(ElfError, f"object: exception_callback:catch: tagged type {tagged} is not a global function"):
             one.parsed()

@@ -1,8 +1,15 @@
-"""Sections of code -> functions, each with what patches it: relocations, CO-RE records, infos for the verifier."""
+"""Read the functions in an object's sections of code, each with its relocations, CO-RE records, and line and func info.
+
+::
+
+    section  | function          | function |   symbols (FUNC) say where each begins and ends
+             | insn | insn | ... |          |   8 bytes an instruction
+               ^ relocation: offset in the section; .BTF.ext: records by section and offset
+"""
 
 import struct
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Final, NamedTuple
 
@@ -38,11 +45,11 @@ _LD64: Final = 1  # R_BPF_64_64
 _CALL: Final = 10  # R_BPF_64_32
 
 
-class Places(NamedTuple):
-    """What a symbol stands for: ``maps`` by (section, offset in bytes), ``data`` maps by section, externs by name.
+class SymbolTargets(NamedTuple):
+    """What relocations may refer to: ``maps`` by (section, offset in bytes), ``data`` maps by section, externs by name.
 
     ``kconfig`` gives the offset of each variable in the map of that name. ``text`` is the index of .text (0: none),
-    ``where`` names the object, ``tables`` is the section of jump tables.
+    ``where`` names the object in messages.
     """
 
     where: str
@@ -50,16 +57,16 @@ class Places(NamedTuple):
     maps: Mapping[tuple[int, int], str]
     data: Mapping[int, str]
     kconfig: Mapping[str, int]
-    ksyms: set[str]
-    tables: Section | None = None
+    ksyms: Container[str]
+    jump_tables: Section | None = None
 
 
-def functions(file: Elf, places: Places, btf: Btf | None, infos: ext.Ext) -> list[FunctionSpec]:
+def read(file: Elf, targets: SymbolTargets, btf: Btf | None, infos: ext.Ext) -> list[FunctionSpec]:
     """Return every function of the object, section by section, in the order of their offsets.
 
-    Raises ElfError for functions that are not whole instructions or overlap, and for relocations that fit nothing.
+    Raises ElfError for functions that are not whole instructions or overlap, and for relocations without a target.
     """
-    found: list[FunctionSpec] = []
+    functions: list[FunctionSpec] = []
     programs = total = accesses = 0
     symbols: dict[int, list[Symbol]] = {}
     for symbol in file.symbols:
@@ -67,24 +74,24 @@ def functions(file: Elf, places: Places, btf: Btf | None, infos: ext.Ext) -> lis
             symbols.setdefault(symbol.section, []).append(symbol)
     for section in file.sections:
         if section.executable and section.number in symbols:
-            ordered = _distinct(places.where, section, symbols[section.number])
+            ordered = _distinct(targets.where, section, symbols[section.number])
             programs += len(ordered) if section.name != TEXT else 0
             if programs > _MAX_PROGRAMS:
-                raise ElfError(f"{places.where}: section {safe(section.name)}: more than {_MAX_PROGRAMS} programs")
+                raise ElfError(f"{targets.where}: section {safe(section.name)}: more than {_MAX_PROGRAMS} programs")
             total += sum([symbol.size // SLOT for symbol in ordered])
-            _check_total(places.where, total)
-            found += _of_section(file, section, ordered, places)
+            _check_total(targets.where, total)
+            functions += _of_section(file, section, ordered, targets)
     if btf is None:
-        return found
+        return functions
     access = cache(partial(btf.string, limit=_MAX_ACCESS))
-    for at, function in enumerate(found):
-        found[at] = whole = _with_records(function, access, infos)
+    for number, function in enumerate(functions):
+        functions[number] = whole = _with_records(function, access, infos)
         total += len(whole.line_infos) + len(whole.core) + len(whole.func_infos)
-        _check_total(places.where, total)
+        _check_total(targets.where, total)
         accesses += sum([len(ref.access) for ref in whole.core])
         if accesses > _MAX_ACCESSES:
-            raise ElfError(f"{places.where}: access strings of more than {_MAX_ACCESSES} bytes together")
-    return found
+            raise ElfError(f"{targets.where}: access strings of more than {_MAX_ACCESSES} bytes together")
+    return functions
 
 
 def _check_total(where: str, total: int) -> None:
@@ -93,49 +100,51 @@ def _check_total(where: str, total: int) -> None:
 
 
 def _distinct(where: str, section: Section, symbols: list[Symbol]) -> list[Symbol]:
-    """Return the section's functions in the order of their offsets; of several names for one the first counts."""
+    """Return the section's functions in the order of their offsets; of several names of one the first counts."""
     distinct: dict[int, Symbol] = {}
     for symbol in symbols:
         distinct.setdefault(symbol.value, symbol)
     ordered = [distinct[offset] for offset in sorted(distinct)]
     end = 0
     for symbol in ordered:
-        name = f"{where}: function '{safe(symbol.name)}'"
+        function = f"{where}: function '{safe(symbol.name)}'"
         if symbol.value % SLOT or symbol.size % SLOT or not symbol.size:
-            raise ElfError(f"{name}: {symbol.size} bytes at {symbol.value}: not whole instructions")
+            raise ElfError(f"{function}: {symbol.size} bytes at {symbol.value}: not whole instructions")
         if symbol.value < end or symbol.value + symbol.size > section.size:
-            raise ElfError(f"{name}: overlaps another one, or exceeds section {safe(section.name)}")
+            raise ElfError(f"{function}: overlaps another one, or exceeds section {safe(section.name)}")
         if section.name != TEXT and symbol.bind == "STB_LOCAL":
-            error = ElfError(f"{name}: static in section {safe(section.name)}: a program must be a global function")
+            error = ElfError(f"{function}: static in section {safe(section.name)}: a program must be a global function")
             error.add_note(f"remove 'static' from the definition of {safe(symbol.name)}")
             raise error
         end = symbol.value + symbol.size
     return ordered
 
 
-def _of_section(file: Elf, section: Section, symbols: Sequence[Symbol], places: Places) -> Iterator[FunctionSpec]:
+def _of_section(
+    file: Elf, section: Section, symbols: Sequence[Symbol], targets: SymbolTargets
+) -> Iterator[FunctionSpec]:
     relocations = iter(file.relocations.get(section.number, ()))
     relocation = next(relocations, None)
     for symbol in symbols:
         insns = op.decode(section.data[symbol.value : symbol.value + symbol.size])
         refs: list[Ref] = []
         patched = set()
-        targets = cache(partial(_targets, symbol, places))
+        jump_table = cache(partial(_jump_table, symbol, targets))
         while relocation and relocation.offset < symbol.value + symbol.size:
             if relocation.offset >= symbol.value:  # one between functions patches nothing that runs
                 at = (relocation.offset - symbol.value) // SLOT
                 if relocation.offset % SLOT or at in patched:
-                    where = f"{_about(places, symbol, at)}: relocation at byte {relocation.offset}"
-                    raise ElfError(f"{where}: not at an instruction of its own")
+                    where = f"{_about(targets, symbol, at)}: relocation at byte {relocation.offset}"
+                    raise ElfError(f"{where}: {'misaligned' if relocation.offset % SLOT else 'a second one'}")
                 try:
-                    refs.append(_ref(relocation, at, insns, places, targets))
+                    refs.append(_ref(relocation, at, insns, targets, jump_table))
                 except ElfError as error:
-                    where = f"{_about(places, symbol, at)}: relocation against '{safe(relocation.symbol.name)}'"
+                    where = f"{_about(targets, symbol, at)}: relocation against '{safe(relocation.symbol.name)}'"
                     raise ElfError(f"{where}: {error}") from None
                 patched.add(at)
             relocation = next(relocations, None)
         start = symbol.value // SLOT
-        if section.number == places.text:
+        if section.number == targets.text:
             refs += [
                 CallRef(at, start + at + 1 + insn.imm)
                 for at, insn in enumerate(insns)
@@ -143,64 +152,75 @@ def _of_section(file: Elf, section: Section, symbols: Sequence[Symbol], places: 
             ]
             refs.sort()
         exported = symbol.bind != "STB_LOCAL" and symbol.visibility == "STV_DEFAULT"
-        yield FunctionSpec(symbol.name, section.name, start, insns, tuple(refs), (), (), (), exported)
+        yield FunctionSpec(
+            name=symbol.name,
+            section=section.name,
+            offset=start,
+            insns=insns,
+            refs=tuple(refs),
+            core=(),
+            func_infos=(),
+            line_infos=(),
+            exported=exported,
+        )
 
 
-def _about(places: Places, function: Symbol, at: int) -> str:
-    return f"{places.where}: function '{safe(function.name)}': instruction {at}"
+def _about(targets: SymbolTargets, function: Symbol, at: int) -> str:
+    return f"{targets.where}: function '{safe(function.name)}': instruction {at}"
 
 
 def _ref(
     relocation: Relocation,
     at: int,
     insns: tuple[Insn, ...],
-    places: Places,
-    targets: Callable[[int, int], tuple[int, ...]],
+    targets: SymbolTargets,
+    jump_table: Callable[[int, int], tuple[int, ...]],
 ) -> Ref:
-    """Return what a relocation asks for, by libbpf's rules (``bpf_program__record_reloc``).
+    """Return what a relocation refers to, by libbpf's rules (``bpf_program__record_reloc``).
 
-    ``targets`` reads the jump table of so many bytes at an offset of its section.
+    ``jump_table`` reads a table by its offset in its section and its size in bytes.
     """
     insn, symbol = insns[at], relocation.symbol
     if insn.wide and at + 1 == len(insns):
         raise ElfError("the second half of the instruction is missing")
     if symbol.section == 0:
-        if symbol.name in places.kconfig and insn.wide:
-            return DataRef(at, KCONFIG, places.kconfig[symbol.name])
-        if symbol.name in places.ksyms and (insn.wide or insn.code == op.CALL):
+        if symbol.name in targets.kconfig and insn.wide:
+            return DataRef(at, KCONFIG, targets.kconfig[symbol.name])
+        if symbol.name in targets.ksyms and (insn.wide or insn.code == op.CALL):
             return ExternRef(at, symbol.name)
-        raise ElfError("the object does not define it, and it is no extern of .kconfig or .ksyms")
+        raise ElfError("undefined, and not an extern of .kconfig or .ksyms")
     if relocation.type == _CALL and insn.call:
-        if symbol.section != places.text or symbol.value % SLOT or symbol.type not in ("STT_FUNC", "STT_SECTION"):
-            raise ElfError(f"a call to what is no function of {TEXT}")
+        if symbol.section != targets.text or symbol.value % SLOT or symbol.type not in ("STT_FUNC", "STT_SECTION"):
+            raise ElfError(f"a call to something else than a function in {TEXT}")
         return CallRef(at, symbol.value // SLOT + insn.imm + 1)
     if relocation.type != _LD64 or not insn.wide:
         raise ElfError(f"type {relocation.type} does not fit code {insn.code:#x}")
-    if symbol.section == places.text:
+    if symbol.section == targets.text:
         address = symbol.value + insn.imm
         if address % SLOT or address < 0:
-            raise ElfError(f"address {address} is no function's")
+            raise ElfError(f"address {address}: does not point to a function")
         return CallRef(at, address // SLOT)
-    if places.tables and symbol.section == places.tables.number:
-        return JumpTableRef(at, targets(symbol.value, symbol.size))
-    name = places.maps.get((symbol.section, symbol.value))
+    if targets.jump_tables and symbol.section == targets.jump_tables.number:
+        return JumpTableRef(at, jump_table(symbol.value, symbol.size))
+    name = targets.maps.get((symbol.section, symbol.value))
     if name is not None:
         return MapRef(at, name)
-    name = places.data.get(symbol.section)
+    name = targets.data.get(symbol.section)
     if name is not None:
         return DataRef(at, name, symbol.value + insn.imm & 0xFFFFFFFF)
     raise ElfError("neither a map nor data")
 
 
-def _targets(function: Symbol, places: Places, start: int, size: int) -> tuple[int, ...]:
+def _jump_table(function: Symbol, targets: SymbolTargets, start: int, size: int) -> tuple[int, ...]:
     """Return the instructions of ``function`` that a jump table names.
 
-    Its entries count bytes from the beginning of the code's section: libbpf's ``create_jt_map`` reads them so, too.
+    Its entries are offsets in bytes from the beginning of the code's section, as libbpf's ``create_jt_map`` reads them.
     """
-    assert places.tables
-    if not size or size % SLOT or start + size > places.tables.size:
-        raise ElfError(f"a jump table of {size} bytes at {start} of {places.tables.size}")
-    entries = struct.unpack_from(f"<{size // SLOT}Q", places.tables.data, start)
+    table = targets.jump_tables
+    assert table
+    if not size or size % SLOT or start + size > table.size:
+        raise ElfError(f"a jump table of {size} bytes at {start} of {table.size}")
+    entries = struct.unpack_from(f"<{size // SLOT}Q", table.data, start)
     for entry in entries:
         if entry % SLOT or not function.value <= entry < function.value + function.size:
             raise ElfError(f"a jump table names byte {entry}, where no instruction of the function begins")
@@ -213,13 +233,15 @@ def _with_records(function: FunctionSpec, access: Callable[[int], str], infos: e
         CoreRef((offset - start) // SLOT, TypeId(type_id), access(text), kind)
         for offset, type_id, text, kind in _of(function, infos.core)
     ]
-    named = [FuncInfo((offset - start) // SLOT, TypeId(type_id)) for offset, type_id in _of(function, infos.functions)]
+    func_infos = [
+        FuncInfo((offset - start) // SLOT, TypeId(type_id)) for offset, type_id in _of(function, infos.functions)
+    ]
     lines = [LineInfo((offset - start) // SLOT, *text) for offset, *text in _of(function, infos.lines)]
-    return function._replace(core=tuple(core), func_infos=tuple(named), line_infos=tuple(lines))
+    return function._replace(core=tuple(core), func_infos=tuple(func_infos), line_infos=tuple(lines))
 
 
 def _of(function: FunctionSpec, records: Mapping[str, Sequence[tuple[int, ...]]]) -> Sequence[tuple[int, ...]]:
-    """Return the records of the function's section that are its own; their offsets are bytes in the section."""
-    found = records.get(function.section, ())
+    """Return the function's own records of those of its section, which are in the order of their offsets (bytes)."""
+    ordered = records.get(function.section, ())
     start, end = function.offset * SLOT, (function.offset + len(function.insns)) * SLOT
-    return found[bisect_left(found, (start,)) : bisect_left(found, (end,))]
+    return ordered[bisect_left(ordered, (start,)) : bisect_left(ordered, (end,))]

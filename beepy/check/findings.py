@@ -1,5 +1,6 @@
-"""What a kernel says of an object before it runs."""
+"""What is found before an object runs."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from beepy.core.resolve import Fixup
@@ -21,7 +22,7 @@ class Checked(NamedTuple):
 
     kernel: str
     findings: tuple[Finding, ...]
-    fixups: dict[str, tuple[Fixup, ...]]
+    fixups: Mapping[str, tuple[Fixup, ...]]
 
     @property
     def runs(self) -> bool:
