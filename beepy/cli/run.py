@@ -1,4 +1,4 @@
-"""``beepy run``: its options."""
+"""The options of ``beepy run``."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,7 @@ from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, TargetError, UsageError
 
-_MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT; the kernel's structs would cut off what is above 32 bits
-
+_MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
 
 Missing: TypeAlias = Literal["fail", "skip"]
 Pull: TypeAlias = Literal["always", "missing", "never"]
@@ -23,7 +22,8 @@ def run(
     *,
     settings: Settings,
     images: Annotated[
-        list[str] | None, typer.Argument(metavar="IMAGE...", help="Image references, ELF files or archives.")
+        list[str] | None,
+        typer.Argument(metavar="IMAGE...", help="Image references, ELF files or archives."),
     ] = None,
     output: Annotated[
         str | None,
@@ -101,7 +101,13 @@ def run(
         ),
     ] = None,
     prom_host: Annotated[
-        str, typer.Option("--prom-host", metavar="HOST", help="Address of /metrics.", rich_help_panel=panels.METRICS)
+        str,
+        typer.Option(
+            "--prom-host",
+            metavar="HOST",
+            help="Address of /metrics.",
+            rich_help_panel=panels.METRICS,
+        ),
     ] = "127.0.0.1",
     no_metrics: Annotated[
         bool, typer.Option("--no-metrics", help="Serve no metrics.", rich_help_panel=panels.METRICS)
@@ -119,10 +125,17 @@ def run(
         ),
     ] = False,
     no_tty: Annotated[
-        bool, typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW)
+        bool,
+        typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW),
     ] = False,
     interval: Annotated[
-        str, typer.Option("--interval", metavar="TIME", help="How often tables are read.", rich_help_panel=panels.SHOW)
+        str,
+        typer.Option(
+            "--interval",
+            metavar="TIME",
+            help="How often tables are read.",
+            rich_help_panel=panels.SHOW,
+        ),
     ] = "1s",
     attach: Annotated[
         list[str] | None,
@@ -144,7 +157,12 @@ def run(
     ] = None,
     iface: Annotated[
         str,
-        typer.Option("--iface", metavar="NAME", help="Network interface to attach to.", rich_help_panel=panels.ATTACH),
+        typer.Option(
+            "--iface",
+            metavar="NAME",
+            help="Network interface to attach to.",
+            rich_help_panel=panels.ATTACH,
+        ),
     ] = "",
     netns: Annotated[
         str,
@@ -156,7 +174,13 @@ def run(
         ),
     ] = "",
     cgroup: Annotated[
-        str, typer.Option("--cgroup", metavar="DIR", help="Control group to attach to.", rich_help_panel=panels.ATTACH)
+        str,
+        typer.Option(
+            "--cgroup",
+            metavar="DIR",
+            help="Control group to attach to.",
+            rich_help_panel=panels.ATTACH,
+        ),
     ] = "",
     pid: Annotated[
         int | None,
@@ -170,7 +194,12 @@ def run(
     ] = None,
     binary: Annotated[
         str,
-        typer.Option("--binary", metavar="FILE", help="Program or library to probe.", rich_help_panel=panels.ATTACH),
+        typer.Option(
+            "--binary",
+            metavar="FILE",
+            help="Program or library to probe.",
+            rich_help_panel=panels.ATTACH,
+        ),
     ] = "",
     variables: Annotated[
         list[str] | None,
@@ -217,7 +246,8 @@ def run(
         ),
     ] = "",
     pull: Annotated[
-        Pull, typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES)
+        Pull,
+        typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
     ] = "missing",
 ) -> None:
     """Run images and show what they report, until Ctrl-C."""
@@ -237,13 +267,13 @@ def run(
         if settings.username is None:
             advice.explain_password(error, settings.password, images, settings.storage)
         raise
-    shown_as = output or session.default_output(plain=no_tty)
-    kind = outputs.output(shown_as)
-    every = seconds("--interval", interval)
+    output_name = output or session.default_output(plain=no_tty)
+    kind = outputs.output(output_name)
+    interval_s = seconds("--interval", interval)
     request = Request(
         images=images,
         options=options,
-        variables=_settings(variables or ()),
+        variables=_variables(variables or ()),
         filters=filters or (),
         texts=texts or (),
         programs=programs or (),
@@ -252,13 +282,13 @@ def run(
         pins=Pins(maps=pin_maps, programs=pin_progs),
         missing=missing,
         btf=btf or None,
-        interval=every if kind.shows_rows else None,
+        interval=interval_s if kind.shows_rows else None,
         timeout=seconds("--timeout", timeout) if timeout else None,
         limit=count,
         hides_zeros=kind.hides_zeros and not zero,
     )
-    show = session.Show(
-        output=shown_as,
+    show_options = session.ShowOptions(
+        output=output_name,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
         rows=rows,
@@ -268,10 +298,10 @@ def run(
     )
     try:
         if os.geteuid():
-            from beepy.cli import unprivileged  # noqa: PLC0415 - root goes without
+            from beepy.cli import unprivileged  # noqa: PLC0415 - not for root
 
             unprivileged.check()
-        session.run(request, show)
+        session.run(request, show_options)
     except BeepyError as error:
         from beepy.cli import unprivileged  # noqa: PLC0415 - only on the way to an error
 
@@ -283,16 +313,16 @@ def run(
         raise
 
 
-def _settings(variables: Sequence[str]) -> Mapping[str, str]:
-    if not variables:
+def _variables(texts: Sequence[str]) -> Mapping[str, str]:
+    if not texts:
         return {}
     from beepy.events.variables import settings  # noqa: PLC0415 - few runs set one
 
-    return settings(variables)
+    return settings(texts)
 
 
 def _no_image() -> UsageError:
-    """Return the error for a run without an image, with the bundled ones to choose from."""
+    """Return the error for a run without an image; its note lists the bundled ones."""
     from beepy.cli import listing  # noqa: PLC0415 - only on the way to an error
     from beepy.cli.stdio import STDERR  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
