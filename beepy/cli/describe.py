@@ -17,10 +17,12 @@ def describe(
     output: Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="How to print.")] = "text",
     relocations: Annotated[bool, typer.Option("--relocations", help="Show every CO-RE relocation too.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Whether this kernel, or that of --btf, can run it; needs root.")
+        bool,
+        typer.Option("--check", help="Whether this kernel, or that of --btf, can run it; needs root."),
     ] = False,
     btf: Annotated[
-        str, typer.Option("--btf", metavar="FILE", help="Types of another kernel: BTF, vmlinux or BTFHub archive.")
+        str,
+        typer.Option("--btf", metavar="FILE", help="Types of another kernel: BTF, vmlinux or BTFHub archive."),
     ] = "",
 ) -> None:
     """Show what is in an image; --check: whether it can run here."""

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from beepy.collection.needs import Needs
-from beepy.describe import CheckInfo, Description, MapInfo, ProgramInfo, RelocationInfo, VariableInfo
+from beepy.describe import (
+    CheckInfo,
+    Description,
+    MapInfo,
+    ProgramInfo,
+    RelocationInfo,
+    VariableInfo,
+)
 from beepy.features import Feature
 from beepy.text import safe
 from beepy.width import pad, width, wrap
@@ -210,7 +217,12 @@ def _place(offset: int, bits: int) -> str:
 
 
 def _variable(one: VariableInfo) -> tuple[str, ...]:
-    return one.name, one.type, f"= {_default(one)}", one.map + (" (fixed at load)" if one.const else "")
+    return (
+        one.name,
+        one.type,
+        f"= {_default(one)}",
+        one.map + (" (fixed at load)" if one.const else ""),
+    )
 
 
 def _default(one: VariableInfo) -> str:

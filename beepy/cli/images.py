@@ -1,4 +1,4 @@
-"""Commands about images: ``pull``, ``list``; and ``version``."""
+"""``beepy pull``, ``beepy list`` and ``beepy version``."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,9 @@ from beepy.width import of_terminal
 
 
 def pull(
-    *, settings: Settings, image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference.")]
+    *,
+    settings: Settings,
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference.")],
 ) -> None:
     """Fetch an image from its registry into the local store, verified."""
     from beepy.oci import lookup  # noqa: PLC0415 - not for --help
@@ -25,7 +27,8 @@ def list_images(
     *,
     settings: Settings,
     output: Annotated[
-        Literal["text", "wide", "json"], typer.Option("--output", "-o", help="How to print; wide: all columns, uncut.")
+        Literal["text", "wide", "json"],
+        typer.Option("--output", "-o", help="How to print; wide: all columns, uncut."),
     ] = "text",
 ) -> None:
     """List the images of the local stores, and the bundled ones."""

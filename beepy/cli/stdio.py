@@ -12,9 +12,10 @@ STDERR: Final = 2
 
 
 def reserve_std_fds() -> None:
-    """Open /dev/null as file descriptors 0 to 2 where they are closed, so that nothing else gets them.
+    """Open /dev/null as file descriptors 0 to 2 where they are closed.
 
-    It is opened for reading: writing to a closed stdout or stderr still fails.
+    Nothing opened later gets these numbers. /dev/null is opened for reading, so writing to a
+    closed stdout or stderr still fails.
     """
     while (fd := os.open(os.devnull, os.O_RDONLY)) <= STDERR:
         pass
@@ -39,7 +40,7 @@ def eprint(text: str) -> None:
 
 
 def write(text: str) -> None:
-    """Write to stdout and flush. Raise OutputError, but not for a pipe that its reader has closed."""
+    """Write to stdout and flush. Raise OutputError, except for a pipe closed by its reader."""
     if sys.stdout is None:
         if text:
             raise OutputError("standard output: closed")

@@ -163,8 +163,14 @@ def test_all_commands_are_listed(beepy: Beepy) -> None:
         (["--nothing"], "beepy: no such option: --nothing"),
         (["run", "--outputs", "json", "x"], "beepy: no such option: --outputs"),
         (["describe"], "beepy: missing argument 'IMAGE'"),
-        (["describe", "exitsnoop", "a", "b\x1b"], r"beepy: describe: unexpected arguments 'a', 'b\x1b'"),
-        (["describe", "exitsnoop", "-o", "yaml"], "beepy: invalid value for '--output' / '-o': 'yaml' is not one of"),
+        (
+            ["describe", "exitsnoop", "a", "b\x1b"],
+            r"beepy: describe: unexpected arguments 'a', 'b\x1b'",
+        ),
+        (
+            ["describe", "exitsnoop", "-o", "yaml"],
+            "beepy: invalid value for '--output' / '-o': 'yaml' is not one of",
+        ),
         (["list", "more"], "beepy: list: unexpected argument 'more'"),
         (["pull"], "beepy: missing argument 'IMAGE'"),
         (["list", "--storage"], "beepy: option '--storage' requires an argument"),
@@ -190,7 +196,11 @@ def test_the_help_of_the_command_is_advised(beepy: Beepy) -> None:
 )
 def test_a_file_that_is_named_exists(beepy: Beepy, command: str, option: str, kind: str) -> None:
     long = "--config" if option == "-c" else option
-    assert beepy(command, "exitsnoop", option, "/no/such") == (2, "", f"beepy: {long} /no/such: no such {kind}\n")
+    assert beepy(command, "exitsnoop", option, "/no/such") == (
+        2,
+        "",
+        f"beepy: {long} /no/such: no such {kind}\n",
+    )
 
 
 def test_a_directory_of_the_environment_may_come_later(beepy: Beepy) -> None:
@@ -207,7 +217,10 @@ def test_version(beepy: Beepy) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["list", "-o=x"], "beepy: invalid value for '--output' / '-o': 'x' is not one of 'text', 'wide', 'json'"),
+        (
+            ["list", "-o=x"],
+            "beepy: invalid value for '--output' / '-o': 'x' is not one of 'text', 'wide', 'json'",
+        ),
         (["pull", "-p=x", "127.0.0.1:1/x"], "beepy: --password: expected --username too"),
         (["pull", "-u=me", "-p=x", "-c=/none", "x y"], "beepy: --config /none: no such file"),
         (
@@ -282,14 +295,24 @@ def test_list(beepy: Beepy) -> None:
     assert done == (0, beepy("list", "-o", "wide").out, "")
     head, *rows = done.out.splitlines()
     assert head.split() == ["NAME", "SIZE", "PLATFORM", "BUNDLED", "DIGEST", "DESCRIPTION"]
-    assert rows[0].split() == ["some/image:1", f"{mine['size']}B", "linux/arm64", "no", str(mine["digest"])[:19], "-"]
+    assert rows[0].split() == [
+        "some/image:1",
+        f"{mine['size']}B",
+        "linux/arm64",
+        "no",
+        str(mine["digest"])[:19],
+        "-",
+    ]
     assert rows[1].split()[0] == "exitsnoop:v1"
     assert all(row.endswith(f"  {known['description']}") for row, known in zip(rows[2:], BUNDLED, strict=True))
 
 
 def test_a_list_on_a_terminal_fits_it(beepy: Beepy) -> None:
     """A terminal of 80 columns is wide enough for a description, not for every column."""
-    stored(beepy.home / ".bumblebee" / "store", "ghcr.io/solo-io/bumblebee/exitsnoop@sha256:" + 64 * "0")
+    stored(
+        beepy.home / ".bumblebee" / "store",
+        "ghcr.io/solo-io/bumblebee/exitsnoop@sha256:" + 64 * "0",
+    )
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
     with beepy.start("list", stdout=theirs) as running:
@@ -375,7 +398,14 @@ def test_only_debug_shows_tracebacks(beepy: Beepy, arguments: list[str]) -> None
     assert ("Traceback (most recent call last):" in done.said) == ("-d" in arguments)
 
 
-FILES = [["list"], ["list", "-o", "json"], ["describe", "exitsnoop"], ["--version"], ["version"], ["--help"]]
+FILES = [
+    ["list"],
+    ["list", "-o", "json"],
+    ["describe", "exitsnoop"],
+    ["--version"],
+    ["version"],
+    ["--help"],
+]
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -384,7 +414,11 @@ def test_a_full_disk_is_one_line(beepy: Beepy, arguments: list[str], unbuffered:
     with Path("/dev/full").open("wb") as full:
         done = beepy._replace(variables={"PYTHONUNBUFFERED": unbuffered})
         with done.start(*arguments, stdout=full.fileno()) as running:
-            assert running.wait() == (1, "", "beepy: standard output: write: no space left on device\n")
+            assert running.wait() == (
+                1,
+                "",
+                "beepy: standard output: write: no space left on device\n",
+            )
 
 
 @pytest.mark.parametrize("arguments", FILES[:-1], ids=" ".join)
@@ -410,10 +444,18 @@ def test_pulling_what_is_bundled_needs_no_network(beepy: Beepy) -> None:
 def test_a_reference_that_is_none(beepy: Beepy) -> None:
     message = "beepy: reference 'some image': repository: not a repository name\n"
     for command in ("pull", "run", "describe"):
-        assert beepy(command, "some image") == (2, "", message + "note: beepy list shows the images\n")
+        assert beepy(command, "some image") == (
+            2,
+            "",
+            message + "note: beepy list shows the images\n",
+        )
 
 
 @pytest.mark.parametrize("command", ["pull", "run", "describe"])
 def test_a_name_with_a_slip_is_sent_nowhere(beepy: Beepy, command: str) -> None:
     for name in ("exitsnop", "exitsnoop:latest"):
-        assert beepy(command, name) == (1, "", f"beepy: no image '{name}': did you mean exitsnoop?\n")
+        assert beepy(command, name) == (
+            1,
+            "",
+            f"beepy: no image '{name}': did you mean exitsnoop?\n",
+        )

@@ -54,7 +54,11 @@ def test_a_line_goes_on_below_its_value() -> None:
 
 def test_a_long_default_is_cut_in_text_and_whole_in_json() -> None:
     one = described("exitsnoop")._replace(
-        variables=(variable("empty", TABLE, 4064), variable("target_pid", 0, 4), variable("buffer", None, 65536))
+        variables=(
+            variable("empty", TABLE, 4064),
+            variable("target_pid", 0, 4),
+            variable("buffer", None, 65536),
+        )
     )
     lines = list(description.as_text(one))
     rows = lines[lines.index("variables") + 1 :][:3]
@@ -62,7 +66,17 @@ def test_a_long_default_is_cut_in_text_and_whole_in_json() -> None:
         '= [{"status": 0, "id": "000000000000000... (4064 bytes)',
         ".rodata (fixed at load)",
     ]
-    assert rows[1].split() == ["target_pid", "const", "int", "=", "0", ".rodata", "(fixed", "at", "load)"]
+    assert rows[1].split() == [
+        "target_pid",
+        "const",
+        "int",
+        "=",
+        "0",
+        ".rodata",
+        "(fixed",
+        "at",
+        "load)",
+    ]
     assert len(rows[1]) < 100
     assert "= (65536 bytes)" in rows[2]
     assert json.loads(description.as_json([one]))["variables"][0]["default"] == TABLE
@@ -103,7 +117,10 @@ def test_a_terminal_has_a_width_and_a_pipe_has_none(tmp_path: Path, columns: str
     assert max(map(len, piped.stdout.splitlines())) > 100
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 100))
-    with subprocess.Popen(command, env=env, stdout=theirs) as running, os.fdopen(ours, "rb", 0) as terminal:
+    with (
+        subprocess.Popen(command, env=env, stdout=theirs) as running,
+        os.fdopen(ours, "rb", 0) as terminal,
+    ):
         os.close(theirs)
         shown = b""
         while chunk := _read(terminal.fileno()):
