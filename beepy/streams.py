@@ -27,9 +27,9 @@ from beepy.errors import NotSupported, UsageError
 from beepy.events import schemas
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.events.stats import RunStats
-from beepy.kernel.fd import Fd
-from beepy.kernel.host import possible_cpus
+from beepy.host.machine import possible_cpus
 from beepy.log import Log
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _log = Log(__name__)

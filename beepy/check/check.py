@@ -6,12 +6,13 @@ Nothing is attached, pinned or kept. What the code may never reach is a warning:
 from collections.abc import Iterator, Sequence
 
 from beepy import hooks, sections, since
+from beepy.analysis import requirements
 from beepy.btf.btf import Btf
 from beepy.btf.names import essential_name
 from beepy.btf.types import Kind
 from beepy.check.findings import ERROR, WARNING, Checked, Finding
 from beepy.check.kernels import Kernel, OtherKernel, ThisKernel
-from beepy.collection import needs, structops
+from beepy.collection import structops
 from beepy.collection.absent import Absent, lacks
 from beepy.collection.load import load_planned
 from beepy.collection.plan import Plan, Refusal, plan, resolver_of
@@ -95,7 +96,7 @@ def _program(
     tables = MapType.INSN_ARRAY
     if any(isinstance(ref, JumpTableRef) for ref in program.refs) and not kernel.has_map_type(tables):
         yield Finding(ERROR, f"{where}: jump tables{_first(since.map_type(tables))}")
-    for number in needs.helpers(program.insns):
+    for number in requirements.helpers(program.insns):
         if not kernel.has_helper(number):
             yield _helper(where, number)
 

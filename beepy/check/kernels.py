@@ -11,8 +11,9 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
 from beepy.errors import KernelError
 from beepy.hooks import Point, tracepoint
+from beepy.host import machine, tracefs
 from beepy.kernel import btf as kernel_btf
-from beepy.kernel import features, host, tracefs
+from beepy.kernel import features
 from beepy.sections import TRACE
 from beepy.text import safe
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
@@ -28,7 +29,7 @@ class ThisKernel:
     @property
     def name(self) -> str:
         """What messages call it."""
-        return f"this kernel ({host.version()})"
+        return f"this kernel ({machine.version()})"
 
     def has_no(self, what: str) -> str:
         """Return in words that it does not have something."""
@@ -66,7 +67,7 @@ class ThisKernel:
 
     def has_function(self, name: str) -> bool:
         """Tell whether it, or a module, has a function of that name."""
-        return name in _functions(host.modules())
+        return name in _functions(machine.modules())
 
     def has_syscall(self, name: str) -> bool:
         """Tell whether it has a system call of that plain name."""
@@ -93,7 +94,7 @@ class ThisKernel:
 @lru_cache(maxsize=1)
 def _functions(modules: bytes) -> frozenset[str]:  # noqa: ARG001 - which are those of now
     """Return the names of the functions of the running kernel and these modules of it."""
-    return frozenset({name for _, kind, name in host.symbols() if kind in "tTwW"})
+    return frozenset({name for _, kind, name in machine.symbols() if kind in "tTwW"})
 
 
 class OtherKernel:
@@ -155,7 +156,7 @@ class OtherKernel:
 
     def has_syscall(self, name: str) -> bool:
         """Tell whether it has a system call of that plain name, on whatever architecture."""
-        prefixes = (*host.SYSCALL_PREFIXES.values(), host.NO_SYSCALL_WRAPPER)
+        prefixes = (*machine.SYSCALL_PREFIXES.values(), machine.NO_SYSCALL_WRAPPER)
         return any(self.has_function(prefix + name) for prefix in prefixes)
 
     def has_raw_tracepoint(self, name: str) -> bool:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from beepy.analysis.describe import CheckInfo
 from beepy.check.check import check as check_object
 from beepy.check.check import fixups
 from beepy.check.findings import ERROR, Checked
 from beepy.core.resolve import Fixup
-from beepy.describe import CheckInfo
-from beepy.kernel import btf_file
+from beepy.host import btf_file
 from beepy.obj.spec import CollectionSpec
 
 

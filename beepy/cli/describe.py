@@ -26,8 +26,8 @@ def describe(
     ] = "",
 ) -> None:
     """Show what is in an image; --check: whether it can run here."""
+    from beepy.analysis.describe import describe as describe_program  # noqa: PLC0415
     from beepy.cli import description  # noqa: PLC0415 - --help needs none of it
-    from beepy.describe import describe as describe_program  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
     from beepy.source import parse_all  # noqa: PLC0415
 

@@ -54,9 +54,9 @@ def nothing_shown(specs: Sequence[CollectionSpec]) -> Iterator[str]:
         prefixes = [f"{role}_NAME" for role in Role]
         yield f'note: maps are shown that are called {", ".join(prefixes[:-1])} or {prefixes[-1]} (in SEC(".maps"))'
         yield f"note: what is in a map: bpftool map dump name {safe(maps[0].name[:_NAME])}"
-    from beepy.collection import needs  # noqa: PLC0415 - few runs show nothing
+    from beepy.analysis import requirements  # noqa: PLC0415 - few runs show nothing
 
-    if any(_PRINTS.intersection(needs.helpers(one.insns)) for spec in specs for one in spec.loaded):
+    if any(_PRINTS.intersection(requirements.helpers(one.insns)) for spec in specs for one in spec.loaded):
         yield "note: what programs print (bpf_printk): cat /sys/kernel/tracing/trace_pipe"
 
 

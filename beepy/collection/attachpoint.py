@@ -9,12 +9,12 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, Kind, TypeId
 from beepy.errors import AttachError, NotSupported
 from beepy.hooks import Target
+from beepy.host import machine
 from beepy.kernel import btf as kernel_btf
-from beepy.kernel import host
 from beepy.kernel import program as kernel_program
-from beepy.kernel.fd import Fd
 from beepy.obj.spec import ProgramSpec
 from beepy.sections import Hook
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import ProgType
 
@@ -62,7 +62,7 @@ def find(program: ProgramSpec, hook: Hook, target: Target, kernel: Btf | None = 
     point = _among(kernel, name, kind) if kernel else _of_kernel(module, name, kind)
     if point:
         return point
-    if kernel is None and module not in {"", _VMLINUX} and not host.is_loaded(module):
+    if kernel is None and module not in {"", _VMLINUX} and not machine.is_loaded(module):
         import shlex  # noqa: PLC0415 - only on the way to an error
 
         error = NotSupported(f"{where}: module '{safe(module)}' is not loaded", feature=name)

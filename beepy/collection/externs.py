@@ -9,13 +9,14 @@ from beepy.btf.btf import Btf
 from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.errors import RelocationError
 from beepy.features import Feature
-from beepy.kernel import features, host, kconfig
+from beepy.host import kconfig, machine
+from beepy.kernel import features
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, ExternSpec, VariableSpec
 from beepy.text import safe
 
 _VIRTUAL: Final[Mapping[str, Callable[[], int]]] = {  # what libbpf tells besides CONFIG_*
-    "LINUX_KERNEL_VERSION": lambda: host.version_code(host.release()),
+    "LINUX_KERNEL_VERSION": lambda: machine.version_code(machine.release()),
     "LINUX_HAS_BPF_COOKIE": lambda: features.has(Feature.BPF_COOKIE),
     "LINUX_HAS_SYSCALL_WRAPPER": lambda: features.has(Feature.SYSCALL_WRAPPER),
 }

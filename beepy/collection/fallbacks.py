@@ -9,12 +9,12 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import CONTEXT_TAG, TypeId
 from beepy.errors import KernelError
 from beepy.kernel import btf as kernel_btf
-from beepy.kernel.fd import Fd
 from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj.insn import CALL, Insn
 from beepy.obj.spec import CollectionSpec
 from beepy.sections import Hook
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, ProgType
 

@@ -15,18 +15,19 @@ from beepy.collection.collection import Collection, Registration
 from beepy.collection.create import create, fill_slots
 from beepy.collection.fallbacks import Types, Variant
 from beepy.collection.ksyms import KernelSymbol, Symbols
-from beepy.collection.pins import Pins, pin_programs
+from beepy.collection.pins import pin_programs
 from beepy.collection.plan import Plan, Planned, Refusal, plan
 from beepy.collection.relocate import relocate
 from beepy.collection.structops import StructOps
 from beepy.errors import ElfError, KernelError, VerifierError
 from beepy.hooks import Target
-from beepy.kernel import host
+from beepy.host import machine
 from beepy.kernel import program as kernel_program
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj.insn import encode
+from beepy.obj.pinning import Pins
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, JumpTableRef, ProgramSpec, Value
 from beepy.sections import Hook
@@ -236,7 +237,7 @@ def _explained(error: KernelError, collection: CollectionSpec, planned: Planned)
 
 def _kernel_version(hook: Hook) -> int:
     """Return what kprobes must name before v5.0 (6c4fc209fcf9, "bpf: remove useless version check for prog load")."""
-    return host.version_code(host.release()) if hook.prog_type == ProgType.KPROBE else 0
+    return machine.version_code(machine.release()) if hook.prog_type == ProgType.KPROBE else 0
 
 
 def _jump_tables(spec: ProgramSpec, while_loading: ExitStack) -> Mapping[Sequence[int], Map]:

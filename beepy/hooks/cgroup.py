@@ -12,12 +12,13 @@ from beepy.errors import AttachError, KernelError
 from beepy.hooks import lasting
 from beepy.hooks.failure import failed
 from beepy.hooks.target import Target
-from beepy.kernel import link, syscall
+from beepy.kernel import link
 from beepy.kernel import program as programs
-from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import AttachType, ProgType
 

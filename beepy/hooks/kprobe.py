@@ -10,7 +10,7 @@ from beepy.errors import AttachError, NotSupported, TargetError
 from beepy.hooks import probe
 from beepy.hooks.probe import Probe
 from beepy.hooks.target import Point, Target
-from beepy.kernel import host
+from beepy.host import machine
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
@@ -73,10 +73,13 @@ def parse(text: str) -> tuple[str, int]:
     return match[1], int(digits, 8 if digits[0] == "0" and digits.isdigit() else 0)
 
 
-def native_name(function: str, machine: str) -> str:
-    """Return the name that another architecture's entry of a system call (``__x64_sys_read``) has on ``machine``."""
-    ours = host.SYSCALL_PREFIXES.get(machine)
-    for prefix in host.SYSCALL_PREFIXES.values():
+def native_name(function: str, architecture: str) -> str:
+    """Return the name that another machine's entry of a system call (``__x64_sys_read``) has on ours.
+
+    ``architecture`` is what uname calls our machine.
+    """
+    ours = machine.SYSCALL_PREFIXES.get(architecture)
+    for prefix in machine.SYSCALL_PREFIXES.values():
         if ours and prefix != ours and function.startswith(prefix):
             return ours + function.removeprefix(prefix)
     return function
@@ -99,7 +102,7 @@ def _explained(error: AttachError, where: str, function: str, offset: int) -> At
         error.add_note(_WITHIN)
     if error.errno not in _UNFIT:
         return error
-    names = {symbol for _, kind, symbol in host.symbols() if kind in "tTwW"}
+    names = {symbol for _, kind, symbol in machine.symbols() if kind in "tTwW"}
     base = _base(function)
     if base not in names:
         missing = AttachError(f"{where}: this kernel has no function of that name", errno.ENOENT)

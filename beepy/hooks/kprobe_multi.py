@@ -8,7 +8,8 @@ from typing import Final
 from beepy import sections
 from beepy.errors import AttachError, KernelError, TargetError
 from beepy.hooks.target import Point, Target
-from beepy.kernel import host, link, tracefs
+from beepy.host import machine, tracefs
+from beepy.kernel import link
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
@@ -30,7 +31,7 @@ def attach(program: Program, target: Target) -> Link:
     try:
         found = functions(program, target)
     except AttachError as error:
-        if not error.errno or any(name == _MAKER[1] for _, _, name in host.symbols()):
+        if not error.errno or any(name == _MAKER[1] for _, _, name in machine.symbols()):
             raise
         raise link.no_links(program, f"program '{safe(program.name)}'", _LINKS) from None
     names = {name for _, name in found}

@@ -14,11 +14,13 @@ from beepy import uapi
 from beepy.errors import AttachError, KernelError, NotSupported
 from beepy.hooks import journal
 from beepy.hooks.target import Point
-from beepy.kernel import link, syscall, tracefs
-from beepy.kernel.fd import Fd
+from beepy.host import tracefs
+from beepy.kernel import link
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _log = Log(__name__)

@@ -7,12 +7,13 @@ from beepy import sections, uapi
 from beepy.errors import AttachError, KernelError
 from beepy.hooks.failure import failed
 from beepy.hooks.target import Target
-from beepy.kernel import link, syscall
+from beepy.kernel import link
 from beepy.kernel import program as programs
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.log import Log
+from beepy.sys import syscall
 from beepy.text import safe
 from beepy.uapi import NO_ATTACH_TYPE, MapType
 

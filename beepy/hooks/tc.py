@@ -9,10 +9,11 @@ from beepy.hooks import lasting, netlink
 from beepy.hooks.failure import failed
 from beepy.hooks.interface import Interface, interface
 from beepy.hooks.target import Target
-from beepy.kernel import link, netns, syscall
+from beepy.kernel import link, netns
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
+from beepy.sys import syscall
 from beepy.text import safe
 from beepy.uapi import AttachType
 

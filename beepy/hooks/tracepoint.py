@@ -5,10 +5,11 @@ import errno
 from beepy import uapi
 from beepy.errors import AttachError, KernelError, TargetError, restated
 from beepy.hooks.target import Point, Target
-from beepy.kernel import link, syscall
+from beepy.host.tracefs import tracepoint_id
+from beepy.kernel import link
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
-from beepy.kernel.tracefs import tracepoint_id
+from beepy.sys import syscall
 from beepy.text import safe
 
 

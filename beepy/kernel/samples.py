@@ -9,10 +9,11 @@ from typing import Final
 from beepy import map_types, uapi
 from beepy.btf.writer import BtfWriter
 from beepy.errors import ENOTSUPP, KernelError
-from beepy.kernel import memlock, syscall
-from beepy.kernel.fd import Fd
+from beepy.kernel import memlock
 from beepy.map_types import Sample
 from beepy.obj.insn import EXIT, MOV64_IMM, Insn, encode
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, MapType, ProgFlag, ProgType
 
 _INT_TYPE: Final = 1  # of _types()

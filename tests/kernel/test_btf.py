@@ -6,7 +6,8 @@ import pytest
 from beepy.btf.types import Kind
 from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError
-from beepy.kernel import btf, btf_file
+from beepy.host import btf_file
+from beepy.kernel import btf
 from beepy.kernel import map as maps
 from beepy.uapi import MapType
 from tests.support import child
@@ -66,7 +67,8 @@ import shutil, subprocess
 from pathlib import Path
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
-from beepy.kernel import btf, btf_file
+from beepy.host import btf_file
+from beepy.kernel import btf
 from beepy.btf.writer import BtfWriter
 
 place = Path("/sys/kernel/btf")
@@ -93,7 +95,8 @@ def test_a_kernel_without_types_is_not_supported() -> None:
         """
 import subprocess
 from beepy.errors import NotSupported
-from beepy.kernel import btf, btf_file
+from beepy.host import btf_file
+from beepy.kernel import btf
 
 subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/sys/kernel/btf"], check=True)
 try:

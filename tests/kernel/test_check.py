@@ -16,7 +16,7 @@ from beepy.cli import asked
 from beepy.collection.load import load
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import VerifierError
-from beepy.kernel import host
+from beepy.host import machine
 from beepy.obj.spec import ProgramSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
@@ -27,7 +27,7 @@ from tests.support.command import Beepy
 
 pytestmark = pytest.mark.kernel
 
-THIS = f"this kernel ({'.'.join(map(str, host.release()))})"
+THIS = f"this kernel ({'.'.join(map(str, machine.release()))})"
 
 
 def found(path: str, btf: Btf | None = None) -> list[Finding]:

@@ -148,7 +148,7 @@ import errno
 from beepy import uapi
 from beepy.collection import fallbacks
 from beepy.errors import KernelError
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from beepy.obj.parse import parse
 from tests.kernel.test_fallbacks import _object
 from tests.support.seccomp import refuse
@@ -170,7 +170,7 @@ def test_a_kernel_without_types_gets_none() -> None:
 import errno
 from beepy import uapi
 from beepy.collection import fallbacks
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from beepy.obj.parse import parse
 from tests.kernel.test_fallbacks import _object
 from tests.support.seccomp import refuse

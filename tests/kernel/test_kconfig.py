@@ -11,7 +11,7 @@ from beepy.check.findings import ERROR
 from beepy.collection.externs import with_kconfig
 from beepy.collection.load import load
 from beepy.errors import KernelError, RelocationError
-from beepy.kernel import kconfig
+from beepy.host import kconfig
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from bpf import build

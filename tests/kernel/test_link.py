@@ -83,7 +83,7 @@ import errno, logging, sys
 from beepy import uapi
 from beepy import hooks
 from beepy.hooks import Target
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from tests.kernel.test_link import TRACEPOINT, count, fork, loaded
 from tests.support.seccomp import refuse
 

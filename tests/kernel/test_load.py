@@ -15,7 +15,8 @@ from beepy.collection.load import load
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported, UnsupportedSection, VerifierError
 from beepy.features import Feature
 from beepy.hooks import Target
-from beepy.kernel import features, host
+from beepy.host import machine
+from beepy.kernel import features
 from beepy.kernel.btf import vmlinux
 from beepy.obj.parse import parse
 from beepy.obj.spec import ProgramSpec
@@ -140,7 +141,7 @@ def test_constants_cannot_be_changed(object_of: ObjectOf) -> None:
 def test_what_the_kernel_is_asked_by_name(object_of: ObjectOf) -> None:
     with loaded(object_of("kconfig")) as collection:
         assert collection.programs["tell"].run().retval == 0
-        assert variable(collection, "version") == host.version_code(host.release())
+        assert variable(collection, "version") == machine.version_code(machine.release())
         assert variable(collection, "has_bpf_cookie") == features.has(Feature.BPF_COOKIE)
         assert variable(collection, "has_syscall_wrapper") == features.has(Feature.SYSCALL_WRAPPER)
 

@@ -16,8 +16,8 @@ from beepy.collection.collection import Collection
 from beepy.errors import KernelError, UsageError
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.events.decoder import Decoder
+from beepy.host.machine import possible_cpus
 from beepy.kernel import map as kernel_map
-from beepy.kernel.host import possible_cpus
 from beepy.kernel.map import Map
 from beepy.maps.ringbuf import RingReader
 from beepy.maps.table import TableReader

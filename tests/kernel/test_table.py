@@ -9,8 +9,8 @@ from beepy import map_types
 from beepy.btf.btf import Btf
 from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch, Schema
+from beepy.host.machine import possible_cpus
 from beepy.kernel import map as kernel_map
-from beepy.kernel.host import possible_cpus
 from beepy.kernel.map import Map
 from beepy.maps import table as table_module
 from beepy.maps.table import TableReader, keywise_reader

@@ -7,11 +7,11 @@ from random import Random
 from typing import Final
 
 from beepy import conventions
+from beepy.analysis.describe import describe
 from beepy.btf.btf import Btf
 from beepy.cli import description
 from beepy.core.patch import patch
 from beepy.core.resolve import Resolver
-from beepy.describe import describe
 from beepy.errors import BeepyError
 from beepy.events import schemas, variables
 from beepy.events.batch import Batch, Part, Schema

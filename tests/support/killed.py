@@ -19,7 +19,8 @@ from typing import Final, NamedTuple
 from beepy import uapi
 from beepy.__main__ import main
 from beepy.hooks import journal
-from beepy.kernel import syscall, tracefs
+from beepy.host import tracefs
+from beepy.sys import syscall
 from tests.support.held import Number, held, wait_for_end
 from tests.support.seccomp import refuse
 

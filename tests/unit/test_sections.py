@@ -3,9 +3,10 @@
 import pytest
 
 from beepy import sections
+from beepy.analysis import requirements
+from beepy.analysis.describe import describe
 from beepy.btf.types import Kind
-from beepy.collection import needs, targets
-from beepy.describe import describe
+from beepy.collection import targets
 from beepy.errors import UsageError
 from beepy.hooks import Target, describe_target
 from beepy.obj.spec import CollectionSpec, ProgramSpec
@@ -234,7 +235,7 @@ def test_a_new_row_is_described(new: CollectionSpec) -> None:
 
 
 def test_a_new_row_says_what_it_needs(new: CollectionSpec) -> None:
-    whole, _ = needs.of_collection(new)
+    whole, _ = requirements.of_collection(new)
     assert whole.kernel == "6.6"
     assert whole.because == ("attach type trace_uprobe_multi",)
     assert [one.name for one in whole.capabilities] == ["CAP_SYS_ADMIN"]

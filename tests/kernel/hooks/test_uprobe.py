@@ -15,8 +15,9 @@ from beepy import hooks, sections
 from beepy.collection.load import load
 from beepy.errors import AttachError
 from beepy.hooks import Target
+from beepy.host import tracefs
 from beepy.kernel import map as maps
-from beepy.kernel import program, tracefs
+from beepy.kernel import program
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.uapi import MapType
@@ -210,7 +211,7 @@ LEGACY = """
 import logging, os, subprocess, sys
 from beepy import hooks
 from beepy.hooks import Target
-from beepy.kernel import tracefs
+from beepy.host import tracefs
 from tests.kernel.hooks.test_uprobe import LIBC, calls, count, events, getenv, loaded
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)

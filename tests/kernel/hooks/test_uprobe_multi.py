@@ -94,7 +94,7 @@ import pytest
 from beepy import uapi
 from beepy.errors import NotSupported
 from beepy.hooks import Target
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from tests.kernel.hooks.test_uprobe_multi import runs
 from tests.support.probed import Probed
 from tests.support.seccomp import refuse

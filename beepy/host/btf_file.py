@@ -10,8 +10,8 @@ from beepy.btf import extract
 from beepy.btf.btf import Btf
 from beepy.errors import BtfError, KernelError
 from beepy.file_bytes import FileBytes
-from beepy.kernel.fd import Fd
 from beepy.log import Log
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _log = Log(__name__)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from beepy.errors import KernelError
-from beepy.kernel import kconfig
-from beepy.kernel.kconfig import parse
+from beepy.host import kconfig
+from beepy.host.kconfig import parse
 
 
 def test_options_with_their_values_as_written() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from beepy.collection.context_writes import writes
+from beepy.analysis.context_writes import writes
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import JumpTableRef, ProgramSpec

@@ -2,7 +2,7 @@
 
 import pytest
 
-from beepy.collection.pointers import subtracts
+from beepy.analysis.pointers import subtracts
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import ProgramSpec

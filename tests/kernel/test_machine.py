@@ -2,7 +2,7 @@
 
 import os
 
-from beepy.kernel.host import possible_cpus, release
+from beepy.host.machine import possible_cpus, release
 
 
 def test_cpus_are_as_sysfs_lists_them() -> None:

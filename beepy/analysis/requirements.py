@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from beepy import capability, sections, since
+from beepy.analysis import pointers
 from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import Void
-from beepy.collection import pointers
 from beepy.features import OLDER_HELPERS, Feature
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
@@ -49,7 +49,7 @@ class Capability(NamedTuple):
 _SYSLOG: Final = Capability("CAP_SYSLOG", "addresses of kernel symbols")
 
 
-class Needs(NamedTuple):
+class Requirements(NamedTuple):
     """``kernel`` is the lowest release, ``because`` what asks for it; ``types``: the kernel's own types are asked for.
 
     ``capabilities`` are what a user other than root needs from 5.8 on, no more and no less, sorted by name.
@@ -61,7 +61,7 @@ class Needs(NamedTuple):
     types: bool
 
 
-def of_collection(spec: CollectionSpec) -> tuple[Needs, dict[str, Needs]]:
+def of_collection(spec: CollectionSpec) -> tuple[Requirements, dict[str, Requirements]]:
     """Return what all of an object needs, and each program by name, with the maps that it refers to.
 
     Programs that are not loaded by default do not count for the whole.
@@ -97,10 +97,10 @@ def of_collection(spec: CollectionSpec) -> tuple[Needs, dict[str, Needs]]:
     return _summed(whole, asked, types=types), programs
 
 
-def _summed(found: Sequence[Need], asked: Iterable[Capability], *, types: bool) -> Needs:
+def _summed(found: Sequence[Need], asked: Iterable[Capability], *, types: bool) -> Requirements:
     kernel = since.newest(need.since for need in found)
     because = dict.fromkeys(need.what for need in found if need.since == kernel and kernel)
-    return Needs(kernel, tuple(because), _merged(asked), types)
+    return Requirements(kernel, tuple(because), _merged(asked), types)
 
 
 def _merged(asked: Iterable[Capability]) -> tuple[Capability, ...]:

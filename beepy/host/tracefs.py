@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from beepy.errors import KernelError, errno_text
-from beepy.kernel import syscall
 from beepy.log import Log
+from beepy.sys import syscall
 from beepy.text import safe
 
 _log = Log(__name__)

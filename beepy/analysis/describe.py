@@ -6,10 +6,9 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from beepy import map_types, sections
+from beepy.analysis import effects, requirements
+from beepy.analysis.requirements import Requirements
 from beepy.btf.cformat import c_type
-from beepy.collection import context_writes, needs
-from beepy.collection.needs import Needs
-from beepy.collection.pins import Pins
 from beepy.core.access import KIND_NAMES, parse, show
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, DecodeError, RelocationError
@@ -21,46 +20,12 @@ from beepy.events.metrics import Metric, decide
 from beepy.events.schemas import of_map
 from beepy.events.selection import KINDS
 from beepy.obj.insn import CALL
+from beepy.obj.pinning import Pins
 from beepy.obj.sections import KCONFIG
-from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapRef, MapSpec, NotShown, ProgramSpec
+from beepy.obj.spec import CollectionSpec, CoreRef, ExternRef, MapSpec, NotShown, ProgramSpec
 from beepy.oci.image import Image
-from beepy.sections import Hook
 from beepy.text import safe
 from beepy.uapi import HELPERS, MapFlag, MapType
-
-# what helpers can change beyond the program's own maps
-_CHANGES: Final = {
-    "memory of processes": "probe_write_user",
-    "return values of kernel functions": "override_return",
-    "signals to processes": "send_signal send_signal_thread",
-    "how programs start": "bprm_opts_set",
-    "packets": """
-        skb_store_bytes l3_csum_replace l4_csum_replace clone_redirect skb_vlan_push skb_vlan_pop skb_set_tunnel_key
-        skb_set_tunnel_opt redirect skb_change_proto skb_change_type skb_change_tail skb_change_head set_hash
-        set_hash_invalid skb_adjust_room redirect_map redirect_neigh redirect_peer skb_set_tstamp xdp_adjust_head
-        xdp_adjust_meta xdp_adjust_tail xdp_store_bytes sk_redirect_map sk_redirect_hash msg_redirect_map
-        msg_redirect_hash msg_apply_bytes msg_cork_bytes msg_pull_data msg_push_data msg_pop_data lwt_push_encap
-        lwt_seg6_store_bytes lwt_seg6_adjust_srh lwt_seg6_action store_hdr_opt reserve_hdr_opt tcp_send_ack
-        skb_ecn_set_ce""",
-    "sockets": """
-        setsockopt bind sk_assign sk_select_reuseport sock_map_update sock_hash_update sock_ops_cb_flags_set""",
-    "sysctl values": "sysctl_set_new_value",
-    "answers of the kernel": "set_retval",
-    "input events": "rc_repeat rc_keydown rc_pointer_rel",
-    "other programs and maps": "sys_bpf",
-    "open files": "sys_close",
-}
-_EFFECTS: Final = {helper: change for change, helpers in _CHANGES.items() for helper in helpers.split()}
-# kfuncs that read, or change nothing but what is the program's own
-_OWN_KFUNCS: Final = (
-    *("bpf_get_", "bpf_iter_", "bpf_cpumask_", "bpf_obj_", "bpf_percpu_obj_", "bpf_list_", "bpf_rbtree_", "bpf_wq_"),
-    *("bpf_refcount_", "bpf_rcu_", "bpf_preempt_", "bpf_local_irq_", "bpf_res_spin_", "bpf_arena_", "bpf_session_"),
-    *("bpf_dynptr_", "bpf_copy_from_", "bpf_probe_read_", "bpf_str", "bpf_crypto_", "bpf_xdp_metadata_", "bpf_path_"),
-    *("bpf_task_acquire", "bpf_task_release", "bpf_task_from_", "bpf_task_under_", "bpf_task_get_", "bpf_put_file"),
-    *("bpf_cgroup_acquire", "bpf_cgroup_release", "bpf_cgroup_ancestor", "bpf_cgroup_from_", "bpf_cgroup_read_"),
-    *("bpf_cast_to_kern_ctx", "bpf_rdonly_cast", "bpf_throw", "bpf_map_sum_elem_count", "bpf_lookup_", "bpf_key_put"),
-    *("bpf_verify_", "bpf_stream_", "bpf_xdp_get_", "bpf_xdp_ct_lookup", "bpf_skb_ct_lookup", "bpf_ct_release"),
-)
 
 _NONE_RESOLVED: Mapping[str, Sequence[Fixup]] = MappingProxyType({})
 _MAX_DEFAULT: Final = 4096  # bytes; larger variables are buffers
@@ -83,7 +48,7 @@ class ProgramInfo(NamedTuple):
     helpers: tuple[str, ...]
     externs: tuple[str, ...]
     changes: tuple[str, ...]
-    needs: Needs
+    needs: Requirements
 
 
 class FieldInfo(NamedTuple):
@@ -170,7 +135,7 @@ class Description(NamedTuple):
     variables: tuple[VariableInfo, ...]
     externs: tuple[str, ...]
     relocations: tuple[RelocationInfo, ...]
-    needs: Needs
+    needs: Requirements
     check: CheckInfo | None
 
 
@@ -187,9 +152,9 @@ def describe(
     ``fixups`` are what its relocations became, by program, and ``check`` what a kernel says of it, where one was
     asked (room ``check``). Raises ObjectError for types that are malformed.
     """
-    whole, of_programs = needs.of_collection(spec)
+    whole, of_programs = requirements.of_collection(spec)
     loaded = {one.name for one in spec.loaded}
-    pinned = {one.name: f"map pinned at {path}" for one in spec.maps if (path := _shared(one))}
+    pinned = effects.of_pinned_maps(spec)
     programs = tuple(_program(one, of_programs[one.name], pinned, loaded=one.name in loaded) for one in spec.programs)
     decoders = Decoders()
     schemas = dict(_schemas(spec))
@@ -219,12 +184,7 @@ def describe(
     )
 
 
-def _shared(one: MapSpec) -> str:
-    """Return where a map is pinned that programs may write to, "" if none is: it may be another's."""
-    return "" if one.flags & MapFlag.RDONLY_PROG else Pins().path(one)
-
-
-def _program(one: ProgramSpec, needed: Needs, pinned: Mapping[str, str], *, loaded: bool) -> ProgramInfo:
+def _program(one: ProgramSpec, needed: Requirements, pinned: Mapping[str, str], *, loaded: bool) -> ProgramInfo:
     hook = sections.find(one.section)
     ids = dict.fromkeys(insn.imm for insn in one.insns if insn.code == CALL and insn.src == 0)
     helpers = tuple(HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}" for number in ids)
@@ -237,21 +197,9 @@ def _program(one: ProgramSpec, needed: Needs, pinned: Mapping[str, str], *, load
         len(one.insns),
         helpers,
         tuple(dict.fromkeys(ref.name for ref in one.refs if isinstance(ref, ExternRef))),
-        tuple(sorted(_changes(one, hook, helpers, pinned))),
+        effects.of_program(one, helpers, pinned),
         needed,
     )
-
-
-def _changes(one: ProgramSpec, hook: Hook | None, helpers: Sequence[str], pinned: Mapping[str, str]) -> set[str]:
-    """Return what a program can change beyond its own maps; ``pinned`` are those that may be another's, by name."""
-    changes = {_EFFECTS[helper] for helper in helpers if helper in _EFFECTS}
-    changes |= {pinned[ref.map] for ref in one.refs if isinstance(ref, MapRef) and ref.map in pinned}
-    if hook and hook.effect:
-        changes.add(hook.effect)
-    if hook and hook.context_effect and context_writes.writes(one):
-        changes.add(hook.context_effect)
-    called = [ref.name for ref in one.refs if isinstance(ref, ExternRef) and one.insns[ref.insn].code == CALL]
-    return changes | {f"kernel function {name}" for name in called if not name.startswith(_OWN_KFUNCS)}
 
 
 def _map(

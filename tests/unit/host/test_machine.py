@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from beepy.errors import KernelError
-from beepy.kernel import host
-from beepy.kernel.host import parse_cpus, parse_release, version_code
+from beepy.host import machine
+from beepy.host.machine import parse_cpus, parse_release, version_code
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,6 @@ def test_patches_beyond_a_byte_count_as_255() -> None:
 
 
 def test_files_of_the_kernel_that_are_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "_CPUS", tmp_path)
+    monkeypatch.setattr(machine, "_CPUS", tmp_path)
     with pytest.raises(KernelError, match=r"^.*/online: no such file or directory \(ENOENT\)$"):
-        host.online_cpus()
+        machine.online_cpus()

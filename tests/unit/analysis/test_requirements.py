@@ -2,11 +2,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from beepy.analysis import requirements
+from beepy.analysis.requirements import Capability
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID
 from beepy.btf.writer import BtfWriter
-from beepy.collection import needs
-from beepy.collection.needs import Capability
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.sections import KSYMS
@@ -47,11 +47,13 @@ def spec_of(*programs: ProgramSpec, maps: Sequence[MapSpec] = (), externs: Seque
     return CollectionSpec("x", "GPL", programs, tuple(maps), (), tuple(externs), Btf(writer.data()))
 
 
-def whole(*programs: ProgramSpec, maps: Sequence[MapSpec] = (), externs: Sequence[ExternSpec] = ()) -> needs.Needs:
-    return needs.of_collection(spec_of(*programs, maps=maps, externs=externs))[0]
+def whole(
+    *programs: ProgramSpec, maps: Sequence[MapSpec] = (), externs: Sequence[ExternSpec] = ()
+) -> requirements.Requirements:
+    return requirements.of_collection(spec_of(*programs, maps=maps, externs=externs))[0]
 
 
-def names(found: needs.Needs) -> tuple[str, ...]:
+def names(found: requirements.Requirements) -> tuple[str, ...]:
     return tuple(one.name for one in found.capabilities)
 
 
@@ -168,7 +170,7 @@ def test_a_map_counts_for_the_programs_that_use_it() -> None:
     sockets = MapSpec("sockets", ".maps", MapType.SOCKMAP, 4, 4, 1)
     using = program("raw_tp", refs=[MapRef(0, "ring")], name="using")
     other = program("raw_tp", refs=[DataRef(0, ".data", 0)], name="other")
-    found, programs = needs.of_collection(spec_of(using, other, maps=[ring, sockets]))
+    found, programs = requirements.of_collection(spec_of(using, other, maps=[ring, sockets]))
     assert (programs["using"].kernel, programs["other"].kernel, found.kernel) == ("5.8", "5.2", "5.8")
     assert names(programs["using"]) == ("CAP_BPF", "CAP_PERFMON")
     assert names(found) == ("CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON")
@@ -180,7 +182,7 @@ def test_jump_tables() -> None:
 
 
 def test_programs_that_are_not_loaded_do_not_count() -> None:
-    found, programs = needs.of_collection(spec_of(program("?lsm/x", name="off"), program("socket")))
+    found, programs = requirements.of_collection(spec_of(program("?lsm/x", name="off"), program("socket")))
     assert (found.kernel, programs["off"].kernel) == ("3.19", "5.7")
     assert (found.types, programs["off"].types) == (False, True)
 
@@ -205,7 +207,7 @@ def test_symbols_of_the_kernel(extern: ExternSpec, what: str, kernel: str, types
 
 def test_the_bundled_images() -> None:
     kernels = {
-        name: needs.of_collection(parse(bundled_store().get(name)))[0].kernel for name in bundled_store().names()
+        name: requirements.of_collection(parse(bundled_store().get(name)))[0].kernel for name in bundled_store().names()
     }
     assert kernels["exitsnoop"] == "5.8"
     assert set(kernels.values()) <= {"5.1", "5.2", "5.8"}
@@ -215,7 +217,7 @@ def test_loops_are_looked_for_in_so_many_instructions() -> None:
     """In programs beyond the bound a jump back counts as one."""
     forth_and_back = (Insn(0x05, off=1), EXIT, Insn(0x05, off=-2))
     large = (*forth_and_back, *[Insn(0x15, off=2)] * 300_000)
-    _, programs = needs.of_collection(
+    _, programs = requirements.of_collection(
         spec_of(
             program("xdp", *forth_and_back, name="first"),
             program("xdp", *large, name="second"),
@@ -264,8 +266,8 @@ def test_each_capability_has_its_reasons() -> None:
 def test_a_perf_buffer_that_is_read_is_for_perfmon() -> None:
     buffer = MapSpec("m", ".maps", MapType.PERF_EVENT_ARRAY, 4, 4, 0)
     unread = spec_of(program("xdp"), maps=[buffer])
-    assert names(needs.of_collection(unread)[0]) == ("CAP_BPF", "CAP_NET_ADMIN")
-    read = needs.of_collection(unread._replace(tracked=(Tracked("m", Role.PRINT, VOID),)))[0]
+    assert names(requirements.of_collection(unread)[0]) == ("CAP_BPF", "CAP_NET_ADMIN")
+    read = requirements.of_collection(unread._replace(tracked=(Tracked("m", Role.PRINT, VOID),)))[0]
     assert Capability("CAP_PERFMON", "perf buffers") in read.capabilities
 
 
@@ -274,7 +276,7 @@ def test_an_address_of_a_kernel_symbol_is_for_syslog() -> None:
     writer.integer()
     untyped = ExternSpec("jiffies", KSYMS, VOID, weak=True, function=False)
     using = program("raw_tp", refs=[ExternRef(0, "jiffies")], name="using")
-    found, programs = needs.of_collection(
+    found, programs = requirements.of_collection(
         CollectionSpec("x", "GPL", (using, program("raw_tp")), (), (), (untyped,), Btf(writer.data()))
     )
     assert Capability("CAP_SYSLOG", "addresses of kernel symbols") in found.capabilities

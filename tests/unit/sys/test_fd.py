@@ -3,7 +3,7 @@ from contextlib import suppress
 
 import pytest
 
-from beepy.kernel.fd import Fd
+from beepy.sys.fd import Fd
 
 
 def devnull() -> int:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from beepy.kernel.fd import Fd
+from beepy.sys.fd import Fd
 
 FOLDER: Final = Path("/run/beepy")
 

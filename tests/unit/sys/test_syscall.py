@@ -1,6 +1,6 @@
 import pytest
 
-from beepy.kernel import syscall
+from beepy.sys import syscall
 
 
 @pytest.mark.parametrize(

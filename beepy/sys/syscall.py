@@ -13,8 +13,8 @@ from typing import Final
 
 from beepy import uapi
 from beepy.errors import KernelError, errno_text
-from beepy.kernel.fd import Fd
 from beepy.log import Log
+from beepy.sys.fd import Fd
 from beepy.uapi import Cmd
 
 _log = Log(__name__)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from beepy.analysis.describe import Description, describe
 from beepy.cli import description
-from beepy.describe import Description, describe
 from beepy.obj.insn import CALL, DW, EXIT, LD_IMM64, MEM, PSEUDO_CALL, STX, Insn
 from beepy.oci.image import Image
 from beepy.oci.lookup import bundled_store
