@@ -92,7 +92,7 @@ def _attach(launched: Launched, request: Request, options: ShowOptions, output: 
     if url:
         eprint(f"metrics: {url}")
     if not running.schemas:
-        specs = [collection.spec for loaded in launched.loaded for collection in loaded.collections]
+        specs = [collection.spec for image in launched.loaded for collection in image.collections]
         for line in opening.nothing_shown(specs):
             eprint(line)
     running.add_sink(rows)
