@@ -16,7 +16,7 @@ def pull(
     settings: Settings,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference.")],
 ) -> None:
-    """Fetch an image from its registry into the local store, verified."""
+    """Pull an image from its registry into the local store."""
     from beepy.oci import lookup  # noqa: PLC0415 - not for --help
 
     pulled = lookup.pull(image, settings.options()._replace(pull="always"))
@@ -28,10 +28,10 @@ def list_images(
     settings: Settings,
     output: Annotated[
         Literal["text", "wide", "json"],
-        typer.Option("--output", "-o", help="How to print; wide: all columns, uncut."),
+        typer.Option("--output", "-o", help="Output format; wide: all columns, uncut."),
     ] = "text",
 ) -> None:
-    """List the images of the local stores, and the bundled ones."""
+    """List local and bundled images."""
     from beepy.oci import lookup  # noqa: PLC0415
 
     entries = lookup.list_images(settings.options())

@@ -43,7 +43,7 @@ def run(
             "--filter",
             "-f",
             metavar="[MAP,]FIELD,REGEX",
-            help="Keep the rows that match; repeat.",
+            help="Show only rows that match; repeat.",
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
@@ -52,7 +52,7 @@ def run(
         typer.Option(
             "--text",
             metavar="[MAP,]FIELD",
-            help="An array of bytes that is shown as text; repeat.",
+            help="Show this array of bytes as text; repeat.",
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
@@ -72,7 +72,7 @@ def run(
             "--hist-value-key",
             "-k",
             metavar="[MAP,]FIELD",
-            help="The field with a metric's value; repeat.",
+            help="Field with the value of a metric; repeat.",
             rich_help_panel=panels.METRICS,
         ),
     ] = None,
@@ -88,7 +88,9 @@ def run(
     ] = None,
     timeout: Annotated[
         str | None,
-        typer.Option("--timeout", metavar="TIME", help="Stop after a time: 10s.", rich_help_panel=panels.SHOW),
+        typer.Option(
+            "--timeout", metavar="TIME", help="Stop after this time, such as 10s.", rich_help_panel=panels.SHOW
+        ),
     ] = None,
     prom_port: Annotated[
         int | None,
@@ -96,7 +98,7 @@ def run(
             "--prom-port",
             metavar="PORT",
             parser=whole_number("--prom-port", 0, 65535),
-            help="Port of /metrics; 9091 if not given.",
+            help="Port of /metrics; default 9091.",
             rich_help_panel=panels.METRICS,
         ),
     ] = None,
@@ -114,7 +116,7 @@ def run(
     ] = False,
     zero: Annotated[
         bool,
-        typer.Option("--zero", help="Show rows of tables whose value is 0 too.", rich_help_panel=panels.SHOW),
+        typer.Option("--zero", help="Also show rows of tables whose value is 0.", rich_help_panel=panels.SHOW),
     ] = False,
     rows: Annotated[
         bool,
@@ -142,7 +144,7 @@ def run(
         typer.Option(
             "--attach",
             metavar="PROGRAM=TARGET",
-            help="Where a program attaches, not its section; repeat.",
+            help="Override where a program attaches; repeat.",
             rich_help_panel=panels.ATTACH,
         ),
     ] = None,
@@ -151,7 +153,7 @@ def run(
         typer.Option(
             "--prog",
             metavar="NAME",
-            help="Load and attach this program, not all; repeat.",
+            help="Load and attach only this program; repeat.",
             rich_help_panel=panels.ATTACH,
         ),
     ] = None,
@@ -206,7 +208,7 @@ def run(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Set a global variable of the program; repeat.",
+            help="Set a global variable; repeat.",
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
@@ -214,7 +216,7 @@ def run(
         Missing,
         typer.Option(
             "--missing",
-            help="What to do if this kernel lacks what a program attaches to.",
+            help="What to do if this kernel lacks an attach point.",
             rich_help_panel=panels.ATTACH,
         ),
     ] = "fail",
@@ -250,7 +252,7 @@ def run(
         typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
     ] = "missing",
 ) -> None:
-    """Run images and show what they report, until Ctrl-C."""
+    """Run images and show their events until Ctrl-C."""
     if not images:
         raise _no_image()
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel

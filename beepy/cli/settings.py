@@ -25,7 +25,7 @@ class Settings(NamedTuple):
         typer.Option(
             "--verbose",
             "-v",
-            help="Show what is loaded and attached.",
+            help="Log what is loaded and attached.",
             rich_help_panel=panels.GENERAL,
         ),
     ] = False
@@ -34,7 +34,7 @@ class Settings(NamedTuple):
         typer.Option(
             "--debug",
             "-d",
-            help="Show system calls, relocations, the verifier's log.",
+            help="Log system calls, relocations, the verifier's log.",
             rich_help_panel=panels.GENERAL,
         ),
     ] = False
@@ -44,7 +44,7 @@ class Settings(NamedTuple):
             "--storage",
             metavar="DIR",
             envvar="BEEPY_STORAGE",
-            help="Use this local store alone.",
+            help="Use only this local store.",
             rich_help_panel=panels.GENERAL,
         ),
     ] = None
@@ -54,7 +54,7 @@ class Settings(NamedTuple):
             "--username",
             "-u",
             metavar="NAME",
-            help="User at the image's registry.",
+            help="User name for the image's registry.",
             rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
@@ -64,7 +64,7 @@ class Settings(NamedTuple):
             "--password",
             "-p",
             metavar="TEXT",
-            help="Password at the image's registry.",
+            help="Password for the image's registry.",
             rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
@@ -74,7 +74,7 @@ class Settings(NamedTuple):
             "--config",
             "-c",
             metavar="FILE",
-            help="Credentials to look in first; repeat.",
+            help="Credentials file to read first; repeat.",
             rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
@@ -84,7 +84,7 @@ class Settings(NamedTuple):
             "--config-dir",
             metavar="DIR",
             envvar="BEEPY_CONFIG_DIR",
-            help="Directory with config.json: credentials.",
+            help="Directory of config.json with credentials.",
             rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
@@ -100,7 +100,7 @@ class Settings(NamedTuple):
         bool,
         typer.Option(
             "--plain-http",
-            help="Speak HTTP without TLS to the registry.",
+            help="Use HTTP without TLS.",
             rich_help_panel=panels.REGISTRIES,
         ),
     ] = False
@@ -109,7 +109,7 @@ class Settings(NamedTuple):
         typer.Option(
             "--ca-file",
             metavar="FILE",
-            help="Trust these authorities (PEM) too.",
+            help="Trust these CA certificates (PEM), too.",
             rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
