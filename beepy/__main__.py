@@ -5,7 +5,7 @@ import sys
 
 
 def main() -> int:
-    """Run the command line and return its exit code; 130 for a signal before anything is attached."""
+    """Return the command line's exit code; 130 after a signal before anything is attached."""
     try:
         # Imports make many objects and no garbage: 7 % of the time to a run's first event was
         # spent on collections. cli.session enables them again.

@@ -17,7 +17,7 @@ _END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def handle(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Install ``handler`` for the signals that end a run, but not for a SIGHUP ignored by nohup(1)."""
+    """Install ``handler`` for the signals that end a run; keep a SIGHUP that nohup(1) ignores."""
     for number in _END_SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
