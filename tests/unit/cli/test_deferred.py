@@ -105,8 +105,9 @@ def test_an_error_in_a_module_is_raised_at_each_use(make: Make) -> None:
 
 
 def test_an_interrupted_module_is_executed_again(make: Make) -> None:
+    body = "first = 1\nif stops:\n    raise KeyboardInterrupt\nlast = 2\n"
     make(
-        deferred_one="from deferred_two import stops\nfirst = 1\nif stops:\n    raise KeyboardInterrupt\nlast = 2\n",
+        deferred_one=f"from deferred_two import stops\n{body}",
         deferred_two="stops = True\n",
     )
     one, two = map(importlib.import_module, ("deferred_one", "deferred_two"))
@@ -121,9 +122,10 @@ def test_threads_that_import_each_others_modules_do_not_deadlock(make: Make, tmp
     (tmp_path / "plain_one.py").write_text(
         "import time\ntime.sleep(0.2)\nimport deferred_one\nvalue = deferred_one.value\n"
     )
+    source = "import time\ntime.sleep(0.1)\nimport plain_one\nvalue = plain_one.value + 1\n"
     make(
         deferred_one="value = 1\n",
-        deferred_two="import time\ntime.sleep(0.1)\nimport plain_one as one\nvalue = one.value + 1\n",
+        deferred_two=source,
     )
     values: list[int] = []
     threads = [

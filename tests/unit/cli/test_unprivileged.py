@@ -13,7 +13,8 @@ from beepy.kernel import privilege
 from beepy.oci.options import Options
 
 BPF, PERFMON, SYS_ADMIN, READ = 1 << 39, 1 << 38, 1 << 21, 1 << 2
-NAMED = "or as a user with these capabilities (docs/privileges.md): CAP_BPF, CAP_DAC_READ_SEARCH, CAP_PERFMON"
+WITH = "or as a user with these capabilities (docs/privileges.md):"
+NAMED = f"{WITH} CAP_BPF, CAP_DAC_READ_SEARCH, CAP_PERFMON"
 AS_ROOT = "run it as root: sudo /opt/beepy run exitsnoop"
 
 
