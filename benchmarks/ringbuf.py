@@ -32,7 +32,7 @@ from beepy.outputs.columns import Columns
 from beepy.outputs.columns.terminal import Terminal
 from beepy.outputs.file import RowWriter
 from beepy.outputs.jsonl import JsonLines
-from beepy.outputs.series import EventMetric, Labels
+from beepy.outputs.series import EventMetric, MetricLabels
 from beepy.source import parse
 from beepy.streams import Stream
 from benchmarks._peers import compiled
@@ -102,7 +102,7 @@ def python(reader: RingReader, take: Take, records: int) -> float:
 def metric(schema: Schema) -> EventMetric:
     """Return a counter of whole records, as the metrics of a ``counter_`` ring are."""
     decoder = Decoder(schema)
-    labels = Labels(decoder, decoder.fields)
+    labels = MetricLabels(decoder, decoder.fields)
     return EventMetric("events", Role.COUNTER, decoder, labels, value=None, bounds=(), max_series=10_000)
 
 

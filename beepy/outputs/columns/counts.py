@@ -12,7 +12,7 @@ from beepy.outputs.columns.grid import Head, counted, grid, heads_of, more
 from beepy.outputs.columns.labels import Labels
 from beepy.outputs.columns.layout import Rank
 from beepy.outputs.columns.times import clock
-from beepy.outputs.held import Held, batches
+from beepy.outputs.pending import PendingRecords, to_batches
 from beepy.text import safe
 
 _Labels: TypeAlias = tuple[str, ...]
@@ -29,7 +29,7 @@ class Counts:
 
     def __init__(self, schema: Schema, decoder: Decoder, value: Field | None = None) -> None:
         self._name = safe(schema.map)
-        self._held = Held(decoder, ordered=value is not None)
+        self._held = PendingRecords(decoder, ordered=value is not None)
         shown = cells(decoder.fields)
         self._labels = Labels(
             decoder,
@@ -57,7 +57,7 @@ class Counts:
 
     def _fold(self) -> None:
         sets = self._sets
-        for batch, times in batches(self._decoder, self._held.take()):
+        for batch, times in to_batches(self._decoder, self._held.take()):
             numbers = self._decoder.values(batch, (self._value,))[0] if self._value else times
             for labels, number, came in zip(self._labels.texts(batch), numbers, times, strict=True):
                 if not isinstance(number, int | float):  # the record is too short to have the gauge's value

@@ -19,7 +19,7 @@ from beepy.outputs.columns.histogram import bound_slot, draw, least_height, log2
 from beepy.outputs.columns.labels import Labels
 from beepy.outputs.columns.tables import Table
 from beepy.outputs.columns.times import clock
-from beepy.outputs.held import Held, batches
+from beepy.outputs.pending import PendingRecords, to_batches
 from beepy.text import safe
 from beepy.width import truncate
 
@@ -89,7 +89,7 @@ class Histograms:
         self._decoder = decoder
         self._number, self._slot = where
         self._bounds = tuple(bounds)
-        self._held = Held(decoder, ordered=False) if schema.is_stream else None
+        self._held = PendingRecords(decoder, ordered=False) if schema.is_stream else None
         used = {field.name for field in where if field}
         others = {
             field: cell
@@ -126,8 +126,8 @@ class Histograms:
             self._shown = self._counts, self._outside
         return batch.final
 
-    def _fold(self, held: Held) -> None:
-        for batch, times in batches(self._decoder, held.take()):
+    def _fold(self, held: PendingRecords) -> None:
+        for batch, times in to_batches(self._decoder, held.take()):
             (values,) = self._decoder.values(batch, (self._number,))
             for labels, value, came in zip(self._labels.texts(batch), values, times, strict=True):
                 if isinstance(value, int | float) and value == value:  # noqa: PLR0124 - NaN is in no bucket

@@ -16,7 +16,7 @@ from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.events.stats import RunStats
 from beepy.obj.spec import Role
-from beepy.outputs import held
+from beepy.outputs import pending
 from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.outputs.prometheus import Prometheus
 from tests.support.btf import BtfWriter, Member
@@ -238,8 +238,8 @@ def test_a_bool_or_an_enum_is_its_number(kind: str, values: Sequence[bytes], sho
     assert found["hist_up_bucket", ("le", "0"), ("unit", "0")] == sum(number <= 0 for number in shown)
 
 
-def test_a_counter_adds_up_over_scrapes_and_ignores_what_is_no_label() -> None:
-    """Padding and what stands behind a NUL differ between records of equal labels."""
+def test_a_counter_adds_up_over_scrapes_and_ignores_bytes_of_no_label() -> None:
+    """Records of equal labels differ in their padding and after a NUL."""
     exits = record_of(Role.COUNTER, "exits", 24, [("pid", "u32", 0), ("comm", "comm", 4)])
     with opened(exits) as sink:
         sink.write(ring(exits, [key(1, b"a\0junk") + b"pad1", key(1, b"a\0") + b"pad2"]))
@@ -252,15 +252,16 @@ def test_a_counter_adds_up_over_scrapes_and_ignores_what_is_no_label() -> None:
         ]
 
 
-def test_raw_records_are_folded_when_many_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held, "_MOST", 100)
-    monkeypatch.setattr(held, "_DECODED", 7)
+def test_raw_records_are_decoded_when_many_are_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "_MAX_RECORDS", 100)
+    monkeypatch.setattr(pending, "_BATCH_RECORDS", 7)
     exits = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
     with opened(exits) as sink:
-        metric = sink._events[exits]
+        metric = sink._streams[exits].metric
+        assert metric
         for start in range(0, 1000, 30):
             sink.write(ring(exits, [key(pid % 250) for pid in range(start, min(start + 30, 1000))]))
-            assert len(metric._held._records) < 100
+            assert len(metric._pending._records) < 100
         assert [line.rpartition(" ")[2] for line in page(sink).splitlines()[2:]] == ["4"] * 250
 
 
