@@ -30,8 +30,8 @@ from beepy.maps.ringbuf import RingReader
 from beepy.obj.spec import Role
 from beepy.outputs.columns import Columns
 from beepy.outputs.columns.terminal import Terminal
-from beepy.outputs.file import RowWriter
 from beepy.outputs.jsonl import JsonLines
+from beepy.outputs.row_writer import RowWriter
 from beepy.outputs.series import EventMetric, MetricLabels
 from beepy.source import parse
 from beepy.streams import Stream

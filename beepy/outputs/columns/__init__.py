@@ -7,14 +7,14 @@ from typing import Final
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
-from beepy.outputs import DEFAULT, Options
+from beepy.outputs import DEFAULT, RowOptions
 from beepy.outputs.columns.live import Live
 from beepy.outputs.columns.pages import Pages
 from beepy.outputs.columns.panel import Panel
 from beepy.outputs.columns.plain import Plain
 from beepy.outputs.columns.sheet import Sheet
 from beepy.outputs.columns.terminal import Size, Terminal
-from beepy.outputs.file import RowWriter
+from beepy.outputs.row_writer import RowWriter
 from beepy.text import safe
 
 _HEIGHT: Final = 24  # of a terminal that does not say
@@ -28,7 +28,7 @@ class Columns:
     at the end, and those of tables with each snapshot. Without ``terminal`` nothing has a width.
     """
 
-    def __init__(self, out: RowWriter, options: Options = DEFAULT, terminal: Terminal | None = None) -> None:
+    def __init__(self, out: RowWriter, options: RowOptions = DEFAULT, terminal: Terminal | None = None) -> None:
         self._out = out
         self._options = options
         self._terminal = terminal

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from beepy.outputs.columns.terminal import Size, Terminal
-from beepy.outputs.file import CHUNK, RowWriter
+from beepy.outputs.row_writer import CHUNK, RowWriter
 from beepy.width import width
 
 _PERIOD: Final = 0.2  # seconds between two drawings

@@ -11,7 +11,7 @@ from beepy.events.decoder import Convert, Decoder, Memo, View
 from beepy.events.fields import Field
 from beepy.outputs.columns.cells import Cell, cells
 from beepy.outputs.columns.times import WIDTH, Times
-from beepy.outputs.file import RowWriter
+from beepy.outputs.row_writer import RowWriter
 from beepy.width import pad, width
 
 
@@ -44,7 +44,7 @@ class Plain:
         """Write the rows of a batch."""
         time, absent = self._times.common(batch), self._view.absent(batch)
         if time is not None and not absent:
-            out.rows(f"{self._before}{time}{self._row}", self._view, batch)
+            out.write_rows(f"{self._before}{time}{self._row}", self._view, batch)
             return
         if self._texts is None:
             self._texts = self._decoder.view(self._decoder.fields, self._text)

@@ -16,11 +16,11 @@ from beepy.events import meaning, text_lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
-from beepy.outputs import DEFAULT, Options
+from beepy.outputs import DEFAULT, RowOptions
 from beepy.outputs.columns import Columns, counts, strips
 from beepy.outputs.columns.terminal import Terminal as TerminalOf
-from beepy.outputs.file import RowWriter
 from beepy.outputs.metric_options import bounds_of, values_of
+from beepy.outputs.row_writer import RowWriter
 from beepy.text import safe
 from beepy.width import width
 from tests.support.btf import BtfWriter
@@ -37,7 +37,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(
-    terminal: Terminal, schemas: Sequence[Schema], *batches: Batch, name: str = "columns", options: Options = DEFAULT
+    terminal: Terminal, schemas: Sequence[Schema], *batches: Batch, name: str = "columns", options: RowOptions = DEFAULT
 ) -> None:
     """Open a sink, write batches, close it."""
     sink = outputs.make(name, terminal.fd, options)
@@ -47,7 +47,7 @@ def run(
     sink.close()
 
 
-def file_of(tmp_path: Path, schemas: Sequence[Schema], *batches: Batch, options: Options = DEFAULT) -> list[str]:
+def file_of(tmp_path: Path, schemas: Sequence[Schema], *batches: Batch, options: RowOptions = DEFAULT) -> list[str]:
     """The same into a file; its lines without their times."""
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     sink = outputs.make("columns", fd, options)
@@ -426,7 +426,7 @@ class TestHistograms:
     def test_in_a_file_it_is_written_once_at_the_end(self, tmp_path: Path) -> None:
         schema = numbers(field="lat_us")
         decoders = [Decoder(schema)]
-        options = Options(bounds=bounds_of(["hist_lat,[10,20]"], decoders), values=values_of(["lat_us"], decoders))
+        options = RowOptions(bounds=bounds_of(["hist_lat,[10,20]"], decoders), values=values_of(["lat_us"], decoders))
         batches = [ring(schema, [number(1, value)]) for value in (10, 11, 11, 30)]
         assert file_of(tmp_path, [schema], *batches, options=options) == [
             "hist_lat: 4 events",
@@ -440,7 +440,7 @@ class TestHistograms:
 
     def test_rows_come_back_when_asked_for(self, tmp_path: Path) -> None:
         schema = numbers()
-        made = file_of(tmp_path, [schema], ring(schema, [number(1, 7)]), options=Options(rows=True))
+        made = file_of(tmp_path, [schema], ring(schema, [number(1, 7)]), options=RowOptions(rows=True))
         assert [line.split() for line in made] == [["time", "kind", "le"], ["1", "7"]]
 
     def test_without_its_number_a_stream_is_rows(self, tmp_path: Path) -> None:
@@ -489,7 +489,7 @@ class TestHistograms:
 
     def test_rows_of_a_table_of_slots_come_back_when_asked_for(self, tmp_path: Path) -> None:
         schema = gauge("hist_sizes", Role.HIST)
-        made = file_of(tmp_path, [schema], entries(schema, (0, 3), (1, 6)), options=Options(rows=True))
+        made = file_of(tmp_path, [schema], entries(schema, (0, 3), (1, 6)), options=RowOptions(rows=True))
         assert [line.split() for line in made] == [["time", "key", "value"], ["0", "3"], ["1", "6"]]
 
     @pytest.mark.parametrize("member", ["", "key", "bucket", "pid"])

@@ -8,9 +8,9 @@ import pytest
 
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
-from beepy.outputs import DEFAULT, Options
+from beepy.outputs import DEFAULT, RowOptions
 from beepy.outputs.columns import Columns
-from beepy.outputs.file import RowWriter
+from beepy.outputs.row_writer import RowWriter
 from tests.support.btf import BtfWriter
 from tests.support.events import Exits, ring, snapshot, stream, table
 
@@ -25,7 +25,7 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def written(tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch, options: Options = DEFAULT) -> list[str]:
+def written(tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch, options: RowOptions = DEFAULT) -> list[str]:
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     sink = Columns(RowWriter(fd), options)
     sink.open([Decoder(schema) for schema in schemas])
