@@ -20,7 +20,7 @@ from beepy.obj.spec import Role
 from beepy.outputs import Output
 from beepy.session import Run
 from beepy.text import safe
-from beepy.width import of_terminal
+from beepy.width import columns_of_terminal
 
 _DEFAULT_PORT: Final = 9091  # bee's
 _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
@@ -82,7 +82,7 @@ def _attach(launched: Launched, request: Request, show: Show, output: Output) ->
         signals.end_stalled_write(request.timeout)
     running.attach()
     images = opening.attached(launched.loaded)
-    for line in opening.lines(images, request.limit, request.timeout, of_terminal(STDERR)):
+    for line in opening.lines(images, request.limit, request.timeout, columns_of_terminal(STDERR)):
         say(line)
     if url:
         say(f"metrics: {url}")
