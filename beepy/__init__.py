@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from beepy.api import images, open, run  # noqa: A004 - as in tarfile and wave
     from beepy.collection.collection import Collection
     from beepy.collection.load import load
-    from beepy.collection.pins import Pins
     from beepy.errors import (
         AttachError,
         BeepyError,
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from beepy.events.stats import RunStats
     from beepy.events.tables import Table
     from beepy.hooks.target import Target
+    from beepy.obj.pinning import Pins
     from beepy.obj.spec import CollectionSpec
     from beepy.oci.image import Image
     from beepy.oci.lookup import find, pull
@@ -62,7 +62,7 @@ _MODULES = {
     "beepy.api": "images open run",
     "beepy.collection.collection": "Collection",
     "beepy.collection.load": "load",
-    "beepy.collection.pins": "Pins",
+    "beepy.obj.pinning": "Pins",
     "beepy.errors": "AttachError BeepyError BtfError DecodeError DigestMismatch ElfError ImageError ImageNotFound "
     "InvalidReference KernelError NotSupported ObjectError OutputError RegistryError RelocationError StoreError "
     "TargetError UnsupportedImage UnsupportedSection UsageError VerifierError",

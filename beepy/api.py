@@ -7,11 +7,11 @@ from typing import TypedDict, Unpack
 
 from beepy.btf.btf import Btf
 from beepy.collection.absent import Missing
-from beepy.collection.pins import Pins
 from beepy.events.row import Row
 from beepy.hooks.target import Target
 from beepy.launch import Request, launch
 from beepy.log import Log
+from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
@@ -116,7 +116,7 @@ def run(*images: str | Path | Image | CollectionSpec, **options: Unpack[OpenOpti
 
 def images(options: Options | None = None) -> list[Entry]:
     """Return the images that need no network: the local stores', then the bundled ones."""
-    return [entry for entry, _ in lookup.listed(options or Options())]
+    return [entry for entry, _ in lookup.list_images(options or Options())]
 
 
 def _listed(texts: str | Sequence[str]) -> Sequence[str]:

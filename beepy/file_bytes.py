@@ -1,7 +1,10 @@
 """A file's bytes, read when they are asked for."""
 
 import os
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+ELF_MAGIC: Final = b"\x7fELF"
+"""The first bytes of an ELF file."""
 
 
 class FileBytes:

@@ -12,13 +12,14 @@ from beepy.collection import targets
 from beepy.collection.absent import Missing
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
-from beepy.collection.pins import Pins, pin_programs
+from beepy.collection.pins import pin_programs
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.own import Own
 from beepy.hooks import Target
 from beepy.kernel.own_pid import own_pid
 from beepy.log import Log
+from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
@@ -142,7 +143,7 @@ def _load(request: Request, resources: ExitStack, pinned: ExitStack) -> list[Loa
     chosen = targets.choose(specs, request.attach, request.common)
     btf = request.btf
     if isinstance(btf, str | Path):
-        from beepy.kernel import btf_file  # noqa: PLC0415 - few runs name one
+        from beepy.host import btf_file  # noqa: PLC0415 - few runs name one
 
         btf = btf_file.read(str(btf))
     pins = request.pins._replace(programs="")  # those are pinned when they are attached

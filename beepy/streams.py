@@ -27,9 +27,9 @@ from beepy.errors import NotSupported, UsageError
 from beepy.events import schemas
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.events.stats import RunStats
-from beepy.kernel.fd import Fd
-from beepy.kernel.host import possible_cpus
+from beepy.host.machine import possible_cpus
 from beepy.log import Log
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _log = Log(__name__)
@@ -220,9 +220,9 @@ def _readers(collection: Collection) -> Iterator[Reader]:
             continue
         yield reader
     for program in collection.programs.values():
-        hook = hooks.find(program.section)
-        if hook and hook.reader:
-            yield hook.reader(program, collection.target(program.name), collection.spec)
+        reader = hooks.reader(program, collection.target(program.name), collection.spec)
+        if reader:
+            yield reader
 
 
 def _attach(collections: Sequence[Collection], stats: RunStats) -> None:

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.types import Kind
 from beepy.collection.load import load
 from beepy.kernel import btf as kernel_btf
@@ -112,7 +112,7 @@ def _members(kernel: Btf, struct: str) -> Iterator[tuple[str, str]]:
     type_id = kernel.find(struct, Kind.STRUCT)
     found = kernel.type(type_id) if type_id else None
     for member in found.members if isinstance(found, types.Struct) else ():
-        number, kind = resolve(kernel, member.type)
+        number, kind = skip_mods_and_typedefs(kernel, member.type)
         if member.name and not member.bitfield_size and isinstance(kind, types.Int | types.Ptr):
             yield member.name, "void *{}" if isinstance(kind, types.Ptr) else f"__u{size_of(kernel, number) * 8} {{}}"
 

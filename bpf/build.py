@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from beepy.oci import formats
+from beepy.oci.manifest import resolve
 from beepy.oci.store import Store
 
 SOURCES = Path(__file__).resolve().parent
@@ -130,7 +130,7 @@ def _sweep(store: Store) -> None:
     for name in store.names():
         found = store.find(name)
         assert found is not None
-        descriptor, manifest = formats.resolve(found[1], store.read, name)
+        descriptor, manifest = resolve(found[1], store.layout.read, name)
         needed |= {descriptor.digest, *(blob.digest for blob in manifest.blobs)}
     for blob in (store.path / "blobs" / "sha256").iterdir():
         if f"sha256:{blob.name}" not in needed:

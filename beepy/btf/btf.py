@@ -1,14 +1,17 @@
-"""A lazy index over BTF bytes: offsets and names are found, a type is built, when somebody asks.
+r"""A lazy index over BTF bytes: a type is located and built when it is asked for.
 
 ::
 
-    type | name_off | info: kind_flag 31, kind 24..30, vlen 0..23 | size or type | the kind's own words
+    header | type 1 | type 2 | type 3 | ...                              | \0int\0comm\0...
+           | name_off | info | size or type | what the kind adds         |  ^ name_off
+                        kind_flag: bit 31, kind: 24..30, vlen: 0..23
 
-The types of a running kernel are 5 MB and 130,000 types. The index of type ids grows only as far as an id is asked for,
-and names are searched for in the bytes (``bytes.find``, one regular expression for many), never collected.
+A running kernel has 130,000 types in 5 MB, of which a run needs a few. Types have no index in the file and differ in
+length, so the index of their offsets is made by walking them, only as far as an id is asked for. Names are never
+collected: one is searched for in the bytes of the strings, and its types by its offset in the bytes of the types.
 
 What iterates over a memoryview (``iter_unpack``, ``finditer``) is made a list at once: an exception would leave it half
-read in a traceback, and Python 3.11 and 3.12 die where they collect a memoryview that is still exported.
+read in a traceback, and Python 3.11 and 3.12 die when they collect a memoryview that is still exported.
 """
 
 import re
@@ -16,11 +19,11 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from struct import Struct as Packer
-from typing import Final
+from typing import Final, assert_never
 
 from beepy.btf import header, types
 from beepy.btf.names import essential_name, text
-from beepy.btf.types import Bits, Kind, Type, TypeId
+from beepy.btf.types import KINDS, Bits, Kind, Type, TypeId
 from beepy.errors import BtfError
 
 MAX_STRING: Final = 1 << 16
@@ -34,46 +37,24 @@ Members in their thousands may share one long string, and each is shown.
 
 MAX_ADDED: Final = 1 << 19
 """Members, enumerators and the like of all types that are built; those of vmlinux have 170,000."""
-MAX_VLEN: Final = 1 << 18  # of one type: 24 bits count them, and none has a quarter of these
 
-_FEW: Final = 2  # names that are faster looked for one by one: 0.9 ms each in vmlinux, 2.2 for any number together
+MAX_VLEN: Final = 1 << 18
+"""Members, enumerators and the like of one type: 24 bits count them, and no real type has a quarter of these."""
 
-_TRIPLE = Packer("<III")
-_PAIR = Packer("<II")
-_INT = Packer("<I")
+_FEW: Final = 2  # names that are found faster one by one: 0.9 ms each in vmlinux, 2.2 ms for any number together
+
+_INT, _PAIR, _TRIPLE = Packer("<I"), Packer("<II"), Packer("<III")
 _ENUMERATOR = {False: Packer("<II"), True: Packer("<Ii")}
-
-# 32-bit words of a type: fixed part with what its kind adds once, and what it adds for each of vlen
-_WORDS: Final[dict[int, tuple[int, int]]] = {
-    Kind.INT: (4, 0),
-    Kind.PTR: (3, 0),
-    Kind.ARRAY: (6, 0),
-    Kind.STRUCT: (3, 3),
-    Kind.UNION: (3, 3),
-    Kind.ENUM: (3, 2),
-    Kind.FWD: (3, 0),
-    Kind.TYPEDEF: (3, 0),
-    Kind.VOLATILE: (3, 0),
-    Kind.CONST: (3, 0),
-    Kind.RESTRICT: (3, 0),
-    Kind.FUNC: (3, 0),
-    Kind.FUNC_PROTO: (3, 2),
-    Kind.VAR: (4, 0),
-    Kind.DATASEC: (3, 3),
-    Kind.FLOAT: (3, 0),
-    Kind.DECL_TAG: (4, 0),
-    Kind.TYPE_TAG: (3, 0),
-    Kind.ENUM64: (3, 3),
-}
+_ANY_KIND: Final = b"[" + re.escape(types.INFO_BYTES) + b"]"
 
 
 class Btf:
-    """Types over ``data``, which is borrowed for the life of the object.
+    """The types in ``data``, which must not change.
 
-    ``base`` holds the types and strings that the ids and string offsets of split BTF (a kernel module's) begin after.
-    ``name`` is for messages: "vmlinux", a module's name, the object's.
+    The ids and string offsets of split BTF (a kernel module's) continue those of its ``base``. ``name`` is for
+    messages: "vmlinux", a module's name, the object's.
 
-    Raises BtfError when the header is wrong, and later when what is asked for is malformed.
+    Raises BtfError if the header is malformed, and later if what is asked for is.
     """
 
     def __init__(self, data: bytes, base: "Btf | None" = None, name: str = "btf") -> None:
@@ -91,26 +72,21 @@ class Btf:
         if (not empty and data[strings_end - 1]) or (not base and (empty or data[strings_at])):
             raise BtfError(f"{name}: strings: do not begin and end with a NUL")
         self._words = self._types.cast("I")
-        self._offsets = array("I")  # of each own type met so far, in words
-        self._end = 0  # in words: where the next type begins
-        self._steps: dict[int, int] = {}  # info word -> words of the type
+        self._offsets = array("I")  # of each own type indexed so far, in words
+        self._end = 0  # where the next type begins, in words
+        self._steps: dict[int, int] = {}  # info word -> words of the type: vmlinux has 130,000 types, few info words
         self._built: dict[TypeId, Type] = {}
         self._named: dict[str, tuple[TypeId, ...]] = {}
         self._essentials: dict[frozenset[str], dict[int, str]] = {}
         self._strings: dict[int, str] = {}  # by offset
-        self._unshared = len(data)  # characters: what strings that share their bytes may still take
+        self._unshared = len(data)  # characters: what overlapping strings may still take
         self._unbuilt = MAX_ADDED
         self._datasecs: dict[str, TypeId] | None = None
 
     def __len__(self) -> int:
-        """Return the first id after the last type, base included; reads the whole index."""
+        """Return the first id after the last type, base included; indexes all types."""
         self._grow(len(self._words), len(self._words))
         return self._first + len(self._offsets)
-
-    @property
-    def first_id(self) -> TypeId:
-        """The first id of this BTF's own types: 1, or the first one after the base's."""
-        return TypeId(self._first)
 
     @property
     def string_end(self) -> int:
@@ -132,12 +108,13 @@ class Btf:
             raise BtfError(f"{self.name}: string offset {offset}: longer than {limit} bytes")
         if known is not None:
             return known
-        found = text(self.data[start:end])
-        self._unshared -= len(found)
+        string = text(self.data[start:end])
+        # strings that do not overlap take no more than the data has: many offsets into a long one would cost any amount
+        self._unshared -= len(string)
         if self._unshared < 0:
-            raise BtfError(f"{self.name}: string offset {offset}: strings share their bytes")
-        self._strings[offset] = found
-        return found
+            raise BtfError(f"{self.name}: string offset {offset}: overlapping strings")
+        self._strings[offset] = string
+        return string
 
     def kind(self, type_id: TypeId) -> Kind:
         """Return the kind of a type without building it."""
@@ -145,7 +122,7 @@ class Btf:
             return Kind.UNKN
         if type_id < self._first and self.base:
             return self.base.kind(type_id)
-        return Kind(self._words[self._at(type_id) + 1] >> 24 & 0x7F)
+        return KINDS[self._words[self._at(type_id) + 1] >> 24 & 0x7F]
 
     def type(self, type_id: TypeId) -> Type:
         """Return the type of that id; the same value each time."""
@@ -162,13 +139,13 @@ class Btf:
 
     def named(self, name: str) -> tuple[TypeId, ...]:
         """Return the ids of all own types called ``name``, of any kind, in order."""
-        found = self._named.get(name)
-        if found is None:
-            found = self._named[name] = tuple(self._with_names(list(self._string_offsets(name))))
-        return found
+        ids = self._named.get(name)
+        if ids is None:
+            ids = self._named[name] = tuple(self._with_names(list(self._string_offsets(name))))
+        return ids
 
-    def named_among(self, names: Collection[str], kind: Kind) -> list[TypeId]:
-        """Return the ids of all own types of that kind that have one of many names, in order: one walk over all."""
+    def ids_by_names(self, names: Collection[str], kind: Kind) -> list[TypeId]:
+        """Return the ids of all own types of that kind and one of many names, in order, by one walk over all types."""
         wanted = {offset for name in names for offset in self._string_offsets(name)}
         self._grow(len(self._words), len(self._words))
         words = self._words
@@ -180,52 +157,50 @@ class Btf:
 
     def find(self, name: str, kind: Kind) -> TypeId | None:
         """Return the id of the first type, base first, of that name and kind."""
-        found = self.base.find(name, kind) if self.base else None
-        if found is None:
-            found = next((type_id for type_id in self.named(name) if self.kind(type_id) == kind), None)
-        return found
+        first = self.base.find(name, kind) if self.base else None
+        if first is None:
+            first = next((type_id for type_id in self.named(name) if self.kind(type_id) == kind), None)
+        return first
 
     def datasec(self, name: str) -> TypeId | None:
-        """Return the id of the first own DATASEC of that name; all of them are found by one walk."""
+        """Return the id of the first own DATASEC of that name; the first call finds all of them by one walk."""
         if self._datasecs is None:
-            ids = [one for one in self.ids() if self.kind(one) is Kind.DATASEC]
-            self._datasecs = {self.string(self.name_offset(one)): one for one in reversed(ids)}
+            ids = [type_id for type_id in self.ids() if self.kind(type_id) is Kind.DATASEC]
+            self._datasecs = {self.string(self.name_offset(type_id)): type_id for type_id in reversed(ids)}
         return self._datasecs.get(name)
 
-    def flavours(self, essentials: Iterable[str]) -> dict[str, list[TypeId]]:
-        """Return for each name the ids of own types called so, or ``NAME___something``, in order (CO-RE's candidates).
+    def flavors(self, essentials: Iterable[str]) -> dict[str, list[TypeId]]:
+        """Return the ids of own types called ``NAME`` or ``NAME___FLAVOR``, in order, by NAME: candidates of CO-RE.
 
-        The part after the last ``___`` between other characters is a flavour: libbpf's ``bpf_core_essential_name_len``.
-        Many names are looked for as fast as a few.
+        A flavor is what follows the last ``___`` between other characters (libbpf's ``bpf_core_essential_name_len``).
+        Searching for many names takes as long as for a few.
         """
         names = frozenset(essentials)
-        offsets = self._flavoured(names)
-        found: dict[str, list[TypeId]] = {name: [] for name in names}
+        offsets = self._flavored(names)
+        ids: dict[str, list[TypeId]] = {name: [] for name in names}
         for type_id in self._with_names(list(offsets)):
-            found[offsets[self.name_offset(type_id)]].append(type_id)
-        return found
+            ids[offsets[self.name_offset(type_id)]].append(type_id)
+        return ids
 
     def name_offset(self, type_id: TypeId) -> int:
-        """Return where the name of an own type stands among the strings."""
+        """Return the string offset of an own type's name."""
         return self._words[self._at(type_id)]
 
-    def edited(self, words: Mapping[tuple[TypeId, int], int]) -> "Btf":
-        """Return a Btf with 32-bit words replaced: ``(id, n)`` is the n-th word of that own type, its name_off being 0.
-
-        The layout of every type stays: only what does not change its length may be replaced.
-        """
+    def with_words(self, words: Mapping[tuple[TypeId, int], int]) -> "Btf":
+        """Return a Btf with words of own types replaced (see ``types.Words``), which must keep their lengths."""
         data = bytearray(self.data)
         for (type_id, word), value in words.items():
             _INT.pack_into(data, self._types_at + (self._at(type_id) + word) * 4, value & 0xFFFFFFFF)
         return Btf(bytes(data), self.base, self.name)
 
-    def extended(self, added: bytes, strings: bytes) -> "Btf":
-        """Return a Btf with whole types ``added`` behind its own, and ``strings`` (each with its NUL) behind its."""
+    def with_types(self, added: bytes, strings: bytes) -> "Btf":
+        """Return a Btf with the types ``added`` and ``strings`` (each with its NUL) appended to its own."""
         names = self.data[self._strings_at : self._strings_end] + strings
         return Btf(header.encode(bytes(self._types) + added, names), self.base, self.name)
 
     def _string_offsets(self, name: str) -> Iterator[int]:
-        """Return where the string ``name`` stands, with a NUL at either end."""
+        """Yield the offsets of the string ``name``: several where strings are not shared."""
+        # a NUL on either side: the string, not the end or the beginning of a longer one
         wanted = b"\0" + name.encode("utf-8", "backslashreplace") + b"\0"
         end = self._strings_end
         if self.base:
@@ -237,11 +212,11 @@ class Btf:
             yield self._string_base + at + 1 - self._strings_at
             at = self.data.find(wanted, at + 1, end)
 
-    def _flavoured(self, names: frozenset[str]) -> dict[int, str]:
-        """Return where strings of those essential names stand, and which it is."""
+    def _flavored(self, names: frozenset[str]) -> dict[int, str]:
+        """Return the offsets of all strings with one of these essential names, base included -> which it is."""
         offsets = self._essentials.get(names)
         if offsets is None:
-            offsets = self._essentials[names] = dict(self.base._flavoured(names)) if self.base else {}  # noqa: SLF001
+            offsets = self._essentials[names] = dict(self.base._flavored(names)) if self.base else {}  # noqa: SLF001
             for start in self._beginning([name.encode() for name in sorted(names) if name]):
                 offset = self._string_base + start
                 name = essential_name(self.string(offset))
@@ -250,7 +225,7 @@ class Btf:
         return offsets
 
     def _beginning(self, names: Sequence[bytes]) -> Iterator[int]:
-        """Yield where in the own strings one begins that is called so, or ``NAME___something``."""
+        """Yield the positions, among the own strings, of those that are ``NAME`` or begin with ``NAME___``."""
         own = memoryview(self.data)[self._strings_at : self._strings_end]
         either = b"(?:" + b"|".join(map(re.escape, names)) + b")(?=\0|___)"
         fits = re.compile(either).match
@@ -268,12 +243,21 @@ class Btf:
                 at = self.data.find(b"\0" + name, at + 1, self._strings_end)
 
     def _with_names(self, offsets: list[int]) -> list[TypeId]:
-        """Return the own types whose name_off is one of ``offsets``, by one search over the bytes."""
+        """Return the own types whose name_off is one of ``offsets``, by one search over the bytes.
+
+        ::
+
+            name_off | vlen, 3 bytes | kind_flag, kind | ...
+            one of    any             of any Kind
+
+        The pattern also fits elsewhere: across words, and where a member has the name. So a match counts only if it
+        is where a type begins, which the index tells. It grows only up to the last match.
+        """
         if not offsets:
             return []
         names = b"|".join([re.escape(_INT.pack(offset)) for offset in offsets])
-        pattern = re.compile(b"(?s:(?:" + names + b")...[\x01-\x13\x81-\x93])")  # name_off, then a kind in info
-        found = []
+        pattern = re.compile(b"(?s:(?:" + names + b")..." + _ANY_KIND + b")")  # name_off, then info
+        ids = []
         match = pattern.search(self._types)
         while match:
             at = match.start()
@@ -281,40 +265,50 @@ class Btf:
                 self._grow(at // 4, len(self._words))
                 index = bisect_left(self._offsets, at // 4)
                 if index < len(self._offsets) and self._offsets[index] == at // 4:
-                    found.append(TypeId(self._first + index))
+                    ids.append(TypeId(self._first + index))
+            # not from its end: a match that does not count may overlap one that does
             match = pattern.search(self._types, at + 1)
-        return found
+        return ids
 
     def _grow(self, position: int, count: int) -> None:
-        """Extend the index until it has passed ``position`` (words) or holds ``count`` types."""
+        """Extend the index until it has passed ``position`` (in words) or holds ``count`` types.
+
+        ::
+
+            words    | type 1 | type 2   | type 3 | ...             | limit
+            offsets  ^        ^          ^ end: where the next type begins; position 5 is passed
+        """
         words, offsets, steps = self._words, self._offsets, self._steps
         end, limit = self._end, len(words)
-        position = min(position, limit - 3)
-        append = offsets.append  # this loop runs for each of 100,000 types
+        last = limit - 3  # where the last type can begin: none is shorter than 3 words
+        position = min(position, last)
+        append = offsets.append  # this loop runs for each of 130,000 types of vmlinux: everything in it is local
         for _ in range(count - len(offsets)):
             if end > position:
                 break
             try:
                 step = steps[words[end + 1]]
-            except KeyError:
+            except KeyError:  # an info word that has not been met before
+                self._end = end  # should it be malformed, the index holds the types before it, each once
                 step = steps[words[end + 1]] = self._step(words[end + 1], len(offsets))
             append(end)
             end += step
-        if end > limit:
-            offsets.pop()
-            raise BtfError(f"{self.name}: type {self._first + len(offsets)}: exceeds the type section")
-        self._end = end
-        if position == limit - 3 and len(offsets) < count and end != limit:
+        cut = end > limit  # the last type is not all there
+        self._end = offsets.pop() if cut else end
+        rest = position == last and len(offsets) < count and end != limit  # one or two words behind the last type
+        if cut or rest:
             raise BtfError(f"{self.name}: type {self._first + len(offsets)}: exceeds the type section")
 
     def _step(self, info: int, index: int) -> int:
-        words = _WORDS.get(info >> 24 & 0x7F)
-        if words is None:
-            raise BtfError(f"{self.name}: type {self._first + index}: unknown kind {info >> 24 & 0x7F}")
-        fixed, each = words
-        return fixed + each * (info & 0xFFFFFF)
+        """Return the words of a type; ``index`` is its place in the index, for the message."""
+        number = info >> 24 & 0x7F
+        kind = KINDS.get(number)
+        if kind is None:
+            raise BtfError(f"{self.name}: type {self._first + index}: unknown kind {number}")
+        return kind.item(info & 0xFFFFFF)  # the word after its last item
 
     def _at(self, type_id: TypeId) -> int:
+        """Return the word at which an own type begins."""
         index = type_id - self._first
         if index >= len(self._offsets):
             self._grow(len(self._words), index + 1)
@@ -327,7 +321,8 @@ class Btf:
         name_off, info, third = self._words[at : at + 3]
         name = self.string(name_off)
         vlen, flag = info & 0xFFFFFF, bool(info >> 31)
-        if _WORDS[info >> 24 & 0x7F][1]:
+        kind = KINDS[info >> 24 & 0x7F]
+        if kind.each:
             if vlen > MAX_VLEN:
                 raise BtfError(f"{self.name}: type {type_id}: {vlen} members or values, at most {MAX_VLEN} are taken")
             self._unbuilt -= vlen
@@ -335,11 +330,12 @@ class Btf:
                 raise BtfError(f"{self.name}: type {type_id}: more than {MAX_ADDED} members and values of all types")
         added = self._types[(at + 3) * 4 : (at + self._steps[info]) * 4]
         ref = TypeId(third)
-        match Kind(info >> 24 & 0x7F):
+        match kind:
             case Kind.INT:
                 (encoding,) = _INT.unpack(added)
                 bits, offset = encoding & 0xFF, encoding >> 16 & 0xFF
-                signed, char, boolean = encoding >> 24 & 1, encoding >> 24 & 2, encoding >> 24 & 4
+                flags = encoding >> 24
+                signed, char, boolean = flags & types.INT_SIGNED, flags & types.INT_CHAR, flags & types.INT_BOOL
                 return types.Int(name, third, bits, offset, bool(signed), bool(char), bool(boolean))
             case Kind.PTR:
                 return types.Ptr(ref)
@@ -386,6 +382,8 @@ class Btf:
                 return types.TypeTag(name, ref)
             case Kind.UNKN:
                 raise BtfError(f"{self.name}: type {type_id}: unknown kind 0")
+            case unreachable:
+                assert_never(unreachable)
 
     def _name(self, offset: int) -> str:
         return self.string(offset, MAX_NAME)

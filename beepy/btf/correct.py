@@ -1,7 +1,7 @@
-"""Types corrected so that a kernel takes them: what compilers other than clang write, and kernel/bpf/btf.c refuses.
+"""Correct what compilers other than clang write into types and kernel/bpf/btf.c refuses.
 
-Rust names a type ``Option<u8>``, Zig a pointer ``*u8``, gcc gives ``char`` two encodings at once. One such type, and
-the kernel refuses all of an object's types. Ids, sizes and offsets stay.
+Rust names a type ``Option<u8>``, Zig a pointer ``*u8``, gcc gives ``char`` two encodings at once. For one such type the
+kernel refuses all of an object's types. Ids, sizes and offsets stay as they are.
 """
 
 import re
@@ -10,55 +10,51 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.types import Kind, Member, TypeId
+from beepy.btf.types import ADDED, INT_BOOL, INT_SIGNED, NAME_OFF, Kind, Member, TypeId, Words, int_word, member_word
+from beepy.btf.writer import BtfWriter
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}")  # shorter than KSYM_NAME_LEN before v6.1
 _ODD: Final = re.compile(r"[^A-Za-z0-9_]")
 _LONGEST: Final = 127
 _UNNAMED: Final = (Kind.PTR, Kind.ARRAY, Kind.CONST, Kind.VOLATILE, Kind.RESTRICT, Kind.FUNC_PROTO)
-_SIGNED: Final = 1  # the encodings of an int, of which the kernel takes one
-_BOOL: Final = 4
 
 
 def corrected(btf: Btf) -> Btf:
-    """Return the types with every name and encoding as kernels take them; ``btf`` itself if nothing is wrong."""
-    words: dict[tuple[TypeId, int], int] = {}
-    strings, offsets = b"", {"": 0}
+    """Return the types with names, encodings and members as kernels take them; ``btf`` itself if they are."""
+    words: Words = {}
+    writer = BtfWriter.after(btf)
     for type_id in btf.ids():
-        found = btf.type(type_id)
-        for word, text in _names(btf, type_id, found):
-            if text not in offsets:
-                offsets[text] = btf.string_end + len(strings)
-                strings += text.encode() + b"\0"
-            words[type_id, word] = offsets[text]
-        words |= {(type_id, word): value for word, value in _values(found)}
-    return btf.edited(words).extended(b"", strings) if words else btf
+        type_ = btf.type(type_id)
+        for word, text in _names(btf, type_id, type_):
+            words[type_id, word] = writer.string(text)
+        words |= {(type_id, word): value for word, value in _values(type_)}
+    return writer.append_to(btf.with_words(words)) if words else btf
 
 
-def _names(btf: Btf, type_id: TypeId, found: types.Type) -> Iterator[tuple[int, str]]:
-    """Yield (word, text) for each name of a type that must be another one."""
+def _names(btf: Btf, type_id: TypeId, type_: types.Type) -> Iterator[tuple[int, str]]:
+    """Yield (word, text) for each name of a type that must change."""
     kind = btf.kind(type_id)
     if kind in _UNNAMED:
         if btf.name_offset(type_id):
-            yield 0, ""
+            yield NAME_OFF, ""
     elif kind in (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64):
-        yield from _wrong([(0, getattr(found, "name", ""))])
+        yield from _wrong([(NAME_OFF, getattr(type_, "name", ""))])
     elif kind in (Kind.FWD, Kind.TYPEDEF, Kind.FUNC, Kind.VAR):
-        yield from _wrong([(0, getattr(found, "name", ""))], needed=True)
-    match found:
+        yield from _wrong([(NAME_OFF, getattr(type_, "name", ""))], needed=True)
+    match type_:
         case types.Struct() | types.Union():
-            members = _in_order(found.members)
-            names = [(3 + 3 * at, member.name) for at, member in enumerate(members)]
+            members = _in_order(type_.members)
+            names = [(Kind.STRUCT.item(at), member.name) for at, member in enumerate(members)]
             right = dict(_wrong(names))
-            if members != found.members:  # every name has another place
+            if members != type_.members:  # the members change places: all their names are written
                 right = dict(names) | right
             yield from right.items()
         case types.Enum(values=values):
-            yield from _wrong([(3 + 2 * at, value.name) for at, value in enumerate(values)], needed=True)
+            yield from _wrong([(Kind.ENUM.item(at), value.name) for at, value in enumerate(values)], needed=True)
         case types.Enum64(values=values):
-            yield from _wrong([(3 + 3 * at, value.name) for at, value in enumerate(values)], needed=True)
+            yield from _wrong([(Kind.ENUM64.item(at), value.name) for at, value in enumerate(values)], needed=True)
         case types.FuncProto(params=params):
-            yield from _wrong([(3 + 2 * at, param.name) for at, param in enumerate(params)])
+            yield from _wrong([(Kind.FUNC_PROTO.item(at), param.name) for at, param in enumerate(params)])
         case _:
             pass
 
@@ -70,20 +66,20 @@ def _wrong(names: Sequence[tuple[int, str]], *, needed: bool = False) -> Iterato
             yield word, text if text and not text[0].isdigit() else f"_{text}"[:_LONGEST]
 
 
-def _values(found: types.Type) -> Iterator[tuple[int, int]]:
-    """Yield (word, value) for what must be another value: encodings, and the places of members."""
-    match found:
-        case types.Int() if found.signed + found.char + found.bool > 1:
-            encoding = _BOOL if found.bool else _SIGNED
-            yield 3, encoding << 24 | found.bit_offset << 16 | found.bits
-        case types.Struct() | types.Union() if (members := _in_order(found.members)) != found.members:
+def _values(type_: types.Type) -> Iterator[tuple[int, int]]:
+    """Yield (word, value) for each number of a type that must change: encodings, and members out of order."""
+    match type_:
+        case types.Int() if type_.signed + type_.char + type_.bool > 1:
+            encoding = INT_BOOL if type_.bool else INT_SIGNED
+            yield ADDED, int_word(type_.bits, type_.bit_offset, encoding)
+        case types.Struct() | types.Union() if (members := _in_order(type_.members)) != type_.members:
             for at, member in enumerate(members):
-                yield 4 + 3 * at, member.type
-                yield 5 + 3 * at, member.offset | member.bitfield_size << 24
+                yield Kind.STRUCT.item(at) + 1, member.type
+                yield Kind.STRUCT.item(at) + 2, member_word(member.offset, member.bitfield_size)
         case _:
             pass
 
 
 def _in_order(members: tuple[Member, ...]) -> tuple[Member, ...]:
-    """Return members in the order of their places: Rust lists them as they are declared."""
+    """Return members in the order of their offsets: Rust lists them in that of their declaration."""
     return tuple(sorted(members, key=lambda member: member.offset))

@@ -5,17 +5,15 @@ Each such type becomes an older one of the same length in the section, so that n
 looks at is lost: sizes and offsets stay.
 """
 
-import struct
 from collections.abc import Container
 from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.header import encode
-from beepy.btf.types import Kind, Linkage, TypeId
+from beepy.btf.types import INFO, NAME_OFF, Kind, Linkage, TypeId, Words, info_word, int_word
+from beepy.btf.writer import BtfWriter
 from beepy.features import Feature
 
-_SIGNED: Final = 1 << 31  # the flag of an enum
 _PLACEHOLDER: Final = "enum64_placeholder"
 
 
@@ -74,84 +72,81 @@ class _Rewriting:
     def __init__(self, btf: Btf, refused: Container[Feature]) -> None:
         self._btf = btf
         self._refused = refused
-        self._words: dict[tuple[TypeId, int], int] = {}
-        self._strings = b""
+        self._words: Words = {}
+        self._writer = BtfWriter.after(btf)
         self._placeholder = TypeId(0)
 
     def result(self) -> Btf:
         if Feature.ENUM64 in self._refused and any(self._btf.kind(one) is Kind.ENUM64 for one in self._btf.ids()):
-            self._placeholder = TypeId(len(self._btf))
+            self._placeholder = self._writer.integer(_PLACEHOLDER, 1, 0)
         for type_id in self._btf.ids():
             self._rewrite(type_id, self._btf.type(type_id))
-        added = b""
-        if self._placeholder:
-            added = struct.pack("<4I", self._string(_PLACEHOLDER), Kind.INT << 24, 1, 8)
-        return self._btf.edited(self._words).extended(added, self._strings)
+        return self._writer.append_to(self._btf.with_words(self._words))
 
     def _rewrite(self, type_id: TypeId, found: types.Type) -> None:
         refused = self._refused
         match found:
             case types.Var() if Feature.DATASEC in refused:
-                self._set(type_id, 1, Kind.INT << 24, 1, 8)  # a byte: no variable is smaller
+                self._set(type_id, INFO, info_word(Kind.INT), 1, int_word(8))  # a byte: no variable is smaller
             case types.DeclTag() if Feature.DECL_TAG in refused:
-                self._set(type_id, 1, Kind.INT << 24, 1, 8)
+                self._set(type_id, INFO, info_word(Kind.INT), 1, int_word(8))
             case types.DataSec() if Feature.DATASEC in refused:
                 self._struct(type_id, found)
             case types.DataSec(vars=()) if Feature.EMPTY_DATASEC in refused:
                 self._struct(type_id, found)
             case types.DataSec(name=name) if Feature.QMARK_DATASEC in refused and name.startswith("?"):
-                self._set(type_id, 0, self._string(name.replace("?", "_", 1)))
+                self._set(type_id, NAME_OFF, self._writer.string(name.replace("?", "_", 1)))
             case types.FuncProto(params=params) if Feature.FUNC in refused:
-                self._set(type_id, 1, Kind.ENUM << 24 | len(params), 4)
+                self._set(type_id, INFO, info_word(Kind.ENUM, len(params)), 4)
             case types.Func() if Feature.FUNC in refused:
-                self._set(type_id, 1, Kind.TYPEDEF << 24)
+                self._set(type_id, INFO, info_word(Kind.TYPEDEF))
             case types.Func(linkage=linkage) if Feature.GLOBAL_FUNC in refused and linkage == Linkage.GLOBAL:
-                self._set(type_id, 1, Kind.FUNC << 24)
+                self._set(type_id, INFO, info_word(Kind.FUNC))
             case types.Float() if Feature.FLOAT in refused:
-                self._set(type_id, 0, 0, Kind.STRUCT << 24)
+                self._set(type_id, NAME_OFF, 0, info_word(Kind.STRUCT))
             case types.TypeTag() if Feature.TYPE_TAG in refused:
-                self._set(type_id, 0, 0, Kind.CONST << 24)
+                self._set(type_id, NAME_OFF, 0, info_word(Kind.CONST))
             case types.Enum(signed=True, values=values) if Feature.ENUM64 in refused:
-                self._set(type_id, 1, Kind.ENUM << 24 | len(values))
+                self._set(type_id, INFO, info_word(Kind.ENUM, len(values)))
             case types.Enum64(values=values) if Feature.ENUM64 in refused:
-                self._set(type_id, 1, Kind.UNION << 24 | len(values))
+                self._set(type_id, INFO, info_word(Kind.UNION, len(values)))
                 for number in range(len(values)):  # (name, low, high) becomes (name, type, offset)
-                    self._set(type_id, 4 + 3 * number, self._placeholder, 0)
+                    self._set(type_id, Kind.UNION.item(number) + 1, self._placeholder, 0)
             case _:
                 pass
 
     def _struct(self, type_id: TypeId, found: types.DataSec) -> None:
         """Make (type, offset, size) of each variable (name, type, offset in bits) of a member."""
         name = found.name.replace(".", "_").replace("?", "_")
-        self._set(type_id, 0, self._string(name), Kind.STRUCT << 24 | len(found.vars))
+        self._set(type_id, NAME_OFF, self._writer.string(name), info_word(Kind.STRUCT, len(found.vars)))
         for number, info in enumerate(found.vars):
-            self._set(type_id, 3 + 3 * number, self._btf.name_offset(info.type), info.type, info.offset * 8)
+            self._set(type_id, Kind.STRUCT.item(number), self._btf.name_offset(info.type), info.type, info.offset * 8)
 
     def _set(self, type_id: TypeId, first: int, *words: int) -> None:
         self._words.update({(type_id, first + number): word for number, word in enumerate(words)})
 
-    def _string(self, text: str) -> int:
-        offset = self._btf.string_end + len(self._strings)
-        self._strings += text.encode() + b"\0"
-        return offset
-
 
 def sample(feature: Feature) -> bytes:
     """Return the smallest BTF that makes use of a feature, for a kernel to take or refuse, as libbpf does."""
-    integer = (1, Kind.INT << 24, 4, 1 << 24 | 32)  # [1] int
-    proto = (0, Kind.FUNC_PROTO << 24 | 1, 0, 5, 1)  # [2] void (*)(int a)
-    variable = (5, Kind.VAR << 24, 1, 0)  # [2] static int a
-    words = {
-        Feature.FUNC: (*proto, 5, Kind.FUNC << 24, 2),
-        Feature.GLOBAL_FUNC: (*proto, 5, Kind.FUNC << 24 | Linkage.GLOBAL, 2),
-        Feature.DATASEC: (*variable, 7, Kind.DATASEC << 24 | 1, 4, 2, 0, 4),
-        Feature.EMPTY_DATASEC: (7, Kind.DATASEC << 24, 4),
-        Feature.QMARK_DATASEC: (*variable, 13, Kind.DATASEC << 24 | 1, 4, 2, 0, 4),
-        Feature.FLOAT: (5, Kind.FLOAT << 24, 4),
-        Feature.DECL_TAG: (*variable, 5, Kind.DECL_TAG << 24, 2, 0xFFFFFFFF),
-        Feature.TYPE_TAG: (5, Kind.TYPE_TAG << 24, 1, 0, Kind.PTR << 24, 2),
-        Feature.ENUM64: (5, Kind.ENUM64 << 24 | _SIGNED, 8),
-    }[feature]
-    body = struct.pack(f"<{len(integer) + len(words)}I", *integer, *words)
-    strings = b"\0int\0a\0.data\0?.data\0"  # at 1, 5, 7, 13
-    return encode(body, strings)
+    writer = BtfWriter()
+    integer = writer.integer()
+    match feature:
+        case Feature.FUNC | Feature.GLOBAL_FUNC:
+            linkage = Linkage.GLOBAL if feature is Feature.GLOBAL_FUNC else Linkage.STATIC
+            writer.func("a", writer.func_proto(0, [("a", integer)]), linkage)
+        case Feature.DATASEC | Feature.QMARK_DATASEC:
+            variable = writer.var("a", integer, Linkage.STATIC)
+            writer.datasec("?.data" if feature is Feature.QMARK_DATASEC else ".data", 4, [(variable, 0, 4)])
+        case Feature.EMPTY_DATASEC:
+            writer.datasec(".data", 4)
+        case Feature.FLOAT:
+            writer.real("a", 4)
+        case Feature.DECL_TAG:
+            writer.decl_tag("a", writer.var("a", integer, Linkage.STATIC))
+        case Feature.TYPE_TAG:
+            writer.ptr(writer.type_tag("a", integer))
+        case Feature.ENUM64:
+            writer.enum64("a", {}, signed=True)
+        case _:
+            raise AssertionError(f"{feature.name}: not a feature of types")
+    return writer.data()

@@ -1,11 +1,11 @@
-"""The records of .BTF.ext: which function, C line and CO-RE relocation belongs to which instruction of a section.
+"""Read .BTF.ext: the functions, C lines and CO-RE relocations of the instructions of each section.
 
 ::
 
     header | magic u16 | version u8 | flags u8 | hdr_len | func off, len | line off, len | core_relo off, len |  (u32)
     part   | rec_size | sec_name_off | num_info | num_info records | sec_name_off | ...                          (u32)
 
-Every offset of an instruction counts bytes in its section; every string stands in the object's .BTF.
+Offsets of instructions are in bytes from the beginning of their section; strings are those of the object's .BTF.
 """
 
 import struct
@@ -27,15 +27,15 @@ _MAX_RECORD: Final = 256  # bytes of one record
 
 
 class _Shape(NamedTuple):
-    """A part's records: their u32 words, and how many an object may have; a large one has some thousand relocations."""
+    """The records of a part: their u32 words that are read, and how many an object may have."""
 
     words: int
-    most: int
+    limit: int
 
 
 _FUNCTION: Final = _Shape(2, 1 << 16)
 _LINE: Final = _Shape(4, 1 << 18)
-_RELOCATION: Final = _Shape(4, 1 << 16)
+_RELOCATION: Final = _Shape(4, 1 << 16)  # a large object has some thousand
 
 
 class Ext(NamedTuple):
@@ -51,7 +51,7 @@ class Ext(NamedTuple):
 
 
 def parse(data: bytes, btf: Btf) -> Ext:
-    """Read a .BTF.ext section that belongs to ``btf``; raises BtfError where it is malformed."""
+    """Read the .BTF.ext section that belongs to ``btf``. Raises BtfError if it is malformed."""
     where = f"{btf.name}: .BTF.ext"
     try:
         magic, version, _, length, *parts = _HEADER.unpack_from(data)
@@ -69,9 +69,9 @@ def parse(data: bytes, btf: Btf) -> Ext:
 
 
 def _part(
-    body: memoryview, place: tuple[int, int], shape: _Shape, btf: Btf, where: str
+    body: memoryview, extent: tuple[int, int], shape: _Shape, btf: Btf, where: str
 ) -> dict[str, tuple[tuple[int, ...], ...]]:
-    offset, length = place
+    offset, length = extent
     words, left = shape
     if not length:
         return {}
@@ -81,17 +81,17 @@ def _part(
     size = int.from_bytes(part[:4], "little")
     if size % 4 or not words * 4 <= size <= _MAX_RECORD:
         raise BtfError(f"{where}: records of {size} bytes, expected {words * 4} or more")
-    found: dict[str, tuple[tuple[int, ...], ...]] = {}
+    records: dict[str, tuple[tuple[int, ...], ...]] = {}
     record = Packer(f"<{words}I{size - words * 4}x")
     for name_off, content in _sections(part[4:], size, where):
         left -= len(content) // size
         if left < 0:
-            raise BtfError(f"{where}: more than {shape.most} records")
+            raise BtfError(f"{where}: more than {shape.limit} records")
         name = btf.string(name_off)
-        if name in found:
-            raise BtfError(f"{where}: section {safe(name)} stands there twice")
-        found[name] = tuple(sorted(record.iter_unpack(content), key=_OFFSET))
-    return found
+        if name in records:
+            raise BtfError(f"{where}: section {safe(name)}: duplicate")
+        records[name] = tuple(sorted(record.iter_unpack(content), key=_OFFSET))
+    return records
 
 
 def _sections(part: memoryview, size: int, where: str) -> Iterator[tuple[int, memoryview]]:

@@ -17,7 +17,7 @@ MAGIC: Final = 0xEB9F
 _HEADER = Packer("<HBBIIIII")
 
 
-class Places(NamedTuple):
+class BtfLayout(NamedTuple):
     """Where types and strings begin and end: bytes in the section."""
 
     types: int
@@ -26,8 +26,11 @@ class Places(NamedTuple):
     strings_end: int
 
 
-def read(data: bytes, name: str) -> Places:
-    """Return the places that a section's header tells; raises BtfError, which begins with ``name``."""
+def read(data: bytes, name: str) -> BtfLayout:
+    """Return where the header says that types and strings are.
+
+    Raises BtfError, whose message begins with ``name``.
+    """
     try:
         magic, version, _, header, type_off, type_len, str_off, str_len = _HEADER.unpack_from(data)
     except struct.error:
@@ -38,7 +41,7 @@ def read(data: bytes, name: str) -> Places:
     types, strings = header + type_off, header + str_off
     if header < _HEADER.size or type_off % 4 or max(types + type_len, strings + str_len) > len(data):
         raise BtfError(f"{name}: header: sections exceed {len(data)} bytes or are not aligned")
-    return Places(types, types + type_len, strings, strings + str_len)
+    return BtfLayout(types, types + type_len, strings, strings + str_len)
 
 
 def encode(body: bytes, strings: bytes) -> bytes:

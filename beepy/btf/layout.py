@@ -1,13 +1,18 @@
-"""Sizes, and what stands behind modifiers and typedefs; every walk is bounded, for types may be malformed."""
+"""Walks over types: past modifiers and typedefs, over members, to sizes.
 
-from typing import Final
+Each is bounded, for types may be malformed.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.types import Type, TypeId
+from beepy.btf.types import Bits, Member, Type, TypeId
 from beepy.errors import BtfError
 
 MAX_DEPTH: Final = 32  # libbpf's MAX_RESOLVE_DEPTH
+MAX_NESTED: Final = 64  # structs in a struct; libbpf's BPF_CORE_SPEC_MAX_LEN
 MAX_SIZE: Final = 1 << 31  # bytes; the kernel takes sizes as u32
 POINTER_SIZE: Final = 8
 
@@ -16,7 +21,7 @@ _BEHIND: Final = (types.Const, types.Volatile, types.Restrict, types.Typedef, ty
 _SIZED: Final = (types.Int, types.Struct, types.Union, types.Enum, types.Enum64, types.Float, types.DataSec)
 
 
-def strip(btf: Btf, type_id: TypeId) -> TypeId:
+def skip_mods(btf: Btf, type_id: TypeId) -> TypeId:
     """Return the id behind const, volatile, restrict and type tags."""
     for _ in range(MAX_DEPTH):
         match btf.type(type_id):
@@ -27,7 +32,7 @@ def strip(btf: Btf, type_id: TypeId) -> TypeId:
     raise BtfError(f"{btf.name}: type {type_id}: modifiers nested deeper than {MAX_DEPTH}")
 
 
-def resolve(btf: Btf, type_id: TypeId) -> tuple[TypeId, Type]:
+def skip_mods_and_typedefs(btf: Btf, type_id: TypeId) -> tuple[TypeId, Type]:
     """Return the id and type behind all modifiers and typedefs."""
     for _ in range(MAX_DEPTH):
         found = btf.type(type_id)
@@ -37,11 +42,58 @@ def resolve(btf: Btf, type_id: TypeId) -> tuple[TypeId, Type]:
     raise BtfError(f"{btf.name}: type {type_id}: modifiers nested deeper than {MAX_DEPTH}")
 
 
+def typedef_names(btf: Btf, type_id: TypeId) -> Iterator[str]:
+    """Yield the names of the typedefs that ``skip_mods_and_typedefs`` skips, the outermost first."""
+    for _ in range(MAX_DEPTH):
+        found = btf.type(type_id)
+        if isinstance(found, types.Typedef):
+            yield found.name
+        elif not isinstance(found, _BEHIND):
+            return
+        type_id = found.type
+
+
+class MemberHit(NamedTuple):
+    """A named member of a composite, perhaps in anonymous ones within it; ``offset`` counts bits of the outermost one.
+
+    ``owner`` is the composite that lists the member as its ``number``-th; ``steps`` counts the composites down to it.
+    """
+
+    owner: TypeId
+    number: int
+    member: Member
+    offset: Bits
+    steps: int
+
+
+def named_members(btf: Btf, type_id: TypeId) -> Iterator[MemberHit]:
+    """Yield the named members of a struct or union in their order, those of anonymous structs and unions in it too.
+
+    An anonymous type counts once: a second one of the type would have the same names again.
+    """
+    yield from _named_members(btf, type_id, set(), 0, 1)
+
+
+def _named_members(btf: Btf, type_id: TypeId, seen: set[TypeId], offset: int, steps: int) -> Iterator[MemberHit]:
+    type_id, composite = skip_mods_and_typedefs(btf, type_id)
+    if type_id in seen or not isinstance(composite, types.Struct | types.Union):
+        return
+    if steps > MAX_NESTED:
+        raise BtfError(f"{btf.name}: type {type_id}: nested deeper than {MAX_NESTED}")
+    seen.add(type_id)
+    for number, member in enumerate(composite.members):
+        start = offset + member.offset
+        if member.name:
+            yield MemberHit(type_id, number, member, Bits(start), steps)
+        else:
+            yield from _named_members(btf, member.type, seen, start, steps + 1)
+
+
 def size_of(btf: Btf, type_id: TypeId) -> int:
     """Return the bytes that a value of the type takes; raises BtfError for what has no size."""
     count = 1
     for _ in range(MAX_DEPTH):
-        _, found = resolve(btf, type_id)
+        _, found = skip_mods_and_typedefs(btf, type_id)
         if isinstance(found, _SIZED):
             return _checked(btf, type_id, count * found.size)
         match found:
@@ -66,7 +118,7 @@ def _checked(btf: Btf, type_id: TypeId, size: int) -> int:
 def align_of(btf: Btf, type_id: TypeId) -> int:
     """Return the alignment in bytes of a scalar, or of an array of them; 1 for anything else."""
     for _ in range(MAX_DEPTH):
-        _, found = resolve(btf, type_id)
+        _, found = skip_mods_and_typedefs(btf, type_id)
         match found:
             case types.Array(element, _, _):
                 type_id = element

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
-from beepy.collection.check import check as check_object
-from beepy.collection.check import fixups
-from beepy.collection.findings import Checked
+from beepy.analysis.describe import CheckInfo
+from beepy.check.check import check as check_object
+from beepy.check.check import fixups
+from beepy.check.findings import ERROR, Checked
 from beepy.core.resolve import Fixup
-from beepy.kernel import btf_file
+from beepy.host import btf_file
 from beepy.obj.spec import CollectionSpec
 
 
 def ask(
     specs: Sequence[CollectionSpec], btf: str, *, check: bool
-) -> list[tuple[Checked | None, Mapping[str, Sequence[Fixup]]]]:
+) -> list[tuple[CheckInfo | None, Mapping[str, Sequence[Fixup]]]]:
     """Return for each object whether it can run (``check``), and what its relocations become, by program.
 
     ``btf`` is a file of types, "" for the running kernel. Raises KernelError or BtfError for the file, and
@@ -22,4 +23,15 @@ def ask(
     if not check:
         return [(None, fixups(spec, types)) for spec in specs]
     checked = [check_object(spec, types) for spec in specs]
-    return [(one, one.fixups) for one in checked]
+    return [(_info(one), one.fixups) for one in checked]
+
+
+def _info(checked: Checked) -> CheckInfo:
+    errors = [finding for finding in checked.findings if finding.level == ERROR]
+    return CheckInfo(
+        checked.kernel,
+        checked.runs,
+        tuple([finding.text for finding in errors]),
+        tuple([finding.text for finding in checked.findings if finding.level != ERROR]),
+        tuple([finding.text for finding in errors if finding.skipped]),
+    )

@@ -24,8 +24,8 @@ def describe(
     ] = "",
 ) -> None:
     """Show what is in an image; --check: whether it can run here."""
+    from beepy.analysis.describe import describe as describe_program  # noqa: PLC0415
     from beepy.cli import description  # noqa: PLC0415 - --help needs none of it
-    from beepy.describe import describe as describe_program  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
     from beepy.source import parse_all  # noqa: PLC0415
 
@@ -39,8 +39,8 @@ def describe(
 
         answers = ask(specs, btf, check=check)
         described = [
-            describe_program(found, spec, relocations=relocations, fixups=fixups, checked=checked)
-            for spec, (checked, fixups) in zip(specs, answers, strict=True)
+            describe_program(found, spec, relocations=relocations, fixups=fixups, check=info)
+            for spec, (info, fixups) in zip(specs, answers, strict=True)
         ]
     else:
         described = [describe_program(found, spec, relocations=relocations) for spec in specs]

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from beepy.collection.needs import Needs
-from beepy.describe import CheckInfo, Description, MapInfo, ProgramInfo, RelocationInfo, VariableInfo
+from beepy.analysis.describe import CheckInfo, Description, MapInfo, ProgramInfo, RelocationInfo, VariableInfo
+from beepy.analysis.requirements import Requirements
 from beepy.features import Feature
 from beepy.text import safe
 from beepy.width import pad, width, wrap
@@ -103,7 +103,7 @@ def _relocation(one: RelocationInfo) -> tuple[str, ...]:
     return one.program, f"{one.instruction}", one.kind, one.access, one.resolved or ""
 
 
-def _program(one: ProgramInfo, of_image: Needs) -> Iterator[str]:
+def _program(one: ProgramInfo, of_image: Requirements) -> Iterator[str]:
     yield f"program {safe(one.name)}"
     state = "" if one.autoload else " (not loaded by default)"
     if not one.type:
@@ -122,7 +122,7 @@ def _program(one: ProgramInfo, of_image: Needs) -> Iterator[str]:
     )
 
 
-def _needs(needs: Needs) -> Iterator[tuple[str, str]]:
+def _needs(needs: Requirements) -> Iterator[tuple[str, str]]:
     if needs.kernel:
         yield "kernel", _kernel(needs)
     if needs.types:
@@ -130,7 +130,7 @@ def _needs(needs: Needs) -> Iterator[tuple[str, str]]:
     yield from _capabilities(needs)
 
 
-def _other_needs(needs: Needs, of_image: Needs) -> Iterator[tuple[str, str]]:
+def _other_needs(needs: Requirements, of_image: Requirements) -> Iterator[tuple[str, str]]:
     """Yield what a program needs where it is not the same as for the whole image."""
     if _kernel(needs) != _kernel(of_image):
         yield "kernel", _kernel(needs)
@@ -140,15 +140,15 @@ def _other_needs(needs: Needs, of_image: Needs) -> Iterator[tuple[str, str]]:
         yield from _capabilities(needs)
 
 
-def _kernel(needs: Needs) -> str:
+def _kernel(needs: Requirements) -> str:
     return f"{needs.kernel} or newer: {', '.join(needs.because)}" if needs.kernel else "any"
 
 
-def _types(needs: Needs) -> str:
+def _types(needs: Requirements) -> str:
     return "needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)" if needs.types else "not needed"
 
 
-def _capabilities(needs: Needs) -> Iterator[tuple[str, str]]:
+def _capabilities(needs: Requirements) -> Iterator[tuple[str, str]]:
     lines = [f"{one.name} ({one.reason})" for one in needs.capabilities]
     lines.append(f"before {Feature.MEMCG_ACCOUNT.since}: CAP_SYS_RESOURCE (memory)")
     if any(one.name == "CAP_BPF" for one in needs.capabilities):

@@ -31,7 +31,7 @@ def list_images(
     """List the images of the local stores, and the bundled ones."""
     from beepy.oci import lookup  # noqa: PLC0415
 
-    entries = lookup.listed(settings.options())
+    entries = lookup.list_images(settings.options())
     if output == "json":
         import json  # noqa: PLC0415
 

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from beepy.oci.descriptor import quote
 from beepy.oci.store import Entry
-from beepy.text import safe
+from beepy.text import excerpt, safe
 from beepy.width import pad, truncate, width
 
 _LEAST_USEFUL: Final = ("DIGEST", "PLATFORM", "CREATED", "SIZE", "BUNDLED", "PARTIAL")
@@ -50,8 +49,8 @@ def _columns(entries: Sequence[tuple[Entry, bool]]) -> dict[str, list[str]]:
     return {
         "NAME": [safe(entry.name) for entry in images],
         "SIZE": ["-" if entry.size is None else _size(entry.size) for entry in images],
-        "CREATED": [quote(entry.created or "-", 40) for entry in images],
-        "PLATFORM": [quote(entry.platform or "-", 40) for entry in images],
+        "CREATED": [excerpt(entry.created or "-", 40) for entry in images],
+        "PLATFORM": [excerpt(entry.platform or "-", 40) for entry in images],
         "PARTIAL": ["yes" if entry.partial else "-" for entry in images],
         "BUNDLED": ["yes" if bundled else "no" for _, bundled in entries],
         "DIGEST": [entry.digest[:19] for entry in images],

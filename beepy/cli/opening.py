@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from beepy import hooks
+from beepy import sections
 from beepy.collection.collection import Collection
 from beepy.launch import Loaded
 from beepy.obj.spec import CollectionSpec, MapSpec, Role
 from beepy.oci.image import Image
+from beepy.sections import Mechanism
 from beepy.text import safe
 from beepy.uapi import HELPERS, MapType
 
@@ -53,9 +54,9 @@ def nothing_shown(specs: Sequence[CollectionSpec]) -> Iterator[str]:
         prefixes = [f"{role}_NAME" for role in Role]
         yield f'note: maps are shown that are called {", ".join(prefixes[:-1])} or {prefixes[-1]} (in SEC(".maps"))'
         yield f"note: what is in a map: bpftool map dump name {safe(maps[0].name[:_NAME])}"
-    from beepy.collection import needs  # noqa: PLC0415 - few runs show nothing
+    from beepy.analysis import requirements  # noqa: PLC0415 - few runs show nothing
 
-    if any(_PRINTS.intersection(needs.helpers(one.insns)) for spec in specs for one in spec.loaded):
+    if any(_PRINTS.intersection(requirements.helpers(one.insns)) for spec in specs for one in spec.loaded):
         yield "note: what programs print (bpf_printk): cat /sys/kernel/tracing/trace_pipe"
 
 
@@ -63,8 +64,8 @@ def _attached(collection: Collection) -> int:
     """Return how many programs are attached; some wait for something else to attach them, or were left out."""
     skipped = collection.absent.skipped
     attached = [one for one in collection.programs.values() if one.name not in skipped]
-    found = [hooks.find(one.section) for one in attached]
-    return len([hook for hook in found if hook and hook.module != "elsewhere"])
+    found = [sections.find(one.section) for one in attached]
+    return len([hook for hook in found if hook and hook.mechanism is not Mechanism.ELSEWHERE])
 
 
 def _description(image: Image) -> str:

@@ -227,9 +227,9 @@ def run(
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.cli.durations import seconds  # noqa: PLC0415
     from beepy.collection import targets  # noqa: PLC0415
-    from beepy.collection.pins import Pins  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
     from beepy.launch import Request  # noqa: PLC0415
+    from beepy.obj.pinning import Pins  # noqa: PLC0415
 
     try:
         options = settings.options()._replace(pull=pull)

@@ -9,7 +9,7 @@ from typing import Final
 
 from beepy.errors import StoreError
 from beepy.oci import lookup
-from beepy.oci.formats import BEE_PROGRAM
+from beepy.oci.formats import bee
 from beepy.oci.options import Options, default_storage
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost")  # bee speaks plain HTTP to these, without a flag
@@ -51,7 +51,7 @@ def _build(operands: Sequence[str], _options: Options) -> list[str]:
     machine = os.uname().machine
     target_arch = {"x86_64": "x86", "aarch64": "arm64"}.get(machine, machine)
     flags = f"-O2 -g -target bpf -D__TARGET_ARCH_{target_arch} -I/usr/include/{machine}-linux-gnu"
-    after = f"oras push {operands[1]} {target}:{BEE_PROGRAM}" if len(operands) > 1 else f"beepy run ./{target}"
+    after = f"oras push {operands[1]} {target}:{bee.PROGRAM}" if len(operands) > 1 else f"beepy run ./{target}"
     return [f"clang {flags} -c {source} -o {target} && {after}"]
 
 

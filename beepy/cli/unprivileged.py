@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from errno import EACCES, EPERM
 from typing import Final
 
-from beepy.collection import needs
+from beepy.analysis import requirements
 from beepy.errors import BeepyError, KernelError, VerifierError, errno_text
 from beepy.kernel import privilege, samples
 from beepy.oci import lookup
@@ -53,7 +53,7 @@ def _needed(images: Sequence[str], options: Options) -> list[str]:
     """Return the capabilities that suffice for the images; no registry is asked. Raises BeepyError."""
     found = [lookup.find(name, options._replace(pull="never")) for name in images]
     specs = [spec for image in found for spec in parse_all(image, warn=False)]
-    return sorted({one.name for spec in specs for one in needs.of_collection(spec)[0].capabilities})
+    return sorted({one.name for spec in specs for one in requirements.of_collection(spec)[0].capabilities})
 
 
 def _command_line() -> str:

@@ -3,7 +3,7 @@
 import errno
 from typing import Literal
 
-from beepy.errors import AttachError, KernelError, NotSupported
+from beepy.errors import AttachError, BeepyError, NotSupported
 from beepy.log import Log
 from beepy.text import safe
 
@@ -21,9 +21,9 @@ class Absent:
         self._missing = missing
         self.skipped: dict[str, str] = {}
 
-    def skip(self, program: str, error: KernelError) -> None:
+    def skip(self, program: str, error: BeepyError) -> None:
         """Leave the program out if that is wanted and ``error`` says that the kernel lacks something; else raise it."""
-        if self._missing == "fail" or not _lacks(error):
+        if self._missing == "fail" or not lacks(error):
             raise error
         self.skipped[program] = str(error)
         tell = _log.warning if self._missing == "skip" else _log.info
@@ -31,5 +31,6 @@ class Absent:
         tell("%sleft out: %s", where, str(error).removeprefix(where))
 
 
-def _lacks(error: KernelError) -> bool:
+def lacks(error: BeepyError) -> bool:
+    """Tell whether ``error`` says that the kernel lacks what a program attaches to, or the way to load it."""
     return isinstance(error, NotSupported) or (isinstance(error, AttachError) and error.errno == errno.ENOENT)

@@ -3,18 +3,22 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, Kind, TypeId
 from beepy.errors import AttachError, NotSupported
-from beepy.hooks import Hook, Target
+from beepy.hooks import Target
+from beepy.host import machine
 from beepy.kernel import btf as kernel_btf
-from beepy.kernel import host
 from beepy.kernel import program as kernel_program
-from beepy.kernel.fd import Fd
 from beepy.obj.spec import ProgramSpec
+from beepy.sections import Hook
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import ProgType
+
+_VMLINUX: Final = "vmlinux"
 
 
 class AttachPoint(NamedTuple):
@@ -41,37 +45,47 @@ class AttachPoint(NamedTuple):
             yield None
 
 
-def find(program: ProgramSpec, hook: Hook, target: Target) -> AttachPoint:
-    """Return where a program attaches at load.
+def find(program: ProgramSpec, hook: Hook, target: Target, kernel: Btf | None = None) -> AttachPoint:
+    """Return where a program attaches at load, in the running kernel or in the one of which ``kernel`` are the types.
 
     ``target`` names a function ``NAME`` or ``MODULE:NAME`` (vmlinux is the kernel itself); for freplace it is
     ``ID/NAME``, a function of the program with that id. Raises NotSupported for what this kernel does not have,
     AttachError for what is no such name.
     """
-    if hook.btf_target is None:
-        return AttachPoint()
     where = f"program '{safe(program.name)}': section '{safe(program.section)}'"
-    if hook.prog_type == ProgType.EXT:
+    if hook.prog_type == ProgType.EXT and kernel is None:
         return _of_program(target.name, where)
-    prefix, kind = hook.btf_target
-    module, colon, name = target.name.rpartition(":")
-    name = prefix + name.partition("/")[0]
-    if not colon or module == "vmlinux":
-        type_id = kernel_btf.vmlinux().find(name, kind)
-        if type_id is not None:
-            return AttachPoint(type_id)
-    for types in kernel_btf.modules():
-        if not colon or types.name == module:
-            type_id = next((one for one in types.named(name) if types.kind(one) is kind), None)
-            if type_id is not None:
-                return AttachPoint(type_id, types.name)
-    if colon and module != "vmlinux" and not host.is_loaded(module):
+    wanted = hook.kernel_type(target.name)
+    if wanted is None or (kernel and not target.name):  # nobody has named one yet
+        return AttachPoint()
+    module, name, kind = wanted
+    point = _among(kernel, name, kind) if kernel else _of_kernel(module, name, kind)
+    if point:
+        return point
+    if kernel is None and module not in {"", _VMLINUX} and not machine.is_loaded(module):
         import shlex  # noqa: PLC0415 - only on the way to an error
 
         error = NotSupported(f"{where}: module '{safe(module)}' is not loaded", feature=name)
         error.add_note(f"modprobe {safe(shlex.quote(module))}")
         raise error
     raise NotSupported(f"{where}: this kernel has no '{safe(name)}'", feature=name)
+
+
+def _of_kernel(module: str, name: str, kind: Kind) -> AttachPoint | None:
+    """Return a type of the running kernel or of a module of it; ``module`` "": the first that has it."""
+    if module in {"", _VMLINUX} and (point := _among(kernel_btf.vmlinux(), name, kind)):
+        return point
+    for types in kernel_btf.modules():
+        if not module or types.name == module:
+            type_id = next((one for one in types.named(name) if types.kind(one) is kind), None)
+            if type_id is not None:
+                return AttachPoint(type_id, types.name)
+    return None
+
+
+def _among(types: Btf, name: str, kind: Kind) -> AttachPoint | None:
+    type_id = types.find(name, kind)
+    return None if type_id is None else AttachPoint(type_id)
 
 
 def _of_program(text: str, where: str) -> AttachPoint:

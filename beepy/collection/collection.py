@@ -1,12 +1,12 @@
 """What is loaded: maps, programs and links of one object, and their end."""
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from beepy import hooks
+from beepy import hooks, sections
 from beepy.btf.btf import Btf
 from beepy.collection.absent import Absent
 from beepy.errors import KernelError
@@ -35,8 +35,9 @@ class Collection:
     """Owns the ``maps`` and ``programs`` of ``spec``, by name, and the ``links`` of what is attached.
 
     ``targets`` says where each program attaches. ``absent`` knows the programs that were left out because the kernel
-    lacks what they attach to; ``pinned`` how to take back the pins that were made for it. ``btf`` are the kernel's
-    types, in the place of its own. A context manager; ``close`` detaches first, and leaves the pins.
+    lacks what they attach to; ``shared`` is what hooks remember for all programs; ``pinned`` how to take back the pins
+    that were made for it. ``btf`` are the kernel's types, in the place of its own. A context manager; ``close``
+    detaches first, and leaves the pins.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Collection:
         self.absent = absent or Absent()
         self.btf = btf
         self.maps: dict[str, Map] = {}
+        self.shared: dict[str, object] = {}
         self.programs: dict[str, Program] = {}
         self.links: list[Link] = []
         self.operations: list[Registration] = []
@@ -62,18 +64,21 @@ class Collection:
         Raises AttachError when the kernel refuses one: then none is. One whose attach point it lacks may be left out,
         see ``absent``.
         """
-        ready = [(program, _attach(program)) for program in self._attached_one_by_one()]
         hooks.sweep()
         try:
-            for program, attach in ready:
+            for program in self._attached_one_by_one():
                 where = self.target(program.name)
                 try:
-                    link = attach(program, where)
+                    link = hooks.attach(program, where)
                 except KernelError as error:
                     self.absent.skip(program.name, _explained(error, program))
                     continue
                 self.links.append(link)
-                _log.info("program '%s': attached to %s", safe(program.name), safe(hooks.place(program.section, where)))
+                _log.info(
+                    "program '%s': attached to %s",
+                    safe(program.name),
+                    safe(hooks.describe_target(program.section, where)),
+                )
             for registration in self.operations:
                 self.links.append(struct_ops.attach(*registration))
                 _log.info("map '%s': registered", safe(registration.map.name))
@@ -87,7 +92,7 @@ class Collection:
 
     def target(self, program: str) -> Target:
         """Return where that program attaches, with this collection's maps."""
-        return self.targets[program]._replace(maps=self.maps)
+        return self.targets[program]._replace(maps=self.maps, shared=self.shared)
 
     def kernel_types(self) -> Btf | None:
         """Return the kernel's types, None where it has none, or shows none to us."""
@@ -123,7 +128,7 @@ class Collection:
 
 def _explained(error: KernelError, program: Program) -> KernelError:
     """Return what is wrong, where the kernel forbids it."""
-    hook = hooks.find(program.section)
+    hook = sections.find(program.section)
     if hook is None or error.errno not in (errno.EPERM, errno.EACCES):
         return error
     from beepy.collection import diagnosis  # noqa: PLC0415 - only where the kernel refuses
@@ -132,10 +137,3 @@ def _explained(error: KernelError, program: Program) -> KernelError:
     if explained is not error:
         explained.__cause__ = error
     return explained
-
-
-def _attach(program: Program) -> Callable[[Program, Target], Link]:
-    hook = hooks.find(program.section)
-    assert hook  # it was loaded by it
-    assert hook.attach  # but for what a map of operations attaches
-    return hook.attach

@@ -6,13 +6,13 @@ from contextlib import ExitStack
 
 from beepy import maps
 from beepy.collection import pins
-from beepy.collection.pins import Pins
 from beepy.errors import ElfError
-from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.log import Log
+from beepy.obj.pinning import Pins
 from beepy.obj.spec import MapSpec
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
 

@@ -9,16 +9,18 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from beepy import capability, maps, since
+from beepy.analysis import requirements
 from beepy.btf.types import Enum, Kind
-from beepy.collection import ksyms, needs
-from beepy.collection.pins import Pins
+from beepy.collection import ksyms
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported, restated
 from beepy.features import Feature
-from beepy.hooks import Hook
-from beepy.kernel import btf, features, host, kconfig, privilege, samples
+from beepy.host import kconfig, machine
+from beepy.kernel import btf, features, privilege, samples
 from beepy.map_types import Sample
 from beepy.obj.insn import Insn
+from beepy.obj.pinning import Pins
 from beepy.obj.spec import MapSpec
+from beepy.sections import Hook
 from beepy.text import safe
 from beepy.uapi import HELPERS, OBJ_NAME_LEN, AttachType, MapFlag, MapType, ProgFlag, ProgType
 
@@ -41,16 +43,18 @@ _FLAGS: Final = {flag.value: f"BPF_F_{flag.name}" for flag in MapFlag}
 
 def lacks(what: str, first: str) -> str:
     """Return how a kernel is told to lack something that came with the release ``first`` ("": not known)."""
-    if first and since.order(first) > host.release()[: len(since.order(first))]:
-        return f"{what}: since {first}, this kernel is {host.version()}"
-    return f"{what}: this kernel ({host.version()}) has none" + (f", though it came with {first}" if first else "")
+    if first and since.order(first) > machine.release()[: len(since.order(first))]:
+        return f"{what}: since {first}, this kernel is {machine.version()}"
+    return f"{what}: this kernel ({machine.version()}) has none" + (f", though it came with {first}" if first else "")
 
 
 def of_types(error: KernelError, programs: Sequence[tuple[ProgType, Sequence[Insn]]]) -> KernelError:
     """Return why an object's types were not loaded: what its ``programs`` need, is needed for them as well."""
     if error.errno not in _REFUSED:
         return error
-    return _forbidden(error, frozenset({"CAP_BPF"}).union(*[needs.capabilities(*program) for program in programs]))
+    return _forbidden(
+        error, frozenset({"CAP_BPF"}).union(*[requirements.capabilities(*program) for program in programs])
+    )
 
 
 def of_map(error: KernelError, spec: MapSpec) -> KernelError:
@@ -123,14 +127,14 @@ def _flags(kind: MapType, good: Sample, flags: int) -> str:
 
 def _newer(releases: Iterator[str]) -> str:
     first = since.newest(releases)
-    return f": since {first}" if first and since.order(first) > host.release()[:2] else ""
+    return f": since {first}" if first and since.order(first) > machine.release()[:2] else ""
 
 
 def of_program(error: KernelError, name: str, insns: Sequence[Insn], hook: Hook) -> KernelError:
     """Return why a program was refused without a word of the verifier's; ``error`` where nothing more is known."""
     where = f"program '{safe(name)}'"
     if error.errno in _REFUSED:
-        return _forbidden(error, needs.capabilities(hook.prog_type, insns))
+        return _forbidden(error, requirements.capabilities(hook.prog_type, insns))
     if error.errno == errno.E2BIG and len(insns) > _MAX_UNPRIVILEGED:
         return _same(error, f"{error}: {len(insns)} instructions{_size_limit()}")
     if error.errno != errno.EINVAL:
@@ -154,7 +158,7 @@ def of_attach_type(error: KernelError, name: str, hook: Hook) -> NotSupported | 
 
     The verifier itself refuses those of TRACING and LSM, in other words or in none.
     """
-    if hook.btf_target is None and hook.prog_type != ProgType.TRACING:
+    if hook.kernel_type("") is None and hook.prog_type != ProgType.TRACING:
         return None
     kernel = btf.vmlinux()
     listed = kernel.find("bpf_attach_type", Kind.ENUM)
@@ -231,7 +235,7 @@ def lacks_symbol(name: str) -> str:
     """Return how this kernel is told to lack a kfunc or variable of its own."""
     told = lacks(f"kernel symbol '{safe(name)}'", since.kfunc(name))
     module = ksyms.module_of(name)
-    return f"{told}: module {module} has it" if module and not host.is_loaded(module) else told
+    return f"{told}: module {module} has it" if module and not machine.is_loaded(module) else told
 
 
 def _forbidden(error: KernelError, capabilities: frozenset[str]) -> KernelError:

@@ -6,16 +6,17 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.errors import RelocationError
 from beepy.features import Feature
-from beepy.kernel import features, host, kconfig
+from beepy.host import kconfig, machine
+from beepy.kernel import features
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, ExternSpec, VariableSpec
 from beepy.text import safe
 
 _VIRTUAL: Final[Mapping[str, Callable[[], int]]] = {  # what libbpf tells besides CONFIG_*
-    "LINUX_KERNEL_VERSION": lambda: host.version_code(host.release()),
+    "LINUX_KERNEL_VERSION": lambda: machine.version_code(machine.release()),
     "LINUX_HAS_BPF_COOKIE": lambda: features.has(Feature.BPF_COOKIE),
     "LINUX_HAS_SYSCALL_WRAPPER": lambda: features.has(Feature.SYSCALL_WRAPPER),
 }
@@ -45,7 +46,7 @@ def with_kconfig(spec: CollectionSpec) -> CollectionSpec:
 def _value(spec: CollectionSpec, variable: VariableSpec, extern: ExternSpec) -> bytes:
     assert spec.btf
     where = f"{safe(spec.name)}: extern '{safe(extern.name)}'"
-    _, found = resolve(spec.btf, variable.type)
+    _, found = skip_mods_and_typedefs(spec.btf, variable.type)
     if known := _VIRTUAL.get(extern.name):
         return _integer(int(known()), found, variable.size, where)
     text = kconfig.options().get(extern.name) if extern.name.startswith("CONFIG_") else None
@@ -69,7 +70,7 @@ def _option(btf: Btf, found: types.Type, size: int, text: str, where: str) -> by
         case types.Int(size=1, bool=False) if text in _TRISTATE:
             return text.encode()
         case types.Array() if len(text) > 1 and text[0] == text[-1] == '"':
-            _, element = resolve(btf, found.type)
+            _, element = skip_mods_and_typedefs(btf, found.type)
             if isinstance(element, types.Int) and element.size == 1 and not element.bool:
                 return text[1:-1].encode()[: size - 1].ljust(size, b"\0")
         case types.Int(bool=False):

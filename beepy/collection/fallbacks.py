@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 from beepy.btf.btf import Btf
 from beepy.btf.types import CONTEXT_TAG, TypeId
 from beepy.errors import KernelError
-from beepy.hooks import Hook
 from beepy.kernel import btf as kernel_btf
-from beepy.kernel.fd import Fd
 from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj.insn import CALL, Insn
 from beepy.obj.spec import CollectionSpec
+from beepy.sections import Hook
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, ProgType
 
@@ -86,7 +86,7 @@ def _with_contexts(
     """Return the types, with other ones of the functions whose tagged argument the kernel would not know."""
     if not btf.named(CONTEXT_TAG):
         return btf, {}
-    from beepy.btf import contexts  # noqa: PLC0415 - few objects have such functions
+    from beepy.btf import ctx_args  # noqa: PLC0415 - few objects have such functions
     from beepy.features import Feature  # noqa: PLC0415 - as above
     from beepy.kernel import features  # noqa: PLC0415 - as above
 
@@ -94,7 +94,7 @@ def _with_contexts(
         return btf, {}
     why = f"this kernel does not read their tags (since {Feature.ARG_CTX_TAG.since})"
     _log.info("%s: contexts are told by name: %s", safe(spec.name), why)
-    return contexts.named(btf, uses)
+    return ctx_args.rewrite_ctx_args(btf, uses)
 
 
 def first_accepted(name: str, variants: Iterable[Variant], submit: Callable[[Variant], Program]) -> Program:

@@ -6,16 +6,16 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve as resolve_type
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import VOID, Kind, TypeId
 from beepy.core.match import Matcher
 from beepy.errors import RelocationError
+from beepy.host import machine
 from beepy.kernel import btf as kernel_btf
-from beepy.kernel import host
-from beepy.kernel.fd import Fd
 from beepy.obj.sections import KSYMS
 from beepy.obj.spec import CollectionSpec, ExternSpec
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _MODULES: Final[Mapping[str, str]] = {  # module -> kfuncs of it
@@ -80,7 +80,7 @@ def resolve(spec: CollectionSpec) -> dict[str, KernelSymbol]:
     if not externs or spec.btf is None:
         return {}
     untyped = {extern.name for extern in externs if not extern.function and _is_void(spec.btf, extern.type)}
-    addresses = host.kernel_addresses(untyped) if untyped else {}
+    addresses = machine.kernel_addresses(untyped) if untyped else {}
     found = {}
     for extern in externs:
         if extern.name in untyped:
@@ -92,7 +92,7 @@ def resolve(spec: CollectionSpec) -> dict[str, KernelSymbol]:
 
 
 def _is_void(btf: Btf, type_id: TypeId) -> bool:
-    return isinstance(resolve_type(btf, type_id)[1], types.Void)
+    return isinstance(skip_mods_and_typedefs(btf, type_id)[1], types.Void)
 
 
 def _where(spec: CollectionSpec, extern: ExternSpec) -> str:
@@ -107,7 +107,7 @@ def _address(spec: CollectionSpec, extern: ExternSpec, addresses: set[int]) -> K
             return KernelSymbol(function=False)
         raise RelocationError(f"{_where(spec, extern)}: this kernel has none of that name")
     (address,) = addresses
-    if not address and host.hides_addresses():
+    if not address and machine.hides_addresses():
         from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
 
         why = "needs CAP_SYSLOG" if privilege.lacking({"CAP_SYSLOG"}) else "kernel.kptr_restrict"
@@ -117,7 +117,7 @@ def _address(spec: CollectionSpec, extern: ExternSpec, addresses: set[int]) -> K
 
 def _typed(spec: CollectionSpec, btf: Btf, extern: ExternSpec) -> KernelSymbol:
     kind = Kind.FUNC if extern.function else Kind.VAR
-    # a kfunc may be declared in several flavours, to fit several kernels
+    # a kfunc may be declared in several flavors, to fit several kernels
     name = essential_name(extern.name) if extern.function else extern.name
     for target in kernel_btf.candidates():
         type_id = next((one for one in target.named(name) if target.kind(one) is kind), None)
@@ -138,9 +138,9 @@ def _missing(where: str, name: str) -> RelocationError:
     from beepy import since  # noqa: PLC0415 - only where it is missing
 
     first, module = since.kfunc(name), module_of(name)
-    told = f" (since {first}, this kernel is {host.version()})" if first else ""
-    too_old = bool(first) and since.order(first) > host.release()[: len(since.order(first))]
-    if too_old or not module or host.is_loaded(module):
+    told = f" (since {first}, this kernel is {machine.version()})" if first else ""
+    too_old = bool(first) and since.order(first) > machine.release()[: len(since.order(first))]
+    if too_old or not module or machine.is_loaded(module):
         return RelocationError(f"{where}: neither vmlinux nor a loaded module has it{told}")
     error = RelocationError(f"{where}: it is in module {module}, which is not loaded")
     error.add_note(f"modprobe {module}")

@@ -1,7 +1,7 @@
 """CollectionSpec -> Collection: decide what needs no file descriptor, then create maps and load programs."""
 
 import struct
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Final
@@ -15,20 +15,22 @@ from beepy.collection.collection import Collection, Registration
 from beepy.collection.create import create, fill_slots
 from beepy.collection.fallbacks import Types, Variant
 from beepy.collection.ksyms import KernelSymbol, Symbols
-from beepy.collection.pins import Pins, pin_programs
-from beepy.collection.plan import Planned, plan
+from beepy.collection.pins import pin_programs
+from beepy.collection.plan import Plan, Planned, Refusal, plan
 from beepy.collection.relocate import relocate
 from beepy.collection.structops import StructOps
 from beepy.errors import ElfError, KernelError, VerifierError
-from beepy.hooks import Hook, Target
-from beepy.kernel import host
+from beepy.hooks import Target
+from beepy.host import machine
 from beepy.kernel import program as kernel_program
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj.insn import encode
+from beepy.obj.pinning import Pins
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, JumpTableRef, ProgramSpec, Value
+from beepy.sections import Hook
 from beepy.text import safe
 from beepy.uapi import MapType, ProgType
 
@@ -59,26 +61,42 @@ def load(
     nothing is left in the kernel.
     """
     spec = _with_variables(spec, variables)
-    operations = structops.plan(spec)
     absent = Absent(missing)
-    planned = plan(spec, targets, operations, absent, btf)
-    spec, kernel_symbols = _resolve_externs(spec)
+    planned = plan(spec, targets, structops.plan(spec), _refuser(absent), btf=btf)
+    return load_planned(planned, absent, pins=pins, btf=btf)
 
-    collection = Collection(spec, {program.spec.name: program.target for program in planned}, absent, btf)
+
+def load_planned(planned: Plan, absent: Absent, *, pins: Pins = _NO_PINS, btf: Btf | None = None) -> Collection:
+    """Create the maps and load the programs that are planned, as ``load`` does; the caller closes the Collection."""
+    spec, kernel_symbols = _resolve_externs(planned.spec)
+
+    collection = Collection(spec, {program.spec.name: program.target for program in planned.programs}, absent, btf)
     with ExitStack() as undo, ExitStack() as while_loading:
         undo.callback(collection.close)
         undo.callback(collection.pinned.close)  # before that: a pin would keep what is closed
-        types = _load_types(spec, planned, while_loading)
+        types = _load_types(spec, planned.programs, while_loading)
         symbols = Symbols(kernel_symbols, while_loading)
         created = _create_maps(collection, types, pins)
-        _create_operations(collection, operations, types)
-        _load_programs(collection, planned, types, symbols)
+        _create_operations(collection, planned.operations, types)
+        _load_programs(collection, planned.programs, types, symbols)
         _fill_slots(collection, created)  # slots name programs too
-        collection.operations = [_registration(collection, each) for each in operations]
+        collection.operations = [_registration(collection, each) for each in planned.operations]
         if pins.programs:
             pin_programs(collection.programs.values(), pins.programs, collection.pinned)
         undo.pop_all()
     return collection
+
+
+def _refuser(absent: Absent) -> Callable[[Refusal], None]:
+    """Return what skips programs as ``absent`` says, and raises any refusal of others."""
+
+    def refuse(refusal: Refusal) -> None:
+        if refusal.attaching:
+            absent.skip(refusal.program, refusal.error)
+        elif refusal.program not in absent.skipped:
+            raise refusal.error
+
+    return refuse
 
 
 def _with_variables(spec: CollectionSpec, variables: Mapping[str, Value]) -> CollectionSpec:
@@ -219,7 +237,7 @@ def _explained(error: KernelError, collection: CollectionSpec, planned: Planned)
 
 def _kernel_version(hook: Hook) -> int:
     """Return what kprobes must name before v5.0 (6c4fc209fcf9, "bpf: remove useless version check for prog load")."""
-    return host.version_code(host.release()) if hook.prog_type == ProgType.KPROBE else 0
+    return machine.version_code(machine.release()) if hook.prog_type == ProgType.KPROBE else 0
 
 
 def _jump_tables(spec: ProgramSpec, while_loading: ExitStack) -> Mapping[Sequence[int], Map]:

@@ -8,10 +8,9 @@ of an earlier run's the pins are replaced. Folders are made. Pins stay when all 
 
 import errno
 import os
-import re
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import Final, NamedTuple
+from typing import Final
 
 from beepy import maps
 from beepy.errors import KernelError
@@ -20,29 +19,14 @@ from beepy.kernel import map as kernel_map
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.log import Log
-from beepy.obj.sections import KCONFIG, is_data
+from beepy.obj.pinning import file_name
 from beepy.obj.spec import MapSpec
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
 
 _log = Log(__name__)
 
-_BY_NAME: Final = 1  # LIBBPF_PIN_BY_NAME
 _DEVMAPS: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)  # the kernel gives them BPF_F_RDONLY_PROG
-
-
-class Pins(NamedTuple):
-    """Folders in a BPF file system; "": none."""
-
-    root: str = "/sys/fs/bpf"
-    maps: str = ""
-    programs: str = ""
-
-    def path(self, spec: MapSpec) -> str:
-        """Return where a map is pinned, "" if it is not."""
-        if self.maps and not (is_data(spec.section) or spec.section == KCONFIG):
-            return os.path.join(self.maps, _file(spec.name))  # noqa: PTH118 - a text for the kernel
-        return os.path.join(self.root, _file(spec.name)) if spec.pinning == _BY_NAME else ""  # noqa: PTH118
 
 
 def reuse(spec: MapSpec, path: str) -> Map | None:
@@ -87,7 +71,7 @@ def pin_programs(programs: Iterable[Program], folder: str, undo: ExitStack) -> N
     with bpffs.locked(folder), ExitStack() as unfinished:
         for program in programs:
             where = f"program '{safe(program.name)}'"
-            path = os.path.join(folder, _file(program.name))  # noqa: PTH118
+            path = os.path.join(folder, file_name(program.name))  # noqa: PTH118
             if path in ready:
                 raise KernelError(f"{where}: pin at {safe(path)}: another program has this file", errno.EEXIST)
             if earlier := bpffs.get(path, "prog", where):
@@ -101,11 +85,6 @@ def pin_programs(programs: Iterable[Program], folder: str, undo: ExitStack) -> N
             bpffs.rename(f"{path}~", path, where)
             undo.callback(bpffs.unpin, path, where)
             _log.info("%s: pinned at %s", where, safe(path))
-
-
-def _file(name: str) -> str:
-    """Return ``name`` as the BPF file system takes it: without dots, as libbpf does, and without a way out."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:254]
 
 
 def _differences(spec: MapSpec, found: Map) -> str:

@@ -1,25 +1,33 @@
 """What can be decided before anything is in the kernel: which programs are loaded, as what, and with which fixups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from beepy import hooks
+from beepy import sections
 from beepy.btf.btf import Btf
 from beepy.collection import attachpoint
-from beepy.collection.absent import Absent
 from beepy.collection.attachpoint import AttachPoint
 from beepy.collection.structops import StructOps
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
-from beepy.errors import KernelError
-from beepy.hooks import Hook, Target
+from beepy.errors import BeepyError
+from beepy.hooks import Target
 from beepy.kernel import btf as kernel_btf
 from beepy.log import Log
 from beepy.obj.spec import CollectionSpec, ProgramSpec
+from beepy.sections import Hook
 from beepy.text import safe
 from beepy.uapi import ProgType
 
 _log = Log(__name__)
+
+
+class Refusal(NamedTuple):
+    """Why a program cannot be loaded. ``attaching``: what it attaches to was not found, or was not to be looked up."""
+
+    program: str
+    error: BeepyError
+    attaching: bool = False
 
 
 class Planned(NamedTuple):
@@ -32,58 +40,102 @@ class Planned(NamedTuple):
     fixups: tuple[Fixup, ...]
 
 
+class Plan(NamedTuple):
+    """What becomes of ``spec``: the programs to load, in their order, and the maps of ``operations``.
+
+    ``fixups`` are what relocations become, by program, also of programs that cannot be loaded.
+    """
+
+    spec: CollectionSpec
+    programs: Sequence[Planned]
+    operations: Sequence[StructOps]
+    fixups: Mapping[str, tuple[Fixup, ...]]
+
+
 def plan(
     spec: CollectionSpec,
     targets: Mapping[str, Target],
     operations: Sequence[StructOps],
-    absent: Absent,
+    refuse: Callable[[Refusal], None],
+    *,
     btf: Btf | None = None,
-) -> list[Planned]:
-    """Return the programs to load, in their order.
+    kernel: Btf | None = None,
+) -> Plan:
+    """Decide what is loaded into the running kernel, or into the one of which ``kernel`` are the types.
 
-    Left out are those whose section begins with ``?``, as libbpf does, unless a map of operations names them; those of
-    ``struct_ops`` that no map of ``operations`` names; and what ``absent`` skips. ``btf`` are the kernel's types for
-    CO-RE relocations, in the place of its own. Raises UnsupportedSection, RelocationError, NotSupported or AttachError.
+    Programs are skipped whose section begins with ``?``, as libbpf does, unless a map of operations names them; those
+    of ``struct_ops`` that no map of ``operations`` names; and those that cannot be loaded. ``refuse`` gets each reason
+    of the latter (UnsupportedSection, RelocationError, NotSupported or AttachError), and raises or remembers it.
+    ``btf`` are the types for CO-RE relocations, in the place of the kernel's own.
     """
-    resolver = Resolver(spec.btf, (btf,) if btf else kernel_btf.candidates) if spec.btf else None
-    if resolver:
-        resolver.expect(spec.programs)
-    planned = []
-    loaded = {one.name for one in spec.loaded}
-    for one in spec.programs:
-        if one.name not in loaded:
-            _log.info("program '%s': left out, its section says so: %s", safe(one.name), safe(one.section))
+    resolver = resolver_of(spec, btf or kernel)
+    programs: list[Planned] = []
+    fixups: dict[str, tuple[Fixup, ...]] = {}
+    loaded = {program.name for program in spec.loaded}
+    for program in spec.programs:
+        if program.name not in loaded:
+            _log.info("program '%s': left out, its section says so: %s", safe(program.name), safe(program.section))
             continue
-        hook = hooks.find(one.section)
+        hook = sections.find(program.section)
         if hook is None:
             from beepy.collection.unknown_section import unknown_section  # noqa: PLC0415 - only on the way to an error
 
-            raise unknown_section(spec, one)
-        target = targets.get(one.name) or Target(hooks.target(hook, one.section))
-        fixups: tuple[Fixup, ...] = ()
-        if resolver and one.core:
-            fixups = resolver.fixups(one)
-            for number, fixup in enumerate(fixups) if _log.debugs() else ():
-                _log.debug("program '%s': relocation %d: insn %d: %s", safe(one.name), number, fixup.insn, fixup)
+            refuse(Refusal(program.name, unknown_section(spec, program)))
+        own: tuple[Fixup, ...] | None = ()
         try:
-            point = _point(one, hook, target, operations)
-        except KernelError as error:
-            absent.skip(one.name, error)
+            if resolver and program.core:
+                own = fixups[program.name] = _resolved(resolver, program)
+        except BeepyError as error:
+            refuse(Refusal(program.name, error))
+            own = None
+        if hook is None:
             continue
-        if point is None:
-            _log.info("program '%s': left out: no map of operations names it", safe(one.name))
+        target = targets.get(program.name) or Target(sections.target(hook, program.section))
+        point: AttachPoint | None = None
+        try:
+            point = _point(program, hook, target, operations, kernel)
+            if point is None:
+                _log.info("program '%s': left out: no map of operations names it", safe(program.name))
+                continue
+        except BeepyError as error:
+            refuse(Refusal(program.name, error, attaching=True))
+        if own is None:
             continue
-        planned.append(Planned(patch(one, fixups) if fixups else one, hook, target, point, fixups))
+        try:
+            relocated = patch(program, own) if own else program
+        except BeepyError as error:
+            refuse(Refusal(program.name, error))
+            continue
+        if point:
+            programs.append(Planned(relocated, hook, target, point, own))
     for architecture in sorted(resolver.architectures) if resolver else ():
         _log.info("%s: made for x86-64: its registers are read as those of %s", safe(spec.name), architecture)
-    return planned
+    return Plan(spec, programs, operations, fixups)
 
 
-def _point(one: ProgramSpec, hook: Hook, target: Target, operations: Sequence[StructOps]) -> AttachPoint | None:
+def resolver_of(spec: CollectionSpec, kernel: Btf | None) -> Resolver | None:
+    """Return what resolves the CO-RE relocations of ``spec`` by the types of a kernel, None: of the running one."""
+    if spec.btf is None:
+        return None
+    resolver = Resolver(spec.btf, (kernel,) if kernel else kernel_btf.candidates)
+    resolver.prefetch(spec.programs)
+    return resolver
+
+
+def _resolved(resolver: Resolver, program: ProgramSpec) -> tuple[Fixup, ...]:
+    fixups = resolver.fixups(program)
+    for number, fixup in enumerate(fixups) if _log.debugs() else ():
+        _log.debug("program '%s': relocation %d: insn %d: %s", safe(program.name), number, fixup.insn, fixup)
+    return fixups
+
+
+def _point(
+    program: ProgramSpec, hook: Hook, target: Target, operations: Sequence[StructOps], kernel: Btf | None
+) -> AttachPoint | None:
     """Return where a program attaches at load; None for an operation that is in no map."""
     if hook.prog_type != ProgType.STRUCT_OPS:
-        return attachpoint.find(one, hook, target)
+        return attachpoint.find(program, hook, target, kernel)
     for each in operations:
-        if one.name in each.programs:
-            return AttachPoint(each.type, member=each.programs[one.name].member)
+        if program.name in each.programs:
+            return AttachPoint(each.type, member=each.programs[program.name].member)
     return None

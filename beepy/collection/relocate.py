@@ -26,7 +26,7 @@ def relocate(
             case DataRef():
                 insns[at] = _load(insns[at], op.PSEUDO_MAP_VALUE, maps[ref.map].fd.fileno())
                 second = insns[at + 1]
-                insns[at + 1] = Insn(second.code, second.dst, second.src, second.off, _signed(ref.offset))
+                insns[at + 1] = Insn(second.code, second.dst, second.src, second.off, op.s32(ref.offset))
             case ExternRef():
                 insns[at : at + 1 + insns[at].wide] = _symbol(insns[at], symbols[ref.name], symbols)
             case JumpTableRef():
@@ -50,8 +50,4 @@ def _symbol(insn: Insn, symbol: KernelSymbol, symbols: Symbols) -> tuple[Insn, .
     if symbol.type:
         return _load(insn, op.PSEUDO_BTF_ID, symbol.type), Insn(0, imm=symbols.fd(symbol.module))
     low, high = symbol.address & 0xFFFFFFFF, symbol.address >> 32
-    return _load(insn, 0, _signed(low)), Insn(0, imm=_signed(high))
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 32) if value >> 31 else value
+    return _load(insn, 0, op.s32(low)), Insn(0, imm=op.s32(high))

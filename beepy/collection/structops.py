@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import Kind, Member, TypeId
 from beepy.errors import ElfError, NotSupported, RelocationError
@@ -45,7 +45,7 @@ def plan(spec: CollectionSpec, kernel: Btf | None = None) -> list[StructOps]:
 
 
 def _plan(local: Btf | None, one: MapSpec, kernel: Btf) -> StructOps:
-    mine = resolve(local, one.value)[1] if local else None
+    mine = skip_mods_and_typedefs(local, one.value)[1] if local else None
     if local is None or not isinstance(mine, types.Struct):
         raise ElfError(f"map '{safe(one.name)}': type struct_ops: its value is no struct of operations")
     name = essential_name(mine.name)
@@ -85,7 +85,7 @@ def _plan(local: Btf | None, one: MapSpec, kernel: Btf) -> StructOps:
 def _check(local: Btf, mine: Member, kernel: Btf, theirs: Member, about: str) -> None:
     if mine.bitfield_size or theirs.bitfield_size:
         raise RelocationError(f"{about}: a bitfield cannot be set")
-    if isinstance(resolve(local, mine.type)[1], types.Ptr):
+    if isinstance(skip_mods_and_typedefs(local, mine.type)[1], types.Ptr):
         raise RelocationError(f"{about}: a pointer that is no program")
     expected, got = size_of(kernel, theirs.type), size_of(local, mine.type)
     if expected != got:

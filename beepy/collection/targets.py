@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from beepy import hooks
+from beepy import sections
 from beepy.errors import UsageError
 from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec
+from beepy.sections import Mechanism
 from beepy.text import safe
 
 
@@ -59,14 +60,13 @@ def pid_note(specs: Sequence[CollectionSpec], pid: int) -> str:
 
 
 def _expect_takers(specs: Sequence[CollectionSpec], common: Target) -> None:
-    found = [hooks.find(program.section) for spec in specs for program in spec.programs]
-    modules = {hook.module for hook in found if hook}
-    for field in dict.fromkeys(field for fields in hooks.TAKES.values() for field in fields):
-        takers = [module for module, fields in hooks.TAKES.items() if field in fields]
-        if getattr(common, field) not in (None, "") and modules.isdisjoint(takers):
+    hooks = [sections.find(program.section) for spec in specs for program in spec.programs]
+    taken = {option for hook in hooks if hook for option in hook.options}
+    for field in sections.OPTIONS:
+        if getattr(common, field) not in (None, "") and field not in taken:
             for spec in specs:
                 for program in spec.loaded:
-                    if not hooks.find(program.section):
+                    if not sections.find(program.section):
                         from beepy.collection.unknown_section import unknown_section  # noqa: PLC0415 - only on the way to an error
 
                         raise unknown_section(spec, program)
@@ -75,7 +75,7 @@ def _expect_takers(specs: Sequence[CollectionSpec], common: Target) -> None:
             if common.pid and field == "pid" and (note := pid_note(specs, common.pid)):
                 error.add_note(note)
                 raise error
-            rows = [hook for hook in hooks.TABLE if hook.module in takers]
+            rows = [hook for hook in sections.TABLE if field in hook.options]
             kinds = dict.fromkeys(re.split(r"[/.+]", hook.section)[0] for hook in rows)
             error.add_note(f"it is for sections {', '.join(kinds)}")
             raise error
@@ -85,9 +85,9 @@ def _expect_one_xdp(specs: Sequence[CollectionSpec], chosen: Sequence[Mapping[st
     taken: dict[str, tuple[CollectionSpec, str]] = {}
     for spec, targets in zip(specs, chosen, strict=True):
         for program in spec.loaded:
-            hook = hooks.find(program.section)
+            hook = sections.find(program.section)
             name = targets[program.name].name or targets[program.name].iface
-            if not hook or hook.module != "xdp" or not name:
+            if not hook or hook.mechanism is not Mechanism.XDP or not name:
                 continue
             other, first = taken.setdefault(name, (spec, program.name))
             if (other, first) != (spec, program.name):
@@ -99,5 +99,5 @@ def _expect_one_xdp(specs: Sequence[CollectionSpec], chosen: Sequence[Mapping[st
 
 
 def _name(section: str) -> str:
-    hook = hooks.find(section)
-    return hooks.target(hook, section) if hook else ""
+    hook = sections.find(section)
+    return sections.target(hook, section) if hook else ""

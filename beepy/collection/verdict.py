@@ -58,7 +58,7 @@ def _poisoned(program: ProgramSpec, fixups: Sequence[Fixup], insn: int | None) -
         return ""
     for number, fixup in enumerate(fixups):
         if fixup.insn in (insn, insn - 1):
-            why = "" if fixup.misfit else f": {built_for(fixup) or _NO_MATCH}"
+            why = "" if fixup.memsz_mismatch else f": {built_for(fixup) or _NO_MATCH}"
             return f"relocation {number} ({fixup}){why}"
     return ""
 

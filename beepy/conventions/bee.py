@@ -15,7 +15,7 @@ from typing import Final
 from beepy import map_types
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.btf.types import VOID, TypeId
 from beepy.obj.sections import LEGACY_MAPS, is_maps
 from beepy.obj.spec import CollectionSpec, MapSpec, NotShown, Role, Tracked
@@ -82,5 +82,5 @@ def _is_fd(btf: Btf | None, value: TypeId) -> bool:
     """Tell whether a perf event array declares what the kernel keeps in it: any integer of 4 bytes, or nothing."""
     if btf is None or not value:
         return not value
-    _, resolved = resolve(btf, value)
+    _, resolved = skip_mods_and_typedefs(btf, value)
     return isinstance(resolved, types.Int) and resolved.size == _FD_SIZE

@@ -1,8 +1,15 @@
-"""What a CO-RE relocation speaks of: a type, a field of it reached step by step, or an enumerator.
+"""Parse what a CO-RE relocation is about: a type, a field of it, or an enumerator.
 
-An access string such as ``0:2:1:3`` counts as clang does: the first number indexes the pointer that the access began
-from, each other one a member of a struct or union, or an element of an array. Its *accessors* are the steps that have a
-meaning in the target too: named members and array elements; anonymous structs and unions in between leave none.
+A field is an access string of indexes, as clang counts them::
+
+    0 : 2 : 1 : 3       &p[0].c.b[3]
+    |   |   |   element 3 of the array
+    |   |   member 1 of the type of member 2
+    |   member 2 of the struct that p points to
+    index of the pointer p
+
+The *accessors* are the steps that have a meaning in the target too: named members and array elements. A step into an
+anonymous struct or union leaves none.
 """
 
 import re
@@ -10,14 +17,14 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import MAX_NESTED, size_of, skip_mods_and_typedefs
 from beepy.btf.types import TypeId
 from beepy.errors import RelocationError
 from beepy.obj.spec import CoreRef
 from beepy.text import safe
 from beepy.uapi import CoreReloKind
 
-MAX_STEPS: Final = 64  # libbpf's BPF_CORE_SPEC_MAX_LEN
+MAX_STEPS: Final = MAX_NESTED  # indexes of an access string
 MAX_OFFSET: Final = 1 << 32  # bits; libbpf counts them in a u32
 _MAX_TEXT: Final = 200  # characters
 
@@ -45,18 +52,21 @@ KIND_NAMES: Final = (  # libbpf's, by number
 
 
 class Accessor(NamedTuple):
-    """One step: member ``at`` of the composite ``type``, called ``name``; or element ``at``, of type ``type``.
+    """One step: member ``number``, called ``name``, of the composite ``type``; or element ``number``, of type ``type``.
 
-    For an element ``name`` is "", and for an enumerator ``type`` is the enum.
+    ``name`` is "" for an element. Of an enumerator ``type`` is the enum.
     """
 
     type: TypeId
-    at: int
+    number: int
     name: str
 
 
-class Spec(NamedTuple):
-    """An access within one Btf: from the type ``root``, ``steps`` raw steps, to ``offset`` bits."""
+class AccessSpec(NamedTuple):
+    """An access in one Btf (libbpf's ``struct bpf_core_spec``): from the type ``root`` to ``offset`` bits.
+
+    ``steps`` counts the indexes of the access string, those of anonymous members included.
+    """
 
     root: TypeId
     accessors: tuple[Accessor, ...] = ()
@@ -65,17 +75,17 @@ class Spec(NamedTuple):
 
 
 def of_field(kind: int) -> bool:
-    """Tell whether relocations of ``kind`` speak of a field."""
+    """Tell whether relocations of ``kind`` are about a field."""
     return kind in _FIELD_KINDS
 
 
 def of_enumerator(kind: int) -> bool:
-    """Tell whether relocations of ``kind`` speak of an enumerator."""
+    """Tell whether relocations of ``kind`` are about an enumerator."""
     return kind in _ENUM_KINDS
 
 
-def parse(btf: Btf, ref: CoreRef) -> Spec:
-    """Return what ``ref`` means in the object's own types.
+def parse(btf: Btf, ref: CoreRef) -> AccessSpec:
+    """Return the access of ``ref`` in the object's own types.
 
     Raises RelocationError when the access string does not fit its type, BtfError when the types are malformed.
     """
@@ -86,7 +96,7 @@ def parse(btf: Btf, ref: CoreRef) -> Spec:
     if not of_field(ref.kind):
         if ref.access != "0":
             raise _wrong(ref, "expected 0 for a type")
-        return Spec(ref.type)
+        return AccessSpec(ref.type)
     return _field(btf, ref)
 
 
@@ -95,7 +105,7 @@ def is_flexible(btf: Btf, last: Accessor, array: types.Array) -> bool:
     if not last.name or array.nelems:
         return False
     owner = btf.type(last.type)
-    return isinstance(owner, types.Struct | types.Union) and last.at == len(owner.members) - 1
+    return isinstance(owner, types.Struct | types.Union) and last.number == len(owner.members) - 1
 
 
 def checked(offset: int) -> int:
@@ -105,16 +115,16 @@ def checked(offset: int) -> int:
     return offset
 
 
-def show(btf: Btf, spec: Spec) -> str:
+def show(btf: Btf, spec: AccessSpec) -> str:
     """Return the access as C writes it: ``struct task_struct.comm[3]``, ``enum color::RED``."""
     root = btf.type(spec.root)
     keyword = type(root).__name__.lower().removesuffix("64")
     text = f"{keyword} {getattr(root, 'name', '') or '<anon>'}"
-    for position, (_, index, name) in enumerate(spec.accessors):
+    for position, (_, number, name) in enumerate(spec.accessors):
         if name:
             text += f"{'.' if position else '::'}{name}"
-        elif position or index:
-            text += f"[{index}]"
+        elif position or number:
+            text += f"[{number}]"
     return safe(text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "...")
 
 
@@ -123,32 +133,32 @@ def _wrong(ref: CoreRef, why: str) -> RelocationError:
 
 
 def _indexes(ref: CoreRef) -> list[int]:
-    # at most 10 digits and a colon a step: nothing longer is looked at
+    # a step takes 10 digits and a colon at most; the regular expression is not run on anything longer
     if len(ref.access) > MAX_STEPS * 11 or not _ACCESS.fullmatch(ref.access):
-        raise _wrong(ref, "is no list of indexes")
+        raise _wrong(ref, "not a list of indexes")
     indexes = [int(number) for number in ref.access.split(":")]
     if len(indexes) > MAX_STEPS or max(indexes) > _MAX_INDEX:
         raise _wrong(ref, f"exceeds {MAX_STEPS} steps or 31 bits")
     return indexes
 
 
-def _enumerator(btf: Btf, ref: CoreRef) -> Spec:
+def _enumerator(btf: Btf, ref: CoreRef) -> AccessSpec:
     indexes = _indexes(ref)
-    type_id, found = resolve(btf, ref.type)
-    if not isinstance(found, types.Enum | types.Enum64):
-        raise _wrong(ref, "is no enum")
-    if len(indexes) > 1 or indexes[0] >= len(found.values):
-        raise _wrong(ref, f"expected one of {len(found.values)} enumerators")
-    return Spec(ref.type, (Accessor(type_id, indexes[0], found.values[indexes[0]].name),), 0, 1)
+    type_id, enum = skip_mods_and_typedefs(btf, ref.type)
+    if not isinstance(enum, types.Enum | types.Enum64):
+        raise _wrong(ref, "not an enum")
+    if len(indexes) > 1 or indexes[0] >= len(enum.values):
+        raise _wrong(ref, f"expected one of {len(enum.values)} enumerators")
+    return AccessSpec(ref.type, (Accessor(type_id, indexes[0], enum.values[indexes[0]].name),), 0, 1)
 
 
-def _field(btf: Btf, ref: CoreRef) -> Spec:
+def _field(btf: Btf, ref: CoreRef) -> AccessSpec:
     indexes = _indexes(ref)
-    type_id, found = resolve(btf, ref.type)
+    type_id, composite = skip_mods_and_typedefs(btf, ref.type)
     accessors = [Accessor(type_id, indexes[0], "")]
     offset = indexes[0] * size_of(btf, type_id) * 8
     for index in indexes[1:]:
-        match found:
+        match composite:
             case types.Struct(members=members) | types.Union(members=members):
                 if index >= len(members):
                     raise _wrong(ref, f"type {type_id} has only {len(members)} members")
@@ -156,13 +166,13 @@ def _field(btf: Btf, ref: CoreRef) -> Spec:
                 offset += member.offset
                 if member.name:
                     accessors.append(Accessor(type_id, index, member.name))
-                type_id, found = resolve(btf, member.type)
+                type_id, composite = skip_mods_and_typedefs(btf, member.type)
             case types.Array(element, _, nelems):
-                if index >= nelems and not is_flexible(btf, accessors[-1], found):
+                if index >= nelems and not is_flexible(btf, accessors[-1], composite):
                     raise _wrong(ref, f"type {type_id} has only {nelems} elements")
-                type_id, found = resolve(btf, element)
+                type_id, composite = skip_mods_and_typedefs(btf, element)
                 accessors.append(Accessor(type_id, index, ""))
                 offset += index * size_of(btf, type_id) * 8
             case _:
                 raise _wrong(ref, f"type {type_id} has no members")
-    return Spec(ref.type, tuple(accessors), checked(offset), len(indexes))
+    return AccessSpec(ref.type, tuple(accessors), checked(offset), len(indexes))

@@ -1,17 +1,17 @@
-"""Whether a local type, field or enumerator has a counterpart in another Btf, by the rules of libbpf's relo_core.
+"""Find the counterpart of a local type, field or enumerator in another Btf, by the rules of libbpf's relo_core.
 
-All walks are bounded: a malformed DAG of types would otherwise cost exponential time. Verdicts about pairs of types
-are remembered, and one Matcher spends at most ``MAX_WORK`` comparisons in its life.
+All walks are bounded: a malformed graph of types would otherwise cost exponential time. Each pair of types is compared
+once, and a Matcher makes at most ``MAX_WORK`` comparisons in its life.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import MemberHit, named_members, size_of, skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import Kind, Member, TypeId
-from beepy.core.access import MAX_STEPS, Accessor, Spec, checked, is_flexible, of_enumerator, of_field
+from beepy.core.access import MAX_STEPS, Accessor, AccessSpec, checked, is_flexible, of_enumerator, of_field
 from beepy.errors import RelocationError
 from beepy.uapi import CoreReloKind
 
@@ -20,47 +20,38 @@ MAX_WORK: Final = 500_000  # comparisons
 _ENUMS: Final = (Kind.ENUM, Kind.ENUM64)
 
 
-class Found(NamedTuple):
-    """A named member of a composite, perhaps within anonymous ones; ``offset`` is in bits from the outermost."""
-
-    owner: TypeId
-    at: int
-    member: Member
-    offset: int
-    steps: int
-
-
 class Matcher:
     """Compares types of ``local`` with types of ``target``."""
 
     def __init__(self, local: Btf, target: Btf) -> None:
         self.local = local
         self.target = target
-        self._members: dict[TypeId, dict[str, Found]] = {}
-        self._fitting: dict[tuple[TypeId, TypeId], bool] = {}
-        self._matching: dict[tuple[TypeId, TypeId, bool], bool] = {}
+        self._members: dict[TypeId, dict[str, MemberHit]] = {}
+        self._compat: dict[tuple[TypeId, TypeId], bool] = {}
+        self._matches: dict[tuple[TypeId, TypeId, bool], bool] = {}
         self._work = 0
 
-    def match(self, kind: int, spec: Spec, candidate: TypeId) -> Spec | None:
-        """Return what ``spec`` is within the target type ``candidate``; None if it has no counterpart there."""
+    def match(self, kind: int, spec: AccessSpec, candidate: TypeId) -> AccessSpec | None:
+        """Return the counterpart of ``spec`` in the target type ``candidate``, None if there is none."""
         if of_field(kind):
             return self._field(spec, candidate)
         if of_enumerator(kind):
             return self._enumerator(spec, candidate)
         if kind == CoreReloKind.TYPE_MATCHES:
-            fits = self._match(spec.root, candidate, MAX_LEVEL, behind=False)
+            verdict = self._types_match(spec.root, candidate, MAX_LEVEL, behind=False)
         else:
-            fits = self._fit(spec.root, candidate, MAX_LEVEL)
-        return Spec(candidate) if fits else None
+            verdict = self._types_compat(spec.root, candidate, MAX_LEVEL)
+        return AccessSpec(candidate) if verdict else None
 
     def compatible(self, local_id: TypeId, target_id: TypeId) -> bool:
         """Tell whether the types are compatible, by kind, as libbpf's ``bpf_core_types_are_compat`` does."""
-        same_kind = type(resolve(self.local, local_id)[1]) is type(resolve(self.target, target_id)[1])
-        return same_kind and self._fit(local_id, target_id, MAX_LEVEL)
+        _, mine = skip_mods_and_typedefs(self.local, local_id)
+        _, theirs = skip_mods_and_typedefs(self.target, target_id)
+        return type(mine) is type(theirs) and self._types_compat(local_id, target_id, MAX_LEVEL)
 
-    def member(self, composite: TypeId, name: str) -> Found | None:
-        """Return the member of the target's struct or union, one of an anonymous member included."""
-        return self._members_of(resolve(self.target, composite)[0]).get(name)
+    def member(self, composite: TypeId, name: str) -> MemberHit | None:
+        """Return the member of that name in the target's struct or union, perhaps in an anonymous one within it."""
+        return self._members_of(skip_mods_and_typedefs(self.target, composite)[0]).get(name)
 
     def _spend(self, amount: int = 1) -> None:
         self._work += amount
@@ -69,79 +60,64 @@ class Matcher:
 
     # fields
 
-    def _field(self, spec: Spec, candidate: TypeId) -> Spec | None:
+    def _field(self, spec: AccessSpec, candidate: TypeId) -> AccessSpec | None:
         local, target = self.local, self.target
         accessors: list[Accessor] = []
         offset = steps = 0
         type_id = candidate
         for position, (local_type, index, name) in enumerate(spec.accessors):
-            type_id, found = resolve(target, type_id)
+            type_id, resolved = skip_mods_and_typedefs(target, type_id)
             if name:
-                if not isinstance(found, types.Struct | types.Union):
+                if not isinstance(resolved, types.Struct | types.Union):
                     return None
                 hit = self._members_of(type_id).get(name)
                 if hit is None:
                     return None
                 owner = local.type(local_type)
                 assert isinstance(owner, types.Struct | types.Union)
-                if not self._fields_fit(owner.members[index].type, hit.member.type):
+                if not self._fields_compat(owner.members[index].type, hit.member.type):
                     return None
-                accessors.append(Accessor(hit.owner, hit.at, name))
+                accessors.append(Accessor(hit.owner, hit.number, name))
                 offset += hit.offset
                 steps += hit.steps
                 type_id = hit.member.type
             else:
                 if position:
-                    if not isinstance(found, types.Array):
+                    if not isinstance(resolved, types.Array):
                         return None
-                    if index >= found.nelems and not is_flexible(target, accessors[-1], found):
+                    if index >= resolved.nelems and not is_flexible(target, accessors[-1], resolved):
                         return None
-                    type_id, found = resolve(target, found.type)
+                    type_id, resolved = skip_mods_and_typedefs(target, resolved.type)
                 accessors.append(Accessor(type_id, index, ""))
                 steps += 1
                 offset += index * size_of(target, type_id) * 8
             if steps > MAX_STEPS:
                 raise RelocationError(f"{target.name}: type {candidate}: nested deeper than {MAX_STEPS}")
-        return Spec(candidate, tuple(accessors), checked(offset), steps)
+        return AccessSpec(candidate, tuple(accessors), checked(offset), steps)
 
-    def _members_of(self, composite: TypeId) -> dict[str, Found]:
-        """Return the members by name, those of anonymous structs and unions included; of equal names the first."""
+    def _members_of(self, composite: TypeId) -> dict[str, MemberHit]:
+        """Return the named members by name (see ``named_members``); of equal names the first."""
         members = self._members.get(composite)
         if members is None:
             members = self._members[composite] = {}
-            self._collect(members, composite, set(), 0, 1)
+            for hit in named_members(self.target, composite):
+                members.setdefault(hit.member.name, hit)
         return members
 
-    def _collect(self, into: dict[str, Found], composite: TypeId, seen: set[TypeId], offset: int, steps: int) -> None:
-        found = self.target.type(composite)
-        if not isinstance(found, types.Struct | types.Union):
-            return
-        if steps > MAX_STEPS:
-            raise RelocationError(f"{self.target.name}: type {composite}: nested deeper than {MAX_STEPS}")
-        seen.add(composite)  # a second visit would find the same names again
-        for index, member in enumerate(found.members):
-            if member.name:
-                if member.name not in into:
-                    into[member.name] = Found(composite, index, member, offset + member.offset, steps)
-            else:
-                inner, _ = resolve(self.target, member.type)
-                if inner not in seen:
-                    self._collect(into, inner, seen, offset + member.offset, steps + 1)
-
-    def _fields_fit(self, local_id: TypeId, target_id: TypeId) -> bool:
-        """Tell whether a field of the one type can be read as the other: libbpf's bpf_core_fields_are_compat."""
+    def _fields_compat(self, local_id: TypeId, target_id: TypeId) -> bool:
+        """Tell whether a field of one type can be read as the other (libbpf's ``bpf_core_fields_are_compat``)."""
         for _ in range(MAX_LEVEL):
-            local_id, mine = resolve(self.local, local_id)
-            target_id, theirs = resolve(self.target, target_id)
+            local_id, mine = skip_mods_and_typedefs(self.local, local_id)
+            target_id, theirs = skip_mods_and_typedefs(self.target, target_id)
             match mine, theirs:
                 case ((types.Struct() | types.Union()), (types.Struct() | types.Union())):
                     return True
                 case (types.Ptr(), types.Ptr()) | (types.Float(), types.Float()):
                     return True
                 case types.Fwd(name), types.Fwd(other):
-                    return _names_fit(name, other)
+                    return _names_compat(name, other)
                 case ((types.Enum(name) | types.Enum64(name)), (types.Enum(other) | types.Enum64(other))):
-                    return _names_fit(name, other)
+                    return _names_compat(name, other)
                 case types.Int(), types.Int():
                     return mine.bit_offset == 0 == theirs.bit_offset
                 case types.Array(local_id), types.Array(target_id):
@@ -152,34 +128,34 @@ class Matcher:
 
     # enumerators
 
-    def _enumerator(self, spec: Spec, candidate: TypeId) -> Spec | None:
-        type_id, found = resolve(self.target, candidate)
-        if not isinstance(found, types.Enum | types.Enum64):
+    def _enumerator(self, spec: AccessSpec, candidate: TypeId) -> AccessSpec | None:
+        type_id, enum = skip_mods_and_typedefs(self.target, candidate)
+        if not isinstance(enum, types.Enum | types.Enum64):
             return None
         wanted = essential_name(spec.accessors[0].name)
-        self._spend(len(found.values))
-        for index, (name, _) in enumerate(found.values):
+        self._spend(len(enum.values))
+        for index, (name, _) in enumerate(enum.values):
             if name.startswith(wanted) and essential_name(name) == wanted:
-                return Spec(candidate, (Accessor(type_id, index, name),), 0, 1)
+                return AccessSpec(candidate, (Accessor(type_id, index, name),), 0, 1)
         return None
 
-    # types that are compatible: by kind, whatever their names are
+    # types that are compatible: of the same kind, whatever their names are
 
-    def _fit(self, local_id: TypeId, target_id: TypeId, level: int) -> bool:
-        """Tell what libbpf's bpf_core_types_are_compat does, for two types of the same unresolved kind."""
+    def _types_compat(self, local_id: TypeId, target_id: TypeId, level: int) -> bool:
+        """Tell whether two types of the same kind are compatible, as libbpf's ``bpf_core_types_are_compat`` does."""
         if level <= 0:
             raise self._too_deep(local_id)
         key = local_id, target_id
-        fits = self._fitting.get(key)
-        if fits is None:
-            fits = self._fitting[key] = self._fit_walk(local_id, target_id, level)
-        return fits
+        verdict = self._compat.get(key)
+        if verdict is None:
+            verdict = self._compat[key] = self._types_compat_walk(local_id, target_id, level)
+        return verdict
 
-    def _fit_walk(self, local_id: TypeId, target_id: TypeId, level: int) -> bool:
+    def _types_compat_walk(self, local_id: TypeId, target_id: TypeId, level: int) -> bool:
         for _ in range(MAX_LEVEL):
             self._spend()
-            local_id, mine = resolve(self.local, local_id)
-            target_id, theirs = resolve(self.target, target_id)
+            local_id, mine = skip_mods_and_typedefs(self.local, local_id)
+            target_id, theirs = skip_mods_and_typedefs(self.target, target_id)
             match mine, theirs:
                 case types.Int(), types.Int():
                     return mine.bit_offset == 0 == theirs.bit_offset
@@ -188,7 +164,7 @@ class Matcher:
                 case types.FuncProto(), types.FuncProto():
                     pairs = zip(mine.params, theirs.params, strict=False)
                     if len(mine.params) != len(theirs.params) or not all(
-                        self._fit(one.type, other.type, level - 1) for one, other in pairs
+                        self._types_compat(param.type, other.type, level - 1) for param, other in pairs
                     ):
                         return False
                     local_id, target_id = mine.type, theirs.type
@@ -202,21 +178,24 @@ class Matcher:
 
     # types that match: names of types, members and enumerators count too
 
-    def _match(self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool) -> bool:
-        """Tell what libbpf's bpf_core_types_match does; ``behind`` a pointer names suffice for structs and unions."""
+    def _types_match(self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool) -> bool:
+        """Tell whether two types match, as libbpf's ``bpf_core_types_match`` does.
+
+        Behind a pointer (``behind``), structs and unions need only have the same name.
+        """
         if level <= 0:
             raise self._too_deep(local_id)
         key = local_id, target_id, behind
-        fits = self._matching.get(key)
-        if fits is None:
-            fits = self._matching[key] = self._match_walk(local_id, target_id, level, behind=behind)
-        return fits
+        verdict = self._matches.get(key)
+        if verdict is None:
+            verdict = self._matches[key] = self._types_match_walk(local_id, target_id, level, behind=behind)
+        return verdict
 
-    def _match_walk(self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool) -> bool:
+    def _types_match_walk(self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool) -> bool:
         for _ in range(MAX_LEVEL):
             self._spend()
-            local_id, mine = resolve(self.local, local_id)
-            target_id, theirs = resolve(self.target, target_id)
+            local_id, mine = skip_mods_and_typedefs(self.local, local_id)
+            target_id, theirs = skip_mods_and_typedefs(self.target, target_id)
             if essential_name(getattr(mine, "name", "")) != essential_name(getattr(theirs, "name", "")):
                 return False
             match mine, theirs:
@@ -229,7 +208,7 @@ class Matcher:
                 case types.FuncProto(), types.FuncProto():
                     pairs = zip(mine.params, theirs.params, strict=False)
                     if len(mine.params) != len(theirs.params) or not all(
-                        self._match(one.type, other.type, level - 1, behind=behind) for one, other in pairs
+                        self._types_match(param.type, other.type, level - 1, behind=behind) for param, other in pairs
                     ):
                         return False
                     local_id, target_id = mine.type, theirs.type
@@ -270,7 +249,7 @@ class Matcher:
             by_name.setdefault(essential_name(member.name), []).append(member.type)
         for member in mine:
             others = by_name.get(essential_name(member.name), [])
-            if not any(self._match(member.type, other, level - 1, behind=False) for other in others):
+            if not any(self._types_match(member.type, other, level - 1, behind=False) for other in others):
                 return False
         return True
 
@@ -278,10 +257,10 @@ class Matcher:
         return RelocationError(f"{self.local.name}: type {local_id}: nested deeper than {MAX_LEVEL}")
 
 
-def kinds_fit(one: Kind, other: Kind) -> bool:
-    """Tell what libbpf's btf_kind_core_compat does: the same kind, or two kinds of enum."""
-    return one == other or (one in _ENUMS and other in _ENUMS)
+def kinds_compat(local: Kind, target: Kind) -> bool:
+    """Tell whether kinds are the same, or both of enums, as libbpf's ``btf_kind_core_compat`` does."""
+    return local == target or (local in _ENUMS and target in _ENUMS)
 
 
-def _names_fit(one: str, other: str) -> bool:
-    return not one or not other or essential_name(one) == essential_name(other)
+def _names_compat(local: str, target: str) -> bool:
+    return not local or not target or essential_name(local) == essential_name(target)

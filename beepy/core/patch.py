@@ -1,4 +1,4 @@
-"""Apply fixups to a program's instructions, as libbpf's ``bpf_core_patch_insn``."""
+"""Apply fixups to a program's instructions, as libbpf's ``bpf_core_patch_insn`` does."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -10,7 +10,7 @@ from beepy.obj.insn import Insn
 from beepy.obj.spec import ProgramSpec
 from beepy.text import safe
 
-# A call of a helper that does not exist ("bad relo"): the verifier names it, if the instruction can be reached at all.
+# A call of a helper that does not exist ("bad relo"). The verifier refuses it only if it can be reached.
 POISON: Final = Insn(op.CALL, imm=0xBAD2310)
 
 _MAX_OFFSET: Final = (1 << 15) - 1
@@ -21,7 +21,7 @@ _WIDTHS: Final = {1: op.B, 2: op.H, 4: op.W, 8: op.DW}
 def patch(program: ProgramSpec, fixups: Iterable[Fixup]) -> ProgramSpec:
     """Return the program with all ``fixups`` (of ``Resolver.fixups``) applied, and without its CO-RE relocations.
 
-    Raises RelocationError where an instruction is not what its relocation says, or cannot hold the new value.
+    Raises RelocationError where an instruction does not fit its relocation, or cannot hold the new value.
     """
     insns = list(program.insns)
     for number, fixup in enumerate(fixups):
@@ -56,7 +56,7 @@ def _immediate(insn: Insn, fixup: Fixup) -> Insn:
     if insn.code & op.SOURCE != op.K:
         raise RelocationError("has no immediate operand")
     _check(fixup, insn.imm & _U64)
-    return Insn(insn.code, insn.dst, insn.src, insn.off, _s32(fixup.new))
+    return Insn(insn.code, insn.dst, insn.src, insn.off, op.s32(fixup.new))
 
 
 def _access(insn: Insn, fixup: Fixup) -> Insn:
@@ -78,16 +78,11 @@ def _access(insn: Insn, fixup: Fixup) -> Insn:
 
 def _wide(low: Insn, high: Insn, fixup: Fixup) -> tuple[Insn, Insn]:
     if low.src or low.off or high._replace(imm=0) != Insn(0):
-        raise RelocationError("is no plain 64-bit constant")
+        raise RelocationError("not a plain 64-bit constant")
     _check(fixup, (high.imm << 32 | low.imm & 0xFFFFFFFF) & _U64)
-    return low._replace(imm=_s32(fixup.new)), high._replace(imm=_s32(fixup.new >> 32))
+    return low._replace(imm=op.s32(fixup.new)), high._replace(imm=op.s32(fixup.new >> 32))
 
 
 def _check(fixup: Fixup, got: int) -> None:
     if fixup.validate and got != fixup.old:
         raise RelocationError(f"expected {fixup.old}, got {got}")
-
-
-def _s32(value: int) -> int:
-    value &= 0xFFFFFFFF
-    return value - (1 << 32) if value >> 31 else value

@@ -1,4 +1,4 @@
-"""What each CO-RE relocation of a program becomes against a kernel's types, as libbpf's relo_core decides."""
+"""Resolve the CO-RE relocations of a program against a kernel's types, as libbpf's relo_core does."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import TypeId
-from beepy.core.access import KIND_NAMES, Spec, of_enumerator, of_field, parse, show
-from beepy.core.match import Matcher, kinds_fit
+from beepy.core.access import KIND_NAMES, AccessSpec, of_enumerator, of_field, parse, show
+from beepy.core.match import Matcher, kinds_compat
 from beepy.errors import BtfError, RelocationError
 from beepy.obj.insn import CLASS, LDX, ST, STX
 from beepy.obj.spec import CoreRef, ProgramSpec
@@ -21,17 +21,20 @@ _U64: Final = (1 << 64) - 1
 _U32: Final = (1 << 32) - 1
 _LOADS_AND_STORES: Final = (LDX, ST, STX)
 _MAX_BITFIELD: Final = 8  # bytes that one load takes
-_MAX_COMPARED: Final = 1 << 15  # candidates for each access of an object; a large one has some thousand
+_MAX_COMPARED: Final = 1 << 15  # candidates for all accesses of an object; a large one has some thousand
 
 
 class Fixup(NamedTuple):
     """What one relocation does to the instruction ``insn``.
 
     ``old`` is the value that the compiler left there (checked if ``validate``), ``new`` the one to put there, both as
-    u64. ``poison``: the target lacks it, and the instruction becomes one that the verifier refuses if it is reached.
-    With ``validate`` the target has it, but no load or store may change its width so (``fail_memsz_adjust`` of libbpf).
-    ``old_size`` and ``new_size`` are the field's bytes; where they differ, a load or store changes its width.
-    ``what`` is the access as C writes it. ``machine``, as uname has it, is whose registers are missing, if it is them.
+    u64. ``old_size`` and ``new_size`` are the field's bytes; where they differ, a load or store changes its width.
+
+    ``poison``: the instruction becomes one that the verifier refuses if it is reached, because the target lacks the
+    type or field; or, if ``validate``, because the load or store cannot change its width (``memsz_mismatch``).
+
+    ``access`` is the type or field as C writes it. ``machine``, as uname calls it, is the one whose registers are
+    missing, "" if something else is.
     """
 
     insn: int
@@ -42,28 +45,31 @@ class Fixup(NamedTuple):
     validate: bool
     old_size: int = 0
     new_size: int = 0
-    what: str = ""
+    access: str = ""
     machine: str = ""
 
     def __str__(self) -> str:
-        return f"{self.what} {KIND_NAMES[self.kind]} {self.old} -> {self.became}"
+        return f"{self.access} {KIND_NAMES[self.kind]} {self.old} -> {self.outcome}"
 
     @property
-    def became(self) -> str:
-        """The new value in words; of what no access can read, why."""
-        if self.poison and not self.misfit:
+    def outcome(self) -> str:
+        """The new value in words, or why there is none."""
+        if self.poison and not self.memsz_mismatch:
             return "missing"
         width = f", {self.old_size} -> {self.new_size} bytes" if self.new_size != self.old_size else ""
-        return f"{self.new}{width}{': not to be read in another width' if self.misfit else ''}"
+        return f"{self.new}{width}{': cannot be read in another width' if self.memsz_mismatch else ''}"
 
     @property
-    def misfit(self) -> bool:
-        """Whether the target has it, in a width in which it cannot be read: not what is poisoned for being missing."""
+    def memsz_mismatch(self) -> bool:
+        """Whether the target has the field, but a load or store cannot take its width (libbpf's fail_memsz_adjust)."""
         return self.poison and self.validate
 
 
 class _Value(NamedTuple):
-    """One side of a relocation; ``size`` (bytes) and ``type`` of the field only where a load may change its width."""
+    """The value on one side of a relocation.
+
+    ``size`` (bytes) and ``type`` of the field are given only where a load or store may have to change its width.
+    """
 
     number: int
     validate: bool = True
@@ -72,16 +78,16 @@ class _Value(NamedTuple):
 
 
 class _Decision(NamedTuple):
-    """A relocation without its instruction; ``misfit``: no load or store may change its width so."""
+    """What is decided about a relocation, whatever its instruction is; the fields are those of ``Fixup``."""
 
+    access: str
     old: int
     new: int
-    missing: bool
-    validate: bool
-    old_size: int
-    new_size: int
-    misfit: bool
-    what: str
+    missing: bool = False
+    validate: bool = False
+    old_size: int = 0
+    new_size: int = 0
+    memsz_mismatch: bool = False
 
 
 class _Candidate(NamedTuple):
@@ -90,40 +96,40 @@ class _Candidate(NamedTuple):
 
 
 class _Access(NamedTuple):
-    """What all relocations of one access share: several ask for one bitfield, or whether a field exists and for it.
+    """What all relocations of one access share: a bitfield takes several, so does a field whose existence is tested.
 
-    ``targets`` are its counterparts in the candidates that were asked.
+    ``text`` is the access as C writes it, ``targets`` are its counterparts in the candidates compared so far.
     """
 
-    spec: Spec
-    what: str
-    targets: dict[_Candidate, Spec | None]
+    spec: AccessSpec
+    text: str
+    targets: dict[_Candidate, AccessSpec | None]
 
 
 class Resolver:
     """Resolves relocations of the object types ``local`` against ``targets``: the kernel's types, then its modules'.
 
-    ``targets`` (or what it returns) is read no further than needed: modules come only for a type that vmlinux has no
-    candidate for (libbpf's ``bpf_core_find_cands``). Like libbpf's, candidates that fail one relocation of a local type
-    are not asked again for it once another has passed, so that all relocations of a type agree on its flavour.
+    Modules are read only if vmlinux has no candidate for a type, as in libbpf's ``bpf_core_find_cands``; ``targets``
+    may be a function so that nothing is read before. As in libbpf, once a candidate has passed a relocation of a local
+    type, those that failed it are no longer candidates: all relocations of a type agree on its flavor.
 
-    ``architectures`` names those whose registers x86-64's were read as (see ``core.registers``).
+    ``architectures`` are those to whose registers accesses were translated (see ``core.pt_regs``).
     """
 
     def __init__(self, local: Btf, targets: Callable[[], Iterator[Btf]] | Iterable[Btf]) -> None:
         self._local = local
         self._unread = iter(targets() if callable(targets) else targets)
         self._matchers: list[Matcher] = []  # one for each target read so far
-        self._flavours: list[dict[str, list[TypeId]]] = []  # of each of them, as far as they were asked for
-        self._names: set[str] = set()  # that are asked for together
+        self._flavors: list[dict[str, list[TypeId]]] = []  # of each target: those looked up so far
+        self._names: set[str] = set()  # to be looked up together
         self._candidates: dict[TypeId, list[_Candidate]] = {}
         self._accesses: dict[tuple[TypeId, str, int], _Access] = {}
         self._decisions: dict[tuple[TypeId, str, int], _Decision] = {}
         self._left = _MAX_COMPARED
         self.architectures: set[str] = set()
 
-    def expect(self, programs: Iterable[ProgramSpec]) -> None:
-        """Look for the types of all these programs at once: as fast as for one type."""
+    def prefetch(self, programs: Iterable[ProgramSpec]) -> None:
+        """Note the types of all these programs, so that one search finds them all: it takes as long as for one."""
         for type_id in {ref.type for program in programs for ref in program.core}:
             with suppress(BtfError):
                 self._names.add(self._name(type_id))
@@ -132,16 +138,16 @@ class Resolver:
         """Return one fixup for each of the program's CO-RE relocations, in their order.
 
         Raises RelocationError for what libbpf refuses too: an ambiguous or impossible relocation, malformed types. A
-        field or type that the kernel does not have is no error, see ``Fixup.poison``.
+        field or type that the kernel lacks is not an error, see ``Fixup.poison``.
         """
-        found = []
+        fixups = []
         for number, ref in enumerate(program.core):
             try:
-                found.append(self._fixup(program, ref))
+                fixups.append(self._fixup(program, ref))
             except (RelocationError, BtfError) as error:
                 where = f"program '{safe(program.name)}': relocation {number} ({self._describe(ref)})"
                 raise RelocationError(f"{where}: {error}") from error
-        return tuple(found)
+        return tuple(fixups)
 
     def _fixup(self, program: ProgramSpec, ref: CoreRef) -> Fixup:
         if not 0 <= ref.insn < len(program.insns):
@@ -150,15 +156,26 @@ class Resolver:
         decision = self._decisions.get(key)
         if decision is None:
             decision = self._decisions[key] = self._decide(ref)
-        old, new, missing, validate, old_size, new_size, misfit, what = decision
-        poison = missing or (misfit and program.insns[ref.insn].code & CLASS in _LOADS_AND_STORES)
-        machine = self._machine(ref.type) if poison else ""
-        return Fixup(ref.insn, ref.kind, old, new, poison, validate, old_size, new_size, what, machine)
+        # only a load or store has a width: any other instruction takes the new value whatever the field's size is
+        mismatch = decision.memsz_mismatch and program.insns[ref.insn].code & CLASS in _LOADS_AND_STORES
+        poison = decision.missing or mismatch
+        return Fixup(
+            insn=ref.insn,
+            kind=ref.kind,
+            old=decision.old,
+            new=decision.new,
+            poison=poison,
+            validate=decision.validate,
+            old_size=decision.old_size,
+            new_size=decision.new_size,
+            access=decision.access,
+            machine=self._machine(ref.type) if poison else "",
+        )
 
     def _machine(self, type_id: TypeId) -> str:
-        from beepy.core import registers  # noqa: PLC0415 - few objects name what this machine has not
+        from beepy.core import pt_regs  # noqa: PLC0415 - few objects have poisoned relocations
 
-        return registers.machine(self._local, type_id)
+        return pt_regs.machine(self._local, type_id)
 
     def _describe(self, ref: CoreRef) -> str:
         kind = KIND_NAMES[ref.kind] if 0 <= ref.kind < len(KIND_NAMES) else f"kind {ref.kind}"
@@ -176,29 +193,29 @@ class Resolver:
         return access
 
     def _decide(self, ref: CoreRef) -> _Decision:
-        spec, what, targets = self._access(ref)
+        access = self._access(ref)
         if ref.kind == CoreReloKind.TYPE_ID_LOCAL:
-            return _Decision(ref.type, ref.type, False, False, 0, 0, False, what)
+            return _Decision(access.text, ref.type, ref.type)
         kept: list[_Candidate] = []
-        first: tuple[Spec, _Decision] | None = None
+        first: tuple[AccessSpec, _Decision] | None = None
         for candidate in self._candidates_of(ref.type):
-            if candidate not in targets:
+            if candidate not in access.targets:
                 self._left -= 1
                 if self._left < 0:
-                    raise RelocationError(f"more than {_MAX_COMPARED} candidates for the types of an object")
-                targets[candidate] = candidate.matcher.match(ref.kind, spec, candidate.type)
-            target = targets[candidate]
+                    raise RelocationError(f"more than {_MAX_COMPARED} candidates for the types of the object")
+                access.targets[candidate] = candidate.matcher.match(ref.kind, access.spec, candidate.type)
+            target = access.targets[candidate]
             if target is None:
                 continue
             kept.append(candidate)
-            decision = self._compare(ref.kind, spec, candidate.matcher.target, target, what)
+            decision = self._compare(ref.kind, access, candidate.matcher.target, target)
             if first is None:
                 first = target, decision
             elif (target.offset, decision.new) != (first[0].offset, first[1].new):
                 numbers = f"{first[1].new} or {decision.new}"
                 raise RelocationError(f"ambiguous: {len(kept)} types of that name disagree: {numbers}")
         if first is None:
-            return self._foreign(ref, spec, what) or self._missing(ref.kind, spec, what)
+            return self._translate_pt_regs(ref, access) or self._missing(ref.kind, access)
         self._candidates[ref.type] = kept
         return first[1]
 
@@ -206,58 +223,69 @@ class Resolver:
         return essential_name(getattr(self._local.type(type_id), "name", ""))
 
     def _candidates_of(self, type_id: TypeId) -> list[_Candidate]:
-        found = self._candidates.get(type_id)
-        if found is None:
+        candidates = self._candidates.get(type_id)
+        if candidates is None:
             name = self._name(type_id)
             if not name or type_id == types.VOID:
                 raise RelocationError("an anonymous type has no counterpart")
             kind = self._local.kind(type_id)
-            found = self._candidates[type_id] = []
+            candidates = self._candidates[type_id] = []
             for position, matcher in enumerate(self._targets()):
                 target = matcher.target
-                fitting = [other for other in self._called(name, position) if kinds_fit(target.kind(other), kind)]
-                found.extend([_Candidate(matcher, other) for other in sorted(fitting)])
-                if found and position == 0:
+                named = self._called(name, position)
+                compat = [other for other in named if kinds_compat(target.kind(other), kind)]
+                candidates.extend([_Candidate(matcher, other) for other in sorted(compat)])
+                if candidates and position == 0:  # vmlinux has some: no module is read
                     break
-        return found
+        return candidates
 
     def _called(self, name: str, position: int) -> list[TypeId]:
         """Return a target's types of that essential name."""
-        known = self._flavours[position]
+        known = self._flavors[position]
         if name not in known:
-            vmlinux = self._flavours[0]
-            together = {one for one in self._names if one not in known and (not position or not vmlinux.get(one))}
-            known |= self._matchers[position].target.flavours({name, *together})
+            # one search for all names that are still needed here: modules are not searched for those of vmlinux
+            vmlinux = self._flavors[0]
+            together = {other for other in self._names if other not in known and not (position and vmlinux.get(other))}
+            known |= self._matchers[position].target.flavors({name, *together})
         return known[name]
 
     def _targets(self) -> Iterator[Matcher]:
         yield from self._matchers
         for target in self._unread:
             self._matchers.append(Matcher(self._local, target))
-            self._flavours.append({})
+            self._flavors.append({})
             yield self._matchers[-1]
 
-    def _foreign(self, ref: CoreRef, spec: Spec, what: str) -> _Decision | None:
-        """Decide about a register of another architecture, None for anything else."""
+    def _translate_pt_regs(self, ref: CoreRef, access: _Access) -> _Decision | None:
+        """Decide about a register of another architecture; return None for anything else."""
         for candidate in self._candidates_of(ref.type) if of_field(ref.kind) else ():
-            from beepy.core import registers  # noqa: PLC0415 - few objects name a register that this machine has not
+            from beepy.core import pt_regs  # noqa: PLC0415 - few objects name registers that this machine lacks
 
-            translated = registers.translate(candidate.matcher, spec, candidate.type)
+            translated = pt_regs.translate(candidate.matcher, access.spec, candidate.type)
             if translated:
                 self.architectures.add(translated[0])
-                return self._compare(ref.kind, spec, candidate.matcher.target, translated[1], what)
+                return self._compare(ref.kind, access, candidate.matcher.target, translated[1])
         return None
 
-    def _missing(self, kind: int, spec: Spec, what: str) -> _Decision:
-        old = _value(kind, self._local, spec)
+    def _missing(self, kind: int, access: _Access) -> _Decision:
+        """Decide about what the target lacks: whether it exists has an answer, everything else is poisoned."""
+        old = _value(kind, self._local, access.spec)
         if kind in _ZERO_IF_MISSING:
-            return _Decision(old.number, 0, False, old.validate, 0, 0, False, what)
-        return _Decision(old.number, 0, True, False, 0, 0, False, what)
+            return _Decision(access.text, old.number, 0, validate=old.validate)
+        return _Decision(access.text, old.number, 0, missing=True)
 
-    def _compare(self, kind: int, spec: Spec, target: Btf, found: Spec, what: str) -> _Decision:
-        old, new = _value(kind, self._local, spec), _value(kind, target, found)
-        misfit = old.size != new.size and not _may_widen(self._local.type(old.type), target.type(new.type))
-        return _Decision(old.number, new.number, False, old.validate, old.size, new.size, misfit, what)
+    def _compare(self, kind: int, access: _Access, target: Btf, spec: AccessSpec) -> _Decision:
+        """Decide about an access whose counterpart in ``target`` is ``spec``."""
+        old, new = _value(kind, self._local, access.spec), _value(kind, target, spec)
+        return _Decision(
+            access=access.text,
+            old=old.number,
+            new=new.number,
+            validate=old.validate,
+            old_size=old.size,
+            new_size=new.size,
+            memsz_mismatch=old.size != new.size and not _may_widen(self._local.type(old.type), target.type(new.type)),
+        )
 
 
 _ZERO_IF_MISSING: Final = (
@@ -271,7 +299,7 @@ _ZERO_IF_MISSING: Final = (
 
 
 def _may_widen(old: types.Type, new: types.Type) -> bool:
-    """Pointers and unsigned integers keep their value when a load's width changes: the upper bits become 0."""
+    """Tell whether a wider load keeps the value, as of pointers and unsigned integers: their upper bits are 0."""
     match old, new:
         case types.Ptr(), types.Ptr():
             return True
@@ -281,11 +309,11 @@ def _may_widen(old: types.Type, new: types.Type) -> bool:
             return False
 
 
-def _only_signed(found: types.Int) -> bool:
-    return found.signed and not found.char and not found.bool  # libbpf: encoding == BTF_INT_SIGNED
+def _only_signed(integer: types.Int) -> bool:
+    return integer.signed and not integer.char and not integer.bool  # libbpf: encoding == BTF_INT_SIGNED
 
 
-def _value(kind: int, btf: Btf, spec: Spec) -> _Value:
+def _value(kind: int, btf: Btf, spec: AccessSpec) -> _Value:
     if of_field(kind):
         return _field_value(kind, btf, spec)
     if of_enumerator(kind):
@@ -295,17 +323,17 @@ def _value(kind: int, btf: Btf, spec: Spec) -> _Value:
     return _Value(size_of(btf, spec.root) if kind == CoreReloKind.TYPE_SIZE else 1)
 
 
-def _enumerator_value(btf: Btf, spec: Spec) -> int:
+def _enumerator_value(btf: Btf, spec: AccessSpec) -> int:
     (accessor,) = spec.accessors
-    found = btf.type(accessor.type)
-    assert isinstance(found, types.Enum | types.Enum64)
-    value = found.values[accessor.at].value
-    if isinstance(found, types.Enum):  # 32 bits, which libbpf always extends by their sign
+    enum = btf.type(accessor.type)
+    assert isinstance(enum, types.Enum | types.Enum64)
+    value = enum.values[accessor.number].value
+    if isinstance(enum, types.Enum):  # 32 bits, which libbpf always extends by their sign
         value = (value & _U32 ^ 1 << 31) - (1 << 31)
     return value & _U64
 
 
-def _field_value(kind: int, btf: Btf, spec: Spec) -> _Value:
+def _field_value(kind: int, btf: Btf, spec: AccessSpec) -> _Value:
     if kind == CoreReloKind.FIELD_EXISTS:
         return _Value(1)
     last = spec.accessors[-1]
@@ -313,8 +341,8 @@ def _field_value(kind: int, btf: Btf, spec: Spec) -> _Value:
         return _element_value(kind, btf, spec, last.type)
     owner = btf.type(last.type)
     assert isinstance(owner, types.Struct | types.Union)
-    member = owner.members[last.at]
-    type_id, found = resolve(btf, member.type)
+    member = owner.members[last.number]
+    type_id, resolved = skip_mods_and_typedefs(btf, member.type)
     bits = member.bitfield_size
     if kind == CoreReloKind.FIELD_BYTE_OFFSET and not bits:
         return _Value(spec.offset // 8, True, _element_size(btf, type_id), type_id)
@@ -324,7 +352,7 @@ def _field_value(kind: int, btf: Btf, spec: Spec) -> _Value:
         size, start = size_of(btf, type_id), spec.offset // 8
         bits = size * 8
     if kind == CoreReloKind.FIELD_SIGNED:
-        return _Value(int(isinstance(found, types.Int | types.Enum | types.Enum64) and found.signed))
+        return _Value(int(isinstance(resolved, types.Int | types.Enum | types.Enum64) and resolved.signed))
     if kind == CoreReloKind.FIELD_RSHIFT_U64:
         return _Value(64 - bits & _U32)
     validate = not member.bitfield_size  # compilers choose where a bitfield is loaded from
@@ -333,21 +361,21 @@ def _field_value(kind: int, btf: Btf, spec: Spec) -> _Value:
     return _Value(size if kind == CoreReloKind.FIELD_BYTE_SIZE else start, validate)
 
 
-def _element_value(kind: int, btf: Btf, spec: Spec, type_id: TypeId) -> _Value:
+def _element_value(kind: int, btf: Btf, spec: AccessSpec, type_id: TypeId) -> _Value:
     if kind == CoreReloKind.FIELD_BYTE_OFFSET:
         return _Value(spec.offset // 8, True, _element_size(btf, type_id), type_id)
     if kind == CoreReloKind.FIELD_BYTE_SIZE:
         return _Value(size_of(btf, type_id))
-    raise RelocationError("cannot be asked of an array's element")
+    raise RelocationError("not possible for an element of an array")
 
 
 def _element_size(btf: Btf, type_id: TypeId) -> int:
     """Return the bytes of the innermost element: what one load of an array takes."""
     for _ in range(_MAX_DIMENSIONS):
-        type_id, found = resolve(btf, type_id)
-        if not isinstance(found, types.Array):
+        type_id, resolved = skip_mods_and_typedefs(btf, type_id)
+        if not isinstance(resolved, types.Array):
             return size_of(btf, type_id)
-        type_id = found.type
+        type_id = resolved.type
     raise RelocationError(f"{btf.name}: type {type_id}: arrays nested deeper than {_MAX_DIMENSIONS}")
 
 
@@ -358,7 +386,7 @@ def _bitfield(btf: Btf, type_id: TypeId, offset: int, bits: int) -> tuple[int, i
     """Return size and offset (bytes) of the smallest aligned load that holds the ``bits`` at ``offset`` (bits)."""
     size = size_of(btf, type_id)
     if not size:
-        raise RelocationError(f"{btf.name}: type {type_id}: a bitfield of no size")
+        raise RelocationError(f"{btf.name}: type {type_id}: a bitfield without a size")
     start = offset // 8 // size * size
     while offset + bits > (start + size) * 8:
         if size >= _MAX_BITFIELD:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import MAX_DEPTH, resolve, size_of
+from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods_and_typedefs, typedef_names
 from beepy.btf.types import AnyEnum, Bits, Composite, Int, Member, TypeId
 from beepy.errors import BtfError
 from beepy.events import go_format, semantics
@@ -70,7 +70,7 @@ class Compiler:
 
     def composite(self, type_id: TypeId) -> Composite | None:
         """Return the struct or union that the type is; None if it is another kind, or has a meaning as a whole."""
-        _, found = resolve(self._btf, type_id)
+        _, found = skip_mods_and_typedefs(self._btf, type_id)
         if isinstance(found, types.Struct | types.Union) and not self._meaning(type_id, found.size):
             return found
         return None
@@ -104,7 +104,7 @@ class Compiler:
 
     def leaf(self, member: MemberAt, depth: int = 0) -> tuple[int, Codec]:
         """Return the byte where the member's item begins, and its codec; of a bitfield: all bytes that it touches."""
-        _, resolved = resolve(self._btf, member.type)
+        _, resolved = skip_mods_and_typedefs(self._btf, member.type)
         start, shift = divmod(member.offset, 8)
         if not shift and not member.bits:
             return start, self.codec(member.type, depth)
@@ -127,13 +127,13 @@ class Compiler:
 
     def _bits(self, member: Member) -> int:
         """Return the bits from the member's offset to its end."""
-        _, found = resolve(self._btf, member.type)
+        _, found = skip_mods_and_typedefs(self._btf, member.type)
         if isinstance(found, types.Int):  # an old compiler's bitfield may be declared wider than what is left
             return found.bit_offset + (member.bitfield_size or found.bits)
         return member.bitfield_size or 8 * size_of(self._btf, member.type)
 
     def _codec(self, type_id: TypeId, depth: int) -> Codec:
-        resolved, found = resolve(self._btf, type_id)
+        resolved, found = skip_mods_and_typedefs(self._btf, type_id)
         size = size_of(self._btf, resolved)
         meaning = self._meaning(type_id, size)
         if callable(meaning):
@@ -163,17 +163,10 @@ class Compiler:
 
     def _meaning(self, type_id: TypeId, size: int) -> Codec | Callable[[Any], Value] | None:
         """Return what the outermost typedef with a meaning says."""
-        for _ in range(MAX_DEPTH):
-            match self._btf.type(type_id):
-                case types.Typedef(name, target):
-                    meaning = self._meanings.get(name) or semantics.TABLE.get(name, {}).get(size)
-                    if meaning:
-                        return meaning
-                    type_id = target
-                case types.Const(target) | types.Volatile(target) | types.Restrict(target) | types.TypeTag(_, target):
-                    type_id = target
-                case _:
-                    break
+        for name in typedef_names(self._btf, type_id):
+            meaning = self._meanings.get(name) or semantics.TABLE.get(name, {}).get(size)
+            if meaning:
+                return meaning
         return None
 
     def _enriched(self, resolved: TypeId, meaning: Callable[[Any], Value], depth: int) -> Codec:
@@ -256,7 +249,7 @@ class Compiler:
                 return Codec(code, size, value, str, width, cacheable=True, stands_for=extract)
 
     def _array(self, found: types.Array, size: int, depth: int) -> Codec:
-        _, element = resolve(self._btf, found.type)
+        _, element = skip_mods_and_typedefs(self._btf, found.type)
         code = f"{size}s"
         if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not is_bool(element):
             meant = self._meaning(found.type, 1)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from beepy.btf import types
-from beepy.btf.layout import MAX_DEPTH, resolve, size_of
-from beepy.btf.types import VOID, Bits, Composite, Modifier, TypeId
+from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods_and_typedefs, typedef_names
+from beepy.btf.types import VOID, Bits, Composite, TypeId
 from beepy.errors import BtfError
 from beepy.events import go_format
 from beepy.events.batch import Schema
@@ -56,19 +56,11 @@ def is_summed(schema: Schema) -> bool:
 
     A typedef whose meaning is no number, such as an address, is not added up.
     """
-    type_id = schema.value
-    for _ in range(MAX_DEPTH):
-        match schema.btf.type(type_id):
-            case types.Typedef(name, target):
-                meanings = TABLE.get(name)
-                if meanings and not any(codec.number for codec in meanings.values()):
-                    return False
-                type_id = target
-            case types.Const(target) | types.Volatile(target) | types.Restrict(target) | types.TypeTag(_, target):
-                type_id = target
-            case resolved:
-                return bool(schema.cpus) and isinstance(resolved, types.Int) and not is_bool(resolved)
-    return False
+    rows = [TABLE[name] for name in typedef_names(schema.btf, schema.value) if name in TABLE]
+    if not schema.cpus or any(not any(codec.number for codec in row.values()) for row in rows):
+        return False
+    _, value = skip_mods_and_typedefs(schema.btf, schema.value)
+    return isinstance(value, types.Int) and not is_bool(value)
 
 
 def fields(schema: Schema, meanings: Meanings, budget: Budget | None = None) -> tuple[Field, ...]:
@@ -182,16 +174,9 @@ class _Walk:
             part=spot.part,
             start=start,
             codec=codec,
-            typedefs=tuple(self._typedefs(member.type)),
+            typedefs=tuple(typedef_names(self._btf, member.type)),
         )
 
-    def _typedefs(self, type_id: TypeId) -> Iterator[str]:
-        modifier = self._btf.type(type_id)
-        while isinstance(modifier, Modifier):  # resolve() has bounded their number
-            if isinstance(modifier, types.Typedef):
-                yield modifier.name
-            modifier = self._btf.type(modifier.type)
-
     def _bits(self, type_id: TypeId) -> int:
-        _, resolved = resolve(self._btf, type_id)
+        _, resolved = skip_mods_and_typedefs(self._btf, type_id)
         return resolved.bits if isinstance(resolved, types.Int) else 8 * size_of(self._btf, type_id)

@@ -1,4 +1,4 @@
-"""A value that a user gives -> the bytes of a BTF type: text as on the command line, or Python's own values.
+"""Encode the value of a variable as the bytes of its BTF type: text of the command line, or a value of Python.
 
 ::
 
@@ -8,7 +8,7 @@
     enum         NAME  NAME|NAME  3
     char[]       any text that leaves room for its NUL
     ipv4_addr    10.0.0.1               typedefs of 4 bytes; ipv6_addr of 16: fe80::1
-    arrays       1,2,3  [1,2,3]  [[1,2],[3,4]]      what is not given is 0
+    arrays       1,2,3  [1,2,3]  [[1,2],[3,4]]      missing elements are 0
 """
 
 import re
@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import MAX_DEPTH, resolve, size_of, strip
-from beepy.btf.show import c_type
+from beepy.btf.cformat import c_type
+from beepy.btf.layout import named_members, size_of, skip_mods, skip_mods_and_typedefs, typedef_names
 from beepy.btf.types import AnyEnum, Array, Int, TypeId
 from beepy.errors import BtfError, UsageError
 from beepy.events import semantics
@@ -51,14 +51,14 @@ _NAMED_UNITS: Final = {
 }
 _SHOWN: Final = 40  # characters of a value in a message
 _LISTED: Final = 12  # names in a message
-_MAX_MEMBERS: Final = 1 << 16  # of one struct, without a name or with one: structs in structs could be any number
+_MAX_MEMBERS: Final = 1 << 16  # of one struct, those of anonymous structs in it included
 _MAX_INT: Final = 16  # bytes
 
 
-class Place(NamedTuple):
-    """Where a value stands: ``offset`` (bits) within its variable's bytes; ``bits`` is 0 unless it is a bitfield.
+class VariableRef(NamedTuple):
+    """A variable, or a member or element of one: ``offset`` counts bits in the variable, ``bits`` those of a bitfield.
 
-    ``name`` is as the user wrote it, down to the member.
+    ``name`` is what the user wrote, down to the member.
     """
 
     btf: Btf
@@ -67,95 +67,84 @@ class Place(NamedTuple):
     offset: int = 0
     bits: int = 0
 
-    def member(self, name: str) -> "Place | None":
-        """Return the place of a member, those of anonymous members among them; None if there is none."""
-        for one in _members(self):
-            if one.name == name:
-                return one._replace(name=f"{self.name}.{name}")
+    def member(self, name: str) -> "VariableRef | None":
+        """Return the member of that name, perhaps in an anonymous member; None if there is none."""
+        for member in _members(self):
+            if member.name == name:
+                return member._replace(name=f"{self.name}.{name}")
         return None
 
-    def element(self, index: int) -> "Place | None":
-        """Return the place of an array's element; None beyond its end."""
-        _, array = resolve(self.btf, self.type)
+    def element(self, index: int) -> "VariableRef | None":
+        """Return an element of an array, None beyond its end."""
+        _, array = skip_mods_and_typedefs(self.btf, self.type)
         if not isinstance(array, Array) or index >= array.nelems:
             return None
         offset = self.offset + index * size_of(self.btf, array.type) * 8
-        return Place(self.btf, f"{self.name}[{index}]", array.type, offset)
+        return VariableRef(self.btf, f"{self.name}[{index}]", array.type, offset)
 
 
-def write(area: bytearray, place: Place, value: Value) -> None:
+def write(area: bytearray, ref: VariableRef, value: Value) -> None:
     """Write ``value`` into the variable's bytes.
 
     Raises UsageError that says what fits, BtfError for malformed types.
     """
-    size = size_of(place.btf, place.type)
-    if place.offset + (place.bits or size * 8) > len(area) * 8:
-        raise BtfError(f"{place.btf.name}: '{safe(place.name)}': exceeds the {len(area)} bytes of its variable")
+    size = size_of(ref.btf, ref.type)
+    if ref.offset + (ref.bits or size * 8) > len(area) * 8:
+        raise BtfError(f"{ref.btf.name}: '{safe(ref.name)}': exceeds the {len(area)} bytes of its variable")
     if isinstance(value, bytes):
-        _raw(area, place, value, size)
+        _raw(area, ref, value, size)
         return
-    if _typed_text(area, place, value, size):
+    if _typed_text(area, ref, value, size):
         return
-    _, found = resolve(place.btf, place.type)
-    match found:
+    _, resolved = skip_mods_and_typedefs(ref.btf, ref.type)
+    match resolved:
         case types.Int():
-            _put(area, place, size, _integer(place, found, value))
+            _put(area, ref, size, _integer(ref, resolved, value))
         case types.Enum() | types.Enum64():
-            _put(area, place, size, _enumerator(place, found, value))
+            _put(area, ref, size, _enumerator(ref, resolved, value))
         case types.Float():
-            at = place.offset // 8
-            area[at : at + size] = _float(place, value, size)
+            at = ref.offset // 8
+            area[at : at + size] = _float(ref, value, size)
         case types.Array():
-            _array(area, place, found, value)
+            _array(area, ref, resolved, value)
         case types.Struct() | types.Union():
-            _composite(area, place, value)
+            _composite(area, ref, value)
         case _:
-            raise _refusal(place, value, "a type that has values: this one cannot be set")
+            raise _refusal(ref, value, "a type that can be set")
 
 
-def _members(place: Place) -> Iterator[Place]:
-    """Return the members that have names, those of anonymous members among them."""
-    for count, one in enumerate(_walk(place.btf, place.type, place.offset, 0)):
+def _members(ref: VariableRef) -> Iterator[VariableRef]:
+    """Yield the named members, those of anonymous ones included."""
+    for count, hit in enumerate(named_members(ref.btf, ref.type)):
         if count >= _MAX_MEMBERS:
-            raise BtfError(f"{place.btf.name}: '{safe(place.name)}': more than {_MAX_MEMBERS} members")
-        if one.name:
-            yield one
+            raise BtfError(f"{ref.btf.name}: '{safe(ref.name)}': more than {_MAX_MEMBERS} members")
+        member = hit.member
+        yield VariableRef(ref.btf, member.name, member.type, ref.offset + hit.offset, member.bitfield_size)
 
 
-def _walk(btf: Btf, type_id: TypeId, offset: int, depth: int) -> Iterator[Place]:
-    if depth > MAX_DEPTH:
-        raise BtfError(f"{btf.name}: type {type_id}: structs nested deeper than {MAX_DEPTH}")
-    _, found = resolve(btf, type_id)
-    if isinstance(found, types.Struct | types.Union):
-        for member in found.members:
-            yield Place(btf, member.name, member.type, offset + member.offset, member.bitfield_size)
-            if not member.name:
-                yield from _walk(btf, member.type, offset + member.offset, depth + 1)
-
-
-def _put(area: bytearray, place: Place, size: int, number: int) -> None:
-    bits = place.bits or size * 8
-    first, last = place.offset // 8, -(-(place.offset + bits) // 8)
-    shift, mask = place.offset % 8, (1 << bits) - 1
+def _put(area: bytearray, ref: VariableRef, size: int, number: int) -> None:
+    bits = ref.bits or size * 8
+    first, last = ref.offset // 8, -(-(ref.offset + bits) // 8)
+    shift, mask = ref.offset % 8, (1 << bits) - 1
     before = int.from_bytes(area[first:last], "little") & ~(mask << shift)
     area[first:last] = (before | (number & mask) << shift).to_bytes(last - first, "little")
 
 
-def _raw(area: bytearray, place: Place, value: bytes, size: int) -> None:
-    _, found = resolve(place.btf, place.type)
-    row = isinstance(found, Array) and size_of(place.btf, found.type) == 1
-    if place.bits or not (len(value) == size or (row and len(value) < size)):
-        raise _refusal(place, value, f"{'at most ' if row else ''}{size} bytes, not {len(value)}")
-    at = place.offset // 8
+def _raw(area: bytearray, ref: VariableRef, value: bytes, size: int) -> None:
+    _, resolved = skip_mods_and_typedefs(ref.btf, ref.type)
+    is_bytes = isinstance(resolved, Array) and size_of(ref.btf, resolved.type) == 1
+    if ref.bits or not (len(value) == size or (is_bytes and len(value) < size)):
+        raise _refusal(ref, value, f"{'at most ' if is_bytes else ''}{size} bytes, not {len(value)}")
+    at = ref.offset // 8
     area[at : at + size] = value.ljust(size, b"\0")
 
 
-def _typed_text(area: bytearray, place: Place, value: Value, size: int) -> bool:
+def _typed_text(area: bytearray, ref: VariableRef, value: Value, size: int) -> bool:
     """Write a text that a typedef gives a meaning, such as an address; tell whether it did.
 
     An integer in four bytes is written as the number that it is.
     """
-    codec = _meanings(place).get(size)
+    codec = _meanings(ref).get(size)
     if not (codec and codec.from_text and isinstance(value, str)):
         return False
     if size == 4 and _NUMBER.fullmatch(value):
@@ -163,82 +152,74 @@ def _typed_text(area: bytearray, place: Place, value: Value, size: int) -> bool:
     try:
         raw = codec.from_text(value.strip())
     except ValueError as error:
-        raise _refusal(place, value, str(error)) from None
-    at = place.offset // 8
+        raise _refusal(ref, value, str(error)) from None
+    at = ref.offset // 8
     area[at : at + size] = raw
     return True
 
 
-def _meanings(place: Place) -> Mapping[int, Codec]:
-    """Return the row (size -> codec) of the first of the type's typedefs that has one, {} if none has."""
-    type_id = place.type
-    for _ in range(MAX_DEPTH):
-        type_id = strip(place.btf, type_id)
-        named = place.btf.type(type_id)
-        if not isinstance(named, types.Typedef):
-            return {}
-        if named.name in semantics.TABLE:
-            return semantics.TABLE[named.name]
-        type_id = named.type
-    return {}
+def _meanings(ref: VariableRef) -> Mapping[int, Codec]:
+    """Return the row (size -> codec) of the outermost of the type's typedefs that has one, {} if none has."""
+    rows = (semantics.TABLE.get(name) for name in typedef_names(ref.btf, ref.type))
+    return next((row for row in rows if row), {})
 
 
-def _bits(place: Place, kind: Int | AnyEnum) -> int:
-    """Return how many bits a value has. Raises BtfError where its type does not have so many."""
-    bits = place.bits or (kind.bits if isinstance(kind, Int) else kind.size * 8)
+def _bits(ref: VariableRef, kind: Int | AnyEnum) -> int:
+    """Return the bits of a value. Raises BtfError if its type has fewer."""
+    bits = ref.bits or (kind.bits if isinstance(kind, Int) else kind.size * 8)
     if not 0 < bits <= 8 * kind.size <= 8 * _MAX_INT:
-        name = f"{place.btf.name}: variable '{safe(place.name)}': type {c_type(place.btf, place.type)}"
-        raise BtfError(f"{name}: {bits} bits in {kind.size} bytes: it cannot be set")
+        name = f"{ref.btf.name}: variable '{safe(ref.name)}': type {c_type(ref.btf, ref.type)}"
+        raise BtfError(f"{name}: {bits} bits in {kind.size} bytes: cannot be set")
     return bits
 
 
-def _integer(place: Place, kind: Int, value: Value) -> int:
-    bits = _bits(place, kind)
+def _integer(ref: VariableRef, kind: Int, value: Value) -> int:
+    bits = _bits(ref, kind)
     if kind.bool:
         number = _BOOLS.get(value.strip().lower()) if isinstance(value, str) else value
         if not isinstance(number, int) or number not in (0, 1):
-            raise _refusal(place, value, "true or false")
+            raise _refusal(ref, value, "true or false")
         return number
-    number = _number(place, kind, value) if isinstance(value, str) else value
+    number = _number(ref, kind, value) if isinstance(value, str) else value
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if kind.signed else (0, (1 << bits) - 1)
     if not isinstance(number, int) or not low <= number <= high:
-        more = ", or a duration such as 10ms" if _unit(place, kind) else ""
-        raise _refusal(place, value, f"a number from {low} to {high}{more}")
+        more = ", or a duration such as 10ms" if _unit(ref, kind) else ""
+        raise _refusal(ref, value, f"a number from {low} to {high}{more}")
     return number
 
 
-def _number(place: Place, kind: Int, text: str) -> int | None:
+def _number(ref: VariableRef, kind: Int, text: str) -> int | None:
     text = text.strip()
     if _NUMBER.fullmatch(text):
         return int(text, 16 if "x" in text.lower() else 10)
     if character := _CHARACTER.fullmatch(text) or (kind.name == "char" and re.fullmatch("(.)", text)):
         return ord(character[1])
-    unit = _unit(place, kind)
+    unit = _unit(ref, kind)
     if not unit or not re.fullmatch(f"(?:{_DURATION.pattern})+", text):
         return None
     total = 0
     for whole, part, name in _DURATION.findall(text):
         total += int(whole + part) * _NANOSECONDS[name] * 10 ** (9 - len(part))
     if total % (unit * 10**9):
-        raise _refusal(place, text, f"a multiple of the unit that its name says, of {unit} ns")
+        raise _refusal(ref, text, f"a multiple of the unit that its name says, of {unit} ns")
     return total // (unit * 10**9)
 
 
-def _unit(place: Place, kind: Int) -> int:
+def _unit(ref: VariableRef, kind: Int) -> int:
     """Return the nanoseconds of what an integer may count, 0 if it counts no time."""
-    unit_ns = max([codec.unit_ns for codec in _meanings(place).values()], default=0)
+    unit_ns = max([codec.unit_ns for codec in _meanings(ref).values()], default=0)
     if unit_ns:
         return unit_ns
-    _, underscore, last = place.name.rstrip("[0123456789]").rpartition("_")
+    _, underscore, last = ref.name.rstrip("[0123456789]").rpartition("_")
     named = _NAMED_UNITS.get(last.lower(), 0) if underscore else 0
-    return named or (1 if kind.size == 8 and not place.bits else 0)
+    return named or (1 if kind.size == 8 and not ref.bits else 0)
 
 
-def _enumerator(place: Place, kind: AnyEnum, value: Value) -> int:
-    bits = _bits(place, kind)
+def _enumerator(ref: VariableRef, kind: AnyEnum, value: Value) -> int:
+    bits = _bits(ref, kind)
     number = value
     if isinstance(value, str):
-        named = {one.name: one.value for one in kind.values}
+        named = {enumerator.name: enumerator.value for enumerator in kind.values}
         parts = [part.strip() for part in value.split("|")]
         if all(part in named for part in parts):
             number = 0
@@ -248,45 +229,45 @@ def _enumerator(place: Place, kind: AnyEnum, value: Value) -> int:
             number = int(value, 16 if "x" in value.lower() else 10)
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if kind.signed else (0, (1 << bits) - 1)
     if not isinstance(number, int) or not low <= number <= high:
-        names = [safe(one.name) for one in kind.values[:_LISTED]]
+        names = [safe(enumerator.name) for enumerator in kind.values[:_LISTED]]
         more = ", ..." if len(kind.values) > _LISTED else ""
-        raise _refusal(place, value, f"one of {', '.join(names)}{more}, or a number from {low} to {high}")
+        raise _refusal(ref, value, f"one of {', '.join(names)}{more}, or a number from {low} to {high}")
     return number
 
 
-def _float(place: Place, value: Value, size: int) -> bytes:
+def _float(ref: VariableRef, value: Value, size: int) -> bytes:
     try:
         if isinstance(value, int | float | str):
             return struct.pack(_FLOATS[size], float(value))
     except (ValueError, OverflowError, KeyError):
         pass
-    raise _refusal(place, value, f"a number that a float of {size} bytes holds")
+    raise _refusal(ref, value, f"a number that a float of {size} bytes holds")
 
 
-def _array(area: bytearray, place: Place, kind: Array, value: Value) -> None:
-    size = size_of(place.btf, place.type)
-    at = place.offset // 8
-    _, element = resolve(place.btf, kind.type)
+def _array(area: bytearray, ref: VariableRef, kind: Array, value: Value) -> None:
+    size = size_of(ref.btf, ref.type)
+    at = ref.offset // 8
+    _, element = skip_mods_and_typedefs(ref.btf, kind.type)
     if isinstance(value, str) and isinstance(element, Int) and element.name == "char":
         raw = value.encode("utf-8", "surrogateescape")
         if len(raw) >= size:
-            raise _refusal(place, value, f"a text of at most {max(0, size - 1)} bytes, not {len(raw)}")
+            raise _refusal(ref, value, f"a text of at most {max(0, size - 1)} bytes, not {len(raw)}")
         area[at : at + size] = raw.ljust(size, b"\0")
         return
     if isinstance(value, Mapping) or not isinstance(value, str | Sequence):
-        raise _refusal(place, value, f"at most {kind.nelems} values, such as 1,2,3")
+        raise _refusal(ref, value, f"at most {kind.nelems} values, such as 1,2,3")
     items = _items(value) if isinstance(value, str) else value
     if len(items) > kind.nelems:
-        raise _refusal(place, value, f"at most {kind.nelems} values, not {len(items)}")
+        raise _refusal(ref, value, f"at most {kind.nelems} values, not {len(items)}")
     area[at : at + size] = bytes(size)
     for index, item in enumerate(items):
-        one = place.element(index)
-        assert one
-        write(area, one, item)
+        element_ref = ref.element(index)
+        assert element_ref
+        write(area, element_ref, item)
 
 
 def _items(text: str) -> list[str]:
-    """Return what commas outside of brackets separate."""
+    """Split at the commas that are outside of brackets."""
     text = text.strip()
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
@@ -300,22 +281,22 @@ def _items(text: str) -> list[str]:
     return [*items, rest] if items or rest else []
 
 
-def _composite(area: bytearray, place: Place, value: Value) -> None:
-    names = [one.name for one in _members(place)]
+def _composite(area: bytearray, ref: VariableRef, value: Value) -> None:
+    names = [member.name for member in _members(ref)]
     if not isinstance(value, Mapping):
-        shown = ", ".join([safe(f"{place.name}.{name}") for name in names[:_LISTED]])
-        raise _refusal(place, value, f"one of its members to be set: {shown}{', ...' if len(names) > _LISTED else ''}")
+        shown = ", ".join([safe(f"{ref.name}.{name}") for name in names[:_LISTED]])
+        raise _refusal(ref, value, f"one of its members to be set: {shown}{', ...' if len(names) > _LISTED else ''}")
     for name, item in value.items():
-        one = place.member(name)
-        if one is None:
-            raise _refusal(place, name, f"one of its members: {', '.join(map(safe, names[:_LISTED]))}")
-        write(area, one, item)
+        member = ref.member(name)
+        if member is None:
+            raise _refusal(ref, name, f"one of its members: {', '.join(map(safe, names[:_LISTED]))}")
+        write(area, member, item)
 
 
-def _refusal(place: Place, value: Value, expected: str) -> UsageError:
+def _refusal(ref: VariableRef, value: Value, expected: str) -> UsageError:
     shown = safe(value if isinstance(value, str) else repr(value))
     if len(shown) > _SHOWN:
         shown = shown[:_SHOWN] + "..."
-    kind = c_type(place.btf, strip(place.btf, place.type))
-    bits = f":{place.bits}" if place.bits else ""
-    return UsageError(f"variable '{safe(place.name)}' ({kind}{bits}): '{shown}': expected {expected}")
+    kind = c_type(ref.btf, skip_mods(ref.btf, ref.type))
+    bits = f":{ref.bits}" if ref.bits else ""
+    return UsageError(f"variable '{safe(ref.name)}' ({kind}{bits}): '{shown}': expected {expected}")

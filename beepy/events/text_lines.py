@@ -1,13 +1,12 @@
 """Text as records: lines, or bytes in hex, for what has no type (BPF iterators)."""
 
-import struct
 from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
 from beepy.btf.btf import Btf
-from beepy.btf.header import encode
-from beepy.btf.types import Kind, TypeId
+from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Schema
 from beepy.obj.spec import Role
 
@@ -39,11 +38,8 @@ def cut(line: bytes) -> Iterator[bytes]:
 
 @cache
 def _types(field: str) -> Btf:
-    strings = f"\0char\0{field}\0".encode()
-    words = (
-        (1, Kind.INT << 24, 1, 1 << 24 | 8),  # 1: char
-        (0, Kind.ARRAY << 24, 0, 1, 1, LENGTH),  # 2: char[LENGTH]
-        (6, Kind.STRUCT << 24 | 1, LENGTH, 6, 2, 0),  # 3: struct { char field[LENGTH]; }, named as its field
-    )
-    body = b"".join([struct.pack(f"<{len(each)}I", *each) for each in words])
-    return Btf(encode(body, strings), name="lines")
+    """Return the type 3: ``struct { char FIELD[LENGTH]; }``, which is named as its field."""
+    writer = BtfWriter()
+    char = writer.integer("char", 1)
+    writer.struct(field, LENGTH, [(field, writer.array(char, LENGTH, char), 0)])
+    return Btf(writer.data(), name="lines")

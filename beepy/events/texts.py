@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from beepy.btf import types
-from beepy.btf.layout import resolve
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.errors import UsageError
 from beepy.events import schemas
 from beepy.events.batch import Schema
@@ -49,10 +49,10 @@ def _arrays(specs: Sequence[CollectionSpec]) -> Iterator[tuple[int, Tracked, Fie
 
 
 def _is_bytes(schema: Schema, field: Field) -> bool:
-    _, array = resolve(schema.btf, field.type)
+    _, array = skip_mods_and_typedefs(schema.btf, field.type)
     if not isinstance(array, types.Array):
         return False
-    _, element = resolve(schema.btf, array.type)
+    _, element = skip_mods_and_typedefs(schema.btf, array.type)
     return isinstance(element, types.Int) and element.size == 1 and not is_bool(element)
 
 

@@ -1,7 +1,7 @@
-"""Set global variables before the object is loaded: the contents of its data sections are changed.
+"""Set global variables before the object is loaded, by changing the contents of its data sections.
 
-A variable is called by its name in C. ``name.member`` and ``name[2]`` stand for a part of it, ``section:name`` for one
-of several of that name. Static variables of a function are called ``function.name``, as clang calls them.
+A variable is called by its name in C; ``name.member`` and ``name[2]`` are parts of it, ``section:name`` is one of
+several variables of that name. Static variables of a function are called ``function.name``, as clang calls them.
 """
 
 import re
@@ -10,11 +10,11 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import MAX_DEPTH, resolve, size_of, strip
-from beepy.btf.show import c_type
+from beepy.btf.cformat import c_type
+from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods, skip_mods_and_typedefs
 from beepy.btf.types import TypeId
 from beepy.errors import BtfError, UsageError
-from beepy.events.literals import Place, write
+from beepy.events.literals import VariableRef, write
 from beepy.log import Log
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, Value, VariableSpec
@@ -26,7 +26,7 @@ _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d{1,9})\]")
 _LISTED: Final = 40  # variables in an error's note
 _COMPARED: Final = 1000  # names that are looked through for similar ones
 _MAX_END: Final = 32 << 20  # bytes of a section up to the end of a variable that is set
-_PIDS: Final = (  # how variables that choose a process are called, the surest first; tgid is one, pid may be a thread
+_PIDS: Final = (  # names of variables that choose a process, the surest first: tgid is one, pid may be a thread
     "(target|targ|filter)_tgid",
     "(target|targ|filter)_pid",
     "tgid",
@@ -55,14 +55,14 @@ def apply(spec: CollectionSpec, values: Mapping[str, Value]) -> CollectionSpec:
 
 
 def apply_all(specs: Sequence[CollectionSpec], values: Mapping[str, Value]) -> tuple[CollectionSpec, ...]:
-    """Return ``specs`` with their variables set; a name counts for each of them that has it, and one must."""
+    """Return ``specs`` with their variables set: each spec that has a name is changed, and one must have it."""
     changed = list(specs)
     for name, value in values.items():
         known = False
         for at, spec in enumerate(changed):
-            found = _find(spec, name)
-            if found:
-                changed[at] = _set(spec, *found, value)
+            hit = _find(spec, name)
+            if hit:
+                changed[at] = _set(spec, *hit, value)
                 known = True
         if not known:
             raise _unknown(specs, name)
@@ -71,18 +71,18 @@ def apply_all(specs: Sequence[CollectionSpec], values: Mapping[str, Value]) -> t
 
 def settable(spec: CollectionSpec) -> tuple[VariableSpec, ...]:
     """Return the variables that may be set: all but those of the kernel's configuration."""
-    return tuple([one for one in spec.variables if one.map != KCONFIG])
+    return tuple([variable for variable in spec.variables if variable.map != KCONFIG])
 
 
 def pid_variable(specs: Sequence[CollectionSpec]) -> str:
     """Return the name of the variable that most likely chooses a process, "" if there is none."""
-    found = [
-        (_PIDS.index(fitting), one.name)
+    candidates = [
+        (_PIDS.index(fitting), variable.name)
         for spec in specs
-        for one in settable(spec)
-        if (fitting := _fitting(one.name)) and spec.btf and _is_integer(spec.btf, one.type)
+        for variable in settable(spec)
+        if (fitting := _fitting(variable.name)) and spec.btf and _is_integer(spec.btf, variable.type)
     ]
-    return min(found, default=(0, ""))[1]
+    return min(candidates, default=(0, ""))[1]
 
 
 def _fitting(name: str) -> str:
@@ -90,48 +90,48 @@ def _fitting(name: str) -> str:
 
 
 def _is_integer(btf: Btf, type_id: TypeId) -> bool:
-    found = resolve(btf, type_id)[1]
-    return isinstance(found, types.Int) and not found.bool
+    resolved = skip_mods_and_typedefs(btf, type_id)[1]
+    return isinstance(resolved, types.Int) and not resolved.bool
 
 
-def _find(spec: CollectionSpec, name: str) -> tuple[VariableSpec, Place] | None:
-    """Return the variable, the longest name that fits, and what of it is meant; None if there is none."""
+def _find(spec: CollectionSpec, name: str) -> tuple[VariableSpec, VariableRef] | None:
+    """Return the variable with the longest name that fits, and the part of it that is meant; None if there is none."""
     section, colon, bare = name.rpartition(":")
-    found = [
-        one
-        for one in settable(spec)
-        if (not colon or one.map == section)
-        and bare.startswith(one.name)
-        and (bare == one.name or bare[len(one.name)] in ".[")
+    candidates = [
+        variable
+        for variable in settable(spec)
+        if (not colon or variable.map == section)
+        and bare.startswith(variable.name)
+        and (bare == variable.name or bare[len(variable.name)] in ".[")
     ]
-    longest = max([len(one.name) for one in found], default=0)
-    found = [one for one in found if len(one.name) == longest]
-    if len(found) > 1:
-        places = " or ".join(safe(f"{one.map}:{bare}") for one in found)
-        raise UsageError(f"variable '{safe(bare)}': there are {len(found)} of that name: expected {places}")
-    if not found:
+    longest = max([len(variable.name) for variable in candidates], default=0)
+    candidates = [variable for variable in candidates if len(variable.name) == longest]
+    if len(candidates) > 1:
+        places = " or ".join(safe(f"{variable.map}:{bare}") for variable in candidates)
+        raise UsageError(f"variable '{safe(bare)}': {len(candidates)} of that name: expected {places}")
+    if not candidates:
         return None
-    (one,) = found
+    (variable,) = candidates
     assert spec.btf
-    return one, _part(spec.btf, Place(spec.btf, one.name, one.type), bare[len(one.name) :])
+    return variable, _part(spec.btf, VariableRef(spec.btf, variable.name, variable.type), bare[len(variable.name) :])
 
 
-def _part(btf: Btf, place: Place, path: str) -> Place:
+def _part(btf: Btf, ref: VariableRef, path: str) -> VariableRef:
     while path:
         step = _STEP.match(path)
         if not step:
-            raise UsageError(f"variable '{safe(place.name + path)}': expected .member or [number] after its name")
-        inner = place.member(step[1]) if step[1] else place.element(int(step[2]))
+            raise UsageError(f"variable '{safe(ref.name + path)}': expected .member or [number] after its name")
+        inner = ref.member(step[1]) if step[1] else ref.element(int(step[2]))
         if inner is None:
-            kind = c_type(btf, strip(btf, place.type))
-            raise UsageError(f"variable '{safe(place.name)}': {kind} has no {safe(step[1] or step[0])}")
-        place, path = inner, path[step.end() :]
-    return place
+            kind = c_type(btf, skip_mods(btf, ref.type))
+            raise UsageError(f"variable '{safe(ref.name)}': {kind} has no {safe(step[1] or step[0])}")
+        ref, path = inner, path[step.end() :]
+    return ref
 
 
-def _set(spec: CollectionSpec, variable: VariableSpec, place: Place, value: Value) -> CollectionSpec:
-    area = next((one for one in spec.maps if one.name == variable.map), None)
-    if area is None or area.contents is None or size_of(place.btf, variable.type) != variable.size:
+def _set(spec: CollectionSpec, variable: VariableSpec, ref: VariableRef, value: Value) -> CollectionSpec:
+    area = next((map_spec for map_spec in spec.maps if map_spec.name == variable.map), None)
+    if area is None or area.contents is None or size_of(ref.btf, variable.type) != variable.size:
         raise BtfError(f"{safe(spec.name)}: variable '{safe(variable.name)}': its section does not hold it")
     end = variable.offset + variable.size
     if end > _MAX_END:
@@ -139,11 +139,11 @@ def _set(spec: CollectionSpec, variable: VariableSpec, place: Place, value: Valu
         raise UsageError(f"{where}: at most {_MAX_END} bytes can be set")
     contents = area.contents.ljust(end, b"\0")
     changed = bytearray(contents[variable.offset : end])
-    write(changed, place, value)
-    if _is_folded(place.btf, variable):
+    write(changed, ref, value)
+    if _is_folded(ref.btf, variable):
         _log.warning("variable '%s': const but not volatile: its value may be in the code already", safe(variable.name))
     filled = area._replace(contents=contents[: variable.offset] + changed + contents[end:])
-    return spec._replace(maps=tuple([filled if one is area else one for one in spec.maps]))
+    return spec._replace(maps=tuple([filled if map_spec is area else map_spec for map_spec in spec.maps]))
 
 
 def _is_folded(btf: Btf, variable: VariableSpec) -> bool:
@@ -151,22 +151,22 @@ def _is_folded(btf: Btf, variable: VariableSpec) -> bool:
     qualifiers = set()
     type_id: TypeId = variable.type
     for _ in range(MAX_DEPTH):
-        found = btf.type(type_id)
-        if not isinstance(found, types.Const | types.Volatile | types.Restrict | types.Typedef | types.Array):
+        qualified = btf.type(type_id)
+        if not isinstance(qualified, types.Const | types.Volatile | types.Restrict | types.Typedef | types.Array):
             break
-        qualifiers.add(type(found))
-        type_id = found.type
+        qualifiers.add(type(qualified))
+        type_id = qualified.type
     return types.Const in qualifiers and types.Volatile not in qualifiers
 
 
 def _unknown(specs: Sequence[CollectionSpec], name: str) -> UsageError:
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
-    known = {one.name: one for spec in specs for one in settable(spec)}
+    known = {variable.name: variable for spec in specs for variable in settable(spec)}
     where = ", ".join([safe(spec.name) for spec in specs])
-    error = UsageError(f"variable '{safe(name)}': {where} has none of that name")
+    error = UsageError(f"variable '{safe(name)}': not found in {where}")
     if similar := get_close_matches(name, list(known)[:_COMPARED], 3):
         error.add_note(f"similar ones: {', '.join(map(safe, similar))}")
-    listed = ", ".join([safe(one) for one in sorted(known)[:_LISTED]])
+    listed = ", ".join([safe(variable) for variable in sorted(known)[:_LISTED]])
     error.add_note(f"variables: {listed}{', ...' if len(known) > _LISTED else ''}" if known else "it has no variables")
     return error

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from beepy.errors import AttachError, ElfError, KernelError, restated
-from beepy.file_bytes import FileBytes
+from beepy.file_bytes import ELF_MAGIC, FileBytes
 from beepy.hooks import files, libraries
 from beepy.obj import executable
 from beepy.obj.executable import Executable
@@ -65,7 +65,7 @@ def _elf(path: str) -> bool:
     """Tell whether it is an ELF file: libc.so may be a text for the linker."""
     try:
         with files.opened(path) as file:
-            return file.read(4) == b"\x7fELF"
+            return file.read(4) == ELF_MAGIC
     except OSError:
         return False
 

@@ -12,14 +12,15 @@ from beepy.errors import AttachError, KernelError
 from beepy.hooks import lasting
 from beepy.hooks.failure import failed
 from beepy.hooks.target import Target
-from beepy.kernel import link, syscall
+from beepy.kernel import link
 from beepy.kernel import program as programs
-from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
-from beepy.uapi import AttachType
+from beepy.uapi import AttachType, ProgType
 
 _log = Log(__name__)
 
@@ -32,23 +33,15 @@ _MOUNTS: Final = Path("/proc/self/mountinfo")
 def attach(program: Program, target: Target) -> Link:
     """Attach to the cgroup of --attach, else --cgroup, with all below it; without either to the root: every process.
 
-    Programs that are there already run, too, unless one of them forbids it. Raises AttachError.
+    What the section of an LSM program and --attach name is its hook, so that only --cgroup names the cgroup. Programs
+    that are attached already run too, unless one of them forbids it. Raises AttachError.
     """
-    return _attach(program, target.name or target.cgroup, program.attach_type)
+    name = "" if program.type == ProgType.LSM else target.name
+    return attach_as(program, name or target.cgroup, program.attach_type)
 
 
-def attach_lsm(program: Program, target: Target) -> Link:
-    """Attach to the cgroup of --cgroup: what the section and --attach name is the LSM hook. Raises AttachError."""
-    return _attach(program, target.cgroup, program.attach_type)
-
-
-def attach_both(program: Program, target: Target) -> Link:
-    """Attach to both directions of packets (``cgroup/skb``, which names none). Raises AttachError."""
-    path = target.name or target.cgroup
-    return _attach(program, path, AttachType.CGROUP_INET_INGRESS, AttachType.CGROUP_INET_EGRESS)
-
-
-def _attach(program: Program, path: str, *attach_types: AttachType) -> Link:
+def attach_as(program: Program, path: str, *attach_types: AttachType) -> Link:
+    """Attach to the cgroup at ``path`` ("": the root), by a link of each attach type. Raises AttachError."""
     path = os.path.abspath(path) if path else ""  # noqa: PTH100 - a later process reads it, symlinks and all
     with ExitStack() as undo:
         try:

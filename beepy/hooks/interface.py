@@ -9,8 +9,8 @@ from beepy.errors import AttachError, KernelError
 from beepy.hooks.failure import failed
 from beepy.hooks.target import Target
 from beepy.kernel import netns
-from beepy.kernel.fd import Fd
 from beepy.kernel.program import Program
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 

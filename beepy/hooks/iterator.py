@@ -15,12 +15,12 @@ from beepy.events import text_lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.hooks.target import Target
 from beepy.kernel import link
-from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj.insn import CALL, Insn
 from beepy.obj.spec import CollectionSpec
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import HELPERS
 

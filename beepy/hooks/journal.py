@@ -7,14 +7,14 @@ undoes the things themselves.
 
 import os
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from beepy.errors import KernelError
-from beepy.kernel import runtime
-from beepy.kernel.fd import Fd
+from beepy.host import runtime
 from beepy.log import Log
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _log = Log(__name__)
@@ -83,8 +83,8 @@ def _unwritten(path: Path, kind: str, why: str | None) -> Entry:
     return Entry(path, None)
 
 
-def sweep(undo: Mapping[str, Callable[..., None]]) -> None:
-    """Undo what dead processes left, by the function of its kind; cheap where there is nothing.
+def sweep(undo_of: Callable[[str], Callable[..., None] | None]) -> None:
+    """Undo what dead processes left, by the function that ``undo_of`` gives for its kind; cheap where there is nothing.
 
     An undo function takes ``what`` was noted, does nothing where the thing is not there, and may raise KernelError:
     that is a warning, and tried again by the next sweep.
@@ -104,11 +104,11 @@ def sweep(undo: Mapping[str, Callable[..., None]]) -> None:
             continue
         with fd:
             ours = runtime.is_ours(os.fstat(fd.fileno()))
-            if ours and runtime.lock(fd, wait=False) and _undone(os.read(fd.fileno(), _LIMIT), undo):
+            if ours and runtime.lock(fd, wait=False) and _undone(os.read(fd.fileno(), _LIMIT), undo_of):
                 path.unlink(missing_ok=True)
 
 
-def _undone(text: bytes, undo: Mapping[str, Callable[..., None]]) -> bool:
+def _undone(text: bytes, undo_of: Callable[[str], Callable[..., None] | None]) -> bool:
     """Tell whether nothing is left of an entry; one that was not written to its end was noted for nothing."""
     import json  # noqa: PLC0415 - only where a killed process left something
 
@@ -120,11 +120,12 @@ def _undone(text: bytes, undo: Mapping[str, Callable[..., None]]) -> bool:
         return True
     kind, *what = noted
     where = f"journal: {safe(str(kind))} {safe(' '.join(map(str, what)))}"
-    if kind not in undo:
+    undo = undo_of(kind)
+    if undo is None:
         _log.warning("%s: left by a killed process, and not of a kind that this beepy undoes", where)
         return False
     try:
-        undo[kind](*what)
+        undo(*what)
     except (TypeError, ValueError, LookupError, ArithmeticError, struct.error):  # too few or many words, odd ones
         return _unknown(where)
     except KernelError as error:

@@ -1,21 +1,25 @@
-"""Functions of the kernel: where they begin, at an offset, where they return; system calls by their plain name."""
+"""Functions of the kernel: where they begin, at an offset, where they return."""
 
 import errno
 import os
 import re
 from typing import Final
 
+from beepy import sections
 from beepy.errors import AttachError, NotSupported, TargetError
 from beepy.hooks import probe
 from beepy.hooks.probe import Probe
-from beepy.hooks.target import Target
-from beepy.kernel import host
+from beepy.hooks.target import Point, Target
+from beepy.host import machine
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
-from beepy.text import safe
+from beepy.text import safe, similar
 
 _log = Log(__name__)
+
+KIND: Final = probe.KIND
+undo = probe.undo
 
 _GRAMMAR: Final = re.compile(r"([a-zA-Z0-9_.:]+)(?:\+(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*))?")
 _UNFIT: Final = (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL, errno.ESRCH)  # for a name too
@@ -24,40 +28,25 @@ _SUFFIXES: Final = (".isra.", ".constprop.", ".part.", ".cold", ".llvm.")
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to where FUNCTION[+OFFSET] begins (``kprobe``). Raises AttachError, NotSupported."""
-    return _attach(program, target.name, "kprobe", returns=False)
+    """Attach to where FUNCTION[+OFFSET] begins, or where FUNCTION returns. Raises AttachError, NotSupported."""
+    returns = sections.returns(program.section)
+    return attach_to(program, target.name, "kretprobe" if returns else "kprobe", returns=returns)
 
 
-def attach_return(program: Program, target: Target) -> Link:
-    """Attach to where FUNCTION returns (``kretprobe``). Raises AttachError, NotSupported."""
-    return _attach(program, target.name, "kretprobe", returns=True)
+def points(target: Target, machine: str) -> list[Point]:
+    """Return the function, and what makes probes."""
+    function = native_name(_base(parse(target.name)[0]), machine)
+    named: list[Point] = [("function", function, "")] if target.name else []
+    return [*named, probe.KPROBES]
 
 
-def attach_syscall(program: Program, target: Target) -> Link:
-    """Attach to where the system call NAME begins (``ksyscall``). Raises AttachError, NotSupported."""
-    return _attach_syscall(program, target.name, "ksyscall", returns=False)
-
-
-def attach_syscall_return(program: Program, target: Target) -> Link:
-    """Attach to where the system call NAME returns (``kretsyscall``). Raises AttachError, NotSupported."""
-    return _attach_syscall(program, target.name, "kretsyscall", returns=True)
-
-
-def _attach_syscall(program: Program, name: str, kind: str, *, returns: bool) -> Link:
-    if not re.fullmatch(r"[a-z0-9_]+", name):
-        where = f"program '{safe(program.name)}': {kind} '{safe(name)}'"
-        raise _advised(TargetError(f"{where}: expected the NAME of a system call", program.name), program, "openat")
-    from beepy.kernel import features  # noqa: PLC0415 - few probes are of system calls
-
-    return _attach(program, features.syscall_prefix() + name, kind, returns=returns)
-
-
-def _attach(program: Program, name: str, kind: str, *, returns: bool) -> Link:
+def attach_to(program: Program, name: str, kind: str, *, returns: bool) -> Link:
+    """Attach to FUNCTION[+OFFSET]; ``kind`` names the probe in messages. Raises AttachError, NotSupported."""
     where = f"program '{safe(program.name)}'"
     function, offset = parse(name)
     if not function:
         wrong = TargetError(f"{where}: {kind} '{safe(name)}': expected FUNCTION[+OFFSET]", program.name)
-        raise _advised(wrong, program, "vfs_read")
+        raise advised(wrong, program, "vfs_read")
     if returns and offset:
         raise TargetError(f"{where}: {kind} {safe(name)}: a return has no offset", program.name)
     native = native_name(function, os.uname().machine)
@@ -84,16 +73,25 @@ def parse(text: str) -> tuple[str, int]:
     return match[1], int(digits, 8 if digits[0] == "0" and digits.isdigit() else 0)
 
 
-def native_name(function: str, machine: str) -> str:
-    """Return the name that another architecture's entry of a system call (``__x64_sys_read``) has on ``machine``."""
-    ours = host.SYSCALL_PREFIXES.get(machine)
-    for prefix in host.SYSCALL_PREFIXES.values():
+def native_name(function: str, architecture: str) -> str:
+    """Return the name that another machine's entry of a system call (``__x64_sys_read``) has on ours.
+
+    ``architecture`` is what uname calls our machine.
+    """
+    ours = machine.SYSCALL_PREFIXES.get(architecture)
+    for prefix in machine.SYSCALL_PREFIXES.values():
         if ours and prefix != ours and function.startswith(prefix):
             return ours + function.removeprefix(prefix)
     return function
 
 
-def _advised(error: AttachError, program: Program, example: str) -> AttachError:
+def _base(function: str) -> str:
+    """Return the name of FUNCTION or MODULE:FUNCTION."""
+    return function.rpartition(":")[2]
+
+
+def advised(error: AttachError, program: Program, example: str) -> AttachError:
+    """Return the error with a target that can be typed."""
     error.add_note(f"say where: --attach {safe(program.name)}={example}")
     return error
 
@@ -104,8 +102,8 @@ def _explained(error: AttachError, where: str, function: str, offset: int) -> At
         error.add_note(_WITHIN)
     if error.errno not in _UNFIT:
         return error
-    names = {symbol for _, kind, symbol in host.symbols() if kind in "tTwW"}
-    base = function.rpartition(":")[2]
+    names = {symbol for _, kind, symbol in machine.symbols() if kind in "tTwW"}
+    base = _base(function)
     if base not in names:
         missing = AttachError(f"{where}: this kernel has no function of that name", errno.ENOENT)
         parts = sorted(name for name in names if name.startswith(tuple(base + suffix for suffix in _SUFFIXES)))
@@ -113,7 +111,7 @@ def _explained(error: AttachError, where: str, function: str, offset: int) -> At
             missing.add_note(
                 f"the compiler made of it: {', '.join(map(safe, parts[:5]))}; arguments may be missing there"
             )
-        elif close := _similar(base, names):
+        elif close := similar(base, names):
             missing.add_note(f"similar ones: {', '.join(map(safe, close))}")
         return missing
     if error.errno == errno.EADDRNOTAVAIL:
@@ -123,9 +121,3 @@ def _explained(error: AttachError, where: str, function: str, offset: int) -> At
     else:
         error.add_note("the kernel allows no probe there: see blacklist in its debugfs, /sys/kernel/debug/kprobes")
     return error
-
-
-def _similar(function: str, names: set[str]) -> list[str]:
-    from beepy.hooks.similar import similar  # noqa: PLC0415 - only on the way to an error
-
-    return similar(function, names)

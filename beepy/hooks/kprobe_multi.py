@@ -5,9 +5,11 @@ import re
 from fnmatch import translate
 from typing import Final
 
+from beepy import sections
 from beepy.errors import AttachError, KernelError, TargetError
-from beepy.hooks.target import Target
-from beepy.kernel import host, link, tracefs
+from beepy.hooks.target import Point, Target
+from beepy.host import machine, tracefs
+from beepy.kernel import link
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
@@ -15,27 +17,23 @@ from beepy.text import safe
 
 _log = Log(__name__)
 
-_MAKER: Final = "register_fprobe_ips"
+_LINKS: Final = "to many functions (CONFIG_FPROBE)"
+_MAKER: Final[Point] = ("function", "register_fprobe_ips", f"links {_LINKS}")
 _PATTERN: Final = re.compile(r"[A-Za-z0-9_.*?]+")
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to the entry of every function whose name fits the pattern (``*`` and ``?``). Raises AttachError."""
-    return _attach(program, target, returns=False)
+    """Attach to the entry or return of every function whose name fits the pattern (``*`` and ``?``).
 
-
-def attach_return(program: Program, target: Target) -> Link:
-    """Attach to the return of every function whose name fits the pattern. Raises AttachError."""
-    return _attach(program, target, returns=True)
-
-
-def _attach(program: Program, target: Target, *, returns: bool) -> Link:
+    Raises AttachError, NotSupported.
+    """
+    returns = sections.returns(program.section)
     try:
         found = functions(program, target)
     except AttachError as error:
-        if not error.errno or any(name == _MAKER for _, _, name in host.symbols()):
+        if not error.errno or any(name == _MAKER[1] for _, _, name in machine.symbols()):
             raise
-        raise link.no_links(program, f"program '{safe(program.name)}'", "to many functions (CONFIG_FPROBE)") from None
+        raise link.no_links(program, f"program '{safe(program.name)}'", _LINKS) from None
     names = {name for _, name in found}
     what = f"{len(found)} functions '{safe(target.name)}'" if len(found) > 1 else f"function '{safe(found[0][1])}'"
     if all(address for address, _ in found):
@@ -47,6 +45,13 @@ def _attach(program: Program, target: Target, *, returns: bool) -> Link:
     return link.kprobe_multi(program, what, names=sorted(names), returns=returns)
 
 
+def points(target: Target, machine: str) -> list[Point]:  # noqa: ARG001 - every hook's signature
+    """Return the function, unless a pattern names many, and what makes links to many functions."""
+    single = target.name and not sections.is_pattern(target.name)
+    named: list[Point] = [("function", target.name, "")] if single else []
+    return [*named, _MAKER]
+
+
 def functions(program: Program, target: Target) -> list[tuple[int, str]]:
     """Return address (0: not told) and name of the functions that can be traced and fit the target's pattern.
 
@@ -56,7 +61,7 @@ def functions(program: Program, target: Target) -> list[tuple[int, str]]:
     where = f"program '{safe(program.name)}': functions '{safe(target.name)}'"
     if not _PATTERN.fullmatch(target.name):
         raise TargetError(f"{where}: expected a name, with * and ? for any characters", program.name)
-    if not set(target.name) & set("*?"):
+    if not sections.is_pattern(target.name):
         return [(0, target.name)]
     try:
         fits = re.compile(translate(target.name)).fullmatch

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from beepy.errors import KernelError
 from beepy.hooks import journal
 from beepy.kernel import netns
-from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.log import Log
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _log = Log(__name__)

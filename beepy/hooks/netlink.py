@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from beepy import uapi
 from beepy.errors import KernelError
-from beepy.kernel.fd import Fd
+from beepy.sys.fd import Fd
 
 _MODES: Final = {
     "IFLA_XDP_DRV_PROG_ID": uapi.XDP_FLAGS_DRV_MODE,

@@ -22,9 +22,11 @@ from typing import Final, NamedTuple
 from beepy import uapi
 from beepy.errors import AttachError, KernelError, NotSupported, TargetError
 from beepy.hooks.target import Target
-from beepy.kernel import host, link, syscall
+from beepy.host import machine
+from beepy.kernel import link
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.sys import syscall
 from beepy.text import safe
 
 FREQUENCY: Final = 99
@@ -125,7 +127,7 @@ def parse(text: str) -> Event | None:
 def _places(pid: int | None, where: str) -> Iterator[tuple[int, int]]:
     """Yield pid and CPU of each event: every CPU, or every thread of a process."""
     if pid is None:
-        for cpu in host.online_cpus():
+        for cpu in machine.online_cpus():
             yield -1, cpu
         return
     try:

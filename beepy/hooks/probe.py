@@ -13,17 +13,26 @@ from typing import Final, NamedTuple
 from beepy import uapi
 from beepy.errors import AttachError, KernelError, NotSupported
 from beepy.hooks import journal
-from beepy.kernel import link, syscall, tracefs
-from beepy.kernel.fd import Fd
+from beepy.hooks.target import Point
+from beepy.host import tracefs
+from beepy.kernel import link
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _log = Log(__name__)
 
 KIND: Final = "tracefs event"
 """The kind of our journal entries."""
+
+KPROBES: Final[Point] = ("function", "register_kprobe", "kprobes (CONFIG_KPROBE_EVENTS)")
+"""What every kernel has that has kprobes."""
+
+UPROBES: Final[Point] = ("function", "uprobe_register", "uprobes (CONFIG_UPROBE_EVENTS)")
+"""What every kernel has that has uprobes."""
 
 _GROUP: Final = "beepy"
 _PMUS: Final = "/sys/bus/event_source/devices"

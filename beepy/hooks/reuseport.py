@@ -14,9 +14,9 @@ from beepy.hooks import lasting
 from beepy.hooks.failure import failed
 from beepy.hooks.target import Target
 from beepy.kernel import program as programs
-from beepy.kernel import syscall
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.sys import syscall
 from beepy.text import safe
 
 KIND: Final = "sk_reuseport"

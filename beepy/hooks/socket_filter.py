@@ -6,9 +6,9 @@ from beepy import uapi
 from beepy.errors import AttachError
 from beepy.hooks.interface import interface, namespace
 from beepy.hooks.target import Target
-from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 

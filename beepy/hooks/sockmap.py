@@ -3,18 +3,19 @@
 import errno
 from typing import Final
 
-from beepy import uapi
+from beepy import sections, uapi
 from beepy.errors import AttachError, KernelError
 from beepy.hooks.failure import failed
 from beepy.hooks.target import Target
-from beepy.kernel import link, syscall
+from beepy.kernel import link
 from beepy.kernel import program as programs
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.log import Log
+from beepy.sys import syscall
 from beepy.text import safe
-from beepy.uapi import MapType
+from beepy.uapi import NO_ATTACH_TYPE, MapType
 
 _log = Log(__name__)
 
@@ -24,8 +25,13 @@ _TYPES: Final = frozenset({MapType.SOCKMAP, MapType.SOCKHASH})
 def attach(program: Program, target: Target) -> Link:
     """Attach to the map of --attach, else to the only SOCKMAP or SOCKHASH there is: by a link (v6.10), or without.
 
-    Neither outlives the map. Raises AttachError.
+    Neither outlives the map. Raises AttachError, also for ``sk_skb``, which names neither parser nor verdict.
     """
+    hook = sections.find(program.section)
+    if hook and hook.attach_type == NO_ATTACH_TYPE:
+        error = AttachError(f"program '{safe(program.name)}': section '{safe(program.section)}': parser or verdict?")
+        error.add_note("libbpf attaches none either; sections that say it: sk_skb/stream_parser, sk_skb/stream_verdict")
+        raise error
     found = _map(program, target)
     try:
         return link.create(program, found.fd.fileno(), program.attach_type)
@@ -45,13 +51,6 @@ def attach(program: Program, target: Target) -> Link:
             syscall.prog_detach(_attr(found, again.fileno(), program), f"{where}: detach")
 
     return Link(then=(detach,))
-
-
-def attach_vague(program: Program, target: Target) -> Link:  # noqa: ARG001 - every hook's signature
-    """Refuse ``sk_skb``, which says neither parser nor verdict. Raises AttachError."""
-    error = AttachError(f"program '{safe(program.name)}': section '{safe(program.section)}': parser or verdict?")
-    error.add_note("libbpf attaches none either; sections that say it: sk_skb/stream_parser, sk_skb/stream_verdict")
-    raise error
 
 
 def _attr(found: Map, program_fd: int, program: Program) -> uapi.ProgAttach:

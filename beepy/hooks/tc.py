@@ -1,4 +1,4 @@
-"""Traffic control: a tcx or netkit link to the interface; clsact and a filter where the kernel has no tcx."""
+"""Traffic control: a tcx link to the interface; clsact and a filter where the kernel has no tcx."""
 
 import errno
 import os
@@ -9,10 +9,11 @@ from beepy.hooks import lasting, netlink
 from beepy.hooks.failure import failed
 from beepy.hooks.interface import Interface, interface
 from beepy.hooks.target import Target
-from beepy.kernel import link, netns, syscall
+from beepy.kernel import link, netns
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.log import Log
+from beepy.sys import syscall
 from beepy.text import safe
 from beepy.uapi import AttachType
 
@@ -46,20 +47,6 @@ def attach(program: Program, target: Target) -> Link:
             return _by_netlink(program, target, found, egress=attach_type == AttachType.TCX_EGRESS)
         except KernelError as error:
             raise failed(program, error) from error
-
-
-def attach_netkit(program: Program, target: Target) -> Link:
-    """Attach to a netkit device: nothing else takes these programs. Raises AttachError."""
-    with interface(program, target, target.name) as found:
-        try:
-            return link.create(program, found.ifindex, program.attach_type)
-        except AttachError as error:
-            where = f"program '{safe(program.name)}': netkit {safe(found.name)}"
-            if error.errno == errno.EINVAL:
-                raise AttachError(f"{where}: this kernel has no netkit (CONFIG_NETKIT)", error.errno) from None
-            if error.errno == errno.ENXIO:
-                raise AttachError(f"{where}: not the primary device of a netkit pair", error.errno) from None
-            raise
 
 
 def _by_netlink(program: Program, target: Target, found: Interface, *, egress: bool) -> Link:

@@ -9,7 +9,7 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.types import Kind, TypeId
 from beepy.errors import AttachError, BtfError
 from beepy.hooks import kprobe_multi
@@ -37,7 +37,7 @@ def attach(program: Program, target: Target) -> Link:
 def _functions(kernel: Btf, names: set[str]) -> Iterator[TypeId]:
     """Yield the functions of these names that a trampoline can call, in the order of their ids, each name once."""
     left = set(names)
-    for type_id in kernel.named_among(left, Kind.FUNC):
+    for type_id in kernel.ids_by_names(left, Kind.FUNC):
         function = kernel.type(type_id)
         if isinstance(function, types.Func) and function.name in left and _callable(kernel, function):
             left.discard(function.name)
@@ -53,5 +53,5 @@ def _callable(kernel: Btf, function: types.Func) -> bool:
         sizes = [size_of(kernel, parameter.type) for parameter in prototype.params]  # the last may be "..."
     except BtfError:
         return False
-    _, returned = resolve(kernel, prototype.type)
+    _, returned = skip_mods_and_typedefs(kernel, prototype.type)
     return all(0 < size <= _LARGEST for size in sizes) and not isinstance(returned, types.Struct | types.Union)

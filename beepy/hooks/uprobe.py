@@ -3,15 +3,19 @@
 import re
 from typing import Final, NamedTuple
 
+from beepy import sections
 from beepy.errors import ElfError, TargetError
 from beepy.hooks import binary, probe
 from beepy.hooks.probe import Probe
-from beepy.hooks.target import Target
+from beepy.hooks.target import Point, Target
 from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.obj import executable
 from beepy.obj.executable import Executable
-from beepy.text import safe
+from beepy.text import safe, similar
+
+KIND: Final = probe.KIND
+undo = probe.undo
 
 _OFFSET: Final = re.compile(r"(.*)\+(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)", re.DOTALL)
 
@@ -25,16 +29,9 @@ class Place(NamedTuple):
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to where a function begins (``uprobe``). Raises AttachError, NotSupported."""
-    return _attach(program, target, "uprobe", returns=False)
-
-
-def attach_return(program: Program, target: Target) -> Link:
-    """Attach to where a function returns (``uretprobe``). Raises AttachError, NotSupported."""
-    return _attach(program, target, "uretprobe", returns=True)
-
-
-def _attach(program: Program, target: Target, kind: str, *, returns: bool) -> Link:
+    """Attach to where a function begins, at an offset or where it returns. Raises AttachError, NotSupported."""
+    returns = sections.returns(program.section)
+    kind = "uretprobe" if returns else "uprobe"
     what = f"{kind} {safe(target.name)}" if target.name else kind
     where = f"program '{safe(program.name)}': {what}"
     place = parse(target)
@@ -50,6 +47,11 @@ def _attach(program: Program, target: Target, kind: str, *, returns: bool) -> Li
         with binary.opened(path, where) as file:
             offset += function_offset(file, place.function)
     return probe.attach(program, Probe("uprobe", path, offset, returns, target.pid), what)
+
+
+def points(target: Target, machine: str) -> list[Point]:  # noqa: ARG001 - every hook's signature
+    """Return what makes probes."""
+    return [probe.UPROBES]
 
 
 def parse(target: Target) -> Place:
@@ -84,8 +86,6 @@ def function_offset(file: Executable, name: str) -> int:
 
 
 def _advice(name: str, names: set[str]) -> list[str]:
-    from beepy.hooks.similar import similar  # noqa: PLC0415 - only on the way to an error
-
     close = [other for other in similar(name, names) if other != name]
     if close:
         return [f"similar ones: {', '.join(map(safe, close))}"]

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from beepy import sections
 from beepy.errors import ElfError, TargetError
 from beepy.hooks import binary
 from beepy.hooks.target import Target
@@ -18,19 +19,10 @@ _ANY: Final = {"*": ".*", "?": "."}
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to where every function begins whose name fits BINARY:PATTERN (``*`` and ``?``).
+    """Attach to where every function begins or returns whose name fits BINARY:PATTERN (``*`` and ``?``).
 
-    A program of ``uprobe.session`` also runs where they return. Raises AttachError, NotSupported.
+    A program of ``uprobe.session`` runs at both. Raises AttachError, NotSupported.
     """
-    return _attach(program, target, returns=False)
-
-
-def attach_return(program: Program, target: Target) -> Link:
-    """Attach to where every function returns whose name fits. Raises AttachError, NotSupported."""
-    return _attach(program, target, returns=True)
-
-
-def _attach(program: Program, target: Target, *, returns: bool) -> Link:
     kind = program.section.removeprefix("?").partition("/")[0]
     what = f"{kind} {safe(target.name)}" if target.name else kind
     where = f"program '{safe(program.name)}': {what}"
@@ -44,6 +36,7 @@ def _attach(program: Program, target: Target, *, returns: bool) -> Link:
     path = binary.find(target.binary or name, target.pid, where)
     with binary.opened(path, where) as file:
         offsets = _offsets(file, pattern)
+    returns = sections.returns(program.section)
     return link.uprobe_multi(program, Places(path, offsets), what, pid=target.pid, returns=returns)
 
 

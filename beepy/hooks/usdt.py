@@ -9,13 +9,12 @@ import errno
 import os
 from contextlib import ExitStack
 from typing import Final, NamedTuple
-from weakref import WeakKeyDictionary
 
 from beepy.errors import AttachError, ElfError, KernelError, TargetError
 from beepy.features import Feature
 from beepy.hooks import binary, probe, usdt_args
 from beepy.hooks.probe import Probe
-from beepy.hooks.target import Target
+from beepy.hooks.target import Point, Target
 from beepy.kernel import features
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
@@ -23,7 +22,7 @@ from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj import executable
 from beepy.obj.executable import Executable
-from beepy.text import safe
+from beepy.text import safe, similar
 from beepy.uapi import UpdateFlag
 
 _log = Log(__name__)
@@ -91,9 +90,11 @@ class _Addresses:
             ids.delete(key)
 
 
-# programs of one collection share their maps
-_records: WeakKeyDictionary[Map, _Records] = WeakKeyDictionary()
-_addresses: WeakKeyDictionary[Map, _Addresses] = WeakKeyDictionary()
+class _Used(NamedTuple):
+    """What the programs of one collection use of the maps that they share."""
+
+    records: _Records
+    addresses: _Addresses
 
 
 def attach(program: Program, target: Target) -> Link:
@@ -107,20 +108,33 @@ def attach(program: Program, target: Target) -> Link:
     with binary.opened(path, where) as file:
         places = _places(file, provider, probe_name, specs.value_size)
         base = 0 if cookies or file.fixed else _load_address(file, path, target.pid, where)
-    records = _records.setdefault(specs, _Records(specs.max_entries))
-    addresses = _addresses.setdefault(ids, _Addresses())
+    used = _used(target, specs)
     with ExitStack() as undo:
         for place in places:
-            number = records.take(place.spec, where)
-            undo.callback(records.give, place.spec)
+            number = used.records.take(place.spec, where)
+            undo.callback(used.records.give, place.spec)
             _put(specs, number, place.spec, where)
             if not cookies:
                 key = (place.address + base).to_bytes(8, "little")
-                addresses.add(ids, key, number, where)
-                undo.callback(addresses.remove, ids, key)
+                used.addresses.add(ids, key, number, where)
+                undo.callback(used.addresses.remove, ids, key)
             at = Probe("uprobe", path, place.offset, False, target.pid, place.counter)
             undo.enter_context(probe.attach(program, at, what, number if cookies else 0))
         return Link(then=(undo.pop_all().close,))
+
+
+def points(target: Target, machine: str) -> list[Point]:  # noqa: ARG001 - every hook's signature
+    """Return what makes probes."""
+    return [probe.UPROBES]
+
+
+def _used(target: Target, specs: Map) -> _Used:
+    """Return what the programs of the target's collection use of its maps."""
+    shared = {} if target.shared is None else target.shared
+    used = shared.get(_SPECS)
+    if not isinstance(used, _Used):
+        used = shared[_SPECS] = _Used(_Records(specs.max_entries), _Addresses())
+    return used
 
 
 def _put(specs: Map, number: int, spec: bytes, where: str) -> None:
@@ -169,8 +183,6 @@ def _places(file: Executable, provider: str, name: str, spec_size: int) -> list[
 
 
 def _advice(name: str, there: set[str]) -> str:
-    from beepy.hooks.similar import similar  # noqa: PLC0415 - only on the way to an error
-
     if not there:
         return "it has none at all"
     close = similar(name, there) or sorted(there)[:8]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from beepy import locks, uapi
 from beepy.errors import KernelError
-from beepy.kernel import syscall
-from beepy.kernel.fd import Fd
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 

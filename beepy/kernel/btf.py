@@ -10,8 +10,9 @@ from typing import Final, cast
 from beepy import uapi
 from beepy.btf.btf import Btf
 from beepy.errors import KernelError
-from beepy.kernel import btf_file, syscall
-from beepy.kernel.fd import Fd
+from beepy.host import btf_file
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _DIRECTORY: Final = Path("/sys/kernel/btf")

@@ -10,8 +10,10 @@ from typing import Final
 from beepy import uapi
 from beepy.errors import KernelError
 from beepy.features import Feature
-from beepy.kernel import host, probes, samples, syscall
+from beepy.host import machine
+from beepy.kernel import probes, samples
 from beepy.obj.insn import CALL, EXIT, Insn
+from beepy.sys import syscall
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, MapType, ProgFlag, ProgType
 
 _ATTACH_TYPES: Final = {  # without which a program type is not loaded
@@ -76,5 +78,5 @@ def _takes_name(name: bytes) -> bool:
 def syscall_prefix() -> str:
     """Return what precedes a system call's name in the name of its function in the kernel."""
     if has(Feature.SYSCALL_WRAPPER):
-        return host.SYSCALL_PREFIXES.get(os.uname().machine, host.NO_SYSCALL_WRAPPER)
-    return host.NO_SYSCALL_WRAPPER
+        return machine.SYSCALL_PREFIXES.get(os.uname().machine, machine.NO_SYSCALL_WRAPPER)
+    return machine.NO_SYSCALL_WRAPPER

@@ -12,11 +12,11 @@ from typing import NamedTuple, Self
 from beepy import uapi
 from beepy.btf.types import TypeId
 from beepy.errors import AttachError, KernelError, NotSupported
-from beepy.kernel import syscall
-from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.log import Log
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import AttachType
 

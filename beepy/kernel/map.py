@@ -8,9 +8,9 @@ from typing import Self
 
 from beepy import map_types, uapi
 from beepy.errors import KernelError
-from beepy.kernel import syscall
-from beepy.kernel.fd import Fd
-from beepy.kernel.host import possible_cpus
+from beepy.host.machine import possible_cpus
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType, UpdateFlag
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from beepy import uapi
 from beepy.errors import KernelError
-from beepy.kernel import syscall
-from beepy.kernel.fd import Fd
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 NAMES: Final = Path("/run/netns")  # where ip-netns(8) keeps those that have a name

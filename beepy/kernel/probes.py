@@ -10,11 +10,13 @@ from functools import partial
 from typing import Final
 
 from beepy import uapi
-from beepy.btf import contexts, downgrade
+from beepy.btf import ctx_args, downgrade
 from beepy.errors import KernelError
 from beepy.features import Feature
-from beepy.kernel import btf, host, program, samples, syscall
+from beepy.host import machine
+from beepy.kernel import btf, program, samples
 from beepy.obj.insn import CALL, EXIT, LDX, MEM, MOV64_IMM, PSEUDO_CALL, Insn, W, encode
+from beepy.sys import syscall
 from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, MapFlag, MapType, ProgType
 
 _CONTEXT: Final = (Insn(CALL, src=PSEUDO_CALL, imm=1), Insn(EXIT), Insn(LDX | MEM | W, dst=0, src=1), Insn(EXIT))
@@ -27,8 +29,8 @@ def _has_exp_attach_type() -> bool:
 
 def _has_syscall_wrapper() -> bool:
     """Look for ``__x64_sys_bpf``. Raises KernelError where this process may not read the kernel's symbols."""
-    name = host.SYSCALL_PREFIXES.get(os.uname().machine, host.NO_SYSCALL_WRAPPER) + "bpf"
-    return any(symbol == name for _, _, symbol in host.symbols())
+    name = machine.SYSCALL_PREFIXES.get(os.uname().machine, machine.NO_SYSCALL_WRAPPER) + "bpf"
+    return any(symbol == name for _, _, symbol in machine.symbols())
 
 
 def _has_array_mmap() -> bool:
@@ -56,7 +58,7 @@ def _has_bpf_cookie() -> bool:
 
 def _has_arg_ctx_tag() -> bool:
     """Read skb->len through a tagged argument: the verifier must take it for the context."""
-    types, func_info = contexts.sample()
+    types, func_info = ctx_args.sample()
     try:
         with btf.load(types) as fd:
             insns = encode(_CONTEXT)

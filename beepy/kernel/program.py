@@ -7,9 +7,9 @@ from typing import Final, NamedTuple, Self
 
 from beepy import uapi
 from beepy.errors import KernelError, VerifierError
-from beepy.kernel import syscall
-from beepy.kernel.fd import Fd
 from beepy.obj.insn import SLOT
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, ProgFlag, ProgType
 

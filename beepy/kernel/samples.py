@@ -7,11 +7,13 @@ from contextlib import ExitStack
 from typing import Final
 
 from beepy import map_types, uapi
+from beepy.btf.writer import BtfWriter
 from beepy.errors import ENOTSUPP, KernelError
-from beepy.kernel import memlock, syscall
-from beepy.kernel.fd import Fd
+from beepy.kernel import memlock
 from beepy.map_types import Sample
 from beepy.obj.insn import EXIT, MOV64_IMM, Insn, encode
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, MapType, ProgFlag, ProgType
 
 _INT_TYPE: Final = 1  # of _types()
@@ -74,15 +76,10 @@ def has_struct_ops_maps() -> bool:
 
 def _types(where: str) -> Fd:
     """Give the kernel the type ``int``."""
-    body = _INT_BTF
+    writer = BtfWriter()
+    writer.integer()
+    body = writer.data()
     return syscall.btf_load(uapi.BtfLoad(btf=syscall.address(body), btf_size=len(body)), where)
-
-
-_INT_BTF: Final = (
-    bytes.fromhex("9feb0100 18000000 00000000 10000000 10000000 05000000")  # header
-    + bytes.fromhex("01000000 00000001 04000000 20000001")  # [1] INT, 4 bytes, signed
-    + b"\0int\0"
-)
 
 
 def loads(prog_type: ProgType, attach_type: AttachType, flags: ProgFlag) -> bool:

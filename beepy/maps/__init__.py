@@ -9,13 +9,13 @@ from beepy import map_types
 from beepy.btf.types import VOID
 from beepy.errors import ElfError, KernelError
 from beepy.events.batch import Reader, Schema
-from beepy.kernel import host
+from beepy.host import machine
 from beepy.kernel import map as kernel_map
-from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.log import Log
 from beepy.maps.ringbuf import RingReader
 from beepy.obj.spec import MapSpec
+from beepy.sys.fd import Fd
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
 
@@ -39,7 +39,7 @@ def _ring(spec: MapSpec) -> MapSpec:
 
 def _perf(spec: MapSpec) -> MapSpec:
     """One slot for the fd of an event per CPU, as libbpf's map_set_def_max_entries does."""
-    return spec._replace(key_size=4, value_size=4, max_entries=spec.max_entries or host.possible_cpus())
+    return spec._replace(key_size=4, value_size=4, max_entries=spec.max_entries or machine.possible_cpus())
 
 
 def _perf_reader(map_: Map, schema: Schema) -> Reader:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from beepy.errors import KernelError
-from beepy.kernel import runtime
-from beepy.kernel.fd import Fd
+from beepy.host import runtime
 from beepy.kernel.map import Map
 from beepy.log import Log
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _log = Log(__name__)

@@ -33,13 +33,14 @@ from typing import Final
 from beepy import uapi
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Part, Schema
-from beepy.kernel import host, syscall
-from beepy.kernel.fd import Fd
+from beepy.host import machine
 from beepy.kernel.map import Map
 from beepy.log import Log
 from beepy.maps.barrier import Barrier
 from beepy.maps.claim import Claim
 from beepy.maps.runs import run_length
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _log = Log(__name__)
@@ -83,7 +84,7 @@ class PerfReader:
         self._map = map_
         self._name = safe(map_.name)
         self._barrier = Barrier()
-        cpus = host.online_cpus()
+        cpus = machine.online_cpus()
         self.size = size or max(_LEAST, min(_MOST, 1 << (_ALL // len(cpus)).bit_length() - 1))
         self._counters = counters
         self._rings: list[_Ring] = []
@@ -132,7 +133,7 @@ class PerfReader:
             _log.warning(
                 "map '%s': CPU %d went offline: how many of its records were lost is unknown", self._name, ring.cpu
             )
-        for cpu in set(host.online_cpus()).difference(self._ringless, [ring.cpu for ring in self._rings]):
+        for cpu in set(machine.online_cpus()).difference(self._ringless, [ring.cpu for ring in self._rings]):
             self._unknown = True
             try:
                 added = self._add(cpu)

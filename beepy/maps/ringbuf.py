@@ -24,10 +24,8 @@ from beepy.maps.barrier import Barrier
 from beepy.maps.claim import Claim
 from beepy.maps.runs import run_length
 from beepy.text import safe
+from beepy.uapi import RINGBUF_BUSY_BIT, RINGBUF_DISCARD_BIT, RINGBUF_HDR_SZ
 
-_BUSY: Final = 1 << 31  # BPF_RINGBUF_BUSY_BIT
-_DISCARD: Final = 1 << 30  # BPF_RINGBUF_DISCARD_BIT
-_HEADER: Final = 8  # BPF_RINGBUF_HDR_SZ
 _CHUNK: Final = 256 << 10  # bytes of a batch at most (but for a record that is longer): fits the second-level cache
 
 # Seconds that records may wait: the longest, and for each byte of a ring what fills half of it at 200 MB/s, which are
@@ -80,10 +78,10 @@ class RingReader:
         while head < tail:
             at = head & (self.size - 1)
             word = self._words[at >> 2]
-            if word & _BUSY:
+            if word & RINGBUF_BUSY_BIT:
                 return
-            length = word & ~_DISCARD
-            stride = (length + _HEADER + 7) & ~7
+            length = word & ~RINGBUF_DISCARD_BIT
+            stride = (length + RINGBUF_HDR_SZ + 7) & ~7
             most = min(tail - head, max(_CHUNK, stride)) // stride
             if not most:
                 raise KernelError(
@@ -92,7 +90,7 @@ class RingReader:
                 )
             count = self._run(at >> 2, stride >> 2, most)
             raw = b""
-            if not word & _DISCARD:
+            if not word & RINGBUF_DISCARD_BIT:
                 self._barrier.fence()  # the headers, which are not busy, before the data
                 start = mmap.PAGESIZE + at
                 raw = self._pages[start : start + count * stride]  # one copy, headers and padding included
@@ -100,7 +98,7 @@ class RingReader:
             head += count * stride
             self._consumer[0] = head  # at once, so that a slow consumer of the batch holds no room in the ring
             if raw:
-                yield Batch(self.schema, (Part(raw, stride, _HEADER),), count, length, time.time_ns())
+                yield Batch(self.schema, (Part(raw, stride, RINGBUF_HDR_SZ),), count, length, time.time_ns())
 
     def end(self) -> Iterator[Batch]:
         """Return nothing: the kernel does not count what a ring buffer loses."""

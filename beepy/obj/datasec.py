@@ -1,17 +1,16 @@
-"""Sections of global data: what clang leaves open in their BTF, their maps, and the variables in them.
+"""Fix up the DATASECs of an object's types, and find the variables in them and the maps that hold these.
 
-clang writes size 0 for a DATASEC and offset 0 for a global variable: they are the linker's to know. What has no ELF
-section (``.kconfig``) gets a layout here, libbpf's: by falling alignment, rising size, name.
+clang writes size 0 for a DATASEC and offset 0 for a global variable, which only a linker knows. ``.kconfig`` has no ELF
+section: its externs are laid out here as libbpf does, by falling alignment, rising size, name.
 """
 
-from collections.abc import Mapping
-from functools import cache, partial
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.layout import align_of, size_of
-from beepy.btf.types import VOID, Kind, Linkage, TypeId
+from beepy.btf.types import ADDED, INFO, SIZE_OR_TYPE, VOID, Kind, Linkage, TypeId, Words, info_word
 from beepy.errors import BtfError, ElfError
 from beepy.obj import ksyms
 from beepy.obj.elf import Elf, Section, Symbol
@@ -25,27 +24,62 @@ MAX_VARIABLES: Final = 1 << 14
 
 
 class Globals(NamedTuple):
-    """The object's types with every DATASEC complete, and what they tell."""
+    """The object's types with every DATASEC fixed up, and what they declare; ``kconfig`` is the map of its externs."""
 
-    btf: Btf
-    variables: tuple[VariableSpec, ...]
-    externs: tuple[ExternSpec, ...]
-    kconfig: MapSpec | None
+    btf: Btf | None = None
+    variables: tuple[VariableSpec, ...] = ()
+    externs: tuple[ExternSpec, ...] = ()
+    kconfig: MapSpec | None = None
 
 
-class _Placed(NamedTuple):
+class _PlacedVariable(NamedTuple):
+    """A variable in its section; ``hidden`` from other objects and from user space, as if it were static."""
+
     offset: int
     size: int
     variable: TypeId
-    hidden: bool = False  # from other objects and user space: as if it were static
+    hidden: bool = False
+
+
+class _Layout(NamedTuple):
+    """A DATASEC with its real size, and its variables in the order of their offsets."""
+
+    datasec: TypeId
+    name: str
+    size: int
+    variables: list[_PlacedVariable]
+
+
+_DataSecs: TypeAlias = Sequence[tuple[TypeId, types.DataSec]]
+
+
+def fixup_datasecs(btf: Btf, elf: Elf) -> Globals:
+    """Return the types with what clang leaves open: sizes, offsets, the linkage of hidden variables and of externs.
+
+    Raises BtfError where a variable has no symbol or overlaps another one, ElfError where an extern's type has no size.
+    """
+    datasecs = _datasecs(btf)
+    externs = _externs(btf, elf, datasecs)
+    layouts = _layouts(btf, elf, datasecs)
+    words = _hide_functions(btf, elf)
+    words |= ksyms.acceptable(btf, [datasec for datasec in datasecs if datasec[1].name == KSYMS])
+    for layout in layouts:
+        words |= _layout_words(layout)
+    holders = [layout for layout in layouts if is_data(layout.name) or layout.name in (KCONFIG, ARENA)]
+    return Globals(
+        btf=btf.with_words(words) if words else btf,
+        variables=tuple([variable for layout in holders for variable in _variables(btf, layout)]),
+        externs=externs,
+        kconfig=next((_kconfig(layout) for layout in reversed(layouts) if layout.name == KCONFIG), None),
+    )
 
 
 def data_map(section: Section, btf: Btf | None) -> MapSpec:
     """Return the map, an array of one value, that holds a section of global data."""
     return MapSpec(
-        section.name,
-        section.name,
-        MapType.ARRAY,
+        name=section.name,
+        section=section.name,
+        type=MapType.ARRAY,
         key_size=4,
         value_size=section.size,
         max_entries=1,
@@ -56,154 +90,162 @@ def data_map(section: Section, btf: Btf | None) -> MapSpec:
 
 
 def _mmapable(section: str, btf: Btf | None) -> int:
-    """Return MMAPABLE for a section with a variable that is not static, as libbpf's ``map_is_mmapable`` finds it."""
+    """Return MMAPABLE for a section with a variable that is not static, as libbpf's ``map_is_mmapable`` does."""
     datasec_id = btf.datasec(section) if btf else None
     if btf is None or datasec_id is None:
         return 0
-    found = btf.type(datasec_id)
-    assert isinstance(found, types.DataSec)
-    variables = [btf.type(info.type) for info in found.vars]
+    datasec = btf.type(datasec_id)
+    assert isinstance(datasec, types.DataSec)
+    variables = [btf.type(info.type) for info in datasec.vars]
     return MapFlag.MMAPABLE if any(isinstance(v, types.Var) and v.linkage != Linkage.STATIC for v in variables) else 0
 
 
-def complete(btf: Btf, elf: Elf) -> Globals:
-    """Fill in what clang leaves open in ``btf``: sizes, offsets, and the linkage of what is hidden and of externs.
-
-    Raises BtfError where a variable has no symbol or overlaps another one, ElfError where an extern's type has no size.
-    """
-    sections = {section.name: section for section in elf.sections}
-    symbols = {(symbol.section, symbol.name): symbol for symbol in elf.symbols if symbol.section > 0}
-    weak = {symbol.name for symbol in elf.symbols if symbol.section == 0 and symbol.bind == "STB_WEAK"}
-    subprograms = sections[TEXT].number if TEXT in sections else -1
-    hidden = {one.name for one in elf.symbols if one.section == subprograms and _is_hidden(one)}
-    words: dict[tuple[TypeId, int], int] = {}
-    variables: list[VariableSpec] = []
-    externs: list[ExternSpec] = []
-    kconfig = None
+def _datasecs(btf: Btf) -> _DataSecs:
+    datasecs = []
     count = 0
-    named: set[TypeId] = set()
-    integer = cache(partial(ksyms.integer, btf))
     for type_id in btf.ids():
-        kind = btf.kind(type_id)
-        if kind is Kind.FUNC:
+        if btf.kind(type_id) is Kind.DATASEC:
+            datasec = btf.type(type_id)
+            assert isinstance(datasec, types.DataSec)
+            count += 1 + len(datasec.vars)
+            if count > MAX_VARIABLES:
+                raise BtfError(f"{btf.name}: section {safe(datasec.name)}: more than {MAX_VARIABLES} variables")
+            datasecs.append((type_id, datasec))
+    return datasecs
+
+
+def _hide_functions(btf: Btf, elf: Elf) -> Words:
+    """Make hidden global functions static, so that the verifier checks them with their callers, as libbpf does."""
+    text = next((section.number for section in elf.sections if section.name == TEXT), -1)
+    hidden = {symbol.name for symbol in elf.symbols if symbol.section == text and _is_hidden(symbol)}
+    words: Words = {}
+    for type_id in btf.ids() if hidden else ():
+        if btf.kind(type_id) is Kind.FUNC:
             function = btf.type(type_id)
             if isinstance(function, types.Func) and function.name in hidden and function.linkage == Linkage.GLOBAL:
-                words[type_id, 1] = Kind.FUNC << 24 | Linkage.STATIC
-        if kind is not Kind.DATASEC:
-            continue
-        found = btf.type(type_id)
-        assert isinstance(found, types.DataSec)
-        count += 1 + len(found.vars)
-        if count > MAX_VARIABLES:
-            raise BtfError(f"{btf.name}: section {safe(found.name)}: more than {MAX_VARIABLES} variables")
-        if found.name in (KCONFIG, KSYMS):
-            externs += _externs(btf, found, weak)
-        if found.name == KSYMS:
-            words |= ksyms.acceptable(btf, type_id, found, integer(), named)
-            continue
-        if found.name == KCONFIG:
-            placed, size = _laid_out(btf, found)
-            words.update({(one.variable, 3): Linkage.GLOBAL for one in placed})
-            kconfig = _kconfig(size, type_id)
-        elif (section := sections.get(found.name)) is not None:
-            placed, size = _placed(btf, found, section, symbols), section.size
-            words.update({(one.variable, 3): Linkage.STATIC for one in placed if one.hidden})
-        else:
-            continue
-        words.update(_words(type_id, placed, size))
-        if is_data(found.name) or found.name in (KCONFIG, ARENA):
-            variables += _variables(btf, found.name, placed, size)
-    return Globals(btf.edited(words) if words else btf, tuple(variables), tuple(externs), kconfig)
+                words[type_id, INFO] = info_word(Kind.FUNC, Linkage.STATIC)
+    return words
 
 
 def _is_hidden(symbol: Symbol) -> bool:
     return symbol.visibility in ("STV_HIDDEN", "STV_INTERNAL")
 
 
-def _words(type_id: TypeId, placed: list[_Placed], size: int) -> dict[tuple[TypeId, int], int]:
-    words = {(type_id, 2): size}
-    for number, one in enumerate(placed):
-        at = 3 + 3 * number
-        words |= {(type_id, at): one.variable, (type_id, at + 1): one.offset, (type_id, at + 2): one.size}
-    return words
+def _layouts(btf: Btf, elf: Elf, datasecs: _DataSecs) -> list[_Layout]:
+    """Return where the variables of each DATASEC are: symbols of its ELF section say it, .kconfig is laid out."""
+    sections = {section.name: section for section in elf.sections}
+    symbols: dict[int, dict[str, Symbol]] = {}
+    for symbol in elf.symbols:
+        if symbol.section > 0:
+            symbols.setdefault(symbol.section, {})[symbol.name] = symbol
+    layouts = []
+    for type_id, datasec in datasecs:
+        section = sections.get(datasec.name)
+        if datasec.name == KCONFIG:
+            layouts.append(_kconfig_layout(btf, type_id, datasec))
+        elif section is not None and datasec.name != KSYMS:
+            placed = _placed(btf, datasec, symbols.get(section.number, {}))
+            layouts.append(_Layout(type_id, datasec.name, section.size, placed))
+    return layouts
 
 
-def _placed(
-    btf: Btf, found: types.DataSec, section: Section, symbols: Mapping[tuple[int, str], Symbol]
-) -> list[_Placed]:
-    """Return the section's variables in the order of their offsets; a static one has its offset already."""
+def _placed(btf: Btf, datasec: types.DataSec, symbols: Mapping[str, Symbol]) -> list[_PlacedVariable]:
+    """Return the section's variables in the order of their offsets; clang knows the offset of a static one."""
     placed = []
-    for variable_id, offset, size in found.vars:
-        variable = btf.type(variable_id)
-        hidden = False
+    for info in datasec.vars:
+        offset, hidden = info.offset, False
+        variable = btf.type(info.type)
         if isinstance(variable, types.Var) and variable.linkage != Linkage.STATIC:
-            symbol = symbols.get((section.number, variable.name))
+            symbol = symbols.get(variable.name)
             if symbol is None:
-                raise BtfError(f"{btf.name}: section {safe(found.name)}: '{safe(variable.name)}' has no symbol")
-            offset, hidden = symbol.value, _is_hidden(symbol)  # noqa: PLW2901
-        placed.append(_Placed(offset, size, variable_id, hidden))
+                raise BtfError(f"{btf.name}: section {safe(datasec.name)}: '{safe(variable.name)}' has no symbol")
+            offset, hidden = symbol.value, _is_hidden(symbol)
+        placed.append(_PlacedVariable(offset, info.size, info.type, hidden))
     placed.sort()
     end = 0
     for offset, size, variable_id, _ in placed:
         if offset < end:
             name = getattr(btf.type(variable_id), "name", "")
-            raise BtfError(f"{btf.name}: section {safe(found.name)}: '{safe(name)}' overlaps another variable")
+            raise BtfError(f"{btf.name}: section {safe(datasec.name)}: '{safe(name)}' overlaps another variable")
         end = offset + size
     return placed
 
 
-def _variables(btf: Btf, section: str, placed: list[_Placed], size: int) -> list[VariableSpec]:
-    found = []
-    for offset, length, variable_id, _ in placed:
-        variable = btf.type(variable_id)
-        if not isinstance(variable, types.Var):
-            raise BtfError(f"{btf.name}: section {safe(section)}: type {variable_id} is no variable")
-        if offset + length > size:
-            where = f"{btf.name}: section {safe(section)}: '{safe(variable.name)}'"
-            raise BtfError(f"{where}: {length} bytes at {offset} exceed the section's {size}")
-        found.append(VariableSpec(variable.name, section, variable.type, offset, length, is_constant(section)))
-    return found
-
-
-def _externs(btf: Btf, found: types.DataSec, weak: set[str]) -> list[ExternSpec]:
-    externs = []
-    for info in found.vars:
-        match btf.type(info.type):
-            case types.Var(name, type_id, _):
-                externs.append(ExternSpec(name, found.name, type_id, name in weak, False))
-            case types.Func(name, _, _) if found.name == KSYMS:
-                externs.append(ExternSpec(name, found.name, info.type, name in weak, True))
-            case _:
-                raise BtfError(f"{btf.name}: section {found.name}: type {info.type} is no extern")
-    return externs
-
-
-def _laid_out(btf: Btf, found: types.DataSec) -> tuple[list[_Placed], int]:
-    wanted = []
-    for info in found.vars:
+def _kconfig_layout(btf: Btf, type_id: TypeId, datasec: types.DataSec) -> _Layout:
+    unplaced = []
+    for info in datasec.vars:
         variable = btf.type(info.type)
-        assert isinstance(variable, types.Var)
+        assert isinstance(variable, types.Var)  # _externs has seen to it
         size = size_of(btf, variable.type)
         if not size:
             raise ElfError(f"{btf.name}: extern '{safe(variable.name)}': its type has no size")
-        wanted.append((-align_of(btf, variable.type), size, variable.name, info.type))
+        unplaced.append((-align_of(btf, variable.type), size, variable.name, info.type))
     placed, end = [], 0
-    for align, size, _, variable_id in sorted(wanted):
-        offset = -(-end // -align) * -align
-        placed.append(_Placed(offset, size, variable_id))
+    for negative_align, size, _, variable_id in sorted(unplaced):
+        offset = end + -end % -negative_align  # rounded up
+        placed.append(_PlacedVariable(offset, size, variable_id))
         end = offset + size
-    return placed, end
+    return _Layout(type_id, datasec.name, end, placed)
 
 
-def _kconfig(size: int, datasec: TypeId) -> MapSpec:
+def _layout_words(layout: _Layout) -> Words:
+    """Return the words that change: sizes, offsets, and the linkage of externs and of hidden variables."""
+    words: Words = {(layout.datasec, SIZE_OR_TYPE): layout.size}
+    for number, placed in enumerate(layout.variables):
+        at = Kind.DATASEC.item(number)
+        words[layout.datasec, at] = placed.variable
+        words[layout.datasec, at + 1] = placed.offset
+        words[layout.datasec, at + 2] = placed.size
+        if layout.name == KCONFIG:
+            words[placed.variable, ADDED] = Linkage.GLOBAL
+        elif placed.hidden:
+            words[placed.variable, ADDED] = Linkage.STATIC
+    return words
+
+
+def _variables(btf: Btf, layout: _Layout) -> Iterator[VariableSpec]:
+    for placed in layout.variables:
+        variable = btf.type(placed.variable)
+        if not isinstance(variable, types.Var):
+            raise BtfError(f"{btf.name}: section {safe(layout.name)}: type {placed.variable} is not a variable")
+        if placed.offset + placed.size > layout.size:
+            where = f"{btf.name}: section {safe(layout.name)}: '{safe(variable.name)}'"
+            raise BtfError(f"{where}: {placed.size} bytes at {placed.offset} exceed the section's {layout.size}")
+        yield VariableSpec(
+            name=variable.name,
+            map=layout.name,
+            type=variable.type,
+            offset=placed.offset,
+            size=placed.size,
+            const=is_constant(layout.name),
+        )
+
+
+def _externs(btf: Btf, elf: Elf, datasecs: _DataSecs) -> tuple[ExternSpec, ...]:
+    """Return what .kconfig and .ksyms declare: variables in either, functions in .ksyms only."""
+    weak = {symbol.name for symbol in elf.symbols if symbol.section == 0 and symbol.bind == "STB_WEAK"}
+    externs = []
+    for _, datasec in datasecs:
+        for info in datasec.vars if datasec.name in (KCONFIG, KSYMS) else ():
+            match btf.type(info.type):
+                case types.Var(name, type_id, _):
+                    externs.append(ExternSpec(name, datasec.name, type_id, weak=name in weak, function=False))
+                case types.Func(name, _, _) if datasec.name == KSYMS:
+                    externs.append(ExternSpec(name, datasec.name, info.type, weak=name in weak, function=True))
+                case _:
+                    raise BtfError(f"{btf.name}: section {datasec.name}: type {info.type} is not an extern")
+    return tuple(externs)
+
+
+def _kconfig(layout: _Layout) -> MapSpec:
     return MapSpec(
-        KCONFIG,
-        KCONFIG,
-        MapType.ARRAY,
+        name=KCONFIG,
+        section=KCONFIG,
+        type=MapType.ARRAY,
         key_size=4,
-        value_size=size,
+        value_size=layout.size,
         max_entries=1,
         flags=MapFlag.RDONLY_PROG | MapFlag.MMAPABLE,
-        value=datasec,
+        value=layout.datasec,
         contents=b"",
     )

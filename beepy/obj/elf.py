@@ -1,6 +1,6 @@
 """The ELF container of a BPF object: sections, symbols and relocations, each checked.
 
-elftools' structures of ELF are used, not its ELFFile: that takes 12 ms more to import, for what debuggers need.
+Only elftools' structures of ELF are used: its ELFFile takes 12 ms more to import, for what debuggers need.
 """
 
 import struct
@@ -17,6 +17,7 @@ from elftools.elf.structs import ELFStructs
 
 from beepy.btf.names import text
 from beepy.errors import ElfError
+from beepy.file_bytes import ELF_MAGIC
 from beepy.text import safe
 
 MAX_FILE: Final = 16 << 20  # bytes; a large eBPF object has 2 MB
@@ -41,7 +42,7 @@ _KINDS: Final = {
 _IDENTS: Final = {b"\1\1": "32 bits, little endian", b"\1\2": "32 bits, big endian", b"\2\2": "64 bits, big endian"}
 _HOW: Final = "clang -target bpfel -g -O2 -c NAME.bpf.c -o NAME.bpf.o makes a BPF object"
 
-# an object may have thousands of these
+# not elftools': an object may have thousands of these
 _SYMBOL = struct.Struct("<IBBHQQ")  # Elf64_Sym: name, bind << 4 | type, visibility, section, value, size
 _RELOCATION = struct.Struct("<QQ")  # Elf64_Rel: offset, symbol << 32 | type
 _BINDS: Final = {number: name for name, number in enums.ENUM_ST_INFO_BIND.items()}
@@ -74,7 +75,7 @@ class Section(NamedTuple):
 
 
 class Symbol(NamedTuple):
-    """A symbol; ``section`` is an index, 0 for one that the object does not define, -1 for a special one (absolute)."""
+    """A symbol; ``section`` is the index of its section, 0 if it is undefined, -1 for a special one (absolute)."""
 
     name: str
     value: int
@@ -94,7 +95,7 @@ class Relocation(NamedTuple):
 
 
 class Elf(NamedTuple):
-    """A BPF object: ``relocations`` by the index of the section that they patch, in the order of their offsets."""
+    """A BPF object; ``relocations`` are by the index of the section that they patch, in the order of their offsets."""
 
     sections: tuple[Section, ...]
     symbols: tuple[Symbol, ...]
@@ -102,13 +103,13 @@ class Elf(NamedTuple):
 
 
 def read(data: bytes, name: str) -> Elf:
-    """Read an object for BPF (ELF64, little endian, relocatable); debug sections are left out.
+    """Read a BPF object (ELF64, little endian, relocatable); debug sections are left empty.
 
-    Raises ElfError for anything else and for what is malformed.
+    Raises ElfError for any other file, and for a malformed one.
     """
     if len(data) > MAX_FILE:
         raise ElfError(f"{name}: {len(data)} bytes, at most {MAX_FILE} are taken")
-    if not data.startswith(b"\x7fELF"):
+    if not data.startswith(ELF_MAGIC):
         raise ElfError(f"{name}: not an ELF file")
     try:
         return _read(data, name)
@@ -117,19 +118,19 @@ def read(data: bytes, name: str) -> Elf:
 
 
 def malformed(name: str, error: Exception) -> ElfError:
-    """Return what is told of an error in ``MALFORMED``."""
+    """Return the ElfError for an error in ``MALFORMED``."""
     return ElfError(f"{name}: malformed ELF: {safe(str(error)[:_MAX_WHY])}")
 
 
 def _other(message: str) -> ElfError:
-    """Return the error for an ELF file that is made for something else."""
+    """Return the error for an ELF file that is not a BPF object."""
     error = ElfError(message)
     error.add_note(_HOW)
     return error
 
 
 class _File:
-    """The tables of the container, as elftools' structures: ``found["sh_size"]``."""
+    """The headers and tables of the file, as elftools' structures: ``header["sh_size"]``."""
 
     def __init__(self, data: bytes, name: str) -> None:
         self.data = data
@@ -149,14 +150,14 @@ class _File:
         return struct_parse(structure, self._stream, stream_pos=offset)
 
     def content(self, offset: int, size: int, where: str) -> bytes:
-        """Return bytes of the file, all of which must be there."""
-        found = self.data[offset : offset + size]
-        if len(found) != size:
+        """Return bytes of the file. Raises ElfError if it ends before."""
+        content = self.data[offset : offset + size]
+        if len(content) != size:
             raise ElfError(f"{where}: {size} bytes at {offset} exceed the file's {len(self.data)}")
-        return found
+        return content
 
     def count(self) -> int:
-        """Return how many sections there are; where that is too large for the header, the first section's tells."""
+        """Return the number of sections: the size of section 0 if it is too large for the header."""
         if not self._header["e_shoff"]:
             return 0
         if self._header["e_shentsize"] < _HEADER_SIZE:
@@ -173,21 +174,21 @@ class _File:
         return self.parse(self.structs.Elf_Shdr, offset)
 
     def names(self) -> Any:  # noqa: ANN401
-        """Return the header of the table of the sections' names."""
+        """Return the header of the string table of the sections' names."""
         index = self._header["e_shstrndx"]
         return self.strings(self.section(0)["sh_link"] if index == _SHN_XINDEX else index)
 
     def strings(self, index: int) -> Any:  # noqa: ANN401
         table = self.section(index)
         if table["sh_type"] != "SHT_STRTAB":
-            raise ElfError(f"{self.name}: section {index}: is no table of strings")
+            raise ElfError(f"{self.name}: section {index}: not a string table")
         return table
 
     def string(self, table: Any, at: int) -> str:  # noqa: ANN401
         start, end = table["sh_offset"] + at, table["sh_offset"] + table["sh_size"]
         stop = self.data.find(b"\0", start, end)
         if stop < 0:
-            raise ElfError(f"{self.name}: ELF: string {at}: has no end within its table of {table['sh_size']} bytes")
+            raise ElfError(f"{self.name}: ELF: string {at}: exceeds its table of {table['sh_size']} bytes")
         if stop - start > _MAX_NAME:
             raise ElfError(f"{self.name}: ELF: string {at}: longer than {_MAX_NAME} bytes")
         return text(self.data[start:stop])
@@ -195,7 +196,7 @@ class _File:
 
 def _read(data: bytes, name: str) -> Elf:
     if data[4:6] != b"\2\1":
-        got = _IDENTS.get(data[4:6], "neither bits nor order that are known")
+        got = _IDENTS.get(data[4:6], "an unknown class or byte order")
         raise _other(f"{name}: ELF: expected 64 bits, little endian, got {got}")
     file = _File(data, name)
     count = file.count()
@@ -205,20 +206,20 @@ def _read(data: bytes, name: str) -> Elf:
     sections: list[Section] = []
     total = names = 0
     for index in range(count):
-        found = file.section(index)
-        title = file.string(strings, found["sh_name"])
-        section = _section(data, name, index, title, found)
+        header = file.section(index)
+        title = file.string(strings, header["sh_name"])
+        section = _section(data, name, index, title, header)
         total += len(section.data)
         if total > len(data):
-            raise ElfError(f"{name}: section {index}: sections overlap")
+            raise ElfError(f"{name}: section {index}: overlapping sections")
         names += len(title)
         if names > len(data):
-            raise ElfError(f"{name}: section {index}: names share their bytes")
+            raise ElfError(f"{name}: section {index}: overlapping names")
         sections.append(section)
-        if found["sh_type"] == "SHT_SYMTAB":
-            tables.append(found)
-        if found["sh_type"] in ("SHT_REL", "SHT_RELA") and not _debug(title):
-            patches.append((title, found))
+        if header["sh_type"] == "SHT_SYMTAB":
+            tables.append(header)
+        if header["sh_type"] in ("SHT_REL", "SHT_RELA") and not _debug(title):
+            patches.append((title, header))
     if len(tables) > 1:
         raise ElfError(f"{name}: ELF: {len(tables)} symbol tables, at most one is allowed")
     symbols = _symbols(file, tables[0]) if tables else ()
@@ -230,12 +231,12 @@ def _read(data: bytes, name: str) -> Elf:
         if sections[target].executable or sections[target].name.startswith((".maps", ".struct_ops", "?.struct_ops")):
             left = _MAX_RELOCATIONS - sum(map(len, relocations.values()))
             relocations.setdefault(target, []).extend(_relocations(file, title, patch, symbols, left))
-    ordered = {target: tuple(sorted(found, key=_OFFSET)) for target, found in relocations.items()}
+    ordered = {target: tuple(sorted(unordered, key=_OFFSET)) for target, unordered in relocations.items()}
     return Elf(tuple(sections), symbols, ordered)
 
 
 def between(relocations: Sequence[Relocation], start: int, size: int) -> Sequence[Relocation]:
-    """Return those of a section's relocations, which are in order, that patch ``size`` bytes from ``start`` on."""
+    """Return the relocations, of those of a section, that patch ``size`` bytes at ``start``."""
     first, last = (bisect_left(relocations, at, key=_OFFSET) for at in (start, start + size))
     return relocations[first:last]
 
@@ -244,42 +245,51 @@ def _debug(section: str) -> bool:
     return section.startswith((".debug", ".rel.debug", ".rel.BTF", ".rel.eh_frame"))
 
 
-def _section(data: bytes, name: str, index: int, title: str, found: Any) -> Section:  # noqa: ANN401
-    size, offset = found["sh_size"], found["sh_offset"]
-    nobits = found["sh_type"] in ("SHT_NOBITS", "SHT_NULL")
-    executable = bool(found["sh_flags"] & _SHF_EXECINSTR) and found["sh_type"] == "SHT_PROGBITS"
-    if found["sh_type"] == "SHT_NOBITS" and size > _MAX_NOBITS:
+def _section(data: bytes, name: str, index: int, title: str, header: Any) -> Section:  # noqa: ANN401
+    size, offset = header["sh_size"], header["sh_offset"]
+    nobits = header["sh_type"] in ("SHT_NOBITS", "SHT_NULL")
+    executable = bool(header["sh_flags"] & _SHF_EXECINSTR) and header["sh_type"] == "SHT_PROGBITS"
+    if header["sh_type"] == "SHT_NOBITS" and size > _MAX_NOBITS:
         raise ElfError(f"{name}: section {safe(title)}: {size} bytes, at most {_MAX_NOBITS} are taken")
     if nobits or title.startswith(".debug"):
-        return Section(index, title, False, nobits, size, b"")
-    if found["sh_flags"] & _SHF_COMPRESSED:
+        return Section(number=index, name=title, executable=False, nobits=nobits, size=size, data=b"")
+    if header["sh_flags"] & _SHF_COMPRESSED:
         raise ElfError(f"{name}: section {safe(title)}: compressed")
     content = data[offset : offset + size]
     if len(content) != size:
         raise ElfError(f"{name}: section {safe(title)}: {size} bytes at {offset} exceed the file's {len(data)}")
-    return Section(index, title, executable, False, size, content)
+    return Section(number=index, name=title, executable=executable, nobits=False, size=size, data=content)
 
 
 def _symbols(file: _File, table: Any) -> tuple[Symbol, ...]:  # noqa: ANN401
-    """Return the symbols; all names together are no longer than the file, for many could share one long one."""
+    """Return the symbols; their names together may not exceed the file, for many could overlap in one long string."""
     where = f"{file.name}: symbol table"
     if table["sh_entsize"] != _SYMBOL.size or table["sh_size"] % _SYMBOL.size:
         raise ElfError(f"{where}: entries of {table['sh_entsize']} bytes, expected {_SYMBOL.size}")
     if (count := table["sh_size"] // _SYMBOL.size) > _MAX_SYMBOLS:
         raise ElfError(f"{where}: {count} symbols, at most {_MAX_SYMBOLS} are taken")
     strings = file.strings(table["sh_link"])
-    found = []
+    symbols = []
     limit = len(file.data)
     content = file.content(table["sh_offset"], count * _SYMBOL.size, where)
     for name, info, other, section, value, size in _SYMBOL.iter_unpack(content):
         title = file.string(strings, name)
         limit -= len(title)
         if limit < 0:
-            raise ElfError(f"{where}: names share their bytes")
+            raise ElfError(f"{where}: overlapping names")
         bind, kind = _BINDS.get(info >> 4, f"{info >> 4}"), _TYPES.get(info & 15, f"{info & 15}")
-        place = section if section < _SHN_LORESERVE else -1
-        found.append(Symbol(title, value, size, bind, kind, _VISIBILITIES[other & 3], place))
-    return tuple(found)
+        symbols.append(
+            Symbol(
+                name=title,
+                value=value,
+                size=size,
+                bind=bind,
+                type=kind,
+                visibility=_VISIBILITIES[other & 3],
+                section=section if section < _SHN_LORESERVE else -1,
+            )
+        )
+    return tuple(symbols)
 
 
 def _relocations(

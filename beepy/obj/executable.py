@@ -1,6 +1,7 @@
-"""Executables and shared libraries: where in the file a function or a USDT probe stands. Pure: bytes in, values out.
+"""Find functions and USDT probes in executables and shared libraries. Pure: bytes in, values out.
 
-The kernel puts uprobes at offsets in a file; symbols and notes hold virtual addresses. A loaded segment joins the two::
+The kernel puts uprobes at offsets in a file; symbols and notes hold virtual addresses. A loaded segment maps one to
+the other::
 
     file    |....|#########|......     offset    segment.offset + (address - segment.address)
     memory         |#########|0000|    address
@@ -9,18 +10,18 @@ The kernel puts uprobes at offsets in a file; symbols and notes hold virtual add
 import struct
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from elftools.elf.elffile import ELFFile
 
 from beepy.errors import ElfError
-from beepy.file_bytes import FileBytes
+from beepy.file_bytes import ELF_MAGIC, FileBytes
 from beepy.obj.elf import MALFORMED, malformed
 from beepy.text import safe
 
 _MAX_HEADERS: Final = 1 << 12
 _MAX_TABLE: Final = 1 << 29  # bytes of a section; a browser with all its symbols has 200 MB of names
-_MAX_SHARED: Final = 16  # times the size of their table, that all names may have: linkers put one at the end of another
+_MAX_SHARED: Final = 16  # times the size of their table: linkers let one name end another, so all may take more than it
 _MAX_TITLES: Final = 1 << 20  # bytes of the names of all sections
 _MAX_NOTE: Final = 1 << 16  # bytes of a USDT probe's
 _MAX_VERSIONS: Final = 1 << 15  # an index has 15 bits
@@ -29,14 +30,14 @@ _IFUNC: Final = 10  # STT_GNU_IFUNC
 _FUNCTIONS: Final = frozenset({2, _IFUNC})  # STT_FUNC
 _VARIABLES: Final = frozenset({0, 1})  # STT_NOTYPE, STT_OBJECT
 _WEAK: Final = 2  # STB_WEAK
-_HIDDEN: Final = 0x8000  # of an index in .gnu.version: not the version that others link to
+_HIDDEN: Final = 0x8000  # flag of an index in .gnu.version: not the default version
 _SYMBOL: Final = {64: struct.Struct("<IBBHQQ"), 32: struct.Struct("<IIIBBH")}
 _STAPSDT: Final = b"stapsdt\0"
 _STAPSDT_TYPE: Final = 3
 
 
 class Segment(NamedTuple):
-    """What is loaded: ``size`` bytes at ``offset`` of the file, at ``address``."""
+    """A PT_LOAD segment: ``size`` bytes at ``offset`` of the file are loaded at ``address``."""
 
     address: int
     offset: int
@@ -57,7 +58,7 @@ class Section(NamedTuple):
 
 
 class Executable(NamedTuple):
-    """An ELF file that is run; ``data`` stays the caller's. ``fixed``: it runs at the addresses that it names."""
+    """An executable or a library; ``data`` stays the caller's. ``fixed``: its addresses are not relocated."""
 
     name: str
     machine: str
@@ -69,7 +70,7 @@ class Executable(NamedTuple):
 
 
 class Symbol(NamedTuple):
-    """What a symbol table defines; ``hidden`` is not the version that a name without one means."""
+    """A symbol that is defined; ``hidden``: its version is not the default one, which a name alone refers to."""
 
     name: bytes
     version: bytes
@@ -80,7 +81,7 @@ class Symbol(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """A USDT probe of .note.stapsdt: virtual addresses, ``semaphore`` 0 where it has none, and its arguments' text."""
+    """A USDT probe of .note.stapsdt, with virtual addresses; ``semaphore`` is 0 if it has none."""
 
     provider: str
     name: str
@@ -91,7 +92,7 @@ class Probe(NamedTuple):
 
 def read(data: bytes | FileBytes, name: str) -> Executable:
     """Read the headers of an executable or a library (little endian, 32 or 64 bits). Raises ElfError."""
-    if data[:4] != b"\x7fELF":
+    if data[:4] != ELF_MAGIC:
         raise ElfError(f"{name}: not an ELF file")
     try:
         file = ELFFile(BytesIO(data) if isinstance(data, bytes) else data.stream())
@@ -100,35 +101,41 @@ def read(data: bytes | FileBytes, name: str) -> Executable:
             raise ElfError(f"{name}: ELF: expected an executable or a shared library, little endian; got {safe(kind)}")
         if file.num_sections() > _MAX_HEADERS or file.num_segments() > _MAX_HEADERS:
             raise ElfError(f"{name}: ELF: more than {_MAX_HEADERS} sections or segments")
-        segments = [one.header for one in file.iter_segments("PT_LOAD")]
+        headers = [segment.header for segment in file.iter_segments("PT_LOAD")]
         sections: list[Section] = []
         left = _MAX_TITLES
-        for one in file.iter_sections():
-            left -= len(one.name)
+        for section in file.iter_sections():
+            left -= len(section.name)
             if left < 0:
                 raise ElfError(f"{name}: ELF: names of sections of more than {_MAX_TITLES} bytes")
-            sections.append(_section(one.name, one.header))
+            sections.append(_section(section.name, section.header))
         return Executable(
-            name,
-            str(file.header["e_machine"]),
-            file.elfclass,
-            kind == "ET_EXEC",
-            tuple([Segment(one.p_vaddr, one.p_offset, one.p_filesz, bool(one.p_flags & 1)) for one in segments]),
-            tuple(sections),
-            data,
+            name=name,
+            machine=str(file.header["e_machine"]),
+            bits=file.elfclass,
+            fixed=kind == "ET_EXEC",
+            segments=tuple([Segment(s.p_vaddr, s.p_offset, s.p_filesz, bool(s.p_flags & 1)) for s in headers]),
+            sections=tuple(sections),
+            data=data,
         )
     except MALFORMED as error:
         raise malformed(name, error) from error
 
 
-def _section(name: str, header: object) -> Section:
-    fields = ("sh_type", "sh_addr", "sh_offset", "sh_size", "sh_link", "sh_info")
-    kind, *numbers = [getattr(header, field) for field in fields]
-    return Section(name, str(kind), *numbers)
+def _section(name: str, header: Any) -> Section:  # noqa: ANN401 - elftools has no types
+    return Section(
+        name=name,
+        type=str(header.sh_type),
+        address=header.sh_addr,
+        offset=header.sh_offset,
+        size=header.sh_size,
+        link=header.sh_link,
+        info=header.sh_info,
+    )
 
 
 def file_offset(file: Executable, address: int) -> int | None:
-    """Return where in the file that address comes from, None if it is in no segment's file part."""
+    """Return the offset in the file of an address, None if no segment loads it from the file."""
     for segment in file.segments:
         if 0 <= address - segment.address < segment.size:
             return address - segment.address + segment.offset
@@ -138,35 +145,35 @@ def file_offset(file: Executable, address: int) -> int | None:
 def function(file: Executable, wanted: str) -> int:
     """Return the address of the function ``NAME``, ``NAME@VERSION`` or ``NAME@@VERSION``.
 
-    libbpf's rules: dynamic symbols first, a name without version means the default one, a weak symbol yields to
-    another. Raises ElfError: there is none, several, or it is chosen at run time (IFUNC).
+    libbpf's rules: dynamic symbols first, a name without version is the default one, a weak symbol yields to another.
+    Raises ElfError if there is no such function, if there are several, or if it is chosen at run time (IFUNC).
     """
     text, _, version = wanted.encode("utf-8", "surrogateescape").partition(b"@")
     version = version.removeprefix(b"@")
     for kind in ("SHT_DYNSYM", "SHT_SYMTAB"):
-        found: Symbol | None = None
+        best: Symbol | None = None
         for symbol in functions(file, kind, text):
             if symbol.version != version if version else symbol.hidden:
                 continue
             if symbol.indirect:
                 raise ElfError(f"{file.name}: {safe(wanted)}: an indirect function (IFUNC), chosen when it is linked")
-            if found and symbol.address != found.address and not (found.weak or symbol.weak):
+            if best and symbol.address != best.address and not (best.weak or symbol.weak):
                 raise ElfError(f"{file.name}: {safe(wanted)}: several functions of that name")
-            if found is None or (found.weak and not symbol.weak):
-                found = symbol
-        if found:
-            return found.address
+            if best is None or (best.weak and not symbol.weak):
+                best = symbol
+        if best:
+            return best.address
     if not any(section.type == "SHT_SYMTAB" for section in file.sections):
-        raise ElfError(f"{file.name}: {safe(wanted)}: no such dynamic symbol, and the file is stripped of all others")
+        raise ElfError(f"{file.name}: {safe(wanted)}: no such dynamic symbol, and other symbols are stripped")
     raise ElfError(f"{file.name}: {safe(wanted)}: no function of that name")
 
 
 def variable(file: Executable, name: str) -> int | None:
-    """Return the address of a variable, None if there is none or several."""
+    """Return the address of a variable, None if there is no such variable or several."""
     text = name.encode("utf-8", "surrogateescape")
     tables = ("SHT_SYMTAB", "SHT_DYNSYM")
-    found = {one.address for kind in tables for one in _defined(file, kind, text, _VARIABLES)}
-    return found.pop() if len(found) == 1 else None
+    addresses = {symbol.address for kind in tables for symbol in _defined(file, kind, text, _VARIABLES)}
+    return addresses.pop() if len(addresses) == 1 else None
 
 
 def functions(file: Executable, kind: str, name: bytes | None = None) -> Iterator[Symbol]:
@@ -189,7 +196,7 @@ def _defined(file: Executable, kind: str, name: bytes | None, types: frozenset[i
                 continue
             left -= end - at
             if left < 0:
-                raise ElfError(f"{file.name}: ELF: names of symbols share their bytes")
+                raise ElfError(f"{file.name}: ELF: overlapping names of symbols")
             text, mark, version = names[at:end].partition(b"@")
             if name is not None and text != name:
                 continue
@@ -197,7 +204,14 @@ def _defined(file: Executable, kind: str, name: bytes | None, types: frozenset[i
             if 2 * number + 2 <= len(indices):
                 index = int.from_bytes(indices[2 * number : 2 * number + 2], "little")
                 version, hidden = named.get(index & ~_HIDDEN, b""), bool(index & _HIDDEN)
-            yield Symbol(text, version.removeprefix(b"@"), hidden, address, info >> 4 == _WEAK, info & 15 == _IFUNC)
+            yield Symbol(
+                name=text,
+                version=version.removeprefix(b"@"),
+                hidden=hidden,
+                address=address,
+                weak=info >> 4 == _WEAK,
+                indirect=info & 15 == _IFUNC,
+            )
 
 
 def _symbols(file: Executable, table: Section) -> Iterator[tuple[int, int, int, int]]:
@@ -227,8 +241,14 @@ def _versions(file: Executable) -> tuple[bytes, dict[int, bytes]]:
 
 
 def _defined_versions(data: bytes, strings: bytes, count: int) -> dict[int, bytes]:
-    """Return the names by index, from Elf_Verdef and its first Elf_Verdaux each."""
-    found: dict[int, bytes] = {}
+    """Return the names by index: of each Elf_Verdef, the first Elf_Verdaux.
+
+    ::
+
+        Verdef | version, flags, index, count, hash | offset of its first Verdaux | offset of the next Verdef |
+                 2 bytes each, hash 4                 4                             4
+    """
+    names: dict[int, bytes] = {}
     at = 0
     try:
         for _ in range(count):
@@ -236,15 +256,20 @@ def _defined_versions(data: bytes, strings: bytes, count: int) -> dict[int, byte
             (name,) = struct.unpack_from("<I", data, at + first)
             end = strings.find(b"\0", name, name + _MAX_VERSION)
             if end >= 0:
-                found[index] = strings[name:end]
+                names[index] = strings[name:end]
             at += following
     except struct.error:
-        return found
-    return found
+        return names
+    return names
 
 
 def probes(file: Executable) -> Iterator[Probe]:
-    """Yield the USDT probes; addresses are corrected where prelink moved the file after its notes were written."""
+    """Yield the USDT probes, with their addresses corrected if prelink moved the file after it was linked.
+
+    ::
+
+        note | address | address of .stapsdt.base when linked | semaphore | provider NUL name NUL arguments NUL
+    """
     base = next((section.address for section in file.sections if section.name == ".stapsdt.base"), None)
     words = struct.Struct("<QQQ" if file.bits == 64 else "<III")
     for section in file.sections:
@@ -256,14 +281,19 @@ def probes(file: Executable) -> Iterator[Probe]:
             address, noted, semaphore = words.unpack_from(desc)
             moved = base - noted if base and noted else 0
             texts = desc[words.size :].split(b"\0", 3)
-            if len(texts) < 4:  # three that end
+            if len(texts) < 4:  # each of the three has its NUL
                 raise ElfError(f"{file.name}: .note.stapsdt: expected provider, name and arguments")
             provider, name, arguments = (text.decode("utf-8", "surrogateescape") for text in texts[:3])
             yield Probe(provider, name, address + moved, semaphore + moved if semaphore else 0, arguments)
 
 
 def _notes(data: bytes) -> Iterator[bytes]:
-    """Yield what each note of type stapsdt holds; name and contents are padded to 4 bytes."""
+    """Yield the contents of each note of type stapsdt.
+
+    ::
+
+        | size of name | size of contents | type | name, padded to 4 bytes | contents, padded to 4 bytes |
+    """
     at = 0
     while at + 12 <= len(data):
         name_size, size, kind = struct.unpack_from("<III", data, at)
@@ -274,7 +304,7 @@ def _notes(data: bytes) -> Iterator[bytes]:
 
 
 def _bytes(file: Executable, section: Section) -> bytes:
-    """Return a section's bytes, which may end with the file. Raises ElfError if they are too many."""
+    """Return a section's bytes, as many as the file has. Raises ElfError if the section is too large."""
     if section.type == "SHT_NOBITS":
         return b""
     if section.size > _MAX_TABLE:

@@ -31,7 +31,6 @@ B: Final = 0x10  # 1 byte
 DW: Final = 0x18  # 8 bytes
 
 MODE: Final = 0xE0
-IMM: Final = 0x00
 MEM: Final = 0x60
 MEMSX: Final = 0x80
 
@@ -74,6 +73,12 @@ class Insn(NamedTuple):
     def call(self) -> bool:
         """Tell whether this calls another function of the same program."""
         return self.code == CALL and self.src == PSEUDO_CALL
+
+
+def s32(value: int) -> int:
+    """Return the lower 32 bits of ``value`` as a signed number, as ``imm`` holds them."""
+    value &= 0xFFFFFFFF
+    return value - (1 << 32) if value >> 31 else value
 
 
 def decode(data: bytes) -> tuple[Insn, ...]:

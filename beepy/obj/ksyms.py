@@ -1,62 +1,69 @@
-"""Symbols of the kernel that an object uses: what the kernel would refuse in their types, made acceptable.
+"""Rewrite the types of the kernel symbols that an object uses to what kernels accept, as libbpf does.
 
-clang describes them in a DATASEC called ``.ksyms``, full of externs. No kernel takes
-that (kernel/bpf/btf.c: a DATASEC holds variables, their linkage is static or global). The section becomes an anonymous
-struct of as many ints, variables become global ints, and functions global ones whose parameters all have names.
+clang describes these symbols in a DATASEC called ``.ksyms`` that holds externs. Every kernel refuses it
+(kernel/bpf/btf.c: a DATASEC holds variables, whose linkage is static or global). So the section becomes an anonymous
+struct of as many ints, variables become global ints, and functions become global, with names for all parameters.
 """
+
+from collections.abc import Sequence
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.types import Bits, Kind, Linkage, TypeId
+from beepy.btf.types import ADDED, INFO, NAME_OFF, SIZE_OR_TYPE, Kind, Linkage, TypeId, Words, info_word
 
 _INT_SIZE = 4
 
 
-def integer(btf: Btf) -> TypeId | None:
-    """Return the first int of 4 bytes."""
-    return next((one for one in btf.ids() if _is_int(btf, one)), None)
+def acceptable(btf: Btf, datasecs: Sequence[tuple[TypeId, types.DataSec]]) -> Words:
+    """Return the words to replace in the object's types; none where these have no int of 4 bytes to use."""
+    integer = next((type_id for type_id in btf.ids() if _is_int(btf, type_id)), None) if datasecs else None
+    words: Words = {}
+    prototypes: set[TypeId] = set()
+    for type_id, datasec in datasecs if integer is not None else ():
+        assert integer is not None
+        words |= _section(type_id, len(datasec.vars), integer)
+        for info in datasec.vars:
+            match btf.type(info.type):
+                case types.Var():
+                    words |= {(info.type, SIZE_OR_TYPE): integer, (info.type, ADDED): Linkage.GLOBAL}
+                case types.Func(_, prototype, _):
+                    words[info.type, INFO] = info_word(Kind.FUNC, Linkage.GLOBAL)
+                    if prototype not in prototypes:  # functions may share one: its parameters are named once
+                        prototypes.add(prototype)
+                        words |= _named_params(btf, info.type, prototype)
+                case _:
+                    pass
+    return words
 
 
-def acceptable(
-    btf: Btf, section: TypeId, found: types.DataSec, integer: TypeId | None, named: set[TypeId]
-) -> dict[tuple[TypeId, int], int]:
-    """Return the words to replace in the object's types (see ``Btf.edited``); none where it has no ``integer``.
-
-    ``named`` are the prototypes, which functions may share, whose parameters have names already; it grows.
-    """
-    if integer is None:
-        return {}
-    count = len(found.vars)
-    words = {(section, 0): 0, (section, 1): Kind.STRUCT << 24 | count, (section, 2): _INT_SIZE * count}
-    for number, info in enumerate(found.vars):
-        at = 3 + 3 * number
-        words |= {(section, at): 0, (section, at + 1): integer, (section, at + 2): Bits(8 * _INT_SIZE * number)}
-        match btf.type(info.type):
-            case types.Var():
-                words |= {(info.type, 2): integer, (info.type, 3): Linkage.GLOBAL}
-            case types.Func(_, prototype, _):
-                words[info.type, 1] = Kind.FUNC << 24 | Linkage.GLOBAL
-                if prototype not in named:
-                    named.add(prototype)
-                    words |= _named(btf, info.type, prototype)
-            case _:
-                pass
+def _section(datasec: TypeId, count: int, integer: TypeId) -> Words:
+    """Return the words that make a DATASEC an anonymous struct of so many ints."""
+    words: Words = {
+        (datasec, NAME_OFF): 0,
+        (datasec, INFO): info_word(Kind.STRUCT, count),
+        (datasec, SIZE_OR_TYPE): _INT_SIZE * count,
+    }
+    for number in range(count):
+        at = Kind.STRUCT.item(number)
+        words |= {(datasec, at): 0, (datasec, at + 1): integer, (datasec, at + 2): 8 * _INT_SIZE * number}
     return words
 
 
 def _is_int(btf: Btf, type_id: TypeId) -> bool:
     if btf.kind(type_id) is not Kind.INT:
         return False
-    found = btf.type(type_id)
-    return isinstance(found, types.Int) and found.size == _INT_SIZE and found.bits == 8 * _INT_SIZE
+    integer = btf.type(type_id)
+    return isinstance(integer, types.Int) and integer.size == _INT_SIZE and integer.bits == 8 * _INT_SIZE
 
 
-def _named(btf: Btf, function: TypeId, prototype: TypeId) -> dict[tuple[TypeId, int], int]:
-    """Give parameters without a name that of the function: any name will do."""
-    found = btf.type(prototype)
-    if not isinstance(found, types.FuncProto):
+def _named_params(btf: Btf, function: TypeId, prototype: TypeId) -> Words:
+    """Give parameters without a name the name of the function: any will do."""
+    proto = btf.type(prototype)
+    if not isinstance(proto, types.FuncProto):
         return {}
     name = btf.name_offset(function)
     return {
-        (prototype, 3 + 2 * number): name for number, param in enumerate(found.params) if param.type and not param.name
+        (prototype, Kind.FUNC_PROTO.item(number)): name
+        for number, param in enumerate(proto.params)
+        if param.type and not param.name
     }

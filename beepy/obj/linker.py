@@ -1,4 +1,4 @@
-"""Programs made whole: every function that an entry reaches is appended to it, once, as libbpf does."""
+"""Link programs: append every function that an entry reaches to it, once, as libbpf does."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -14,9 +14,9 @@ MAX_INSNS: Final = 1_000_000  # of one program: the kernel's BPF_COMPLEXITY_LIMI
 def link(entry: FunctionSpec, subprograms: Mapping[int, FunctionSpec], callback: int | None = None) -> ProgramSpec:
     """Return ``entry`` with the ``subprograms`` (by their offset in .text) that it reaches, in depth-first order.
 
-    ``callback`` is the offset of one more, which nothing calls, with all that this one reaches. Calls between them
-    become relative; all other refs, CO-RE relocations and infos move along. Raises ElfError for a call to where no
-    function begins, and for a program beyond ``MAX_INSNS``.
+    ``callback`` is the offset of a subprogram that nothing calls: it comes last, with all that it reaches. Calls
+    become relative; all other refs, CO-RE relocations and infos move along. Raises ElfError for a call to an address
+    where no function begins, and for a program beyond ``MAX_INSNS``.
     """
     where = f"program '{safe(entry.name)}'"
     functions = [entry]
@@ -49,20 +49,19 @@ def _calls(function: FunctionSpec) -> Iterator[CallRef]:
 
 def _alone(entry: FunctionSpec) -> ProgramSpec:
     return ProgramSpec(
-        entry.name,
-        entry.section,
-        entry.insns,
-        entry.refs,
-        entry.core,
-        entry.func_infos,
-        entry.line_infos,
-        ((entry.name, 0),),
+        name=entry.name,
+        section=entry.section,
+        insns=entry.insns,
+        refs=entry.refs,
+        core=entry.core,
+        func_infos=entry.func_infos,
+        line_infos=entry.line_infos,
+        functions=((entry.name, 0),),
     )
 
 
 def _joined(entry: FunctionSpec, functions: list[FunctionSpec], starts: Mapping[int, int]) -> ProgramSpec:
     insns: list[Insn] = []
-    program = ProgramSpec(entry.name, entry.section, (), (), (), (), (), ())
     refs: list[Ref] = []
     core, func_infos, line_infos, names = [], [], [], []
     for function in functions:
@@ -75,15 +74,17 @@ def _joined(entry: FunctionSpec, functions: list[FunctionSpec], starts: Mapping[
                 at = base + ref.insn
                 insns[at] = _calling(insns[at], starts[ref.offset] - at - 1)
             elif isinstance(ref, JumpTableRef):
-                if id(ref.targets) not in tables:  # of refs to one table, which share its targets
+                if id(ref.targets) not in tables:  # refs to one table share its targets, here and in the result
                     tables[id(ref.targets)] = tuple([base + target for target in ref.targets])
                 refs.append(JumpTableRef(base + ref.insn, tables[id(ref.targets)]))
             else:
                 refs.append(ref._replace(insn=base + ref.insn))
-        core += [one._replace(insn=base + one.insn) for one in function.core]
+        core += [core_ref._replace(insn=base + core_ref.insn) for core_ref in function.core]
         func_infos += [info._replace(insn=base + info.insn) for info in function.func_infos]
         line_infos += [LineInfo(base + at, *where) for at, *where in function.line_infos]
-    return program._replace(
+    return ProgramSpec(
+        name=entry.name,
+        section=entry.section,
         insns=tuple(insns),
         refs=tuple(refs),
         core=tuple(core),

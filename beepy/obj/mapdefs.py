@@ -1,16 +1,17 @@
-"""Map definitions: variables in a DATASEC called ``.maps`` or ``.maps.*`` whose struct says by its types what it means.
+"""Read map definitions: variables in a DATASEC called ``.maps`` or ``.maps.*``, each of a struct of its own.
 
+Its members have no values: what they mean is in their types.
 ``__uint(name, n)`` is a pointer to an array of n elements, ``__type(name, t)`` a pointer to t, ``__ulong(name, n)`` an
 enum with the value n, ``__array(values, t)`` an array of inner maps or functions (bpf_helpers.h).
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
-from beepy.btf.types import TypeId
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
+from beepy.btf.types import VOID, TypeId
 from beepy.errors import BtfError, ElfError
 from beepy.obj.elf import Elf, Relocation, Section, between
 from beepy.obj.sections import PAIR, is_maps
@@ -21,22 +22,18 @@ from beepy.uapi import MapType
 MAX_MAPS: Final = 1 << 12
 """Maps of an object; one with very many has 200."""
 
-_NUMBERS: Final = {  # member -> field of MapSpec
-    "type": "type",
-    "max_entries": "max_entries",
-    "map_flags": "flags",
-    "numa_node": "numa_node",
-    "key_size": "key_size",
-    "value_size": "value_size",
-    "pinning": "pinning",
-    "map_extra": "map_extra",
-}
+_NUMBERS: Final = ("type", "max_entries", "map_flags", "numa_node", "key_size", "value_size", "pinning", "map_extra")
+_MEMBERS: Final = frozenset((*_NUMBERS, "key", "value", "values"))
 _PINNING: Final = (0, 1)  # enum libbpf_pin_type: LIBBPF_PIN_NONE, LIBBPF_PIN_BY_NAME
+_FD: Final = 4  # bytes of a value that is a map or program
 _OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 
 
-class Placed(NamedTuple):
-    """A map, where its definition stands, and where in it the initial values begin (None: it has none); in bytes."""
+class PlacedMap(NamedTuple):
+    """A map and its definition: ``size`` bytes at ``offset`` of a section.
+
+    ``values`` is the offset in the definition where the initial values begin, None if the map has none.
+    """
 
     spec: MapSpec
     section: int
@@ -45,12 +42,42 @@ class Placed(NamedTuple):
     values: int | None
 
 
-def read(btf: Btf, elf: Elf) -> tuple[Placed, ...]:
-    """Return the maps of the object, in the order of their sections and places; ``btf`` must be complete.
+class _Definition(NamedTuple):
+    """The struct that defines a map: its ``members`` by their names; ``where`` begins the messages about it."""
 
-    Raises ElfError where a definition is malformed.
+    btf: Btf
+    members: Mapping[str, types.Member]
+    where: str
+
+    def number(self, name: str) -> int:
+        """Return the number that a member gives, 0 where there is no such member."""
+        member = self.members.get(name)
+        if member is None:
+            return 0
+        number = _number(self.btf, member, self.where)
+        if number >> 32 and name != "map_extra":
+            raise ElfError(f"{self.where}: {name} {number}: exceeds 32 bits")
+        return number
+
+    def type(self, name: str) -> tuple[TypeId, int]:
+        """Return the type and the size of the key or the value, which may be given by either or both."""
+        size = self.number(f"{name}_size")
+        member = self.members.get(name)
+        if member is None:
+            return VOID, size
+        type_id = _pointed(self.btf, member, self.where)
+        type_size = size_of(self.btf, type_id)
+        if f"{name}_size" in self.members and size != type_size:
+            raise ElfError(f"{self.where}: {name} size {size} is not that of its type, {type_size}")
+        return type_id, type_size
+
+
+def read(btf: Btf, elf: Elf) -> tuple[PlacedMap, ...]:
+    """Return the maps of the object, in the order of their sections and places.
+
+    The DATASECs of ``btf`` must be fixed up (see ``datasec``). Raises ElfError for a malformed definition.
     """
-    found: list[Placed] = []
+    maps: list[PlacedMap] = []
     for section in defining(elf):
         datasec_id = btf.datasec(section.name)
         if datasec_id is None:
@@ -59,14 +86,14 @@ def read(btf: Btf, elf: Elf) -> tuple[Placed, ...]:
             continue
         datasec = btf.type(datasec_id)
         assert isinstance(datasec, types.DataSec)
-        if len(found) + len(datasec.vars) > MAX_MAPS:
+        if len(maps) + len(datasec.vars) > MAX_MAPS:
             raise ElfError(f"{btf.name}: section {safe(section.name)}: more than {MAX_MAPS} maps")
-        found += [_placed(btf, section.name, section.number, info) for info in datasec.vars]
-    return _with_slots(btf.name, found, elf)
+        maps += [_placed(btf, section, info) for info in datasec.vars]
+    return _with_slots(btf.name, maps, elf)
 
 
 def defining(elf: Elf) -> Iterator[Section]:
-    """Yield the sections of map definitions: not those that hold the annotation of a legacy map (``sections.PAIR``)."""
+    """Yield the sections of map definitions, without those of a legacy map's annotation (``sections.PAIR``)."""
     pairs = {(symbol.section, symbol.name) for symbol in elf.symbols if symbol.name.startswith(PAIR)}
     for section in elf.sections:
         pair = section.number, PAIR + section.name.removeprefix(".maps.")
@@ -74,103 +101,131 @@ def defining(elf: Elf) -> Iterator[Section]:
             yield section
 
 
-def _placed(btf: Btf, section: str, index: int, info: types.VarSecInfo) -> Placed:
+def _placed(btf: Btf, section: Section, info: types.VarSecInfo) -> PlacedMap:
     variable = btf.type(info.type)
     if not isinstance(variable, types.Var):
-        raise ElfError(f"{btf.name}: section {safe(section)}: type {info.type} is no variable")
+        raise ElfError(f"{btf.name}: section {safe(section.name)}: type {info.type} is not a variable")
     where = f"{btf.name}: map '{safe(variable.name)}'"
     try:
-        spec, values = _definition(btf, variable.name, section, variable.type, where, inner=False)
+        definition = _definition(btf, variable.type, where)
+        spec, values = _map(definition, variable.name, section.name)
     except BtfError as error:
         raise ElfError(f"{where}: {error}") from error
-    return Placed(spec, index, info.offset, info.size, values)
+    return PlacedMap(spec, section.number, info.offset, info.size, values)
 
 
-def _definition(
-    btf: Btf, name: str, section: str, type_id: TypeId, where: str, *, inner: bool
-) -> tuple[MapSpec, int | None]:
-    _, definition = resolve(btf, type_id)
-    if not isinstance(definition, types.Struct):
+def _definition(btf: Btf, type_id: TypeId, where: str) -> _Definition:
+    _, struct = skip_mods_and_typedefs(btf, type_id)
+    if not isinstance(struct, types.Struct):
         raise ElfError(f"{where}: is not defined by a struct")
-    fields: dict[str, Any] = {"type": 0}
-    values = None
-    names = set()
-    for member in definition.members:
-        if member.name in names:
-            raise ElfError(f"{where}: member '{safe(member.name)}' stands there twice")
-        names.add(member.name)
-        if member.name in _NUMBERS:
-            fields[_NUMBERS[member.name]] = number = _number(btf, member, where)
-            if number >> 32 and member.name != "map_extra":
-                raise ElfError(f"{where}: {member.name} {number}: exceeds 32 bits")
-            if member.name == "pinning" and (inner or number not in _PINNING):
-                raise ElfError(f"{where}: pinning {number}: {'not for an inner map' if inner else 'unknown'}")
-        elif member.name in ("key", "value"):
-            target, size = _type(btf, member, where)
-            fields[member.name] = target
-            if fields.setdefault(f"{member.name}_size", size) != size:
-                given = fields[f"{member.name}_size"]
-                raise ElfError(f"{where}: {member.name} size {given} is not that of its type, {size}")
-        elif member.name == "values" and not inner:
-            values = member.offset // 8
-            pointer = _values(btf, member, where)
-            if fields["type"] in _OF_MAPS:
-                inside = f"{where}: inner map"
-                fields["inner"], _ = _definition(btf, f"{name}.inner", section, pointer, inside, inner=True)
-            elif fields["type"] != MapType.PROG_ARRAY:
-                raise ElfError(f"{where}: a map of type {fields['type']} holds neither maps nor programs")
-            if fields.setdefault("value_size", 4) != 4:
-                raise ElfError(f"{where}: value size {fields['value_size']} is not that of its values, 4")
-        else:
+    members: dict[str, types.Member] = {}
+    for member in struct.members:
+        if member.name not in _MEMBERS:
             raise ElfError(f"{where}: unknown member '{safe(member.name)}'")
-    if not fields["type"]:
+        if member.name in members:
+            raise ElfError(f"{where}: duplicate member '{safe(member.name)}'")
+        members[member.name] = member
+    return _Definition(btf, members, where)
+
+
+def _map(definition: _Definition, name: str, section: str) -> tuple[MapSpec, int | None]:
+    """Return a map, and the offset of its initial values in the definition, None if it has none."""
+    spec = _spec(definition, name, section)
+    values = definition.members.get("values")
+    if values is None:
+        return spec, None
+    if not definition.members.keys().isdisjoint(("value", "value_size")) and spec.value_size != _FD:
+        raise ElfError(f"{definition.where}: value size {spec.value_size} is not that of its values, {_FD}")
+    return spec._replace(value_size=_FD, inner=_inner(definition, spec, values)), values.offset // 8
+
+
+def _inner(definition: _Definition, outer: MapSpec, values: types.Member) -> MapSpec | None:
+    """Return the inner map of a map of maps; None of a map of programs, which may have initial values too."""
+    where = definition.where
+    type_id = _element(definition.btf, values, where)
+    if outer.type not in _OF_MAPS:
+        if outer.type != MapType.PROG_ARRAY:
+            raise ElfError(f"{where}: a map of type {outer.type} holds neither maps nor programs")
+        return None
+    inner = _definition(definition.btf, type_id, f"{where}: inner map")
+    if "values" in inner.members:
+        raise ElfError(f"{inner.where}: unknown member 'values'")
+    if "pinning" in inner.members:
+        raise ElfError(f"{inner.where}: pinning {inner.number('pinning')}: not for an inner map")
+    return _spec(inner, f"{outer.name}.inner", outer.section)
+
+
+def _spec(definition: _Definition, name: str, section: str) -> MapSpec:
+    where = definition.where
+    map_type, pinning = definition.number("type"), definition.number("pinning")
+    if not map_type:
         raise ElfError(f"{where}: has no type")
-    return MapSpec(name, section, **fields), values
+    if pinning not in _PINNING:
+        raise ElfError(f"{where}: pinning {pinning}: unknown")
+    key, key_size = definition.type("key")
+    value, value_size = definition.type("value")
+    return MapSpec(
+        name=name,
+        section=section,
+        type=map_type,
+        key_size=key_size,
+        value_size=value_size,
+        max_entries=definition.number("max_entries"),
+        flags=definition.number("map_flags"),
+        key=key,
+        value=value,
+        pinning=pinning,
+        numa_node=definition.number("numa_node"),
+        map_extra=definition.number("map_extra"),
+    )
 
 
 def _number(btf: Btf, member: types.Member, where: str) -> int:
-    _, pointer = resolve(btf, member.type)
-    if isinstance(pointer, types.Ptr):
-        _, array = resolve(btf, pointer.type)
+    """Return the number of ``__uint`` (a pointer to an array of so many elements) or ``__ulong`` (an enum)."""
+    _, kind = skip_mods_and_typedefs(btf, member.type)
+    if isinstance(kind, types.Ptr):
+        _, array = skip_mods_and_typedefs(btf, kind.type)
         if isinstance(array, types.Array):
             return array.nelems
-    elif isinstance(pointer, types.Enum | types.Enum64) and pointer.values:
-        return pointer.values[0].value & (1 << 64) - 1
+    elif isinstance(kind, types.Enum | types.Enum64) and kind.values:
+        return kind.values[0].value & (1 << 64) - 1
     raise ElfError(f"{where}: member '{member.name}': expected a pointer to an array, or an enum")
 
 
-def _type(btf: Btf, member: types.Member, where: str) -> tuple[TypeId, int]:
-    _, pointer = resolve(btf, member.type)
+def _pointed(btf: Btf, member: types.Member, where: str) -> TypeId:
+    """Return the type of ``__type``: what the member points to."""
+    _, pointer = skip_mods_and_typedefs(btf, member.type)
     if not isinstance(pointer, types.Ptr):
         raise ElfError(f"{where}: member '{member.name}': expected a pointer to its type")
-    return pointer.type, size_of(btf, pointer.type)
+    return pointer.type
 
 
-def _values(btf: Btf, member: types.Member, where: str) -> TypeId:
-    """Return what the pointers in ``values`` point to."""
-    _, array = resolve(btf, member.type)
+def _element(btf: Btf, member: types.Member, where: str) -> TypeId:
+    """Return the type of ``__array``: what the pointers in an array of no elements point to."""
+    _, array = skip_mods_and_typedefs(btf, member.type)
     if not isinstance(array, types.Array) or array.nelems:
         raise ElfError(f"{where}: member 'values': expected an array of no elements")
-    _, pointer = resolve(btf, array.type)
+    _, pointer = skip_mods_and_typedefs(btf, array.type)
     if not isinstance(pointer, types.Ptr):
         raise ElfError(f"{where}: member 'values': expected an array of pointers")
     return pointer.type
 
 
-def _with_slots(name: str, maps: list[Placed], elf: Elf) -> tuple[Placed, ...]:
-    """Give the maps of maps and of programs their initial values, which are relocations of their section."""
-    done = []
-    for one in maps:
-        where = f"{name}: map '{safe(one.spec.name)}'"
-        relocations = between(elf.relocations.get(one.section, ()), one.offset, one.size)
-        slots = tuple(_slots(one, relocations, where))
-        done.append(one._replace(spec=one.spec._replace(slots=slots)))
-    return tuple(done)
+def _with_slots(name: str, maps: list[PlacedMap], elf: Elf) -> tuple[PlacedMap, ...]:
+    """Return the maps with their initial values: relocations of their section name maps and programs."""
+    filled = []
+    for placed in maps:
+        where = f"{name}: map '{safe(placed.spec.name)}'"
+        relocations = between(elf.relocations.get(placed.section, ()), placed.offset, placed.size)
+        slots = tuple(_slots(placed, relocations, where))
+        filled.append(placed._replace(spec=placed.spec._replace(slots=slots)))
+    return tuple(filled)
 
 
-def _slots(one: Placed, relocations: Sequence[Relocation], where: str) -> Iterator[tuple[int, str]]:
+def _slots(placed: PlacedMap, relocations: Sequence[Relocation], where: str) -> Iterator[tuple[int, str]]:
     for relocation in relocations:
-        at = relocation.offset - one.offset - (one.size if one.values is None else one.values)
+        start = placed.offset + (placed.size if placed.values is None else placed.values)
+        at = relocation.offset - start
         if at < 0 or at % 8:
             raise ElfError(f"{where}: relocation at {relocation.offset}: not an initial value")
         yield at // 8, relocation.symbol.name

@@ -7,9 +7,9 @@ from typing import Final
 from beepy.btf import ext
 from beepy.btf.btf import Btf
 from beepy.errors import BtfError, ElfError
-from beepy.obj import arenas, callbacks, code, datasec, elf, legacymaps, mapdefs, structops
-from beepy.obj.code import MAX_TOTAL, Places
+from beepy.obj import arenas, datasec, elf, exception_callbacks, functions, legacymaps, mapdefs, structops
 from beepy.obj.elf import Elf, Section
+from beepy.obj.functions import MAX_TOTAL, SymbolTargets
 from beepy.obj.linker import link
 from beepy.obj.sections import ARENA, JUMP_TABLES, KCONFIG, KSYMS, TEXT, is_data, is_maps
 from beepy.obj.spec import CollectionSpec, FunctionSpec, JumpTableRef, MapSpec, ProgramSpec
@@ -22,68 +22,74 @@ MAX_TYPES: Final = 1 << 18
 def parse(data: bytes, name: str = "object") -> CollectionSpec:
     """Read a BPF object file; ``name`` is for messages and metrics.
 
-    The same bytes give the same answer on every machine. Raises ElfError or BtfError for what is malformed.
+    The same bytes give the same answer on every machine. Raises ElfError or BtfError for a malformed object.
     """
     where = safe(name)
     file = elf.read(data, where)
     sections = {section.name: section for section in reversed(file.sections)}  # of equal names the first counts
-    types = sections.get(".BTF")
-    btf = Btf(types.data, name=where) if types else None
-    _check_sections(where, file)
-    if btf is None:
-        _check_untyped(where, file)
-    elif len(btf) > MAX_TYPES:
-        raise BtfError(f"{where}: {len(btf) - 1} types, at most {MAX_TYPES} are taken")
-    complete = datasec.complete(btf, file) if btf else None
-    btf = complete.btf if complete else None
+    btf = _types(where, file, sections.get(".BTF"))
+    globals_ = datasec.fixup_datasecs(btf, file) if btf else datasec.Globals()
+    btf = globals_.btf
     maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file, btf))
     maps, arena = arenas.with_globals(where, maps, sections.get(ARENA))
+    variables = arenas.in_arena(globals_.variables, arena)
     areas = [section for section in file.sections if is_data(section.name) and section.size]
-    held = {section.number: section.name for section in areas}
+    data_maps = {section.number: section.name for section in areas}
     if arena:
-        held[sections[ARENA].number] = arena
-    variables = arenas.in_arena(complete.variables, arena) if complete else ()
-    kconfig = complete.kconfig if complete else None
-    places = Places(
-        where,
-        next((section.number for section in file.sections if section.executable and section.name == TEXT), 0),
-        {(one.section, one.offset): one.spec.name for one in maps},
-        held,
-        {variable.name: variable.offset for variable in variables if variable.map == KCONFIG},
-        {extern.name for extern in complete.externs if extern.section == KSYMS} if complete else set(),
-        sections.get(JUMP_TABLES),
+        data_maps[sections[ARENA].number] = arena
+    targets = SymbolTargets(
+        where=where,
+        text=next((section.number for section in file.sections if section.executable and section.name == TEXT), 0),
+        maps={(placed.section, placed.offset): placed.spec.name for placed in maps},
+        data=data_maps,
+        kconfig={variable.name: variable.offset for variable in variables if variable.map == KCONFIG},
+        ksyms={extern.name for extern in globals_.externs if extern.section == KSYMS},
+        jump_tables=sections.get(JUMP_TABLES),
     )
     records = sections.get(".BTF.ext")
     infos = ext.parse(records.data, btf) if btf and records else ext.Ext({}, {}, {})
     if not file.symbols:
         raise ElfError(f"{where}: no symbol table: the object is stripped")
-    functions = code.functions(file, places, btf, infos)
-    programs = _programs(where, functions, callbacks.read(where, btf, functions) if btf else {})
-    operations = structops.read(btf, file) if btf else ()
-    specs = (*(one.spec for one in maps), *operations, *(datasec.data_map(section, btf) for section in areas))
+    found = functions.read(file, targets, btf, infos)
+    programs = _programs(where, found, exception_callbacks.read(where, btf, found) if btf else {})
+    specs = [placed.spec for placed in maps]
+    specs += structops.read(btf, file) if btf else ()
+    specs += [datasec.data_map(section, btf) for section in areas]
     _check_names(where, specs)
     return CollectionSpec(
-        name,
-        _license(sections.get("license")),
-        programs,
-        (*specs, *((kconfig,) if kconfig else ())),
-        variables,
-        complete.externs if complete else (),
-        btf,
+        name=name,
+        license=_license(sections.get("license")),
+        programs=programs,
+        maps=(*specs, globals_.kconfig) if globals_.kconfig else tuple(specs),
+        variables=variables,
+        externs=globals_.externs,
+        btf=btf,
     )
 
 
+def _types(where: str, file: Elf, section: Section | None) -> Btf | None:
+    """Return the object's types, None if it has none; refuse sections that are ambiguous, or need types."""
+    btf = Btf(section.data, name=where) if section else None
+    _check_sections(where, file)
+    if btf is None:
+        _check_untyped(where, file)
+    elif len(btf) > MAX_TYPES:
+        raise BtfError(f"{where}: {len(btf) - 1} types, at most {MAX_TYPES} are taken")
+    return btf
+
+
 def _check_sections(where: str, file: Elf) -> None:
-    """Raise ElfError where a section of maps or data stands there twice: each defines the same again."""
+    """Raise ElfError for two sections of maps or data of one name: each would define the same maps again."""
     names = Counter([section.name for section in file.sections])
     for name, count in names.items():
         if count > 1 and (is_maps(name) or is_data(name) or name in structops.SECTIONS):
-            raise ElfError(f"{where}: section {safe(name)}: stands there {count} times")
+            raise ElfError(f"{where}: section {safe(name)}: defined {count} times")
 
 
 def _check_untyped(where: str, file: Elf) -> None:
     """Raise ElfError where an object without types defines something by its types (``libbpf_needs_btf``)."""
-    for section in (*mapdefs.defining(file), *[one for one in file.sections if one.name in structops.SECTIONS]):
+    operations = [section for section in file.sections if section.name in structops.SECTIONS]
+    for section in (*mapdefs.defining(file), *operations):
         if section.size:
             error = ElfError(f"{where}: section {safe(section.name)}: the object has no type information (BTF)")
             error.add_note("compile it with clang -g")
@@ -97,22 +103,23 @@ def _license(section: Section | None) -> str:
 
 def _check_names(where: str, maps: Sequence[MapSpec]) -> None:
     seen: set[str] = set()
-    for one in maps:
-        if one.name in seen:
-            raise ElfError(f"{where}: map '{safe(one.name)}': defined twice")
-        seen.add(one.name)
+    for map_spec in maps:
+        if map_spec.name in seen:
+            raise ElfError(f"{where}: map '{safe(map_spec.name)}': defined twice")
+        seen.add(map_spec.name)
 
 
-def _programs(where: str, functions: Sequence[FunctionSpec], exceptions: Mapping[str, int]) -> tuple[ProgramSpec, ...]:
-    subprograms = {function.offset: function for function in functions if function.section == TEXT}
+def _programs(where: str, found: Sequence[FunctionSpec], callbacks: Mapping[str, int]) -> tuple[ProgramSpec, ...]:
+    """Return the entry functions with all that they reach; ``callbacks`` are of exceptions, by program."""
+    subprograms = {function.offset: function for function in found if function.section == TEXT}
     programs: dict[str, ProgramSpec] = {}
     total = 0
-    for entry in functions:
+    for entry in found:
         if entry.section == TEXT:
             continue
         if entry.name in programs:
             raise ElfError(f"{where}: program '{safe(entry.name)}': defined twice")
-        program = programs[entry.name] = link(entry, subprograms, exceptions.get(entry.name))
+        program = programs[entry.name] = link(entry, subprograms, callbacks.get(entry.name))
         total += len(program.insns) + len(program.line_infos)
         total += sum([len(ref.targets) for ref in program.refs if isinstance(ref, JumpTableRef)])
         if total > MAX_TOTAL:

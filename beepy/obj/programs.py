@@ -13,10 +13,10 @@ _log = Log(__name__)
 
 
 def only(specs: Sequence[CollectionSpec], names: Sequence[str]) -> list[CollectionSpec]:
-    """Return ``specs`` with the programs of these names alone, also where their section has a ``?``.
+    """Return ``specs`` with only the programs of these names, even if their section has a ``?``.
 
-    Entries of program arrays that name another one are left out. Raises UsageError for a name that
-    no program has, and for an image that keeps none.
+    Entries of program arrays that name another program are dropped with a warning. Raises UsageError for a name that no
+    program has, and for an image that would keep no program.
     """
     known = {program.name for spec in specs for program in spec.programs}
     for name in names:
@@ -25,14 +25,14 @@ def only(specs: Sequence[CollectionSpec], names: Sequence[str]) -> list[Collecti
     chosen = [_only(spec, frozenset(names)) for spec in specs]
     for image, objects in groupby(chosen, lambda spec: spec.name):
         if not any(spec.programs for spec in objects):
-            listed = ", ".join([safe(one.name) for spec in specs if spec.name == image for one in spec.programs])
+            listed = ", ".join([safe(p.name) for spec in specs if spec.name == image for p in spec.programs])
             raise UsageError(f"--prog: {safe(image)}: none of its programs is named: it has {listed or 'none'}")
     return chosen
 
 
 def _only(spec: CollectionSpec, names: frozenset[str]) -> CollectionSpec:
-    kept = tuple([_loaded(one) for one in spec.programs if one.name in names])
-    return spec._replace(programs=kept, maps=tuple([_without_others(one, names) for one in spec.maps]))
+    kept = tuple([_loaded(program) for program in spec.programs if program.name in names])
+    return spec._replace(programs=kept, maps=tuple([_without_others(map_spec, names) for map_spec in spec.maps]))
 
 
 def _loaded(program: ProgramSpec) -> ProgramSpec:

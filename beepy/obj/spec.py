@@ -1,4 +1,4 @@
-"""What an object file holds, before any kernel is asked: the nouns that parse makes and load consumes.
+"""What an object file holds, before any kernel is asked: the values that parse returns and load takes.
 
 Relocations are data beside the code. Each ref names the instruction that it patches by its index in ``insns``; the
 linker and rewriting passes move them with the code, ``collection`` applies each once.
@@ -121,7 +121,7 @@ class ProgramSpec(NamedTuple):
 
     @property
     def autoload(self) -> bool:
-        """Whether it is to be loaded if nobody says otherwise."""
+        """Whether it is loaded by default."""
         return not self.section.startswith("?")
 
 
@@ -152,12 +152,12 @@ class MapSpec(NamedTuple):
 
     @property
     def autoload(self) -> bool:
-        """Whether it is to be created if nobody says otherwise."""
+        """Whether it is created by default."""
         return not self.section.startswith("?")
 
 
 class VariableSpec(NamedTuple):
-    """A global variable: its type, and where its bytes stand in the map ``map``."""
+    """A global variable: its type, and its bytes in the map ``map``."""
 
     name: str
     map: str
@@ -168,10 +168,10 @@ class VariableSpec(NamedTuple):
 
 
 class ExternSpec(NamedTuple):
-    """What the object expects from elsewhere.
+    """A variable or function that the object declares and does not define.
 
-    ``section`` is .kconfig or .ksyms. One of .kconfig is a variable too, with its place in the map of that name; its
-    value is found out at load. ``type`` is that of the variable, or the FUNC.
+    ``section`` is .kconfig or .ksyms. One of .kconfig is a variable of the map of that name too; its value is set
+    at load. ``type`` is that of the variable, or the FUNC.
     """
 
     name: str
@@ -229,12 +229,12 @@ class CollectionSpec(NamedTuple):
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:
-        """The programs that are loaded if nobody says otherwise.
+        """The programs that are loaded by default.
 
-        About those that maps of operations name these decide: libbpf's ``bpf_object_adjust_struct_ops_autoload``.
+        Those of struct_ops are loaded if a map that names them is: libbpf's ``bpf_object_adjust_struct_ops_autoload``.
         """
         named: dict[str, bool] = {}
-        for one in self.maps:
-            for _, program in one.slots if one.type == MapType.STRUCT_OPS else ():
-                named[program] = named.get(program, False) or one.autoload
-        return tuple([one for one in self.programs if named.get(one.name, one.autoload)])
+        for map_spec in self.maps:
+            for _, name in map_spec.slots if map_spec.type == MapType.STRUCT_OPS else ():
+                named[name] = named.get(name, False) or map_spec.autoload
+        return tuple([program for program in self.programs if named.get(program.name, program.autoload)])

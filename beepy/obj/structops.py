@@ -1,14 +1,14 @@
-"""Operations of the kernel that programs implement: variables in ``.struct_ops`` and ``.struct_ops.link``.
+"""Read struct_ops: implementations of kernel operations, variables in ``.struct_ops`` and ``.struct_ops.link``.
 
 Each is a struct such as ``tcp_congestion_ops`` whose pointers to functions are relocations against programs. It becomes
-a map of type STRUCT_OPS: ``contents`` are the variable's bytes, ``slots`` say at which byte which program stands.
+a map of type STRUCT_OPS: ``contents`` are the variable's bytes, ``slots`` the programs by their offsets in bytes.
 """
 
 from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.errors import ElfError
 from beepy.obj.elf import Elf, Section, between
 from beepy.obj.spec import MapSpec
@@ -20,22 +20,26 @@ SECTIONS: Final = (".struct_ops", "?.struct_ops", *_LINKED)
 
 
 def read(btf: Btf, elf: Elf) -> tuple[MapSpec, ...]:
-    """Return the object's implementations; ``btf`` must be complete. Raises ElfError where one is malformed."""
-    found: list[MapSpec] = []
+    """Return the object's implementations. Raises ElfError for a malformed one.
+
+    The DATASECs of ``btf`` must be fixed up (see ``datasec``).
+    """
+    maps: list[MapSpec] = []
     for section in elf.sections:
         if section.name in SECTIONS and section.size:
             datasec_id = btf.datasec(section.name)
             datasec = btf.type(datasec_id) if datasec_id is not None else None
             if not isinstance(datasec, types.DataSec):
                 raise ElfError(f"{btf.name}: section {section.name}: has no types")
-            found += [_spec(btf, elf, section, info) for info in datasec.vars]
-    return tuple(found)
+            maps += [_spec(btf, elf, section, info) for info in datasec.vars]
+    return tuple(maps)
 
 
 def _spec(btf: Btf, elf: Elf, section: Section, info: types.VarSecInfo) -> MapSpec:
     variable = btf.type(info.type)
-    if not isinstance(variable, types.Var) or not isinstance(resolve(btf, variable.type)[1], types.Struct):
-        raise ElfError(f"{btf.name}: section {section.name}: type {info.type} is no struct")
+    implementation = skip_mods_and_typedefs(btf, variable.type)[1] if isinstance(variable, types.Var) else None
+    if not isinstance(variable, types.Var) or not isinstance(implementation, types.Struct):
+        raise ElfError(f"{btf.name}: section {section.name}: type {info.type} is not a struct")
     contents = section.data[info.offset : info.offset + info.size]
     if len(contents) != info.size:
         where = f"{btf.name}: '{safe(variable.name)}'"

@@ -1,7 +1,7 @@
 """An OCI layout in a tar file (oci-archive), read in place.
 
-Only ``oci-layout``, ``index.json`` and regular ``blobs/sha256/<64 hex>`` are read, and that there is a
-``manifest.json`` is noticed; nothing is unpacked.
+Only ``oci-layout``, ``index.json`` and regular files ``blobs/sha256/<64 hex>`` are read; nothing is
+unpacked. A ``manifest.json`` (docker save) is only recognised.
 """
 
 import os
@@ -10,18 +10,17 @@ import shlex
 from typing import BinaryIO
 
 from beepy.errors import UnsupportedImage
-from beepy.oci import formats
+from beepy.oci.admission import ImageSource, admit, candidate
 from beepy.oci.descriptor import (
     MAX_MANIFEST,
     Descriptor,
     check,
     parse_descriptor,
     parse_object,
-    quote,
     refuse_other_case,
 )
 from beepy.oci.image import Image
-from beepy.text import safe
+from beepy.text import excerpt, safe
 
 _BLOCK = 512
 _MAX_MEMBERS = 4096
@@ -32,16 +31,19 @@ Members = dict[str, tuple[int, int]]
 
 
 def is_tar(head: bytes) -> bool:
-    """Tell whether a file that begins with ``head`` is a tar: the magic of POSIX.1-1988 and of GNU."""
+    """Tell whether ``head`` begins a tar file: the magic of POSIX.1-1988 and of GNU."""
     return head[257:262] == b"ustar"
 
 
 def load(file: BinaryIO, path: str) -> Image:
-    """Return the one image that the archive holds; raise UnsupportedImage for none, several, or a broken archive."""
-    where = quote(path, 200)
+    """Return the only image in the archive.
+
+    Raises UnsupportedImage for none, several, or a broken archive.
+    """
+    where = excerpt(path, 200)
     members = _members(file, where)
     if "oci-layout" not in members or "index.json" not in members:
-        error = UnsupportedImage(f"{where}: a tar file, but no OCI archive: it has no oci-layout or no index.json")
+        error = UnsupportedImage(f"{where}: a tar file, but not an OCI archive: no oci-layout or no index.json")
         if "manifest.json" in members:  # as docker save writes before version 25
             name = safe(shlex.quote(path[:200]))
             error.add_note(f"skopeo copy docker-archive:{name} oci-archive:{name}.oci.tar")
@@ -50,7 +52,7 @@ def load(file: BinaryIO, path: str) -> Image:
     def read(descriptor: Descriptor) -> bytes:
         name = f"blobs/sha256/{descriptor.digest.removeprefix('sha256:')}"
         if name not in members:
-            raise UnsupportedImage(f"{where}: {descriptor.digest}: the blob is missing")
+            raise UnsupportedImage(f"{where}: {descriptor.digest}: blob not found")
         return check(_take(file, members[name], descriptor.size), descriptor, where)
 
     index = parse_object(_take(file, members["index.json"], MAX_MANIFEST), f"{where}: index.json")
@@ -59,11 +61,15 @@ def load(file: BinaryIO, path: str) -> Image:
     if not isinstance(entries, list) or len(entries) != 1:
         number = len(entries) if isinstance(entries, list) else 0
         raise UnsupportedImage(f"{where}: {number} images in the archive, exactly one is expected")
-    return formats.load(path, parse_descriptor(entries[0], f"{where}: index.json"), read)
+    top = parse_descriptor(entries[0], f"{where}: index.json")
+    return admit(candidate(path, ImageSource.ARCHIVE, top, read))
 
 
 def _members(file: BinaryIO, where: str) -> Members:
-    """Walk the headers: name at 0, size in octal at 124, type at 156; contents are padded to blocks."""
+    """Walk the headers: name at 0, size in octal at 124, type at 156.
+
+    Contents are padded to blocks.
+    """
     members: Members = {}
     end, offset = os.fstat(file.fileno()).st_size, 0
     for _ in range(_MAX_MEMBERS):
@@ -75,7 +81,7 @@ def _members(file: BinaryIO, where: str) -> Members:
             raise UnsupportedImage(f"{where}: broken tar header at byte {offset}")
         digits = header[124:136].strip(b" \0")
         if not re.fullmatch(rb"[0-7]{1,11}", digits) or (size := int(digits, 8)) > end - offset - _BLOCK:
-            raise UnsupportedImage(f"{where}: tar header at byte {offset}: a size that the file does not have")
+            raise UnsupportedImage(f"{where}: tar header at byte {offset}: size beyond the end of the file")
         name = _NAME.fullmatch(header[:100].rstrip(b"\0").decode("latin-1"))
         if name and header[156:157] in (b"0", b"\0"):
             members[name[1]] = offset + _BLOCK, size

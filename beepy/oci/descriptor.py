@@ -1,20 +1,20 @@
-"""Descriptors: what names a blob by media type, digest and size; and the JSON that holds them, read with suspicion."""
+"""Descriptors name a blob by media type, digest and size; they come in untrusted JSON."""
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from beepy.errors import DigestMismatch, UnsupportedImage
 from beepy.oci.sha256 import sha256
-from beepy.text import safe
+from beepy.text import excerpt
 
 MAX_MANIFEST = 4 << 20
-"""Bytes of a manifest, index or config that are read at most; registries refuse larger ones too."""
+"""Limit of a manifest, index or config in bytes; registries have the same one."""
 
 MAX_IMAGE = 64 << 20
-"""Bytes of all blobs of one image together: it is held in memory, and a large eBPF object has 2 MB."""
+"""Limit of all blobs of one image in bytes; a large eBPF object has 2 MB."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -31,7 +31,7 @@ class Descriptor(NamedTuple):
 
 
 def is_digest(text: object) -> bool:
-    """Tell whether ``text`` is ``sha256:`` and 64 lower-case hex digits, so that it may become a file's name."""
+    """Tell whether ``text`` is ``sha256:`` and 64 lower-case hex digits: safe as a file name."""
     return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
 
 
@@ -40,36 +40,55 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{sha256(data).hexdigest()}"
 
 
+def descriptor_of(data: bytes, media_type: str = "") -> Descriptor:
+    """Return the descriptor of ``data``."""
+    return Descriptor(media_type, digest_of(data), len(data))
+
+
 def check(data: bytes, descriptor: Descriptor, where: str) -> bytes:
     """Return ``data`` if it has the descriptor's size and digest, else raise DigestMismatch."""
-    if len(data) != descriptor.size:
-        raise DigestMismatch(f"{where}: {descriptor.digest}: {len(data)} bytes, expected {descriptor.size}")
-    if (actual := digest_of(data)) != descriptor.digest:
-        raise DigestMismatch(f"{where}: content is {actual}, expected {descriptor.digest}")
+    for _ in verified((data,), descriptor, where):
+        pass
     return data
 
 
-def quote(value: object, limit: int = 80) -> str:
-    """Return a foreign value as harmless text of at most ``limit`` characters."""
-    text = safe(str(value)[: limit + 1])
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+def verified(chunks: Iterable[bytes], expected: Descriptor, where: str) -> Iterator[bytes]:
+    """Yield ``chunks`` as they come, each hashed once; raise DigestMismatch if they are too long.
+
+    Raises it after the last one too, if size or digest are wrong: what was yielded may be used only
+    when the iterator has ended.
+    """
+    hashed, size = sha256(), 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > expected.size:
+            raise DigestMismatch(f"{where}: {expected.digest}: more than the expected {expected.size} bytes")
+        hashed.update(chunk)
+        yield chunk
+    if size != expected.size:
+        raise DigestMismatch(f"{where}: {expected.digest}: {size} bytes, expected {expected.size}")
+    if (digest := f"sha256:{hashed.hexdigest()}") != expected.digest:
+        raise DigestMismatch(f"{where}: content is {digest}, expected {expected.digest}")
 
 
 def parse_object(data: bytes, where: str) -> dict[str, object]:
-    """Read a JSON object from foreign bytes; raise UnsupportedImage if it is none, or if one in it has a key twice."""
+    """Parse a JSON object from untrusted bytes.
+
+    Raises UnsupportedImage for anything else, or a duplicate key.
+    """
 
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found: dict[str, object] = {}
-        for name, item in pairs:
-            if name in found:
-                raise UnsupportedImage(f"{where}: key '{quote(name)}': twice in one object")
-            found[name] = item
-        return found
+        members: dict[str, object] = {}
+        for name, value in pairs:
+            if name in members:
+                raise UnsupportedImage(f"{where}: key '{excerpt(name)}': duplicate")
+            members[name] = value
+        return members
 
     try:
         value = json.loads(data, object_pairs_hook=unique)
     except ValueError as error:  # also bad UTF-8 and integers of thousands of digits
-        raise UnsupportedImage(f"{where}: not JSON: {quote(error)}") from error
+        raise UnsupportedImage(f"{where}: not JSON: {excerpt(error)}") from error
     except RecursionError as error:
         raise UnsupportedImage(f"{where}: not JSON: nested too deeply") from error
     if not isinstance(value, dict):
@@ -78,28 +97,32 @@ def parse_object(data: bytes, where: str) -> dict[str, object]:
 
 
 def refuse_other_case(value: Mapping[str, object], known: Collection[str], where: str) -> None:
-    """Raise UnsupportedImage for a key that differs from a known one by its case alone.
+    """Raise UnsupportedImage for a key that differs from a known one only in case.
 
-    Go's encoding/json takes "Layers" for "layers": to tools written in it the same digest would mean another program.
+    Go's encoding/json accepts "Layers" for "layers": in tools written in Go the same digest would
+    mean another program.
     """
     folded = {name.casefold(): name for name in known}  # K (kelvin sign) and long s too, as Go folds them
     for key in value:
         name = folded.get(key.casefold(), key)
         if name != key:
-            raise UnsupportedImage(f"{where}: key '{quote(key)}': other programs take it for '{name}'")
+            raise UnsupportedImage(f"{where}: key '{excerpt(key)}': Go programs read it as '{name}'")
 
 
 def parse_text(value: object, where: str) -> str:
-    """Return a string, or "" for what is absent or null; raise UnsupportedImage for another type."""
+    """Return a string, "" if it is absent or null; raise UnsupportedImage for another type."""
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise UnsupportedImage(f"{where}: a string is expected, not {quote(value)}")
+        raise UnsupportedImage(f"{where}: a string is expected, not {excerpt(value)}")
     return value
 
 
 def parse_annotations(value: object, where: str) -> Mapping[str, str]:
-    """Return a mapping of strings to strings (absent and null are empty); raise UnsupportedImage for another type."""
+    """Return a mapping of strings to strings (absent and null are empty).
+
+    Raises UnsupportedImage for another type.
+    """
     if value is None:
         return _NONE
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
@@ -108,15 +131,15 @@ def parse_annotations(value: object, where: str) -> Mapping[str, str]:
 
 
 def parse_descriptor(value: object, where: str) -> Descriptor:
-    """Read one descriptor from parsed JSON; raise UnsupportedImage for a bad digest, size or type."""
+    """Return a descriptor of parsed JSON; raise UnsupportedImage for a bad digest, size or type."""
     if not isinstance(value, dict):
-        raise UnsupportedImage(f"{where}: a descriptor is expected, not {quote(value)}")
+        raise UnsupportedImage(f"{where}: a descriptor is expected, not {excerpt(value)}")
     refuse_other_case(value, ("mediaType", "digest", "size", "annotations", "platform"), where)
     digest, size = value.get("digest"), value.get("size")
     if not isinstance(digest, str) or not is_digest(digest):
-        raise UnsupportedImage(f"{where}: digest '{quote(digest)}': not sha256: and 64 hex digits")
+        raise UnsupportedImage(f"{where}: digest '{excerpt(digest)}': not sha256: and 64 hex digits")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_IMAGE:
-        raise UnsupportedImage(f"{where}: size {quote(size)}: not from 0 to {MAX_IMAGE}")
+        raise UnsupportedImage(f"{where}: size {excerpt(size)}: not from 0 to {MAX_IMAGE}")
     return Descriptor(
         parse_text(value.get("mediaType"), f"{where}: mediaType"),
         digest,
@@ -138,12 +161,15 @@ _ARCHITECTURES = {
 
 
 def architecture(machine: str) -> str:
-    """Translate a kernel's machine name (``uname -m``) to the one that images use; others stay as they are."""
+    """Translate a machine name of ``uname -m`` to GOARCH, which images use.
+
+    Unknown names are unchanged.
+    """
     return _ARCHITECTURES.get(machine, machine)
 
 
 def parse_platform(value: object, where: str) -> str:
-    """Return ``os/architecture[/variant]`` of a descriptor's platform in Go's spelling, "" where there is none."""
+    """Return a descriptor's platform as ``os/architecture[/variant]`` of Go, "" if it has none."""
     if value is None:
         return ""
     if not isinstance(value, dict):

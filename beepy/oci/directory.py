@@ -1,4 +1,4 @@
-"""Files below one directory: read without following links, written atomically, under a lock."""
+"""Files below one directory: no symbolic link is followed, files are written atomically."""
 
 import errno
 import fcntl
@@ -19,17 +19,17 @@ _TEMPORARY: Final = "beepy-"
 class Directory:
     """The directory ``path``, which need not exist. Methods take the components of a path below it.
 
-    Links on the way to ``path`` are followed, below it with ``follows_links`` alone: whoever may write there could
-    otherwise let root read or replace any file. Everything raises OSError.
+    Symbolic links in ``path`` are followed, below it only with ``follows_links``: whoever may write
+    there could otherwise make root read or replace any file. Everything raises OSError.
     """
 
     def __init__(self, path: Path, ingest: str, *, follows_links: bool = False) -> None:
         self.path = path
-        self._ingest = ingest  # where files are written, before they get their name
+        self._ingest = ingest  # where files are written before they are renamed
         self._no_link = 0 if follows_links else os.O_NOFOLLOW
 
     def names(self) -> set[str]:
-        """Return what is directly in it."""
+        """Return the names of its entries."""
         with self._in() as directory, self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as file:
             return set(os.listdir(file))  # noqa: PTH208 - an open directory has no path
 
@@ -49,23 +49,26 @@ class Directory:
             return status.st_size if stat.S_ISREG(status.st_mode) else -1
 
     def make(self, *parts: str) -> None:
-        """Make it and a directory below it, which only this user may write."""
+        """Create it and a directory below it, writable by this user only."""
         self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
         for depth, part in enumerate(parts):
             with self._in(*parts[:depth]) as directory, suppress(FileExistsError):
                 os.mkdir(part, 0o755, dir_fd=directory)
         with self._in(*parts):
-            pass  # it may be a link, or no directory
+            pass  # raises if it is a link, or not a directory
 
     @contextmanager
     def temporary(self) -> Iterator[tuple[int, str]]:
-        """Open a new file in ``ingest``, locked; it is removed at the end unless ``publish`` has given it a name."""
+        """Create and open a file in ``ingest``, locked.
+
+        It is removed at the end unless ``publish`` has renamed it.
+        """
         with self._in(self._ingest) as ingest:
-            while True:  # a name is never used again, or sweep could unlink another file than it locked
+            while True:  # random names: a reused one could make sweep unlink another file than it locked
                 name = f"{_TEMPORARY}{os.urandom(8).hex()}"
                 file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=ingest)
                 fcntl.flock(file, fcntl.LOCK_EX)
-                if os.fstat(file).st_nlink:  # else sweep was faster
+                if os.fstat(file).st_nlink:  # 0: sweep has removed it before it was locked
                     break
                 os.close(file)
             try:
@@ -76,7 +79,7 @@ class Directory:
                 os.close(file)
 
     def publish(self, file: int, name: str, *parts: str, mode: int) -> None:
-        """Move a temporary file to its place, whatever is there, and see to it that a crash loses nothing."""
+        """Rename a temporary file to ``parts``, replacing any file there; sync file and directory."""
         os.fchmod(file, mode)
         os.fsync(file)
         with self._in(self._ingest) as ingest, self._in(*parts[:-1]) as directory:
@@ -85,7 +88,7 @@ class Directory:
                 os.fsync(synced)
 
     def sweep(self) -> None:
-        """Remove what killed writers left in ``ingest``: a living writer's file is locked."""
+        """Remove killed writers' files from ``ingest``: those of running writers are locked."""
         with suppress(FileNotFoundError), self._in(self._ingest) as ingest:
             with self._opened(ingest, ".", os.O_RDONLY | os.O_DIRECTORY) as listed:
                 names = [name for name in os.listdir(listed) if name.startswith(_TEMPORARY)]  # noqa: PTH208
@@ -96,7 +99,7 @@ class Directory:
 
     @contextmanager
     def locked(self, where: str) -> Iterator[None]:
-        """Keep other writers out; ``where`` is what messages begin with."""
+        """Hold the writers' lock; ``where`` begins messages."""
         with self._in() as directory, self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as file:
             if holder := locks.wait(file, where):
                 raise TimeoutError(errno.ETIMEDOUT, f"locked by {holder} for {locks.PATIENCE_S:g} s", str(self.path))
@@ -104,7 +107,7 @@ class Directory:
 
     @contextmanager
     def _in(self, *parts: str) -> Iterator[int]:
-        """Open a directory below, for use as ``dir_fd`` alone."""
+        """Open a directory below ``path`` as an O_PATH descriptor, for use as ``dir_fd``."""
         with ExitStack() as opened:
             file = opened.enter_context(self._opened(None, str(self.path), _WALKED))
             for depth, part in enumerate(parts, 1):
@@ -118,7 +121,7 @@ class Directory:
         except OSError as error:
             error.filename = str(self.path.joinpath(*parts))
             if error.errno in (errno.ELOOP, errno.ENOTDIR) and flags & os.O_NOFOLLOW and _is_link(name, directory):
-                raise OSError(errno.ELOOP, "a symbolic link, which is not followed", error.filename) from error
+                raise OSError(errno.ELOOP, "is a symbolic link", error.filename) from error
             raise
         try:
             yield file

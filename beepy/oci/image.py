@@ -1,15 +1,37 @@
-"""What a pulled image is, whatever format it came in."""
+"""What a verified image is, in whatever format it came."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
+
+_NO_HINTS: Mapping[str, bytes] = MappingProxyType({})
+
+
+class Program(NamedTuple):
+    """One ELF object; ``name`` is what the format calls it, foreign text, "" if it has no name."""
+
+    name: str
+    data: bytes
+
+
+class Content(NamedTuple):
+    """What a format finds in an image.
+
+    ``hints`` is what it has beside programs (labels, YAML), by name.
+    """
+
+    programs: tuple[Program, ...]
+    hints: Mapping[str, bytes] = _NO_HINTS
 
 
 class Image(NamedTuple):
     """One verified image: all bytes have been checked against their digests.
 
-    ``digest`` is the manifest's (``sha256:...``; for a plain ELF file the file's own), ``size`` the bytes of manifest,
-    config and layers. ``platform`` is ``os/architecture`` or "" where the image does not say. ``hints`` are what the
-    format carries beside its programs. ``programs`` are ELF objects, in the manifest's order, at least one.
+    ``digest`` is the manifest's (``sha256:...``; for a plain ELF file the file's own), ``size`` the
+    bytes of manifest, config and layers. ``platform`` is ``os/architecture``, "" if the image does
+    not say. ``hints`` is what the format carries beside its programs. ``programs`` are ELF objects,
+    in the manifest's order, at least one; ``program_names`` has the name of each (foreign text, ""
+    for none).
     """
 
     name: str
@@ -20,3 +42,4 @@ class Image(NamedTuple):
     format: str
     hints: Mapping[str, bytes]
     programs: tuple[bytes, ...]
+    program_names: tuple[str, ...] = ()

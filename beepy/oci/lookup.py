@@ -1,4 +1,4 @@
-"""Where an image is found: a file, the local stores, the bundled images, a registry; in this order."""
+"""Look up an image: in a file, the local stores, the bundled images, a registry; in this order."""
 
 import errno
 import os
@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from beepy.errors import DigestMismatch, ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
+from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
-from beepy.oci.descriptor import MAX_IMAGE, Descriptor, digest_of
+from beepy.oci.admission import admit, file_candidate
+from beepy.oci.descriptor import MAX_IMAGE, Descriptor
 from beepy.oci.image import Image
 from beepy.oci.options import Options, bee_dir, default_storage
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
 from beepy.oci.store import Entry, Store
 from beepy.text import safe
 
-__all__ = ["Options", "bundled_store", "find", "listed", "pull", "stores"]
+__all__ = ["Options", "bundled_store", "find", "list_images", "pull", "stores"]
 
 _log = Log(__name__)
 
@@ -27,53 +29,57 @@ _LISTS = "beepy list shows the images"
 
 
 def bundled_store() -> Store:
-    """Return the images that beepy brings along: inside the package (a wheel), else beside it (a checkout)."""
+    """Return the bundled images: inside the package (a wheel), else beside it (a checkout)."""
     inside = _PACKAGE / "images"
     return Store(inside if inside.is_dir() else _PACKAGE.parent / "images", is_ours=True)
 
 
 def stores(options: Options) -> tuple[Store, ...]:
-    """Return the local stores in the order of look-up (beepy's own first) that this user may enter."""
+    """Return the local stores that this user may search, in order: beepy's own first."""
     if options.storage:
         return (Store(options.storage),)
-    return tuple([Store(path) for path in (default_storage(), bee_dir() / "store") if _may_enter(path)])
+    return tuple([Store(path) for path in (default_storage(), bee_dir() / "store") if _is_searchable(path)])
 
 
-def _may_enter(path: Path) -> bool:
-    """Tell whether this user may look there: after su or setpriv, HOME can still be another user's."""
+def _is_searchable(path: Path) -> bool:
+    """Tell whether this user may search a store: after su, HOME can still be another user's."""
     try:
-        entered = not stat.S_ISDIR(path.stat().st_mode) or os.access(path, os.X_OK)
+        is_searchable = not stat.S_ISDIR(path.stat().st_mode) or os.access(path, os.X_OK)
     except PermissionError:
-        entered = False
+        is_searchable = False
     except OSError:
         return True
-    if not entered:
-        _log.info("store %s: left out: permission denied", safe(str(path)))
-    return entered
+    if not is_searchable:
+        _log.info("store %s: skipped: permission denied", safe(str(path)))
+    return is_searchable
 
 
 def find(text: str, options: Options = _DEFAULT) -> Image:
     """Return the image that ``text`` names.
 
-    A file is one that no registry could have: a name with a registry's host or a digest is a reference. Only a name
-    with a host is asked of a registry, as ``options.pull`` says: "missing" asks if nothing local has the image,
-    "always" asks even so, "never" opens no socket. Raises ImageNotFound, which suggests similar names, or what is
-    wrong with the first place that has the image; UsageError for a file whose name could be a registry's.
+    A name with a registry's host or a digest is a reference, and never a file. Only a name with a
+    host is requested from a registry, as ``options.pull`` says: "missing" if it is not found
+    locally, "always" in any case, "never" opens no socket. Raises ImageNotFound, which suggests
+    similar names, or the error of the first place that has the image; UsageError for a file whose
+    name could be a reference.
     """
-    bundled = bundled_store()
-    is_asked = has_host(text) and options.pull == "always"
-    here = None if is_asked else bundled.named(text)
+    bundle = bundled_store()
+    is_forced = has_host(text) and options.pull == "always"
+    bundled = None if is_forced else bundle.named(text)
     if _could_be_file(text) and (image := _from_file(text)):
-        if here:  # whoever may write to this folder may have put it there
-            _log.warning("%s: the file of that name in this folder, not the bundled image", safe(text))
+        if bundled:  # anybody who can write to this directory may have created the file
+            _log.warning(
+                "%s: the file of that name in the working directory, not the bundled image",
+                safe(text),
+            )
         return image
-    if not is_asked:
+    if not is_forced:
         for store in stores(options):
-            if found := _look_up(store, text, options):
-                return _loaded(store, text, found[1])
-    if here:
-        return _loaded(bundled, text, here)
-    if has_host(text) and not is_asked:
+            if stored := _look_up(store, text, options):
+                return _load(store, text, stored[1])
+    if bundled:
+        return _load(bundle, text, bundled)
+    if has_host(text) and not is_forced:
         _refuse_file(text)
         if options.pull == "never":
             _reference(text, options)
@@ -82,10 +88,11 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
 
 
 def _could_be_file(text: str) -> bool:
-    """Tell whether a file is looked for; what begins with "." or "/" is never a reference.
+    """Tell whether ``text`` may name a file; what begins with "." or "/" is never a reference.
 
-    A digest is a promise, even one that is mistyped or of a kind that is not supported: whoever may write to this
-    folder cannot keep it.
+    A name with a digest is not looked up as a file, even if the digest is mistyped or not
+    supported: anybody who can write to the directory could create a file of that name with other
+    contents.
     """
     if text.startswith((".", "/")):
         return True
@@ -93,13 +100,13 @@ def _could_be_file(text: str) -> bool:
 
 
 def _refuse_file(text: str) -> None:
-    """Raise UsageError if a reference, one without a digest, is also a file's name: neither is taken for the other."""
+    """Raise UsageError if a reference without a digest is also the name of a file."""
     if "@" not in text and is_reference(text) and os.path.isfile(text):  # noqa: PTH113
         name = safe(text)
-        raise UsageError(f"{name}: is a file here and could be a registry: write ./{name}, or --pull always")
+        raise UsageError(f"{name}: both a file and a registry reference: write ./{name}, or --pull always")
 
 
-def _loaded(store: Store, text: str, descriptor: Descriptor) -> Image:
+def _load(store: Store, text: str, descriptor: Descriptor) -> Image:
     _log.info("%s: found in %s", safe(text), safe(str(store.path)))
     try:
         return store.load(text, descriptor)
@@ -110,7 +117,10 @@ def _loaded(store: Store, text: str, descriptor: Descriptor) -> Image:
 
 
 def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
-    """Find an image in a store; one that is broken has none, unless it is the only one to use."""
+    """Find an image in a store.
+
+    A broken store is skipped with a warning unless --storage names it.
+    """
     try:
         return store.find(text)
     except StoreError as error:
@@ -120,39 +130,43 @@ def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor
         return None
 
 
-def listed(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
-    """Return the images of the local stores, and the bundled ones (True); a broken store is told, and passed over."""
-    found: list[tuple[Entry, bool]] = []
+def list_images(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
+    """Return the images of the local stores, and the bundled ones (True).
+
+    A broken store is skipped with a warning unless ``options.storage`` names it.
+    """
+    images: list[tuple[Entry, bool]] = []
     for store in stores(options):
         try:
-            found += [(entry, False) for entry in store.list()]
+            images += [(entry, False) for entry in store.list()]
         except StoreError as error:
             if options.storage:
                 raise
             _log.warning("%s", error)
-    return (*found, *[(entry, True) for entry in bundled_store().list()])
+    return (*images, *[(entry, True) for entry in bundled_store().list()])
 
 
 def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
-    """Fetch an image from its registry into the first local store, under the name as written, and return it.
+    """Fetch an image from its registry into the first local store, named as written; return it.
 
-    Without ``keep`` only what its format uses is fetched, and a store that cannot be written is no error, but a
-    warning. A bundled image needs no fetching; a name without a registry's host is asked of nobody. Raises
-    ImageNotFound and InvalidReference, which suggest similar names, and what is wrong with the registry's answer.
+    Without ``keep`` only what its format uses is fetched, and a store that cannot be written causes
+    a warning, not an error. A bundled image is returned as it is; for any other name without a
+    registry's host no registry is contacted. Raises ImageNotFound and InvalidReference, which
+    suggest similar names, UnsupportedImage, DigestMismatch, RegistryError and StoreError.
     """
-    bundled = bundled_store()
-    if not has_host(text) and (here := bundled.named(text)):
-        return bundled.load(text, here)
+    bundle = bundled_store()
+    if not has_host(text) and (bundled := bundle.named(text)):
+        return bundle.load(text, bundled)
     reference = _reference(text, options)
     if not has_host(text):
-        raise _foreign(text) or _not_found(text, options)
+        raise _layout_refusal(text) or _not_found(text, options)
     from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
 
     return pull_into(reference, text, Store(options.storage or default_storage()), options, keep=keep)
 
 
 def _reference(text: str, options: Options) -> Reference:
-    """Read a reference; what looks like a path is reported as one."""
+    """Parse a reference; what looks like a path is reported as one."""
     where = safe(text[:200])
     transport, colon, path = text.partition(":")
     if colon and transport in _TRANSPORTS and path and "\0" not in path and os.path.exists(path):  # noqa: PTH110
@@ -165,34 +179,35 @@ def _reference(text: str, options: Options) -> Reference:
         if "://" in text:
             raise
         if text.startswith((".", "/", "~")) or text.endswith((".o", ".tar")):
-            raise _no_reference(text, where) from error
-        near = _similar(text, options)
-        if near or "/" not in text:
-            error.add_note(f"did you mean {' or '.join(near)}?" if near else _LISTS)
+            raise _not_a_reference(text, where) from error
+        similar = _similar(text, options)
+        if similar or "/" not in text:
+            error.add_note(f"did you mean {' or '.join(similar)}?" if similar else _LISTS)
         raise
     if not has_host(text) and (text.endswith((".o", ".tar")) or os.path.isfile(text)):  # noqa: PTH113
-        raise _no_reference(text, where)
+        raise _not_a_reference(text, where)
     return reference
 
 
 def _not_found(text: str, options: Options) -> ImageNotFound:
-    """Return the error for a name that no registry is asked for, with the names that may have been meant."""
+    """Return the error for a name without a registry's host, with similar names."""
     name, _, pin = text.partition("@")
     for store in (*stores(options), bundled_store()) if pin else ():
-        if other := _look_up(store, name, options):
-            return ImageNotFound(f"no image '{safe(text)}': {safe(name)} is {other[1].digest} here")
-    near = _similar(text, options)
+        if stored := _look_up(store, name, options):
+            digest = stored[1].digest
+            return ImageNotFound(f"no image '{safe(text)}': the local {safe(name)} is {digest}")
+    similar = _similar(text, options)
     if "/" in text and is_reference(f"{DOCKER}/{text}"):
-        near.append(f"{DOCKER}/{safe(text)}")
-    if near:
-        return ImageNotFound(f"no image '{safe(text)}': did you mean {' or '.join(near)}?")
+        similar.append(f"{DOCKER}/{safe(text)}")
+    if similar:
+        return ImageNotFound(f"no image '{safe(text)}': did you mean {' or '.join(similar)}?")
     error = ImageNotFound(f"no image '{safe(text)}': no file, stored or bundled image has that name")
     error.add_note(_LISTS)
     return error
 
 
 def _similar(text: str, options: Options) -> list[str]:
-    """Return the local names, at most three, whose last part is the nearest to that of ``text``."""
+    """Return the local names, at most three, whose last part is most similar to ``text``'s."""
     names = list(bundled_store().names())
     for store in stores(options):
         with suppress(StoreError):
@@ -207,24 +222,25 @@ def _similar(text: str, options: Options) -> list[str]:
 
 
 def _last_part(name: str) -> str:
-    """Return the last part of a repository's name: without tag, digest and upper case."""
+    """Return the last part of a repository's name in lower case, without tag and digest."""
     return name.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
 
 
-def _no_reference(text: str, where: str) -> ImageNotFound:
-    there = os.path.isfile(text)  # noqa: PTH113
-    return ImageNotFound(f"{where}: {'a file, not a reference: it needs no registry' if there else 'no such file'}")
+def _not_a_reference(text: str, where: str) -> ImageNotFound:
+    if os.path.isfile(text):  # noqa: PTH113
+        return ImageNotFound(f"{where}: a file, not a reference: it needs no registry")
+    return ImageNotFound(f"{where}: no such file")
 
 
 def _from_file(text: str) -> Image | None:
-    """Return the image in the file ``text``; None if there is none, or a folder of that name."""
+    """Return the image in the file ``text``; None if it does not exist, or is a directory."""
     where = safe(text[:200])
     try:
         file = os.open(text, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL, a lone surrogate
         return None
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG or (error.errno == errno.EACCES and not _may_search(text)):
+        if error.errno == errno.ENAMETOOLONG or (error.errno == errno.EACCES and not _cwd_searchable(text)):
             return None
         raise ImageNotFound(f"{where}: {error.strerror}") from error
     try:
@@ -232,7 +248,7 @@ def _from_file(text: str) -> Image | None:
         if stat.S_ISDIR(mode) and not text.startswith((".", "/")):
             return None
         if not stat.S_ISREG(mode):
-            raise _foreign(text) or UnsupportedImage(f"{where}: not a regular file")
+            raise _layout_refusal(text) or UnsupportedImage(f"{where}: not a regular file")
         with open(file, "rb", closefd=False) as stream:
             return _from_stream(stream, text, where)
     except OSError as error:
@@ -241,29 +257,34 @@ def _from_file(text: str) -> Image | None:
         os.close(file)
 
 
-def _may_search(text: str) -> bool:
-    """Tell whether this user may look for a file of that name: after su, this folder can still be another user's."""
+def _cwd_searchable(text: str) -> bool:
+    """Tell whether this user may search the directory of ``text``: after su, it may be another's."""
     return text.startswith((".", "/")) or os.access(".", os.X_OK)
 
 
 def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
     data = stream.read(512)
-    if data.startswith(b"\x7fELF"):
+    if data.startswith(ELF_MAGIC):
         data += stream.read(MAX_IMAGE + 1 - len(data))
         if len(data) > MAX_IMAGE:
             raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")
-        return Image(text, digest_of(data), "", {}, len(data), "elf", {}, (data,))
+        return admit(file_candidate(text, data))
     from beepy.oci import archive  # noqa: PLC0415 - only where it is used
 
     if archive.is_tar(data):
         return archive.load(stream, text)
-    from beepy.oci import foreign  # noqa: PLC0415 - only on the way to an error
+    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
 
-    raise foreign.file(data, text)
+    raise unsupported.file(data, text)
 
 
-def _foreign(text: str) -> UnsupportedImage | None:
-    """Return what is wrong with a directory that is an image layout, None for anything else."""
-    from beepy.oci import foreign  # noqa: PLC0415 - only on the way to an error
+def _layout_refusal(text: str) -> UnsupportedImage | None:
+    """Return why the directory ``text`` is not an image, if it is an image layout.
 
-    return foreign.directory(text)
+    For anything else, None.
+    """
+    if not text or "\0" in text or not Path(text, "oci-layout").is_file():
+        return None
+    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
+
+    return unsupported.layout(text, Store(Path(text)).names)

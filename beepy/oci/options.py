@@ -1,4 +1,4 @@
-"""What the user chose about stores and registries, and where things are if they chose nothing."""
+"""The user's options for stores and registries, and the default paths."""
 
 import os
 from pathlib import Path
@@ -10,10 +10,11 @@ Policy = Literal["always", "missing", "never"]
 class Options(NamedTuple):
     """How images are looked up.
 
-    ``storage`` and ``config_dir`` replace the defaults: with ``storage`` no other local store is read, with
-    ``config_dir`` no other ``config.json`` of beepy or bee. ``configs`` are credential files that are asked first.
-    ``username`` and ``password`` go to the registry of the image, whichever it is. ``insecure`` skips the verification
-    of TLS, ``plain_http`` speaks HTTP without it, ``ca_file`` (PEM) is trusted besides the system's authorities.
+    ``storage`` and ``config_dir`` replace the defaults: with ``storage`` no other local store is
+    read, with ``config_dir`` no other ``config.json`` of beepy or bee. ``configs`` are credentials
+    files that are read first. ``username`` and ``password`` are for the registry of the image,
+    whichever it is. ``insecure`` disables the verification of certificates, ``plain_http`` uses
+    HTTP without TLS, the authorities in ``ca_file`` (PEM) are trusted besides the system's.
     """
 
     storage: Path | None = None
@@ -28,7 +29,7 @@ class Options(NamedTuple):
 
 
 def home() -> Path:
-    """Return the user's home folder."""
+    """Return the user's home directory."""
     return Path(os.environ.get("HOME") or "/")
 
 
@@ -39,11 +40,11 @@ def default_storage() -> Path:
 
 
 def default_config_dir() -> Path:
-    """Return beepy's folder of settings, ``$XDG_CONFIG_HOME/beepy``."""
+    """Return beepy's configuration directory, ``$XDG_CONFIG_HOME/beepy``."""
     config = os.environ.get("XDG_CONFIG_HOME")
     return (Path(config) if config else home() / ".config") / "beepy"
 
 
 def bee_dir() -> Path:
-    """Return bee's folder, which holds its store and its credentials."""
+    """Return bee's directory, which holds its store and its credentials."""
     return home() / ".bumblebee"

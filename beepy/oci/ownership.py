@@ -1,4 +1,4 @@
-"""Whose a file is: what others may write is not trusted as if it were this user's own."""
+"""Ownership of files: what other users may write is not trusted like this user's own files."""
 
 import os
 import stat
@@ -15,11 +15,12 @@ _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def refuse_others(path: Path, where: str, error: type[ImageError], *, strict: int = 1) -> None:
-    """Raise ``error`` if root is about to trust what anybody may write; warn of what another user can change.
+    """Raise ``error`` if root would trust what other users may write; warn of what they can change.
 
-    The last ``strict`` components of ``path`` must not be writable by group or others, and none may belong to another
-    user where everybody may create files (/tmp). One elsewhere, such as $HOME under sudo, is told. Without root's
-    rights nothing is refused, and nothing is said of groups, which are often a user's own.
+    For root, the last ``strict`` components of ``path`` must not be writable by group or others,
+    and none may belong to another user in a directory where everybody may create files (/tmp). One
+    that belongs to another user elsewhere, such as $HOME under sudo, causes a warning. For other
+    users nothing is refused, and groups are ignored: a group is often the user's own.
     """
     is_root = not os.geteuid()
     parts = Path(os.path.realpath(path)).parts
@@ -29,20 +30,20 @@ def refuse_others(path: Path, where: str, error: type[ImageError], *, strict: in
         at = f"{where}: {safe(str(component))}"
         try:
             status = component.lstat()
-        except OSError:  # there is nothing to trust, or reading it says why not
+        except OSError:  # nothing to trust, or reading it fails with the reason
             return
         is_open = bool(
             status.st_mode & stat.S_IWOTH and (depth > len(parts) - strict or not status.st_mode & stat.S_ISVTX)
         )
         if is_root and depth > len(parts) - strict and status.st_mode & _OTHERS:
-            raise _with_advice(error(f"{at}: others may write it"), component)
+            raise _with_advice(error(f"{at}: writable by others"), component)
         if is_open:
-            warnings.append(f"{at}: everybody may write it")
+            warnings.append(f"{at}: writable by everybody")
         if status.st_uid not in (0, os.geteuid()):
             owner = _owner(status.st_uid)
             if by_everybody and is_root:
-                raise error(f"{at}: belongs to {owner}, who may have put it there")
-            warnings.append(f"{at} belongs to {owner}, who can change what is read from it")
+                raise error(f"{at}: owned by {owner}, who may have created it")
+            warnings.append(f"{at}: owned by {owner}, who can change it")
         by_everybody = bool(status.st_mode & stat.S_IWOTH)
     for text in warnings[:1]:
         _warn(text)

@@ -1,65 +1,188 @@
-"""From a registry into a store; a store that cannot be written need not be in the way."""
+"""A pull: from a registry into a store, or into memory if the store cannot be written."""
 
-from beepy.errors import ImageNotFound, StoreError
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+
+from beepy.errors import DigestMismatch, ImageNotFound, RegistryError, StoreError
 from beepy.log import Log
-from beepy.oci import formats
-from beepy.oci.descriptor import MAX_MANIFEST, Descriptor
+from beepy.oci import answers
+from beepy.oci.admission import ImageSource, admit, candidate
+from beepy.oci.client import Client
+from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, descriptor_of, is_digest, verified
 from beepy.oci.image import Image
+from beepy.oci.layout import is_unwritable
+from beepy.oci.manifest import MEDIA_TYPES, Manifest, parse
 from beepy.oci.options import Options
 from beepy.oci.reference import Reference
-from beepy.oci.registry import Client
-from beepy.oci.store import Store, is_unwritable
-from beepy.text import safe
+from beepy.oci.session import host_of
+from beepy.oci.store import Store
+from beepy.text import excerpt, safe
 
 _log = Log(__name__)
+
+_OTHER_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-zA-Z=_-]{32,}")
 
 
 def pull(reference: Reference, name: str, store: Store, options: Options, *, keep: bool = True) -> Image:
     """Fetch an image into ``store`` as ``name`` and return it.
 
     Blobs come first, then the manifest, then the name: a pull that fails leaves the names as they
-    were. With ``keep`` all layers are fetched. Without, those that the image's format uses (then the
-    entry is partial, until a pull fetches the others), and a store that cannot be written is only
-    warned of: the image, checked like any other, stays in memory. Raises ImageNotFound,
+    were. With ``keep`` all layers are fetched. Without, those that the image's format uses (then
+    the entry is partial, until a pull fetches the others), and a store that cannot be written is
+    only warned of: the image, checked like any other, stays in memory. Raises ImageNotFound,
     UnsupportedImage (before any layer is fetched), DigestMismatch, RegistryError or StoreError.
     """
     with Client(reference, options) as client:
-        top, data = client.manifest(reference.digest or reference.tag or "latest")
-        in_memory = {top.digest: data}
-        refusals: list[StoreError] = []  # of the store; after the first it is left alone
+        top, data = _manifest(client, reference.digest or reference.tag or "latest")
+        transfer = _Transfer(client, name, store, keep=keep)
+        transfer.hold(top, data)
+        offered = candidate(name, ImageSource.REGISTRY, top, transfer.read)
+        image = admit(offered, reference.digest or "")
+        assert offered.manifest is not None  # only a file has none
+        transfer.complete(offered.manifest)
+        transfer.publish(top, data)
+    _log.info("%s: pulled %s", reference, top.digest)
+    return image
 
-        def refused(error: StoreError) -> None:
-            if keep or not is_unwritable(error):
-                raise error
-            _log.warning("%s: %s is not kept; --storage DIR names another store", error, safe(name))
-            refusals.append(error)
 
-        def read(descriptor: Descriptor) -> bytes:
-            if descriptor.digest in in_memory:
-                return in_memory[descriptor.digest]
-            if not refusals:
-                try:
-                    if not store.has(descriptor):
-                        client.fetch(descriptor, store)
-                    return store.read(descriptor)
-                except StoreError as error:
-                    refused(error)
-            in_memory[descriptor.digest] = client.blob(descriptor)
-            return in_memory[descriptor.digest]
+class _Transfer:
+    """Brings one image's blobs into the store, or into memory after the store has refused one.
 
-        image = formats.load(name, top, read)
-        _, manifest = formats.resolve(top, read, str(reference))
-        for layer in manifest.layers if keep else ():
-            read(layer)
-        if manifest.config and not refusals and (keep or manifest.config.size <= MAX_MANIFEST):
+    Each blob is hashed once, while it comes.
+    """
+
+    def __init__(self, client: Client, name: str, store: Store, *, keep: bool) -> None:
+        self._client = client
+        self._name = name
+        self._store = store
+        self._keep = keep
+        self._is_storing = True
+        self._manifests: dict[str, bytes] = {}
+        self._stored: set[str] = set()  # digests of what this pull has read from the store, or written
+
+    def hold(self, descriptor: Descriptor, manifest: bytes) -> None:
+        """Keep a manifest that was verified in memory."""
+        self._manifests[descriptor.digest] = manifest
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """Return a blob, verified; it is in the store too, if that can be written."""
+        if descriptor.digest in self._manifests:
+            return self._manifests[descriptor.digest]
+        if self._is_storing:
             try:
-                read(manifest.config)
-            except ImageNotFound as error:  # bee needs it, we do not
-                _log.warning("%s", error)
-        if not refusals:
-            try:
-                store.put(name, data, top.media_type)
+                return self._read_stored(descriptor)
             except StoreError as error:
-                refused(error)
-        _log.info("%s: pulled %s", reference, top.digest)
-        return image
+                self._give_up(error)
+        if descriptor.media_type in MEDIA_TYPES:
+            return _child(self._client, descriptor)
+        with _blob(self._client, descriptor) as chunks:
+            return b"".join(chunks)
+
+    def complete(self, manifest: Manifest) -> None:
+        """Fetch what the image's format did not read, without holding it in memory."""
+        for layer in manifest.layers if self._keep else ():
+            self._store_blob(layer)
+        config = manifest.config
+        if config and self._is_storing and (self._keep or config.size <= MAX_MANIFEST):
+            try:
+                self._store_blob(config)
+            except ImageNotFound as error:  # bee needs it, beepy does not
+                _log.warning("%s", error)
+
+    def publish(self, top: Descriptor, manifest: bytes) -> None:
+        """Write the manifest, whose blobs are in the store, and give it its name."""
+        if not self._is_storing:
+            return
+        try:
+            self._store.layout.add_blob(manifest, top)
+            self._store.set_name(self._name, top)
+        except StoreError as error:
+            self._give_up(error)
+
+    def _read_stored(self, descriptor: Descriptor) -> bytes:
+        layout = self._store.layout
+        try:
+            data = layout.read(descriptor)
+        except (DigestMismatch, StoreError):  # missing or damaged
+            if descriptor.media_type in MEDIA_TYPES:
+                data = _child(self._client, descriptor)
+                layout.add_blob(data, descriptor)
+            else:
+                buffer = BytesIO()
+                with _blob(self._client, descriptor) as chunks:
+                    layout.add_stream(_copied(chunks, buffer), descriptor)
+                data = buffer.getvalue()  # of CPython's BytesIO this is no copy
+        self._stored.add(descriptor.digest)
+        return data
+
+    def _store_blob(self, descriptor: Descriptor) -> None:
+        layout = self._store.layout
+        if descriptor.digest in self._stored or layout.has(descriptor):
+            return
+        try:
+            with _blob(self._client, descriptor) as chunks:
+                layout.add_stream(chunks, descriptor)
+        except StoreError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: StoreError) -> None:
+        """Go on without the store, if this pull may; otherwise raise ``error``."""
+        if self._keep or not is_unwritable(error):
+            raise error
+        name = safe(self._name)
+        _log.warning("%s: %s is not kept; --storage DIR names another store", error, name)
+        self._is_storing = False
+
+
+def _manifest(client: Client, tag: str) -> tuple[Descriptor, bytes]:
+    """Return a manifest or index by tag or digest, and its descriptor.
+
+    It must have the digest that ``tag`` is, and the one that the registry's Docker-Content-Digest
+    says.
+    """
+    headers = {"Accept": ", ".join(MEDIA_TYPES)}
+    with client.get(client.manifest_url(tag), "manifest", headers) as response:
+        data = client.http.read(response, MAX_MANIFEST, "manifest")
+    where, content_type = client.where, response.headers.get("Content-Type", "")
+    if page := answers.page(data, content_type):
+        raise RegistryError(f"{where}: manifest: {host_of(response)} answers with {page}")
+    descriptor = descriptor_of(data)
+    named = response.headers.get("Docker-Content-Digest", descriptor.digest)
+    if not is_digest(named) and not _OTHER_DIGEST.fullmatch(named):
+        raise RegistryError(f"{where}: Docker-Content-Digest '{excerpt(named)}': not a digest")
+    for expected in (tag, named):
+        if is_digest(expected) and expected != descriptor.digest:
+            raise DigestMismatch(f"{where}: content is {descriptor.digest}, expected {expected}")
+    media_type = content_type.partition(";")[0].strip()
+    parsed = parse(data, where, media_type if media_type in MEDIA_TYPES else "")
+    return descriptor._replace(media_type=parsed.media_type), data
+
+
+def _child(client: Client, descriptor: Descriptor) -> bytes:
+    """Return a manifest that an index names."""
+    actual, data = _manifest(client, descriptor.digest)
+    if actual.size != descriptor.size:
+        raise DigestMismatch(f"{client.where}: {descriptor.digest}: {actual.size} bytes, expected {descriptor.size}")
+    return data
+
+
+@contextmanager
+def _blob(client: Client, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
+    """Yield a blob's chunks, verified when they have all been read."""
+    url, name = client.blob_url(descriptor.digest), f"blob {descriptor.digest}"
+    with client.get(url, name, size=descriptor.size) as response:
+        try:
+            yield verified(client.http.chunks(response), descriptor, client.where)
+        except DigestMismatch as error:
+            content_type = excerpt(response.headers.get("Content-Type", ""), 60)
+            if content_type.startswith("text/"):
+                error.add_note(f"{host_of(response)} answers with {content_type}")
+            raise
+
+
+def _copied(chunks: Iterable[bytes], buffer: BytesIO) -> Iterator[bytes]:
+    for chunk in chunks:
+        buffer.write(chunk)
+        yield chunk

@@ -23,20 +23,12 @@ _MAX_TEXT = 1024
 
 
 class Reference(NamedTuple):
-    """A normalised reference: ``registry`` is a host with an optional port, docker.io where the text names none."""
+    """A normalised reference: ``registry`` is a host with an optional port, docker.io by default."""
 
     registry: str
     repository: str
     tag: str | None
     digest: str | None
-
-    @classmethod
-    def parse(cls, text: str) -> "Reference":
-        """Read ``[registry/]repository[:tag][@digest]``; raise InvalidReference where the grammar is not met.
-
-        ``tag`` is "latest" where the text has neither tag nor digest. Digests are sha256 only.
-        """
-        return parse(text)
 
     @property
     def name(self) -> str:
@@ -50,12 +42,15 @@ class Reference(NamedTuple):
 
 
 def parse(text: str) -> Reference:
-    """Read a reference; see ``Reference.parse``."""
+    """Parse ``[registry/]repository[:tag][@digest]``; raise InvalidReference if it is malformed.
+
+    ``tag`` is "latest" if the text has neither tag nor digest. Digests are sha256 only.
+    """
     where = f"reference '{safe(text[:100])}'"
     if len(text) > _MAX_TEXT:
         raise InvalidReference(f"{where}: longer than {_MAX_TEXT} characters")
     if len(text) == 64 and re.fullmatch(_IDENTIFIER, text):
-        raise InvalidReference(f"{where}: 64 hex digits are an image's id, not a name")
+        raise InvalidReference(f"{where}: 64 hex digits are an image id, not a name")
     scheme, separator, name = text.partition("://")
     if separator:
         error = InvalidReference(f"{where}: a reference has no '{safe(scheme[:20])}://' in front")
@@ -86,20 +81,22 @@ def parse(text: str) -> Reference:
 
 
 def _wrong(repository: str) -> str:
-    """Return why a text is no repository's name."""
+    """Return why a text is not a repository name."""
     if ":" in repository:
-        return "a ':' may stand only before the tag"
-    return "upper case is not allowed" if re.fullmatch(_REPOSITORY, repository.lower()) else "not a repository's name"
+        return "':' is allowed only before the tag"
+    if re.fullmatch(_REPOSITORY, repository.lower()):
+        return "upper case is not allowed"
+    return "not a repository name"
 
 
 def has_host(text: str) -> bool:
-    """Tell whether the first part of a reference names a registry: it has a dot or a port, or is localhost."""
+    """Tell whether the first part names a registry: it has a dot or a port, or is localhost."""
     first, slash, _ = text.partition("@")[0].partition("/")
     return bool(slash) and (first == "localhost" or bool(set(first) & set(".:[")))
 
 
 def is_reference(text: str) -> bool:
-    """Tell whether ``parse`` takes the text."""
+    """Tell whether ``parse`` accepts the text."""
     try:
         parse(text)
     except InvalidReference:
@@ -108,7 +105,10 @@ def is_reference(text: str) -> bool:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Split off the registry; as in distribution, upper case alone makes a first part one too."""
+    """Split a name into registry and repository.
+
+    As in distribution, a first part with upper case is a registry.
+    """
     first, slash, rest = name.partition("/")
     if not has_host(name) and (not slash or first.lower() == first):
         registry, repository = DOCKER, name
@@ -122,7 +122,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def same(left: str, right: str) -> bool:
-    """Tell whether two texts normalise to one reference; texts that are no references equal nothing."""
+    """Tell whether two texts normalise to the same reference; False if one is not a reference."""
     try:
         return parse(left) == parse(right)
     except InvalidReference:
@@ -130,7 +130,7 @@ def same(left: str, right: str) -> bool:
 
 
 def same_repository(left: str, right: str) -> bool:
-    """Tell whether two texts name one repository, with whatever tags and digests."""
+    """Tell whether two texts name the same repository, whatever their tags and digests."""
     try:
         return parse(left).name == parse(right).name
     except InvalidReference:

@@ -1,6 +1,6 @@
-"""SHA-256 without OpenSSL, which takes 3 ms to load: as the standard library's own ``random`` has its hash.
+"""SHA-256 without OpenSSL, which takes 3 ms to load; the standard ``random`` does the same.
 
-``sha256`` is hashlib's: ``sha256(data)``, ``update``, ``hexdigest``.
+``sha256`` has hashlib's interface: ``sha256(data)``, ``update``, ``hexdigest``.
 """
 
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any, Final
 
 
-def _found() -> Callable[..., Any]:
-    for module in ("_sha2", "_sha256"):  # Python 3.12, 3.11; either may be left out of a build
+def _import() -> Callable[..., Any]:
+    for module in ("_sha2", "_sha256"):  # Python 3.12, 3.11; a build may lack either
         try:
             return import_module(module).sha256  # type: ignore[no-any-return]
         except ImportError:
@@ -19,4 +19,4 @@ def _found() -> Callable[..., Any]:
     return hashlib.sha256
 
 
-sha256: Final = _found()
+sha256: Final = _import()

@@ -1,4 +1,4 @@
-"""What carries requests: connections that a deadline can cut, TLS with the user's authorities, errors as one line."""
+"""Below HTTP: connections that a deadline can cut, TLS contexts, errors as one line."""
 
 import socket
 import ssl
@@ -17,22 +17,21 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.connection import allowed_gai_family
 
 from beepy.errors import RegistryError, UsageError
-from beepy.oci.descriptor import quote
 from beepy.oci.options import Options
-from beepy.text import safe
+from beepy.text import excerpt, safe
 
 CERTS_D = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
-"""docker's and podman's folders of authorities (``*.crt``) and client certificates (``*.cert``, ``*.key``)."""
+"""docker's and podman's: authorities (``*.crt``), client certificates (``*.cert``, ``*.key``)."""
 
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
-"""What sending, and reading a body, raise; http.client's own come wrapped."""
+"""What sending a request and reading a body raise; http.client's own exceptions come wrapped."""
 
 _TLS_RECORDS = (b"\x15", b"\x16")  # alert, handshake
 _PROBE_S = 5
 
 
 class Limits(NamedTuple):
-    """How long a registry may take: seconds to connect, of silence, for one exchange; and the slowest body."""
+    """Seconds to connect, of silence, and of one exchange; and the slowest rate of a body."""
 
     connect_s: float = 5
     read_s: float = 30
@@ -41,7 +40,10 @@ class Limits(NamedTuple):
 
 
 class Deadline:
-    """Cuts every connection when an exchange takes too long: a body or header that drips meets no socket timeout."""
+    """Shuts down every connection when an exchange takes too long.
+
+    A socket timeout limits one read only: a server that sends a byte now and then never reaches it.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.expired = False
@@ -49,45 +51,55 @@ class Deadline:
         self._lock = threading.Lock()
         self._watched: list[tuple[ref[HTTPConnection], socket.socket]] = []
 
-    def connect(self, connection: HTTPConnection, once: Callable[[], socket.socket]) -> socket.socket:
-        """Return a connection's socket, made by ``once``, and watch it (a duplicate: TLS takes the original over)."""
-        made = self._first(connection, once)
-        with self._lock:
-            self._watched.append((ref(connection), made.dup()))
-        if self.expired:
-            self._cut()
-        return made
+    def connect(self, connection: HTTPConnection, connect_once: Callable[[], socket.socket]) -> socket.socket:
+        """Return a connection's socket, created by ``connect_once``, and watch it.
 
-    def _first(self, connection: HTTPConnection, once: Callable[[], socket.socket]) -> socket.socket:
-        """Try the addresses of a name, each for its share of the time: there may be a thousand."""
-        name, limit = connection._dns_host, connection.timeout  # noqa: SLF001 - .host lacks the dot at the name's end
+        A duplicate is watched: ``ssl`` detaches the descriptor of the socket that it wraps.
+        """
+        connected = self._connect_first(connection, connect_once)
+        with self._lock:
+            self._watched.append((ref(connection), connected.dup()))
+        if self.expired:  # the timer fired before the socket was watched
+            self._cut()
+        return connected
+
+    def _connect_first(self, connection: HTTPConnection, connect_once: Callable[[], socket.socket]) -> socket.socket:
+        """Connect to the first address of a name that answers; the addresses share the time.
+
+        urllib3 tries every address with the whole timeout, and a name may have a thousand: the name
+        is resolved here, and urllib3 is given one address at a time.
+        """
+        # not .host, which lacks the dot at the name's end that forbids search domains
+        name, timeout = connection._dns_host, connection.timeout  # noqa: SLF001
         try:
-            found = socket.getaddrinfo(name, connection.port, allowed_gai_family(), socket.SOCK_STREAM)
+            resolved = socket.getaddrinfo(name, connection.port, allowed_gai_family(), socket.SOCK_STREAM)
         except socket.gaierror as error:
             raise urllib3.exceptions.NameResolutionError(name, connection, error) from error
         except UnicodeError:
-            return once()  # raises: it is no name
+            return connect_once()  # raises: not a valid name
+        # as text, with the %scope of a link-local address; the same one once
         numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
-        addresses = dict.fromkeys([socket.getnameinfo(address, numeric)[0] for *_, address in found])  # %scope too
+        names = [socket.getnameinfo(address, numeric)[0] for *_, address in resolved]
+        addresses = dict.fromkeys(names)
         connection.timeout = min(self._limits.connect_s, self._limits.exchange_s / len(addresses))
         try:
             while True:
                 connection.host = next(iter(addresses))
                 del addresses[connection.host]
                 try:
-                    made = once()
+                    connected = connect_once()
                 except urllib3.exceptions.ConnectTimeoutError:  # NewConnectionError is one
                     if not addresses or self.expired:
                         raise
                 else:
-                    made.settimeout(self._limits.connect_s)  # for the handshake
-                    return made
+                    connected.settimeout(self._limits.connect_s)  # for the TLS handshake
+                    return connected
         finally:
-            connection.host, connection.timeout = name, limit
+            connection.host, connection.timeout = name, timeout
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Cut what is connected if the block takes longer than ``seconds``."""
+        """Shut down all connections if the block takes longer than ``seconds``."""
         timer = threading.Timer(seconds, self._cut)
         timer.daemon = True
         timer.start()
@@ -96,17 +108,18 @@ class Deadline:
         finally:
             timer.cancel()
             timer.join()
+            # what is still connected stays in the pool, and is watched for the next exchange
             self._forget(lambda connection: connection is None or connection.sock is None)
 
     def close(self) -> None:
         """Forget the connections."""
         self._forget(lambda _: True)
 
-    def _forget(self, is_over: Callable[[HTTPConnection | None], bool]) -> None:
+    def _forget(self, is_closed: Callable[[HTTPConnection | None], bool]) -> None:
         with self._lock:
-            over = [(connection, watched) for connection, watched in self._watched if is_over(connection())]
-            self._watched = [one for one in self._watched if one not in over]
-        for _, watched in over:
+            closed = [pair for pair in self._watched if is_closed(pair[0]())]
+            self._watched = [pair for pair in self._watched if pair not in closed]
+        for _, watched in closed:
             watched.close()
 
     def _cut(self) -> None:
@@ -118,7 +131,14 @@ class Deadline:
 
 
 def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HTTPAdapter:
-    """Return the adapter for both schemes: no retries, own TLS context, connections watched by the deadline."""
+    """Return an adapter for both schemes, with this TLS context; ``deadline`` watches connections.
+
+    The classes exist because requests and urllib3 have no parameter for it. urllib3 creates sockets
+    in ``_new_conn`` of a connection class (of ``create_connection`` only options can be set), a
+    pool names its connection class in ``ConnectionCls``, a pool manager its pools by scheme in
+    ``pool_classes_by_scheme``, and requests creates its pool managers in the methods overridden
+    below.
+    """
 
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
@@ -142,7 +162,7 @@ def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HT
             self.poolmanager.pool_classes_by_scheme = pools
 
         def cert_verify(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-            """Leave the context as it is: requests would add the authorities of its own bundle to it."""
+            """Do nothing: requests would add the authorities of its own bundle to the context."""
 
         def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - handed on
             manager = super().proxy_manager_for(proxy, ssl_context=context, **kwargs)
@@ -153,7 +173,7 @@ def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HT
 
 
 def tls_context(registry: str, options: Options) -> ssl.SSLContext:
-    """Return a context that trusts the system, ``options.ca_file`` and the registry's folders in certs.d."""
+    """Return a context that trusts the system, ``options.ca_file`` and the registry's certs.d."""
     context = ssl.create_default_context()
     if options.insecure:
         context.check_hostname = False
@@ -161,46 +181,46 @@ def tls_context(registry: str, options: Options) -> ssl.SSLContext:
         return context
     if options.ca_file:
         _trust(context, options.ca_file)
-    for folder in CERTS_D:
-        for path in sorted((folder / registry).glob("*.crt")):
+    for directory in CERTS_D:
+        for path in sorted((directory / registry).glob("*.crt")):
             _trust(context, path)
     return context
 
 
 def client_context(registry: str, options: Options) -> ssl.SSLContext:
-    """Return the same with the client certificate that certs.d has for the registry: for its own origin alone."""
+    """Return the same with the registry's client certificate of certs.d: for its origin only."""
     context = tls_context(registry, options)
-    for folder in CERTS_D:
-        for path in sorted((folder / registry).glob("*.cert")):
-            with _telling(path):
+    for directory in CERTS_D:
+        for path in sorted((directory / registry).glob("*.cert")):
+            with _usage_errors(path):
                 context.load_cert_chain(path, path.with_suffix(".key"))
     return context
 
 
 def _trust(context: ssl.SSLContext, path: Path) -> None:
-    with _telling(path):
+    with _usage_errors(path):
         context.load_verify_locations(cafile=path)
 
 
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
+def _usage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except ssl.SSLError as error:
-        raise UsageError(f"{safe(str(path))}: not what PEM holds: {error.reason or error}") from error
+        raise UsageError(f"{safe(str(path))}: not a PEM file: {error.reason or error}") from error
     except OSError as error:
         raise UsageError(f"{safe(str(path))}: {error.strerror}") from error
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine by its name, without asking a name server."""
+    """Tell whether a host name is this machine's loopback, without a DNS query."""
     parts = host.split(".")
     is_127 = len(parts) == 4 and parts[0] == "127" and all(part.isdigit() for part in parts)
     return is_127 or host.lower() == "localhost" or host == "::1"
 
 
 def speaks_tls(host: str, port: int) -> bool:
-    """Greet a peer with TLS; False only where it answers and the answer is no TLS record."""
+    """Send a TLS ClientHello; return False only if the peer's answer is not a TLS record."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     with suppress(ssl.SSLWantReadError):
@@ -215,45 +235,45 @@ def speaks_tls(host: str, port: int) -> bool:
 
 
 def proxies(url: str, host: str) -> dict[str, str]:
-    """Return the proxies of the environment for a URL; this machine is never reached through one."""
+    """Return the proxies of the environment for a URL; none for this machine itself."""
     if is_loopback(host):
         return {}
-    found: dict[str, str] = requests.utils.get_environ_proxies(url)
-    return found
+    by_scheme: dict[str, str] = requests.utils.get_environ_proxies(url)
+    return by_scheme
 
 
 def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
-    """Say in a few words why a request failed (its innermost cause), and what may help, "" if nothing is known to."""
+    """Return why a request failed, by its innermost cause, and advice, "" if there is none."""
     chain = list(_causes(error))
     if any(isinstance(cause, TimeoutError) and "handshake" in str(cause) for cause in chain):
         return f"no TLS handshake within {limits.connect_s:g} s", ""
     for cause in chain:
         match cause:
             case ssl.SSLCertVerificationError():
-                why = quote(cause.verify_message.rstrip("."))
-                return f"its certificate is refused: {why}", "--ca-file FILE trusts the registry's own authority"
+                why = excerpt(cause.verify_message.rstrip("."))
+                return f"certificate verification failed: {why}", "--ca-file FILE trusts the registry's own authority"
             case ssl.SSLError():
-                return f"TLS fails: {quote(cause.reason or cause)}", "--plain-http speaks HTTP without TLS"
+                return f"TLS failed: {excerpt(cause.reason or cause)}", "--plain-http speaks HTTP without TLS"
             case urllib3.exceptions.NewConnectionError():  # a ConnectTimeoutError by inheritance alone
                 pass
             case requests.ConnectTimeout() | urllib3.exceptions.ConnectTimeoutError():
-                return "no connection in time", ""
+                return "connection timed out", ""
             case requests.ReadTimeout() | urllib3.exceptions.ReadTimeoutError() | TimeoutError():
-                return f"silent for {limits.read_s:g} s", ""
+                return f"no answer for {limits.read_s:g} s", ""
             case socket.gaierror():
-                return f"name look-up fails: {cause.strerror}", ""
+                return f"name resolution failed: {cause.strerror}", ""
             case urllib3.exceptions.IncompleteRead():
-                return "the answer is cut short", ""
+                return "connection closed before the end of the answer", ""
             case _:
                 pass
     last = chain[-1]
     if isinstance(last, OSError) and last.strerror:
         return last.strerror.lower(), ""
-    return quote(last, 160) or type(last).__name__, ""
+    return excerpt(last, 160) or type(last).__name__, ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it wraps: requests keeps it in args, urllib3 in reason, Python in __context__."""
+    """Yield an exception and those in its args (requests), reason (urllib3) and __context__."""
     seen: set[int] = set()
     todo = [error]
     while todo:
@@ -267,6 +287,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def refuse_late(deadline: Deadline, where: str) -> None:
-    """Raise RegistryError if the deadline has cut the connections."""
+    """Raise RegistryError if the deadline has shut the connections down."""
     if deadline.expired:
-        raise RegistryError(f"{where}: the answer takes too long: cut off")
+        raise RegistryError(f"{where}: timed out")

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from beepy import hooks
+from beepy import sections
 from beepy.collection.load import load
 from beepy.kernel.btf import vmlinux
 from beepy.obj.spec import CollectionSpec, MapSpec
@@ -28,7 +28,7 @@ _MAX_BYTES: Final = 1 << 16  # of a key or value
 
 
 def _harmless(spec: CollectionSpec) -> CollectionSpec:
-    programs = [one for one in spec.programs if (hook := hooks.find(one.section)) and hook.prog_type in _TYPES]
+    programs = [one for one in spec.programs if (hook := sections.find(one.section)) and hook.prog_type in _TYPES]
     maps = [_small(one) for one in spec.maps if one.type != MapType.STRUCT_OPS]
     return spec._replace(programs=tuple(programs), maps=tuple(maps))
 

@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 
 from beepy.btf.types import Kind
+from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError
-from beepy.kernel import btf, btf_file
+from beepy.host import btf_file
+from beepy.kernel import btf
 from beepy.kernel import map as maps
 from beepy.uapi import MapType
 from tests.support import child
-from tests.support.btf import BtfWriter
 
 pytestmark = pytest.mark.kernel
 
@@ -66,13 +67,14 @@ import shutil, subprocess
 from pathlib import Path
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
-from beepy.kernel import btf, btf_file
-from tests.support.btf import BtfWriter
+from beepy.host import btf_file
+from beepy.kernel import btf
+from beepy.btf.writer import BtfWriter
 
 place = Path("/sys/kernel/btf")
 kernel = (place / "vmlinux").read_bytes()
 base = Btf(kernel)
-writer = BtfWriter(len(base), base.string_end)
+writer = BtfWriter.after(base)
 writer.ptr(base.find("task_struct", Kind.STRUCT))
 writer.struct("of_a_module", 8, [("task", len(base), 0)])
 subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
@@ -93,7 +95,8 @@ def test_a_kernel_without_types_is_not_supported() -> None:
         """
 import subprocess
 from beepy.errors import NotSupported
-from beepy.kernel import btf, btf_file
+from beepy.host import btf_file
+from beepy.kernel import btf
 
 subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/sys/kernel/btf"], check=True)
 try:

@@ -9,15 +9,16 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import Kind
+from beepy.btf.writer import BtfWriter
 from beepy.collection.load import load
 from beepy.errors import BtfError, KernelError, VerifierError
-from beepy.kernel import btf, btf_file
+from beepy.host import btf_file
+from beepy.kernel import btf
 from beepy.obj.insn import EXIT, Insn
 from beepy.obj.spec import CollectionSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from tests.support import child
-from tests.support.btf import BtfWriter
 from tests.support.elf import ElfWriter
 
 pytestmark = pytest.mark.kernel
@@ -27,7 +28,8 @@ import os, subprocess
 from pathlib import Path
 from beepy.btf.types import Kind
 from beepy.collection.load import load
-from beepy.kernel import btf, btf_file, host
+from beepy.host import btf_file, machine
+from beepy.kernel import btf
 from beepy.errors import NotSupported
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse

@@ -16,7 +16,7 @@ def test_the_capabilities_are_those_that_the_kernel_asks_for() -> None:
 import ctypes, errno, json, os
 from beepy import capability, uapi
 from beepy.errors import KernelError
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.uapi import ProgType
 from tests.support.capabilities import keep

@@ -7,24 +7,27 @@ from typing import Final
 import pytest
 
 from beepy.btf.btf import Btf
-from beepy.collection import check as checking
-from beepy.collection.check import check
-from beepy.collection.findings import ERROR, WARNING, Finding
-from beepy.collection.kernels import OtherKernel, ThisKernel
+from beepy.btf.writer import BtfWriter
+from beepy.check import check as checking
+from beepy.check.check import check
+from beepy.check.findings import ERROR, WARNING, Finding
+from beepy.check.kernels import OtherKernel, ThisKernel
+from beepy.cli import asked
 from beepy.collection.load import load
+from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import VerifierError
-from beepy.kernel import host
+from beepy.host import machine
+from beepy.obj.spec import ProgramSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 from tests.kernel.conftest import ObjectOf
 from tests.support import child
-from tests.support.btf import BtfWriter
 from tests.support.command import Beepy
 
 pytestmark = pytest.mark.kernel
 
-THIS = f"this kernel ({'.'.join(map(str, host.release()))})"
+THIS = f"this kernel ({'.'.join(map(str, machine.release()))})"
 
 
 def found(path: str, btf: Btf | None = None) -> list[Finding]:
@@ -36,7 +39,9 @@ def old_kernel() -> Btf:
     writer = BtfWriter()
     number = writer.integer()
     writer.enum("bpf_map_type", {"BPF_MAP_TYPE_HASH": 1, "BPF_MAP_TYPE_ARRAY": 2})
-    writer.enum("bpf_prog_type", {"BPF_PROG_TYPE_TRACEPOINT": 5, "BPF_PROG_TYPE_KPROBE": 2})
+    writer.enum(
+        "bpf_prog_type", {"BPF_PROG_TYPE_KPROBE": 2, "BPF_PROG_TYPE_SCHED_CLS": 3, "BPF_PROG_TYPE_TRACEPOINT": 5}
+    )
     writer.enum("bpf_attach_type", {"BPF_CGROUP_INET_INGRESS": 0})
     writer.enum("bpf_func_id", {f"BPF_FUNC_{name}": at for at, name in enumerate(HELPERS[:110])})
     writer.struct("task_struct", 8, [("tgid", number, 0)])
@@ -78,6 +83,13 @@ char LICENSE[] SEC("license") = "GPL";
 """
 
 
+_MAKERS = {  # of probes, and what is not there without them
+    "kprobe": ("register_kprobe", "kprobes (CONFIG_KPROBE_EVENTS)"),
+    "kprobe_multi": ("register_fprobe_ips", "links to many functions (CONFIG_FPROBE)"),
+    "uprobe": ("uprobe_register", "uprobes (CONFIG_UPROBE_EVENTS)"),
+}
+
+
 @pytest.mark.parametrize(
     ("section", "lacking", "probe"),
     [
@@ -101,7 +113,9 @@ def test_where_programs_attach(compiled: ObjectOf, section: str, lacking: str, p
     given = Btf(Path("/sys/kernel/btf/vmlinux").read_bytes(), name="file")
     for types, kernel in ((None, ThisKernel()), (given, OtherKernel(given))):
         where = " among its types" if types else ""
-        why = f"{kernel.name} has no {lacking}{where}" if lacking else kernel.no_probes(probe)
+        why = f"{kernel.name} has no {lacking}{where}" if lacking else ""
+        if not why and probe and not kernel.has_function(_MAKERS[probe][0]):
+            why = f"{kernel.name} has no {_MAKERS[probe][1]}"
         assert [one.text for one in found(compiled(_POINTS % section), types)] == (
             [f"program 'one': {why}"] if why else []
         )
@@ -134,6 +148,8 @@ def test_what_an_old_kernel_lacks() -> None:
         ("lsm/file_open", "program type lsm: not there, since 5.7"),
         ("xdp", "program type xdp: not there, since 4.8"),
         ("kprobe.multi/do_exit", "attach type trace_kprobe_multi: not there, since 5.18"),
+        ("tc/ingress", ""),  # by a filter, where there is no tcx
+        ("netkit/peer", "attach type netkit_peer: not there, since 6.7"),
         ("kprobe/do_exit", ""),
         ("ksyscall/openat", ""),
         ("ksyscall/close", "the kernel of old has no system call close among its types"),
@@ -191,10 +207,10 @@ def test_a_field_of_another_width(compiled: ObjectOf) -> None:
     writer.struct("small", 8, [("it", writer.integer(), 32)])
     findings = found(compiled(_READS % ("small", "long", "small")), Btf(writer.data(), name="narrow"))
     (told,) = [one for one in findings if one.level == WARNING]
-    became = "(struct small.it byte_off 0 -> 4, 8 -> 4 bytes: not to be read in another width)"
+    became = "(struct small.it byte_off 0 -> 4, 8 -> 4 bytes: cannot be read in another width)"
     assert told.text == f"program 'one': relocation 0 {became}: it fails if the code is reached"
     path = compiled((_READS % ("task_struct", "long", "task_struct")).replace("it;", "tgid;").replace("->it", "->tgid"))
-    with pytest.raises(VerifierError, match=r"relocation 0 \(.* 8 -> 4 bytes: not to be read in another width\)"):
+    with pytest.raises(VerifierError, match=r"relocation 0 \(.* 8 -> 4 bytes: cannot be read in another width\)"):
         load(parse(Path(path).read_bytes(), name="x"))
 
 
@@ -272,6 +288,52 @@ def test_the_command_in_json(beepy: Beepy, object_of: ObjectOf, tmp_path: Path) 
     assert whole["needs"]["kernel"] == "5.8"
 
 
+def test_each_relocation_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By ``describe --check --relocations``: what the plan resolved is shown, and loaded."""
+    resolved: list[str] = []
+    fixups = Resolver.fixups
+
+    def counting(self: Resolver, program: ProgramSpec) -> tuple[Fixup, ...]:
+        resolved.append(program.name)
+        return fixups(self, program)
+
+    monkeypatch.setattr(Resolver, "fixups", counting)
+    spec = parse(bundled_store().get("opensnoop"))
+    ((info, shown),) = asked.ask([spec], "", check=True)
+    assert info
+    assert info.runs
+    assert sorted(shown) == sorted(resolved) == sorted(one.name for one in spec.programs if one.core)
+
+
+def test_what_one_program_lacks_is_not_said_of_the_others(compiled: ObjectOf) -> None:
+    """They are loaded all the same, and the verifier has its say about each."""
+    text = """
+#include "test/trigger.h"
+SEC("fentry/beepy_none")
+int first(void *ctx)
+{
+	return 0;
+}
+SEC("fentry")
+int second(void *ctx)
+{
+	return 0;
+}
+SEC("tp_btf/sched_switch")
+int third(unsigned long long *ctx)
+{
+	return *(int *)0x10;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+    first, second, third = [one for one in found(compiled(text)) if one.level == ERROR]
+    assert (first.text, first.skipped) == (f"program 'first': {THIS} has no beepy_none", True)
+    assert (second.text, second.skipped) == ("program 'second': section 'fentry': this kernel has no ''", True)
+    assert third.text.startswith("program 'third': verifier: ")
+    texts = [one.text for one in found(compiled(text), old_kernel()) if "has no" in one.text]
+    assert texts == ["program 'first': the kernel of old has no beepy_none among its types"]
+
+
 def test_relocations_are_resolved_by_types_alone(beepy: Beepy) -> None:
     done = beepy("describe", "exitsnoop", "--btf", "/sys/kernel/btf/vmlinux", "--relocations", "-o", "json")
     assert done.code == 0
@@ -290,7 +352,7 @@ def test_relocations_are_resolved_by_types_alone(beepy: Beepy) -> None:
 def test_who_may_not_ask_is_told_what_is_needed() -> None:
     told = child.run(
         """
-from beepy.collection.check import check
+from beepy.check.check import check
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from tests.support.capabilities import keep

@@ -7,9 +7,9 @@ import pytest
 from beepy.btf.btf import Btf
 from beepy.btf.correct import corrected
 from beepy.btf.types import Kind
+from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError
 from beepy.kernel import btf
-from tests.support.btf import BtfWriter
 
 pytestmark = pytest.mark.kernel
 

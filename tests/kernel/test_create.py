@@ -121,7 +121,7 @@ def test_variables_are_set_before_the_load(specs: dict[str, CollectionSpec]) -> 
         assert found("buffer").to_bytes(100, "little").rstrip(b"\0") == b"xbc"
         area, offset, _ = offsets["pair"]
         assert word(collection.maps[area], offset, 16) == 1 | 1 << 64
-    with pytest.raises(UsageError, match="variable 'parametre': data has none of that name"):
+    with pytest.raises(UsageError, match="variable 'parametre': not found in data"):
         load(specs["data"], variables={"parametre": "9"})
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from beepy.analysis.describe import describe
 from beepy.cli import description
 from beepy.collection.load import load
-from beepy.describe import describe
 from beepy.errors import BeepyError
 from beepy.oci import lookup
 from beepy.source import parse

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from beepy import maps, since
+from beepy.check.check import check
 from beepy.collection import diagnosis
-from beepy.collection.check import check
 from beepy.collection.load import load
 from beepy.errors import AttachError, KernelError, NotSupported, RelocationError, VerifierError
-from beepy.hooks import Hook, find
-from beepy.kernel import features, host, program
+from beepy.host import machine
+from beepy.kernel import features, program
 from beepy.obj.insn import EXIT, Insn, encode
 from beepy.obj.spec import MapSpec
+from beepy.sections import Hook, find
 from beepy.source import parse
 from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgFlag, ProgType
 from tests.kernel.conftest import ObjectOf
@@ -67,23 +68,23 @@ def test_an_attach_type_that_the_verifier_does_not_know(section: str, since: str
     hook = find(section)
     assert hook
     told = diagnosis.of_attach_type(VerifierError("x", errno.EINVAL), "p", hook)
-    if not since or host.release() >= tuple(map(int, since.split("."))):
+    if not since or machine.release() >= tuple(map(int, since.split("."))):
         assert told is None
         return
     assert told
     assert told.since == since
     kind = hook.attach_type.name.lower()
-    release = ".".join(map(str, host.release()))
+    release = ".".join(map(str, machine.release()))
     assert str(told) == f"program 'p': attach type {kind}: since {since}, this kernel is {release}"
 
 
 def test_a_map_s_type_that_the_kernel_lacks() -> None:
     spec = MapSpec("m", ".maps", MapType.RHASH, 4, 4, 1, flags=MapFlag.NO_PREALLOC)
-    if host.release() >= (7, 2, 0):
+    if machine.release() >= (7, 2, 0):
         pytest.skip("this kernel has every type")
     told = refused(spec)
     assert isinstance(told, NotSupported)
-    this = ".".join(map(str, host.release()))
+    this = ".".join(map(str, machine.release()))
     assert str(told) == f"map 'm': type rhash: since 7.2, this kernel is {this}"
     assert (told.feature, told.since) == ("map type RHASH", "7.2")
 
@@ -93,7 +94,7 @@ def test_too_many_instructions_for_who_may_not() -> None:
         """
 from beepy.collection import diagnosis
 from beepy.errors import KernelError
-from beepy.hooks import find
+from beepy.sections import find
 from beepy.kernel import program
 from beepy.obj.insn import EXIT, Insn, encode
 from tests.support.capabilities import keep
@@ -175,17 +176,17 @@ def test_a_helper_that_is_not_for_that_type(compiled: ObjectOf, section: str, he
 
 
 def test_a_helper_that_the_kernel_lacks() -> None:
-    this = ".".join(map(str, host.release()))
+    this = ".".join(map(str, machine.release()))
     for number in range(1, len(HELPERS)):
         first = since.helper(number)
-        if since.order(first) > host.release()[:2]:
+        if since.order(first) > machine.release()[:2]:
             told = diagnosis.helper(number, ProgType.KPROBE)
             assert told == f"helper {HELPERS[number]}: since {first}, this kernel is {this}"
     assert diagnosis.helper(9999, ProgType.KPROBE) == "helper 9999: no kernel has it"
 
 
 def test_a_helper_of_later_is_named_with_its_release(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "release", lambda: (5, 10, 0))
+    monkeypatch.setattr(machine, "release", lambda: (5, 10, 0))
     monkeypatch.setattr(features, "has_helper", lambda _: False)
     number = HELPERS.index("loop")
     assert diagnosis.helper(number, ProgType.KPROBE) == "helper loop: since 5.17, this kernel is 5.10.0"
@@ -220,7 +221,7 @@ def test_an_attachment_that_is_forbidden() -> None:
         """
 from beepy.collection import diagnosis
 from beepy.errors import AttachError
-from beepy.hooks import find
+from beepy.sections import find
 from tests.support.capabilities import keep
 
 keep({"CAP_BPF"})
@@ -270,15 +271,15 @@ char _license[] SEC("license") = "GPL";
 from pathlib import Path
 from beepy.collection import ksyms
 from beepy.errors import RelocationError
-from beepy.kernel import host
+from beepy.host import machine
 from beepy.source import parse
 from tests.support.capabilities import keep
 
 spec = parse(Path({compiled(source)!r}).read_bytes(), name="one")
-assert host.kernel_addresses(["vfs_read"])["vfs_read"] != {{0}}
+assert machine.kernel_addresses(["vfs_read"])["vfs_read"] != {{0}}
 keep({{"CAP_BPF", "CAP_PERFMON"}})
 try:
-    print(ksyms.resolve(spec)["vfs_read"].address == max(host.kernel_addresses(["vfs_read"])["vfs_read"]))
+    print(ksyms.resolve(spec)["vfs_read"].address == max(machine.kernel_addresses(["vfs_read"])["vfs_read"]))
 except RelocationError as error:
     print(error)
 """
@@ -305,7 +306,7 @@ import errno
 from beepy import uapi
 from beepy.collection.load import load
 from beepy.errors import KernelError
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from tests.support.seccomp import refuse

@@ -10,11 +10,11 @@ from beepy.collection import fallbacks
 from beepy.collection.fallbacks import Variant
 from beepy.errors import KernelError, VerifierError
 from beepy.features import Feature
-from beepy.hooks import find
 from beepy.kernel import features, program
 from beepy.kernel.program import Program
 from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.obj.parse import parse
+from beepy.sections import find
 from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType
 from tests.support import child
 from tests.support.lacking import lack
@@ -148,7 +148,7 @@ import errno
 from beepy import uapi
 from beepy.collection import fallbacks
 from beepy.errors import KernelError
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from beepy.obj.parse import parse
 from tests.kernel.test_fallbacks import _object
 from tests.support.seccomp import refuse
@@ -170,7 +170,7 @@ def test_a_kernel_without_types_gets_none() -> None:
 import errno
 from beepy import uapi
 from beepy.collection import fallbacks
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from beepy.obj.parse import parse
 from tests.kernel.test_fallbacks import _object
 from tests.support.seccomp import refuse

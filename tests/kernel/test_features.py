@@ -2,8 +2,8 @@ import pytest
 
 from beepy import since
 from beepy.features import Feature
+from beepy.host.machine import release
 from beepy.kernel import features, probes
-from beepy.kernel.host import release
 from beepy.uapi import HELPERS
 
 pytestmark = pytest.mark.kernel

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from beepy.collection.check import check
+from beepy.check.check import check
+from beepy.check.findings import ERROR
 from beepy.collection.externs import with_kconfig
-from beepy.collection.findings import ERROR
 from beepy.collection.load import load
 from beepy.errors import KernelError, RelocationError
-from beepy.kernel import kconfig
+from beepy.host import kconfig
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from bpf import build

@@ -9,7 +9,8 @@ import pytest
 from beepy.collection import ksyms
 from beepy.collection.load import load
 from beepy.errors import RelocationError, VerifierError
-from beepy.kernel import btf, host
+from beepy.host import machine
+from beepy.kernel import btf
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from bpf import build
@@ -48,7 +49,7 @@ def test_programs_use_them(objects: dict[str, Path]) -> None:
         contents = collection.maps[".bss"].lookup(bytes(4))
     assert contents
     seen = globals_of(spec, contents)
-    assert {seen["address"]} == host.kernel_addresses(["tcp_v4_connect"])["tcp_v4_connect"]
+    assert {seen["address"]} == machine.kernel_addresses(["tcp_v4_connect"])["tcp_v4_connect"]
     assert seen["missing"] == 0
     assert seen["acquired"] == seen["released"] > 0
 
@@ -65,7 +66,7 @@ def test_what_they_become(objects: dict[str, Path]) -> None:
 def test_a_variable_by_its_type(objects: dict[str, Path]) -> None:
     """The kernel finds its address in kallsyms, which has data symbols only with CONFIG_KALLSYMS_ALL."""
     spec = parsed(objects, "ksyms_variable")
-    if host.kernel_addresses(["bpf_prog_active"]):
+    if machine.kernel_addresses(["bpf_prog_active"]):
         load(spec).close()
     else:
         with pytest.raises(VerifierError, match="failed to find the address for kernel symbol 'bpf_prog_active'"):
@@ -95,7 +96,7 @@ def test_a_kfunc_of_a_module_that_is_not_loaded(objects: dict[str, Path]) -> Non
         (name, module)
         for module, names in ksyms._MODULES.items()
         for name in names.split()
-        if not host.is_loaded(module) and not any(types.named(name) for types in there)
+        if not machine.is_loaded(module) and not any(types.named(name) for types in there)
     )
     with pytest.raises(RelocationError) as caught:
         ksyms.resolve(spec._replace(externs=(strong._replace(name=name, weak=False),)))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from beepy import hooks
+from beepy import hooks, sections
 from beepy.errors import AttachError
 from beepy.hooks import Target, tracepoint
 from beepy.kernel import btf, link, program
@@ -29,20 +29,20 @@ SECTIONS = [
 
 
 @contextmanager
-def loaded(section: str) -> Iterator[tuple[hooks.Hook, Program, Map]]:
-    hook = hooks.find(section)
+def loaded(section: str) -> Iterator[tuple[Program, Map]]:
+    hook = sections.find(section)
     assert hook
     type_id = 0
-    if hook.btf_target:
-        prefix, kind = hook.btf_target
-        type_id = btf.vmlinux().find(prefix + hooks.target(hook, section), kind) or 0
+    if wanted := hook.kernel_type(sections.target(hook, section)):
+        _, name, kind = wanted
+        type_id = btf.vmlinux().find(name, kind) or 0
         assert type_id
     with maps.create(MapType.ARRAY, "counter", 4, 8, 1) as counter:
         code = programs.counts(counter, pids.seen())
         with program.load(
             "count", section, hook.prog_type, code, "GPL", attach_type=hook.attach_type, attach_btf_id=type_id
         ) as counting:
-            yield hook, counting, counter
+            yield counting, counter
 
 
 def fork(times: int) -> None:
@@ -56,10 +56,11 @@ def count(counter: Map) -> int:
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_counts_while_attached(section: str) -> None:
-    with loaded(section) as (hook, counting, counter):
-        assert hook.attach
+    hook = sections.find(section)
+    assert hook
+    with loaded(section) as (counting, counter):
         fork(1)
-        with hook.attach(counting, Target(hooks.target(hook, section))):
+        with hooks.attach(counting, Target(sections.target(hook, section))):
             fork(3)
         assert count(counter) == 3
         fork(2)
@@ -67,10 +68,9 @@ def test_counts_while_attached(section: str) -> None:
 
 
 def test_attaches_again_after_detaching() -> None:
-    with loaded(TRACEPOINT) as (hook, counting, counter):
-        assert hook.attach
+    with loaded(TRACEPOINT) as (counting, counter):
         for _ in range(2):
-            with hook.attach(counting, Target("sched/sched_process_fork")):
+            with hooks.attach(counting, Target("sched/sched_process_fork")):
                 fork(1)
         assert count(counter) == 2
 
@@ -81,15 +81,16 @@ def test_without_perf_links_the_ioctl_attaches() -> None:
         """
 import errno, logging, sys
 from beepy import uapi
+from beepy import hooks
 from beepy.hooks import Target
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from tests.kernel.test_link import TRACEPOINT, count, fork, loaded
 from tests.support.seccomp import refuse
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
 refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
-with loaded(TRACEPOINT) as (hook, counting, counter):
-    with hook.attach(counting, Target("sched/sched_process_fork")):
+with loaded(TRACEPOINT) as (counting, counter):
+    with hooks.attach(counting, Target("sched/sched_process_fork")):
         fork(3)
     fork(2)
     assert count(counter) == 3, count(counter)
@@ -101,9 +102,8 @@ with loaded(TRACEPOINT) as (hook, counting, counter):
 
 def test_a_link_is_preferred(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
-    with loaded(TRACEPOINT) as (hook, counting, _):
-        assert hook.attach
-        hook.attach(counting, Target("sched/sched_process_fork")).close()
+    with loaded(TRACEPOINT) as (counting, _):
+        hooks.attach(counting, Target("sched/sched_process_fork")).close()
     if "no link, attaching by ioctl" in caplog.text:
         pytest.skip("this kernel has no links for perf events")
     assert "LINK_CREATE: program 'count': tracepoint sched/sched_process_fork: link (PERF_EVENT) = " in caplog.text
@@ -128,10 +128,8 @@ def test_a_link_is_preferred(caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_what_is_not_there_is_told_in_one_line(section: str, name: str, message: str) -> None:
-    with loaded(section) as (hook, counting, _):
-        assert hook.attach
-        with pytest.raises(AttachError) as caught:
-            hook.attach(counting, Target(name))
+    with loaded(section) as (counting, _), pytest.raises(AttachError) as caught:
+        hooks.attach(counting, Target(name))
     assert str(caught.value) == f"program 'count': {message}"
 
 
@@ -139,16 +137,14 @@ def test_what_is_not_there_is_told_in_one_line(section: str, name: str, message:
     ("name", "similar"), [("sched/sched_process_frk", "sched/sched_process_fork"), ("shed/sched_switch", "sched/...")]
 )
 def test_similar_names_are_advice(name: str, similar: str) -> None:
-    with loaded("tp/x/y") as (hook, counting, _):
-        assert hook.attach
-        with pytest.raises(AttachError) as caught:
-            hook.attach(counting, Target(name))
+    with loaded("tp/x/y") as (counting, _), pytest.raises(AttachError) as caught:
+        hooks.attach(counting, Target(name))
     (note,) = caught.value.__notes__
     assert similar in note
 
 
 def test_a_target_that_is_no_target_is_an_attach_error() -> None:
-    with loaded(TRACEPOINT) as (_, counting, _), pytest.raises(AttachError) as caught:
+    with loaded(TRACEPOINT) as (counting, _), pytest.raises(AttachError) as caught:
         link.create(counting, 2, AttachType.PERF_EVENT)
     assert str(caught.value).startswith("program 'count': link (PERF_EVENT): ")
 
@@ -156,16 +152,15 @@ def test_a_target_that_is_no_target_is_an_attach_error() -> None:
 def test_a_refused_perf_event_leaves_nothing_open() -> None:
     """A program of another type is refused by both ways; -W error finds a descriptor that is left."""
     code = programs.returns(0)
-    socket = hooks.TABLE[0]
+    socket = sections.TABLE[0]
     with program.load("socket", "socket", socket.prog_type, code, "GPL") as other, pytest.raises(AttachError) as caught:
         tracepoint.attach(other, Target("sched/sched_switch"))
     assert str(caught.value) == "program 'socket': tracepoint sched/sched_switch: invalid argument (EINVAL)"
 
 
 def test_the_program_may_go_before_its_link() -> None:
-    with loaded(TRACEPOINT) as (hook, counting, counter):
-        assert hook.attach
-        with hook.attach(counting, Target("sched/sched_process_fork")):
-            counting.close()
-            fork(1)
-            assert count(counter) == 1
+    target = Target("sched/sched_process_fork")
+    with loaded(TRACEPOINT) as (counting, counter), hooks.attach(counting, target):
+        counting.close()
+        fork(1)
+        assert count(counter) == 1

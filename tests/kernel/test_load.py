@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from beepy import hooks
+from beepy import sections
 from beepy.btf.types import Kind
 from beepy.collection import attachpoint
 from beepy.collection.collection import Collection
@@ -15,7 +15,8 @@ from beepy.collection.load import load
 from beepy.errors import AttachError, ElfError, KernelError, NotSupported, UnsupportedSection, VerifierError
 from beepy.features import Feature
 from beepy.hooks import Target
-from beepy.kernel import features, host
+from beepy.host import machine
+from beepy.kernel import features
 from beepy.kernel.btf import vmlinux
 from beepy.obj.parse import parse
 from beepy.obj.spec import ProgramSpec
@@ -140,7 +141,7 @@ def test_constants_cannot_be_changed(object_of: ObjectOf) -> None:
 def test_what_the_kernel_is_asked_by_name(object_of: ObjectOf) -> None:
     with loaded(object_of("kconfig")) as collection:
         assert collection.programs["tell"].run().retval == 0
-        assert variable(collection, "version") == host.version_code(host.release())
+        assert variable(collection, "version") == machine.version_code(machine.release())
         assert variable(collection, "has_bpf_cookie") == features.has(Feature.BPF_COOKIE)
         assert variable(collection, "has_syscall_wrapper") == features.has(Feature.SYSCALL_WRAPPER)
 
@@ -231,7 +232,7 @@ struct {
 
 @pytest.mark.parametrize("name", ["cap_task_prctl", "vmlinux:cap_task_prctl"])
 def test_a_function_of_the_kernel_may_be_named_with_it(name: str) -> None:
-    hook = hooks.find("fentry")
+    hook = sections.find("fentry")
     assert hook
     program = ProgramSpec("one", "fentry", (), (), (), (), (), ())
     assert attachpoint.find(program, hook, Target(name)) == (vmlinux().find("cap_task_prctl", Kind.FUNC), "", 0, None)

@@ -16,15 +16,15 @@ from contextlib import closing, contextmanager
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Schema
-from beepy.kernel import host
+from beepy.host import machine
 from beepy.kernel import map as kernel_map
 from beepy.maps.perfbuf import PerfReader
 from beepy.streams import Stream
 from beepy.uapi import MapType
 from tests import soak
 from tests.kernel.conftest import ObjectOf
-from tests.support.btf import BtfWriter
 from tests.support.command import Beepy
 from tests.support.producer import PerfOutput, Producer
 
@@ -44,7 +44,7 @@ SENDS = f"""
 def reader() -> Iterator[tuple[kernel_map.Map, PerfReader]]:
     schema = Schema("image", "buffer", None, Btf(BtfWriter().data()))
     with (
-        kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, host.possible_cpus()) as array,
+        kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()) as array,
         closing(PerfReader(array, schema, size=RING)) as made,
     ):
         if not made._counters:

@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from beepy.errors import KernelError
+from beepy.host.machine import possible_cpus
 from beepy.kernel import map as maps
-from beepy.kernel.fd import Fd
-from beepy.kernel.host import possible_cpus
+from beepy.sys.fd import Fd
 from beepy.uapi import MapFlag, MapType, UpdateFlag
 
 pytestmark = pytest.mark.kernel

@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 
 from beepy import capability, map_types, maps, source
+from beepy.analysis.describe import MapInfo, describe
 from beepy.btf.types import VOID
-from beepy.describe import MapInfo, describe
 from beepy.errors import ElfError
 from beepy.events.decoder import Decoder
 from beepy.events.schemas import of_tracked

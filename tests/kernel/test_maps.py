@@ -5,16 +5,16 @@ import pytest
 from beepy import maps
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError
 from beepy.events.batch import Schema
+from beepy.host import machine
 from beepy.kernel import btf as kernel_btf
-from beepy.kernel import host
-from beepy.kernel.fd import Fd
 from beepy.maps.ringbuf import RingReader
 from beepy.maps.table import TableReader
 from beepy.obj.spec import MapSpec
+from beepy.sys.fd import Fd
 from beepy.uapi import MapFlag, MapType
-from tests.support.btf import BtfWriter
 
 pytestmark = pytest.mark.kernel
 
@@ -104,7 +104,7 @@ def test_a_ring_with_a_record_type_has_no_sizes() -> None:
 
 def test_a_perf_array_has_a_slot_a_cpu() -> None:
     with maps.create(spec(MapType.PERF_EVENT_ARRAY, 0, 12, 0, value=2), None) as made:
-        assert (made.key_size, made.value_size, made.max_entries) == (4, 4, host.possible_cpus())
+        assert (made.key_size, made.value_size, made.max_entries) == (4, 4, machine.possible_cpus())
 
 
 def test_types_that_fit_are_given(caplog: pytest.LogCaptureFixture) -> None:

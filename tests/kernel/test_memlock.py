@@ -12,7 +12,8 @@ import errno, resource
 from beepy import uapi
 from beepy.errors import KernelError
 from beepy.features import Feature
-from beepy.kernel import features, map as maps, syscall
+from beepy.kernel import features, map as maps
+from beepy.sys import syscall
 from tests.support.seccomp import refuse
 
 assert features.has(Feature.MEMCG_ACCOUNT)
@@ -33,7 +34,8 @@ def test_the_limit_is_raised_where_it_counts() -> None:
         """
 import errno, resource
 from beepy import uapi
-from beepy.kernel import memlock, syscall
+from beepy.kernel import memlock
+from beepy.sys import syscall
 from tests.support.seccomp import refuse
 
 hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]

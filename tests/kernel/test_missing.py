@@ -7,11 +7,11 @@ from urllib.request import urlopen
 
 import pytest
 
+from beepy.btf.writer import BtfWriter
 from beepy.collection.load import load
 from beepy.errors import AttachError, NotSupported
 from beepy.source import parse
 from tests.kernel.conftest import ObjectOf
-from tests.support.btf import BtfWriter
 from tests.support.command import Beepy
 from tests.support.trigger import trigger
 

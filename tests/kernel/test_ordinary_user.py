@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from beepy import capability
-from beepy.kernel.tracefs import tracepoint_id
+from beepy.host.tracefs import tracepoint_id
 from beepy.oci.lookup import bundled_store
 from tests.support import apart, ordinary
 from tests.support.capabilities import BITS

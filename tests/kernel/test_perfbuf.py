@@ -13,18 +13,18 @@ import pytest
 from beepy import maps
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
-from beepy.kernel import host
+from beepy.host import machine
 from beepy.kernel import map as kernel_map
-from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.maps.perfbuf import PerfReader, _Ring
 from beepy.streams import Stream
+from beepy.sys.fd import Fd
 from beepy.uapi import MapType
 from tests import soak
-from tests.support.btf import BtfWriter
 from tests.support.producer import PerfOutput, Producer, Step
 
 pytestmark = pytest.mark.kernel
@@ -44,7 +44,7 @@ def schema(size: int = 0) -> Schema:
 def buffers(size: int = RING, least: int = 0, *, counters: bool = True) -> Iterator[tuple[Map, PerfReader]]:
     """Make a perf array and its reader, whose records need ``least`` bytes."""
     with (
-        kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, host.possible_cpus()) as array,
+        kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()) as array,
         closing(PerfReader(array, schema(least), size=size, counters=counters)) as reader,
     ):
         yield array, reader
@@ -282,7 +282,7 @@ def test_a_stream_ends_with_all_that_was_lost() -> None:
 
 
 def test_a_map_without_room_for_every_cpu(caplog: pytest.LogCaptureFixture) -> None:
-    online = host.online_cpus()
+    online = machine.online_cpus()
     if max(online) == 0:
         pytest.skip("needs two CPUs")
     with (
@@ -295,8 +295,8 @@ def test_a_map_without_room_for_every_cpu(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_closing_empties_the_slots() -> None:
-    cpu = host.online_cpus()[0].to_bytes(4, "little")
-    with kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, host.possible_cpus()) as array:
+    cpu = machine.online_cpus()[0].to_bytes(4, "little")
+    with kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()) as array:
         reader = PerfReader(array, schema())
         reader.close()
         assert not array.delete(cpu)
@@ -304,7 +304,7 @@ def test_closing_empties_the_slots() -> None:
 
 def test_an_event_that_counts_no_time_any_more_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
     """What a CPU that was offline leaves behind; tests/vm takes one off and on line."""
-    with buffers() as (array, reader), on(cpu := host.online_cpus()[0]), Producer(array, PerfOutput(52)) as producer:
+    with buffers() as (array, reader), on(cpu := machine.online_cpus()[0]), Producer(array, PerfOutput(52)) as producer:
         (ring,) = [ring for ring in reader._rings if ring.cpu == cpu]
         producer.run(3)
         fcntl.ioctl(ring.event.fileno(), PERF_EVENT_IOC_DISABLE)
@@ -388,7 +388,7 @@ def test_positions_that_cannot_be_are_an_error(tail: int, head: int) -> None:
 
 
 def test_it_is_the_reader_of_its_type() -> None:
-    with kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, host.possible_cpus()) as array:
+    with kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()) as array:
         reader = maps.reader(array, schema())
         assert isinstance(reader, PerfReader)
         reader.close()

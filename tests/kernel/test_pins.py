@@ -12,13 +12,13 @@ import pytest
 from beepy import source
 from beepy.collection import pins as pinning
 from beepy.collection.load import load
-from beepy.collection.pins import Pins
 from beepy.errors import KernelError
 from beepy.kernel import bpffs
 from beepy.kernel import map as kernel_map
 from beepy.maps import claim
 from beepy.maps.claim import Claim
 from beepy.obj.parse import parse
+from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec
 from beepy.streams import stream
 from beepy.uapi import MapType

@@ -11,15 +11,15 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError
 from beepy.events.batch import Batch, Schema
 from beepy.kernel import map as kernel_map
-from beepy.kernel.fd import Fd
 from beepy.kernel.map import Map
 from beepy.maps.ringbuf import RingReader
+from beepy.sys.fd import Fd
 from beepy.uapi import MapType
 from tests import soak
-from tests.support.btf import BtfWriter
 from tests.support.fault import Fault
 from tests.support.producer import Discard, Hold, Output, Producer, Step, Submit
 

@@ -56,7 +56,7 @@ def test_a_sample_with_one_wrong_field_is_refused() -> None:
 
 
 def test_the_first_releases_of_types_are_not_newer_than_a_kernel_that_has_them() -> None:
-    from beepy.kernel.host import release
+    from beepy.host.machine import release
 
     for kind in MapType:
         if kind and features.has_map_type(kind):

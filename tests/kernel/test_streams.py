@@ -11,19 +11,19 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID
+from beepy.btf.writer import BtfWriter
 from beepy.collection.collection import Collection
 from beepy.errors import KernelError, UsageError
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.events.decoder import Decoder
+from beepy.host.machine import possible_cpus
 from beepy.kernel import map as kernel_map
-from beepy.kernel.host import possible_cpus
 from beepy.kernel.map import Map
 from beepy.maps.ringbuf import RingReader
 from beepy.maps.table import TableReader
 from beepy.obj.spec import CollectionSpec, MapSpec, Role, Tracked
 from beepy.streams import Stream, stream
 from beepy.uapi import MapType
-from tests.support.btf import BtfWriter
 from tests.support.fault import Fault
 from tests.support.producer import Hold, Output, Producer
 

@@ -5,7 +5,7 @@ import pytest
 
 from beepy.errors import KernelError
 from beepy.kernel import map as maps
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from beepy.uapi import MapType, PerfEventAttr
 from tests.support import child
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.kernel
 
 
 def test_each_call_is_one_line_of_debug(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("DEBUG", "beepy.kernel.syscall")
+    caplog.set_level("DEBUG", "beepy.sys.syscall")
     with maps.create(MapType.HASH, "hash", 4, 4, 1) as table:
         number = table.fd.fileno()
         table.lookup(b"abcd")
@@ -88,9 +88,11 @@ def test_nothing_is_asked_at_import() -> None:
     told = child.run(
         """
 import sys
-from beepy import hooks
-from beepy.kernel import btf, features, host, link, map, program, syscall
-print(syscall._libc.cache_info().currsize, syscall._numbers.cache_info().currsize, len(hooks.TABLE) > 100)
+from beepy import sections
+from beepy.host import machine
+from beepy.kernel import btf, features, link, map, program
+from beepy.sys import syscall
+print(syscall._libc.cache_info().currsize, syscall._numbers.cache_info().currsize, len(sections.TABLE) > 100)
 print({"fcntl", "resource", "json", "subprocess", "socket", "dataclasses", "platform"} & set(sys.modules) or "light")
 """
     )

@@ -7,14 +7,14 @@ import pytest
 
 from beepy import map_types
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch, Schema
+from beepy.host.machine import possible_cpus
 from beepy.kernel import map as kernel_map
-from beepy.kernel.host import possible_cpus
 from beepy.kernel.map import Map
 from beepy.maps import table as table_module
 from beepy.maps.table import TableReader, keywise_reader
 from beepy.uapi import MapFlag, MapType
-from tests.support.btf import BtfWriter
 from tests.support.events import decode
 from tests.support.events import table as table_schema
 

@@ -3,7 +3,7 @@
 import pytest
 
 from beepy.errors import KernelError
-from beepy.kernel.tracefs import tracepoint_id
+from beepy.host.tracefs import tracepoint_id
 from tests.support import child
 
 pytestmark = pytest.mark.kernel
@@ -12,8 +12,8 @@ UNMOUNT = """
 import errno, logging, subprocess, sys
 from pathlib import Path
 from beepy.errors import KernelError
-from beepy.kernel import syscall
-from beepy.kernel.tracefs import tracepoint_id
+from beepy.sys import syscall
+from beepy.host.tracefs import tracepoint_id
 from tests.support.seccomp import refuse
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
@@ -76,7 +76,7 @@ assert "tracefs /sys/kernel/tracing tracefs" in mounts()
         mounts=True,
     )
     assert f"id {tracepoint_id('sched', 'sched_switch')}" in told
-    assert "WARNING:beepy.kernel.tracefs:tracepoint sched/sched_switch: mounted tracefs at /sys/kernel/tracing" in told
+    assert "WARNING:beepy.host.tracefs:tracepoint sched/sched_switch: mounted tracefs at /sys/kernel/tracing" in told
 
 
 def test_where_mounting_is_refused_the_error_says_how() -> None:
@@ -101,7 +101,7 @@ def test_where_it_may_not_be_read_the_error_names_the_capability() -> None:
         UNMOUNT
         + """
 import os
-from beepy.kernel.tracefs import functions
+from beepy.host.tracefs import functions
 subprocess.run(["mount", "-t", "tracefs", "tracefs", "/sys/kernel/tracing"], check=True)
 Path("/sys/kernel/tracing/events").stat()
 os.setresgid(65534, 65534, 65534)

@@ -8,7 +8,7 @@ import pytest
 
 from beepy import uapi
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve, size_of
+from beepy.btf.layout import size_of, skip_mods_and_typedefs
 from beepy.btf.types import Enum, Kind, Member, Struct, TypeId, Union
 from beepy.kernel import btf
 
@@ -80,7 +80,7 @@ def members(kernel: Btf, type_id: TypeId, offset: int = 0) -> Iterator[tuple[str
     found = kernel.type(type_id)
     assert isinstance(found, Struct | Union)
     for member in found.members:
-        inner, built = resolve(kernel, member.type)
+        inner, built = skip_mods_and_typedefs(kernel, member.type)
         if not member.name and isinstance(built, Struct | Union):
             yield from members(kernel, inner, offset + member.offset)
         else:
@@ -94,7 +94,7 @@ def struct_of_attr(kernel: Btf, name: str, field: str) -> TypeId:
     union = kernel.type(attr)
     assert isinstance(union, Union)
     for member in union.members:
-        inner, _ = resolve(kernel, member.type)
+        inner, _ = skip_mods_and_typedefs(kernel, member.type)
         if member.name == name and (name or field in {found for found, _, _ in members(kernel, inner)}):
             return inner
     raise AssertionError(name or field)
@@ -165,7 +165,7 @@ def test_what_a_link_is_of_is_laid_out_as_the_kernel_s(ours: type[ctypes.Structu
     named = {found: member for found, _, member in members(kernel, struct_of_attr(kernel, "link_create", ""))}
     if name not in named:
         pytest.skip(f"this kernel has no links of {name}")
-    check(kernel, ours, resolve(kernel, named[name].type)[0])
+    check(kernel, ours, skip_mods_and_typedefs(kernel, named[name].type)[0])
 
 
 @pytest.mark.parametrize(("ours", "name"), ITERATORS)
@@ -174,7 +174,7 @@ def test_what_an_iterator_is_of_is_laid_out_as_the_kernel_s(ours: type[ctypes.St
     found = kernel.find("bpf_iter_link_info", Kind.UNION)
     assert found
     named = {one: member for one, _, member in members(kernel, found)}
-    check(kernel, ours, resolve(kernel, named[name].type)[0])
+    check(kernel, ours, skip_mods_and_typedefs(kernel, named[name].type)[0])
 
 
 def test_the_perf_event_is_laid_out_as_the_kernel_s() -> None:

@@ -34,7 +34,7 @@ def _without_records(btf: Btf) -> Btf:
         first = btf._at(struct_id)
         source, target = (3 + 3 * members[name][0] for name in ("type", "value"))
         words |= {(struct_id, target + word): btf._words[first + source + word] for word in (0, 1)}  # name_off, type
-    return btf.edited(words)
+    return btf.with_words(words)
 
 
 def _definitions(btf: Btf) -> Iterator[tuple[TypeId, Struct]]:

@@ -75,10 +75,10 @@ def _note(found: Decided, program: ProgramSpec, patched: ProgramSpec, fixup: Fix
     before, form = program.insns[fixup.insn], _FORMS[program.insns[fixup.insn].code & op.CLASS]
     found.forms.add((kind, form))
     if patched.insns[fixup.insn] == POISON:
-        found.decisions[at] = Decision(kind, fixup.what, POISONED, 0, 0)
+        found.decisions[at] = Decision(kind, fixup.access, POISONED, 0, 0)
         return
     old, new = (_operand(one.insns, fixup.insn, form) for one in (program, patched))
-    found.decisions[at] = Decision(kind, fixup.what, _LIBBPF_FORMS[form], old, new)
+    found.decisions[at] = Decision(kind, fixup.access, _LIBBPF_FORMS[form], old, new)
     if before.code != patched.insns[fixup.insn].code:
         found.widths[at] = fixup.old_size, fixup.new_size
 

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 from beepy.collection.load import load
-from beepy.collection.pins import Pins
 from beepy.errors import BeepyError, RelocationError
 from beepy.kernel.program import Program
+from beepy.obj.pinning import Pins
 from tests.oracle.comparison import Compared
 from tests.oracle.libbpf import Verdict
 

@@ -13,8 +13,9 @@ import pytest
 from beepy.btf.btf import Btf
 from beepy.btf.types import Array, Const, Member, Ptr, Struct, Typedef, TypeId, Union, Volatile
 from beepy.obj.parse import parse
-from beepy.oci import formats
 from beepy.oci.lookup import bundled_store
+from beepy.oci.manifest import CREATED, OCI_MANIFEST, REF_NAME, Manifest
+from beepy.oci.manifest import parse as parse_manifest
 from bpf import build
 from tests.oracle.comparison import Families
 
@@ -24,13 +25,13 @@ NAMES = tuple(build.IMAGES)
 COMPILERS = ("clang-14", "clang-16", "clang-19")  # 11 calls a type "long long unsigned int" which they call otherwise
 
 
-def _committed(name: str) -> tuple[bytes, formats.Manifest]:
+def _committed(name: str) -> tuple[bytes, Manifest]:
     store = bundled_store()
     found = store.find(name)
     assert found is not None
-    data = store.read(found[1])
-    manifest = formats.parse(data, name)
-    assert isinstance(manifest, formats.Manifest)
+    data = store.layout.read(found[1])
+    manifest = parse_manifest(data, name)
+    assert isinstance(manifest, Manifest)
     return data, manifest
 
 
@@ -70,7 +71,7 @@ def test_a_manifest_is_bees(name: str) -> None:
     )
     assert data.decode() == expected
     assert manifest.annotations["org.opencontainers.image.description"] == build.IMAGES[name]
-    assert formats.CREATED not in manifest.annotations
+    assert CREATED not in manifest.annotations
 
 
 def test_the_index_is_bees_without_a_kernel_version() -> None:
@@ -78,10 +79,10 @@ def test_the_index_is_bees_without_a_kernel_version() -> None:
     for name, entry in zip(NAMES, index["manifests"], strict=True):
         data, _ = _committed(name)
         assert entry == {
-            "mediaType": formats.OCI_MANIFEST,
+            "mediaType": OCI_MANIFEST,
             "digest": entry["digest"],
             "size": len(data),
-            "annotations": {formats.REF_NAME: name},
+            "annotations": {REF_NAME: name},
             "platform": {"architecture": "x86_64", "os": "Linux"},
         }
 

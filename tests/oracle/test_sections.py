@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from beepy.hooks import TABLE, find
+from beepy.sections import TABLE, find
 from beepy.uapi import AttachType
 
 pytestmark = pytest.mark.oracle

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from beepy.errors import ImageError
-from beepy.oci import auth, lookup, registry, transport
+from beepy.oci import auth, client, lookup, transport
 from beepy.oci.descriptor import digest_of
 from beepy.oci.image import Image
 from beepy.oci.store import Store
@@ -50,7 +50,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(registry, "LIMITS", transport.Limits(connect_s=5, read_s=10, exchange_s=20))
+    monkeypatch.setattr(client, "LIMITS", transport.Limits(connect_s=5, read_s=10, exchange_s=20))
     monkeypatch.setattr(auth, "RUN", path / "containers")
     monkeypatch.setattr(transport, "CERTS_D", (path / "certs.d",))
     return path
@@ -138,8 +138,8 @@ class Theirs:
         return Path(self.pull(server, image)[0]).read_bytes()
 
     def close(self) -> None:
-        for client in self._made:
-            client.session.close()
+        for registry in self._made:
+            registry.session.close()
 
 
 @pytest.fixture

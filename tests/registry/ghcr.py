@@ -17,7 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import trustme
 
-from beepy.oci import formats
+from beepy.oci.formats import bee
+from beepy.oci.manifest import OCI_MANIFEST
 from tests.registry.hostile import Call, Hostile, Twist, digest, on, redirect
 
 HOST, BLOBS = "ghcr.io", "pkg-containers.githubusercontent.com"
@@ -57,7 +58,7 @@ def token(call: Call) -> bool:
 
 def has_images(programs: Mapping[str, bytes]) -> Twist:
     """Answer for manifests and blobs of these images, by REPOSITORY:TAG, as an honest registry does."""
-    manifests = {name: formats.bee_manifest(program, {}) for name, program in programs.items()}
+    manifests = {name: bee.write_manifest(program, {}) for name, program in programs.items()}
     contents = {digest(blob): blob for blob in (*programs.values(), *manifests.values(), b"{}")}
 
     def answer(call: Call) -> bool:
@@ -67,7 +68,7 @@ def has_images(programs: Mapping[str, bytes]) -> Twist:
         body = manifests.get(f"{repository}:{reference}", contents.get(reference))
         if body is None:
             return False
-        kind = formats.OCI_MANIFEST
+        kind = OCI_MANIFEST
         return call.answer(200, body, Content_Type=kind, Docker_Content_Digest=digest(body))
 
     return answer

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from beepy.oci import formats
+from beepy.oci.formats import bee
+from beepy.oci.manifest import OCI_MANIFEST
 
 PROGRAM = b"\x7fELF" + bytes(range(256)) * 16
 NAME = "bee/exitsnoop"
@@ -94,8 +95,8 @@ class Hostile(ThreadingHTTPServer):
         self.seen: list[Seen] = []
         self.twists: list[Twist] = []
         self.blobs = {digest(blob): blob for blob in (program, b"{}")}
-        self.manifest = formats.bee_manifest(program, {})
-        self.manifest_type = formats.OCI_MANIFEST
+        self.manifest = bee.write_manifest(program, {})
+        self.manifest_type = OCI_MANIFEST
         self.open: set[socket.socket] = set()
         self.thread = threading.Thread(target=self.serve_forever, args=(0.01,))
         self.thread.start()
@@ -155,7 +156,7 @@ class Hostile(ThreadingHTTPServer):
                 200, self.manifest, Content_Type=self.manifest_type, Docker_Content_Digest=digest(self.manifest)
             )
         if kind in {"manifests", "blobs"} and name in self.blobs:
-            return call.answer(200, self.blobs[name], Content_Type=formats.OCI_MANIFEST)
+            return call.answer(200, self.blobs[name], Content_Type=OCI_MANIFEST)
         return call.answer(404, b'{"errors":[{"code":"NOT_FOUND","message":"nothing here"}]}')
 
     def replace_manifest(self, **changes: object) -> None:

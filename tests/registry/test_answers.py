@@ -192,7 +192,7 @@ def test_credentials_that_nobody_asked_for(plain: Hostile, ours: Ours) -> None:
     with pytest.raises(ImageNotFound) as caught:
         ours.pull(plain.image, plain_http=True, **LOGIN)
     assert plain.authorizations == set()
-    assert caught.value.__notes__ == ["the registry asked for no credentials: those that were given were not sent"]
+    assert caught.value.__notes__ == ["the registry did not ask for credentials: those given were not sent"]
 
 
 @pytest.mark.parametrize("status", [301, 307, 500, 418])

@@ -37,7 +37,7 @@ def basic(call: Call) -> bool:
 
 def test_a_password_goes_to_its_own_registry(plain: Hostile, ours: Ours) -> None:
     plain.twists.append(basic)
-    assert "wants a user name and a password" in ours.refuses(plain.image, plain_http=True)
+    assert "authentication required" in ours.refuses(plain.image, plain_http=True)
     assert "access denied" in ours.refuses(plain.image, plain_http=True, username="me", password="wrong")
     ours.log_in(plain.host)
     assert ours.pull(plain.image, plain_http=True).programs == (PROGRAM,)

@@ -16,7 +16,7 @@ import oras.provider
 import pytest
 import requests
 
-from beepy.oci import registry, transport
+from beepy.oci import client, transport
 from tests.registry.conftest import Ours, Theirs
 from tests.registry.hostile import (
     NAME,
@@ -87,8 +87,8 @@ def test_a_drip_is_cut_off_in_time(plain: Hostile, ours: Ours, monkeypatch: pyte
         return True
 
     plain.twists.append(on("/blobs/" if where == "blob" else "/manifests/", drip))
-    monkeypatch.setattr(registry, "LIMITS", transport.Limits(5, 10, exchange_s=0.3, bytes_per_s=1 << 30))
-    assert "takes too long" in ours.refuses(plain.image, plain_http=True)
+    monkeypatch.setattr(client, "LIMITS", transport.Limits(5, 10, exchange_s=0.3, bytes_per_s=1 << 30))
+    assert "timed out" in ours.refuses(plain.image, plain_http=True)
     ended.set()
 
 
@@ -98,8 +98,8 @@ def test_a_silent_server(
 ) -> None:
     twist = on(part, Call.wait_until_cut)
     plain.twists.append(twist)
-    monkeypatch.setattr(registry, "LIMITS", transport.Limits(5, read_s=0.3, exchange_s=20))
-    assert "silent for 0.3 s" in ours.refuses(plain.image, plain_http=True)
+    monkeypatch.setattr(client, "LIMITS", transport.Limits(5, read_s=0.3, exchange_s=20))
+    assert "no answer for 0.3 s" in ours.refuses(plain.image, plain_http=True)
     plain.twists.remove(twist)
     timeouts: list[object] = []
     send = requests.Session.send
@@ -138,7 +138,7 @@ def test_a_huge_manifest(plain: Hostile, ours: Ours, theirs: Theirs) -> None:
     "case",
     [
         (503, "0", 3, "answers 503"),
-        (429, "3600", 1, "answers 429, wants to be asked again in 3600 s$"),
+        (429, "3600", 1, "answers 429, retry after 3600 s$"),
         (502, "99999999999999999999", 3, "answers 502"),
         (504, "Tue, 24 Nov 2026 10:00:00 GMT", 3, "answers 504"),
         (500, "0", 1, "answers 500"),

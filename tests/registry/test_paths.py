@@ -13,7 +13,8 @@ import oras.layout
 import oras.provider
 import pytest
 
-from beepy.oci import formats
+from beepy.oci.formats import bee
+from beepy.oci.manifest import OCI_MANIFEST, TITLE
 from tests.registry.conftest import Ours, Theirs
 from tests.registry.hostile import (
     PROGRAM,
@@ -40,7 +41,7 @@ pytestmark = pytest.mark.registry
     ],
 )
 def test_an_absurd_digest_of_a_layer(plain: Hostile, ours: Ours, absurd: str) -> None:
-    layer = {"mediaType": formats.BEE_PROGRAM, "digest": absurd, "size": 4}
+    layer = {"mediaType": bee.PROGRAM, "digest": absurd, "size": 4}
     plain.replace_manifest(layers=[layer])
     assert re.match(
         r"UnsupportedImage: .*layer 0: digest '.*': not sha256: and 64 hex", ours.refuses(plain.image, plain_http=True)
@@ -49,8 +50,8 @@ def test_an_absurd_digest_of_a_layer(plain: Hostile, ours: Ours, absurd: str) ->
 
 
 def test_a_digest_as_a_path(plain: Hostile, ours: Ours, theirs: Theirs, tmp_path: Path) -> None:
-    layer = {"mediaType": formats.BEE_PROGRAM, "digest": "sha256:../../../escape", "size": 4}
-    plain.replace_manifest(layers=[layer], mediaType=formats.OCI_MANIFEST)
+    layer = {"mediaType": bee.PROGRAM, "digest": "sha256:../../../escape", "size": 4}
+    plain.replace_manifest(layers=[layer], mediaType=OCI_MANIFEST)
     plain.twists.append(lambda call: call.route.endswith("/escape") and call.answer(200, b"evil"))
     ours.refuses(plain.image, plain_http=True)
     folder = tmp_path / "deep" / "layout"
@@ -62,7 +63,7 @@ def test_a_digest_as_a_path(plain: Hostile, ours: Ours, theirs: Theirs, tmp_path
 def test_docker_content_digest_as_a_path(
     plain: Hostile, ours: Ours, theirs: Theirs, tmp_path: Path, header: str
 ) -> None:
-    plain.replace_manifest(mediaType=formats.OCI_MANIFEST)
+    plain.replace_manifest(mediaType=OCI_MANIFEST)
     plain.twists.append(on("/manifests/", lambda call: call.answer(200, plain.manifest, Docker_Content_Digest=header)))
     assert "Docker-Content-Digest '" in ours.refuses(plain.image, plain_http=True)
     if header == "sha256:../../../escape":
@@ -71,9 +72,9 @@ def test_docker_content_digest_as_a_path(
 
 
 def test_a_title_is_no_path(plain: Hostile, ours: Ours, tmp_path: Path) -> None:
-    layer = {"mediaType": formats.BEE_PROGRAM, "digest": digest(PROGRAM), "size": len(PROGRAM)}
+    layer = {"mediaType": bee.PROGRAM, "digest": digest(PROGRAM), "size": len(PROGRAM)}
     title = str(tmp_path / "escape")
-    plain.replace_manifest(layers=[{**layer, "annotations": {formats.TITLE: title}}])
+    plain.replace_manifest(layers=[{**layer, "annotations": {TITLE: title}}])
     assert ours.pull(plain.image, plain_http=True).programs == (PROGRAM,)
     assert not Path(title).exists()
 
@@ -95,7 +96,7 @@ def test_a_tar_that_escapes(
     data = packed.getvalue()
     plain.blobs[digest(data)] = data
     kind = "application/vnd.oci.image.layer.v1.tar+gzip"
-    layer = {"mediaType": kind, "digest": digest(data), "size": len(data), "annotations": {formats.TITLE: "x"}}
+    layer = {"mediaType": kind, "digest": digest(data), "size": len(data), "annotations": {TITLE: "x"}}
     program = json.loads(plain.manifest)["layers"]
     plain.replace_manifest(layers=[layer])
     assert kind in ours.refuses(plain.image, plain_http=True)

@@ -15,7 +15,9 @@ import pytest
 import requests
 
 from beepy.errors import ImageError, StoreError
-from beepy.oci import formats, lookup
+from beepy.oci import lookup
+from beepy.oci.formats import bee
+from beepy.oci.manifest import OCI_INDEX, OCI_MANIFEST, machine_platform
 from beepy.oci.options import Policy
 from beepy.oci.store import Store
 from tests.registry.conftest import Ours, Theirs
@@ -50,17 +52,17 @@ def test_docker_io_is_asked_at_its_own_host(ours: Ours, monkeypatch: pytest.Monk
 def test_an_index_is_resolved(plain: Hostile, ours: Ours, theirs: Theirs) -> None:
     child = plain.manifest
     plain.blobs[digest(child)] = child
-    entry = {"mediaType": formats.OCI_MANIFEST, "digest": digest(child), "size": len(child)}
+    entry = {"mediaType": OCI_MANIFEST, "digest": digest(child), "size": len(child)}
     plain.manifest = json.dumps(
         {
             "schemaVersion": 2,
             "manifests": [{**entry, "platform": {"os": "linux", "architecture": name}} for name in ("amd64", "arm64")],
         }
     ).encode()
-    plain.manifest_type = formats.OCI_INDEX
+    plain.manifest_type = OCI_INDEX
     image = ours.pull(plain.image, plain_http=True)
     assert image.programs == (PROGRAM,)
-    assert image.platform == formats.machine_platform()
+    assert image.platform == machine_platform()
     assert ours.store.get(plain.image) == image
     assert theirs.pull(plain, plain.image) == [], "oras-py calls this a success"
 
@@ -78,7 +80,7 @@ def test_a_missing_config_is_forgiven_and_told(plain: Hostile, ours: Ours, caplo
 def test_a_pull_that_fails_keeps_what_was_there(plain: Hostile, ours: Ours) -> None:
     before = ours.pull(plain.image, plain_http=True)
     evil = PROGRAM + b"evil"
-    plain.manifest = formats.bee_manifest(evil, {})
+    plain.manifest = bee.write_manifest(evil, {})
     plain.blobs[digest(evil)] = PROGRAM + b"liar"
     with pytest.raises(Exception, match="content is"):
         ours.pull(plain.image, plain_http=True)
@@ -149,7 +151,7 @@ def test_a_layer_that_no_format_uses_need_not_be_there(plain: Hostile, ours: Our
 def test_a_large_config_is_not_needed_to_run(plain: Hostile, ours: Ours) -> None:
     config = b"{}" + b" " * (4 << 20)
     plain.blobs[digest(config)] = config
-    plain.replace_manifest(config={"mediaType": formats.BEE_CONFIG, "digest": digest(config), "size": len(config)})
+    plain.replace_manifest(config={"mediaType": bee.CONFIG, "digest": digest(config), "size": len(config)})
     assert find(plain, ours) == PROGRAM
     assert partial(ours) == [True]
     assert not [seen for seen in plain.seen if digest(config) in seen.path]

@@ -19,8 +19,7 @@ import urllib3.util.connection
 from urllib3.connection import HTTPConnection
 
 from beepy.errors import RegistryError, UsageError
-from beepy.oci import lookup, reference, registry, transport
-from beepy.oci.descriptor import Descriptor
+from beepy.oci import client, lookup, reference, transport
 from tests.registry.conftest import Authority, Ours, Theirs
 from tests.registry.hostile import (
     NAME,
@@ -105,9 +104,9 @@ def test_redirects_in_a_circle(tls: Hostile, ours: Ours) -> None:
 
 
 def test_a_certificate_of_nobody(tls: Hostile, ours: Ours, authority: Authority, home: Path) -> None:
-    assert "certificate is refused" in ours.refuses(tls.image, ca_file=None)
+    assert "certificate verification failed" in ours.refuses(tls.image, ca_file=None)
     with serving(authority.server("elsewhere.example")) as wrong:
-        assert "certificate is refused" in ours.refuses(wrong.image)
+        assert "certificate verification failed" in ours.refuses(wrong.image)
         assert wrong.seen == []
         assert ours.pull(wrong.image, insecure=True).programs == (PROGRAM,)
     for bad in (home / "none.pem", Path(__file__)):
@@ -124,7 +123,7 @@ def test_the_bundle_of_requests_is_not_trusted(
 ) -> None:
     """Only the system's authorities are, with those of --ca-file and certs.d."""
     monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(authority.ca_file))
-    assert "its certificate is refused" in ours.refuses(tls.image, ca_file=None)
+    assert "certificate verification failed" in ours.refuses(tls.image, ca_file=None)
     assert ours.pull(tls.image, ca_file=None, insecure=True).programs == (PROGRAM,)
 
 
@@ -150,7 +149,7 @@ def test_the_addresses_of_one_answer_share_the_time(
 
     monkeypatch.setattr(socket, "getaddrinfo", answer)
     monkeypatch.setattr(urllib3.util.connection, "create_connection", note)
-    monkeypatch.setattr(registry, "LIMITS", transport.Limits(connect_s=5, exchange_s=6))
+    monkeypatch.setattr(client, "LIMITS", transport.Limits(connect_s=5, exchange_s=6))
     image = f"many.test:{port}/{plain.image.partition('/')[2]}"
     assert ours.pull(image, plain_http=True).programs == (PROGRAM,)
     assert asked.count("many.test") == made.count(2) / 3 == len(made) / 3
@@ -190,7 +189,7 @@ def test_names_and_addresses_are_asked_for_whole(monkeypatch: pytest.MonkeyPatch
 def test_a_peer_that_takes_the_connection_and_never_shakes_hands(
     authority: Authority, ours: Ours, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "LIMITS", transport.Limits(connect_s=0.3, read_s=10, exchange_s=20))
+    monkeypatch.setattr(client, "LIMITS", transport.Limits(connect_s=0.3, read_s=10, exchange_s=20))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         told = ours.refuses(f"localhost:{listener.getsockname()[1]}/bee/x:1", ca_file=authority.ca_file)
     assert told.endswith("no TLS handshake within 0.3 s")
@@ -198,12 +197,15 @@ def test_a_peer_that_takes_the_connection_and_never_shakes_hands(
 
 def test_a_connection_that_is_over_is_let_go(plain: Hostile, ours: Ours) -> None:
     plain.twists.append(redirect("/blobs/", lambda call: f"{plain.url}{call.path}x"))
-    client = registry.Client(reference.parse(plain.image), lookup.Options(storage=ours.store.path, plain_http=True))
-    with client:
+    options = lookup.Options(storage=ours.store.path, plain_http=True)
+    with client.Client(reference.parse(plain.image), options) as asking:
         before = len(list(Path("/proc/self/fd").iterdir()))
         for _ in range(8):
-            with pytest.raises(RegistryError, match="more than 3 redirects"):
-                client.fetch(Descriptor("", digest(PROGRAM), len(PROGRAM)), ours.store)
+            with (
+                pytest.raises(RegistryError, match="more than 3 redirects"),
+                asking.get(asking.blob_url(digest(PROGRAM)), "blob"),
+            ):
+                pass
         assert len(list(Path("/proc/self/fd").iterdir())) < before + 8
 
 

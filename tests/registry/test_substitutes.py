@@ -102,7 +102,7 @@ def test_login(server: Running, beepy: Beepy, client: str) -> None:
     flag = "--tls-verify=false " if client == "skopeo" else ""
     image = f"{server.host}/tools/none:1"
     beepy = beepy._replace(variables={"XDG_RUNTIME_DIR": str(beepy.home)})
-    assert beepy("pull", image).said[0].endswith("wants a user name and a password")
+    assert beepy("pull", image).said[0].endswith("authentication required")
     typed(beepy, f"{line.removeprefix('note: ')} {flag}--username {USER} --password-stdin", PASSWORD)
     missing = f"{image}: manifest: {server.host} does not have it (MANIFEST_UNKNOWN: manifest unknown)"
     assert beepy("pull", image).said[0] == f"beepy: {missing}"

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from beepy import since
 from beepy.btf.types import Enum, Enum64, Kind
-from beepy.kernel import btf, host
+from beepy.host import machine
+from beepy.kernel import btf
 from beepy.uapi import HELPERS, AttachType, MapType, ProgType
 
 
@@ -20,7 +21,7 @@ def known(name: str) -> set[str]:
 
 def wrong() -> Iterator[str]:
     """Yield what the kernel has though it is told to be newer, or lacks though it is told to be older."""
-    this = host.release()[:2]
+    this = machine.release()[:2]
     tables = [
         (known("bpf_func_id"), {f"BPF_FUNC_{name}": since.helper(n) for n, name in enumerate(HELPERS) if n}),
         (known("bpf_map_type"), {f"BPF_MAP_TYPE_{one.name}": since.map_type(one) for one in MapType if one}),

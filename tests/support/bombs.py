@@ -111,9 +111,9 @@ def types_that_match() -> Object:
     one = Object()
     last = [INT, INT]
     for at in range(30):
-        for flavour in range(2):
+        for flavor in range(2):
             members = [(f"m{n}", one.btf.const(last[n % 2]), 0) for n in range(8)]
-            last[flavour] = one.btf.struct(f"s{at}___{flavour}x", 8, members)
+            last[flavor] = one.btf.struct(f"s{at}___{flavor}x", 8, members)
     one.program()
     one.records = ({}, {}, {SEC: [(0, last[0], one.btf.string("0"), CoreReloKind.TYPE_MATCHES)]})
     return one

@@ -2,12 +2,12 @@
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.core.resolve import Fixup, Resolver
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import CoreRef, ProgramSpec
 from beepy.uapi import CoreReloKind
-from tests.support.btf import BtfWriter
 
 MOV = op.ALU64 | op.K | 0xB0  # r = imm
 LDX_W = op.LDX | op.MEM | op.W

@@ -4,8 +4,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from beepy.btf.writer import BtfWriter
 from beepy.obj.insn import Insn, encode
-from tests.support.btf import BtfWriter
 
 NULL, PROGBITS, SYMTAB, STRTAB, RELA, NOBITS, REL = 0, 1, 2, 3, 4, 8, 9
 WRITE, ALLOC, EXEC, COMPRESSED = 1, 2, 4, 0x800

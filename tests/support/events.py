@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.conventions import bee
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.batch_ops import expand_per_cpu
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
-from tests.support.btf import BtfWriter
 
 TIME_NS = 1_793_534_400_000_000_042  # 2026-11-01T12:00:00.000000042Z
 

@@ -7,21 +7,21 @@ from random import Random
 from typing import Final
 
 from beepy import conventions
+from beepy.analysis.describe import describe
 from beepy.btf.btf import Btf
 from beepy.cli import description
 from beepy.core.patch import patch
 from beepy.core.resolve import Resolver
-from beepy.describe import describe
 from beepy.errors import BeepyError
 from beepy.events import schemas, variables
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
 from beepy.obj import insn
 from beepy.obj.spec import CollectionSpec, ProgramSpec, Value
-from beepy.oci import archive, formats
+from beepy.oci import archive, reference
+from beepy.oci.admission import ImageSource, admit, candidate
 from beepy.oci.descriptor import Descriptor, check, digest_of, parse_descriptor, parse_object
 from beepy.oci.image import Image
-from beepy.oci.reference import Reference
 from beepy.oci.store import Store
 from beepy.source import parse
 from tests.support.mutate_images import NAME, Blobs
@@ -169,7 +169,8 @@ def of_layout(layout: Blobs, target: bytes, rng: Random) -> list[str]:
 
         entries = parse_object(layout.names, "index").get("manifests")
         entry = entries[0] if isinstance(entries, list) and entries else None
-        return formats.load(NAME, parse_descriptor(entry, "index"), read)
+        top = parse_descriptor(entry, "index")
+        return admit(candidate(NAME, ImageSource.REGISTRY, top, read))
 
     return _of_image(load, target, rng)
 
@@ -208,8 +209,8 @@ def of_reference(text: str) -> list[str]:
     told = Told()
 
     def read() -> None:
-        found = Reference.parse(text)
-        assert Reference.parse(str(found)) == found
+        found = reference.parse(text)
+        assert reference.parse(str(found)) == found
 
     told.step(read)
     return told.lines()

@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 from beepy.btf.types import Kind
-from tests.support.btf import BtfWriter, Member
+from beepy.btf.writer import BtfWriter, Member
 
 MAX_U32: Final = 0xFFFFFFFF
 NUMBERS: Final = (

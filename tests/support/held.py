@@ -4,7 +4,7 @@ import errno
 from pathlib import Path
 
 from beepy import uapi
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from beepy.uapi import Cmd
 from tests.support.scrape import until
 

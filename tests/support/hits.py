@@ -26,12 +26,8 @@ def loaded(path: Path) -> Iterator[Collection]:
 
 
 def attach(collection: Collection, name: str, target: Target) -> Link:
-    """Attach one program, as the table of hooks says for its section."""
-    program = collection.programs[name]
-    hook = hooks.find(program.section)
-    assert hook
-    assert hook.attach
-    return hook.attach(program, target._replace(maps=collection.maps))
+    """Attach one program as its section says, to ``target``."""
+    return hooks.attach(collection.programs[name], target._replace(maps=collection.maps, shared=collection.shared))
 
 
 def hits(collection: Collection, row: int) -> int:

@@ -19,7 +19,8 @@ from typing import Final, NamedTuple
 from beepy import uapi
 from beepy.__main__ import main
 from beepy.hooks import journal
-from beepy.kernel import syscall, tracefs
+from beepy.host import tracefs
+from beepy.sys import syscall
 from tests.support.held import Number, held, wait_for_end
 from tests.support.seccomp import refuse
 
@@ -28,7 +29,8 @@ PROGRAMS: Final = 8
 
 _IMPORTED: Final = (
     *("beepy.cli.app", "beepy.cli.session", "beepy.streams", "beepy.outputs.none", "pyroute2"),
-    *[f"beepy.hooks.{name}" for name in ("tracepoint", "raw_tracepoint", "uprobe", "xdp", "tc", "cgroup", "namespace")],
+    *[f"beepy.hooks.{name}" for name in ("tracepoint", "raw_tracepoint", "uprobe", "xdp", "tc", "cgroup")],
+    "beepy.hooks.flow_dissector",
 )
 _PINS: Final = Path("/sys/fs/bpf")
 _ATTACHED: Final = b": attached to "

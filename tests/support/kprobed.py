@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from beepy.btf.btf import Btf
-from beepy.btf.layout import resolve
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.btf.types import Kind, Struct, TypeId, Union
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
@@ -107,7 +107,7 @@ def _types(kernel: Btf) -> Btf:
         if member.name in _REGISTERS:
             words[found, _MEMBERS_AT + 3 * number + _OFFSET] = 64 * _REGISTERS.index(member.name)
     assert len(words) == len(_REGISTERS)
-    return kernel.edited(words)
+    return kernel.with_words(words)
 
 
 def _address(memory: Map) -> int:
@@ -132,7 +132,7 @@ def _members(kernel: Btf, found: TypeId, at: int = 0, before: str = "") -> Itera
     built = kernel.type(found)
     assert isinstance(built, Struct | Union)
     for member in built.members:
-        inner, kind = resolve(kernel, member.type)
+        inner, kind = skip_mods_and_typedefs(kernel, member.type)
         offset = at + member.offset // 8
         name = f"{before}{member.name}" if member.name else before.rstrip(".")
         if isinstance(kind, Struct | Union):

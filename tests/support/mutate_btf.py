@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Final
 
-from beepy.btf.types import Kind
+from beepy.btf.types import KINDS, Kind
 
 BTF_HEADER: Final = struct.Struct("<HBBIIIII")
 _MAGIC: Final = 0xEB9F
@@ -23,6 +23,8 @@ _TAILS: Final = {
     Kind.DECL_TAG: ("v", ""),
     Kind.ENUM64: ("", "nvv"),
 }
+assert all(kind.fixed == 3 + len(_TAILS.get(kind, ("", ""))[0]) for kind in KINDS.values())
+assert all(kind.each == len(_TAILS.get(kind, ("", ""))[1]) for kind in KINDS.values())
 _SIZED: Final = (Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.DATASEC, Kind.FLOAT, Kind.ENUM64)
 _NUMBERS: Final = (0, 1, 2, 3, 4, 7, 8, 16, 31, 32, 33, 63, 64, 127, 255, 256, 4096, 1 << 16, 1 << 20, 1 << 24)
 _LARGE: Final = (1 << 27, 1 << 28, (1 << 29) - 1, 1 << 30, (1 << 31) - 1, 1 << 31, (1 << 32) - 8, (1 << 32) - 1)
@@ -154,8 +156,7 @@ def _target(types: Types, rng: Random) -> int:
 
 
 def _kind(info: int) -> Kind:
-    kind = info >> 24 & 0x7F
-    return Kind(kind) if kind <= Kind.ENUM64 else Kind.UNKN
+    return KINDS.get(info >> 24 & 0x7F, Kind.UNKN)
 
 
 def _role(words: Sequence[int], at: int) -> str:
@@ -199,7 +200,7 @@ def _info(rng: Random, words: list[int]) -> None:
         case 1:
             words[1] = words[1] & 0x80FFFFFF | rng.choice(fitting) << 24
         case _:
-            words[1] = words[1] & 0x80FFFFFF | rng.randrange(22) << 24
+            words[1] = words[1] & 0x80FFFFFF | rng.randrange(len(Kind) + 2) << 24
 
 
 def _vlen(rng: Random, words: list[int]) -> None:

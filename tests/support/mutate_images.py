@@ -8,8 +8,9 @@ import json
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from beepy.oci import formats
 from beepy.oci.descriptor import digest_of
+from beepy.oci.formats import bee
+from beepy.oci.manifest import CREATED, MEDIA_TYPES, OCI_INDEX, OCI_MANIFEST, REF_NAME
 
 LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 NAME: Final = "mutant:1"
@@ -19,12 +20,12 @@ _VALUES: Final[tuple[Any, ...]] = (
     None, True, False, 0, 1, -1, 2, 1 << 31, 1 << 63, 1 << 64, 10**400, -(10**400), 0.5, 1e308, float("inf"),
     float("nan"), "", "a", "x" * 5000, "\0", "\x1b[2J", "\ud800", "\u202e", "../../etc/passwd", "sha256:", _DIGEST,
     _DIGEST.upper(), "sha512:" + "0" * 128, "latest", [], {}, [[]], [None], [{}], {"": ""}, {"a": 1},
-    *formats.MANIFESTS, formats.BEE_PROGRAM, "linux", "amd64", "unknown", {"os": "linux", "architecture": "amd64"},
+    *MEDIA_TYPES, bee.PROGRAM, "linux", "amd64", "unknown", {"os": "linux", "architecture": "amd64"},
     {"os": 1}, ["linux"],
 )  # fmt: skip
 _KEYS: Final = (
     "schemaVersion", "mediaType", "config", "layers", "manifests", "annotations", "digest", "size", "platform",
-    "artifactType", "subject", "os", "architecture", "variant", formats.REF_NAME, "imageLayoutVersion", "",
+    "artifactType", "subject", "os", "architecture", "variant", REF_NAME, "imageLayoutVersion", "",
 )  # fmt: skip
 
 
@@ -42,16 +43,16 @@ class Blobs(NamedTuple):
 def mutant(program: bytes, rng: Random) -> Blobs:
     """Return a layout with one image of ``program``, mutated in one to three places."""
     places = rng.choices(("manifest", "list", "index", "layout", "blob"), (6, 3, 4, 1, 1), k=rng.choice((1, 1, 2, 3)))
-    blobs = {digest_of(data): data for data in (program, formats.BEE_CONFIG_BODY)}
-    manifest = formats.bee_manifest(program, {formats.CREATED: "2026-11-24T00:00:00Z"})
+    blobs = {digest_of(data): data for data in (program, bee.CONFIG_BODY)}
+    manifest = bee.write_manifest(program, {CREATED: "2026-11-24T00:00:00Z"})
     if "manifest" in places:
         manifest = _mutated(manifest, rng)
-    top = _add(blobs, manifest, formats.OCI_MANIFEST)
+    top = _add(blobs, manifest, OCI_MANIFEST)
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3)) if "list" in places else 0):
         other = {**top, "platform": {"os": "linux", "architecture": rng.choice(("amd64", "arm64", "x86_64"))}}
-        body = {"schemaVersion": 2, "mediaType": formats.OCI_INDEX, "manifests": [other] * rng.choice((1, 2, 2, 129))}
-        top = _add(blobs, _mutated(json.dumps(body).encode(), rng), formats.OCI_INDEX)
-    entry = {**top, "annotations": {formats.REF_NAME: NAME}}
+        body = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [other] * rng.choice((1, 2, 2, 129))}
+        top = _add(blobs, _mutated(json.dumps(body).encode(), rng), OCI_INDEX)
+    entry = {**top, "annotations": {REF_NAME: NAME}}
     index = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
     if "index" in places:
         index = _mutated(index, rng)

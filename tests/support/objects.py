@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from beepy.btf.writer import BtfWriter
 from beepy.obj import elf, parse
 from beepy.obj import insn as op
 from beepy.obj.elf import Elf
 from beepy.obj.insn import Insn
 from beepy.obj.spec import CollectionSpec
-from tests.support.btf import BtfWriter
 from tests.support.elf import LOCAL, OBJECT, R_64_32, ElfWriter, Records, ext
 
 EXIT = Insn(op.EXIT)

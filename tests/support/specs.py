@@ -1,8 +1,8 @@
 """Specs of objects that have maps only."""
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.obj.spec import CollectionSpec, MapSpec
-from tests.support.btf import BtfWriter
 
 
 def spec(*maps: MapSpec, writer: BtfWriter | None = None) -> CollectionSpec:

@@ -1,7 +1,7 @@
 """Types of every kind that a kernel may refuse."""
 
 from beepy.btf.btf import Btf
-from tests.support.btf import BtfWriter
+from beepy.btf.writer import BtfWriter
 
 
 def everything() -> Btf:

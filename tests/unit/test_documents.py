@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import beepy as package
+from beepy.analysis.describe import Description, describe
 from beepy.cli import app, substitutes
-from beepy.describe import Description, describe
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from tests.support.command import ROOT, Beepy

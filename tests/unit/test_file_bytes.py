@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from beepy.btf.container import extract
+from beepy.btf.extract import extract
+from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError
 from beepy.file_bytes import FileBytes
-from tests.support.btf import BtfWriter
 from tests.support.elf import ElfWriter
 
 DATA = bytes(range(256)) * 300

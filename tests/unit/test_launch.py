@@ -4,10 +4,10 @@ import os
 import pytest
 
 from beepy import launch
+from beepy.btf.writer import BtfWriter
 from beepy.events.decoder import Decoder
 from beepy.launch import passing
 from beepy.session import FILTERED, OWN, Run
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, decode, ring, table
 from tests.support.given import Given
 

@@ -17,6 +17,7 @@ from beepy.api import OpenOptions
 ROOT = Path(__file__).parents[2]
 
 
+KERNEL_SIDE = {f"beepy.{room}" for room in ("collection", "hooks", "host", "kernel", "maps", "streams", "sys")}
 ROOMS = {name: module for module, names in beepy._MODULES.items() for name in names.split()}
 MODULES = [module.name for module in pkgutil.walk_packages(beepy.__path__, "beepy.") if module.name != "beepy.__main__"]
 
@@ -83,6 +84,8 @@ def test_the_version_is_the_distributions() -> None:
         ("import beepy", {"beepy."}),
         ("from beepy import Decoder", {"beepy.kernel", "beepy.oci", "beepy.cli", "beepy.streams"}),
         ("from beepy import find", {"beepy.kernel", "beepy.obj", "beepy.btf", "beepy.cli", "oras"}),
+        ("import beepy.analysis.describe, beepy.sections, beepy.features", KERNEL_SIDE),
+        ("import beepy.session, beepy.outputs.jsonl", KERNEL_SIDE),
         ("from beepy import parse", {"beepy.kernel", "beepy.hooks", "beepy.cli", "elftools.dwarf"}),
     ],
 )

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.session import Run
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, ring, snapshot, table
 from tests.support.given import Given
 

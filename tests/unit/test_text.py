@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from beepy.text import brief, escaped, safe
+from beepy.text import brief, escaped, excerpt, safe, similar
 
 _CASES = 5_000
 _PIECES = [
@@ -79,3 +79,22 @@ def test_a_message_fits_a_screen() -> None:
     assert cut == "a" * 500 + " ... " + "b" * 495
     lines = brief("\n".join(map(str, range(100)))).split("\n")
     assert lines == [*map(str, range(10)), "...", *map(str, range(91, 100))]
+
+
+def test_an_excerpt_is_short_and_safe() -> None:
+    assert excerpt("abc", 3) == "abc"
+    assert excerpt(None) == "None"
+    assert excerpt("a" * 81) == "a" * 77 + "..."
+    assert excerpt("\x1b" * 5000) == ("\\x1b" * 20)[:77] + "..."
+
+
+def test_the_most_similar_names_come_first() -> None:
+    names = ["vfs_read", "vfs_readv", "vfs_write", "tcp_v4_connect", "vfs_readdir", "do_vfs_read"]
+    assert similar("vfs_reed", names)[0] == "vfs_read"
+    assert similar("vfs_raed", names)[0] == "vfs_read"
+    assert similar("zzz", names) == []
+
+
+def test_a_hundred_thousand_names_are_not_compared_one_by_one() -> None:
+    names = [f"function_{number}_of_the_kernel" for number in range(100_000)]
+    assert similar("tcp_v4_conect", [*names, "tcp_v4_connect"]) == ["tcp_v4_connect"]

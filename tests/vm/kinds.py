@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from beepy import sections
 from tests.vm.checks import TABLE as _CHECKS
 
 TABLE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -74,7 +75,14 @@ TABLE: Final[Mapping[str, tuple[str, ...]]] = {
     "syscall": ("syscall",),
     "lirc_mode2": ("lirc_mode2",),
 }
-"""Kind -> sections of ``beepy.hooks.TABLE``, each of which is in one kind. Those of perf_event are one section."""
+"""Kind -> sections of ``beepy.sections.TABLE``, each of which is in one kind. Those of perf_event are one section."""
+
+
+def uncovered() -> list[str]:
+    """Return the sections that are not of exactly one kind."""
+    listed = [section for sections_of_kind in TABLE.values() for section in sections_of_kind]
+    return [hook.section for hook in sections.TABLE if listed.count(hook.section) != 1]
+
 
 CHECKS: Final[Mapping[str, tuple[str, ...]]] = {check.name: check.kinds for check in _CHECKS if check.kinds}
 """The checks that show them, by name."""

@@ -12,7 +12,7 @@ from tests.vm.kernels import Fetched
 pytestmark = pytest.mark.timeout(3600)  # a machine ends a guest by its work, not by the clock
 
 UNRELOCATED = ("xdpcount",)  # reads no type of the kernel's
-EITHER = {  # image -> types or flavours of which a kernel has one
+EITHER = {  # image -> types or flavors of which a kernel has one
     "biolatency": [("trace_event_raw_block_rq_completion", "trace_event_raw_block_rq_complete")],
     "runqlat": [("task_struct___state", "task_struct___long")],
 }
@@ -30,7 +30,7 @@ def test_every_field_of_an_image_is_there(types: Btf, image: str) -> None:
     resolver = Resolver(spec.btf, (types,))
     fixups = [fixup for program in spec.programs for fixup in resolver.fixups(program)]
     assert fixups or image in UNRELOCATED
-    missing = {fixup.what for fixup in fixups if fixup.poison}
+    missing = {fixup.access for fixup in fixups if fixup.poison}
     for alternatives in EITHER.get(image, ()):
         absent = [{what for what in missing if what.startswith(f"struct {name}.")} for name in alternatives]
         assert not all(absent), absent

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from beepy.btf import types
-from beepy.btf.layout import resolve
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
@@ -75,10 +75,10 @@ def find_fields(decoder: Decoder, value: Field | None) -> HistogramFields | None
 
 def _is_slots(schema: Schema, field: Field) -> bool:
     """Return whether a field is the array of counts of libbpf-tools: ``__u32 slots[MAX_SLOTS]``."""
-    _, array = resolve(schema.btf, field.type)
+    _, array = skip_mods_and_typedefs(schema.btf, field.type)
     if field.path[-1] != "slots" or not isinstance(array, types.Array):
         return False
-    _, element = resolve(schema.btf, array.type)
+    _, element = skip_mods_and_typedefs(schema.btf, array.type)
     return isinstance(element, types.Int) and not element.signed
 
 

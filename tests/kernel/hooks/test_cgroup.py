@@ -25,7 +25,7 @@ import errno, logging, os, signal, sys
 from pathlib import Path
 from beepy import uapi
 from beepy.hooks import Target, journal
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from tests.kernel.hooks.test_cgroup import counts
 from tests.support.groups import entered
 from tests.support.hits import attach, loaded
@@ -112,7 +112,7 @@ def test_what_a_killed_process_left_is_detached(path: Path, group: Path, folder:
 
 
 def test_a_note_of_a_group_that_is_gone_is_done() -> None:
-    hooks.UNDO["cgroup"]("/sys/fs/cgroup/beepy-none", "0", "1")
+    cgroup.undo("/sys/fs/cgroup/beepy-none", "0", "1")
 
 
 def test_without_a_group_it_is_every_process(path: Path) -> None:

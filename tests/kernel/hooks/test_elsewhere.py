@@ -2,7 +2,7 @@
 
 import pytest
 
-from beepy import hooks
+from beepy import hooks, sections
 from beepy.hooks import Target
 from beepy.kernel import program
 from tests.support import programs
@@ -28,13 +28,12 @@ ROUTE = "a route with it (--pin-progs DIR; ip route ... encap bpf {} pinned PATH
     ],
 )
 def test_it_is_said_what_runs_it(section: str, runs: str, caplog: pytest.LogCaptureFixture) -> None:
-    hook = hooks.find(section)
+    hook = sections.find(section)
     assert hook
-    assert hook.attach
     code = programs.returns(0)
     with program.load(
         "one", section, hook.prog_type, code, "GPL", attach_type=hook.attach_type, flags=hook.flags
     ) as loaded:
-        hook.attach(loaded, Target()).close()
+        hooks.attach(loaded, Target()).close()
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert record.getMessage() == f"program 'one': {section}: loaded, attached to nothing: what runs it is {runs}"

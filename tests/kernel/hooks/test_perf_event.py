@@ -12,7 +12,7 @@ import pytest
 from beepy.collection.load import load
 from beepy.errors import AttachError, NotSupported
 from beepy.hooks import Target
-from beepy.kernel.host import online_cpus
+from beepy.host.machine import online_cpus
 from beepy.obj.spec import CollectionSpec
 from tests.support import pids, probed
 

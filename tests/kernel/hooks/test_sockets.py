@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from beepy import hooks
+from beepy import hooks, sections
 from beepy.errors import AttachError
 from beepy.hooks import Target, journal
 from tests.support import child, network
@@ -25,7 +25,7 @@ import errno, logging, os, signal, sys
 from pathlib import Path
 from beepy import uapi
 from beepy.hooks import Target, journal
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from tests.kernel.hooks.test_sockets import dissects, messages
 from tests.support.hits import attach, loaded
 from tests.support.network import Network
@@ -156,11 +156,10 @@ def test_the_map_is_told_or_the_only_one(path: Path) -> None:
             attach(collection, "on_send", Target("hits"))
         assert str(caught.value) == "program 'on_send': map 'hits': no SOCKMAP or SOCKHASH of that name"
         assert caught.value.__notes__ == ["maps of sockets: connections"]
-        hook = hooks.find("sk_msg")
+        hook = sections.find("sk_msg")
         assert hook
-        assert hook.attach
         with pytest.raises(AttachError) as caught:
-            hook.attach(collection.programs["on_send"], Target())
+            hooks.attach(collection.programs["on_send"], Target())
         assert str(caught.value) == "program 'on_send': sk_msg: which map is not clear"
         assert caught.value.__notes__ == ["--attach on_send=MAP; maps of sockets: none"]
 

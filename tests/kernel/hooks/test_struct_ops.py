@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from beepy.analysis import requirements
 from beepy.btf.btf import Btf
-from beepy.collection import needs
-from beepy.collection.check import check
-from beepy.collection.findings import ERROR
+from beepy.btf.writer import BtfWriter
+from beepy.check.check import check
+from beepy.check.findings import ERROR
 from beepy.collection.load import load
 from beepy.errors import NotSupported
 from beepy.obj.parse import parse
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
 from bpf import build
-from tests.support.btf import BtfWriter
 from tests.support.sockets import talk
 
 KNOWN = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
@@ -69,7 +69,7 @@ def test_maps_that_are_not_created_load_none_of_their_programs(spec: CollectionS
     quiet = [one._replace(section=f"?{one.section}") if one.type == MapType.STRUCT_OPS else one for one in spec.maps]
     off = spec._replace(maps=tuple(quiet))
     assert not {one.name for one in off.loaded} & {"ssthresh", "cong_avoid", "undo_cwnd"}
-    assert "map type struct_ops" not in needs.of_collection(off)[0].because
+    assert "map type struct_ops" not in requirements.of_collection(off)[0].because
     with load(off) as collection:
         assert not collection.programs
 

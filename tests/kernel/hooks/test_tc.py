@@ -34,7 +34,7 @@ import errno, logging, os, signal, sys
 from pathlib import Path
 from beepy import uapi
 from beepy.hooks import Target, journal
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from tests.kernel.hooks.test_tc import WAYS, both, counts
 from tests.support.hits import attach, loaded
 from tests.support.network import Network

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from beepy import hooks
+from beepy import hooks, sections
 from beepy.collection.load import load
 from beepy.errors import AttachError
 from beepy.hooks import Target
+from beepy.host import tracefs
 from beepy.kernel import map as maps
-from beepy.kernel import program, tracefs
+from beepy.kernel import program
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.uapi import MapType
@@ -28,14 +29,14 @@ getenv.restype = ctypes.c_char_p
 
 
 @contextmanager
-def loaded(section: str, process: int) -> Iterator[tuple[hooks.Hook, Program, Map]]:
+def loaded(section: str, process: int) -> Iterator[tuple[Program, Map]]:
     """A program that counts how often ``process`` runs it."""
-    hook = hooks.find(section)
+    hook = sections.find(section)
     assert hook
     with maps.create(MapType.ARRAY, "counter", 4, 8, 1) as counter:
         code = programs.counts(counter, process)
         with program.load("count", section, hook.prog_type, code, "GPL", flags=hook.flags) as counting:
-            yield hook, counting, counter
+            yield counting, counter
 
 
 def count(counter: Map) -> int:
@@ -44,10 +45,9 @@ def count(counter: Map) -> int:
 
 def calls(section: str, target: Target, times: int = 3) -> int:
     """Return how many of this process's calls of getenv() were seen; none may be before and after."""
-    with loaded(section, pids.seen()) as (hook, counting, counter):
-        assert hook.attach
+    with loaded(section, pids.seen()) as (counting, counter):
         getenv(b"NONE")
-        with hook.attach(counting, target):
+        with hooks.attach(counting, target):
             for _ in range(times):
                 getenv(b"NONE")
         seen = count(counter)
@@ -80,8 +80,7 @@ def test_arguments_and_returned_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize("flags", [("-O2",), ("-O0", "-no-pie"), ("-O2", "-static")])
 def test_a_program_s_own_functions(tmp_path: Path, flags: tuple[str, ...]) -> None:
     path = probed.compiled(tmp_path, *flags)
-    with probed.Probed(path) as process, loaded("uprobe", process.pid) as (hook, counting, counter):
-        assert hook.attach
+    with probed.Probed(path) as process, loaded("uprobe", process.pid) as (counting, counter):
         targets = (
             Target(f"{path}:hit"),
             Target("hit_again", binary=str(path)),
@@ -90,7 +89,7 @@ def test_a_program_s_own_functions(tmp_path: Path, flags: tuple[str, ...]) -> No
         )
         for target in targets:
             before = count(counter)
-            with hook.attach(counting, target):
+            with hooks.attach(counting, target):
                 process.pass_all(1)
                 process.pass_all(2)
             assert count(counter) == before + 2, target
@@ -103,12 +102,11 @@ def test_offsets_from_a_function_and_in_the_file(tmp_path: Path) -> None:
     told = subprocess.run(["objdump", "-d", path], check=True, capture_output=True, text=True).stdout
     lines = told[told.index("<bare>:\n") :].splitlines()[1:3]
     first, second = [int(line.partition(":")[0], 16) for line in lines]
-    with probed.Probed(path) as process, loaded("uprobe", process.pid) as (hook, counting, counter):
-        assert hook.attach
+    with probed.Probed(path) as process, loaded("uprobe", process.pid) as (counting, counter):
         length = second - first
         for place in (f"bare+{length}", f"bare+{length:#x}", f"+{first - 0x400000:#x}"):
             before = count(counter)
-            with hook.attach(counting, Target(f"{path}:{place}")):
+            with hooks.attach(counting, Target(f"{path}:{place}")):
                 process.pass_all(1)
             assert count(counter) == before + 1, place
 
@@ -129,15 +127,14 @@ def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", code, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    with process, loaded("uprobe", process.pid) as (hook, counting, counter):
-        assert hook.attach
+    with process, loaded("uprobe", process.pid) as (counting, counter):
         assert process.stdin
         assert process.stdout
         for number, name in enumerate(("libprobes.so:bare", "/opt/probes:bare", "bare"), 1):
             process.stdin.write("1\n")  # once it answers, it is the program
             process.stdin.flush()
             process.stdout.readline()
-            with hook.attach(counting, Target(name, pid=process.pid)):
+            with hooks.attach(counting, Target(name, pid=process.pid)):
                 process.stdin.write("1\n")
                 process.stdin.flush()
                 process.stdout.readline()
@@ -168,12 +165,10 @@ def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_there_is_told_in_one_line(section: str, name: str, message: str) -> None:
-    with loaded(section, 0) as (hook, counting, _):
-        assert hook.attach
-        with pytest.raises(AttachError) as caught:
-            hook.attach(counting, Target(name))
+    with loaded(section, 0) as (counting, _), pytest.raises(AttachError) as caught:
+        hooks.attach(counting, Target(name))
     told = str(caught.value).replace(
-        "no such dynamic symbol, and the file is stripped of all others", "no function of that name"
+        "no such dynamic symbol, and other symbols are stripped", "no function of that name"
     )
     assert told == f"program 'count': {message}"
 
@@ -181,22 +176,20 @@ def test_what_is_not_there_is_told_in_one_line(section: str, name: str, message:
 def test_a_process_that_is_not_there() -> None:
     with subprocess.Popen(["true"]) as process:
         process.wait()
-    with loaded("uprobe", 0) as (hook, counting, _):
-        assert hook.attach
-        with pytest.raises(AttachError, match=r"process \d+: no such process \(ESRCH\)$"):
-            hook.attach(counting, Target(f"{LIBC}:getenv", pid=process.pid))
+    why = r"process \d+: no such process \(ESRCH\)$"
+    with loaded("uprobe", 0) as (counting, _), pytest.raises(AttachError, match=why):
+        hooks.attach(counting, Target(f"{LIBC}:getenv", pid=process.pid))
 
 
 def test_stripped_programs_say_so_and_names_that_were_meant(tmp_path: Path) -> None:
     path = probed.compiled(tmp_path, "-O2")
-    with loaded("uprobe", 0) as (hook, counting, _):
-        assert hook.attach
+    with loaded("uprobe", 0) as (counting, _):
         with pytest.raises(AttachError, match=r"probes: hit_agian: no function of that name") as caught:
-            hook.attach(counting, Target(f"{path}:hit_agian"))
+            hooks.attach(counting, Target(f"{path}:hit_agian"))
         assert caught.value.__notes__ == ["similar ones: hit_again"]
         subprocess.run(["strip", path], check=True)
-        with pytest.raises(AttachError, match=r"hit: no such dynamic symbol, and the file is stripped of all others"):
-            hook.attach(counting, Target(f"{path}:hit"))
+        with pytest.raises(AttachError, match=r"hit: no such dynamic symbol, and other symbols are stripped"):
+            hooks.attach(counting, Target(f"{path}:hit"))
 
 
 def test_versions_and_functions_that_are_chosen_at_run_time() -> None:
@@ -206,20 +199,19 @@ def test_versions_and_functions_that_are_chosen_at_run_time() -> None:
     ).stdout
     if "(GLIBC_2.2.5) memcpy" not in symbols or "GLIBC_2.14  memcpy" not in symbols:
         pytest.skip("the C library has no memcpy of two versions")
-    with loaded("uprobe", 0) as (hook, counting, _):
-        assert hook.attach
-        hook.attach(counting, Target(f"{LIBC}:memcpy@GLIBC_2.2.5")).close()
+    with loaded("uprobe", 0) as (counting, _):
+        hooks.attach(counting, Target(f"{LIBC}:memcpy@GLIBC_2.2.5")).close()
         with pytest.raises(AttachError, match=r"memcpy: an indirect function \(IFUNC\)"):
-            hook.attach(counting, Target(f"{LIBC}:memcpy"))
+            hooks.attach(counting, Target(f"{LIBC}:memcpy"))
         with pytest.raises(AttachError, match="memcpy@GLIBC_9"):
-            hook.attach(counting, Target(f"{LIBC}:memcpy@GLIBC_9"))
+            hooks.attach(counting, Target(f"{LIBC}:memcpy@GLIBC_9"))
 
 
 LEGACY = """
 import logging, os, subprocess, sys
 from beepy import hooks
 from beepy.hooks import Target
-from beepy.kernel import tracefs
+from beepy.host import tracefs
 from tests.kernel.hooks.test_uprobe import LIBC, calls, count, events, getenv, loaded
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
@@ -256,13 +248,13 @@ def test_what_a_killed_process_left_in_tracefs_goes_with_the_next_start() -> Non
 import signal
 pid = os.fork()
 if not pid:
-    with loaded("uprobe", 0) as (hook, counting, counter):
-        held = hook.attach(counting, Target(f"{{LIBC}}:getenv"))
+    with loaded("uprobe", 0) as (counting, counter):
+        held = hooks.attach(counting, Target(f"{{LIBC}}:getenv"))
         os.kill(os.getpid(), signal.SIGKILL)
 os.waitpid(pid, 0)
 (left,) = events()
 assert left.startswith(f"p:beepy/uprobe_{{pid}}_"), left
-with loaded("uprobe", 0) as (hook, counting, counter), hook.attach(counting, Target(f"{{LIBC}}:getenv")):
+with loaded("uprobe", 0) as (counting, counter), hooks.attach(counting, Target(f"{{LIBC}}:getenv")):
     assert len(events()) == 2
     hooks.sweep()
     (ours,) = events()
@@ -278,10 +270,10 @@ def test_a_refused_event_leaves_nothing_in_tracefs() -> None:
     child.run(
         f"""{LEGACY}
 from beepy.errors import AttachError
-with loaded("uprobe", 0) as (hook, counting, counter):
+with loaded("uprobe", 0) as (counting, counter):
     for name, why in ((f"{{LIBC}}:+0x7fffffff0000", "invalid argument (EINVAL)"), ("/a b:+4", "no path with blanks")):
         try:
-            hook.attach(counting, Target(name))
+            hooks.attach(counting, Target(name))
         except AttachError as error:
             assert why in str(error), error
         else:

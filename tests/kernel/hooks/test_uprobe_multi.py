@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from beepy import hooks
+from beepy import hooks, sections
 from beepy.collection.load import load
 from beepy.errors import AttachError
 from beepy.hooks import Target
@@ -27,15 +27,14 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def runs(section: str, target: Target, process: Probed) -> int:
     """Return how often the program ran when the process passed all its places once; none may be after it."""
-    hook = hooks.find(section)
+    hook = sections.find(section)
     assert hook
-    assert hook.attach
     with maps.create(MapType.ARRAY, "counter", 4, 8, 1) as counter:
         code = programs.counts(counter, process.pid)
         with program.load(
             "count", section, hook.prog_type, code, "GPL", flags=hook.flags, attach_type=hook.attach_type
         ) as counting:
-            with hook.attach(counting, target):
+            with hooks.attach(counting, target):
                 process.pass_all(1)
             seen = counter.lookup(bytes(4)) or b""
             process.pass_all(1)
@@ -95,7 +94,7 @@ import pytest
 from beepy import uapi
 from beepy.errors import NotSupported
 from beepy.hooks import Target
-from beepy.kernel import syscall
+from beepy.sys import syscall
 from tests.kernel.hooks.test_uprobe_multi import runs
 from tests.support.probed import Probed
 from tests.support.seccomp import refuse

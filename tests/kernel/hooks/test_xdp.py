@@ -12,7 +12,7 @@ import pytest
 
 from beepy import hooks
 from beepy.errors import AttachError
-from beepy.hooks import Target, journal
+from beepy.hooks import Target, journal, xdp
 from beepy.kernel import netns
 from tests.support import child, network
 from tests.support.hits import attach, compile_object, hits, loaded
@@ -25,8 +25,8 @@ OLD = """
 import errno, logging, os, signal, sys
 from pathlib import Path
 from beepy import uapi
-from beepy.hooks import Target, journal
-from beepy.kernel import syscall
+from beepy.hooks import Target, journal, xdp
+from beepy.sys import syscall
 from tests.kernel.hooks.test_xdp import counts
 from tests.support.hits import attach, loaded
 from tests.support.network import Network
@@ -147,10 +147,10 @@ def test_an_undoing_detaches_no_other_program(path: Path, wire: Network) -> None
         one, other = (str(collection.programs[name].id()) for name in ("on_xdp", "on_frags"))
         what = f"/proc/{wire.holder}/ns/net", netns.identity(namespace), index
         with attach(collection, "on_xdp", Target(iface=wire.b, netns=wire.name)):
-            hooks.UNDO["xdp"](*what, other)
-            hooks.UNDO["xdp"]("/nowhere", "0:0", index, one)
+            xdp.undo(*what, other)
+            xdp.undo("/nowhere", "0:0", index, one)
             assert attached(wire) == [one]
-        hooks.UNDO["xdp"](*what[:2], "999999", one)
+        xdp.undo(*what[:2], "999999", one)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from beepy.btf import types
 from beepy.btf.btf import MAX_NAME, MAX_STRING, MAX_VLEN, Btf
 from beepy.btf.names import essential_name
 from beepy.btf.types import Kind, Member, TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError
-from tests.support.btf import BtfWriter
 from tests.support.refusal import refused
 
 
@@ -71,36 +71,36 @@ def test_many_names_by_one_walk() -> None:
     w = BtfWriter()
     first, kind, other = w.struct("exit", 4), w.enum("exit", {}), w.struct("exits", 4)
     found = btf(w)
-    assert found.named_among({"exits", "exit", "none"}, Kind.STRUCT) == [first, other]
-    assert found.named_among({"exit"}, Kind.ENUM) == [kind]
-    assert found.named_among(set(), Kind.STRUCT) == []
+    assert found.ids_by_names({"exits", "exit", "none"}, Kind.STRUCT) == [first, other]
+    assert found.ids_by_names({"exit"}, Kind.ENUM) == [kind]
+    assert found.ids_by_names(set(), Kind.STRUCT) == []
 
 
-def test_flavours() -> None:
+def test_flavors() -> None:
     w = BtfWriter()
     ids = [w.struct(name, 4) for name in ("task", "task___old", "task____x", "task_struct", "task___", "task___a___b")]
-    assert btf(w).flavours(["task"]) == {"task": [ids[0], ids[1]]}
-    assert btf(w).flavours(["task___a"]) == {"task___a": [ids[5]]}
-    assert btf(w).flavours(["task", "task___a", "ask", "", "task___"]) == {
+    assert btf(w).flavors(["task"]) == {"task": [ids[0], ids[1]]}
+    assert btf(w).flavors(["task___a"]) == {"task___a": [ids[5]]}
+    assert btf(w).flavors(["task", "task___a", "ask", "", "task___"]) == {
         "task": [ids[0], ids[1]],
         "task___a": [ids[5]],
         "ask": [],
         "": [],
         "task___": [ids[4]],
     }
-    assert btf(w).flavours([]) == {}
+    assert btf(w).flavors([]) == {}
 
 
-def test_flavours_of_split_btf() -> None:
+def test_flavors_of_split_btf() -> None:
     w = BtfWriter()
     w.struct("task", 4)
     base = btf(w)
-    v = BtfWriter(len(base), base.string_end)
+    v = BtfWriter.after(base)
     first = v.struct("own___x", 4)  # its name has no NUL before it
     other = v.struct("other", 4)
     split = btf(v, base)
-    assert split.flavours(["task", "own", "other"]) == {"task": [], "own": [first], "other": [other]}
-    assert split.flavours(["task"]) == {"task": []}
+    assert split.flavors(["task", "own", "other"]) == {"task": [], "own": [first], "other": [other]}
+    assert split.flavors(["task"]) == {"task": []}
 
 
 @pytest.mark.parametrize(
@@ -115,11 +115,11 @@ def test_split_btf_continues_its_base() -> None:
     w = BtfWriter()
     integer = w.integer("int")
     base = btf(w)
-    v = BtfWriter(len(base), base.string_end)
+    v = BtfWriter.after(base)
     v.string("own")
     typedef = v.typedef("int_t", integer)
     split = btf(v, base)
-    assert split.first_id == typedef == 2
+    assert typedef == 2
     assert split.type(typedef) == types.Typedef("int_t", integer)
     assert split.type(integer) == base.type(integer)
     assert split.kind(integer) is Kind.INT
@@ -128,12 +128,12 @@ def test_split_btf_continues_its_base() -> None:
     assert list(split.ids()) == [typedef]
 
 
-def test_edited_keeps_the_layout() -> None:
+def test_replaced_words_keep_the_layout() -> None:
     w = BtfWriter()
     w.integer("int")
     area = w.datasec(".data", 0, [(1, 0, 4)])
     found = btf(w)
-    edited = found.edited({(area, 2): 64, (area, 4): 8})
+    edited = found.with_words({(area, 2): 64, (area, 4): 8})
     assert edited.type(area) == types.DataSec(".data", 64, (types.VarSecInfo(TypeId(1), 8, 4),))
     assert found.type(area) == types.DataSec(".data", 0, (types.VarSecInfo(TypeId(1), 0, 4),))
 
@@ -163,7 +163,7 @@ def test_strings_that_share_their_bytes_are_no_more_than_the_data() -> None:
     start = w.string("n" * 400)
     found = btf(w)
     assert found.string(start) is found.string(start)
-    with refused(BtfError, f"object: string offset {start + 1}: strings share their bytes"):
+    with refused(BtfError, f"object: string offset {start + 1}: overlapping strings"):
         for offset in range(start, start + 400):
             found.string(offset)
 
@@ -203,6 +203,27 @@ def test_no_type_has_a_name_that_is_no_text() -> None:
     w = BtfWriter()
     w.struct("s", 4)
     assert btf(w).find("s\udcff", Kind.STRUCT) is None
+
+
+@pytest.mark.parametrize("break_", ["kind", "cut"])
+def test_what_is_malformed_is_met_again(break_: str) -> None:
+    """The index neither counts types before it twice, nor passes it."""
+    w = BtfWriter()
+    first, second = w.integer("int"), w.typedef("t", 1)
+    if break_ == "kind":
+        w.add(0x7F, "unknown", 0)
+        message = "object: type 3: unknown kind 127"
+    else:
+        w.add(Kind.STRUCT, "s", 0, vlen=9)
+        message = "object: type 3: exceeds the type section"
+    found = btf(w)
+    for _ in range(2):
+        with refused(BtfError, message):
+            len(found)
+        with refused(BtfError, message):
+            found.type(TypeId(3))
+    assert found.named("t") == (second,)
+    assert (found.kind(first), found.kind(second)) == (Kind.INT, Kind.TYPEDEF)
 
 
 HEADER = struct.Struct("<HBBIIIII")

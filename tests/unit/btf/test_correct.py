@@ -5,7 +5,7 @@ import pytest
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.correct import corrected
-from tests.support.btf import BtfWriter
+from beepy.btf.writer import BtfWriter
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}")
 

@@ -4,8 +4,8 @@ from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.downgrade import FEATURES, downgraded, sample, used
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.features import Feature
-from tests.support.btf import BtfWriter
 
 
 @pytest.mark.parametrize("feature", FEATURES)

@@ -4,9 +4,9 @@ import pytest
 
 from beepy.btf import ext
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError
 from tests.support import elf
-from tests.support.btf import BtfWriter
 from tests.support.refusal import refused
 
 SEC = "tracepoint/a/b"
@@ -83,7 +83,7 @@ def test_nothing_recorded(w: BtfWriter) -> None:
         ),
         (
             header(0, 36, 0, 0, 0, 0) + struct.pack("<9I", 8, 0, 1, 0, 5, 0, 1, 8, 5),
-            "func_info: section  stands there twice",
+            "func_info: section : duplicate",
         ),
     ],
 )

@@ -4,10 +4,18 @@ import pytest
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import align_of, resolve, size_of, strip
+from beepy.btf.layout import (
+    MAX_NESTED,
+    align_of,
+    named_members,
+    size_of,
+    skip_mods,
+    skip_mods_and_typedefs,
+    typedef_names,
+)
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError
-from tests.support.btf import BtfWriter
 from tests.support.refusal import refused
 
 
@@ -28,8 +36,8 @@ def btf(writer: BtfWriter) -> Btf:
 def test_modifiers_are_stripped_but_no_typedef(w: BtfWriter) -> None:
     typedef = w.typedef("t", INT)
     wrapped = w.const(w.volatile(w.restrict(w.type_tag("user", typedef))))
-    assert strip(btf(w), wrapped) == typedef
-    assert resolve(btf(w), wrapped) == (INT, types.Int("int", 4, 32, 0, True, False, False))
+    assert skip_mods(btf(w), wrapped) == typedef
+    assert skip_mods_and_typedefs(btf(w), wrapped) == (INT, types.Int("int", 4, 32, 0, True, False, False))
 
 
 def test_sizes(w: BtfWriter) -> None:
@@ -82,7 +90,7 @@ def test_too_large(w: BtfWriter) -> None:
         size_of(btf(w), array)
 
 
-@pytest.mark.parametrize("walk", [strip, resolve, size_of, align_of])
+@pytest.mark.parametrize("walk", [skip_mods, skip_mods_and_typedefs, size_of, align_of])
 def test_modifiers_without_end(w: BtfWriter, walk: Callable[[Btf, TypeId], object]) -> None:
     own = w.const(2)
     with refused(BtfError, "object: type 2: modifiers nested deeper than 32"):
@@ -94,3 +102,37 @@ def test_arrays_without_end(w: BtfWriter, walk: Callable[[Btf, TypeId], object])
     own = w.array(2, 1)
     with refused(BtfError, "object: type 2: arrays nested deeper than 32"):
         walk(btf(w), own)
+
+
+def test_names_of_typedefs(w: BtfWriter) -> None:
+    inner = w.typedef("inner", w.volatile(INT))
+    outer = w.const(w.typedef("outer", w.type_tag("user", inner)))
+    pointer = w.const(w.ptr(inner))
+    assert list(typedef_names(btf(w), outer)) == ["outer", "inner"]
+    assert list(typedef_names(btf(w), pointer)) == []
+    loop = w.typedef("loop", w.next_id)
+    assert set(typedef_names(btf(w), loop)) == {"loop"}
+
+
+def test_named_members_inline_anonymous_ones(w: BtfWriter) -> None:
+    inner = w.union("", 4, [("b", INT, 0), ("c", INT, 3, 5)])
+    middle = w.struct("", 8, [("", INT, 0), ("", w.const(inner), 32)])
+    outer = w.typedef("t", w.struct("s", 16, [("a", INT, 0), ("", middle, 64), ("", inner, 32), ("d", INT, 32)]))
+    hits = [(hit.member.name, hit.owner, hit.number, hit.offset, hit.steps) for hit in named_members(btf(w), outer)]
+    assert hits == [
+        ("a", outer - 1, 0, 0, 1),
+        ("b", inner, 0, 96, 3),
+        ("c", inner, 1, 99, 3),
+        ("d", outer - 1, 3, 32, 1),
+    ]
+    assert list(named_members(btf(w), TypeId(INT))) == []
+
+
+def test_members_in_members_are_bounded(w: BtfWriter) -> None:
+    itself = w.struct("s", 4, [("", w.next_id, 0), ("a", INT, 0)])
+    assert [hit.member.name for hit in named_members(btf(w), itself)] == ["a"]
+    last = w.struct("", 4, [("a", INT, 0)])
+    for _ in range(MAX_NESTED):
+        last = w.struct("", 4, [("", last, 0)])
+    with refused(BtfError, f"object: type 3: nested deeper than {MAX_NESTED}"):
+        list(named_members(btf(w), last))

@@ -14,8 +14,8 @@ import pytest
 
 import beepy as package
 from beepy.cli.examples import EXAMPLES
-from beepy.oci.formats import CREATED
 from beepy.oci.lookup import bundled_store
+from beepy.oci.manifest import CREATED
 from beepy.oci.store import Store
 from tests.support.command import BEEPY, Beepy, Done, environment
 
@@ -212,7 +212,7 @@ def test_version(beepy: Beepy) -> None:
         (["pull", "-u=me", "-p=x", "-c=/none", "x y"], "beepy: --config /none: no such file"),
         (
             ["pull", "-u=me", "-p=x", "-c=/dev/null", "x y"],
-            "beepy: reference 'x y': repository: not a repository's name",
+            "beepy: reference 'x y': repository: not a repository name",
         ),
         (["-v=maybe", "list"], "beepy: -v 'maybe': expected true or false"),
         (["list", "--verbose=maybe"], "beepy: --verbose 'maybe': expected true or false"),
@@ -326,7 +326,7 @@ def test_a_broken_store_is_told_and_passed_over(beepy: Beepy) -> None:
     (broken / "notes").write_text("x")
     done = beepy("list", "-o", "json")
     assert (done.code, json.loads(done.out)) == (0, BUNDLED)
-    assert "not an image layout: it has no oci-layout" in done.err
+    assert "not an image layout: no oci-layout file" in done.err
     assert beepy("describe", "exitsnoop").code == 0
     assert beepy("list", "--storage", str(broken)).code == 1
 
@@ -408,7 +408,7 @@ def test_pulling_what_is_bundled_needs_no_network(beepy: Beepy) -> None:
 
 
 def test_a_reference_that_is_none(beepy: Beepy) -> None:
-    message = "beepy: reference 'some image': repository: not a repository's name\n"
+    message = "beepy: reference 'some image': repository: not a repository name\n"
     for command in ("pull", "run", "describe"):
         assert beepy(command, "some image") == (2, "", message + "note: beepy list shows the images\n")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from beepy.analysis.describe import Description, VariableInfo, describe
 from beepy.cli import description
-from beepy.describe import Description, VariableInfo, describe
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.width import width

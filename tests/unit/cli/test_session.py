@@ -2,10 +2,10 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.cli.session import closing
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
-from tests.support.btf import BtfWriter
 
 BTF = Btf(BtfWriter().data())
 

@@ -6,11 +6,11 @@ import pytest
 
 from beepy.collection.collection import Collection
 from beepy.errors import KernelError
-from beepy.kernel.fd import Fd
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.obj.spec import CollectionSpec
+from beepy.sys.fd import Fd
 from beepy.uapi import AttachType, MapType, ProgType
 
 

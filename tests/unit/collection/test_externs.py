@@ -6,7 +6,7 @@ import pytest
 
 from beepy.collection.externs import with_kconfig
 from beepy.errors import RelocationError
-from beepy.kernel import kconfig
+from beepy.host import kconfig
 from tests.support.elf import R_64_64
 from tests.support.objects import EXIT, LOAD, Object
 

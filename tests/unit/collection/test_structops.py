@@ -1,11 +1,11 @@
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.collection import structops
 from beepy.errors import ElfError
 from beepy.obj.spec import CollectionSpec, MapSpec
 from beepy.uapi import MapType
-from tests.support.btf import BtfWriter
 
 
 @pytest.mark.parametrize("btf", [None, Btf(BtfWriter().data())])

@@ -1,12 +1,12 @@
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.collection import targets
 from beepy.collection.unknown_section import unknown_section
 from beepy.errors import UnsupportedSection, UsageError
 from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec, ProgramSpec, VariableSpec
-from tests.support.btf import BtfWriter
 
 
 def spec(**sections: str) -> CollectionSpec:

@@ -4,11 +4,11 @@ import pytest
 
 from beepy import conventions
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.conventions import Hints
 from beepy.errors import BtfError
 from beepy.obj.spec import CollectionSpec, MapSpec, NotShown, Role, Tracked
 from beepy.uapi import MapType
-from tests.support.btf import BtfWriter
 from tests.support.refusal import refused
 from tests.support.specs import spec
 

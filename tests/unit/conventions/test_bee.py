@@ -2,12 +2,12 @@ import pytest
 
 from beepy import conventions
 from beepy.btf.types import VOID, TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.conventions import bee
 from beepy.events.decoder import Decoder
 from beepy.events.schemas import of_tracked
 from beepy.obj.spec import CollectionSpec, MapSpec, NotShown, Role, Tracked
 from beepy.uapi import MapType
-from tests.support.btf import BtfWriter
 from tests.support.specs import spec
 
 

@@ -1,10 +1,10 @@
 import pytest
 
 from beepy.btf.btf import MAX_NAME, Btf
-from beepy.core.access import MAX_STEPS, Spec, parse, show
+from beepy.btf.writer import BtfWriter
+from beepy.core.access import MAX_STEPS, AccessSpec, parse, show
 from beepy.errors import BeepyError, BtfError, RelocationError
 from beepy.uapi import CoreReloKind
-from tests.support.btf import BtfWriter
 from tests.support.core import ref
 
 
@@ -26,7 +26,7 @@ def sample(writer: BtfWriter) -> int:
     )
 
 
-def spec_of(access: str, kind: int = CoreReloKind.FIELD_BYTE_OFFSET) -> tuple[Spec, str]:
+def spec_of(access: str, kind: int = CoreReloKind.FIELD_BYTE_OFFSET) -> tuple[AccessSpec, str]:
     writer = BtfWriter()
     root = writer.typedef("sample_t", writer.const(sample(writer)))
     btf = Btf(writer.data())
@@ -99,8 +99,8 @@ def test_enumerator() -> None:
 def test_no_size_and_loops_are_refused() -> None:
     writer = BtfWriter()
     forward = writer.fwd("f")
-    loop = writer.const(writer.first + len(writer.types))
-    flat = writer.array(writer.first + len(writer.types), 1)
+    loop = writer.const(writer.next_id)
+    flat = writer.array(writer.next_id, 1)
     btf = Btf(writer.data())
     for type_id in (forward, loop, flat, 0):
         with pytest.raises(BtfError):
@@ -112,5 +112,5 @@ def test_text_is_safe_and_short() -> None:
     hostile = writer.struct("a\x1b[2J", 0)
     long = writer.struct("x" * MAX_NAME, 0)
     btf = Btf(writer.data())
-    assert "\x1b" not in show(btf, Spec(hostile))
-    assert len(show(btf, Spec(long))) < 300
+    assert "\x1b" not in show(btf, AccessSpec(hostile))
+    assert len(show(btf, AccessSpec(long))) < 300

@@ -2,11 +2,11 @@ import pytest
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
 from beepy.core.access import parse
 from beepy.core.match import MAX_LEVEL, Matcher
 from beepy.errors import BeepyError, RelocationError
 from beepy.uapi import CoreReloKind
-from tests.support.btf import BtfWriter
 from tests.support.core import ref
 
 
@@ -199,7 +199,7 @@ def test_pointer_chains_and_self_references_are_bounded() -> None:
     pair = Pair()
     loops = []
     for writer in (pair.local, pair.target):
-        number = writer.first + len(writer.types)
+        number = writer.next_id
         loops.append((writer.ptr(number), writer.struct("s", 4, [("a", number + 1, 0)])))
     for asks in (pair.fits, pair.matches):
         with pytest.raises(RelocationError, match=f"deeper than {MAX_LEVEL}"):
@@ -243,7 +243,7 @@ def test_anonymous_nesting_is_bounded() -> None:
         top = pair.target.struct("", 4, [("", top, 0)])
     with pytest.raises(BeepyError, match="deeper"):
         pair.asks(one, top, CoreReloKind.FIELD_EXISTS, "0:0")
-    itself = pair.target.struct("s", 4, [("", pair.target.first + len(pair.target.types), 0)])
+    itself = pair.target.struct("s", 4, [("", pair.target.next_id, 0)])
     assert not pair.asks(one, itself, CoreReloKind.FIELD_EXISTS, "0:0")
 
 

@@ -11,7 +11,17 @@ U64 = 1 << 64
 
 
 def fix(old: int, new: int, sizes: tuple[int, int] = (0, 0), *, poison: bool = False, validate: bool = True) -> Fixup:
-    return Fixup(0, 0, old % U64, new % U64, poison, validate, *sizes, what="struct s.a")
+    return Fixup(
+        insn=0,
+        kind=0,
+        old=old % U64,
+        new=new % U64,
+        poison=poison,
+        validate=validate,
+        old_size=sizes[0],
+        new_size=sizes[1],
+        access="struct s.a",
+    )
 
 
 def patched(insns: tuple[Insn, ...], fixup: Fixup) -> tuple[Insn, ...]:
@@ -67,9 +77,9 @@ def test_wide_constant() -> None:
     assert patched(wide(-1), fix(-1, -2)) == wide(-2)
     with pytest.raises(RelocationError, match="expected 18446744073709551615, got 4294967295"):
         patched(wide(0xFFFFFFFF), fix(-1, 0))
-    with pytest.raises(RelocationError, match="no plain"):
+    with pytest.raises(RelocationError, match="not a plain"):
         patched(wide(5, src=1), fix(5, 6))
-    with pytest.raises(RelocationError, match="no plain"):
+    with pytest.raises(RelocationError, match="not a plain"):
         patched((wide(5)[0], Insn(MOV)), fix(5, 6))
     with pytest.raises(RelocationError, match="ends within"):
         patched(wide(5)[:1], fix(5, 6))
@@ -90,10 +100,10 @@ def test_poison() -> None:
     for insn in (Insn(MOV, 1, imm=9), Insn(LDX_W, 1, 2, 9), Insn(op.EXIT)):
         assert patched((insn, insn), missing) == (POISON, insn)
     assert patched((*wide(9), Insn(op.EXIT)), missing) == (POISON, POISON, Insn(op.EXIT))
-    misfit = fix(4, 8, poison=True, sizes=(4, 8))
-    assert patched((Insn(LDX_W, off=4),), misfit) == (POISON,)
+    mismatch = fix(4, 8, poison=True, sizes=(4, 8))
+    assert patched((Insn(LDX_W, off=4),), mismatch) == (POISON,)
     with pytest.raises(RelocationError, match="expected 4, got 9"):
-        patched((Insn(LDX_W, off=9),), misfit)
+        patched((Insn(LDX_W, off=9),), mismatch)
 
 
 @pytest.mark.parametrize("code", [op.EXIT, op.CALL, op.ALU64 | op.X, op.JMP32, 0x30])

@@ -3,12 +3,12 @@ from collections.abc import Iterator
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter, Member
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import RelocationError
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.uapi import CoreReloKind as Kind
-from tests.support.btf import BtfWriter, Member
 from tests.support.core import LDX_W, MOV, program, ref, resolve
 
 MISSING = "missing"
@@ -135,7 +135,7 @@ def test_bitfields_that_no_load_holds() -> None:
         resolve(local, target, ref(root, "0:0"))
     local, target, root = structs([("f", U64, 0, 4)], [("f", 6, 0, 4)])
     target.integer("none", 0, 0)
-    with pytest.raises(RelocationError, match="no size"):
+    with pytest.raises(RelocationError, match="without a size"):
         resolve(local, target, ref(root, "0:0"))
 
 
@@ -159,7 +159,7 @@ def test_elements_and_their_sizes() -> None:
     sizes = [resolve(local, target, ref(root, access, Kind.FIELD_BYTE_SIZE)) for access in ("0:0", "0:0:1", "0:0:1:2")]
     assert [(found.old, found.new) for found in sizes] == [(24, 12), (12, 6), (4, 2)]
     for kind in (Kind.FIELD_SIGNED, Kind.FIELD_LSHIFT_U64, Kind.FIELD_RSHIFT_U64):
-        with pytest.raises(RelocationError, match="array's element"):
+        with pytest.raises(RelocationError, match="an element of an array"):
             resolve(local, target, ref(root, "0:0:1", kind))
     assert resolve(local, target, ref(root, "0:0:1:2"), Insn(LDX_W)).poison is False
     assert resolve(local, target, ref(root, "0:0:1"), Insn(LDX_W)).poison is True  # a row is no integer
@@ -188,7 +188,7 @@ def test_width_of_loads(mine: int, theirs: int, *, poison: bool) -> None:
     assert resolve(local, target, ref(root, "0:0"), Insn(MOV)).poison is False
 
 
-def test_flavours_are_one_type() -> None:
+def test_flavors_are_one_type() -> None:
     local, target = BtfWriter(), BtfWriter()
     mine = local.struct("s___mine", 8, [("a", local.integer(), 0)])
     number = target.integer()
@@ -198,7 +198,7 @@ def test_flavours_are_one_type() -> None:
     target.struct("s___theirs", 8, [("a", number, 32)])
     target.typedef("s", number)
     found = resolve(local, target, ref(mine, "0:0"))
-    assert (found.new, found.what) == (4, "struct s___mine.a")
+    assert (found.new, found.access) == (4, "struct s___mine.a")
 
 
 def test_candidates_that_agree_and_that_do_not() -> None:
@@ -228,7 +228,7 @@ def test_modules_are_read_only_for_what_vmlinux_lacks() -> None:
     local, target, root = structs([("a", INT, 0)], [("a", INT, 32)])
     absent = local.struct("only_in_module", 4, [("f", INT, 0)])
     vmlinux = Btf(target.data(), name="vmlinux")
-    module = BtfWriter(len(vmlinux), vmlinux.string_end)
+    module = BtfWriter.after(vmlinux)
     module.struct("only_in_module", 8, [("f", INT, 32)])
     module.struct("s", 8, [("a", INT, 64)])
     read = []
@@ -272,12 +272,10 @@ def test_anonymous_types_have_no_counterpart() -> None:
 
 
 def test_str() -> None:
-    assert str(Fixup(3, 0, 4, 1268, poison=False, validate=True, what="struct task_struct.tgid")) == (
-        "struct task_struct.tgid byte_off 4 -> 1268"
-    )
-    assert (
-        str(Fixup(3, 11, 4, 0, poison=True, validate=False, what="enum e::A")) == "enum e::A enumval_value 4 -> missing"
-    )
+    moved = Fixup(insn=3, kind=0, old=4, new=1268, poison=False, validate=True, access="struct task_struct.tgid")
+    assert str(moved) == "struct task_struct.tgid byte_off 4 -> 1268"
+    missing = Fixup(insn=3, kind=11, old=4, new=0, poison=True, validate=False, access="enum e::A")
+    assert str(missing) == "enum e::A enumval_value 4 -> missing"
 
 
 def test_a_type_with_very_many_candidates() -> None:
@@ -287,5 +285,5 @@ def test_a_type_with_very_many_candidates() -> None:
     found = [w.struct(f"s___{at}", 4, [("a", number, 0)]) for at in range(200)]
     local = Btf(w.data(), name="object")
     resolver = Resolver(local, [local])
-    with pytest.raises(RelocationError, match="more than 32768 candidates for the types of an object"):
+    with pytest.raises(RelocationError, match="more than 32768 candidates for the types of the object"):
         resolver.fixups(program((Insn(MOV),), tuple([ref(one, "0:0") for one in found])))

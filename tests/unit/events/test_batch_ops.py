@@ -1,8 +1,8 @@
 import struct
 
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch
 from beepy.events.batch_ops import expand_per_cpu, select, take, without_zeros
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, decode, entries_of, ring, snapshot, table
 
 

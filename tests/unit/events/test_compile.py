@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from beepy.btf.types import Kind
+from beepy.btf.writer import BtfWriter, Member
 from beepy.errors import BtfError
 from beepy.events.codec import Value
 from beepy.events.compile import MAX_CALLS, MAX_ENUMERATORS, MAX_MEMBERS
 from beepy.events.decoder import Decoder
-from tests.support.btf import BtfWriter, Member
 from tests.support.events import decode, ring, stream, texts
 from tests.support.refusal import refused
 

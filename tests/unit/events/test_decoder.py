@@ -2,10 +2,10 @@ import struct
 
 import pytest
 
+from beepy.btf.writer import BtfWriter, Member
 from beepy.errors import DecodeError
 from beepy.events.batch import Part
 from beepy.events.decoder import Decoder, Memo
-from tests.support.btf import BtfWriter, Member
 from tests.support.events import Exits, decode, ring, snapshot, stream, table, texts
 
 

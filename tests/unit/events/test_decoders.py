@@ -1,8 +1,8 @@
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError
 from beepy.events.batch import Schema
 from beepy.events.decoders import Decoders
-from tests.support.btf import BtfWriter
 from tests.support.refusal import refused
 
 

@@ -1,8 +1,8 @@
 import pytest
 
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Schema
 from beepy.events.fields import Field, fields, is_summed
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, stream, table
 
 

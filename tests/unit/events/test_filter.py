@@ -2,12 +2,12 @@ import struct
 
 import pytest
 
+from beepy.btf.writer import BtfWriter
 from beepy.errors import UsageError
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.filter import Filter, check
 from beepy.events.regex import SYNTAX
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, decode, ring, snapshot, table
 
 EXITS = Exits("exits").schema

@@ -3,9 +3,9 @@ import struct
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Schema
 from beepy.events.codec import Value
-from tests.support.btf import BtfWriter
 from tests.support.events import decode, ring, stream
 
 NEWER = {"NONE": 0, "CONSUMED": 1, "MIDDLE": 2, "NO_SOCKET": 3, "LAST": 4}

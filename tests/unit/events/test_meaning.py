@@ -3,6 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from beepy.btf.writer import BtfWriter
 from beepy.events import meaning
 from beepy.events.clock import SECOND, Clock
 from beepy.events.fields import Field, fields
@@ -10,7 +11,6 @@ from beepy.events.meaning import Meaning, event_time, of
 from beepy.events.schemas import of_tracked
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, stream, table
 
 MONOTONIC = 5 * 86_400 * SECOND

@@ -1,10 +1,10 @@
 import pytest
 
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.metrics import value_field
 from beepy.obj.spec import Role
-from tests.support.btf import BtfWriter
 from tests.support.events import stream, table, with_role
 
 

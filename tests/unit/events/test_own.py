@@ -5,10 +5,10 @@ import struct
 
 import pytest
 
+from beepy.btf.writer import BtfWriter, Member
 from beepy.events.batch_ops import take
 from beepy.events.decoder import Decoder
 from beepy.events.own import Own, pid_offset
-from tests.support.btf import BtfWriter, Member
 from tests.support.events import Exits, decode, ring, snapshot, stream, table
 
 OURS = 0x00012A3F

@@ -1,8 +1,8 @@
 import pytest
 
+from beepy.btf.writer import BtfWriter
 from beepy.events.decoder import Decoder
 from beepy.events.row import Row, Rows
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, ring, stream
 
 

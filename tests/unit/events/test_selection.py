@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import pytest
 
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter, Member
 from beepy.errors import UsageError
 from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.filter import Filter
 from beepy.events.selection import Option, named, of_role
 from beepy.obj.spec import Role
-from tests.support.btf import BtfWriter, Member
 from tests.support.events import stream, table
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.btf import BtfWriter
+from beepy.btf.writer import BtfWriter
 from tests.support.events import decode, ring, stream, texts
 
 

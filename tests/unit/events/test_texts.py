@@ -2,13 +2,13 @@ import pytest
 
 from beepy import conventions
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.errors import UsageError
 from beepy.events.decoder import Decoder
 from beepy.events.schemas import of_tracked
 from beepy.events.texts import apply_all
 from beepy.obj.spec import CollectionSpec, MapSpec
 from beepy.uapi import MapType
-from tests.support.btf import BtfWriter
 from tests.support.events import ring
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from beepy.errors import AttachError, KernelError, NotSupported
 from beepy.hooks import Target, kprobe_multi
-from beepy.kernel import host, link, tracefs
+from beepy.host import machine, tracefs
+from beepy.kernel import link
 from beepy.kernel.program import Program
 from beepy.uapi import AttachType
 
@@ -20,6 +21,7 @@ ADDRESSED = [(0x10, "tcp_ack"), (0x20, "cleanup"), (0x30, "cleanup"), (0x40, "tc
 def program() -> Program:
     one = object.__new__(Program)
     one.name = "prog"
+    one.section = "kprobe.multi"
     return one
 
 
@@ -61,7 +63,8 @@ def test_functions_by_name_where_addresses_are_not_listed(
 ) -> None:
     monkeypatch.setattr(tracefs, "functions", lambda: iter([(0, name) for _, name in ADDRESSED]))
     with caplog.at_level(logging.WARNING):
-        kprobe_multi.attach_return(program, Target("*"))
+        program.section = "kretprobe.multi"
+        kprobe_multi.attach(program, Target("*"))
     assert asked == [{"what": "4 functions '*'", "names": ["cleanup", "tcp_ack", "tcp_close"], "returns": True}]
     why = "1 not attached: another one has its name, and this kernel lists no addresses"
     assert caplog.messages == [f"program 'prog': 4 functions '*': {why}"]
@@ -71,7 +74,7 @@ def test_functions_by_name_where_addresses_are_not_listed(
     ("pattern", "why"), [("none*", "this kernel has none that can be traced"), ("a b", "expected a name, with")]
 )
 def test_what_is_there_not(monkeypatch: pytest.MonkeyPatch, program: Program, pattern: str, why: str) -> None:
-    monkeypatch.setattr(host, "symbols", lambda: iter([("0", "T", "register_fprobe_ips")]))
+    monkeypatch.setattr(machine, "symbols", lambda: iter([("0", "T", "register_fprobe_ips")]))
     monkeypatch.setattr(tracefs, "functions", lambda: iter(ADDRESSED))
     with pytest.raises(AttachError, match=f"program 'prog': functions '{re.escape(pattern)}': {why}"):
         kprobe_multi.attach(program, Target(pattern))
@@ -85,11 +88,11 @@ def test_a_kernel_that_lists_no_functions_and_has_no_such_links(
 
     program.attach_type = AttachType.TRACE_KPROBE_MULTI
     monkeypatch.setattr(tracefs, "functions", refuse)
-    monkeypatch.setattr(host, "symbols", lambda: iter([("0", "T", "vfs_read")]))
+    monkeypatch.setattr(machine, "symbols", lambda: iter([("0", "T", "vfs_read")]))
     with pytest.raises(
         NotSupported, match=r"program 'prog': this kernel has no links to many functions \(CONFIG_FPROBE"
     ):
         kprobe_multi.attach(program, Target("*"))
-    monkeypatch.setattr(host, "symbols", lambda: iter([("0", "T", "register_fprobe_ips")]))
+    monkeypatch.setattr(machine, "symbols", lambda: iter([("0", "T", "register_fprobe_ips")]))
     with pytest.raises(AttachError, match="traceable functions: operation not permitted"):
         kprobe_multi.attach(program, Target("*"))

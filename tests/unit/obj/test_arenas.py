@@ -4,7 +4,7 @@ from beepy.btf.types import TypeId
 from beepy.errors import ElfError
 from beepy.obj.arenas import in_arena, with_globals
 from beepy.obj.elf import Section
-from beepy.obj.mapdefs import Placed
+from beepy.obj.mapdefs import PlacedMap
 from beepy.obj.spec import MapSpec, VariableSpec
 from beepy.uapi import MapType
 
@@ -12,8 +12,8 @@ SECTION = Section(5, ".addr_space.1", False, False, 3, b"abc")
 EMPTY = SECTION._replace(size=0, data=b"")
 
 
-def placed(name: str, map_type: MapType) -> Placed:
-    return Placed(MapSpec(name, ".maps", map_type), 4, 0, 32, None)
+def placed(name: str, map_type: MapType) -> PlacedMap:
+    return PlacedMap(MapSpec(name, ".maps", map_type), 4, 0, 32, None)
 
 
 TABLE, ARENA = placed("table", MapType.HASH), placed("ar\x1bena", MapType.ARENA)
@@ -36,7 +36,7 @@ def test_variables_need_an_arena() -> None:
 
 
 def test_a_second_arena() -> None:
-    with pytest.raises(ElfError, match=r"^object: map 'ar\\x1bena': a second arena: an object has one at most$"):
+    with pytest.raises(ElfError, match=r"^object: map 'ar\\x1bena': a second arena: at most one is allowed$"):
         with_globals("object", (placed("first", MapType.ARENA), ARENA), None)
 
 

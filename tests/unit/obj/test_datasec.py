@@ -210,14 +210,14 @@ def test_variables_that_overlap(one: Object) -> None:
 def test_what_is_no_variable(one: Object) -> None:
     one.elf.section(".data", bytes(8))
     one.btf.datasec(".data", 0, [(INT, 0, 4)])
-    with refused(BtfError, "object: section .data: type 1 is no variable"):
+    with refused(BtfError, "object: section .data: type 1 is not a variable"):
         one.parsed()
 
 
 def test_what_is_no_extern(one: Object) -> None:
     function = one.btf.func("f", one.btf.func_proto(0), Linkage.EXTERN)
     one.btf.datasec(".kconfig", 0, [(function, 0, 0)])
-    with refused(BtfError, f"object: section .kconfig: type {function} is no extern"):
+    with refused(BtfError, f"object: section .kconfig: type {function} is not an extern"):
         one.parsed()
 
 

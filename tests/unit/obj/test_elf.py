@@ -120,7 +120,7 @@ def test_too_large() -> None:
         (b"\x7fELF\2\2\1", "object: ELF: expected 64 bits, little endian, got 64 bits, big endian"),
         (
             b"\x7fELF\3\1\1",
-            "object: ELF: expected 64 bits, little endian, got neither bits nor order that are known",
+            "object: ELF: expected 64 bits, little endian, got an unknown class or byte order",
         ),
     ],
 )
@@ -183,7 +183,7 @@ def test_numbers_that_the_header_has_no_room_for(w: ElfWriter) -> None:
 def test_names_in_no_table_of_strings(w: ElfWriter) -> None:
     data = bytearray(w.data())
     data[62:64] = (1).to_bytes(2, "little")
-    with refused(ElfError, "object: section 1: is no table of strings"):
+    with refused(ElfError, "object: section 1: not a string table"):
         elf.read(bytes(data), "object")
 
 
@@ -191,7 +191,7 @@ def test_a_name_without_an_end(w: ElfWriter) -> None:
     data = bytearray(w.data())
     first, table = int.from_bytes(data[40:48], "little"), int.from_bytes(data[62:64], "little")
     data[first + 64 * table + 32 : first + 64 * table + 40] = bytes(8)
-    with refused(ElfError, "object: ELF: string 0: has no end within its table of 0 bytes"):
+    with refused(ElfError, "object: ELF: string 0: exceeds its table of 0 bytes"):
         elf.read(bytes(data), "object")
 
 
@@ -206,7 +206,7 @@ def test_sections_that_share_bytes(w: ElfWriter) -> None:
     """Many that are the whole file would make much of little."""
     for at in range(8):
         w.section(f"s{at}", bytes(200 * (at == 0))).size = 200
-    with refused(ElfError, "object: section 7: sections overlap"):
+    with refused(ElfError, "object: section 7: overlapping sections"):
         elf.read(w.data(), "object")
 
 
@@ -279,10 +279,10 @@ def test_names_that_share_bytes(w: ElfWriter) -> None:
     w.section("x" * 60_000)
     for at in range(200):
         w.symbol("x" * (60_000 - at), bind=GLOBAL, type=SECTION)
-    with refused(ElfError, "object: symbol table: names share their bytes"):
+    with refused(ElfError, "object: symbol table: overlapping names"):
         elf.read(w.data(), "object")
     v = ElfWriter()
     for at in range(20):
         v.section("x" * (60_000 - at), type=NULL, flags=ALLOC | EXEC)
-    with refused(ElfError, "object: section 2: names share their bytes"):
+    with refused(ElfError, "object: section 2: overlapping names"):
         elf.read(v.data(), "object")

@@ -3,11 +3,11 @@ from collections.abc import Callable
 import pytest
 
 from beepy.btf.btf import Btf
+from beepy.btf.writer import BtfWriter
 from beepy.errors import ElfError
 from beepy.obj.sections import is_maps
 from beepy.obj.spec import MapSpec
 from beepy.uapi import MapType
-from tests.support.btf import BtfWriter
 from tests.support.elf import FUNC, R_64_64, map_definition, number
 from tests.support.objects import EXIT, Object
 from tests.support.refusal import refused
@@ -132,7 +132,7 @@ def test_an_empty_section_needs_no_types(one: Object) -> None:
 def test_no_variable(one: Object) -> None:
     one.btf.datasec(".maps", 0, [(INT, 0, 32)])
     one.elf.section(".maps", bytes(32))
-    with refused(ElfError, "object: section .maps: type 1 is no variable"):
+    with refused(ElfError, "object: section .maps: type 1 is not a variable"):
         one.parsed()
 
 
@@ -155,7 +155,7 @@ def test_unknown_member(one: Object) -> None:
 def test_a_member_twice(one: Object) -> None:
     kind = number(one.btf, 1)
     one.maps(one.btf.var("m", one.btf.struct("", 16, [("type", kind, 0), ("type", kind, 64)])), names=("m",))
-    with refused(ElfError, f"{MAP}: member 'type' stands there twice"):
+    with refused(ElfError, f"{MAP}: duplicate member 'type'"):
         one.parsed()
 
 
@@ -173,6 +173,11 @@ def test_a_type_that_is_none(one: Object) -> None:
 def test_sizes_that_disagree(one: Object) -> None:
     with refused(ElfError, f"{MAP}: key size 8 is not that of its type, 4"):
         define(one, type=number(one.btf, 1), key_size=number(one.btf, 8), key=pointer(one, U32))
+
+
+def test_sizes_that_disagree_in_the_other_order(one: Object) -> None:
+    with refused(ElfError, f"{MAP}: value size 8 is not that of its type, 4"):
+        define(one, type=number(one.btf, 1), value=pointer(one, U32), value_size=number(one.btf, 8))
 
 
 def test_a_type_without_size(one: Object) -> None:

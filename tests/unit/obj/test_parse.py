@@ -111,7 +111,7 @@ def test_sections_that_stand_there_twice(one: Object) -> None:
     for name in (".bss", ".maps.print", ".struct_ops.link"):
         one.elf.sections[f"{name}#1"] = Section(name, data=bytes(8))
         one.elf.sections[f"{name}#2"] = Section(name, data=bytes(8))
-        with refused(ElfError, f"object: section {name}: stands there 2 times"):
+        with refused(ElfError, f"object: section {name}: defined 2 times"):
             one.parsed()
         del one.elf.sections[f"{name}#1"], one.elf.sections[f"{name}#2"]
 

@@ -63,7 +63,7 @@ def test_operations_of_no_struct() -> None:
     one.elf.symbol("mine", ".struct_ops", 0, 4, type=OBJECT)
     variable = one.btf.var("mine", INT)
     one.btf.datasec(".struct_ops", 0, [(variable, 0, 4)])
-    with refused(ElfError, f"object: section .struct_ops: type {variable} is no struct"):
+    with refused(ElfError, f"object: section .struct_ops: type {variable} is not a struct"):
         one.parsed()
 
 

@@ -36,14 +36,14 @@ def test_no_link_is_read(store: Store, part: str) -> None:
     path = link(store, part)
     with pytest.raises(StoreError) as caught:
         store.get("x")
-    assert str(caught.value) == f"store {store.path}: {path}: a symbolic link, which is not followed"
+    assert str(caught.value) == f"store {store.path}: {path}: is a symbolic link"
 
 
 @pytest.mark.parametrize("part", ["blobs", "blobs/sha256", "ingest", "oci-layout"])
 def test_nothing_is_written_through_a_link(store: Store, part: str) -> None:
     path = link(store, part)
     before = sorted(path.resolve().rglob("*"))
-    with pytest.raises(StoreError, match="a symbolic link, which is not followed"):
+    with pytest.raises(StoreError, match="is a symbolic link"):
         store.add_image("y", PROGRAM + b"2", {})
     assert sorted(path.resolve().rglob("*")) == before
     assert path.is_symlink()
@@ -86,7 +86,7 @@ def test_a_store_by_a_relative_path(store: Store, monkeypatch: pytest.MonkeyPatc
     assert relative.names() == ("x", "y")
     (store.path / "index.json").unlink()
     (store.path / "index.json").symlink_to("/etc/hostname")
-    with pytest.raises(StoreError, match=r"^store store: store/index.json: a symbolic link, which is not followed$"):
+    with pytest.raises(StoreError, match=r"^store store: store/index.json: is a symbolic link$"):
         relative.names()
 
 

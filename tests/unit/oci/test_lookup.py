@@ -82,7 +82,7 @@ def test_a_file_comes_first(own: Store) -> None:
     own.add_image("x.o", ELF + b"stored", {})
     Path("x.o").write_bytes(ELF)
     image = lookup.find("x.o", Options(pull="always"))
-    assert image == ("x.o", digest_of(ELF), "", {}, len(ELF), "elf", {}, (ELF,))
+    assert image == ("x.o", digest_of(ELF), "", {}, len(ELF), "elf", {}, (ELF,), ("",))
 
 
 def test_a_file_in_the_place_of_a_bundled_image_is_told(bundled: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -91,7 +91,7 @@ def test_a_file_in_the_place_of_a_bundled_image_is_told(bundled: Store, caplog: 
     assert (lookup.find("two", Options()).format, caplog.messages) == ("elf", [])
     Path("one").write_bytes(ELF)
     assert lookup.find("one", Options()).format == "elf"
-    assert caplog.messages == ["one: the file of that name in this folder, not the bundled image"]
+    assert caplog.messages == ["one: the file of that name in the working directory, not the bundled image"]
 
 
 def test_the_order_of_places(own: Store, bees: Store, bundled: Store, asked: list[str]) -> None:
@@ -198,7 +198,7 @@ def test_never_opens_no_socket(asked: list[str]) -> None:
 @pytest.fixture
 def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no registry be asked: the module that asks cannot be imported."""
-    monkeypatch.setitem(sys.modules, "beepy.oci.registry", None)
+    monkeypatch.setitem(sys.modules, "beepy.oci.client", None)
 
 
 def refused(text: str, policy: Policy = "missing") -> tuple[str, list[str]]:
@@ -283,7 +283,7 @@ def test_what_is_a_file_and_could_be_a_registry_is_neither(own: Store, asked: li
     for policy in ("missing", "never"):
         with pytest.raises(UsageError) as caught:
             lookup.find(text, Options(pull=policy))
-        assert str(caught.value) == f"{text}: is a file here and could be a registry: write ./{text}, or --pull always"
+        assert str(caught.value) == f"{text}: both a file and a registry reference: write ./{text}, or --pull always"
     assert asked == []
     assert lookup.find(f"./{text}").programs == (ELF,)
     with pytest.raises(ConnectionRefusedError):
@@ -472,11 +472,11 @@ def test_an_archive_of_other_things(tmp_path: Path) -> None:
         link = tarfile.TarInfo("index.json")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
-    with pytest.raises(UnsupportedImage, match="no OCI archive"):
+    with pytest.raises(UnsupportedImage, match="not an OCI archive"):
         lookup.find(str(path), Options())
     with tarfile.open(path, "w") as tar:
         tar.addfile(tarfile.TarInfo("manifest.json"))
-    with pytest.raises(UnsupportedImage, match="no OCI archive") as caught:
+    with pytest.raises(UnsupportedImage, match="not an OCI archive") as caught:
         lookup.find(str(path), Options())
     assert caught.value.__notes__ == [f"skopeo copy docker-archive:{path} oci-archive:{path}.oci.tar"]
 
@@ -581,7 +581,7 @@ def test_a_pin_that_an_image_here_does_not_have(own: Store, bundled: Store) -> N
         digest = store.add_image("one", ELF + str(store.path).encode(), {})
         with pytest.raises(ImageNotFound) as caught:
             lookup.find(f"one@{PIN}")
-        assert str(caught.value) == f"no image 'one@{PIN}': one is {digest} here"
+        assert str(caught.value) == f"no image 'one@{PIN}': the local one is {digest}"
 
 
 def lie(store: Store, name: str, target: str) -> None:
@@ -615,7 +615,7 @@ def test_a_stored_image_that_is_not_what_its_digest_says(own: Store, part: str) 
             lookup.find(text)
         assert caught.value.__notes__ == [f"beepy pull {text}"]
     path.unlink()
-    with pytest.raises(StoreError, match="the blob is missing") as missing:
+    with pytest.raises(StoreError, match="blob not found") as missing:
         lookup.find("a.b/x:1")
     assert missing.value.__notes__ == ["beepy pull a.b/x:1"]
 

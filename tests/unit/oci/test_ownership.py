@@ -55,7 +55,7 @@ def test_a_store_that_others_may_write_is_refused(store: Store, mode: int, part:
     for use in (store.names, lambda: store.get("mine:1"), lambda: store.add_image("other:1", PROGRAM + b"x", {})):
         with pytest.raises(StoreError) as caught:
             use()
-        assert str(caught.value) == f"store {store.path}: {path}: others may write it"
+        assert str(caught.value) == f"store {store.path}: {path}: writable by others"
         assert caught.value.__notes__ == [f"chmod go-w {path}"]
     path.chmod(mode & ~0o022)
     assert store.get("mine:1").programs == (PROGRAM,)
@@ -64,8 +64,8 @@ def test_a_store_that_others_may_write_is_refused(store: Store, mode: int, part:
 def test_a_refused_store_hides_no_bundled_image(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     store.path.chmod(0o777)
     assert lookup.find("exitsnoop").format == "bee"
-    assert caplog.messages == [f"store {store.path}: {store.path}: others may write it"]
-    with pytest.raises(StoreError, match="others may write it"):
+    assert caplog.messages == [f"store {store.path}: {store.path}: writable by others"]
+    with pytest.raises(StoreError, match="writable by others"):
         lookup.find("mine:1", Options(storage=store.path))
 
 
@@ -77,7 +77,7 @@ def test_the_home_of_another_user_is_told(store: Store, caplog: pytest.LogCaptur
     assert lookup.find("mine:1").programs == (PROGRAM,)
     assert lookup.find("mine:1").programs == (PROGRAM,)
     assert caplog.messages == [
-        f"store {store.path}: {owned} belongs to nobody, who can change what is read from it",
+        f"store {store.path}: {owned}: owned by nobody, who can change it",
     ]
 
 
@@ -86,7 +86,7 @@ def test_a_directory_on_the_way_that_everybody_may_write_is_told(
 ) -> None:
     store.path.parent.chmod(0o777)
     assert store.names() == ("mine:1",)
-    assert caplog.messages == [f"store {store.path}: {store.path.parent}: everybody may write it"]
+    assert caplog.messages == [f"store {store.path}: {store.path.parent}: writable by everybody"]
     store.path.parent.chmod(0o1777)  # as /tmp: only owners may rename and remove
     caplog.clear()
     assert Store(store.path).names() == ("mine:1",)
@@ -96,7 +96,7 @@ def test_a_directory_on_the_way_that_everybody_may_write_is_told(
 def test_a_store_that_somebody_put_into_tmp(home: Path, store: Store) -> None:
     (home / ".local").chmod(0o1777)
     give(home / ".local" / "share")
-    with pytest.raises(StoreError, match=r"/\.local/share: belongs to nobody, who may have put it there$"):
+    with pytest.raises(StoreError, match=r"/\.local/share: owned by nobody, who may have created it$"):
         store.names()
 
 
@@ -110,7 +110,7 @@ def test_who_is_not_root_refuses_nothing(store: Store, caplog: pytest.LogCapture
         store.path.chmod(0o777)
         os.seteuid(NOBODY.pw_uid)
         assert store.names() == ("mine:1",)
-        assert caplog.messages == [f"store {store.path}: {store.path}: everybody may write it"]
+        assert caplog.messages == [f"store {store.path}: {store.path}: writable by everybody"]
     finally:
         os.seteuid(0)
 
@@ -137,7 +137,7 @@ def test_credentials_that_others_may_write_are_refused(home: Path, how: str) -> 
     options = Options(configs=(path,)) if how == "flag" else Options()
     with pytest.raises(RegistryError) as caught:
         auth.find(parse("reg.example/x:1"), options)
-    assert str(caught.value) == f"credentials: {path}: others may write it"
+    assert str(caught.value) == f"credentials: {path}: writable by others"
     assert caught.value.__notes__ == [f"chmod go-w {path}"]
     assert isinstance(caught.value, BeepyError)
 
@@ -150,4 +150,4 @@ def test_the_credentials_of_another_user_are_told(home: Path, caplog: pytest.Log
     found = auth.find(parse("reg.example/x:1"), Options())
     assert found is not None
     assert found.username == "me"
-    assert caplog.messages == [f"credentials: {home} belongs to nobody, who can change what is read from it"]
+    assert caplog.messages == [f"credentials: {home}: owned by nobody, who can change it"]

@@ -1,18 +1,15 @@
-import fcntl
 import json
 import multiprocessing
 import os
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from beepy.errors import DigestMismatch, ImageNotFound, StoreError, UnsupportedImage
-from beepy.oci import formats
-from beepy.oci.descriptor import Descriptor, digest_of
+from beepy.oci.descriptor import descriptor_of, digest_of
+from beepy.oci.formats import bee
+from beepy.oci.manifest import CREATED, OCI_INDEX, OCI_MANIFEST, REF_NAME
 from beepy.oci.store import Entry, Store
 
 PROGRAM = b"\x7fELF" + bytes(range(256)) * 40
@@ -48,7 +45,7 @@ def test_an_absent_store_is_empty_and_reading_makes_nothing(store: Store) -> Non
 
 
 def test_image_goes_in_and_out(store: Store) -> None:
-    digest = store.add_image("exitsnoop:v1", PROGRAM, {formats.CREATED: "2026-11-24T00:00:00Z"}, PLATFORM)
+    digest = store.add_image("exitsnoop:v1", PROGRAM, {CREATED: "2026-11-24T00:00:00Z"}, PLATFORM)
     image = store.get("exitsnoop:v1")
     assert image.programs == (PROGRAM,)
     assert (image.name, image.digest, image.platform, image.format) == ("exitsnoop:v1", digest, "linux/amd64", "bee")
@@ -93,9 +90,9 @@ def test_lookup_is_verbatim_then_normalised(store: Store) -> None:
 def test_a_pinned_name_finds_only_its_digest(store: Store) -> None:
     digest = store.add_image("a.b/x:1", PROGRAM, {})
     other = digest_of(b"other")
-    store._set_name(f"a.b/x@{other}", {**entries(store)[0], "annotations": {formats.REF_NAME: f"a.b/x@{other}"}})
+    store._set_entry(f"a.b/x@{other}", {**entries(store)[0], "annotations": {REF_NAME: f"a.b/x@{other}"}})
     assert store.find(f"a.b/x@{other}") is None
-    store._set_name(f"a.b/x@{digest}", {**entries(store)[0], "annotations": {formats.REF_NAME: f"a.b/x@{digest}"}})
+    store._set_entry(f"a.b/x@{digest}", {**entries(store)[0], "annotations": {REF_NAME: f"a.b/x@{digest}"}})
     assert store.get(f"a.b/x@{digest}").digest == digest
 
 
@@ -114,10 +111,10 @@ def test_a_name_moves_and_the_unknown_stays(store: Store) -> None:
 def test_tag_keeps_platform_and_foreign_annotations(store: Store) -> None:
     store.add_image("x", PROGRAM, {}, {**PLATFORM, "os.version": "6.1.0"})
     entry = entries(store)[0]
-    entry["annotations"] = {formats.REF_NAME: "x", "other": "kept"}
+    entry["annotations"] = {REF_NAME: "x", "other": "kept"}
     (store.path / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
     store.tag("x", "y:1")
-    assert entries(store)[1] == {**entry, "annotations": {formats.REF_NAME: "y:1", "other": "kept"}}
+    assert entries(store)[1] == {**entry, "annotations": {REF_NAME: "y:1", "other": "kept"}}
     with pytest.raises(ImageNotFound, match="z: not in"):
         store.tag("z", "y")
 
@@ -169,41 +166,6 @@ def test_the_manifest_is_verified_too(store: Store) -> None:
     assert store.list() == (Entry("x", None, digest, None, None, None),)
 
 
-@pytest.mark.parametrize(
-    ("chunks", "size", "why"),
-    [([b"abc"], 4, "3 bytes, expected 4"), ([b"abc", b"de"], 4, "more than the expected 4"), ([b"abcX"], 4, "content")],
-)
-def test_what_is_not_expected_leaves_nothing(store: Store, chunks: list[bytes], size: int, why: str) -> None:
-    with pytest.raises(DigestMismatch, match=why):
-        store.add_blob(chunks, Descriptor("", digest_of(b"abcd"), size))
-    assert list((store.path / "ingest").iterdir()) == []
-    assert list((store.path / "blobs" / "sha256").iterdir()) == []
-
-
-def test_an_endless_source_is_stopped_past_its_size(store: Store) -> None:
-    taken = 0
-
-    def endless() -> Iterator[bytes]:
-        nonlocal taken
-        while True:
-            taken += 1
-            yield bytes(100)
-
-    with pytest.raises(DigestMismatch, match="more than the expected 1000 bytes"):
-        store.add_blob(endless(), Descriptor("", digest_of(b""), 1000))
-    assert taken == 11
-
-
-def test_a_source_that_fails_leaves_nothing(store: Store) -> None:
-    def failing() -> Iterator[bytes]:
-        yield b"half"
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        store.add_blob(failing())
-    assert list((store.path / "ingest").iterdir()) == []
-
-
 def _tag_many(path: Path, worker: int, number: int) -> None:
     store = Store(path)
     for tag in range(number):
@@ -231,53 +193,6 @@ def test_eight_processes_lose_no_name(store: Store) -> None:
     assert list((store.path / "ingest").iterdir()) == []
 
 
-def test_a_killed_writers_file_is_swept_and_a_living_ones_is_not(store: Store) -> None:
-    store.add_image("x", PROGRAM, {})
-    ingest = store.path / "ingest"
-    script = (
-        "import os,sys,signal; from pathlib import Path; from beepy.oci.store import Store\n"
-        "def chunks():\n yield b'half'\n os.kill(os.getpid(), signal.SIGKILL)\n"
-        "Store(Path(sys.argv[1])).add_blob(chunks())"
-    )
-    subprocess.run([sys.executable, "-c", script, str(store.path)], check=False)
-    assert [path.stat().st_size for path in ingest.iterdir()] == [4]
-    living, foreign = ingest / "beepy-living", ingest / "oras-go-temporary"
-    foreign.write_bytes(b"")
-    with living.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        store.tag("x", "y")
-    assert {path.name for path in ingest.iterdir()} == {"beepy-living", "oras-go-temporary"}
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "why"),
-    [
-        ("oci-layout", b"", "not JSON"),
-        ("oci-layout", b'{"imageLayoutVersion":"2"}', "layout version '2'"),
-        ("index.json", b"{", "not JSON"),
-        ("index.json", b"[" * 100_000, "nested too deeply"),
-        ("index.json", b"[]", "a JSON object"),
-        ("index.json", b'{"manifests":1}', "a list of objects"),
-        ("index.json", b'{"manifests":[1]}', "a list of objects"),
-        ("index.json", b'{"Manifests":[]}', "index.json: key 'Manifests': other programs take it for 'manifests'"),
-        ("index.json", b'{"manifests":[],"manifests":[]}', "index.json: key 'manifests': twice in one object"),
-    ],
-)
-def test_a_broken_layout_is_one_clear_line(store: Store, name: str, content: bytes, why: str) -> None:
-    store.add_image("x", PROGRAM, {})
-    (store.path / name).write_bytes(content)
-    with pytest.raises(StoreError, match=why) as caught:
-        store.get("x")
-    assert "\n" not in str(caught.value)
-
-
-def test_a_folder_of_other_things_stays_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "notes").write_text("x")
-    with pytest.raises(StoreError, match="not an image layout"):
-        Store(tmp_path).add_blob(b"x")
-    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
-
-
 def test_of_two_entries_of_a_name_the_last_is_tagged(store: Store) -> None:
     store.add_image("one:1", PROGRAM, {}, PLATFORM)
     first = entries(store)
@@ -289,13 +204,13 @@ def test_of_two_entries_of_a_name_the_last_is_tagged(store: Store) -> None:
 
 
 def test_a_pinned_name_reads_no_other_image(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    manifest = formats.bee_manifest(PROGRAM, {})
-    part = {"mediaType": formats.OCI_MANIFEST, "digest": digest_of(manifest), "size": len(manifest)}
+    manifest = bee.write_manifest(PROGRAM, {})
+    part = {"mediaType": OCI_MANIFEST, "digest": digest_of(manifest), "size": len(manifest)}
     other = {**part, "platform": {"os": "linux", "architecture": "arm64"}}
-    store.add_blob(manifest)
-    index_ = json.dumps({"schemaVersion": 2, "mediaType": formats.OCI_INDEX, "manifests": [other]}).encode()
-    store.put("other.example/b:1", index_, formats.OCI_INDEX)
-    store.put("reg.example/a:old", index_, formats.OCI_INDEX)
+    store.layout.add_blob(manifest, descriptor_of(manifest))
+    index_ = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [other]}).encode()
+    store.put("other.example/b:1", index_, OCI_INDEX)
+    store.put("reg.example/a:old", index_, OCI_INDEX)
     wanted = store.add_image("reg.example/a:1", PROGRAM, {}, PLATFORM)
     assert store.find(f"reg.example/a:1@{wanted}")
     assert store.find("foo@bar") is None
@@ -305,9 +220,9 @@ def test_a_pinned_name_reads_no_other_image(store: Store, caplog: pytest.LogCapt
 def test_an_image_behind_an_index_is_known_by_both_digests(store: Store) -> None:
     manifest = store.add_image("part:1", PROGRAM, {}, PLATFORM)
     size = blob(store, manifest).stat().st_size
-    part = {"mediaType": formats.OCI_MANIFEST, "digest": manifest, "size": size, "platform": PLATFORM}
-    both = json.dumps({"schemaVersion": 2, "mediaType": formats.OCI_INDEX, "manifests": [part]}).encode()
-    top = store.put("some/whole:1", both, formats.OCI_INDEX)
+    part = {"mediaType": OCI_MANIFEST, "digest": manifest, "size": size, "platform": PLATFORM}
+    both = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [part]}).encode()
+    top = store.put("some/whole:1", both, OCI_INDEX)
     for digest in (manifest, top):
         found = store.find(f"some/whole@{digest}")
         assert found

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.outputs.jsonl import JsonLines, encode, timestamp
 from beepy.outputs.row_writer import RowWriter
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, ring, snapshot, stream, table
 
 Lines = Callable[[Batch], str]

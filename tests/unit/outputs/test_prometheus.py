@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter, Member
 from beepy.errors import UsageError
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
@@ -19,7 +20,6 @@ from beepy.obj.spec import Role
 from beepy.outputs import pending
 from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.outputs.prometheus import Prometheus
-from tests.support.btf import BtfWriter, Member
 from tests.support.events import Exits, ring, snapshot, stream, table, with_role
 
 EXIT = struct.pack("<QQIIIIi16s4x", 2396599269958, 2396600383928, 16234, 16234, 16221, 0, 0, b"infocmp")

@@ -12,13 +12,13 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
+from beepy.btf.writer import BtfWriter
 from beepy.errors import KernelError, OutputError
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.events.stats import RunStats
 from beepy.obj.spec import Role
 from beepy.outputs.prometheus import Prometheus
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, ring, snapshot, stream, table, with_role
 
 WAIT = 20  # seconds; only a hang gets there

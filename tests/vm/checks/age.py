@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Final
 
 from beepy import maps, since
+from beepy.analysis.requirements import of_collection
 from beepy.btf import downgrade
 from beepy.btf.btf import Btf
+from beepy.check.check import check
 from beepy.collection import diagnosis
-from beepy.collection.check import check
 from beepy.collection.load import load
-from beepy.collection.needs import of_collection
 from beepy.errors import KernelError, NotSupported, VerifierError
-from beepy.kernel import btf, btf_file, features, probes, samples
-from beepy.kernel.host import release
+from beepy.host import btf_file
+from beepy.host.machine import release
+from beepy.kernel import btf, features, probes, samples
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec

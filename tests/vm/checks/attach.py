@@ -9,10 +9,11 @@ from typing import Any, Final
 from beepy import uapi
 from beepy.collection.load import load
 from beepy.hooks import Target
-from beepy.kernel import syscall, tracefs
+from beepy.host import tracefs
+from beepy.sys import syscall
 from tests.vm.checks.check import OBJECTS, YES, Check, parsed
 from tests.vm.checks.command import Run
-from tests.vm.checks.counted import SEEN, Needs, alone, reason
+from tests.vm.checks.counted import SEEN, Requirements, alone, reason
 from tests.vm.checks.images import ends
 
 
@@ -65,7 +66,7 @@ def both(run: Run, pid: int) -> dict[int, dict[str, Any]]:
 
 def trampolines() -> str:
     """Show a function's entry and another one's return."""
-    if why := reason("trampolines", Needs((5, 5), "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")):
+    if why := reason("trampolines", Requirements((5, 5), "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")):
         return why
     with Run(f"{OBJECTS}/trampolines.o", "-o", "json", "-v") as run:
         run.attached(2)
@@ -76,7 +77,7 @@ def trampolines() -> str:
 
 def kprobe_multi() -> str:
     """Show many functions' entries and returns by two links."""
-    if why := reason("kprobe_multi", Needs((5, 18), "CONFIG_FPROBE")):
+    if why := reason("kprobe_multi", Requirements((5, 18), "CONFIG_FPROBE")):
         return why
     with Run(f"{OBJECTS}/kprobe_multi.o", "-o", "json", "-v") as run:
         run.attached(2)
@@ -86,7 +87,7 @@ def kprobe_multi() -> str:
 
 def namesakes() -> str:
     """Attach to all functions of one name, of which the kernel itself finds the first; and to none of another name."""
-    if why := reason("kprobe_multi", Needs((6, 6), "CONFIG_FPROBE")):
+    if why := reason("kprobe_multi", Requirements((6, 6), "CONFIG_FPROBE")):
         return why
     names = Counter([name for _, name in tracefs.functions()])
     name = f"{names.most_common(1)[0][0][:-1]}?"
@@ -111,7 +112,7 @@ def namesakes() -> str:
 
 def lsm() -> str:
     """Show a program that is about to be started, by a hook that could forbid it."""
-    if why := reason("lsm", Needs((5, 7), "CONFIG_BPF_LSM")):
+    if why := reason("lsm", Requirements((5, 7), "CONFIG_BPF_LSM")):
         return why
     with Run(f"{OBJECTS}/lsm.o", "-o", "json", "-v") as run:
         run.attached(1)

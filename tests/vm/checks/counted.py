@@ -10,8 +10,8 @@ from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.errors import KernelError
 from beepy.hooks import Target
-from beepy.kernel import kconfig
-from beepy.kernel.host import release
+from beepy.host import kconfig
+from beepy.host.machine import release
 from beepy.obj.spec import CollectionSpec, DataRef, MapRef, Value
 from tests.vm.checks.check import HERE, parsed
 
@@ -22,7 +22,7 @@ _FALLBACKS: Final = (": no ", ": this kernel has no PMU ")
 _NOTHING: Mapping[str, Value] = {}
 
 
-class Needs(NamedTuple):
+class Requirements(NamedTuple):
     """What a kernel must have: a release, an option of its configuration (``CONFIG_``...)."""
 
     since: tuple[int, int] = (0, 0)
@@ -32,7 +32,7 @@ class Needs(NamedTuple):
         return release() >= self.since and (not self.option or kconfig.options().get(self.option) in {"y", "m"})
 
 
-ALWAYS: Final = Needs()
+ALWAYS: Final = Requirements()
 
 
 class _Told(logging.Handler):
@@ -67,7 +67,7 @@ def seen(told: list[str]) -> str:
     return ", ".join([SEEN, *dict.fromkeys(fallbacks)])
 
 
-def excused(error: KernelError, needs: Needs) -> str:
+def excused(error: KernelError, needs: Requirements) -> str:
     """Return the kernel's reason, if it truly lacks what is needed; raise it if not.
 
     The machine that the tests run on may forbid what it has: guests show that.
@@ -77,7 +77,7 @@ def excused(error: KernelError, needs: Needs) -> str:
     return str(error).partition(": ")[2].removeprefix("load: ")
 
 
-def reason(name: str, needs: Needs) -> str:
+def reason(name: str, needs: Requirements) -> str:
     """Return why this kernel cannot attach an object, "" if it must."""
     if needs.met() and not HERE:
         return ""
@@ -113,7 +113,7 @@ class Counted(NamedTuple):
     least: int = 1
     variables: Mapping[str, Value] = _NOTHING
 
-    def show(self, provoke: Callable[[Collection], object], needs: Needs = ALWAYS) -> str:
+    def show(self, provoke: Callable[[Collection], object], needs: Requirements = ALWAYS) -> str:
         """Attach them, and provoke them: they count, and none runs any more once they are detached.
 
         Return that they were seen, and how they were attached; or the kernel's reason why not.

@@ -11,8 +11,8 @@ from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.errors import ENOTSUPP, KernelError, NotSupported
 from beepy.hooks import Target
+from beepy.host.machine import release
 from beepy.kernel import program as programs
-from beepy.kernel.host import release
 from beepy.source import parse
 from beepy.uapi import ProgType
 from tests.support import switches
@@ -22,7 +22,19 @@ from tests.support.trigger import TRIGGER, trigger
 from tests.vm.checks.attach import both
 from tests.vm.checks.check import OBJECTS, Check, parsed
 from tests.vm.checks.command import Run
-from tests.vm.checks.counted import ALWAYS, RUN, SEEN, Counted, Needs, alone, excused, hits, reason, seen, telling
+from tests.vm.checks.counted import (
+    ALWAYS,
+    RUN,
+    SEEN,
+    Counted,
+    Requirements,
+    alone,
+    excused,
+    hits,
+    reason,
+    seen,
+    telling,
+)
 from tests.vm.checks.groups import group
 
 _ROWS: Final = {
@@ -56,17 +68,17 @@ def _got(_: Collection) -> None:
 
 def kprobe_session() -> str:
     """Show a function's begin and its return to one program."""
-    return _counted("kprobe_session", least=2).show(_triggered, Needs((6, 10), "CONFIG_FPROBE"))
+    return _counted("kprobe_session", least=2).show(_triggered, Requirements((6, 10), "CONFIG_FPROBE"))
 
 
 def uprobe_session() -> str:
     """Show a library's function's begin and its return to one program."""
-    return _counted("uprobe_session", least=2).show(_got, Needs((6, 13), "CONFIG_UPROBE_EVENTS"))
+    return _counted("uprobe_session", least=2).show(_got, Requirements((6, 13), "CONFIG_UPROBE_EVENTS"))
 
 
 def uprobe_multi() -> str:
     """Show many functions' entries and returns by two links."""
-    why = reason("uprobe_multi", Needs((6, 6), "CONFIG_UPROBE_EVENTS"))
+    why = reason("uprobe_multi", Requirements((6, 6), "CONFIG_UPROBE_EVENTS"))
     if why:
         return why
     with Run(f"{OBJECTS}/uprobe_multi.o", "-o", "json", "-v") as run:
@@ -85,19 +97,19 @@ def fmod_ret() -> str:
         assert prctl(TRIGGER, 1, 0, 0, 0) == -1
         answers.append(ctypes.get_errno())
 
-    told = _counted("fmod_ret").show(provoke, Needs((5, 7), _FTRACE))
+    told = _counted("fmod_ret").show(provoke, Requirements((5, 7), _FTRACE))
     assert answers in ([], [errno.EDOM, errno.EINVAL])
     return told
 
 
 def fsession() -> str:
     """Show a function's begin and its return to one program, by a trampoline."""
-    return _counted("fsession", least=2).show(_triggered, Needs((7, 0), _FTRACE))
+    return _counted("fsession", least=2).show(_triggered, Requirements((7, 0), _FTRACE))
 
 
 def trampolines_multi() -> str:
     """Show functions that fit a pattern, by trampolines."""
-    return _counted("fentry_multi", "fexit_multi", "fsession_multi").show(_triggered, Needs((7, 2), _FTRACE))
+    return _counted("fentry_multi", "fexit_multi", "fsession_multi").show(_triggered, Requirements((7, 2), _FTRACE))
 
 
 def lsm_cgroup() -> str:
@@ -109,7 +121,7 @@ def lsm_cgroup() -> str:
                 socket.socket(type=socket.SOCK_DGRAM).close()
 
         return _counted("lsm_cgroup", target=Target("socket_post_create", cgroup=str(folder))).show(
-            provoke, Needs((6, 0), "CONFIG_BPF_LSM")
+            provoke, Requirements((6, 0), "CONFIG_BPF_LSM")
         )
 
 
@@ -144,11 +156,11 @@ def replaced() -> str:
                 other.detach()
                 assert whole.run(data=bytes(64)).retval == 1
         except KernelError as error:
-            return excused(error, Needs((5, 6), _FTRACE))
+            return excused(error, Requirements((5, 6), _FTRACE))
     return seen(told)
 
 
-def called(program: str, row: int, data: bytes, needs: Needs = ALWAYS) -> str:
+def called(program: str, row: int, data: bytes, needs: Requirements = ALWAYS) -> str:
     """Run a program that is attached nowhere."""
     try:
         with load(alone(parsed("called"), program)) as collection:
@@ -178,16 +190,16 @@ def jump_tables() -> str:
 
 def infrared() -> str:
     """Load a program for infrared receivers, which few kernels take."""
-    return Counted("lirc", {"on_pulse": 0}).show(lambda _: None, Needs((4, 18), "CONFIG_BPF_LIRC_MODE2"))
+    return Counted("lirc", {"on_pulse": 0}).show(lambda _: None, Requirements((4, 18), "CONFIG_BPF_LIRC_MODE2"))
 
 
 _CALLED: Final = (  # kind, program, packet, needs
     ("action", "on_action", bytes(64), ALWAYS),
-    ("lwt_in", "on_in", bytes(64), Needs(option="CONFIG_LWTUNNEL_BPF")),
-    ("lwt_out", "on_out", bytes(64), Needs(option="CONFIG_LWTUNNEL_BPF")),
-    ("lwt_xmit", "on_xmit", bytes(64), Needs(option="CONFIG_LWTUNNEL_BPF")),
-    ("lwt_seg6local", "on_seg6local", bytes(64), Needs(option="CONFIG_IPV6_SEG6_BPF")),
-    ("syscall", "on_call", b"", Needs((5, 14))),
+    ("lwt_in", "on_in", bytes(64), Requirements(option="CONFIG_LWTUNNEL_BPF")),
+    ("lwt_out", "on_out", bytes(64), Requirements(option="CONFIG_LWTUNNEL_BPF")),
+    ("lwt_xmit", "on_xmit", bytes(64), Requirements(option="CONFIG_LWTUNNEL_BPF")),
+    ("lwt_seg6local", "on_seg6local", bytes(64), Requirements(option="CONFIG_IPV6_SEG6_BPF")),
+    ("syscall", "on_call", b"", Requirements((5, 14))),
 )
 
 CHECKS: Final = (

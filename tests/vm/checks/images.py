@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.request import urlopen
 
-from beepy.kernel.host import release
+from beepy.host.machine import release
 from tests.vm.checks.check import Check
 from tests.vm.checks.command import Run
 from tests.vm.checks.counted import SEEN

@@ -12,12 +12,14 @@ from beepy.collection.fallbacks import load_types
 from beepy.collection.load import load
 from beepy.errors import VerifierError
 from beepy.features import Feature
-from beepy.kernel import features, kconfig, syscall
-from beepy.kernel.fd import Fd
-from beepy.kernel.host import release
+from beepy.host import kconfig
+from beepy.host.machine import release
+from beepy.kernel import features
 from beepy.obj.spec import CollectionSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
+from beepy.sys import syscall
+from beepy.sys.fd import Fd
 from beepy.uapi import Cmd
 from tests.vm.checks.check import YES, Check, failure, parsed
 

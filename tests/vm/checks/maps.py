@@ -10,11 +10,11 @@ from typing import Final
 from beepy.collection import create
 from beepy.collection.fallbacks import load_types
 from beepy.collection.load import load
-from beepy.collection.pins import Pins
 from beepy.errors import KernelError
 from beepy.events import schemas
-from beepy.kernel.host import release
+from beepy.host.machine import release
 from beepy.maps.perfbuf import PerfReader
+from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, DataRef, MapRef
 from beepy.uapi import MapType
 from tests.vm.checks.check import OBJECTS, YES, Check, failure, parsed

@@ -12,11 +12,11 @@ from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.errors import KernelError
 from beepy.hooks import Target
-from beepy.kernel.host import release
+from beepy.host.machine import release
 from tests.support import network
 from tests.support.sockets import HOST, connection, exchange, talk
 from tests.vm.checks.check import Check, parsed
-from tests.vm.checks.counted import ALWAYS, SEEN, Counted, Needs, alone, excused, hits
+from tests.vm.checks.counted import ALWAYS, SEEN, Counted, Requirements, alone, excused, hits
 
 _WAITING: Final = 64  # frames that may, for another processor
 _STRUCT_OPS_LINKS: Final = (6, 4, 0)
@@ -24,7 +24,7 @@ _INGRESS: Final = (5, 15, 0)  # Debian's 5.10.223 hangs in sk_psock_skb_ingress_
 _CONTROLS: Final = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
 
-def frames(name: str, needs: Needs, rows: dict[str, int]) -> str:
+def frames(name: str, needs: Requirements, rows: dict[str, int]) -> str:
     """Send frames both ways over a wire, to programs of one of its ends."""
     with network.private() as wire:
 
@@ -37,7 +37,7 @@ def frames(name: str, needs: Needs, rows: dict[str, int]) -> str:
 
 def directed() -> str:
     """Send frames over a wire, to programs that say a direction."""
-    return frames("new_tc", Needs(option="CONFIG_NET_CLS_BPF"), {"on_ingress": 0, "on_egress": 1})
+    return frames("new_tc", Requirements(option="CONFIG_NET_CLS_BPF"), {"on_ingress": 0, "on_egress": 1})
 
 
 def entries(program: str, kind: str) -> str:
@@ -62,7 +62,7 @@ def entries(program: str, kind: str) -> str:
 
 def netkit() -> str:
     """Send out of both ends of a pair of netkit devices."""
-    needs = Needs((6, 7), "CONFIG_NETKIT")
+    needs = Requirements((6, 7), "CONFIG_NETKIT")
     if not needs.met():
         return Counted("netkit", {"on_primary": 0}, Target(iface="lo")).show(lambda _: None, needs)
     with network.netkit() as pair:
@@ -75,7 +75,7 @@ def netkit() -> str:
         return Counted("netkit", {"on_primary": 0, "on_peer": 1}, targets).show(provoke, needs)
 
 
-def connections(name: str, program: str, row: int, place: str, needs: Needs) -> str:
+def connections(name: str, program: str, row: int, place: str, needs: Requirements) -> str:
     """Connect within a namespace."""
     with network.private() as wire:
 
@@ -124,17 +124,17 @@ def operations() -> str:
             asked = collection.maps[".bss"].lookup(bytes(4)) or b""
             assert int.from_bytes(asked[:4], "little") > 0
     except KernelError as error:
-        return excused(error, Needs((5, 6), "CONFIG_BPF_JIT"))
+        return excused(error, Requirements((5, 6), "CONFIG_BPF_JIT"))
     assert not set(names) & set(_CONTROLS.read_text().split())
     return SEEN if len(names) > 1 else f"{SEEN}, without a link"
 
 
-_CLASSIFIER: Final = Needs(option="CONFIG_NET_CLS_BPF")
-_FILTER: Final = Needs((6, 4), "CONFIG_NETFILTER_BPF_LINK")
+_CLASSIFIER: Final = Requirements(option="CONFIG_NET_CLS_BPF")
+_FILTER: Final = Requirements((6, 4), "CONFIG_NETFILTER_BPF_LINK")
 
 CHECKS: Final = (
     Check("xdp", partial(frames, "net", ALWAYS, {"on_xdp": 0}), ("net",), kinds=("xdp",)),
-    Check("xdp.frags", partial(frames, "net", Needs((5, 18)), {"on_frags": 1}), ("net",), kinds=("xdp.frags",)),
+    Check("xdp.frags", partial(frames, "net", Requirements((5, 18)), {"on_frags": 1}), ("net",), kinds=("xdp.frags",)),
     Check("xdp/devmap", partial(entries, "on_devmap", "device"), ("redirect",), kinds=("xdp/devmap",)),
     Check("xdp/cpumap", partial(entries, "on_cpumap", "processor"), ("redirect",), kinds=("xdp/cpumap",)),
     Check("tc", partial(frames, "net", _CLASSIFIER, {"on_either": 2}), ("net",), kinds=("tc",)),

@@ -14,12 +14,12 @@ from beepy import hooks
 from beepy.collection.load import load
 from beepy.errors import AttachError, NotSupported
 from beepy.hooks import Target
-from beepy.kernel import host
+from beepy.host import machine
 from tests.support import executable
 from tests.support.trigger import TRIGGER, trigger
 from tests.vm.checks.check import OBJECTS, YES, Check, parsed
 from tests.vm.checks.command import Run
-from tests.vm.checks.counted import RUN, SEEN, Needs, reason
+from tests.vm.checks.counted import RUN, SEEN, Requirements, reason
 from tests.vm.checks.images import attached_by
 
 _CLONE_NEWNS: Final = 0x00020000
@@ -45,7 +45,7 @@ def _events(kind: str) -> list[str]:
 
 def kprobes(*, pmu: bool) -> str:
     """Show a function's and a system call's begin and return, by plain and by another architecture's name."""
-    if why := reason("kprobes", Needs(option="CONFIG_KPROBE_EVENTS")):
+    if why := reason("kprobes", Requirements(option="CONFIG_KPROBE_EVENTS")):
         _run_as_raw_tracepoints()
         return f"{why}; {RUN} as raw tracepoints"
     if not pmu:
@@ -85,7 +85,7 @@ def _run_as_raw_tracepoints() -> None:
 
 def absent() -> str:
     """Say what is wrong with a function that is not there, and with an offset that is none."""
-    names = {name for _, kind, name in host.symbols() if kind in "tTwW"}
+    names = {name for _, kind, name in machine.symbols() if kind in "tTwW"}
     part = next(name for name in names if ".isra." in name and name.partition(".")[0] not in names)
     for name, advice in (
         ("cap_task_prctk", "similar ones: cap_task_prctl"),

@@ -8,7 +8,7 @@ from typing import Final
 from beepy import maps
 from beepy.collection.load import load
 from beepy.events import schemas
-from beepy.kernel.host import possible_cpus, release
+from beepy.host.machine import possible_cpus, release
 from beepy.maps.table import TableReader
 from beepy.uapi import MapType
 from tests.vm.checks.check import OBJECTS, Check, parsed

@@ -1,6 +1,6 @@
+from beepy.btf.writer import BtfWriter
 from beepy.events.decoder import Decoder
 from beepy.outputs.columns.cells import cells
-from tests.support.btf import BtfWriter
 from tests.support.events import stream
 
 

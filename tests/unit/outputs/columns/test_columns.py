@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from beepy import outputs
+from beepy.btf.writer import BtfWriter
 from beepy.errors import OutputError
 from beepy.events import meaning, text_lines
 from beepy.events.batch import Batch, Part, Schema
@@ -23,7 +24,6 @@ from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.outputs.row_writer import RowWriter
 from beepy.text import safe
 from beepy.width import width
-from tests.support.btf import BtfWriter
 from tests.support.events import TIME_NS, Exits, ring, snapshot, stream, table, with_role
 from tests.support.screen import Terminal
 

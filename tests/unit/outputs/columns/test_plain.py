@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.outputs import DEFAULT, RowOptions
 from beepy.outputs.columns import Columns
 from beepy.outputs.row_writer import RowWriter
-from tests.support.btf import BtfWriter
 from tests.support.events import Exits, ring, snapshot, stream, table
 
 

@@ -1,0 +1,1 @@
+"""Facts about the machine that runs: read from its files, nothing is loaded."""

@@ -1,0 +1,99 @@
+"""The one door to an image: wherever it was found, it passes ``admit`` before it is used."""
+
+from enum import Enum
+from typing import NamedTuple
+
+from beepy.errors import DigestMismatch
+from beepy.oci import formats
+from beepy.oci.descriptor import Descriptor, digest_of
+from beepy.oci.image import Image
+from beepy.oci.manifest import Manifest, Read, resolve
+from beepy.text import excerpt
+
+
+class ImageSource(Enum):
+    """Where an image was found."""
+
+    REGISTRY = "registry"
+    STORE = "store"
+    ARCHIVE = "archive"
+    FILE = "file"
+    BUNDLED = "bundled"
+
+
+class Candidate(NamedTuple):
+    """An image that was found and is not admitted yet.
+
+    ``top`` is what ``name`` led to: an index, a manifest, or for ImageSource.FILE the file itself,
+    which has no ``manifest``. ``descriptor`` and ``manifest`` are those for this machine. ``read``
+    verifies.
+    """
+
+    name: str
+    source: ImageSource
+    top: Descriptor
+    descriptor: Descriptor
+    manifest: Manifest | None
+    read: Read
+
+
+def candidate(name: str, source: ImageSource, top: Descriptor, read: Read) -> Candidate:
+    """Return what ``top``, an index or a manifest, leads to on this machine; reads no layer."""
+    descriptor, manifest = resolve(top, read, excerpt(name, 200))
+    return Candidate(
+        name=name,
+        source=source,
+        top=top,
+        descriptor=descriptor,
+        manifest=manifest,
+        read=read,
+    )
+
+
+def file_candidate(name: str, data: bytes) -> Candidate:
+    """Return an ELF object that was read from the file ``name``."""
+    descriptor = Descriptor("", digest_of(data), len(data))
+    return Candidate(
+        name=name,
+        source=ImageSource.FILE,
+        top=descriptor,
+        descriptor=descriptor,
+        manifest=None,
+        read=lambda _: data,
+    )
+
+
+def admit(image: Candidate, digest: str = "") -> Image:
+    """Return the image, if it may be used; its programs are read after that was decided.
+
+    ``digest`` is the one that the user asked for, of an index or of a manifest; "" if there is
+    none. Raises DigestMismatch if the image has another one, UnsupportedImage if no format matches.
+    """
+    where = excerpt(image.name, 200)
+    if digest and digest not in (image.top.digest, image.descriptor.digest):
+        raise DigestMismatch(f"{where}: content is {image.top.digest}, expected {digest}")
+    if image.manifest is None:
+        return Image(
+            name=image.name,
+            digest=image.descriptor.digest,
+            platform="",
+            annotations={},
+            size=image.descriptor.size,
+            format="elf",
+            hints={},
+            programs=(image.read(image.descriptor),),
+            program_names=("",),
+        )
+    row = formats.detect(image.manifest, image.read, where)
+    content = row.content(image.manifest, image.read)
+    return Image(
+        name=image.name,
+        digest=image.descriptor.digest,
+        platform=image.descriptor.platform or image.top.platform,
+        annotations=image.manifest.annotations,
+        size=image.descriptor.size + sum(blob.size for blob in image.manifest.blobs),
+        format=row.name,
+        hints=content.hints,
+        programs=tuple(program.data for program in content.programs),
+        program_names=tuple(program.name for program in content.programs),
+    )

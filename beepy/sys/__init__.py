@@ -1,0 +1,1 @@
+"""System calls, one function each, and the descriptors that they give."""
