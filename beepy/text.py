@@ -90,7 +90,7 @@ def brief(text: str, most: int = 1000) -> str:
 
 
 def similar(name: str, names: Iterable[str]) -> list[str]:
-    """Return the few of many ``names`` (a hundred thousand) that are closest to ``name``, the closest first."""
+    """Return the few of many (100,000) ``names`` that are similar to ``name``, the closest first."""
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
     near = {
