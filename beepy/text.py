@@ -90,12 +90,13 @@ def brief(text: str, most: int = 1000) -> str:
 
 
 def similar(name: str, names: Iterable[str]) -> list[str]:
-    """Return the few of many (100,000) ``names`` that are similar to ``name``, the closest first."""
+    """Return the few of many (100,000) ``names`` that are similar to ``name``, nearest first."""
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
     near = {
         other
         for other in names
-        if abs(len(other) - len(name)) <= _SLACK and (other[:_ENDS] == name[:_ENDS] or other[-_ENDS:] == name[-_ENDS:])
+        if abs(len(other) - len(name)) <= _SLACK
+        and (other[:_ENDS] == name[:_ENDS] or other[-_ENDS:] == name[-_ENDS:])
     }
     return get_close_matches(name, sorted(near), cutoff=0.75)

@@ -16,7 +16,7 @@ _SEND_BUFFER: Final = 1 << 18  # bytes that the kernel holds for a client that d
 
 
 class State(IntEnum):
-    """The state of a connection; where there are too many, one of the lowest state is closed."""
+    """The state of a connection; if there are too many, one in the lowest state is closed."""
 
     LINGERING = 0
     READING = 1

@@ -17,7 +17,7 @@ from beepy.events.decoder import Decoder, View
 from beepy.events.fields import Field
 from beepy.outputs.row_writer import RowWriter
 
-_MAX_FORMATS: Final = 64  # of one map, whose records may have many lengths
+_MAX_FORMATS: Final = 64  # of one map: its records may have many lengths
 _BOOLEANS: Final = (b"false", b"true")
 _TIME: Final = b"\0"  # where a format gets its batch's time: JSON has no NUL
 

@@ -137,7 +137,7 @@ class Prometheus:
         """Return the text of the run's own metrics."""
         if self._self_page is None:
             # Imported with the first scrape: prometheus_client takes 63 ms.
-            from beepy.outputs.self_metrics import SelfMetrics  # noqa: PLC0415 - as said above
+            from beepy.outputs.self_metrics import SelfMetrics  # noqa: PLC0415 - see above
 
             counts = [stream.counts for stream in self._streams.values()]
             self._self_page = SelfMetrics(counts, self._stats).page

@@ -22,7 +22,7 @@ _MAX_TEXT: Final = 16 << 20  # bytes of the labels of a metric's series, on all 
 _PIECE: Final = 1 << 18  # characters of a piece of the page
 
 _Entry: TypeAlias = bytes | str
-"""Identifies a row of a table: its key, or its labels where several rows have one key."""
+"""Identifies a row of a table: its key, or its labels if several rows have one key."""
 
 
 class StreamCounts:
@@ -297,7 +297,7 @@ class _SeriesLimit:
 
 
 def _number(value: Value) -> float:
-    assert isinstance(value, int | float), "a metric's field is one whose values are numbers"
+    assert isinstance(value, int | float), "the values of a metric's field are numbers"
     return value
 
 

@@ -22,7 +22,7 @@ _MAX_TEXT: Final = 4 << 20  # characters of all of them
 
 
 class CountsPanel:
-    """The counts of a stream, the largest first; of a gauge, whose field is ``value``, last values.
+    """The counts of a stream, the largest first; the last values of a gauge's field ``value``.
 
     Points in time are not labels: they differ for each event.
     """

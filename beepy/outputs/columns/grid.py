@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from beepy.outputs.columns.cells import Cell
-from beepy.outputs.columns.layout import Column, Layout, Rank, fit, rank_of
+from beepy.outputs.columns.layout import Column, ColumnLayout, Rank, fit, rank_of
 from beepy.width import pad, truncate, width
 
 EMPTY_VALUES: Final = frozenset(("", 0, "0", "false"))
@@ -46,7 +46,7 @@ def hidden_line(hidden: Sequence[tuple[str, Sequence[str]]], max_width: int | No
 
 
 def format_row(
-    texts: Sequence[str], headings: Sequence[Heading], layout: Layout, max_width: int | None
+    texts: Sequence[str], headings: Sequence[Heading], layout: ColumnLayout, max_width: int | None
 ) -> str:
     """Return a row's line; texts wider than their column are cut, and the line at ``max_width``."""
     padded = [

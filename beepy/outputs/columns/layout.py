@@ -66,7 +66,7 @@ class Column(NamedTuple):
     rank: Rank
 
 
-class Layout(NamedTuple):
+class ColumnLayout(NamedTuple):
     """The positions of the columns that are shown, their widths, and the names of hidden ones."""
 
     shown: tuple[int, ...]
@@ -88,7 +88,7 @@ def rank_of(name: str, others: Container[str] = (), *, right: bool, time: bool) 
     return Rank.NUMBER if right else Rank.TEXT
 
 
-def fit(columns: Sequence[Column], width: int | None) -> Layout:
+def fit(columns: Sequence[Column], width: int | None) -> ColumnLayout:
     """Choose columns and widths for a line of ``width``; None: all columns, as wide as wanted."""
     positions = range(len(columns))
     widths = [column.wanted for column in columns]
@@ -143,13 +143,13 @@ def _hide(
 
 def _layout(
     columns: Sequence[Column], widths: Sequence[int], shown: Sequence[int], width: int | None
-) -> Layout:
+) -> ColumnLayout:
     """Return the layout; a text in the last column gets the rest of the line."""
     shown_widths = [widths[position] for position in shown]
     if width is not None and shown and not columns[shown[-1]].right:
         shown_widths[-1] += max(width - _total(widths, shown), 0)
     hidden = [column.name for position, column in enumerate(columns) if position not in shown]
-    return Layout(tuple(shown), tuple(shown_widths), tuple(hidden))
+    return ColumnLayout(tuple(shown), tuple(shown_widths), tuple(hidden))
 
 
 def _total(widths: Sequence[int], shown: Collection[int]) -> int:

@@ -7,7 +7,7 @@ from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.outputs.columns.cells import cells
 from beepy.outputs.columns.grid import EMPTY_VALUES, Heading, format_row, headings_of
-from beepy.outputs.columns.layout import LONG_TEXT, Column, Layout, Rank, fit
+from beepy.outputs.columns.layout import LONG_TEXT, Column, ColumnLayout, Rank, fit
 from beepy.outputs.columns.text_columns import TextColumn, join_rows, shared_column, text_column
 from beepy.outputs.columns.times import WIDTH, RowTimes
 from beepy.text import safe
@@ -61,7 +61,7 @@ class Sheet:
         if "pid" in index_of and "tid" in index_of:
             self._pid_and_tid = index_of["pid"], index_of["tid"]
             self._repeated.add(index_of["tid"] + self._first)
-        self.layout = Layout((), (), ())
+        self.layout = ColumnLayout((), (), ())
         self.headings_line = ""
         self._fitted_for: object = None  # the arguments that the layout was made for
 
@@ -123,14 +123,14 @@ class Sheet:
         self.headings_line = format_row(names, self.headings, self.layout, max_width)
         return self._visible(self.layout) != self._visible(before)
 
-    def _fit(self, width_of: Callable[[int], int], max_width: int | None) -> Layout:
+    def _fit(self, width_of: Callable[[int], int], max_width: int | None) -> ColumnLayout:
         columns = [
             self._column(position, self._bounded(position, width_of(position), max_width))
             for position in range(len(self.headings))
         ]
         return fit(columns, max_width)
 
-    def _visible(self, layout: Layout) -> Layout:
+    def _visible(self, layout: ColumnLayout) -> ColumnLayout:
         """Return what the headings show of a layout: not the width of a text at the end."""
         if layout.shown and not self.headings[layout.shown[-1]].right:
             return layout._replace(widths=layout.widths[:-1])
@@ -146,7 +146,7 @@ class Sheet:
             rank = Rank.EMPTY
         return Column(heading.name, heading.right, wanted, rank)
 
-    def _lacking(self, layout: Layout) -> int:
+    def _lacking(self, layout: ColumnLayout) -> int:
         """Return how many columns narrower than it should be a text at the end is."""
         last = len(self.headings) - 1
         if self.headings[last].right or layout.shown[-1:] != (last,):

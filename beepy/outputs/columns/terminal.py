@@ -10,7 +10,7 @@ _HEIGHT: Final = 24
 
 
 class Size(NamedTuple):
-    """``width`` is the limit of lines, ``height`` that of a screenful: None where there is none.
+    """``width`` is the limit of lines, ``height`` that of a screenful, None if unlimited.
 
     ``wraps`` is the width at which the terminal wraps lines.
     """

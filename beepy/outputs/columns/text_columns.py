@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from beepy.outputs.columns.cells import Cell
-from beepy.outputs.columns.layout import Layout
+from beepy.outputs.columns.layout import ColumnLayout
 from beepy.text import safe
 from beepy.width import ELLIPSIS, pad, truncate, width
 
@@ -70,7 +70,7 @@ def _shorten(text: str, count: int, *, end: bool) -> str:
 def join_rows(
     columns: Sequence[TextColumn],
     right: Sequence[bool],
-    layout: Layout,
+    layout: ColumnLayout,
     records: int,
     max_width: int | None,
 ) -> list[str]:

@@ -53,7 +53,11 @@ def test_wrong_buckets_are_refused(text: str, why: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "name", "field"),
-    [(" hist_lat, us", "hist_lat", "us"), ("hist_lat,inner.us", "hist_lat", "inner.us"), ("us ", "", "us")],
+    [
+        (" hist_lat, us", "hist_lat", "us"),
+        ("hist_lat,inner.us", "hist_lat", "inner.us"),
+        ("us ", "", "us"),
+    ],
 )
 def test_value_keys(text: str, name: str, field: str) -> None:
     assert parse_value_key(text)[1:] == (name, field)
