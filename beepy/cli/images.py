@@ -8,7 +8,7 @@ import beepy
 from beepy.cli import standard
 from beepy.cli.settings import Settings
 from beepy.text import safe
-from beepy.width import of_terminal
+from beepy.width import columns_of_terminal
 
 
 def pull(
@@ -40,7 +40,7 @@ def list_images(
         return
     from beepy.cli import listing  # noqa: PLC0415
 
-    width = of_terminal(standard.STDOUT) if output == "text" else None
+    width = columns_of_terminal(standard.STDOUT) if output == "text" else None
     lines, hidden = listing.table(entries, width)
     standard.write("".join([f"{line}\n" for line in lines]))
     if hidden:

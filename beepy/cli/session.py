@@ -20,7 +20,7 @@ from beepy.obj.spec import Role
 from beepy.outputs import Output
 from beepy.session import Run
 from beepy.text import safe
-from beepy.width import of_terminal
+from beepy.width import columns_of_terminal
 
 _DEFAULT_PORT: Final = 9091  # bee's
 _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
@@ -82,7 +82,7 @@ def _attach(launched: Launched, request: Request, show: Show, output: Output) ->
         signals.end_stalled_write(request.timeout)
     running.attach()
     images = opening.attached(launched.loaded)
-    for line in opening.lines(images, request.limit, request.timeout, of_terminal(STDERR)):
+    for line in opening.lines(images, request.limit, request.timeout, columns_of_terminal(STDERR)):
         say(line)
     if url:
         say(f"metrics: {url}")
@@ -127,9 +127,9 @@ def _maps(schemas: Sequence[Schema]) -> str:
     return ", ".join(dict.fromkeys([safe(schema.map) for schema in schemas]))
 
 
-def _options(show: Show, running: Run) -> outputs.Options:
+def _options(show: Show, running: Run) -> outputs.RowOptions:
     """Return what was asked of the rows and metrics. Raises UsageError where -b or -k do not fit the maps."""
-    options = outputs.Options(show.rows)
+    options = outputs.RowOptions(show.rows)
     if not (show.buckets or show.value_keys):
         return options
     from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
@@ -138,7 +138,7 @@ def _options(show: Show, running: Run) -> outputs.Options:
     return options._replace(bounds=bounds, values=metric_options.values_of(show.value_keys, running.decoders))
 
 
-def _serve(request: Request, show: Show, running: Run, options: outputs.Options) -> str:
+def _serve(request: Request, show: Show, running: Run, options: outputs.RowOptions) -> str:
     """Serve the metrics, if any; return where: a port in use is an error before anything attaches."""
     counted = any(schema.role in _METRICS for schema in running.schemas)
     wanted = counted or show.port is not None or show.buckets or show.value_keys

@@ -30,7 +30,7 @@ def end_stalled_write(after: float = _LOOK) -> None:
 
     A pipe that nobody reads holds the write for ever. One that is read slowly takes something in the time.
     """
-    from beepy.outputs.file import RowWriter  # noqa: PLC0415 - on the way to the end
+    from beepy.outputs.row_writer import RowWriter  # noqa: PLC0415 - on the way to the end
 
     before: int | None = None
 

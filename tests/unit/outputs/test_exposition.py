@@ -65,7 +65,15 @@ def test_every_value_can_be_read_back() -> None:
 
 
 def test_label_values_are_escaped() -> None:
-    column = ["plain", 'q"q', "back\\slash", "new\nline", "caf\u00e9 \U0001f600", "bad\udcff\udc80", ""]
+    column = [
+        "plain",
+        'q"q',
+        "back\\slash",
+        "new\nline",
+        "caf\u00e9 \U0001f600",
+        "bad\udcff\udc80",
+        "",
+    ]
     assert label_texts(["comm"], [column], 7) == [
         'comm="plain"',
         'comm="q\\"q"',
@@ -75,7 +83,10 @@ def test_label_values_are_escaped() -> None:
         'comm="bad\\\\xff\\\\x80"',
         'comm=""',
     ]
-    assert label_texts(["a", "b"], [["1", "2"], ["%s", "{}"]], 2) == ['a="1",b="%s"', 'a="2",b="{}"']
+    assert label_texts(["a", "b"], [["1", "2"], ["%s", "{}"]], 2) == [
+        'a="1",b="%s"',
+        'a="2",b="{}"',
+    ]
     assert label_texts([], [], 3) == ["", "", ""]
 
 
@@ -84,7 +95,9 @@ def test_samples_of_bees_counter_page() -> None:
         'comm="infocmp",exit_code="0",exit_time="2396600383928",pid="16234",ppid="16221",sig="0",'
         'start_time="2396599269958",tid="16234"'
     )
-    assert head("ebpf_solo_io_exits", "counter") + "".join(samples("ebpf_solo_io_exits", {labels: 1})) == (
+    assert head("ebpf_solo_io_exits", "counter") + "".join(
+        samples("ebpf_solo_io_exits", {labels: 1})
+    ) == (
         "# HELP ebpf_solo_io_exits \n"
         "# TYPE ebpf_solo_io_exits counter\n"
         'ebpf_solo_io_exits{comm="infocmp",exit_code="0",exit_time="2396600383928",pid="16234",ppid="16221",sig="0",'
