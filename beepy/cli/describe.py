@@ -7,7 +7,7 @@ import typer
 from beepy.cli import stdio
 from beepy.cli.settings import Settings
 from beepy.errors import UsageError
-from beepy.width import of_terminal
+from beepy.width import columns_of_terminal
 
 
 def describe(
@@ -49,7 +49,7 @@ def describe(
     if output == "json":
         stdio.write(description.as_json(described))
     else:
-        width = of_terminal(stdio.STDOUT)
+        width = columns_of_terminal(stdio.STDOUT)
         stdio.write("".join([f"{line}\n" for one in described for line in description.as_text(one, width)]))
     if any(one.check and not one.check.runs for one in described):
         raise typer.Exit(1)

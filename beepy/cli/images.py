@@ -8,7 +8,7 @@ import beepy
 from beepy.cli import stdio
 from beepy.cli.settings import Settings
 from beepy.text import safe
-from beepy.width import of_terminal
+from beepy.width import columns_of_terminal
 
 
 def pull(
@@ -43,7 +43,7 @@ def list_images(
         return
     from beepy.cli import listing  # noqa: PLC0415
 
-    width = of_terminal(stdio.STDOUT) if output == "text" else None
+    width = columns_of_terminal(stdio.STDOUT) if output == "text" else None
     lines, hidden = listing.table(entries, width)
     stdio.write("".join([f"{line}\n" for line in lines]))
     if hidden:

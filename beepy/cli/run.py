@@ -328,9 +328,9 @@ def _no_image() -> UsageError:
     from beepy.cli import listing  # noqa: PLC0415 - only on the way to an error
     from beepy.cli.stdio import STDERR  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.width import of_terminal  # noqa: PLC0415
+    from beepy.width import columns_of_terminal  # noqa: PLC0415
 
     error = UsageError("run: no image given")
-    lines = listing.descriptions(lookup.bundled_store().list(), of_terminal(STDERR) or 80)
+    lines = listing.descriptions(lookup.bundled_store().list(), columns_of_terminal(STDERR) or 80)
     error.add_note("\n".join(["beepy run exitsnoop, or another of the bundled images:", *lines]))
     return error

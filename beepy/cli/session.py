@@ -20,7 +20,7 @@ from beepy.obj.spec import Role
 from beepy.outputs import Output
 from beepy.session import Run
 from beepy.text import safe
-from beepy.width import of_terminal
+from beepy.width import columns_of_terminal
 
 _DEFAULT_PORT: Final = 9091  # bee's
 _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
@@ -87,7 +87,7 @@ def _attach(launched: Launched, request: Request, options: ShowOptions, output: 
         signals.end_stalled_write(request.timeout)
     running.attach()
     images = opening.attached(launched.loaded)
-    for line in opening.lines(images, request.limit, request.timeout, of_terminal(STDERR)):
+    for line in opening.lines(images, request.limit, request.timeout, columns_of_terminal(STDERR)):
         eprint(line)
     if url:
         eprint(f"metrics: {url}")
@@ -133,9 +133,9 @@ def _map_names(schemas: Sequence[Schema]) -> str:
     return ", ".join(dict.fromkeys([safe(schema.map) for schema in schemas]))
 
 
-def _row_options(options: ShowOptions, running: Run) -> outputs.Options:
+def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
     """Return the options of the rows and metrics. Raise UsageError if -b or -k fit no map."""
-    row_options = outputs.Options(options.rows)
+    row_options = outputs.RowOptions(options.rows)
     if not (options.buckets or options.value_keys):
         return row_options
     from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
@@ -146,7 +146,7 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.Options:
     )
 
 
-def _serve_metrics(request: Request, options: ShowOptions, running: Run, row_options: outputs.Options) -> str:
+def _serve_metrics(request: Request, options: ShowOptions, running: Run, row_options: outputs.RowOptions) -> str:
     """Serve the metrics page if it is wanted; return its URL or "". Raise OutputError."""
     has_metrics = any(schema.role in _METRICS for schema in running.schemas)
     asked_for = options.port is not None or options.buckets or options.value_keys

@@ -34,7 +34,7 @@ def end_stalled_write(after_s: float = _CHECK_INTERVAL) -> None:
     A write to a pipe blocks as long as nobody reads it. If it has written nothing since the last
     check it raises OutputError; a slow reader takes at least something in that time.
     """
-    from beepy.outputs.file import RowWriter  # noqa: PLC0415 - on the way to the end
+    from beepy.outputs.row_writer import RowWriter  # noqa: PLC0415 - on the way to the end
 
     written_before: int | None = None  # None: there was no write in progress
 

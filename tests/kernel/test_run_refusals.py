@@ -89,7 +89,7 @@ def test_usage_errors(beepy: Beepy, arguments: list[str], message: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-k", "hist_lat,us", "-b", "hist_lat,[2,1]"], "--hist-buckets 'hist_lat,[2,1]': bounds do not rise"),
+        (["-k", "hist_lat,us", "-b", "hist_lat,[2,1]"], "--hist-buckets 'hist_lat,[2,1]': bounds must increase"),
         (["-k", "hist_lat,us", "-b", "hist_lat,[]"], "--hist-buckets 'hist_lat,[]': expected numbers"),
         (["-k", "hist_lat,us", "-b", "hist_lat,[a]"], "--hist-buckets 'hist_lat,[a]': expected numbers"),
         (
