@@ -277,7 +277,7 @@ class _Loop:
         if isinstance(request, HTTPStatus):
             self._respond(connection, make_response(request), last=True)
             return
-        if _log.debugs():
+        if _log.is_debug():
             _log.debug("metrics: %s %s", safe(request.method), safe(request.path))
         del connection.received[: request.size]
         connection.request = request
@@ -302,9 +302,7 @@ class _Loop:
         """Render a page for all waiting connections, unless one is being rendered."""
         if self._renderer:
             return
-        self._waiting = [
-            connection for connection in self._connections if connection.state is State.WAITING
-        ]
+        self._waiting = [connection for connection in self._connections if connection.state is State.WAITING]
         requests = [connection.request for connection in self._waiting if connection.request]
         if requests:
             self._rendered = False
@@ -366,8 +364,7 @@ class _Loop:
         slow = [
             connection
             for connection in self._connections
-            if connection.state is State.SENDING
-            and not any(connection.body is body for body in newest_bodies)
+            if connection.state is State.SENDING and not any(connection.body is body for body in newest_bodies)
         ]
         slow.sort(key=lambda connection: connection.since)
         while slow:

@@ -178,9 +178,7 @@ class TableMetric:
     ``max_series``. An entry that has a series keeps it before new entries get one.
     """
 
-    def __init__(
-        self, name: str, decoder: Decoder, labels: MetricLabels, value: Field, max_series: int
-    ) -> None:
+    def __init__(self, name: str, decoder: Decoder, labels: MetricLabels, value: Field, max_series: int) -> None:
         self.name = name
         self._decoder = decoder
         self._labels = labels
@@ -288,10 +286,7 @@ class _SeriesLimit:
         """Return the key of the series that the rest share; warn the first time."""
         if not self._warned:
             self._warned = True
-            bounds = (
-                f"more than {self._max_series} series, "
-                f"or than {_MAX_TEXT >> 20} MiB of labels on all its lines"
-            )
+            bounds = f"more than {self._max_series} series, or than {_MAX_TEXT >> 20} MiB of labels on all its lines"
             _log.warning("metric %s: %s: what exceeds them counts as 'other'", self._name, bounds)
         return self._overflow_key
 
