@@ -138,6 +138,15 @@ class NotSupported(KernelError):  # noqa: N818
 class AttachError(KernelError):
     """The kernel refused to attach a program."""
 
+    @classmethod
+    def wrap(cls, error: KernelError, where: str = "") -> Self:
+        """Return ``error`` as an AttachError, with its errno and notes.
+
+        The message is that of ``error``, after ``where`` if that is given.
+        """
+        message = f"{where}: {error}" if where else str(error)
+        return restated(cls(message, error.errno or 0), error)
+
 
 class TargetError(AttachError):
     """The text of a target is not written as ``program``'s section takes it: its own, or what --attach gave."""

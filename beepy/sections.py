@@ -1,7 +1,7 @@
-"""TABLE: what each ``SEC()`` prefix means. A row is all that is known of one; it is pure data.
+"""TABLE: what each ``SEC()`` prefix means, as pure data: a row has all that is known of a prefix.
 
-The rows are libbpf's ``section_defs`` (v1.8), in its spelling and order. A trailing "+" means that the section is the
-prefix alone or is followed by /TARGET; without it the section is the whole text.
+The rows are libbpf's ``section_defs`` (v1.8), in its spelling and order. With a trailing "+" the
+section is the prefix alone or PREFIX/TARGET; without it the section is exactly that text.
 """
 
 from enum import Enum
@@ -12,20 +12,19 @@ from beepy.text import safe, similar
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, ProgFlag, ProgType
 
 TRACE: Final = "btf_trace_"
-"""How the typedef of each tracepoint in the kernel's types begins."""
+"""Prefix of the typedefs that the kernel's BTF has for tracepoints."""
 
 Option = Literal["cgroup", "pid", "netns", "iface", "binary"]
-"""An option of ``run`` that says where to attach, as a field of ``hooks.Target``."""
+"""An option of ``run`` that chooses where to attach; a field of ``hooks.Target``."""
 
 OPTIONS: Final[tuple[Option, ...]] = get_args(Option)
 
 
 class Mechanism(Enum):
-    """How a program is attached: by the module of ``hooks`` that the value names, which takes these ``options``."""
+    """How a program is attached. Values are a module of ``hooks`` and the options that it uses."""
 
     CGROUP = "cgroup", ("cgroup",)
     CGROUP_SKB = "cgroup_skb", ("cgroup",)
-    ELSEWHERE = "elsewhere"
     FLOW_DISSECTOR = "flow_dissector", ("netns",)
     ITERATOR = "iterator", ("pid",)
     KPROBE = "kprobe"
@@ -34,6 +33,7 @@ class Mechanism(Enum):
     NAMESPACE = "namespace", ("netns",)
     NETFILTER = "netfilter", ("netns",)
     NETKIT = "netkit", ("iface", "netns")
+    NOT_ATTACHABLE = "not_attachable"
     PERF_EVENT = "perf_event", ("pid",)
     RAW_TRACEPOINT = "raw_tracepoint"
     REUSEPORT = "reuseport", ("pid",)
@@ -54,15 +54,15 @@ class Mechanism(Enum):
 
     @property
     def opens_uprobes(self) -> bool:
-        """Whether it opens perf events of uprobes; links of uprobe_multi are no perf events.
+        """Tell whether it opens perf events of uprobes, as links of uprobe_multi do not.
 
-        For these CAP_PERFMON is enough, perf events take CAP_SYS_ADMIN ("perf: Revert to requiring CAP_SYS_ADMIN for
-        uprobes", v6.16, and stable kernels since).
+        Such events need CAP_SYS_ADMIN ("perf: Revert to requiring CAP_SYS_ADMIN for uprobes",
+        v6.16, and stable kernels since); CAP_PERFMON is enough for the links.
         """
         return self in (Mechanism.UPROBE, Mechanism.USDT)
 
     def reads_tracefs(self, name: str) -> bool:
-        """Tell whether attaching to ``name`` reads a tracepoint's number, or the functions that match a pattern."""
+        """Tell whether attaching to ``name`` reads tracefs: a tracepoint's number, a pattern."""
         if self in (Mechanism.KPROBE_MULTI, Mechanism.TRAMPOLINE_MULTI):
             return is_pattern(name)
         return self is Mechanism.TRACEPOINT
@@ -71,11 +71,13 @@ class Mechanism(Enum):
 class Hook(NamedTuple):
     """What one ``SEC()`` prefix means; see libbpf's ``section_defs``.
 
-    ``prog_type``, ``attach_type`` and ``flags`` go into BPF_PROG_LOAD. A kernel that refuses the attach type may load
-    the program without it where that is ``optional`` (SEC_EXP_ATTACH_OPT), and an older kernel does not look at one
-    that is ``unchecked``. ``mechanism`` None: a map attaches the program (struct_ops). ``returns``: the program runs
-    where functions return. ``effect`` is what a program decides by what it returns or by writing to its context;
-    ``context_effect`` what it changes if it writes to its context.
+    ``prog_type``, ``attach_type`` and ``flags`` are those of BPF_PROG_LOAD. ``optional``: if the
+    kernel refuses the attach type, the program is loaded without it (SEC_EXP_ATTACH_OPT).
+    ``unchecked``: older kernels ignore the attach type. ``mechanism`` None: the program is attached
+    by its map (struct_ops). ``returns``: the program runs when functions return. ``effect`` is what
+    a program can change by its return value or by writing to its context; ``context_effect`` what
+    only a program changes that writes to its context. ``type_prefix`` is put before the target's
+    name to get the name of the kernel type to attach to; None: the program attaches to no type.
     """
 
     section: str
@@ -88,25 +90,26 @@ class Hook(NamedTuple):
     unchecked: bool = False
     returns: bool = False
     context_effect: str = ""
-    type_prefix: str | None = None  # of the kernel type to attach to; None: it attaches to no type
+    type_prefix: str | None = None
 
     @property
     def options(self) -> tuple[Option, ...]:
-        """The options of ``run`` that say where to attach such a program."""
+        """Return the options of ``run`` that choose where to attach such a program."""
         return self.mechanism.options if self.mechanism else ()
 
     @property
     def needs_attach_type(self) -> bool:
-        """Whether only a kernel that knows the attach type can load such a program."""
+        """Tell whether only a kernel that knows the attach type can load such a program."""
         return self.attach_type != NO_ATTACH_TYPE and not (self.optional or self.unchecked)
 
     def kernel_type(self, target: str) -> tuple[str, str, Kind] | None:
-        """Return module, name and kind of the kernel's type to attach to (``attach_btf_id``), None if there is none.
+        """Return module, name and kind of the kernel type to attach to (``attach_btf_id``).
 
-        The name is the prefix and the target's: ``tp_btf/sched_switch`` is the typedef btf_trace_sched_switch,
-        ``lsm/file_open`` the function bpf_lsm_file_open. ``MODULE:NAME`` is a module's, "vmlinux" the kernel itself;
-        the module is "" where the target names none. What follows a slash (``iter/bpf_map_elem/MAP``) is not part of
-        the name. A program of type EXT (freplace) attaches to a function of another program instead.
+        The name is the prefix and the target's name: ``tp_btf/sched_switch`` is the typedef
+        btf_trace_sched_switch, ``lsm/file_open`` the function bpf_lsm_file_open. A target
+        ``MODULE:NAME`` names a module, "vmlinux" for the kernel itself; else the module is "". Text
+        after a slash (``iter/bpf_map_elem/MAP``) is not part of the name. Return None if the
+        program attaches to no type, or to a function of another program (freplace).
         """
         if self.type_prefix is None or self.prog_type == ProgType.EXT:
             return None
@@ -120,227 +123,228 @@ _FRAGS: Final = ProgFlag.XDP_HAS_FRAGS
 _NO_FLAGS: Final = ProgFlag(0)
 
 
-def _kprobe(
-    section: str, mechanism: Mechanism, attach_type: AttachType = NO_ATTACH_TYPE, *, returns: bool = False
-) -> Hook:
-    return Hook(section, ProgType.KPROBE, attach_type, mechanism, returns=returns)
-
-
-def _uprobe(
-    section: str,
-    mechanism: Mechanism,
-    attach_type: AttachType = NO_ATTACH_TYPE,
+def _family(
+    prog_type: ProgType,
+    mechanism: Mechanism | None,
+    effect: str = "",
     *,
+    context_effect: str = "",
+    type_prefix: str | None = None,
+) -> Hook:
+    """Return what the rows of similar sections have in common; the section is still missing."""
+    return Hook(
+        section="",
+        prog_type=prog_type,
+        mechanism=mechanism,
+        effect=effect,
+        context_effect=context_effect,
+        type_prefix=type_prefix,
+    )
+
+
+def _row(
+    family: Hook,
+    section: str,
+    attach_type: AttachType = NO_ATTACH_TYPE,
     flags: ProgFlag = _NO_FLAGS,
+    *,
+    optional: bool = False,
+    unchecked: bool = False,
     returns: bool = False,
 ) -> Hook:
-    # since v6.18 what such a program writes to its context is what the process goes on with
-    # (7384893d970e, "bpf: Allow uprobe program to change context registers")
-    changed = "registers of processes"
-    return Hook(section, ProgType.KPROBE, attach_type, mechanism, flags=flags, returns=returns, context_effect=changed)
+    return Hook(
+        section=section,
+        prog_type=family.prog_type,
+        attach_type=attach_type,
+        mechanism=family.mechanism,
+        effect=family.effect,
+        flags=flags,
+        optional=optional,
+        unchecked=unchecked,
+        returns=returns,
+        context_effect=family.context_effect,
+        type_prefix=family.type_prefix,
+    )
 
 
-def _tc(section: str, attach_type: AttachType = NO_ATTACH_TYPE, mechanism: Mechanism = Mechanism.TC) -> Hook:
-    return Hook(section, ProgType.SCHED_CLS, attach_type, mechanism, "packets", unchecked=mechanism is Mechanism.TC)
+# Since v6.18 the process continues with the registers that a uprobe's program writes to its context
+# (7384893d970e, "bpf: Allow uprobe program to change context registers").
+_REGISTERS: Final = "registers of processes"
 
-
-def _tracepoint(section: str, flags: ProgFlag = _NO_FLAGS) -> Hook:
-    return Hook(section, ProgType.TRACEPOINT, mechanism=Mechanism.TRACEPOINT, flags=flags)
-
-
-def _raw_tracepoint(section: str, flags: ProgFlag = _NO_FLAGS) -> Hook:
-    return Hook(section, ProgType.RAW_TRACEPOINT, mechanism=Mechanism.RAW_TRACEPOINT, flags=flags)
-
-
-def _writable_tracepoint(section: str) -> Hook:
-    effect = "what tracepoints pass on"
-    return Hook(section, ProgType.RAW_TRACEPOINT_WRITABLE, mechanism=Mechanism.RAW_TRACEPOINT, effect=effect)
-
-
-def _typed(
-    section: str, mechanism: Mechanism, attach_type: AttachType, prefix: str, flags: ProgFlag = _NO_FLAGS
-) -> Hook:
-    return Hook(section, ProgType.TRACING, attach_type, mechanism, flags=flags, type_prefix=prefix)
-
-
-def _function(section: str, attach_type: AttachType, flags: ProgFlag = _NO_FLAGS, effect: str = "") -> Hook:
-    return Hook(section, ProgType.TRACING, attach_type, Mechanism.TRAMPOLINE, effect, flags, type_prefix="")
-
-
-def _functions(section: str, attach_type: AttachType, flags: ProgFlag = _NO_FLAGS) -> Hook:
-    return Hook(section, ProgType.TRACING, attach_type, Mechanism.TRAMPOLINE_MULTI, flags=flags)
-
-
-def _lsm(section: str, attach_type: AttachType, mechanism: Mechanism, flags: ProgFlag = _NO_FLAGS) -> Hook:
-    return Hook(section, ProgType.LSM, attach_type, mechanism, "permissions", flags, type_prefix="bpf_lsm_")
-
-
-def _xdp(
-    section: str,
-    attach_type: AttachType = AttachType.XDP,
-    mechanism: Mechanism = Mechanism.XDP,
-    *,
-    flags: ProgFlag = _NO_FLAGS,
-    optional: bool = False,
-) -> Hook:
-    return Hook(section, ProgType.XDP, attach_type, mechanism, "packets", flags, optional)
-
-
-def _lwt(section: str, prog_type: ProgType) -> Hook:
-    return Hook(section, prog_type, mechanism=Mechanism.ELSEWHERE, effect="packets")
-
-
-def _sockmap(section: str, prog_type: ProgType, attach_type: AttachType) -> Hook:
-    return Hook(section, prog_type, attach_type, Mechanism.SOCKMAP, "sockets", optional=True)
-
-
-def _cgroup(section: str, prog_type: ProgType, attach_type: AttachType, effect: str, *, optional: bool = False) -> Hook:
-    return Hook(section, prog_type, attach_type, Mechanism.CGROUP, effect, optional=optional)
-
-
-def _reuseport(section: str, attach_type: AttachType, *, unchecked: bool = False) -> Hook:
-    return Hook(section, ProgType.SK_REUSEPORT, attach_type, Mechanism.REUSEPORT, "sockets", unchecked=unchecked)
-
-
-def _socket(section: str, attach_type: AttachType, *, optional: bool = False) -> Hook:
-    return _cgroup(section, ProgType.CGROUP_SOCK, attach_type, "sockets", optional=optional)
-
-
-def _address(section: str, attach_type: AttachType) -> Hook:
-    return _cgroup(section, ProgType.CGROUP_SOCK_ADDR, attach_type, "sockets")
-
+_SOCKET_FILTER = _family(ProgType.SOCKET_FILTER, Mechanism.SOCKET_FILTER)
+_REUSEPORT = _family(ProgType.SK_REUSEPORT, Mechanism.REUSEPORT, "sockets")
+_KPROBE = _family(ProgType.KPROBE, Mechanism.KPROBE)
+_KPROBE_MULTI = _family(ProgType.KPROBE, Mechanism.KPROBE_MULTI)
+_KSYSCALL = _family(ProgType.KPROBE, Mechanism.KSYSCALL)
+_UPROBE = _family(ProgType.KPROBE, Mechanism.UPROBE, context_effect=_REGISTERS)
+_UPROBE_MULTI = _family(ProgType.KPROBE, Mechanism.UPROBE_MULTI, context_effect=_REGISTERS)
+_USDT = _family(ProgType.KPROBE, Mechanism.USDT, context_effect=_REGISTERS)
+_TC = _family(ProgType.SCHED_CLS, Mechanism.TC, "packets")
+_NETKIT = _family(ProgType.SCHED_CLS, Mechanism.NETKIT, "packets")
+_ACTION = _family(ProgType.SCHED_ACT, Mechanism.NOT_ATTACHABLE, "packets")
+_TRACEPOINT = _family(ProgType.TRACEPOINT, Mechanism.TRACEPOINT)
+_RAW_TP = _family(ProgType.RAW_TRACEPOINT, Mechanism.RAW_TRACEPOINT)
+_RAW_TP_W = _family(
+    ProgType.RAW_TRACEPOINT_WRITABLE, Mechanism.RAW_TRACEPOINT, "what tracepoints pass on"
+)
+_TP_BTF = _family(ProgType.TRACING, Mechanism.RAW_TRACEPOINT, type_prefix=TRACE)
+_TRAMPOLINE = _family(ProgType.TRACING, Mechanism.TRAMPOLINE, type_prefix="")
+_TRAMPOLINE_MULTI = _family(ProgType.TRACING, Mechanism.TRAMPOLINE_MULTI)
+_MODIFY_RETURN = _family(
+    ProgType.TRACING, Mechanism.TRAMPOLINE, "return values of kernel functions", type_prefix=""
+)
+_FREPLACE = _family(ProgType.EXT, Mechanism.TRAMPOLINE, "another program", type_prefix="")
+_LSM = _family(ProgType.LSM, Mechanism.TRAMPOLINE, "permissions", type_prefix="bpf_lsm_")
+_LSM_CGROUP = _family(ProgType.LSM, Mechanism.CGROUP, "permissions", type_prefix="bpf_lsm_")
+_ITERATOR = _family(ProgType.TRACING, Mechanism.ITERATOR, type_prefix="bpf_iter_")
+_SYSCALL = _family(ProgType.SYSCALL, Mechanism.NOT_ATTACHABLE)
+_XDP = _family(ProgType.XDP, Mechanism.XDP, "packets")
+_XDP_IN_MAP = _family(ProgType.XDP, Mechanism.NOT_ATTACHABLE, "packets")
+_PERF_EVENT = _family(ProgType.PERF_EVENT, Mechanism.PERF_EVENT)
+_LWT_IN = _family(ProgType.LWT_IN, Mechanism.NOT_ATTACHABLE, "packets")
+_LWT_OUT = _family(ProgType.LWT_OUT, Mechanism.NOT_ATTACHABLE, "packets")
+_LWT_XMIT = _family(ProgType.LWT_XMIT, Mechanism.NOT_ATTACHABLE, "packets")
+_LWT_SEG6LOCAL = _family(ProgType.LWT_SEG6LOCAL, Mechanism.NOT_ATTACHABLE, "packets")
+_SOCK_OPS = _family(ProgType.SOCK_OPS, Mechanism.CGROUP, "sockets")
+_SK_SKB = _family(ProgType.SK_SKB, Mechanism.SOCKMAP, "sockets")
+_SK_MSG = _family(ProgType.SK_MSG, Mechanism.SOCKMAP, "sockets")
+_LIRC = _family(ProgType.LIRC_MODE2, Mechanism.NOT_ATTACHABLE)
+_FLOW_DISSECTOR = _family(ProgType.FLOW_DISSECTOR, Mechanism.FLOW_DISSECTOR, "packets")
+_CGROUP_SKB = _family(ProgType.CGROUP_SKB, Mechanism.CGROUP, "packets")
+_CGROUP_SKB_BOTH = _family(ProgType.CGROUP_SKB, Mechanism.CGROUP_SKB, "packets")
+_CGROUP_SOCK = _family(ProgType.CGROUP_SOCK, Mechanism.CGROUP, "sockets")
+_CGROUP_ADDR = _family(ProgType.CGROUP_SOCK_ADDR, Mechanism.CGROUP, "sockets")
+_CGROUP_SYSCTL = _family(ProgType.CGROUP_SYSCTL, Mechanism.CGROUP, "sysctl values")
+_CGROUP_SOCKOPT = _family(ProgType.CGROUP_SOCKOPT, Mechanism.CGROUP, "sockets")
+_CGROUP_DEVICE = _family(ProgType.CGROUP_DEVICE, Mechanism.CGROUP, "permissions")
+_STRUCT_OPS = _family(ProgType.STRUCT_OPS, None, "kernel operations")
+_SK_LOOKUP = _family(ProgType.SK_LOOKUP, Mechanism.NAMESPACE, "sockets")
+_NETFILTER = _family(ProgType.NETFILTER, Mechanism.NETFILTER, "packets")
 
 TABLE: Final[tuple[Hook, ...]] = (
-    Hook("socket", ProgType.SOCKET_FILTER, mechanism=Mechanism.SOCKET_FILTER),
-    _reuseport("sk_reuseport/migrate", AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE),
-    _reuseport("sk_reuseport", AttachType.SK_REUSEPORT_SELECT, unchecked=True),
-    _kprobe("kprobe+", Mechanism.KPROBE),
-    _uprobe("uprobe+", Mechanism.UPROBE),
-    _uprobe("uprobe.s+", Mechanism.UPROBE, flags=_SLEEPABLE),
-    _kprobe("kretprobe+", Mechanism.KPROBE, returns=True),
-    _uprobe("uretprobe+", Mechanism.UPROBE, returns=True),
-    _uprobe("uretprobe.s+", Mechanism.UPROBE, flags=_SLEEPABLE, returns=True),
-    _kprobe("kprobe.multi+", Mechanism.KPROBE_MULTI, AttachType.TRACE_KPROBE_MULTI),
-    _kprobe("kretprobe.multi+", Mechanism.KPROBE_MULTI, AttachType.TRACE_KPROBE_MULTI, returns=True),
-    _kprobe("kprobe.session+", Mechanism.KPROBE_MULTI, AttachType.TRACE_KPROBE_SESSION),
-    _uprobe("uprobe.multi+", Mechanism.UPROBE_MULTI, AttachType.TRACE_UPROBE_MULTI),
-    _uprobe("uretprobe.multi+", Mechanism.UPROBE_MULTI, AttachType.TRACE_UPROBE_MULTI, returns=True),
-    _uprobe("uprobe.session+", Mechanism.UPROBE_MULTI, AttachType.TRACE_UPROBE_SESSION),
-    _uprobe("uprobe.multi.s+", Mechanism.UPROBE_MULTI, AttachType.TRACE_UPROBE_MULTI, flags=_SLEEPABLE),
-    _uprobe(
-        "uretprobe.multi.s+", Mechanism.UPROBE_MULTI, AttachType.TRACE_UPROBE_MULTI, flags=_SLEEPABLE, returns=True
+    _row(_SOCKET_FILTER, "socket"),
+    _row(_REUSEPORT, "sk_reuseport/migrate", AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE),
+    _row(_REUSEPORT, "sk_reuseport", AttachType.SK_REUSEPORT_SELECT, unchecked=True),
+    _row(_KPROBE, "kprobe+"),
+    _row(_UPROBE, "uprobe+"),
+    _row(_UPROBE, "uprobe.s+", flags=_SLEEPABLE),
+    _row(_KPROBE, "kretprobe+", returns=True),
+    _row(_UPROBE, "uretprobe+", returns=True),
+    _row(_UPROBE, "uretprobe.s+", flags=_SLEEPABLE, returns=True),
+    _row(_KPROBE_MULTI, "kprobe.multi+", AttachType.TRACE_KPROBE_MULTI),
+    _row(_KPROBE_MULTI, "kretprobe.multi+", AttachType.TRACE_KPROBE_MULTI, returns=True),
+    _row(_KPROBE_MULTI, "kprobe.session+", AttachType.TRACE_KPROBE_SESSION),
+    _row(_UPROBE_MULTI, "uprobe.multi+", AttachType.TRACE_UPROBE_MULTI),
+    _row(_UPROBE_MULTI, "uretprobe.multi+", AttachType.TRACE_UPROBE_MULTI, returns=True),
+    _row(_UPROBE_MULTI, "uprobe.session+", AttachType.TRACE_UPROBE_SESSION),
+    _row(_UPROBE_MULTI, "uprobe.multi.s+", AttachType.TRACE_UPROBE_MULTI, _SLEEPABLE),
+    _row(
+        _UPROBE_MULTI, "uretprobe.multi.s+", AttachType.TRACE_UPROBE_MULTI, _SLEEPABLE, returns=True
     ),
-    _uprobe("uprobe.session.s+", Mechanism.UPROBE_MULTI, AttachType.TRACE_UPROBE_SESSION, flags=_SLEEPABLE),
-    _kprobe("ksyscall+", Mechanism.KSYSCALL),
-    _kprobe("kretsyscall+", Mechanism.KSYSCALL, returns=True),
-    _uprobe("usdt+", Mechanism.USDT),
-    _uprobe("usdt.s+", Mechanism.USDT, flags=_SLEEPABLE),
-    _tc("tc/ingress", AttachType.TCX_INGRESS),
-    _tc("tc/egress", AttachType.TCX_EGRESS),
-    _tc("tcx/ingress", AttachType.TCX_INGRESS),
-    _tc("tcx/egress", AttachType.TCX_EGRESS),
-    _tc("tc"),
-    _tc("classifier"),
-    Hook("action", ProgType.SCHED_ACT, mechanism=Mechanism.ELSEWHERE, effect="packets"),
-    _tc("netkit/primary", AttachType.NETKIT_PRIMARY, Mechanism.NETKIT),
-    _tc("netkit/peer", AttachType.NETKIT_PEER, Mechanism.NETKIT),
-    _tracepoint("tracepoint+"),
-    _tracepoint("tp+"),
-    _tracepoint("tracepoint.s+", _SLEEPABLE),
-    _tracepoint("tp.s+", _SLEEPABLE),
-    _raw_tracepoint("raw_tracepoint+"),
-    _raw_tracepoint("raw_tp+"),
-    _raw_tracepoint("raw_tracepoint.s+", _SLEEPABLE),
-    _raw_tracepoint("raw_tp.s+", _SLEEPABLE),
-    _writable_tracepoint("raw_tracepoint.w+"),
-    _writable_tracepoint("raw_tp.w+"),
-    _typed("tp_btf+", Mechanism.RAW_TRACEPOINT, AttachType.TRACE_RAW_TP, TRACE),
-    _typed("tp_btf.s+", Mechanism.RAW_TRACEPOINT, AttachType.TRACE_RAW_TP, TRACE, _SLEEPABLE),
-    _function("fentry+", AttachType.TRACE_FENTRY),
-    _function("fmod_ret+", AttachType.MODIFY_RETURN, effect="return values of kernel functions"),
-    _function("fexit+", AttachType.TRACE_FEXIT),
-    _function("fentry.s+", AttachType.TRACE_FENTRY, _SLEEPABLE),
-    _function("fmod_ret.s+", AttachType.MODIFY_RETURN, _SLEEPABLE, "return values of kernel functions"),
-    _function("fexit.s+", AttachType.TRACE_FEXIT, _SLEEPABLE),
-    _function("fsession+", AttachType.TRACE_FSESSION),
-    _function("fsession.s+", AttachType.TRACE_FSESSION, _SLEEPABLE),
-    _functions("fsession.multi+", AttachType.TRACE_FSESSION_MULTI),
-    _functions("fsession.multi.s+", AttachType.TRACE_FSESSION_MULTI, _SLEEPABLE),
-    _functions("fentry.multi+", AttachType.TRACE_FENTRY_MULTI),
-    _functions("fexit.multi+", AttachType.TRACE_FEXIT_MULTI),
-    _functions("fentry.multi.s+", AttachType.TRACE_FENTRY_MULTI, _SLEEPABLE),
-    _functions("fexit.multi.s+", AttachType.TRACE_FEXIT_MULTI, _SLEEPABLE),
-    Hook("freplace+", ProgType.EXT, mechanism=Mechanism.TRAMPOLINE, effect="another program", type_prefix=""),
-    _lsm("lsm+", AttachType.LSM_MAC, Mechanism.TRAMPOLINE),
-    _lsm("lsm.s+", AttachType.LSM_MAC, Mechanism.TRAMPOLINE, _SLEEPABLE),
-    _lsm("lsm_cgroup+", AttachType.LSM_CGROUP, Mechanism.CGROUP),
-    _typed("iter+", Mechanism.ITERATOR, AttachType.TRACE_ITER, "bpf_iter_"),
-    _typed("iter.s+", Mechanism.ITERATOR, AttachType.TRACE_ITER, "bpf_iter_", _SLEEPABLE),
-    Hook("syscall", ProgType.SYSCALL, mechanism=Mechanism.ELSEWHERE, flags=_SLEEPABLE),
-    _xdp("xdp.frags/devmap", AttachType.XDP_DEVMAP, Mechanism.ELSEWHERE, flags=_FRAGS),
-    _xdp("xdp/devmap", AttachType.XDP_DEVMAP, Mechanism.ELSEWHERE),
-    _xdp("xdp.frags/cpumap", AttachType.XDP_CPUMAP, Mechanism.ELSEWHERE, flags=_FRAGS),
-    _xdp("xdp/cpumap", AttachType.XDP_CPUMAP, Mechanism.ELSEWHERE),
-    _xdp("xdp.frags", flags=_FRAGS),
-    _xdp("xdp", optional=True),
-    Hook("perf_event", ProgType.PERF_EVENT, mechanism=Mechanism.PERF_EVENT),
-    _lwt("lwt_in", ProgType.LWT_IN),
-    _lwt("lwt_out", ProgType.LWT_OUT),
-    _lwt("lwt_xmit", ProgType.LWT_XMIT),
-    _lwt("lwt_seg6local", ProgType.LWT_SEG6LOCAL),
-    _cgroup("sockops", ProgType.SOCK_OPS, AttachType.CGROUP_SOCK_OPS, "sockets", optional=True),
-    _sockmap("sk_skb/stream_parser", ProgType.SK_SKB, AttachType.SK_SKB_STREAM_PARSER),
-    _sockmap("sk_skb/stream_verdict", ProgType.SK_SKB, AttachType.SK_SKB_STREAM_VERDICT),
-    _sockmap("sk_skb/verdict", ProgType.SK_SKB, AttachType.SK_SKB_VERDICT),
-    Hook("sk_skb", ProgType.SK_SKB, mechanism=Mechanism.SOCKMAP, effect="sockets"),
-    _sockmap("sk_msg", ProgType.SK_MSG, AttachType.SK_MSG_VERDICT),
-    Hook("lirc_mode2", ProgType.LIRC_MODE2, AttachType.LIRC_MODE2, Mechanism.ELSEWHERE, optional=True),
-    Hook(
-        "flow_dissector",
-        ProgType.FLOW_DISSECTOR,
-        AttachType.FLOW_DISSECTOR,
-        Mechanism.FLOW_DISSECTOR,
-        "packets",
-        optional=True,
-    ),
-    _cgroup("cgroup_skb/ingress", ProgType.CGROUP_SKB, AttachType.CGROUP_INET_INGRESS, "packets", optional=True),
-    _cgroup("cgroup_skb/egress", ProgType.CGROUP_SKB, AttachType.CGROUP_INET_EGRESS, "packets", optional=True),
-    Hook("cgroup/skb", ProgType.CGROUP_SKB, mechanism=Mechanism.CGROUP_SKB, effect="packets"),
-    _socket("cgroup/sock_create", AttachType.CGROUP_INET_SOCK_CREATE),
-    _socket("cgroup/sock_release", AttachType.CGROUP_INET_SOCK_RELEASE),
-    _socket("cgroup/sock", AttachType.CGROUP_INET_SOCK_CREATE, optional=True),
-    _socket("cgroup/post_bind4", AttachType.CGROUP_INET4_POST_BIND),
-    _socket("cgroup/post_bind6", AttachType.CGROUP_INET6_POST_BIND),
-    _address("cgroup/bind4", AttachType.CGROUP_INET4_BIND),
-    _address("cgroup/bind6", AttachType.CGROUP_INET6_BIND),
-    _address("cgroup/connect4", AttachType.CGROUP_INET4_CONNECT),
-    _address("cgroup/connect6", AttachType.CGROUP_INET6_CONNECT),
-    _address("cgroup/connect_unix", AttachType.CGROUP_UNIX_CONNECT),
-    _address("cgroup/sendmsg4", AttachType.CGROUP_UDP4_SENDMSG),
-    _address("cgroup/sendmsg6", AttachType.CGROUP_UDP6_SENDMSG),
-    _address("cgroup/sendmsg_unix", AttachType.CGROUP_UNIX_SENDMSG),
-    _address("cgroup/recvmsg4", AttachType.CGROUP_UDP4_RECVMSG),
-    _address("cgroup/recvmsg6", AttachType.CGROUP_UDP6_RECVMSG),
-    _address("cgroup/recvmsg_unix", AttachType.CGROUP_UNIX_RECVMSG),
-    _address("cgroup/getpeername4", AttachType.CGROUP_INET4_GETPEERNAME),
-    _address("cgroup/getpeername6", AttachType.CGROUP_INET6_GETPEERNAME),
-    _address("cgroup/getpeername_unix", AttachType.CGROUP_UNIX_GETPEERNAME),
-    _address("cgroup/getsockname4", AttachType.CGROUP_INET4_GETSOCKNAME),
-    _address("cgroup/getsockname6", AttachType.CGROUP_INET6_GETSOCKNAME),
-    _address("cgroup/getsockname_unix", AttachType.CGROUP_UNIX_GETSOCKNAME),
-    _cgroup("cgroup/sysctl", ProgType.CGROUP_SYSCTL, AttachType.CGROUP_SYSCTL, "sysctl values"),
-    _cgroup("cgroup/getsockopt", ProgType.CGROUP_SOCKOPT, AttachType.CGROUP_GETSOCKOPT, "sockets"),
-    _cgroup("cgroup/setsockopt", ProgType.CGROUP_SOCKOPT, AttachType.CGROUP_SETSOCKOPT, "sockets"),
-    _cgroup("cgroup/dev", ProgType.CGROUP_DEVICE, AttachType.CGROUP_DEVICE, "permissions", optional=True),
-    Hook("struct_ops+", ProgType.STRUCT_OPS, effect="kernel operations"),
-    Hook("struct_ops.s+", ProgType.STRUCT_OPS, effect="kernel operations", flags=_SLEEPABLE),
-    Hook("sk_lookup", ProgType.SK_LOOKUP, AttachType.SK_LOOKUP, Mechanism.NAMESPACE, "sockets"),
-    Hook("netfilter", ProgType.NETFILTER, AttachType.NETFILTER, Mechanism.NETFILTER, "packets"),
+    _row(_UPROBE_MULTI, "uprobe.session.s+", AttachType.TRACE_UPROBE_SESSION, _SLEEPABLE),
+    _row(_KSYSCALL, "ksyscall+"),
+    _row(_KSYSCALL, "kretsyscall+", returns=True),
+    _row(_USDT, "usdt+"),
+    _row(_USDT, "usdt.s+", flags=_SLEEPABLE),
+    _row(_TC, "tc/ingress", AttachType.TCX_INGRESS, unchecked=True),
+    _row(_TC, "tc/egress", AttachType.TCX_EGRESS, unchecked=True),
+    _row(_TC, "tcx/ingress", AttachType.TCX_INGRESS, unchecked=True),
+    _row(_TC, "tcx/egress", AttachType.TCX_EGRESS, unchecked=True),
+    _row(_TC, "tc", unchecked=True),
+    _row(_TC, "classifier", unchecked=True),
+    _row(_ACTION, "action"),
+    _row(_NETKIT, "netkit/primary", AttachType.NETKIT_PRIMARY),
+    _row(_NETKIT, "netkit/peer", AttachType.NETKIT_PEER),
+    _row(_TRACEPOINT, "tracepoint+"),
+    _row(_TRACEPOINT, "tp+"),
+    _row(_TRACEPOINT, "tracepoint.s+", flags=_SLEEPABLE),
+    _row(_TRACEPOINT, "tp.s+", flags=_SLEEPABLE),
+    _row(_RAW_TP, "raw_tracepoint+"),
+    _row(_RAW_TP, "raw_tp+"),
+    _row(_RAW_TP, "raw_tracepoint.s+", flags=_SLEEPABLE),
+    _row(_RAW_TP, "raw_tp.s+", flags=_SLEEPABLE),
+    _row(_RAW_TP_W, "raw_tracepoint.w+"),
+    _row(_RAW_TP_W, "raw_tp.w+"),
+    _row(_TP_BTF, "tp_btf+", AttachType.TRACE_RAW_TP),
+    _row(_TP_BTF, "tp_btf.s+", AttachType.TRACE_RAW_TP, _SLEEPABLE),
+    _row(_TRAMPOLINE, "fentry+", AttachType.TRACE_FENTRY),
+    _row(_MODIFY_RETURN, "fmod_ret+", AttachType.MODIFY_RETURN),
+    _row(_TRAMPOLINE, "fexit+", AttachType.TRACE_FEXIT),
+    _row(_TRAMPOLINE, "fentry.s+", AttachType.TRACE_FENTRY, _SLEEPABLE),
+    _row(_MODIFY_RETURN, "fmod_ret.s+", AttachType.MODIFY_RETURN, _SLEEPABLE),
+    _row(_TRAMPOLINE, "fexit.s+", AttachType.TRACE_FEXIT, _SLEEPABLE),
+    _row(_TRAMPOLINE, "fsession+", AttachType.TRACE_FSESSION),
+    _row(_TRAMPOLINE, "fsession.s+", AttachType.TRACE_FSESSION, _SLEEPABLE),
+    _row(_TRAMPOLINE_MULTI, "fsession.multi+", AttachType.TRACE_FSESSION_MULTI),
+    _row(_TRAMPOLINE_MULTI, "fsession.multi.s+", AttachType.TRACE_FSESSION_MULTI, _SLEEPABLE),
+    _row(_TRAMPOLINE_MULTI, "fentry.multi+", AttachType.TRACE_FENTRY_MULTI),
+    _row(_TRAMPOLINE_MULTI, "fexit.multi+", AttachType.TRACE_FEXIT_MULTI),
+    _row(_TRAMPOLINE_MULTI, "fentry.multi.s+", AttachType.TRACE_FENTRY_MULTI, _SLEEPABLE),
+    _row(_TRAMPOLINE_MULTI, "fexit.multi.s+", AttachType.TRACE_FEXIT_MULTI, _SLEEPABLE),
+    _row(_FREPLACE, "freplace+"),
+    _row(_LSM, "lsm+", AttachType.LSM_MAC),
+    _row(_LSM, "lsm.s+", AttachType.LSM_MAC, _SLEEPABLE),
+    _row(_LSM_CGROUP, "lsm_cgroup+", AttachType.LSM_CGROUP),
+    _row(_ITERATOR, "iter+", AttachType.TRACE_ITER),
+    _row(_ITERATOR, "iter.s+", AttachType.TRACE_ITER, _SLEEPABLE),
+    _row(_SYSCALL, "syscall", flags=_SLEEPABLE),
+    _row(_XDP_IN_MAP, "xdp.frags/devmap", AttachType.XDP_DEVMAP, _FRAGS),
+    _row(_XDP_IN_MAP, "xdp/devmap", AttachType.XDP_DEVMAP),
+    _row(_XDP_IN_MAP, "xdp.frags/cpumap", AttachType.XDP_CPUMAP, _FRAGS),
+    _row(_XDP_IN_MAP, "xdp/cpumap", AttachType.XDP_CPUMAP),
+    _row(_XDP, "xdp.frags", AttachType.XDP, _FRAGS),
+    _row(_XDP, "xdp", AttachType.XDP, optional=True),
+    _row(_PERF_EVENT, "perf_event"),
+    _row(_LWT_IN, "lwt_in"),
+    _row(_LWT_OUT, "lwt_out"),
+    _row(_LWT_XMIT, "lwt_xmit"),
+    _row(_LWT_SEG6LOCAL, "lwt_seg6local"),
+    _row(_SOCK_OPS, "sockops", AttachType.CGROUP_SOCK_OPS, optional=True),
+    _row(_SK_SKB, "sk_skb/stream_parser", AttachType.SK_SKB_STREAM_PARSER, optional=True),
+    _row(_SK_SKB, "sk_skb/stream_verdict", AttachType.SK_SKB_STREAM_VERDICT, optional=True),
+    _row(_SK_SKB, "sk_skb/verdict", AttachType.SK_SKB_VERDICT, optional=True),
+    _row(_SK_SKB, "sk_skb"),
+    _row(_SK_MSG, "sk_msg", AttachType.SK_MSG_VERDICT, optional=True),
+    _row(_LIRC, "lirc_mode2", AttachType.LIRC_MODE2, optional=True),
+    _row(_FLOW_DISSECTOR, "flow_dissector", AttachType.FLOW_DISSECTOR, optional=True),
+    _row(_CGROUP_SKB, "cgroup_skb/ingress", optional=True),
+    _row(_CGROUP_SKB, "cgroup_skb/egress", AttachType.CGROUP_INET_EGRESS, optional=True),
+    _row(_CGROUP_SKB_BOTH, "cgroup/skb"),
+    _row(_CGROUP_SOCK, "cgroup/sock_create", AttachType.CGROUP_INET_SOCK_CREATE),
+    _row(_CGROUP_SOCK, "cgroup/sock_release", AttachType.CGROUP_INET_SOCK_RELEASE),
+    _row(_CGROUP_SOCK, "cgroup/sock", AttachType.CGROUP_INET_SOCK_CREATE, optional=True),
+    _row(_CGROUP_SOCK, "cgroup/post_bind4", AttachType.CGROUP_INET4_POST_BIND),
+    _row(_CGROUP_SOCK, "cgroup/post_bind6", AttachType.CGROUP_INET6_POST_BIND),
+    _row(_CGROUP_ADDR, "cgroup/bind4", AttachType.CGROUP_INET4_BIND),
+    _row(_CGROUP_ADDR, "cgroup/bind6", AttachType.CGROUP_INET6_BIND),
+    _row(_CGROUP_ADDR, "cgroup/connect4", AttachType.CGROUP_INET4_CONNECT),
+    _row(_CGROUP_ADDR, "cgroup/connect6", AttachType.CGROUP_INET6_CONNECT),
+    _row(_CGROUP_ADDR, "cgroup/connect_unix", AttachType.CGROUP_UNIX_CONNECT),
+    _row(_CGROUP_ADDR, "cgroup/sendmsg4", AttachType.CGROUP_UDP4_SENDMSG),
+    _row(_CGROUP_ADDR, "cgroup/sendmsg6", AttachType.CGROUP_UDP6_SENDMSG),
+    _row(_CGROUP_ADDR, "cgroup/sendmsg_unix", AttachType.CGROUP_UNIX_SENDMSG),
+    _row(_CGROUP_ADDR, "cgroup/recvmsg4", AttachType.CGROUP_UDP4_RECVMSG),
+    _row(_CGROUP_ADDR, "cgroup/recvmsg6", AttachType.CGROUP_UDP6_RECVMSG),
+    _row(_CGROUP_ADDR, "cgroup/recvmsg_unix", AttachType.CGROUP_UNIX_RECVMSG),
+    _row(_CGROUP_ADDR, "cgroup/getpeername4", AttachType.CGROUP_INET4_GETPEERNAME),
+    _row(_CGROUP_ADDR, "cgroup/getpeername6", AttachType.CGROUP_INET6_GETPEERNAME),
+    _row(_CGROUP_ADDR, "cgroup/getpeername_unix", AttachType.CGROUP_UNIX_GETPEERNAME),
+    _row(_CGROUP_ADDR, "cgroup/getsockname4", AttachType.CGROUP_INET4_GETSOCKNAME),
+    _row(_CGROUP_ADDR, "cgroup/getsockname6", AttachType.CGROUP_INET6_GETSOCKNAME),
+    _row(_CGROUP_ADDR, "cgroup/getsockname_unix", AttachType.CGROUP_UNIX_GETSOCKNAME),
+    _row(_CGROUP_SYSCTL, "cgroup/sysctl", AttachType.CGROUP_SYSCTL),
+    _row(_CGROUP_SOCKOPT, "cgroup/getsockopt", AttachType.CGROUP_GETSOCKOPT),
+    _row(_CGROUP_SOCKOPT, "cgroup/setsockopt", AttachType.CGROUP_SETSOCKOPT),
+    _row(_CGROUP_DEVICE, "cgroup/dev", AttachType.CGROUP_DEVICE, optional=True),
+    _row(_STRUCT_OPS, "struct_ops+"),
+    _row(_STRUCT_OPS, "struct_ops.s+", flags=_SLEEPABLE),
+    _row(_SK_LOOKUP, "sk_lookup", AttachType.SK_LOOKUP),
+    _row(_NETFILTER, "netfilter", AttachType.NETFILTER),
 )
 
 
 def find(section: str) -> Hook | None:
-    """Return the row of a SEC() text, None if libbpf has none; a leading "?" (autoload off) is ignored."""
+    """Return the row of a SEC() text, None if unknown; a leading "?" (autoload off) is ignored."""
     name = section.removeprefix("?")
     for hook in TABLE:
         if hook.section[-1] == "+":
@@ -353,37 +357,43 @@ def find(section: str) -> Hook | None:
 
 
 def target(hook: Hook, section: str) -> str:
-    """Return where ``section`` asks to be attached: what follows the prefix and its slash, "" if nothing does."""
+    """Return the target of a section: the text after its prefix and the slash, "" if missing."""
     return section.partition("/")[2] if hook.section[-1] == "+" else ""
 
 
 def returns(section: str) -> bool:
-    """Tell whether a program of ``section`` runs where functions return."""
+    """Tell whether a program of ``section`` runs when functions return."""
     hook = find(section)
     return hook is not None and hook.returns
 
 
 def is_pattern(name: str) -> bool:
-    """Tell whether ``name`` has ``*`` or ``?``, and so names many functions."""
+    """Tell whether ``name`` is a pattern, with ``*`` or ``?``, for the names of many functions."""
     return "*" in name or "?" in name
 
 
 def unknown(section: str) -> str:
-    """Return what is wrong with a SEC() text that ``find`` has no row for."""
-    expected = _meant(section.removeprefix("?"))
-    note = f', expected SEC("{safe(expected)}")' if expected else ""
-    return f"section '{safe(section)}': no program type is known by that name{note}"
+    """Return the error message for a SEC() text that is not in the table."""
+    meant = _probably_meant(section.removeprefix("?"))
+    expected = f', expected SEC("{safe(meant)}")' if meant else ""
+    return f"section '{safe(section)}': no program type is known by that name{expected}"
 
 
-def _meant(name: str) -> str:
+def _probably_meant(name: str) -> str:
     """Return the section that was probably meant by ``name``, "" if none is similar.
 
-    ``name`` begins with a known one (``xdp/lo``, ``socket1``), or with a misspelled one (``kprob/vfs_read``).
+    ``name`` begins with a known section (``xdp/lo``, ``socket1``) or with a misspelled one
+    (``kprob/vfs_read``).
     """
     rows = {hook.section.rstrip("+"): hook.section for hook in TABLE}
-    begun = [prefix for prefix in rows if name.startswith(prefix) and not name[len(prefix) :][:1].isalpha()]
-    head, _, rest = name.partition("/")
-    near = [max(begun, key=len)] if begun else similar(head, rows)
-    if not near:
+    prefixes = [
+        prefix
+        for prefix in rows
+        if name.startswith(prefix) and not name[len(prefix) :][:1].isalpha()
+    ]
+    head, _, target_name = name.partition("/")
+    close = [max(prefixes, key=len)] if prefixes else similar(head, rows)
+    if not close:
         return ""
-    return f"{near[0]}/{rest}" if rest and rows[near[0]].endswith("+") else near[0]
+    takes_target = rows[close[0]].endswith("+")
+    return f"{close[0]}/{target_name}" if target_name and takes_target else close[0]

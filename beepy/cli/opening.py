@@ -74,7 +74,8 @@ def _count_attached(collection: Collection) -> int:
     skipped = collection.absent.skipped
     programs = [prog for prog in collection.programs.values() if prog.name not in skipped]
     hooks = [sections.find(program.section) for program in programs]
-    return len([hook for hook in hooks if hook and hook.mechanism is not Mechanism.ELSEWHERE])
+    others = Mechanism.NOT_ATTACHABLE
+    return len([hook for hook in hooks if hook and hook.mechanism is not others])
 
 
 def _description(image: Image) -> str:

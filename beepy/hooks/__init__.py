@@ -1,8 +1,8 @@
-"""Attach programs: one module a mechanism, imported at its first use.
+"""Attach programs: one module for each mechanism, imported at its first use.
 
-A module has ``attach(program, target)``; ``points(target, machine)`` where it knows what a kernel must have for that;
-``reader(program, target, spec)`` where programs write what is shown; ``KIND`` and ``undo(*words)`` where it writes
-entries of that kind to the journal.
+A module has ``attach(program, target)``; ``points(target, machine)`` if it knows what a kernel must
+have for that; ``reader(program, target, spec)`` if its programs write output; ``KIND`` and
+``cleanup(*args)`` if it adds entries of that kind to the journal.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,55 +26,62 @@ def _module(mechanism: Mechanism) -> ModuleType:
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach a program as its section says. Raises AttachError, NotSupported."""
+    """Attach a program by the mechanism of its section. Raises AttachError, NotSupported."""
     hook = sections.find(program.section)
-    assert hook  # it was loaded by it
-    assert hook.mechanism  # but for what a map of operations attaches
+    assert hook  # the program was loaded by this row
+    assert hook.mechanism  # the caller attaches struct_ops by their maps
     link: Link = _module(hook.mechanism).attach(program, target)
     return link
 
 
 def points(hook: Hook, target: Target, machine: str) -> Sequence[Point]:
-    """Return what a kernel must have that a program can be attached, () if nothing can be looked up.
+    """Return what a kernel must have to attach a program, () if nothing can be looked up.
 
-    ``machine`` is the kernel's architecture as uname(2) has it, "" if it is not known. Types that programs attach to
-    are not among them: ``collection.attachpoint`` looks these up. Raises AttachError for a target of another form.
+    ``machine`` is the kernel's architecture as uname(2) has it, "" if it is not known. The types
+    that programs attach to are not included: ``collection.attachpoint`` looks them up. Raises
+    AttachError if the target is malformed.
     """
-    find = getattr(_module(hook.mechanism), "points", None) if hook.mechanism else None
-    found: Sequence[Point] = find(target, machine) if find else ()
-    return found
+    function = getattr(_module(hook.mechanism), "points", None) if hook.mechanism else None
+    required: Sequence[Point] = function(target, machine) if function else ()
+    return required
 
 
 def reader(program: Program, target: Target, spec: CollectionSpec) -> Reader | None:
-    """Return what reads the output of a program of ``spec``, None if it has none; the caller closes it."""
+    """Return a reader of the output of a program of ``spec``, None if it writes none.
+
+    The caller closes the reader.
+    """
     hook = sections.find(program.section)
-    make = getattr(_module(hook.mechanism), "reader", None) if hook and hook.mechanism else None
-    made: Reader | None = make(program, target, spec) if make else None
-    return made
+    mechanism = hook.mechanism if hook else None
+    function = getattr(_module(mechanism), "reader", None) if mechanism else None
+    output: Reader | None = function(program, target, spec) if function else None
+    return output
 
 
 def sweep() -> None:
-    """Undo what killed processes left behind; every attaching begins with it."""
-    journal.sweep(_undo)
+    """Remove the attachments that killed processes left; called before programs are attached."""
+    journal.sweep(_cleanup_for)
 
 
-def _undo(kind: str) -> Callable[..., None] | None:
-    """Return the function that undoes journal entries of a kind, None if there is none."""
+def _cleanup_for(kind: str) -> Callable[..., None] | None:
+    """Return the function that cleans up after journal entries of a kind, None if unknown."""
     for mechanism in Mechanism:
         module = _module(mechanism)
         if getattr(module, "KIND", None) == kind:
-            undo: Callable[..., None] = module.undo
-            return undo
+            cleanup: Callable[..., None] = module.cleanup
+            return cleanup
     return None
 
 
 def describe_target(section: str, target: Target) -> str:
-    """Return where a program of ``section`` is attached, for messages: the section or its overruling, and options."""
+    """Return the attach point of a program for messages: the section or --attach, and options."""
     hook = sections.find(section)
     if hook is None:
         return section
-    overruled = target.name != sections.target(hook, section)
-    text = f"{hook.section.rstrip('+')}/{target.name}" if overruled else section
+    overridden = target.name != sections.target(hook, section)
+    text = f"{hook.section.rstrip('+')}/{target.name}" if overridden else section
     values = [(option, getattr(target, option)) for option in hook.options]
-    shown = ", ".join([f"{option} {value}" for option, value in values if value not in (None, "")])
-    return f"{text} ({shown})" if shown else text
+    options = ", ".join(
+        [f"{option} {value}" for option, value in values if value not in (None, "")]
+    )
+    return f"{text} ({options})" if options else text

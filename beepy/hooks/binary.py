@@ -1,4 +1,4 @@
-"""The file that a uprobe or a USDT probe is put into: found as libbpf finds it, and read."""
+"""The file that a uprobe or a USDT probe is put into: find it as libbpf does, and read it."""
 
 import errno
 import os
@@ -13,36 +13,42 @@ from beepy.obj import executable
 from beepy.obj.executable import Executable
 from beepy.text import safe
 
-_PROGRAMS: Final = ("/usr/bin", "/usr/sbin", "/bin", "/sbin")
+_PROGRAM_DIRECTORIES: Final = ("/usr/bin", "/usr/sbin", "/bin", "/sbin")
 
 
 def find(name: str, pid: int | None, where: str) -> str:
-    """Return the path of a program or library: a path as it stands, ``bash`` by PATH, ``libc.so.6`` as ld.so does.
+    """Return the path of a program or library.
 
-    It is looked for where the process ``pid`` sees its files: below /proc/PID/root if that is not where we see ours.
-    Without a name it is the process's own program. Raises AttachError, which begins with ``where``.
+    ``name`` is a path, a program that PATH finds (``bash``), a library that ld.so finds
+    (``libc.so.6``), or "" for the program that the process ``pid`` runs. The file is looked up in
+    the mount namespace of ``pid``: below /proc/PID/root if that differs from ours. Raises
+    AttachError; its message begins with ``where``.
     """
     root = "" if pid is None else _root(pid, where)
     if not name:
         if pid is None:
-            raise AttachError(
-                f"{where}: which file is not said: expected BINARY:FUNCTION, --binary or --pid", errno.EINVAL
-            )
+            why = "no binary given: expected BINARY:FUNCTION, --binary or --pid"
+            raise AttachError(f"{where}: {why}", errno.EINVAL)
         return f"/proc/{pid}/exe"
     if "/" in name:
-        return files.inside(root, name) if root else os.path.abspath(name)  # noqa: PTH100 - symbolic links stay
-    library = ".so" in name
-    for folder in libraries.folders(root) if library else _program_folders():
-        path = files.inside(root, f"{folder}/{name}")
-        if os.path.isfile(path) and os.access(path, os.R_OK | (0 if library else os.X_OK)) and _elf(path):  # noqa: PTH113
+        if root:
+            return files.resolve_in(root, name)
+        return os.path.abspath(name)  # noqa: PTH100 - must not follow symbolic links
+    is_library = ".so" in name
+    mode = os.R_OK | (0 if is_library else os.X_OK)
+    for directory in libraries.directories(root) if is_library else _program_directories():
+        path = files.resolve_in(root, f"{directory}/{name}")
+        if os.path.isfile(path) and os.access(path, mode) and _is_elf(path):  # noqa: PTH113
             return path
-    kind = "library" if library else "program"
-    why = f"no {kind} of that name where {'ld.so' if library else 'PATH'} says: '{safe(name)}'"
+    if is_library:
+        why = f"library '{safe(name)}': not found in the directories of ld.so"
+    else:
+        why = f"program '{safe(name)}': not found in PATH"
     raise AttachError(f"{where}: {why}", errno.ENOENT)
 
 
 def _root(pid: int, where: str) -> str:
-    """Return what stands before the paths of a process, "" if it sees our files."""
+    """Return the prefix for the paths of a process, "" if it sees our files."""
     root = f"/proc/{pid}/root"
     try:
         theirs = [os.stat(path) for path in (f"/proc/{pid}/ns/mnt", root)]  # noqa: PTH116
@@ -51,20 +57,21 @@ def _root(pid: int, where: str) -> str:
         number = errno.ESRCH if isinstance(error, FileNotFoundError) else error.errno or 0
         from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
 
-        failed = privilege.named(KernelError.of(f"{where}: process {pid}", number), "CAP_SYS_PTRACE")
-        raise AttachError(str(failed), number) from None
-    same = all(os.path.samestat(one, other) for one, other in zip(theirs, ours, strict=True))
+        refused = KernelError.of(f"{where}: process {pid}", number)
+        raise AttachError.wrap(privilege.named(refused, "CAP_SYS_PTRACE")) from None
+    same = all(map(os.path.samestat, theirs, ours))
     return "" if same else root
 
 
-def _program_folders() -> list[str]:
-    return [folder for folder in os.environ.get("PATH", "").split(":") if folder] + list(_PROGRAMS)
+def _program_directories() -> list[str]:
+    from_path = [part for part in os.environ.get("PATH", "").split(":") if part]
+    return from_path + list(_PROGRAM_DIRECTORIES)
 
 
-def _elf(path: str) -> bool:
-    """Tell whether it is an ELF file: libc.so may be a text for the linker."""
+def _is_elf(path: str) -> bool:
+    """Tell whether a file is ELF: libc.so may be a linker script."""
     try:
-        with files.opened(path) as file:
+        with files.open_nonblocking(path) as file:
             return file.read(4) == ELF_MAGIC
     except OSError:
         return False
@@ -72,10 +79,14 @@ def _elf(path: str) -> bool:
 
 @contextmanager
 def opened(path: str, where: str) -> Iterator[Executable]:
-    """Read a file for the time of the block. What is wrong with it, ElfErrors of the block too, becomes AttachError."""
+    """Open and parse a file for the time of the block.
+
+    Raises AttachError if it cannot be read or parsed. An ElfError that the block raises becomes an
+    AttachError too.
+    """
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(files.opened(path))
+            file = stack.enter_context(files.open_nonblocking(path))
             data = FileBytes(file.fileno())
         except OSError as error:
             raise AttachError.of(f"{where}: {safe(path)}", error) from None

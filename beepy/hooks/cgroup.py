@@ -1,4 +1,4 @@
-"""Control groups: a link to the folder of one; BPF_PROG_ATTACH where the kernel has no such links (before v5.7)."""
+"""Control groups: a link to a cgroup's directory, or BPF_PROG_ATTACH before such links (v5.7)."""
 
 import errno
 import os
@@ -9,8 +9,7 @@ from typing import Final
 
 from beepy import uapi
 from beepy.errors import AttachError, KernelError
-from beepy.hooks import lasting
-from beepy.hooks.failure import failed
+from beepy.hooks.persistent import attach_persistent
 from beepy.hooks.target import Target
 from beepy.kernel import link
 from beepy.kernel import program as programs
@@ -25,109 +24,134 @@ from beepy.uapi import AttachType, ProgType
 _log = Log(__name__)
 
 KIND: Final = "cgroup"
-"""Of journal entries: the folder ("": the root), the attach type, the program's id."""
+"""Kind of journal entries. Arguments: directory ("": the root), attach type, program id."""
 
-_MOUNTS: Final = Path("/proc/self/mountinfo")
+_MOUNTINFO: Final = Path("/proc/self/mountinfo")
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to the cgroup of --attach, else --cgroup, with all below it; without either to the root: every process.
+    """Attach to the cgroup of --attach, else --cgroup, and all below it; by default to the root.
 
-    What the section of an LSM program and --attach name is its hook, so that only --cgroup names the cgroup. Programs
-    that are attached already run too, unless one of them forbids it. Raises AttachError.
+    For an LSM program the section and --attach name the LSM hook, so only --cgroup names the
+    cgroup. Programs that are attached already keep running, unless one of them forbids it. Raises
+    AttachError.
     """
     name = "" if program.type == ProgType.LSM else target.name
     return attach_as(program, name or target.cgroup, program.attach_type)
 
 
 def attach_as(program: Program, path: str, *attach_types: AttachType) -> Link:
-    """Attach to the cgroup at ``path`` ("": the root), by a link of each attach type. Raises AttachError."""
-    path = os.path.abspath(path) if path else ""  # noqa: PTH100 - a later process reads it, symlinks and all
+    """Attach to the cgroup at ``path`` ("": the root) by one link for each attach type.
+
+    Raises AttachError; then no link is left.
+    """
+    # absolute: a later process may read the path from the journal; symbolic links are kept
+    path = os.path.abspath(path) if path else ""  # noqa: PTH100
     with ExitStack() as undo:
         try:
-            folder = undo.enter_context(_open(path))
-            made = [undo.enter_context(_one(program, folder, path, attach_type)) for attach_type in attach_types]
+            directory = undo.enter_context(_open(path))
+            links = [
+                undo.enter_context(_attach(program, directory, path, attach_type))
+                for attach_type in attach_types
+            ]
         except KernelError as error:
             raise _explained(program, path, error) from error
         undo.pop_all()
-    return Link(then=[*(one.close for one in reversed(made)), folder.close])
+    return Link(then=[*(link.close for link in reversed(links)), directory.close])
 
 
-def _one(program: Program, folder: Fd, path: str, attach_type: AttachType) -> Link:
+def _attach(program: Program, directory: Fd, path: str, attach_type: AttachType) -> Link:
     try:
-        return link.create(program, folder.fileno(), attach_type)
+        return link.create(program, directory.fileno(), attach_type)
     except AttachError as error:
         if error.errno != errno.EINVAL:
             raise
     name = safe(program.name)
-    _log.info("program '%s': no cgroup link, attaching without", name)
+    _log.info("program '%s': no cgroup link, attaching by BPF_PROG_ATTACH", name)
     attr = uapi.ProgAttach(
-        target_fd=folder.fileno(),
+        target_fd=directory.fileno(),
         attach_bpf_fd=program.fd.fileno(),
         attach_type=attach_type,
         attach_flags=uapi.BPF_F_ALLOW_MULTI,
     )
     where = f"cgroup '{safe(path)}' ({attach_type.name})"
-    number = program.id()
-    return lasting.keep(
-        (KIND, path, str(int(attach_type)), str(number)),
+    program_id = program.id()
+    return attach_persistent(
+        (KIND, path, str(int(attach_type)), str(program_id)),
         lambda: syscall.prog_attach(attr, where),
-        lambda: _detach(folder, attach_type, number),
+        lambda: _detach(directory, attach_type, program_id),
     )
 
 
-def undo(path: str, attach_type: str, number: str) -> None:
-    """Detach what a dead process left. Raises KernelError."""
+def cleanup(path: str, attach_type: str, program_id: str) -> None:
+    """Detach the program of a dead process. Raises KernelError."""
     try:
-        folder = _open(path)
+        directory = _open(path)
     except KernelError as error:
         if error.errno == errno.ENOENT:
             return
         raise
-    with folder:
-        _detach(folder, AttachType(int(attach_type)), int(number))
+    with directory:
+        _detach(directory, AttachType(int(attach_type)), int(program_id))
 
 
-def _detach(folder: Fd, attach_type: AttachType, number: int) -> None:
+def _detach(directory: Fd, attach_type: AttachType, program_id: int) -> None:
     try:
-        program = programs.by_id(number)
+        program_fd = programs.by_id(program_id)
     except KernelError as error:
         if error.errno == errno.ENOENT:
             return
         raise
-    with program:
-        attr = uapi.ProgAttach(target_fd=folder.fileno(), attach_bpf_fd=program.fileno(), attach_type=attach_type)
+    with program_fd:
+        attr = uapi.ProgAttach(
+            target_fd=directory.fileno(),
+            attach_bpf_fd=program_fd.fileno(),
+            attach_type=attach_type,
+        )
         syscall.prog_detach(attr, f"cgroup ({attach_type.name}): detach")
 
 
 def _open(path: str) -> Fd:
-    """Open the folder of a cgroup, "": the root of cgroup v2. Raises KernelError."""
+    """Open the directory of a cgroup, "": the root of cgroup v2. Raises KernelError."""
     where = f"cgroup '{safe(path)}'" if path else "cgroup v2"
-    found = path or mount(_MOUNTS.read_text(encoding="utf-8", errors="surrogateescape"))
-    if not found:
-        # Only where there is none: in the first cgroup namespace a new mount sets the options of all (nsdelegate...).
-        return syscall.mount_detached("cgroup2", f"{where}: no mount of it, a detached one")
+    directory = path or root_mount(_mountinfo())
+    if not directory:
+        # The last resort: in the first cgroup namespace a new mount sets the options (nsdelegate
+        # and others) of all mounts.
+        return syscall.mount_detached("cgroup2", f"{where}: not mounted, mounting it detached")
     try:
-        return Fd(os.open(found, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        return Fd(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         number = getattr(error, "errno", None) or errno.ENOENT
         raise KernelError.of(where, number) from None
 
 
-def mount(table: str) -> str:
-    """Return where ``table`` (proc_pid_mountinfo(5)) has the root of cgroup v2, "" if nowhere."""
-    for line in table.splitlines():
+def _mountinfo() -> str:
+    return _MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+def root_mount(mountinfo: str) -> str:
+    """Return the mount point of the root of cgroup v2, "" if there is none.
+
+    ``mountinfo`` is the text of proc_pid_mountinfo(5).
+    """
+    for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
-        root, point = before.split()[3:5]
+        root, mount_point = before.split()[3:5]
         if after.split()[0] == "cgroup2" and root == "/":
-            return re.sub(r"\\([0-7]{3})", lambda escape: chr(int(escape[1], 8)), point)
+            return re.sub(r"\\([0-7]{3})", lambda escape: chr(int(escape[1], 8)), mount_point)
     return ""
 
 
 def _explained(program: Program, path: str, error: KernelError) -> AttachError:
+    """Return ``error`` as an AttachError; it says so if the directory is not of cgroup v2."""
+    where = f"program '{safe(program.name)}'"
     if error.errno == errno.EBADF:
-        told = AttachError(f"program '{safe(program.name)}': cgroup '{safe(path)}': not of cgroup v2", errno.EBADF)
-        table = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
-        told.add_note(f"cgroup v2 is mounted at {safe(mount(table)) or 'no place'}")
-        return told
-    return error if isinstance(error, AttachError) else failed(program, error)
+        refused = AttachError(f"{where}: cgroup '{safe(path)}': not of cgroup v2", errno.EBADF)
+        mount_point = root_mount(_mountinfo())
+        if mount_point:
+            refused.add_note(f"cgroup v2 is mounted at {safe(mount_point)}")
+        else:
+            refused.add_note("cgroup v2 is not mounted")
+        return refused
+    return error if isinstance(error, AttachError) else AttachError.wrap(error, where)

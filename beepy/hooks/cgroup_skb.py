@@ -1,4 +1,4 @@
-"""Packets of control groups in both directions: ``cgroup/skb`` names none."""
+"""Packets of control groups in both directions: the section ``cgroup/skb`` names no direction."""
 
 from beepy.hooks import cgroup
 from beepy.hooks.target import Target
@@ -8,6 +8,6 @@ from beepy.uapi import AttachType
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to the cgroup of --attach, else --cgroup, as ``cgroup.attach`` does. Raises AttachError."""
+    """Attach to the cgroup of --attach, else --cgroup, else the root. Raises AttachError."""
     directions = (AttachType.CGROUP_INET_INGRESS, AttachType.CGROUP_INET_EGRESS)
     return cgroup.attach_as(program, target.name or target.cgroup, *directions)

@@ -1,40 +1,44 @@
-"""Files that a process, perhaps in a container, shows us: looked at without being led out, or made to wait."""
+"""Open files in the root directory of another process, perhaps a container's.
+
+A symbolic link there must not lead out of that root, and a pipe there must not block us.
+"""
 
 import os
 from typing import BinaryIO, Final
 
-_LINKS: Final = 40  # MAXSYMLINKS
+_MAX_LINKS: Final = 40  # MAXSYMLINKS
 
 
-def inside(root: str, path: str) -> str:
-    """Return ``path`` below ``root``, with symbolic links followed as if that were "/": the kernel would leave it.
+def resolve_in(root: str, path: str) -> str:
+    """Return ``path`` below ``root``, with symbolic links followed as if ``root`` were "/".
 
-    Where ``root`` is "" it is our own, and the path stays as it is.
+    Without this the kernel would follow an absolute link out of ``root``. If ``root`` is "" the
+    path is returned unchanged.
     """
     if not root:
         return path
-    done: list[str] = []
-    todo = path.split("/")[::-1]
+    resolved: list[str] = []
+    pending = path.split("/")[::-1]
     links = 0
-    while todo:
-        part = todo.pop()
+    while pending:
+        part = pending.pop()
         if part == "..":
-            del done[-1:]
+            del resolved[-1:]
         elif part not in {"", "."}:
             try:
-                to = os.readlink("/".join((root, *done, part)))  # noqa: PTH115
+                link_target = os.readlink("/".join((root, *resolved, part)))  # noqa: PTH115
             except OSError:
-                done.append(part)
+                resolved.append(part)
                 continue
             links += 1
-            if links > _LINKS:
+            if links > _MAX_LINKS:
                 break
-            if to.startswith("/"):
-                done = []
-            todo.extend(to.split("/")[::-1])
-    return "/".join((root, *done))
+            if link_target.startswith("/"):
+                resolved = []
+            pending.extend(link_target.split("/")[::-1])
+    return "/".join((root, *resolved))
 
 
-def opened(path: str) -> BinaryIO:
-    """Open a file to be read; a pipe without a writer does not make us wait. Raises OSError."""
+def open_nonblocking(path: str) -> BinaryIO:
+    """Open a file for reading; a pipe without a writer does not block. Raises OSError."""
     return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))

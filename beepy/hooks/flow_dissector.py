@@ -1,13 +1,12 @@
-"""Flow dissectors: each belongs to a whole network namespace."""
+"""Flow dissectors: a program dissects the packets of a whole network namespace."""
 
 import errno
 from typing import Final
 
 from beepy import uapi
 from beepy.errors import AttachError, KernelError
-from beepy.hooks import lasting
-from beepy.hooks.failure import failed
-from beepy.hooks.interface import namespace
+from beepy.hooks.interface import enter_netns
+from beepy.hooks.persistent import attach_persistent_in_netns, cleanup_in_netns
 from beepy.hooks.target import Target
 from beepy.kernel import link, netns
 from beepy.kernel import program as programs
@@ -21,49 +20,54 @@ from beepy.uapi import AttachType
 _log = Log(__name__)
 
 KIND: Final = "flow_dissector"
-"""Of journal entries: the program's id."""
+"""Kind of journal entries. Argument: the program id."""
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to the network namespace of --attach, else --netns, by a link or as before v5.8 by BPF_PROG_ATTACH.
+    """Attach to the network namespace of --attach, else --netns.
 
-    Raises AttachError.
+    Before v5.8 there is no link for that: BPF_PROG_ATTACH is used. Raises AttachError.
     """
     name = target.name or target.netns
-    with namespace(program, name) as found:
+    with enter_netns(program, name) as namespace:
         try:
-            return link.create(program, found.fileno(), program.attach_type)
+            return link.create(program, namespace.fileno(), program.attach_type)
         except AttachError as error:
             if error.errno != errno.EINVAL:
                 raise
-        _log.info("program '%s': no link for a flow dissector, attaching without", safe(program.name))
+        where = f"program '{safe(program.name)}'"
+        _log.info("%s: no link for a flow dissector, attaching by BPF_PROG_ATTACH", where)
         try:
-            number = program.id()
-            attr = uapi.ProgAttach(attach_bpf_fd=program.fd.fileno(), attach_type=AttachType.FLOW_DISSECTOR)
-            return lasting.keep_in(
-                found,
+            program_id = program.id()
+            attr = uapi.ProgAttach(
+                attach_bpf_fd=program.fd.fileno(), attach_type=AttachType.FLOW_DISSECTOR
+            )
+            return attach_persistent_in_netns(
+                namespace,
                 str(netns.path(name)),
-                (KIND, str(number)),
+                (KIND, str(program_id)),
                 lambda: syscall.prog_attach(attr, KIND),
-                lambda: _detach(number),
+                lambda: _detach(program_id),
             )
         except KernelError as error:
-            raise failed(program, error) from error
+            raise AttachError.wrap(error, where) from error
 
 
-def _detach(number: int) -> None:
+def _detach(program_id: int) -> None:
     try:
-        program = programs.by_id(number)
+        program_fd = programs.by_id(program_id)
     except KernelError as error:
         if error.errno == errno.ENOENT:
             return
         raise
-    with program:
-        attr = uapi.ProgAttach(attach_bpf_fd=program.fileno(), attach_type=AttachType.FLOW_DISSECTOR)
+    with program_fd:
+        attr = uapi.ProgAttach(
+            attach_bpf_fd=program_fd.fileno(), attach_type=AttachType.FLOW_DISSECTOR
+        )
         syscall.prog_detach(attr, f"{KIND}: detach")
 
 
-@lasting.undone_in
-def undo(number: str) -> None:
-    """Detach what a dead process left. Raises KernelError."""
-    _detach(int(number))
+@cleanup_in_netns
+def cleanup(program_id: str) -> None:
+    """Detach the program of a dead process. Raises KernelError."""
+    _detach(int(program_id))

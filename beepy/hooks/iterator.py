@@ -1,7 +1,7 @@
-"""BPF iterators: a program that is run for each of the kernel's objects when somebody reads, and writes what is read.
+"""BPF iterators: reading one runs its program for each object of the kernel and gives its output.
 
-Text (bpf_seq_printf) is read as lines. What a program writes that only calls bpf_seq_write is binary: it is shown in
-hex, one row for each of the kernel's objects. Each reading is a snapshot.
+Text (bpf_seq_printf) is read as lines. The output of a program that calls bpf_seq_write only is
+binary: it is shown in hex, one row for each object. Each reading is a snapshot.
 """
 
 import os
@@ -26,43 +26,46 @@ from beepy.uapi import HELPERS
 
 _log = Log(__name__)
 
-_OF_MAPS: Final = ("bpf_map_elem", "bpf_sk_storage_map")
-_CHUNK: Final = 1 << 16  # bytes of a read, and of a batch at most
-_ROWS: Final = 64  # of a batch in hex; the kernel takes 32 KiB of an object at most
+_OVER_MAPS: Final = ("bpf_map_elem", "bpf_sk_storage_map")
+_CHUNK: Final = 1 << 16  # bytes of a read, and the most of a batch
+_ROWS: Final = 64  # of a batch in hex; the kernel takes at most 32 KiB for one object
 _WRITES_BYTES: Final = HELPERS.index("seq_write")
 _WRITES_TEXT: Final = frozenset({HELPERS.index("seq_printf"), HELPERS.index("seq_printf_btf")})
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Make the iterator KIND, or KIND/MAP for one that goes over a map, of the process --pid if one was given.
+    """Make the iterator KIND, or KIND/MAP for one over a map; --pid restricts it to one process.
 
     Raises AttachError.
     """
     kind, _, name = target.name.partition("/")
     where = f"program '{safe(program.name)}': iterator '{safe(target.name)}'"
-    if kind in _OF_MAPS and name not in target.maps:
-        known = ", ".join(map(safe, target.maps)) or "none"
-        raise TargetError(f"{where}: expected {kind}/MAP, where MAP is one of the object's: {known}", program.name)
-    map_fd = target.maps[name].fd.fileno() if kind in _OF_MAPS else 0
+    if kind in _OVER_MAPS and name not in target.maps:
+        names = ", ".join(map(safe, target.maps)) or "none"
+        why = f"expected {kind}/MAP, where MAP is one of the object's maps: {names}"
+        raise TargetError(f"{where}: {why}", program.name)
+    map_fd = target.maps[name].fd.fileno() if kind in _OVER_MAPS else 0
     return link.iterator(program, map_fd=map_fd, pid=target.pid or 0)
 
 
 def reader(program: Program, target: Target, spec: CollectionSpec) -> "IterReader":
-    """Return what reads the iterator of a program of ``spec``."""
-    binary = any(writes_binary(one.insns) for one in spec.programs if one.name == program.name)
+    """Return a reader of the iterator of ``program``, which is one of ``spec``."""
+    specs = [candidate for candidate in spec.programs if candidate.name == program.name]
+    binary = any(writes_binary(program_spec.insns) for program_spec in specs)
     if binary:
-        _log.warning("program '%s': writes binary data (bpf_seq_write): shown in hex", safe(program.name))
+        name = safe(program.name)
+        _log.warning("program '%s': writes binary data (bpf_seq_write): shown in hex", name)
     return IterReader(program, target, spec.name, binary=binary)
 
 
 def writes_binary(insns: Sequence[Insn]) -> bool:
-    """Tell whether a program, its subprograms included, writes bytes and never text."""
+    """Tell whether a program and its subprograms write bytes and never text."""
     called = {insn.imm for insn in insns if insn.code == CALL and insn.src == 0}
     return _WRITES_BYTES in called and not called & _WRITES_TEXT
 
 
 class IterReader:
-    """Reads an iterator of its own of ``program``, which stays its collection's."""
+    """Reads a program's output, by a new iterator for each snapshot; does not own the program."""
 
     def __init__(self, program: Program, target: Target, image: str, *, binary: bool) -> None:
         self.schema: Schema = text_lines.schema(image, program.name, "hex" if binary else "line")
@@ -78,9 +81,15 @@ class IterReader:
         return -1
 
     def read(self) -> Iterator[Batch]:
-        """Give all rows as a snapshot; its last batch is ``final``. Raises AttachError, KernelError."""
+        """Yield all rows as one snapshot; its last batch is ``final``.
+
+        Raises AttachError, KernelError.
+        """
         self._snapshot += 1
-        with attach(self._program, self._target) as made, link.iterate(made, self._program) as output:
+        with (
+            attach(self._program, self._target) as iterator,
+            link.iterate(iterator, self._program) as output,
+        ):
             for rows in self._rows(output):
                 yield self._batch(rows, final=False)
         yield self._batch([], final=True)
@@ -89,21 +98,24 @@ class IterReader:
         rest = b""
         while chunk := self._chunk(output, _CHUNK):
             *whole, rest = (rest + chunk).split(b"\n")
-            *full, rest = text_lines.cut(rest)  # of a line that has not ended
+            # A line that has not ended yet is kept, but for the full pieces that it already has.
+            *full, rest = text_lines.cut(rest)
             yield [*whole, *full]
         if rest:
             yield [rest]
 
     def _objects(self, output: Fd) -> Iterator[list[bytes]]:
-        """Return in hex what is written for each object.
+        """Yield the output for each object in hex.
 
-        A read of one byte runs the program until something is written (bpf_seq_read stops when it has as much as was
-        asked for), and the next read gives the rest of that, and nothing else. Only after an object of a single byte
-        the next read goes on to further objects, which share its row.
+        A read of one byte runs the program until it has written something: bpf_seq_read stops once
+        it has as many bytes as were asked for. The next read returns the rest of that output and
+        no more. After an object of one byte, the next read continues with further objects; they
+        share its row.
         """
         rows = []
         while first := self._chunk(output, 1):
-            rows.append((first + self._chunk(output, _CHUNK)).hex().encode())
+            rest = self._chunk(output, _CHUNK)
+            rows.append((first + rest).hex().encode())
             if len(rows) == _ROWS:
                 yield rows
                 rows = []
@@ -111,11 +123,11 @@ class IterReader:
             yield rows
 
     def end(self) -> Iterator[Batch]:
-        """Return nothing: an iterator loses nothing."""
+        """Return no batches: an iterator has no lost events to report."""
         return iter(())
 
     def close(self) -> None:
-        """Do nothing: an iterator lives as long as it is read."""
+        """Do nothing: the iterator of a snapshot is closed once it is read."""
 
     def _batch(self, rows: Sequence[bytes], *, final: bool) -> Batch:
         records = [piece for row in rows for piece in text_lines.pieces(row)]
@@ -132,11 +144,11 @@ class IterReader:
         )
 
     def _chunk(self, output: Fd, size: int) -> bytes:
-        """Return what the program writes next, ``size`` bytes at most, nothing at the end.
+        """Return the next output of the program, at most ``size`` bytes, b"" at the end.
 
-        The kernel gives up a reading in which it has shown the program 1,000,000 objects without a byte written
-        (EAGAIN); the next one goes on where that ended (e679654a704e, "bpf: Fix a rcu_sched stall issue with
-        bpf task/task_file iterator").
+        The kernel ends a read with EAGAIN after 1,000,000 objects for which the program wrote
+        nothing; the next read continues there (e679654a704e, "bpf: Fix a rcu_sched stall issue with
+        bpf task/task_file iterator"). Raises KernelError.
         """
         while True:
             try:
@@ -144,6 +156,5 @@ class IterReader:
             except BlockingIOError:
                 continue
             except OSError as error:
-                number = error.errno or 0
                 where = f"program '{safe(self._program.name)}': iterate: read"
-                raise KernelError.of(where, number) from None
+                raise KernelError.of(where, error) from None

@@ -1,4 +1,4 @@
-"""System calls by their plain name: where they begin, where they return."""
+"""System calls by their plain name: at entry, at return."""
 
 import re
 
@@ -13,17 +13,18 @@ from beepy.text import safe
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to where the system call NAME begins or returns. Raises AttachError, NotSupported."""
+    """Attach to the entry or return of the system call NAME. Raises AttachError, NotSupported."""
     returns = sections.returns(program.section)
     kind = "kretsyscall" if returns else "ksyscall"
     if not re.fullmatch(r"[a-z0-9_]+", target.name):
         where = f"program '{safe(program.name)}': {kind} '{safe(target.name)}'"
         error = TargetError(f"{where}: expected the NAME of a system call", program.name)
-        raise kprobe.advised(error, program, "openat")
-    return kprobe.attach_to(program, features.syscall_prefix() + target.name, kind, returns=returns)
+        raise kprobe.with_example(error, program, "openat")
+    function = features.syscall_prefix() + target.name
+    return kprobe.attach_to(program, function, kind, returns=returns)
 
 
 def points(target: Target, machine: str) -> list[Point]:  # noqa: ARG001 - every hook's signature
-    """Return the system call, and what makes probes."""
+    """Return the system call, and the kernel's support for kprobes."""
     named: list[Point] = [("system call", target.name, "")] if target.name else []
     return [*named, probe.KPROBES]

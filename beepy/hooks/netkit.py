@@ -3,7 +3,7 @@
 import errno
 
 from beepy.errors import AttachError
-from beepy.hooks.interface import interface
+from beepy.hooks.interface import enter_netns_of_interface
 from beepy.hooks.target import Target
 from beepy.kernel import link
 from beepy.kernel.link import Link
@@ -12,14 +12,16 @@ from beepy.text import safe
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to a netkit device: nothing else takes these programs. Raises AttachError."""
-    with interface(program, target, target.name) as found:
+    """Attach to the netkit device of --attach, else --iface. Raises AttachError."""
+    with enter_netns_of_interface(program, target, target.name) as interface:
         try:
-            return link.create(program, found.ifindex, program.attach_type)
+            return link.create(program, interface.ifindex, program.attach_type)
         except AttachError as error:
-            where = f"program '{safe(program.name)}': netkit {safe(found.name)}"
+            where = f"program '{safe(program.name)}': netkit {safe(interface.name)}"
             if error.errno == errno.EINVAL:
-                raise AttachError(f"{where}: this kernel has no netkit (CONFIG_NETKIT)", error.errno) from None
+                why = "this kernel has no netkit (CONFIG_NETKIT)"
+                raise AttachError(f"{where}: {why}", error.errno) from None
             if error.errno == errno.ENXIO:
-                raise AttachError(f"{where}: not the primary device of a netkit pair", error.errno) from None
+                why = "not the primary device of a netkit pair"
+                raise AttachError(f"{where}: {why}", error.errno) from None
             raise

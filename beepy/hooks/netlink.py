@@ -1,4 +1,4 @@
-"""What netlink attaches, in this thread's network namespace: XDP programs, and BPF filters on a clsact qdisc."""
+"""Attach by netlink in this thread's network namespace: XDP programs, and filters on clsact."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from beepy import uapi
 from beepy.errors import KernelError
 from beepy.sys.fd import Fd
 
-_MODES: Final = {
+_XDP_MODES: Final = {
     "IFLA_XDP_DRV_PROG_ID": uapi.XDP_FLAGS_DRV_MODE,
     "IFLA_XDP_SKB_PROG_ID": uapi.XDP_FLAGS_SKB_MODE,
     "IFLA_XDP_HW_PROG_ID": uapi.XDP_FLAGS_HW_MODE,
@@ -17,7 +17,10 @@ _MODES: Final = {
 
 
 class _Filter(NamedTuple):
-    """A filter of kind bpf: ``info`` is its priority and protocol, as the kernel tells and takes them."""
+    """A filter; ``info`` is its priority and protocol in the kernel's encoding (tcm_info).
+
+    ``name`` is "" if the filter is not of kind bpf.
+    """
 
     name: str
     parent: int
@@ -26,9 +29,9 @@ class _Filter(NamedTuple):
 
 
 @contextmanager
-def _route(where: str) -> Iterator[Any]:
-    """Open a netlink socket; what the kernel answers becomes KernelError."""
-    from pyroute2 import IPRoute  # noqa: PLC0415 - 120 ms, and only where the kernel has no link of the kind
+def _netlink_socket(where: str) -> Iterator[Any]:
+    """Open a netlink socket; an error that the kernel answers in the block becomes KernelError."""
+    from pyroute2 import IPRoute  # noqa: PLC0415 - 120 ms, only for kernels without such links
     from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415 - as above
 
     try:
@@ -40,75 +43,9 @@ def _route(where: str) -> Iterator[Any]:
         raise KernelError.of(f"{where}: netlink", error) from None
 
 
-def attach_xdp(index: int, program: Fd, flags: int, where: str) -> None:
-    """Attach to an interface that has no program in that mode. Raises KernelError."""
-    with _route(where) as route:
-        _set_xdp(route, index, program.fileno(), flags | uapi.XDP_FLAGS_UPDATE_IF_NOEXIST)
-
-
-def detach_xdp(index: int, program_id: int, where: str) -> None:
-    """Detach a program where it is the one that is attached. Raises KernelError."""
-    with _present(), _route(where) as route:
-        for link in route.get_links(index):
-            told = link.get_attr("IFLA_XDP")
-            for name, mode in _MODES.items():
-                if told and told.get_attr(name) == program_id:
-                    _set_xdp(route, index, -1, mode)
-
-
-def _set_xdp(route: Any, index: int, fd: int, flags: int) -> None:  # noqa: ANN401 - pyroute2 has no types
-    route.link("set", index=index, xdp={"attrs": [("IFLA_XDP_FD", fd), ("IFLA_XDP_FLAGS", flags)]})
-
-
-def has_clsact(index: int, where: str) -> bool:
-    """Tell whether an interface has the qdisc. Raises KernelError."""
-    with _route(where) as route:
-        return _has_clsact(route, index)
-
-
-def add_filter(index: int, program: Fd, name: str, where: str, *, egress: bool) -> None:
-    """Add a filter that is the action, too, before those that are there; with the qdisc, if it is missing.
-
-    Raises KernelError, with advice where the kernel has no such qdisc or filter.
-    """
-    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415 - as above
-
-    with _advised(), _route(where) as route:
-        try:
-            route.tc("add", "clsact", index)
-        except NetlinkError as error:
-            if error.code != errno.EEXIST:
-                raise
-        parent = uapi.TC_CLSACT_EGRESS if egress else uapi.TC_CLSACT_INGRESS
-        route.tc("add-filter", "bpf", index, 0, fd=program.fileno(), name=name, parent=parent, direct_action=True)
-
-
 @contextmanager
-def _advised() -> Iterator[None]:
-    try:
-        yield
-    except KernelError as error:
-        if error.errno in {errno.ENOENT, errno.EOPNOTSUPP}:
-            error.add_note("the kernel needs CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF, or their modules")
-        raise
-
-
-def remove_filters(index: int, ours: Callable[[str], bool], where: str, *, qdisc: bool) -> None:
-    """Remove the filters whose names are ``ours``; and the ``qdisc``, if that leaves it empty. Raises KernelError."""
-    with _present(), _route(where) as route:
-        left = False
-        for one in list(_filters(route, index)):
-            if ours(one.name):
-                route.tc("del-filter", "bpf", index, one.handle, info=one.info, parent=one.parent)
-            else:
-                left = True
-        if qdisc and not left and _has_clsact(route, index):
-            route.tc("del", "clsact", index)
-
-
-@contextmanager
-def _present() -> Iterator[None]:
-    """Let an interface be gone, with all that was attached to it."""
+def _ignoring_missing_interface() -> Iterator[None]:
+    """Ignore that an interface is gone: so is everything that was attached to it."""
     try:
         yield
     except KernelError as error:
@@ -116,15 +53,102 @@ def _present() -> Iterator[None]:
             raise
 
 
-def _has_clsact(route: Any, index: int) -> bool:  # noqa: ANN401 - pyroute2 has no types
-    return any(qdisc.get_attr("TCA_KIND") == "clsact" for qdisc in route.get_qdiscs(index=index))
+def attach_xdp(ifindex: int, program: Fd, flags: int, where: str) -> None:
+    """Attach to an interface that has no program in that mode. Raises KernelError."""
+    with _netlink_socket(where) as route:
+        _set_xdp(route, ifindex, program.fileno(), flags | uapi.XDP_FLAGS_UPDATE_IF_NOEXIST)
 
 
-def _filters(route: Any, index: int) -> Iterator[_Filter]:  # noqa: ANN401 - pyroute2 has no types
-    """Yield every filter of both directions; the name of one that is not of kind bpf is empty."""
+def detach_xdp(ifindex: int, program_id: int, where: str) -> None:
+    """Detach a program from an interface if it is attached there. Raises KernelError."""
+    with _ignoring_missing_interface(), _netlink_socket(where) as route:
+        for interface in route.get_links(ifindex):
+            xdp = interface.get_attr("IFLA_XDP")
+            for attribute, mode in _XDP_MODES.items():
+                if xdp and xdp.get_attr(attribute) == program_id:
+                    _set_xdp(route, ifindex, -1, mode)
+
+
+def _set_xdp(route: Any, ifindex: int, fd: int, flags: int) -> None:  # noqa: ANN401 - pyroute2 has no types
+    attributes = [("IFLA_XDP_FD", fd), ("IFLA_XDP_FLAGS", flags)]
+    route.link("set", index=ifindex, xdp={"attrs": attributes})
+
+
+def has_clsact(ifindex: int, where: str) -> bool:
+    """Tell whether an interface has a clsact qdisc. Raises KernelError."""
+    with _netlink_socket(where) as route:
+        return _has_clsact(route, ifindex)
+
+
+def add_filter(ifindex: int, program: Fd, name: str, where: str, *, egress: bool) -> None:
+    """Add a direct-action filter before the existing ones, and the clsact qdisc if it is missing.
+
+    Raises KernelError, with advice if the kernel has no such qdisc or filter.
+    """
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415 - see _netlink_socket
+
+    parent = uapi.TC_CLSACT_EGRESS if egress else uapi.TC_CLSACT_INGRESS
+    fd = program.fileno()
+    with _advising_options(), _netlink_socket(where) as route:
+        try:
+            route.tc("add", "clsact", ifindex)
+        except NetlinkError as error:
+            if error.code != errno.EEXIST:
+                raise
+        route.tc(
+            "add-filter", "bpf", ifindex, 0, fd=fd, name=name, parent=parent, direct_action=True
+        )
+
+
+@contextmanager
+def _advising_options() -> Iterator[None]:
+    """Add a note with the kernel options that filters need to an error for want of them."""
+    try:
+        yield
+    except KernelError as error:
+        if error.errno in {errno.ENOENT, errno.EOPNOTSUPP}:
+            options = "CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF"
+            error.add_note(f"the kernel needs {options}, or their modules")
+        raise
+
+
+def remove_filters(
+    ifindex: int, is_ours: Callable[[str], bool], where: str, *, qdisc: bool
+) -> None:
+    """Remove the filters whose names ``is_ours`` accepts.
+
+    With ``qdisc`` the clsact qdisc is removed too if no filter is left. Raises KernelError.
+    """
+    with _ignoring_missing_interface(), _netlink_socket(where) as route:
+        others = False
+        for entry in list(_filters(route, ifindex)):
+            if is_ours(entry.name):
+                route.tc(
+                    "del-filter",
+                    "bpf",
+                    ifindex,
+                    entry.handle,
+                    info=entry.info,
+                    parent=entry.parent,
+                )
+            else:
+                others = True
+        if qdisc and not others and _has_clsact(route, ifindex):
+            route.tc("del", "clsact", ifindex)
+
+
+def _has_clsact(route: Any, ifindex: int) -> bool:  # noqa: ANN401 - pyroute2 has no types
+    qdiscs = route.get_qdiscs(index=ifindex)
+    return any(qdisc.get_attr("TCA_KIND") == "clsact" for qdisc in qdiscs)
+
+
+def _filters(route: Any, ifindex: int) -> Iterator[_Filter]:  # noqa: ANN401 - pyroute2 has no types
+    """Yield the filters of both directions."""
     for parent in (uapi.TC_CLSACT_INGRESS, uapi.TC_CLSACT_EGRESS):
-        for found in route.get_filters(index=index, parent=parent):
-            options = found.get_attr("TCA_OPTIONS")
-            if found["handle"] or options:  # the kernel also tells each priority without its filters
-                name = options.get_attr("TCA_BPF_NAME") if found.get_attr("TCA_KIND") == "bpf" and options else None
-                yield _Filter(name or "", parent, found["info"], found["handle"])
+        for message in route.get_filters(index=ifindex, parent=parent):
+            options = message.get_attr("TCA_OPTIONS")
+            # The kernel lists each priority, too, as a message without handle and options.
+            if message["handle"] or options:
+                is_bpf = message.get_attr("TCA_KIND") == "bpf"
+                name = options.get_attr("TCA_BPF_NAME") if is_bpf and options else None
+                yield _Filter(name or "", parent, message["info"], message["handle"])

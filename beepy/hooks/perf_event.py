@@ -1,14 +1,16 @@
-"""Events that the processor or the kernel counts: the program runs at each so many, or so often a second.
+"""Events that the processor or the kernel counts: the program samples them.
 
-libbpf attaches no ``perf_event`` program by its section, so the user says to what: ``--attach PROGRAM=EVENT``::
+The section ``perf_event`` names no event, so libbpf does not attach such a program by itself. The
+user names the event, ``--attach PROGRAM=EVENT``::
 
-    cpu-clock              the usual: 99 times a second
-    cpu-clock:freq=999     so often a second
-    cycles:period=1000000  each time that so many have been counted
-    page-faults            a kernel event that is no clock: each one
-    r1a8                   an event of this processor, by its number in hexadecimal
+    cpu-clock              99 times a second, which is the default frequency
+    cpu-clock:freq=999     999 times a second
+    cycles:period=1000000  once per million cycles
+    page-faults            once per event, for an event of the kernel that is not a clock
+    r1a8                   a raw event of this processor, in hexadecimal
 
-on every CPU, or with --pid for one process: its threads of now, and what they start.
+It is counted on every CPU, or with --pid for one process: its present threads, and those that they
+start.
 """
 
 import errno
@@ -30,7 +32,7 @@ from beepy.sys import syscall
 from beepy.text import safe
 
 FREQUENCY: Final = 99
-"""How often a second a clock or a processor's event is looked at, where nothing else is said."""
+"""Default sampling frequency of clocks and processor events, in Hz."""
 
 _SOFTWARE: Final = {  # enum perf_sw_ids
     "cpu-clock": 0,
@@ -62,35 +64,43 @@ _HARDWARE: Final = {  # enum perf_hw_id
     "stalled-cycles-backend": 8,
     "ref-cycles": 9,
 }
-_GONE: Final = frozenset({errno.ENODEV, errno.ESRCH})  # a CPU that went, a thread that ended
+_GONE: Final = frozenset({errno.ENODEV, errno.ESRCH})  # CPU taken offline, thread ended
 _GRAMMAR: Final = re.compile(r"([a-z-]+|r[0-9a-f]+)(?::(freq|period)=([0-9]{1,19}))?")
 
 
 class Event(NamedTuple):
-    """``type`` and ``config`` of perf_event_attr; ``every`` is Hz where ``frequency``, else a count."""
+    """``type`` and ``config`` of perf_event_attr, and how often to sample.
+
+    ``sample`` is a frequency in Hz if ``by_frequency``, else a period: the count between samples.
+    """
 
     type: int
     config: int
-    every: int
-    frequency: bool
+    sample: int
+    by_frequency: bool
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to EVENT[:freq=HZ] or EVENT[:period=COUNT]. Raises AttachError; NotSupported if nothing counts it."""
-    what = f"perf event {safe(target.name)}" if target.name else "perf event"
-    where = f"program '{safe(program.name)}': {what}"
+    """Attach to EVENT[:freq=HZ] or EVENT[:period=COUNT].
+
+    Raises AttachError; NotSupported if this machine cannot count the event.
+    """
+    label = f"perf event {safe(target.name)}" if target.name else "perf event"
+    where = f"program '{safe(program.name)}': {label}"
     event = parse(target.name)
     if event is None:
-        wrong = TargetError(f"{where}: expected EVENT, EVENT:freq=HZ or EVENT:period=COUNT", program.name)
-        wrong.add_note(f"say which: --attach {safe(program.name)}=cpu-clock:freq={FREQUENCY}")
-        wrong.add_note(f"events: {', '.join((*_SOFTWARE, *_HARDWARE))}, rHEX")
-        raise wrong
+        why = "expected EVENT, EVENT:freq=HZ or EVENT:period=COUNT"
+        malformed = TargetError(f"{where}: {why}", program.name)
+        example = f"--attach {safe(program.name)}=cpu-clock:freq={FREQUENCY}"
+        malformed.add_note(f"give an event: {example}")
+        malformed.add_note(f"events: {', '.join((*_SOFTWARE, *_HARDWARE))}, rHEX")
+        raise malformed
     gone: AttachError | None = None
     attached = False
     with ExitStack() as links:
-        for pid, cpu in _places(target.pid, where):
+        for pid, cpu in _pids_and_cpus(target.pid, where):
             try:
-                links.enter_context(_attach(program, event, what, pid, cpu))
+                links.enter_context(_attach(program, event, label, pid, cpu))
             except AttachError as error:
                 if error.errno not in _GONE:
                     raise
@@ -103,7 +113,7 @@ def attach(program: Program, target: Target) -> Link:
 
 
 def parse(text: str) -> Event | None:
-    """Return the event that a text names, None if it names none."""
+    """Return the event that a text names, None if it is malformed or unknown."""
     match = _GRAMMAR.fullmatch(text)
     if not match:
         return None
@@ -119,41 +129,53 @@ def parse(text: str) -> Event | None:
     else:
         return None
     if option:
-        return Event(kind, config, int(number), option == "freq")
-    each = kind == uapi.PERF_TYPE_SOFTWARE and config not in _CLOCKS
-    return Event(kind, config, 1, False) if each else Event(kind, config, FREQUENCY, True)
+        return Event(kind, config, sample=int(number), by_frequency=option == "freq")
+    if kind == uapi.PERF_TYPE_SOFTWARE and config not in _CLOCKS:
+        return Event(kind, config, sample=1, by_frequency=False)
+    return Event(kind, config, sample=FREQUENCY, by_frequency=True)
 
 
-def _places(pid: int | None, where: str) -> Iterator[tuple[int, int]]:
-    """Yield pid and CPU of each event: every CPU, or every thread of a process."""
+def _pids_and_cpus(pid: int | None, where: str) -> Iterator[tuple[int, int]]:
+    """Yield pid and CPU of each event to open: every CPU, or every thread of a process.
+
+    -1 is any process or any CPU. Raises AttachError if there is no such process.
+    """
     if pid is None:
         for cpu in machine.online_cpus():
             yield -1, cpu
         return
     try:
-        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names alone
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - only names are needed
     except OSError as error:
         raise AttachError.of(f"{where}: process {pid}", errno.ESRCH) from error
     for thread in threads:
         yield int(thread), -1
 
 
-def _attach(program: Program, event: Event, what: str, pid: int, cpu: int) -> Link:
-    where = f"program '{safe(program.name)}': {what}"
-    bits = (uapi.PERF_ATTR_FREQ if event.frequency else 0) | (uapi.PERF_ATTR_INHERIT if cpu < 0 else 0)
-    attr = uapi.PerfEventAttr(type=event.type, config=event.config, sample_period=event.every, bits=bits)
+def _attach(program: Program, event: Event, label: str, pid: int, cpu: int) -> Link:
+    where = f"program '{safe(program.name)}': {label}"
+    by_frequency = uapi.PERF_ATTR_FREQ if event.by_frequency else 0
+    inherit = uapi.PERF_ATTR_INHERIT if cpu < 0 else 0  # threads that start later
+    attr = uapi.PerfEventAttr(
+        type=event.type,
+        config=event.config,
+        sample_period=event.sample,
+        bits=by_frequency | inherit,
+    )
     try:
-        opened = syscall.perf_event_open(attr, where, pid=pid, cpu=cpu)
+        fd = syscall.perf_event_open(attr, where, pid=pid, cpu=cpu)
     except KernelError as error:
-        if error.errno in {errno.ENOENT, errno.EOPNOTSUPP} and event.type != uapi.PERF_TYPE_SOFTWARE:
-            why = f"{where}: this machine's processor counts none (as many virtual ones)"
+        is_software = event.type == uapi.PERF_TYPE_SOFTWARE
+        if error.errno in {errno.ENOENT, errno.EOPNOTSUPP} and not is_software:
+            why = f"{where}: not supported by this machine's processor (as in many VMs)"
             raise NotSupported(why, error.errno, feature="hardware events") from None
-        failed = AttachError(str(error), error.errno or 0)
-        if error.errno == errno.EINVAL and event.frequency:
-            failed.add_note(f"at most {_limit()} a second: sysctl kernel.perf_event_max_sample_rate")
-        raise failed from None
-    return link.perf_event(program, opened, what)
+        refused = AttachError.wrap(error)
+        if error.errno == errno.EINVAL and event.by_frequency:
+            limit = _max_sample_rate()
+            refused.add_note(f"at most {limit} Hz: sysctl kernel.perf_event_max_sample_rate")
+        raise refused from None
+    return link.perf_event(program, fd, label)
 
 
-def _limit() -> str:
+def _max_sample_rate() -> str:
     return Path("/proc/sys/kernel/perf_event_max_sample_rate").read_text("ascii").strip()

@@ -1,8 +1,8 @@
-"""Dynamic probes, of the kernel (kprobe) and of user programs (uprobe), two ways.
+"""Dynamic probes of the kernel (kprobe) and of user programs (uprobe), made in one of two ways.
 
-A perf event of the PMU "kprobe" or "uprobe" makes a probe that goes with its descriptor (e12f03d7031a, "perf/core:
-Implement the 'perf_kprobe' PMU", v4.17). Where there is no such PMU, a line written to tracefs makes an event that
-outlives us: the journal knows it.
+A perf event of the PMU "kprobe" or "uprobe" makes a probe that lives as long as its descriptor
+(e12f03d7031a, "perf/core: Implement the 'perf_kprobe' PMU", v4.17). Without such a PMU, a line
+written to tracefs makes an event that outlives the process, so it gets an entry in the journal.
 """
 
 import errno
@@ -26,23 +26,25 @@ from beepy.text import safe
 _log = Log(__name__)
 
 KIND: Final = "tracefs event"
-"""The kind of our journal entries."""
+"""Kind of journal entries. Arguments: kind of the probe, name of the event."""
 
 KPROBES: Final[Point] = ("function", "register_kprobe", "kprobes (CONFIG_KPROBE_EVENTS)")
-"""What every kernel has that has kprobes."""
+"""A function of every kernel that has kprobes."""
 
 UPROBES: Final[Point] = ("function", "uprobe_register", "uprobes (CONFIG_UPROBE_EVENTS)")
-"""What every kernel has that has uprobes."""
+"""A function of every kernel that has uprobes."""
 
 _GROUP: Final = "beepy"
 _PMUS: Final = "/sys/bus/event_source/devices"
 
 
-class Probe(NamedTuple):
-    """Where to probe: ``offset`` bytes after a function of the kernel (kprobe), in a file (uprobe).
+class ProbePoint(NamedTuple):
+    """Where to probe.
 
-    ``place`` is the function's name or the file's path. ``returns``: where the function returns. ``pid`` None: in every
-    process. ``counter`` is the offset in the file of a USDT semaphore, 0: there is none.
+    ``kind`` is "kprobe", where ``place`` is a function of the kernel, or "uprobe", where it is the
+    path of a file. ``offset`` counts bytes from the function's entry or in the file. ``returns``:
+    probe the return. ``pid`` None: every process. ``semaphore`` is the offset in the file of a USDT
+    semaphore, 0 if it has none.
     """
 
     kind: str
@@ -50,68 +52,77 @@ class Probe(NamedTuple):
     offset: int
     returns: bool
     pid: int | None = None
-    counter: int = 0
+    semaphore: int = 0
 
 
 class _Pmu(NamedTuple):
-    """A PMU of sysfs: its number, the bit for returns, the lowest bit of a semaphore's offset (None: it has none)."""
+    """A PMU of sysfs; ``returns`` and ``semaphore`` are the lowest bits of fields of its config.
+
+    ``returns`` is the flag of return probes, ``semaphore`` a USDT semaphore's offset (None: this
+    kernel has no such field).
+    """
 
     type: int
     returns: int
-    counter: int | None
+    semaphore: int | None
 
 
-def attach(program: Program, probe: Probe, what: str, cookie: int = 0) -> Link:
-    """Attach to a probe; ``what`` it is stands in messages.
+def attach(program: Program, point: ProbePoint, label: str, cookie: int = 0) -> Link:
+    """Attach to a probe; ``label`` names it in messages.
 
-    Raises AttachError with the errno of whatever refused it; NotSupported where the kernel has no such probes.
+    Raises AttachError with the kernel's errno; NotSupported if the kernel has no such probes.
     """
-    pmu = _pmu(probe.kind)
+    pmu = _pmu(point.kind)
     if pmu is None:
-        return _by_tracefs(program, probe, what, cookie)
-    where = f"program '{safe(program.name)}': {what}"
-    if probe.counter and (pmu.counter is None or probe.counter >> (64 - pmu.counter)):
-        why = f"{where}: this kernel counts no semaphores of USDT probes"
+        return _attach_by_tracefs(program, point, label, cookie)
+    where = f"program '{safe(program.name)}': {label}"
+    if point.semaphore and (pmu.semaphore is None or point.semaphore >> (64 - pmu.semaphore)):
         from beepy.features import Feature  # noqa: PLC0415 - only on the way to an error
 
+        why = f"{where}: this kernel does not support USDT semaphores"
         raise Feature.USDT_SEMAPHORES.not_supported(why)
-    place = os.fsencode(probe.place) + b"\0"
+    place = os.fsencode(point.place) + b"\0"
+    config = point.returns << pmu.returns
+    if pmu.semaphore:
+        config |= point.semaphore << pmu.semaphore
     attr = uapi.PerfEventAttr(
         type=pmu.type,
-        config=(probe.returns << pmu.returns) | (probe.counter << pmu.counter if pmu.counter else 0),
+        config=config,
         config1=syscall.address(place),
-        config2=probe.offset,
+        config2=point.offset,
     )
     try:
-        event = _event(attr, probe.pid, where)
+        event = _open_event(attr, point.pid, where)
     except AttachError as error:
-        if probe.kind != "uprobe":
+        if point.kind != "uprobe":
             raise
         from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
 
-        raise AttachError(str(privilege.named(error, "CAP_SYS_ADMIN")), error.errno or 0) from None
-    return link.perf_event(program, event, what, cookie)
+        raise AttachError.wrap(privilege.named(error, "CAP_SYS_ADMIN")) from None
+    return link.perf_event(program, event, label, cookie)
 
 
-def _event(attr: uapi.PerfEventAttr, pid: int | None, where: str) -> Fd:
-    """Open an event of every process (which then needs a CPU, but counts on all of them) or of one."""
+def _open_event(attr: uapi.PerfEventAttr, pid: int | None, where: str) -> Fd:
+    """Open a perf event of one process or of all. Raises AttachError."""
+    # An event of all processes must name a CPU; a probe hits on every CPU all the same.
+    process, cpu = (-1, 0) if pid is None else (pid, -1)
     try:
-        return syscall.perf_event_open(attr, where, pid=-1 if pid is None else pid, cpu=0 if pid is None else -1)
+        return syscall.perf_event_open(attr, where, pid=process, cpu=cpu)
     except KernelError as error:
-        raise AttachError(str(error), error.errno or 0) from None
+        raise AttachError.wrap(error) from None
 
 
 def _pmu(kind: str) -> _Pmu | None:
-    """Return a PMU, None if the kernel has none of that name."""
+    """Return the PMU of a kind of probe, None if the kernel has none."""
     try:
         number = int(_sysfs(f"{kind}/type"))
     except FileNotFoundError:
         return None
     try:
-        counter = _lowest_bit(f"{kind}/format/ref_ctr_offset")
+        semaphore = _lowest_bit(f"{kind}/format/ref_ctr_offset")
     except FileNotFoundError:
-        counter = None
-    return _Pmu(number, _lowest_bit(f"{kind}/format/retprobe"), counter)
+        semaphore = None
+    return _Pmu(number, _lowest_bit(f"{kind}/format/retprobe"), semaphore)
 
 
 def _sysfs(path: str) -> str:
@@ -120,73 +131,79 @@ def _sysfs(path: str) -> str:
 
 
 def _lowest_bit(path: str) -> int:
-    """Return 32 of "config:32-63"."""
+    """Return the lowest bit of a field of a PMU: 32 for "config:32-63"."""
     return int(_sysfs(path).removeprefix("config:").partition("-")[0])
 
 
-def _by_tracefs(program: Program, probe: Probe, what: str, cookie: int) -> Link:
-    where = f"program '{safe(program.name)}': {what}"
-    name = f"{probe.kind}_{os.getpid()}_{os.urandom(6).hex()}"
-    definition = _definition(probe, f"{_GROUP}/{name}", where)
-    entry = journal.note(KIND, probe.kind, f"{_GROUP}/{name}")
-    undo = partial(_end, probe.kind, f"{_GROUP}/{name}", entry)
+def _attach_by_tracefs(program: Program, point: ProbePoint, label: str, cookie: int) -> Link:
+    where = f"program '{safe(program.name)}': {label}"
+    name = f"{point.kind}_{os.getpid()}_{os.urandom(6).hex()}"
+    event_name = f"{_GROUP}/{name}"
+    definition = _definition(point, event_name, where)
+    entry = journal.add(KIND, point.kind, event_name)
+    remove = partial(_remove_event, point.kind, event_name, entry)
     try:
-        _write(probe.kind, definition, where)
-        _log.info("%s: this kernel has no PMU %s, attached by tracefs", where, probe.kind)
+        _write(point.kind, definition, where)
+        _log.info("%s: this kernel has no PMU %s, attaching by tracefs", where, point.kind)
         number = tracefs.tracepoint_id(_GROUP, name)
-        event = _event(uapi.PerfEventAttr(type=uapi.PERF_TYPE_TRACEPOINT, config=number), probe.pid, where)
-        held = link.perf_event(program, event, what, cookie)
+        attr = uapi.PerfEventAttr(type=uapi.PERF_TYPE_TRACEPOINT, config=number)
+        event = _open_event(attr, point.pid, where)
+        event_link = link.perf_event(program, event, label, cookie)
     except BaseException as error:
-        undo()
+        remove()
         if isinstance(error, AttachError | NotSupported) or not isinstance(error, KernelError):
             raise
-        raise AttachError(str(error), error.errno or 0) from None
-    return Link(then=(held.close, undo))
+        raise AttachError.wrap(error) from None
+    return Link(then=(event_link.close, remove))
 
 
-def _definition(probe: Probe, name: str, where: str) -> str:
-    """Return the line for tracefs; Documentation/trace/kprobetrace.rst and uprobetracer.rst."""
-    letter = "r" if probe.returns else "p"
-    if probe.kind == "kprobe":
-        return f"{letter}:{name} {probe.place}{f'+{probe.offset}' if probe.offset else ''}"
-    if len(probe.place.split()) != 1:
-        raise AttachError(f"{where}: tracefs takes no path with blanks", errno.EINVAL)
-    counter = f"({probe.counter:#x})" if probe.counter else ""
-    return f"{letter}:{name} {probe.place}:{probe.offset:#x}{counter}"
+def _definition(point: ProbePoint, name: str, where: str) -> str:
+    """Return the line for tracefs; see Documentation/trace/kprobetrace.rst and uprobetracer.rst.
+
+    Raises AttachError for a path that no line can have.
+    """
+    letter = "r" if point.returns else "p"
+    if point.kind == "kprobe":
+        return f"{letter}:{name} {point.place}{f'+{point.offset}' if point.offset else ''}"
+    if len(point.place.split()) != 1:
+        raise AttachError(f"{where}: tracefs takes no path with whitespace", errno.EINVAL)
+    semaphore = f"({point.semaphore:#x})" if point.semaphore else ""
+    return f"{letter}:{name} {point.place}:{point.offset:#x}{semaphore}"
 
 
 def _write(kind: str, line: str, where: str) -> None:
-    """Append a line to kprobe_events or uprobe_events (a file that is opened to be written anew loses all events)."""
-    with tracefs.root(where, writable=True) as folder:
+    """Append a line to kprobe_events or uprobe_events. Raises AttachError, NotSupported."""
+    with tracefs.root(where, writable=True) as directory:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC  # O_TRUNC would remove all events
         try:
-            number = os.open(f"{kind}_events", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, dir_fd=folder)
+            fd = Fd(os.open(f"{kind}_events", flags, dir_fd=directory))
         except FileNotFoundError:
             why = f"{where}: this kernel has no {kind}s (CONFIG_{kind.upper()}_EVENTS)"
             raise NotSupported(why, errno.ENOENT, feature=f"{kind}s") from None
         except OSError as error:
             raise AttachError.of(f"{where}: tracefs", error) from None
-        with Fd(number):
+        with fd:
             try:
-                os.write(number, os.fsencode(line) + b"\n")
+                os.write(fd.fileno(), os.fsencode(line) + b"\n")
             except OSError as error:
                 raise AttachError.of(where, error) from None
             finally:
                 _log.debug("tracefs: %s_events: %s", kind, safe(line))
 
 
-def _end(kind: str, name: str, entry: journal.Entry) -> None:
+def _remove_event(kind: str, name: str, entry: journal.Entry) -> None:
     """Remove our own event, or leave it to the next start."""
     try:
-        undo(kind, name)
+        cleanup(kind, name)
     except KernelError as error:
         _log.warning("%s: not removed: %s", name, error)
-        entry.leave()
+        entry.release()
     else:
-        entry.done()
+        entry.remove()
 
 
-def undo(kind: str, name: str) -> None:
-    """Remove an event from tracefs, if it is there. Raises KernelError."""
+def cleanup(kind: str, name: str) -> None:
+    """Remove an event from tracefs if it exists. Raises KernelError."""
     try:
         _write(kind, f"-:{name}", f"tracefs event {safe(name)}")
     except KernelError as error:

@@ -10,14 +10,15 @@ from beepy.uapi import ProgType
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to the tracepoint of that name, which has no category here. Raises AttachError.
+    """Attach to the tracepoint NAME, which is given without its category. Raises AttachError.
 
-    A program of type TRACING (``tp_btf``) attaches where ``attach_btf_id`` said when it was loaded.
+    A program of type TRACING (``tp_btf``) attaches to the ``attach_btf_id`` of its load.
     """
     if program.type == ProgType.TRACING:
         return link.raw_tracepoint(program, None)
     if not target.name:
-        raise TargetError(f"program '{safe(program.name)}': raw tracepoint '': expected a NAME", program.name)
+        where = f"program '{safe(program.name)}'"
+        raise TargetError(f"{where}: raw tracepoint '': expected a NAME", program.name)
     return link.raw_tracepoint(program, target.name)
 
 

@@ -1,4 +1,4 @@
-"""Sockets that share a port: the program chooses which of them gets what arrives."""
+"""Sockets that share a port: the program selects the socket for what arrives."""
 
 import errno
 import os
@@ -10,8 +10,7 @@ from typing import Final
 
 from beepy import uapi
 from beepy.errors import AttachError, KernelError
-from beepy.hooks import lasting
-from beepy.hooks.failure import failed
+from beepy.hooks.persistent import attach_persistent
 from beepy.hooks.target import Target
 from beepy.kernel import program as programs
 from beepy.kernel.link import Link
@@ -20,35 +19,37 @@ from beepy.sys import syscall
 from beepy.text import safe
 
 KIND: Final = "sk_reuseport"
-"""Of journal entries: the process's id, the port, the program's id."""
+"""Kind of journal entries. Arguments: process id, port, program id."""
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to the sockets that share the port of --attach, one of which is the process's of --pid.
+    """Attach to the sockets that share the port of --attach; the process of --pid has one of them.
 
-    They keep the program until it is detached, or the last of them is closed. Raises AttachError.
+    The sockets keep the program until it is detached or the last of them is closed. Raises
+    AttachError.
     """
-    where = f"program '{safe(program.name)}': {safe(program.section)}"
+    where = f"program '{safe(program.name)}'"
     if target.pid is None or not target.name.isdecimal():
-        error = AttachError(f"{where}: whose sockets, and of which port")
-        error.add_note(f"--pid PID --attach {safe(program.name)}=PORT, of a socket with SO_REUSEPORT")
+        error = AttachError(f"{where}: {safe(program.section)}: needs --pid and a port")
+        example = f"--pid PID --attach {safe(program.name)}=PORT"
+        error.add_note(f"{example}, where PID has a socket with SO_REUSEPORT")
         raise error
     pid, port = target.pid, int(target.name)
     try:
-        number = program.id()
-        return lasting.keep(
-            (KIND, str(pid), str(port), str(number)),
+        program_id = program.id()
+        return attach_persistent(
+            (KIND, str(pid), str(port), str(program_id)),
             lambda: _set(pid, port, uapi.SO_ATTACH_REUSEPORT_EBPF, program.fd.fileno()),
-            lambda: undo(str(pid), str(port), str(number)),
+            lambda: cleanup(str(pid), str(port), str(program_id)),
         )
     except KernelError as error:
-        raise failed(program, error) from error
+        raise AttachError.wrap(error, where) from error
 
 
-def undo(pid: str, port: str, number: str) -> None:
-    """Detach what is attached, if the program still is somewhere. Raises KernelError."""
+def cleanup(pid: str, port: str, program_id: str) -> None:
+    """Detach the program from the port's sockets if it still exists. Raises KernelError."""
     try:
-        programs.by_id(int(number)).close()
+        programs.by_id(int(program_id)).close()
         _set(int(pid), int(port), uapi.SO_DETACH_REUSEPORT_BPF, 0)
     except KernelError as error:
         if error.errno not in {errno.ENOENT, errno.ESRCH}:
@@ -56,36 +57,40 @@ def undo(pid: str, port: str, number: str) -> None:
 
 
 def _set(pid: int, port: int, option: int, value: int) -> None:
+    """Set a socket option for the port's sockets. Raises KernelError."""
     where = f"port {port} of process {pid}"
-    with _member(pid, port, where) as one:
+    with _socket_of_port(pid, port, where) as member:
         try:
-            one.setsockopt(SOL_SOCKET, option, value)
+            member.setsockopt(SOL_SOCKET, option, value)
         except OSError as error:
             raise KernelError.of(where, error) from None
 
 
 @contextmanager
-def _member(pid: int, port: int, where: str) -> Iterator[socket]:
-    """Give a copy of one of the process's sockets that share the port: what is set on it is set for all of them."""
+def _socket_of_port(pid: int, port: int, where: str) -> Iterator[socket]:
+    """Yield a duplicate of one of the process's sockets that share the port.
+
+    An option that is set on it applies to all sockets that share the port. Raises KernelError.
+    """
     with syscall.pidfd_open(pid, where) as process:
         for link in Path(f"/proc/{pid}/fd").iterdir():
             try:
                 if not str(link.readlink()).startswith("socket:"):
                     continue
-                copy = syscall.pidfd_getfd(process, int(link.name), where)
+                duplicate = syscall.pidfd_getfd(process, int(link.name), where)
             except OSError as error:
                 if error.errno in {errno.ENOENT, errno.EBADF}:  # closed meanwhile
                     continue
                 raise
-            with copy, socket(fileno=os.dup(copy.fileno())) as one:
-                if _shares(one, port):
-                    yield one
+            with duplicate, socket(fileno=os.dup(duplicate.fileno())) as candidate:
+                if _shares_port(candidate, port):
+                    yield candidate
                     return
-    raise KernelError(f"{where}: no socket there that shares it (SO_REUSEPORT)", errno.ENOENT)
+    raise KernelError(f"{where}: the process has no socket with SO_REUSEPORT there", errno.ENOENT)
 
 
-def _shares(one: socket, port: int) -> bool:
-    if one.family not in {AF_INET, AF_INET6} or one.getsockname()[1] != port:
+def _shares_port(candidate: socket, port: int) -> bool:
+    if candidate.family not in {AF_INET, AF_INET6} or candidate.getsockname()[1] != port:
         return False
-    waits = one.type == SOCK_DGRAM or one.getsockopt(SOL_SOCKET, SO_ACCEPTCONN)
-    return bool(waits and one.getsockopt(SOL_SOCKET, SO_REUSEPORT))
+    receives = candidate.type == SOCK_DGRAM or candidate.getsockopt(SOL_SOCKET, SO_ACCEPTCONN)
+    return bool(receives and candidate.getsockopt(SOL_SOCKET, SO_REUSEPORT))

@@ -1,11 +1,10 @@
-"""Maps of sockets: a program attached to one sees what its sockets get or send."""
+"""Maps of sockets: a program attached to one sees what its sockets receive or send."""
 
 import errno
 from typing import Final
 
 from beepy import sections, uapi
 from beepy.errors import AttachError, KernelError
-from beepy.hooks.failure import failed
 from beepy.hooks.target import Target
 from beepy.kernel import link
 from beepy.kernel import program as programs
@@ -23,52 +22,65 @@ _TYPES: Final = frozenset({MapType.SOCKMAP, MapType.SOCKHASH})
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to the map of --attach, else to the only SOCKMAP or SOCKHASH there is: by a link (v6.10), or without.
+    """Attach to the map of --attach, else to the object's only SOCKMAP or SOCKHASH.
 
-    Neither outlives the map. Raises AttachError, also for ``sk_skb``, which names neither parser nor verdict.
+    Before v6.10 there is no link for that: BPF_PROG_ATTACH is used. The attachment never outlives
+    the map. Raises AttachError, also for ``sk_skb``, which names neither parser nor verdict.
     """
+    where = f"program '{safe(program.name)}'"
     hook = sections.find(program.section)
     if hook and hook.attach_type == NO_ATTACH_TYPE:
-        error = AttachError(f"program '{safe(program.name)}': section '{safe(program.section)}': parser or verdict?")
-        error.add_note("libbpf attaches none either; sections that say it: sk_skb/stream_parser, sk_skb/stream_verdict")
+        section = safe(program.section)
+        error = AttachError(f"{where}: section '{section}' names neither parser nor verdict")
+        error.add_note("use section sk_skb/stream_parser, sk_skb/stream_verdict or sk_skb/verdict")
         raise error
-    found = _map(program, target)
+    socket_map = _socket_map(program, target)
     try:
-        return link.create(program, found.fd.fileno(), program.attach_type)
+        return link.create(program, socket_map.fd.fileno(), program.attach_type)
     except AttachError as error:
         if error.errno != errno.EINVAL:
             raise
-    _log.info("program '%s': no sockmap link, attaching without", safe(program.name))
-    where = f"map '{safe(found.name)}' ({program.attach_type.name})"
+    _log.info("%s: no sockmap link, attaching by BPF_PROG_ATTACH", where)
+    map_where = f"map '{safe(socket_map.name)}' ({program.attach_type.name})"
     try:
-        number = program.id()
-        syscall.prog_attach(_attr(found, program.fd.fileno(), program), where)
+        program_id = program.id()
+        attr = _attr(socket_map, program.fd.fileno(), program)
+        syscall.prog_attach(attr, map_where)
     except KernelError as error:
-        raise failed(program, error) from error
+        raise AttachError.wrap(error, where) from error
 
     def detach() -> None:
-        with programs.by_id(number) as again:
-            syscall.prog_detach(_attr(found, again.fileno(), program), f"{where}: detach")
+        # The program's own descriptor may be closed by then.
+        with programs.by_id(program_id) as program_fd:
+            attr = _attr(socket_map, program_fd.fileno(), program)
+            syscall.prog_detach(attr, f"{map_where}: detach")
 
     return Link(then=(detach,))
 
 
-def _attr(found: Map, program_fd: int, program: Program) -> uapi.ProgAttach:
-    return uapi.ProgAttach(target_fd=found.fd.fileno(), attach_bpf_fd=program_fd, attach_type=program.attach_type)
+def _attr(socket_map: Map, program_fd: int, program: Program) -> uapi.ProgAttach:
+    return uapi.ProgAttach(
+        target_fd=socket_map.fd.fileno(),
+        attach_bpf_fd=program_fd,
+        attach_type=program.attach_type,
+    )
 
 
-def _map(program: Program, target: Target) -> Map:
+def _socket_map(program: Program, target: Target) -> Map:
+    """Return the map to attach to. Raises AttachError with a note that lists the candidates."""
     where = f"program '{safe(program.name)}'"
-    there = {name: one for name, one in target.maps.items() if one.type in _TYPES}
-    listed = safe(", ".join(there)) or "none"
+    candidates = {name: map_ for name, map_ in target.maps.items() if map_.type in _TYPES}
+    names = safe(", ".join(candidates)) or "none"
     if target.name:
-        if target.name in there:
-            return there[target.name]
-        error = AttachError(f"{where}: map '{safe(target.name)}': no SOCKMAP or SOCKHASH of that name")
-        error.add_note(f"maps of sockets: {listed}")
+        if target.name in candidates:
+            return candidates[target.name]
+        why = f"map '{safe(target.name)}': not a SOCKMAP or SOCKHASH of the object"
+        error = AttachError(f"{where}: {why}")
+        error.add_note(f"socket maps: {names}")
         raise error
-    if len(there) == 1:
-        return next(iter(there.values()))
-    error = AttachError(f"{where}: {safe(program.section)}: which map is not clear")
-    error.add_note(f"--attach {safe(program.name)}=MAP; maps of sockets: {listed}")
+    if len(candidates) == 1:
+        return next(iter(candidates.values()))
+    why = "several socket maps, choose one" if candidates else "the object has no socket map"
+    error = AttachError(f"{where}: {safe(program.section)}: {why}")
+    error.add_note(f"--attach {safe(program.name)}=MAP; socket maps: {names}")
     raise error

@@ -1,4 +1,4 @@
-"""Operations that programs implement (``.struct_ops``): registered when their map is given its value."""
+"""Kernel operations that programs implement (``.struct_ops``), registered by updating their map."""
 
 from beepy.errors import AttachError, KernelError
 from beepy.kernel import link
@@ -11,15 +11,15 @@ _KEY = bytes(4)
 
 
 def attach(map_: Map, value: bytes, flags: int) -> Link:
-    """Register the operations in ``value``, whose programs are loaded.
+    """Register the operations in ``value``; their programs are loaded.
 
-    With ``MapFlag.LINK`` (v6.4) a link holds them, else they stay until the map's entry is deleted, at the Link's end.
-    Raises AttachError.
+    With ``MapFlag.LINK`` (v6.4) a link keeps them registered. Without it they stay until the map's
+    entry is deleted, which closing the Link does. Raises AttachError.
     """
     try:
         map_.update(_KEY, value)
     except KernelError as error:
-        raise AttachError(f"map '{safe(map_.name)}': register: {error}", error.errno or 0) from error
+        raise AttachError.wrap(error, f"map '{safe(map_.name)}': register") from error
     if flags & MapFlag.LINK:
         return link.struct_ops(map_)
     return Link(then=[lambda: _delete(map_)])

@@ -1,4 +1,4 @@
-"""Where a program is to be attached."""
+"""Where to attach a program."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,17 +9,21 @@ from beepy.kernel.map import Map
 _NO_MAPS: Mapping[str, Map] = MappingProxyType({})
 
 Point = tuple[Literal["function", "system call", "raw tracepoint", "tracepoint"], str, str]
-"""What a kernel must have: kind, name, and what it lacks without it if that is not what the name says ("": it is)."""
+"""Something that a kernel must have to attach a program: its kind, its name, and a feature.
+
+The feature is what messages say the kernel lacks, "" for the thing itself.
+"""
 
 
 class Target(NamedTuple):
-    """The section's text, overruled by options; a program's hook says which of them it takes (``Hook.options``).
+    """A section's target, or what options give instead (``Hook.options`` says which apply).
 
-    ``name`` is the SEC() text after the prefix and its slash ("" where there is none), or what --attach gave instead.
-    ``pid`` restricts perf events, uprobes and USDT to one process (None: all), ``binary`` is the file of a uprobe or
-    USDT, ``iface`` a network interface, looked up in the network namespace ``netns`` (a name of /run/netns, a path, or
-    a pid; "": our own), ``cgroup`` a folder of cgroup v2. ``maps`` are the collection's, for what attaches to a map;
-    ``shared`` is what hooks remember for all programs of the collection (None: nothing is shared).
+    ``name`` is the SEC() text after the prefix and its slash ("" if there is none), or the value of
+    --attach. ``pid`` restricts perf events, uprobes and USDT to one process (None: all). ``binary``
+    is the file of a uprobe or USDT. ``iface`` is a network interface in the network namespace
+    ``netns`` (a name of /run/netns, a path, or a pid; "": our own). ``cgroup`` is a directory of
+    cgroup v2. ``maps`` are the collection's maps. ``shared`` is state that hooks keep for all
+    programs of the collection (None: it is not kept).
     """
 
     name: str = ""

@@ -1,13 +1,13 @@
-"""Traffic control: a tcx link to the interface; clsact and a filter where the kernel has no tcx."""
+"""Traffic control: a tcx link to the interface, or a filter on clsact if the kernel has no tcx."""
 
 import errno
 import os
 from typing import Final
 
 from beepy.errors import AttachError, KernelError, TargetError
-from beepy.hooks import lasting, netlink
-from beepy.hooks.failure import failed
-from beepy.hooks.interface import Interface, interface
+from beepy.hooks import netlink
+from beepy.hooks.interface import Interface, enter_netns_of_interface
+from beepy.hooks.persistent import attach_persistent_in_netns, cleanup_in_netns
 from beepy.hooks.target import Target
 from beepy.kernel import link, netns
 from beepy.kernel.link import Link
@@ -20,62 +20,75 @@ from beepy.uapi import AttachType
 _log = Log(__name__)
 
 KIND: Final = "tc"
-"""Of journal entries: the interface's index, the filter's name, and "clsact" if the qdisc is ours, too."""
+"""Kind of journal entries.
+
+Arguments: interface index, filter name, and "clsact" if the qdisc is ours, else "".
+"""
 
 _DIRECTIONS: Final = {"ingress": AttachType.TCX_INGRESS, "egress": AttachType.TCX_EGRESS}
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to an interface, before the programs that are there: --attach IFACE, IFACE/egress or /egress, --iface.
+    """Attach to an interface: --attach INTERFACE, INTERFACE/egress or /egress, else --iface.
 
-    The direction is the section's, ingress where it has none. A link is tcx (v6.6); a kernel without gets a filter.
-    Raises AttachError.
+    The program runs before those that are attached already. The default direction is the section's,
+    or ingress. Before v6.6 (tcx) a filter is used. Raises AttachError.
     """
+    where = f"program '{safe(program.name)}'"
     name, slash, direction = target.name.partition("/")
     if slash and direction not in _DIRECTIONS:
-        where = f"program '{safe(program.name)}': tc '{safe(target.name)}'"
-        raise TargetError(f"{where}: expected INTERFACE, INTERFACE/ingress or INTERFACE/egress", program.name)
-    attach_type = _DIRECTIONS[direction] if direction else program.attach_type or AttachType.TCX_INGRESS
-    with interface(program, target, name) as found:
+        why = "expected INTERFACE, INTERFACE/ingress or INTERFACE/egress"
+        raise TargetError(f"{where}: tc '{safe(target.name)}': {why}", program.name)
+    default = program.attach_type or AttachType.TCX_INGRESS
+    attach_type = _DIRECTIONS[direction] if direction else default
+    with enter_netns_of_interface(program, target, name) as interface:
         try:
-            return link.create(program, found.ifindex, attach_type)
+            return link.create(program, interface.ifindex, attach_type)
         except AttachError as error:
             if error.errno != errno.EINVAL:
                 raise
-        _log.info("program '%s': no tcx, attaching by a filter on clsact", safe(program.name))
+        _log.info("%s: no tcx, attaching by a filter on clsact", where)
+        egress = attach_type == AttachType.TCX_EGRESS
         try:
-            return _by_netlink(program, target, found, egress=attach_type == AttachType.TCX_EGRESS)
+            return _attach_filter(program, target, interface, egress=egress)
         except KernelError as error:
-            raise failed(program, error) from error
+            raise AttachError.wrap(error, where) from error
 
 
-def _by_netlink(program: Program, target: Target, found: Interface, *, egress: bool) -> Link:
-    where = f"tc {safe(found.name)}"
-    name = f"{_prefix(os.getpid())}{syscall.object_name(program.name).decode()}:{program.id()}"
-    qdisc = not netlink.has_clsact(found.ifindex, where)
+def _attach_filter(program: Program, target: Target, interface: Interface, *, egress: bool) -> Link:
+    ifindex = interface.ifindex
+    where = f"tc {safe(interface.name)}"
+    object_name = syscall.object_name(program.name).decode()
+    name = f"{_prefix(os.getpid())}{object_name}:{program.id()}"
+    qdisc = not netlink.has_clsact(ifindex, where)
 
-    def make() -> None:
+    def add() -> None:
         try:
-            netlink.add_filter(found.ifindex, program.fd, name, where, egress=egress)
+            netlink.add_filter(ifindex, program.fd, name, where, egress=egress)
         except KernelError:
-            remove()
+            remove()  # the qdisc
             raise
 
     def remove() -> None:
-        netlink.remove_filters(found.ifindex, lambda other: other == name, where, qdisc=qdisc)
+        netlink.remove_filters(ifindex, lambda other: other == name, where, qdisc=qdisc)
 
-    note = (KIND, str(found.ifindex), name, "clsact" if qdisc else "")
-    return lasting.keep_in(found.namespace, str(netns.path(target.netns)), note, make, remove)
-
-
-def _prefix(process: int) -> str:
-    return f"beepy:{process}:"
+    entry = (KIND, str(ifindex), name, "clsact" if qdisc else "")
+    path = str(netns.path(target.netns))
+    return attach_persistent_in_netns(interface.namespace, path, entry, add, remove)
 
 
-@lasting.undone_in
-def undo(index: str, name: str, qdisc: str) -> None:
-    """Remove all filters of the dead process that left this one, so that its qdisc goes, too. Raises KernelError."""
+def _prefix(pid: int) -> str:
+    """Return how the names of a process's filters begin."""
+    return f"beepy:{pid}:"
+
+
+@cleanup_in_netns
+def cleanup(ifindex: str, name: str, qdisc: str) -> None:
+    """Remove all filters of the dead process, so that its qdisc can go too. Raises KernelError."""
     prefix = _prefix(int(name.split(":")[1]))
     netlink.remove_filters(
-        int(index), lambda other: other.startswith(prefix), f"tc interface {index}", qdisc=bool(qdisc)
+        int(ifindex),
+        lambda other: other.startswith(prefix),
+        f"tc interface {ifindex}",
+        qdisc=bool(qdisc),
     )

@@ -1,7 +1,8 @@
-"""Functions of the kernel through trampolines: fentry, fexit, fmod_ret, lsm; and freplace, of another program's.
+"""Trampolines: fentry, fexit, fmod_ret, lsm, and freplace (for functions of another program).
 
-Where they attach is fixed at load (``attach_btf_id``). The link is made by BPF_RAW_TRACEPOINT_OPEN without a name,
-which every kernel that has trampolines takes (v5.5); from v6.0 on BPF_LINK_CREATE means the same.
+The function is fixed when the program is loaded (``attach_btf_id``). The link is made by
+BPF_RAW_TRACEPOINT_OPEN without a name, which works on every kernel that has trampolines (v5.5);
+since v6.0 BPF_LINK_CREATE does the same.
 """
 
 from beepy.hooks.target import Target

@@ -1,6 +1,6 @@
 """Many functions of the kernel through trampolines, by one link (v7.2): ``fentry.multi/tcp_*``.
 
-A program is loaded for none of them; the link names the types of all.
+The program is loaded without a function; the link names the type of each.
 """
 
 import errno
@@ -19,39 +19,48 @@ from beepy.kernel.link import Link
 from beepy.kernel.program import Program
 from beepy.text import safe
 
-_MOST_PARAMETERS: Final = 12  # MAX_BPF_FUNC_ARGS
-_LARGEST: Final = 16  # bytes of a parameter: two registers
+_MAX_PARAMETERS: Final = 12  # MAX_BPF_FUNC_ARGS
+_MAX_PARAMETER_SIZE: Final = 16  # bytes: two registers
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to every function of the kernel whose name fits the pattern (``*`` and ``?``). Raises AttachError."""
-    what = f"functions '{safe(target.name)}'"
+    """Attach to every function of the kernel that matches the pattern (``*`` and ``?``).
+
+    Raises AttachError.
+    """
+    label = f"functions '{safe(target.name)}'"
     names = {name for _, name in kprobe_multi.functions(program, target)}
-    found = list(_functions(btf.vmlinux(), names))
-    if not found:
-        where = f"program '{safe(program.name)}': {what}"
-        raise AttachError(f"{where}: this kernel has none that a trampoline can call", errno.ENOENT)
-    return link.tracing_multi(program, found, f"{len(found)} {what}")
+    type_ids = list(_functions(btf.vmlinux(), names))
+    if not type_ids:
+        where = f"program '{safe(program.name)}': {label}"
+        why = "no function of this kernel that a trampoline can call matches"
+        raise AttachError(f"{where}: {why}", errno.ENOENT)
+    return link.tracing_multi(program, type_ids, f"{len(type_ids)} {label}")
 
 
 def _functions(kernel: Btf, names: set[str]) -> Iterator[TypeId]:
-    """Yield the functions of these names that a trampoline can call, in the order of their ids, each name once."""
-    left = set(names)
-    for type_id in kernel.ids_by_names(left, Kind.FUNC):
+    """Yield the functions of these names that a trampoline can call, each name once, by type id."""
+    remaining = set(names)
+    for type_id in kernel.ids_by_names(remaining, Kind.FUNC):
         function = kernel.type(type_id)
-        if isinstance(function, types.Func) and function.name in left and _callable(kernel, function):
-            left.discard(function.name)
+        if not isinstance(function, types.Func) or function.name not in remaining:
+            continue
+        if _is_callable(kernel, function):
+            remaining.discard(function.name)
             yield type_id
 
 
-def _callable(kernel: Btf, function: types.Func) -> bool:
-    """Tell whether a trampoline can pass its parameters: btf_distill_func_proto() in kernel/bpf/btf.c."""
+def _is_callable(kernel: Btf, function: types.Func) -> bool:
+    """Tell whether a trampoline can call a function, as btf_distill_func_proto() decides."""
     prototype = kernel.type(function.type)
-    if not isinstance(prototype, types.FuncProto) or len(prototype.params) > _MOST_PARAMETERS:
+    if not isinstance(prototype, types.FuncProto) or len(prototype.params) > _MAX_PARAMETERS:
         return False
     try:
-        sizes = [size_of(kernel, parameter.type) for parameter in prototype.params]  # the last may be "..."
+        sizes = [size_of(kernel, parameter.type) for parameter in prototype.params]
     except BtfError:
         return False
-    _, returned = skip_mods_and_typedefs(kernel, prototype.type)
-    return all(0 < size <= _LARGEST for size in sizes) and not isinstance(returned, types.Struct | types.Union)
+    # False for "...", which a trampoline cannot pass.
+    if not all(0 < size <= _MAX_PARAMETER_SIZE for size in sizes):
+        return False
+    _, return_type = skip_mods_and_typedefs(kernel, prototype.type)
+    return not isinstance(return_type, types.Struct | types.Union)

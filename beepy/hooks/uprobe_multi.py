@@ -14,38 +14,48 @@ from beepy.obj import executable
 from beepy.obj.executable import Executable
 from beepy.text import safe
 
-_TABLES: Final = ("SHT_SYMTAB", "SHT_DYNSYM")  # libbpf's order: the second where the first has none that fits
-_ANY: Final = {"*": ".*", "?": "."}
+# in libbpf's order: the second is searched if nothing in the first matches
+_SYMBOL_TABLES: Final = ("SHT_SYMTAB", "SHT_DYNSYM")
+_WILDCARDS: Final = {"*": ".*", "?": "."}
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to where every function begins or returns whose name fits BINARY:PATTERN (``*`` and ``?``).
+    """Attach to the entry or return of every function that matches BINARY:PATTERN (``*``, ``?``).
 
     A program of ``uprobe.session`` runs at both. Raises AttachError, NotSupported.
     """
     kind = program.section.removeprefix("?").partition("/")[0]
-    what = f"{kind} {safe(target.name)}" if target.name else kind
-    where = f"program '{safe(program.name)}': {what}"
+    label = f"{kind} {safe(target.name)}" if target.name else kind
+    where = f"program '{safe(program.name)}': {label}"
     name, colon, pattern = target.name.partition(":")
     if not colon:
         name, pattern = "", target.name
     if not pattern:
-        wrong = TargetError(f"{where}: expected BINARY:PATTERN, with * and ? for any characters", program.name)
-        wrong.add_note(f"say where: --attach {safe(program.name)}=libc.so.6:get*env")
-        raise wrong
+        why = "expected BINARY:PATTERN, with * and ? for any characters"
+        error = TargetError(f"{where}: {why}", program.name)
+        error.add_note(f"give a target: --attach {safe(program.name)}=libc.so.6:get*env")
+        raise error
     path = binary.find(target.binary or name, target.pid, where)
     with binary.opened(path, where) as file:
         offsets = _offsets(file, pattern)
     returns = sections.returns(program.section)
-    return link.uprobe_multi(program, Places(path, offsets), what, pid=target.pid, returns=returns)
+    sites = Places(path, offsets)
+    return link.uprobe_multi(program, sites, label, pid=target.pid, returns=returns)
 
 
 def _offsets(file: Executable, pattern: str) -> list[int]:
-    """Return where in the file the functions stand, each once, whatever its names. Raises ElfError."""
-    fits = re.compile("".join([_ANY.get(part, re.escape(part)) for part in pattern]).encode(), re.DOTALL).fullmatch
-    for table in _TABLES:
-        addresses = {one.address for one in executable.functions(file, table) if fits(one.name) and not one.indirect}
+    """Return the offsets in the file of the functions that match, each once. Raises ElfError."""
+    regex = "".join([_WILDCARDS.get(character, re.escape(character)) for character in pattern])
+    fits = re.compile(regex.encode(), re.DOTALL).fullmatch
+    for table in _SYMBOL_TABLES:
+        # A set: functions of several names are attached to once.
+        addresses = {
+            symbol.address
+            for symbol in executable.functions(file, table)
+            if fits(symbol.name) and not symbol.indirect
+        }
         offsets = [executable.file_offset(file, address) for address in sorted(addresses)]
-        if found := [offset for offset in offsets if offset is not None]:
-            return found
-    raise ElfError(f"{file.name}: no function fits '{safe(pattern)}'")
+        in_file = [offset for offset in offsets if offset is not None]
+        if in_file:
+            return in_file
+    raise ElfError(f"{file.name}: no function matches '{safe(pattern)}'")

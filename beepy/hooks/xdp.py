@@ -1,4 +1,4 @@
-"""XDP: a link to the interface; by netlink where the kernel has no such links (before v5.9)."""
+"""XDP: a link to the interface, or netlink if the kernel has no such links (before v5.9)."""
 
 import errno
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from typing import Final
 
 from beepy import uapi
 from beepy.errors import AttachError, KernelError
-from beepy.hooks import lasting, netlink
-from beepy.hooks.failure import failed
-from beepy.hooks.interface import Interface, interface
+from beepy.hooks import netlink
+from beepy.hooks.interface import Interface, enter_netns_of_interface
+from beepy.hooks.persistent import attach_persistent_in_netns, cleanup_in_netns
 from beepy.hooks.target import Target
 from beepy.kernel import link, netns
 from beepy.kernel.link import Link
@@ -20,69 +20,84 @@ from beepy.uapi import AttachType
 _log = Log(__name__)
 
 KIND: Final = "xdp"
-"""Of journal entries: the interface's index and the program's id."""
+"""Kind of journal entries. Arguments: interface index, program id."""
 
 _BUSY: Final = frozenset({errno.EBUSY, errno.EEXIST})
-_FINAL: Final = frozenset({*_BUSY, errno.EPERM, errno.EACCES})  # the other mode changes nothing
+_FINAL: Final = frozenset({*_BUSY, errno.EPERM, errno.EACCES})  # generic mode would fail too
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to the interface that --attach, else --iface names: in the driver, else to socket buffers.
+    """Attach to the interface of --attach, else --iface: in driver mode, else in generic mode.
 
-    Raises AttachError, also where a program is attached already: that one stays.
+    Raises AttachError, also if the interface has a program already: that one stays.
     """
-    with interface(program, target, target.name) as found:
+    with enter_netns_of_interface(program, target, target.name) as interface:
         try:
-            return _attach(program, target, found)
+            return _attach(program, target, interface)
         except AttachError as error:
             if error.errno not in _BUSY:
                 raise
-            name = safe(found.name)
-            busy = AttachError(f"program '{safe(program.name)}': xdp {name}: has a program already", error.errno or 0)
-            busy.add_note(f"which one: ip link show dev {name}")
+            name = safe(interface.name)
+            why = f"program '{safe(program.name)}': xdp {name}: has a program already"
+            busy = AttachError(why, error.errno or 0)
+            busy.add_note(f"to show it: ip link show dev {name}")
             raise busy from None
 
 
-def _attach(program: Program, target: Target, found: Interface) -> Link:
+def _attach(program: Program, target: Target, interface: Interface) -> Link:
+    def by_link(flags: int) -> Link:
+        return link.create(program, interface.ifindex, AttachType.XDP, flags)
+
     try:
-        return _in_a_mode(program, found, lambda flags: link.create(program, found.ifindex, AttachType.XDP, flags))
+        return _with_generic_fallback(program, interface, by_link)
     except AttachError as error:
         if error.errno != errno.EINVAL:
             raise
-    _log.info("program '%s': no XDP link, attaching by netlink", safe(program.name))
+    where = f"program '{safe(program.name)}'"
+    _log.info("%s: no XDP link, attaching by netlink", where)
+
+    def by_netlink(flags: int) -> Link:
+        return _attach_by_netlink(program, target, interface, flags)
+
     try:
-        return _in_a_mode(program, found, lambda flags: _by_netlink(program, target, found, flags))
+        return _with_generic_fallback(program, interface, by_netlink)
     except KernelError as error:
-        raise failed(program, error) from error
+        raise AttachError.wrap(error, where) from error
 
 
-def _in_a_mode(program: Program, found: Interface, attach_in: Callable[[int], Link]) -> Link:
-    """Attach as the kernel likes: in the driver where it can; if that is refused, in generic mode."""
+def _with_generic_fallback(
+    program: Program, interface: Interface, attach_with: Callable[[int], Link]
+) -> Link:
+    """Attach in driver mode if the driver can; if the kernel refuses, in generic mode.
+
+    ``attach_with`` takes XDP_FLAGS_*.
+    """
     try:
-        return attach_in(0)
+        return attach_with(0)
     except KernelError as error:
         if error.errno in _FINAL:
             raise
         why = error
-    made = attach_in(uapi.XDP_FLAGS_SKB_MODE)
-    where = f"program '{safe(program.name)}': xdp {safe(found.name)}"
+    xdp_link = attach_with(uapi.XDP_FLAGS_SKB_MODE)
+    where = f"program '{safe(program.name)}': xdp {safe(interface.name)}"
     _log.warning("%s: in generic mode, which is slower: the driver refused: %s", where, why)
-    return made
+    return xdp_link
 
 
-def _by_netlink(program: Program, target: Target, found: Interface, flags: int) -> Link:
-    number = program.id()
-    where = f"xdp {safe(found.name)}"
-    return lasting.keep_in(
-        found.namespace,
+def _attach_by_netlink(program: Program, target: Target, interface: Interface, flags: int) -> Link:
+    program_id = program.id()
+    ifindex = interface.ifindex
+    where = f"xdp {safe(interface.name)}"
+    return attach_persistent_in_netns(
+        interface.namespace,
         str(netns.path(target.netns)),
-        (KIND, str(found.ifindex), str(number)),
-        lambda: netlink.attach_xdp(found.ifindex, program.fd, flags, where),
-        lambda: netlink.detach_xdp(found.ifindex, number, where),
+        (KIND, str(ifindex), str(program_id)),
+        lambda: netlink.attach_xdp(ifindex, program.fd, flags, where),
+        lambda: netlink.detach_xdp(ifindex, program_id, where),
     )
 
 
-@lasting.undone_in
-def undo(index: str, number: str) -> None:
-    """Detach what a dead process left. Raises KernelError."""
-    netlink.detach_xdp(int(index), int(number), f"xdp interface {index}")
+@cleanup_in_netns
+def cleanup(ifindex: str, program_id: str) -> None:
+    """Detach the program of a dead process. Raises KernelError."""
+    netlink.detach_xdp(int(ifindex), int(program_id), f"xdp interface {ifindex}")

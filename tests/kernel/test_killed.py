@@ -54,7 +54,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def group() -> Iterator[Path]:
-    root = cgroup.mount(Path("/proc/self/mountinfo").read_text())
+    root = cgroup.root_mount(Path("/proc/self/mountinfo").read_text())
     if not root:
         pytest.skip("cgroup v2 is not mounted")
     made = Path(root) / f"beepy-killed-{os.getpid()}"

@@ -99,7 +99,7 @@ class Killer:
     """Starts the command with these arguments in forks of this process, where all is imported already."""
 
     def __init__(self, folder: Path, *arguments: str, seed: int) -> None:
-        journal.FOLDER = folder
+        journal.DIRECTORY = folder
         self._arguments = arguments
         self._random = random.Random(seed)
         self._usual = 0.0  # seconds until all are attached
@@ -125,7 +125,7 @@ class Killer:
         said = _read(told)
         loaded, attached = said.count(b": loaded\n"), said.count(_ATTACHED)
         self.ends[_ENDS[3 if attached == PROGRAMS else 2 if attached or loaded == PROGRAMS else bool(loaded)]] += 1
-        self.noted = max(self.noted, len(list(journal.FOLDER.glob("*"))))
+        self.noted = max(self.noted, len(list(journal.DIRECTORY.glob("*"))))
 
     def wait(self) -> None:
         """Wait until the kernel has let go of all that they held when they were killed."""

@@ -1,4 +1,4 @@
-"""The table of SEC() prefixes, and what a new row of it changes."""
+"""The table of SEC() prefixes, and a row that is added to it."""
 
 import pytest
 
@@ -35,14 +35,29 @@ def row(section: str) -> Hook:
         ("tracepoint/sched/sched_process_exit", ProgType.TRACEPOINT, 0, "sched/sched_process_exit"),
         ("tp/sched/sched_process_exit", ProgType.TRACEPOINT, 0, "sched/sched_process_exit"),
         ("raw_tp/sched_switch", ProgType.RAW_TRACEPOINT, 0, "sched_switch"),
-        ("raw_tracepoint.w/nbd_send_request", ProgType.RAW_TRACEPOINT_WRITABLE, 0, "nbd_send_request"),
+        (
+            "raw_tracepoint.w/nbd_send_request",
+            ProgType.RAW_TRACEPOINT_WRITABLE,
+            0,
+            "nbd_send_request",
+        ),
         ("tp_btf/sched_switch", ProgType.TRACING, AttachType.TRACE_RAW_TP, "sched_switch"),
         ("fentry/do_unlinkat", ProgType.TRACING, AttachType.TRACE_FENTRY, "do_unlinkat"),
         ("fsession/do_unlinkat", ProgType.TRACING, AttachType.TRACE_FSESSION, "do_unlinkat"),
-        ("fmod_ret/security_file_open", ProgType.TRACING, AttachType.MODIFY_RETURN, "security_file_open"),
+        (
+            "fmod_ret/security_file_open",
+            ProgType.TRACING,
+            AttachType.MODIFY_RETURN,
+            "security_file_open",
+        ),
         ("freplace/handler", ProgType.EXT, 0, "handler"),
         ("lsm/file_open", ProgType.LSM, AttachType.LSM_MAC, "file_open"),
-        ("lsm_cgroup/socket_post_create", ProgType.LSM, AttachType.LSM_CGROUP, "socket_post_create"),
+        (
+            "lsm_cgroup/socket_post_create",
+            ProgType.LSM,
+            AttachType.LSM_CGROUP,
+            "socket_post_create",
+        ),
         ("iter/task", ProgType.TRACING, AttachType.TRACE_ITER, "task"),
         ("syscall", ProgType.SYSCALL, 0, ""),
         ("tc", ProgType.SCHED_CLS, 0, ""),
@@ -56,16 +71,34 @@ def row(section: str) -> Hook:
         ("netfilter", ProgType.NETFILTER, AttachType.NETFILTER, ""),
     ],
 )
-def test_a_section_says_what_it_is(section: str, prog_type: ProgType, attach_type: int, name: str) -> None:
+def test_type_and_target_of_a_section(
+    section: str, prog_type: ProgType, attach_type: int, name: str
+) -> None:
     hook = row(section)
-    assert (hook.prog_type, hook.attach_type, target(hook, section)) == (prog_type, attach_type, name)
+    assert (hook.prog_type, hook.attach_type, target(hook, section)) == (
+        prog_type,
+        attach_type,
+        name,
+    )
 
 
 @pytest.mark.parametrize(
     "section",
-    ["", "?", "kprobes/f", "kprobe.x/f", "xdp/eth0", "socket/1", "tc/middle", "tracepoints/a/b", ".text", "maps", "+"],
+    [
+        "",
+        "?",
+        "kprobes/f",
+        "kprobe.x/f",
+        "xdp/eth0",
+        "socket/1",
+        "tc/middle",
+        "tracepoints/a/b",
+        ".text",
+        "maps",
+        "+",
+    ],
 )
-def test_what_libbpf_does_not_know_is_unknown(section: str) -> None:
+def test_sections_unknown_to_libbpf_are_unknown(section: str) -> None:
     assert find(section) is None
 
 
@@ -86,7 +119,7 @@ def test_what_libbpf_does_not_know_is_unknown(section: str) -> None:
         ("", ""),
     ],
 )
-def test_what_an_unknown_section_was_meant_as(section: str, expected: str) -> None:
+def test_an_unknown_section_s_error_has_the_one_meant(section: str, expected: str) -> None:
     told = f', expected SEC("{expected}")' if expected else ""
     assert unknown(section) == f"section '{section}': no program type is known by that name{told}"
     if expected:
@@ -100,7 +133,7 @@ def test_each_row_is_found_by_its_own_section() -> None:
             assert find(f"{hook.section.removesuffix('+')}/x") is hook
 
 
-def test_suffixes_say_the_flags() -> None:
+def test_flags_of_suffixes() -> None:
     for hook in TABLE:
         words = hook.section.rstrip("+").partition("/")[0].split(".")
         sleeps = "s" in words or hook.section == "syscall"
@@ -129,7 +162,7 @@ def test_suffixes_say_the_flags() -> None:
         ("kprobe/f", None),
     ],
 )
-def test_tells_the_type_to_attach_to(section: str, expected: tuple[str, str, Kind] | None) -> None:
+def test_kernel_type_to_attach_to(section: str, expected: tuple[str, str, Kind] | None) -> None:
     hook = row(section)
     assert hook.kernel_type(target(hook, section)) == expected
 
@@ -166,7 +199,7 @@ def test_returns_are_those_of_return_probes() -> None:
     }
 
 
-def test_every_mechanism_is_of_a_row_and_takes_options() -> None:
+def test_every_mechanism_has_a_row() -> None:
     assert {hook.mechanism for hook in TABLE} == {*Mechanism, None}
     assert {option for mechanism in Mechanism for option in mechanism.options} == set(OPTIONS)
     assert row("uprobe").options == ("binary", "pid")
@@ -183,7 +216,7 @@ def test_every_mechanism_is_of_a_row_and_takes_options() -> None:
         ("kprobe", "tcp_ack", False),
     ],
 )
-def test_what_reads_tracefs(section: str, name: str, reads: bool) -> None:
+def test_reads_tracefs(section: str, name: str, reads: bool) -> None:
     mechanism = row(section).mechanism
     assert mechanism
     assert mechanism.reads_tracefs(name) == reads
@@ -202,12 +235,18 @@ def test_what_reads_tracefs(section: str, name: str, reads: bool) -> None:
         ("tp/a/b", "", ""),
     ],
 )
-def test_what_a_program_decides(section: str, effect: str, of_context: str) -> None:
+def test_effects(section: str, effect: str, of_context: str) -> None:
     hook = row(section)
     assert (hook.effect, hook.context_effect) == (effect, of_context)
 
 
-NEW = Hook("fuprobe.s+", ProgType.KPROBE, AttachType.TRACE_UPROBE_MULTI, Mechanism.UPROBE, effect="what it calls")
+NEW = Hook(
+    "fuprobe.s+",
+    ProgType.KPROBE,
+    AttachType.TRACE_UPROBE_MULTI,
+    Mechanism.UPROBE,
+    effect="what it calls",
+)
 """A row that no table has, with a mechanism that there is."""
 
 
@@ -234,7 +273,7 @@ def test_a_new_row_is_described(new: CollectionSpec) -> None:
     assert program.changes == ("what it calls",)
 
 
-def test_a_new_row_says_what_it_needs(new: CollectionSpec) -> None:
+def test_requirements_of_a_new_row(new: CollectionSpec) -> None:
     whole, _ = requirements.of_collection(new)
     assert whole.kernel == "6.6"
     assert whole.because == ("attach type trace_uprobe_multi",)

@@ -1,4 +1,4 @@
-"""Programs of a control group, by a link and by BPF_PROG_ATTACH: what a process in it does is seen, and only that."""
+"""Programs of a cgroup, by link and by BPF_PROG_ATTACH, see its processes and no others."""
 
 import os
 import signal
@@ -43,7 +43,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def group() -> Iterator[Path]:
-    root = cgroup.mount(Path("/proc/self/mountinfo").read_text())
+    root = cgroup.root_mount(Path("/proc/self/mountinfo").read_text())
     if not root:
         pytest.skip("cgroup v2 is not mounted")
     made = Path(root) / f"beepy-test-{os.getpid()}"
@@ -53,8 +53,8 @@ def group() -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(journal, "DIRECTORY", tmp_path / "beepy")
     yield tmp_path / "beepy"
     assert list((tmp_path / "beepy").glob("*")) == []
 
@@ -74,54 +74,67 @@ def counts(path: Path, group: Path, name: str) -> None:
         assert hits(collection, row) == seen
 
 
-def old(folder: Path, *lines: str) -> str:
+def old(directory: Path, *lines: str) -> str:
     """Return code of a process that has no links, as before v5.7."""
-    return OLD + f"journal.FOLDER = Path({str(folder)!r})\n" + "\n".join(lines)
+    return OLD + f"journal.DIRECTORY = Path({str(directory)!r})\n" + "\n".join(lines)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_link_shows_what_is_done_in_the_group(name: str, path: Path, group: Path) -> None:
+def test_a_link_sees_what_the_group_does(name: str, path: Path, group: Path) -> None:
     counts(path, group, name)
 
 
-def test_without_links_prog_attach_does(path: Path, group: Path, folder: Path) -> None:
+def test_prog_attach_is_used_without_links(path: Path, group: Path, directory: Path) -> None:
     """BPF_LINK_CREATE answers EINVAL (seccomp says it here)."""
-    lines = (f"for name in {list(CASES)}:", f"    counts(Path({str(path)!r}), Path({str(group)!r}), name)")
-    told = child.run(old(folder, *lines))
+    lines = (
+        f"for name in {list(CASES)}:",
+        f"    counts(Path({str(path)!r}), Path({str(group)!r}), name)",
+    )
+    told = child.run(old(directory, *lines))
     for name in CASES:
-        assert told.count(f"program '{name}': no cgroup link, attaching without") == (2 if name == "skb" else 1)
+        assert told.count(f"program '{name}': no cgroup link, attaching by BPF_PROG_ATTACH") == (
+            2 if name == "skb" else 1
+        )
 
 
 def shown(group: Path) -> str:
-    return subprocess.run(["bpftool", "cgroup", "show", group], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        ["bpftool", "cgroup", "show", group], check=True, capture_output=True, text=True
+    ).stdout
 
 
-def test_what_a_killed_process_left_is_detached(path: Path, group: Path, folder: Path) -> None:
+def test_a_killed_process_s_program_is_detached(path: Path, group: Path, directory: Path) -> None:
     lines = (
         f"with loaded(Path({str(path)!r})) as collection:",
-        f"    links = [attach(collection, name, Target({str(group)!r})) for name in ('skb', 'sock_create')]",
+        f"    target = Target({str(group)!r})",
+        "    links = [attach(collection, name, target) for name in ('skb', 'sock_create')]",
         "    os.kill(os.getpid(), signal.SIGKILL)",
     )
-    done = subprocess.run([sys.executable, "-c", old(folder, *lines)], cwd=child.ROOT, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", old(directory, *lines)],
+        cwd=child.ROOT,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert len(list(folder.iterdir())) == 3
+    assert len(list(directory.iterdir())) == 3
     with entered(group):
         hooks.sweep()
     assert "sock_create" not in shown(group)
     assert "skb" not in shown(group)
 
 
-def test_a_note_of_a_group_that_is_gone_is_done() -> None:
-    cgroup.undo("/sys/fs/cgroup/beepy-none", "0", "1")
+def test_cleanup_ignores_a_removed_group() -> None:
+    cgroup.cleanup("/sys/fs/cgroup/beepy-none", "0", "1")
 
 
-def test_without_a_group_it_is_every_process(path: Path) -> None:
+def test_every_process_is_seen_without_a_group(path: Path) -> None:
     with loaded(path) as collection, attach(collection, "sock_create", Target()):
         packets()
         assert hits(collection, 3) >= 2
 
 
-def test_several_run(path: Path, group: Path) -> None:
+def test_several_programs_run(path: Path, group: Path) -> None:
     target = Target(cgroup=str(group))
     with (
         loaded(path) as collection,
@@ -142,14 +155,20 @@ def test_several_run(path: Path, group: Path) -> None:
         ("/a\0b\n", "no such file or directory (ENOENT)"),
     ],
 )
-def test_a_group_that_is_none_is_told(name: str, why: str, path: Path) -> None:
+def test_errors_for_an_invalid_group(name: str, why: str, path: Path) -> None:
     with loaded(path) as collection, pytest.raises(AttachError) as caught:
         attach(collection, "connect4", Target(cgroup=name))
     assert str(caught.value) == f"program 'connect4': cgroup '{safe(name)}': {why}"
 
 
-def test_a_relative_path_is_from_here(path: Path, group: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_starts_in_the_working_directory(
+    path: Path, group: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(group.parent)
-    with loaded(path) as collection, attach(collection, "sock_create", Target(group.name)), entered(group):
+    with (
+        loaded(path) as collection,
+        attach(collection, "sock_create", Target(group.name)),
+        entered(group),
+    ):
         socket.socket().close()
         assert hits(collection, 3) == 1

@@ -1,4 +1,4 @@
-"""A row that is new in the table of sections is loaded, attached and checked as its mechanism says."""
+"""A new row of the table of sections is loaded, attached and checked by its mechanism."""
 
 import ctypes
 import os

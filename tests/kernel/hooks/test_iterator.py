@@ -60,10 +60,16 @@ def test_the_entries_of_a_map(spec: CollectionSpec) -> None:
 
 def test_a_million_objects_without_a_line(spec: CollectionSpec) -> None:
     size = 1_100_000  # after 1,000,000 the kernel answers EAGAIN
-    numbers = tuple([one._replace(max_entries=size) if one.name == "numbers" else one for one in spec.maps])
-    large = spec._replace(maps=numbers, programs=tuple([one for one in spec.programs if one.name == "nonzero"]))
+    numbers = tuple(
+        [one._replace(max_entries=size) if one.name == "numbers" else one for one in spec.maps]
+    )
+    large = spec._replace(
+        maps=numbers, programs=tuple([one for one in spec.programs if one.name == "nonzero"])
+    )
     with load(large) as collection, stream(collection) as events:
-        collection.maps["numbers"].update((size - 1).to_bytes(4, "little"), (7).to_bytes(8, "little"))
+        collection.maps["numbers"].update(
+            (size - 1).to_bytes(4, "little"), (7).to_bytes(8, "little")
+        )
         events.stop()
         assert lines(list(events)) == [f"{size - 1}=7"]
 
@@ -79,9 +85,13 @@ def test_a_line_without_end(monkeypatch: pytest.MonkeyPatch, spec: CollectionSpe
     assert lines(batches) == [text[:1024], text[1024:2048], text[2048:3072], text[3072:], "d"]
 
 
-def test_bytes_are_a_row_of_hex_an_object(spec: CollectionSpec, caplog: pytest.LogCaptureFixture) -> None:
+def test_bytes_are_a_row_of_hex_an_object(
+    spec: CollectionSpec, caplog: pytest.LogCaptureFixture
+) -> None:
     size = 150
-    numbers = tuple([one._replace(max_entries=size) if one.name == "numbers" else one for one in spec.maps])
+    numbers = tuple(
+        [one._replace(max_entries=size) if one.name == "numbers" else one for one in spec.maps]
+    )
     with load(spec._replace(maps=numbers)) as collection, stream(collection) as events:
         events.stop()
         batches = [batch for batch in events if batch.schema.map == "structs"]
@@ -90,7 +100,8 @@ def test_bytes_are_a_row_of_hex_an_object(spec: CollectionSpec, caplog: pytest.L
     assert [batch.final for batch in batches] == [False, False, False, True]
     assert [field.name for field in Decoder(batches[0].schema).fields] == ["hex"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"program '{name}': writes binary data (bpf_seq_write): shown in hex" for name in ("structs", "long_one")
+        f"program '{name}': writes binary data (bpf_seq_write): shown in hex"
+        for name in ("structs", "long_one")
     ]
 
 
@@ -106,6 +117,9 @@ def test_bytes_beside_text_are_text(spec: CollectionSpec) -> None:
 
 def test_a_map_must_be_named(spec: CollectionSpec) -> None:
     with load(spec, targets={"elements": Target("bpf_map_elem")}) as collection:
-        with pytest.raises(AttachError, match="'elements': iterator 'bpf_map_elem': expected bpf_map_elem/MAP, where"):
+        with pytest.raises(
+            AttachError,
+            match="'elements': iterator 'bpf_map_elem': expected bpf_map_elem/MAP, where",
+        ):
             collection.attach()
         assert not collection.links

@@ -1,4 +1,4 @@
-"""Functions of the kernel, where this one has kprobes; what it says where it has none, and what nobody has."""
+"""Functions of the kernel, if it has kprobes; the error if it has none."""
 
 import os
 from pathlib import Path
@@ -23,15 +23,19 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> CollectionSpec:
 def test_functions_and_system_calls(spec: CollectionSpec) -> None:
     with load(spec) as collection:
         found = probed.rows(collection, lambda: trigger(3, 4))
-    ours = {row["kind"]: (row["op"], row["number"], row["ret"]) for row in found if row["pid"] == os.getpid()}
+    ours = {
+        row["kind"]: (row["op"], row["number"], row["ret"])
+        for row in found
+        if row["pid"] == os.getpid()
+    }
     begins = dict.fromkeys(("FUNCTION", "SYSCALL", "ENTRY"), (3, 4, 0))
     assert ours == {**begins, "FUNCTION_RETURN": (0, 0, -38), "SYSCALL_RETURN": (0, 0, -22)}
 
 
 @pytest.mark.skipif(PROBES, reason="this kernel has kprobes")
-def test_a_kernel_without_kprobes_says_so(spec: CollectionSpec) -> None:
+def test_error_of_a_kernel_without_kprobes(spec: CollectionSpec) -> None:
     with load(spec) as collection, pytest.raises(NotSupported) as caught:
         collection.attach()
-    told = "program 'function': kprobe cap_task_prctl: this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"
-    assert str(caught.value) == told
+    why = "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"
+    assert str(caught.value) == f"program 'function': kprobe cap_task_prctl: {why}"
     assert caught.value.feature == "kprobes"

@@ -40,7 +40,7 @@ def test_a_clock_on_every_cpu(spec: CollectionSpec, name: str) -> None:
     assert pids.seen() in samples(spec, name)
 
 
-def test_a_process_alone(spec: CollectionSpec) -> None:
+def test_only_the_given_process_is_sampled(spec: CollectionSpec) -> None:
     assert set(samples(spec, "task-clock:freq=999", os.getpid())) == {pids.seen()}
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
         assert samples(spec, "task-clock:freq=999", other.pid) == []
@@ -70,11 +70,15 @@ def test_all_threads_of_a_process_and_what_they_start(spec: CollectionSpec) -> N
         "thread.join()\n"
     )
     command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin
         assert process.stdout
         process.stdout.readline()
-        with load(spec, targets={"sample": Target("cpu-clock:freq=999", pid=process.pid)}) as collection:
+        with load(
+            spec, targets={"sample": Target("cpu-clock:freq=999", pid=process.pid)}
+        ) as collection:
             child: list[int] = []
 
             def work() -> None:
@@ -88,7 +92,7 @@ def test_all_threads_of_a_process_and_what_they_start(spec: CollectionSpec) -> N
     assert seen == {process.pid, *child}
 
 
-def test_each_event_of_the_kernel_s(spec: CollectionSpec) -> None:
+def test_every_page_fault_is_sampled(spec: CollectionSpec) -> None:
     """Every new page of memory is one fault."""
     pages = 64
 
@@ -103,7 +107,9 @@ def test_each_event_of_the_kernel_s(spec: CollectionSpec) -> None:
 
     with load(spec, targets={"sample": Target("page-faults")}) as collection:
         each = [row["pid"] for row in probed.rows(collection, touch)].count(pids.seen())
-    with load(spec, targets={"sample": Target("page-faults:period=16", pid=os.getpid())}) as collection:
+    with load(
+        spec, targets={"sample": Target("page-faults:period=16", pid=os.getpid())}
+    ) as collection:
         some = probed.rows(collection, touch)
     assert each >= pages
     assert pages // 16 <= len(some) < each
@@ -117,16 +123,20 @@ def test_it_attaches_to_every_cpu(spec: CollectionSpec, caplog: pytest.LogCaptur
         caplog.clear()
         with load(spec, targets={"sample": Target("cpu-clock", pid=pid)}) as collection:
             collection.attach()
-        assert caplog.text.count("perf_event_open: program 'sample': perf event cpu-clock = ") == places
+        assert (
+            caplog.text.count("perf_event_open: program 'sample': perf event cpu-clock = ")
+            == places
+        )
 
 
 @pytest.mark.parametrize("name", ["cycles", "instructions:period=1000000", "r3c:freq=99"])
-def test_what_the_processor_counts(spec: CollectionSpec, name: str) -> None:
+def test_hardware_events(spec: CollectionSpec, name: str) -> None:
     try:
         assert pids.seen() in samples(spec, name)
     except NotSupported as error:
         assert str(error) == (  # noqa: PT017 - either is right
-            f"program 'sample': perf event {name}: this machine's processor counts none (as many virtual ones)"
+            f"program 'sample': perf event {name}: "
+            "not supported by this machine's processor (as in many VMs)"
         )
         pytest.skip(str(error))
 
@@ -134,18 +144,23 @@ def test_what_the_processor_counts(spec: CollectionSpec, name: str) -> None:
 def test_without_a_target_the_syntax_is_shown(spec: CollectionSpec) -> None:
     with load(spec) as collection, pytest.raises(AttachError) as caught:
         collection.attach()
-    assert str(caught.value) == "program 'sample': perf event: expected EVENT, EVENT:freq=HZ or EVENT:period=COUNT"
-    assert caught.value.__notes__[0] == "say which: --attach sample=cpu-clock:freq=99"
+    assert (
+        str(caught.value)
+        == "program 'sample': perf event: expected EVENT, EVENT:freq=HZ or EVENT:period=COUNT"
+    )
+    assert caught.value.__notes__[0] == "give an event: --attach sample=cpu-clock:freq=99"
 
 
-def test_too_often(spec: CollectionSpec) -> None:
+def test_a_frequency_above_the_limit_is_refused(spec: CollectionSpec) -> None:
     limit = Path("/proc/sys/kernel/perf_event_max_sample_rate").read_text().strip()
     with pytest.raises(AttachError, match=r"invalid argument \(EINVAL\)") as caught:
         samples(spec, "cpu-clock:freq=999999999")
-    assert caught.value.__notes__ == [f"at most {limit} a second: sysctl kernel.perf_event_max_sample_rate"]
+    assert caught.value.__notes__ == [
+        f"at most {limit} Hz: sysctl kernel.perf_event_max_sample_rate"
+    ]
 
 
-def test_a_process_that_is_not_there(spec: CollectionSpec) -> None:
+def test_a_missing_process_is_an_error(spec: CollectionSpec) -> None:
     with subprocess.Popen(["true"]) as process:
         process.wait()
     with pytest.raises(AttachError, match=r"process \d+: no such process \(ESRCH\)$"):

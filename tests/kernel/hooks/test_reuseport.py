@@ -21,7 +21,8 @@ pytestmark = pytest.mark.kernel
 HOST = "127.0.0.1"
 SERVER = f"""
 import socket, sys
-sockets = [socket.socket(type=kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_DGRAM)]
+kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_DGRAM)
+sockets = [socket.socket(type=kind) for kind in kinds]
 port = 0
 for one in sockets:
     if one.type == socket.SOCK_DGRAM:
@@ -34,8 +35,8 @@ sys.stdin.read()
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(journal, "DIRECTORY", tmp_path / "beepy")
     yield tmp_path / "beepy"
     assert list((tmp_path / "beepy").glob("*")) == []
 
@@ -48,7 +49,9 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def server() -> Iterator[tuple[int, int]]:
     """Pid and port."""
-    with subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout
         yield process.pid, int(process.stdout.readline())
 
@@ -60,7 +63,7 @@ def send(port: int, count: int) -> None:
             one.sendto(b"x", (HOST, port))
 
 
-def test_sees_what_arrives_at_the_port(path: Path, server: tuple[int, int]) -> None:
+def test_a_program_sees_what_arrives_at_the_port(path: Path, server: tuple[int, int]) -> None:
     pid, port = server
     with loaded(path) as collection:
         with attach(collection, "on_choice", Target(str(port), pid=pid)):
@@ -69,7 +72,9 @@ def test_sees_what_arrives_at_the_port(path: Path, server: tuple[int, int]) -> N
         assert hits(collection, 0) == 3
 
 
-def test_what_a_killed_process_left_is_detached(path: Path, server: tuple[int, int], folder: Path) -> None:
+def test_a_killed_process_s_program_is_detached(
+    path: Path, server: tuple[int, int], directory: Path
+) -> None:
     pid, port = server
     code = f"""
 import os, signal
@@ -77,13 +82,15 @@ from pathlib import Path
 from beepy.hooks import Target, journal
 from tests.support.hits import attach, loaded
 
-journal.FOLDER = Path({str(folder)!r})
+journal.DIRECTORY = Path({str(directory)!r})
 with loaded(Path({str(path)!r})) as collection:
     attach(collection, "on_choice", Target({str(port)!r}, pid={pid}))
     print(collection.programs["on_choice"].id(), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=child.ROOT, stdout=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=child.ROOT, stdout=subprocess.PIPE, check=False
+    )
     assert done.returncode == -signal.SIGKILL
     shown = ["bpftool", "prog", "show", "id", done.stdout.decode().strip()]
     assert subprocess.run(shown, capture_output=True, check=False).returncode == 0
@@ -91,7 +98,7 @@ with loaded(Path({str(path)!r})) as collection:
     assert subprocess.run(shown, capture_output=True, check=False).returncode != 0
 
 
-def test_a_server_may_end_first(path: Path) -> None:
+def test_detaching_after_the_server_ended(path: Path) -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as one, loaded(path) as collection:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         one.bind((HOST, 0))
@@ -99,17 +106,20 @@ def test_a_server_may_end_first(path: Path) -> None:
             one.close()
 
 
-def test_what_is_missing_is_told(path: Path, server: tuple[int, int]) -> None:
+def test_errors_say_what_is_missing(path: Path, server: tuple[int, int]) -> None:
     pid, port = server
     with loaded(path) as collection:
         for target in (Target(), Target(str(port)), Target(pid=pid), Target("http", pid=pid)):
             with pytest.raises(AttachError) as caught:
                 attach(collection, "on_choice", target)
-            assert str(caught.value) == "program 'on_choice': sk_reuseport: whose sockets, and of which port"
-            assert caught.value.__notes__ == ["--pid PID --attach on_choice=PORT, of a socket with SO_REUSEPORT"]
+            assert str(caught.value) == "program 'on_choice': sk_reuseport: needs --pid and a port"
+            example = "--pid PID --attach on_choice=PORT"
+            assert caught.value.__notes__ == [
+                f"{example}, where PID has a socket with SO_REUSEPORT"
+            ]
         with pytest.raises(AttachError) as caught:
             attach(collection, "on_choice", Target("1", pid=pid))
-        expected = f"port 1 of process {pid}: no socket there that shares it (SO_REUSEPORT)"
+        expected = f"port 1 of process {pid}: the process has no socket with SO_REUSEPORT there"
         assert str(caught.value) == f"program 'on_choice': {expected}"
         with pytest.raises(AttachError) as caught:
             attach(collection, "on_choice", Target("1", pid=2**30))

@@ -48,20 +48,23 @@ def wire() -> Iterator[Network]:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(journal, "DIRECTORY", tmp_path / "beepy")
     yield tmp_path / "beepy"
     assert list((tmp_path / "beepy").glob("*")) == []
 
 
-def old(folder: Path, path: Path, wire: Network, *lines: str) -> str:
+def old(directory: Path, path: Path, wire: Network, *lines: str) -> str:
     """Return code of a process that has no links."""
-    given = f"journal.FOLDER, path, wire = Path({str(folder)!r}), Path({str(path)!r}), Network({wire.holder})\n"
+    given = f"journal.DIRECTORY, path = Path({str(directory)!r}), Path({str(path)!r})\n"
+    given += f"wire = Network({wire.holder})\n"
     return OLD + given + "\n".join(lines)
 
 
 @pytest.mark.parametrize(("place", "seen"), [("", 2 * 5), ("wire-b", 5), ("lo", 0)])
-def test_a_socket_filter_sees_both_directions(place: str, seen: int, path: Path, wire: Network) -> None:
+def test_a_socket_filter_sees_both_directions(
+    place: str, seen: int, path: Path, wire: Network
+) -> None:
     with loaded(path) as collection:
         wire.send(1)
         with attach(collection, "on_frame", Target(place, netns=wire.name)):
@@ -77,9 +80,11 @@ def look_up(wire: Network) -> None:
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_socket_look_up_of_one_namespace(by_name: bool, path: Path, wire: Network) -> None:
+def test_socket_lookup_in_one_namespace(by_name: bool, path: Path, wire: Network) -> None:
     with loaded(path) as collection:
-        with attach(collection, "on_lookup", Target(wire.name) if by_name else Target(netns=wire.name)):
+        with attach(
+            collection, "on_lookup", Target(wire.name) if by_name else Target(netns=wire.name)
+        ):
             with connection():
                 pass
             assert hits(collection, SK_LOOKUP) == 0, "that was in our own"
@@ -100,23 +105,25 @@ def dissects(path: Path, wire: Network) -> None:
         assert hits(collection, FLOW_DISSECTOR) == seen
 
 
-def test_flow_dissection_of_one_namespace(path: Path, wire: Network) -> None:
+def test_flow_dissector_of_one_namespace(path: Path, wire: Network) -> None:
     dissects(path, wire)
 
 
-def test_flow_dissection_without_links(path: Path, wire: Network, folder: Path) -> None:
+def test_flow_dissector_without_links(path: Path, wire: Network, directory: Path) -> None:
     """As before v5.8: BPF_LINK_CREATE answers EINVAL (seccomp says it here)."""
-    told = child.run(old(folder, path, wire, "dissects(path, wire)"))
-    assert "program 'on_flow': no link for a flow dissector, attaching without" in told
+    told = child.run(old(directory, path, wire, "dissects(path, wire)"))
+    assert "program 'on_flow': no link for a flow dissector, attaching by BPF_PROG_ATTACH" in told
 
 
-def test_a_flow_dissector_that_a_killed_process_left_is_detached(path: Path, wire: Network, folder: Path) -> None:
+def test_a_killed_process_s_flow_dissector_is_detached(
+    path: Path, wire: Network, directory: Path
+) -> None:
     lines = (
         "with loaded(path) as collection:",
         "    attach(collection, 'on_flow', Target(netns=wire.name))",
         "    os.kill(os.getpid(), signal.SIGKILL)",
     )
-    command = [sys.executable, "-c", old(folder, path, wire, *lines)]
+    command = [sys.executable, "-c", old(directory, path, wire, *lines)]
     done = subprocess.run(command, cwd=child.ROOT, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     with loaded(path) as collection:
@@ -139,29 +146,32 @@ def messages(path: Path) -> None:
         assert {name: hits(collection, row) for name, row in names.items()} == seen
 
 
-def test_a_map_of_sockets_shows_what_they_get_and_send(path: Path) -> None:
+def test_a_socket_map_sees_what_its_sockets_receive_and_send(path: Path) -> None:
     messages(path)
 
 
-def test_a_map_of_sockets_without_links(path: Path, wire: Network, folder: Path) -> None:
+def test_a_socket_map_without_links(path: Path, wire: Network, directory: Path) -> None:
     """As before v6.10."""
-    told = child.run(old(folder, path, wire, "messages(path)"))
-    assert told.count("no sockmap link, attaching without") == 3
+    told = child.run(old(directory, path, wire, "messages(path)"))
+    assert told.count("no sockmap link, attaching by BPF_PROG_ATTACH") == 3
 
 
-def test_the_map_is_told_or_the_only_one(path: Path) -> None:
+def test_the_map_is_given_or_the_only_one(path: Path) -> None:
     with loaded(path) as collection:
         attach(collection, "on_send", Target("connections")).close()
         with pytest.raises(AttachError) as caught:
             attach(collection, "on_send", Target("hits"))
-        assert str(caught.value) == "program 'on_send': map 'hits': no SOCKMAP or SOCKHASH of that name"
-        assert caught.value.__notes__ == ["maps of sockets: connections"]
+        assert (
+            str(caught.value)
+            == "program 'on_send': map 'hits': not a SOCKMAP or SOCKHASH of the object"
+        )
+        assert caught.value.__notes__ == ["socket maps: connections"]
         hook = sections.find("sk_msg")
         assert hook
         with pytest.raises(AttachError) as caught:
             hooks.attach(collection.programs["on_send"], Target())
-        assert str(caught.value) == "program 'on_send': sk_msg: which map is not clear"
-        assert caught.value.__notes__ == ["--attach on_send=MAP; maps of sockets: none"]
+        assert str(caught.value) == "program 'on_send': sk_msg: the object has no socket map"
+        assert caught.value.__notes__ == ["--attach on_send=MAP; socket maps: none"]
 
 
 def test_a_netfilter_hook_sees_packets(tmp_path: Path, wire: Network) -> None:

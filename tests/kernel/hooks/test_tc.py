@@ -57,25 +57,30 @@ def wire() -> Iterator[Network]:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(journal, "DIRECTORY", tmp_path / "beepy")
     yield tmp_path / "beepy"
     assert list((tmp_path / "beepy").glob("*")) == []
 
 
-def old(folder: Path, path: Path, wire: Network, *lines: str) -> str:
+def old(directory: Path, path: Path, wire: Network, *lines: str) -> str:
     """Return code of a process for which there is no tcx, as before v6.6."""
-    given = f"journal.FOLDER, path, wire = Path({str(folder)!r}), Path({str(path)!r}), Network({wire.holder})\n"
+    given = f"journal.DIRECTORY, path = Path({str(directory)!r}), Path({str(path)!r})\n"
+    given += f"wire = Network({wire.holder})\n"
     return OLD + given + "\n".join(lines)
 
 
 def qdiscs(wire: Network) -> list[str]:
-    return re.findall(r"^qdisc (clsact)", wire.run("tc", "qdisc", "show", "dev", wire.b), re.MULTILINE)
+    return re.findall(
+        r"^qdisc (clsact)", wire.run("tc", "qdisc", "show", "dev", wire.b), re.MULTILINE
+    )
 
 
 def filters(wire: Network) -> list[str]:
-    """The names of the programs that filters of both directions hold."""
-    shown = "".join(wire.run("tc", "filter", "show", "dev", wire.b, side) for side in ("ingress", "egress"))
+    """Return the names of the programs of filters in both directions."""
+    shown = "".join(
+        wire.run("tc", "filter", "show", "dev", wire.b, side) for side in ("ingress", "egress")
+    )
     return re.findall(r"handle 0x\w+ (\S+) direct-action", shown)
 
 
@@ -92,13 +97,15 @@ def counts(path: Path, wire: Network, name: str, place: str, seen: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "place", "seen"), WAYS)
-def test_tcx_shows_one_direction(name: str, place: str, seen: int, path: Path, wire: Network) -> None:
+def test_tcx_sees_one_direction(
+    name: str, place: str, seen: int, path: Path, wire: Network
+) -> None:
     counts(path, wire, name, place, seen)
 
 
-def test_without_tcx_a_filter_does(path: Path, wire: Network, folder: Path) -> None:
+def test_a_filter_is_used_without_tcx(path: Path, wire: Network, directory: Path) -> None:
     """BPF_LINK_CREATE answers EINVAL (seccomp says it here)."""
-    told = child.run(old(folder, path, wire, "for way in WAYS:", "    counts(path, wire, *way)"))
+    told = child.run(old(directory, path, wire, "for way in WAYS:", "    counts(path, wire, *way)"))
     assert told.count("no tcx, attaching by a filter on clsact") == len(WAYS)
     assert (qdiscs(wire), filters(wire)) == ([], [])
 
@@ -107,48 +114,65 @@ def both(path: Path, wire: Network) -> None:
     """Two programs one after the other: the qdisc of the first stays as long as one is there."""
     target = Target(iface=wire.b, netns=wire.name)
     with loaded(path) as collection:
-        first, second = attach(collection, "on_ingress", target), attach(collection, "on_either", target)
+        first, second = (
+            attach(collection, "on_ingress", target),
+            attach(collection, "on_either", target),
+        )
         with second:
             first.close()
             wire.send(1)
             assert (hits(collection, 0), hits(collection, 2)) == (0, 1)
 
 
-def test_the_qdisc_stays_while_it_is_used(path: Path, wire: Network, folder: Path) -> None:
-    child.run(old(folder, path, wire, "both(path, wire)"))
+def test_the_qdisc_stays_while_it_is_used(path: Path, wire: Network, directory: Path) -> None:
+    child.run(old(directory, path, wire, "both(path, wire)"))
     assert filters(wire) == []
 
 
 @pytest.mark.parametrize("theirs", [False, True])
-def test_what_a_killed_process_left_is_removed(theirs: bool, path: Path, wire: Network, folder: Path) -> None:
+def test_a_killed_process_s_filters_are_removed(
+    theirs: bool, path: Path, wire: Network, directory: Path
+) -> None:
     if theirs:
         wire.run("tc", "qdisc", "add", "dev", wire.b, "clsact")
     lines = (
         "with loaded(path) as collection:",
         "    target = Target(iface=wire.b, netns=wire.name)",
-        "    links = [attach(collection, name, target) for name in ('on_ingress', 'on_egress', 'on_either')]",
+        "    names = ('on_ingress', 'on_egress', 'on_either')",
+        "    links = [attach(collection, name, target) for name in names]",
         "    os.kill(os.getpid(), signal.SIGKILL)",
     )
-    command = [sys.executable, "-c", old(folder, path, wire, *lines)]
+    command = [sys.executable, "-c", old(directory, path, wire, *lines)]
     done = subprocess.run(command, cwd=child.ROOT, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert sorted(name.split(":")[2] for name in filters(wire)) == ["on_egress", "on_either", "on_ingress"]
+    assert sorted(name.split(":")[2] for name in filters(wire)) == [
+        "on_egress",
+        "on_either",
+        "on_ingress",
+    ]
     hooks.sweep()
     assert (qdiscs(wire), filters(wire)) == (["clsact"] if theirs else [], [])
 
 
-def test_filters_of_others_stay(path: Path, wire: Network, folder: Path) -> None:
+def test_filters_of_others_stay(path: Path, wire: Network, directory: Path) -> None:
     wire.run("tc", "qdisc", "add", "dev", wire.b, "clsact")
     classifier = ("bpf", "direct-action", "obj", str(path), "sec", "classifier")
-    mounted = ("sh", "-c", 'mount -t bpf bpf /sys/fs/bpf && exec "$@"', "sh")  # tc leaves folders there
-    wire.run(*apart.command(), *mounted, "tc", "filter", "add", "dev", wire.b, "ingress", *classifier)
+    mounted = (
+        "sh",
+        "-c",
+        'mount -t bpf bpf /sys/fs/bpf && exec "$@"',
+        "sh",
+    )  # tc leaves folders there
+    wire.run(
+        *apart.command(), *mounted, "tc", "filter", "add", "dev", wire.b, "ingress", *classifier
+    )
     before = filters(wire)
     assert len(before) == 1
-    child.run(old(folder, path, wire, "counts(path, wire, *WAYS[0])"))
+    child.run(old(directory, path, wire, "counts(path, wire, *WAYS[0])"))
     assert (qdiscs(wire), filters(wire)) == (["clsact"], before)
 
 
-def test_several_see_the_same(path: Path, wire: Network) -> None:
+def test_several_programs_see_the_same_frames(path: Path, wire: Network) -> None:
     target = Target(iface=wire.b, netns=wire.name)
     with (
         loaded(path) as collection,
@@ -159,8 +183,9 @@ def test_several_see_the_same(path: Path, wire: Network) -> None:
         assert (hits(collection, 0), hits(collection, 2)) == (2, 2)
 
 
-def test_a_place_that_is_none_is_told(path: Path) -> None:
+def test_an_invalid_target_is_an_error(path: Path) -> None:
     with loaded(path) as collection, pytest.raises(AttachError) as caught:
         attach(collection, "on_either", Target("lo/middle"))
-    message = "program 'on_either': tc 'lo/middle': expected INTERFACE, INTERFACE/ingress or INTERFACE/egress"
+    why = "expected INTERFACE, INTERFACE/ingress or INTERFACE/egress"
+    message = f"program 'on_either': tc 'lo/middle': {why}"
     assert str(caught.value) == message

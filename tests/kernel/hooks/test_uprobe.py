@@ -1,4 +1,4 @@
-"""Functions of programs and libraries, both ways: this process calls getenv(), a program of ours its own functions."""
+"""Functions of libraries (getenv() of this process) and of a test program."""
 
 import ctypes
 import os
@@ -35,7 +35,9 @@ def loaded(section: str, process: int) -> Iterator[tuple[Program, Map]]:
     assert hook
     with maps.create(MapType.ARRAY, "counter", 4, 8, 1) as counter:
         code = programs.counts(counter, process)
-        with program.load("count", section, hook.prog_type, code, "GPL", flags=hook.flags) as counting:
+        with program.load(
+            "count", section, hook.prog_type, code, "GPL", flags=hook.flags
+        ) as counting:
             yield counting, counter
 
 
@@ -44,7 +46,7 @@ def count(counter: Map) -> int:
 
 
 def calls(section: str, target: Target, times: int = 3) -> int:
-    """Return how many of this process's calls of getenv() were seen; none may be before and after."""
+    """Return how many calls of getenv() by this process were seen, all of them while attached."""
     with loaded(section, pids.seen()) as (counting, counter):
         getenv(b"NONE")
         with hooks.attach(counting, target):
@@ -72,7 +74,9 @@ def test_a_process_that_does_not_call_is_not_seen() -> None:
 def test_arguments_and_returned_values(tmp_path: Path) -> None:
     with load(probed.built(tmp_path, "uprobes")) as collection:
         found = probed.rows(collection, lambda: (getenv(b"PATH"), getenv(b"NONE")))
-    ours = [(row["returned"], row["name"], row["value"]) for row in found if row["pid"] == pids.seen()]
+    ours = [
+        (row["returned"], row["name"], row["value"]) for row in found if row["pid"] == pids.seen()
+    ]
     assert ours == [(0, "PATH", 0), (1, "", 1), (0, "NONE", 0), (1, "", 0)]
 
 
@@ -99,7 +103,9 @@ def test_a_program_s_own_functions(tmp_path: Path, flags: tuple[str, ...]) -> No
 def test_offsets_from_a_function_and_in_the_file(tmp_path: Path) -> None:
     """Every function begins with an instruction of some length: the next one is passed as often."""
     path = probed.compiled(tmp_path, "-O2", "-no-pie")
-    told = subprocess.run(["objdump", "-d", path], check=True, capture_output=True, text=True).stdout
+    told = subprocess.run(
+        ["objdump", "-d", path], check=True, capture_output=True, text=True
+    ).stdout
     lines = told[told.index("<bare>:\n") :].splitlines()[1:3]
     first, second = [int(line.partition(":")[0], 16) for line in lines]
     with probed.Probed(path) as process, loaded("uprobe", process.pid) as (counting, counter):
@@ -113,7 +119,7 @@ def test_offsets_from_a_function_and_in_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("same_pids")
 def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
-    """A name is looked up as the process sees it: in its root, by its ld.so.conf, through its absolute links."""
+    """A name is looked up in the process's root, with its ld.so.conf and absolute links."""
     root = tmp_path / "root"
     (root / "opt/real").mkdir(parents=True)
     (root / "etc/ld.so.conf.d").mkdir(parents=True)
@@ -123,7 +129,8 @@ def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
     path = probed.compiled(tmp_path, "-O2", "-static")
     shutil.copy(path, root / "opt/real/libprobes.so")
     (root / "opt/probes").symlink_to("/opt/real/libprobes.so")
-    code = "import os, sys\nos.chroot(sys.argv[1])\nos.chdir('/')\nos.execv('/opt/probes', ['probes'])\n"
+    code = "import os, sys\nos.chroot(sys.argv[1])\nos.chdir('/')\n"
+    code += "os.execv('/opt/probes', ['probes'])\n"
     process = subprocess.Popen(
         [sys.executable, "-c", code, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -145,10 +152,22 @@ def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
     ("section", "name", "message"),
     [
         ("uprobe", "", "uprobe: expected BINARY:FUNCTION[+OFFSET]"),
-        ("uprobe", "getenv", "uprobe getenv: which file is not said: expected BINARY:FUNCTION, --binary or --pid"),
-        ("uretprobe", f"{LIBC}:getenv+4", f"uretprobe {LIBC}:getenv+4: a return has no offset"),
-        ("uprobe", "libnone.so.1:f", "uprobe libnone.so.1:f: no library of that name where ld.so says: 'libnone.so.1'"),
-        ("uprobe", "nosuch:f", "uprobe nosuch:f: no program of that name where PATH says: 'nosuch'"),
+        (
+            "uprobe",
+            "getenv",
+            "uprobe getenv: no binary given: expected BINARY:FUNCTION, --binary or --pid",
+        ),
+        (
+            "uretprobe",
+            f"{LIBC}:getenv+4",
+            f"uretprobe {LIBC}:getenv+4: return probes take no offset",
+        ),
+        (
+            "uprobe",
+            "libnone.so.1:f",
+            "uprobe libnone.so.1:f: library 'libnone.so.1': not found in the directories of ld.so",
+        ),
+        ("uprobe", "nosuch:f", "uprobe nosuch:f: program 'nosuch': not found in PATH"),
         ("uprobe", "/nosuch:f", "uprobe /nosuch:f: /nosuch: no such file or directory (ENOENT)"),
         ("uprobe", "/etc/passwd:f", "uprobe /etc/passwd:f: /etc/passwd: not an ELF file"),
         (
@@ -164,7 +183,7 @@ def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_not_there_is_told_in_one_line(section: str, name: str, message: str) -> None:
+def test_a_missing_target_is_a_one_line_error(section: str, name: str, message: str) -> None:
     with loaded(section, 0) as (counting, _), pytest.raises(AttachError) as caught:
         hooks.attach(counting, Target(name))
     told = str(caught.value).replace(
@@ -173,7 +192,7 @@ def test_what_is_not_there_is_told_in_one_line(section: str, name: str, message:
     assert told == f"program 'count': {message}"
 
 
-def test_a_process_that_is_not_there() -> None:
+def test_a_missing_process_is_an_error() -> None:
     with subprocess.Popen(["true"]) as process:
         process.wait()
     why = r"process \d+: no such process \(ESRCH\)$"
@@ -181,21 +200,28 @@ def test_a_process_that_is_not_there() -> None:
         hooks.attach(counting, Target(f"{LIBC}:getenv", pid=process.pid))
 
 
-def test_stripped_programs_say_so_and_names_that_were_meant(tmp_path: Path) -> None:
+def test_errors_name_similar_functions_or_a_stripped_program(tmp_path: Path) -> None:
     path = probed.compiled(tmp_path, "-O2")
     with loaded("uprobe", 0) as (counting, _):
-        with pytest.raises(AttachError, match=r"probes: hit_agian: no function of that name") as caught:
+        with pytest.raises(
+            AttachError, match=r"probes: hit_agian: no function of that name"
+        ) as caught:
             hooks.attach(counting, Target(f"{path}:hit_agian"))
         assert caught.value.__notes__ == ["similar ones: hit_again"]
         subprocess.run(["strip", path], check=True)
-        with pytest.raises(AttachError, match=r"hit: no such dynamic symbol, and other symbols are stripped"):
+        with pytest.raises(
+            AttachError, match=r"hit: no such dynamic symbol, and other symbols are stripped"
+        ):
             hooks.attach(counting, Target(f"{path}:hit"))
 
 
-def test_versions_and_functions_that_are_chosen_at_run_time() -> None:
+def test_symbol_versions_and_indirect_functions() -> None:
     """As glibc for x86-64 has them; another C library may not."""
     symbols = subprocess.run(
-        ["objdump", "-T", "/lib/x86_64-linux-gnu/libc.so.6"], check=False, capture_output=True, text=True
+        ["objdump", "-T", "/lib/x86_64-linux-gnu/libc.so.6"],
+        check=False,
+        capture_output=True,
+        text=True,
     ).stdout
     if "(GLIBC_2.2.5) memcpy" not in symbols or "GLIBC_2.14  memcpy" not in symbols:
         pytest.skip("the C library has no memcpy of two versions")
@@ -227,8 +253,8 @@ def events() -> list[str]:
         return [line.split()[0] for line in file if ":beepy/" in line]
 
 
-def test_without_the_pmu_tracefs_attaches() -> None:
-    """As before v4.17, or where the PMU is not built: a kernel without it is one whose /sys shows none."""
+def test_tracefs_is_used_without_the_pmu() -> None:
+    """As before v4.17, or without the PMU's option: the test hides the PMU in /sys."""
     told = child.run(
         f"""{LEGACY}
 for section in ("uprobe", "uretprobe"):
@@ -238,11 +264,11 @@ assert events() == []
 """,
         mounts=True,
     )
-    assert told.count("this kernel has no PMU uprobe, attached by tracefs") == 4
+    assert told.count("this kernel has no PMU uprobe, attaching by tracefs") == 4
     assert "tracefs: uprobe_events: r:beepy/uprobe_" in told
 
 
-def test_what_a_killed_process_left_in_tracefs_goes_with_the_next_start() -> None:
+def test_the_next_start_removes_a_killed_process_s_tracefs_events() -> None:
     told = child.run(
         f"""{LEGACY}
 import signal
@@ -271,7 +297,10 @@ def test_a_refused_event_leaves_nothing_in_tracefs() -> None:
         f"""{LEGACY}
 from beepy.errors import AttachError
 with loaded("uprobe", 0) as (counting, counter):
-    for name, why in ((f"{{LIBC}}:+0x7fffffff0000", "invalid argument (EINVAL)"), ("/a b:+4", "no path with blanks")):
+    for name, why in (
+        (f"{{LIBC}}:+0x7fffffff0000", "invalid argument (EINVAL)"),
+        ("/a b:+4", "no path with whitespace"),
+    ):
         try:
             hooks.attach(counting, Target(name))
         except AttachError as error:

@@ -1,4 +1,4 @@
-"""USDT probes of a program of ours: several places, arguments of every kind, semaphores; with cookies and without."""
+"""USDT probes of a test program: sites, arguments of every kind, semaphores, cookies."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +9,8 @@ import pytest
 from beepy.collection.load import load
 from beepy.errors import AttachError, NotSupported
 from beepy.features import Feature
-from beepy.hooks import Target, usdt
-from beepy.kernel import map as kernel_map
+from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec
-from beepy.uapi import MapType
 from tests.support import child, probed
 from tests.support.lacking import lack
 
@@ -38,15 +36,21 @@ def target(process: probed.Probed, name: str, *, pid: bool = False) -> Target:
     return Target(f"{process.program}:beepy:{name}", pid=process.pid if pid else None)
 
 
-def hits(spec: CollectionSpec, process: probed.Probed, targets: dict[str, Target]) -> list[tuple[Any, ...]]:
-    """Return what is seen of two passes; the semaphore counts the two places of "hit", only while it is attached."""
+def hits(
+    spec: CollectionSpec, process: probed.Probed, targets: dict[str, Target]
+) -> list[tuple[Any, ...]]:
+    """Return the rows of two passes; the semaphore counts the two sites of "hit" while attached."""
     assert process.pass_all(1) == 0
     passed = []
     with load(spec, targets=targets) as collection:
-        found = probed.rows(collection, lambda: passed.extend([process.pass_all(5), process.pass_all(-6)]))
+        found = probed.rows(
+            collection, lambda: passed.extend([process.pass_all(5), process.pass_all(-6)])
+        )
     assert process.pass_all(1) == 0
     assert passed == [2, 2]
-    return [tuple(row[name] for name in ("pid", "count", "first", "second", "third")) for row in found]
+    return [
+        tuple(row[name] for name in ("pid", "count", "first", "second", "third")) for row in found
+    ]
 
 
 def expected(pid: int) -> list[tuple[int, ...]]:
@@ -61,13 +65,16 @@ def expected(pid: int) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("process", FLAGS, indirect=True)
-def test_all_places_and_their_arguments(spec: CollectionSpec, process: probed.Probed) -> None:
+def test_all_sites_and_their_arguments(spec: CollectionSpec, process: probed.Probed) -> None:
     targets = {"three": target(process, "hit"), "plain": target(process, "bare")}
     assert hits(spec, process, targets) == expected(process.pid)
 
 
 def test_one_process_of_two(spec: CollectionSpec, process: probed.Probed) -> None:
-    targets = {"three": target(process, "hit", pid=True), "plain": target(process, "bare", pid=True)}
+    targets = {
+        "three": target(process, "hit", pid=True),
+        "plain": target(process, "bare", pid=True),
+    }
     with probed.Probed(process.program) as other, load(spec, targets=targets) as collection:
         found = probed.rows(collection, lambda: (other.pass_all(1), process.pass_all(2)))
     assert [row["pid"] for row in found] == [process.pid] * 3
@@ -91,21 +98,29 @@ def test_a_program_with_the_system_s_own_header(tmp_path: Path, spec: Collection
         'DTRACE_PROBE3(ours, p, i, (short)-i, (char)(i * 2)); puts("0"); fflush(stdout); } }\n'
     )
     with probed.Probed(probed.compiled(tmp_path, "-O2", source=source)) as process:
-        targets = {"three": Target(f"{process.program}:ours:p"), "plain": Target(f"{process.program}:ours:p")}
+        targets = {
+            "three": Target(f"{process.program}:ours:p"),
+            "plain": Target(f"{process.program}:ours:p"),
+        }
         with load(spec, targets=targets) as collection:
             found = probed.rows(collection, lambda: process.pass_all(0))
-    assert sorted((row["first"], row["second"], row["third"]) for row in found) == [(0, 0, 0), (1, -1, 2)]
+    assert sorted((row["first"], row["second"], row["third"]) for row in found) == [
+        (0, 0, 0),
+        (1, -1, 2),
+    ]
 
 
 @pytest.fixture
 def without_cookies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As before v5.15: the program is told so by its .kconfig, and finds its arguments by the address of the probe."""
+    """As before v5.15: .kconfig tells the program to find its arguments by address."""
     lack(monkeypatch, Feature.BPF_COOKIE)
 
 
 @pytest.mark.usefixtures("without_cookies")
 @pytest.mark.parametrize(
-    ("process", "pid"), [(FLAGS[0], True), (FLAGS[2], True), (FLAGS[2], False)], indirect=["process"]
+    ("process", "pid"),
+    [(FLAGS[0], True), (FLAGS[2], True), (FLAGS[2], False)],
+    indirect=["process"],
 )
 def test_without_cookies(spec: CollectionSpec, process: probed.Probed, pid: bool) -> None:
     targets = {"three": target(process, "hit", pid=pid), "plain": target(process, "bare", pid=pid)}
@@ -113,26 +128,43 @@ def test_without_cookies(spec: CollectionSpec, process: probed.Probed, pid: bool
 
 
 @pytest.mark.usefixtures("without_cookies")
-def test_without_cookies_a_library_needs_a_process(spec: CollectionSpec, process: probed.Probed) -> None:
+def test_without_cookies_a_library_needs_a_process(
+    spec: CollectionSpec, process: probed.Probed
+) -> None:
     targets = {"three": target(process, "hit"), "plain": target(process, "bare")}
-    with load(spec, targets=targets) as collection, pytest.raises(NotSupported, match="no cookies") as caught:
+    with (
+        load(spec, targets=targets) as collection,
+        pytest.raises(NotSupported, match="no cookies") as caught,
+    ):
         collection.attach()
     assert caught.value.__notes__ == ["--pid PID attaches it in one process"]
 
 
 @pytest.mark.usefixtures("without_cookies")
-def test_without_cookies_programs_share_a_probe(spec: CollectionSpec, process: probed.Probed) -> None:
+def test_without_cookies_programs_share_a_probe(
+    spec: CollectionSpec, process: probed.Probed
+) -> None:
     targets = {"three": target(process, "hit", pid=True), "plain": target(process, "hit", pid=True)}
     with load(spec, targets=targets) as collection:
         found = probed.rows(collection, lambda: process.pass_all(5))
-        assert sorted((row["count"], row["first"]) for row in found) == [(3, -1), (3, 0), (3, 0), (3, 5)]
+        assert sorted((row["count"], row["first"]) for row in found) == [
+            (3, -1),
+            (3, 0),
+            (3, 0),
+            (3, 5),
+        ]
         collection.detach()
         assert collection.maps["__bpf_usdt_ip_to_spec_id"].next_key(None) is None
 
 
 @pytest.mark.usefixtures("without_cookies")
-def test_without_cookies_one_address_is_one_probe(spec: CollectionSpec, process: probed.Probed) -> None:
-    targets = {"three": target(process, "hit", pid=True), "plain": target(process, "bare", pid=True)}
+def test_without_cookies_one_address_is_one_probe(
+    spec: CollectionSpec, process: probed.Probed
+) -> None:
+    targets = {
+        "three": target(process, "hit", pid=True),
+        "plain": target(process, "bare", pid=True),
+    }
     with load(spec, targets=targets) as collection:
         ids = collection.maps["__bpf_usdt_ip_to_spec_id"]
         collection.attach()
@@ -141,24 +173,14 @@ def test_without_cookies_one_address_is_one_probe(spec: CollectionSpec, process:
         collection.detach()
         assert ids.next_key(None) is None
         ids.update(key, (77).to_bytes(4, "little"))
-        with pytest.raises(AttachError, match="map '__bpf_usdt_ip_to_spec_id': update: file exists"):
+        with pytest.raises(
+            AttachError, match="map '__bpf_usdt_ip_to_spec_id': update: file exists"
+        ):
             collection.attach()
         assert ids.lookup(key) == (77).to_bytes(4, "little")
-    addresses = usdt._Addresses()
-    with kernel_map.create(MapType.HASH, "ids", 8, 4, 4) as made:
-        addresses.add(made, bytes(8), 1, "here")
-        addresses.add(made, bytes(8), 1, "here")
-        with pytest.raises(
-            AttachError, match=r"^here: another probe stands at the same address, and this kernel has no"
-        ):
-            addresses.add(made, bytes(8), 2, "here")
-        addresses.remove(made, bytes(8))
-        assert made.lookup(bytes(8))
-        addresses.remove(made, bytes(8))
-        assert made.lookup(bytes(8)) is None
 
 
-def test_without_the_pmu_tracefs_attaches(tmp_path: Path) -> None:
+def test_tracefs_is_used_without_the_pmu(tmp_path: Path) -> None:
     path = probed.compiled(tmp_path, "-O2")
     told = child.run(
         f"""
@@ -171,12 +193,13 @@ logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/bus/event_source/devices"], check=True)
 spec = probed.built(Path({str(tmp_path)!r}), "usdt")
 with probed.Probed(Path({str(path)!r})) as process:
-    found = hits(spec, process, {{"three": target(process, "hit"), "plain": target(process, "bare")}})
+    targets = {{"three": target(process, "hit"), "plain": target(process, "bare")}}
+    found = hits(spec, process, targets)
     assert found == expected(process.pid), found
 """,
         mounts=True,
     )
-    assert told.count("this kernel has no PMU uprobe, attached by tracefs") == 3
+    assert told.count("this kernel has no PMU uprobe, attaching by tracefs") == 3
 
 
 @pytest.mark.parametrize(
@@ -184,18 +207,21 @@ with probed.Probed(Path({str(path)!r})) as process:
     [
         ("", "usdt: expected %:PROVIDER:NAME"),
         ("beepy:hit", "usdt beepy:hit: expected %:PROVIDER:NAME"),
-        ("BINARY:beepy:hti", "usdt BINARY:beepy:hti: BINARY: no USDT probe of that name"),
-        ("/bin/true:beepy:hit", "usdt /bin/true:beepy:hit: /bin/true: no USDT probe of that name"),
+        ("BINARY:beepy:hti", "usdt BINARY:beepy:hti: BINARY: no such USDT probe"),
+        ("/bin/true:beepy:hit", "usdt /bin/true:beepy:hit: /bin/true: no such USDT probe"),
     ],
 )
-def test_what_is_not_there_is_told_in_one_line(
+def test_a_missing_target_is_a_one_line_error(
     spec: CollectionSpec, process: probed.Probed, name: str, message: str
 ) -> None:
     path = str(process.program)
     targets = {"three": Target(name.replace("BINARY", path)), "plain": target(process, "bare")}
     with load(spec, targets=targets) as collection, pytest.raises(AttachError) as caught:
         collection.attach()
-    assert str(caught.value) == f"program 'three': {message.replace('BINARY', path).replace('%', 'BINARY')}"
+    assert (
+        str(caught.value)
+        == f"program 'three': {message.replace('BINARY', path).replace('%', 'BINARY')}"
+    )
     assert process.pass_all(1) == 0
     if "hti" in name:
         assert caught.value.__notes__ == ["some of its 2: beepy:hit"]

@@ -50,14 +50,14 @@ def wire() -> Iterator[Network]:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(journal, "DIRECTORY", tmp_path / "beepy")
     yield tmp_path / "beepy"
     assert list((tmp_path / "beepy").glob("*")) == []
 
 
 def attached(wire: Network) -> list[str]:
-    """The ids of the programs on the end that is attached to."""
+    """Return the ids of the programs on the attached end."""
     return re.findall(r"prog/xdp\w* id (\d+)", wire.run("ip", "-d", "link", "show", "dev", wire.b))
 
 
@@ -73,17 +73,23 @@ def counts(path: Path, wire: Network, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_link_shows_what_arrives(name: str, path: Path, wire: Network, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_link_sees_what_arrives(
+    name: str, path: Path, wire: Network, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
     counts(path, wire, name)
     assert "netlink" not in caplog.text
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_without_xdp_links_netlink_attaches(name: str, path: Path, wire: Network, folder: Path) -> None:
+def test_netlink_is_used_without_xdp_links(
+    name: str, path: Path, wire: Network, directory: Path
+) -> None:
     """As before v5.9: BPF_LINK_CREATE answers EINVAL (seccomp says it here)."""
     told = child.run(
-        OLD + f"journal.FOLDER = Path({str(folder)!r})\ncounts(Path({str(path)!r}), Network({wire.holder}), {name!r})\n"
+        OLD
+        + f"journal.DIRECTORY = Path({str(directory)!r})\n"
+        + f"counts(Path({str(path)!r}), Network({wire.holder}), {name!r})\n"
     )
     assert f"program '{name}': no XDP link, attaching by netlink" in told
 
@@ -96,61 +102,68 @@ def jumbo(wire: Network) -> Iterator[Network]:
     wire.run("ip", "link", "set", wire.a, "mtu", "1500")
 
 
+GIVE_INTERFACE = "--iface NAME or --attach on_xdp=NAME"
 WARNING = "program 'on_xdp': xdp wire-b: in generic mode, which is slower: the driver refused: "
 
 
-def test_what_the_driver_refuses_is_done_in_generic_mode(
+def test_generic_mode_is_used_if_the_driver_refuses(
     path: Path, jumbo: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
     counts(path, jumbo, "on_xdp")
     assert [record.getMessage().startswith(WARNING) for record in caplog.records] == [True]
 
 
-def test_generic_mode_by_netlink(path: Path, jumbo: Network, folder: Path) -> None:
+def test_generic_mode_by_netlink(path: Path, jumbo: Network, directory: Path) -> None:
     told = child.run(
         OLD
-        + f"journal.FOLDER = Path({str(folder)!r})\ncounts(Path({str(path)!r}), Network({jumbo.holder}), 'on_xdp')\n"
+        + f"journal.DIRECTORY = Path({str(directory)!r})\n"
+        + f"counts(Path({str(path)!r}), Network({jumbo.holder}), 'on_xdp')\n"
     )
     assert WARNING in told
 
 
-def test_what_a_killed_process_left_is_detached(path: Path, wire: Network, folder: Path) -> None:
+def test_a_killed_process_s_program_is_detached(path: Path, wire: Network, directory: Path) -> None:
     code = (
         OLD
         + f"""
-journal.FOLDER = Path({str(folder)!r})
+journal.DIRECTORY = Path({str(directory)!r})
 with loaded(Path({str(path)!r})) as collection:
     attach(collection, "on_xdp", Target(iface={wire.b!r}, netns={wire.name!r}))
     os.kill(os.getpid(), signal.SIGKILL)
 """
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=child.ROOT, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=child.ROOT, capture_output=True, check=False
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert len(attached(wire)) == 1
     hooks.sweep()
     assert attached(wire) == []
 
 
-def test_a_program_that_is_attached_stays(path: Path, wire: Network) -> None:
-    with loaded(path) as collection, attach(collection, "on_xdp", Target(iface=wire.b, netns=wire.name)):
+def test_an_attached_program_is_not_replaced(path: Path, wire: Network) -> None:
+    with (
+        loaded(path) as collection,
+        attach(collection, "on_xdp", Target(iface=wire.b, netns=wire.name)),
+    ):
         with pytest.raises(AttachError) as caught:
             attach(collection, "on_frags", Target(iface=wire.b, netns=wire.name))
         assert str(caught.value) == f"program 'on_frags': xdp {wire.b}: has a program already"
-        assert caught.value.__notes__ == [f"which one: ip link show dev {wire.b}"]
+        assert caught.value.__notes__ == [f"to show it: ip link show dev {wire.b}"]
         assert attached(wire) == [str(collection.programs["on_xdp"].id())]
 
 
-def test_an_undoing_detaches_no_other_program(path: Path, wire: Network) -> None:
+def test_cleanup_detaches_no_other_program(path: Path, wire: Network) -> None:
     with wire.inside():
         index = str(socket.if_nametoindex(wire.b))
     with loaded(path) as collection, netns.open_namespace(wire.name) as namespace:
         one, other = (str(collection.programs[name].id()) for name in ("on_xdp", "on_frags"))
         what = f"/proc/{wire.holder}/ns/net", netns.identity(namespace), index
         with attach(collection, "on_xdp", Target(iface=wire.b, netns=wire.name)):
-            xdp.undo(*what, other)
-            xdp.undo("/nowhere", "0:0", index, one)
+            xdp.cleanup(*what, other)
+            xdp.cleanup("/nowhere", "0:0", index, one)
             assert attached(wire) == [one]
-        xdp.undo(*what[:2], "999999", one)
+        xdp.cleanup(*what[:2], "999999", one)
 
 
 @pytest.mark.parametrize(
@@ -158,37 +171,43 @@ def test_an_undoing_detaches_no_other_program(path: Path, wire: Network) -> None
     [
         (
             Target(iface="wire-x"),
-            "program 'on_xdp': interface 'wire-x': there is none of that name",
+            "program 'on_xdp': interface 'wire-x': no such interface",
             "interfaces in network namespace '{0}': lo, wire-b, wire-a",
         ),
         (
             Target("a\0\n"),
-            r"program 'on_xdp': interface 'a\x00\x0a': there is none of that name",
+            r"program 'on_xdp': interface 'a\x00\x0a': no such interface",
             "interfaces in network namespace '{0}': lo, wire-b, wire-a",
         ),
         (
             Target(),
             "program 'on_xdp': xdp: no interface is given",
-            "--iface NAME or --attach on_xdp=NAME; interfaces in network namespace '{0}': lo, wire-b, wire-a",
+            f"{GIVE_INTERFACE}; interfaces in network namespace '{{0}}': lo, wire-b, wire-a",
         ),
     ],
 )
-def test_what_is_not_there_is_told(target: Target, message: str, note: str, path: Path, wire: Network) -> None:
+def test_a_missing_interface_is_an_error(
+    target: Target, message: str, note: str, path: Path, wire: Network
+) -> None:
     with loaded(path) as collection, pytest.raises(AttachError) as caught:
         attach(collection, "on_xdp", target._replace(netns=wire.name))
     assert str(caught.value) == message
     assert caught.value.__notes__ == [note.format(wire.name)]
 
 
-def test_attach_overrules_iface(path: Path, wire: Network) -> None:
+def test_attach_overrides_iface(path: Path, wire: Network) -> None:
     with (
         loaded(path) as collection,
-        attach(collection, "on_xdp", Target(wire.b, iface="nowhere", netns=f"/proc/{wire.holder}/ns/net")),
+        attach(
+            collection,
+            "on_xdp",
+            Target(wire.b, iface="nowhere", netns=f"/proc/{wire.holder}/ns/net"),
+        ),
     ):
         assert len(attached(wire)) == 1
 
 
-def test_a_namespace_that_is_not_there_is_told(path: Path) -> None:
+def test_a_missing_namespace_is_an_error(path: Path) -> None:
     with loaded(path) as collection, pytest.raises(AttachError) as caught:
         attach(collection, "on_xdp", Target(iface="lo", netns="beepy-none"))
     message = "program 'on_xdp': network namespace 'beepy-none': no such file or directory (ENOENT)"

@@ -17,22 +17,37 @@ def test_every_mechanism_has_a_module() -> None:
         module = import_module(f"beepy.hooks.{mechanism.module}")
         assert list(inspect.signature(module.attach).parameters) == ["program", "target"], mechanism
         if hasattr(module, "points"):
-            assert list(inspect.signature(module.points).parameters) == ["target", "machine"], mechanism
+            assert list(inspect.signature(module.points).parameters) == ["target", "machine"], (
+                mechanism
+            )
         if hasattr(module, "reader"):
-            assert list(inspect.signature(module.reader).parameters) == ["program", "target", "spec"], mechanism
+            assert list(inspect.signature(module.reader).parameters) == [
+                "program",
+                "target",
+                "spec",
+            ], mechanism
 
 
-def test_what_is_noted_can_be_undone() -> None:
-    modules = [import_module(f"beepy.hooks.{info.name}") for info in pkgutil.iter_modules(hooks.__path__)]
+def test_every_kind_of_journal_entry_has_a_cleanup_function() -> None:
+    modules = [
+        import_module(f"beepy.hooks.{info.name}") for info in pkgutil.iter_modules(hooks.__path__)
+    ]
     kinds = {module.KIND for module in modules if hasattr(module, "KIND")}
-    assert kinds == {"cgroup", "flow_dissector", "sk_reuseport", "tc", "tracefs event", "xdp"}  # earlier beepys' too
+    assert kinds == {
+        "cgroup",
+        "flow_dissector",
+        "sk_reuseport",
+        "tc",
+        "tracefs event",
+        "xdp",
+    }  # earlier beepys' too
     for kind in kinds:
-        undo = hooks._undo(kind)
+        undo = hooks._cleanup_for(kind)
         assert undo
-        assert undo.__module__ in {module.__name__ for module in modules if getattr(module, "KIND", "") == kind} | {
-            "beepy.hooks.lasting"
-        }
-    assert hooks._undo("event of a later beepy") is None
+        assert undo.__module__ in {
+            module.__name__ for module in modules if getattr(module, "KIND", "") == kind
+        } | {"beepy.hooks.persistent"}
+    assert hooks._cleanup_for("event of a later beepy") is None
 
 
 def test_options_are_fields_of_a_target() -> None:
@@ -59,7 +74,7 @@ def test_options_are_fields_of_a_target() -> None:
         ("struct_ops/init", []),
     ],
 )
-def test_what_a_kernel_must_have(section: str, expected: list[str]) -> None:
+def test_points_that_a_kernel_must_have(section: str, expected: list[str]) -> None:
     hook = sections.find(section)
     assert hook
     points = hooks.points(hook, Target(sections.target(hook, section)), "x86_64")
@@ -67,7 +82,7 @@ def test_what_a_kernel_must_have(section: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["sched", "sched/", "/sched_switch"])
-def test_no_tracepoint(text: str) -> None:
+def test_a_malformed_tracepoint_is_an_error(text: str) -> None:
     hook = sections.find("tp")
     assert hook
     with pytest.raises(AttachError, match=r"^tracepoint: expected CATEGORY/NAME$"):
@@ -79,10 +94,14 @@ def test_no_tracepoint(text: str) -> None:
     [
         ("xdp", Target(iface="lo"), "xdp (iface lo)"),
         ("xdp", Target("lo", netns="red"), "xdp/lo (netns red)"),
-        ("uprobe/x:y", Target("x:z", binary="/bin/sh", pid=1), "uprobe/x:z (binary /bin/sh, pid 1)"),
+        (
+            "uprobe/x:y",
+            Target("x:z", binary="/bin/sh", pid=1),
+            "uprobe/x:z (binary /bin/sh, pid 1)",
+        ),
         ("kprobe/f", Target("f", pid=1), "kprobe/f"),
         ("nobody/knows", Target(), "nobody/knows"),
     ],
 )
-def test_where_it_is_attached_in_words(section: str, target: Target, expected: str) -> None:
+def test_describe_target(section: str, target: Target, expected: str) -> None:
     assert hooks.describe_target(section, target) == expected

@@ -1,4 +1,4 @@
-"""Entries outlive their maker, and only theirs are undone who are dead."""
+"""Journal entries outlive their process, and only those of dead processes are swept."""
 
 import os
 import subprocess
@@ -17,31 +17,39 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(journal, "FOLDER", tmp_path / "beepy")
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(journal, "DIRECTORY", tmp_path / "beepy")
     yield tmp_path / "beepy"
     assert list((tmp_path / "beepy").glob("*")) == []
 
 
-def code(folder: Path, *lines: str) -> list[str]:
-    """Return the command of a process that has its own journal in ``folder``."""
-    imports = ("import os, signal, sys", "from pathlib import Path", "from beepy.hooks import journal")
-    return [sys.executable, "-c", "\n".join((*imports, f"journal.FOLDER = Path({str(folder)!r})", *lines))]
+def code(directory: Path, *lines: str) -> list[str]:
+    """Return the command of a process that has its own journal in ``directory``."""
+    imports = (
+        "import os, signal, sys",
+        "from pathlib import Path",
+        "from beepy.hooks import journal",
+    )
+    return [
+        sys.executable,
+        "-c",
+        "\n".join((*imports, f"journal.DIRECTORY = Path({str(directory)!r})", *lines)),
+    ]
 
 
-def killed(folder: Path, *lines: str) -> None:
-    """Run them in a process that is killed at its end."""
-    command = code(folder, *lines, "os.kill(os.getpid(), signal.SIGKILL)")
+def killed(directory: Path, *lines: str) -> None:
+    """Run lines of code in a process that then kills itself."""
+    command = code(directory, *lines, "os.kill(os.getpid(), signal.SIGKILL)")
     assert subprocess.run(command, check=False, cwd=ROOT).returncode == -9
 
 
 def sweep(undo: Mapping[str, Callable[..., None]]) -> None:
-    """Undo what dead processes left, by these functions of its kinds."""
+    """Sweep the journal with these cleanup functions, by kind."""
 
-    def undo_of(kind: str) -> Callable[..., None] | None:
+    def cleanup_for(kind: str) -> Callable[..., None] | None:
         return undo.get(kind)
 
-    journal.sweep(undo_of)
+    journal.sweep(cleanup_for)
 
 
 class Undone:
@@ -52,17 +60,20 @@ class Undone:
         self.calls.append(what)
 
 
-def test_what_is_done_is_struck_out(folder: Path) -> None:
-    entry = journal.note("event", "one")
-    assert len(list(folder.iterdir())) == 1
-    entry.done()
-    assert list(folder.iterdir()) == []
-    entry.done()
+def test_a_removed_entry_has_no_file(directory: Path) -> None:
+    entry = journal.add("event", "one")
+    assert len(list(directory.iterdir())) == 1
+    entry.remove()
+    assert list(directory.iterdir()) == []
+    entry.remove()
 
 
-def test_a_killed_process_is_cleaned_up_after(folder: Path) -> None:
+def test_a_killed_process_s_entries_are_swept(directory: Path) -> None:
     killed(
-        folder, "journal.note('event', 'a b', '\\udcff')", "journal.note('event', 'c')", "journal.note('event').done()"
+        directory,
+        "journal.add('event', 'a b', '\\udcff')",
+        "journal.add('event', 'c')",
+        "journal.add('event').remove()",
     )
     undone = Undone()
     sweep({"event": undone})
@@ -71,137 +82,161 @@ def test_a_killed_process_is_cleaned_up_after(folder: Path) -> None:
     assert len(undone.calls) == 2
 
 
-def test_the_living_are_left_alone(folder: Path) -> None:
-    ours = journal.note("event", "ours")
-    lines = ("entry = journal.note('event', 'theirs')", "print(flush=True)", "sys.stdin.read()", "entry.done()")
-    with subprocess.Popen(code(folder, *lines), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+def test_entries_of_running_processes_are_kept(directory: Path) -> None:
+    ours = journal.add("event", "ours")
+    lines = (
+        "entry = journal.add('event', 'theirs')",
+        "print(flush=True)",
+        "sys.stdin.read()",
+        "entry.remove()",
+    )
+    with subprocess.Popen(
+        code(directory, *lines), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
         assert other.stdout
         other.stdout.readline()
         undone = Undone()
         sweep({"event": undone})
         assert undone.calls == []
-        assert len(list(folder.iterdir())) == 2
-    ours.done()
+        assert len(list(directory.iterdir())) == 2
+    ours.remove()
 
 
-def test_an_entry_that_was_not_finished_is_for_nothing(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "1-cut").write_bytes(b'["event", "on')
-    (folder / "1-empty").write_bytes(b"")
+def test_an_incomplete_entry_is_removed(directory: Path) -> None:
+    directory.mkdir()
+    (directory / "1-cut").write_bytes(b'["event", "on')
+    (directory / "1-empty").write_bytes(b"")
     sweep({})
 
 
-def test_what_cannot_be_undone_is_kept(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_entry_is_kept_if_its_cleanup_fails(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     def fails(name: str) -> None:
         raise KernelError(f"event {name}: device or resource busy (EBUSY)", 16)
 
-    killed(folder, "journal.note('event', 'x')", "journal.note('other', 'y\\x1b')")
+    killed(directory, "journal.add('event', 'x')", "journal.add('other', 'y\\x1b')")
     sweep({"event": fails})
     assert sorted(record.getMessage() for record in caplog.records) == [
         "journal: event x: left by a killed process: event x: device or resource busy (EBUSY)",
-        r"journal: other y\x1b: left by a killed process, and not of a kind that this beepy undoes",
+        r"journal: other y\x1b: left by a killed process: unknown kind, not undone",
     ]
     undone = Undone()
     sweep({"event": undone, "other": undone})
     assert sorted(undone.calls) == [("x",), ("y\x1b",)]
 
 
-def test_where_nothing_can_be_noted_it_warns(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_journal_that_cannot_be_written_is_a_warning(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(journal, "FOLDER", Path("/proc/beepy"))
-    entry = journal.note("event", "x")
+    monkeypatch.setattr(journal, "DIRECTORY", Path("/proc/beepy"))
+    entry = journal.add("event", "x")
     assert "a killed beepy will leave event behind" in caplog.text
-    entry.done()
+    entry.remove()
     sweep({})
-    assert not folder.exists()
+    assert not directory.exists()
 
 
 @pytest.mark.parametrize("what", ["writable", "link", "of another user"])
-def test_a_journal_of_others_is_not_written(
-    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
+def test_a_journal_that_others_may_write_is_not_used(
+    directory: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
-    """What stands there is undone as root: whoever else may write it could have anything undone."""
+    """Cleanup runs as root: whoever can write entries could have anything detached."""
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     if what == "link":
-        folder.symlink_to(tmp_path / "elsewhere")
+        directory.symlink_to(tmp_path / "elsewhere")
     else:
-        folder.mkdir()
-        folder.chmod(0o777 if what == "writable" else 0o700)
+        directory.mkdir()
+        directory.chmod(0o777 if what == "writable" else 0o700)
     if what == "of another user":
         if os.geteuid():
             pytest.skip("only root may give a file away")
-        os.chown(folder, 65534, 65534)
-    journal.note("event", "x").done()
-    assert caplog.messages == [
-        f"journal: {folder}: not only ours to write: a killed beepy will leave event behind",
-    ]
-    assert list(folder.iterdir()) == []
+        os.chown(directory, 65534, 65534)
+    journal.add("event", "x").remove()
+    why = "owned or writable by another user: a killed beepy will leave event behind"
+    assert caplog.messages == [f"journal: {directory}: {why}"]
+    assert list(directory.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["7", "{}", "[]", '[["kind"]]', '["kind", 7]', "null", "[" * 60_000])
-def test_what_no_beepy_wrote_is_for_nothing(folder: Path, text: str) -> None:
-    folder.mkdir(mode=0o700)
-    (folder / "entry").write_text(text)
-    (folder / "entry").chmod(0o600)
+@pytest.mark.parametrize(
+    "text", ["7", "{}", "[]", '[["kind"]]', '["kind", 7]', "null", "[" * 60_000]
+)
+def test_an_entry_of_another_form_is_removed(directory: Path, text: str) -> None:
+    directory.mkdir(mode=0o700)
+    (directory / "entry").write_text(text)
+    (directory / "entry").chmod(0o600)
     undone = Undone()
     sweep({"kind": undone})
     assert undone.calls == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a network namespace")
-@pytest.mark.parametrize("what", [("tc", "", "{net}", "1", "noname", ""), ("xdp", "", "{net}", str(1 << 40), "5")])
-def test_words_that_stand_for_nothing(folder: Path, caplog: pytest.LogCaptureFixture, what: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "what", [("tc", "", "{net}", "1", "noname", ""), ("xdp", "", "{net}", str(1 << 40), "5")]
+)
+def test_arguments_that_no_cleanup_takes(
+    directory: Path, caplog: pytest.LogCaptureFixture, what: tuple[str, ...]
+) -> None:
     there = Path("/proc/self/ns/net").stat()
     noted = tuple(word.format(net=f"{there.st_dev}:{there.st_ino}") for word in what)
-    killed(folder, f"journal.note(*{noted})")
+    killed(directory, f"journal.add(*{noted})")
     hooks.sweep()
     assert "left by a killed process of another version of beepy: not undone" in caplog.text
-    (entry,) = folder.iterdir()
+    (entry,) = directory.iterdir()
     entry.unlink()
 
 
-@pytest.mark.parametrize("kind", ["cgroup", "flow_dissector", "sk_reuseport", "tc", "tracefs event", "xdp"])
-def test_too_few_words(folder: Path, caplog: pytest.LogCaptureFixture, kind: str) -> None:
-    killed(folder, f"journal.note({kind!r})")
+@pytest.mark.parametrize(
+    "kind", ["cgroup", "flow_dissector", "sk_reuseport", "tc", "tracefs event", "xdp"]
+)
+def test_too_few_arguments(directory: Path, caplog: pytest.LogCaptureFixture, kind: str) -> None:
+    killed(directory, f"journal.add({kind!r})")
     hooks.sweep()
     assert caplog.messages[0].startswith(f"journal: {kind} ")
-    assert caplog.messages[0].endswith("left by a killed process of another version of beepy: not undone")
-    (entry,) = folder.iterdir()
+    assert caplog.messages[0].endswith(
+        "left by a killed process of another version of beepy: not undone"
+    )
+    (entry,) = directory.iterdir()
     entry.unlink()
 
 
 @pytest.mark.parametrize("number", ["9999", "x"])
-def test_numbers_that_stand_for_nothing(folder: Path, caplog: pytest.LogCaptureFixture, number: str) -> None:
-    killed(folder, f"journal.note('kind', '{number}')")
+def test_an_unknown_number_is_kept(
+    directory: Path, caplog: pytest.LogCaptureFixture, number: str
+) -> None:
+    killed(directory, f"journal.add('kind', '{number}')")
 
     def undo(number: str) -> None:
         AttachType(int(number))
 
     sweep({"kind": undo})
-    told = f"journal: kind {number}: left by a killed process of another version of beepy: not undone"
+    told = (
+        f"journal: kind {number}: left by a killed process of another version of beepy: not undone"
+    )
     assert caplog.messages == [told]
-    (entry,) = folder.iterdir()
+    (entry,) = directory.iterdir()
     entry.unlink()
 
 
-def test_an_entry_of_another_version_is_kept(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    killed(folder, "journal.note('kind', 'one', 'two')")
+def test_an_entry_of_another_version_is_kept(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed(directory, "journal.add('kind', 'one', 'two')")
 
     def undo(one: str) -> None:
         raise AssertionError(one)
 
     sweep({"kind": undo})
     assert "left by a killed process of another version of beepy: not undone" in caplog.text
-    (entry,) = folder.iterdir()
+    (entry,) = directory.iterdir()
     entry.unlink()
 
 
-@pytest.mark.parametrize("where", ["folder", "entry"])
-def test_what_others_may_write_is_not_believed(folder: Path, where: str) -> None:
-    killed(folder, "journal.note('kind', 'x')")
-    (entry,) = folder.iterdir()
-    (folder if where == "folder" else entry).chmod(0o777)
+@pytest.mark.parametrize("where", ["directory", "entry"])
+def test_an_entry_that_others_may_write_is_ignored(directory: Path, where: str) -> None:
+    killed(directory, "journal.add('kind', 'x')")
+    (entry,) = directory.iterdir()
+    (directory if where == "directory" else entry).chmod(0o777)
     undone = Undone()
     sweep({"kind": undone})
     assert undone.calls == []
@@ -209,14 +244,16 @@ def test_what_others_may_write_is_not_believed(folder: Path, where: str) -> None
     entry.unlink()
 
 
-def test_a_full_disk_is_a_warning(folder: Path) -> None:
-    """A limit on files' sizes is what a test can fill."""
+def test_a_full_disk_is_a_warning(directory: Path) -> None:
+    """The limit of file sizes acts as a full disk."""
     lines = (
         "import resource",
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4, 4))",
         "import logging; logging.basicConfig(stream=sys.stdout)",
-        "journal.note('kind', 'x' * 100).done()",
+        "journal.add('kind', 'x' * 100).remove()",
     )
-    done = subprocess.run(code(folder, *lines), check=True, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        code(directory, *lines), check=True, cwd=ROOT, capture_output=True, text=True
+    )
     assert "a killed beepy will leave kind behind" in done.stdout

@@ -40,5 +40,5 @@ def test_function_and_offset(text: str, expected: tuple[str, int]) -> None:
         ("__se_sys_connect", "aarch64", "__se_sys_connect"),
     ],
 )
-def test_another_architecture_s_system_calls(name: str, machine: str, expected: str) -> None:
+def test_system_calls_of_another_architecture(name: str, machine: str, expected: str) -> None:
     assert native_name(name, machine) == expected

@@ -1,4 +1,4 @@
-"""Which functions fit a pattern, and how the kernel is told of them."""
+"""Which functions match a pattern, and how they are given to the kernel."""
 
 import errno
 import logging
@@ -27,18 +27,31 @@ def program() -> Program:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Return what the kernel is asked to attach to."""
+    """Return the arguments of the calls that attach."""
     found: list[dict[str, Any]] = []
-    monkeypatch.setattr(link, "kprobe_multi", lambda _program, what, **places: found.append({"what": what, **places}))
+    monkeypatch.setattr(
+        link,
+        "kprobe_multi",
+        lambda _program, what, **places: found.append({"what": what, **places}),
+    )
     return found
 
 
 @pytest.mark.parametrize(
     ("pattern", "addresses"),
-    [("tcp_*", [0x10, 0x40]), ("cleanu?", [0x20, 0x30]), ("tcp_ac?", [0x10]), ("*c*", [0x10, 0x20, 0x30, 0x40])],
+    [
+        ("tcp_*", [0x10, 0x40]),
+        ("cleanu?", [0x20, 0x30]),
+        ("tcp_ac?", [0x10]),
+        ("*c*", [0x10, 0x20, 0x30, 0x40]),
+    ],
 )
 def test_functions_by_address(
-    monkeypatch: pytest.MonkeyPatch, program: Program, asked: list[dict[str, Any]], pattern: str, addresses: list[int]
+    monkeypatch: pytest.MonkeyPatch,
+    program: Program,
+    asked: list[dict[str, Any]],
+    pattern: str,
+    addresses: list[int],
 ) -> None:
     monkeypatch.setattr(tracefs, "functions", lambda: iter(ADDRESSED))
     kprobe_multi.attach(program, Target(pattern))
@@ -49,7 +62,7 @@ def test_functions_by_address(
 def test_a_name_is_left_to_the_kernel(
     monkeypatch: pytest.MonkeyPatch, program: Program, asked: list[dict[str, Any]]
 ) -> None:
-    """As libbpf: whatever is listed, or cannot be read, for the list has one name of an address."""
+    """As libbpf does: the list is not read, because it has only one name of each address."""
     monkeypatch.setattr(tracefs, "functions", lambda: pytest.fail("it was read"))
     kprobe_multi.attach(program, Target("vfs_read"))
     assert asked == [{"what": "function 'vfs_read'", "names": ["vfs_read"], "returns": False}]
@@ -65,18 +78,25 @@ def test_functions_by_name_where_addresses_are_not_listed(
     with caplog.at_level(logging.WARNING):
         program.section = "kretprobe.multi"
         kprobe_multi.attach(program, Target("*"))
-    assert asked == [{"what": "4 functions '*'", "names": ["cleanup", "tcp_ack", "tcp_close"], "returns": True}]
+    assert asked == [
+        {"what": "4 functions '*'", "names": ["cleanup", "tcp_ack", "tcp_close"], "returns": True}
+    ]
     why = "1 not attached: another one has its name, and this kernel lists no addresses"
     assert caplog.messages == [f"program 'prog': 4 functions '*': {why}"]
 
 
 @pytest.mark.parametrize(
-    ("pattern", "why"), [("none*", "this kernel has none that can be traced"), ("a b", "expected a name, with")]
+    ("pattern", "why"),
+    [("none*", "no traceable function of this kernel matches"), ("a b", "expected a name, with")],
 )
-def test_what_is_there_not(monkeypatch: pytest.MonkeyPatch, program: Program, pattern: str, why: str) -> None:
+def test_nothing_matches(
+    monkeypatch: pytest.MonkeyPatch, program: Program, pattern: str, why: str
+) -> None:
     monkeypatch.setattr(machine, "symbols", lambda: iter([("0", "T", "register_fprobe_ips")]))
     monkeypatch.setattr(tracefs, "functions", lambda: iter(ADDRESSED))
-    with pytest.raises(AttachError, match=f"program 'prog': functions '{re.escape(pattern)}': {why}"):
+    with pytest.raises(
+        AttachError, match=f"program 'prog': functions '{re.escape(pattern)}': {why}"
+    ):
         kprobe_multi.attach(program, Target(pattern))
 
 
@@ -90,7 +110,8 @@ def test_a_kernel_that_lists_no_functions_and_has_no_such_links(
     monkeypatch.setattr(tracefs, "functions", refuse)
     monkeypatch.setattr(machine, "symbols", lambda: iter([("0", "T", "vfs_read")]))
     with pytest.raises(
-        NotSupported, match=r"program 'prog': this kernel has no links to many functions \(CONFIG_FPROBE"
+        NotSupported,
+        match=r"program 'prog': this kernel has no links to many functions \(CONFIG_FPROBE",
     ):
         kprobe_multi.attach(program, Target("*"))
     monkeypatch.setattr(machine, "symbols", lambda: iter([("0", "T", "register_fprobe_ips")]))

@@ -7,7 +7,7 @@ import pytest
 
 from beepy.hooks import libraries
 
-USUAL = 7  # folders that ld.so knows without being told
+USUAL = 7  # default directories of ld.so
 
 
 @pytest.fixture
@@ -17,11 +17,13 @@ def etc(tmp_path: Path) -> Path:
 
 
 def folders(etc: Path) -> list[str]:
-    return list(libraries.folders(str(etc.parent)))[:-USUAL]
+    return list(libraries.directories(str(etc.parent)))[:-USUAL]
 
 
-def test_folders_in_their_order_with_what_is_included_in_its_place(etc: Path) -> None:
-    (etc / "ld.so.conf").write_text("/first/  # a comment\ninclude ld.so.conf.d/*.conf /etc/other\n/last\nrelative\n")
+def test_directories_come_in_order_with_includes_in_place(etc: Path) -> None:
+    (etc / "ld.so.conf").write_text(
+        "/first/  # a comment\ninclude ld.so.conf.d/*.conf /etc/other\n/last\nrelative\n"
+    )
     (etc / "ld.so.conf.d/b.conf").write_text("/b\n")
     (etc / "ld.so.conf.d/a.conf").write_text("/a\n")
     (etc / "ld.so.conf.d/c.txt").write_text("/c\n")
@@ -36,26 +38,28 @@ def test_without_configuration(etc: Path) -> None:
 def test_files_that_include_each_other_are_read_once(etc: Path) -> None:
     (etc / "ld.so.conf").write_text("include ld.so.conf.d/*\n")
     for number in range(20):
-        (etc / f"ld.so.conf.d/{number:02}").write_text(f"/{number}\ninclude /etc/ld.so.conf.d/* /etc/ld.so.conf\n")
+        (etc / f"ld.so.conf.d/{number:02}").write_text(
+            f"/{number}\ninclude /etc/ld.so.conf.d/* /etc/ld.so.conf\n"
+        )
     assert folders(etc) == [f"/{number}" for number in range(20)]
 
 
-def test_no_more_files_than_there_could_be(etc: Path) -> None:
+def test_the_number_of_files_is_limited(etc: Path) -> None:
     (etc / "ld.so.conf").write_text("include ld.so.conf.d/*\n")
     for number in range(1000):
         (etc / f"ld.so.conf.d/{number}").write_text("/one\n")
     assert len(folders(etc)) == 255
 
 
-def test_what_is_no_file_is_passed_over(etc: Path) -> None:
+def test_other_than_regular_files_are_skipped(etc: Path) -> None:
     (etc / "ld.so.conf").write_text("include ld.so.conf.d/*\n/last\n")
     os.mkfifo(etc / "ld.so.conf.d/pipe")
-    (etc / "ld.so.conf.d/folder").mkdir()
+    (etc / "ld.so.conf.d/directory").mkdir()
     (etc / "ld.so.conf.d/zero").symlink_to("/dev/zero")
     assert folders(etc) == ["/last"]
 
 
-def test_what_no_path_can_be_is_passed_over(etc: Path) -> None:
+def test_lines_with_nul_are_skipped(etc: Path) -> None:
     (etc / "ld.so.conf").write_bytes(b"/a\0b\ninclude /c\0d/*.conf\n/last\n")
     assert folders(etc) == ["/last"]
 

@@ -1,4 +1,4 @@
-"""Operands of two architectures, and the records that usdt.bpf.h reads."""
+"""Operands of two architectures, and the specs that usdt.bpf.h reads."""
 
 import re
 import struct
@@ -12,7 +12,7 @@ CONST, REG, DEREF, SIB = range(4)
 DI, BP, AX, IP, SP, R12 = 112, 32, 80, 128, 152, 24
 
 
-def place(symbol: str) -> int | None:
+def distance(symbol: str) -> int | None:
     return {"counter": 100, ".L.str": -8}.get(symbol)
 
 
@@ -42,7 +42,7 @@ def place(symbol: str) -> int | None:
     ],
 )
 def test_operands_of_x86_64(text: str, expected: Argument) -> None:
-    assert parse(text, "EM_X86_64", place) == (expected,)
+    assert parse(text, "EM_X86_64", distance) == (expected,)
 
 
 @pytest.mark.parametrize(
@@ -60,50 +60,55 @@ def test_operands_of_x86_64(text: str, expected: Argument) -> None:
     ],
 )
 def test_operands_of_arm64(text: str, expected: Argument) -> None:
-    assert parse(text, "EM_AARCH64", place) == (expected,)
+    assert parse(text, "EM_AARCH64", distance) == (expected,)
 
 
-def test_several_and_none() -> None:
-    assert len(parse("-4@%edi 8@-16(%rbp)  4@$7 ", "EM_X86_64", place)) == 3
-    assert len(parse("8@[sp, 12] 4@w1 8@[x0]", "EM_AARCH64", place)) == 3
-    assert parse("", "EM_X86_64", place) == ()
-    assert len(parse(" ".join(["8@%rax"] * 12), "EM_X86_64", place)) == 12
+def test_any_number_of_arguments() -> None:
+    assert len(parse("-4@%edi 8@-16(%rbp)  4@$7 ", "EM_X86_64", distance)) == 3
+    assert len(parse("8@[sp, 12] 4@w1 8@[x0]", "EM_AARCH64", distance)) == 3
+    assert parse("", "EM_X86_64", distance) == ()
+    assert len(parse(" ".join(["8@%rax"] * 12), "EM_X86_64", distance)) == 12
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("8f@%xmm0", "argument 1 of '8f@%xmm0': not of a known form"),
-        ("8@%rax 8@%xmm0", "argument 2 of '8@%rax 8@%xmm0': not of a known form"),
-        ("3@%rax", "argument 1 of '3@%rax': not of a known form"),
-        ("4@%ah", "argument 1 of '4@%ah': not of a known form"),
-        ("8@%fs:8", "argument 1 of '8@%fs:8': not of a known form"),
-        ("8@nosuch(%rip)", r"argument 1 of '8@nosuch\(%rip\)': not of a known form"),
-        ("8@(%nosuch)", r"argument 1 of '8@\(%nosuch\)': not of a known form"),
-        ("8@(%rax,%nosuch,2)", "not of a known form"),
-        ("8@(%rax,%rbx,3)", "not of a known form"),
-        ("8", "argument 1 of '8': not of a known form"),
-        ("4@$089", "not of a known form"),
-        (f"4@${'9' * 4000}", "not of a known form"),
-        (f"{'9' * 4000}@%eax", "not of a known form"),
-        (" ".join(["8@%rax"] * 13), "more arguments than the 12 that can be told"),
+        ("8f@%xmm0", "argument 1 of '8f@%xmm0': unknown form of operand"),
+        ("8@%rax 8@%xmm0", "argument 2 of '8@%rax 8@%xmm0': unknown form of operand"),
+        ("3@%rax", "argument 1 of '3@%rax': unknown form of operand"),
+        ("4@%ah", "argument 1 of '4@%ah': unknown form of operand"),
+        ("8@%fs:8", "argument 1 of '8@%fs:8': unknown form of operand"),
+        ("8@nosuch(%rip)", r"argument 1 of '8@nosuch\(%rip\)': unknown form of operand"),
+        ("8@(%nosuch)", r"argument 1 of '8@\(%nosuch\)': unknown form of operand"),
+        ("8@(%rax,%nosuch,2)", "unknown form of operand"),
+        ("8@(%rax,%rbx,3)", "unknown form of operand"),
+        ("8", "argument 1 of '8': unknown form of operand"),
+        ("4@$089", "unknown form of operand"),
+        (f"4@${'9' * 4000}", "unknown form of operand"),
+        (f"{'9' * 4000}@%eax", "unknown form of operand"),
+        (" ".join(["8@%rax"] * 13), "more than 12 arguments"),
         ("8@" + "a" * 80_000, "^arguments of 80002 characters, at most 4096 are read$"),
-        ("8@" + "[" * 4000, rf"^argument 1 of '8@{re.escape('[' * 198)}': not of a known form$"),
+        (
+            "8@" + "[" * 4000,
+            rf"^argument 1 of '8@{re.escape('[' * 198)}': unknown form of operand$",
+        ),
     ],
 )
-def test_what_cannot_be_read_is_told(text: str, message: str) -> None:
+def test_errors_name_the_argument(text: str, message: str) -> None:
     with pytest.raises(ElfError, match=message):
-        parse(text, "EM_X86_64", place)
+        parse(text, "EM_X86_64", distance)
 
 
-def test_another_architecture_is_told() -> None:
-    with pytest.raises(ElfError, match="arguments for EM_S390: not an architecture"):
-        parse("8@%r1", "EM_S390", place)
+def test_an_unknown_architecture_is_an_error() -> None:
+    with pytest.raises(
+        ElfError, match="arguments for EM_S390: operands of this architecture are not supported"
+    ):
+        parse("8@%r1", "EM_S390", distance)
 
 
-def test_the_record_of_libbpf_1_0() -> None:
+def test_spec_of_libbpf_1_0() -> None:
     """As a compiler lays out struct __bpf_usdt_spec of usdt.bpf.h: 16 bytes an argument."""
-    spec = encode(parse("-4@%edi 8@-16(%rbp) 2@$-1", "EM_X86_64", place), 208)
+    spec = encode(parse("-4@%edi 8@-16(%rbp) 2@$-1", "EM_X86_64", distance), 208)
     assert spec
     assert len(spec) == 208
     assert spec[:48] == b"".join(
@@ -116,7 +121,7 @@ def test_the_record_of_libbpf_1_0() -> None:
     assert spec[48:] == bytes(144) + bytes(8) + b"\3" + bytes(7)
 
 
-def test_the_record_of_libbpf_1_7() -> None:
+def test_spec_of_libbpf_1_7() -> None:
     """24 bytes an argument: as clang -target bpf lays out the struct with bit fields."""
     spec = encode((Argument(-1, SIB, 1, 0x5566, 0x123, 15),), 304)
     assert spec
@@ -125,6 +130,6 @@ def test_the_record_of_libbpf_1_7() -> None:
     assert spec[24:] == bytes(264) + bytes(8) + b"\1" + bytes(7)
 
 
-def test_a_record_that_has_no_room() -> None:
+def test_a_spec_that_is_too_small() -> None:
     assert encode((Argument(1, SIB, 0, 0, 8, 1),), 208) is None
     assert encode((), 100) is None

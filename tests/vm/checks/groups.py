@@ -27,7 +27,7 @@ _FAMILIES: Final = {
 @contextmanager
 def group() -> Iterator[Path]:
     """Make a group of cgroup v2 that lasts as long as the block."""
-    root = cgroup.mount(Path("/proc/self/mountinfo").read_text())
+    root = cgroup.root_mount(Path("/proc/self/mountinfo").read_text())
     if not root:
         raise Skipped("cgroup v2 is not mounted")
     made = Path(root) / f"beepy-test-{os.getpid()}"

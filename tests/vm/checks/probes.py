@@ -23,7 +23,7 @@ from tests.vm.checks.counted import RUN, SEEN, Requirements, reason
 from tests.vm.checks.images import attached_by
 
 _CLONE_NEWNS: Final = 0x00020000
-_BY_TRACEFS: Final = ", attached by tracefs"
+_BY_TRACEFS: Final = ", attaching by tracefs"
 _TRACING: Final = Path("/sys/kernel/tracing")
 _PROGRAM: Final = Path("/tmp/passes")
 
@@ -89,11 +89,11 @@ def absent() -> str:
     part = next(name for name in names if ".isra." in name and name.partition(".")[0] not in names)
     for name, advice in (
         ("cap_task_prctk", "similar ones: cap_task_prctl"),
-        (part.partition(".")[0], "the compiler made of it: "),
+        (part.partition(".")[0], "the compiler split it into "),
     ):
         error = _refused(name)
         assert error
-        assert str(error) == f"program 'function': kprobe {name}: this kernel has no function of that name"
+        assert str(error) == f"program 'function': kprobe {name}: function not found in this kernel"
         assert error.errno == errno.ENOENT
         assert any(note.startswith(advice) for note in error.__notes__), error.__notes__
     error = _refused("cap_task_prctl+1")

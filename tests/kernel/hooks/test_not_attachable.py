@@ -1,4 +1,4 @@
-"""What libbpf attaches to nothing either: loaded, and said."""
+"""Programs that libbpf does not attach either: a warning says what must run them."""
 
 import pytest
 
@@ -27,7 +27,9 @@ ROUTE = "a route with it (--pin-progs DIR; ip route ... encap bpf {} pinned PATH
         ("lwt_seg6local", "a route with it (encap seg6local action End.BPF endpoint pinned PATH)"),
     ],
 )
-def test_it_is_said_what_runs_it(section: str, runs: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_says_what_must_run_the_program(
+    section: str, runs: str, caplog: pytest.LogCaptureFixture
+) -> None:
     hook = sections.find(section)
     assert hook
     code = programs.returns(0)
@@ -36,4 +38,7 @@ def test_it_is_said_what_runs_it(section: str, runs: str, caplog: pytest.LogCapt
     ) as loaded:
         hooks.attach(loaded, Target()).close()
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert record.getMessage() == f"program 'one': {section}: loaded, attached to nothing: what runs it is {runs}"
+    assert (
+        record.getMessage()
+        == f"program 'one': {section}: loaded, not attached: it must be run by {runs}"
+    )
