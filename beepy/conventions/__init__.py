@@ -1,6 +1,7 @@
 """TABLE: image format -> its convention, which says what the maps of an object mean.
 
-A convention sees the whole object and the hints that its image carries. Each has a file of its own here.
+A convention sees the whole object and the hints that its image carries. Each has a file of its own
+here.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -33,8 +34,8 @@ NO_HINTS: Final[Hints] = MappingProxyType({})
 def apply(spec: CollectionSpec, image_format: str, hints: Hints = NO_HINTS) -> CollectionSpec:
     """Return ``spec`` with ``tracked`` and ``not_shown``, as the convention of the image's format decides.
 
-    Without a convention for the format, no map has a meaning. Raises BtfError where the records of all maps have too
-    many members together.
+    Without a convention for the format, no map has a meaning. Raises BtfError where the records of
+    all maps have too many members together.
     """
     convention = TABLE.get(image_format)
     maps = {map_spec.name: map_spec for map_spec in spec.maps}
@@ -66,14 +67,19 @@ def _check(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, budget: Bu
     schema = schemas.of_map(spec, map_spec, tracked)
     if not schema.is_stream:
         _check_table(schema)
-    fields(schema, {}, budget)
+    fields(schema, budget)
 
 
 def _check_table(schema: Schema) -> None:
     """Raise BtfError where the type of a table's keys or values is unknown, or has another size than they have."""
-    for part, type_id, size in (("key", schema.key, schema.key_size), ("value", schema.value, schema.value_size)):
+    for part, type_id, size in (
+        ("key", schema.key, schema.key_size),
+        ("value", schema.value, schema.value_size),
+    ):
         if not type_id:
-            raise BtfError(f"the type of its {part}s is unknown: declare it with __type({part}, ...)")
+            raise BtfError(
+                f"the type of its {part}s is unknown: declare it with __type({part}, ...)"
+            )
         type_size = size_of(schema.btf, type_id)
         if type_size != size:
             raise BtfError(f"the {part}'s type has {type_size} bytes: the map has {size}")

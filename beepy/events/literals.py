@@ -19,7 +19,12 @@ from typing import Final, NamedTuple
 from beepy.btf import types
 from beepy.btf.btf import Btf
 from beepy.btf.cformat import c_type
-from beepy.btf.layout import named_members, size_of, skip_mods, skip_mods_and_typedefs, typedef_names
+from beepy.btf.layout import (
+    named_members,
+    size_of,
+    skip_mods,
+    skip_mods_and_typedefs,
+)
 from beepy.btf.types import AnyEnum, Array, Int, TypeId
 from beepy.errors import BtfError, UsageError
 from beepy.events import semantics
@@ -90,7 +95,9 @@ def write(area: bytearray, ref: VariableRef, value: Value) -> None:
     """
     size = size_of(ref.btf, ref.type)
     if ref.offset + (ref.bits or size * 8) > len(area) * 8:
-        raise BtfError(f"{ref.btf.name}: '{safe(ref.name)}': exceeds the {len(area)} bytes of its variable")
+        raise BtfError(
+            f"{ref.btf.name}: '{safe(ref.name)}': exceeds the {len(area)} bytes of its variable"
+        )
     if isinstance(value, bytes):
         _raw(area, ref, value, size)
         return
@@ -119,7 +126,9 @@ def _members(ref: VariableRef) -> Iterator[VariableRef]:
         if count >= _MAX_MEMBERS:
             raise BtfError(f"{ref.btf.name}: '{safe(ref.name)}': more than {_MAX_MEMBERS} members")
         member = hit.member
-        yield VariableRef(ref.btf, member.name, member.type, ref.offset + hit.offset, member.bitfield_size)
+        yield VariableRef(
+            ref.btf, member.name, member.type, ref.offset + hit.offset, member.bitfield_size
+        )
 
 
 def _put(area: bytearray, ref: VariableRef, size: int, number: int) -> None:
@@ -134,7 +143,9 @@ def _raw(area: bytearray, ref: VariableRef, value: bytes, size: int) -> None:
     _, resolved = skip_mods_and_typedefs(ref.btf, ref.type)
     is_bytes = isinstance(resolved, Array) and size_of(ref.btf, resolved.type) == 1
     if ref.bits or not (len(value) == size or (is_bytes and len(value) < size)):
-        raise _refusal(ref, value, f"{'at most ' if is_bytes else ''}{size} bytes, not {len(value)}")
+        raise _refusal(
+            ref, value, f"{'at most ' if is_bytes else ''}{size} bytes, not {len(value)}"
+        )
     at = ref.offset // 8
     area[at : at + size] = value.ljust(size, b"\0")
 
@@ -160,8 +171,7 @@ def _typed_text(area: bytearray, ref: VariableRef, value: Value, size: int) -> b
 
 def _meanings(ref: VariableRef) -> Mapping[int, Codec]:
     """Return the row (size -> codec) of the outermost of the type's typedefs that has one, {} if none has."""
-    rows = (semantics.TABLE.get(name) for name in typedef_names(ref.btf, ref.type))
-    return next((row for row in rows if row), {})
+    return next(semantics.rows(ref.btf, ref.type), {})
 
 
 def _bits(ref: VariableRef, kind: Int | AnyEnum) -> int:
@@ -192,7 +202,9 @@ def _number(ref: VariableRef, kind: Int, text: str) -> int | None:
     text = text.strip()
     if _NUMBER.fullmatch(text):
         return int(text, 16 if "x" in text.lower() else 10)
-    if character := _CHARACTER.fullmatch(text) or (kind.name == "char" and re.fullmatch("(.)", text)):
+    if character := _CHARACTER.fullmatch(text) or (
+        kind.name == "char" and re.fullmatch("(.)", text)
+    ):
         return ord(character[1])
     unit = _unit(ref, kind)
     if not unit or not re.fullmatch(f"(?:{_DURATION.pattern})+", text):
@@ -231,7 +243,9 @@ def _enumerator(ref: VariableRef, kind: AnyEnum, value: Value) -> int:
     if not isinstance(number, int) or not low <= number <= high:
         names = [safe(enumerator.name) for enumerator in kind.values[:_LISTED]]
         more = ", ..." if len(kind.values) > _LISTED else ""
-        raise _refusal(ref, value, f"one of {', '.join(names)}{more}, or a number from {low} to {high}")
+        raise _refusal(
+            ref, value, f"one of {', '.join(names)}{more}, or a number from {low} to {high}"
+        )
     return number
 
 
@@ -251,7 +265,9 @@ def _array(area: bytearray, ref: VariableRef, kind: Array, value: Value) -> None
     if isinstance(value, str) and isinstance(element, Int) and element.name == "char":
         raw = value.encode("utf-8", "surrogateescape")
         if len(raw) >= size:
-            raise _refusal(ref, value, f"a text of at most {max(0, size - 1)} bytes, not {len(raw)}")
+            raise _refusal(
+                ref, value, f"a text of at most {max(0, size - 1)} bytes, not {len(raw)}"
+            )
         area[at : at + size] = raw.ljust(size, b"\0")
         return
     if isinstance(value, Mapping) or not isinstance(value, str | Sequence):
@@ -285,11 +301,17 @@ def _composite(area: bytearray, ref: VariableRef, value: Value) -> None:
     names = [member.name for member in _members(ref)]
     if not isinstance(value, Mapping):
         shown = ", ".join([safe(f"{ref.name}.{name}") for name in names[:_LISTED]])
-        raise _refusal(ref, value, f"one of its members to be set: {shown}{', ...' if len(names) > _LISTED else ''}")
+        raise _refusal(
+            ref,
+            value,
+            f"one of its members to be set: {shown}{', ...' if len(names) > _LISTED else ''}",
+        )
     for name, item in value.items():
         member = ref.member(name)
         if member is None:
-            raise _refusal(ref, name, f"one of its members: {', '.join(map(safe, names[:_LISTED]))}")
+            raise _refusal(
+                ref, name, f"one of its members: {', '.join(map(safe, names[:_LISTED]))}"
+            )
         write(area, member, item)
 
 

@@ -16,7 +16,8 @@ from beepy.text import safe
 def apply_all(specs: Sequence[CollectionSpec], options: Iterable[str]) -> list[CollectionSpec]:
     """Return the specs with each named field of their maps read as text; without MAP, of every map that has it.
 
-    A map may be named without its role's prefix. Raises UsageError for an option that names no array of bytes.
+    A map may be named without its role's prefix. Raises UsageError for an option that names no
+    array of bytes.
     """
     chosen: dict[tuple[int, str], set[str]] = {}  # (number of the spec, map) -> fields
     for option in options:
@@ -24,7 +25,8 @@ def apply_all(specs: Sequence[CollectionSpec], options: Iterable[str]) -> list[C
         arrays = [
             (number, tracked, field)
             for number, tracked, field in _arrays(specs)
-            if name in {field.name, field.label} and wanted_map in {"", tracked.map, _short(tracked)}
+            if name in {field.name, field.label}
+            and wanted_map in {"", tracked.map, _short(tracked)}
         ]
         if not arrays:
             raise _refused(option, specs)
@@ -33,7 +35,8 @@ def apply_all(specs: Sequence[CollectionSpec], options: Iterable[str]) -> list[C
     with_texts = []
     for number, spec in enumerate(specs):
         tracked_maps = [
-            tracked._replace(texts=frozenset(chosen.get((number, tracked.map), ()))) for tracked in spec.tracked
+            tracked._replace(texts=frozenset(chosen.get((number, tracked.map), ())))
+            for tracked in spec.tracked
         ]
         with_texts.append(spec._replace(tracked=tuple(tracked_maps)))
     return with_texts
@@ -43,7 +46,7 @@ def _arrays(specs: Sequence[CollectionSpec]) -> Iterator[tuple[int, Tracked, Fie
     for number, spec in enumerate(specs):
         for tracked in spec.tracked:
             schema = schemas.of_tracked(spec, tracked)
-            for field in fields(schema, {}):
+            for field in fields(schema):
                 if _is_bytes(schema, field):
                     yield number, tracked, field
 

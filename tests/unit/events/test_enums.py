@@ -12,7 +12,11 @@ NEWER = {"NONE": 0, "CONSUMED": 1, "MIDDLE": 2, "NO_SOCKET": 3, "LAST": 4}
 
 
 def kernel(
-    values: dict[str, int] = NEWER, name: str = "drop_reason", *, wide: bool = False, signed: bool = False
+    values: dict[str, int] = NEWER,
+    name: str = "drop_reason",
+    *,
+    wide: bool = False,
+    signed: bool = False,
 ) -> Btf:
     w = BtfWriter()
     w.struct(name, 4)
@@ -21,7 +25,9 @@ def kernel(
     return Btf(w.data(), name="vmlinux")
 
 
-def record(values: dict[str, int], name: str = "drop_reason", size: int = 4, *, signed: bool = False) -> Schema:
+def record(
+    values: dict[str, int], name: str = "drop_reason", size: int = 4, *, signed: bool = False
+) -> Schema:
     w = BtfWriter()
     enum = w.enum(name, values, size, signed=signed)
     return stream(w, w.struct("s", size, [("reason", w.const(enum), 0)]))
@@ -40,7 +46,12 @@ def named(schema: Schema, of: Btf | None, number: int) -> Value:
 def test_an_enum_of_the_kernel_has_the_kernels_numbers() -> None:
     older = record({"NONE": 0, "CONSUMED": 1, "NO_SOCKET": 2})
     assert [named(older, kernel(), number) for number in range(6)] == [*NEWER, 5]
-    assert [named(older, None, number) for number in range(4)] == ["NONE", "CONSUMED", "NO_SOCKET", 3]
+    assert [named(older, None, number) for number in range(4)] == [
+        "NONE",
+        "CONSUMED",
+        "NO_SOCKET",
+        3,
+    ]
 
 
 def test_a_number_that_the_kernels_lacks_keeps_the_images_name() -> None:
@@ -70,9 +81,21 @@ def test_of_several_enums_of_that_name_the_one_with_all_names_counts() -> None:
 def test_sizes_and_signs_are_the_images(size: int) -> None:
     negative = {"BAD": -1, "NONE": 0}
     raw = b"\xff" * size
-    assert read(record({"BAD": -2}, size=size, signed=True), kernel(negative, wide=True, signed=True), raw) == "BAD"
     assert (
-        read(record({"BAD": -2}, size=size, signed=True), kernel({"BAD": 0xFFFFFFFFFFFFFFFF}, wide=True), raw) == "BAD"
+        read(
+            record({"BAD": -2}, size=size, signed=True),
+            kernel(negative, wide=True, signed=True),
+            raw,
+        )
+        == "BAD"
+    )
+    assert (
+        read(
+            record({"BAD": -2}, size=size, signed=True),
+            kernel({"BAD": 0xFFFFFFFFFFFFFFFF}, wide=True),
+            raw,
+        )
+        == "BAD"
     )
     assert read(record({"BAD": 7}, size=size), kernel(negative, signed=True), raw) == "BAD"
 
