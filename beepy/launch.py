@@ -15,7 +15,7 @@ from beepy.collection.load import load
 from beepy.collection.pins import pin_programs
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
-from beepy.events.own import Own
+from beepy.events.own import OwnRecords
 from beepy.hooks import Target
 from beepy.kernel.own_pid import own_pid
 from beepy.log import Log
@@ -171,7 +171,7 @@ def _keep(pinned: ExitStack) -> None:
 def _own(decoders: Sequence[Decoder]) -> Callable[[Batch], Batch]:
     """Return what leaves out the rows of beepy's own process, where they can be told from others."""
     pid = own_pid()
-    own = Own(pid, decoders) if pid is not None else None
+    own = OwnRecords(pid, decoders) if pid is not None else None
     if own is None:
         _log.info("beepy's own rows are shown: its pid in the first PID namespace is not known")
     elif mixed := [schema for schema in (one.schema for one in decoders) if not own.names_process(schema)]:

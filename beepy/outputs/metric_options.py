@@ -9,7 +9,7 @@ from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.metrics import as_number
-from beepy.events.selection import Option, field_of, of_role
+from beepy.events.selection import Option, field_of, maps_of_role
 from beepy.obj.spec import Role
 from beepy.text import safe
 
@@ -85,7 +85,7 @@ def bounds_of(given: Iterable[str], decoders: Sequence[Decoder]) -> dict[Schema,
     """Return the bounds of the maps that -b means. Raises UsageError, for a map that is named twice too."""
     found: dict[Schema, tuple[float, ...]] = {}
     for option, name, listed, bounds in map(parse_buckets, given):
-        for decoder in of_role(option, name, listed, decoders, roles=(Role.HIST,)):
+        for decoder in maps_of_role(option, name, listed, decoders, roles=(Role.HIST,)):
             _add(found, option, decoder.schema, bounds)
     return found
 
@@ -94,7 +94,7 @@ def values_of(given: Iterable[str], decoders: Sequence[Decoder]) -> dict[Schema,
     """Return the fields that -k means, by their maps. Raises UsageError, for a map that is named twice too."""
     found: dict[Schema, Field] = {}
     for option, name, wanted in map(parse_value_key, given):
-        for decoder in of_role(option, name, wanted, decoders, roles=(Role.HIST, Role.GAUGE), field=wanted):
+        for decoder in maps_of_role(option, name, wanted, decoders, roles=(Role.HIST, Role.GAUGE), field=wanted):
             value = as_number(field_of(option, decoder, wanted))
             if not value:
                 raise option.refuse(f"field '{safe(wanted)}' of {safe(decoder.schema.map)} is not a number")

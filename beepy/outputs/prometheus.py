@@ -73,8 +73,8 @@ class Prometheus:
         decided = decide(decoders, self._values)
         for warning in decided.warnings:
             _log.warning("%s", warning)
-        shared = Counter(metric.name for metric in decided.found)
-        for metric in sorted(decided.found, key=lambda metric: metric.name):
+        shared = Counter(metric.name for metric in decided.metrics)
+        for metric in sorted(decided.metrics, key=lambda metric: metric.name):
             self._kinds[metric.name] = KINDS[metric.role]
             image = metric.schema.image if shared[metric.name] > 1 else ""
             self._add(metric, image, self._bounds.get(metric.schema, DEFAULT_BUCKETS))
@@ -134,7 +134,7 @@ class Prometheus:
 
     def _add(self, metric: Metric, image: str, bounds: Sequence[float]) -> None:
         name, role, decoder, value = metric
-        labels = Labels(decoder, metric.fields, image, metric.taken)
+        labels = Labels(decoder, metric.fields, image, metric.reserved)
         if not metric.schema.is_stream:
             assert value is not None
             self._tables[metric.schema] = TableMetric(name, decoder, labels, value, self._max_series)

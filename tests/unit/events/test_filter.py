@@ -81,7 +81,10 @@ def test_rows_that_match_stay() -> None:
 
 def test_filters_on_one_map_are_anded() -> None:
     batch = exits(b"bash", b"sh", b"zsh")
-    assert pids(Filter(["exits,comm,sh", "exits,pid,^[02]$"], [Decoder(EXITS)]).apply(batch)) == [0, 2]
+    assert pids(Filter(["exits,comm,sh", "exits,pid,^[02]$"], [Decoder(EXITS)]).apply(batch)) == [
+        0,
+        2,
+    ]
     assert pids(Filter(["exits,comm,sh", "exits,comm,^b"], [Decoder(EXITS)]).apply(batch)) == [0]
 
 
@@ -111,7 +114,9 @@ def test_tables_keep_keys_and_values_together() -> None:
     w = BtfWriter()
     u32 = w.integer("u32", 4, 0)
     schema = table(w, u32, w.typedef("duration", w.integer("u64", 8, 0)), 4, 8, name="took")
-    batch = snapshot(schema, [(struct.pack("<I", n), struct.pack("<Q", n * 1_500_000)) for n in range(4)])
+    batch = snapshot(
+        schema, [(struct.pack("<I", n), struct.pack("<Q", n * 1_500_000)) for n in range(4)]
+    )
     assert decode(schema, Filter(["took,value,^[13].5ms$"], [Decoder(schema)]).apply(batch)) == {
         "key": [1],
         "value": [1_500_000],
@@ -126,7 +131,10 @@ def test_rows_of_one_cpu() -> None:
     w = BtfWriter()
     u32 = w.integer("u32", 4, 0)
     schema = table(w, u32, w.enum("e", {"A": 1, "B": 2}), 4, 4, cpus=2, name="state")
-    batch = snapshot(schema, [(bytes(4), struct.pack("<I4xI4x", 1, 2)), (b"\1\0\0\0", struct.pack("<I4xI4x", 2, 2))])
+    batch = snapshot(
+        schema,
+        [(bytes(4), struct.pack("<I4xI4x", 1, 2)), (b"\1\0\0\0", struct.pack("<I4xI4x", 2, 2))],
+    )
     found = Filter(["state,value,B"], [Decoder(schema)]).apply(batch)
     assert decode(schema, found) == {"key": [0, 1, 1], "cpu": [1, 0, 1], "value": ["B", "B", "B"]}
 
@@ -147,7 +155,7 @@ def test_a_label_names_a_field_too() -> None:
         ("exits,comm,[[a]", None),
         ("exits,comm,(?P<x>" + "(" * 500, "regex"),
         ("exits,comm,a{99999}", "regex"),
-        ("exits,comm,\udcff", r"regex '\\xff': is no UTF-8"),
+        ("exits,comm,\udcff", r"regex '\\xff': not UTF-8"),
         ("exits,comm,(?\x1b)", r"regex '\(\?\\x1b\)': invalid perl operator: \(\?\\x1b"),
     ],
 )

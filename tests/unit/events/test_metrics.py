@@ -10,13 +10,21 @@ from tests.support.events import stream, table, with_role
 
 def of_role(role: Role | None) -> Schema:
     w = BtfWriter()
-    members = [(name, w.integer("u64", 8, 0), 64 * at) for at, name in enumerate(("le", "value", "other"))]
+    members = [
+        (name, w.integer("u64", 8, 0), 64 * at) for at, name in enumerate(("le", "value", "other"))
+    ]
     return with_role(stream(w, w.struct("s", 24, members)), role)
 
 
 @pytest.mark.parametrize(
     ("role", "name"),
-    [(Role.HIST, "le"), (Role.GAUGE, "value"), (Role.COUNTER, None), (Role.PRINT, None), (None, None)],
+    [
+        (Role.HIST, "le"),
+        (Role.GAUGE, "value"),
+        (Role.COUNTER, None),
+        (Role.PRINT, None),
+        (None, None),
+    ],
 )
 def test_the_role_says_which_field_is_the_number(role: Role | None, name: str | None) -> None:
     decoder = Decoder(of_role(role))

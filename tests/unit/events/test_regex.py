@@ -44,7 +44,19 @@ def test_what_matches(regex: str, matching: str, other: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "regex", ["(?=a)", "(?!a)", "(?<=a)", "(?<!a)", r"(a)\1", "(?P<x>a)(?P=x)", "a++", "(?>a)", r"a\Z", "a{1001}"]
+    "regex",
+    [
+        "(?=a)",
+        "(?!a)",
+        "(?<=a)",
+        "(?<!a)",
+        r"(a)\1",
+        "(?P<x>a)(?P=x)",
+        "a++",
+        "(?>a)",
+        r"a\Z",
+        "a{1001}",
+    ],
 )
 def test_what_has_no_bounded_time_is_refused(regex: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError) as caught:
@@ -65,7 +77,9 @@ try:
 except UsageError as error:
     print(error, *error.__notes__, sep="\\n")
 """
-    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True
+    )
     assert done.stdout.splitlines() == [
         "filter 'comm,a': regex 'a': regular expressions need google-re2, which is not installed",
         "python3 -m pip install google-re2",
