@@ -52,7 +52,9 @@ class Object:
         self.add("ratio", writer.real("double", 8), 8)
         self.add("pointer", writer.ptr(self.u32), 8)
         inner = writer.struct("", 4, [("low", self.u32, 0, 3), ("high", self.s32, 3, 5)])
-        point = writer.struct("point", 12, [("x", self.s32, 0), ("", inner, 32), ("tag", writer.array(char, 4), 64)])
+        point = writer.struct(
+            "point", 12, [("x", self.s32, 0), ("", inner, 32), ("tag", writer.array(char, 4), 64)]
+        )
         self.add("points", writer.array(point, 2), 24)
         self.add("loop.count", self.u32, 4)
         self.add("loop", writer.struct("loop", 4, [("other", self.u32, 0)]), 4)
@@ -70,14 +72,18 @@ class Object:
         bss = MapSpec(".bss", ".bss", MapType.ARRAY, 4, 8, 1, contents=b"")
         kconfig = MapSpec(".kconfig", ".kconfig", MapType.ARRAY, 4, 4, 1, contents=b"")
         variables = tuple(self.variables)
-        return CollectionSpec(name, "GPL", (), (data, bss, kconfig), variables, (), Btf(self.writer.data()))
+        return CollectionSpec(
+            name, "GPL", (), (data, bss, kconfig), variables, (), Btf(self.writer.data())
+        )
 
 
 def after(name: str, value: Value) -> bytes:
     """Return the variable's bytes once it is set; all others must have stayed."""
     spec = Object().spec()
     bare = name.rpartition(":")[2]
-    variable = max([one for one in spec.variables if bare.startswith(one.name)], key=lambda one: len(one.name))
+    variable = max(
+        [one for one in spec.variables if bare.startswith(one.name)], key=lambda one: len(one.name)
+    )
     changed = apply(spec, {name: value})
     contents = changed.maps[0].contents
     assert contents is not None
@@ -174,20 +180,44 @@ def test_members() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("small", "256", r"variable 'small' \(unsigned char\): '256': expected a number from 0 to 255$"),
+        (
+            "small",
+            "256",
+            r"variable 'small' \(unsigned char\): '256': expected a number from 0 to 255$",
+        ),
         ("number", "-1", "expected a number from 0 to 4294967295$"),
         ("number", "1s", "expected a number from 0 to 4294967295$"),
         ("number", 1.5, r"\(unsigned int\): '1.5': expected a number"),
         ("signed", "2147483648", "expected a number from -2147483648 to 2147483647$"),
-        ("large", "soon", "expected a number from 0 to 18446744073709551615, or a duration such as 10ms$"),
+        (
+            "large",
+            "soon",
+            "expected a number from 0 to 18446744073709551615, or a duration such as 10ms$",
+        ),
         ("large", "10000000h", "expected a number"),
-        ("min_us", "10ns", "'10ns': expected a multiple of the unit that its name says, of 1000 ns"),
+        (
+            "min_us",
+            "10ns",
+            "'10ns': expected a multiple of its unit, 1000 ns",
+        ),
         ("flag", "2", r"\(_Bool\): '2': expected true or false"),
         ("flag", 1.0, "expected true or false"),
-        ("colour", "PINK", r"\(enum colour\): 'PINK': expected one of RED, GREEN, BLUE, or a number from 0 to 42949"),
-        ("name", "12345678", r"\(char_t\[8\]\): '12345678': expected a text of at most 7 bytes, not 8"),
+        (
+            "colour",
+            "PINK",
+            r"\(enum colour\): 'PINK': expected one of RED, GREEN, BLUE, or a number from 0 to 42949",
+        ),
+        (
+            "name",
+            "12345678",
+            r"\(char_t\[8\]\): '12345678': expected a text of at most 7 bytes, not 8",
+        ),
         ("name", b"123456789", "expected at most 8 bytes, not 9"),
-        ("table", "1,2,3,4,5", r"\(unsigned int\[4\]\): '1,2,3,4,5': expected at most 4 values, not 5"),
+        (
+            "table",
+            "1,2,3,4,5",
+            r"\(unsigned int\[4\]\): '1,2,3,4,5': expected at most 4 values, not 5",
+        ),
         ("table", "1,x", r"variable 'table\[1\]' \(unsigned int\): 'x': expected a number"),
         ("table", "1,,2", "'': expected a number"),
         ("table", 5, "expected at most 4 values, such as 1,2,3"),
@@ -203,7 +233,11 @@ def test_members() -> None:
         ("points[2].x", "1", r"variable 'points': struct point\[2\] has no \[2\]"),
         ("points[0].z", "1", r"variable 'points\[0\]': struct point has no z"),
         ("number.x", "1", "variable 'number': unsigned int has no x"),
-        ("points[0]x", "1", r"variable 'points\[0\]x': expected .member or \[number\] after its name"),
+        (
+            "points[0]x",
+            "1",
+            r"variable 'points\[0\]x': expected .member or \[number\] after its name",
+        ),
         ("twice", "1", r"variable 'twice': 2 of that name: expected .data:twice or .bss:twice"),
         ("number", "9" * 50, r"'9{40}\.\.\.': expected a number"),
     ],
@@ -266,7 +300,9 @@ def test_malformed_types() -> None:
     loop = writer.struct("loop", 4, [("", TypeId(far + 1), 0)])
     void = writer.const(0)
     variables = [("far", far, 4), ("loop", loop, 4), ("wrong", u32, 8), ("void", void, 4)]
-    specs = tuple([VariableSpec(name, ".data", type_id, 0, size, False) for name, type_id, size in variables])
+    specs = tuple(
+        [VariableSpec(name, ".data", type_id, 0, size, False) for name, type_id, size in variables]
+    )
     data = MapSpec(".data", ".data", MapType.ARRAY, 4, 8, 1, contents=bytes(8))
     spec = CollectionSpec("object", "GPL", (), (data,), specs, (), Btf(writer.data()))
     for name in ("far.x", "loop.x", "wrong", "void", "loop"):
@@ -276,10 +312,14 @@ def test_malformed_types() -> None:
         apply(spec._replace(maps=()), {"far": "1"})
 
 
-def _one(writer: BtfWriter, type_id: int, size: int, section: str = ".data", offset: int = 0) -> CollectionSpec:
+def _one(
+    writer: BtfWriter, type_id: int, size: int, section: str = ".data", offset: int = 0
+) -> CollectionSpec:
     area = MapSpec(section, section, MapType.ARRAY, 4, offset + size, 1, contents=b"")
     variable = VariableSpec("level", section, TypeId(type_id), offset, size, False)
-    return CollectionSpec("object", "GPL", (), (area,), (variable,), (), Btf(writer.data(), name="object"))
+    return CollectionSpec(
+        "object", "GPL", (), (area,), (variable,), (), Btf(writer.data(), name="object")
+    )
 
 
 @pytest.mark.parametrize("value", ["1", 1, "A", "true"])
@@ -296,10 +336,14 @@ def _one(writer: BtfWriter, type_id: int, size: int, section: str = ".data", off
         (Kind.ENUM, 1 << 20, [], 1 << 23),
     ],
 )
-def test_integers_of_no_bits_or_too_many(value: Value, kind: Kind, size: int, words: list[int], bits: int) -> None:
+def test_integers_of_no_bits_or_too_many(
+    value: Value, kind: Kind, size: int, words: list[int], bits: int
+) -> None:
     writer = BtfWriter()
     odd = writer.add(kind, "odd", size, words, flag=kind is Kind.ENUM)
-    with pytest.raises(BtfError, match=rf"variable 'level': type (enum )?odd: {bits} bits in {size} bytes"):
+    with pytest.raises(
+        BtfError, match=rf"variable 'level': type (enum )?odd: {bits} bits in {size} bytes"
+    ):
         apply(_one(writer, odd, size), {"level": value})
 
 
@@ -327,7 +371,9 @@ def test_structs_of_very_many_members() -> None:
 def test_a_section_of_gigabytes_is_not_filled() -> None:
     writer = BtfWriter()
     spec = _one(writer, writer.integer(), 4, ".bss", (1 << 31) - 8)
-    with pytest.raises(UsageError, match=r"variable 'level': ends at byte 2147483644 of \.bss: at most 33554432"):
+    with pytest.raises(
+        UsageError, match=r"variable 'level': ends at byte 2147483644 of \.bss: at most 33554432"
+    ):
         apply(spec, {"level": "1"})
 
 
@@ -340,7 +386,9 @@ def with_variables(**kinds: str) -> CollectionSpec:
         "array": writer.array(number, 4),
         "text": writer.array(writer.integer("char", 1, 1), 16),
     }
-    variables = tuple([VariableSpec(name, ".rodata", types[kind], 0, 4, True) for name, kind in kinds.items()])
+    variables = tuple(
+        [VariableSpec(name, ".rodata", types[kind], 0, 4, True) for name, kind in kinds.items()]
+    )
     return CollectionSpec("image", "GPL", (), (), variables, (), Btf(writer.data()))
 
 
@@ -357,7 +405,9 @@ def with_variables(**kinds: str) -> CollectionSpec:
     ],
 )
 def test_the_variable_that_chooses_a_process(names: list[str], expected: str) -> None:
-    assert pid_variable([with_variables(), with_variables(**dict.fromkeys(names, "int"))]) == expected
+    assert (
+        pid_variable([with_variables(), with_variables(**dict.fromkeys(names, "int"))]) == expected
+    )
 
 
 @pytest.mark.parametrize("kind", ["bool", "array", "text"])
