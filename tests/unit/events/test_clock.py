@@ -66,7 +66,9 @@ def test_another_thread_never_finds_clocks_that_were_not_compared() -> None:
     seen: list[int | None] = []
 
     def read(number: int) -> int:
-        if number != time.CLOCK_MONOTONIC and not seen:  # while this thread asks, the other one does
+        if (
+            number != time.CLOCK_MONOTONIC and not seen
+        ):  # while this thread asks, the other one does
             seen.append(0)
             seen.append(clock.wall(clocks.monotonic))
         return clocks.read(number)

@@ -58,7 +58,13 @@ def test_modes_are_octal() -> None:
 def test_signals() -> None:
     assert numbers.signal(9) == "SIGKILL"
     assert numbers.signal(signal.SIGSEGV | 0x80) == "SIGSEGV (core dumped)"
-    assert [numbers.signal(value) for value in (0, 0x80, 65, 300, -1)] == ["0", "128", "65", "300", "-1"]
+    assert [numbers.signal(value) for value in (0, 0x80, 65, 300, -1)] == [
+        "0",
+        "128",
+        "65",
+        "300",
+        "-1",
+    ]
 
 
 def test_names_of_small_numbers() -> None:
