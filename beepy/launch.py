@@ -24,7 +24,7 @@ from beepy.obj.spec import CollectionSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
 from beepy.oci.options import Options
-from beepy.session import FILTERED, OWN, Choose, Run
+from beepy.session import FILTERED, OWN, BatchFilter, Run
 from beepy.source import parse_all
 from beepy.streams import stream
 from beepy.text import safe
@@ -103,11 +103,11 @@ def launch(request: Request) -> Launched:
             if request.filters:
                 run.add_stage(FILTERED, passing(request.filters, run.decoders))
             unless.pop_all()
-        run.own(resources.pop_all())
+        run.add_resources(resources.pop_all())
     return Launched(run, loaded)
 
 
-def passing(filters: Sequence[str], decoders: Sequence[Decoder]) -> Choose:
+def passing(filters: Sequence[str], decoders: Sequence[Decoder]) -> BatchFilter:
     """Return what lets the rows pass that the filters choose. Raises UsageError."""
     if not filters:
         return _everything

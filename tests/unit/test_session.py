@@ -23,7 +23,10 @@ def exits(*pids: int) -> Batch:
 def entries(values: Sequence[int]) -> Batch:
     w = BtfWriter()
     schema = table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8)
-    return snapshot(schema, [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in enumerate(values)])
+    return snapshot(
+        schema,
+        [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in enumerate(values)],
+    )
 
 
 class Kept:
@@ -55,7 +58,11 @@ def records(batches: Sequence[Batch]) -> list[int]:
 
 def test_rows_with_attributes() -> None:
     with Run(Given([exits(1, 2), exits(3)])) as run:
-        assert [(event.pid, event["comm"]) for event in run.events()] == [(1, "bash"), (2, "bash"), (3, "bash")]
+        assert [(event.pid, event["comm"]) for event in run.events()] == [
+            (1, "bash"),
+            (2, "bash"),
+            (3, "bash"),
+        ]
         assert run.stats.shown == 3
 
 
@@ -82,7 +89,9 @@ def test_all_sinks_share_the_decoders_of_the_run() -> None:
     assert [sink.closed for sink in sinks] == [1, 1]
 
 
-@pytest.mark.parametrize(("limit", "shown", "cut"), [(1, [1], 1), (2, [2], 0), (3, [2, 1], 1), (9, [2, 2], 0)])
+@pytest.mark.parametrize(
+    ("limit", "shown", "cut"), [(1, [1], 1), (2, [2], 0), (3, [2, 1], 1), (9, [2, 2], 0)]
+)
 def test_the_limit(limit: int, shown: list[int], cut: int) -> None:
     sink, observer = Kept(), Kept()
     with Run(Given([exits(1, 2), exits(3, 4)]), limit=limit) as run:
