@@ -1,6 +1,6 @@
 """TABLE: image format -> its convention, which decides what the maps of an object mean.
 
-A convention sees the whole object and the hints of its image. Each is a file in this room.
+A convention sees the whole object and the hints of its image. Each is a file here.
 """
 
 from collections.abc import Callable, Iterable, Mapping

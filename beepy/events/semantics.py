@@ -32,7 +32,7 @@ def ipv6(raw: bytes) -> str:
 def ipv4_bytes(text: str) -> bytes:
     """Return the four bytes of a dotted address, in network order.
 
-    Raises ValueError whose text is what was expected.
+    Raises ValueError; its text says what was expected.
     """
     from socket import AF_INET, inet_pton  # noqa: PLC0415 - few have such variables
 
@@ -45,7 +45,7 @@ def ipv4_bytes(text: str) -> bytes:
 def ipv6_bytes(text: str) -> bytes:
     """Return the 16 bytes of an IPv6 address.
 
-    Raises ValueError whose text is what was expected.
+    Raises ValueError; its text says what was expected.
     """
     from socket import AF_INET6, inet_pton  # noqa: PLC0415 - few have such variables
 

@@ -28,7 +28,7 @@ WHY = "the type of its records is unknown: declare it with __type(value, struct 
 
 
 @pytest.mark.parametrize("warn", [True, False])
-def test_maps_that_are_not_shown_are_warned_of(
+def test_each_map_that_is_not_shown_is_a_warning(
     caplog: pytest.LogCaptureFixture, *, warn: bool
 ) -> None:
     with caplog.at_level(logging.WARNING):

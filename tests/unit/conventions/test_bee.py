@@ -42,7 +42,7 @@ def types() -> tuple[BtfWriter, TypeId, TypeId, TypeId]:
         ("maps.print", "print_exits", None),
     ],
 )
-def test_the_section_or_the_name_says_the_role(section: str, name: str, role: Role | None) -> None:
+def test_the_section_or_the_name_gives_the_role(section: str, name: str, role: Role | None) -> None:
     w, _, _, event = types()
     ring = MapSpec(name, section, MapType.RINGBUF, max_entries=4096, value=event)
     found = applied(spec(ring, writer=w)).tracked
@@ -105,7 +105,7 @@ def test_the_value_of_a_perf_event_array_is_a_descriptor(value: str) -> None:
     assert (found.tracked, found.not_shown) == ((), (NotShown("print_a", Role.PRINT, reason),))
 
 
-def test_what_a_perf_event_array_and_a_ring_hold_that_is_no_descriptor() -> None:
+def test_values_of_a_perf_event_array_and_a_ring_that_are_not_descriptors() -> None:
     w = BtfWriter()
     u32, u64 = w.integer("u32", 4, 0), w.integer("u64", 8, 0)
     packed = w.struct("event", 4, [("pid", u32, 0)])

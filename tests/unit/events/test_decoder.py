@@ -24,7 +24,7 @@ def test_runs_of_any_length(count: int) -> None:
     assert texts(schema, batch)["exit_code"] == [str(-n) for n in range(count)]
 
 
-def test_only_what_is_asked_for_in_the_order_asked_for() -> None:
+def test_the_wanted_fields_are_decoded_in_the_wanted_order() -> None:
     decoder = Decoder(Exits().schema)
     by_name = {field.name: field for field in decoder.fields}
     batch = ring(decoder.schema, [Exits.record(b"a", pid=1), Exits.record(b"b", pid=2)])
@@ -87,7 +87,7 @@ def test_a_union_shows_every_member() -> None:
     }
 
 
-def test_what_follows_the_type_is_ignored() -> None:
+def test_bytes_after_the_type_are_ignored() -> None:
     schema = Exits().schema
     batch = ring(schema, [Exits.record(b"x", pid=n) + b"tail that is longer" for n in range(5)])
     assert decode(schema, batch)["pid"] == [0, 1, 2, 3, 4]
@@ -127,7 +127,7 @@ def test_a_batch_that_does_not_fit_is_a_decode_error() -> None:
                 decoder.raw(batch)
 
 
-def test_a_short_record_has_the_members_whose_bytes_are_there() -> None:
+def test_a_short_record_has_the_members_that_are_completely_in_it() -> None:
     schema = Exits().schema
     whole = Exits.record(b"bash-completion", pid=7, exit_code=3)
     for length in range(57):
@@ -178,7 +178,7 @@ def test_a_short_record_of_bits_unions_and_lists() -> None:
         }
 
 
-def test_an_array_without_a_length_reaches_to_the_end_of_the_record() -> None:
+def test_an_array_without_a_length_extends_to_the_end_of_the_record() -> None:
     w = BtfWriter()
     u8, u16 = w.integer("unsigned char", 1, 0), w.integer("unsigned short", 2, 0)
     pair = w.struct("pair", 3, [("a", u8, 0), ("b", u16, 8)])
@@ -209,7 +209,7 @@ def test_an_array_without_a_length_reaches_to_the_end_of_the_record() -> None:
         }
 
 
-def test_a_record_that_is_nothing_but_an_array_without_a_length() -> None:
+def test_a_record_that_is_an_array_without_a_length() -> None:
     w = BtfWriter()
     schema = stream(w, w.array(w.integer("char", 1), 0))
     assert decode(schema, ring(schema, [b"one"])) == {"value": ["one"]}
@@ -261,7 +261,7 @@ def test_per_cpu_durations_are_summed_before_they_are_text() -> None:
     assert decoder.values(batch, decoder.fields) == [[0], [1_500_000]]
 
 
-def test_other_per_cpu_values_are_a_row_a_cpu() -> None:
+def test_other_per_cpu_values_have_a_row_for_each_cpu() -> None:
     w = BtfWriter()
     u32 = w.integer("u32", 4, 0)
     pair = w.struct("pair", 12, [("a", u32, 0), ("b", w.array(u32, 2), 32)])
@@ -312,7 +312,7 @@ def test_an_array_larger_than_a_block() -> None:
     assert decode(schema, batch)["value"] == [tuple(range(5000))] * 2
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_a_memo_is_bounded() -> None:
     made: list[object] = []
 
     def make(key: object) -> str:
@@ -327,7 +327,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(memo) <= 8192
 
 
-def test_what_is_remembered_of_large_keys_is_bounded() -> None:
+def test_a_memo_with_large_keys_is_bounded() -> None:
     memo = Memo(len)
     for number in range(3000):
         assert memo[number.to_bytes(2, "little") * 2048] == 4096

@@ -14,7 +14,7 @@ def by_name(schema: Schema) -> dict[str, Field]:
     return {field.name: field for field in fields(schema)}
 
 
-def test_fields_are_in_the_order_of_the_struct_with_their_places() -> None:
+def test_fields_are_in_the_order_of_the_struct_with_their_offsets() -> None:
     found = fields(Exits().schema)
     assert [(field.name, field.label, field.offset, field.bits, field.part) for field in found] == [
         ("start_time", "start_time", 0, 64, 0),
@@ -29,7 +29,7 @@ def test_fields_are_in_the_order_of_the_struct_with_their_places() -> None:
     assert [field.codec.number for field in found] == [True] * 7 + [False]
 
 
-def test_structs_nest_and_what_is_anonymous_is_inlined() -> None:
+def test_structs_nest_and_anonymous_ones_are_inlined() -> None:
     w = BtfWriter()
     u32, u64 = w.integer("u32", 4, 0), w.integer("u64", 8, 0)
     port = w.struct("", 4, [("port", u32, 0)])

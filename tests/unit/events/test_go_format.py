@@ -119,7 +119,7 @@ def test_a_duration_is_what_go_prints(nanoseconds: int, text: str) -> None:
         (rb"C:\xyz \xFF \x41 \u202e", r"C:\xyz \xFF \x41 \u202e"),  # no byte has such a text
     ],
 )
-def test_text_ends_at_the_nul_and_shows_what_is_no_utf8(raw: bytes, text: str) -> None:
+def test_text_ends_at_the_nul_and_escapes_bytes_outside_utf8(raw: bytes, text: str) -> None:
     assert go_format.text(raw) == text
 
 

@@ -23,7 +23,7 @@ def clock() -> Clock:
 
 
 class Record:
-    """A record of integers and texts: ``i32 ret``, ``u64 ts``, ``char[16] comm``; a typedef by its name."""
+    """A record of members such as ``i32 ret``, ``char[16] comm`` and ``gadget_errno error``."""
 
     def __init__(self, *members: str) -> None:
         w = self.writer = BtfWriter()
@@ -112,7 +112,7 @@ def test_a_name_or_a_typedef_gives_a_number_its_text(member: str, value: int, te
         "enum cap",
     ],
 )
-def test_what_a_name_does_not_tell_stays_a_number(member: str) -> None:
+def test_a_number_without_a_meaning_stays_a_number(member: str) -> None:
     assert Record(member).meaning(member.split()[1]) is None
 
 
@@ -153,7 +153,8 @@ def test_the_bundled_images() -> None:
             "duration time address_family",
         ),
         (
-            "u64 ts_us, u64 delta_us, u32 pid, i32 oldstate, i32 newstate, u16 family, u16 sport, u16 dport",
+            "u64 ts_us, u64 delta_us, u32 pid, i32 oldstate, i32 newstate, u16 family, "
+            "u16 sport, u16 dport",
             "time duration tcp_state tcp_state address_family",
         ),
         (
@@ -179,13 +180,13 @@ def test_records_of_bees_examples_and_of_libbpf_tools(members: str, meanings: st
 
 
 @pytest.mark.parametrize("name", ["fname", "filename"])
-def test_flags_and_mode_beside_a_file_name_are_an_opens(name: str) -> None:
+def test_flags_and_mode_beside_a_file_name_are_those_of_open(name: str) -> None:
     record = Record("i32 flags", "u32 mode", f"char[16] {name}")
     assert record.text("flags", 0) == "O_RDONLY"
     assert record.text("mode", 0o600) == "0600"
 
 
-def test_states_beside_a_port_are_tcps() -> None:
+def test_states_beside_a_port_are_states_of_tcp() -> None:
     assert Record("i32 oldstate", "i32 newstate", "u16 dport").text("newstate", 10) == "LISTEN"
 
 
@@ -205,7 +206,7 @@ def test_kernel_time_in_microseconds() -> None:
 
 
 @pytest.mark.parametrize("value", [0, MONOTONIC + SECOND, (1 << 64) - 1])
-def test_what_is_no_time_of_this_boot_is_a_number(value: int) -> None:
+def test_a_time_of_another_boot_is_shown_as_a_number(value: int) -> None:
     assert Record("u64 ts").text("ts", value) == str(value)
 
 
@@ -217,7 +218,7 @@ def test_a_time_older_than_a_day_is_an_age() -> None:
     assert record.text("start_time", MONOTONIC - 86_399 * SECOND) == local(REAL - 86_399 * SECOND)
 
 
-def test_a_member_called_time_is_a_time_only_where_it_is_recent() -> None:
+def test_a_member_called_time_is_a_time_only_if_it_is_recent() -> None:
     """gethostlatency of libbpf-tools calls a duration ``time``."""
     assert Record("u64 time").text("time_", 12_000_000) == "12000000"
 
@@ -245,7 +246,7 @@ def test_a_tables_row_has_no_time_of_its_own() -> None:
     assert event_time(found, clock()) is None
 
 
-def test_times_that_are_missing_or_not_recent_are_those_of_the_reading() -> None:
+def test_missing_times_and_old_ones_are_replaced_by_the_time_of_reading() -> None:
     found = event_time(Exits().schema and fields(Exits().schema), clock())
     assert found
     assert found.field.name == "exit_time"
@@ -254,7 +255,7 @@ def test_times_that_are_missing_or_not_recent_are_those_of_the_reading() -> None
     assert found.to_wall(values, read) == [REAL - SECOND, read, read, read, read, read]
 
 
-def test_what_the_fields_mean_is_found_once_for_all_of_them(
+def test_the_meanings_of_all_fields_are_found_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     record = Record(*[f"u32 member{at}" for at in range(500)])
@@ -269,7 +270,7 @@ def test_what_the_fields_mean_is_found_once_for_all_of_them(
     assert len(asked) <= 2 * len(record.fields)
 
 
-def test_the_clocks_are_asked_once_for_many_points_in_time() -> None:
+def test_the_clocks_are_read_once_for_many_timestamps() -> None:
     asked = []
 
     def read(number: int) -> int:

@@ -46,7 +46,7 @@ def test_open_flags(value: int, text: str) -> None:
     assert numbers.open_flags(value) == text
 
 
-def test_the_flag_that_the_c_library_gives_no_bit() -> None:
+def test_o_largefile_which_the_c_library_defines_as_0() -> None:
     bit = 0o400000 if os.uname().machine == "aarch64" else 0o100000
     assert numbers.open_flags(bit | os.O_RDWR) == "O_RDWR|O_LARGEFILE"
 

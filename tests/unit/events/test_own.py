@@ -26,7 +26,7 @@ ALIKE = (
 )
 
 
-def test_our_own_are_left_out_and_all_else_stays() -> None:
+def test_our_own_records_are_removed_and_all_else_stays() -> None:
     schema = Exits().schema
     own = OwnRecords(OURS, [Decoder(schema)])
     pids = [*ALIKE, OURS, 7, OURS, OURS]
@@ -36,7 +36,7 @@ def test_our_own_are_left_out_and_all_else_stays() -> None:
     assert (kept.lost, kept.records) == (3, len(ALIKE) + 1)
 
 
-def test_a_batch_without_our_own_is_the_same_batch() -> None:
+def test_a_batch_without_our_own_records_is_the_same_batch() -> None:
     schema = Exits().schema
     own = OwnRecords(OURS, [Decoder(schema)])
     for pids in ([], [1], list(ALIKE), [OURS ^ 1 << bit for bit in range(32)]):
@@ -45,7 +45,7 @@ def test_a_batch_without_our_own_is_the_same_batch() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 255, 4097])
-def test_any_mixture(count: int) -> None:
+def test_any_mixture_of_records(count: int) -> None:
     schema = Exits().schema
     chance = random.Random(count)
     pids = [chance.choice((OURS, *ALIKE)) for _ in range(count)]
@@ -55,7 +55,7 @@ def test_any_mixture(count: int) -> None:
     assert decode(schema, kept)["pid"] == [pid for pid in pids if pid != OURS]
 
 
-def test_what_was_cut_to_its_first_rows() -> None:
+def test_a_batch_that_was_cut_to_its_first_rows() -> None:
     schema = Exits().schema
     batch = take(ring(schema, [Exits.record(pid=pid) for pid in (1, 2, OURS)]), 2)
     assert OwnRecords(OURS, [Decoder(schema)]).apply(batch) is batch
@@ -110,11 +110,11 @@ def record(*members: tuple[str, str]) -> int | None:
         *[([("pid", kind)], None) for kind in ("u16", "u64", "float", "enum", "array")],
     ],
 )
-def test_what_is_the_id_of_a_process(members: list[tuple[str, str]], offset: int | None) -> None:
+def test_which_field_is_a_process_id(members: list[tuple[str, str]], offset: int | None) -> None:
     assert record(*members) == offset
 
 
-def test_bitfields_and_records_that_are_no_struct() -> None:
+def test_bitfields_and_records_that_are_not_structs_have_no_process_id() -> None:
     w = BtfWriter()
     u32 = w.integer("unsigned int", 4, 0)
     split = w.struct("event", 4, [("pid", u32, 0, 22), ("cpu", u32, 22, 10)])

@@ -1,4 +1,4 @@
-"""Which map and field ``-f``, ``-b`` and ``-k`` mean, and what they say where none or several fit."""
+"""Which map and field ``-f``, ``-b`` and ``-k`` mean, and the errors if none or several fit."""
 
 from collections.abc import Sequence
 
@@ -82,7 +82,9 @@ def names(found: Sequence[Decoder]) -> list[str]:
         ("exits", [EXITS, EXITS._replace(image="b:1")], ["print_exits"] * 2),
     ],
 )
-def test_a_map_by_its_name(name: str, schemas: list[Schema], found: list[str]) -> None:
+def test_maps_are_found_by_full_and_short_names(
+    name: str, schemas: list[Schema], found: list[str]
+) -> None:
     assert names(maps_named(option(name), name, "", decoders(*schemas))) == found
 
 
@@ -174,18 +176,18 @@ def test_a_filter_with_or_without_its_map(
         ),
     ],
 )
-def test_what_a_filter_does_not_find(
+def test_the_error_for_names_that_are_not_found_or_ambiguous(
     text: str, schemas: list[Schema], why: str, notes: list[str]
 ) -> None:
     with pytest.raises(UsageError) as caught:
         Filter([text], [Decoder(schema) for schema in schemas])
-    message, said = refused(caught)
+    message, advice = refused(caught)
     assert message.partition("': ")[2] == why
-    assert said == notes
+    assert advice == notes
 
 
 @pytest.mark.parametrize("text", ["comm,bash", "print_exits,comm,bash"])
-def test_maps_of_one_name_have_the_field_if_they_are_named(text: str) -> None:
+def test_all_maps_of_a_given_name_must_have_the_field(text: str) -> None:
     """Without the name those that have it are meant."""
     schemas = [EXITS, events("print_exits", "pid", image="b:1")]
     if text == "comm,bash":
@@ -195,7 +197,7 @@ def test_maps_of_one_name_have_the_field_if_they_are_named(text: str) -> None:
         Filter([text], [Decoder(schema) for schema in schemas])
 
 
-def test_many_names_are_cut_short() -> None:
+def test_long_lists_of_names_are_cut() -> None:
     many = events("print_many", *[f"f{number}" for number in range(40)])
     with pytest.raises(UsageError, match=r"its fields are f0, .*, f11 and 28 more$"):
         Filter(["x,y"], [Decoder(many)])
@@ -220,7 +222,7 @@ def test_many_names_are_cut_short() -> None:
         ),  # the others are no histograms
     ],
 )
-def test_the_map_with_a_role(name: str, schemas: list[Schema], found: list[str]) -> None:
+def test_maps_are_found_by_their_role(name: str, schemas: list[Schema], found: list[str]) -> None:
     assert (
         names(maps_of_role(option(name), name, "[1]", decoders(*schemas), roles=(Role.HIST,)))
         == found
@@ -254,15 +256,17 @@ def test_the_map_with_a_role(name: str, schemas: list[Schema], found: list[str])
         ),
     ],
 )
-def test_no_map_with_a_role(name: str, schemas: list[Schema], why: str, notes: list[str]) -> None:
+def test_the_error_if_no_map_or_several_have_the_role(
+    name: str, schemas: list[Schema], why: str, notes: list[str]
+) -> None:
     with pytest.raises(UsageError) as caught:
         maps_of_role(option(name), name, "[1]", decoders(*schemas), roles=(Role.HIST,))
-    message, said = refused(caught)
+    message, advice = refused(caught)
     assert message == f"filter '{name}': {why}"
-    assert said == notes
+    assert advice == notes
 
 
-def test_of_several_maps_the_one_with_the_field() -> None:
+def test_of_several_maps_the_one_with_the_field_is_chosen() -> None:
     def chosen(field: str) -> list[str]:
         return names(
             maps_of_role(
@@ -276,7 +280,7 @@ def test_of_several_maps_the_one_with_the_field() -> None:
             chosen(field)
 
 
-def test_several_roles() -> None:
+def test_maps_of_several_roles() -> None:
     assert names(
         maps_of_role(option(""), "", "us", decoders(EXITS, LOAD), roles=(Role.HIST, Role.GAUGE))
     ) == ["gauge_load"]

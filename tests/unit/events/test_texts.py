@@ -71,7 +71,7 @@ def test_chosen_arrays_of_bytes_are_text() -> None:
 
 
 @pytest.mark.parametrize("option", ["lines", "c,line", "b,path.bytes", "flags", "", "print_a,"])
-def test_what_names_no_array_of_bytes_is_refused(option: str) -> None:
+def test_a_name_of_no_array_of_bytes_is_refused(option: str) -> None:
     with pytest.raises(UsageError) as caught:
         apply_all([image()], [option])
     assert str(caught.value) == f"--text '{option}': no array of bytes has that name"
