@@ -132,29 +132,29 @@ TABLE: Final = (  # the first rule that fits applies
     ),
     Rule(
         "result",
-        numbers.result,
+        text=numbers.result,
         names=frozenset(("ret", "retval", "rc", "err", "error", "res", "result")),
         endings=("_ret", "_retval", "_err", "_errno"),
         signed=True,
     ),
     Rule(
         "open flags",
-        numbers.open_flags,
+        text=numbers.open_flags,
         typedefs=frozenset(("gadget_file_flags",)),
         names=frozenset(("open_flags", "oflags", "o_flags")),
     ),
-    Rule("open flags", numbers.open_flags, names=frozenset(("flags",)), beside=_FILE),
+    Rule("open flags", text=numbers.open_flags, names=frozenset(("flags",)), beside=_FILE),
     Rule(
         "file mode",
-        numbers.mode,
+        text=numbers.mode,
         typedefs=frozenset(("umode_t", "mode_t", "gadget_file_mode")),
         names=frozenset(("file_mode", "i_mode", "st_mode", "umask")),
         bits=(16, 32),
     ),
-    Rule("file mode", numbers.mode, names=frozenset(("mode",)), bits=(16, 32), beside=_FILE),
+    Rule("file mode", text=numbers.mode, names=frozenset(("mode",)), bits=(16, 32), beside=_FILE),
     Rule(
         "signal",
-        numbers.signal,
+        text=numbers.signal,
         typedefs=frozenset(("gadget_signal",)),
         names=frozenset(("sig", "signal", "signo", "signum", "exit_signal")),
         bits=(8, 16, 32),
@@ -164,7 +164,7 @@ TABLE: Final = (  # the first rule that fits applies
     ),
     Rule(
         "address family",
-        numbers.family,
+        text=numbers.family,
         typedefs=frozenset(("sa_family_t",)),
         names=frozenset(
             ("family", "af", "sa_family", "address_family", "addr_family", "skc_family")
@@ -173,16 +173,21 @@ TABLE: Final = (  # the first rule that fits applies
     ),
     Rule(
         "protocol",
-        numbers.protocol,
+        text=numbers.protocol,
         names=frozenset(
             ("proto", "protocol", "ip_proto", "ipproto", "l4_proto", "l4proto", "ip_protocol")
         ),
         bits=(8, 16, 32),
     ),
-    Rule("tcp state", numbers.tcp_state, names=frozenset(("tcp_state", "skc_state")), bits=(8, 32)),
     Rule(
         "tcp state",
-        numbers.tcp_state,
+        text=numbers.tcp_state,
+        names=frozenset(("tcp_state", "skc_state")),
+        bits=(8, 32),
+    ),
+    Rule(
+        "tcp state",
+        text=numbers.tcp_state,
         names=frozenset(("oldstate", "newstate", "old_state", "new_state")),
         bits=(8, 32),
         beside=_ADDRESS,

@@ -153,8 +153,10 @@ def test_the_bundled_images() -> None:
             "duration time address_family",
         ),
         (
-            "u64 ts_us, u64 delta_us, u32 pid, i32 oldstate, i32 newstate, u16 family, "
-            "u16 sport, u16 dport",
+            (
+                "u64 ts_us, u64 delta_us, u32 pid, i32 oldstate, i32 newstate, u16 family, "
+                "u16 sport, u16 dport"
+            ),
             "time duration tcp_state tcp_state address_family",
         ),
         (
