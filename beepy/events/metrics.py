@@ -54,7 +54,7 @@ class Metric(NamedTuple):
 class Metrics(NamedTuple):
     """The metrics of some maps, and a warning for each other map whose role asks for one."""
 
-    metrics: tuple[Metric, ...]
+    accepted: tuple[Metric, ...]
     warnings: tuple[str, ...]
 
 
