@@ -15,7 +15,7 @@ from beepy.collection.load import load
 from beepy.collection.pins import pin_programs
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
-from beepy.events.own import Own
+from beepy.events.own import OwnRecords
 from beepy.hooks import Target
 from beepy.kernel.own_pid import own_pid
 from beepy.log import Log
@@ -24,7 +24,7 @@ from beepy.obj.spec import CollectionSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
 from beepy.oci.options import Options
-from beepy.session import FILTERED, OWN, Choose, Run
+from beepy.session import FILTERED, OWN, BatchFilter, Run
 from beepy.source import parse_all
 from beepy.streams import stream
 from beepy.text import safe
@@ -109,11 +109,11 @@ def launch(request: Request) -> Launched:
             if request.filters:
                 run.add_stage(FILTERED, passing(request.filters, run.decoders))
             on_error.pop_all()  # from here on the run closes its source
-        run.own(resources.pop_all())
+        run.add_resources(resources.pop_all())
     return Launched(run, loaded)
 
 
-def passing(filters: Sequence[str], decoders: Sequence[Decoder]) -> Choose:
+def passing(filters: Sequence[str], decoders: Sequence[Decoder]) -> BatchFilter:
     """Return a stage that keeps the rows that match the filters. Raise UsageError."""
     if not filters:
         return _unchanged
@@ -186,7 +186,7 @@ def _keep_pins(unpin: ExitStack) -> None:
 def _own(decoders: Sequence[Decoder]) -> Callable[[Batch], Batch]:
     """Return a stage that leaves out rows of beepy's own process, where rows have a pid."""
     pid = own_pid()
-    own = Own(pid, decoders) if pid is not None else None
+    own = OwnRecords(pid, decoders) if pid is not None else None
     if own is None:
         _log.info("beepy's own rows are shown: its pid in the first PID namespace is not known")
         return _unchanged

@@ -3,9 +3,10 @@
 ::
 
     source ---> stage ---> stage --+--> observers (metrics)
-                                   +--> without zeros, limit --> sinks (rows)
+                                   +--> hide zeros, limit --> sinks (rows)
 
-A run knows no kernel: its source attaches programs and reads maps (``streams``), or reads a recording.
+A run knows no kernel: its source attaches programs and reads maps (``streams``), or reads a
+recording.
 """
 
 import threading
@@ -21,24 +22,25 @@ from beepy.events.row import Names, Row, Rows, names_of
 from beepy.events.stats import RunStats
 from beepy.feed import Feed
 
-Choose: TypeAlias = Callable[[Batch], Batch]
+BatchFilter: TypeAlias = Callable[[Batch], Batch]
 
 FILTERED: Final = "filtered"
 OWN: Final = "own"
 
 
 class Stage(NamedTuple):
-    """Leaves out some rows of each batch; ``counter`` is the member of RunStats that counts them."""
+    """A filter of batches; ``counter`` is the attribute of RunStats that counts removed rows."""
 
     counter: str
-    choose: Choose
+    select: BatchFilter
 
 
 class Run:
-    """Iterate it once, in one thread, after ``attach``; each turn gives rows that the sinks have taken already.
+    """One run; a context manager, which detaches and releases everything.
 
-    Ends after ``limit`` rows, with the source, and by ``stop``. ``hides_zeros``: rows of tables whose value is 0 are
-    kept from the sinks. A context manager: leaving it detaches everything.
+    Iterate over it once, in one thread, after ``attach``: it yields rows that the sinks have taken
+    already. It ends after ``limit`` rows, with its source, and by ``stop``. ``hides_zeros``: the
+    sinks do not get rows of tables with the value 0.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class Run:
         self.source = source
         self.decoders = tuple([Decoder(schema) for schema in source.schemas])
         self.stats: RunStats = source.stats
-        self.reader_gone = False  # a sink wrote to a pipe that nobody reads any more
+        self.reader_gone = False  # a sink wrote to a pipe without readers
         self._limit = limit
         self._hides_zeros = hides_zeros
         self._stages: list[Stage] = []
@@ -59,63 +61,72 @@ class Run:
         self._observers: list[Sink] = []
         self._attached = False
         self._closed = False
-        self._thread = 0  # the one that iterates
-        self._running = False  # it is within the iteration, not at what is done with a batch
+        self._thread = 0  # of the iteration
+        self._running = False  # in the iteration, not in the body of the caller's loop
         self._ended = threading.Event()
         self._iteration = self._iterate()
         self._feed: Feed | None = None
-        self._resources = ExitStack()  # closed in reverse: sinks, then the source, then what it reads
-        self._below = self._resources.enter_context(ExitStack())
+        # closed in the reverse order: the sinks, the source, what the source uses
+        self._resources = ExitStack()
+        self._source_resources = self._resources.enter_context(ExitStack())
         self._resources.callback(source.close)
 
-    def add_stage(self, counter: str, choose: Choose) -> None:
-        """Let ``choose`` leave out rows, after the stages that are there; ``counter`` as in Stage."""
-        self._stages.append(Stage(counter, choose))
+    def add_stage(self, counter: str, select: BatchFilter) -> None:
+        """Add a stage after those added before; ``counter`` and ``select`` are those of Stage."""
+        self._stages.append(Stage(counter, select))
 
     def add_sink(self, sink: Sink) -> None:
-        """Open a sink for the rows that are shown; the run closes it."""
+        """Open a sink that gets the rows that are shown; the run closes it."""
         self._open(sink, self._sinks)
 
     def add_observer(self, sink: Sink) -> None:
-        """Open a sink that gets what all stages let pass, also rows that are hidden from the others."""
+        """Open a sink that also gets the rows of value 0 that are hidden from other sinks."""
         self._open(sink, self._observers)
 
-    def own(self, resources: ExitStack) -> None:
-        """Close ``resources``, which the source uses, when the run and its source are closed."""
-        self._below.push(resources)
+    def add_resources(self, resources: ExitStack) -> None:
+        """Take ownership of what the source uses; the run closes it after the source."""
+        self._source_resources.push(resources)
 
     def attach(self) -> None:
-        """Attach the programs (of a recording: read its header). Does nothing the second time. Raises BeepyError."""
+        """Attach the programs, or read a recording's header; the second call does nothing.
+
+        Raises BeepyError.
+        """
         if not self._attached:
             self.source.open()
             self._attached = True
 
     def stop(self) -> None:
-        """End the iteration: detach, and give what is still unread. From any thread or signal handler."""
+        """End the iteration: detach, and yield what is still unread.
+
+        May be called from any thread or signal handler. Does not wait.
+        """
         self.source.stop()
 
-    def snapshot(self, schemas: Iterable[Schema], choose: Choose | None = None) -> Iterator[Batch]:
-        """Read tables now, in the calling thread; ``choose`` leaves out rows."""
+    def snapshot(
+        self, schemas: Iterable[Schema], select: BatchFilter | None = None
+    ) -> Iterator[Batch]:
+        """Read tables now, in the calling thread, and filter the batches by ``select``."""
         batches = self.source.snapshot(schemas)
-        return map(choose, batches) if choose else batches
+        return map(select, batches) if select else batches
 
     @property
     def schemas(self) -> tuple[Schema, ...]:
-        """What each map's rows look like."""
+        """The schemas of all maps that are shown."""
         return self.source.schemas
 
     @property
     def maps(self) -> Mapping[str, Mapping[Any, Any]]:
-        """The tables, by name, each a read-only mapping that reads the map whenever it is asked.
+        """The tables by name, each a read-only mapping that reads the map anew at each access.
 
-        A map whose name several images have is called ``IMAGE.MAP``.
+        Maps of several images that have the same name are called ``IMAGE.MAP``.
         """
-        from beepy.events.tables import tables  # noqa: PLC0415 - few runs are asked for them
+        from beepy.events.tables import tables  # noqa: PLC0415 - few programs use them
 
         return tables(self.decoders, self.snapshot)
 
     def batches(self) -> Iterator[Batch]:
-        """Give what is shown as raw bytes, for programs that decode it by ``decoders``, or not at all."""
+        """Yield the rows that are shown as raw batches, which ``decoders`` decode."""
         return self._iteration
 
     def __iter__(self) -> Iterator[Rows]:
@@ -128,26 +139,30 @@ class Run:
             yield Rows(batch, decoder, names[batch.schema])
 
     def events(self) -> Iterator[Row]:
-        """Give the rows one by one."""
+        """Yield the rows one by one."""
         for rows in self:
             yield from rows
 
     def fileno(self) -> int:
-        """Return a descriptor that is readable while ``take`` has something; it stays the run's.
+        """Return an fd that is readable while ``take`` has rows; the run owns it.
 
-        From its first call on a thread of the run's own iterates it: for event loops, in the place of ``for``.
+        It is for event loops. The first call starts a thread that iterates over the run: do not
+        iterate over it as well.
         """
-        return self._feeding().fileno()
+        return self._open_feed().fileno()
 
     def take(self) -> list[Rows] | None:
-        """Return the rows that have come, without waiting; None at the end. Raises BeepyError as iterating does."""
-        return self._feeding().take()
+        """Return the rows that have arrived, without waiting; None at the end.
+
+        Raises BeepyError as the iteration does.
+        """
+        return self._open_feed().take()
 
     async def __aiter__(self) -> AsyncIterator[Rows]:
-        """Give rows in an asyncio loop; leaving the ``async for`` stops the run."""
+        """Yield rows in an asyncio loop; leaving the ``async for`` stops the run."""
         import asyncio  # noqa: PLC0415 - few programs use it, and it takes 30 ms
 
-        feed = self._feeding()
+        feed = self._open_feed()
         loop, readable = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(feed.fileno(), readable.set)
         try:
@@ -161,7 +176,7 @@ class Run:
             loop.remove_reader(feed.fileno())
             feed.close()
 
-    def _feeding(self) -> "Feed":
+    def _open_feed(self) -> "Feed":
         if self._feed is None:
             self._feed = Feed(self, self.stop)
         return self._feed
@@ -169,7 +184,8 @@ class Run:
     def close(self) -> None:
         """Detach and release everything; from another thread, wait for the iteration to end.
 
-        In a signal handler call ``stop``: ``close`` would wait for the very code that it interrupts.
+        Do not call it in a signal handler, where it would wait for the code that it interrupts:
+        call ``stop``.
         """
         if self._closed:
             return
@@ -197,14 +213,14 @@ class Run:
     def _open(self, sink: Sink, sinks: list[Sink]) -> None:
         try:
             sink.open(self.decoders)
-        except BrokenPipeError:  # of a header
-            self._lose_reader()
+        except BrokenPipeError:  # it wrote a header
+            self._stop_without_reader()
         else:
             sinks.append(sink)
         self._resources.callback(sink.close)
 
-    def _lose_reader(self) -> None:
-        """Note that nobody reads a sink's rows: that ends a run as ``stop`` does."""
+    def _stop_without_reader(self) -> None:
+        """Stop the run, because the reader of a sink's pipe is gone."""
         self.reader_gone = True
         self.source.stop()
 
@@ -214,7 +230,7 @@ class Run:
             for batch in self.source:
                 if batch.schema.is_stream:
                     self.stats.add_lost(batch.schema, batch.lost)
-                shown = self._show(self._choose(batch))
+                shown = self._show(self._filter(batch))
                 if shown:
                     self._running = False
                     yield shown
@@ -223,35 +239,41 @@ class Run:
             self._running = False
             self._ended.set()
 
-    def _choose(self, batch: Batch) -> Batch:
-        for counter, choose in self._stages:
-            kept = choose(batch)
-            if kept.records != batch.records:
-                left_out = batch.records - kept.records
-                setattr(self.stats, counter, getattr(self.stats, counter) + left_out)
-            batch = kept
+    def _filter(self, batch: Batch) -> Batch:
+        """Return what passes all stages, and count what each of them removes."""
+        for counter, select in self._stages:
+            passed = select(batch)
+            if passed.records != batch.records:
+                removed = batch.records - passed.records
+                setattr(self.stats, counter, getattr(self.stats, counter) + removed)
+            batch = passed
         return batch
 
-    def _show(self, chosen: Batch) -> Batch | None:
-        """Give the rows to the sinks, as many as may be shown; return those, None if the limit lets nothing pass."""
+    def _show(self, passed: Batch) -> Batch | None:
+        """Write the batch to the sinks, up to the limit; return the rows that they got, or None.
+
+        None means that the limit was reached before.
+        """
         stats = self.stats
-        kept = without_zeros(chosen) if self._hides_zeros else chosen
-        shown = kept if self._limit is None else take(kept, self._limit - stats.shown)
-        stats.zeros += chosen.records - kept.records
-        stats.cut_by_count += kept.records - shown.records
-        if kept.records and not shown.records:  # of a table, the end of a snapshot: it stays as it was shown
+        nonzero = without_zeros(passed) if self._hides_zeros else passed
+        limit = self._limit
+        shown = nonzero if limit is None else take(nonzero, limit - stats.shown)
+        stats.zeros += passed.records - nonzero.records
+        stats.cut_by_count += nonzero.records - shown.records
+        if nonzero.records and not shown.records:
+            # an empty batch of a table would say that the snapshot ended, and clear what is shown
             return None
         self._write(shown, self._sinks)
-        self._write(chosen if shown.records == kept.records else shown, self._observers)
+        self._write(passed if shown.records == nonzero.records else shown, self._observers)
         stats.shown += shown.records
-        if self._limit is not None and stats.shown >= self._limit:
+        if limit is not None and stats.shown >= limit:
             self.source.stop()
         return shown
 
     def _write(self, batch: Batch, sinks: list[Sink]) -> None:
-        for sink in (*sinks,):
+        for sink in (*sinks,):  # a copy: the loop removes sinks
             try:
                 sink.write(batch)
             except BrokenPipeError:
                 sinks.remove(sink)
-                self._lose_reader()
+                self._stop_without_reader()

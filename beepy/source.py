@@ -1,4 +1,7 @@
-"""An image or an object's bytes -> CollectionSpec with its tracked maps: the one door for run, describe and check."""
+"""Parse an image or the bytes of an object into a CollectionSpec with its tracked maps.
+
+``run``, ``describe`` and ``check`` all come through here.
+"""
 
 from typing import Final
 
@@ -11,15 +14,17 @@ from beepy.text import safe
 
 _log = Log(__name__)
 
-_MAX_WARNINGS: Final = 10  # maps that are not shown, each with its reason
+_MAX_WARNINGS: Final = 10  # about maps that are not shown
 
 
-def parse(source: Image | bytes, program: int = 0, name: str = "object", *, warn: bool = True) -> CollectionSpec:
-    """Return all that one object holds; of an Image its ``program``-th one.
+def parse(
+    source: Image | bytes, program: int = 0, name: str = "object", *, warn: bool = True
+) -> CollectionSpec:
+    """Return the spec of one object: of an Image, its object number ``program``.
 
-    ``name`` is for messages and schemas where ``source`` has none. ``warn``: log a warning for each map that has a
-    role and cannot be shown; the result has them in ``not_shown``. Raises ObjectError for a malformed object,
-    IndexError for a program that the image does not have.
+    ``name`` is the name of bytes in messages and schemas. ``warn``: log a warning for each map that
+    has a role and cannot be shown; the spec has them in ``not_shown``. Raises ObjectError for a
+    malformed object, IndexError if the image has no object of that number.
     """
     if isinstance(source, Image):
         spec = obj_parse.parse(source.programs[program], source.name)
@@ -32,13 +37,13 @@ def parse(source: Image | bytes, program: int = 0, name: str = "object", *, warn
 
 
 def parse_all(image: Image, *, warn: bool = True) -> list[CollectionSpec]:
-    """Return what each program of the image holds, as ``parse`` does."""
+    """Return the specs of all objects of the image, as ``parse`` does."""
     return [parse(image, number, warn=warn) for number in range(len(image.programs))]
 
 
 def _warn(spec: CollectionSpec) -> None:
-    """Log why maps are not shown; those beyond the first few are counted."""
-    for refused in spec.not_shown[:_MAX_WARNINGS]:
-        _log.warning("map '%s': not shown: %s", safe(refused.map), refused.reason)
+    """Log why maps are not shown: the first few with their reasons, and how many more there are."""
+    for hidden in spec.not_shown[:_MAX_WARNINGS]:
+        _log.warning("map '%s': not shown: %s", safe(hidden.map), hidden.reason)
     if len(spec.not_shown) > _MAX_WARNINGS:
         _log.warning("%d more maps: not shown", len(spec.not_shown) - _MAX_WARNINGS)

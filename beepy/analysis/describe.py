@@ -160,7 +160,7 @@ def describe(
     schemas = dict(_schemas(spec))
     refused = {one.map: one for one in spec.not_shown}
     decided = decide([Decoder(schema) for schema in schemas.values() if schema.role in KINDS])
-    metrics = {metric.schema.map: metric for metric in decided.found}
+    metrics = {metric.schema.map: metric for metric in decided.accepted}
     return Description(
         image.name,
         image.digest,

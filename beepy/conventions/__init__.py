@@ -1,6 +1,6 @@
-"""TABLE: image format -> its convention, which says what the maps of an object mean.
+"""TABLE: image format -> its convention, which decides what the maps of an object mean.
 
-A convention sees the whole object and the hints that its image carries. Each has a file of its own here.
+A convention sees the whole object and the hints of its image. Each is a file here.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,61 +19,66 @@ from beepy.obj.spec import CollectionSpec, MapSpec, NotShown, Tracked
 from beepy.text import safe
 
 Hints: TypeAlias = Mapping[str, bytes]
-"""What the format of an image carries beside the programs: labels, YAML; empty for an object alone."""
+"""What an image carries beside its programs: labels, YAML; empty for an object alone."""
 
 Convention: TypeAlias = Callable[[CollectionSpec, Hints], Iterable[Tracked | NotShown]]
-"""Gives meaning to maps of an object, and names those that have one and cannot be shown. All others stay hidden."""
+"""Yields the maps of an object that have a meaning, and those of them that cannot be shown."""
 
-# an ELF file without an image around it is read by bee's convention
+# bee's convention also reads ELF files that are not in an image
 TABLE: Final[Mapping[str, Convention]] = {"bee": bee.tracked, "elf": bee.tracked}
 
 NO_HINTS: Final[Hints] = MappingProxyType({})
 
 
 def apply(spec: CollectionSpec, image_format: str, hints: Hints = NO_HINTS) -> CollectionSpec:
-    """Return ``spec`` with ``tracked`` and ``not_shown``, as the convention of the image's format decides.
+    """Return ``spec`` with ``tracked`` and ``not_shown``, by the convention of the image's format.
 
-    Without a convention for the format, no map has a meaning. Raises BtfError where the records of all maps have too
-    many members together.
+    If the format has no convention, no map has a meaning. Raises BtfError if the records of all
+    maps together have too many members.
     """
     convention = TABLE.get(image_format)
     maps = {map_spec.name: map_spec for map_spec in spec.maps}
     tracked: list[Tracked] = []
     not_shown: list[NotShown] = []
     budget = Budget()
-    for decided in convention(spec, hints) if convention else ():
-        if isinstance(decided, NotShown):
-            not_shown.append(decided)
+    for decision in convention(spec, hints) if convention else ():
+        if isinstance(decision, NotShown):
+            not_shown.append(decision)
             continue
         try:
-            _check(spec, maps[decided.map], decided, budget)
+            _check(spec, maps[decision.map], decision, budget)
         except BtfError as error:
-            if budget.left < 0:
+            if budget.left < 0:  # no further map can be checked
                 raise BtfError(f"{safe(spec.name)}: {error}") from None
-            not_shown.append(NotShown(decided.map, decided.role, str(error)))
+            not_shown.append(NotShown(decision.map, decision.role, str(error)))
         else:
-            tracked.append(decided)
+            tracked.append(decision)
     return spec._replace(tracked=tuple(tracked), not_shown=tuple(not_shown))
 
 
 def _check(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, budget: Budget) -> None:
-    """Raise BtfError for a map that cannot be shown; ``budget`` is what all maps of an object may cost.
+    """Raise BtfError for a map that cannot be shown; ``budget`` bounds all maps of an object.
 
-    Nothing reads its type, or the types of what it holds are unknown, malformed or of another size.
+    Either nothing reads maps of its type, or the BTF types of its contents are unknown, malformed
+    or of another size than the map's keys and values.
     """
     if reason := map_types.not_shown(map_spec.type):
         raise BtfError(reason)
     schema = schemas.of_map(spec, map_spec, tracked)
     if not schema.is_stream:
         _check_table(schema)
-    fields(schema, {}, budget)
+    fields(schema, budget)
 
 
 def _check_table(schema: Schema) -> None:
-    """Raise BtfError where the type of a table's keys or values is unknown, or has another size than they have."""
-    for part, type_id, size in (("key", schema.key, schema.key_size), ("value", schema.value, schema.value_size)):
+    """Raise BtfError if the type of a table's keys or values is unknown or has another size."""
+    for part, type_id, size in (
+        ("key", schema.key, schema.key_size),
+        ("value", schema.value, schema.value_size),
+    ):
         if not type_id:
-            raise BtfError(f"the type of its {part}s is unknown: declare it with __type({part}, ...)")
+            advice = f"declare it with __type({part}, ...)"
+            raise BtfError(f"the type of its {part}s is unknown: {advice}")
         type_size = size_of(schema.btf, type_id)
         if type_size != size:
             raise BtfError(f"the {part}'s type has {type_size} bytes: the map has {size}")

@@ -1,11 +1,11 @@
-"""bee's convention: the section or the name of a map says what it means, and names of fields which number a metric has.
+"""bee's convention: a map's section or name gives its role, a field's name the metric's number.
 
 ::
 
     up to 0.0.14    struct { ... } exits SEC(".maps.counter");
     from 0.0.15 on  struct { ... } counter_exits SEC(".maps");
 
-The older form has no separator: any section of maps that contains the word has the role. It overrides the name.
+In the older form the section only has to contain the role's name. It overrides the map's name.
 """
 
 import re
@@ -23,16 +23,20 @@ from beepy.uapi import MapType
 
 _FD_SIZE: Final = 4  # bytes
 
-_LEGACY: Final = 'a legacy definition has no types: define it in SEC(".maps") with __type(value, ...)'
-_NO_RECORD: Final = "the type of its records is unknown: declare it with __type(value, struct event)"
+_LEGACY: Final = (
+    'a legacy definition has no types: define it in SEC(".maps") with __type(value, ...)'
+)
+_NO_RECORD: Final = (
+    "the type of its records is unknown: declare it with __type(value, struct event)"
+)
 _DESCRIPTORS: Final = _NO_RECORD.replace(":", " (its own values are file descriptors):", 1)
 
-# the field of a record that holds the number of the metric; a counter's records count 1 each
+# the field of a record with the number of the metric; each record of a counter counts 1
 _METRIC_VALUES: Final[Mapping[Role, str]] = {Role.HIST: "le", Role.GAUGE: "value"}
 
 
 def tracked(spec: CollectionSpec, _hints: Mapping[str, bytes]) -> Iterator[Tracked | NotShown]:
-    """Return the maps that have a role, in their order; bee's images carry no hints."""
+    """Yield the maps that have a role, in their order; bee's images have no hints."""
     for map_spec in spec.maps:
         role = _role(map_spec)
         if role is None:
@@ -44,7 +48,13 @@ def tracked(spec: CollectionSpec, _hints: Mapping[str, bytes]) -> Iterator[Track
         else:
             record = map_spec.value if map_types.of(map_spec.type).is_stream else VOID
             metric = "" if role is Role.PRINT else metric_name(name)
-            yield Tracked(name, role, record, metric=metric, metric_value=metric_value(role))
+            yield Tracked(
+                map=name,
+                role=role,
+                record=record,
+                metric=metric,
+                metric_value=metric_value(role),
+            )
 
 
 def metric_name(map_name: str) -> str:
@@ -53,7 +63,7 @@ def metric_name(map_name: str) -> str:
 
 
 def metric_value(role: Role | None) -> str:
-    """Return the name of the field that holds the number of a stream's metric, "" where records are counted."""
+    """Return the field with the number of a stream's metric, "" if records are counted."""
     return _METRIC_VALUES.get(role, "") if role else ""
 
 
@@ -67,7 +77,10 @@ def _role(map_spec: MapSpec) -> Role | None:
 
 
 def _why_unknown(btf: Btf | None, map_spec: MapSpec) -> str:
-    """Return why the object does not say what a map holds, "" if it does, or if nothing reads the map's type."""
+    """Return the reason why the types of a map's contents are unknown, "" if they are known.
+
+    Return "", too, for map types that nothing reads: that is a better reason.
+    """
     kind = map_types.of(map_spec.type)
     if kind.not_shown:
         return ""
@@ -79,7 +92,10 @@ def _why_unknown(btf: Btf | None, map_spec: MapSpec) -> str:
 
 
 def _is_fd(btf: Btf | None, value: TypeId) -> bool:
-    """Tell whether a perf event array declares what the kernel keeps in it: any integer of 4 bytes, or nothing."""
+    """Return whether a perf event array declares an integer of 4 bytes, or nothing.
+
+    That is what the kernel has in it, fds of perf events, and not the records that programs write.
+    """
     if btf is None or not value:
         return not value
     _, resolved = skip_mods_and_typedefs(btf, value)

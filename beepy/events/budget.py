@@ -1,4 +1,7 @@
-"""A bound on how many types are read to decode the records of an object: thousands of maps may share large types."""
+"""Bound how many types are read to decode the records of one object.
+
+An object is small and can have thousands of maps that share large types.
+"""
 
 from typing import Final
 
@@ -11,13 +14,15 @@ _MAX_MEMBERS: Final = 1 << 15
 
 
 class Budget:
-    """What may still be read for the records of one object."""
+    """What may still be read to decode the records of one object."""
 
     def __init__(self) -> None:
         self.left = _MAX_MEMBERS * MEMBER
 
     def spend(self, cost: int) -> None:
-        """Subtract the cost of what is read. Raises BtfError if nothing is left."""
+        """Subtract the cost of a type. Raises BtfError if the budget is exceeded."""
         self.left -= cost
         if self.left < 0:
-            raise BtfError(f"the records of all maps have more than {_MAX_MEMBERS} members together")
+            raise BtfError(
+                f"the records of all maps have more than {_MAX_MEMBERS} members together"
+            )

@@ -1,18 +1,28 @@
-"""From BTF types to codecs: every kind that a record can hold.
+"""BTF types -> codecs, for every kind of type that a record can hold.
 
-A malformed type is a BtfError, and every walk is bounded: in depth, and in how many members are looked at.
+::
+
+    struct event {              fields.py walks members(), and calls leaf() for each:
+      u32 pid;                  leaf -> codec -> _integer "I"
+      u8 ttl : 4;               leaf -> _bitfield "1s"
+      struct hop hops[3];       leaf -> codec -> _array -> codec -> _struct -> members, leaf ...
+    };
+
+A malformed type is a BtfError. Every walk is bounded, in depth and in the members that it reads:
+types come from the image, and a few bytes of them can describe an enormous record.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods_and_typedefs, typedef_names
+from beepy.btf.layout import MAX_DEPTH, size_of, skip_mods_and_typedefs
 from beepy.btf.types import AnyEnum, Bits, Composite, Int, Member, TypeId
 from beepy.errors import BtfError
+from beepy.events import codec as codecs
 from beepy.events import go_format, semantics
 from beepy.events.batch import KernelTypes
 from beepy.events.budget import MEMBER, Budget
@@ -20,31 +30,29 @@ from beepy.events.codec import Codec, Value
 from beepy.text import safe
 
 MAX_MEMBERS: Final = 4096  # of one record, arrays of structs counted once
-MAX_CALLS: Final = 1 << 16  # functions that are called for one record, arrays of structs counted element by element
-_AT_ONCE: Final = 16  # plain elements of an array that are made in the time of a function
-_BYTES_AT_ONCE: Final = 1024  # of a text
+MAX_CALLS: Final = 1 << 16  # functions called for one record, for each element of arrays of structs
 MAX_ENUMERATORS: Final = 1 << 17  # of all enums in one record
+_ELEMENTS_PER_CALL: Final = 16  # plain elements of an array, unpacked in the time of one call
+_TEXT_PER_CALL: Final = 1024  # bytes of a text, decoded in the time of one call
 _MAX_SAME: Final = 16  # members of one name: each gets one more "_"
 _MAX_INT: Final = 16  # bytes
 
-_UNSIGNED: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
-_WIDTHS: Final = {1: 4, 2: 6, 4: 8, 8: 16}  # characters that integers of so many bytes usually take
+_UNSIGNED: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}  # in lower case the signed ones
 _FLOATS: Final = {2: "e", 4: "f", 8: "d"}
 _LONG_FLOATS: Final = (10, 12, 16)  # bytes; no Python type holds them
+_WIDTHS: Final = {1: 4, 2: 6, 4: 8, 8: 16}  # bytes of an integer -> characters it usually takes
 _MAX_WIDTH: Final = 32
-_MIN_FLAGS: Final = 3
-
-Meanings = Mapping[str, Callable[[Any], Value]]
 
 
 class MemberAt(NamedTuple):
     """A member of a struct or union, with its offset from the beginning of the outermost one.
 
-    ``name`` differs from the others of its level, ``own`` is the name in BTF. ``bits`` is 0 unless it is a bitfield.
+    ``name`` is distinct among its siblings, ``btf_name`` is the name in BTF. ``bits`` is 0 unless
+    the member is a bitfield.
     """
 
     name: str
-    own: str
+    btf_name: str
     type: TypeId
     offset: Bits
     bits: int
@@ -53,71 +61,78 @@ class MemberAt(NamedTuple):
 class Compiler:
     """Makes codecs of the types in ``btf``.
 
-    ``meanings`` are typedefs that need this machine to be read; they override the table of typedefs.
-    ``kernel`` returns the types of the kernel that numbers its own enums; it is asked only where a named enum is met.
+    ``kernel`` returns the types of the kernel, whose numbers its own enums have; it is called only
+    for named enums.
     """
 
-    def __init__(self, btf: Btf, meanings: Meanings, kernel: KernelTypes, budget: Budget) -> None:
+    def __init__(self, btf: Btf, kernel: KernelTypes, budget: Budget) -> None:
         self._btf = btf
-        self._meanings = meanings
         self._kernel = kernel
         self._budget = budget
-        self._left = MAX_MEMBERS
+        self._members_left = MAX_MEMBERS
         self._enumerators_left = MAX_ENUMERATORS
         self._codecs: dict[TypeId, Codec] = {}
-        # by id(), which Btf keeps alive, and bits
-        self._enums: dict[tuple[int, int], tuple[Callable[[int], Value], int]] = {}
+        # an enum has no id here: by id(), unique because Btf keeps the object alive, and by bits
+        self._namers: dict[tuple[int, int], tuple[Callable[[int], Value], int]] = {}
 
     def composite(self, type_id: TypeId) -> Composite | None:
-        """Return the struct or union that the type is; None if it is another kind, or has a meaning as a whole."""
-        _, found = skip_mods_and_typedefs(self._btf, type_id)
-        if isinstance(found, types.Struct | types.Union) and not self._meaning(type_id, found.size):
-            return found
-        return None
+        """Return the struct or union that the type is, None if it is to be read by a codec."""
+        _, resolved = skip_mods_and_typedefs(self._btf, type_id)
+        if not isinstance(resolved, types.Struct | types.Union):
+            return None
+        return None if semantics.codec(self._btf, type_id, resolved.size) else resolved
 
-    def members(self, composite: Composite, taken: set[str], depth: int = 0, base: int = 0) -> Iterator[MemberAt]:
-        """Return the members in their order, anonymous structs and unions inlined.
+    def members(
+        self, composite: Composite, taken: set[str], depth: int = 0, base: int = 0
+    ) -> Iterator[MemberAt]:
+        """Yield the members in their order, with those of anonymous structs and unions inlined.
 
         ``taken`` are the names of this level so far; a name among them gets ``_`` appended.
         """
         if depth > MAX_DEPTH:
-            raise BtfError(f"{self._where(composite)}: nested deeper than {MAX_DEPTH}")
+            raise BtfError(f"{self._title(composite)}: nested deeper than {MAX_DEPTH}")
         for member in composite.members:
             self._budget.spend(MEMBER)
-            self._left -= 1
-            if self._left < 0:
-                raise BtfError(f"{self._where(composite)}: more than {MAX_MEMBERS} members")
+            self._members_left -= 1
+            if self._members_left < 0:
+                raise BtfError(f"{self._title(composite)}: more than {MAX_MEMBERS} members")
             end = member.offset + self._bits(member)
             if end > 8 * composite.size:
-                name = safe(member.name)
-                raise BtfError(f"{self._where(composite)}: member '{name}': ends at bit {end} of {8 * composite.size}")
+                title = self._member_title(composite, member)
+                raise BtfError(f"{title}: ends at bit {end} of {8 * composite.size}")
             inner = self.composite(member.type)
             if inner and (member.offset % 8 or member.bitfield_size):
-                name = safe(member.name)
-                raise BtfError(f"{self._where(composite)}: member '{name}': only integers can be bitfields")
+                title = self._member_title(composite, member)
+                raise BtfError(f"{title}: only integers can be bitfields")
             if inner and not member.name:
                 yield from self.members(inner, taken, depth + 1, base + member.offset)
             else:
-                own = member.name or "_"
-                name = distinct(own, taken)
-                yield MemberAt(name, own, member.type, Bits(base + member.offset), member.bitfield_size)
+                btf_name = member.name or "_"
+                name = distinct(btf_name, taken)
+                offset = Bits(base + member.offset)
+                yield MemberAt(name, btf_name, member.type, offset, member.bitfield_size)
 
     def leaf(self, member: MemberAt, depth: int = 0) -> tuple[int, Codec]:
-        """Return the byte where the member's item begins, and its codec; of a bitfield: all bytes that it touches."""
+        """Return the byte where the member's item begins, and its codec. Raises BtfError.
+
+        The item of a bitfield is all bytes that contain a bit of it.
+        """
         _, resolved = skip_mods_and_typedefs(self._btf, member.type)
         start, shift = divmod(member.offset, 8)
         if not shift and not member.bits:
             return start, self.codec(member.type, depth)
         match resolved:
             case types.Int():
-                return start, self._bitfield(resolved, shift + resolved.bit_offset, member.bits or resolved.bits)
+                bits = member.bits or resolved.bits
+                return start, self._bitfield(resolved, shift + resolved.bit_offset, bits)
             case types.Enum() | types.Enum64():
                 return start, self._bitfield(resolved, shift, member.bits or 8 * resolved.size)
             case _:
-                raise BtfError(f"{self._btf.name}: member '{safe(member.name)}': only integers can be bitfields")
+                title = f"{self._btf.name}: member '{safe(member.name)}'"
+                raise BtfError(f"{title}: only integers can be bitfields")
 
     def codec(self, type_id: TypeId, depth: int = 0) -> Codec:
-        """Return what reads a value of the type."""
+        """Return the codec of values of the type. Raises BtfError if it is malformed."""
         if depth > MAX_DEPTH:
             raise BtfError(f"{self._btf.name}: type {type_id}: nested deeper than {MAX_DEPTH}")
         codec = self._codecs.get(type_id)
@@ -127,173 +142,211 @@ class Compiler:
 
     def _bits(self, member: Member) -> int:
         """Return the bits from the member's offset to its end."""
-        _, found = skip_mods_and_typedefs(self._btf, member.type)
-        if isinstance(found, types.Int):  # an old compiler's bitfield may be declared wider than what is left
-            return found.bit_offset + (member.bitfield_size or found.bits)
+        _, resolved = skip_mods_and_typedefs(self._btf, member.type)
+        if isinstance(resolved, types.Int):
+            # old compilers declare a bitfield with a type that is wider than the rest of the struct
+            return resolved.bit_offset + (member.bitfield_size or resolved.bits)
         return member.bitfield_size or 8 * size_of(self._btf, member.type)
 
     def _codec(self, type_id: TypeId, depth: int) -> Codec:
-        resolved, found = skip_mods_and_typedefs(self._btf, type_id)
-        size = size_of(self._btf, resolved)
-        meaning = self._meaning(type_id, size)
-        if callable(meaning):
-            return self._enriched(resolved, meaning, depth)
+        resolved_id, resolved = skip_mods_and_typedefs(self._btf, type_id)
+        size = size_of(self._btf, resolved_id)
+        meaning = semantics.codec(self._btf, type_id, size)
         if meaning:
-            signed = isinstance(found, types.Int) and found.signed
+            signed = isinstance(resolved, types.Int) and resolved.signed
             return meaning._replace(code=meaning.code.lower()) if signed else meaning
-        match found:
+        match resolved:
             case types.Int():
-                return self._integer(found)
+                return self._integer(resolved)
             case types.Enum() | types.Enum64():
-                return self._enum(found)
+                return self._enum(resolved)
             case types.Ptr():
-                return Codec("Q", 8, "0x{:x}".format, str, width=18)
+                return Codec(code="Q", size=8, value="0x{:x}".format, text=str, width=18)
             case types.Float():
-                return self._real(size)
+                return self._float(size)
             case types.Array():
-                return self._array(found, size, depth)
+                return self._array(resolved, size, depth)
             case types.Struct() | types.Union():
-                return self._struct(found, depth)
+                return self._struct(resolved, depth)
             case _:
-                raise BtfError(f"{self._btf.name}: type {type_id}: a {type(found).__name__.lower()} has no value")
+                kind = type(resolved).__name__.lower()
+                raise BtfError(f"{self._btf.name}: type {type_id}: a {kind} has no value")
 
-    def _where(self, composite: Composite) -> str:
+    def _title(self, composite: Composite) -> str:
         kind = "struct" if isinstance(composite, types.Struct) else "union"
         return f"{self._btf.name}: {kind} {safe(composite.name) or '(anonymous)'}"
 
-    def _meaning(self, type_id: TypeId, size: int) -> Codec | Callable[[Any], Value] | None:
-        """Return what the outermost typedef with a meaning says."""
-        for name in typedef_names(self._btf, type_id):
-            meaning = self._meanings.get(name) or semantics.TABLE.get(name, {}).get(size)
-            if meaning:
-                return meaning
-        return None
+    def _member_title(self, composite: Composite, member: Member) -> str:
+        return f"{self._title(composite)}: member '{safe(member.name)}'"
 
-    def _enriched(self, resolved: TypeId, meaning: Callable[[Any], Value], depth: int) -> Codec:
-        plain = self.codec(resolved, depth)
-        value = _chain(plain.value, meaning)
-        return plain._replace(value=value, text=str, width=16, number=False, cacheable=True)
+    def _integer(self, integer: Int) -> Codec:
+        size, end = integer.size, integer.bit_offset + integer.bits
+        if not 0 < size <= _MAX_INT or end > 8 * size:
+            bits = f"{integer.bits} bits from bit {integer.bit_offset} on in {size} bytes"
+            raise BtfError(f"{self._btf.name}: int {safe(integer.name)}: {bits}")
+        if integer.bits != 8 * size or integer.bit_offset:
+            return self._bitfield(integer, integer.bit_offset, integer.bits)
+        if is_bool(integer):
+            return _bool(size)
+        if size in _UNSIGNED:
+            code = _signed(_UNSIGNED[size], signed=integer.signed)
+            width = _WIDTHS[size]
+            return Codec(code=code, size=size, value=None, text=str, width=width, number=True)
+        read = partial(codecs.wide_integer, signed=integer.signed)
+        return Codec(code=f"{size}s", size=size, value=read, text=str, width=24, number=True)
 
-    def _integer(self, found: Int) -> Codec:
-        if not 0 < found.size <= _MAX_INT or found.bit_offset + found.bits > 8 * found.size:
-            bits = f"{found.bits} bits from bit {found.bit_offset} on in {found.size} bytes"
-            raise BtfError(f"{self._btf.name}: int {safe(found.name)}: {bits}")
-        if found.bits != 8 * found.size or found.bit_offset:
-            return self._bitfield(found, found.bit_offset, found.bits)
-        if is_bool(found):
-            if found.size > 1:
-                return _wide(found.size, bool, signed=False)
-            return Codec("?", 1, None, go_format.boolean, 5, stands_for=int)
-        code = _UNSIGNED.get(found.size)
-        if code:
-            code = code.lower() if found.signed else code
-            return Codec(code, found.size, None, str, width=_WIDTHS[found.size], number=True)
-        return _wide(found.size, None, signed=found.signed)
-
-    def _real(self, size: int) -> Codec:
-        code = _FLOATS.get(size)
-        if code:
-            value = partial(go_format.narrow, size=size) if size < 8 else None
-            return Codec(code, size, value, go_format.real, width=12, number=True)
+    def _float(self, size: int) -> Codec:
+        if size in _FLOATS:
+            return Codec(
+                code=_FLOATS[size],
+                size=size,
+                value=partial(go_format.narrow, size=size) if size < 8 else None,
+                text=go_format.real,
+                width=12,
+                number=True,
+            )
         if size not in _LONG_FLOATS:
             raise BtfError(f"{self._btf.name}: a float of {size} bytes")
-        return Codec(f"{size}s", size, bytes.hex, str, width=2 * size)
+        return Codec(code=f"{size}s", size=size, value=bytes.hex, text=str, width=2 * size)
 
-    def _enum(self, found: AnyEnum) -> Codec:
-        code = _UNSIGNED.get(found.size)
-        if not code:
-            raise BtfError(f"{self._btf.name}: enum {safe(found.name)}: size {found.size}")
-        named, width = self._named(found, 8 * found.size)
-        code = code.lower() if found.signed else code
-        return Codec(code, found.size, named, str, width, cacheable=True, stands_for=int)
+    def _enum(self, enum: AnyEnum) -> Codec:
+        size = enum.size
+        if size not in _UNSIGNED:
+            raise BtfError(f"{self._btf.name}: enum {safe(enum.name)}: size {size}")
+        name_of, width = self._namer(enum, 8 * size)
+        return Codec(
+            code=_signed(_UNSIGNED[size], signed=enum.signed),
+            size=size,
+            value=name_of,
+            text=str,
+            width=width,
+            cacheable=True,
+            to_number=int,
+        )
 
-    def _named(self, found: AnyEnum, bits: int) -> tuple[Callable[[int], Value], int]:
-        """Return value -> name where so many bits hold it, and the width that names take."""
-        known = self._enums.get((id(found), bits))
-        if known is None:
-            numbered = self._numbered(found)
+    def _namer(self, enum: AnyEnum, bits: int) -> tuple[Callable[[int], Value], int]:
+        """Return a function from a value of ``bits`` bits to its name, and the width of names."""
+        namer = self._namers.get((id(enum), bits))
+        if namer is None:
+            from beepy.events import enums  # noqa: PLC0415 - few records hold an enum
+
+            kernel = self._kernel() if enum.name else None
+            numbered = enum if kernel is None else enums.renumbered(enum, kernel)
             self._budget.spend(len(numbered.values))
             self._enumerators_left -= len(numbered.values)
             if self._enumerators_left < 0:
-                name = safe(found.name)
-                raise BtfError(f"{self._btf.name}: enum {name}: more than {MAX_ENUMERATORS} enumerators in a record")
+                title = f"{self._btf.name}: enum {safe(enum.name)}"
+                raise BtfError(f"{title}: more than {MAX_ENUMERATORS} enumerators in a record")
             width = max([len(value.name) for value in numbered.values], default=8)
-            known = self._enums[id(found), bits] = (_enumerator(numbered, bits), min(width, _MAX_WIDTH))
-        return known
+            namer = (enums.namer(numbered, bits), min(width, _MAX_WIDTH))
+            self._namers[id(enum), bits] = namer
+        return namer
 
-    def _numbered(self, found: AnyEnum) -> AnyEnum:
-        kernel = self._kernel() if found.name else None
-        if kernel is None:
-            return found
-        from beepy.events.kernel_enums import renumbered  # noqa: PLC0415 - few records hold an enum
+    def _bitfield(self, kind: Int | AnyEnum, shift: int, bits: int) -> Codec:
+        """Read ``bits`` bits from bit ``shift`` of the item on (little endian: the lowest first).
 
-        return renumbered(found, kernel)
+        ::
 
-    def _bitfield(self, found: Int | AnyEnum, shift: int, bits: int) -> Codec:
-        """Read ``bits`` bits from bit ``shift`` of the item on (little endian: from the lowest bit up)."""
-        if not 0 < bits <= 8 * found.size or found.size > _MAX_INT:
-            name = safe(found.name)
-            raise BtfError(f"{self._btf.name}: type {name}: a bitfield of {bits} bits in {found.size} bytes")
+            bit      15 .. 11 | 10 .. 5 | 4 .. 0       shift = 5, bits = 6: an item of two bytes
+                              | value   |
+        """
+        if not 0 < bits <= 8 * kind.size or kind.size > _MAX_INT:
+            title = f"{self._btf.name}: type {safe(kind.name)}"
+            raise BtfError(f"{title}: a bitfield of {bits} bits in {kind.size} bytes")
         size = (shift + bits + 7) // 8
-        extract = partial(_extract, shift, (1 << bits) - 1, 1 << bits - 1 if found.signed else 0)
-        code = f"{size}s"
-        match found:
+        mask, sign = (1 << bits) - 1, 1 << bits - 1 if kind.signed else 0
+        number = partial(codecs.bitfield, shift, mask, sign)
+        codec = Codec(
+            code=f"{size}s",
+            size=size,
+            value=number,
+            text=str,
+            width=max(4, bits // 4),
+            cacheable=True,
+        )
+        match kind:
+            case types.Int() if is_bool(kind):
+                read = partial(codecs.bitfield_bool, shift, mask)
+                return codec._replace(value=read, text=go_format.boolean, width=5, to_number=read)
             case types.Int():
-                if is_bool(found):
-                    known = partial(_extract_bool, extract)
-                    return Codec(code, size, known, go_format.boolean, 5, cacheable=True, stands_for=known)
-                return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, cacheable=True)
+                return codec._replace(number=True)
             case types.Enum() | types.Enum64():
-                named, width = self._named(found, bits)
-                value = _chain(extract, named)
-                return Codec(code, size, value, str, width, cacheable=True, stands_for=extract)
+                name_of, width = self._namer(kind, bits)
+                return codec._replace(
+                    value=lambda raw: name_of(number(raw)), width=width, to_number=number
+                )
 
-    def _array(self, found: types.Array, size: int, depth: int) -> Codec:
-        _, element = skip_mods_and_typedefs(self._btf, found.type)
-        code = f"{size}s"
-        if isinstance(element, types.Int) and element.size == 1 and element.bits == 8 and not is_bool(element):
-            meant = self._meaning(found.type, 1)
-            if not meant and element.name == "char":  # gcc sets the encoding CHAR on unsigned char, too
+    def _array(self, array: types.Array, size: int, depth: int) -> Codec:
+        _, element = skip_mods_and_typedefs(self._btf, array.type)
+        if isinstance(element, types.Int) and _is_byte(element):
+            meaning = semantics.codec(self._btf, array.type, 1)
+            # by the name: gcc sets the encoding CHAR for unsigned char, too
+            if not meaning and element.name == "char":
                 return self._bytes(go_format.text, size, width=size)
-            if not meant and not element.signed:
+            if not meaning and not element.signed:
                 return self._bytes(bytes.hex, size, width=2 * size)
-        each = self.codec(found.type, depth + 1)
-        width = min(max((each.width + 1) * found.nelems + 1, 2), _MAX_WIDTH)
-        text = partial(_bracketed, each.text)
-        step = size_of(self._btf, found.type)
+        item = self.codec(array.type, depth + 1)
+        step = size_of(self._btf, array.type)
+        codec = Codec(
+            code=f"{size}s",
+            size=size,
+            value=codecs.no_elements,
+            text=partial(codecs.bracketed, item.text),
+            width=min(max((item.width + 1) * array.nelems + 1, 2), _MAX_WIDTH),
+        )
         if not step:
-            return Codec(code, size, lambda _raw: (), text, width)
-        calls = self._affordable(each.calls_per_value * found.nelems if each.value else 1 + found.nelems // _AT_ONCE)
-        read = partial(_elements, struct.Struct(f"<{each.code}{step - each.size}x"), each.value)
-        if found.nelems:
-            return Codec(code, size, read, text, width, calls_per_value=calls)
-        most = MAX_CALLS // each.calls_per_value if each.value else MAX_CALLS * _AT_ONCE
-        return Codec(code, size, partial(_as_many, read, step, most), text, _MAX_WIDTH, open=True)
+            return codec
+        # an element may be wider than its item, as an int of few bits is: the rest is skipped
+        unpacker = struct.Struct(f"<{item.code}{step - item.size}x")
+        read = partial(codecs.elements, unpacker, item.value)
+        if array.nelems:
+            count = array.nelems
+            calls = item.calls_per_value * count if item.value else 1 + count // _ELEMENTS_PER_CALL
+            return codec._replace(value=read, calls_per_value=self._bounded(calls))
+        # an array without a length: the record's length decides how many elements there are
+        most = MAX_CALLS // item.calls_per_value if item.value else MAX_CALLS * _ELEMENTS_PER_CALL
+        read = partial(codecs.whole_elements, read, step, most)
+        return codec._replace(value=read, width=_MAX_WIDTH, open_ended=True)
 
-    def _bytes(self, value: Callable[[bytes], str], size: int, width: int) -> Codec:
-        calls = self._affordable(1 + size // _BYTES_AT_ONCE)
-        width = min(width, _MAX_WIDTH) if size else _MAX_WIDTH
-        return Codec(f"{size}s", size, value, str, width, cacheable=True, open=True, calls_per_value=calls)
+    def _bytes(self, read: Callable[[bytes], str], size: int, width: int) -> Codec:
+        return Codec(
+            code=f"{size}s",
+            size=size,
+            value=read,
+            text=str,
+            width=min(width, _MAX_WIDTH) if size else _MAX_WIDTH,
+            cacheable=True,
+            open_ended=True,
+            calls_per_value=self._bounded(1 + size // _TEXT_PER_CALL),
+        )
 
-    def _affordable(self, calls: int) -> int:
-        """Return ``calls``; a type of few bytes may ask for any number of values: unions of unions of unions."""
+    def _bounded(self, calls: int) -> int:
+        """Return ``calls``. Raises BtfError if they are too many for one record.
+
+        Unions of unions of unions can describe any number of values in a few bytes.
+        """
         if calls > MAX_CALLS:
             raise BtfError(f"{self._btf.name}: more than {MAX_CALLS} values in a record")
         return calls
 
-    def _struct(self, found: Composite, depth: int) -> Codec:
-        """Read a struct inside an array: its value is a dict."""
+    def _struct(self, composite: Composite, depth: int) -> Codec:
+        """Read a struct in an array: its value is a dict."""
         readers = []
         texts = []
         calls = 1
-        for member in self.members(found, set(), depth):
+        for member in self.members(composite, set(), depth):
             start, codec = self.leaf(member, depth + 1)
-            readers.append((member.name, cut(codec, start)))
+            readers.append((member.name, codecs.cut(codec, start)))
             texts.append(codec.text)
-            calls = self._affordable(calls + codec.calls_per_value)
-        read = partial(_members, tuple(readers))
-        text = partial(_braced, tuple(texts))
-        return Codec(f"{found.size}s", found.size, read, text, _MAX_WIDTH, calls_per_value=calls)
+            calls = self._bounded(calls + codec.calls_per_value)
+        return Codec(
+            code=f"{composite.size}s",
+            size=composite.size,
+            value=partial(codecs.struct_members, tuple(readers)),
+            text=partial(codecs.braced, tuple(texts)),
+            width=_MAX_WIDTH,
+            calls_per_value=calls,
+        )
 
 
 def distinct(name: str, taken: set[str]) -> str:
@@ -306,87 +359,21 @@ def distinct(name: str, taken: set[str]) -> str:
     raise BtfError(f"member '{safe(name)}': more than {_MAX_SAME} of that name")
 
 
-def cut(codec: Codec, start: int) -> Callable[[bytes], Value]:
-    """Return what reads the value at byte ``start`` of some bytes."""
-    return partial(_cut, struct.Struct(f"<{codec.code}"), start, codec.value)
+def is_bool(integer: Int) -> bool:
+    """Return whether it is C's bool: clang sets the encoding BOOL, other compilers may not."""
+    return integer.bool or integer.name in {"_Bool", "bool"}
 
 
-def _cut(unpacker: struct.Struct, start: int, value: Callable[[Any], Value] | None, raw: bytes) -> Value:
-    (item,) = unpacker.unpack_from(raw, start)
-    return value(item) if value else item
+def _is_byte(integer: Int) -> bool:
+    return integer.size == 1 and integer.bits == 8 and not is_bool(integer)
 
 
-def _chain(first: Callable[[Any], Value] | None, then: Callable[[Any], Value]) -> Callable[[Any], Value]:
-    return then if first is None else lambda item: then(first(item))
+def _signed(code: str, *, signed: bool) -> str:
+    """Return a format character of ``struct``: in lower case the integer is signed."""
+    return code.lower() if signed else code
 
 
-def is_bool(found: Int) -> bool:
-    """Tell whether it is C's bool; clang sets the encoding, other compilers may not."""
-    return found.bool or found.name in {"_Bool", "bool"}
-
-
-def _wide(size: int, then: Callable[[int], int] | None, *, signed: bool) -> Codec:
-    def value(raw: bytes) -> int:
-        number = int.from_bytes(raw, "little", signed=signed)
-        return then(number) if then else number
-
-    if then:
-        return Codec(f"{size}s", size, value, go_format.boolean, width=5, stands_for=value)
-    return Codec(f"{size}s", size, value, str, width=24, number=True)
-
-
-def _extract(shift: int, mask: int, sign: int, raw: bytes) -> int:
-    number = int.from_bytes(raw, "little") >> shift & mask
-    return (number ^ sign) - sign
-
-
-def _extract_bool(extract: Callable[[bytes], int], raw: bytes) -> bool:
-    return extract(raw) != 0
-
-
-def _enumerator(found: AnyEnum, width: int) -> Callable[[int], Value]:
-    """Return value -> name, or number if it has none; ``width`` bits are read.
-
-    Up to 14 clang writes -1 of an enum as if it were unsigned, in 32 bits however many the member has.
-    An enum of at least three single bits, and of nothing else but 0, is one of flags: a value without a name of its own
-    is the names of its bits, joined by ``|``, what remains of it in hex.
-    """
-    names: dict[int, str] = {}
-    for name, value in found.values:
-        names.setdefault(value if found.signed else value & (1 << width) - 1, name)
-    bits = {value: name for value, name in names.items() if value}
-    if len(bits) < _MIN_FLAGS or any(value < 0 or value & value - 1 for value in bits):
-        return lambda value: names.get(value, value)
-    return partial(_flags, names, sorted(bits.items()))
-
-
-def _flags(names: Mapping[int, str], bits: list[tuple[int, str]], value: int) -> Value:
-    if value in names:
-        return names[value]
-    known = [(bit, name) for bit, name in bits if value & bit] if value > 0 else []
-    if not known:
-        return value
-    rest = value & ~sum(bit for bit, _ in known)
-    return "|".join([name for _, name in known] + ([f"{rest:#x}"] if rest else []))
-
-
-def _elements(unpacker: struct.Struct, value: Callable[[Any], Value] | None, raw: bytes) -> tuple[Value, ...]:
-    items = [item for (item,) in unpacker.iter_unpack(raw)]
-    return tuple(map(value, items)) if value else tuple(items)
-
-
-def _as_many(read: Callable[[bytes], tuple[Value, ...]], step: int, most: int, raw: bytes) -> tuple[Value, ...]:
-    """Read the elements of ``step`` bytes that are whole in ``raw``, at most ``most`` of them."""
-    return read(raw[: min(len(raw) // step, most) * step])
-
-
-def _bracketed(text: Callable[[Any], str], values: tuple[Value, ...]) -> str:
-    return f"[{' '.join(map(text, values))}]"
-
-
-def _members(readers: tuple[tuple[str, Callable[[bytes], Value]], ...], raw: bytes) -> dict[str, Value]:
-    return {name: read(raw) for name, read in readers}
-
-
-def _braced(texts: tuple[Callable[[Any], str], ...], values: dict[str, Value]) -> str:
-    return f"{{{' '.join([text(value) for text, value in zip(texts, values.values(), strict=True)])}}}"
+def _bool(size: int) -> Codec:
+    read, code = (codecs.wide_bool, f"{size}s") if size > 1 else (None, "?")
+    text, to_number = go_format.boolean, read or int
+    return Codec(code=code, size=size, value=read, text=text, width=5, to_number=to_number)

@@ -1,14 +1,18 @@
-"""Columns out of runs of raw records: one ``struct.Struct`` unpacks many records in one call.
+"""Decode runs of raw records into columns: one ``struct.Struct`` unpacks many records in one call.
 
-The fields that somebody asked for are compiled into a format whose gaps (headers, padding, all other members) are
-skipped, and that format is repeated::
+The fields that are asked for are compiled into a format that skips everything between them
+(headers, padding, other members), and the format is repeated::
 
-    "<" + "8x Q Q I 12x i 16s 4x" * 256   ->  one flat tuple  ->  column k is flat[k::stride]
+    run      | header | pid | (skipped) | comm | padding | header | pid | ...
+    format     8x       I     12x         16s    4x        8x       I     ...
+    "<" + "8x I 12x 16s 4x" * 256  ->  (pid, comm, pid, comm, ...)  ->  column k is items[k::2]
 
-Members that share bytes (unions, bitfields) are unpacked as one piece of bytes, and each is read from that piece.
+Members that share bytes (unions, bitfields) are unpacked as one piece of bytes, and each is read
+from that piece.
 
-A record of a stream may be shorter than its type: a member whose bytes are not all there has no value. An array of
-bytes ends where the record ends, and so does an array without a length at the end of the type::
+A record of a stream may be shorter than its type: a member that is not completely in it has no
+value. An array of bytes ends where the record ends, and so does an array without a length at the
+end of the type::
 
     struct event { u32 pid; char args[64]; }       | pid | ls -l |           args = "ls -l"
                                                    | pid |                   args = None
@@ -22,13 +26,14 @@ from beepy.btf.layout import size_of
 from beepy.errors import DecodeError
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.budget import Budget
-from beepy.events.codec import Codec, Value
-from beepy.events.compile import Meanings, cut
+from beepy.events.codec import Codec, Value, cut
 from beepy.events.fields import RECORD, VALUE, Field, fields, is_summed
 from beepy.text import safe
 
 Convert: TypeAlias = Callable[[Any], Any] | None
 Finish: TypeAlias = Callable[[Field], Convert]
+Slot: TypeAlias = tuple[int, str]
+"""An item of each record: its offset in bytes, and its format character with its repeat count."""
 
 _MAX_ITEMS: Final = 2048  # of one compiled format (32 bytes each): 256 records of 8 fields
 _MAX_FORMATS: Final = 64
@@ -37,7 +42,7 @@ _MAX_MEMO_BYTES: Final = 1 << 20  # of keys that are bytes or texts
 
 
 class Memo(dict[Any, Any]):
-    """Remembers what ``make`` made of the last few thousand keys; of fewer where they are large.
+    """Remembers the results of ``make`` for the last few thousand keys, or fewer large ones.
 
     A look-up of a known key is one dict access in C: map(memo.__getitem__, column) calls no Python.
     """
@@ -53,14 +58,15 @@ class Memo(dict[Any, Any]):
         if len(self) >= _MAX_MEMO or self._bytes > _MAX_MEMO_BYTES:
             self.clear()
             self._bytes = size
-        made = self[key] = self._make(key)
-        return made
+        result = self[key] = self._make(key)
+        return result
 
 
-class _Source(NamedTuple):
-    """Where a field's values come from: columns of its part, and ``convert``, which makes the value of an item.
+class _Origin(NamedTuple):
+    """How a field's values are made: from columns of its part, by ``convert`` of each item.
 
-    Several columns are those of several CPUs. Their values are summed, and ``after`` is applied to the sum.
+    Several columns are those of several CPUs: their values are summed, and ``after`` is applied to
+    the sum.
     """
 
     part: int
@@ -70,44 +76,46 @@ class _Source(NamedTuple):
 
 
 class Decoder:
-    """Reads the batches of one schema.
+    """Decodes the batches of one schema; all stages and sinks of a run share it.
 
-    ``meanings`` are typedefs that need this machine to be read (from enrich): name -> function of the plain value.
-    A value is None where the record is too short to have it, its text is "". Raises BtfError for types that are
-    malformed, and later DecodeError for a batch whose bytes are not what it says.
+    The value of a field that a record is too short for is None, and its text is "". Raises
+    BtfError for malformed types. Its methods raise DecodeError for a batch that holds fewer bytes
+    than it claims.
     """
 
-    def __init__(self, schema: Schema, meanings: Meanings | None = None, budget: Budget | None = None) -> None:
+    def __init__(self, schema: Schema, budget: Budget | None = None) -> None:
         self.schema = schema
         self._is_stream = schema.is_stream
-        self.fields: tuple[Field, ...] = fields(schema, meanings or {}, budget)
+        self.fields: tuple[Field, ...] = fields(schema, budget)
         self.size = size_of(schema.btf, schema.record if self._is_stream else schema.key)
         self._views: dict[tuple[str, tuple[Field, ...]], View] = {}
         self._pieces = _Blocks([(0, f"{self.size}s")], safe(schema.map))
         self._flexible = any(field.flexible for field in self.fields)
 
     def view(self, wanted: Sequence[Field], finish: Finish, absent: object = None) -> "View":
-        """Compile a reading of these fields; ``finish`` returns what becomes of a field's values (None: nothing).
+        """Return a view of the ``wanted`` fields, compiled once for all batches.
 
-        ``absent`` stands for a value that a record is too short to have.
+        ``finish(field)`` is a function that is applied to each value of the field, or None.
+        ``absent`` is the value of a field that a record is too short for.
         """
         return View(self.schema, self.size, tuple(wanted), finish, absent)
 
     def values(self, batch: Batch, wanted: Sequence[Field]) -> list[list[Value]]:
-        """Return one column a field, one value a row."""
-        return self._view("values", wanted, _as_it_is, None).columns(batch)
+        """Return one column for each field, with one value for each row."""
+        return self._view("values", wanted, _unchanged, None).columns(batch)
 
     def texts(self, batch: Batch, wanted: Sequence[Field]) -> list[list[str]]:
-        """Return the same as Go's text, as labels and filters have it (not made safe for a terminal)."""
+        """Return one column of Go's texts for each field; they are not safe for a terminal."""
         return self._view("texts", wanted, lambda field: field.codec.text, "").columns(batch)
 
     def raw(self, batch: Batch) -> list[bytes]:
-        """Return the bytes of each record that its fields are read from (of a table: its keys')."""
+        """Return the bytes of each record, or of a table's keys, that its fields are read from."""
         size = self.size
         if self._is_stream and (self._flexible or batch.length < size):
             size = batch.length
         if size == self.size:
-            return [piece for flat, _ in self._pieces.run(batch.parts[RECORD], batch.records) for piece in flat]
+            blocks = self._pieces.run(batch.parts[RECORD], batch.records)
+            return [piece for pieces, _ in blocks for piece in pieces]
         return _records(batch, safe(self.schema.map))
 
     def _view(self, kind: str, wanted: Sequence[Field], finish: Finish, absent: object) -> "View":
@@ -119,9 +127,16 @@ class Decoder:
 
 
 class View:
-    """Some fields of a schema's batches, each value put through a function of its own."""
+    """Some fields of a schema's batches, with a function that is applied to the values of each."""
 
-    def __init__(self, schema: Schema, size: int, wanted: tuple[Field, ...], finish: Finish, absent: object) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        size: int,
+        wanted: tuple[Field, ...],
+        finish: Finish,
+        absent: object,
+    ) -> None:
         self._schema = schema
         self._is_stream = schema.is_stream
         self._size = size
@@ -129,103 +144,127 @@ class View:
         self._finish = finish
         self._absent = absent
         self._flexible = any(field.flexible for field in wanted)
-        self._readings: dict[Field, Callable[[Any], Any]] = {}  # of arrays that end where the record does
-        self._within: dict[tuple[Field, ...], View] = {}  # of the fields that short records have
+        self._readers: dict[
+            Field, Callable[[Any], Any]
+        ] = {}  # of arrays that the record's end cuts
+        self._narrower: dict[tuple[Field, ...], View] = {}  # for short records
         self._blocks: dict[int, _Blocks] = {}
-        sources: dict[Field, _Source] = {}
+        origins: dict[Field, _Origin] = {}
         for part in {field.part for field in wanted}:
             copies = schema.cpus if part == VALUE and is_summed(schema) else 0
-            slots, found = _lay_out(
-                [field for field in wanted if field.part == part], copies, schema.value_size, finish
-            )
+            members = [field for field in wanted if field.part == part]
+            slots, part_origins = _lay_out(members, copies, schema.value_size, finish)
             self._blocks[part] = _Blocks(slots, safe(schema.map))
-            sources.update(found)
-        self._sources = [sources[field] for field in wanted]
-        # the items of one part in the order of the wanted fields: rows() needs no columns in between
-        in_order = [source.columns for source in self._sources] == [(at,) for at in range(len(wanted))]
+            origins.update(part_origins)
+        self._origins = [origins[field] for field in wanted]
+        # if the items of the only part come in the order of the wanted fields, as they mostly do,
+        # rows() needs no columns in between
+        in_order = [origin.columns for origin in self._origins] == [
+            (k,) for k in range(len(wanted))
+        ]
         self._direct = in_order and len(self._blocks) == 1
 
     def absent(self, batch: Batch) -> tuple[int, ...]:
-        """Return the positions of the wanted fields that the records of the batch are too short to have."""
+        """Return the positions of the wanted fields that the batch's records are too short for."""
         if batch.length >= self._size or not self._is_stream:
             return ()
-        return tuple([at for at, field in enumerate(self._wanted) if not field.is_in(batch.length)])
+        fields_at = enumerate(self._wanted)
+        return tuple([at for at, field in fields_at if not field.is_in(batch.length)])
 
     def columns(self, batch: Batch) -> list[list[Any]]:
-        """Return one column a field."""
+        """Return one column for each field."""
         if not self._is_whole(batch):
-            return self._to_the_end(batch)
-        parts = {part: blocks.columns(batch.parts[part], batch.records) for part, blocks in self._blocks.items()}
-        return [_column(source, parts[source.part]) for source in self._sources]
+            return self._short_columns(batch)
+        parts = {
+            part: blocks.columns(batch.parts[part], batch.records)
+            for part, blocks in self._blocks.items()
+        }
+        return [_column(origin, parts[origin.part]) for origin in self._origins]
 
     def rows(self, batch: Batch) -> Iterator[tuple[tuple[Any, ...], int]]:
-        """Yield (the values of some rows one after the other, how many rows they are)."""
-        width = len(self._sources)
+        """Yield (the values of some rows one after the other, the number of those rows)."""
+        width = len(self._origins)
         if not self._direct or not self._is_whole(batch):
             yield from _interleaved(self.columns(batch), batch.records)
             return
         ((part, blocks),) = self._blocks.items()
-        converts = [(at, source.convert) for at, source in enumerate(self._sources) if source.convert]
+        converts = [
+            (at, origin.convert) for at, origin in enumerate(self._origins) if origin.convert
+        ]
         for flat, count in blocks.run(batch.parts[part], batch.records):
-            items = list(flat)  # rows already; only the fields with a function are replaced, a column at a time
+            # these are rows already: only the columns that have a function are replaced
+            items = list(flat)
             for at, convert in converts:
                 items[at::width] = map(convert, flat[at::width])
             yield tuple(items), count
 
     def _is_whole(self, batch: Batch) -> bool:
-        """Tell whether the records have all wanted fields in full, and no array that goes on to the record's end."""
+        """Return whether the end of the records does not matter for the wanted fields."""
         return not self._is_stream or (batch.length >= self._size and not self._flexible)
 
-    def _to_the_end(self, batch: Batch) -> list[list[Any]]:
-        """Return the columns of records whose ends matter."""
+    def _short_columns(self, batch: Batch) -> list[list[Any]]:
+        """Return the columns of records of which the end matters.
+
+        ::
+
+            | pid | comm | args... |     whole: pid, comm       cut: args, read one by one
+                             ^ end of the records               absent: all fields after it
+        """
         records = _records(batch, safe(self._schema.map))
-        there = [field for field in self._wanted if field.is_in(batch.length)]
-        ending = [field for field in there if field.flexible or field.start + field.codec.size > batch.length]
-        whole = tuple([field for field in there if field not in ending])
-        columns = dict(zip(whole, self._of(whole).columns(batch), strict=True))
-        for field in ending:
-            read = self._reading(field)
+        length = batch.length
+        present = [field for field in self._wanted if field.is_in(length)]
+        cut_off = [f for f in present if f.flexible or f.start + f.codec.size > length]
+        whole = tuple([field for field in present if field not in cut_off])
+        columns = dict(zip(whole, self._narrow(whole).columns(batch), strict=True))
+        for field in cut_off:
+            read = self._reader(field)
             columns[field] = [read(record[field.start :]) for record in records]
         return [columns.get(field) or [self._absent] * batch.records for field in self._wanted]
 
-    def _of(self, fields: tuple[Field, ...]) -> "View":
-        """Return a view of fields that are whole in the records."""
-        view = self._within.get(fields)
+    def _narrow(self, whole: tuple[Field, ...]) -> "View":
+        """Return a view of the fields that the records hold completely."""
+        view = self._narrower.get(whole)
         if view is None:
-            if len(self._within) >= _MAX_FORMATS:
-                self._within.clear()
-            size = max([field.start + field.codec.size for field in fields], default=0)
-            view = self._within[fields] = View(self._schema, size, fields, self._finish, self._absent)
+            if len(self._narrower) >= _MAX_FORMATS:
+                self._narrower.clear()
+            size = max([field.start + field.codec.size for field in whole], default=0)
+            view = View(self._schema, size, whole, self._finish, self._absent)
+            self._narrower[whole] = view
         return view
 
-    def _reading(self, field: Field) -> Callable[[Any], Any]:
-        """Return what makes the value of an array from its bytes, which reach to the end of the record."""
-        read = self._readings.get(field)
+    def _reader(self, field: Field) -> Callable[[Any], Any]:
+        """Return what reads an array from its bytes, which extend to the end of the record."""
+        read = self._readers.get(field)
         if read is None:
             read = _chain(field.codec, field.codec.value, self._finish(field))
             assert read, "an array of bytes has a function that reads it"
-            self._readings[field] = read
+            self._readers[field] = read
         return read
 
 
 class _Blocks:
-    """Unpacks runs: the items at ``slots`` (offset, code) of every record, in that order."""
+    """Unpacks runs: the items at ``slots`` of every record, in that order."""
 
-    def __init__(self, slots: Sequence[tuple[int, str]], name: str) -> None:
+    def __init__(self, slots: Sequence[Slot], name: str) -> None:
         self._slots = slots
         self._name = name
-        self.size = max([offset + struct.calcsize(f"<{code}") for offset, code in slots], default=0)
-        # a power of two, so that the rest of a run is made of halves: few formats are compiled
+        ends = [offset + struct.calcsize(f"<{code}") for offset, code in slots]
+        self.size = max(ends, default=0)
+        # a power of two, so that what is left of a run is made of halves: few formats are compiled
         self._most = 1 << (max(_MAX_ITEMS // max(len(slots), 1), 1).bit_length() - 1)
         self._formats: dict[tuple[int, int, int], struct.Struct] = {}
 
     def run(self, part: Part, records: int) -> Iterator[tuple[tuple[Any, ...], int]]:
-        """Yield (the items of some records one after the other, how many records they are)."""
+        """Yield (the items of some records one after the other, the number of those records).
+
+        With formats of up to 256 records, 357 records are unpacked as 256 + 64 + 32 + 4 + 1.
+        """
         raw, stride, skip = part
-        if records and (stride < skip + self.size or len(raw) < stride * (records - 1) + skip + self.size):
-            got = f"{len(raw)} bytes in steps of {stride} for {records} records"
-            raise DecodeError(f"map '{self._name}': {got}: expected {self.size} bytes after every {skip}")
-        if len(raw) < stride * records:  # the last record may lack its padding, which the format skips
+        end = skip + self.size
+        if records and (stride < end or len(raw) < stride * (records - 1) + end):
+            raise _too_few_bytes(self._name, part, records, self.size)
+        if len(raw) < stride * records:
+            # the last record may lack its padding, which the format skips
             raw = raw.ljust(stride * records, b"\0")
         at, count = 0, self._most
         while records:
@@ -236,7 +275,7 @@ class _Blocks:
             records -= count
 
     def columns(self, part: Part, records: int) -> list[list[Any]]:
-        """Return one column a slot."""
+        """Return one column for each slot."""
         width = len(self._slots)
         columns: list[list[Any]] = [[] for _ in range(width)]
         for flat, _ in self.run(part, records):
@@ -246,53 +285,62 @@ class _Blocks:
 
     def _format(self, stride: int, skip: int, count: int) -> struct.Struct:
         key = (stride, skip, count)
-        made = self._formats.get(key)
-        if made is None:
-            if len(self._formats) >= _MAX_FORMATS:  # records of many lengths
+        compiled = self._formats.get(key)
+        if compiled is None:
+            if len(self._formats) >= _MAX_FORMATS:  # the records have many lengths
                 self._formats.clear()
-            body, end = "", -skip
+            # offsets count from the record, which begins after ``skip`` bytes of header
+            record, end = "", -skip
             for offset, code in self._slots:
-                body += f"{offset - end}x{code}"
+                record += f"{offset - end}x{code}"
                 end = offset + struct.calcsize(f"<{code}")
-            made = self._formats[key] = struct.Struct("<" + f"{body}{stride - skip - end}x" * count)
-        return made
+            record += f"{stride - skip - end}x"
+            compiled = self._formats[key] = struct.Struct("<" + record * count)
+        return compiled
 
 
 def _records(batch: Batch, name: str) -> list[bytes]:
     """Return the records of a stream, from their first byte to their last one."""
-    raw, stride, skip = batch.parts[RECORD]
-    end = skip + batch.length
+    part, length = batch.parts[RECORD], batch.length
+    raw, stride, skip = part
+    end = skip + length
     if batch.records and (stride < end or len(raw) < stride * (batch.records - 1) + end):
-        got = f"{len(raw)} bytes in steps of {stride} for {batch.records} records"
-        raise DecodeError(f"map '{name}': {got}: expected {batch.length} bytes after every {skip}")
+        raise _too_few_bytes(name, part, batch.records, length)
     return [raw[at + skip : at + end] for at in range(0, stride * batch.records, stride)]
+
+
+def _too_few_bytes(name: str, part: Part, records: int, size: int) -> DecodeError:
+    got = f"{len(part.raw)} bytes in steps of {part.stride} for {records} records"
+    return DecodeError(f"map '{name}': {got}: expected {size} bytes after every {part.skip}")
 
 
 def _lay_out(
     wanted: Sequence[Field], copies: int, value_size: int, finish: Finish
-) -> tuple[list[tuple[int, str]], dict[Field, _Source]]:
-    """Return the slots of one part, and each field's source; ``copies`` are the CPUs whose values are summed."""
-    slots: list[tuple[int, str]] = []
-    sources: dict[Field, _Source] = {}
+) -> tuple[list[Slot], dict[Field, _Origin]]:
+    """Return the slots of one part and each field's origin; ``copies`` is the CPUs to sum over."""
+    slots: list[Slot] = []
+    origins: dict[Field, _Origin] = {}
     for start, end, group in _groups(wanted):
-        # fields that share bytes (a union, bitfields) are unpacked together as bytes, and each is cut out of them
+        # fields that share bytes (a union, bitfields) are unpacked as one item of bytes, and each
+        # is cut out of it; members of a union that are read alike need no cutting
         alike = len({(field.start, field.codec.code) for field in group}) == 1
         for field in group:
-            made = field.codec.value if alike else cut(field.codec, field.start - start)
+            convert = field.codec.value if alike else cut(field.codec, field.start - start)
             after = finish(field)
             if copies:
                 columns = tuple(range(len(slots), len(slots) + copies))
-                sources[field] = _Source(field.part, columns, made, after)
+                origins[field] = _Origin(field.part, columns, convert, after)
             else:
-                sources[field] = _Source(field.part, (len(slots),), _chain(field.codec, made, after))
+                convert = _chain(field.codec, convert, after)
+                origins[field] = _Origin(field.part, (len(slots),), convert)
         code = group[0].codec.code if alike else f"{end - start}s"
         step = -(-value_size // 8) * 8  # the kernel's round_up(value_size, 8)
         slots += [(start + step * cpu, code) for cpu in range(copies or 1)]
-    return slots, sources
+    return slots, origins
 
 
 def _groups(wanted: Sequence[Field]) -> Iterator[tuple[int, int, list[Field]]]:
-    """Return (first byte, byte after the last, fields) for fields that overlap, in the order of the bytes."""
+    """Yield (first byte, byte after the last, fields) for overlapping fields, in byte order."""
     group: list[Field] = []
     start = end = 0
     for field in sorted(wanted, key=lambda field: (field.start, field.start + field.codec.size)):
@@ -307,25 +355,26 @@ def _groups(wanted: Sequence[Field]) -> Iterator[tuple[int, int, list[Field]]]:
         yield start, end, group
 
 
-def _as_it_is(_field: Field) -> Convert:
+def _unchanged(_field: Field) -> Convert:
     return None
 
 
 def _chain(codec: Codec, first: Convert, then: Convert) -> Convert:
-    """Return a function that applies both in turn, remembered for values that come again and again."""
+    """Return a function that applies both in turn; it remembers results if they are cacheable."""
     both = (lambda item: then(first(item))) if first and then else first or then
     return Memo(both).__getitem__ if both and codec.cacheable else both
 
 
-def _column(source: _Source, columns: list[list[Any]]) -> list[Any]:
-    chosen = [columns[at] for at in source.columns]
-    if source.convert:
-        chosen = [list(map(source.convert, column)) for column in chosen]
+def _column(origin: _Origin, columns: list[list[Any]]) -> list[Any]:
+    chosen = [columns[at] for at in origin.columns]
+    if origin.convert:
+        chosen = [list(map(origin.convert, column)) for column in chosen]
     column = chosen[0] if len(chosen) == 1 else list(map(sum, zip(*chosen, strict=True)))
-    return list(map(source.after, column)) if source.after else column
+    return list(map(origin.after, column)) if origin.after else column
 
 
 def _interleaved(columns: list[list[Any]], total: int) -> Iterator[tuple[tuple[Any, ...], int]]:
+    """Yield columns as ``View.rows`` does, by writing each with a stride."""
     width = len(columns)
     step = max(_MAX_ITEMS // max(width, 1), 1)
     for start in range(0, total, step):

@@ -1,4 +1,4 @@
-"""``-f map,field,regex`` or ``-f field,regex``: which rows go on to the sinks."""
+"""``-f map,field,regex`` or ``-f field,regex``: which rows reach the sinks."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -19,10 +19,10 @@ _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"', re.DOTALL)
 
 
 def check(sources: Iterable[str]) -> None:
-    """Raise UsageError for what is wrong with a filter whatever the maps are.
+    """Raise UsageError for what is wrong with a filter whatever maps there are.
 
-    Only the maps tell whether ``a,b,c`` is a map, its field and the regex ``c``, or a field and the regex ``b,c``: one
-    of the two has to be a regex.
+    Only the maps tell whether ``a,b,c`` is a map, its field and the regex ``c``, or a field and the
+    regex ``b,c``: one of the two has to be a regex.
     """
     for source in sources:
         option = _option(source)
@@ -41,79 +41,91 @@ def check(sources: Iterable[str]) -> None:
             raise errors[0]
 
 
-class _Test:
-    """All filters on one map."""
+class _MapFilters:
+    """All filters on one map: a field and a regex each."""
 
     def __init__(self, decoder: Decoder) -> None:
         self.decoder = decoder
         self.fields: list[Field] = []
-        self.matches: list[Callable[[str], bool]] = []
+        self.searchers: list[Callable[[str], bool]] = []
 
     def mask(self, batch: Batch) -> list[bool]:
+        """Return for each row whether all regexes match."""
         columns = self.decoder.texts(batch, self.fields)
-        answers = [map(matches, column) for matches, column in zip(self.matches, columns, strict=True)]
-        return list(map(all, zip(*answers, strict=True)))
+        searched = zip(self.searchers, columns, strict=True)
+        matches = [map(search, column) for search, column in searched]
+        return list(map(all, zip(*matches, strict=True)))
 
 
 class Filter:
-    """The filters of one run; a row stays if every filter on its map finds its regex in the field's Go text.
+    """The filters of a run: a row passes if each filter on its map matches Go's text of the field.
 
-    Raises UsageError for a map or a field that does not exist or is not the only one, and for a bad regular expression.
+    Raises UsageError for a map or field that does not exist or is ambiguous, and for a malformed
+    regular expression.
     """
 
     def __init__(self, sources: Iterable[str], decoders: Sequence[Decoder]) -> None:
-        self._tests: dict[Schema, _Test] = {}
+        self._by_map: dict[Schema, _MapFilters] = {}
         for source in sources:
-            found, matches = _resolve(source, decoders)
-            for decoder, field in found:
-                test = self._tests.setdefault(decoder.schema, _Test(decoder))
-                test.fields.append(field)
-                test.matches.append(matches)
+            fields, search = _resolve(source, decoders)
+            for decoder, field in fields:
+                filters = self._by_map.setdefault(decoder.schema, _MapFilters(decoder))
+                filters.fields.append(field)
+                filters.searchers.append(search)
 
     def apply(self, batch: Batch) -> Batch:
-        """Return the batch with the rows that match; its other members (lost, final) stay the same."""
-        test = self._tests.get(batch.schema)
-        if not test or not batch.records:
+        """Return the batch with the rows that match; its other members (lost, final) are kept."""
+        filters = self._by_map.get(batch.schema)
+        if not filters or not batch.records:
             return batch
-        mask = test.mask(batch)
+        mask = filters.mask(batch)
         return batch if all(mask) else select(batch, mask)
 
 
-def _resolve(source: str, decoders: Sequence[Decoder]) -> tuple[list[tuple[Decoder, Field]], Callable[[str], bool]]:
-    """Return the fields that a filter is about, with their maps, and its regex.
+def _resolve(
+    source: str, decoders: Sequence[Decoder]
+) -> tuple[list[tuple[Decoder, Field]], Callable[[str], bool]]:
+    """Return the fields that a filter names, each with its map's decoder, and its regex.
 
-    If the first part names a map it is the map; otherwise it is a field, and all the rest is the regex.
+    If the first part is the name of a map it means the map; otherwise it means a field, and all the
+    rest is the regex.
     """
     option = _option(source)
     first, comma, rest = source.partition(",")
     if not first or not comma:
         raise option.refuse(_EXPECTED)
-    maps = selection.named(option, first, rest, decoders)
+    maps = selection.maps_named(option, first, rest, decoders)
     if maps:
         name, comma, regex = rest.partition(",")
         if not name or not comma:
-            raise option.refuse(f"'{safe(first)}' is a map: expected map,field,regex", _with_map(option, decoders))
+            reason = f"'{safe(first)}' is a map: expected map,field,regex"
+            raise option.refuse(reason, _with_map(option, decoders))
         tail = f",{regex}"
     else:
-        maps = selection.by_field(option, first, rest, decoders)
+        maps = selection.maps_with_field(option, first, rest, decoders)
         if not maps:
-            raise selection.nothing_named(option, first, rest, decoders)
+            raise selection.not_found(option, first, rest, decoders)
         name, regex, tail = first, rest, f",{rest}"
-    matches = _compiled(option, regex)
-    return [(decoder, selection.field_of(option, decoder, name, tail)) for decoder in maps], matches
+    search = _compiled(option, regex)
+    fields = [(decoder, selection.field_of(option, decoder, name, tail)) for decoder in maps]
+    return fields, search
 
 
 def _with_comma(source: str) -> str:
-    """Return what may be meant by a filter without a comma: ``field=regex``, or a regex alone, for a name."""
+    """Return what may be meant by a filter without a comma: ``field=regex``, or a name as regex."""
     field, equals, regex = source.partition("=")
     return f"{field},{regex}" if field.isidentifier() and equals else f"comm,{source}"
 
 
 def _with_map(option: Option, decoders: Sequence[Decoder]) -> list[str]:
-    """Return how to say that the first part is meant as a field, though a map has that name."""
+    """Return filters that mean a field by the first part, though a map has its name."""
     name = option.text.partition(",")[0]
-    having = [decoder.schema.map for decoder in decoders if name in selection.by_name(decoder.fields)]
-    return [f"{map_name},{option.text}" for map_name in dict.fromkeys(having)]
+    maps = [
+        decoder.schema.map
+        for decoder in decoders
+        if name in selection.fields_by_name(decoder.fields)
+    ]
+    return [f"{map_name},{option.text}" for map_name in dict.fromkeys(maps)]
 
 
 def _option(source: str) -> Option:
@@ -121,7 +133,10 @@ def _option(source: str) -> Option:
 
 
 def _compiled(option: Option, regex: str) -> Callable[[str], bool]:
-    """Return what searches for the regex, which may be quoted as in CSV. Raises UsageError."""
+    """Return a function that searches for the regex, which may be quoted as in CSV.
+
+    Raises UsageError.
+    """
     quoted = _QUOTED.fullmatch(regex)
     regex = quoted[1].replace('""', '"') if quoted else regex
     try:

@@ -1,4 +1,4 @@
-"""Values as Go prints them, which is how bee shows labels: the one rendering of labels, columns and filters."""
+"""Format values as Go prints them, as bee does: for labels, columns and filters alike."""
 
 import math
 import struct
@@ -6,9 +6,10 @@ from typing import Final
 
 from beepy.text import escaped
 
-# size of a float -> its struct, how many digits every normal number of it keeps, the smallest normal number
+# size of a float -> its struct, the decimal digits that every normal number keeps, and the
+# smallest normal number
 _NARROW: Final = {2: (struct.Struct("<e"), 3, 2.0**-14), 4: (struct.Struct("<f"), 6, 2.0**-126)}
-_EXACT_DIGITS: Final = 9  # so many always tell two floats of 4 bytes apart
+_EXACT_DIGITS: Final = 9  # enough to distinguish any two floats of 4 bytes
 _MINUTE: Final = 60_000_000_000
 _UNITS: Final = ((1_000, 1, "ns"), (1_000_000, 1_000, "µs"), (1_000_000_000, 1_000_000, "ms"))
 
@@ -57,7 +58,10 @@ def _digits(value: float) -> str:
 
 
 def duration(nanoseconds: int) -> str:
-    """Return Go's ``time.Duration.String()``: ``1.5ms``, ``1h2m3.000000001s``; it wraps as an int64, as there."""
+    """Return Go's ``time.Duration.String()``: ``1.5ms``, ``1h2m3.000000001s``.
+
+    The number wraps around as an int64, as in Go.
+    """
     nanoseconds = (nanoseconds + (1 << 63)) % (1 << 64) - (1 << 63)
     sign, rest = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
     if not rest:
@@ -72,7 +76,10 @@ def duration(nanoseconds: int) -> str:
 
 
 def brief_duration(nanoseconds: int) -> str:
-    """Return a duration for people, in four digits, or in whole seconds from a minute on: ``200.3ms``, ``1h2m3s``."""
+    """Return a duration for people: ``200.3ms``, ``1h2m3s``.
+
+    It has four digits, and whole seconds from a minute on.
+    """
     if abs(nanoseconds) >= _MINUTE:
         return duration(round(nanoseconds, -9))
     for limit, unit, name in _UNITS:
@@ -92,5 +99,5 @@ def boolean(value: object) -> str:
 
 
 def text(raw: bytes) -> str:
-    r"""Return the text up to the first NUL, ``escaped``: bytes that are no UTF-8 become ``\xNN``."""
+    r"""Return the text up to the first NUL, ``escaped``: bytes outside UTF-8 become ``\xNN``."""
     return escaped(raw.partition(b"\0")[0])

@@ -1,6 +1,6 @@
 """What the numbers of a record mean, by the name of their typedef or member: errno, signals, time.
 
-For people only. JSON, labels and filters keep the numbers.
+These texts are for people only: JSON, labels and filters keep the numbers.
 """
 
 import math
@@ -26,9 +26,9 @@ _CLOCK: Final = Clock()
 
 
 class Meaning(NamedTuple):
-    """What a field's values are called, and their text; that of a missing value (None) is empty.
+    """What a field's values mean: ``text`` makes their text, "" for a missing value (None).
 
-    ``texts`` makes those of many points in time at once, which is faster; it is None of other values.
+    ``texts`` makes the texts of many timestamps at once, which is faster; None for other meanings.
     """
 
     name: str
@@ -36,13 +36,13 @@ class Meaning(NamedTuple):
     texts: Texts | None = None
 
 
-class Row(NamedTuple):
-    """One meaning, and the integers that have it.
+class Rule(NamedTuple):
+    """One meaning, and which integers have it.
 
     They have one of the ``typedefs``, or one of the ``names``, or a name with one of the
     ``endings``. Their size is one of ``bits``. ``signed``: only signed integers. ``beside``: only
-    where a member of one of these names is in the same record. ``unit`` is how many nanoseconds
-    one count of a time or duration is. ``text`` is None where the number says it best.
+    if a member of one of these names is in the same record. ``unit`` is how many nanoseconds one
+    count of a time or duration is. ``text`` is None if the number itself is shown.
     """
 
     meaning: str
@@ -56,7 +56,7 @@ class Row(NamedTuple):
     beside: frozenset[str] = frozenset()
 
     def fits(self, field: Field, name: str, others: frozenset[str]) -> bool:
-        """Say whether a field of that name, in a record with those ``others``, has this meaning."""
+        """Return whether a field of that name, beside those ``others``, has this meaning."""
         if field.bits not in self.bits or (self.signed and field.codec.code not in {"i", "q"}):
             return False
         if not self.typedefs.isdisjoint(field.typedefs):
@@ -76,17 +76,21 @@ _FILE: Final = frozenset(("fname", "filename", "file_name", "pathname"))
 _ADDRESS: Final = frozenset(("sport", "dport", "lport", "saddr", "daddr", "laddr", "raddr"))
 
 
-def _moments(*tails: str) -> frozenset[str]:
-    return frozenset([f"{moment}_{tail}" for moment in _BEGIN | _END for tail in tails])
+def _beginnings_and_ends(*suffixes: str) -> frozenset[str]:
+    """Return names such as ``start_SUFFIX`` and ``exit_SUFFIX``."""
+    return frozenset([f"{word}_{suffix}" for word in _BEGIN | _END for suffix in suffixes])
 
 
-TABLE: Final = (  # the first row that fits counts
-    Row("namespace", names=frozenset(("pid_ns", "mnt_ns", "net_ns", "user_ns", "uts_ns", "ipc_ns", "cgroup_ns"))),
-    Row(
+TABLE: Final = (  # the first rule that fits applies
+    Rule(
+        "namespace",
+        names=frozenset(("pid_ns", "mnt_ns", "net_ns", "user_ns", "uts_ns", "ipc_ns", "cgroup_ns")),
+    ),
+    Rule(
         TIME,
         unit=1,
         typedefs=frozenset(("gadget_timestamp", "ktime_t")),
-        names=_moments("time", "ns", "time_ns")
+        names=_beginnings_and_ends("time", "ns", "time_ns")
         | {
             "ts",
             "timestamp",
@@ -101,74 +105,89 @@ TABLE: Final = (  # the first row that fits counts
         endings=("_ts", "_timestamp", "_ktime", "_ts_ns", "_timestamp_ns"),
         bits=(64,),
     ),
-    Row(
+    Rule(
         TIME,
         unit=_MICROSECOND,
-        names=_moments("us", "time_us") | {"ts_us", "timestamp_us"},
+        names=_beginnings_and_ends("us", "time_us") | {"ts_us", "timestamp_us"},
         endings=("_ts_us", "_timestamp_us"),
         bits=(64,),
     ),
-    Row(
+    Rule(
         TIME,
         unit=_MILLISECOND,
-        names=_moments("ms", "time_ms") | {"ts_ms", "timestamp_ms"},
+        names=_beginnings_and_ends("ms", "time_ms") | {"ts_ms", "timestamp_ms"},
         endings=("_ts_ms", "_timestamp_ms"),
         bits=(64,),
     ),
-    Row(RECENT, unit=1, names=frozenset(("time", "time_ns")), bits=(64,)),  # a duration is called so, too
-    Row(RECENT, unit=_MICROSECOND, names=frozenset(("time_us",)), bits=(64,)),
-    Row(RECENT, unit=_MILLISECOND, names=frozenset(("time_ms",)), bits=(64,)),
-    Row(DURATION, unit=1, endings=("_ns", "_nsec", "_nsecs", "_nanos"), bits=(64,)),
-    Row(DURATION, unit=_MICROSECOND, endings=("_us", "_usec", "_usecs", "_micros")),
-    Row(DURATION, unit=_MILLISECOND, endings=("_ms", "_msec", "_msecs", "_millis")),
-    Row("errno", numbers.errno, typedefs=frozenset(("gadget_errno",)), names=frozenset(("errno",))),
-    Row(
+    Rule(
+        RECENT, unit=1, names=frozenset(("time", "time_ns")), bits=(64,)
+    ),  # a duration is called so, too
+    Rule(RECENT, unit=_MICROSECOND, names=frozenset(("time_us",)), bits=(64,)),
+    Rule(RECENT, unit=_MILLISECOND, names=frozenset(("time_ms",)), bits=(64,)),
+    Rule(DURATION, unit=1, endings=("_ns", "_nsec", "_nsecs", "_nanos"), bits=(64,)),
+    Rule(DURATION, unit=_MICROSECOND, endings=("_us", "_usec", "_usecs", "_micros")),
+    Rule(DURATION, unit=_MILLISECOND, endings=("_ms", "_msec", "_msecs", "_millis")),
+    Rule(
+        "errno", numbers.errno, typedefs=frozenset(("gadget_errno",)), names=frozenset(("errno",))
+    ),
+    Rule(
         "result",
-        numbers.result,
+        text=numbers.result,
         names=frozenset(("ret", "retval", "rc", "err", "error", "res", "result")),
         endings=("_ret", "_retval", "_err", "_errno"),
         signed=True,
     ),
-    Row(
+    Rule(
         "open flags",
-        numbers.open_flags,
+        text=numbers.open_flags,
         typedefs=frozenset(("gadget_file_flags",)),
         names=frozenset(("open_flags", "oflags", "o_flags")),
     ),
-    Row("open flags", numbers.open_flags, names=frozenset(("flags",)), beside=_FILE),
-    Row(
+    Rule("open flags", text=numbers.open_flags, names=frozenset(("flags",)), beside=_FILE),
+    Rule(
         "file mode",
-        numbers.mode,
+        text=numbers.mode,
         typedefs=frozenset(("umode_t", "mode_t", "gadget_file_mode")),
         names=frozenset(("file_mode", "i_mode", "st_mode", "umask")),
         bits=(16, 32),
     ),
-    Row("file mode", numbers.mode, names=frozenset(("mode",)), bits=(16, 32), beside=_FILE),
-    Row(
+    Rule("file mode", text=numbers.mode, names=frozenset(("mode",)), bits=(16, 32), beside=_FILE),
+    Rule(
         "signal",
-        numbers.signal,
+        text=numbers.signal,
         typedefs=frozenset(("gadget_signal",)),
         names=frozenset(("sig", "signal", "signo", "signum", "exit_signal")),
         bits=(8, 16, 32),
     ),
-    Row("capability", numbers.capability, names=frozenset(("cap", "capability")), bits=(8, 16, 32)),
-    Row(
+    Rule(
+        "capability", numbers.capability, names=frozenset(("cap", "capability")), bits=(8, 16, 32)
+    ),
+    Rule(
         "address family",
-        numbers.family,
+        text=numbers.family,
         typedefs=frozenset(("sa_family_t",)),
-        names=frozenset(("family", "af", "sa_family", "address_family", "addr_family", "skc_family")),
+        names=frozenset(
+            ("family", "af", "sa_family", "address_family", "addr_family", "skc_family")
+        ),
         bits=(8, 16, 32),
     ),
-    Row(
+    Rule(
         "protocol",
-        numbers.protocol,
-        names=frozenset(("proto", "protocol", "ip_proto", "ipproto", "l4_proto", "l4proto", "ip_protocol")),
+        text=numbers.protocol,
+        names=frozenset(
+            ("proto", "protocol", "ip_proto", "ipproto", "l4_proto", "l4proto", "ip_protocol")
+        ),
         bits=(8, 16, 32),
     ),
-    Row("tcp state", numbers.tcp_state, names=frozenset(("tcp_state", "skc_state")), bits=(8, 32)),
-    Row(
+    Rule(
         "tcp state",
-        numbers.tcp_state,
+        text=numbers.tcp_state,
+        names=frozenset(("tcp_state", "skc_state")),
+        bits=(8, 32),
+    ),
+    Rule(
+        "tcp state",
+        text=numbers.tcp_state,
         names=frozenset(("oldstate", "newstate", "old_state", "new_state")),
         bits=(8, 32),
         beside=_ADDRESS,
@@ -186,71 +205,84 @@ class EventTime(NamedTuple):
     def to_wall(self, values: Sequence[Value], read_ns: int) -> list[int]:
         """Return the wall clock (ns since the epoch) of each value.
 
-        ``read_ns`` is when the rows were read. It is the time of a row whose value is missing, or is
-        not shortly before it.
+        ``read_ns`` is when the rows were read. A row gets that time if it has no value, or one that
+        is not shortly before it.
         """
         oldest, latest = read_ns - _FRESH, read_ns + SECOND
         walls = self.clock.walls(_timestamps(values, self.unit))
-        return [wall if wall is not None and oldest <= wall <= latest else read_ns for wall in walls]
+        return [
+            wall if wall is not None and oldest <= wall <= latest else read_ns for wall in walls
+        ]
 
     def common(self, first: int, last: int, read_ns: int) -> int | None:
-        """Return a time of the second that all values from ``first`` to ``last`` are in, None if they may differ."""
+        """Return a time within the second that all values from ``first`` to ``last`` share.
+
+        Return None if they may be in different seconds.
+        """
         first, last = first * self.unit, last * self.unit
         offset = self.clock.offset(first, last)
         if offset is None:
             return None
         first, last = first + offset, last + offset
-        if last < read_ns - _FRESH:  # none is recent
+        if last < read_ns - _FRESH:  # to_wall() replaces all of them
             return read_ns
         recent = first >= read_ns - _FRESH and last <= read_ns + SECOND
         return first if recent and first // SECOND == last // SECOND else None
 
 
 def of(fields: Sequence[Field], clock: Clock = _CLOCK) -> dict[Field, Meaning]:
-    """Return what the values of a record's fields mean, without those that are best shown as they are.
+    """Return the meanings of a record's fields, without fields that are best shown as numbers.
 
-    Other fields of the record count: ``flags`` are an open's where a file name is beside them.
+    A meaning may depend on other fields: ``flags`` beside a file name are those of open(2).
     """
     names = _names(fields)
-    rows = [(field, row) for field in fields if (row := _row(field, names))]
-    return {field: found for field, row in rows if (found := _meaning(row, clock))}
+    rules = [(field, rule) for field in fields if (rule := _rule(field, names))]
+    meanings = [(field, _meaning(rule, clock)) for field, rule in rules]
+    return {field: meaning for field, meaning in meanings if meaning}
 
 
-def _meaning(row: Row, clock: Clock) -> Meaning | None:
-    match row.meaning:
+def _meaning(rule: Rule, clock: Clock) -> Meaning | None:
+    match rule.meaning:
         case "time" | "recent time":
-            texts = _clock_times(row, clock)
+            texts = _clock_times(rule, clock)
             return Meaning(TIME, lambda value: texts((value,))[0], texts)
         case "duration":
-            unit = row.unit
-            return Meaning(row.meaning, _optional(lambda count: go_format.brief_duration(count * unit)))
+            unit = rule.unit
+            text = _optional(lambda count: go_format.brief_duration(count * unit))
+            return Meaning(rule.meaning, text)
+        case _ if rule.text:
+            return Meaning(rule.meaning, Memo(_optional(rule.text)).__getitem__)
         case _:
-            return Meaning(row.meaning, Memo(_optional(row.text)).__getitem__) if row.text else None
+            return None
 
 
 def event_time(fields: Sequence[Field], clock: Clock = _CLOCK) -> EventTime | None:
-    """Return the field with the time of the event itself, None for tables and where there is none.
+    """Return the field with the time of the event itself, None if a record has none, or for tables.
 
-    ``ts``, ``time`` and ``timestamp`` come first, then the end of something. Its beginning is not
-    the time of the event.
+    ``ts``, ``time`` and ``timestamp`` are preferred to the end of something. The beginning of
+    something is not the time of the event, which is reported when it ends.
     """
     if any(field.part == VALUE for field in fields):
         return None
     names = _names(fields)
-    times = [(field, row) for field in fields if (row := _row(field, names)) and row.meaning in {TIME, RECENT}]
+    times = [
+        (field, rule)
+        for field in fields
+        if (rule := _rule(field, names)) and rule.meaning in {TIME, RECENT}
+    ]
     for words in (_EVENT, _END):
-        for field, row in times:
+        for field, rule in times:
             if field.part == RECORD and _name(field).partition("_")[0] in words:
-                return EventTime(field, row.unit, clock)
+                return EventTime(field, rule.unit, clock)
     return None
 
 
-def _row(field: Field, names: frozenset[str]) -> Row | None:
-    """Return the row of the table for a field of a record whose members have those ``names``."""
-    if not field.codec.number or field.codec.text is not str:  # a float, or what has a text of its own
-        return None
+def _rule(field: Field, names: frozenset[str]) -> Rule | None:
+    """Return the rule of the table for a field of a record whose members have those ``names``."""
+    if not field.codec.number or field.codec.text is not str:
+        return None  # a float, or a typedef with a text of its own
     name = _name(field)
-    return next((row for row in TABLE if row.fits(field, name, names)), None)
+    return next((rule for rule in TABLE if rule.fits(field, name, names)), None)
 
 
 def _names(fields: Sequence[Field]) -> frozenset[str]:
@@ -258,16 +290,18 @@ def _names(fields: Sequence[Field]) -> frozenset[str]:
 
 
 def _name(field: Field) -> str:
-    """Return the member's own name: ``_`` was appended where it existed already."""
+    """Return the member's own name, without the ``_`` that makes it distinct."""
     return field.path[-1].strip("_").lower()
 
 
 def _optional(text: Text) -> Callable[[Value], str]:
-    return lambda value: text(value) if isinstance(value, int) else "" if value is None else str(value)
+    return lambda value: (
+        text(value) if isinstance(value, int) else "" if value is None else str(value)
+    )
 
 
 def _timestamps(values: Sequence[Value], unit: int) -> Sequence[int]:
-    """Return timestamps in ns, 0 (which is no time) for what is no integer."""
+    """Return timestamps in ns; 0, which is not a time, for values that are not integers."""
     if unit == 1 and set(map(type, values)) == {int}:
         return cast("Sequence[int]", values)
     return [value * unit if isinstance(value, int) else 0 for value in values]
@@ -278,10 +312,10 @@ def _moment(milliseconds: int) -> str:
     return f"{time.strftime('%H:%M:%S', time.localtime(second))}.{rest:03d}"
 
 
-def _clock_times(row: Row, clock: Clock) -> Texts:
-    """Return what shows timestamps: as local times, as ages where they are older than a day."""
-    oldest = _FRESH // SECOND if row.meaning == RECENT else math.inf
-    moments = Memo(_moment)  # of milliseconds: events of one come together
+def _clock_times(rule: Rule, clock: Clock) -> Texts:
+    """Return a function that shows timestamps as local times, and as ages if older than a day."""
+    oldest = _FRESH // SECOND if rule.meaning == RECENT else math.inf
+    moments = Memo(_moment)  # by milliseconds: many events share one
 
     def text(value: Value, wall: int | None, now: int) -> str:
         if wall is None:
@@ -292,7 +326,8 @@ def _clock_times(row: Row, clock: Clock) -> Texts:
         return str(moments[wall // _MILLISECOND])
 
     def texts(values: Sequence[Value]) -> list[str]:
-        timestamps = _timestamps(values, row.unit)
+        timestamps = _timestamps(values, rule.unit)
+        # mostly one offset is right for all, and each time is one addition and one look-up
         now = clock.now() // SECOND
         first = min(timestamps)
         offset = clock.offset(first, max(timestamps))

@@ -1,4 +1,4 @@
-"""Which metric each map becomes, if any: decided here for the page of metrics and for ``describe``."""
+"""Decide which metric each map becomes, if any: for the page of metrics and for ``describe``."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
@@ -7,7 +7,7 @@ from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE, Field
 from beepy.events.naming import label_names
-from beepy.events.selection import KINDS, by_name, listed
+from beepy.events.selection import KINDS, fields_by_name, listed
 from beepy.obj.spec import Role
 from beepy.text import safe
 
@@ -15,7 +15,10 @@ _SUFFIXES: Final = ("_bucket", "_sum", "_count")  # of a histogram's samples
 
 
 class Metric(NamedTuple):
-    """The metric of one map: ``value`` is the field of its number, read as one, None where records are counted."""
+    """The metric of one map.
+
+    ``value`` is the field with its number, read as a number; None if records are counted.
+    """
 
     name: str
     role: Role
@@ -24,74 +27,80 @@ class Metric(NamedTuple):
 
     @property
     def schema(self) -> Schema:
-        """The map's."""
+        """The schema of the map."""
         return self.decoder.schema
 
     @property
     def fields(self) -> list[Field]:
         """The fields that are its labels."""
-        return [field for field in self.decoder.fields if self.value is None or field.name != self.value.name]
+        return [
+            field
+            for field in self.decoder.fields
+            if self.value is None or field.name != self.value.name
+        ]
 
     @property
-    def taken(self) -> tuple[str, ...]:
-        """The names that no label of it may have."""
+    def reserved(self) -> tuple[str, ...]:
+        """The names that its labels may not have."""
         return ("le",) if self.role is Role.HIST else ()
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The names of its labels, sorted."""
-        return tuple(sorted(label_names([field.label for field in self.fields], self.taken)))
+        names = [field.label for field in self.fields]
+        return tuple(sorted(label_names(names, self.reserved)))
 
 
 class Metrics(NamedTuple):
-    """The metrics of some maps, and why others that have such a role have none: a line for each."""
+    """The metrics of some maps, and a warning for each other map whose role asks for one."""
 
-    found: tuple[Metric, ...]
+    accepted: tuple[Metric, ...]
     warnings: tuple[str, ...]
 
 
 def as_number(field: Field) -> Field | None:
-    """Return the field read as a number: of an enum its own, 0 or 1 of a bool. None if it has no number."""
+    """Return the field, with a codec that reads it as a number; None if it has no number."""
     codec = field.codec.as_number()
     return codec and field._replace(codec=codec)
 
 
 def value_field(schema: Schema, decoder: Decoder, given: Field | None = None) -> Field | None:
-    """Return the field that has the number of a map's role, read as a number; None if there is none.
+    """Return the field with the number of a map's metric, read as a number; None if it has none.
 
-    ``given`` is the field that -k names. Of a table it is the value, of a stream the field that its convention names; a
-    counter of events has none, each counts 1.
+    In a table it is the value; in a stream the field ``given`` by -k, else the one that the map's
+    convention names. A counter of events has none: each event counts 1.
     """
     if not schema.is_stream:
         values = [field for field in decoder.fields if field.part == VALUE]
         return as_number(values[0]) if len(values) == 1 else None
     if given:
         return given
-    named = by_name(decoder.fields).get(schema.metric_value) if schema.metric_value else None
+    named = fields_by_name(decoder.fields).get(schema.metric_value) if schema.metric_value else None
     return named and as_number(named)
 
 
 def decide(decoders: Iterable[Decoder], values: Mapping[Schema, Field] | None = None) -> Metrics:
-    """Return what each map with the role counter, gauge or hist becomes, in their order.
+    """Return the metrics of the maps with the role counter, gauge or hist, in their order.
 
-    ``values`` are the fields that -k names. Of maps that would share series the first has the metric.
+    ``values`` are the fields that -k names. If maps would share series, the first has the metric.
     """
-    found: dict[str, list[Metric]] = {}
+    by_name: dict[str, list[Metric]] = {}
     warnings = []
     for decoder in decoders:
         schema = decoder.schema
         if schema.role in KINDS:
             metric = _metric(decoder, (values or {}).get(schema))
-            why = metric if isinstance(metric, str) else _clash(metric, found)
-            if why:
-                warnings.append(f"map '{safe(schema.map)}' has no metric: {why}")
+            reason = metric if isinstance(metric, str) else _clash(metric, by_name)
+            if reason:
+                warnings.append(f"map '{safe(schema.map)}' has no metric: {reason}")
             elif isinstance(metric, Metric):
-                found.setdefault(metric.name, []).append(metric)
-    return Metrics(tuple(metric for metrics in found.values() for metric in metrics), tuple(warnings))
+                by_name.setdefault(metric.name, []).append(metric)
+    accepted = [metric for metrics in by_name.values() for metric in metrics]
+    return Metrics(tuple(accepted), tuple(warnings))
 
 
 def _metric(decoder: Decoder, given: Field | None) -> Metric | str:
-    """Return the metric of a map by itself, or why it has none."""
+    """Return the metric of a map, whatever the others are, or the reason why it has none."""
     schema = decoder.schema
     role = schema.role
     assert role
@@ -103,25 +112,27 @@ def _metric(decoder: Decoder, given: Field | None) -> Metric | str:
     if not schema.is_stream:
         return "its value is not a number"
     wanted = schema.metric_value
-    named = wanted in by_name(decoder.fields)
-    why = f"its field '{wanted}' is not a number" if named else f"it has no field '{wanted}'"
+    named = wanted in fields_by_name(decoder.fields)
+    reason = f"its field '{wanted}' is not a number" if named else f"it has no field '{wanted}'"
     numbers = [field.name for field in decoder.fields if as_number(field)]
-    return f"{why}: -k {safe(schema.map)},FIELD takes another: {listed(numbers)}" if numbers else why
+    if not numbers:
+        return reason
+    return f"{reason}: -k {safe(schema.map)},FIELD takes another: {listed(numbers)}"
 
 
-def _clash(metric: Metric, found: Mapping[str, list[Metric]]) -> str:
-    """Return why the metric cannot stand beside those that are there, "" if it can."""
+def _clash(metric: Metric, accepted: Mapping[str, list[Metric]]) -> str:
+    """Return why the metric conflicts with those accepted so far (by name), "" if it does not."""
     name, role, schema = metric.name, metric.role, metric.schema
-    for other in found.get(name, ()):
-        where = f"map '{safe(other.schema.map)}' of image '{safe(other.schema.image)}'"
+    for other in accepted.get(name, ()):
+        owner = f"map '{safe(other.schema.map)}' of image '{safe(other.schema.image)}'"
         if other.role is not role:
-            return f"{name} is the {KINDS[other.role]} of {where}"
+            return f"{name} is the {KINDS[other.role]} of {owner}"
         if other.schema.image == schema.image:
-            return f"{name} is the metric of {where}"
+            return f"{name} is the metric of {owner}"
     for suffix in _SUFFIXES:
         whole = name.removesuffix(suffix)
-        if whole != name and whole in found and found[whole][0].role is Role.HIST:
+        if whole != name and whole in accepted and accepted[whole][0].role is Role.HIST:
             return f"{name} is a part of the histogram {whole}"
-        if role is Role.HIST and name + suffix in found:
+        if role is Role.HIST and name + suffix in accepted:
             return f"{name + suffix}, a part of it, is another metric"
     return ""

@@ -7,7 +7,7 @@ import errno as errnos
 import os
 from typing import Final
 
-# include/linux/errno.h: what functions inside the kernel return besides, and Python does not know
+# include/linux/errno.h: returned within the kernel only, so Python does not know them
 _INTERNAL: Final = {
     512: "ERESTARTSYS",
     513: "ERESTARTNOINTR",
@@ -30,13 +30,13 @@ _INTERNAL: Final = {
 }
 _ERRNOS: Final = {
     **errnos.errorcode,
-    errnos.EDEADLK: "EDEADLK",  # not its second name
+    errnos.EDEADLK: "EDEADLK",  # not EDEADLOCK, which is the same number
     errnos.EOPNOTSUPP: "EOPNOTSUPP",
     **_INTERNAL,
 }
 
 _ACCESS: Final = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE")
-_OPEN: Final = (  # those of several bits first
+_OPEN: Final = (  # those of several bits before their parts
     "O_TMPFILE",
     "O_SYNC",
     "O_CREAT",
@@ -54,8 +54,12 @@ _OPEN: Final = (  # those of several bits first
     "O_CLOEXEC",
     "O_PATH",
 )
-_ARM_NOFOLLOW: Final = 0o100000  # arch/arm64/include/uapi/asm/fcntl.h; O_LARGEFILE is this bit elsewhere
-_LARGEFILE: Final = 0o400000 if os.O_NOFOLLOW == _ARM_NOFOLLOW else 0o100000  # the C library says 0
+_ARM_NOFOLLOW: Final = (
+    0o100000  # arch/arm64/include/uapi/asm/fcntl.h; O_LARGEFILE is this bit elsewhere
+)
+_LARGEFILE: Final = (
+    0o400000 if os.O_NOFOLLOW == _ARM_NOFOLLOW else 0o100000
+)  # the C library defines it as 0
 
 _CORE_DUMPED: Final = 0x80  # of an exit status
 
@@ -157,22 +161,22 @@ _TCP_STATES: Final = (
 
 
 def result(value: int) -> str:
-    """Return what a function returned: a negative errno with its name, another number as it is."""
-    return _named_beside(value, -value)
+    """Return the text of a function's result: a negative errno with its name, else the number."""
+    return _with_errno(value, -value)
 
 
 def errno(value: int) -> str:
     """Return an errno, negative or not, with its name."""
-    return _named_beside(value, abs(value))
+    return _with_errno(value, abs(value))
 
 
-def _named_beside(value: int, number: int) -> str:
+def _with_errno(value: int, number: int) -> str:
     name = _ERRNOS.get(number)
     return f"{value} {name}" if name else str(value)
 
 
 def open_flags(value: int) -> str:
-    """Return the flags of open(2), joined by ``|``, what has no name in hex."""
+    """Return the flags of open(2), joined by ``|``, and bits without a name in hex."""
     names = [_ACCESS[value & os.O_ACCMODE]]
     rest = value & ~os.O_ACCMODE
     for name in _OPEN:
@@ -192,8 +196,8 @@ def mode(value: int) -> str:
 
 
 def signal(value: int) -> str:
-    """Return a signal's name; bit 7 of an exit status says that a core was dumped."""
-    from signal import Signals  # noqa: PLC0415 - only who shows signals needs it
+    """Return a signal's name; bit 7 of an exit status means that a core was dumped."""
+    from signal import Signals  # noqa: PLC0415 - few records have signals
 
     number, dumped = value & ~_CORE_DUMPED, value & _CORE_DUMPED
     try:

@@ -1,10 +1,12 @@
-"""Rows that beepy itself causes: records of streams that name its own process.
+"""Leave out the rows that beepy itself causes: records of streams that name its own process.
 
-The process ids of a run of records are compared a byte at a time, in C. Of each of their four bytes a column is cut
-out of the run; a column that lacks the byte of our own id ends the search, as it nearly always does::
+The process ids of a run of records are compared one byte at a time, in C. For each of the four
+bytes of an id a column is cut out of the run. A column that lacks the byte of our own id ends the
+search, as the first or second one nearly always does::
 
-    run     | header | .. pid .. | header | .. pid .. |      pid 0x00012a3f: bytes 3f 2a 01 00
-    column             3f                   51               the first of them: 3f is there, look at the second
+    run       | header | .. pid .. | header | .. pid .. |     our pid 0x00012a3f: 3f 2a 01 00
+    column 0             3f                   51              has 3f: go on
+    column 1             11                   c0              lacks 2a: no record is ours
 """
 
 from collections.abc import Iterable
@@ -15,20 +17,21 @@ from beepy.events.batch_ops import select
 from beepy.events.decoder import Decoder
 from beepy.events.fields import RECORD
 
-_NAMES: Final = ("tgid", "pid")  # tgid first: beside it, pid is a thread in the kernel's words
+# tgid first: in records that have both, pid is a thread's id, as in the kernel
+_NAMES: Final = ("tgid", "pid")
 _SIZE: Final = 4
 
 
-class Own:
-    """Leaves out the records of streams whose field ``tgid`` or ``pid`` is ``pid``."""
+class OwnRecords:
+    """Leaves out the records of streams that have ``pid`` in their field ``tgid`` or ``pid``."""
 
     def __init__(self, pid: int, decoders: Iterable[Decoder]) -> None:
-        self._bytes = tuple([(byte, _marks(byte)) for byte in pid.to_bytes(_SIZE, "little")])
-        found = {decoder.schema: pid_offset(decoder) for decoder in decoders}
-        self._offsets = {schema: offset for schema, offset in found.items() if offset is not None}
+        self._bytes = tuple([(byte, _differing(byte)) for byte in pid.to_bytes(_SIZE, "little")])
+        offsets = {decoder.schema: pid_offset(decoder) for decoder in decoders}
+        self._offsets = {schema: offset for schema, offset in offsets.items() if offset is not None}
 
     def names_process(self, schema: Schema) -> bool:
-        """Tell whether the records of a map name the process that caused them."""
+        """Return whether the records of a map name the process that caused them."""
         return schema in self._offsets
 
     def apply(self, batch: Batch) -> Batch:
@@ -40,28 +43,30 @@ class Own:
         return select(batch, others) if 0 in others else batch
 
     def _others(self, part: Part, offset: int, records: int) -> bytes:
-        """Return 0 for each record that is our own, else 1; nothing if none is."""
-        differ = 0  # a byte a record
-        for place, (own, marks) in enumerate(self._bytes, part.skip + offset):
-            column = part.raw[place : place + (records - 1) * part.stride + 1 : part.stride]
+        """Return one byte for each record, 0 if it is our own; b"" if none is."""
+        differ = 0  # one integer of ``records`` bytes: all records are compared by one "or"
+        for at, (own, differing) in enumerate(self._bytes, part.skip + offset):
+            column = part.raw[at : at + (records - 1) * part.stride + 1 : part.stride]
             if own not in column:
                 return b""
-            differ |= int.from_bytes(column.translate(marks), "little")
+            differ |= int.from_bytes(column.translate(differing), "little")
         return differ.to_bytes(records, "little")
 
 
 def pid_offset(decoder: Decoder) -> int | None:
-    """Return where a stream's records have the id of a process, in bytes; None where they have none."""
+    """Return the offset in bytes of the process id in a stream's records, None if not found."""
     if not decoder.schema.is_stream:
         return None
-    known = {field.path: field for field in decoder.fields}
+    fields = {field.path: field for field in decoder.fields}
     for name in _NAMES:
-        field = known.get((name,))
-        if field and field.codec.is_plain_int and (field.codec.size, field.bits) == (_SIZE, 8 * _SIZE):
+        field = fields.get((name,))
+        if not field or not field.codec.is_plain_int:
+            continue
+        if field.codec.size == _SIZE and field.bits == 8 * _SIZE:
             return field.start
     return None
 
 
-def _marks(own: int) -> bytes:
+def _differing(own: int) -> bytes:
     """Return a table for ``bytes.translate``: 0 for our own byte, 1 for any other."""
     return bytes([byte != own for byte in range(256)])

@@ -1,4 +1,4 @@
-"""What a run stands between: a source gives batches, sinks take them."""
+"""The two ends of a run: a source yields batches, sinks take them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
@@ -11,37 +11,43 @@ from beepy.events.stats import RunStats
 class Source(Protocol):
     """Where batches come from: the maps of loaded programs (``streams``), or a recording.
 
-    ``schemas`` are what its batches hold, known before ``open``. ``stats`` is what the run counts in; a source notes
-    there what only it knows.
+    ``schemas`` are those of its batches, known before ``open``. ``stats`` are the counts of the
+    run; a source adds what only it knows.
     """
 
     schemas: tuple[Schema, ...]
     stats: RunStats
 
     def open(self) -> None:
-        """Begin: attach the programs, or read a recording's header. Raises BeepyError; then nothing has begun."""
+        """Attach the programs, or read a recording's header.
+
+        Raises BeepyError; then nothing is attached.
+        """
 
     def __iter__(self) -> Iterator[Batch]:
-        """Give batches until ``stop`` or the end; once, in one thread."""
+        """Yield batches until ``stop`` or the end; once, in one thread."""
 
     def demand(self, schemas: tuple[Schema, ...]) -> None:
         """Ask for a snapshot of these tables among the next batches, from any thread."""
 
     def snapshot(self, schemas: Iterable[Schema]) -> Iterator[Batch]:
-        """Read these tables now, in the thread that iterates, until ``close``; others may iterate at the same time."""
+        """Read these tables now, in the thread that iterates over the result, until ``close``.
+
+        Another thread may iterate over the source at the same time.
+        """
 
     def stop(self) -> None:
-        """Let the iteration end; from any thread or signal handler. Does not wait."""
+        """End the iteration, from any thread or signal handler. Does not wait."""
 
     def close(self) -> None:
-        """Release everything; called once the iteration is over."""
+        """Release everything; called after the iteration has ended."""
 
 
 class Sink(Protocol):
-    """Where batches go; one file a sink in ``outputs/``."""
+    """Where batches go; each sink is a file in ``outputs/``."""
 
     def open(self, decoders: Sequence[Decoder]) -> None:
-        """Prepare for the maps whose schemas the decoders have; they are shared with others."""
+        """Prepare for the maps of the decoders, which are shared with stages and other sinks."""
 
     def write(self, batch: Batch) -> None:
         """Take one batch; it owns its bytes and may be kept."""

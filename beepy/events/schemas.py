@@ -1,4 +1,4 @@
-"""The schema of a tracked map: what its convention decides, and what the object knows of its types."""
+"""Make the schema of a tracked map from its convention's decision and the object's types."""
 
 from beepy import map_types
 from beepy.btf.types import VOID
@@ -8,13 +8,17 @@ from beepy.obj.spec import CollectionSpec, MapSpec, Tracked
 
 
 def of_tracked(spec: CollectionSpec, tracked: Tracked, cpus: int = 0) -> Schema:
-    """Return the schema of a tracked map; ``cpus`` is the number of possible CPUs of a per-CPU table, else 0."""
+    """Return the schema of a tracked map.
+
+    ``cpus`` is the number of possible CPUs for a per-CPU table, else 0. Raises BtfError for an
+    object without types.
+    """
     map_spec = next(map_spec for map_spec in spec.maps if map_spec.name == tracked.map)
     return of_map(spec, map_spec, tracked, cpus)
 
 
 def of_map(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int = 0) -> Schema:
-    """Return the same for a map that is known already. Raises BtfError for an object without types."""
+    """Return the schema of the tracked map ``map_spec``; the rest is as for ``of_tracked``."""
     if spec.btf is None:
         raise BtfError("the object has no type information: compile it with clang -g")
     schema = Schema(

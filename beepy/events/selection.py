@@ -1,7 +1,8 @@
 """Which map and which field an option means: the rules that ``-f``, ``-b`` and ``-k`` share.
 
-A map has its full name, and the one without the prefix of its role: ``exits`` is ``print_exits``, and the other way
-round, as the two conventions of bee have it. Maps of several images that share their full name are chosen together.
+A map has its full name, and a short one without the prefix of its role: ``exits`` is
+``print_exits``. The other way round works too, for bee's older images name the map ``exits``.
+Maps of several images with the same full name are chosen together.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,149 +16,179 @@ from beepy.events.fields import Field
 from beepy.obj.spec import Role
 from beepy.text import safe
 
-KINDS: Final[Mapping[Role, str]] = {Role.COUNTER: "counter", Role.GAUGE: "gauge", Role.HIST: "histogram"}
+KINDS: Final[Mapping[Role, str]] = {
+    Role.COUNTER: "counter",
+    Role.GAUGE: "gauge",
+    Role.HIST: "histogram",
+}
 
-_MOST_LISTED: Final = 12
-_MOST_ADVISED: Final = 5
-_MOST_COMPARED: Final = 64  # characters of a name that is looked for
+_MAX_LISTED: Final = 12  # names in a message
+_MAX_ADVISED: Final = 5  # notes of an error
+_MAX_COMPARED: Final = 64  # characters of a name that similar ones are searched for
 
 
 class Option(NamedTuple):
-    """An option as it was typed; ``title`` is what messages call it."""
+    """An option as it was typed; ``title`` is its name in messages."""
 
     title: str
     flag: str
     text: str
 
-    def refuse(self, why: str, instead: Iterable[str] = ()) -> UsageError:
-        """Return the error; ``instead`` are values that could be typed, of which it names the first few."""
-        error = UsageError(f"{self.title} '{safe(self.text)}': {why}")
-        for text in islice(instead, _MOST_ADVISED):
+    def refuse(self, reason: str, alternatives: Iterable[str] = ()) -> UsageError:
+        """Return the error, with the first few values that could be typed instead as notes."""
+        error = UsageError(f"{self.title} '{safe(self.text)}': {reason}")
+        for text in islice(alternatives, _MAX_ADVISED):
             from shlex import quote  # noqa: PLC0415 - only on the way to an error
 
             error.add_note(f"{self.flag} {quote(safe(text))}")
         return error
 
 
-def by_name(found: Iterable[Field]) -> dict[str, Field]:
-    """Return the fields by their names, and by their labels, which is what bee calls them."""
-    found = tuple(found)
-    return {field.label: field for field in found} | {field.name: field for field in found}
+def short_name(map_name: str, role: Role | None) -> str:
+    """Return a map's name without the prefix that says its role."""
+    return map_name.removeprefix(f"{role}_") if role else map_name
 
 
-def named(option: Option, name: str, rest: str, decoders: Iterable[Decoder]) -> list[Decoder]:
-    """Return the maps that ``name`` names, [] if there are none; ``rest`` is what follows it in the option.
+def fields_by_name(fields: Iterable[Field]) -> dict[str, Field]:
+    """Return the fields by their names, and by their labels, as bee calls them."""
+    fields = tuple(fields)
+    return {field.label: field for field in fields} | {field.name: field for field in fields}
 
-    Raises UsageError if it is the short name of several maps.
+
+def maps_named(option: Option, name: str, rest: str, decoders: Iterable[Decoder]) -> list[Decoder]:
+    """Return the maps with that full or short name, [] if there are none.
+
+    ``rest`` follows the name in the option. Raises UsageError if several maps have the short name.
     """
     decoders = tuple(decoders)
     full = [decoder for decoder in decoders if decoder.schema.map == name]
+    if full:
+        return full
     short = [decoder for decoder in decoders if _is_short(name, decoder.schema)]
-    return full or _of_one_name(option, f"several maps are called '{safe(name)}'", rest, short)
+    return _of_one_name(option, f"several maps are called '{safe(name)}'", rest, short)
 
 
-def by_field(option: Option, name: str, rest: str, decoders: Iterable[Decoder]) -> list[Decoder]:
-    """Return the maps of one name that have the field, [] if none has.
+def maps_with_field(
+    option: Option, name: str, rest: str, decoders: Iterable[Decoder]
+) -> list[Decoder]:
+    """Return the maps that have the field, [] if none has.
 
-    Raises UsageError if maps of several names have it.
+    ``rest`` follows the name in the option. Raises UsageError if maps of several names have it.
     """
-    having = [decoder for decoder in decoders if name in by_name(decoder.fields)]
-    return _of_one_name(option, f"several maps have a field '{safe(name)}'", f"{name},{rest}", having)
+    maps = [decoder for decoder in decoders if name in fields_by_name(decoder.fields)]
+    reason = f"several maps have a field '{safe(name)}'"
+    return _of_one_name(option, reason, f"{name},{rest}", maps)
 
 
 def field_of(option: Option, decoder: Decoder, name: str, tail: str = "") -> Field:
-    """Return the map's field of that name; ``tail`` is what follows it in the option. Raises UsageError."""
-    known = by_name(decoder.fields)
-    if name not in known:
-        map_name = decoder.schema.map
-        near = [f"{map_name},{other}{tail}" for other in _similar(name, known)]
-        why = f"no field '{safe(name)}' in {safe(map_name)}: its fields are {listed(_names(decoder))}"
-        raise option.refuse(why, near)
-    return known[name]
+    """Return the map's field of that name; ``tail`` follows it in the option. Raises UsageError."""
+    fields = fields_by_name(decoder.fields)
+    if name in fields:
+        return fields[name]
+    map_name = decoder.schema.map
+    names = listed(_field_names(decoder))
+    reason = f"no field '{safe(name)}' in {safe(map_name)}: its fields are {names}"
+    alternatives = [f"{map_name},{similar}{tail}" for similar in _similar(name, fields)]
+    raise option.refuse(reason, alternatives)
 
 
-def of_role(
-    option: Option, name: str, rest: str, decoders: Sequence[Decoder], *, roles: Sequence[Role], field: str = ""
+def maps_of_role(
+    option: Option,
+    name: str,
+    rest: str,
+    decoders: Sequence[Decoder],
+    *,
+    roles: Sequence[Role],
+    field: str = "",
 ) -> list[Decoder]:
-    """Return the streams with one of ``roles`` that ``name`` names, or, if it is "", the only ones there are.
+    """Return the streams with one of the ``roles`` and that name; if it is "", the only ones.
 
-    If there are several, those that have ``field``, unless it is "". Raises UsageError if there are none, or several.
+    If several have such a role, those that have ``field`` (unless it is "") are meant. ``rest``
+    follows the name in the option. Raises UsageError if none or several remain.
     """
     kinds = " or ".join(KINDS[role] for role in roles)
-    fitting = [decoder for decoder in decoders if decoder.schema.role in roles and decoder.schema.is_stream]
-    instead = [f"{other},{rest}" for other in _maps(fitting)]
+    streams = [decoder for decoder in decoders if decoder.schema.is_stream]
+    fitting = [decoder for decoder in streams if decoder.schema.role in roles]
+    alternatives = [f"{map_name},{rest}" for map_name in _map_names(fitting)]
     if name:
-        found = named(option, name, rest, fitting)
-        if not found and (others := named(option, name, rest, decoders)):
-            raise option.refuse(f"map '{safe(others[0].schema.map)}' is not a {kinds} of a stream of events", instead)
-        if not found:
-            raise option.refuse(f"no map '{safe(name)}': {_what_is_there(decoders)}", instead)
-        return found
+        maps = maps_named(option, name, rest, fitting)
+        if not maps and (others := maps_named(option, name, rest, decoders)):
+            map_name = safe(others[0].schema.map)
+            reason = f"map '{map_name}' is not a {kinds} of a stream of events"
+            raise option.refuse(reason, alternatives)
+        if not maps:
+            raise option.refuse(f"no map '{safe(name)}': {_known(decoders)}", alternatives)
+        return maps
     if not fitting:
-        raise option.refuse(f"no map is a {kinds} of a stream of events: {_what_is_there(decoders)}")
-    if len(_maps(fitting)) > 1 and field:
-        fitting = [decoder for decoder in fitting if field in by_name(decoder.fields)] or fitting
+        raise option.refuse(f"no map is a {kinds} of a stream of events: {_known(decoders)}")
+    if len(_map_names(fitting)) > 1 and field:
+        with_field = [d for d in fitting if field in fields_by_name(d.fields)]
+        fitting = with_field or fitting
     plural = " or ".join(f"{KINDS[role]}s" for role in roles)
     return _of_one_name(option, f"several maps are {plural}", rest, fitting)
 
 
-def nothing_named(option: Option, name: str, rest: str, decoders: Sequence[Decoder]) -> UsageError:
-    """Return the error for what names neither a map nor a field; ``rest`` is what follows it in the option."""
-    maps = _maps(decoders)
-    of_maps = {decoder.schema.map: by_name(decoder.fields) for decoder in decoders}
-    why = f"no map or field '{safe(name)}': {_what_is_there(decoders)}"
-    if len(maps) == 1:
-        why += f", and its fields are {listed(_names(decoders[0]))}"
+def not_found(option: Option, name: str, rest: str, decoders: Sequence[Decoder]) -> UsageError:
+    """Return the error for a name of neither a map nor a field; ``rest`` follows it in the option.
+
+    It proposes, in this order: maps with a similar name that have the field named next, all maps
+    that have it, and similar names of fields.
+    """
+    map_names = _map_names(decoders)
+    reason = f"no map or field '{safe(name)}': {_known(decoders)}"
+    if len(map_names) == 1:
+        reason += f", and its fields are {listed(_field_names(decoders[0]))}"
+    fields_of = {decoder.schema.map: fields_by_name(decoder.fields) for decoder in decoders}
     field = rest.partition(",")[0]
-    having = [map_ for map_ in maps if field in of_maps[map_]]
-    schemas = [decoder.schema for decoder in decoders]
-    short = {_short(schema.map, schema.role): schema.map for schema in schemas if schema.map in having}
-    near = dict.fromkeys(short[other] for other in _similar(name, short)) or having
-    instead = [f"{map_},{rest}" for map_ in near]
-    if not instead:
-        known = dict.fromkeys(other for found in of_maps.values() for other in found)
-        instead = [f"{other},{rest}" for other in _similar(name, known)]
-    return option.refuse(why, instead)
+    having = [map_name for map_name in map_names if field in fields_of[map_name]]
+    short = {
+        short_name(schema.map, schema.role): schema.map
+        for schema in (decoder.schema for decoder in decoders)
+        if schema.map in having
+    }
+    near = dict.fromkeys(short[similar] for similar in _similar(name, short)) or having
+    alternatives = [f"{map_name},{rest}" for map_name in near]
+    if not alternatives:
+        known = dict.fromkeys(known for fields in fields_of.values() for known in fields)
+        alternatives = [f"{similar},{rest}" for similar in _similar(name, known)]
+    return option.refuse(reason, alternatives)
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return the names for a message, not more of them than a line holds."""
+    """Return the names for a message, no more of them than fit on a line."""
     names = list(names)
-    shown = ", ".join(map(safe, names[:_MOST_LISTED])) or "none"
-    return f"{shown} and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else shown
+    text = ", ".join(map(safe, names[:_MAX_LISTED])) or "none"
+    return f"{text} and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else text
 
 
-def _of_one_name(option: Option, what: str, rest: str, decoders: list[Decoder]) -> list[Decoder]:
-    names = _maps(decoders)
+def _of_one_name(option: Option, reason: str, rest: str, decoders: list[Decoder]) -> list[Decoder]:
+    """Return the maps. Raises UsageError if they have several names."""
+    names = _map_names(decoders)
     if len(names) > 1:
-        raise option.refuse(f"{what}: {listed(names)}", [f"{name},{rest}" for name in names])
+        raise option.refuse(f"{reason}: {listed(names)}", [f"{name},{rest}" for name in names])
     return decoders
 
 
-def _what_is_there(decoders: Iterable[Decoder]) -> str:
-    names = _maps(decoders)
+def _known(decoders: Iterable[Decoder]) -> str:
+    names = _map_names(decoders)
     if not names:
         return "no map is shown"
     return f"the map is {safe(names[0])}" if len(names) == 1 else f"the maps are {listed(names)}"
 
 
-def _maps(decoders: Iterable[Decoder]) -> list[str]:
+def _map_names(decoders: Iterable[Decoder]) -> list[str]:
     return list(dict.fromkeys(decoder.schema.map for decoder in decoders))
 
 
-def _names(decoder: Decoder) -> list[str]:
+def _field_names(decoder: Decoder) -> list[str]:
     return [field.name for field in decoder.fields]
 
 
 def _is_short(name: str, schema: Schema) -> bool:
-    return _short(schema.map, schema.role) == _short(name, schema.role)
-
-
-def _short(name: str, role: Role | None) -> str:
-    return name.removeprefix(f"{role}_") if role else name
+    return short_name(schema.map, schema.role) == short_name(name, schema.role)
 
 
 def _similar(name: str, names: Iterable[str]) -> list[str]:
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
-    return get_close_matches(name[:_MOST_COMPARED], list(names))
+    return get_close_matches(name[:_MAX_COMPARED], list(names))

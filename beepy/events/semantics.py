@@ -1,12 +1,15 @@
-"""Typedefs with a meaning: bee's ``solo_types.h``. What needs this machine (users, symbols) is handed in by enrich."""
+"""Typedefs with a meaning: those of bee's ``solo_types.h``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from beepy.btf.btf import Btf
+from beepy.btf.layout import typedef_names
+from beepy.btf.types import TypeId
 from beepy.events import go_format
 from beepy.events.codec import Codec
 
-_MAPPED: Final = bytes(10) + b"\xff\xff"  # RFC 4291, 2.5.5.2
+_IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96 (RFC 4291, 2.5.5.2)
 
 
 def ipv4(raw: bytes) -> str:
@@ -15,16 +18,22 @@ def ipv4(raw: bytes) -> str:
 
 
 def ipv6(raw: bytes) -> str:
-    """Return the text of 16 bytes in network order (RFC 5952); an IPv4 address in IPv6's shape is dotted, as in Go."""
-    if raw.startswith(_MAPPED):
+    """Return the text of 16 bytes in network order (RFC 5952).
+
+    An IPv4-mapped address has the dotted form alone, as in Go.
+    """
+    if raw.startswith(_IPV4_MAPPED):
         return ipv4(raw[12:])
-    from socket import AF_INET6, inet_ntop  # noqa: PLC0415 - only who shows such an address pays for the import
+    from socket import AF_INET6, inet_ntop  # noqa: PLC0415 - few records have such an address
 
     return inet_ntop(AF_INET6, raw)
 
 
 def ipv4_bytes(text: str) -> bytes:
-    """Return the four bytes of a dotted address, in network order. Raises ValueError that says what is expected."""
+    """Return the four bytes of a dotted address, in network order.
+
+    Raises ValueError; its text says what was expected.
+    """
     from socket import AF_INET, inet_pton  # noqa: PLC0415 - few have such variables
 
     try:
@@ -34,7 +43,10 @@ def ipv4_bytes(text: str) -> bytes:
 
 
 def ipv6_bytes(text: str) -> bytes:
-    """Return the 16 bytes of an IPv6 address. Raises ValueError that says what is expected."""
+    """Return the 16 bytes of an IPv6 address.
+
+    Raises ValueError; its text says what was expected.
+    """
     from socket import AF_INET6, inet_pton  # noqa: PLC0415 - few have such variables
 
     try:
@@ -43,15 +55,50 @@ def ipv6_bytes(text: str) -> bytes:
         raise ValueError("an address such as fe80::1") from None
 
 
-_IPV4: Final = Codec("4s", 4, ipv4, str, width=15, cacheable=True, from_text=ipv4_bytes)
+_IPV4: Final = Codec(
+    code="4s",
+    size=4,
+    value=ipv4,
+    text=str,
+    width=15,
+    cacheable=True,
+    from_text=ipv4_bytes,
+)
+_IPV6: Final = Codec(
+    code="16s",
+    size=16,
+    value=ipv6,
+    text=str,
+    width=39,
+    cacheable=True,
+    from_text=ipv6_bytes,
+)
+_DURATION: Final = Codec(
+    code="Q",
+    size=8,
+    value=None,
+    text=go_format.duration,
+    width=12,
+    number=True,
+    unit_ns=1,
+)
 
-# typedef -> size of what it names -> how that is read; of another size the typedef has no meaning. Values that are no
-# numbers are not added up over CPUs. bee's ipv6_addr is a u32 that it prints as four dotted bytes.
+# typedef -> size of its type -> codec; with any other size the typedef has no meaning. Values that
+# are not numbers are not added up over CPUs.
 TABLE: Final[Mapping[str, Mapping[int, Codec]]] = {
     "ipv4_addr": {4: _IPV4},
-    "ipv6_addr": {
-        4: _IPV4,
-        16: Codec("16s", 16, ipv6, str, width=39, cacheable=True, from_text=ipv6_bytes),
-    },
-    "duration": {8: Codec("Q", 8, None, go_format.duration, width=12, number=True, unit_ns=1)},
+    "ipv6_addr": {4: _IPV4, 16: _IPV6},  # bee's is a u32, which it prints as four dotted bytes
+    "duration": {8: _DURATION},
 }
+
+
+def rows(btf: Btf, type_id: TypeId) -> Iterator[Mapping[int, Codec]]:
+    """Yield the rows of the table for the typedefs of a type, the outermost typedef first."""
+    for name in typedef_names(btf, type_id):
+        if name in TABLE:
+            yield TABLE[name]
+
+
+def codec(btf: Btf, type_id: TypeId, size: int) -> Codec | None:
+    """Return the codec of the outermost typedef with a meaning for ``size`` bytes, None if none."""
+    return next((row[size] for row in rows(btf, type_id) if size in row), None)

@@ -1,4 +1,4 @@
-"""What became of the events of a run, in numbers."""
+"""The counts of a run: how many events were shown, filtered and lost."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,12 +6,13 @@ from beepy.events.batch import Schema, lost_yet, total_lost
 
 
 class RunStats:
-    """Counts of one run; every event is in exactly one of them.
+    """Counts of one run; each event is counted in exactly one of them.
 
-    ``shown`` rows reached the sinks. ``filtered`` were left out by a filter, ``own`` because beepy itself caused them,
-    ``zeros`` because a table's value is 0, ``cut_by_count`` because enough rows were shown. ``lost`` has what each
-    stream lost, None where its source cannot tell. ``skipped_programs`` are (image, program) of those that were not
-    attached because this kernel lacks their attach point.
+    ``shown`` rows reached the sinks. Not shown were those that did not pass a filter
+    (``filtered``), those that beepy itself caused (``own``), those of tables with the value 0
+    (``zeros``), and those after the limit (``cut_by_count``). ``lost`` has the losses of each
+    stream, None if its source does not count them. ``skipped_programs`` are (image, program) of
+    programs that were not attached because this kernel lacks their attach point.
     """
 
     def __init__(self, schemas: Iterable[Schema] = ()) -> None:
@@ -21,15 +22,17 @@ class RunStats:
         self.zeros = 0
         self.cut_by_count = 0
         self.skipped_programs: Sequence[tuple[str, str]] = ()
-        self.lost: dict[Schema, int | None] = {schema: lost_yet(schema) for schema in schemas if schema.is_stream}
+        self.lost: dict[Schema, int | None] = {
+            schema: lost_yet(schema) for schema in schemas if schema.is_stream
+        }
 
     def add_lost(self, schema: Schema, lost: int | None) -> None:
-        """Count what a stream lost; None: its source cannot tell."""
+        """Add to the losses of a stream; None if its source does not count them."""
         self.lost[schema] = total_lost(self.lost[schema], lost)
 
     @property
     def total_lost(self) -> int | None:
-        """What all streams lost together, None if one of them cannot tell."""
+        """The losses of all streams together, None if one of them does not count its own."""
         total: int | None = 0
         for lost in self.lost.values():
             total = total_lost(total, lost)
@@ -38,6 +41,6 @@ class RunStats:
     def __repr__(self) -> str:
         """Return the counts on one line."""
         return (
-            f"RunStats(shown={self.shown}, filtered={self.filtered}, own={self.own}, zeros={self.zeros}, "
-            f"cut_by_count={self.cut_by_count}, lost={self.total_lost})"
+            f"RunStats(shown={self.shown}, filtered={self.filtered}, own={self.own}, "
+            f"zeros={self.zeros}, cut_by_count={self.cut_by_count}, lost={self.total_lost})"
         )

@@ -1,4 +1,4 @@
-"""Text as records: lines, or bytes in hex, for what has no type (BPF iterators)."""
+"""Text as records: lines, or bytes in hex, for output without a type (BPF iterators)."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -11,25 +11,38 @@ from beepy.events.batch import Schema
 from beepy.obj.spec import Role
 
 LENGTH: Final = 1024
-"""Bytes of a record; a longer line goes on in the next one."""
+"""The length of a record in bytes; a longer line continues in the next one."""
+
+_RECORD: Final = TypeId(3)  # after char and its array
 
 
 def schema(image: str, name: str, field: str = "line") -> Schema:
-    """Return the schema of lines that ``name``, a program of the image, writes: one text, ``field``."""
-    return Schema(image, name, Role.PRINT, _types(field), TypeId(3), counts_loss=True)
+    """Return the schema of lines that the program ``name`` writes: one text, called ``field``."""
+    return Schema(
+        image=image,
+        map=name,
+        role=Role.PRINT,
+        btf=_types(field),
+        record=_RECORD,
+        counts_loss=True,
+    )
 
 
 def pieces(line: bytes) -> Iterator[bytes]:
-    """Return the records that hold a line, each ``LENGTH`` bytes: what it does not fill is NULs."""
+    """Yield the records that hold a line, each padded to ``LENGTH`` bytes with NULs."""
     return (piece.ljust(LENGTH, b"\0") for piece in cut(line))
 
 
 def cut(line: bytes) -> Iterator[bytes]:
-    r"""Cut a line into pieces of ``LENGTH`` bytes at most, but no character of UTF-8; a NUL in it becomes \x00."""
+    r"""Yield pieces of a line, of ``LENGTH`` bytes at most; a NUL in it becomes \x00.
+
+    A character of UTF-8 is not cut.
+    """
     line = line.replace(b"\0", rb"\x00")
     at = 0
     while at < len(line) or not at:
         end = at + LENGTH
+        # back to the first byte of the character: the others are 10xxxxxx, at most three of them
         while at + LENGTH - 3 <= end < len(line) and line[end] & 0xC0 == 0x80:
             end -= 1
         yield line[at:end]
@@ -38,7 +51,7 @@ def cut(line: bytes) -> Iterator[bytes]:
 
 @cache
 def _types(field: str) -> Btf:
-    """Return the type 3: ``struct { char FIELD[LENGTH]; }``, which is named as its field."""
+    """Return types with ``struct FIELD { char FIELD[LENGTH]; }`` as number ``_RECORD``."""
     writer = BtfWriter()
     char = writer.integer("char", 1)
     writer.struct(field, LENGTH, [(field, writer.array(char, LENGTH, char), 0)])

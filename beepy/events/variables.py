@@ -1,7 +1,8 @@
 """Set global variables before the object is loaded, by changing the contents of its data sections.
 
-A variable is called by its name in C; ``name.member`` and ``name[2]`` are parts of it, ``section:name`` is one of
-several variables of that name. Static variables of a function are called ``function.name``, as clang calls them.
+A variable is called by its name in C; ``name.member`` and ``name[2]`` are parts of it,
+``section:name`` is one of several variables of that name. Static variables of a function are called
+``function.name``, as clang calls them.
 """
 
 import re
@@ -23,10 +24,12 @@ from beepy.text import safe
 _log = Log(__name__)
 
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d{1,9})\]")
-_LISTED: Final = 40  # variables in an error's note
-_COMPARED: Final = 1000  # names that are looked through for similar ones
+_MAX_LISTED: Final = 40  # variables in an error's note
+_MAX_COMPARED: Final = 1000  # names among which similar ones are searched
 _MAX_END: Final = 32 << 20  # bytes of a section up to the end of a variable that is set
-_PIDS: Final = (  # names of variables that choose a process, the surest first: tgid is one, pid may be a thread
+_QUALIFIED: Final = (types.Const, types.Volatile, types.Restrict, types.Typedef, types.Array)
+# names of variables that choose a process, the surest first: pid may be the id of a thread
+_PIDS: Final = (
     "(target|targ|filter)_tgid",
     "(target|targ|filter)_pid",
     "tgid",
@@ -49,22 +52,30 @@ def settings(texts: Sequence[str]) -> dict[str, str]:
 
 
 def apply(spec: CollectionSpec, values: Mapping[str, Value]) -> CollectionSpec:
-    """Return ``spec`` with its variables set. Raises UsageError for an unknown name or a value that does not fit."""
+    """Return ``spec`` with its variables set.
+
+    Raises UsageError for an unknown name, or a value that does not fit.
+    """
     (changed,) = apply_all((spec,), values)
     return changed
 
 
-def apply_all(specs: Sequence[CollectionSpec], values: Mapping[str, Value]) -> tuple[CollectionSpec, ...]:
-    """Return ``specs`` with their variables set: each spec that has a name is changed, and one must have it."""
+def apply_all(
+    specs: Sequence[CollectionSpec], values: Mapping[str, Value]
+) -> tuple[CollectionSpec, ...]:
+    """Return ``specs`` with their variables set, in each spec that has a variable of the name.
+
+    Raises UsageError for a name that no spec has, or a value that does not fit.
+    """
     changed = list(specs)
     for name, value in values.items():
-        known = False
-        for at, spec in enumerate(changed):
-            hit = _find(spec, name)
-            if hit:
-                changed[at] = _set(spec, *hit, value)
-                known = True
-        if not known:
+        is_known = False
+        for number, spec in enumerate(changed):
+            target = _find(spec, name)
+            if target:
+                changed[number] = _set(spec, *target, value)
+                is_known = True
+        if not is_known:
             raise _unknown(specs, name)
     return tuple(changed)
 
@@ -75,18 +86,22 @@ def settable(spec: CollectionSpec) -> tuple[VariableSpec, ...]:
 
 
 def pid_variable(specs: Sequence[CollectionSpec]) -> str:
-    """Return the name of the variable that most likely chooses a process, "" if there is none."""
+    """Return the name of the variable that most likely chooses a process, "" if not found."""
     candidates = [
-        (_PIDS.index(fitting), variable.name)
+        (rank, variable.name)
         for spec in specs
         for variable in settable(spec)
-        if (fitting := _fitting(variable.name)) and spec.btf and _is_integer(spec.btf, variable.type)
+        if (rank := _pid_rank(variable.name)) is not None
+        and spec.btf
+        and _is_integer(spec.btf, variable.type)
     ]
     return min(candidates, default=(0, ""))[1]
 
 
-def _fitting(name: str) -> str:
-    return next((pattern for pattern in _PIDS if re.fullmatch(pattern, name)), "")
+def _pid_rank(name: str) -> int | None:
+    """Return the index of the first pattern that the name matches, None if none."""
+    ranks = (rank for rank, pattern in enumerate(_PIDS) if re.fullmatch(pattern, name))
+    return next(ranks, None)
 
 
 def _is_integer(btf: Btf, type_id: TypeId) -> bool:
@@ -95,7 +110,11 @@ def _is_integer(btf: Btf, type_id: TypeId) -> bool:
 
 
 def _find(spec: CollectionSpec, name: str) -> tuple[VariableSpec, VariableRef] | None:
-    """Return the variable with the longest name that fits, and the part of it that is meant; None if there is none."""
+    """Return the variable that ``name`` begins with, and the part that the rest of it names.
+
+    A static variable has a dot in its name: the longest name that fits is meant. Return None if
+    none fits. Raises UsageError if several do, or if the variable has no such part.
+    """
     section, colon, bare = name.rpartition(":")
     candidates = [
         variable
@@ -107,52 +126,66 @@ def _find(spec: CollectionSpec, name: str) -> tuple[VariableSpec, VariableRef] |
     longest = max([len(variable.name) for variable in candidates], default=0)
     candidates = [variable for variable in candidates if len(variable.name) == longest]
     if len(candidates) > 1:
-        places = " or ".join(safe(f"{variable.map}:{bare}") for variable in candidates)
-        raise UsageError(f"variable '{safe(bare)}': {len(candidates)} of that name: expected {places}")
+        names = " or ".join(safe(f"{variable.map}:{bare}") for variable in candidates)
+        count = len(candidates)
+        raise UsageError(f"variable '{safe(bare)}': {count} of that name: expected {names}")
     if not candidates:
         return None
     (variable,) = candidates
     assert spec.btf
-    return variable, _part(spec.btf, VariableRef(spec.btf, variable.name, variable.type), bare[len(variable.name) :])
+    whole = VariableRef(spec.btf, variable.name, variable.type)
+    return variable, _part(spec.btf, whole, bare[len(variable.name) :])
 
 
 def _part(btf: Btf, ref: VariableRef, path: str) -> VariableRef:
+    """Return the part of ``ref`` that a path such as ``.member[2]`` names. Raises UsageError."""
     while path:
         step = _STEP.match(path)
         if not step:
-            raise UsageError(f"variable '{safe(ref.name + path)}': expected .member or [number] after its name")
+            title = f"variable '{safe(ref.name + path)}'"
+            raise UsageError(f"{title}: expected .member or [number] after its name")
         inner = ref.member(step[1]) if step[1] else ref.element(int(step[2]))
         if inner is None:
             kind = c_type(btf, skip_mods(btf, ref.type))
-            raise UsageError(f"variable '{safe(ref.name)}': {kind} has no {safe(step[1] or step[0])}")
+            part = safe(step[1] or step[0])
+            raise UsageError(f"variable '{safe(ref.name)}': {kind} has no {part}")
         ref, path = inner, path[step.end() :]
     return ref
 
 
-def _set(spec: CollectionSpec, variable: VariableSpec, ref: VariableRef, value: Value) -> CollectionSpec:
-    area = next((map_spec for map_spec in spec.maps if map_spec.name == variable.map), None)
-    if area is None or area.contents is None or size_of(ref.btf, variable.type) != variable.size:
-        raise BtfError(f"{safe(spec.name)}: variable '{safe(variable.name)}': its section does not hold it")
+def _set(
+    spec: CollectionSpec, variable: VariableSpec, ref: VariableRef, value: Value
+) -> CollectionSpec:
+    section = next((map_spec for map_spec in spec.maps if map_spec.name == variable.map), None)
+    size = size_of(ref.btf, variable.type)
+    if section is None or section.contents is None or size != variable.size:
+        title = f"{safe(spec.name)}: variable '{safe(variable.name)}'"
+        raise BtfError(f"{title}: its section does not hold it")
     end = variable.offset + variable.size
     if end > _MAX_END:
-        where = f"variable '{safe(variable.name)}': ends at byte {end} of {safe(variable.map)}"
-        raise UsageError(f"{where}: at most {_MAX_END} bytes can be set")
-    contents = area.contents.ljust(end, b"\0")
+        title = f"variable '{safe(variable.name)}': ends at byte {end} of {safe(variable.map)}"
+        raise UsageError(f"{title}: at most {_MAX_END} bytes can be set")
+    contents = section.contents.ljust(end, b"\0")  # trailing zeros may be missing
     changed = bytearray(contents[variable.offset : end])
     write(changed, ref, value)
     if _is_folded(ref.btf, variable):
-        _log.warning("variable '%s': const but not volatile: its value may be in the code already", safe(variable.name))
-    filled = area._replace(contents=contents[: variable.offset] + changed + contents[end:])
-    return spec._replace(maps=tuple([filled if map_spec is area else map_spec for map_spec in spec.maps]))
+        message = "variable '%s': const but not volatile: its value may be in the code already"
+        _log.warning(message, safe(variable.name))
+    filled = contents[: variable.offset] + changed + contents[end:]
+    maps = [
+        map_spec._replace(contents=filled) if map_spec is section else map_spec
+        for map_spec in spec.maps
+    ]
+    return spec._replace(maps=tuple(maps))
 
 
 def _is_folded(btf: Btf, variable: VariableSpec) -> bool:
-    """Tell whether the compiler may take the variable's value for granted."""
+    """Return whether the compiler may have replaced the variable by its value."""
     qualifiers = set()
     type_id: TypeId = variable.type
     for _ in range(MAX_DEPTH):
         qualified = btf.type(type_id)
-        if not isinstance(qualified, types.Const | types.Volatile | types.Restrict | types.Typedef | types.Array):
+        if not isinstance(qualified, _QUALIFIED):
             break
         qualifiers.add(type(qualified))
         type_id = qualified.type
@@ -162,11 +195,15 @@ def _is_folded(btf: Btf, variable: VariableSpec) -> bool:
 def _unknown(specs: Sequence[CollectionSpec], name: str) -> UsageError:
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
-    known = {variable.name: variable for spec in specs for variable in settable(spec)}
-    where = ", ".join([safe(spec.name) for spec in specs])
-    error = UsageError(f"variable '{safe(name)}': not found in {where}")
-    if similar := get_close_matches(name, list(known)[:_COMPARED], 3):
+    known = sorted({variable.name for spec in specs for variable in settable(spec)})
+    images = ", ".join([safe(spec.name) for spec in specs])
+    error = UsageError(f"variable '{safe(name)}': not found in {images}")
+    if similar := get_close_matches(name, known[:_MAX_COMPARED], 3):
         error.add_note(f"similar ones: {', '.join(map(safe, similar))}")
-    listed = ", ".join([safe(variable) for variable in sorted(known)[:_LISTED]])
-    error.add_note(f"variables: {listed}{', ...' if len(known) > _LISTED else ''}" if known else "it has no variables")
+    if not known:
+        error.add_note("it has no variables")
+        return error
+    listed = ", ".join(map(safe, known[:_MAX_LISTED]))
+    more = ", ..." if len(known) > _MAX_LISTED else ""
+    error.add_note(f"variables: {listed}{more}")
     return error

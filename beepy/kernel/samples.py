@@ -34,10 +34,10 @@ def makes(map_type: MapType, wanted: Sample) -> int:
     where = f"probe of maps: {map_type.name}"
     attr = uapi.MapCreate(map_type=map_type, **{name: getattr(wanted, name) for name in Sample._fields[:-2]})
     with ExitStack() as stack:
-        if wanted.typed:
+        if wanted.needs_btf:
             attr.btf_fd = stack.enter_context(_types(where)).fileno()
             attr.btf_key_type_id = attr.btf_value_type_id = _INT_TYPE
-        if wanted.nests:
+        if wanted.needs_inner_map:
             inner = uapi.MapCreate(map_type=MapType.HASH, key_size=4, value_size=4, max_entries=1)
             attr.inner_map_fd = stack.enter_context(syscall.map_create(inner, where)).fileno()
         try:

@@ -9,7 +9,7 @@ from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.metrics import as_number
-from beepy.events.selection import Option, field_of, of_role
+from beepy.events.selection import Option, field_of, maps_of_role
 from beepy.obj.spec import Role
 from beepy.text import safe
 
@@ -90,7 +90,7 @@ def bounds_of(buckets: Iterable[str], decoders: Sequence[Decoder]) -> dict[Schem
     """Return the bounds that -b gives, by map. Raises UsageError, also if it names a map twice."""
     bounds_by_map: dict[Schema, tuple[float, ...]] = {}
     for option, name, bounds_text, bounds in map(parse_buckets, buckets):
-        for decoder in of_role(option, name, bounds_text, decoders, roles=(Role.HIST,)):
+        for decoder in maps_of_role(option, name, bounds_text, decoders, roles=(Role.HIST,)):
             _add(bounds_by_map, option, decoder.schema, bounds)
     return bounds_by_map
 
@@ -100,7 +100,8 @@ def values_of(value_keys: Iterable[str], decoders: Sequence[Decoder]) -> dict[Sc
     fields: dict[Schema, Field] = {}
     roles = (Role.HIST, Role.GAUGE)
     for option, name, field_name in map(parse_value_key, value_keys):
-        for decoder in of_role(option, name, field_name, decoders, roles=roles, field=field_name):
+        maps = maps_of_role(option, name, field_name, decoders, roles=roles, field=field_name)
+        for decoder in maps:
             schema = decoder.schema
             field = as_number(field_of(option, decoder, field_name))
             if not field:

@@ -84,8 +84,8 @@ class Prometheus:
             for decoder in decoders
             if decoder.schema.is_stream
         }
-        maps_of = Counter(metric.name for metric in metrics.found)
-        for metric in sorted(metrics.found, key=lambda metric: metric.name):
+        maps_of = Counter(metric.name for metric in metrics.accepted)
+        for metric in sorted(metrics.accepted, key=lambda metric: metric.name):
             self._types[metric.name] = KINDS[metric.role]
             self._add(metric, metric.schema.image if maps_of[metric.name] > 1 else "")
         if self._types or self._always:
@@ -151,7 +151,7 @@ class Prometheus:
         """Add a map's metric; ``image`` is the value of its label of that name, or ""."""
         name, role, decoder, value = metric
         schema = metric.schema
-        labels = MetricLabels(decoder, metric.fields, image, metric.taken)
+        labels = MetricLabels(decoder, metric.fields, image, metric.reserved)
         if not schema.is_stream:
             assert value is not None
             self._tables[schema] = TableMetric(name, decoder, labels, value, self._max_series)

@@ -54,7 +54,7 @@ def test_without_a_row_the_type_is_unknown() -> None:
 
 
 def test_a_row_and_a_reader_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    smallest = Sample(8, 4, 16)
+    smallest = Sample(key_size=8, value_size=4, max_entries=16)
     monkeypatch.setitem(map_types._KINDS, NEW, MapKind(NEW, net_admin=True, smallest=smallest))
     monkeypatch.setitem(maps.TABLE, NEW, maps.MapOps(keywise_reader))
     spec = source.parse(image())
@@ -77,7 +77,7 @@ def test_a_row_and_a_reader_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_row_alone_says_why_it_is_not_shown(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(map_types._KINDS, NEW, MapKind(NEW, "{} is too new"))
+    monkeypatch.setitem(map_types._KINDS, NEW, MapKind(NEW, not_shown="{} is too new"))
     spec = source.parse(image())
     assert spec.tracked == ()
     assert described(spec).not_shown == "LRU_HASH is too new"

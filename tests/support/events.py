@@ -82,6 +82,14 @@ def texts(schema: Schema, batch: Batch) -> dict[str, list[str]]:
     return {field.name: column for field, column in zip(decoder.fields, columns, strict=True)}
 
 
+def read_member(writer: BtfWriter, member: int, raw: bytes) -> tuple[Value, str]:
+    """Return the value and text of a record's one member, which does not begin at byte 0."""
+    schema = stream(writer, writer.struct("s", 8 + len(raw), [("pad", 0, 0), ("it", member, 64)][1:]))
+    batch = ring(schema, [b"\xee" * 8 + raw])
+    (value,), (text,) = decode(schema, batch)["it"], texts(schema, batch)["it"]
+    return value, text
+
+
 class Exits:
     """The record of exitsnoop."""
 

@@ -23,7 +23,10 @@ def exits(*pids: int) -> Batch:
 def entries(values: Sequence[int]) -> Batch:
     w = BtfWriter()
     schema = table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8)
-    return snapshot(schema, [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in enumerate(values)])
+    return snapshot(
+        schema,
+        [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in enumerate(values)],
+    )
 
 
 class Kept:
@@ -55,11 +58,15 @@ def records(batches: Sequence[Batch]) -> list[int]:
 
 def test_rows_with_attributes() -> None:
     with Run(Given([exits(1, 2), exits(3)])) as run:
-        assert [(event.pid, event["comm"]) for event in run.events()] == [(1, "bash"), (2, "bash"), (3, "bash")]
+        assert [(event.pid, event["comm"]) for event in run.events()] == [
+            (1, "bash"),
+            (2, "bash"),
+            (3, "bash"),
+        ]
         assert run.stats.shown == 3
 
 
-def test_stages_one_after_the_other_and_what_they_leave_out() -> None:
+def test_stages_run_in_order_and_count_what_they_remove() -> None:
     def odd(batch: Batch) -> Batch:
         return batch._replace(records=batch.records - 1)
 
@@ -82,8 +89,10 @@ def test_all_sinks_share_the_decoders_of_the_run() -> None:
     assert [sink.closed for sink in sinks] == [1, 1]
 
 
-@pytest.mark.parametrize(("limit", "shown", "cut"), [(1, [1], 1), (2, [2], 0), (3, [2, 1], 1), (9, [2, 2], 0)])
-def test_the_limit(limit: int, shown: list[int], cut: int) -> None:
+@pytest.mark.parametrize(
+    ("limit", "shown", "cut"), [(1, [1], 1), (2, [2], 0), (3, [2, 1], 1), (9, [2, 2], 0)]
+)
+def test_a_run_ends_at_the_limit(limit: int, shown: list[int], cut: int) -> None:
     sink, observer = Kept(), Kept()
     with Run(Given([exits(1, 2), exits(3, 4)]), limit=limit) as run:
         run.add_sink(sink)
@@ -105,7 +114,7 @@ def test_rows_of_zeros_are_hidden_from_sinks_alone(*, hides: bool, shown: int) -
         assert (run.stats.shown, run.stats.zeros) == (shown, 3 - shown)
 
 
-def test_a_snapshot_that_the_limit_cuts_to_nothing_is_not_given() -> None:
+def test_a_snapshot_after_the_limit_is_not_written() -> None:
     sink = Kept()
     with Run(Given([exits(1), entries([1, 2])]), limit=1) as run:
         run.source.stop = lambda: None  # type: ignore[method-assign]  # a snapshot that was under way
@@ -145,7 +154,7 @@ def test_closing_while_iterating_ends_the_iteration() -> None:
     assert seen == [1]
 
 
-def test_a_stage_may_not_close_the_run() -> None:
+def test_a_stage_must_not_close_the_run() -> None:
     def close(batch: Batch) -> Batch:
         run.close()
         return batch

@@ -13,7 +13,9 @@ def rings(*names: str) -> bytes:
     one = Object()
     one.program()
     pointers = [one.btf.ptr(one.btf.array(1, number)) for number in (MapType.RINGBUF, 4096)]
-    definition = one.btf.struct("", 16, [("type", pointers[0], 0), ("max_entries", pointers[1], 64)])
+    definition = one.btf.struct(
+        "", 16, [("type", pointers[0], 0), ("max_entries", pointers[1], 64)]
+    )
     one.maps(*[one.btf.var(name, definition) for name in names], names=names, size=16)
     return one.data()
 
@@ -26,11 +28,15 @@ WHY = "the type of its records is unknown: declare it with __type(value, struct 
 
 
 @pytest.mark.parametrize("warn", [True, False])
-def test_maps_that_are_not_shown_are_warned_of(caplog: pytest.LogCaptureFixture, *, warn: bool) -> None:
+def test_each_map_that_is_not_shown_is_a_warning(
+    caplog: pytest.LogCaptureFixture, *, warn: bool
+) -> None:
     with caplog.at_level(logging.WARNING):
         spec = source.parse(rings("print_a\x1b"), warn=warn)
     assert [(refused.map, refused.reason) for refused in spec.not_shown] == [("print_a\x1b", WHY)]
-    assert [record.getMessage() for record in caplog.records] == [f"map 'print_a\\x1b': not shown: {WHY}"] * warn
+    assert [record.getMessage() for record in caplog.records] == [
+        f"map 'print_a\\x1b': not shown: {WHY}"
+    ] * warn
 
 
 def test_maps_that_are_not_shown_are_counted_after_ten(caplog: pytest.LogCaptureFixture) -> None:

@@ -19,7 +19,9 @@ def types() -> tuple[BtfWriter, TypeId, TypeId, TypeId]:
     return w, u32, u64, w.struct("event", 8, [("pid", u32, 0), ("tid", u32, 32)])
 
 
-@pytest.mark.parametrize(("image_format", "shown"), [("bee", True), ("elf", True), ("other", False)])
+@pytest.mark.parametrize(
+    ("image_format", "shown"), [("bee", True), ("elf", True), ("other", False)]
+)
 def test_the_format_has_a_convention(image_format: str, *, shown: bool) -> None:
     w, _, _, event = types()
     ring = MapSpec("print_exits", ".maps", MapType.RINGBUF, value=event)
@@ -34,7 +36,11 @@ def test_a_convention_sees_hints_and_types(monkeypatch: pytest.MonkeyPatch) -> N
         for line in hints["names"].decode().splitlines():
             map_name, struct = line.split()
             ids = list(given.btf.named(struct))
-            yield Tracked(map_name, None, ids[0]) if ids else NotShown(map_name, None, f"no struct {struct}")
+            yield (
+                Tracked(map_name, None, ids[0])
+                if ids
+                else NotShown(map_name, None, f"no struct {struct}")
+            )
 
     monkeypatch.setitem(conventions.TABLE, "named", named)
     w, _, _, event = types()
@@ -47,10 +53,16 @@ def test_a_convention_sees_hints_and_types(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("case", "why"),
     [
-        ("no record", "the type of its records is unknown: declare it with __type(value, struct event)"),
+        (
+            "no record",
+            "the type of its records is unknown: declare it with __type(value, struct event)",
+        ),
         ("no key", "the type of its keys is unknown: declare it with __type(key, ...)"),
         ("no value", "the type of its values is unknown: declare it with __type(value, ...)"),
-        ("legacy", 'a legacy definition has no types: define it in SEC(".maps") with __type(value, ...)'),
+        (
+            "legacy",
+            'a legacy definition has no types: define it in SEC(".maps") with __type(value, ...)',
+        ),
         ("queue", "nothing reads QUEUE yet"),
         ("size", "the value's type has 8 bytes: the map has 4"),
         ("malformed", "object: struct s: member 'a': ends at bit 96 of 64"),
@@ -73,12 +85,16 @@ def test_why_a_map_is_not_shown(case: str, why: str) -> None:
         case "size":
             bad = MapSpec("print_bad\x1b", ".maps", MapType.HASH, 4, 4, 1, key=u32, value=u64)
         case "malformed":
-            bad = MapSpec("print_bad\x1b", ".maps", MapType.RINGBUF, value=w.struct("s", 8, [("a", u64, 32)]))
+            bad = MapSpec(
+                "print_bad\x1b", ".maps", MapType.RINGBUF, value=w.struct("s", 8, [("a", u64, 32)])
+            )
         case _:
             bad = MapSpec("print_bad\x1b", ".maps", MapType.RINGBUF, value=event)
     good = MapSpec("print_good", ".maps", MapType.RINGBUF, value=event)
     shown = conventions.apply(spec(bad, good, writer=None if case == "no types" else w), "bee")
-    assert [tracked.map for tracked in shown.tracked] == ([] if case == "no types" else ["print_good"])
+    assert [tracked.map for tracked in shown.tracked] == (
+        [] if case == "no types" else ["print_good"]
+    )
     assert shown.not_shown[0] == NotShown("print_bad\x1b", Role.PRINT, why)
 
 
@@ -87,9 +103,17 @@ def test_records_with_too_many_members_together() -> None:
     w, u32, *_ = types()
     large = w.struct("large", 16_000, [(f"m{number}", u32, 32 * number) for number in range(4000)])
     rings = [
-        MapSpec(f"print_{number}", ".maps", MapType.RINGBUF, max_entries=4096, value=w.typedef(f"t{number}", large))
+        MapSpec(
+            f"print_{number}",
+            ".maps",
+            MapType.RINGBUF,
+            max_entries=4096,
+            value=w.typedef(f"t{number}", large),
+        )
         for number in range(9)
     ]
     assert len(conventions.apply(spec(*rings[:8], writer=w), "bee").tracked) == 8
-    with refused(BtfError, "exitsnoop:1: the records of all maps have more than 32768 members together"):
+    with refused(
+        BtfError, "exitsnoop:1: the records of all maps have more than 32768 members together"
+    ):
         conventions.apply(spec(*rings, writer=w), "bee")

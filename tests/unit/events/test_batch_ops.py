@@ -10,7 +10,9 @@ def per_cpu() -> Batch:
     w = BtfWriter()
     u32 = w.integer("u32", 4, 0)
     schema = table(w, u32, w.enum("e", {"A": 1}), 4, 4, cpus=2)
-    return entries_of(schema, [(struct.pack("<I", n), struct.pack("<I4xI4x", n, n + 1)) for n in (1, 5)])
+    return entries_of(
+        schema, [(struct.pack("<I", n), struct.pack("<I4xI4x", n, n + 1)) for n in (1, 5)]
+    )
 
 
 def test_a_batch_is_cut_to_its_first_rows() -> None:
@@ -34,7 +36,11 @@ def test_rows_of_cpus_are_rows() -> None:
     batch = per_cpu()
     rows = expand_per_cpu(batch)
     assert (rows.records, rows.length, rows.snapshot, rows.final) == (4, 4, 1, True)
-    assert decode(batch.schema, take(rows, 3)) == {"key": [1, 1, 5], "cpu": [0, 1, 0], "value": ["A", 2, 5]}
+    assert decode(batch.schema, take(rows, 3)) == {
+        "key": [1, 1, 5],
+        "cpu": [0, 1, 0],
+        "value": ["A", 2, 5],
+    }
     chosen = select(rows, [False, True, True, False])
     assert decode(batch.schema, chosen) == {"key": [1, 5], "cpu": [1, 0], "value": [2, 5]}
 

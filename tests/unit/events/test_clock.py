@@ -29,7 +29,7 @@ def test_a_timestamp_is_of_the_clock_that_makes_it_the_latest() -> None:
     assert clock.wall(clocks.boot - 5) == clocks.real - 5
 
 
-def test_what_is_no_time_of_this_boot_is_none() -> None:
+def test_a_number_that_is_not_a_time_of_this_boot_is_none() -> None:
     clocks = Clocks()
     clock = Clock(clocks.read)
     assert clock.wall(0) is None
@@ -39,7 +39,7 @@ def test_what_is_no_time_of_this_boot_is_none() -> None:
     assert clock.wall(1) == clocks.real - clocks.monotonic + 1
 
 
-def test_how_far_the_clocks_are_apart_is_asked_once_a_second() -> None:
+def test_the_offsets_of_the_clocks_are_read_once_a_second() -> None:
     clocks = Clocks()
     clock = Clock(clocks.read)
     clock.wall(1)
@@ -61,12 +61,14 @@ def test_the_machines_own_clocks_are_the_default() -> None:
     assert clock.wall(time.clock_gettime_ns(time.CLOCK_BOOTTIME)) is not None
 
 
-def test_another_thread_never_finds_clocks_that_were_not_compared() -> None:
+def test_another_thread_never_sees_offsets_that_were_not_read() -> None:
     clocks = Clocks()
     seen: list[int | None] = []
 
     def read(number: int) -> int:
-        if number != time.CLOCK_MONOTONIC and not seen:  # while this thread asks, the other one does
+        if (
+            number != time.CLOCK_MONOTONIC and not seen
+        ):  # while this thread asks, the other one does
             seen.append(0)
             seen.append(clock.wall(clocks.monotonic))
         return clocks.read(number)

@@ -13,7 +13,10 @@ def test_records_of_the_same_types_share_a_decoder() -> None:
     btf, decoders = Btf(w.data()), Decoders()
     first = decoders.of(Schema("image", "one", None, btf, pair))
     assert decoders.of(Schema("image", "two", None, btf, pair)) is first
-    assert decoders.of(Schema("image", "two", None, btf, pair, metric="two", metric_value="le")) is first
+    assert (
+        decoders.of(Schema("image", "two", None, btf, pair, metric="two", metric_value="le"))
+        is first
+    )
     assert decoders.of(Schema("image", "one", None, btf, number)) is not first
 
 

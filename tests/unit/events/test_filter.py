@@ -46,7 +46,7 @@ def test_an_empty_regex_matches_all() -> None:
 @pytest.mark.parametrize(
     ("text", "note"), [("bash", "-f comm,bash"), ("pid=^1$", "-f 'pid,^1$'"), ("=x", "-f comm,=x")]
 )
-def test_without_a_comma(text: str, note: str) -> None:
+def test_a_filter_without_a_comma_is_refused_with_a_proposal(text: str, note: str) -> None:
     with pytest.raises(UsageError) as caught:
         check([text])
     assert str(caught.value) == f"filter '{text}': expected map,field,regex or field,regex"
@@ -54,7 +54,7 @@ def test_without_a_comma(text: str, note: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "m", ",comm,x"])
-def test_less_than_two_parts(text: str) -> None:
+def test_a_filter_of_less_than_two_parts_is_refused(text: str) -> None:
     for wrong in (lambda: check([text]), lambda: Filter([text], [Decoder(EXITS)])):
         with pytest.raises(UsageError) as caught:
             wrong()
@@ -62,13 +62,13 @@ def test_less_than_two_parts(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["a,b,(", "a,(", "a,,("])
-def test_what_is_no_regex_whatever_the_maps_are(text: str) -> None:
+def test_text_that_cannot_contain_a_regex_is_refused_without_maps(text: str) -> None:
     with pytest.raises(UsageError, match=r"regex ',?\(': "):
         check([text])
 
 
 @pytest.mark.parametrize("text", ["a,b", "a,(x,y)", "a,b,(x)", "a,b,", "a,,"])
-def test_what_may_be_a_regex(text: str) -> None:
+def test_text_that_may_contain_a_regex_is_accepted_without_maps(text: str) -> None:
     check([text])
 
 
@@ -81,11 +81,14 @@ def test_rows_that_match_stay() -> None:
 
 def test_filters_on_one_map_are_anded() -> None:
     batch = exits(b"bash", b"sh", b"zsh")
-    assert pids(Filter(["exits,comm,sh", "exits,pid,^[02]$"], [Decoder(EXITS)]).apply(batch)) == [0, 2]
+    assert pids(Filter(["exits,comm,sh", "exits,pid,^[02]$"], [Decoder(EXITS)]).apply(batch)) == [
+        0,
+        2,
+    ]
     assert pids(Filter(["exits,comm,sh", "exits,comm,^b"], [Decoder(EXITS)]).apply(batch)) == [0]
 
 
-def test_all_or_nothing() -> None:
+def test_a_batch_of_which_all_rows_match_is_the_same_batch() -> None:
     batch = exits(b"bash", b"sh")
     assert Filter(["exits,comm,sh"], [Decoder(EXITS)]).apply(batch) is batch
     assert Filter([], [Decoder(EXITS)]).apply(batch) is batch
@@ -101,7 +104,7 @@ def test_the_text_is_gos_before_it_is_made_safe() -> None:
     assert pids(Filter([r"exits,comm,^\[/\]$"], [Decoder(EXITS)]).apply(batch)) == [2]
 
 
-def test_a_filter_on_one_map_leaves_the_others() -> None:
+def test_a_filter_on_one_map_leaves_other_maps_alone() -> None:
     other = Exits("other").schema
     batch = ring(other, [Exits.record(b"bash")])
     assert Filter(["exits,comm,none"], [Decoder(EXITS), Decoder(other)]).apply(batch) is batch
@@ -111,7 +114,9 @@ def test_tables_keep_keys_and_values_together() -> None:
     w = BtfWriter()
     u32 = w.integer("u32", 4, 0)
     schema = table(w, u32, w.typedef("duration", w.integer("u64", 8, 0)), 4, 8, name="took")
-    batch = snapshot(schema, [(struct.pack("<I", n), struct.pack("<Q", n * 1_500_000)) for n in range(4)])
+    batch = snapshot(
+        schema, [(struct.pack("<I", n), struct.pack("<Q", n * 1_500_000)) for n in range(4)]
+    )
     assert decode(schema, Filter(["took,value,^[13].5ms$"], [Decoder(schema)]).apply(batch)) == {
         "key": [1],
         "value": [1_500_000],
@@ -126,7 +131,10 @@ def test_rows_of_one_cpu() -> None:
     w = BtfWriter()
     u32 = w.integer("u32", 4, 0)
     schema = table(w, u32, w.enum("e", {"A": 1, "B": 2}), 4, 4, cpus=2, name="state")
-    batch = snapshot(schema, [(bytes(4), struct.pack("<I4xI4x", 1, 2)), (b"\1\0\0\0", struct.pack("<I4xI4x", 2, 2))])
+    batch = snapshot(
+        schema,
+        [(bytes(4), struct.pack("<I4xI4x", 1, 2)), (b"\1\0\0\0", struct.pack("<I4xI4x", 2, 2))],
+    )
     found = Filter(["state,value,B"], [Decoder(schema)]).apply(batch)
     assert decode(schema, found) == {"key": [0, 1, 1], "cpu": [1, 0, 1], "value": ["B", "B", "B"]}
 
@@ -147,11 +155,11 @@ def test_a_label_names_a_field_too() -> None:
         ("exits,comm,[[a]", None),
         ("exits,comm,(?P<x>" + "(" * 500, "regex"),
         ("exits,comm,a{99999}", "regex"),
-        ("exits,comm,\udcff", r"regex '\\xff': is no UTF-8"),
+        ("exits,comm,\udcff", r"regex '\\xff': not UTF-8"),
         ("exits,comm,(?\x1b)", r"regex '\(\?\\x1b\)': invalid perl operator: \(\?\\x1b"),
     ],
 )
-def test_what_is_no_regex(text: str, message: str | None) -> None:
+def test_a_malformed_regex_is_refused(text: str, message: str | None) -> None:
     if message is None:
         assert Filter([text], [Decoder(EXITS)])
         return

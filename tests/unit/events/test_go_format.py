@@ -55,7 +55,9 @@ def test_a_float32_has_the_digits_that_tell_it_from_other_float32(value: float, 
     assert struct.pack("<f", float(text)) == struct.pack("<f", single)
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.1, "0.1"), (65504.0, "65500"), (6e-8, "6e-08"), (1 / 3, "0.3333")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.1, "0.1"), (65504.0, "65500"), (6e-8, "6e-08"), (1 / 3, "0.3333")]
+)
 def test_a_float16_has_the_digits_that_tell_it_from_other_float16(value: float, text: str) -> None:
     (half,) = struct.unpack("<e", struct.pack("<e", value))
     assert go_format.real(go_format.narrow(half, 2)) == text
@@ -117,7 +119,7 @@ def test_a_duration_is_what_go_prints(nanoseconds: int, text: str) -> None:
         (rb"C:\xyz \xFF \x41 \u202e", r"C:\xyz \xFF \x41 \u202e"),  # no byte has such a text
     ],
 )
-def test_text_ends_at_the_nul_and_shows_what_is_no_utf8(raw: bytes, text: str) -> None:
+def test_text_ends_at_the_nul_and_escapes_bytes_outside_utf8(raw: bytes, text: str) -> None:
     assert go_format.text(raw) == text
 
 
@@ -128,8 +130,19 @@ def test_booleans_are_words() -> None:
 @pytest.mark.parametrize(
     ("nanoseconds", "text"),
     [
-        *((0, "0s"), (7, "7ns"), (1_500, "1.5\u00b5s"), (200_343_650, "200.3ms"), (1_234_567_890, "1.235s")),
-        *((-1_500_000, "-1.5ms"), (61_499_999_999, "1m1s"), (3_723_000_000_001, "1h2m3s"), (59_999_999, "60ms")),
+        *(
+            (0, "0s"),
+            (7, "7ns"),
+            (1_500, "1.5\u00b5s"),
+            (200_343_650, "200.3ms"),
+            (1_234_567_890, "1.235s"),
+        ),
+        *(
+            (-1_500_000, "-1.5ms"),
+            (61_499_999_999, "1m1s"),
+            (3_723_000_000_001, "1h2m3s"),
+            (59_999_999, "60ms"),
+        ),
     ],
 )
 def test_a_duration_for_people_has_four_digits(nanoseconds: int, text: str) -> None:

@@ -23,7 +23,7 @@ def clock() -> Clock:
 
 
 class Record:
-    """A record of integers and texts: ``i32 ret``, ``u64 ts``, ``char[16] comm``; a typedef by its name."""
+    """A record of members such as ``i32 ret``, ``char[16] comm`` and ``gadget_errno error``."""
 
     def __init__(self, *members: str) -> None:
         w = self.writer = BtfWriter()
@@ -32,12 +32,16 @@ class Record:
         known |= {f"i{8 * size}": w.integer(f"i{8 * size}", size, 1) for size in (1, 2, 4, 8)}
         known |= {"char[16]": w.array(char, 16), "f64": w.real("double", 8)}
         known["enum"] = w.enum("e", {"A": 0, "B": 1})
-        for name, of_type in (("gadget_timestamp", "u64"), ("gadget_errno", "u32"), ("gadget_signal", "u32")):
+        for name, of_type in (
+            ("gadget_timestamp", "u64"),
+            ("gadget_errno", "u32"),
+            ("gadget_signal", "u32"),
+        ):
             known[name] = w.const(w.typedef(name, w.typedef("__" + of_type, known[of_type])))
         known["duration"] = w.typedef("duration", known["u64"])
         words = [member.split() for member in members]
         shape = [(name, known[kind], 128 * at) for at, (kind, name) in enumerate(words)]
-        self.fields = fields(stream(w, w.struct("s", 16 * len(members), shape)), {})
+        self.fields = fields(stream(w, w.struct("s", 16 * len(members), shape)))
 
     def meaning(self, name: str) -> Meaning | None:
         (field,) = [field for field in self.fields if field.name == name]
@@ -50,7 +54,10 @@ class Record:
 
 
 def local(wall_ns: int) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(wall_ns // SECOND)) + f".{wall_ns // 1_000_000 % 1000:03d}"
+    return (
+        time.strftime("%H:%M:%S", time.localtime(wall_ns // SECOND))
+        + f".{wall_ns // 1_000_000 % 1000:03d}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +112,7 @@ def test_a_name_or_a_typedef_gives_a_number_its_text(member: str, value: int, te
         "enum cap",
     ],
 )
-def test_what_a_name_does_not_tell_stays_a_number(member: str) -> None:
+def test_a_number_without_a_meaning_stays_a_number(member: str) -> None:
     assert Record(member).meaning(member.split()[1]) is None
 
 
@@ -126,7 +133,7 @@ def test_the_bundled_images() -> None:
     for name in store.names():
         spec = parse(store.get(name))
         for tracked in spec.tracked:
-            known = fields(of_tracked(spec, tracked), {})
+            known = fields(of_tracked(spec, tracked))
             meanings = {field.name: meaning.name for field, meaning in of(known).items()}
             if meanings:
                 found[name] = meanings
@@ -136,18 +143,38 @@ def test_the_bundled_images() -> None:
 @pytest.mark.parametrize(
     ("members", "meanings"),
     [
-        ("u64 ts, u32 pid, u32 uid, i32 ret, i32 flags, u32 mode, char[16] fname", "time result open_flags file_mode"),
-        ("u64 mntnsid, u32 pid, i32 cap, u32 tgid, u32 uid, i32 cap_opt", "capability"),
-        ("char[16] comm, u64 delta_us, u64 ts_us, u32 tgid, i32 af", "duration time address_family"),
         (
-            "u64 ts_us, u64 delta_us, u32 pid, i32 oldstate, i32 newstate, u16 family, u16 sport, u16 dport",
+            "u64 ts, u32 pid, u32 uid, i32 ret, i32 flags, u32 mode, char[16] fname",
+            "time result open_flags file_mode",
+        ),
+        ("u64 mntnsid, u32 pid, i32 cap, u32 tgid, u32 uid, i32 cap_opt", "capability"),
+        (
+            "char[16] comm, u64 delta_us, u64 ts_us, u32 tgid, i32 af",
+            "duration time address_family",
+        ),
+        (
+            (
+                "u64 ts_us, u64 delta_us, u32 pid, i32 oldstate, i32 newstate, u16 family, "
+                "u16 sport, u16 dport"
+            ),
             "time duration tcp_state tcp_state address_family",
         ),
-        ("u64 delta_us, u64 end_ns, i64 offset, i64 size, u32 pid, enum op, char[16] file", "duration time"),
+        (
+            "u64 delta_us, u64 end_ns, i64 offset, i64 size, u32 pid, enum op, char[16] file",
+            "duration time",
+        ),
         ("u64 ts, u32 pid, u32 tid, u32 mnt_ns, i32 ret, u64 flags, u64 delta", "time result"),
         ("u64 count, u64 total_time, u64 max_time, u64 total_ns", "duration"),
     ],
-    ids=["opensnoop", "capable", "tcpconnlat", "tcpstates", "fsslower", "mountsnoop", "hardirqs, syscount"],
+    ids=[
+        "opensnoop",
+        "capable",
+        "tcpconnlat",
+        "tcpstates",
+        "fsslower",
+        "mountsnoop",
+        "hardirqs, syscount",
+    ],
 )
 def test_records_of_bees_examples_and_of_libbpf_tools(members: str, meanings: str) -> None:
     known = Record(*members.split(", ")).fields
@@ -155,18 +182,19 @@ def test_records_of_bees_examples_and_of_libbpf_tools(members: str, meanings: st
 
 
 @pytest.mark.parametrize("name", ["fname", "filename"])
-def test_flags_and_mode_beside_a_file_name_are_an_opens(name: str) -> None:
+def test_flags_and_mode_beside_a_file_name_are_those_of_open(name: str) -> None:
     record = Record("i32 flags", "u32 mode", f"char[16] {name}")
     assert record.text("flags", 0) == "O_RDONLY"
     assert record.text("mode", 0o600) == "0600"
 
 
-def test_states_beside_a_port_are_tcps() -> None:
+def test_states_beside_a_port_are_states_of_tcp() -> None:
     assert Record("i32 oldstate", "i32 newstate", "u16 dport").text("newstate", 10) == "LISTEN"
 
 
 @pytest.mark.parametrize(
-    "member", ["u64 ts", "u64 start_time", "gadget_timestamp timestamp_raw", "u64 time", "u64 end_ns"]
+    "member",
+    ["u64 ts", "u64 start_time", "gadget_timestamp timestamp_raw", "u64 time", "u64 end_ns"],
 )
 def test_kernel_time_is_a_local_time(member: str) -> None:
     record = Record(member)
@@ -180,17 +208,19 @@ def test_kernel_time_in_microseconds() -> None:
 
 
 @pytest.mark.parametrize("value", [0, MONOTONIC + SECOND, (1 << 64) - 1])
-def test_what_is_no_time_of_this_boot_is_a_number(value: int) -> None:
+def test_a_time_of_another_boot_is_shown_as_a_number(value: int) -> None:
     assert Record("u64 ts").text("ts", value) == str(value)
 
 
 def test_a_time_older_than_a_day_is_an_age() -> None:
     record = Record("u64 start_time")
-    assert record.text("start_time", MONOTONIC - (2 * 86_400 + 3 * 3600 + 59) * SECOND) == "2d3h ago"
+    assert (
+        record.text("start_time", MONOTONIC - (2 * 86_400 + 3 * 3600 + 59) * SECOND) == "2d3h ago"
+    )
     assert record.text("start_time", MONOTONIC - 86_399 * SECOND) == local(REAL - 86_399 * SECOND)
 
 
-def test_a_member_called_time_is_a_time_only_where_it_is_recent() -> None:
+def test_a_member_called_time_is_a_time_only_if_it_is_recent() -> None:
     """gethostlatency of libbpf-tools calls a duration ``time``."""
     assert Record("u64 time").text("time_", 12_000_000) == "12000000"
 
@@ -214,12 +244,12 @@ def test_a_tables_row_has_no_time_of_its_own() -> None:
     w = BtfWriter()
     u64 = w.integer("u64", 8, 0)
     key, value = w.struct("k", 8, [("ts", u64, 0)]), w.struct("v", 8, [("ts", u64, 0)])
-    found: tuple[Field, ...] = fields(table(w, key, value, 8, 8), {})
+    found: tuple[Field, ...] = fields(table(w, key, value, 8, 8))
     assert event_time(found, clock()) is None
 
 
-def test_times_that_are_missing_or_not_recent_are_those_of_the_reading() -> None:
-    found = event_time(Exits().schema and fields(Exits().schema, {}), clock())
+def test_missing_times_and_old_ones_are_replaced_by_the_time_of_reading() -> None:
+    found = event_time(Exits().schema and fields(Exits().schema), clock())
     assert found
     assert found.field.name == "exit_time"
     read = REAL + 7
@@ -227,7 +257,9 @@ def test_times_that_are_missing_or_not_recent_are_those_of_the_reading() -> None
     assert found.to_wall(values, read) == [REAL - SECOND, read, read, read, read, read]
 
 
-def test_what_the_fields_mean_is_found_once_for_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_meanings_of_all_fields_are_found_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     record = Record(*[f"u32 member{at}" for at in range(500)])
     asked = []
 
@@ -240,7 +272,7 @@ def test_what_the_fields_mean_is_found_once_for_all_of_them(monkeypatch: pytest.
     assert len(asked) <= 2 * len(record.fields)
 
 
-def test_the_clocks_are_asked_once_for_many_points_in_time() -> None:
+def test_the_clocks_are_read_once_for_many_timestamps() -> None:
     asked = []
 
     def read(number: int) -> int:
@@ -251,7 +283,11 @@ def test_the_clocks_are_asked_once_for_many_points_in_time() -> None:
     found = of(record.fields, Clock(read))[record.fields[0]]
     assert found.texts
     values = [MONOTONIC - at * 1_000_000 for at in range(1000)]
-    assert found.texts([*values, None, 0]) == [*[local(REAL - at * 1_000_000) for at in range(1000)], "", "0"]
+    assert found.texts([*values, None, 0]) == [
+        *[local(REAL - at * 1_000_000) for at in range(1000)],
+        "",
+        "0",
+    ]
     assert len(asked) < 10
 
 
@@ -268,6 +304,6 @@ def test_the_clocks_are_asked_once_for_many_points_in_time() -> None:
     ],
 )
 def test_the_second_that_all_rows_share(first: int, last: int, common: int | None) -> None:
-    found = event_time(fields(Exits().schema, {}), clock())
+    found = event_time(fields(Exits().schema), clock())
     assert found
     assert found.common(first, last, REAL + 7) == common

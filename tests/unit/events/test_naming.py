@@ -13,5 +13,5 @@ def test_label_names_are_valid_and_distinct() -> None:
         "a_b",
         "unnamed_",
     )
-    assert label_names(["le"], taken=["le"]) == ("le_",)
+    assert label_names(["le"], reserved=["le"]) == ("le_",)
     assert label_names(["le"]) == ("le",)

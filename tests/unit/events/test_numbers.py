@@ -46,7 +46,7 @@ def test_open_flags(value: int, text: str) -> None:
     assert numbers.open_flags(value) == text
 
 
-def test_the_flag_that_the_c_library_gives_no_bit() -> None:
+def test_o_largefile_which_the_c_library_defines_as_0() -> None:
     bit = 0o400000 if os.uname().machine == "aarch64" else 0o100000
     assert numbers.open_flags(bit | os.O_RDWR) == "O_RDWR|O_LARGEFILE"
 
@@ -58,7 +58,13 @@ def test_modes_are_octal() -> None:
 def test_signals() -> None:
     assert numbers.signal(9) == "SIGKILL"
     assert numbers.signal(signal.SIGSEGV | 0x80) == "SIGSEGV (core dumped)"
-    assert [numbers.signal(value) for value in (0, 0x80, 65, 300, -1)] == ["0", "128", "65", "300", "-1"]
+    assert [numbers.signal(value) for value in (0, 0x80, 65, 300, -1)] == [
+        "0",
+        "128",
+        "65",
+        "300",
+        "-1",
+    ]
 
 
 def test_names_of_small_numbers() -> None:

@@ -8,16 +8,27 @@ import pytest
 from beepy.btf.writer import BtfWriter, Member
 from beepy.events.batch_ops import take
 from beepy.events.decoder import Decoder
-from beepy.events.own import Own, pid_offset
+from beepy.events.own import OwnRecords, pid_offset
 from tests.support.events import Exits, decode, ring, snapshot, stream, table
 
 OURS = 0x00012A3F
-ALIKE = (0x3F, 0x2A3F, 0x00013F3F, 0x2A3F0001, 0x3F2A0100, 0x01012A3F, 0x00002A3F, OURS + 1, OURS - 1, 0)
+ALIKE = (
+    0x3F,
+    0x2A3F,
+    0x00013F3F,
+    0x2A3F0001,
+    0x3F2A0100,
+    0x01012A3F,
+    0x00002A3F,
+    OURS + 1,
+    OURS - 1,
+    0,
+)
 
 
-def test_our_own_are_left_out_and_all_else_stays() -> None:
+def test_our_own_records_are_removed_and_all_else_stays() -> None:
     schema = Exits().schema
-    own = Own(OURS, [Decoder(schema)])
+    own = OwnRecords(OURS, [Decoder(schema)])
     pids = [*ALIKE, OURS, 7, OURS, OURS]
     batch = ring(schema, [Exits.record(pid=pid) for pid in pids])._replace(lost=3)
     kept = own.apply(batch)
@@ -25,33 +36,35 @@ def test_our_own_are_left_out_and_all_else_stays() -> None:
     assert (kept.lost, kept.records) == (3, len(ALIKE) + 1)
 
 
-def test_a_batch_without_our_own_is_the_same_batch() -> None:
+def test_a_batch_without_our_own_records_is_the_same_batch() -> None:
     schema = Exits().schema
-    own = Own(OURS, [Decoder(schema)])
+    own = OwnRecords(OURS, [Decoder(schema)])
     for pids in ([], [1], list(ALIKE), [OURS ^ 1 << bit for bit in range(32)]):
         batch = ring(schema, [Exits.record(pid=pid) for pid in pids])
         assert own.apply(batch) is batch
 
 
 @pytest.mark.parametrize("count", [1, 2, 255, 4097])
-def test_any_mixture(count: int) -> None:
+def test_any_mixture_of_records(count: int) -> None:
     schema = Exits().schema
     chance = random.Random(count)
     pids = [chance.choice((OURS, *ALIKE)) for _ in range(count)]
-    kept = Own(OURS, [Decoder(schema)]).apply(ring(schema, [Exits.record(pid=pid) for pid in pids]))
+    kept = OwnRecords(OURS, [Decoder(schema)]).apply(
+        ring(schema, [Exits.record(pid=pid) for pid in pids])
+    )
     assert decode(schema, kept)["pid"] == [pid for pid in pids if pid != OURS]
 
 
-def test_what_was_cut_to_its_first_rows() -> None:
+def test_a_batch_that_was_cut_to_its_first_rows() -> None:
     schema = Exits().schema
     batch = take(ring(schema, [Exits.record(pid=pid) for pid in (1, 2, OURS)]), 2)
-    assert Own(OURS, [Decoder(schema)]).apply(batch) is batch
+    assert OwnRecords(OURS, [Decoder(schema)]).apply(batch) is batch
 
 
 def test_a_record_that_ends_before_the_field() -> None:
     schema = Exits().schema
     batch = ring(schema, [Exits.record(pid=OURS)[:18]])
-    assert Own(OURS, [Decoder(schema)]).apply(batch) is batch
+    assert OwnRecords(OURS, [Decoder(schema)]).apply(batch) is batch
 
 
 def test_a_table_is_left_alone() -> None:
@@ -59,7 +72,7 @@ def test_a_table_is_left_alone() -> None:
     u32 = w.integer("u32", 4, 0)
     schema = table(w, w.struct("key", 4, [("pid", u32, 0)]), u32, 4, 4)
     batch = snapshot(schema, [(struct.pack("<I", OURS), bytes(4))])
-    assert Own(OURS, [Decoder(schema)]).apply(batch) is batch
+    assert OwnRecords(OURS, [Decoder(schema)]).apply(batch) is batch
 
 
 def record(*members: tuple[str, str]) -> int | None:
@@ -97,11 +110,11 @@ def record(*members: tuple[str, str]) -> int | None:
         *[([("pid", kind)], None) for kind in ("u16", "u64", "float", "enum", "array")],
     ],
 )
-def test_what_is_the_id_of_a_process(members: list[tuple[str, str]], offset: int | None) -> None:
+def test_which_field_is_a_process_id(members: list[tuple[str, str]], offset: int | None) -> None:
     assert record(*members) == offset
 
 
-def test_bitfields_and_records_that_are_no_struct() -> None:
+def test_bitfields_and_records_that_are_not_structs_have_no_process_id() -> None:
     w = BtfWriter()
     u32 = w.integer("unsigned int", 4, 0)
     split = w.struct("event", 4, [("pid", u32, 0, 22), ("cpu", u32, 22, 10)])

@@ -1,4 +1,4 @@
-"""What -f searches with: linear in a text that processes choose, and silent about what it refuses."""
+"""The regular expressions of -f take time linear in the text, and errors go to no stream."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from beepy.events.regex import SYNTAX, searcher
         (r"(x+x+)+y", 60_000 * "x"),
     ],
 )
-def test_no_text_keeps_it_busy(regex: str, text: str) -> None:
+def test_no_text_takes_long_to_search(regex: str, text: str) -> None:
     assert not searcher(regex)(text)  # Python's re does not come back
 
 
@@ -37,23 +37,37 @@ def test_no_text_keeps_it_busy(regex: str, text: str) -> None:
         ("", "", None),
     ],
 )
-def test_what_matches(regex: str, matching: str, other: str | None) -> None:
+def test_syntax_of_re2(regex: str, matching: str, other: str | None) -> None:
     matches = searcher(regex)
     assert matches(matching)
     assert other is None or not matches(other)
 
 
 @pytest.mark.parametrize(
-    "regex", ["(?=a)", "(?!a)", "(?<=a)", "(?<!a)", r"(a)\1", "(?P<x>a)(?P=x)", "a++", "(?>a)", r"a\Z", "a{1001}"]
+    "regex",
+    [
+        "(?=a)",
+        "(?!a)",
+        "(?<=a)",
+        "(?<!a)",
+        r"(a)\1",
+        "(?P<x>a)(?P=x)",
+        "a++",
+        "(?>a)",
+        r"a\Z",
+        "a{1001}",
+    ],
 )
-def test_what_has_no_bounded_time_is_refused(regex: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_syntax_without_bounded_time_is_refused(
+    regex: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(UsageError) as caught:
         searcher(regex)
     assert caught.value.__notes__ == [SYNTAX]
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_engine_is_read_when_it_is_needed() -> None:
+def test_the_engine_is_imported_when_it_is_needed() -> None:
     code = """
 import sys
 from beepy.events import filter
@@ -65,7 +79,9 @@ try:
 except UsageError as error:
     print(error, *error.__notes__, sep="\\n")
 """
-    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True
+    )
     assert done.stdout.splitlines() == [
         "filter 'comm,a': regex 'a': regular expressions need google-re2, which is not installed",
         "python3 -m pip install google-re2",

@@ -10,4 +10,6 @@ from tests.support.specs import spec
 
 def test_a_schema_needs_types() -> None:
     with pytest.raises(BtfError, match="no type information"):
-        of_tracked(spec(MapSpec("a", ".maps", MapType.RINGBUF)), Tracked("a", Role.PRINT, TypeId(1)))
+        of_tracked(
+            spec(MapSpec("a", ".maps", MapType.RINGBUF)), Tracked("a", Role.PRINT, TypeId(1))
+        )

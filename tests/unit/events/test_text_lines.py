@@ -25,14 +25,14 @@ def test_characters_are_not_cut() -> None:
             assert all(piece.decode() for piece in found)
 
 
-def test_a_line_that_goes_on_is_cut_as_one_that_ended() -> None:
+def test_an_unfinished_line_is_cut_as_a_finished_one() -> None:
     line = ("a" * 1023 + "€" + "b" * 1000).encode()
     *full, rest = text_lines.cut(line[:1500])
     assert full == [b"a" * 1023]
     assert b"".join([*full, *text_lines.cut(rest + line[1500:])]) == line
 
 
-def test_bytes_that_are_no_text_are_cut_anywhere() -> None:
+def test_bytes_that_are_not_text_are_cut_anywhere() -> None:
     assert b"".join(texts(b"\x80" * 3000)) == b"\x80" * 3000
 
 

@@ -21,7 +21,10 @@ def image() -> CollectionSpec:
     flags = w.array(w.integer("_Bool", 1, 4), 8)
     both = w.struct("event", 24, [("line", line, 0), ("path", inner, 64), ("flags", flags, 128)])
     one = w.struct("other", 8, [("line", line, 0)])
-    maps = [MapSpec(name, ".maps", MapType.RINGBUF, value=of) for name, of in (("print_a", both), ("print_b", one))]
+    maps = [
+        MapSpec(name, ".maps", MapType.RINGBUF, value=of)
+        for name, of in (("print_a", both), ("print_b", one))
+    ]
     spec = CollectionSpec("image:1", "GPL", (), tuple(maps), (), (), Btf(w.data(), name="object"))
     return conventions.apply(spec, "bee")
 
@@ -29,8 +32,12 @@ def image() -> CollectionSpec:
 def shown(spec: CollectionSpec, number: int, raw: bytes) -> list[object]:
     found = of_tracked(spec, spec.tracked[number])
     decoder = Decoder(found)
-    values = [value for column in decoder.values(ring(found, [raw]), decoder.fields) for value in column]
-    assert [text for column in decoder.texts(ring(found, [raw]), decoder.fields[:1]) for text in column] == values[:1]
+    values = [
+        value for column in decoder.values(ring(found, [raw]), decoder.fields) for value in column
+    ]
+    assert [
+        text for column in decoder.texts(ring(found, [raw]), decoder.fields[:1]) for text in column
+    ] == values[:1]
     return list(values)
 
 
@@ -47,7 +54,9 @@ RAW = b"ls -l\0\xff\xff" + b"/etc\0\0\0\0" + bytes(8)
         (["path_bytes"], [{"path.bytes"}, set()]),
     ],
 )
-def test_fields_are_named_with_or_without_their_map(options: list[str], texts: list[set[str]]) -> None:
+def test_fields_are_named_with_or_without_their_map(
+    options: list[str], texts: list[set[str]]
+) -> None:
     (spec,) = apply_all([image()], options)
     assert [tracked.texts for tracked in spec.tracked] == texts
 
@@ -62,8 +71,10 @@ def test_chosen_arrays_of_bytes_are_text() -> None:
 
 
 @pytest.mark.parametrize("option", ["lines", "c,line", "b,path.bytes", "flags", "", "print_a,"])
-def test_what_names_no_array_of_bytes_is_refused(option: str) -> None:
+def test_a_name_of_no_array_of_bytes_is_refused(option: str) -> None:
     with pytest.raises(UsageError) as caught:
         apply_all([image()], [option])
     assert str(caught.value) == f"--text '{option}': no array of bytes has that name"
-    assert caught.value.__notes__ == ["arrays of bytes: print_a,line, print_a,path.bytes, print_b,line"]
+    assert caught.value.__notes__ == [
+        "arrays of bytes: print_a,line, print_a,path.bytes, print_b,line"
+    ]
