@@ -209,7 +209,7 @@ def _hook(program: ProgramSpec) -> Iterator[Need]:
     if hook.needs_attach_type:
         yield Need(f"attach type {hook.attach_type.name.lower()}", since.attach_type(hook.attach_type))
     if hook.flags & ProgFlag.SLEEPABLE and (first := since.sleepable(hook.prog_type, hook.attach_type)):
-        yield Need("programs that sleep", first)
+        yield Need("sleepable programs", first)
     others = hook.flags & ~ProgFlag.SLEEPABLE
     for first in since.prog_flags(others):
         yield Need(f"flag {others.name}", first)

@@ -62,7 +62,7 @@ def nothing_shown(specs: Sequence[CollectionSpec]) -> Iterator[str]:
 
 def _attached(collection: Collection) -> int:
     """Return how many programs are attached; some wait for something else to attach them, or were left out."""
-    skipped = collection.absent.skipped
+    skipped = collection.skipped.reasons
     attached = [one for one in collection.programs.values() if one.name not in skipped]
     found = [sections.find(one.section) for one in attached]
     return len([hook for hook in found if hook and hook.mechanism is not Mechanism.ELSEWHERE])

@@ -9,9 +9,8 @@ import pytest
 from beepy.btf.btf import Btf
 from beepy.btf.writer import BtfWriter
 from beepy.check import check as checking
-from beepy.check.check import check
-from beepy.check.findings import ERROR, WARNING, Finding
-from beepy.check.kernels import OtherKernel, ThisKernel
+from beepy.check.check import ERROR, WARNING, Finding, check
+from beepy.check.kernels import BtfKernel, RunningKernel
 from beepy.cli import asked
 from beepy.collection.load import load
 from beepy.core.resolve import Fixup, Resolver
@@ -111,7 +110,7 @@ _MAKERS = {  # of probes, and what is not there without them
 def test_where_programs_attach(compiled: ObjectOf, section: str, lacking: str, probe: str) -> None:
     """By this kernel and by its types alike."""
     given = Btf(Path("/sys/kernel/btf/vmlinux").read_bytes(), name="file")
-    for types, kernel in ((None, ThisKernel()), (given, OtherKernel(given))):
+    for types, kernel in ((None, RunningKernel()), (given, BtfKernel(given))):
         where = " among its types" if types else ""
         why = f"{kernel.name} has no {lacking}{where}" if lacking else ""
         if not why and probe and not kernel.has_function(_MAKERS[probe][0]):
@@ -138,7 +137,8 @@ def test_what_an_old_kernel_lacks() -> None:
     assert f"{where}: helper probe_read_kernel: probe_read in its place" in texts
     assert any(text.startswith(f"{where}: relocation ") and "-> missing" in text for text in texts)
     assert any(
-        text.startswith(f"{where}: tracepoint sched/sched_process_exit: the kernel of old has none") for text in texts
+        text.startswith(f"{where}: tracepoint sched/sched_process_exit: not found in the kernel of old")
+        for text in texts
     )
 
 
@@ -155,7 +155,7 @@ def test_what_an_old_kernel_lacks() -> None:
         ("ksyscall/close", "the kernel of old has no system call close among its types"),
         ("tp/syscalls/sys_enter_openat", ""),
         ("tp/sched/sched_switch", ""),
-        ("tp/sched/sched_wakeup", "tracepoint sched/sched_wakeup: the kernel of old has none of that name"),
+        ("tp/sched/sched_wakeup", "tracepoint sched/sched_wakeup: not found in the kernel of old"),
     ],
 )
 def test_programs_of_an_old_kernel(compiled: ObjectOf, section: str, told: str) -> None:
@@ -227,7 +227,7 @@ def test_a_target_of_another_form_is_not_skipped(compiled: ObjectOf) -> None:
 
 
 def test_both_kinds_of_kernels_agree_about_this_one() -> None:
-    this, same = ThisKernel(), OtherKernel(Btf(Path("/sys/kernel/btf/vmlinux").read_bytes(), name="same"))
+    this, same = RunningKernel(), BtfKernel(Btf(Path("/sys/kernel/btf/vmlinux").read_bytes(), name="same"))
     for number in range(1, len(HELPERS)):
         assert this.has_helper(number) == same.has_helper(number), HELPERS[number]
     for name in ("do_exit", "beepy_none"):

@@ -58,7 +58,7 @@ def test_the_clock_that_counts_suspension_gives_way(
     assert given == (calling("ktime_get_ns"), *_RETURN)
     (record,) = [record for record in caplog.records if record.name == fallbacks.__name__]
     assert record.levelno == logging.WARNING
-    assert record.getMessage() == "program 'old': times do not count suspension: this kernel has no ktime_get_boot_ns"
+    assert record.getMessage() == "program 'old': timestamps exclude suspend: this kernel has no ktime_get_boot_ns"
 
 
 @pytest.mark.parametrize(

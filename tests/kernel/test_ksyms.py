@@ -76,7 +76,7 @@ def test_a_variable_by_its_type(objects: dict[str, Path]) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("no_such_symbol", "this kernel has none of that name"),
+        ("no_such_symbol", "not found in this kernel"),
         ("no_such_kfunc", "neither vmlinux nor a loaded module has it"),
         ("no_such_variable", "neither vmlinux nor a loaded module has it"),
     ],

@@ -226,7 +226,7 @@ struct {
 } programs SEC(".maps") = { .values = { [1] = (void *)&leaf } };
 """
     programs = PROGRAM % ("?raw_tp/sched_process_exit", "leaf") + PROGRAM % ("raw_tp/sched_process_exit", "it")
-    with pytest.raises(ElfError, match="map 'programs': entry 1: 'leaf' is no map or program that is loaded"):
+    with pytest.raises(ElfError, match="map 'programs': entry 1: 'leaf' is not a loaded map or program"):
         loaded(compiled(HEAD + text + programs))
 
 

@@ -36,10 +36,10 @@ def test_by_default_it_is_an_error(object_of: ObjectOf) -> None:
 def test_the_others_are_attached(object_of: ObjectOf) -> None:
     spec = parse(Path(object_of("missing")).read_bytes(), name="missing")
     with load(spec, missing="skip") as collection:
-        assert set(collection.absent.skipped) == {"no_type"}
+        assert set(collection.skipped.reasons) == {"no_type"}
         collection.attach()
-        assert collection.absent.skipped.keys() == LACKING.keys()
-        assert all(text in collection.absent.skipped[name] for name, text in LACKING.items())
+        assert collection.skipped.reasons.keys() == LACKING.keys()
+        assert all(text in collection.skipped.reasons[name] for name, text in LACKING.items())
         assert len(collection.links) == 1
 
 
@@ -55,7 +55,7 @@ def test_the_run_says_what_is_left_out(beepy: Beepy, object_of: ObjectOf) -> Non
     assert done.code == 0
     assert json.loads(done.out)["number"] == 42
     for name in LACKING:
-        assert sum(line.startswith(f"warning: program '{name}': left out: ") for line in done.said) == 1
+        assert sum(line.startswith(f"warning: program '{name}': skipped: ") for line in done.said) == 1
         assert f'program="{name}"}} 1.0' in metrics
     assert metrics.count("\nbeepy_programs_skipped{") == len(LACKING)
     assert re.search(r"beepy: 1 shown, 0 filtered, 3 programs left out, ", done.said[-1])

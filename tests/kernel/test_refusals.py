@@ -9,7 +9,7 @@ import pytest
 
 from beepy import maps, since
 from beepy.check.check import check
-from beepy.collection import diagnosis
+from beepy.collection import refusals
 from beepy.collection.load import load
 from beepy.errors import AttachError, KernelError, NotSupported, RelocationError, VerifierError
 from beepy.host import machine
@@ -30,7 +30,7 @@ _RETURN = (Insn(0xB7), Insn(EXIT))
 def refused(spec: MapSpec) -> KernelError:
     with pytest.raises(KernelError) as caught:
         maps.create(spec, None)
-    return diagnosis.of_map(caught.value, spec)
+    return refusals.explain_map(caught.value, spec)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_map_s_field(spec: MapSpec, why: str) -> None:
 def test_an_attach_type_that_the_verifier_does_not_know(section: str, since: str) -> None:
     hook = find(section)
     assert hook
-    told = diagnosis.of_attach_type(VerifierError("x", errno.EINVAL), "p", hook)
+    told = refusals.explain_attach_type(VerifierError("x", errno.EINVAL), "p", hook)
     if not since or machine.release() >= tuple(map(int, since.split("."))):
         assert told is None
         return
@@ -92,7 +92,7 @@ def test_a_map_s_type_that_the_kernel_lacks() -> None:
 def test_too_many_instructions_for_who_may_not() -> None:
     told = child.run(
         """
-from beepy.collection import diagnosis
+from beepy.collection import refusals
 from beepy.errors import KernelError
 from beepy.sections import find
 from beepy.kernel import program
@@ -105,7 +105,7 @@ keep(())
 try:
     program.load("long", "socket", hook.prog_type, encode(insns), "GPL", attach_type=hook.attach_type)
 except KernelError as error:
-    print(diagnosis.of_program(error, "long", insns, hook))
+    print(refusals.explain_program(error, "long", insns, hook))
 """
     )
     assert "needs CAP_BPF" in told or "5001 instructions, at most 4096 without CAP_BPF" in told
@@ -116,7 +116,7 @@ def load_alone(section: str, insns: tuple[Insn, ...], hook: Hook | None = None) 
     assert hook
     with pytest.raises(KernelError) as caught:
         program.load("p", section, hook.prog_type, encode(insns), "GPL", attach_type=hook.attach_type, flags=hook.flags)
-    return diagnosis.of_program(caught.value, "p", insns, hook)
+    return refusals.explain_program(caught.value, "p", insns, hook)
 
 
 def test_an_attach_type_and_a_flag_that_the_kernel_refuses() -> None:
@@ -127,7 +127,7 @@ def test_an_attach_type_and_a_flag_that_the_kernel_refuses() -> None:
     sleeping = Hook("xdp", ProgType.XDP, AttachType.XDP, flags=ProgFlag.SLEEPABLE)
     told = load_alone("xdp", _RETURN, sleeping)
     if isinstance(told, NotSupported):  # else it is the verifier that says so
-        assert str(told).startswith("program 'p': xdp programs that sleep: this kernel (")
+        assert str(told).startswith("program 'p': sleepable xdp programs: this kernel (")
 
 
 _CALL = """
@@ -180,17 +180,17 @@ def test_a_helper_that_the_kernel_lacks() -> None:
     for number in range(1, len(HELPERS)):
         first = since.helper(number)
         if since.order(first) > machine.release()[:2]:
-            told = diagnosis.helper(number, ProgType.KPROBE)
+            told = refusals.explain_helper(number, ProgType.KPROBE)
             assert told == f"helper {HELPERS[number]}: since {first}, this kernel is {this}"
-    assert diagnosis.helper(9999, ProgType.KPROBE) == "helper 9999: no kernel has it"
+    assert refusals.explain_helper(9999, ProgType.KPROBE) == "helper 9999: no kernel has it"
 
 
 def test_a_helper_of_later_is_named_with_its_release(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "release", lambda: (5, 10, 0))
     monkeypatch.setattr(features, "has_helper", lambda _: False)
     number = HELPERS.index("loop")
-    assert diagnosis.helper(number, ProgType.KPROBE) == "helper loop: since 5.17, this kernel is 5.10.0"
-    assert diagnosis.lacks("map 'm': type ringbuf", "5.8") == (
+    assert refusals.explain_helper(number, ProgType.KPROBE) == "helper loop: since 5.17, this kernel is 5.10.0"
+    assert refusals.not_in_this_kernel("map 'm': type ringbuf", "5.8") == (
         "map 'm': type ringbuf: this kernel (5.10.0) has none, though it came with 5.8"
     )
 
@@ -219,7 +219,7 @@ char LICENSE[] SEC("license") = "GPL";
 def test_an_attachment_that_is_forbidden() -> None:
     told = child.run(
         """
-from beepy.collection import diagnosis
+from beepy.collection import refusals
 from beepy.errors import AttachError
 from beepy.sections import find
 from tests.support.capabilities import keep
@@ -227,7 +227,7 @@ from tests.support.capabilities import keep
 keep({"CAP_BPF"})
 error = AttachError("program 'p': tracepoint: permission denied (EACCES)", 13)
 error.add_note("advice")
-told = diagnosis.of_attachment(error, find("tp/a/b"))
+told = refusals.explain_attach(error, find("tp/a/b"))
 print(type(told).__name__, told, told.__notes__)
 """
     )
@@ -293,9 +293,9 @@ def test_other_errors_stay_what_they_are() -> None:
     hook = find("tp/a/b")
     assert hook
     error = AttachError("busy", errno.EBUSY)
-    assert diagnosis.of_attachment(error, hook) is error
+    assert refusals.explain_attach(error, hook) is error
     load_error = KernelError("busy", errno.EBUSY)
-    assert diagnosis.of_program(load_error, "p", (), hook) is load_error
+    assert refusals.explain_program(load_error, "p", (), hook) is load_error
 
 
 def test_what_no_capability_explains() -> None:
