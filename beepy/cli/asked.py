@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from beepy.analysis.describe import CheckInfo
+from beepy.analysis.description import CheckInfo
 from beepy.check.check import ERROR, CheckResult, fixups
 from beepy.check.check import check as check_object
 from beepy.core.resolve import Fixup
