@@ -262,7 +262,7 @@ def _map(map_spec: MapSpec) -> Iterator[Need]:
     is_data = map_spec.contents is not None
     flags = map_spec.flags
     if is_data and map_spec.type == MapType.ARRAY:
-        flags &= ~MapFlag.MMAPABLE  # loading does without it where the kernel lacks it
+        flags &= ~MapFlag.MMAPABLE  # omitted on kernels that lack it
     for flag in [1 << bit for bit in range(32) if flags >> bit & 1]:
         name = MapFlag(flag).name if flag in _MAP_FLAGS else f"{flag:#x}"
         feature = Feature.GLOBAL_DATA.text if is_data else f"map flag {name}"

@@ -1,4 +1,4 @@
-"""What a kernel has: asked of the running kernel, or read from the types of another one."""
+"""What a kernel has: found by probing the running kernel, or in the types of another kernel."""
 
 import errno
 import os

@@ -66,7 +66,7 @@ def load_types(spec: CollectionSpec, uses: Iterable[tuple[ProgType, TypeId]] = (
 
     lacking = {feature for feature in downgrade.used(btf) if not features.has(feature)}
     accepted = correct.corrected(btf)
-    changes = [] if accepted is btf else ["names and encodings that no kernel takes"]
+    changes = [] if accepted is btf else ["names and encodings that every kernel refuses"]
     if lacking:
         accepted = downgrade.downgraded(accepted, lacking)
         changes += sorted(f"{feature.text} (since {feature.since})" for feature in lacking)
@@ -125,7 +125,7 @@ def first_accepted(
 def variants(insns: tuple[Insn, ...], hook: Hook) -> Iterator[Variant]:
     """Yield a program as it is, then with older forms of the features that this kernel lacks.
 
-    The kernel is probed when the second variant is asked for: only after the first was refused.
+    The kernel is probed before the second variant is yielded: only after the first was refused.
     """
     yield Variant(insns, hook.attach_type)
     from beepy.features import Feature  # noqa: PLC0415 - only where the kernel refuses

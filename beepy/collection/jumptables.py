@@ -38,7 +38,14 @@ def create(program: ProgramSpec, stack: ExitStack) -> Mapping[Sequence[int], Map
 
 
 def _table(targets: Sequence[int]) -> Map:
-    spec = MapSpec(_NAME, "", MapType.INSN_ARRAY, 4, _VALUE.size, len(targets))
+    spec = MapSpec(
+        name=_NAME,
+        section="",
+        type=MapType.INSN_ARRAY,
+        key_size=4,
+        value_size=_VALUE.size,
+        max_entries=len(targets),
+    )
     try:
         table = maps.create(spec, None)
     except KernelError as error:

@@ -178,7 +178,7 @@ def _create_operations(
 
 
 def _fill_slots(collection: Collection, created: Container[str]) -> None:
-    """Fill the new maps of maps, and all maps of programs: a reused one holds an earlier run's."""
+    """Fill new maps of maps, and all maps of programs: reused ones have an earlier run's."""
     skipped = collection.skipped.reasons
     for spec in collection.spec.maps:
         if spec.name in created or spec.type == MapType.PROG_ARRAY:

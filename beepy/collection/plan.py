@@ -84,6 +84,7 @@ def plan(
             from beepy.collection.unknown_section import unknown_section  # noqa: PLC0415 - only on the way to an error
 
             refuse(Refusal(program.name, unknown_section(spec, program)))
+        # after a refusal go on as far as possible: a check reports all reasons
         program_fixups: tuple[Fixup, ...] | None = ()
         try:
             if resolver and program.core:

@@ -1,7 +1,7 @@
 """Explain why the kernel refused a map, a program or an attachment, by asking it in smaller parts.
 
-The kernel answers with an errno. These functions run after a refusal and name the field, the
-capability or the first kernel that has what was asked for. They change messages, never decisions.
+The kernel answers with an errno only. These functions run after a refusal and name the field, the
+capability, or the first kernel with the feature. They change messages, never decisions.
 """
 
 import errno
@@ -86,7 +86,7 @@ def explain_map(error: KernelError, spec: MapSpec) -> KernelError:
 
 
 def _advise_size(error: KernelError, spec: MapSpec, map_type: MapType) -> None:
-    """Add how to provide a map whose size the application of the object was meant to set."""
+    """Add commands that create a map of a size which the object leaves to its application."""
     path = safe(Pins(maps=_PIN_DIRECTORY).path(spec))
     flags = f" flags {spec.flags}" if spec.flags else ""
     sizes = f"key {spec.key_size} value {spec.value_size} entries {_ENTRIES}{flags}"
@@ -100,18 +100,18 @@ def _advise_size(error: KernelError, spec: MapSpec, map_type: MapType) -> None:
 
 def _refused_fields(map_type: MapType, spec: MapSpec) -> Iterator[str]:
     """Yield the fields that the kernel refuses, by trying each alone in a map that it accepts."""
-    good = samples.sample(map_type)
+    valid = samples.sample(map_type)
     for field, value in (
         ("key_size", spec.key_size),
         ("value_size", spec.value_size),
         ("max_entries", spec.max_entries),
         ("map_extra", spec.map_extra),
     ):
-        accepted = getattr(good, field)
+        accepted = getattr(valid, field)
         if value == accepted:
             continue
         changed: Mapping[str, Any] = {field: value}
-        number = samples.makes(map_type, good._replace(**changed))
+        number = samples.makes(map_type, valid._replace(**changed))
         if not number:
             continue
         if field == "max_entries" and not value:
@@ -121,22 +121,22 @@ def _refused_fields(map_type: MapType, spec: MapSpec) -> Iterator[str]:
         else:
             reason = f"{accepted} is taken"
         yield f"{field} {value} ({reason})"
-    if samples.makes(map_type, good._replace(map_flags=spec.flags)):
-        yield f"map_flags {spec.flags:#x}{_explain_flags(map_type, good, spec.flags)}"
+    if samples.makes(map_type, valid._replace(map_flags=spec.flags)):
+        yield f"map_flags {spec.flags:#x}{_explain_flags(map_type, valid, spec.flags)}"
 
 
-def _explain_flags(map_type: MapType, good: Sample, flags: int) -> str:
+def _explain_flags(map_type: MapType, valid: Sample, flags: int) -> str:
     """Return the names of the flags that the kernel refuses, or else of those that it requires."""
     bits = [1 << bit for bit in range(32)]
-    added = [bit for bit in bits if flags & ~good.map_flags & bit]
+    added = [bit for bit in bits if flags & ~valid.map_flags & bit]
     refused = [
         bit
         for bit in added
-        if samples.makes(map_type, good._replace(map_flags=good.map_flags | bit))
+        if samples.makes(map_type, valid._replace(map_flags=valid.map_flags | bit))
     ]
     names = [f"{_FLAGS.get(bit, hex(bit))}{_if_newer(since.map_flags(bit))}" for bit in refused]
     if not refused:
-        required = [bit for bit in bits if good.map_flags & ~flags & bit]
+        required = [bit for bit in bits if valid.map_flags & ~flags & bit]
         names = [f"without {_FLAGS.get(bit, hex(bit))}" for bit in required]
     return f" ({', '.join(names)})" if names else ""
 
