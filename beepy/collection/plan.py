@@ -135,7 +135,7 @@ def resolver_of(spec: CollectionSpec, kernel: Btf | None) -> Resolver | None:
 
 def _resolve(resolver: Resolver, program: ProgramSpec) -> tuple[Fixup, ...]:
     fixups = resolver.fixups(program)
-    for number, fixup in enumerate(fixups) if _log.debugs() else ():
+    for number, fixup in enumerate(fixups) if _log.is_debug() else ():
         name = safe(program.name)
         _log.debug("program '%s': relocation %d: insn %d: %s", name, number, fixup.insn, fixup)
     return fixups
