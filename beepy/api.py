@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TypedDict, Unpack
 
 from beepy.btf.btf import Btf
-from beepy.collection.absent import Missing
+from beepy.collection.missing import Missing
 from beepy.events.row import Row
 from beepy.hooks.target import Target
 from beepy.launch import Request, launch

@@ -1,30 +1,31 @@
-"""Every exception that beepy raises on purpose, one tree, drawn by who is at fault.
+"""The exceptions that beepy raises: one tree, by who is at fault.
 
 ::
 
     BeepyError
     ├── ImageError                 the image, or the way to it
     │   ├── InvalidReference       not a reference by distribution's grammar
-    │   ├── ImageNotFound          no file, store, bundle or registry has it
-    │   ├── UnsupportedImage       a manifest of no known format, or of no fitting platform
-    │   ├── DigestMismatch         bytes are not what their digest or size says
-    │   ├── RegistryError          the registry refused, lied, leaked or was silent
+    │   ├── ImageNotFound          not in any file, store or registry
+    │   ├── UnsupportedImage       unknown manifest format, or no matching platform
+    │   ├── DigestMismatch         content does not match its digest or size
+    │   ├── RegistryError          the registry refused, answered wrongly or did not answer
     │   └── StoreError             the local store is unreadable, locked or not a store
     ├── ObjectError                the ELF object
     │   ├── ElfError               headers, sections, symbols, relocations, map definitions
     │   ├── BtfError               .BTF and .BTF.ext, the object's or the kernel's
     │   └── UnsupportedSection     a SEC() that libbpf does not know
-    ├── RelocationError            a CO-RE relocation or an extern that nothing satisfies
+    ├── RelocationError            a CO-RE relocation or extern that cannot be resolved
     ├── KernelError (OSError)      the kernel refused
     │   ├── VerifierError          ... the program, with the verifier's log
     │   ├── NotSupported           ... because it lacks a feature
     │   └── AttachError            ... to attach
-    │       └── TargetError        ... to a target that is not written as programs of this section take it
+    │       └── TargetError        ... the target's text is malformed for this section
     ├── DecodeError                a record does not fit its type
     ├── OutputError                port in use, closed file, full disk
     └── UsageError                 the command line; exit code 2
 
-A message is one line, lower case, no full stop: *where: what: why*. Advice goes into a note (``add_note``).
+A message is one line, lower case, no full stop: *where: what: why*. Advice goes into a note
+(``add_note``).
 """
 
 import os
@@ -32,7 +33,7 @@ from errno import EINVAL, errorcode
 from typing import Final, Self, TypeVar
 
 ENOTSUPP: Final = 524
-"""The kernel's own errno (include/linux/errno.h), which no C library knows."""
+"""A kernel-internal errno (include/linux/errno.h) that C libraries do not define."""
 
 _Error = TypeVar("_Error", bound=Exception)
 
@@ -46,38 +47,38 @@ def errno_text(number: int) -> str:
 
 
 def restated(new: _Error, error: BaseException) -> _Error:
-    """Return ``new``, to be raised in place of ``error``, with the notes of ``error`` added."""
+    """Return ``new``, to be raised in place of ``error``, with the notes of ``error``."""
     for note in getattr(error, "__notes__", ()):
         new.add_note(note)
     return new
 
 
 class BeepyError(Exception):
-    """Root of the tree; ``str()`` is one line for the user, ``__notes__`` is advice."""
+    """Root of the tree; ``str()`` is one line for the user, ``__notes__`` are advice."""
 
 
 class ImageError(BeepyError):
-    """The image, or the way to it."""
+    """An image cannot be found, fetched or read."""
 
 
-class InvalidReference(ImageError):  # noqa: N818 - names without "Error" read as what they say
-    """Text that is not an image reference."""
+class InvalidReference(ImageError):  # noqa: N818 - the names read better without "Error"
+    """A text that is not an image reference."""
 
 
 class ImageNotFound(ImageError):  # noqa: N818
-    """Nobody who was asked has the image."""
+    """The image is not in any place that was searched."""
 
 
 class UnsupportedImage(ImageError):  # noqa: N818
-    """A manifest of no known format, or without a fitting platform."""
+    """The manifest has an unknown format or no matching platform."""
 
 
 class DigestMismatch(ImageError):  # noqa: N818
-    """Bytes are not what their digest or size says."""
+    """Content does not match its digest or size."""
 
 
 class RegistryError(ImageError):
-    """A registry refused, answered wrongly, or was silent."""
+    """A registry refused, answered wrongly, or did not answer."""
 
 
 class StoreError(ImageError):
@@ -85,7 +86,7 @@ class StoreError(ImageError):
 
 
 class ObjectError(BeepyError):
-    """The ELF object."""
+    """An ELF object cannot be read."""
 
 
 class ElfError(ObjectError):
@@ -101,11 +102,11 @@ class UnsupportedSection(ObjectError):  # noqa: N818
 
 
 class RelocationError(BeepyError):
-    """A relocation that the kernel's types, or the object's symbols, do not satisfy."""
+    """A relocation that the kernel's types or the object's symbols cannot resolve."""
 
 
 class KernelError(BeepyError, OSError):
-    """The kernel refused; ``errno`` tells how (0: not a system call's failure)."""
+    """The kernel refused; ``errno`` is that of the system call, 0 if none failed."""
 
     def __init__(self, message: str, errno: int = 0) -> None:
         super().__init__(message)
@@ -113,13 +114,13 @@ class KernelError(BeepyError, OSError):
 
     @classmethod
     def of(cls, where: str, failure: OSError | int) -> Self:
-        """Return the error of a failed system call (or of its errno): ``where: permission denied (EACCES)``."""
+        """Return the error of a failed system call: ``where: permission denied (EACCES)``."""
         number = failure if isinstance(failure, int) else failure.errno or 0
         return cls(f"{where}: {errno_text(number)}", number)
 
 
 class VerifierError(KernelError):
-    """The verifier refused a program; ``log`` is its whole log."""
+    """The verifier refused a program; ``log`` is its complete log."""
 
     def __init__(self, message: str, errno: int = 0, log: str = "") -> None:
         super().__init__(message, errno)
@@ -127,7 +128,7 @@ class VerifierError(KernelError):
 
 
 class NotSupported(KernelError):  # noqa: N818
-    """This kernel lacks ``feature``; ``since`` is the first kernel that has it ("" = unknown)."""
+    """This kernel lacks ``feature``; ``since`` is its first release, "" if unknown."""
 
     def __init__(self, message: str, errno: int = 0, feature: str = "", since: str = "") -> None:
         super().__init__(message, errno)
@@ -149,7 +150,7 @@ class AttachError(KernelError):
 
 
 class TargetError(AttachError):
-    """The text of a target is not written as ``program``'s section takes it: its own, or what --attach gave."""
+    """The target of ``program``, from its section or from --attach, is malformed."""
 
     def __init__(self, message: str, program: str) -> None:
         super().__init__(message, EINVAL)
@@ -165,4 +166,4 @@ class OutputError(BeepyError):
 
 
 class UsageError(BeepyError):
-    """The command line asks for something that does not exist or does not fit."""
+    """An argument names something that does not exist, or has a value that does not fit."""

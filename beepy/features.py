@@ -1,8 +1,8 @@
-"""TABLE: each feature of the kernel that beepy decides on, or names in messages.
+"""TABLE: the kernel features that beepy depends on or names in messages.
 
-A row is what messages call the feature and the first release that has it. No decision rests on the release, for
-distributions carry features back: ``kernel.features.has`` finds out whether this kernel has one, by the probe that
-``kernel.probes`` has for each row. What the kernel numbers itself (helpers, types, flags) and kfuncs are in ``since``.
+A row has the name of the feature in messages and its first release. Releases are for messages only,
+since distributions backport features: ``kernel.features.has`` runs the probe that ``kernel.probes``
+has for each row. Helpers, types, flags and kfuncs are in ``since``.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _VERSION_ONLY: Final = True
 
 @unique
 class Feature(Enum):
-    """``text`` for messages, ``since``: the first release; ``version_only``: never probed, messages alone name it."""
+    """``text`` for messages; ``since``: the first release; ``version_only``: it has no probe."""
 
     # named as libbpf names them (enum kern_feature_id)
     EXP_ATTACH_TYPE = "expected attach types", "4.17"
@@ -28,7 +28,7 @@ class Feature(Enum):
     BPF_COOKIE = "bpf cookies", "5.15"
     ARG_CTX_TAG = "tags of contexts", "6.8"
 
-    # what BTF may make use of, see btf.downgrade
+    # BTF kinds and the like, see btf.downgrade
     FUNC = "functions", "5.0"
     DATASEC = "sections of variables", "5.2"
     GLOBAL_FUNC = "global functions", "5.6"
@@ -39,14 +39,14 @@ class Feature(Enum):
     ENUM64 = "signs and 64 bits of enums", "6.0"
     QMARK_DATASEC = "sections whose names begin with '?'", "6.9"
 
-    # what programs may make use of
+    # what programs may use
     SUBPROGRAMS = "functions of its own", "4.16", _VERSION_ONLY
     JMP32 = "32-bit jumps", "5.1", _VERSION_ONLY
     GLOBAL_DATA = "global variables", "5.2", _VERSION_ONLY
     LARGE_PROGRAMS = "more than 4096 instructions", "5.2", _VERSION_ONLY
     LOOPS = "loops", "5.3", _VERSION_ONLY
     TYPED_KSYMS = "kernel variables", "5.10", _VERSION_ONLY
-    ATOMICS = "atomic operations", "5.12", _VERSION_ONLY  # all but adding without a result
+    ATOMICS = "atomic operations", "5.12", _VERSION_ONLY  # all but an addition without BPF_FETCH
     KFUNCS = "calls of kernel functions", "5.13", _VERSION_ONLY
     CALLBACKS = "callbacks", "5.13", _VERSION_ONLY
     BSWAP = "unconditional byte swaps", "6.6", _VERSION_ONLY
@@ -60,9 +60,18 @@ class Feature(Enum):
 
     USDT_SEMAPHORES = "USDT semaphores", "4.20", _VERSION_ONLY  # ref_ctr_offset of uprobes
     KERNEL_BTF = "BTF of the kernel", "5.4", _VERSION_ONLY  # /sys/kernel/btf/vmlinux
-    CAP_BPF = "CAP_BPF and CAP_PERFMON", "5.8", _VERSION_ONLY  # split from CAP_SYS_ADMIN: "bpf: Implement CAP_BPF"
+    CAP_BPF = (
+        "CAP_BPF and CAP_PERFMON",
+        "5.8",
+        _VERSION_ONLY,
+    )  # split from CAP_SYS_ADMIN: "bpf: Implement CAP_BPF"
 
-    def __init__(self, text: str, since: str, version_only: bool = False) -> None:  # noqa: FBT001, FBT002 - a row
+    def __init__(
+        self,
+        text: str,
+        since: str,
+        version_only: bool = False,  # noqa: FBT001, FBT002 - a row
+    ) -> None:
         self.text = text
         self.since = since
         self.version_only = version_only
@@ -82,4 +91,4 @@ OLDER_HELPERS: Final[Mapping[int, int]] = {
         "ktime_get_boot_ns": "ktime_get_ns",
     }.items()
 }
-"""Helper -> the older one to call where the kernel lacks it, as libbpf does; that of the clock is beepy's own."""
+"""Helper -> the older helper that replaces it, as in libbpf; the clock's is beepy's own."""

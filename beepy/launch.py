@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from beepy.btf.btf import Btf
 from beepy.collection import targets
-from beepy.collection.absent import Missing
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
+from beepy.collection.missing import Missing
 from beepy.collection.pins import pin_programs
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder

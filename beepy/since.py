@@ -1,8 +1,10 @@
 """The first release with each helper, type, flag and kfunc: for messages only.
 
-What this kernel can do is found out by trying (``kernel.features``), for distributions carry features back; features
-that the kernel does not number are in ``beepy.features``. The kernel's enums only grow at their end, so a table names
-the first member that each release added. Sources: include/uapi/linux/bpf.h and kernel/bpf/syscall.c of the releases.
+Distributions backport features, so ``kernel.features`` probes what this kernel can do. Features
+without a number are in ``beepy.features``. The kernel's enums only grow at their end, so a table
+has the first member that each release added.
+
+Sources: include/uapi/linux/bpf.h and kernel/bpf/syscall.c of the releases.
 """
 
 from bisect import bisect_right
@@ -11,7 +13,7 @@ from typing import Final
 
 from beepy.uapi import HELPERS, AttachType, MapFlag, MapType, ProgFlag, ProgType
 
-_First = tuple[tuple[int, str], ...]  # (number, the release that added it and those after it)
+_First = tuple[tuple[int, str], ...]  # (the first number that a release added, the release)
 
 _HELPERS: Final[_First] = (
     (1, "3.19"),  # map_lookup_elem
@@ -135,7 +137,7 @@ _ATTACH_TYPES: Final[_First] = (
     (AttachType.TRACE_FSESSION, "7.0"),
     (AttachType.TRACE_FENTRY_MULTI, "7.2"),
 )
-_MAP_FLAGS: Final[Mapping[int, str]] = {  # by bit
+_MAP_FLAGS: Final[Mapping[int, str]] = {  # flag -> release
     MapFlag.NO_PREALLOC: "4.6",
     MapFlag.NO_COMMON_LRU: "4.10",
     MapFlag.NUMA_NODE: "4.14",
@@ -165,41 +167,68 @@ _PROG_FLAGS: Final[Mapping[int, str]] = {
     ProgFlag.XDP_HAS_FRAGS: "5.18",
     ProgFlag.XDP_DEV_BOUND_ONLY: "6.3",
 }
-_KFUNCS: Final[Mapping[str, str]] = {  # the well-known ones
-    "5.13": "tcp_slow_start tcp_cong_avoid_ai tcp_reno_ssthresh tcp_reno_cong_avoid tcp_reno_undo_cwnd",
+_KFUNCS: Final[Mapping[str, str]] = {  # release -> the well-known kfuncs that it added
+    "5.13": """
+        tcp_slow_start tcp_cong_avoid_ai tcp_reno_ssthresh tcp_reno_cong_avoid
+        tcp_reno_undo_cwnd""",
     "5.18": "bpf_xdp_ct_lookup bpf_skb_ct_lookup bpf_ct_release",
-    "6.0": "bpf_ct_insert_entry bpf_ct_set_timeout bpf_ct_change_timeout bpf_ct_set_status bpf_ct_change_status",
-    "6.1": "bpf_lookup_user_key bpf_lookup_system_key bpf_key_put bpf_verify_pkcs7_signature crash_kexec",
-    "6.2": "bpf_obj_new_impl bpf_obj_drop_impl bpf_list_pop_front bpf_list_pop_back bpf_task_acquire bpf_task_release "
-    "bpf_task_from_pid bpf_cgroup_acquire bpf_cgroup_release bpf_cgroup_ancestor bpf_cast_to_kern_ctx bpf_rdonly_cast "
-    "bpf_rcu_read_lock bpf_rcu_read_unlock",
-    "6.3": "bpf_cpumask_create bpf_cpumask_acquire bpf_cpumask_release bpf_cpumask_test_cpu bpf_cpumask_set_cpu "
-    "bpf_rbtree_first bpf_rbtree_remove bpf_xdp_metadata_rx_timestamp bpf_xdp_metadata_rx_hash",
-    "6.4": "bpf_refcount_acquire_impl bpf_rbtree_add_impl bpf_list_push_front_impl bpf_list_push_back_impl "
-    "bpf_cgroup_from_id bpf_dynptr_slice bpf_dynptr_slice_rdwr bpf_dynptr_from_skb bpf_dynptr_from_xdp "
-    "bpf_iter_num_new bpf_iter_num_next bpf_iter_num_destroy",
-    "6.5": "bpf_task_under_cgroup bpf_dynptr_adjust bpf_dynptr_is_null bpf_dynptr_is_rdonly bpf_dynptr_size "
-    "bpf_dynptr_clone bpf_sock_destroy",
+    "6.0": """
+        bpf_ct_insert_entry bpf_ct_set_timeout bpf_ct_change_timeout bpf_ct_set_status
+        bpf_ct_change_status""",
+    "6.1": """
+        bpf_lookup_user_key bpf_lookup_system_key bpf_key_put bpf_verify_pkcs7_signature
+        crash_kexec""",
+    "6.2": """
+        bpf_obj_new_impl bpf_obj_drop_impl bpf_list_pop_front bpf_list_pop_back
+        bpf_task_acquire bpf_task_release bpf_task_from_pid bpf_cgroup_acquire
+        bpf_cgroup_release bpf_cgroup_ancestor bpf_cast_to_kern_ctx bpf_rdonly_cast
+        bpf_rcu_read_lock bpf_rcu_read_unlock""",
+    "6.3": """
+        bpf_cpumask_create bpf_cpumask_acquire bpf_cpumask_release bpf_cpumask_test_cpu
+        bpf_cpumask_set_cpu bpf_rbtree_first bpf_rbtree_remove bpf_xdp_metadata_rx_timestamp
+        bpf_xdp_metadata_rx_hash""",
+    "6.4": """
+        bpf_refcount_acquire_impl bpf_rbtree_add_impl bpf_list_push_front_impl
+        bpf_list_push_back_impl bpf_cgroup_from_id bpf_dynptr_slice bpf_dynptr_slice_rdwr
+        bpf_dynptr_from_skb bpf_dynptr_from_xdp bpf_iter_num_new bpf_iter_num_next
+        bpf_iter_num_destroy""",
+    "6.5": """
+        bpf_task_under_cgroup bpf_dynptr_adjust bpf_dynptr_is_null bpf_dynptr_is_rdonly
+        bpf_dynptr_size bpf_dynptr_clone bpf_sock_destroy""",
     "6.6": "bpf_map_sum_elem_count",
-    "6.7": "bpf_throw bpf_percpu_obj_new_impl bpf_percpu_obj_drop_impl bpf_sock_addr_set_sun_path bpf_iter_task_new "
-    "bpf_iter_task_next bpf_iter_task_destroy bpf_iter_css_new bpf_iter_css_next bpf_iter_css_destroy "
-    "bpf_iter_css_task_new bpf_iter_css_task_next bpf_iter_css_task_destroy bpf_iter_task_vma_new "
-    "bpf_iter_task_vma_next bpf_iter_task_vma_destroy",
-    "6.8": "bpf_task_get_cgroup1 bpf_get_file_xattr bpf_get_fsverity_digest bpf_cpumask_weight bpf_xdp_get_xfrm_state",
+    "6.7": """
+        bpf_throw bpf_percpu_obj_new_impl bpf_percpu_obj_drop_impl
+        bpf_sock_addr_set_sun_path bpf_iter_task_new bpf_iter_task_next
+        bpf_iter_task_destroy bpf_iter_css_new bpf_iter_css_next bpf_iter_css_destroy
+        bpf_iter_css_task_new bpf_iter_css_task_next bpf_iter_css_task_destroy
+        bpf_iter_task_vma_new bpf_iter_task_vma_next bpf_iter_task_vma_destroy""",
+    "6.8": """
+        bpf_task_get_cgroup1 bpf_get_file_xattr bpf_get_fsverity_digest bpf_cpumask_weight
+        bpf_xdp_get_xfrm_state""",
     "6.9": "bpf_arena_alloc_pages bpf_arena_free_pages",
-    "6.10": "bpf_wq_init bpf_wq_set_callback_impl bpf_wq_start bpf_preempt_disable bpf_preempt_enable "
-    "bpf_session_is_return bpf_session_cookie bpf_crypto_encrypt bpf_crypto_decrypt",
+    "6.10": """
+        bpf_wq_init bpf_wq_set_callback_impl bpf_wq_start bpf_preempt_disable
+        bpf_preempt_enable bpf_session_is_return bpf_session_cookie bpf_crypto_encrypt
+        bpf_crypto_decrypt""",
     "6.11": "bpf_iter_bits_new bpf_iter_bits_next bpf_iter_bits_destroy",
-    "6.12": "bpf_copy_from_user_str bpf_get_task_exe_file bpf_put_file bpf_path_d_path bpf_get_dentry_xattr",
+    "6.12": """
+        bpf_copy_from_user_str bpf_get_task_exe_file bpf_put_file bpf_path_d_path
+        bpf_get_dentry_xattr""",
     "6.13": "bpf_task_from_vpid bpf_send_signal_task bpf_get_kmem_cache bpf_iter_kmem_cache_new",
     "6.14": "bpf_local_irq_save bpf_local_irq_restore",
-    "6.15": "bpf_copy_from_user_task_str bpf_dynptr_copy bpf_res_spin_lock bpf_res_spin_unlock bpf_set_dentry_xattr",
-    "6.16": "bpf_probe_read_user_dynptr bpf_probe_read_kernel_dynptr bpf_copy_from_user_dynptr bpf_list_front",
-    "6.17": "bpf_dynptr_memset bpf_cgroup_read_xattr bpf_strcmp bpf_strchr bpf_strlen bpf_stream_vprintk_impl",
+    "6.15": """
+        bpf_copy_from_user_task_str bpf_dynptr_copy bpf_res_spin_lock bpf_res_spin_unlock
+        bpf_set_dentry_xattr""",
+    "6.16": """
+        bpf_probe_read_user_dynptr bpf_probe_read_kernel_dynptr bpf_copy_from_user_dynptr
+        bpf_list_front""",
+    "6.17": """
+        bpf_dynptr_memset bpf_cgroup_read_xattr bpf_strcmp bpf_strchr bpf_strlen
+        bpf_stream_vprintk_impl""",
     "6.18": "bpf_strcasecmp bpf_dynptr_from_skb_meta bpf_xdp_pull_data",
     "6.19": "bpf_dynptr_from_file",
 }
-_SLEEPABLE: Final[Mapping[int, str]] = {
+_SLEEPABLE: Final[Mapping[int, str]] = {  # program type -> release
     ProgType.TRACING: "5.10",
     ProgType.LSM: "5.10",
     ProgType.SYSCALL: "5.14",
@@ -208,63 +237,65 @@ _SLEEPABLE: Final[Mapping[int, str]] = {
     ProgType.TRACEPOINT: "7.2",
     ProgType.RAW_TRACEPOINT: "7.2",
 }
-_SLEEPABLE_TRACING: Final[Mapping[int, str]] = {  # where that is later than for others of type TRACING
+# attach types of TRACING that became sleepable later than the others
+_SLEEPABLE_TRACING: Final[Mapping[int, str]] = {
     AttachType.TRACE_ITER: "5.18",
     AttachType.TRACE_RAW_TP: "7.2",
 }
 
 
 def _release(table: _First, number: int) -> str:
-    at = bisect_right(table, number, key=lambda row: row[0])
-    return table[at - 1][1] if at and number >= 0 else ""
+    """Return the release of the last row up to ``number``, "" if there is no such row."""
+    index = bisect_right(table, number, key=lambda row: row[0])
+    return table[index - 1][1] if index and number >= 0 else ""
 
 
 def helper(number: int) -> str:
-    """Return the first release with the helper of that number, "" if there is none of it."""
+    """Return the first release with a helper, "" if the number is unknown."""
     return _release(_HELPERS, number) if number < len(HELPERS) else ""
 
 
 def kfunc(name: str) -> str:
-    """Return the first release with that kfunc, "" for one that is not known here."""
+    """Return the first release with a kfunc, "" if it is not in the table."""
     return next((release for release, names in _KFUNCS.items() if name in names.split()), "")
 
 
 def map_type(number: int) -> str:
-    """Return the first release with a map type, "" for one that is not known."""
+    """Return the first release with a map type, "" if the number is unknown."""
     return _release(_MAP_TYPES, number) if number <= max(MapType) else ""
 
 
 def prog_type(number: int) -> str:
-    """Return the first release with a program type."""
+    """Return the first release with a program type, "" if the number is unknown."""
     return _release(_PROG_TYPES, number) if number <= max(ProgType) else ""
 
 
 def attach_type(number: int) -> str:
-    """Return the first release with an attach type."""
+    """Return the first release with an attach type, "" if the number is unknown."""
     return _release(_ATTACH_TYPES, number) if number <= max(AttachType) else ""
 
 
 def map_flags(flags: int) -> Iterator[str]:
-    """Return the first release of each flag of BPF_MAP_CREATE that is set and known."""
+    """Yield the first release of each known flag of BPF_MAP_CREATE that is set."""
     return (release for flag, release in _MAP_FLAGS.items() if flags & flag)
 
 
 def prog_flags(flags: int) -> Iterator[str]:
-    """Return the first release of each flag of BPF_PROG_LOAD that is set and known."""
+    """Yield the first release of each known flag of BPF_PROG_LOAD that is set."""
     return (release for flag, release in _PROG_FLAGS.items() if flags & flag)
 
 
 def sleepable(prog_type: int, attach_type: int) -> str:
-    """Return the first release in which programs of these types may sleep, "" if none may."""
+    """Return the first release in which these programs may be sleepable, "" if they may not."""
     later = _SLEEPABLE_TRACING.get(attach_type) if prog_type == ProgType.TRACING else None
     return later or _SLEEPABLE.get(prog_type, "")
 
 
 def order(release: str) -> tuple[int, ...]:
-    """Return what releases are compared by: "5.10" is newer than "5.9"."""
+    """Return a release as numbers, which compare in order: "5.9" before "5.10"."""
     return tuple(int(number) for number in release.split(".")) if release else ()
 
 
 def newest(releases: Iterable[str]) -> str:
-    """Return the newest of some releases, "" of none."""
+    """Return the newest of ``releases``, "" if there are none."""
     return max(releases, key=order, default="")

@@ -229,7 +229,7 @@ def _attach(collections: Sequence[Collection], stats: RunStats) -> None:
     """Attach all; note what --missing skip left out. Raises NotSupported if nothing else is there."""
     for collection in collections:
         collection.attach()
-    skipped = [(one.spec.name, program) for one in collections for program in one.absent.skipped]
+    skipped = [(one.spec.name, program) for one in collections for program in one.skipped.reasons]
     stats.skipped_programs = skipped
     if skipped and not any(one.links for one in collections):
         raise NotSupported("nothing is attached: this kernel lacks what every program attaches to")

@@ -1,1 +1,1 @@
-"""What is known of an object without a kernel."""
+"""Facts about an object that need no kernel."""

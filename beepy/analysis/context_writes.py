@@ -1,9 +1,10 @@
-"""Whether a program may write to its context: a uprobe's is the registers of the process that it stops.
+"""Tell whether a program may write to its context: a uprobe's is the process's registers.
 
-The answer errs on one side: no write is missed in what the verifier takes, but one may be suspected that never happens.
-Each instruction has a state, an integer of bits: which registers (bit N), and which slots of 8 bytes of its function's
-stack (bit 10 + N), may hold a pointer to the context. States are followed along all jumps and calls, and joined where
-ways meet, until nothing changes.
+The analysis is conservative: it finds every write in code that the verifier accepts, and may
+report one that never happens. Each instruction has a state, an integer of bits: which registers
+(bit N) and which 8-byte slots of the function's stack (bit 10 + N) may hold a pointer to the
+context. States are propagated along all jumps and calls, and joined where paths meet, until
+nothing changes.
 """
 
 from collections.abc import Iterator
@@ -13,31 +14,31 @@ from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import JumpTableRef, ProgramSpec
 
-_MAX_STEPS: Final = 200_000  # instructions looked at; beyond them a write is assumed
-_FRAME: Final = 10  # the register of the stack
+_MAX_STEPS: Final = 200_000  # instructions visited; beyond them a write is assumed
+_FRAME: Final = 10  # the frame pointer
 _STACK: Final = 512  # bytes
-_CLOBBERED: Final = 0b111111  # registers, by a call
-_ARGUMENTS: Final = 0b111110
+_CLOBBERED: Final = 0b111111  # the registers that a call overwrites: r0 to r5
+_ARGUMENTS: Final = 0b111110  # r1 to r5
 _OPERATION: Final = 0xF0
 _MOV: Final = 0xB0
-_ATOMIC: Final = 0xC0  # a mode of STX; which one is in imm
+_ATOMIC: Final = 0xC0  # a mode of STX; imm has the operation
 _FETCH, _COMPARE, _ACQUIRE = 0x01, 0xF1, 0x100
 _GOTO, _GOTO_LONG, _GOTO_TABLE = op.JMP, op.JMP32, op.JMP | op.X
 
 
 def writes(program: ProgramSpec) -> bool:
-    """Tell whether a program, its subprograms included, may store through the pointer that it is given."""
+    """Tell whether a program or one of its subprograms may store through its context pointer."""
     if not any(_base(insn) not in (None, _FRAME) for insn in program.insns):
         return False
     walk = _Walk(program)
-    while walk.changed:  # what one function spills or returns concerns all others
+    while walk.changed:  # what one function spills or returns changes the states of others
         if walk.run():
             return True
     return False
 
 
 def _base(insn: Insn) -> int | None:
-    """Return the register that an instruction stores through."""
+    """Return the register that an instruction stores through, None if it does not store."""
     kind = insn.code & op.CLASS
     return insn.dst if kind == op.ST or (kind == op.STX and not _acquires(insn)) else None
 
@@ -47,7 +48,7 @@ def _acquires(insn: Insn) -> bool:
 
 
 def _loaded(insn: Insn) -> tuple[int, int] | None:
-    """Return the register that takes what is in memory, and the one that says where."""
+    """Return the register that an instruction loads into, and the one with the address."""
     kind, mode = insn.code & op.CLASS, insn.code & op.MODE
     if kind == op.LDX or (kind == op.STX and _acquires(insn)):
         return insn.dst, insn.src
@@ -57,7 +58,11 @@ def _loaded(insn: Insn) -> tuple[int, int] | None:
 
 
 class _Walk:
-    """All ways through a program; ``spilled``: the context is on a function's stack, ``lost``: nobody knows where."""
+    """All paths through a program.
+
+    ``_spilled``: the context may be on some function's stack; ``_lost``: in an unknown slot of it;
+    ``_returned``: a function may return it.
+    """
 
     def __init__(self, program: ProgramSpec) -> None:
         self._insns = program.insns
@@ -68,30 +73,32 @@ class _Walk:
         self.changed = True
 
     def run(self) -> bool:
-        """Walk once; tell whether a store through the context was met."""
+        """Follow all paths once; return True at the first store through the context."""
         before = self._spilled, self._lost, self._returned
         states: dict[int, int] = {}
         waiting = [*[(start, 0) for start in self._starts], (0, 1 << 1)]
         while waiting:
-            at, state = waiting.pop()
-            known = states.get(at)
-            if not 0 <= at < len(self._insns) or (known is not None and known | state == known):
+            index, state = waiting.pop()
+            known = states.get(index)
+            if not 0 <= index < len(self._insns):
                 continue
-            states[at] = state = state | (known or 0)
-            insn = self._insns[at]
+            if known is not None and known | state == known:
+                continue
+            states[index] = state = state | (known or 0)
+            insn = self._insns[index]
             self._steps += 1
             base = _base(insn)
             if self._steps > _MAX_STEPS or (base is not None and state >> base & 1):
                 return True
             if insn.call:
-                waiting.append((at + 1 + insn.imm, state & _ARGUMENTS))
+                waiting.append((index + 1 + insn.imm, state & _ARGUMENTS))
             state = self._step(insn, state)
-            waiting += [(after, state) for after in self._next(at, insn)]
+            waiting += [(after, state) for after in self._next(index, insn)]
         self.changed = before != (self._spilled, self._lost, self._returned)
         return False
 
     def _step(self, insn: Insn, state: int) -> int:
-        """Return the state behind an instruction."""
+        """Return the state after an instruction."""
         code, dst, src, off, _ = insn
         kind = code & op.CLASS
         after = state
@@ -102,16 +109,18 @@ class _Walk:
         elif kind in (op.LD, op.ALU, op.ALU64) and (kind == op.LD or code & _OPERATION == _MOV):
             copies = code == op.ALU64 | op.X | _MOV and not off
             after = _put(state, dst, copies and state >> src & 1)
-        elif kind == op.ALU64 and code & op.X:  # an offset may be added to a pointer, or a pointer to an offset
+        elif kind == op.ALU64 and code & op.X:  # either operand of an addition may be the pointer
             after = state | (state >> src & 1) << dst
         if _base(insn) is not None:
             after = self._store(insn, state)
-        if found := _loaded(insn):
-            register, base = found
-            after = _put(after, register, code & op.SIZE == op.DW and self._fills(state, base, off))
+        if load := _loaded(insn):
+            register, base = load
+            is_context = code & op.SIZE == op.DW and self._may_hold_context(state, base, off)
+            after = _put(after, register, is_context)
         return after
 
     def _store(self, insn: Insn, state: int) -> int:
+        """Return the state after a store, which may spill the context to the stack."""
         context = insn.code & op.CLASS == op.STX and state >> insn.src & 1
         if context:
             self._spilled = True
@@ -123,30 +132,31 @@ class _Walk:
         whole = insn.code & op.SIZE == op.DW and not insn.off % 8
         return state & ~_slot(insn.off) if whole else state
 
-    def _fills(self, state: int, base: int, off: int) -> bool:
-        """Tell whether 8 bytes of memory may be a pointer to the context."""
+    def _may_hold_context(self, state: int, base: int, off: int) -> bool:
+        """Tell whether the 8 bytes at ``base + off`` may be a pointer to the context."""
         if base == _FRAME:
             return self._lost or bool(state & _slot(off))
-        return self._spilled  # through a pointer to the stack
+        return self._spilled  # ``base`` may point to the stack
 
-    def _next(self, at: int, insn: Insn) -> Iterator[int]:
+    def _next(self, index: int, insn: Insn) -> Iterator[int]:
+        """Yield the instructions that may run after this one."""
         if insn.code == op.EXIT:
             return
         if insn.code == _GOTO_TABLE:
             yield from self._targets
         elif insn.code in (_GOTO, _GOTO_LONG):
-            yield at + 1 + (insn.off if insn.code == _GOTO else insn.imm)
+            yield index + 1 + (insn.off if insn.code == _GOTO else insn.imm)
         else:
-            yield at + 1 + insn.wide
+            yield index + 1 + insn.wide
             if insn.code & op.CLASS in (op.JMP, op.JMP32) and insn.code != op.CALL:
-                yield at + 1 + insn.off
+                yield index + 1 + insn.off
 
 
 def _slot(off: int) -> int:
-    """Return the bit of the stack's slot at an offset, 0 for one outside the stack."""
+    """Return the bit of the stack slot at an offset, 0 for an offset outside the stack."""
     return 1 << _FRAME + -off // 8 if -_STACK <= off < 0 and not off % 8 else 0
 
 
 def _put(state: int, register: int, context: int) -> int:
-    """Return the state with one register that holds the context (1), or does not (0)."""
+    """Return the state with a register set to hold the context (1) or not (0)."""
     return state & ~(1 << register) | bool(context) << register

@@ -1,4 +1,4 @@
-"""What a program can change besides its own maps, read from its helpers, kfuncs, type and pins."""
+"""What a program can change besides its own maps, by its helpers, kfuncs, type and pins."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -10,22 +10,25 @@ from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, ExternRef, MapRef, ProgramSpec
 from beepy.uapi import MapFlag
 
-# what helpers can change beyond the program's own maps
+# effect -> the helpers with that effect
 _CHANGES: Final = {
     "memory of processes": "probe_write_user",
     "return values of kernel functions": "override_return",
     "signals to processes": "send_signal send_signal_thread",
     "how programs start": "bprm_opts_set",
     "packets": """
-        skb_store_bytes l3_csum_replace l4_csum_replace clone_redirect skb_vlan_push skb_vlan_pop skb_set_tunnel_key
-        skb_set_tunnel_opt redirect skb_change_proto skb_change_type skb_change_tail skb_change_head set_hash
-        set_hash_invalid skb_adjust_room redirect_map redirect_neigh redirect_peer skb_set_tstamp xdp_adjust_head
-        xdp_adjust_meta xdp_adjust_tail xdp_store_bytes sk_redirect_map sk_redirect_hash msg_redirect_map
-        msg_redirect_hash msg_apply_bytes msg_cork_bytes msg_pull_data msg_push_data msg_pop_data lwt_push_encap
-        lwt_seg6_store_bytes lwt_seg6_adjust_srh lwt_seg6_action store_hdr_opt reserve_hdr_opt tcp_send_ack
+        skb_store_bytes l3_csum_replace l4_csum_replace clone_redirect skb_vlan_push
+        skb_vlan_pop skb_set_tunnel_key skb_set_tunnel_opt redirect skb_change_proto
+        skb_change_type skb_change_tail skb_change_head set_hash set_hash_invalid
+        skb_adjust_room redirect_map redirect_neigh redirect_peer skb_set_tstamp
+        xdp_adjust_head xdp_adjust_meta xdp_adjust_tail xdp_store_bytes sk_redirect_map
+        sk_redirect_hash msg_redirect_map msg_redirect_hash msg_apply_bytes msg_cork_bytes
+        msg_pull_data msg_push_data msg_pop_data lwt_push_encap lwt_seg6_store_bytes
+        lwt_seg6_adjust_srh lwt_seg6_action store_hdr_opt reserve_hdr_opt tcp_send_ack
         skb_ecn_set_ce""",
     "sockets": """
-        setsockopt bind sk_assign sk_select_reuseport sock_map_update sock_hash_update sock_ops_cb_flags_set""",
+        setsockopt bind sk_assign sk_select_reuseport sock_map_update sock_hash_update
+        sock_ops_cb_flags_set""",
     "sysctl values": "sysctl_set_new_value",
     "answers of the kernel": "set_retval",
     "input events": "rc_repeat rc_keydown rc_pointer_rel",
@@ -33,20 +36,23 @@ _CHANGES: Final = {
     "open files": "sys_close",
 }
 _EFFECTS: Final = {helper: change for change, helpers in _CHANGES.items() for helper in helpers.split()}
-# kfuncs that read, or change nothing but what is the program's own
-_OWN_KFUNCS: Final = (
-    *("bpf_get_", "bpf_iter_", "bpf_cpumask_", "bpf_obj_", "bpf_percpu_obj_", "bpf_list_", "bpf_rbtree_", "bpf_wq_"),
-    *("bpf_refcount_", "bpf_rcu_", "bpf_preempt_", "bpf_local_irq_", "bpf_res_spin_", "bpf_arena_", "bpf_session_"),
-    *("bpf_dynptr_", "bpf_copy_from_", "bpf_probe_read_", "bpf_str", "bpf_crypto_", "bpf_xdp_metadata_", "bpf_path_"),
-    *("bpf_task_acquire", "bpf_task_release", "bpf_task_from_", "bpf_task_under_", "bpf_task_get_", "bpf_put_file"),
-    *("bpf_cgroup_acquire", "bpf_cgroup_release", "bpf_cgroup_ancestor", "bpf_cgroup_from_", "bpf_cgroup_read_"),
-    *("bpf_cast_to_kern_ctx", "bpf_rdonly_cast", "bpf_throw", "bpf_map_sum_elem_count", "bpf_lookup_", "bpf_key_put"),
-    *("bpf_verify_", "bpf_stream_", "bpf_xdp_get_", "bpf_xdp_ct_lookup", "bpf_skb_ct_lookup", "bpf_ct_release"),
-)
+# prefixes of kfuncs that only read, or change only objects of the program
+_OWN_KFUNCS: Final = """
+    bpf_get_ bpf_iter_ bpf_cpumask_ bpf_obj_ bpf_percpu_obj_ bpf_list_ bpf_rbtree_ bpf_wq_
+    bpf_refcount_ bpf_rcu_ bpf_preempt_ bpf_local_irq_ bpf_res_spin_ bpf_arena_ bpf_session_
+    bpf_dynptr_ bpf_copy_from_ bpf_probe_read_ bpf_str bpf_crypto_ bpf_xdp_metadata_ bpf_path_
+    bpf_task_acquire bpf_task_release bpf_task_from_ bpf_task_under_ bpf_task_get_ bpf_put_file
+    bpf_cgroup_acquire bpf_cgroup_release bpf_cgroup_ancestor bpf_cgroup_from_ bpf_cgroup_read_
+    bpf_cast_to_kern_ctx bpf_rdonly_cast bpf_throw bpf_map_sum_elem_count bpf_lookup_
+    bpf_key_put bpf_verify_ bpf_stream_ bpf_xdp_get_ bpf_xdp_ct_lookup bpf_skb_ct_lookup
+    bpf_ct_release"""
 
 
 def of_pinned_maps(spec: CollectionSpec) -> dict[str, str]:
-    """Return the effect of writing to each map that is pinned by name, which may be another's, by the map's name."""
+    """Return the effect of writing to each map that is pinned by name, by the map's name.
+
+    Other programs may use such a map too.
+    """
     pins = Pins()
     return {
         map_spec.name: f"map pinned at {path}"
@@ -56,7 +62,10 @@ def of_pinned_maps(spec: CollectionSpec) -> dict[str, str]:
 
 
 def of_program(program: ProgramSpec, helpers: Sequence[str], pinned: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what a program that calls these helpers can change, sorted; ``pinned`` as ``of_pinned_maps`` gives it."""
+    """Return the effects of a program that calls ``helpers``, sorted.
+
+    ``pinned`` is the result of ``of_pinned_maps``.
+    """
     effects = {_EFFECTS[helper] for helper in helpers if helper in _EFFECTS}
     effects |= {pinned[ref.map] for ref in program.refs if isinstance(ref, MapRef) and ref.map in pinned}
     hook = sections.find(program.section)
@@ -66,5 +75,6 @@ def of_program(program: ProgramSpec, helpers: Sequence[str], pinned: Mapping[str
         effects.add(hook.context_effect)
     externs = [ref for ref in program.refs if isinstance(ref, ExternRef)]
     called = [ref.name for ref in externs if program.insns[ref.insn].code == CALL]
-    effects |= {f"kernel function {name}" for name in called if not name.startswith(_OWN_KFUNCS)}
+    own = tuple(_OWN_KFUNCS.split())
+    effects |= {f"kernel function {name}" for name in called if not name.startswith(own)}
     return tuple(sorted(effects))

@@ -1,7 +1,7 @@
-"""What the verifier allows only with CAP_PERFMON: the difference of two packet pointers, a number that tells addresses.
+"""Find differences of two packet pointers, which the verifier allows only with CAP_PERFMON.
 
-The code is read once from its beginning to its end, jumps are not followed: enough for what compilers make of
-``data_end - data``, where both are read at a function's beginning.
+The code is read once from start to end, and jumps are not followed. That finds what compilers make
+of ``data_end - data``, where both are loaded at the beginning of a function.
 """
 
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ _PACKET_FIELDS: Final[Mapping[int, tuple[int, ...]]] = MappingProxyType(
 )
 _CONTEXT: Final = "context"
 _PACKET: Final = "packet"
-_FRAME: Final = 10  # the register of the stack
-_CLOBBERED: Final = range(6)  # by a call
+_FRAME: Final = 10  # the frame pointer
+_CLOBBERED: Final = range(6)  # the registers that a call overwrites
 _OPERATION: Final = 0xF0
 _ADD, _SUB, _MOV = 0x00, 0x10, 0xB0
 
@@ -42,7 +42,8 @@ def subtracts(prog_type: int, program: ProgramSpec) -> bool:
     if not fields:
         return False
     starts = {start for _, start in program.functions}
-    held: dict[int, str] = {}  # register, or offset on the stack (negative) -> what kind of pointer it is
+    # register, or stack offset (negative) -> the kind of pointer in it
+    held: dict[int, str] = {}
     for number, insn in enumerate(program.insns):
         if number in starts:
             held = {} if number else {1: _CONTEXT}
@@ -53,7 +54,7 @@ def subtracts(prog_type: int, program: ProgramSpec) -> bool:
 
 
 def _step(insn: Insn, held: dict[int, str], fields: tuple[int, ...]) -> None:
-    """Change what is held as the instruction does."""
+    """Update ``held`` as the instruction changes registers and stack."""
     code, dst, src, off, _ = insn
     kind = code & op.CLASS
     if code == op.CALL:
@@ -69,12 +70,15 @@ def _step(insn: Insn, held: dict[int, str], fields: tuple[int, ...]) -> None:
         _put(held, dst, None if off else held.get(src))
     elif code == op.ALU64 | op.X | _ADD:
         _put(held, dst, held.get(dst) or held.get(src))
-    elif kind in (op.LD, op.ALU, op.ALU64) and code not in (op.ALU64 | op.K | _ADD, op.ALU64 | op.K | _SUB):
+    elif kind in (op.LD, op.ALU, op.ALU64) and code not in (
+        op.ALU64 | op.K | _ADD,
+        op.ALU64 | op.K | _SUB,
+    ):
         held.pop(dst, None)
 
 
-def _put(held: dict[int, str], where: int, pointer: str | None) -> None:
+def _put(held: dict[int, str], slot: int, pointer: str | None) -> None:
     if pointer:
-        held[where] = pointer
+        held[slot] = pointer
     else:
-        held.pop(where, None)
+        held.pop(slot, None)

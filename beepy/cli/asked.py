@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from beepy.analysis.describe import CheckInfo
+from beepy.analysis.description import CheckInfo
+from beepy.check.check import ERROR, CheckResult, fixups
 from beepy.check.check import check as check_object
-from beepy.check.check import fixups
-from beepy.check.findings import ERROR, Checked
 from beepy.core.resolve import Fixup
 from beepy.host import btf_file
 from beepy.obj.spec import CollectionSpec
@@ -26,7 +25,7 @@ def ask(
     return [(_info(one), one.fixups) for one in checked]
 
 
-def _info(checked: Checked) -> CheckInfo:
+def _info(checked: CheckResult) -> CheckInfo:
     errors = [finding for finding in checked.findings if finding.level == ERROR]
     return CheckInfo(
         checked.kernel,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from beepy.analysis.describe import CheckInfo, Description, MapInfo, ProgramInfo, RelocationInfo, VariableInfo
+from beepy.analysis.description import CheckInfo, Description, MapInfo, ProgramInfo, RelocationInfo, VariableInfo
 from beepy.analysis.requirements import Requirements
 from beepy.features import Feature
 from beepy.text import safe

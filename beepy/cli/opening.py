@@ -71,7 +71,7 @@ def nothing_shown(specs: Sequence[CollectionSpec]) -> Iterator[str]:
 
 def _count_attached(collection: Collection) -> int:
     """Return how many programs are attached: not those skipped, nor those for others to attach."""
-    skipped = collection.absent.skipped
+    skipped = collection.skipped.reasons
     programs = [prog for prog in collection.programs.values() if prog.name not in skipped]
     hooks = [sections.find(program.section) for program in programs]
     others = Mechanism.NOT_ATTACHABLE

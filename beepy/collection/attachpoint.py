@@ -22,9 +22,11 @@ _VMLINUX: Final = "vmlinux"
 
 
 class AttachPoint(NamedTuple):
-    """``type`` 0: the program has none. It belongs to ``module`` ("": vmlinux), or to the program of that id.
+    """What BPF_PROG_LOAD gets as attach_btf_id and the like; ``type`` is 0 for most program types.
 
-    ``member`` is the number of the operation that a STRUCT_OPS program implements, None for any other program.
+    ``type`` belongs to ``module`` ("" for vmlinux), or to the loaded program with the id
+    ``program``. ``member`` is the number of the operation that a STRUCT_OPS program implements,
+    else None.
     """
 
     type: TypeId = VOID
@@ -34,7 +36,10 @@ class AttachPoint(NamedTuple):
 
     @contextmanager
     def open(self) -> Iterator[Fd | None]:
-        """Give the module's types or the program while the block runs, None for vmlinux. Raises KernelError."""
+        """Open the module's BTF or the program while the block runs; yield None for vmlinux.
+
+        Raises KernelError.
+        """
         if self.program:
             with kernel_program.by_id(self.program) as program:
                 yield program
@@ -46,20 +51,21 @@ class AttachPoint(NamedTuple):
 
 
 def find(program: ProgramSpec, hook: Hook, target: Target, kernel: Btf | None = None) -> AttachPoint:
-    """Return where a program attaches at load, in the running kernel or in the one of which ``kernel`` are the types.
+    """Return where a program attaches at load.
 
-    ``target`` names a function ``NAME`` or ``MODULE:NAME`` (vmlinux is the kernel itself); for freplace it is
-    ``ID/NAME``, a function of the program with that id. Raises NotSupported for what this kernel does not have,
-    AttachError for what is no such name.
+    ``kernel`` has the types of a kernel that is not the running one. ``target`` names a function,
+    as ``NAME`` or ``MODULE:NAME`` (the module vmlinux is the kernel itself); for freplace,
+    ``ID/NAME`` names a function of the program with that id. Raises NotSupported if this kernel
+    does not have it, AttachError if the text is not such a name.
     """
     where = f"program '{safe(program.name)}': section '{safe(program.section)}'"
     if hook.prog_type == ProgType.EXT and kernel is None:
-        return _of_program(target.name, where)
-    wanted = hook.kernel_type(target.name)
-    if wanted is None or (kernel and not target.name):  # nobody has named one yet
+        return _in_program(target.name, where)
+    kernel_type = hook.kernel_type(target.name)
+    if kernel_type is None or (kernel and not target.name):  # with a BTF file, --attach comes later
         return AttachPoint()
-    module, name, kind = wanted
-    point = _among(kernel, name, kind) if kernel else _of_kernel(module, name, kind)
+    module, name, kind = kernel_type
+    point = _in_btf(kernel, name, kind) if kernel else _in_kernel(module, name, kind)
     if point:
         return point
     if kernel is None and module not in {"", _VMLINUX} and not machine.is_loaded(module):
@@ -71,24 +77,26 @@ def find(program: ProgramSpec, hook: Hook, target: Target, kernel: Btf | None = 
     raise NotSupported(f"{where}: this kernel has no '{safe(name)}'", feature=name)
 
 
-def _of_kernel(module: str, name: str, kind: Kind) -> AttachPoint | None:
-    """Return a type of the running kernel or of a module of it; ``module`` "": the first that has it."""
-    if module in {"", _VMLINUX} and (point := _among(kernel_btf.vmlinux(), name, kind)):
+def _in_kernel(module: str, name: str, kind: Kind) -> AttachPoint | None:
+    """Return a type of ``module``; "" searches vmlinux, then all modules."""
+    if module in {"", _VMLINUX} and (point := _in_btf(kernel_btf.vmlinux(), name, kind)):
         return point
     for types in kernel_btf.modules():
         if not module or types.name == module:
-            type_id = next((one for one in types.named(name) if types.kind(one) is kind), None)
+            ids = types.named(name)
+            type_id = next((type_id for type_id in ids if types.kind(type_id) is kind), None)
             if type_id is not None:
                 return AttachPoint(type_id, types.name)
     return None
 
 
-def _among(types: Btf, name: str, kind: Kind) -> AttachPoint | None:
+def _in_btf(types: Btf, name: str, kind: Kind) -> AttachPoint | None:
     type_id = types.find(name, kind)
     return None if type_id is None else AttachPoint(type_id)
 
 
-def _of_program(text: str, where: str) -> AttachPoint:
+def _in_program(text: str, where: str) -> AttachPoint:
+    """Return the function ``ID/NAME`` of a loaded program, for freplace."""
     number, slash, name = text.partition("/")
     if not (slash and name and re.fullmatch("[0-9]{1,10}", number) and int(number) < 1 << 32):
         error = AttachError(f"{where}: expected ID/FUNCTION, a function of the program with that id")

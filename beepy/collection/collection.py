@@ -1,4 +1,4 @@
-"""What is loaded: maps, programs and links of one object, and their end."""
+"""Collection: the maps, programs and links of one loaded object; attach and close them."""
 
 import errno
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 from beepy import hooks, sections
 from beepy.btf.btf import Btf
-from beepy.collection.absent import Absent
+from beepy.collection.missing import SkippedPrograms
 from beepy.errors import KernelError
 from beepy.hooks import Target, struct_ops
 from beepy.kernel import btf as kernel_btf
@@ -24,7 +24,7 @@ _log = Log(__name__)
 
 
 class Registration(NamedTuple):
-    """What registers operations with the kernel: the ``value`` that their map is to be given."""
+    """A STRUCT_OPS map and the ``value`` that registers its operations when it is stored there."""
 
     map: Map
     value: bytes
@@ -32,24 +32,25 @@ class Registration(NamedTuple):
 
 
 class Collection:
-    """Owns the ``maps`` and ``programs`` of ``spec``, by name, and the ``links`` of what is attached.
+    """Owns the ``maps`` and ``programs`` of ``spec``, by name, and the ``links`` of programs.
 
-    ``targets`` says where each program attaches. ``absent`` knows the programs that were left out because the kernel
-    lacks what they attach to; ``shared`` is what hooks remember for all programs; ``pinned`` how to take back the pins
-    that were made for it. ``btf`` are the kernel's types, in the place of its own. A context manager; ``close``
-    detaches first, and leaves the pins.
+    ``targets`` has where each program attaches, by name. ``skipped`` has the programs that were
+    skipped because the kernel lacks something. ``shared`` is state that hooks share between
+    programs. Closing ``pinned`` removes the pins that were made while loading. ``btf`` is used in
+    place of the running kernel's types. A context manager; ``close`` detaches first, and keeps the
+    pins.
     """
 
     def __init__(
         self,
         spec: CollectionSpec,
         targets: Mapping[str, Target],
-        absent: Absent | None = None,
+        skipped: SkippedPrograms | None = None,
         btf: Btf | None = None,
     ) -> None:
         self.spec = spec
         self.targets = targets
-        self.absent = absent or Absent()
+        self.skipped = skipped or SkippedPrograms()
         self.btf = btf
         self.maps: dict[str, Map] = {}
         self.shared: dict[str, object] = {}
@@ -59,25 +60,24 @@ class Collection:
         self.pinned = ExitStack()
 
     def attach(self) -> None:
-        """Attach every program to its target.
+        """Attach every program to its target, or skip those that the kernel lacks something for.
 
-        Raises AttachError when the kernel refuses one: then none is. One whose attach point it lacks may be left out,
-        see ``absent``.
+        Raises AttachError if the kernel refuses a program; then none is attached.
         """
         hooks.sweep()
         try:
-            for program in self._attached_one_by_one():
-                where = self.target(program.name)
+            for program in self._attached_by_hooks():
+                target = self.target(program.name)
                 try:
-                    link = hooks.attach(program, where)
+                    link = hooks.attach(program, target)
                 except KernelError as error:
-                    self.absent.skip(program.name, _explained(error, program))
+                    self.skipped.skip(program.name, _explained(error, program))
                     continue
                 self.links.append(link)
                 _log.info(
                     "program '%s': attached to %s",
                     safe(program.name),
-                    safe(hooks.describe_target(program.section, where)),
+                    safe(hooks.describe_target(program.section, target)),
                 )
             for registration in self.operations:
                 self.links.append(struct_ops.attach(*registration))
@@ -86,33 +86,35 @@ class Collection:
             self.detach()
             raise
 
-    def _attached_one_by_one(self) -> list[Program]:
-        """Return the programs that are not attached by their map of operations."""
+    def _attached_by_hooks(self) -> list[Program]:
+        """Return all programs but those of STRUCT_OPS, which their map attaches."""
         return [program for program in self.programs.values() if program.type != ProgType.STRUCT_OPS]
 
     def target(self, program: str) -> Target:
-        """Return where that program attaches, with this collection's maps."""
+        """Return where a program attaches, with this collection's maps and shared state."""
         return self.targets[program]._replace(maps=self.maps, shared=self.shared)
 
     def kernel_types(self) -> Btf | None:
-        """Return the kernel's types, None where it has none, or shows none to us."""
+        """Return the kernel's types, None if it has none or this process may not read them."""
         try:
             return kernel_btf.vmlinux() if self.btf is None else self.btf
         except KernelError:
             return None
 
     def detach(self) -> None:
-        """Detach every program, the last first, each even if one before it raises; maps and programs stay."""
+        """Close all links, the last first, each even if one before it raises."""
         with ExitStack() as steps:
             for link in self.links:
                 steps.callback(link.close)
             self.links.clear()
 
     def close(self) -> None:
-        """Detach, and let go of programs and maps; each is let go even if one before it raises."""
+        """Detach, then close programs and maps, each even if one before it raises."""
         with ExitStack() as steps:
-            for close in (*[one.close for one in self.maps.values()], *[one.close for one in self.programs.values()]):
-                steps.callback(close)
+            for map_ in self.maps.values():
+                steps.callback(map_.close)
+            for program in self.programs.values():
+                steps.callback(program.close)
             steps.callback(self.detach)
             self.programs.clear()
             self.maps.clear()
@@ -121,19 +123,22 @@ class Collection:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
 
 def _explained(error: KernelError, program: Program) -> KernelError:
-    """Return what is wrong, where the kernel forbids it."""
+    """Return ``error`` with the missing capability in its message, if it is one of permission."""
     hook = sections.find(program.section)
     if hook is None or error.errno not in (errno.EPERM, errno.EACCES):
         return error
-    from beepy.collection import diagnosis  # noqa: PLC0415 - only where the kernel refuses
+    from beepy.collection import refusals  # noqa: PLC0415 - only where the kernel refuses
 
-    explained = diagnosis.of_attachment(error, hook)
+    explained = refusals.explain_attach(error, hook)
     if explained is not error:
         explained.__cause__ = error
     return explained

@@ -1,4 +1,4 @@
-"""What is tried once a kernel has refused: the same in an older way, where a probe says that this kernel needs it."""
+"""Older forms of types and programs to try after a kernel has refused the first."""
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,9 +24,10 @@ _BOOT: Final = "ktime_get_boot_ns"
 
 
 class Types(NamedTuple):
-    """An object's types in the kernel; ``functions``: programs may refer to them by func_info and line_info.
+    """An object's BTF in the kernel.
 
-    ``contexts`` are the types of functions that have another one in programs of some type.
+    ``functions``: it has FUNC types, which func_info and line_info refer to. ``contexts`` has the
+    types of the functions whose context argument must be of another type, by program type.
     """
 
     fd: Fd
@@ -35,7 +36,7 @@ class Types(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """One form of a program to try; ``warnings`` and ``notes`` are logged if it is the form that the kernel takes."""
+    """One form of a program to try; ``warnings`` and ``notes`` are logged if it is accepted."""
 
     insns: tuple[Insn, ...]
     attach_type: AttachType
@@ -44,10 +45,11 @@ class Variant(NamedTuple):
 
 
 def load_types(spec: CollectionSpec, uses: Iterable[tuple[ProgType, TypeId]] = ()) -> Types | None:
-    """Give the kernel the types of ``spec``, without what it does not know; the caller closes them.
+    """Load the BTF of ``spec``, without what the kernel does not know; the caller closes it.
 
-    ``uses`` are the functions of programs, by the type of these. None where there are no types, or the kernel takes
-    none: libbpf goes on without as well. Raises KernelError (EPERM) where nothing else would be allowed either.
+    ``uses`` are pairs of a program type and a function in such a program. Returns None if the
+    object has no BTF or the kernel refuses it: libbpf continues without it as well. Raises
+    KernelError (EPERM) if the process may not use bpf() at all.
     """
     if spec.btf is None:
         return None
@@ -64,7 +66,7 @@ def load_types(spec: CollectionSpec, uses: Iterable[tuple[ProgType, TypeId]] = (
 
     lacking = {feature for feature in downgrade.used(btf) if not features.has(feature)}
     accepted = correct.corrected(btf)
-    changes = [] if accepted is btf else ["names and encodings that no kernel takes"]
+    changes = [] if accepted is btf else ["names and encodings that every kernel refuses"]
     if lacking:
         accepted = downgrade.downgraded(accepted, lacking)
         changes += sorted(f"{feature.text} (since {feature.since})" for feature in lacking)
@@ -74,16 +76,16 @@ def load_types(spec: CollectionSpec, uses: Iterable[tuple[ProgType, TypeId]] = (
         except KernelError as error:
             refused = error
         else:
-            _log.info("%s: types are loaded without %s", safe(spec.name), ", ".join(changes))
+            _log.info("%s: BTF loaded without %s", safe(spec.name), ", ".join(changes))
             return Types(fd, Feature.FUNC not in lacking, contexts)
-    _log.warning("%s: types are not loaded, programs go without: %s", safe(spec.name), refused)
+    _log.warning("%s: BTF not loaded, continuing without: %s", safe(spec.name), refused)
     return None
 
 
 def _with_contexts(
     spec: CollectionSpec, btf: Btf, uses: Iterable[tuple[ProgType, TypeId]]
 ) -> tuple[Btf, Mapping[tuple[ProgType, TypeId], TypeId]]:
-    """Return the types, with other ones of the functions whose tagged argument the kernel would not know."""
+    """Return the types, with ``arg:ctx`` tags rewritten if the kernel does not read them."""
     if not btf.named(CONTEXT_TAG):
         return btf, {}
     from beepy.btf import ctx_args  # noqa: PLC0415 - few objects have such functions
@@ -92,15 +94,15 @@ def _with_contexts(
 
     if features.has(Feature.ARG_CTX_TAG):
         return btf, {}
-    why = f"this kernel does not read their tags (since {Feature.ARG_CTX_TAG.since})"
-    _log.info("%s: contexts are told by name: %s", safe(spec.name), why)
+    reason = f"this kernel does not read them (since {Feature.ARG_CTX_TAG.since})"
+    _log.info("%s: rewriting arg:ctx tags: %s", safe(spec.name), reason)
     return ctx_args.rewrite_ctx_args(btf, uses)
 
 
 def first_accepted(name: str, variants: Iterable[Variant], submit: Callable[[Variant], Program]) -> Program:
-    """Return the first of a program's ``variants`` that the kernel takes from ``submit``.
+    """Load the first of a program's ``variants`` that the kernel accepts, by ``submit``.
 
-    Raises the KernelError of the last one; EPERM at once, for no other form would be allowed.
+    Raises the KernelError of the last variant; EPERM at once, since none would be allowed.
     """
     for variant in variants:
         try:
@@ -119,9 +121,9 @@ def first_accepted(name: str, variants: Iterable[Variant], submit: Callable[[Var
 
 
 def variants(insns: tuple[Insn, ...], hook: Hook) -> Iterator[Variant]:
-    """Yield a program as it is, then with what older kernels have in place of what this one lacks.
+    """Yield a program as it is, then with older forms of the features that this kernel lacks.
 
-    The kernel is not probed before the second is asked for; the caller does so once the first was refused.
+    The kernel is probed before the second variant is yielded: only after the first was refused.
     """
     yield Variant(insns, hook.attach_type)
     from beepy.features import Feature  # noqa: PLC0415 - only where the kernel refuses
@@ -133,13 +135,17 @@ def variants(insns: tuple[Insn, ...], hook: Hook) -> Iterator[Variant]:
         attach_type = NO_ATTACH_TYPE
     if not replaced and attach_type == hook.attach_type:
         return
-    warnings = [f"times do not count suspension: this kernel has no {_BOOT}"] if _BOOT in replaced else []
-    notes = [f"{helper} in place of {lacked}" for lacked, helper in replaced.items() if lacked != _BOOT]
+    warnings, notes = [], []
+    for newer_helper, older_helper in replaced.items():
+        if newer_helper == _BOOT:
+            warnings.append(f"timestamps exclude suspend: this kernel has no {_BOOT}")
+        else:
+            notes.append(f"{older_helper} in place of {newer_helper}")
     yield Variant(older, attach_type, tuple(warnings), tuple(notes))
 
 
 def _with_older_helpers(insns: tuple[Insn, ...]) -> tuple[tuple[Insn, ...], dict[str, str]]:
-    """Return the instructions with older helpers in place of those that the kernel lacks, and which by which."""
+    """Return the instructions with older helpers, and which of them replaced which."""
     from beepy.features import OLDER_HELPERS  # noqa: PLC0415 - only where the kernel refuses
     from beepy.kernel import features  # noqa: PLC0415 - as above
 

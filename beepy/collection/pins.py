@@ -1,9 +1,10 @@
-"""Maps and programs that outlive the process: pinned by name in the BPF file system.
+"""Pin maps and programs in the BPF file system, where they outlive the process.
 
-A map whose definition says ``__uint(pinning, LIBBPF_PIN_BY_NAME)`` is pinned as libbpf does it, in ``Pins.root``. With
-``Pins.maps`` every map is, but for sections of data, in that folder. What is pinned there already is used, if it is the
-same kind of map, and keeps its entries; what is not is created and pinned. ``Pins.programs`` is a folder for programs;
-of an earlier run's the pins are replaced. Folders are made. Pins stay when all is closed: removing the file ends them.
+A map defined with ``__uint(pinning, LIBBPF_PIN_BY_NAME)`` is pinned in ``Pins.root``, as by libbpf.
+With ``Pins.maps`` every map but .data, .bss and .rodata is pinned in that directory. A map that is
+pinned there already is reused with its entries if it has the same definition, else loading fails.
+Programs are pinned in the directory ``Pins.programs`` and replace an earlier run's. Missing
+directories are created. Closing a map or program keeps its pin; removing the file ends it.
 """
 
 import errno
@@ -30,28 +31,31 @@ _DEVMAPS: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)  # the kernel gives them
 
 
 def reuse(spec: MapSpec, path: str) -> Map | None:
-    """Return the map pinned at ``path``, None if there is none. Raises KernelError if it is another kind of map."""
+    """Return the map that is pinned at ``path``, None if the path is free; the caller closes it.
+
+    Raises KernelError if its definition differs from ``spec``.
+    """
     where = f"map '{safe(spec.name)}'"
     fd = bpffs.get(path, "map", where)
     if fd is None:
         return None
-    with ExitStack() as unless:
-        unless.enter_context(fd)
-        found = kernel_map.adopt(fd, spec.name)
-        if differences := _differences(spec, found):
+    with ExitStack() as on_failure:
+        on_failure.enter_context(fd)
+        pinned = kernel_map.adopt(fd, spec.name)
+        if differences := _differences(spec, pinned):
             error = KernelError(f"{where}: pinned at {safe(path)}: {differences}", errno.EINVAL)
-            error.add_note(f"it is another program's, or an older version's; rm {safe(path)} makes room")
+            error.add_note(f"it is another program's, or an older version's; remove it with rm {safe(path)}")
             raise error
-        unless.pop_all()
-    return found
+        on_failure.pop_all()
+    return pinned
 
 
-def pin_map(made: Map, path: str, undo: ExitStack) -> bool:
-    """Pin a map, and note in ``undo`` how to unpin it; tell whether the path was free."""
-    where = f"map '{safe(made.name)}'"
+def pin_map(new: Map, path: str, undo: ExitStack) -> bool:
+    """Pin a map, and unpin it if ``undo`` runs; return False if the path is in use."""
+    where = f"map '{safe(new.name)}'"
     bpffs.prepare(os.path.dirname(path), where)  # noqa: PTH120
     try:
-        bpffs.pin(made.fd, path, where)
+        bpffs.pin(new.fd, path, where)
     except KernelError as error:
         if error.errno != errno.EEXIST:
             raise
@@ -60,23 +64,23 @@ def pin_map(made: Map, path: str, undo: ExitStack) -> bool:
     return True
 
 
-def pin_programs(programs: Iterable[Program], folder: str, undo: ExitStack) -> None:
-    """Pin programs, each in the place of an earlier one of its name; no earlier pin goes before all new ones are made.
+def pin_programs(programs: Iterable[Program], directory: str, undo: ExitStack) -> None:
+    """Pin programs, and replace earlier pins of their names; all or none. ``undo`` unpins them.
 
-    ``undo`` takes what unpins them. Raises KernelError; two programs whose names the file system cannot tell apart are
-    refused.
+    Raises KernelError, also for two programs with the same file name.
     """
     ready: dict[str, str] = {}
-    bpffs.prepare(folder, "programs")
-    with bpffs.locked(folder), ExitStack() as unfinished:
+    bpffs.prepare(directory, "programs")
+    # pin all under temporary names first, so that a failure leaves the earlier pins as they are
+    with bpffs.locked(directory), ExitStack() as unfinished:
         for program in programs:
             where = f"program '{safe(program.name)}'"
-            path = os.path.join(folder, file_name(program.name))  # noqa: PTH118
+            path = os.path.join(directory, file_name(program.name))  # noqa: PTH118
             if path in ready:
                 raise KernelError(f"{where}: pin at {safe(path)}: another program has this file", errno.EEXIST)
             if earlier := bpffs.get(path, "prog", where):
                 earlier.close()
-            new = f"{path}~"  # not the file of any program; a killed process may have left it
+            new = f"{path}~"  # no program has this name; a killed process may have left it
             bpffs.unpin(new, where)
             bpffs.pin(program.fd, new, where)
             unfinished.callback(bpffs.unpin, new, where)
@@ -87,15 +91,18 @@ def pin_programs(programs: Iterable[Program], folder: str, undo: ExitStack) -> N
             _log.info("%s: pinned at %s", where, safe(path))
 
 
-def _differences(spec: MapSpec, found: Map) -> str:
-    wanted, info = maps.adjusted(spec), found.info()
-    flags = info.map_flags & ~(MapFlag.RDONLY_PROG if found.type in _DEVMAPS else 0)
-    pairs = (
-        ("type", found.type, wanted.type),
-        ("key size", found.key_size, wanted.key_size),
-        ("value size", found.value_size, wanted.value_size),
-        ("max_entries", found.max_entries, wanted.max_entries or found.max_entries),  # 0: whoever made it has chosen
-        ("flags", flags, wanted.flags),
-        ("map_extra", info.map_extra, wanted.map_extra),
+def _differences(spec: MapSpec, pinned: Map) -> str:
+    """Return how a pinned map differs from ``spec``, "" if it does not."""
+    expected, info = maps.adjusted(spec), pinned.info()
+    flags = info.map_flags & ~(MapFlag.RDONLY_PROG if pinned.type in _DEVMAPS else 0)
+    # max_entries 0: the application that created the map has chosen its size
+    max_entries = expected.max_entries or pinned.max_entries
+    fields = (
+        ("type", pinned.type, expected.type),
+        ("key size", pinned.key_size, expected.key_size),
+        ("value size", pinned.value_size, expected.value_size),
+        ("max_entries", pinned.max_entries, max_entries),
+        ("flags", flags, expected.flags),
+        ("map_extra", info.map_extra, expected.map_extra),
     )
-    return ", ".join([f"{what} {got}, expected {want}" for what, got, want in pairs if got != want])
+    return ", ".join([f"{name} {got}, expected {want}" for name, got, want in fields if got != want])

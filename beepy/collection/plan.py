@@ -1,4 +1,4 @@
-"""What can be decided before anything is in the kernel: which programs are loaded, as what, and with which fixups."""
+"""Plan a load before anything is in the kernel: programs, attach points, CO-RE fixups."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -23,7 +23,7 @@ _log = Log(__name__)
 
 
 class Refusal(NamedTuple):
-    """Why a program cannot be loaded. ``attaching``: what it attaches to was not found, or was not to be looked up."""
+    """Why a program cannot be loaded; ``attaching``: its attach point is missing or unknown."""
 
     program: str
     error: BeepyError
@@ -31,7 +31,7 @@ class Refusal(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """A program whose types are resolved: only file descriptors are missing."""
+    """A program with CO-RE applied and its attach point found: only descriptors are missing."""
 
     spec: ProgramSpec
     hook: Hook
@@ -41,9 +41,9 @@ class Planned(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What becomes of ``spec``: the programs to load, in their order, and the maps of ``operations``.
+    """The programs of ``spec`` to load, in order, and its STRUCT_OPS maps (``operations``).
 
-    ``fixups`` are what relocations become, by program, also of programs that cannot be loaded.
+    ``fixups`` has the CO-RE relocations by program, also of programs that cannot be loaded.
     """
 
     spec: CollectionSpec
@@ -61,12 +61,13 @@ def plan(
     btf: Btf | None = None,
     kernel: Btf | None = None,
 ) -> Plan:
-    """Decide what is loaded into the running kernel, or into the one of which ``kernel`` are the types.
+    """Decide what is loaded into the running kernel, or into the one with the types ``kernel``.
 
-    Programs are skipped whose section begins with ``?``, as libbpf does, unless a map of operations names them; those
-    of ``struct_ops`` that no map of ``operations`` names; and those that cannot be loaded. ``refuse`` gets each reason
-    of the latter (UnsupportedSection, RelocationError, NotSupported or AttachError), and raises or remembers it.
-    ``btf`` are the types for CO-RE relocations, in the place of the kernel's own.
+    Skipped are programs whose section begins with ``?``, as in libbpf, unless a STRUCT_OPS map
+    refers to them; ``struct_ops`` programs that no map of ``operations`` refers to; and programs
+    that cannot be loaded. ``refuse`` gets each reason of the latter (with UnsupportedSection,
+    RelocationError, NotSupported or AttachError); it raises the error or records it. ``btf`` is
+    used for CO-RE relocations in place of the kernel's types.
     """
     resolver = resolver_of(spec, btf or kernel)
     programs: list[Planned] = []
@@ -74,20 +75,21 @@ def plan(
     loaded = {program.name for program in spec.loaded}
     for program in spec.programs:
         if program.name not in loaded:
-            _log.info("program '%s': left out, its section says so: %s", safe(program.name), safe(program.section))
+            _log.info("program '%s': skipped: autoload is off (SEC starts with '?')", safe(program.name))
             continue
         hook = sections.find(program.section)
         if hook is None:
             from beepy.collection.unknown_section import unknown_section  # noqa: PLC0415 - only on the way to an error
 
             refuse(Refusal(program.name, unknown_section(spec, program)))
-        own: tuple[Fixup, ...] | None = ()
+        # after a refusal go on as far as possible: a check reports all reasons
+        program_fixups: tuple[Fixup, ...] | None = ()
         try:
             if resolver and program.core:
-                own = fixups[program.name] = _resolved(resolver, program)
+                program_fixups = fixups[program.name] = _resolve(resolver, program)
         except BeepyError as error:
             refuse(Refusal(program.name, error))
-            own = None
+            program_fixups = None
         if hook is None:
             continue
         target = targets.get(program.name) or Target(sections.target(hook, program.section))
@@ -95,26 +97,29 @@ def plan(
         try:
             point = _point(program, hook, target, operations, kernel)
             if point is None:
-                _log.info("program '%s': left out: no map of operations names it", safe(program.name))
+                _log.info("program '%s': skipped: not referenced by a struct_ops map", safe(program.name))
                 continue
         except BeepyError as error:
             refuse(Refusal(program.name, error, attaching=True))
-        if own is None:
+        if program_fixups is None:
             continue
         try:
-            relocated = patch(program, own) if own else program
+            relocated = patch(program, program_fixups) if program_fixups else program
         except BeepyError as error:
             refuse(Refusal(program.name, error))
             continue
         if point:
-            programs.append(Planned(relocated, hook, target, point, own))
+            programs.append(Planned(relocated, hook, target, point, program_fixups))
     for architecture in sorted(resolver.architectures) if resolver else ():
-        _log.info("%s: made for x86-64: its registers are read as those of %s", safe(spec.name), architecture)
+        _log.info("%s: built for x86-64: pt_regs are translated to %s", safe(spec.name), architecture)
     return Plan(spec, programs, operations, fixups)
 
 
 def resolver_of(spec: CollectionSpec, kernel: Btf | None) -> Resolver | None:
-    """Return what resolves the CO-RE relocations of ``spec`` by the types of a kernel, None: of the running one."""
+    """Return the CO-RE resolver of ``spec``, None if it has no BTF.
+
+    It uses the types ``kernel``, or those of the running kernel and its modules.
+    """
     if spec.btf is None:
         return None
     resolver = Resolver(spec.btf, (kernel,) if kernel else kernel_btf.candidates)
@@ -122,20 +127,25 @@ def resolver_of(spec: CollectionSpec, kernel: Btf | None) -> Resolver | None:
     return resolver
 
 
-def _resolved(resolver: Resolver, program: ProgramSpec) -> tuple[Fixup, ...]:
+def _resolve(resolver: Resolver, program: ProgramSpec) -> tuple[Fixup, ...]:
     fixups = resolver.fixups(program)
     for number, fixup in enumerate(fixups) if _log.is_debug() else ():
-        _log.debug("program '%s': relocation %d: insn %d: %s", safe(program.name), number, fixup.insn, fixup)
+        name = safe(program.name)
+        _log.debug("program '%s': relocation %d: insn %d: %s", name, number, fixup.insn, fixup)
     return fixups
 
 
 def _point(
-    program: ProgramSpec, hook: Hook, target: Target, operations: Sequence[StructOps], kernel: Btf | None
+    program: ProgramSpec,
+    hook: Hook,
+    target: Target,
+    operations: Sequence[StructOps],
+    kernel: Btf | None,
 ) -> AttachPoint | None:
-    """Return where a program attaches at load; None for an operation that is in no map."""
+    """Return where a program attaches at load, None for an operation that no map refers to."""
     if hook.prog_type != ProgType.STRUCT_OPS:
         return attachpoint.find(program, hook, target, kernel)
-    for each in operations:
-        if program.name in each.programs:
-            return AttachPoint(each.type, member=each.programs[program.name].member)
+    for struct_ops in operations:
+        if program.name in struct_ops.programs:
+            return AttachPoint(struct_ops.type, member=struct_ops.programs[program.name].member)
     return None

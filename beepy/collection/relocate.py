@@ -1,4 +1,4 @@
-"""Patch a program's instructions with the file descriptors that exist only now."""
+"""Patch a program's instructions with descriptors of maps and BTF, and with kernel symbols."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -9,40 +9,47 @@ from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import CallRef, DataRef, ExternRef, JumpTableRef, MapRef, ProgramSpec
 
-# a call that no verifier takes: libbpf's POISON_CALL_KFUNC_BASE, to which it adds the number of the extern
+# a call that the verifier refuses if it is reached: libbpf's POISON_CALL_KFUNC_BASE, to which the
+# number of the extern is added
 _NO_KFUNC: Final = Insn(op.CALL, imm=2002000000)
 
 
 def relocate(
-    program: ProgramSpec, maps: Mapping[str, Map], tables: Mapping[Sequence[int], Map], symbols: Symbols
+    program: ProgramSpec,
+    maps: Mapping[str, Map],
+    tables: Mapping[Sequence[int], Map],
+    symbols: Symbols,
 ) -> tuple[Insn, ...]:
-    """Return the program's instructions with every ref applied; ``tables`` are its jump tables by their targets."""
+    """Return the program's instructions with every ref applied.
+
+    ``tables`` has its jump tables by their targets.
+    """
     insns = list(program.insns)
     for ref in program.refs:
-        at = ref.insn
+        index = ref.insn
         match ref:
             case MapRef():
-                insns[at] = _load(insns[at], op.PSEUDO_MAP_FD, maps[ref.map].fd.fileno())
+                insns[index] = _load(insns[index], op.PSEUDO_MAP_FD, maps[ref.map].fd.fileno())
             case DataRef():
-                insns[at] = _load(insns[at], op.PSEUDO_MAP_VALUE, maps[ref.map].fd.fileno())
-                second = insns[at + 1]
-                insns[at + 1] = Insn(second.code, second.dst, second.src, second.off, op.s32(ref.offset))
+                insns[index] = _load(insns[index], op.PSEUDO_MAP_VALUE, maps[ref.map].fd.fileno())
+                second = insns[index + 1]
+                insns[index + 1] = Insn(second.code, second.dst, second.src, second.off, op.s32(ref.offset))
             case ExternRef():
-                insns[at : at + 1 + insns[at].wide] = _symbol(insns[at], symbols[ref.name], symbols)
+                insns[index : index + 1 + insns[index].wide] = _symbol(insns[index], symbols[ref.name], symbols)
             case JumpTableRef():
-                insns[at] = _load(insns[at], op.PSEUDO_MAP_VALUE, tables[ref.targets].fd.fileno())
+                insns[index] = _load(insns[index], op.PSEUDO_MAP_VALUE, tables[ref.targets].fd.fileno())
             case CallRef():
-                raise AssertionError("the linker resolves every call")
+                raise AssertionError("the linker has resolved every call")
     return tuple(insns)
 
 
 def _load(insn: Insn, source: int, number: int) -> Insn:
-    """Return the first slot of a constant that is a descriptor, an address or an id."""
+    """Return the first slot of an LD_IMM64 that loads a descriptor, an address or a type id."""
     return Insn(insn.code, insn.dst, source, insn.off, number)
 
 
 def _symbol(insn: Insn, symbol: KernelSymbol, symbols: Symbols) -> tuple[Insn, ...]:
-    """Return the call of a kfunc, or the two slots of a constant, with what the symbol became."""
+    """Return the call of a kfunc, or the LD_IMM64 (two slots) that loads a variable's address."""
     if not insn.wide:
         if not symbol.type:
             return (_NO_KFUNC._replace(imm=_NO_KFUNC.imm + symbol.number),)

@@ -1,10 +1,10 @@
-"""Where programs attach: what their sections say, overruled by what the user says."""
+"""Choose where programs attach: by their sections, overridden by options of the user."""
 
 import re
 from collections.abc import Mapping, Sequence
 
 from beepy import sections
-from beepy.errors import UsageError
+from beepy.errors import BeepyError, UsageError
 from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec
 from beepy.sections import Mechanism
@@ -13,33 +13,34 @@ from beepy.text import safe
 
 def parse(texts: Sequence[str]) -> dict[str, str]:
     """Split each ``PROGRAM=TARGET`` of --attach. Raises UsageError."""
-    found = {}
+    targets: dict[str, str] = {}
     for text in texts:
         program, equals, target = text.partition("=")
         if not (program and equals and target):
             raise UsageError(f"--attach '{safe(text)}': expected PROGRAM=TARGET")
-        if program in found:
+        if program in targets:
             raise UsageError(f"--attach '{safe(text)}': a second target for program '{safe(program)}'")
-        found[program] = target
-    return found
+        targets[program] = target
+    return targets
 
 
 def choose(specs: Sequence[CollectionSpec], attach: Mapping[str, str], common: Target) -> list[dict[str, Target]]:
-    """Return for each of ``specs`` the target of each program.
+    """Return the target of each program, for each of ``specs``.
 
-    It is ``common``, whose name is that of ``attach``, else of the program's section. Raises UsageError for a program
-    that none of them has, for a field of ``common`` that none of them reads, and for two XDP programs on one interface;
-    UnsupportedSection where such a field may be meant for a program of unknown section.
+    A target is ``common`` with the name from ``attach``, else from the program's section. Raises
+    UsageError if ``attach`` names a program that does not exist, if no program uses a field of
+    ``common``, and for two XDP programs on one interface. Raises UnsupportedSection if such a field
+    may be meant for a program with an unknown section.
     """
-    _expect_takers(specs, common)
+    _expect_used(specs, common)
     known = {program.name for spec in specs for program in spec.programs}
     for name in attach:
         if name not in known:
             listed = ", ".join(safe(program) for program in sorted(known)) or "none"
-            raise UsageError(f"--attach: program '{safe(name)}': there is only {listed}")
+            raise UsageError(f"--attach: program '{safe(name)}': known programs: {listed}")
     chosen = [
         {
-            program.name: common._replace(name=attach.get(program.name) or _name(program.section))
+            program.name: common._replace(name=attach.get(program.name) or _section_target(program.section))
             for program in spec.programs
         }
         for spec in specs
@@ -49,55 +50,66 @@ def choose(specs: Sequence[CollectionSpec], attach: Mapping[str, str], common: T
 
 
 def pid_note(specs: Sequence[CollectionSpec], pid: int) -> str:
-    """Return the command that shows one process alone by a variable of the images, "" if they have none."""
+    """Return the command that shows only process ``pid``, "" if no variable selects it."""
     import shlex  # noqa: PLC0415 - only on the way to an error
 
-    from beepy.events import variables  # noqa: PLC0415
+    from beepy.events import variables  # noqa: PLC0415 - as above
 
     name = variables.pid_variable(specs)
     images = " ".join(dict.fromkeys([shlex.quote(safe(spec.name)) for spec in specs]))
     return f"beepy run {images} --set {safe(name)}={pid}" if name else ""
 
 
-def _expect_takers(specs: Sequence[CollectionSpec], common: Target) -> None:
+def _expect_used(specs: Sequence[CollectionSpec], common: Target) -> None:
+    """Raise the error of the first option that is given and that no program uses."""
     hooks = [sections.find(program.section) for spec in specs for program in spec.programs]
-    taken = {option for hook in hooks if hook for option in hook.options}
-    for field in sections.OPTIONS:
-        if getattr(common, field) not in (None, "") and field not in taken:
-            for spec in specs:
-                for program in spec.loaded:
-                    if not sections.find(program.section):
-                        from beepy.collection.unknown_section import unknown_section  # noqa: PLC0415 - only on the way to an error
+    used = {option for hook in hooks if hook for option in hook.options}
+    for option in sections.OPTIONS:
+        if getattr(common, option) not in (None, "") and option not in used:
+            raise _unused(specs, common, option)
 
-                        raise unknown_section(spec, program)
-            images = ", ".join([safe(spec.name) for spec in specs])
-            error = UsageError(f"--{field}: {images}: no program takes it")
-            if common.pid and field == "pid" and (note := pid_note(specs, common.pid)):
-                error.add_note(note)
-                raise error
-            rows = [hook for hook in sections.TABLE if field in hook.options]
-            kinds = dict.fromkeys(re.split(r"[/.+]", hook.section)[0] for hook in rows)
-            error.add_note(f"it is for sections {', '.join(kinds)}")
-            raise error
+
+def _unused(specs: Sequence[CollectionSpec], common: Target, option: str) -> BeepyError:
+    """Return the error for an option that no program uses."""
+    for spec in specs:
+        for program in spec.loaded:
+            if not sections.find(program.section):
+                from beepy.collection.unknown_section import (  # noqa: PLC0415 - only on the way to an error
+                    unknown_section,
+                )
+
+                return unknown_section(spec, program)
+    images = ", ".join([safe(spec.name) for spec in specs])
+    error = UsageError(f"--{option}: {images}: not used by any program")
+    if common.pid and option == "pid" and (note := pid_note(specs, common.pid)):
+        error.add_note(note)
+        return error
+    rows = [hook for hook in sections.TABLE if option in hook.options]
+    prefixes = dict.fromkeys(re.split(r"[/.+]", hook.section)[0] for hook in rows)
+    error.add_note(f"it is for sections {', '.join(prefixes)}")
+    return error
 
 
 def _expect_one_xdp(specs: Sequence[CollectionSpec], chosen: Sequence[Mapping[str, Target]]) -> None:
-    taken: dict[str, tuple[CollectionSpec, str]] = {}
+    """Raise UsageError if two XDP programs attach to one interface."""
+    owners: dict[str, tuple[CollectionSpec, str]] = {}
     for spec, targets in zip(specs, chosen, strict=True):
         for program in spec.loaded:
             hook = sections.find(program.section)
             name = targets[program.name].name or targets[program.name].iface
             if not hook or hook.mechanism is not Mechanism.XDP or not name:
                 continue
-            other, first = taken.setdefault(name, (spec, program.name))
+            other, first = owners.setdefault(name, (spec, program.name))
             if (other, first) != (spec, program.name):
                 pair = f"programs '{safe(first)}' and '{safe(program.name)}'"
                 error = UsageError(f"{pair}: xdp {safe(name)}: an interface takes one XDP program")
-                alone = f"--prog {safe(first)} runs that one alone; " if other is spec else ""
-                error.add_note(f"{alone}--attach {safe(program.name)}=NAME puts it on another interface")
+                advice = f"--attach {safe(program.name)}=NAME puts it on another interface"
+                if other is spec:
+                    advice = f"--prog {safe(first)} runs only that program; {advice}"
+                error.add_note(advice)
                 raise error
 
 
-def _name(section: str) -> str:
+def _section_target(section: str) -> str:
     hook = sections.find(section)
     return sections.target(hook, section) if hook else ""

@@ -1,4 +1,4 @@
-"""What the running kernel asks of a process."""
+"""The capabilities that the running kernel requires."""
 
 import json
 
@@ -9,9 +9,9 @@ from tests.support import child
 pytestmark = pytest.mark.kernel
 
 
-def test_the_capabilities_are_those_that_the_kernel_asks_for() -> None:
-    """Load every type with too few: EPERM; with those named here: another refusal, or none."""
-    told = child.run(
+def test_each_program_type_needs_exactly_its_capabilities() -> None:
+    """Loading a type fails with EPERM if and only if one of its capabilities is missing."""
+    output = child.run(
         """
 import ctypes, errno, json, os
 from beepy import capability, uapi
@@ -21,12 +21,13 @@ from beepy.obj.insn import CALL, EXIT, Insn, encode
 from beepy.uapi import ProgType
 from tests.support.capabilities import keep
 
-# the type is asked about before the code is looked at
+# the kernel checks the type before the code
 insns, gpl = encode((Insn(CALL, imm=10_000), Insn(EXIT))), b"GPL\\0"
 
 def allowed(kind, names):
     keep(names)
-    attr = uapi.ProgLoad(prog_type=kind, insn_cnt=2, insns=syscall.address(insns), license=syscall.address(gpl))
+    attr = uapi.ProgLoad(prog_type=kind, insn_cnt=2)
+    attr.insns, attr.license = syscall.address(insns), syscall.address(gpl)
     try:
         syscall.prog_load(attr, "load").close()
     except KernelError as error:
@@ -39,25 +40,27 @@ def apart(kind, names):
         os._exit(allowed(kind, names))
     return bool(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
-found = {}
+results = {}
 for kind in ProgType:
     if kind:
         needed = capability.to_load(kind)
-        fewer = [needed - {one} for one in needed if one != "CAP_BPF"]
-        found[kind.name] = [
-            apart(kind, {"CAP_SYS_ADMIN"}), apart(kind, needed), [apart(kind, names) for names in fewer]
+        fewer = [needed - {name} for name in needed if name != "CAP_BPF"]
+        results[kind.name] = [
+            apart(kind, {"CAP_SYS_ADMIN"}),
+            apart(kind, needed),
+            [apart(kind, names) for names in fewer],
         ]
-print(json.dumps(found))
+print(json.dumps(results))
 """
     )
-    found = {name: answers for name, (root, *answers) in json.loads(told).items() if root}
-    assert len(found) > 20  # some kernels refuse LSM and EXT to everybody
-    assert all(enough and not any(fewer) for enough, fewer in found.values()), told
+    results = {name: answers for name, (root, *answers) in json.loads(output).items() if root}
+    assert len(results) > 20  # some kernels refuse LSM and EXT to everybody
+    assert all(enough and not any(fewer) for enough, fewer in results.values()), output
 
 
-def test_helpers_ask_for_the_capabilities_that_the_kernel_asks_for() -> None:
-    """Each helper that this kernel lets XDP and SYSCALL programs call, with and without CAP_PERFMON."""
-    told = child.run(
+def test_each_helper_needs_exactly_its_capabilities() -> None:
+    """Call each helper from XDP and SYSCALL programs, with and without CAP_PERFMON."""
+    output = child.run(
         """
 import json, os
 from beepy import capability
@@ -68,12 +71,12 @@ from tests.support.capabilities import keep
 
 def refused(kind):
     flags = ProgFlag.SLEEPABLE if kind == ProgType.SYSCALL else ProgFlag(0)
-    found = set()
+    names = set()
     for number in range(1, len(HELPERS)):
         _, log = samples.attempt(kind, (Insn(CALL, imm=number), Insn(EXIT)), flags=flags)
         if b"cannot use helper" in log or b"unknown func" in log:
-            found.add(HELPERS[number])
-    return found
+            names.add(HELPERS[number])
+    return names
 
 kinds = (ProgType.XDP, ProgType.SYSCALL)
 keep({"CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"})
@@ -87,4 +90,4 @@ for name in set(HELPERS[1:]) - refused(ProgType.XDP):
 print("done")
 """
     )
-    assert told.endswith("done\n")
+    assert output.endswith("done\n")

@@ -1,4 +1,4 @@
-"""Maps as objects define them: every type, values that hold the kernel's objects, arenas, variables."""
+"""Maps of objects: every type, kernel objects in values, arenas, variables."""
 
 import shutil
 import struct
@@ -30,13 +30,13 @@ NAMES = ("maps_all", "maps_values", "maps_kptr", "maps_absent", "arena", "data")
 def specs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, CollectionSpec]:
     if not shutil.which(request.param):
         pytest.skip(f"{request.param} is not installed")
-    made = build.objects(tmp_path_factory.mktemp("objects"), request.param, NAMES)
-    return {name: parse(path.read_bytes(), name) for name, path in made.items()}
+    paths = build.objects(tmp_path_factory.mktemp("objects"), request.param, NAMES)
+    return {name: parse(path.read_bytes(), name) for name, path in paths.items()}
 
 
 def test_a_map_of_every_type(specs: dict[str, CollectionSpec]) -> None:
     with load(specs["maps_all"]) as collection:
-        types = {one.type for one in collection.maps.values()}
+        types = {map_.type for map_ in collection.maps.values()}
         left_out = {MapType.STRUCT_OPS, MapType.INSN_ARRAY, MapType.RHASH, MapType.UNSPEC}
         assert types == set(MapType) - left_out
         assert collection.maps["ringbuf"].info().max_entries == 8192
@@ -45,7 +45,7 @@ def test_a_map_of_every_type(specs: dict[str, CollectionSpec]) -> None:
         assert collection.maps[".rodata"].info().map_flags == MapFlag.RDONLY_PROG | MapFlag.MMAPABLE
 
 
-def test_a_type_that_nobody_knows(specs: dict[str, CollectionSpec]) -> None:
+def test_an_unknown_map_type(specs: dict[str, CollectionSpec]) -> None:
     with pytest.raises(ElfError, match="map 'absent': type 999: unknown"):
         load(specs["maps_absent"])
 
@@ -67,8 +67,8 @@ def test_timers_in_values(specs: dict[str, CollectionSpec]) -> None:
         assert word(collection.maps[".bss"], 0, 8) == 42
 
 
-def test_pointers_to_the_kernel_s_objects_in_values(specs: dict[str, CollectionSpec]) -> None:
-    """Nobody but programs can read or write such a member, if the compiler tells of its tag."""
+def test_kptrs_in_values(specs: dict[str, CollectionSpec]) -> None:
+    """Only programs can access such a member, if the compiler writes its tag to BTF."""
     btf = specs["maps_kptr"].btf
     assert btf
     with load(specs["maps_kptr"]) as collection:
@@ -92,7 +92,9 @@ def word(area: Map, offset: int, size: int) -> int:
 @pytest.mark.parametrize("place", [0, 1 << 44])
 def test_variables_in_an_arena(specs: dict[str, CollectionSpec], place: int) -> None:
     spec = specs["arena"]
-    spec = spec._replace(maps=tuple([one._replace(map_extra=place if one.name == "arena" else 0) for one in spec.maps]))
+    spec = spec._replace(
+        maps=tuple([map_spec._replace(map_extra=place if map_spec.name == "arena" else 0) for map_spec in spec.maps])
+    )
     with load(spec, variables={"parameter": "8"}) as collection:
         assert collection.programs["walk"].run().retval == 0
         assert collection.programs["told"].run().retval == 8
@@ -101,24 +103,41 @@ def test_variables_in_an_arena(specs: dict[str, CollectionSpec], place: int) -> 
 
 def test_an_arena_that_is_too_small(specs: dict[str, CollectionSpec]) -> None:
     spec = specs["arena"]
-    maps = [one._replace(contents=bytes(5 * 4096) if one.name == "arena" else one.contents) for one in spec.maps]
+    maps = [
+        map_spec._replace(contents=bytes(5 * 4096) if map_spec.name == "arena" else map_spec.contents)
+        for map_spec in spec.maps
+    ]
     with pytest.raises(KernelError, match="map 'arena': arena: 20480 bytes exceed its 16384"):
         load(spec._replace(maps=tuple(maps)))
 
 
 def test_variables_are_set_before_the_load(specs: dict[str, CollectionSpec]) -> None:
-    values = {"parameter": "9", "name": "other", "pair.large": "1", "hidden": "0x10", "table": "5,6", "buffer": "abc"}
+    values = {
+        "parameter": "9",
+        "name": "other",
+        "pair.large": "1",
+        "hidden": "0x10",
+        "table": "5,6",
+        "buffer": "abc",
+    }
     with load(specs["data"], variables={**values, ".data.custom:custom": 1}) as collection:
         assert collection.programs["change"].run().retval == 0
-        offsets = {one.name: (one.map, one.offset, one.size) for one in specs["data"].variables}
+        offsets = {
+            variable.name: (variable.map, variable.offset, variable.size) for variable in specs["data"].variables
+        }
 
-        def found(name: str) -> int:
+        def value(name: str) -> int:
             area, offset, size = offsets[name]
             return word(collection.maps[area], offset, size)
 
-        assert (found("counter"), found("hidden"), found("custom"), found("parameter")) == (1009, 0x11, 2, 9)
-        assert found("table") == int.from_bytes(struct.pack("4h", 5, 7, 0, 0), "little")
-        assert found("buffer").to_bytes(100, "little").rstrip(b"\0") == b"xbc"
+        assert (value("counter"), value("hidden"), value("custom"), value("parameter")) == (
+            1009,
+            0x11,
+            2,
+            9,
+        )
+        assert value("table") == int.from_bytes(struct.pack("4h", 5, 7, 0, 0), "little")
+        assert value("buffer").to_bytes(100, "little").rstrip(b"\0") == b"xbc"
         area, offset, _ = offsets["pair"]
         assert word(collection.maps[area], offset, 16) == 1 | 1 << 64
     with pytest.raises(UsageError, match="variable 'parametre': not found in data"):
@@ -133,9 +152,11 @@ def test_constants_are_frozen(specs: dict[str, CollectionSpec]) -> None:
 
 
 def test_data_on_a_kernel_whose_arrays_cannot_be_mapped(object_of: ObjectOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The refusal is provoked by another flag that arrays do not take."""
+    """A flag that arrays do not support provokes the refusal."""
     spec = parse(Path(object_of("data")).read_bytes(), "data")
-    wrong = [one._replace(flags=MapFlag.MMAPABLE | MapFlag.CLONE) for one in spec.maps if one.name == ".data"]
+    wrong = [
+        map_spec._replace(flags=MapFlag.MMAPABLE | MapFlag.CLONE) for map_spec in spec.maps if map_spec.name == ".data"
+    ]
     lack(monkeypatch, Feature.ARRAY_MMAP)
     with pytest.raises(KernelError, match=r"map '\.data': create: invalid argument"):
         load(spec._replace(maps=tuple(wrong), programs=()))

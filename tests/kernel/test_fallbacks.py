@@ -1,4 +1,7 @@
-"""What is done in an older way. This kernel lacks nothing of it: it is the probe's answer that is an old kernel's."""
+"""Older forms of programs and types.
+
+This kernel has all features; the tests replace the answers of probes.
+"""
 
 import errno
 import logging
@@ -30,9 +33,9 @@ def calling(name: str) -> Insn:
 
 
 def load(insns: tuple[Insn, ...], section: str = "raw_tp", *, refuse: str = "") -> tuple[Program, tuple[Insn, ...]]:
-    """Load a program or an older form of it, which is returned too.
+    """Load a program or an older form of it; return the instructions that were accepted too.
 
-    A call of ``refuse`` becomes one that the kernel refuses, as an old one would.
+    The kernel refuses calls of ``refuse``, as an old kernel would.
     """
     hook = find(section)
     assert hook
@@ -48,7 +51,7 @@ def load(insns: tuple[Insn, ...], section: str = "raw_tp", *, refuse: str = "") 
     return fallbacks.first_accepted("old", fallbacks.variants(insns, hook), submit), submitted
 
 
-def test_the_clock_that_counts_suspension_gives_way(
+def test_the_boot_clock_is_replaced_with_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(features, "has_helper", lambda number: number != HELPERS.index("ktime_get_boot_ns"))
@@ -58,7 +61,7 @@ def test_the_clock_that_counts_suspension_gives_way(
     assert given == (calling("ktime_get_ns"), *_RETURN)
     (record,) = [record for record in caplog.records if record.name == fallbacks.__name__]
     assert record.levelno == logging.WARNING
-    assert record.getMessage() == "program 'old': times do not count suspension: this kernel has no ktime_get_boot_ns"
+    assert record.getMessage() == "program 'old': timestamps exclude suspend: this kernel has no ktime_get_boot_ns"
 
 
 @pytest.mark.parametrize(
@@ -70,20 +73,25 @@ def test_the_clock_that_counts_suspension_gives_way(
         ("probe_read_user_str", "probe_read_str"),
     ],
 )
-def test_memory_is_read_as_before(newer: str, older: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_helper_is_replaced(newer: str, older: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "has_helper", lambda number: number != HELPERS.index(newer))
-    to_stack = (Insn(_MOV64_REG, 1, 10), Insn(_ADD64_IMM, 1, imm=-8), Insn(_MOV64_IMM, 2, imm=8), Insn(_MOV64_IMM, 3))
+    to_stack = (
+        Insn(_MOV64_REG, 1, 10),
+        Insn(_ADD64_IMM, 1, imm=-8),
+        Insn(_MOV64_IMM, 2, imm=8),
+        Insn(_MOV64_IMM, 3),
+    )
     loaded, given = load((*to_stack, calling(newer), *_RETURN), refuse=newer)
     loaded.close()
     assert given == (*to_stack, calling(older), *_RETURN)
 
 
-def test_what_the_kernel_has_is_not_replaced() -> None:
+def test_a_helper_that_the_kernel_has_is_kept() -> None:
     with pytest.raises(VerifierError):
         load((calling("probe_read_kernel"), *_RETURN))  # its arguments are missing
 
 
-def test_an_attach_type_that_is_optional_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_optional_attach_type_is_omitted(monkeypatch: pytest.MonkeyPatch) -> None:
     lack(monkeypatch, Feature.EXP_ATTACH_TYPE)
     hook = find("xdp")
     assert hook
@@ -99,14 +107,16 @@ def test_an_attach_type_that_is_optional_is_left_out(monkeypatch: pytest.MonkeyP
     assert asked == [AttachType.XDP, AttachType(0)]
 
 
-def test_no_older_form_is_looked_for_if_the_first_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_older_form_is_built_if_the_first_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "has_helper", lambda number: pytest.fail(f"asked for {number}"))
     loaded, submitted = load((calling("ktime_get_boot_ns"), *_RETURN))
     loaded.close()
     assert submitted == (calling("ktime_get_boot_ns"), *_RETURN)
 
 
-def test_the_last_refusal_counts_and_what_was_not_taken_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_last_refusal_is_raised_and_unused_warnings_are_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     tried = []
 
     def submit(variant: Variant) -> Program:
@@ -120,7 +130,7 @@ def test_the_last_refusal_counts_and_what_was_not_taken_is_not_told(caplog: pyte
     assert not caplog.records
 
 
-def test_nothing_is_tried_after_a_lack_of_permission() -> None:
+def test_no_older_program_is_tried_after_eperm() -> None:
     def submit(_: Variant) -> Program:
         raise KernelError("forbidden", errno.EPERM)
 
@@ -141,8 +151,8 @@ def test_types_are_loaded_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     types.fd.close()
 
 
-def test_without_permission_nothing_else_is_tried() -> None:
-    told = child.run(
+def test_no_older_types_are_tried_after_eperm() -> None:
+    output = child.run(
         """
 import errno
 from beepy import uapi
@@ -161,11 +171,11 @@ except KernelError as error:
     print(error)
 """
     )
-    assert told == "btf: load: operation not permitted (EPERM)\n"
+    assert output == "btf: load: operation not permitted (EPERM)\n"
 
 
-def test_a_kernel_without_types_gets_none() -> None:
-    told = child.run(
+def test_a_kernel_without_btf_gets_no_types() -> None:
+    output = child.run(
         """
 import errno
 from beepy import uapi
@@ -180,7 +190,7 @@ refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.BTF_LOAD)
 print(fallbacks.load_types(spec))
 """
     )
-    assert told == "None\n"
+    assert output == "None\n"
 
 
 def _object() -> bytes:

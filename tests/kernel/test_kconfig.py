@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from beepy.check.check import check
-from beepy.check.findings import ERROR
+from beepy.check.check import ERROR, check
 from beepy.collection.externs import with_kconfig
 from beepy.collection.load import load
 from beepy.errors import KernelError, RelocationError

@@ -1,4 +1,4 @@
-"""Symbols of the kernel: by address, as kfuncs, weak ones, and what is refused."""
+"""Kernel symbols: by address, as kfuncs, weak, and refused."""
 
 import os
 import shutil
@@ -31,13 +31,13 @@ def parsed(objects: dict[str, Path], name: str) -> CollectionSpec:
 
 def globals_of(spec: CollectionSpec, contents: bytes) -> dict[str, int]:
     return {
-        one.name: int.from_bytes(contents[one.offset : one.offset + one.size], "little")
-        for one in spec.variables
-        if one.map == ".bss"
+        variable.name: int.from_bytes(contents[variable.offset : variable.offset + variable.size], "little")
+        for variable in spec.variables
+        if variable.map == ".bss"
     }
 
 
-def test_programs_use_them(objects: dict[str, Path]) -> None:
+def test_programs_use_kernel_symbols(objects: dict[str, Path]) -> None:
     spec = parsed(objects, "ksyms")
     with load(spec) as collection:
         collection.attach()
@@ -54,17 +54,17 @@ def test_programs_use_them(objects: dict[str, Path]) -> None:
     assert seen["acquired"] == seen["released"] > 0
 
 
-def test_what_they_become(objects: dict[str, Path]) -> None:
-    found = ksyms.resolve(parsed(objects, "ksyms"))
-    assert found["no_such_symbol"] == ksyms.KernelSymbol(function=False, number=4)
-    assert found["no_such_kfunc"] == ksyms.KernelSymbol(function=True, number=3)
-    assert found["bpf_task_acquire___other"] == ksyms.KernelSymbol(function=True, number=1)  # another prototype
-    assert found["bpf_task_acquire"].type
-    assert not found["bpf_task_acquire"].module
+def test_resolved_symbols(objects: dict[str, Path]) -> None:
+    symbols = ksyms.resolve(parsed(objects, "ksyms"))
+    assert symbols["no_such_symbol"] == ksyms.KernelSymbol(function=False, number=4)
+    assert symbols["no_such_kfunc"] == ksyms.KernelSymbol(function=True, number=3)
+    assert symbols["bpf_task_acquire___other"] == ksyms.KernelSymbol(function=True, number=1)  # another prototype
+    assert symbols["bpf_task_acquire"].type
+    assert not symbols["bpf_task_acquire"].module
 
 
 def test_a_variable_by_its_type(objects: dict[str, Path]) -> None:
-    """The kernel finds its address in kallsyms, which has data symbols only with CONFIG_KALLSYMS_ALL."""
+    """kallsyms has data symbols only with CONFIG_KALLSYMS_ALL."""
     spec = parsed(objects, "ksyms_variable")
     if machine.kernel_addresses(["bpf_prog_active"]):
         load(spec).close()
@@ -76,7 +76,7 @@ def test_a_variable_by_its_type(objects: dict[str, Path]) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("no_such_symbol", "this kernel has none of that name"),
+        ("no_such_symbol", "not found in this kernel"),
         ("no_such_kfunc", "neither vmlinux nor a loaded module has it"),
         ("no_such_variable", "neither vmlinux nor a loaded module has it"),
     ],
@@ -127,7 +127,7 @@ with tempfile.NamedTemporaryFile("w") as file:
     except RelocationError as error:
         print(error)
 """
-"""How a listing of the kernel's symbols is read, which stands in a file of the test's own."""
+"""How a listing of the kernel's symbols is read, from a file of the test."""
 
 ZERO = """
 #include "test/check.h"
@@ -144,19 +144,25 @@ char LICENSE[] SEC("license") = "GPL";
 
 
 @pytest.mark.parametrize(
-    ("beside", "told"),
+    ("beside", "expected"),
     [
-        ("ffffffff81000000 T _text", "{'__per_cpu_start': KernelSymbol(function=False, address=0, type=0, module=''"),
-        ("0000000000000000 T _text", "zero: kernel symbol '__per_cpu_start': /proc/kallsyms hides its address: "),
+        (
+            "ffffffff81000000 T _text",
+            "{'__per_cpu_start': KernelSymbol(function=False, address=0, type=0, module=''",
+        ),
+        (
+            "0000000000000000 T _text",
+            "zero: kernel symbol '__per_cpu_start': /proc/kallsyms hides its address: ",
+        ),
     ],
 )
-def test_an_address_of_0(compiled: ObjectOf, beside: str, told: str) -> None:
-    """x86-64 before v6.15 has per-CPU symbols there; hidden they are only where all are 0."""
+def test_a_symbol_at_address_0(compiled: ObjectOf, beside: str, expected: str) -> None:
+    """x86-64 before v6.15 has per-CPU symbols there; addresses are hidden only if all are 0."""
     listed = f"0000000000000000 A fixed_percpu_data\n0000000000000000 A __per_cpu_start\n{beside}\n"
     code = LISTED.format(listed=listed, path=compiled(ZERO))
-    assert child.run(code, mounts=True).startswith(told)
+    assert child.run(code, mounts=True).startswith(expected)
 
 
-def test_types_that_the_kernel_takes(objects: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_kernel_accepts_the_types(objects: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
     with load(parsed(objects, "ksyms")):
         assert not caplog.records

@@ -1,4 +1,4 @@
-"""Load, attach, close: what programs find when they start, and that nothing is left when they are gone."""
+"""Load, attach and close; nothing remains in the kernel afterwards."""
 
 import os
 import struct
@@ -12,7 +12,14 @@ from beepy.btf.types import Kind
 from beepy.collection import attachpoint
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
-from beepy.errors import AttachError, ElfError, KernelError, NotSupported, UnsupportedSection, VerifierError
+from beepy.errors import (
+    AttachError,
+    ElfError,
+    KernelError,
+    NotSupported,
+    UnsupportedSection,
+    VerifierError,
+)
 from beepy.features import Feature
 from beepy.hooks import Target
 from beepy.host import machine
@@ -32,7 +39,7 @@ FIRST = bytes(4)
 
 @pytest.fixture(autouse=True)
 def nothing_stays() -> Iterator[None]:
-    """Every test ends with the descriptors that it began with."""
+    """Check that every test closes its descriptors."""
     vmlinux()  # is kept for the whole process, with its mapping
     before = set(Path("/proc/self/fd").iterdir())
     yield
@@ -43,19 +50,27 @@ def loaded(path: str) -> Collection:
     return load(parse(Path(path).read_bytes(), "object"))
 
 
-def numbers(kind: str, found: set[Number]) -> int:
-    return sum(kind == one for one, _ in found)
+def numbers(kind: str, seen: set[Number]) -> int:
+    return sum(kind == other for other, _ in seen)
 
 
 @pytest.mark.parametrize(
-    "name", ["exitsnoop", "exitsnoop-counter", "exitsnoop-old", "exitsnoop-old-counter", "opensnoop", "execsnoop"]
+    "name",
+    [
+        "exitsnoop",
+        "exitsnoop-counter",
+        "exitsnoop-old",
+        "exitsnoop-old-counter",
+        "opensnoop",
+        "execsnoop",
+    ],
 )
 def test_bundled_images_are_loaded_attached_and_gone(name: str) -> None:
     before = held(os.getpid())
     spec = parse(bundled_store().get(name).programs[0], name)
     with load(spec) as collection:
         assert list(collection.programs) == [program.name for program in spec.programs]
-        assert list(collection.maps) == [one.name for one in spec.maps]
+        assert list(collection.maps) == [map_spec.name for map_spec in spec.maps]
         mine = held(os.getpid()) - before
         assert (numbers("map", mine), numbers("prog", mine), numbers("link", mine)) == (
             len(spec.maps),
@@ -85,7 +100,7 @@ def test_test_objects_are_gone(object_of: ObjectOf, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["err_null", "err_core", "err_subprogram"])
-def test_what_the_verifier_refuses_leaves_nothing(object_of: ObjectOf, name: str) -> None:
+def test_a_program_that_the_verifier_refuses_leaves_nothing(object_of: ObjectOf, name: str) -> None:
     before = held(os.getpid())
     with pytest.raises(VerifierError) as caught:
         loaded(object_of(name))
@@ -94,18 +109,18 @@ def test_what_the_verifier_refuses_leaves_nothing(object_of: ObjectOf, name: str
 
 
 def contents(collection: Collection, name: str) -> bytes:
-    found = collection.maps[name].lookup(FIRST)
-    assert found is not None
-    return found
+    value = collection.maps[name].lookup(FIRST)
+    assert value is not None
+    return value
 
 
 def variable(collection: Collection, name: str) -> int:
-    spec = next(one for one in collection.spec.variables if one.name == name)
+    spec = next(item for item in collection.spec.variables if item.name == name)
     raw = contents(collection, spec.map)[spec.offset : spec.offset + spec.size]
     return int.from_bytes(raw, "little")
 
 
-def test_programs_find_the_initial_values_and_readers_what_they_changed(object_of: ObjectOf) -> None:
+def test_programs_read_initial_values_and_readers_see_changes(object_of: ObjectOf) -> None:
     with loaded(object_of("data")) as collection:
         assert collection.programs["initial"].run().retval == 0
         assert {name: variable(collection, name) for name in ("parameter", "counter", "hidden", "custom", "runs")} == {
@@ -133,12 +148,12 @@ def test_constants_cannot_be_changed(object_of: ObjectOf) -> None:
             with pytest.raises(KernelError, match=r"operation not permitted \(EPERM\)"):
                 collection.maps[name].update(FIRST, bytes(len(before)))
             assert contents(collection, name) == before
-        flags = {one.name: one.flags for one in collection.spec.maps}
+        flags = {map_spec.name: map_spec.flags for map_spec in collection.spec.maps}
         assert all(flags[name] & MapFlag.RDONLY_PROG for name in (".rodata", ".rodata.custom"))
         assert not any(flags[name] & MapFlag.RDONLY_PROG for name in (".data", ".bss", ".data.custom"))
 
 
-def test_what_the_kernel_is_asked_by_name(object_of: ObjectOf) -> None:
+def test_kconfig_variables(object_of: ObjectOf) -> None:
     with loaded(object_of("kconfig")) as collection:
         assert collection.programs["tell"].run().retval == 0
         assert variable(collection, "version") == machine.version_code(machine.release())
@@ -150,9 +165,9 @@ def test_slots_hold_maps_and_programs(object_of: ObjectOf) -> None:
     before = held(os.getpid())
     with loaded(object_of("slots")) as collection:
         mine = held(os.getpid()) - before
-        found = {index: collection.maps["outer_array"].lookup(struct.pack("<I", index)) for index in range(4)}
-        assert found[1] is found[3] is None
-        inner = {struct.unpack("<I", found[index] or b"")[0] for index in (0, 2)}
+        slots = {index: collection.maps["outer_array"].lookup(struct.pack("<I", index)) for index in range(4)}
+        assert slots[1] is slots[3] is None
+        inner = {struct.unpack("<I", slots[index] or b"")[0] for index in (0, 2)}
         assert len(inner) == 2
         assert {("map", number) for number in inner} <= mine
         program = collection.maps["programs"].lookup(struct.pack("<I", 1))
@@ -166,23 +181,26 @@ HEAD = '#include "include/core.h"\nchar LICENSE[] SEC("license") = "GPL";\n'
 PROGRAM = 'SEC("%s") int %s(void *ctx) { return 0; }\n'
 
 
-def test_if_one_cannot_be_attached_none_is(compiled: ObjectOf) -> None:
+def test_if_a_program_cannot_be_attached_none_is(compiled: ObjectOf) -> None:
     first = PROGRAM % ("tracepoint/sched/sched_process_exit", "first")
     before = held(os.getpid())
     with loaded(compiled(HEAD + first + PROGRAM % ("tracepoint/sched/sched_process_exi", "second"))) as collection:
-        with pytest.raises(AttachError, match="program 'second': tracepoint sched/sched_process_exi: this kernel has"):
+        with pytest.raises(
+            AttachError,
+            match="program 'second': tracepoint sched/sched_process_exi: this kernel has",
+        ):
             collection.attach()
         assert collection.links == []
         assert numbers("link", held(os.getpid()) - before) == 0
 
 
-def test_a_section_that_nobody_knows_is_told_before_anything_is_made(compiled: ObjectOf) -> None:
+def test_an_unknown_section_is_refused_before_anything_is_created(compiled: ObjectOf) -> None:
     with pytest.raises(UnsupportedSection, match=r"^object: program 'it': section 'nobody/knows': no program type"):
         loaded(compiled(HEAD + PROGRAM % ("nobody/knows", "it")))
 
 
-def test_a_program_that_is_not_to_be_loaded(compiled: ObjectOf) -> None:
-    """Its section begins with a question mark, libbpf's word for it."""
+def test_a_program_without_autoload_is_not_loaded(compiled: ObjectOf) -> None:
+    """Its section begins with a question mark, as in libbpf."""
     path = compiled(
         HEAD + PROGRAM % ("?raw_tp/sched_process_exit", "second") + PROGRAM % ("raw_tp/sched_process_exit", "first")
     )
@@ -210,12 +228,13 @@ SEC("raw_tp/sched_process_exit") int it(void *ctx)
 
 def test_a_map_that_the_kernel_refuses(compiled: ObjectOf) -> None:
     with pytest.raises(
-        KernelError, match=r"^map 'table': create: invalid argument \(EINVAL\): max_entries 0 \(its size is missing\)"
+        KernelError,
+        match=r"^map 'table': create: invalid argument \(EINVAL\): max_entries 0 \(its size is missing\)",
     ):
         loaded(compiled(HEAD + MAP))
 
 
-def test_an_entry_that_names_a_program_that_is_not_loaded(compiled: ObjectOf) -> None:
+def test_a_slot_with_a_program_that_is_not_loaded(compiled: ObjectOf) -> None:
     text = """
 int leaf(void *ctx);
 struct {
@@ -225,16 +244,24 @@ struct {
 	__array(values, int(void *));
 } programs SEC(".maps") = { .values = { [1] = (void *)&leaf } };
 """
-    programs = PROGRAM % ("?raw_tp/sched_process_exit", "leaf") + PROGRAM % ("raw_tp/sched_process_exit", "it")
-    with pytest.raises(ElfError, match="map 'programs': entry 1: 'leaf' is no map or program that is loaded"):
+    programs = PROGRAM % ("?raw_tp/sched_process_exit", "leaf") + PROGRAM % (
+        "raw_tp/sched_process_exit",
+        "it",
+    )
+    with pytest.raises(ElfError, match="map 'programs': entry 1: 'leaf' is not a loaded map or program"):
         loaded(compiled(HEAD + text + programs))
 
 
 @pytest.mark.parametrize("name", ["cap_task_prctl", "vmlinux:cap_task_prctl"])
-def test_a_function_of_the_kernel_may_be_named_with_it(name: str) -> None:
+def test_a_kernel_function_may_be_given_with_or_without_vmlinux(name: str) -> None:
     hook = sections.find("fentry")
     assert hook
     program = ProgramSpec("one", "fentry", (), (), (), (), (), ())
-    assert attachpoint.find(program, hook, Target(name)) == (vmlinux().find("cap_task_prctl", Kind.FUNC), "", 0, None)
+    assert attachpoint.find(program, hook, Target(name)) == (
+        vmlinux().find("cap_task_prctl", Kind.FUNC),
+        "",
+        0,
+        None,
+    )
     with pytest.raises(NotSupported, match="program 'one': section 'fentry': this kernel has no 'cap_task_none'"):
         attachpoint.find(program, hook, Target(name.replace("prctl", "none")))

@@ -6,7 +6,8 @@ from contextlib import closing
 import pytest
 
 from beepy import capability, map_types, maps, source
-from beepy.analysis.describe import MapInfo, describe
+from beepy.analysis.describe import describe
+from beepy.analysis.description import MapInfo
 from beepy.btf.types import VOID
 from beepy.errors import ElfError
 from beepy.events.decoder import Decoder

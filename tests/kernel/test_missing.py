@@ -1,4 +1,4 @@
-"""``--missing``: programs whose attach points this kernel lacks; ``--btf``: its types from elsewhere."""
+"""``--missing``: programs with missing attach points; ``--btf``: the kernel's types from a file."""
 
 import json
 import re
@@ -24,27 +24,40 @@ LACKING = {
 }
 
 
-def test_by_default_it_is_an_error(object_of: ObjectOf) -> None:
+def test_by_default_a_missing_attach_point_is_an_error(object_of: ObjectOf) -> None:
     spec = parse(Path(object_of("missing")).read_bytes(), name="missing")
     with pytest.raises(NotSupported, match=re.escape(LACKING["no_type"])):
         load(spec)
-    found = spec._replace(programs=tuple([one for one in spec.programs if one.name != "no_type"]))
-    with load(found) as collection, pytest.raises(AttachError, match=re.escape(LACKING["no_tracepoint"])):
+    others = [program for program in spec.programs if program.name != "no_type"]
+    with (
+        load(spec._replace(programs=tuple(others))) as collection,
+        pytest.raises(AttachError, match=re.escape(LACKING["no_tracepoint"])),
+    ):
         collection.attach()
 
 
-def test_the_others_are_attached(object_of: ObjectOf) -> None:
+def test_the_other_programs_are_attached(object_of: ObjectOf) -> None:
     spec = parse(Path(object_of("missing")).read_bytes(), name="missing")
     with load(spec, missing="skip") as collection:
-        assert set(collection.absent.skipped) == {"no_type"}
+        assert set(collection.skipped.reasons) == {"no_type"}
         collection.attach()
-        assert collection.absent.skipped.keys() == LACKING.keys()
-        assert all(text in collection.absent.skipped[name] for name, text in LACKING.items())
+        assert collection.skipped.reasons.keys() == LACKING.keys()
+        assert all(text in collection.skipped.reasons[name] for name, text in LACKING.items())
         assert len(collection.links) == 1
 
 
-def test_the_run_says_what_is_left_out(beepy: Beepy, object_of: ObjectOf) -> None:
-    arguments = ("-v", "run", object_of("missing"), "-o", "json", "--missing", "skip", "--prom-port", "0")
+def test_a_run_warns_of_skipped_programs(beepy: Beepy, object_of: ObjectOf) -> None:
+    arguments = (
+        "-v",
+        "run",
+        object_of("missing"),
+        "-o",
+        "json",
+        "--missing",
+        "skip",
+        "--prom-port",
+        "0",
+    )
     with beepy.start(*arguments) as running:
         running.until_attached()
         trigger(1, 42)
@@ -55,13 +68,13 @@ def test_the_run_says_what_is_left_out(beepy: Beepy, object_of: ObjectOf) -> Non
     assert done.code == 0
     assert json.loads(done.out)["number"] == 42
     for name in LACKING:
-        assert sum(line.startswith(f"warning: program '{name}': left out: ") for line in done.said) == 1
+        assert sum(line.startswith(f"warning: program '{name}': skipped: ") for line in done.said) == 1
         assert f'program="{name}"}} 1.0' in metrics
     assert metrics.count("\nbeepy_programs_skipped{") == len(LACKING)
     assert re.search(r"beepy: 1 shown, 0 filtered, 3 programs left out, ", done.said[-1])
 
 
-def test_nothing_left_is_an_error(beepy: Beepy, compiled: ObjectOf) -> None:
+def test_skipping_every_program_is_an_error(beepy: Beepy, compiled: ObjectOf) -> None:
     path = compiled(
         """
 #include "test/trigger.h"
@@ -78,7 +91,7 @@ char LICENSE[] SEC("license") = "GPL";
     assert "beepy: nothing is attached: this kernel lacks what every program attaches to" in done.said
 
 
-def test_types_of_a_file_decide_what_is_read(beepy: Beepy, tmp_path: Path) -> None:
+def test_relocations_use_the_types_of_a_file(beepy: Beepy, tmp_path: Path) -> None:
     writer = BtfWriter()
     writer.struct("task_struct", 8)
     path = tmp_path / "other.btf"
@@ -87,6 +100,9 @@ def test_types_of_a_file_decide_what_is_read(beepy: Beepy, tmp_path: Path) -> No
     assert done.code == 1
     assert "this kernel's types have no match" in done.err
     done = beepy("run", "exitsnoop", "--btf", str(tmp_path / "absent"))
-    assert (done.code, done.said[0]) == (1, f"beepy: {tmp_path}/absent: no such file or directory (ENOENT)")
+    assert (done.code, done.said[0]) == (
+        1,
+        f"beepy: {tmp_path}/absent: no such file or directory (ENOENT)",
+    )
     done = beepy("run", "exitsnoop", "--btf", "/sys/kernel/btf/vmlinux", "--timeout", "10ms", "--no-metrics")
     assert done.code == 0

@@ -62,7 +62,7 @@ def test_a_map_pinned_by_name_keeps_its_values(spec: CollectionSpec, root: Path)
     assert [file.name for file in root.iterdir() if "debug" not in file.name] == [KEPT]
 
 
-def test_every_map_but_data_is_pinned_in_a_folder_that_is_made(spec: CollectionSpec, root: Path) -> None:
+def test_every_map_but_data_is_pinned_in_a_new_directory(spec: CollectionSpec, root: Path) -> None:
     pins = Pins(maps=str(root / "a" / "maps"), programs=str(root / "a" / "programs"))
     for turn in (1, 2):
         with load(spec, pins=pins) as collection:
@@ -74,7 +74,7 @@ def test_every_map_but_data_is_pinned_in_a_folder_that_is_made(spec: CollectionS
         assert number(root / "a" / "programs" / "count") == latest
 
 
-def test_another_kind_of_map_is_refused(spec: CollectionSpec, root: Path) -> None:
+def test_a_pinned_map_with_another_definition_is_refused(spec: CollectionSpec, root: Path) -> None:
     with kernel_map.create(MapType.HASH, "other", 4, 8, 3) as other:
         bpffs.pin(other.fd, str(root / KEPT), "test")
     path = str(root / KEPT)
@@ -85,7 +85,7 @@ def test_another_kind_of_map_is_refused(spec: CollectionSpec, root: Path) -> Non
     assert f"rm {path}" in caught.value.__notes__[0]
 
 
-def test_what_is_no_map_is_refused(spec: CollectionSpec, root: Path) -> None:
+def test_a_pin_that_is_not_a_map_is_refused(spec: CollectionSpec, root: Path) -> None:
     with load(spec, pins=Pins(str(root), programs=str(root / "programs"))):
         pass
     (root / KEPT).unlink()
@@ -100,10 +100,10 @@ def test_what_is_no_map_is_refused(spec: CollectionSpec, root: Path) -> None:
 
 def number(path: Path) -> int:
     """Return the id of the program that is pinned at a path."""
-    found = bpffs.get(str(path), "prog", "test")
-    assert found
-    with found:
-        info = Path(f"/proc/self/fdinfo/{found.fileno()}").read_text("ascii")
+    fd = bpffs.get(str(path), "prog", "test")
+    assert fd
+    with fd:
+        info = Path(f"/proc/self/fdinfo/{fd.fileno()}").read_text("ascii")
     return int(info.partition("prog_id:\t")[2].split()[0])
 
 
@@ -121,7 +121,7 @@ def test_programs_are_pinned_all_or_none(spec: CollectionSpec, root: Path) -> No
     assert number(root / "programs" / "count") == before
 
 
-def test_programs_whose_files_would_be_one_are_refused(spec: CollectionSpec, root: Path) -> None:
+def test_programs_with_the_same_file_name_are_refused(spec: CollectionSpec, root: Path) -> None:
     (program,) = spec.programs
     pins = Pins(str(root), programs=str(root / "programs"))
     with load(spec, pins=pins):
@@ -133,7 +133,7 @@ def test_programs_whose_files_would_be_one_are_refused(spec: CollectionSpec, roo
     assert number(root / "programs" / "count") == before
 
 
-def test_pins_of_a_folder_are_made_by_one_process_at_a_time(
+def test_only_one_process_at_a_time_pins_in_a_directory(
     spec: CollectionSpec, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = root / "programs"
@@ -152,8 +152,8 @@ def test_pins_of_a_folder_are_made_by_one_process_at_a_time(
     assert caplog.messages[-1:] == [f"{folder}: waiting for pid {os.getpid()} ({name}), which has locked it"]
 
 
-def test_a_folder_that_others_may_write(spec: CollectionSpec, root: Path) -> None:
-    """They could pin a map there that is taken for ours, or hold the lock."""
+def test_a_directory_that_others_may_write_is_refused(spec: CollectionSpec, root: Path) -> None:
+    """They could replace our maps, or hold the lock."""
     folder = root / "shared"
     folder.mkdir()
     folder.chmod(0o770)
@@ -167,7 +167,7 @@ def test_a_folder_that_others_may_write(spec: CollectionSpec, root: Path) -> Non
         assert len(list(folder.iterdir())) == 1
 
 
-def test_what_a_killed_process_left_while_it_pinned_is_replaced(spec: CollectionSpec, root: Path) -> None:
+def test_a_temporary_pin_of_a_killed_process_is_replaced(spec: CollectionSpec, root: Path) -> None:
     pins = Pins(str(root), programs=str(root / "programs"))
     with load(spec, pins=pins) as earlier:
         bpffs.pin(earlier.programs["count"].fd, str(root / "programs" / "count~"), "test")
@@ -194,21 +194,21 @@ def test_only_a_bpf_file_system_holds_pins(spec: CollectionSpec, tmp_path: Path)
 
 
 @pytest.mark.parametrize("flag", ["--pin-maps", "--pin-progs"])
-def test_a_folder_with_a_dot(root: Path, beepy: Beepy, flag: str) -> None:
+def test_a_directory_with_a_dot(root: Path, beepy: Beepy, flag: str) -> None:
     ran = beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", flag, f"{root}/a.b")
     assert ran.code == 1
     assert "operation not permitted (EPERM)" in ran.said[0]
     assert ran.said[1] == "note: a BPF file system takes no name with a dot in it"
 
 
-def test_names_stay_in_their_folder(spec: CollectionSpec, root: Path) -> None:
-    odd = [one._replace(name="../odd.name", pinning=1) for one in spec.maps if one.name == KEPT]
+def test_names_stay_in_their_directory(spec: CollectionSpec, root: Path) -> None:
+    odd = [map_spec._replace(name="../odd.name", pinning=1) for map_spec in spec.maps if map_spec.name == KEPT]
     alone = spec._replace(maps=tuple(odd), programs=(), variables=())
     with load(alone, pins=Pins(str(root / "inner"))):
         assert [file.name for file in (root / "inner").iterdir()] == ["___odd_name"]
 
 
-def test_a_map_that_was_pinned_meanwhile_is_left_alone(root: Path) -> None:
+def test_a_map_that_was_pinned_meanwhile_is_kept(root: Path) -> None:
     path = str(root / KEPT)
     with kernel_map.create(MapType.ARRAY, KEPT, 4, 8, 2) as first, ExitStack() as undo:
         assert pinning.pin_map(first, path, undo)
@@ -217,9 +217,16 @@ def test_a_map_that_was_pinned_meanwhile_is_left_alone(root: Path) -> None:
 
 
 def test_the_flags_of_run(root: Path, beepy: Beepy) -> None:
-    for _ in range(2):  # what the first run pinned the second one uses
+    for _ in range(2):  # the second run reuses the first one's pins
         ran = beepy(
-            "run", "exitsnoop", "-o", "none", "--timeout", "1ms", f"--pin-maps={root}/maps", f"--pin-progs={root}/progs"
+            "run",
+            "exitsnoop",
+            "-o",
+            "none",
+            "--timeout",
+            "1ms",
+            f"--pin-maps={root}/maps",
+            f"--pin-progs={root}/progs",
         )
         assert ran.code == 0, ran.err
         pinned = sorted(str(path.relative_to(root)) for path in root.glob("*/*"))
@@ -229,7 +236,7 @@ def test_the_flags_of_run(root: Path, beepy: Beepy) -> None:
 
 
 @pytest.mark.parametrize("wrong", [("--attach", "sched_process_exit=sched/nosuch"), ("-f", "nothing,a,b")])
-def test_a_run_that_attaches_nothing_takes_back_its_pins(root: Path, beepy: Beepy, wrong: tuple[str, str]) -> None:
+def test_a_run_that_attaches_nothing_removes_its_pins(root: Path, beepy: Beepy, wrong: tuple[str, str]) -> None:
     flags = (f"--pin-maps={root}/maps", f"--pin-progs={root}/progs")
     assert beepy("run", "exitsnoop", *flags, *wrong).code != 0
     assert list(root.glob("*/*")) == []
@@ -261,7 +268,7 @@ def test_a_pinned_stream_has_one_reader_in_a_process(root: Path, object_of: Obje
     spec = source.parse(Path(object_of(name)).read_bytes(), name=name)
     with load(spec, pins=pins) as one, load(spec, pins=pins) as two:
         file = claim.DIRECTORY / str(two.maps[spec.tracked[0].map].info().id)
-        for first, second in ((one, two), (two, one)):  # the one that was refused holds nothing
+        for first, second in ((one, two), (two, one)):  # a refused reader holds no lock
             with stream(first):
                 assert file.stat().st_mode & 0o777 == 0o600
                 with pytest.raises(KernelError, match=rf"pinned at .*: is being read by pid {os.getpid()}$"):
@@ -269,8 +276,12 @@ def test_a_pinned_stream_has_one_reader_in_a_process(root: Path, object_of: Obje
             assert not file.exists()
 
 
-def test_a_lock_that_others_may_remove_is_none(
-    spec: CollectionSpec, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_lock_that_others_may_remove_is_not_used(
+    spec: CollectionSpec,
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "beepy").mkdir()
     (tmp_path / "beepy").chmod(0o777)
@@ -283,7 +294,7 @@ def test_a_lock_that_others_may_remove_is_none(
     assert not claim.DIRECTORY.exists()
 
 
-def test_a_failed_run_leaves_the_pins_of_an_earlier_one(root: Path, beepy: Beepy) -> None:
+def test_a_failed_run_keeps_the_pins_of_an_earlier_run(root: Path, beepy: Beepy) -> None:
     flags = (f"--pin-maps={root}/maps", f"--pin-progs={root}/progs")
     assert beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", *flags).code == 0
     before = {path: number(path) for path in root.glob("progs/*")}
@@ -294,7 +305,7 @@ def test_a_failed_run_leaves_the_pins_of_an_earlier_one(root: Path, beepy: Beepy
         path.unlink()
 
 
-def test_a_folder_that_cannot_hold_pins(tmp_path: Path, beepy: Beepy) -> None:
+def test_a_directory_outside_a_bpf_file_system(tmp_path: Path, beepy: Beepy) -> None:
     ran = beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", f"--pin-maps={tmp_path}/maps")
     assert ran.code == 1
     assert ran.said[0] == f"beepy: map 'print_exits': {tmp_path}/maps: not in a mounted BPF file system"

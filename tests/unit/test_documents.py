@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import beepy as package
-from beepy.analysis.describe import Description, describe
+from beepy.analysis.describe import describe
+from beepy.analysis.description import Description
 from beepy.cli import app, substitutes
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse

@@ -1,4 +1,4 @@
-"""The table of features: each row has a probe or none is needed, and no release is written anywhere else."""
+"""The table of features: rows and probes match, and no release is written elsewhere."""
 
 import ast
 import re
@@ -45,7 +45,7 @@ def test_no_release_is_written_outside_the_tables(path: Path) -> None:
 
 
 def _literals(tree: ast.Module) -> Iterator[str]:
-    """Yield the strings of a module that are not docstrings, or strings that document a constant."""
+    """Yield the strings of a module that are neither docstrings nor documentation of constants."""
     statements = [node for node in ast.walk(tree) if isinstance(node, ast.Expr)]
     documentation = {id(node.value) for node in statements}
     for node in ast.walk(tree):
@@ -55,10 +55,13 @@ def _literals(tree: ast.Module) -> Iterator[str]:
 
 def test_literals_are_found_and_docstrings_are_not() -> None:
     source = '"""Since 5.15."""\nA = "5.15"\n"""From v5.8 on."""\nB = f"before {A} and 5.3"\n'
-    assert [text for text in _literals(ast.parse(source)) if _RELEASE.search(text)] == ["5.15", " and 5.3"]
+    assert [text for text in _literals(ast.parse(source)) if _RELEASE.search(text)] == [
+        "5.15",
+        " and 5.3",
+    ]
 
 
-def test_a_row_and_its_probe_are_all_that_a_new_feature_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_feature_needs_a_row_and_a_probe_only(monkeypatch: pytest.MonkeyPatch) -> None:
     row = '    TELEPORTATION = "teleportation", "9.9"\n'
     source = Path(features.__file__).read_text().replace("    BPF_COOKIE =", f"{row}    BPF_COOKIE =")
     grown = ModuleType(features.__name__)
@@ -73,7 +76,7 @@ def test_a_row_and_its_probe_are_all_that_a_new_feature_needs(monkeypatch: pytes
     monkeypatch.setitem(vars(probes)["PROBES"], feature, probe)
     assert not questions.has(feature)
     assert not questions.has(feature)
-    assert asked == [feature]  # the answer is kept
+    assert asked == [feature]  # the answer is cached
     error = feature.not_supported("program 'p': nowhere to go")
     assert str(error) == "program 'p': nowhere to go"
     assert (error.feature, error.since, error.errno) == ("teleportation", "9.9", EOPNOTSUPP)

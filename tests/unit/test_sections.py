@@ -286,7 +286,7 @@ def test_a_new_row_takes_the_options_of_its_mechanism(new: CollectionSpec) -> No
     assert describe_target("fuprobe.s/libc.so.6:getenv", chosen) == (
         "fuprobe.s/libc.so.6:getenv (binary /bin/sh, pid 1)"
     )
-    with pytest.raises(UsageError, match="no program takes it") as caught:
+    with pytest.raises(UsageError, match="not used by any program") as caught:
         targets.choose([new], {}, Target(iface="lo"))
     assert "fuprobe" not in caught.value.__notes__[0]
     del new

@@ -11,29 +11,29 @@ _HEADER = Path("/usr/include/linux/bpf.h")
 
 def releases() -> set[str]:
     tables = (since._HELPERS, since._MAP_TYPES, since._PROG_TYPES, since._ATTACH_TYPES)
-    found = {release for table in tables for _, release in table}
+    listed = {release for table in tables for _, release in table}
     for mapping in (since._MAP_FLAGS, since._PROG_FLAGS, since._SLEEPABLE):
-        found |= set(mapping.values())
-    return found | set(since._KFUNCS)
+        listed |= set(mapping.values())
+    return listed | set(since._KFUNCS)
 
 
 def test_every_helper_type_and_flag_has_an_entry() -> None:
     assert all(since.helper(number) for number in range(1, len(HELPERS)))
-    assert all(since.map_type(one) for one in MapType if one)
-    assert all(since.prog_type(one) for one in ProgType if one)
-    assert all(since.attach_type(one) for one in AttachType)
-    assert all(list(since.map_flags(one)) for one in MapFlag)
-    assert all(list(since.prog_flags(one)) for one in ProgFlag)
+    assert all(since.map_type(number) for number in MapType if number)
+    assert all(since.prog_type(number) for number in ProgType if number)
+    assert all(since.attach_type(number) for number in AttachType)
+    assert all(list(since.map_flags(number)) for number in MapFlag)
+    assert all(list(since.prog_flags(number)) for number in ProgFlag)
 
 
-def test_what_is_unknown_has_none() -> None:
+def test_unknown_numbers_and_names_have_no_release() -> None:
     assert since.helper(0) == since.helper(-1) == since.helper(len(HELPERS)) == ""
     assert since.map_type(0) == since.prog_type(0) == since.map_type(1000) == ""
     assert since.kfunc("no_such_function") == ""
     assert since.sleepable(ProgType.XDP, AttachType.XDP) == ""
 
 
-def test_programs_that_sleep() -> None:
+def test_sleepable_programs() -> None:
     assert since.sleepable(ProgType.TRACING, AttachType.TRACE_FENTRY) == "5.10"
     assert since.sleepable(ProgType.TRACING, AttachType.TRACE_ITER) == "5.18"
     assert since.sleepable(ProgType.TRACING, AttachType.TRACE_RAW_TP) == "7.2"
@@ -47,7 +47,7 @@ def test_tables_grow_with_the_releases() -> None:
         assert orders == sorted(set(orders))
 
 
-def test_releases_are_written_as_the_kernel_does() -> None:
+def test_releases_have_the_form_of_the_kernels() -> None:
     assert all(re.fullmatch(r"[3-9]\.\d+", release) for release in releases())
 
 
@@ -85,8 +85,8 @@ def test_releases_are_ordered_by_number() -> None:
 
 
 @pytest.mark.skipif(not _HEADER.exists(), reason="not installed: linux-libc-dev")
-def test_what_the_installed_headers_know_is_not_newer_than_they_are() -> None:
-    """The header of Linux 6.1 knows of user_ringbuf_drain and of no cgrp_storage_get."""
+def test_the_installed_headers_agree_with_the_tables() -> None:
+    """The header of Linux 6.1 has user_ringbuf_drain but not cgrp_storage_get."""
     text = _HEADER.read_text()
     version = Path("/usr/include/linux/version.h").read_text()
     code = re.search(r"LINUX_VERSION_CODE (\d+)", version)
@@ -100,7 +100,7 @@ def test_what_the_installed_headers_know_is_not_newer_than_they_are() -> None:
         (ProgType, "BPF_PROG_TYPE_", since.prog_type),
         (AttachType, "BPF_", since.attach_type),
     ):
-        for one in kind:
-            if one or kind is AttachType:
-                known = re.search(rf"^\t{prefix}{one.name}\b.*$", text, re.MULTILINE) is not None
-                assert known == (since.order(first(one)) <= this), one
+        for member in kind:
+            if member or kind is AttachType:
+                known = re.search(rf"^\t{prefix}{member.name}\b.*$", text, re.MULTILINE) is not None
+                assert known == (since.order(first(member)) <= this), member

@@ -8,8 +8,7 @@ import pytest
 from beepy.analysis import requirements
 from beepy.btf.btf import Btf
 from beepy.btf.writer import BtfWriter
-from beepy.check.check import check
-from beepy.check.findings import ERROR
+from beepy.check.check import ERROR, check
 from beepy.collection.load import load
 from beepy.errors import NotSupported
 from beepy.obj.parse import parse

@@ -33,13 +33,24 @@ def program(*insns: Insn, functions: tuple[int, ...] = (0,), tables: tuple[JumpT
         (Insn(MOVE, 6, 1), Insn(op.ALU64 | op.K, 6, imm=DI), WRITE),
         (Insn(op.MOV64_IMM, 6, imm=DI), Insn(ADD, 6, 1), WRITE),
         (SPILL, CLEAR, FILL, WRITE),
-        (SPILL, Insn(op.STX | op.MEM | op.W, FRAME, 2, -4), FILL, WRITE),  # what the verifier refuses
+        (
+            SPILL,
+            Insn(op.STX | op.MEM | op.W, FRAME, 2, -4),
+            FILL,
+            WRITE,
+        ),  # what the verifier refuses
         (SPILL, Insn(MOVE, 3, FRAME), Insn(LOAD, 6, 3, -8), WRITE),
         (Insn(MOVE, 3, FRAME), Insn(STORE, 3, 1, -8), FILL, WRITE),
         (SPILL, Insn(ATOMIC, 3, 6, 0, 0xE1), WRITE),  # xchg
         (SPILL, Insn(ATOMIC, 6, 3, 0, 0x100), WRITE),  # load acquire
         (Insn(IF, 2, off=1), Insn(op.EXIT), Insn(STORE, 1, 2, DI)),
-        (Insn(op.JMP, off=2), WRITE, Insn(op.EXIT), Insn(MOVE, 6, 1), Insn(op.JMP, off=-4)),  # backwards
+        (
+            Insn(op.JMP, off=2),
+            WRITE,
+            Insn(op.EXIT),
+            Insn(MOVE, 6, 1),
+            Insn(op.JMP, off=-4),
+        ),  # backwards
         (Insn(op.JMP32, imm=1), Insn(op.EXIT), Insn(STORE, 1, 2, DI)),
     ],
 )
@@ -52,11 +63,25 @@ def test_a_store_through_the_context(insns: tuple[Insn, ...]) -> None:
     [
         (SPILL,),
         (Insn(op.CALL, imm=131), Insn(STORE, 0, 2)),
-        (Insn(MOVE, 6, 1), Insn(op.CALL, imm=131), Insn(MOVE, 6, 0), WRITE),  # a record, where the context was
+        (
+            Insn(MOVE, 6, 1),
+            Insn(op.CALL, imm=131),
+            Insn(MOVE, 6, 0),
+            WRITE,
+        ),  # a record, where the context was
         (SPILL, Insn(STORE, FRAME, 0, -8), FILL, WRITE),
-        (SPILL, Insn(op.CALL, imm=131), Insn(STORE, FRAME, 0, -16), Insn(LOAD, 6, FRAME, -16), WRITE),
+        (
+            SPILL,
+            Insn(op.CALL, imm=131),
+            Insn(STORE, FRAME, 0, -16),
+            Insn(LOAD, 6, FRAME, -16),
+            WRITE,
+        ),
         (Insn(op.JMP, off=1), Insn(STORE, 1, 2, DI)),  # not reached
-        (Insn(LOAD, 6, 1, DI), WRITE),  # what the register points to: the verifier takes no such store
+        (
+            Insn(LOAD, 6, 1, DI),
+            WRITE,
+        ),  # what the register points to: the verifier takes no such store
         (Insn(op.LD_IMM64, 1), Insn(0), Insn(STORE, 1, 2)),
         (Insn(op.ALU | op.X | 0xB0, 6, 1), WRITE),  # half of it
     ],
@@ -69,7 +94,10 @@ def test_other_stores(insns: tuple[Insn, ...]) -> None:
     ("insns", "functions"),
     [
         ((Insn(op.CALL, src=1, imm=1), Insn(op.EXIT), Insn(STORE, 1, 2, DI)), (0, 2)),
-        ((Insn(op.CALL, src=1, imm=2), Insn(STORE, 0, 2, DI), Insn(op.EXIT), Insn(MOVE, 0, 1)), (0, 3)),
+        (
+            (Insn(op.CALL, src=1, imm=2), Insn(STORE, 0, 2, DI), Insn(op.EXIT), Insn(MOVE, 0, 1)),
+            (0, 3),
+        ),
         # on the stack of who calls, read through a pointer: as callbacks of bpf_loop() do
         ((SPILL, Insn(op.CALL, imm=181), Insn(op.EXIT), Insn(LOAD, 6, 2), WRITE), (0, 3)),
     ],

@@ -1,10 +1,11 @@
-"""What is told of an image that is not loaded: bundled images, and names that anybody can choose."""
+"""The description of images, as data, text and JSON; names from images are made safe."""
 
 import json
 
 import pytest
 
-from beepy.analysis.describe import Description, describe
+from beepy.analysis.describe import describe
+from beepy.analysis.description import Description
 from beepy.cli import description
 from beepy.obj.insn import CALL, DW, EXIT, LD_IMM64, MEM, PSEUDO_CALL, STX, Insn
 from beepy.oci.image import Image
@@ -71,21 +72,24 @@ def described(name: str, *, relocations: bool = False) -> Description:
     return describe(image, parse(image), relocations=relocations)
 
 
-def text(one: Description) -> str:
-    return "".join([f"{line}\n" for line in description.as_text(one)])
+def text(facts: Description) -> str:
+    return "".join([f"{line}\n" for line in description.as_text(facts)])
 
 
 def test_the_text_of_exitsnoop() -> None:
-    one = described("exitsnoop")
-    compiler = f"org.llvm.clang  {one.annotations['org.llvm.clang']}"
-    assert text(one) == EXITSNOOP.format(
-        digest=one.digest, size=one.size, compiler=compiler, instructions=one.programs[0].instructions
+    facts = described("exitsnoop")
+    compiler = f"org.llvm.clang  {facts.annotations['org.llvm.clang']}"
+    assert text(facts) == EXITSNOOP.format(
+        digest=facts.digest,
+        size=facts.size,
+        compiler=compiler,
+        instructions=facts.programs[0].instructions,
     )
-    assert one.digest == bundled_store().get("exitsnoop").digest
+    assert facts.digest == bundled_store().get("exitsnoop").digest
 
 
-def test_what_differs_is_told_for_a_program() -> None:
-    """The image needs 5.8, and its programs less or the same; what all of them need is told once."""
+def test_a_program_shows_only_needs_that_differ_from_the_images() -> None:
+    """The image needs 5.8; a program that needs less shows its own kernel."""
     shown = text(described("tcpconnect"))
     assert shown.count("CAP_BPF (load)") == shown.count("kernel types ") == 1
     enter = shown.partition("\nprogram enter_v4\n")[2].partition("\n\n")[0]
@@ -109,89 +113,117 @@ LABELS = ("comm", "exit_code", "exit_time", "pid", "ppid", "sig", "start_time", 
     ],
 )
 def test_both_conventions(name: str, map_name: str, section: str, role: str, metric: str | None) -> None:
-    one = described(name)
-    (found,) = one.maps
-    assert (found.name, found.section, found.role, found.metric) == (map_name, section, role, metric)
-    assert found.labels == (LABELS if metric else ())
-    assert tuple(sorted(field.name for field in found.fields)) == LABELS
+    facts = described(name)
+    (map_info,) = facts.maps
+    assert (map_info.name, map_info.section, map_info.role, map_info.metric) == (
+        map_name,
+        section,
+        role,
+        metric,
+    )
+    assert map_info.labels == (LABELS if metric else ())
+    assert tuple(sorted(field.name for field in map_info.fields)) == LABELS
     line = f"  metric   {metric}{{{','.join(LABELS)}}}\n"
-    assert (line in text(one)) == bool(metric)
+    assert (line in text(facts)) == bool(metric)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("relocations", [False, True])
-def test_json_tells_the_same_as_the_text(name: str, *, relocations: bool) -> None:
-    one = described(name, relocations=relocations)
-    found = json.loads(description.as_json([one]))
-    assert list(found) == list(Description._fields)
-    assert found["format"] == "bee"
-    assert found["license"] == "GPL"
-    assert relocations or not found["relocations"]
-    shown = text(one)
+def test_json_and_text_agree(name: str, *, relocations: bool) -> None:
+    facts = described(name, relocations=relocations)
+    parsed = json.loads(description.as_json([facts]))
+    assert list(parsed) == list(Description._fields)
+    assert parsed["format"] == "bee"
+    assert parsed["license"] == "GPL"
+    assert relocations or not parsed["relocations"]
+    shown = text(facts)
     for kind in ("programs", "maps", "variables"):
-        for each in found[kind]:
-            assert each["name"] in shown
-    for program in found["programs"]:
+        for entry in parsed[kind]:
+            assert entry["name"] in shown
+    for program in parsed["programs"]:
         assert program["type"]
         assert f"  section       {program['section']}\n" in shown
-    for each in found["maps"]:
-        if each["fields"] and each["fields"][0]["part"] == "record":
-            ends = max(field["offset_bits"] + field["bits"] for field in each["fields"])
-            assert ends <= each["value_size"] * 8
-    for record in found["relocations"]:
-        assert record["program"] in {program["name"] for program in found["programs"]}
+    for entry in parsed["maps"]:
+        if entry["fields"] and entry["fields"][0]["part"] == "record":
+            ends = max(field["offset_bits"] + field["bits"] for field in entry["fields"])
+            assert ends <= entry["value_size"] * 8
+    for record in parsed["relocations"]:
+        assert record["program"] in {program["name"] for program in parsed["programs"]}
         assert f"  {record['access']}\n" in shown
 
 
 def test_relocations_of_exitsnoop() -> None:
-    records = {(one.kind, one.access) for one in described("exitsnoop", relocations=True).relocations}
+    records = {
+        (relocation.kind, relocation.access) for relocation in described("exitsnoop", relocations=True).relocations
+    }
     assert records == {
         ("byte_off", f"struct task_struct.{name}") for name in ("exit_code", "start_time", "real_parent", "tgid")
     }
 
 
 def test_an_image_of_several_programs_is_an_array() -> None:
-    one, other = described("exitsnoop"), described("opensnoop")
-    assert [found["name"] for found in json.loads(description.as_json([one, other]))] == ["exitsnoop", "opensnoop"]
+    facts, other = described("exitsnoop"), described("opensnoop")
+    assert [parsed["name"] for parsed in json.loads(description.as_json([facts, other]))] == [
+        "exitsnoop",
+        "opensnoop",
+    ]
 
 
-def test_names_that_anybody_can_choose_are_made_safe() -> None:
+def test_names_from_an_image_are_made_safe() -> None:
     image = bundled_store().get("exitsnoop")
     program = image.programs[0]
-    for name, evil in ((b"print_exits", b"print_\x1b[31m"), (b"start_time", b"\x1b2J[/]\x07\x08\x7f\r")):
+    for name, evil in (
+        (b"print_exits", b"print_\x1b[31m"),
+        (b"start_time", b"\x1b2J[/]\x07\x08\x7f\r"),
+    ):
         assert len(name) == len(evil)
         program = program.replace(name, evil)
-    annotations = {"\x1b]0;title\x07": "\u202egnirts\n", "org.opencontainers.image.description": "a\x1b[2Jb"}
+    annotations = {
+        "\x1b]0;title\x07": "\u202egnirts\n",
+        "org.opencontainers.image.description": "a\x1b[2Jb",
+    }
     image = Image("evil\x1b[31m", "sha256:0", "", annotations, len(program), "elf\x07", {}, (program,))
     shown = text(describe(image, parse(image), relocations=True))
     assert shown.replace("\n", "").isprintable()
-    for safe in (r"evil\x1b[31m", r"map print_\x1b[31m", r"\x1b]0;title\x07", r"\xe2\x80\xaegnirts\x0a", r"a\x1b[2Jb"):
+    for safe in (
+        r"evil\x1b[31m",
+        r"map print_\x1b[31m",
+        r"\x1b]0;title\x07",
+        r"\xe2\x80\xaegnirts\x0a",
+        r"a\x1b[2Jb",
+    ):
         assert safe in shown
     assert "not given" in next(line for line in shown.splitlines() if line.startswith("platform "))
     assert json.loads(description.as_json([describe(image, parse(image))]))["maps"][0]["name"] == "print_\x1b[31m"
 
 
 def test_why_a_map_is_not_shown() -> None:
-    one = Object()
-    pointers = [one.btf.ptr(one.btf.array(1, number)) for number in (MapType.QUEUE, 4)]
-    members = [("type", pointers[0], 0), ("max_entries", pointers[1], 64), ("value", one.btf.ptr(3), 128)]
-    one.maps(one.btf.var("print_q", one.btf.struct("", 24, members)), names=["print_q"], size=24)
-    one.program()
-    data = one.data()
+    obj = Object()
+    pointers = [obj.btf.ptr(obj.btf.array(1, number)) for number in (MapType.QUEUE, 4)]
+    members = [
+        ("type", pointers[0], 0),
+        ("max_entries", pointers[1], 64),
+        ("value", obj.btf.ptr(3), 128),
+    ]
+    obj.maps(obj.btf.var("print_q", obj.btf.struct("", 24, members)), names=["print_q"], size=24)
+    obj.program()
+    data = obj.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     described = describe(image, parse(image))
-    assert [(found.role, found.not_shown) for found in described.maps] == [("print", "nothing reads QUEUE yet")]
+    assert [(map_info.role, map_info.not_shown) for map_info in described.maps] == [
+        ("print", "nothing reads QUEUE yet")
+    ]
     assert "  role       print\n  not shown  nothing reads QUEUE yet\n" in text(described)
 
 
-def test_a_section_that_anybody_can_name() -> None:
+def test_the_name_of_a_section_is_made_safe() -> None:
     section = ".rodata.\x1b[31m"
-    one = Object()
-    one.program()
-    one.elf.section(section, bytes(4))
-    one.elf.symbol("number", section, 0, 4, type=OBJECT)
-    one.btf.datasec(section, 4, [(one.btf.var("number", 1), 0, 4)])
-    data = one.data()
+    obj = Object()
+    obj.program()
+    obj.elf.section(section, bytes(4))
+    obj.elf.symbol("number", section, 0, 4, type=OBJECT)
+    obj.btf.datasec(section, 4, [(obj.btf.var("number", 1), 0, 4)])
+    data = obj.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     shown = text(describe(image, parse(image)))
     assert r"= 0  .rodata.\x1b[31m (fixed at load)" in shown
@@ -218,48 +250,49 @@ def test_a_section_that_anybody_can_name() -> None:
     ],
 )
 def test_what_a_program_can_change(section: str, called: str, changes: tuple[str, ...]) -> None:
-    one = Object()
-    one.program(*([Insn(CALL, imm=HELPERS.index(called))] if called else []), Insn(EXIT), section=section)
-    data = one.data()
+    obj = Object()
+    obj.program(*([Insn(CALL, imm=HELPERS.index(called))] if called else []), Insn(EXIT), section=section)
+    data = obj.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     assert describe(image, parse(image)).programs[0].changes == changes
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"), [("bpf_task_acquire", ()), ("crash_kexec", ("kernel function crash_kexec",))]
+    ("name", "changes"),
+    [("bpf_task_acquire", ()), ("crash_kexec", ("kernel function crash_kexec",))],
 )
-def test_what_functions_of_the_kernel_can_change(name: str, changes: tuple[str, ...]) -> None:
-    one = Object()
-    kfunc = one.btf.func(name, one.btf.func_proto(0), 2)
-    one.btf.datasec(".ksyms", 0, [(kfunc, 0, 0)])
-    one.program(Insn(CALL, src=PSEUDO_CALL, imm=-1), Insn(EXIT))
-    one.calls(one.elf.symbol(name), 0)
-    data = one.data()
+def test_what_kfuncs_can_change(name: str, changes: tuple[str, ...]) -> None:
+    obj = Object()
+    kfunc = obj.btf.func(name, obj.btf.func_proto(0), 2)
+    obj.btf.datasec(".ksyms", 0, [(kfunc, 0, 0)])
+    obj.program(Insn(CALL, src=PSEUDO_CALL, imm=-1), Insn(EXIT))
+    obj.calls(obj.elf.symbol(name), 0)
+    data = obj.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     assert describe(image, parse(image)).programs[0].changes == changes
 
 
-def test_the_values_of_very_many_variables_are_not_all_shown() -> None:
-    one = Object()
-    one.program()
-    char = one.btf.integer("char", 1, 1)
-    text = one.btf.array(char, 4096)
-    one.elf.bss(4096 * 70)
-    one.btf.datasec(".bss", 0, [(one.btf.var(f"v{at}", text, 0), 4096 * at, 4096) for at in range(70)])
-    data = one.data()
+def test_only_the_first_values_of_very_many_variables_are_shown() -> None:
+    obj = Object()
+    obj.program()
+    char = obj.btf.integer("char", 1, 1)
+    text = obj.btf.array(char, 4096)
+    obj.elf.bss(4096 * 70)
+    obj.btf.datasec(".bss", 0, [(obj.btf.var(f"v{at}", text, 0), 4096 * at, 4096) for at in range(70)])
+    data = obj.data()
     image = Image("x", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     described = describe(image, parse(data))
     assert [variable.default for variable in described.variables] == [""] * 64 + [None] * 6
 
 
-def test_a_variable_whose_type_has_another_size() -> None:
-    """Two gigabytes, of which the section's types say that they are eight."""
-    one = Object()
-    one.program()
-    one.elf.section(".data", bytes(8))
-    large = one.btf.struct("large", (1 << 31) - 1, [("a", 1, 0)])
-    one.btf.datasec(".data", 8, [(one.btf.var("x", large, 0), 0, 8)])
-    data = one.data()
+def test_a_variable_larger_than_its_type() -> None:
+    """The symbol has two gigabytes, its type eight bytes."""
+    obj = Object()
+    obj.program()
+    obj.elf.section(".data", bytes(8))
+    large = obj.btf.struct("large", (1 << 31) - 1, [("a", 1, 0)])
+    obj.btf.datasec(".data", 8, [(obj.btf.var("x", large, 0), 0, 8)])
+    data = obj.data()
     described = describe(Image("x", "sha256:0", "", {}, len(data), "elf", {}, (data,)), parse(data))
     assert described.variables[0].default is None
 
@@ -274,28 +307,39 @@ def test_a_variable_whose_type_has_another_size() -> None:
     ],
 )
 def test_registers_that_a_uprobe_writes(section: str, changes: tuple[str, ...]) -> None:
-    one = Object()
-    one.program(Insn(STX | MEM | DW, 1, 2, 112), Insn(EXIT), section=section)
-    data = one.data()
+    obj = Object()
+    obj.program(Insn(STX | MEM | DW, 1, 2, 112), Insn(EXIT), section=section)
+    data = obj.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     assert describe(image, parse(image)).programs[0].changes == changes
 
 
 @pytest.mark.parametrize(("flags", "changed"), [(0, True), (MapFlag.RDONLY_PROG, False)])
-def test_maps_that_may_be_of_others(flags: MapFlag, changed: bool) -> None:
-    """What is pinned by name is used, whoever made it."""
-    one = Object()
-    fields = {"type": MapType.HASH, "key_size": 4, "value_size": 4, "max_entries": 16, "pinning": 1, "map_flags": flags}
-    members = [(name, one.btf.ptr(one.btf.array(1, value)), 64 * n) for n, (name, value) in enumerate(fields.items())]
-    variable = one.btf.var("firewall.rules", one.btf.struct("", 48, members))
-    (symbol,) = one.maps(variable, names=["firewall.rules"], size=48)
-    one.program(Insn(LD_IMM64, 1), Insn(0), Insn(EXIT), name="uses", section="raw_tp")
-    one.calls(symbol, 0, "raw_tp", R_64_64)
-    one.program(name="other", section="raw_tp/other")
-    data = one.data()
+def test_writing_to_a_map_that_is_pinned_by_name(flags: MapFlag, changed: bool) -> None:
+    """Another program may have pinned the map, which is then reused."""
+    obj = Object()
+    fields = {
+        "type": MapType.HASH,
+        "key_size": 4,
+        "value_size": 4,
+        "max_entries": 16,
+        "pinning": 1,
+        "map_flags": flags,
+    }
+    members = [(name, obj.btf.ptr(obj.btf.array(1, value)), 64 * n) for n, (name, value) in enumerate(fields.items())]
+    variable = obj.btf.var("firewall.rules", obj.btf.struct("", 48, members))
+    (symbol,) = obj.maps(variable, names=["firewall.rules"], size=48)
+    obj.program(Insn(LD_IMM64, 1), Insn(0), Insn(EXIT), name="uses", section="raw_tp")
+    obj.calls(symbol, 0, "raw_tp", R_64_64)
+    obj.program(name="other", section="raw_tp/other")
+    data = obj.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
-    found = describe(image, parse(image))
+    parsed = describe(image, parse(image))
     changes = ("map pinned at /sys/fs/bpf/firewall_rules",) if changed else ()
-    assert (found.changes, found.programs[0].changes, found.programs[1].changes) == (changes, changes, ())
-    assert found.maps[0].pinned == "/sys/fs/bpf/firewall_rules"
-    assert "  pinned   /sys/fs/bpf/firewall_rules (a map that is there already is used)\n" in text(found)
+    assert (parsed.changes, parsed.programs[0].changes, parsed.programs[1].changes) == (
+        changes,
+        changes,
+        (),
+    )
+    assert parsed.maps[0].pinned == "/sys/fs/bpf/firewall_rules"
+    assert "  pinned   /sys/fs/bpf/firewall_rules (a map that is there already is used)\n" in text(parsed)

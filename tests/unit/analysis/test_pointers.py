@@ -28,7 +28,13 @@ def program(*insns: Insn, functions: tuple[tuple[str, int], ...] = (("p", 0),)) 
     "insns",
     [
         (END, DATA, Insn(SUBTRACT, 2, 3)),
-        (Insn(MOVE, 6, 1), Insn(op.CALL, imm=5), Insn(LOAD, 2, 6, 4), Insn(LOAD, 3, 6, 8), Insn(SUBTRACT, 2, 3)),
+        (
+            Insn(MOVE, 6, 1),
+            Insn(op.CALL, imm=5),
+            Insn(LOAD, 2, 6, 4),
+            Insn(LOAD, 3, 6, 8),
+            Insn(SUBTRACT, 2, 3),
+        ),
         (END, Insn(SPILL, FRAME, 2, -8), DATA, Insn(FILL, 5, FRAME, -8), Insn(SUBTRACT, 5, 3)),
         (END, DATA, Insn(op.ALU64 | op.K, 3, imm=14), Insn(ADD, 4, 3), Insn(SUBTRACT, 2, 4)),
     ],

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from beepy.analysis.describe import Description, VariableInfo, describe
+from beepy.analysis.describe import describe
+from beepy.analysis.description import Description, VariableInfo
 from beepy.cli import description
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse

@@ -35,7 +35,10 @@ def of_type(name: str) -> tuple[Object, int, int]:
         "u64": lambda: (U64, 8),
         "s64": lambda: (one.btf.integer("s64", 8, SIGNED), 8),
         "bool": lambda: (one.btf.integer("_Bool", 1, BOOL), 1),
-        "tristate": lambda: (one.btf.enum("libbpf_tristate", {"TRI_NO": 0, "TRI_YES": 1, "TRI_MODULE": 2}), 4),
+        "tristate": lambda: (
+            one.btf.enum("libbpf_tristate", {"TRI_NO": 0, "TRI_YES": 1, "TRI_MODULE": 2}),
+            4,
+        ),
         "char[4]": lambda: (one.btf.array(one.btf.integer("char", 1, SIGNED), 4), 4),
         "int[2]": lambda: (one.btf.array(INT, 2), 8),
         "struct": lambda: (one.btf.struct("s", 4), 4),

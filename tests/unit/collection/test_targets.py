@@ -16,7 +16,10 @@ def spec(**sections: str) -> CollectionSpec:
 
 def test_sections_say_where() -> None:
     chosen = targets.choose([spec(a="kprobe/do_exit", b="xdp"), spec(c="?tracepoint/sched/sched_switch")], {}, Target())
-    assert chosen == [{"a": Target("do_exit"), "b": Target("")}, {"c": Target("sched/sched_switch")}]
+    assert chosen == [
+        {"a": Target("do_exit"), "b": Target("")},
+        {"c": Target("sched/sched_switch")},
+    ]
 
 
 def test_the_user_overrules() -> None:
@@ -42,16 +45,28 @@ def test_what_is_no_target(text: str) -> None:
 
 
 def test_a_program_that_nobody_has() -> None:
-    with pytest.raises(UsageError, match=r"^--attach: program 'x': there is only a, b$"):
+    with pytest.raises(UsageError, match=r"^--attach: program 'x': known programs: a, b$"):
         targets.choose([spec(b="xdp", a="tc")], {"x": "y"}, Target())
 
 
 @pytest.mark.parametrize(
     ("common", "told", "kinds"),
     [
-        (Target(pid=7), "--pid: image, image: no program takes it", "uprobe, uretprobe, usdt, perf_event, iter"),
-        (Target(iface="lo"), "--iface: image, image: no program takes it", "socket, tc, tcx, classifier, netkit, xdp"),
-        (Target(cgroup="/x"), "--cgroup: image, image: no program takes it", "lsm_cgroup, cgroup_skb, cgroup, sockops"),
+        (
+            Target(pid=7),
+            "--pid: image, image: not used by any program",
+            "uprobe, uretprobe, usdt, perf_event, iter",
+        ),
+        (
+            Target(iface="lo"),
+            "--iface: image, image: not used by any program",
+            "socket, tc, tcx, classifier, netkit, xdp",
+        ),
+        (
+            Target(cgroup="/x"),
+            "--cgroup: image, image: not used by any program",
+            "lsm_cgroup, cgroup_skb, cgroup, sockops",
+        ),
     ],
 )
 def test_what_no_program_reads(common: Target, told: str, kinds: str) -> None:
@@ -69,7 +84,7 @@ def with_pid(spec: CollectionSpec, name: str = "target_pid") -> CollectionSpec:
 
 def test_a_pid_that_a_variable_takes() -> None:
     odd = with_pid(spec(a="kprobe/x"))._replace(name="./odd name.o")
-    with pytest.raises(UsageError, match=r"^--pid: image, \./odd name\.o: no program takes it") as caught:
+    with pytest.raises(UsageError, match=r"^--pid: image, \./odd name\.o: not used by any program") as caught:
         targets.choose([spec(a="tp/a/b"), odd], {}, Target(pid=7))
     assert caught.value.__notes__ == ["beepy run image './odd name.o' --set target_pid=7"]
 
@@ -103,7 +118,7 @@ def test_what_is_said_of_an_unknown_section(section: str, expected: str, notes: 
     assert str(error).isprintable()
     assert str(error).endswith(f": no program type is known by that name{expected}")
     assert getattr(error, "__notes__", []) == notes
-    assert unknown_section(other, other.programs[0]).__notes__[-1] == "the others run alone: --prog b"
+    assert unknown_section(other, other.programs[0]).__notes__[-1] == "the others run without it: --prog b"
 
 
 def test_two_xdp_programs_on_one_interface() -> None:
@@ -111,7 +126,7 @@ def test_two_xdp_programs_on_one_interface() -> None:
     with pytest.raises(UsageError) as caught:
         targets.choose(specs, {}, Target(iface="lo"))
     assert str(caught.value) == "programs 'allow' and 'drop': xdp lo: an interface takes one XDP program"
-    note = "--prog allow runs that one alone; --attach drop=NAME puts it on another interface"
+    note = "--prog allow runs only that program; --attach drop=NAME puts it on another interface"
     assert caught.value.__notes__ == [note]
     assert targets.choose(specs, {"drop": "eth0"}, Target(iface="lo"))
     assert targets.choose(specs, {}, Target())  # no interface is given: that is said when they are attached

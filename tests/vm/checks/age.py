@@ -11,7 +11,7 @@ from beepy.analysis.requirements import of_collection
 from beepy.btf import downgrade
 from beepy.btf.btf import Btf
 from beepy.check.check import check
-from beepy.collection import diagnosis
+from beepy.collection import refusals
 from beepy.collection.load import load
 from beepy.errors import KernelError, NotSupported, VerifierError
 from beepy.host import btf_file
@@ -98,7 +98,7 @@ def missing_map_type() -> str:
     for one in newer:
         spec = MapSpec("m", ".maps", one, *samples.sample(one)[:3], flags=samples.sample(one).map_flags)
         error = failure(KernelError, partial(maps.create, spec, None))
-        told = diagnosis.of_map(error, spec)
+        told = refusals.explain_map(error, spec)
         assert isinstance(told, NotSupported), told
         expected = f"map 'm': type {one.name.lower()}: since {since.map_type(one)}, this kernel is {_THIS}"
         assert str(told) == expected, told
@@ -123,7 +123,7 @@ def skipped() -> str:
     """Run what can be attached of an object, by the command."""
     with Run("/objects/missing.o", "-o", "json", "-v", "--missing", "skip", "--no-metrics") as run:
         run.attached(1)
-    assert run.told.count(": left out: ") == 3, run.told
+    assert run.told.count(": skipped: ") == 3, run.told
     assert "3 programs left out" in run.told
     return YES
 

@@ -102,7 +102,7 @@ def namesakes() -> str:
     assert info.count == count
     with load(spec, targets={"entered": Target("no_such_function")}, missing="skip") as collection:
         collection.attach()
-        (told,) = collection.absent.skipped.values()
+        (told,) = collection.skipped.reasons.values()
         assert not collection.links
     assert (
         told == "program 'entered': function 'no_such_function': this kernel has none of that name that can be traced"

@@ -50,7 +50,7 @@ def tcpconnect() -> str:
     assert (row["pid"], row["uid"], *_ends(row)) == (os.getpid(), 0, _HERE, client, _HERE, server)
     assert (other["saddr"], other["daddr"]) == ("::1", "::1")
     foreign = os.uname().machine != "x86_64"
-    assert (": made for x86-64: its registers are read as those of arm64" in run.told) == foreign, run.told
+    assert (": built for x86-64: pt_regs are translated to arm64" in run.told) == foreign, run.told
     return "by the build for x86-64" if foreign else YES
 
 

@@ -15,7 +15,7 @@ from tests.vm.checks.counted import SEEN
 _PERF_LINK: Final = (5, 15, 0)  # b89fbfbb854c, "bpf: Implement minimal BPF perf link"
 _METRICS: Final = "http://127.0.0.1:9091/metrics"
 _NO_LINK: Final = ": no link, attaching by ioctl"
-_NO_TYPES: Final = ": types are not loaded"
+_NO_TYPES: Final = ": BTF not loaded"
 
 
 def attached_by(told: str) -> str:

@@ -1,0 +1,119 @@
+"""The facts that ``describe`` collects; field names are the keys of ``describe -o json``."""
+
+from typing import NamedTuple
+
+from beepy.analysis.requirements import Requirements
+from beepy.events.codec import Value
+
+
+class ProgramInfo(NamedTuple):
+    """A program; ``type`` is "" for an unknown section, ``target`` "" if the section names none.
+
+    ``changes`` is what it can change besides its own maps. ``needs`` includes the maps that it
+    uses.
+    """
+
+    name: str
+    section: str
+    type: str
+    target: str
+    autoload: bool
+    instructions: int
+    helpers: tuple[str, ...]
+    externs: tuple[str, ...]
+    changes: tuple[str, ...]
+    needs: Requirements
+
+
+class FieldInfo(NamedTuple):
+    """A field, as outputs name it; its offset counts from the start of ``part``.
+
+    ``part`` is "record" for streams; "key", "value" or "cpu" for tables.
+    """
+
+    name: str
+    type: str
+    offset_bits: int
+    bits: int
+    part: str
+
+
+class MapInfo(NamedTuple):
+    """A map; ``role``, ``metric``, ``labels`` and ``fields`` only if the convention tracks it.
+
+    ``not_shown`` is why a map with a role is not shown, None if it is. ``pinned`` is the path where
+    the object pins it by name and reuses a map that is pinned there, None if it does not.
+    """
+
+    name: str
+    section: str
+    type: str
+    key_type: str
+    value_type: str
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: str
+    pinned: str | None
+    role: str | None
+    not_shown: str | None
+    metric: str | None
+    labels: tuple[str, ...]
+    fields: tuple[FieldInfo, ...]
+
+
+class VariableInfo(NamedTuple):
+    """A global variable; ``const``: fixed at load. ``default`` is None if it cannot be shown."""
+
+    name: str
+    map: str
+    type: str
+    size: int
+    const: bool
+    default: "Value | dict[str, Value]"
+
+
+class RelocationInfo(NamedTuple):
+    """A CO-RE relocation; ``resolved`` is its result on one kernel, None if it was not resolved."""
+
+    program: str
+    instruction: int
+    kind: str
+    access: str
+    resolved: str | None
+
+
+class CheckInfo(NamedTuple):
+    """Whether a kernel can run the object; warnings are of code that may never be reached.
+
+    ``skipped`` are the errors that ``run --missing skip`` turns into warnings.
+    """
+
+    kernel: str
+    runs: bool
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+
+class Description(NamedTuple):
+    """One object of an image; ``changes`` is what it can change besides its own maps.
+
+    ``check`` is None unless a kernel was checked.
+    """
+
+    name: str
+    digest: str
+    format: str
+    platform: str
+    size: int
+    annotations: dict[str, str]
+    license: str
+    changes: tuple[str, ...]
+    programs: tuple[ProgramInfo, ...]
+    maps: tuple[MapInfo, ...]
+    variables: tuple[VariableInfo, ...]
+    externs: tuple[str, ...]
+    relocations: tuple[RelocationInfo, ...]
+    needs: Requirements
+    check: CheckInfo | None
