@@ -79,7 +79,7 @@ def attach(program: Program, probe: Probe, what: str, cookie: int = 0) -> Link:
     attr = uapi.PerfEventAttr(
         type=pmu.type,
         config=(probe.returns << pmu.returns) | (probe.counter << pmu.counter if pmu.counter else 0),
-        config1=syscall.address(place),
+        config1=syscall.ptr(place),
         config2=probe.offset,
     )
     try:

@@ -17,7 +17,7 @@ from beepy.text import safe
 def pin(fd: Fd, path: str, where: str) -> None:
     """Make a file that keeps the object; EEXIST if there is one."""
     text = os.fsencode(path) + b"\0"
-    syscall.obj_pin(uapi.ObjPin(pathname=syscall.address(text), bpf_fd=fd.fileno()), f"{where}: pin at {safe(path)}")
+    syscall.obj_pin(uapi.ObjPin(pathname=syscall.ptr(text), bpf_fd=fd.fileno()), f"{where}: pin at {safe(path)}")
 
 
 def get(path: str, kind: str, where: str) -> Fd | None:
@@ -25,7 +25,7 @@ def get(path: str, kind: str, where: str) -> Fd | None:
     text = os.fsencode(path) + b"\0"
     where = f"{where}: pinned at {safe(path)}"
     with _dots(path):
-        fd = syscall.obj_get(uapi.ObjPin(pathname=syscall.address(text)), where)
+        fd = syscall.obj_get(uapi.ObjPin(pathname=syscall.ptr(text)), where)
     if fd is None:
         return None
     with ExitStack() as unless:

@@ -26,7 +26,7 @@ def load(data: bytes) -> Fd:
     Raises KernelError, with the last line of the kernel's log where it wrote one.
     """
     where = "btf: load"
-    attr = uapi.BtfLoad(btf=syscall.address(data), btf_size=len(data))
+    attr = uapi.BtfLoad(btf=syscall.ptr(data), btf_size=len(data))
     try:
         return syscall.btf_load(attr, where)
     except KernelError as error:

@@ -73,7 +73,7 @@ def netfilter(program: Program, family: int, hook: int, priority: int) -> Link:
 def raw_tracepoint(program: Program, name: str | None) -> Link:
     """Attach to the raw tracepoint ``name``; None: to that of the type that it was loaded with. Raises AttachError."""
     text = os.fsencode(name) + b"\0" if name is not None else b""
-    attr = uapi.RawTracepointOpen(name=syscall.address(text), prog_fd=program.fd.fileno())
+    attr = uapi.RawTracepointOpen(name=syscall.ptr(text), prog_fd=program.fd.fileno())
     where = f"program '{safe(program.name)}': raw tracepoint {safe(name) if name is not None else 'by its type'}"
     try:
         return Link(syscall.raw_tracepoint_open(attr, where))
@@ -190,7 +190,7 @@ def _uprobe_multi(program: Program, places: Places, where: str, pid: int | None 
         prog_fd=program.fd.fileno(),
         attach_type=program.attach_type,
         uprobe_multi=uapi.LinkUprobeMulti(
-            path=syscall.address(path),
+            path=syscall.ptr(path),
             offsets=offsets,
             ref_ctr_offsets=counters,
             cookies=cookies,

@@ -59,7 +59,7 @@ class Map:
         attr = self._elem(where, key)
         if len(value) != self.value_span:
             raise KernelError(f"{where}: value of {len(value)} bytes, expected {self.value_span}", errno.EINVAL)
-        attr.value = syscall.address(value)
+        attr.value = syscall.ptr(value)
         attr.flags = flags
         syscall.map_update_elem(attr, where)
 
@@ -135,7 +135,7 @@ class Map:
         """Return the struct for ``key``, which the caller keeps."""
         if len(key) != self.key_size:
             raise KernelError(f"{where}: key of {len(key)} bytes, expected {self.key_size}", errno.EINVAL)
-        return uapi.MapElem(map_fd=self.fd.fileno(), key=syscall.address(key))
+        return uapi.MapElem(map_fd=self.fd.fileno(), key=syscall.ptr(key))
 
     def __enter__(self) -> Self:
         return self

@@ -71,7 +71,7 @@ def _has_arg_ctx_tag() -> bool:
 def _takes_types(feature: Feature) -> bool:
     """Give the kernel types that make use of ``feature``."""
     data = downgrade.sample(feature)
-    attr = uapi.BtfLoad(btf=syscall.address(data), btf_size=len(data))
+    attr = uapi.BtfLoad(btf=syscall.ptr(data), btf_size=len(data))
     try:
         syscall.btf_load(attr, f"probe of {feature.text}").close()
     except KernelError:

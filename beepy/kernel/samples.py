@@ -79,7 +79,7 @@ def _types(where: str) -> Fd:
     writer = BtfWriter()
     writer.integer()
     body = writer.data()
-    return syscall.btf_load(uapi.BtfLoad(btf=syscall.address(body), btf_size=len(body)), where)
+    return syscall.btf_load(uapi.BtfLoad(btf=syscall.ptr(body), btf_size=len(body)), where)
 
 
 def loads(prog_type: ProgType, attach_type: AttachType, flags: ProgFlag) -> bool:
@@ -110,8 +110,8 @@ def attempt(
     attr = uapi.ProgLoad(
         prog_type=prog_type,
         insn_cnt=len(insns),
-        insns=syscall.address(code),
-        license=syscall.address(_GPL),
+        insns=syscall.ptr(code),
+        license=syscall.ptr(_GPL),
         log_level=1,
         log_size=len(log),
         log_buf=ctypes.addressof(log),

@@ -26,7 +26,7 @@ insns, gpl = encode((Insn(CALL, imm=10_000), Insn(EXIT))), b"GPL\\0"
 
 def allowed(kind, names):
     keep(names)
-    attr = uapi.ProgLoad(prog_type=kind, insn_cnt=2, insns=syscall.address(insns), license=syscall.address(gpl))
+    attr = uapi.ProgLoad(prog_type=kind, insn_cnt=2, insns=syscall.ptr(insns), license=syscall.ptr(gpl))
     try:
         syscall.prog_load(attr, "load").close()
     except KernelError as error:
