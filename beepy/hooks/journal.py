@@ -19,7 +19,7 @@ from beepy.text import safe
 
 _log = Log(__name__)
 
-FOLDER = runtime.FOLDER
+FOLDER = runtime.DIRECTORY
 
 _LIMIT: Final = 1 << 16  # bytes that are read of an entry
 

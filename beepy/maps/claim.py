@@ -18,7 +18,7 @@ from beepy.text import safe
 
 _log = Log(__name__)
 
-DIRECTORY = runtime.FOLDER / "readers"
+DIRECTORY = runtime.DIRECTORY / "readers"
 
 _PID: Final = 20  # bytes that are read of a file
 

@@ -65,7 +65,7 @@ def test_bundled_images_run_here(name: str) -> None:
 def test_attach_points_that_are_not_there(object_of: ObjectOf) -> None:
     errors = [one for one in found(object_of("missing")) if one.level == ERROR]
     assert [one.text for one in errors] == [
-        "program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: this kernel has none of that name",
+        "program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: not found in this kernel",
         f"program 'no_raw_tracepoint': {THIS} has no raw tracepoint no_such_tracepoint",
         f"program 'no_type': {THIS} has no btf_trace_no_such_tracepoint",
     ]
@@ -259,7 +259,7 @@ def test_the_command_ends_with_1_and_says_why(beepy: Beepy, object_of: ObjectOf)
     assert done.code == 1
     assert f"check  {THIS}: it does not run\n" in done.out
     assert (
-        "  error: program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: this kernel has none of that name "
+        "  error: program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: not found in this kernel "
         "(--missing skip leaves it out)\n" in done.out
     )
     done = beepy("describe", "exitsnoop", "--check")

@@ -112,18 +112,18 @@ def test_a_link_is_preferred(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("section", "name", "message"),
     [
-        ("tp/x/y", "sched/sched_process_frk", "tracepoint sched/sched_process_frk: this kernel has none of that name"),
-        ("tp/x/y", "shed/sched_process_fork", "tracepoint shed/sched_process_fork: this kernel has none of that name"),
-        ("tp/x/y", "../events", "tracepoint ../events: this kernel has none of that name"),
+        ("tp/x/y", "sched/sched_process_frk", "tracepoint sched/sched_process_frk: not found in this kernel"),
+        ("tp/x/y", "shed/sched_process_fork", "tracepoint shed/sched_process_fork: not found in this kernel"),
+        ("tp/x/y", "../events", "tracepoint ../events: not found in this kernel"),
         (
             "tp/x/y",
             "sched/../sched/sched_switch",
-            "tracepoint sched/../sched/sched_switch: this kernel has none of that name",
+            "tracepoint sched/../sched/sched_switch: not found in this kernel",
         ),
-        ("tp/x/y", "a\0b/c\n", r"tracepoint a\x00b/c\x0a: this kernel has none of that name"),
+        ("tp/x/y", "a\0b/c\n", r"tracepoint a\x00b/c\x0a: not found in this kernel"),
         ("tp/x/y", "sched", "tracepoint 'sched': expected CATEGORY/NAME"),
         ("tp/x/y", "", "tracepoint '': expected CATEGORY/NAME"),
-        ("raw_tp/x", "sched_process_frk", "raw tracepoint sched_process_frk: this kernel has none of that name"),
+        ("raw_tp/x", "sched_process_frk", "raw tracepoint sched_process_frk: not found in this kernel"),
         ("raw_tp/x", "", "raw tracepoint '': expected a NAME"),
     ],
 )
