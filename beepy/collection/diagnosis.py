@@ -104,13 +104,13 @@ def _faults(kind: MapType, spec: MapSpec) -> Iterator[str]:
         ("max_entries", good._replace(max_entries=spec.max_entries)),
         ("map_extra", good._replace(map_extra=spec.map_extra)),
     ):
-        why = samples.makes(kind, alone) if alone != good else 0
+        why = samples.create_map(kind, alone) if alone != good else 0
         if why:
             taken = "too large" if why == errno.E2BIG and field != "map_extra" else f"{getattr(good, field)} is taken"
             if field == "max_entries" and not spec.max_entries:
                 taken = "its size is missing"
             yield f"{field} {getattr(asked, field)} ({taken})"
-    if samples.makes(kind, good._replace(map_flags=spec.flags)):
+    if samples.create_map(kind, good._replace(map_flags=spec.flags)):
         yield f"map_flags {spec.flags:#x}{_flags(kind, good, spec.flags)}"
 
 
@@ -118,7 +118,7 @@ def _flags(kind: MapType, good: Sample, flags: int) -> str:
     """Return which flags are refused, or else which are needed, by name."""
     bits = [1 << bit for bit in range(32)]
     added = [bit for bit in bits if flags & ~good.map_flags & bit]
-    refused = [bit for bit in added if samples.makes(kind, good._replace(map_flags=good.map_flags | bit))]
+    refused = [bit for bit in added if samples.create_map(kind, good._replace(map_flags=good.map_flags | bit))]
     names = [f"{_FLAGS.get(bit, hex(bit))}{_newer(since.map_flags(bit))}" for bit in refused]
     if not refused:
         names = [f"without {_FLAGS.get(bit, hex(bit))}" for bit in bits if good.map_flags & ~flags & bit]
@@ -144,9 +144,9 @@ def of_program(error: KernelError, name: str, insns: Sequence[Insn], hook: Hook)
             kind = hook.prog_type.name
             what = f"{where}: program type {kind.lower()}"
             return _not_supported(error, what, f"program type {kind}", since.prog_type(hook.prog_type))
-        if not samples.loads(hook.prog_type, hook.attach_type, ProgFlag(0)):
+        if not samples.is_known(hook.prog_type, hook.attach_type, ProgFlag(0)):
             return _without_attach_type(error, where, hook.attach_type)
-        if hook.flags and not samples.loads(hook.prog_type, hook.attach_type, hook.flags):
+        if hook.flags and not samples.is_known(hook.prog_type, hook.attach_type, hook.flags):
             return _flagged(error, where, hook)
     except KernelError:
         pass

@@ -37,7 +37,7 @@ def reuse(spec: MapSpec, path: str) -> Map | None:
         return None
     with ExitStack() as unless:
         unless.enter_context(fd)
-        found = kernel_map.adopt(fd, spec.name)
+        found = kernel_map.from_fd(fd, spec.name)
         if differences := _differences(spec, found):
             error = KernelError(f"{where}: pinned at {safe(path)}: {differences}", errno.EINVAL)
             error.add_note(f"it is another program's, or an older version's; rm {safe(path)} makes room")

@@ -12,7 +12,7 @@ from beepy.core.patch import POISON
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, VerifierError
 from beepy.kernel import privilege
-from beepy.kernel.program import telling
+from beepy.kernel.program import relevant_lines
 from beepy.obj.spec import ExternRef, ProgramSpec
 from beepy.oci.descriptor import architecture
 from beepy.text import safe
@@ -34,7 +34,7 @@ def explain(
 
     ``program`` is what was loaded, ``fixups`` are its CO-RE relocations: one that poisoned the instruction is why.
     """
-    told = telling(error.log)
+    told = relevant_lines(error.log)
     where = [f"program '{safe(program.name)}': verifier"]
     insn = next((int(found[1]) for line in reversed(told) if (found := _INSN.match(line))), None)
     if insn is not None:

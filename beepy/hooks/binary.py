@@ -51,7 +51,7 @@ def _root(pid: int, where: str) -> str:
         number = errno.ESRCH if isinstance(error, FileNotFoundError) else error.errno or 0
         from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
 
-        failed = privilege.named(KernelError.of(f"{where}: process {pid}", number), "CAP_SYS_PTRACE")
+        failed = privilege.with_capability(KernelError.of(f"{where}: process {pid}", number), "CAP_SYS_PTRACE")
         raise AttachError(str(failed), number) from None
     same = all(os.path.samestat(one, other) for one, other in zip(theirs, ours, strict=True))
     return "" if same else root

@@ -80,7 +80,7 @@ class IterReader:
     def read(self) -> Iterator[Batch]:
         """Give all rows as a snapshot; its last batch is ``final``. Raises AttachError, KernelError."""
         self._snapshot += 1
-        with attach(self._program, self._target) as made, link.iterate(made, self._program) as output:
+        with attach(self._program, self._target) as made, link.open_iter(made, self._program) as output:
             for rows in self._rows(output):
                 yield self._batch(rows, final=False)
         yield self._batch([], final=True)

@@ -89,7 +89,7 @@ def attach(program: Program, probe: Probe, what: str, cookie: int = 0) -> Link:
             raise
         from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
 
-        raise AttachError(str(privilege.named(error, "CAP_SYS_ADMIN")), error.errno or 0) from None
+        raise AttachError(str(privilege.with_capability(error, "CAP_SYS_ADMIN")), error.errno or 0) from None
     return link.perf_event(program, event, what, cookie)
 
 

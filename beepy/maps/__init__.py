@@ -122,7 +122,7 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
             spec.key_size,
             spec.value_size,
             spec.max_entries,
-            spec.flags,
+            flags=spec.flags,
             btf=btf,
             key_type_id=spec.key if btf else 0,
             value_type_id=spec.value if btf else 0,

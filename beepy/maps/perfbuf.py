@@ -195,7 +195,7 @@ class PerfReader:
                 if error.errno != errno.EINVAL or not self._counters:
                     from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
 
-                    raise privilege.named(error, "CAP_PERFMON") from None
+                    raise privilege.with_capability(error, "CAP_PERFMON") from None
                 self._counters = False
                 continue
             try:

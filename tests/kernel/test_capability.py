@@ -70,7 +70,7 @@ def refused(kind):
     flags = ProgFlag.SLEEPABLE if kind == ProgType.SYSCALL else ProgFlag(0)
     found = set()
     for number in range(1, len(HELPERS)):
-        _, log = samples.attempt(kind, (Insn(CALL, imm=number), Insn(EXIT)), flags=flags)
+        _, log = samples.load(kind, (Insn(CALL, imm=number), Insn(EXIT)), flags=flags)
         if b"cannot use helper" in log or b"unknown func" in log:
             found.add(HELPERS[number])
     return found

@@ -102,7 +102,7 @@ def test_variables_in_an_arena(specs: dict[str, CollectionSpec], place: int) -> 
 def test_an_arena_that_is_too_small(specs: dict[str, CollectionSpec]) -> None:
     spec = specs["arena"]
     maps = [one._replace(contents=bytes(5 * 4096) if one.name == "arena" else one.contents) for one in spec.maps]
-    with pytest.raises(KernelError, match="map 'arena': arena: 20480 bytes exceed its 16384"):
+    with pytest.raises(KernelError, match="map 'arena': arena: 20480 bytes, expected at most 16384"):
         load(spec._replace(maps=tuple(maps)))
 
 

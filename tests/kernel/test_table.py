@@ -38,7 +38,7 @@ def test_no_more_room_is_made_than_an_array_fills() -> None:
 
 @contextmanager
 def tables(map_type: MapType, entries: int, value_size: int = 8, flags: int = 0) -> Iterator[Map]:
-    with kernel_map.create(map_type, "table", 4, value_size, entries, flags) as table:
+    with kernel_map.create(map_type, "table", 4, value_size, entries, flags=flags) as table:
         yield table
 
 
@@ -151,7 +151,7 @@ def test_a_bucket_that_holds_more_than_a_batch() -> None:
 
 
 def test_a_trie_is_keywise_reader() -> None:
-    with kernel_map.create(MapType.LPM_TRIE, "trie", 8, 4, 8, MapFlag.NO_PREALLOC) as trie:
+    with kernel_map.create(MapType.LPM_TRIE, "trie", 8, 4, 8, flags=MapFlag.NO_PREALLOC) as trie:
         entries = {struct.pack("<I4B", bits, 10, 0, 0, 0): bits.to_bytes(4, "little") for bits in (8, 16, 24)}
         for prefix, number in entries.items():
             trie.update(prefix, number)
