@@ -278,8 +278,8 @@ def test_a_lock_that_others_may_remove_is_none(
     with load(spec, pins=Pins(str(root))) as collection:
         kept = collection.maps[KEPT]
         Claim(kept).close()
-        where = f"map '{KEPT}': pinned at {root}/{KEPT}: another reader would not be noticed"
-        assert caplog.messages[-1] == f"{where}: {claim.DIRECTORY}/{kept.info().id}: not only ours to write"
+        where = f"map '{KEPT}': pinned at {root}/{KEPT}: another reader would not be detected"
+        assert caplog.messages[-1] == f"{where}: {claim.DIRECTORY}/{kept.info().id}: writable by others"
     assert not claim.DIRECTORY.exists()
 
 
