@@ -138,7 +138,7 @@ def _mounted(where: str) -> int | None:
         try:
             number = os.open(path, _OPEN_DIRECTORY)
         except PermissionError as error:
-            if path == _ROOTS[0]:  # debugfs hides the other one even if nothing is mounted there
+            if path == _ROOTS[0]:  # debugfs denies access to the other one, mounted or not
                 raise _refused(where, "", error) from error
             continue
         except OSError:

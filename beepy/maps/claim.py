@@ -59,7 +59,7 @@ class Claim:
         for directory in (DIRECTORY.parent, DIRECTORY):
             directory.mkdir(mode=0o700, exist_ok=True)
             if not runtime.is_ours(directory.lstat()):
-                raise PermissionError(errno.EPERM, "writable by others")
+                raise PermissionError(errno.EPERM, "owned or writable by others")
         while self._fd is None:
             fd = Fd(os.open(self._path, runtime.OPEN_FLAGS | os.O_CREAT, 0o600))
             if runtime.lock(fd, wait=False):

@@ -107,27 +107,27 @@ def _take_fd(number: int) -> Fd:
 
 
 def map_create(attr: uapi.MapCreate, where: str) -> Fd:
-    """BPF_MAP_CREATE."""
+    """Create a map (BPF_MAP_CREATE)."""
     return _take_fd(_bpf(Cmd.MAP_CREATE, attr, where))
 
 
 def map_lookup_elem(attr: uapi.MapElem, where: str) -> bool:
-    """BPF_MAP_LOOKUP_ELEM: fill in the value; return whether the key exists."""
+    """Fill in the value of a key (BPF_MAP_LOOKUP_ELEM); return whether the key exists."""
     return _bpf(Cmd.MAP_LOOKUP_ELEM, attr, where, errno.ENOENT) == 0
 
 
 def map_update_elem(attr: uapi.MapElem, where: str) -> None:
-    """BPF_MAP_UPDATE_ELEM."""
+    """Set the value of a key (BPF_MAP_UPDATE_ELEM)."""
     _bpf(Cmd.MAP_UPDATE_ELEM, attr, where)
 
 
 def map_delete_elem(attr: uapi.MapElem, where: str) -> bool:
-    """BPF_MAP_DELETE_ELEM: return whether the key existed."""
+    """Delete a key (BPF_MAP_DELETE_ELEM); return whether it existed."""
     return _bpf(Cmd.MAP_DELETE_ELEM, attr, where, errno.ENOENT) == 0
 
 
 def map_get_next_key(attr: uapi.MapElem, where: str) -> bool:
-    """BPF_MAP_GET_NEXT_KEY: fill in the next key; return whether there is one.
+    """Fill in the next key (BPF_MAP_GET_NEXT_KEY); return whether it exists.
 
     ``key`` 0 asks for the first key.
     """
@@ -135,85 +135,85 @@ def map_get_next_key(attr: uapi.MapElem, where: str) -> bool:
 
 
 def map_lookup_batch(attr: uapi.MapBatch, where: str) -> bool:
-    """BPF_MAP_LOOKUP_BATCH: fill in up to ``count`` entries; return whether more may follow."""
+    """Fill in up to ``count`` entries (BPF_MAP_LOOKUP_BATCH); return whether more may follow."""
     return _bpf(Cmd.MAP_LOOKUP_BATCH, attr, where, errno.ENOENT) == 0
 
 
 def map_freeze(attr: uapi.MapElem, where: str) -> None:
-    """BPF_MAP_FREEZE: forbid writes from user space."""
+    """Forbid writes from user space (BPF_MAP_FREEZE)."""
     _bpf(Cmd.MAP_FREEZE, attr, where)
 
 
 def prog_load(attr: uapi.ProgLoad, where: str) -> Fd:
-    """BPF_PROG_LOAD."""
+    """Load a program (BPF_PROG_LOAD)."""
     return _take_fd(_bpf(Cmd.PROG_LOAD, attr, where))
 
 
 def prog_test_run(attr: uapi.ProgTestRun, where: str) -> None:
-    """BPF_PROG_TEST_RUN."""
+    """Run a program (BPF_PROG_TEST_RUN)."""
     _bpf(Cmd.PROG_TEST_RUN, attr, where)
 
 
 def prog_attach(attr: uapi.ProgAttach, where: str) -> None:
-    """BPF_PROG_ATTACH."""
+    """Attach a program without a link (BPF_PROG_ATTACH)."""
     _bpf(Cmd.PROG_ATTACH, attr, where)
 
 
 def prog_detach(attr: uapi.ProgAttach, where: str) -> None:
-    """BPF_PROG_DETACH; a program that is not attached is not an error."""
+    """Detach a program (BPF_PROG_DETACH), if it is attached."""
     _bpf(Cmd.PROG_DETACH, attr, where, errno.ENOENT)
 
 
 def prog_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
-    """BPF_PROG_GET_FD_BY_ID; return None if no such program is loaded."""
+    """Open a loaded program (BPF_PROG_GET_FD_BY_ID); return None if it does not exist."""
     number = _bpf(Cmd.PROG_GET_FD_BY_ID, attr, where, errno.ENOENT)
     return _take_fd(number) if number >= 0 else None
 
 
 def raw_tracepoint_open(attr: uapi.RawTracepointOpen, where: str) -> Fd:
-    """BPF_RAW_TRACEPOINT_OPEN."""
+    """Attach a program to a raw tracepoint or BTF type (BPF_RAW_TRACEPOINT_OPEN)."""
     return _take_fd(_bpf(Cmd.RAW_TRACEPOINT_OPEN, attr, where))
 
 
 def btf_get_next_id(attr: uapi.GetId, where: str) -> bool:
-    """BPF_BTF_GET_NEXT_ID: fill in the id after ``id``; return whether it exists."""
+    """Fill in the id after ``id`` (BPF_BTF_GET_NEXT_ID); return whether it exists."""
     return _bpf(Cmd.BTF_GET_NEXT_ID, attr, where, errno.ENOENT) == 0
 
 
 def btf_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
-    """BPF_BTF_GET_FD_BY_ID; return None if no such BTF is loaded."""
+    """Open loaded BTF (BPF_BTF_GET_FD_BY_ID); return None if it does not exist."""
     number = _bpf(Cmd.BTF_GET_FD_BY_ID, attr, where, errno.ENOENT)
     return _take_fd(number) if number >= 0 else None
 
 
 def obj_get_info_by_fd(attr: uapi.ObjInfo, where: str) -> None:
-    """BPF_OBJ_GET_INFO_BY_FD."""
+    """Fill in the info of an object (BPF_OBJ_GET_INFO_BY_FD)."""
     _bpf(Cmd.OBJ_GET_INFO_BY_FD, attr, where)
 
 
 def obj_pin(attr: uapi.ObjPin, where: str) -> None:
-    """BPF_OBJ_PIN."""
+    """Pin an object at a path (BPF_OBJ_PIN)."""
     _bpf(Cmd.OBJ_PIN, attr, where)
 
 
 def obj_get(attr: uapi.ObjPin, where: str) -> Fd | None:
-    """BPF_OBJ_GET; return None if nothing is pinned at the path."""
+    """Open a pinned object (BPF_OBJ_GET); return None if the path does not exist."""
     number = _bpf(Cmd.OBJ_GET, attr, where, errno.ENOENT)
     return _take_fd(number) if number >= 0 else None
 
 
 def btf_load(attr: uapi.BtfLoad, where: str) -> Fd:
-    """BPF_BTF_LOAD."""
+    """Load BTF (BPF_BTF_LOAD)."""
     return _take_fd(_bpf(Cmd.BTF_LOAD, attr, where))
 
 
 def iter_create(attr: uapi.IterCreate, where: str) -> Fd:
-    """BPF_ITER_CREATE."""
+    """Open a file that runs an iterator (BPF_ITER_CREATE)."""
     return _take_fd(_bpf(Cmd.ITER_CREATE, attr, where))
 
 
 def link_create(attr: ctypes.Structure, where: str) -> Fd:
-    """BPF_LINK_CREATE; ``attr`` is one of ``uapi.LinkCreate*``."""
+    """Create a link (BPF_LINK_CREATE); ``attr`` is one of ``uapi.LinkCreate*``."""
     return _take_fd(_bpf(Cmd.LINK_CREATE, attr, where))
 
 

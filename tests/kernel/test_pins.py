@@ -279,7 +279,7 @@ def test_a_lock_that_others_may_remove_is_none(
         kept = collection.maps[KEPT]
         Claim(kept).close()
         where = f"map '{KEPT}': pinned at {root}/{KEPT}: another reader would not be detected"
-        assert caplog.messages[-1] == f"{where}: {claim.DIRECTORY}/{kept.info().id}: writable by others"
+        assert caplog.messages[-1] == f"{where}: {claim.DIRECTORY}/{kept.info().id}: owned or writable by others"
     assert not claim.DIRECTORY.exists()
 
 

@@ -92,8 +92,10 @@ from beepy import sections
 from beepy.host import machine
 from beepy.kernel import btf, features, link, map, program
 from beepy.sys import syscall
-print(syscall._libc.cache_info().currsize, syscall._numbers.cache_info().currsize, len(sections.TABLE) > 100)
-print({"fcntl", "resource", "json", "subprocess", "socket", "dataclasses", "platform"} & set(sys.modules) or "light")
+cached = [function.cache_info().currsize for function in (syscall._libc, syscall._numbers)]
+print(*cached, len(sections.TABLE) > 100)
+heavy = {"fcntl", "resource", "json", "subprocess", "socket", "dataclasses", "platform"}
+print(heavy & set(sys.modules) or "light")
 """
     )
     assert output == "0 0 True\nlight\n"
