@@ -1,4 +1,4 @@
-"""What a user asks for -> Run: find the images, parse, choose, load; nothing is attached yet."""
+"""Request -> Run: find the images, parse them, apply the options, load; nothing is attached yet."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -38,12 +38,13 @@ _NO_PINS: Final = Pins()
 class Request(NamedTuple):
     """What to run, and how.
 
-    ``images`` are names (references, files, bundled images), images that were found, or specs that were parsed.
-    ``filters`` are as -f has them, ``texts`` as --text, ``programs`` are the names of the only ones to load (none:
-    all). ``variables`` are values, or texts as --set has them. ``attach`` overrules the sections of programs, by name;
-    ``common`` is what holds for all of them. ``interval`` and ``timeout`` are seconds, None: tables are read only on
-    demand, no end. ``limit`` is the number of rows after which the run ends. ``btf`` are the kernel's types, or the
-    path of a file of them, in the place of its own.
+    ``images`` are names (references, files, bundled images), images, or parsed specs. ``variables``
+    are values, or texts as of --set. ``filters`` and ``texts`` are as of -f and --text,
+    ``programs`` the names of the programs to load, empty: all. ``attach`` maps programs to targets,
+    which override their sections; ``common`` are the options of the targets of all programs.
+    ``interval`` and ``timeout`` are in seconds; None: tables are read only on demand; no end.
+    ``limit`` is the number of rows after which the run ends. ``btf`` replaces the kernel's own
+    types, by others or by the path of a file of them.
     """
 
     images: Sequence[str | Image | CollectionSpec]
@@ -64,7 +65,7 @@ class Request(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """One image (None: a spec was given), and the collections of its objects."""
+    """The collections of an image's objects; ``image`` is None for a spec."""
 
     name: str
     image: Image | None
@@ -72,62 +73,71 @@ class Loaded(NamedTuple):
 
 
 class Launched(NamedTuple):
-    """A run, and what is loaded for it, which the run closes."""
+    """A run, and the collections that it closes."""
 
     run: Run
     loaded: Sequence[Loaded]
 
 
 def launch(request: Request) -> Launched:
-    """Load the programs of all images; the caller closes the run. Raises BeepyError; then nothing stays loaded."""
+    """Load the programs of all images; the caller closes the run.
+
+    Raise BeepyError; then nothing stays loaded.
+    """
     if request.filters:
         from beepy.events import filter as row_filter  # noqa: PLC0415 - few runs have one
 
         row_filter.check(request.filters)
     with ExitStack() as resources:
-        # pins are kept once everything is attached, and removed by a run that ends before
-        pinned = resources.enter_context(ExitStack())
-        loaded = _load(request, resources, pinned)
-        collections = [collection for one in loaded for collection in one.collections]
-        pins = partial(_pin_programs, collections, request.pins.programs)
+        # removes pinned maps and programs if the run ends before everything is attached
+        unpin = resources.enter_context(ExitStack())
+        loaded = _load(request, resources, unpin)
+        collections = [collection for image in loaded for collection in image.collections]
         source = stream(
             *collections,
             interval=request.interval,
             timeout=request.timeout,
-            attached=[pins, partial(_keep, pinned)],
+            attached=[
+                partial(_pin_programs, collections, request.pins.programs),
+                partial(_keep_pins, unpin),
+            ],
         )
-        with ExitStack() as unless:
-            unless.callback(source.close)
+        with ExitStack() as on_error:
+            on_error.callback(source.close)
             run = Run(source, limit=request.limit, hides_zeros=request.hides_zeros)
             run.add_stage(OWN, _own(run.decoders))
             if request.filters:
                 run.add_stage(FILTERED, passing(request.filters, run.decoders))
-            unless.pop_all()
+            on_error.pop_all()  # from here on the run closes its source
         run.own(resources.pop_all())
     return Launched(run, loaded)
 
 
 def passing(filters: Sequence[str], decoders: Sequence[Decoder]) -> Choose:
-    """Return what lets the rows pass that the filters choose. Raises UsageError."""
+    """Return a stage that keeps the rows that match the filters. Raise UsageError."""
     if not filters:
-        return _everything
+        return _unchanged
     from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
 
     return Filter(filters, decoders).apply
 
 
 def specs_of(image: str | Image | CollectionSpec, options: Options) -> tuple[Image | None, list[CollectionSpec]]:
-    """Find an image, if it is a name, and parse all of its objects; a spec is returned as it is. Raises BeepyError."""
+    """Return an image and its parsed objects; a name is looked up, a spec has no image.
+
+    Raise BeepyError.
+    """
     if isinstance(image, CollectionSpec):
         return None, [image]
-    found = image if isinstance(image, Image) else lookup.find(image, options)
-    return found, parse_all(found)
+    if isinstance(image, str):
+        image = lookup.find(image, options)
+    return image, parse_all(image)
 
 
-def _load(request: Request, resources: ExitStack, pinned: ExitStack) -> list[Loaded]:
-    """Load every program of every image into ``resources``; ``pinned`` gets how to remove what is pinned for it."""
+def _load(request: Request, resources: ExitStack, unpin: ExitStack) -> list[Loaded]:
+    """Load all images; ``resources`` closes their collections, ``unpin`` removes their pins."""
     images = [specs_of(image, request.options) for image in request.images]
-    specs: Sequence[CollectionSpec] = [spec for _, found in images for spec in found]
+    specs: Sequence[CollectionSpec] = [spec for _, image_specs in images for spec in image_specs]
     if request.programs:
         from beepy.obj import programs  # noqa: PLC0415 - few runs choose
 
@@ -140,22 +150,27 @@ def _load(request: Request, resources: ExitStack, pinned: ExitStack) -> list[Loa
         from beepy.events import texts  # noqa: PLC0415 - few runs name one
 
         specs = texts.apply_all(specs, request.texts)
-    chosen = targets.choose(specs, request.attach, request.common)
+    targets_of = targets.choose(specs, request.attach, request.common)
     btf = request.btf
     if isinstance(btf, str | Path):
         from beepy.host import btf_file  # noqa: PLC0415 - few runs name one
 
         btf = btf_file.read(str(btf))
-    pins = request.pins._replace(programs="")  # those are pinned when they are attached
+    pins = request.pins._replace(programs="")  # programs are pinned once they are attached
     collections = []
-    for spec, of_spec in zip(specs, chosen, strict=True):
-        collection = load(spec, targets=of_spec, pins=pins, btf=btf, missing=request.missing)
+    for spec, spec_targets in zip(specs, targets_of, strict=True):
+        collection = load(spec, targets=spec_targets, pins=pins, btf=btf, missing=request.missing)
         resources.enter_context(collection)
-        pinned.callback(collection.pinned.close)
+        unpin.callback(collection.pinned.close)
         collections.append(collection)
-    rest = iter(collections)
+    remaining = iter(collections)  # in the order of the specs
     return [
-        Loaded(image.name if image else found[0].name, image, [next(rest) for _ in found]) for image, found in images
+        Loaded(
+            name=image.name if image else image_specs[0].name,
+            image=image,
+            collections=[next(remaining) for _ in image_specs],
+        )
+        for image, image_specs in images
     ]
 
 
@@ -164,21 +179,23 @@ def _pin_programs(collections: Sequence[Collection], directory: str) -> None:
         pin_programs(collection.programs.values(), directory, collection.pinned)
 
 
-def _keep(pinned: ExitStack) -> None:
-    pinned.pop_all()
+def _keep_pins(unpin: ExitStack) -> None:
+    unpin.pop_all()
 
 
 def _own(decoders: Sequence[Decoder]) -> Callable[[Batch], Batch]:
-    """Return what leaves out the rows of beepy's own process, where they can be told from others."""
+    """Return a stage that leaves out rows of beepy's own process, where rows have a pid."""
     pid = own_pid()
     own = Own(pid, decoders) if pid is not None else None
     if own is None:
         _log.info("beepy's own rows are shown: its pid in the first PID namespace is not known")
-    elif mixed := [schema for schema in (one.schema for one in decoders) if not own.names_process(schema)]:
+        return _unchanged
+    mixed = [decoder.schema for decoder in decoders if not own.names_process(decoder.schema)]
+    if mixed:
         listed = ", ".join(dict.fromkeys([safe(schema.map) for schema in mixed]))
         _log.info("beepy's own work may be in %s: no record names a process", listed)
-    return own.apply if own else _everything
+    return own.apply
 
 
-def _everything(batch: Batch) -> Batch:
+def _unchanged(batch: Batch) -> Batch:
     return batch

@@ -1,7 +1,7 @@
-"""What beepy's modules tell ``logging``, which whoever wants to hear it imports, else the first warning.
+"""``logging`` for beepy's modules, imported only when somebody listens or the first warning comes.
 
-Before it is imported nobody can have asked for ``debug`` or ``info``; importing it takes a fortieth of the time to the
-first event of a run.
+As long as a process has not imported ``logging``, nobody can have enabled ``debug`` or ``info``, so
+these cost nothing. The import takes a fortieth of the time to the first event of a run.
 """
 
 import sys
@@ -9,46 +9,46 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
-_DEBUG: Final = 10  # logging's
+_DEBUG: Final = 10  # logging.DEBUG
 
-_instead: list[Callable[[str], None]] = []  # of logging, for warnings; at most one
+_handler: list[Callable[[str], None]] = []  # takes warnings instead of logging; empty or one
 
 
 class Log:
-    """``logging.getLogger(name)``, as far as beepy uses it."""
+    """The methods of ``logging.getLogger(name)`` that beepy uses."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def debugs(self) -> bool:
-        """Tell whether anybody hears ``debug``."""
+    def is_debug(self) -> bool:
+        """Return whether ``debug`` is enabled, for messages that are expensive to make."""
         return _is_imported() and bool(_logger(self._name).isEnabledFor(_DEBUG))
 
     def debug(self, message: str, *arguments: object, exc_info: bool = False) -> None:
-        """Tell what developers look for; ``exc_info``: with the exception that is being handled."""
+        """Log a system call or a relocation; ``exc_info`` adds the exception being handled."""
         if _is_imported():
             _logger(self._name).debug(message, *arguments, exc_info=exc_info, stacklevel=2)
 
     def info(self, message: str, *arguments: object) -> None:
-        """Tell what is done."""
+        """Log what is created, loaded or attached."""
         if _is_imported():
             _logger(self._name).info(message, *arguments, stacklevel=2)
 
     def warning(self, message: str, *arguments: object) -> None:
-        """Tell what the user should know."""
-        if _instead:
-            _instead[0](message % arguments)
+        """Log what the user should know: losses, fallbacks, skipped programs."""
+        if _handler:
+            _handler[0](message % arguments)
         else:
             _logger(self._name).warning(message, *arguments, stacklevel=2)
 
 
-def warn(function: Callable[[str], None] | None) -> None:
-    """Let ``function`` take all warnings from now on, in the place of ``logging``; None: ``logging`` again.
+def set_warning_handler(handler: Callable[[str], None] | None) -> None:
+    """Pass all warnings to ``handler`` instead of ``logging``; None restores ``logging``.
 
-    For a program that wants to hear nothing but them: no module need be found and read for a warning that may come when
-    there is no file descriptor left.
+    The command line does so unless -v or -d is given. A warning then needs no import, which would
+    fail when the process has no file descriptor left.
     """
-    _instead[:] = [function] if function else []
+    _handler[:] = [handler] if handler else []
 
 
 def _is_imported() -> bool:

@@ -1,25 +1,26 @@
-r"""Text that a process can choose, made harmless for a terminal.
+r"""Text that a process can choose, escaped for a terminal.
 
-Any local user can name a process or a file, and what we print runs through root's terminal.
+Any local user can name a process or a file, and beepy prints such names on root's terminal.
 """
 
 import re
 from collections.abc import Iterable
 from typing import Final
 
-# What Python calls printable although it shows nothing: the grapheme joiner, fillers of Hangul,
+# Invisible characters that str.isprintable() accepts: the grapheme joiner, fillers of Hangul,
 # inherent vowels of Khmer, variation selectors, the blank of Braille.
 _INVISIBLE: Final = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
 )
-# Accents that fit any letter: languages put three on one, more of them are drawn over the lines beside.
+# Combining accents: languages put up to three on a letter, more are drawn over other lines.
 _ACCENT: Final = "[\u0300-\u034e\u0350-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 _UNSAFE: Final = f"[{_INVISIBLE}]|(?<={_ACCENT}{_ACCENT}{_ACCENT}){_ACCENT}"
 
-# The backslash of a typed \xNN that could be taken for one of ours: of a control character, itself, a byte of UTF-8.
+# The backslash of a literal \xNN that could be taken for an escaped byte: of a control character,
+# a backslash, a byte of UTF-8.
 _TYPED: Final = rb"\\(?=x(?:[01][0-9a-f]|5c|7f|[89a-f][0-9a-f]))"
 
-# Blanks wider or narrower than ASCII's: not printable to Python, harmless to a terminal.
+# Blanks other than ASCII's, which str.isprintable() rejects: harmless on a terminal.
 _BLANKS: Final = frozenset("\u00a0\u1680\u202f\u205f\u3000").union(map(chr, range(0x2000, 0x200B)))
 _MAX_LINES: Final = 20  # of a message
 _SLACK: Final = 4  # characters that two similar names may differ in length
@@ -27,20 +28,21 @@ _ENDS: Final = 3  # characters that similar names begin or end with alike
 
 
 def _bytes(character: str) -> str:
-    r"""Return the character's UTF-8 as ``\xNN``; surrogateescape's are one byte that is no UTF-8."""
+    r"""Return the character's UTF-8 as ``\xNN``, one byte for a surrogate of surrogateescape."""
     one_byte = "\udc80" <= character <= "\udcff"
     raw = character.encode("utf-8", "surrogateescape" if one_byte else "surrogatepass")
     return "".join([f"\\x{byte:02x}" for byte in raw])
 
 
 def safe(text: str) -> str:
-    r"""Return ``text`` with the UTF-8 of all that steers a terminal, or shows nothing there, as ``\xNN``.
+    r"""Return ``text`` with characters that control a terminal, or are invisible, as ``\xNN``.
 
-    These are control and format characters (of zero width, right-to-left, tags), variation selectors, line
-    and paragraph separators, code points without a character, lone surrogates, and piles of accents. The result
-    can always be encoded, and is the same when made safe once more: messages quote messages.
+    These are control and format characters (of zero width, right-to-left, tags), variation
+    selectors, line and paragraph separators, unassigned code points, lone surrogates, and more than
+    three accents on a letter; ``\xNN`` are the bytes of their UTF-8.
 
-    Text of ``escaped`` becomes its bytes again if each ``\xNN`` of those is replaced by its byte.
+    The result can always be encoded. Applying ``safe`` again does not change it, as messages quote
+    messages. To get the bytes of a text of ``escaped`` back, replace each ``\xNN`` by its byte.
     """
     if text.isascii():
         if text.isprintable():
@@ -53,9 +55,10 @@ def safe(text: str) -> str:
 
 
 def escaped(raw: bytes) -> str:
-    r"""Return UTF-8 as text, what is none of it as ``\xNN``; a ``\xNN`` that is in ``raw`` is ``\x5cxNN``.
+    r"""Return UTF-8 as text; other bytes become ``\xNN``, a literal ``\xNN`` becomes ``\x5cxNN``.
 
-    So two byte strings never have one text, made safe or not. A ``\x41`` stays: no ``A`` is ever written so.
+    Different bytes have different texts, also after ``safe``. A literal ``\x41`` is unchanged: an
+    ``A`` is never escaped.
     """
     if b"\\x" in raw:
         raw = re.sub(_TYPED, rb"\\x5c", raw)
@@ -69,7 +72,10 @@ def excerpt(value: object, limit: int = 80) -> str:
 
 
 def brief(text: str, most: int = 1000) -> str:
-    """Return a message that fits a screen; beyond 20 lines or ``most`` characters the middle is left out."""
+    """Return a message that fits a screen: of at most 20 lines and ``most`` characters.
+
+    The middle of a longer one is replaced by ``...``.
+    """
     lines = text.split("\n")
     if len(lines) > _MAX_LINES:
         half = _MAX_LINES // 2
@@ -81,7 +87,7 @@ def brief(text: str, most: int = 1000) -> str:
 
 
 def similar(name: str, names: Iterable[str]) -> list[str]:
-    """Return the few of many ``names`` (a hundred thousand) that are closest to ``name``, the closest first."""
+    """Return the few of many (100,000) ``names`` that are similar to ``name``, nearest first."""
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
     near = {

@@ -1,4 +1,7 @@
-"""How many columns of a terminal texts take, and how many it has: Chinese takes two a character, an accent none."""
+"""The width of texts on a terminal, and of terminals, in columns.
+
+A character of Chinese takes two columns, a combining accent none.
+"""
 
 import os
 import re
@@ -6,12 +9,12 @@ from typing import Final
 
 ELLIPSIS: Final = "\u2026"
 
-_DEFAULT: Final = 80  # of a terminal that does not say
-_MOST: Final = 4096
+_DEFAULT: Final = 80  # of a terminal that does not know its size
+_MAX: Final = 4096
 
 
 def width(text: str) -> int:
-    """Return how many columns a terminal shows the text in."""
+    """Return the number of columns that the text takes on a terminal."""
     if text.isascii():
         return len(text)
     from wcwidth import wcswidth  # noqa: PLC0415 - few texts need it
@@ -20,13 +23,13 @@ def width(text: str) -> int:
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
-    """Return the text with blanks up to that width; ``right``: before it."""
+    """Return the text padded with blanks to ``columns``; ``right``: aligned to the right."""
     blanks = " " * (columns - width(text))
     return blanks + text if right else text + blanks
 
 
 def truncate(text: str, columns: int, *, start: bool = False) -> str:
-    """Return the text, or as much of it as fits with an ellipsis at its end; ``start``: at its start, as of a path."""
+    """Return the text, cut to ``columns`` with an ellipsis at its end, or at its ``start``."""
     if width(text) <= columns:
         return text
     if columns < 1:
@@ -37,9 +40,9 @@ def truncate(text: str, columns: int, *, start: bool = False) -> str:
 
 
 def wrap(text: str, columns: int, indent: str = "") -> list[str]:
-    """Break a text between words into lines; those after the first begin with ``indent``.
+    """Break a text between words into lines; all but the first begin with ``indent``.
 
-    Only a word that is longer than a line is broken.
+    Only a word longer than a line is broken.
     """
     lines: list[str] = []
     line = ""
@@ -49,6 +52,7 @@ def wrap(text: str, columns: int, indent: str = "") -> list[str]:
             line = indent + word.lstrip()
         else:
             line += word
+        # A line has at least one character besides its indent, so that this ends.
         while width(line) > columns and len(line) > (least := len(indent) + 1 if lines else 1):
             end = max(_fitting(line, columns), least)
             lines.append(line[:end])
@@ -62,26 +66,26 @@ def _fitting(text: str, columns: int) -> int:
         return columns
     from wcwidth import wcwidth  # noqa: PLC0415 - few texts need it
 
-    end = taken = 0
-    for end, character in enumerate(text):  # noqa: B007 - where the loop ends counts
+    taken = 0
+    for position, character in enumerate(text):
         taken += max(wcwidth(character), 0)
         if taken > columns:
-            break
-    return end
+            return position
+    return max(len(text) - 1, 0)
 
 
-def given() -> int | None:
-    """Return how many columns COLUMNS asks for, None if it is not set or is no number of columns."""
+def columns_of_user() -> int | None:
+    """Return the width in COLUMNS, None if it is not set or not a positive number."""
     columns = os.environ.get("COLUMNS", "").lstrip("0")
     if not (columns.isascii() and columns.isdecimal()):
         return None
-    return _MOST if len(columns) > len(str(_MOST)) else min(int(columns), _MOST)
+    return _MAX if len(columns) > len(str(_MAX)) else min(int(columns), _MAX)
 
 
-def of_terminal(fd: int) -> int | None:
-    """Return how many columns a terminal has, or COLUMNS in its place; None if ``fd`` leads to none."""
+def columns_of_terminal(fd: int) -> int | None:
+    """Return the width of a terminal, or COLUMNS if it is set; None if ``fd`` is not a terminal."""
     try:
         columns = os.get_terminal_size(fd).columns
-    except OSError:  # no terminal, or it has gone
+    except OSError:  # not a terminal, or closed
         return None
-    return given() or columns or _DEFAULT
+    return columns_of_user() or columns or _DEFAULT

@@ -1,4 +1,4 @@
-"""Rounds in which every case has its turn, their medians, and which limits hold."""
+"""Run cases in interleaved rounds, and print their medians and whether they keep limits."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from statistics import median
 
 
 def medians(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Run every case once a round, so that a busy moment of the machine meets all of them; return the medians."""
+    """Return the medians of the cases, each run once per round: a busy moment affects all."""
     taken: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):
         for name, case in cases.items():
@@ -17,20 +17,21 @@ def medians(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, 
 
 
 def machine() -> str:
-    """Return where and when this was measured."""
+    """Return the date and the machine, for the heading of a table."""
     release = platform.release()
     python = platform.python_version()
     return f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} CPUs, kernel {release}, Python {python}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print aligned columns: the first to the left, numbers to the right."""
+    """Print aligned columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in (header, *rows):
         cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         print("  ".join([row[0].ljust(widths[0]), *cells]))
 
 
-def limit(what: str, got: float, most: float) -> None:
+def limit(title: str, value: float, maximum: float) -> None:
     """Print whether a limit holds."""
-    print(f"{'holds' if got <= most else 'EXCEEDS':8}{what}: {got:.2f}, limit {most:.2f}")
+    verdict = "holds" if value <= maximum else "EXCEEDS"
+    print(f"{verdict:8}{title}: {value:.2f}, limit {maximum:.2f}")

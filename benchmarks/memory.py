@@ -1,7 +1,7 @@
-"""Private memory after ten seconds at 1,000 exits/s: ``python -m benchmarks.memory``.
+"""Measure private memory after ten seconds at 1,000 exits/s: ``python -m benchmarks.memory``.
 
-RssAnon of /proc/PID/status: what a process has of its own; the ring, the kernel's types and Python's own files are
-shared with others.
+It is RssAnon in /proc/PID/status: without the ring, the kernel's types and files of Python, which
+processes share.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Final
 
-from benchmarks._peers import BEEPY, ROOT, clean, exits, mount_tracing, tool
+from benchmarks._peers import BEEPY, ROOT, clean_environment, exits, mount_tracing, tool
 from benchmarks._report import limit, machine, table
 
 RATE: Final = 1000
@@ -24,19 +24,34 @@ ROWS, METRICS, BEE, EXITSNOOP = "beepy -o json", "beepy -o none, scraped", "bee"
 
 
 def commands(port: int, store: Path) -> dict[str, list[str]]:
-    """Return the command lines; bee and exitsnoop where they are here."""
-    found = {
+    """Return the command lines, of bee and exitsnoop if they are installed."""
+    lines = {
         ROWS: [*BEEPY, "run", "exitsnoop", "-o", "json", "--no-metrics"],
         METRICS: [*BEEPY, "run", "exitsnoop-counter", "-o", "none", "--prom-port", str(port)],
-        BEE: [tool("bee"), "run", "--storage", str(store), "--no-tty", "--prom-port", str(port), "exitsnoop-counter"],
+        BEE: [
+            tool("bee"),
+            "run",
+            "--storage",
+            str(store),
+            "--no-tty",
+            "--prom-port",
+            str(port),
+            "exitsnoop-counter",
+        ],
         EXITSNOOP: [tool("exitsnoop")],
     }
-    return {name: command for name, command in found.items() if command[0]}
+    return {name: command for name, command in lines.items() if command[0]}
 
 
-def private(command: list[str], port: int, seconds: int) -> dict[str, float]:
-    """Run ``command``, scrape it once a second if it listens on ``port``; return its memory in MB."""
-    process = subprocess.Popen(command, cwd=ROOT, env=clean(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def measure(command: list[str], port: int, seconds: int) -> dict[str, float]:
+    """Run ``command``; return its memory in MB. It is scraped if its arguments have ``port``."""
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     try:
         for _ in range(seconds):
             time.sleep(1)
@@ -60,26 +75,31 @@ def _scrape(port: int) -> None:
 
 def free_port() -> int:
     """Return a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description="private memory of beepy and its peers at 1,000 exits/s")
     parser.add_argument("--seconds", type=int, default=10, help="default: %(default)s")
     seconds = parser.parse_args().seconds
     mount_tracing()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        shutil.copytree(ROOT / "images", folder / "store")
+        directory = Path(name)
+        shutil.copytree(ROOT / "images", directory / "store")
         port = free_port()
-        with exits(folder, RATE):
-            used = {name: private(command, port, seconds) for name, command in commands(port, folder / "store").items()}
+        with exits(directory, RATE):
+            used = {
+                name: measure(command, port, seconds) for name, command in commands(port, directory / "store").items()
+            }
     print(f"after {seconds} s at {RATE:,} exits/s, MB; {machine()}")
     columns = ("RssAnon", "RssFile", "RssShmem", "VmRSS", "VmHWM")
-    table(("", *columns), [(name, *[f"{one[column]:.1f}" for column in columns]) for name, one in used.items()])
+    table(
+        ("", *columns),
+        [(name, *[f"{sizes[column]:.1f}" for column in columns]) for name, sizes in used.items()],
+    )
     limit("RssAnon of rows as JSON, MB", used[ROWS]["RssAnon"], 20)
     limit("RssAnon of metrics scraped once a second, MB", used[METRICS]["RssAnon"], 30)
 

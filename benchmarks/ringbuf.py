@@ -1,7 +1,7 @@
-"""A ring buffer read by beepy, and by a C program on libbpf: ``python -m benchmarks.ringbuf``.
+"""Read a ring buffer by beepy, and by a C program with libbpf: ``python -m benchmarks.ringbuf``.
 
-First a filled ring (16 MiB, records of 56 bytes with 1,000 different contents) is emptied by every consumer in turn,
-then a producer on another CPU feeds a stream that counts, at rising rates.
+First every consumer in turn empties a filled ring (16 MiB, records of 56 bytes with 1,000 different
+contents). Then a stream counts the records of a producer on another CPU, at increasing rates.
 """
 
 import argparse
@@ -30,16 +30,16 @@ from beepy.maps.ringbuf import RingReader
 from beepy.obj.spec import Role
 from beepy.outputs.columns import Columns
 from beepy.outputs.columns.terminal import Terminal
-from beepy.outputs.file import RowWriter
 from beepy.outputs.jsonl import JsonLines
-from beepy.outputs.series import EventMetric, Labels
+from beepy.outputs.row_writer import RowWriter
+from beepy.outputs.series import EventMetric, MetricLabels
 from beepy.source import parse
 from beepy.streams import Stream
-from benchmarks._peers import compiled
+from benchmarks._peers import compile_c
 from benchmarks._report import limit, machine, medians, table
 from bpf import build
 
-RECORDS: Final = 262_000  # of 64 bytes with their headers: all but the last few that the ring holds
+RECORDS: Final = 262_000  # of 64 bytes with their headers: almost as many as the ring holds
 KINDS: Final = 1000
 NO_WAKEUP: Final = 1  # BPF_RB_NO_WAKEUP
 REQUEST: Final = struct.Struct("<QIIQQ")  # struct request of generator.bpf.c
@@ -50,19 +50,23 @@ READ, COUNT, VALUES = "beepy: nothing", "beepy: count (metric)", "beepy: columns
 COLUMNS, JSON = "beepy: -o columns", "beepy: -o json"
 TERMINAL: Final = "beepy: -o columns, terminal"
 
-Take = Callable[[Batch], object]
+Handler = Callable[[Batch], object]
 
 
 class Consumer:
-    """A C program that empties the ring; ``run`` returns its ns a record."""
+    """A C program that empties the ring; ``run`` returns its ns per record."""
 
-    def __init__(self, program: Path, what: str, ring: int) -> None:
+    def __init__(self, program: Path, mode: str, ring: int) -> None:
         self._process = subprocess.Popen(
-            [program, what, str(ring)], pass_fds=[ring], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [program, mode, str(ring)],
+            pass_fds=[ring],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def run(self, records: int) -> float:
-        """Have so many records consumed."""
+        """Let it consume ``records`` records; return ns per record."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(f"{records}\n")
@@ -70,28 +74,28 @@ class Consumer:
         return float(self._process.stdout.readline())
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         self._process.communicate()
 
 
 def fill(collection: Collection) -> None:
     """Put RECORDS records into the ring, which must be empty."""
-    ran = collection.programs["generate"].run(REQUEST.pack(RECORDS, KINDS, NO_WAKEUP, 0, 0))
-    if REQUEST.unpack(ran.ctx)[3:] != (RECORDS, 0):
-        raise SystemExit(f"the generator sent not all: {REQUEST.unpack(ran.ctx)}")
+    result = collection.programs["generate"].run(REQUEST.pack(RECORDS, KINDS, NO_WAKEUP, 0, 0))
+    if REQUEST.unpack(result.ctx)[3:] != (RECORDS, 0):
+        raise SystemExit(f"generator: not all records sent: {REQUEST.unpack(result.ctx)}")
 
 
-def emptied(collection: Collection, consume: Callable[[int], float]) -> float:
-    """Fill the ring, have it emptied, return ns a record."""
+def fill_and_consume(collection: Collection, consume: Callable[[int], float]) -> float:
+    """Fill the ring and let ``consume`` empty it; return its ns per record."""
     fill(collection)
     return consume(RECORDS)
 
 
-def python(reader: RingReader, take: Take, records: int) -> float:
-    """Give all batches of the ring to ``take``; return ns a record."""
+def read_ring(reader: RingReader, handle: Handler, records: int) -> float:
+    """Pass all batches of the ring to ``handle``; return ns per record."""
     started, seen = time.perf_counter_ns(), 0
     for batch in reader.read():
-        take(batch)
+        handle(batch)
         seen += batch.records
     taken = time.perf_counter_ns() - started
     if seen != records:
@@ -99,28 +103,28 @@ def python(reader: RingReader, take: Take, records: int) -> float:
     return taken / records
 
 
-def metric(schema: Schema) -> EventMetric:
-    """Return a counter of whole records, as the metrics of a ``counter_`` ring are."""
+def counter_metric(schema: Schema) -> EventMetric:
+    """Return the metric of a ``counter_`` ring: all fields are labels."""
     decoder = Decoder(schema)
-    labels = Labels(decoder, decoder.fields)
+    labels = MetricLabels(decoder, decoder.fields)
     return EventMetric("events", Role.COUNTER, decoder, labels, value=None, bounds=(), max_series=10_000)
 
 
 @contextmanager
 def drained_terminal() -> Iterator[int]:
-    """Give a terminal of 80x24 that another process empties."""
-    ours, terminal = pty.openpty()
+    """Yield the fd of a terminal of 80x24 that another process reads."""
+    controller, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
-    with subprocess.Popen(["cat"], stdin=ours, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-        os.close(ours)
+    with subprocess.Popen(["cat"], stdin=controller, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        os.close(controller)
         try:
             yield terminal
         finally:
             os.close(terminal)  # which ends cat
 
 
-def consumers(reader: RingReader, sink: int, terminal: int) -> dict[str, Take]:
-    """Return what is done with batches; rows go to ``sink``, or to a terminal."""
+def consumers(reader: RingReader, sink: int, terminal: int) -> dict[str, Handler]:
+    """Return the handlers of batches; ``sink`` and ``terminal`` are fds to write rows to."""
     schema, decoder = reader.schema, Decoder(reader.schema)
     columns, lines = Columns(RowWriter(sink)), JsonLines(RowWriter(sink))
     screen = Columns(RowWriter(terminal), terminal=Terminal(terminal))
@@ -128,7 +132,7 @@ def consumers(reader: RingReader, sink: int, terminal: int) -> dict[str, Take]:
         rows.open([Decoder(schema)])
     return {
         READ: lambda batch: batch,
-        COUNT: metric(schema).write,
+        COUNT: counter_metric(schema).write,
         VALUES: lambda batch: decoder.values(batch, decoder.fields),
         COLUMNS: columns.write,
         TERMINAL: screen.write,
@@ -136,21 +140,21 @@ def consumers(reader: RingReader, sink: int, terminal: int) -> dict[str, Take]:
     }
 
 
-def filled(collection: Collection, schema: Schema, program: Path, rounds: int) -> None:
-    """Measure every consumer on a filled ring, print the table and the limits."""
+def measure_filled(collection: Collection, schema: Schema, program: Path, rounds: int) -> None:
+    """Measure every consumer on a filled ring; print the table and the limits."""
     with ExitStack() as stack:
         ring = collection.maps[schema.map]
         cases: dict[str, Callable[[], float]] = {}
-        for name, what in ((C_READ, "empty"), (C_COUNT, "count"), (C_JSON, "json")):
-            consumer = Consumer(program, what, ring.fd.fileno())
+        for name, mode in ((C_READ, "empty"), (C_COUNT, "count"), (C_JSON, "json")):
+            consumer = Consumer(program, mode, ring.fd.fileno())
             stack.callback(consumer.close)
-            cases[name] = partial(emptied, collection, consumer.run)
+            cases[name] = partial(fill_and_consume, collection, consumer.run)
         reader = RingReader(ring, schema)
         stack.callback(reader.close)
         sink = os.open(os.devnull, os.O_WRONLY)
         stack.callback(os.close, sink)
-        for name, take in consumers(reader, sink, stack.enter_context(drained_terminal())).items():
-            cases[name] = partial(emptied, collection, partial(python, reader, take))
+        for name, handle in consumers(reader, sink, stack.enter_context(drained_terminal())).items():
+            cases[name] = partial(fill_and_consume, collection, partial(read_ring, reader, handle))
         gc.freeze()
         medians(cases, 1)
         taken = medians(cases, rounds)
@@ -165,7 +169,7 @@ def filled(collection: Collection, schema: Schema, program: Path, rounds: int) -
 
 
 class Flow(NamedTuple):
-    """What became of the records of one producer; ``cpu`` is the reader's seconds."""
+    """The records of one producer; ``seconds`` are the producer's, ``cpu`` the reader's seconds."""
 
     counted: int
     sent: int
@@ -174,9 +178,9 @@ class Flow(NamedTuple):
     cpu: float
 
 
-def flow(collection: Collection, schema: Schema, program: Path, rate: int) -> Flow:
-    """Count in a stream what a producer on the last CPU sends at ``rate``."""
-    counter = metric(schema)
+def measure_flow(collection: Collection, schema: Schema, program: Path, rate: int) -> Flow:
+    """Count the records that a producer on the last CPU sends at ``rate`` in a stream."""
+    counter = counter_metric(schema)
     generate = collection.programs["generate"].fd.fileno()
     command = [str(program), str(generate), str(rate), str(SECONDS), str(KINDS)]
     with Stream([RingReader(collection.maps[schema.map], schema)]) as stream:
@@ -191,7 +195,7 @@ def flow(collection: Collection, schema: Schema, program: Path, rate: int) -> Fl
             assert producer.stdout
             sent, dropped, seconds = producer.stdout.read().split()
         cpu = time.process_time() - before
-    counted = sum(values(counter.page()))
+    counted = sum(samples(counter.page()))
     return Flow(counted, int(sent), int(dropped), float(seconds), cpu)
 
 
@@ -200,45 +204,48 @@ def _stop_after(stream: Stream, producer: subprocess.Popen[str]) -> None:
     stream.stop()
 
 
-def values(page: list[bytes]) -> Iterator[int]:
-    """Return the samples of a page of metrics."""
+def samples(page: list[bytes]) -> Iterator[int]:
+    """Return the values on a page of metrics."""
     return (int(float(line.rpartition(b" ")[2])) for line in b"".join(page).splitlines())
 
 
-def flows(collection: Collection, schema: Schema, program: Path) -> None:
-    """Measure the stream at every rate, print the table and the limit."""
-    measured = {rate: flow(collection, schema, program, rate) for rate in RATES}
+def measure_flows(collection: Collection, schema: Schema, program: Path) -> None:
+    """Measure the stream at every rate; print the table and the limit."""
+    measured = {rate: measure_flow(collection, schema, program, rate) for rate in RATES}
     print(f"\nend to end, {SECONDS} s at each rate")
     rows = [
         (
             f"{rate:,}/s",
-            f"{(one.sent + one.dropped) / one.seconds:,.0f}",
-            f"{one.counted:,}",
-            f"{one.dropped:,}",
-            f"{one.cpu / one.counted * 1e9:.0f}",
+            f"{(flow.sent + flow.dropped) / flow.seconds:,.0f}",
+            f"{flow.counted:,}",
+            f"{flow.dropped:,}",
+            f"{flow.cpu / flow.counted * 1e9:.0f}",
         )
-        for rate, one in measured.items()
+        for rate, flow in measured.items()
     ]
     table(("", "tried/s", "counted", "lost", "CPU ns/record"), rows)
-    for rate, one in measured.items():
-        if one.counted != one.sent:
-            raise SystemExit(f"{rate}: {one.sent} sent, {one.counted} counted")
+    for rate, flow in measured.items():
+        if flow.counted != flow.sent:
+            raise SystemExit(f"{rate}: {flow.sent} sent, {flow.counted} counted")
     limit("records lost at 1,000,000/s", measured[RATES[0]].dropped, 0)
 
 
 def main() -> None:
-    """Measure, and print the tables."""
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(description="ns a record of ring buffer consumers, and records/s without loss")
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        directory = Path(name)
         clang = build.CLANG if shutil.which(build.CLANG) else "clang"
-        spec = parse(build.objects(folder, clang, ["generator"])["generator"].read_bytes(), name="generator")
+        spec = parse(
+            build.objects(directory, clang, ["generator"])["generator"].read_bytes(),
+            name="generator",
+        )
         with load(spec) as collection:
             schema = schemas.of_tracked(spec, spec.tracked[0])
-            filled(collection, schema, compiled("consumer.c", folder / "consumer", "bpf"), rounds)
-            flows(collection, schema, compiled("producer.c", folder / "producer", "bpf"))
+            measure_filled(collection, schema, compile_c("consumer.c", directory / "consumer", "bpf"), rounds)
+            measure_flows(collection, schema, compile_c("producer.c", directory / "producer", "bpf"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What can be said of an error only here: it takes the command line, the images, or this process's limits."""
+"""Explain errors by what only the command line knows: its options and the process's limits."""
 
 import errno
 from collections.abc import Iterator, Sequence
@@ -7,12 +7,16 @@ from pathlib import Path
 from beepy.errors import BeepyError, TargetError, UsageError, restated
 
 _MAX_PID = 1 << 22  # PID_MAX_LIMIT
-_ENOUGH = 1024  # open files: what most systems allow
+_COMMON_LIMIT = 1024  # open files: the soft limit of most systems
 
 
 def explain_password(error: UsageError, password: str | None, images: Sequence[str], storage: Path | None) -> None:
-    """Add how one process is shown, where -p got a number: it is the password, as bee has it."""
-    if not (password and password.isascii() and password.isdecimal() and 0 < int(password) <= _MAX_PID):
+    """Add a note on how to choose one process if the password looks like a pid.
+
+    -p is the password, as in bee, and not the pid.
+    """
+    is_number = password and password.isascii() and password.isdecimal()
+    if not (password and is_number and 0 < int(password) <= _MAX_PID):
         return
     from beepy.collection import targets  # noqa: PLC0415 - only on the way to an error
     from beepy.oci import lookup  # noqa: PLC0415
@@ -20,16 +24,15 @@ def explain_password(error: UsageError, password: str | None, images: Sequence[s
 
     options = lookup.Options(storage, pull="never")
     try:
-        found = [lookup.find(name, options) for name in images]
-        specs = [spec for image in found for spec in parse_all(image)]
+        specs = [spec for name in images for spec in parse_all(lookup.find(name, options))]
         note = targets.pid_note(specs, int(password))
-    except BeepyError:  # the image is not what this is about
+    except BeepyError:  # the error is about the password, not about the image
         note = ""
     error.add_note(note or f"-p is the password; one process alone: --pid {password}")
 
 
 def wrong_target(error: TargetError, attach: Sequence[str]) -> BeepyError:
-    """Return the error as one of the command line, if the target is of one of these --attach; else as it is."""
+    """Return a UsageError if the target comes from --attach, else ``error``."""
     from beepy.collection import targets  # noqa: PLC0415 - only on the way to an error
 
     if error.program not in targets.parse(attach):
@@ -38,27 +41,27 @@ def wrong_target(error: TargetError, attach: Sequence[str]) -> BeepyError:
 
 
 def open_files(error: BaseException) -> BeepyError | None:
-    """Return which limit was reached, if it was for want of file descriptors that something failed; else None."""
-    numbers = {one.errno for one in _chain(error) if isinstance(one, OSError)}
+    """Return an error that names the limit of open files if it caused ``error``, else None."""
+    numbers = {cause.errno for cause in _causes(error) if isinstance(cause, OSError)}
     if errno.EMFILE in numbers:
         import resource  # noqa: PLC0415 - only on Unix
 
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        reached = BeepyError(f"open files: limit of {limit} reached")
-        reached.add_note(f"ulimit -n {max(_ENOUGH, 2 * limit)}")
-        return reached
+        limit_error = BeepyError(f"open files: limit of {limit} reached")
+        limit_error.add_note(f"ulimit -n {max(_COMMON_LIMIT, 2 * limit)}")
+        return limit_error
     if errno.ENFILE in numbers:
-        reached = BeepyError("open files: limit of the whole system reached (fs.file-max)")
-        reached.add_note("sysctl fs.file-nr fs.file-max")
-        return reached
+        limit_error = BeepyError("open files: limit of the whole system reached (fs.file-max)")
+        limit_error.add_note("sysctl fs.file-nr fs.file-max")
+        return limit_error
     return None
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error, and those that it came from."""
-    seen: BaseException | None = error
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and its causes, at most 20: they may form a circle."""
+    cause: BaseException | None = error
     for _ in range(20):
-        if seen is None:
+        if cause is None:
             return
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+        yield cause
+        cause = cause.__cause__ or cause.__context__

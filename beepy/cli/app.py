@@ -1,4 +1,4 @@
-"""The command table."""
+"""The command table, and the main function of the command line."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -8,14 +8,14 @@ import typer
 from typer.exceptions import TyperException
 
 import beepy
-from beepy.cli import standard
+from beepy.cli import stdio
 from beepy.cli.command import Command, Group
 from beepy.cli.settings import GENERAL, REGISTRIES, STORES, Settings, with_settings
 from beepy.errors import BeepyError
 
 
 def _run_command() -> Callable[..., None]:
-    from beepy.cli.run import run  # noqa: PLC0415 - a command is imported when it is called, or for help
+    from beepy.cli.run import run  # noqa: PLC0415 - only the called command is imported
 
     return with_settings(run, REGISTRIES)
 
@@ -51,16 +51,16 @@ COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
     "pull": _pull_command,
     "version": _version_command,
 }
-"""Command -> what imports its function, with the shared options that it takes."""
+"""Command -> a function that imports it and adds the shared options that it takes."""
 
 
 def _version(*, wanted: bool) -> None:
     if wanted:
-        standard.write(f"beepy {beepy.__version__}\n")
+        stdio.write(f"beepy {beepy.__version__}\n")
         raise typer.Exit
 
 
-def _made() -> typer.Typer:
+def _new_app() -> typer.Typer:
     return typer.Typer(
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -74,7 +74,8 @@ def _group(
     *,
     settings: Settings,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     """Run eBPF programs that are packaged as OCI images."""
@@ -82,8 +83,8 @@ def _group(
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    standard.reserve()
-    standard.show_all()
+    stdio.reserve_std_fds()
+    stdio.escape_unencodable()
     try:
         code = _run(sys.argv[1:] or ["--help"])
     except BeepyError as error:
@@ -91,7 +92,7 @@ def main() -> int:
 
         return report.failure(error)
     except MemoryError as error:
-        error.__traceback__ = None  # what its frames hold
+        error.__traceback__ = None  # free the objects of its frames
         from beepy.cli import report  # noqa: PLC0415
 
         return report.failure(BeepyError("out of memory"))
@@ -103,18 +104,18 @@ def main() -> int:
 
 
 def _run(arguments: list[str]) -> object:
-    app, name = _made(), "beepy"
-    if arguments[0] in COMMANDS:  # alone: only what it takes itself need be imported
+    app, program_name = _new_app(), "beepy"
+    if arguments[0] in COMMANDS:  # an app of this command alone: the others need not be imported
         command, *arguments = arguments
-        name = f"beepy {command}"
+        program_name = f"beepy {command}"
         app.command(command, cls=Command)(COMMANDS[command]())
     else:
         app.callback(cls=Group)(_group)
-        for command, function in COMMANDS.items():
-            app.command(command, cls=Command)(function())
+        for command, import_command in COMMANDS.items():
+            app.command(command, cls=Command)(import_command())
     try:
-        return app(args=arguments, prog_name=name, standalone_mode=False)
+        return app(args=arguments, prog_name=program_name, standalone_mode=False)
     except OSError as error:
         if isinstance(error, BeepyError):
             raise
-        raise standard.failed(error) from error  # help, which typer writes itself
+        raise stdio.write_error(error) from error  # from help, which typer itself writes

@@ -1,4 +1,4 @@
-"""How commands take their arguments and show their help, which click does otherwise."""
+"""Commands that parse arguments as Go's flags, and write plain help with sections."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,26 +13,26 @@ from beepy.cli.spelling import Option, canonical
 from beepy.errors import UsageError
 from beepy.text import safe
 
-_Context: TypeAlias = Any  # this class and the next two are private to typer
+_Context: TypeAlias = Any  # the classes of these three are private to typer
 _Parser: TypeAlias = Any
 _Formatter: TypeAlias = Any
 
 
 class Command(TyperCommand):
-    """One command."""
+    """A command such as ``beepy run``."""
 
     def make_parser(self, ctx: _Context) -> _Parser:
-        """Return a parser to which flags are options with a value."""
-        return _valued(super().make_parser(ctx), _options(self.get_params(ctx)))
+        """Return a parser that takes flags with a value, as ``canonical`` writes them."""
+        return _with_flag_values(super().make_parser(ctx), _options(self.get_params(ctx)))
 
     def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
-        """Take every spelling that Go's flags take. Raises UsageError for arguments that are too many."""
-        ctx.allow_extra_args = True  # else click refuses them in its own words
+        """Parse all spellings that Go's flags take. Raise UsageError for unexpected arguments."""
+        ctx.allow_extra_args = True  # they are refused below, in our words
         try:
             rest = super().parse_args(ctx, canonical(args, _names(_options(self.get_params(ctx)))))
         except TyperException as error:
-            if getattr(error, "ctx", ctx) is None:  # of an option without its value
-                error.ctx = ctx  # type: ignore[attr-defined]  # as click's own errors have it
+            if getattr(error, "ctx", ctx) is None:  # an option lacks its value: click forgot it
+                error.ctx = ctx  # type: ignore[attr-defined]  # report.usage reads it
             raise
         if rest:
             listed = ", ".join([f"'{safe(argument)}'" for argument in rest])
@@ -42,15 +42,15 @@ class Command(TyperCommand):
         return rest
 
     def collect_usage_pieces(self, ctx: _Context) -> list[str]:
-        """Return arguments as man pages write them, without typer's braces."""
+        """Return arguments as in man pages, without typer's braces."""
         del ctx
         return ["[OPTIONS]", *[argument.human_readable_name for argument in _arguments(self)]]
 
     def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
-        """Write the arguments, and the options with a section for each panel."""
+        """Write the arguments, then the options by section."""
         if arguments := _arguments(self):
             with formatter.section("Arguments"):
-                formatter.write_dl([(one.human_readable_name, one.help or "") for one in arguments])
+                formatter.write_dl([(argument.human_readable_name, argument.help or "") for argument in arguments])
         _write_panels(_options(self.get_params(ctx)), ctx, formatter)
 
     def format_epilog(self, ctx: _Context, formatter: _Formatter) -> None:
@@ -60,18 +60,21 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """The command ``beepy`` itself."""
+    """The command ``beepy`` with its subcommands."""
 
     def make_parser(self, ctx: _Context) -> _Parser:
-        """Return a parser to which flags are options with a value."""
-        return _valued(super().make_parser(ctx), _options(self.get_params(ctx)))
+        """Return a parser that takes flags with a value, as ``canonical`` writes them."""
+        return _with_flag_values(super().make_parser(ctx), _options(self.get_params(ctx)))
 
     def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
-        """Take every spelling that Go's flags take; what follows the command's name is the command's."""
+        """Parse the options before the command's name; the rest is for the command."""
         return super().parse_args(ctx, canonical(args, _names(_options(self.get_params(ctx))), interspersed=False))
 
     def resolve_command(self, ctx: _Context, args: list[str]) -> Any:  # noqa: ANN401 - with a class private to typer
-        """Find the command; ``help`` shows its help, and one of bee's that beepy lacks is refused with what to type."""
+        """Return the command; ``help COMMAND`` is ``COMMAND --help``.
+
+        Raise UsageError, with what to type, for a command of bee that beepy lacks.
+        """
         if args[0] == "help":
             if not args[1:]:
                 typer.echo(ctx.get_help())
@@ -82,7 +85,7 @@ class Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
-        """Write the commands, and the options of all of them."""
+        """Write the commands, and the options that all of them take."""
         self.format_commands(ctx, formatter)
         general = [option for option in _options(self.get_params(ctx)) if _panel(option) != panels.REGISTRIES]
         _write_panels(general, ctx, formatter)
@@ -98,10 +101,10 @@ def _options(parameters: Iterable[object]) -> list[TyperOption]:
 
 
 def _names(options: Iterable[TyperOption]) -> dict[str, Option]:
-    return {name: Option(max(one.opts, key=len), one.is_flag) for one in options for name in one.opts}
+    return {name: Option(max(option.opts, key=len), option.is_flag) for option in options for name in option.opts}
 
 
-def _valued(parser: _Parser, options: Iterable[TyperOption]) -> _Parser:
+def _with_flag_values(parser: _Parser, options: Iterable[TyperOption]) -> _Parser:
     for option in options:
         if option.is_flag:
             parser.add_option(obj=option, opts=option.opts, dest=option.name)
@@ -109,7 +112,7 @@ def _valued(parser: _Parser, options: Iterable[TyperOption]) -> _Parser:
 
 
 def _refuse(arguments: list[str], commands: list[str], context: _Context) -> None:
-    """Raise UsageError for a command that only bee has, and for a bundled image in a command's place."""
+    """Raise UsageError for a command that only bee has, and for a bundled image's name."""
     from beepy.cli import substitutes  # noqa: PLC0415 - only on the way to an error
     from beepy.oci.lookup import Options, bundled_store  # noqa: PLC0415
 
@@ -133,8 +136,9 @@ def _arguments(command: TyperCommand) -> list[TyperArgument]:
 
 
 def _panel(option: TyperOption) -> str:
-    own = panels.GENERAL if option.name in {"help", "version"} else panels.OPTIONS  # typer makes --help
-    return option.rich_help_panel or own
+    # typer makes --help, so it has no panel
+    default = panels.GENERAL if option.name in {"help", "version"} else panels.OPTIONS
+    return option.rich_help_panel or default
 
 
 def _write_panels(options: Iterable[TyperOption], context: _Context, formatter: _Formatter) -> None:

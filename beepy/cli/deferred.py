@@ -1,9 +1,14 @@
-"""Other packages' modules that are read when something is first asked of them, not when they are imported.
+"""Delay the import of modules that other packages import and a run does not use.
 
-typer, pyelftools and what they import read modules for help, tracebacks, archives and debuggers, which a run does
-without: a fourteenth of the time to its first event. Only the command line does this: a library leaves others' imports
-alone. Python 3.15 has lazy imports of its own (``__lazy_modules__``, PEP 810): this module goes when 3.15 is the oldest
-Python that beepy runs on, or when typer and pyelftools stop importing what they do not use.
+typer, pyelftools and what they import pull in modules for help, tracebacks, archives and debuggers:
+a fourteenth of the time to a run's first event. ``defer`` puts an empty module of each name into
+``sys.modules``; the first attribute that somebody looks up executes the real one. It is done like
+``importlib.util.LazyLoader``, with a lock for each module, and an import that Ctrl-C interrupted is
+repeated.
+
+Only the command line defers: a library must not change the imports of its program. Python 3.15 has
+lazy imports of its own (``__lazy_modules__``, PEP 810): remove this module when 3.15 is the oldest
+supported Python, or when typer and pyelftools no longer import what they do not use.
 """
 
 import sys
@@ -29,31 +34,33 @@ _MODULES: Final = (
     "tokenize",
 )
 
-_C_PART: Final = {"bz2": "_bz2", "lzma": "_lzma"}  # which a Python may have been built without
+_C_PART: Final = {"bz2": "_bz2", "lzma": "_lzma"}  # optional when Python is built
 
-unread: Final[dict[str, ModuleSpec]] = {}
-"""The modules that nobody has asked anything of yet, by their names."""
+pending: Final[dict[str, ModuleSpec]] = {}
+"""The deferred modules that have not been executed, by name."""
 
-_reading: Final[dict[str, RLock]] = {}  # a lock for each: one for all could wait for a thread that imports another
+# One lock per module: with a common one, a thread that executes a deferred module could wait for a
+# thread that holds another module's import lock and waits for ours.
+_locks: Final[dict[str, RLock]] = {}
 
 
 class Deferred(ModuleType):
-    """A module that was found; the first attribute that it lacks makes it read itself."""
+    """An empty module; looking up an attribute that it lacks executes it."""
 
     def __getattr__(self, name: str) -> object:
-        with _reading[self.__name__]:
-            spec = unread.pop(self.__name__, None)
+        with _locks[self.__name__]:
+            spec = pending.pop(self.__name__, None)
             if spec and spec.loader:
                 try:
                     spec.loader.exec_module(self)
-                except BaseException:  # Ctrl-C: the next who asks reads it again
-                    unread[self.__name__] = spec
+                except BaseException:  # KeyboardInterrupt, too: the next lookup executes it again
+                    pending[self.__name__] = spec
                     raise
         return super().__getattribute__(name)
 
 
 def defer(names: Iterable[str] = _MODULES) -> None:
-    """Let the modules of these names, where they are not imported yet, be read later; one that is not here is none."""
+    """Defer these modules; those that are imported already, or not installed, stay as they are."""
     for name in names:
         if name in sys.modules or (name in _C_PART and not find_spec(_C_PART[name])):
             continue
@@ -61,5 +68,5 @@ def defer(names: Iterable[str] = _MODULES) -> None:
         if spec:
             module = module_from_spec(spec)
             module.__class__ = Deferred
-            unread[name], _reading[name] = spec, RLock()
+            pending[name], _locks[name] = spec, RLock()
             sys.modules[name] = module

@@ -1,29 +1,31 @@
-"""``beepy describe``: its options."""
+"""The options of ``beepy describe``."""
 
 from typing import Annotated, Literal
 
 import typer
 
-from beepy.cli import standard
+from beepy.cli import stdio
 from beepy.cli.settings import Settings
 from beepy.errors import UsageError
-from beepy.width import of_terminal
+from beepy.width import columns_of_terminal
 
 
 def describe(
     *,
     settings: Settings,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference, ELF file or archive.")],
-    output: Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="How to print.")] = "text",
-    relocations: Annotated[bool, typer.Option("--relocations", help="Show every CO-RE relocation too.")] = False,
+    output: Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="Output format.")] = "text",
+    relocations: Annotated[bool, typer.Option("--relocations", help="Show every CO-RE relocation.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Whether this kernel, or that of --btf, can run it; needs root.")
+        bool,
+        typer.Option("--check", help="Check whether this kernel can run it; needs root."),
     ] = False,
     btf: Annotated[
-        str, typer.Option("--btf", metavar="FILE", help="Types of another kernel: BTF, vmlinux or BTFHub archive.")
+        str,
+        typer.Option("--btf", metavar="FILE", help="Use another kernel's types: BTF, vmlinux or BTFHub archive."),
     ] = "",
 ) -> None:
-    """Show what is in an image; --check: whether it can run here."""
+    """Show what is in an image; --check: whether it runs here."""
     from beepy.analysis.describe import describe as describe_program  # noqa: PLC0415
     from beepy.cli import description  # noqa: PLC0415 - --help needs none of it
     from beepy.oci import lookup  # noqa: PLC0415
@@ -45,9 +47,9 @@ def describe(
     else:
         described = [describe_program(found, spec, relocations=relocations) for spec in specs]
     if output == "json":
-        standard.write(description.as_json(described))
+        stdio.write(description.as_json(described))
     else:
-        width = of_terminal(standard.STDOUT)
-        standard.write("".join([f"{line}\n" for one in described for line in description.as_text(one, width)]))
+        width = columns_of_terminal(stdio.STDOUT)
+        stdio.write("".join([f"{line}\n" for one in described for line in description.as_text(one, width)]))
     if any(one.check and not one.check.runs for one in described):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""The examples at the end of each command's ``--help``; "" is beepy's own."""
+"""The examples at the end of each command's ``--help``; key "" is for beepy itself."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,34 +1,37 @@
-"""Commands about images: ``pull``, ``list``; and ``version``."""
+"""``beepy pull``, ``beepy list`` and ``beepy version``."""
 
 from typing import Annotated, Literal
 
 import typer
 
 import beepy
-from beepy.cli import standard
+from beepy.cli import stdio
 from beepy.cli.settings import Settings
 from beepy.text import safe
-from beepy.width import of_terminal
+from beepy.width import columns_of_terminal
 
 
 def pull(
-    *, settings: Settings, image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference.")]
+    *,
+    settings: Settings,
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference.")],
 ) -> None:
-    """Fetch an image from its registry into the local store, verified."""
+    """Pull an image from its registry into the local store."""
     from beepy.oci import lookup  # noqa: PLC0415 - not for --help
 
     pulled = lookup.pull(image, settings.options()._replace(pull="always"))
-    standard.write(f"{safe(image)} {pulled.digest}\n")
+    stdio.write(f"{safe(image)} {pulled.digest}\n")
 
 
 def list_images(
     *,
     settings: Settings,
     output: Annotated[
-        Literal["text", "wide", "json"], typer.Option("--output", "-o", help="How to print; wide: all columns, uncut.")
+        Literal["text", "wide", "json"],
+        typer.Option("--output", "-o", help="Output format; wide: all columns, uncut."),
     ] = "text",
 ) -> None:
-    """List the images of the local stores, and the bundled ones."""
+    """List local and bundled images."""
     from beepy.oci import lookup  # noqa: PLC0415
 
     entries = lookup.list_images(settings.options())
@@ -36,18 +39,18 @@ def list_images(
         import json  # noqa: PLC0415
 
         rows = [{**entry._asdict(), "bundled": bundled} for entry, bundled in entries]
-        standard.write(json.dumps(rows, indent=2) + "\n")
+        stdio.write(json.dumps(rows, indent=2) + "\n")
         return
     from beepy.cli import listing  # noqa: PLC0415
 
-    width = of_terminal(standard.STDOUT) if output == "text" else None
+    width = columns_of_terminal(stdio.STDOUT) if output == "text" else None
     lines, hidden = listing.table(entries, width)
-    standard.write("".join([f"{line}\n" for line in lines]))
+    stdio.write("".join([f"{line}\n" for line in lines]))
     if hidden:
-        standard.say(f"note: beepy list -o wide shows {', '.join(hidden)} too")
+        stdio.eprint(f"note: beepy list -o wide shows {', '.join(hidden)} too")
 
 
 def version(*, settings: Settings) -> None:
     """Show beepy's version."""
     del settings
-    standard.write(f"{beepy.__version__}\n")
+    stdio.write(f"{beepy.__version__}\n")

@@ -1,4 +1,4 @@
-"""Images as a table that fits the terminal."""
+"""Format images as a table that fits the terminal."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,44 +7,45 @@ from beepy.oci.store import Entry
 from beepy.text import excerpt, safe
 from beepy.width import pad, truncate, width
 
-_LEAST_USEFUL: Final = ("DIGEST", "PLATFORM", "CREATED", "SIZE", "BUNDLED", "PARTIAL")
-"""The columns that are hidden, from the first on, until a description has ``_ENOUGH`` characters."""
+_HIDEABLE: Final = ("DIGEST", "PLATFORM", "CREATED", "SIZE", "BUNDLED", "PARTIAL")
+"""The columns that may be hidden, the least useful first."""
 
-_ENOUGH: Final = 40
-_LEAST: Final = 22  # characters for a description, beside the longest name
+_WANTED: Final = 40  # columns of a terminal for the description: others are hidden for it
+_MIN_DESCRIPTION: Final = 22  # the same: names are truncated for it
 
 
-def table(entries: Sequence[tuple[Entry, bool]], most: int | None) -> tuple[list[str], list[str]]:
-    """Return the lines of a table of images, bundled ones as True, and the columns that are hidden to fit ``most``.
+def table(entries: Sequence[tuple[Entry, bool]], max_width: int | None) -> tuple[list[str], list[str]]:
+    """Return the lines of a table of images, and the columns hidden to fit ``max_width``.
 
-    Without a width nothing is hidden or cut. A column of which no image knows anything is left out.
+    Each entry comes with whether it is bundled. Without a width nothing is hidden or truncated. A
+    column that is unknown for all images is omitted.
     """
     columns = _columns(entries)
-    for name in _LEAST_USEFUL:
+    for name in _HIDEABLE:
         if set(columns[name]) <= {"-"}:
             del columns[name]
     hidden = []
-    if most is not None:
-        columns["NAME"] = [truncate(name, max(most - _LEAST - 2, 1)) for name in columns["NAME"]]
-        wanted = min(_ENOUGH, max(map(width, columns["DESCRIPTION"]), default=0))
-        for name in _LEAST_USEFUL:
-            if name in columns and _left(columns, most) < wanted:
+    if max_width is not None:
+        columns["NAME"] = [truncate(name, max(max_width - _MIN_DESCRIPTION - 2, 1)) for name in columns["NAME"]]
+        wanted = min(_WANTED, max(map(width, columns["DESCRIPTION"]), default=0))
+        for name in _HIDEABLE:
+            if name in columns and _room(columns, max_width) < wanted:
                 hidden.append(name)
                 del columns[name]
-        columns["DESCRIPTION"] = [truncate(text, max(_left(columns, most), 1)) for text in columns["DESCRIPTION"]]
-    rows = zip(*[_column([name, *cells]) for name, cells in columns.items()], strict=True)
+        columns["DESCRIPTION"] = [truncate(text, max(_room(columns, max_width), 1)) for text in columns["DESCRIPTION"]]
+    rows = zip(*[_padded([name, *cells]) for name, cells in columns.items()], strict=True)
     return ["  ".join(row).rstrip() for row in rows], hidden
 
 
-def descriptions(entries: Sequence[Entry], most: int) -> list[str]:
-    """Return a line for each image, its name and description, of at most ``most`` columns."""
-    names = _column([safe(entry.name) for entry in entries])
+def descriptions(entries: Sequence[Entry], max_width: int) -> list[str]:
+    """Return a line for each image, its name and description, of at most ``max_width`` columns."""
+    names = _padded([safe(entry.name) for entry in entries])
     pairs = zip(names, entries, strict=True)
-    return [truncate(f"  {name}  {_line(entry.description)}", most) for name, entry in pairs]
+    return [truncate(f"  {name}  {_line(entry.description)}", max_width) for name, entry in pairs]
 
 
 def _columns(entries: Sequence[tuple[Entry, bool]]) -> dict[str, list[str]]:
-    """Return the cells of each column, "-" for what is not known; the description is the last column."""
+    """Return the cells of each column, "-" where unknown; the description is the last column."""
     images = [entry for entry, _ in entries]
     return {
         "NAME": [safe(entry.name) for entry in images],
@@ -63,21 +64,21 @@ def _line(description: str | None) -> str:
 
 
 def _size(size: int) -> str:
-    """Return a number of bytes as docker prints it, with three digits."""
+    """Format a size in bytes as docker does, with three digits."""
     number, unit = float(size), "B"
-    for unit in ("B", "kB", "MB"):  # noqa: B007 - the last one stays
+    for unit in ("B", "kB", "MB"):  # noqa: B007 - larger sizes are in MB
         if number < 999.5:
             break
         number /= 1000
     return f"{number:.3g}{unit}"
 
 
-def _left(columns: dict[str, list[str]], most: int) -> int:
-    """Return how much of ``most`` the other columns leave for the description's."""
+def _room(columns: dict[str, list[str]], max_width: int) -> int:
+    """Return how much of ``max_width`` the other columns leave for the description."""
     others = [[name, *cells] for name, cells in columns.items() if name != "DESCRIPTION"]
-    return most - sum(max(map(width, cells)) + 2 for cells in others)
+    return max_width - sum(max(map(width, cells)) + 2 for cells in others)
 
 
-def _column(cells: Sequence[str]) -> list[str]:
+def _padded(cells: Sequence[str]) -> list[str]:
     columns = max(map(width, cells), default=0)
     return [pad(cell, columns) for cell in cells]

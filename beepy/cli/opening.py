@@ -1,4 +1,4 @@
-"""What a run says on stderr when everything is attached."""
+"""The lines on stderr when everything is attached."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -14,58 +14,67 @@ from beepy.uapi import HELPERS, MapType
 
 _DESCRIPTION: Final = "org.opencontainers.image.description"
 _TITLE: Final = "org.opencontainers.image.title"
-_LEAST: Final = 20  # columns of a description: a shorter one says too little
-_LISTED: Final = 8  # maps in a message
-_NAME: Final = 15  # characters of a map's name that the kernel keeps
-_PRINTS: Final = frozenset({HELPERS.index("trace_printk"), HELPERS.index("trace_vprintk")})
+_MIN_DESCRIPTION: Final = 20  # columns: a shorter one says too little
+_MAX_MAPS: Final = 8  # in a message
+_MAX_NAME: Final = 15  # characters of a map's name that the kernel keeps (BPF_OBJ_NAME_LEN - 1)
+_PRINT_HELPERS: Final = frozenset({HELPERS.index("trace_printk"), HELPERS.index("trace_vprintk")})
 
 
 def attached(loaded: Sequence[Loaded]) -> list[tuple[Image, int]]:
-    """Return each image, and how many of its programs are attached."""
-    return [(one.image, sum(map(_attached, one.collections))) for one in loaded if one.image]
+    """Return each image with the number of its attached programs."""
+    return [(item.image, sum(map(_count_attached, item.collections))) for item in loaded if item.image]
 
 
 def lines(
     images: Sequence[tuple[Image, int]], limit: int | None, timeout: float | None, width: int | None
 ) -> Iterator[str]:
-    """Yield a line for each image and the number of its programs, the last with how the run ends.
+    """Yield a line for each image with the number of its programs; the last says how the run ends.
 
-    ``limit`` is --count, ``timeout`` in seconds. Descriptions are cut to ``width`` characters, None: nothing is cut.
+    ``limit`` is --count, ``timeout`` in seconds. Descriptions are shortened so that a line fits
+    ``width``, unless it is None.
     """
     for number, (image, programs) in enumerate(images, 1):
         facts = "1 program" if programs == 1 else f"{programs or 'no'} programs"
         if number == len(images):
             facts += f"; {_end(limit, timeout)}"
         name = safe(image.name)
-        described = _description(image)
+        description = _description(image)
         if width is not None:
-            described = _shortened(described, width - len(f"{name}:  ({facts})"))
-        yield f"{name}{f': {described}' if described else ''} ({facts})"
+            description = _shortened(description, width - len(f"{name}:  ({facts})"))
+        yield f"{name}{f': {description}' if description else ''} ({facts})"
 
 
 def nothing_shown(specs: Sequence[CollectionSpec]) -> Iterator[str]:
-    """Yield lines for a run of which no map is shown: what there is, and what can be done."""
-    maps = [one for spec in specs for one in spec.maps if one.contents is None and one.type != MapType.STRUCT_OPS]
-    listed = ", ".join([f"{safe(one.name)} ({_kind(one)})" for one in maps[:_LISTED]])
-    more = ", ..." if len(maps) > _LISTED else ""
-    has = f"its maps: {listed}{more}" if maps else "there are no maps"
+    """Yield lines for a run that shows no map: which maps there are, and how to see them."""
+    maps = [
+        map_spec
+        for spec in specs
+        for map_spec in spec.maps
+        if map_spec.contents is None and map_spec.type != MapType.STRUCT_OPS
+    ]
+    listed = [f"{safe(map_spec.name)} ({_type_name(map_spec)})" for map_spec in maps[:_MAX_MAPS]]
+    more = ", ..." if len(maps) > _MAX_MAPS else ""
+    has = f"its maps: {', '.join(listed)}{more}" if maps else "there are no maps"
     yield f"warning: nothing will be shown, the programs only stay attached: {has}"
     if maps:
-        prefixes = [f"{role}_NAME" for role in Role]
-        yield f'note: maps are shown that are called {", ".join(prefixes[:-1])} or {prefixes[-1]} (in SEC(".maps"))'
-        yield f"note: what is in a map: bpftool map dump name {safe(maps[0].name[:_NAME])}"
+        *names, last = [f"{role}_NAME" for role in Role]
+        names_or_last = f"{', '.join(names)} or {last}"
+        yield f'note: maps are shown that are called {names_or_last} (in SEC(".maps"))'
+        name = safe(maps[0].name[:_MAX_NAME])
+        yield f"note: what is in a map: bpftool map dump name {name}"
     from beepy.analysis import requirements  # noqa: PLC0415 - few runs show nothing
 
-    if any(_PRINTS.intersection(requirements.helpers(one.insns)) for spec in specs for one in spec.loaded):
+    programs = [program for spec in specs for program in spec.loaded]
+    if any(_PRINT_HELPERS.intersection(requirements.helpers(prog.insns)) for prog in programs):
         yield "note: what programs print (bpf_printk): cat /sys/kernel/tracing/trace_pipe"
 
 
-def _attached(collection: Collection) -> int:
-    """Return how many programs are attached; some wait for something else to attach them, or were left out."""
+def _count_attached(collection: Collection) -> int:
+    """Return how many programs are attached: not those skipped, nor those for others to attach."""
     skipped = collection.absent.skipped
-    attached = [one for one in collection.programs.values() if one.name not in skipped]
-    found = [sections.find(one.section) for one in attached]
-    return len([hook for hook in found if hook and hook.mechanism is not Mechanism.ELSEWHERE])
+    programs = [prog for prog in collection.programs.values() if prog.name not in skipped]
+    hooks = [sections.find(program.section) for program in programs]
+    return len([hook for hook in hooks if hook and hook.mechanism is not Mechanism.ELSEWHERE])
 
 
 def _description(image: Image) -> str:
@@ -74,8 +83,8 @@ def _description(image: Image) -> str:
 
 
 def _shortened(text: str, room: int) -> str:
-    """Return as many whole words as there is room for."""
-    room = max(room, _LEAST)
+    """Return as many whole words as fit, but at least ``_MIN_DESCRIPTION`` columns."""
+    room = max(room, _MIN_DESCRIPTION)
     if len(text) <= room:
         return text
     words = text[: room - 3].rpartition(" ")[0] or text[: room - 4]
@@ -88,5 +97,6 @@ def _end(limit: int | None, timeout: float | None) -> str:
     return f"ends after {' or '.join(rows + seconds)}" if rows or seconds else "Ctrl-C ends"
 
 
-def _kind(one: MapSpec) -> str:
-    return MapType(one.type).name.lower() if one.type in set(MapType) else f"type {one.type}"
+def _type_name(map_spec: MapSpec) -> str:
+    known = map_spec.type in set(MapType)
+    return MapType(map_spec.type).name.lower() if known else f"type {map_spec.type}"

@@ -1,4 +1,4 @@
-"""The sections of ``--help``; an option without one is in the first."""
+"""The sections of ``--help`` in their order; options without one are in the first."""
 
 from typing import Final
 

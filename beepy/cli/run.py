@@ -1,4 +1,4 @@
-"""``beepy run``: its options."""
+"""The options of ``beepy run``."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,11 @@ import typer
 
 from beepy import outputs
 from beepy.cli import panels
-from beepy.cli.choices import one_of
-from beepy.cli.numbers import whole
+from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, TargetError, UsageError
 
-_MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT; the kernel's structs would cut off what is above 32 bits
-
+_MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
 
 Missing: TypeAlias = Literal["fail", "skip"]
 Pull: TypeAlias = Literal["always", "missing", "never"]
@@ -24,7 +22,8 @@ def run(
     *,
     settings: Settings,
     images: Annotated[
-        list[str] | None, typer.Argument(metavar="IMAGE...", help="Image references, ELF files or archives.")
+        list[str] | None,
+        typer.Argument(metavar="IMAGE...", help="Image references, ELF files or archives."),
     ] = None,
     output: Annotated[
         str | None,
@@ -44,7 +43,7 @@ def run(
             "--filter",
             "-f",
             metavar="[MAP,]FIELD,REGEX",
-            help="Keep the rows that match; repeat.",
+            help="Show only rows that match; repeat.",
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
@@ -53,7 +52,7 @@ def run(
         typer.Option(
             "--text",
             metavar="[MAP,]FIELD",
-            help="An array of bytes that is shown as text; repeat.",
+            help="Show this array of bytes as text; repeat.",
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
@@ -73,7 +72,7 @@ def run(
             "--hist-value-key",
             "-k",
             metavar="[MAP,]FIELD",
-            help="The field with a metric's value; repeat.",
+            help="Field with the value of a metric; repeat.",
             rich_help_panel=panels.METRICS,
         ),
     ] = None,
@@ -82,34 +81,42 @@ def run(
         typer.Option(
             "--count",
             metavar="N",
-            parser=whole("--count", 1),
+            parser=whole_number("--count", 1),
             help="Stop after N rows.",
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
     timeout: Annotated[
         str | None,
-        typer.Option("--timeout", metavar="TIME", help="Stop after a time: 10s.", rich_help_panel=panels.SHOW),
+        typer.Option(
+            "--timeout", metavar="TIME", help="Stop after this time, such as 10s.", rich_help_panel=panels.SHOW
+        ),
     ] = None,
     prom_port: Annotated[
         int | None,
         typer.Option(
             "--prom-port",
             metavar="PORT",
-            parser=whole("--prom-port", 0, 65535),
-            help="Port of /metrics; 9091 if not given.",
+            parser=whole_number("--prom-port", 0, 65535),
+            help="Port of /metrics; default 9091.",
             rich_help_panel=panels.METRICS,
         ),
     ] = None,
     prom_host: Annotated[
-        str, typer.Option("--prom-host", metavar="HOST", help="Address of /metrics.", rich_help_panel=panels.METRICS)
+        str,
+        typer.Option(
+            "--prom-host",
+            metavar="HOST",
+            help="Address of /metrics.",
+            rich_help_panel=panels.METRICS,
+        ),
     ] = "127.0.0.1",
     no_metrics: Annotated[
         bool, typer.Option("--no-metrics", help="Serve no metrics.", rich_help_panel=panels.METRICS)
     ] = False,
     zero: Annotated[
         bool,
-        typer.Option("--zero", help="Show rows of tables whose value is 0 too.", rich_help_panel=panels.SHOW),
+        typer.Option("--zero", help="Also show rows of tables whose value is 0.", rich_help_panel=panels.SHOW),
     ] = False,
     rows: Annotated[
         bool,
@@ -120,17 +127,24 @@ def run(
         ),
     ] = False,
     no_tty: Annotated[
-        bool, typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW)
+        bool,
+        typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW),
     ] = False,
     interval: Annotated[
-        str, typer.Option("--interval", metavar="TIME", help="How often tables are read.", rich_help_panel=panels.SHOW)
+        str,
+        typer.Option(
+            "--interval",
+            metavar="TIME",
+            help="How often tables are read.",
+            rich_help_panel=panels.SHOW,
+        ),
     ] = "1s",
     attach: Annotated[
         list[str] | None,
         typer.Option(
             "--attach",
             metavar="PROGRAM=TARGET",
-            help="Where a program attaches, not its section; repeat.",
+            help="Override where a program attaches; repeat.",
             rich_help_panel=panels.ATTACH,
         ),
     ] = None,
@@ -139,13 +153,18 @@ def run(
         typer.Option(
             "--prog",
             metavar="NAME",
-            help="Load and attach this program, not all; repeat.",
+            help="Load and attach only this program; repeat.",
             rich_help_panel=panels.ATTACH,
         ),
     ] = None,
     iface: Annotated[
         str,
-        typer.Option("--iface", metavar="NAME", help="Network interface to attach to.", rich_help_panel=panels.ATTACH),
+        typer.Option(
+            "--iface",
+            metavar="NAME",
+            help="Network interface to attach to.",
+            rich_help_panel=panels.ATTACH,
+        ),
     ] = "",
     netns: Annotated[
         str,
@@ -157,28 +176,39 @@ def run(
         ),
     ] = "",
     cgroup: Annotated[
-        str, typer.Option("--cgroup", metavar="DIR", help="Control group to attach to.", rich_help_panel=panels.ATTACH)
+        str,
+        typer.Option(
+            "--cgroup",
+            metavar="DIR",
+            help="Control group to attach to.",
+            rich_help_panel=panels.ATTACH,
+        ),
     ] = "",
     pid: Annotated[
         int | None,
         typer.Option(
             "--pid",
             metavar="PID",
-            parser=whole("--pid", 1, _MAX_PID),
+            parser=whole_number("--pid", 1, _MAX_PID),
             help="Only this process.",
             rich_help_panel=panels.ATTACH,
         ),
     ] = None,
     binary: Annotated[
         str,
-        typer.Option("--binary", metavar="FILE", help="Program or library to probe.", rich_help_panel=panels.ATTACH),
+        typer.Option(
+            "--binary",
+            metavar="FILE",
+            help="Program or library to probe.",
+            rich_help_panel=panels.ATTACH,
+        ),
     ] = "",
     variables: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Set a global variable of the program; repeat.",
+            help="Set a global variable; repeat.",
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
@@ -186,7 +216,7 @@ def run(
         Missing,
         typer.Option(
             "--missing",
-            help="What to do if this kernel lacks what a program attaches to.",
+            help="What to do if this kernel lacks an attach point.",
             rich_help_panel=panels.ATTACH,
         ),
     ] = "fail",
@@ -218,14 +248,14 @@ def run(
         ),
     ] = "",
     pull: Annotated[
-        Pull, typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES)
+        Pull,
+        typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
     ] = "missing",
 ) -> None:
-    """Run images and show what they report, until Ctrl-C."""
+    """Run images and show their events until Ctrl-C."""
     if not images:
         raise _no_image()
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
-    from beepy.cli.durations import seconds  # noqa: PLC0415
     from beepy.collection import targets  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
     from beepy.launch import Request  # noqa: PLC0415
@@ -239,13 +269,13 @@ def run(
         if settings.username is None:
             advice.explain_password(error, settings.password, images, settings.storage)
         raise
-    shown_as = output or session.default_output(plain=no_tty)
-    kind = outputs.output(shown_as)
-    every = seconds("--interval", interval)
+    output_name = output or session.default_output(plain=no_tty)
+    kind = outputs.output(output_name)
+    interval_s = seconds("--interval", interval)
     request = Request(
         images=images,
         options=options,
-        variables=_settings(variables or ()),
+        variables=_variables(variables or ()),
         filters=filters or (),
         texts=texts or (),
         programs=programs or (),
@@ -254,13 +284,13 @@ def run(
         pins=Pins(maps=pin_maps, programs=pin_progs),
         missing=missing,
         btf=btf or None,
-        interval=every if kind.shows_rows else None,
+        interval=interval_s if kind.shows_rows else None,
         timeout=seconds("--timeout", timeout) if timeout else None,
         limit=count,
         hides_zeros=kind.hides_zeros and not zero,
     )
-    show = session.Show(
-        output=shown_as,
+    show_options = session.ShowOptions(
+        output=output_name,
         buckets=tuple(buckets or ()),
         value_keys=tuple(value_keys or ()),
         rows=rows,
@@ -270,10 +300,10 @@ def run(
     )
     try:
         if os.geteuid():
-            from beepy.cli import unprivileged  # noqa: PLC0415 - root goes without
+            from beepy.cli import unprivileged  # noqa: PLC0415 - not for root
 
             unprivileged.check()
-        session.run(request, show)
+        session.run(request, show_options)
     except BeepyError as error:
         from beepy.cli import unprivileged  # noqa: PLC0415 - only on the way to an error
 
@@ -285,22 +315,22 @@ def run(
         raise
 
 
-def _settings(variables: Sequence[str]) -> Mapping[str, str]:
-    if not variables:
+def _variables(texts: Sequence[str]) -> Mapping[str, str]:
+    if not texts:
         return {}
     from beepy.events.variables import settings  # noqa: PLC0415 - few runs set one
 
-    return settings(variables)
+    return settings(texts)
 
 
 def _no_image() -> UsageError:
-    """Return the error for a run without an image, with the bundled ones to choose from."""
+    """Return the error for a run without an image; its note lists the bundled ones."""
     from beepy.cli import listing  # noqa: PLC0415 - only on the way to an error
-    from beepy.cli.standard import STDERR  # noqa: PLC0415
+    from beepy.cli.stdio import STDERR  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.width import of_terminal  # noqa: PLC0415
+    from beepy.width import columns_of_terminal  # noqa: PLC0415
 
     error = UsageError("run: no image given")
-    lines = listing.descriptions(lookup.bundled_store().list(), of_terminal(STDERR) or 80)
+    lines = listing.descriptions(lookup.bundled_store().list(), columns_of_terminal(STDERR) or 80)
     error.add_note("\n".join(["beepy run exitsnoop, or another of the bundled images:", *lines]))
     return error

@@ -1,4 +1,4 @@
-"""``beepy run``: a run with signals, outputs, metrics and the closing line."""
+"""One run of the command line: signals, outputs, metrics and the summary line."""
 
 import gc
 import os
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from beepy import outputs
 from beepy.cli import opening, signals
-from beepy.cli.standard import STDERR, STDOUT, discard, say
+from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
 from beepy.events.stats import RunStats
@@ -20,16 +20,17 @@ from beepy.obj.spec import Role
 from beepy.outputs import Output
 from beepy.session import Run
 from beepy.text import safe
-from beepy.width import of_terminal
+from beepy.width import columns_of_terminal
 
 _DEFAULT_PORT: Final = 9091  # bee's
 _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 
 
-class Show(NamedTuple):
-    """How what a run gives is shown: ``output`` is its name, ``buckets`` are the -b, ``value_keys`` the -k.
+class ShowOptions(NamedTuple):
+    """How rows and metrics are shown: ``output`` is its name in ``outputs.TABLE``.
 
-    The page of metrics is at ``host`` and ``port`` (None: bee's port, where an image has metrics).
+    ``buckets`` are the values of -b, ``value_keys`` those of -k. The metrics page is served at
+    ``host`` and ``port``; without a port at bee's, if an image has metrics.
     """
 
     output: str
@@ -42,71 +43,76 @@ class Show(NamedTuple):
 
 
 def default_output(*, plain: bool) -> str:
-    """Return the output for a run that named none; ``plain`` forbids a screen, which does not exist yet."""
+    """Return the output of a run without -o; ``plain`` (--no-tty) has no other effect yet."""
     del plain
     return "columns" if os.isatty(STDOUT) else "json"
 
 
-def run(request: Request, show: Show) -> None:
-    """Run until a signal, ``--count``, ``--timeout`` or a closed pipe ends it; then print the closing line.
+def run(request: Request, options: ShowOptions) -> None:
+    """Run until a signal, ``--count``, ``--timeout`` or a closed pipe; print the summary line.
 
-    Raises BeepyError; KeyboardInterrupt for a signal before anything is attached. Nothing stays attached either way.
+    Raise BeepyError, and KeyboardInterrupt for a signal before anything is attached. In any case
+    nothing stays attached.
     """
-    output = outputs.output(show.output)
-    if show.buckets or show.value_keys:
+    output = outputs.output(options.output)
+    if options.buckets or options.value_keys:
         from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
-        metric_options.check(show.buckets, show.value_keys)
-    with ExitStack() as closing_line:
+        metric_options.check(options.buckets, options.value_keys)
+    # The summary comes last, when everything is detached and the sinks are closed: leaving
+    # launched.run adds the last losses to the stats.
+    with ExitStack() as summary:
         launched = launch(request)
         with launched.run as running:
-            started = _attach(launched, request, show, output)
-            closing_line.push(partial(_close, running.stats, started))
+            started = _attach(launched, request, options, output)
+            summary.push(partial(_print_summary, running.stats, started))
             for _ in running.batches():
                 pass
             if running.reader_gone:
-                discard()
+                redirect_to_null()
 
 
-def _attach(launched: Launched, request: Request, show: Show, output: Output) -> float:
-    """Attach, begin to show, and say so on stderr; return the (monotonic) time when it began."""
+def _attach(launched: Launched, request: Request, options: ShowOptions, output: Output) -> float:
+    """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
     running = launched.run
-    options = _options(show, running)
-    url = _serve(request, show, running, options)
-    rows = output.make(STDOUT, options)
+    row_options = _row_options(options, running)
+    # errors of the outputs, such as a port in use, are raised before anything is attached
+    url = _serve_metrics(request, options, running, row_options)
+    rows = output.make(STDOUT, row_options)
     started = time.monotonic()
-    gc.freeze()  # what is here now stays: only what comes later is looked through
+    gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
     _stop_by_signals(running)
     if request.timeout is not None:
         signals.end_stalled_write(request.timeout)
     running.attach()
     images = opening.attached(launched.loaded)
-    for line in opening.lines(images, request.limit, request.timeout, of_terminal(STDERR)):
-        say(line)
+    for line in opening.lines(images, request.limit, request.timeout, columns_of_terminal(STDERR)):
+        eprint(line)
     if url:
-        say(f"metrics: {url}")
-    specs = [collection.spec for one in launched.loaded for collection in one.collections]
-    for line in () if running.schemas else opening.nothing_shown(specs):
-        say(line)
+        eprint(f"metrics: {url}")
+    if not running.schemas:
+        specs = [collection.spec for image in launched.loaded for collection in image.collections]
+        for line in opening.nothing_shown(specs):
+            eprint(line)
     running.add_sink(rows)
     return started
 
 
-def _close(stats: RunStats, started: float, kind: type[BaseException] | None, *_: object) -> None:
-    """Print the closing line when all is detached, unless an error (``kind``) says more.
+def _print_summary(stats: RunStats, started: float, error: type[BaseException] | None, *_: object) -> None:
+    """Print the summary line, unless the run ends with an error that says more.
 
-    A second signal is no error, and after a full disk, what was shown before it is what counts.
+    A second signal is not such an error. After a full disk, the rows shown before it count.
     """
-    if kind is None or issubclass(kind, KeyboardInterrupt | OutputError):
-        say(closing(stats, time.monotonic() - started))
+    if error is None or issubclass(error, KeyboardInterrupt | OutputError):
+        eprint(summary_line(stats, time.monotonic() - started))
 
 
-def closing(stats: RunStats, seconds: float) -> str:
-    """Return the line that ends every run: what became of its events."""
-    unknown = _maps([schema for schema, count in stats.lost.items() if count is None])
+def summary_line(stats: RunStats, seconds: float) -> str:
+    """Return the last line of every run: how many events were shown, filtered and lost."""
+    unknown = _map_names([schema for schema, count in stats.lost.items() if count is None])
     known = sum(count for count in stats.lost.values() if count)
-    where = _maps([schema for schema, count in stats.lost.items() if count])
+    losers = _map_names([schema for schema, count in stats.lost.items() if count])
     parts = [f"{stats.shown} shown", f"{stats.filtered} filtered"]
     if stats.own:
         parts.append(f"{stats.own} of beepy's own left out")
@@ -117,56 +123,61 @@ def closing(stats: RunStats, seconds: float) -> str:
     if stats.cut_by_count:
         parts.append(f"{stats.cut_by_count} not shown (--count)")
     if known or not unknown:
-        parts.append(f"{known} lost ({where})" if where else "0 lost")
+        parts.append(f"{known} lost ({losers})" if losers else "0 lost")
     if unknown:
         parts.append(f"lost unknown ({unknown})")
     return f"beepy: {', '.join(parts)}, {seconds:.1f} s"
 
 
-def _maps(schemas: Sequence[Schema]) -> str:
+def _map_names(schemas: Sequence[Schema]) -> str:
     return ", ".join(dict.fromkeys([safe(schema.map) for schema in schemas]))
 
 
-def _options(show: Show, running: Run) -> outputs.Options:
-    """Return what was asked of the rows and metrics. Raises UsageError where -b or -k do not fit the maps."""
-    options = outputs.Options(show.rows)
-    if not (show.buckets or show.value_keys):
-        return options
+def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
+    """Return the options of the rows and metrics. Raise UsageError if -b or -k fit no map."""
+    row_options = outputs.RowOptions(options.rows)
+    if not (options.buckets or options.value_keys):
+        return row_options
     from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
-    bounds = metric_options.bounds_of(show.buckets, running.decoders)
-    return options._replace(bounds=bounds, values=metric_options.values_of(show.value_keys, running.decoders))
+    return row_options._replace(
+        bounds=metric_options.bounds_of(options.buckets, running.decoders),
+        values=metric_options.values_of(options.value_keys, running.decoders),
+    )
 
 
-def _serve(request: Request, show: Show, running: Run, options: outputs.Options) -> str:
-    """Serve the metrics, if any; return where: a port in use is an error before anything attaches."""
-    counted = any(schema.role in _METRICS for schema in running.schemas)
-    wanted = counted or show.port is not None or show.buckets or show.value_keys
-    if not show.metrics or not wanted:
+def _serve_metrics(request: Request, options: ShowOptions, running: Run, row_options: outputs.RowOptions) -> str:
+    """Serve the metrics page if it is wanted; return its URL or "". Raise OutputError."""
+    has_metrics = any(schema.role in _METRICS for schema in running.schemas)
+    asked_for = options.port is not None or options.buckets or options.value_keys
+    if not options.metrics or not (has_metrics or asked_for):
         return ""
     from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415 - not for every run
 
-    # what a filter remembers belongs to one thread: scrapes have another one
+    # a second filter for the server's thread: filters cache results and are not thread-safe
     choose = passing(request.filters, running.decoders)
 
     def read_tables(schemas: tuple[Schema, ...]) -> Iterator[Batch]:
         return running.snapshot(schemas, choose)
 
     metrics = Prometheus(
-        show.host,
-        _DEFAULT_PORT if show.port is None else show.port,
+        options.host,
+        _DEFAULT_PORT if options.port is None else options.port,
         read_tables=read_tables,
-        bounds=options.bounds,
-        values=options.values,
+        bounds=row_options.bounds,
+        values=row_options.values,
         stats=running.stats,
-        always=show.port is not None,
+        always=options.port is not None,
     )
     running.add_observer(metrics)
     return metrics.url
 
 
 def _stop_by_signals(running: Run) -> None:
-    """Let a first signal stop the run, or do nothing once it has ended; a second one interrupts what is left."""
+    """Let the first signal stop the run, and a second one raise KeyboardInterrupt.
+
+    Stopping a run that has ended does nothing.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
         signals.handle(signals.interrupt)

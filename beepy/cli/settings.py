@@ -1,8 +1,8 @@
-"""The options that several commands share, which stand before and after the command's name."""
+"""The options that several commands share; they may be given before or after the command's name."""
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
@@ -11,25 +11,30 @@ import typer
 
 from beepy import log
 from beepy.cli import panels
-from beepy.cli.standard import say
+from beepy.cli.stdio import eprint
 from beepy.errors import BeepyError, UsageError
 from beepy.oci.options import Options
 from beepy.text import brief, safe
 
 
 class Settings(NamedTuple):
-    """What the user chose by these options."""
+    """The values of these options."""
 
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", "-v", help="Show what is loaded and attached.", rich_help_panel=panels.GENERAL),
+        typer.Option(
+            "--verbose",
+            "-v",
+            help="Log what is loaded and attached.",
+            rich_help_panel=panels.GENERAL,
+        ),
     ] = False
     debug: Annotated[
         bool,
         typer.Option(
             "--debug",
             "-d",
-            help="Show system calls, relocations, the verifier's log.",
+            help="Log system calls, relocations, the verifier's log.",
             rich_help_panel=panels.GENERAL,
         ),
     ] = False
@@ -39,14 +44,18 @@ class Settings(NamedTuple):
             "--storage",
             metavar="DIR",
             envvar="BEEPY_STORAGE",
-            help="Use this local store alone.",
+            help="Use only this local store.",
             rich_help_panel=panels.GENERAL,
         ),
     ] = None
     username: Annotated[
         str | None,
         typer.Option(
-            "--username", "-u", metavar="NAME", help="User at the image's registry.", rich_help_panel=panels.REGISTRIES
+            "--username",
+            "-u",
+            metavar="NAME",
+            help="User name for the image's registry.",
+            rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
     password: Annotated[
@@ -55,7 +64,7 @@ class Settings(NamedTuple):
             "--password",
             "-p",
             metavar="TEXT",
-            help="Password at the image's registry.",
+            help="Password for the image's registry.",
             rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
@@ -65,7 +74,7 @@ class Settings(NamedTuple):
             "--config",
             "-c",
             metavar="FILE",
-            help="Credentials to look in first; repeat.",
+            help="Credentials file to read first; repeat.",
             rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
@@ -75,120 +84,159 @@ class Settings(NamedTuple):
             "--config-dir",
             metavar="DIR",
             envvar="BEEPY_CONFIG_DIR",
-            help="Directory with config.json: credentials.",
+            help="Directory of config.json with credentials.",
             rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
     insecure: Annotated[
         bool,
-        typer.Option("--insecure", help="Do not verify the registry's certificate.", rich_help_panel=panels.REGISTRIES),
+        typer.Option(
+            "--insecure",
+            help="Do not verify the registry's certificate.",
+            rich_help_panel=panels.REGISTRIES,
+        ),
     ] = False
     plain_http: Annotated[
         bool,
-        typer.Option("--plain-http", help="Speak HTTP without TLS to the registry.", rich_help_panel=panels.REGISTRIES),
+        typer.Option(
+            "--plain-http",
+            help="Use HTTP without TLS.",
+            rich_help_panel=panels.REGISTRIES,
+        ),
     ] = False
     ca_file: Annotated[
         Path | None,
         typer.Option(
-            "--ca-file", metavar="FILE", help="Trust these authorities (PEM) too.", rich_help_panel=panels.REGISTRIES
+            "--ca-file",
+            metavar="FILE",
+            help="Trust these CA certificates (PEM), too.",
+            rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
 
     def options(self) -> Options:
-        """Return what concerns stores and registries. Raises UsageError, also for a file that does not exist."""
+        """Return the options for stores and registries.
+
+        Raise UsageError for a file that does not exist, and for a password without a user name.
+        """
         if self.password is not None and self.username is None:
             raise UsageError("--password: expected --username too")
         for file in self.config or ():
-            _expect("--config", "file", file)
+            _check_exists("--config", "file", file)
         if self.ca_file:
-            _expect("--ca-file", "file", self.ca_file)
-        if self.config_dir and str(self.config_dir) != os.environ.get("BEEPY_CONFIG_DIR"):  # that may be made later
-            _expect("--config-dir", "directory", self.config_dir)
+            _check_exists("--ca-file", "file", self.ca_file)
+        if self.config_dir and str(self.config_dir) != os.environ.get("BEEPY_CONFIG_DIR"):
+            # one from the environment may be created later
+            _check_exists("--config-dir", "directory", self.config_dir)
         return Options(
-            self.storage,
-            self.config_dir,
-            tuple(self.config or ()),
-            self.username,
-            self.password,
-            self.insecure,
-            self.plain_http,
-            self.ca_file,
+            storage=self.storage,
+            config_dir=self.config_dir,
+            configs=tuple(self.config or ()),
+            username=self.username,
+            password=self.password,
+            insecure=self.insecure,
+            plain_http=self.plain_http,
+            ca_file=self.ca_file,
         )
 
 
-def _expect(option: str, kind: str, path: Path) -> None:
+def _check_exists(option: str, kind: str, path: Path) -> None:
     if not path.exists():
         raise UsageError(f"{option} {safe(str(path))}: no such {kind}")
 
 
 GENERAL: Final = ("verbose", "debug")
-"""The options that every command takes."""
+"""The options of every command."""
 
 STORES: Final = (*GENERAL, "storage")
-"""Those of a command that reads the local stores."""
+"""The options of a command that reads the local stores."""
 
 REGISTRIES: Final = Settings._fields
-"""Those of a command that may ask a registry."""
+"""The options of a command that may contact a registry."""
 
-_PARAMETERS = {
+_CONTEXT: Final = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+_PARAMETERS: Final = {
     name: inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=Settings._field_defaults[name], annotation=annotation
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=Settings._field_defaults[name],
+        annotation=annotation,
     )
     for name, annotation in inspect.get_annotations(Settings).items()
 }
 
 
 def with_settings(function: Callable[..., None], names: tuple[str, ...] = REGISTRIES) -> Callable[..., None]:
-    """Give a command the options of these names; it takes them as ``settings``, its own before those of the group."""
-    signature = inspect.signature(function)
-    own = [parameter for name, parameter in signature.parameters.items() if name not in {"settings", "context"}]
+    """Return a typer command that takes the shared options ``names`` besides those of ``function``.
+
+    ``function`` gets them as one value, ``settings``, in which those given after the command's name
+    override those given before it. The command also sets up logging, refuses options that are empty
+    or that it does not take, and raises BeepyError for any OSError.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    own = [parameter for parameter in parameters if parameter.name != "settings"]
     optional = [parameter.name for parameter in own if parameter.default is not parameter.empty]
-    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
-    @wraps(function, assigned=("__name__", "__doc__"))  # the signature has the annotations already
+    @wraps(function, assigned=("__name__", "__doc__"))  # annotations are in the signature below
     def command(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - any option's value
-        given = {name: values.pop(name) for name in names}
+        shared = {name: values.pop(name) for name in names}
         _refuse_unused(context, names)
-        before = context.obj or Settings()
-        chosen = {name: value for name, value in given.items() if _is_chosen(context, before, name)}
-        if before.config and chosen.get("config"):
-            chosen["config"] = [*before.config, *chosen["config"]]
-        settings = before._replace(**chosen)
+        settings = _merge(context, shared)
         context.find_root().obj = context.obj = settings
-        if context.invoked_subcommand is None:  # else it has the last word on them
+        if context.invoked_subcommand is None:  # else it does, with its own options merged in
             _log_to_stderr(settings)
-        _refuse_empty(context, {name: values[name] for name in optional if name in values})
-        try:
-            function(settings=settings, **values)
-        except BeepyError:
-            raise
-        except OSError as error:  # that nobody below knew more about
-            where = safe(str(error.filename)) if error.filename else "system call"
-            why = os.strerror(error.errno).lower() if error.errno else safe(str(error))
-            raise BeepyError(f"{where}: {why}") from error
+        _refuse_empty(context, {name: values[name] for name in optional})
+        _call(function, settings, values)
 
+    # typer reads the options of a command from its signature
     keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    command.__signature__ = inspect.Signature([context, *keywords, *[_PARAMETERS[name] for name in names]])  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [_CONTEXT, *keywords, *[_PARAMETERS[name] for name in names]]
+    )
     return command
 
 
+def _call(function: Callable[..., None], settings: Settings, values: Mapping[str, Any]) -> None:
+    """Call a command's function. Raise BeepyError for an OSError that nothing below it handled."""
+    try:
+        function(settings=settings, **values)
+    except BeepyError:  # KernelError and OutputError are OSErrors
+        raise
+    except OSError as error:
+        where = safe(str(error.filename)) if error.filename else "system call"
+        why = os.strerror(error.errno).lower() if error.errno else safe(str(error))
+        raise BeepyError(f"{where}: {why}") from error
+
+
+def _merge(context: typer.Context, shared: Mapping[str, Any]) -> Settings:
+    """Return the settings of the group with those of this command; --config adds to the group's."""
+    group: Settings = context.obj or Settings()
+    given = {name: value for name, value in shared.items() if _overrides(context, group, name)}
+    if group.config and given.get("config"):
+        given["config"] = [*group.config, *given["config"]]
+    return group._replace(**given)
+
+
+def _overrides(context: typer.Context, group: Settings, name: str) -> bool:
+    """Return whether this command's value replaces the group's.
+
+    A value from the command line does; one from the environment does where the group has none.
+    """
+    source = context.get_parameter_source(name)
+    unset = getattr(group, name) == Settings._field_defaults[name]
+    return source is not None and (source.name == "COMMANDLINE" or (source.name == "ENVIRONMENT" and unset))
+
+
 def _refuse_unused(context: typer.Context, names: tuple[str, ...]) -> None:
-    """Raise UsageError for an option before the command's name that this command does not take."""
+    """Raise UsageError for an option given before the command's name that it does not take."""
     for name in Settings._fields:
         source = None if name in names else context.find_root().get_parameter_source(name)
         if source and source.name == "COMMANDLINE":
             raise UsageError(f"--{name.replace('_', '-')}: beepy {context.info_name} does not take it")
 
 
-def _is_chosen(context: typer.Context, before: Settings, name: str) -> bool:
-    """Tell whether this command's value counts: what stands on the command line beats the environment."""
-    source = context.get_parameter_source(name)
-    unset = getattr(before, name) == Settings._field_defaults[name]
-    return source is not None and (source.name == "COMMANDLINE" or (source.name == "ENVIRONMENT" and unset))
-
-
 def _refuse_empty(context: typer.Context, options: dict[str, Any]) -> None:
-    """Raise UsageError for an option whose value is empty, as a shell's unset variable gives it: it is no default."""
+    """Raise UsageError for empty values on the command line, as unset shell variables give."""
     for name, value in options.items():
         source = context.get_parameter_source(name) if value == "" else None
         if source and source.name == "COMMANDLINE":
@@ -196,10 +244,11 @@ def _refuse_empty(context: typer.Context, options: dict[str, Any]) -> None:
 
 
 def _log_to_stderr(settings: Settings) -> None:
+    """Show warnings on stderr, with -v or -d also what ``logging`` gets at that level."""
     if settings.debug or settings.verbose:
-        from beepy.cli import report  # noqa: PLC0415 - not for warnings alone
+        from beepy.cli import report  # noqa: PLC0415 - imports logging, which warnings do not need
 
-        report.listen("DEBUG" if settings.debug else "INFO")
-        log.warn(None)
+        report.log_to_stderr("DEBUG" if settings.debug else "INFO")
+        log.set_warning_handler(None)
     else:
-        log.warn(lambda text: say(f"warning: {brief(safe(text))}"))
+        log.set_warning_handler(lambda text: eprint(f"warning: {brief(safe(text))}"))

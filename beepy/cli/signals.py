@@ -1,4 +1,7 @@
-"""The signals that end a run."""
+"""Signal handlers: SIGINT, SIGTERM and SIGHUP end a run, SIGALRM ends a write that is stuck.
+
+A module of its own because ``__main__`` installs the first handler before it imports anything else.
+"""
 
 import signal
 from collections.abc import Callable
@@ -7,17 +10,17 @@ from typing import Final, NoReturn
 
 from beepy.errors import OutputError
 
-_LOOK: Final = 1.0  # seconds between two looks at a write
-_LONGEST: Final = 1e8  # seconds, of a timer
+_CHECK_INTERVAL: Final = 1.0  # seconds
+_MAX_TIMER: Final = 1e8  # seconds that setitimer(2) takes everywhere
 
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def handle(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Let ``handler`` take them from now on; but nohup(1) lets SIGHUP be ignored, and so it stays."""
-    for one in _ENDING:
-        if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN:
-            signal.signal(one, handler)
+    """Install ``handler`` for the signals that end a run; keep a SIGHUP that nohup(1) ignores."""
+    for number in _END_SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - signal's own
@@ -25,21 +28,23 @@ def interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     raise KeyboardInterrupt
 
 
-def end_stalled_write(after: float = _LOOK) -> None:
-    """From ``after`` seconds on let a write of rows fail, as OutputError, that moves nothing from one look to the next.
+def end_stalled_write(after_s: float = _CHECK_INTERVAL) -> None:
+    """Check every second, from ``after_s`` seconds on, and end a write of rows that is stuck.
 
-    A pipe that nobody reads holds the write for ever. One that is read slowly takes something in the time.
+    A write to a pipe blocks as long as nobody reads it. If it has written nothing since the last
+    check it raises OutputError; a slow reader takes at least something in that time.
     """
-    from beepy.outputs.file import RowWriter  # noqa: PLC0415 - on the way to the end
+    from beepy.outputs.row_writer import RowWriter  # noqa: PLC0415 - on the way to the end
 
-    before: int | None = None
+    written_before: int | None = None  # None: there was no write in progress
 
-    def look(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
-        nonlocal before
-        writes = frame is not None and frame.f_code is RowWriter.write.__code__
-        if writes and RowWriter.written == before:
+    def check(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's own
+        nonlocal written_before
+        # the handler runs on top of the frame that the signal interrupted: is that the write?
+        is_writing = frame is not None and frame.f_code is RowWriter.write.__code__
+        if is_writing and RowWriter.written == written_before:
             raise OutputError("standard output: write: nobody reads it")
-        before = RowWriter.written if writes else None
+        written_before = RowWriter.written if is_writing else None
 
-    signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, min(after, _LONGEST), _LOOK)
+    signal.signal(signal.SIGALRM, check)
+    signal.setitimer(signal.ITIMER_REAL, min(after_s, _MAX_TIMER), _CHECK_INTERVAL)

@@ -1,6 +1,7 @@
-"""The spellings that Go's flags take, written in the one that typer's parser reads: ``--name=value``.
+"""Rewrite arguments as Go's flags take them to what typer's parser reads: ``--name=value``.
 
-A short option takes ``=`` as a long one does (``-f=x``), and a flag takes a value (``--no-tty=false``, ``-v=0``).
+Go's short options take ``=`` like long ones (``-f=x``), and its flags take a value
+(``--no-tty=false``, ``-v=0``).
 """
 
 from collections import deque
@@ -17,32 +18,33 @@ _BOOLEANS: Final = {  # strconv.ParseBool's
 
 
 class Option(NamedTuple):
-    """An option's long name, and whether it is a flag: its value may be left out and is then true."""
+    """An option by its long name; a flag may be given without a value, which is then true."""
 
     name: str
     is_flag: bool
 
 
 def canonical(arguments: Iterable[str], options: Mapping[str, Option], *, interspersed: bool = True) -> list[str]:
-    """Return ``arguments`` with each of ``options`` (by all their names) as ``--name=value``.
+    """Return ``arguments`` with each of ``options``, keyed by all their names, as ``--name=value``.
 
-    What follows ``--`` stays as it is, and without ``interspersed`` what follows the first operand too. An unknown
-    option, and one that lacks its value, are left for the parser to refuse. Raises UsageError for a flag's wrong value.
+    Arguments after ``--`` are unchanged, without ``interspersed`` also those after the first
+    operand. So are unknown options and those without their value: the parser refuses them. Raise
+    UsageError for a flag's value that is neither true nor false.
     """
     rest = deque(arguments)
-    found: list[str] = []
+    rewritten: list[str] = []
     while rest:
         argument = rest.popleft()
         is_operand = argument == "-" or not argument.startswith("-")
         if argument == "--" or (is_operand and not interspersed):
-            return [*found, argument, *rest]
+            return [*rewritten, argument, *rest]
         if is_operand:
-            found.append(argument)
+            rewritten.append(argument)
         elif argument.startswith("--"):
-            found.append(_long(argument, rest, options))
+            rewritten.append(_long(argument, rest, options))
         else:
-            found += _short(argument, rest, options)
-    return found
+            rewritten += _short(argument, rest, options)
+    return rewritten
 
 
 def _long(argument: str, rest: deque[str], options: Mapping[str, Option]) -> str:
@@ -56,24 +58,24 @@ def _long(argument: str, rest: deque[str], options: Mapping[str, Option]) -> str
 
 
 def _short(argument: str, rest: deque[str], options: Mapping[str, Option]) -> list[str]:
-    """Read letters up to the first that takes what follows it as its value."""
-    found: list[str] = []
+    """Rewrite the letters of ``-abc``; the first that takes a value takes the rest as its value."""
+    rewritten: list[str] = []
     for index, letter in enumerate(argument[1:], 2):
         typed, value = f"-{letter}", argument[index:]
         option = options.get(typed)
         if option is None:
-            return [*found, typed]
+            return [*rewritten, typed]
         if option.is_flag and not value.startswith("="):
-            found.append(f"{option.name}=true")
+            rewritten.append(f"{option.name}=true")
             continue
         if value.startswith("="):
             value = value[1:]
         elif not value:
             if not rest:
-                return [*found, typed]
+                return [*rewritten, typed]
             value = rest.popleft()
-        return [*found, f"{option.name}={_boolean(typed, value) if option.is_flag else value}"]
-    return found
+        return [*rewritten, f"{option.name}={_boolean(typed, value) if option.is_flag else value}"]
+    return rewritten
 
 
 def _boolean(typed: str, value: str) -> str:

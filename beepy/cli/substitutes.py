@@ -1,4 +1,4 @@
-"""What to type for the commands of bee that beepy does not have yet."""
+"""Shell commands that do the same as bee's commands that beepy does not have yet."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +12,13 @@ from beepy.oci import lookup
 from beepy.oci.formats import bee
 from beepy.oci.options import Options, default_storage
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost")  # bee speaks plain HTTP to these, without a flag
+_LOOPBACK: Final = ("127.0.0.1", "localhost")  # bee uses plain HTTP for these without a flag
 
 
 def notes(command: str, arguments: Sequence[str], options: Options, commands: Sequence[str]) -> list[str]:
-    """Return commands that do the same as bee's ``command``; ``commands`` are those that beepy has.
+    """Return shell commands that do the same as bee's ``command``; ``commands`` are beepy's own.
 
-    ``arguments`` replace the placeholders, up to the first option.
+    ``arguments`` up to the first option replace their placeholders.
     """
     options_at = next((index for index, text in enumerate(arguments) if text.startswith("-")), len(arguments))
     operands = [quote(text) for text in arguments[:options_at]]
@@ -36,8 +36,9 @@ def _push(operands: Sequence[str], options: Options) -> list[str]:
 def _tag(operands: Sequence[str], options: Options) -> list[str]:
     image, name = operands if len(operands) == 2 else ("IMAGE", "NAME")
     own = options.storage or default_storage()
-    before = "" if own.is_dir() else f"mkdir -p {_own(options)} && "  # skopeo makes no directory above it
-    return [f"{before}skopeo copy {_stored(image, options)} oci:{_own(options)}:{name}"]
+    # skopeo creates the store, but not its parents
+    mkdir = "" if own.is_dir() else f"mkdir -p {_own_store(options)} && "
+    return [f"{mkdir}skopeo copy {_stored(image, options)} oci:{_own_store(options)}:{name}"]
 
 
 def _login(operands: Sequence[str], _options: Options) -> list[str]:
@@ -51,8 +52,8 @@ def _build(operands: Sequence[str], _options: Options) -> list[str]:
     machine = os.uname().machine
     target_arch = {"x86_64": "x86", "aarch64": "arm64"}.get(machine, machine)
     flags = f"-O2 -g -target bpf -D__TARGET_ARCH_{target_arch} -I/usr/include/{machine}-linux-gnu"
-    after = f"oras push {operands[1]} {target}:{bee.PROGRAM}" if len(operands) > 1 else f"beepy run ./{target}"
-    return [f"clang {flags} -c {source} -o {target} && {after}"]
+    next_command = f"oras push {operands[1]} {target}:{bee.PROGRAM}" if len(operands) > 1 else f"beepy run ./{target}"
+    return [f"clang {flags} -c {source} -o {target} && {next_command}"]
 
 
 def _init(_operands: Sequence[str], _options: Options) -> list[str]:
@@ -77,13 +78,14 @@ COMMANDS: Final = (*_TABLE, "completion")
 
 
 def _stored(image: str, options: Options) -> str:
-    """Return where skopeo finds an image: in the first store that has it, else in beepy's own."""
+    """Return skopeo's name of an image in the first store that has it, else in beepy's own."""
     for store in (*lookup.stores(options), lookup.bundled_store()):
         with suppress(StoreError):
-            if found := store.find(image):
-                return f"oci:{quote(str(store.path))}:{quote(found[0])}"
-    return f"oci:{_own(options)}:{image}"
+            if entry := store.find(image):
+                name, *_ = entry
+                return f"oci:{quote(str(store.path))}:{quote(name)}"
+    return f"oci:{_own_store(options)}:{image}"
 
 
-def _own(options: Options) -> str:
+def _own_store(options: Options) -> str:
     return quote(os.fspath(options.storage or default_storage()))

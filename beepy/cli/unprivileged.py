@@ -1,4 +1,4 @@
-"""What somebody is told who may not do what was asked: how to do it as root, or with which capabilities."""
+"""Advise a user without privilege: run it as root, or with which capabilities."""
 
 import os
 import re
@@ -20,9 +20,10 @@ _PASSWORD: Final = re.compile(r"^(-p=?|--password=).+")
 
 
 def check() -> None:
-    """Raise KernelError if this process may load nothing: before an image is pulled and relocated for nothing.
+    """Raise KernelError if this process cannot load programs, before an image is pulled in vain.
 
-    The kernel is asked: without CAP_BPF it may still allow it (kernel.unprivileged_bpf_disabled, a security module).
+    It tries to create a map: without CAP_BPF the kernel may still allow it, depending on
+    kernel.unprivileged_bpf_disabled and on security modules.
     """
     if not privilege.lacking({"CAP_BPF"}):
         return
@@ -34,36 +35,39 @@ def check() -> None:
 
 
 def advise(error: BeepyError, images: Sequence[str], options: Options) -> None:
-    """Add to an error for want of privilege what may be typed instead, and what the images need."""
+    """Add notes to an error caused by missing privilege: the command for root, the capabilities."""
     forbidden = isinstance(error, KernelError) and error.errno in (EPERM, EACCES)
     if (not forbidden or isinstance(error, VerifierError)) and "CAP_" not in str(error):
         return
     if os.geteuid() and "CAP_SYS_ADMIN" not in privilege.capabilities():
         error.add_note(f"run it as root: sudo {_command_line()}")
     try:
-        needed = _needed(images, options)
+        needed = _capabilities(images, options)
     except BeepyError:
-        error.add_note(f"or as a user with the capabilities that it needs: beepy describe {shlex.quote(images[0])}")
+        command = f"beepy describe {shlex.quote(images[0])}"
+        error.add_note(f"or as a user with the capabilities that it needs: {command}")
         return
     if privilege.lacking(needed):
-        error.add_note(f"or as a user with these capabilities (docs/privileges.md): {', '.join(needed)}")
+        listed = ", ".join(needed)
+        error.add_note(f"or as a user with these capabilities (docs/privileges.md): {listed}")
 
 
-def _needed(images: Sequence[str], options: Options) -> list[str]:
-    """Return the capabilities that suffice for the images; no registry is asked. Raises BeepyError."""
-    found = [lookup.find(name, options._replace(pull="never")) for name in images]
-    specs = [spec for image in found for spec in parse_all(image, warn=False)]
-    return sorted({one.name for spec in specs for one in requirements.of_collection(spec)[0].capabilities})
+def _capabilities(images: Sequence[str], options: Options) -> list[str]:
+    """Return the capabilities that the images need. Raise BeepyError for one not found locally."""
+    local = options._replace(pull="never")
+    specs = [spec for name in images for spec in parse_all(lookup.find(name, local), warn=False)]
+    capabilities = [cap for spec in specs for cap in requirements.of_collection(spec)[0].capabilities]
+    return sorted({capability.name for capability in capabilities})
 
 
 def _command_line() -> str:
-    """Return how this process was started, for a shell, with the full path and without a password."""
+    """Return the shell command that started this process, with full path, without password."""
     path, *arguments = sys.argv
     as_module = os.path.basename(path) == "__main__.py"  # noqa: PTH119
-    program = [sys.executable, "-m", "beepy"] if as_module else [os.path.abspath(path)]  # noqa: PTH100 - links stay
-    kept = [f"{name}={os.environ[name]}" for name in ("BEEPY_STORAGE", "BEEPY_CONFIG_DIR") if name in os.environ]
-    if kept:
-        program = ["env", *kept, *program]  # sudo keeps no environment
+    program = [sys.executable, "-m", "beepy"] if as_module else [os.path.abspath(path)]  # noqa: PTH100 - links are kept
+    names = [name for name in ("BEEPY_STORAGE", "BEEPY_CONFIG_DIR") if name in os.environ]
+    if names:  # sudo does not keep the environment
+        program = ["env", *[f"{name}={os.environ[name]}" for name in names], *program]
     words = [_PASSWORD.sub(r"\1...", word) for word in arguments]
     for number, word in enumerate(words[:-1]):
         if word in {"-p", "--password"}:

@@ -124,7 +124,7 @@ def resolver_of(spec: CollectionSpec, kernel: Btf | None) -> Resolver | None:
 
 def _resolved(resolver: Resolver, program: ProgramSpec) -> tuple[Fixup, ...]:
     fixups = resolver.fixups(program)
-    for number, fixup in enumerate(fixups) if _log.debugs() else ():
+    for number, fixup in enumerate(fixups) if _log.is_debug() else ():
         _log.debug("program '%s': relocation %d: insn %d: %s", safe(program.name), number, fixup.insn, fixup)
     return fixups
 

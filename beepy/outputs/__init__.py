@@ -1,4 +1,4 @@
-"""TABLE: name -> sink of rows. Metrics (``prometheus``) are served beside one of these."""
+"""TABLE: name -> sink of rows. Metrics (``prometheus``) are another sink of the same run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,11 +13,11 @@ from beepy.text import safe
 STDOUT: Final = 1
 
 
-class Options(NamedTuple):
-    """What was asked of the rows, for the outputs that show more than rows.
+class RowOptions(NamedTuple):
+    """The options of outputs that show more than rows.
 
-    ``rows``: show the rows of counters, gauges and histograms, not what they add up to. ``bounds`` are those of -b,
-    ``values`` the fields of -k.
+    ``rows``: show the rows of counters, gauges and histograms instead of their totals. ``bounds``
+    are those of -b, ``values`` the fields of -k.
     """
 
     rows: bool = False
@@ -25,42 +25,43 @@ class Options(NamedTuple):
     values: Mapping[Schema, Field] = MappingProxyType({})
 
 
-DEFAULT: Final = Options()
+DEFAULT: Final = RowOptions()
 
 
 class Output(NamedTuple):
-    """One way to show rows.
+    """A way to show rows.
 
-    ``make`` returns a sink that writes to a file descriptor, which stays the caller's. ``hides_zeros``: rows of tables
-    whose value is 0 are shown only with --zero. ``shows_rows``: tables are read for it at each interval.
+    ``make`` returns a sink that writes to a file descriptor, which the caller owns.
+    ``hides_zeros``: rows of tables with the value 0 are shown only with --zero. ``shows_rows``:
+    tables are read for it at each interval.
     """
 
-    make: Callable[[int, Options], Sink]
+    make: Callable[[int, RowOptions], Sink]
     hides_zeros: bool = False
     shows_rows: bool = True
 
 
-def _json(fd: int, options: Options) -> Sink:
-    from beepy.outputs.file import RowWriter  # noqa: PLC0415 - only the sink that is used is imported
-    from beepy.outputs.jsonl import JsonLines  # noqa: PLC0415
+def _json(fd: int, options: RowOptions) -> Sink:
+    from beepy.outputs.jsonl import JsonLines  # noqa: PLC0415 - import only the sink that is used
+    from beepy.outputs.row_writer import RowWriter  # noqa: PLC0415 - as above
 
     del options
     return JsonLines(RowWriter(fd))
 
 
-def _columns(fd: int, options: Options, *, wide: bool = False) -> Sink:
+def _columns(fd: int, options: RowOptions, *, wide: bool = False) -> Sink:
     from beepy.outputs.columns import Columns  # noqa: PLC0415 - as above
-    from beepy.outputs.columns.terminal import Terminal  # noqa: PLC0415
-    from beepy.outputs.file import RowWriter  # noqa: PLC0415
+    from beepy.outputs.columns.terminal import Terminal  # noqa: PLC0415 - as above
+    from beepy.outputs.row_writer import RowWriter  # noqa: PLC0415 - as above
 
     return Columns(RowWriter(fd), options, Terminal(fd, wide=wide))
 
 
-def _wide(fd: int, options: Options) -> Sink:
+def _wide(fd: int, options: RowOptions) -> Sink:
     return _columns(fd, options, wide=True)
 
 
-def _none(fd: int, options: Options) -> Sink:
+def _none(fd: int, options: RowOptions) -> Sink:
     from beepy.outputs.none import NullSink  # noqa: PLC0415 - as above
 
     del fd, options
@@ -76,13 +77,13 @@ TABLE: Final[dict[str, Output]] = {
 
 
 def output(name: str) -> Output:
-    """Return the output of that name. Raises UsageError for an unknown one."""
-    found = TABLE.get(name)
-    if found is None:
+    """Return the output of that name. Raises UsageError if it is unknown."""
+    row = TABLE.get(name)
+    if row is None:
         raise UsageError(f"output '{safe(name)}': unknown: expected {', '.join(TABLE)}")
-    return found
+    return row
 
 
-def make(name: str, fd: int = STDOUT, options: Options = DEFAULT) -> Sink:
-    """Return the sink of that name, writing to ``fd``. Raises UsageError for an unknown name."""
+def make(name: str, fd: int = STDOUT, options: RowOptions = DEFAULT) -> Sink:
+    """Return the sink of that name, which writes to ``fd``. Raises UsageError if it is unknown."""
     return output(name).make(fd, options)

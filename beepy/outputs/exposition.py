@@ -1,8 +1,8 @@
-"""Prometheus' text format 0.0.4, byte for byte as Go's client writes it. Pure: names and numbers in, lines out.
+"""Write Prometheus' text format 0.0.4, byte for byte as Go's client does.
 
 ::
 
-    # HELP name help            (no help: the line ends in one blank)
+    # HELP name help            (without a help text the line ends in one blank)
     # TYPE name counter
     name{a="x",b="y"} 1
 """
@@ -15,17 +15,19 @@ from typing import Final
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-_ESCAPED = re.compile('[\\\\"\n\ud800-\udfff]')
+_TO_ESCAPE = re.compile('[\\\\"\n\ud800-\udfff]')
 
 
 def number(value: float) -> str:
-    """Return a sample's value as Go's ``strconv.FormatFloat(value, 'g', -1, 64)``: ``1``, ``1e+06``, ``1.5e+07``."""
+    """Return a sample's value as Go's ``strconv.FormatFloat(value, 'g', -1, 64)``: ``1.5e+07``."""
     if -1_000_000 < value < 1_000_000 and isinstance(value, int):
         return str(int(value))
     value = float(value)
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
-    text = repr(value)  # the shortest digits, as Go's; only their shape differs between 1e6 and 1e16
+    # repr() has the same digits as Go, the shortest that give the value back. Only from 1e6 to 1e16
+    # it has no exponent where Go has one.
+    text = repr(value)
     if "e" in text or abs(value) < 1e6:
         return text.removesuffix(".0")
     sign, text = ("-", text[1:]) if value < 0 else ("", text)
@@ -36,48 +38,53 @@ def number(value: float) -> str:
 
 
 def label_texts(names: Sequence[str], columns: Sequence[Sequence[str]], rows: int) -> list[str]:
-    r"""Return ``a="x",b="y"`` for each row of ``columns``, one column a name; "" where there are no names.
+    r"""Return ``a="x",b="y"`` for each row of ``columns``, one column per name; "" without names.
 
-    ``\``, ``"`` and newlines are escaped; bytes that are no UTF-8 (as surrogateescape holds them) become ``\xNN``.
-    Equal texts mean equal labels.
+    ``\``, ``"`` and newlines are escaped. Bytes that are not UTF-8 (as surrogateescape holds them)
+    become ``\xNN``. Texts are equal if and only if all labels are.
     """
     if not names:
         return [""] * rows
     template = ",".join([f'{name}="%s"' for name in names])
-    return [template % row for row in zip(*[_escape(column) for column in columns], strict=True)]
+    escaped = [_escape(column) for column in columns]
+    return [template % row for row in zip(*escaped, strict=True)]
 
 
 def _escape(column: Sequence[str]) -> Sequence[str]:
-    if not _ESCAPED.search("".join(column)):
+    # One search over the whole column: most columns have nothing to escape.
+    if not _TO_ESCAPE.search("".join(column)):
         return column
-    return [_ESCAPED.sub(_escaped, text) for text in column]
+    return [_TO_ESCAPE.sub(_escape_match, text) for text in column]
 
 
-def _escaped(match: re.Match[str]) -> str:
+def _escape_match(match: re.Match[str]) -> str:
     character = match[0]
     code = ord(character)
     if code < 0x80:
         return "\\n" if character == "\n" else "\\" + character
-    return f"\\\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\\\u{code:04x}"
+    if 0xDC80 <= code <= 0xDCFF:  # surrogateescape's form of the byte
+        return f"\\\\x{code - 0xDC00:02x}"
+    return f"\\\\u{code:04x}"
 
 
 def head(name: str, kind: str) -> str:
-    """Return the two lines that come before a metric's samples."""
+    """Return the two lines above a metric's samples; ``kind`` is its type."""
     return f"# HELP {name} \n# TYPE {name} {kind}\n"
 
 
 def samples(name: str, series: Mapping[str, float]) -> Iterator[str]:
-    """Return one line a series; the keys are texts of ``label_texts``."""
+    """Yield one line per series; the keys are texts of ``label_texts``."""
     for labels, value in series.items():
-        shown = value if value.__class__ is int and 0 <= value < 1_000_000 else number(value)
-        yield f"{name}{{{labels}}} {shown}\n" if labels else f"{name} {shown}\n"
+        # Most values are small integers, which need no call.
+        text = value if value.__class__ is int and 0 <= value < 1_000_000 else number(value)
+        yield f"{name}{{{labels}}} {text}\n" if labels else f"{name} {text}\n"
 
 
 class Histogram:
-    """What was observed under one set of labels.
+    """The values observed with one set of labels.
 
-    ``counts[i]`` counts values of at most ``bounds[i]`` that are in no bucket before (not cumulative), the last one all
-    others; ``total`` is the sum of the values.
+    ``counts[i]`` is the number of values in ``(bounds[i - 1], bounds[i]]``, not cumulative; the
+    last one counts those above all bounds. ``total`` is the sum of the values.
     """
 
     __slots__ = ("counts", "total")
@@ -87,20 +94,21 @@ class Histogram:
         self.total: float = 0
 
     def observe(self, bounds: Sequence[float], value: float, times: int) -> None:
-        """Add a value seen ``times`` times; NaN is greater than every bound, as in Go."""
-        self.counts[bisect_left(bounds, value) if value == value else -1] += times  # noqa: PLR0124 - NaN
+        """Add a value observed ``times`` times; NaN is above all bounds, as in Go."""
+        is_nan = value != value  # noqa: PLR0124 - math.isnan is a call for each value
+        self.counts[-1 if is_nan else bisect_left(bounds, value)] += times
         self.total += value * times
 
 
 def histogram_samples(name: str, bounds: Sequence[float], series: Mapping[str, Histogram]) -> Iterator[str]:
-    """Return the lines of each histogram: its buckets, cumulative, then sum and count; ``le`` is the last label."""
+    """Yield the lines of each histogram: cumulative buckets, sum, count; ``le`` comes last."""
     edges = [f'le="{number(bound)}"}} ' for bound in (*bounds, math.inf)]
     for labels, histogram in series.items():
         bucket = f"{name}_bucket{{{labels}," if labels else f"{name}_bucket{{"
-        plain = f"{{{labels}}} " if labels else " "
+        braced = f"{{{labels}}} " if labels else " "
         count = 0
         for edge, value in zip(edges, histogram.counts, strict=True):
             count += value
             yield f"{bucket}{edge}{number(count)}\n"
-        yield f"{name}_sum{plain}{number(histogram.total)}\n"
-        yield f"{name}_count{plain}{number(count)}\n"
+        yield f"{name}_sum{braced}{number(histogram.total)}\n"
+        yield f"{name}_count{braced}{number(count)}\n"

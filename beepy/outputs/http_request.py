@@ -1,7 +1,7 @@
-"""Requests to the metrics page, as RFC 9112 writes them, taken strictly. Pure: bytes in, values out.
+"""Parse HTTP requests strictly by RFC 9112.
 
-What is not strictly a request is refused and its connection ended, and so is one after a request with a body: no
-byte that follows it is read as another request.
+A malformed request is refused and ends its connection. A request with a body ends it too, so that
+no byte of a body is ever parsed as another request (request smuggling).
 """
 
 import re
@@ -10,17 +10,20 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 MAX_HEAD: Final = 1 << 14
-"""Bytes of a request line and its headers."""
+"""Bytes that a request line and its headers may have."""
 
 _MAX_HEADERS: Final = 100
-_END: Final = b"\r\n\r\n"
-_LINE: Final = rb"([!-~]+) ([!-~]+) HTTP/([0-9])\.([0-9])"
+_HEAD_END: Final = b"\r\n\r\n"
+_REQUEST_LINE: Final = rb"([!-~]+) ([!-~]+) HTTP/([0-9])\.([0-9])"
 _HEADER: Final = rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t -~\x80-\xff]*)"
-_NOTHING: Final = re.compile(r"q=0(\.0{0,3})?")
+_ZERO_WEIGHT: Final = re.compile(r"q=0(\.0{0,3})?")
 
 
-class Request(NamedTuple):
-    """``path`` is "" for a target that has none; ``last``: the connection ends with the answer."""
+class HttpRequest(NamedTuple):
+    """A parsed request of ``size`` bytes without a body; ``gzip``: the client accepts gzip.
+
+    ``path`` is "" for a target without one. ``last``: the connection ends after the response.
+    """
 
     method: str
     path: str
@@ -29,41 +32,45 @@ class Request(NamedTuple):
     size: int
 
 
-def parse(received: bytes) -> Request | HTTPStatus | None:
-    """Return the first request of what a client sent, None if more of it is to come, else why it is none."""
-    head, whole, _ = received.partition(_END)
-    line, ended, rest = head.partition(b"\r\n")
-    start = _start(line) if whole or ended else None
-    if isinstance(start, HTTPStatus):
-        return start
+def parse(received: bytes) -> HttpRequest | HTTPStatus | None:
+    """Return the first request in ``received``, None if it is incomplete, or the error's status."""
+    head, head_end, _ = received.partition(_HEAD_END)
+    line, line_end, header_lines = head.partition(b"\r\n")
+    request_line = _request_line(line) if head_end or line_end else None
+    if isinstance(request_line, HTTPStatus):
+        return request_line
     if len(head) > MAX_HEAD:
-        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if ended else HTTPStatus.REQUEST_URI_TOO_LONG
-    if not whole or start is None:
+        if line_end:
+            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        return HTTPStatus.REQUEST_URI_TOO_LONG
+    if not head_end or request_line is None:
+        # A bare CR or LF can never become a request, whatever follows.
         return HTTPStatus.BAD_REQUEST if re.search(rb"(?<!\r)\n|\r[^\n]", received) else None
-    headers = _headers(rest)
+    headers = _headers(header_lines)
     if not isinstance(headers, dict):
         return headers
     has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-    closes = "close" in [option.strip() for option in headers.get("connection", "").lower().split(",")]
-    return Request(
-        start[1].decode(),
-        _path(start[2].decode()),
-        _takes_gzip(headers.get("accept-encoding", "")),
-        has_body or closes or start[4] == b"0",
-        len(head) + len(_END),
+    options = [option.strip() for option in headers.get("connection", "").lower().split(",")]
+    is_http_1_0 = request_line[4] == b"0"
+    return HttpRequest(
+        method=request_line[1].decode(),
+        path=_path(request_line[2].decode()),
+        gzip=_accepts_gzip(headers.get("accept-encoding", "")),
+        last=has_body or "close" in options or is_http_1_0,
+        size=len(head) + len(_HEAD_END),
     )
 
 
-def _start(line: bytes) -> re.Match[bytes] | HTTPStatus:
-    """Return the parts of a request line, or why it is none."""
-    parts = re.fullmatch(_LINE, line)
+def _request_line(line: bytes) -> re.Match[bytes] | HTTPStatus:
+    """Return the parts of a request line, or the error's status."""
+    parts = re.fullmatch(_REQUEST_LINE, line)
     if not parts:
         return HTTPStatus.BAD_REQUEST
     return parts if parts[3] == b"1" else HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
 
 
 def _headers(text: bytes) -> dict[str, str] | HTTPStatus:
-    """Return the headers by their names in lower case; the values of a name that comes twice are joined."""
+    """Return the headers by lower-case name, with joined values, or the error's status."""
     lines = text.split(b"\r\n") if text else []
     if len(lines) > _MAX_HEADERS:
         return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -78,16 +85,17 @@ def _headers(text: bytes) -> dict[str, str] | HTTPStatus:
 
 
 def _path(target: str) -> str:
-    """Return the path of a target, which may be a whole URL; "" for what is none."""
+    """Return the path of a target, which may be a whole URL; "" if it has none."""
     try:
         return urlsplit(target).path
     except ValueError:
         return ""
 
 
-def _takes_gzip(accepted: str) -> bool:
-    for part in accepted.lower().split(","):
+def _accepts_gzip(accept_encoding: str) -> bool:
+    for part in accept_encoding.lower().split(","):
         coding, *parameters = [text.strip() for text in part.split(";")]
         if coding == "gzip":
-            return not any(_NOTHING.fullmatch(text.replace(" ", "")) for text in parameters)
+            weights = [parameter.replace(" ", "") for parameter in parameters]
+            return not any(map(_ZERO_WEIGHT.fullmatch, weights))
     return False

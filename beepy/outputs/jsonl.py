@@ -1,6 +1,7 @@
-"""JSON lines: ``{"map": "print_exits", "time": "2026-11-01T12:00:00.000000001Z", <fields>}``, pure ASCII.
+"""JSON lines in ASCII: ``{"map": "print_exits", "time": "2026-11-01T12:00:00.000000001Z", ...}``.
 
-A record's line is one format of bytes, made at open; a block of records is one ``%`` over that format repeated.
+A record's line is a ``%`` format of bytes, made by ``open``; a block of records is that format,
+repeated, filled at once.
 """
 
 import math
@@ -8,66 +9,79 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from json.encoder import encode_basestring_ascii
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder, View
 from beepy.events.fields import Field
-from beepy.outputs.file import RowWriter
+from beepy.outputs.row_writer import RowWriter
 
-_MAX_LINES: Final = 64
+_MAX_FORMATS: Final = 64  # of one map: its records may have many lengths
 _BOOLEANS: Final = (b"false", b"true")
+_TIME: Final = b"\0"  # where a format gets its batch's time: JSON has no NUL
+
+
+class _MapLines(NamedTuple):
+    """How the records of one map are read and written.
+
+    ``formats`` has the format of a line by the positions of the fields that have no value in it.
+    """
+
+    fields: tuple[Field, ...]
+    view: View
+    formats: dict[tuple[int, ...], bytes]
 
 
 class JsonLines:
-    """One object a line; structs nest, a table's rows have ``value``."""
+    """Writes one object per line; structs are nested, a table's rows have ``value``."""
 
-    def __init__(self, out: RowWriter) -> None:
-        self._out = out
-        self._maps: dict[Schema, tuple[Decoder, View]] = {}
-        self._lines: dict[tuple[Schema, tuple[int, ...]], bytes] = {}
+    def __init__(self, writer: RowWriter) -> None:
+        self._writer = writer
+        self._lines: dict[Schema, _MapLines] = {}
 
     def open(self, decoders: Sequence[Decoder]) -> None:
-        """Compile the lines of each map."""
+        """Compile the format of each map's lines."""
         for decoder in decoders:
-            view = decoder.view(decoder.fields, _finish, absent=b"null")
-            self._maps[decoder.schema] = decoder, view
-            self._line(decoder.schema, ())
+            view = decoder.view(decoder.fields, _converter, absent=b"null")
+            lines = _MapLines(decoder.fields, view, {})
+            lines.formats[()] = _line_format(decoder.schema.map, decoder.fields, ())
+            self._lines[decoder.schema] = lines
 
     def write(self, batch: Batch) -> None:
         """Write the lines of a batch."""
-        _, view = self._maps[batch.schema]
-        line = self._line(batch.schema, view.absent(batch))
-        self._out.rows(line.replace(b"\0", timestamp(batch.time_ns).encode()), view, batch)
+        fields, view, formats = self._lines[batch.schema]
+        absent = view.absent(batch)
+        line_format = formats.get(absent)
+        if line_format is None:
+            if len(formats) >= _MAX_FORMATS:
+                formats.clear()
+            line_format = formats[absent] = _line_format(batch.schema.map, fields, absent)
+        time_text = timestamp(batch.time_ns).encode()
+        self._writer.write_rows(line_format.replace(_TIME, time_text), view, batch)
 
     def close(self) -> None:
         """Do nothing: each batch was written at once."""
 
-    def _line(self, schema: Schema, absent: tuple[int, ...]) -> bytes:
-        """Return the format of a line in which the fields at these positions have no value."""
-        line = self._lines.get((schema, absent))
-        if line is None:
-            if len(self._lines) >= _MAX_LINES:  # records of many lengths
-                self._lines.clear()
-            fields = self._maps[schema][0].fields
-            formats = [
-                (field.path, "%d" if field.codec.is_plain_int and at not in absent else "%b")
-                for at, field in enumerate(fields)
-            ]
-            text = f'{{"map": {_quoted(schema.map)}, "time": "\0"{_members(formats, 0, ", ")}}}\n'
-            line = self._lines[schema, absent] = text.encode()
-        return line
+
+def _line_format(map_name: str, fields: Sequence[Field], absent: tuple[int, ...]) -> bytes:
+    """Return the format of a line in which the fields at these positions have no value."""
+    formats = [
+        (field.path, "%d" if field.codec.is_plain_int and position not in absent else "%b")
+        for position, field in enumerate(fields)
+    ]
+    members = "".join([f", {member}" for member in _members(formats, 0)])
+    return f'{{"map": {_quoted(map_name)}, "time": "{_TIME.decode()}"{members}}}\n'.encode()
 
 
 def timestamp(time_ns: int) -> str:
-    """Return RFC 3339, UTC, with nanoseconds."""
+    """Return the time in the form of RFC 3339: UTC, with nanoseconds."""
     seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09d}Z"
 
 
 def encode(value: Value) -> str:
-    """Return a value as JSON in ASCII; NaN and infinities, which JSON has not, are null."""
+    """Return a value as JSON in ASCII; NaN and infinities, which JSON lacks, are null."""
     match value:
         case None:
             return "null"
@@ -82,27 +96,32 @@ def encode(value: Value) -> str:
         case tuple():
             return f"[{', '.join(map(encode, value))}]"
         case dict():
-            return f"{{{', '.join([f'{encode(name)}: {encode(member)}' for name, member in value.items()])}}}"
+            members = [f"{encode(name)}: {encode(member)}" for name, member in value.items()]
+            return f"{{{', '.join(members)}}}"
 
 
 def _quoted(name: str) -> str:
-    """Return a name as JSON that stands in a format."""
+    """Return a name as JSON, escaped for a ``%`` format."""
     return encode(name).replace("%", "%%")
 
 
-def _members(formats: Sequence[tuple[tuple[str, ...], str]], depth: int, before: str = "") -> str:
-    """Return the members of an object for (path, format) that are alike up to ``depth``; structs become objects."""
-    texts = []
-    for name, group in groupby(formats, lambda each: each[0][depth]):
-        members = list(group)
-        path, value = members[0]
+def _members(formats: Sequence[tuple[tuple[str, ...], str]], depth: int) -> list[str]:
+    """Return the members of an object for pairs (path, format); a struct becomes an object.
+
+    The paths are equal up to ``depth``.
+    """
+    members = []
+    for name, group in groupby(formats, lambda pair: pair[0][depth]):
+        pairs = list(group)
+        path, value = pairs[0]
         if path[depth + 1 :]:
-            value = f"{{{_members(members, depth + 1)}}}"
-        texts.append(f"{_quoted(name)}: {value}")
-    return before + ", ".join(texts) if texts else ""
+            value = f"{{{', '.join(_members(pairs, depth + 1))}}}"
+        members.append(f"{_quoted(name)}: {value}")
+    return members
 
 
-def _finish(field: Field) -> Callable[[Any], bytes] | None:
+def _converter(field: Field) -> Callable[[Any], bytes] | None:
+    """Return what encodes a field's values, None for integers, which the format encodes."""
     if field.codec.is_plain_int:
         return None
     return _BOOLEANS.__getitem__ if field.codec.code == "?" else lambda value: encode(value).encode()

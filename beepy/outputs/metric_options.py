@@ -1,4 +1,4 @@
-"""What ``-b`` and ``-k`` say: bounds of a histogram's buckets, and the field that is a metric's value."""
+"""Parse ``-b`` (bounds of a histogram's buckets) and ``-k`` (the field with a metric's value)."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,23 +15,27 @@ from beepy.text import safe
 
 _T = TypeVar("_T")
 
-DEFAULT_BUCKETS: Final = (0.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)  # bee's
-MAX_SERIES: Final = 10_000  # of one metric, before the one that all others count in
+# The buckets of bee.
+DEFAULT_BUCKETS: Final = (
+    *(0.0, 10.0, 20.0, 50.0, 100.0),
+    *(200.0, 500.0, 1000.0, 2000.0, 5000.0),
+)
+MAX_SERIES: Final = 10_000  # of one metric; what exceeds them shares one more
 
 _MAX_BUCKETS: Final = 1000
 
 
 class Buckets(NamedTuple):
-    """One ``-b``, split; ``map`` is "" where it names none."""
+    """The parts of one ``-b``; ``map`` is "" if it names no map."""
 
     option: Option
     map: str
-    listed: str
+    bounds_text: str
     bounds: tuple[float, ...]
 
 
 class ValueKey(NamedTuple):
-    """One ``-k``, split; ``map`` is "" where it names none."""
+    """The parts of one ``-k``; ``map`` is "" if it names no map."""
 
     option: Option
     map: str
@@ -39,18 +43,19 @@ class ValueKey(NamedTuple):
 
 
 def parse_buckets(text: str) -> Buckets:
-    """Split ``map,[1,2.5,1e3]``, or the bounds alone; the bucket of all others (``+Inf``) may be named.
+    """Split ``map,[1,2.5,1e3]`` or ``[1,2.5,1e3]``; the last bound may be ``+Inf``.
 
-    Raises UsageError unless the bounds are numbers that rise.
+    Raises UsageError unless the bounds are increasing numbers.
     """
     option = Option("--hist-buckets", "-b", text)
-    name, bracket, rest = text.partition("[")
-    name, comma, more = name.strip().partition(",")
-    name, listed = name.strip(), (bracket + rest).strip()
-    if bool(name) != bool(comma) or more.strip() or not listed.startswith("[") or not listed.endswith("]"):
+    before, bracket, after = text.partition("[")
+    name, comma, surplus = before.strip().partition(",")
+    name, bounds_text = name.strip(), (bracket + after).strip()
+    is_list = bounds_text.startswith("[") and bounds_text.endswith("]")
+    if bool(name) != bool(comma) or surplus.strip() or not is_list:
         raise option.refuse("expected map,[1,2,3] or [1,2,3]")
     try:
-        bounds = [float(bound) for bound in listed[1:-1].split(",")]
+        bounds = [float(bound) for bound in bounds_text[1:-1].split(",")]
     except ValueError:
         raise option.refuse("expected numbers between the brackets") from None
     if bounds[-1] == math.inf:
@@ -58,14 +63,14 @@ def parse_buckets(text: str) -> Buckets:
     if not bounds or not all(map(math.isfinite, bounds)):
         raise option.refuse("expected finite bounds, at least one")
     if any(low >= high for low, high in pairwise(bounds)):
-        raise option.refuse("bounds do not rise")
+        raise option.refuse("bounds must increase")
     if len(bounds) > _MAX_BUCKETS:
         raise option.refuse(f"{len(bounds)} bounds exceed {_MAX_BUCKETS}")
-    return Buckets(option, name, listed, tuple(bounds))
+    return Buckets(option, name, bounds_text, tuple(bounds))
 
 
 def parse_value_key(text: str) -> ValueKey:
-    """Split ``map,field``, or the field alone; raises UsageError."""
+    """Split ``map,field`` or ``field``. Raises UsageError for anything else."""
     option = Option("--hist-value-key", "-k", text)
     parts = [part.strip() for part in text.split(",")]
     if len(parts) > 2 or not all(parts):
@@ -74,35 +79,38 @@ def parse_value_key(text: str) -> ValueKey:
 
 
 def check(buckets: Iterable[str], value_keys: Iterable[str]) -> None:
-    """Raise UsageError for what is wrong with a -b or -k whatever the maps are."""
+    """Raise UsageError for a -b or -k that no map could make right."""
     for text in buckets:
         parse_buckets(text)
     for text in value_keys:
         parse_value_key(text)
 
 
-def bounds_of(given: Iterable[str], decoders: Sequence[Decoder]) -> dict[Schema, tuple[float, ...]]:
-    """Return the bounds of the maps that -b means. Raises UsageError, for a map that is named twice too."""
-    found: dict[Schema, tuple[float, ...]] = {}
-    for option, name, listed, bounds in map(parse_buckets, given):
-        for decoder in of_role(option, name, listed, decoders, roles=(Role.HIST,)):
-            _add(found, option, decoder.schema, bounds)
-    return found
+def bounds_of(buckets: Iterable[str], decoders: Sequence[Decoder]) -> dict[Schema, tuple[float, ...]]:
+    """Return the bounds that -b gives, by map. Raises UsageError, also if it names a map twice."""
+    bounds_by_map: dict[Schema, tuple[float, ...]] = {}
+    for option, name, bounds_text, bounds in map(parse_buckets, buckets):
+        for decoder in of_role(option, name, bounds_text, decoders, roles=(Role.HIST,)):
+            _add(bounds_by_map, option, decoder.schema, bounds)
+    return bounds_by_map
 
 
-def values_of(given: Iterable[str], decoders: Sequence[Decoder]) -> dict[Schema, Field]:
-    """Return the fields that -k means, by their maps. Raises UsageError, for a map that is named twice too."""
-    found: dict[Schema, Field] = {}
-    for option, name, wanted in map(parse_value_key, given):
-        for decoder in of_role(option, name, wanted, decoders, roles=(Role.HIST, Role.GAUGE), field=wanted):
-            value = as_number(field_of(option, decoder, wanted))
-            if not value:
-                raise option.refuse(f"field '{safe(wanted)}' of {safe(decoder.schema.map)} is not a number")
-            _add(found, option, decoder.schema, value)
-    return found
+def values_of(value_keys: Iterable[str], decoders: Sequence[Decoder]) -> dict[Schema, Field]:
+    """Return the fields that -k names, by map. Raises UsageError, also if it names a map twice."""
+    fields: dict[Schema, Field] = {}
+    roles = (Role.HIST, Role.GAUGE)
+    for option, name, field_name in map(parse_value_key, value_keys):
+        for decoder in of_role(option, name, field_name, decoders, roles=roles, field=field_name):
+            schema = decoder.schema
+            field = as_number(field_of(option, decoder, field_name))
+            if not field:
+                title = f"field '{safe(field_name)}' of {safe(schema.map)}"
+                raise option.refuse(f"{title} is not a number")
+            _add(fields, option, schema, field)
+    return fields
 
 
-def _add(found: dict[Schema, _T], option: Option, schema: Schema, value: _T) -> None:
-    if schema in found:
+def _add(by_map: dict[Schema, _T], option: Option, schema: Schema, value: _T) -> None:
+    if schema in by_map:
         raise option.refuse(f"map '{safe(schema.map)}' is named twice")
-    found[schema] = value
+    by_map[schema] = value

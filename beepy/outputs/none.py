@@ -1,4 +1,4 @@
-"""No output: the rows are counted by the command, metrics and recordings work all the same."""
+"""The sink of ``-o none``: the run counts its rows, and other sinks (metrics) work as ever."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from beepy.events.decoder import Decoder
 
 
 class NullSink:
-    """Takes everything, and asks for nothing."""
+    """Ignores all batches."""
 
     def open(self, decoders: Sequence[Decoder]) -> None:
         """Do nothing."""

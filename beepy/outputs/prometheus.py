@@ -1,9 +1,10 @@
-"""Metrics for Prometheus: each counter, gauge and hist map is one, under bee's names, on a page that scrapes read."""
+"""The sink for Prometheus: each counter, gauge and hist map is a metric, named as bee names it."""
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
@@ -14,23 +15,29 @@ from beepy.events.selection import KINDS
 from beepy.events.stats import RunStats
 from beepy.log import Log
 from beepy.outputs.exposition import head
-from beepy.outputs.metric_options import (
-    DEFAULT_BUCKETS,
-    MAX_SERIES,
-)
-from beepy.outputs.series import Counts, EventMetric, Labels, TableMetric
+from beepy.outputs.metric_options import DEFAULT_BUCKETS, MAX_SERIES
+from beepy.outputs.series import EventMetric, MetricLabels, StreamCounts, TableMetric
 
 _log = Log(__name__)
+
+
+class _Stream(NamedTuple):
+    """A stream's counters, and its metric if it has one."""
+
+    counts: StreamCounts
+    metric: EventMetric | None
 
 
 class Prometheus:
     """The sink that serves ``http://host:port/metrics`` from ``open`` to ``close``.
 
-    ``read_tables`` reads tables now, in the thread of a scrape: the stream's thread may wait for who reads the rows.
-    ``bounds`` are those of -b, ``values`` the fields of -k, ``max_series`` bounds each metric. ``stats`` is
-    where the command counts what its filters left out. Where no map has a metric it serves only if ``always``, and has
-    no ``url`` otherwise. ``write`` wants every batch, empty ones too: they carry losses.
-    Maps of two images that have one name share a metric, and a label ``image`` tells them apart.
+    ``read_tables`` reads tables now, in the thread of a scrape: the stream's thread may be waiting
+    for a slow reader of the rows. ``bounds`` are those of -b, ``values`` the fields of -k,
+    ``max_series`` bounds each metric. ``stats`` are the counters of the run. If no map has a
+    metric, nothing is served and ``url`` is "", unless ``always``.
+
+    Write every batch, empty ones too: they carry the number of lost records. Maps of several images
+    with one name share a metric; its label ``image`` distinguishes them.
     """
 
     def __init__(
@@ -52,93 +59,110 @@ class Prometheus:
         self._stats = stats
         self._always = always
         self._max_series = max_series
-        self._kinds: dict[str, str] = {}  # metric -> TYPE, sorted
-        self._events: dict[Schema, EventMetric] = {}
+        self._types: dict[str, str] = {}  # metric name -> TYPE, sorted
+        self._streams: dict[Schema, _Stream] = {}
         self._tables: dict[Schema, TableMetric] = {}
-        self._counts: dict[Schema, Counts] = {}
-        self._rendering = threading.Lock()
+        self._render_lock = threading.Lock()
         self._closed = False
-        self._own_page: Callable[[], bytes] | None = None
+        self._self_page: Callable[[], bytes] | None = None
         self._close_server: Callable[[], None] | None = None
-        self.address = ("", 0)  # where it listens: the port that the kernel chose, if 0 was asked for
-        self.url = ""  # where the page is
+        self.address = ("", 0)  # of the listening socket: with the port that the kernel chose for 0
+        self.url = ""  # of the page
 
     def open(self, decoders: Sequence[Decoder]) -> None:
-        """Make the metrics and listen; a map that cannot have one is a warning.
+        """Create the metrics and listen; warn about maps that cannot have one.
 
-        Raises OutputError where the address cannot be listened on.
+        Raises OutputError if it cannot listen on the address.
         """
         from beepy.outputs.metrics_server import MetricsServer  # noqa: PLC0415 - not where no map has a metric
 
-        decided = decide(decoders, self._values)
-        for warning in decided.warnings:
+        metrics = decide(decoders, self._values)
+        for warning in metrics.warnings:
             _log.warning("%s", warning)
-        shared = Counter(metric.name for metric in decided.found)
-        for metric in sorted(decided.found, key=lambda metric: metric.name):
-            self._kinds[metric.name] = KINDS[metric.role]
-            image = metric.schema.image if shared[metric.name] > 1 else ""
-            self._add(metric, image, self._bounds.get(metric.schema, DEFAULT_BUCKETS))
-        self._counts = {decoder.schema: Counts(decoder.schema) for decoder in decoders if decoder.schema.is_stream}
-        if self._kinds or self._always:
+        self._streams = {
+            decoder.schema: _Stream(StreamCounts(decoder.schema), None)
+            for decoder in decoders
+            if decoder.schema.is_stream
+        }
+        maps_of = Counter(metric.name for metric in metrics.found)
+        for metric in sorted(metrics.found, key=lambda metric: metric.name):
+            self._types[metric.name] = KINDS[metric.role]
+            self._add(metric, metric.schema.image if maps_of[metric.name] > 1 else "")
+        if self._types or self._always:
             server = MetricsServer(*self._listen, self.page)
             self._close_server = server.close
             self.address = server.host, server.port
             self.url = server.url
 
     def write(self, batch: Batch) -> None:
-        """Count a stream's batch."""
-        schema = batch.schema
-        counts = self._counts.get(schema)
-        if counts is not None:
-            counts.add(batch)
-            if batch.records and schema in self._events:
-                self._events[schema].write(batch)
+        """Count the records of a stream's batch."""
+        stream = self._streams.get(batch.schema)
+        if stream is not None:
+            stream.counts.add(batch)
+            if batch.records and stream.metric:
+                stream.metric.write(batch)
 
     def close(self) -> None:
-        """Turn away the scrapes that wait, and end the server with its threads."""
+        """Refuse waiting scrapes, and stop the server and its threads."""
         self._closed = True
         if self._close_server:
             self._close_server()
 
     def page(self) -> list[bytes]:
-        """Return the text of all metrics as they are now, in pieces; called by any thread.
+        """Return the text of all metrics as they are now, in pieces; any thread may call it.
 
-        Raises OutputError when it is closed, and what ``read_tables`` raises.
+        Raises OutputError once the sink is closed, and what ``read_tables`` raises.
         """
-        tables: dict[Schema, list[Batch]] = {schema: [] for schema in self._tables}
-        for batch in self._read_tables(tuple(tables)) if tables else ():
-            self._check_open()  # a large table takes its time
-            tables[batch.schema].append(batch)
+        snapshots: dict[Schema, list[Batch]] = {schema: [] for schema in self._tables}
+        for batch in self._read_tables(tuple(snapshots)) if snapshots else ():
+            self._check_open()  # reading a large table takes long
+            snapshots[batch.schema].append(batch)
         self._check_open()
-        with self._rendering:
-            bodies: dict[str, list[bytes]] = {name: [] for name in self._kinds}
-            for metric in self._events.values():
-                bodies[metric.name] += metric.page()
-            for schema, batches in tables.items():
+        with self._render_lock:
+            samples: dict[str, list[bytes]] = {name: [] for name in self._types}
+            for stream in self._streams.values():
+                if stream.metric:
+                    samples[stream.metric.name] += stream.metric.page()
+            for schema, batches in snapshots.items():
                 table = self._tables[schema]
-                bodies[table.name] += table.page(batches)
-            made = []
-            for name, body in bodies.items():
-                if body:
-                    made += [head(name, self._kinds[name]).encode(), *body]
-            if self._own_page is None:
-                from beepy.outputs.own_metrics import OwnMetrics  # noqa: PLC0415 - prometheus_client takes 63 ms
+                samples[table.name] += table.page(batches)
+            pieces = []
+            for name, lines in samples.items():
+                if lines:
+                    pieces += [head(name, self._types[name]).encode(), *lines]
+            pieces.append(self._render_self())
+        return pieces
 
-                self._own_page = OwnMetrics(self._counts, self._stats).page
-            made.append(self._own_page())
-        return made
+    def _render_self(self) -> bytes:
+        """Return the text of the run's own metrics."""
+        if self._self_page is None:
+            # Imported with the first scrape: prometheus_client takes 63 ms.
+            from beepy.outputs.self_metrics import SelfMetrics  # noqa: PLC0415 - see above
+
+            counts = [stream.counts for stream in self._streams.values()]
+            self._self_page = SelfMetrics(counts, self._stats).page
+        return self._self_page()
 
     def _check_open(self) -> None:
         if self._closed:
             raise OutputError("prometheus: the run ends")
 
-    def _add(self, metric: Metric, image: str, bounds: Sequence[float]) -> None:
+    def _add(self, metric: Metric, image: str) -> None:
+        """Add a map's metric; ``image`` is the value of its label of that name, or ""."""
         name, role, decoder, value = metric
-        labels = Labels(decoder, metric.fields, image, metric.taken)
-        if not metric.schema.is_stream:
+        schema = metric.schema
+        labels = MetricLabels(decoder, metric.fields, image, metric.taken)
+        if not schema.is_stream:
             assert value is not None
-            self._tables[metric.schema] = TableMetric(name, decoder, labels, value, self._max_series)
-        else:
-            self._events[metric.schema] = EventMetric(
-                name, role, decoder, labels, value=value, bounds=bounds, max_series=self._max_series
-            )
+            self._tables[schema] = TableMetric(name, decoder, labels, value, self._max_series)
+            return
+        event_metric = EventMetric(
+            name,
+            role,
+            decoder,
+            labels,
+            value=value,
+            bounds=self._bounds.get(schema, DEFAULT_BUCKETS),
+            max_series=self._max_series,
+        )
+        self._streams[schema] = self._streams[schema]._replace(metric=event_metric)

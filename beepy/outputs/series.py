@@ -1,9 +1,9 @@
-"""The state behind a map's metric: what has been counted of a stream's records, or what a table holds now."""
+"""Metrics of maps: a stream's records added up, or the entries that a table holds now."""
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, TypeAlias, cast
 
 from beepy.btf.layout import size_of
 from beepy.events.batch import Batch, Schema, lost_yet, total_lost
@@ -14,66 +14,78 @@ from beepy.events.naming import label_names
 from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.outputs.exposition import Histogram, histogram_samples, label_texts, samples
-from beepy.outputs.held import Held, at_once, batch_of, batches
+from beepy.outputs.pending import PendingRecords, records_per_batch, to_batch, to_batches
 
 _log = Log(__name__)
 
-_MOST_TEXT: Final = 16 << 20  # bytes of the labels of a metric's series
+_MAX_TEXT: Final = 16 << 20  # bytes of the labels of a metric's series, on all lines of the page
 _PIECE: Final = 1 << 18  # characters of a piece of the page
 
+_Entry: TypeAlias = bytes | str
+"""Identifies a row of a table: its key, or its labels if several rows have one key."""
 
-class Counts:
-    """What one map's stream brought; ``lost`` is None where its source cannot tell.
 
-    ``short`` counts records that are shorter than their type: members that they lack have no value.
+class StreamCounts:
+    """Counters of one stream; ``lost`` is None if its source cannot count lost records.
+
+    ``short`` counts records shorter than their type: the members that they lack have no value.
     """
 
     def __init__(self, schema: Schema) -> None:
+        self.schema = schema
         self.events = 0
         self.short = 0
         self.lost = lost_yet(schema)
         self._size = size_of(schema.btf, schema.record)
 
     def add(self, batch: Batch) -> None:
-        """Count a batch."""
+        """Count the records of a batch."""
         self.events += batch.records
         if batch.length < self._size:
             self.short += batch.records
         self.lost = total_lost(self.lost, batch.lost)
 
 
-class Labels:
+class MetricLabels:
     """The labels of a metric: fields of its records (or keys), sorted by label name.
 
-    ``image`` is one more label, the same for all series, unless it is "". ``taken`` are names that no label may have.
+    ``image`` is one more label with the same value for all series, unless it is "". No label gets
+    a name in ``taken``. ``other`` is the text in which each label has the value ``other``.
     """
 
-    def __init__(self, decoder: Decoder, fields: Iterable[Field], image: str = "", taken: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        fields: Iterable[Field],
+        image: str = "",
+        taken: Iterable[str] = (),
+    ) -> None:
         self._decoder = decoder
-        found = [*fields]
-        wanted = [field.label for field in found] + (["image"] if image else [])
-        names = label_names(wanted, taken)
+        fields = tuple(fields)
+        image_label = ["image"] if image else []
+        names = label_names([*[field.label for field in fields], *image_label], taken)
+        # Positions in ``names`` by name; the image's label is the last of ``names``.
         order = sorted(range(len(names)), key=names.__getitem__)
-        self._names = tuple([names[at] for at in order])
-        self._fields = tuple([found[at] for at in order if at < len(found)])
+        self._names = tuple([names[position] for position in order])
+        self._fields = tuple([fields[position] for position in order if position < len(fields)])
         self._image = image
-        self._image_at = order.index(len(found)) if image else 0
+        self._image_position = order.index(len(fields)) if image else 0
         (self.other,) = label_texts(self._names, [["other"]] * len(self._names), 1)
 
     def texts(self, batch: Batch) -> list[str]:
-        """Return each row's labels as they stand between the braces."""
+        """Return the labels of each row as the page has them between the braces."""
         columns = self._decoder.texts(batch, self._fields) if self._fields else []
         if self._image:
-            columns.insert(self._image_at, [self._image] * batch.records)
+            columns.insert(self._image_position, [self._image] * batch.records)
         return label_texts(self._names, columns, batch.records)
 
 
 class EventMetric:
-    """A metric that every record of a stream moves.
+    """A metric that every record of a stream changes.
 
-    A record is not decoded when it comes: equal ones are counted as bytes, and folded into series at a scrape, or when
-    many are held. ``value`` is the field of a gauge's or histogram's number; a record too short to have it moves
-    nothing.
+    Arriving records are not decoded: equal ones are counted as bytes, and decoded into series for a
+    scrape, or when many are pending. ``value`` is the field with the number of a gauge or
+    histogram; a record that is too short to have it changes nothing.
     """
 
     def __init__(
@@ -81,7 +93,7 @@ class EventMetric:
         name: str,
         role: Role,
         decoder: Decoder,
-        labels: Labels,
+        labels: MetricLabels,
         *,
         value: Field | None,
         bounds: Sequence[float],
@@ -93,52 +105,56 @@ class EventMetric:
         self._labels = labels
         self._value = value
         self._bounds = tuple(bounds)
-        lines = len(self._bounds) + 3 if role is Role.HIST else 1  # of a series: buckets, +Inf, _count and _sum
-        self._limit = _Limit(name, labels, max_series, lines)
-        self._holding = threading.Lock()  # the stream's thread holds it for each batch, so nothing long happens in it
-        self._held = Held(decoder, ordered=role is Role.GAUGE)  # of equal labels the last record wins
-        self._folding = threading.Lock()
+        # A histogram's series has a line for each bucket, +Inf, _sum and _count.
+        lines = len(self._bounds) + 3 if role is Role.HIST else 1
+        self._limit = _SeriesLimit(name, labels, max_series, lines)
+        # Two locks: a scrape decodes under ``_series_lock``, and the stream's thread, which takes
+        # ``_pending_lock`` for each batch, waits for that only when too many records are pending.
+        self._pending_lock = threading.Lock()
+        self._pending = PendingRecords(decoder, ordered=role is Role.GAUGE)  # the last value wins
+        self._series_lock = threading.Lock()
         self._numbers: dict[str, float] = {}
         self._histograms: dict[str, Histogram] = {}
 
     def write(self, batch: Batch) -> None:
-        """Take a batch; called by the stream's thread."""
-        with self._holding:
-            self._held.add(batch)
-            full = self._held.full
+        """Add a batch; called by the stream's thread."""
+        with self._pending_lock:
+            self._pending.add(batch)
+            full = self._pending.full
         if full:
-            with self._folding:
+            with self._series_lock:
                 self._fold()
 
     def page(self) -> list[bytes]:
-        """Return the lines of all series in pieces; called by any thread."""
-        with self._folding:
+        """Return the lines of all series in pieces; any thread may call it."""
+        with self._series_lock:
             self._fold()
             if self._role is Role.HIST:
                 return pieces(histogram_samples(self.name, self._bounds, self._histograms))
             return pieces(samples(self.name, self._numbers))
 
     def _fold(self) -> None:
-        with self._holding:
-            held = self._held.take()
-        for batch, times in batches(self._decoder, held):
-            self._move(batch, times)
+        """Decode the pending records into series."""
+        with self._pending_lock:
+            records = self._pending.take()
+        for batch, counts in to_batches(self._decoder, records):
+            self._update(batch, counts)
 
-    def _move(self, batch: Batch, times: list[int]) -> None:
-        """Let each record of the batch move the metric as many ``times``."""
+    def _update(self, batch: Batch, counts: list[int]) -> None:
+        """Update the series by a batch of different records; each came ``counts`` times."""
         if self._value is None:
-            self._count(self._labels.texts(batch), times)
+            self._count(self._labels.texts(batch), counts)
         elif self._value.is_in(batch.length):
             labels = self._labels.texts(batch)
             (values,) = self._decoder.values(batch, [self._value])
             if self._role is Role.HIST:
-                self._observe(labels, times, values)
+                self._observe(labels, counts, values)
             else:
                 self._set(labels, values)
 
-    def _count(self, labels: list[str], times: list[int]) -> None:
+    def _count(self, labels: list[str], counts: list[int]) -> None:
         series = self._numbers
-        for key, count in zip(self._limit.keys(labels), times, strict=True):
+        for key, count in zip(self._limit.keys(labels), counts, strict=True):
             series[key] = series.get(key, 0) + count
 
     def _set(self, labels: list[str], values: list[Value]) -> None:
@@ -146,9 +162,9 @@ class EventMetric:
         for key, value in zip(self._limit.keys(labels), values, strict=True):
             series[key] = _number(value)
 
-    def _observe(self, labels: list[str], times: list[int], values: list[Value]) -> None:
+    def _observe(self, labels: list[str], counts: list[int], values: list[Value]) -> None:
         series = self._histograms
-        for key, count, value in zip(self._limit.keys(labels), times, values, strict=True):
+        for key, count, value in zip(self._limit.keys(labels), counts, values, strict=True):
             histogram = series.get(key)
             if histogram is None:
                 histogram = series[key] = Histogram(len(self._bounds))
@@ -156,123 +172,135 @@ class EventMetric:
 
 
 class TableMetric:
-    """A metric that shows a table: a series an entry, as the last snapshot has them.
+    """A metric with a series for each entry of a table, as the last snapshot has them.
 
-    Entries whose labels are equal are summed, and so are those that ``max_series`` leaves out. Entries that had a
-    series keep it before new ones get one.
+    Values of entries with equal labels are summed, and so are those of entries beyond
+    ``max_series``. An entry that has a series keeps it before new entries get one.
     """
 
-    def __init__(self, name: str, decoder: Decoder, labels: Labels, value: Field, max_series: int) -> None:
+    def __init__(self, name: str, decoder: Decoder, labels: MetricLabels, value: Field, max_series: int) -> None:
         self.name = name
         self._decoder = decoder
         self._labels = labels
         self._value = value
-        self._limit = _Limit(name, labels, max_series)
-        self._chunk = at_once(decoder.size)
-        self._by_text = any(field.part == CPU for field in decoder.fields)  # then a row is no entry
+        self._limit = _SeriesLimit(name, labels, max_series)
+        self._chunk = records_per_batch(decoder.size)
+        # Where each CPU has its row, several rows have one key: they are identified by their
+        # labels.
+        self._has_cpu_rows = any(field.part == CPU for field in decoder.fields)
         self._lock = threading.Lock()
-        self._known: dict[bytes | str, str] = {}  # entry -> its labels: those of the last page
+        self._labels_of: dict[_Entry, str] = {}  # the entries with a series on the last page
 
     def page(self, batches: Sequence[Batch]) -> list[bytes]:
-        """Return the lines of all series of a snapshot in pieces; called by any thread."""
+        """Return the lines of all series of a snapshot in pieces; any thread may call it."""
         with self._lock:
             return pieces(samples(self.name, self._read(batches)))
 
     def _read(self, batches: Sequence[Batch]) -> dict[str, float]:
-        tables = [(batch, self._entries(batch)) for batch in batches]
+        """Return the sum of the values by labels."""
+        keyed_batches = [(batch, self._entries(batch)) for batch in batches]
+        # Entries of the last page take their part of the limit before new ones, and their labels
+        # need not be decoded again.
+        labels_of = {
+            entry: self._labels_of[entry]
+            for _, entries in keyed_batches
+            for entry in entries
+            if entry in self._labels_of
+        }
         self._limit.clear()
-        for _, entries in tables if self._known else ():
-            for entry in entries:
-                if entry in self._known:
-                    self._limit.takes(self._known[entry])
+        for labels in labels_of.values():
+            self._limit.admit(labels)
         series: dict[str, float] = {}
-        known: dict[bytes | str, str] = {}
-        for batch, entries in tables:
+        for batch, entries in keyed_batches:
+            labels_of |= self._admit([entry for entry in entries if entry not in labels_of])
             (values,) = self._decoder.values(batch, [self._value])
-            given = self._given([entry for entry in entries if entry not in self._known])
             for entry, value in zip(entries, values, strict=True):
-                text = self._known.get(entry)
-                if text is None:
-                    text = given.get(entry)
-                if text is None:
-                    text = self._limit.other()
-                else:
-                    known[entry] = text
-                series[text] = series.get(text, 0) + _number(value)
-        self._known = known
+                key = labels_of.get(entry)
+                if key is None:
+                    key = self._limit.overflow_key()
+                series[key] = series.get(key, 0) + _number(value)
+        self._labels_of = labels_of
         return series
 
-    def _given(self, entries: Sequence[bytes | str]) -> dict[bytes | str, str]:
-        """Return the labels of those entries that there is room for; no more are read than that takes."""
-        given: dict[bytes | str, str] = {}
-        left = iter(entries)
-        while chunk := list(islice(left, min(self._limit.left, self._chunk))):
-            texts = zip(chunk, self._texts(chunk), strict=True)
-            given |= {entry: text for entry, text in texts if self._limit.takes(text)}
-        return given
+    def _admit(self, entries: Sequence[_Entry]) -> dict[_Entry, str]:
+        """Return the labels of the new entries that get a series.
 
-    def _entries(self, batch: Batch) -> Sequence[bytes | str]:
-        return self._labels.texts(batch) if self._by_text else self._decoder.raw(batch)
+        Labels are decoded a chunk at a time until the limit is reached, and no further.
+        """
+        admitted: dict[_Entry, str] = {}
+        rest = iter(entries)
+        while chunk := list(islice(rest, min(self._limit.series_left, self._chunk))):
+            pairs = zip(chunk, self._decode_labels(chunk), strict=True)
+            admitted |= {entry: labels for entry, labels in pairs if self._limit.admit(labels)}
+        return admitted
 
-    def _texts(self, entries: Sequence[bytes | str]) -> Sequence[str]:
-        raw = [entry for entry in entries if isinstance(entry, bytes)]
-        if not raw:
-            return [entry for entry in entries if isinstance(entry, str)]
-        return self._labels.texts(batch_of(self._decoder, raw))
+    def _entries(self, batch: Batch) -> Sequence[_Entry]:
+        """Return what identifies each row."""
+        return self._labels.texts(batch) if self._has_cpu_rows else self._decoder.raw(batch)
+
+    def _decode_labels(self, entries: Sequence[_Entry]) -> Sequence[str]:
+        """Return the labels of each entry."""
+        if self._has_cpu_rows:
+            return cast("Sequence[str]", entries)
+        return self._labels.texts(to_batch(self._decoder, cast("Sequence[bytes]", entries)))
 
 
-class _Limit:
-    """Bounds the series of a metric; what exceeds it counts in the one series whose labels are all ``other``.
+class _SeriesLimit:
+    """Bounds the number of a metric's series; the rest share one series with all labels ``other``.
 
-    Labels may be long, and stand on the page once for each of the ``lines`` of a series: they are bounded together too.
+    The page repeats labels, which may be long, on each of the ``lines`` of a series: their total
+    length is bounded too.
     """
 
-    def __init__(self, name: str, labels: Labels, most: int, lines: int = 1) -> None:
+    def __init__(self, name: str, labels: MetricLabels, max_series: int, lines: int = 1) -> None:
         self._name = name
-        self._other = labels.other
-        self._most = most
-        self._most_text = _MOST_TEXT // lines
-        self._told = False
+        self._overflow_key = labels.other
+        self._max_series = max_series
+        self._max_text = _MAX_TEXT // lines
+        self._warned = False
         self.clear()
 
     def clear(self) -> None:
-        """Forget all series: ``left`` is how many more there may be."""
-        self.left = self._most
-        self._text = self._most_text
-        self._taken: set[str] = set()
+        """Forget all series: ``series_left`` is how many more are admitted."""
+        self.series_left = self._max_series
+        self._text_left = self._max_text
+        self._admitted: set[str] = set()
 
-    def takes(self, text: str) -> bool:
-        """Tell whether a series of these labels is there, or is now."""
-        if text in self._taken:
+    def admit(self, labels: str) -> bool:
+        """Return whether these labels have a series, or get one now."""
+        if labels in self._admitted:
             return True
-        if not self.left or len(text) > self._text:
+        if not self.series_left or len(labels) > self._text_left:
             return False
-        self.left -= 1
-        self._text -= len(text)
-        self._taken.add(text)
+        self.series_left -= 1
+        self._text_left -= len(labels)
+        self._admitted.add(labels)
         return True
 
     def keys(self, labels: list[str]) -> Iterator[str]:
-        """Return for each of ``labels`` the key to count it under."""
+        """Yield the key of the series of each of ``labels``."""
         for text in labels:
-            yield text if self.takes(text) else self.other()
+            yield text if self.admit(text) else self.overflow_key()
 
-    def other(self) -> str:
-        """Return the key of what exceeds the bound; the first time is reported."""
-        if not self._told:
-            self._told = True
-            many = f"more than {self._most} series, or than {_MOST_TEXT >> 20} MiB of labels on all its lines"
-            _log.warning("metric %s: %s: what exceeds them counts as 'other'", self._name, many)
-        return self._other
+    def overflow_key(self) -> str:
+        """Return the key of the series that the rest share; warn the first time."""
+        if not self._warned:
+            self._warned = True
+            bounds = f"more than {self._max_series} series, or than {_MAX_TEXT >> 20} MiB of labels on all its lines"
+            _log.warning("metric %s: %s: what exceeds them counts as 'other'", self._name, bounds)
+        return self._overflow_key
 
 
 def _number(value: Value) -> float:
-    assert isinstance(value, int | float), "a metric's value is of a field whose values are numbers"
+    assert isinstance(value, int | float), "the values of a metric's field are numbers"
     return value
 
 
 def pieces(lines: Iterator[str]) -> list[bytes]:
-    """Join lines to a page's pieces, none of them large: all of a page as one text would double its memory."""
+    """Join lines into pieces of a page.
+
+    A page in one text would take twice its memory while it is joined and encoded.
+    """
     joined, piece, size = [], [], 0
     for line in lines:
         piece.append(line)

@@ -17,7 +17,7 @@ import sys
 from beepy.__main__ import main
 code = main()
 from beepy.cli import deferred
-print(*deferred.unread, file=sys.stderr)
+print(*deferred.pending, file=sys.stderr)
 print(*sys.modules, file=sys.stderr)
 sys.exit(code)
 """

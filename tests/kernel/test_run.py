@@ -1,4 +1,4 @@
-"""``beepy run``: what each flag shows."""
+"""The options of ``beepy run`` and the rows they show."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def closing(shown: int, *, filtered: int = 0, others: str = "", lost: str = "0 l
 
 
 def together(running: Running, events: Callable[[], None]) -> None:
-    """Let these events come while it is stopped, so that it reads all of them at once."""
+    """Let events come while the process is stopped, so that it reads all of them at once."""
     running.process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, running.process.pid, os.WSTOPPED)
     events()
@@ -52,10 +52,10 @@ def test_json(beepy: Beepy, object_of: ObjectOf) -> None:
         running.until(lambda: running.out.count(b"\n") == 2)
         done = running.end()
     assert done.code == 0
-    found = rows(done)
-    assert [list(row) for row in found] == [["map", "time", "value", "slot"]] * 2
-    assert [(row["map"], row["value"], row["slot"]) for row in found] == [("gauge_level", 5, 1), ("gauge_level", -1, 2)]
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", str(row["time"])) for row in found)
+    shown = rows(done)
+    assert [list(row) for row in shown] == [["map", "time", "value", "slot"]] * 2
+    assert [(row["map"], row["value"], row["slot"]) for row in shown] == [("gauge_level", 5, 1), ("gauge_level", -1, 2)]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", str(row["time"])) for row in shown)
     assert re.fullmatch(closing(2, lost="lost unknown (gauge_level)"), done.said[-1])
 
 
@@ -68,7 +68,7 @@ def test_columns(beepy: Beepy, object_of: ObjectOf) -> None:
     head, *lines = done.out.splitlines()
     assert head.split() == ["time", "value", "slot"]
     assert [line.split()[1:] for line in lines] == [["5", "1"], ["-1", "4000000"]]
-    assert {len(line) for line in lines} == {len(head)}  # numbers stand right
+    assert {len(line) for line in lines} == {len(head)}  # numbers are aligned to the right
     assert all(re.fullmatch(r"\d\d:\d\d:\d\d", line.split()[0]) for line in lines)
 
 
@@ -83,7 +83,7 @@ def test_columns_of_a_histogram(beepy: Beepy, object_of: ObjectOf) -> None:
     assert lines[4] == f"         4 -> 7          : 2        |{'*' * 40}|"
 
 
-def test_columns_of_names_that_anybody_can_choose(beepy: Beepy) -> None:
+def test_columns_make_names_safe(beepy: Beepy) -> None:
     with beepy.start("-v", "run", "exitsnoop", "-o", "columns") as running:
         running.until_attached()
         exits.fork([Exit(name, 3) for name in exits.NAMES])
@@ -111,7 +111,7 @@ def on_a_terminal(beepy: Beepy, *arguments: str) -> str:
             while True:
                 try:
                     out += os.read(ours, 1 << 16)
-                except OSError:  # nobody has the other end any more
+                except OSError:  # EIO: the other end is closed
                     break
             assert running.wait().code == 0
             return out.decode()
@@ -139,23 +139,23 @@ def test_a_terminal_gets_json_when_asked(beepy: Beepy, object_of: ObjectOf) -> N
 
 
 @pytest.mark.usefixtures("same_pids")
-def test_filters_on_one_map_are_all_to_match(beepy: Beepy) -> None:
+def test_all_filters_on_a_map_must_match(beepy: Beepy) -> None:
     filters = ("-f", "print_exits,comm,^(a,b|two words)$", "--filter", r"print_exits,exit_code,^\d{1,2}$")
     with beepy.start("-v", "run", "exitsnoop", *filters, "-f", 'print_exits,comm,"a{1,2}|t"') as running:
         running.until_attached()
         names = (b"a,b", b"two words", b"other", b"xa,b")
         ended = exits.fork([Exit(name, code) for code in (7, 200) for name in names])
-        wanted = [one.pid for one in ended if one.name in names[:2] and one.code == 7]
+        wanted = [process.pid for process in ended if process.name in names[:2] and process.code == 7]
         running.until(lambda: running.out.count(b"\n") == len(wanted))
         done = running.end()
     assert [row["pid"] for row in rows(done)] == wanted
-    told = re.fullmatch(r"beepy: 2 shown, (\d+) filtered, lost unknown \(print_exits\), \d+\.\d s", done.said[-1])
-    assert told
-    assert int(told[1]) >= len(ended) - 2
+    match = re.fullmatch(r"beepy: 2 shown, (\d+) filtered, lost unknown \(print_exits\), \d+\.\d s", done.said[-1])
+    assert match
+    assert int(match[1]) >= len(ended) - 2
 
 
-def test_options_as_bees_documentation_writes_them(beepy: Beepy) -> None:
-    """-f="print_exits,comm,bash", as a shell hands it over; flags with a value, as Go's take one."""
+def test_options_as_in_bees_documentation(beepy: Beepy) -> None:
+    """Short options with ``=`` and flags with a value, as in Go."""
     arguments = ["-f=print_exits,comm,^seen$", "exitsnoop", "--no-tty=true", "-o=json", "--count=1", "--insecure=0"]
     with beepy.start("-v=1", "run", *arguments) as running:
         running.until_attached()
@@ -172,8 +172,8 @@ def test_filters_on_two_maps(beepy: Beepy, object_of: ObjectOf) -> None:
         levels((7, 1), (8, 2), (9, 3))
         running.until(lambda: running.out.count(b"\n") == 2)
         done = running.end()
-    found = {(row["map"], row.get("kind"), row.get("slot")) for row in rows(done)}
-    assert found == {("hist_lat", 7, None), ("gauge_level", None, 8)}
+    keys = {(row["map"], row.get("kind"), row.get("slot")) for row in rows(done)}
+    assert keys == {("hist_lat", 7, None), ("gauge_level", None, 8)}
     assert re.fullmatch(closing(2, filtered=4, lost="lost unknown (hist_lat, gauge_level)"), done.said[-1])
 
 
@@ -194,9 +194,9 @@ def test_count_is_over_all_maps_and_after_filters(beepy: Beepy, object_of: Objec
         running.until_attached(2)
         together(running, lambda: levels(*[(number, number) for number in range(10)]))
         done = running.wait()
-    found = rows(done)
-    assert len(found) == 3
-    assert all(row["slot"] in (0, 2, 4, 6, 8) for row in found if row["map"] == "gauge_level")
+    shown = rows(done)
+    assert len(shown) == 3
+    assert all(row["slot"] in (0, 2, 4, 6, 8) for row in shown if row["map"] == "gauge_level")
     assert re.fullmatch(
         closing(3, filtered=5, others="12 not shown (--count), ", lost="lost unknown (hist_lat, gauge_level)"),
         done.said[-1],
@@ -210,7 +210,7 @@ def test_count_of_table_rows(beepy: Beepy, object_of: ObjectOf) -> None:
     assert "not shown (--count), 0 lost" in done.said[-1]
 
 
-def test_timeout_ends_it(beepy: Beepy) -> None:
+def test_timeout_ends_a_run(beepy: Beepy) -> None:
     done = beepy("run", "exitsnoop", "-o", "none", "--timeout", "50ms")
     assert (done.code, done.out, len(done.said)) == (0, "", 2)
     assert done.said[0].endswith("(1 program; ends after 0.05 s)")
@@ -228,38 +228,38 @@ def test_tables_are_shown_every_interval_and_at_the_end(beepy: Beepy, object_of:
             trigger(0, 2)
         running.until(lambda: b'"second"' in running.out)
         done = running.end()
-    found = rows(done)
-    assert found[0] | {"time": ""} == {
+    shown = rows(done)
+    assert shown[0] | {"time": ""} == {
         "map": "gauge_calls",
         "time": "",
         "pid": pids.seen(),
         "comm": "first",
         "value": 1,
     }
-    names = [str(row["comm"]) for row in found]
+    names = [str(row["comm"]) for row in shown]
     assert names == sorted(names)
     assert names[-1] == "second"
-    assert re.fullmatch(closing(len(found)), done.said[-1])
+    assert re.fullmatch(closing(len(shown)), done.said[-1])
 
 
-def test_values_of_every_cpu(beepy: Beepy, object_of: ObjectOf) -> None:
+def test_per_cpu_values_are_summed(beepy: Beepy, object_of: ObjectOf) -> None:
     with beepy.start("-v", "run", object_of("tables"), "--interval", "1h") as running:
         running.until_attached()
         for _ in range(5):
             trigger(3, 100)
         done = running.end()
-    found = [row for row in rows(done) if row["key"] == 3]
-    sums = {row["map"]: row["value"] for row in found if "cpu" not in row}
+    shown = [row for row in rows(done) if row["key"] == 3]
+    sums = {row["map"]: row["value"] for row in shown if "cpu" not in row}
     whole = {"sum": 500, "calls": 5}
     assert sums == {"print_hash": whole, "print_lru_hash": whole, "print_array": whole, "print_cpu_array": 500}
     for name in ("print_cpu_hash", "print_cpu_lru"):
-        values = [row["value"] for row in found if row["map"] == name]
-        assert len(values) == len({row["cpu"] for row in found if row["map"] == name}) > 0
+        values = [row["value"] for row in shown if row["map"] == name]
+        assert len(values) == len({row["cpu"] for row in shown if row["map"] == name}) > 0
         assert sum(value["sum"] for value in values if isinstance(value, dict)) == 500
 
 
-def test_without_metrics_nothing_listens(beepy: Beepy, object_of: ObjectOf) -> None:
-    """The port is in use all the while."""
+def test_no_metrics_opens_no_port(beepy: Beepy, object_of: ObjectOf) -> None:
+    """The port is in use during the run."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = f"{taken.getsockname()[1]}"
         for flags in (("--no-metrics", "--prom-port", port), ("--no-metrics",)):
@@ -268,7 +268,7 @@ def test_without_metrics_nothing_listens(beepy: Beepy, object_of: ObjectOf) -> N
             assert "metrics:" not in done.err
 
 
-def test_metrics_listen_where_there_are_some_or_a_port_is_given(beepy: Beepy) -> None:
+def test_metrics_are_served_for_metrics_or_a_given_port(beepy: Beepy) -> None:
     done = beepy("-v", "run", "exitsnoop", "-o", "none", "--timeout", "1ms")
     assert (done.code, "metrics:" in done.err) == (0, False)
     flags = ("--prom-port", "0", "--prom-host", "127.0.0.2")
@@ -327,7 +327,7 @@ def test_records_shorter_and_longer_than_their_type_are_shown(beepy: Beepy, comp
     assert re.fullmatch(closing(4, lost="lost unknown (print_events)"), done.said[-1])
 
 
-def test_verbose_and_debug_stand_on_stderr_alone(beepy: Beepy) -> None:
+def test_verbose_and_debug_write_only_to_stderr(beepy: Beepy) -> None:
     quiet, verbose, debug = [
         beepy(*flags, "run", "exitsnoop", "-o", "none", "--timeout", "1ms") for flags in ((), ("-v",), ("-d",))
     ]
@@ -340,14 +340,14 @@ def test_verbose_and_debug_stand_on_stderr_alone(beepy: Beepy) -> None:
     assert (quiet.out, verbose.out, debug.out) == ("", "", "")
 
 
-def test_global_flags_stand_before_and_after_the_command(beepy: Beepy) -> None:
+def test_global_options_before_and_after_the_command(beepy: Beepy) -> None:
     after = beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", "--verbose")
     before = beepy("--verbose", "run", "exitsnoop", "-o", "none", "--timeout", "1ms")
     assert after.said[:-1] == before.said[:-1] != []
 
 
 def changed(path: str, target: Path, *names: tuple[bytes, bytes]) -> str:
-    """Put other names of the same length into an object."""
+    """Replace names in an object by others of the same length."""
     data = Path(path).read_bytes()
     for before, after in names:
         assert len(before) == len(after)
@@ -358,10 +358,11 @@ def changed(path: str, target: Path, *names: tuple[bytes, bytes]) -> str:
 
 
 @pytest.mark.parametrize("output", ["json", "columns"])
-def test_names_of_an_image_that_anybody_can_choose(
-    beepy: Beepy, compiled: ObjectOf, tmp_path: Path, output: str
-) -> None:
-    """Of a map, a field and a program: escapes, markup and bytes that are no UTF-8. The kernel gets none of them."""
+def test_names_in_an_image_are_made_safe(beepy: Beepy, compiled: ObjectOf, tmp_path: Path, output: str) -> None:
+    """A map, a field and a program with escapes, markup and bytes that are not UTF-8.
+
+    The kernel gets none of these names.
+    """
     names = ((b"print_events", b"print_\x1b[31m\xff"), (b"number", b"\x1b]0;\r\n"), (b"send", b"[/]%"))
     path = changed(compiled(SHORT), tmp_path / "evil.o", *names)
     with beepy.start("-v", "run", path, "-o", output) as running:
@@ -380,8 +381,8 @@ def test_names_of_an_image_that_anybody_can_choose(
         assert r"\x1b]0;\x0d\x0a" in done.out
 
 
-def test_identifiers_that_are_no_ascii(beepy: Beepy, compiled: ObjectOf) -> None:
-    """C allows them; the kernel refuses their types, and the programs run without."""
+def test_identifiers_beyond_ascii(beepy: Beepy, compiled: ObjectOf) -> None:
+    """C allows them; the kernel refuses types with them, and the programs run without types."""
     text = SHORT.replace(
         "print_events", "print_gr\N{LATIN SMALL LETTER O WITH DIAERESIS}\N{LATIN SMALL LETTER SHARP S}e"
     )
@@ -393,7 +394,7 @@ def test_identifiers_that_are_no_ascii(beepy: Beepy, compiled: ObjectOf) -> None
     assert (done.code, rows(done)[0]["map"]) == (0, r"print_gr\xc3\xb6\xc3\x9fe")
 
 
-def test_bytes_that_are_text_by_choice(beepy: Beepy, object_of: ObjectOf) -> None:
+def test_text_shows_bytes_as_text(beepy: Beepy, object_of: ObjectOf) -> None:
     arguments = ("-v", "run", object_of("bytes"), "-o", "json", "--text", "name", "-f", "print_bytes,name,^mine$")
     with beepy.start(*arguments) as running:
         running.until_attached()

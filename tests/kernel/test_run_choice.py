@@ -1,4 +1,4 @@
-"""What a run loads of an image, what it says at its beginning, and what it says where it can show nothing."""
+"""Which programs a run loads, its first lines, and its notes if it cannot show anything."""
 
 import re
 import shlex
@@ -49,13 +49,13 @@ def test_the_first_line_comes_before_the_first_row(beepy: Beepy) -> None:
     assert last.startswith("beepy: ")
 
 
-def test_the_page_of_metrics_is_said_after_it(beepy: Beepy) -> None:
+def test_the_metrics_url_follows_the_first_line(beepy: Beepy) -> None:
     done = beepy("run", "exitsnoop-counter", "-o", "none", "--prom-port", "0", "--timeout", "1ms")
     assert done.said[0] == "exitsnoop-counter: threads that end, as a counter (1 program; ends after 0.001 s)"
     assert re.fullmatch(r"metrics: http://127\.0\.0\.1:\d+/metrics", done.said[1])
 
 
-def test_two_programs_of_which_one_is_chosen(beepy: Beepy, compiled: ObjectOf) -> None:
+def test_prog_chooses_one_of_two_programs(beepy: Beepy, compiled: ObjectOf) -> None:
     path = compiled(TWO)
     done = beepy("run", path, "--iface", "lo")
     assert refused(done, 2) == "programs 'allow' and 'drop': xdp lo: an interface takes one XDP program"
@@ -73,26 +73,28 @@ def test_two_programs_of_which_one_is_chosen(beepy: Beepy, compiled: ObjectOf) -
         (["unknown"], 'no program type is known by that name, expected SEC("socket")', ""),
     ],
 )
-def test_what_cannot_be_chosen(beepy: Beepy, compiled: ObjectOf, names: list[str], message: str, note: str) -> None:
+def test_prog_refuses_unknown_names(
+    beepy: Beepy, compiled: ObjectOf, names: list[str], message: str, note: str
+) -> None:
     done = beepy("run", compiled(TWO), *[f"--prog={name}" for name in names])
     assert done.said[0].endswith(message)
     assert [line.startswith(f"note: {note}") for line in done.said[1:]] == [True] * bool(note)
     assert done.code == (1 if "type" in message else 2)
 
 
-def test_only_the_chosen_ones_are_loaded(beepy: Beepy) -> None:
+def test_only_chosen_programs_are_loaded(beepy: Beepy) -> None:
     done = beepy("-v", "run", "opensnoop", "--prog", "enter_open", "--prog=exit_open", "-o", "none", "--timeout", "1ms")
     assert done.code == 0
     assert re.findall("program '(.*)': loaded", done.err) == ["enter_open", "exit_open"]
     assert "opensnoop: files that are opened, or could not be (2 programs; " in done.err
 
 
-def test_a_map_without_a_size_and_what_can_be_done(beepy: Beepy, compiled: ObjectOf) -> None:
-    """The advice is typed, and the run goes on."""
+def test_a_map_without_a_size_has_a_note(beepy: Beepy, compiled: ObjectOf) -> None:
+    """The commands of the notes make the run work."""
     path = compiled(SIZELESS)
     done = beepy("run", path)
-    told = refused(done, 1)
-    assert told.startswith("map 'counter_sized_at_run': create: invalid argument (EINVAL): max_entries 0 (its size")
+    error = refused(done, 1)
+    assert error.startswith("map 'counter_sized_at_run': create: invalid argument (EINVAL): max_entries 0 (its size")
     assert "without the types" not in done.err
     make, use = [line.removeprefix("note: ") for line in done.said[1:]]
     if not shutil.which("bpftool"):
@@ -112,7 +114,7 @@ def test_a_map_without_a_size_and_what_can_be_done(beepy: Beepy, compiled: Objec
     assert "(1 program; ends after 0.001 s)" in ran.stderr
 
 
-def test_nothing_to_show(beepy: Beepy, object_of: ObjectOf) -> None:
+def test_a_run_that_shows_nothing_warns(beepy: Beepy, object_of: ObjectOf) -> None:
     done = beepy("run", object_of("cgroup"), "--timeout", "1ms")
     assert done.code == 0
     assert "programs; ends after 0.001 s)" in done.said[0]
@@ -128,10 +130,10 @@ def test_too_few_file_descriptors(beepy: Beepy, limit: int) -> None:
     assert done.said[1:] == ["note: ulimit -n 1024"]
 
 
-@pytest.mark.parametrize(("flags", "told"), [(["--pid", "1"], "--pid: opensnoop: "), (["-p", "1"], "--password: ")])
-def test_one_process_alone(beepy: Beepy, flags: list[str], told: str) -> None:
+@pytest.mark.parametrize(("flags", "where"), [(["--pid", "1"], "--pid: opensnoop: "), (["-p", "1"], "--password: ")])
+def test_pid_has_a_note_if_no_program_uses_it(beepy: Beepy, flags: list[str], where: str) -> None:
     done = beepy("run", "opensnoop", *flags)
-    assert refused(done, 2).startswith(told)
+    assert refused(done, 2).startswith(where)
     assert done.said[1:] == ["note: beepy run opensnoop --set target_pid=1"]
     typed = done.said[1].removeprefix("note: beepy ").split()
     assert beepy(*typed, "-o", "none", "--timeout", "1ms").code == 0

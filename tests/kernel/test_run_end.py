@@ -1,4 +1,4 @@
-"""How ``beepy run`` ends: signals, closed pipes, full disks; and that nothing of it stays in the kernel."""
+"""The end of ``beepy run``: signals, closed pipes, full disks; nothing stays in the kernel."""
 
 import json
 import os
@@ -26,7 +26,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_ends_it_and_nothing_stays(beepy: Beepy, object_of: ObjectOf, number: int) -> None:
+def test_a_signal_ends_a_run_and_detaches(beepy: Beepy, object_of: ObjectOf, number: int) -> None:
     files = ("exitsnoop", object_of("raw_tp"), object_of("tp_btf"), object_of("tables"), object_of("counter_hash"))
     with beepy.start("-v", "run", *files, "--prom-port", "0") as running:
         running.until_attached(6)
@@ -40,8 +40,8 @@ def test_a_signal_ends_it_and_nothing_stays(beepy: Beepy, object_of: ObjectOf, n
     wait_for_end(numbers)
 
 
-def test_nohup(beepy: Beepy, object_of: ObjectOf) -> None:
-    """Who lets SIGHUP be ignored means it."""
+def test_nohup_ignores_sighup(beepy: Beepy, object_of: ObjectOf) -> None:
+    """A SIGHUP that is ignored at the start stays ignored."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with beepy.start("-v", "run", object_of("gauge_ring"), "-o", "json", "--no-metrics", "--count", "1") as running:
@@ -54,8 +54,8 @@ def test_nohup(beepy: Beepy, object_of: ObjectOf) -> None:
     assert (done.code, done.said[-1].startswith("beepy: 1 shown, ")) == (0, True)
 
 
-def test_all_that_was_sent_before_the_signal_is_shown(beepy: Beepy, object_of: ObjectOf) -> None:
-    """The ring is drained, and the tables are read, once more after the programs are detached."""
+def test_events_before_the_signal_are_shown(beepy: Beepy, object_of: ObjectOf) -> None:
+    """After the programs are detached, the ring is drained and the tables are read once more."""
     files = (object_of("gauge_ring"), object_of("counter_hash"))
     with beepy.start("-v", "run", *files, "--no-metrics", "--interval", "1h") as running:
         running.until_attached(2)
@@ -67,7 +67,7 @@ def test_all_that_was_sent_before_the_signal_is_shown(beepy: Beepy, object_of: O
     assert f'"value": {sum(range(1000))}}}' in lines[-1]
 
 
-def test_a_pipe_that_is_closed_before_the_header(beepy: Beepy) -> None:
+def test_a_pipe_closed_before_the_header(beepy: Beepy) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with beepy.start("run", "exitsnoop", "-o", "columns", "--no-metrics", stdout=writer) as running:
@@ -77,7 +77,7 @@ def test_a_pipe_that_is_closed_before_the_header(beepy: Beepy) -> None:
     assert done.said[1].startswith("beepy: 0 shown, ")
 
 
-def test_a_second_signal_interrupts_a_write_that_nobody_reads(beepy: Beepy, object_of: ObjectOf) -> None:
+def test_a_second_signal_interrupts_a_stalled_write(beepy: Beepy, object_of: ObjectOf) -> None:
     reader, writer = os.pipe()
     with beepy.start("-v", "run", object_of("tables"), "-o", "json", "--interval", "1ms", stdout=writer) as running:
         os.close(writer)
@@ -88,7 +88,7 @@ def test_a_second_signal_interrupts_a_write_that_nobody_reads(beepy: Beepy, obje
             assert running.process.poll() is None
         running.process.send_signal(signal.SIGINT)
         while running.process.poll() is None:
-            running.process.send_signal(signal.SIGINT)  # it may have been one with the first
+            running.process.send_signal(signal.SIGINT)  # the first two may have become one
             with suppress(subprocess.TimeoutExpired):
                 running.process.wait(0.2)
         done = running.wait()
@@ -99,9 +99,7 @@ def test_a_second_signal_interrupts_a_write_that_nobody_reads(beepy: Beepy, obje
 
 
 @pytest.mark.parametrize("arguments", [(), ("--timeout", "1s")])
-def test_a_pipe_that_nobody_reads_does_not_hold_up_the_end(
-    beepy: Beepy, object_of: ObjectOf, arguments: Sequence[str]
-) -> None:
+def test_an_unread_pipe_does_not_delay_the_end(beepy: Beepy, object_of: ObjectOf, arguments: Sequence[str]) -> None:
     reader, writer = os.pipe()
     command = ("-v", "run", object_of("tables"), "-o", "json", "--interval", "1ms", *arguments)
     with beepy.start(*command, stdout=writer) as running:
@@ -121,7 +119,7 @@ def test_a_pipe_that_nobody_reads_does_not_hold_up_the_end(
     wait_for_end(numbers)
 
 
-def test_a_full_file_system_is_left_with_whole_lines(beepy: Beepy, object_of: ObjectOf, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_whole_lines(beepy: Beepy, object_of: ObjectOf, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], check=True)
@@ -140,7 +138,7 @@ def test_a_full_file_system_is_left_with_whole_lines(beepy: Beepy, object_of: Ob
     assert all(json.loads(line) for line in text.splitlines())
 
 
-def test_memory_that_is_not_there_is_one_line(beepy: Beepy, tmp_path: Path) -> None:
+def test_out_of_memory_is_one_line(beepy: Beepy, tmp_path: Path) -> None:
     types = tmp_path / "types"
     types.write_bytes(b"\x9f\xeb")
     os.truncate(types, 256 << 20)
@@ -150,10 +148,10 @@ def test_memory_that_is_not_there_is_one_line(beepy: Beepy, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_before_anything_is_attached(beepy: Beepy, number: int) -> None:
-    """A registry that says nothing holds it there."""
+    """It waits for a registry that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         image = f"127.0.0.1:{silent.getsockname()[1]}/some/image:1"
-        # requests leaves a socket of its own open
+        # requests leaves a socket open
         with Running([sys.executable, "-m", "beepy", "run", image], environment(beepy.home)) as running:
             connection, _ = silent.accept()
             with connection:
@@ -162,8 +160,8 @@ def test_a_signal_before_anything_is_attached(beepy: Beepy, number: int) -> None
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_while_it_starts(beepy: Beepy, number: int, tmp_path: Path) -> None:
-    """A module that it reads on its way sends it."""
+def test_a_signal_during_the_start(beepy: Beepy, number: int, tmp_path: Path) -> None:
+    """A module that it imports sends the signal."""
     (tmp_path / "typer.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")
     variables = {"PYTHONPATH": f"{tmp_path}:{environment(tmp_path)['PYTHONPATH']}"}
     done = beepy._replace(variables=variables)("run", "exitsnoop")
@@ -171,7 +169,7 @@ def test_a_signal_while_it_starts(beepy: Beepy, number: int, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("output", ["json", "columns"])
-def test_a_closed_pipe_ends_it_as_a_signal_does(beepy: Beepy, output: str) -> None:
+def test_a_closed_pipe_ends_a_run_like_a_signal(beepy: Beepy, output: str) -> None:
     """``beepy run exitsnoop | head -1``."""
     reader, writer = os.pipe()
     with beepy.start("-v", "run", "exitsnoop", "-o", output, stdout=writer) as running:
@@ -195,8 +193,8 @@ def test_a_full_disk_is_one_line(beepy: Beepy, object_of: ObjectOf, output: str)
         with beepy.start("-v", *arguments, stdout=full.fileno()) as running:
             done = running.wait()
     assert done.code == 1
-    told = [line for line in done.said if not line.startswith("info: ")]
-    closing, error = told[1:]
+    lines = [line for line in done.said if not line.startswith("info: ")]
+    closing, error = lines[1:]
     assert re.match(r"beepy: 0 shown, ", closing)
     assert error == "beepy: standard output: write: no space left on device"
 
@@ -218,7 +216,7 @@ def test_with_stdin_closed(beepy: Beepy, object_of: ObjectOf) -> None:
 
 
 def test_with_stdout_closed(beepy: Beepy, object_of: ObjectOf) -> None:
-    """Nothing that it opens gets the number of the closed one."""
+    """No other file gets the number of the closed one."""
     done = with_closed(beepy, ">&-", "run", object_of("tables"), "--count", "3")
     opening, closing, *rest = done.stderr.splitlines()
     assert (done.returncode, rest) == (1, ["beepy: standard output: write: bad file descriptor"])
@@ -229,8 +227,8 @@ def test_with_stdout_closed(beepy: Beepy, object_of: ObjectOf) -> None:
     assert done.stderr.splitlines()[-1].startswith("beepy: ")
 
 
-def test_an_error_leaves_nothing_either(beepy: Beepy, object_of: ObjectOf) -> None:
-    """The metrics' address is looked up last; by then all is loaded, and nothing is attached."""
+def test_an_error_detaches_everything(beepy: Beepy, object_of: ObjectOf) -> None:
+    """The metrics' port is opened last, when everything is loaded and nothing attached."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = f"{taken.getsockname()[1]}"
         done = beepy("-d", "run", object_of("hist"), "-k", "hist_lat,us", "--prom-port", port)

@@ -1,4 +1,4 @@
-"""The documents tell what is there, and all of it: flags, commands, images, layers; their links lead somewhere."""
+"""The documents list all flags, commands, images and layers, and no others; their links work."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ from tests.support.command import ROOT, Beepy
 CLI = (ROOT / "docs" / "cli.md").read_text()
 README = (ROOT / "README.md").read_text()
 _NOT_OURS = {".git", ".venv", "build", "dist", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
-PAGES = [path for folder in (".", "docs", "bpf", "benchmarks") for path in sorted((ROOT / folder).glob("*.md"))]
+PAGES = [path for directory in (".", "docs", "bpf", "benchmarks") for path in sorted((ROOT / directory).glob("*.md"))]
 COMMANDS = tuple(app.COMMANDS)
 BUNDLED = bundled_store().names()
 
@@ -35,7 +35,7 @@ def _name(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def flags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """The flags, long and short, that the help of each command lists; those of "" are global."""
+    """Return the flags, long and short, in the help of each command; "" has the global ones."""
     beepy = Beepy(tmp_path_factory.mktemp("home"), {"COLUMNS": "200"})
     return {command: _flags(beepy, command) for command in ("", *COMMANDS)}
 
@@ -47,20 +47,20 @@ def _flags(beepy: Beepy, command: str) -> set[str]:
 
 
 def section(title: str) -> str:
-    """Return what stands below a heading of the command line's page, up to the next of its level."""
+    """Return the text below a heading of docs/cli.md, up to the next of its level."""
     _, heading, rest = CLI.partition(f"\n## {title}\n")
     assert heading, f"docs/cli.md has no section {title}"
     return rest.partition("\n## ")[0]
 
 
 def tabled(text: str) -> set[str]:
-    """Return the flags in the first columns of the tables whose head is ``option``."""
+    """Return the flags in the first column of the tables with the heading ``option``."""
     tables = re.findall(r"^\| option \| \|\n\|---\|---\|\n((?:\|.*\n)+)", text, re.MULTILINE)
     cells = [line.split(" | ")[0] for table in tables for line in table.splitlines()]
     return {flag for cell in cells for flag in re.findall(r"`(--?[a-z-]+)", cell)}
 
 
-def described(name: str) -> Description:
+def description_of(name: str) -> Description:
     image = bundled_store().get(name)
     return describe(image, parse(image))
 
@@ -90,12 +90,12 @@ def test_every_option_has_an_example(flags: dict[str, set[str]]) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if path.parent.name != "benchmarks"], ids=_name)
-def test_no_document_tells_of_a_flag_that_is_not_there(flags: dict[str, set[str]], path: Path) -> None:
+def test_documents_name_no_unknown_flag(flags: dict[str, set[str]], path: Path) -> None:
     text = _DRAWING.sub("", path.read_text())
     assert set(_FLAG.findall(text)) - set[str]().union(*flags.values()) == set()
 
 
-def test_the_commands_of_the_documents_are_there() -> None:
+def test_documents_name_no_unknown_command() -> None:
     others = section("bee's other commands")
     assert set(re.findall(r"`(\w+)`", others)) >= set(substitutes.COMMANDS)
     for text in (CLI.replace(others, ""), README, *[path.read_text() for path in (ROOT / "bpf").glob("*.md")]):
@@ -105,7 +105,7 @@ def test_the_commands_of_the_documents_are_there() -> None:
     assert all(f"`beepy {command}`" in README for command in COMMANDS)
 
 
-def test_the_make_targets_of_the_readme_are_there() -> None:
+def test_the_make_targets_of_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = re.findall(r"(?:^|`)(?:sudo )?make ([a-z]+)", README, re.MULTILINE)
     assert {"run", "test", "soak", "peers", "check"} <= set(targets)
@@ -113,8 +113,8 @@ def test_the_make_targets_of_the_readme_are_there() -> None:
         assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target
 
 
-def test_what_the_readme_gives_to_paste_is_no_comment() -> None:
-    """A shell that is given a line after a prompt of ``#`` does nothing."""
+def test_commands_to_paste_have_no_prompt() -> None:
+    """A shell takes a line that begins with ``#`` for a comment."""
     assert not re.search(r"^# (?:sudo|make|beepy|pipx) ", README, re.MULTILINE)
 
 
@@ -123,7 +123,7 @@ def test_the_readmes_screen_is_80_columns_wide() -> None:
     assert max(map(len, screen.splitlines())) <= 80
 
 
-def test_the_readme_begins_with_what_it_is() -> None:
+def test_the_readme_does_not_begin_with_bumblebee() -> None:
     assert "umble" not in README.partition("\n## Why")[0].replace("ghcr.io/solo-io/bumblebee", "")
 
 
@@ -132,8 +132,8 @@ def test_the_readme_lists_every_bundled_image_and_no_other() -> None:
     assert set(re.findall(r"`([a-z-]+)`", table)) == set(BUNDLED)
 
 
-def test_nothing_says_to_install_the_other_project() -> None:
-    """The project that PyPI has under the name of our command is another one."""
+def test_no_file_says_to_install_another_project() -> None:
+    """On PyPI the name of our command belongs to another project."""
     paths = [path for path in ROOT.rglob("*") if path.is_file()]
     ours = [path for path in paths if not _NOT_OURS & set(path.relative_to(ROOT).parts)]
     assert len(ours) > 300
@@ -141,7 +141,7 @@ def test_nothing_says_to_install_the_other_project() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"] == "beepy-ebpf"
 
 
-def test_the_readme_names_what_is_public() -> None:
+def test_the_readmes_example_uses_public_names() -> None:
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     compile(example, "README.md", "exec")
     names = re.findall(r"beepy\.(\w+)", example)
@@ -149,13 +149,13 @@ def test_the_readme_names_what_is_public() -> None:
     assert set(names) <= set(package.__all__)
 
 
-def test_the_readmes_questions_have_commands() -> None:
+def test_the_commands_of_the_readmes_questions_fit_the_images() -> None:
     rows = re.findall(r"^\| [^|]+\? \| `sudo beepy run ([a-z]+)(.*)` \|$", README, re.MULTILINE)
     assert len(rows) > 10
     for name, options in rows:
-        found = described(name)
-        assert set(re.findall(r"--set (\w+)=", options)) <= {variable.name for variable in found.variables}
-        fields = {field.name for one in found.maps if one.role for field in one.fields}
+        image = description_of(name)
+        assert set(re.findall(r"--set (\w+)=", options)) <= {variable.name for variable in image.variables}
+        fields = {field.name for info in image.maps if info.role for field in info.fields}
         assert set(re.findall(r"-f '(\w+),\^", options)) <= fields
 
 
@@ -164,33 +164,35 @@ def test_the_readme_is_short() -> None:
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_an_images_page_tells_all_of_it(name: str) -> None:
+def test_the_page_of_an_image_is_complete(name: str) -> None:
     text = page(name)
-    found = described(name)
+    image = description_of(name)
+    maps = [info for info in image.maps if info.role]
     names = [
-        *[program.section for program in found.programs],
-        *[variable.name for variable in found.variables],
-        *[known for one in found.maps if one.role for known in (one.name, *[field.name for field in one.fields])],
-        *[one.metric for one in found.maps if one.metric],
+        *[program.section for program in image.programs],
+        *[variable.name for variable in image.variables],
+        *[info.name for info in maps],
+        *[field.name for info in maps for field in info.fields],
+        *[info.metric for info in image.maps if info.metric],
     ]
     assert [known for known in names if f"`{known}`" not in text] == []
     assert name in text
-    assert f"Kernel: {found.needs.kernel} or newer" in text
+    assert f"Kernel: {image.needs.kernel} or newer" in text
 
 
 @pytest.mark.parametrize("path", PAGES, ids=_name)
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_have_a_target(path: Path) -> None:
     links = [link for link in _LINK.findall(path.read_text()) if not re.match("[a-z]+:", link)]
     assert [link for link in links if not (path.parent / link.partition("#")[0]).exists()] == []
 
 
-def test_the_layers_are_those_that_are_checked() -> None:
+def test_the_documented_layers_are_those_of_import_linter() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
     assert "\n```\n{}\n```\n".format("\n".join(layers)) in (ROOT / "docs" / "architecture.md").read_text()
 
 
-def test_the_map_of_the_code_names_files_that_are_there() -> None:
+def test_the_architecture_page_names_files_that_exist() -> None:
     named = set(_PATH.findall((ROOT / "docs" / "architecture.md").read_text()))
     places = (ROOT, ROOT / "beepy", ROOT / "tests" / "vm")
     assert [name for name in named if "NAME" not in name and not any((place / name).exists() for place in places)] == []

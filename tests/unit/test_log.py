@@ -9,70 +9,75 @@ import pytest
 
 from beepy.log import Log
 
-TELLER = Log("beepy.teller")
+LOG = Log("beepy.room")
 
 
-def alone(script: str) -> list[str]:
+def run_alone(script: str) -> list[str]:
     """Run a script in a process that has not imported ``logging``; return what it wrote."""
-    script = f"import sys\nfrom beepy.log import Log, warn\nteller = Log('beepy.teller')\n{script}"
-    ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    return (ran.stdout + ran.stderr).splitlines()
+    header = "import sys\nfrom beepy.log import Log, set_warning_handler\nlog = Log('beepy.room')\n"
+    command = [sys.executable, "-c", header + script]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return (done.stdout + done.stderr).splitlines()
 
 
-def test_nobody_to_tell() -> None:
-    told = alone("""
-teller.info("one")
-teller.debug("two")
-print(teller.debugs(), "logging" in sys.modules)
-teller.warning("%s", "three")
+def test_only_a_warning_imports_logging() -> None:
+    lines = run_alone("""
+log.info("one")
+log.debug("two")
+print(log.is_debug(), "logging" in sys.modules)
+log.warning("%s", "three")
 print("logging" in sys.modules, file=sys.stderr)
 """)
-    assert told == ["False False", "three", "True"]
+    assert lines == ["False False", "three", "True"]
 
 
-def test_warnings_alone_need_no_logging() -> None:
-    told = alone("""
-warn(lambda text: print("told:", text))
-teller.warning("one %d", 1)
-teller.info("two")
+def test_a_warning_handler_needs_no_logging() -> None:
+    lines = run_alone("""
+set_warning_handler(lambda text: print("handler:", text))
+log.warning("one %d", 1)
+log.info("two")
 print("logging" in sys.modules)
 import logging
-teller.warning("three")
-logging.basicConfig(level="INFO", format="%(levelname)s %(name)s %(funcName)s: %(message)s", stream=sys.stdout)
-warn(None)
-def tell():
-    teller.warning("four")
-    teller.info("five")
-    teller.debug("six")
-tell()
+log.warning("three")
+form = "%(levelname)s %(name)s %(funcName)s: %(message)s"
+logging.basicConfig(level="INFO", format=form, stream=sys.stdout)
+set_warning_handler(None)
+def function():
+    log.warning("four")
+    log.info("five")
+    log.debug("six")
+function()
 """)
-    assert told == [
-        "told: one 1",
+    assert lines == [
+        "handler: one 1",
         "False",
-        "told: three",
-        "WARNING beepy.teller tell: four",
-        "INFO beepy.teller tell: five",
+        "handler: three",
+        "WARNING beepy.room function: four",
+        "INFO beepy.room function: five",
     ]
 
 
-def test_whoever_imports_logging_hears_all(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG, "beepy.teller"):
-        TELLER.debug("one %s", 1)
-        TELLER.info("two")
-        TELLER.warning("three")
-        assert TELLER.debugs()
+def test_a_process_that_imports_logging_gets_every_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.DEBUG, "beepy.room"):
+        LOG.debug("one %s", 1)
+        LOG.info("two")
+        LOG.warning("three")
+        assert LOG.is_debug()
         try:
             os.close(-1)
         except OSError:
-            TELLER.debug("four", exc_info=True)
-    found = [(record.levelname, record.name, record.getMessage()) for record in caplog.records]
-    assert found == [
-        ("DEBUG", "beepy.teller", "one 1"),
-        ("INFO", "beepy.teller", "two"),
-        ("WARNING", "beepy.teller", "three"),
-        ("DEBUG", "beepy.teller", "four"),
+            LOG.debug("four", exc_info=True)
+    records = [(record.levelname, record.name, record.getMessage()) for record in caplog.records]
+    assert records == [
+        ("DEBUG", "beepy.room", "one 1"),
+        ("INFO", "beepy.room", "two"),
+        ("WARNING", "beepy.room", "three"),
+        ("DEBUG", "beepy.room", "four"),
     ]
-    assert {record.funcName for record in caplog.records} == {"test_whoever_imports_logging_hears_all"}
+    function = "test_a_process_that_imports_logging_gets_every_message"
+    assert {record.funcName for record in caplog.records} == {function}
     assert caplog.records[-1].exc_info
-    with caplog.at_level(logging.INFO, "beepy.teller"):
-        assert not TELLER.debugs()
+    with caplog.at_level(logging.INFO, "beepy.room"):
+        assert not LOG.is_debug()

@@ -4,14 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from beepy.width import given, of_terminal, pad, truncate, width, wrap
+from beepy.width import columns_of_terminal, columns_of_user, pad, truncate, width, wrap
 
 WORLD = "\u4e16\u754c"
 
 
 @pytest.mark.parametrize(
     ("text", "columns"),
-    [("", 0), ("abc", 3), (WORLD, 4), ("e\u0301", 1), ("\U0001f600", 2), ("\u00ad", 1), ("na\u00efve", 5)],
+    [
+        ("", 0),
+        ("abc", 3),
+        (WORLD, 4),
+        ("e\u0301", 1),
+        ("\U0001f600", 2),
+        ("\u00ad", 1),
+        ("na\u00efve", 5),
+    ],
 )
 def test_widths_are_those_of_a_terminal(text: str, columns: int) -> None:
     assert width(text) == columns
@@ -31,12 +39,12 @@ def test_widths_are_those_of_a_terminal(text: str, columns: int) -> None:
         ("e\u0301e\u0301e\u0301", 2, "e\u0301…"),
     ],
 )
-def test_what_is_too_long_ends_in_an_ellipsis(text: str, columns: int, expected: str) -> None:
+def test_a_text_that_is_too_long_ends_in_an_ellipsis(text: str, columns: int, expected: str) -> None:
     assert truncate(text, columns) == expected
     assert width(truncate(text, columns)) <= columns
 
 
-def test_blanks_fill_a_cell() -> None:
+def test_texts_are_padded() -> None:
     assert pad(WORLD, 6) == WORLD + "  "
     assert pad("7", 3, right=True) == "  7"
     assert pad("long", 3, right=True) == "long"
@@ -61,25 +69,34 @@ def test_lines_break_between_words(text: str, columns: int, lines: list[str]) ->
 
 @pytest.mark.parametrize(
     ("columns", "expected"),
-    [("80", 80), ("0080", 80), ("4097", 4096), ("9" * 5000, 4096), ("0", None), ("", None), ("-5", None), ("x", None)],
+    [
+        ("80", 80),
+        ("0080", 80),
+        ("4097", 4096),
+        ("9" * 5000, 4096),
+        ("0", None),
+        ("", None),
+        ("-5", None),
+        ("x", None),
+    ],
 )
-def test_columns_of_the_user(columns: str, expected: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_columns(columns: str, expected: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    assert given() == expected
+    assert columns_of_user() == expected
 
 
 def test_the_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = pty.openpty()
     try:
         monkeypatch.delenv("COLUMNS", raising=False)
-        assert of_terminal(second) == 80  # it does not say
+        assert columns_of_terminal(second) == 80  # it does not know its size
         monkeypatch.setenv("COLUMNS", "60")
-        assert of_terminal(second) == 60
+        assert columns_of_terminal(second) == 60
     finally:
         os.close(first)
         os.close(second)
-    with Path(os.devnull).open("rb") as nothing:
-        assert of_terminal(nothing.fileno()) is None
+    with Path(os.devnull).open("rb") as file:
+        assert columns_of_terminal(file.fileno()) is None
 
 
 def test_the_end_of_a_path_is_kept() -> None:

@@ -1,4 +1,4 @@
-"""One value in its cell: its text for people, safe for a terminal."""
+"""How the values of a field are shown to people."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -8,18 +8,22 @@ from beepy.events.fields import Field
 from beepy.text import safe
 
 _TIME_WIDTH: Final = len("12:00:00.000")
-_MEANT_WIDTH: Final = 12
-_PATHS: Final = frozenset(("fname", "filename", "file_name", "path", "pathname", "exe", "exepath", "cwd"))
+_MEANING_WIDTH: Final = 12
+_PATH_NAMES: Final = frozenset(("fname", "filename", "file_name", "path", "pathname", "exe", "exepath", "cwd"))
 
 
 class Cell(NamedTuple):
-    """How a field is shown: ``raw`` makes a value's text, not yet safe, ``texts`` those of many points in time at once.
+    """How a field is shown.
 
-    ``right`` says that texts stand to the right, as numbers do, ``time`` that they are points in time, ``duration``
-    that they are times that something took, ``path`` that they are paths, whose ends tell most, ``plain`` that they are
-    integers just as they are, ``signed`` that these may be negative. ``width`` is how many columns they usually take at
-    most, ``bound`` how many they need at most if the type says it: a ``char[16]`` is wider only where it is not fit to
-    print.
+    ``raw`` makes a value's text, which is not yet safe for a terminal; ``texts`` makes those of
+    many points in time at once, and is None for other values.
+
+    ``right``: texts are aligned to the right, as numbers are. ``time``: values are points in time.
+    ``duration``: values are durations. ``plain``: values are integers and shown as such;
+    ``signed``: they may be negative. ``path``: values are paths, of which the end matters most.
+
+    ``width`` is the number of columns that texts usually take at most. ``bound`` is the number that
+    they need at most, if the type gives it: of a ``char[16]``, unless it has unprintable bytes.
     """
 
     name: str
@@ -40,24 +44,41 @@ class Cell(NamedTuple):
 
 
 def cells(fields: Sequence[Field], *, exact: bool = False) -> dict[Field, Cell]:
-    """Return how each field of a record is shown; ``exact``: points in time are all the digits of the record."""
+    """Return how each field of a record is shown; ``exact``: with all digits of times."""
     meanings = meaning.of(fields)
     return {field: _cell(field, meanings.get(field), exact=exact) for field in fields}
 
 
-def _cell(field: Field, meant: meaning.Meaning | None, *, exact: bool) -> Cell:
+def _cell(field: Field, field_meaning: meaning.Meaning | None, *, exact: bool) -> Cell:
     codec = field.codec
-    time = meant is not None and meant.name == meaning.TIME
-    took = codec.text is go_format.duration or (meant is not None and meant.name == meaning.DURATION)
-    text, columns = codec.text, codec.width
-    if meant and not (time and exact):
-        text = meant.text
-        columns = _TIME_WIDTH if time else max(codec.width, _MEANT_WIDTH)
-    elif codec.text is go_format.duration and not exact:
-        text = go_format.brief_duration
-    texts = meant.texts if meant and not exact else None
-    right = codec.number and (meant is None or time or took)  # elsewhere a name stands beside the number
-    plain = codec.is_plain_int and text is str
-    bound = codec.size if codec.value is go_format.text and codec.size == codec.width else None
-    path = codec.value is go_format.text and field.path[-1] in _PATHS
-    return Cell(safe(field.name), text, texts, right, time, took, plain, codec.code.islower(), path, columns, bound)
+    name = field_meaning.name if field_meaning else ""
+    time = name == meaning.TIME
+    duration = codec.unit_ns > 0 or name == meaning.DURATION
+    text, width = codec.text, codec.width
+    if field_meaning and not (time and exact):
+        text = field_meaning.text
+        width = _TIME_WIDTH if time else max(codec.width, _MEANING_WIDTH)
+    elif codec.unit_ns and not exact:
+        text = _brief_duration(codec.unit_ns)
+    is_text = codec.value is go_format.text
+    return Cell(
+        name=safe(field.name),
+        raw=text,
+        texts=field_meaning.texts if field_meaning and not exact else None,
+        # Other numbers with a meaning are shown with a name: -2 ENOENT.
+        right=codec.number and (field_meaning is None or time or duration),
+        time=time,
+        duration=duration,
+        plain=codec.is_plain_int and text is str,
+        signed=codec.code.islower(),
+        path=is_text and field.path[-1] in _PATH_NAMES,
+        width=width,
+        bound=codec.size if is_text and codec.size == codec.width else None,
+    )
+
+
+def _brief_duration(unit_ns: int) -> Callable[[int], str]:
+    """Return what makes a brief text of a duration in units of ``unit_ns``."""
+    if unit_ns == 1:
+        return go_format.brief_duration
+    return lambda count: go_format.brief_duration(count * unit_ns)

@@ -1,92 +1,102 @@
-"""Streams of counters and gauges: how often each set of values came, or the last value of each set."""
+"""The panel of a stream of a counter or gauge: a count or the last value for each set of labels."""
 
 import time
 from heapq import nlargest
 from typing import Final, TypeAlias
 
-from beepy.events.batch import Batch, Schema
+from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.outputs.columns.cells import cells
-from beepy.outputs.columns.grid import Head, counted, grid, heads_of, more
-from beepy.outputs.columns.labels import Labels
+from beepy.outputs.columns.grid import Heading, format_grid, headings_of, more_line, quantity
+from beepy.outputs.columns.labels import RowLabels
 from beepy.outputs.columns.layout import Rank
-from beepy.outputs.columns.times import clock
-from beepy.outputs.held import Held, batches
+from beepy.outputs.columns.times import local_time
+from beepy.outputs.pending import PendingRecords, to_batches
 from beepy.text import safe
 
 _Labels: TypeAlias = tuple[str, ...]
 
-_MOST: Final = 10_000  # sets of values
-_MOST_TEXT: Final = 4 << 20  # characters of all of them
+_MAX_SETS: Final = 10_000  # sets of labels
+_MAX_TEXT: Final = 4 << 20  # characters of all of them
 
 
-class Counts:
-    """The counts of one stream, the largest first; with ``value``, a gauge's field, the last value of each set.
+class CountsPanel:
+    """The counts of a stream, the largest first; the last values of a gauge's field ``value``.
 
-    Points in time are no part of a set.
+    Points in time are not labels: they differ for each event.
     """
 
-    def __init__(self, schema: Schema, decoder: Decoder, value: Field | None = None) -> None:
-        self._name = safe(schema.map)
-        self._held = Held(decoder, ordered=value is not None)
-        shown = cells(decoder.fields)
-        self._labels = Labels(
-            decoder,
-            {one: cell for one, cell in shown.items() if not cell.time and (value is None or one.name != value.name)},
-        )
+    def __init__(self, decoder: Decoder, value: Field | None = None) -> None:
+        self._name = safe(decoder.schema.map)
+        self._pending = PendingRecords(decoder, ordered=value is not None)
+        label_cells = {
+            field: cell
+            for field, cell in cells(decoder.fields).items()
+            if not cell.time and (value is None or field.name != value.name)
+        }
+        self._labels = RowLabels(decoder, label_cells)
         self._decoder = decoder
         self._value = value
         self._text = cells([value])[value].text if value else str
-        first = Head(safe(value.name) if value else "count", right=True, rank=Rank.KEPT)
-        self._heads = (first, *heads_of(self._labels.cells))
-        self._sets: dict[_Labels, float] = {}
-        self._characters = 0  # of all labels
-        self._other = 0
+        heading = Heading(safe(value.name) if value else "count", right=True, rank=Rank.KEPT)
+        self._headings = (heading, *headings_of(self._labels.cells))
+        self._numbers: dict[_Labels, float] = {}
+        self._text_size = 0  # characters of all labels
+        self._other_events = 0  # of labels beyond the bounds
         self._events = 0
         self._time_ns = time.time_ns()
 
     def add(self, batch: Batch) -> bool:
-        """Take a batch; tell whether there is something new to show."""
+        """Add a batch; return whether the panel changed."""
         self._events += batch.records
         self._time_ns = batch.time_ns
-        self._held.add(batch)
-        if self._held.full:
+        self._pending.add(batch)
+        if self._pending.full:
             self._fold()
         return batch.records > 0
 
     def _fold(self) -> None:
-        sets = self._sets
-        for batch, times in batches(self._decoder, self._held.take()):
-            numbers = self._decoder.values(batch, (self._value,))[0] if self._value else times
-            for labels, number, came in zip(self._labels.texts(batch), numbers, times, strict=True):
-                if not isinstance(number, int | float):  # the record is too short to have the gauge's value
+        """Decode the pending records."""
+        numbers = self._numbers
+        for batch, counts in to_batches(self._decoder, self._pending.take()):
+            values = self._decoder.values(batch, (self._value,))[0] if self._value else counts
+            for labels, value, count in zip(self._labels.texts(batch), values, counts, strict=True):
+                if not isinstance(value, int | float):  # the record ends before the gauge's field
                     continue
-                if labels not in sets and not self._takes(labels):
-                    self._other += came
+                if labels not in numbers and not self._has_room(labels):
+                    self._other_events += count
                 else:
-                    sets[labels] = number if self._value else sets.get(labels, 0) + came
+                    numbers[labels] = value if self._value else numbers.get(labels, 0) + count
 
-    def _takes(self, labels: _Labels) -> bool:
-        """Make room for one more set of values; tell whether there was any."""
-        characters = self._characters + sum(map(len, labels))
-        if len(self._sets) >= _MOST or characters > _MOST_TEXT:
+    def _has_room(self, labels: _Labels) -> bool:
+        """Return whether one more set of labels is within the bounds, and count its characters."""
+        text_size = self._text_size + sum(map(len, labels))
+        if len(self._numbers) >= _MAX_SETS or text_size > _MAX_TEXT:
             return False
-        self._characters = characters
+        self._text_size = text_size
         return True
 
     def lines(self, width: int | None, height: int | None) -> list[str]:
-        """Return a title, a head and rows; ``... 37 more`` stands for what ``height`` has no room for."""
+        """Return a title, headings and rows; ``... 37 more`` is the last of ``height`` lines."""
         self._fold()
-        title = f"{clock(self._time_ns)} {self._name}: {counted(self._events, 'event')}"
-        if not self._sets:
-            return [title, *self._rest()]
-        room = len(self._sets) if height is None else max(height - 5, 1)  # title, hidden, head, more, other
-        ranked = nlargest(room, ((number, at, labels) for at, (labels, number) in enumerate(self._sets.items())))
-        lines = [title, *grid(self._heads, [(self._text(number), *labels) for number, _, labels in ranked], width)]
-        return lines + more(len(self._sets) - len(ranked)) + self._rest()
+        numbers = self._numbers
+        title = f"{local_time(self._time_ns)} {self._name}: {quantity(self._events, 'event')}"
+        if not numbers:
+            return [title, *self._other_line()]
+        # Besides the rows: title, hidden columns, headings, more, other.
+        room = len(numbers) if height is None else max(height - 5, 1)
+        # The position makes the order of equal numbers that of their arrival.
+        ranked = nlargest(
+            room,
+            ((number, position, labels) for position, (labels, number) in enumerate(numbers.items())),
+        )
+        rows = [(self._text(number), *labels) for number, _, labels in ranked]
+        grid = format_grid(self._headings, rows, width)
+        return [title, *grid, *more_line(len(numbers) - len(ranked)), *self._other_line()]
 
-    def _rest(self) -> list[str]:
-        if not self._other:
+    def _other_line(self) -> list[str]:
+        if not self._other_events:
             return []
-        return [f"... other: {counted(self._other, 'event')}, of more sets of values than these {len(self._sets)}"]
+        events = quantity(self._other_events, "event")
+        return [f"... other: {events}, of more sets of values than these {len(self._numbers)}"]

@@ -1,72 +1,81 @@
-"""Rows of texts under one head, fitted to a width: what is counted, and tables as they are now."""
+"""Format rows of texts under headings, fitted to a width."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from beepy.outputs.columns.cells import Cell
-from beepy.outputs.columns.layout import Column, Layout, Rank, fit, rank
+from beepy.outputs.columns.layout import Column, ColumnLayout, Rank, fit, rank_of
 from beepy.width import pad, truncate, width
 
-NOTHING: Final = frozenset(("", 0, "0", "false"))
-"""What cells of a column hold that is hidden early."""
+EMPTY_VALUES: Final = frozenset(("", 0, "0", "false"))
+"""A column that has only these values is hidden early."""
 
 
-class Head(NamedTuple):
-    """The head of a column; ``rank`` is how useful it is, ``right`` where its values stand, ``least`` its width."""
+class Heading(NamedTuple):
+    """The heading of a column; ``right``: aligned to the right. ``min_width`` is the column's."""
 
     name: str
     right: bool
     rank: Rank
-    least: int = 0
+    min_width: int = 0
 
 
-def heads_of(cells: Sequence[Cell]) -> list[Head]:
-    """Return the heads of the columns of a record's fields."""
+def headings_of(cells: Sequence[Cell]) -> list[Heading]:
+    """Return the headings of a record's fields."""
     names = {cell.name for cell in cells}
-    ranks = [Rank.KEPT if cell.duration else rank(cell.name, names, right=cell.right, time=cell.time) for cell in cells]
-    return [Head(cell.name, cell.right, how) for cell, how in zip(cells, ranks, strict=True)]
+    return [Heading(cell.name, cell.right, _rank(cell, names)) for cell in cells]
 
 
-def hidden_line(hidden: Sequence[tuple[str, Sequence[str]]], most: int | None) -> list[str]:
-    """Return the line that names what is hidden of each (map, columns), if anything is; a map may be ""."""
-    names = "; ".join([f"{name} {', '.join(columns)}".lstrip() for name, columns in hidden if columns])
+def _rank(cell: Cell, names: set[str]) -> Rank:
+    if cell.duration:
+        return Rank.KEPT
+    return rank_of(cell.name, names, right=cell.right, time=cell.time)
+
+
+def hidden_line(hidden: Sequence[tuple[str, Sequence[str]]], max_width: int | None) -> list[str]:
+    """Return the line that names the hidden (map or "", columns); [] if there are none."""
+    texts = [f"{name} {', '.join(columns)}".lstrip() for name, columns in hidden if columns]
+    names = "; ".join(texts)
     if not names:
         return []
     advice = " (-o wide shows all)"
-    if most is None:
+    if max_width is None:
         return [f"hidden: {names}{advice}"]
-    names = truncate(names, max(most - len("hidden: ") - len(advice), 1))
-    return [truncate(f"hidden: {names}{advice}", most)]
+    names = truncate(names, max(max_width - len("hidden: ") - len(advice), 1))
+    return [truncate(f"hidden: {names}{advice}", max_width)]
 
 
-def line(cells: Sequence[str], heads: Sequence[Head], layout: Layout, most: int | None) -> str:
-    """Return one row's line, at most ``most`` wide: what is wider than its column is cut."""
-    made = [
-        pad(truncate(cells[at], columns), columns, right=heads[at].right)
-        for at, columns in zip(layout.shown, layout.widths, strict=True)
+def format_row(texts: Sequence[str], headings: Sequence[Heading], layout: ColumnLayout, max_width: int | None) -> str:
+    """Return a row's line; texts wider than their column are cut, and the line at ``max_width``."""
+    padded = [
+        pad(truncate(texts[position], columns), columns, right=headings[position].right)
+        for position, columns in zip(layout.shown, layout.widths, strict=True)
     ]
-    text = " ".join(made).rstrip()
-    return text if most is None else truncate(text, most)
+    line = " ".join(padded).rstrip()
+    return line if max_width is None else truncate(line, max_width)
 
 
-def grid(heads: Sequence[Head], rows: Sequence[Sequence[str]], most: int | None) -> list[str]:
-    """Return the lines of a whole grid: what is hidden, the head, the rows."""
+def format_grid(headings: Sequence[Heading], rows: Sequence[Sequence[str]], max_width: int | None) -> list[str]:
+    """Return the lines of a grid: the hidden columns, the headings, the rows."""
     columns = []
-    for at, head in enumerate(heads):
-        cells = [row[at] for row in rows]
-        rank = Rank.EMPTY if rows and head.rank is not Rank.KEPT and NOTHING.issuperset(cells) else head.rank
-        wanted = max(width(head.name), *[width(cell) for cell in cells], head.least)
-        columns.append(Column(head.name, head.right, wanted, rank))
-    layout = fit(columns, most)
-    names = [head.name for head in heads]
-    return [*hidden_line([("", layout.hidden)], most), *[line(cells, heads, layout, most) for cells in (names, *rows)]]
+    for position, heading in enumerate(headings):
+        texts = [row[position] for row in rows]
+        rank = heading.rank
+        if rows and rank is not Rank.KEPT and EMPTY_VALUES.issuperset(texts):
+            rank = Rank.EMPTY
+        wanted = max(width(heading.name), *[width(text) for text in texts], heading.min_width)
+        columns.append(Column(heading.name, heading.right, wanted, rank))
+    layout = fit(columns, max_width)
+    names = [heading.name for heading in headings]
+    lines = [format_row(texts, headings, layout, max_width) for texts in (names, *rows)]
+    return [*hidden_line([("", layout.hidden)], max_width), *lines]
 
 
-def counted(count: int, one: str, several: str = "") -> str:
-    """Return ``1 event``, ``2 events``."""
-    return f"{count} {one if count == 1 else several or f'{one}s'}"
+def quantity(count: int, singular: str, plural: str = "") -> str:
+    """Return ``1 event``, ``2 events``; the default of ``plural`` adds an s."""
+    return f"{count} {singular if count == 1 else plural or f'{singular}s'}"
 
 
-def more(count: int, what: str = "") -> list[str]:
-    """Return the line for what there is no room for."""
-    return [f"... {count} more {what}".rstrip()] if count > 0 else []
+def more_line(count: int, noun: str = "") -> list[str]:
+    """Return the line that counts what is not shown, [] for 0."""
+    return [f"... {count} more {noun}".rstrip()] if count > 0 else []

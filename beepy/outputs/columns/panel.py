@@ -1,4 +1,4 @@
-"""What stands beside rows: counts, histograms, and tables as they are now (``panels`` makes them)."""
+"""A part of the screen beside rows: counts, histograms, a table (``panels`` makes them)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,9 +7,10 @@ from beepy.events.batch import Batch
 
 
 class Panel(NamedTuple):
-    """``add`` takes a batch and says whether there is something new to show.
+    """``add`` adds a batch and returns whether the panel changed.
 
-    ``lines(width, height)`` returns what is shown now: at most so wide, and so many of them, unless None.
+    ``lines(width, height)`` returns what it shows now: lines of at most that width, and at most
+    that many, unless None.
     """
 
     add: Callable[[Batch], bool]

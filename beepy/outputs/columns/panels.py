@@ -1,38 +1,41 @@
-"""Which panel a map is shown in."""
+"""Choose the panel that a map is shown in."""
 
 from collections.abc import Sequence
 
-from beepy.events.batch import Schema
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.metrics import value_field
 from beepy.obj.spec import Role
-from beepy.outputs.columns.counts import Counts
-from beepy.outputs.columns.histograms import Histograms, shape
+from beepy.outputs.columns.counts import CountsPanel
+from beepy.outputs.columns.histograms import HistogramsPanel, find_fields
 from beepy.outputs.columns.panel import Panel
-from beepy.outputs.columns.tables import Table
+from beepy.outputs.columns.tables import TablePanel
 
 
-def of(schema: Schema, decoder: Decoder, given: Field | None, bounds: Sequence[float], *, live: bool) -> Panel | None:
+def make_panel(decoder: Decoder, value_key: Field | None, bounds: Sequence[float], *, can_redraw: bool) -> Panel | None:
     """Return the map's panel, None if it is shown as rows.
 
-    ``given`` is the field that -k names, ``bounds`` the -b. ``live``: tables are drawn in place.
+    ``value_key`` is the field that -k names, ``bounds`` are those of -b. ``can_redraw``: tables are
+    redrawn in place.
     """
-    value = value_field(schema, decoder, given)
-    where = shape(schema, decoder, value)
-    if where:
-        return _panel(Histograms(schema, decoder, where, bounds))
+    schema = decoder.schema
+    value = value_field(schema, decoder, value_key)
+    histogram_fields = find_fields(decoder, value)
+    if histogram_fields:
+        return _panel(HistogramsPanel(decoder, histogram_fields, bounds))
     if not schema.is_stream:
-        return table(schema, decoder) if live else None
+        return table_panel(decoder) if can_redraw else None
     if schema.role is Role.COUNTER:
-        return _panel(Counts(schema, decoder))
-    return _panel(Counts(schema, decoder, value)) if schema.role is Role.GAUGE and value else None
+        return _panel(CountsPanel(decoder))
+    if schema.role is Role.GAUGE and value:
+        return _panel(CountsPanel(decoder, value))
+    return None
 
 
-def table(schema: Schema, decoder: Decoder) -> Panel:
-    """Return the panel of a table as its last snapshot has it."""
-    return _panel(Table(schema, decoder))
+def table_panel(decoder: Decoder) -> Panel:
+    """Return the panel that shows the last snapshot of a table."""
+    return _panel(TablePanel(decoder))
 
 
-def _panel(shown: Counts | Histograms | Table) -> Panel:
-    return Panel(shown.add, shown.lines)
+def _panel(panel: CountsPanel | HistogramsPanel | TablePanel) -> Panel:
+    return Panel(panel.add, panel.lines)

@@ -1,6 +1,6 @@
-"""Rows without a width, for a pipe or a file: widths come from types and names, and nothing is cut or hidden.
+"""Rows for a pipe or a file: widths come from types and names, and nothing is cut or hidden.
 
-A block of records is one ``%`` over the format of a row repeated.
+A block of records is the ``%`` format of a row, repeated, filled at once.
 """
 
 from functools import partial
@@ -10,56 +10,71 @@ from beepy.events.batch import Batch
 from beepy.events.decoder import Convert, Decoder, Memo, View
 from beepy.events.fields import Field
 from beepy.outputs.columns.cells import Cell, cells
-from beepy.outputs.columns.times import WIDTH, Times
-from beepy.outputs.file import RowWriter
+from beepy.outputs.columns.times import WIDTH, RowTimes
+from beepy.outputs.row_writer import RowWriter
+from beepy.text import safe
 from beepy.width import pad, width
 
 
-class Plain:
+class PlainRows:
     """One map's rows: the map's name if there are several, the time, the fields.
 
-    ``names`` is the width of the column of names, 0 for none.
-    A value that is wider than its column moves the rest of its own row only. Nothing is cut: points in time are exact,
-    but that of the row.
+    ``map_width`` is the width of the column of maps' names, 0 for none. A value wider than its
+    column moves only the rest of its own row. Times are exact, except that of the row.
     """
 
-    def __init__(self, decoder: Decoder, name: str, names: int) -> None:
+    def __init__(self, writer: RowWriter, decoder: Decoder, map_width: int) -> None:
+        self._writer = writer
         self._decoder = decoder
-        self._times = Times(decoder)
+        self._times = RowTimes(decoder)
         self._cells = cells(decoder.fields, exact=True)
         self._widths = {field: max(cell.width, width(cell.name)) for field, cell in self._cells.items()}
         last = decoder.fields[-1] if decoder.fields else None
         if last and not self._cells[last].right:  # no blanks at the end of a line
             self._widths[last] = 0
-        self._before = name.ljust(names).replace("%", "%%") + " " if names else ""
-        heads = [pad(cell.name, self._widths[field], right=cell.right) for field, cell in self._cells.items()]
-        start = ["map".ljust(names)] if names else []
-        self.header = " ".join([*start, "time".ljust(WIDTH), *heads]) + "\n"
+        name = safe(decoder.schema.map).ljust(map_width)
+        self._start = name.replace("%", "%%") + " " if map_width else ""
+        names = [pad(cell.name, self._widths[field], right=cell.right) for field, cell in self._cells.items()]
+        map_heading = ["map".ljust(map_width)] if map_width else []
+        self._header = " ".join([*map_heading, "time".ljust(WIDTH), *names]) + "\n"
+        self._has_header = False
         formats = [f"%{self._widths[field]}s" if cell.right else "%s" for field, cell in self._cells.items()]
-        self._row = " ".join(["", *formats]) + "\n"
-        self._view = decoder.view(decoder.fields, self._finish)
+        self._format = " ".join(["", *formats]) + "\n"
+        self._view = decoder.view(decoder.fields, self._converter)
         self._texts: View | None = None
 
-    def write(self, out: RowWriter, batch: Batch) -> None:
-        """Write the rows of a batch."""
+    def write_header(self) -> None:
+        """Write the header, the first time."""
+        if not self._has_header:
+            self._has_header = True
+            self._writer.write(self._header)
+
+    def write(self, batch: Batch) -> None:
+        """Write the rows of a batch, and the header above the first."""
+        self.write_header()
         time, absent = self._times.common(batch), self._view.absent(batch)
         if time is not None and not absent:
-            out.rows(f"{self._before}{time}{self._row}", self._view, batch)
+            row_format = f"{self._start}{time}{self._format}"
+            self._writer.write_rows(row_format, self._view, batch)
             return
+        # Rows that differ in their times, or lack fields, are formatted one at a time.
         if self._texts is None:
-            self._texts = self._decoder.view(self._decoder.fields, self._text)
+            self._texts = self._decoder.view(self._decoder.fields, self._text_converter)
         columns = self._texts.columns(batch)
-        for at in absent:
-            columns[at] = [" " * self._widths[self._decoder.fields[at]]] * batch.records
-        line = f"{self._before}%s{self._row}"
-        out.write("".join([line % row for row in zip(self._times.each(batch), *columns, strict=True)]))
+        for position in absent:
+            field = self._decoder.fields[position]
+            columns[position] = [" " * self._widths[field]] * batch.records
+        line = f"{self._start}%s{self._format}"
+        rows = zip(self._times.texts(batch), *columns, strict=True)
+        self._writer.write("".join([line % row for row in rows]))
 
-    def _finish(self, field: Field) -> Convert:
-        return None if self._cells[field].plain else self._text(field)  # the format makes the digits
+    def _converter(self, field: Field) -> Convert:
+        """Return what makes a field's texts, None for integers, which the format converts."""
+        return None if self._cells[field].plain else self._text_converter(field)
 
-    def _text(self, field: Field) -> Convert:
+    def _text_converter(self, field: Field) -> Convert:
         cell = self._cells[field]
-        columns = 0 if cell.right else self._widths[field]  # the format pads numbers
+        columns = 0 if cell.right else self._widths[field]  # the format pads on the left
         text = partial(_padded, cell, columns) if columns else cell.text
         return Memo(text).__getitem__ if field.codec.is_plain_int and not cell.right else text
 

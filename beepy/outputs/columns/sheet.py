@@ -1,136 +1,181 @@
-"""The rows of one map on a terminal, and the layout that their values so far ask for."""
+"""The rows of one map on a terminal, in a layout that grows with their values."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.outputs.columns.cells import cells
-from beepy.outputs.columns.grid import NOTHING, Head, heads_of, line
-from beepy.outputs.columns.layout import MUCH, Column, Layout, Rank, fit
-from beepy.outputs.columns.strips import Strip, joined, shared, strip_of
-from beepy.outputs.columns.times import WIDTH, Times
+from beepy.outputs.columns.grid import EMPTY_VALUES, Heading, format_row, headings_of
+from beepy.outputs.columns.layout import LONG_TEXT, Column, ColumnLayout, Rank, fit
+from beepy.outputs.columns.text_columns import TextColumn, join_rows, shared_column, text_column
+from beepy.outputs.columns.times import WIDTH, RowTimes
+from beepy.text import safe
 from beepy.width import width
 
-_STEP: Final = 4  # widths of texts grow by so many at a time: each growth brings a new head
-_ROOMY: Final = 16  # columns that a value gets before it has shown that it needs more
-_NOTICED: Final = 8  # columns of a text that are worth new heads
-_NUMBER: Final = 5  # columns of a number at least, and of a process's id
-_PID: Final = 7
-_PIDS: Final = frozenset(("pid", "tid", "tgid", "ppid"))
+_STEP: Final = 4  # widths of texts grow in steps, as each growth repeats the headings
+_USUAL_WIDTH: Final = 16  # width that a column gets in advance, if its type's values may need it
+_NOTICEABLE: Final = 8  # columns more for the last text for which headings are repeated
+_NUMBER: Final = 5  # width of a number at least
+_PID: Final = 7  # ... and of a process's id
+_PID_NAMES: Final = frozenset(("pid", "tid", "tgid", "ppid"))
 
 
 class Sheet:
-    """The rows of one map, and the layout that their values so far ask for.
+    """The rows of one map, in a layout that grows with their values.
 
-    ``name`` stands before each row if there are several maps, ``names`` wide.
+    ``name`` is the map's, shown in each row, or "" if there is only one. ``map_width`` is the width
+    of the column of maps' names, 0 for none. Positions count all columns: the map, the time, then
+    the fields from ``_first`` on.
     """
 
-    def __init__(self, decoder: Decoder, name: str, names: int) -> None:
-        self.name = name if names else ""
-        self._times = Times(decoder)
-        shown = cells(decoder.fields)
-        self._cells = tuple(shown.values())
-        raw = {field: None if cell.plain or cell.texts else cell.raw for field, cell in shown.items()}
-        self._view = decoder.view(decoder.fields, raw.__getitem__, absent="")
-        map_head = [Head(name, right=False, rank=Rank.KEPT, least=names)] if names else []
-        time_head = Head("time", right=False, rank=Rank.KEPT, least=WIDTH)
-        self.heads = (*map_head, time_head, *heads_of(self._cells))
-        self._first = len(map_head) + 1  # the place of the first field
-        self._wanted = [max(width(head.name), head.least) for head in self.heads]
-        for at, cell in enumerate(self._cells, self._first):
+    def __init__(self, decoder: Decoder, map_width: int) -> None:
+        self.decoder = decoder
+        self.name = safe(decoder.schema.map) if map_width else ""
+        self._times = RowTimes(decoder)
+        cell_of = cells(decoder.fields)
+        self._cells = tuple(cell_of.values())
+        converters = {field: None if cell.plain or cell.texts else cell.raw for field, cell in cell_of.items()}
+        self._view = decoder.view(decoder.fields, converters.__getitem__, absent="")
+        headings = [Heading("time", right=False, rank=Rank.KEPT, min_width=WIDTH)]
+        if map_width:
+            name = safe(decoder.schema.map)
+            headings.insert(0, Heading(name, right=False, rank=Rank.KEPT, min_width=map_width))
+        self._first = len(headings)
+        self.headings = (*headings, *headings_of(self._cells))
+        self._wanted = [max(width(heading.name), heading.min_width) for heading in self.headings]
+        for position, cell in enumerate(self._cells, self._first):
             if cell.right:
-                least = _PID if cell.name in _PIDS else _NUMBER
-                self._wanted[at] = max(self._wanted[at], min(cell.width, least))
-        self._filled = [not self._cells] * len(self.heads)  # that a column has more than 0 in it
-        self._rows = 0
-        places = {cell.name: at for at, cell in enumerate(self._cells)}
-        self._pair = (places["pid"], places["tid"]) if {"pid", "tid"} <= places.keys() else None
-        fields = decoder.fields
-        self._repeated = {fields.index(self._times.field) + self._first} if self._times.field else set()
-        if self._pair:
-            self._repeated.add(self._pair[1] + self._first)
-        self.layout = Layout((), (), ())
-        self.head = ""  # the line of heads
-        self._fitted: object = None  # what the layout was made for
+                min_width = min(cell.width, _PID if cell.name in _PID_NAMES else _NUMBER)
+                self._wanted[position] = max(self._wanted[position], min_width)
+        self._has_values = [not self._cells] * len(self.headings)  # others than EMPTY_VALUES
+        self._has_rows = False
+        self._repeated: set[int] = set()
+        if self._times.field:
+            self._repeated.add(decoder.fields.index(self._times.field) + self._first)
+        # A tid is shown once it differs from the pid: these are the positions among the fields.
+        index_of = {cell.name: index for index, cell in enumerate(self._cells)}
+        self._pid_and_tid: tuple[int, int] | None = None
+        if "pid" in index_of and "tid" in index_of:
+            self._pid_and_tid = index_of["pid"], index_of["tid"]
+            self._repeated.add(index_of["tid"] + self._first)
+        self.layout = ColumnLayout((), (), ())
+        self.headings_line = ""
+        self._fitted_for: object = None  # the arguments that the layout was made for
 
-    def read(self, batch: Batch, most: int | None) -> list[Strip]:
-        """Return the columns of a batch; what is in them counts for the next layout."""
-        columns, absent = self._view.columns(batch), self._view.absent(batch)
-        strips = []
-        for at, (cell, column) in enumerate(zip(self._cells, columns, strict=True)):
-            strip = shared("") if at in absent else strip_of(cell, column, most)
-            strips.append(strip)
-            self._wanted[at + self._first] = max(self._wanted[at + self._first], strip.widest)
-            if not self._filled[at + self._first]:
-                self._filled[at + self._first] = not NOTHING.issuperset(strip.values)
-        if self._pair and columns[self._pair[0]] != columns[self._pair[1]]:
-            self._repeated.discard(self._pair[1] + self._first)
-        self._rows += batch.records
-        common = self._times.common(batch)
-        times = Strip(self._times.each(batch), WIDTH) if common is None else shared(common)
-        return [*([shared(self.name)] if self.name else []), times, *strips]
+    def read(self, batch: Batch, max_width: int | None) -> list[TextColumn]:
+        """Return the columns of a batch; the next layout has room for their values."""
+        value_columns, absent = self._view.columns(batch), self._view.absent(batch)
+        columns = []
+        for index, (cell, values) in enumerate(zip(self._cells, value_columns, strict=True)):
+            position = index + self._first
+            column = shared_column("") if index in absent else text_column(cell, values, max_width)
+            columns.append(column)
+            self._wanted[position] = max(self._wanted[position], column.widest)
+            if not self._has_values[position]:
+                self._has_values[position] = not EMPTY_VALUES.issuperset(column.values)
+        if self._pid_and_tid:
+            pid, tid = self._pid_and_tid
+            if value_columns[pid] != value_columns[tid]:
+                self._repeated.discard(tid + self._first)
+        self._has_rows = self._has_rows or batch.records > 0
+        time = self._times.common(batch)
+        if time is None:
+            columns.insert(0, TextColumn(self._times.texts(batch), WIDTH))
+        else:
+            columns.insert(0, shared_column(time))
+        if self.name:
+            columns.insert(0, shared_column(self.name))
+        return columns
 
-    def lines(self, strips: Sequence[Strip], records: int, most: int | None) -> list[str]:
-        """Return the line of each row of a batch that was read, as the layout has it."""
-        return joined(strips, [head.right for head in self.heads], self.layout, records, most)
+    def lines(self, columns: Sequence[TextColumn], records: int, max_width: int | None) -> list[str]:
+        """Return the line of each row of a batch that was read, in the present layout."""
+        right = [heading.right for heading in self.headings]
+        return join_rows(columns, right, self.layout, records, max_width)
 
-    def fit(self, most: int | None) -> bool:
-        """Lay the columns out anew; tell whether that changed anything."""
-        asked = most, tuple(self._wanted), tuple(self._filled), frozenset(self._repeated), self._rows > 0
-        if asked == self._fitted:
+    def fit(self, max_width: int | None) -> bool:
+        """Make a new layout for the values so far; return whether the headings changed."""
+        arguments = (
+            max_width,
+            tuple(self._wanted),
+            tuple(self._has_values),
+            frozenset(self._repeated),
+            self._has_rows,
+        )
+        if arguments == self._fitted_for:
             return False
-        self._fitted, before = asked, self.layout
-        # the more room values have to grow, the fewer heads come, but nothing is hidden for it
+        self._fitted_for, before = arguments, self.layout
+        # The more room values have to grow, the less often the headings are repeated; but no column
+        # is hidden, and the last text not cut noticeably, to give it to them.
         layouts = [
-            fit([self._column(at, self._bounded(at, widths(at), most)) for at in range(len(self.heads))], most)
-            for widths in (self._roomy, self._rounded, self._wanted.__getitem__)
+            self._fit(widths, max_width)
+            for widths in (self._usual_width, self._rounded_width, self._wanted.__getitem__)
         ]
-        self.layout = min(layouts, key=lambda layout: (len(layout.hidden), self._lacking(layout) // _NOTICED))
-        self.head = line([head.name for head in self.heads], self.heads, self.layout, most)
-        return self._shape(self.layout) != self._shape(before)
+        self.layout = min(
+            layouts,
+            key=lambda layout: (len(layout.hidden), self._lacking(layout) // _NOTICEABLE),
+        )
+        names = [heading.name for heading in self.headings]
+        self.headings_line = format_row(names, self.headings, self.layout, max_width)
+        return self._visible(self.layout) != self._visible(before)
 
-    def _shape(self, layout: Layout) -> Layout:
-        """Return what the head shows of a layout: the width of a text at the end is not seen."""
-        if layout.shown and not self.heads[layout.shown[-1]].right:
+    def _fit(self, width_of: Callable[[int], int], max_width: int | None) -> ColumnLayout:
+        columns = [
+            self._column(position, self._bounded(position, width_of(position), max_width))
+            for position in range(len(self.headings))
+        ]
+        return fit(columns, max_width)
+
+    def _visible(self, layout: ColumnLayout) -> ColumnLayout:
+        """Return what the headings show of a layout: not the width of a text at the end."""
+        if layout.shown and not self.headings[layout.shown[-1]].right:
             return layout._replace(widths=layout.widths[:-1])
         return layout
 
-    def _column(self, at: int, wanted: int) -> Column:
-        head = self.heads[at]
-        rank = head.rank
-        if at in self._repeated:
+    def _column(self, position: int, wanted: int) -> Column:
+        heading = self.headings[position]
+        rank = heading.rank
+        is_empty = self._has_rows and position >= self._first and not self._has_values[position]
+        if position in self._repeated:
             rank = Rank.REPEATED
-        elif self._rows and not self._filled[at] and at >= self._first and rank is not Rank.KEPT:
+        elif is_empty and rank is not Rank.KEPT:
             rank = Rank.EMPTY
-        return Column(head.name, head.right, wanted, rank)
+        return Column(heading.name, heading.right, wanted, rank)
 
-    def _lacking(self, layout: Layout) -> int:
-        """Return how many columns a text at the end would still like to have."""
-        last = len(self.heads) - 1
-        if self.heads[last].right or layout.shown[-1:] != (last,):
+    def _lacking(self, layout: ColumnLayout) -> int:
+        """Return how many columns narrower than it should be a text at the end is."""
+        last = len(self.headings) - 1
+        if self.headings[last].right or layout.shown[-1:] != (last,):
             return 0
-        return max(min(self._bounded(last, self._wanted[last], 0), MUCH) - layout.widths[-1], 0)
+        wanted = self._bounded(last, self._wanted[last], 0)
+        return max(min(wanted, LONG_TEXT) - layout.widths[-1], 0)
 
-    def _bounded(self, at: int, wanted: int, most: int | None) -> int:
+    def _bounded(self, position: int, wanted: int, max_width: int | None) -> int:
         """Return the width that a column may have.
 
-        Where there is no ``most`` nothing is cut, and a value that is wider than its type's usual ones moves only the
-        rest of its own row.
+        Without ``max_width`` nothing is cut, and a value wider than usual moves only the rest of
+        its own row.
         """
-        cell = self._cells[at - self._first] if at >= self._first else None
-        bound = cell and (cell.width if most is None else cell.bound)
-        return wanted if bound is None else min(wanted, max(bound, width(self.heads[at].name)))
-
-    def _roomy(self, at: int) -> int:
-        """Return the width that values usually take at most, by their type."""
-        if at < self._first or at == len(self.heads) - 1:
-            return self._wanted[at]
-        return max(self._wanted[at], min(self._cells[at - self._first].width, _ROOMY))
-
-    def _rounded(self, at: int) -> int:
-        """Return the width so far; that of a text with some room."""
-        wanted = self._wanted[at]
-        if at < self._first or self.heads[at].right or at == len(self.heads) - 1:
+        if position < self._first:
             return wanted
-        return max(min(-(-wanted // _STEP) * _STEP, self._cells[at - self._first].width), wanted)
+        cell = self._cells[position - self._first]
+        bound = cell.width if max_width is None else cell.bound
+        if bound is None:
+            return wanted
+        return min(wanted, max(bound, width(self.headings[position].name)))
+
+    def _usual_width(self, position: int) -> int:
+        """Return the width that values of the type usually take at most."""
+        if position < self._first or position == len(self.headings) - 1:
+            return self._wanted[position]
+        cell = self._cells[position - self._first]
+        return max(self._wanted[position], min(cell.width, _USUAL_WIDTH))
+
+    def _rounded_width(self, position: int) -> int:
+        """Return the width so far, of a text rounded up."""
+        wanted = self._wanted[position]
+        is_last = position == len(self.headings) - 1
+        if position < self._first or self.headings[position].right or is_last:
+            return wanted
+        rounded = -(-wanted // _STEP) * _STEP
+        return max(min(rounded, self._cells[position - self._first].width), wanted)

@@ -1,90 +1,103 @@
-"""Tables, and the lines of iterators, as they are now."""
+"""The panel of a table, or of the lines of an iterator: its last snapshot."""
 
 import time
 from heapq import nlargest, nsmallest
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from beepy.events.batch import Batch, Schema
+from beepy.events.batch import Batch
 from beepy.events.batch_ops import select, take
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE
 from beepy.obj.spec import Role
 from beepy.outputs.columns.cells import cells
-from beepy.outputs.columns.grid import counted, grid, heads_of, more
-from beepy.outputs.columns.labels import Labels
-from beepy.outputs.columns.times import clock
+from beepy.outputs.columns.grid import format_grid, headings_of, more_line, quantity
+from beepy.outputs.columns.labels import RowLabels
+from beepy.outputs.columns.times import local_time
 from beepy.text import safe
 
-_MOST: Final = 500  # rows of a table that are kept to be shown: more than a screen has
+_MAX_ROWS: Final = 500  # rows of a table that are kept: more than a screen has
 
-_Row: TypeAlias = tuple[Any, tuple[str, ...]]  # what it is sorted by, its texts
+_SortedRow: TypeAlias = tuple[Any, tuple[str, ...]]  # the sort key, the texts
 
 
-class Table:
-    """The last complete snapshot of a table: counters and gauges by value, the largest first, others by key.
+class TablePanel:
+    """The last complete snapshot of a table.
 
-    The lines of an iterator stand as they came.
+    Counters and gauges are sorted by value, the largest first, other tables by key. The lines of an
+    iterator keep their order.
     """
 
-    def __init__(self, schema: Schema, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder) -> None:
+        schema = decoder.schema
         self._name = safe(schema.map)
         self._decoder = decoder
-        self._labels = Labels(decoder, cells(decoder.fields))
-        self._heads = heads_of(self._labels.cells)
-        self._lines = schema.is_stream
+        self._labels = RowLabels(decoder, cells(decoder.fields))
+        self._headings = headings_of(self._labels.cells)
+        self._is_iterator = schema.is_stream
         values = [field for field in decoder.fields if field.part == VALUE]
-        self._by_value = schema.role in (Role.COUNTER, Role.GAUGE) and len(values) == 1 and values[0].codec.number
-        self._sorted_by = values if self._by_value else [field for field in decoder.fields if field.part != VALUE]
+        is_number = len(values) == 1 and values[0].codec.number
+        self._by_value = schema.role in (Role.COUNTER, Role.GAUGE) and is_number
+        keys = [field for field in decoder.fields if field.part != VALUE]
+        self._sort_fields = values if self._by_value else keys
         self._snapshot = -1
-        self._rows: list[_Row] = []
+        self._rows: list[_SortedRow] = []
         self._count = 0
-        self._shown: tuple[list[_Row], int] = ([], 0)
+        self._shown: tuple[list[_SortedRow], int] = ([], 0)  # rows and count when it was complete
         self._time_ns = time.time_ns()
 
     def add(self, batch: Batch) -> bool:
-        """Take a batch; tell whether a snapshot is complete."""
+        """Add a batch; return whether a snapshot is complete."""
         if batch.snapshot != self._snapshot:
             self._snapshot, self._rows, self._count = batch.snapshot, [], 0
         self._count += batch.records
         if batch.records:
-            self._keep(batch)
+            self._keep_first(batch)
         if batch.final:
             self._time_ns = batch.time_ns
             self._shown = self._rows, self._count
         return batch.final
 
-    def _keep(self, batch: Batch) -> None:
-        """Keep the first rows of the order, of this batch and those before it; others are not decoded."""
-        if self._lines:
-            batch = take(batch, _MOST - len(self._rows))
+    def _keep_first(self, batch: Batch) -> None:
+        """Keep the first rows in the order, of this batch and earlier ones.
+
+        Only the sort keys of the others are decoded.
+        """
+        if self._is_iterator:
+            batch = take(batch, _MAX_ROWS - len(self._rows))
             self._rows += [(None, texts) for texts in self._labels.texts(batch)]
             return
-        columns = self._decoder.values(batch, self._sorted_by)
-        order = [tuple(map(_comparable, row)) for row in zip(*columns, strict=True)]
-        if batch.records > _MOST:
-            chosen = set(self._first(list(zip(order, range(batch.records), strict=True))))
-            mask = [(key, at) in chosen for at, key in enumerate(order)]
-            batch, order = select(batch, mask), [key for key, wanted in zip(order, mask, strict=True) if wanted]
-        self._rows = self._first([*self._rows, *zip(order, self._labels.texts(batch), strict=True)])
+        columns = self._decoder.values(batch, self._sort_fields)
+        keys = [tuple(map(_comparable, row)) for row in zip(*columns, strict=True)]
+        if batch.records > _MAX_ROWS:
+            numbered = list(zip(keys, range(batch.records), strict=True))
+            chosen = set(self._first(numbered))
+            mask = [row in chosen for row in numbered]
+            batch = select(batch, mask)
+            keys = [key for key, kept in zip(keys, mask, strict=True) if kept]
+        rows = zip(keys, self._labels.texts(batch), strict=True)
+        self._rows = self._first([*self._rows, *rows])
 
     def _first(self, rows: list[Any]) -> list[Any]:
-        return (nlargest if self._by_value else nsmallest)(_MOST, rows)
+        return (nlargest if self._by_value else nsmallest)(_MAX_ROWS, rows)
 
     def lines(self, width: int | None, height: int | None) -> list[str]:
-        """Return a title, a head and rows; ``... 37 more`` stands for what ``height`` has no room for."""
+        """Return a title, headings and rows; ``... 37 more`` is the last of ``height`` lines."""
         rows, count = self._shown
+        start = f"{local_time(self._time_ns)} {self._name}: "
         if not count:
-            return [f"{clock(self._time_ns)} {self._name}: empty"]
-        room = len(rows) if height is None else max(height - 4, 1)  # title, hidden, head, more
+            return [f"{start}empty"]
+        # Besides the rows: title, hidden columns, headings, more.
+        room = len(rows) if height is None else max(height - 4, 1)
         texts = [texts for _, texts in islice(rows, room)]
-        what = counted(count, "line") if self._lines else counted(count, "entry", "entries")
-        title = f"{clock(self._time_ns)} {self._name}: {what}"
-        return [title, *grid(self._heads, texts, width), *more(count - len(texts))]
+        nouns = ("line", "lines") if self._is_iterator else ("entry", "entries")
+        title = start + quantity(count, *nouns)
+        grid = format_grid(self._headings, texts, width)
+        return [title, *grid, *more_line(count - len(texts))]
 
 
 def _comparable(value: object) -> tuple[int, float | str]:
-    """Return what sorts values of any kind: numbers before texts, and what is missing first."""
+    """Return the sort key of a value of any type: missing ones first, then numbers, then texts."""
     if isinstance(value, int | float):
         return 1, value
     return (0, 0) if value is None else (2, str(value))

@@ -1,4 +1,4 @@
-"""What is said of errors that only the command line can explain."""
+"""Notes on errors that only the command line can explain."""
 
 import errno
 import resource
@@ -19,7 +19,7 @@ def caused(error: BeepyError, cause: BaseException) -> BeepyError:
     return error
 
 
-def met(error: BeepyError, context: BaseException) -> BeepyError:
+def during(error: BeepyError, context: BaseException) -> BeepyError:
     error.__context__ = context
     return error
 
@@ -32,14 +32,14 @@ FEW = OSError(errno.EMFILE, "Too many open files", "beepy/hooks/tracepoint.py")
     [
         KernelError("perf event: too many open files (EMFILE)", errno.EMFILE),
         caused(BeepyError(f"{FEW.filename}: too many open files"), FEW),
-        met(KernelError("x: not there", errno.ENOENT), caused(StoreError("store x: y"), FEW)),
+        during(KernelError("x: not there", errno.ENOENT), caused(StoreError("store x: y"), FEW)),
     ],
 )
-def test_too_many_open_files(error: BeepyError, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_limit_of_the_process(error: BeepyError, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.failure(error) == 1
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    said = f"beepy: open files: limit of {limit} reached\nnote: ulimit -n {max(1024, 2 * limit)}\n"
-    assert capsys.readouterr().err == said
+    expected = f"beepy: open files: limit of {limit} reached\nnote: ulimit -n {max(1024, 2 * limit)}\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_the_limit_of_the_whole_system() -> None:
@@ -47,7 +47,7 @@ def test_the_limit_of_the_whole_system() -> None:
     assert str(reached) == "open files: limit of the whole system reached (fs.file-max)"
 
 
-def test_other_errors_are_what_they_are() -> None:
+def test_other_errors_are_unchanged() -> None:
     error = KernelError("x", errno.ENOENT)
     error.__cause__ = error
     assert advice.open_files(error) is None
@@ -55,12 +55,12 @@ def test_other_errors_are_what_they_are() -> None:
 
 @pytest.mark.parametrize("number", range(5, 12))
 def test_a_command_with_few_descriptors(number: int) -> None:
-    """It runs, or the limit is said: never a file of ours, never a traceback."""
+    """It runs, or names the limit: never a file of beepy's, never a traceback."""
     command = [sys.executable, "-m", "beepy", "describe", "exitsnoop"]
     limited = ["sh", "-c", f'ulimit -n {number} && exec "$@"', "sh", *command]
     done = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, check=False)
-    said = [f"beepy: open files: limit of {number} reached", "note: ulimit -n 1024"]
-    assert (done.returncode, done.stderr.splitlines()) in ((0, []), (1, said))
+    expected = [f"beepy: open files: limit of {number} reached", "note: ulimit -n 1024"]
+    assert (done.returncode, done.stderr.splitlines()) in ((0, []), (1, expected))
 
 
 @pytest.mark.parametrize(
@@ -76,13 +76,13 @@ def test_a_command_with_few_descriptors(number: int) -> None:
         (None, "opensnoop", []),
     ],
 )
-def test_a_number_as_password(password: str | None, image: str, notes: list[str]) -> None:
+def test_a_pid_as_password_gets_a_note(password: str | None, image: str, notes: list[str]) -> None:
     error = UsageError("--password: expected --username too")
     advice.explain_password(error, password, [image], Path("/nonexistent/store"))
     assert getattr(error, "__notes__", []) == notes
 
 
-def test_a_wrong_target_is_of_the_command_line_if_it_was_typed() -> None:
+def test_a_wrong_target_is_a_usage_error_if_it_comes_from_attach() -> None:
     error = TargetError("program 'one': tc 'x/y': expected INTERFACE", "one")
     error.add_note("a note")
     wrong = advice.wrong_target(error, ["two=a", "one=x/y"])

@@ -1,4 +1,4 @@
-"""The commands that need no kernel, as users call them."""
+"""Commands that need no kernel, run as processes."""
 
 import json
 import os
@@ -30,15 +30,15 @@ def beepy(tmp_path: Path) -> Beepy:
     return Beepy(home)
 
 
-def is_usage_error(done: Done) -> str:
-    """Return what is said in the one line before the advice."""
+def usage_error(done: Done) -> str:
+    """Return the error line before the note."""
     assert (done.code, done.out) == (2, "")
     first, note = done.said
     assert re.fullmatch(r"note: beepy (\w+ )?--help", note)
     return first
 
 
-def test_a_terminal_of_few_characters(beepy: Beepy, tmp_path: Path) -> None:
+def test_characters_that_the_encoding_lacks_are_escaped(beepy: Beepy, tmp_path: Path) -> None:
     Store(tmp_path / "store").add_image("\u03c0/\u00e9", PROGRAM, {})
     done = beepy._replace(variables={"PYTHONIOENCODING": "latin-1"})("--storage", str(tmp_path / "store"), "list")
     assert (done.code, done.err) == (0, "")
@@ -92,11 +92,11 @@ def test_help_of_a_command(beepy: Beepy) -> None:
     assert beepy("help") == beepy("--help")
     assert beepy("help", "run") == beepy("run", "--help")
     assert beepy("-v", "help", "list") == beepy("list", "--help")
-    assert is_usage_error(beepy("help", "lisst")) == "beepy: no such command 'lisst'. Did you mean 'list'?"
+    assert usage_error(beepy("help", "lisst")) == "beepy: no such command 'lisst'. Did you mean 'list'?"
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_the_examples_take_options_that_are_there(beepy: Beepy, command: str) -> None:
+def test_the_examples_use_existing_options(beepy: Beepy, command: str) -> None:
     for line in EXAMPLES[command]:
         name, *arguments = shlex.split(line.removeprefix("beepy "))
         out = beepy(*([name] if name in COMMANDS else []), "--help").out
@@ -116,10 +116,10 @@ def test_run_without_an_image_lists_the_bundled_ones(beepy: Beepy) -> None:
     assert max(map(len, done.said)) <= 80
 
 
-def test_an_option_that_a_command_does_not_take(beepy: Beepy) -> None:
-    """Registries are for the commands that may ask one; before the command's name it is the same."""
-    assert is_usage_error(beepy("list", "-u", "me")) == "beepy: no such option: -u"
-    assert is_usage_error(beepy("version", "--storage", "x")) == "beepy: no such option: --storage"
+def test_options_of_other_commands_are_refused(beepy: Beepy) -> None:
+    """Only commands that may ask a registry take its options, also before the command's name."""
+    assert usage_error(beepy("list", "-u", "me")) == "beepy: no such option: -u"
+    assert usage_error(beepy("version", "--storage", "x")) == "beepy: no such option: --storage"
     for option in (["-u", "me"], ["--config-dir=x"], ["--plain-http"], ["--plain-http=false"]):
         done = beepy(*option, "list")
         assert (done.code, done.out) == (2, "")
@@ -129,12 +129,12 @@ def test_an_option_that_a_command_does_not_take(beepy: Beepy) -> None:
     assert beepy._replace(variables=variables)("version").code == 0
 
 
-def test_an_image_in_the_place_of_a_command(beepy: Beepy) -> None:
+def test_an_image_instead_of_a_command(beepy: Beepy) -> None:
     message = "beepy: no such command 'exitsnoop'\nnote: beepy run exitsnoop\n"
     assert beepy("exitsnoop") == (2, "", message)
 
 
-def test_help_on_a_terminal_has_no_colours(beepy: Beepy) -> None:
+def test_help_on_a_terminal_has_no_colors(beepy: Beepy) -> None:
     ours, theirs = pty.openpty()
     with beepy.start("run", "--help", stdout=theirs) as running:
         os.close(theirs)
@@ -163,19 +163,25 @@ def test_all_commands_are_listed(beepy: Beepy) -> None:
         (["--nothing"], "beepy: no such option: --nothing"),
         (["run", "--outputs", "json", "x"], "beepy: no such option: --outputs"),
         (["describe"], "beepy: missing argument 'IMAGE'"),
-        (["describe", "exitsnoop", "a", "b\x1b"], r"beepy: describe: unexpected arguments 'a', 'b\x1b'"),
-        (["describe", "exitsnoop", "-o", "yaml"], "beepy: invalid value for '--output' / '-o': 'yaml' is not one of"),
+        (
+            ["describe", "exitsnoop", "a", "b\x1b"],
+            r"beepy: describe: unexpected arguments 'a', 'b\x1b'",
+        ),
+        (
+            ["describe", "exitsnoop", "-o", "yaml"],
+            "beepy: invalid value for '--output' / '-o': 'yaml' is not one of",
+        ),
         (["list", "more"], "beepy: list: unexpected argument 'more'"),
         (["pull"], "beepy: missing argument 'IMAGE'"),
         (["list", "--storage"], "beepy: option '--storage' requires an argument"),
         (["a\x1b[31m\n"], r"beepy: no such command 'a\x1b[31m\n'"),
     ],
 )
-def test_what_is_wrong_is_one_line(beepy: Beepy, arguments: list[str], message: str) -> None:
-    assert is_usage_error(beepy(*arguments)).startswith(message)
+def test_a_usage_error_is_one_line(beepy: Beepy, arguments: list[str], message: str) -> None:
+    assert usage_error(beepy(*arguments)).startswith(message)
 
 
-def test_the_help_of_the_command_is_advised(beepy: Beepy) -> None:
+def test_a_usage_error_names_the_help_of_its_command(beepy: Beepy) -> None:
     for arguments in (["run", "x", "-f"], ["-v", "run", "x", "-f"], ["run", "x", "--nothing"]):
         assert beepy(*arguments).said[1:] == ["note: beepy run --help"]
     assert beepy("list", "more").said[1:] == ["note: beepy list --help"]
@@ -188,18 +194,22 @@ def test_the_help_of_the_command_is_advised(beepy: Beepy) -> None:
     ("option", "kind"),
     [("-c", "file"), ("--config", "file"), ("--ca-file", "file"), ("--config-dir", "directory")],
 )
-def test_a_file_that_is_named_exists(beepy: Beepy, command: str, option: str, kind: str) -> None:
+def test_a_missing_file_or_directory_is_a_usage_error(beepy: Beepy, command: str, option: str, kind: str) -> None:
     long = "--config" if option == "-c" else option
-    assert beepy(command, "exitsnoop", option, "/no/such") == (2, "", f"beepy: {long} /no/such: no such {kind}\n")
+    assert beepy(command, "exitsnoop", option, "/no/such") == (
+        2,
+        "",
+        f"beepy: {long} /no/such: no such {kind}\n",
+    )
 
 
-def test_a_directory_of_the_environment_may_come_later(beepy: Beepy) -> None:
+def test_a_directory_of_the_environment_may_be_missing(beepy: Beepy) -> None:
     beepy = beepy._replace(variables={"BEEPY_CONFIG_DIR": "/no/such"})
     assert beepy("describe", "exitsnoop").code == 0
 
 
 def test_version(beepy: Beepy) -> None:
-    """The command's is for a shell: image:$(beepy version)."""
+    """The command prints only the version, for shells: image:$(beepy version)."""
     assert beepy("version") == (0, f"{package.__version__}\n", "")
     assert beepy("--version") == (0, f"beepy {package.__version__}\n", "")
 
@@ -207,7 +217,10 @@ def test_version(beepy: Beepy) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["list", "-o=x"], "beepy: invalid value for '--output' / '-o': 'x' is not one of 'text', 'wide', 'json'"),
+        (
+            ["list", "-o=x"],
+            "beepy: invalid value for '--output' / '-o': 'x' is not one of 'text', 'wide', 'json'",
+        ),
         (["pull", "-p=x", "127.0.0.1:1/x"], "beepy: --password: expected --username too"),
         (["pull", "-u=me", "-p=x", "-c=/none", "x y"], "beepy: --config /none: no such file"),
         (
@@ -219,12 +232,12 @@ def test_version(beepy: Beepy) -> None:
         (["run", "--no-tty=", "x"], "beepy: --no-tty '': expected true or false"),
     ],
 )
-def test_an_equals_sign_ends_every_option(beepy: Beepy, arguments: list[str], message: str) -> None:
+def test_every_option_takes_an_equals_sign(beepy: Beepy, arguments: list[str], message: str) -> None:
     done = beepy(*arguments)
     assert (done.code, done.out, done.said[0]) == (2, "", message)
 
 
-def test_the_last_word_on_a_flag_counts(beepy: Beepy) -> None:
+def test_the_last_value_of_a_flag_counts(beepy: Beepy) -> None:
     for arguments in (["-v", "-v=false"], ["-v=1", "--verbose=F"], ["-vd=0", "-v=0"]):
         assert beepy("describe", "exitsnoop", *arguments).err == ""
         assert beepy(arguments[0], "describe", "exitsnoop", *arguments[1:]).err == ""
@@ -254,7 +267,7 @@ def stored(path: Path, name: str) -> dict[str, object]:
     digest = store.add_image(name, PROGRAM, {}, {"architecture": "arm64", "os": "linux"})
     size = store.list()[0].size
     assert size
-    assert len(PROGRAM) < size < 1000  # manifest and config too
+    assert len(PROGRAM) < size < 1000  # with manifest and config
     fields = {
         "name": name,
         "description": None,
@@ -268,8 +281,8 @@ def stored(path: Path, name: str) -> dict[str, object]:
 
 def listed(done: Done) -> list[dict[str, object]]:
     assert (done.code, done.err) == (0, "")
-    found: list[dict[str, object]] = json.loads(done.out)
-    return found
+    rows: list[dict[str, object]] = json.loads(done.out)
+    return rows
 
 
 def test_list(beepy: Beepy) -> None:
@@ -282,14 +295,24 @@ def test_list(beepy: Beepy) -> None:
     assert done == (0, beepy("list", "-o", "wide").out, "")
     head, *rows = done.out.splitlines()
     assert head.split() == ["NAME", "SIZE", "PLATFORM", "BUNDLED", "DIGEST", "DESCRIPTION"]
-    assert rows[0].split() == ["some/image:1", f"{mine['size']}B", "linux/arm64", "no", str(mine["digest"])[:19], "-"]
+    assert rows[0].split() == [
+        "some/image:1",
+        f"{mine['size']}B",
+        "linux/arm64",
+        "no",
+        str(mine["digest"])[:19],
+        "-",
+    ]
     assert rows[1].split()[0] == "exitsnoop:v1"
     assert all(row.endswith(f"  {known['description']}") for row, known in zip(rows[2:], BUNDLED, strict=True))
 
 
-def test_a_list_on_a_terminal_fits_it(beepy: Beepy) -> None:
+def test_list_fits_a_terminal(beepy: Beepy) -> None:
     """A terminal of 80 columns is wide enough for a description, not for every column."""
-    stored(beepy.home / ".bumblebee" / "store", "ghcr.io/solo-io/bumblebee/exitsnoop@sha256:" + 64 * "0")
+    stored(
+        beepy.home / ".bumblebee" / "store",
+        "ghcr.io/solo-io/bumblebee/exitsnoop@sha256:" + 64 * "0",
+    )
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
     with beepy.start("list", stdout=theirs) as running:
@@ -307,20 +330,20 @@ def test_a_list_on_a_terminal_fits_it(beepy: Beepy) -> None:
     assert done.err == "note: beepy list -o wide shows DIGEST, PLATFORM, SIZE, BUNDLED too\n"
 
 
-def test_names_in_a_store_are_made_safe(beepy: Beepy) -> None:
+def test_list_makes_names_safe(beepy: Beepy) -> None:
     stored(beepy.home / ".bumblebee" / "store", "evil\x1b[31m\u202ename:1")
     out = beepy("list").out
     assert r"evil\x1b[31m\xe2\x80\xaename:1" in out
     assert out.replace("\n", "").isprintable()
 
 
-def test_a_long_annotation_makes_no_wide_table(beepy: Beepy) -> None:
+def test_list_cuts_long_annotations(beepy: Beepy) -> None:
     store = Store(beepy.home / ".bumblebee" / "store")
     store.add_image("one:1", b"\x7fELF", {CREATED: "x" * 100_000}, {"os": "y" * 1000, "architecture": "z"})
     assert max(map(len, beepy("list").out.splitlines())) < 250
 
 
-def test_a_broken_store_is_told_and_passed_over(beepy: Beepy) -> None:
+def test_a_broken_store_is_skipped_with_a_warning(beepy: Beepy) -> None:
     broken = beepy.home / ".bumblebee" / "store"
     broken.mkdir(parents=True)
     (broken / "notes").write_text("x")
@@ -331,13 +354,13 @@ def test_a_broken_store_is_told_and_passed_over(beepy: Beepy) -> None:
     assert beepy("list", "--storage", str(broken)).code == 1
 
 
-def test_a_password_of_nobody(beepy: Beepy) -> None:
+def test_a_password_without_a_user_name(beepy: Beepy) -> None:
     done = beepy("pull", "-p", "x", "127.0.0.1:1/x")
     assert (done.code, done.err) == (2, "beepy: --password: expected --username too\n")
 
 
-def test_where_the_store_is(beepy: Beepy, tmp_path: Path) -> None:
-    """With --storage or BEEPY_STORAGE only that one is used; a flag beats the environment, wherever it stands."""
+def test_storage_replaces_the_local_stores(beepy: Beepy, tmp_path: Path) -> None:
+    """--storage takes precedence over BEEPY_STORAGE, before and after the command's name."""
     stored(beepy.home / ".bumblebee" / "store", "bees:1")
     flag = stored(tmp_path / "flag", "flag:1")
     variable = stored(tmp_path / "variable", "variable:1")
@@ -351,13 +374,13 @@ def test_where_the_store_is(beepy: Beepy, tmp_path: Path) -> None:
     assert listed(beepy("--storage", str(tmp_path / "no"), *json_, "--storage", str(tmp_path / "flag")))[0] == flag
 
 
-def test_the_home_of_data_is_what_xdg_says(beepy: Beepy, tmp_path: Path) -> None:
+def test_the_default_store_is_in_xdg_data_home(beepy: Beepy, tmp_path: Path) -> None:
     mine = stored(tmp_path / "beepy" / "store", "some/image:1")
     beepy = beepy._replace(variables={"XDG_DATA_HOME": str(tmp_path)})
     assert listed(beepy("list", "-o", "json"))[0] == mine
 
 
-def test_logging_goes_to_stderr_from_either_place(beepy: Beepy) -> None:
+def test_verbose_and_debug_log_to_stderr(beepy: Beepy) -> None:
     for arguments in (
         ["-v", "describe", "exitsnoop"],
         ["describe", "exitsnoop", "--verbose"],
@@ -375,7 +398,14 @@ def test_only_debug_shows_tracebacks(beepy: Beepy, arguments: list[str]) -> None
     assert ("Traceback (most recent call last):" in done.said) == ("-d" in arguments)
 
 
-FILES = [["list"], ["list", "-o", "json"], ["describe", "exitsnoop"], ["--version"], ["version"], ["--help"]]
+FILES = [
+    ["list"],
+    ["list", "-o", "json"],
+    ["describe", "exitsnoop"],
+    ["--version"],
+    ["version"],
+    ["--help"],
+]
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -384,11 +414,15 @@ def test_a_full_disk_is_one_line(beepy: Beepy, arguments: list[str], unbuffered:
     with Path("/dev/full").open("wb") as full:
         done = beepy._replace(variables={"PYTHONUNBUFFERED": unbuffered})
         with done.start(*arguments, stdout=full.fileno()) as running:
-            assert running.wait() == (1, "", "beepy: standard output: write: no space left on device\n")
+            assert running.wait() == (
+                1,
+                "",
+                "beepy: standard output: write: no space left on device\n",
+            )
 
 
 @pytest.mark.parametrize("arguments", FILES[:-1], ids=" ".join)
-def test_a_closed_pipe_is_quiet(beepy: Beepy, arguments: list[str]) -> None:
+def test_a_closed_pipe_is_not_an_error(beepy: Beepy, arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with beepy.start(*arguments, stdout=writer) as running:
@@ -396,24 +430,32 @@ def test_a_closed_pipe_is_quiet(beepy: Beepy, arguments: list[str]) -> None:
         assert running.wait() == (0, "", "")
 
 
-def test_a_closed_stdout(beepy: Beepy) -> None:
+def test_a_closed_stdout_is_an_error(beepy: Beepy) -> None:
     command = ["sh", "-c", 'exec "$@" >&-', "sh", *BEEPY, "list"]
     done = subprocess.run(command, env=environment(beepy.home), check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "beepy: standard output: closed\n")
 
 
-def test_pulling_what_is_bundled_needs_no_network(beepy: Beepy) -> None:
+def test_pulling_a_bundled_image_needs_no_network(beepy: Beepy) -> None:
     done = beepy("pull", "exitsnoop")
     assert done == (0, f"exitsnoop {bundled_store().get('exitsnoop').digest}\n", "")
 
 
-def test_a_reference_that_is_none(beepy: Beepy) -> None:
+def test_an_invalid_reference(beepy: Beepy) -> None:
     message = "beepy: reference 'some image': repository: not a repository name\n"
     for command in ("pull", "run", "describe"):
-        assert beepy(command, "some image") == (2, "", message + "note: beepy list shows the images\n")
+        assert beepy(command, "some image") == (
+            2,
+            "",
+            message + "note: beepy list shows the images\n",
+        )
 
 
 @pytest.mark.parametrize("command", ["pull", "run", "describe"])
-def test_a_name_with_a_slip_is_sent_nowhere(beepy: Beepy, command: str) -> None:
+def test_a_misspelt_name_is_not_sent_to_a_registry(beepy: Beepy, command: str) -> None:
     for name in ("exitsnop", "exitsnoop:latest"):
-        assert beepy(command, name) == (1, "", f"beepy: no image '{name}': did you mean exitsnoop?\n")
+        assert beepy(command, name) == (
+            1,
+            "",
+            f"beepy: no image '{name}': did you mean exitsnoop?\n",
+        )

@@ -1,4 +1,4 @@
-"""Modules that are read when something is first asked of them."""
+"""Modules whose execution is delayed until an attribute is looked up."""
 
 import importlib
 import sys
@@ -17,7 +17,7 @@ NAMES = ("deferred_one", "deferred_two")
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Write modules, by name, and defer them."""
+    """Return a function that writes modules, by name, and defers them."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def write(**sources: str) -> None:
@@ -29,10 +29,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     yield write
     for name in NAMES:
         sys.modules.pop(name, None)
-        deferred.unread.pop(name, None)
+        deferred.pending.pop(name, None)
 
 
-def test_a_module_is_read_when_something_is_first_asked_of_it(make: Make) -> None:
+def test_the_first_attribute_lookup_executes_a_module(make: Make) -> None:
     make(deferred_one="value = []\n")
     one = importlib.import_module("deferred_one")
     assert isinstance(one, ModuleType)
@@ -40,21 +40,21 @@ def test_a_module_is_read_when_something_is_first_asked_of_it(make: Make) -> Non
     assert one.__spec__
     assert str(one.__file__).endswith("deferred_one.py")
     assert "value" not in vars(one)
-    assert "deferred_one" in deferred.unread
+    assert "deferred_one" in deferred.pending
     assert one.value == []
-    assert "deferred_one" not in deferred.unread
+    assert "deferred_one" not in deferred.pending
     assert one.value is vars(one)["value"]  # read once
     assert importlib.import_module("deferred_one") is one
 
 
-def test_a_name_can_be_imported_from_it(make: Make) -> None:
+def test_from_imports_execute_a_module(make: Make) -> None:
     make(deferred_one="value = 3\n")
-    found: dict[str, object] = {}
-    exec("from deferred_one import value", found)
-    assert found["value"] == 3
+    namespace: dict[str, object] = {}
+    exec("from deferred_one import value", namespace)
+    assert namespace["value"] == 3
 
 
-def test_what_it_lacks_is_an_attribute_error(make: Make) -> None:
+def test_an_unknown_attribute_is_an_attribute_error(make: Make) -> None:
     make(deferred_one="value = 3\n")
     one = importlib.import_module("deferred_one")
     for _ in range(2):
@@ -63,13 +63,13 @@ def test_what_it_lacks_is_an_attribute_error(make: Make) -> None:
     assert one.value == 3
 
 
-def test_its_own_getattr_answers(make: Make) -> None:
+def test_a_modules_own_getattr_is_called(make: Make) -> None:
     make(deferred_one="def __getattr__(name):\n    return name.upper()\n")
     one = importlib.import_module("deferred_one")
     assert (one.first, one.second) == ("FIRST", "SECOND")
 
 
-def test_two_that_import_each_other_are_read(make: Make) -> None:
+def test_two_modules_may_import_each_other(make: Make) -> None:
     make(
         deferred_one="import deferred_two\nbase = 1\ntotal = base + deferred_two.value\n",
         deferred_two="import deferred_one\nvalue = 10 * deferred_one.base\n",
@@ -77,26 +77,26 @@ def test_two_that_import_each_other_are_read(make: Make) -> None:
     assert importlib.import_module("deferred_one").total == 11
 
 
-def test_threads_wait_for_the_one_that_reads_it(make: Make) -> None:
+def test_threads_wait_for_the_one_that_executes_a_module(make: Make) -> None:
     make(deferred_one="import time\nfirst = 1\ntime.sleep(0.2)\nlast = []\n")
     one = importlib.import_module("deferred_one")
     together = threading.Barrier(8)
-    found: list[object] = []
+    values: list[object] = []
 
     def ask() -> None:
         together.wait()
-        found.append(one.last)
+        values.append(one.last)
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [one.last] * 8
-    assert all(each is one.last for each in found)
+    assert values == [one.last] * 8
+    assert all(value is one.last for value in values)
 
 
-def test_an_error_in_it_is_raised_where_it_is_first_used(make: Make) -> None:
+def test_an_error_in_a_module_is_raised_at_each_use(make: Make) -> None:
     make(deferred_one="raise ImportError('no library')\n")
     one = importlib.import_module("deferred_one")
     for _ in range(2):
@@ -104,9 +104,10 @@ def test_an_error_in_it_is_raised_where_it_is_first_used(make: Make) -> None:
             _ = one.value
 
 
-def test_what_was_interrupted_is_read_again(make: Make) -> None:
+def test_an_interrupted_module_is_executed_again(make: Make) -> None:
+    body = "first = 1\nif stops:\n    raise KeyboardInterrupt\nlast = 2\n"
     make(
-        deferred_one="from deferred_two import stops\nfirst = 1\nif stops:\n    raise KeyboardInterrupt\nlast = 2\n",
+        deferred_one=f"from deferred_two import stops\n{body}",
         deferred_two="stops = True\n",
     )
     one, two = map(importlib.import_module, ("deferred_one", "deferred_two"))
@@ -116,38 +117,39 @@ def test_what_was_interrupted_is_read_again(make: Make) -> None:
     assert (one.first, one.last) == (1, 2)
 
 
-def test_threads_that_read_and_import_one_another_s_modules(make: Make, tmp_path: Path) -> None:
-    """One imports a module that asks a deferred one; the other reads a deferred one that imports the same module."""
+def test_threads_that_import_each_others_modules_do_not_deadlock(make: Make, tmp_path: Path) -> None:
+    """One imports a module that uses a deferred one; the other uses one that imports it."""
     (tmp_path / "plain_one.py").write_text(
         "import time\ntime.sleep(0.2)\nimport deferred_one\nvalue = deferred_one.value\n"
     )
+    source = "import time\ntime.sleep(0.1)\nimport plain_one\nvalue = plain_one.value + 1\n"
     make(
         deferred_one="value = 1\n",
-        deferred_two="import time\ntime.sleep(0.1)\nimport plain_one\nvalue = plain_one.value + 1\n",
+        deferred_two=source,
     )
-    found: list[int] = []
+    values: list[int] = []
     threads = [
-        threading.Thread(target=lambda: found.append(importlib.import_module("plain_one").value), daemon=True),
-        threading.Thread(target=lambda: found.append(importlib.import_module("deferred_two").value), daemon=True),
+        threading.Thread(target=lambda: values.append(importlib.import_module("plain_one").value), daemon=True),
+        threading.Thread(target=lambda: values.append(importlib.import_module("deferred_two").value), daemon=True),
     ]
     try:
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(20)
-        assert sorted(found) == [1, 2]
+        assert sorted(values) == [1, 2]
     finally:
         sys.modules.pop("plain_one", None)
 
 
-def test_what_lacks_its_c_part_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_without_its_c_part_is_not_deferred(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "bz2", raising=False)
     monkeypatch.setattr(deferred, "_C_PART", {"bz2": "no_such_module_here"})
     deferred.defer(["bz2"])
     assert "bz2" not in sys.modules
 
 
-def test_what_is_imported_already_and_what_is_not_here_stay_as_they_are() -> None:
+def test_imported_and_missing_modules_are_not_deferred() -> None:
     before = dict(sys.modules)
     deferred.defer(["pathlib", "no_such_module_here"])
     assert sys.modules == before

@@ -1,4 +1,4 @@
-"""A description as lines: how long they are."""
+"""Descriptions as lines of text, and their widths."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.support.command import BEEPY, environment
 TABLE = [{"status": 0, "id": "00" * 20}] * 127
 
 
-def described(name: str) -> Description:
+def description_of(name: str) -> Description:
     image = bundled_store().get(name)
     return describe(image, parse(image), relocations=True)
 
@@ -30,10 +30,10 @@ def variable(name: str, default: object, size: int) -> VariableInfo:
 
 @pytest.mark.parametrize("name", bundled_store().names())
 @pytest.mark.parametrize("width", [40, 80])
-def test_lines_fit_the_width_and_say_the_same(name: str, width: int) -> None:
-    one = described(name)
+def test_wrapped_lines_fit_and_keep_the_text(name: str, width: int) -> None:
+    one = description_of(name)
     lines = list(description.as_text(one, width))
-    assert lines[1] == f"digest{' ' * 10}{one.digest}"  # whole, to be copied
+    assert lines[1] == f"digest{' ' * 10}{one.digest}"  # not wrapped, to be copied
     assert max(map(len, [lines[0], *lines[2:]])) <= width
     whole = "".join("".join(description.as_text(one)).split())
     assert "".join("".join(lines).split()) == whole
@@ -41,20 +41,24 @@ def test_lines_fit_the_width_and_say_the_same(name: str, width: int) -> None:
 
 def test_wide_characters_take_two_columns() -> None:
     words = {"title": "\u4e16\u754c " * 40, "\u4e16\u754c": "value"}
-    lines = list(description.as_text(described("exitsnoop")._replace(annotations=words), 60))
+    lines = list(description.as_text(description_of("exitsnoop")._replace(annotations=words), 60))
     assert max(map(width, [lines[0], *lines[2:]])) <= 60
     assert "\u4e16\u754c          value" in lines
 
 
-def test_a_line_goes_on_below_its_value() -> None:
-    lines = list(description.as_text(described("exitsnoop"), 80))
-    at = lines.index("  helpers       get_current_pid_tgid, get_current_task, probe_read_kernel,")
-    assert lines[at + 1] == "                ringbuf_reserve, ktime_get_ns, get_current_comm, ringbuf_submit"
+def test_a_wrapped_line_is_aligned_to_its_value() -> None:
+    lines = list(description.as_text(description_of("exitsnoop"), 80))
+    number = lines.index("  helpers       get_current_pid_tgid, get_current_task, probe_read_kernel,")
+    assert lines[number + 1] == "                ringbuf_reserve, ktime_get_ns, get_current_comm, ringbuf_submit"
 
 
 def test_a_long_default_is_cut_in_text_and_whole_in_json() -> None:
-    one = described("exitsnoop")._replace(
-        variables=(variable("empty", TABLE, 4064), variable("target_pid", 0, 4), variable("buffer", None, 65536))
+    one = description_of("exitsnoop")._replace(
+        variables=(
+            variable("empty", TABLE, 4064),
+            variable("target_pid", 0, 4),
+            variable("buffer", None, 65536),
+        )
     )
     lines = list(description.as_text(one))
     rows = lines[lines.index("variables") + 1 :][:3]
@@ -62,7 +66,17 @@ def test_a_long_default_is_cut_in_text_and_whole_in_json() -> None:
         '= [{"status": 0, "id": "000000000000000... (4064 bytes)',
         ".rodata (fixed at load)",
     ]
-    assert rows[1].split() == ["target_pid", "const", "int", "=", "0", ".rodata", "(fixed", "at", "load)"]
+    assert rows[1].split() == [
+        "target_pid",
+        "const",
+        "int",
+        "=",
+        "0",
+        ".rodata",
+        "(fixed",
+        "at",
+        "load)",
+    ]
     assert len(rows[1]) < 100
     assert "= (65536 bytes)" in rows[2]
     assert json.loads(description.as_json([one]))["variables"][0]["default"] == TABLE
@@ -70,7 +84,7 @@ def test_a_long_default_is_cut_in_text_and_whole_in_json() -> None:
 
 def test_a_long_name_does_not_widen_its_column() -> None:
     annotations = {"org.example." + "a" * 500: "b", "org.example.short": "c"}
-    lines = list(description.as_text(described("exitsnoop")._replace(annotations=annotations)))
+    lines = list(description.as_text(description_of("exitsnoop")._replace(annotations=annotations)))
     assert "format             bee" in lines
     assert f"org.example.{'a' * 500}  b" in lines
     assert "org.example.short  c" in lines
@@ -88,8 +102,8 @@ def test_a_long_name_does_not_widen_its_column() -> None:
     ],
 )
 def test_the_sizes_of_a_map(kind: str, entries: int, sizes: str) -> None:
-    (found,) = described("exitsnoop").maps
-    one = described("exitsnoop")._replace(
+    (found,) = description_of("exitsnoop").maps
+    one = description_of("exitsnoop")._replace(
         maps=(found._replace(type=kind, key_size=4, value_size=16, max_entries=entries),)
     )
     assert f"  sizes    {sizes}" in list(description.as_text(one))
@@ -103,7 +117,10 @@ def test_a_terminal_has_a_width_and_a_pipe_has_none(tmp_path: Path, columns: str
     assert max(map(len, piped.stdout.splitlines())) > 100
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 100))
-    with subprocess.Popen(command, env=env, stdout=theirs) as running, os.fdopen(ours, "rb", 0) as terminal:
+    with (
+        subprocess.Popen(command, env=env, stdout=theirs) as running,
+        os.fdopen(ours, "rb", 0) as terminal,
+    ):
         os.close(theirs)
         shown = b""
         while chunk := _read(terminal.fileno()):

@@ -1,4 +1,4 @@
-"""What the command line reads before it does anything: nothing heavy."""
+"""The command line imports nothing heavy before it is needed."""
 
 import re
 import subprocess
@@ -20,6 +20,6 @@ def imported(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"], ["list"]], ids=" ".join)
 def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
-    found = imported(*arguments)
-    assert {"beepy", "typer"} <= found
-    assert not found & HEAVY
+    packages = imported(*arguments)
+    assert {"beepy", "typer"} <= packages
+    assert not packages & HEAVY

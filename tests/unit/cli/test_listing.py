@@ -7,7 +7,7 @@ from beepy.width import width as columns_of
 ONE = Entry("one", "what it does", "sha256:" + 64 * "1", 999, None, "linux/amd64")
 
 
-def test_a_column_of_which_nothing_is_known_is_left_out() -> None:
+def test_an_unknown_column_is_omitted() -> None:
     lines, hidden = listing.table([(ONE._replace(platform=None, size=None), True)], None)
     assert (lines[0].split(), hidden) == (["NAME", "BUNDLED", "DIGEST", "DESCRIPTION"], [])
     created = ONE._replace(name="two", created="2026-11-24T00:00:00Z", description=None, platform="linux/arm64")
@@ -35,16 +35,19 @@ def test_no_images() -> None:
     ],
 )
 def test_the_least_useful_columns_are_hidden_first(width: int, shown: list[str], hidden: list[str]) -> None:
-    entries = [(ONE._replace(description="long " * 20), True), (ONE._replace(name="an/image:1"), False)]
-    lines, left_out = listing.table(entries, width)
+    entries = [
+        (ONE._replace(description="long " * 20), True),
+        (ONE._replace(name="an/image:1"), False),
+    ]
+    lines, hidden_columns = listing.table(entries, width)
     assert lines[0].split() == ["NAME", *shown, "DESCRIPTION"]
-    assert left_out == hidden
+    assert hidden_columns == hidden
     assert max(map(len, lines)) <= width
     assert lines[1].endswith("…") == (width < 150)
 
 
 @pytest.mark.parametrize("width", [80, 60, 40])
-def test_what_is_long_or_wide_fits(width: int) -> None:
+def test_long_and_wide_texts_fit(width: int) -> None:
     entries = [(ONE._replace(name="x" * 300, description="看" * 300), True), (ONE, True)]
     lines, _ = listing.table(entries, width)
     assert max(map(columns_of, lines)) <= width
@@ -52,7 +55,7 @@ def test_what_is_long_or_wide_fits(width: int) -> None:
     assert all(name in listing.table(entries, None)[0][1] for name in ("x" * 300, "看" * 300))
 
 
-def test_what_an_image_says_of_itself_is_one_harmless_line() -> None:
+def test_texts_of_an_image_are_one_safe_line() -> None:
     entry = ONE._replace(name="a\x1b[2J", description="first\nsecond \x1b]0;t\x07\u202e", created="x" * 9999)
     ((_, line), _) = listing.table([(entry, False)], None)
     assert line.isprintable()
@@ -62,7 +65,14 @@ def test_what_an_image_says_of_itself_is_one_harmless_line() -> None:
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0B"), (999, "999B"), (1000, "1kB"), (6308, "6.31kB"), (999_600, "1MB"), (123_456_789, "123MB")],
+    [
+        (0, "0B"),
+        (999, "999B"),
+        (1000, "1kB"),
+        (6308, "6.31kB"),
+        (999_600, "1MB"),
+        (123_456_789, "123MB"),
+    ],
 )
 def test_a_size(size: int, text: str) -> None:
     assert listing._size(size) == text

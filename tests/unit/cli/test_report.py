@@ -33,7 +33,7 @@ def test_a_failure_is_one_line(error: BeepyError, code: int, capsys: pytest.Capt
     assert capsys.readouterr() == ("", "beepy: x\n")
 
 
-def test_advice_follows_and_everything_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
+def test_notes_follow_and_are_safe(capsys: pytest.CaptureFixture[str]) -> None:
     error = ImageNotFound("a\x1b[31m\nb")
     error.add_note("do this\n  then \x07 that")
     error.add_note("or that")
@@ -46,7 +46,9 @@ def test_advice_follows_and_everything_is_safe(capsys: pytest.CaptureFixture[str
     ]
 
 
-def test_debug_tells_the_log_and_where(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+def test_debug_prints_the_verifiers_log_and_a_traceback(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
     logger.setLevel(logging.DEBUG)
     report.failure(VerifierError("program 'x': no", EACCES, "0: first\x1b\n1: second\n"))
     lines = capsys.readouterr().err.splitlines()
@@ -72,10 +74,10 @@ def test_a_long_message_is_cut_without_debug(logger: logging.Logger, capsys: pyt
     error.add_note("\n".join(["y"] * 100))
     error.add_note("z" * 100_000)
     report.failure(error)
-    told = capsys.readouterr().err
-    assert len(told) < 2600
-    assert len(told.splitlines()) <= 21
-    assert ": why\n" in told
+    shown = capsys.readouterr().err
+    assert len(shown) < 2600
+    assert len(shown.splitlines()) <= 21
+    assert ": why\n" in shown
     logger.setLevel(logging.DEBUG)
     report.failure(error)
     assert len(capsys.readouterr().err) > 200_000

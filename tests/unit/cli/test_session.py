@@ -3,7 +3,7 @@ import pytest
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.btf.writer import BtfWriter
-from beepy.cli.session import closing
+from beepy.cli.session import summary_line
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
 
@@ -19,11 +19,11 @@ def table(name: str) -> Schema:
 
 
 def stats(lost: dict[str, int | None], **counts: int) -> RunStats:
-    made = RunStats()
+    run_stats = RunStats()
     for name, count in {"shown": 3, **counts}.items():
-        setattr(made, name, count)
-    made.lost = {ring(name): count for name, count in lost.items()}
-    return made
+        setattr(run_stats, name, count)
+    run_stats.lost = {ring(name): count for name, count in lost.items()}
+    return run_stats
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,10 @@ def stats(lost: dict[str, int | None], **counts: int) -> RunStats:
     [
         (stats({}), "3 shown, 0 filtered, 0 lost"),
         (RunStats([table("t")]), "0 shown, 0 filtered, 0 lost"),
-        (RunStats([ring("r")]), "0 shown, 0 filtered, lost unknown (r)"),  # nothing came: nothing is known
+        (
+            RunStats([ring("r")]),
+            "0 shown, 0 filtered, lost unknown (r)",
+        ),  # nothing came: nothing is known
         (RunStats([ring("p")._replace(counts_loss=True)]), "0 shown, 0 filtered, 0 lost"),
         (stats({"r": None}), "3 shown, 0 filtered, lost unknown (r)"),
         (stats({"r": 0}), "3 shown, 0 filtered, 0 lost"),
@@ -47,21 +50,21 @@ def stats(lost: dict[str, int | None], **counts: int) -> RunStats:
         (stats({"\x1b[2J": 1}), r"3 shown, 0 filtered, 1 lost (\x1b[2J)"),
     ],
 )
-def test_the_closing_line(counted: RunStats, line: str) -> None:
-    assert closing(counted, 12.34) == f"beepy: {line}, 12.3 s"
+def test_the_summary_line_counts_every_event(counted: RunStats, line: str) -> None:
+    assert summary_line(counted, 12.34) == f"beepy: {line}, 12.3 s"
 
 
 def test_a_loss_that_was_once_unknown_stays_unknown() -> None:
     counted = RunStats([ring("r")])
     for lost in (3, None, 4):
         counted.add_lost(ring("r"), lost)
-    assert closing(counted, 0) == "beepy: 0 shown, 0 filtered, lost unknown (r), 0.0 s"
+    assert summary_line(counted, 0) == "beepy: 0 shown, 0 filtered, lost unknown (r), 0.0 s"
 
 
-def test_a_map_that_cannot_tell_hides_no_loss_of_its_namesake() -> None:
+def test_maps_of_one_name_do_not_hide_each_others_losses() -> None:
     perf, other = ring("events")._replace(counts_loss=True), ring("events")._replace(image="other")
     counted = RunStats([perf, other])
     counted.add_lost(perf, 5)
     counted.add_lost(perf, 7)
     counted.add_lost(other, None)
-    assert closing(counted, 0) == "beepy: 0 shown, 0 filtered, 12 lost (events), lost unknown (events), 0.0 s"
+    assert summary_line(counted, 0) == "beepy: 0 shown, 0 filtered, 12 lost (events), lost unknown (events), 0.0 s"

@@ -10,63 +10,63 @@ from beepy.errors import BeepyError, KernelError, OutputError
 
 
 class ParameterSource(Enum):
-    """As click names it."""
+    """The member of click's enum that the command line asks for."""
 
     COMMANDLINE = 0
 
 
-class Root:
-    """What a command is given by typer, as far as it is asked for."""
+class Context:
+    """The parts of typer's Context that are used; no option was given."""
 
     obj: settings.Settings | None = None
     invoked_subcommand: str | None = None
 
-    def find_root(self) -> "Root":
+    def find_root(self) -> "Context":
         return self
 
     def get_parameter_source(self, name: str) -> ParameterSource | None:
-        """Return that nobody chose it."""
+        """Return None: not given."""
         del name
         return None
 
 
-class Chosen(Root):
-    """A command all of whose options were chosen, after those of the group."""
+class GivenContext(Context):
+    """The context of a command with all options given, after those of its group."""
 
-    def __init__(self, before: settings.Settings) -> None:
-        self.obj = before
+    def __init__(self, group: settings.Settings) -> None:
+        self.obj = group
 
     def get_parameter_source(self, name: str) -> ParameterSource:
-        """Return that the user did."""
+        """Return that it was given on the command line."""
         del name
         return ParameterSource.COMMANDLINE
 
 
-def test_files_of_credentials_before_and_after_the_command() -> None:
-    found = []
+def test_credentials_files_before_and_after_the_command_add_up() -> None:
+    files = []
 
     def command(*, settings: settings.Settings) -> None:
-        found.extend(settings.config or [])
+        files.extend(settings.config or [])
 
-    context = Chosen(settings.Settings(config=[Path("a")]))
+    context = GivenContext(settings.Settings(config=[Path("a")]))
     settings.with_settings(command)(context, **settings.Settings(config=[Path("b"), Path("c")])._asdict())
-    assert found == [Path("a"), Path("b"), Path("c")]
+    assert files == [Path("a"), Path("b"), Path("c")]
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "message"),
     [
         (OSError(ENOTDIR, "text", "/a\x1b"), r"/a\x1b: not a directory"),
         (OSError(EIO, "text"), "system call: input/output error"),
-        (OSError("an address that is none"), "system call: an address that is none"),
+        (OSError("not an address"), "system call: not an address"),
         (KernelError("map 'x': create: no", EIO), "map 'x': create: no"),
         (OutputError("closed"), "closed"),
     ],
 )
-def test_no_refusal_of_the_system_is_a_traceback(raised: Exception, told: str) -> None:
+def test_an_unhandled_os_error_becomes_one_line(raised: Exception, message: str) -> None:
     def command(*, settings: object) -> None:
         del settings
         raise raised
 
-    with pytest.raises(BeepyError, match=f"^{re.escape(told)}$"):
-        settings.with_settings(command)(Root(), **settings.Settings()._asdict())
+    with pytest.raises(BeepyError, match=f"^{re.escape(message)}$"):
+        settings.with_settings(command)(Context(), **settings.Settings()._asdict())

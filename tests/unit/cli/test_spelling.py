@@ -1,4 +1,4 @@
-"""Arguments as Go's flags take them; checked against spf13/pflag 1.0.6, which bee's commands parse with."""
+"""Arguments as Go's flags take them, compared with spf13/pflag 1.0.6, which bee uses."""
 
 import pytest
 
@@ -32,7 +32,10 @@ OPTIONS = {
         (["--filter", "--"], ["--filter=--"]),
         (["-f", "--", "--", "-v"], ["--filter=--", "--", "-v"]),
         (["--no-tty"], ["--no-tty=true"]),
-        (["--no-tty", "false"], ["--no-tty=true", "false"]),  # an operand: only = gives a flag a value
+        (
+            ["--no-tty", "false"],
+            ["--no-tty=true", "false"],
+        ),  # an operand: only = gives a flag a value
         (["-v"], ["--verbose=true"]),
         (["-dv"], ["--debug=true", "--verbose=true"]),
         (["-dv=0"], ["--debug=true", "--verbose=false"]),
@@ -45,23 +48,29 @@ OPTIONS = {
         ([], []),
     ],
 )
-def test_a_spelling(typed: list[str], meant: list[str]) -> None:
+def test_arguments_are_rewritten(typed: list[str], meant: list[str]) -> None:
     assert canonical(typed, OPTIONS) == meant
 
 
 @pytest.mark.parametrize("value", ["1", "t", "T", "true", "TRUE", "True"])
-def test_a_flag_that_is_true(value: str) -> None:
-    assert canonical([f"-v={value}", f"--no-tty={value}"], OPTIONS) == ["--verbose=true", "--no-tty=true"]
+def test_true_values_of_flags(value: str) -> None:
+    assert canonical([f"-v={value}", f"--no-tty={value}"], OPTIONS) == [
+        "--verbose=true",
+        "--no-tty=true",
+    ]
 
 
 @pytest.mark.parametrize("value", ["0", "f", "F", "false", "FALSE", "False"])
-def test_a_flag_that_is_false(value: str) -> None:
-    assert canonical([f"-v={value}", f"--no-tty={value}"], OPTIONS) == ["--verbose=false", "--no-tty=false"]
+def test_false_values_of_flags(value: str) -> None:
+    assert canonical([f"-v={value}", f"--no-tty={value}"], OPTIONS) == [
+        "--verbose=false",
+        "--no-tty=false",
+    ]
 
 
 @pytest.mark.parametrize("value", ["", "yes", "no", "tRUE", "2", "true ", "=1", "\x1b"])
 @pytest.mark.parametrize("name", ["-v", "--no-tty"])
-def test_a_flag_with_another_value(name: str, value: str) -> None:
+def test_other_values_of_flags_are_refused(name: str, value: str) -> None:
     with pytest.raises(UsageError) as caught:
         canonical([f"{name}={value}"], OPTIONS)
     quoted = r"\x1b" if value == "\x1b" else value
@@ -77,10 +86,14 @@ def test_a_flag_with_another_value(name: str, value: str) -> None:
         (["-vf"], ["--verbose=true", "-f"]),
     ],
 )
-def test_what_is_wrong_is_left_for_the_parser(typed: list[str], left: list[str]) -> None:
+def test_unknown_options_are_left_for_the_parser(typed: list[str], left: list[str]) -> None:
     assert canonical(typed, OPTIONS) == left
 
 
-def test_what_follows_a_commands_name_is_the_commands() -> None:
+def test_arguments_after_the_command_are_unchanged() -> None:
     arguments = ["-v=0", "-f", "run", "run", "-f=x", "--no-tty=no"]
-    assert canonical(arguments, OPTIONS, interspersed=False) == ["--verbose=false", "--filter=run", *arguments[3:]]
+    assert canonical(arguments, OPTIONS, interspersed=False) == [
+        "--verbose=false",
+        "--filter=run",
+        *arguments[3:],
+    ]

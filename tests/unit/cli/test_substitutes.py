@@ -1,4 +1,4 @@
-"""What is said for bee's commands that beepy lacks; tests/registry/test_substitutes.py types it."""
+"""The notes for bee's commands that beepy lacks; tests/registry/test_substitutes.py runs them."""
 
 import os
 import subprocess
@@ -20,20 +20,20 @@ def beepy(tmp_path: Path) -> Beepy:
 
 
 def notes(done: Done, command: str) -> list[str]:
-    """Return what may be typed; the line before it says why."""
+    """Return the notes below the error."""
     assert (done.code, done.out, done.said[0]) == (2, "", f"beepy: {command}: not implemented yet")
     assert all(line.startswith("note: ") for line in done.said[1:])
     return [line.removeprefix("note: ") for line in done.said[1:]]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_says_what_to_type(beepy: Beepy, command: str) -> None:
+def test_each_command_has_notes(beepy: Beepy, command: str) -> None:
     assert command not in app.COMMANDS
-    found = notes(beepy(command), command)
-    assert found
-    assert notes(beepy(command, "--help"), command) == found
-    assert notes(beepy("help", command), command) == found
-    assert notes(beepy("-v", command, "-x"), command) == found
+    expected = notes(beepy(command), command)
+    assert expected
+    assert notes(beepy(command, "--help"), command) == expected
+    assert notes(beepy("help", command), command) == expected
+    assert notes(beepy("-v", command, "-x"), command) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_each_command_says_what_to_type(beepy: Beepy, command: str) -> None:
         ),
     ],
 )
-def test_arguments_are_in_what_to_type(beepy: Beepy, arguments: list[str], typed: list[str]) -> None:
+def test_arguments_are_in_the_notes(beepy: Beepy, arguments: list[str], typed: list[str]) -> None:
     own = beepy.home / ".local" / "share" / "beepy" / "store"
     command = next(argument for argument in arguments if argument in COMMANDS)
     expected = [line.format(own=own, bundled=bundled_store().path) for line in typed]
     assert notes(beepy(*arguments), command) == expected
 
 
-def test_what_bash_completes(beepy: Beepy) -> None:
+def test_the_completion_command_works_in_bash(beepy: Beepy) -> None:
     (note,) = notes(beepy("completion", "bash"), "completion")
     script = f'{note}\ncompgen -W "$(complete -p beepy | sed "s/.*-W \'\\([^\']*\\)\'.*/\\1/")" -- {{}}'
     for typed, completed in (("r", "run\n"), ("", "".join([f"{name}\n" for name in app.COMMANDS]))):

@@ -1,4 +1,4 @@
-"""Who may not do what was asked: the notes below the error."""
+"""The notes below an error caused by missing privilege."""
 
 import sys
 from collections.abc import Callable
@@ -13,13 +13,14 @@ from beepy.kernel import privilege
 from beepy.oci.options import Options
 
 BPF, PERFMON, SYS_ADMIN, READ = 1 << 39, 1 << 38, 1 << 21, 1 << 2
-NAMED = "or as a user with these capabilities (docs/privileges.md): CAP_BPF, CAP_DAC_READ_SEARCH, CAP_PERFMON"
+WITH = "or as a user with these capabilities (docs/privileges.md):"
+NAMED = f"{WITH} CAP_BPF, CAP_DAC_READ_SEARCH, CAP_PERFMON"
 AS_ROOT = "run it as root: sudo /opt/beepy run exitsnoop"
 
 
 @pytest.fixture
 def become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
-    """Return what makes this process seem one with these capabilities, of this user."""
+    """Return a function that fakes this process's effective capabilities and user."""
 
     def become(effective: int, user: int) -> None:
         (tmp_path / "status").write_text(f"Name:\tx\nCapEff:\t{effective:016x}\n")
@@ -40,7 +41,7 @@ def notes(error: BeepyError, *images: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("effective", "user", "told"),
+    ("effective", "user", "expected"),
     [
         (0, 1000, [AS_ROOT, NAMED]),
         (BPF, 1000, [AS_ROOT, NAMED]),
@@ -51,9 +52,11 @@ def notes(error: BeepyError, *images: str) -> list[str]:
         (SYS_ADMIN | READ, 1000, []),
     ],
 )
-def test_what_may_be_done(effective: int, user: int, told: list[str], become: Callable[[int, int], None]) -> None:
+def test_the_notes_depend_on_capabilities_and_user(
+    effective: int, user: int, expected: list[str], become: Callable[[int, int], None]
+) -> None:
     become(effective, user)
-    assert notes(KernelError("btf: load: operation not permitted (EPERM)", EPERM)) == told
+    assert notes(KernelError("btf: load: operation not permitted (EPERM)", EPERM)) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,17 +71,17 @@ def test_what_may_be_done(effective: int, user: int, told: list[str], become: Ca
     ],
     ids=str,
 )
-def test_only_an_error_for_want_of_privilege_is_advised(
+def test_only_missing_privilege_gets_notes(
     error: BeepyError, advised: bool, become: Callable[[int, int], None]
 ) -> None:
     become(0, 1000)
     assert bool(notes(error)) == advised
 
 
-def test_an_image_that_is_not_here_is_not_fetched(become: Callable[[int, int], None]) -> None:
+def test_a_missing_image_is_not_pulled_for_the_notes(become: Callable[[int, int], None]) -> None:
     become(0, 1000)
-    told = notes(KernelError("x", EPERM), "127.0.0.1:1/x/y:1")
-    assert told[1] == "or as a user with the capabilities that it needs: beepy describe 127.0.0.1:1/x/y:1"
+    _, note = notes(KernelError("x", EPERM), "127.0.0.1:1/x/y:1")
+    assert note == "or as a user with the capabilities that it needs: beepy describe 127.0.0.1:1/x/y:1"
 
 
 @pytest.mark.parametrize(
@@ -89,12 +92,21 @@ def test_an_image_that_is_not_here_is_not_fetched(become: Callable[[int, int], N
         (["/x/beepy", "-u", "me", "-p", "secret", "run", "x"], "/x/beepy -u me -p ... run x"),
         (["/x/beepy", "run", "x", "-psecret"], "/x/beepy run x -p..."),
         (["/x/beepy", "run", "x", "-p=secret"], "/x/beepy run x -p=..."),
-        (["/x/beepy", "run", "x", "--password=secret", "--pid=1"], "/x/beepy run x --password=... --pid=1"),
-        (["/x/beepy", "run", "x", "--password", "secret", "-p"], "/x/beepy run x --password ... -p"),
+        (
+            ["/x/beepy", "run", "x", "--password=secret", "--pid=1"],
+            "/x/beepy run x --password=... --pid=1",
+        ),
+        (
+            ["/x/beepy", "run", "x", "--password", "secret", "-p"],
+            "/x/beepy run x --password ... -p",
+        ),
     ],
 )
 def test_the_command_can_be_typed(
-    arguments: list[str], command: str, become: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    command: str,
+    become: Callable[[int, int], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     become(0, 1000)
     monkeypatch.setattr(sys, "argv", arguments)

@@ -65,7 +65,15 @@ def test_every_value_can_be_read_back() -> None:
 
 
 def test_label_values_are_escaped() -> None:
-    column = ["plain", 'q"q', "back\\slash", "new\nline", "caf\u00e9 \U0001f600", "bad\udcff\udc80", ""]
+    column = [
+        "plain",
+        'q"q',
+        "back\\slash",
+        "new\nline",
+        "caf\u00e9 \U0001f600",
+        "bad\udcff\udc80",
+        "",
+    ]
     assert label_texts(["comm"], [column], 7) == [
         'comm="plain"',
         'comm="q\\"q"',
@@ -75,7 +83,10 @@ def test_label_values_are_escaped() -> None:
         'comm="bad\\\\xff\\\\x80"',
         'comm=""',
     ]
-    assert label_texts(["a", "b"], [["1", "2"], ["%s", "{}"]], 2) == ['a="1",b="%s"', 'a="2",b="{}"']
+    assert label_texts(["a", "b"], [["1", "2"], ["%s", "{}"]], 2) == [
+        'a="1",b="%s"',
+        'a="2",b="{}"',
+    ]
     assert label_texts([], [], 3) == ["", "", ""]
 
 

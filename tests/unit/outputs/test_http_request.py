@@ -1,30 +1,30 @@
-"""What is a request to the metrics page, strictly, and that nothing else is ever read as one."""
+"""Requests that are parsed, and that nothing else is parsed as one."""
 
 import random
 from http import HTTPStatus
 
 import pytest
 
-from beepy.outputs.http_request import MAX_HEAD, Request, parse
+from beepy.outputs.http_request import MAX_HEAD, HttpRequest, parse
 
 GET = b"GET /metrics HTTP/1.1\r\n"
 
 
-def request(data: bytes) -> Request:
-    found = parse(data)
-    assert isinstance(found, Request), found
-    return found
+def request(data: bytes) -> HttpRequest:
+    parsed = parse(data)
+    assert isinstance(parsed, HttpRequest), parsed
+    return parsed
 
 
 def test_a_request() -> None:
     data = GET + b"Host: x\r\nAccept-Encoding: br, gzip\r\n\r\n"
-    assert request(data) == Request("GET", "/metrics", gzip=True, last=False, size=len(data))
+    assert request(data) == HttpRequest("GET", "/metrics", gzip=True, last=False, size=len(data))
     assert request(data + b"GET").size == len(data)
-    assert request(GET + b"\r\n") == Request("GET", "/metrics", gzip=False, last=False, size=len(GET) + 2)
+    assert request(GET + b"\r\n") == HttpRequest("GET", "/metrics", gzip=False, last=False, size=len(GET) + 2)
 
 
 @pytest.mark.parametrize("length", range(len(GET) + 9))
-def test_one_that_is_not_whole_yet(length: int) -> None:
+def test_an_incomplete_request_is_none(length: int) -> None:
     assert parse((GET + b"Host: x\r\n\r\n")[:length]) is None
 
 
@@ -57,7 +57,7 @@ def test_the_path(target: bytes, path: str) -> None:
         (b"Content-Length: 0\r\nTransfer-Encoding: identity\r\n", True),
     ],
 )
-def test_nothing_follows_what_may_have_a_body(header: bytes, last: bool) -> None:
+def test_a_request_that_may_have_a_body_is_the_last(header: bytes, last: bool) -> None:
     assert request(GET + header + b"\r\n").last == last
     assert request(GET.replace(b"1.1", b"1.0") + header + b"\r\n").last
 
@@ -84,7 +84,7 @@ def test_nothing_follows_what_may_have_a_body(header: bytes, last: bool) -> None
         b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n",
     ],
 )
-def test_what_is_none(data: bytes) -> None:
+def test_a_malformed_request_is_refused(data: bytes) -> None:
     assert parse(data) is HTTPStatus.BAD_REQUEST
 
 
@@ -98,11 +98,11 @@ def test_what_is_none(data: bytes) -> None:
         (GET + 101 * b"X: y\r\n" + b"\r\n", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
     ],
 )
-def test_what_is_too_much(data: bytes, status: HTTPStatus) -> None:
+def test_a_refusal_names_its_reason(data: bytes, status: HTTPStatus) -> None:
     assert parse(data) is status
 
 
-def test_whatever_comes() -> None:
+def test_random_bytes_raise_nothing() -> None:
     dice = random.Random(13)
     words = [
         b"GET ",
@@ -120,6 +120,6 @@ def test_whatever_comes() -> None:
     ]
     for _ in range(5000):
         data = b"".join(dice.choices(words, k=dice.randint(0, 12)))
-        found = parse(data)
-        if isinstance(found, Request):
-            assert data[: found.size].endswith(b"\r\n\r\n")
+        parsed = parse(data)
+        if isinstance(parsed, HttpRequest):
+            assert data[: parsed.size].endswith(b"\r\n\r\n")

@@ -11,8 +11,8 @@ from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
-from beepy.outputs.file import RowWriter
 from beepy.outputs.jsonl import JsonLines, encode, timestamp
+from beepy.outputs.row_writer import RowWriter
 from tests.support.events import Exits, ring, snapshot, stream, table
 
 Lines = Callable[[Batch], str]
@@ -38,23 +38,23 @@ def lines(tmp_path: Path) -> Lines:
 
 def row(text: str) -> dict[str, object]:
     (line,) = text.splitlines()
-    found = json.loads(line, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-    assert isinstance(found, dict)
-    assert found.pop("time") == TIME
-    return found
+    parsed = json.loads(line, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert isinstance(parsed, dict)
+    assert parsed.pop("time") == TIME
+    return parsed
 
 
 def test_a_line_is_as_documented(lines: Lines) -> None:
     batch = ring(Exits().schema, [Exits.record(b"bash", 42, -1), Exits.record(b"sh", 43)])
     assert lines(batch) == (
-        f'{{"map": "print_exits", "time": "{TIME}", "start_time": 10, "exit_time": 15, "pid": 42, "tid": 42, '
-        '"ppid": 1, "sig": 0, "exit_code": -1, "comm": "bash"}\n'
-        f'{{"map": "print_exits", "time": "{TIME}", "start_time": 10, "exit_time": 15, "pid": 43, "tid": 43, '
-        '"ppid": 1, "sig": 0, "exit_code": 0, "comm": "sh"}\n'
+        f'{{"map": "print_exits", "time": "{TIME}", "start_time": 10, "exit_time": 15, '
+        '"pid": 42, "tid": 42, "ppid": 1, "sig": 0, "exit_code": -1, "comm": "bash"}\n'
+        f'{{"map": "print_exits", "time": "{TIME}", "start_time": 10, "exit_time": 15, '
+        '"pid": 43, "tid": 43, "ppid": 1, "sig": 0, "exit_code": 0, "comm": "sh"}\n'
     )
 
 
-def test_a_member_that_is_not_in_the_record_is_null(lines: Lines) -> None:
+def test_a_member_beyond_the_end_of_a_record_is_null(lines: Lines) -> None:
     w = BtfWriter()
     u32 = w.integer("unsigned int", 4, 0)
     inner = w.struct("inner", 8, [("a", u32, 0), ("b", u32, 32)])
@@ -75,11 +75,15 @@ def test_an_array_without_a_length_is_read_to_the_end_of_the_record(lines: Lines
     w = BtfWriter()
     u16 = w.integer("unsigned short", 2, 0)
     schema = stream(w, w.struct("s", 2, [("n", u16, 0), ("list", w.array(u16, 0), 16)]))
-    assert row(lines(ring(schema, [b"\2\0\5\0\6\0"]))) == {"map": "print_exits", "n": 2, "list": [5, 6]}
+    assert row(lines(ring(schema, [b"\2\0\5\0\6\0"]))) == {
+        "map": "print_exits",
+        "n": 2,
+        "list": [5, 6],
+    }
     assert row(lines(ring(schema, [b"\0\0"]))) == {"map": "print_exits", "n": 0, "list": []}
 
 
-def test_no_records_no_lines(lines: Lines) -> None:
+def test_an_empty_batch_writes_nothing(lines: Lines) -> None:
     assert lines(ring(Exits().schema, [])) == ""
 
 
@@ -101,7 +105,7 @@ def test_no_records_no_lines(lines: Lines) -> None:
         (b"", ""),
     ],
 )
-def test_names_that_a_process_can_choose(lines: Lines, comm: bytes, text: str) -> None:
+def test_text_that_a_process_can_choose_is_escaped(lines: Lines, comm: bytes, text: str) -> None:
     written = lines(ring(Exits().schema, [Exits.record(comm)]))
     assert written.count("\n") == 1
     assert written.isascii()
@@ -109,7 +113,7 @@ def test_names_that_a_process_can_choose(lines: Lines, comm: bytes, text: str) -
     assert row(written)["comm"] == text
 
 
-def test_the_names_of_map_and_members_are_data_too(lines: Lines) -> None:
+def test_the_names_of_map_and_members_are_escaped(lines: Lines) -> None:
     w = BtfWriter()
     schema = stream(w, w.struct("s", 8, [('a"%s', w.integer(), 0), ("time", w.integer(), 32)]), 'print_"%d\n')
     assert row(lines(ring(schema, [bytes(8)]))) == {"map": 'print_"%d\n', 'a"%s': 0, "time_": 0}
@@ -172,12 +176,12 @@ def test_every_kind_of_value(lines: Lines) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_no_number_is_null(lines: Lines, value: float) -> None:
+def test_nan_and_infinity_are_null(lines: Lines, value: float) -> None:
     w = BtfWriter()
     double = w.real("double", 8)
     schema = stream(w, w.struct("s", 24, [("one", double, 0), ("more", w.array(double, 2), 64)]))
-    found = row(lines(ring(schema, [struct.pack("<3d", value, 1.0, value)])))
-    assert found == {"map": "print_exits", "one": None, "more": [1.0, None]}
+    values = row(lines(ring(schema, [struct.pack("<3d", value, 1.0, value)])))
+    assert values == {"map": "print_exits", "one": None, "more": [1.0, None]}
 
 
 def test_tables_have_their_key_and_value(lines: Lines) -> None:
@@ -250,7 +254,7 @@ def test_times_are_utc_with_nanoseconds(time_ns: int, text: str) -> None:
 @pytest.mark.parametrize(
     "value", [None, True, 0, -(1 << 127), 0.1, 1e16, "x", (), (1, (2,)), {}, {"a": {"b": (None,)}}]
 )
-def test_what_is_encoded_reads_back(value: Value) -> None:
+def test_encoded_values_parse_to_the_same(value: Value) -> None:
     def listed(value: object) -> object:
         match value:
             case tuple():

@@ -13,13 +13,14 @@ from tests.support.events import Exits, ring
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("json", JsonLines), ("columns", Columns), ("wide", Columns), ("none", NullSink)]
+    ("name", "kind"),
+    [("json", JsonLines), ("columns", Columns), ("wide", Columns), ("none", NullSink)],
 )
-def test_every_name_is_a_sink(name: str, kind: type) -> None:
+def test_names_make_their_sinks(name: str, kind: type) -> None:
     assert isinstance(outputs.make(name), kind)
 
 
-def test_the_names_are_all_there_is() -> None:
+def test_an_unknown_name_is_an_error() -> None:
     for name in outputs.TABLE:
         outputs.make(name)
     with pytest.raises(UsageError, match=r"output 'xml\\x1b': unknown: expected json, columns, wide, none"):

@@ -40,26 +40,30 @@ def test_buckets(text: str, name: str, bounds: tuple[float, ...]) -> None:
         ("m,[1,nan,2]", "expected finite"),
         ("m,[-inf,1]", "expected finite"),
         ("m,[1,inf,inf]", "expected finite"),
-        ("m,[2,1]", "bounds do not rise"),
-        ("m,[1,1]", "bounds do not rise"),
+        ("m,[2,1]", "bounds must increase"),
+        ("m,[1,1]", "bounds must increase"),
         (f"m,{list(range(1001))}", "1001 bounds exceed 1000"),
         ("\x1b,[2,1]", r"--hist-buckets '\\x1b,\[2,1\]'"),
     ],
 )
-def test_what_is_no_buckets(text: str, why: str) -> None:
+def test_wrong_buckets_are_refused(text: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         parse_buckets(text)
 
 
 @pytest.mark.parametrize(
     ("text", "name", "field"),
-    [(" hist_lat, us", "hist_lat", "us"), ("hist_lat,inner.us", "hist_lat", "inner.us"), ("us ", "", "us")],
+    [
+        (" hist_lat, us", "hist_lat", "us"),
+        ("hist_lat,inner.us", "hist_lat", "inner.us"),
+        ("us ", "", "us"),
+    ],
 )
 def test_value_keys(text: str, name: str, field: str) -> None:
     assert parse_value_key(text)[1:] == (name, field)
 
 
 @pytest.mark.parametrize("text", ["", "m,", ",f", "m,a,b"])
-def test_what_is_no_value_key(text: str) -> None:
+def test_a_wrong_value_key_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=f"--hist-value-key '{text}': expected map,field or field"):
         parse_value_key(text)

@@ -31,7 +31,10 @@ class Pieces(list[bytes]):
 
 @contextmanager
 def serving(server: MetricsServer) -> Iterator[http.client.HTTPConnection]:
-    with closing(server), closing(http.client.HTTPConnection(server.host, server.port, timeout=WAIT)) as client:
+    with (
+        closing(server),
+        closing(http.client.HTTPConnection(server.host, server.port, timeout=WAIT)) as client,
+    ):
         yield client
     assert not server_threads()
 
@@ -100,7 +103,7 @@ def test_one_connection_serves_many_requests(server: MetricsServer) -> None:
         ]
 
 
-def test_a_target_that_is_no_url_is_not_found(server: MetricsServer) -> None:
+def test_a_target_that_is_not_a_url_is_not_found(server: MetricsServer) -> None:
     with serving(server) as client:
         client.connect()
         client.send(b"GET http://[/metrics HTTP/1.1\r\nConnection: close\r\n\r\n")
@@ -115,10 +118,14 @@ def test_other_methods_are_refused(server: MetricsServer, method: str) -> None:
     with serving(server) as client:
         client.request(method, "/metrics", body=b"GET /healthz HTTP/1.1\r\n\r\n")
         answer = client.getresponse()
-        assert (answer.status, answer.headers["Allow"], answer.headers["Connection"]) == (405, "GET, HEAD", "close")
+        assert (answer.status, answer.headers["Allow"], answer.headers["Connection"]) == (
+            405,
+            "GET, HEAD",
+            "close",
+        )
 
 
-def test_a_body_is_no_next_request(server: MetricsServer) -> None:
+def test_a_body_is_not_read_as_the_next_request(server: MetricsServer) -> None:
     with serving(server) as client:
         client.request("GET", "/healthz", body=b"GET /metrics HTTP/1.1\r\n\r\n")
         assert client.sock is not None
@@ -136,7 +143,7 @@ def test_a_body_is_no_next_request(server: MetricsServer) -> None:
         (b"GET /".ljust(65537, b"x"), b"HTTP/1.1 414 "),
     ],
 )
-def test_what_is_no_request_is_refused(server: MetricsServer, sent: bytes, answer: bytes) -> None:
+def test_a_malformed_request_is_refused(server: MetricsServer, sent: bytes, answer: bytes) -> None:
     with serving(server), socket.create_connection((server.host, server.port), WAIT) as client:
         client.sendall(sent)
         with client.makefile("rb") as stream:
@@ -162,7 +169,7 @@ def test_an_error_of_the_page_is_503() -> None:
         assert (answer.status, answer.read()) == (503, b"prometheus: tables: not read within 5 s\n")
 
 
-def test_a_port_in_use_is_told(server: MetricsServer) -> None:
+def test_a_port_in_use_is_an_error(server: MetricsServer) -> None:
     with serving(server):
         with pytest.raises(OutputError) as caught:
             MetricsServer(server.host, server.port, page)
@@ -171,16 +178,17 @@ def test_a_port_in_use_is_told(server: MetricsServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "port"), [("192.0.2.1", 0), ("no such host", 0), ("a\x1b.b", 1), ("x" * 70, 1), ("", 0)]
+    ("host", "port"),
+    [("192.0.2.1", 0), ("no such host", 0), ("a\x1b.b", 1), ("x" * 70, 1), ("", 0)],
 )
-def test_an_address_that_cannot_be_listened_on_is_told(host: str, port: int) -> None:
+def test_an_address_that_cannot_be_listened_on_is_an_error(host: str, port: int) -> None:
     with pytest.raises(OutputError, match=r"prometheus: \S.*: [a-z]") as caught:
         MetricsServer(host, port, page)
     assert "\x1b" not in str(caught.value)
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_port_that_is_none_is_a_usage_error(port: int) -> None:
+def test_a_port_out_of_range_is_a_usage_error(port: int) -> None:
     with pytest.raises(UsageError, match=f"port {port}: not between 0 and 65535"):
         MetricsServer("127.0.0.1", port, page)
 
@@ -197,7 +205,7 @@ def test_ipv6() -> None:
         assert client.getresponse().read() == b"ok\n"
 
 
-def test_idle_connections_make_room(server: MetricsServer) -> None:
+def test_idle_connections_are_closed_for_new_ones(server: MetricsServer) -> None:
     """Who holds many connections, and renews them, keeps nobody from the page."""
     with serving(server) as client, ExitStack() as stack:
         for _ in range(3):
@@ -208,7 +216,9 @@ def test_idle_connections_make_room(server: MetricsServer) -> None:
             assert client.getresponse().read() == b"".join(PAGE)
 
 
-def test_the_connection_that_is_idle_longest_makes_room(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_that_is_idle_longest_is_closed_first(
+    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(metrics_server, "CONNECTIONS", 2)
     address = (server.host, server.port)
     with serving(server) as client, socket.create_connection(address, WAIT) as idle:
@@ -256,9 +266,10 @@ def test_many_requests_at_once_on_one_connection(server: MetricsServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [b"Content-Length: 30\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding : chunked\r\n"]
+    "header",
+    [b"Content-Length: 30\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding : chunked\r\n"],
 )
-def test_nothing_is_smuggled(server: MetricsServer, header: bytes) -> None:
+def test_no_request_is_smuggled_in_a_body(server: MetricsServer, header: bytes) -> None:
     with serving(server), socket.create_connection((server.host, server.port), WAIT) as client:
         smuggled = b"0\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n"
         client.sendall(b"GET /healthz HTTP/1.1\r\n" + header + b"\r\n" + smuggled)
@@ -288,7 +299,7 @@ def test_a_page_that_fails_is_500_and_the_next_is_made(monkeypatch: pytest.Monke
     assert told == [ZeroDivisionError]
 
 
-def test_want_of_descriptors_does_not_end_it() -> None:
+def test_the_server_survives_without_a_free_descriptor() -> None:
     code = """
 import http.client, os, resource, socket
 from beepy.outputs.metrics_server import MetricsServer
@@ -324,11 +335,11 @@ def test_a_client_that_reads_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) 
     with serving(server), socket.create_connection((server.host, server.port), WAIT) as client:
         client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
         assert client.recv(1)
-        while server._loop._clients:
+        while server._loop._connections:
             threading.Event().wait(0.01)
 
 
-def test_closing_answers_what_waits_and_ends_what_idles() -> None:
+def test_closing_finishes_responses_and_closes_idle_connections() -> None:
     asked, closing_now = threading.Event(), threading.Event()
 
     def waits() -> Sequence[bytes]:
@@ -358,7 +369,9 @@ def test_closing_answers_what_waits_and_ends_what_idles() -> None:
     server.close()  # idempotent
 
 
-def test_closing_does_not_wait_for_a_client_that_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_does_not_wait_for_a_client_that_reads_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(metrics_server, "CLOSE_TIME", 0.0)
     server = MetricsServer("127.0.0.1", 0, lambda: [b"x" * 65536] * 1024)
     with socket.create_connection((server.host, server.port), WAIT) as client:

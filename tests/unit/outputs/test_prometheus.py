@@ -17,7 +17,7 @@ from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.events.stats import RunStats
 from beepy.obj.spec import Role
-from beepy.outputs import held
+from beepy.outputs import pending
 from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.outputs.prometheus import Prometheus
 from tests.support.events import Exits, ring, snapshot, stream, table, with_role
@@ -81,8 +81,8 @@ def record_of(role: Role, name: str, size: int, members: Sequence[tuple[str, str
     """A stream of structs; members are (name, type, byte offset)."""
     writer = BtfWriter()
     kinds = _kinds(writer)
-    found: list[Member] = [(member, kinds[kind], 8 * at) for member, kind, at in members]
-    return with_role(stream(writer, writer.struct("event", size, found), name), role)
+    layout: list[Member] = [(member, kinds[kind], 8 * at) for member, kind, at in members]
+    return with_role(stream(writer, writer.struct("event", size, layout), name), role)
 
 
 def table_of(role: Role, name: str, value: str = "u64", value_size: int = 8, cpus: int = 0) -> Schema:
@@ -163,7 +163,10 @@ def test_a_histogram_by_default_is_of_le_in_bees_buckets() -> None:
     with opened(lat) as sink:
         sink.write(ring(lat, [u64(value) for value in (0, 1, 10, 5000, 5001)]))
         lines = page(sink).splitlines()[2:]
-    assert lines[:2] == ['ebpf_solo_io_hist_lat_bucket{le="0"} 1', 'ebpf_solo_io_hist_lat_bucket{le="10"} 3']
+    assert lines[:2] == [
+        'ebpf_solo_io_hist_lat_bucket{le="0"} 1',
+        'ebpf_solo_io_hist_lat_bucket{le="10"} 3',
+    ]
     assert lines[-4:] == [
         'ebpf_solo_io_hist_lat_bucket{le="5000"} 4',
         'ebpf_solo_io_hist_lat_bucket{le="+Inf"} 5',
@@ -175,7 +178,10 @@ def test_a_histogram_by_default_is_of_le_in_bees_buckets() -> None:
 
 def test_le_is_a_label_of_counters_and_le_underscore_of_histograms() -> None:
     members = [("le", "u64", 0), ("v", "u64", 8)]
-    counter, hist = record_of(Role.COUNTER, "counter_a", 16, members), record_of(Role.HIST, "hist_a", 16, members)
+    counter, hist = (
+        record_of(Role.COUNTER, "counter_a", 16, members),
+        record_of(Role.HIST, "hist_a", 16, members),
+    )
     with opened(counter, hist, value_keys=["hist_a,v"], buckets=["hist_a,[1]"]) as sink:
         for schema in (counter, hist):
             sink.write(ring(schema, [u64(7) + u64(1)]))
@@ -184,7 +190,12 @@ def test_le_is_a_label_of_counters_and_le_underscore_of_histograms() -> None:
 
 
 def test_a_gauge_of_a_stream_is_the_last_value() -> None:
-    load = record_of(Role.GAUGE, "gauge_load", 24, [("cpu", "u32", 0), ("value", "double", 8), ("other", "s64", 16)])
+    load = record_of(
+        Role.GAUGE,
+        "gauge_load",
+        24,
+        [("cpu", "u32", 0), ("value", "double", 8), ("other", "s64", 16)],
+    )
     records = [
         struct.pack("<I4xdq", cpu, value, -5) for cpu, value in ((0, 1.5), (1, 2.5), (0, 3.0), (1, 2.5), (0, 1.5))
     ]
@@ -209,7 +220,7 @@ def test_a_gauge_of_a_stream_is_the_last_value() -> None:
         ("level", [struct.pack("<q", -1), u64(1 << 40), u64(5)], [-1, 1 << 40, 5]),
     ],
 )
-def test_a_bool_or_an_enum_is_its_number(kind: str, values: Sequence[bytes], shown: Sequence[int]) -> None:
+def test_the_value_of_a_bool_or_enum_is_its_number(kind: str, values: Sequence[bytes], shown: Sequence[int]) -> None:
     """In gauges, histograms and tables; as a label an enum is its name."""
     padded = [value.ljust(8, b"\0") for value in values]
     gauge = record_of(Role.GAUGE, "gauge_up", 16, [("value", kind, 0), ("unit", "u32", 8), ("was", "state", 12)])
@@ -224,22 +235,25 @@ def test_a_bool_or_an_enum_is_its_number(kind: str, values: Sequence[bytes], sho
         for unit, value in enumerate(padded):
             sink.write(ring(gauge, [value + struct.pack("<II", unit, 1)]))
             sink.write(ring(hist, [value + struct.pack("<II", 0, 0)]))
-        found = {
-            (sample.name.removeprefix("ebpf_solo_io_"), *sorted(sample.labels.items())): sample.value
+        samples = {
+            (
+                sample.name.removeprefix("ebpf_solo_io_"),
+                *sorted(sample.labels.items()),
+            ): sample.value
             for family in parsed(sink).values()
             for sample in family.samples
         }
     for unit, number in enumerate(shown):
-        assert found["gauge_up", ("unit", str(unit)), ("was", "BUSY")] == number
-        assert found["gauge_table", ("comm", "bash"), ("pid", str(unit))] == number
+        assert samples["gauge_up", ("unit", str(unit)), ("was", "BUSY")] == number
+        assert samples["gauge_table", ("comm", "bash"), ("pid", str(unit))] == number
     for cpu, number in enumerate(shown[:2]):
-        assert found["gauge_rows", ("comm", "bash"), ("cpu", str(cpu)), ("pid", "1")] == number
-    assert found["hist_up_sum", ("unit", "0")] == sum(shown)
-    assert found["hist_up_bucket", ("le", "0"), ("unit", "0")] == sum(number <= 0 for number in shown)
+        assert samples["gauge_rows", ("comm", "bash"), ("cpu", str(cpu)), ("pid", "1")] == number
+    assert samples["hist_up_sum", ("unit", "0")] == sum(shown)
+    assert samples["hist_up_bucket", ("le", "0"), ("unit", "0")] == sum(number <= 0 for number in shown)
 
 
-def test_a_counter_adds_up_over_scrapes_and_ignores_what_is_no_label() -> None:
-    """Padding and what stands behind a NUL differ between records of equal labels."""
+def test_a_counter_adds_up_over_scrapes_and_ignores_bytes_of_no_label() -> None:
+    """Records of equal labels differ in their padding and after a NUL."""
     exits = record_of(Role.COUNTER, "exits", 24, [("pid", "u32", 0), ("comm", "comm", 4)])
     with opened(exits) as sink:
         sink.write(ring(exits, [key(1, b"a\0junk") + b"pad1", key(1, b"a\0") + b"pad2"]))
@@ -252,29 +266,57 @@ def test_a_counter_adds_up_over_scrapes_and_ignores_what_is_no_label() -> None:
         ]
 
 
-def test_raw_records_are_folded_when_many_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held, "_MOST", 100)
-    monkeypatch.setattr(held, "_DECODED", 7)
+def test_raw_records_are_decoded_when_many_are_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "_MAX_RECORDS", 100)
+    monkeypatch.setattr(pending, "_BATCH_RECORDS", 7)
     exits = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
     with opened(exits) as sink:
-        metric = sink._events[exits]
+        metric = sink._streams[exits].metric
+        assert metric
         for start in range(0, 1000, 30):
             sink.write(ring(exits, [key(pid % 250) for pid in range(start, min(start + 30, 1000))]))
-            assert len(metric._held._records) < 100
+            assert len(metric._pending._records) < 100
         assert [line.rpartition(" ")[2] for line in page(sink).splitlines()[2:]] == ["4"] * 250
 
 
-def test_any_text_that_a_process_can_choose_is_a_valid_label() -> None:
+def test_text_that_a_process_can_choose_is_a_valid_label() -> None:
     exits = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
-    names = [b'q"\\\n}', b"\xff\xfe", "é\u202e".encode(), b"[/]", b"%s%d{}", b"\x1b[2J", b"a\rb", b"", b" ", b"\xc3"]
+    names = [
+        b'q"\\\n}',
+        b"\xff\xfe",
+        "é\u202e".encode(),
+        b"[/]",
+        b"%s%d{}",
+        b"\x1b[2J",
+        b"a\rb",
+        b"",
+        b" ",
+        b"\xc3",
+    ]
     with opened(exits) as sink:
         sink.write(ring(exits, [key(pid, name) for pid, name in enumerate(names)]))
         labels = [sample.labels["comm"] for sample in parsed(sink)["ebpf_solo_io_exits"].samples]
-    assert labels == ['q"\\\n}', "\\xff\\xfe", "é\u202e", "[/]", "%s%d{}", "\x1b[2J", "a\rb", "", " ", "\\xc3"]
+    assert labels == [
+        'q"\\\n}',
+        "\\xff\\xfe",
+        "é\u202e",
+        "[/]",
+        "%s%d{}",
+        "\x1b[2J",
+        "a\rb",
+        "",
+        " ",
+        "\\xc3",
+    ]
 
 
-def test_values_are_labels_as_go_prints_them() -> None:
-    members = [("took", "duration", 0), ("part", "double", 8), ("state", "state", 16), ("__pad", "u32", 20)]
+def test_labels_are_written_as_go_prints_values() -> None:
+    members = [
+        ("took", "duration", 0),
+        ("part", "double", 8),
+        ("state", "state", 16),
+        ("__pad", "u32", 20),
+    ]
     calls = record_of(Role.COUNTER, "counter_calls", 24, members)
     with opened(calls) as sink:
         sink.write(ring(calls, [struct.pack("<QdII", 1_500_000, 1e6, 1, 3)]))
@@ -282,7 +324,7 @@ def test_values_are_labels_as_go_prints_them() -> None:
 
 
 @pytest.mark.parametrize("role", [Role.COUNTER, Role.GAUGE])
-def test_a_table_shows_what_is_there_now(role: Role) -> None:
+def test_a_table_has_a_series_for_each_present_entry(role: Role) -> None:
     calls = table_of(role, "calls")
     entries: list[tuple[bytes, bytes]] = [(key(pid), u64(10 * pid)) for pid in range(1, 9)]
     tables: dict[Schema, Entries] = {calls: entries}
@@ -307,7 +349,9 @@ def test_entries_with_equal_labels_are_one_series() -> None:
             assert page(sink).splitlines()[2:] == ['ebpf_solo_io_calls{comm="a",pid="1"} 7']
 
 
-def test_more_entries_of_equal_labels_than_series_are_one_series(caplog: pytest.LogCaptureFixture) -> None:
+def test_more_entries_of_equal_labels_than_series_are_one_series(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     calls = table_of(Role.COUNTER, "calls")
     entries = [(key(1, b"a\0%d" % number), u64(1)) for number in range(10)]
     with opened(calls, tables={calls: entries}, max_series=3) as sink:
@@ -326,13 +370,18 @@ def test_a_table_without_labels_is_one_series(caplog: pytest.LogCaptureFixture) 
     assert not caplog.records
 
 
-def test_long_labels_are_bounded_too(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_length_of_labels_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     w = BtfWriter()
     record = w.struct("event", 1 << 16, [("data", w.array(w.integer("unsigned char", 1, 0), 1 << 16), 0)])
     events = with_role(stream(w, record, "events"), Role.COUNTER)
     with opened(events) as sink:
         for start in range(0, 300, 20):
-            sink.write(ring(events, [bytes([at % 256, at // 256]) * (1 << 15) for at in range(start, start + 20)]))
+            sink.write(
+                ring(
+                    events,
+                    [bytes([at % 256, at // 256]) * (1 << 15) for at in range(start, start + 20)],
+                )
+            )
         pieces = sink.page()
         assert sum(map(len, pieces)) < 20 << 20
         assert max(map(len, pieces)) < 1 << 20
@@ -342,7 +391,7 @@ def test_long_labels_are_bounded_too(caplog: pytest.LogCaptureFixture) -> None:
     assert "what exceeds them counts as 'other'" in caplog.text
 
 
-def test_long_labels_of_a_table_stay_bounded_over_scrapes() -> None:
+def test_the_length_of_a_tables_labels_is_bounded_over_scrapes() -> None:
     w = BtfWriter()
     key_type = w.struct("key", 1 << 16, [("data", w.array(w.integer("char", 1), 1 << 16), 0)])
     calls = with_role(table(w, key_type, w.integer("unsigned long", 8, 0), 1 << 16, 8, name="calls"), Role.COUNTER)
@@ -353,12 +402,12 @@ def test_long_labels_of_a_table_stay_bounded_over_scrapes() -> None:
         assert max(sizes) - min(sizes) < 1 << 16
 
 
-def test_long_labels_of_a_histogram_are_bounded_on_all_its_lines() -> None:
+def test_the_length_of_a_histograms_labels_is_bounded_on_all_its_lines() -> None:
     w = BtfWriter()
     data, number = w.array(w.integer("char", 1), 1 << 12), w.integer("unsigned long", 8, 0)
     event = w.struct("event", (1 << 12) + 8, [("data", data, 0), ("value", number, 8 << 12)])
     times = with_role(stream(w, event, "times"), Role.HIST)
-    records = [b"%04d" % one + b"z" * ((1 << 12) - 5) + b"\0" + u64(1) for one in range(1000)]
+    records = [b"%04d" % number + b"z" * ((1 << 12) - 5) + b"\0" + u64(1) for number in range(1000)]
     with opened(times, value_keys=["times,value"], buckets=["times,[1,2,4,8,16]"]) as sink:
         sink.write(ring(times, records))
         assert sum(map(len, sink.page())) < 18 << 20
@@ -394,8 +443,14 @@ def test_per_cpu_values() -> None:
     ("schema", "why"),
     [
         (table_of(Role.HIST, "hist_t"), "map 'hist_t' has no metric: a table is not a histogram"),
-        (table_of(Role.GAUGE, "gauge_t", "pair", 16), "map 'gauge_t' has no metric: its value is not a number"),
-        (table_of(Role.COUNTER, "counter_t", "comm", 16), "map 'counter_t' has no metric: its value is not a number"),
+        (
+            table_of(Role.GAUGE, "gauge_t", "pair", 16),
+            "map 'gauge_t' has no metric: its value is not a number",
+        ),
+        (
+            table_of(Role.COUNTER, "counter_t", "comm", 16),
+            "map 'counter_t' has no metric: its value is not a number",
+        ),
     ],
 )
 def test_tables_without_a_metric_warn_once(schema: Schema, why: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -405,7 +460,9 @@ def test_tables_without_a_metric_warn_once(schema: Schema, why: str, caplog: pyt
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [why]
 
 
-def test_maps_that_are_printed_or_have_no_role_have_no_metric(caplog: pytest.LogCaptureFixture) -> None:
+def test_maps_that_are_printed_or_have_no_role_have_no_metric(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     printed, plain = Exits("print_exits").schema._replace(role=Role.PRINT), Exits("exits").schema
     with opened(printed, plain) as sink:
         sink.write(ring(printed, [EXIT]))
@@ -431,7 +488,10 @@ def test_series_of_a_stream_are_bounded(caplog: pytest.LogCaptureFixture) -> Non
 
 def test_series_of_histograms_and_gauges_are_bounded() -> None:
     members = [("pid", "u32", 0), ("value", "u64", 8)]
-    hist, gauge = record_of(Role.HIST, "hist_a", 16, members), record_of(Role.GAUGE, "gauge_a", 16, members)
+    hist, gauge = (
+        record_of(Role.HIST, "hist_a", 16, members),
+        record_of(Role.GAUGE, "gauge_a", 16, members),
+    )
     with opened(hist, gauge, max_series=1, value_keys=["hist_a,value"], buckets=["hist_a,[1]"]) as sink:
         for schema in (hist, gauge):
             sink.write(ring(schema, [struct.pack("<I4xQ", pid, pid) for pid in range(1, 5)]))
@@ -442,7 +502,9 @@ def test_series_of_histograms_and_gauges_are_bounded() -> None:
         assert len(lines) == 4 + 2 + 2 * 4
 
 
-def test_series_of_a_table_are_bounded_and_those_that_are_there_stay(caplog: pytest.LogCaptureFixture) -> None:
+def test_series_of_a_table_are_bounded_and_keep_their_entries(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     calls = table_of(Role.COUNTER, "calls")
     tables: dict[Schema, Entries] = {calls: [(key(pid), u64(1)) for pid in range(3, 7)]}
     with opened(calls, tables=tables, max_series=4) as sink:
@@ -471,12 +533,12 @@ def test_all_entries_of_a_table_may_change_at_once() -> None:
             assert "other" not in page(sink)
 
 
-def test_equal_maps_of_two_images_are_told_apart_by_the_image() -> None:
-    one = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
-    two = one._replace(image='two"\udcff')
-    with opened(one, two) as sink:
-        sink.write(ring(one, [key(1)]))
-        sink.write(ring(two, [key(1)] * 2))
+def test_maps_of_one_name_have_the_label_image() -> None:
+    first = record_of(Role.COUNTER, "exits", 20, [("pid", "u32", 0), ("comm", "comm", 4)])
+    second = first._replace(image='two"\udcff')
+    with opened(first, second) as sink:
+        sink.write(ring(first, [key(1)]))
+        sink.write(ring(second, [key(1)] * 2))
         assert page(sink) == (
             "# HELP ebpf_solo_io_exits \n"
             "# TYPE ebpf_solo_io_exits counter\n"
@@ -497,20 +559,48 @@ TABLE = table_of(Role.GAUGE, "gauge_t")
 @pytest.mark.parametrize(
     ("schemas", "buckets", "value_keys", "why"),
     [
-        ([HIST], [], ["hist_a,x\x1b"], r"'hist_a,x\\x1b': no field 'x\\x1b' in hist_a: its fields are us, state, comm"),
+        (
+            [HIST],
+            [],
+            ["hist_a,x\x1b"],
+            r"'hist_a,x\\x1b': no field 'x\\x1b' in hist_a: its fields are us, state, comm",
+        ),
         ([HIST], [], ["u"], "--hist-value-key 'u': no field 'u' in hist_a: its fields are us"),
-        ([HIST], [], ["hist_a,comm"], "--hist-value-key 'hist_a,comm': field 'comm' of hist_a is not a number"),
-        ([HIST, COUNTER], ["x,[1]"], [], r"--hist-buckets 'x,\[1\]': no map 'x': the maps are hist_a, exits"),
-        ([HIST, COUNTER], ["a,[1]", "[2]"], [], r"--hist-buckets '\[2\]': map 'hist_a' is named twice"),
+        (
+            [HIST],
+            [],
+            ["hist_a,comm"],
+            "--hist-value-key 'hist_a,comm': field 'comm' of hist_a is not a number",
+        ),
+        (
+            [HIST, COUNTER],
+            ["x,[1]"],
+            [],
+            r"--hist-buckets 'x,\[1\]': no map 'x': the maps are hist_a, exits",
+        ),
+        (
+            [HIST, COUNTER],
+            ["a,[1]", "[2]"],
+            [],
+            r"--hist-buckets '\[2\]': map 'hist_a' is named twice",
+        ),
         ([HIST, COUNTER], [], ["a,us", "us"], "--hist-value-key 'us': map 'hist_a' is named twice"),
         ([], [], ["x,y"], "--hist-value-key 'x,y': no map 'x': no map is shown"),
         ([COUNTER], ["exits,[1]"], [], "map 'exits' is not a histogram of a stream of events"),
-        ([COUNTER], [], ["exits,pid"], "map 'exits' is not a histogram or gauge of a stream of events"),
+        (
+            [COUNTER],
+            [],
+            ["exits,pid"],
+            "map 'exits' is not a histogram or gauge of a stream of events",
+        ),
         ([TABLE], [], ["gauge_t,value"], "map 'gauge_t' is not a histogram or gauge of a stream"),
     ],
 )
 def test_usage_errors(schemas: list[Schema], buckets: list[str], value_keys: list[str], why: str) -> None:
-    with pytest.raises(UsageError, match=why), opened(*schemas, buckets=buckets, value_keys=value_keys):
+    with (
+        pytest.raises(UsageError, match=why),
+        opened(*schemas, buckets=buckets, value_keys=value_keys),
+    ):
         pass
 
 
@@ -523,7 +613,12 @@ def test_usage_errors(schemas: list[Schema], buckets: list[str], value_keys: lis
             ["exits"],
             "hist_a' has no metric: it has no field 'le': -k hist_a,FIELD takes another: us, state",
         ),
-        ([GAUGE], [], [], "gauge_a' has no metric: it has no field 'value': -k gauge_a,FIELD takes another: us, state"),
+        (
+            [GAUGE],
+            [],
+            [],
+            "gauge_a' has no metric: it has no field 'value': -k gauge_a,FIELD takes another: us, state",
+        ),
         ([TEXT], [], [], "gauge_text' has no metric: its field 'value' is not a number"),
         (
             [COUNTER, COUNTER._replace(btf=HIST.btf, record=HIST.record)],
@@ -552,7 +647,11 @@ def test_usage_errors(schemas: list[Schema], buckets: list[str], value_keys: lis
     ],
 )
 def test_a_map_that_cannot_have_a_metric_is_a_warning(
-    schemas: list[Schema], value_keys: list[str], names: list[str], why: str, caplog: pytest.LogCaptureFixture
+    schemas: list[Schema],
+    value_keys: list[str],
+    names: list[str],
+    why: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The others have theirs, and the rows of all are counted."""
     tables: dict[Schema, Entries] = {schema: [] for schema in schemas}
@@ -560,13 +659,13 @@ def test_a_map_that_cannot_have_a_metric_is_a_warning(
         for schema in schemas:
             if schema.is_stream:
                 sink.write(ring(schema, [bytes(64)]))
-        found = {line.split("{")[0] for line in page(sink).splitlines() if not line.startswith("#")}
-    plain = {name.removeprefix("ebpf_solo_io_").removesuffix("_bucket").removesuffix("_count") for name in found}
+        sample_names = {line.split("{")[0] for line in page(sink).splitlines() if not line.startswith("#")}
+    plain = {name.removeprefix("ebpf_solo_io_").removesuffix("_bucket").removesuffix("_count") for name in sample_names}
     assert {name if name in names else name.removesuffix("_sum") for name in plain} == set(names)
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [f"map '{why}"]
 
 
-def test_losses_before_anything_came_and_of_the_same_image_twice() -> None:
+def test_losses_before_the_first_batch_and_of_one_image_twice() -> None:
     exits = Exits("exits").schema
     perf = exits._replace(counts_loss=True, map="perf")
     other = Exits("other").schema._replace(map="exits")
@@ -575,18 +674,22 @@ def test_losses_before_anything_came_and_of_the_same_image_twice() -> None:
         assert "twice" not in parsed(sink)
         sink.write(ring(exits, [EXIT]))
         sink.write(ring(other, [EXIT] * 2))
-        found = {
+        samples = {
             (name, sample.labels["map"]): sample.value
             for name, metric in parsed(sink).items()
             if name in {"beepy_events", "beepy_lost_events"}
             for sample in metric.samples
         }
         text = b"".join(sink.page()).decode()
-    assert found == {("beepy_events", "exits"): 3, ("beepy_events", "perf"): 0, ("beepy_lost_events", "perf"): 0}
+    assert samples == {
+        ("beepy_events", "exits"): 3,
+        ("beepy_events", "perf"): 0,
+        ("beepy_lost_events", "perf"): 0,
+    }
     assert text.count('beepy_events_total{image="image:1",map="exits"}') == 1
 
 
-def test_beepys_own_metrics_and_the_process() -> None:
+def test_metrics_of_beepy_and_its_process() -> None:
     exits = with_role(Exits("exits").schema, Role.COUNTER)
     seen = exits._replace(map="seen", counts_loss=True)
     tally = RunStats()
@@ -596,10 +699,10 @@ def test_beepys_own_metrics_and_the_process() -> None:
         sink.write(ring(exits, [EXIT[:40]] * 2))
         sink.write(ring(seen, [EXIT])._replace(lost=5))
         sink.write(ring(seen, [])._replace(lost=6))
-        found = parsed(sink)
+        metrics = parsed(sink)
     samples = {
         (name, sample.labels.get("map")): sample.value
-        for name, metric in found.items()
+        for name, metric in metrics.items()
         if name.startswith("beepy_")
         for sample in metric.samples
     }
@@ -612,5 +715,5 @@ def test_beepys_own_metrics_and_the_process() -> None:
         ("beepy_filtered_events", None): 7,
         ("beepy_own_events", None): 4,
     }
-    assert found["process_resident_memory_bytes"].samples[0].value > 1 << 20
-    assert found["process_open_fds"].type == "gauge"
+    assert metrics["process_resident_memory_bytes"].samples[0].value > 1 << 20
+    assert metrics["process_open_fds"].type == "gauge"

@@ -1,4 +1,4 @@
-"""What a person sees: on a real terminal, whose output a model of a screen shows."""
+"""What columns show on a real terminal: its output is interpreted by a model of a screen."""
 
 import itertools
 import os
@@ -17,17 +17,17 @@ from beepy.events import meaning, text_lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
-from beepy.outputs import DEFAULT, Options
-from beepy.outputs.columns import Columns, counts, strips
-from beepy.outputs.columns.terminal import Terminal as TerminalOf
-from beepy.outputs.file import RowWriter
+from beepy.outputs import DEFAULT, RowOptions
+from beepy.outputs.columns import Columns, counts, text_columns
+from beepy.outputs.columns.terminal import Terminal as OutputTerminal
 from beepy.outputs.metric_options import bounds_of, values_of
+from beepy.outputs.row_writer import RowWriter
 from beepy.text import safe
 from beepy.width import width
 from tests.support.events import TIME_NS, Exits, ring, snapshot, stream, table, with_role
 from tests.support.screen import Terminal
 
-LATE = 10**18  # no time of this boot: it is shown as a number
+LATE = 10**18  # not a time of this boot: it is shown as a number
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(
-    terminal: Terminal, schemas: Sequence[Schema], *batches: Batch, name: str = "columns", options: Options = DEFAULT
+    terminal: Terminal,
+    schemas: Sequence[Schema],
+    *batches: Batch,
+    name: str = "columns",
+    options: RowOptions = DEFAULT,
 ) -> None:
     """Open a sink, write batches, close it."""
     sink = outputs.make(name, terminal.fd, options)
@@ -47,8 +51,8 @@ def run(
     sink.close()
 
 
-def file_of(tmp_path: Path, schemas: Sequence[Schema], *batches: Batch, options: Options = DEFAULT) -> list[str]:
-    """The same into a file; its lines without their times."""
+def file_lines(tmp_path: Path, schemas: Sequence[Schema], *batches: Batch, options: RowOptions = DEFAULT) -> list[str]:
+    """Write batches to a file; return its lines without their times."""
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     sink = outputs.make("columns", fd, options)
     sink.open([Decoder(schema) for schema in schemas])
@@ -60,12 +64,12 @@ def file_of(tmp_path: Path, schemas: Sequence[Schema], *batches: Batch, options:
 
 
 def without_time(line: str) -> str:
-    """Cut off the time that a title begins with."""
+    """Return a title without its time."""
     return line[9:] if line[2:3] == line[5:6] == ":" else line
 
 
 def numbers(name: str = "hist_lat", role: Role | None = Role.HIST, field: str = "le") -> Schema:
-    """A stream with a kind and a number."""
+    """Return the schema of a stream with a kind and a number."""
     w = BtfWriter()
     u64, u32 = w.integer("u64", 8, 0), w.integer("u32", 4, 0)
     return with_role(stream(w, w.struct("event", 16, [("kind", u32, 0), (field, u64, 64)]), name), role)
@@ -81,12 +85,12 @@ def gauge(name: str = "gauge_connections", role: Role = Role.GAUGE) -> Schema:
 
 
 def entries(schema: Schema, *pairs: tuple[int, int], number: int = 1) -> Batch:
-    made = snapshot(schema, [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in pairs])
-    return made._replace(snapshot=number)
+    batch = snapshot(schema, [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in pairs])
+    return batch._replace(snapshot=number)
 
 
 def keyed(member: str, signed: int = 0) -> Schema:
-    """A table of the role hist whose key is a number, or a struct with one member."""
+    """Return a table of the role hist: its key is a number, or a struct with one member."""
     w = BtfWriter()
     number_type = w.integer("u32", 4, signed)
     key = w.struct("key", 4, [(member, number_type, 0)]) if member else number_type
@@ -94,7 +98,7 @@ def keyed(member: str, signed: int = 0) -> Schema:
 
 
 class TestRows:
-    def test_they_fit_and_what_is_hidden_is_said(self) -> None:
+    def test_they_fit_and_hidden_columns_are_named(self) -> None:
         schema = Exits().schema
         records = [Exits.record(b"bash", 42, -1, LATE), Exits.record(b"a b", 4_194_304, 255, LATE)]
         with Terminal(80, 24) as terminal:
@@ -111,30 +115,44 @@ class TestRows:
         ]
         assert "\x1b" not in terminal.written
 
-    def test_a_tid_that_is_no_pid_is_shown(self) -> None:
+    def test_a_tid_other_than_the_pid_is_shown(self) -> None:
         schema = Exits().schema
         record = bytearray(Exits.record(b"thread", 42, 1, LATE))
         with Terminal(45, 24) as terminal:
             run(terminal, [schema], ring(schema, [bytes(record)]))
-            assert terminal.screen().lines[1].split() == ["time", "pid", "ppid", "sig", "exit_code", "comm"]
+            assert terminal.screen().lines[1].split() == [
+                "time",
+                "pid",
+                "ppid",
+                "sig",
+                "exit_code",
+                "comm",
+            ]
             record[20:24] = struct.pack("<I", 43)
         with Terminal(45, 24) as terminal:
             run(terminal, [schema], ring(schema, [bytes(record)]))
-            assert terminal.screen().lines[1].split() == ["time", "pid", "tid", "sig", "exit_code", "comm"]
+            assert terminal.screen().lines[1].split() == [
+                "time",
+                "pid",
+                "tid",
+                "sig",
+                "exit_code",
+                "comm",
+            ]
 
-    def test_heads_come_again_each_screenful(self) -> None:
+    def test_headings_are_repeated_each_screenful(self) -> None:
         schema = Exits().schema
         records = [Exits.record(b"x", pid, 1, LATE) for pid in range(1, 101)]
         with Terminal(80, 24) as terminal:
             run(terminal, [schema], ring(schema, records[:10]), ring(schema, records[10:]))
             screen = terminal.screen()
-        heads = [at for at, line in enumerate(screen.all_lines) if line.startswith("time ")]
-        assert heads[0] == 1
-        assert len(heads) == 5
-        assert max(after - before for before, after in itertools.pairwise(heads)) <= 23
+        headings = [at for at, line in enumerate(screen.all_lines) if line.startswith("time ")]
+        assert headings[0] == 1
+        assert len(headings) == 5
+        assert max(after - before for before, after in itertools.pairwise(headings)) <= 23
         assert any(line.startswith("time ") for line in screen.lines)
 
-    def test_a_resize_brings_heads_of_another_shape(self) -> None:
+    def test_a_resize_repeats_the_headings(self) -> None:
         schema = Exits().schema
         sink_batch = ring(schema, [Exits.record(b"a long name of 15", 42, 1, LATE)])
         with Terminal(200, 24) as terminal:
@@ -187,10 +205,14 @@ class TestRows:
         assert screen.wrapped == 0
         assert [line[18:] for line in screen.lines] == [
             *("fname", "\u2026ude/bpf/bpf_helpers.h"),
-            *("\u2026/" + "\u4e16\u754c/" * 3 + "\u4e16\u754c", "/short", "\u2026" + "x" * 17 + "/end"),
+            *(
+                "\u2026/" + "\u4e16\u754c/" * 3 + "\u4e16\u754c",
+                "/short",
+                "\u2026" + "x" * 17 + "/end",
+            ),
         ]
 
-    def test_a_name_that_cannot_be_printed_hides_nothing(self) -> None:
+    def test_an_unprintable_name_hides_no_column(self) -> None:
         schema = Exits().schema
         records = [Exits.record(name, 1, 1, LATE) for name in (b"\x80" * 15, b"bash")]
         with Terminal(110, 24) as terminal:
@@ -206,47 +228,77 @@ class TestRows:
         schema, other = Exits().schema, Exits("print_others").schema
         records = [Exits.record(bytes([65 + at % 26]) * (at % 17), 4**at % 2**22, -at, LATE) for at in range(30)]
         with Terminal(width, 10) as terminal:
-            run(terminal, [schema, other], ring(schema, records), ring(other, records[:3]), ring(schema, records))
+            run(
+                terminal,
+                [schema, other],
+                ring(schema, records),
+                ring(other, records[:3]),
+                ring(schema, records),
+            )
             assert terminal.screen().wrapped == 0
 
-    def test_several_maps_keep_their_shapes_without_a_head_at_each_change(self) -> None:
+    def test_several_maps_keep_their_layouts_without_repeated_headings(self) -> None:
         first, second = Exits().schema, numbers("print_numbers", role=Role.PRINT)
-        one, two = ring(first, [Exits.record(b"x", 1, 1, LATE)]), ring(second, [number(1, 2)])
+        exit_row = ring(first, [Exits.record(b"x", 1, 1, LATE)])
+        number_row = ring(second, [number(1, 2)])
+        batches = [exit_row, number_row] * 3
         with Terminal(120, 30) as terminal:
-            run(terminal, [first, second], one, two, one, two, one, two)
-            lines_ = terminal.screen().lines
-        heads = [line for line in lines_ if " time " in line]
-        assert [line.split()[0] for line in heads] == ["print_exits", "print_numbers"] * (len(heads) // 2)
-        assert [line.split()[0] for line in lines_[-6:]] == ["print_exits", "print_numbers"] * 3
+            run(terminal, [first, second], *batches)
+            screen_lines = terminal.screen().lines
+        headings = [line for line in screen_lines if " time " in line]
+        assert [line.split()[0] for line in headings] == ["print_exits", "print_numbers"] * (len(headings) // 2)
+        assert [line.split()[0] for line in screen_lines[-6:]] == [
+            "print_exits",
+            "print_numbers",
+        ] * 3
 
-    def test_what_is_not_in_a_record_is_an_empty_cell(self) -> None:
+    def test_a_field_beyond_the_end_of_a_record_is_empty(self) -> None:
         schema = numbers("print_numbers", role=Role.PRINT)
         with Terminal(80, 24) as terminal:
-            run(terminal, [schema], ring(schema, [number(7, 1234567)]), ring(schema, [number(7, 1)[:8]]))
-            assert [line[9:].split() for line in terminal.screen().lines] == [["kind", "le"], ["7", "1234567"], ["7"]]
+            run(
+                terminal,
+                [schema],
+                ring(schema, [number(7, 1234567)]),
+                ring(schema, [number(7, 1)[:8]]),
+            )
+            assert [line[9:].split() for line in terminal.screen().lines] == [
+                ["kind", "le"],
+                ["7", "1234567"],
+                ["7"],
+            ]
 
     def test_wide_hides_and_cuts_nothing(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 256)
         schema = stream(w, w.struct("s", 260, [("uid", w.integer("u32", 4, 0), 0), ("fname", text, 32)]))
         with Terminal(40, 24) as terminal:
-            run(terminal, [schema], ring(schema, [struct.pack("<I256s", 7, b"x" * 200)]), name="wide")
+            run(
+                terminal,
+                [schema],
+                ring(schema, [struct.pack("<I256s", 7, b"x" * 200)]),
+                name="wide",
+            )
             written = terminal.text()
         assert "hidden" not in written
         assert "x" * 200 in written
 
-    def test_columns_is_the_width_of_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_variable_columns_is_the_width_of_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         schema = Exits().schema
         batch = ring(schema, [Exits.record(b"x", 1, 1, LATE)])
         monkeypatch.setenv("COLUMNS", "60")
-        made = file_of(tmp_path, [schema], batch, batch)
-        assert max(map(len, made)) <= 60
-        assert [line.startswith(("hidden:", "time ")) for line in made] == [True, True, False, False]
+        lines = file_lines(tmp_path, [schema], batch, batch)
+        assert max(map(len, lines)) <= 60
+        assert [line.startswith(("hidden:", "time ")) for line in lines] == [
+            True,
+            True,
+            False,
+            False,
+        ]
         for nonsense in ("0", "x", "-5", "", "\u0663\u0663", "9" * 20, "9" * 5000):
             monkeypatch.setenv("COLUMNS", nonsense)
-            assert "hidden" not in file_of(tmp_path, [schema], batch)[0]
+            assert "hidden" not in file_lines(tmp_path, [schema], batch)[0]
         monkeypatch.setenv("COLUMNS", "0060")
-        assert max(map(len, file_of(tmp_path, [schema], batch))) <= 60
+        assert max(map(len, file_lines(tmp_path, [schema], batch))) <= 60
 
     def test_a_long_value_of_wide_moves_its_own_row_only(self) -> None:
         w = BtfWriter()
@@ -254,28 +306,38 @@ class TestRows:
         schema = stream(w, w.struct("s", 264, [("pid", u32, 0), ("fname", text, 32), ("ret", u32, 2080)]))
         records = [struct.pack("<I256sI", 7, name, 3) for name in (b"x" * 200, b"/short", "/\u4e16".encode())]
         with Terminal(400, 24) as terminal:
-            run(terminal, [schema], ring(schema, records[:1]), ring(schema, records[1:]), name="wide")
+            run(
+                terminal,
+                [schema],
+                ring(schema, records[:1]),
+                ring(schema, records[1:]),
+                name="wide",
+            )
             long, *short = [line for line in terminal.text().splitlines() if line.rstrip().endswith("3")]
         assert "x" * 200 in long
         assert len({width(line) for line in short}) == 1
         assert len(short[0]) < 70
 
-    def test_rows_of_ascii_are_made_by_one_format(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_ascii_rows_are_made_by_one_format(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def slow(*_: object, **__: object) -> str:
-            raise AssertionError("a cell was fitted by itself")
+            raise AssertionError("a cell was fitted alone")
 
         for name in ("truncate", "pad"):
-            monkeypatch.setattr(strips, name, slow)
+            monkeypatch.setattr(text_columns, name, slow)
         schema = Exits().schema
         with Terminal(80, 24) as terminal:
-            run(terminal, [schema], ring(schema, [Exits.record(b"x", pid, 1, LATE) for pid in range(1, 20)]))
+            run(
+                terminal,
+                [schema],
+                ring(schema, [Exits.record(b"x", pid, 1, LATE) for pid in range(1, 20)]),
+            )
             assert len(terminal.screen().all_lines) == 21
 
-    def test_the_clocks_are_asked_a_few_times_for_many_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        asked = []
+    def test_the_clock_is_read_a_few_times_for_many_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clocks = []
 
         def read(number: int) -> int:
-            asked.append(number)
+            clocks.append(number)
             return time.clock_gettime_ns(number)
 
         monkeypatch.setattr(meaning._CLOCK, "_read", read)
@@ -284,30 +346,34 @@ class TestRows:
         batch = ring(schema, [Exits.record(b"x", pid, 1, now - pid) for pid in range(1, 500)])
         with Terminal(200, 24) as terminal:
             run(terminal, [schema], batch._replace(time_ns=time.time_ns()))
-        assert len(asked) < 50
+        assert len(clocks) < 50
 
-    def test_of_a_long_text_only_what_the_line_can_show_is_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        seen = []
+    def test_only_the_part_of_a_long_text_that_fits_is_escaped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        lengths = []
 
-        def looked_at(text: str) -> str:
-            seen.append(len(text))
+        def counted_safe(text: str) -> str:
+            lengths.append(len(text))
             return safe(text)
 
-        monkeypatch.setattr(strips, "safe", looked_at)
+        monkeypatch.setattr(text_columns, "safe", counted_safe)
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 4096)
         schema = stream(w, w.struct("s", 4100, [("pid", w.integer("u32", 4, 0), 0), ("texts", text, 32)]))
         names = [b"\x1b" * 4096, "e\u0301".encode() * 1000, "\u0301".encode() * 2000, b"/short"]
         with Terminal(60, 24) as terminal:
-            run(terminal, [schema], ring(schema, [struct.pack("<I4096s", 7, name) for name in names]))
+            run(
+                terminal,
+                [schema],
+                ring(schema, [struct.pack("<I4096s", 7, name) for name in names]),
+            )
             screen = terminal.screen()
         assert screen.wrapped == 0
         assert [line.endswith("…") for line in screen.lines[1:]] == [True, True, True, False]
-        assert max(seen) < 200
+        assert max(lengths) < 200
 
 
 class TestTables:
-    def test_they_are_drawn_again_in_place(self) -> None:
+    def test_they_are_redrawn_in_place(self) -> None:
         schema = gauge()
         first = entries(schema, (1, 5), (2, 70))
         second = entries(schema, (1, 6), number=2)
@@ -348,7 +414,12 @@ class TestTables:
         schema = gauge()
         batches = [entries(schema, *[(at, at + 1) for at in range(start, start + 1000)]) for start in (0, 1000, 2000)]
         with Terminal(80, 10) as terminal:
-            run(terminal, [schema], *[one._replace(final=False) for one in batches[:2]], batches[2])
+            run(
+                terminal,
+                [schema],
+                *[batch._replace(final=False) for batch in batches[:2]],
+                batches[2],
+            )
             shown = [without_time(line) for line in terminal.screen().lines]
         assert shown == [
             "gauge_connections: 3000 entries",
@@ -361,13 +432,21 @@ class TestTables:
         schema = gauge("print_sums", Role.PRINT)
         with Terminal() as terminal:
             run(terminal, [schema], entries(schema, (300, 5), (2, 7), (20, 6)))
-            assert [line.split() for line in terminal.screen().lines[2:]] == [["2", "7"], ["20", "6"], ["300", "5"]]
+            assert [line.split() for line in terminal.screen().lines[2:]] == [
+                ["2", "7"],
+                ["20", "6"],
+                ["300", "5"],
+            ]
 
     def test_values_of_each_cpu_are_rows(self) -> None:
         w = BtfWriter()
         schema = table(w, w.integer("u32", 4, 0), w.enum("e", {"A": 1, "B": 2}), 4, 4, cpus=2)
         with Terminal() as terminal:
-            run(terminal, [schema], snapshot(schema, [(struct.pack("<I", 7), struct.pack("<I4xI4x", 1, 2))]))
+            run(
+                terminal,
+                [schema],
+                snapshot(schema, [(struct.pack("<I", 7), struct.pack("<I4xI4x", 1, 2))]),
+            )
             assert [line.split() for line in terminal.screen().lines[1:]] == [
                 ["key", "cpu", "value"],
                 ["7", "0", "A"],
@@ -376,8 +455,12 @@ class TestTables:
 
     def test_in_a_file_each_snapshot_is_appended(self, tmp_path: Path) -> None:
         schema = gauge()
-        made = file_of(tmp_path, [schema], entries(schema, (1, 5)), entries(schema, (1, 6), number=2))
-        assert [line.split() for line in made] == [["time", "key", "value"], ["1", "5"], ["1", "6"]]
+        lines = file_lines(tmp_path, [schema], entries(schema, (1, 5)), entries(schema, (1, 6), number=2))
+        assert [line.split() for line in lines] == [
+            ["time", "key", "value"],
+            ["1", "5"],
+            ["1", "6"],
+        ]
 
     def test_a_dumb_terminal_is_not_redrawn(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TERM", "dumb")
@@ -392,10 +475,20 @@ class TestTables:
         schema = text_lines.schema("image", "tasks")
         pieces = [next(text_lines.pieces(text)) for text in (b"9 zsh", b"1 init", b"x" * 200)]
         batch = Batch(
-            schema, (Part(b"".join(pieces), text_lines.LENGTH, 0),), 3, text_lines.LENGTH, TIME_NS, snapshot=1
+            schema,
+            (Part(b"".join(pieces), text_lines.LENGTH, 0),),
+            3,
+            text_lines.LENGTH,
+            TIME_NS,
+            snapshot=1,
         )
         with Terminal() as terminal:
-            run(terminal, [schema], batch._replace(final=True), batch._replace(final=True, snapshot=2))
+            run(
+                terminal,
+                [schema],
+                batch._replace(final=True),
+                batch._replace(final=True, snapshot=2),
+            )
             screen = terminal.screen()
         assert [without_time(line) for line in screen.all_lines] == [
             "tasks: 3 lines",
@@ -421,14 +514,18 @@ class TestHistograms:
             "         0 -> 1          : 2        |****************************************|",
             "         2 -> 3          : 1        |********************                    |",
         ]
-        assert screen.lines[13:16] == ["", "kind = 2", "     value               : count    distribution"]
+        assert screen.lines[13:16] == [
+            "",
+            "kind = 2",
+            "     value               : count    distribution",
+        ]
 
     def test_in_a_file_it_is_written_once_at_the_end(self, tmp_path: Path) -> None:
         schema = numbers(field="lat_us")
         decoders = [Decoder(schema)]
-        options = Options(bounds=bounds_of(["hist_lat,[10,20]"], decoders), values=values_of(["lat_us"], decoders))
+        options = RowOptions(bounds=bounds_of(["hist_lat,[10,20]"], decoders), values=values_of(["lat_us"], decoders))
         batches = [ring(schema, [number(1, value)]) for value in (10, 11, 11, 30)]
-        assert file_of(tmp_path, [schema], *batches, options=options) == [
+        assert file_lines(tmp_path, [schema], *batches, options=options) == [
             "hist_lat: 4 events",
             "kind = 1",
             "     usecs               : count    distribution",
@@ -438,29 +535,31 @@ class TestHistograms:
             "",
         ]
 
-    def test_rows_come_back_when_asked_for(self, tmp_path: Path) -> None:
+    def test_rows_are_shown_on_request(self, tmp_path: Path) -> None:
         schema = numbers()
-        made = file_of(tmp_path, [schema], ring(schema, [number(1, 7)]), options=Options(rows=True))
-        assert [line.split() for line in made] == [["time", "kind", "le"], ["1", "7"]]
+        lines = file_lines(tmp_path, [schema], ring(schema, [number(1, 7)]), options=RowOptions(rows=True))
+        assert [line.split() for line in lines] == [["time", "kind", "le"], ["1", "7"]]
 
     def test_without_its_number_a_stream_is_rows(self, tmp_path: Path) -> None:
         schema = numbers(field="other")
-        assert len(file_of(tmp_path, [schema], ring(schema, [number(1, 7)]))) == 2
+        assert len(file_lines(tmp_path, [schema], ring(schema, [number(1, 7)]))) == 2
 
     def test_a_record_without_its_number_is_in_no_bucket(self, tmp_path: Path) -> None:
         schema = numbers()
-        made = file_of(tmp_path, [schema], ring(schema, [number(1, 1)]), ring(schema, [number(1, 1)[:8]]))
-        assert made[0] == "hist_lat: 1 event"
+        lines = file_lines(tmp_path, [schema], ring(schema, [number(1, 1)]), ring(schema, [number(1, 1)[:8]]))
+        assert lines[0] == "hist_lat: 1 event"
 
     def test_a_table_of_slots_is_drawn(self, tmp_path: Path) -> None:
         w = BtfWriter()
         u32 = w.integer("u32", 4, 0)
         hist = w.struct(
-            "hist", 32, [("slots", w.array(u32, 4), 0), ("comm", w.array(w.integer("char", 1, 1), 16), 128)]
+            "hist",
+            32,
+            [("slots", w.array(u32, 4), 0), ("comm", w.array(w.integer("char", 1, 1), 16), 128)],
         )
         schema = table(w, u32, hist, 4, 32, name="hists")
         batch = snapshot(schema, [(bytes(4), struct.pack("<4I16s", 0, 2, 4, 0, b"bash"))])
-        assert file_of(tmp_path, [schema], batch) == [
+        assert file_lines(tmp_path, [schema], batch) == [
             "hists: 6 events",
             "key = 0, value.comm = bash",
             "     value               : count    distribution",
@@ -470,13 +569,16 @@ class TestHistograms:
             "",
         ]
 
-    def test_slots_that_are_no_counts_are_columns(self, tmp_path: Path) -> None:
+    def test_slots_that_are_not_counts_are_columns(self, tmp_path: Path) -> None:
         w = BtfWriter()
         u32 = w.integer("u32", 4, 0)
         value = w.struct("value", 8, [("slots", w.array(w.integer("int", 4, 1), 2), 0)])
         schema = table(w, u32, value, 4, 8, name="numbers")
-        made = file_of(tmp_path, [schema], snapshot(schema, [(bytes(4), struct.pack("<2i", 1, -2))]))
-        assert [line.split() for line in made] == [["time", "key", "value.slots"], ["0", "[1", "-2]"]]
+        lines = file_lines(tmp_path, [schema], snapshot(schema, [(bytes(4), struct.pack("<2i", 1, -2))]))
+        assert [line.split() for line in lines] == [
+            ["time", "key", "value.slots"],
+            ["0", "[1", "-2]"],
+        ]
 
     def test_slots_of_all_cpus_are_added_up(self, tmp_path: Path) -> None:
         w = BtfWriter()
@@ -484,23 +586,28 @@ class TestHistograms:
         hist = w.struct("hist", 8, [("slots", w.array(u32, 2), 0)])
         schema = table(w, u32, hist, 4, 8, cpus=2, name="hists")
         batch = snapshot(schema, [(bytes(4), struct.pack("<4I", 1, 2, 3, 4))])
-        made = file_of(tmp_path, [schema], batch)
-        assert [line.split()[4] for line in made[3:5]] == ["4", "6"]
+        lines = file_lines(tmp_path, [schema], batch)
+        assert [line.split()[4] for line in lines[3:5]] == ["4", "6"]
 
-    def test_rows_of_a_table_of_slots_come_back_when_asked_for(self, tmp_path: Path) -> None:
+    def test_rows_of_a_table_of_slots_are_shown_on_request(self, tmp_path: Path) -> None:
         schema = gauge("hist_sizes", Role.HIST)
-        made = file_of(tmp_path, [schema], entries(schema, (0, 3), (1, 6)), options=Options(rows=True))
-        assert [line.split() for line in made] == [["time", "key", "value"], ["0", "3"], ["1", "6"]]
+        lines = file_lines(tmp_path, [schema], entries(schema, (0, 3), (1, 6)), options=RowOptions(rows=True))
+        assert [line.split() for line in lines] == [
+            ["time", "key", "value"],
+            ["0", "3"],
+            ["1", "6"],
+        ]
 
     @pytest.mark.parametrize("member", ["", "key", "bucket", "pid"])
-    def test_a_key_that_is_no_slot_is_a_column(self, tmp_path: Path, member: str) -> None:
-        made = file_of(tmp_path, [one := keyed(member)], entries(one, (1234, 3)))
-        assert [line.split() for line in made][1:] == [["1234", "3"]]
+    def test_a_key_that_is_not_a_slot_is_a_column(self, tmp_path: Path, member: str) -> None:
+        schema = keyed(member)
+        lines = file_lines(tmp_path, [schema], entries(schema, (1234, 3)))
+        assert [line.split() for line in lines][1:] == [["1234", "3"]]
 
-    def test_slots_that_are_no_powers_of_two_are_a_table(self, tmp_path: Path) -> None:
+    def test_slots_that_are_not_powers_of_two_are_a_table(self, tmp_path: Path) -> None:
         schema = keyed("slot")
-        made = file_of(tmp_path, [schema], entries(schema, (1, 3), (1234, 6)))
-        assert [line.split() for line in made] == [
+        lines = file_lines(tmp_path, [schema], entries(schema, (1, 3), (1234, 6)))
+        assert [line.split() for line in lines] == [
             ["hist_sizes:", "2", "entries"],
             ["slot", "value"],
             ["1", "3"],
@@ -508,21 +615,24 @@ class TestHistograms:
             [],
         ]
 
-    def test_what_is_in_no_slot_is_counted(self, tmp_path: Path) -> None:
+    def test_events_in_no_slot_are_counted(self, tmp_path: Path) -> None:
         schema = keyed("slot", signed=1)
-        made = file_of(tmp_path, [schema], entries(schema, (1, 3), (0xFFFFFFFF, 6)))
-        assert made[:2] == ["hist_sizes: 9 events", "... 6 in none of the slots 0 to 63"]
+        lines = file_lines(tmp_path, [schema], entries(schema, (1, 3), (0xFFFFFFFF, 6)))
+        assert lines[:2] == ["hist_sizes: 9 events", "... 6 in none of the slots 0 to 63"]
 
     def test_more_slots_than_powers_of_two_are_counted(self, tmp_path: Path) -> None:
         w = BtfWriter()
         u32 = w.integer("u32", 4, 0)
         schema = table(w, u32, w.struct("hist", 320, [("slots", w.array(u32, 80), 0)]), 4, 320, name="hists")
         batch = snapshot(schema, [(bytes(4), struct.pack("<80I", 0, 2, *[0] * 70, 5, *[0] * 7))])
-        assert file_of(tmp_path, [schema], batch)[:2] == ["hists: 7 events", "... 5 in none of the slots 0 to 63"]
+        assert file_lines(tmp_path, [schema], batch)[:2] == [
+            "hists: 7 events",
+            "... 5 in none of the slots 0 to 63",
+        ]
 
     def test_a_table_whose_keys_are_slots_is_drawn(self, tmp_path: Path) -> None:
         schema = keyed("slot")
-        assert file_of(tmp_path, [schema], entries(schema, (0, 3), (1, 6), (9, 0))) == [
+        assert file_lines(tmp_path, [schema], entries(schema, (0, 3), (1, 6), (9, 0))) == [
             "hist_sizes: 9 events",
             "     value               : count    distribution",
             "         0 -> 1          : 3        |********************                    |",
@@ -556,11 +666,11 @@ class TestCounts:
             "    2    2     6",
         ]
 
-    def test_points_in_time_are_no_part_of_a_set(self, tmp_path: Path) -> None:
+    def test_points_in_time_are_not_labels(self, tmp_path: Path) -> None:
         schema = with_role(Exits("counter_exits").schema, Role.COUNTER)
         records = [Exits.record(b"x", 1, 1, LATE + at) for at in range(3)]
-        made = file_of(tmp_path, [schema], ring(schema, records))
-        assert [line.split() for line in made[:3]] == [
+        lines = file_lines(tmp_path, [schema], ring(schema, records))
+        assert [line.split() for line in lines[:3]] == [
             ["counter_exits:", "3", "events"],
             ["count", "pid", "tid", "ppid", "sig", "exit_code", "comm"],
             ["3", "1", "1", "1", "0", "1", "x"],
@@ -568,54 +678,56 @@ class TestCounts:
 
     def test_short_records_are_counted(self, tmp_path: Path) -> None:
         schema = numbers("counter_kinds", Role.COUNTER, "bytes")
-        made = file_of(tmp_path, [schema], ring(schema, [number(1, 5)]), ring(schema, [number(1, 5)[:8]] * 2))
-        assert [line.split() for line in made[2:4]] == [["2", "1"], ["1", "1", "5"]]
+        lines = file_lines(tmp_path, [schema], ring(schema, [number(1, 5)]), ring(schema, [number(1, 5)[:8]] * 2))
+        assert [line.split() for line in lines[2:4]] == [["2", "1"], ["1", "1", "5"]]
 
     def test_a_gauge_is_its_last_value(self, tmp_path: Path) -> None:
         schema = numbers("gauge_level", Role.GAUGE, "value")
         records = [number(1, 5), number(2, 6), number(1, 7), number(1, 5)]
-        made = file_of(tmp_path, [schema], ring(schema, records[:2]), ring(schema, records[2:]))
-        assert [line.split() for line in made[1:3]] == [["value", "kind"], ["6", "2"]]
-        assert made[3].split() == ["5", "1"]
+        lines = file_lines(tmp_path, [schema], ring(schema, records[:2]), ring(schema, records[2:]))
+        assert [line.split() for line in lines[1:3]] == [["value", "kind"], ["6", "2"]]
+        assert lines[3].split() == ["5", "1"]
 
-    def test_records_without_a_gauges_value_leave_room_for_others(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(counts, "_MOST_TEXT", 8)
+    def test_records_without_the_gauge_take_no_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(counts, "_MAX_TEXT", 8)
         schema = numbers("gauge_level", Role.GAUGE, "value")
         short = [ring(schema, [number(kind, 5)[:8]]) for kind in range(10, 30)]
-        made = file_of(tmp_path, [schema], *short, ring(schema, [number(10, 7)]))
-        assert [line.split() for line in made[1:3]] == [["value", "kind"], ["7", "10"]]
+        lines = file_lines(tmp_path, [schema], *short, ring(schema, [number(10, 7)]))
+        assert [line.split() for line in lines[1:3]] == [["value", "kind"], ["7", "10"]]
 
-    def test_a_set_that_is_too_long_leaves_room_for_shorter_ones(
+    def test_a_set_of_labels_that_is_too_long_leaves_room_for_shorter_ones(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(counts, "_MOST_TEXT", 8)
+        monkeypatch.setattr(counts, "_MAX_TEXT", 8)
         schema = numbers("counter_kinds", Role.COUNTER, "bytes")
         long, fitting = number(1234, 123_456), number(1, 5)
-        assert file_of(tmp_path, [schema], ring(schema, [long]))[:2] == [
+        assert file_lines(tmp_path, [schema], ring(schema, [long]))[:2] == [
             "counter_kinds: 1 event",
             "... other: 1 event, of more sets of values than these 0",
         ]
-        made = file_of(tmp_path, [schema], ring(schema, [long, fitting]))
-        assert made[2].split() == ["1", "1", "5"]
+        lines = file_lines(tmp_path, [schema], ring(schema, [long, fitting]))
+        assert lines[2].split() == ["1", "1", "5"]
 
-    def test_sets_are_bounded_and_what_exceeds_the_bound_is_told(self, tmp_path: Path) -> None:
+    def test_sets_of_labels_are_bounded_and_the_rest_is_counted(self, tmp_path: Path) -> None:
         schema = numbers("counter_many", Role.COUNTER, "bytes")
-        made = file_of(tmp_path, [schema], ring(schema, [number(at, at) for at in range(10_007)]))
-        assert made[-2] == "... other: 7 events, of more sets of values than these 10000"
-        assert len(made) == 10_004
+        lines = file_lines(tmp_path, [schema], ring(schema, [number(at, at) for at in range(10_007)]))
+        assert lines[-2] == "... other: 7 events, of more sets of values than these 10000"
+        assert len(lines) == 10_004
 
 
 class TestLive:
     def test_rows_go_above_the_block(self) -> None:
         rows, counted = Exits().schema, numbers("counter_kinds", Role.COUNTER)
-        one, two = ring(rows, [Exits.record(b"x", 1, 1, LATE)]), ring(counted, [number(1, 5)])
+        row = ring(rows, [Exits.record(b"x", 1, 1, LATE)])
+        event = ring(counted, [number(1, 5)])
         with Terminal() as terminal:
-            run(terminal, [rows, counted], two, one, two, one)
+            run(terminal, [rows, counted], event, row, event, row)
             screen = terminal.screen()
         assert screen.wrapped == 0
-        assert [without_time(line).split()[0] for line in screen.all_lines if line][:2] == ["hidden:", "time"]
+        assert [without_time(line).split()[0] for line in screen.all_lines if line][:2] == [
+            "hidden:",
+            "time",
+        ]
         assert screen.all_lines[-4] == ""
         assert [without_time(line) for line in screen.all_lines[-3:]] == [
             "counter_kinds: 2 events",
@@ -624,7 +736,7 @@ class TestLive:
         ]
         assert sum("counter_kinds" in line for line in screen.all_lines) == 1
 
-    def test_what_came_last_is_drawn_though_nothing_follows(self) -> None:
+    def test_the_last_change_is_drawn_though_nothing_follows(self) -> None:
         schema = numbers("counter_kinds", Role.COUNTER)
         with Terminal() as terminal:
             sink = outputs.make("columns", terminal.fd)
@@ -633,7 +745,7 @@ class TestLive:
             terminal.until("counter_kinds: 7 events")
             sink.close()
 
-    def test_no_drawing_starts_a_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_drawing_starts_no_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
         started: list[threading.Thread] = []
         start = threading.Thread.start
 
@@ -654,11 +766,11 @@ class TestLive:
             assert not started
             assert set(threading.enumerate()) <= before
 
-    def test_a_late_drawing_that_fails_is_an_error_of_the_next_write(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_error_of_a_late_drawing_is_raised_by_the_next_write(self, monkeypatch: pytest.MonkeyPatch) -> None:
         schema = numbers("counter_kinds", Role.COUNTER)
         with Terminal() as terminal:
             out = RowWriter(terminal.fd)
-            sink = Columns(out, terminal=TerminalOf(terminal.fd))
+            sink = Columns(out, terminal=OutputTerminal(terminal.fd))
             failed = threading.Event()
 
             def fail(_: object) -> None:
@@ -667,7 +779,7 @@ class TestLive:
 
             sink.open([Decoder(schema)])
             monkeypatch.setattr(out, "write", fail)
-            with pytest.raises(OutputError, match="no space"):  # noqa: PT012 - the first one's, on a slow machine
+            with pytest.raises(OutputError, match="no space"):  # noqa: PT012 - of either write
                 sink.write(ring(schema, [number(1, 5)]))
                 assert failed.wait(60)
                 sink.write(ring(schema, [number(1, 5)]))
@@ -677,8 +789,8 @@ class TestLive:
     @pytest.mark.parametrize("height", [2, 3, 5, 10, 24])
     def test_the_block_is_never_higher_than_the_screen(self, height: int) -> None:
         schemas = [numbers(f"hist_{at}") for at in range(3)] + [gauge(f"gauge_{at}") for at in range(3)]
-        batches = [ring(one, [number(1, 1 << at) for at in range(30)]) for one in schemas[:3]]
-        batches += [entries(one, *[(at, 1) for at in range(30)]) for one in schemas[3:]]
+        batches = [ring(schema, [number(1, 1 << at) for at in range(30)]) for schema in schemas[:3]]
+        batches += [entries(schema, *[(at, 1) for at in range(30)]) for schema in schemas[3:]]
         with Terminal(80, height) as terminal:
             run(terminal, schemas, *batches, *batches, name="columns")
             screen = terminal.screen()
@@ -707,7 +819,7 @@ class TestLive:
             run(terminal, [schema], *batches, name="wide")
             assert len(terminal.screen().all_lines) <= 23
 
-    def test_what_others_write_to_the_terminal_is_not_overwritten(self) -> None:
+    def test_lines_of_other_writers_are_not_overwritten(self) -> None:
         schema = numbers("counter_kinds", Role.COUNTER)
         with Terminal() as terminal:
             sink = outputs.make("columns", terminal.fd)
@@ -723,7 +835,7 @@ class TestLive:
             *("counter_kinds: 3 events", "count kind le", "    3    1  5"),
         ]
 
-    def test_a_terminal_that_is_narrower_now_is_cleared_from_the_block_on(self) -> None:
+    def test_a_narrowed_terminal_is_erased_from_the_block_on(self) -> None:
         schema = numbers()
         with Terminal(80, 24) as terminal:
             sink = outputs.make("columns", terminal.fd)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from beepy.outputs.columns.histogram import bound_slot, draw, least_height, log2_slot
+from beepy.outputs.columns.histogram import bound_slot, draw, log2_slot, min_height
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_slots_are_those_of_bcc(value: float, slot: int) -> None:
     assert log2_slot(value) == slot
 
 
-def test_a_number_without_end_has_a_slot() -> None:
+def test_infinity_has_a_slot() -> None:
     assert log2_slot(math.inf) == 64
 
 
@@ -62,24 +62,28 @@ def test_negative_numbers_are_shown_as_such() -> None:
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
-def test_no_line_is_wider_than_it_may_be(width: int) -> None:
+def test_no_line_is_wider_than_the_limit(width: int) -> None:
     for counts in ({0: 1, 63: 2}, {3: 10**12}):
         assert max(map(len, draw(counts, "nsecs", width=width))) <= width
 
 
 @pytest.mark.parametrize("height", range(3, 30))
-def test_what_is_too_high_says_what_it_does_not_show(height: int) -> None:
+def test_hidden_slots_are_counted(height: int) -> None:
     counts = dict.fromkeys(range(5, 25), 1)
     lines = draw(counts, "usecs", height=height)
     assert len(lines) <= max(height, 3)
     cut = "other slots" in lines[1]
-    assert cut == (height < least_height(counts))
+    assert cut == (height < min_height(counts))
     shown = sum(int(line.split()[4]) for line in lines[2 if cut else 1 :])
     assert shown + (int(lines[1].split()[1]) if cut else 0) == 20
 
 
-def test_the_slots_that_hold_most_are_kept() -> None:
+def test_the_slots_with_the_largest_total_are_shown() -> None:
     counts = {3: 1, 10: 500, 11: 900, 12: 300, 30: 2}
     lines = draw(counts, "usecs", height=6)
     assert lines[1] == "... 3 in 24 other slots"
-    assert [line.split()[4] for line in lines[2:] if line.split()[4] != "0"] == ["500", "900", "300"]
+    assert [line.split()[4] for line in lines[2:] if line.split()[4] != "0"] == [
+        "500",
+        "900",
+        "300",
+    ]

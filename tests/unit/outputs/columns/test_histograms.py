@@ -3,7 +3,7 @@ import pytest
 from beepy.events import schemas
 from beepy.events.decoder import Decoder
 from beepy.oci.lookup import bundled_store
-from beepy.outputs.columns.histograms import Histograms, Shape, unit
+from beepy.outputs.columns.histograms import HistogramFields, HistogramsPanel, unit_of
 from beepy.source import parse
 
 
@@ -19,8 +19,8 @@ from beepy.source import parse
         (("depth", "hist_x"), "depth"),
     ],
 )
-def test_the_unit_is_named_where_a_name_tells_it(names: tuple[str, ...], expected: str) -> None:
-    assert unit(*names) == expected
+def test_the_unit_is_that_in_a_name(names: tuple[str, ...], expected: str) -> None:
+    assert unit_of(*names) == expected
 
 
 @pytest.mark.parametrize("name", ["runqlat", "biolatency"])
@@ -29,4 +29,6 @@ def test_bundled_histograms_have_a_unit(name: str) -> None:
     schema = schemas.of_tracked(spec, spec.tracked[0])
     decoder = Decoder(schema)
     (value,) = [field for field in decoder.fields if field.name == "le"]
-    assert Histograms(schema, decoder, Shape(value))._unit == "usecs"
+    assert HistogramsPanel(decoder, HistogramFields(value))._unit == "usecs"
+    value = value._replace(codec=value.codec._replace(unit_ns=1))
+    assert HistogramsPanel(decoder, HistogramFields(value))._unit == "nsecs"

@@ -1,6 +1,6 @@
 import pytest
 
-from beepy.outputs.columns.layout import Column, Rank, fit, rank
+from beepy.outputs.columns.layout import Column, Rank, fit, rank_of
 
 TIME = Column("time", right=False, wanted=8, rank=Rank.KEPT)
 PID = Column("pid", right=True, wanted=7, rank=Rank.KEPT)
@@ -16,7 +16,7 @@ FILE = Column("file", right=False, wanted=100, rank=Rank.TEXT)
 ALL = (TIME, START, PID, TID, SIG, UID, SIZE, MORE, KIND, FILE)
 
 
-def test_what_fits_is_shown_as_wide_as_it_wants() -> None:
+def test_columns_that_fit_are_as_wide_as_wanted() -> None:
     assert fit((TIME, PID), 16) == ((0, 1), (8, 7), ())
     assert fit(ALL, None) == (tuple(range(len(ALL))), tuple(column.wanted for column in ALL), ())
 
@@ -36,25 +36,25 @@ def test_what_fits_is_shown_as_wide_as_it_wants() -> None:
         (38, ("start_time", "tid", "sig", "uid", "size", "more", "kind")),
     ],
 )
-def test_the_least_useful_is_hidden_first(width: int, hidden: tuple[str, ...]) -> None:
+def test_the_lowest_rank_is_hidden_first(width: int, hidden: tuple[str, ...]) -> None:
     assert fit(ALL, width).hidden == hidden
 
 
-def test_what_fits_when_a_wider_one_is_gone_comes_back() -> None:
+def test_a_column_that_fits_once_a_wider_one_is_hidden_is_shown() -> None:
     short = (*ALL[:-1], FILE._replace(wanted=20))
     assert fit(short, 80).hidden == ("start_time",)
     assert fit(short, 67).hidden == ("start_time", "tid", "uid")
 
 
-def test_a_layout_is_never_wider_than_it_may_be_unless_nothing_can_go() -> None:
-    least = 8 + 1 + 7 + 1 + 8  # time, pid and the last text
+def test_a_layout_fits_unless_no_more_columns_can_be_hidden() -> None:
+    min_width = 8 + 1 + 7 + 1 + 8  # time, pid and the last text
     for width in range(1, 200):
         layout = fit(ALL, width)
-        assert sum(layout.widths) + len(layout.widths) - 1 <= max(width, least)
+        assert sum(layout.widths) + len(layout.widths) - 1 <= max(width, min_width)
         assert set(layout.hidden).isdisjoint({"time", "pid", "file"})
 
 
-def test_the_last_text_gets_what_is_left() -> None:
+def test_the_last_text_gets_the_rest_of_the_line() -> None:
     assert fit((TIME, PID, FILE), 80) == ((0, 1, 2), (8, 7, 63), ())
     assert fit((TIME, FILE, PID), 80) == ((0, 1, 2), (8, 63, 7), ())
 
@@ -74,13 +74,13 @@ def test_the_last_text_gets_what_is_left() -> None:
         ("connections", Rank.NUMBER),
     ],
 )
-def test_names_tell_how_useful_a_number_is(name: str, expected: Rank) -> None:
-    assert rank(name, right=True, time=False) is expected
+def test_a_number_is_ranked_by_its_name(name: str, expected: Rank) -> None:
+    assert rank_of(name, right=True, time=False) is expected
 
 
 def test_other_ranks() -> None:
-    assert rank("args_size", {"args"}, right=True, time=False) is Rank.OWNER
-    assert rank("args_size", {"comm"}, right=True, time=False) is Rank.NUMBER
-    assert rank("fname", right=False, time=False) is Rank.TEXT
-    assert rank("comm", right=False, time=False) is Rank.KEPT
-    assert rank("pid", right=True, time=True) is Rank.TIME
+    assert rank_of("args_size", {"args"}, right=True, time=False) is Rank.OWNER
+    assert rank_of("args_size", {"comm"}, right=True, time=False) is Rank.NUMBER
+    assert rank_of("fname", right=False, time=False) is Rank.TEXT
+    assert rank_of("comm", right=False, time=False) is Rank.KEPT
+    assert rank_of("pid", right=True, time=True) is Rank.TIME

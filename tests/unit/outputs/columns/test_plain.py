@@ -9,9 +9,9 @@ import pytest
 from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
-from beepy.outputs import DEFAULT, Options
+from beepy.outputs import DEFAULT, RowOptions
 from beepy.outputs.columns import Columns
-from beepy.outputs.file import RowWriter
+from beepy.outputs.row_writer import RowWriter
 from tests.support.events import Exits, ring, snapshot, stream, table
 
 
@@ -25,7 +25,7 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def written(tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch, options: Options = DEFAULT) -> list[str]:
+def written(tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch, options: RowOptions = DEFAULT) -> list[str]:
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     sink = Columns(RowWriter(fd), options)
     sink.open([Decoder(schema) for schema in schemas])
@@ -36,9 +36,12 @@ def written(tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch, option
     return (tmp_path / "out").read_text("utf-8").split("\n")[:-1]
 
 
-def test_rows_stand_under_their_header(tmp_path: Path) -> None:
+def test_rows_are_written_under_a_header(tmp_path: Path) -> None:
     schema = Exits().schema
-    batch = ring(schema, [Exits.record(b"bash", 42, -1, 10**18), Exits.record(b"a b", 4_194_304, 255, 10**18)])
+    batch = ring(
+        schema,
+        [Exits.record(b"bash", 42, -1, 10**18), Exits.record(b"a b", 4_194_304, 255, 10**18)],
+    )
     assert written(tmp_path, (schema,), batch, batch) == [
         "time           start_time        exit_time      pid      tid     ppid sig          exit_code comm",
         *[
@@ -67,7 +70,7 @@ def test_texts_of_any_script_are_aligned(tmp_path: Path) -> None:
     text, u8 = w.array(w.integer("char", 1, 1), 8), w.integer("u8", 1, 0)
     schema = stream(w, w.struct("s", 9, [("text", text, 0), ("n", u8, 64)]))
     texts = ("plain", "\u4e16\u754c", "e\u0301", "\U0001f600", "\xef" * 4)
-    batch = ring(schema, [struct.pack("8sB", each.encode(), 7) for each in texts])
+    batch = ring(schema, [struct.pack("8sB", text.encode(), 7) for text in texts])
     assert written(tmp_path, (schema,), batch) == [
         "time     text        n",
         "14:00:00 plain       7",
@@ -90,8 +93,11 @@ def test_several_maps_are_named_and_have_one_header_each(tmp_path: Path) -> None
     u32 = w.integer("u32", 4, 0)
     numbers = stream(w, w.struct("s", 4, [("n", u32, 0)]), "n")
     counts = table(w, u32, w.integer("u64", 8, 0), 4, 8, name="100%s")
-    one, two = ring(numbers, [b"\1\0\0\0"]), snapshot(counts, [(b"\2\0\0\0", b"\3" + bytes(7))])
-    assert written(tmp_path, (numbers, counts), one, one, two, one, two) == [
+    number, count = (
+        ring(numbers, [b"\1\0\0\0"]),
+        snapshot(counts, [(b"\2\0\0\0", b"\3" + bytes(7))]),
+    )
+    assert written(tmp_path, (numbers, counts), number, number, count, number, count) == [
         "map   time            n",
         "n     14:00:00        1",
         "n     14:00:00        1",
@@ -116,13 +122,13 @@ def test_several_maps_are_named_and_have_one_header_each(tmp_path: Path) -> None
         (b"%d%s", "%d%s"),
     ],
 )
-def test_names_that_a_process_can_choose_are_harmless(tmp_path: Path, comm: bytes, shown: str) -> None:
+def test_text_that_a_process_can_choose_is_escaped(tmp_path: Path, comm: bytes, shown: str) -> None:
     schema = Exits().schema
     _, row = written(tmp_path, (schema,), ring(schema, [Exits.record(comm)]))
     assert row.endswith(f"0 {shown}")
 
 
-def test_names_of_members_and_maps_are_harmless(tmp_path: Path) -> None:
+def test_names_of_members_and_maps_are_escaped(tmp_path: Path) -> None:
     w = BtfWriter()
     schema = stream(w, w.struct("s", 4, [("a\x1b%d", w.integer(), 0)]), "m\x1b")
     header, row, *_ = written(tmp_path, (schema, Exits().schema), ring(schema, [bytes(4)]))
@@ -130,7 +136,7 @@ def test_names_of_members_and_maps_are_harmless(tmp_path: Path) -> None:
     assert row == "m\\x1b       14:00:00        0"
 
 
-def test_values_are_gos_text(tmp_path: Path) -> None:
+def test_values_are_written_as_go_does(tmp_path: Path) -> None:
     w = BtfWriter()
     u64, i32 = w.integer("u64", 8, 0), w.integer("int", 4, 1)
     members = [
@@ -173,7 +179,7 @@ def test_the_time_of_a_row_is_that_of_its_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("strange", [5, (1 << 64) - 1])
-def test_a_time_that_is_none_hides_no_other_ones(tmp_path: Path, strange: int) -> None:
+def test_an_impossible_time_does_not_change_other_rows(tmp_path: Path, strange: int) -> None:
     w = BtfWriter()
     schema = stream(w, w.struct("s", 8, [("ts", w.integer("u64", 8, 0), 0)]))
     now, wall = time.monotonic_ns(), time.time_ns()
@@ -182,7 +188,7 @@ def test_a_time_that_is_none_hides_no_other_ones(tmp_path: Path, strange: int) -
     assert rows[1].split()[0] != rows[2].split()[0]
 
 
-def test_what_is_not_in_a_record_is_an_empty_cell(tmp_path: Path) -> None:
+def test_a_field_beyond_the_end_of_a_record_is_empty(tmp_path: Path) -> None:
     w = BtfWriter()
     u8, text = w.integer("u8", 1, 0), w.array(w.integer("char", 1, 1), 8)
     schema = stream(w, w.struct("s", 10, [("a", u8, 0), ("text", text, 8), ("b", u8, 72)]))

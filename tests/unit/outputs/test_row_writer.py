@@ -8,12 +8,12 @@ import pytest
 
 from beepy.errors import OutputError
 from beepy.events.decoder import Decoder
-from beepy.outputs.file import CHUNK, RowWriter
 from beepy.outputs.jsonl import JsonLines
+from beepy.outputs.row_writer import CHUNK, RowWriter
 from tests.support.events import Exits, ring
 
 
-def test_all_of_it_is_written_however_slow_the_other_side() -> None:
+def test_all_is_written_to_a_slow_reader() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     text = "0123456789abcdef" * 65536
@@ -32,7 +32,7 @@ def test_all_of_it_is_written_however_slow_the_other_side() -> None:
     assert received.decode() == text
 
 
-def test_a_reader_that_went_away_is_a_broken_pipe() -> None:
+def test_a_closed_reader_is_a_broken_pipe() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with pytest.raises(BrokenPipeError):
@@ -49,14 +49,14 @@ def test_a_full_disk_is_an_output_error() -> None:
 
 
 @pytest.mark.parametrize("flags", [0, os.O_APPEND])
-def test_a_file_that_can_grow_no_more_ends_with_a_whole_line(tmp_path: Path, flags: int) -> None:
-    """A limit of the process does what a full disk does."""
+def test_a_file_that_is_full_ends_with_a_whole_line(tmp_path: Path, flags: int) -> None:
+    """RLIMIT_FSIZE stands in for a full disk."""
     path = tmp_path / "rows"
     path.write_bytes(b"before\n")
     code = """
 import os, resource, sys
 from beepy.errors import OutputError
-from beepy.outputs.file import RowWriter
+from beepy.outputs.row_writer import RowWriter
 fd = os.open(sys.argv[1], os.O_WRONLY | int(sys.argv[2]))
 os.lseek(fd, 0, os.SEEK_END)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -68,7 +68,12 @@ except OutputError as error:
     print(error, os.lseek(fd, 0, os.SEEK_CUR))
 os.write(fd, b"more\\n")  # there is room for it again
 """
-    done = subprocess.run([sys.executable, "-c", code, path, str(flags)], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, path, str(flags)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert done.stdout == "standard output: write: file too large 997\n"
     assert path.read_bytes() == b"before\n" + 110 * b"12345678\n" + b"mor"
 
@@ -81,7 +86,7 @@ def test_a_closed_file_is_an_output_error() -> None:
     os.close(reader)
 
 
-def test_a_large_batch_comes_in_pieces_and_whole(tmp_path: Path) -> None:
+def test_a_large_batch_is_written_whole_in_pieces(tmp_path: Path) -> None:
     schema = Exits().schema
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY)
     sink = JsonLines(RowWriter(fd))

@@ -1,0 +1,57 @@
+"""Parse the values of options: one of several names, whole numbers, durations."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from beepy.errors import UsageError
+from beepy.text import safe
+
+_MAX_SECONDS: Final = 999_999_999_999
+_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION: Final = r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h|)"
+
+
+def one_of(option: str, names: Iterable[str]) -> Callable[[str], str]:
+    """Return a parser that accepts only ``names`` and raises UsageError for other texts.
+
+    typer's own choices are a Literal, which cannot be derived from a table.
+    """
+    choices = tuple(names)
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            quoted = ", ".join([f"'{choice}'" for choice in choices])
+            raise UsageError(f"invalid value for {option}: '{safe(text)}' is not one of {quoted}")
+        return text
+
+    return parse
+
+
+def whole_number(option: str, minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """Return a parser for a number within these bounds; it raises UsageError for other texts."""
+    bounds = f"from {minimum} on" if maximum is None else f"from {minimum} to {maximum}"
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = minimum - 1
+        if value < minimum or (maximum is not None and value > maximum):
+            raise UsageError(f"{option} '{safe(text)}': expected a whole number {bounds}")
+        return value
+
+    return parse
+
+
+def seconds(option: str, text: str) -> float:
+    """Parse a duration such as ``10s``, ``1.5m`` or ``200ms``; a plain number is in seconds.
+
+    Raise UsageError for 0, for other texts, and above 999,999,999,999 seconds.
+    """
+    match = re.fullmatch(_DURATION, text.strip())
+    if not match or not (value := float(match[1]) * _UNITS[match[2]]):
+        raise UsageError(f"{option} '{safe(text)}': expected a duration above 0, such as 10s, 500ms or 2m")
+    if value > _MAX_SECONDS:
+        raise UsageError(f"{option} '{safe(text)}': expected a duration of at most {_MAX_SECONDS}s")
+    return value

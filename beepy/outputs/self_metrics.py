@@ -1,0 +1,59 @@
+"""The metrics ``beepy_*`` and ``process_*`` of the run itself, rendered by prometheus_client."""
+
+from collections.abc import Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from beepy.events.stats import RunStats
+from beepy.outputs.series import StreamCounts
+from beepy.text import safe
+
+_LABELS = ("image", "map")
+
+
+class SelfMetrics:
+    """A registry that holds only these metrics: other libraries' metrics are not on the page."""
+
+    def __init__(self, streams: Sequence[StreamCounts], stats: RunStats) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_RunCollector(streams, stats))
+        ProcessCollector(registry=self._registry)
+
+    def page(self) -> bytes:
+        """Return the text."""
+        return generate_latest(self._registry)
+
+
+class _RunCollector(Collector):
+    def __init__(self, streams: Sequence[StreamCounts], stats: RunStats) -> None:
+        self._streams = streams
+        self._stats = stats
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics as they are now; a loss that cannot be counted has no sample, not 0."""
+        events = CounterMetricFamily("beepy_events", "Events that the filters let pass.", labels=_LABELS)
+        short = CounterMetricFamily("beepy_short_records", "Records shorter than their type.", labels=_LABELS)
+        lost = CounterMetricFamily("beepy_lost_events", "Events lost, where the source can tell.", labels=_LABELS)
+        by_labels: dict[tuple[str, str], list[StreamCounts]] = {}
+        for stream in self._streams:
+            labels = safe(stream.schema.image), safe(stream.schema.map)
+            by_labels.setdefault(labels, []).append(stream)
+        for labels, streams in by_labels.items():  # several if one image runs twice
+            events.add_metric(labels, sum(stream.events for stream in streams))
+            short.add_metric(labels, sum(stream.short for stream in streams))
+            losses = [stream.lost for stream in streams if stream.lost is not None]
+            if len(losses) == len(streams):
+                lost.add_metric(labels, sum(losses))
+        yield from (events, short, lost)
+        text = "Events that the filters left out."
+        yield CounterMetricFamily("beepy_filtered_events", text, value=self._stats.filtered)
+        text = "Events of beepy's own process, left out."
+        yield CounterMetricFamily("beepy_own_events", text, value=self._stats.own)
+        if self._stats.skipped_programs:
+            text = "Programs left out because this kernel lacks what they attach to."
+            skipped = GaugeMetricFamily("beepy_programs_skipped", text, labels=("image", "program"))
+            for names in self._stats.skipped_programs:
+                skipped.add_metric([safe(name) for name in names], 1)
+            yield skipped
