@@ -1,4 +1,4 @@
-"""A file's bytes, read when they are asked for."""
+"""The bytes of a file, read on demand."""
 
 import os
 from typing import BinaryIO, Final
@@ -8,10 +8,10 @@ ELF_MAGIC: Final = b"\x7fELF"
 
 
 class FileBytes:
-    """Slices of an open file, as of ``bytes``; the descriptor stays the caller's.
+    """Slices an open file as if it were ``bytes``; the caller owns the descriptor ``fd``.
 
-    Not a mapping: whoever may write the file can cut it short, and the kernel kills (SIGBUS) who reads a mapping
-    beyond its end. Here the slice ends early.
+    This does not use mmap: if another process truncates the file, reading a mapping beyond the new
+    end kills the reader with SIGBUS. Here the slice is shorter instead.
     """
 
     def __init__(self, fd: int) -> None:
@@ -30,5 +30,5 @@ class FileBytes:
         return b"".join(pieces)
 
     def stream(self) -> BinaryIO:
-        """Return the same bytes as a file, whose position is the descriptor's."""
+        """Return the bytes as a binary file, which shares the position of the descriptor."""
         return open(self._fd, "rb", closefd=False)

@@ -1,13 +1,14 @@
-"""One poll loop: readers -> batches.
+"""The poll loop: readers -> batches.
 
-Rings are read when they have something, tables when somebody demands it::
+Rings are read when they have records, tables on demand::
 
-    loop   poll(rings, wake) -> wait out the window -> drain rings -> read the tables demanded, once each
-    end    detach -> drain rings -> what they lost -> a last snapshot of every table
+    loop   poll(rings, wake) -> wait for the window -> drain the rings -> read the demanded tables
+    end    detach -> drain the rings -> their last losses -> a last snapshot of every table
 
-Rings are read at most once in a window of a few milliseconds. An event that comes alone is read at once; where they
-come faster, the unread ones suppress the kernel's wake-ups, which would cost the traced programs more than all else.
-Perf buffers wake by how full they are: they are looked at every now and then (``Reader.poll_period_s``).
+Rings are read at most once per window of a few milliseconds. A single event is read at once. Where
+events come faster, unread ones suppress the kernel's wake-ups, which would cost the traced programs
+more than anything else. Perf buffers wake us only when they are partly full, so they are also
+polled periodically (``Reader.poll_period_s``).
 """
 
 import os
@@ -34,17 +35,18 @@ from beepy.text import safe
 
 _log = Log(__name__)
 
-_ROUNDS: Final = 20  # windows at the end, in which programs that still run finish their records
-_LONGEST: Final = 86400.0  # seconds; poll takes 24 days at most
+_LAST_ROUNDS: Final = 20  # windows after the detach, in which running programs finish their records
+_MAX_POLL: Final = 86400.0  # seconds; poll(2) accepts at most 24 days
 _NEVER: Final = float("inf")
 
 
 class Stream:
-    """Owns ``readers`` and a wake descriptor; iterate once, in one thread.
+    """Owns ``readers`` and a wake descriptor; iterate over it once, in one thread.
 
-    ``open`` calls each ``attach``, in order; the end calls each ``detach``, the last first. ``interval`` (seconds)
-    demands every table that often; None: only ``demand`` does. ``timeout`` (seconds of iterating) ends the stream as
-    ``stop`` does. ``stats`` are what the run counts in.
+    ``open`` calls each function in ``attach``; the end of the iteration calls those in ``detach``
+    in reverse order. Every table is read each ``interval`` seconds (None: only on ``demand``).
+    After ``timeout`` seconds of iterating the stream ends as with ``stop``. ``stats`` are the
+    counters of the run.
     """
 
     def __init__(
@@ -62,8 +64,8 @@ class Stream:
         self._readers = tuple(readers)
         self._rings = tuple([reader for reader in readers if reader.fileno() >= 0])
         self._tables = tuple([reader for reader in readers if reader.fileno() < 0])
-        self._window = min([ring.coalesce_s for ring in self._rings], default=0.0)
-        self._patience = min([ring.poll_period_s for ring in self._rings], default=_NEVER)
+        self._window_s = min([ring.coalesce_s for ring in self._rings], default=0.0)
+        self._poll_period_s = min([ring.poll_period_s for ring in self._rings], default=_NEVER)
         self._attach = tuple(attach)
         self._detach = tuple(detach)
         self._interval = _NEVER if interval is None else interval
@@ -72,39 +74,40 @@ class Stream:
         self._stopping = False
         self._closed = False
         self._iterated = False
-        self._lock = threading.RLock()  # a signal handler may interrupt its own thread's demand or close
+        # reentrant: a signal handler may interrupt its own thread's demand or close
+        self._lock = threading.RLock()
         self._wake = Fd(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
 
     def open(self) -> None:
-        """Attach the programs. Raises AttachError or NotSupported; then the programs may be attached in part."""
+        """Attach the programs; on AttachError or NotSupported, some may be attached."""
         for attach in self._attach:
             attach()
 
     def demand(self, schemas: tuple[Schema, ...]) -> None:
-        """Ask for a snapshot of these tables, from any thread; demands that wait together share one.
+        """Request a snapshot of these tables, from any thread; pending demands share one.
 
-        Rings among them are passed over. After ``stop`` it does nothing: every table has its last snapshot then.
+        Rings are ignored. After ``stop`` this does nothing, as every table gets a last snapshot.
         """
         if not self._stopping:
             self._demanded.append(schemas)
             self._notify()
 
     def snapshot(self, schemas: Iterable[Schema]) -> Iterator[Batch]:
-        """Read these tables now, in the thread that iterates: whatever the stream's own does, until ``close``."""
-        wanted = frozenset(schemas)
+        """Yield a snapshot of these tables now, independently of the stream's own iteration."""
+        requested = frozenset(schemas)
         for table in self._tables:
-            if table.schema in wanted:
+            if table.schema in requested:
                 yield from table.read()
 
     def stop(self) -> None:
-        """Let the iteration end: detach, drain, last snapshots. From any thread or signal handler; does not wait."""
+        """Make the iteration end, with its last batches; any thread or signal handler may call."""
         self._stopping = True
         self._notify()
 
     def close(self) -> None:
-        """Release readers and descriptors, once the iteration is over; what is demanded later is not read."""
+        """Close readers and wake descriptor after the iteration; later demands are ignored."""
         self._stopping = self._closed = True
-        with ExitStack() as steps:
+        with ExitStack() as steps:  # all of them, even if one fails
             for reader in self._readers:
                 steps.callback(reader.close)
             with self._lock:
@@ -112,7 +115,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[Batch]:
         if self._iterated:
-            raise UsageError("stream: iterated already: make another one of its collections")
+            raise UsageError("stream: already iterated: create another one from its collections")
         self._iterated = True
         for batch in self._batches():
             yield batch
@@ -120,25 +123,25 @@ class Stream:
                 return
 
     def _batches(self) -> Iterator[Batch]:
-        # Not epoll: it looks at a ring only after a wake-up, and the kernel sends none for records that came while we
-        # read others. poll looks each time.
+        # Not epoll: it checks a ring only after a wake-up, and the kernel sends none for records
+        # that are written while we read others. poll checks each time.
         poll = select.poll()
         for ring in self._rings:
             poll.register(ring, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         yield from self._loop(poll)
-        failed = self._detach_all()
+        detach_error = self._detach_all()
         try:
-            yield from self._rest(poll)
+            yield from self._last_batches(poll)
         except OSError as error:  # KernelError is one
-            if failed:
-                error.add_note(str(failed))
+            if detach_error:
+                error.add_note(str(detach_error))
             raise
-        if failed:
-            raise failed
+        if detach_error:
+            raise detach_error
 
     def _detach_all(self) -> OSError | None:
-        """Return what went wrong: what has come by then is shown all the same."""
+        """Detach everything and return the error, if any: the remaining records are shown first."""
         try:
             with ExitStack() as steps:
                 for detach in reversed(self._detach):
@@ -147,45 +150,48 @@ class Stream:
             return error
         return None
 
-    def _rest(self, poll: select.poll) -> Iterator[Batch]:
-        for _ in range(_ROUNDS):
-            came = False
+    def _last_batches(self, poll: select.poll) -> Iterator[Batch]:
+        """Yield the records in the rings, their last losses, and a snapshot of every table."""
+        for _ in range(_LAST_ROUNDS):
+            is_empty = True
             for batch in self._drain():
-                came = True
+                is_empty = False
                 yield batch
-            if not self._poll(poll, 0) and not came:
+            if not self._poll(poll, 0) and is_empty:
                 break
-            time.sleep(self._window)
+            time.sleep(self._window_s)
         for ring in self._rings:
             yield from ring.end()
         yield from self.snapshot(self.schemas)
 
     def _loop(self, poll: select.poll) -> Iterator[Batch]:
-        drained, now = -_NEVER, time.monotonic()
-        deadline, tick = now + self._timeout, now + self._interval
+        last_drain, now = -_NEVER, time.monotonic()
+        deadline, next_tables = now + self._timeout, now + self._interval
         while not self._stopping and now < deadline:
-            if now >= tick:
-                tick = now + self._interval
+            if now >= next_tables:
+                next_tables = now + self._interval
                 self._demanded.append(self.schemas)
-            if self._poll(poll, 0 if self._demanded else min(deadline - now, tick - now, self._patience)):
-                early = drained + self._window - time.monotonic()
-                if early > 0:
-                    time.sleep(early)
-            drained = time.monotonic()
+            wait = min(deadline - now, next_tables - now, self._poll_period_s)
+            if self._poll(poll, 0 if self._demanded else wait):
+                rest_of_window = last_drain + self._window_s - time.monotonic()
+                if rest_of_window > 0:
+                    time.sleep(rest_of_window)
+            last_drain = time.monotonic()
             yield from self._drain()
-            yield from self.snapshot(self._take())
+            yield from self.snapshot(self._take_demands())
             now = time.monotonic()
         self._stopping = True
 
     def _poll(self, poll: select.poll, timeout: float) -> bool:
-        """Wait until a ring is readable or somebody wakes us; tell whether a ring is."""
-        ready = {number for number, _ in poll.poll(min(timeout, _LONGEST) * 1000)}
+        """Wait for a ring to become readable, or for ``_notify``; return whether a ring is."""
+        ready = {number for number, _ in poll.poll(min(timeout, _MAX_POLL) * 1000)}
         wake = self._wake.fileno()
         if wake in ready:
             os.eventfd_read(wake)
         return bool(ready - {wake})
 
-    def _take(self) -> list[Schema]:
+    def _take_demands(self) -> list[Schema]:
+        """Return the schemas of all pending demands, and forget the demands."""
         demanded: list[Schema] = []
         while self._demanded:
             demanded += self._demanded.popleft()
@@ -196,14 +202,17 @@ class Stream:
             yield from ring.read()
 
     def _notify(self) -> None:
-        with self._lock, suppress(ValueError):  # closed
+        with self._lock, suppress(ValueError):  # the wake descriptor is closed
             os.eventfd_write(self._wake.fileno(), 1)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -213,10 +222,14 @@ def _readers(collection: Collection) -> Iterator[Reader]:
     for tracked in collection.spec.tracked:
         tracked_map = collection.maps[tracked.map]
         cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
-        schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(kernel=collection.kernel_types)
+        schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(
+            kernel=collection.kernel_types
+        )
         reader = maps.reader(tracked_map, schema)
         if reader is None:
-            _log.warning("map '%s': not shown: %s", safe(tracked.map), map_types.not_shown(tracked_map.type))
+            _log.warning(
+                "map '%s': not shown: %s", safe(tracked.map), map_types.not_shown(tracked_map.type)
+            )
             continue
         yield reader
     for program in collection.programs.values():
@@ -226,12 +239,19 @@ def _readers(collection: Collection) -> Iterator[Reader]:
 
 
 def _attach(collections: Sequence[Collection], stats: RunStats) -> None:
-    """Attach all; note what --missing skip left out. Raises NotSupported if nothing else is there."""
+    """Attach the collections, and note the programs that ``--missing skip`` skipped.
+
+    Raises NotSupported if every program was skipped.
+    """
     for collection in collections:
         collection.attach()
-    skipped = [(one.spec.name, program) for one in collections for program in one.skipped.reasons]
+    skipped = [
+        (collection.spec.name, program)
+        for collection in collections
+        for program in collection.skipped.reasons
+    ]
     stats.skipped_programs = skipped
-    if skipped and not any(one.links for one in collections):
+    if skipped and not any(collection.links for collection in collections):
         raise NotSupported("nothing is attached: this kernel lacks what every program attaches to")
 
 
@@ -241,19 +261,20 @@ def stream(
     timeout: float | None = None,
     attached: Sequence[Callable[[], None]] = (),
 ) -> Stream:
-    """Return the stream of all tracked maps and iterators of ``collections``; it detaches them at its end.
+    """Return the stream of all tracked maps and iterators of ``collections``.
 
-    ``open`` attaches them, and calls ``attached`` after it, in order. A map of a type that nobody reads (yet) is
-    skipped with a warning. Raises KernelError when a map cannot be read.
+    ``open`` attaches the collections and then calls the functions in ``attached``. The end of the
+    stream detaches them. A map whose type beepy does not read is skipped with a warning. Raises
+    KernelError if a map cannot be read.
     """
-    with ExitStack() as made:
+    with ExitStack() as undo:
         readers: list[Reader] = []
         for collection in collections:
             for reader in _readers(collection):
-                made.callback(reader.close)
+                undo.callback(reader.close)
                 readers.append(reader)
         stats = RunStats([reader.schema for reader in readers])
-        whole = Stream(
+        new_stream = Stream(
             readers,
             [collection.detach for collection in collections],
             attach=[partial(_attach, collections, stats), *attached],
@@ -261,5 +282,5 @@ def stream(
             timeout=timeout,
             stats=stats,
         )
-        made.pop_all()
-        return whole
+        undo.pop_all()
+        return new_stream

@@ -28,7 +28,7 @@ def check() -> None:
     if not privilege.lacking({"CAP_BPF"}):
         return
     try:
-        samples.makes(MapType.ARRAY, samples.sample(MapType.ARRAY))
+        samples.create_map(MapType.ARRAY, samples.sample(MapType.ARRAY))
     except KernelError as error:
         why = privilege.why_refused({"CAP_BPF"})
         raise KernelError(f"bpf: {errno_text(EPERM)}: {why}", error.errno or 0) from error

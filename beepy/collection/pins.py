@@ -41,7 +41,7 @@ def reuse(spec: MapSpec, path: str) -> Map | None:
         return None
     with ExitStack() as on_failure:
         on_failure.enter_context(fd)
-        pinned = kernel_map.adopt(fd, spec.name)
+        pinned = kernel_map.from_fd(fd, spec.name)
         if differences := _differences(spec, pinned):
             error = KernelError(f"{where}: pinned at {safe(path)}: {differences}", errno.EINVAL)
             error.add_note(f"it is another program's, or an older version's; remove it with rm {safe(path)}")

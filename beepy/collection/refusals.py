@@ -103,7 +103,7 @@ def _refused_fields(map_type: MapType, spec: MapSpec) -> Iterator[str]:
         if value == accepted:
             continue
         changed: Mapping[str, Any] = {field: value}
-        number = samples.makes(map_type, valid._replace(**changed))
+        number = samples.create_map(map_type, valid._replace(**changed))
         if not number:
             continue
         if field == "max_entries" and not value:
@@ -113,7 +113,7 @@ def _refused_fields(map_type: MapType, spec: MapSpec) -> Iterator[str]:
         else:
             reason = f"{accepted} is taken"
         yield f"{field} {value} ({reason})"
-    if samples.makes(map_type, valid._replace(map_flags=spec.flags)):
+    if samples.create_map(map_type, valid._replace(map_flags=spec.flags)):
         yield f"map_flags {spec.flags:#x}{_explain_flags(map_type, valid, spec.flags)}"
 
 
@@ -121,7 +121,7 @@ def _explain_flags(map_type: MapType, valid: Sample, flags: int) -> str:
     """Return the names of the flags that the kernel refuses, or else of those that it requires."""
     bits = [1 << bit for bit in range(32)]
     added = [bit for bit in bits if flags & ~valid.map_flags & bit]
-    refused = [bit for bit in added if samples.makes(map_type, valid._replace(map_flags=valid.map_flags | bit))]
+    refused = [bit for bit in added if samples.create_map(map_type, valid._replace(map_flags=valid.map_flags | bit))]
     names = [f"{_FLAGS.get(bit, hex(bit))}{_if_newer(since.map_flags(bit))}" for bit in refused]
     if not refused:
         required = [bit for bit in bits if valid.map_flags & ~flags & bit]
@@ -150,9 +150,9 @@ def explain_program(error: KernelError, name: str, insns: Sequence[Insn], hook: 
             subject = f"{where}: program type {prog_type.name.lower()}"
             feature, first = f"program type {prog_type.name}", since.prog_type(prog_type)
             return _not_supported(error, subject, feature, first)
-        if not samples.loads(prog_type, hook.attach_type, ProgFlag(0)):
+        if not samples.is_known(prog_type, hook.attach_type, ProgFlag(0)):
             return _without_attach_type(error, where, hook.attach_type)
-        if hook.flags and not samples.loads(prog_type, hook.attach_type, hook.flags):
+        if hook.flags and not samples.is_known(prog_type, hook.attach_type, hook.flags):
             return _without_flags(error, where, hook)
     except KernelError:
         pass

@@ -12,7 +12,7 @@ from beepy.core.patch import POISON
 from beepy.core.resolve import Fixup
 from beepy.errors import BtfError, VerifierError
 from beepy.kernel import privilege
-from beepy.kernel.program import telling
+from beepy.kernel.program import relevant_lines
 from beepy.obj.spec import ExternRef, ProgramSpec
 from beepy.oci.descriptor import architecture
 from beepy.text import safe
@@ -39,7 +39,7 @@ def explain(
     ``program`` is as it was submitted. ``fixups`` are its CO-RE relocations: if one of them
     poisoned the failing instruction, it is the reason.
     """
-    lines = telling(error.log)
+    lines = relevant_lines(error.log)
     where = [f"program '{safe(program.name)}': verifier"]
     numbers = (int(match[1]) for line in reversed(lines) if (match := _INSN.match(line)))
     insn = next(numbers, None)

@@ -58,7 +58,7 @@ def _root(pid: int, where: str) -> str:
         from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
 
         refused = KernelError.of(f"{where}: process {pid}", number)
-        raise AttachError.wrap(privilege.named(refused, "CAP_SYS_PTRACE")) from None
+        raise AttachError.wrap(privilege.with_capability(refused, "CAP_SYS_PTRACE")) from None
     same = all(map(os.path.samestat, theirs, ours))
     return "" if same else root
 

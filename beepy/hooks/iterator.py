@@ -88,7 +88,7 @@ class IterReader:
         self._snapshot += 1
         with (
             attach(self._program, self._target) as iterator,
-            link.iterate(iterator, self._program) as output,
+            link.open_iter(iterator, self._program) as output,
         ):
             for rows in self._rows(output):
                 yield self._batch(rows, final=False)

@@ -20,7 +20,7 @@ from beepy.text import safe
 
 _log = Log(__name__)
 
-DIRECTORY = runtime.FOLDER
+DIRECTORY = runtime.DIRECTORY
 
 _MAX_SIZE: Final = 1 << 16  # bytes of an entry that are read
 _NOT_TRUSTED: Final = "owned or writable by another user"

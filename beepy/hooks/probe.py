@@ -88,7 +88,7 @@ def attach(program: Program, point: ProbePoint, label: str, cookie: int = 0) -> 
     attr = uapi.PerfEventAttr(
         type=pmu.type,
         config=config,
-        config1=syscall.address(place),
+        config1=syscall.ptr(place),
         config2=point.offset,
     )
     try:
@@ -98,7 +98,7 @@ def attach(program: Program, point: ProbePoint, label: str, cookie: int = 0) -> 
             raise
         from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
 
-        raise AttachError.wrap(privilege.named(error, "CAP_SYS_ADMIN")) from None
+        raise AttachError.wrap(privilege.with_capability(error, "CAP_SYS_ADMIN")) from None
     return link.perf_event(program, event, label, cookie)
 
 

@@ -13,4 +13,4 @@ from beepy.kernel.program import Program
 
 def attach(program: Program, target: Target) -> Link:
     """Attach to the function that the program was loaded for. Raises AttachError."""
-    return link.typed(program, target.name)
+    return link.attach_btf(program, target.name)

@@ -8,7 +8,7 @@ from beepy.errors import ElfError, TargetError
 from beepy.hooks import binary
 from beepy.hooks.target import Target
 from beepy.kernel import link
-from beepy.kernel.link import Link, Places
+from beepy.kernel.link import Link, UprobeSites
 from beepy.kernel.program import Program
 from beepy.obj import executable
 from beepy.obj.executable import Executable
@@ -39,7 +39,7 @@ def attach(program: Program, target: Target) -> Link:
     with binary.opened(path, where) as file:
         offsets = _offsets(file, pattern)
     returns = sections.returns(program.section)
-    sites = Places(path, offsets)
+    sites = UprobeSites(path, offsets)
     return link.uprobe_multi(program, sites, label, pid=target.pid, returns=returns)
 
 

@@ -1,1 +1,1 @@
-"""Facts about the machine that runs: read from its files, nothing is loaded."""
+"""Facts about this machine, read from its files; nothing is loaded into the kernel."""

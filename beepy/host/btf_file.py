@@ -1,4 +1,4 @@
-"""Types of the running kernel from a file: one that the user names, or one of the usual places of its vmlinux."""
+"""Read the kernel's types from a file: one that the user names, or the kernel's vmlinux."""
 
 import errno
 import mmap
@@ -16,10 +16,13 @@ from beepy.text import safe
 
 _log = Log(__name__)
 
-ADVICE: Final = "--btf FILE gives them: BTF, a vmlinux with debug information, or an archive of BTFHub"
-"""What can be done where the kernel's types are missing."""
+ADVICE: Final = (
+    "--btf FILE gives them: BTF, a vmlinux with debug information, or an archive of BTFHub"
+)
+"""The note for errors about missing kernel types."""
 
-_PLACES: Final = (  # libbpf's, in its order (btf__load_vmlinux_btf); each with uname's release
+# the paths of libbpf's btf__load_vmlinux_btf, in its order; {} is uname's release
+_PATHS: Final = (
     "/boot/vmlinux-{}",
     "/lib/modules/{0}/vmlinux-{0}",
     "/lib/modules/{}/vmlinux",
@@ -32,34 +35,37 @@ _PLACES: Final = (  # libbpf's, in its order (btf__load_vmlinux_btf); each with 
 
 
 def read(path: str | Path, name: str = "") -> Btf:
-    """Return the types in a file: plain BTF, an ELF file with a section .BTF, an archive of BTFHub.
+    """Return the types in a file: raw BTF, an ELF file with a .BTF section, or a BTFHub archive.
 
-    ``name`` is what messages call them, else the file's. Raises BtfError for what holds none, KernelError for what
-    cannot be read.
+    ``name`` is the name of the Btf for messages ("": the path). Raises BtfError if the file holds
+    no types, KernelError if it cannot be read.
     """
     where = safe(str(path))
     try:
         with Fd(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:
             data: bytes | FileBytes = FileBytes(fd.fileno())
-            if not data:  # a pipe, a file of /proc
+            if not data:  # no size: a pipe, or a file in /proc
                 data = _read(fd)
             types = extract.extract(data, where) if data else b""
     except OSError as error:
         raise KernelError.of(where, error) from None
     if not types:
-        empty = BtfError(f"{where}: the file is empty")
-        empty.add_note(ADVICE)
-        raise empty
+        empty_error = BtfError(f"{where}: the file is empty")
+        empty_error.add_note(ADVICE)
+        raise empty_error
     return Btf(types, name=name or where)
 
 
 def search(release: str = "") -> Btf | None:
-    """Return the types of the kernel ``release`` ("": the running one) from the usual places, None if none has any."""
+    """Return the types of the kernel ``release`` from its vmlinux, None if no vmlinux has them.
+
+    The release "" is that of the running kernel.
+    """
     release = release or os.uname().release
-    for place in _PLACES:
-        path = place.format(release)
+    for template in _PATHS:
+        path = template.format(release)
         try:
-            found = read(path, "vmlinux")
+            types = read(path, "vmlinux")
         except KernelError as error:
             if error.errno != errno.ENOENT:
                 _log.info("kernel types: %s", error)
@@ -67,14 +73,15 @@ def search(release: str = "") -> Btf | None:
             _log.info("kernel types: %s", error)
         else:
             _log.info("kernel types: from %s", path)
-            return found
+            return types
     return None
 
 
 def contents(path: str | Path) -> bytes | mmap.mmap:
-    """Map a file of the kernel's own, which nobody can cut short, or read one that it does not map. Raises OSError.
+    """Return the contents of a sysfs file, mapped into memory if possible. Raises OSError.
 
-    It maps its types from v6.16 on ("btf: Allow mmap of vmlinux btf").
+    The kernel's types can be mapped since v6.16 ("btf: Allow mmap of vmlinux btf"). Unlike an
+    ordinary file, such a file cannot be truncated, so reading the mapping cannot end with SIGBUS.
     """
     with Fd(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) as fd:
         try:

@@ -1,6 +1,7 @@
-"""How the running kernel was configured: ``CONFIG_*`` of /boot/config-RELEASE, else of /proc/config.gz, as libbpf.
+"""The configuration of the running kernel (``CONFIG_*``).
 
-Beyond libbpf of /lib/modules/RELEASE/config, where Debian's packages of v7.3 have it.
+It is read from /boot/config-RELEASE or /proc/config.gz, as libbpf does. libbpf does not read
+/lib/modules/RELEASE/config, where Debian's packages of v7.3 have it.
 """
 
 import errno
@@ -11,34 +12,43 @@ from typing import Final
 
 from beepy.errors import KernelError, errno_text
 
-_PLACES: Final = ("/boot/config-{}", "/proc/config.gz", "/lib/modules/{}/config")  # each with uname's release
+_PATHS: Final = (
+    "/boot/config-{}",
+    "/proc/config.gz",
+    "/lib/modules/{}/config",
+)  # {} is uname's release
 
 
 @cache
 def options() -> dict[str, str]:
-    """Return every option that is set, with its value as written: ``y``, ``m``, ``250``, ``0xff``, ``"text"``.
+    """Return the options that are set, with their values as written: ``y``, ``250``, ``"text"``.
 
-    Raises KernelError: ENOENT where this user can read none of the files.
+    Raises KernelError: ENOENT if none of the files exists and can be read by this user.
     """
     import gzip  # noqa: PLC0415 - few objects ask for options
     import zlib  # noqa: PLC0415
 
-    places = [Path(place.format(os.uname().release)) for place in _PLACES]
-    found = next((place for place in places if os.access(place, os.R_OK)), None)
-    if found is None:
-        error = KernelError(f"kernel configuration: none of {', '.join(map(str, places))} can be read", errno.ENOENT)
-        error.add_note("to a container, docker run -v /boot:/boot:ro gives the host's")
+    paths = [Path(path.format(os.uname().release)) for path in _PATHS]
+    file = next((path for path in paths if os.access(path, os.R_OK)), None)
+    if file is None:
+        where = "kernel configuration"
+        error = KernelError(
+            f"{where}: none of {', '.join(map(str, paths))} can be read", errno.ENOENT
+        )
+        error.add_note("in a container, mount the host's: docker run -v /boot:/boot:ro")
         raise error
     try:
-        data = found.read_bytes()
-        return parse((gzip.decompress(data) if found.suffix == ".gz" else data).decode("utf-8", "replace"))
+        data = file.read_bytes()
+        return parse(
+            (gzip.decompress(data) if file.suffix == ".gz" else data).decode("utf-8", "replace")
+        )
     except (OSError, EOFError, zlib.error) as error:
         number = error.errno or 0 if isinstance(error, OSError) else 0
         why = errno_text(number) if number else "not a gzip file"
-        raise KernelError(f"kernel configuration: {found}: {why}", number) from error
+        raise KernelError(f"kernel configuration: {file}: {why}", number) from error
 
 
 def parse(text: str) -> dict[str, str]:
-    """Return the options in ``text``; lines that set none are passed over."""
+    """Return the options in ``text``; other lines are ignored."""
     lines = (line.strip() for line in text.splitlines())
     return dict(line.split("=", 1) for line in lines if line.startswith("CONFIG_") and "=" in line)

@@ -1,6 +1,6 @@
-"""tracefs: tracepoints, functions that can be traced, and probes where the perf PMUs are missing.
+"""Read tracefs: tracepoints and traceable functions; its root is also used to create probes.
 
-It is read where it is mounted, or through a detached mount that ends with its use.
+It is read where it is mounted, else through a detached mount that lasts as long as it is used.
 """
 
 import errno
@@ -17,23 +17,25 @@ from beepy.text import safe
 _log = Log(__name__)
 
 _ROOTS: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC if hasattr(os, "O_DIRECTORY") else 0
-_NAMED: Final = "available_filter_functions"
-_ADDRESSED: Final = f"{_NAMED}_addrs"
-_NAMELESS: Final = "__ftrace_invalid_address__"  # of a weak function that another one replaced
+_OPEN_DIRECTORY: Final = (
+    os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC if hasattr(os, "O_DIRECTORY") else 0
+)
+_FUNCTIONS: Final = "available_filter_functions"
+_FUNCTIONS_WITH_ADDRESSES: Final = f"{_FUNCTIONS}_addrs"
+_INVALID: Final = "__ftrace_invalid_address__"  # how names of replaced weak functions begin
 
 
 def tracepoint_id(category: str, name: str) -> int:
-    """Return the number that perf_event_open takes for a tracepoint, from tracefs.
+    """Return the id of a tracepoint, which perf_event_open takes as ``config``.
 
-    Raises KernelError: errno ENOENT where the kernel has no such tracepoint, with similar names as advice.
+    Raises KernelError: ENOENT if the kernel has no such tracepoint, with similar names as a note.
     """
     where = f"tracepoint {safe(category)}/{safe(name)}"
     with _events(where) as events:
         try:
             number = os.open(_id_path(category, name), os.O_RDONLY | os.O_CLOEXEC, dir_fd=events)
         except FileNotFoundError:
-            missing = KernelError(f"{where}: this kernel has none of that name", errno.ENOENT)
+            missing = KernelError(f"{where}: not found in this kernel", errno.ENOENT)
             similar = _similar(events, category, name)
             if similar:
                 missing.add_note(f"similar ones: {', '.join(similar)}")
@@ -45,60 +47,68 @@ def tracepoint_id(category: str, name: str) -> int:
 
 
 def functions() -> Iterator[tuple[int, str]]:
-    """Yield address and name of each function that can be traced, modules' included; several may share a name.
+    """Yield address and name of each traceable function, of modules too; names may repeat.
 
-    The addresses are 0 where the kernel lists names alone: before v6.5 (83f74441bcb1, "ftrace: Show all functions
-    with addresses in available_filter_functions_addrs"), and where it hides its addresses. Raises KernelError.
+    An address is 0 if the kernel lists names only, before v6.5 (83f74441bcb1, "ftrace: Show all
+    functions with addresses in available_filter_functions_addrs"), or if it hides addresses. Raises
+    KernelError if tracefs cannot be read.
     """
     where = "traceable functions"
-    with root(where) as folder:
-        number, addressed = _listed(folder, where)
+    with root(where) as directory:
+        number, has_addresses = _open_functions(directory, where)
         with open(number, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - a descriptor
             for line in file:
                 words = line.split(maxsplit=2)
-                name = words[addressed]
-                if not name.startswith(_NAMELESS):
-                    yield int(words[0], 16) if addressed else 0, name
+                name = words[has_addresses]  # the first or the second word
+                if not name.startswith(_INVALID):
+                    yield int(words[0], 16) if has_addresses else 0, name
 
 
-def _listed(folder: int, where: str) -> tuple[int, bool]:
-    """Open the list of functions; tell whether their addresses stand before their names."""
+def _open_functions(directory: int, where: str) -> tuple[int, bool]:
+    """Open the list of traceable functions; return its fd, and whether it has addresses."""
     failed: OSError | None = None
-    for name in (_ADDRESSED, _NAMED):
+    for name in (_FUNCTIONS_WITH_ADDRESSES, _FUNCTIONS):
         try:
-            return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder), name == _ADDRESSED
+            number = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
         except OSError as error:
             failed = error
+        else:
+            return number, name == _FUNCTIONS_WITH_ADDRESSES
     assert failed
-    raise _refused(where, _NAMED, failed) from failed
+    raise _refused(where, _FUNCTIONS, failed) from failed
 
 
 def _id_path(category: str, name: str) -> str:
-    """Return the path of a tracepoint's number, for names that stay below the directory of events."""
+    """Return the path of a tracepoint's id file, below events/.
+
+    Raises FileNotFoundError if a name would lead to another directory.
+    """
     if any("/" in part or "\0" in part or part in {"", ".", ".."} for part in (category, name)):
         raise FileNotFoundError
     return f"{category}/{name}/id"
 
 
 def _similar(events: int, category: str, name: str) -> list[str]:
+    """Return similar tracepoints of the category, or similar categories if it does not exist."""
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
     try:
-        number = os.open(category, _FOLDER, dir_fd=events)
+        number = os.open(category, _OPEN_DIRECTORY, dir_fd=events)
     except (OSError, ValueError):
         return [safe(f"{other}/...") for other in get_close_matches(category, os.listdir(events))]
     try:
-        return [safe(f"{category}/{other}") for other in get_close_matches(name, os.listdir(number))]  # noqa: PTH208 - a descriptor
+        names = os.listdir(number)  # noqa: PTH208 - a descriptor
     finally:
         os.close(number)
+    return [safe(f"{category}/{other}") for other in get_close_matches(name, names)]
 
 
 @contextmanager
 def _events(where: str) -> Iterator[int]:
-    """Open tracefs' directory of events."""
-    with root(where) as folder:
+    """Open the directory events/ of tracefs until the block ends."""
+    with root(where) as directory:
         try:
-            number = os.open("events", _FOLDER, dir_fd=folder)
+            number = os.open("events", _OPEN_DIRECTORY, dir_fd=directory)
         except OSError as error:
             raise _refused(where, "events", error) from error
         try:
@@ -109,7 +119,10 @@ def _events(where: str) -> Iterator[int]:
 
 @contextmanager
 def root(where: str, *, writable: bool = False) -> Iterator[int]:
-    """Open tracefs' root: mounted, or else a detached mount that ends with the block. Raises KernelError."""
+    """Open the root of tracefs until the block ends; mount it, detached, if it is not mounted.
+
+    Raises KernelError if it can be neither read nor mounted.
+    """
     number = _mounted(where)
     if number is None:
         number = _open_unmounted(where, writable=writable)
@@ -120,18 +133,18 @@ def root(where: str, *, writable: bool = False) -> Iterator[int]:
 
 
 def _mounted(where: str) -> int | None:
-    """Open tracefs where it is mounted, None if it is not. Raises KernelError where it may not be read."""
-    for place in _ROOTS:
+    """Open tracefs where it is mounted, return None if it is not. Raises KernelError for EACCES."""
+    for path in _ROOTS:
         try:
-            number = os.open(place, _FOLDER)
+            number = os.open(path, _OPEN_DIRECTORY)
         except PermissionError as error:
-            if place == _ROOTS[0]:  # the other one may be hidden by debugfs, whatever is there
+            if path == _ROOTS[0]:  # debugfs denies access to the other one, mounted or not
                 raise _refused(where, "", error) from error
             continue
         except OSError:
             continue
         try:
-            os.stat("events", dir_fd=number)  # else it is the folder that tracefs is to be mounted on
+            os.stat("events", dir_fd=number)  # without it this is the empty mount point
         except OSError:
             os.close(number)
             continue
@@ -140,28 +153,35 @@ def _mounted(where: str) -> int | None:
 
 
 def _refused(where: str, path: str, error: OSError) -> KernelError:
-    """Return why something of tracefs was not opened, with advice where that is for want of privilege."""
+    """Return the error for a file that cannot be opened, with advice if it is a permission."""
     number = error.errno or 0
     why = f"{where}: {f'{_ROOTS[0]}/{path}'.rstrip('/')}: {errno_text(number)}"
     if number != errno.EACCES:
         return KernelError(why, number)
-    refused = KernelError(f"{why}: needs CAP_DAC_READ_SEARCH, or to be readable by this user", number)
-    refused.add_note(f"let your group read it: sudo mount -o remount,gid={os.getegid()},mode=0750 {_ROOTS[0]}")
+    refused = KernelError(
+        f"{why}: needs CAP_DAC_READ_SEARCH, or to be readable by this user", number
+    )
+    refused.add_note(
+        f"let your group read it: sudo mount -o remount,gid={os.getegid()},mode=0750 {_ROOTS[0]}"
+    )
     return refused
 
 
 def _open_unmounted(where: str, *, writable: bool) -> int:
+    """Open the root of a new detached mount; before v5.2 mount tracefs in place, with a warning."""
     try:
         try:
-            with syscall.mount_detached("tracefs", where, writable=writable) as folder:
-                return os.open(".", _FOLDER, dir_fd=folder.fileno())
+            with syscall.mount_detached("tracefs", where, writable=writable) as mounted:
+                return os.open(".", _OPEN_DIRECTORY, dir_fd=mounted.fileno())
         except KernelError as error:
             if error.errno != errno.ENOSYS:
                 raise
         syscall.mount("tracefs", _ROOTS[0], where)
-        _log.warning("%s: mounted tracefs at %s: this kernel cannot read it unmounted", where, _ROOTS[0])
-        return os.open(_ROOTS[0], _FOLDER)
-    except OSError as error:  # KernelError is one too
+        _log.warning(
+            "%s: mounted tracefs at %s: this kernel cannot read it unmounted", where, _ROOTS[0]
+        )
+        return os.open(_ROOTS[0], _OPEN_DIRECTORY)
+    except OSError as error:  # KernelError is one
         failed = KernelError.of(f"{where}: tracefs is not mounted", error)
         failed.add_note(f"mount it: sudo mount -t tracefs tracefs {_ROOTS[0]}")
         raise failed from error

@@ -1,1 +1,1 @@
-"""Everything that owns a file descriptor of the kernel's; the only way into the kernel."""
+"""Maps, programs, links and BTF in the kernel, as objects that own a file descriptor."""

@@ -1,4 +1,4 @@
-"""The BPF file system: maps and programs by path, as long as the file is there."""
+"""The BPF file system: pin maps and programs at paths, and open them again."""
 
 import errno
 import os
@@ -15,57 +15,65 @@ from beepy.text import safe
 
 
 def pin(fd: Fd, path: str, where: str) -> None:
-    """Make a file that keeps the object; EEXIST if there is one."""
+    """Pin an object at ``path``. Raises KernelError: EEXIST if the path exists."""
     text = os.fsencode(path) + b"\0"
-    syscall.obj_pin(uapi.ObjPin(pathname=syscall.address(text), bpf_fd=fd.fileno()), f"{where}: pin at {safe(path)}")
+    syscall.obj_pin(
+        uapi.ObjPin(pathname=syscall.ptr(text), bpf_fd=fd.fileno()), f"{where}: pin at {safe(path)}"
+    )
 
 
 def get(path: str, kind: str, where: str) -> Fd | None:
-    """Return the object of a file, None if there is no file; ``kind`` is what it must be: map or prog."""
+    """Return the object that is pinned at ``path``, None if there is none; the caller owns it.
+
+    ``kind`` is "map" or "prog". Raises KernelError: EINVAL if the object is of another kind.
+    """
     text = os.fsencode(path) + b"\0"
     where = f"{where}: pinned at {safe(path)}"
-    with _dots(path):
-        fd = syscall.obj_get(uapi.ObjPin(pathname=syscall.address(text)), where)
+    with _advise_on_dots(path):
+        fd = syscall.obj_get(uapi.ObjPin(pathname=syscall.ptr(text)), where)
     if fd is None:
         return None
-    with ExitStack() as unless:
-        unless.enter_context(fd)
-        with _told(where):
-            found = str(Path(f"/proc/self/fd/{fd.fileno()}").readlink())
-        if found != f"anon_inode:bpf-{kind}":
-            raise KernelError(f"{where}: {safe(found)}, expected a {kind}", errno.EINVAL)
-        unless.pop_all()
+    with ExitStack() as undo:
+        undo.enter_context(fd)
+        with _os_errors(where):
+            target = str(Path(f"/proc/self/fd/{fd.fileno()}").readlink())
+        if target != f"anon_inode:bpf-{kind}":
+            raise KernelError(f"{where}: {safe(target)}, expected a {kind}", errno.EINVAL)
+        undo.pop_all()
     return fd
 
 
 def unpin(path: str, where: str) -> None:
-    """Remove a file, if it is still there; the object goes on as long as something else keeps it."""
-    with _told(f"{where}: unpin at {safe(path)}"), suppress(FileNotFoundError):
+    """Remove a pin, if it exists; the object lives on while something else refers to it."""
+    with _os_errors(f"{where}: unpin at {safe(path)}"), suppress(FileNotFoundError):
         Path(path).unlink()
 
 
-def rename(path: str, to: str, where: str) -> None:
-    """Give a file another name in its folder, in the place of what has it."""
-    with _told(f"{where}: pin at {safe(to)}"):
-        Path(path).replace(to)
+def rename(path: str, new_path: str, where: str) -> None:
+    """Rename a pin within its directory, replacing ``new_path`` if it exists."""
+    with _os_errors(f"{where}: pin at {safe(new_path)}"):
+        Path(path).replace(new_path)
 
 
-def prepare(folder: str, where: str) -> None:
-    """Make the folder. Raises KernelError unless it stands in a mounted BPF file system: nothing is made elsewhere.
+def prepare(directory: str, where: str) -> None:
+    """Create a directory for pins, with its parents, unless it exists.
 
-    As root, one that others may write is refused: they could put another map, or lock, in the place of ours.
+    Raises KernelError if it is not in a mounted BPF file system. As root, also if others may write
+    to it: they could replace our pins, or keep the directory locked.
     """
-    path = Path(folder).absolute()
-    with _dots(folder), _told(f"{where}: {safe(str(path))}"):
-        there = next(one for one in (path, *path.parents) if one.exists())
-        if _file_system(there) != "bpf":
-            error = KernelError(f"{where}: {safe(str(path))}: not in a mounted BPF file system", errno.EINVAL)
+    path = Path(directory).absolute()
+    with _advise_on_dots(directory), _os_errors(f"{where}: {safe(str(path))}"):
+        existing = next(parent for parent in (path, *path.parents) if parent.exists())
+        if _file_system(existing) != "bpf":
+            error = KernelError(
+                f"{where}: {safe(str(path))}: not in a mounted BPF file system", errno.EINVAL
+            )
             error.add_note("mount -t bpf bpf /sys/fs/bpf")
             raise error
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
         mode = path.stat().st_mode
         if not os.geteuid() and mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
-            error = KernelError(f"{where}: {safe(str(path))}: others may write it", errno.EINVAL)
+            error = KernelError(f"{where}: {safe(str(path))}: writable by others", errno.EINVAL)
             import shlex  # noqa: PLC0415 - only on the way to an error
 
             error.add_note(f"chmod go-w {safe(shlex.quote(str(path)))}")
@@ -73,32 +81,37 @@ def prepare(folder: str, where: str) -> None:
 
 
 @contextmanager
-def locked(folder: str) -> Iterator[None]:
-    """Keep other processes that do the same out of a folder. Raises KernelError."""
-    with _told(f"{safe(folder)}: lock"):
-        fd = Fd(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+def locked(directory: str) -> Iterator[None]:
+    """Lock a directory until the block ends.
+
+    Raises KernelError: ETIMEDOUT if another process keeps it locked.
+    """
+    with _os_errors(f"{safe(directory)}: lock"):
+        fd = Fd(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     with fd:
-        with _told(f"{safe(folder)}: lock"):
-            holder = locks.wait(fd.fileno(), safe(folder))
+        with _os_errors(f"{safe(directory)}: lock"):
+            holder = locks.wait(fd.fileno(), safe(directory))
         if holder:
-            raise KernelError(f"{safe(folder)}: locked by {holder} for {locks.PATIENCE_S:g} s", errno.ETIMEDOUT)
+            raise KernelError(
+                f"{safe(directory)}: locked by {holder} for {locks.PATIENCE_S:g} s", errno.ETIMEDOUT
+            )
         yield
 
 
 @contextmanager
-def _dots(path: str) -> Iterator[None]:
-    """Add to a refusal what may be its reason."""
+def _advise_on_dots(path: str) -> Iterator[None]:
+    """Add the likely reason to EPERM for a path with a dot."""
     try:
         yield
     except KernelError as error:
         if error.errno == errno.EPERM and "." in path:
-            error.add_note("a BPF file system takes no name with a dot in it")
+            error.add_note("names in a BPF file system must not contain a dot")
         raise
 
 
 @contextmanager
-def _told(where: str) -> Iterator[None]:
-    """Tell a refusal of the operating system as KernelError."""
+def _os_errors(where: str) -> Iterator[None]:
+    """Raise KernelError where the block raises another OSError."""
     try:
         yield
     except KernelError:
@@ -108,11 +121,12 @@ def _told(where: str) -> Iterator[None]:
 
 
 def _file_system(path: Path) -> str:
-    """Return the kind of file system that holds ``path``."""
+    """Return the type of the file system of ``path``, "" if it is unknown."""
     device = path.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:  # noqa: PTH123
         for line in mounts:
+            # ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [FIELDS] - TYPE SOURCE OPTIONS
             before, _, after = line.partition(" - ")
             if before.split()[2] == number:
                 return after.split()[0]

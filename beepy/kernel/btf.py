@@ -1,4 +1,4 @@
-"""Types that the kernel is given, and its own."""
+"""BTF in the kernel: load an object's types, read those of the kernel and its modules."""
 
 import ctypes
 import errno
@@ -21,12 +21,12 @@ _LOG_SIZE: Final = 1 << 16
 
 
 def load(data: bytes) -> Fd:
-    """Give the kernel an object's types (BPF_BTF_LOAD), for its maps and programs.
+    """Load the types of an object into the kernel (BPF_BTF_LOAD); the caller owns the Fd.
 
-    Raises KernelError, with the last line of the kernel's log where it wrote one.
+    Raises KernelError, with the last line of the kernel's log if it wrote one.
     """
     where = "btf: load"
-    attr = uapi.BtfLoad(btf=syscall.address(data), btf_size=len(data))
+    attr = uapi.BtfLoad(btf=syscall.ptr(data), btf_size=len(data))
     try:
         return syscall.btf_load(attr, where)
     except KernelError as error:
@@ -39,43 +39,43 @@ def load(data: bytes) -> Fd:
     try:
         return syscall.btf_load(attr, where)
     except KernelError as error:
-        lines = buffer.value.decode("utf-8", "backslashreplace").split("\n")
-        told = [line.strip() for line in lines if line.strip()]
-        if not told:
+        log = buffer.value.decode("utf-8", "backslashreplace")
+        lines = [line.strip() for line in log.split("\n") if line.strip()]
+        if not lines:
             raise
-        raise KernelError(f"{error}: {safe(told[-1])}", error.errno or 0) from None
+        raise KernelError(f"{error}: {safe(lines[-1])}", error.errno or 0) from None
 
 
 @cache
 def vmlinux() -> Btf:
     """Return the running kernel's types, one value for the whole process.
 
-    Where the kernel was built without them (CONFIG_DEBUG_INFO_BTF), or a container hides them behind
-    an empty file, a vmlinux among its files may have them. Raises NotSupported where none has.
+    If the kernel was built without them (CONFIG_DEBUG_INFO_BTF), or a container replaces them by an
+    empty file, they are read from its vmlinux. Raises NotSupported if that has none either.
     """
     path = _DIRECTORY / _VMLINUX
     why = "this kernel has none (CONFIG_DEBUG_INFO_BTF)"
     try:
         data = btf_file.contents(path)
         if data:
-            # bytes or a mapping of them: Btf slices, searches and unpacks, which both can do
+            # bytes or mmap: Btf only slices, searches and unpacks, which mmap can do too
             return Btf(cast("bytes", data), name=_VMLINUX)
         why = "the file is empty"
     except FileNotFoundError:
         pass
     except PermissionError as error:
         raise KernelError.of(f"kernel types: {path}", errno.EACCES) from error
-    if found := btf_file.search():
-        return found
+    if types := btf_file.search():
+        return types
     from beepy.features import Feature  # noqa: PLC0415 - only on the way to an error
 
-    lacking = Feature.KERNEL_BTF.not_supported(f"kernel types: {path}: {why}", errno.ENOENT)
-    lacking.add_note(btf_file.ADVICE)
-    raise lacking
+    no_types = Feature.KERNEL_BTF.not_supported(f"kernel types: {path}: {why}", errno.ENOENT)
+    no_types.add_note(btf_file.ADVICE)
+    raise no_types
 
 
 def modules() -> Iterator[Btf]:
-    """Yield each loaded module's types, read when it is its turn; their base is ``vmlinux()``."""
+    """Yield the types of each loaded module, read one by one; their base is ``vmlinux()``."""
     try:
         names = sorted([entry.name for entry in _DIRECTORY.iterdir() if entry.name != _VMLINUX])
     except FileNotFoundError:  # a kernel without types
@@ -89,15 +89,15 @@ def modules() -> Iterator[Btf]:
 
 
 def candidates() -> Iterator[Btf]:
-    """Yield where a type of the running kernel is looked for: in its own types, then in each module's."""
+    """Yield the BTFs in which to search a kernel type: vmlinux, then each loaded module."""
     yield vmlinux()
     yield from modules()
 
 
 def module(name: str) -> Fd:
-    """Return the types of a loaded module as the kernel holds them; the caller closes it.
+    """Return a descriptor of the BTF of a loaded module; the caller owns it.
 
-    Raises KernelError: ENOENT for a module that is not loaded (any more), EPERM without CAP_SYS_ADMIN.
+    Raises KernelError: ENOENT if the module is not loaded, EPERM without CAP_SYS_ADMIN.
     """
     where = f"btf: module '{safe(name)}'"
     attr = uapi.GetId()
@@ -118,14 +118,16 @@ def _next_id(attr: uapi.GetId, where: str) -> bool:
     except KernelError as error:
         from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
 
-        raise privilege.named(error, "CAP_SYS_ADMIN") from None
+        raise privilege.with_capability(error, "CAP_SYS_ADMIN") from None
 
 
 def of_program(program: Fd) -> Btf:
-    """Return the types that a loaded program came with. Raises KernelError where it has none."""
+    """Return the types of a loaded program. Raises KernelError: ENOENT if it has none."""
     where = "btf: of a program"
     info = uapi.ProgInfo()
-    attr = uapi.ObjInfo(bpf_fd=program.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info))
+    attr = uapi.ObjInfo(
+        bpf_fd=program.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info)
+    )
     syscall.obj_get_info_by_fd(attr, where)
     fd = syscall.btf_get_fd_by_id(uapi.GetId(id=info.btf_id), where) if info.btf_id else None
     if fd is None:
@@ -135,8 +137,11 @@ def of_program(program: Fd) -> Btf:
 
 
 def _data(fd: Fd, where: str) -> bytes:
+    # the first call returns the size, the second fills the buffer
     info = uapi.BtfInfo()
-    attr = uapi.ObjInfo(bpf_fd=fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info))
+    attr = uapi.ObjInfo(
+        bpf_fd=fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info)
+    )
     syscall.obj_get_info_by_fd(attr, where)
     buffer = ctypes.create_string_buffer(info.btf_size)
     info.btf = ctypes.addressof(buffer)
@@ -145,9 +150,11 @@ def _data(fd: Fd, where: str) -> bytes:
 
 
 def _name(fd: Fd, where: str) -> str:
-    """Return the name of the kernel's own types, "" for those of a program."""
+    """Return the name of a kernel or module BTF, "" for that of a program."""
     buffer = ctypes.create_string_buffer(64)
     info = uapi.BtfInfo(name=ctypes.addressof(buffer), name_len=len(buffer))
-    attr = uapi.ObjInfo(bpf_fd=fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info))
+    attr = uapi.ObjInfo(
+        bpf_fd=fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info)
+    )
     syscall.obj_get_info_by_fd(attr, where)
     return buffer.value.decode("utf-8", "backslashreplace") if info.kernel_btf else ""

@@ -1,6 +1,7 @@
-"""What this kernel can do, found out by trying; each answer is kept.
+"""Probe what this kernel supports; each answer is cached.
 
-``has`` answers for the rows of ``beepy.features``, the other functions for what the kernel numbers itself.
+``has`` probes the rows of ``beepy.features``. The other functions probe what the kernel numbers
+itself: helpers, map types and program types.
 """
 
 import os
@@ -16,7 +17,8 @@ from beepy.obj.insn import CALL, EXIT, Insn
 from beepy.sys import syscall
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, MapType, ProgFlag, ProgType
 
-_ATTACH_TYPES: Final = {  # without which a program type is not loaded
+# program types that are not loaded without an attach type, each with one of its attach types
+_ATTACH_TYPES: Final = {
     ProgType.CGROUP_SOCK_ADDR: AttachType.CGROUP_INET4_CONNECT,
     ProgType.CGROUP_SOCKOPT: AttachType.CGROUP_GETSOCKOPT,
     ProgType.SK_LOOKUP: AttachType.SK_LOOKUP,
@@ -28,46 +30,50 @@ _ATTACH_TYPES: Final = {  # without which a program type is not loaded
 
 @cache
 def has(feature: Feature) -> bool:
-    """Tell whether the kernel has a feature. Raises KernelError where it does not let this process know."""
+    """Return whether the kernel has a feature. Raises KernelError if it may not be probed."""
     return probes.PROBES[feature]()
 
 
 @cache
 def has_helper(number: int) -> bool:
-    """Tell whether the kernel has a helper of that number at all, for whatever type of program."""
-    _, log = samples.attempt(ProgType.SOCKET_FILTER, (Insn(CALL, imm=number), Insn(EXIT)))
-    return b"invalid func " not in log  # check_helper_call: beyond the last; "unknown func": not for this type
+    """Return whether the kernel has the helper of that number, for any type of program."""
+    _, log = samples.load(ProgType.SOCKET_FILTER, (Insn(CALL, imm=number), Insn(EXIT)))
+    # the verifier's check_helper_call: "invalid func" if there is no such number, "unknown func" if
+    # there is, but not for this program type
+    return b"invalid func " not in log
 
 
 @cache
 def has_map_type(map_type: MapType) -> bool:
-    """Tell whether the kernel has maps of a type. Raises KernelError (EPERM) where this process may not know."""
+    """Return whether the kernel has a map type. Raises KernelError: EPERM if not permitted."""
     if map_type == MapType.STRUCT_OPS:
         return samples.has_struct_ops_maps()
-    return samples.makes(map_type, samples.sample(map_type)) == 0
+    return samples.create_map(map_type, samples.sample(map_type)) == 0
 
 
 @cache
 def has_prog_type(prog_type: ProgType) -> bool:
-    """Tell whether the kernel has programs of a type. Raises KernelError (EPERM) where this process may not know."""
+    """Return whether the kernel has a program type. Raises KernelError: EPERM if not permitted."""
     flags = ProgFlag.SLEEPABLE if prog_type == ProgType.SYSCALL else ProgFlag(0)
-    return samples.loads(prog_type, _ATTACH_TYPES.get(prog_type, NO_ATTACH_TYPE), flags)
+    return samples.is_known(prog_type, _ATTACH_TYPES.get(prog_type, NO_ATTACH_TYPE), flags)
 
 
 def sanitize_name(name: bytes) -> bytes:
-    """Return as much of a map's or program's name as the kernel takes, once it has refused the name.
+    """Return a form of a map's or program's name that this kernel accepts, b"" if it has no names.
 
     Names came with v4.15 (ad5b177bd73f), dots in them with v5.2 (3e0ddc4f3ff1).
     """
     for candidate in (name, name.replace(b".", b"_")):
-        if _takes_name(candidate):
+        if _accepts_name(candidate):
             return candidate
     return b""
 
 
 @cache
-def _takes_name(name: bytes) -> bool:
-    attr = uapi.MapCreate(map_type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1, map_name=name)
+def _accepts_name(name: bytes) -> bool:
+    attr = uapi.MapCreate(
+        map_type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1, map_name=name
+    )
     try:
         syscall.map_create(attr, "probe of names").close()
     except KernelError:
@@ -76,7 +82,7 @@ def _takes_name(name: bytes) -> bool:
 
 
 def syscall_prefix() -> str:
-    """Return what precedes a system call's name in the name of its function in the kernel."""
+    """Return the prefix of the kernel's functions that implement system calls: ``__x64_sys_``."""
     if has(Feature.SYSCALL_WRAPPER):
         return machine.SYSCALL_PREFIXES.get(os.uname().machine, machine.NO_SYSCALL_WRAPPER)
     return machine.NO_SYSCALL_WRAPPER

@@ -1,4 +1,4 @@
-"""What keeps a program attached."""
+"""Links: attach a program, and keep it attached until the link is closed."""
 
 import ctypes
 import errno
@@ -24,10 +24,10 @@ _log = Log(__name__)
 
 
 class Link:
-    """Owns the descriptors that hold a program at its place; closing them, in order, detaches it.
+    """Owns the descriptors that keep a program attached; closing them, in order, detaches it.
 
-    ``then`` is what is to be done after that, in order: for what no descriptor holds (netlink, tracefs), or to close
-    other links. Each of all these is done once, even if one before it raises.
+    ``then`` are functions to call afterwards, in order: they undo what no descriptor holds
+    (netlink, tracefs), or close other links. Each step is done once, even if an earlier one raises.
     """
 
     def __init__(self, *fds: Fd, then: Sequence[Callable[[], None]] = ()) -> None:
@@ -35,8 +35,8 @@ class Link:
         self._then = then
 
     def close(self) -> None:
-        """Detach."""
-        with ExitStack() as steps:
+        """Detach the program; a second call does nothing."""
+        with ExitStack() as steps:  # runs its callbacks last to first
             for step in (*reversed(self._then), *[fd.close for fd in reversed(self._fds)]):
                 steps.callback(step)
             self._then = ()
@@ -45,78 +45,102 @@ class Link:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
 
 def create(program: Program, target: int, attach_type: AttachType, flags: int = 0) -> Link:
-    """Attach by BPF_LINK_CREATE to ``target``: a descriptor, an interface's index, 0 where the type needs none.
+    """Attach by BPF_LINK_CREATE to ``target``: an fd, an interface's index, or 0 if not needed.
 
     Raises AttachError.
     """
-    with _attaching():
+    with _attach_errors():
         return Link(_create(program, target, attach_type, f"program '{safe(program.name)}'", flags))
 
 
 def netfilter(program: Program, family: int, hook: int, priority: int) -> Link:
-    """Attach to a netfilter hook (NFPROTO_*, NF_INET_*) of this thread's network namespace. Raises AttachError."""
+    """Attach to a netfilter hook of this thread's network namespace. Raises AttachError.
+
+    ``family`` is one of NFPROTO_*, ``hook`` one of NF_INET_*.
+    """
     attr = uapi.LinkCreateNetfilter(
         prog_fd=program.fd.fileno(),
         attach_type=AttachType.NETFILTER,
         netfilter=uapi.LinkNetfilter(pf=family, hooknum=hook, priority=priority),
     )
-    with _attaching():
+    with _attach_errors():
         return Link(syscall.link_create(attr, f"program '{safe(program.name)}': link (NETFILTER)"))
 
 
 def raw_tracepoint(program: Program, name: str | None) -> Link:
-    """Attach to the raw tracepoint ``name``; None: to that of the type that it was loaded with. Raises AttachError."""
+    """Attach to the raw tracepoint ``name``. Raises AttachError.
+
+    None attaches to the tracepoint whose BTF type the program was loaded with (``attach_btf_id``).
+    """
     text = os.fsencode(name) + b"\0" if name is not None else b""
-    attr = uapi.RawTracepointOpen(name=syscall.address(text), prog_fd=program.fd.fileno())
-    where = f"program '{safe(program.name)}': raw tracepoint {safe(name) if name is not None else 'by its type'}"
+    attr = uapi.RawTracepointOpen(name=syscall.ptr(text), prog_fd=program.fd.fileno())
+    point = safe(name) if name is not None else "by BTF type"
+    where = f"program '{safe(program.name)}': raw tracepoint {point}"
     try:
         return Link(syscall.raw_tracepoint_open(attr, where))
     except KernelError as error:
-        why = f"{where}: this kernel has none of that name" if error.errno == errno.ENOENT and name else str(error)
+        is_unknown = error.errno == errno.ENOENT and name
+        why = f"{where}: not found in this kernel" if is_unknown else str(error)
         raise AttachError(why, error.errno or 0) from None
 
 
-def typed(program: Program, name: str) -> Link:
-    """Attach to what the program was loaded for (``attach_btf_id``); ``name`` is for messages. Raises AttachError."""
+def attach_btf(program: Program, name: str) -> Link:
+    """Attach to the type that the program was loaded for (``attach_btf_id``). Raises AttachError.
+
+    ``name`` is the name of the attach point in error messages.
+    """
     where = f"program '{safe(program.name)}': {safe(name)}"
-    with _attaching():
-        return Link(syscall.raw_tracepoint_open(uapi.RawTracepointOpen(prog_fd=program.fd.fileno()), where))
+    with _attach_errors():
+        return Link(
+            syscall.raw_tracepoint_open(uapi.RawTracepointOpen(prog_fd=program.fd.fileno()), where)
+        )
 
 
 def kprobe_multi(
     program: Program,
-    what: str,
+    point: str,
     *,
     names: Sequence[str] = (),
     addresses: Sequence[int] = (),
     returns: bool = False,
 ) -> Link:
-    """Attach to all these functions of the kernel, to their returns if ``returns``; all or none.
+    """Attach to kernel functions, or with ``returns`` to their returns; to all of them or none.
 
-    They are given by ``names``, of which the kernel takes the first function each, or by ``addresses``. ``what`` they
-    are stands in messages. Raises AttachError; NotSupported before v5.18 (0dcac2725406, "bpf: Add multi kprobe link"),
-    for sessions before v6.10.
+    The functions are given by ``names`` (if several functions share a name, the kernel takes the
+    first) or by ``addresses``. ``point`` names them in error messages. Raises AttachError;
+    NotSupported before v5.18 (0dcac2725406, "bpf: Add multi kprobe link"), for sessions before
+    v6.10.
     """
-    where = f"program '{safe(program.name)}': {what}"
+    where = f"program '{safe(program.name)}': {point}"
     try:
         return Link(_kprobe_multi(program, where, names, addresses, returns=returns))
     except KernelError as error:
         if error.errno == errno.ESRCH:
-            why = "this kernel has none of that name" if len(names) == 1 else "this kernel has not all of them"
-            raise AttachError(f"{where}: {why} that can be traced", errno.ENOENT) from None
+            why = (
+                "not a traceable function" if len(names) == 1 else "not all are traceable functions"
+            )
+            raise AttachError(f"{where}: {why} of this kernel", errno.ENOENT) from None
         if error.errno in {errno.EINVAL, errno.EOPNOTSUPP} and not _has_kprobe_multi(program):
             raise no_links(program, where, "to many functions (CONFIG_FPROBE)") from None
         raise AttachError(str(error), error.errno or 0) from None
 
 
 def _kprobe_multi(
-    program: Program, where: str, names: Sequence[str], addresses: Sequence[int], *, returns: bool = False
+    program: Program,
+    where: str,
+    names: Sequence[str],
+    addresses: Sequence[int],
+    *,
+    returns: bool = False,
 ) -> Fd:
     texts = [ctypes.create_string_buffer(os.fsencode(name)) for name in names]
     table = (c_uint64 * (len(texts) + len(addresses)))(*map(ctypes.addressof, texts), *addresses)
@@ -134,7 +158,10 @@ def _kprobe_multi(
 
 
 def _has_kprobe_multi(program: Program) -> bool:
-    """Tell whether the kernel has the program's kind of link: it then looks up a function that is not there (ESRCH)."""
+    """Return whether the kernel has this kind of link.
+
+    Such a kernel answers ESRCH for a function that does not exist.
+    """
     try:
         _kprobe_multi(program, "probe of links to many functions", ("",), ()).close()
     except KernelError as error:
@@ -142,10 +169,10 @@ def _has_kprobe_multi(program: Program) -> bool:
     return True
 
 
-def tracing_multi(program: Program, functions: Sequence[TypeId], what: str) -> Link:
-    """Attach to all these functions of the kernel, by their types in its BTF; all or none (v7.2).
+def tracing_multi(program: Program, functions: Sequence[TypeId], point: str) -> Link:
+    """Attach to kernel functions, given by their types in the kernel's BTF; to all or none (v7.2).
 
-    ``what`` they are stands in messages. Raises AttachError.
+    ``point`` names them in error messages. Raises AttachError.
     """
     ids = (c_uint32 * len(functions))(*functions)
     attr = uapi.LinkCreateTracingMulti(
@@ -153,13 +180,17 @@ def tracing_multi(program: Program, functions: Sequence[TypeId], what: str) -> L
         attach_type=program.attach_type,
         tracing_multi=uapi.LinkTracingMulti(ids=ctypes.addressof(ids), cnt=len(functions)),
     )
-    with _attaching():
-        where = f"program '{safe(program.name)}': {what}"
+    with _attach_errors():
+        where = f"program '{safe(program.name)}': {point}"
         return Link(syscall.link_create(attr, f"{where}: link ({program.attach_type.name})"))
 
 
-class Places(NamedTuple):
-    """Offsets in the file ``path``; ``counters`` (offsets of USDT semaphores) and ``cookies``: one each, or none."""
+class UprobeSites(NamedTuple):
+    """Offsets in the program or library ``path``.
+
+    ``counters`` (file offsets of USDT semaphores) and ``cookies`` have one element per offset, or
+    none.
+    """
 
     path: str
     offsets: Sequence[int]
@@ -167,34 +198,49 @@ class Places(NamedTuple):
     cookies: Sequence[int] = ()
 
 
-def uprobe_multi(program: Program, places: Places, what: str, *, pid: int | None = None, returns: bool = False) -> Link:
-    """Attach to all these places of a program or library, all or none: in every process, or in ``pid`` alone.
+def uprobe_multi(
+    program: Program,
+    sites: UprobeSites,
+    point: str,
+    *,
+    pid: int | None = None,
+    returns: bool = False,
+) -> Link:
+    """Attach to the sites of a program or library, all or none; in every process, or in ``pid``.
 
-    ``what`` they are stands in messages. Raises AttachError; NotSupported where the kernel has no such links: before
-    v6.6 (89ae89f53d20, "bpf: Add multi uprobe link"), for sessions before v6.13.
+    ``point`` names the sites in error messages. Raises AttachError; NotSupported before v6.6
+    (89ae89f53d20, "bpf: Add multi uprobe link"), for sessions before v6.13.
     """
-    where = f"program '{safe(program.name)}': {what}"
+    where = f"program '{safe(program.name)}': {point}"
     try:
-        return Link(_uprobe_multi(program, places, where, pid, returns=returns))
+        return Link(_uprobe_multi(program, sites, where, pid, returns=returns))
     except KernelError as error:
         if error.errno in {errno.EINVAL, errno.EOPNOTSUPP} and not _has_uprobe_multi(program):
             raise no_links(program, where, "to many places of a program") from None
         raise AttachError(str(error), error.errno or 0) from None
 
 
-def _uprobe_multi(program: Program, places: Places, where: str, pid: int | None = None, *, returns: bool = False) -> Fd:
-    path = os.fsencode(places.path) + b"\0"
-    arrays = [(c_uint64 * len(one))(*one) for one in (places.offsets, places.counters, places.cookies)]
-    offsets, counters, cookies = (ctypes.addressof(one) if len(one) else 0 for one in arrays)
+def _uprobe_multi(
+    program: Program,
+    sites: UprobeSites,
+    where: str,
+    pid: int | None = None,
+    *,
+    returns: bool = False,
+) -> Fd:
+    path = os.fsencode(sites.path) + b"\0"
+    columns = (sites.offsets, sites.counters, sites.cookies)
+    arrays = [(c_uint64 * len(column))(*column) for column in columns]  # keeps the memory alive
+    offsets, counters, cookies = (ctypes.addressof(array) if len(array) else 0 for array in arrays)
     attr = uapi.LinkCreateUprobeMulti(
         prog_fd=program.fd.fileno(),
         attach_type=program.attach_type,
         uprobe_multi=uapi.LinkUprobeMulti(
-            path=syscall.address(path),
+            path=syscall.ptr(path),
             offsets=offsets,
             ref_ctr_offsets=counters,
             cookies=cookies,
-            cnt=len(places.offsets),
+            cnt=len(sites.offsets),
             flags=uapi.BPF_F_UPROBE_MULTI_RETURN if returns else 0,
             pid=pid or 0,
         ),
@@ -203,85 +249,104 @@ def _uprobe_multi(program: Program, places: Places, where: str, pid: int | None 
 
 
 def _has_uprobe_multi(program: Program) -> bool:
-    """Tell whether the kernel has the program's kind of link: it then refuses a folder for what it is (EBADF)."""
+    """Return whether the kernel has this kind of link.
+
+    Such a kernel answers EBADF for a directory.
+    """
     try:
-        _uprobe_multi(program, Places("/", (0,)), "probe of links to many places of a program").close()
+        _uprobe_multi(
+            program, UprobeSites("/", (0,)), "probe of links to many places of a program"
+        ).close()
     except KernelError as error:
         return error.errno == errno.EBADF
     return True
 
 
-def no_links(program: Program, where: str, what: str) -> NotSupported:
-    """Return the error for a kernel without the kind of link that ``program`` was loaded for."""
+def no_links(program: Program, where: str, targets: str) -> NotSupported:
+    """Return the error for a kernel without the kind of link that ``program`` was loaded for.
+
+    ``targets`` follows "links" in the message: "to many functions".
+    """
     from beepy import since  # noqa: PLC0415 - only on the way to an error
 
-    kind = program.attach_type
-    session = "session " if kind in {AttachType.TRACE_KPROBE_SESSION, AttachType.TRACE_UPROBE_SESSION} else ""
-    why = f"{where}: this kernel has no {session}links {what}"
-    return NotSupported(why, errno.EOPNOTSUPP, feature=kind.name, since=since.attach_type(kind))
+    attach_type = program.attach_type
+    sessions = {AttachType.TRACE_KPROBE_SESSION, AttachType.TRACE_UPROBE_SESSION}
+    session = "session " if attach_type in sessions else ""
+    why = f"{where}: this kernel has no {session}links {targets}"
+    return NotSupported(
+        why, errno.EOPNOTSUPP, feature=attach_type.name, since=since.attach_type(attach_type)
+    )
 
 
 def struct_ops(map_: Map) -> Link:
-    """Attach the operations that a STRUCT_OPS map made with ``MapFlag.LINK`` holds. Raises AttachError."""
+    """Attach a STRUCT_OPS map, created with ``MapFlag.LINK``. Raises AttachError."""
     attr = uapi.LinkCreate(prog_fd=map_.fd.fileno(), attach_type=AttachType.STRUCT_OPS)
-    with _attaching():
+    with _attach_errors():
         return Link(syscall.link_create(attr, f"map '{safe(map_.name)}': link (STRUCT_OPS)"))
 
 
 def iterator(program: Program, *, map_fd: int = 0, pid: int = 0) -> Link:
-    """Make an iterator: of one map, of one process, else of all objects of its kind. Raises AttachError."""
+    """Attach an iterator over a map, a process, or all objects of its kind. Raises AttachError."""
     where = f"program '{safe(program.name)}': iterator"
-    info = uapi.IterLinkMap(map_fd=map_fd) if map_fd else uapi.IterLinkTask(pid=pid) if pid else None
+    info = (
+        uapi.IterLinkMap(map_fd=map_fd) if map_fd else uapi.IterLinkTask(pid=pid) if pid else None
+    )
     attr = uapi.LinkCreateIter(
         prog_fd=program.fd.fileno(),
         attach_type=AttachType.TRACE_ITER,
         iter_info=ctypes.addressof(info) if info else 0,
         iter_info_len=ctypes.sizeof(info) if info else 0,
     )
-    with _attaching():
+    with _attach_errors():
         return Link(syscall.link_create(attr, where))
 
 
-def iterate(made: Link, program: Program) -> Fd:
-    """Return what reads an ``iterator`` of ``program`` once, from its beginning; the caller closes it."""
-    (fd,) = made._fds  # noqa: SLF001 - ours
-    return syscall.iter_create(uapi.IterCreate(link_fd=fd.fileno()), f"program '{safe(program.name)}': iterate")
+def open_iter(link: Link, program: Program) -> Fd:
+    """Return a file that runs the iterator when it is read, once; the caller owns it.
+
+    ``link`` is what ``iterator`` returned for ``program``. Raises KernelError.
+    """
+    (fd,) = link._fds  # noqa: SLF001 - of this module
+    return syscall.iter_create(
+        uapi.IterCreate(link_fd=fd.fileno()), f"program '{safe(program.name)}': iterate"
+    )
 
 
 @contextmanager
-def _attaching() -> Iterator[None]:
-    """Tell the kernel's refusal as one to attach."""
+def _attach_errors() -> Iterator[None]:
+    """Raise AttachError where the block raises KernelError."""
     try:
         yield
     except KernelError as error:
         raise AttachError(str(error), error.errno or 0) from None
 
 
-def perf_event(program: Program, event: Fd, what: str, cookie: int = 0) -> Link:
-    """Attach to a perf event and enable it; ``event`` becomes the Link's, and is closed on failure too.
+def perf_event(program: Program, event: Fd, point: str, cookie: int = 0) -> Link:
+    """Attach to a perf event and enable it; the Link owns ``event``, which is closed on failure.
 
-    ``what`` it is stands in messages. It is done by BPF_LINK_CREATE, or where the kernel answers EINVAL (before v5.15:
-    b89fbfbb854c, "bpf: Implement minimal BPF perf link") by PERF_EVENT_IOC_SET_BPF. ``cookie`` is what the program gets
-    from bpf_get_attach_cookie(). Raises AttachError; NotSupported for a cookie without links.
+    ``point`` names the event in error messages; ``cookie`` is what bpf_get_attach_cookie() returns
+    to the program. Before v5.15 (b89fbfbb854c, "bpf: Implement minimal BPF perf link")
+    BPF_LINK_CREATE fails with EINVAL, and PERF_EVENT_IOC_SET_BPF attaches. Raises AttachError;
+    NotSupported for a cookie on such a kernel.
     """
-    where = f"program '{safe(program.name)}': {what}"
+    where = f"program '{safe(program.name)}': {point}"
     with ExitStack() as undo:
         undo.enter_context(event)
         try:
-            bound = _bind(program, event, where, cookie)
-            if bound:
-                undo.enter_context(bound)
+            link_fd = _bind(program, event, where, cookie)
+            if link_fd:
+                undo.enter_context(link_fd)
             syscall.perf_event_ioctl(event, uapi.PERF_EVENT_IOC_ENABLE, 0, where)
         except NotSupported:
             raise
         except KernelError as error:
             raise AttachError(str(error), error.errno or 0) from None
         undo.pop_all()
-    return Link(bound, event) if bound else Link(event)
+    return Link(link_fd, event) if link_fd else Link(event)
 
 
 def _bind(program: Program, event: Fd, where: str, cookie: int) -> Fd | None:
-    """Return the link's descriptor; None: the event itself holds the program."""
+    """Return the descriptor of a new link, or None if the event itself holds the program."""
     attr = uapi.LinkCreatePerfEvent(
         prog_fd=program.fd.fileno(),
         target_fd=event.fileno(),
@@ -298,13 +363,17 @@ def _bind(program: Program, event: Fd, where: str, cookie: int) -> Fd | None:
             from beepy.kernel import features  # noqa: PLC0415 - as above
 
             if not features.has(Feature.BPF_COOKIE):
-                why = f"{where}: this kernel has no cookies for BPF programs"
+                why = f"{where}: this kernel has no BPF cookies"
                 raise Feature.BPF_COOKIE.not_supported(why, error.errno) from None
     _log.debug("%s: no link, attaching by ioctl", where)
     syscall.perf_event_ioctl(event, uapi.PERF_EVENT_IOC_SET_BPF, program.fd.fileno(), where)
     return None
 
 
-def _create(program: Program, target: int, attach_type: AttachType, where: str, flags: int = 0) -> Fd:
-    attr = uapi.LinkCreate(prog_fd=program.fd.fileno(), target_fd=target, attach_type=attach_type, flags=flags)
+def _create(
+    program: Program, target: int, attach_type: AttachType, where: str, flags: int = 0
+) -> Fd:
+    attr = uapi.LinkCreate(
+        prog_fd=program.fd.fileno(), target_fd=target, attach_type=attach_type, flags=flags
+    )
     return syscall.link_create(attr, f"{where}: link ({attach_type.name})")

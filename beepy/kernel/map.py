@@ -1,4 +1,4 @@
-"""A map in the kernel: its entries as bytes."""
+"""A map in the kernel; its keys and values are bytes."""
 
 import ctypes
 import errno
@@ -16,12 +16,12 @@ from beepy.uapi import MapFlag, MapType, UpdateFlag
 
 
 class Map:
-    """Owns a map's ``fd``.
+    """Owns the ``fd`` of a map.
 
-    ``key_size`` and ``value_size`` are the kernel's, in bytes. ``value_span`` is what one value takes in user space: of
-    a per-CPU map one slot for each possible CPU, each rounded up to 8 bytes; all methods mean that by a value.
-    ``pinned`` is the path at which it was found or pinned, "" if it is not; ``claimed`` says that its records have a
-    reader.
+    ``key_size`` and ``value_size`` are as the kernel has them, in bytes. ``value_span`` is the size
+    of a value in user space: a value of a per-CPU map has one slot per possible CPU, each rounded
+    up to 8 bytes. All methods take and return values of that size. ``pinned`` is the path of the
+    map's pin ("": it is not pinned); ``claimed`` is true while a reader reads the map.
     """
 
     def __init__(  # noqa: PLR0917 - what BPF_MAP_CREATE takes
@@ -46,7 +46,7 @@ class Map:
         self._where = f"map '{safe(name)}'"
 
     def lookup(self, key: bytes) -> bytes | None:
-        """Return the value of ``key``, None if there is none."""
+        """Return the value of ``key``, None if the map has no such key."""
         where = f"{self._where}: look-up"
         value = ctypes.create_string_buffer(self.value_span)
         attr = self._elem(where, key)
@@ -54,42 +54,51 @@ class Map:
         return value.raw if syscall.map_lookup_elem(attr, where) else None
 
     def update(self, key: bytes, value: bytes, flags: UpdateFlag = UpdateFlag.ANY) -> None:
-        """Set the value of ``key``. Raises KernelError: EEXIST, ENOENT as ``flags`` ask; E2BIG when the map is full."""
+        """Set the value of ``key``.
+
+        Raises KernelError: EEXIST or ENOENT as ``flags`` demand, E2BIG if the map is full.
+        """
         where = f"{self._where}: update"
         attr = self._elem(where, key)
         if len(value) != self.value_span:
-            raise KernelError(f"{where}: value of {len(value)} bytes, expected {self.value_span}", errno.EINVAL)
-        attr.value = syscall.address(value)
+            raise KernelError(
+                f"{where}: value of {len(value)} bytes, expected {self.value_span}", errno.EINVAL
+            )
+        attr.value = syscall.ptr(value)
         attr.flags = flags
         syscall.map_update_elem(attr, where)
 
     def delete(self, key: bytes) -> bool:
-        """Remove ``key``; tell whether it was there."""
+        """Delete ``key``; return whether it existed."""
         where = f"{self._where}: delete"
         return syscall.map_delete_elem(self._elem(where, key), where)
 
     def next_key(self, key: bytes | None) -> bytes | None:
-        """Return the key after ``key`` (None: the first one), None at the end.
+        """Return the key that follows ``key`` (None: the first key), None at the end.
 
-        After a key that is gone a hash map begins again from its first one.
+        If ``key`` has been deleted, a hash map returns its first key.
         """
         where = f"{self._where}: next key"
-        found = ctypes.create_string_buffer(self.key_size)
+        buffer = ctypes.create_string_buffer(self.key_size)
         attr = uapi.MapElem(map_fd=self.fd.fileno()) if key is None else self._elem(where, key)
-        attr.value = ctypes.addressof(found)
-        return found.raw if syscall.map_get_next_key(attr, where) else None
+        attr.value = ctypes.addressof(buffer)
+        return buffer.raw if syscall.map_get_next_key(attr, where) else None
 
-    def lookup_batch(self, cursor: bytes | None, count: int) -> tuple[bytes, bytes, int, bytes | None]:
-        """Return keys, values, how many, and the cursor to go on from (None: that was the end).
+    def lookup_batch(
+        self, cursor: bytes | None, count: int
+    ) -> tuple[bytes, bytes, int, bytes | None]:
+        """Return up to ``count`` entries: keys, values, number of entries, and the next cursor.
 
-        ``cursor`` None begins. Raises KernelError: ENOSPC when a bucket of a hash map holds more than ``count``
-        entries (nothing was read: ask for more); EINVAL or ENOTSUPP where kernel or map type has no batches.
+        ``cursor`` None starts at the first entry; a returned cursor of None means that there are no
+        more. Raises KernelError: ENOSPC if a bucket of a hash map has more than ``count`` entries
+        (nothing was read: use a larger count); EINVAL or ENOTSUPP if the kernel or the map type
+        does not support batches.
         """
         keys = ctypes.create_string_buffer(self.key_size * count)
         values = ctypes.create_string_buffer(self.value_span * count)
-        size = max(self.key_size, 4)  # of a cursor: a key, or a hash map's u32
-        begin = ctypes.create_string_buffer(cursor, size) if cursor is not None else None
-        end = ctypes.create_string_buffer(size)
+        cursor_size = max(self.key_size, 4)  # a key, or a u32 of a hash map
+        begin = ctypes.create_string_buffer(cursor, cursor_size) if cursor is not None else None
+        end = ctypes.create_string_buffer(cursor_size)
         attr = uapi.MapBatch(
             in_batch=ctypes.addressof(begin) if begin else 0,
             out_batch=ctypes.addressof(end),
@@ -98,62 +107,73 @@ class Map:
             count=count,
             map_fd=self.fd.fileno(),
         )
-        more = syscall.map_lookup_batch(attr, f"{self._where}: look-up of a batch")
-        found: int = attr.count
-        key_bytes = bytes(memoryview(keys)[: found * self.key_size])
-        value_bytes = bytes(memoryview(values)[: found * self.value_span])
-        return key_bytes, value_bytes, found, end.raw if more else None
+        more = syscall.map_lookup_batch(attr, f"{self._where}: batch look-up")
+        entries: int = attr.count
+        key_bytes = bytes(memoryview(keys)[: entries * self.key_size])
+        value_bytes = bytes(memoryview(values)[: entries * self.value_span])
+        return key_bytes, value_bytes, entries, end.raw if more else None
 
     def freeze(self) -> None:
-        """Allow no more writes from user space; the verifier then knows a ``.rodata`` map's contents."""
+        """Forbid writes from user space; then the verifier relies on the contents of .rodata."""
         syscall.map_freeze(uapi.MapElem(map_fd=self.fd.fileno()), f"{self._where}: freeze")
 
     def info(self) -> uapi.MapInfo:
-        """Return what the kernel knows of it; what an old kernel does not know is 0."""
-        found = uapi.MapInfo()
-        attr = uapi.ObjInfo(bpf_fd=self.fd.fileno(), info_len=ctypes.sizeof(found), info=ctypes.addressof(found))
+        """Return the kernel's struct bpf_map_info; fields that an older kernel lacks are 0."""
+        info = uapi.MapInfo()
+        attr = uapi.ObjInfo(
+            bpf_fd=self.fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info)
+        )
         syscall.obj_get_info_by_fd(attr, f"{self._where}: information")
-        return found
+        return info
 
     def fill_arena(self, address: int, contents: bytes) -> None:
-        """Give an arena its place in user space (0: anywhere), which programs need, and its first bytes.
+        """Set the user-space address of an arena (0: any), and write ``contents`` to its beginning.
 
-        It is mapped for that time only: what is written stays, and so does the place.
+        Programs cannot use an arena before it was mapped once. This maps it, writes and unmaps it
+        again: the kernel keeps the contents and the address.
         """
         length = self.max_entries * mmap.PAGESIZE
         if len(contents) > length:
-            raise KernelError(f"{self._where}: arena: {len(contents)} bytes exceed its {length}", errno.E2BIG)
+            raise KernelError(
+                f"{self._where}: arena: {len(contents)} bytes, expected at most {length}",
+                errno.E2BIG,
+            )
         mapped = syscall.map_memory(self.fd, address, length, f"{self._where}: arena")
         ctypes.memmove(mapped, contents, len(contents))
         syscall.unmap_memory(mapped, length)
 
     def close(self) -> None:
-        """Let go of the map; the kernel keeps it as long as a program uses it."""
+        """Close the descriptor; the kernel keeps the map while a program or a pin uses it."""
         self.fd.close()
 
     def _elem(self, where: str, key: bytes) -> uapi.MapElem:
-        """Return the struct for ``key``, which the caller keeps."""
+        """Return the struct that points to ``key``; the caller must keep a reference to ``key``."""
         if len(key) != self.key_size:
-            raise KernelError(f"{where}: key of {len(key)} bytes, expected {self.key_size}", errno.EINVAL)
-        return uapi.MapElem(map_fd=self.fd.fileno(), key=syscall.address(key))
+            raise KernelError(
+                f"{where}: key of {len(key)} bytes, expected {self.key_size}", errno.EINVAL
+            )
+        return uapi.MapElem(map_fd=self.fd.fileno(), key=syscall.ptr(key))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
 
-def create(  # noqa: PLR0917 - as above
-    type: MapType,  # noqa: A002 - as above
+def create(
+    type: MapType,  # noqa: A002 - the kernel's word
     name: str,
     key_size: int,
     value_size: int,
     max_entries: int,
-    flags: MapFlag | int = 0,
     *,
+    flags: MapFlag | int = 0,
     btf: Fd | None = None,
     key_type_id: int = 0,
     value_type_id: int = 0,
@@ -162,7 +182,11 @@ def create(  # noqa: PLR0917 - as above
     numa_node: int = 0,
     map_extra: int = 0,
 ) -> Map:
-    """Create a map; ``btf`` and ``inner`` stay the caller's. The kernel sees 15 bytes of ``name`` (``object_name``)."""
+    """Create a map; the caller owns it, and still owns ``btf`` and ``inner``.
+
+    The kernel gets ``name`` as ``syscall.object_name`` converts it. ``inner`` is the template of
+    the maps that a map of maps holds. Raises KernelError.
+    """
     where = f"map '{safe(name)}': create"
     attr = uapi.MapCreate(
         map_type=type,
@@ -184,24 +208,33 @@ def create(  # noqa: PLR0917 - as above
     except KernelError as error:
         from beepy.kernel import memlock  # noqa: PLC0415 - only where the kernel refuses
 
-        if not (error.errno == errno.EPERM and memlock.raise_limit()) and not _renamed(attr, error):
+        can_retry = error.errno == errno.EPERM and memlock.raise_limit()
+        if not can_retry and not _sanitize_name(attr, error):
             raise
         fd = syscall.map_create(attr, where)
-    return Map(fd, name, type, key_size, value_size, max_entries)
+    return Map(fd, name, type, key_size=key_size, value_size=value_size, max_entries=max_entries)
 
 
-def adopt(fd: Fd, name: str) -> Map:
-    """Return the map of ``fd``, which becomes the map's own. Raises KernelError for a type that nobody knows."""
-    found = Map(fd, name, MapType.UNSPEC, 0, 0, 0).info()
+def from_fd(fd: Fd, name: str) -> Map:
+    """Return the map of ``fd``, which it owns. Raises KernelError: EINVAL for an unknown type."""
+    unsized = Map(fd, name, MapType.UNSPEC, key_size=0, value_size=0, max_entries=0)
+    info = unsized.info()
     try:
-        kind = MapType(found.type)
+        map_type = MapType(info.type)
     except ValueError:
-        raise KernelError(f"map '{safe(name)}': type {found.type}: unknown", errno.EINVAL) from None
-    return Map(fd, name, kind, found.key_size, found.value_size, found.max_entries)
+        raise KernelError(f"map '{safe(name)}': type {info.type}: unknown", errno.EINVAL) from None
+    return Map(
+        fd,
+        name,
+        map_type,
+        key_size=info.key_size,
+        value_size=info.value_size,
+        max_entries=info.max_entries,
+    )
 
 
-def _renamed(attr: uapi.MapCreate, refused: KernelError) -> bool:
-    """Remove from the name what an old kernel refuses; tell whether there was anything."""
+def _sanitize_name(attr: uapi.MapCreate, refused: KernelError) -> bool:
+    """Remove characters that an old kernel refuses from the name; return whether it changed."""
     if refused.errno != errno.EINVAL:
         return False
     from beepy.kernel import features  # noqa: PLC0415 - only where the kernel refuses

@@ -1,4 +1,4 @@
-"""Network namespaces: open, recognise, and stand in one for a while."""
+"""Network namespaces: open, identify and enter them."""
 
 import errno
 import os
@@ -13,13 +13,16 @@ from beepy.sys import syscall
 from beepy.sys.fd import Fd
 from beepy.text import safe
 
-NAMES: Final = Path("/run/netns")  # where ip-netns(8) keeps those that have a name
+NAMES: Final = Path("/run/netns")  # the directory of ip-netns(8)
 
 _OURS: Final = Path("/proc/thread-self/ns/net")
 
 
 def path(name: str) -> Path:
-    """Return the file of a namespace: a name of ``NAMES``, a path (with a slash), a pid; "" is this thread's."""
+    """Return the path of a network namespace.
+
+    ``name`` is a name in ``NAMES``, a path (with a slash), a pid, or "" for that of this thread.
+    """
     if not name:
         return _OURS
     if "/" in name:
@@ -28,7 +31,10 @@ def path(name: str) -> Path:
 
 
 def open_namespace(name: str) -> Fd:
-    """Open a namespace, see ``path``; the caller owns it, and it lives as long. Raises KernelError with advice."""
+    """Open a network namespace; the caller owns the Fd, which keeps the namespace alive.
+
+    ``name`` is as in ``path``. Raises KernelError, with the names that exist as a note.
+    """
     where = f"network namespace '{safe(name)}'"
     try:
         return Fd(os.open(path(name), os.O_RDONLY | os.O_CLOEXEC))
@@ -36,26 +42,29 @@ def open_namespace(name: str) -> Fd:
         number = getattr(error, "errno", None) or errno.ENOENT
         from beepy.kernel import privilege  # noqa: PLC0415 - only on the way to an error
 
-        failed = privilege.named(KernelError.of(where, number), "CAP_SYS_PTRACE")
-        names = sorted(found.name for found in NAMES.iterdir()) if NAMES.is_dir() else []
-        failed.add_note(f"namespaces with a name: {safe(', '.join(names)) or 'none'}; a path or a pid is one, too")
+        failed = privilege.with_capability(KernelError.of(where, number), "CAP_SYS_PTRACE")
+        names = sorted(file.name for file in NAMES.iterdir()) if NAMES.is_dir() else []
+        failed.add_note(
+            f"known names: {safe(', '.join(names)) or 'none'}; a path or a pid is accepted, too"
+        )
         raise failed from None
 
 
 def identity(namespace: Fd) -> str:
-    """Return what tells a namespace from all others that live: ``4:4026531840`` (device and inode)."""
-    found = os.fstat(namespace.fileno())
-    return f"{found.st_dev}:{found.st_ino}"
+    """Return the device and inode of a namespace, unique while it exists: ``4:4026531840``."""
+    status = os.fstat(namespace.fileno())
+    return f"{status.st_dev}:{status.st_ino}"
 
 
 def find(known: str, hint: str) -> Fd | None:
-    """Open the namespace of that identity: this thread's, the one at the path ``hint``, or that of any process.
+    """Open the namespace with the identity ``known``; the caller owns it.
 
-    None if it is gone, or nobody is in it that can be seen.
+    It may be this thread's, that of the path ``hint``, or that of any process. Return None if it no
+    longer exists, or none of these refers to it.
     """
-    for one in (_OURS, Path(hint), *Path("/proc").glob("[0-9]*/ns/net")):
+    for file in (_OURS, Path(hint), *Path("/proc").glob("[0-9]*/ns/net")):
         try:
-            namespace = Fd(os.open(one, os.O_RDONLY | os.O_CLOEXEC))
+            namespace = Fd(os.open(file, os.O_RDONLY | os.O_CLOEXEC))
         except OSError:
             continue
         if identity(namespace) == known:
@@ -66,9 +75,9 @@ def find(known: str, hint: str) -> Fd | None:
 
 @contextmanager
 def entered(namespace: Fd) -> Iterator[None]:
-    """Let this thread stand in ``namespace``, and then where it was. Raises KernelError."""
+    """Move this thread into ``namespace`` until the block ends. Raises KernelError."""
     with open_namespace("") as ours:
-        if identity(ours) == identity(namespace):  # needs no privilege so
+        if identity(ours) == identity(namespace):  # already there: setns would need CAP_SYS_ADMIN
             yield
             return
         try:
@@ -76,7 +85,7 @@ def entered(namespace: Fd) -> Iterator[None]:
         except KernelError as error:
             from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
 
-            raise privilege.named(error, "CAP_SYS_ADMIN") from None
+            raise privilege.with_capability(error, "CAP_SYS_ADMIN") from None
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""What this process is allowed to do, and what may forbid it: for messages once the kernel has refused."""
+"""Find out why the kernel may have refused: capabilities, lockdown, sysctls, seccomp, limits."""
 
 import re
 from collections.abc import Collection
@@ -31,46 +31,53 @@ _FILTERED: Final = 2  # SECCOMP_MODE_FILTER
 
 
 def capabilities() -> set[str]:
-    """Return which of the capabilities that matter here are effective."""
+    """Return the effective capabilities of this process, of those that BPF may need."""
     bits = int(_status("CapEff") or "0", 16)
     return {name for name, bit in _BITS.items() if bits >> bit & 1}
 
 
 def lacking(needed: Collection[str]) -> list[str]:
-    """Return which of the ``needed`` capabilities this process lacks, in the words of this kernel.
+    """Return the ``needed`` capabilities that this process lacks, as this kernel names them.
 
-    One that includes another counts for it (``capability.included_in``). A kernel before 5.8 has CAP_SYS_ADMIN in
-    place of CAP_BPF and CAP_PERFMON.
+    A capability is not lacking if the process has one that includes it
+    (``capability.included_in``). Kernels before v5.8 have CAP_SYS_ADMIN instead of CAP_BPF and
+    CAP_PERFMON.
     """
     held = capabilities()
     missing = {name for name in needed if not held & {name, capability.included_in(name)}}
     if (_number(_LAST) or 0) < _BITS["CAP_BPF"]:
-        missing = {"CAP_SYS_ADMIN" if name in {"CAP_BPF", "CAP_PERFMON"} else name for name in missing}
+        missing = {
+            "CAP_SYS_ADMIN" if name in {"CAP_BPF", "CAP_PERFMON"} else name for name in missing
+        }
     return sorted(missing)
 
 
-def named(error: KernelError, needed: str) -> KernelError:
-    """Return an error for want of the capability ``needed`` as one that names it, any other as it is."""
+def with_capability(error: KernelError, needed: str) -> KernelError:
+    """Return ``error``, with "needs CAP_..." in its message if that capability is lacking.
+
+    An error that is neither EPERM nor EACCES is returned unchanged.
+    """
     if error.errno not in (EPERM, EACCES) or not lacking({needed}):
         return error
     return KernelError(f"{error}: needs {needed}", error.errno)
 
 
 def lockdown() -> str:
-    """Return how far the kernel is locked down: "integrity", "confidentiality", or "" if it is not."""
-    found = re.search(r"\[(\w+)\]", _text(_LOCKDOWN))
-    return found[1] if found and found[1] != "none" else ""
+    """Return the kernel's lockdown mode: "integrity", "confidentiality", or "" for none."""
+    match = re.search(r"\[(\w+)\]", _text(_LOCKDOWN))
+    return match[1] if match and match[1] != "none" else ""
 
 
 def perf_event_paranoid() -> int | None:
-    """Return kernel.perf_event_paranoid; above -1 it keeps tracepoints from who lacks CAP_PERFMON."""
+    """Return kernel.perf_event_paranoid; above -1, tracepoints need CAP_PERFMON."""
     return _number(_SYSCTL / "perf_event_paranoid")
 
 
 def why_refused(needed: Collection[str], *, perf: bool = False) -> str:
-    """Return why the kernel may have answered EPERM or EACCES, "" if nothing here explains it.
+    """Return why the kernel may have answered EPERM or EACCES, "" if nothing explains it.
 
-    ``needed`` are the capabilities for what was asked; ``perf``: it was to open a perf event.
+    ``needed`` are the capabilities that the refused call needs. ``perf`` is true if it was to open
+    a perf event.
     """
     reasons = []
     if missing := lacking(needed):
@@ -108,8 +115,8 @@ def _listed(names: list[str]) -> str:
 
 
 def _status(name: str) -> str:
-    found = re.search(rf"^{name}:\s*(\S+)$", _text(_STATUS), re.MULTILINE)
-    return found[1] if found else ""
+    match = re.search(rf"^{name}:\s*(\S+)$", _text(_STATUS), re.MULTILINE)
+    return match[1] if match else ""
 
 
 def _number(path: Path) -> int | None:

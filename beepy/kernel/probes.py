@@ -1,6 +1,7 @@
-"""PROBES: how to find out whether this kernel has a feature, for each row of ``beepy.features`` that is probed.
+"""PROBES: the probe of each feature of ``beepy.features`` that is probed.
 
-A probe tries the feature in the smallest way. ``kernel.features.has`` asks it once and keeps the answer.
+A probe uses the feature in the smallest possible way. ``kernel.features.has`` calls it once and
+caches the answer.
 """
 
 import errno
@@ -19,23 +20,34 @@ from beepy.obj.insn import CALL, EXIT, LDX, MEM, MOV64_IMM, PSEUDO_CALL, Insn, W
 from beepy.sys import syscall
 from beepy.uapi import HELPERS, NO_ATTACH_TYPE, AttachType, MapFlag, MapType, ProgType
 
-_CONTEXT: Final = (Insn(CALL, src=PSEUDO_CALL, imm=1), Insn(EXIT), Insn(LDX | MEM | W, dst=0, src=1), Insn(EXIT))
+# main calls a function, which reads a u32 through its argument
+_READ_CONTEXT: Final = (
+    Insn(CALL, src=PSEUDO_CALL, imm=1),
+    Insn(EXIT),
+    Insn(LDX | MEM | W, dst=0, src=1),
+    Insn(EXIT),
+)
 
 
 def _has_exp_attach_type() -> bool:
-    """Load with an expected_attach_type: from v4.17 on (5e43f899b03a)."""
+    """Load a program with an expected_attach_type: since v4.17 (5e43f899b03a)."""
     return _loads(ProgType.CGROUP_SOCK, Insn(MOV64_IMM, imm=1), AttachType.CGROUP_INET4_POST_BIND)
 
 
 def _has_syscall_wrapper() -> bool:
-    """Look for ``__x64_sys_bpf``. Raises KernelError where this process may not read the kernel's symbols."""
+    """Look for ``__x64_sys_bpf``. Raises KernelError if the kernel's symbols cannot be read."""
     name = machine.SYSCALL_PREFIXES.get(os.uname().machine, machine.NO_SYSCALL_WRAPPER) + "bpf"
     return any(symbol == name for _, _, symbol in machine.symbols())
 
 
 def _has_array_mmap() -> bool:
-    """Create one: from v5.5 on (fc9702273e2e, "bpf: Add mmap() support for BPF_MAP_TYPE_ARRAY")."""
-    attr = uapi.MapCreate(map_type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1, map_flags=MapFlag.MMAPABLE)
+    """Create an array that can be mapped.
+
+    Since v5.5 (fc9702273e2e, "bpf: Add mmap() support for BPF_MAP_TYPE_ARRAY").
+    """
+    attr = uapi.MapCreate(
+        map_type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1, map_flags=MapFlag.MMAPABLE
+    )
     try:
         syscall.map_create(attr, "probe of arrays that can be mapped").close()
     except KernelError:
@@ -44,34 +56,36 @@ def _has_array_mmap() -> bool:
 
 
 def _has_memcg_account() -> bool:
-    """Call a helper that came with the same release, v5.11, as libbpf does.
+    """Call a helper that was added in the same release, v5.11, as libbpf does.
 
-    It is d05512618056, "bpf: Add bpf_ktime_get_coarse_ns helper".
+    See d05512618056, "bpf: Add bpf_ktime_get_coarse_ns helper".
     """
-    return _loads(ProgType.SOCKET_FILTER, _calling("ktime_get_coarse_ns"))
+    return _loads(ProgType.SOCKET_FILTER, _call("ktime_get_coarse_ns"))
 
 
 def _has_bpf_cookie() -> bool:
-    """Call the helper: from v5.15 on (7adfc6c9b315, "bpf: Add bpf_get_attach_cookie() ...")."""
-    return _loads(ProgType.TRACEPOINT, _calling("get_attach_cookie"))
+    """Call the helper: since v5.15 (7adfc6c9b315, "bpf: Add bpf_get_attach_cookie() ...")."""
+    return _loads(ProgType.TRACEPOINT, _call("get_attach_cookie"))
 
 
 def _has_arg_ctx_tag() -> bool:
-    """Read skb->len through a tagged argument: the verifier must take it for the context."""
+    """Read skb->len through a tagged argument, which the verifier must treat as the context."""
     types, func_info = ctx_args.sample()
     try:
         with btf.load(types) as fd:
-            insns = encode(_CONTEXT)
-            program.load("context", "", ProgType.SOCKET_FILTER, insns, "GPL", btf=fd, func_info=func_info).close()
+            insns = encode(_READ_CONTEXT)
+            program.load(
+                "context", "", ProgType.SOCKET_FILTER, insns, "GPL", btf=fd, func_info=func_info
+            ).close()
     except KernelError as error:
-        return error.errno == errno.EPERM  # nobody knows; the program is not loaded either
+        return error.errno == errno.EPERM  # unknown; the real program will be refused too
     return True
 
 
-def _takes_types(feature: Feature) -> bool:
-    """Give the kernel types that make use of ``feature``."""
+def _has_btf(feature: Feature) -> bool:
+    """Load BTF that uses ``feature``."""
     data = downgrade.sample(feature)
-    attr = uapi.BtfLoad(btf=syscall.address(data), btf_size=len(data))
+    attr = uapi.BtfLoad(btf=syscall.ptr(data), btf_size=len(data))
     try:
         syscall.btf_load(attr, f"probe of {feature.text}").close()
     except KernelError:
@@ -86,14 +100,14 @@ PROBES: Final[Mapping[Feature, Callable[[], bool]]] = {
     Feature.MEMCG_ACCOUNT: _has_memcg_account,
     Feature.BPF_COOKIE: _has_bpf_cookie,
     Feature.ARG_CTX_TAG: _has_arg_ctx_tag,
-    **{feature: partial(_takes_types, feature) for feature in downgrade.FEATURES},
+    **{feature: partial(_has_btf, feature) for feature in downgrade.FEATURES},
 }
 
 
-def _calling(helper: str) -> Insn:
+def _call(helper: str) -> Insn:
     return Insn(CALL, imm=HELPERS.index(helper))
 
 
 def _loads(prog_type: ProgType, first: Insn, attach_type: AttachType = NO_ATTACH_TYPE) -> bool:
-    """Tell whether a program of one instruction and its exit loads."""
-    return samples.attempt(prog_type, (first, Insn(EXIT)), attach_type)[0] == 0
+    """Return whether the kernel loads a program of ``first`` and an exit."""
+    return samples.load(prog_type, (first, Insn(EXIT)), attach_type)[0] == 0

@@ -1,4 +1,4 @@
-"""A program in the kernel, and how it gets there."""
+"""A program in the kernel, and how to load it."""
 
 import ctypes
 import errno
@@ -14,16 +14,20 @@ from beepy.text import safe
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, ProgFlag, ProgType
 
 _NO_FLAGS: Final = ProgFlag(0)
-_ATTEMPTS: Final = 5  # as libbpf; the verifier answers EAGAIN when a signal is pending
+_ATTEMPTS: Final = 5  # as in libbpf; BPF_PROG_LOAD fails with EAGAIN if a signal is pending
 _LOG_SIZE: Final = 1 << 18
 _LOG_LIMIT: Final = (1 << 24) - 1  # kernels before v5.2 refuse more (7a9f5c65abcc)
 _STATISTICS: Final = ("processed ", "verification time", "stack depth ")
-_EXPLANATION: Final = "\nVerification failed: "
+_EXPLANATION: Final = "\nVerification failed: "  # how a long explanation begins, seen in v7.3
 _HEADROOM: Final = 256  # bytes by which a program may grow a packet (XDP_PACKET_HEADROOM)
 
 
 class RunResult(NamedTuple):
-    """What BPF_PROG_TEST_RUN gave: ``duration`` is the mean of all repetitions in ns; ctx and data as they became."""
+    """The result of BPF_PROG_TEST_RUN.
+
+    ``duration`` is the mean of all repetitions, in ns; ``ctx`` and ``data`` are as the program left
+    them.
+    """
 
     retval: int
     duration: int
@@ -32,9 +36,13 @@ class RunResult(NamedTuple):
 
 
 class Program:
-    """Owns a program's ``fd``. ``section`` is its SEC() text; ``log`` the verifier's, where one was asked for."""
+    """Owns the ``fd`` of a program.
 
-    def __init__(  # noqa: PLR0917 - what is known of a program
+    ``section`` is the text of its SEC(); ``log`` is the verifier's log if one was requested, else
+    "".
+    """
+
+    def __init__(  # noqa: PLR0917 - the attributes of a program
         self,
         fd: Fd,
         name: str,
@@ -51,18 +59,20 @@ class Program:
         self.log = log
 
     def run(self, ctx: bytes = b"", data: bytes = b"", repeat: int = 0) -> RunResult:
-        """Run the program once, or ``repeat`` times, on ``ctx`` and (packet programs) ``data``.
+        """Run the program once, or ``repeat`` times, on ``ctx`` and, for packet programs, ``data``.
 
-        Raises KernelError: ENOTSUPP for a type that cannot be run so, EINVAL for what the type does not take.
+        Raises KernelError: ENOTSUPP if programs of this type cannot be run, EINVAL if the type does
+        not accept such a ``ctx``, ``data`` or ``repeat``.
         """
         ctx_buffer = ctypes.create_string_buffer(ctx, max(len(ctx), 1))
         data_buffer = ctypes.create_string_buffer(len(data) + _HEADROOM)
-        packet = bool(data)  # only packet programs have outputs of their own; SYSCALL writes to its ctx in place
+        # only packet programs have output buffers; a SYSCALL program writes to its ctx in place
+        packet = bool(data)
         attr = uapi.ProgTestRun(
             prog_fd=self.fd.fileno(),
             data_size_in=len(data),
             data_size_out=len(data_buffer) if packet else 0,
-            data_in=syscall.address(data),
+            data_in=syscall.ptr(data),
             data_out=ctypes.addressof(data_buffer) if packet else 0,
             repeat=repeat,
             ctx_size_in=len(ctx),
@@ -71,38 +81,52 @@ class Program:
             ctx_out=ctypes.addressof(ctx_buffer) if ctx and packet else 0,
         )
         syscall.prog_test_run(attr, f"program '{safe(self.name)}': test run")
-        return RunResult(attr.retval, attr.duration, ctx_buffer.raw[: len(ctx)], data_buffer.raw[: attr.data_size_out])
+        return RunResult(
+            attr.retval,
+            attr.duration,
+            ctx_buffer.raw[: len(ctx)],
+            data_buffer.raw[: attr.data_size_out],
+        )
 
     def id(self) -> int:
-        """Return the kernel's number of the program; a later program gets another. Raises KernelError."""
+        """Return the kernel's id of the program (assigned cyclically). Raises KernelError."""
         info = uapi.ProgInfo()
-        attr = uapi.ObjInfo(bpf_fd=self.fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info))
+        attr = uapi.ObjInfo(
+            bpf_fd=self.fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info)
+        )
         syscall.obj_get_info_by_fd(attr, f"program '{safe(self.name)}': information")
         return int(info.id)
 
     def close(self) -> None:
-        """Let go of the program; the kernel keeps it as long as it is attached."""
+        """Close the descriptor; the kernel keeps the program while it is attached or pinned."""
         self.fd.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
 
-def by_id(number: int) -> Fd:
-    """Return the loaded program with that id; the caller closes it. Raises KernelError: ENOENT where there is none."""
+def by_id(program_id: int) -> Fd:
+    """Return a descriptor of the loaded program with that id; the caller owns it.
+
+    Raises KernelError: ENOENT if no such program is loaded, EPERM without CAP_SYS_ADMIN.
+    """
+    where = f"program {program_id}"
     try:
-        fd = syscall.prog_get_fd_by_id(uapi.GetId(id=number), f"program {number}")
+        fd = syscall.prog_get_fd_by_id(uapi.GetId(id=program_id), where)
     except KernelError as error:
         from beepy.kernel import privilege  # noqa: PLC0415 - only where the kernel refuses
 
-        raise privilege.named(error, "CAP_SYS_ADMIN") from None
+        raise privilege.with_capability(error, "CAP_SYS_ADMIN") from None
     if fd is None:
-        raise KernelError(f"program {number}: not loaded", errno.ENOENT)
+        raise KernelError(f"{where}: not loaded", errno.ENOENT)
     return fd
 
 
@@ -126,14 +150,16 @@ def load(
     fd_array: bytes = b"",
     log_level: int = 0,
 ) -> Program:
-    """Load a program; every Fd stays the caller's.
+    """Load a program; the caller owns it, and still owns every Fd that it passes.
 
-    ``func_info`` and ``line_info`` are records of 8 and 16 bytes with ids and string offsets of ``btf``. ``attach_btf``
-    is a module's BTF, ``attach_prog`` the program to replace a function of. ``member`` numbers the operation that a
-    STRUCT_OPS program implements, in the place of an attach type. ``log_level`` (0: none) fills the Program's
-    ``log``.
+    ``func_info`` and ``line_info`` are records of 8 and 16 bytes, whose type ids and string offsets
+    belong to ``btf``. ``attach_btf`` is the BTF of a kernel module; ``attach_prog`` the program of
+    which an EXT program replaces a function. ``member`` is the index of the operation that a
+    STRUCT_OPS program implements; the kernel takes it instead of an attach type. With a
+    ``log_level`` above 0 the Program has the verifier's ``log``.
 
-    Raises VerifierError with the whole log, asked for once the kernel has refused; KernelError if there is none.
+    If the kernel refuses, the program is loaded again for the verifier's log. Raises VerifierError
+    with the whole log, KernelError if the kernel wrote no log.
     """
     where = f"program '{safe(name)}': load"
     license_text = license.encode() + b"\0"
@@ -141,31 +167,33 @@ def load(
     attr = uapi.ProgLoad(
         prog_type=type,
         insn_cnt=len(insns) // SLOT,
-        insns=syscall.address(insns),
-        license=syscall.address(license_text),
+        insns=syscall.ptr(insns),
+        license=syscall.ptr(license_text),
         kern_version=kernel_version,
         prog_flags=flags,
         prog_name=syscall.object_name(name),
         expected_attach_type=attach_type if member is None else member,
         prog_btf_fd=btf.fileno() if btf else 0,
         func_info_rec_size=8 if func_info else 0,
-        func_info=syscall.address(func_info),
+        func_info=syscall.ptr(func_info),
         func_info_cnt=len(func_info) // 8,
         line_info_rec_size=16 if line_info else 0,
-        line_info=syscall.address(line_info),
+        line_info=syscall.ptr(line_info),
         line_info_cnt=len(line_info) // 16,
         attach_btf_id=attach_btf_id,
         attach_prog_fd=attach.fileno() if attach else 0,
-        fd_array=syscall.address(fd_array),
+        fd_array=syscall.ptr(fd_array),
     )
-    fd, log = _load_with_log(attr, where, log_level) if log_level else _load_without_log(attr, where)
-    return Program(fd, name, type, attach_type, section, log)
+    fd, log = (
+        _load_with_log(attr, where, log_level) if log_level else _load_without_log(attr, where)
+    )
+    return Program(fd, name, type, attach_type=attach_type, section=section, log=log)
 
 
 def _load_without_log(attr: uapi.ProgLoad, where: str) -> tuple[Fd, str]:
-    """Load without a log, which costs the verifier time; once the kernel has refused, again with one."""
+    """Load without a log, which would cost time; if the kernel refuses, load again with a log."""
     try:
-        return _retried(attr, where), ""
+        return _prog_load(attr, where), ""
     except KernelError as error:
         if error.errno == errno.EPERM:
             from beepy.kernel import memlock  # noqa: PLC0415 - only where the kernel refuses
@@ -179,8 +207,8 @@ def _load_without_log(attr: uapi.ProgLoad, where: str) -> tuple[Fd, str]:
     return _load_with_log(attr, where, 1, refused)
 
 
-def _retried(attr: uapi.ProgLoad, where: str) -> Fd:
-    """Call BPF_PROG_LOAD until no signal comes between."""
+def _prog_load(attr: uapi.ProgLoad, where: str) -> Fd:
+    """Call BPF_PROG_LOAD, several times if signals interrupt it."""
     for _ in range(_ATTEMPTS - 1):
         try:
             return syscall.prog_load(attr, where)
@@ -190,17 +218,20 @@ def _retried(attr: uapi.ProgLoad, where: str) -> Fd:
     return syscall.prog_load(attr, where)
 
 
-def _load_with_log(attr: uapi.ProgLoad, where: str, level: int, refused: KernelError | None = None) -> tuple[Fd, str]:
-    """Load with room for the verifier's log, more and more of it while the kernel answers ENOSPC.
+def _load_with_log(
+    attr: uapi.ProgLoad, where: str, level: int, refused: KernelError | None = None
+) -> tuple[Fd, str]:
+    """Load with a buffer for the verifier's log, which grows while the kernel answers ENOSPC.
 
-    ``refused`` is what it said without a log: the reason, should the log be longer than any room for it.
+    ``refused`` is the error of the attempt without a log. It is the reason that is raised if the
+    log does not fit into the largest buffer either.
     """
     size = _LOG_SIZE
     while True:
         buffer = ctypes.create_string_buffer(size)
         attr.log_level, attr.log_size, attr.log_buf = level, size, ctypes.addressof(buffer)
         try:
-            return _retried(attr, where), _text(buffer)
+            return _prog_load(attr, where), _text(buffer)
         except KernelError as error:
             if error.errno == errno.ENOSPC and size < _LOG_LIMIT:
                 size = min(size * 8, _LOG_LIMIT)
@@ -209,8 +240,8 @@ def _load_with_log(attr: uapi.ProgLoad, where: str, level: int, refused: KernelE
             if not log.strip():
                 raise
             why = refused if refused and error.errno == errno.ENOSPC else error
-            told = telling(log) or log.strip().splitlines()
-            raise VerifierError(f"{why}: {safe(told[-1].strip())}", why.errno or 0, log) from None
+            lines = relevant_lines(log) or log.strip().splitlines()
+            raise VerifierError(f"{why}: {safe(lines[-1].strip())}", why.errno or 0, log) from None
         finally:
             attr.log_level, attr.log_size, attr.log_buf = 0, 0, 0
 
@@ -219,10 +250,11 @@ def _text(buffer: ctypes.Array[ctypes.c_char]) -> str:
     return buffer.value.decode("utf-8", "backslashreplace")
 
 
-def telling(log: str) -> list[str]:
-    """Return the lines of the verifier's log up to the one that says why, which is the last.
+def relevant_lines(log: str) -> list[str]:
+    """Return the lines of the verifier's log up to the reason of the refusal, which is the last.
 
-    What follows it are statistics, and in newer kernels (seen in v7.3) the same once more as a text of many lines.
+    The log goes on with statistics, and in newer kernels (seen in v7.3) with a long explanation of
+    the reason.
     """
     lines = [line.rstrip() for line in log.partition(_EXPLANATION)[0].splitlines() if line.strip()]
     return [line for line in lines if not line.startswith(_STATISTICS)]

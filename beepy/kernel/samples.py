@@ -1,4 +1,4 @@
-"""The smallest map and program of each type, made to find out what this kernel takes; each is closed at once."""
+"""Create the smallest map or program of a type, to probe this kernel; each is closed at once."""
 
 import ctypes
 import errno
@@ -16,32 +16,32 @@ from beepy.sys import syscall
 from beepy.sys.fd import Fd
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, MapType, ProgFlag, ProgType
 
-_INT_TYPE: Final = 1  # of _types()
-_TYPED: Final = (ProgType.TRACING, ProgType.STRUCT_OPS, ProgType.EXT, ProgType.LSM)  # they name a type of the kernel
-
-
+_INT_TYPE: Final = 1  # the id in the BTF of _load_int()
+# program types that must name a kernel type (attach_btf_id)
+_NEED_BTF_ID: Final = (ProgType.TRACING, ProgType.STRUCT_OPS, ProgType.EXT, ProgType.LSM)
 _GPL: Final = b"GPL\0"
 _NO_FLAGS: Final = ProgFlag(0)
 
 
 def sample(map_type: int) -> Sample:
-    """Return what a map of that type is made with."""
+    """Return the smallest attributes with which a map of that type can be created."""
     return map_types.of(map_type).smallest
 
 
-def makes(map_type: MapType, wanted: Sample) -> int:
-    """Create a map and close it; return 0, or the errno of the refusal. Raises KernelError if that is EPERM."""
+def create_map(map_type: MapType, attributes: Sample) -> int:
+    """Create a map and close it; return 0 or the errno. Raises KernelError for EPERM."""
     where = f"probe of maps: {map_type.name}"
-    attr = uapi.MapCreate(map_type=map_type, **{name: getattr(wanted, name) for name in Sample._fields[:-2]})
+    sizes = {name: getattr(attributes, name) for name in Sample._fields[:-2]}
+    attr = uapi.MapCreate(map_type=map_type, **sizes)
     with ExitStack() as stack:
-        if wanted.needs_btf:
-            attr.btf_fd = stack.enter_context(_types(where)).fileno()
+        if attributes.needs_btf:
+            attr.btf_fd = stack.enter_context(_load_int(where)).fileno()
             attr.btf_key_type_id = attr.btf_value_type_id = _INT_TYPE
-        if wanted.needs_inner_map:
+        if attributes.needs_inner_map:
             inner = uapi.MapCreate(map_type=MapType.HASH, key_size=4, value_size=4, max_entries=1)
             attr.inner_map_fd = stack.enter_context(syscall.map_create(inner, where)).fileno()
         try:
-            _permitted(lambda: syscall.map_create(attr, where))
+            _try_twice(lambda: syscall.map_create(attr, where))
         except KernelError as error:
             if error.errno == errno.EPERM:
                 raise
@@ -49,24 +49,27 @@ def makes(map_type: MapType, wanted: Sample) -> int:
     return 0
 
 
-def _permitted(make: Callable[[], Fd]) -> None:
-    """Make something and let it go; again with more of RLIMIT_MEMLOCK, where that counts. Raises KernelError."""
+def _try_twice(create: Callable[[], Fd]) -> None:
+    """Create and close an object; on EPERM try again with a higher RLIMIT_MEMLOCK."""
     try:
-        make().close()
+        create().close()
     except KernelError as error:
         if error.errno != errno.EPERM or not memlock.raise_limit():
             raise
-        make().close()
+        create().close()
 
 
 def has_struct_ops_maps() -> bool:
-    """Tell whether the kernel has maps of operations. Raises KernelError (EPERM) where this process may not know.
+    """Return whether the kernel has STRUCT_OPS maps. Raises KernelError: EPERM if not permitted.
 
-    Type 1 of the kernel's types is not a struct of operations: ENOTSUPP, where it has the map's type.
+    Type 1 of the kernel's BTF is not a struct of operations, so a kernel with such maps answers
+    ENOTSUPP.
     """
-    attr = uapi.MapCreate(map_type=MapType.STRUCT_OPS, key_size=4, max_entries=1, btf_vmlinux_value_type_id=1)
+    attr = uapi.MapCreate(
+        map_type=MapType.STRUCT_OPS, key_size=4, max_entries=1, btf_vmlinux_value_type_id=1
+    )
     try:
-        _permitted(lambda: syscall.map_create(attr, "probe of maps: STRUCT_OPS"))
+        _try_twice(lambda: syscall.map_create(attr, "probe of maps: STRUCT_OPS"))
     except KernelError as error:
         if error.errno == errno.EPERM:
             raise
@@ -74,44 +77,46 @@ def has_struct_ops_maps() -> bool:
     return True
 
 
-def _types(where: str) -> Fd:
-    """Give the kernel the type ``int``."""
+def _load_int(where: str) -> Fd:
+    """Load BTF with the type ``int``; the caller owns it."""
     writer = BtfWriter()
     writer.integer()
-    body = writer.data()
-    return syscall.btf_load(uapi.BtfLoad(btf=syscall.address(body), btf_size=len(body)), where)
+    data = writer.data()
+    return syscall.btf_load(uapi.BtfLoad(btf=syscall.ptr(data), btf_size=len(data)), where)
 
 
-def loads(prog_type: ProgType, attach_type: AttachType, flags: ProgFlag) -> bool:
-    """Tell whether the kernel looks at programs of that type, attach type and flags, whatever it says of this one.
+def is_known(prog_type: ProgType, attach_type: AttachType, flags: ProgFlag) -> bool:
+    """Return whether the kernel knows the program type with that attach type and those flags.
 
-    Before the verifier, which writes a log, it refuses by EINVAL what it does not know. Raises KernelError for EPERM.
+    The kernel answers EINVAL for those that it does not know, before the verifier runs. If the
+    verifier has written a log, they are known, even if it refused the program. Raises KernelError
+    for EPERM.
     """
-    kind = 1 if prog_type in _TYPED else 0
-    program = (prog_type, (Insn(MOV64_IMM), Insn(EXIT)), attach_type, flags, kind)
-    refused, log = attempt(*program)
-    if refused == errno.EPERM and memlock.raise_limit():
-        refused, log = attempt(*program)
-    if refused == errno.EPERM:
-        raise KernelError.of(f"probe of programs: {prog_type.name}", refused)
-    return bool(log) or refused != errno.EINVAL
+    btf_id = 1 if prog_type in _NEED_BTF_ID else 0
+    program = (prog_type, (Insn(MOV64_IMM), Insn(EXIT)), attach_type, flags, btf_id)
+    number, log = load(*program)
+    if number == errno.EPERM and memlock.raise_limit():
+        number, log = load(*program)
+    if number == errno.EPERM:
+        raise KernelError.of(f"probe of programs: {prog_type.name}", number)
+    return bool(log) or number != errno.EINVAL
 
 
-def attempt(
+def load(
     prog_type: ProgType,
     insns: tuple[Insn, ...],
     attach_type: AttachType = NO_ATTACH_TYPE,
     flags: ProgFlag = _NO_FLAGS,
     attach_btf_id: int = 0,
 ) -> tuple[int, bytes]:
-    """Load a program and close it; return 0 or the errno of the refusal, and the verifier's log."""
+    """Load a program and close it; return 0 or the errno, and the verifier's log."""
     code = encode(insns)
     log = ctypes.create_string_buffer(4096)
     attr = uapi.ProgLoad(
         prog_type=prog_type,
         insn_cnt=len(insns),
-        insns=syscall.address(code),
-        license=syscall.address(_GPL),
+        insns=syscall.ptr(code),
+        license=syscall.ptr(_GPL),
         log_level=1,
         log_size=len(log),
         log_buf=ctypes.addressof(log),

@@ -1,4 +1,4 @@
-"""TABLE: map type -> how it is read and created. What else is known of a type: ``beepy.map_types``."""
+"""TABLE: how maps of each type are created and read; ``beepy.map_types`` has their other facts."""
 
 import errno
 import mmap
@@ -21,7 +21,7 @@ from beepy.uapi import MapFlag, MapType
 
 _log = Log(__name__)
 
-_MAX_RING: Final = 1 << 31  # bytes; beyond it the kernel is given what was asked for, and refuses it
+_MAX_RING: Final = 1 << 31  # bytes; larger sizes are not rounded, and the kernel refuses them
 
 
 def _unchanged(spec: MapSpec) -> MapSpec:
@@ -29,7 +29,10 @@ def _unchanged(spec: MapSpec) -> MapSpec:
 
 
 def _ring(spec: MapSpec) -> MapSpec:
-    """Drop the sizes (``__type(value, ...)`` names the records) and round up, as libbpf's adjust_ringbuf_sz does."""
+    """Round max_entries up, as libbpf's adjust_ringbuf_sz does, and set the other sizes to 0.
+
+    In the object, key and value sizes come from ``__type(value, ...)``, which is the records' type.
+    """
     size = mmap.PAGESIZE
     while size < spec.max_entries and size < _MAX_RING:
         size *= 2
@@ -38,40 +41,42 @@ def _ring(spec: MapSpec) -> MapSpec:
 
 
 def _perf(spec: MapSpec) -> MapSpec:
-    """One slot for the fd of an event per CPU, as libbpf's map_set_def_max_entries does."""
-    return spec._replace(key_size=4, value_size=4, max_entries=spec.max_entries or machine.possible_cpus())
+    """Set one slot per CPU, for the fd of its event, as libbpf's map_set_def_max_entries does."""
+    return spec._replace(
+        key_size=4, value_size=4, max_entries=spec.max_entries or machine.possible_cpus()
+    )
 
 
 def _perf_reader(map_: Map, schema: Schema) -> Reader:
-    from beepy.maps.perfbuf import PerfReader  # noqa: PLC0415 - most runs read rings alone
+    from beepy.maps.perfbuf import PerfReader  # noqa: PLC0415 - most runs read ring buffers only
 
     return PerfReader(map_, schema)
 
 
 def _table_reader(map_: Map, schema: Schema) -> Reader:
-    from beepy.maps.table import TableReader  # noqa: PLC0415
+    from beepy.maps.table import TableReader  # noqa: PLC0415 - as above
 
     return TableReader(map_, schema)
 
 
 def _keywise_reader(map_: Map, schema: Schema) -> Reader:
-    from beepy.maps.table import keywise_reader  # noqa: PLC0415
+    from beepy.maps.table import keywise_reader  # noqa: PLC0415 - as above
 
     return keywise_reader(map_, schema)
 
 
 class MapOps(NamedTuple):
-    """How one map type is read and created.
+    """How maps of one type are created and read.
 
-    ``reader`` is None for a type that nothing reads; ``map_types`` has the reason. ``adjust`` turns the sizes of the
-    object into those that the kernel takes.
+    ``reader`` is None for a type that beepy does not read; ``map_types`` has the reason. ``adjust``
+    changes the sizes in a spec to those that the kernel accepts.
     """
 
     reader: Callable[[Map, Schema], Reader] | None = None
     adjust: Callable[[MapSpec], MapSpec] = _unchanged
 
 
-# a type without a row is created as the object defines it, and not read
+# a type without a row is created as the object defines it, and is not read
 TABLE: Final[Mapping[int, MapOps]] = {
     MapType.HASH: MapOps(_table_reader),
     MapType.ARRAY: MapOps(_table_reader),
@@ -92,21 +97,24 @@ _DEFAULT: Final = MapOps()
 
 
 def adjusted(spec: MapSpec) -> MapSpec:
-    """Return ``spec`` with the sizes that the kernel takes. Raises ElfError for an unknown type."""
+    """Return ``spec`` with sizes that the kernel accepts. Raises ElfError for an unknown type."""
     if not map_types.is_known(spec.type):
         raise ElfError(f"map '{safe(spec.name)}': type {spec.type}: unknown")
     return TABLE.get(spec.type, _DEFAULT).adjust(spec)
 
 
-def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_value_type_id: int = 0) -> Map:
+def create(
+    spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_value_type_id: int = 0
+) -> Map:
     """Create the map of ``spec``; the caller owns it.
 
-    ``btf`` holds the object's types, to which the spec's ids belong. ``inner`` shows what a map of maps holds.
-    ``vmlinux_value_type_id`` is the kernel's type of a STRUCT_OPS map.
+    ``btf`` is the object's BTF, to which the type ids of the spec belong. ``inner`` is the template
+    of the maps in a map of maps. ``vmlinux_value_type_id`` is the kernel's type of a STRUCT_OPS
+    map.
 
-    Raises ElfError for an unknown type, KernelError when the kernel refuses. Unless that is for want of
-    privilege, the map is tried without the types of its keys and values, as libbpf does, and a section of data without
-    being mmap-able.
+    If the kernel refuses for another reason than privilege, the map is created without its key and
+    value types, as libbpf does, and a data section without BPF_F_MMAPABLE on kernels that lack it.
+    Raises ElfError for an unknown type, KernelError if the kernel refuses all the same.
     """
     spec = adjusted(spec)
     kind = map_types.of(spec.type)
@@ -119,10 +127,10 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
         return kernel_map.create(
             kind.type,
             spec.name,
-            spec.key_size,
-            spec.value_size,
-            spec.max_entries,
-            spec.flags,
+            key_size=spec.key_size,
+            value_size=spec.value_size,
+            max_entries=spec.max_entries,
+            flags=spec.flags,
             btf=btf,
             key_type_id=spec.key if btf else 0,
             value_type_id=spec.value if btf else 0,
@@ -135,18 +143,20 @@ def create(spec: MapSpec, btf: Fd | None, inner: Map | None = None, *, vmlinux_v
     try:
         return attempt(spec, btf)
     except KernelError as error:
-        if _too_old_to_map(spec, error):
+        if _lacks_mmapable(spec, error):
             return create(spec._replace(flags=spec.flags & ~MapFlag.MMAPABLE), btf)
-        if btf is None or vmlinux_value_type_id or error.errno == errno.EPERM:  # nothing else would be allowed either
+        # EPERM: not permitted without types either
+        if btf is None or vmlinux_value_type_id or error.errno == errno.EPERM:
             raise
-        made = attempt(spec, None)
-        _log.warning("%s; created without the types of its keys and values", error)
-        return made
+        map_ = attempt(spec, None)
+        _log.warning("%s; created without its key and value types", error)
+        return map_
 
 
-def _too_old_to_map(spec: MapSpec, error: KernelError) -> bool:
-    asked = spec.contents is not None and spec.flags & MapFlag.MMAPABLE and spec.type == MapType.ARRAY
-    if not asked or error.errno != errno.EINVAL:
+def _lacks_mmapable(spec: MapSpec, error: KernelError) -> bool:
+    """Return whether the kernel refused a data section because it cannot map arrays."""
+    is_data = spec.contents is not None and spec.type == MapType.ARRAY
+    if not (is_data and spec.flags & MapFlag.MMAPABLE) or error.errno != errno.EINVAL:
         return False
     from beepy.features import Feature  # noqa: PLC0415 - only where the kernel refuses
     from beepy.kernel import features  # noqa: PLC0415 - as above
@@ -155,6 +165,9 @@ def _too_old_to_map(spec: MapSpec, error: KernelError) -> bool:
 
 
 def reader(map_: Map, schema: Schema) -> Reader | None:
-    """Return what reads ``map_`` (the caller closes it before the map), or None for a type that nothing reads."""
-    make = TABLE.get(map_.type, _DEFAULT).reader
-    return make(map_, schema) if make else None
+    """Return a reader of ``map_``, or None if beepy does not read its type.
+
+    The caller closes the reader, before the map. Raises KernelError if the map cannot be read.
+    """
+    make_reader = TABLE.get(map_.type, _DEFAULT).reader
+    return make_reader(map_, schema) if make_reader else None

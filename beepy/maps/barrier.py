@@ -1,13 +1,14 @@
-"""A memory barrier for memory that is shared with the kernel."""
+"""A barrier for memory that is shared with the kernel."""
 
 import threading
 
 
 class Barrier:
-    """x86 keeps loads, and stores, in their order by itself; arm64 reorders them.
+    """Orders loads and stores, which arm64 may reorder; x86 keeps their order.
 
-    There a producer's position must be loaded before the data, and the data before our position is stored. A lock's
-    release and acquire are the only barrier that Python has (100 ns, once a run).
+    A producer's position must be loaded before the data, and the data before our position is
+    stored. The release and acquire of a lock are the only barrier in Python (100 ns, paid once per
+    run of records).
     """
 
     def __init__(self) -> None:
@@ -15,6 +16,6 @@ class Barrier:
         self._lock.acquire()
 
     def fence(self) -> None:
-        """Complete the loads and stores before the call before any after it."""
+        """Complete all earlier loads and stores before any later ones."""
         self._lock.release()
         self._lock.acquire()

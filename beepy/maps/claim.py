@@ -1,7 +1,8 @@
-"""Allow one reader for each stream: a second one would take records, or the slots of a perf array, from the first.
+"""Allow one reader per map: a second one would take records, or slots of a perf array, from it.
 
-A pinned map that is read has a locked file in ``DIRECTORY``, with the process id of the reader in it. The file is named
-by the map's id, which is the same at every pin of the map and for every process on the machine.
+While a pinned map is read, there is a locked file in ``DIRECTORY`` with the reader's process id.
+Its name is the map's id, which is the same for all pins of the map and all processes of the
+machine.
 """
 
 import errno
@@ -18,16 +19,16 @@ from beepy.text import safe
 
 _log = Log(__name__)
 
-DIRECTORY = runtime.FOLDER / "readers"
+DIRECTORY = runtime.DIRECTORY / "readers"
 
-_PID: Final = 20  # bytes that are read of a file
+_PID_SIZE: Final = 20  # bytes to read from a file
 
 
 class Claim:
-    """Owns the right to read ``map_``, until ``close``.
+    """Owns the right to read ``map_`` until ``close``.
 
-    Raises KernelError (EBUSY) when a reader of this process or another one has it. Where no file can be locked, it
-    only warns that another reader would not be noticed.
+    Raises KernelError: EBUSY if this or another process reads the map. If no file can be locked, it
+    only warns that another reader would not be detected.
     """
 
     def __init__(self, map_: Map) -> None:
@@ -46,14 +47,19 @@ class Claim:
             except KernelError:
                 raise
             except OSError as error:
-                _log.warning("%s: another reader would not be noticed: %s: %s", where, self._path, error.strerror)
+                _log.warning(
+                    "%s: another reader would not be detected: %s: %s",
+                    where,
+                    self._path,
+                    error.strerror,
+                )
         map_.claimed = self._held = True
 
     def _take(self, where: str) -> None:
         for directory in (DIRECTORY.parent, DIRECTORY):
             directory.mkdir(mode=0o700, exist_ok=True)
             if not runtime.is_ours(directory.lstat()):
-                raise PermissionError(errno.EPERM, "not only ours to write")
+                raise PermissionError(errno.EPERM, "owned or writable by others")
         while self._fd is None:
             fd = Fd(os.open(self._path, runtime.OPEN_FLAGS | os.O_CREAT, 0o600))
             if runtime.lock(fd, wait=False):
@@ -62,8 +68,9 @@ class Claim:
                 os.write(fd.fileno(), str(os.getpid()).encode())
                 return
             with fd:
-                pid = os.pread(fd.fileno(), _PID, 0).decode("ascii", "replace")
+                pid = os.pread(fd.fileno(), _PID_SIZE, 0).decode("ascii", "replace")
                 removed = os.fstat(fd.fileno()).st_nlink == 0
+            # else its reader has just ended: create the file again
             if not removed:
                 raise _busy(where, pid)
 
@@ -78,7 +85,7 @@ class Claim:
 
 
 def _busy(where: str, pid: str) -> KernelError:
-    if not pid.isdecimal():  # it has locked the file, and not written yet
+    if not pid.isdecimal():  # the other process has locked the file, but not written to it yet
         return KernelError(f"{where}: is being read by another process", errno.EBUSY)
     error = KernelError(f"{where}: is being read by pid {pid}", errno.EBUSY)
     if int(pid) != os.getpid():

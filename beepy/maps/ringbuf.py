@@ -1,14 +1,16 @@
-"""Read a ring buffer: whole runs of records at a time, straight from the pages that the kernel writes.
+"""Read a ring buffer: whole runs of records at a time, from the pages that the kernel writes.
 
 ::
 
-    page 0    consumer position (ours to write)
-    page 1    producer position
-    page 2..  data, then the same data once more, so that a run never wraps
+    page 0    consumer position (written by us)
+    page 1    producer position (written by the kernel)
+    page 2..  data, mapped twice in a row, so that no run of records wraps
 
-    record    | u32 length, BUSY bit 31, DISCARD bit 30 | u32 page offset | bytes, padded to a multiple of 8 |
+    record    | u32 length | u32 page offset | bytes, padded to a multiple of 8 |
+              bit 31 of length: BUSY, bit 30: DISCARD
 
-kernel/bpf/ringbuf.c is the source. Positions only grow; a record is at its position modulo the size.
+The source is kernel/bpf/ringbuf.c. Positions only grow; a record is at its position modulo the
+size.
 """
 
 import math
@@ -26,33 +28,37 @@ from beepy.maps.runs import run_length
 from beepy.text import safe
 from beepy.uapi import RINGBUF_BUSY_BIT, RINGBUF_DISCARD_BIT, RINGBUF_HDR_SZ
 
-_CHUNK: Final = 256 << 10  # bytes of a batch at most (but for a record that is longer): fits the second-level cache
+# bytes of a batch at most, unless one record is longer: fits into the second-level cache
+_CHUNK: Final = 256 << 10
 
-# Seconds that records may wait: the longest, and for each byte of a ring what fills half of it at 200 MB/s, which are
-# 3,000,000 small records. The shortest is what a program that holds an unfinished record costs us: the ring is readable
-# then, yet nothing can be read.
-_COALESCE: Final = 5e-3
-_COALESCE_BYTE: Final = 2.5e-9
-_COALESCE_LEAST: Final = 50e-6
+# seconds that records may wait to be read together: at most; per byte of the ring, half of which is
+# full after that time at 200 MB/s (3,000,000 small records per second); and at least. While a
+# program holds an unfinished record, the ring is readable but nothing can be read: the minimum
+# keeps the poll loop from spinning.
+_MAX_COALESCE: Final = 5e-3
+_COALESCE_PER_BYTE: Final = 2.5e-9
+_MIN_COALESCE: Final = 50e-6
 
 
 class RingReader:
-    """Reads ``map_``, which stays its collection's; a ring has one reader at a time.
+    """Reads ``map_``, which its collection owns; a ring has one reader at a time.
 
-    Raises KernelError when the pages cannot be mapped, or somebody else reads the map.
+    Raises KernelError if the pages cannot be mapped, or the map already has a reader.
     """
 
     def __init__(self, map_: Map, schema: Schema) -> None:
         self.schema = schema
         self.poll_period_s = math.inf
         self.size = map_.max_entries
-        self.coalesce_s = max(_COALESCE_LEAST, min(_COALESCE, self.size * _COALESCE_BYTE))
+        self.coalesce_s = max(_MIN_COALESCE, min(_MAX_COALESCE, self.size * _COALESCE_PER_BYTE))
         self._name = safe(map_.name)
         self._claim = Claim(map_)
         page = mmap.PAGESIZE
         try:
             self._own = mmap.mmap(map_.fd.fileno(), page)
-            self._pages = mmap.mmap(map_.fd.fileno(), page + 2 * self.size, prot=mmap.PROT_READ, offset=page)
+            self._pages = mmap.mmap(
+                map_.fd.fileno(), page + 2 * self.size, prot=mmap.PROT_READ, offset=page
+            )
         except OSError as error:
             self._claim.close()
             raise KernelError.of(f"map '{self._name}': mmap", error) from None
@@ -63,24 +69,27 @@ class RingReader:
         self._barrier = Barrier()
 
     def fileno(self) -> int:
-        """Return the map's fd: readable while there is an unread record, even a busy one."""
+        """Return the map's fd, readable while there is an unread record, even a busy one."""
         return self._fd.fileno()
 
     def read(self) -> Iterator[Batch]:
-        """Yield the records from the consumer's to the producer's position, a batch for each run of one length.
+        """Yield the records up to the producer position, one batch per run of one length.
 
-        Reading ends at a record that a program is still writing (BUSY). Discarded records are skipped.
+        Reading stops at a record that a program is still writing (BUSY). Discarded records are
+        skipped.
         """
         head, tail = self._consumer[0], self._producer[0]
-        self._barrier.fence()  # the producer's position before the headers that it covers
+        self._barrier.fence()  # load the producer position before the headers
         if not 0 <= tail - head <= self.size:
-            raise KernelError(f"map '{self._name}': ring buffer: consumer at {head}, but producer at {tail}")
+            raise KernelError(
+                f"map '{self._name}': ring buffer: consumer at {head}, but producer at {tail}"
+            )
         while head < tail:
-            at = head & (self.size - 1)
-            word = self._words[at >> 2]
-            if word & RINGBUF_BUSY_BIT:
+            offset = head & (self.size - 1)
+            header = self._words[offset >> 2]
+            if header & RINGBUF_BUSY_BIT:
                 return
-            length = word & ~RINGBUF_DISCARD_BIT
+            length = header & ~RINGBUF_DISCARD_BIT
             stride = (length + RINGBUF_HDR_SZ + 7) & ~7
             most = min(tail - head, max(_CHUNK, stride)) // stride
             if not most:
@@ -88,24 +97,31 @@ class RingReader:
                     f"map '{self._name}': ring buffer: record at {head}: "
                     f"expected {stride} bytes with its header, got {tail - head}"
                 )
-            count = self._run(at >> 2, stride >> 2, most)
+            count = self._run(offset >> 2, stride >> 2, most)
             raw = b""
-            if not word & RINGBUF_DISCARD_BIT:
-                self._barrier.fence()  # the headers, which are not busy, before the data
-                start = mmap.PAGESIZE + at
-                raw = self._pages[start : start + count * stride]  # one copy, headers and padding included
-                self._barrier.fence()  # the data before our position, which lets the kernel write over it
+            if not header & RINGBUF_DISCARD_BIT:
+                self._barrier.fence()  # load the headers before the data
+                start = mmap.PAGESIZE + offset
+                # a single copy, with headers and padding
+                raw = self._pages[start : start + count * stride]
+                self._barrier.fence()  # load the data before the kernel may overwrite it
             head += count * stride
-            self._consumer[0] = head  # at once, so that a slow consumer of the batch holds no room in the ring
+            self._consumer[0] = head  # free the room before the batch is used
             if raw:
-                yield Batch(self.schema, (Part(raw, stride, RINGBUF_HDR_SZ),), count, length, time.time_ns())
+                yield Batch(
+                    self.schema,
+                    (Part(raw, stride, RINGBUF_HDR_SZ),),
+                    records=count,
+                    length=length,
+                    time_ns=time.time_ns(),
+                )
 
     def end(self) -> Iterator[Batch]:
-        """Return nothing: the kernel does not count what a ring buffer loses."""
+        """Return no batches: the kernel does not count failed ring buffer reservations."""
         return iter(())
 
     def close(self) -> None:
-        """Unmap the pages, and let another reader have the map."""
+        """Unmap the pages, and allow another reader of the map."""
         for view in (self._consumer, self._producer, self._words):
             view.release()
         self._own.close()
@@ -113,10 +129,11 @@ class RingReader:
         self._claim.close()
 
     def _run(self, first: int, step: int, most: int) -> int:
-        """Return how many headers in a row (``most`` at most) are equal to the first one; in 32-bit words.
+        """Return how many consecutive headers, at most ``most``, equal the first one.
 
-        Records of one length stand ``step`` words apart, and only headers stand there. So the column of every
-        ``step``-th word, compared with itself one record later, is one comparison in C for a whole run.
+        ``first`` is the index of a 32-bit word, ``step`` the distance of two headers in words.
+        While records have one length, every ``step``-th word is a header. So one comparison in C,
+        of that column with itself shifted by one record, covers a whole run.
         """
         words = self._words
         if most == 1 or words[first + step] != words[first]:

@@ -1,4 +1,4 @@
-"""Read a table: snapshots of its keys and values, in batches of a few thousand entries."""
+"""Read a table: take snapshots of its keys and values, in batches of a few thousand entries."""
 
 import math
 import time
@@ -16,11 +16,11 @@ from beepy.uapi import MapType
 
 _log = Log(__name__)
 
-_ENTRIES: Final = 4096  # of a batch at most; more is not faster
-_BYTES: Final = 1 << 20  # of a batch at most, where values are large
-_LEAST: Final = 16  # entries; a bucket of a hash may hold more than fewer
+_MAX_ENTRIES: Final = 4096  # of a batch; more is not faster
+_MAX_BYTES: Final = 1 << 20  # of a batch with large values
+_MIN_ENTRIES: Final = 16  # a batch of fewer may not fit a bucket of a hash
 _ARRAYS: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
-_WALK: Final = 1 << 16  # keys that are read before a table that keeps changing is given up
+_MAX_WALK: Final = 1 << 16  # keys to read at least before giving up on a table that keeps changing
 _NO_BATCH: Final = frozenset({EINVAL, EOPNOTSUPP, ENOTSUPP})
 
 
@@ -32,12 +32,13 @@ class _Chunk(NamedTuple):
 
 
 class TableReader:
-    """Reads ``map_``, which stays its collection's.
+    """Reads ``map_``, which its collection owns.
 
-    Entries are read by BPF_MAP_LOOKUP_BATCH (v5.6; per-CPU arrays v5.13), or key by key where the kernel has no
-    batches, or ``batched`` is false. The cursor of hashes and arrays is the number of a bucket or element, so entries
-    that come and go meanwhile make no other one repeat or vanish. The cursor of other types is a key, which may be
-    deleted meanwhile: those are read key by key.
+    Entries are read by BPF_MAP_LOOKUP_BATCH (v5.6; per-CPU arrays v5.13), or key by key if the
+    kernel lacks it or ``batched`` is false. The cursor of hashes and arrays is the index of a
+    bucket or element, so entries that are added or deleted meanwhile do not make others repeat or
+    disappear. The cursor of other types is a key, which may be deleted meanwhile, so those types
+    are read key by key.
     """
 
     def __init__(self, map_: Map, schema: Schema, *, batched: bool = True) -> None:
@@ -46,18 +47,18 @@ class TableReader:
         self.coalesce_s = 0.0
         self._map = map_
         self._batched = batched
-        least = 1 if map_.type in _ARRAYS else min(_LEAST, map_.max_entries)
-        self._count = max(least, min(_ENTRIES, _BYTES // (map_.key_size + map_.value_span)))
+        least = 1 if map_.type in _ARRAYS else min(_MIN_ENTRIES, map_.max_entries)
+        self._count = max(least, min(_MAX_ENTRIES, _MAX_BYTES // (map_.key_size + map_.value_span)))
         self._snapshot = 0
 
     def fileno(self) -> int:
-        """Return -1: a table is read on demand."""
+        """Return -1: a table is read on demand, there is nothing to poll."""
         return -1
 
     def read(self) -> Iterator[Batch]:
         """Yield a snapshot; its last batch is ``final``, and may be empty.
 
-        Of a per-CPU table each CPU's value is a row, unless the values are integers, which are summed.
+        In a per-CPU table, each CPU's value is a row; integers are summed over all CPUs instead.
         """
         self._snapshot += 1
         key, span = self._map.key_size, self._map.value_span
@@ -76,7 +77,7 @@ class TableReader:
                 yield expand_per_cpu(batch)
 
     def end(self) -> Iterator[Batch]:
-        """Return nothing: a table loses nothing."""
+        """Return no batches: a table loses no events."""
         return iter(())
 
     def close(self) -> None:
@@ -89,7 +90,7 @@ class TableReader:
                 keys, values, entries, cursor = self._map.lookup_batch(cursor, self._count)
             except KernelError as error:
                 if error.errno == ENOSPC and self._count < self._map.max_entries:
-                    self._count *= 2  # one bucket holds more
+                    self._count *= 2  # a bucket has more entries
                 elif error.errno in _NO_BATCH and cursor is None:
                     self._batched = False
                 else:
@@ -103,14 +104,15 @@ class TableReader:
     def _walk(self) -> Iterator[_Chunk]:
         """Yield all entries, each key once.
 
-        If the last key has been deleted, the kernel continues with the first one, and keys that were read already are
-        skipped. A table that changes so fast that this has no end is given up after twice its size.
+        If the previous key has been deleted, the kernel continues with the first one, and keys that
+        were read already are skipped. If the table changes too fast for this to end, stop after
+        twice its size.
         """
         seen: set[bytes] = set()
         keys: list[bytes] = []
         values: list[bytes] = []
         key = None
-        for _ in range(2 * max(self._map.max_entries, _WALK)):
+        for _ in range(2 * max(self._map.max_entries, _MAX_WALK)):
             key = self._map.next_key(key)
             if key is None:
                 break
@@ -127,7 +129,11 @@ class TableReader:
                 keys.clear()
                 values.clear()
         else:
-            _log.warning("map '%s': changes faster than it is read: %d keys read", safe(self._map.name), len(seen))
+            _log.warning(
+                "map '%s': changes faster than it is read: %d keys read",
+                safe(self._map.name),
+                len(seen),
+            )
         yield _Chunk(b"".join(keys), b"".join(values), len(keys), final=True)
 
 

@@ -1,1 +1,1 @@
-"""System calls, one function each, and the descriptors that they give."""
+"""System calls, one function each, and the file descriptors that they return."""

@@ -1,8 +1,9 @@
-"""The system calls: bpf(2) one function a command, perf_event_open, and the mount calls.
+"""System calls: one function per bpf(2) command, perf_event_open, mounting and namespaces.
 
-Each function takes the struct of its command, logs one DEBUG line and raises KernelError: ``where`` and the reason.
-Addresses in a struct are borrowed: what they point to is kept by the caller until the function returns.
-EINTR is tried again once Python's own signal handlers have run.
+Each function takes the struct of its command and logs one DEBUG line. It raises KernelError, whose
+message is ``where`` and the text of the errno. Pointers in a struct are borrowed: the caller keeps
+the memory alive until the function returns. A call that ends with EINTR is repeated after Python's
+signal handlers have run.
 """
 
 import ctypes
@@ -19,16 +20,24 @@ from beepy.uapi import Cmd
 
 _log = Log(__name__)
 
-_NAME_CHARACTERS: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")
+_NAME_CHARACTERS: Final = frozenset(
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
+)
 
 
-def address(data: bytes) -> int:
-    """Return where the bytes stand, 0 if there are none; whoever asks keeps ``data`` (the kernel only reads it)."""
+def ptr(data: bytes) -> int:
+    """Return the address of ``data``, 0 if it is empty; the kernel may only read from it.
+
+    The caller must keep a reference to ``data`` for as long as the kernel uses the address.
+    """
     return (ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0) if data else 0
 
 
 def object_name(name: str) -> bytes:
-    """Return ``name`` as the kernel takes it for a map or program: 15 bytes, ``[A-Za-z0-9_.]``, others become ``_``."""
+    """Return ``name`` as a valid kernel name of a map or program.
+
+    The result has at most 15 bytes; those other than ``[A-Za-z0-9_.]`` become ``_``.
+    """
     raw = name.encode("ascii", "replace")[: uapi.OBJ_NAME_LEN - 1]
     return bytes([byte if byte in _NAME_CHARACTERS else ord("_") for byte in raw])
 
@@ -47,15 +56,17 @@ def _numbers() -> uapi.SyscallNumbers:
     try:
         return uapi.SYSCALL_NUMBERS[machine]
     except KeyError:
-        raise KernelError(f"system calls: machine {machine}: not one that beepy knows", errno.ENOSYS) from None
+        raise KernelError(
+            f"system calls: machine {machine}: not supported by beepy", errno.ENOSYS
+        ) from None
 
 
 def _syscall(number: int, *arguments: int) -> int:
-    """Return the call's result, or its errno negated."""
+    """Return the result of a system call, or its negated errno."""
     call = _libc().syscall
-    six = arguments + (0,) * (6 - len(arguments))
+    padded = arguments + (0,) * (6 - len(arguments))  # always six: the prototype has no varargs
     while True:
-        result: int = call(number, *six)
+        result: int = call(number, *padded)
         if result >= 0:
             return result
         error = ctypes.get_errno()
@@ -63,24 +74,28 @@ def _syscall(number: int, *arguments: int) -> int:
             return -error
 
 
-def _check(result: int, call: str, where: str, *fine: int) -> int:
-    """Log a call; raise unless its result is good or its errno is one of ``fine``."""
+def _check(result: int, call: str, where: str, *accepted: int) -> int:
+    """Log a call. Raises KernelError for an errno that is not in ``accepted``."""
     if result >= 0:
         _log.debug("%s: %s = %d", call, where, result)
     else:
         _log.debug("%s: %s = -1 %s", call, where, errno_text(-result))
-        if -result not in fine:
+        if -result not in accepted:
             raise KernelError.of(where, -result)
     return result
 
 
-def _bpf(command: Cmd, attr: ctypes.Structure, where: str, *fine: int) -> int:
+def _bpf(command: Cmd, attr: ctypes.Structure, where: str, *accepted: int) -> int:
     result = _syscall(_numbers().bpf, command, ctypes.addressof(attr), ctypes.sizeof(attr))
-    return _check(result, command.name, where, *fine)
+    return _check(result, command.name, where, *accepted)
 
 
-def _own(number: int) -> Fd:
-    """Take a new descriptor; never 0, 1 or 2: 0 means "none" in many a struct, and all three are other people's."""
+def _take_fd(number: int) -> Fd:
+    """Return the owner of a new descriptor, moved above 2 if it is 0, 1 or 2.
+
+    0 means "none" in many structs, and all three are the standard streams, even where one is
+    closed.
+    """
     import fcntl  # noqa: PLC0415 - only on Unix
 
     if number > 2:
@@ -92,122 +107,129 @@ def _own(number: int) -> Fd:
 
 
 def map_create(attr: uapi.MapCreate, where: str) -> Fd:
-    """BPF_MAP_CREATE."""
-    return _own(_bpf(Cmd.MAP_CREATE, attr, where))
+    """Create a map (BPF_MAP_CREATE)."""
+    return _take_fd(_bpf(Cmd.MAP_CREATE, attr, where))
 
 
 def map_lookup_elem(attr: uapi.MapElem, where: str) -> bool:
-    """BPF_MAP_LOOKUP_ELEM: fill in the value; tell whether there is one."""
+    """Fill in the value of a key (BPF_MAP_LOOKUP_ELEM); return whether the key exists."""
     return _bpf(Cmd.MAP_LOOKUP_ELEM, attr, where, errno.ENOENT) == 0
 
 
 def map_update_elem(attr: uapi.MapElem, where: str) -> None:
-    """BPF_MAP_UPDATE_ELEM."""
+    """Set the value of a key (BPF_MAP_UPDATE_ELEM)."""
     _bpf(Cmd.MAP_UPDATE_ELEM, attr, where)
 
 
 def map_delete_elem(attr: uapi.MapElem, where: str) -> bool:
-    """BPF_MAP_DELETE_ELEM: tell whether there was one."""
+    """Delete a key (BPF_MAP_DELETE_ELEM); return whether it existed."""
     return _bpf(Cmd.MAP_DELETE_ELEM, attr, where, errno.ENOENT) == 0
 
 
 def map_get_next_key(attr: uapi.MapElem, where: str) -> bool:
-    """BPF_MAP_GET_NEXT_KEY: fill in the key after ``key`` (0: the first); tell whether there is one."""
+    """Fill in the next key (BPF_MAP_GET_NEXT_KEY); return whether it exists.
+
+    ``key`` 0 asks for the first key.
+    """
     return _bpf(Cmd.MAP_GET_NEXT_KEY, attr, where, errno.ENOENT) == 0
 
 
 def map_lookup_batch(attr: uapi.MapBatch, where: str) -> bool:
-    """BPF_MAP_LOOKUP_BATCH: fill in up to ``count`` entries; tell whether there may be more."""
+    """Fill in up to ``count`` entries (BPF_MAP_LOOKUP_BATCH); return whether more may follow."""
     return _bpf(Cmd.MAP_LOOKUP_BATCH, attr, where, errno.ENOENT) == 0
 
 
 def map_freeze(attr: uapi.MapElem, where: str) -> None:
-    """BPF_MAP_FREEZE: no writes from user space any more."""
+    """Forbid writes from user space (BPF_MAP_FREEZE)."""
     _bpf(Cmd.MAP_FREEZE, attr, where)
 
 
 def prog_load(attr: uapi.ProgLoad, where: str) -> Fd:
-    """BPF_PROG_LOAD."""
-    return _own(_bpf(Cmd.PROG_LOAD, attr, where))
+    """Load a program (BPF_PROG_LOAD)."""
+    return _take_fd(_bpf(Cmd.PROG_LOAD, attr, where))
 
 
 def prog_test_run(attr: uapi.ProgTestRun, where: str) -> None:
-    """BPF_PROG_TEST_RUN."""
+    """Run a program (BPF_PROG_TEST_RUN)."""
     _bpf(Cmd.PROG_TEST_RUN, attr, where)
 
 
 def prog_attach(attr: uapi.ProgAttach, where: str) -> None:
-    """BPF_PROG_ATTACH."""
+    """Attach a program without a link (BPF_PROG_ATTACH)."""
     _bpf(Cmd.PROG_ATTACH, attr, where)
 
 
 def prog_detach(attr: uapi.ProgAttach, where: str) -> None:
-    """BPF_PROG_DETACH; what is not attached there is no error."""
+    """Detach a program (BPF_PROG_DETACH), if it is attached."""
     _bpf(Cmd.PROG_DETACH, attr, where, errno.ENOENT)
 
 
 def prog_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
-    """BPF_PROG_GET_FD_BY_ID; None for one that is gone."""
+    """Open a loaded program (BPF_PROG_GET_FD_BY_ID); return None if it does not exist."""
     number = _bpf(Cmd.PROG_GET_FD_BY_ID, attr, where, errno.ENOENT)
-    return _own(number) if number >= 0 else None
+    return _take_fd(number) if number >= 0 else None
 
 
 def raw_tracepoint_open(attr: uapi.RawTracepointOpen, where: str) -> Fd:
-    """BPF_RAW_TRACEPOINT_OPEN."""
-    return _own(_bpf(Cmd.RAW_TRACEPOINT_OPEN, attr, where))
+    """Attach a program to a raw tracepoint or BTF type (BPF_RAW_TRACEPOINT_OPEN)."""
+    return _take_fd(_bpf(Cmd.RAW_TRACEPOINT_OPEN, attr, where))
 
 
 def btf_get_next_id(attr: uapi.GetId, where: str) -> bool:
-    """BPF_BTF_GET_NEXT_ID: fill in the id after ``id``; tell whether there is one."""
+    """Fill in the id after ``id`` (BPF_BTF_GET_NEXT_ID); return whether it exists."""
     return _bpf(Cmd.BTF_GET_NEXT_ID, attr, where, errno.ENOENT) == 0
 
 
 def btf_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
-    """BPF_BTF_GET_FD_BY_ID; None for one that is gone."""
+    """Open loaded BTF (BPF_BTF_GET_FD_BY_ID); return None if it does not exist."""
     number = _bpf(Cmd.BTF_GET_FD_BY_ID, attr, where, errno.ENOENT)
-    return _own(number) if number >= 0 else None
+    return _take_fd(number) if number >= 0 else None
 
 
 def obj_get_info_by_fd(attr: uapi.ObjInfo, where: str) -> None:
-    """BPF_OBJ_GET_INFO_BY_FD."""
+    """Fill in the info of an object (BPF_OBJ_GET_INFO_BY_FD)."""
     _bpf(Cmd.OBJ_GET_INFO_BY_FD, attr, where)
 
 
 def obj_pin(attr: uapi.ObjPin, where: str) -> None:
-    """BPF_OBJ_PIN."""
+    """Pin an object at a path (BPF_OBJ_PIN)."""
     _bpf(Cmd.OBJ_PIN, attr, where)
 
 
 def obj_get(attr: uapi.ObjPin, where: str) -> Fd | None:
-    """BPF_OBJ_GET; None where nothing is pinned."""
+    """Open a pinned object (BPF_OBJ_GET); return None if the path does not exist."""
     number = _bpf(Cmd.OBJ_GET, attr, where, errno.ENOENT)
-    return _own(number) if number >= 0 else None
+    return _take_fd(number) if number >= 0 else None
 
 
 def btf_load(attr: uapi.BtfLoad, where: str) -> Fd:
-    """BPF_BTF_LOAD."""
-    return _own(_bpf(Cmd.BTF_LOAD, attr, where))
+    """Load BTF (BPF_BTF_LOAD)."""
+    return _take_fd(_bpf(Cmd.BTF_LOAD, attr, where))
 
 
 def iter_create(attr: uapi.IterCreate, where: str) -> Fd:
-    """BPF_ITER_CREATE."""
-    return _own(_bpf(Cmd.ITER_CREATE, attr, where))
+    """Open a file that runs an iterator (BPF_ITER_CREATE)."""
+    return _take_fd(_bpf(Cmd.ITER_CREATE, attr, where))
 
 
 def link_create(attr: ctypes.Structure, where: str) -> Fd:
-    """BPF_LINK_CREATE, in one of its shapes (``uapi.LinkCreate*``)."""
-    return _own(_bpf(Cmd.LINK_CREATE, attr, where))
+    """Create a link (BPF_LINK_CREATE); ``attr`` is one of ``uapi.LinkCreate*``."""
+    return _take_fd(_bpf(Cmd.LINK_CREATE, attr, where))
 
 
 def perf_event_open(attr: uapi.PerfEventAttr, where: str, *, pid: int = -1, cpu: int = 0) -> Fd:
-    """Make a perf event: ``pid`` -1 is every process; the event is its own group."""
+    """Open a perf event without a group; ``pid`` -1 is every process."""
     attr.size = ctypes.sizeof(attr)
     number, flags = _numbers().perf_event_open, uapi.PERF_FLAG_FD_CLOEXEC
-    return _own(_check(_syscall(number, ctypes.addressof(attr), pid, cpu, -1, flags), "perf_event_open", where))
+    return _take_fd(
+        _check(
+            _syscall(number, ctypes.addressof(attr), pid, cpu, -1, flags), "perf_event_open", where
+        )
+    )
 
 
 def perf_event_ioctl(event: Fd, request: int, argument: int, where: str) -> None:
-    """PERF_EVENT_IOC_*."""
+    """Call ioctl(2) on a perf event; ``request`` is one of PERF_EVENT_IOC_*."""
     import fcntl  # noqa: PLC0415 - only on Unix
 
     try:
@@ -218,55 +240,73 @@ def perf_event_ioctl(event: Fd, request: int, argument: int, where: str) -> None
 
 
 def map_memory(fd: Fd, address: int, length: int, where: str) -> int:
-    """Map a descriptor's pages, shared, at ``address`` (0: anywhere); return where. Nothing is mapped over."""
+    """Map ``fd`` shared, for reading and writing, and return the address of the mapping.
+
+    ``address`` is where to map it (0: anywhere), ``length`` is in bytes. Raises KernelError: EEXIST
+    if other memory is mapped there. The caller unmaps it with ``unmap_memory``.
+    """
     libc = _libc()
     libc.mmap.restype = ctypes.c_void_p
     protection = uapi.PROT_READ | uapi.PROT_WRITE
     flags = uapi.MAP_SHARED | (uapi.MAP_FIXED_NOREPLACE if address else 0)
-    arguments = (ctypes.c_void_p(address), ctypes.c_size_t(length), protection, flags, fd.fileno(), ctypes.c_long(0))
+    arguments = (
+        ctypes.c_void_p(address),
+        ctypes.c_size_t(length),
+        protection,
+        flags,
+        fd.fileno(),
+        ctypes.c_long(0),
+    )
     mapped = libc.mmap(*arguments) or 0
     _check(-ctypes.get_errno() if mapped == ctypes.c_void_p(-1).value else 0, "mmap", where)
     return int(mapped)
 
 
 def unmap_memory(address: int, length: int) -> None:
-    """Undo ``map_memory``."""
+    """Unmap what ``map_memory`` mapped."""
     _libc().munmap(ctypes.c_void_p(address), ctypes.c_size_t(length))
 
 
-def mount_detached(kind: str, where: str, *, writable: bool = False) -> Fd:
-    """Mount a file system of that kind nowhere (fsopen, fsconfig, fsmount): it goes with the Fd of its root.
+def mount_detached(fs_type: str, where: str, *, writable: bool = False) -> Fd:
+    """Mount a file system at no path (fsopen, fsconfig, fsmount) and return its root directory.
 
-    Raises KernelError; errno ENOSYS before v5.2, which has no such calls.
+    The mount ends when the Fd is closed. Raises KernelError: ENOSYS before v5.2, which lacks the
+    calls.
     """
-    name = kind.encode() + b"\0"
-    number = _syscall(_numbers().fsopen, address(name), uapi.FSOPEN_CLOEXEC)
-    with _own(_check(number, "fsopen", where)) as context:
-        made = _syscall(_numbers().fsconfig, context.fileno(), uapi.FSCONFIG_CMD_CREATE)
-        _check(made, "fsconfig", where)
+    name = fs_type.encode() + b"\0"
+    number = _syscall(_numbers().fsopen, ptr(name), uapi.FSOPEN_CLOEXEC)
+    with _take_fd(_check(number, "fsopen", where)) as context:
+        result = _syscall(_numbers().fsconfig, context.fileno(), uapi.FSCONFIG_CMD_CREATE)
+        _check(result, "fsconfig", where)
         flags, attributes = uapi.FSMOUNT_CLOEXEC, 0 if writable else uapi.MOUNT_ATTR_RDONLY
-        return _own(_check(_syscall(_numbers().fsmount, context.fileno(), flags, attributes), "fsmount", where))
+        return _take_fd(
+            _check(
+                _syscall(_numbers().fsmount, context.fileno(), flags, attributes), "fsmount", where
+            )
+        )
 
 
-def mount(kind: str, path: str, where: str) -> None:
-    """Mount a file system of that kind at ``path``."""
+def mount(fs_type: str, path: str, where: str) -> None:
+    """Mount a file system at ``path``."""
     libc = _libc()
-    name = kind.encode()
+    name = fs_type.encode()
     result = libc.mount(name, os.fsencode(path), name, ctypes.c_ulong(0), None)
     _check(result if result >= 0 else -ctypes.get_errno(), "mount", where)
 
 
 def setns(namespace: Fd, kind: int, where: str) -> None:
-    """Move this thread into a namespace of that ``kind`` (CLONE_NEW*)."""
+    """Move this thread into ``namespace``; ``kind`` is its CLONE_NEW* flag."""
     result = _libc().setns(namespace.fileno(), kind)
     _check(result if result >= 0 else -ctypes.get_errno(), "setns", where)
 
 
 def pidfd_open(pid: int, where: str) -> Fd:
-    """Open a process (since v5.3)."""
-    return _own(_check(_syscall(_numbers().pidfd_open, pid), "pidfd_open", where))
+    """Return a descriptor of the process ``pid`` (v5.3)."""
+    return _take_fd(_check(_syscall(_numbers().pidfd_open, pid), "pidfd_open", where))
 
 
 def pidfd_getfd(process: Fd, number: int, where: str) -> Fd:
-    """Take a copy of a process's descriptor (since v5.6)."""
-    return _own(_check(_syscall(_numbers().pidfd_getfd, process.fileno(), number), "pidfd_getfd", where))
+    """Return a duplicate of the descriptor ``number`` of another process (v5.6)."""
+    return _take_fd(
+        _check(_syscall(_numbers().pidfd_getfd, process.fileno(), number), "pidfd_getfd", where)
+    )

@@ -15,26 +15,30 @@ from tests.support import child
 pytestmark = pytest.mark.kernel
 
 
-def test_loads_types_and_uses_them_for_a_map() -> None:
+def test_a_map_is_created_with_loaded_types() -> None:
     writer = BtfWriter()
     number = writer.integer("int", 4)
     pair = writer.struct("pair", 8, [("a", number, 0), ("b", number, 32)])
     with (
         btf.load(writer.data()) as types,
-        maps.create(MapType.ARRAY, "typed", 4, 8, 1, btf=types, key_type_id=number, value_type_id=pair),
+        maps.create(
+            MapType.ARRAY, "typed", 4, 8, 1, btf=types, key_type_id=number, value_type_id=pair
+        ),
         pytest.raises(KernelError, match="map 'mistyped': create: invalid argument"),
     ):
-        maps.create(MapType.ARRAY, "mistyped", 4, 8, 1, btf=types, key_type_id=number, value_type_id=number)
+        maps.create(
+            MapType.ARRAY, "mistyped", 4, 8, 1, btf=types, key_type_id=number, value_type_id=number
+        )
 
 
-def test_long_tags_are_loaded_as_they_are() -> None:
+def test_long_tags_are_loaded_unchanged() -> None:
     writer = BtfWriter()
     number = writer.integer("int", 4)
     writer.decl_tag("d" * 1100, writer.var("v", writer.ptr(writer.type_tag("t" * 1100, number))))
     btf.load(writer.data()).close()
 
 
-def test_refused_types_are_told_in_one_line() -> None:
+def test_the_error_of_refused_types_is_one_line() -> None:
     writer = BtfWriter()
     writer.struct("bad", 4, [("a", 99, 0)])
     with pytest.raises(KernelError) as caught:
@@ -44,13 +48,13 @@ def test_refused_types_are_told_in_one_line() -> None:
     assert caught.value.errno == errno.EINVAL
 
 
-def test_the_kernel_s_types_are_there() -> None:
+def test_vmlinux_has_the_kernel_types() -> None:
     assert btf.vmlinux() is btf.vmlinux()
     assert btf.vmlinux().name == "vmlinux"
     assert btf.vmlinux().find("task_struct", Kind.STRUCT)
 
 
-def test_modules_are_read_on_top_of_them() -> None:
+def test_modules_yields_every_module() -> None:
     names = [path.name for path in Path("/sys/kernel/btf").iterdir() if path.name != "vmlinux"]
     assert [module.name for module in btf.modules()] == sorted(names)
 
@@ -59,9 +63,9 @@ def test_a_file_that_cannot_be_mapped_is_read() -> None:
     assert btf_file.contents("/proc/version") == Path("/proc/version").read_bytes()
 
 
-def test_a_module_s_types_have_the_kernel_s_as_base() -> None:
-    """No module may be here: its types are put where the kernel shows them, on a tmpfs of the test's own."""
-    told = child.run(
+def test_the_base_of_a_module_is_vmlinux() -> None:
+    """Put the types of a module into a tmpfs at /sys/kernel/btf, as no module may be loaded."""
+    output = child.run(
         """
 import shutil, subprocess
 from pathlib import Path
@@ -71,27 +75,27 @@ from beepy.host import btf_file
 from beepy.kernel import btf
 from beepy.btf.writer import BtfWriter
 
-place = Path("/sys/kernel/btf")
-kernel = (place / "vmlinux").read_bytes()
+directory = Path("/sys/kernel/btf")
+kernel = (directory / "vmlinux").read_bytes()
 base = Btf(kernel)
 writer = BtfWriter.after(base)
 writer.ptr(base.find("task_struct", Kind.STRUCT))
 writer.struct("of_a_module", 8, [("task", len(base), 0)])
-subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
-(place / "vmlinux").write_bytes(kernel)
-(place / "other").write_bytes(writer.data())
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", directory], check=True)
+(directory / "vmlinux").write_bytes(kernel)
+(directory / "other").write_bytes(writer.data())
 (module,) = btf.modules()
-found = module.find("of_a_module", Kind.STRUCT)
-task = module.type(module.type(module.type(found).members[0].type).type)
+struct = module.find("of_a_module", Kind.STRUCT)
+task = module.type(module.type(module.type(struct).members[0].type).type)
 print(module.name, module.base is btf.vmlinux(), task.name)
 """,
         mounts=True,
     )
-    assert told == "other True task_struct\n"
+    assert output == "other True task_struct\n"
 
 
 def test_a_kernel_without_types_is_not_supported() -> None:
-    told = child.run(
+    output = child.run(
         """
 import subprocess
 from beepy.errors import NotSupported
@@ -107,11 +111,11 @@ except NotSupported as error:
         mounts=True,
     )
     expected = "kernel types: /sys/kernel/btf/vmlinux: this kernel has none (CONFIG_DEBUG_INFO_BTF)"
-    assert told == f"{expected}|BTF of the kernel|5.4\n"
+    assert output == f"{expected}|BTF of the kernel|5.4\n"
 
 
-def test_types_hidden_behind_an_empty_file_are_missing() -> None:
-    told = child.run(
+def test_an_empty_vmlinux_file_is_not_supported() -> None:
+    output = child.run(
         """
 import subprocess
 from beepy.errors import NotSupported
@@ -125,6 +129,6 @@ except NotSupported as error:
 """,
         mounts=True,
     )
-    what, advice = told.strip().split("|")
-    assert what == "kernel types: /sys/kernel/btf/vmlinux: the file is empty"
+    message, advice = output.strip().split("|")
+    assert message == "kernel types: /sys/kernel/btf/vmlinux: the file is empty"
     assert advice.startswith("--btf FILE gives them: ")

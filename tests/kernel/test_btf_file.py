@@ -1,4 +1,4 @@
-"""The running kernel's types from files: where the kernel itself has none, and where the user names one."""
+"""Read the kernel's types from files: the kernel has none, or the user names a file."""
 
 import io
 import lzma
@@ -37,9 +37,9 @@ from tests.support.elf import ElfWriter
 
 types = Path("/sys/kernel/btf/vmlinux").read_bytes()
 subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/sys/kernel/btf"], check=True)
-for place in ("/usr/lib/modules", "/boot"):
-    if Path(place).exists():
-        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
+for path in ("/usr/lib/modules", "/boot"):
+    if Path(path).exists():
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", path], check=True)
 vmlinux = Path("/boot") / f"vmlinux-{os.uname().release}"
 """
 
@@ -54,8 +54,8 @@ def archive(data: bytes) -> bytes:
 
 
 @pytest.mark.skipif(not Path("/boot").exists(), reason="no /boot to put a vmlinux in")
-def test_a_kernel_that_hides_its_types_has_a_vmlinux_with_them() -> None:
-    told = child.run(
+def test_types_that_sysfs_lacks_are_read_from_vmlinux() -> None:
+    output = child.run(
         _HIDDEN
         + """
 writer = ElfWriter()
@@ -64,16 +64,17 @@ writer.section(".BTF", types)
 vmlinux.write_bytes(writer.data())
 spec = parse(bundled_store().get("exitsnoop"))
 with load(spec) as collection:
-    print(len(collection.programs), btf.vmlinux().name, bool(btf.vmlinux().find("task_struct", Kind.STRUCT)))
+    types = btf.vmlinux()
+    print(len(collection.programs), types.name, bool(types.find("task_struct", Kind.STRUCT)))
 print(list(btf.modules()))
 """,
         mounts=True,
     )
-    assert told == "1 vmlinux True\n[]\n"
+    assert output == "1 vmlinux True\n[]\n"
 
 
 def test_an_object_without_relocations_needs_no_types() -> None:
-    told = child.run(
+    output = child.run(
         _HIDDEN
         + """
 from tests.kernel.test_btf_file import without_relocations
@@ -86,7 +87,7 @@ except NotSupported as error:
 """,
         mounts=True,
     )
-    first, second = told.splitlines()
+    first, second = output.splitlines()
     assert first == "one"
     assert "this kernel has none (CONFIG_DEBUG_INFO_BTF)" in second
     assert "--btf FILE" in second
@@ -100,18 +101,18 @@ def without_relocations() -> CollectionSpec:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_types_that_the_user_names_decide(tmp_path: Path, packed: bool) -> None:
-    """The program reads nothing: what it would read stands elsewhere in the types that are given."""
+def test_the_types_that_the_user_names_are_used(tmp_path: Path, packed: bool) -> None:
+    """Load with the types of a plain file, and of a BTFHub archive."""
     data = Path("/sys/kernel/btf/vmlinux").read_bytes()
     file = tmp_path / ("x.btf.tar.xz" if packed else "x.btf")
     file.write_bytes(archive(data) if packed else data)
-    given = btf_file.read(file)
-    assert given.find("task_struct", Kind.STRUCT) == btf.vmlinux().find("task_struct", Kind.STRUCT)
-    with load(parse(bundled_store().get("exitsnoop")), btf=given) as collection:
+    types = btf_file.read(file)
+    assert types.find("task_struct", Kind.STRUCT) == btf.vmlinux().find("task_struct", Kind.STRUCT)
+    with load(parse(bundled_store().get("exitsnoop")), btf=types) as collection:
         assert collection.programs
 
 
-def test_types_without_what_is_read_poison_it() -> None:
+def test_a_field_that_the_types_lack_is_poisoned() -> None:
     writer = BtfWriter()
     writer.struct("task_struct", 8)
 
@@ -119,7 +120,7 @@ def test_types_without_what_is_read_poison_it() -> None:
         load(parse(bundled_store().get("exitsnoop")), btf=Btf(writer.data(), name="other"))
 
 
-def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_without_types_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match=r"absent: no such file or directory \(ENOENT\)"):
         btf_file.read(tmp_path / "absent")
     (tmp_path / "other").write_text("x")
@@ -127,11 +128,11 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
         btf_file.read(tmp_path / "other")
 
 
-def test_a_search_finds_nothing_for_a_kernel_that_never_was() -> None:
+def test_a_search_for_an_unknown_release_finds_nothing() -> None:
     assert btf_file.search("0.0.0-none") is None
 
 
-def test_an_empty_file(tmp_path: Path) -> None:
+def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     for path in (tmp_path / "empty", Path("/dev/null")):
         with pytest.raises(BtfError, match=f"^{path}: the file is empty\n--btf FILE gives them: "):

@@ -27,7 +27,7 @@ insns, gpl = encode((Insn(CALL, imm=10_000), Insn(EXIT))), b"GPL\\0"
 def allowed(kind, names):
     keep(names)
     attr = uapi.ProgLoad(prog_type=kind, insn_cnt=2)
-    attr.insns, attr.license = syscall.address(insns), syscall.address(gpl)
+    attr.insns, attr.license = syscall.ptr(insns), syscall.ptr(gpl)
     try:
         syscall.prog_load(attr, "load").close()
     except KernelError as error:
@@ -73,7 +73,7 @@ def refused(kind):
     flags = ProgFlag.SLEEPABLE if kind == ProgType.SYSCALL else ProgFlag(0)
     names = set()
     for number in range(1, len(HELPERS)):
-        _, log = samples.attempt(kind, (Insn(CALL, imm=number), Insn(EXIT)), flags=flags)
+        _, log = samples.load(kind, (Insn(CALL, imm=number), Insn(EXIT)), flags=flags)
         if b"cannot use helper" in log or b"unknown func" in log:
             names.add(HELPERS[number])
     return names

@@ -65,7 +65,7 @@ def test_bundled_images_run_here(name: str) -> None:
 def test_missing_attach_points(object_of: ObjectOf) -> None:
     errors = [finding for finding in findings_of(object_of("missing")) if finding.level == ERROR]
     assert [finding.text for finding in errors] == [
-        "program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: this kernel has none of that name",
+        "program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: not found in this kernel",
         f"program 'no_raw_tracepoint': {THIS} has no raw tracepoint no_such_tracepoint",
         f"program 'no_type': {THIS} has no btf_trace_no_such_tracepoint",
     ]
@@ -277,7 +277,7 @@ def test_the_command_fails_with_the_reason(beepy: Beepy, object_of: ObjectOf) ->
     assert done.code == 1
     assert f"check  {THIS}: it does not run\n" in done.out
     assert (
-        "  error: program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: this kernel has none of that name "
+        "  error: program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: not found in this kernel "
         "(--missing skip leaves it out)\n" in done.out
     )
     done = beepy("describe", "exitsnoop", "--check")

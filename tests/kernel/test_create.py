@@ -107,7 +107,7 @@ def test_an_arena_that_is_too_small(specs: dict[str, CollectionSpec]) -> None:
         map_spec._replace(contents=bytes(5 * 4096) if map_spec.name == "arena" else map_spec.contents)
         for map_spec in spec.maps
     ]
-    with pytest.raises(KernelError, match="map 'arena': arena: 20480 bytes exceed its 16384"):
+    with pytest.raises(KernelError, match="map 'arena': arena: 20480 bytes, expected at most 16384"):
         load(spec._replace(maps=tuple(maps)))
 
 

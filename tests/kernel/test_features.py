@@ -10,12 +10,12 @@ pytestmark = pytest.mark.kernel
 
 
 @pytest.mark.parametrize("feature", probes.PROBES, ids=str)
-def test_a_kernel_has_what_is_not_newer_than_it(feature: Feature) -> None:
-    """An older one may have it too: distributions carry features back."""
+def test_a_kernel_has_the_features_of_its_release(feature: Feature) -> None:
+    """An older kernel may have a feature too: distributions backport."""
     assert features.has(feature) or release()[:2] < since.order(feature.since)
 
 
-def test_every_helper_up_to_the_last_one_is_known() -> None:
+def test_the_kernel_has_every_helper_up_to_its_last_one() -> None:
     last = max(number for number in range(1, 400) if features.has_helper(number))
     assert last >= 155  # redirect_peer, v5.10
     assert all(features.has_helper(number) for number in range(1, last + 1))
@@ -23,6 +23,6 @@ def test_every_helper_up_to_the_last_one_is_known() -> None:
     assert since.order(since.helper(last)) <= release()[:2], newest
 
 
-def test_a_name_is_taken_as_it_is_or_not_at_all() -> None:
+def test_a_name_is_kept_or_dropped() -> None:
     assert features.sanitize_name(b"a.b") == b"a.b"
     assert features.sanitize_name(b"a-b") == b""

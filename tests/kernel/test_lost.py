@@ -1,4 +1,4 @@
-"""0 lost means 0: readers of perf buffers pause at random, and what was sent is what was shown and lost.
+"""Check that records sent = shown + lost while readers of perf buffers pause at random.
 
 4 runs of each kind, 200 in `make soak`.
 """
@@ -31,9 +31,9 @@ from tests.support.producer import PerfOutput, Producer
 pytestmark = [pytest.mark.kernel, pytest.mark.soak]
 
 RUNS = soak.times(4)
-RING = 512 << 10  # much longer than a record may be
+RING = 512 << 10  # much larger than a record can be
 CPUS = sorted(os.sched_getaffinity(0))
-BURST = 1000  # records that a call sends at most
+BURST = 1000  # the most records that one call sends
 SENDS = f"""
 #define TRIGGER {0x10000000 | os.getpid()}
 #include "test/perfbuf.bpf.c"
@@ -44,12 +44,14 @@ SENDS = f"""
 def reader() -> Iterator[tuple[kernel_map.Map, PerfReader]]:
     schema = Schema("image", "buffer", None, Btf(BtfWriter().data()))
     with (
-        kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()) as array,
-        closing(PerfReader(array, schema, size=RING)) as made,
+        kernel_map.create(
+            MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()
+        ) as array,
+        closing(PerfReader(array, schema, size=RING)) as perf_reader,
     ):
-        if not made._counters:
+        if not perf_reader._counters:
             pytest.skip("no PERF_FORMAT_LOST: Linux 6.0")
-        yield array, made
+        yield array, perf_reader
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def _anywhere() -> Iterator[None]:
 
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_a_stream_whose_reader_pauses(seed: int) -> None:
-    """Between two batches, and when programs are detached, a CPU fills a part of its ring, or more than all of it.
+    """Fill part of a CPU's ring, or overflow it, between two batches and at the detach.
 
     Sometimes it goes on while the next batch is read.
     """
@@ -78,7 +80,9 @@ def test_a_stream_whose_reader_pauses(seed: int) -> None:
         nonlocal sent, thread
         if thread.ident:
             thread.join()
-        times = 1 + int(RING * dice.choice([0, 0.05, 0.3, 0.8, 3])) // sum([step.size + 16 for step in steps])
+        times = 1 + int(RING * dice.choice([0, 0.05, 0.3, 0.8, 3])) // sum(
+            [step.size + 16 for step in steps]
+        )
         sent += times * len(steps)
         thread = threading.Thread(target=send, args=(times, dice.choice(CPUS)))
         thread.start()
@@ -92,7 +96,11 @@ def test_a_stream_whose_reader_pauses(seed: int) -> None:
         thread.join()
         pauses = 0
 
-    with reader() as (array, made), Producer(array, *steps) as producer, Stream([made], [last], timeout=0.2) as stream:
+    with (
+        reader() as (array, perf_reader),
+        Producer(array, *steps) as producer,
+        Stream([perf_reader], [last], timeout=0.2) as stream,
+    ):
         pause()
         batches = []
         for batch in stream:
@@ -109,7 +117,9 @@ def test_a_stream_whose_reader_pauses(seed: int) -> None:
 
 @pytest.mark.usefixtures("_anywhere")
 @pytest.mark.parametrize("seed", range(RUNS))
-def test_a_command_whose_pipe_is_not_read_for_a_while(seed: int, compiled: ObjectOf, beepy: Beepy) -> None:
+def test_a_command_whose_pipe_is_not_read_for_a_while(
+    seed: int, compiled: ObjectOf, beepy: Beepy
+) -> None:
     with reader():  # or a skip
         pass
     dice = random.Random(seed)
@@ -118,7 +128,9 @@ def test_a_command_whose_pipe_is_not_read_for_a_while(seed: int, compiled: Objec
     out, end = os.pipe()
     with (
         os.fdopen(out, "rb", 0) as rows,
-        beepy.start("-v", "run", compiled(SENDS), "-o", "json", "--set", f"most={BURST}", stdout=end) as running,
+        beepy.start(
+            "-v", "run", compiled(SENDS), "-o", "json", "--set", f"most={BURST}", stdout=end
+        ) as running,
     ):
         os.close(end)
         running.until_attached()

@@ -62,7 +62,7 @@ def test_a_row_and_a_reader_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
     (tracked,) = spec.tracked
     assert (described(spec).type, described(spec).not_shown) == ("lru_hash", None)
     assert [field.name for field in described(spec).fields] == ["key", "value"]
-    assert samples.makes(NEW, samples.sample(NEW)) == 0
+    assert samples.create_map(NEW, samples.sample(NEW)) == 0
     assert samples.sample(NEW) == smallest
     assert capability.to_create(NEW) == {"CAP_BPF", "CAP_NET_ADMIN"}
     with maps.create(spec.maps[0]._replace(key=VOID, value=VOID), None) as made:

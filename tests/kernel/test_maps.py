@@ -22,9 +22,26 @@ PAGE = mmap.PAGESIZE
 
 
 def spec(
-    map_type: MapType, key_size: int, value_size: int, entries: int, *, flags: int = 0, key: int = 0, value: int = 0
+    map_type: MapType,
+    key_size: int,
+    value_size: int,
+    entries: int,
+    *,
+    flags: int = 0,
+    key: int = 0,
+    value: int = 0,
 ) -> MapSpec:
-    return MapSpec("map", ".maps", map_type, key_size, value_size, entries, flags, key=TypeId(key), value=TypeId(value))
+    return MapSpec(
+        "map",
+        ".maps",
+        map_type,
+        key_size,
+        value_size,
+        entries,
+        flags,
+        key=TypeId(key),
+        value=TypeId(value),
+    )
 
 
 class Types:
@@ -33,7 +50,9 @@ class Types:
     def __init__(self) -> None:
         writer = BtfWriter()
         self.int = writer.integer()
-        self.struct = writer.struct("value", 12, [("a", self.int, 0), ("b", self.int, 32), ("c", self.int, 64)])
+        self.struct = writer.struct(
+            "value", 12, [("a", self.int, 0), ("b", self.int, 32), ("c", self.int, 64)]
+        )
         self.data = writer.data()
 
     def load(self) -> Fd:
@@ -77,7 +96,8 @@ def test_types_without_btf(map_type: MapType, sizes: tuple[int, int, int], flags
 
 
 @pytest.mark.parametrize(
-    "map_type", [MapType.SK_STORAGE, MapType.INODE_STORAGE, MapType.TASK_STORAGE, MapType.CGRP_STORAGE]
+    "map_type",
+    [MapType.SK_STORAGE, MapType.INODE_STORAGE, MapType.TASK_STORAGE, MapType.CGRP_STORAGE],
 )
 def test_storages_need_their_types(map_type: MapType) -> None:
     types = Types()
@@ -121,7 +141,7 @@ def test_types_that_do_not_fit_are_left_out(caplog: pytest.LogCaptureFixture) ->
         assert made.value_size == 16
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert record.getMessage().startswith("map 'map': create: ")
-    assert record.getMessage().endswith("; created without the types of its keys and values")
+    assert record.getMessage().endswith("; created without its key and value types")
 
 
 def test_what_fails_with_and_without_types_is_an_error() -> None:

@@ -18,7 +18,7 @@ from tests.support.trigger import trigger
 pytestmark = pytest.mark.kernel
 
 LACKING = {
-    "no_tracepoint": "tracepoint syscalls/sys_enter_beepy: this kernel has none of that name",
+    "no_tracepoint": "tracepoint syscalls/sys_enter_beepy: not found in this kernel",
     "no_raw_tracepoint": "no_such_tracepoint",
     "no_type": "this kernel has no 'btf_trace_no_such_tracepoint'",
 }

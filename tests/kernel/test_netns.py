@@ -1,4 +1,4 @@
-"""Network namespaces: whichever way one is named, and that nobody stays in it."""
+"""Open network namespaces by name, path or pid; enter them and return."""
 
 import socket
 import threading
@@ -17,11 +17,11 @@ pytestmark = pytest.mark.kernel
 
 @pytest.fixture(scope="module")
 def other() -> Iterator[Network]:
-    with network.private() as found:
-        yield found
+    with network.private() as private:
+        yield private
 
 
-def here() -> str:
+def current() -> str:
     return str(Path("/proc/thread-self/ns/net").readlink())
 
 
@@ -30,64 +30,66 @@ def interfaces() -> set[str]:
 
 
 @pytest.mark.parametrize("form", ["{}", "/proc/{}/ns/net"])
-def test_a_pid_or_a_path_names_one(form: str, other: Network) -> None:
-    before = here()
+def test_a_namespace_is_named_by_pid_or_path(form: str, other: Network) -> None:
+    before = current()
     with netns.open_namespace(form.format(other.holder)) as namespace:
         with netns.entered(namespace):
             assert interfaces() == {"lo", other.a, other.b}
-            assert here() != before
-        assert here() == before
+            assert current() != before
+        assert current() == before
 
 
-def test_a_name_is_looked_up_where_ip_keeps_it() -> None:
+def test_a_name_is_a_file_of_ip_netns() -> None:
     assert netns.path("blue") == Path("/run/netns/blue")
     assert netns.path("12") == Path("/proc/12/ns/net")
     assert netns.path("./12") == Path("12")
 
 
-def test_only_this_thread_moves(other: Network) -> None:
+def test_other_threads_stay_in_their_namespace(other: Network) -> None:
     moved = threading.Event()
     seen: list[str] = []
 
     def look() -> None:
         moved.wait()
-        seen.append(here())
+        seen.append(current())
 
     thread = threading.Thread(target=look)
     thread.start()
-    before = here()
+    before = current()
     with other.inside():
         moved.set()
         thread.join()
     assert seen == [before]
 
 
-def test_an_error_inside_leads_back(other: Network) -> None:
-    before = here()
+def test_an_exception_returns_to_the_old_namespace(other: Network) -> None:
+    before = current()
     with pytest.raises(ZeroDivisionError), other.inside():
         raise ZeroDivisionError
-    assert here() == before
+    assert current() == before
 
 
-def test_our_own_is_entered_without_a_step(caplog: pytest.LogCaptureFixture) -> None:
+def test_entering_the_current_namespace_makes_no_system_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level("DEBUG")
     with netns.open_namespace("") as ours, netns.entered(ours):
         pass
     assert "setns" not in caplog.text
 
 
-def test_one_is_found_again_by_its_identity(other: Network) -> None:
+def test_find_opens_a_namespace_by_its_identity(other: Network) -> None:
     with netns.open_namespace(other.name) as namespace:
         known = netns.identity(namespace)
     for hint in (f"/proc/{other.holder}/ns/net", "/nowhere", ""):
-        found = netns.find(known, hint)
-        assert found
-        with found:
-            assert netns.identity(found) == known
+        namespace_again = netns.find(known, hint)
+        assert namespace_again
+        with namespace_again:
+            assert netns.identity(namespace_again) == known
     with netns.open_namespace("") as ours:
-        found = netns.find(netns.identity(ours), "/nowhere")
-        assert found
-        found.close()
+        ours_again = netns.find(netns.identity(ours), "/nowhere")
+        assert ours_again
+        ours_again.close()
     assert netns.find("0:0", "/proc/self/ns/net") is None
 
 
@@ -99,13 +101,17 @@ def test_one_is_found_again_by_its_identity(other: Network) -> None:
         ("a\0b", r"network namespace 'a\x00b': no such file or directory (ENOENT)"),
     ],
 )
-def test_what_is_not_there_is_told(name: str, message: str) -> None:
+def test_a_missing_namespace_is_an_error(name: str, message: str) -> None:
     with pytest.raises(KernelError) as caught:
         netns.open_namespace(name)
     assert str(caught.value) == message
 
 
-def test_what_is_no_namespace_is_told() -> None:
-    with netns.open_namespace("/dev/null") as namespace, pytest.raises(KernelError) as caught, netns.entered(namespace):
+def test_a_file_that_is_not_a_namespace_is_an_error() -> None:
+    with (
+        netns.open_namespace("/dev/null") as namespace,
+        pytest.raises(KernelError) as caught,
+        netns.entered(namespace),
+    ):
         pass
     assert str(caught.value) == "network namespace: invalid argument (EINVAL)"

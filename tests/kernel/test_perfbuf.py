@@ -41,10 +41,14 @@ def schema(size: int = 0) -> Schema:
 
 
 @contextmanager
-def buffers(size: int = RING, least: int = 0, *, counters: bool = True) -> Iterator[tuple[Map, PerfReader]]:
-    """Make a perf array and its reader, whose records need ``least`` bytes."""
+def buffers(
+    size: int = RING, least: int = 0, *, counters: bool = True
+) -> Iterator[tuple[Map, PerfReader]]:
+    """Yield a perf array and its reader; records have at least ``least`` bytes."""
     with (
-        kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()) as array,
+        kernel_map.create(
+            MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()
+        ) as array,
         closing(PerfReader(array, schema(least), size=size, counters=counters)) as reader,
     ):
         yield array, reader
@@ -52,7 +56,7 @@ def buffers(size: int = RING, least: int = 0, *, counters: bool = True) -> Itera
 
 @contextmanager
 def on(cpu: int) -> Iterator[None]:
-    """Run on one CPU."""
+    """Run the block on one CPU."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {cpu})
     try:
@@ -68,12 +72,12 @@ def _pinned() -> Iterator[None]:
 
 
 def padded(size: int) -> int:
-    """Return what the kernel makes of a record's length: with the u32 before it, a multiple of 8."""
+    """Return the length of a record in the ring: with the u32 before it, a multiple of 8."""
     return (size + 4 + 7) // 8 * 8 - 4
 
 
 def records(batch: Batch) -> list[bytes]:
-    """Return the records without headers, after looking at the headers."""
+    """Check the headers of the records, and return the records without them."""
     (part,) = batch.parts
     assert len(part.raw) == batch.records * part.stride
     assert part.skip == 12
@@ -108,18 +112,27 @@ def test_a_run_is_one_batch() -> None:
 
 
 @pytest.mark.usefixtures("_pinned")
-def test_a_record_comes_with_the_padding_that_the_kernel_gives_it() -> None:
-    with buffers(least=40) as (array, reader), Producer(array, PerfOutput(40), PerfOutput(48)) as producer:
+def test_a_record_includes_the_padding_of_the_kernel() -> None:
+    with (
+        buffers(least=40) as (array, reader),
+        Producer(array, PerfOutput(40), PerfOutput(48)) as producer,
+    ):
         producer.run(1)
         batches = list(reader.read())
         assert [batch.length for batch in batches] == [44, 52]
-        assert [len(piece) for batch in batches for piece in Decoder(reader.schema).raw(batch)] == [40, 40]
+        assert [len(piece) for batch in batches for piece in Decoder(reader.schema).raw(batch)] == [
+            40,
+            40,
+        ]
 
 
 @pytest.mark.usefixtures("_pinned")
 @pytest.mark.parametrize("size", [8, 12, 40, 56, 500, 4001])
 def test_the_ring_wraps_many_times(size: int) -> None:
-    with buffers(mmap.PAGESIZE * 4) as (array, reader), Producer(array, PerfOutput(size)) as producer:
+    with (
+        buffers(mmap.PAGESIZE * 4) as (array, reader),
+        Producer(array, PerfOutput(size)) as producer,
+    ):
         batches: list[Batch] = []
         for _ in range(400):
             producer.run(3)
@@ -135,7 +148,9 @@ def test_mixed_lengths_are_batches_in_order() -> None:
     for _ in range(soak.times(10)):
         steps: list[Step] = []
         while len(steps) < 60:
-            steps += [PerfOutput(dice.choice([8, 12, 16, 24]))] * dice.choice([1, 1, 2, 3, 15, 16, 17, 33])
+            steps += [PerfOutput(dice.choice([8, 12, 16, 24]))] * dice.choice(
+                [1, 1, 2, 3, 15, 16, 17, 33]
+            )
         lengths = [padded(step.size) for step in steps]
         with buffers(mmap.PAGESIZE * 4) as (array, reader), Producer(array, *steps) as producer:
             for turn in range(10):
@@ -157,7 +172,7 @@ def test_records_shorter_than_their_type_are_read() -> None:
 
 
 @pytest.mark.usefixtures("_pinned")
-def test_what_a_full_ring_lost_is_counted_when_it_has_been_emptied() -> None:
+def test_losses_of_a_full_ring_are_counted_when_it_is_read() -> None:
     with buffers() as (array, reader), Producer(array, PerfOutput(52)) as producer:
         if not reader._counters:
             pytest.skip("no PERF_FORMAT_LOST: Linux 6.0")
@@ -167,7 +182,7 @@ def test_what_a_full_ring_lost_is_counted_when_it_has_been_emptied() -> None:
         assert serials(batches) == list(range(1, kept + 1))
         assert [(batch.records, batch.lost) for batch in batches] == [(kept, 0), (0, 10_000 - kept)]
         assert not list(reader.read())
-        producer.run(1)  # before this record stands one that says what is known already
+        producer.run(1)  # the LOST record before it reports losses that are known already
         (batch,) = reader.read()
         assert (serials([batch]), batch.lost) == ([10_001], 0)
         producer.run(20_000)
@@ -175,9 +190,13 @@ def test_what_a_full_ring_lost_is_counted_when_it_has_been_emptied() -> None:
 
 
 @pytest.mark.usefixtures("_pinned")
-def test_what_is_lost_during_a_reading_is_counted_by_the_next_one() -> None:
+def test_losses_during_a_reading_are_counted_by_the_next_one() -> None:
     steps = [PerfOutput(52)] * 32 + [PerfOutput(60)] * 1100
-    with buffers() as (array, reader), Producer(array, *steps) as first, Producer(array, PerfOutput(52)) as second:
+    with (
+        buffers() as (array, reader),
+        Producer(array, *steps) as first,
+        Producer(array, PerfOutput(52)) as second,
+    ):
         if not reader._counters:
             pytest.skip("no PERF_FORMAT_LOST: Linux 6.0")
         first.run(1)
@@ -186,15 +205,17 @@ def test_what_is_lost_during_a_reading_is_counted_by_the_next_one() -> None:
         assert read == 32
         second.run(10_000)  # the ring is full now, but not when either reading begins
         batches = [*reading, *reader.read()]
-        assert len(steps) + 10_000 == read + sum([batch.records + (batch.lost or 0) for batch in batches])
+        assert len(steps) + 10_000 == read + sum(
+            [batch.records + (batch.lost or 0) for batch in batches]
+        )
 
 
 @pytest.mark.usefixtures("_pinned")
-def test_without_counters_a_loss_that_no_record_told_of_is_unknown() -> None:
+def test_without_counters_a_loss_without_a_lost_record_is_unknown() -> None:
     with buffers(counters=False) as (array, reader), Producer(array, PerfOutput(52)) as producer:
         producer.run(1000)
         assert [batch.lost for batch in reader.read()] == [0]
-        assert not list(reader.read())  # so much was free that nothing can have been lost
+        assert not list(reader.read())  # enough was free that nothing can have been lost
         producer.run(10_000)
         assert [batch.lost for batch in reader.read()] == [0]
         assert [batch.lost for batch in reader.read()] == [None]
@@ -202,7 +223,9 @@ def test_without_counters_a_loss_that_no_record_told_of_is_unknown() -> None:
         producer.run(10_000)
         first = list(reader.read())
         producer.run(1)
-        assert sum([batch.records + (batch.lost or 0) for batch in (*first, *reader.read())]) >= 10_001
+        assert (
+            sum([batch.records + (batch.lost or 0) for batch in (*first, *reader.read())]) >= 10_001
+        )
 
 
 def test_every_cpu_has_a_ring() -> None:
@@ -212,11 +235,13 @@ def test_every_cpu_has_a_ring() -> None:
             with on(cpu):
                 producer.run(2)
         last = 2 * len(cpus)
-        expected = [serial for at in range(len(cpus)) for serial in (last - 2 * at - 1, last - 2 * at)]
+        expected = [
+            serial for at in range(len(cpus)) for serial in (last - 2 * at - 1, last - 2 * at)
+        ]
         assert serials(list(reader.read())) == expected
 
 
-def test_all_that_is_written_is_read_or_lost() -> None:
+def test_every_record_is_read_or_counted_as_lost() -> None:
     with buffers() as (array, reader), Producer(array, PerfOutput(52)) as producer:
         thread = threading.Thread(target=producer.run, args=(300_000,))
         thread.start()
@@ -238,7 +263,7 @@ def test_all_that_is_written_is_read_or_lost() -> None:
 
 
 @pytest.mark.usefixtures("_pinned")
-def test_it_is_readable_when_a_quarter_is_full() -> None:
+def test_the_reader_is_readable_when_a_quarter_of_a_ring_is_full() -> None:
     with buffers() as (array, reader), Producer(array, PerfOutput(52)) as producer:
         producer.run(RING // 64 // 4)
         assert not readable(reader)
@@ -249,7 +274,7 @@ def test_it_is_readable_when_a_quarter_is_full() -> None:
 
 
 @pytest.mark.usefixtures("_pinned")
-def test_a_stream_reads_the_few_that_wake_nobody() -> None:
+def test_a_stream_reads_records_that_cause_no_wake_up() -> None:
     calls: list[int] = []
     with buffers() as (array, reader), Producer(array, PerfOutput(20)) as producer:
 
@@ -270,7 +295,7 @@ def test_a_stream_reads_the_few_that_wake_nobody() -> None:
 
 
 @pytest.mark.usefixtures("_pinned")
-def test_a_stream_ends_with_all_that_was_lost() -> None:
+def test_the_end_of_a_stream_reports_all_losses() -> None:
     with buffers() as (array, reader), Producer(array, PerfOutput(52)) as producer:
         if not reader._counters:
             pytest.skip("no PERF_FORMAT_LOST: Linux 6.0")
@@ -281,7 +306,7 @@ def test_a_stream_ends_with_all_that_was_lost() -> None:
         assert sum([batch.lost or 0 for batch in batches]) > 0
 
 
-def test_a_map_without_room_for_every_cpu(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_map_with_fewer_slots_than_cpus(caplog: pytest.LogCaptureFixture) -> None:
     online = machine.online_cpus()
     if max(online) == 0:
         pytest.skip("needs two CPUs")
@@ -291,20 +316,26 @@ def test_a_map_without_room_for_every_cpu(caplog: pytest.LogCaptureFixture) -> N
     ):
         assert [batch.lost for batch in reader.read()] == [None]
         assert list(reader.end()) == []
-    assert f"map 'buffer': has no room for CPU {online[1]}, whose records are lost" in caplog.text
+    assert f"map 'buffer': no slot for CPU {online[1]}: its records are lost" in caplog.text
 
 
-def test_closing_empties_the_slots() -> None:
+def test_close_removes_the_rings_from_the_map() -> None:
     cpu = machine.online_cpus()[0].to_bytes(4, "little")
-    with kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()) as array:
+    with kernel_map.create(
+        MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()
+    ) as array:
         reader = PerfReader(array, schema())
         reader.close()
         assert not array.delete(cpu)
 
 
-def test_an_event_that_counts_no_time_any_more_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
-    """What a CPU that was offline leaves behind; tests/vm takes one off and on line."""
-    with buffers() as (array, reader), on(cpu := machine.online_cpus()[0]), Producer(array, PerfOutput(52)) as producer:
+def test_an_event_that_no_longer_counts_time_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    """Replace the event as after its CPU was offline; tests/vm takes a CPU offline."""
+    with (
+        buffers() as (array, reader),
+        on(cpu := machine.online_cpus()[0]),
+        Producer(array, PerfOutput(52)) as producer,
+    ):
         (ring,) = [ring for ring in reader._rings if ring.cpu == cpu]
         producer.run(3)
         fcntl.ioctl(ring.event.fileno(), PERF_EVENT_IOC_DISABLE)
@@ -318,7 +349,7 @@ def test_an_event_that_counts_no_time_any_more_is_replaced(caplog: pytest.LogCap
     ]
 
 
-def test_a_stream_ends_with_a_look_at_the_cpus() -> None:
+def test_the_end_of_a_stream_checks_the_cpus() -> None:
     with buffers() as (array, reader), Producer(array, PerfOutput(52)) as producer:
         (ring, *_) = reader._rings
 
@@ -348,17 +379,19 @@ def test_a_map_of_another_type_is_an_error() -> None:
         PerfReader(table, schema())
 
 
-def test_a_size_that_cannot_be_is_an_error() -> None:
+def test_an_invalid_ring_size_is_an_error() -> None:
     with (
         kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, 2) as array,
-        pytest.raises(KernelError, match=r"map 'buffer': CPU \d+: mmap: invalid argument \(EINVAL\)"),
+        pytest.raises(
+            KernelError, match=r"map 'buffer': CPU \d+: mmap: invalid argument \(EINVAL\)"
+        ),
     ):
         PerfReader(array, schema(), size=3 * mmap.PAGESIZE)
 
 
 @contextmanager
 def written(tail: int, head: int, data: bytes) -> Iterator[PerfReader]:
-    """Lay out a ring in a file: what no kernel writes."""
+    """Yield a reader of a ring in a file, with contents that no kernel writes."""
     with buffers() as (_, reader), Fd(os.memfd_create("ring")) as fd:
         page = bytes(1024) + struct.pack("QQ", head, tail)
         os.write(fd.fileno(), page.ljust(mmap.PAGESIZE, b"\0") + data.ljust(RING, b"\0"))
@@ -370,25 +403,31 @@ def written(tail: int, head: int, data: bytes) -> Iterator[PerfReader]:
 
 
 @pytest.mark.parametrize("size", [0, 7, 9, 32])
-def test_a_record_that_cannot_be_is_an_error(size: int) -> None:
+def test_an_invalid_record_size_is_an_error(size: int) -> None:
     record = struct.pack("IHHI4x", 9, 0, 16, 4) + struct.pack("IHH", 9, 0, size)
     with written(0, 40, record) as reader:
         reading = reader.read()
         assert next(reading).records == 1
         with pytest.raises(
-            KernelError, match=f"map 'buffer': perf buffer: record at 16: has {size} bytes, 24 are there$"
+            KernelError,
+            match=f"map 'buffer': perf buffer: record at 16: invalid size {size}, 24 bytes left$",
         ):
             next(reading)
 
 
 @pytest.mark.parametrize(("tail", "head"), [(16, 0), (0, RING + 8)])
-def test_positions_that_cannot_be_are_an_error(tail: int, head: int) -> None:
-    with written(tail, head, b"") as reader, pytest.raises(KernelError, match=r"tail at \d+, but head at"):
+def test_invalid_positions_are_an_error(tail: int, head: int) -> None:
+    with (
+        written(tail, head, b"") as reader,
+        pytest.raises(KernelError, match=r"tail at \d+, but head at"),
+    ):
         list(reader.read())
 
 
-def test_it_is_the_reader_of_its_type() -> None:
-    with kernel_map.create(MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()) as array:
+def test_maps_reader_returns_a_perf_reader() -> None:
+    with kernel_map.create(
+        MapType.PERF_EVENT_ARRAY, "buffer", 4, 4, machine.possible_cpus()
+    ) as array:
         reader = maps.reader(array, schema())
         assert isinstance(reader, PerfReader)
         reader.close()

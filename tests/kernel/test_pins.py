@@ -158,7 +158,7 @@ def test_a_directory_that_others_may_write_is_refused(spec: CollectionSpec, root
     folder.mkdir()
     folder.chmod(0o770)
     for pins in (Pins(str(folder)), Pins(str(root / "maps"), programs=str(folder))):
-        with pytest.raises(KernelError, match=rf": {folder}: others may write it") as caught:
+        with pytest.raises(KernelError, match=rf": {folder}: writable by others") as caught:
             load(spec, pins=pins)
         assert caught.value.__notes__ == [f"chmod go-w {folder}"]
         assert list(folder.iterdir()) == []
@@ -198,7 +198,7 @@ def test_a_directory_with_a_dot(root: Path, beepy: Beepy, flag: str) -> None:
     ran = beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", flag, f"{root}/a.b")
     assert ran.code == 1
     assert "operation not permitted (EPERM)" in ran.said[0]
-    assert ran.said[1] == "note: a BPF file system takes no name with a dot in it"
+    assert ran.said[1] == "note: names in a BPF file system must not contain a dot"
 
 
 def test_names_stay_in_their_directory(spec: CollectionSpec, root: Path) -> None:
@@ -289,8 +289,8 @@ def test_a_lock_that_others_may_remove_is_not_used(
     with load(spec, pins=Pins(str(root))) as collection:
         kept = collection.maps[KEPT]
         Claim(kept).close()
-        where = f"map '{KEPT}': pinned at {root}/{KEPT}: another reader would not be noticed"
-        assert caplog.messages[-1] == f"{where}: {claim.DIRECTORY}/{kept.info().id}: not only ours to write"
+        where = f"map '{KEPT}': pinned at {root}/{KEPT}: another reader would not be detected"
+        assert caplog.messages[-1] == f"{where}: {claim.DIRECTORY}/{kept.info().id}: owned or writable by others"
     assert not claim.DIRECTORY.exists()
 
 

@@ -36,17 +36,23 @@ def test_runs_a_packet_program_with_a_context() -> None:
 
 
 def test_runs_a_raw_tracepoint_program() -> None:
-    with program.load("raw", "raw_tp", ProgType.RAW_TRACEPOINT, programs.returns(3), "GPL") as loaded:
+    with program.load(
+        "raw", "raw_tp", ProgType.RAW_TRACEPOINT, programs.returns(3), "GPL"
+    ) as loaded:
         assert loaded.run(bytes(16)).retval == 3
 
 
 def test_a_syscall_program_writes_to_its_context() -> None:
-    store = encode((Insn(programs.ST_W, 1, off=4, imm=99), Insn(programs.MOV_K, 0, imm=0), Insn(EXIT)))
-    with program.load("sys", "syscall", ProgType.SYSCALL, store, "GPL", flags=ProgFlag.SLEEPABLE) as loaded:
+    store = encode(
+        (Insn(programs.ST_W, 1, off=4, imm=99), Insn(programs.MOV_K, 0, imm=0), Insn(EXIT))
+    )
+    with program.load(
+        "sys", "syscall", ProgType.SYSCALL, store, "GPL", flags=ProgFlag.SLEEPABLE
+    ) as loaded:
         assert loaded.run(struct.pack("=II", 1, 2)).ctx == struct.pack("=II", 1, 99)
 
 
-def test_a_type_that_cannot_be_run_says_so() -> None:
+def test_running_an_unsupported_type_is_enotsupp() -> None:
     with (
         program.load("tp", "tp", ProgType.TRACEPOINT, programs.returns(0), "GPL") as loaded,
         pytest.raises(KernelError, match="program 'tp': test run: ") as caught,
@@ -55,26 +61,29 @@ def test_a_type_that_cannot_be_run_says_so() -> None:
     assert caught.value.errno == 524
 
 
-def test_what_the_verifier_refuses_comes_with_its_log() -> None:
+def test_a_verifier_error_has_the_log() -> None:
     with pytest.raises(VerifierError) as caught:
         program.load("bad\n", "socket", ProgType.SOCKET_FILTER, programs.unreachable(), "GPL")
-    assert str(caught.value) == r"program 'bad\x0a': load: invalid argument (EINVAL): unreachable insn 1"
+    assert (
+        str(caught.value)
+        == r"program 'bad\x0a': load: invalid argument (EINVAL): unreachable insn 1"
+    )
     assert caught.value.errno == errno.EINVAL
     assert caught.value.log.startswith("unreachable insn 1\n")
 
 
-def test_a_log_is_read_whole_however_long_it_is() -> None:
+def test_a_long_log_is_read_completely() -> None:
     body = [Insn(programs.MOV_K, 0, imm=number) for number in range(8000)]
-    long = encode((*body, Insn(programs.MOV_X, 0, 5), Insn(EXIT)))  # r5 was never written
+    code = encode((*body, Insn(programs.MOV_X, 0, 5), Insn(EXIT)))  # r5 was never written
     with pytest.raises(VerifierError) as caught:
-        program.load("long", "socket", ProgType.SOCKET_FILTER, long, "GPL")
+        program.load("long", "socket", ProgType.SOCKET_FILTER, code, "GPL")
     assert len(caught.value.log) > 1 << 18
     assert "R5 !read_ok" in caught.value.log
     assert str(caught.value).endswith(": R5 !read_ok")
     assert caught.value.log.startswith(("0: ", "func#0", "Live regs"))
 
 
-def test_a_log_that_has_no_room_leaves_the_reason() -> None:
+def test_the_reason_survives_a_log_that_is_too_long() -> None:
     step = Insn(programs.ADD_K, 1, imm=1)
     again = Insn(JLT_K, 1, off=-2, imm=250_000)
     endless = (Insn(programs.MOV_K, 1, imm=0), step, again, Insn(programs.MOV_X, 0, 5), Insn(EXIT))
@@ -85,7 +94,7 @@ def test_a_log_that_has_no_room_leaves_the_reason() -> None:
     assert len(caught.value.log) > 1 << 23
 
 
-def test_refused_without_a_log_is_no_verifier_error() -> None:
+def test_a_refusal_without_a_log_is_not_a_verifier_error() -> None:
     with pytest.raises(KernelError) as caught:
         program.load("empty", "socket", ProgType.SOCKET_FILTER, b"", "GPL")
     assert not isinstance(caught.value, VerifierError)
@@ -95,19 +104,21 @@ def test_refused_without_a_log_is_no_verifier_error() -> None:
     }
 
 
-def test_a_log_can_be_asked_for() -> None:
+def test_log_level_returns_a_log() -> None:
     code = programs.returns(0)
     with program.load("quiet", "socket", ProgType.SOCKET_FILTER, code, "GPL") as quiet:
         assert quiet.log == ""
-    with program.load("told", "socket", ProgType.SOCKET_FILTER, code, "GPL", log_level=1) as told:
-        assert "processed 2 insns" in told.log
+    with program.load(
+        "logged", "socket", ProgType.SOCKET_FILTER, code, "GPL", log_level=1
+    ) as logged:
+        assert "processed 2 insns" in logged.log
 
 
-def test_the_license_counts() -> None:
+def test_the_verifier_gets_the_license() -> None:
     call = encode((Insn(CALL, imm=TRACE_PRINTK), Insn(EXIT)))
     with pytest.raises(VerifierError, match="GPL"):
         program.load("other", "raw_tp", ProgType.RAW_TRACEPOINT, call, "Proprietary")
-    with pytest.raises(VerifierError) as caught:  # it goes on to the arguments, which are missing
+    with pytest.raises(VerifierError) as caught:  # the next check fails: the arguments are missing
         program.load("gpl", "raw_tp", ProgType.RAW_TRACEPOINT, call, "Dual BSD/GPL")
     assert "GPL" not in caught.value.log
 

@@ -36,7 +36,7 @@ def schema(size: int = 0) -> Schema:
 
 @contextmanager
 def rings(pages: int = 1, least: int = 0) -> Iterator[tuple[Map, RingReader]]:
-    """Make a ring buffer and its reader, whose records need ``least`` bytes."""
+    """Yield a ring buffer and its reader; records have at least ``least`` bytes."""
     with (
         kernel_map.create(MapType.RINGBUF, "ring", 0, 0, pages * mmap.PAGESIZE) as ring,
         closing(RingReader(ring, schema(least))) as reader,
@@ -45,7 +45,7 @@ def rings(pages: int = 1, least: int = 0) -> Iterator[tuple[Map, RingReader]]:
 
 
 def records(batch: Batch) -> list[bytes]:
-    """Return the records without headers, after looking at the headers."""
+    """Check the headers of the records, and return the records without them."""
     (part,) = batch.parts
     assert len(part.raw) == batch.records * part.stride
     assert part.skip == 8
@@ -89,10 +89,12 @@ def test_the_ring_wraps_many_times(size: int) -> None:
         assert serials(batches) == list(range(1, 1401))
 
 
-def test_a_full_ring_keeps_what_fits_and_goes_on() -> None:
+def test_a_full_ring_keeps_its_records_and_continues() -> None:
     with rings() as (ring, reader), Producer(ring, Output(56)) as producer:
         producer.run(100)
-        fits = mmap.PAGESIZE // 64 - 1  # the kernel never lets the producer reach the consumer's position
+        fits = (
+            mmap.PAGESIZE // 64 - 1
+        )  # the kernel never lets the producer reach the consumer's position
         assert serials(list(reader.read())) == list(range(1, fits + 1))
         producer.run(1)
         assert serials(list(reader.read())) == [101]
@@ -110,8 +112,11 @@ def test_mixed_lengths_are_batches_in_order() -> None:
         assert serials(batches) == list(range(1, 13))
 
 
-def test_discarded_records_are_passed_over() -> None:
-    with rings() as (ring, reader), Producer(ring, Discard(24), Output(24), Discard(24), Discard(8)) as producer:
+def test_discarded_records_are_skipped() -> None:
+    with (
+        rings() as (ring, reader),
+        Producer(ring, Discard(24), Output(24), Discard(24), Discard(8)) as producer,
+    ):
         producer.run(3)
         batches = list(reader.read())
         assert serials(batches) == [1, 2, 3]
@@ -127,13 +132,18 @@ def test_records_shorter_than_their_type_are_read() -> None:
         with Producer(ring, Output(24), Output(16), Output(16), Output(20), Output(32)) as producer:
             producer.run(1)
             batches = list(reader.read())
-        assert [(batch.length, batch.records) for batch in batches] == [(24, 1), (16, 2), (20, 1), (32, 1)]
+        assert [(batch.length, batch.records) for batch in batches] == [
+            (24, 1),
+            (16, 2),
+            (20, 1),
+            (32, 1),
+        ]
         assert serials(batches) == [1, 2, 3, 4, 5]
         assert not readable(reader)
 
 
 @pytest.mark.soak
-def test_any_order_of_lengths() -> None:
+def test_records_of_random_lengths() -> None:
     dice = random.Random(7)
     for _ in range(soak.times(20)):
         steps: list[Step] = []
@@ -153,14 +163,14 @@ def test_any_order_of_lengths() -> None:
                 assert serials(batches) == list(range(first, first + len(written)))
 
 
-def test_batches_are_bounded_and_free_their_room_one_by_one() -> None:
+def test_batches_are_limited_and_free_their_room_one_by_one() -> None:
     with rings(pages=256) as (ring, reader), Producer(ring, Output(56)) as producer:
         producer.run(1 << 20)
         batches = []
         for batch in reader.read():
             assert len(batch.parts[0].raw) <= CHUNK
             batches.append(batch)
-            producer.run(batch.records)  # behind where this reading ends
+            producer.run(batch.records)  # after the position where this reading ends
         full = 256 * mmap.PAGESIZE // 64 - 1
         assert [batch.records for batch in batches] == [CHUNK // 64] * 3 + [CHUNK // 64 - 1]
         assert serials(batches) == list(range(1, full + 1))
@@ -168,7 +178,10 @@ def test_batches_are_bounded_and_free_their_room_one_by_one() -> None:
 
 
 def test_a_record_longer_than_a_batch() -> None:
-    with rings(pages=256) as (ring, reader), Producer(ring, Output(8), Output(CHUNK + 100), Output(8)) as producer:
+    with (
+        rings(pages=256) as (ring, reader),
+        Producer(ring, Output(8), Output(CHUNK + 100), Output(8)) as producer,
+    ):
         producer.run(2)
         batches = list(reader.read())
         assert [(batch.length, batch.records) for batch in batches] == [
@@ -177,7 +190,7 @@ def test_a_record_longer_than_a_batch() -> None:
         assert serials(batches) == list(range(1, 7))
 
 
-def test_while_a_program_writes() -> None:
+def test_reading_while_a_program_writes() -> None:
     with rings(pages=4096) as (ring, reader), Producer(ring, Output(56)) as producer:
         thread = threading.Thread(target=producer.run, args=(200_000,))
         thread.start()
@@ -188,7 +201,7 @@ def test_while_a_program_writes() -> None:
         assert seen == list(range(1, 200_001))
 
 
-def test_a_busy_record_ends_the_reading() -> None:
+def test_reading_stops_at_a_busy_record() -> None:
     with (
         Fault() as fault,
         rings() as (ring, reader),
@@ -211,11 +224,13 @@ def test_a_busy_record_ends_the_reading() -> None:
 
 @contextmanager
 def written(consumer: int, producer: int, data: bytes) -> Iterator[RingReader]:
-    """Lay out a ring of one page in a file: what no kernel writes."""
+    """Yield a reader of a ring in a file, with contents that no kernel writes."""
     page = mmap.PAGESIZE
     with Fd(os.memfd_create("ring")) as fd:
         data = data.ljust(page, b"\0")
-        pages = struct.pack("Q", consumer).ljust(page, b"\0") + struct.pack("Q", producer).ljust(page, b"\0")
+        pages = struct.pack("Q", consumer).ljust(page, b"\0") + struct.pack("Q", producer).ljust(
+            page, b"\0"
+        )
         os.write(fd.fileno(), pages + data + data)
         with closing(RingReader(Map(fd, "ring", MapType.RINGBUF, 0, 0, page), schema())) as reader:
             yield reader
@@ -226,13 +241,19 @@ def test_a_record_beyond_the_producer_is_an_error() -> None:
     with written(0, 24, good + struct.pack("I", 9)) as reader:
         reading = reader.read()
         assert next(reading).records == 1
-        with pytest.raises(KernelError, match=r"map 'ring': ring buffer: record at 16: expected 24 bytes .*, got 8$"):
+        with pytest.raises(
+            KernelError,
+            match=r"map 'ring': ring buffer: record at 16: expected 24 bytes .*, got 8$",
+        ):
             next(reading)
 
 
 @pytest.mark.parametrize(("consumer", "producer"), [(16, 0), (0, mmap.PAGESIZE + 8)])
-def test_positions_that_cannot_be_are_an_error(consumer: int, producer: int) -> None:
-    with written(consumer, producer, b"") as reader, pytest.raises(KernelError, match=r"consumer at \d+, but producer"):
+def test_invalid_positions_are_an_error(consumer: int, producer: int) -> None:
+    with (
+        written(consumer, producer, b"") as reader,
+        pytest.raises(KernelError, match=r"consumer at \d+, but producer"),
+    ):
         list(reader.read())
 
 

@@ -39,7 +39,7 @@ def schema(name: str) -> Schema:
 
 
 class Counted:
-    """A reader that counts its readings."""
+    """Counts the readings of a reader."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -63,21 +63,34 @@ class Counted:
 
 
 class Rig:
-    """Two rings, two tables, and what makes a Stream of them."""
+    """Owns two rings and two tables with their readers and producers."""
 
     def __init__(self, stack: ExitStack) -> None:
         create = kernel_map.create
-        self.rings = [stack.enter_context(create(MapType.RINGBUF, f"ring{i}", 0, 0, RING)) for i in (0, 1)]
-        self.tables = [stack.enter_context(create(MapType.HASH, f"table{i}", 4, 4, 16)) for i in (0, 1)]
+        self.rings = [
+            stack.enter_context(create(MapType.RINGBUF, f"ring{i}", 0, 0, RING)) for i in (0, 1)
+        ]
+        self.tables = [
+            stack.enter_context(create(MapType.HASH, f"table{i}", 4, 4, 16)) for i in (0, 1)
+        ]
         self.producers = [stack.enter_context(Producer(ring, Output(16))) for ring in self.rings]
-        self.schemas = tuple([schema(each.name) for each in (*self.rings, *self.tables)])
+        self.schemas = tuple([schema(map_.name) for map_ in (*self.rings, *self.tables)])
         self.counted = [
-            *[Counted(RingReader(ring, found)) for ring, found in zip(self.rings, self.schemas[:2], strict=True)],
-            *[Counted(TableReader(table, found)) for table, found in zip(self.tables, self.schemas[2:], strict=True)],
+            *[
+                Counted(RingReader(ring, schema))
+                for ring, schema in zip(self.rings, self.schemas[:2], strict=True)
+            ],
+            *[
+                Counted(TableReader(table, schema))
+                for table, schema in zip(self.tables, self.schemas[2:], strict=True)
+            ],
         ]
 
     def stream(
-        self, *detach: Callable[[], None], interval: float | None = None, timeout: float | None = None
+        self,
+        *detach: Callable[[], None],
+        interval: float | None = None,
+        timeout: float | None = None,
     ) -> Stream:
         return Stream(self.counted, detach, interval=interval, timeout=timeout)
 
@@ -95,12 +108,12 @@ def names(batches: list[Batch]) -> list[str]:
 LAST = ["table0", "table1"]  # the last snapshots
 
 
-def test_rings_are_read_until_it_stops(rig: Rig) -> None:
+def test_rings_are_read_until_the_stream_stops(rig: Rig) -> None:
     calls: list[str] = []
 
     def detach() -> None:
         calls.append("first")
-        rig.producers[1].run(1)  # what comes until the links are gone
+        rig.producers[1].run(1)  # records until the links are closed
 
     batches = []
     with rig.stream(detach, lambda: calls.append("second")) as stream:
@@ -116,14 +129,14 @@ def test_rings_are_read_until_it_stops(rig: Rig) -> None:
     assert [batch.final for batch in batches] == [False, False, True, True]
 
 
-def test_a_stop_before_it_begins(rig: Rig) -> None:
+def test_a_stop_before_the_iteration(rig: Rig) -> None:
     rig.producers[0].run(1)
     with rig.stream() as stream:
         stream.stop()
         assert names(list(stream)) == ["ring0", *LAST]
 
 
-def test_all_that_a_program_writes_arrives(rig: Rig) -> None:
+def test_every_record_of_a_program_arrives(rig: Rig) -> None:
     thread = threading.Thread(target=rig.producers[0].run, args=(50_000,))
     records = 0
     with rig.stream() as stream:
@@ -136,7 +149,7 @@ def test_all_that_a_program_writes_arrives(rig: Rig) -> None:
     assert records == 50_000
 
 
-def test_a_demand_wakes_it_from_any_thread(rig: Rig) -> None:
+def test_a_demand_of_another_thread_wakes_the_stream(rig: Rig) -> None:
     batches = []
     with rig.stream() as stream:
         thread = threading.Thread(target=stream.demand, args=(rig.schemas[3:],))
@@ -150,8 +163,8 @@ def test_a_demand_wakes_it_from_any_thread(rig: Rig) -> None:
     assert [batch.snapshot for batch in batches] == [1, 1, 2]
 
 
-def test_a_snapshot_needs_nobody_who_iterates(rig: Rig) -> None:
-    """Another thread reads tables while the stream's own is in the midst of one."""
+def test_a_snapshot_does_not_wait_for_the_iteration(rig: Rig) -> None:
+    """Read tables in another thread while the stream reads one."""
     with rig.stream() as stream:
         stream.demand(rig.schemas)
         iteration = iter(stream)
@@ -165,7 +178,7 @@ def test_a_snapshot_needs_nobody_who_iterates(rig: Rig) -> None:
         assert names([next(iteration)]) == LAST[1:]
 
 
-def test_rings_come_before_tables_and_demands_share_a_reading(rig: Rig) -> None:
+def test_rings_are_read_before_tables_and_demands_share_a_reading(rig: Rig) -> None:
     rig.producers[0].run(1)
     with rig.stream() as stream:
         for _ in range(3):
@@ -174,7 +187,7 @@ def test_rings_come_before_tables_and_demands_share_a_reading(rig: Rig) -> None:
         assert names([next(iteration) for _ in range(3)]) == ["ring0", *LAST]
         stream.stop()
         assert names(list(iteration)) == LAST
-    assert [each.readings for each in rig.counted[2:]] == [2, 2]
+    assert [reader.readings for reader in rig.counted[2:]] == [2, 2]
 
 
 def test_tables_are_read_every_interval(rig: Rig) -> None:
@@ -189,14 +202,14 @@ def test_tables_are_read_every_interval(rig: Rig) -> None:
     assert snapshots == 8
 
 
-def test_a_timeout_ends_it(rig: Rig) -> None:
+def test_a_timeout_ends_the_stream(rig: Rig) -> None:
     began = time.monotonic()
     with rig.stream(timeout=0.02) as stream:
         assert names(list(stream)) == LAST
     assert time.monotonic() - began >= 0.02
 
 
-def test_a_timeout_ends_it_while_records_come(rig: Rig) -> None:
+def test_a_timeout_ends_the_stream_while_records_arrive(rig: Rig) -> None:
     with rig.stream(timeout=0.05) as stream:
         rig.producers[0].run(1)
         for batch in stream:
@@ -205,7 +218,7 @@ def test_a_timeout_ends_it_while_records_come(rig: Rig) -> None:
     assert rig.counted[0].readings < 5000
 
 
-def test_a_signal_handler_stops_it(rig: Rig) -> None:
+def test_a_signal_handler_can_stop_the_stream(rig: Rig) -> None:
     with rig.stream() as stream:
         before = signal.signal(signal.SIGUSR1, lambda _number, _frame: stream.stop())
         thread = threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGUSR1))
@@ -226,11 +239,11 @@ def test_after_its_end_and_after_close_nothing_is_read(rig: Rig) -> None:
     stream.demand(rig.schemas)
     stream.stop()
     stream.close()
-    with pytest.raises(UsageError, match="stream: iterated already"):
+    with pytest.raises(UsageError, match="stream: already iterated"):
         next(iter(stream))
 
 
-def test_an_iteration_may_be_left(rig: Rig) -> None:
+def test_an_iteration_can_be_abandoned(rig: Rig) -> None:
     rig.producers[0].run(2)
     with rig.stream() as stream:
         for batch in stream:
@@ -239,8 +252,8 @@ def test_an_iteration_may_be_left(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_rings_are_read_once_a_window(rig: Rig, busy: bool) -> None:
-    # The bound holds on a slow machine all the more.
+def test_rings_are_read_once_per_window(rig: Rig, busy: bool) -> None:
+    # a slow machine has fewer readings in the same time
     timeout = 0.1
     done = threading.Event()
 
@@ -250,7 +263,9 @@ def test_rings_are_read_once_a_window(rig: Rig, busy: bool) -> None:
 
     with Fault() as fault, Producer(rig.rings[0], Hold(16)) as producer:
         thread = (
-            threading.Thread(target=producer.hold, args=(fault.address,)) if busy else threading.Thread(target=produce)
+            threading.Thread(target=producer.hold, args=(fault.address,))
+            if busy
+            else threading.Thread(target=produce)
         )
         with rig.stream(done.set, fault.release, thread.join, timeout=timeout) as stream:
             thread.start()
@@ -261,8 +276,8 @@ def test_rings_are_read_once_a_window(rig: Rig, busy: bool) -> None:
     assert names(batches)[0] == "ring0"
 
 
-def test_the_end_waits_for_programs_that_still_run(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[Stream.__module__], "_ROUNDS", 10_000)
+def test_the_end_waits_for_running_programs(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[Stream.__module__], "_LAST_ROUNDS", 10_000)
     with Fault() as fault, Producer(rig.rings[0], Hold(16)) as producer:
         thread = threading.Thread(target=producer.hold, args=(fault.address,))
         thread.start()
@@ -274,7 +289,7 @@ def test_the_end_waits_for_programs_that_still_run(rig: Rig, monkeypatch: pytest
     assert names(batches) == ["ring0", *LAST]
 
 
-def test_a_detach_that_fails_loses_nothing(rig: Rig) -> None:
+def test_no_record_is_lost_if_a_detach_fails(rig: Rig) -> None:
     def fail() -> None:
         raise KernelError("not detached", errno.EBUSY)
 
@@ -283,10 +298,16 @@ def test_a_detach_that_fails_loses_nothing(rig: Rig) -> None:
         stream.stop()
         with pytest.raises(KernelError, match="not detached"):
             batches.extend(stream)
-    assert [(batch.schema.map, batch.records) for batch in batches] == [("ring0", 2), ("table0", 0), ("table1", 0)]
+    assert [(batch.schema.map, batch.records) for batch in batches] == [
+        ("ring0", 2),
+        ("table0", 0),
+        ("table1", 0),
+    ]
 
 
-def test_a_detach_and_a_reading_that_fail_are_both_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_a_detach_and_of_a_reading_are_both_reported(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail() -> None:
         raise KernelError("not detached", errno.EBUSY)
 
@@ -308,11 +329,13 @@ def test_readers_of_collections(caplog: pytest.LogCaptureFixture) -> None:
     tracked = tuple([Tracked(name, Role.PRINT, VOID) for name in kinds])
     spec = CollectionSpec("image", "GPL", (), specs, (), (), BTF, tracked)
     with Collection(spec, {}) as collection:
-        made: dict[str, Map] = {name: kernel_map.create(kind, name, *sizes[name]) for name, kind in kinds.items()}
-        collection.maps.update(made)
+        created: dict[str, Map] = {
+            name: kernel_map.create(kind, name, *sizes[name]) for name, kind in kinds.items()
+        }
+        collection.maps.update(created)
         with stream(collection, timeout=0) as whole:
-            assert [found.map for found in whole.schemas] == ["events", "counts"]
-            assert [found.cpus for found in whole.schemas] == [0, possible_cpus()]
+            assert [schema.map for schema in whole.schemas] == ["events", "counts"]
+            assert [schema.cpus for schema in whole.schemas] == [0, possible_cpus()]
             batches = list(whole)
         assert names(batches) == ["counts"]
         assert "map 'queue': not shown: nothing reads QUEUE yet" in caplog.text
@@ -323,11 +346,15 @@ def test_readers_of_collections(caplog: pytest.LogCaptureFixture) -> None:
     [
         ({"BPF_PROG_TYPE_KPROBE": 7}, None, "BPF_PROG_TYPE_KPROBE"),  # 2 in every kernel
         ({"BPF_PROG_TYPE_MINE": 2, "BPF_PROG_TYPE_KPROBE": 7}, None, "BPF_PROG_TYPE_MINE"),
-        ({"BPF_PROG_TYPE_KPROBE": 7}, {"BPF_PROG_TYPE_KPROBE": 1, "BPF_PROG_TYPE_XDP": 2}, "BPF_PROG_TYPE_XDP"),
+        (
+            {"BPF_PROG_TYPE_KPROBE": 7},
+            {"BPF_PROG_TYPE_KPROBE": 1, "BPF_PROG_TYPE_XDP": 2},
+            "BPF_PROG_TYPE_XDP",
+        ),
     ],
     ids=["the running kernel's", "the image's own", "of --btf"],
 )
-def test_enums_of_the_kernel_have_its_numbers(
+def test_kernel_enums_have_the_numbers_of_this_kernel(
     names_of_image: dict[str, int], types: dict[str, int] | None, shown: str
 ) -> None:
     w = BtfWriter()
@@ -341,8 +368,8 @@ def test_enums_of_the_kernel_have_its_numbers(
         of_file.enum("bpf_prog_type", types)
         other = Btf(of_file.data())
     with Collection(spec, {}, btf=other) as collection:
-        collection.maps["types"] = made = kernel_map.create(MapType.ARRAY, "types", 4, 4, 1)
-        made.update(bytes(4), (2).to_bytes(4, "little"))
+        collection.maps["types"] = enums = kernel_map.create(MapType.ARRAY, "types", 4, 4, 1)
+        enums.update(bytes(4), (2).to_bytes(4, "little"))
         with stream(collection, timeout=0) as whole:
             (batch,) = list(whole)
     decoder = Decoder(batch.schema)

@@ -23,22 +23,22 @@ def test_each_call_is_one_line_of_debug(caplog: pytest.LogCaptureFixture) -> Non
     ]
 
 
-def test_an_error_names_the_call_s_place() -> None:
+def test_an_error_begins_with_where() -> None:
     with pytest.raises(KernelError, match=r"a test: .* \(E[A-Z]+\)") as caught:
         syscall.perf_event_open(PerfEventAttr(type=0xFFFF, config=1), "a test")
     assert caught.value.errno in {errno.ENOENT, errno.EINVAL}
 
 
-def test_a_file_system_that_is_not_there_cannot_be_mounted() -> None:
+def test_mounting_an_unknown_file_system_leaks_no_descriptor() -> None:
     before = {path.name for path in Path("/proc/self/fd").iterdir()}
     with pytest.raises(KernelError, match=r"a test: no such device \(ENODEV\)"):
         syscall.mount_detached("nosuchfs", "a test")
     assert {path.name for path in Path("/proc/self/fd").iterdir()} == before
 
 
-def test_standard_descriptors_are_never_taken() -> None:
-    """fd 0 in a struct means none: a process without stdin must not get one."""
-    told = child.run(
+def test_standard_descriptors_are_never_used() -> None:
+    """0 means "no fd" in a struct, so a process without stdin must not get that number."""
+    output = child.run(
         """
 import os
 from beepy.kernel import map as maps
@@ -53,12 +53,12 @@ except OSError:
     print("closed")
 """
     )
-    assert told == "True\nclosed\n"
+    assert output == "True\nclosed\n"
 
 
 def test_signals_are_handled_while_a_call_waits() -> None:
-    """A test run is ended by EINTR when a signal comes: the handler runs, and what it raises comes through."""
-    told = child.run(
+    """A signal ends a test run with EINTR; the handler runs, and its exception propagates."""
+    output = child.run(
         """
 import signal
 from beepy.kernel import program
@@ -80,20 +80,22 @@ with program.load("long", "tc", ProgType.SCHED_CLS, programs.returns(0), "GPL") 
         print("stopped")
 """
     )
-    assert told == "stopped\n"
+    assert output == "stopped\n"
 
 
-def test_nothing_is_asked_at_import() -> None:
-    """No system call of ours, no library looked up, until something is used."""
-    told = child.run(
+def test_importing_makes_no_system_call() -> None:
+    """Neither libc nor the system call numbers are looked up before the first call."""
+    output = child.run(
         """
 import sys
 from beepy import sections
 from beepy.host import machine
 from beepy.kernel import btf, features, link, map, program
 from beepy.sys import syscall
-print(syscall._libc.cache_info().currsize, syscall._numbers.cache_info().currsize, len(sections.TABLE) > 100)
-print({"fcntl", "resource", "json", "subprocess", "socket", "dataclasses", "platform"} & set(sys.modules) or "light")
+cached = [function.cache_info().currsize for function in (syscall._libc, syscall._numbers)]
+print(*cached, len(sections.TABLE) > 100)
+heavy = {"fcntl", "resource", "json", "subprocess", "socket", "dataclasses", "platform"}
+print(heavy & set(sys.modules) or "light")
 """
     )
-    assert told == "0 0 True\nlight\n"
+    assert output == "0 0 True\nlight\n"

@@ -1,4 +1,4 @@
-"""tracefs is mounted or not as the test says: each runs in a mount namespace of its own."""
+"""Each test mounts or unmounts tracefs in a mount namespace of its own."""
 
 import pytest
 
@@ -19,27 +19,29 @@ from tests.support.seccomp import refuse
 logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
 def mounts():
     return Path("/proc/self/mounts").read_text()
-for place in ("/sys/kernel/debug", "/sys/kernel/tracing"):
-    while f" {place} " in mounts() or f" {place}/tracing " in mounts():
+for path in ("/sys/kernel/debug", "/sys/kernel/tracing"):
+    while f" {path} " in mounts() or f" {path}/tracing " in mounts():
         subprocess.run(["umount", "--recursive", place], check=True)
 before = mounts()
 assert "tracefs" not in before
 """
 
 
-def test_a_tracepoint_has_a_number() -> None:
+def test_each_tracepoint_has_its_own_id() -> None:
     assert tracepoint_id("sched", "sched_process_exit") > 0
     assert tracepoint_id("sched", "sched_process_exit") != tracepoint_id("sched", "sched_switch")
 
 
-def test_a_tracepoint_that_is_not_there() -> None:
-    with pytest.raises(KernelError, match="tracepoint sched/sched_process_frk: this kernel has none") as caught:
+def test_an_unknown_tracepoint_is_an_error_with_similar_names() -> None:
+    with pytest.raises(
+        KernelError, match="tracepoint sched/sched_process_frk: not found in this kernel"
+    ) as caught:
         tracepoint_id("sched", "sched_process_frk")
     assert "sched/sched_process_fork" in caught.value.__notes__[0]
 
 
-def test_unmounted_tracefs_is_read_through_a_detached_mount() -> None:
-    told = child.run(
+def test_tracefs_that_is_not_mounted_is_read_through_a_detached_mount() -> None:
+    output = child.run(
         UNMOUNT
         + """
 print("id", tracepoint_id("sched", "sched_switch"))
@@ -47,12 +49,12 @@ assert mounts() == before
 """,
         mounts=True,
     )
-    assert f"id {tracepoint_id('sched', 'sched_switch')}" in told
-    assert "fsmount: tracepoint sched/sched_switch = " in told
+    assert f"id {tracepoint_id('sched', 'sched_switch')}" in output
+    assert "fsmount: tracepoint sched/sched_switch = " in output
 
 
 def test_mounted_tracefs_is_read_where_it_is() -> None:
-    told = child.run(
+    output = child.run(
         UNMOUNT
         + """
 subprocess.run(["mount", "-t", "tracefs", "tracefs", "/sys/kernel/tracing"], check=True)
@@ -60,13 +62,13 @@ print("id", tracepoint_id("sched", "sched_switch"))
 """,
         mounts=True,
     )
-    assert f"id {tracepoint_id('sched', 'sched_switch')}" in told
-    assert "fsopen" not in told
+    assert f"id {tracepoint_id('sched', 'sched_switch')}" in output
+    assert "fsopen" not in output
 
 
-def test_where_nothing_can_be_mounted_detached_it_is_mounted_in_place() -> None:
-    """As before v5.2: fsopen answers ENOSYS (seccomp says it here)."""
-    told = child.run(
+def test_without_detached_mounts_tracefs_is_mounted_in_place() -> None:
+    """As before v5.2: fsopen fails with ENOSYS (by seccomp here)."""
+    output = child.run(
         UNMOUNT
         + """
 refuse(syscall._numbers().fsopen, errno.ENOSYS)
@@ -75,12 +77,13 @@ assert "tracefs /sys/kernel/tracing tracefs" in mounts()
 """,
         mounts=True,
     )
-    assert f"id {tracepoint_id('sched', 'sched_switch')}" in told
-    assert "WARNING:beepy.host.tracefs:tracepoint sched/sched_switch: mounted tracefs at /sys/kernel/tracing" in told
+    assert f"id {tracepoint_id('sched', 'sched_switch')}" in output
+    warning = "tracepoint sched/sched_switch: mounted tracefs at /sys/kernel/tracing"
+    assert f"WARNING:beepy.host.tracefs:{warning}" in output
 
 
-def test_where_mounting_is_refused_the_error_says_how() -> None:
-    told = child.run(
+def test_a_refused_mount_is_an_error_with_the_command_to_mount_it() -> None:
+    output = child.run(
         UNMOUNT
         + """
 refuse(syscall._numbers().fsopen, errno.EPERM)
@@ -92,12 +95,17 @@ assert mounts() == before
 """,
         mounts=True,
     )
-    message = "tracepoint sched/sched_switch: tracefs is not mounted: operation not permitted (EPERM)"
-    assert f"error {message} True ['mount it: sudo mount -t tracefs tracefs /sys/kernel/tracing']" in told
+    message = (
+        "tracepoint sched/sched_switch: tracefs is not mounted: operation not permitted (EPERM)"
+    )
+    assert (
+        f"error {message} True ['mount it: sudo mount -t tracefs tracefs /sys/kernel/tracing']"
+        in output
+    )
 
 
-def test_where_it_may_not_be_read_the_error_names_the_capability() -> None:
-    told = child.run(
+def test_without_permission_the_error_names_the_capability() -> None:
+    output = child.run(
         UNMOUNT
         + """
 import os
@@ -114,7 +122,12 @@ for read in (lambda: tracepoint_id("sched", "sched_switch"), lambda: next(functi
 """,
         mounts=True,
     )
-    why = "/sys/kernel/tracing: permission denied (EACCES): needs CAP_DAC_READ_SEARCH, or to be readable by this user"
-    note = "['let your group read it: sudo mount -o remount,gid=65534,mode=0750 /sys/kernel/tracing']"
-    assert f"error tracepoint sched/sched_switch: {why} True {note}" in told
-    assert f"error traceable functions: {why} True {note}" in told
+    why = (
+        "/sys/kernel/tracing: permission denied (EACCES): "
+        "needs CAP_DAC_READ_SEARCH, or to be readable by this user"
+    )
+    note = (
+        "['let your group read it: sudo mount -o remount,gid=65534,mode=0750 /sys/kernel/tracing']"
+    )
+    assert f"error tracepoint sched/sched_switch: {why} True {note}" in output
+    assert f"error traceable functions: {why} True {note}" in output

@@ -24,7 +24,7 @@ def main() -> None:
     for path in sorted(Path(sys.argv[1]).iterdir()):
         fd = bpffs.get(str(path), "map", path.name)
         assert fd
-        with kernel_map.adopt(fd, path.name) as one:
+        with kernel_map.from_fd(fd, path.name) as one:
             found[path.name] = known(one)
     json.dump(found, sys.stdout)
 

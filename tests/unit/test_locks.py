@@ -31,7 +31,9 @@ def store(tmp_path: Path) -> Store:
 def other(store: Store) -> Iterator[subprocess.Popen[str]]:
     """Start another process, which has locked the store until its input ends."""
     command = [sys.executable, "-c", HOLD, str(store.path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout
         process.stdout.readline()
         yield process
@@ -39,8 +41,11 @@ def other(store: Store) -> Iterator[subprocess.Popen[str]]:
             process.stdin.close()
 
 
-def test_waiting_is_told_and_goes_on(
-    store: Store, other: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_long_wait_is_reported(
+    store: Store,
+    other: subprocess.Popen[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def let_go(_seconds: float) -> None:
         if caplog.messages and other.stdin:
@@ -53,12 +58,18 @@ def test_waiting_is_told_and_goes_on(
     store.tag("x", "y")
     assert store.names() == ("x", "y")
     name = Path(f"/proc/{os.getpid()}/comm").read_text(encoding="utf-8").rstrip()
-    assert caplog.messages == [f"store {store.path}: waiting for pid {other.pid} ({name}), which has locked it"]
+    assert caplog.messages == [
+        f"store {store.path}: waiting for pid {other.pid} ({name}), which has locked it"
+    ]
 
 
-def test_waiting_ends(store: Store, other: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_times_out(
+    store: Store, other: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(locks, "PATIENCE_S", 0.1)
-    with pytest.raises(StoreError, match=rf"^store {store.path}: locked by pid {other.pid} \(.*\) for 0.1 s$"):
+    with pytest.raises(
+        StoreError, match=rf"^store {store.path}: locked by pid {other.pid} \(.*\) for 0.1 s$"
+    ):
         store.tag("x", "y")
     assert store.names() == ("x",)
     assert store.get("x").programs == (PROGRAM,)  # reading needs no lock

@@ -6,18 +6,18 @@ from beepy.errors import KernelError
 from beepy.kernel import bpffs
 
 
-def test_nothing_is_made_outside_of_a_bpf_file_system(tmp_path: Path) -> None:
+def test_prepare_creates_nothing_outside_of_a_bpf_file_system(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match=r"^map 'm': .*/a/b: not in a mounted BPF file system"):
         bpffs.prepare(str(tmp_path / "a" / "b"), "map 'm'")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_cannot_be_looked_at(tmp_path: Path) -> None:
+def test_prepare_reports_errors_of_the_file_system(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match=r"^map 'm': .*: file name too long \(ENAMETOOLONG\)$"):
         bpffs.prepare(str(tmp_path / ("a" * 300)), "map 'm'")
 
 
-def test_a_pin_that_is_gone_is_no_error(tmp_path: Path) -> None:
+def test_unpin_ignores_a_missing_pin(tmp_path: Path) -> None:
     bpffs.unpin(str(tmp_path / "a"), "map 'm'")
     with pytest.raises(KernelError, match=r"^map 'm': unpin at .*: is a directory \(EISDIR\)$"):
         bpffs.unpin(str(tmp_path), "map 'm'")

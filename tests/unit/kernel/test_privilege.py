@@ -1,4 +1,4 @@
-"""What the files of /proc and /sys say, as a process may find them."""
+"""Explain refusals with files of /proc and /sys, written by the tests."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ ROOT = (1 << 41) - 1
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A process with every capability, on a kernel that forbids nothing."""
+    """Write the files of a process with all capabilities on a kernel without restrictions."""
     (tmp_path / "status").write_text(f"Name:\tx\nCapEff:\t{ROOT:016x}\nSeccomp:\t0\n")
     (tmp_path / "cap_last_cap").write_text("40\n")
     (tmp_path / "uid_map").write_text("         0          0 4294967295\n")
@@ -44,11 +44,15 @@ def test_nothing_explains_a_refusal_to_root(machine: Path) -> None:
 
 def test_missing_capabilities_are_named(machine: Path) -> None:
     hold(machine, "CAP_BPF")
-    assert privilege.why_refused(NEEDED) == "needs CAP_BPF and CAP_PERFMON, this process lacks CAP_PERFMON"
+    assert (
+        privilege.why_refused(NEEDED)
+        == "needs CAP_BPF and CAP_PERFMON, this process lacks CAP_PERFMON"
+    )
     hold(machine)
     (machine / "unprivileged_bpf_disabled").write_text("2\n")
     assert privilege.why_refused({*NEEDED, "CAP_NET_ADMIN"}) == (
-        "needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, this process lacks CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; "
+        "needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, "
+        "this process lacks CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; "
         "kernel.unprivileged_bpf_disabled is 2"
     )
 
@@ -58,13 +62,13 @@ def test_cap_sys_admin_is_enough(machine: Path) -> None:
     assert privilege.lacking({*NEEDED, "CAP_NET_ADMIN"}) == []
 
 
-def test_before_5_8_there_is_only_cap_sys_admin(machine: Path) -> None:
+def test_before_v5_8_only_cap_sys_admin_exists(machine: Path) -> None:
     (machine / "cap_last_cap").write_text("37\n")
     hold(machine, "CAP_NET_ADMIN")
     assert privilege.lacking({*NEEDED, "CAP_NET_ADMIN"}) == ["CAP_SYS_ADMIN"]
 
 
-def test_perf_events_have_a_switch_of_their_own(machine: Path) -> None:
+def test_perf_event_paranoid_matters_for_perf_events_only(machine: Path) -> None:
     hold(machine, "CAP_BPF")
     (machine / "perf_event_paranoid").write_text("3\n")
     assert "kernel.perf_event_paranoid is 3" in privilege.why_refused(NEEDED, perf=True)
@@ -74,23 +78,33 @@ def test_perf_events_have_a_switch_of_their_own(machine: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "why"),
     [
-        ("lockdown", "none integrity [confidentiality]\n", "the kernel is locked down (confidentiality)"),
+        (
+            "lockdown",
+            "none integrity [confidentiality]\n",
+            "the kernel is locked down (confidentiality)",
+        ),
         ("uid_map", "0 100000 65536\n", "capabilities within a user namespace do not count"),
-        ("status", f"CapEff:\t{ROOT:x}\nSeccomp:\t2\n", "a seccomp filter is active, as in containers"),
+        (
+            "status",
+            f"CapEff:\t{ROOT:x}\nSeccomp:\t2\n",
+            "a seccomp filter is active, as in containers",
+        ),
     ],
 )
-def test_what_forbids_it_to_root_as_well(machine: Path, file: str, text: str, why: str) -> None:
+def test_restrictions_that_apply_to_root(machine: Path, file: str, text: str, why: str) -> None:
     (machine / file).write_text(text)
     assert privilege.why_refused(NEEDED) == why
 
 
-def test_memory_may_count(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memlock_is_named_if_nothing_else_explains_the_refusal(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert machine
     lack(monkeypatch, Feature.MEMCG_ACCOUNT)
     assert privilege.why_refused(NEEDED).startswith("RLIMIT_MEMLOCK is ")
 
 
-def test_files_that_are_not_there_say_nothing(machine: Path) -> None:
+def test_missing_files_explain_nothing(machine: Path) -> None:
     for path in machine.iterdir():
         path.unlink()
     assert privilege.capabilities() == set()

@@ -1,6 +1,6 @@
 import pytest
 
-from beepy.kernel.program import telling
+from beepy.kernel.program import relevant_lines
 
 OLD = """\
 0: (95) exit
@@ -31,5 +31,5 @@ processed 0 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
         ("", []),
     ],
 )
-def test_the_lines_that_tell_why(log: str, lines: list[str]) -> None:
-    assert telling(log) == lines
+def test_relevant_lines_end_with_the_reason(log: str, lines: list[str]) -> None:
+    assert relevant_lines(log) == lines

@@ -27,7 +27,7 @@ def test_owns_the_number_until_it_is_closed() -> None:
         fd.fileno()
 
 
-def test_closes_once_and_never_another_file_of_the_same_number() -> None:
+def test_a_second_close_does_not_close_another_file_of_the_same_number() -> None:
     fd = Fd(devnull())
     number = fd.fileno()
     fd.close()
@@ -40,13 +40,13 @@ def test_closes_once_and_never_another_file_of_the_same_number() -> None:
         os.close(other)
 
 
-def test_a_block_closes_it() -> None:
+def test_a_with_block_closes_it() -> None:
     with Fd(devnull()) as fd:
         number = fd.fileno()
     assert not is_open(number)
 
 
-def test_forgotten_is_reported_and_left_open() -> None:
+def test_an_fd_that_is_not_closed_is_reported_and_stays_open() -> None:
     number = devnull()
     fd = Fd(number)
     with pytest.warns(ResourceWarning, match=str(number)):

@@ -14,5 +14,5 @@ from beepy.sys import syscall
         ("", b""),
     ],
 )
-def test_a_name_becomes_what_the_kernel_takes(name: str, seen: bytes) -> None:
+def test_object_name_replaces_what_the_kernel_refuses(name: str, seen: bytes) -> None:
     assert syscall.object_name(name) == seen

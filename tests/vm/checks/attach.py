@@ -104,9 +104,8 @@ def namesakes() -> str:
         collection.attach()
         (told,) = collection.skipped.reasons.values()
         assert not collection.links
-    assert (
-        told == "program 'entered': function 'no_such_function': this kernel has none of that name that can be traced"
-    )
+    where = "program 'entered': function 'no_such_function'"
+    assert told == f"{where}: not a traceable function of this kernel"
     return YES
 
 
