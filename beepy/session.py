@@ -193,7 +193,8 @@ class Run:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Run({', '.join([repr(schema.map) for schema in self.schemas])})"
+        names = [schema.map[:20] for schema in self.schemas]
+        return f"Run({', '.join([*map(repr, names[:4]), *['...'][: len(names) > 4]])})"
 
     def _open(self, sink: Sink, sinks: list[Sink]) -> None:
         try:

@@ -199,6 +199,10 @@ class Stream:
         with self._lock, suppress(ValueError):  # closed
             os.eventfd_write(self._wake.fileno(), 1)
 
+    def __repr__(self) -> str:
+        names = [schema.map[:20] for schema in self.schemas]
+        return f"Stream({', '.join([*map(repr, names[:4]), *['...'][: len(names) > 4]])})"
+
     def __enter__(self) -> Self:
         return self
 

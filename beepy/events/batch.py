@@ -39,6 +39,11 @@ class Schema(NamedTuple):
     kernel: KernelTypes = no_types
     texts: frozenset[str] = frozenset()
 
+    def __repr__(self) -> str:
+        """Return a line: the types behind the ids are megabytes."""
+        kind = f"record={self.record}" if self.record else f"key={self.key}, value={self.value}"
+        return f"Schema({self.image[:40]!r}, {self.map[:30]!r}, {kind})"
+
 
 class Part(NamedTuple):
     r"""A run of equally long pieces: piece i starts at ``i * stride + skip`` of ``raw`` (bytes owned by the batch).
@@ -72,6 +77,10 @@ class Batch(NamedTuple):
     lost: int | None = None
     snapshot: int = 0
     final: bool = False
+
+    def __repr__(self) -> str:
+        """Return a line: the records are megabytes."""
+        return f"Batch({self.schema.map[:50]!r}, records={self.records}, lost={self.lost})"
 
 
 def total_lost(before: int | None, lost: int | None) -> int | None:

@@ -108,6 +108,9 @@ class Decoder:
             return [piece for flat, _ in self._pieces.run(batch.parts[RECORD], batch.records) for piece in flat]
         return _records(batch, safe(self.schema.map))
 
+    def __repr__(self) -> str:
+        return f"Decoder({self.schema.map[:50]!r}, {len(self.fields)} fields, {self.size} bytes)"
+
     def _view(self, kind: str, wanted: Sequence[Field], finish: Finish, absent: object) -> "View":
         key = (kind, tuple(wanted))
         view = self._views.get(key)

@@ -228,3 +228,8 @@ class CollectionSpec(NamedTuple):
             for _, program in one.slots if one.type == MapType.STRUCT_OPS else ():
                 named[program] = named.get(program, False) or one.autoload
         return tuple([one for one in self.programs if named.get(one.name, one.autoload)])
+
+    def __repr__(self) -> str:
+        """Return a line; the programs are megabytes."""
+        counts = f"programs={len(self.programs)}, maps={len(self.maps)}, variables={len(self.variables)}"
+        return f"CollectionSpec({self.name[:50]!r}, {counts})"

@@ -20,3 +20,7 @@ class Image(NamedTuple):
     format: str
     hints: Mapping[str, bytes]
     programs: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        """Return a line; the programs are megabytes."""
+        return f"Image({self.name[:50]!r}, {self.format!r}, {self.digest[:19]!r}, programs={len(self.programs)})"
