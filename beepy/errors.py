@@ -24,7 +24,8 @@
     ├── OutputError                port in use, closed file, full disk
     └── UsageError                 the command line; exit code 2
 
-A message is one line, lower case, no full stop: *where: what: why*. Advice goes into a note (``add_note``).
+A message is one line, lower case, no full stop: *where: what: why*. Advice goes into a note (``add_note``), which names
+the command line's options: ``typed`` returns it so, and in ``__notes__`` stand Python's keyword arguments instead.
 """
 
 from errno import EINVAL
@@ -32,6 +33,10 @@ from errno import EINVAL
 
 class BeepyError(Exception):
     """Root of the tree; ``str()`` is one line for the user, ``__notes__`` is advice."""
+
+    def add_note(self, note: str) -> None:
+        """Add advice, see ``worded``."""
+        super().add_note(worded(note))
 
 
 class ImageError(BeepyError):
@@ -129,3 +134,21 @@ class OutputError(BeepyError):
 
 class UsageError(BeepyError):
     """The command line asks for something that does not exist or does not fit."""
+
+
+def worded(text: str) -> str:
+    """Return a text that names options of the command line with Python's keywords in their place, see ``typed``."""
+    if "--" not in text and not text.startswith(("-", "beepy ")) and " from -" not in text:
+        return text
+    try:
+        from beepy.wording import Wording  # noqa: PLC0415 - few messages name an option
+    except (ImportError, OSError):  # where no file can be opened any more, that is what the error is about
+        return text
+    return text if isinstance(text, Wording) else Wording(text)
+
+
+def typed(text: object) -> str:
+    """Return an error's message, or one of its notes, as the command line has it: with options that can be typed."""
+    if isinstance(text, BeepyError) and text.args:
+        text = text.args[0]
+    return getattr(text, "typed", None) or str(text)

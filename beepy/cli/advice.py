@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from beepy.errors import BeepyError, TargetError, UsageError
+from beepy.errors import BeepyError, TargetError, UsageError, typed
 
 _MAX_PID = 1 << 22  # PID_MAX_LIMIT
 _ENOUGH = 1024  # open files: what most systems allow
@@ -34,7 +34,7 @@ def wrong_target(error: TargetError, attach: Sequence[str]) -> BeepyError:
 
     if error.program not in targets.parse(attach):
         return error
-    wrong = UsageError(str(error))
+    wrong = UsageError(typed(error))
     for note in getattr(error, "__notes__", ()):
         wrong.add_note(note)
     return wrong

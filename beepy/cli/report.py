@@ -7,7 +7,7 @@ from typer.exceptions import TyperException
 
 from beepy.cli import advice
 from beepy.cli.standard import say
-from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError
+from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError, typed
 from beepy.text import brief, safe
 
 _MAX_NOTES: Final = 1500  # characters of all advice
@@ -56,8 +56,8 @@ def failure(error: BeepyError) -> int:
     if reached:
         reached.__cause__ = error
         error = reached
-    say(f"beepy: {_cut(safe(str(error)))}")
-    notes = [f"note: {note}" for note in getattr(error, "__notes__", ())]
+    say(f"beepy: {_cut(safe(typed(error)))}")
+    notes = [f"note: {typed(note)}" for note in getattr(error, "__notes__", ())]
     if notes:
         say(_cut("\n".join([safe(line) for note in notes for line in note.split("\n")]), _MAX_NOTES))
     if _debugs():

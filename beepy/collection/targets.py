@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from beepy import hooks
-from beepy.errors import UsageError
+from beepy.errors import UsageError, worded
 from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec
 from beepy.text import safe
@@ -35,7 +35,7 @@ def choose(specs: Sequence[CollectionSpec], attach: Mapping[str, str], common: T
     for name in attach:
         if name not in known:
             listed = ", ".join(safe(program) for program in sorted(known)) or "none"
-            raise UsageError(f"--attach: program '{safe(name)}': there is only {listed}")
+            raise UsageError(worded(f"--attach: program '{safe(name)}': there is only {listed}"))
     chosen = [
         {
             program.name: common._replace(name=attach.get(program.name) or _name(program.section))
@@ -71,7 +71,7 @@ def _expect_takers(specs: Sequence[CollectionSpec], common: Target) -> None:
 
                         raise unknown_section(spec, program)
             images = ", ".join([safe(spec.name) for spec in specs])
-            error = UsageError(f"--{field}: {images}: no program takes it")
+            error = UsageError(worded(f"--{field}: {images}: no program takes it"))
             if common.pid and field == "pid" and (note := pid_note(specs, common.pid)):
                 error.add_note(note)
                 raise error

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from beepy.errors import AttachError, ElfError, KernelError
+from beepy.errors import AttachError, ElfError, KernelError, worded
 from beepy.file_bytes import FileBytes
 from beepy.hooks import files, libraries
 from beepy.kernel.syscall import reason
@@ -26,9 +26,8 @@ def find(name: str, pid: int | None, where: str) -> str:
     root = "" if pid is None else _root(pid, where)
     if not name:
         if pid is None:
-            raise AttachError(
-                f"{where}: which file is not said: expected BINARY:FUNCTION, --binary or --pid", errno.EINVAL
-            )
+            why = f"{where}: which file is not said: expected BINARY:FUNCTION, --binary or --pid"
+            raise AttachError(worded(why), errno.EINVAL)
         return f"/proc/{pid}/exe"
     if "/" in name:
         return files.inside(root, name) if root else os.path.abspath(name)  # noqa: PTH100 - symbolic links stay

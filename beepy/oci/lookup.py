@@ -7,7 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from beepy.errors import DigestMismatch, ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
+from beepy.errors import (
+    DigestMismatch,
+    ImageNotFound,
+    InvalidReference,
+    StoreError,
+    UnsupportedImage,
+    UsageError,
+    worded,
+)
 from beepy.log import Log
 from beepy.oci.descriptor import MAX_IMAGE, Descriptor, digest_of
 from beepy.oci.image import Image
@@ -77,7 +85,8 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
         _refuse_file(text)
         if options.pull == "never":
             _reference(text, options)
-            raise ImageNotFound(f"{safe(text)}: not found locally, and no registry may be asked (--pull never)")
+            why = f"{safe(text)}: not found locally, and no registry may be asked (--pull never)"
+            raise ImageNotFound(worded(why))
     return pull(text, options, keep=False)
 
 
@@ -96,7 +105,8 @@ def _refuse_file(text: str) -> None:
     """Raise UsageError if a reference, one without a digest, is also a file's name: neither is taken for the other."""
     if "@" not in text and is_reference(text) and os.path.isfile(text):  # noqa: PTH113
         name = safe(text)
-        raise UsageError(f"{name}: is a file here and could be a registry: write ./{name}, or --pull always")
+        why = f"{name}: is a file here and could be a registry: write ./{name}, or --pull always"
+        raise UsageError(worded(why))
 
 
 def _loaded(store: Store, text: str, descriptor: Descriptor) -> Image:

@@ -124,4 +124,4 @@ except NotSupported as error:
     )
     what, advice = told.strip().split("|")
     assert what == "kernel types: /sys/kernel/btf/vmlinux: the file is empty"
-    assert advice.startswith("--btf FILE gives them: ")
+    assert advice.startswith('btf="FILE" gives them: ')

@@ -87,7 +87,7 @@ except NotSupported as error:
     first, second = told.splitlines()
     assert first == "one"
     assert "this kernel has none (CONFIG_DEBUG_INFO_BTF)" in second
-    assert "--btf FILE" in second
+    assert 'btf="FILE" gives' in second
 
 
 def without_relocations() -> CollectionSpec:
@@ -132,5 +132,5 @@ def test_a_search_finds_nothing_for_a_kernel_that_never_was() -> None:
 def test_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     for path in (tmp_path / "empty", Path("/dev/null")):
-        with pytest.raises(BtfError, match=f"^{path}: the file is empty\n--btf FILE gives them: "):
+        with pytest.raises(BtfError, match=f"^{path}: the file is empty\nbtf=.FILE. gives them: "):
             btf_file.read(path)

@@ -15,6 +15,7 @@ from beepy.hooks import Target
 from beepy.kernel.host import online_cpus
 from beepy.obj.spec import CollectionSpec
 from tests.support import pids, probed
+from tests.support.told import notes
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,7 @@ def test_without_a_target_the_syntax_is_shown(spec: CollectionSpec) -> None:
     with load(spec) as collection, pytest.raises(AttachError) as caught:
         collection.attach()
     assert str(caught.value) == "program 'sample': perf event: expected EVENT, EVENT:freq=HZ or EVENT:period=COUNT"
-    assert caught.value.__notes__[0] == "say which: --attach sample=cpu-clock:freq=99"
+    assert notes(caught.value)[0] == "say which: --attach sample=cpu-clock:freq=99"
 
 
 def test_too_often(spec: CollectionSpec) -> None:

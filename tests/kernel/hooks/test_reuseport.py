@@ -13,7 +13,7 @@ import pytest
 from beepy import hooks
 from beepy.errors import AttachError
 from beepy.hooks import Target, journal
-from tests.support import child
+from tests.support import child, told
 from tests.support.hits import attach, compile_object, hits, loaded
 
 pytestmark = pytest.mark.kernel
@@ -106,7 +106,7 @@ def test_what_is_missing_is_told(path: Path, server: tuple[int, int]) -> None:
             with pytest.raises(AttachError) as caught:
                 attach(collection, "on_choice", target)
             assert str(caught.value) == "program 'on_choice': sk_reuseport: whose sockets, and of which port"
-            assert caught.value.__notes__ == ["--pid PID --attach on_choice=PORT, of a socket with SO_REUSEPORT"]
+            assert told.notes(caught.value) == ["--pid PID --attach on_choice=PORT, of a socket with SO_REUSEPORT"]
         with pytest.raises(AttachError) as caught:
             attach(collection, "on_choice", Target("1", pid=pid))
         expected = f"port 1 of process {pid}: no socket there that shares it (SO_REUSEPORT)"

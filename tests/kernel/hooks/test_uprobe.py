@@ -148,7 +148,7 @@ def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
     ("section", "name", "message"),
     [
         ("uprobe", "", "uprobe: expected BINARY:FUNCTION[+OFFSET]"),
-        ("uprobe", "getenv", "uprobe getenv: which file is not said: expected BINARY:FUNCTION, --binary or --pid"),
+        ("uprobe", "getenv", "uprobe getenv: which file is not said: expected BINARY:FUNCTION, binary or pid"),
         ("uretprobe", f"{LIBC}:getenv+4", f"uretprobe {LIBC}:getenv+4: a return has no offset"),
         ("uprobe", "libnone.so.1:f", "uprobe libnone.so.1:f: no library of that name where ld.so says: 'libnone.so.1'"),
         ("uprobe", "nosuch:f", "uprobe nosuch:f: no program of that name where PATH says: 'nosuch'"),

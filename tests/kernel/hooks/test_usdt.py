@@ -15,6 +15,7 @@ from beepy.kernel import map as kernel_map
 from beepy.obj.spec import CollectionSpec
 from beepy.uapi import MapType
 from tests.support import child, probed
+from tests.support.told import notes
 
 pytestmark = pytest.mark.usefixtures("same_pids")
 
@@ -118,7 +119,7 @@ def test_without_cookies_a_library_needs_a_process(spec: CollectionSpec, process
     targets = {"three": target(process, "hit"), "plain": target(process, "bare")}
     with load(spec, targets=targets) as collection, pytest.raises(NotSupported, match="no cookies") as caught:
         collection.attach()
-    assert caught.value.__notes__ == ["--pid PID attaches it in one process"]
+    assert notes(caught.value) == ["--pid PID attaches it in one process"]
 
 
 @pytest.mark.usefixtures("without_cookies")

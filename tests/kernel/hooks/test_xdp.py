@@ -14,7 +14,7 @@ from beepy import hooks
 from beepy.errors import AttachError
 from beepy.hooks import Target, journal
 from beepy.kernel import netns
-from tests.support import child, network
+from tests.support import child, network, told
 from tests.support.hits import attach, compile_object, hits, loaded
 from tests.support.network import Network
 
@@ -177,7 +177,7 @@ def test_what_is_not_there_is_told(target: Target, message: str, note: str, path
     with loaded(path) as collection, pytest.raises(AttachError) as caught:
         attach(collection, "on_xdp", target._replace(netns=wire.name))
     assert str(caught.value) == message
-    assert caught.value.__notes__ == [note.format(wire.name)]
+    assert told.notes(caught.value) == [note.format(wire.name)]
 
 
 def test_attach_overrules_iface(path: Path, wire: Network) -> None:
