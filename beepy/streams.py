@@ -239,6 +239,20 @@ def _attach(collections: Sequence[Collection], stats: RunStats) -> None:
         raise NotSupported("nothing is attached: this kernel lacks what every program attaches to")
 
 
+def _check(collections: Sequence[Collection], **seconds: float | None) -> None:
+    """Raise TypeError or UsageError for what no stream can be made of."""
+    for collection in collections:
+        if not isinstance(collection, Collection):
+            from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
+
+            raise wrong_type("collections", "what load returns", collection)
+    for name, value in seconds.items():
+        if value is not None and not (isinstance(value, int | float) and value >= 0):
+            from beepy.arguments import expect_seconds  # noqa: PLC0415 - only on the way to an error
+
+            expect_seconds(name, value)
+
+
 def stream(
     *collections: Collection,
     interval: float | None = None,
@@ -250,6 +264,7 @@ def stream(
     ``open`` attaches them, and calls ``attached`` after it, in order. A map of a type that nobody reads (yet) is
     skipped with a warning. Raises KernelError when a map cannot be read.
     """
+    _check(collections, interval=interval, timeout=timeout)
     with ExitStack() as made:
         readers: list[Reader] = []
         for collection in collections:

@@ -1,7 +1,7 @@
 """Programs whose attach point this kernel lacks: an error, or left out and told."""
 
 import errno
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from beepy.errors import AttachError, KernelError, NotSupported
 from beepy.log import Log
@@ -13,11 +13,17 @@ _log = Log(__name__)
 Missing = Literal["fail", "skip", "note"]
 """What to do: raise; leave the program out with a warning; leave it out, and only note it in ``Absent.skipped``."""
 
+_CHOICES: Final[tuple[str, ...]] = get_args(Missing)
+
 
 class Absent:
     """Does about such programs what ``missing`` says; ``skipped`` are those left out, each with its reason."""
 
     def __init__(self, missing: Missing = "fail") -> None:
+        if missing not in _CHOICES:
+            from beepy.arguments import no_choice  # noqa: PLC0415 - only on the way to an error
+
+            raise no_choice("missing", _CHOICES, missing)
         self._missing = missing
         self.skipped: dict[str, str] = {}
 

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Container, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -30,42 +31,47 @@ from beepy.log import Log
 from beepy.obj.insn import Insn, encode
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, JumpTableRef, MapSpec, ProgramSpec, Value
+from beepy.oci.image import Image
 from beepy.text import safe
 from beepy.uapi import AttachType, MapType, ProgType
 
 _log = Log(__name__)
 
 _NO_VALUES: Mapping[str, Value] = MappingProxyType({})
-_NO_TARGETS: Mapping[str, Target] = MappingProxyType({})
+_NO_TARGETS: Mapping[str, Target | str] = MappingProxyType({})
 _NO_PINS: Final = Pins()
 
 
 def load(
-    spec: CollectionSpec,
+    spec: CollectionSpec | Image | str | Path,
     *,
     variables: Mapping[str, Value] = _NO_VALUES,
-    targets: Mapping[str, Target] = _NO_TARGETS,
+    targets: Mapping[str, Target | str] = _NO_TARGETS,
     pins: Pins = _NO_PINS,
     btf: Btf | None = None,
     missing: Missing = "fail",
 ) -> Collection:
     """Create the maps and load the programs of ``spec``; the caller closes the Collection.
 
-    ``variables`` sets global variables, by values or by text as ``--set`` has it (see ``obj.literals``).
-    ``targets`` are where programs attach, by name, for those whose section should be overruled. ``pins`` says what is
-    pinned where. ``btf`` are the kernel's types for CO-RE relocations and for enums, in the place of its own.
-    ``missing``: what to do about a program whose attach point this kernel lacks (see ``collection.absent``).
-    A program whose section begins with ``?`` is left out, as libbpf does. Raises UsageError for variables that are not
-    there or do not fit, UnsupportedSection, RelocationError, BtfError, NotSupported, VerifierError or KernelError; then
-    nothing is left in the kernel.
+    An image, or the name of one, that holds one object is parsed first. ``variables`` sets global variables, by
+    values or by text as ``--set`` has it (see ``obj.literals``). ``targets`` are where programs attach, by name, for
+    those whose section should be overruled; a text is a Target's name. ``pins`` says what is pinned where. ``btf``
+    are the kernel's types for CO-RE relocations and for enums, in the place of its own. ``missing``: what to do about
+    a program whose attach point this kernel lacks (see ``collection.absent``). A program whose section begins with
+    ``?`` is left out, as libbpf does. Raises UsageError for variables that are not there or do not fit,
+    UnsupportedSection, RelocationError, BtfError, NotSupported, VerifierError or KernelError; then nothing is left in
+    the kernel.
     """
+    if not isinstance(spec, CollectionSpec):
+        spec = _parsed(spec)
+    chosen = _targets(spec, targets) if targets else {}
     if variables:
         from beepy.obj.variables import apply  # noqa: PLC0415 - few runs set any
 
         spec = apply(spec, variables)
     operations = structops.plan(spec)
     absent = Absent(missing)
-    planned = plan(spec, targets, operations, absent, btf)
+    planned = plan(spec, chosen, operations, absent, btf)
     if any(extern.section == KCONFIG for extern in spec.externs):
         from beepy.collection.externs import with_kconfig  # noqa: PLC0415 - few objects have any
 
@@ -100,6 +106,33 @@ def load(
             pin_programs(collection.programs.values(), pins.programs, collection.pinned)
         stack.pop_all()
     return collection
+
+
+def _parsed(image: Image | str | Path) -> CollectionSpec:
+    """Parse an image of one object. Raises UsageError for one of several."""
+    from beepy.oci import lookup  # noqa: PLC0415 - the command line has parsed it
+    from beepy.source import parse  # noqa: PLC0415
+
+    found = lookup.find(image)
+    if len(found.programs) > 1:
+        from beepy.arguments import wrong_value  # noqa: PLC0415 - only on the way to an error
+
+        raise wrong_value("spec", "one object, such as parse(image, 0)", found)
+    return parse(found)
+
+
+def _targets(spec: CollectionSpec, targets: Mapping[str, Target | str]) -> Mapping[str, Target]:
+    """Return the targets by program. Raises TypeError, and UsageError for a program that is not there."""
+    known = {one.name for one in spec.programs}
+    chosen: dict[str, Target] = {}
+    for name, target in targets.items():
+        if name not in known or not isinstance(target, Target | str):
+            from beepy import arguments  # noqa: PLC0415 - only on the way to an error
+
+            arguments.expect_known("targets", [name], known)
+            raise arguments.wrong_type(f"targets['{safe(name)}']", "a Target, or its name", target)
+        chosen[name] = Target(target) if isinstance(target, str) else target
+    return chosen
 
 
 def _load_types(spec: CollectionSpec, planned: Sequence[Planned]) -> Types | None:

@@ -77,6 +77,10 @@ class Decoder:
     """
 
     def __init__(self, schema: Schema, meanings: Meanings | None = None, budget: Budget | None = None) -> None:
+        if not isinstance(schema, Schema):
+            from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
+
+            raise wrong_type("schema", "a Schema, such as batch.schema", schema)
         self.schema = schema
         self.fields: tuple[Field, ...] = fields(schema, meanings or {}, budget)
         self.size = size_of(schema.btf, schema.record if schema.record != VOID else schema.key)

@@ -58,6 +58,10 @@ def apply_all(specs: Sequence[CollectionSpec], values: Mapping[str, Value]) -> t
     """Return ``specs`` with their variables set; a name counts for each of them that has it, and one must."""
     changed = list(specs)
     for name, value in values.items():
+        if not isinstance(name, str):
+            from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
+
+            raise wrong_type("variables", "names", name)
         known = False
         for at, spec in enumerate(changed):
             found = _find(spec, name)

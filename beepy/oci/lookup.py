@@ -19,7 +19,7 @@ from beepy.errors import (
 from beepy.log import Log
 from beepy.oci.descriptor import MAX_IMAGE, Descriptor, digest_of
 from beepy.oci.image import Image
-from beepy.oci.options import Options, bee_dir, default_storage
+from beepy.oci.options import POLICIES, Options, bee_dir, default_storage
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
 from beepy.oci.store import Entry, Store
 from beepy.text import safe
@@ -60,14 +60,19 @@ def _may_enter(path: Path) -> bool:
     return entered
 
 
-def find(text: str, options: Options = _DEFAULT) -> Image:
-    """Return the image that ``text`` names.
+def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
+    """Return the image that ``text`` names; an image is returned as it is.
 
     A file is one that no registry could have: a name with a registry's host or a digest is a reference. Only a name
     with a host is asked of a registry, as ``options.pull`` says: "missing" asks if nothing local has the image,
     "always" asks even so, "never" opens no socket. Raises ImageNotFound, which suggests similar names, or what is
     wrong with the first place that has the image; UsageError for a file whose name could be a registry's.
     """
+    if not isinstance(text, str):
+        if isinstance(text, Image):
+            return text
+        text = _text_of(text)
+    options = _checked(options)
     bundled = bundled_store()
     is_asked = has_host(text) and options.pull == "always"
     here = None if is_asked else bundled.named(text)
@@ -88,6 +93,34 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
             why = f"{safe(text)}: not found locally, and no registry may be asked (--pull never)"
             raise ImageNotFound(worded(why))
     return pull(text, options, keep=False)
+
+
+def _text_of(path: Path) -> str:
+    """Return a path as text: one that names a file, whatever references look like. Raises TypeError."""
+    if not isinstance(path, Path):
+        from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
+
+        raise wrong_type("image", "its name or path", path)
+    text = str(path)
+    return text if text.startswith((".", "/")) else f"./{text}"
+
+
+def _checked(options: Options) -> Options:
+    """Return the options with paths that were given as texts. Raises TypeError and UsageError."""
+    if not isinstance(options, Options):
+        from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
+
+        raise wrong_type("options", "Options(...)", options)
+    if options.pull not in POLICIES:
+        from beepy.arguments import no_choice  # noqa: PLC0415 - as above
+
+        raise no_choice("pull", POLICIES, options.pull)
+    storage, config_dir, ca_file = map(_path, (options.storage, options.config_dir, options.ca_file))
+    return options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return Path(path) if isinstance(path, str) else path
 
 
 def _could_be_file(text: str) -> bool:
@@ -132,6 +165,7 @@ def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor
 
 def listed(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
     """Return the images of the local stores, and the bundled ones (True); a broken store is told, and passed over."""
+    options = _checked(options)
     found: list[tuple[Entry, bool]] = []
     for store in stores(options):
         try:
@@ -150,6 +184,9 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     warning. A bundled image needs no fetching; a name without a registry's host is asked of nobody. Raises
     ImageNotFound and InvalidReference, which suggest similar names, and what is wrong with the registry's answer.
     """
+    if not isinstance(text, str):
+        text = _text_of(text)
+    options = _checked(options)
     bundled = bundled_store()
     if not has_host(text) and (here := bundled.named(text)):
         return bundled.load(text, here)
