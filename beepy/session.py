@@ -8,12 +8,14 @@
 A run knows no kernel: its source attaches programs and reads maps (``streams``), or reads a recording.
 """
 
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from beepy.btf.types import VOID
+from beepy.errors import UsageError
 from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.events.protocols import Sink, Source
@@ -36,7 +38,7 @@ class Stage(NamedTuple):
 
 
 class Run:
-    """Iterate it once, in one thread, after ``attach``; each turn gives rows that the sinks have taken already.
+    """Iterate it once, in one thread; it attaches first if that was not done. The sinks have taken what a turn gives.
 
     Ends after ``limit`` rows, with the source, and by ``stop``. ``hides_zeros``: rows of tables whose value is 0 are
     kept from the sinks. A context manager: leaving it detaches everything.
@@ -60,9 +62,11 @@ class Run:
         self._observers: list[Sink] = []
         self._attached = False
         self._closed = False
+        # held by attach, and by close and what makes the feed; a signal handler may interrupt its own thread's
+        self._attaching, self._closing = threading.RLock(), threading.RLock()
         self._thread = 0  # the one that iterates
-        self._running = False  # it is within the iteration, not at what is done with a batch
-        self._ended = threading.Event()
+        self._idle = threading.Event()  # it is not within the iteration, but at what is done with a batch, or gone
+        self._idle.set()
         self._iteration = self._iterate()
         self._feed: Feed | None = None
         self._resources = ExitStack()  # closed in reverse: sinks, then the source, then what it reads
@@ -86,10 +90,20 @@ class Run:
         self._below.push(resources)
 
     def attach(self) -> None:
-        """Attach the programs (of a recording: read its header). Does nothing the second time. Raises BeepyError."""
-        if not self._attached:
-            self.source.open()
-            self._attached = True
+        """Attach the programs (of a recording: read its header). Does nothing the second time.
+
+        Raises BeepyError; then nothing is attached.
+        """
+        if not self._attach():
+            raise UsageError("run: it is closed")
+
+    def _attach(self) -> bool:
+        """Attach unless that is done; tell whether the run is open."""
+        with self._attaching:
+            if not self._closed and not self._attached:
+                self.source.open()
+                self._attached = True
+            return not self._closed
 
     def stop(self) -> None:
         """End the iteration: detach, and give what is still unread. From any thread or signal handler."""
@@ -113,7 +127,11 @@ class Run:
         """
         from beepy.events.tables import tables  # noqa: PLC0415 - few runs are asked for them
 
-        return tables(self.decoders, self.snapshot)
+        return tables(self.decoders, self._read_tables)
+
+    def _read_tables(self, schemas: Iterable[Schema]) -> Iterator[Batch]:
+        self._expect_open()
+        return self.snapshot(schemas)
 
     def batches(self) -> Iterator[Batch]:
         """Give what is shown as raw bytes, for programs that decode it by ``decoders``, or not at all."""
@@ -142,7 +160,7 @@ class Run:
 
     def take(self) -> list[Rows] | None:
         """Return the rows that have come, without waiting; None at the end. Raises BeepyError as iterating does."""
-        return self._feeding().take()
+        return self._feed.take() if self._feed else self._feeding().take()
 
     async def __aiter__(self) -> AsyncIterator[Rows]:
         """Give rows in an asyncio loop; leaving the ``async for`` stops the run."""
@@ -150,41 +168,62 @@ class Run:
 
         feed = self._feeding()
         loop, readable = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(feed.fileno(), readable.set)
+        fd = os.dup(feed.fileno())  # the feed may be closed while the loop has it
+
+        def wake() -> None:  # looked at once: while rows are waiting the loop would do nothing else
+            loop.remove_reader(fd)
+            readable.set()
+
         try:
             while (taken := feed.take()) is not None:
                 for rows in taken:
                     yield rows
                 if not taken:
-                    await readable.wait()
                     readable.clear()
+                    loop.add_reader(fd, wake)
+                    await readable.wait()
         finally:
-            loop.remove_reader(feed.fileno())
-            feed.close()
+            loop.remove_reader(fd)
+            os.close(fd)
+            await loop.run_in_executor(None, feed.close)  # detaching takes its time
 
     def _feeding(self) -> "Feed":
-        if self._feed is None:
-            self._feed = Feed(self, self.stop)
+        with self._closing:
+            self._expect_open()
+            if self._feed is None:
+                self._feed = Feed(self, self.stop)
         return self._feed
+
+    def _expect_open(self) -> None:
+        if self._closed:
+            raise UsageError("run: it is closed")
 
     def close(self) -> None:
         """Detach and release everything; from another thread, wait for the iteration to end.
 
         In a signal handler call ``stop``: ``close`` would wait for the very code that it interrupts.
         """
-        if self._closed:
-            return
-        if self._running and self._thread == threading.get_ident():
+        if not self._idle.is_set() and self._thread == threading.get_ident():
             raise RuntimeError("close: called within the iteration: call stop")
-        self._closed = True
-        self.source.stop()
-        with self._resources:
-            if self._feed:
-                self._feed.close()
+        with self._closing:
+            if self._closed:
+                return
+            with self._resources:
+                self._closed = True
+                with self._attaching:  # nothing is attached after this
+                    self.source.stop()
+                if self._feed:
+                    self._feed.close()
+                self._end_iteration()
+
+    def _end_iteration(self) -> None:
+        while True:
             try:
                 self._iteration.close()
-            except ValueError:  # it runs in another thread
-                self._ended.wait()
+            except ValueError:  # another thread runs it: whoever has its next batch may never ask for another
+                self._idle.wait()
+            else:
+                return
 
     def __enter__(self) -> Self:
         return self
@@ -211,19 +250,21 @@ class Run:
         self.source.stop()
 
     def _iterate(self) -> Generator[Batch, None, None]:
-        self._thread, self._running = threading.get_ident(), True
+        self._thread = threading.get_ident()
+        self._idle.clear()
         try:
+            if not self._attach():
+                return
             for batch in self.source:
                 if batch.schema.record != VOID:
                     self.stats.add_lost(batch.schema, batch.lost)
                 shown = self._show(self._choose(per_cpu_rows(batch)))
                 if shown:
-                    self._running = False
+                    self._idle.set()
                     yield shown
-                    self._running = True
+                    self._idle.clear()
         finally:
-            self._running = False
-            self._ended.set()
+            self._idle.set()
 
     def _choose(self, batch: Batch) -> Batch:
         for counter, choose in self._stages:

@@ -76,9 +76,13 @@ class Stream:
         self._wake = Fd(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
 
     def open(self) -> None:
-        """Attach the programs. Raises AttachError or NotSupported; then the programs may be attached in part."""
-        for attach in self._attach:
-            attach()
+        """Attach the programs. Raises AttachError or NotSupported; then none is attached."""
+        try:
+            for attach in self._attach:
+                attach()
+        except BaseException:
+            self._detach_all()
+            raise
 
     def demand(self, schemas: tuple[Schema, ...]) -> None:
         """Ask for a snapshot of these tables, from any thread; demands that wait together share one.
