@@ -10,9 +10,10 @@ A run knows no kernel: its source attaches programs and reads maps (``streams``)
 
 import os
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias
 
 from beepy.btf.types import VOID
 from beepy.errors import UsageError
@@ -20,9 +21,13 @@ from beepy.events.batch import Batch, Schema
 from beepy.events.decoder import Decoder
 from beepy.events.protocols import Sink, Source
 from beepy.events.row import Names, Row, Rows, names_of
-from beepy.events.rows import head, per_cpu_rows, without_zeros
+from beepy.events.rows import head, per_cpu_rows, tail, without_zeros
 from beepy.events.stats import RunStats
 from beepy.feed import Feed
+from beepy.text import safe
+
+if TYPE_CHECKING:
+    from nanoarrow import Array
 
 Choose: TypeAlias = Callable[[Batch], Batch]
 
@@ -67,6 +72,7 @@ class Run:
         self._thread = 0  # the one that iterates
         self._idle = threading.Event()  # it is not within the iteration, but at what is done with a batch, or gone
         self._idle.set()
+        self._rest: deque[Batch] = deque()  # what was read and is given next
         self._iteration = self._iterate()
         self._feed: Feed | None = None
         self._resources = ExitStack()  # closed in reverse: sinks, then the source, then what it reads
@@ -150,6 +156,38 @@ class Run:
         """Give the rows one by one."""
         for rows in self:
             yield from rows
+
+    def table(self, name: str, rows: int | None = None) -> "Array":
+        """Return a map's rows as an Arrow array of structs, which polars, pandas and pyarrow take.
+
+        Of a table its entries, read now; of a stream the next ``rows``, fewer if the run ends before: it is iterated
+        for them, and what comes of other maps meanwhile is dropped. Raises UsageError, also without nanoarrow.
+        """
+        from beepy.events.arrow import to_arrow  # noqa: PLC0415 - few programs use it
+        from beepy.events.tables import by_name  # noqa: PLC0415 - as above
+
+        self._expect_open()
+        named = by_name(self.decoders)
+        if name not in named:
+            raise UsageError(f"map '{safe(name)}': expected {', '.join(map(safe, named)) or 'none'}")
+        decoder = named[name]
+        if decoder.schema.record == VOID:
+            return to_arrow(decoder, self._read_tables((decoder.schema,)))
+        return to_arrow(decoder, self._next(decoder.schema, rows))
+
+    def _next(self, schema: Schema, rows: int | None) -> Iterator[Batch]:
+        """Give the next rows of a stream; what is left of the last batch is given to who iterates next."""
+        if self._feed:
+            raise UsageError("run: its rows are given by take or async for")
+        for batch in self._iteration if rows is None or rows > 0 else ():
+            if batch.schema != schema:
+                continue
+            if rows is not None and batch.records > rows:
+                self._rest.append(tail(batch, rows))
+                batch = head(batch, rows)  # noqa: PLW2901 - what is given of it
+            yield batch
+            if rows is not None and not (rows := rows - batch.records):
+                return
 
     def fileno(self) -> int:
         """Return a descriptor that is readable while ``take`` has something; it stays the run's.
@@ -260,8 +298,10 @@ class Run:
                     self.stats.add_lost(batch.schema, batch.lost)
                 shown = self._show(self._choose(per_cpu_rows(batch)))
                 if shown:
+                    self._rest.append(shown)
+                while self._rest:
                     self._idle.set()
-                    yield shown
+                    yield self._rest.popleft()
                     self._idle.clear()
         finally:
             self._idle.set()

@@ -17,7 +17,9 @@ class Codec(NamedTuple):
     item whose value is another thing that stands for one: the name of an enumerator, a bool. ``few`` says that the same
     values come again and again, so that what is made of them is worth remembering. ``open`` says that ``value`` reads
     any number of bytes, not only ``size``: an array of bytes that the record's end cuts, or an array without a length.
-    ``cost`` is how many functions are called for a value: those of all that is in it.
+    ``cost`` is how many functions are called for a value: those of all that is in it. ``integer`` is ``struct``'s code
+    of the integer or bool that ``value`` makes of bytes, "" if it makes something else. ``inner`` are the codecs of
+    what values consist of: of an array its element's, under the name "", of a struct its members'.
     """
 
     code: str
@@ -30,6 +32,8 @@ class Codec(NamedTuple):
     open: bool = False
     cost: int = 1
     stands_for: Callable[[Any], int] | None = None
+    integer: str = ""
+    inner: "tuple[tuple[str, Codec], ...]" = ()
 
     @property
     def plain(self) -> bool:

@@ -28,6 +28,7 @@ _MAX_SAME: Final = 16  # members of one name: each gets one more "_"
 _MAX_INT: Final = 16  # bytes
 
 _UNSIGNED: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_SIGNED: Final = {1: "b", 2: "h", 4: "i", 8: "q"}
 _WIDTHS: Final = {1: 4, 2: 6, 4: 8, 8: 16}  # characters that integers of so many bytes usually take
 _FLOATS: Final = {2: "e", 4: "f", 8: "d"}
 _LONG_FLOATS: Final = (10, 12, 16)  # bytes; no Python type holds them
@@ -179,7 +180,7 @@ class Compiler:
     def _enriched(self, resolved: TypeId, meaning: Callable[[Any], Value], depth: int) -> Codec:
         plain = self.codec(resolved, depth)
         value = _chain(plain.value, meaning)
-        return plain._replace(value=value, text=str, width=16, number=False, few=True)
+        return plain._replace(value=value, text=str, width=16, number=False, few=True, integer="", inner=())
 
     def _integer(self, found: Int) -> Codec:
         if not 0 < found.size <= _MAX_INT or found.bit_offset + found.bits > 8 * found.size:
@@ -191,9 +192,7 @@ class Compiler:
             if found.size > 1:
                 return _wide(found.size, bool, signed=False)
             return Codec("?", 1, None, render.boolean, 5, stands_for=int)
-        code = _UNSIGNED.get(found.size)
-        if code:
-            code = code.lower() if found.signed else code
+        if code := _integer_code(found):
             return Codec(code, found.size, None, str, width=_WIDTHS[found.size], number=True)
         return _wide(found.size, None, signed=found.signed)
 
@@ -207,11 +206,10 @@ class Compiler:
         return Codec(f"{size}s", size, bytes.hex, str, width=2 * size)
 
     def _enum(self, found: AnyEnum) -> Codec:
-        code = _UNSIGNED.get(found.size)
-        if not code:
+        if not (code := _integer_code(found)):
             raise BtfError(f"{self._btf.name}: enum {safe(found.name)}: size {found.size}")
         named, width = self._named(found, 8 * found.size)
-        return Codec(code.lower() if found.signed else code, found.size, named, str, width, few=True, stands_for=int)
+        return Codec(code, found.size, named, str, width, few=True, stands_for=int)
 
     def _named(self, found: AnyEnum, bits: int) -> tuple[Callable[[int], Value], int]:
         """Return value -> name where so many bits hold it, and the width that names take."""
@@ -247,8 +245,9 @@ class Compiler:
             case types.Int():
                 if is_bool(found):
                     known = partial(_extract_bool, extract)
-                    return Codec(code, size, known, render.boolean, 5, few=True, stands_for=known)
-                return Codec(code, size, extract, str, width=max(4, bits // 4), number=True, few=True)
+                    return Codec(code, size, known, render.boolean, 5, few=True, stands_for=known, integer="?")
+                width, integer = max(4, bits // 4), _integer_code(found)
+                return Codec(code, size, extract, str, width, number=True, few=True, integer=integer)
             case types.Enum() | types.Enum64():
                 named, width = self._named(found, bits)
                 return Codec(code, size, lambda raw: named(extract(raw)), str, width, few=True, stands_for=extract)
@@ -267,13 +266,13 @@ class Compiler:
         text = partial(_bracketed, each.text)
         step = size_of(self._btf, found.type)
         if not step:
-            return Codec(code, size, _nothing, text, width)
+            return Codec(code, size, lambda _raw: (), text, width, inner=(("", each),))
         cost = self._affordable(each.cost * found.nelems if each.value else 1 + found.nelems // _AT_ONCE)
         read = partial(_elements, struct.Struct(f"<{each.code}{step - each.size}x"), each.value)
         if found.nelems:
-            return Codec(code, size, read, text, width, cost=cost)
+            return Codec(code, size, read, text, width, cost=cost, inner=(("", each),))
         most = MAX_COST // each.cost if each.value else MAX_COST * _AT_ONCE
-        return Codec(code, size, partial(_as_many, read, step, most), text, _MAX_WIDTH, open=True)
+        return Codec(code, size, partial(_as_many, read, step, most), text, _MAX_WIDTH, open=True, inner=(("", each),))
 
     def _bytes(self, value: Callable[[bytes], str], size: int, width: int) -> Codec:
         cost = self._affordable(1 + size // _BYTES_AT_ONCE)
@@ -289,15 +288,15 @@ class Compiler:
     def _struct(self, found: Composite, depth: int) -> Codec:
         """Read a struct inside an array: its value is a dict."""
         readers = []
-        texts = []
+        inner = []
         cost = 1
         for place in self.members(found, set(), depth):
             start, codec = self.leaf(place, depth + 1)
             readers.append((place.name, cut(codec, start)))
-            texts.append(codec.text)
+            inner.append((place.name, codec))
             cost = self._affordable(cost + codec.cost)
-        read = partial(_members, tuple(readers))
-        return Codec(f"{found.size}s", found.size, read, partial(_braced, tuple(texts)), _MAX_WIDTH, cost=cost)
+        read, text = partial(_members, tuple(readers)), partial(_braced, tuple([codec.text for _, codec in inner]))
+        return Codec(f"{found.size}s", found.size, read, text, _MAX_WIDTH, cost=cost, inner=tuple(inner))
 
 
 def distinct(name: str, taken: set[str]) -> str:
@@ -324,6 +323,11 @@ def _chain(first: Callable[[Any], Value] | None, then: Callable[[Any], Value]) -
     return then if first is None else lambda item: then(first(item))
 
 
+def _integer_code(found: Int | AnyEnum) -> str:
+    """Return ``struct``'s code of an integer of that size, "" if it has none."""
+    return (_SIGNED if found.signed else _UNSIGNED).get(found.size, "")
+
+
 def is_bool(found: Int) -> bool:
     """Say whether it is C's bool; clang sets the encoding, other compilers may not."""
     return found.bool or found.name in {"_Bool", "bool"}
@@ -335,7 +339,7 @@ def _wide(size: int, then: Callable[[int], int] | None, *, signed: bool) -> Code
         return then(number) if then else number
 
     if then:
-        return Codec(f"{size}s", size, value, render.boolean, width=5, stands_for=value)
+        return Codec(f"{size}s", size, value, render.boolean, width=5, stands_for=value, integer="?")
     return Codec(f"{size}s", size, value, str, width=24, number=True)
 
 
@@ -382,10 +386,6 @@ def _elements(unpacker: struct.Struct, value: Callable[[Any], Value] | None, raw
 def _as_many(read: Callable[[bytes], tuple[Value, ...]], step: int, most: int, raw: bytes) -> tuple[Value, ...]:
     """Read the elements of ``step`` bytes that are whole in ``raw``, at most ``most`` of them."""
     return read(raw[: min(len(raw) // step, most) * step])
-
-
-def _nothing(_raw: bytes) -> tuple[Value, ...]:
-    return ()
 
 
 def _bracketed(text: Callable[[Any], str], values: tuple[Value, ...]) -> str:

@@ -148,7 +148,7 @@ class _Walk:
         start, codec = self._compiler.leaf(place, len(path))
         name, label = distinct(".".join(path), self._names), distinct("_".join(own), self._labels)
         if name in self._texts:
-            codec = codec._replace(value=render.text, text=str, few=True, open=True)
+            codec = codec._replace(value=render.text, text=str, few=True, open=True, inner=())
         bits = place.bits or self._bits(place.type)
         start += spot.base // 8
         names = tuple(self._typedefs(place.type))

@@ -39,6 +39,12 @@ def head(batch: Batch, count: int) -> Batch:
     return batch._replace(parts=tuple(parts), records=count)
 
 
+def tail(batch: Batch, count: int) -> Batch:
+    """Return the rows of the batch after the first ``count``; its other members stay the same."""
+    batch = per_cpu_rows(batch)
+    return select(batch, [0] * count + [1] * max(batch.records - count, 0))
+
+
 def without_zeros(batch: Batch) -> Batch:
     """Return the batch of a table without the rows whose value is 0, any other batch as it is."""
     if batch.schema.record != VOID or not batch.records:
