@@ -149,6 +149,7 @@ def _load(request: Request, resources: ExitStack, pinned: ExitStack) -> list[Loa
     collections = []
     for spec, of_spec in zip(specs, chosen, strict=True):
         collection = load(spec, targets=of_spec, pins=pins, btf=btf, missing=request.missing)
+        resources.callback(collection.close)  # once more, if Ctrl-C interrupts the first
         resources.enter_context(collection)
         pinned.callback(collection.pinned.close)
         collections.append(collection)

@@ -8,6 +8,7 @@ EINTR is tried again once Python's own signal handlers have run.
 import ctypes
 import errno
 import os
+from contextlib import suppress
 from functools import cache
 from typing import Final
 
@@ -89,6 +90,46 @@ def _bpf(command: Cmd, attr: ctypes.Structure, where: str, *fine: int) -> int:
     return _check(result, command.name, where, *fine)
 
 
+def _open(call: str, where: str, fine: int, number: int, *arguments: int) -> Fd | None:
+    """Make a system call that returns a new descriptor; None if its errno is ``fine``.
+
+    An exception that a signal handler raises when the call returns (KeyboardInterrupt) does not lose the descriptor: it
+    is in ``results`` by then, where ctypes puts it before Python runs on.
+    """
+    results: list[int] = []
+    function = _libc()["syscall"]  # one of our own: others have another place for their results
+    function.argtypes, function.restype = [ctypes.c_long] * 7, results.append
+    six = arguments + (0,) * (6 - len(arguments))
+    try:
+        function(number, *six)
+        while results[-1] < 0 and ctypes.get_errno() == errno.EINTR:
+            function(number, *six)
+        result = _check(results[-1] if results[-1] >= 0 else -ctypes.get_errno(), call, where, fine)
+        return _own(result) if result >= 0 else None
+    except BaseException:
+        for descriptor in results:
+            if descriptor >= 0:
+                with suppress(OSError):  # _own has closed it
+                    os.close(descriptor)
+        raise
+
+
+def _opened(call: str, where: str, number: int, *arguments: int) -> Fd:
+    fd = _open(call, where, 0, number, *arguments)
+    assert fd  # no errno is fine
+    return fd
+
+
+def _bpf_opened(command: Cmd, attr: ctypes.Structure, where: str) -> Fd:
+    fd = _bpf_open(command, attr, where, 0)
+    assert fd  # as above
+    return fd
+
+
+def _bpf_open(command: Cmd, attr: ctypes.Structure, where: str, fine: int = errno.ENOENT) -> Fd | None:
+    return _open(command.name, where, fine, _numbers().bpf, command, ctypes.addressof(attr), ctypes.sizeof(attr))
+
+
 def _own(number: int) -> Fd:
     """Take a new descriptor; never 0, 1 or 2: 0 means "none" in many a struct, and all three are other people's."""
     import fcntl  # noqa: PLC0415 - only on Unix
@@ -103,7 +144,7 @@ def _own(number: int) -> Fd:
 
 def map_create(attr: uapi.MapCreate, where: str) -> Fd:
     """BPF_MAP_CREATE."""
-    return _own(_bpf(Cmd.MAP_CREATE, attr, where))
+    return _bpf_opened(Cmd.MAP_CREATE, attr, where)
 
 
 def map_lookup_elem(attr: uapi.MapElem, where: str) -> bool:
@@ -138,7 +179,7 @@ def map_freeze(attr: uapi.MapElem, where: str) -> None:
 
 def prog_load(attr: uapi.ProgLoad, where: str) -> Fd:
     """BPF_PROG_LOAD."""
-    return _own(_bpf(Cmd.PROG_LOAD, attr, where))
+    return _bpf_opened(Cmd.PROG_LOAD, attr, where)
 
 
 def prog_test_run(attr: uapi.ProgTestRun, where: str) -> None:
@@ -158,13 +199,12 @@ def prog_detach(attr: uapi.ProgAttach, where: str) -> None:
 
 def prog_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
     """BPF_PROG_GET_FD_BY_ID; None for one that is gone."""
-    number = _bpf(Cmd.PROG_GET_FD_BY_ID, attr, where, errno.ENOENT)
-    return _own(number) if number >= 0 else None
+    return _bpf_open(Cmd.PROG_GET_FD_BY_ID, attr, where)
 
 
 def raw_tracepoint_open(attr: uapi.RawTracepointOpen, where: str) -> Fd:
     """BPF_RAW_TRACEPOINT_OPEN."""
-    return _own(_bpf(Cmd.RAW_TRACEPOINT_OPEN, attr, where))
+    return _bpf_opened(Cmd.RAW_TRACEPOINT_OPEN, attr, where)
 
 
 def btf_get_next_id(attr: uapi.GetId, where: str) -> bool:
@@ -174,8 +214,7 @@ def btf_get_next_id(attr: uapi.GetId, where: str) -> bool:
 
 def btf_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
     """BPF_BTF_GET_FD_BY_ID; None for one that is gone."""
-    number = _bpf(Cmd.BTF_GET_FD_BY_ID, attr, where, errno.ENOENT)
-    return _own(number) if number >= 0 else None
+    return _bpf_open(Cmd.BTF_GET_FD_BY_ID, attr, where)
 
 
 def obj_get_info_by_fd(attr: uapi.ObjInfo, where: str) -> None:
@@ -190,30 +229,29 @@ def obj_pin(attr: uapi.ObjPin, where: str) -> None:
 
 def obj_get(attr: uapi.ObjPin, where: str) -> Fd | None:
     """BPF_OBJ_GET; None where nothing is pinned."""
-    number = _bpf(Cmd.OBJ_GET, attr, where, errno.ENOENT)
-    return _own(number) if number >= 0 else None
+    return _bpf_open(Cmd.OBJ_GET, attr, where)
 
 
 def btf_load(attr: uapi.BtfLoad, where: str) -> Fd:
     """BPF_BTF_LOAD."""
-    return _own(_bpf(Cmd.BTF_LOAD, attr, where))
+    return _bpf_opened(Cmd.BTF_LOAD, attr, where)
 
 
 def iter_create(attr: uapi.IterCreate, where: str) -> Fd:
     """BPF_ITER_CREATE."""
-    return _own(_bpf(Cmd.ITER_CREATE, attr, where))
+    return _bpf_opened(Cmd.ITER_CREATE, attr, where)
 
 
 def link_create(attr: ctypes.Structure, where: str) -> Fd:
     """BPF_LINK_CREATE, in one of its shapes (``uapi.LinkCreate*``)."""
-    return _own(_bpf(Cmd.LINK_CREATE, attr, where))
+    return _bpf_opened(Cmd.LINK_CREATE, attr, where)
 
 
 def perf_event_open(attr: uapi.PerfEventAttr, where: str, *, pid: int = -1, cpu: int = 0) -> Fd:
     """Make a perf event: ``pid`` -1 is every process; the event is its own group."""
     attr.size = ctypes.sizeof(attr)
     number, flags = _numbers().perf_event_open, uapi.PERF_FLAG_FD_CLOEXEC
-    return _own(_check(_syscall(number, ctypes.addressof(attr), pid, cpu, -1, flags), "perf_event_open", where))
+    return _opened("perf_event_open", where, number, ctypes.addressof(attr), pid, cpu, -1, flags)
 
 
 def perf_event_ioctl(event: Fd, request: int, argument: int, where: str) -> None:
@@ -250,12 +288,11 @@ def mount_detached(kind: str, where: str, *, writable: bool = False) -> Fd:
     Raises KernelError; errno ENOSYS before v5.2, which has no such calls.
     """
     name = kind.encode() + b"\0"
-    number = _syscall(_numbers().fsopen, address(name), uapi.FSOPEN_CLOEXEC)
-    with _own(_check(number, "fsopen", where)) as context:
+    with _opened("fsopen", where, _numbers().fsopen, address(name), uapi.FSOPEN_CLOEXEC) as context:
         made = _syscall(_numbers().fsconfig, context.fileno(), uapi.FSCONFIG_CMD_CREATE)
         _check(made, "fsconfig", where)
         flags, attributes = uapi.FSMOUNT_CLOEXEC, 0 if writable else uapi.MOUNT_ATTR_RDONLY
-        return _own(_check(_syscall(_numbers().fsmount, context.fileno(), flags, attributes), "fsmount", where))
+        return _opened("fsmount", where, _numbers().fsmount, context.fileno(), flags, attributes)
 
 
 def mount(kind: str, path: str, where: str) -> None:
@@ -274,9 +311,9 @@ def setns(namespace: Fd, kind: int, where: str) -> None:
 
 def pidfd_open(pid: int, where: str) -> Fd:
     """Open a process (since v5.3)."""
-    return _own(_check(_syscall(_numbers().pidfd_open, pid), "pidfd_open", where))
+    return _opened("pidfd_open", where, _numbers().pidfd_open, pid)
 
 
 def pidfd_getfd(process: Fd, number: int, where: str) -> Fd:
     """Take a copy of a process's descriptor (since v5.6)."""
-    return _own(_check(_syscall(_numbers().pidfd_getfd, process.fileno(), number), "pidfd_getfd", where))
+    return _opened("pidfd_getfd", where, _numbers().pidfd_getfd, process.fileno(), number)
