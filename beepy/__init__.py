@@ -14,7 +14,8 @@ use.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from beepy.api import images, open, run  # noqa: A004 - as in tarfile and wave
+    from beepy.analysis.description import Description
+    from beepy.api import describe, images, open, run  # noqa: A004 - as in tarfile and wave
     from beepy.collection.collection import Collection
     from beepy.collection.load import load
     from beepy.errors import (
@@ -59,7 +60,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
-    "beepy.api": "images open run",
+    "beepy.analysis.description": "Description",
+    "beepy.api": "describe images open run",
     "beepy.collection.collection": "Collection",
     "beepy.collection.load": "load",
     "beepy.obj.pinning": "Pins",
@@ -91,6 +93,7 @@ __all__ = [
     "CollectionSpec",
     "DecodeError",
     "Decoder",
+    "Description",
     "DigestMismatch",
     "ElfError",
     "Image",
@@ -122,6 +125,7 @@ __all__ = [
     "UsageError",
     "VerifierError",
     "__version__",
+    "describe",
     "find",
     "images",
     "load",

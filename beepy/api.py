@@ -1,12 +1,14 @@
 """The public functions that do a whole run: what ``beepy run`` does, from Python."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import TypedDict, Unpack
+from types import MappingProxyType, UnionType
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from beepy import arguments
 from beepy.btf.btf import Btf
 from beepy.collection.missing import Missing
+from beepy.errors import UsageError
 from beepy.events.row import Row
 from beepy.hooks.target import Target
 from beepy.launch import Request, launch
@@ -19,6 +21,9 @@ from beepy.oci.options import Options, Policy
 from beepy.oci.store import Entry
 from beepy.session import Run
 from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.analysis.description import Description  # a run needs none of it
 
 _log = Log(__name__)
 
@@ -44,7 +49,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     missing: Missing = "fail",
     btf: Btf | str | Path | None = None,
     pins: Pins | None = None,
-    pull: Policy = "missing",
+    pull: Policy | None = None,
     options: Options | None = None,
 ) -> Run:
     """Find, parse and load images; nothing is attached yet. The caller closes the run: it is a context manager.
@@ -55,16 +60,36 @@ def open(  # noqa: A001 - as in tarfile and wave
     ``iface``, ``netns``, ``cgroup``, ``binary`` and ``pid`` hold for all programs that take them. Tables are read each
     ``interval`` seconds (None: only through ``run.maps``). The run ends after ``timeout`` seconds or ``count`` rows.
     ``missing``: what to do about a program whose attach point this kernel lacks. ``btf`` are the kernel's types, or a
-    file of them. Raises BeepyError.
+    file of them. ``pull`` is when a registry is asked, in the place of ``options.pull``. Raises BeepyError, TypeError
+    for an argument of a wrong type.
     """
+    if not images:
+        raise UsageError("images: expected at least one, got none")
+    _expect("images", images, "a name, a path, an Image or a CollectionSpec", str | Path | Image | CollectionSpec)
+    _expect("variables", [variables], "a mapping of names to values", Mapping)
+    _expect("targets", [targets], "a mapping of programs to what they attach to", Mapping)
+    _expect("targets", targets.values(), "a text for each program", str)
+    for name, text in {"iface": iface, "netns": netns, "cgroup": cgroup, "binary": binary}.items():
+        _expect(name, [text], "a text", str | int if name == "netns" else str | Path)
+    for name, seconds in {"interval": interval, "timeout": timeout}.items():
+        if seconds is not None:
+            arguments.expect_seconds(name, seconds)
+    for name, number in {"pid": pid, "count": count}.items():
+        _expect(name, [number], "a number above 0", int | None)
+        if number is not None and number < 1:
+            raise arguments.wrong_value(name, "a number above 0", number)
+    _expect("btf", [btf], "a path, or types", Btf | str | Path | None)
+    _expect("pins", [pins], "Pins(...)", Pins | None)
+    _expect("options", [options], "Options(...)", Options | None)
+    chosen = options or Options()
     common = Target(pid=pid, binary=str(binary), iface=iface, netns=str(netns), cgroup=str(cgroup))
     request = Request(
-        images=[str(image) if isinstance(image, Path) else image for image in images],
-        options=(options or Options())._replace(pull=pull),
+        images=[lookup.find(image, chosen) if isinstance(image, Path) else image for image in images],
+        options=chosen if pull is None else chosen._replace(pull=pull),
         variables=variables,
-        filters=_listed(filters),
-        texts=_listed(texts),
-        programs=_listed(programs),
+        filters=_listed("filters", filters),
+        texts=_listed("texts", texts),
+        programs=_listed("programs", programs),
         attach=targets,
         common=common,
         pins=pins or Pins(),
@@ -96,7 +121,7 @@ class OpenOptions(TypedDict, total=False):
     missing: Missing
     btf: Btf | str | Path | None
     pins: Pins | None
-    pull: Policy
+    pull: Policy | None
     options: Options | None
 
 
@@ -114,10 +139,45 @@ def run(*images: str | Path | Image | CollectionSpec, **options: Unpack[OpenOpti
             _log.warning("map '%s': %d events lost", safe(schema.map), lost)
 
 
+def describe(
+    image: str | Path | Image,
+    program: int = 0,
+    *,
+    check: bool = False,
+    btf: Btf | str | Path | None = None,
+    relocations: bool = False,
+    options: Options | None = None,
+) -> "Description":
+    """Return what is known of an image without loading it; of one of several objects, of its ``program``-th one.
+
+    ``check`` asks whether this kernel can run it (its answer is ``check`` of what is returned); with ``btf``, the types
+    of another kernel or a file of them, whether that one can. ``relocations`` lists the CO-RE relocations too. Needs no
+    privilege without ``check``. Raises BeepyError, and IndexError for an object that the image does not have.
+    """
+    from beepy.inspection import inspect  # noqa: PLC0415 - a run needs none of it
+
+    _expect("btf", [btf], "a path, or types", Btf | str | Path | None)
+    if btf and not (check or relocations):
+        raise UsageError("btf: expected check=True or relocations=True too")
+    found = lookup.find(image, options or Options())
+    return inspect(found, check=check, btf=btf, relocations=relocations)[program]
+
+
 def images(options: Options | None = None) -> list[Entry]:
     """Return the images that need no network: the local stores', then the bundled ones."""
     return [entry for entry, _ in lookup.list_images(options or Options())]
 
 
-def _listed(texts: str | Sequence[str]) -> Sequence[str]:
-    return (texts,) if isinstance(texts, str) else texts
+def _listed(name: str, texts: str | Sequence[str]) -> Sequence[str]:
+    if isinstance(texts, str):
+        return (texts,)
+    _expect(name, [texts], "a text, or several", Sequence)
+    _expect(name, texts, "texts", str)
+    return texts
+
+
+def _expect(name: str, values: Iterable[object], expected: str, kinds: type | UnionType) -> None:
+    """Raise TypeError for the first value that is of no such kind."""
+    for value in values:
+        if not isinstance(value, kinds):
+            raise arguments.wrong_type(name, expected, value)

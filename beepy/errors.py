@@ -25,7 +25,8 @@
     └── UsageError                 the command line; exit code 2
 
 A message is one line, lower case, no full stop: *where: what: why*. Advice goes into a note
-(``add_note``).
+(``add_note``). Both name options of the command line; ``__notes__`` and ``str()`` show a Python
+program its keyword arguments instead, and ``typed`` returns what can be typed.
 """
 
 import os
@@ -55,6 +56,10 @@ def restated(new: _Error, error: BaseException) -> _Error:
 
 class BeepyError(Exception):
     """Root of the tree; ``str()`` is one line for the user, ``__notes__`` are advice."""
+
+    def add_note(self, note: str) -> None:
+        """Add advice, see ``worded``."""
+        super().add_note(worded(note))
 
 
 class ImageError(BeepyError):
@@ -167,3 +172,21 @@ class OutputError(BeepyError):
 
 class UsageError(BeepyError):
     """An argument names something that does not exist, or has a value that does not fit."""
+
+
+def worded(text: str) -> str:
+    """Return ``text``, which may name options of the command line, in Python's words, see ``typed``."""
+    if "--" not in text and not text.startswith(("-", "beepy ")) and " from -" not in text:
+        return text
+    try:
+        from beepy.wording import Wording  # noqa: PLC0415 - few messages name an option
+    except (ImportError, OSError):  # the error may be that no file can be opened any more
+        return text
+    return text if isinstance(text, Wording) else Wording(text)
+
+
+def typed(text: object) -> str:
+    """Return an error's message, or one of its notes, in the words of the command line."""
+    if isinstance(text, BeepyError) and text.args:
+        text = text.args[0]
+    return getattr(text, "typed", None) or str(text)

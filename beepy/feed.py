@@ -17,7 +17,10 @@ _MOST: Final = 64  # batches; then the thread waits, and the kernel's rings fill
 
 
 class Feed:
-    """Owns the thread and the descriptor; ``stop`` ends what it iterates."""
+    """Owns the thread and the descriptor; ``stop`` ends what it iterates.
+
+    The descriptor is readable while the queue has something, and for good once the iteration has ended.
+    """
 
     def __init__(self, batches: Iterable[Rows], stop: Callable[[], None]) -> None:
         self._batches = batches
@@ -27,21 +30,25 @@ class Feed:
         self._ended = False
         self._closed = False
         self._changed = threading.Condition()
-        self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._iterate, name="beepy-feed", daemon=True)
-        self._thread.start()
+        self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            self._thread.start()
+        except BaseException:
+            os.close(self._fd)
+            raise
 
     def fileno(self) -> int:
-        """Return the descriptor that is readable while ``take`` has something, and at the end; it stays the feed's."""
+        """Return the descriptor, which stays the feed's; -1 once it is closed."""
         return self._fd
 
     def take(self) -> list[Rows] | None:
         """Return what has come, None at the end; never blocks. Raises what ended the iteration, once all is taken."""
         with self._changed:
+            if self._closed:
+                return None
             if not self._queue and self._ended:
-                error, self._error = self._error, None
-                if error:
-                    raise error
+                self._raise()
                 return None
             taken = [*self._queue]
             self._queue.clear()
@@ -51,15 +58,25 @@ class Feed:
         return taken
 
     def close(self) -> None:
-        """End the iteration, wait for the thread, and release the descriptor; what is not taken is dropped."""
-        if self._closed:
-            return
-        self._closed = True
-        self._stop()
+        """End the iteration, wait for the thread, and release the descriptor; what is not taken is dropped.
+
+        Raises what ended the iteration, if nobody has taken that.
+        """
         with self._changed:
+            self._closed = True
             self._changed.notify_all()
+        self._stop()
         self._thread.join()
-        os.close(self._fd)
+        with self._changed:
+            fd, self._fd = self._fd, -1
+            if fd >= 0:
+                os.close(fd)
+            self._raise()
+
+    def _raise(self) -> None:
+        error, self._error = self._error, None
+        if error:
+            raise error
 
     def _iterate(self) -> None:
         try:
@@ -76,6 +93,8 @@ class Feed:
         with self._changed:
             while len(self._queue) >= _MOST and not self._closed:
                 self._changed.wait()
+            if self._closed:
+                return
             if not self._queue:
                 os.eventfd_write(self._fd, 1)
             self._queue.append(rows)

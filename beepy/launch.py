@@ -160,6 +160,7 @@ def _load(request: Request, resources: ExitStack, unpin: ExitStack) -> list[Load
     collections = []
     for spec, spec_targets in zip(specs, targets_of, strict=True):
         collection = load(spec, targets=spec_targets, pins=pins, btf=btf, missing=request.missing)
+        resources.callback(collection.close)  # once more, if Ctrl-C interrupts the first
         resources.enter_context(collection)
         unpin.callback(collection.pinned.close)
         collections.append(collection)

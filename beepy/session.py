@@ -9,18 +9,25 @@ A run knows no kernel: its source attaches programs and reads maps (``streams``)
 recording.
 """
 
+import os
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias
 
+from beepy.errors import UsageError
 from beepy.events.batch import Batch, Schema
-from beepy.events.batch_ops import take, without_zeros
+from beepy.events.batch_ops import drop, take, without_zeros
 from beepy.events.decoder import Decoder
 from beepy.events.protocols import Sink, Source
 from beepy.events.row import Names, Row, Rows, names_of
 from beepy.events.stats import RunStats
 from beepy.feed import Feed
+from beepy.text import safe
+
+if TYPE_CHECKING:
+    from nanoarrow import Array
 
 BatchFilter: TypeAlias = Callable[[Batch], Batch]
 
@@ -38,8 +45,8 @@ class Stage(NamedTuple):
 class Run:
     """One run; a context manager, which detaches and releases everything.
 
-    Iterate over it once, in one thread, after ``attach``: it yields rows that the sinks have taken
-    already. It ends after ``limit`` rows, with its source, and by ``stop``. ``hides_zeros``: the
+    Iterate over it once, in one thread: it attaches first, if that was not done, and yields rows
+    that the sinks have taken already. It ends after ``limit`` rows, with its source, and by ``stop``. ``hides_zeros``: the
     sinks do not get rows of tables with the value 0.
     """
 
@@ -61,9 +68,14 @@ class Run:
         self._observers: list[Sink] = []
         self._attached = False
         self._closed = False
+        # RLocks: a signal handler may interrupt the thread that holds one
+        self._attaching = threading.RLock()
+        self._closing = threading.RLock()
         self._thread = 0  # of the iteration
-        self._running = False  # in the iteration, not in the body of the caller's loop
-        self._ended = threading.Event()
+        # clear in the iteration, set in the body of the caller's loop and after the end
+        self._idle = threading.Event()
+        self._idle.set()
+        self._pending: deque[Batch] = deque()  # read already, and yielded next
         self._iteration = self._iterate()
         self._feed: Feed | None = None
         # closed in the reverse order: the sinks, the source, what the source uses
@@ -90,11 +102,18 @@ class Run:
     def attach(self) -> None:
         """Attach the programs, or read a recording's header; the second call does nothing.
 
-        Raises BeepyError.
+        Raises BeepyError; then nothing is attached.
         """
-        if not self._attached:
-            self.source.open()
-            self._attached = True
+        if not self._attach():
+            raise UsageError("run: it is closed")
+
+    def _attach(self) -> bool:
+        """Attach unless that was done; return whether the run is open."""
+        with self._attaching:
+            if not self._closed and not self._attached:
+                self.source.open()
+                self._attached = True
+            return not self._closed
 
     def stop(self) -> None:
         """End the iteration: detach, and yield what is still unread.
@@ -123,7 +142,11 @@ class Run:
         """
         from beepy.events.tables import tables  # noqa: PLC0415 - few programs use them
 
-        return tables(self.decoders, self.snapshot)
+        return tables(self.decoders, self._read_tables)
+
+    def _read_tables(self, schemas: Iterable[Schema]) -> Iterator[Batch]:
+        self._expect_open()
+        return self.snapshot(schemas)
 
     def batches(self) -> Iterator[Batch]:
         """Yield the rows that are shown as raw batches, which ``decoders`` decode."""
@@ -143,6 +166,39 @@ class Run:
         for rows in self:
             yield from rows
 
+    def table(self, name: str, rows: int | None = None) -> "Array":
+        """Return a map's rows as an Arrow array of structs, which polars, pandas and pyarrow take.
+
+        These are the entries of a table, read now, or the next ``rows`` of a stream, fewer if the
+        run ends before: the run is iterated for them, and rows of other maps that come meanwhile
+        are dropped. Raises UsageError, also if nanoarrow is not installed.
+        """
+        from beepy.events.arrow import to_arrow  # noqa: PLC0415 - few programs use it
+        from beepy.events.tables import by_name  # noqa: PLC0415 - as above
+
+        self._expect_open()
+        named = by_name(self.decoders)
+        if name not in named:
+            raise UsageError(f"map '{safe(name)}': expected {', '.join(map(safe, named)) or 'none'}")
+        decoder = named[name]
+        if not decoder.schema.is_stream:
+            return to_arrow(decoder, self._read_tables((decoder.schema,)))
+        return to_arrow(decoder, self._next(decoder.schema, rows))
+
+    def _next(self, schema: Schema, rows: int | None) -> Iterator[Batch]:
+        """Yield the next rows of a stream; the iteration yields the rest of the last batch later."""
+        if self._feed:
+            raise UsageError("run: its rows are given by take or async for")
+        for batch in self._iteration if rows is None or rows > 0 else ():
+            if batch.schema != schema:
+                continue
+            if rows is not None and batch.records > rows:
+                self._pending.append(drop(batch, rows))
+                batch = take(batch, rows)  # noqa: PLW2901 - the part that is yielded
+            yield batch
+            if rows is not None and not (rows := rows - batch.records):
+                return
+
     def fileno(self) -> int:
         """Return an fd that is readable while ``take`` has rows; the run owns it.
 
@@ -156,7 +212,7 @@ class Run:
 
         Raises BeepyError as the iteration does.
         """
-        return self._open_feed().take()
+        return self._feed.take() if self._feed else self._open_feed().take()
 
     async def __aiter__(self) -> AsyncIterator[Rows]:
         """Yield rows in an asyncio loop; leaving the ``async for`` stops the run."""
@@ -164,22 +220,36 @@ class Run:
 
         feed = self._open_feed()
         loop, readable = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(feed.fileno(), readable.set)
+        fd = os.dup(feed.fileno())  # the feed may be closed while the loop has it
+
+        def wake() -> None:
+            # the descriptor stays readable: the loop would do nothing else until rows are taken
+            loop.remove_reader(fd)
+            readable.set()
+
         try:
             while (taken := feed.take()) is not None:
                 for rows in taken:
                     yield rows
                 if not taken:
-                    await readable.wait()
                     readable.clear()
+                    loop.add_reader(fd, wake)
+                    await readable.wait()
         finally:
-            loop.remove_reader(feed.fileno())
-            feed.close()
+            loop.remove_reader(fd)
+            os.close(fd)
+            await loop.run_in_executor(None, feed.close)  # detaching takes its time
 
-    def _open_feed(self) -> "Feed":
-        if self._feed is None:
-            self._feed = Feed(self, self.stop)
+    def _open_feed(self) -> Feed:
+        with self._closing:
+            self._expect_open()
+            if self._feed is None:
+                self._feed = Feed(self, self.stop)
         return self._feed
+
+    def _expect_open(self) -> None:
+        if self._closed:
+            raise UsageError("run: it is closed")
 
     def close(self) -> None:
         """Detach and release everything; from another thread, wait for the iteration to end.
@@ -187,19 +257,28 @@ class Run:
         Do not call it in a signal handler, where it would wait for the code that it interrupts:
         call ``stop``.
         """
-        if self._closed:
-            return
-        if self._running and self._thread == threading.get_ident():
+        if not self._idle.is_set() and self._thread == threading.get_ident():
             raise RuntimeError("close: called within the iteration: call stop")
-        self._closed = True
-        self.source.stop()
-        with self._resources:
-            if self._feed:
-                self._feed.close()
+        with self._closing:
+            if self._closed:
+                return
+            with self._resources:
+                self._closed = True
+                with self._attaching:  # nothing is attached after this
+                    self.source.stop()
+                if self._feed:
+                    self._feed.close()
+                self._end_iteration()
+
+    def _end_iteration(self) -> None:
+        while True:
             try:
                 self._iteration.close()
-            except ValueError:  # it runs in another thread
-                self._ended.wait()
+            except ValueError:
+                # another thread is in it; once it has a batch it may never ask for another one
+                self._idle.wait()
+            else:
+                return
 
     def __enter__(self) -> Self:
         return self
@@ -208,7 +287,8 @@ class Run:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Run({', '.join([repr(schema.map) for schema in self.schemas])})"
+        names = [schema.map[:20] for schema in self.schemas]
+        return f"Run({', '.join([*map(repr, names[:4]), *['...'][: len(names) > 4]])})"
 
     def _open(self, sink: Sink, sinks: list[Sink]) -> None:
         try:
@@ -225,19 +305,22 @@ class Run:
         self.source.stop()
 
     def _iterate(self) -> Generator[Batch, None, None]:
-        self._thread, self._running = threading.get_ident(), True
+        self._thread = threading.get_ident()
+        self._idle.clear()
         try:
+            if not self._attach():
+                return
             for batch in self.source:
                 if batch.schema.is_stream:
                     self.stats.add_lost(batch.schema, batch.lost)
-                shown = self._show(self._filter(batch))
-                if shown:
-                    self._running = False
-                    yield shown
-                    self._running = True
+                if shown := self._show(self._filter(batch)):
+                    self._pending.append(shown)
+                while self._pending:
+                    self._idle.set()
+                    yield self._pending.popleft()
+                    self._idle.clear()
         finally:
-            self._running = False
-            self._ended.set()
+            self._idle.set()
 
     def _filter(self, batch: Batch) -> Batch:
         """Return what passes all stages, and count what each of them removes."""

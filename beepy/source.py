@@ -3,6 +3,7 @@
 ``run``, ``describe`` and ``check`` all come through here.
 """
 
+from pathlib import Path
 from typing import Final
 
 from beepy import conventions
@@ -18,9 +19,9 @@ _MAX_WARNINGS: Final = 10  # about maps that are not shown
 
 
 def parse(
-    source: Image | bytes, program: int = 0, name: str = "object", *, warn: bool = True
+    source: Image | bytes | str | Path, program: int = 0, name: str = "object", *, warn: bool = True
 ) -> CollectionSpec:
-    """Return the spec of one object: of an Image, its object number ``program``.
+    """Return the spec of one object: of an Image, or of the one named, its object number ``program``.
 
     ``name`` is the name of bytes in messages and schemas. ``warn``: log a warning for each map that
     has a role and cannot be shown; the spec has them in ``not_shown``. Raises ObjectError for a
@@ -29,8 +30,16 @@ def parse(
     if isinstance(source, Image):
         spec = obj_parse.parse(source.programs[program], source.name)
         spec = conventions.apply(spec, source.format, source.hints)
-    else:
+    elif isinstance(source, bytes):
         spec = conventions.apply(obj_parse.parse(source, name), "elf")
+    elif isinstance(source, str | Path):
+        from beepy.oci import lookup  # noqa: PLC0415 - only where an image is named
+
+        return parse(lookup.find(source), program, warn=warn)
+    else:
+        from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
+
+        raise wrong_type("source", "an image, its name, or the bytes of an object", source)
     if warn:
         _warn(spec)
     return spec

@@ -79,9 +79,13 @@ class Stream:
         self._wake = Fd(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
 
     def open(self) -> None:
-        """Attach the programs; on AttachError or NotSupported, some may be attached."""
-        for attach in self._attach:
-            attach()
+        """Attach the programs. Raises AttachError or NotSupported; then none is attached."""
+        try:
+            for attach in self._attach:
+                attach()
+        except BaseException:
+            self._detach_all()
+            raise
 
     def demand(self, schemas: tuple[Schema, ...]) -> None:
         """Request a snapshot of these tables, from any thread; pending demands share one.
@@ -205,6 +209,10 @@ class Stream:
         with self._lock, suppress(ValueError):  # the wake descriptor is closed
             os.eventfd_write(self._wake.fileno(), 1)
 
+    def __repr__(self) -> str:
+        names = [schema.map[:20] for schema in self.schemas]
+        return f"Stream({', '.join([*map(repr, names[:4]), *['...'][: len(names) > 4]])})"
+
     def __enter__(self) -> Self:
         return self
 
@@ -255,6 +263,20 @@ def _attach(collections: Sequence[Collection], stats: RunStats) -> None:
         raise NotSupported("nothing is attached: this kernel lacks what every program attaches to")
 
 
+def _check(collections: Sequence[Collection], **seconds: float | None) -> None:
+    """Raise TypeError or UsageError for what no stream can be made of."""
+    for collection in collections:
+        if not isinstance(collection, Collection):
+            from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
+
+            raise wrong_type("collections", "what load returns", collection)
+    for name, value in seconds.items():
+        if value is not None and not (isinstance(value, int | float) and value >= 0):
+            from beepy.arguments import expect_seconds  # noqa: PLC0415 - only on the way to an error
+
+            expect_seconds(name, value)
+
+
 def stream(
     *collections: Collection,
     interval: float | None = None,
@@ -267,6 +289,7 @@ def stream(
     stream detaches them. A map whose type beepy does not read is skipped with a warning. Raises
     KernelError if a map cannot be read.
     """
+    _check(collections, interval=interval, timeout=timeout)
     with ExitStack() as undo:
         readers: list[Reader] = []
         for collection in collections:

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from beepy.errors import BeepyError, TargetError, UsageError, restated
+from beepy.errors import BeepyError, TargetError, UsageError, typed
 
 _MAX_PID = 1 << 22  # PID_MAX_LIMIT
 _COMMON_LIMIT = 1024  # open files: the soft limit of most systems
@@ -37,7 +37,10 @@ def wrong_target(error: TargetError, attach: Sequence[str]) -> BeepyError:
 
     if error.program not in targets.parse(attach):
         return error
-    return restated(UsageError(str(error)), error)
+    wrong = UsageError(typed(error))
+    for note in getattr(error, "__notes__", ()):
+        wrong.add_note(typed(note))
+    return wrong
 
 
 def open_files(error: BaseException) -> BeepyError | None:

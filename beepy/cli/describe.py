@@ -26,26 +26,14 @@ def describe(
     ] = "",
 ) -> None:
     """Show what is in an image; --check: whether it runs here."""
-    from beepy.analysis.describe import describe as describe_program  # noqa: PLC0415
     from beepy.cli import description  # noqa: PLC0415 - --help needs none of it
+    from beepy.inspection import inspect  # noqa: PLC0415
     from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.source import parse_all  # noqa: PLC0415
 
     if btf and not (check or relocations):
         raise UsageError("--btf: expected --check or --relocations too")
     found = lookup.find(image, settings.options())
-    # what is not shown has a line of its own
-    specs = parse_all(found, warn=False)
-    if check or (btf and relocations):
-        from beepy.cli.asked import ask  # noqa: PLC0415 - only here the kernel is looked at
-
-        answers = ask(specs, btf, check=check)
-        described = [
-            describe_program(found, spec, relocations=relocations, fixups=fixups, check=info)
-            for spec, (info, fixups) in zip(specs, answers, strict=True)
-        ]
-    else:
-        described = [describe_program(found, spec, relocations=relocations) for spec in specs]
+    described = inspect(found, check=check, btf=btf or None, relocations=relocations)
     if output == "json":
         stdio.write(description.as_json(described))
     else:

@@ -7,7 +7,7 @@ from typer.exceptions import TyperException
 
 from beepy.cli import advice
 from beepy.cli.stdio import eprint
-from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError
+from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError, typed
 from beepy.text import brief, safe
 
 _MAX_NOTES: Final = 1500  # characters of all notes
@@ -61,8 +61,8 @@ def failure(error: BeepyError) -> int:
     if limit_error := advice.open_files(error):
         limit_error.__cause__ = error
         error = limit_error
-    eprint(f"beepy: {_abridge(safe(str(error)))}")
-    notes = [f"note: {note}" for note in getattr(error, "__notes__", ())]
+    eprint(f"beepy: {_abridge(safe(typed(error)))}")
+    notes = [f"note: {typed(note)}" for note in getattr(error, "__notes__", ())]
     if notes:
         lines = [safe(line) for note in notes for line in note.split("\n")]
         eprint(_abridge("\n".join(lines), _MAX_NOTES))

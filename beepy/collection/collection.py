@@ -119,6 +119,10 @@ class Collection:
             self.programs.clear()
             self.maps.clear()
 
+    def __repr__(self) -> str:
+        counts = f"programs={len(self.programs)}, maps={len(self.maps)}, links={len(self.links)}"
+        return f"Collection({self.spec.name[:50]!r}, {counts})"
+
     def __enter__(self) -> Self:
         return self
 

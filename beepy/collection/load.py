@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -30,6 +31,7 @@ from beepy.obj.insn import encode
 from beepy.obj.pinning import Pins
 from beepy.obj.sections import KCONFIG
 from beepy.obj.spec import CollectionSpec, JumpTableRef, ProgramSpec, Value
+from beepy.oci.image import Image
 from beepy.sections import Hook
 from beepy.text import safe
 from beepy.uapi import MapType, ProgType
@@ -37,24 +39,25 @@ from beepy.uapi import MapType, ProgType
 _log = Log(__name__)
 
 _NO_VALUES: Mapping[str, Value] = MappingProxyType({})
-_NO_TARGETS: Mapping[str, Target] = MappingProxyType({})
+_NO_TARGETS: Mapping[str, Target | str] = MappingProxyType({})
 _NO_PINS: Final = Pins()
 
 
 def load(
-    spec: CollectionSpec,
+    spec: CollectionSpec | Image | str | Path,
     *,
     variables: Mapping[str, Value] = _NO_VALUES,
-    targets: Mapping[str, Target] = _NO_TARGETS,
+    targets: Mapping[str, Target | str] = _NO_TARGETS,
     pins: Pins = _NO_PINS,
     btf: Btf | None = None,
     missing: Missing = "fail",
 ) -> Collection:
     """Create the maps and load the programs of ``spec``; the caller closes the Collection.
 
-    ``variables`` sets global variables, to values or to texts as ``--set`` takes them (see
-    ``events.literals``). ``targets`` overrides where programs attach, by name. ``pins`` has the
-    paths of pins. ``btf`` is used in place of the kernel's types for CO-RE relocations and enums.
+    An image, or the name of one, that holds one object is parsed first. ``variables`` sets global
+    variables, to values or to texts as ``--set`` takes them (see ``events.literals``). ``targets``
+    overrides where programs attach, by program; a text is a Target's name. ``pins`` has the paths
+    of pins. ``btf`` is used in place of the kernel's types for CO-RE relocations and enums.
     ``missing`` is the policy for programs whose attach point this kernel lacks (see
     ``collection.missing``). Programs whose section begins with ``?`` are not loaded, as in libbpf.
 
@@ -62,9 +65,12 @@ def load(
     UnsupportedSection, RelocationError, BtfError, NotSupported, VerifierError or KernelError; then
     nothing remains in the kernel.
     """
+    if not isinstance(spec, CollectionSpec):
+        spec = _parsed(spec)
+    chosen = _targets(spec, targets) if targets else {}
     spec = _with_variables(spec, variables)
     skipped = SkippedPrograms(missing)
-    planned = plan(spec, targets, structops.plan(spec), _refuser(skipped), btf=btf)
+    planned = plan(spec, chosen, structops.plan(spec), _refuser(skipped), btf=btf)
     return load_planned(planned, skipped, pins=pins, btf=btf)
 
 
@@ -122,6 +128,33 @@ def _resolve_externs(spec: CollectionSpec) -> tuple[CollectionSpec, Mapping[str,
 
         spec = with_kconfig(spec)
     return spec, ksyms.resolve(spec)
+
+
+def _parsed(image: Image | str | Path) -> CollectionSpec:
+    """Parse an image of one object. Raises UsageError for one of several."""
+    from beepy.oci import lookup  # noqa: PLC0415 - the command line has parsed it
+    from beepy.source import parse  # noqa: PLC0415
+
+    found = lookup.find(image)
+    if len(found.programs) > 1:
+        from beepy.arguments import wrong_value  # noqa: PLC0415 - only on the way to an error
+
+        raise wrong_value("spec", "one object, such as parse(image, 0)", found)
+    return parse(found)
+
+
+def _targets(spec: CollectionSpec, targets: Mapping[str, Target | str]) -> Mapping[str, Target]:
+    """Return the targets by program. Raises TypeError, and UsageError for a program that is not there."""
+    known = {program.name for program in spec.programs}
+    chosen: dict[str, Target] = {}
+    for name, target in targets.items():
+        if name not in known or not isinstance(target, Target | str):
+            from beepy import arguments  # noqa: PLC0415 - only on the way to an error
+
+            arguments.expect_known("targets", [name], known)
+            raise arguments.wrong_type(f"targets['{safe(name)}']", "a Target, or its name", target)
+        chosen[name] = Target(target) if isinstance(target, str) else target
+    return chosen
 
 
 def _load_types(spec: CollectionSpec, planned: Sequence[Planned], while_loading: ExitStack) -> Types | None:

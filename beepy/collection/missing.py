@@ -1,7 +1,7 @@
 """Programs whose attach point this kernel lacks: raise an error, or skip them with a warning."""
 
 import errno
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from beepy.errors import AttachError, BeepyError, NotSupported
 from beepy.log import Log
@@ -13,11 +13,17 @@ _log = Log(__name__)
 Missing = Literal["fail", "skip", "note"]
 """The --missing policy: raise; skip the program with a warning; skip it with a log line of INFO."""
 
+_CHOICES: Final[tuple[str, ...]] = get_args(Missing)
+
 
 class SkippedPrograms:
     """The programs that the --missing policy skips, by name, with the ``reasons``."""
 
     def __init__(self, missing: Missing = "fail") -> None:
+        if missing not in _CHOICES:
+            from beepy.arguments import no_choice  # noqa: PLC0415 - only on the way to an error
+
+            raise no_choice("missing", _CHOICES, missing)
         self._missing = missing
         self.reasons: dict[str, str] = {}
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from beepy import sections
-from beepy.errors import BeepyError, UsageError
+from beepy.errors import BeepyError, UsageError, worded
 from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec
 from beepy.sections import Mechanism
@@ -37,7 +37,7 @@ def choose(specs: Sequence[CollectionSpec], attach: Mapping[str, str], common: T
     for name in attach:
         if name not in known:
             listed = ", ".join(safe(program) for program in sorted(known)) or "none"
-            raise UsageError(f"--attach: program '{safe(name)}': known programs: {listed}")
+            raise UsageError(worded(f"--attach: program '{safe(name)}': known programs: {listed}"))
     chosen = [
         {
             program.name: common._replace(name=attach.get(program.name) or _section_target(program.section))
@@ -80,7 +80,7 @@ def _unused(specs: Sequence[CollectionSpec], common: Target, option: str) -> Bee
 
                 return unknown_section(spec, program)
     images = ", ".join([safe(spec.name) for spec in specs])
-    error = UsageError(f"--{option}: {images}: not used by any program")
+    error = UsageError(worded(f"--{option}: {images}: not used by any program"))
     if common.pid and option == "pid" and (note := pid_note(specs, common.pid)):
         error.add_note(note)
         return error

@@ -48,6 +48,11 @@ class Schema(NamedTuple):
         """Whether it is a stream of records; else it is a table."""
         return self.record != VOID
 
+    def __repr__(self) -> str:
+        """Return a line: the types behind the ids are megabytes."""
+        kind = f"record={self.record}" if self.record else f"key={self.key}, value={self.value}"
+        return f"Schema({self.image[:40]!r}, {self.map[:30]!r}, {kind})"
+
 
 class Part(NamedTuple):
     r"""A run of pieces of one length: piece i starts at byte ``i * stride + skip`` of ``raw``.
@@ -83,6 +88,10 @@ class Batch(NamedTuple):
     lost: int | None = None
     snapshot: int = 0
     final: bool = False
+
+    def __repr__(self) -> str:
+        """Return a line: the records are megabytes."""
+        return f"Batch({self.schema.map[:50]!r}, records={self.records}, lost={self.lost})"
 
 
 def total_lost(before: int | None, lost: int | None) -> int | None:

@@ -53,6 +53,11 @@ def take(batch: Batch, count: int) -> Batch:
     return batch._replace(parts=tuple(parts), records=count)
 
 
+def drop(batch: Batch, count: int) -> Batch:
+    """Return the batch without its first ``count`` rows; its other members are kept."""
+    return select(batch, [0] * count + [1] * max(batch.records - count, 0))
+
+
 def without_zeros(batch: Batch) -> Batch:
     """Return the batch of a table without the rows of value 0, any other batch unchanged."""
     if batch.schema.is_stream or not batch.records:

@@ -33,7 +33,9 @@ class Codec(NamedTuple):
 
     ``from_text`` makes the item's bytes of a text (None: the typedef does not matter, the type
     does); it raises ValueError that says what is expected. ``unit_ns`` is how many nanoseconds one
-    count is (0: no time).
+    count is (0: no time). ``integer`` is the format character of the integer or bool that ``value``
+    makes of bytes, "" if it makes something else. ``inner`` are the codecs of what a value consists
+    of: of an array its element's, under the name "", of a struct its members'.
     """
 
     code: str
@@ -48,6 +50,8 @@ class Codec(NamedTuple):
     to_number: Callable[[Any], int] | None = None
     from_text: Callable[[str], bytes] | None = None
     unit_ns: int = 0
+    integer: str = ""
+    inner: "tuple[tuple[str, Codec], ...]" = ()
 
     @property
     def is_plain_int(self) -> bool:

@@ -267,9 +267,12 @@ class Compiler:
         match kind:
             case types.Int() if is_bool(kind):
                 read = partial(codecs.bitfield_bool, shift, mask)
-                return codec._replace(value=read, text=go_format.boolean, width=5, to_number=read)
+                return codec._replace(
+                    value=read, text=go_format.boolean, width=5, to_number=read, integer="?"
+                )
             case types.Int():
-                return codec._replace(number=True)
+                code = _signed(_UNSIGNED.get(kind.size, ""), signed=kind.signed)
+                return codec._replace(number=True, integer=code)
             case types.Enum() | types.Enum64():
                 name_of, width = self._namer(kind, bits)
                 return codec._replace(
@@ -293,6 +296,7 @@ class Compiler:
             value=codecs.no_elements,
             text=partial(codecs.bracketed, item.text),
             width=min(max((item.width + 1) * array.nelems + 1, 2), _MAX_WIDTH),
+            inner=(("", item),),
         )
         if not step:
             return codec
@@ -332,20 +336,21 @@ class Compiler:
     def _struct(self, composite: Composite, depth: int) -> Codec:
         """Read a struct in an array: its value is a dict."""
         readers = []
-        texts = []
+        inner = []
         calls = 1
         for member in self.members(composite, set(), depth):
             start, codec = self.leaf(member, depth + 1)
             readers.append((member.name, codecs.cut(codec, start)))
-            texts.append(codec.text)
+            inner.append((member.name, codec))
             calls = self._bounded(calls + codec.calls_per_value)
         return Codec(
             code=f"{composite.size}s",
             size=composite.size,
             value=partial(codecs.struct_members, tuple(readers)),
-            text=partial(codecs.braced, tuple(texts)),
+            text=partial(codecs.braced, tuple([codec.text for _, codec in inner])),
             width=_MAX_WIDTH,
             calls_per_value=calls,
+            inner=tuple(inner),
         )
 
 
@@ -376,4 +381,13 @@ def _signed(code: str, *, signed: bool) -> str:
 def _bool(size: int) -> Codec:
     read, code = (codecs.wide_bool, f"{size}s") if size > 1 else (None, "?")
     text, to_number = go_format.boolean, read or int
-    return Codec(code=code, size=size, value=read, text=text, width=5, to_number=to_number)
+    integer = "?" if read else ""
+    return Codec(
+        code=code,
+        size=size,
+        value=read,
+        text=text,
+        width=5,
+        to_number=to_number,
+        integer=integer,
+    )

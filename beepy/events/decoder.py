@@ -84,6 +84,10 @@ class Decoder:
     """
 
     def __init__(self, schema: Schema, budget: Budget | None = None) -> None:
+        if not isinstance(schema, Schema):
+            from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
+
+            raise wrong_type("schema", "a Schema, such as batch.schema", schema)
         self.schema = schema
         self._is_stream = schema.is_stream
         self.fields: tuple[Field, ...] = fields(schema, budget)
@@ -117,6 +121,9 @@ class Decoder:
             blocks = self._pieces.run(batch.parts[RECORD], batch.records)
             return [piece for pieces, _ in blocks for piece in pieces]
         return _records(batch, safe(self.schema.map))
+
+    def __repr__(self) -> str:
+        return f"Decoder({self.schema.map[:50]!r}, {len(self.fields)} fields, {self.size} bytes)"
 
     def _view(self, kind: str, wanted: Sequence[Field], finish: Finish, absent: object) -> "View":
         key = (kind, tuple(wanted))

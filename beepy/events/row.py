@@ -9,12 +9,15 @@ a map share::
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
+
+if TYPE_CHECKING:
+    from nanoarrow import Array
 
 Names: TypeAlias = "dict[str, int | Names]"
 
@@ -143,6 +146,15 @@ class Rows:
             if field.name == name:
                 return self.decoder.values(self.batch, (field,))[0]
         raise KeyError(name)
+
+    def to_arrow(self) -> "Array":
+        """Return the rows as an Arrow array of structs, which polars, pandas and pyarrow take.
+
+        Raises UsageError if nanoarrow is not installed.
+        """
+        from beepy.events.arrow import to_arrow  # noqa: PLC0415 - few programs use it
+
+        return to_arrow(self.decoder, [self.batch])
 
     def __iter__(self) -> Iterator[Row]:
         columns = self.decoder.values(self.batch, self.decoder.fields)

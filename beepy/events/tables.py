@@ -79,11 +79,16 @@ class _Part:
         return [Row(self._names, values, batch.schema, batch.time_ns) for values in rows]
 
 
+def by_name(decoders: Iterable[Decoder]) -> dict[str, Decoder]:
+    """Return the decoders by the names of their maps; those of a name that several images have by ``IMAGE.MAP``."""
+    decoders = tuple(decoders)
+    names = [decoder.schema.map for decoder in decoders]
+    schemas = [decoder.schema for decoder in decoders]
+    full = [one.map if names.count(one.map) == 1 else f"{one.image}.{one.map}" for one in schemas]
+    return dict(zip(full, decoders, strict=True))
+
+
 def tables(decoders: Iterable[Decoder], read: Read) -> dict[str, Table]:
-    """Return the tables among the decoders' maps by name; of a name that several images have, by ``IMAGE.MAP``."""
-    found = [Table(decoder, read) for decoder in decoders if not decoder.schema.is_stream]
-    names = [table.schema.map for table in found]
-    return {
-        table.schema.map if names.count(table.schema.map) == 1 else f"{table.schema.image}.{table.schema.map}": table
-        for table in found
-    }
+    """Return the tables among the decoders' maps, see ``by_name``."""
+    named = by_name([decoder for decoder in decoders if not decoder.schema.is_stream])
+    return {name: Table(decoder, read) for name, decoder in named.items()}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from beepy.btf import types
 from beepy.btf.layout import skip_mods_and_typedefs
-from beepy.errors import UsageError
+from beepy.errors import UsageError, worded
 from beepy.events import schemas
 from beepy.events.batch import Schema
 from beepy.events.compile import is_bool
@@ -63,6 +63,6 @@ def _is_bytes(schema: Schema, field: Field) -> bool:
 
 def _refused(option: str, specs: Sequence[CollectionSpec]) -> UsageError:
     known = dict.fromkeys(f"{tracked.map},{field.name}" for _, tracked, field in _arrays(specs))
-    error = UsageError(f"--text '{safe(option)}': no array of bytes has that name")
+    error = UsageError(worded(f"--text '{safe(option)}': no array of bytes has that name"))
     error.add_note(f"arrays of bytes: {', '.join(map(safe, known)) or 'none'}")
     return error

@@ -69,6 +69,10 @@ def apply_all(
     """
     changed = list(specs)
     for name, value in values.items():
+        if not isinstance(name, str):
+            from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
+
+            raise wrong_type("variables", "names", name)
         is_known = False
         for number, spec in enumerate(changed):
             target = _find(spec, name)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from beepy.errors import AttachError, ElfError, KernelError, restated
+from beepy.errors import AttachError, ElfError, KernelError, restated, worded
 from beepy.file_bytes import ELF_MAGIC, FileBytes
 from beepy.hooks import files, libraries
 from beepy.obj import executable
@@ -27,8 +27,8 @@ def find(name: str, pid: int | None, where: str) -> str:
     root = "" if pid is None else _root(pid, where)
     if not name:
         if pid is None:
-            why = "no binary given: expected BINARY:FUNCTION, --binary or --pid"
-            raise AttachError(f"{where}: {why}", errno.EINVAL)
+            why = f"{where}: no binary given: expected BINARY:FUNCTION, --binary or --pid"
+            raise AttachError(worded(why), errno.EINVAL)
         return f"/proc/{pid}/exe"
     if "/" in name:
         if root:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from beepy.errors import UsageError
+from beepy.errors import UsageError, worded
 from beepy.log import Log
 from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
 from beepy.text import safe
@@ -26,7 +26,8 @@ def only(specs: Sequence[CollectionSpec], names: Sequence[str]) -> list[Collecti
     for image, objects in groupby(chosen, lambda spec: spec.name):
         if not any(spec.programs for spec in objects):
             listed = ", ".join([safe(p.name) for spec in specs if spec.name == image for p in spec.programs])
-            raise UsageError(f"--prog: {safe(image)}: none of its programs is named: it has {listed or 'none'}")
+            why = f"--prog: {safe(image)}: none of its programs is named: it has {listed or 'none'}"
+            raise UsageError(worded(why))
     return chosen
 
 
@@ -53,7 +54,7 @@ def _unknown(name: str, known: set[str]) -> UsageError:
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
     listed = ", ".join(map(safe, sorted(known))) or "none"
-    error = UsageError(f"--prog '{safe(name)}': no program has that name: expected {listed}")
+    error = UsageError(worded(f"--prog '{safe(name)}': no program has that name: expected {listed}"))
     if similar := get_close_matches(name, known, 3):
         error.add_note(f"did you mean {' or '.join(map(safe, similar))}?")
     return error

@@ -238,3 +238,8 @@ class CollectionSpec(NamedTuple):
             for _, name in map_spec.slots if map_spec.type == MapType.STRUCT_OPS else ():
                 named[name] = named.get(name, False) or map_spec.autoload
         return tuple([program for program in self.programs if named.get(program.name, program.autoload)])
+
+    def __repr__(self) -> str:
+        """Return a line; the programs are megabytes."""
+        counts = f"programs={len(self.programs)}, maps={len(self.maps)}, variables={len(self.variables)}"
+        return f"CollectionSpec({self.name[:50]!r}, {counts})"

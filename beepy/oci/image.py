@@ -43,3 +43,7 @@ class Image(NamedTuple):
     hints: Mapping[str, bytes]
     programs: tuple[bytes, ...]
     program_names: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return a line; the programs are megabytes."""
+        return f"Image({self.name[:50]!r}, {self.format!r}, {self.digest[:19]!r}, programs={len(self.programs)})"

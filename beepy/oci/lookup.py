@@ -7,13 +7,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from beepy.errors import DigestMismatch, ImageNotFound, InvalidReference, StoreError, UnsupportedImage, UsageError
+from beepy.errors import (
+    DigestMismatch,
+    ImageNotFound,
+    InvalidReference,
+    StoreError,
+    UnsupportedImage,
+    UsageError,
+    worded,
+)
 from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
 from beepy.oci.admission import admit, file_candidate
 from beepy.oci.descriptor import MAX_IMAGE, Descriptor
 from beepy.oci.image import Image
-from beepy.oci.options import Options, bee_dir, default_storage
+from beepy.oci.options import POLICIES, Options, bee_dir, default_storage
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
 from beepy.oci.store import Entry, Store
 from beepy.text import safe
@@ -54,8 +62,8 @@ def _is_searchable(path: Path) -> bool:
     return is_searchable
 
 
-def find(text: str, options: Options = _DEFAULT) -> Image:
-    """Return the image that ``text`` names.
+def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
+    """Return the image that ``text`` names; an image is returned as it is.
 
     A name with a registry's host or a digest is a reference, and never a file. Only a name with a
     host is requested from a registry, as ``options.pull`` says: "missing" if it is not found
@@ -63,6 +71,11 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
     similar names, or the error of the first place that has the image; UsageError for a file whose
     name could be a reference.
     """
+    if not isinstance(text, str):
+        if isinstance(text, Image):
+            return text
+        text = _text_of(text)
+    options = _checked(options)
     bundle = bundled_store()
     is_forced = has_host(text) and options.pull == "always"
     bundled = None if is_forced else bundle.named(text)
@@ -83,8 +96,37 @@ def find(text: str, options: Options = _DEFAULT) -> Image:
         _refuse_file(text)
         if options.pull == "never":
             _reference(text, options)
-            raise ImageNotFound(f"{safe(text)}: not found locally, and no registry may be asked (--pull never)")
+            why = f"{safe(text)}: not found locally, and no registry may be asked (--pull never)"
+            raise ImageNotFound(worded(why))
     return pull(text, options, keep=False)
+
+
+def _text_of(path: Path) -> str:
+    """Return a path as text: one that names a file, whatever references look like. Raises TypeError."""
+    if not isinstance(path, Path):
+        from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
+
+        raise wrong_type("image", "its name or path", path)
+    text = str(path)
+    return text if text.startswith((".", "/")) else f"./{text}"
+
+
+def _checked(options: Options) -> Options:
+    """Return the options with paths that were given as texts. Raises TypeError and UsageError."""
+    if not isinstance(options, Options):
+        from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
+
+        raise wrong_type("options", "Options(...)", options)
+    if options.pull not in POLICIES:
+        from beepy.arguments import no_choice  # noqa: PLC0415 - as above
+
+        raise no_choice("pull", POLICIES, options.pull)
+    storage, config_dir, ca_file = map(_path, (options.storage, options.config_dir, options.ca_file))
+    return options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return Path(path) if isinstance(path, str) else path
 
 
 def _could_be_file(text: str) -> bool:
@@ -103,7 +145,8 @@ def _refuse_file(text: str) -> None:
     """Raise UsageError if a reference without a digest is also the name of a file."""
     if "@" not in text and is_reference(text) and os.path.isfile(text):  # noqa: PTH113
         name = safe(text)
-        raise UsageError(f"{name}: both a file and a registry reference: write ./{name}, or --pull always")
+        why = f"{name}: both a file and a registry reference: write ./{name}, or --pull always"
+        raise UsageError(worded(why))
 
 
 def _load(store: Store, text: str, descriptor: Descriptor) -> Image:
@@ -135,6 +178,7 @@ def list_images(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
 
     A broken store is skipped with a warning unless ``options.storage`` names it.
     """
+    options = _checked(options)
     images: list[tuple[Entry, bool]] = []
     for store in stores(options):
         try:
@@ -154,6 +198,9 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     registry's host no registry is contacted. Raises ImageNotFound and InvalidReference, which
     suggest similar names, UnsupportedImage, DigestMismatch, RegistryError and StoreError.
     """
+    if not isinstance(text, str):
+        text = _text_of(text)
+    options = _checked(options)
     bundle = bundled_store()
     if not has_host(text) and (bundled := bundle.named(text)):
         return bundle.load(text, bundled)

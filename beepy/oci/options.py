@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 Policy = Literal["always", "missing", "never"]
+POLICIES: Final[tuple[str, ...]] = get_args(Policy)
 
 
 class Options(NamedTuple):

@@ -9,6 +9,7 @@ signal handlers have run.
 import ctypes
 import errno
 import os
+from contextlib import suppress
 from functools import cache
 from typing import Final
 
@@ -90,6 +91,50 @@ def _bpf(command: Cmd, attr: ctypes.Structure, where: str, *accepted: int) -> in
     return _check(result, command.name, where, *accepted)
 
 
+def _open(call: str, where: str, accepted: int, number: int, *arguments: int) -> Fd | None:
+    """Make a system call that returns a new descriptor; return None if its errno is ``accepted``.
+
+    An exception that a signal handler raises as the call returns (KeyboardInterrupt) does not lose
+    the descriptor: ctypes has put it into ``results`` by then, before Python runs on.
+    """
+    results: list[int] = []
+    function = _libc()["syscall"]  # not the cached one: each call has its own place for the result
+    function.argtypes, function.restype = [ctypes.c_long] * 7, results.append
+    six = arguments + (0,) * (6 - len(arguments))
+    try:
+        function(number, *six)
+        while results[-1] < 0 and ctypes.get_errno() == errno.EINTR:
+            function(number, *six)
+        result = results[-1] if results[-1] >= 0 else -ctypes.get_errno()
+        result = _check(result, call, where, accepted)
+        return _take_fd(result) if result >= 0 else None
+    except BaseException:
+        for descriptor in results:
+            if descriptor >= 0:
+                with suppress(OSError):  # _take_fd may have closed it
+                    os.close(descriptor)
+        raise
+
+
+def _open_new(call: str, where: str, number: int, *arguments: int) -> Fd:
+    fd = _open(call, where, 0, number, *arguments)
+    assert fd, "no errno is accepted"
+    return fd
+
+
+def _bpf_open(
+    command: Cmd, attr: ctypes.Structure, where: str, accepted: int = errno.ENOENT
+) -> Fd | None:
+    address, size = ctypes.addressof(attr), ctypes.sizeof(attr)
+    return _open(command.name, where, accepted, _numbers().bpf, command, address, size)
+
+
+def _bpf_open_new(command: Cmd, attr: ctypes.Structure, where: str) -> Fd:
+    fd = _bpf_open(command, attr, where, 0)
+    assert fd, "no errno is accepted"
+    return fd
+
+
 def _take_fd(number: int) -> Fd:
     """Return the owner of a new descriptor, moved above 2 if it is 0, 1 or 2.
 
@@ -108,7 +153,7 @@ def _take_fd(number: int) -> Fd:
 
 def map_create(attr: uapi.MapCreate, where: str) -> Fd:
     """Create a map (BPF_MAP_CREATE)."""
-    return _take_fd(_bpf(Cmd.MAP_CREATE, attr, where))
+    return _bpf_open_new(Cmd.MAP_CREATE, attr, where)
 
 
 def map_lookup_elem(attr: uapi.MapElem, where: str) -> bool:
@@ -146,7 +191,7 @@ def map_freeze(attr: uapi.MapElem, where: str) -> None:
 
 def prog_load(attr: uapi.ProgLoad, where: str) -> Fd:
     """Load a program (BPF_PROG_LOAD)."""
-    return _take_fd(_bpf(Cmd.PROG_LOAD, attr, where))
+    return _bpf_open_new(Cmd.PROG_LOAD, attr, where)
 
 
 def prog_test_run(attr: uapi.ProgTestRun, where: str) -> None:
@@ -166,13 +211,12 @@ def prog_detach(attr: uapi.ProgAttach, where: str) -> None:
 
 def prog_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
     """Open a loaded program (BPF_PROG_GET_FD_BY_ID); return None if it does not exist."""
-    number = _bpf(Cmd.PROG_GET_FD_BY_ID, attr, where, errno.ENOENT)
-    return _take_fd(number) if number >= 0 else None
+    return _bpf_open(Cmd.PROG_GET_FD_BY_ID, attr, where)
 
 
 def raw_tracepoint_open(attr: uapi.RawTracepointOpen, where: str) -> Fd:
     """Attach a program to a raw tracepoint or BTF type (BPF_RAW_TRACEPOINT_OPEN)."""
-    return _take_fd(_bpf(Cmd.RAW_TRACEPOINT_OPEN, attr, where))
+    return _bpf_open_new(Cmd.RAW_TRACEPOINT_OPEN, attr, where)
 
 
 def btf_get_next_id(attr: uapi.GetId, where: str) -> bool:
@@ -182,8 +226,7 @@ def btf_get_next_id(attr: uapi.GetId, where: str) -> bool:
 
 def btf_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
     """Open loaded BTF (BPF_BTF_GET_FD_BY_ID); return None if it does not exist."""
-    number = _bpf(Cmd.BTF_GET_FD_BY_ID, attr, where, errno.ENOENT)
-    return _take_fd(number) if number >= 0 else None
+    return _bpf_open(Cmd.BTF_GET_FD_BY_ID, attr, where)
 
 
 def obj_get_info_by_fd(attr: uapi.ObjInfo, where: str) -> None:
@@ -198,34 +241,30 @@ def obj_pin(attr: uapi.ObjPin, where: str) -> None:
 
 def obj_get(attr: uapi.ObjPin, where: str) -> Fd | None:
     """Open a pinned object (BPF_OBJ_GET); return None if the path does not exist."""
-    number = _bpf(Cmd.OBJ_GET, attr, where, errno.ENOENT)
-    return _take_fd(number) if number >= 0 else None
+    return _bpf_open(Cmd.OBJ_GET, attr, where)
 
 
 def btf_load(attr: uapi.BtfLoad, where: str) -> Fd:
     """Load BTF (BPF_BTF_LOAD)."""
-    return _take_fd(_bpf(Cmd.BTF_LOAD, attr, where))
+    return _bpf_open_new(Cmd.BTF_LOAD, attr, where)
 
 
 def iter_create(attr: uapi.IterCreate, where: str) -> Fd:
     """Open a file that runs an iterator (BPF_ITER_CREATE)."""
-    return _take_fd(_bpf(Cmd.ITER_CREATE, attr, where))
+    return _bpf_open_new(Cmd.ITER_CREATE, attr, where)
 
 
 def link_create(attr: ctypes.Structure, where: str) -> Fd:
     """Create a link (BPF_LINK_CREATE); ``attr`` is one of ``uapi.LinkCreate*``."""
-    return _take_fd(_bpf(Cmd.LINK_CREATE, attr, where))
+    return _bpf_open_new(Cmd.LINK_CREATE, attr, where)
 
 
 def perf_event_open(attr: uapi.PerfEventAttr, where: str, *, pid: int = -1, cpu: int = 0) -> Fd:
     """Open a perf event without a group; ``pid`` -1 is every process."""
     attr.size = ctypes.sizeof(attr)
     number, flags = _numbers().perf_event_open, uapi.PERF_FLAG_FD_CLOEXEC
-    return _take_fd(
-        _check(
-            _syscall(number, ctypes.addressof(attr), pid, cpu, -1, flags), "perf_event_open", where
-        )
-    )
+    address = ctypes.addressof(attr)
+    return _open_new("perf_event_open", where, number, address, pid, cpu, -1, flags)
 
 
 def perf_event_ioctl(event: Fd, request: int, argument: int, where: str) -> None:
@@ -274,16 +313,13 @@ def mount_detached(fs_type: str, where: str, *, writable: bool = False) -> Fd:
     calls.
     """
     name = fs_type.encode() + b"\0"
-    number = _syscall(_numbers().fsopen, ptr(name), uapi.FSOPEN_CLOEXEC)
-    with _take_fd(_check(number, "fsopen", where)) as context:
-        result = _syscall(_numbers().fsconfig, context.fileno(), uapi.FSCONFIG_CMD_CREATE)
+    numbers = _numbers()
+    with _open_new("fsopen", where, numbers.fsopen, ptr(name), uapi.FSOPEN_CLOEXEC) as context:
+        result = _syscall(numbers.fsconfig, context.fileno(), uapi.FSCONFIG_CMD_CREATE)
         _check(result, "fsconfig", where)
         flags, attributes = uapi.FSMOUNT_CLOEXEC, 0 if writable else uapi.MOUNT_ATTR_RDONLY
-        return _take_fd(
-            _check(
-                _syscall(_numbers().fsmount, context.fileno(), flags, attributes), "fsmount", where
-            )
-        )
+        arguments = context.fileno(), flags, attributes
+        return _open_new("fsmount", where, numbers.fsmount, *arguments)
 
 
 def mount(fs_type: str, path: str, where: str) -> None:
@@ -302,11 +338,9 @@ def setns(namespace: Fd, kind: int, where: str) -> None:
 
 def pidfd_open(pid: int, where: str) -> Fd:
     """Return a descriptor of the process ``pid`` (v5.3)."""
-    return _take_fd(_check(_syscall(_numbers().pidfd_open, pid), "pidfd_open", where))
+    return _open_new("pidfd_open", where, _numbers().pidfd_open, pid)
 
 
 def pidfd_getfd(process: Fd, number: int, where: str) -> Fd:
     """Return a duplicate of the descriptor ``number`` of another process (v5.6)."""
-    return _take_fd(
-        _check(_syscall(_numbers().pidfd_getfd, process.fileno(), number), "pidfd_getfd", where)
-    )
+    return _open_new("pidfd_getfd", where, _numbers().pidfd_getfd, process.fileno(), number)

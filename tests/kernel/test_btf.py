@@ -131,4 +131,4 @@ except NotSupported as error:
     )
     message, advice = output.strip().split("|")
     assert message == "kernel types: /sys/kernel/btf/vmlinux: the file is empty"
-    assert advice.startswith("--btf FILE gives them: ")
+    assert advice.startswith('btf="FILE" gives them: ')

@@ -90,7 +90,7 @@ except NotSupported as error:
     first, second = output.splitlines()
     assert first == "one"
     assert "this kernel has none (CONFIG_DEBUG_INFO_BTF)" in second
-    assert "--btf FILE" in second
+    assert 'btf="FILE" gives' in second
 
 
 def without_relocations() -> CollectionSpec:
@@ -135,5 +135,5 @@ def test_a_search_for_an_unknown_release_finds_nothing() -> None:
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     for path in (tmp_path / "empty", Path("/dev/null")):
-        with pytest.raises(BtfError, match=f"^{path}: the file is empty\n--btf FILE gives them: "):
+        with pytest.raises(BtfError, match=f"^{path}: the file is empty\nbtf=.FILE. gives them: "):
             btf_file.read(path)

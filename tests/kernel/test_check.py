@@ -11,7 +11,7 @@ from beepy.btf.writer import BtfWriter
 from beepy.check import check as checking
 from beepy.check.check import ERROR, WARNING, Finding, check
 from beepy.check.kernels import BtfKernel, RunningKernel
-from beepy.cli import asked
+from beepy import inspection
 from beepy.collection.load import load
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import VerifierError
@@ -316,11 +316,13 @@ def test_each_relocation_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> No
         return fixups(self, program)
 
     monkeypatch.setattr(Resolver, "fixups", counting)
-    spec = parse(bundled_store().get("opensnoop"))
-    ((info, shown),) = asked.ask([spec], "", check=True)
-    assert info
-    assert info.runs
-    assert sorted(shown) == sorted(resolved) == sorted(program.name for program in spec.programs if program.core)
+    image = bundled_store().get("opensnoop")
+    (description,) = inspection.inspect(image, check=True, relocations=True)
+    assert description.check
+    assert description.check.runs
+    relocated = [program.name for program in parse(image).programs if program.core]
+    assert sorted(resolved) == sorted(relocated)
+    assert {relocation.program for relocation in description.relocations} == set(relocated)
 
 
 def test_a_missing_attach_point_of_one_program_does_not_hide_errors_of_others(

@@ -18,6 +18,7 @@ from tests.registry import distribution
 from tests.registry.conftest import Ours
 from tests.registry.distribution import PASSWORD, SETUPS, USER, Running
 from tests.registry.hostile import digest
+from tests.support.told import notes
 
 pytestmark = pytest.mark.registry
 
@@ -103,7 +104,7 @@ def test_without_the_right_password(server: Running, ours: Ours) -> None:
         with pytest.raises(RegistryError) as caught:
             ours.pull(name, **wrong)
         assert str(caught.value).startswith(name)
-        assert "-u and -p" in caught.value.__notes__[0]
+        assert "-u and -p" in notes(caught.value)[0]
 
 
 @pytest.mark.parametrize("server", ["tls"], indirect=True)

@@ -1,5 +1,6 @@
 """The documents list all flags, commands, images and layers, and no others; their links work."""
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -148,6 +149,17 @@ def test_the_readmes_example_uses_public_names() -> None:
     names = re.findall(r"beepy\.(\w+)", example)
     assert names
     assert set(names) <= set(package.__all__)
+
+
+def test_the_python_page_has_every_argument_and_no_other_name() -> None:
+    text = (ROOT / "docs" / "python.md").read_text()
+    table = text.partition("| argument | |\n")[2].partition("\n\n")[0]
+    named = [name for row in table.splitlines() for name in re.findall(r"`\*?(\w+)`", row.split(" | ")[0])]
+    assert sorted(named) == sorted(inspect.signature(package.open).parameters)
+    assert set(re.findall(r"\bbeepy\.(\w+)", text)) <= set(package.__all__)
+    used = set(re.findall(r"\brun\.(\w+)", text)) | {"add_observer", "add_stage", "add_resources", "source", "snapshot"}
+    public = {name for name in dir(package.Run) if not name.startswith("_")}
+    assert public - {"schemas", "reader_gone"} - used == set()
 
 
 def test_the_commands_of_the_readmes_questions_fit_the_images() -> None:

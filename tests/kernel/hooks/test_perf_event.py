@@ -15,6 +15,7 @@ from beepy.hooks import Target
 from beepy.host.machine import online_cpus
 from beepy.obj.spec import CollectionSpec
 from tests.support import pids, probed
+from tests.support.told import notes
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_without_a_target_the_syntax_is_shown(spec: CollectionSpec) -> None:
         str(caught.value)
         == "program 'sample': perf event: expected EVENT, EVENT:freq=HZ or EVENT:period=COUNT"
     )
-    assert caught.value.__notes__[0] == "give an event: --attach sample=cpu-clock:freq=99"
+    assert notes(caught.value)[0] == "give an event: --attach sample=cpu-clock:freq=99"
 
 
 def test_a_frequency_above_the_limit_is_refused(spec: CollectionSpec) -> None:

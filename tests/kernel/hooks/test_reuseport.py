@@ -13,7 +13,7 @@ import pytest
 from beepy import hooks
 from beepy.errors import AttachError
 from beepy.hooks import Target, journal
-from tests.support import child
+from tests.support import child, told
 from tests.support.hits import attach, compile_object, hits, loaded
 
 pytestmark = pytest.mark.kernel
@@ -114,7 +114,7 @@ def test_errors_say_what_is_missing(path: Path, server: tuple[int, int]) -> None
                 attach(collection, "on_choice", target)
             assert str(caught.value) == "program 'on_choice': sk_reuseport: needs --pid and a port"
             example = "--pid PID --attach on_choice=PORT"
-            assert caught.value.__notes__ == [
+            assert told.notes(caught.value) == [
                 f"{example}, where PID has a socket with SO_REUSEPORT"
             ]
         with pytest.raises(AttachError) as caught:

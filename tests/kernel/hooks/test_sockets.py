@@ -11,7 +11,7 @@ import pytest
 from beepy import hooks, sections
 from beepy.errors import AttachError
 from beepy.hooks import Target, journal
-from tests.support import child, network
+from tests.support import child, network, told
 from tests.support.hits import attach, compile_object, hits, loaded
 from tests.support.network import Network
 from tests.support.sockets import connection, exchange
@@ -171,7 +171,7 @@ def test_the_map_is_given_or_the_only_one(path: Path) -> None:
         with pytest.raises(AttachError) as caught:
             hooks.attach(collection.programs["on_send"], Target())
         assert str(caught.value) == "program 'on_send': sk_msg: the object has no socket map"
-        assert caught.value.__notes__ == ["--attach on_send=MAP; socket maps: none"]
+        assert told.notes(caught.value) == ["--attach on_send=MAP; socket maps: none"]
 
 
 def test_a_netfilter_hook_sees_packets(tmp_path: Path, wire: Network) -> None:
@@ -186,9 +186,8 @@ def test_a_netfilter_hook_sees_packets(tmp_path: Path, wire: Network) -> None:
             with pytest.raises(AttachError) as caught:
                 attach(collection, "on_packet", Target("ipv4/input/-100", netns=wire.name))
             assert "device or resource busy (EBUSY)" in str(caught.value)
-            assert caught.value.__notes__ == [
-                "another program has that priority: --attach on_packet=FAMILY/HOOK/PRIORITY"
-            ]
+            (note,) = told.notes(caught.value)
+            assert note == "another program has that priority: --attach on_packet=FAMILY/HOOK/PRIORITY"
         look_up(wire)
         assert hits(collection, 0) == seen
         for place in ("", "ipv4", "arp/input", "ipv4/forwards", "ipv4/input/first"):

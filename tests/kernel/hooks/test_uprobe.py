@@ -155,7 +155,7 @@ def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
         (
             "uprobe",
             "getenv",
-            "uprobe getenv: no binary given: expected BINARY:FUNCTION, --binary or --pid",
+            "uprobe getenv: no binary given: expected BINARY:FUNCTION, binary or pid",
         ),
         (
             "uretprobe",

@@ -13,6 +13,7 @@ from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec
 from tests.support import child, probed
 from tests.support.lacking import lack
+from tests.support.told import notes
 
 pytestmark = pytest.mark.usefixtures("same_pids")
 
@@ -137,7 +138,7 @@ def test_without_cookies_a_library_needs_a_process(
         pytest.raises(NotSupported, match="no cookies") as caught,
     ):
         collection.attach()
-    assert caught.value.__notes__ == ["--pid PID attaches it in one process"]
+    assert notes(caught.value) == ["--pid PID attaches it in one process"]
 
 
 @pytest.mark.usefixtures("without_cookies")

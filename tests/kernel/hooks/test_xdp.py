@@ -14,7 +14,7 @@ from beepy import hooks
 from beepy.errors import AttachError
 from beepy.hooks import Target, journal, xdp
 from beepy.kernel import netns
-from tests.support import child, network
+from tests.support import child, network, told
 from tests.support.hits import attach, compile_object, hits, loaded
 from tests.support.network import Network
 
@@ -192,7 +192,7 @@ def test_a_missing_interface_is_an_error(
     with loaded(path) as collection, pytest.raises(AttachError) as caught:
         attach(collection, "on_xdp", target._replace(netns=wire.name))
     assert str(caught.value) == message
-    assert caught.value.__notes__ == [note.format(wire.name)]
+    assert told.notes(caught.value) == [note.format(wire.name)]
 
 
 def test_attach_overrides_iface(path: Path, wire: Network) -> None:

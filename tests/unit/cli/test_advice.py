@@ -10,6 +10,7 @@ import pytest
 
 from beepy.cli import advice, report
 from beepy.errors import BeepyError, KernelError, StoreError, TargetError, UsageError
+from tests.support import told
 
 ROOT = Path(__file__).parents[3]
 
@@ -79,7 +80,7 @@ def test_a_command_with_few_descriptors(number: int) -> None:
 def test_a_pid_as_password_gets_a_note(password: str | None, image: str, notes: list[str]) -> None:
     error = UsageError("--password: expected --username too")
     advice.explain_password(error, password, [image], Path("/nonexistent/store"))
-    assert getattr(error, "__notes__", []) == notes
+    assert told.notes(error) == notes
 
 
 def test_a_wrong_target_is_a_usage_error_if_it_comes_from_attach() -> None:

@@ -11,6 +11,7 @@ from beepy.cli import unprivileged
 from beepy.errors import BeepyError, KernelError, RelocationError, VerifierError
 from beepy.kernel import privilege
 from beepy.oci.options import Options
+from tests.support import told
 
 BPF, PERFMON, SYS_ADMIN, READ = 1 << 39, 1 << 38, 1 << 21, 1 << 2
 WITH = "or as a user with these capabilities (docs/privileges.md):"
@@ -37,7 +38,7 @@ def become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, in
 
 def notes(error: BeepyError, *images: str) -> list[str]:
     unprivileged.advise(error, images or ("exitsnoop",), Options())
-    return getattr(error, "__notes__", [])
+    return told.notes(error)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from beepy.collection.unknown_section import unknown_section
 from beepy.errors import UnsupportedSection, UsageError
 from beepy.hooks import Target
 from beepy.obj.spec import CollectionSpec, ProgramSpec, VariableSpec
+from tests.support import told
+from tests.support.told import message
 
 
 def spec(**sections: str) -> CollectionSpec:
@@ -45,7 +47,7 @@ def test_what_is_no_target(text: str) -> None:
 
 
 def test_a_program_that_nobody_has() -> None:
-    with pytest.raises(UsageError, match=r"^--attach: program 'x': known programs: a, b$"):
+    with pytest.raises(UsageError, match=r"^targets: program 'x': known programs: a, b$"):
         targets.choose([spec(b="xdp", a="tc")], {"x": "y"}, Target())
 
 
@@ -72,7 +74,7 @@ def test_a_program_that_nobody_has() -> None:
 def test_what_no_program_reads(common: Target, told: str, kinds: str) -> None:
     with pytest.raises(UsageError) as caught:
         targets.choose([spec(a="kprobe/x"), spec(b="sk_lookup", c="tp/a/b")], {}, common)
-    assert str(caught.value) == told
+    assert message(caught.value) == told
     assert set(kinds.split(", ")) <= set(caught.value.__notes__[0].removeprefix("it is for sections ").split(", "))
 
 
@@ -84,9 +86,9 @@ def with_pid(spec: CollectionSpec, name: str = "target_pid") -> CollectionSpec:
 
 def test_a_pid_that_a_variable_takes() -> None:
     odd = with_pid(spec(a="kprobe/x"))._replace(name="./odd name.o")
-    with pytest.raises(UsageError, match=r"^--pid: image, \./odd name\.o: not used by any program") as caught:
+    with pytest.raises(UsageError, match=r"^pid: image, \./odd name\.o: not used by any program") as caught:
         targets.choose([spec(a="tp/a/b"), odd], {}, Target(pid=7))
-    assert caught.value.__notes__ == ["beepy run image './odd name.o' --set target_pid=7"]
+    assert told.notes(caught.value) == ["beepy run image './odd name.o' --set target_pid=7"]
 
 
 def test_what_a_program_takes_is_given_to_it_whatever_the_variables() -> None:
@@ -117,8 +119,8 @@ def test_what_is_said_of_an_unknown_section(section: str, expected: str, notes: 
     error = unknown_section(alone, alone.programs[0])
     assert str(error).isprintable()
     assert str(error).endswith(f": no program type is known by that name{expected}")
-    assert getattr(error, "__notes__", []) == notes
-    assert unknown_section(other, other.programs[0]).__notes__[-1] == "the others run without it: --prog b"
+    assert told.notes(error) == notes
+    assert told.notes(unknown_section(other, other.programs[0]))[-1] == "the others run without it: --prog b"
 
 
 def test_two_xdp_programs_on_one_interface() -> None:
@@ -127,7 +129,7 @@ def test_two_xdp_programs_on_one_interface() -> None:
         targets.choose(specs, {}, Target(iface="lo"))
     assert str(caught.value) == "programs 'allow' and 'drop': xdp lo: an interface takes one XDP program"
     note = "--prog allow runs only that program; --attach drop=NAME puts it on another interface"
-    assert caught.value.__notes__ == [note]
+    assert told.notes(caught.value) == [note]
     assert targets.choose(specs, {"drop": "eth0"}, Target(iface="lo"))
     assert targets.choose(specs, {}, Target())  # no interface is given: that is said when they are attached
     assert targets.choose([spec(allow="xdp", drop="?xdp")], {}, Target(iface="lo"))
@@ -136,4 +138,4 @@ def test_two_xdp_programs_on_one_interface() -> None:
 def test_two_images_on_one_interface() -> None:
     with pytest.raises(UsageError) as caught:
         targets.choose([spec(a="xdp"), spec(b="xdp")], {"b": "lo", "a": "lo"}, Target())
-    assert caught.value.__notes__ == ["--attach b=NAME puts it on another interface"]
+    assert told.notes(caught.value) == ["--attach b=NAME puts it on another interface"]

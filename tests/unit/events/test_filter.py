@@ -9,6 +9,7 @@ from beepy.events.decoder import Decoder
 from beepy.events.filter import Filter, check
 from beepy.events.regex import SYNTAX
 from tests.support.events import Exits, decode, ring, snapshot, table
+from tests.support.told import notes
 
 EXITS = Exits("exits").schema
 
@@ -50,7 +51,7 @@ def test_a_filter_without_a_comma_is_refused_with_a_proposal(text: str, note: st
     with pytest.raises(UsageError) as caught:
         check([text])
     assert str(caught.value) == f"filter '{text}': expected map,field,regex or field,regex"
-    assert caught.value.__notes__ == [note]
+    assert notes(caught.value) == [note]
 
 
 @pytest.mark.parametrize("text", ["", "m", ",comm,x"])

@@ -13,6 +13,7 @@ from beepy.events.filter import Filter
 from beepy.events.selection import Option, maps_named, maps_of_role
 from beepy.obj.spec import Role
 from tests.support.events import stream, table
+from tests.support.told import notes
 
 
 def events(
@@ -54,7 +55,7 @@ def maps(schemas: Sequence[Schema]) -> list[str]:
 def refused(error: pytest.ExceptionInfo[UsageError]) -> tuple[str, list[str]]:
     """The message, one printable line, and its notes."""
     assert str(error.value).isprintable()
-    return str(error.value), getattr(error.value, "__notes__", [])
+    return str(error.value), notes(error.value)
 
 
 def decoders(*schemas: Schema) -> list[Decoder]:

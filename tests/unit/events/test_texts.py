@@ -10,6 +10,7 @@ from beepy.events.texts import apply_all
 from beepy.obj.spec import CollectionSpec, MapSpec
 from beepy.uapi import MapType
 from tests.support.events import ring
+from tests.support.told import message
 
 
 def image() -> CollectionSpec:
@@ -74,7 +75,7 @@ def test_chosen_arrays_of_bytes_are_text() -> None:
 def test_a_name_of_no_array_of_bytes_is_refused(option: str) -> None:
     with pytest.raises(UsageError) as caught:
         apply_all([image()], [option])
-    assert str(caught.value) == f"--text '{option}': no array of bytes has that name"
+    assert message(caught.value) == f"--text '{option}': no array of bytes has that name"
     assert caught.value.__notes__ == [
         "arrays of bytes: print_a,line, print_a,path.bytes, print_b,line"
     ]

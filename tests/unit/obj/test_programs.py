@@ -8,6 +8,7 @@ from beepy.errors import UsageError
 from beepy.obj import programs
 from beepy.obj.spec import CollectionSpec, MapSpec, ProgramSpec
 from beepy.uapi import MapType
+from tests.support.told import message
 
 
 def spec(name: str = "image", *maps: MapSpec, **sections: str) -> CollectionSpec:
@@ -33,14 +34,14 @@ def test_one_object_of_an_image_may_keep_none() -> None:
 
 
 def test_an_image_that_keeps_none() -> None:
-    with pytest.raises(UsageError, match=r"^--prog: other: none of its programs is named: it has b, c$"):
+    with pytest.raises(UsageError, match=r"^programs: other: none of its programs is named: it has b, c$"):
         programs.only([spec(a="xdp"), spec("other", b="tc", c="xdp")], ["a"])
 
 
 def test_a_name_that_no_program_has() -> None:
     with pytest.raises(UsageError) as caught:
         programs.only([spec(drop="xdp", allow="xdp"), spec("other", drops="tc")], ["drp\x1b"])
-    assert str(caught.value) == r"--prog 'drp\x1b': no program has that name: expected allow, drop, drops"
+    assert message(caught.value) == r"--prog 'drp\x1b': no program has that name: expected allow, drop, drops"
     assert caught.value.__notes__ == ["did you mean drop or drops?"]
 
 

@@ -31,6 +31,7 @@ from beepy.oci.image import Image
 from beepy.oci.lookup import Options
 from beepy.oci.options import Policy, default_config_dir, default_storage
 from beepy.oci.store import Store
+from tests.support.told import message, notes
 
 ROOT = Path(__file__).parents[3]
 ELF = b"\x7fELF" + bytes(600)
@@ -208,7 +209,7 @@ def refused(text: str, policy: Policy = "missing") -> tuple[str, list[str]]:
     for look in looks:
         with pytest.raises(ImageError) as caught:
             look()
-        said.append((str(caught.value), getattr(caught.value, "__notes__", [])))
+        said.append((str(caught.value), notes(caught.value)))
     assert said[0] == said[1]
     return said[0]
 
@@ -283,7 +284,7 @@ def test_what_is_a_file_and_could_be_a_registry_is_neither(own: Store, asked: li
     for policy in ("missing", "never"):
         with pytest.raises(UsageError) as caught:
             lookup.find(text, Options(pull=policy))
-        assert str(caught.value) == f"{text}: both a file and a registry reference: write ./{text}, or --pull always"
+        assert message(caught.value) == f"{text}: both a file and a registry reference: write ./{text}, or --pull always"
     assert asked == []
     assert lookup.find(f"./{text}").programs == (ELF,)
     with pytest.raises(ConnectionRefusedError):
@@ -395,11 +396,11 @@ def test_a_directory_that_is_an_image_layout(name: str) -> None:
     with pytest.raises(UnsupportedImage) as caught:
         lookup.find(name)
     assert str(caught.value) == f"{name}: an image layout (a directory), not one image of it"
-    assert caught.value.__notes__ == [f"beepy run --storage {name} a.b/c:1"]
+    assert notes(caught.value) == [f"beepy run --storage {name} a.b/c:1"]
     store.add_image("a.b/c:2", ELF, {})
     with pytest.raises(UnsupportedImage) as caught:
         lookup.find(name)
-    assert caught.value.__notes__ == [f"beepy list --storage {name} shows its images; run takes --storage too"]
+    assert notes(caught.value) == [f"beepy list --storage {name} shows its images; run takes --storage too"]
     assert lookup.find("a.b/c:1", Options(storage=Path(name))).programs == (ELF,)
     Path(name, "index.json").write_text("{")
     with pytest.raises(UnsupportedImage) as caught:
@@ -613,11 +614,11 @@ def test_a_stored_image_that_is_not_what_its_digest_says(own: Store, part: str) 
     for text in (f"a.b/x@{digest}", f"a.b/x:1@{digest}", f"a.b/x:other@{digest}", "a.b/x:1"):
         with pytest.raises(DigestMismatch) as caught:
             lookup.find(text)
-        assert caught.value.__notes__ == [f"beepy pull {text}"]
+        assert notes(caught.value) == [f"beepy pull {text}"]
     path.unlink()
     with pytest.raises(StoreError, match="blob not found") as missing:
         lookup.find("a.b/x:1")
-    assert missing.value.__notes__ == ["beepy pull a.b/x:1"]
+    assert notes(missing.value) == ["beepy pull a.b/x:1"]
 
 
 def test_always_asks_the_registry(own: Store, bees: Store, bundled: Store, asked: list[str]) -> None:

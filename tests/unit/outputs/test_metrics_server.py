@@ -16,6 +16,7 @@ from beepy.errors import OutputError, UsageError
 from beepy.outputs import metrics_server
 from beepy.outputs.exposition import CONTENT_TYPE
 from beepy.outputs.metrics_server import MetricsServer
+from tests.support.told import notes
 
 PAGE = [b"# HELP a \n", b"# TYPE a counter\n", b"a 1\n"]
 WAIT = 20  # seconds; only a hang gets there
@@ -174,7 +175,7 @@ def test_a_port_in_use_is_an_error(server: MetricsServer) -> None:
         with pytest.raises(OutputError) as caught:
             MetricsServer(server.host, server.port, page)
         assert str(caught.value) == f"prometheus: 127.0.0.1:{server.port}: address in use"
-        assert "--prom-port" in caught.value.__notes__[0]
+        assert "--prom-port" in notes(caught.value)[0]
 
 
 @pytest.mark.parametrize(

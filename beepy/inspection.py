@@ -1,0 +1,60 @@
+"""What is known of an image: read from it and, if that is asked for, checked against a kernel."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from beepy.analysis.describe import describe
+from beepy.analysis.description import CheckInfo, Description
+from beepy.btf.btf import Btf
+from beepy.check import check as checking
+from beepy.check.check import ERROR, CheckResult
+from beepy.core.resolve import Fixup
+from beepy.host import btf_file
+from beepy.obj.spec import CollectionSpec
+from beepy.oci.image import Image
+from beepy.source import parse_all
+
+
+def inspect(
+    image: Image,
+    *,
+    check: bool = False,
+    btf: Btf | str | Path | None = None,
+    relocations: bool = False,
+) -> list[Description]:
+    """Return a description of each object of an image.
+
+    ``check`` finds out whether a kernel can run it, ``relocations`` adds the CO-RE relocations,
+    resolved with ``btf`` or ``check``. The kernel is the running one, or the one whose types are
+    ``btf``. Raises ObjectError; with ``btf`` or ``check`` also KernelError, BtfError for the file,
+    and RelocationError without ``check``.
+    """
+    specs = parse_all(image, warn=False)  # the description says why maps are not shown
+    if not check and not (btf and relocations):
+        return [describe(image, spec, relocations=relocations) for spec in specs]
+    return [
+        describe(image, spec, relocations=relocations, fixups=fixups, check=info)
+        for spec, (info, fixups) in zip(specs, _ask_kernel(specs, btf, check=check), strict=True)
+    ]
+
+
+def _ask_kernel(
+    specs: Sequence[CollectionSpec], btf: Btf | str | Path | None, *, check: bool
+) -> list[tuple[CheckInfo | None, Mapping[str, Sequence[Fixup]]]]:
+    """Return for each object the result of the check, if asked for, and its fixups by program."""
+    types = btf_file.read(str(btf)) if isinstance(btf, str | Path) else btf
+    if not check:
+        return [(None, checking.fixups(spec, types)) for spec in specs]
+    results = [checking.check(spec, types) for spec in specs]
+    return [(_info(result), result.fixups) for result in results]
+
+
+def _info(result: CheckResult) -> CheckInfo:
+    errors = [finding for finding in result.findings if finding.level == ERROR]
+    return CheckInfo(
+        kernel=result.kernel,
+        runs=result.runs,
+        errors=tuple([finding.text for finding in errors]),
+        warnings=tuple([finding.text for finding in result.findings if finding.level != ERROR]),
+        skipped=tuple([finding.text for finding in errors if finding.skipped]),
+    )
