@@ -5,10 +5,10 @@
     for event in beepy.run("exitsnoop", timeout=5):
         print(event.comm, event.exit_code)
 
-``run`` does all of it; ``open`` gives a Run that can be stopped, asked for its maps and its losses, and read in
-batches. Below them stand five verbs: ``find`` or ``pull`` an image, ``parse`` it, ``load`` it, attach it, ``stream``
-its events. Every error is a BeepyError. Importing this module loads nothing else: each name is resolved on its first
-use.
+``run`` does all of it; ``open`` gives a Run that can be stopped, asked for its maps and its losses,
+and read in batches. Below them stand five verbs: ``find`` or ``pull`` an image, ``parse`` it,
+``load`` it, attach it, ``stream`` its events. Every error is a BeepyError. Importing this module
+loads nothing else: each name is resolved on its first use.
 """
 
 from typing import TYPE_CHECKING

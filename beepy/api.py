@@ -54,18 +54,24 @@ def open(  # noqa: A001 - as in tarfile and wave
 ) -> Run:
     """Find, parse and load images; nothing is attached yet. The caller closes the run: it is a context manager.
 
-    ``images`` are references, paths, names of bundled images, or what ``find`` and ``parse`` return. ``variables`` sets
-    global variables, ``filters`` are ``[MAP,]FIELD,REGEX``, ``texts`` are ``[MAP,]FIELD`` of arrays of bytes that are
-    text. ``programs`` are the only ones to load, ``targets`` overrules where programs attach (program -> target);
-    ``iface``, ``netns``, ``cgroup``, ``binary`` and ``pid`` hold for all programs that take them. Tables are read each
-    ``interval`` seconds (None: only through ``run.maps``). The run ends after ``timeout`` seconds or ``count`` rows.
-    ``missing``: what to do about a program whose attach point this kernel lacks. ``btf`` are the kernel's types, or a
-    file of them. ``pull`` is when a registry is asked, in the place of ``options.pull``. Raises BeepyError, TypeError
-    for an argument of a wrong type.
+    ``images`` are references, paths, names of bundled images, or what ``find`` and ``parse``
+    return. ``variables`` sets global variables, ``filters`` are ``[MAP,]FIELD,REGEX``, ``texts``
+    are ``[MAP,]FIELD`` of arrays of bytes that are text. ``programs`` are the only ones to load,
+    ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``,
+    ``cgroup``, ``binary`` and ``pid`` hold for all programs that take them. Tables are read each
+    ``interval`` seconds (None: only through ``run.maps``). The run ends after ``timeout`` seconds
+    or ``count`` rows. ``missing``: what to do about a program whose attach point this kernel lacks.
+    ``btf`` are the kernel's types, or a file of them. ``pull`` is when a registry is asked, in the
+    place of ``options.pull``. Raises BeepyError, TypeError for an argument of a wrong type.
     """
     if not images:
         raise UsageError("images: expected at least one, got none")
-    _expect("images", images, "a name, a path, an Image or a CollectionSpec", str | Path | Image | CollectionSpec)
+    _expect(
+        "images",
+        images,
+        "a name, a path, an Image or a CollectionSpec",
+        str | Path | Image | CollectionSpec,
+    )
     _expect("variables", [variables], "a mapping of names to values", Mapping)
     _expect("targets", [targets], "a mapping of programs to what they attach to", Mapping)
     _expect("targets", targets.values(), "a text for each program", str)
@@ -84,7 +90,9 @@ def open(  # noqa: A001 - as in tarfile and wave
     chosen = options or Options()
     common = Target(pid=pid, binary=str(binary), iface=iface, netns=str(netns), cgroup=str(cgroup))
     request = Request(
-        images=[lookup.find(image, chosen) if isinstance(image, Path) else image for image in images],
+        images=[
+            lookup.find(image, chosen) if isinstance(image, Path) else image for image in images
+        ],
         options=chosen if pull is None else chosen._replace(pull=pull),
         variables=variables,
         filters=_listed("filters", filters),
@@ -125,11 +133,13 @@ class OpenOptions(TypedDict, total=False):
     options: Options | None
 
 
-def run(*images: str | Path | Image | CollectionSpec, **options: Unpack[OpenOptions]) -> Generator[Row, None, None]:
+def run(
+    *images: str | Path | Image | CollectionSpec, **options: Unpack[OpenOptions]
+) -> Generator[Row, None, None]:
     """Load and attach images, and give their rows one by one, until ``timeout``, ``count``, or the loop is left.
 
-    The arguments are those of ``open``. When the iteration ends, is left, or is interrupted, everything is detached;
-    lost records are a warning then. Raises BeepyError.
+    The arguments are those of ``open``. When the iteration ends, is left, or is interrupted,
+    everything is detached; lost records are a warning then. Raises BeepyError.
     """
     with open(*images, **options) as running:
         running.attach()
@@ -150,9 +160,10 @@ def describe(
 ) -> "Description":
     """Return what is known of an image without loading it; of one of several objects, of its ``program``-th one.
 
-    ``check`` asks whether this kernel can run it (its answer is ``check`` of what is returned); with ``btf``, the types
-    of another kernel or a file of them, whether that one can. ``relocations`` lists the CO-RE relocations too. Needs no
-    privilege without ``check``. Raises BeepyError, and IndexError for an object that the image does not have.
+    ``check`` asks whether this kernel can run it (its answer is ``check`` of what is returned);
+    with ``btf``, the types of another kernel or a file of them, whether that one can.
+    ``relocations`` lists the CO-RE relocations too. Needs no privilege without ``check``. Raises
+    BeepyError, and IndexError for an object that the image does not have.
     """
     from beepy.inspection import inspect  # noqa: PLC0415 - a run needs none of it
 

@@ -1,6 +1,7 @@
 """Arguments of public functions: what is wrong with one, and what is expected instead.
 
-Nothing here runs while arguments are right: the functions that need it import it on the way to an error.
+Nothing here runs while arguments are right: the functions that need it import it on the way to an
+error.
 """
 
 from collections.abc import Collection, Iterable

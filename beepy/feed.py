@@ -19,7 +19,8 @@ _MOST: Final = 64  # batches; then the thread waits, and the kernel's rings fill
 class Feed:
     """Owns the thread and the descriptor; ``stop`` ends what it iterates.
 
-    The descriptor is readable while the queue has something, and for good once the iteration has ended.
+    The descriptor is readable while the queue has something, and for good once the iteration has
+    ended.
     """
 
     def __init__(self, batches: Iterable[Rows], stop: Callable[[], None]) -> None:

@@ -122,7 +122,9 @@ def passing(filters: Sequence[str], decoders: Sequence[Decoder]) -> BatchFilter:
     return Filter(filters, decoders).apply
 
 
-def specs_of(image: str | Image | CollectionSpec, options: Options) -> tuple[Image | None, list[CollectionSpec]]:
+def specs_of(
+    image: str | Image | CollectionSpec, options: Options
+) -> tuple[Image | None, list[CollectionSpec]]:
     """Return an image and its parsed objects; a name is looked up, a spec has no image.
 
     Raise BeepyError.

@@ -46,8 +46,8 @@ class Run:
     """One run; a context manager, which detaches and releases everything.
 
     Iterate over it once, in one thread: it attaches first, if that was not done, and yields rows
-    that the sinks have taken already. It ends after ``limit`` rows, with its source, and by ``stop``. ``hides_zeros``: the
-    sinks do not get rows of tables with the value 0.
+    that the sinks have taken already. It ends after ``limit`` rows, with its source, and by
+    ``stop``. ``hides_zeros``: the sinks do not get rows of tables with the value 0.
     """
 
     def __init__(
@@ -179,7 +179,9 @@ class Run:
         self._expect_open()
         named = by_name(self.decoders)
         if name not in named:
-            raise UsageError(f"map '{safe(name)}': expected {', '.join(map(safe, named)) or 'none'}")
+            raise UsageError(
+                f"map '{safe(name)}': expected {', '.join(map(safe, named)) or 'none'}"
+            )
         decoder = named[name]
         if not decoder.schema.is_stream:
             return to_arrow(decoder, self._read_tables((decoder.schema,)))

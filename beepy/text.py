@@ -9,11 +9,11 @@ from typing import Final
 
 # Invisible characters that str.isprintable() accepts: the grapheme joiner, fillers of Hangul,
 # inherent vowels of Khmer, variation selectors, the blank of Braille.
-_INVISIBLE: Final = (
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
-)
+_INVISIBLE: Final = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
 # Combining accents: languages put up to three on a letter, more are drawn over other lines.
-_ACCENT: Final = "[\u0300-\u034e\u0350-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_ACCENT: Final = (
+    "[\u0300-\u034e\u0350-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+)
 _UNSAFE: Final = f"[{_INVISIBLE}]|(?<={_ACCENT}{_ACCENT}{_ACCENT}){_ACCENT}"
 
 # The backslash of a literal \xNN that could be taken for an escaped byte: of a control character,
@@ -93,6 +93,7 @@ def similar(name: str, names: Iterable[str]) -> list[str]:
     near = {
         other
         for other in names
-        if abs(len(other) - len(name)) <= _SLACK and (other[:_ENDS] == name[:_ENDS] or other[-_ENDS:] == name[-_ENDS:])
+        if abs(len(other) - len(name)) <= _SLACK
+        and (other[:_ENDS] == name[:_ENDS] or other[-_ENDS:] == name[-_ENDS:])
     }
     return get_close_matches(name, sorted(near), cutoff=0.75)

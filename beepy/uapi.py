@@ -263,13 +263,15 @@ class UpdateFlag(IntFlag):
 
 OBJ_NAME_LEN: Final = 16  # BPF_OBJ_NAME_LEN: bytes of a name, with its NUL
 
-# struct bpf_ringbuf_hdr (kernel/bpf/ringbuf.c): u32 length and bits, u32 page offset; records are 8-byte aligned
+# struct bpf_ringbuf_hdr (kernel/bpf/ringbuf.c): u32 length and bits, u32 page offset; records are
+# 8-byte aligned
 RINGBUF_BUSY_BIT: Final = 1 << 31
 RINGBUF_DISCARD_BIT: Final = 1 << 30
 RINGBUF_HDR_SZ: Final = 8
 
-# One struct for each bpf(2) command that beepy gives, as union bpf_attr has it, up to the last member that is used. The
-# kernel takes what is missing as 0. Pointers are __aligned_u64, fds and sizes __u32.
+# One struct for each bpf(2) command that beepy gives, as union bpf_attr has it, up to the last
+# member that is used. The kernel takes what is missing as 0. Pointers are __aligned_u64, fds and
+# sizes __u32.
 
 
 class MapCreate(Structure):
@@ -639,8 +641,8 @@ class LinkCreatePerfEvent(Structure):
 class PerfEventAttr(Structure):
     """``struct perf_event_attr`` (include/uapi/linux/perf_event.h) up to PERF_ATTR_SIZE_VER1, 72 bytes.
 
-    ``sample_period`` is a frequency in Hz where PERF_ATTR_FREQ is among ``bits``; ``config1`` and ``config2`` are name
-    and offset of a probe.
+    ``sample_period`` is a frequency in Hz where PERF_ATTR_FREQ is among ``bits``; ``config1`` and
+    ``config2`` are name and offset of a probe.
     """
 
     _fields_ = (
@@ -732,7 +734,8 @@ SYSCALL_NUMBERS: Final = {  # by uname's machine; little-endian ones
     "ppc64le": SyscallNumbers(bpf=361, perf_event_open=319),
 }
 
-# enum bpf_func_id by number, without BPF_FUNC_; no helper has been added since v6.2, nor will be: new ones are kfuncs
+# enum bpf_func_id by number, without BPF_FUNC_; no helper has been added since v6.2, nor will be:
+# new ones are kfuncs
 HELPERS: Final = tuple(
     """
 unspec map_lookup_elem map_update_elem map_delete_elem probe_read ktime_get_ns trace_printk get_prandom_u32

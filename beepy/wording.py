@@ -1,7 +1,7 @@
 """Messages that name options: in the words of the command line, and in those of Python.
 
-Whoever raises an error writes what can be typed. Its notes keep that for the command line, and show a Python program
-the keyword arguments instead::
+Whoever raises an error writes what can be typed. Its notes keep that for the command line, and show
+a Python program the keyword arguments instead::
 
     --iface lo or --attach count=lo        iface="lo" or targets={"count": "lo"}
     beepy run exitsnoop --set pid=7        beepy.run("exitsnoop", variables={"pid": 7})
@@ -46,7 +46,15 @@ KEYWORDS: Final[Mapping[str, str]] = {
 
 COMMAND_LINE_ALONE: Final = frozenset(
     {
-        *("--debug", "--help", "--hist-buckets", "--hist-value-key", "--no-metrics", "--no-tty", "--output"),
+        *(
+            "--debug",
+            "--help",
+            "--hist-buckets",
+            "--hist-value-key",
+            "--no-metrics",
+            "--no-tty",
+            "--output",
+        ),
         *("--prom-host", "--prom-port", "--rows", "--verbose", "--version", "--zero"),
     }
 )
@@ -60,7 +68,9 @@ _LIST: Final = re.compile(r"\bbeepy list(?: --storage (\S+))?")
 _PROGS: Final = re.compile(r"--prog [^\s;]+(?: --prog [^\s;]+)+")
 _END: Final = r"(?=[),;]*(?:\s|$))"
 # A name and a value, a quoted text that is not what a message is about ('text': why), or a word.
-_VALUE: Final = rf"[^\s=']+=(?:'[^']*'|\S+?{_END})|'[^']*'(?!:)|(?!(?:or|and|too)\b)[^\s:;']\S*?{_END}"
+_VALUE: Final = (
+    rf"[^\s=']+=(?:'[^']*'|\S+?{_END})|'[^']*'(?!:)|(?!(?:or|and|too)\b)[^\s:;']\S*?{_END}"
+)
 _FLAG: Final = re.compile(rf"(?<![\w-])(--[a-z]+(?:-[a-z]+)*)(?![\w-])(?: ({_VALUE}))?")
 
 
@@ -89,7 +99,9 @@ def in_python(typed: str) -> str:
 def _translated(typed: str) -> str:
     if command := _COMMANDS.match(typed):
         return f"beepy.{command[1]}({', '.join(_arguments(command[2]))}){typed[command.end() :]}"
-    text = _LIST.sub(lambda found: f"beepy.images({_keyword('--storage', found[1]) if found[1] else ''})", typed)
+    text = _LIST.sub(
+        lambda found: f"beepy.images({_keyword('--storage', found[1]) if found[1] else ''})", typed
+    )
     text = _SHORTS.sub(lambda found: _SHORT[found[1]], text)
     text = _PROGS.sub(lambda found: _programs(found[0].split()[1::2]), text)
     return _FLAG.sub(lambda found: _keyword(found[1], found[2] or ""), text)
@@ -102,7 +114,11 @@ def _keyword(flag: str, value: str) -> str:
         return f"{template} {value}".rstrip()
     if not value:
         keyword, _, rest = template.partition("=")
-        return f"options.{rest[len('Options(') :].partition('=')[0]}" if keyword == "options" else keyword
+        return (
+            f"options.{rest[len('Options(') :].partition('=')[0]}"
+            if keyword == "options"
+            else keyword
+        )
     value = shlex.split(value)[0] if value.startswith("'") else value
     name, _, number = value.partition("=")
     entry = f"{{{_text(name)}: {number if number.isdecimal() else _text(number)}}}"

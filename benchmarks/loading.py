@@ -87,7 +87,9 @@ def count_object(name: str, path: Path) -> ObjectCounts:
     programs = parse(path.read_bytes()).programs
     insns, core, others = (
         sum([len(part) for part in parts])
-        for parts in zip(*[(program.insns, program.core, program.refs) for program in programs], strict=True)
+        for parts in zip(
+            *[(program.insns, program.core, program.refs) for program in programs], strict=True
+        )
     )
     return ObjectCounts(name, path, insns, core, others)
 
@@ -105,7 +107,9 @@ def compile_object(directory: Path) -> Path:
             lines += [f"\t{statement};\n" for statement in (f"READ({name}, {member})", *infos)]
     lines = (lines * (LINES // len(lines) + 1))[:LINES]
     programs = [
-        PROGRAM.format(number=first // PROGRAM_LINES, lines="".join(lines[first : first + PROGRAM_LINES]))
+        PROGRAM.format(
+            number=first // PROGRAM_LINES, lines="".join(lines[first : first + PROGRAM_LINES])
+        )
         for first in range(0, LINES, PROGRAM_LINES)
     ]
     source, target = directory / "many.bpf.c", directory / "many.o"
@@ -126,7 +130,9 @@ def _members(kernel: Btf, struct: str) -> Iterator[tuple[str, str]]:
         if member.name and not member.bitfield_size and isinstance(kind, types.Int | types.Ptr):
             yield (
                 member.name,
-                "void *{}" if isinstance(kind, types.Ptr) else f"__u{size_of(kernel, number) * 8} {{}}",
+                "void *{}"
+                if isinstance(kind, types.Ptr)
+                else f"__u{size_of(kernel, number) * 8} {{}}",
             )
 
 
@@ -139,7 +145,9 @@ class Loader:
 
     def loads(self, path: Path) -> bool:
         """Return whether it can load an object."""
-        return not subprocess.run([*self._command, path], check=False, capture_output=True, cwd=ROOT).returncode
+        return not subprocess.run(
+            [*self._command, path], check=False, capture_output=True, cwd=ROOT
+        ).returncode
 
     def run(self, path: Path) -> float:
         """Load an object; return the seconds."""
@@ -183,7 +191,9 @@ def load_once(path: Path) -> None:
         print(time.perf_counter() - began, time.process_time() - cpu)
 
 
-def compare(counts: ObjectCounts, peer: Loader, ours: Loader, rounds: int) -> tuple[list[str], float]:
+def compare(
+    counts: ObjectCounts, peer: Loader, ours: Loader, rounds: int
+) -> tuple[list[str], float]:
     """Load an object by both; return a row of the table, and the ratio of the times."""
     cases = {"libbpf": partial(peer.run, counts.path), "beepy": partial(ours.run, counts.path)}
     medians(cases, 1)

@@ -59,12 +59,17 @@ def measure(command: list[str], port: int, seconds: int) -> dict[str, float]:
                 _scrape(port)
         if process.poll() is not None:
             assert process.stderr
-            raise SystemExit(f"{' '.join(command)}: ended:\n{process.stderr.read().decode(errors='replace')}")
+            raise SystemExit(
+                f"{' '.join(command)}: ended:\n{process.stderr.read().decode(errors='replace')}"
+            )
         status = Path(f"/proc/{process.pid}/status").read_text()
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate()
-    return {name: int(kilobytes) / 1024 for name, kilobytes in re.findall(r"^(\w+):\s+(\d+) kB$", status, re.MULTILINE)}
+    return {
+        name: int(kilobytes) / 1024
+        for name, kilobytes in re.findall(r"^(\w+):\s+(\d+) kB$", status, re.MULTILINE)
+    }
 
 
 def _scrape(port: int) -> None:
@@ -82,7 +87,9 @@ def free_port() -> int:
 
 def main() -> None:
     """Measure and print the table."""
-    parser = argparse.ArgumentParser(description="private memory of beepy and its peers at 1,000 exits/s")
+    parser = argparse.ArgumentParser(
+        description="private memory of beepy and its peers at 1,000 exits/s"
+    )
     parser.add_argument("--seconds", type=int, default=10, help="default: %(default)s")
     seconds = parser.parse_args().seconds
     mount_tracing()
@@ -92,7 +99,8 @@ def main() -> None:
         port = free_port()
         with exits(directory, RATE):
             used = {
-                name: measure(command, port, seconds) for name, command in commands(port, directory / "store").items()
+                name: measure(command, port, seconds)
+                for name, command in commands(port, directory / "store").items()
             }
     print(f"after {seconds} s at {RATE:,} exits/s, MB; {machine()}")
     columns = ("RssAnon", "RssFile", "RssShmem", "VmRSS", "VmHWM")

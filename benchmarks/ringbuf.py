@@ -107,7 +107,9 @@ def counter_metric(schema: Schema) -> EventMetric:
     """Return the metric of a ``counter_`` ring: all fields are labels."""
     decoder = Decoder(schema)
     labels = MetricLabels(decoder, decoder.fields)
-    return EventMetric("events", Role.COUNTER, decoder, labels, value=None, bounds=(), max_series=10_000)
+    return EventMetric(
+        "events", Role.COUNTER, decoder, labels, value=None, bounds=(), max_series=10_000
+    )
 
 
 @contextmanager
@@ -115,7 +117,9 @@ def drained_terminal() -> Iterator[int]:
     """Yield the fd of a terminal of 80x24 that another process reads."""
     controller, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
-    with subprocess.Popen(["cat"], stdin=controller, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+    with subprocess.Popen(
+        ["cat"], stdin=controller, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ):
         os.close(controller)
         try:
             yield terminal
@@ -153,14 +157,17 @@ def measure_filled(collection: Collection, schema: Schema, program: Path, rounds
         stack.callback(reader.close)
         sink = os.open(os.devnull, os.O_WRONLY)
         stack.callback(os.close, sink)
-        for name, handle in consumers(reader, sink, stack.enter_context(drained_terminal())).items():
+        for name, handle in consumers(
+            reader, sink, stack.enter_context(drained_terminal())
+        ).items():
             cases[name] = partial(fill_and_consume, collection, partial(read_ring, reader, handle))
         gc.freeze()
         medians(cases, 1)
         taken = medians(cases, rounds)
     print(f"filled ring, medians of {rounds} interleaved rounds; {machine()}")
     rows = [
-        (name, f"{ns:.1f}", f"{ns / taken[C_COUNT]:.2f}", f"{ns / taken[C_JSON]:.2f}") for name, ns in taken.items()
+        (name, f"{ns:.1f}", f"{ns / taken[C_COUNT]:.2f}", f"{ns / taken[C_JSON]:.2f}")
+        for name, ns in taken.items()
     ]
     table(("", "ns/record", "/C count", "/C JSON"), rows)
     limit("counting, to C that counts", taken[COUNT] / taken[C_COUNT], 12)
@@ -185,7 +192,9 @@ def measure_flow(collection: Collection, schema: Schema, program: Path, rate: in
     command = [str(program), str(generate), str(rate), str(SECONDS), str(KINDS)]
     with Stream([RingReader(collection.maps[schema.map], schema)]) as stream:
         before = time.process_time()
-        with subprocess.Popen(command, pass_fds=[generate], stdout=subprocess.PIPE, text=True) as producer:
+        with subprocess.Popen(
+            command, pass_fds=[generate], stdout=subprocess.PIPE, text=True
+        ) as producer:
             os.sched_setaffinity(producer.pid, {max(os.sched_getaffinity(0))})
             ending = threading.Thread(target=_stop_after, args=(stream, producer))
             ending.start()
@@ -232,7 +241,9 @@ def measure_flows(collection: Collection, schema: Schema, program: Path) -> None
 
 def main() -> None:
     """Measure and print the tables."""
-    parser = argparse.ArgumentParser(description="ns a record of ring buffer consumers, and records/s without loss")
+    parser = argparse.ArgumentParser(
+        description="ns a record of ring buffer consumers, and records/s without loss"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as name:
@@ -244,8 +255,12 @@ def main() -> None:
         )
         with load(spec) as collection:
             schema = schemas.of_tracked(spec, spec.tracked[0])
-            measure_filled(collection, schema, compile_c("consumer.c", directory / "consumer", "bpf"), rounds)
-            measure_flows(collection, schema, compile_c("producer.c", directory / "producer", "bpf"))
+            measure_filled(
+                collection, schema, compile_c("consumer.c", directory / "consumer", "bpf"), rounds
+            )
+            measure_flows(
+                collection, schema, compile_c("producer.c", directory / "producer", "bpf")
+            )
 
 
 if __name__ == "__main__":

@@ -99,7 +99,9 @@ def main() -> None:
             taken = medians(cases, rounds)
     ours = taken[BEEPY_CASE]
     print(f"process start to first event, medians of {rounds} interleaved rounds; {machine()}")
-    rows = [(name, f"{seconds * 1e3:.1f}", f"{ours / seconds:.2f}") for name, seconds in taken.items()]
+    rows = [
+        (name, f"{seconds * 1e3:.1f}", f"{ours / seconds:.2f}") for name, seconds in taken.items()
+    ]
     table(("", "ms", "beepy/it"), rows)
     for peer, title, maximum in (
         (BPFTRACE, "of a bpftrace script of the same content", 1.0),

@@ -140,11 +140,17 @@ def _sweep(store: Store) -> None:
 
 def main() -> None:
     """Do what the command line says."""
-    parser = argparse.ArgumentParser(description="compile our C sources, and write the image layout")
-    parser.add_argument("what", choices=("images", "objects"), help="the layout that is shipped, or objects alone")
+    parser = argparse.ArgumentParser(
+        description="compile our C sources, and write the image layout"
+    )
+    parser.add_argument(
+        "what", choices=("images", "objects"), help="the layout that is shipped, or objects alone"
+    )
     parser.add_argument("folder", nargs="?", type=Path, help="of the objects")
     parser.add_argument("names", nargs="*", help="of the objects; none: all")
-    parser.add_argument("--clang", default=os.environ.get("CLANG", CLANG), help="default: $CLANG, else %(default)s")
+    parser.add_argument(
+        "--clang", default=os.environ.get("CLANG", CLANG), help="default: $CLANG, else %(default)s"
+    )
     options = parser.parse_intermixed_args()
     if options.what == "images":
         images(LAYOUT, SOURCES.parent / "build" / "bpf", options.clang)

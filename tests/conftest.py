@@ -32,7 +32,12 @@ def _bpf() -> str:
         return f"no number of bpf(2) is known here for {platform.machine()}"
     attributes = (ctypes.c_uint32 * 18)(_MAP_TYPE_ARRAY, 4, 4, 1)  # type, key, value, entries
     libc = ctypes.CDLL(None, use_errno=True)
-    fd = libc.syscall(ctypes.c_long(number), ctypes.c_int(_MAP_CREATE), ctypes.byref(attributes), len(attributes) * 4)
+    fd = libc.syscall(
+        ctypes.c_long(number),
+        ctypes.c_int(_MAP_CREATE),
+        ctypes.byref(attributes),
+        len(attributes) * 4,
+    )
     if fd < 0:
         return f"bpf() does not work here: {os.strerror(ctypes.get_errno())}"
     os.close(fd)
@@ -48,8 +53,8 @@ def _programs(*names: str) -> str:
     return f"not installed: {', '.join(missing)}" if missing else ""
 
 
-# In the order in which they run. What only some tests of a tier need, they ask for themselves (registry: most of them
-# bring their own servers along).
+# In the order in which they run. What only some tests of a tier need, they ask for themselves
+# (registry: most of them bring their own servers along).
 TIERS: dict[str, Callable[[], str]] = {
     "unit": _nothing,
     "fuzz": _nothing,
@@ -68,7 +73,9 @@ class Tally:
         self.skipped: Counter[tuple[str, str]] = Counter()
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
         if absent := [item for item in items if _lacks_its_peer(item)]:
             config.hook.pytest_deselected(items=absent)
             items[:] = [item for item in items if item not in absent]
@@ -95,12 +102,20 @@ class Tally:
 
     def silent(self) -> list[str]:
         """Return the tiers of which nothing ran, all tests being skipped."""
-        return [tier for tier in TIERS if tier in self.outcomes and set(self.outcomes[tier]) == {"skipped"}]
+        return [
+            tier
+            for tier in TIERS
+            if tier in self.outcomes and set(self.outcomes[tier]) == {"skipped"}
+        ]
 
     def lines(self) -> Iterator[str]:
         for tier in TIERS:
             counts = self.outcomes.get(tier, Counter())
-            told = ", ".join(f"{counts[name]} {name}" for name in ("passed", "failed", "skipped") if name in counts)
+            told = ", ".join(
+                f"{counts[name]} {name}"
+                for name in ("passed", "failed", "skipped")
+                if name in counts
+            )
             yield f"{tier:10}{told or 'no tests'}"
         for (tier, reason), count in sorted(self.skipped.items()):
             yield f"skipped: {tier}, {count} {'test' if count == 1 else 'tests'}: {reason}"
@@ -128,18 +143,26 @@ _TALLY = pytest.StashKey[Tally]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # what a shell starts in the background has it so
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # what a shell starts in the background has it so
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_TALLY] = tally = Tally()
     config.pluginmanager.register(tally)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if exitstatus == pytest.ExitCode.OK and os.environ.get("CI") == "true" and session.config.stash[_TALLY].silent():
+    if (
+        exitstatus == pytest.ExitCode.OK
+        and os.environ.get("CI") == "true"
+        and session.config.stash[_TALLY].silent()
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     tally = config.stash[_TALLY]
     if not tally.outcomes:
         return
@@ -148,4 +171,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(line)
     if os.environ.get("CI") == "true":
         for tier in tally.silent():
-            terminalreporter.line(f"error: {tier}: no test ran, but a machine of CI can run this tier", red=True)
+            terminalreporter.line(
+                f"error: {tier}: no test ran, but a machine of CI can run this tier", red=True
+            )

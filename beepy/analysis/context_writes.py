@@ -67,7 +67,12 @@ class _Walk:
     def __init__(self, program: ProgramSpec) -> None:
         self._insns = program.insns
         self._starts = [start for _, start in program.functions if start]
-        self._targets = [target for ref in program.refs if isinstance(ref, JumpTableRef) for target in ref.targets]
+        self._targets = [
+            target
+            for ref in program.refs
+            if isinstance(ref, JumpTableRef)
+            for target in ref.targets
+        ]
         self._steps = 0
         self._spilled = self._lost = self._returned = False
         self.changed = True

@@ -59,7 +59,8 @@ def describe(
     loaded = {program.name for program in spec.loaded}
     pinned = effects.of_pinned_maps(spec)
     programs = tuple(
-        _program(program, needs_of[program.name], pinned, loaded=program.name in loaded) for program in spec.programs
+        _program(program, needs_of[program.name], pinned, loaded=program.name in loaded)
+        for program in spec.programs
     )
     changes = {change for program in programs for change in program.changes} | {*pinned.values()}
     decoders = Decoders()
@@ -99,10 +100,14 @@ def describe(
     )
 
 
-def _program(program: ProgramSpec, needs: Requirements, pinned: Mapping[str, str], *, loaded: bool) -> ProgramInfo:
+def _program(
+    program: ProgramSpec, needs: Requirements, pinned: Mapping[str, str], *, loaded: bool
+) -> ProgramInfo:
     hook = sections.find(program.section)
     ids = dict.fromkeys(insn.imm for insn in program.insns if insn.code == CALL and insn.src == 0)
-    helpers = tuple(HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}" for number in ids)
+    helpers = tuple(
+        HELPERS[number] if 0 <= number < len(HELPERS) else f"#{number}" for number in ids
+    )
     externs = dict.fromkeys(ref.name for ref in program.refs if isinstance(ref, ExternRef))
     return ProgramInfo(
         name=program.name,
@@ -202,7 +207,9 @@ def _value(decoder: Decoder, raw: bytes) -> "Value | dict[str, Value]":
     return {field.name: value for field, value in zip(decoder.fields, values, strict=True)}
 
 
-def _relocations(spec: CollectionSpec, fixups: Mapping[str, Sequence[Fixup]]) -> Iterator[RelocationInfo]:
+def _relocations(
+    spec: CollectionSpec, fixups: Mapping[str, Sequence[Fixup]]
+) -> Iterator[RelocationInfo]:
     accesses: dict[tuple[int, str, int], str] = {}  # programs repeat the same access many times
     for program in spec.programs:
         program_fixups = fixups.get(program.name)

@@ -35,7 +35,9 @@ _CHANGES: Final = {
     "other programs and maps": "sys_bpf",
     "open files": "sys_close",
 }
-_EFFECTS: Final = {helper: change for change, helpers in _CHANGES.items() for helper in helpers.split()}
+_EFFECTS: Final = {
+    helper: change for change, helpers in _CHANGES.items() for helper in helpers.split()
+}
 # prefixes of kfuncs that only read, or change only objects of the program
 _OWN_KFUNCS: Final = """
     bpf_get_ bpf_iter_ bpf_cpumask_ bpf_obj_ bpf_percpu_obj_ bpf_list_ bpf_rbtree_ bpf_wq_
@@ -61,13 +63,17 @@ def of_pinned_maps(spec: CollectionSpec) -> dict[str, str]:
     }
 
 
-def of_program(program: ProgramSpec, helpers: Sequence[str], pinned: Mapping[str, str]) -> tuple[str, ...]:
+def of_program(
+    program: ProgramSpec, helpers: Sequence[str], pinned: Mapping[str, str]
+) -> tuple[str, ...]:
     """Return the effects of a program that calls ``helpers``, sorted.
 
     ``pinned`` is the result of ``of_pinned_maps``.
     """
     effects = {_EFFECTS[helper] for helper in helpers if helper in _EFFECTS}
-    effects |= {pinned[ref.map] for ref in program.refs if isinstance(ref, MapRef) and ref.map in pinned}
+    effects |= {
+        pinned[ref.map] for ref in program.refs if isinstance(ref, MapRef) and ref.map in pinned
+    }
     hook = sections.find(program.section)
     if hook and hook.effect:
         effects.add(hook.effect)

@@ -47,7 +47,10 @@ def subtracts(prog_type: int, program: ProgramSpec) -> bool:
     for number, insn in enumerate(program.insns):
         if number in starts:
             held = {} if number else {1: _CONTEXT}
-        if insn.code == op.ALU64 | op.X | _SUB and held.get(insn.dst) == held.get(insn.src) == _PACKET:
+        if (
+            insn.code == op.ALU64 | op.X | _SUB
+            and held.get(insn.dst) == held.get(insn.src) == _PACKET
+        ):
             return True
         _step(insn, held, fields)
     return False

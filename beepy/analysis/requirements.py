@@ -97,7 +97,9 @@ def of_collection(spec: CollectionSpec) -> tuple[Requirements, dict[str, Require
         needs_types = bool(used_symbols) or _needs_types(program)
         used_maps = [ref.map for ref in program.refs if isinstance(ref, MapRef | DataRef)]
         map_needs = [need for name in dict.fromkeys(used_maps) for need in maps.get(name, ())]
-        programs[program.name] = _summarize([*code_needs, *map_needs], program_capabilities, types=needs_types)
+        programs[program.name] = _summarize(
+            [*code_needs, *map_needs], program_capabilities, types=needs_types
+        )
         if program.name in loaded:
             needs += code_needs
             capabilities += program_capabilities
@@ -106,7 +108,9 @@ def of_collection(spec: CollectionSpec) -> tuple[Requirements, dict[str, Require
     return _summarize(needs, capabilities, types=types), programs
 
 
-def _summarize(needs: Sequence[Need], capabilities: Iterable[Capability], *, types: bool) -> Requirements:
+def _summarize(
+    needs: Sequence[Need], capabilities: Iterable[Capability], *, types: bool
+) -> Requirements:
     kernel = since.newest(need.since for need in needs)
     because = dict.fromkeys(need.feature for need in needs if need.since == kernel and kernel)
     return Requirements(kernel, tuple(because), _merge(capabilities), types)
@@ -157,7 +161,10 @@ def _program_capabilities(program: ProgramSpec) -> Iterator[Capability]:
 def _reader_capabilities(spec: CollectionSpec) -> Iterator[Capability]:
     """Yield the capabilities to read the tracked maps."""
     tracked = {tracked.map for tracked in spec.tracked}
-    if any(map_spec.type == MapType.PERF_EVENT_ARRAY and map_spec.name in tracked for map_spec in spec.maps):
+    if any(
+        map_spec.type == MapType.PERF_EVENT_ARRAY and map_spec.name in tracked
+        for map_spec in spec.maps
+    ):
         yield Capability("CAP_PERFMON", "perf buffers")
 
 
@@ -225,8 +232,12 @@ def _hook(program: ProgramSpec) -> Iterator[Need]:
         return
     yield Need(f"program type {hook.prog_type.name.lower()}", since.prog_type(hook.prog_type))
     if hook.needs_attach_type:
-        yield Need(f"attach type {hook.attach_type.name.lower()}", since.attach_type(hook.attach_type))
-    if hook.flags & ProgFlag.SLEEPABLE and (first := since.sleepable(hook.prog_type, hook.attach_type)):
+        yield Need(
+            f"attach type {hook.attach_type.name.lower()}", since.attach_type(hook.attach_type)
+        )
+    if hook.flags & ProgFlag.SLEEPABLE and (
+        first := since.sleepable(hook.prog_type, hook.attach_type)
+    ):
         yield Need("sleepable programs", first)
     others = hook.flags & ~ProgFlag.SLEEPABLE
     for first in since.prog_flags(others):

@@ -6,12 +6,14 @@ r"""A lazy index over BTF bytes: a type is located and built when it is asked fo
            | name_off | info | size or type | what the kind adds         |  ^ name_off
                         kind_flag: bit 31, kind: 24..30, vlen: 0..23
 
-A running kernel has 130,000 types in 5 MB, of which a run needs a few. Types have no index in the file and differ in
-length, so the index of their offsets is made by walking them, only as far as an id is asked for. Names are never
-collected: one is searched for in the bytes of the strings, and its types by its offset in the bytes of the types.
+A running kernel has 130,000 types in 5 MB, of which a run needs a few. Types have no index in the
+file and differ in length, so the index of their offsets is made by walking them, only as far as an
+id is asked for. Names are never collected: one is searched for in the bytes of the strings, and its
+types by its offset in the bytes of the types.
 
-What iterates over a memoryview (``iter_unpack``, ``finditer``) is made a list at once: an exception would leave it half
-read in a traceback, and Python 3.11 and 3.12 die when they collect a memoryview that is still exported.
+What iterates over a memoryview (``iter_unpack``, ``finditer``) is made a list at once: an exception
+would leave it half read in a traceback, and Python 3.11 and 3.12 die when they collect a memoryview
+that is still exported.
 """
 
 import re
@@ -51,8 +53,8 @@ _ANY_KIND: Final = b"[" + re.escape(types.INFO_BYTES) + b"]"
 class Btf:
     """The types in ``data``, which must not change.
 
-    The ids and string offsets of split BTF (a kernel module's) continue those of its ``base``. ``name`` is for
-    messages: "vmlinux", a module's name, the object's.
+    The ids and string offsets of split BTF (a kernel module's) continue those of its ``base``.
+    ``name`` is for messages: "vmlinux", a module's name, the object's.
 
     Raises BtfError if the header is malformed, and later if what is asked for is.
     """
@@ -74,7 +76,9 @@ class Btf:
         self._words = self._types.cast("I")
         self._offsets = array("I")  # of each own type indexed so far, in words
         self._end = 0  # where the next type begins, in words
-        self._steps: dict[int, int] = {}  # info word -> words of the type: vmlinux has 130,000 types, few info words
+        self._steps: dict[
+            int, int
+        ] = {}  # info word -> words of the type: vmlinux has 130,000 types, few info words
         self._built: dict[TypeId, Type] = {}
         self._named: dict[str, tuple[TypeId, ...]] = {}
         self._essentials: dict[frozenset[str], dict[int, str]] = {}
@@ -109,7 +113,8 @@ class Btf:
         if known is not None:
             return known
         string = text(self.data[start:end])
-        # strings that do not overlap take no more than the data has: many offsets into a long one would cost any amount
+        # strings that do not overlap take no more than the data has: many offsets into a long one
+        # would cost any amount
         self._unshared -= len(string)
         if self._unshared < 0:
             raise BtfError(f"{self.name}: string offset {offset}: overlapping strings")
@@ -159,21 +164,25 @@ class Btf:
         """Return the id of the first type, base first, of that name and kind."""
         first = self.base.find(name, kind) if self.base else None
         if first is None:
-            first = next((type_id for type_id in self.named(name) if self.kind(type_id) == kind), None)
+            first = next(
+                (type_id for type_id in self.named(name) if self.kind(type_id) == kind), None
+            )
         return first
 
     def datasec(self, name: str) -> TypeId | None:
         """Return the id of the first own DATASEC of that name; the first call finds all of them by one walk."""
         if self._datasecs is None:
             ids = [type_id for type_id in self.ids() if self.kind(type_id) is Kind.DATASEC]
-            self._datasecs = {self.string(self.name_offset(type_id)): type_id for type_id in reversed(ids)}
+            self._datasecs = {
+                self.string(self.name_offset(type_id)): type_id for type_id in reversed(ids)
+            }
         return self._datasecs.get(name)
 
     def flavors(self, essentials: Iterable[str]) -> dict[str, list[TypeId]]:
         """Return the ids of own types called ``NAME`` or ``NAME___FLAVOR``, in order, by NAME: candidates of CO-RE.
 
-        A flavor is what follows the last ``___`` between other characters (libbpf's ``bpf_core_essential_name_len``).
-        Searching for many names takes as long as for a few.
+        A flavor is what follows the last ``___`` between other characters (libbpf's
+        ``bpf_core_essential_name_len``). Searching for many names takes as long as for a few.
         """
         names = frozenset(essentials)
         offsets = self._flavored(names)
@@ -190,7 +199,9 @@ class Btf:
         """Return a Btf with words of own types replaced (see ``types.Words``), which must keep their lengths."""
         data = bytearray(self.data)
         for (type_id, word), value in words.items():
-            _INT.pack_into(data, self._types_at + (self._at(type_id) + word) * 4, value & 0xFFFFFFFF)
+            _INT.pack_into(
+                data, self._types_at + (self._at(type_id) + word) * 4, value & 0xFFFFFFFF
+            )
         return Btf(bytes(data), self.base, self.name)
 
     def with_types(self, added: bytes, strings: bytes) -> "Btf":
@@ -205,7 +216,10 @@ class Btf:
         end = self._strings_end
         if self.base:
             yield from self.base._string_offsets(name)  # noqa: SLF001 - split BTF shares its base's strings
-            if self.data[self._strings_at : min(self._strings_at + len(wanted) - 1, end)] == wanted[1:]:
+            if (
+                self.data[self._strings_at : min(self._strings_at + len(wanted) - 1, end)]
+                == wanted[1:]
+            ):
                 yield self._string_base  # at offset 0: it follows no NUL of ours
         at = self.data.find(wanted, self._strings_at, end)
         while at >= 0:
@@ -216,7 +230,9 @@ class Btf:
         """Return the offsets of all strings with one of these essential names, base included -> which it is."""
         offsets = self._essentials.get(names)
         if offsets is None:
-            offsets = self._essentials[names] = dict(self.base._flavored(names)) if self.base else {}  # noqa: SLF001
+            offsets = self._essentials[names] = (
+                dict(self.base._flavored(names)) if self.base else {}
+            )  # noqa: SLF001
             for start in self._beginning([name.encode() for name in sorted(names) if name]):
                 offset = self._string_base + start
                 name = essential_name(self.string(offset))
@@ -250,8 +266,9 @@ class Btf:
             name_off | vlen, 3 bytes | kind_flag, kind | ...
             one of    any             of any Kind
 
-        The pattern also fits elsewhere: across words, and where a member has the name. So a match counts only if it
-        is where a type begins, which the index tells. It grows only up to the last match.
+        The pattern also fits elsewhere: across words, and where a member has the name. So a match
+        counts only if it is where a type begins, which the index tells. It grows only up to the
+        last match.
         """
         if not offsets:
             return []
@@ -282,22 +299,30 @@ class Btf:
         end, limit = self._end, len(words)
         last = limit - 3  # where the last type can begin: none is shorter than 3 words
         position = min(position, last)
-        append = offsets.append  # this loop runs for each of 130,000 types of vmlinux: everything in it is local
+        append = (
+            offsets.append
+        )  # this loop runs for each of 130,000 types of vmlinux: everything in it is local
         for _ in range(count - len(offsets)):
             if end > position:
                 break
             try:
                 step = steps[words[end + 1]]
             except KeyError:  # an info word that has not been met before
-                self._end = end  # should it be malformed, the index holds the types before it, each once
+                self._end = (
+                    end  # should it be malformed, the index holds the types before it, each once
+                )
                 step = steps[words[end + 1]] = self._step(words[end + 1], len(offsets))
             append(end)
             end += step
         cut = end > limit  # the last type is not all there
         self._end = offsets.pop() if cut else end
-        rest = position == last and len(offsets) < count and end != limit  # one or two words behind the last type
+        rest = (
+            position == last and len(offsets) < count and end != limit
+        )  # one or two words behind the last type
         if cut or rest:
-            raise BtfError(f"{self.name}: type {self._first + len(offsets)}: exceeds the type section")
+            raise BtfError(
+                f"{self.name}: type {self._first + len(offsets)}: exceeds the type section"
+            )
 
     def _step(self, info: int, index: int) -> int:
         """Return the words of a type; ``index`` is its place in the index, for the message."""
@@ -313,7 +338,9 @@ class Btf:
         if index >= len(self._offsets):
             self._grow(len(self._words), index + 1)
         if not 0 <= index < len(self._offsets):
-            raise BtfError(f"{self.name}: type {type_id}: there are only {self._first + len(self._offsets)} types")
+            raise BtfError(
+                f"{self.name}: type {type_id}: there are only {self._first + len(self._offsets)} types"
+            )
         return self._offsets[index]
 
     def _build(self, type_id: TypeId) -> Type:
@@ -324,10 +351,14 @@ class Btf:
         kind = KINDS[info >> 24 & 0x7F]
         if kind.each:
             if vlen > MAX_VLEN:
-                raise BtfError(f"{self.name}: type {type_id}: {vlen} members or values, at most {MAX_VLEN} are taken")
+                raise BtfError(
+                    f"{self.name}: type {type_id}: {vlen} members or values, at most {MAX_VLEN} are taken"
+                )
             self._unbuilt -= vlen
             if self._unbuilt < 0:
-                raise BtfError(f"{self.name}: type {type_id}: more than {MAX_ADDED} members and values of all types")
+                raise BtfError(
+                    f"{self.name}: type {type_id}: more than {MAX_ADDED} members and values of all types"
+                )
         added = self._types[(at + 3) * 4 : (at + self._steps[info]) * 4]
         ref = TypeId(third)
         match kind:
@@ -335,7 +366,11 @@ class Btf:
                 (encoding,) = _INT.unpack(added)
                 bits, offset = encoding & 0xFF, encoding >> 16 & 0xFF
                 flags = encoding >> 24
-                signed, char, boolean = flags & types.INT_SIGNED, flags & types.INT_CHAR, flags & types.INT_BOOL
+                signed, char, boolean = (
+                    flags & types.INT_SIGNED,
+                    flags & types.INT_CHAR,
+                    flags & types.INT_BOOL,
+                )
                 return types.Int(name, third, bits, offset, bool(signed), bool(char), bool(boolean))
             case Kind.PTR:
                 return types.Ptr(ref)
@@ -348,10 +383,18 @@ class Btf:
                 return types.Union(name, third, self._members(added, bitfields=flag))
             case Kind.ENUM:
                 values = list(_ENUMERATOR[flag].iter_unpack(added))
-                return types.Enum(name, third, flag, tuple([types.Enumerator(self._name(n), v) for n, v in values]))
+                return types.Enum(
+                    name,
+                    third,
+                    flag,
+                    tuple([types.Enumerator(self._name(n), v) for n, v in values]),
+                )
             case Kind.ENUM64:
                 wide = [(n, high << 32 | low) for n, low, high in list(_TRIPLE.iter_unpack(added))]
-                values64 = [types.Enumerator(self._name(n), v - (1 << 64) if flag and v >> 63 else v) for n, v in wide]
+                values64 = [
+                    types.Enumerator(self._name(n), v - (1 << 64) if flag and v >> 63 else v)
+                    for n, v in wide
+                ]
                 return types.Enum64(name, third, flag, tuple(values64))
             case Kind.FWD:
                 return types.Fwd(name, flag)
@@ -366,18 +409,24 @@ class Btf:
             case Kind.FUNC:
                 return types.Func(name, ref, vlen)
             case Kind.FUNC_PROTO:
-                params = [types.Param(self._name(n), TypeId(t)) for n, t in list(_PAIR.iter_unpack(added))]
+                params = [
+                    types.Param(self._name(n), TypeId(t)) for n, t in list(_PAIR.iter_unpack(added))
+                ]
                 return types.FuncProto(ref, tuple(params))
             case Kind.VAR:
                 return types.Var(name, ref, *_INT.unpack(added))
             case Kind.DATASEC:
                 infos = list(_TRIPLE.iter_unpack(added))
-                return types.DataSec(name, third, tuple([types.VarSecInfo(TypeId(t), *place) for t, *place in infos]))
+                return types.DataSec(
+                    name, third, tuple([types.VarSecInfo(TypeId(t), *place) for t, *place in infos])
+                )
             case Kind.FLOAT:
                 return types.Float(name, third)
             case Kind.DECL_TAG:
                 (component,) = _INT.unpack(added)
-                return types.DeclTag(name, ref, component - (1 << 32) if component >> 31 else component)
+                return types.DeclTag(
+                    name, ref, component - (1 << 32) if component >> 31 else component
+                )
             case Kind.TYPE_TAG:
                 return types.TypeTag(name, ref)
             case Kind.UNKN:
@@ -391,7 +440,9 @@ class Btf:
     def _members(self, added: memoryview, *, bitfields: bool) -> tuple[types.Member, ...]:
         name = self._name
         if bitfields:  # offset: bitfield_size 24..31, bit offset 0..23
-            triples = [(n, t, o & 0xFFFFFF, o >> 24) for n, t, o in list(_TRIPLE.iter_unpack(added))]
+            triples = [
+                (n, t, o & 0xFFFFFF, o >> 24) for n, t, o in list(_TRIPLE.iter_unpack(added))
+            ]
         else:
             triples = [(n, t, o, 0) for n, t, o in list(_TRIPLE.iter_unpack(added))]
         return tuple([types.Member(name(n), TypeId(t), Bits(o), size) for n, t, o, size in triples])

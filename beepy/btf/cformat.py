@@ -14,8 +14,8 @@ _MAX_PARAMETERS: Final = 16  # of a function, if they are shown
 def c_type(btf: Btf, type_id: TypeId) -> str:
     """Return the type's name in C, safe for a terminal. Raises BtfError for a malformed type.
 
-    The text is bounded: types nested too deeply become ``...``, and so do the parameters of a function that has many,
-    or is itself a parameter. A name longer than the kernel takes is cut.
+    The text is bounded: types nested too deeply become ``...``, and so do the parameters of a
+    function that has many, or is itself a parameter. A name longer than the kernel takes is cut.
     """
     return _c_type(btf, type_id, 0, parameters=True)
 
@@ -29,13 +29,20 @@ def _c_type(btf: Btf, type_id: TypeId, depth: int, *, parameters: bool) -> str:
             inner = _c_type(btf, target, depth + 1, parameters=parameters)
             return f"{inner}*" if inner.endswith("*") else f"{inner} *"
         case types.Array(element, _, nelems):
-            inner, bracket, rest = _c_type(btf, element, depth + 1, parameters=parameters).partition("[")
+            inner, bracket, rest = _c_type(
+                btf, element, depth + 1, parameters=parameters
+            ).partition("[")
             return f"{inner}[{nelems}]{bracket}{rest}"
         case types.Const(target) | types.Volatile(target) | types.Restrict(target):
             return f"{type(declared).__name__.lower()} {_c_type(btf, target, depth + 1, parameters=parameters)}"
         case types.TypeTag(_, target) | types.Var(_, target, _) | types.DeclTag(_, target, _):
             return _c_type(btf, target, depth + 1, parameters=parameters)
-        case types.Struct(name=name) | types.Union(name=name) | types.Enum(name=name) | types.Enum64(name=name):
+        case (
+            types.Struct(name=name)
+            | types.Union(name=name)
+            | types.Enum(name=name)
+            | types.Enum64(name=name)
+        ):
             keyword = type(declared).__name__.lower().removesuffix("64")
             return f"{keyword} {_shown(name)}" if name else f"{keyword} {{...}}"
         case types.Fwd(name, union):
@@ -46,7 +53,12 @@ def _c_type(btf: Btf, type_id: TypeId, depth: int, *, parameters: bool) -> str:
                 return f"{returned} (...)"
             shown = [_c_type(btf, param.type, depth + 1, parameters=False) for param in params]
             return f"{returned} ({', '.join(shown)})"
-        case types.Func(name=name) | types.Int(name=name) | types.Float(name=name) | types.Typedef(name=name):
+        case (
+            types.Func(name=name)
+            | types.Int(name=name)
+            | types.Float(name=name)
+            | types.Typedef(name=name)
+        ):
             return _shown(name)
         case types.DataSec(name=name) | types.Void(name):
             return _shown(name)

@@ -1,7 +1,8 @@
 """Correct what compilers other than clang write into types and kernel/bpf/btf.c refuses.
 
-Rust names a type ``Option<u8>``, Zig a pointer ``*u8``, gcc gives ``char`` two encodings at once. For one such type the
-kernel refuses all of an object's types. Ids, sizes and offsets stay as they are.
+Rust names a type ``Option<u8>``, Zig a pointer ``*u8``, gcc gives ``char`` two encodings at once.
+For one such type the kernel refuses all of an object's types. Ids, sizes and offsets stay as they
+are.
 """
 
 import re
@@ -10,7 +11,18 @@ from typing import Final
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.types import ADDED, INT_BOOL, INT_SIGNED, NAME_OFF, Kind, Member, TypeId, Words, int_word, member_word
+from beepy.btf.types import (
+    ADDED,
+    INT_BOOL,
+    INT_SIGNED,
+    NAME_OFF,
+    Kind,
+    Member,
+    TypeId,
+    Words,
+    int_word,
+    member_word,
+)
 from beepy.btf.writer import BtfWriter
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}")  # shorter than KSYM_NAME_LEN before v6.1
@@ -50,11 +62,17 @@ def _names(btf: Btf, type_id: TypeId, type_: types.Type) -> Iterator[tuple[int, 
                 right = dict(names) | right
             yield from right.items()
         case types.Enum(values=values):
-            yield from _wrong([(Kind.ENUM.item(at), value.name) for at, value in enumerate(values)], needed=True)
+            yield from _wrong(
+                [(Kind.ENUM.item(at), value.name) for at, value in enumerate(values)], needed=True
+            )
         case types.Enum64(values=values):
-            yield from _wrong([(Kind.ENUM64.item(at), value.name) for at, value in enumerate(values)], needed=True)
+            yield from _wrong(
+                [(Kind.ENUM64.item(at), value.name) for at, value in enumerate(values)], needed=True
+            )
         case types.FuncProto(params=params):
-            yield from _wrong([(Kind.FUNC_PROTO.item(at), param.name) for at, param in enumerate(params)])
+            yield from _wrong(
+                [(Kind.FUNC_PROTO.item(at), param.name) for at, param in enumerate(params)]
+            )
         case _:
             pass
 
@@ -72,7 +90,9 @@ def _values(type_: types.Type) -> Iterator[tuple[int, int]]:
         case types.Int() if type_.signed + type_.char + type_.bool > 1:
             encoding = INT_BOOL if type_.bool else INT_SIGNED
             yield ADDED, int_word(type_.bits, type_.bit_offset, encoding)
-        case types.Struct() | types.Union() if (members := _in_order(type_.members)) != type_.members:
+        case types.Struct() | types.Union() if (
+            members := _in_order(type_.members)
+        ) != type_.members:
             for at, member in enumerate(members):
                 yield Kind.STRUCT.item(at) + 1, member.type
                 yield Kind.STRUCT.item(at) + 2, member_word(member.offset, member.bitfield_size)

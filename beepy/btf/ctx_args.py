@@ -1,9 +1,9 @@
 """Rewrite arguments that are tagged as the program's context, for kernels that do not read the tag.
 
-Kernels read the tag ``arg:ctx`` of a global function's argument since v6.8 (94e1c70a3452, "bpf: support 'arg:xxx'
-btf_decl_tag-based hints for global subprog args"). An older one takes an argument for the context only if it points to
-a struct of the right name. So each tagged function gets a second type whose argument does, as libbpf's
-``bpf_program_fixup_func_info`` does.
+Kernels read the tag ``arg:ctx`` of a global function's argument since v6.8 (94e1c70a3452, "bpf:
+support 'arg:xxx' btf_decl_tag-based hints for global subprog args"). An older one takes an argument
+for the context only if it points to a struct of the right name. So each tagged function gets a
+second type whose argument does, as libbpf's ``bpf_program_fixup_func_info`` does.
 """
 
 import struct
@@ -50,11 +50,16 @@ _NAMES: Final[Mapping[ProgType, str]] = MappingProxyType(
 """Program type -> the struct that is its context. Other types have none that the kernel knows by name."""
 
 _REGISTERS: Final = "bpf_user_pt_regs_t"
-_REGISTER_STRUCTS: Final[Mapping[ProgType, frozenset[str]]] = {  # structs that may be declared in place of it
+_REGISTER_STRUCTS: Final[
+    Mapping[ProgType, frozenset[str]]
+] = {  # structs that may be declared in place of it
     ProgType.KPROBE: frozenset({"pt_regs"}),
     ProgType.PERF_EVENT: frozenset({"pt_regs", "user_pt_regs", "user_regs_struct"}),
 }
-_WORD_ARRAYS: Final = (ProgType.RAW_TRACEPOINT, ProgType.RAW_TRACEPOINT_WRITABLE)  # may declare it as u64 *
+_WORD_ARRAYS: Final = (
+    ProgType.RAW_TRACEPOINT,
+    ProgType.RAW_TRACEPOINT_WRITABLE,
+)  # may declare it as u64 *
 
 
 def tagged(btf: Btf) -> dict[TypeId, set[int]]:
@@ -62,9 +67,16 @@ def tagged(btf: Btf) -> dict[TypeId, set[int]]:
     numbers: dict[TypeId, set[int]] = {}
     for type_id in btf.named(CONTEXT_TAG):
         tag = btf.type(type_id)
-        if isinstance(tag, types.DeclTag) and tag.component >= 0 and btf.kind(tag.type) is Kind.FUNC:
+        if (
+            isinstance(tag, types.DeclTag)
+            and tag.component >= 0
+            and btf.kind(tag.type) is Kind.FUNC
+        ):
             function = btf.type(tag.type)
-            if not isinstance(function, types.Func) or btf.kind(function.type) is not Kind.FUNC_PROTO:
+            if (
+                not isinstance(function, types.Func)
+                or btf.kind(function.type) is not Kind.FUNC_PROTO
+            ):
                 continue
             if function.linkage == Linkage.GLOBAL:
                 numbers.setdefault(tag.type, set()).add(tag.component)
@@ -83,9 +95,15 @@ def rewrite_ctx_args(
     rewritten = {}
     for prog_type, function in dict.fromkeys(uses):
         if function in tags and prog_type in _NAMES:
-            numbers = {number for number in tags[function] if _needs_fixup(btf, function, number, prog_type)}
+            numbers = {
+                number
+                for number in tags[function]
+                if _needs_fixup(btf, function, number, prog_type)
+            }
             if numbers:
-                rewritten[prog_type, function] = _add_function(writer, btf, function, numbers, _NAMES[prog_type])
+                rewritten[prog_type, function] = _add_function(
+                    writer, btf, function, numbers, _NAMES[prog_type]
+                )
     return writer.append_to(btf), rewritten
 
 
@@ -104,7 +122,11 @@ def _needs_fixup(btf: Btf, function: TypeId, number: int, prog_type: ProgType) -
     if not isinstance(pointer, types.Ptr):
         return False
     declared_as = btf.type(skip_mods(btf, pointer.type))
-    if prog_type in _REGISTER_STRUCTS and isinstance(declared_as, types.Typedef) and declared_as.name == _REGISTERS:
+    if (
+        prog_type in _REGISTER_STRUCTS
+        and isinstance(declared_as, types.Typedef)
+        and declared_as.name == _REGISTERS
+    ):
         return False
     _, target = skip_mods_and_typedefs(btf, pointer.type)
     match target:
@@ -118,14 +140,19 @@ def _needs_fixup(btf: Btf, function: TypeId, number: int, prog_type: ProgType) -
             return False
 
 
-def _add_function(writer: BtfWriter, btf: Btf, function: TypeId, numbers: set[int], context: str) -> TypeId:
+def _add_function(
+    writer: BtfWriter, btf: Btf, function: TypeId, numbers: set[int], context: str
+) -> TypeId:
     """Add a function like that one, but whose arguments of these numbers point to a struct called ``context``."""
     old = btf.type(function)
     assert isinstance(old, types.Func)
     proto = btf.type(old.type)
     assert isinstance(proto, types.FuncProto)
     pointer = writer.ptr(writer.struct(context, 0))
-    params = [(param.name, pointer if number in numbers else param.type) for number, param in enumerate(proto.params)]
+    params = [
+        (param.name, pointer if number in numbers else param.type)
+        for number, param in enumerate(proto.params)
+    ]
     return writer.func(old.name, writer.func_proto(proto.type, params), old.linkage)
 
 
@@ -136,6 +163,9 @@ def sample() -> tuple[bytes, bytes]:
     """
     writer = BtfWriter()
     proto = writer.func_proto(writer.integer(), [("a", writer.ptr(0))])
-    caller, callee = writer.func("a", proto, Linkage.STATIC), writer.func("a", proto, Linkage.GLOBAL)
+    caller, callee = (
+        writer.func("a", proto, Linkage.STATIC),
+        writer.func("a", proto, Linkage.GLOBAL),
+    )
     writer.decl_tag(CONTEXT_TAG, callee, 0)
     return writer.data(), struct.pack("<4I", 0, caller, 2, callee)

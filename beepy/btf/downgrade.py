@@ -1,8 +1,8 @@
 """Types written so that an older kernel takes them, as libbpf's ``bpf_object__sanitize_btf`` does.
 
-BTF has learnt a kind every few releases; a kernel refuses all of an object's types for one kind that it does not know.
-Each such type becomes an older one of the same length in the section, so that no id changes. No layout that the kernel
-looks at is lost: sizes and offsets stay.
+BTF has learnt a kind every few releases; a kernel refuses all of an object's types for one kind
+that it does not know. Each such type becomes an older one of the same length in the section, so
+that no id changes. No layout that the kernel looks at is lost: sizes and offsets stay.
 """
 
 from collections.abc import Container
@@ -34,7 +34,9 @@ FEATURES: Final = (
 def used(btf: Btf) -> set[Feature]:
     """Return what of it the types make use of."""
     found = {feature for type_id in btf.ids() if (feature := _feature(btf.type(type_id)))}
-    if Feature.FUNC not in found and any(btf.kind(type_id) is Kind.FUNC_PROTO for type_id in btf.ids()):
+    if Feature.FUNC not in found and any(
+        btf.kind(type_id) is Kind.FUNC_PROTO for type_id in btf.ids()
+    ):
         found.add(Feature.FUNC)
     return found | ({Feature.FUNC} if Feature.GLOBAL_FUNC in found else set())
 
@@ -77,7 +79,9 @@ class _Rewriting:
         self._placeholder = TypeId(0)
 
     def result(self) -> Btf:
-        if Feature.ENUM64 in self._refused and any(self._btf.kind(one) is Kind.ENUM64 for one in self._btf.ids()):
+        if Feature.ENUM64 in self._refused and any(
+            self._btf.kind(one) is Kind.ENUM64 for one in self._btf.ids()
+        ):
             self._placeholder = self._writer.integer(_PLACEHOLDER, 1, 0)
         for type_id in self._btf.ids():
             self._rewrite(type_id, self._btf.type(type_id))
@@ -87,20 +91,26 @@ class _Rewriting:
         refused = self._refused
         match found:
             case types.Var() if Feature.DATASEC in refused:
-                self._set(type_id, INFO, info_word(Kind.INT), 1, int_word(8))  # a byte: no variable is smaller
+                self._set(
+                    type_id, INFO, info_word(Kind.INT), 1, int_word(8)
+                )  # a byte: no variable is smaller
             case types.DeclTag() if Feature.DECL_TAG in refused:
                 self._set(type_id, INFO, info_word(Kind.INT), 1, int_word(8))
             case types.DataSec() if Feature.DATASEC in refused:
                 self._struct(type_id, found)
             case types.DataSec(vars=()) if Feature.EMPTY_DATASEC in refused:
                 self._struct(type_id, found)
-            case types.DataSec(name=name) if Feature.QMARK_DATASEC in refused and name.startswith("?"):
+            case types.DataSec(name=name) if Feature.QMARK_DATASEC in refused and name.startswith(
+                "?"
+            ):
                 self._set(type_id, NAME_OFF, self._writer.string(name.replace("?", "_", 1)))
             case types.FuncProto(params=params) if Feature.FUNC in refused:
                 self._set(type_id, INFO, info_word(Kind.ENUM, len(params)), 4)
             case types.Func() if Feature.FUNC in refused:
                 self._set(type_id, INFO, info_word(Kind.TYPEDEF))
-            case types.Func(linkage=linkage) if Feature.GLOBAL_FUNC in refused and linkage == Linkage.GLOBAL:
+            case types.Func(linkage=linkage) if (
+                Feature.GLOBAL_FUNC in refused and linkage == Linkage.GLOBAL
+            ):
                 self._set(type_id, INFO, info_word(Kind.FUNC))
             case types.Float() if Feature.FLOAT in refused:
                 self._set(type_id, NAME_OFF, 0, info_word(Kind.STRUCT))
@@ -118,9 +128,17 @@ class _Rewriting:
     def _struct(self, type_id: TypeId, found: types.DataSec) -> None:
         """Make (type, offset, size) of each variable (name, type, offset in bits) of a member."""
         name = found.name.replace(".", "_").replace("?", "_")
-        self._set(type_id, NAME_OFF, self._writer.string(name), info_word(Kind.STRUCT, len(found.vars)))
+        self._set(
+            type_id, NAME_OFF, self._writer.string(name), info_word(Kind.STRUCT, len(found.vars))
+        )
         for number, info in enumerate(found.vars):
-            self._set(type_id, Kind.STRUCT.item(number), self._btf.name_offset(info.type), info.type, info.offset * 8)
+            self._set(
+                type_id,
+                Kind.STRUCT.item(number),
+                self._btf.name_offset(info.type),
+                info.type,
+                info.offset * 8,
+            )
 
     def _set(self, type_id: TypeId, first: int, *words: int) -> None:
         self._words.update({(type_id, first + number): word for number, word in enumerate(words)})
@@ -136,7 +154,9 @@ def sample(feature: Feature) -> bytes:
             writer.func("a", writer.func_proto(0, [("a", integer)]), linkage)
         case Feature.DATASEC | Feature.QMARK_DATASEC:
             variable = writer.var("a", integer, Linkage.STATIC)
-            writer.datasec("?.data" if feature is Feature.QMARK_DATASEC else ".data", 4, [(variable, 0, 4)])
+            writer.datasec(
+                "?.data" if feature is Feature.QMARK_DATASEC else ".data", 4, [(variable, 0, 4)]
+            )
         case Feature.EMPTY_DATASEC:
             writer.datasec(".data", 4)
         case Feature.FLOAT:

@@ -5,7 +5,8 @@
     header | magic u16 | version u8 | flags u8 | hdr_len | func off, len | line off, len | core_relo off, len |  (u32)
     part   | rec_size | sec_name_off | num_info | num_info records | sec_name_off | ...                          (u32)
 
-Offsets of instructions are in bytes from the beginning of their section; strings are those of the object's .BTF.
+Offsets of instructions are in bytes from the beginning of their section; strings are those of the
+object's .BTF.
 """
 
 import struct
@@ -41,8 +42,9 @@ _RELOCATION: Final = _Shape(4, 1 << 16)  # a large object has some thousand
 class Ext(NamedTuple):
     """Records by section name, as tuples of their u32 words, in the order of their offsets.
 
-    ``functions``: (offset, type id); ``lines``: (offset, file name, line text, line << 10 | column);
-    ``core``: (offset, type id, access string, ``enum bpf_core_relo_kind``). Names are string offsets.
+    ``functions``: (offset, type id); ``lines``: (offset, file name, line text, line << 10 |
+    column); ``core``: (offset, type id, access string, ``enum bpf_core_relo_kind``). Names are
+    string offsets.
     """
 
     functions: dict[str, tuple[tuple[int, ...], ...]]
@@ -55,7 +57,9 @@ def parse(data: bytes, btf: Btf) -> Ext:
     where = f"{btf.name}: .BTF.ext"
     try:
         magic, version, _, length, *parts = _HEADER.unpack_from(data)
-        core = _CORE.unpack_from(data, _HEADER.size) if length >= _HEADER.size + _CORE.size else (0, 0)
+        core = (
+            _CORE.unpack_from(data, _HEADER.size) if length >= _HEADER.size + _CORE.size else (0, 0)
+        )
     except struct.error:
         raise BtfError(f"{where}: header: {len(data)} bytes are too few") from None
     if magic != MAGIC or version != 1 or length < _HEADER.size:

@@ -18,7 +18,10 @@ _MAX_ARCHIVE: Final = 64 << 20  # bytes, compressed
 _MAX_MEMORY: Final = 256 << 20  # bytes that decompression may take
 _MAX_SECTIONS: Final = 1 << 16
 
-_PLAIN: Final = b"\x9f\xeb", b"\xeb\x9f"  # of either byte order: Btf raises for the one that it does not take
+_PLAIN: Final = (
+    b"\x9f\xeb",
+    b"\xeb\x9f",
+)  # of either byte order: Btf raises for the one that it does not take
 _XZ: Final = b"\xfd7zXZ\0"
 _USTAR: Final = 257  # the offset of a tar header's magic
 
@@ -53,7 +56,9 @@ def _of_elf(data: bytes | FileBytes, name: str) -> bytes:
     try:
         return _section(data, name)
     except (struct.error, IndexError):
-        raise BtfError(f"{name}: malformed ELF: headers exceed the file's {len(data)} bytes") from None
+        raise BtfError(
+            f"{name}: malformed ELF: headers exceed the file's {len(data)} bytes"
+        ) from None
 
 
 def _section(data: bytes | FileBytes, name: str) -> bytes:
@@ -71,7 +76,9 @@ def _section(data: bytes | FileBytes, name: str) -> bytes:
         at = names_at + offset
         if offset + 5 <= names_size and data[at : at + 5] == b".BTF\0" and kind != _NOBITS:
             if length > MAX_TYPES or start + length > len(data):
-                raise BtfError(f"{name}: section .BTF: {length} bytes at {start} exceed the file, or {MAX_TYPES}")
+                raise BtfError(
+                    f"{name}: section .BTF: {length} bytes at {start} exceed the file, or {MAX_TYPES}"
+                )
             return data[start : start + length]
     raise BtfError(f"{name}: has no section .BTF")
 
@@ -87,7 +94,9 @@ def _decompressed(data: bytes | FileBytes, name: str) -> bytes:
         raise BtfError(f"{name}: malformed xz: {safe(str(error))}") from None
     if not unpacker.eof:
         cut = len(unpacked) < MAX_TYPES
-        raise BtfError(f"{name}: {'ends too early' if cut else f'unpacks to more than {MAX_TYPES} bytes'}")
+        raise BtfError(
+            f"{name}: {'ends too early' if cut else f'unpacks to more than {MAX_TYPES} bytes'}"
+        )
     return unpacked
 
 
@@ -111,7 +120,9 @@ def _members(unpacked: bytes, name: str) -> Iterator[bytes]:
                 if not member.isreg() or not member.name.endswith(".btf"):
                     continue
                 if member.issparse():  # a few bytes that may claim to be any size
-                    raise BtfError(f"{name}: archive with a sparse member '{safe(member.name)}': not supported")
+                    raise BtfError(
+                        f"{name}: archive with a sparse member '{safe(member.name)}': not supported"
+                    )
                 content = archive.extractfile(member)
                 if content is not None:
                     yield content.read(MAX_TYPES)

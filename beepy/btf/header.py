@@ -39,11 +39,19 @@ def read(data: bytes, name: str) -> BtfLayout:
         why = "big-endian" if magic == 0x9FEB else f"magic {magic:#x}, version {version}"
         raise BtfError(f"{name}: header: expected little-endian BTF version 1, got {why}")
     types, strings = header + type_off, header + str_off
-    if header < _HEADER.size or type_off % 4 or max(types + type_len, strings + str_len) > len(data):
+    if (
+        header < _HEADER.size
+        or type_off % 4
+        or max(types + type_len, strings + str_len) > len(data)
+    ):
         raise BtfError(f"{name}: header: sections exceed {len(data)} bytes or are not aligned")
     return BtfLayout(types, types + type_len, strings, strings + str_len)
 
 
 def encode(body: bytes, strings: bytes) -> bytes:
     """Return a whole .BTF section of the types ``body``; ``strings`` begin and end with a NUL."""
-    return _HEADER.pack(MAGIC, 1, 0, _HEADER.size, 0, len(body), len(body), len(strings)) + body + strings
+    return (
+        _HEADER.pack(MAGIC, 1, 0, _HEADER.size, 0, len(body), len(body), len(strings))
+        + body
+        + strings
+    )

@@ -18,14 +18,27 @@ POINTER_SIZE: Final = 8
 
 # tuples, which isinstance takes three times as fast as a match
 _BEHIND: Final = (types.Const, types.Volatile, types.Restrict, types.Typedef, types.TypeTag)
-_SIZED: Final = (types.Int, types.Struct, types.Union, types.Enum, types.Enum64, types.Float, types.DataSec)
+_SIZED: Final = (
+    types.Int,
+    types.Struct,
+    types.Union,
+    types.Enum,
+    types.Enum64,
+    types.Float,
+    types.DataSec,
+)
 
 
 def skip_mods(btf: Btf, type_id: TypeId) -> TypeId:
     """Return the id behind const, volatile, restrict and type tags."""
     for _ in range(MAX_DEPTH):
         match btf.type(type_id):
-            case types.Const(target) | types.Volatile(target) | types.Restrict(target) | types.TypeTag(_, target):
+            case (
+                types.Const(target)
+                | types.Volatile(target)
+                | types.Restrict(target)
+                | types.TypeTag(_, target)
+            ):
                 type_id = target
             case _:
                 return type_id
@@ -56,7 +69,8 @@ def typedef_names(btf: Btf, type_id: TypeId) -> Iterator[str]:
 class MemberHit(NamedTuple):
     """A named member of a composite, perhaps in anonymous ones within it; ``offset`` counts bits of the outermost one.
 
-    ``owner`` is the composite that lists the member as its ``number``-th; ``steps`` counts the composites down to it.
+    ``owner`` is the composite that lists the member as its ``number``-th; ``steps`` counts the
+    composites down to it.
     """
 
     owner: TypeId
@@ -74,7 +88,9 @@ def named_members(btf: Btf, type_id: TypeId) -> Iterator[MemberHit]:
     yield from _named_members(btf, type_id, set(), 0, 1)
 
 
-def _named_members(btf: Btf, type_id: TypeId, seen: set[TypeId], offset: int, steps: int) -> Iterator[MemberHit]:
+def _named_members(
+    btf: Btf, type_id: TypeId, seen: set[TypeId], offset: int, steps: int
+) -> Iterator[MemberHit]:
     type_id, composite = skip_mods_and_typedefs(btf, type_id)
     if type_id in seen or not isinstance(composite, types.Struct | types.Union):
         return
@@ -105,7 +121,9 @@ def size_of(btf: Btf, type_id: TypeId) -> int:
             case types.Var(_, target, _) | types.DeclTag(_, target, _):
                 type_id = target
             case _:
-                raise BtfError(f"{btf.name}: type {type_id}: {type(found).__name__.lower()} has no size")
+                raise BtfError(
+                    f"{btf.name}: type {type_id}: {type(found).__name__.lower()} has no size"
+                )
     raise BtfError(f"{btf.name}: type {type_id}: arrays nested deeper than {MAX_DEPTH}")
 
 
@@ -124,7 +142,12 @@ def align_of(btf: Btf, type_id: TypeId) -> int:
                 type_id = element
             case types.Ptr():
                 return POINTER_SIZE
-            case types.Int(size=size) | types.Enum(size=size) | types.Enum64(size=size) | types.Float(size=size):
+            case (
+                types.Int(size=size)
+                | types.Enum(size=size)
+                | types.Enum64(size=size)
+                | types.Float(size=size)
+            ):
                 return min(POINTER_SIZE, size) or 1
             case _:
                 return 1

@@ -7,7 +7,9 @@ _ESCAPES: Final = {code: f"\\x{code:02x}" for code in range(0x80, 0x100)}
 
 def text(string: bytes) -> str:
     """Return a string as text: bytes outside ASCII become ``\\xNN``."""  # noqa: D301 - one backslash
-    return string.decode("ascii") if string.isascii() else string.decode("latin-1").translate(_ESCAPES)
+    return (
+        string.decode("ascii") if string.isascii() else string.decode("latin-1").translate(_ESCAPES)
+    )
 
 
 def essential_name(name: str) -> str:

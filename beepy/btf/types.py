@@ -16,9 +16,9 @@ VOID = TypeId(0)
 class Kind(IntEnum):
     """``BTF_KIND_*`` of include/uapi/linux/btf.h, each with the 32-bit words that a type of it takes.
 
-    A row is all that the index, searches and edits of types know of a kind: its number, its ``fixed`` words (the three
-    that all kinds have, and what the kind adds once), and how many ``each`` member, enumerator, parameter or variable
-    adds, of which ``vlen`` counts them.
+    A row is all that the index, searches and edits of types know of a kind: its number, its
+    ``fixed`` words (the three that all kinds have, and what the kind adds once), and how many
+    ``each`` member, enumerator, parameter or variable adds, of which ``vlen`` counts them.
     """
 
     fixed: int
@@ -131,7 +131,8 @@ class VarSecInfo(NamedTuple):
     size: int
 
 
-# Kinds with the same fields derive from one tuple: a subclass costs nothing at import, another NamedTuple 0.2 ms.
+# Kinds with the same fields derive from one tuple: a subclass costs nothing at import, another
+# NamedTuple 0.2 ms.
 class _Of(NamedTuple):
     type: TypeId
 
@@ -303,5 +304,18 @@ Composite: TypeAlias = Struct | Union
 AnyEnum: TypeAlias = Enum | Enum64
 Modifier: TypeAlias = Typedef | Volatile | Const | Restrict | TypeTag
 Type: TypeAlias = (
-    Void | Int | Ptr | Array | Composite | AnyEnum | Fwd | Modifier | Func | FuncProto | Var | DataSec | Float | DeclTag
+    Void
+    | Int
+    | Ptr
+    | Array
+    | Composite
+    | AnyEnum
+    | Fwd
+    | Modifier
+    | Func
+    | FuncProto
+    | Var
+    | DataSec
+    | Float
+    | DeclTag
 )

@@ -54,15 +54,26 @@ class BtfWriter:
         return self._offsets[text]
 
     def add(
-        self, kind: int, name: str, third: int, words: Sequence[int] = (), *, vlen: int = 0, flag: bool = False
+        self,
+        kind: int,
+        name: str,
+        third: int,
+        words: Sequence[int] = (),
+        *,
+        vlen: int = 0,
+        flag: bool = False,
     ) -> TypeId:
         """Add a type of any shape; ``words`` follow the three that all kinds have, and are taken modulo 2**32."""
         head = (self.string(name), info_word(kind, vlen, flag=flag), third)
         type_id = self.next_id
-        self.types.append(struct.pack(f"<{3 + len(words)}I", *head, *[word & _U32 for word in words]))
+        self.types.append(
+            struct.pack(f"<{3 + len(words)}I", *head, *[word & _U32 for word in words])
+        )
         return type_id
 
-    def integer(self, name: str = "int", size: int = 4, encoding: int = INT_SIGNED, bit_offset: int = 0) -> TypeId:
+    def integer(
+        self, name: str = "int", size: int = 4, encoding: int = INT_SIGNED, bit_offset: int = 0
+    ) -> TypeId:
         """Add an integer that uses all its bits; ``encoding``: see ``types.int_word``."""
         return self.add(Kind.INT, name, size, [int_word(8 * size, bit_offset, encoding)])
 
@@ -74,26 +85,40 @@ class BtfWriter:
         """Add an array of ``nelems`` elements."""
         return self.add(Kind.ARRAY, "", 0, [of, index, nelems])
 
-    def struct(self, name: str, size: int, members: Sequence[Member] = (), kind: int = Kind.STRUCT) -> TypeId:
+    def struct(
+        self, name: str, size: int, members: Sequence[Member] = (), kind: int = Kind.STRUCT
+    ) -> TypeId:
         """Add a struct; its members are bitfields or not, each as it has a size in bits (see ``Member``)."""
         flag = any(len(member) == 4 for member in members)
         words = []
         for member in members:
-            words += [self.string(member[0]), member[1], member_word(*member[2:]) if flag else member[2]]
+            words += [
+                self.string(member[0]),
+                member[1],
+                member_word(*member[2:]) if flag else member[2],
+            ]
         return self.add(kind, name, size, words, vlen=len(members), flag=flag)
 
     def union(self, name: str, size: int, members: Sequence[Member] = ()) -> TypeId:
         """Add a union."""
         return self.struct(name, size, members, Kind.UNION)
 
-    def enum(self, name: str, values: dict[str, int], size: int = 4, *, signed: bool = False) -> TypeId:
+    def enum(
+        self, name: str, values: dict[str, int], size: int = 4, *, signed: bool = False
+    ) -> TypeId:
         """Add an enum of up to 32 bits."""
         words = [word for text, value in values.items() for word in (self.string(text), value)]
         return self.add(Kind.ENUM, name, size, words, vlen=len(values), flag=signed)
 
-    def enum64(self, name: str, values: dict[str, int], size: int = 8, *, signed: bool = False) -> TypeId:
+    def enum64(
+        self, name: str, values: dict[str, int], size: int = 8, *, signed: bool = False
+    ) -> TypeId:
         """Add an enum of 64 bits."""
-        words = [word for text, value in values.items() for word in (self.string(text), value, value >> 32)]
+        words = [
+            word
+            for text, value in values.items()
+            for word in (self.string(text), value, value >> 32)
+        ]
         return self.add(Kind.ENUM64, name, size, words, vlen=len(values), flag=signed)
 
     def fwd(self, name: str, *, union: bool = False) -> TypeId:

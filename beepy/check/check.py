@@ -85,7 +85,11 @@ def check(spec: CollectionSpec, btf: Btf | None = None) -> CheckResult:
 def fixups(spec: CollectionSpec, btf: Btf | None = None) -> dict[str, tuple[Fixup, ...]]:
     """Resolve the CO-RE relocations of each program. Raises RelocationError, NotSupported."""
     resolver = resolver_of(spec, btf)
-    return {program.name: resolver.fixups(program) for program in spec.programs if resolver and program.core}
+    return {
+        program.name: resolver.fixups(program)
+        for program in spec.programs
+        if resolver and program.core
+    }
 
 
 def _check_map(map_spec: MapSpec, kernel: Kernel) -> Iterator[Finding]:
@@ -160,7 +164,9 @@ def _not_there(release: str) -> str:
     return f": not there, since {release}" if release else ": not there"
 
 
-def _attach_point_not_found(where: str, hook: Hook, target: Target, error: BeepyError, kernel: Kernel) -> Finding:
+def _attach_point_not_found(
+    where: str, hook: Hook, target: Target, error: BeepyError, kernel: Kernel
+) -> Finding:
     """Return the finding for a type or program to attach to that was not found."""
     text = str(error).removeprefix(f"{where}: ")
     kernel_type = hook.kernel_type(target.name)
@@ -184,7 +190,9 @@ def _check_points(where: str, hook: Hook, target: Target, kernel: Kernel) -> Ite
 
 def _check_symbols(spec: CollectionSpec, kernel: BtfKernel) -> Iterator[Finding]:
     """Yield the symbols that the types of a kernel lack; types of its modules are not known."""
-    used = {ref.name for program in spec.loaded for ref in program.refs if isinstance(ref, ExternRef)}
+    used = {
+        ref.name for program in spec.loaded for ref in program.refs if isinstance(ref, ExternRef)
+    }
     for extern in spec.externs:
         if extern.section != KSYMS or extern.weak or extern.name not in used:
             continue
@@ -199,7 +207,9 @@ def _check_symbols(spec: CollectionSpec, kernel: BtfKernel) -> Iterator[Finding]
             yield Finding(level, f"{symbol}: not among its types, unless a module has it{release}")
 
 
-def _check_by_loading(planned: Plan, refusals: Sequence[Refusal], findings: Sequence[Finding]) -> Iterator[Finding]:
+def _check_by_loading(
+    planned: Plan, refusals: Sequence[Refusal], findings: Sequence[Finding]
+) -> Iterator[Finding]:
     """Load a plan into the running kernel; yield its refusals that are not among ``findings`` yet.
 
     A plan with refusals that --missing skip does not skip is not loaded.

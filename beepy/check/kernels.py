@@ -76,7 +76,11 @@ class RunningKernel:
     def has_raw_tracepoint(self, name: str) -> bool:
         """Tell whether the kernel or a module has a raw tracepoint; True if it has no BTF."""
         try:
-            return any(btf.kind(type_id) is Kind.TYPEDEF for btf in self.types() for type_id in btf.named(TRACE + name))
+            return any(
+                btf.kind(type_id) is Kind.TYPEDEF
+                for btf in self.types()
+                for type_id in btf.named(TRACE + name)
+            )
         except KernelError:
             return True
 

@@ -10,7 +10,9 @@ _MAX_PID = 1 << 22  # PID_MAX_LIMIT
 _COMMON_LIMIT = 1024  # open files: the soft limit of most systems
 
 
-def explain_password(error: UsageError, password: str | None, images: Sequence[str], storage: Path | None) -> None:
+def explain_password(
+    error: UsageError, password: str | None, images: Sequence[str], storage: Path | None
+) -> None:
     """Add a note on how to choose one process if the password looks like a pid.
 
     -p is the password, as in bee, and not the pid.

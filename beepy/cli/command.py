@@ -36,7 +36,9 @@ class Command(TyperCommand):
             raise
         if rest:
             listed = ", ".join([f"'{safe(argument)}'" for argument in rest])
-            unexpected = UsageError(f"{self.name}: unexpected argument{'s' if rest[1:] else ''} {listed}")
+            unexpected = UsageError(
+                f"{self.name}: unexpected argument{'s' if rest[1:] else ''} {listed}"
+            )
             unexpected.add_note(f"{ctx.command_path} --help")
             raise unexpected
         return rest
@@ -50,7 +52,9 @@ class Command(TyperCommand):
         """Write the arguments, then the options by section."""
         if arguments := _arguments(self):
             with formatter.section("Arguments"):
-                formatter.write_dl([(argument.human_readable_name, argument.help or "") for argument in arguments])
+                formatter.write_dl(
+                    [(argument.human_readable_name, argument.help or "") for argument in arguments]
+                )
         _write_panels(_options(self.get_params(ctx)), ctx, formatter)
 
     def format_epilog(self, ctx: _Context, formatter: _Formatter) -> None:
@@ -68,7 +72,9 @@ class Group(TyperGroup):
 
     def parse_args(self, ctx: _Context, args: list[str]) -> list[str]:
         """Parse the options before the command's name; the rest is for the command."""
-        return super().parse_args(ctx, canonical(args, _names(_options(self.get_params(ctx))), interspersed=False))
+        return super().parse_args(
+            ctx, canonical(args, _names(_options(self.get_params(ctx))), interspersed=False)
+        )
 
     def resolve_command(self, ctx: _Context, args: list[str]) -> Any:  # noqa: ANN401 - with a class private to typer
         """Return the command; ``help COMMAND`` is ``COMMAND --help``.
@@ -87,7 +93,11 @@ class Group(TyperGroup):
     def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
         """Write the commands, and the options that all of them take."""
         self.format_commands(ctx, formatter)
-        general = [option for option in _options(self.get_params(ctx)) if _panel(option) != panels.REGISTRIES]
+        general = [
+            option
+            for option in _options(self.get_params(ctx))
+            if _panel(option) != panels.REGISTRIES
+        ]
         _write_panels(general, ctx, formatter)
 
     def format_epilog(self, ctx: _Context, formatter: _Formatter) -> None:
@@ -101,7 +111,11 @@ def _options(parameters: Iterable[object]) -> list[TyperOption]:
 
 
 def _names(options: Iterable[TyperOption]) -> dict[str, Option]:
-    return {name: Option(max(option.opts, key=len), option.is_flag) for option in options for name in option.opts}
+    return {
+        name: Option(max(option.opts, key=len), option.is_flag)
+        for option in options
+        for name in option.opts
+    }
 
 
 def _with_flag_values(parser: _Parser, options: Iterable[TyperOption]) -> _Parser:
@@ -120,7 +134,9 @@ def _refuse(arguments: list[str], commands: list[str], context: _Context) -> Non
     if command in substitutes.COMMANDS:
         error = UsageError(f"{command}: not implemented yet")
         storage = context.params["storage"]
-        notes = substitutes.notes(command, rest, Options(Path(storage) if storage else None), commands)
+        notes = substitutes.notes(
+            command, rest, Options(Path(storage) if storage else None), commands
+        )
     elif bundled_store().named(command):
         error = UsageError(f"no such command '{command}'")
         notes = [f"beepy run {command}"]

@@ -13,16 +13,26 @@ from beepy.width import columns_of_terminal
 def describe(
     *,
     settings: Settings,
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference, ELF file or archive.")],
-    output: Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="Output format.")] = "text",
-    relocations: Annotated[bool, typer.Option("--relocations", help="Show every CO-RE relocation.")] = False,
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="An image reference, ELF file or archive.")
+    ],
+    output: Annotated[
+        Literal["text", "json"], typer.Option("--output", "-o", help="Output format.")
+    ] = "text",
+    relocations: Annotated[
+        bool, typer.Option("--relocations", help="Show every CO-RE relocation.")
+    ] = False,
     check: Annotated[
         bool,
         typer.Option("--check", help="Check whether this kernel can run it; needs root."),
     ] = False,
     btf: Annotated[
         str,
-        typer.Option("--btf", metavar="FILE", help="Use another kernel's types: BTF, vmlinux or BTFHub archive."),
+        typer.Option(
+            "--btf",
+            metavar="FILE",
+            help="Use another kernel's types: BTF, vmlinux or BTFHub archive.",
+        ),
     ] = "",
 ) -> None:
     """Show what is in an image; --check: whether it runs here."""
@@ -38,6 +48,8 @@ def describe(
         stdio.write(description.as_json(described))
     else:
         width = columns_of_terminal(stdio.STDOUT)
-        stdio.write("".join([f"{line}\n" for one in described for line in description.as_text(one, width)]))
+        stdio.write(
+            "".join([f"{line}\n" for one in described for line in description.as_text(one, width)])
+        )
     if any(one.check and not one.check.runs for one in described):
         raise typer.Exit(1)

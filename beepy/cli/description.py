@@ -5,7 +5,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from beepy.analysis.description import CheckInfo, Description, MapInfo, ProgramInfo, RelocationInfo, VariableInfo
+from beepy.analysis.description import (
+    CheckInfo,
+    Description,
+    MapInfo,
+    ProgramInfo,
+    RelocationInfo,
+    VariableInfo,
+)
 from beepy.analysis.requirements import Requirements
 from beepy.features import Feature
 from beepy.text import safe
@@ -134,7 +141,9 @@ def _requirements(required: Requirements) -> Iterator[tuple[str, str]]:
     yield from _capabilities(required)
 
 
-def _different_requirements(required: Requirements, of_image: Requirements) -> Iterator[tuple[str, str]]:
+def _different_requirements(
+    required: Requirements, of_image: Requirements
+) -> Iterator[tuple[str, str]]:
     """Yield the requirements of a program that differ from those of its image."""
     if _kernel(required) != _kernel(of_image):
         yield "kernel", _kernel(required)
@@ -145,11 +154,17 @@ def _different_requirements(required: Requirements, of_image: Requirements) -> I
 
 
 def _kernel(required: Requirements) -> str:
-    return f"{required.kernel} or newer: {', '.join(required.because)}" if required.kernel else "any"
+    return (
+        f"{required.kernel} or newer: {', '.join(required.because)}" if required.kernel else "any"
+    )
 
 
 def _types(required: Requirements) -> str:
-    return "needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)" if required.types else "not needed"
+    return (
+        "needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)"
+        if required.types
+        else "not needed"
+    )
 
 
 def _capabilities(required: Requirements) -> Iterator[tuple[str, str]]:
@@ -191,7 +206,10 @@ def _map(info: MapInfo) -> Iterator[str]:
     if info.fields:
         yield "  fields"
         yield from _table(
-            [(field.name, field.type, _location(field.offset_bits, field.bits), field.part) for field in info.fields]
+            [
+                (field.name, field.type, _location(field.offset_bits, field.bits), field.part)
+                for field in info.fields
+            ]
         )
 
 

@@ -14,7 +14,9 @@ _WANTED: Final = 40  # columns of a terminal for the description: others are hid
 _MIN_DESCRIPTION: Final = 22  # the same: names are truncated for it
 
 
-def table(entries: Sequence[tuple[Entry, bool]], max_width: int | None) -> tuple[list[str], list[str]]:
+def table(
+    entries: Sequence[tuple[Entry, bool]], max_width: int | None
+) -> tuple[list[str], list[str]]:
     """Return the lines of a table of images, and the columns hidden to fit ``max_width``.
 
     Each entry comes with whether it is bundled. Without a width nothing is hidden or truncated. A
@@ -26,13 +28,17 @@ def table(entries: Sequence[tuple[Entry, bool]], max_width: int | None) -> tuple
             del columns[name]
     hidden = []
     if max_width is not None:
-        columns["NAME"] = [truncate(name, max(max_width - _MIN_DESCRIPTION - 2, 1)) for name in columns["NAME"]]
+        columns["NAME"] = [
+            truncate(name, max(max_width - _MIN_DESCRIPTION - 2, 1)) for name in columns["NAME"]
+        ]
         wanted = min(_WANTED, max(map(width, columns["DESCRIPTION"]), default=0))
         for name in _HIDEABLE:
             if name in columns and _room(columns, max_width) < wanted:
                 hidden.append(name)
                 del columns[name]
-        columns["DESCRIPTION"] = [truncate(text, max(_room(columns, max_width), 1)) for text in columns["DESCRIPTION"]]
+        columns["DESCRIPTION"] = [
+            truncate(text, max(_room(columns, max_width), 1)) for text in columns["DESCRIPTION"]
+        ]
     rows = zip(*[_padded([name, *cells]) for name, cells in columns.items()], strict=True)
     return ["  ".join(row).rstrip() for row in rows], hidden
 

@@ -22,7 +22,9 @@ _PRINT_HELPERS: Final = frozenset({HELPERS.index("trace_printk"), HELPERS.index(
 
 def attached(loaded: Sequence[Loaded]) -> list[tuple[Image, int]]:
     """Return each image with the number of its attached programs."""
-    return [(item.image, sum(map(_count_attached, item.collections))) for item in loaded if item.image]
+    return [
+        (item.image, sum(map(_count_attached, item.collections))) for item in loaded if item.image
+    ]
 
 
 def lines(

@@ -51,7 +51,9 @@ def seconds(option: str, text: str) -> float:
     """
     match = re.fullmatch(_DURATION, text.strip())
     if not match or not (value := float(match[1]) * _UNITS[match[2]]):
-        raise UsageError(f"{option} '{safe(text)}': expected a duration above 0, such as 10s, 500ms or 2m")
+        raise UsageError(
+            f"{option} '{safe(text)}': expected a duration above 0, such as 10s, 500ms or 2m"
+        )
     if value > _MAX_SECONDS:
         raise UsageError(f"{option} '{safe(text)}': expected a duration of at most {_MAX_SECONDS}s")
     return value

@@ -89,7 +89,10 @@ def run(
     timeout: Annotated[
         str | None,
         typer.Option(
-            "--timeout", metavar="TIME", help="Stop after this time, such as 10s.", rich_help_panel=panels.SHOW
+            "--timeout",
+            metavar="TIME",
+            help="Stop after this time, such as 10s.",
+            rich_help_panel=panels.SHOW,
         ),
     ] = None,
     prom_port: Annotated[
@@ -116,7 +119,9 @@ def run(
     ] = False,
     zero: Annotated[
         bool,
-        typer.Option("--zero", help="Also show rows of tables whose value is 0.", rich_help_panel=panels.SHOW),
+        typer.Option(
+            "--zero", help="Also show rows of tables whose value is 0.", rich_help_panel=panels.SHOW
+        ),
     ] = False,
     rows: Annotated[
         bool,
@@ -128,7 +133,9 @@ def run(
     ] = False,
     no_tty: Annotated[
         bool,
-        typer.Option("--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW),
+        typer.Option(
+            "--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW
+        ),
     ] = False,
     interval: Annotated[
         str,

@@ -99,7 +99,9 @@ def _attach(launched: Launched, request: Request, options: ShowOptions, output: 
     return started
 
 
-def _print_summary(stats: RunStats, started: float, error: type[BaseException] | None, *_: object) -> None:
+def _print_summary(
+    stats: RunStats, started: float, error: type[BaseException] | None, *_: object
+) -> None:
     """Print the summary line, unless the run ends with an error that says more.
 
     A second signal is not such an error. After a full disk, the rows shown before it count.
@@ -146,7 +148,9 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
     )
 
 
-def _serve_metrics(request: Request, options: ShowOptions, running: Run, row_options: outputs.RowOptions) -> str:
+def _serve_metrics(
+    request: Request, options: ShowOptions, running: Run, row_options: outputs.RowOptions
+) -> str:
     """Serve the metrics page if it is wanted; return its URL or "". Raise OutputError."""
     has_metrics = any(schema.role in _METRICS for schema in running.schemas)
     asked_for = options.port is not None or options.buckets or options.value_keys

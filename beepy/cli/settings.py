@@ -154,7 +154,9 @@ STORES: Final = (*GENERAL, "storage")
 REGISTRIES: Final = Settings._fields
 """The options of a command that may contact a registry."""
 
-_CONTEXT: Final = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+_CONTEXT: Final = inspect.Parameter(
+    "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+)
 _PARAMETERS: Final = {
     name: inspect.Parameter(
         name,
@@ -166,7 +168,9 @@ _PARAMETERS: Final = {
 }
 
 
-def with_settings(function: Callable[..., None], names: tuple[str, ...] = REGISTRIES) -> Callable[..., None]:
+def with_settings(
+    function: Callable[..., None], names: tuple[str, ...] = REGISTRIES
+) -> Callable[..., None]:
     """Return a typer command that takes the shared options ``names`` besides those of ``function``.
 
     ``function`` gets them as one value, ``settings``, in which those given after the command's name
@@ -224,7 +228,9 @@ def _overrides(context: typer.Context, group: Settings, name: str) -> bool:
     """
     source = context.get_parameter_source(name)
     unset = getattr(group, name) == Settings._field_defaults[name]
-    return source is not None and (source.name == "COMMANDLINE" or (source.name == "ENVIRONMENT" and unset))
+    return source is not None and (
+        source.name == "COMMANDLINE" or (source.name == "ENVIRONMENT" and unset)
+    )
 
 
 def _refuse_unused(context: typer.Context, names: tuple[str, ...]) -> None:
@@ -232,7 +238,9 @@ def _refuse_unused(context: typer.Context, names: tuple[str, ...]) -> None:
     for name in Settings._fields:
         source = None if name in names else context.find_root().get_parameter_source(name)
         if source and source.name == "COMMANDLINE":
-            raise UsageError(f"--{name.replace('_', '-')}: beepy {context.info_name} does not take it")
+            raise UsageError(
+                f"--{name.replace('_', '-')}: beepy {context.info_name} does not take it"
+            )
 
 
 def _refuse_empty(context: typer.Context, options: dict[str, Any]) -> None:

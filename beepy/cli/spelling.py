@@ -24,7 +24,9 @@ class Option(NamedTuple):
     is_flag: bool
 
 
-def canonical(arguments: Iterable[str], options: Mapping[str, Option], *, interspersed: bool = True) -> list[str]:
+def canonical(
+    arguments: Iterable[str], options: Mapping[str, Option], *, interspersed: bool = True
+) -> list[str]:
     """Return ``arguments`` with each of ``options``, keyed by all their names, as ``--name=value``.
 
     Arguments after ``--`` are unchanged, without ``interspersed`` also those after the first

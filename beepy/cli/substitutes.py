@@ -15,12 +15,16 @@ from beepy.oci.options import Options, default_storage
 _LOOPBACK: Final = ("127.0.0.1", "localhost")  # bee uses plain HTTP for these without a flag
 
 
-def notes(command: str, arguments: Sequence[str], options: Options, commands: Sequence[str]) -> list[str]:
+def notes(
+    command: str, arguments: Sequence[str], options: Options, commands: Sequence[str]
+) -> list[str]:
     """Return shell commands that do the same as bee's ``command``; ``commands`` are beepy's own.
 
     ``arguments`` up to the first option replace their placeholders.
     """
-    options_at = next((index for index, text in enumerate(arguments) if text.startswith("-")), len(arguments))
+    options_at = next(
+        (index for index, text in enumerate(arguments) if text.startswith("-")), len(arguments)
+    )
     operands = [quote(text) for text in arguments[:options_at]]
     if command == "completion":
         return [f"complete -o default -W '{' '.join(commands)}' beepy"]
@@ -29,7 +33,9 @@ def notes(command: str, arguments: Sequence[str], options: Options, commands: Se
 
 def _push(operands: Sequence[str], options: Options) -> list[str]:
     image = operands[0] if operands else "IMAGE"
-    plain = "--dest-tls-verify=false " if image.partition("/")[0].partition(":")[0] in _LOOPBACK else ""
+    plain = (
+        "--dest-tls-verify=false " if image.partition("/")[0].partition(":")[0] in _LOOPBACK else ""
+    )
     return [f"skopeo copy {plain}{_stored(image, options)} docker://{image}"]
 
 
@@ -52,7 +58,11 @@ def _build(operands: Sequence[str], _options: Options) -> list[str]:
     machine = os.uname().machine
     target_arch = {"x86_64": "x86", "aarch64": "arm64"}.get(machine, machine)
     flags = f"-O2 -g -target bpf -D__TARGET_ARCH_{target_arch} -I/usr/include/{machine}-linux-gnu"
-    next_command = f"oras push {operands[1]} {target}:{bee.PROGRAM}" if len(operands) > 1 else f"beepy run ./{target}"
+    next_command = (
+        f"oras push {operands[1]} {target}:{bee.PROGRAM}"
+        if len(operands) > 1
+        else f"beepy run ./{target}"
+    )
     return [f"clang {flags} -c {source} -o {target} && {next_command}"]
 
 

@@ -56,7 +56,9 @@ def _capabilities(images: Sequence[str], options: Options) -> list[str]:
     """Return the capabilities that the images need. Raise BeepyError for one not found locally."""
     local = options._replace(pull="never")
     specs = [spec for name in images for spec in parse_all(lookup.find(name, local), warn=False)]
-    capabilities = [cap for spec in specs for cap in requirements.of_collection(spec)[0].capabilities]
+    capabilities = [
+        cap for spec in specs for cap in requirements.of_collection(spec)[0].capabilities
+    ]
     return sorted({capability.name for capability in capabilities})
 
 

@@ -50,7 +50,9 @@ class AttachPoint(NamedTuple):
             yield None
 
 
-def find(program: ProgramSpec, hook: Hook, target: Target, kernel: Btf | None = None) -> AttachPoint:
+def find(
+    program: ProgramSpec, hook: Hook, target: Target, kernel: Btf | None = None
+) -> AttachPoint:
     """Return where a program attaches at load.
 
     ``kernel`` has the types of a kernel that is not the running one. ``target`` names a function,
@@ -99,7 +101,9 @@ def _in_program(text: str, where: str) -> AttachPoint:
     """Return the function ``ID/NAME`` of a loaded program, for freplace."""
     number, slash, name = text.partition("/")
     if not (slash and name and re.fullmatch("[0-9]{1,10}", number) and int(number) < 1 << 32):
-        error = AttachError(f"{where}: expected ID/FUNCTION, a function of the program with that id")
+        error = AttachError(
+            f"{where}: expected ID/FUNCTION, a function of the program with that id"
+        )
         error.add_note("bpftool prog list shows ids; --attach PROGRAM=ID/FUNCTION names one")
         raise error
     with kernel_program.by_id(int(number)) as program:

@@ -88,7 +88,9 @@ class Collection:
 
     def _attached_by_hooks(self) -> list[Program]:
         """Return all programs but those of STRUCT_OPS, which their map attaches."""
-        return [program for program in self.programs.values() if program.type != ProgType.STRUCT_OPS]
+        return [
+            program for program in self.programs.values() if program.type != ProgType.STRUCT_OPS
+        ]
 
     def target(self, program: str) -> Target:
         """Return where a program attaches, with this collection's maps and shared state."""

@@ -39,11 +39,15 @@ def create(spec: MapSpec, types: Fd | None, pin_paths: Pins, undo: ExitStack) ->
                 continue  # another process pinned its map meanwhile: use that one
             on_failure.pop_all()
         created.pinned = path
-        _log.info("map '%s': created%s", safe(spec.name), f", pinned at {safe(path)}" if path else "")
+        _log.info(
+            "map '%s': created%s", safe(spec.name), f", pinned at {safe(path)}" if path else ""
+        )
         return created, True
 
 
-def fill_slots(spec: MapSpec, collection_maps: Mapping[str, Map], programs: Mapping[str, Program]) -> None:
+def fill_slots(
+    spec: MapSpec, collection_maps: Mapping[str, Map], programs: Mapping[str, Program]
+) -> None:
     """Set the initial entries of a map of maps or of programs.
 
     Raises ElfError for an entry that is not loaded.
@@ -54,7 +58,9 @@ def fill_slots(spec: MapSpec, collection_maps: Mapping[str, Map], programs: Mapp
         if name not in fds:
             where = f"map '{safe(spec.name)}': entry {index}"
             raise ElfError(f"{where}: '{safe(name)}' is not a loaded map or program")
-        collection_maps[spec.name].update(struct.pack("<I", index), struct.pack("<I", fds[name].fileno()))
+        collection_maps[spec.name].update(
+            struct.pack("<I", index), struct.pack("<I", fds[name].fileno())
+        )
 
 
 def _create(spec: MapSpec, types: Fd | None) -> Map:

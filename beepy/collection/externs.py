@@ -70,7 +70,9 @@ def _option(btf: Btf, type_: types.Type, size: int, text: str, where: str) -> by
     match type_:
         case types.Int(bool=True) if text in {"n", "y"}:
             return _integer(_TRISTATE[text], type_, size, where)
-        case types.Enum(name="libbpf_tristate") | types.Enum64(name="libbpf_tristate") if text in _TRISTATE:
+        case types.Enum(name="libbpf_tristate") | types.Enum64(name="libbpf_tristate") if (
+            text in _TRISTATE
+        ):
             return _integer(_TRISTATE[text], type_, size, where)
         case types.Int(size=1, bool=False) if text in _TRISTATE:
             return text.encode()

@@ -99,7 +99,9 @@ def _with_contexts(
     return ctx_args.rewrite_ctx_args(btf, uses)
 
 
-def first_accepted(name: str, variants: Iterable[Variant], submit: Callable[[Variant], Program]) -> Program:
+def first_accepted(
+    name: str, variants: Iterable[Variant], submit: Callable[[Variant], Program]
+) -> Program:
     """Load the first of a program's ``variants`` that the kernel accepts, by ``submit``.
 
     Raises the KernelError of the last variant; EPERM at once, since none would be allowed.
@@ -150,9 +152,13 @@ def _with_older_helpers(insns: tuple[Insn, ...]) -> tuple[tuple[Insn, ...], dict
     from beepy.kernel import features  # noqa: PLC0415 - as above
 
     called = {insn.imm for insn in insns if _calls_helper(insn)}
-    lacking = sorted(number for number in called & OLDER_HELPERS.keys() if not features.has_helper(number))
+    lacking = sorted(
+        number for number in called & OLDER_HELPERS.keys() if not features.has_helper(number)
+    )
     older = [
-        insn._replace(imm=OLDER_HELPERS[insn.imm]) if _calls_helper(insn) and insn.imm in lacking else insn
+        insn._replace(imm=OLDER_HELPERS[insn.imm])
+        if _calls_helper(insn) and insn.imm in lacking
+        else insn
         for insn in insns
     ]
     return tuple(older), {HELPERS[number]: HELPERS[OLDER_HELPERS[number]] for number in lacking}

@@ -16,8 +16,12 @@ from beepy.obj.spec import JumpTableRef, MapSpec, ProgramSpec
 from beepy.uapi import MapType
 
 _NAME: Final = ".jumptables"
-_VALUE: Final = struct.Struct("<III4x")  # struct bpf_insn_array_value: orig_off, and two fields of the kernel's
-_ADVICE: Final = "clang -mcpu=v3, or clang -fno-jump-tables, compiles the program without jump tables"
+_VALUE: Final = struct.Struct(
+    "<III4x"
+)  # struct bpf_insn_array_value: orig_off, and two fields of the kernel's
+_ADVICE: Final = (
+    "clang -mcpu=v3, or clang -fno-jump-tables, compiles the program without jump tables"
+)
 
 
 def create(program: ProgramSpec, stack: ExitStack) -> Mapping[Sequence[int], Map]:

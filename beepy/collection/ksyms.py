@@ -57,7 +57,9 @@ class Symbols:
     def __init__(self, symbols: Mapping[str, KernelSymbol], stack: ExitStack) -> None:
         self._symbols = symbols
         names = sorted({symbol.module for symbol in symbols.values() if symbol.module})
-        self._modules: dict[str, Fd] = {name: stack.enter_context(kernel_btf.module(name)) for name in names}
+        self._modules: dict[str, Fd] = {
+            name: stack.enter_context(kernel_btf.module(name)) for name in names
+        }
 
     def __getitem__(self, name: str) -> KernelSymbol:
         return self._symbols[name]
@@ -86,7 +88,9 @@ def resolve(spec: CollectionSpec) -> dict[str, KernelSymbol]:
     externs = [extern for extern in spec.externs if extern.section == KSYMS]
     if not externs or spec.btf is None:
         return {}
-    untyped = {extern.name for extern in externs if not extern.function and _is_void(spec.btf, extern.type)}
+    untyped = {
+        extern.name for extern in externs if not extern.function and _is_void(spec.btf, extern.type)
+    }
     addresses = machine.kernel_addresses(untyped) if untyped else {}
     symbols = {}
     for extern in externs:
@@ -95,7 +99,10 @@ def resolve(spec: CollectionSpec) -> dict[str, KernelSymbol]:
         else:
             symbols[extern.name] = _by_type(spec, spec.btf, extern)
     first = len(spec.externs) - len(externs)  # .kconfig externs come first
-    return {name: symbols[name]._replace(number=number) for number, name in enumerate(sorted(symbols), first)}
+    return {
+        name: symbols[name]._replace(number=number)
+        for number, name in enumerate(sorted(symbols), first)
+    }
 
 
 def _is_void(btf: Btf, type_id: TypeId) -> bool:
@@ -138,7 +145,9 @@ def _by_type(spec: CollectionSpec, btf: Btf, extern: ExternSpec) -> KernelSymbol
         if not Matcher(btf, target).compatible(local_type, kernel_type):
             if extern.weak and extern.function:  # one of several flavors, for another kernel
                 break
-            raise RelocationError(f"{_where(spec, extern)}: has another type in {safe(target.name)}")
+            raise RelocationError(
+                f"{_where(spec, extern)}: has another type in {safe(target.name)}"
+            )
         module = "" if target.base is None else target.name
         return KernelSymbol(extern.function, type=type_id, module=module)
     if extern.weak:

@@ -94,7 +94,9 @@ def load_planned(
         _create_operations(collection, planned.operations, types)
         _load_programs(collection, planned.programs, types, symbols)
         _fill_slots(collection, created)  # after loading: slots refer to programs too
-        collection.operations = [_registration(collection, struct_ops) for struct_ops in planned.operations]
+        collection.operations = [
+            _registration(collection, struct_ops) for struct_ops in planned.operations
+        ]
         if pins.programs:
             pin_programs(collection.programs.values(), pins.programs, collection.pinned)
         undo.pop_all()
@@ -157,9 +159,15 @@ def _targets(spec: CollectionSpec, targets: Mapping[str, Target | str]) -> Mappi
     return chosen
 
 
-def _load_types(spec: CollectionSpec, planned: Sequence[Planned], while_loading: ExitStack) -> Types | None:
+def _load_types(
+    spec: CollectionSpec, planned: Sequence[Planned], while_loading: ExitStack
+) -> Types | None:
     """Load the object's BTF; ``while_loading`` closes it."""
-    uses = [(program.hook.prog_type, info.type) for program in planned for info in program.spec.func_infos]
+    uses = [
+        (program.hook.prog_type, info.type)
+        for program in planned
+        for info in program.spec.func_infos
+    ]
     try:
         types = fallbacks.load_types(spec, uses)
     except KernelError as error:
@@ -190,7 +198,9 @@ def _create_maps(collection: Collection, types: Types | None, pins: Pins) -> set
     return created
 
 
-def _create_operations(collection: Collection, operations: Sequence[StructOps], types: Types | None) -> None:
+def _create_operations(
+    collection: Collection, operations: Sequence[StructOps], types: Types | None
+) -> None:
     """Create the STRUCT_OPS maps; their values have the size of the kernel's struct."""
     fd = types.fd if types else None
     for struct_ops in operations:
@@ -220,7 +230,9 @@ def _registration(collection: Collection, struct_ops: StructOps) -> Registration
     return Registration(collection.maps[spec.name], bytes(value), spec.flags)
 
 
-def _load_programs(collection: Collection, planned: Sequence[Planned], types: Types | None, symbols: Symbols) -> None:
+def _load_programs(
+    collection: Collection, planned: Sequence[Planned], types: Types | None, symbols: Symbols
+) -> None:
     """Load the programs, or skip those that the kernel lacks something for."""
     for program in planned:
         name = program.spec.name
@@ -232,7 +244,9 @@ def _load_programs(collection: Collection, planned: Sequence[Planned], types: Ty
             _log.info("program '%s': loaded", safe(name))
 
 
-def _load_program(collection: Collection, planned: Planned, types: Types | None, symbols: Symbols) -> Program:
+def _load_program(
+    collection: Collection, planned: Planned, types: Types | None, symbols: Symbols
+) -> Program:
     """Load one program. Raises VerifierError or KernelError with the reason in its message."""
     try:
         return _submit_variants(collection, planned, types, symbols)
@@ -240,7 +254,9 @@ def _load_program(collection: Collection, planned: Planned, types: Types | None,
         raise _explained(error, collection.spec, planned) from error
 
 
-def _submit_variants(collection: Collection, planned: Planned, types: Types | None, symbols: Symbols) -> Program:
+def _submit_variants(
+    collection: Collection, planned: Planned, types: Types | None, symbols: Symbols
+) -> Program:
     """Submit the program as it is, then in older forms, until the kernel accepts one."""
     spec, hook, point = planned.spec, planned.hook, planned.point
     func_types = types if types and types.functions else None
@@ -260,7 +276,9 @@ def _submit_variants(collection: Collection, planned: Planned, types: Types | No
                 attach_btf_id=point.type,
                 attach_btf=owner,
                 btf=types.fd if types else None,
-                func_info=_func_info(spec, hook.prog_type, func_types.contexts) if func_types else b"",
+                func_info=_func_info(spec, hook.prog_type, func_types.contexts)
+                if func_types
+                else b"",
                 line_info=_line_info(spec) if func_types else b"",
                 fd_array=symbols.fd_array,
             )
@@ -280,7 +298,9 @@ def _explained(error: KernelError, collection: CollectionSpec, planned: Planned)
     if not isinstance(error, VerifierError):
         return refusals.explain_program(error, spec.name, spec.insns, hook)
     unknown = refusals.explain_attach_type(error, spec.name, hook)
-    return unknown or verifier_log.explain(error, spec, hook.prog_type, collection.btf, planned.fixups)
+    return unknown or verifier_log.explain(
+        error, spec, hook.prog_type, collection.btf, planned.fixups
+    )
 
 
 def _kernel_version(hook: Hook) -> int:
@@ -299,14 +319,18 @@ def _jump_tables(spec: ProgramSpec, while_loading: ExitStack) -> Mapping[Sequenc
     return jumptables.create(spec, while_loading)
 
 
-def _func_info(spec: ProgramSpec, prog_type: ProgType, contexts: Mapping[tuple[ProgType, TypeId], TypeId]) -> bytes:
+def _func_info(
+    spec: ProgramSpec, prog_type: ProgType, contexts: Mapping[tuple[ProgType, TypeId], TypeId]
+) -> bytes:
     """Return the program's ``struct bpf_func_info`` records.
 
     The kernel requires one for each function, or none at all.
     """
     if [info.insn for info in spec.func_infos] != [start for _, start in spec.functions]:
         return b""
-    records = [(insn, contexts.get((prog_type, type_id), type_id)) for insn, type_id in spec.func_infos]
+    records = [
+        (insn, contexts.get((prog_type, type_id), type_id)) for insn, type_id in spec.func_infos
+    ]
     return b"".join([struct.pack("<II", *record) for record in records])
 
 

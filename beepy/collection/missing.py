@@ -39,4 +39,6 @@ class SkippedPrograms:
 
 def lacks(error: BeepyError) -> bool:
     """Tell whether the kernel lacks an attach point or a feature that a program needs."""
-    return isinstance(error, NotSupported) or (isinstance(error, AttachError) and error.errno == errno.ENOENT)
+    return isinstance(error, NotSupported) or (
+        isinstance(error, AttachError) and error.errno == errno.ENOENT
+    )

@@ -44,7 +44,9 @@ def reuse(spec: MapSpec, path: str) -> Map | None:
         pinned = kernel_map.from_fd(fd, spec.name)
         if differences := _differences(spec, pinned):
             error = KernelError(f"{where}: pinned at {safe(path)}: {differences}", errno.EINVAL)
-            error.add_note(f"it is another program's, or an older version's; remove it with rm {safe(path)}")
+            error.add_note(
+                f"it is another program's, or an older version's; remove it with rm {safe(path)}"
+            )
             raise error
         on_failure.pop_all()
     return pinned
@@ -77,7 +79,9 @@ def pin_programs(programs: Iterable[Program], directory: str, undo: ExitStack) -
             where = f"program '{safe(program.name)}'"
             path = os.path.join(directory, file_name(program.name))  # noqa: PTH118
             if path in ready:
-                raise KernelError(f"{where}: pin at {safe(path)}: another program has this file", errno.EEXIST)
+                raise KernelError(
+                    f"{where}: pin at {safe(path)}: another program has this file", errno.EEXIST
+                )
             if earlier := bpffs.get(path, "prog", where):
                 earlier.close()
             new = f"{path}~"  # no program has this name; a killed process may have left it
@@ -105,4 +109,6 @@ def _differences(spec: MapSpec, pinned: Map) -> str:
         ("flags", flags, expected.flags),
         ("map_extra", info.map_extra, expected.map_extra),
     )
-    return ", ".join([f"{name} {got}, expected {want}" for name, got, want in fields if got != want])
+    return ", ".join(
+        [f"{name} {got}, expected {want}" for name, got, want in fields if got != want]
+    )

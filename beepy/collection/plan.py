@@ -75,7 +75,9 @@ def plan(
     loaded = {program.name for program in spec.loaded}
     for program in spec.programs:
         if program.name not in loaded:
-            _log.info("program '%s': skipped: autoload is off (SEC starts with '?')", safe(program.name))
+            _log.info(
+                "program '%s': skipped: autoload is off (SEC starts with '?')", safe(program.name)
+            )
             continue
         hook = sections.find(program.section)
         if hook is None:
@@ -97,7 +99,9 @@ def plan(
         try:
             point = _point(program, hook, target, operations, kernel)
             if point is None:
-                _log.info("program '%s': skipped: not referenced by a struct_ops map", safe(program.name))
+                _log.info(
+                    "program '%s': skipped: not referenced by a struct_ops map", safe(program.name)
+                )
                 continue
         except BeepyError as error:
             refuse(Refusal(program.name, error, attaching=True))
@@ -111,7 +115,9 @@ def plan(
         if point:
             programs.append(Planned(relocated, hook, target, point, program_fixups))
     for architecture in sorted(resolver.architectures) if resolver else ():
-        _log.info("%s: built for x86-64: pt_regs are translated to %s", safe(spec.name), architecture)
+        _log.info(
+            "%s: built for x86-64: pt_regs are translated to %s", safe(spec.name), architecture
+        )
     return Plan(spec, programs, operations, fixups)
 
 

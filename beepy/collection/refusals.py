@@ -43,7 +43,9 @@ _ENTRIES: Final = 10240
 _FLAGS: Final = {flag.value: f"BPF_F_{flag.name}" for flag in MapFlag}
 
 
-def explain_btf(error: KernelError, programs: Sequence[tuple[ProgType, Sequence[Insn]]]) -> KernelError:
+def explain_btf(
+    error: KernelError, programs: Sequence[tuple[ProgType, Sequence[Insn]]]
+) -> KernelError:
     """Return why an object's BTF was not loaded: it needs the capabilities of ``programs``."""
     if error.errno not in _PERMISSION:
         return error
@@ -58,7 +60,9 @@ def explain_map(error: KernelError, spec: MapSpec) -> KernelError:
     if error.errno in _PERMISSION:
         return _with_capabilities(error, capability.to_create(spec.type))
     if spec.type in (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS) and not spec.inner:
-        return _reworded(error, f"{error}: it has no inner map: declare one with __array(values, ...)")
+        return _reworded(
+            error, f"{error}: it has no inner map: declare one with __array(values, ...)"
+        )
     if error.errno == errno.ENOMEM:
         size = f"{spec.max_entries} entries of {spec.key_size} + {spec.value_size} bytes"
         return _reworded(error, f"{error}: {size}")
@@ -74,7 +78,9 @@ def explain_map(error: KernelError, spec: MapSpec) -> KernelError:
     if not refused_fields:
         return error
     explained = _reworded(error, f"{error}: {', '.join(refused_fields)}")
-    if not adjusted.max_entries and any(field.startswith("max_entries") for field in refused_fields):
+    if not adjusted.max_entries and any(
+        field.startswith("max_entries") for field in refused_fields
+    ):
         _advise_size(explained, spec, map_type)
     return explained
 
@@ -87,7 +93,9 @@ def _advise_size(error: KernelError, spec: MapSpec, map_type: MapType) -> None:
     name = safe(spec.name[: OBJ_NAME_LEN - 1])
     command = f"bpftool map create {path} type {map_type.name.lower()} {sizes} name {name}"
     error.add_note(f"mkdir -p {_PIN_DIRECTORY} && {command}")
-    error.add_note(f"--pin-maps {_PIN_DIRECTORY} then uses it; in C it is __uint(max_entries, {_ENTRIES})")
+    error.add_note(
+        f"--pin-maps {_PIN_DIRECTORY} then uses it; in C it is __uint(max_entries, {_ENTRIES})"
+    )
 
 
 def _refused_fields(map_type: MapType, spec: MapSpec) -> Iterator[str]:
@@ -121,7 +129,11 @@ def _explain_flags(map_type: MapType, valid: Sample, flags: int) -> str:
     """Return the names of the flags that the kernel refuses, or else of those that it requires."""
     bits = [1 << bit for bit in range(32)]
     added = [bit for bit in bits if flags & ~valid.map_flags & bit]
-    refused = [bit for bit in added if samples.create_map(map_type, valid._replace(map_flags=valid.map_flags | bit))]
+    refused = [
+        bit
+        for bit in added
+        if samples.create_map(map_type, valid._replace(map_flags=valid.map_flags | bit))
+    ]
     names = [f"{_FLAGS.get(bit, hex(bit))}{_if_newer(since.map_flags(bit))}" for bit in refused]
     if not refused:
         required = [bit for bit in bits if valid.map_flags & ~flags & bit]
@@ -135,7 +147,9 @@ def _if_newer(releases: Iterator[str]) -> str:
     return f": since {first}" if first and since.order(first) > machine.release()[:2] else ""
 
 
-def explain_program(error: KernelError, name: str, insns: Sequence[Insn], hook: Hook) -> KernelError:
+def explain_program(
+    error: KernelError, name: str, insns: Sequence[Insn], hook: Hook
+) -> KernelError:
     """Return why a program was refused without a verifier log; else ``error`` itself."""
     where = f"program '{safe(name)}'"
     prog_type = hook.prog_type
@@ -245,7 +259,11 @@ def _policy(name: str, prog_type: ProgType) -> str:
         return "" if is_set else f"the kernel is built without {option}"
     if name in _LOCKED_FOR_ALL or (name in _LOCKED_FOR_TRACING and prog_type in _TRACING):
         level = privilege.lockdown()
-        return f"the kernel is locked down ({level})" if level else "the kernel is probably locked down"
+        return (
+            f"the kernel is locked down ({level})"
+            if level
+            else "the kernel is probably locked down"
+        )
     return ""
 
 

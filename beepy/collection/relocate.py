@@ -33,11 +33,17 @@ def relocate(
             case DataRef():
                 insns[index] = _load(insns[index], op.PSEUDO_MAP_VALUE, maps[ref.map].fd.fileno())
                 second = insns[index + 1]
-                insns[index + 1] = Insn(second.code, second.dst, second.src, second.off, op.s32(ref.offset))
+                insns[index + 1] = Insn(
+                    second.code, second.dst, second.src, second.off, op.s32(ref.offset)
+                )
             case ExternRef():
-                insns[index : index + 1 + insns[index].wide] = _symbol(insns[index], symbols[ref.name], symbols)
+                insns[index : index + 1 + insns[index].wide] = _symbol(
+                    insns[index], symbols[ref.name], symbols
+                )
             case JumpTableRef():
-                insns[index] = _load(insns[index], op.PSEUDO_MAP_VALUE, tables[ref.targets].fd.fileno())
+                insns[index] = _load(
+                    insns[index], op.PSEUDO_MAP_VALUE, tables[ref.targets].fd.fileno()
+                )
             case CallRef():
                 raise AssertionError("the linker has resolved every call")
     return tuple(insns)
@@ -53,7 +59,11 @@ def _symbol(insn: Insn, symbol: KernelSymbol, symbols: Symbols) -> tuple[Insn, .
     if not insn.wide:
         if not symbol.type:
             return (_NO_KFUNC._replace(imm=_NO_KFUNC.imm + symbol.number),)
-        return (insn._replace(src=op.PSEUDO_KFUNC_CALL, imm=symbol.type, off=symbols.index(symbol.module)),)
+        return (
+            insn._replace(
+                src=op.PSEUDO_KFUNC_CALL, imm=symbol.type, off=symbols.index(symbol.module)
+            ),
+        )
     if symbol.type:
         return _load(insn, op.PSEUDO_BTF_ID, symbol.type), Insn(0, imm=symbols.fd(symbol.module))
     low, high = symbol.address & 0xFFFFFFFF, symbol.address >> 32

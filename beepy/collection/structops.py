@@ -63,7 +63,9 @@ def _plan(local: Btf | None, map_spec: MapSpec, kernel: Btf) -> StructOps:
     type_id = kernel.find(name, Kind.STRUCT)
     value_id = kernel.find(_VALUE_PREFIX + name, Kind.STRUCT)
     if type_id is None or value_id is None:
-        raise NotSupported(f"{where}: the kernel lets no program implement it", feature=f"struct_ops {name}")
+        raise NotSupported(
+            f"{where}: the kernel lets no program implement it", feature=f"struct_ops {name}"
+        )
     value_struct, kernel_struct = kernel.type(value_id), kernel.type(type_id)
     assert isinstance(value_struct, types.Struct)
     assert isinstance(kernel_struct, types.Struct)
@@ -82,7 +84,9 @@ def _plan(local: Btf | None, map_spec: MapSpec, kernel: Btf) -> StructOps:
         number = numbers.get(member.name)
         if number is None:  # the plan skips a program of this member if no other map refers to it
             if any(data):
-                raise NotSupported(f"{about}: the kernel's struct does not have it", feature=f"struct_ops {name}")
+                raise NotSupported(
+                    f"{about}: the kernel's struct does not have it", feature=f"struct_ops {name}"
+                )
             continue
         kernel_offset = offsets[0] + kernel_struct.members[number].offset // 8
         if offset in slots:
@@ -93,7 +97,9 @@ def _plan(local: Btf | None, map_spec: MapSpec, kernel: Btf) -> StructOps:
     return StructOps(map_spec, value_id, type_id, bytes(value), programs)
 
 
-def _check_data(local: Btf, local_member: Member, kernel: Btf, kernel_member: Member, about: str) -> None:
+def _check_data(
+    local: Btf, local_member: Member, kernel: Btf, kernel_member: Member, about: str
+) -> None:
     """Raise RelocationError for a member that cannot be copied into the kernel's."""
     if local_member.bitfield_size or kernel_member.bitfield_size:
         raise RelocationError(f"{about}: a bitfield cannot be set")

@@ -19,12 +19,16 @@ def parse(texts: Sequence[str]) -> dict[str, str]:
         if not (program and equals and target):
             raise UsageError(f"--attach '{safe(text)}': expected PROGRAM=TARGET")
         if program in targets:
-            raise UsageError(f"--attach '{safe(text)}': a second target for program '{safe(program)}'")
+            raise UsageError(
+                f"--attach '{safe(text)}': a second target for program '{safe(program)}'"
+            )
         targets[program] = target
     return targets
 
 
-def choose(specs: Sequence[CollectionSpec], attach: Mapping[str, str], common: Target) -> list[dict[str, Target]]:
+def choose(
+    specs: Sequence[CollectionSpec], attach: Mapping[str, str], common: Target
+) -> list[dict[str, Target]]:
     """Return the target of each program, for each of ``specs``.
 
     A target is ``common`` with the name from ``attach``, else from the program's section. Raises
@@ -40,7 +44,9 @@ def choose(specs: Sequence[CollectionSpec], attach: Mapping[str, str], common: T
             raise UsageError(worded(f"--attach: program '{safe(name)}': known programs: {listed}"))
     chosen = [
         {
-            program.name: common._replace(name=attach.get(program.name) or _section_target(program.section))
+            program.name: common._replace(
+                name=attach.get(program.name) or _section_target(program.section)
+            )
             for program in spec.programs
         }
         for spec in specs
@@ -90,7 +96,9 @@ def _unused(specs: Sequence[CollectionSpec], common: Target, option: str) -> Bee
     return error
 
 
-def _expect_one_xdp(specs: Sequence[CollectionSpec], chosen: Sequence[Mapping[str, Target]]) -> None:
+def _expect_one_xdp(
+    specs: Sequence[CollectionSpec], chosen: Sequence[Mapping[str, Target]]
+) -> None:
     """Raise UsageError if two XDP programs attach to one interface."""
     owners: dict[str, tuple[CollectionSpec, str]] = {}
     for spec, targets in zip(specs, chosen, strict=True):

@@ -23,7 +23,9 @@ _NO_MATCH: Final = "this kernel's types have no match"
 _FUNCTION = re.compile(r"(?:invalid func|unknown func|cannot use helper) \S+#(\d+)")
 _INSN = re.compile(r"^(\d+): \([0-9a-f]{2}\)")
 # refused without CAP_PERFMON: it leaks addresses (env->allow_ptr_leaks in kernel/bpf/verifier.c)
-_LEAKS_ADDRESSES: Final = re.compile(r"pointer (?:[-+|&^*/%<>]+= pointer|comparison|arithmetic) prohibited|leaks addr")
+_LEAKS_ADDRESSES: Final = re.compile(
+    r"pointer (?:[-+|&^*/%<>]+= pointer|comparison|arithmetic) prohibited|leaks addr"
+)
 _WIDTH: Final = 200  # characters of a line that are shown
 
 
@@ -48,7 +50,11 @@ def explain(
         if source := source_line(program, btf, insn):
             where.append(source)
     last = lines[-1] if lines else "no reason given"
-    reason = _poisoned(program, fixups, insn) or _called(program, prog_type, insn, last) or _shorten(last)
+    reason = (
+        _poisoned(program, fixups, insn)
+        or _called(program, prog_type, insn, last)
+        or _shorten(last)
+    )
     if _LEAKS_ADDRESSES.search(reason) and privilege.lacking({"CAP_PERFMON"}):
         reason += ": needs CAP_PERFMON"
     explained = VerifierError(f"{': '.join(where)}: {reason}", error.errno or 0, error.log)

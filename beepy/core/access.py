@@ -8,8 +8,8 @@ A field is an access string of indexes, as clang counts them::
     |   member 2 of the struct that p points to
     index of the pointer p
 
-The *accessors* are the steps that have a meaning in the target too: named members and array elements. A step into an
-anonymous struct or union leaves none.
+The *accessors* are the steps that have a meaning in the target too: named members and array
+elements. A step into an anonymous struct or union leaves none.
 """
 
 import re
@@ -31,7 +31,9 @@ _MAX_TEXT: Final = 200  # characters
 _ACCESS = re.compile(r"[0-9]{1,10}(?::[0-9]{1,10})*")
 _MAX_INDEX: Final = (1 << 31) - 1
 
-_FIELD_KINDS: Final = frozenset(range(CoreReloKind.FIELD_BYTE_OFFSET, CoreReloKind.FIELD_RSHIFT_U64 + 1))
+_FIELD_KINDS: Final = frozenset(
+    range(CoreReloKind.FIELD_BYTE_OFFSET, CoreReloKind.FIELD_RSHIFT_U64 + 1)
+)
 _ENUM_KINDS: Final = frozenset((CoreReloKind.ENUMVAL_EXISTS, CoreReloKind.ENUMVAL_VALUE))
 
 KIND_NAMES: Final = (  # libbpf's, by number
@@ -87,7 +89,8 @@ def of_enumerator(kind: int) -> bool:
 def parse(btf: Btf, ref: CoreRef) -> AccessSpec:
     """Return the access of ``ref`` in the object's own types.
 
-    Raises RelocationError when the access string does not fit its type, BtfError when the types are malformed.
+    Raises RelocationError when the access string does not fit its type, BtfError when the types are
+    malformed.
     """
     if not 0 <= ref.kind < len(KIND_NAMES):
         raise RelocationError(f"kind {ref.kind} is unknown")
@@ -133,7 +136,8 @@ def _wrong(ref: CoreRef, why: str) -> RelocationError:
 
 
 def _indexes(ref: CoreRef) -> list[int]:
-    # a step takes 10 digits and a colon at most; the regular expression is not run on anything longer
+    # a step takes 10 digits and a colon at most; the regular expression is not run on anything
+    # longer
     if len(ref.access) > MAX_STEPS * 11 or not _ACCESS.fullmatch(ref.access):
         raise _wrong(ref, "not a list of indexes")
     indexes = [int(number) for number in ref.access.split(":")]
@@ -149,7 +153,9 @@ def _enumerator(btf: Btf, ref: CoreRef) -> AccessSpec:
         raise _wrong(ref, "not an enum")
     if len(indexes) > 1 or indexes[0] >= len(enum.values):
         raise _wrong(ref, f"expected one of {len(enum.values)} enumerators")
-    return AccessSpec(ref.type, (Accessor(type_id, indexes[0], enum.values[indexes[0]].name),), 0, 1)
+    return AccessSpec(
+        ref.type, (Accessor(type_id, indexes[0], enum.values[indexes[0]].name),), 0, 1
+    )
 
 
 def _field(btf: Btf, ref: CoreRef) -> AccessSpec:

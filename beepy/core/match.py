@@ -1,7 +1,7 @@
 """Find the counterpart of a local type, field or enumerator in another Btf, by the rules of libbpf's relo_core.
 
-All walks are bounded: a malformed graph of types would otherwise cost exponential time. Each pair of types is compared
-once, and a Matcher makes at most ``MAX_WORK`` comparisons in its life.
+All walks are bounded: a malformed graph of types would otherwise cost exponential time. Each pair
+of types is compared once, and a Matcher makes at most ``MAX_WORK`` comparisons in its life.
 """
 
 from typing import Final
@@ -11,7 +11,15 @@ from beepy.btf.btf import Btf
 from beepy.btf.layout import MemberHit, named_members, size_of, skip_mods_and_typedefs
 from beepy.btf.names import essential_name
 from beepy.btf.types import Kind, Member, TypeId
-from beepy.core.access import MAX_STEPS, Accessor, AccessSpec, checked, is_flexible, of_enumerator, of_field
+from beepy.core.access import (
+    MAX_STEPS,
+    Accessor,
+    AccessSpec,
+    checked,
+    is_flexible,
+    of_enumerator,
+    of_field,
+)
 from beepy.errors import RelocationError
 from beepy.uapi import CoreReloKind
 
@@ -85,14 +93,18 @@ class Matcher:
                 if position:
                     if not isinstance(resolved, types.Array):
                         return None
-                    if index >= resolved.nelems and not is_flexible(target, accessors[-1], resolved):
+                    if index >= resolved.nelems and not is_flexible(
+                        target, accessors[-1], resolved
+                    ):
                         return None
                     type_id, resolved = skip_mods_and_typedefs(target, resolved.type)
                 accessors.append(Accessor(type_id, index, ""))
                 steps += 1
                 offset += index * size_of(target, type_id) * 8
             if steps > MAX_STEPS:
-                raise RelocationError(f"{target.name}: type {candidate}: nested deeper than {MAX_STEPS}")
+                raise RelocationError(
+                    f"{target.name}: type {candidate}: nested deeper than {MAX_STEPS}"
+                )
         return AccessSpec(candidate, tuple(accessors), checked(offset), steps)
 
     def _members_of(self, composite: TypeId) -> dict[str, MemberHit]:
@@ -116,7 +128,10 @@ class Matcher:
                     return True
                 case types.Fwd(name), types.Fwd(other):
                     return _names_compat(name, other)
-                case ((types.Enum(name) | types.Enum64(name)), (types.Enum(other) | types.Enum64(other))):
+                case (
+                    (types.Enum(name) | types.Enum64(name)),
+                    (types.Enum(other) | types.Enum64(other)),
+                ):
                     return _names_compat(name, other)
                 case types.Int(), types.Int():
                     return mine.bit_offset == 0 == theirs.bit_offset
@@ -159,12 +174,16 @@ class Matcher:
             match mine, theirs:
                 case types.Int(), types.Int():
                     return mine.bit_offset == 0 == theirs.bit_offset
-                case (types.Ptr(local_id), types.Ptr(target_id)) | (types.Array(local_id), types.Array(target_id)):
+                case (types.Ptr(local_id), types.Ptr(target_id)) | (
+                    types.Array(local_id),
+                    types.Array(target_id),
+                ):
                     continue
                 case types.FuncProto(), types.FuncProto():
                     pairs = zip(mine.params, theirs.params, strict=False)
                     if len(mine.params) != len(theirs.params) or not all(
-                        self._types_compat(param.type, other.type, level - 1) for param, other in pairs
+                        self._types_compat(param.type, other.type, level - 1)
+                        for param, other in pairs
                     ):
                         return False
                     local_id, target_id = mine.type, theirs.type
@@ -178,7 +197,9 @@ class Matcher:
 
     # types that match: names of types, members and enumerators count too
 
-    def _types_match(self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool) -> bool:
+    def _types_match(
+        self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool
+    ) -> bool:
         """Tell whether two types match, as libbpf's ``bpf_core_types_match`` does.
 
         Behind a pointer (``behind``), structs and unions need only have the same name.
@@ -188,15 +209,21 @@ class Matcher:
         key = local_id, target_id, behind
         verdict = self._matches.get(key)
         if verdict is None:
-            verdict = self._matches[key] = self._types_match_walk(local_id, target_id, level, behind=behind)
+            verdict = self._matches[key] = self._types_match_walk(
+                local_id, target_id, level, behind=behind
+            )
         return verdict
 
-    def _types_match_walk(self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool) -> bool:
+    def _types_match_walk(
+        self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool
+    ) -> bool:
         for _ in range(MAX_LEVEL):
             self._spend()
             local_id, mine = skip_mods_and_typedefs(self.local, local_id)
             target_id, theirs = skip_mods_and_typedefs(self.target, target_id)
-            if essential_name(getattr(mine, "name", "")) != essential_name(getattr(theirs, "name", "")):
+            if essential_name(getattr(mine, "name", "")) != essential_name(
+                getattr(theirs, "name", "")
+            ):
                 return False
             match mine, theirs:
                 case types.Ptr(local_id), types.Ptr(target_id):
@@ -208,7 +235,8 @@ class Matcher:
                 case types.FuncProto(), types.FuncProto():
                     pairs = zip(mine.params, theirs.params, strict=False)
                     if len(mine.params) != len(theirs.params) or not all(
-                        self._types_match(param.type, other.type, level - 1, behind=behind) for param, other in pairs
+                        self._types_match(param.type, other.type, level - 1, behind=behind)
+                        for param, other in pairs
                     ):
                         return False
                     local_id, target_id = mine.type, theirs.type
@@ -223,9 +251,15 @@ class Matcher:
                     types.Union(members=others),
                 ):
                     return behind or self._members_match(members, others, level)
-                case (types.Struct(), types.Fwd(union=union)) | (types.Fwd(union=union), types.Struct()):
+                case (types.Struct(), types.Fwd(union=union)) | (
+                    types.Fwd(union=union),
+                    types.Struct(),
+                ):
                     return behind and not union
-                case (types.Union(), types.Fwd(union=union)) | (types.Fwd(union=union), types.Union()):
+                case (types.Union(), types.Fwd(union=union)) | (
+                    types.Fwd(union=union),
+                    types.Union(),
+                ):
                     return behind and union
                 case types.Void(), types.Void():
                     return True
@@ -240,7 +274,9 @@ class Matcher:
         names = {essential_name(name) for name, _ in theirs.values}
         return all(essential_name(name) in names for name, _ in mine.values)
 
-    def _members_match(self, mine: tuple[Member, ...], theirs: tuple[Member, ...], level: int) -> bool:
+    def _members_match(
+        self, mine: tuple[Member, ...], theirs: tuple[Member, ...], level: int
+    ) -> bool:
         if len(mine) > len(theirs):
             return False
         self._spend(len(theirs))
@@ -249,12 +285,16 @@ class Matcher:
             by_name.setdefault(essential_name(member.name), []).append(member.type)
         for member in mine:
             others = by_name.get(essential_name(member.name), [])
-            if not any(self._types_match(member.type, other, level - 1, behind=False) for other in others):
+            if not any(
+                self._types_match(member.type, other, level - 1, behind=False) for other in others
+            ):
                 return False
         return True
 
     def _too_deep(self, local_id: TypeId) -> RelocationError:
-        return RelocationError(f"{self.local.name}: type {local_id}: nested deeper than {MAX_LEVEL}")
+        return RelocationError(
+            f"{self.local.name}: type {local_id}: nested deeper than {MAX_LEVEL}"
+        )
 
 
 def kinds_compat(local: Kind, target: Kind) -> bool:

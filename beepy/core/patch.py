@@ -10,7 +10,8 @@ from beepy.obj.insn import Insn
 from beepy.obj.spec import ProgramSpec
 from beepy.text import safe
 
-# A call of a helper that does not exist ("bad relo"). The verifier refuses it only if it can be reached.
+# A call of a helper that does not exist ("bad relo"). The verifier refuses it only if it can be
+# reached.
 POISON: Final = Insn(op.CALL, imm=0xBAD2310)
 
 _MAX_OFFSET: Final = (1 << 15) - 1
@@ -21,7 +22,8 @@ _WIDTHS: Final = {1: op.B, 2: op.H, 4: op.W, 8: op.DW}
 def patch(program: ProgramSpec, fixups: Iterable[Fixup]) -> ProgramSpec:
     """Return the program with all ``fixups`` (of ``Resolver.fixups``) applied, and without its CO-RE relocations.
 
-    Raises RelocationError where an instruction does not fit its relocation, or cannot hold the new value.
+    Raises RelocationError where an instruction does not fit its relocation, or cannot hold the new
+    value.
     """
     insns = list(program.insns)
     for number, fixup in enumerate(fixups):
@@ -68,7 +70,9 @@ def _access(insn: Insn, fixup: Fixup) -> Insn:
     code = insn.code
     if fixup.new_size != fixup.old_size:
         if _WIDTHS.get(fixup.old_size) != code & op.SIZE:
-            raise RelocationError(f"expected an access of {fixup.old_size} bytes, got code {code:#x}")
+            raise RelocationError(
+                f"expected an access of {fixup.old_size} bytes, got code {code:#x}"
+            )
         width = _WIDTHS.get(fixup.new_size)
         if width is None:
             raise RelocationError(f"no access takes {fixup.new_size} bytes")

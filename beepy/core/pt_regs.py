@@ -1,8 +1,9 @@
 """Translate accesses to ``struct pt_regs`` of x86-64 to those of the architecture that runs.
 
-bee compiles every image for x86-64, so a kprobe's arguments are CO-RE reads of ``pt_regs.di`` and the like, which no
-other architecture has. Both calling conventions are fixed (System V psABI; AAPCS64): the first argument is in a
-register of its own on either side. Only the access changes; the verifier checks it like any other.
+bee compiles every image for x86-64, so a kprobe's arguments are CO-RE reads of ``pt_regs.di`` and
+the like, which no other architecture has. Both calling conventions are fixed (System V psABI;
+AAPCS64): the first argument is in a register of its own on either side. Only the access changes;
+the verifier checks it like any other.
 """
 
 from collections.abc import Mapping
@@ -51,7 +52,8 @@ TABLE: Final = (
         },
     ),
 )
-# member of an architecture's registers, as the kernel and its user-space headers call them -> uname's machine
+# member of an architecture's registers, as the kernel and its user-space headers call them ->
+# uname's machine
 _MARKERS: Final = {
     **dict.fromkeys(("pstate", "orig_x0"), "aarch64"),
     **dict.fromkeys(("di", "rdi", "orig_ax"), "x86_64"),
@@ -71,14 +73,20 @@ def machine(local: Btf, type_id: TypeId) -> str:
     return next((_MARKERS[member.name] for member in root.members if member.name in _MARKERS), "")
 
 
-def translate(matcher: Matcher, spec: AccessSpec, candidate: TypeId) -> tuple[str, AccessSpec] | None:
+def translate(
+    matcher: Matcher, spec: AccessSpec, candidate: TypeId
+) -> tuple[str, AccessSpec] | None:
     """Return the target's architecture, and the counterpart of ``spec`` in ``candidate``, its ``struct pt_regs``.
 
-    Return None where ``spec`` is not a member of x86-64's ``struct pt_regs``, or the target's architecture is not in
-    TABLE.
+    Return None where ``spec`` is not a member of x86-64's ``struct pt_regs``, or the target's
+    architecture is not in TABLE.
     """
     root = matcher.local.type(spec.root)
-    if not isinstance(root, types.Struct) or essential_name(root.name) != "pt_regs" or len(spec.accessors) != 2:
+    if (
+        not isinstance(root, types.Struct)
+        or essential_name(root.name) != "pt_regs"
+        or len(spec.accessors) != 2
+    ):
         return None
     name = spec.accessors[1].name
     for architecture in TABLE:
@@ -101,4 +109,6 @@ def _access(matcher: Matcher, candidate: TypeId, slot: Slot) -> AccessSpec | Non
         return None
     element, _ = skip_mods_and_typedefs(matcher.target, array.type)
     offset = hit.offset + 8 * slot.element * size_of(matcher.target, element)
-    return AccessSpec(candidate, (*accessors, Accessor(element, slot.element, "")), offset, 2 + hit.steps)
+    return AccessSpec(
+        candidate, (*accessors, Accessor(element, slot.element, "")), offset, 2 + hit.steps
+    )

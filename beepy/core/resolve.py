@@ -21,20 +21,24 @@ _U64: Final = (1 << 64) - 1
 _U32: Final = (1 << 32) - 1
 _LOADS_AND_STORES: Final = (LDX, ST, STX)
 _MAX_BITFIELD: Final = 8  # bytes that one load takes
-_MAX_COMPARED: Final = 1 << 15  # candidates for all accesses of an object; a large one has some thousand
+_MAX_COMPARED: Final = (
+    1 << 15
+)  # candidates for all accesses of an object; a large one has some thousand
 
 
 class Fixup(NamedTuple):
     """What one relocation does to the instruction ``insn``.
 
-    ``old`` is the value that the compiler left there (checked if ``validate``), ``new`` the one to put there, both as
-    u64. ``old_size`` and ``new_size`` are the field's bytes; where they differ, a load or store changes its width.
+    ``old`` is the value that the compiler left there (checked if ``validate``), ``new`` the one to
+    put there, both as u64. ``old_size`` and ``new_size`` are the field's bytes; where they differ,
+    a load or store changes its width.
 
-    ``poison``: the instruction becomes one that the verifier refuses if it is reached, because the target lacks the
-    type or field; or, if ``validate``, because the load or store cannot change its width (``memsz_mismatch``).
+    ``poison``: the instruction becomes one that the verifier refuses if it is reached, because the
+    target lacks the type or field; or, if ``validate``, because the load or store cannot change its
+    width (``memsz_mismatch``).
 
-    ``access`` is the type or field as C writes it. ``machine``, as uname calls it, is the one whose registers are
-    missing, "" if something else is.
+    ``access`` is the type or field as C writes it. ``machine``, as uname calls it, is the one whose
+    registers are missing, "" if something else is.
     """
 
     insn: int
@@ -56,8 +60,12 @@ class Fixup(NamedTuple):
         """The new value in words, or why there is none."""
         if self.poison and not self.memsz_mismatch:
             return "missing"
-        width = f", {self.old_size} -> {self.new_size} bytes" if self.new_size != self.old_size else ""
-        return f"{self.new}{width}{': cannot be read in another width' if self.memsz_mismatch else ''}"
+        width = (
+            f", {self.old_size} -> {self.new_size} bytes" if self.new_size != self.old_size else ""
+        )
+        return (
+            f"{self.new}{width}{': cannot be read in another width' if self.memsz_mismatch else ''}"
+        )
 
     @property
     def memsz_mismatch(self) -> bool:
@@ -68,7 +76,8 @@ class Fixup(NamedTuple):
 class _Value(NamedTuple):
     """The value on one side of a relocation.
 
-    ``size`` (bytes) and ``type`` of the field are given only where a load or store may have to change its width.
+    ``size`` (bytes) and ``type`` of the field are given only where a load or store may have to
+    change its width.
     """
 
     number: int
@@ -98,7 +107,8 @@ class _Candidate(NamedTuple):
 class _Access(NamedTuple):
     """What all relocations of one access share: a bitfield takes several, so does a field whose existence is tested.
 
-    ``text`` is the access as C writes it, ``targets`` are its counterparts in the candidates compared so far.
+    ``text`` is the access as C writes it, ``targets`` are its counterparts in the candidates
+    compared so far.
     """
 
     spec: AccessSpec
@@ -109,9 +119,10 @@ class _Access(NamedTuple):
 class Resolver:
     """Resolves relocations of the object types ``local`` against ``targets``: the kernel's types, then its modules'.
 
-    Modules are read only if vmlinux has no candidate for a type, as in libbpf's ``bpf_core_find_cands``; ``targets``
-    may be a function so that nothing is read before. As in libbpf, once a candidate has passed a relocation of a local
-    type, those that failed it are no longer candidates: all relocations of a type agree on its flavor.
+    Modules are read only if vmlinux has no candidate for a type, as in libbpf's
+    ``bpf_core_find_cands``; ``targets`` may be a function so that nothing is read before. As in
+    libbpf, once a candidate has passed a relocation of a local type, those that failed it are no
+    longer candidates: all relocations of a type agree on its flavor.
 
     ``architectures`` are those to whose registers accesses were translated (see ``core.pt_regs``).
     """
@@ -137,15 +148,18 @@ class Resolver:
     def fixups(self, program: ProgramSpec) -> tuple[Fixup, ...]:
         """Return one fixup for each of the program's CO-RE relocations, in their order.
 
-        Raises RelocationError for what libbpf refuses too: an ambiguous or impossible relocation, malformed types. A
-        field or type that the kernel lacks is not an error, see ``Fixup.poison``.
+        Raises RelocationError for what libbpf refuses too: an ambiguous or impossible relocation,
+        malformed types. A field or type that the kernel lacks is not an error, see
+        ``Fixup.poison``.
         """
         fixups = []
         for number, ref in enumerate(program.core):
             try:
                 fixups.append(self._fixup(program, ref))
             except (RelocationError, BtfError) as error:
-                where = f"program '{safe(program.name)}': relocation {number} ({self._describe(ref)})"
+                where = (
+                    f"program '{safe(program.name)}': relocation {number} ({self._describe(ref)})"
+                )
                 raise RelocationError(f"{where}: {error}") from error
         return tuple(fixups)
 
@@ -156,8 +170,11 @@ class Resolver:
         decision = self._decisions.get(key)
         if decision is None:
             decision = self._decisions[key] = self._decide(ref)
-        # only a load or store has a width: any other instruction takes the new value whatever the field's size is
-        mismatch = decision.memsz_mismatch and program.insns[ref.insn].code & CLASS in _LOADS_AND_STORES
+        # only a load or store has a width: any other instruction takes the new value whatever the
+        # field's size is
+        mismatch = (
+            decision.memsz_mismatch and program.insns[ref.insn].code & CLASS in _LOADS_AND_STORES
+        )
         poison = decision.missing or mismatch
         return Fixup(
             insn=ref.insn,
@@ -185,7 +202,11 @@ class Resolver:
             return f"{kind} of type {ref.type}"
 
     def _access(self, ref: CoreRef) -> _Access:
-        key = ref.type, ref.access, CoreReloKind.FIELD_BYTE_OFFSET if of_field(ref.kind) else ref.kind
+        key = (
+            ref.type,
+            ref.access,
+            CoreReloKind.FIELD_BYTE_OFFSET if of_field(ref.kind) else ref.kind,
+        )
         access = self._accesses.get(key)
         if access is None:
             spec = parse(self._local, ref)
@@ -202,8 +223,12 @@ class Resolver:
             if candidate not in access.targets:
                 self._left -= 1
                 if self._left < 0:
-                    raise RelocationError(f"more than {_MAX_COMPARED} candidates for the types of the object")
-                access.targets[candidate] = candidate.matcher.match(ref.kind, access.spec, candidate.type)
+                    raise RelocationError(
+                        f"more than {_MAX_COMPARED} candidates for the types of the object"
+                    )
+                access.targets[candidate] = candidate.matcher.match(
+                    ref.kind, access.spec, candidate.type
+                )
             target = access.targets[candidate]
             if target is None:
                 continue
@@ -213,7 +238,9 @@ class Resolver:
                 first = target, decision
             elif (target.offset, decision.new) != (first[0].offset, first[1].new):
                 numbers = f"{first[1].new} or {decision.new}"
-                raise RelocationError(f"ambiguous: {len(kept)} types of that name disagree: {numbers}")
+                raise RelocationError(
+                    f"ambiguous: {len(kept)} types of that name disagree: {numbers}"
+                )
         if first is None:
             return self._translate_pt_regs(ref, access) or self._missing(ref.kind, access)
         self._candidates[ref.type] = kept
@@ -243,9 +270,14 @@ class Resolver:
         """Return a target's types of that essential name."""
         known = self._flavors[position]
         if name not in known:
-            # one search for all names that are still needed here: modules are not searched for those of vmlinux
+            # one search for all names that are still needed here: modules are not searched for
+            # those of vmlinux
             vmlinux = self._flavors[0]
-            together = {other for other in self._names if other not in known and not (position and vmlinux.get(other))}
+            together = {
+                other
+                for other in self._names
+                if other not in known and not (position and vmlinux.get(other))
+            }
             known |= self._matchers[position].target.flavors({name, *together})
         return known[name]
 
@@ -284,7 +316,8 @@ class Resolver:
             validate=old.validate,
             old_size=old.size,
             new_size=new.size,
-            memsz_mismatch=old.size != new.size and not _may_widen(self._local.type(old.type), target.type(new.type)),
+            memsz_mismatch=old.size != new.size
+            and not _may_widen(self._local.type(old.type), target.type(new.type)),
         )
 
 
@@ -310,7 +343,9 @@ def _may_widen(old: types.Type, new: types.Type) -> bool:
 
 
 def _only_signed(integer: types.Int) -> bool:
-    return integer.signed and not integer.char and not integer.bool  # libbpf: encoding == BTF_INT_SIGNED
+    return (
+        integer.signed and not integer.char and not integer.bool
+    )  # libbpf: encoding == BTF_INT_SIGNED
 
 
 def _value(kind: int, btf: Btf, spec: AccessSpec) -> _Value:
@@ -352,7 +387,9 @@ def _field_value(kind: int, btf: Btf, spec: AccessSpec) -> _Value:
         size, start = size_of(btf, type_id), spec.offset // 8
         bits = size * 8
     if kind == CoreReloKind.FIELD_SIGNED:
-        return _Value(int(isinstance(resolved, types.Int | types.Enum | types.Enum64) and resolved.signed))
+        return _Value(
+            int(isinstance(resolved, types.Int | types.Enum | types.Enum64) and resolved.signed)
+        )
     if kind == CoreReloKind.FIELD_RSHIFT_U64:
         return _Value(64 - bits & _U32)
     validate = not member.bitfield_size  # compilers choose where a bitfield is loaded from
@@ -376,7 +413,9 @@ def _element_size(btf: Btf, type_id: TypeId) -> int:
         if not isinstance(resolved, types.Array):
             return size_of(btf, type_id)
         type_id = resolved.type
-    raise RelocationError(f"{btf.name}: type {type_id}: arrays nested deeper than {_MAX_DIMENSIONS}")
+    raise RelocationError(
+        f"{btf.name}: type {type_id}: arrays nested deeper than {_MAX_DIMENSIONS}"
+    )
 
 
 _MAX_DIMENSIONS: Final = 32

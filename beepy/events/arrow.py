@@ -1,7 +1,8 @@
 """Batches as Arrow: one struct array, whose types are those of the records.
 
-Integers, floats and bools have the width that they have in C, text is utf8 (enumerators, addresses, pointers and bytes
-as rows show them), arrays are lists, structs are structs. What a record is too short to have is null.
+Integers, floats and bools have the width that they have in C, text is utf8 (enumerators, addresses,
+pointers and bytes as rows show them), arrays are lists, structs are structs. What a record is too
+short to have is null.
 """
 
 import struct
@@ -37,13 +38,17 @@ _TYPES: Final[Mapping[str, str]] = {
     "d": "float64",
     "?": "bool_",
 }
-_SUMS: Final = {**dict.fromkeys("bhiq", "q"), **dict.fromkeys("BHIQ", "Q")}  # sums over CPUs are wider
+_SUMS: Final = {
+    **dict.fromkeys("bhiq", "q"),
+    **dict.fromkeys("BHIQ", "Q"),
+}  # sums over CPUs are wider
 
 
 def to_arrow(decoder: Decoder, batches: Iterable[Batch]) -> "Array":
     """Return the rows of all batches, a struct a row.
 
-    Raises UsageError if nanoarrow is not installed, DecodeError for a batch whose bytes are not what it says.
+    Raises UsageError if nanoarrow is not installed, DecodeError for a batch whose bytes are not
+    what it says.
     """
     writer = _Writer()
     fields = decoder.fields
@@ -60,7 +65,9 @@ def to_arrow(decoder: Decoder, batches: Iterable[Batch]) -> "Array":
     try:
         return writer.rows(names_of(fields), codecs, columns, length)
     except struct.error as error:
-        raise DecodeError(f"map '{safe(decoder.schema.map)}': not within its Arrow type: {error}") from None
+        raise DecodeError(
+            f"map '{safe(decoder.schema.map)}': not within its Arrow type: {error}"
+        ) from None
 
 
 def _summed(codec: Codec) -> Codec:
@@ -85,12 +92,16 @@ class _Writer:
             raise lacking from None
         self._na: Any = nanoarrow
 
-    def rows(self, names: Names, codecs: Sequence[Codec], columns: Sequence[Sequence[Value]], length: int) -> "Array":
+    def rows(
+        self, names: Names, codecs: Sequence[Codec], columns: Sequence[Sequence[Value]], length: int
+    ) -> "Array":
         """Return one struct a row."""
         made: Array = self._na.Array(self._tree(names, codecs, columns, length))
         return made
 
-    def _tree(self, names: Names, codecs: Sequence[Codec], columns: Sequence[Sequence[Value]], length: int) -> Any:  # noqa: ANN401 - nanoarrow's CArray
+    def _tree(
+        self, names: Names, codecs: Sequence[Codec], columns: Sequence[Sequence[Value]], length: int
+    ) -> Any:  # noqa: ANN401 - nanoarrow's CArray
         """Return a struct array of the fields that ``names`` are; no struct itself is null."""
         types, children = {}, []
         for name, position in names.items():
@@ -114,21 +125,35 @@ class _Writer:
         kind, length = self._type(codec), len(values)
         valid = _bits([value is not None for value in values]) if None in values else None
         if codec.inner and codec.inner[0][0]:
-            children = [self._array(inner, [value and value[name] for value in values]) for name, inner in codec.inner]
+            children = [
+                self._array(inner, [value and value[name] for value in values])
+                for name, inner in codec.inner
+            ]
             return self._made(kind, length, [valid], children)
         if codec.inner:
             items = [item for value in values for item in value or ()]
-            return self._made(kind, length, [valid, _offsets(values)], [self._array(codec.inner[0][1], items)])
+            return self._made(
+                kind, length, [valid, _offsets(values)], [self._array(codec.inner[0][1], items)]
+            )
         code = _code(codec)
         if code == "?":
             return self._made(kind, length, [valid, _bits(values)])
         if code:
             numbers = [value or 0 for value in values] if valid else values
             return self._made(kind, length, [valid, struct.pack(f"<{length}{code}", *numbers)])
-        texts = [b"" if value is None else str(value).encode("utf-8", "backslashreplace") for value in values]
+        texts = [
+            b"" if value is None else str(value).encode("utf-8", "backslashreplace")
+            for value in values
+        ]
         return self._made(kind, length, [valid, _offsets(texts), b"".join(texts)])
 
-    def _made(self, kind: object, length: int, buffers: list[bytes | None], children: Sequence[object] = ()) -> Any:  # noqa: ANN401 - as above
+    def _made(
+        self,
+        kind: object,
+        length: int,
+        buffers: list[bytes | None],
+        children: Sequence[object] = (),
+    ) -> Any:  # noqa: ANN401 - as above
         return self._na.c_array_from_buffers(kind, length, buffers, children=children)
 
 

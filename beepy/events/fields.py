@@ -180,7 +180,9 @@ class _FieldWalk:
         start, codec = self._compiler.leaf(member, len(path))
         name = distinct(".".join(path), self._names)
         if name in self._texts:
-            codec = codec._replace(value=go_format.text, text=str, cacheable=True, open_ended=True, inner=())
+            codec = codec._replace(
+                value=go_format.text, text=str, cacheable=True, open_ended=True, inner=()
+            )
         yield Field(
             name=name,
             path=path,

@@ -1,7 +1,7 @@
 """Decoded records for Python programs: rows with attributes.
 
-A row holds the values of all fields of one record, in the order of the struct. Its names are a tree, which all rows of
-a map share::
+A row holds the values of all fields of one record, in the order of the struct. Its names are a
+tree, which all rows of a map share::
 
     struct event { u32 pid; struct { u16 port; u32 addr; } peer; }
 
@@ -38,15 +38,18 @@ def names_of(fields: Sequence[Field], depth: int = 0) -> Names:
 class Row:
     """One record, or one entry of a table.
 
-    A field is an attribute and an item: ``row.comm``, ``row["comm"]``; members of a struct are attributes of a row
-    again (``row.peer.port``), and ``row["peer.port"]``. An attribute that is a method here (``asdict``) is reached as
-    an item. ``asdict`` returns what ``-o json`` prints. ``schema`` says which map it is of, ``time_ns`` is the wall
-    clock (ns since the epoch) when it was read. Rows are compared by their values.
+    A field is an attribute and an item: ``row.comm``, ``row["comm"]``; members of a struct are
+    attributes of a row again (``row.peer.port``), and ``row["peer.port"]``. An attribute that is a
+    method here (``asdict``) is reached as an item. ``asdict`` returns what ``-o json`` prints.
+    ``schema`` says which map it is of, ``time_ns`` is the wall clock (ns since the epoch) when it
+    was read. Rows are compared by their values.
     """
 
     __slots__ = ("_names", "_values", "schema", "time_ns")
 
-    def __init__(self, names: Names, values: tuple[Value, ...], schema: Schema, time_ns: int) -> None:
+    def __init__(
+        self, names: Names, values: tuple[Value, ...], schema: Schema, time_ns: int
+    ) -> None:
         self._names = names
         self._values = values
         self.schema = schema
@@ -77,7 +80,9 @@ class Row:
     def asdict(self) -> dict[str, Any]:
         """Return the values by name; structs are dicts."""
         members = ((name, self._member(name)) for name in self._names)
-        return {name: value.asdict() if isinstance(value, Row) else value for name, value in members}
+        return {
+            name: value.asdict() if isinstance(value, Row) else value for name, value in members
+        }
 
     def __iter__(self) -> Iterator[Any]:
         return map(self._member, self._names)
@@ -101,7 +106,8 @@ class Row:
 class Rows:
     """Rows of one map that were read together; iterating decodes them, ``column`` only what is asked for.
 
-    ``lost`` is how many records the map's source lost since the rows before, None where it cannot tell.
+    ``lost`` is how many records the map's source lost since the rows before, None where it cannot
+    tell.
     """
 
     def __init__(self, batch: Batch, decoder: Decoder, names: "Names | None" = None) -> None:

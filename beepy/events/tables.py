@@ -14,8 +14,8 @@ Read: TypeAlias = Callable[[Iterable[Schema]], Iterator[Batch]]
 class Table(Mapping[Any, Any]):
     """A map of the kernel, read anew each time: take ``dict(table)`` to look at several entries of one moment.
 
-    A key or value that is a struct is a Row, any other its plain value. Per-CPU values that are integers are summed;
-    of others an entry has a tuple with one value a CPU.
+    A key or value that is a struct is a Row, any other its plain value. Per-CPU values that are
+    integers are summed; of others an entry has a tuple with one value a CPU.
     """
 
     def __init__(self, decoder: Decoder, read: Read) -> None:
@@ -67,7 +67,9 @@ class _Part:
 
     def __init__(self, fields: Sequence[Field], name: str, *, inline: bool) -> None:
         self._fields = fields
-        self._is_scalar = len(fields) == 1 and len(fields[0].path) == 1 and fields[0].path[0].rstrip("_") == name
+        self._is_scalar = (
+            len(fields) == 1 and len(fields[0].path) == 1 and fields[0].path[0].rstrip("_") == name
+        )
         self._names: Names = {} if self._is_scalar else names_of(fields, 0 if inline else 1)
 
     def values(self, decoder: Decoder, batch: Batch) -> list[Any]:

@@ -11,14 +11,19 @@ from beepy.text import safe
 from beepy.uapi import MapType
 
 
-def with_globals(name: str, maps: Sequence[PlacedMap], section: Section | None) -> tuple[tuple[PlacedMap, ...], str]:
+def with_globals(
+    name: str, maps: Sequence[PlacedMap], section: Section | None
+) -> tuple[tuple[PlacedMap, ...], str]:
     """Return the maps, with the variables in ``section`` as the arena's contents; and its name, "" without variables.
 
-    Raises ElfError for several arenas, which a program could not tell apart, and for variables without an arena.
+    Raises ElfError for several arenas, which a program could not tell apart, and for variables
+    without an arena.
     """
     arenas = [placed for placed in maps if placed.spec.type == MapType.ARENA]
     if len(arenas) > 1:
-        raise ElfError(f"{name}: map '{safe(arenas[1].spec.name)}': a second arena: at most one is allowed")
+        raise ElfError(
+            f"{name}: map '{safe(arenas[1].spec.name)}': a second arena: at most one is allowed"
+        )
     if section is None or not section.size:
         return tuple(maps), ""
     if not arenas:

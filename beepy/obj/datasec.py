@@ -1,7 +1,8 @@
 """Fix up the DATASECs of an object's types, and find the variables in them and the maps that hold these.
 
-clang writes size 0 for a DATASEC and offset 0 for a global variable, which only a linker knows. ``.kconfig`` has no ELF
-section: its externs are laid out here as libbpf does, by falling alignment, rising size, name.
+clang writes size 0 for a DATASEC and offset 0 for a global variable, which only a linker knows.
+``.kconfig`` has no ELF section: its externs are laid out here as libbpf does, by falling alignment,
+rising size, name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,7 +57,8 @@ _DataSecs: TypeAlias = Sequence[tuple[TypeId, types.DataSec]]
 def fixup_datasecs(btf: Btf, elf: Elf) -> Globals:
     """Return the types with what clang leaves open: sizes, offsets, the linkage of hidden variables and of externs.
 
-    Raises BtfError where a variable has no symbol or overlaps another one, ElfError where an extern's type has no size.
+    Raises BtfError where a variable has no symbol or overlaps another one, ElfError where an
+    extern's type has no size.
     """
     datasecs = _datasecs(btf)
     externs = _externs(btf, elf, datasecs)
@@ -65,12 +67,16 @@ def fixup_datasecs(btf: Btf, elf: Elf) -> Globals:
     words |= ksyms.acceptable(btf, [datasec for datasec in datasecs if datasec[1].name == KSYMS])
     for layout in layouts:
         words |= _layout_words(layout)
-    holders = [layout for layout in layouts if is_data(layout.name) or layout.name in (KCONFIG, ARENA)]
+    holders = [
+        layout for layout in layouts if is_data(layout.name) or layout.name in (KCONFIG, ARENA)
+    ]
     return Globals(
         btf=btf.with_words(words) if words else btf,
         variables=tuple([variable for layout in holders for variable in _variables(btf, layout)]),
         externs=externs,
-        kconfig=next((_kconfig(layout) for layout in reversed(layouts) if layout.name == KCONFIG), None),
+        kconfig=next(
+            (_kconfig(layout) for layout in reversed(layouts) if layout.name == KCONFIG), None
+        ),
     )
 
 
@@ -83,7 +89,8 @@ def data_map(section: Section, btf: Btf | None) -> MapSpec:
         key_size=4,
         value_size=section.size,
         max_entries=1,
-        flags=(MapFlag.RDONLY_PROG if is_constant(section.name) else 0) | _mmapable(section.name, btf),
+        flags=(MapFlag.RDONLY_PROG if is_constant(section.name) else 0)
+        | _mmapable(section.name, btf),
         value=(btf.datasec(section.name) or VOID) if btf else VOID,
         contents=section.data,
     )
@@ -97,7 +104,11 @@ def _mmapable(section: str, btf: Btf | None) -> int:
     datasec = btf.type(datasec_id)
     assert isinstance(datasec, types.DataSec)
     variables = [btf.type(info.type) for info in datasec.vars]
-    return MapFlag.MMAPABLE if any(isinstance(v, types.Var) and v.linkage != Linkage.STATIC for v in variables) else 0
+    return (
+        MapFlag.MMAPABLE
+        if any(isinstance(v, types.Var) and v.linkage != Linkage.STATIC for v in variables)
+        else 0
+    )
 
 
 def _datasecs(btf: Btf) -> _DataSecs:
@@ -109,7 +120,9 @@ def _datasecs(btf: Btf) -> _DataSecs:
             assert isinstance(datasec, types.DataSec)
             count += 1 + len(datasec.vars)
             if count > MAX_VARIABLES:
-                raise BtfError(f"{btf.name}: section {safe(datasec.name)}: more than {MAX_VARIABLES} variables")
+                raise BtfError(
+                    f"{btf.name}: section {safe(datasec.name)}: more than {MAX_VARIABLES} variables"
+                )
             datasecs.append((type_id, datasec))
     return datasecs
 
@@ -117,12 +130,18 @@ def _datasecs(btf: Btf) -> _DataSecs:
 def _hide_functions(btf: Btf, elf: Elf) -> Words:
     """Make hidden global functions static, so that the verifier checks them with their callers, as libbpf does."""
     text = next((section.number for section in elf.sections if section.name == TEXT), -1)
-    hidden = {symbol.name for symbol in elf.symbols if symbol.section == text and _is_hidden(symbol)}
+    hidden = {
+        symbol.name for symbol in elf.symbols if symbol.section == text and _is_hidden(symbol)
+    }
     words: Words = {}
     for type_id in btf.ids() if hidden else ():
         if btf.kind(type_id) is Kind.FUNC:
             function = btf.type(type_id)
-            if isinstance(function, types.Func) and function.name in hidden and function.linkage == Linkage.GLOBAL:
+            if (
+                isinstance(function, types.Func)
+                and function.name in hidden
+                and function.linkage == Linkage.GLOBAL
+            ):
                 words[type_id, INFO] = info_word(Kind.FUNC, Linkage.STATIC)
     return words
 
@@ -149,7 +168,9 @@ def _layouts(btf: Btf, elf: Elf, datasecs: _DataSecs) -> list[_Layout]:
     return layouts
 
 
-def _placed(btf: Btf, datasec: types.DataSec, symbols: Mapping[str, Symbol]) -> list[_PlacedVariable]:
+def _placed(
+    btf: Btf, datasec: types.DataSec, symbols: Mapping[str, Symbol]
+) -> list[_PlacedVariable]:
     """Return the section's variables in the order of their offsets; clang knows the offset of a static one."""
     placed = []
     for info in datasec.vars:
@@ -158,7 +179,9 @@ def _placed(btf: Btf, datasec: types.DataSec, symbols: Mapping[str, Symbol]) -> 
         if isinstance(variable, types.Var) and variable.linkage != Linkage.STATIC:
             symbol = symbols.get(variable.name)
             if symbol is None:
-                raise BtfError(f"{btf.name}: section {safe(datasec.name)}: '{safe(variable.name)}' has no symbol")
+                raise BtfError(
+                    f"{btf.name}: section {safe(datasec.name)}: '{safe(variable.name)}' has no symbol"
+                )
             offset, hidden = symbol.value, _is_hidden(symbol)
         placed.append(_PlacedVariable(offset, info.size, info.type, hidden))
     placed.sort()
@@ -166,7 +189,9 @@ def _placed(btf: Btf, datasec: types.DataSec, symbols: Mapping[str, Symbol]) -> 
     for offset, size, variable_id, _ in placed:
         if offset < end:
             name = getattr(btf.type(variable_id), "name", "")
-            raise BtfError(f"{btf.name}: section {safe(datasec.name)}: '{safe(name)}' overlaps another variable")
+            raise BtfError(
+                f"{btf.name}: section {safe(datasec.name)}: '{safe(name)}' overlaps another variable"
+            )
         end = offset + size
     return placed
 
@@ -207,10 +232,14 @@ def _variables(btf: Btf, layout: _Layout) -> Iterator[VariableSpec]:
     for placed in layout.variables:
         variable = btf.type(placed.variable)
         if not isinstance(variable, types.Var):
-            raise BtfError(f"{btf.name}: section {safe(layout.name)}: type {placed.variable} is not a variable")
+            raise BtfError(
+                f"{btf.name}: section {safe(layout.name)}: type {placed.variable} is not a variable"
+            )
         if placed.offset + placed.size > layout.size:
             where = f"{btf.name}: section {safe(layout.name)}: '{safe(variable.name)}'"
-            raise BtfError(f"{where}: {placed.size} bytes at {placed.offset} exceed the section's {layout.size}")
+            raise BtfError(
+                f"{where}: {placed.size} bytes at {placed.offset} exceed the section's {layout.size}"
+            )
         yield VariableSpec(
             name=variable.name,
             map=layout.name,
@@ -223,17 +252,25 @@ def _variables(btf: Btf, layout: _Layout) -> Iterator[VariableSpec]:
 
 def _externs(btf: Btf, elf: Elf, datasecs: _DataSecs) -> tuple[ExternSpec, ...]:
     """Return what .kconfig and .ksyms declare: variables in either, functions in .ksyms only."""
-    weak = {symbol.name for symbol in elf.symbols if symbol.section == 0 and symbol.bind == "STB_WEAK"}
+    weak = {
+        symbol.name for symbol in elf.symbols if symbol.section == 0 and symbol.bind == "STB_WEAK"
+    }
     externs = []
     for _, datasec in datasecs:
         for info in datasec.vars if datasec.name in (KCONFIG, KSYMS) else ():
             match btf.type(info.type):
                 case types.Var(name, type_id, _):
-                    externs.append(ExternSpec(name, datasec.name, type_id, weak=name in weak, function=False))
+                    externs.append(
+                        ExternSpec(name, datasec.name, type_id, weak=name in weak, function=False)
+                    )
                 case types.Func(name, _, _) if datasec.name == KSYMS:
-                    externs.append(ExternSpec(name, datasec.name, info.type, weak=name in weak, function=True))
+                    externs.append(
+                        ExternSpec(name, datasec.name, info.type, weak=name in weak, function=True)
+                    )
                 case _:
-                    raise BtfError(f"{btf.name}: section {datasec.name}: type {info.type} is not an extern")
+                    raise BtfError(
+                        f"{btf.name}: section {datasec.name}: type {info.type} is not an extern"
+                    )
     return tuple(externs)
 
 

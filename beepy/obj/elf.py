@@ -1,6 +1,7 @@
 """The ELF container of a BPF object: sections, symbols and relocations, each checked.
 
-Only elftools' structures of ELF are used: its ELFFile takes 12 ms more to import, for what debuggers need.
+Only elftools' structures of ELF are used: its ELFFile takes 12 ms more to import, for what
+debuggers need.
 """
 
 import struct
@@ -39,11 +40,17 @@ _KINDS: Final = {
     "ET_DYN": "an executable or a library",
     "ET_CORE": "a core dump",
 }
-_IDENTS: Final = {b"\1\1": "32 bits, little endian", b"\1\2": "32 bits, big endian", b"\2\2": "64 bits, big endian"}
+_IDENTS: Final = {
+    b"\1\1": "32 bits, little endian",
+    b"\1\2": "32 bits, big endian",
+    b"\2\2": "64 bits, big endian",
+}
 _HOW: Final = "clang -target bpfel -g -O2 -c NAME.bpf.c -o NAME.bpf.o makes a BPF object"
 
 # not elftools': an object may have thousands of these
-_SYMBOL = struct.Struct("<IBBHQQ")  # Elf64_Sym: name, bind << 4 | type, visibility, section, value, size
+_SYMBOL = struct.Struct(
+    "<IBBHQQ"
+)  # Elf64_Sym: name, bind << 4 | type, visibility, section, value, size
 _RELOCATION = struct.Struct("<QQ")  # Elf64_Rel: offset, symbol << 32 | type
 _BINDS: Final = {number: name for name, number in enums.ENUM_ST_INFO_BIND.items()}
 _TYPES: Final = {number: name for name, number in enums.ENUM_ST_INFO_TYPE.items()}
@@ -144,7 +151,9 @@ class _File:
             raise _other(
                 f"{name}: ELF: expected a BPF object (ET_REL for EM_BPF), got {kind} for {header['e_machine']}"
             )
-        self.structs.create_advanced_structs(header["e_type"], header["e_machine"], header["e_ident"]["EI_OSABI"])
+        self.structs.create_advanced_structs(
+            header["e_type"], header["e_machine"], header["e_ident"]["EI_OSABI"]
+        )
 
     def parse(self, structure: Any, offset: int) -> Any:  # noqa: ANN401 - elftools has no types
         return struct_parse(structure, self._stream, stream_pos=offset)
@@ -161,12 +170,16 @@ class _File:
         if not self._header["e_shoff"]:
             return 0
         if self._header["e_shentsize"] < _HEADER_SIZE:
-            raise ElfError(f"{self.name}: ELF: section headers of {self._header['e_shentsize']} bytes")
+            raise ElfError(
+                f"{self.name}: ELF: section headers of {self._header['e_shentsize']} bytes"
+            )
         count = int(self._header["e_shnum"] or self.section(0)["sh_size"])
         if count > _MAX_SECTIONS:
             raise ElfError(f"{self.name}: ELF: {count} sections, at most {_MAX_SECTIONS} are taken")
         if self._header["e_shoff"] + count * self._header["e_shentsize"] > len(self.data):
-            raise ElfError(f"{self.name}: malformed ELF: headers exceed the file's {len(self.data)} bytes")
+            raise ElfError(
+                f"{self.name}: malformed ELF: headers exceed the file's {len(self.data)} bytes"
+            )
         return count
 
     def section(self, index: int) -> Any:  # noqa: ANN401
@@ -188,7 +201,9 @@ class _File:
         start, end = table["sh_offset"] + at, table["sh_offset"] + table["sh_size"]
         stop = self.data.find(b"\0", start, end)
         if stop < 0:
-            raise ElfError(f"{self.name}: ELF: string {at}: exceeds its table of {table['sh_size']} bytes")
+            raise ElfError(
+                f"{self.name}: ELF: string {at}: exceeds its table of {table['sh_size']} bytes"
+            )
         if stop - start > _MAX_NAME:
             raise ElfError(f"{self.name}: ELF: string {at}: longer than {_MAX_NAME} bytes")
         return text(self.data[start:stop])
@@ -228,10 +243,16 @@ def _read(data: bytes, name: str) -> Elf:
         target = patch["sh_info"]
         if not 0 < target < count:
             raise ElfError(f"{name}: section {safe(title)}: relocates section {target} of {count}")
-        if sections[target].executable or sections[target].name.startswith((".maps", ".struct_ops", "?.struct_ops")):
+        if sections[target].executable or sections[target].name.startswith(
+            (".maps", ".struct_ops", "?.struct_ops")
+        ):
             left = _MAX_RELOCATIONS - sum(map(len, relocations.values()))
-            relocations.setdefault(target, []).extend(_relocations(file, title, patch, symbols, left))
-    ordered = {target: tuple(sorted(unordered, key=_OFFSET)) for target, unordered in relocations.items()}
+            relocations.setdefault(target, []).extend(
+                _relocations(file, title, patch, symbols, left)
+            )
+    ordered = {
+        target: tuple(sorted(unordered, key=_OFFSET)) for target, unordered in relocations.items()
+    }
     return Elf(tuple(sections), symbols, ordered)
 
 
@@ -250,15 +271,23 @@ def _section(data: bytes, name: str, index: int, title: str, header: Any) -> Sec
     nobits = header["sh_type"] in ("SHT_NOBITS", "SHT_NULL")
     executable = bool(header["sh_flags"] & _SHF_EXECINSTR) and header["sh_type"] == "SHT_PROGBITS"
     if header["sh_type"] == "SHT_NOBITS" and size > _MAX_NOBITS:
-        raise ElfError(f"{name}: section {safe(title)}: {size} bytes, at most {_MAX_NOBITS} are taken")
+        raise ElfError(
+            f"{name}: section {safe(title)}: {size} bytes, at most {_MAX_NOBITS} are taken"
+        )
     if nobits or title.startswith(".debug"):
-        return Section(number=index, name=title, executable=False, nobits=nobits, size=size, data=b"")
+        return Section(
+            number=index, name=title, executable=False, nobits=nobits, size=size, data=b""
+        )
     if header["sh_flags"] & _SHF_COMPRESSED:
         raise ElfError(f"{name}: section {safe(title)}: compressed")
     content = data[offset : offset + size]
     if len(content) != size:
-        raise ElfError(f"{name}: section {safe(title)}: {size} bytes at {offset} exceed the file's {len(data)}")
-    return Section(number=index, name=title, executable=executable, nobits=False, size=size, data=content)
+        raise ElfError(
+            f"{name}: section {safe(title)}: {size} bytes at {offset} exceed the file's {len(data)}"
+        )
+    return Section(
+        number=index, name=title, executable=executable, nobits=False, size=size, data=content
+    )
 
 
 def _symbols(file: _File, table: Any) -> tuple[Symbol, ...]:  # noqa: ANN401
@@ -303,7 +332,9 @@ def _relocations(
     if patch["sh_type"] != "SHT_REL" or patch["sh_entsize"] != _RELOCATION.size:
         raise ElfError(f"{where}: expected SHT_REL with entries of {_RELOCATION.size} bytes")
     if (count := patch["sh_size"] // _RELOCATION.size) > left:
-        raise ElfError(f"{where}: {count} relocations: at most {_MAX_RELOCATIONS} of all sections are taken")
+        raise ElfError(
+            f"{where}: {count} relocations: at most {_MAX_RELOCATIONS} of all sections are taken"
+        )
     content = file.content(patch["sh_offset"], count * _RELOCATION.size, where)
     for number, (offset, info) in enumerate(_RELOCATION.iter_unpack(content)):
         index = info >> 32

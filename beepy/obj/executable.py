@@ -1,7 +1,7 @@
 """Find functions and USDT probes in executables and shared libraries. Pure: bytes in, values out.
 
-The kernel puts uprobes at offsets in a file; symbols and notes hold virtual addresses. A loaded segment maps one to
-the other::
+The kernel puts uprobes at offsets in a file; symbols and notes hold virtual addresses. A loaded
+segment maps one to the other::
 
     file    |....|#########|......     offset    segment.offset + (address - segment.address)
     memory         |#########|0000|    address
@@ -20,7 +20,9 @@ from beepy.obj.elf import MALFORMED, malformed
 from beepy.text import safe
 
 _MAX_HEADERS: Final = 1 << 12
-_MAX_TABLE: Final = 1 << 29  # bytes of a section; a browser with all its symbols has 200 MB of names
+_MAX_TABLE: Final = (
+    1 << 29
+)  # bytes of a section; a browser with all its symbols has 200 MB of names
 _MAX_SHARED: Final = 16  # times the size of their table: linkers let one name end another, so all may take more than it
 _MAX_TITLES: Final = 1 << 20  # bytes of the names of all sections
 _MAX_NOTE: Final = 1 << 16  # bytes of a USDT probe's
@@ -98,7 +100,9 @@ def read(data: bytes | FileBytes, name: str) -> Executable:
         file = ELFFile(BytesIO(data) if isinstance(data, bytes) else data.stream())
         kind = file.header["e_type"]
         if kind not in {"ET_EXEC", "ET_DYN"} or not file.little_endian:
-            raise ElfError(f"{name}: ELF: expected an executable or a shared library, little endian; got {safe(kind)}")
+            raise ElfError(
+                f"{name}: ELF: expected an executable or a shared library, little endian; got {safe(kind)}"
+            )
         if file.num_sections() > _MAX_HEADERS or file.num_segments() > _MAX_HEADERS:
             raise ElfError(f"{name}: ELF: more than {_MAX_HEADERS} sections or segments")
         headers = [segment.header for segment in file.iter_segments("PT_LOAD")]
@@ -114,7 +118,9 @@ def read(data: bytes | FileBytes, name: str) -> Executable:
             machine=str(file.header["e_machine"]),
             bits=file.elfclass,
             fixed=kind == "ET_EXEC",
-            segments=tuple([Segment(s.p_vaddr, s.p_offset, s.p_filesz, bool(s.p_flags & 1)) for s in headers]),
+            segments=tuple(
+                [Segment(s.p_vaddr, s.p_offset, s.p_filesz, bool(s.p_flags & 1)) for s in headers]
+            ),
             sections=tuple(sections),
             data=data,
         )
@@ -145,8 +151,9 @@ def file_offset(file: Executable, address: int) -> int | None:
 def function(file: Executable, wanted: str) -> int:
     """Return the address of the function ``NAME``, ``NAME@VERSION`` or ``NAME@@VERSION``.
 
-    libbpf's rules: dynamic symbols first, a name without version is the default one, a weak symbol yields to another.
-    Raises ElfError if there is no such function, if there are several, or if it is chosen at run time (IFUNC).
+    libbpf's rules: dynamic symbols first, a name without version is the default one, a weak symbol
+    yields to another. Raises ElfError if there is no such function, if there are several, or if it
+    is chosen at run time (IFUNC).
     """
     text, _, version = wanted.encode("utf-8", "surrogateescape").partition(b"@")
     version = version.removeprefix(b"@")
@@ -156,7 +163,9 @@ def function(file: Executable, wanted: str) -> int:
             if symbol.version != version if version else symbol.hidden:
                 continue
             if symbol.indirect:
-                raise ElfError(f"{file.name}: {safe(wanted)}: an indirect function (IFUNC), chosen when it is linked")
+                raise ElfError(
+                    f"{file.name}: {safe(wanted)}: an indirect function (IFUNC), chosen when it is linked"
+                )
             if best and symbol.address != best.address and not (best.weak or symbol.weak):
                 raise ElfError(f"{file.name}: {safe(wanted)}: several functions of that name")
             if best is None or (best.weak and not symbol.weak):
@@ -164,7 +173,9 @@ def function(file: Executable, wanted: str) -> int:
         if best:
             return best.address
     if not any(section.type == "SHT_SYMTAB" for section in file.sections):
-        raise ElfError(f"{file.name}: {safe(wanted)}: no such dynamic symbol, and other symbols are stripped")
+        raise ElfError(
+            f"{file.name}: {safe(wanted)}: no such dynamic symbol, and other symbols are stripped"
+        )
     raise ElfError(f"{file.name}: {safe(wanted)}: no function of that name")
 
 
@@ -172,7 +183,9 @@ def variable(file: Executable, name: str) -> int | None:
     """Return the address of a variable, None if there is no such variable or several."""
     text = name.encode("utf-8", "surrogateescape")
     tables = ("SHT_SYMTAB", "SHT_DYNSYM")
-    addresses = {symbol.address for kind in tables for symbol in _defined(file, kind, text, _VARIABLES)}
+    addresses = {
+        symbol.address for kind in tables for symbol in _defined(file, kind, text, _VARIABLES)
+    }
     return addresses.pop() if len(addresses) == 1 else None
 
 
@@ -181,7 +194,9 @@ def functions(file: Executable, kind: str, name: bytes | None = None) -> Iterato
     return _defined(file, kind, name, _FUNCTIONS)
 
 
-def _defined(file: Executable, kind: str, name: bytes | None, types: frozenset[int]) -> Iterator[Symbol]:
+def _defined(
+    file: Executable, kind: str, name: bytes | None, types: frozenset[int]
+) -> Iterator[Symbol]:
     for table in file.sections:
         if table.type != kind or table.link >= len(file.sections):
             continue
@@ -189,7 +204,12 @@ def _defined(file: Executable, kind: str, name: bytes | None, types: frozenset[i
         indices, named = _versions(file) if kind == "SHT_DYNSYM" else (b"", {})
         left = _MAX_SHARED * len(names)
         for number, (at, info, section, address) in enumerate(_symbols(file, table)):
-            if info & 15 not in types or not section or not address or not names.startswith(name or b"", at):
+            if (
+                info & 15 not in types
+                or not section
+                or not address
+                or not names.startswith(name or b"", at)
+            ):
                 continue
             end = names.find(b"\0", at)
             if end < 0:
@@ -236,7 +256,9 @@ def _versions(file: Executable) -> tuple[bytes, dict[int, bytes]]:
         if section.type == "SHT_GNU_versym":
             indices = data
         elif section.type == "SHT_GNU_verdef" and section.link < len(file.sections):
-            names = _defined_versions(data, _bytes(file, file.sections[section.link]), min(section.info, _MAX_VERSIONS))
+            names = _defined_versions(
+                data, _bytes(file, file.sections[section.link]), min(section.info, _MAX_VERSIONS)
+            )
     return indices, names
 
 
@@ -270,7 +292,9 @@ def probes(file: Executable) -> Iterator[Probe]:
 
         note | address | address of .stapsdt.base when linked | semaphore | provider NUL name NUL arguments NUL
     """
-    base = next((section.address for section in file.sections if section.name == ".stapsdt.base"), None)
+    base = next(
+        (section.address for section in file.sections if section.name == ".stapsdt.base"), None
+    )
     words = struct.Struct("<QQQ" if file.bits == 64 else "<III")
     for section in file.sections:
         if section.name != ".note.stapsdt" or section.type != "SHT_NOTE":
@@ -283,8 +307,12 @@ def probes(file: Executable) -> Iterator[Probe]:
             texts = desc[words.size :].split(b"\0", 3)
             if len(texts) < 4:  # each of the three has its NUL
                 raise ElfError(f"{file.name}: .note.stapsdt: expected provider, name and arguments")
-            provider, name, arguments = (text.decode("utf-8", "surrogateescape") for text in texts[:3])
-            yield Probe(provider, name, address + moved, semaphore + moved if semaphore else 0, arguments)
+            provider, name, arguments = (
+                text.decode("utf-8", "surrogateescape") for text in texts[:3]
+            )
+            yield Probe(
+                provider, name, address + moved, semaphore + moved if semaphore else 0, arguments
+            )
 
 
 def _notes(data: bytes) -> Iterator[bytes]:

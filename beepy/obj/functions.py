@@ -38,7 +38,9 @@ from beepy.text import safe
 MAX_TOTAL: Final = 1 << 19
 """Instructions and source lines of all functions of an object, and of all programs, each with its subprograms."""
 
-_MAX_ACCESS: Final = 1024  # bytes of a CO-RE access string; 64 steps, the most that libbpf takes, fit in
+_MAX_ACCESS: Final = (
+    1024  # bytes of a CO-RE access string; 64 steps, the most that libbpf takes, fit in
+)
 _MAX_PROGRAMS: Final = 1 << 12
 _MAX_ACCESSES: Final = 1 << 20  # bytes of all of them; a large object has 5,000 of 10 bytes
 _LD64: Final = 1  # R_BPF_64_64
@@ -48,8 +50,8 @@ _CALL: Final = 10  # R_BPF_64_32
 class SymbolTargets(NamedTuple):
     """What relocations may refer to: ``maps`` by (section, offset in bytes), ``data`` maps by section, externs by name.
 
-    ``kconfig`` gives the offset of each variable in the map of that name. ``text`` is the index of .text (0: none),
-    ``where`` names the object in messages.
+    ``kconfig`` gives the offset of each variable in the map of that name. ``text`` is the index of
+    .text (0: none), ``where`` names the object in messages.
     """
 
     where: str
@@ -64,7 +66,8 @@ class SymbolTargets(NamedTuple):
 def read(file: Elf, targets: SymbolTargets, btf: Btf | None, infos: ext.Ext) -> list[FunctionSpec]:
     """Return every function of the object, section by section, in the order of their offsets.
 
-    Raises ElfError for functions that are not whole instructions or overlap, and for relocations without a target.
+    Raises ElfError for functions that are not whole instructions or overlap, and for relocations
+    without a target.
     """
     functions: list[FunctionSpec] = []
     programs = total = accesses = 0
@@ -77,7 +80,9 @@ def read(file: Elf, targets: SymbolTargets, btf: Btf | None, infos: ext.Ext) -> 
             ordered = _distinct(targets.where, section, symbols[section.number])
             programs += len(ordered) if section.name != TEXT else 0
             if programs > _MAX_PROGRAMS:
-                raise ElfError(f"{targets.where}: section {safe(section.name)}: more than {_MAX_PROGRAMS} programs")
+                raise ElfError(
+                    f"{targets.where}: section {safe(section.name)}: more than {_MAX_PROGRAMS} programs"
+                )
             total += sum([symbol.size // SLOT for symbol in ordered])
             _check_total(targets.where, total)
             functions += _of_section(file, section, ordered, targets)
@@ -90,13 +95,17 @@ def read(file: Elf, targets: SymbolTargets, btf: Btf | None, infos: ext.Ext) -> 
         _check_total(targets.where, total)
         accesses += sum([len(ref.access) for ref in whole.core])
         if accesses > _MAX_ACCESSES:
-            raise ElfError(f"{targets.where}: access strings of more than {_MAX_ACCESSES} bytes together")
+            raise ElfError(
+                f"{targets.where}: access strings of more than {_MAX_ACCESSES} bytes together"
+            )
     return functions
 
 
 def _check_total(where: str, total: int) -> None:
     if total > MAX_TOTAL:
-        raise ElfError(f"{where}: functions of more than {MAX_TOTAL} instructions and lines together")
+        raise ElfError(
+            f"{where}: functions of more than {MAX_TOTAL} instructions and lines together"
+        )
 
 
 def _distinct(where: str, section: Section, symbols: list[Symbol]) -> list[Symbol]:
@@ -109,11 +118,17 @@ def _distinct(where: str, section: Section, symbols: list[Symbol]) -> list[Symbo
     for symbol in ordered:
         function = f"{where}: function '{safe(symbol.name)}'"
         if symbol.value % SLOT or symbol.size % SLOT or not symbol.size:
-            raise ElfError(f"{function}: {symbol.size} bytes at {symbol.value}: not whole instructions")
+            raise ElfError(
+                f"{function}: {symbol.size} bytes at {symbol.value}: not whole instructions"
+            )
         if symbol.value < end or symbol.value + symbol.size > section.size:
-            raise ElfError(f"{function}: overlaps another one, or exceeds section {safe(section.name)}")
+            raise ElfError(
+                f"{function}: overlaps another one, or exceeds section {safe(section.name)}"
+            )
         if section.name != TEXT and symbol.bind == "STB_LOCAL":
-            error = ElfError(f"{function}: static in section {safe(section.name)}: a program must be a global function")
+            error = ElfError(
+                f"{function}: static in section {safe(section.name)}: a program must be a global function"
+            )
             error.add_note(f"remove 'static' from the definition of {safe(symbol.name)}")
             raise error
         end = symbol.value + symbol.size
@@ -135,7 +150,9 @@ def _of_section(
                 at = (relocation.offset - symbol.value) // SLOT
                 if relocation.offset % SLOT or at in patched:
                     where = f"{_about(targets, symbol, at)}: relocation at byte {relocation.offset}"
-                    raise ElfError(f"{where}: {'misaligned' if relocation.offset % SLOT else 'a second one'}")
+                    raise ElfError(
+                        f"{where}: {'misaligned' if relocation.offset % SLOT else 'a second one'}"
+                    )
                 try:
                     refs.append(_ref(relocation, at, insns, targets, jump_table))
                 except ElfError as error:
@@ -190,7 +207,11 @@ def _ref(
             return ExternRef(at, symbol.name)
         raise ElfError("undefined, and not an extern of .kconfig or .ksyms")
     if relocation.type == _CALL and insn.call:
-        if symbol.section != targets.text or symbol.value % SLOT or symbol.type not in ("STT_FUNC", "STT_SECTION"):
+        if (
+            symbol.section != targets.text
+            or symbol.value % SLOT
+            or symbol.type not in ("STT_FUNC", "STT_SECTION")
+        ):
             raise ElfError(f"a call to something else than a function in {TEXT}")
         return CallRef(at, symbol.value // SLOT + insn.imm + 1)
     if relocation.type != _LD64 or not insn.wide:
@@ -214,7 +235,8 @@ def _ref(
 def _jump_table(function: Symbol, targets: SymbolTargets, start: int, size: int) -> tuple[int, ...]:
     """Return the instructions of ``function`` that a jump table names.
 
-    Its entries are offsets in bytes from the beginning of the code's section, as libbpf's ``create_jt_map`` reads them.
+    Its entries are offsets in bytes from the beginning of the code's section, as libbpf's
+    ``create_jt_map`` reads them.
     """
     table = targets.jump_tables
     assert table
@@ -223,24 +245,35 @@ def _jump_table(function: Symbol, targets: SymbolTargets, start: int, size: int)
     entries = struct.unpack_from(f"<{size // SLOT}Q", table.data, start)
     for entry in entries:
         if entry % SLOT or not function.value <= entry < function.value + function.size:
-            raise ElfError(f"a jump table names byte {entry}, where no instruction of the function begins")
+            raise ElfError(
+                f"a jump table names byte {entry}, where no instruction of the function begins"
+            )
     return tuple([(entry - function.value) // SLOT for entry in entries])
 
 
-def _with_records(function: FunctionSpec, access: Callable[[int], str], infos: ext.Ext) -> FunctionSpec:
+def _with_records(
+    function: FunctionSpec, access: Callable[[int], str], infos: ext.Ext
+) -> FunctionSpec:
     start = function.offset * SLOT
     core = [
         CoreRef((offset - start) // SLOT, TypeId(type_id), access(text), kind)
         for offset, type_id, text, kind in _of(function, infos.core)
     ]
     func_infos = [
-        FuncInfo((offset - start) // SLOT, TypeId(type_id)) for offset, type_id in _of(function, infos.functions)
+        FuncInfo((offset - start) // SLOT, TypeId(type_id))
+        for offset, type_id in _of(function, infos.functions)
     ]
-    lines = [LineInfo((offset - start) // SLOT, *text) for offset, *text in _of(function, infos.lines)]
-    return function._replace(core=tuple(core), func_infos=tuple(func_infos), line_infos=tuple(lines))
+    lines = [
+        LineInfo((offset - start) // SLOT, *text) for offset, *text in _of(function, infos.lines)
+    ]
+    return function._replace(
+        core=tuple(core), func_infos=tuple(func_infos), line_infos=tuple(lines)
+    )
 
 
-def _of(function: FunctionSpec, records: Mapping[str, Sequence[tuple[int, ...]]]) -> Sequence[tuple[int, ...]]:
+def _of(
+    function: FunctionSpec, records: Mapping[str, Sequence[tuple[int, ...]]]
+) -> Sequence[tuple[int, ...]]:
     """Return the function's own records of those of its section, which are in the order of their offsets (bytes)."""
     ordered = records.get(function.section, ())
     start, end = function.offset * SLOT, (function.offset + len(function.insns)) * SLOT

@@ -5,7 +5,8 @@
     byte   0      1 (low, high nibble)   2..3          4..7
          | code | dst_reg | src_reg |   off (s16)  |  imm (s32) |
 
-LD_IMM64 takes two slots; the second one has code 0 and holds the upper half of the constant in ``imm``.
+LD_IMM64 takes two slots; the second one has code 0 and holds the upper half of the constant in
+``imm``.
 """
 
 from struct import Struct as Packer
@@ -13,7 +14,8 @@ from typing import Final, NamedTuple
 
 SLOT: Final = 8  # bytes
 
-# code: class (bits 0..2); loads and stores: size (3..4), mode (5..7); ALU and jumps: source (3), operation (4..7)
+# code: class (bits 0..2); loads and stores: size (3..4), mode (5..7); ALU and jumps: source (3),
+# operation (4..7)
 CLASS: Final = 0x07
 LD: Final = 0x00
 LDX: Final = 0x01
@@ -85,7 +87,10 @@ def decode(data: bytes) -> tuple[Insn, ...]:
     """Return the slots of ``data``, whose length is a multiple of 8 bytes."""
     new = tuple.__new__  # as Insn(...) does, without a call in Python for each
     return tuple(
-        [new(Insn, (code, regs & 15, regs >> 4, off, imm)) for code, regs, off, imm in _SLOT.iter_unpack(data)]
+        [
+            new(Insn, (code, regs & 15, regs >> 4, off, imm))
+            for code, regs, off, imm in _SLOT.iter_unpack(data)
+        ]
     )
 
 

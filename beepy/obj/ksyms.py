@@ -1,22 +1,37 @@
 """Rewrite the types of the kernel symbols that an object uses to what kernels accept, as libbpf does.
 
-clang describes these symbols in a DATASEC called ``.ksyms`` that holds externs. Every kernel refuses it
-(kernel/bpf/btf.c: a DATASEC holds variables, whose linkage is static or global). So the section becomes an anonymous
-struct of as many ints, variables become global ints, and functions become global, with names for all parameters.
+clang describes these symbols in a DATASEC called ``.ksyms`` that holds externs. Every kernel
+refuses it (kernel/bpf/btf.c: a DATASEC holds variables, whose linkage is static or global). So the
+section becomes an anonymous struct of as many ints, variables become global ints, and functions
+become global, with names for all parameters.
 """
 
 from collections.abc import Sequence
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.types import ADDED, INFO, NAME_OFF, SIZE_OR_TYPE, Kind, Linkage, TypeId, Words, info_word
+from beepy.btf.types import (
+    ADDED,
+    INFO,
+    NAME_OFF,
+    SIZE_OR_TYPE,
+    Kind,
+    Linkage,
+    TypeId,
+    Words,
+    info_word,
+)
 
 _INT_SIZE = 4
 
 
 def acceptable(btf: Btf, datasecs: Sequence[tuple[TypeId, types.DataSec]]) -> Words:
     """Return the words to replace in the object's types; none where these have no int of 4 bytes to use."""
-    integer = next((type_id for type_id in btf.ids() if _is_int(btf, type_id)), None) if datasecs else None
+    integer = (
+        next((type_id for type_id in btf.ids() if _is_int(btf, type_id)), None)
+        if datasecs
+        else None
+    )
     words: Words = {}
     prototypes: set[TypeId] = set()
     for type_id, datasec in datasecs if integer is not None else ():
@@ -25,10 +40,15 @@ def acceptable(btf: Btf, datasecs: Sequence[tuple[TypeId, types.DataSec]]) -> Wo
         for info in datasec.vars:
             match btf.type(info.type):
                 case types.Var():
-                    words |= {(info.type, SIZE_OR_TYPE): integer, (info.type, ADDED): Linkage.GLOBAL}
+                    words |= {
+                        (info.type, SIZE_OR_TYPE): integer,
+                        (info.type, ADDED): Linkage.GLOBAL,
+                    }
                 case types.Func(_, prototype, _):
                     words[info.type, INFO] = info_word(Kind.FUNC, Linkage.GLOBAL)
-                    if prototype not in prototypes:  # functions may share one: its parameters are named once
+                    if (
+                        prototype not in prototypes
+                    ):  # functions may share one: its parameters are named once
                         prototypes.add(prototype)
                         words |= _named_params(btf, info.type, prototype)
                 case _:
@@ -45,7 +65,11 @@ def _section(datasec: TypeId, count: int, integer: TypeId) -> Words:
     }
     for number in range(count):
         at = Kind.STRUCT.item(number)
-        words |= {(datasec, at): 0, (datasec, at + 1): integer, (datasec, at + 2): 8 * _INT_SIZE * number}
+        words |= {
+            (datasec, at): 0,
+            (datasec, at + 1): integer,
+            (datasec, at + 2): 8 * _INT_SIZE * number,
+        }
     return words
 
 
@@ -53,7 +77,11 @@ def _is_int(btf: Btf, type_id: TypeId) -> bool:
     if btf.kind(type_id) is not Kind.INT:
         return False
     integer = btf.type(type_id)
-    return isinstance(integer, types.Int) and integer.size == _INT_SIZE and integer.bits == 8 * _INT_SIZE
+    return (
+        isinstance(integer, types.Int)
+        and integer.size == _INT_SIZE
+        and integer.bits == 8 * _INT_SIZE
+    )
 
 
 def _named_params(btf: Btf, function: TypeId, prototype: TypeId) -> Words:

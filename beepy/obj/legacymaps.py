@@ -4,8 +4,9 @@
 
     | type | key_size | value_size | max_entries | map_flags |   (u32 each; what follows must be zero)
 
-``BPF_ANNOTATE_KV_PAIR(name, key, value)`` gives a map its types. It declares a struct ``____btf_map_NAME`` of a key and
-a value; and, so that BTF has it, a variable of it in the section ``.maps.NAME``.
+``BPF_ANNOTATE_KV_PAIR(name, key, value)`` gives a map its types. It declares a struct
+``____btf_map_NAME`` of a key and a value; and, so that BTF has it, a variable of it in the section
+``.maps.NAME``.
 """
 
 from collections.abc import Mapping
@@ -28,20 +29,28 @@ _DEFINITION: Final = Struct("<5I")
 def read(name: str, elf: Elf, btf: Btf | None) -> tuple[PlacedMap, ...]:
     """Return the maps in the object's section ``maps`` in the order of their offsets, if it has one.
 
-    Keys and values have types only if the object annotates them. Raises ElfError for a malformed definition.
+    Keys and values have types only if the object annotates them. Raises ElfError for a malformed
+    definition.
     """
-    section = next((section for section in elf.sections if section.name == LEGACY_MAPS and section.data), None)
+    section = next(
+        (section for section in elf.sections if section.name == LEGACY_MAPS and section.data), None
+    )
     if section is None:
         return ()
     symbols = {
         symbol.value: symbol.name
         for symbol in elf.symbols
-        if symbol.section == section.number and symbol.type in ("STT_OBJECT", "STT_NOTYPE") and symbol.name
+        if symbol.section == section.number
+        and symbol.type in ("STT_OBJECT", "STT_NOTYPE")
+        and symbol.name
     }
     if len(symbols) > MAX_MAPS:
         raise ElfError(f"{name}: section {LEGACY_MAPS}: more than {MAX_MAPS} maps")
     ends = [*sorted(symbols)[1:], section.size]
-    placed = [_placed(name, section, symbols[at], at, end) for at, end in zip(sorted(symbols), ends, strict=False)]
+    placed = [
+        _placed(name, section, symbols[at], at, end)
+        for at, end in zip(sorted(symbols), ends, strict=False)
+    ]
     annotated = any(symbol.name.startswith(PAIR) for symbol in elf.symbols)
     pairs = _pairs(btf) if btf and annotated else {}
     return tuple([map_._replace(spec=_with_types(map_.spec, pairs)) for map_ in placed])
@@ -51,7 +60,9 @@ def _placed(name: str, section: Section, symbol: str, at: int, end: int) -> Plac
     definition = section.data[at:end]
     if len(definition) < _DEFINITION.size or any(definition[_DEFINITION.size :]):
         where = f"{name}: map '{safe(symbol)}'"
-        raise ElfError(f"{where}: {len(definition)} bytes in section maps: not a struct bpf_map_def of 20 bytes")
+        raise ElfError(
+            f"{where}: {len(definition)} bytes in section maps: not a struct bpf_map_def of 20 bytes"
+        )
     kind, key_size, value_size, max_entries, flags = _DEFINITION.unpack_from(definition)
     spec = MapSpec(
         name=symbol,
@@ -69,7 +80,9 @@ def _pairs(btf: Btf) -> dict[str, tuple[TypeId, TypeId]]:
     """Return the types of key and value by the names of the maps that are annotated."""
     pairs = {}
     for type_id in btf.ids():
-        if btf.kind(type_id) is Kind.STRUCT and btf.string(btf.name_offset(type_id)).startswith(PAIR):
+        if btf.kind(type_id) is Kind.STRUCT and btf.string(btf.name_offset(type_id)).startswith(
+            PAIR
+        ):
             pair = btf.type(type_id)
             assert isinstance(pair, types.Struct)
             if [member.name for member in pair.members] == ["key", "value"]:

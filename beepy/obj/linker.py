@@ -11,12 +11,15 @@ from beepy.text import safe
 MAX_INSNS: Final = 1_000_000  # of one program: the kernel's BPF_COMPLEXITY_LIMIT_INSNS, v5.2
 
 
-def link(entry: FunctionSpec, subprograms: Mapping[int, FunctionSpec], callback: int | None = None) -> ProgramSpec:
+def link(
+    entry: FunctionSpec, subprograms: Mapping[int, FunctionSpec], callback: int | None = None
+) -> ProgramSpec:
     """Return ``entry`` with the ``subprograms`` (by their offset in .text) that it reaches, in depth-first order.
 
-    ``callback`` is the offset of a subprogram that nothing calls: it comes last, with all that it reaches. Calls
-    become relative; all other refs, CO-RE relocations and infos move along. Raises ElfError for a call to an address
-    where no function begins, and for a program beyond ``MAX_INSNS``.
+    ``callback`` is the offset of a subprogram that nothing calls: it comes last, with all that it
+    reaches. Calls become relative; all other refs, CO-RE relocations and infos move along. Raises
+    ElfError for a call to an address where no function begins, and for a program beyond
+    ``MAX_INSNS``.
     """
     where = f"program '{safe(entry.name)}'"
     functions = [entry]
@@ -31,7 +34,9 @@ def link(entry: FunctionSpec, subprograms: Mapping[int, FunctionSpec], callback:
         elif call.offset not in starts:
             callee = subprograms.get(call.offset)
             if callee is None:
-                raise ElfError(f"{where}: instruction {call.insn}: no function begins at .text + {call.offset * 8}")
+                raise ElfError(
+                    f"{where}: instruction {call.insn}: no function begins at .text + {call.offset * 8}"
+                )
             starts[call.offset] = size
             functions.append(callee)
             size += len(callee.insns)
@@ -60,7 +65,9 @@ def _alone(entry: FunctionSpec) -> ProgramSpec:
     )
 
 
-def _joined(entry: FunctionSpec, functions: list[FunctionSpec], starts: Mapping[int, int]) -> ProgramSpec:
+def _joined(
+    entry: FunctionSpec, functions: list[FunctionSpec], starts: Mapping[int, int]
+) -> ProgramSpec:
     insns: list[Insn] = []
     refs: list[Ref] = []
     core, func_infos, line_infos, names = [], [], [], []
@@ -74,7 +81,9 @@ def _joined(entry: FunctionSpec, functions: list[FunctionSpec], starts: Mapping[
                 at = base + ref.insn
                 insns[at] = _calling(insns[at], starts[ref.offset] - at - 1)
             elif isinstance(ref, JumpTableRef):
-                if id(ref.targets) not in tables:  # refs to one table share its targets, here and in the result
+                if (
+                    id(ref.targets) not in tables
+                ):  # refs to one table share its targets, here and in the result
                     tables[id(ref.targets)] = tuple([base + target for target in ref.targets])
                 refs.append(JumpTableRef(base + ref.insn, tables[id(ref.targets)]))
             else:

@@ -1,8 +1,8 @@
 """Read map definitions: variables in a DATASEC called ``.maps`` or ``.maps.*``, each of a struct of its own.
 
-Its members have no values: what they mean is in their types.
-``__uint(name, n)`` is a pointer to an array of n elements, ``__type(name, t)`` a pointer to t, ``__ulong(name, n)`` an
-enum with the value n, ``__array(values, t)`` an array of inner maps or functions (bpf_helpers.h).
+Its members have no values: what they mean is in their types. ``__uint(name, n)`` is a pointer to an
+array of n elements, ``__type(name, t)`` a pointer to t, ``__ulong(name, n)`` an enum with the value
+n, ``__array(values, t)`` an array of inner maps or functions (bpf_helpers.h).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,16 @@ from beepy.uapi import MapType
 MAX_MAPS: Final = 1 << 12
 """Maps of an object; one with very many has 200."""
 
-_NUMBERS: Final = ("type", "max_entries", "map_flags", "numa_node", "key_size", "value_size", "pinning", "map_extra")
+_NUMBERS: Final = (
+    "type",
+    "max_entries",
+    "map_flags",
+    "numa_node",
+    "key_size",
+    "value_size",
+    "pinning",
+    "map_extra",
+)
 _MEMBERS: Final = frozenset((*_NUMBERS, "key", "value", "values"))
 _PINNING: Final = (0, 1)  # enum libbpf_pin_type: LIBBPF_PIN_NONE, LIBBPF_PIN_BY_NAME
 _FD: Final = 4  # bytes of a value that is a map or program
@@ -32,7 +41,8 @@ _OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 class PlacedMap(NamedTuple):
     """A map and its definition: ``size`` bytes at ``offset`` of a section.
 
-    ``values`` is the offset in the definition where the initial values begin, None if the map has none.
+    ``values`` is the offset in the definition where the initial values begin, None if the map has
+    none.
     """
 
     spec: MapSpec
@@ -75,7 +85,8 @@ class _Definition(NamedTuple):
 def read(btf: Btf, elf: Elf) -> tuple[PlacedMap, ...]:
     """Return the maps of the object, in the order of their sections and places.
 
-    The DATASECs of ``btf`` must be fixed up (see ``datasec``). Raises ElfError for a malformed definition.
+    The DATASECs of ``btf`` must be fixed up (see ``datasec``). Raises ElfError for a malformed
+    definition.
     """
     maps: list[PlacedMap] = []
     for section in defining(elf):
@@ -94,7 +105,9 @@ def read(btf: Btf, elf: Elf) -> tuple[PlacedMap, ...]:
 
 def defining(elf: Elf) -> Iterator[Section]:
     """Yield the sections of map definitions, without those of a legacy map's annotation (``sections.PAIR``)."""
-    pairs = {(symbol.section, symbol.name) for symbol in elf.symbols if symbol.name.startswith(PAIR)}
+    pairs = {
+        (symbol.section, symbol.name) for symbol in elf.symbols if symbol.name.startswith(PAIR)
+    }
     for section in elf.sections:
         pair = section.number, PAIR + section.name.removeprefix(".maps.")
         if is_maps(section.name) and pair not in pairs:
@@ -104,7 +117,9 @@ def defining(elf: Elf) -> Iterator[Section]:
 def _placed(btf: Btf, section: Section, info: types.VarSecInfo) -> PlacedMap:
     variable = btf.type(info.type)
     if not isinstance(variable, types.Var):
-        raise ElfError(f"{btf.name}: section {safe(section.name)}: type {info.type} is not a variable")
+        raise ElfError(
+            f"{btf.name}: section {safe(section.name)}: type {info.type} is not a variable"
+        )
     where = f"{btf.name}: map '{safe(variable.name)}'"
     try:
         definition = _definition(btf, variable.type, where)
@@ -135,7 +150,9 @@ def _map(definition: _Definition, name: str, section: str) -> tuple[MapSpec, int
     if values is None:
         return spec, None
     if not definition.members.keys().isdisjoint(("value", "value_size")) and spec.value_size != _FD:
-        raise ElfError(f"{definition.where}: value size {spec.value_size} is not that of its values, {_FD}")
+        raise ElfError(
+            f"{definition.where}: value size {spec.value_size} is not that of its values, {_FD}"
+        )
     return spec._replace(value_size=_FD, inner=_inner(definition, spec, values)), values.offset // 8
 
 
@@ -222,7 +239,9 @@ def _with_slots(name: str, maps: list[PlacedMap], elf: Elf) -> tuple[PlacedMap, 
     return tuple(filled)
 
 
-def _slots(placed: PlacedMap, relocations: Sequence[Relocation], where: str) -> Iterator[tuple[int, str]]:
+def _slots(
+    placed: PlacedMap, relocations: Sequence[Relocation], where: str
+) -> Iterator[tuple[int, str]]:
     for relocation in relocations:
         start = placed.offset + (placed.size if placed.values is None else placed.values)
         at = relocation.offset - start

@@ -7,7 +7,16 @@ from typing import Final
 from beepy.btf import ext
 from beepy.btf.btf import Btf
 from beepy.errors import BtfError, ElfError
-from beepy.obj import arenas, datasec, elf, exception_callbacks, functions, legacymaps, mapdefs, structops
+from beepy.obj import (
+    arenas,
+    datasec,
+    elf,
+    exception_callbacks,
+    functions,
+    legacymaps,
+    mapdefs,
+    structops,
+)
 from beepy.obj.elf import Elf, Section
 from beepy.obj.functions import MAX_TOTAL, SymbolTargets
 from beepy.obj.linker import link
@@ -22,11 +31,14 @@ MAX_TYPES: Final = 1 << 18
 def parse(data: bytes, name: str = "object") -> CollectionSpec:
     """Read a BPF object file; ``name`` is for messages and metrics.
 
-    The same bytes give the same answer on every machine. Raises ElfError or BtfError for a malformed object.
+    The same bytes give the same answer on every machine. Raises ElfError or BtfError for a
+    malformed object.
     """
     where = safe(name)
     file = elf.read(data, where)
-    sections = {section.name: section for section in reversed(file.sections)}  # of equal names the first counts
+    sections = {
+        section.name: section for section in reversed(file.sections)
+    }  # of equal names the first counts
     btf = _types(where, file, sections.get(".BTF"))
     globals_ = datasec.fixup_datasecs(btf, file) if btf else datasec.Globals()
     btf = globals_.btf
@@ -39,10 +51,19 @@ def parse(data: bytes, name: str = "object") -> CollectionSpec:
         data_maps[sections[ARENA].number] = arena
     targets = SymbolTargets(
         where=where,
-        text=next((section.number for section in file.sections if section.executable and section.name == TEXT), 0),
+        text=next(
+            (
+                section.number
+                for section in file.sections
+                if section.executable and section.name == TEXT
+            ),
+            0,
+        ),
         maps={(placed.section, placed.offset): placed.spec.name for placed in maps},
         data=data_maps,
-        kconfig={variable.name: variable.offset for variable in variables if variable.map == KCONFIG},
+        kconfig={
+            variable.name: variable.offset for variable in variables if variable.map == KCONFIG
+        },
         ksyms={extern.name for extern in globals_.externs if extern.section == KSYMS},
         jump_tables=sections.get(JUMP_TABLES),
     )
@@ -91,7 +112,9 @@ def _check_untyped(where: str, file: Elf) -> None:
     operations = [section for section in file.sections if section.name in structops.SECTIONS]
     for section in (*mapdefs.defining(file), *operations):
         if section.size:
-            error = ElfError(f"{where}: section {safe(section.name)}: the object has no type information (BTF)")
+            error = ElfError(
+                f"{where}: section {safe(section.name)}: the object has no type information (BTF)"
+            )
             error.add_note("compile it with clang -g")
             raise error
 
@@ -109,7 +132,9 @@ def _check_names(where: str, maps: Sequence[MapSpec]) -> None:
         seen.add(map_spec.name)
 
 
-def _programs(where: str, found: Sequence[FunctionSpec], callbacks: Mapping[str, int]) -> tuple[ProgramSpec, ...]:
+def _programs(
+    where: str, found: Sequence[FunctionSpec], callbacks: Mapping[str, int]
+) -> tuple[ProgramSpec, ...]:
     """Return the entry functions with all that they reach; ``callbacks`` are of exceptions, by program."""
     subprograms = {function.offset: function for function in found if function.section == TEXT}
     programs: dict[str, ProgramSpec] = {}
@@ -123,5 +148,7 @@ def _programs(where: str, found: Sequence[FunctionSpec], callbacks: Mapping[str,
         total += len(program.insns) + len(program.line_infos)
         total += sum([len(ref.targets) for ref in program.refs if isinstance(ref, JumpTableRef)])
         if total > MAX_TOTAL:
-            raise ElfError(f"{where}: programs of more than {MAX_TOTAL} instructions and lines together")
+            raise ElfError(
+                f"{where}: programs of more than {MAX_TOTAL} instructions and lines together"
+            )
     return tuple(programs.values())

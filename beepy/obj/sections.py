@@ -24,7 +24,9 @@ def is_maps(section: str) -> bool:
 
 def is_data(section: str) -> bool:
     """Tell whether a section of that name holds global variables: .data, .rodata, .bss, and .data.foo and the like."""
-    return any(section == kind or section.startswith(f"{kind}.") for kind in (".data", ".rodata", ".bss"))
+    return any(
+        section == kind or section.startswith(f"{kind}.") for kind in (".data", ".rodata", ".bss")
+    )
 
 
 def is_constant(section: str) -> bool:

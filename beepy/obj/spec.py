@@ -1,7 +1,8 @@
 """What an object file holds, before any kernel is asked: the values that parse returns and load takes.
 
-Relocations are data beside the code. Each ref names the instruction that it patches by its index in ``insns``; the
-linker and rewriting passes move them with the code, ``collection`` applies each once.
+Relocations are data beside the code. Each ref names the instruction that it patches by its index in
+``insns``; the linker and rewriting passes move them with the code, ``collection`` applies each
+once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +42,8 @@ class DataRef(NamedTuple):
 class CallRef(NamedTuple):
     """A CALL of, or an LD_IMM64 of the address of (a callback), another function: the one at ``offset`` of .text.
 
-    ``offset`` counts instructions, as ``FunctionSpec.offset`` does. The linker resolves every one of them.
+    ``offset`` counts instructions, as ``FunctionSpec.offset`` does. The linker resolves every one
+    of them.
     """
 
     insn: int
@@ -107,7 +109,8 @@ class FunctionSpec(NamedTuple):
 class ProgramSpec(NamedTuple):
     """An entry program with every subprogram that it reaches appended (see ``obj.linker``).
 
-    ``section`` is the SEC() text verbatim, with its leading ``?`` (autoload off) where there is one.
+    ``section`` is the SEC() text verbatim, with its leading ``?`` (autoload off) where there is
+    one.
     """
 
     name: str
@@ -117,7 +120,9 @@ class ProgramSpec(NamedTuple):
     core: tuple[CoreRef, ...]
     func_infos: tuple[FuncInfo, ...]
     line_infos: tuple[LineInfo, ...]
-    functions: tuple[tuple[str, int], ...]  # (name, index of its first instruction), the entry first
+    functions: tuple[
+        tuple[str, int], ...
+    ]  # (name, index of its first instruction), the entry first
 
     @property
     def autoload(self) -> bool:
@@ -128,10 +133,11 @@ class ProgramSpec(NamedTuple):
 class MapSpec(NamedTuple):
     """A map as the object defines it; ``collection`` adds what the kernel asks for.
 
-    ``section`` is its SEC() text, with a leading ``?`` (autoload off) where operations have one. ``key`` and ``value``
-    are ids in the object's BTF (0: no type known). ``contents`` are the initial bytes of a data
-    section's only value (what is missing to its size is zeros), None for every other map. ``slots`` are initial values
-    of a map of maps or of programs: (index, name of map or program).
+    ``section`` is its SEC() text, with a leading ``?`` (autoload off) where operations have one.
+    ``key`` and ``value`` are ids in the object's BTF (0: no type known). ``contents`` are the
+    initial bytes of a data section's only value (what is missing to its size is zeros), None for
+    every other map. ``slots`` are initial values of a map of maps or of programs: (index, name of
+    map or program).
     """
 
     name: str
@@ -170,8 +176,8 @@ class VariableSpec(NamedTuple):
 class ExternSpec(NamedTuple):
     """A variable or function that the object declares and does not define.
 
-    ``section`` is .kconfig or .ksyms. One of .kconfig is a variable of the map of that name too; its value is set
-    at load. ``type`` is that of the variable, or the FUNC.
+    ``section`` is .kconfig or .ksyms. One of .kconfig is a variable of the map of that name too;
+    its value is set at load. ``type`` is that of the variable, or the FUNC.
     """
 
     name: str
@@ -189,9 +195,10 @@ a mapping sets members of a struct."""
 class Tracked(NamedTuple):
     """A map that the image's convention gives a meaning.
 
-    ``record`` is the type of a buffer's records (0: a table). ``texts`` are the fields that are arrays of bytes and
-    are shown as text. ``metric`` is the name of its metric, if its role has one, and ``metric_value`` the name of the
-    record's field that holds the metric's number ("": records are counted).
+    ``record`` is the type of a buffer's records (0: a table). ``texts`` are the fields that are
+    arrays of bytes and are shown as text. ``metric`` is the name of its metric, if its role has
+    one, and ``metric_value`` the name of the record's field that holds the metric's number ("":
+    records are counted).
     """
 
     map: str
@@ -213,8 +220,8 @@ class NotShown(NamedTuple):
 class CollectionSpec(NamedTuple):
     """All that one object file holds.
 
-    ``tracked`` and ``not_shown`` are empty until ``conventions.apply`` fills them. ``btf`` is None for an object
-    without type information.
+    ``tracked`` and ``not_shown`` are empty until ``conventions.apply`` fills them. ``btf`` is None
+    for an object without type information.
     """
 
     name: str
@@ -231,15 +238,20 @@ class CollectionSpec(NamedTuple):
     def loaded(self) -> tuple[ProgramSpec, ...]:
         """The programs that are loaded by default.
 
-        Those of struct_ops are loaded if a map that names them is: libbpf's ``bpf_object_adjust_struct_ops_autoload``.
+        Those of struct_ops are loaded if a map that names them is: libbpf's
+        ``bpf_object_adjust_struct_ops_autoload``.
         """
         named: dict[str, bool] = {}
         for map_spec in self.maps:
             for _, name in map_spec.slots if map_spec.type == MapType.STRUCT_OPS else ():
                 named[name] = named.get(name, False) or map_spec.autoload
-        return tuple([program for program in self.programs if named.get(program.name, program.autoload)])
+        return tuple(
+            [program for program in self.programs if named.get(program.name, program.autoload)]
+        )
 
     def __repr__(self) -> str:
         """Return a line; the programs are megabytes."""
-        counts = f"programs={len(self.programs)}, maps={len(self.maps)}, variables={len(self.variables)}"
+        counts = (
+            f"programs={len(self.programs)}, maps={len(self.maps)}, variables={len(self.variables)}"
+        )
         return f"CollectionSpec({self.name[:50]!r}, {counts})"

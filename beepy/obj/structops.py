@@ -1,7 +1,8 @@
 """Read struct_ops: implementations of kernel operations, variables in ``.struct_ops`` and ``.struct_ops.link``.
 
-Each is a struct such as ``tcp_congestion_ops`` whose pointers to functions are relocations against programs. It becomes
-a map of type STRUCT_OPS: ``contents`` are the variable's bytes, ``slots`` the programs by their offsets in bytes.
+Each is a struct such as ``tcp_congestion_ops`` whose pointers to functions are relocations against
+programs. It becomes a map of type STRUCT_OPS: ``contents`` are the variable's bytes, ``slots`` the
+programs by their offsets in bytes.
 """
 
 from typing import Final
@@ -37,7 +38,9 @@ def read(btf: Btf, elf: Elf) -> tuple[MapSpec, ...]:
 
 def _spec(btf: Btf, elf: Elf, section: Section, info: types.VarSecInfo) -> MapSpec:
     variable = btf.type(info.type)
-    implementation = skip_mods_and_typedefs(btf, variable.type)[1] if isinstance(variable, types.Var) else None
+    implementation = (
+        skip_mods_and_typedefs(btf, variable.type)[1] if isinstance(variable, types.Var) else None
+    )
     if not isinstance(variable, types.Var) or not isinstance(implementation, types.Struct):
         raise ElfError(f"{btf.name}: section {section.name}: type {info.type} is not a struct")
     contents = section.data[info.offset : info.offset + info.size]
@@ -47,7 +50,9 @@ def _spec(btf: Btf, elf: Elf, section: Section, info: types.VarSecInfo) -> MapSp
     slots = tuple(
         [
             (relocation.offset - info.offset, relocation.symbol.name)
-            for relocation in between(elf.relocations.get(section.number, ()), info.offset, info.size)
+            for relocation in between(
+                elf.relocations.get(section.number, ()), info.offset, info.size
+            )
         ]
     )
     return MapSpec(

@@ -30,7 +30,9 @@ def words(body: bytes, content_type: str) -> str:
         return ""
     if text.lstrip().startswith(("{", "[")):
         return _first_error(text)
-    return excerpt(next((line.strip() for line in text.splitlines() if line.strip()), ""), _MAX_WORDS)
+    return excerpt(
+        next((line.strip() for line in text.splitlines() if line.strip()), ""), _MAX_WORDS
+    )
 
 
 def _first_error(text: str) -> str:
@@ -42,7 +44,9 @@ def _first_error(text: str) -> str:
     if not isinstance(answer, dict):
         return ""
     errors = answer.get("errors")
-    error = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else answer
+    error = (
+        errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else answer
+    )
     names = ("code", "error", "message", "error_description", "details")
     words = [error[name] for name in names if isinstance(error.get(name), str) and error[name]]
     return excerpt(": ".join(words[:2]), _MAX_WORDS)

@@ -43,7 +43,9 @@ def load(file: BinaryIO, path: str) -> Image:
     where = excerpt(path, 200)
     members = _members(file, where)
     if "oci-layout" not in members or "index.json" not in members:
-        error = UnsupportedImage(f"{where}: a tar file, but not an OCI archive: no oci-layout or no index.json")
+        error = UnsupportedImage(
+            f"{where}: a tar file, but not an OCI archive: no oci-layout or no index.json"
+        )
         if "manifest.json" in members:  # as docker save writes before version 25
             name = safe(shlex.quote(path[:200]))
             error.add_note(f"skopeo copy docker-archive:{name} oci-archive:{name}.oci.tar")
@@ -80,8 +82,13 @@ def _members(file: BinaryIO, where: str) -> Members:
         if not is_tar(header):
             raise UnsupportedImage(f"{where}: broken tar header at byte {offset}")
         digits = header[124:136].strip(b" \0")
-        if not re.fullmatch(rb"[0-7]{1,11}", digits) or (size := int(digits, 8)) > end - offset - _BLOCK:
-            raise UnsupportedImage(f"{where}: tar header at byte {offset}: size beyond the end of the file")
+        if (
+            not re.fullmatch(rb"[0-7]{1,11}", digits)
+            or (size := int(digits, 8)) > end - offset - _BLOCK
+        ):
+            raise UnsupportedImage(
+                f"{where}: tar header at byte {offset}: size beyond the end of the file"
+            )
         name = _NAME.fullmatch(header[:100].rstrip(b"\0").decode("latin-1"))
         if name and header[156:157] in (b"0", b"\0"):
             members[name[1]] = offset + _BLOCK, size

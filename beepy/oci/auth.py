@@ -128,7 +128,9 @@ def _from_entry(entry: Mapping[object, object], path: Path) -> Credentials | Non
         try:
             username, _, password = base64.b64decode(secret, validate=True).decode().partition(":")
         except (binascii.Error, ValueError) as error:
-            raise RegistryError(f"{safe(str(path))}: auth is not base64 of name:password") from error
+            raise RegistryError(
+                f"{safe(str(path))}: auth is not base64 of name:password"
+            ) from error
         password = password.rstrip("\0")
     if isinstance(identity := entry.get("identitytoken"), str) and identity:
         return Credentials(identity_token=identity)
@@ -147,7 +149,9 @@ def _from_helper(name: str, reference: Reference, path: Path) -> Credentials | N
     server = "https://index.docker.io/v1/" if reference.registry == DOCKER else reference.registry
     command = [f"docker-credential-{name}", "get"]
     try:
-        ran = subprocess.run(command, input=server.encode(), capture_output=True, timeout=_HELPER_S, check=False)  # noqa: S603 - the user's own configuration names it
+        ran = subprocess.run(
+            command, input=server.encode(), capture_output=True, timeout=_HELPER_S, check=False
+        )  # noqa: S603 - the user's own configuration names it
     except (OSError, subprocess.TimeoutExpired) as error:
         why = error.strerror if isinstance(error, OSError) else f"no answer in {_HELPER_S} s"
         _log.warning("%s: %s: continuing without credentials", where, why)
@@ -162,7 +166,11 @@ def _from_helper(name: str, reference: Reference, path: Path) -> Credentials | N
         raise RegistryError(f"{where}: answer has no credentials") from error
     if not isinstance(username, str) or not isinstance(secret, str):
         raise RegistryError(f"{where}: answer has no credentials")
-    return Credentials(identity_token=secret) if username == "<token>" else Credentials(username, secret)
+    return (
+        Credentials(identity_token=secret)
+        if username == "<token>"
+        else Credentials(username, secret)
+    )
 
 
 class Challenge(NamedTuple):
@@ -192,7 +200,9 @@ def challenges(header: str) -> tuple[Challenge, ...]:
         if scheme:
             parsed.append((scheme.lower(), {}))
         elif parsed:
-            parsed[-1][1].setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) if plain is None else plain)
+            parsed[-1][1].setdefault(
+                name.lower(), re.sub(r"\\(.)", r"\1", quoted) if plain is None else plain
+            )
     return tuple(Challenge(scheme, parameters) for scheme, parameters in parsed)
 
 
@@ -200,8 +210,8 @@ def scopes(challenge: Challenge, own: str) -> list[str]:
     """Return the scopes to request a token for: our own, and the challenge's well-formed ones.
 
     Well-formed is a word (public ECR's ``aws``), or ``type:name:actions`` with no part empty
-    (distribution's token specification): some registries challenge with ``::``, and refuse a request for
-    it. If ``own`` only pulls, actions that change something are removed.
+    (distribution's token specification): some registries challenge with ``::``, and refuse a
+    request for it. If ``own`` only pulls, actions that change something are removed.
     """
     requested = [own]
     for scope in challenge.parameters.get("scope", "").split()[:_MAX_SCOPES]:
@@ -226,7 +236,9 @@ def token(body: bytes, where: str) -> str:
         answer = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise RegistryError(f"{where}: answer is not JSON") from error
-    value = (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None
+    value = (
+        (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None
+    )
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
         raise RegistryError(f"{where}: answer has no token")
     return value

@@ -48,7 +48,9 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     and manifests, which all call it, have the same guarantees.
     """
 
-    def __init__(self, reference: Reference, options: Options, limits: Limits | None = None) -> None:
+    def __init__(
+        self, reference: Reference, options: Options, limits: Limits | None = None
+    ) -> None:
         self.where = str(reference)
         self._reference = reference
         self._options = options
@@ -103,7 +105,10 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         ``what`` names it in messages. The block must end in the time that a body of ``size`` bytes
         may take. Raises ImageNotFound for 404, RegistryError for any other status.
         """
-        with self.http.within(size), closing(self._exchange(Request("GET", url, headers or {}))) as response:
+        with (
+            self.http.within(size),
+            closing(self._exchange(Request("GET", url, headers or {}))) as response,
+        ):
             self._expect(response, what)
             yield response
 
@@ -150,7 +155,11 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
 
     def _authorized(self, request: Request, scope: str, *, is_own: bool) -> Request:
         """Return the request with an Authorization for the registry, without any for others."""
-        headers = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name.lower() != "authorization"
+        }
         if is_own and scope in self._authorizations:
             headers["Authorization"] = self._authorizations[scope]
         return request._replace(headers=headers)
@@ -162,8 +171,8 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     def _introduce(self, scope: str) -> bool:
         """Log in at /v2/ if there are credentials and the registry wants them; tell whether it did.
 
-        It is tried once. A registry that hides its repositories from strangers answers 404 for them,
-        and challenges only at /v2/.
+        It is tried once. A registry that hides its repositories from strangers answers 404 for
+        them, and challenges only at /v2/.
         """
         if self._has_introduced or scope in self._authorizations:
             return False
@@ -191,14 +200,19 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
             raise _advised(RegistryError(f"{where}: authentication required"))
         return credentials.basic
 
-    def _token(self, challenge: auth.Challenge, scopes: list[str], credentials: auth.Credentials | None) -> str:
+    def _token(
+        self, challenge: auth.Challenge, scopes: list[str], credentials: auth.Credentials | None
+    ) -> str:
         """Request a token from the realm, by distribution's token specification.
 
         An identity token is exchanged by its OAuth2 variant.
         """
         realm = challenge.parameters.get("realm", "")
         where = f"{self.where}: token realm '{excerpt(realm, 200)}'"
-        if origin_of(realm, f"{self.where}: token realm").scheme != "https" and self.prefix == "https":
+        if (
+            origin_of(realm, f"{self.where}: token realm").scheme != "https"
+            and self.prefix == "https"
+        ):
             raise RegistryError(f"{where}: not https, but the registry is: refused")
         service = challenge.parameters.get("service")
         parameters = {"service": service} if service else {}
@@ -222,7 +236,11 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         with closing(self.http.send(request)) as response:
             status = response.status_code
             if status in (401, 403):
-                why = "refuses these credentials" if credentials else f"gives no token without credentials: {_HIDDEN}"
+                why = (
+                    "refuses these credentials"
+                    if credentials
+                    else f"gives no token without credentials: {_HIDDEN}"
+                )
                 detail = self.http.detail(response)
                 raise _advised(RegistryError(f"{where}: {why}: answers {status}{detail}"))
             if status != 200:
@@ -243,7 +261,9 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         if status == 404:
             error = ImageNotFound(f"{where}: {host} does not have it{detail}")
             if self._options.username is not None and not self._authorizations:
-                error.add_note("the registry did not ask for credentials: those given were not sent")
+                error.add_note(
+                    "the registry did not ask for credentials: those given were not sent"
+                )
             raise error
         detail = f"{host} answers {status}{detail}"
         if status in (401, 403):
@@ -256,7 +276,9 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
 
 
 def _advised(error: RegistryError) -> RegistryError:
-    error.add_note("credentials are read from -u and -p, from -c FILE, and from docker's and podman's log-ins")
+    error.add_note(
+        "credentials are read from -u and -p, from -c FILE, and from docker's and podman's log-ins"
+    )
     return error
 
 

@@ -62,7 +62,9 @@ def verified(chunks: Iterable[bytes], expected: Descriptor, where: str) -> Itera
     for chunk in chunks:
         size += len(chunk)
         if size > expected.size:
-            raise DigestMismatch(f"{where}: {expected.digest}: more than the expected {expected.size} bytes")
+            raise DigestMismatch(
+                f"{where}: {expected.digest}: more than the expected {expected.size} bytes"
+            )
         hashed.update(chunk)
         yield chunk
     if size != expected.size:
@@ -102,11 +104,15 @@ def refuse_other_case(value: Mapping[str, object], known: Collection[str], where
     Go's encoding/json accepts "Layers" for "layers": in tools written in Go the same digest would
     mean another program.
     """
-    folded = {name.casefold(): name for name in known}  # K (kelvin sign) and long s too, as Go folds them
+    folded = {
+        name.casefold(): name for name in known
+    }  # K (kelvin sign) and long s too, as Go folds them
     for key in value:
         name = folded.get(key.casefold(), key)
         if name != key:
-            raise UnsupportedImage(f"{where}: key '{excerpt(key)}': Go programs read it as '{name}'")
+            raise UnsupportedImage(
+                f"{where}: key '{excerpt(key)}': Go programs read it as '{name}'"
+            )
 
 
 def parse_text(value: object, where: str) -> str:
@@ -137,7 +143,9 @@ def parse_descriptor(value: object, where: str) -> Descriptor:
     refuse_other_case(value, ("mediaType", "digest", "size", "annotations", "platform"), where)
     digest, size = value.get("digest"), value.get("size")
     if not isinstance(digest, str) or not is_digest(digest):
-        raise UnsupportedImage(f"{where}: digest '{excerpt(digest)}': not sha256: and 64 hex digits")
+        raise UnsupportedImage(
+            f"{where}: digest '{excerpt(digest)}': not sha256: and 64 hex digits"
+        )
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_IMAGE:
         raise UnsupportedImage(f"{where}: size {excerpt(size)}: not from 0 to {MAX_IMAGE}")
     return Descriptor(

@@ -30,13 +30,19 @@ class Directory:
 
     def names(self) -> set[str]:
         """Return the names of its entries."""
-        with self._in() as directory, self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as file:
+        with (
+            self._in() as directory,
+            self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as file,
+        ):
             return set(os.listdir(file))  # noqa: PTH208 - an open directory has no path
 
     def read(self, *parts: str, limit: int) -> bytes:
         """Return at most ``limit`` + 1 bytes of a regular file."""
         flags = _READ | self._no_link
-        with self._in(*parts[:-1]) as directory, self._opened(directory, parts[-1], flags, parts) as file:
+        with (
+            self._in(*parts[:-1]) as directory,
+            self._opened(directory, parts[-1], flags, parts) as file,
+        ):
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", str(self.path.joinpath(*parts)))
             with open(file, "rb", closefd=False) as stream:
@@ -64,9 +70,13 @@ class Directory:
         It is removed at the end unless ``publish`` has renamed it.
         """
         with self._in(self._ingest) as ingest:
-            while True:  # random names: a reused one could make sweep unlink another file than it locked
+            while (
+                True
+            ):  # random names: a reused one could make sweep unlink another file than it locked
                 name = f"{_TEMPORARY}{os.urandom(8).hex()}"
-                file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=ingest)
+                file = os.open(
+                    name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=ingest
+                )
                 fcntl.flock(file, fcntl.LOCK_EX)
                 if os.fstat(file).st_nlink:  # 0: sweep has removed it before it was locked
                     break
@@ -100,9 +110,16 @@ class Directory:
     @contextmanager
     def locked(self, where: str) -> Iterator[None]:
         """Hold the writers' lock; ``where`` begins messages."""
-        with self._in() as directory, self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as file:
+        with (
+            self._in() as directory,
+            self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as file,
+        ):
             if holder := locks.wait(file, where):
-                raise TimeoutError(errno.ETIMEDOUT, f"locked by {holder} for {locks.PATIENCE_S:g} s", str(self.path))
+                raise TimeoutError(
+                    errno.ETIMEDOUT,
+                    f"locked by {holder} for {locks.PATIENCE_S:g} s",
+                    str(self.path),
+                )
             yield
 
     @contextmanager
@@ -111,16 +128,24 @@ class Directory:
         with ExitStack() as opened:
             file = opened.enter_context(self._opened(None, str(self.path), _WALKED))
             for depth, part in enumerate(parts, 1):
-                file = opened.enter_context(self._opened(file, part, _WALKED | self._no_link, parts[:depth]))
+                file = opened.enter_context(
+                    self._opened(file, part, _WALKED | self._no_link, parts[:depth])
+                )
             yield file
 
     @contextmanager
-    def _opened(self, directory: int | None, name: str, flags: int, parts: tuple[str, ...] = ()) -> Iterator[int]:
+    def _opened(
+        self, directory: int | None, name: str, flags: int, parts: tuple[str, ...] = ()
+    ) -> Iterator[int]:
         try:
             file = os.open(name, flags | os.O_CLOEXEC, dir_fd=directory)
         except OSError as error:
             error.filename = str(self.path.joinpath(*parts))
-            if error.errno in (errno.ELOOP, errno.ENOTDIR) and flags & os.O_NOFOLLOW and _is_link(name, directory):
+            if (
+                error.errno in (errno.ELOOP, errno.ENOTDIR)
+                and flags & os.O_NOFOLLOW
+                and _is_link(name, directory)
+            ):
                 raise OSError(errno.ELOOP, "is a symbolic link", error.filename) from error
             raise
         try:

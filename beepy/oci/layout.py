@@ -145,7 +145,9 @@ class Layout:
         except UnsupportedImage as error:
             raise StoreError(f"{self.where}: {error}") from error
         if version != "1.0.0":
-            raise StoreError(f"{self.where}: layout version '{excerpt(version)}': only 1.0.0 is supported")
+            raise StoreError(
+                f"{self.where}: layout version '{excerpt(version)}': only 1.0.0 is supported"
+            )
         entries = index.get("manifests")
         if entries is None:
             entries = []

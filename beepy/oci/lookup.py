@@ -46,7 +46,9 @@ def stores(options: Options) -> tuple[Store, ...]:
     """Return the local stores that this user may search, in order: beepy's own first."""
     if options.storage:
         return (Store(options.storage),)
-    return tuple([Store(path) for path in (default_storage(), bee_dir() / "store") if _is_searchable(path)])
+    return tuple(
+        [Store(path) for path in (default_storage(), bee_dir() / "store") if _is_searchable(path)]
+    )
 
 
 def _is_searchable(path: Path) -> bool:
@@ -121,7 +123,9 @@ def _checked(options: Options) -> Options:
         from beepy.arguments import no_choice  # noqa: PLC0415 - as above
 
         raise no_choice("pull", POLICIES, options.pull)
-    storage, config_dir, ca_file = map(_path, (options.storage, options.config_dir, options.ca_file))
+    storage, config_dir, ca_file = map(
+        _path, (options.storage, options.config_dir, options.ca_file)
+    )
     return options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
 
 
@@ -138,7 +142,9 @@ def _could_be_file(text: str) -> bool:
     """
     if text.startswith((".", "/")):
         return True
-    return ":" not in text.partition("@")[2] and not ((has_host(text) or "@" in text) and is_reference(text))
+    return ":" not in text.partition("@")[2] and not (
+        (has_host(text) or "@" in text) and is_reference(text)
+    )
 
 
 def _refuse_file(text: str) -> None:
@@ -209,7 +215,9 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
         raise _layout_refusal(text) or _not_found(text, options)
     from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return pull_into(reference, text, Store(options.storage or default_storage()), options, keep=keep)
+    return pull_into(
+        reference, text, Store(options.storage or default_storage()), options, keep=keep
+    )
 
 
 def _reference(text: str, options: Options) -> Reference:
@@ -248,7 +256,9 @@ def _not_found(text: str, options: Options) -> ImageNotFound:
         similar.append(f"{DOCKER}/{safe(text)}")
     if similar:
         return ImageNotFound(f"no image '{safe(text)}': did you mean {' or '.join(similar)}?")
-    error = ImageNotFound(f"no image '{safe(text)}': no file, stored or bundled image has that name")
+    error = ImageNotFound(
+        f"no image '{safe(text)}': no file, stored or bundled image has that name"
+    )
     error.add_note(_LISTS)
     return error
 
@@ -284,10 +294,16 @@ def _from_file(text: str) -> Image | None:
     where = safe(text[:200])
     try:
         file = os.open(text, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL, a lone surrogate
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        ValueError,
+    ):  # ValueError: a NUL, a lone surrogate
         return None
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG or (error.errno == errno.EACCES and not _cwd_searchable(text)):
+        if error.errno == errno.ENAMETOOLONG or (
+            error.errno == errno.EACCES and not _cwd_searchable(text)
+        ):
             return None
         raise ImageNotFound(f"{where}: {error.strerror}") from error
     try:

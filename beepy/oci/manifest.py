@@ -86,7 +86,9 @@ def parse(data: bytes, where: str, media_type: str = "") -> Manifest | Index:
         raise UnsupportedImage(f"{where}: both a manifest and an index")
     if body.get("schemaVersion") != 2 or (kind and kind not in MEDIA_TYPES):
         version = excerpt(body.get("schemaVersion"))
-        raise UnsupportedImage(f"{where}: unknown manifest: schema version {version}, media type '{excerpt(kind)}'")
+        raise UnsupportedImage(
+            f"{where}: unknown manifest: schema version {version}, media type '{excerpt(kind)}'"
+        )
     if "manifests" in body:
         if kind not in (OCI_INDEX, DOCKER_LIST, ""):
             raise UnsupportedImage(f"{where}: an index with media type '{excerpt(kind)}'")
@@ -149,7 +151,9 @@ def resolve(top: Descriptor, read: Read, where: str) -> tuple[Descriptor, Manife
     descriptor = top
     for _ in range(_MAX_DEPTH + 1):
         if descriptor.size > MAX_MANIFEST:
-            raise UnsupportedImage(f"{where}: manifest of {descriptor.size} bytes, at most {MAX_MANIFEST} are allowed")
+            raise UnsupportedImage(
+                f"{where}: manifest of {descriptor.size} bytes, at most {MAX_MANIFEST} are allowed"
+            )
         document = parse(read(descriptor), where, descriptor.media_type)
         if isinstance(document, Manifest):
             return descriptor, document

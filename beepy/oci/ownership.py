@@ -33,7 +33,8 @@ def refuse_others(path: Path, where: str, error: type[ImageError], *, strict: in
         except OSError:  # nothing to trust, or reading it fails with the reason
             return
         is_open = bool(
-            status.st_mode & stat.S_IWOTH and (depth > len(parts) - strict or not status.st_mode & stat.S_ISVTX)
+            status.st_mode & stat.S_IWOTH
+            and (depth > len(parts) - strict or not status.st_mode & stat.S_ISVTX)
         )
         if is_root and depth > len(parts) - strict and status.st_mode & _OTHERS:
             raise _with_advice(error(f"{at}: writable by others"), component)

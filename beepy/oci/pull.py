@@ -25,7 +25,9 @@ _log = Log(__name__)
 _OTHER_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-zA-Z=_-]{32,}")
 
 
-def pull(reference: Reference, name: str, store: Store, options: Options, *, keep: bool = True) -> Image:
+def pull(
+    reference: Reference, name: str, store: Store, options: Options, *, keep: bool = True
+) -> Image:
     """Fetch an image into ``store`` as ``name`` and return it.
 
     Blobs come first, then the manifest, then the name: a pull that fails leaves the names as they
@@ -60,7 +62,9 @@ class _Transfer:
         self._keep = keep
         self._is_storing = True
         self._manifests: dict[str, bytes] = {}
-        self._stored: set[str] = set()  # digests of what this pull has read from the store, or written
+        self._stored: set[str] = (
+            set()
+        )  # digests of what this pull has read from the store, or written
 
     def hold(self, descriptor: Descriptor, manifest: bytes) -> None:
         """Keep a manifest that was verified in memory."""
@@ -164,7 +168,9 @@ def _child(client: Client, descriptor: Descriptor) -> bytes:
     """Return a manifest that an index names."""
     actual, data = _manifest(client, descriptor.digest)
     if actual.size != descriptor.size:
-        raise DigestMismatch(f"{client.where}: {descriptor.digest}: {actual.size} bytes, expected {descriptor.size}")
+        raise DigestMismatch(
+            f"{client.where}: {descriptor.digest}: {actual.size} bytes, expected {descriptor.size}"
+        )
     return data
 
 

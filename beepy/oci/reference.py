@@ -58,7 +58,11 @@ def parse(text: str) -> Reference:
         raise error
     rest, _, digest = text.partition("@")
     if "@" in text and not is_digest(digest):
-        known = "only sha256 is supported" if re.fullmatch(_ALGORITHM, digest) else "not sha256: and 64 hex digits"
+        known = (
+            "only sha256 is supported"
+            if re.fullmatch(_ALGORITHM, digest)
+            else "not sha256: and 64 hex digits"
+        )
         raise InvalidReference(f"{where}: digest: {known}")
     colon = rest.rfind(":")
     tag = None

@@ -61,7 +61,9 @@ class Session:
     uses nothing but the proxies that ``transport.proxies`` chooses.
     """
 
-    def __init__(self, session: requests.Session, own: Origin, where: str, registry: str, limits: Limits) -> None:
+    def __init__(
+        self, session: requests.Session, own: Origin, where: str, registry: str, limits: Limits
+    ) -> None:
         self.own = own
         self.where = where
         self.deadline = transport.Deadline(limits)
@@ -161,10 +163,14 @@ class Session:
         try:
             target = urljoin(response.url, location)
         except ValueError as error:
-            raise RegistryError(f"{self.where}: redirect to '{excerpt(location)}': not an address") from error
+            raise RegistryError(
+                f"{self.where}: redirect to '{excerpt(location)}': not an address"
+            ) from error
         scheme = origin_of(target, f"{self.where}: redirect").scheme
         if scheme == "http" and urlsplit(response.url).scheme == "https":
-            raise RegistryError(f"{self.where}: redirect from https to '{excerpt(location)}': refused")
+            raise RegistryError(
+                f"{self.where}: redirect from https to '{excerpt(location)}': refused"
+            )
         return target
 
     def origin(self, url: str) -> Origin:

@@ -118,7 +118,9 @@ class Store:
         self.set_name(name, descriptor, platform)
         return descriptor.digest
 
-    def set_name(self, name: str, descriptor: Descriptor, platform: Mapping[str, str] | None = None) -> None:
+    def set_name(
+        self, name: str, descriptor: Descriptor, platform: Mapping[str, str] | None = None
+    ) -> None:
         """Give a manifest that is in the store a name, which is taken from any other."""
         entry: IndexEntry = {
             "mediaType": descriptor.media_type,
@@ -155,7 +157,9 @@ class Store:
                 return
 
     def _set_entry(self, name: str, entry: IndexEntry) -> None:
-        self.layout.replace_entries(lambda entries: [*(old for old in entries if _name(old) != name), entry])
+        self.layout.replace_entries(
+            lambda entries: [*(old for old in entries if _name(old) != name), entry]
+        )
 
     def _named(self) -> tuple[tuple[str, Descriptor], ...]:
         """Return the entries with a name and a sound descriptor; warn of unsound ones."""

@@ -51,7 +51,9 @@ class Deadline:
         self._lock = threading.Lock()
         self._watched: list[tuple[ref[HTTPConnection], socket.socket]] = []
 
-    def connect(self, connection: HTTPConnection, connect_once: Callable[[], socket.socket]) -> socket.socket:
+    def connect(
+        self, connection: HTTPConnection, connect_once: Callable[[], socket.socket]
+    ) -> socket.socket:
         """Return a connection's socket, created by ``connect_once``, and watch it.
 
         A duplicate is watched: ``ssl`` detaches the descriptor of the socket that it wraps.
@@ -63,7 +65,9 @@ class Deadline:
             self._cut()
         return connected
 
-    def _connect_first(self, connection: HTTPConnection, connect_once: Callable[[], socket.socket]) -> socket.socket:
+    def _connect_first(
+        self, connection: HTTPConnection, connect_once: Callable[[], socket.socket]
+    ) -> socket.socket:
         """Connect to the first address of a name that answers; the addresses share the time.
 
         urllib3 tries every address with the whole timeout, and a name may have a thousand: the name
@@ -72,7 +76,9 @@ class Deadline:
         # not .host, which lacks the dot at the name's end that forbids search domains
         name, timeout = connection._dns_host, connection.timeout  # noqa: SLF001
         try:
-            resolved = socket.getaddrinfo(name, connection.port, allowed_gai_family(), socket.SOCK_STREAM)
+            resolved = socket.getaddrinfo(
+                name, connection.port, allowed_gai_family(), socket.SOCK_STREAM
+            )
         except socket.gaierror as error:
             raise urllib3.exceptions.NameResolutionError(name, connection, error) from error
         except UnicodeError:
@@ -251,9 +257,15 @@ def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
         match cause:
             case ssl.SSLCertVerificationError():
                 why = excerpt(cause.verify_message.rstrip("."))
-                return f"certificate verification failed: {why}", "--ca-file FILE trusts the registry's own authority"
+                return (
+                    f"certificate verification failed: {why}",
+                    "--ca-file FILE trusts the registry's own authority",
+                )
             case ssl.SSLError():
-                return f"TLS failed: {excerpt(cause.reason or cause)}", "--plain-http speaks HTTP without TLS"
+                return (
+                    f"TLS failed: {excerpt(cause.reason or cause)}",
+                    "--plain-http speaks HTTP without TLS",
+                )
             case urllib3.exceptions.NewConnectionError():  # a ConnectTimeoutError by inheritance alone
                 pass
             case requests.ConnectTimeout() | urllib3.exceptions.ConnectTimeoutError():
@@ -282,7 +294,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(current))
         yield current
-        inner = [getattr(current, "reason", None), *current.args, current.__cause__, current.__context__]
+        inner = [
+            getattr(current, "reason", None),
+            *current.args,
+            current.__cause__,
+            current.__context__,
+        ]
         todo.extend(cause for cause in inner if isinstance(cause, BaseException))
 
 

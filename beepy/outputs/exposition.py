@@ -100,7 +100,9 @@ class Histogram:
         self.total += value * times
 
 
-def histogram_samples(name: str, bounds: Sequence[float], series: Mapping[str, Histogram]) -> Iterator[str]:
+def histogram_samples(
+    name: str, bounds: Sequence[float], series: Mapping[str, Histogram]
+) -> Iterator[str]:
     """Yield the lines of each histogram: cumulative buckets, sum, count; ``le`` comes last."""
     edges = [f'le="{number(bound)}"}} ' for bound in (*bounds, math.inf)]
     for labels, histogram in series.items():

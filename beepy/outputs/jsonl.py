@@ -124,4 +124,6 @@ def _converter(field: Field) -> Callable[[Any], bytes] | None:
     """Return what encodes a field's values, None for integers, which the format encodes."""
     if field.codec.is_plain_int:
         return None
-    return _BOOLEANS.__getitem__ if field.codec.code == "?" else lambda value: encode(value).encode()
+    return (
+        _BOOLEANS.__getitem__ if field.codec.code == "?" else lambda value: encode(value).encode()
+    )

@@ -86,7 +86,9 @@ def check(buckets: Iterable[str], value_keys: Iterable[str]) -> None:
         parse_value_key(text)
 
 
-def bounds_of(buckets: Iterable[str], decoders: Sequence[Decoder]) -> dict[Schema, tuple[float, ...]]:
+def bounds_of(
+    buckets: Iterable[str], decoders: Sequence[Decoder]
+) -> dict[Schema, tuple[float, ...]]:
     """Return the bounds that -b gives, by map. Raises UsageError, also if it names a map twice."""
     bounds_by_map: dict[Schema, tuple[float, ...]] = {}
     for option, name, bounds_text, bounds in map(parse_buckets, buckets):

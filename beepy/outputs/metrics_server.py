@@ -302,7 +302,9 @@ class _Loop:
         """Render a page for all waiting connections, unless one is being rendered."""
         if self._renderer:
             return
-        self._waiting = [connection for connection in self._connections if connection.state is State.WAITING]
+        self._waiting = [
+            connection for connection in self._connections if connection.state is State.WAITING
+        ]
         requests = [connection.request for connection in self._waiting if connection.request]
         if requests:
             self._rendered = False
@@ -364,7 +366,8 @@ class _Loop:
         slow = [
             connection
             for connection in self._connections
-            if connection.state is State.SENDING and not any(connection.body is body for body in newest_bodies)
+            if connection.state is State.SENDING
+            and not any(connection.body is body for body in newest_bodies)
         ]
         slow.sort(key=lambda connection: connection.since)
         while slow:

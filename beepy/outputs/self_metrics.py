@@ -33,9 +33,15 @@ class _RunCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics as they are now; a loss that cannot be counted has no sample, not 0."""
-        events = CounterMetricFamily("beepy_events", "Events that the filters let pass.", labels=_LABELS)
-        short = CounterMetricFamily("beepy_short_records", "Records shorter than their type.", labels=_LABELS)
-        lost = CounterMetricFamily("beepy_lost_events", "Events lost, where the source can tell.", labels=_LABELS)
+        events = CounterMetricFamily(
+            "beepy_events", "Events that the filters let pass.", labels=_LABELS
+        )
+        short = CounterMetricFamily(
+            "beepy_short_records", "Records shorter than their type.", labels=_LABELS
+        )
+        lost = CounterMetricFamily(
+            "beepy_lost_events", "Events lost, where the source can tell.", labels=_LABELS
+        )
         by_labels: dict[tuple[str, str], list[StreamCounts]] = {}
         for stream in self._streams:
             labels = safe(stream.schema.image), safe(stream.schema.map)

@@ -178,7 +178,9 @@ class TableMetric:
     ``max_series``. An entry that has a series keeps it before new entries get one.
     """
 
-    def __init__(self, name: str, decoder: Decoder, labels: MetricLabels, value: Field, max_series: int) -> None:
+    def __init__(
+        self, name: str, decoder: Decoder, labels: MetricLabels, value: Field, max_series: int
+    ) -> None:
         self.name = name
         self._decoder = decoder
         self._labels = labels

@@ -16,7 +16,9 @@ def test_bombs_do_not_go_off() -> None:
     assert max([len(data) for _, data in made]) <= MAX_FILE
     wrong = []
     for outcome in measured.run(
-        range(len(made)), lambda at: partial(exercise.of_object, made[at][1], EMPTY, Random(at)), chunk=1
+        range(len(made)),
+        lambda at: partial(exercise.of_object, made[at][1], EMPTY, Random(at)),
+        chunk=1,
     ):
         name, data = made[outcome.job]
         used = f"{outcome.seconds:.2f} s, {outcome.memory >> 20} MiB"

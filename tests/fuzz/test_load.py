@@ -1,6 +1,7 @@
 """Grown and mutated objects, loaded into the kernel: what it takes and refuses ends in results and BeepyErrors.
 
-Nothing is attached or pinned, maps are small, and only programs of types that decide nothing are loaded.
+Nothing is attached or pinned, maps are small, and only programs of types that decide nothing are
+loaded.
 """
 
 import os
@@ -22,13 +23,23 @@ from tests.support import campaign, exercise, grow, mutate
 from tests.support.campaign import Case
 
 COUNT: Final = soak.times(200)
-_TYPES: Final = (ProgType.SOCKET_FILTER, ProgType.KPROBE, ProgType.TRACEPOINT, ProgType.RAW_TRACEPOINT, ProgType.XDP)
+_TYPES: Final = (
+    ProgType.SOCKET_FILTER,
+    ProgType.KPROBE,
+    ProgType.TRACEPOINT,
+    ProgType.RAW_TRACEPOINT,
+    ProgType.XDP,
+)
 _MAX_ENTRIES: Final = 4096
 _MAX_BYTES: Final = 1 << 16  # of a key or value
 
 
 def _harmless(spec: CollectionSpec) -> CollectionSpec:
-    programs = [one for one in spec.programs if (hook := sections.find(one.section)) and hook.prog_type in _TYPES]
+    programs = [
+        one
+        for one in spec.programs
+        if (hook := sections.find(one.section)) and hook.prog_type in _TYPES
+    ]
     maps = [_small(one) for one in spec.maps if one.type != MapType.STRUCT_OPS]
     return spec._replace(programs=tuple(programs), maps=tuple(maps))
 

@@ -22,7 +22,8 @@ from tests.support.mutate import Object
 COUNT: Final = soak.times(10_000)
 KINDS: Final = {"object": 78, "image": 9, "store": 4, "archive": 4, "reference": 5}  # in percent
 
-# where errors are raised that concern no more than the container: the ELF file, the JSON text, the tar file
+# where errors are raised that concern no more than the container: the ELF file, the JSON text, the
+# tar file
 CONTAINERS: Final = ("obj.elf.", "oci.descriptor.parse_object", "oci.archive.")
 
 
@@ -39,7 +40,9 @@ def _sources(folder: Path) -> tuple[Source, ...]:
     store = bundled_store()
     found = {data: f"images/{name}" for name in store.names() for data in store.get(name).programs}
     if (clang := build.compiler()) and shutil.which("llvm-strip"):
-        found |= {path.read_bytes(): f"bpf/{name}" for name, path in build.objects(folder, clang).items()}
+        found |= {
+            path.read_bytes(): f"bpf/{name}" for name, path in build.objects(folder, clang).items()
+        }
     if not embedded.missing():
         found |= {one.data: f"{one.package}/{one.name}" for one in embedded.installed()}
     return tuple(Source(name, data, _types(data)) for data, name in found.items())
@@ -66,17 +69,25 @@ class Maker:
         match kind:
             case "object":
                 data, _ = mutate.mutant(source.data, rng)
-                return Case(kind, data, partial(exercise.of_object, data, self._target(source, rng), rng))
+                return Case(
+                    kind, data, partial(exercise.of_object, data, self._target(source, rng), rng)
+                )
             case "image":
                 layout = self._layout(source, rng)
-                return Case(kind, layout.names, partial(exercise.of_layout, layout, self._target(source, rng), rng))
+                return Case(
+                    kind,
+                    layout.names,
+                    partial(exercise.of_layout, layout, self._target(source, rng), rng),
+                )
             case "store":
                 layout, folder = self._layout(source, rng), self._folder / str(os.getpid())
                 do = partial(exercise.of_store, layout, folder, self._target(source, rng), rng)
                 return Case(kind, layout.names, do)
             case "archive":
                 data = mutate_images.archive(self._layout(source, rng), rng)
-                return Case(kind, data, partial(exercise.of_archive, data, self._target(source, rng), rng))
+                return Case(
+                    kind, data, partial(exercise.of_archive, data, self._target(source, rng), rng)
+                )
             case _:
                 text = mutate_images.reference(rng)
                 data = text.encode("utf-8", "surrogatepass")
@@ -88,7 +99,9 @@ class Maker:
 
     def _target(self, source: Source, rng: Random) -> bytes:
         """Return types that the object's own are related to, mutated."""
-        return mutate.target(source.types if source.types and rng.random() < 0.8 else rng.choice(self._targets), rng)
+        return mutate.target(
+            source.types if source.types and rng.random() < 0.8 else rng.choice(self._targets), rng
+        )
 
 
 @pytest.mark.soak

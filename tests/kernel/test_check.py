@@ -122,7 +122,9 @@ def test_attach_points(compiled: ObjectOf, section: str, lacking: str, probe: st
 
 
 def test_a_verifier_error_is_a_finding(object_of: ObjectOf) -> None:
-    (finding,) = [finding for finding in findings_of(object_of("err_null")) if finding.level == ERROR]
+    (finding,) = [
+        finding for finding in findings_of(object_of("err_null")) if finding.level == ERROR
+    ]
     assert finding.text.startswith("program 'err_null': verifier: ")
     assert not finding.skipped
 
@@ -134,11 +136,16 @@ def test_what_an_old_kernel_lacks() -> None:
     texts = [finding.text for finding in checked.findings]
     assert "map 'print_exits': type ringbuf: not there, since 5.8" in texts
     where = "program 'sched_process_exit'"
-    assert f"{where}: helper ringbuf_reserve: not there, since 5.8; it fails if the code is reached" in texts
+    assert (
+        f"{where}: helper ringbuf_reserve: not there, since 5.8; it fails if the code is reached"
+        in texts
+    )
     assert f"{where}: helper probe_read_kernel: probe_read in its place" in texts
     assert any(text.startswith(f"{where}: relocation ") and "-> missing" in text for text in texts)
     assert any(
-        text.startswith(f"{where}: tracepoint sched/sched_process_exit: not found in the kernel of old")
+        text.startswith(
+            f"{where}: tracepoint sched/sched_process_exit: not found in the kernel of old"
+        )
         for text in texts
     )
 
@@ -202,7 +209,9 @@ char LICENSE[] SEC("license") = "GPL";
 def test_a_field_that_no_load_reaches(compiled: ObjectOf) -> None:
     writer = BtfWriter()
     writer.struct("small", 50_000, [("it", writer.integer(), 40_000 * 8)])
-    findings = findings_of(compiled(_READS % ("small", "int", "small")), Btf(writer.data(), name="far"))
+    findings = findings_of(
+        compiled(_READS % ("small", "int", "small")), Btf(writer.data(), name="far")
+    )
     assert (ERROR, "offset 40000 exceeds 32767") in [
         (finding.level, finding.text.rpartition(": ")[2]) for finding in findings
     ]
@@ -211,17 +220,29 @@ def test_a_field_that_no_load_reaches(compiled: ObjectOf) -> None:
 def test_a_field_of_another_width(compiled: ObjectOf) -> None:
     writer = BtfWriter()
     writer.struct("small", 8, [("it", writer.integer(), 32)])
-    findings = findings_of(compiled(_READS % ("small", "long", "small")), Btf(writer.data(), name="narrow"))
+    findings = findings_of(
+        compiled(_READS % ("small", "long", "small")), Btf(writer.data(), name="narrow")
+    )
     (finding,) = [finding for finding in findings if finding.level == WARNING]
     became = "(struct small.it byte_off 0 -> 4, 8 -> 4 bytes: cannot be read in another width)"
     assert finding.text == f"program 'one': relocation 0 {became}: it fails if the code is reached"
-    path = compiled((_READS % ("task_struct", "long", "task_struct")).replace("it;", "tgid;").replace("->it", "->tgid"))
-    with pytest.raises(VerifierError, match=r"relocation 0 \(.* 8 -> 4 bytes: cannot be read in another width\)"):
+    path = compiled(
+        (_READS % ("task_struct", "long", "task_struct"))
+        .replace("it;", "tgid;")
+        .replace("->it", "->tgid")
+    )
+    with pytest.raises(
+        VerifierError, match=r"relocation 0 \(.* 8 -> 4 bytes: cannot be read in another width\)"
+    ):
         load(parse(Path(path).read_bytes(), name="x"))
 
 
-@pytest.mark.parametrize("section", ["raw_tp/beepy_none", "tp/sched/beepy_none", "kprobe/beepy_none"])
-def test_types_without_functions_and_tracepoints_give_no_findings(compiled: ObjectOf, section: str) -> None:
+@pytest.mark.parametrize(
+    "section", ["raw_tp/beepy_none", "tp/sched/beepy_none", "kprobe/beepy_none"]
+)
+def test_types_without_functions_and_tracepoints_give_no_findings(
+    compiled: ObjectOf, section: str
+) -> None:
     writer = BtfWriter()
     writer.struct("task_struct", 8)
     assert findings_of(compiled(_POINTS % section), Btf(writer.data(), name="minimal")) == []
@@ -229,7 +250,9 @@ def test_types_without_functions_and_tracepoints_give_no_findings(compiled: Obje
 
 def test_a_target_of_another_form_is_not_skipped(compiled: ObjectOf) -> None:
     (finding,) = [
-        finding for finding in findings_of(compiled(_POINTS % "tracepoint/foo")) if "expected" in finding.text
+        finding
+        for finding in findings_of(compiled(_POINTS % "tracepoint/foo"))
+        if "expected" in finding.text
     ]
     assert (finding.text, finding.skipped) == (
         "program 'one': tracepoint: expected CATEGORY/NAME",
@@ -248,8 +271,16 @@ def test_the_running_kernel_and_its_types_agree() -> None:
         assert this.has_function(name) == same.has_function(name)
     for name in ("openat", "close", "beepy_none"):
         assert this.has_syscall(name) == same.has_syscall(name)
-    assert [kind.name for kind in MapType if kind and this.has_map_type(kind) and not same.has_map_type(kind)] == []
-    assert [kind.name for kind in ProgType if kind and this.has_prog_type(kind) and not same.has_prog_type(kind)] == []
+    assert [
+        kind.name
+        for kind in MapType
+        if kind and this.has_map_type(kind) and not same.has_map_type(kind)
+    ] == []
+    assert [
+        kind.name
+        for kind in ProgType
+        if kind and this.has_prog_type(kind) and not same.has_prog_type(kind)
+    ] == []
     assert same.has_attach_type(AttachType.TRACE_FENTRY)
     for category, name in (
         ("sched", "sched_switch"),
@@ -287,7 +318,9 @@ def test_the_command_fails_with_the_reason(beepy: Beepy, object_of: ObjectOf) ->
 
 def test_an_unknown_section_is_reported_once(compiled: ObjectOf) -> None:
     why = "section 'xdp/lo': no program type is known by that name, expected SEC(\"xdp\")"
-    assert [finding.text for finding in findings_of(compiled(_POINTS % "xdp/lo"))] == [f"program 'one': {why}"]
+    assert [finding.text for finding in findings_of(compiled(_POINTS % "xdp/lo"))] == [
+        f"program 'one': {why}"
+    ]
 
 
 def test_the_command_in_json(beepy: Beepy, object_of: ObjectOf, tmp_path: Path) -> None:
@@ -298,7 +331,9 @@ def test_the_command_in_json(beepy: Beepy, object_of: ObjectOf, tmp_path: Path) 
     assert result["skipped"] == result["errors"]
     file = tmp_path / "old.btf"
     file.write_bytes(old_kernel().data)
-    done = beepy("describe", "exitsnoop", "--btf", str(file), "--check", "--relocations", "-o", "json")
+    done = beepy(
+        "describe", "exitsnoop", "--btf", str(file), "--check", "--relocations", "-o", "json"
+    )
     assert done.code == 1
     whole = json.loads(done.out)
     assert {"0 -> 0", "missing"} & {record["resolved"] for record in whole["relocations"]}
@@ -348,28 +383,36 @@ int third(unsigned long long *ctx)
 }
 char LICENSE[] SEC("license") = "GPL";
 """
-    first, second, third = [finding for finding in findings_of(compiled(text)) if finding.level == ERROR]
+    first, second, third = [
+        finding for finding in findings_of(compiled(text)) if finding.level == ERROR
+    ]
     assert (first.text, first.skipped) == (f"program 'first': {THIS} has no beepy_none", True)
     assert (second.text, second.skipped) == (
         "program 'second': section 'fentry': this kernel has no ''",
         True,
     )
     assert third.text.startswith("program 'third': verifier: ")
-    texts = [finding.text for finding in findings_of(compiled(text), old_kernel()) if "has no" in finding.text]
+    texts = [
+        finding.text
+        for finding in findings_of(compiled(text), old_kernel())
+        if "has no" in finding.text
+    ]
     assert texts == ["program 'first': the kernel of old has no beepy_none among its types"]
 
 
 def test_relocations_are_resolved_by_types_alone(beepy: Beepy) -> None:
-    done = beepy("describe", "exitsnoop", "--btf", "/sys/kernel/btf/vmlinux", "--relocations", "-o", "json")
+    done = beepy(
+        "describe", "exitsnoop", "--btf", "/sys/kernel/btf/vmlinux", "--relocations", "-o", "json"
+    )
     assert done.code == 0
     whole = json.loads(done.out)
     assert whole["check"] is None
     assert all(record["resolved"] for record in whole["relocations"])
     spec = parse(bundled_store().get("exitsnoop"))
     (fixups,) = checking.fixups(spec).values()
-    assert [record["resolved"].split(" -> ")[1].split(",")[0] for record in whole["relocations"]] == [
-        str(f.new) for f in fixups
-    ]
+    assert [
+        record["resolved"].split(" -> ")[1].split(",")[0] for record in whole["relocations"]
+    ] == [str(f.new) for f in fixups]
     done = beepy("describe", "exitsnoop", "--relocations", "-o", "json")
     assert all(record["resolved"] is None for record in json.loads(done.out)["relocations"])
 

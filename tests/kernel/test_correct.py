@@ -52,7 +52,9 @@ def variable(w: BtfWriter, number: int) -> None:
     w.datasec(".data", 4, [(w.var("my var", number), 0, 4)])
 
 
-@pytest.mark.parametrize("add", [generic, pointer, const, encodings, order, nameless, enumerator, function, variable])
+@pytest.mark.parametrize(
+    "add", [generic, pointer, const, encodings, order, nameless, enumerator, function, variable]
+)
 def test_the_kernel_takes_what_it_refused(add: Callable[[BtfWriter, int], None]) -> None:
     w = BtfWriter()
     add(w, w.integer("int", 4))

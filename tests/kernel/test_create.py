@@ -27,7 +27,9 @@ NAMES = ("maps_all", "maps_values", "maps_kptr", "maps_absent", "arena", "data")
 
 
 @pytest.fixture(scope="module", params=["clang-14", "clang-16", "clang-19"])
-def specs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, CollectionSpec]:
+def specs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, CollectionSpec]:
     if not shutil.which(request.param):
         pytest.skip(f"{request.param} is not installed")
     paths = build.objects(tmp_path_factory.mktemp("objects"), request.param, NAMES)
@@ -93,7 +95,12 @@ def word(area: Map, offset: int, size: int) -> int:
 def test_variables_in_an_arena(specs: dict[str, CollectionSpec], place: int) -> None:
     spec = specs["arena"]
     spec = spec._replace(
-        maps=tuple([map_spec._replace(map_extra=place if map_spec.name == "arena" else 0) for map_spec in spec.maps])
+        maps=tuple(
+            [
+                map_spec._replace(map_extra=place if map_spec.name == "arena" else 0)
+                for map_spec in spec.maps
+            ]
+        )
     )
     with load(spec, variables={"parameter": "8"}) as collection:
         assert collection.programs["walk"].run().retval == 0
@@ -104,10 +111,14 @@ def test_variables_in_an_arena(specs: dict[str, CollectionSpec], place: int) -> 
 def test_an_arena_that_is_too_small(specs: dict[str, CollectionSpec]) -> None:
     spec = specs["arena"]
     maps = [
-        map_spec._replace(contents=bytes(5 * 4096) if map_spec.name == "arena" else map_spec.contents)
+        map_spec._replace(
+            contents=bytes(5 * 4096) if map_spec.name == "arena" else map_spec.contents
+        )
         for map_spec in spec.maps
     ]
-    with pytest.raises(KernelError, match="map 'arena': arena: 20480 bytes, expected at most 16384"):
+    with pytest.raises(
+        KernelError, match="map 'arena': arena: 20480 bytes, expected at most 16384"
+    ):
         load(spec._replace(maps=tuple(maps)))
 
 
@@ -123,7 +134,8 @@ def test_variables_are_set_before_the_load(specs: dict[str, CollectionSpec]) -> 
     with load(specs["data"], variables={**values, ".data.custom:custom": 1}) as collection:
         assert collection.programs["change"].run().retval == 0
         offsets = {
-            variable.name: (variable.map, variable.offset, variable.size) for variable in specs["data"].variables
+            variable.name: (variable.map, variable.offset, variable.size)
+            for variable in specs["data"].variables
         }
 
         def value(name: str) -> int:
@@ -151,11 +163,15 @@ def test_constants_are_frozen(specs: dict[str, CollectionSpec]) -> None:
             rodata.update(bytes(4), bytes(rodata.value_size))
 
 
-def test_data_on_a_kernel_whose_arrays_cannot_be_mapped(object_of: ObjectOf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_on_a_kernel_whose_arrays_cannot_be_mapped(
+    object_of: ObjectOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A flag that arrays do not support provokes the refusal."""
     spec = parse(Path(object_of("data")).read_bytes(), "data")
     wrong = [
-        map_spec._replace(flags=MapFlag.MMAPABLE | MapFlag.CLONE) for map_spec in spec.maps if map_spec.name == ".data"
+        map_spec._replace(flags=MapFlag.MMAPABLE | MapFlag.CLONE)
+        for map_spec in spec.maps
+        if map_spec.name == ".data"
     ]
     lack(monkeypatch, Feature.ARRAY_MMAP)
     with pytest.raises(KernelError, match=r"map '\.data': create: invalid argument"):

@@ -44,7 +44,9 @@ def test_every_source(objects: dict[str, Path], name: str) -> None:
     except BeepyError:  # the verifier's part, or this kernel's
         return
     with collection:
-        assert set(collection.programs) <= {program["name"] for program in found["programs"] if program["autoload"]}
+        assert set(collection.programs) <= {
+            program["name"] for program in found["programs"] if program["autoload"]
+        }
         for each in found["maps"]:
             assert collection.maps[each["name"]].type == MapType[each["type"].upper()]
 
@@ -90,7 +92,9 @@ def test_the_text_of_slots_externs_and_bitfields(beepy: Beepy, object_of: Object
         in beepy("describe", object_of("kconfig")).out.splitlines()
     )
     assert "  type     array_of_maps" in beepy("describe", object_of("slots")).out.splitlines()
-    fields = [line.split("  ") for line in beepy("describe", object_of("everything")).out.splitlines()]
+    fields = [
+        line.split("  ") for line in beepy("describe", object_of("everything")).out.splitlines()
+    ]
     found = {field[2].strip(): "  ".join(field[3:]).split() for field in fields if len(field) > 3}
     assert found["bit_three"] == ["u32", "bits", "2305..2307", "record"]
     assert found["named.x"] == ["s16", "2", "bytes", "at", "216", "record"]

@@ -50,7 +50,9 @@ def theirs(out: bytes) -> list[Row]:
     rows = []
     for name, pid, ppid, code, number in THEIRS.findall(out):
         # what is padded cannot be told from blanks at the end
-        rows.append((int(pid), int(ppid), int(code or 0), int(number or 0), text(name.rstrip(b" "))))
+        rows.append(
+            (int(pid), int(ppid), int(code or 0), int(number or 0), text(name.rstrip(b" ")))
+        )
     return rows
 
 
@@ -77,12 +79,16 @@ def test_beside_exitsnoop(beepy: Beepy) -> None:
     assert len({one.name for one in planned}) >= 50
     assert len({one.signal for one in planned if one.signal}) == 5
     with exitsnoop() as other, beepy.start("-v", "run", "exitsnoop", "-o", "json") as running:
-        other.until(lambda: b"EXIT_CODE\n" in other.out)  # written once its buffers are there and it is attached
+        other.until(
+            lambda: b"EXIT_CODE\n" in other.out
+        )  # written once its buffers are there and it is attached
         running.until_attached()
         ended = exits.fork(planned)
         wanted = Counter(map(row, ended))
         assert len(wanted) == TOTAL
-        ours_alone = {(one.pid, one.ppid) for one in ended}  # another's process may have had the number just before
+        ours_alone = {
+            (one.pid, one.ppid) for one in ended
+        }  # another's process may have had the number just before
         done = running.end()
 
         def seen() -> list[Row]:
@@ -98,7 +104,9 @@ def test_beside_exitsnoop(beepy: Beepy) -> None:
     found = Counter([one for one in map(ours, done.out.splitlines()) if one[:2] in ours_alone])
     assert found == wanted
     assert done.out.isascii()
-    told = re.fullmatch(r"beepy: (\d+) shown, 0 filtered, lost unknown \(print_exits\), \d+\.\d s", done.said[-1])
+    told = re.fullmatch(
+        r"beepy: (\d+) shown, 0 filtered, lost unknown \(print_exits\), \d+\.\d s", done.said[-1]
+    )
     assert told
     assert int(told[1]) == len(done.out.splitlines())
 

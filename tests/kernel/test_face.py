@@ -53,7 +53,9 @@ def nothing_left() -> Iterator[None]:
 def test_rows_come_one_by_one_until_there_are_enough() -> None:
     with exits():
         events = [*beepy.run("exitsnoop", filters="comm,^true$", count=3, timeout=60)]
-    assert [(event.comm, event["exit_code"], event.asdict()["comm"]) for event in events] == 3 * [("true", 0, "true")]
+    assert [(event.comm, event["exit_code"], event.asdict()["comm"]) for event in events] == 3 * [
+        ("true", 0, "true")
+    ]
 
 
 def test_leaving_the_loop_detaches() -> None:
@@ -87,7 +89,9 @@ def test_what_fails_to_attach_leaves_nothing_attached() -> None:
 def test_what_is_forgotten_is_said_in_keywords() -> None:
     with beepy.open("xdpcount") as run, pytest.raises(AttachError) as caught:
         run.attach()
-    assert caught.value.__notes__[0].startswith('iface="NAME" or targets={"count": "NAME"}; interfaces: ')
+    assert caught.value.__notes__[0].startswith(
+        'iface="NAME" or targets={"count": "NAME"}; interfaces: '
+    )
 
 
 def test_tables_are_read_whenever_they_are_asked() -> None:
@@ -189,7 +193,9 @@ class Prompt:
         self.pid, self._fd = pty.fork()
         if not self.pid:
             os.chdir(ROOT)
-            os.execve(sys.executable, [sys.executable, "-i", "-q"], {**environment(home), "TERM": "dumb"})
+            os.execve(
+                sys.executable, [sys.executable, "-i", "-q"], {**environment(home), "TERM": "dumb"}
+            )
         self.until(">>> ")
 
     def until(self, text: str) -> str:
@@ -221,7 +227,9 @@ def test_ctrl_c_at_the_prompt(tmp_path: Path) -> None:
     prompt.ask("import beepy")
     with exits():
         for _ in range(3):
-            prompt.type("for event in beepy.run('exitsnoop'): print('ended', event.pid, event.comm)\n\n")
+            prompt.type(
+                "for event in beepy.run('exitsnoop'): print('ended', event.pid, event.comm)\n\n"
+            )
             prompt.until("ended ")
             numbers = held(prompt.pid)
             assert numbers

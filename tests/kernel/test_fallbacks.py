@@ -32,7 +32,9 @@ def calling(name: str) -> Insn:
     return Insn(CALL, imm=HELPERS.index(name))
 
 
-def load(insns: tuple[Insn, ...], section: str = "raw_tp", *, refuse: str = "") -> tuple[Program, tuple[Insn, ...]]:
+def load(
+    insns: tuple[Insn, ...], section: str = "raw_tp", *, refuse: str = ""
+) -> tuple[Program, tuple[Insn, ...]]:
     """Load a program or an older form of it; return the instructions that were accepted too.
 
     The kernel refuses calls of ``refuse``, as an old kernel would.
@@ -44,9 +46,14 @@ def load(insns: tuple[Insn, ...], section: str = "raw_tp", *, refuse: str = "") 
     def submit(variant: Variant) -> Program:
         nonlocal submitted
         submitted = variant.insns
-        code = [insn._replace(imm=10_000) if refuse and insn == calling(refuse) else insn for insn in variant.insns]
+        code = [
+            insn._replace(imm=10_000) if refuse and insn == calling(refuse) else insn
+            for insn in variant.insns
+        ]
         code_bytes = encode(tuple(code))
-        return program.load("old", section, hook.prog_type, code_bytes, "GPL", attach_type=variant.attach_type)
+        return program.load(
+            "old", section, hook.prog_type, code_bytes, "GPL", attach_type=variant.attach_type
+        )
 
     return fallbacks.first_accepted("old", fallbacks.variants(insns, hook), submit), submitted
 
@@ -54,14 +61,19 @@ def load(insns: tuple[Insn, ...], section: str = "raw_tp", *, refuse: str = "") 
 def test_the_boot_clock_is_replaced_with_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(features, "has_helper", lambda number: number != HELPERS.index("ktime_get_boot_ns"))
+    monkeypatch.setattr(
+        features, "has_helper", lambda number: number != HELPERS.index("ktime_get_boot_ns")
+    )
     insns = (calling("ktime_get_boot_ns"), *_RETURN)
     loaded, given = load(insns, refuse="ktime_get_boot_ns")
     loaded.close()
     assert given == (calling("ktime_get_ns"), *_RETURN)
     (record,) = [record for record in caplog.records if record.name == fallbacks.__name__]
     assert record.levelno == logging.WARNING
-    assert record.getMessage() == "program 'old': timestamps exclude suspend: this kernel has no ktime_get_boot_ns"
+    assert (
+        record.getMessage()
+        == "program 'old': timestamps exclude suspend: this kernel has no ktime_get_boot_ns"
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,7 +85,9 @@ def test_the_boot_clock_is_replaced_with_a_warning(
         ("probe_read_user_str", "probe_read_str"),
     ],
 )
-def test_a_missing_helper_is_replaced(newer: str, older: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_helper_is_replaced(
+    newer: str, older: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(features, "has_helper", lambda number: number != HELPERS.index(newer))
     to_stack = (
         Insn(_MOV64_REG, 1, 10),

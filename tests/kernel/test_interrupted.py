@@ -1,6 +1,7 @@
 """Ctrl-C at random moments, in a program that uses beepy: a KeyboardInterrupt, and nothing is left in the kernel.
 
-A script ends by it; a session at Python's prompt goes on, and must have let go of everything all the same.
+A script ends by it; a session at Python's prompt goes on, and must have let go of everything all
+the same.
 """
 
 import os
@@ -60,7 +61,9 @@ def start(script: str, home: Path) -> subprocess.Popen[str]:
     """Start a script that tells when it has begun."""
     command = [sys.executable, "-c", script]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(home), text=True, stdout=pipe, stderr=pipe)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment(home), text=True, stdout=pipe, stderr=pipe
+    )
     assert process.stdout
     assert process.stdout.readline() == "begun\n"
     return process

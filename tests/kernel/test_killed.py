@@ -1,6 +1,7 @@
 """Nothing stays behind of runs that are killed at random moments: by links at once, in the old ways once more started.
 
-200 of the first kind, more in `make soak`; the machine's other users may load and attach what they like meanwhile.
+200 of the first kind, more in `make soak`; the machine's other users may load and attach what they
+like meanwhile.
 """
 
 import os
@@ -64,7 +65,14 @@ def group() -> Iterator[Path]:
 
 
 def kill(path: Path, group: Path, folder: Path, *, old: bool, cycles: int, seed: int) -> None:
-    given = {"path": str(path), "group": str(group), "folder": str(folder), "old": old, "cycles": cycles, "seed": seed}
+    given = {
+        "path": str(path),
+        "group": str(group),
+        "folder": str(folder),
+        "old": old,
+        "cycles": cycles,
+        "seed": seed,
+    }
     print(child.run(KILL.format(**given, noted=NOTED, changed=CHANGED), mounts=True))
 
 

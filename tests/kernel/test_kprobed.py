@@ -90,7 +90,9 @@ def test_oomkill() -> None:
         chosen = kernel.make("task_struct", {"tgid": 4242, "comm": b"eater"})
         control = kernel.make("oom_control", {"chosen": chosen, "totalpages": 1 << 33})
         rows = kernel.rows(lambda: kernel.call("oom_kill_process", control))
-    assert rows == [{"pid": os.getpid(), "tpid": 4242, "pages": 1 << 33, "comm": COMM, "tcomm": "eater"}]
+    assert rows == [
+        {"pid": os.getpid(), "tpid": 4242, "pages": 1 << 33, "comm": COMM, "tcomm": "eater"}
+    ]
 
 
 def test_capable() -> None:
@@ -102,7 +104,12 @@ def test_capable() -> None:
             kernel.call("cap_capable", 0, 0, perfmon, unaudited)
 
         rows = kernel.rows(look)
-    common = {"pid": os.getpid(), "tid": threading.get_native_id(), "uid": os.getuid(), "comm": COMM}
+    common = {
+        "pid": os.getpid(),
+        "tid": threading.get_native_id(),
+        "uid": os.getuid(),
+        "comm": COMM,
+    }
     assert rows == [
         {**common, "cap": "CAP_NET_ADMIN", "audit": True},
         {**common, "cap": "CAP_PERFMON", "audit": False},

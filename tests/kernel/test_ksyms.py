@@ -19,10 +19,14 @@ from tests.support import child
 
 
 @pytest.fixture(scope="module", params=["clang-14", "clang-19"])
-def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def objects(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     if not shutil.which(request.param):
         pytest.skip(f"{request.param} is not installed")
-    return build.objects(tmp_path_factory.mktemp("ksyms"), request.param, ("ksyms", "ksyms_variable"))
+    return build.objects(
+        tmp_path_factory.mktemp("ksyms"), request.param, ("ksyms", "ksyms_variable")
+    )
 
 
 def parsed(objects: dict[str, Path], name: str) -> CollectionSpec:
@@ -31,7 +35,9 @@ def parsed(objects: dict[str, Path], name: str) -> CollectionSpec:
 
 def globals_of(spec: CollectionSpec, contents: bytes) -> dict[str, int]:
     return {
-        variable.name: int.from_bytes(contents[variable.offset : variable.offset + variable.size], "little")
+        variable.name: int.from_bytes(
+            contents[variable.offset : variable.offset + variable.size], "little"
+        )
         for variable in spec.variables
         if variable.map == ".bss"
     }
@@ -58,7 +64,9 @@ def test_resolved_symbols(objects: dict[str, Path]) -> None:
     symbols = ksyms.resolve(parsed(objects, "ksyms"))
     assert symbols["no_such_symbol"] == ksyms.KernelSymbol(function=False, number=4)
     assert symbols["no_such_kfunc"] == ksyms.KernelSymbol(function=True, number=3)
-    assert symbols["bpf_task_acquire___other"] == ksyms.KernelSymbol(function=True, number=1)  # another prototype
+    assert symbols["bpf_task_acquire___other"] == ksyms.KernelSymbol(
+        function=True, number=1
+    )  # another prototype
     assert symbols["bpf_task_acquire"].type
     assert not symbols["bpf_task_acquire"].module
 
@@ -69,7 +77,9 @@ def test_a_variable_by_its_type(objects: dict[str, Path]) -> None:
     if machine.kernel_addresses(["bpf_prog_active"]):
         load(spec).close()
     else:
-        with pytest.raises(VerifierError, match="failed to find the address for kernel symbol 'bpf_prog_active'"):
+        with pytest.raises(
+            VerifierError, match="failed to find the address for kernel symbol 'bpf_prog_active'"
+        ):
             load(spec)
 
 
@@ -100,14 +110,19 @@ def test_a_kfunc_of_a_module_that_is_not_loaded(objects: dict[str, Path]) -> Non
     )
     with pytest.raises(RelocationError) as caught:
         ksyms.resolve(spec._replace(externs=(strong._replace(name=name, weak=False),)))
-    assert str(caught.value) == f"ksyms: kernel symbol '{name}': it is in module {module}, which is not loaded"
+    assert (
+        str(caught.value)
+        == f"ksyms: kernel symbol '{name}': it is in module {module}, which is not loaded"
+    )
     assert caught.value.__notes__ == [f"modprobe {module}"]
 
 
 def test_a_symbol_of_another_type(objects: dict[str, Path]) -> None:
     spec = parsed(objects, "ksyms")
     other = next(extern for extern in spec.externs if extern.name == "bpf_task_acquire___other")
-    with pytest.raises(RelocationError, match="'bpf_task_acquire___other': has another type in vmlinux"):
+    with pytest.raises(
+        RelocationError, match="'bpf_task_acquire___other': has another type in vmlinux"
+    ):
         ksyms.resolve(spec._replace(externs=(other._replace(weak=False),)))
 
 
@@ -163,6 +178,8 @@ def test_a_symbol_at_address_0(compiled: ObjectOf, beside: str, expected: str) -
     assert child.run(code, mounts=True).startswith(expected)
 
 
-def test_the_kernel_accepts_the_types(objects: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_kernel_accepts_the_types(
+    objects: dict[str, Path], caplog: pytest.LogCaptureFixture
+) -> None:
     with load(parsed(objects, "ksyms")):
         assert not caplog.records

@@ -25,10 +25,23 @@ EXITS = ["sh", "-c", "while :; do /bin/true; done"]
 
 
 def test_a_run_imports_nothing_heavy() -> None:
-    command = [sys.executable, "-c", RUN, "run", "exitsnoop", "-o", "json", "--no-metrics", "--count", "1"]
+    command = [
+        sys.executable,
+        "-c",
+        RUN,
+        "run",
+        "exitsnoop",
+        "-o",
+        "json",
+        "--no-metrics",
+        "--count",
+        "1",
+    ]
     with subprocess.Popen(EXITS) as exits:
         try:
-            ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+            ran = subprocess.run(
+                command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+            )
         finally:
             exits.kill()
     assert ran.returncode == 0, ran.stderr
@@ -64,7 +77,9 @@ def test_all_is_imported_and_opened_before_it_attaches(output: str) -> None:
     command = [sys.executable, "-c", OPENED, "run", "exitsnoop", "-o", output, "--count", "1"]
     with subprocess.Popen(EXITS) as exits:
         try:
-            ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+            ran = subprocess.run(
+                command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+            )
         finally:
             exits.kill()
     assert ran.returncode == 0, ran.stderr

@@ -18,7 +18,10 @@ def test_a_program_uses_them(clang: str, tmp_path_factory: pytest.TempPathFactor
         assert collection.programs["legacy"].run().retval == 0
         key = (3).to_bytes(4, "little")
         assert collection.maps["counts"].lookup(key) == (7).to_bytes(8, "little")
-        types = [(one.info().btf_key_type_id, one.info().btf_value_type_id) for one in collection.maps.values()]
+        types = [
+            (one.info().btf_key_type_id, one.info().btf_value_type_id)
+            for one in collection.maps.values()
+        ]
         assert types == [(one.key, one.value) for one in collection.spec.maps]
         assert [all(pair) for pair in types] == [True, False]  # only the first one is annotated
         assert collection.maps["slots"].lookup(key) == (42).to_bytes(4, "little")

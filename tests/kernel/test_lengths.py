@@ -44,7 +44,14 @@ def test_every_record_is_shown_with_what_is_in_it(beepy: Beepy, object_of: Objec
 def test_columns_leave_cells_without_a_value_empty(beepy: Beepy, object_of: ObjectOf) -> None:
     with beepy.start(
         *("-v", "run", object_of("lengths"), "-o", "columns", "--no-metrics"),
-        *("-f", "print_cut,args,^a+$", "-f", "print_open,length,^5$", "-f", "print_perf,length,^5$"),
+        *(
+            "-f",
+            "print_cut,args,^a+$",
+            "-f",
+            "print_open,length,^5$",
+            "-f",
+            "print_perf,length,^5$",
+        ),
         *("-f", "counter_cut,never,^$"),
     ) as running:
         running.until_attached()
@@ -56,7 +63,9 @@ def test_columns_leave_cells_without_a_value_empty(beepy: Beepy, object_of: Obje
 
 
 def test_they_are_counted_by_what_is_in_them(beepy: Beepy, object_of: ObjectOf) -> None:
-    with beepy.start("-v", "run", object_of("lengths"), "-o", "none", "--prom-port", "0") as running:
+    with beepy.start(
+        "-v", "run", object_of("lengths"), "-o", "none", "--prom-port", "0"
+    ) as running:
         running.until_attached()
         url = running.metrics()
         for length in (2, 2, 0):
@@ -67,5 +76,12 @@ def test_they_are_counted_by_what_is_in_them(beepy: Beepy, object_of: ObjectOf) 
         'ebpf_solo_io_counter_cut{args="",length="0",never="",number="7"} 1',
         'ebpf_solo_io_counter_cut{args="aa",length="2",never="",number="7"} 2',
     ]
-    short = dict(re.findall(r'^beepy_short_records_total\{.*,map="(\w+)"\} (\S+)$', text, re.MULTILINE))
-    assert short == {"print_cut": "3.0", "counter_cut": "3.0", "print_perf": "3.0", "print_open": "0.0"}
+    short = dict(
+        re.findall(r'^beepy_short_records_total\{.*,map="(\w+)"\} (\S+)$', text, re.MULTILINE)
+    )
+    assert short == {
+        "print_cut": "3.0",
+        "counter_cut": "3.0",
+        "print_perf": "3.0",
+        "print_open": "0.0",
+    }

@@ -89,7 +89,9 @@ def test_bundled_images_are_loaded_attached_and_gone(name: str) -> None:
     wait_for_end(attached)
 
 
-@pytest.mark.parametrize("name", ["slots", "tables", "everything", "calls", "data", "kconfig", "raw_tp", "tp_btf"])
+@pytest.mark.parametrize(
+    "name", ["slots", "tables", "everything", "calls", "data", "kconfig", "raw_tp", "tp_btf"]
+)
 def test_test_objects_are_gone(object_of: ObjectOf, name: str) -> None:
     before = held(os.getpid())
     with loaded(object_of(name)):
@@ -123,7 +125,10 @@ def variable(collection: Collection, name: str) -> int:
 def test_programs_read_initial_values_and_readers_see_changes(object_of: ObjectOf) -> None:
     with loaded(object_of("data")) as collection:
         assert collection.programs["initial"].run().retval == 0
-        assert {name: variable(collection, name) for name in ("parameter", "counter", "hidden", "custom", "runs")} == {
+        assert {
+            name: variable(collection, name)
+            for name in ("parameter", "counter", "hidden", "custom", "runs")
+        } == {
             "parameter": 7,
             "counter": 1000,
             "hidden": 0x1234,
@@ -131,7 +136,9 @@ def test_programs_read_initial_values_and_readers_see_changes(object_of: ObjectO
             "runs": 0,
         }
         assert collection.programs["change"].run().retval == 0
-        assert {name: variable(collection, name) for name in ("counter", "hidden", "runs", "custom")} == {
+        assert {
+            name: variable(collection, name) for name in ("counter", "hidden", "runs", "custom")
+        } == {
             "counter": 1007,
             "hidden": 0x1235,
             "runs": 1,
@@ -150,7 +157,9 @@ def test_constants_cannot_be_changed(object_of: ObjectOf) -> None:
             assert contents(collection, name) == before
         flags = {map_spec.name: map_spec.flags for map_spec in collection.spec.maps}
         assert all(flags[name] & MapFlag.RDONLY_PROG for name in (".rodata", ".rodata.custom"))
-        assert not any(flags[name] & MapFlag.RDONLY_PROG for name in (".data", ".bss", ".data.custom"))
+        assert not any(
+            flags[name] & MapFlag.RDONLY_PROG for name in (".data", ".bss", ".data.custom")
+        )
 
 
 def test_kconfig_variables(object_of: ObjectOf) -> None:
@@ -165,7 +174,10 @@ def test_slots_hold_maps_and_programs(object_of: ObjectOf) -> None:
     before = held(os.getpid())
     with loaded(object_of("slots")) as collection:
         mine = held(os.getpid()) - before
-        slots = {index: collection.maps["outer_array"].lookup(struct.pack("<I", index)) for index in range(4)}
+        slots = {
+            index: collection.maps["outer_array"].lookup(struct.pack("<I", index))
+            for index in range(4)
+        }
         assert slots[1] is slots[3] is None
         inner = {struct.unpack("<I", slots[index] or b"")[0] for index in (0, 2)}
         assert len(inner) == 2
@@ -184,7 +196,9 @@ PROGRAM = 'SEC("%s") int %s(void *ctx) { return 0; }\n'
 def test_if_a_program_cannot_be_attached_none_is(compiled: ObjectOf) -> None:
     first = PROGRAM % ("tracepoint/sched/sched_process_exit", "first")
     before = held(os.getpid())
-    with loaded(compiled(HEAD + first + PROGRAM % ("tracepoint/sched/sched_process_exi", "second"))) as collection:
+    with loaded(
+        compiled(HEAD + first + PROGRAM % ("tracepoint/sched/sched_process_exi", "second"))
+    ) as collection:
         with pytest.raises(
             AttachError,
             match="program 'second': tracepoint sched/sched_process_exi: this kernel has",
@@ -195,14 +209,18 @@ def test_if_a_program_cannot_be_attached_none_is(compiled: ObjectOf) -> None:
 
 
 def test_an_unknown_section_is_refused_before_anything_is_created(compiled: ObjectOf) -> None:
-    with pytest.raises(UnsupportedSection, match=r"^object: program 'it': section 'nobody/knows': no program type"):
+    with pytest.raises(
+        UnsupportedSection, match=r"^object: program 'it': section 'nobody/knows': no program type"
+    ):
         loaded(compiled(HEAD + PROGRAM % ("nobody/knows", "it")))
 
 
 def test_a_program_without_autoload_is_not_loaded(compiled: ObjectOf) -> None:
     """Its section begins with a question mark, as in libbpf."""
     path = compiled(
-        HEAD + PROGRAM % ("?raw_tp/sched_process_exit", "second") + PROGRAM % ("raw_tp/sched_process_exit", "first")
+        HEAD
+        + PROGRAM % ("?raw_tp/sched_process_exit", "second")
+        + PROGRAM % ("raw_tp/sched_process_exit", "first")
     )
     with loaded(path) as collection:
         assert list(collection.programs) == ["first"]
@@ -248,7 +266,9 @@ struct {
         "raw_tp/sched_process_exit",
         "it",
     )
-    with pytest.raises(ElfError, match="map 'programs': entry 1: 'leaf' is not a loaded map or program"):
+    with pytest.raises(
+        ElfError, match="map 'programs': entry 1: 'leaf' is not a loaded map or program"
+    ):
         loaded(compiled(HEAD + text + programs))
 
 
@@ -263,5 +283,7 @@ def test_a_kernel_function_may_be_given_with_or_without_vmlinux(name: str) -> No
         0,
         None,
     )
-    with pytest.raises(NotSupported, match="program 'one': section 'fentry': this kernel has no 'cap_task_none'"):
+    with pytest.raises(
+        NotSupported, match="program 'one': section 'fentry': this kernel has no 'cap_task_none'"
+    ):
         attachpoint.find(program, hook, Target(name.replace("prctl", "none")))

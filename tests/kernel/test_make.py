@@ -40,19 +40,30 @@ def checkout() -> Iterator[Path]:
 
 def run(checkout: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command there, with pip's settings and the proxy's, which sudo may keep too."""
-    kept = {name: text for name, text in os.environ.items() if name.startswith("PIP_") or name.endswith("_proxy")}
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if name.startswith("PIP_") or name.endswith("_proxy")
+    }
     env = {**kept, "PATH": PATH, **variables}
-    return subprocess.run(command, cwd=checkout, env=env, check=False, capture_output=True, text=True, timeout=280)
+    return subprocess.run(
+        command, cwd=checkout, env=env, check=False, capture_output=True, text=True, timeout=280
+    )
 
 
 @pytest.mark.parametrize(
     ("given", "typed"),
     [
         ((), "sudo make run"),
-        (("IMAGE=opensnoop", "ARGS=-o columns"), "sudo make run IMAGE='opensnoop' ARGS='-o columns'"),
+        (
+            ("IMAGE=opensnoop", "ARGS=-o columns"),
+            "sudo make run IMAGE='opensnoop' ARGS='-o columns'",
+        ),
     ],
 )
-def test_run_as_a_user_says_sudo_before_it_installs(checkout: Path, given: tuple[str, ...], typed: str) -> None:
+def test_run_as_a_user_says_sudo_before_it_installs(
+    checkout: Path, given: tuple[str, ...], typed: str
+) -> None:
     done = run(checkout, *AS_NOBODY, "make", "run", *given)
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == f"make run: needs root: {typed}"
@@ -71,7 +82,10 @@ def test_what_run_makes_through_sudo_is_the_users(checkout: Path) -> None:
     assert "beepy: " in done.stderr
     assert [path for path in checkout.rglob("*") if path.lstat().st_uid != NOBODY] == []
     assert run(checkout, *AS_NOBODY, "make", "--question", ".venv/.run").returncode == 0
-    assert "exitsnoop" in run(checkout, *AS_NOBODY, ".venv/bin/beepy", "list", HOME="/nonexistent").stdout
+    assert (
+        "exitsnoop"
+        in run(checkout, *AS_NOBODY, ".venv/bin/beepy", "list", HOME="/nonexistent").stdout
+    )
 
 
 def test_without_an_index_the_last_line_is_ours(checkout: Path) -> None:
@@ -90,5 +104,7 @@ def test_without_an_index_the_last_line_is_ours(checkout: Path) -> None:
 def test_a_venv_that_is_anothers_is_told(checkout: Path) -> None:
     (checkout / ".venv").mkdir()
     done = run(checkout, *AS_NOBODY, "make", ".venv/.dev")
-    assert done.stderr.splitlines()[0] == ".venv: belongs to another user: sudo make clean removes it"
+    assert (
+        done.stderr.splitlines()[0] == ".venv: belongs to another user: sudo make clean removes it"
+    )
     assert not done.stdout

@@ -57,7 +57,10 @@ def escaped(name: str) -> str:
 @pytest.mark.usefixtures("same_pids")
 @pytest.mark.parametrize(
     ("image", "metric"),
-    [("exitsnoop-old-counter", "ebpf_solo_io_exits"), ("exitsnoop-counter", "ebpf_solo_io_counter_exits")],
+    [
+        ("exitsnoop-old-counter", "ebpf_solo_io_exits"),
+        ("exitsnoop-counter", "ebpf_solo_io_counter_exits"),
+    ],
 )
 def test_one_series_for_each_exit(beepy: Beepy, image: str, metric: str) -> None:
     with metrics(beepy, image) as url:
@@ -73,16 +76,29 @@ def test_one_series_for_each_exit(beepy: Beepy, image: str, metric: str) -> None
         check_lines(about(text), ended, metric)
         check_parsed(text, ended, metric)
         assert text.startswith(f"# HELP {metric} \n# TYPE {metric} counter\n{metric}{{")
-        assert Counter(re.findall(r"^# TYPE (ebpf_\w+) (\w+)$", text, re.MULTILINE)) == {(metric, "counter"): 1}
+        assert Counter(re.findall(r"^# TYPE (ebpf_\w+) (\w+)$", text, re.MULTILINE)) == {
+            (metric, "counter"): 1
+        }
 
 
 def check_lines(lines: list[re.Match[str]], ended: list[Ended], metric: str) -> None:
     assert {line["metric"] for line in lines} == {metric}
     assert {line["value"] for line in lines} == {"1"}
     assert all(int(line["start"]) < int(line["exit"]) for line in lines)
-    told = [(line["comm"], line["code"], line["pid"], line["ppid"], line["sig"], line["tid"]) for line in lines]
+    told = [
+        (line["comm"], line["code"], line["pid"], line["ppid"], line["sig"], line["tid"])
+        for line in lines
+    ]
     assert sorted(told) == sorted(
-        (escaped(one.text), f"{one.code}", f"{one.pid}", f"{one.ppid}", f"{one.signal}", f"{one.pid}") for one in ended
+        (
+            escaped(one.text),
+            f"{one.code}",
+            f"{one.pid}",
+            f"{one.ppid}",
+            f"{one.signal}",
+            f"{one.pid}",
+        )
+        for one in ended
     )
 
 
@@ -92,18 +108,41 @@ def check_parsed(text: str, ended: list[Ended], metric: str) -> None:
         assert name == f"{metric}_total"
         assert value == 1
         told = dict(labels)
-        assert list(told) == ["comm", "exit_code", "exit_time", "pid", "ppid", "sig", "start_time", "tid"]
-        found[told["comm"], told["exit_code"], told["pid"], told["ppid"], told["sig"], told["tid"]] += 1
+        assert list(told) == [
+            "comm",
+            "exit_code",
+            "exit_time",
+            "pid",
+            "ppid",
+            "sig",
+            "start_time",
+            "tid",
+        ]
+        found[
+            told["comm"], told["exit_code"], told["pid"], told["ppid"], told["sig"], told["tid"]
+        ] += 1
     for one in ended:
-        assert found[one.text, f"{one.code}", f"{one.pid}", f"{one.ppid}", f"{one.signal}", f"{one.pid}"] == 1
+        assert (
+            found[
+                one.text, f"{one.code}", f"{one.pid}", f"{one.ppid}", f"{one.signal}", f"{one.pid}"
+            ]
+            == 1
+        )
 
 
 @pytest.mark.usefixtures("same_pids")
 def test_a_filter_reaches_the_metrics(beepy: Beepy) -> None:
     with metrics(
-        beepy, "exitsnoop-counter", "-f", "counter_exits,comm,^chosen$", "-f", "counter_exits,exit_code,^[57]$"
+        beepy,
+        "exitsnoop-counter",
+        "-f",
+        "counter_exits,comm,^chosen$",
+        "-f",
+        "counter_exits,exit_code,^[57]$",
     ) as url:
-        ended = exits.fork([Exit(name, code) for code in (5, 6, 7) for name in (b"chosen", b"other", b"chosen2")])
+        ended = exits.fork(
+            [Exit(name, code) for code in (5, 6, 7) for name in (b"chosen", b"other", b"chosen2")]
+        )
         wanted = [one.pid for one in ended if one.name == b"chosen" and one.code != 6]
         found = until(lambda: series(page(url)), lambda found: len(found) >= 2)
         assert [int(dict(labels)["pid"]) for _, labels, _ in found] == wanted
@@ -156,7 +195,17 @@ def test_a_filter_reaches_the_metric_of_a_table(beepy: Beepy, object_of: ObjectO
 def test_rows_that_nobody_reads_hold_up_no_scrape(beepy: Beepy, object_of: ObjectOf) -> None:
     """Tables are read by the server, not by the thread that waits to write."""
     reader, writer = os.pipe()
-    arguments = ("-v", "run", object_of("gauge"), "-o", "json", "--interval", "1ms", "--prom-port", "0")
+    arguments = (
+        "-v",
+        "run",
+        object_of("gauge"),
+        "-o",
+        "json",
+        "--interval",
+        "1ms",
+        "--prom-port",
+        "0",
+    )
     with beepy.start(*arguments, stdout=writer) as running:
         os.close(writer)
         running.until_attached()
@@ -180,12 +229,19 @@ def test_rows_that_nobody_reads_hold_up_no_scrape(beepy: Beepy, object_of: Objec
         (("-k", "gauge_level,slot"), ['{value="-5"} 1', '{value="1000000"} 2', '{value="7"} 1']),
     ],
 )
-def test_a_gauge_of_events(beepy: Beepy, object_of: ObjectOf, key: tuple[str, ...], wanted: list[str]) -> None:
+def test_a_gauge_of_events(
+    beepy: Beepy, object_of: ObjectOf, key: tuple[str, ...], wanted: list[str]
+) -> None:
     with metrics(beepy, object_of("gauge_ring"), *key) as url:
         for slot, value in ((1, 7), (2, 1_000_000), (1, -5)):
             trigger(slot, value)
-        lines = until(lambda: ours(page(url)).splitlines(), lambda lines: len(lines) == 2 + len(wanted))
-        assert lines[:2] == ["# HELP ebpf_solo_io_gauge_level ", "# TYPE ebpf_solo_io_gauge_level gauge"]
+        lines = until(
+            lambda: ours(page(url)).splitlines(), lambda lines: len(lines) == 2 + len(wanted)
+        )
+        assert lines[:2] == [
+            "# HELP ebpf_solo_io_gauge_level ",
+            "# TYPE ebpf_solo_io_gauge_level gauge",
+        ]
         assert sorted(lines[2:]) == [f"ebpf_solo_io_gauge_level{line}" for line in wanted]
 
 
@@ -211,19 +267,45 @@ def test_a_histogram(beepy: Beepy, object_of: ObjectOf) -> None:
             trigger(0, value)
         text = until(lambda: page(url), lambda text: '_count{kind="0"} 34\n' in text)
         assert ours(text) == HISTOGRAM
-        assert [(name.rpartition("_")[2], dict(labels).get("le"), value) for name, labels, value in series(text)] == [
-            *[("bucket", "100", 1), ("bucket", "1000.5", 6), ("bucket", "2000", 11), ("bucket", "+Inf", 34)],
+        assert [
+            (name.rpartition("_")[2], dict(labels).get("le"), value)
+            for name, labels, value in series(text)
+        ] == [
+            *[
+                ("bucket", "100", 1),
+                ("bucket", "1000.5", 6),
+                ("bucket", "2000", 11),
+                ("bucket", "+Inf", 34),
+            ],
             *[("sum", None, 112200), ("count", None, 34)],
         ]
 
 
-def test_a_histogram_by_another_field_and_bees_own_buckets(beepy: Beepy, object_of: ObjectOf) -> None:
+def test_a_histogram_by_another_field_and_bees_own_buckets(
+    beepy: Beepy, object_of: ObjectOf
+) -> None:
     with metrics(beepy, object_of("hist"), "-k", "hist_lat,kind") as url:
         for kind in (0, 10, 5001):
             trigger(kind, 3)
         text = until(lambda: page(url), lambda text: '_count{us="3"} 3\n' in text)
-        bounds = {dict(labels)["le"]: value for name, labels, value in series(text) if name.endswith("_bucket")}
-        assert list(bounds) == ["0", "10", "20", "50", "100", "200", "500", "1000", "2000", "5000", "+Inf"]
+        bounds = {
+            dict(labels)["le"]: value
+            for name, labels, value in series(text)
+            if name.endswith("_bucket")
+        }
+        assert list(bounds) == [
+            "0",
+            "10",
+            "20",
+            "50",
+            "100",
+            "200",
+            "500",
+            "1000",
+            "2000",
+            "5000",
+            "+Inf",
+        ]
         assert list(bounds.values()) == [1, *[2] * 9, 3]
 
 
@@ -251,12 +333,16 @@ char LICENSE[] SEC("license") = "GPL";
 
 def test_a_table_is_no_histogram(beepy: Beepy, compiled: ObjectOf) -> None:
     """bee says nothing of it; here its rows are shown, and one warning."""
-    with beepy.start("-v", "run", compiled(TABLE), "--prom-port", "0", "--interval", "1h") as running:
+    with beepy.start(
+        "-v", "run", compiled(TABLE), "--prom-port", "0", "--interval", "1h"
+    ) as running:
         running.until_attached()
         trigger(7, 70)
         assert ours(page(running.metrics())) == ""
         done = running.end()
-    assert done.said.count("warning: map 'hist_table' has no metric: a table is not a histogram") == 1
+    assert (
+        done.said.count("warning: map 'hist_table' has no metric: a table is not a histogram") == 1
+    )
     assert '"map": "hist_table"' in done.out
     assert '"key": 7, "value": 70}' in done.out
 
@@ -290,7 +376,9 @@ class Bee:
             "ls /sys/kernel/debug/tracing >&2 && "
             f'exec bee --storage {home}/store --config-dir {home} run --no-tty --prom-port {self.PORT} "$@"'
         )
-        self.running = Running([*apart.command("--net"), "sh", "-c", script, "sh", *arguments], environment(home))
+        self.running = Running(
+            [*apart.command("--net"), "sh", "-c", script, "sh", *arguments], environment(home)
+        )
 
     def page(self) -> str:
         """Return its metrics page, "" while it does not answer."""
@@ -323,7 +411,11 @@ def test_beside_bee_exits(beepy: Beepy) -> None:
         def known(text: str, ended: list[Ended]) -> list[str]:
             pids = {str(one.pid) for one in ended}
             found = [LINE.fullmatch(line) for line in ours(text).split("\n")]
-            return sorted(line[0].replace(line["exit"], "", 1) for line in found if line and line["pid"] in pids)
+            return sorted(
+                line[0].replace(line["exit"], "", 1)
+                for line in found
+                if line and line["pid"] in pids
+            )
 
         markers: list[Ended] = []
         while not known(bee.page(), markers):
@@ -354,7 +446,9 @@ def test_beside_bee_tables_and_histograms(
         def lines(text: str) -> list[str]:
             """All but the markers, of which we may have seen more."""
             found = ours(text).splitlines()
-            return sorted(line for line in found if 'comm="marker"' not in line and 'kind="99"' not in line)
+            return sorted(
+                line for line in found if 'comm="marker"' not in line and 'kind="99"' not in line
+            )
 
         def marked() -> str:
             with named(b"marker"):
@@ -366,7 +460,9 @@ def test_beside_bee_tables_and_histograms(
             trigger(0, number)
         with named(b"two words"):
             trigger(2, 5)
-        theirs, _ = until(lambda: (lines(bee.page()), lines(page(url))), lambda both: both[0] == both[1] != [])
+        theirs, _ = until(
+            lambda: (lines(bee.page()), lines(page(url))), lambda both: both[0] == both[1] != []
+        )
         assert len(theirs) >= 4
 
 
@@ -443,7 +539,10 @@ def test_a_map_without_a_metric_ends_no_run(beepy: Beepy, compiled: ObjectOf) ->
         "warning: map 'hist_took' has no metric: it has no field 'le': -k hist_took,FIELD takes another: mode, us",
     ]
     assert [line for line in done.said if line.startswith("warning: ")] == warnings
-    assert all(f'"map": "{name}"' in done.out for name in ("gauge_up", "gauge_named", "hist_took", "gauge_modes"))
+    assert all(
+        f'"map": "{name}"' in done.out
+        for name in ("gauge_up", "gauge_named", "hist_took", "gauge_modes")
+    )
     described = beepy("describe", path, "--check")
     assert described.code == 0
     found = [line.strip() for line in described.out.splitlines()]

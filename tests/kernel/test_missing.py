@@ -68,7 +68,9 @@ def test_a_run_warns_of_skipped_programs(beepy: Beepy, object_of: ObjectOf) -> N
     assert done.code == 0
     assert json.loads(done.out)["number"] == 42
     for name in LACKING:
-        assert sum(line.startswith(f"warning: program '{name}': skipped: ") for line in done.said) == 1
+        assert (
+            sum(line.startswith(f"warning: program '{name}': skipped: ") for line in done.said) == 1
+        )
         assert f'program="{name}"}} 1.0' in metrics
     assert metrics.count("\nbeepy_programs_skipped{") == len(LACKING)
     assert re.search(r"beepy: 1 shown, 0 filtered, 3 programs left out, ", done.said[-1])
@@ -88,7 +90,9 @@ char LICENSE[] SEC("license") = "GPL";
     )
     done = beepy("run", path, "--missing", "skip")
     assert done.code == 1
-    assert "beepy: nothing is attached: this kernel lacks what every program attaches to" in done.said
+    assert (
+        "beepy: nothing is attached: this kernel lacks what every program attaches to" in done.said
+    )
 
 
 def test_relocations_use_the_types_of_a_file(beepy: Beepy, tmp_path: Path) -> None:
@@ -104,5 +108,7 @@ def test_relocations_use_the_types_of_a_file(beepy: Beepy, tmp_path: Path) -> No
         1,
         f"beepy: {tmp_path}/absent: no such file or directory (ENOENT)",
     )
-    done = beepy("run", "exitsnoop", "--btf", "/sys/kernel/btf/vmlinux", "--timeout", "10ms", "--no-metrics")
+    done = beepy(
+        "run", "exitsnoop", "--btf", "/sys/kernel/btf/vmlinux", "--timeout", "10ms", "--no-metrics"
+    )
     assert done.code == 0

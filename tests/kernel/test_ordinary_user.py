@@ -31,7 +31,9 @@ def described(name: str) -> dict[str, str]:
 
 
 def run(beepy: Beepy, name: str) -> Done:
-    return beepy("run", name, *WHERE.get(name, ()), "-o", "none", "--no-metrics", "--timeout", "1ms")
+    return beepy(
+        "run", name, *WHERE.get(name, ()), "-o", "none", "--no-metrics", "--timeout", "1ms"
+    )
 
 
 def as_user(beepy: Beepy, capabilities: set[str]) -> Beepy:
@@ -39,7 +41,9 @@ def as_user(beepy: Beepy, capabilities: set[str]) -> Beepy:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_capabilities_that_are_named_suffice_and_each_is_needed(beepy: Beepy, name: str) -> None:
+def test_the_capabilities_that_are_named_suffice_and_each_is_needed(
+    beepy: Beepy, name: str
+) -> None:
     as_root = run(beepy._replace(prefix=("unshare", "--net")), name)
     if as_root.code:
         assert LACKED.match(as_root.err), as_root.err

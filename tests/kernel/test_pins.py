@@ -44,7 +44,9 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def spec(compiled: ObjectOf) -> CollectionSpec:
-    return parse(Path(compiled('#define KEEP\n#include "test/pinned.bpf.c"\n')).read_bytes(), "pinned")
+    return parse(
+        Path(compiled('#define KEEP\n#include "test/pinned.bpf.c"\n')).read_bytes(), "pinned"
+    )
 
 
 def second(collection_map: kernel_map.Map) -> int:
@@ -94,7 +96,9 @@ def test_a_pin_that_is_not_a_map_is_refused(spec: CollectionSpec, root: Path) ->
         load(spec, pins=Pins(str(root)))
     with kernel_map.create(MapType.HASH, "other", 4, 8, 3) as other:
         bpffs.pin(other.fd, str(root / "programs" / "count"), "test")
-    with pytest.raises(KernelError, match=r"program 'count': pinned at .*: anon_inode:bpf-map, expected a prog"):
+    with pytest.raises(
+        KernelError, match=r"program 'count': pinned at .*: anon_inode:bpf-map, expected a prog"
+    ):
         load(spec, pins=Pins(str(root / "x"), programs=str(root / "programs")))
 
 
@@ -115,7 +119,9 @@ def test_programs_are_pinned_all_or_none(spec: CollectionSpec, root: Path) -> No
         before = number(root / "programs" / "count")
     with kernel_map.create(MapType.HASH, "other", 4, 8, 3) as other:
         bpffs.pin(other.fd, str(root / "programs" / "other"), "test")
-    with pytest.raises(KernelError, match=r"program 'other': pinned at .*: anon_inode:bpf-map, expected a prog"):
+    with pytest.raises(
+        KernelError, match=r"program 'other': pinned at .*: anon_inode:bpf-map, expected a prog"
+    ):
         load(two, pins=pins)
     assert sorted(file.name for file in (root / "programs").iterdir()) == ["count", "other"]
     assert number(root / "programs" / "count") == before
@@ -126,8 +132,12 @@ def test_programs_with_the_same_file_name_are_refused(spec: CollectionSpec, root
     pins = Pins(str(root), programs=str(root / "programs"))
     with load(spec, pins=pins):
         before = number(root / "programs" / "count")
-    two = spec._replace(programs=(program, program._replace(name="a.b"), program._replace(name="a_b")))
-    with pytest.raises(KernelError, match=r"^program 'a_b': pin at .*/a_b: another program has this file$"):
+    two = spec._replace(
+        programs=(program, program._replace(name="a.b"), program._replace(name="a_b"))
+    )
+    with pytest.raises(
+        KernelError, match=r"^program 'a_b': pin at .*/a_b: another program has this file$"
+    ):
         load(two, pins=pins)
     assert [file.name for file in (root / "programs").iterdir()] == ["count"]
     assert number(root / "programs" / "count") == before
@@ -140,7 +150,9 @@ def test_only_one_process_at_a_time_pins_in_a_directory(
     folder.mkdir()
     with load(spec, pins=Pins(str(root))) as collection:
         programs = list(collection.programs.values())
-        thread = threading.Thread(target=pinning.pin_programs, args=(programs, str(folder), ExitStack()))
+        thread = threading.Thread(
+            target=pinning.pin_programs, args=(programs, str(folder), ExitStack())
+        )
         with bpffs.locked(str(folder)):
             thread.start()
             while not caplog.messages[-1:] or "waiting for" not in caplog.messages[-1]:
@@ -149,7 +161,9 @@ def test_only_one_process_at_a_time_pins_in_a_directory(
         thread.join()
     assert [file.name for file in folder.iterdir()] == ["count"]
     name = Path("/proc/self/comm").read_text(encoding="utf-8").rstrip()
-    assert caplog.messages[-1:] == [f"{folder}: waiting for pid {os.getpid()} ({name}), which has locked it"]
+    assert caplog.messages[-1:] == [
+        f"{folder}: waiting for pid {os.getpid()} ({name}), which has locked it"
+    ]
 
 
 def test_a_directory_that_others_may_write_is_refused(spec: CollectionSpec, root: Path) -> None:
@@ -187,7 +201,9 @@ def test_a_load_that_fails_unpins(spec: CollectionSpec, root: Path) -> None:
 def test_only_a_bpf_file_system_holds_pins(spec: CollectionSpec, tmp_path: Path) -> None:
     folder = tmp_path / "none"
     for pins in (Pins(str(folder)), Pins(maps=str(folder))):
-        with pytest.raises(KernelError, match=rf"map '{KEPT}': {folder}: not in a mounted BPF file system") as caught:
+        with pytest.raises(
+            KernelError, match=rf"map '{KEPT}': {folder}: not in a mounted BPF file system"
+        ) as caught:
             load(spec, pins=pins)
         assert caught.value.__notes__ == ["mount -t bpf bpf /sys/fs/bpf"]
     assert not folder.exists()
@@ -202,7 +218,11 @@ def test_a_directory_with_a_dot(root: Path, beepy: Beepy, flag: str) -> None:
 
 
 def test_names_stay_in_their_directory(spec: CollectionSpec, root: Path) -> None:
-    odd = [map_spec._replace(name="../odd.name", pinning=1) for map_spec in spec.maps if map_spec.name == KEPT]
+    odd = [
+        map_spec._replace(name="../odd.name", pinning=1)
+        for map_spec in spec.maps
+        if map_spec.name == KEPT
+    ]
     alone = spec._replace(maps=tuple(odd), programs=(), variables=())
     with load(alone, pins=Pins(str(root / "inner"))):
         assert [file.name for file in (root / "inner").iterdir()] == ["___odd_name"]
@@ -235,14 +255,20 @@ def test_the_flags_of_run(root: Path, beepy: Beepy) -> None:
         path.unlink()
 
 
-@pytest.mark.parametrize("wrong", [("--attach", "sched_process_exit=sched/nosuch"), ("-f", "nothing,a,b")])
-def test_a_run_that_attaches_nothing_removes_its_pins(root: Path, beepy: Beepy, wrong: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "wrong", [("--attach", "sched_process_exit=sched/nosuch"), ("-f", "nothing,a,b")]
+)
+def test_a_run_that_attaches_nothing_removes_its_pins(
+    root: Path, beepy: Beepy, wrong: tuple[str, str]
+) -> None:
     flags = (f"--pin-maps={root}/maps", f"--pin-progs={root}/progs")
     assert beepy("run", "exitsnoop", *flags, *wrong).code != 0
     assert list(root.glob("*/*")) == []
 
 
-@pytest.mark.parametrize(("name", "tracked"), [("exitsnoop", "print_exits"), ("perfbuf", "print_events")])
+@pytest.mark.parametrize(
+    ("name", "tracked"), [("exitsnoop", "print_exits"), ("perfbuf", "print_events")]
+)
 def test_a_pinned_stream_has_one_reader_at_a_time(
     root: Path, beepy: Beepy, object_of: ObjectOf, name: str, tracked: str
 ) -> None:
@@ -263,7 +289,9 @@ def test_a_pinned_stream_has_one_reader_at_a_time(
 
 
 @pytest.mark.parametrize("name", ["exitsnoop", "perfbuf"])
-def test_a_pinned_stream_has_one_reader_in_a_process(root: Path, object_of: ObjectOf, name: str) -> None:
+def test_a_pinned_stream_has_one_reader_in_a_process(
+    root: Path, object_of: ObjectOf, name: str
+) -> None:
     pins = Pins(maps=str(root / "maps"))
     spec = source.parse(Path(object_of(name)).read_bytes(), name=name)
     with load(spec, pins=pins) as one, load(spec, pins=pins) as two:
@@ -271,7 +299,9 @@ def test_a_pinned_stream_has_one_reader_in_a_process(root: Path, object_of: Obje
         for first, second in ((one, two), (two, one)):  # a refused reader holds no lock
             with stream(first):
                 assert file.stat().st_mode & 0o777 == 0o600
-                with pytest.raises(KernelError, match=rf"pinned at .*: is being read by pid {os.getpid()}$"):
+                with pytest.raises(
+                    KernelError, match=rf"pinned at .*: is being read by pid {os.getpid()}$"
+                ):
                     stream(second)
             assert not file.exists()
 
@@ -290,7 +320,10 @@ def test_a_lock_that_others_may_remove_is_not_used(
         kept = collection.maps[KEPT]
         Claim(kept).close()
         where = f"map '{KEPT}': pinned at {root}/{KEPT}: another reader would not be detected"
-        assert caplog.messages[-1] == f"{where}: {claim.DIRECTORY}/{kept.info().id}: owned or writable by others"
+        assert (
+            caplog.messages[-1]
+            == f"{where}: {claim.DIRECTORY}/{kept.info().id}: owned or writable by others"
+        )
     assert not claim.DIRECTORY.exists()
 
 
@@ -298,7 +331,9 @@ def test_a_failed_run_keeps_the_pins_of_an_earlier_run(root: Path, beepy: Beepy)
     flags = (f"--pin-maps={root}/maps", f"--pin-progs={root}/progs")
     assert beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", *flags).code == 0
     before = {path: number(path) for path in root.glob("progs/*")}
-    assert beepy("run", "exitsnoop", *flags, "--attach", "sched_process_exit=sched/nosuch").code == 1
+    assert (
+        beepy("run", "exitsnoop", *flags, "--attach", "sched_process_exit=sched/nosuch").code == 1
+    )
     assert {path: number(path) for path in root.glob("progs/*")} == before != {}
     assert [path.name for path in root.glob("maps/*")] == ["print_exits"]
     for path in root.glob("*/*"):
@@ -308,5 +343,8 @@ def test_a_failed_run_keeps_the_pins_of_an_earlier_run(root: Path, beepy: Beepy)
 def test_a_directory_outside_a_bpf_file_system(tmp_path: Path, beepy: Beepy) -> None:
     ran = beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", f"--pin-maps={tmp_path}/maps")
     assert ran.code == 1
-    assert ran.said[0] == f"beepy: map 'print_exits': {tmp_path}/maps: not in a mounted BPF file system"
+    assert (
+        ran.said[0]
+        == f"beepy: map 'print_exits': {tmp_path}/maps: not in a mounted BPF file system"
+    )
     assert not (tmp_path / "maps").exists()

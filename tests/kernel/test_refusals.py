@@ -199,7 +199,9 @@ def test_a_helper_that_policy_disables(compiled: ObjectOf, helper: str, why: str
         ("xdp", "probe_write_user", "helper probe_write_user: not for programs of type xdp"),
     ],
 )
-def test_a_helper_that_is_not_for_that_type(compiled: ObjectOf, section: str, helper: str, why: str) -> None:
+def test_a_helper_that_is_not_for_that_type(
+    compiled: ObjectOf, section: str, helper: str, why: str
+) -> None:
     spec = parse(Path(compiled(_CALL % (section, HELPERS.index(helper)))).read_bytes(), name="one")
     with pytest.raises(VerifierError) as caught:
         load(spec)
@@ -221,7 +223,10 @@ def test_a_newer_helper_is_named_with_its_release(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(machine, "release", lambda: (5, 10, 0))
     monkeypatch.setattr(features, "has_helper", lambda _: False)
     number = HELPERS.index("loop")
-    assert refusals.explain_helper(number, ProgType.KPROBE) == "helper loop: since 5.17, this kernel is 5.10.0"
+    assert (
+        refusals.explain_helper(number, ProgType.KPROBE)
+        == "helper loop: since 5.17, this kernel is 5.10.0"
+    )
     assert refusals.not_in_this_kernel("map 'm': type ringbuf", "5.8") == (
         "map 'm': type ringbuf: this kernel (5.10.0) has none, though it came with 5.8"
     )
@@ -268,7 +273,9 @@ print(type(explained).__name__, explained, explained.__notes__)
 """
     )
     begin = "AttachError program 'p': tracepoint: permission denied (EACCES): "
-    assert output.startswith(f"{begin}needs CAP_BPF and CAP_PERFMON, this process lacks CAP_PERFMON")
+    assert output.startswith(
+        f"{begin}needs CAP_BPF and CAP_PERFMON, this process lacks CAP_PERFMON"
+    )
     assert output.endswith("['advice']\n")
 
 
@@ -393,5 +400,8 @@ def test_a_module_that_is_not_loaded(compiled: ObjectOf) -> None:
     spec = parse(Path(compiled(_CALL % ("fentry/beepy_none:none", 1))).read_bytes(), name="one")
     with pytest.raises(NotSupported) as caught:
         load(spec)
-    assert str(caught.value) == "program 'call': section 'fentry/beepy_none:none': module 'beepy_none' is not loaded"
+    assert (
+        str(caught.value)
+        == "program 'call': section 'fentry/beepy_none:none': module 'beepy_none' is not loaded"
+    )
     assert caught.value.__notes__ == ["modprobe beepy_none"]

@@ -54,13 +54,20 @@ def test_json(beepy: Beepy, object_of: ObjectOf) -> None:
     assert done.code == 0
     shown = rows(done)
     assert [list(row) for row in shown] == [["map", "time", "value", "slot"]] * 2
-    assert [(row["map"], row["value"], row["slot"]) for row in shown] == [("gauge_level", 5, 1), ("gauge_level", -1, 2)]
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", str(row["time"])) for row in shown)
+    assert [(row["map"], row["value"], row["slot"]) for row in shown] == [
+        ("gauge_level", 5, 1),
+        ("gauge_level", -1, 2),
+    ]
+    assert all(
+        re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", str(row["time"])) for row in shown
+    )
     assert re.fullmatch(closing(2, lost="lost unknown (gauge_level)"), done.said[-1])
 
 
 def test_columns(beepy: Beepy, object_of: ObjectOf) -> None:
-    with beepy.start("-v", "run", object_of("gauge_ring"), "--output", "columns", "--rows", "--no-metrics") as running:
+    with beepy.start(
+        "-v", "run", object_of("gauge_ring"), "--output", "columns", "--rows", "--no-metrics"
+    ) as running:
         running.until_attached()
         levels((1, 5), (4_000_000, -1))
         running.until(lambda: running.out.count(b"\n") == 3)
@@ -73,7 +80,9 @@ def test_columns(beepy: Beepy, object_of: ObjectOf) -> None:
 
 
 def test_columns_of_a_histogram(beepy: Beepy, object_of: ObjectOf) -> None:
-    with beepy.start("-v", "run", object_of("hist"), "-o", "columns", "-k", "hist_lat,us", "--no-metrics") as running:
+    with beepy.start(
+        "-v", "run", object_of("hist"), "-o", "columns", "-k", "hist_lat,us", "--no-metrics"
+    ) as running:
         running.until_attached()
         levels((1, 5), (1, 6), (1, 300))
         done = running.end()
@@ -87,13 +96,17 @@ def test_columns_make_names_safe(beepy: Beepy) -> None:
     with beepy.start("-v", "run", "exitsnoop", "-o", "columns") as running:
         running.until_attached()
         exits.fork([Exit(name, 3) for name in exits.NAMES])
-        running.until(lambda: rb"\x1b]0;title\x07" in running.out and b"12345678901234" in running.out)
+        running.until(
+            lambda: rb"\x1b]0;title\x07" in running.out and b"12345678901234" in running.out
+        )
         out = running.end().out
     assert out.replace("\n", "").isprintable()
 
 
 def test_none(beepy: Beepy, object_of: ObjectOf) -> None:
-    with beepy.start("-v", "run", object_of("gauge_ring"), "-o", "none", "--no-metrics", "--count", "3") as running:
+    with beepy.start(
+        "-v", "run", object_of("gauge_ring"), "-o", "none", "--no-metrics", "--count", "3"
+    ) as running:
         running.until_attached()
         levels((1, 1), (2, 2), (3, 3))
         done = running.wait()
@@ -125,7 +138,9 @@ def test_on_a_terminal_columns_are_the_default(
     beepy: Beepy, object_of: ObjectOf, flags: tuple[str, ...], variables: dict[str, str]
 ) -> None:
     beepy = beepy._replace(variables={"TERM": "xterm", **variables})
-    out = on_a_terminal(beepy, "run", object_of("gauge_ring"), "--no-metrics", "--timeout", "10ms", *flags)
+    out = on_a_terminal(
+        beepy, "run", object_of("gauge_ring"), "--no-metrics", "--timeout", "10ms", *flags
+    )
     screen = Screen(80, 24)
     screen.feed(out)
     (line,) = screen.all_lines
@@ -140,23 +155,41 @@ def test_a_terminal_gets_json_when_asked(beepy: Beepy, object_of: ObjectOf) -> N
 
 @pytest.mark.usefixtures("same_pids")
 def test_all_filters_on_a_map_must_match(beepy: Beepy) -> None:
-    filters = ("-f", "print_exits,comm,^(a,b|two words)$", "--filter", r"print_exits,exit_code,^\d{1,2}$")
-    with beepy.start("-v", "run", "exitsnoop", *filters, "-f", 'print_exits,comm,"a{1,2}|t"') as running:
+    filters = (
+        "-f",
+        "print_exits,comm,^(a,b|two words)$",
+        "--filter",
+        r"print_exits,exit_code,^\d{1,2}$",
+    )
+    with beepy.start(
+        "-v", "run", "exitsnoop", *filters, "-f", 'print_exits,comm,"a{1,2}|t"'
+    ) as running:
         running.until_attached()
         names = (b"a,b", b"two words", b"other", b"xa,b")
         ended = exits.fork([Exit(name, code) for code in (7, 200) for name in names])
-        wanted = [process.pid for process in ended if process.name in names[:2] and process.code == 7]
+        wanted = [
+            process.pid for process in ended if process.name in names[:2] and process.code == 7
+        ]
         running.until(lambda: running.out.count(b"\n") == len(wanted))
         done = running.end()
     assert [row["pid"] for row in rows(done)] == wanted
-    match = re.fullmatch(r"beepy: 2 shown, (\d+) filtered, lost unknown \(print_exits\), \d+\.\d s", done.said[-1])
+    match = re.fullmatch(
+        r"beepy: 2 shown, (\d+) filtered, lost unknown \(print_exits\), \d+\.\d s", done.said[-1]
+    )
     assert match
     assert int(match[1]) >= len(ended) - 2
 
 
 def test_options_as_in_bees_documentation(beepy: Beepy) -> None:
     """Short options with ``=`` and flags with a value, as in Go."""
-    arguments = ["-f=print_exits,comm,^seen$", "exitsnoop", "--no-tty=true", "-o=json", "--count=1", "--insecure=0"]
+    arguments = [
+        "-f=print_exits,comm,^seen$",
+        "exitsnoop",
+        "--no-tty=true",
+        "-o=json",
+        "--count=1",
+        "--insecure=0",
+    ]
     with beepy.start("-v=1", "run", *arguments) as running:
         running.until_attached()
         exits.fork([Exit(b"other", 3), Exit(b"seen", 3)])
@@ -174,17 +207,24 @@ def test_filters_on_two_maps(beepy: Beepy, object_of: ObjectOf) -> None:
         done = running.end()
     keys = {(row["map"], row.get("kind"), row.get("slot")) for row in rows(done)}
     assert keys == {("hist_lat", 7, None), ("gauge_level", None, 8)}
-    assert re.fullmatch(closing(2, filtered=4, lost="lost unknown (hist_lat, gauge_level)"), done.said[-1])
+    assert re.fullmatch(
+        closing(2, filtered=4, lost="lost unknown (hist_lat, gauge_level)"), done.said[-1]
+    )
 
 
 def test_count_cuts_the_last_batch(beepy: Beepy, object_of: ObjectOf) -> None:
-    with beepy.start("-v", "run", object_of("gauge_ring"), "--no-metrics", "--count", "5") as running:
+    with beepy.start(
+        "-v", "run", object_of("gauge_ring"), "--no-metrics", "--count", "5"
+    ) as running:
         running.until_attached()
         together(running, lambda: levels(*[(number, number) for number in range(12)]))
         done = running.wait()
     assert done.code == 0
     assert [row["slot"] for row in rows(done)] == [0, 1, 2, 3, 4]
-    assert re.fullmatch(closing(5, others="7 not shown (--count), ", lost="lost unknown (gauge_level)"), done.said[-1])
+    assert re.fullmatch(
+        closing(5, others="7 not shown (--count), ", lost="lost unknown (gauge_level)"),
+        done.said[-1],
+    )
 
 
 def test_count_is_over_all_maps_and_after_filters(beepy: Beepy, object_of: ObjectOf) -> None:
@@ -198,7 +238,12 @@ def test_count_is_over_all_maps_and_after_filters(beepy: Beepy, object_of: Objec
     assert len(shown) == 3
     assert all(row["slot"] in (0, 2, 4, 6, 8) for row in shown if row["map"] == "gauge_level")
     assert re.fullmatch(
-        closing(3, filtered=5, others="12 not shown (--count), ", lost="lost unknown (hist_lat, gauge_level)"),
+        closing(
+            3,
+            filtered=5,
+            others="12 not shown (--count), ",
+            lost="lost unknown (hist_lat, gauge_level)",
+        ),
         done.said[-1],
     )
 
@@ -217,7 +262,9 @@ def test_timeout_ends_a_run(beepy: Beepy) -> None:
 
 
 def test_tables_are_shown_every_interval_and_at_the_end(beepy: Beepy, object_of: ObjectOf) -> None:
-    with beepy.start("-v", "run", object_of("gauge"), "--no-metrics", "--interval", "20ms") as running:
+    with beepy.start(
+        "-v", "run", object_of("gauge"), "--no-metrics", "--interval", "20ms"
+    ) as running:
         running.until_attached()
         with named(b"first"):
             trigger(0, 1)
@@ -251,7 +298,12 @@ def test_per_cpu_values_are_summed(beepy: Beepy, object_of: ObjectOf) -> None:
     shown = [row for row in rows(done) if row["key"] == 3]
     sums = {row["map"]: row["value"] for row in shown if "cpu" not in row}
     whole = {"sum": 500, "calls": 5}
-    assert sums == {"print_hash": whole, "print_lru_hash": whole, "print_array": whole, "print_cpu_array": 500}
+    assert sums == {
+        "print_hash": whole,
+        "print_lru_hash": whole,
+        "print_array": whole,
+        "print_cpu_array": 500,
+    }
     for name in ("print_cpu_hash", "print_cpu_lru"):
         values = [row["value"] for row in shown if row["map"] == name]
         assert len(values) == len({row["cpu"] for row in shown if row["map"] == name}) > 0
@@ -278,11 +330,18 @@ def test_metrics_are_served_for_metrics_or_a_given_port(beepy: Beepy) -> None:
 
 @pytest.mark.usefixtures("same_pids")
 def test_several_images_at_once(beepy: Beepy, object_of: ObjectOf) -> None:
-    with beepy.start("-v", "run", "exitsnoop", object_of("hist"), "exitsnoop-old", "--no-metrics") as running:
+    with beepy.start(
+        "-v", "run", "exitsnoop", object_of("hist"), "exitsnoop-old", "--no-metrics"
+    ) as running:
         running.until_attached(3)
         trigger(1, 2)
         (ended,) = exits.fork([Exit(b"one", 9)])
-        running.until(lambda: running.out.count(f'"pid": {ended.pid},'.encode()) == 2 and b"hist_lat" in running.out)
+        running.until(
+            lambda: (
+                running.out.count(f'"pid": {ended.pid},'.encode()) == 2
+                and b"hist_lat" in running.out
+            )
+        )
         done = running.end(signal.SIGTERM)
     assert done.code == 0
     assert {row["map"] for row in rows(done)} == {"print_exits", "exits", "hist_lat"}
@@ -316,25 +375,36 @@ char LICENSE[] SEC("license") = "GPL";
 """
 
 
-def test_records_shorter_and_longer_than_their_type_are_shown(beepy: Beepy, compiled: ObjectOf) -> None:
+def test_records_shorter_and_longer_than_their_type_are_shown(
+    beepy: Beepy, compiled: ObjectOf
+) -> None:
     with beepy.start("-v", "run", compiled(SHORT)) as running:
         running.until_attached()
         levels((0, 1), (1, 2), (0, 3), (2, 4))
         running.until(lambda: running.out.count(b"\n") == 4)
         done = running.end()
     assert done.code == 0
-    assert [(row["op"], row["number"]) for row in rows(done)] == [(None, 1), (1, 2), (None, 3), (2, 4)]
+    assert [(row["op"], row["number"]) for row in rows(done)] == [
+        (None, 1),
+        (1, 2),
+        (None, 3),
+        (2, 4),
+    ]
     assert re.fullmatch(closing(4, lost="lost unknown (print_events)"), done.said[-1])
 
 
 def test_verbose_and_debug_write_only_to_stderr(beepy: Beepy) -> None:
     quiet, verbose, debug = [
-        beepy(*flags, "run", "exitsnoop", "-o", "none", "--timeout", "1ms") for flags in ((), ("-v",), ("-d",))
+        beepy(*flags, "run", "exitsnoop", "-o", "none", "--timeout", "1ms")
+        for flags in ((), ("-v",), ("-d",))
     ]
     assert [line.partition(":")[0] for line in quiet.said] == ["exitsnoop", "beepy"]
     kinds = [line.partition(":")[0] for line in verbose.said]
     assert kinds == ["info"] * (len(kinds) - 2) + ["exitsnoop", "beepy"]
-    assert "info: program 'sched_process_exit': attached to tracepoint/sched/sched_process_exit" in verbose.said
+    assert (
+        "info: program 'sched_process_exit': attached to tracepoint/sched/sched_process_exit"
+        in verbose.said
+    )
     assert any(line.startswith("debug: PROG_LOAD: ") for line in debug.said)
     assert any("byte_off" in line for line in debug.said)
     assert (quiet.out, verbose.out, debug.out) == ("", "", "")
@@ -358,12 +428,18 @@ def changed(path: str, target: Path, *names: tuple[bytes, bytes]) -> str:
 
 
 @pytest.mark.parametrize("output", ["json", "columns"])
-def test_names_in_an_image_are_made_safe(beepy: Beepy, compiled: ObjectOf, tmp_path: Path, output: str) -> None:
+def test_names_in_an_image_are_made_safe(
+    beepy: Beepy, compiled: ObjectOf, tmp_path: Path, output: str
+) -> None:
     """A map, a field and a program with escapes, markup and bytes that are not UTF-8.
 
     The kernel gets none of these names.
     """
-    names = ((b"print_events", b"print_\x1b[31m\xff"), (b"number", b"\x1b]0;\r\n"), (b"send", b"[/]%"))
+    names = (
+        (b"print_events", b"print_\x1b[31m\xff"),
+        (b"number", b"\x1b]0;\r\n"),
+        (b"send", b"[/]%"),
+    )
     path = changed(compiled(SHORT), tmp_path / "evil.o", *names)
     with beepy.start("-v", "run", path, "-o", output) as running:
         running.until_attached()
@@ -374,7 +450,9 @@ def test_names_in_an_image_are_made_safe(beepy: Beepy, compiled: ObjectOf, tmp_p
     for text in (done.out, done.err):
         assert text.replace("\n", "").isprintable()
     assert r"info: map 'print_\x1b[31m\xff': created" in done.said
-    assert done.said[-1].endswith(r"lost unknown (print_\x1b[31m\xff), " + done.said[-1].rpartition(", ")[2])
+    assert done.said[-1].endswith(
+        r"lost unknown (print_\x1b[31m\xff), " + done.said[-1].rpartition(", ")[2]
+    )
     if output == "json":
         assert rows(done)[0]["\x1b]0;\r\n"] == 5
     else:
@@ -384,7 +462,8 @@ def test_names_in_an_image_are_made_safe(beepy: Beepy, compiled: ObjectOf, tmp_p
 def test_identifiers_beyond_ascii(beepy: Beepy, compiled: ObjectOf) -> None:
     """C allows them; the kernel refuses types with them, and the programs run without types."""
     text = SHORT.replace(
-        "print_events", "print_gr\N{LATIN SMALL LETTER O WITH DIAERESIS}\N{LATIN SMALL LETTER SHARP S}e"
+        "print_events",
+        "print_gr\N{LATIN SMALL LETTER O WITH DIAERESIS}\N{LATIN SMALL LETTER SHARP S}e",
     )
     with beepy.start("-v", "run", compiled(text)) as running:
         running.until_attached()
@@ -395,7 +474,17 @@ def test_identifiers_beyond_ascii(beepy: Beepy, compiled: ObjectOf) -> None:
 
 
 def test_text_shows_bytes_as_text(beepy: Beepy, object_of: ObjectOf) -> None:
-    arguments = ("-v", "run", object_of("bytes"), "-o", "json", "--text", "name", "-f", "print_bytes,name,^mine$")
+    arguments = (
+        "-v",
+        "run",
+        object_of("bytes"),
+        "-o",
+        "json",
+        "--text",
+        "name",
+        "-f",
+        "print_bytes,name,^mine$",
+    )
     with beepy.start(*arguments) as running:
         running.until_attached()
         with named(b"mine"):

@@ -41,7 +41,9 @@ char LICENSE[] SEC("license") = "GPL";
 
 
 def test_the_first_line_comes_before_the_first_row(beepy: Beepy) -> None:
-    done = beepy("run", "exitsnoop", "opensnoop", "-o", "columns", "--timeout", "1ms", "--count", "1000000")
+    done = beepy(
+        "run", "exitsnoop", "opensnoop", "-o", "columns", "--timeout", "1ms", "--count", "1000000"
+    )
     first, second, last = done.said
     assert first == "exitsnoop: threads that end, with exit code or signal (1 program)"
     ends = "6 programs; ends after 1000000 rows or 0.001 s"
@@ -51,14 +53,20 @@ def test_the_first_line_comes_before_the_first_row(beepy: Beepy) -> None:
 
 def test_the_metrics_url_follows_the_first_line(beepy: Beepy) -> None:
     done = beepy("run", "exitsnoop-counter", "-o", "none", "--prom-port", "0", "--timeout", "1ms")
-    assert done.said[0] == "exitsnoop-counter: threads that end, as a counter (1 program; ends after 0.001 s)"
+    assert (
+        done.said[0]
+        == "exitsnoop-counter: threads that end, as a counter (1 program; ends after 0.001 s)"
+    )
     assert re.fullmatch(r"metrics: http://127\.0\.0\.1:\d+/metrics", done.said[1])
 
 
 def test_prog_chooses_one_of_two_programs(beepy: Beepy, compiled: ObjectOf) -> None:
     path = compiled(TWO)
     done = beepy("run", path, "--iface", "lo")
-    assert refused(done, 2) == "programs 'allow' and 'drop': xdp lo: an interface takes one XDP program"
+    assert (
+        refused(done, 2)
+        == "programs 'allow' and 'drop': xdp lo: an interface takes one XDP program"
+    )
     assert "--prog allow" in done.said[1]
     with network.private() as net:
         where = ("--iface", net.a, "--netns", str(net.holder))
@@ -69,7 +77,11 @@ def test_prog_chooses_one_of_two_programs(beepy: Beepy, compiled: ObjectOf) -> N
 @pytest.mark.parametrize(
     ("names", "message", "note"),
     [
-        (["alow"], "--prog 'alow': no program has that name: expected allow, drop, unknown", "did you mean allow?"),
+        (
+            ["alow"],
+            "--prog 'alow': no program has that name: expected allow, drop, unknown",
+            "did you mean allow?",
+        ),
         (["unknown"], 'no program type is known by that name, expected SEC("socket")', ""),
     ],
 )
@@ -83,7 +95,18 @@ def test_prog_refuses_unknown_names(
 
 
 def test_only_chosen_programs_are_loaded(beepy: Beepy) -> None:
-    done = beepy("-v", "run", "opensnoop", "--prog", "enter_open", "--prog=exit_open", "-o", "none", "--timeout", "1ms")
+    done = beepy(
+        "-v",
+        "run",
+        "opensnoop",
+        "--prog",
+        "enter_open",
+        "--prog=exit_open",
+        "-o",
+        "none",
+        "--timeout",
+        "1ms",
+    )
     assert done.code == 0
     assert re.findall("program '(.*)': loaded", done.err) == ["enter_open", "exit_open"]
     assert "opensnoop: files that are opened, or could not be (2 programs; " in done.err
@@ -94,13 +117,17 @@ def test_a_map_without_a_size_has_a_note(beepy: Beepy, compiled: ObjectOf) -> No
     path = compiled(SIZELESS)
     done = beepy("run", path)
     error = refused(done, 1)
-    assert error.startswith("map 'counter_sized_at_run': create: invalid argument (EINVAL): max_entries 0 (its size")
+    assert error.startswith(
+        "map 'counter_sized_at_run': create: invalid argument (EINVAL): max_entries 0 (its size"
+    )
     assert "without the types" not in done.err
     make, use = [line.removeprefix("note: ") for line in done.said[1:]]
     if not shutil.which("bpftool"):
         pytest.skip("bpftool is not installed")
     flag, folder = use.split()[:2]
-    command = shlex.join([*BEEPY, "run", path, "-o", "none", "--no-metrics", "--timeout", "1ms", flag, folder])
+    command = shlex.join(
+        [*BEEPY, "run", path, "-o", "none", "--no-metrics", "--timeout", "1ms", flag, folder]
+    )
     typed = f"mount -t bpf bpf /sys/fs/bpf && {make} && {command}"  # the pins go with the namespace
     ran = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", typed],
@@ -118,7 +145,9 @@ def test_a_run_that_shows_nothing_warns(beepy: Beepy, object_of: ObjectOf) -> No
     done = beepy("run", object_of("cgroup"), "--timeout", "1ms")
     assert done.code == 0
     assert "programs; ends after 0.001 s)" in done.said[0]
-    assert done.said[1].startswith("warning: nothing will be shown, the programs only stay attached: ")
+    assert done.said[1].startswith(
+        "warning: nothing will be shown, the programs only stay attached: "
+    )
     assert done.said[-1].startswith("beepy: 0 shown, ")
 
 
@@ -130,7 +159,9 @@ def test_too_few_file_descriptors(beepy: Beepy, limit: int) -> None:
     assert done.said[1:] == ["note: ulimit -n 1024"]
 
 
-@pytest.mark.parametrize(("flags", "where"), [(["--pid", "1"], "--pid: opensnoop: "), (["-p", "1"], "--password: ")])
+@pytest.mark.parametrize(
+    ("flags", "where"), [(["--pid", "1"], "--pid: opensnoop: "), (["-p", "1"], "--password: ")]
+)
 def test_pid_has_a_note_if_no_program_uses_it(beepy: Beepy, flags: list[str], where: str) -> None:
     done = beepy("run", "opensnoop", *flags)
     assert refused(done, 2).startswith(where)

@@ -27,11 +27,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_a_run_and_detaches(beepy: Beepy, object_of: ObjectOf, number: int) -> None:
-    files = ("exitsnoop", object_of("raw_tp"), object_of("tp_btf"), object_of("tables"), object_of("counter_hash"))
+    files = (
+        "exitsnoop",
+        object_of("raw_tp"),
+        object_of("tp_btf"),
+        object_of("tables"),
+        object_of("counter_hash"),
+    )
     with beepy.start("-v", "run", *files, "--prom-port", "0") as running:
         running.until_attached(6)
         numbers = held(running.process.pid)
-        assert {kind: sum(kind == other for other, _ in numbers) for kind in ("prog", "link")} == {"prog": 6, "link": 6}
+        assert {kind: sum(kind == other for other, _ in numbers) for kind in ("prog", "link")} == {
+            "prog": 6,
+            "link": 6,
+        }
         assert sum(kind == "map" for kind, _ in numbers) >= 10
         done = running.end(number)
     assert done.code == 0
@@ -44,7 +53,9 @@ def test_nohup_ignores_sighup(beepy: Beepy, object_of: ObjectOf) -> None:
     """A SIGHUP that is ignored at the start stays ignored."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with beepy.start("-v", "run", object_of("gauge_ring"), "-o", "json", "--no-metrics", "--count", "1") as running:
+        with beepy.start(
+            "-v", "run", object_of("gauge_ring"), "-o", "json", "--no-metrics", "--count", "1"
+        ) as running:
             running.until_attached()
             running.process.send_signal(signal.SIGHUP)
             trigger(0, 1)
@@ -79,7 +90,9 @@ def test_a_pipe_closed_before_the_header(beepy: Beepy) -> None:
 
 def test_a_second_signal_interrupts_a_stalled_write(beepy: Beepy, object_of: ObjectOf) -> None:
     reader, writer = os.pipe()
-    with beepy.start("-v", "run", object_of("tables"), "-o", "json", "--interval", "1ms", stdout=writer) as running:
+    with beepy.start(
+        "-v", "run", object_of("tables"), "-o", "json", "--interval", "1ms", stdout=writer
+    ) as running:
         os.close(writer)
         running.until_attached()
         numbers = held(running.process.pid)
@@ -99,7 +112,9 @@ def test_a_second_signal_interrupts_a_stalled_write(beepy: Beepy, object_of: Obj
 
 
 @pytest.mark.parametrize("arguments", [(), ("--timeout", "1s")])
-def test_an_unread_pipe_does_not_delay_the_end(beepy: Beepy, object_of: ObjectOf, arguments: Sequence[str]) -> None:
+def test_an_unread_pipe_does_not_delay_the_end(
+    beepy: Beepy, object_of: ObjectOf, arguments: Sequence[str]
+) -> None:
     reader, writer = os.pipe()
     command = ("-v", "run", object_of("tables"), "-o", "json", "--interval", "1ms", *arguments)
     with beepy.start(*command, stdout=writer) as running:
@@ -125,7 +140,15 @@ def test_a_full_disk_leaves_whole_lines(beepy: Beepy, object_of: ObjectOf, tmp_p
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], check=True)
     try:
         with (disk / "rows.json").open("wb") as full:
-            arguments = ("run", object_of("tables"), "-o", "json", "--interval", "1ms", "--no-metrics")
+            arguments = (
+                "run",
+                object_of("tables"),
+                "-o",
+                "json",
+                "--interval",
+                "1ms",
+                "--no-metrics",
+            )
             with beepy.start(*arguments, stdout=full.fileno()) as running:
                 done = running.wait()
         text = (disk / "rows.json").read_bytes()
@@ -152,7 +175,9 @@ def test_a_signal_before_anything_is_attached(beepy: Beepy, number: int) -> None
     with socket.create_server(("127.0.0.1", 0)) as silent:
         image = f"127.0.0.1:{silent.getsockname()[1]}/some/image:1"
         # requests leaves a socket open
-        with Running([sys.executable, "-m", "beepy", "run", image], environment(beepy.home)) as running:
+        with Running(
+            [sys.executable, "-m", "beepy", "run", image], environment(beepy.home)
+        ) as running:
             connection, _ = silent.accept()
             with connection:
                 done = running.end(number)
@@ -201,7 +226,14 @@ def test_a_full_disk_is_one_line(beepy: Beepy, object_of: ObjectOf, output: str)
 
 def with_closed(beepy: Beepy, closed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = ["sh", "-c", f'exec "$@" {closed}', "sh", *BEEPY, *arguments]
-    return subprocess.run(command, env=environment(beepy.home), check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command,
+        env=environment(beepy.home),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def test_with_stderr_closed(beepy: Beepy, object_of: ObjectOf) -> None:

@@ -29,7 +29,9 @@ def refused(done: Done, code: int) -> str:
     return first.removeprefix("beepy: ")
 
 
-@pytest.mark.parametrize("arguments", [["-f", "x"], ["-f", "a,b,("], ["-b", "x"], ["-k", "x,"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["-f", "x"], ["-f", "a,b,("], ["-b", "x"], ["-k", "x,"]], ids=" ".join
+)
 def test_expressions_are_checked_before_loading(beepy: Beepy, arguments: list[str]) -> None:
     done = beepy("-d", "run", "exitsnoop", *arguments)
     assert done.code == 2
@@ -39,8 +41,14 @@ def test_expressions_are_checked_before_loading(beepy: Beepy, arguments: list[st
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-f", "print_exits,comm"], "filter 'print_exits,comm': 'print_exits' is a map: expected map,field,regex"),
-        (["-f", "nothing,comm,x"], "filter 'nothing,comm,x': no map or field 'nothing': the map is print_exits"),
+        (
+            ["-f", "print_exits,comm"],
+            "filter 'print_exits,comm': 'print_exits' is a map: expected map,field,regex",
+        ),
+        (
+            ["-f", "nothing,comm,x"],
+            "filter 'nothing,comm,x': no map or field 'nothing': the map is print_exits",
+        ),
         (
             ["-f", "print_exits,name,x"],
             "filter 'print_exits,name,x': no field 'name' in print_exits: its fields are",
@@ -50,30 +58,51 @@ def test_expressions_are_checked_before_loading(beepy: Beepy, arguments: list[st
             ["-f", "print_exits,comm,a", "-f", "x\x1b,a,b"],
             r"filter 'x\x1b,a,b': no map or field 'x\x1b': the map is print_exits",
         ),
-        (["--timeout", "soon"], "--timeout 'soon': expected a duration above 0, such as 10s, 500ms or 2m"),
+        (
+            ["--timeout", "soon"],
+            "--timeout 'soon': expected a duration above 0, such as 10s, 500ms or 2m",
+        ),
         (["--timeout", "0s"], "--timeout '0s': expected a duration above 0"),
         (["--interval", "-1s"], "--interval '-1s': expected a duration above 0"),
         (["--count", "0"], "--count '0': expected a whole number from 1 on"),
         (["--pid", "4294967297"], "--pid '4294967297': expected a whole number from 1 to 4194304"),
         (["--count", "many"], "--count 'many': expected a whole number from 1 on"),
         (["--prom-port", "65536"], "--prom-port '65536': expected a whole number from 0 to 65535"),
-        (["-o", "tui"], "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'columns', 'wide',"),
-        (["--pull", "sometimes"], "invalid value for '--pull': 'sometimes' is not one of 'always', 'missing', 'never'"),
+        (
+            ["-o", "tui"],
+            "invalid value for '--output' / '-o': 'tui' is not one of 'json', 'columns', 'wide',",
+        ),
+        (
+            ["--pull", "sometimes"],
+            "invalid value for '--pull': 'sometimes' is not one of 'always', 'missing', 'never'",
+        ),
         (["--nothing"], "no such option: --nothing"),
         (
             ["-b", "print_exits,[1]"],
             "--hist-buckets 'print_exits,[1]': map 'print_exits' is not a histogram of a stream",
         ),
-        (["-b", "nothing,[1]"], "--hist-buckets 'nothing,[1]': no map 'nothing': the map is print_exits"),
-        (["-k", "nothing,le"], "--hist-value-key 'nothing,le': no map 'nothing': the map is print_exits"),
+        (
+            ["-b", "nothing,[1]"],
+            "--hist-buckets 'nothing,[1]': no map 'nothing': the map is print_exits",
+        ),
+        (
+            ["-k", "nothing,le"],
+            "--hist-value-key 'nothing,le': no map 'nothing': the map is print_exits",
+        ),
         (
             ["-k", "print_exits"],
             "--hist-value-key 'print_exits': no map is a histogram or gauge of a stream of events",
         ),
         (["-k", "a,b,c"], "--hist-value-key 'a,b,c': expected map,field or field"),
-        (["-b", "print_exits,1"], "--hist-buckets 'print_exits,1': expected map,[1,2,3] or [1,2,3]"),
+        (
+            ["-b", "print_exits,1"],
+            "--hist-buckets 'print_exits,1': expected map,[1,2,3] or [1,2,3]",
+        ),
         (["--set", "a=1", "--set", "a=2"], "--set 'a=2': a second value for 'a'"),
-        (["--attach", "p=a/b", "--attach", "p=c/d"], "--attach 'p=c/d': a second target for program 'p'"),
+        (
+            ["--attach", "p=a/b", "--attach", "p=c/d"],
+            "--attach 'p=c/d': a second target for program 'p'",
+        ),
         (
             ["--attach", "sched_process_exit=bar"],
             "program 'sched_process_exit': tracepoint 'bar': expected CATEGORY/NAME",
@@ -89,19 +118,36 @@ def test_usage_errors(beepy: Beepy, arguments: list[str], message: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-k", "hist_lat,us", "-b", "hist_lat,[2,1]"], "--hist-buckets 'hist_lat,[2,1]': bounds must increase"),
-        (["-k", "hist_lat,us", "-b", "hist_lat,[]"], "--hist-buckets 'hist_lat,[]': expected numbers"),
-        (["-k", "hist_lat,us", "-b", "hist_lat,[a]"], "--hist-buckets 'hist_lat,[a]': expected numbers"),
+        (
+            ["-k", "hist_lat,us", "-b", "hist_lat,[2,1]"],
+            "--hist-buckets 'hist_lat,[2,1]': bounds must increase",
+        ),
+        (
+            ["-k", "hist_lat,us", "-b", "hist_lat,[]"],
+            "--hist-buckets 'hist_lat,[]': expected numbers",
+        ),
+        (
+            ["-k", "hist_lat,us", "-b", "hist_lat,[a]"],
+            "--hist-buckets 'hist_lat,[a]': expected numbers",
+        ),
         (
             ["-k", "hist_lat,size"],
             "--hist-value-key 'hist_lat,size': no field 'size' in hist_lat: its fields are us,",
         ),
-        (["-k", "size"], "--hist-value-key 'size': no field 'size' in hist_lat: its fields are us, kind"),
+        (
+            ["-k", "size"],
+            "--hist-value-key 'size': no field 'size' in hist_lat: its fields are us, kind",
+        ),
         (["-b", "[1]", "-b", "lat,[2]"], "--hist-buckets 'lat,[2]': map 'hist_lat' is named twice"),
-        (["-k", "us", "-k", "lat,kind"], "--hist-value-key 'lat,kind': map 'hist_lat' is named twice"),
+        (
+            ["-k", "us", "-k", "lat,kind"],
+            "--hist-value-key 'lat,kind': map 'hist_lat' is named twice",
+        ),
     ],
 )
-def test_usage_errors_of_histograms(beepy: Beepy, object_of: ObjectOf, arguments: list[str], message: str) -> None:
+def test_usage_errors_of_histograms(
+    beepy: Beepy, object_of: ObjectOf, arguments: list[str], message: str
+) -> None:
     done = beepy("-v", "run", object_of("hist"), "--prom-port", "0", *arguments)
     assert refused(done, 2).startswith(message)
 
@@ -152,7 +198,10 @@ char LICENSE[] SEC("license") = "GPL";
 def test_an_unknown_section(beepy: Beepy, compiled: ObjectOf) -> None:
     path = compiled(PROGRAM % "nobody/knows")
     why = "no program type is known by that name"
-    assert refused(beepy("run", path), 1) == f"{path}: program 'program': section 'nobody/knows': {why}"
+    assert (
+        refused(beepy("run", path), 1)
+        == f"{path}: program 'program': section 'nobody/knows': {why}"
+    )
 
 
 LEGACY = 'a legacy definition has no types: define it in SEC(".maps") with __type(value, ...)'
@@ -187,7 +236,9 @@ def test_each_map_that_is_not_shown_has_a_reason(beepy: Beepy, compiled: ObjectO
     done = beepy("run", path, "--timeout", "100ms")
     assert (done.code, done.out) == (0, "")
     assert done.said[:3] == [f"warning: {why}" for why in whys]
-    assert done.said[4].startswith("warning: nothing will be shown, the programs only stay attached: its maps: ")
+    assert done.said[4].startswith(
+        "warning: nothing will be shown, the programs only stay attached: its maps: "
+    )
     asked = beepy("describe", path, "-o", "json")
     described = json.loads(asked.out)["maps"]
     assert [f"map '{info['name']}': not shown: {info['not_shown']}" for info in described] == whys
@@ -201,7 +252,9 @@ def test_a_tracepoint_that_this_kernel_lacks(beepy: Beepy, compiled: ObjectOf) -
     assert "sched/sched_process_exit" in done.said[1]
 
 
-def test_the_first_image_is_detached_if_the_second_fails(beepy: Beepy, object_of: ObjectOf, compiled: ObjectOf) -> None:
+def test_the_first_image_is_detached_if_the_second_fails(
+    beepy: Beepy, object_of: ObjectOf, compiled: ObjectOf
+) -> None:
     done = beepy("-v", "run", object_of("tables"), compiled(PROGRAM % "tracepoint/a/b"))
     assert done.code == 1
     assert "tracepoint a/b: not found in this kernel" in done.err
@@ -213,7 +266,9 @@ def test_a_program_that_the_verifier_rejects(beepy: Beepy, object_of: ObjectOf, 
     line = refused(done, 1)
     lines = (build.SOURCES / "test" / f"{name}.bpf.c").read_text().splitlines()
     number = next(number for number, text in enumerate(lines, 1) if "refused here" in text)
-    assert re.match(rf"program '{name}': verifier: instruction \d+: {name}\.bpf\.c:{number}: '.*': \S", line)
+    assert re.match(
+        rf"program '{name}': verifier: instruction \d+: {name}\.bpf\.c:{number}: '.*': \S", line
+    )
     assert len(line) < 600
     assert done.said[1] == "note: the verifier's last lines:"
     assert 1 <= len(done.said) - 2 <= 12
@@ -225,7 +280,9 @@ def test_debug_prints_the_whole_log_and_a_traceback(beepy: Beepy, object_of: Obj
     assert len(done.said) > 1000
     assert sum(line.startswith("processed ") for line in done.said) == 1
     assert "Traceback (most recent call last):" in done.said
-    assert any(line.startswith("debug: PROG_LOAD: program 'err_loop': load = -1 ") for line in done.said)
+    assert any(
+        line.startswith("debug: PROG_LOAD: program 'err_loop': load = -1 ") for line in done.said
+    )
     assert all(line.isprintable() for line in done.said)
 
 
@@ -242,7 +299,9 @@ def as_nobody(beepy: Beepy, *capabilities: str) -> Beepy:
         (("bpf",), "program 'sched_process_exit': load: ", ("CAP_PERFMON",)),
     ],
 )
-def test_without_privilege(beepy: Beepy, capabilities: tuple[str, ...], what: str, missing: tuple[str, ...]) -> None:
+def test_without_privilege(
+    beepy: Beepy, capabilities: tuple[str, ...], what: str, missing: tuple[str, ...]
+) -> None:
     done = as_nobody(beepy, *capabilities)("run", "exitsnoop")
     line = refused(done, 1)
     assert line.startswith(what)
@@ -253,7 +312,9 @@ def test_without_privilege(beepy: Beepy, capabilities: tuple[str, ...], what: st
 
 def test_nothing_is_pulled_without_privilege_to_load(beepy: Beepy) -> None:
     done = as_nobody(beepy)("run", "127.0.0.1:1/tools/x:1", "-f", "a,b,c d")
-    assert refused(done, 1).startswith("bpf: operation not permitted (EPERM): needs CAP_BPF, this process lacks")
+    assert refused(done, 1).startswith(
+        "bpf: operation not permitted (EPERM): needs CAP_BPF, this process lacks"
+    )
     *_, as_root, named = done.said
     command = f"{sys.executable} -m beepy run 127.0.0.1:1/tools/x:1 -f 'a,b,c d'"
     assert as_root == f"note: run it as root: sudo {command}"
@@ -262,7 +323,9 @@ def test_nothing_is_pulled_without_privilege_to_load(beepy: Beepy) -> None:
 
 def test_two_capabilities_suffice_without_tracefs(beepy: Beepy, object_of: ObjectOf) -> None:
     path = Path(object_of("tp_btf"))
-    done = as_nobody(beepy, "bpf", "perfmon", "dac_read_search")("run", str(path), "-o", "none", "--timeout", "1ms")
+    done = as_nobody(beepy, "bpf", "perfmon", "dac_read_search")(
+        "run", str(path), "-o", "none", "--timeout", "1ms"
+    )
     assert done.code == 0
 
 

@@ -13,10 +13,15 @@ from tests.support.screen import Screen, Terminal
 pytestmark = [pytest.mark.kernel, pytest.mark.parametrize("size", [(80, 24), (200, 50)])]
 
 
-def shown(beepy: Beepy, size: tuple[int, int], enough: Callable[[Screen], bool], *images: str) -> Screen:
+def shown(
+    beepy: Beepy, size: tuple[int, int], enough: Callable[[Screen], bool], *images: str
+) -> Screen:
     """Run images on a terminal until it has shown enough, while processes come and go, and files are opened."""
     beepy = beepy._replace(variables={"TERM": "xterm"})
-    with Terminal(*size) as terminal, beepy.start("run", *images, "--no-metrics", stdout=terminal.fd) as running:
+    with (
+        Terminal(*size) as terminal,
+        beepy.start("run", *images, "--no-metrics", stdout=terminal.fd) as running,
+    ):
         while not enough(terminal.screen()):
             assert running.process.poll() is None, running.err
             exits.fork([Exit(name, 3) for name in exits.NAMES])
@@ -34,7 +39,9 @@ def test_rows(beepy: Beepy, size: tuple[int, int], images: tuple[str, ...]) -> N
 
 
 def test_histograms(beepy: Beepy, size: tuple[int, int]) -> None:
-    screen = shown(beepy, size, lambda screen: any("|***" in line for line in screen.lines), "runqlat")
+    screen = shown(
+        beepy, size, lambda screen: any("|***" in line for line in screen.lines), "runqlat"
+    )
     assert screen.wrapped == 0
     title, head, first, *_ = screen.all_lines
     assert " hist_runqlat: " in title

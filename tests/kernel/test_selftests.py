@@ -21,27 +21,38 @@ CHECKS = {
     "bee_types": {"emit": b""},
 }
 REFUSED = {  # where the C source says "refused here"
-    name: next(at for at, line in enumerate(path.read_text().splitlines(), 1) if "refused here" in line)
+    name: next(
+        at for at, line in enumerate(path.read_text().splitlines(), 1) if "refused here" in line
+    )
     for name, path in ((name, build.SOURCES / path) for name, path in build.sources().items())
     if name.startswith("err_")
 }
 
 
 @pytest.fixture(scope="module", params=["clang-14", "clang-16", "clang-19"])
-def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def objects(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     if not shutil.which(request.param):
         pytest.skip(f"{request.param} is not installed")
-    return build.objects(tmp_path_factory.mktemp("objects"), request.param, (*CHECKS, *REFUSED, "generator"))
+    return build.objects(
+        tmp_path_factory.mktemp("objects"), request.param, (*CHECKS, *REFUSED, "generator")
+    )
 
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_program_finds_no_fault(name: str, objects: dict[str, Path]) -> None:
     with load(parse(objects[name].read_bytes(), name)) as collection:
-        found = {program: collection.programs[program].run(ctx).retval for program, ctx in CHECKS[name].items()}
+        found = {
+            program: collection.programs[program].run(ctx).retval
+            for program, ctx in CHECKS[name].items()
+        }
     assert found == dict.fromkeys(CHECKS[name], 0)
 
 
-def test_a_tail_call_reaches_the_program_that_the_object_put_there(objects: dict[str, Path]) -> None:
+def test_a_tail_call_reaches_the_program_that_the_object_put_there(
+    objects: dict[str, Path],
+) -> None:
     with load(parse(objects["slots"].read_bytes(), "slots")) as collection:
         assert collection.programs["jump"].run(RAW_TP).retval == 4242
 

@@ -35,12 +35,16 @@ def enumerators(kernel: Btf, name: str) -> dict[str, int]:
 )
 def test_enums_are_the_kernel_s(ours: type[IntEnum], name: str, prefix: str) -> None:
     """What both know has one value; what only the kernel knows is newer than all of ours, or another name of one."""
-    kernel = {key.removeprefix(prefix): value for key, value in enumerators(btf.vmlinux(), name).items()}
+    kernel = {
+        key.removeprefix(prefix): value for key, value in enumerators(btf.vmlinux(), name).items()
+    }
     kernel = {key: value for key, value in kernel.items() if not key.startswith("__MAX")}
     both = kernel.keys() & ours.__members__.keys()
     assert {key: kernel[key] for key in both} == {key: int(ours[key]) for key in both}
     known = {int(member) for member in ours}
-    assert [key for key, value in kernel.items() if value not in known and value <= max(known)] == []
+    assert [
+        key for key, value in kernel.items() if value not in known and value <= max(known)
+    ] == []
     newer = [member.name for member in ours if member.name not in kernel]
     assert all(ours[name] > max(kernel[key] for key in both) for name in newer), newer
 
@@ -52,16 +56,23 @@ def anonymous_enums(kernel: Btf) -> dict[str, int]:
             built = kernel.type(type_id)
             assert isinstance(built, Enum)
             if not built.name:
-                found.update({one.name: one.value for one in built.values if one.name.startswith("BPF_")})
+                found.update(
+                    {one.name: one.value for one in built.values if one.name.startswith("BPF_")}
+                )
     return found
 
 
 def test_flags_are_the_kernel_s() -> None:
     kernel = anonymous_enums(btf.vmlinux())
     ours = {f"BPF_F_{flag.name}": int(flag) for flag in uapi.MapFlag}
-    ours |= {f"BPF_{flag.name}": int(flag) for flag in uapi.UpdateFlag if flag != uapi.UpdateFlag.LOCK}
+    ours |= {
+        f"BPF_{flag.name}": int(flag) for flag in uapi.UpdateFlag if flag != uapi.UpdateFlag.LOCK
+    }
     ours |= {"BPF_F_LOCK": int(uapi.UpdateFlag.LOCK)}
-    ours |= {name: getattr(uapi, name[4:]) for name in ("BPF_RINGBUF_BUSY_BIT", "BPF_RINGBUF_DISCARD_BIT")}
+    ours |= {
+        name: getattr(uapi, name[4:])
+        for name in ("BPF_RINGBUF_BUSY_BIT", "BPF_RINGBUF_DISCARD_BIT")
+    }
     ours |= {"BPF_RINGBUF_HDR_SZ": uapi.RINGBUF_HDR_SZ}
     both = kernel.keys() & ours.keys()
     assert {key: kernel[key] % 2**32 for key in both} == {key: ours[key] for key in both}
@@ -70,7 +81,11 @@ def test_flags_are_the_kernel_s() -> None:
 
 def test_helpers_are_the_kernel_s() -> None:
     kernel = enumerators(btf.vmlinux(), "bpf_func_id")
-    theirs = {value: key.removeprefix("BPF_FUNC_") for key, value in kernel.items() if not key.startswith("__BPF")}
+    theirs = {
+        value: key.removeprefix("BPF_FUNC_")
+        for key, value in kernel.items()
+        if not key.startswith("__BPF")
+    }
     both = min(len(theirs), len(uapi.HELPERS))
     assert uapi.HELPERS[:both] == tuple([theirs[number] for number in range(both)])
 
@@ -95,7 +110,9 @@ def struct_of_attr(kernel: Btf, name: str, field: str) -> TypeId:
     assert isinstance(union, Union)
     for member in union.members:
         inner, _ = skip_mods_and_typedefs(kernel, member.type)
-        if member.name == name and (name or field in {found for found, _, _ in members(kernel, inner)}):
+        if member.name == name and (
+            name or field in {found for found, _, _ in members(kernel, inner)}
+        ):
             return inner
     raise AssertionError(name or field)
 
@@ -127,23 +144,36 @@ STRUCTS: list[tuple[type[ctypes.Structure], str]] = [
 ]
 
 
-def check(kernel: Btf, ours: type[ctypes.Structure], type_id: TypeId, names: dict[str, str] | None = None) -> None:
+def check(
+    kernel: Btf, ours: type[ctypes.Structure], type_id: TypeId, names: dict[str, str] | None = None
+) -> None:
     theirs: dict[str, tuple[int, int]] = {}
     for name, offset, member in members(kernel, type_id):
         theirs.setdefault(name, (offset // 8, size_of(kernel, member.type)))
     for name, *_ in ours._fields_:
         field = getattr(ours, name)
-        assert (field.offset, field.size) == theirs[(names or {}).get(name, name)], f"{ours.__name__}.{name}"
+        assert (field.offset, field.size) == theirs[(names or {}).get(name, name)], (
+            f"{ours.__name__}.{name}"
+        )
 
 
 @pytest.mark.parametrize(("ours", "name", "field"), ATTRS, ids=[row[0].__name__ for row in ATTRS])
-def test_structs_are_laid_out_as_the_kernel_s(ours: type[ctypes.Structure], name: str, field: str) -> None:
+def test_structs_are_laid_out_as_the_kernel_s(
+    ours: type[ctypes.Structure], name: str, field: str
+) -> None:
     kernel = btf.vmlinux()
-    check(kernel, ours, struct_of_attr(kernel, name, field), {"id": "start_id", "bpf_cookie": "perf_event"})
+    check(
+        kernel,
+        ours,
+        struct_of_attr(kernel, name, field),
+        {"id": "start_id", "bpf_cookie": "perf_event"},
+    )
 
 
 @pytest.mark.parametrize(("ours", "name"), STRUCTS, ids=[row[0].__name__ for row in STRUCTS])
-def test_what_is_asked_for_is_laid_out_as_the_kernel_s(ours: type[ctypes.Structure], name: str) -> None:
+def test_what_is_asked_for_is_laid_out_as_the_kernel_s(
+    ours: type[ctypes.Structure], name: str
+) -> None:
     kernel = btf.vmlinux()
     found = kernel.find(name, Kind.STRUCT)
     assert found
@@ -156,20 +186,30 @@ LINKS: list[tuple[type[ctypes.Structure], str]] = [
     (uapi.LinkUprobeMulti, "uprobe_multi"),
     (uapi.LinkTracingMulti, "tracing_multi"),
 ]
-ITERATORS: list[tuple[type[ctypes.Structure], str]] = [(uapi.IterLinkMap, "map"), (uapi.IterLinkTask, "task")]
+ITERATORS: list[tuple[type[ctypes.Structure], str]] = [
+    (uapi.IterLinkMap, "map"),
+    (uapi.IterLinkTask, "task"),
+]
 
 
 @pytest.mark.parametrize(("ours", "name"), LINKS)
-def test_what_a_link_is_of_is_laid_out_as_the_kernel_s(ours: type[ctypes.Structure], name: str) -> None:
+def test_what_a_link_is_of_is_laid_out_as_the_kernel_s(
+    ours: type[ctypes.Structure], name: str
+) -> None:
     kernel = btf.vmlinux()
-    named = {found: member for found, _, member in members(kernel, struct_of_attr(kernel, "link_create", ""))}
+    named = {
+        found: member
+        for found, _, member in members(kernel, struct_of_attr(kernel, "link_create", ""))
+    }
     if name not in named:
         pytest.skip(f"this kernel has no links of {name}")
     check(kernel, ours, skip_mods_and_typedefs(kernel, named[name].type)[0])
 
 
 @pytest.mark.parametrize(("ours", "name"), ITERATORS)
-def test_what_an_iterator_is_of_is_laid_out_as_the_kernel_s(ours: type[ctypes.Structure], name: str) -> None:
+def test_what_an_iterator_is_of_is_laid_out_as_the_kernel_s(
+    ours: type[ctypes.Structure], name: str
+) -> None:
     kernel = btf.vmlinux()
     found = kernel.find("bpf_iter_link_info", Kind.UNION)
     assert found
@@ -187,7 +227,9 @@ def test_the_perf_event_is_laid_out_as_the_kernel_s() -> None:
 
 def test_every_struct_is_held_against_the_kernel() -> None:
     structs = {
-        value for value in vars(uapi).values() if isinstance(value, type) and issubclass(value, ctypes.Structure)
+        value
+        for value in vars(uapi).values()
+        if isinstance(value, type) and issubclass(value, ctypes.Structure)
     }
     held = {row[0] for rows in (ATTRS, STRUCTS, LINKS, ITERATORS) for row in rows}
     held |= {uapi.PerfEventAttr, uapi.LinkCreateTracingMulti}  # newer than most kernels
@@ -196,10 +238,20 @@ def test_every_struct_is_held_against_the_kernel() -> None:
 
 def test_the_constants_of_perf_and_mounts() -> None:
     kernel = btf.vmlinux()
-    for name in ("PERF_TYPE_HARDWARE", "PERF_TYPE_SOFTWARE", "PERF_TYPE_TRACEPOINT", "PERF_TYPE_RAW"):
+    for name in (
+        "PERF_TYPE_HARDWARE",
+        "PERF_TYPE_SOFTWARE",
+        "PERF_TYPE_TRACEPOINT",
+        "PERF_TYPE_RAW",
+    ):
         assert enumerators(kernel, "perf_type_id")[name] == getattr(uapi, name)
     attr = kernel.find("perf_event_attr", Kind.STRUCT)
     assert attr
     bits = {name: offset - 40 * 8 for name, offset, _ in members(kernel, attr)}
-    assert (1 << bits["inherit"], 1 << bits["freq"]) == (uapi.PERF_ATTR_INHERIT, uapi.PERF_ATTR_FREQ)
-    assert enumerators(kernel, "fsconfig_command")["FSCONFIG_CMD_CREATE"] == uapi.FSCONFIG_CMD_CREATE
+    assert (1 << bits["inherit"], 1 << bits["freq"]) == (
+        uapi.PERF_ATTR_INHERIT,
+        uapi.PERF_ATTR_FREQ,
+    )
+    assert (
+        enumerators(kernel, "fsconfig_command")["FSCONFIG_CMD_CREATE"] == uapi.FSCONFIG_CMD_CREATE
+    )

@@ -57,7 +57,10 @@ def collection(tmp_path: Path) -> Iterator[tuple[Collection, network.Network]]:
         ("counter_packets", Role.COUNTER),
         ("counter_bytes", Role.COUNTER),
     ]
-    with network.private() as wire, load(spec, targets={"count": Target(iface=wire.b, netns=wire.name)}) as loaded:
+    with (
+        network.private() as wire,
+        load(spec, targets={"count": Target(iface=wire.b, netns=wire.name)}) as loaded,
+    ):
         loaded.attach()
         yield loaded, wire
 
@@ -75,7 +78,9 @@ def rows(counted: Map) -> dict[tuple[str, str], int]:
     return found
 
 
-def test_counts_packets_and_bytes_by_protocol(collection: tuple[Collection, network.Network]) -> None:
+def test_counts_packets_and_bytes_by_protocol(
+    collection: tuple[Collection, network.Network],
+) -> None:
     loaded, wire = collection
     packets: Counter[tuple[str, str]] = Counter()
     size: Counter[tuple[str, str]] = Counter()

@@ -32,23 +32,38 @@ class Compared(NamedTuple):
     @property
     def equal(self) -> int:
         """The number of libbpf's decisions that are ours too."""
-        return sum(self.decided.decisions.get(at) == one for at, one in self.verdict.decisions.items())
+        return sum(
+            self.decided.decisions.get(at) == one for at, one in self.verdict.decisions.items()
+        )
 
     def differences(self) -> list[str]:
         """Return a line for each of libbpf's decisions that is not ours."""
         object_, _, why, verdict, decided = self
         refused, kind, what = verdict.failed or ("", "", "")
         message = decided.failed.get(refused, why or "ours accepts it")
-        lines = [] if kind in message and what in message else [f"{object_}: {refused}: {kind} {what}: {message}"]
-        lines += [f"{object_}: {name}: {text}" for name, text in decided.failed.items() if name != refused]
+        lines = (
+            []
+            if kind in message and what in message
+            else [f"{object_}: {refused}: {kind} {what}: {message}"]
+        )
+        lines += [
+            f"{object_}: {name}: {text}" for name, text in decided.failed.items() if name != refused
+        ]
         for at, theirs in verdict.decisions.items():
             mine = decided.decisions.get(at)
             if mine != theirs:
                 lines.append(f"{object_}: {at}: libbpf {theirs}, ours {mine}")
             if verdict.widths.get(at) != decided.widths.get(at):
-                lines.append(f"{object_}: {at}: width {verdict.widths.get(at)}, ours {decided.widths.get(at)}")
-        if verdict.decisions and not verdict.failed:  # it relocated to the end, so ours are no more than these
-            lines += [f"{object_}: {at}: libbpf tells of none" for at in decided.decisions.keys() - verdict.decisions]
+                lines.append(
+                    f"{object_}: {at}: width {verdict.widths.get(at)}, ours {decided.widths.get(at)}"
+                )
+        if (
+            verdict.decisions and not verdict.failed
+        ):  # it relocated to the end, so ours are no more than these
+            lines += [
+                f"{object_}: {at}: libbpf tells of none"
+                for at in decided.decisions.keys() - verdict.decisions
+            ]
         return lines
 
 
@@ -98,6 +113,10 @@ class Families:
         if family not in self._compared:
             folder = self._folder / "plain"
             with ThreadPoolExecutor(_AT_ONCE) as pool:
-                verdicts = pool.map(partial(ask, newest.bpftool(), folder=folder), self.objects(family))
-                self._compared[family] = [compare(*pair) for pair in zip(self.objects(family), verdicts, strict=True)]
+                verdicts = pool.map(
+                    partial(ask, newest.bpftool(), folder=folder), self.objects(family)
+                )
+                self._compared[family] = [
+                    compare(*pair) for pair in zip(self.objects(family), verdicts, strict=True)
+                ]
         return self._compared[family]

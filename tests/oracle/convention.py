@@ -1,7 +1,7 @@
 """Take bee's conventions out of an object, so that libbpf can load it; no offset changes.
 
-libbpf creates a ring buffer with the size of the type that bee names as its value, which the kernel refuses, and it
-knows no section ``.maps.print``.
+libbpf creates a ring buffer with the size of the type that bee names as its value, which the kernel
+refuses, and it knows no section ``.maps.print``.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,9 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import Array, DataSec, Ptr, Struct, TypeId, Var
 from beepy.uapi import MapType
 
-_BTF = bytes.fromhex("9feb 01 00 18000000")  # magic, version, flags, hdr_len: that of .BTF.ext is larger
+_BTF = bytes.fromhex(
+    "9feb 01 00 18000000"
+)  # magic, version, flags, hdr_len: that of .BTF.ext is larger
 _STREAMS = (MapType.RINGBUF, MapType.PERF_EVENT_ARRAY)
 
 
@@ -33,7 +35,9 @@ def _without_records(btf: Btf) -> Btf:
             continue
         first = btf._at(struct_id)
         source, target = (3 + 3 * members[name][0] for name in ("type", "value"))
-        words |= {(struct_id, target + word): btf._words[first + source + word] for word in (0, 1)}  # name_off, type
+        words |= {
+            (struct_id, target + word): btf._words[first + source + word] for word in (0, 1)
+        }  # name_off, type
     return btf.with_words(words)
 
 

@@ -1,6 +1,7 @@
 """The BPF objects that Debian's packages carry: as files, or whole in the .rodata of a binary.
 
-Those of the packages that are installed here, and those of newer suites, which are fetched and only unpacked.
+Those of the packages that are installed here, and those of newer suites, which are fetched and only
+unpacked.
 """
 
 import hashlib
@@ -22,22 +23,53 @@ LEAST: Final = 52  # distinct objects of those tools in Debian 12
 
 FETCHED: Final[Mapping[str, tuple[str, ...]]] = {
     "trixie": (
-        *(TOOLS, "systemd", "libsystemd-shared", "systemd-container", "xdp-tools", "libxdp1", "xdp-tests"),
-        *("ir-keytable", "libbpftune0", "mimic", "opensnitch-ebpf-modules", "pwru", "bpftop", "libknot15"),
+        *(
+            TOOLS,
+            "systemd",
+            "libsystemd-shared",
+            "systemd-container",
+            "xdp-tools",
+            "libxdp1",
+            "xdp-tests",
+        ),
+        *(
+            "ir-keytable",
+            "libbpftune0",
+            "mimic",
+            "opensnitch-ebpf-modules",
+            "pwru",
+            "bpftop",
+            "libknot15",
+        ),
         *("golang-github-cilium-ebpf-dev", "suricata", "oar-common"),
     ),
     "sid": (
-        *(TOOLS, "libsystemd-shared", "systemd-container", "udev-hid-bpf", "bpfilter", "network-manager"),
+        *(
+            TOOLS,
+            "libsystemd-shared",
+            "systemd-container",
+            "udev-hid-bpf",
+            "bpfilter",
+            "network-manager",
+        ),
         *("nsd", "rsched", "rtc-testbench", "suricata"),
     ),
 }
 """Suite -> packages that carry objects; one that the suite no longer has is left out."""
 
 # installed ones are looked through if they are among these or depend on libbpf
-_LOOKED_THROUGH: Final = {"bpftool", "bpftrace", "iproute2", "linux-perf", *sum(FETCHED.values(), ())}
+_LOOKED_THROUGH: Final = {
+    "bpftool",
+    "bpftrace",
+    "iproute2",
+    "linux-perf",
+    *sum(FETCHED.values(), ()),
+}
 
 _MAGIC: Final = b"\x7fELF\x02\x01\x01"  # 64 bits, little endian, version 1
-_RELOCATABLE: Final = struct.pack("<HHI", 1, 247, 1)  # ET_REL, EM_BPF, EV_CURRENT: behind the 16 bytes of e_ident
+_RELOCATABLE: Final = struct.pack(
+    "<HHI", 1, 247, 1
+)  # ET_REL, EM_BPF, EV_CURRENT: behind the 16 bytes of e_ident
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _NOBITS: Final = 8
@@ -60,7 +92,9 @@ def missing() -> str:
 def installed() -> tuple[Embedded, ...]:
     """Return the distinct objects of what is installed."""
     seen: set[bytes] = set()
-    return tuple([one for package in _packages() for one in _distinct(package, _files(package), seen)])
+    return tuple(
+        [one for package in _packages() for one in _distinct(package, _files(package), seen)]
+    )
 
 
 @once
@@ -81,7 +115,9 @@ def fetched(suite: str) -> tuple[Embedded, ...]:
 
 
 def _folder(suite: str) -> Path:
-    return cache.kept(f"objects-{suite}-amd64", lambda root, new: _fetch(Apt(root, (suite,), "amd64"), suite, new))
+    return cache.kept(
+        f"objects-{suite}-amd64", lambda root, new: _fetch(Apt(root, (suite,), "amd64"), suite, new)
+    )
 
 
 def _fetch(apt: Apt, suite: str, new: Path) -> None:
@@ -100,11 +136,15 @@ def _packages() -> list[str]:
     command = ["dpkg-query", "--show", "--showformat", "${Package}\t${Depends}\n"]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     rows = [line.partition("\t") for line in told.splitlines()]
-    return sorted({name for name, _, needed in rows if name in _LOOKED_THROUGH or "libbpf" in needed})
+    return sorted(
+        {name for name, _, needed in rows if name in _LOOKED_THROUGH or "libbpf" in needed}
+    )
 
 
 def _files(package: str) -> Iterator[Path]:
-    done = subprocess.run(["dpkg-query", "--listfiles", package], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["dpkg-query", "--listfiles", package], capture_output=True, text=True, check=False
+    )
     for line in sorted(done.stdout.splitlines()):
         yield Path(line)
 

@@ -20,7 +20,9 @@ done
 """
 
 _LINE = re.compile(r"libbpf: prog '(?P<program>[^']*)': relo #(?P<number>\d+): (?P<text>.*)")
-_SPEC = re.compile(r"<(?P<kind>\w+)> \[\d+\] (?P<what>.*?)(?: \([\d:]+ @ offset [\d.]+\)| = -?\d+)?$")
+_SPEC = re.compile(
+    r"<(?P<kind>\w+)> \[\d+\] (?P<what>.*?)(?: \([\d:]+ @ offset [\d.]+\)| = -?\d+)?$"
+)
 _PATCHED = re.compile(
     r"patched insn #(?P<insn>\d+) \((?P<form>[A-Z0-9/]+)\) (?:imm|imm64|off) (?P<old>\d+) -> (?P<new>\d+)$"
 )
@@ -28,7 +30,8 @@ _WIDTH = re.compile(r"patched insn #(?P<insn>\d+) \([A-Z/]+\) mem_sz (?P<old>\d+
 _POISON = re.compile(r"substituting insn #(?P<insn>\d+) w/ invalid insn$")
 _FAILED = re.compile(r"failed to (?:relocate|patch insn #(?P<insn>\d+)): -\w+")
 _REFUSED = re.compile(
-    r"libbpf: (?:prog|map) '(?P<name>[^']*)': failed to (?:load|create|prepare load attributes): -\w+$", re.MULTILINE
+    r"libbpf: (?:prog|map) '(?P<name>[^']*)': failed to (?:load|create|prepare load attributes): -\w+$",
+    re.MULTILINE,
 )
 
 # loadall wants to pin what autoload leaves out (SEC("?...")), after all else has been loaded
@@ -49,8 +52,9 @@ class Decision(NamedTuple):
 class Verdict(NamedTuple):
     """``decisions`` by (function, instruction); ``failed``: program, kind and access of the relocation refused.
 
-    ``opened``: the object is as libbpf wants it; ``refused``: the map or program that the kernel does not take.
-    ``tags``: the kernel's hash of each loaded program's instructions (without addresses), by the program's name.
+    ``opened``: the object is as libbpf wants it; ``refused``: the map or program that the kernel
+    does not take. ``tags``: the kernel's hash of each loaded program's instructions (without
+    addresses), by the program's name.
     """
 
     opened: bool
@@ -113,5 +117,12 @@ def read(log: str, *, loaded: bool) -> Verdict:
                 decisions.pop((program, int(found["insn"])), None)
     refused = _REFUSED.search(log)
     return Verdict(
-        _NOT_OPENED not in log, loaded, refused["name"] if refused else "", decisions, widths, failed, log, {}
+        _NOT_OPENED not in log,
+        loaded,
+        refused["name"] if refused else "",
+        decisions,
+        widths,
+        failed,
+        log,
+        {},
     )

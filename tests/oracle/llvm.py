@@ -8,7 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-_SECTION = re.compile(r"^  \[ *\d+\] (?P<name>.*?) +[A-Z_]+ +[0-9a-f]{16} [0-9a-f]+ (?P<size>[0-9a-f]+) ", re.MULTILINE)
+_SECTION = re.compile(
+    r"^  \[ *\d+\] (?P<name>.*?) +[A-Z_]+ +[0-9a-f]{16} [0-9a-f]+ (?P<size>[0-9a-f]+) ",
+    re.MULTILINE,
+)
 _SYMBOL = re.compile(
     r"^ +\d+: (?P<value>[0-9a-f]{16}) +(?P<size>\d+) (?P<type>\w+) +(?P<bind>\w+) +(?P<visibility>\w+) +"
     r"(?P<section>\w+) ?(?P<name>.*)$",
@@ -16,7 +19,9 @@ _SYMBOL = re.compile(
 )
 _DISASSEMBLY = re.compile(r"^Disassembly of section (?P<name>.*):$")
 _CODE = re.compile(r"^ +(?P<at>\d+):\t(?P<bytes>(?:[0-9a-f]{2}[ \t])+)")
-_CORE = re.compile(r"^\t\t(?P<at>[0-9a-f]+):  CO-RE <(?P<kind>\w+)> \[(?P<type>\d+)\] .*?(?: \((?P<access>[\d:]+)\))?$")
+_CORE = re.compile(
+    r"^\t\t(?P<at>[0-9a-f]+):  CO-RE <(?P<kind>\w+)> \[(?P<type>\d+)\] .*?(?: \((?P<access>[\d:]+)\))?$"
+)
 
 
 class Symbol(NamedTuple):
@@ -76,7 +81,9 @@ def core(paths: Sequence[Path], tool: str) -> dict[Path, dict[tuple[str, int], R
 
 
 def _sections(text: str) -> list[tuple[str, int]]:
-    return [(found["name"].strip(), int(found["size"], 16)) for found in _SECTION.finditer(text)][1:]
+    return [(found["name"].strip(), int(found["size"], 16)) for found in _SECTION.finditer(text)][
+        1:
+    ]
 
 
 def _symbols(text: str) -> list[Symbol]:
@@ -108,19 +115,27 @@ def _core(lines: Iterator[tuple[str, str]]) -> dict[tuple[str, int], Record]:
     found = {}
     for section, line in lines:
         if match := _CORE.match(line):
-            found[section, int(match["at"], 16)] = Record(match["kind"], int(match["type"]), match["access"])
+            found[section, int(match["at"], 16)] = Record(
+                match["kind"], int(match["type"]), match["access"]
+            )
     return found
 
 
 @cache
 def _readelf(option: str, paths: tuple[Path, ...]) -> dict[Path, str]:
-    told = _run("llvm-readelf", option, "-W", *map(str, paths), str(paths[0]))  # of a single file it tells no name
+    told = _run(
+        "llvm-readelf", option, "-W", *map(str, paths), str(paths[0])
+    )  # of a single file it tells no name
     return {Path(text.partition("\n")[0]): text for text in told.split("\nFile: ")[1:]}
 
 
-def _disassembly(tool: str, option: str, paths: Sequence[Path]) -> Iterator[tuple[Path, Iterator[tuple[str, str]]]]:
+def _disassembly(
+    tool: str, option: str, paths: Sequence[Path]
+) -> Iterator[tuple[Path, Iterator[tuple[str, str]]]]:
     """Yield each file with its lines and their sections."""
-    for text in re.split(r"^(?=/.*:\tfile format )", _run(tool, option, *map(str, paths)), flags=re.MULTILINE)[1:]:
+    for text in re.split(
+        r"^(?=/.*:\tfile format )", _run(tool, option, *map(str, paths)), flags=re.MULTILINE
+    )[1:]:
         name, _, rest = text.partition(":\tfile format ")
         yield Path(name), _lines(rest)
 

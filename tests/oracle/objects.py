@@ -29,8 +29,13 @@ _OF_TYPES: Final = {
     "refused_size",
     "refused_typedef",
 }
-_NEWER: Final = {"killed", "contexts"}  # what an atomic operation returns, tags of parameters: the same clang
-_MCPU_V4: Final = 18  # the first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4
+_NEWER: Final = {
+    "killed",
+    "contexts",
+}  # what an atomic operation returns, tags of parameters: the same clang
+_MCPU_V4: Final = (
+    18  # the first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4
+)
 
 
 class Object(NamedTuple):
@@ -90,7 +95,9 @@ def _compiled(family: str, folder: Path) -> Made:
     names = set(build.sources())
     if CLANGS[family] < _TYPES:
         names -= {f"core_{name}" for name in _OF_TYPES} | _NEWER
-    told = _run([sys.executable, build.__file__, "objects", folder, *sorted(names), "--clang", clang])
+    told = _run(
+        [sys.executable, build.__file__, "objects", folder, *sorted(names), "--clang", clang]
+    )
     objects = [Object(family, name, folder / f"{name}.o") for name in sorted(names)]
     if CLANGS[family] >= _MCPU_V4:
         source, target = build.SOURCES / "test" / "core_stores.bpf.c", folder / "core_stores_v4.o"

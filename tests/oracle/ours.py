@@ -22,8 +22,21 @@ from tests.oracle.libbpf import POISONED, Decision
 
 _U64 = (1 << 64) - 1
 _U32 = (1 << 32) - 1
-_FORMS = {op.LD: "LDIMM64", op.LDX: "LDX", op.ST: "ST", op.STX: "STX", op.ALU: "ALU", op.ALU64: "ALU"}
-_LIBBPF_FORMS = {"LDIMM64": "LDIMM64", "LDX": "LDX/ST/STX", "ST": "LDX/ST/STX", "STX": "LDX/ST/STX", "ALU": "ALU/ALU64"}
+_FORMS = {
+    op.LD: "LDIMM64",
+    op.LDX: "LDX",
+    op.ST: "ST",
+    op.STX: "STX",
+    op.ALU: "ALU",
+    op.ALU64: "ALU",
+}
+_LIBBPF_FORMS = {
+    "LDIMM64": "LDIMM64",
+    "LDX": "LDX/ST/STX",
+    "ST": "LDX/ST/STX",
+    "STX": "LDX/ST/STX",
+    "ALU": "ALU/ALU64",
+}
 
 
 class Decided(NamedTuple):
@@ -50,7 +63,9 @@ def decide(spec: CollectionSpec, data: bytes) -> Decided:
             _decide(found, resolver, program)
         except RelocationError as error:
             found.failed[program.name] = str(error)
-            with suppress(RelocationError):  # those before the one that is refused, as libbpf tells of them
+            with suppress(
+                RelocationError
+            ):  # those before the one that is refused, as libbpf tells of them
                 for ref in program.core:
                     _decide(found, resolver, program._replace(core=(ref,)))
     return found
@@ -69,7 +84,9 @@ def _targets() -> Iterator[Btf]:
 
 
 def _note(found: Decided, program: ProgramSpec, patched: ProgramSpec, fixup: Fixup) -> None:
-    function, start = program.functions[bisect_right([at for _, at in program.functions], fixup.insn) - 1]
+    function, start = program.functions[
+        bisect_right([at for _, at in program.functions], fixup.insn) - 1
+    ]
     at = function, fixup.insn - start
     kind = KIND_NAMES[fixup.kind]
     before, form = program.insns[fixup.insn], _FORMS[program.insns[fixup.insn].code & op.CLASS]
@@ -102,7 +119,11 @@ def _unreached(spec: CollectionSpec, btf: Btf, data: bytes) -> Iterator[ProgramS
     text = sections[TEXT]
     records = ext.parse(sections[".BTF.ext"].data, btf).core.get(TEXT, ())
     for symbol in file.symbols:
-        if symbol.type == "STT_FUNC" and symbol.section == text.number and symbol.name not in reached:
+        if (
+            symbol.type == "STT_FUNC"
+            and symbol.section == text.number
+            and symbol.name not in reached
+        ):
             core = tuple(
                 CoreRef((offset - symbol.value) // SLOT, TypeId(type_id), btf.string(access), kind)
                 for offset, type_id, access, kind in records

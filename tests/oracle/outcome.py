@@ -43,7 +43,9 @@ def ours(one: Compared, folder: Path) -> Outcome:
     own = folder / "pins"
     try:
         with load(one.spec, pins=Pins(root=str(own))) as collection:
-            return Outcome("loaded", {name: tag(program) for name, program in collection.programs.items()}, "")
+            return Outcome(
+                "loaded", {name: tag(program) for name, program in collection.programs.items()}, ""
+            )
     except BeepyError as error:
         word = "relocation" if isinstance(error, RelocationError) else "refused"
         return Outcome(word, {}, f"{type(error).__name__}: {error}")
@@ -78,16 +80,21 @@ def theirs(verdict: Verdict) -> str:
 
 def more(verdict: Verdict) -> str:
     """Return what libbpf refuses and we do not, "" if it should be refused."""
-    return next((why for told, why in MORE.items() if re.search(told, verdict.log, re.MULTILINE)), "")
+    return next(
+        (why for told, why in MORE.items() if re.search(told, verdict.log, re.MULTILINE)), ""
+    )
 
 
 def agree(verdict: Verdict, got: Outcome) -> bool:
     """Tell whether both say the same: of every program's instructions, or what program or map the kernel refuses.
 
-    What this kernel lacks we tell before it is asked to take anything, libbpf just before it loads that program.
+    What this kernel lacks we tell before it is asked to take anything, libbpf just before it loads
+    that program.
     """
     if verdict.loaded:
-        return got.word == "loaded" and all(got.tags.get(name) == tag for name, tag in verdict.tags.items())
+        return got.word == "loaded" and all(
+            got.tags.get(name) == tag for name, tag in verdict.tags.items()
+        )
     if verdict.failed:
         return got.word == "relocation"
     if got.word == "loaded":
@@ -114,7 +121,14 @@ class Table:
         same = sum(got.tags.get(name) == tag for name, tag in tags.items())
         decisions = f"{one.equal}/{len(one.verdict.decisions)}"
         why = more(one.verdict) if got.word == "loaded" and not one.verdict.loaded else got.message
-        row = (str(one.object), theirs(one.verdict), got.word, decisions, f"{same}/{len(tags)}", why[:100])
+        row = (
+            str(one.object),
+            theirs(one.verdict),
+            got.word,
+            decisions,
+            f"{same}/{len(tags)}",
+            why[:100],
+        )
         self.lines.append(_ROW.format(*row).rstrip())
         if not agree(one.verdict, got):
             self.wrong.append(self.lines[-1])

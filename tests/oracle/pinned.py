@@ -14,7 +14,9 @@ FIELDS = ("type", "key_size", "value_size", "max_entries", "map_flags", "map_ext
 def known(one: Map) -> dict[str, int]:
     """Return what two loaders must agree on."""
     info = one.info()
-    typed = {name: int(bool(getattr(info, name))) for name in ("btf_key_type_id", "btf_value_type_id")}
+    typed = {
+        name: int(bool(getattr(info, name))) for name in ("btf_key_type_id", "btf_value_type_id")
+    }
     return {name: int(getattr(info, name)) for name in FIELDS} | typed
 
 

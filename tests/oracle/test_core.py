@@ -41,7 +41,9 @@ REFUSED = {11: {"byte_off", "signed"}, 14: {"enumval_value", "target_type_id", "
 
 def until(clang: str, since: Mapping[int, set[T]]) -> set[T]:
     """Return what a clang knows."""
-    return set().union(*[known for version, known in since.items() if version <= objects.CLANGS[clang]])
+    return set().union(
+        *[known for version, known in since.items() if version <= objects.CLANGS[clang]]
+    )
 
 
 def test_decisions(family: str, compared: Families) -> None:

@@ -53,7 +53,9 @@ def test_sections(family: str, families: Families) -> None:
     need("llvm-readelf")
     theirs = llvm.sections(paths(families.objects(family)))
     for one in families.objects(family):
-        assert [(found.name, found.size) for found in read(one).sections[1:]] == theirs[one.path], one
+        assert [(found.name, found.size) for found in read(one).sections[1:]] == theirs[one.path], (
+            one
+        )
 
 
 def test_symbols(family: str, families: Families) -> None:
@@ -116,9 +118,14 @@ def test_core_records(family: str, compared: Families) -> None:
             for ref in program.core:
                 function, insn = within(program, ref.insn)
                 known = theirs[one.object.path]
-                records = [known.get((at, (start + insn) * SLOT)) for at, start, _ in places[one.object][function]]
+                records = [
+                    known.get((at, (start + insn) * SLOT))
+                    for at, start, _ in places[one.object][function]
+                ]
                 assert (KIND_NAMES[ref.kind], ref.type, ref.access) in [
-                    record._replace(access=record.access or ref.access) for record in records if record
+                    record._replace(access=record.access or ref.access)
+                    for record in records
+                    if record
                 ], (one.object, function, ref)
                 met += 1
     assert met
@@ -135,7 +142,9 @@ def functions(found: list[Object]) -> dict[Object, dict[str, list[tuple[str, int
         for symbol in symbols[one.path]:
             if symbol.type == "FUNC" and symbol.section != "UND":
                 section, _ = sections[one.path][int(symbol.section) - 1]
-                named.setdefault(symbol.name, []).append((section, symbol.value // SLOT, symbol.size // SLOT))
+                named.setdefault(symbol.name, []).append(
+                    (section, symbol.value // SLOT, symbol.size // SLOT)
+                )
     return places
 
 
@@ -151,13 +160,21 @@ def test_programs(family: str, compared: Families) -> None:
         if not one.verdict.opened:
             continue
         theirs = opened.read(one.verdict.log)
-        entries = {(section, name, size) for section, name, _, size in theirs.functions if section != ".text"}
+        entries = {
+            (section, name, size)
+            for section, name, _, size in theirs.functions
+            if section != ".text"
+        }
         sizes = {name: size for _, name, _, size in theirs.functions}
-        assert {(one.section, one.name, sizes[one.name]) for one in spec.programs} == entries, one.object
+        assert {(one.section, one.name, sizes[one.name]) for one in spec.programs} == entries, (
+            one.object
+        )
         assert spec.license == theirs.license, one.object
         for program in spec.programs:
             ends = [at for _, at in program.functions[1:]] + [len(program.insns)]
-            mine = [(name, end - at) for (name, at), end in zip(program.functions, ends, strict=True)]
+            mine = [
+                (name, end - at) for (name, at), end in zip(program.functions, ends, strict=True)
+            ]
             assert mine[0] == (program.name, sizes[program.name]), (one.object, program.name)
             if one.verdict.loaded and not program.section.startswith("?"):
                 assert mine[1:] == theirs.added.get(program.name, []), (one.object, program.name)
@@ -173,15 +190,25 @@ def test_maps(family: str, compared: Families) -> None:
         if not one.verdict.opened:
             continue
         theirs = opened.read(one.verdict.log)
-        maps = {found.name: found for found in spec.maps if not held(found) and found.name != ".kconfig"}
+        maps = {
+            found.name: found for found in spec.maps if not held(found) and found.name != ".kconfig"
+        }
         inner = {f"{name}.inner": found.inner for name, found in maps.items() if found.inner}
         assert maps.keys() | inner.keys() == theirs.maps.keys(), one.object
         for name, properties in theirs.maps.items():
             mine = maps.get(name) or inner[name]
-            assert {word: getattr(mine, ours) for word, ours in PROPERTIES.items() if word in properties} == {
-                word: number for word, number in properties.items() if word in PROPERTIES
-            }, (one.object, name)
-        slots = {(found.name, *slot) for found in maps.values() if found.section == ".maps" for slot in found.slots}
+            assert {
+                word: getattr(mine, ours) for word, ours in PROPERTIES.items() if word in properties
+            } == {word: number for word, number in properties.items() if word in PROPERTIES}, (
+                one.object,
+                name,
+            )
+        slots = {
+            (found.name, *slot)
+            for found in maps.values()
+            if found.section == ".maps"
+            for slot in found.slots
+        }
         assert slots == theirs.slots, one.object
         check_data(one, spec, theirs)
 
@@ -191,7 +218,10 @@ def check_data(one: Compared, spec: CollectionSpec, theirs: Opened) -> None:
     kconfig = {found.name for found in spec.maps if found.name == ".kconfig"}
     assert mine.keys() | kconfig == theirs.data.keys(), one.object
     for name, found in mine.items():
-        assert found.flags & MapFlag.RDONLY_PROG == theirs.data[name] & MapFlag.RDONLY_PROG, (one.object, name)
+        assert found.flags & MapFlag.RDONLY_PROG == theirs.data[name] & MapFlag.RDONLY_PROG, (
+            one.object,
+            name,
+        )
 
 
 def test_references(family: str, compared: Families) -> None:
@@ -203,7 +233,11 @@ def test_references(family: str, compared: Families) -> None:
         if not one.verdict.opened:
             continue
         theirs = opened.read(one.verdict.log).refs
-        values = {symbol.name: symbol.value for symbol in symbols[one.object.path] if symbol.type != "SECTION"}
+        values = {
+            symbol.name: symbol.value
+            for symbol in symbols[one.object.path]
+            if symbol.type != "SECTION"
+        }
         met = set()
         for program in spec.programs:
             for ref in program.refs:
@@ -215,11 +249,19 @@ def test_references(family: str, compared: Families) -> None:
                     case MapRef():
                         assert (what, name) == ("map", ref.map), about
                     case DataRef(map=".kconfig"):
-                        offsets = {found.name: found.offset for found in spec.variables if found.map == ".kconfig"}
+                        offsets = {
+                            found.name: found.offset
+                            for found in spec.variables
+                            if found.map == ".kconfig"
+                        }
                         assert (what, offsets[symbol]) == ("extern", ref.offset), about
                     case DataRef():
-                        assert (what, name) in (("data map", ref.map), ("arena map", ref.map)), about
-                        assert ref.offset == values.get(symbol, 0) + program.insns[ref.insn].imm, about
+                        assert (what, name) in (("data map", ref.map), ("arena map", ref.map)), (
+                            about
+                        )
+                        assert ref.offset == values.get(symbol, 0) + program.insns[ref.insn].imm, (
+                            about
+                        )
                     case ExternRef():
                         assert (what, symbol) == ("extern", ref.name), about
                     case _:

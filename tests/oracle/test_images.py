@@ -22,7 +22,11 @@ from tests.oracle.comparison import Families
 pytestmark = pytest.mark.oracle
 
 NAMES = tuple(build.IMAGES)
-COMPILERS = ("clang-14", "clang-16", "clang-19")  # 11 calls a type "long long unsigned int" which they call otherwise
+COMPILERS = (
+    "clang-14",
+    "clang-16",
+    "clang-19",
+)  # 11 calls a type "long long unsigned int" which they call otherwise
 
 
 def _committed(name: str) -> tuple[bytes, Manifest]:
@@ -40,7 +44,11 @@ def _compiled_by(version: str) -> bool:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_the_layout_holds_the_images_and_nothing_else() -> None:
@@ -100,13 +108,17 @@ def test_the_same_compiler_gives_the_same_bytes_in_any_folder(tmp_path: Path) ->
     shutil.copytree(build.SOURCES, tmp_path / "elsewhere" / "bpf")
     environment = {**os.environ, "PYTHONPATH": str(build.SOURCES.parent), "CLANG": build.CLANG}
     script = tmp_path / "elsewhere" / "bpf" / "build.py"
-    subprocess.run([sys.executable, "-B", script, "images"], check=True, env=environment, cwd=tmp_path)
+    subprocess.run(
+        [sys.executable, "-B", script, "images"], check=True, env=environment, cwd=tmp_path
+    )
     assert _files(tmp_path / "elsewhere" / "images") == _files(build.LAYOUT)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("clang", COMPILERS, indirect=True)
-def test_every_compiler_gives_the_same_programs_maps_and_types(name: str, clang: str, families: Families) -> None:
+def test_every_compiler_gives_the_same_programs_maps_and_types(
+    name: str, clang: str, families: Families
+) -> None:
     (program,) = bundled_store().get(name).programs
     assert list(_outline(families.named(clang)[name].read_bytes())) == list(_outline(program))
 
@@ -122,11 +134,25 @@ def _outline(data: bytes) -> Iterator[object]:
     yield spec.license
     yield from sorted((program.name, program.section) for program in spec.programs)
     for table in sorted(spec.maps):
-        yield table.name, table.section, table.type, table.key_size, table.value_size, table.max_entries, table.flags
+        yield (
+            table.name,
+            table.section,
+            table.type,
+            table.key_size,
+            table.value_size,
+            table.max_entries,
+            table.flags,
+        )
         if table.contents is None:
             yield _shape(spec.btf, table.key), _shape(spec.btf, table.value)
     for variable in sorted(spec.variables):
-        yield variable.name, variable.map, variable.size, variable.const, _shape(spec.btf, variable.type)
+        yield (
+            variable.name,
+            variable.map,
+            variable.size,
+            variable.const,
+            _shape(spec.btf, variable.type),
+        )
 
 
 def _shape(btf: Btf, type_id: TypeId) -> object:

@@ -1,7 +1,7 @@
 """What libbpf loads on this kernel loads with us, as the same instructions; what it refuses, we refuse.
 
-We accept more in the cases of ``outcome.MORE``, and in those of ``convention.plain``: bee's conventions are taken out
-before libbpf is asked.
+We accept more in the cases of ``outcome.MORE``, and in those of ``convention.plain``: bee's
+conventions are taken out before libbpf is asked.
 """
 
 import re
@@ -35,7 +35,9 @@ REFUSED: Mapping[str, str] = {
 }
 """What libbpf may say of those of ours that it does not load here; of err_* and core_refused_* other tests tell."""
 
-NOT_ALLOWED = "': failed to load: -EPERM"  # some kernels let nobody load programs for functions and LSM hooks
+NOT_ALLOWED = (
+    "': failed to load: -EPERM"  # some kernels let nobody load programs for functions and LSM hooks
+)
 
 
 def test_load(family: str, compared: Families, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +60,9 @@ def test_libbpf_loads_ours(clang: str, compared: Families) -> None:
     """What we wrote to be loaded is, or REFUSED tells why not here."""
     for one in compared[clang]:
         name = one.object.name
-        if not one.verdict.loaded and not name.startswith(("core_refused_", "core_ambiguous", "err_")):
+        if not one.verdict.loaded and not name.startswith(
+            ("core_refused_", "core_ambiguous", "err_")
+        ):
             assert REFUSED.get(name, NOT_ALLOWED) in one.verdict.log, one.object
 
 
@@ -74,7 +78,9 @@ def test_the_verifier_refuses(clang: str, compared: Families) -> None:
     assert met >= 5
 
 
-def test_what_is_taken_out_before_libbpf_is_asked(clang: str, compared: Families, tmp_path: Path) -> None:
+def test_what_is_taken_out_before_libbpf_is_asked(
+    clang: str, compared: Families, tmp_path: Path
+) -> None:
     """libbpf refuses each of bee's two conventions: sections .maps.*, and ring buffers of a type."""
     named = 0
     for one in compared[clang]:
@@ -85,7 +91,11 @@ def test_what_is_taken_out_before_libbpf_is_asked(clang: str, compared: Families
         given.write_bytes(data)
         log = libbpf.load(newest.bpftool(), given).log
         section = b".maps." in data
-        told = r"bad map relo against '\w+' in section '\.maps\.\w+'" if section else r"map '\w+': failed to create: -E"
+        told = (
+            r"bad map relo against '\w+' in section '\.maps\.\w+'"
+            if section
+            else r"map '\w+': failed to create: -E"
+        )
         assert re.search(told, log), (one.object, log)
         named += section
     assert named

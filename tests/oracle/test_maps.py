@@ -30,7 +30,9 @@ def theirs(path: Path) -> dict[str, dict[str, int]] | None:
     command = [*apart.command(), "sh", "-c", _SCRIPT]
     root = {"PYTHONPATH": str(build.SOURCES.parent), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     asked = ["sh", str(newest.bpftool()), str(path), sys.executable, str(script)]
-    done = subprocess.run([*command, *asked], capture_output=True, check=False, env=root, timeout=60)
+    done = subprocess.run(
+        [*command, *asked], capture_output=True, check=False, env=root, timeout=60
+    )
     if done.returncode:
         return None
     found: dict[str, dict[str, int]] = json.loads(done.stdout)

@@ -25,13 +25,17 @@ class Libbpf:
 
     def _print(self, _level: int, text: bytes, arguments: int) -> int:
         room = ctypes.create_string_buffer(1 << 14)
-        ctypes.CDLL(None).vsnprintf(room, ctypes.c_size_t(len(room)), text, ctypes.c_void_p(arguments))
+        ctypes.CDLL(None).vsnprintf(
+            room, ctypes.c_size_t(len(room)), text, ctypes.c_void_p(arguments)
+        )
         self.printed.append(room.value.decode())
         return 0
 
     def types(self, section: str) -> tuple[int, int] | None:
         prog, attach = ctypes.c_int(), ctypes.c_int()
-        found = self.library.libbpf_prog_type_by_name(section.encode(), ctypes.byref(prog), ctypes.byref(attach))
+        found = self.library.libbpf_prog_type_by_name(
+            section.encode(), ctypes.byref(prog), ctypes.byref(attach)
+        )
         return None if found else (prog.value, attach.value)
 
     def attach_type(self, section: str) -> int | None:
@@ -81,7 +85,18 @@ def test_what_only_we_know_is_what_later_releases_added(libbpf: Libbpf) -> None:
 
 
 @pytest.mark.parametrize(
-    "section", ["kprobex", "kprobe.x/a", "xdp/eth0", "tracepoint_/a/b", "socket1", "tc/x", "?kprobe/a", "cgroup", ""]
+    "section",
+    [
+        "kprobex",
+        "kprobe.x/a",
+        "xdp/eth0",
+        "tracepoint_/a/b",
+        "socket1",
+        "tc/x",
+        "?kprobe/a",
+        "cgroup",
+        "",
+    ],
 )
 def test_what_libbpf_refuses_is_unknown_to_us(libbpf: Libbpf, section: str) -> None:
     assert libbpf.types(section) is None

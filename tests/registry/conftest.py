@@ -46,9 +46,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "home"
     path.mkdir()
     monkeypatch.setenv("HOME", str(path))
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    for name in (
+        "DOCKER_CONFIG",
+        "REGISTRY_AUTH_FILE",
+        "XDG_RUNTIME_DIR",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(client, "LIMITS", transport.Limits(connect_s=5, read_s=10, exchange_s=20))
     monkeypatch.setattr(auth, "RUN", path / "containers")
@@ -125,7 +138,9 @@ class Theirs:
         self._made: list[oras.provider.Registry] = []
 
     def client(self, server: Hostile) -> oras.provider.Registry:
-        self._made.append(oras.provider.Registry(insecure=not server.tls, tls_verify=str(self._ca_file)))
+        self._made.append(
+            oras.provider.Registry(insecure=not server.tls, tls_verify=str(self._ca_file))
+        )
         return self._made[-1]
 
     def pull(self, server: Hostile, image: str) -> list[str]:
@@ -143,8 +158,12 @@ class Theirs:
 
 
 @pytest.fixture
-def theirs(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Theirs]:
-    monkeypatch.setattr(oras.decorator, "time", SimpleNamespace(sleep=lambda _: None))  # its retries last two minutes
+def theirs(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Theirs]:
+    monkeypatch.setattr(
+        oras.decorator, "time", SimpleNamespace(sleep=lambda _: None)
+    )  # its retries last two minutes
     client = Theirs(authority.ca_file, tmp_path / "out")
     yield client
     client.close()

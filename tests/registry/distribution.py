@@ -108,7 +108,9 @@ def gives_tokens(signer: Signer, asked: list[list[str]]) -> Twist:
         asked.append(query.get("scope", []))
         if call.headers.get("Authorization") != BASIC or query.get("service") != [SERVICE]:
             return call.answer(401, b"{}")
-        return call.answer(200, json.dumps({"token": signer.token(query.get("scope", []))}).encode())
+        return call.answer(
+            200, json.dumps({"token": signer.token(query.get("scope", []))}).encode()
+        )
 
     return lambda call: call.route == "/token" and twist(call)
 
@@ -124,7 +126,12 @@ def htpasswd(folder: Path) -> Iterator[Running]:
     path = folder / "htpasswd"
     path.write_text(HTPASSWD)
     with running(folder, {}, {"htpasswd": {"realm": "r", "path": str(path)}}) as host:
-        yield Running(host, ("--dest-tls-verify=false", f"--dest-creds={USER}:{PASSWORD}"), None, wants_login=True)
+        yield Running(
+            host,
+            ("--dest-tls-verify=false", f"--dest-creds={USER}:{PASSWORD}"),
+            None,
+            wants_login=True,
+        )
 
 
 @contextmanager
@@ -156,7 +163,12 @@ def bearer(folder: Path) -> Iterator[Running]:
     }
     try:
         with running(folder, {}, {"token": token}) as host:
-            yield Running(host, ("--dest-tls-verify=false", f"--dest-creds={USER}:{PASSWORD}"), None, wants_login=True)
+            yield Running(
+                host,
+                ("--dest-tls-verify=false", f"--dest-creds={USER}:{PASSWORD}"),
+                None,
+                wants_login=True,
+            )
     finally:
         realm.close()
     assert any(scopes and scopes[0].endswith(":pull") for scopes in asked)

@@ -1,9 +1,10 @@
 """ghcr.io as it answers, on this machine alone: run inside ``unshare -m -n`` as a script.
 
-``ghcr.py FOLDER COMMAND...`` brings up loopback, puts a private /etc/hosts in place, serves https on 443 as
-ghcr.io (401 with its own token realm, 307 to another host for blobs) and as that host, runs the command, and writes
-what each host saw to FOLDER/seen.json. The images are the files FOLDER/images/REPOSITORY:TAG, each a program; they are
-served without TLS on localhost:5000 too, as a registry for trying out is.
+``ghcr.py FOLDER COMMAND...`` brings up loopback, puts a private /etc/hosts in place, serves https
+on 443 as ghcr.io (401 with its own token realm, 307 to another host for blobs) and as that host,
+runs the command, and writes what each host saw to FOLDER/seen.json. The images are the files
+FOLDER/images/REPOSITORY:TAG, each a program; they are served without TLS on localhost:5000 too, as
+a registry for trying out is.
 """
 
 import json
@@ -26,7 +27,9 @@ HOST, BLOBS = "ghcr.io", "pkg-containers.githubusercontent.com"
 
 def private_hosts(folder: Path) -> None:
     hosts = folder / "hosts"
-    hosts.write_text(f"127.0.0.1 localhost {socket.gethostname()}\n127.0.0.2 {HOST}\n127.0.0.3 {BLOBS}\n")
+    hosts.write_text(
+        f"127.0.0.1 localhost {socket.gethostname()}\n127.0.0.2 {HOST}\n127.0.0.3 {BLOBS}\n"
+    )
     subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
@@ -63,7 +66,9 @@ def has_images(programs: Mapping[str, bytes]) -> Twist:
 
     def answer(call: Call) -> bool:
         repository, _, reference = (
-            call.route.removeprefix("/v2/").replace("/blobs/", "/manifests/").partition("/manifests/")
+            call.route.removeprefix("/v2/")
+            .replace("/blobs/", "/manifests/")
+            .partition("/manifests/")
         )
         body = manifests.get(f"{repository}:{reference}", contents.get(reference))
         if body is None:
@@ -79,7 +84,11 @@ def main(folder: Path, command: list[str]) -> int:
     ca = trustme.CA()
     ca.cert_pem.write_to_path(str(folder / "ca.pem"))
     images = folder / "images"
-    programs = {str(path.relative_to(images)): path.read_bytes() for path in images.rglob("*") if path.is_file()}
+    programs = {
+        str(path.relative_to(images)): path.read_bytes()
+        for path in images.rglob("*")
+        if path.is_file()
+    }
     ghcr = Hostile(context(ca, HOST), ("127.0.0.2", 443))
     blobs = Hostile(context(ca, BLOBS), ("127.0.0.3", 443))
     trial = Hostile(None, ("127.0.0.1", 5000))
@@ -88,7 +97,9 @@ def main(folder: Path, command: list[str]) -> int:
         ghcr.twists += [
             asks_for_a_token,
             on("/token", token),
-            redirect("/blobs/", lambda call: f"https://{BLOBS}/ghcrblobs1{call.path}?se=2026&sig=x"),
+            redirect(
+                "/blobs/", lambda call: f"https://{BLOBS}/ghcrblobs1{call.path}?se=2026&sig=x"
+            ),
             serve,
         ]
         blobs.twists.append(lambda call: call.route.startswith("/ghcrblobs1/") and serve(call))
@@ -97,7 +108,10 @@ def main(folder: Path, command: list[str]) -> int:
     finally:
         for host in (ghcr, blobs, trial):
             host.close()
-    seen = {name: [tuple(request)[:3] for request in host.seen] for name, host in ((HOST, ghcr), (BLOBS, blobs))}
+    seen = {
+        name: [tuple(request)[:3] for request in host.seen]
+        for name, host in ((HOST, ghcr), (BLOBS, blobs))
+    }
     (folder / "seen.json").write_text(json.dumps(seen))
     return ran.returncode
 

@@ -40,7 +40,9 @@ class Call(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
-        self.owner.seen.append(Seen(self.command, self.path, self.headers.get("Authorization"), body))
+        self.owner.seen.append(
+            Seen(self.command, self.path, self.headers.get("Authorization"), body)
+        )
         for twist in self.owner.twists:
             if twist(self):
                 return
@@ -128,7 +130,9 @@ class Hostile(ThreadingHTTPServer):
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         connection, address = self.socket.accept()
         if self.tls:
-            connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            connection = self.tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
         self.open.add(connection)
         return connection, address
 
@@ -153,7 +157,10 @@ class Hostile(ThreadingHTTPServer):
         kind, _, name = call.route.removeprefix(f"/v2/{self.name}/").partition("/")
         if kind == "manifests" and name in {self.tag, digest(self.manifest)}:
             return call.answer(
-                200, self.manifest, Content_Type=self.manifest_type, Docker_Content_Digest=digest(self.manifest)
+                200,
+                self.manifest,
+                Content_Type=self.manifest_type,
+                Docker_Content_Digest=digest(self.manifest),
             )
         if kind in {"manifests", "blobs"} and name in self.blobs:
             return call.answer(200, self.blobs[name], Content_Type=OCI_MANIFEST)

@@ -9,7 +9,17 @@ import pytest
 
 from beepy.errors import DigestMismatch, ImageNotFound
 from tests.registry.conftest import Ours
-from tests.registry.hostile import PROGRAM, Call, Hostile, Twist, challenge, give_token, on, program_is, serving
+from tests.registry.hostile import (
+    PROGRAM,
+    Call,
+    Hostile,
+    Twist,
+    challenge,
+    give_token,
+    on,
+    program_is,
+    serving,
+)
 
 pytestmark = pytest.mark.registry
 
@@ -37,11 +47,26 @@ def denied(**error: str) -> bytes:
         ),
         (500, b"\n  \x1b]0;x\x07first\r\n", "text/plain", r"(\x1b]0;x\x07first)"),
         (500, b"long " * 4000, "text/plain", "(long long "),
-        (500, b"<!DOCTYPE HTML><title>x</title>", "text/html; charset=utf-8", "(an HTML page (text/html))"),
+        (
+            500,
+            b"<!DOCTYPE HTML><title>x</title>",
+            "text/html; charset=utf-8",
+            "(an HTML page (text/html))",
+        ),
         (403, b"<?xml version='1.0'?><Error/>", "application/xml", "(a page (application/xml))"),
-        (404, denied(code="NAME_UNKNOWN", message="no such repository"), "", "(NAME_UNKNOWN: no such repository)"),
+        (
+            404,
+            denied(code="NAME_UNKNOWN", message="no such repository"),
+            "",
+            "(NAME_UNKNOWN: no such repository)",
+        ),
         (400, denied(message="only this"), "application/json", "(only this)"),
-        (400, b'{"error":"invalid_scope","error_description":"\\u202e"}', "", r"(invalid_scope: \xe2\x80\xae)"),
+        (
+            400,
+            b'{"error":"invalid_scope","error_description":"\\u202e"}',
+            "",
+            r"(invalid_scope: \xe2\x80\xae)",
+        ),
         (400, b'{"details":"incorrect user name"}', "application/json", "(incorrect user name)"),
     ],
 )
@@ -57,10 +82,14 @@ def test_the_registrys_own_words(  # noqa: PLR0917 - the columns of the table
 )
 def test_a_body_without_words(plain: Hostile, ours: Ours, body: bytes) -> None:
     plain.twists.append(on("/manifests/", says(400, body)))
-    assert ours.refuses(plain.image, plain_http=True).endswith(f"manifest: {plain.host} answers 400")
+    assert ours.refuses(plain.image, plain_http=True).endswith(
+        f"manifest: {plain.host} answers 400"
+    )
 
 
-@pytest.mark.parametrize("body", [b"<html><title>Sign in</title></html>", b"\xef\xbb\xbf\n<!doctype html><html>"])
+@pytest.mark.parametrize(
+    "body", [b"<html><title>Sign in</title></html>", b"\xef\xbb\xbf\n<!doctype html><html>"]
+)
 def test_a_log_in_page_in_place_of_a_manifest(plain: Hostile, ours: Ours, body: bytes) -> None:
     plain.twists.append(on("/manifests/", says(200, body, "text/html")))
     for image in (plain.image, plain.pinned):
@@ -80,7 +109,9 @@ def test_a_log_in_page_in_place_of_a_token(plain: Hostile, ours: Ours) -> None:
         challenge(lambda: f'Bearer realm="{plain.url}/token"'),
         on("/token", says(200, b"<html>Sign in</html>", "text/html")),
     ]
-    assert "answers with an HTML page (text/html) and not with a token" in ours.refuses(plain.image, plain_http=True)
+    assert "answers with an HTML page (text/html) and not with a token" in ours.refuses(
+        plain.image, plain_http=True
+    )
 
 
 def test_no_token_without_credentials(plain: Hostile, ours: Ours) -> None:
@@ -100,9 +131,14 @@ def test_no_token_without_credentials(plain: Hostile, ours: Ours) -> None:
 
 def test_denied_without_credentials(plain: Hostile, ours: Ours) -> None:
     """As docker.io answers: a token for everybody, that does not do."""
-    plain.twists += [challenge(lambda: f'Bearer realm="{plain.url}/token"', "never"), on("/token", give_token)]
+    plain.twists += [
+        challenge(lambda: f'Bearer realm="{plain.url}/token"', "never"),
+        on("/token", give_token),
+    ]
     told = ours.refuses(plain.image, plain_http=True)
-    assert f"access denied: the image may not exist, or be private: {plain.host} answers 401" in told
+    assert (
+        f"access denied: the image may not exist, or be private: {plain.host} answers 401" in told
+    )
 
 
 def gives_token(*wanted: str) -> Twist:
@@ -110,7 +146,10 @@ def gives_token(*wanted: str) -> Twist:
 
     def give(call: Call) -> bool:
         scopes = parse_qs(urlsplit(call.path).query).get("scope", [])
-        return call.answer(200, json.dumps({"token": "good" if sorted(scopes) == sorted(wanted) else "bad"}).encode())
+        return call.answer(
+            200,
+            json.dumps({"token": "good" if sorted(scopes) == sorted(wanted) else "bad"}).encode(),
+        )
 
     return on("/token", give)
 
@@ -124,21 +163,35 @@ def gives_token(*wanted: str) -> Twist:
         ("repository:: :x:pull repository:x: :", [OURS]),
         (OURS, [OURS]),
         (f"{OURS},push", [OURS]),  # to read, no more than reading is asked for
-        ("repository:docker-local/bee/exitsnoop:pull", [OURS, "repository:docker-local/bee/exitsnoop:pull"]),
+        (
+            "repository:docker-local/bee/exitsnoop:pull",
+            [OURS, "repository:docker-local/bee/exitsnoop:pull"],
+        ),
         ("registry:catalog:* repository:x:delete", [OURS]),
-        ("repository(plugin):a/b:pull,metadata_read aws", [OURS, "repository(plugin):a/b:pull,metadata_read", "aws"]),
+        (
+            "repository(plugin):a/b:pull,metadata_read aws",
+            [OURS, "repository(plugin):a/b:pull,metadata_read", "aws"],
+        ),
         ("b\u00e4d", [OURS]),
     ],
 )
-def test_the_scopes_that_a_token_is_asked_for(plain: Hostile, ours: Ours, scope: str, asked: list[str]) -> None:
+def test_the_scopes_that_a_token_is_asked_for(
+    plain: Hostile, ours: Ours, scope: str, asked: list[str]
+) -> None:
     header = f'Bearer realm="{plain.url}/token",service="s",scope="{scope}"'
-    plain.twists += [challenge(lambda: header if scope else header.partition(",scope")[0]), gives_token(*asked)]
+    plain.twists += [
+        challenge(lambda: header if scope else header.partition(",scope")[0]),
+        gives_token(*asked),
+    ]
     assert ours.pull(plain.image, plain_http=True).programs == (PROGRAM,)
 
 
 def test_an_identity_tokens_scopes(plain: Hostile, ours: Ours) -> None:
     ours.log_in(plain.host, identitytoken="refresh-me")
-    plain.twists += [challenge(lambda: f'Bearer realm="{plain.url}/token",scope="aws"'), on("/token", give_token)]
+    plain.twists += [
+        challenge(lambda: f'Bearer realm="{plain.url}/token",scope="aws"'),
+        on("/token", give_token),
+    ]
     assert ours.pull(plain.image, plain_http=True).programs == (PROGRAM,)
     (body,) = [seen.body for seen in plain.seen if seen.method == "POST"]
     assert parse_qs(body.decode())["scope"] == [f"{OURS} aws"]
@@ -150,16 +203,22 @@ def hides(call: Call) -> bool:
         return call.route == "/v2/" and call.answer(200)
     if call.route == "/v2/":
         return call.answer(401, b"{}", WWW_Authenticate='Basic realm="x"')
-    return call.answer(404, denied(code="NAME_UNKNOWN", message="repository name not known to registry"))
+    return call.answer(
+        404, denied(code="NAME_UNKNOWN", message="repository name not known to registry")
+    )
 
 
 def paths(server: Hostile) -> list[str]:
-    return [urlsplit(seen.path).path.rpartition("/v2")[2].partition("sha256")[0] for seen in server.seen]
+    return [
+        urlsplit(seen.path).path.rpartition("/v2")[2].partition("sha256")[0] for seen in server.seen
+    ]
 
 
 def test_credentials_of_the_command_line_are_shown_first(plain: Hostile, ours: Ours) -> None:
     plain.twists.append(hides)
-    assert "(NAME_UNKNOWN: " in ours.refuses(plain.image, plain_http=True, username="me", password="wrong")
+    assert "(NAME_UNKNOWN: " in ours.refuses(
+        plain.image, plain_http=True, username="me", password="wrong"
+    )
     plain.seen.clear()
     assert ours.pull(plain.image, plain_http=True, **LOGIN).programs == (PROGRAM,)
     assert paths(plain)[:2] == ["/", "/bee/exitsnoop/manifests/1"]
@@ -192,7 +251,9 @@ def test_credentials_that_nobody_asked_for(plain: Hostile, ours: Ours) -> None:
     with pytest.raises(ImageNotFound) as caught:
         ours.pull(plain.image, plain_http=True, **LOGIN)
     assert plain.authorizations == set()
-    assert caught.value.__notes__ == ["the registry did not ask for credentials: those given were not sent"]
+    assert caught.value.__notes__ == [
+        "the registry did not ask for credentials: those given were not sent"
+    ]
 
 
 @pytest.mark.parametrize("status", [301, 307, 500, 418])
@@ -200,7 +261,10 @@ def test_a_registry_without_its_base(plain: Hostile, ours: Ours, status: int) ->
     """What /v2/ answers but 401 decides nothing; a redirect of it is not followed."""
     with serving() as second:
         plain.twists.append(
-            lambda call: call.route == "/v2/" and call.answer(status, Location=f"{second.url}/v2/", Retry_After="0")
+            lambda call: (
+                call.route == "/v2/"
+                and call.answer(status, Location=f"{second.url}/v2/", Retry_After="0")
+            )
         )
         assert ours.pull(plain.image, plain_http=True, **LOGIN).programs == (PROGRAM,)
         assert second.seen == []
@@ -211,7 +275,9 @@ def test_a_challenge_at_the_base_alone_leads_to_a_token(plain: Hostile, ours: Ou
     plain.twists += [
         lambda call: call.route == "/v2/" and challenge(lambda: header)(call),
         lambda call: (
-            call.route.startswith("/v2/bee") and call.headers.get("Authorization") != "Bearer good" and call.answer(404)
+            call.route.startswith("/v2/bee")
+            and call.headers.get("Authorization") != "Bearer good"
+            and call.answer(404)
         ),
         gives_token(OURS),
     ]

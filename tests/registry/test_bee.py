@@ -22,7 +22,9 @@ def bee(ours: Ours, *arguments: str) -> str:
 
 
 def test_bee_reads_and_tags_in_our_store(ours: Ours) -> None:
-    digest = ours.store.add_image("exitsnoop:v1", PROGRAM, {}, {"architecture": "x86_64", "os": "Linux"})
+    digest = ours.store.add_image(
+        "exitsnoop:v1", PROGRAM, {}, {"architecture": "x86_64", "os": "Linux"}
+    )
     assert "exitsnoop:v1" in bee(ours, "list")
     bee(ours, "tag", "exitsnoop:v1", "other:v2")
     assert ours.store.get("other:v2").programs == (PROGRAM,)
@@ -34,7 +36,9 @@ def test_bee_pushes_and_pulls(ours: Ours, tmp_path: Path) -> None:
         pytest.skip(f"{distribution.PROGRAM} is not installed")
     with distribution.plain(tmp_path) as server:
         name = f"{server.host}/bb/exitsnoop:v1"
-        digest = ours.store.add_image(name, PROGRAM, {"org.opencontainers.image.description": "<a> & b"})
+        digest = ours.store.add_image(
+            name, PROGRAM, {"org.opencontainers.image.description": "<a> & b"}
+        )
         bee(ours, "push", name)
         second = ours._replace(store=type(ours.store)(tmp_path / "second"))
         assert second.pull(name).digest == digest

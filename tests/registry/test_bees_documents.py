@@ -1,6 +1,7 @@
 """What bee's documents tell its users to type, with ``bee`` replaced by ``beepy`` and nothing else changed.
 
-The images have the maps and fields that the documents name; those of their own convention come from the bundled ones.
+The images have the maps and fields that the documents name; those of their own convention come from
+the bundled ones.
 """
 
 import json
@@ -40,10 +41,15 @@ class Line(NamedTuple):
 
 RUNS = (
     Line(README, "sudo beepy run ghcr.io/solo-io/bumblebee/tcpconnect:$(beepy version)"),
-    Line(README, 'sudo env "PATH=$PATH" beepy run ghcr.io/solo-io/bumblebee/tcpconnect:$(beepy version)'),
+    Line(
+        README,
+        'sudo env "PATH=$PATH" beepy run ghcr.io/solo-io/bumblebee/tcpconnect:$(beepy version)',
+    ),
     Line(STARTED, "beepy run my_probe:v1", "exit", {"map": "print_exits"}),
     Line(STARTED, "beepy run ghcr.io/solo-io/bumblebee/tcpconnect:$(beepy version)"),
-    Line("examples/capable/README.md", "beepy run ghcr.io/solo-io/bumblebee/capable:$(beepy version)"),
+    Line(
+        "examples/capable/README.md", "beepy run ghcr.io/solo-io/bumblebee/capable:$(beepy version)"
+    ),
     Line(
         "examples/capable/README.md",
         'beepy run -f="print_events,task,ping" ghcr.io/solo-io/bumblebee/capable:$(beepy version)',
@@ -66,7 +72,9 @@ RUNS = (
         "exit",
         {"map": "print_exits", "comm": "bash"},
     ),
-    Line("examples/oomkill/README.md", "beepy run ghcr.io/solo-io/bumblebee/oomkill:$(beepy version)"),
+    Line(
+        "examples/oomkill/README.md", "beepy run ghcr.io/solo-io/bumblebee/oomkill:$(beepy version)"
+    ),
     Line(
         "examples/opensnoop/README.md",
         "beepy run ghcr.io/solo-io/bumblebee/opensnoop:$(beepy version)",
@@ -85,7 +93,10 @@ RUNS = (
         "open",
         {"map": "print_events", "uid": "0"},
     ),
-    Line("examples/tcpconnlat/README.md", "beepy run ghcr.io/solo-io/bumblebee/tcpconnlat:$(beepy version)"),
+    Line(
+        "examples/tcpconnlat/README.md",
+        "beepy run ghcr.io/solo-io/bumblebee/tcpconnlat:$(beepy version)",
+    ),
     Line(
         "examples/tcpconnlat/README.md",
         'beepy run -f="print_events,daddr_v4,8.8.8.8" ghcr.io/solo-io/bumblebee/tcpconnlat:$(beepy version)',
@@ -111,7 +122,12 @@ RUNS = (
         "connect",
         {"daddr": "1.1.1.1"},
     ),
-    Line("pkg/cli/internal/commands/package/Dockerfile", "./beepy run --no-tty ${BPF_IMAGE}", "exit", {}),
+    Line(
+        "pkg/cli/internal/commands/package/Dockerfile",
+        "./beepy run --no-tty ${BPF_IMAGE}",
+        "exit",
+        {},
+    ),
 )
 
 TWO_MAPS = """
@@ -160,18 +176,25 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
     folder = tmp_path_factory.mktemp("bees")
     store, version = bundled_store(), beepy.__version__
     bundled = {name: store.get(name).programs[0] for name in ("exitsnoop", "tcpconnect", "oomkill")}
-    old = renamed("opensnoop", print_opens="events").replace('events SEC(".maps")', 'events SEC(".maps.print")')
+    old = renamed("opensnoop", print_opens="events").replace(
+        'events SEC(".maps")', 'events SEC(".maps.print")'
+    )
     sources = {
         f"capable:{version}": renamed("capable", print_checks="print_events", comm="task"),
         f"opensnoop:{version}": renamed("opensnoop", print_opens="print_events"),
-        f"tcpconnlat:{version}": renamed("tcpconnlat", print_latencies="print_events", daddr="daddr_v4"),
+        f"tcpconnlat:{version}": renamed(
+            "tcpconnlat", print_latencies="print_events", daddr="daddr_v4"
+        ),
         "opensnoop:0.0.7": old,
         "tcpconnect:0.0.7": TWO_MAPS,
     }
     return {
         "oras:ringbuf-demo": bundled["exitsnoop"],
         **{f"solo-io/bumblebee/{name}:{version}": program for name, program in bundled.items()},
-        **{f"solo-io/bumblebee/{name}": compile_text(folder, text).read_bytes() for name, text in sources.items()},
+        **{
+            f"solo-io/bumblebee/{name}": compile_text(folder, text).read_bytes()
+            for name, text in sources.items()
+        },
     }
 
 
@@ -179,13 +202,22 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
 def typed(tmp_path: Path, images: Mapping[str, bytes]) -> Callable[[Line], Done]:
     """Type a line where bee's user would: beside the object just built, with an image in bee's own store."""
     (tmp_path / "bpf-program.o").write_bytes(images["oras:ringbuf-demo"])
-    Store(tmp_path / "home" / ".bumblebee" / "store").add_image("my_probe:v1", images["oras:ringbuf-demo"], {})
+    Store(tmp_path / "home" / ".bumblebee" / "store").add_image(
+        "my_probe:v1", images["oras:ringbuf-demo"], {}
+    )
 
     def type_it(line: Line) -> Done:
         variables = {"SSL_CERT_FILE": str(tmp_path / "ca.pem"), "BPF_IMAGE": "my_probe:v1"}
         script = str(ROOT / "tests" / "registry" / "typed.py")
         ran = in_a_network_of_its_own(
-            tmp_path, images, variables, sys.executable, script, str(tmp_path), line.text, line.event
+            tmp_path,
+            images,
+            variables,
+            sys.executable,
+            script,
+            str(tmp_path),
+            line.text,
+            line.event,
         )
         assert ran.returncode == 0, ran.stderr
         return Done(**json.loads(ran.stdout))
@@ -211,7 +243,9 @@ def test_a_run(typed: Callable[[Line], Done], line: Line) -> None:
     assert done.said[-1].startswith("beepy: ")
     rows = [json.loads(row) for row in done.out.splitlines()]
     assert rows or not line.event
-    assert all(re.search(regex, str(row[name])) for row in rows for name, regex in line.rows.items()), rows[:5]
+    assert all(
+        re.search(regex, str(row[name])) for row in rows for name, regex in line.rows.items()
+    ), rows[:5]
     if line.event == "connect":
         assert {row["map"] for row in rows} == {"events_hash", "events_ring"}
 
@@ -231,11 +265,17 @@ def test_a_map_that_the_documents_name_and_the_image_has_not(typed: Callable[[Li
     needs_the_kernel()
     done = typed(line)
     assert (done.code, done.out) == (2, ""), done.err
-    assert done.said[0].startswith("beepy: filter 'exits,tcomm,bash': no map or field 'exits': the map is print_kills")
+    assert done.said[0].startswith(
+        "beepy: filter 'exits,tcomm,bash': no map or field 'exits': the map is print_kills"
+    )
     assert done.said[1:] == ["note: -f print_kills,tcomm,bash"]
 
 
 def test_an_image_that_the_documents_have_not_written_yet(typed: Callable[[Line], Done]) -> None:
-    done = typed(Line(HELP, 'beepy run -b="events,[1,2,3,4,5]" ghcr.io/solo-io/bumblebee/TODO:0.0.7'))
+    done = typed(
+        Line(HELP, 'beepy run -b="events,[1,2,3,4,5]" ghcr.io/solo-io/bumblebee/TODO:0.0.7')
+    )
     assert (done.code, done.out) == (2, "")
-    assert done.said[0].startswith("beepy: reference 'ghcr.io/solo-io/bumblebee/TODO:0.0.7': repository: ")
+    assert done.said[0].startswith(
+        "beepy: reference 'ghcr.io/solo-io/bumblebee/TODO:0.0.7': repository: "
+    )

@@ -38,7 +38,9 @@ def basic(call: Call) -> bool:
 def test_a_password_goes_to_its_own_registry(plain: Hostile, ours: Ours) -> None:
     plain.twists.append(basic)
     assert "authentication required" in ours.refuses(plain.image, plain_http=True)
-    assert "access denied" in ours.refuses(plain.image, plain_http=True, username="me", password="wrong")
+    assert "access denied" in ours.refuses(
+        plain.image, plain_http=True, username="me", password="wrong"
+    )
     ours.log_in(plain.host)
     assert ours.pull(plain.image, plain_http=True).programs == (PROGRAM,)
     assert plain.authorizations >= {BASIC}
@@ -47,7 +49,9 @@ def test_a_password_goes_to_its_own_registry(plain: Hostile, ours: Ours) -> None
 def test_explicit_credentials_win(plain: Hostile, ours: Ours) -> None:
     ours.log_in(plain.host, auth=base64.b64encode(b"filed:away").decode())
     plain.twists.append(basic)
-    assert ours.pull(plain.image, plain_http=True, username="me", password="secret").programs == (PROGRAM,)
+    assert ours.pull(plain.image, plain_http=True, username="me", password="secret").programs == (
+        PROGRAM,
+    )
     assert plain.authorizations == {BASIC}
     plain.seen.clear()
     client = oras.provider.Registry(insecure=True, auth_backend="basic")
@@ -70,7 +74,9 @@ def wants_token(server: Hostile) -> None:
     server.twists += [challenge(lambda: header), on("/token", give_token)]
 
 
-def test_the_credentials_of_another_registry(plain: Hostile, ours: Ours, theirs: Theirs, tmp_path: Path) -> None:
+def test_the_credentials_of_another_registry(
+    plain: Hostile, ours: Ours, theirs: Theirs, tmp_path: Path
+) -> None:
     with serving() as second:
         wants_token(plain)
         wants_token(second)
@@ -101,7 +107,10 @@ def test_netrc_is_not_read(plain: Hostile, ours: Ours, theirs: Theirs, home: Pat
 def evil_realm(server: Hostile) -> None:
     """Make a server ask for a token, from itself, whatever it is asked for."""
     header = f'Bearer realm="{server.url}/token",service="s",scope="repository:x:pull"'
-    server.twists += [on("/token", give_token), lambda call: call.answer(401, b"{}", WWW_Authenticate=header)]
+    server.twists += [
+        on("/token", give_token),
+        lambda call: call.answer(401, b"{}", WWW_Authenticate=header),
+    ]
 
 
 @pytest.mark.parametrize("part", ["/manifests/", "/blobs/"])
@@ -133,7 +142,16 @@ def test_a_realm_over_plain_http_under_an_https_registry(
 
 
 @pytest.mark.parametrize(
-    "realm", ["", "token", "ftp://127.0.0.1/t", "https://u:p@127.0.0.1/t", "https://127.0.0.1:x/", "https://", "//h/t"]
+    "realm",
+    [
+        "",
+        "token",
+        "ftp://127.0.0.1/t",
+        "https://u:p@127.0.0.1/t",
+        "https://127.0.0.1:x/",
+        "https://",
+        "//h/t",
+    ],
 )
 def test_a_realm_that_is_no_address(tls: Hostile, ours: Ours, realm: str) -> None:
     tls.twists.append(challenge(lambda: f'Bearer realm="{realm}"'))
@@ -154,7 +172,9 @@ def test_a_realm_that_the_registry_names_itself(tls: Hostile, other: Hostile, ou
     assert tls.authorizations == {"Bearer good"}
 
 
-def test_a_redirect_of_the_token_request(tls: Hostile, other: Hostile, ours: Ours, theirs: Theirs) -> None:
+def test_a_redirect_of_the_token_request(
+    tls: Hostile, other: Hostile, ours: Ours, theirs: Theirs
+) -> None:
     ours.log_in(tls.host)
     header = f'Bearer realm="{tls.url}/token",service="s",scope="repository:x:pull"'
     tls.twists += [challenge(lambda: header), redirect("/token", lambda _: f"{other.url}/token")]
@@ -166,7 +186,16 @@ def test_a_redirect_of_the_token_request(tls: Hostile, other: Hostile, ours: Our
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"[]", b"{}", b'{"token":7}', b'{"token":"a\\r\\nX-Evil: 1"}', b'{"token":""}', b"x" * (2 << 20)]
+    "answer",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"token":7}',
+        b'{"token":"a\\r\\nX-Evil: 1"}',
+        b'{"token":""}',
+        b"x" * (2 << 20),
+    ],
 )
 def test_an_answer_that_is_no_token(tls: Hostile, ours: Ours, answer: bytes) -> None:
     tls.twists += [
@@ -182,7 +211,11 @@ def test_an_identity_token_is_exchanged(tls: Hostile, ours: Ours, theirs: Theirs
 
     def exchange(call: Call) -> bool:
         body = tls.seen[-1].body
-        if call.command == "POST" and b"refresh_token=refresh-me" in body and b"grant_type=refresh_token" in body:
+        if (
+            call.command == "POST"
+            and b"refresh_token=refresh-me" in body
+            and b"grant_type=refresh_token" in body
+        ):
             return call.answer(200, b'{"access_token":"good"}')
         return call.answer(401)
 
@@ -206,7 +239,9 @@ def test_every_file_of_credentials_is_read(
         }[place]
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"auths": {plain.host: {"auth": base64.b64encode(b"me:secret").decode()}}}))
+    path.write_text(
+        json.dumps({"auths": {plain.host: {"auth": base64.b64encode(b"me:secret").decode()}}})
+    )
     if place == "docker":
         monkeypatch.setenv("DOCKER_CONFIG", str(path.parent))
     if place == "podman":

@@ -48,7 +48,13 @@ def in_a_network_of_its_own(
     server = ROOT / "tests" / "registry" / "ghcr.py"
     whole = [*apart.command("--net"), sys.executable, str(server), str(folder), *command]
     return subprocess.run(
-        whole, env={**basic, **environment}, cwd=folder, capture_output=True, text=True, check=False, timeout=100
+        whole,
+        env={**basic, **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
     )
 
 
@@ -65,12 +71,17 @@ def test_pull_from_ghcr(tmp_path: Path, how: str) -> None:
     assert taken.read_bytes() == PROGRAM
     seen = json.loads((tmp_path / "seen.json").read_text())
     base = "/v2/solo-io/bumblebee/exitsnoop"
-    assert [(path.partition("?")[0], authorization) for _, path, authorization in seen["ghcr.io"]][:3] == [
+    assert [(path.partition("?")[0], authorization) for _, path, authorization in seen["ghcr.io"]][
+        :3
+    ] == [
         (f"{base}/manifests/0.0.14", None),
         ("/token", None),
         (f"{base}/manifests/0.0.14", "Bearer good"),
     ]
-    assert [path.partition("?")[0].startswith(f"/ghcrblobs1{base}/blobs/sha256:") for _, path, _ in seen[BLOBS]] == [
+    assert [
+        path.partition("?")[0].startswith(f"/ghcrblobs1{base}/blobs/sha256:")
+        for _, path, _ in seen[BLOBS]
+    ] == [
         True,
         True,
     ]

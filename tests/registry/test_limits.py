@@ -70,7 +70,9 @@ def test_an_endless_line_of_a_chunks_size(plain: Hostile, ours: Ours, part: str)
 
 
 @pytest.mark.parametrize("where", ["header", "manifest", "blob"])
-def test_a_drip_is_cut_off_in_time(plain: Hostile, ours: Ours, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def test_a_drip_is_cut_off_in_time(
+    plain: Hostile, ours: Ours, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
     """No socket's timeout ever passes: only the bound on the whole exchange ends this."""
     ended = threading.Event()
 
@@ -87,7 +89,9 @@ def test_a_drip_is_cut_off_in_time(plain: Hostile, ours: Ours, monkeypatch: pyte
         return True
 
     plain.twists.append(on("/blobs/" if where == "blob" else "/manifests/", drip))
-    monkeypatch.setattr(client, "LIMITS", transport.Limits(5, 10, exchange_s=0.3, bytes_per_s=1 << 30))
+    monkeypatch.setattr(
+        client, "LIMITS", transport.Limits(5, 10, exchange_s=0.3, bytes_per_s=1 << 30)
+    )
     assert "timed out" in ours.refuses(plain.image, plain_http=True)
     ended.set()
 
@@ -104,7 +108,9 @@ def test_a_silent_server(
     timeouts: list[object] = []
     send = requests.Session.send
 
-    def note(self: requests.Session, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - handed on
+    def note(
+        self: requests.Session, request: requests.PreparedRequest, **kwargs: Any
+    ) -> requests.Response:  # noqa: ANN401 - handed on
         timeouts.append(kwargs["timeout"])
         return send(self, request, **kwargs)
 
@@ -113,7 +119,9 @@ def test_a_silent_server(
     assert set(timeouts) == {None}, "oras-py would have waited for ever"
 
 
-def test_nobody_listens(ours: Ours, theirs: Theirs, plain: Hostile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_listens(
+    ours: Ours, theirs: Theirs, plain: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{taken.getsockname()[1]}"

@@ -41,7 +41,9 @@ def test_docker_io_is_asked_at_its_own_host(ours: Ours, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(requests.Session, "request", note)
     monkeypatch.setattr(oras.decorator, "time", SimpleNamespace(sleep=lambda _: None))
-    with pytest.raises(Exception, match=r"docker\.io/library/exitsnoop:1: docker\.io: connection refused"):
+    with pytest.raises(
+        Exception, match=r"docker\.io/library/exitsnoop:1: docker\.io: connection refused"
+    ):
         ours.pull("docker.io/exitsnoop:1")
     assert asked == ["https://registry-1.docker.io/v2/library/exitsnoop/manifests/1"]
     with pytest.raises(requests.ConnectionError):
@@ -56,7 +58,10 @@ def test_an_index_is_resolved(plain: Hostile, ours: Ours, theirs: Theirs) -> Non
     plain.manifest = json.dumps(
         {
             "schemaVersion": 2,
-            "manifests": [{**entry, "platform": {"os": "linux", "architecture": name}} for name in ("amd64", "arm64")],
+            "manifests": [
+                {**entry, "platform": {"os": "linux", "architecture": name}}
+                for name in ("amd64", "arm64")
+            ],
         }
     ).encode()
     plain.manifest_type = OCI_INDEX
@@ -67,7 +72,9 @@ def test_an_index_is_resolved(plain: Hostile, ours: Ours, theirs: Theirs) -> Non
     assert theirs.pull(plain, plain.image) == [], "oras-py calls this a success"
 
 
-def test_a_missing_config_is_forgiven_and_told(plain: Hostile, ours: Ours, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_config_is_forgiven_and_told(
+    plain: Hostile, ours: Ours, caplog: pytest.LogCaptureFixture
+) -> None:
     config = plain.blobs.pop(digest(b"{}"))
     assert ours.pull(plain.image, plain_http=True).programs == (PROGRAM,)
     assert "does not have it" in caplog.messages[0]
@@ -104,7 +111,11 @@ OTHER = b"layer that no format uses" * 1000
 
 
 def with_another_layer(server: Hostile) -> None:
-    layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest(OTHER), "size": len(OTHER)}
+    layer = {
+        "mediaType": "application/vnd.oci.image.layer.v1.tar",
+        "digest": digest(OTHER),
+        "size": len(OTHER),
+    }
     server.blobs[digest(OTHER)] = OTHER
     server.replace_manifest(layers=[*json.loads(server.manifest)["layers"], layer])
 
@@ -114,7 +125,9 @@ def partial(ours: Ours) -> list[bool]:
 
 
 def find(server: Hostile, ours: Ours, policy: Policy = "missing") -> bytes:
-    (program,) = lookup.find(server.image, lookup.Options(storage=ours.store.path, pull=policy)).programs
+    (program,) = lookup.find(
+        server.image, lookup.Options(storage=ours.store.path, pull=policy)
+    ).programs
     return program
 
 
@@ -128,7 +141,9 @@ def test_a_run_fetches_what_its_format_uses(plain: Hostile, ours: Ours) -> None:
     assert plain.seen == []
     ours.pull(plain.image)
     assert partial(ours) == [False]
-    assert [seen.path for seen in plain.seen if "/blobs/" in seen.path] == [f"/v2/{NAME}/blobs/{digest(OTHER)}"]
+    assert [seen.path for seen in plain.seen if "/blobs/" in seen.path] == [
+        f"/v2/{NAME}/blobs/{digest(OTHER)}"
+    ]
     assert find(plain, ours, "always") == PROGRAM
     assert partial(ours) == [False]
 
@@ -151,7 +166,9 @@ def test_a_layer_that_no_format_uses_need_not_be_there(plain: Hostile, ours: Our
 def test_a_large_config_is_not_needed_to_run(plain: Hostile, ours: Ours) -> None:
     config = b"{}" + b" " * (4 << 20)
     plain.blobs[digest(config)] = config
-    plain.replace_manifest(config={"mediaType": bee.CONFIG, "digest": digest(config), "size": len(config)})
+    plain.replace_manifest(
+        config={"mediaType": bee.CONFIG, "digest": digest(config), "size": len(config)}
+    )
     assert find(plain, ours) == PROGRAM
     assert partial(ours) == [True]
     assert not [seen for seen in plain.seen if digest(config) in seen.path]
@@ -159,10 +176,18 @@ def test_a_large_config_is_not_needed_to_run(plain: Hostile, ours: Ours) -> None
     assert partial(ours) == [False]
 
 
-def test_a_partial_image_is_not_copied_with_holes(plain: Hostile, ours: Ours, tmp_path: Path) -> None:
+def test_a_partial_image_is_not_copied_with_holes(
+    plain: Hostile, ours: Ours, tmp_path: Path
+) -> None:
     if not shutil.which("skopeo"):
         pytest.skip("skopeo is not installed")
-    copy = ["skopeo", "copy", "-q", f"oci:{ours.store.path}:{plain.image}", f"oci:{tmp_path / 'copy'}:x"]
+    copy = [
+        "skopeo",
+        "copy",
+        "-q",
+        f"oci:{ours.store.path}:{plain.image}",
+        f"oci:{tmp_path / 'copy'}:x",
+    ]
     with_another_layer(plain)
     find(plain, ours)
     assert subprocess.run(copy, check=False, capture_output=True).returncode == 1
@@ -178,11 +203,13 @@ def test_a_partial_image_is_listed_so(plain: Hostile, ours: Ours, home: Path) ->
     beepy = Beepy(home)
     lines = beepy("--storage", str(ours.store.path), "list").out.splitlines()
     column = lines[0].index("PARTIAL")
-    assert {line[:column].split()[0]: line[column:].split()[0] for line in lines if plain.image in line} == {
-        plain.image: "yes"
-    }
+    assert {
+        line[:column].split()[0]: line[column:].split()[0] for line in lines if plain.image in line
+    } == {plain.image: "yes"}
     rows = json.loads(beepy("--storage", str(ours.store.path), "list", "-o", "json").out)
-    assert {row["name"]: row["partial"] for row in rows if row["partial"] or not row["bundled"]} == {plain.image: True}
+    assert {
+        row["name"]: row["partial"] for row in rows if row["partial"] or not row["bundled"]
+    } == {plain.image: True}
     ours.pull(plain.image)
     assert "PARTIAL" not in beepy("--storage", str(ours.store.path), "list").out
 

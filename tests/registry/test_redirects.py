@@ -38,7 +38,9 @@ from tests.registry.hostile import (
 pytestmark = pytest.mark.registry
 
 
-def test_a_blob_on_another_https_host_gets_no_credentials(tls: Hostile, other: Hostile, ours: Ours) -> None:
+def test_a_blob_on_another_https_host_gets_no_credentials(
+    tls: Hostile, other: Hostile, ours: Ours
+) -> None:
     ours.log_in(tls.host)
     header = f'Bearer realm="{tls.url}/token",service="s"'
     tls.twists += [
@@ -51,7 +53,9 @@ def test_a_blob_on_another_https_host_gets_no_credentials(tls: Hostile, other: H
     assert other.authorizations == set()
 
 
-def test_a_redirect_from_https_to_http(tls: Hostile, plain: Hostile, ours: Ours, theirs: Theirs) -> None:
+def test_a_redirect_from_https_to_http(
+    tls: Hostile, plain: Hostile, ours: Ours, theirs: Theirs
+) -> None:
     tls.twists.append(redirect("/blobs/", lambda call: plain.url + call.path))
     assert f"redirect from https to '{plain.url}" in ours.refuses(tls.image)
     assert plain.seen == []
@@ -67,11 +71,23 @@ def test_a_detour_over_https_back_to_http(tls: Hostile, plain: Hostile, ours: Ou
 
 @pytest.mark.parametrize(
     "location",
-    ["", "file:///etc/passwd", "ftp://h/", "https://u:p@h/", "https://h:99999/", "https://[::1/", "gopher:x"],
+    [
+        "",
+        "file:///etc/passwd",
+        "ftp://h/",
+        "https://u:p@h/",
+        "https://h:99999/",
+        "https://[::1/",
+        "gopher:x",
+    ],
 )
 def test_a_redirect_to_nowhere(tls: Hostile, ours: Ours, location: str) -> None:
     tls.twists.append(redirect("/blobs/", lambda _: location))
-    assert "refused" in (line := ours.refuses(tls.image)) or "not an " in line or "more than 3 redirects" in line
+    assert (
+        "refused" in (line := ours.refuses(tls.image))
+        or "not an " in line
+        or "more than 3 redirects" in line
+    )
 
 
 def test_the_body_of_a_redirect_is_not_read(tls: Hostile, ours: Ours, theirs: Theirs) -> None:
@@ -103,7 +119,9 @@ def test_redirects_in_a_circle(tls: Hostile, ours: Ours) -> None:
     assert len(tls.seen) == 4
 
 
-def test_a_certificate_of_nobody(tls: Hostile, ours: Ours, authority: Authority, home: Path) -> None:
+def test_a_certificate_of_nobody(
+    tls: Hostile, ours: Ours, authority: Authority, home: Path
+) -> None:
     assert "certificate verification failed" in ours.refuses(tls.image, ca_file=None)
     with serving(authority.server("elsewhere.example")) as wrong:
         assert "certificate verification failed" in ours.refuses(wrong.image)
@@ -167,7 +185,15 @@ def test_names_and_addresses_are_asked_for_whole(monkeypatch: pytest.MonkeyPatch
 
     def answer(*what: object) -> list[tuple[object, ...]]:
         asked.append(what)
-        return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 443, 0, socket.if_nametoindex("lo")))]
+        return [
+            (
+                socket.AF_INET6,
+                socket.SOCK_STREAM,
+                6,
+                "",
+                ("fe80::1", 443, 0, socket.if_nametoindex("lo")),
+            )
+        ]
 
     monkeypatch.setattr(socket, "getaddrinfo", answer)
     monkeypatch.setattr(urllib3.util.connection, "HAS_IPV6", False)
@@ -191,7 +217,9 @@ def test_a_peer_that_takes_the_connection_and_never_shakes_hands(
 ) -> None:
     monkeypatch.setattr(client, "LIMITS", transport.Limits(connect_s=0.3, read_s=10, exchange_s=20))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        told = ours.refuses(f"localhost:{listener.getsockname()[1]}/bee/x:1", ca_file=authority.ca_file)
+        told = ours.refuses(
+            f"localhost:{listener.getsockname()[1]}/bee/x:1", ca_file=authority.ca_file
+        )
     assert told.endswith("no TLS handshake within 0.3 s")
 
 
@@ -252,7 +280,10 @@ def test_a_registry_that_wants_a_client_certificate(authority: Authority, ours: 
         context.load_verify_locations(authority.ca_file)
         context.verify_mode = ssl.CERT_OPTIONAL
     with serving(contexts[0]) as server, serving(contexts[1]) as target:
-        server.twists += [note("registry"), redirect("/blobs/", lambda call: target.url + call.path)]
+        server.twists += [
+            note("registry"),
+            redirect("/blobs/", lambda call: target.url + call.path),
+        ]
         target.twists.append(note("target"))
         folder = ours.home / "certs.d" / server.host
         folder.mkdir(parents=True)
@@ -267,7 +298,9 @@ def splice(call: Call) -> None:
     """Connect as a proxy does, both ways, until one side ends."""
     call.owner.seen.append(Seen(call.command, call.path, call.headers.get("Authorization"), b""))
     host, _, port = call.path.partition(":")
-    with socket.create_connection(("127.0.0.1" if host == "registry.example" else host, int(port))) as beyond:
+    with socket.create_connection(
+        ("127.0.0.1" if host == "registry.example" else host, int(port))
+    ) as beyond:
         call.send_response_only(200)
         call.end_headers()
         near = call.connection
@@ -289,7 +322,9 @@ def test_the_environments_proxy(
     with serving(authority.server("registry.example", "127.0.0.1")) as server:
         image = f"registry.example:{server.port}/{NAME}:1"
         assert ours.pull(image).programs == (PROGRAM,)
-        assert {(seen.method, seen.path) for seen in plain.seen} == {("CONNECT", f"registry.example:{server.port}")}
+        assert {(seen.method, seen.path) for seen in plain.seen} == {
+            ("CONNECT", f"registry.example:{server.port}")
+        }
         plain.seen.clear()
         assert ours.pull(f"registry.example:1/{NAME}:1", plain_http=True).programs == (PROGRAM,)
         assert plain.seen[0].path == f"http://registry.example:1/v2/{NAME}/manifests/1"

@@ -27,7 +27,9 @@ REPOSITORY = "solo-io/bumblebee/exitsnoop"
 
 
 @pytest.fixture(scope="module", params=SETUPS)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
     for program in (distribution.PROGRAM, "skopeo"):
         if not shutil.which(program):
             pytest.skip(f"{program} is not installed")
@@ -41,7 +43,9 @@ def pushed(server: Running, tmp_path_factory: pytest.TempPathFactory) -> str:
     store = Store(tmp_path_factory.mktemp("pushed") / "store")
     pushed = store.add_image("x", PROGRAM, {"org.opencontainers.image.description": "a test"})
     target = f"docker://{server.host}/{REPOSITORY}:0.0.14"
-    subprocess.run(["skopeo", "copy", "-q", *server.push, f"oci:{store.path}:x", target], check=True)
+    subprocess.run(
+        ["skopeo", "copy", "-q", *server.push, f"oci:{store.path}:x", target], check=True
+    )
     return pushed
 
 
@@ -111,10 +115,14 @@ def test_without_the_right_password(server: Running, ours: Ours) -> None:
 @pytest.mark.usefixtures("pushed")
 def test_a_registry_under_an_unknown_authority(server: Running, ours: Ours) -> None:
     assert "certificate verification failed" in ours.refuses(f"{server.host}/{REPOSITORY}:0.0.14")
-    assert ours.pull(f"{server.host}/{REPOSITORY}:0.0.14", ca_file=None, insecure=True).programs == (PROGRAM,)
+    assert ours.pull(
+        f"{server.host}/{REPOSITORY}:0.0.14", ca_file=None, insecure=True
+    ).programs == (PROGRAM,)
 
 
-def test_the_store_of_a_pull_is_skopeos_too(server: Running, pushed: str, ours: Ours, tmp_path: Path) -> None:
+def test_the_store_of_a_pull_is_skopeos_too(
+    server: Running, pushed: str, ours: Ours, tmp_path: Path
+) -> None:
     name = f"{server.host}/{REPOSITORY}:0.0.14"
     ours.pull(name, ca_file=server.ca_file, **login(server))
     copy = f"oci-archive:{tmp_path / 'copy.tar'}:x"

@@ -23,7 +23,9 @@ REPOSITORY = "solo-io/bumblebee/exitsnoop"
 
 
 @pytest.fixture(scope="module", params=SETUPS)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
     for program in (distribution.PROGRAM, "skopeo"):
         if not shutil.which(program):
             pytest.skip(f"{program} is not installed")
@@ -80,7 +82,9 @@ def test_run_fetches_what_is_missing(server: Running, beepy: Beepy) -> None:
     assert run(beepy, image, "-f", "exits,comm,^seen$")["comm"] == "seen"
 
 
-def test_run_by_digest_into_a_store_of_ones_own(server: Running, beepy: Beepy, tmp_path: Path) -> None:
+def test_run_by_digest_into_a_store_of_ones_own(
+    server: Running, beepy: Beepy, tmp_path: Path
+) -> None:
     digest = bundled_store().get("exitsnoop").digest
     image = f"{server.host}/{REPOSITORY}@{digest}"
     storage = ("--storage", str(tmp_path / "mine"))
@@ -117,7 +121,11 @@ def test_where_credentials_come_from(server: Running, beepy: Beepy, tmp_path: Pa
     file = log_in(tmp_path / "credentials.json", server)
     pulled(beepy("pull", image, "--config", str(file)), image, "exitsnoop")
     (tmp_path / "other.json").write_text('{"auths": {"other.example": {"auth": "bWU6bWU="}}}')
-    pulled(beepy("-c", str(tmp_path / "other.json"), "-c", str(file), "pull", image), image, "exitsnoop")
+    pulled(
+        beepy("-c", str(tmp_path / "other.json"), "-c", str(file), "pull", image),
+        image,
+        "exitsnoop",
+    )
     assert beepy("pull", image, "-c", str(tmp_path / "none.json")).code == 2
     log_in(tmp_path / "settings" / "config.json", server)
     pulled(beepy("pull", image, "--config-dir", str(tmp_path / "settings")), image, "exitsnoop")

@@ -41,7 +41,10 @@ def test_skopeo_writes_into_the_store(store: Store, tmp_path: Path) -> None:
     assert set(store.names()) == {NAME, "z:3"}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="skopeo writes a manifest in place, which is read-only, as oras-go's are")
+@pytest.mark.skipif(
+    os.geteuid() != 0,
+    reason="skopeo writes a manifest in place, which is read-only, as oras-go's are",
+)
 def test_skopeo_gives_an_image_of_the_store_another_name(store: Store) -> None:
     store.add_image(NAME, PROGRAM, {})
     copy(f"oci:{store.path}:{NAME}", f"oci:{store.path}:z:3")

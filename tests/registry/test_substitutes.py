@@ -73,7 +73,9 @@ def noted(beepy: Beepy, *arguments: str) -> str:
 def typed(beepy: Beepy, line: str, given: str = "") -> str:
     """Type a line; return what it writes."""
     variables = environment(beepy.home, beepy.variables)
-    done = subprocess.run(["sh", "-c", line], check=False, capture_output=True, text=True, env=variables, input=given)
+    done = subprocess.run(
+        ["sh", "-c", line], check=False, capture_output=True, text=True, env=variables, input=given
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -91,20 +93,30 @@ def test_tag_then_push(server: Running, beepy: Beepy, tmp_path: Path) -> None:
     typed(beepy, noted(beepy, "tag", first, second))
     assert listed(beepy) == {first: digest, second: digest}
     typed(beepy, noted(beepy, "push", second))
-    assert beepy("--storage", str(tmp_path / "other"), "pull", second) == (0, f"{second} {digest}\n", "")
+    assert beepy("--storage", str(tmp_path / "other"), "pull", second) == (
+        0,
+        f"{second} {digest}\n",
+        "",
+    )
 
 
 @pytest.mark.parametrize("server", ["htpasswd"], indirect=True)
 @pytest.mark.parametrize("client", ["docker", "skopeo"])
 def test_login(server: Running, beepy: Beepy, client: str) -> None:
     needs(client)
-    (line,) = [note for note in beepy("login", server.host).said if note.startswith(f"note: {client} ")]
+    (line,) = [
+        note for note in beepy("login", server.host).said if note.startswith(f"note: {client} ")
+    ]
     flag = "--tls-verify=false " if client == "skopeo" else ""
     image = f"{server.host}/tools/none:1"
     beepy = beepy._replace(variables={"XDG_RUNTIME_DIR": str(beepy.home)})
     assert beepy("pull", image).said[0].endswith("authentication required")
-    typed(beepy, f"{line.removeprefix('note: ')} {flag}--username {USER} --password-stdin", PASSWORD)
-    missing = f"{image}: manifest: {server.host} does not have it (MANIFEST_UNKNOWN: manifest unknown)"
+    typed(
+        beepy, f"{line.removeprefix('note: ')} {flag}--username {USER} --password-stdin", PASSWORD
+    )
+    missing = (
+        f"{image}: manifest: {server.host} does not have it (MANIFEST_UNKNOWN: manifest unknown)"
+    )
     assert beepy("pull", image).said[0] == f"beepy: {missing}"
 
 
@@ -112,7 +124,10 @@ def test_package_then_run(beepy: Beepy) -> None:
     needs("skopeo")
     line = noted(beepy, "package", "exitsnoop", "image:1")
     typed(beepy, line.partition(" && ")[0])
-    assert f'"{bundled_store().get("exitsnoop").digest}"' in beepy("describe", "./image.tar", "-o", "json").out
+    assert (
+        f'"{bundled_store().get("exitsnoop").digest}"'
+        in beepy("describe", "./image.tar", "-o", "json").out
+    )
 
 
 def test_build_then_run(beepy: Beepy) -> None:
@@ -128,7 +143,10 @@ def test_build_then_push(server: Running, beepy: Beepy) -> None:
     needs("clang", "oras")
     Path("calls.bpf.c").write_text(SOURCE)
     image = f"{server.host}/tools/calls:1"
-    typed(beepy, noted(beepy, "build", "calls.bpf.c", image).replace("oras push", "oras push --plain-http"))
+    typed(
+        beepy,
+        noted(beepy, "build", "calls.bpf.c", image).replace("oras push", "oras push --plain-http"),
+    )
     assert '"counter_calls"' in beepy("describe", image, "-o", "json").out
 
 

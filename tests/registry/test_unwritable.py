@@ -18,7 +18,9 @@ pytestmark = pytest.mark.registry
 
 NOBODY = 65534
 IMAGE = bundled_store().get("exitsnoop")
-FULL = [f"size={pages * 4}k" for pages in range(1, 8)]  # full at the program, its config, the manifest, the index
+FULL = [
+    f"size={pages * 4}k" for pages in range(1, 8)
+]  # full at the program, its config, the manifest, the index
 MOUNT = 'mount -t tmpfs -o "$0" none "$HOME" && exec "$@"'
 
 
@@ -49,7 +51,9 @@ def test_an_image_is_read_all_the_same(home: Path, server: Hostile, options: str
         (warning,) = done.said
         assert warning.startswith(f"warning: store {home}/.local/share/beepy/store: ")
         assert warning.endswith(f": {server.image} is not kept; --storage DIR names another store")
-        assert ("Read-only file system" if options == "ro" else "No space left on device") in warning
+        assert (
+            "Read-only file system" if options == "ro" else "No space left on device"
+        ) in warning
     else:
         assert options in FULL[4:]
 

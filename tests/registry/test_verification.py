@@ -65,7 +65,9 @@ def test_an_encoded_blob_is_not_decoded(plain: Hostile, ours: Ours, theirs: Thei
     import gzip
 
     bomb = gzip.compress(bytes(8 << 20))
-    twist = on(f"/blobs/{digest(PROGRAM)}", lambda call: call.answer(200, bomb, Content_Encoding="gzip"))
+    twist = on(
+        f"/blobs/{digest(PROGRAM)}", lambda call: call.answer(200, bomb, Content_Encoding="gzip")
+    )
     plain.twists.append(twist)
     assert "DigestMismatch" in ours.refuses(plain.image, plain_http=True)
     assert len(theirs.program(plain, plain.image)) == 8 << 20
@@ -75,8 +77,12 @@ def test_an_encoded_blob_is_not_decoded(plain: Hostile, ours: Ours, theirs: Thei
 def test_a_corrupt_manifest(plain: Hostile, ours: Ours, theirs: Theirs, by: str) -> None:
     image, right = plain.image if by == "tag" else plain.pinned, digest(plain.manifest)
     corrupt = plain.manifest.replace(b"program.o", b"program.p")
-    plain.twists.append(on("/manifests/", lambda call: call.answer(200, corrupt, Docker_Content_Digest=right)))
-    assert re.match(f"DigestMismatch: .*content is .*, expected {right}", ours.refuses(image, plain_http=True))
+    plain.twists.append(
+        on("/manifests/", lambda call: call.answer(200, corrupt, Docker_Content_Digest=right))
+    )
+    assert re.match(
+        f"DigestMismatch: .*content is .*, expected {right}", ours.refuses(image, plain_http=True)
+    )
     assert theirs.pull(plain, image)[0].endswith("program.p")
 
 
@@ -88,7 +94,9 @@ def test_the_manifest_of_another_image(plain: Hostile, ours: Ours, theirs: Their
     plain.twists.append(
         on(
             "/manifests/",
-            lambda call: call.answer(200, plain.manifest, Docker_Content_Digest=digest(plain.manifest)),
+            lambda call: call.answer(
+                200, plain.manifest, Docker_Content_Digest=digest(plain.manifest)
+            ),
         )
     )
     assert "DigestMismatch" in ours.refuses(pinned, plain_http=True)
@@ -100,5 +108,7 @@ def test_an_index_whose_child_is_another(plain: Hostile, ours: Ours) -> None:
     plain.blobs[digest(b"other")] = plain.manifest
     plain.manifest = json.dumps({"schemaVersion": 2, "manifests": [child]}).encode()
     plain.manifest_type = OCI_INDEX
-    plain.twists.append(on(digest(b"other"), lambda call: call.answer(200, bee.write_manifest(PROGRAM, {}))))
+    plain.twists.append(
+        on(digest(b"other"), lambda call: call.answer(200, bee.write_manifest(PROGRAM, {})))
+    )
     assert "DigestMismatch" in ours.refuses(plain.image, plain_http=True)

@@ -1,8 +1,9 @@
 """One command line as a user types it, until it shows a row or is attached; run by ``ghcr.py`` as a script.
 
-``typed.py FOLDER LINE EVENT`` puts the line into a shell, makes the event again and again until a row is shown, and
-ends the run with SIGINT. It prints how that ended, as JSON. Without an event it waits until a program is attached.
-FOLDER/bin is first on the shell's PATH; its ``beepy`` leaves the pid of a run in FOLDER/pid.
+``typed.py FOLDER LINE EVENT`` puts the line into a shell, makes the event again and again until a
+row is shown, and ends the run with SIGINT. It prints how that ended, as JSON. Without an event it
+waits until a program is attached. FOLDER/bin is first on the shell's PATH; its ``beepy`` leaves the
+pid of a run in FOLDER/pid.
 """
 
 import json
@@ -63,7 +64,9 @@ def command(folder: Path) -> None:
 def attached(pid: str) -> bool:
     """Tell whether the process has a BPF link."""
     try:
-        return any("link_type:" in info.read_text() for info in Path(f"/proc/{pid}/fdinfo").iterdir())
+        return any(
+            "link_type:" in info.read_text() for info in Path(f"/proc/{pid}/fdinfo").iterdir()
+        )
     except OSError:  # one that was closed meanwhile, or all of them
         return False
 

@@ -23,17 +23,31 @@ def wrong() -> Iterator[str]:
     """Yield what the kernel has though it is told to be newer, or lacks though it is told to be older."""
     this = machine.release()[:2]
     tables = [
-        (known("bpf_func_id"), {f"BPF_FUNC_{name}": since.helper(n) for n, name in enumerate(HELPERS) if n}),
-        (known("bpf_map_type"), {f"BPF_MAP_TYPE_{one.name}": since.map_type(one) for one in MapType if one}),
-        (known("bpf_prog_type"), {f"BPF_PROG_TYPE_{one.name}": since.prog_type(one) for one in ProgType if one}),
-        (known("bpf_attach_type"), {f"BPF_{one.name}": since.attach_type(one) for one in AttachType}),
+        (
+            known("bpf_func_id"),
+            {f"BPF_FUNC_{name}": since.helper(n) for n, name in enumerate(HELPERS) if n},
+        ),
+        (
+            known("bpf_map_type"),
+            {f"BPF_MAP_TYPE_{one.name}": since.map_type(one) for one in MapType if one},
+        ),
+        (
+            known("bpf_prog_type"),
+            {f"BPF_PROG_TYPE_{one.name}": since.prog_type(one) for one in ProgType if one},
+        ),
+        (
+            known("bpf_attach_type"),
+            {f"BPF_{one.name}": since.attach_type(one) for one in AttachType},
+        ),
     ]
     for names, releases in tables:
         for name, release in releases.items():
             if (since.order(release) <= this) != (name in names):
                 yield f"{name}: since {release}"
     for release, kfuncs in since._KFUNCS.items():
-        if since.order(release) > this:  # others may be left out of a kernel, or have been renamed since
+        if (
+            since.order(release) > this
+        ):  # others may be left out of a kernel, or have been renamed since
             for name in kfuncs.split():
                 # without that prefix it was there before, for the kernel alone
                 if name.startswith("bpf_") and btf.vmlinux().find(name, Kind.FUNC):

@@ -70,7 +70,12 @@ def variables_of_no_size() -> Object:
 
 def labels_that_are_spelt_alike() -> Object:
     one = Object()
-    names = [f"{a}{b}{c}" for a in "!#$%&'()*+,-./:;" for b in "!#$%&'()*+,-./:;" for c in "!#$%&'()*+,-./"]
+    names = [
+        f"{a}{b}{c}"
+        for a in "!#$%&'()*+,-./:;"
+        for b in "!#$%&'()*+,-./:;"
+        for c in "!#$%&'()*+,-./"
+    ]
     record = one.btf.struct("s", 8, [(name, INT, 0) for name in names])
     return _with_map(one, record, "counter_m")
 
@@ -138,7 +143,11 @@ def access_strings_that_overlap() -> Object:
     one = Object()
     one.program()
     starts = [one.btf.string("0" + ":0" * 500 + f":{at}") for at in range(64)]
-    one.records = ({}, {}, {SEC: [(0, INT, starts[at % 64] + at // 64 % 1000, 0) for at in range(60_000)]})
+    one.records = (
+        {},
+        {},
+        {SEC: [(0, INT, starts[at % 64] + at // 64 % 1000, 0) for at in range(60_000)]},
+    )
     return one
 
 
@@ -163,7 +172,9 @@ def enumerators_of_one_name() -> Object:
 
 def enums() -> Object:
     one = Object()
-    return _with_map(one, one.btf.struct("s", 4, [("e", _enum(one, f"n{at}", 60_000), 0) for at in range(20)]))
+    return _with_map(
+        one, one.btf.struct("s", 4, [("e", _enum(one, f"n{at}", 60_000), 0) for at in range(20)])
+    )
 
 
 def _enum(one: Object, name: str, count: int) -> int:
@@ -220,7 +231,11 @@ def unions_in_unions() -> Object:
 def _with_map(one: Object, record: int, name: str = "print_m") -> Object:
     one.program()
     kind = number(one.btf, MapType.HASH if name.startswith("counter") else MapType.RINGBUF)
-    members = {"type": kind, "key": one.btf.ptr(record), "value": one.btf.ptr(U32 if "counter" in name else record)}
+    members = {
+        "type": kind,
+        "key": one.btf.ptr(record),
+        "value": one.btf.ptr(U32 if "counter" in name else record),
+    }
     one.maps(map_definition(one.btf, name, **members), names=(name,))
     return one
 

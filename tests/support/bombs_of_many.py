@@ -50,7 +50,11 @@ def instructions_and_lines() -> Object:
     one.program()
     one.elf.section(SEC, encode((Insn(0xB7, 1, 2, 0x1234, 0x12345678),)) * 261_999)
     one.elf.symbols[-1] = ("prog", 0, 8 * 262_000, SEC, 0x12, 0)
-    one.records = ({}, {SEC: [(8 * at, 300 + at, 300 + at, 1000 + at) for at in range(262_000)]}, {})
+    one.records = (
+        {},
+        {SEC: [(8 * at, 300 + at, 300 + at, 1000 + at) for at in range(262_000)]},
+        {},
+    )
     return one
 
 
@@ -76,7 +80,9 @@ def variables_of_a_large_struct(count: int = 16_000, members: int = 1000) -> Obj
     one = Object()
     one.program()
     record = one.btf.struct("s", 4 * members, [(f"m{at}", INT, 32 * at) for at in range(members)])
-    placed = [(one.btf.var(f"v{at}", record, 0), 4 * members * at, 4 * members) for at in range(count)]
+    placed = [
+        (one.btf.var(f"v{at}", record, 0), 4 * members * at, 4 * members) for at in range(count)
+    ]
     one.btf.datasec(".bss", 0, placed)
     one.elf.bss(4 * members * count)
     return one
@@ -119,7 +125,9 @@ def operations() -> Object:
     one = Object()
     program = one.program(section="struct_ops/x")
     record = one.btf.struct("ops", 8, [("f", one.btf.ptr(INT), 0)])
-    one.btf.datasec(".struct_ops", 0, [(one.btf.var(f"o{at}", record, 0), 8 * at, 8) for at in range(8000)])
+    one.btf.datasec(
+        ".struct_ops", 0, [(one.btf.var(f"o{at}", record, 0), 8 * at, 8) for at in range(8000)]
+    )
     one.elf.section(".struct_ops", bytes(64_000))
     one.elf.relocations[".struct_ops"] = [(64_008 + at, program, 1) for at in range(250_000)]
     return one
@@ -187,14 +195,20 @@ def flavors() -> Object:
     types = [one.btf.struct(f"task_struct___{at}", 4, [("pid", INT, 0)]) for at in range(1500)]
     one.program(*[NOP] * 999, EXIT)
     access = one.btf.string("0:0")
-    one.records = ({}, {}, {SEC: [(8 * (at % 1000), types[at % 1500], access, at % 6) for at in range(25_000)]})
+    one.records = (
+        {},
+        {},
+        {SEC: [(8 * (at % 1000), types[at % 1500], access, at % 6) for at in range(25_000)]},
+    )
     return one
 
 
 def _with_maps(count: int, members: int, *, typedefs: bool = False) -> Object:
     one = Object()
     record = one.btf.struct("s", 4 * members, [(f"m{at}", INT, 32 * at) for at in range(members)])
-    return _maps(one, [one.btf.typedef(f"t{at}", record) if typedefs else record for at in range(count)])
+    return _maps(
+        one, [one.btf.typedef(f"t{at}", record) if typedefs else record for at in range(count)]
+    )
 
 
 def _maps(one: Object, records: Sequence[int]) -> Object:
@@ -202,7 +216,10 @@ def _maps(one: Object, records: Sequence[int]) -> Object:
     kind = number(one.btf, MapType.RINGBUF)
     names = [f"print_{at}" for at in range(len(records))]
     found = zip(names, records, strict=True)
-    variables = [map_definition(one.btf, name, type=kind, value=one.btf.ptr(record)) for name, record in found]
+    variables = [
+        map_definition(one.btf, name, type=kind, value=one.btf.ptr(record))
+        for name, record in found
+    ]
     one.maps(*variables, names=names, size=16)
     return one
 

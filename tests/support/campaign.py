@@ -1,7 +1,8 @@
 """Cases by the thousand, each made from a seed and its number, and done in limits (``measured``).
 
-``BEEPY_SEED`` is what they are made from. What fails is saved in build/fuzz/, and told with the command that repeats
-it: ``BEEPY_CASE`` is the number of the only case to be done then, in this process and with no limits.
+``BEEPY_SEED`` is what they are made from. What fails is saved in build/fuzz/, and told with the
+command that repeats it: ``BEEPY_CASE`` is the number of the only case to be done then, in this
+process and with no limits.
 """
 
 import os
@@ -56,7 +57,9 @@ def run(name: str, count: int, make: Make) -> Counter[tuple[str, str]]:
     _show(table)
     print(f"{spent:.0f} s of CPU")
     for what, one in (("slowest", slowest), ("largest", largest)):
-        print(f"{what}: case {one.job}: {one.seconds:.3f} s, {one.memory / (1 << 20):.1f} MiB above the parent")
+        print(
+            f"{what}: case {one.job}: {one.seconds:.3f} s, {one.memory / (1 << 20):.1f} MiB above the parent"
+        )
     more = [f"... and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
     assert not wrong, "\n".join([f"{len(wrong)} of {count} cases failed:", *wrong[:_SHOWN], *more])
     return table

@@ -22,7 +22,9 @@ def keep(names: Iterable[str]) -> None:
     bits = sum(1 << BITS[name] for name in names)
     header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
     low, high = bits & 0xFFFFFFFF, bits >> 32
-    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)  # effective, permitted, inheritable, twice
+    data = (ctypes.c_uint32 * 6)(
+        low, low, 0, high, high, 0
+    )  # effective, permitted, inheritable, twice
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.capset(header, data):
         raise OSError(ctypes.get_errno(), "capset")

@@ -14,7 +14,9 @@ def run(code: str, *, mounts: bool = False) -> str:
     command = [sys.executable, "-W", "error", "-c", code]
     if mounts:
         command = [*apart.command(), *command]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr, done.stderr
     return done.stdout

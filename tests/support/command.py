@@ -31,20 +31,32 @@ class Done(NamedTuple):
 
 def environment(home: Path, changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment that no setting of the user's is in."""
-    return {"HOME": str(home), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], **(changes or {})}
+    return {
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "PATH": os.environ["PATH"],
+        **(changes or {}),
+    }
 
 
 class Running:
     """A command under way, whose output is collected; ended and reaped at the block's end."""
 
     def __init__(
-        self, command: Sequence[str], env: Mapping[str, str] | None = None, *, stdout: int | None = None
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        *,
+        stdout: int | None = None,
     ) -> None:
         self.out = b""
         self.err = b""
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
-            command, env=env, stdout=subprocess.PIPE if stdout is None else stdout, stderr=subprocess.PIPE
+            command,
+            env=env,
+            stdout=subprocess.PIPE if stdout is None else stdout,
+            stderr=subprocess.PIPE,
         )
         self._threads = [
             threading.Thread(target=self._collect, args=(name, file))
@@ -87,13 +99,18 @@ class Running:
         self.process.wait(PATIENCE)
         for thread in self._threads:
             thread.join(PATIENCE)
-        return Done(self.process.returncode, self.out.decode("utf-8", "surrogateescape"), self.err.decode())
+        return Done(
+            self.process.returncode, self.out.decode("utf-8", "surrogateescape"), self.err.decode()
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.process.kill()
         self.process.wait()
@@ -113,7 +130,11 @@ class Beepy(NamedTuple):
 
     def start(self, *arguments: str, stdout: int | None = None) -> Running:
         """Start it; use it as a context manager."""
-        return Running([*self.prefix, *BEEPY, *arguments], environment(self.home, self.variables), stdout=stdout)
+        return Running(
+            [*self.prefix, *BEEPY, *arguments],
+            environment(self.home, self.variables),
+            stdout=stdout,
+        )
 
     def __call__(self, *arguments: str, stdout: int | None = None) -> Done:
         """Run it to its end."""

@@ -20,7 +20,11 @@ def compile_text(folder: Path, text: str) -> Path:
     path = folder / f"{abs(hash(text)):x}.o"
     flags = ["-target", "bpf", "-O2", "-g", "-mcpu=v3", "-D__TARGET_ARCH_x86"]
     includes = [f"-I{build.SOURCES}", "-I/usr/include/x86_64-linux-gnu"]
-    subprocess.run([need(), *flags, *includes, "-x", "c", "-c", "-o", path, "-"], input=text.encode(), check=True)
+    subprocess.run(
+        [need(), *flags, *includes, "-x", "c", "-c", "-o", path, "-"],
+        input=text.encode(),
+        check=True,
+    )
     return path
 
 

@@ -17,7 +17,9 @@ def program(insns: tuple[Insn, ...], refs: tuple[CoreRef, ...] = ()) -> ProgramS
     return ProgramSpec("prog", "tracepoint/a/b", insns, (), refs, (), (), (("prog", 0),))
 
 
-def ref(type_id: int, access: str = "0", kind: int = CoreReloKind.FIELD_BYTE_OFFSET, at: int = 0) -> CoreRef:
+def ref(
+    type_id: int, access: str = "0", kind: int = CoreReloKind.FIELD_BYTE_OFFSET, at: int = 0
+) -> CoreRef:
     return CoreRef(at, TypeId(type_id), access, kind)
 
 

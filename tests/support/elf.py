@@ -38,11 +38,17 @@ class ElfWriter:
 
     def __init__(self) -> None:
         self.sections: dict[str, Section] = {}
-        self.relocations: dict[str, list[tuple[int, int, int]]] = {}  # section -> (offset, symbol, type)
-        self.symbols: list[tuple[str, int, int, str | int, int, int]] = [("", 0, 0, UNDEFINED, 0, 0)]
+        self.relocations: dict[
+            str, list[tuple[int, int, int]]
+        ] = {}  # section -> (offset, symbol, type)
+        self.symbols: list[tuple[str, int, int, str | int, int, int]] = [
+            ("", 0, 0, UNDEFINED, 0, 0)
+        ]
         self.machine, self.type, self.ident = 247, 1, b"\x7fELF\x02\x01\x01"  # EM_BPF, ET_REL
 
-    def section(self, name: str, data: bytes = b"", *, type: int = PROGBITS, flags: int = ALLOC) -> Section:  # noqa: A002
+    def section(
+        self, name: str, data: bytes = b"", *, type: int = PROGBITS, flags: int = ALLOC
+    ) -> Section:  # noqa: A002
         """Return the section of that name, with ``data`` behind what it has."""
         found = self.sections.setdefault(name, Section(name, type, flags))
         found.data += data
@@ -68,13 +74,21 @@ class ElfWriter:
         return len(self.symbols) - 1
 
     def function(
-        self, name: str, section: str, insns: Sequence[Insn], *, bind: int = GLOBAL, visibility: int = DEFAULT
+        self,
+        name: str,
+        section: str,
+        insns: Sequence[Insn],
+        *,
+        bind: int = GLOBAL,
+        visibility: int = DEFAULT,
     ) -> int:
         """Add a function behind those that the section has; return the index of its symbol."""
         code = encode(tuple(insns))
         at = len(self.section(section, flags=ALLOC | EXEC).data)
         self.section(section, code)
-        return self.symbol(name, section, at, len(code), bind=bind, type=FUNC, visibility=visibility)
+        return self.symbol(
+            name, section, at, len(code), bind=bind, type=FUNC, visibility=visibility
+        )
 
     def relocate(self, section: str, offset: int, symbol: int, type: int = R_64_64) -> None:  # noqa: A002
         """Add a relocation at a byte of a section."""
@@ -87,7 +101,11 @@ class ElfWriter:
         sections = [Section("", NULL), *self.sections.values()]
         symtab = len(sections) + len(self.relocations)
         for section, entries in self.relocations.items():
-            one = Section(f".rel{section}", REL, data=b"".join([_REL.pack(at, kind, to) for at, to, kind in entries]))
+            one = Section(
+                f".rel{section}",
+                REL,
+                data=b"".join([_REL.pack(at, kind, to) for at, to, kind in entries]),
+            )
             one.link, one.info, one.entsize = symtab, names.index(section), _REL.size
             sections.append(one)
         if self.symbols:
@@ -109,11 +127,26 @@ class ElfWriter:
             body += bytes(-len(body) % 8)
             size = len(one.data) if one.size is None else one.size
             at = _EHDR.size + len(body)
-            headers += _SHDR.pack(name, one.type, one.flags, 0, at, size, one.link, one.info, 1, one.entsize)
+            headers += _SHDR.pack(
+                name, one.type, one.flags, 0, at, size, one.link, one.info, 1, one.entsize
+            )
             body += one.data
         body += bytes(-len(body) % 8)
         table, count = _EHDR.size + len(body), len(sections)
-        words = (self.ident.ljust(16, b"\0"), self.type, self.machine, 1, 0, 0, table, 0, _EHDR.size, 0, 0, _SHDR.size)
+        words = (
+            self.ident.ljust(16, b"\0"),
+            self.type,
+            self.machine,
+            1,
+            0,
+            0,
+            table,
+            0,
+            _EHDR.size,
+            0,
+            0,
+            _SHDR.size,
+        )
         return _EHDR.pack(*words, count, count - 1) + body + headers
 
 
@@ -133,7 +166,9 @@ Records = Mapping[str, Sequence[Sequence[int]]]
 
 def ext(writer: BtfWriter, functions: Records, lines: Records = {}, core: Records = {}) -> bytes:  # noqa: B006
     """Return .BTF.ext: for each section its records as words, of which the first is a byte offset."""
-    parts = [_part(writer, records, words) for records, words in ((functions, 2), (lines, 4), (core, 4))]
+    parts = [
+        _part(writer, records, words) for records, words in ((functions, 2), (lines, 4), (core, 4))
+    ]
     places, at = [], 0
     for part in parts:
         places += [at, len(part)]

@@ -22,7 +22,14 @@ def stream(writer: BtfWriter, record: int, name: str = "print_exits") -> Schema:
 
 
 def table(
-    writer: BtfWriter, key: int, value: int, key_size: int, value_size: int, *, cpus: int = 0, name: str = "print_table"
+    writer: BtfWriter,
+    key: int,
+    value: int,
+    key_size: int,
+    value_size: int,
+    *,
+    cpus: int = 0,
+    name: str = "print_table",
 ) -> Schema:
     btf = Btf(writer.data(), name="object")
     return Schema(
@@ -40,14 +47,18 @@ def table(
 
 def with_role(schema: Schema, role: Role | None) -> Schema:
     """The schema as bee's convention has it for a map of that role."""
-    return schema._replace(role=role, metric=bee.metric_name(schema.map), metric_value=bee.metric_value(role))
+    return schema._replace(
+        role=role, metric=bee.metric_name(schema.map), metric_value=bee.metric_value(role)
+    )
 
 
 def ring(schema: Schema, records: Sequence[bytes]) -> Batch:
     """A run of equally long records as a ring buffer holds them: a header each, padded to 8 bytes."""
     length = len(records[0]) if records else 0
     stride = 8 + -(-length // 8) * 8
-    raw = b"".join([struct.pack("<II", length, 7) + record.ljust(stride - 8, b"\xaa") for record in records])
+    raw = b"".join(
+        [struct.pack("<II", length, 7) + record.ljust(stride - 8, b"\xaa") for record in records]
+    )
     return Batch(schema, (Part(raw, stride, 8),), len(records), length, TIME_NS)
 
 
@@ -84,7 +95,9 @@ def texts(schema: Schema, batch: Batch) -> dict[str, list[str]]:
 
 def read_member(writer: BtfWriter, member: int, raw: bytes) -> tuple[Value, str]:
     """Return the value and text of a record's one member, which does not begin at byte 0."""
-    schema = stream(writer, writer.struct("s", 8 + len(raw), [("pad", 0, 0), ("it", member, 64)][1:]))
+    schema = stream(
+        writer, writer.struct("s", 8 + len(raw), [("pad", 0, 0), ("it", member, 64)][1:])
+    )
     batch = ring(schema, [b"\xee" * 8 + raw])
     (value,), (text,) = decode(schema, batch)["it"], texts(schema, batch)["it"]
     return value, text
@@ -99,10 +112,24 @@ class Exits:
         w = self.writer = BtfWriter()
         u64, u32 = w.integer("unsigned long long", 8, 0), w.integer("unsigned int", 4, 0)
         comm = w.array(w.integer("char", 1), 16)
-        members = [("start_time", u64, 0), ("exit_time", u64, 64), ("pid", u32, 128), ("tid", u32, 160)]
-        members += [("ppid", u32, 192), ("sig", u32, 224), ("exit_code", w.integer(), 256), ("comm", comm, 288)]
+        members = [
+            ("start_time", u64, 0),
+            ("exit_time", u64, 64),
+            ("pid", u32, 128),
+            ("tid", u32, 160),
+        ]
+        members += [
+            ("ppid", u32, 192),
+            ("sig", u32, 224),
+            ("exit_code", w.integer(), 256),
+            ("comm", comm, 288),
+        ]
         self.schema = stream(w, w.struct("event", self.size, members), name)
 
     @staticmethod
-    def record(comm: bytes = b"bash", pid: int = 1, exit_code: int = 0, start_time: int = 10) -> bytes:
-        return struct.pack("<QQIIIIi16s4x", start_time, start_time + 5, pid, pid, 1, 0, exit_code, comm)
+    def record(
+        comm: bytes = b"bash", pid: int = 1, exit_code: int = 0, start_time: int = 10
+    ) -> bytes:
+        return struct.pack(
+            "<QQIIIIi16s4x", start_time, start_time + 5, pid, pid, 1, 0, exit_code, comm
+        )

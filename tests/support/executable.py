@@ -53,16 +53,31 @@ def versions(indices: Sequence[int], names: Sequence[str]) -> list[Section]:
     strings, data = b"\0", b""
     for number, name in enumerate(names, 1):
         following = 28 if number < len(names) else 0
-        data += struct.pack("<HHHHIII", 1, 0, number, 1, 0, 20, following) + struct.pack("<II", len(strings), 0)
+        data += struct.pack("<HHHHIII", 1, 0, number, 1, 0, 20, following) + struct.pack(
+            "<II", len(strings), 0
+        )
         strings += name.encode() + b"\0"
     return [
-        Section(".gnu.version", VERSYM, struct.pack(f"<{len(indices) + 1}H", 0, *indices), link=".dynsym"),
+        Section(
+            ".gnu.version",
+            VERSYM,
+            struct.pack(f"<{len(indices) + 1}H", 0, *indices),
+            link=".dynsym",
+        ),
         Section(".gnu.version_d", VERDEF, data, link=".verstr", info=len(names)),
         Section(".verstr", STRTAB, strings),
     ]
 
 
-def note(provider: str, name: str, address: int, arguments: str = "", *, semaphore: int = 0, base: int = 0) -> bytes:
+def note(
+    provider: str,
+    name: str,
+    address: int,
+    arguments: str = "",
+    *,
+    semaphore: int = 0,
+    base: int = 0,
+) -> bytes:
     """Return a note of a USDT probe."""
     texts = b"".join([text.encode() + b"\0" for text in (provider, name, arguments)])
     desc = struct.pack("<QQQ", address, base, semaphore) + texts
@@ -98,19 +113,48 @@ def write(
         at = {".text": _PAGE, ".data": 2 * _PAGE}.get(section.name, _PAGE + len(body))
         if section.name not in {".text", ".data"}:
             body += section.data + bytes(-len(section.data) % 8)
-        fields = (title, section.type, 0, section.address, at, len(section.data), numbers.get(section.link, 0))
-        entry = {SYMTAB: 24 if bits == 64 else 16, VERSYM: 2}.get(SYMTAB if section.type == DYNSYM else section.type, 0)
-        headers += struct.pack("<IIQQQQIIQQ" if bits == 64 else "<10I", *fields, section.info, 1, entry)
+        fields = (
+            title,
+            section.type,
+            0,
+            section.address,
+            at,
+            len(section.data),
+            numbers.get(section.link, 0),
+        )
+        entry = {SYMTAB: 24 if bits == 64 else 16, VERSYM: 2}.get(
+            SYMTAB if section.type == DYNSYM else section.type, 0
+        )
+        headers += struct.pack(
+            "<IIQQQQIIQQ" if bits == 64 else "<10I", *fields, section.info, 1, entry
+        )
         title += len(section.name) + 1
     if bits == 64:
         program = [
-            struct.pack("<IIQQQQQQ", 1, flags, at, to, to, size, size, _PAGE) for flags, at, to, size in segments
+            struct.pack("<IIQQQQQQ", 1, flags, at, to, to, size, size, _PAGE)
+            for flags, at, to, size in segments
         ]
     else:
-        program = [struct.pack("<8I", 1, at, to, to, size, size, flags, _PAGE) for flags, at, to, size in segments]
-    layout, sizes = ("<16sHHIQQQIHHHHHH", (64, 56, 64)) if bits == 64 else ("<16sHHIIIIIHHHHHH", (52, 32, 40))
+        program = [
+            struct.pack("<8I", 1, at, to, to, size, size, flags, _PAGE)
+            for flags, at, to, size in segments
+        ]
+    layout, sizes = (
+        ("<16sHHIQQQIHHHHHH", (64, 56, 64)) if bits == 64 else ("<16sHHIIIIIHHHHHH", (52, 32, 40))
+    )
     ident = b"\x7fELF" + (b"\x02" if bits == 64 else b"\x01") + b"\x01\x01"
-    header = (ident, kind, machine, 1, TEXT + _PAGE, sizes[0], _PAGE + len(body), 0, sizes[0], sizes[1])
+    header = (
+        ident,
+        kind,
+        machine,
+        1,
+        TEXT + _PAGE,
+        sizes[0],
+        _PAGE + len(body),
+        0,
+        sizes[0],
+        sizes[1],
+    )
     start = struct.pack(layout, *header, len(program), sizes[2], len(whole), len(whole) - 1)
     return (start + b"".join(program)).ljust(_PAGE, b"\0") + body + headers
 
@@ -143,10 +187,17 @@ def passes(machine: str) -> bytes:
         text, at, arguments, number = _X86_64, 10, "-4@%edi -4@%esi 4@$7", X86_64
     else:
         high = struct.pack("<I", 0xD2A00002 | (DATA >> 16) << 5)
-        text, at, arguments, number = _AARCH64[:12] + high + _AARCH64[16:], 8, "-4@w0 -4@w1 4@7", AARCH64
+        text, at, arguments, number = (
+            _AARCH64[:12] + high + _AARCH64[16:],
+            8,
+            "-4@w0 -4@w1 4@7",
+            AARCH64,
+        )
     start = TEXT + _PAGE
     sections = [
         *symbols(".symtab", [Symbol("main", start), Symbol("probe", start + at)]),
-        Section(".note.stapsdt", NOTE, note("ours", "three", start + at, arguments, semaphore=DATA)),
+        Section(
+            ".note.stapsdt", NOTE, note("ours", "three", start + at, arguments, semaphore=DATA)
+        ),
     ]
     return write(text, bytes(2), sections, machine=number)

@@ -32,8 +32,39 @@ _MAX_RECORD: Final = 1 << 16  # bytes: a record of a type beyond that is always 
 _CPUS: Final = 3
 _SET: Final = 4  # variables of an object that are set
 _VALUES: Final[tuple[Value, ...]] = (
-    *("1", "-1", "0", "true", "x", "'x'", "10ms", "1.5s", "E0", "E0|E1", "1,2,3", "[[1],[2]]", "10.0.0.1", "fe80::1"),
-    *("", "0x" + "f" * 40, "9" * 40, "text", "nan", "1e999", "\udcff", "\0", 1, -1, 1 << 70, 1.5, True, b"", b"\1"),
+    *(
+        "1",
+        "-1",
+        "0",
+        "true",
+        "x",
+        "'x'",
+        "10ms",
+        "1.5s",
+        "E0",
+        "E0|E1",
+        "1,2,3",
+        "[[1],[2]]",
+        "10.0.0.1",
+        "fe80::1",
+    ),
+    *(
+        "",
+        "0x" + "f" * 40,
+        "9" * 40,
+        "text",
+        "nan",
+        "1e999",
+        "\udcff",
+        "\0",
+        1,
+        -1,
+        1 << 70,
+        1.5,
+        True,
+        b"",
+        b"\1",
+    ),
     *((1, 2), [], ["a"], {"a": 1}, {"comm": "x"}, {}),
 )
 
@@ -64,7 +95,9 @@ def _raised(error: BaseException) -> str:
         at = at.tb_next
     if at is None:
         return ""
-    return f"{at.tb_frame.f_globals['__name__'].removeprefix('beepy.')}.{at.tb_frame.f_code.co_name}"
+    return (
+        f"{at.tb_frame.f_globals['__name__'].removeprefix('beepy.')}.{at.tb_frame.f_code.co_name}"
+    )
 
 
 def of_object(data: bytes, target: bytes, rng: Random) -> list[str]:
@@ -108,7 +141,9 @@ def _set(spec: CollectionSpec, rng: Random) -> None:
     """Set a variable, or a part of one, to a value of any kind."""
     if not (found := variables.settable(spec)):
         return
-    name = rng.choice(found).name + rng.choice(("", "", "", ".a", ".comm", "[0]", "[1].pid", ".", "[x]"))
+    name = rng.choice(found).name + rng.choice(
+        ("", "", "", ".a", ".comm", "[0]", "[1].pid", ".", "[x]")
+    )
     variables.apply(spec, {name: rng.choice(_VALUES)})
 
 
@@ -135,7 +170,10 @@ def _decode(schema: Schema, rng: Random) -> None:
         length = min(schema.value_size, _MAX_RECORD)
         key = min(schema.key_size, _MAX_RECORD)
         span = -(-length // 8) * 8 * schema.cpus if schema.cpus else length
-        parts = (Part(rng.randbytes(key * records), key, 0), Part(rng.randbytes(span * records), span, 0))
+        parts = (
+            Part(rng.randbytes(key * records), key, 0),
+            Part(rng.randbytes(span * records), span, 0),
+        )
     batch = Batch(schema, parts, records, length, 0)
     for columns in (decoder.values(batch, decoder.fields), decoder.texts(batch, decoder.fields)):
         assert len(columns) == len(decoder.fields)
@@ -165,7 +203,11 @@ def of_layout(layout: Blobs, target: bytes, rng: Random) -> list[str]:
 
     def load() -> Image:
         def read(descriptor: Descriptor) -> bytes:
-            return check(layout.blobs.get(descriptor.digest, b"")[: descriptor.size + 1], descriptor, "mutant")
+            return check(
+                layout.blobs.get(descriptor.digest, b"")[: descriptor.size + 1],
+                descriptor,
+                "mutant",
+            )
 
         entries = parse_object(layout.names, "index").get("manifests")
         entry = entries[0] if isinstance(entries, list) and entries else None

@@ -1,7 +1,7 @@
 """Processes that end as told, with the names that they were told; run as a script, the small process that forks them.
 
-Each line of its stdin is ``NAME-IN-HEX CODE SIGNAL`` (- for no name, 0 for no signal), each line of its stdout the pid
-of that child, once it has ended.
+Each line of its stdin is ``NAME-IN-HEX CODE SIGNAL`` (- for no name, 0 for no signal), each line of
+its stdout the pid of that child, once it has ended.
 """
 
 import ctypes
@@ -19,7 +19,18 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT, signa
 
 NAMES = (
     *(b"worker-%02d" % number for number in range(20)),
-    *(b"", b" ", b"two words", b" before", b"after ", b"fifteen-letters", b"%s%n%d", b"a,b", b'"', b'"quoted"'),
+    *(
+        b"",
+        b" ",
+        b"two words",
+        b" before",
+        b"after ",
+        b"fifteen-letters",
+        b"%s%n%d",
+        b"a,b",
+        b'"',
+        b'"quoted"',
+    ),
     *(
         b"\\",
         b"back\\slash",
@@ -44,8 +55,23 @@ NAMES = (
         b"\x7f",
         b"\x01",
     ),
-    *(b"caf\xc3\xa9", b"\xe2\x80\xaeright", b"\xe2\x80\xa8", b"\xf0\x9f\x90\x9d", b"\xc2\x9bc1", b"\xef\xbb\xbfbom"),
-    *(b"\xff", b"\xff\xfe\xfd", b"cut\xc3", b"\xed\xa0\x80", b"\x80" * 15, b"a\xf5b", b"12345678901234\xc3"),
+    *(
+        b"caf\xc3\xa9",
+        b"\xe2\x80\xaeright",
+        b"\xe2\x80\xa8",
+        b"\xf0\x9f\x90\x9d",
+        b"\xc2\x9bc1",
+        b"\xef\xbb\xbfbom",
+    ),
+    *(
+        b"\xff",
+        b"\xff\xfe\xfd",
+        b"cut\xc3",
+        b"\xed\xa0\x80",
+        b"\x80" * 15,
+        b"a\xf5b",
+        b"12345678901234\xc3",
+    ),
 )
 
 
@@ -77,12 +103,18 @@ def fork(exits: Iterable[Exit]) -> list[Ended]:
     told = list(exits)
     lines = "".join([f"{one.name.hex() or '-'} {one.code} {one.signal}\n" for one in told])
     with subprocess.Popen(
-        [sys.executable, "-S", "-E", "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-S", "-E", "-P", __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as helper:
         out, _ = helper.communicate(lines, timeout=60)
     assert helper.returncode == 0
     pids = [int(line) for line in out.split()]
-    return [Ended(pid, helper.pid, one.code, one.signal, one.name) for pid, one in zip(pids, told, strict=True)]
+    return [
+        Ended(pid, helper.pid, one.code, one.signal, one.name)
+        for pid, one in zip(pids, told, strict=True)
+    ]
 
 
 def _child(name: bytes, code: int, number: int, prctl: "ctypes._NamedFuncPointer") -> None:

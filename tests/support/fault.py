@@ -21,7 +21,9 @@ class Fault:
 
     def __init__(self) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
-        self._fd = libc.syscall(ctypes.c_long(_SYSCALL[platform.machine()]), ctypes.c_int(os.O_CLOEXEC))
+        self._fd = libc.syscall(
+            ctypes.c_long(_SYSCALL[platform.machine()]), ctypes.c_int(os.O_CLOEXEC)
+        )
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "userfaultfd")
         self._page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -29,7 +31,11 @@ class Fault:
         self.address = ctypes.addressof(view)
         del view
         fcntl.ioctl(self._fd, _UFFDIO_API, struct.pack("QQQ", 0xAA, 0, 0))
-        fcntl.ioctl(self._fd, _UFFDIO_REGISTER, struct.pack("QQQQ", self.address, mmap.PAGESIZE, _MODE_MISSING, 0))
+        fcntl.ioctl(
+            self._fd,
+            _UFFDIO_REGISTER,
+            struct.pack("QQQQ", self.address, mmap.PAGESIZE, _MODE_MISSING, 0),
+        )
 
     def wait(self) -> None:
         """Return once somebody is blocked."""
@@ -37,13 +43,18 @@ class Fault:
 
     def release(self) -> None:
         """Make the page zero; it blocks nobody any more."""
-        fcntl.ioctl(self._fd, _UFFDIO_ZEROPAGE, struct.pack("QQQQ", self.address, mmap.PAGESIZE, 0, 0))
+        fcntl.ioctl(
+            self._fd, _UFFDIO_ZEROPAGE, struct.pack("QQQQ", self.address, mmap.PAGESIZE, 0, 0)
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         os.close(self._fd)  # lets go whoever is still blocked
         self._page.close()

@@ -22,7 +22,10 @@ class Case(NamedTuple):
 @contextmanager
 def udp() -> Iterator[tuple[socket.socket, socket.socket]]:
     """A socket that listens, and one that is connected to it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as other:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
+        socket.socket(type=socket.SOCK_DGRAM) as other,
+    ):
         one.bind((HOST, 0))
         other.connect(one.getsockname())
         yield one, other
@@ -89,7 +92,11 @@ CASES: Mapping[str, Case] = {
 @contextmanager
 def entered(group: Path) -> Iterator[None]:
     """Put this process into a group below the root, and back where it was."""
-    (line,) = [line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")]
+    (line,) = [
+        line
+        for line in Path("/proc/self/cgroup").read_text().splitlines()
+        if line.startswith("0::")
+    ]
     home = group.parent / line.removeprefix("0::/")
     (group / "cgroup.procs").write_text(str(os.getpid()))
     try:

@@ -9,18 +9,111 @@ from beepy.btf.writer import BtfWriter, Member
 
 MAX_U32: Final = 0xFFFFFFFF
 NUMBERS: Final = (
-    *(0, 1, 2, 7, 8, 9, 15, 16, 31, 32, 63, 64, 65, 127, 128, 255, 256, 511, 512, 4095, 4096, 65535, 65536),
+    *(
+        0,
+        1,
+        2,
+        7,
+        8,
+        9,
+        15,
+        16,
+        31,
+        32,
+        63,
+        64,
+        65,
+        127,
+        128,
+        255,
+        256,
+        511,
+        512,
+        4095,
+        4096,
+        65535,
+        65536,
+    ),
     *(1 << 20, 1 << 24, 1 << 28, 1 << 29, (1 << 31) - 1, 1 << 31, MAX_U32 - 7, MAX_U32),
 )
 NAMES: Final = (
-    *("", "a", "b", "comm", "pid", "le", "value", "key", "map", "time", "cpu", "type", "max_entries", "values"),
-    *("task_struct", "task_struct___x", "a___b", "___", "le_", "_Bool", "bool", "char", "unsigned char", "ipv4_addr"),
-    *("ipv6_addr", "duration", "LINUX_KERNEL_VERSION", "CONFIG_HZ", "bpf_map_update_elem", "../../etc/passwd", "a/b"),
-    *("a.b", "a b", "a\nb", "a\0b", "\x1b[31mred\x1b[0m", "\u202egnp", "[bold]", "%s%n%d", "{0}", '"', "\\", "'"),
-    *("$(id)", "\x7f", "\x80", "\xe9", "\u2028", "x" * 16, "x" * 64, "x" * 511, "0", "1a", "-", "exception_callback:"),
+    *(
+        "",
+        "a",
+        "b",
+        "comm",
+        "pid",
+        "le",
+        "value",
+        "key",
+        "map",
+        "time",
+        "cpu",
+        "type",
+        "max_entries",
+        "values",
+    ),
+    *(
+        "task_struct",
+        "task_struct___x",
+        "a___b",
+        "___",
+        "le_",
+        "_Bool",
+        "bool",
+        "char",
+        "unsigned char",
+        "ipv4_addr",
+    ),
+    *(
+        "ipv6_addr",
+        "duration",
+        "LINUX_KERNEL_VERSION",
+        "CONFIG_HZ",
+        "bpf_map_update_elem",
+        "../../etc/passwd",
+        "a/b",
+    ),
+    *(
+        "a.b",
+        "a b",
+        "a\nb",
+        "a\0b",
+        "\x1b[31mred\x1b[0m",
+        "\u202egnp",
+        "[bold]",
+        "%s%n%d",
+        "{0}",
+        '"',
+        "\\",
+        "'",
+    ),
+    *(
+        "$(id)",
+        "\x7f",
+        "\x80",
+        "\xe9",
+        "\u2028",
+        "x" * 16,
+        "x" * 64,
+        "x" * 511,
+        "0",
+        "1a",
+        "-",
+        "exception_callback:",
+    ),
     *("exception_callback:f0", "kptr", "arena", "percpu", "contains:a:b", "__proto__"),
 )
-_SIZED: Final = (Kind.INT, Kind.PTR, Kind.ARRAY, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF)
+_SIZED: Final = (
+    Kind.INT,
+    Kind.PTR,
+    Kind.ARRAY,
+    Kind.STRUCT,
+    Kind.UNION,
+    Kind.ENUM,
+    Kind.ENUM64,
+    Kind.TYPEDEF,
+)
 _MAX_LIKELY: Final = 70_000  # bytes of a type that is likely to be asked for
 
 
@@ -32,7 +125,11 @@ class Types:
         self._rng = rng
         self._wild = wild
         self._known: list[tuple[int, int]] = [(0, 0)]  # kind and size in bytes, by id
-        for name, size, encoding in (("int", 4, 1), ("unsigned int", 4, 0), ("unsigned long long", 8, 0)):
+        for name, size, encoding in (
+            ("int", 4, 1),
+            ("unsigned int", 4, 0),
+            ("unsigned long long", 8, 0),
+        ):
             self._added(self.btf.integer(name, size, encoding), Kind.INT, size)
         self._added(self.btf.integer("char", 1, 1), Kind.INT, 1)
         self._kinds: tuple[tuple[int, Callable[[], int]], ...] = (
@@ -42,13 +139,28 @@ class Types:
             (16, lambda: self.composite(Kind.STRUCT)),
             (5, lambda: self.composite(Kind.UNION)),
             (4, self._enum),
-            (2, lambda: self._added(self.btf.fwd(self.name(), union=rng.random() < 0.5), Kind.FWD, 0)),
+            (
+                2,
+                lambda: self._added(
+                    self.btf.fwd(self.name(), union=rng.random() < 0.5), Kind.FWD, 0
+                ),
+            ),
             (5, self._typedef),
             (6, self._modifier),
-            (2, lambda: self._added(self.btf.real(self.name(), rng.choice((2, 4, 8, 10, 16, 0, 3))), Kind.FLOAT, 8)),
+            (
+                2,
+                lambda: self._added(
+                    self.btf.real(self.name(), rng.choice((2, 4, 8, 10, 16, 0, 3))), Kind.FLOAT, 8
+                ),
+            ),
             (2, self.prototype),
             (2, lambda: self.function(self.name())),
-            (2, lambda: self._added(self.btf.decl_tag(self.name(), self.reference(), rng.choice((-1, 0, 5))), 17, 0)),
+            (
+                2,
+                lambda: self._added(
+                    self.btf.decl_tag(self.name(), self.reference(), rng.choice((-1, 0, 5))), 17, 0
+                ),
+            ),
         )
 
     def lies(self, factor: float = 1.0) -> bool:
@@ -72,7 +184,9 @@ class Types:
         rng, count = self._rng, len(self._known) - 1
         if rng.random() < 0.92 - self._wild:
             return rng.randrange(1, count + 1)
-        return rng.choice((count + 1, count + 2, count + rng.randrange(1, 8), 0, MAX_U32, 2 * count + 5, 1))
+        return rng.choice(
+            (count + 1, count + 2, count + rng.randrange(1, 8), 0, MAX_U32, 2 * count + 5, 1)
+        )
 
     def sized(self) -> int:
         """Return the id of a type that has a size, most of the time."""
@@ -94,10 +208,14 @@ class Types:
         return self._added(self.btf.ptr(to), Kind.PTR, 8)
 
     def array(self, of: int, nelems: int) -> int:
-        return self._added(self.btf.array(of, nelems, 1), Kind.ARRAY, min(self.size(of) * nelems, MAX_U32))
+        return self._added(
+            self.btf.array(of, nelems, 1), Kind.ARRAY, min(self.size(of) * nelems, MAX_U32)
+        )
 
     def prototype(self) -> int:
-        params = [(self.name(), self.reference()) for _ in range(self._rng.choice((0, 1, 2, 5, 17)))]
+        params = [
+            (self.name(), self.reference()) for _ in range(self._rng.choice((0, 1, 2, 5, 17)))
+        ]
         return self._added(self.btf.func_proto(self.reference(), params), Kind.FUNC_PROTO, 0)
 
     def function(self, name: str) -> int:
@@ -115,18 +233,26 @@ class Types:
         end = most = 0
         for at in range(rng.choice((0, 1, 1, 2, 3, 4, 5, 8, 16, 40))):
             of = self.sized()
-            bits = rng.choice((1, 2, 3, 7, 8, 9, 31, 32, 33, 63, 64, 65, 128, 255)) if rng.random() < 0.6 else 0
+            bits = (
+                rng.choice((1, 2, 3, 7, 8, 9, 31, 32, 33, 63, 64, 65, 128, 255))
+                if rng.random() < 0.6
+                else 0
+            )
             bits = bits if bitfields else 0
             offset = end if kind == Kind.STRUCT else 0
             if self.lies(0.5) or rng.random() < 0.04:
-                offset = rng.choice((offset + 1, 7, 8, 1 << 23, (1 << 24) - 1, MAX_U32, 1 << 31, offset + 64, 0))
+                offset = rng.choice(
+                    (offset + 1, 7, 8, 1 << 23, (1 << 24) - 1, MAX_U32, 1 << 31, offset + 64, 0)
+                )
             name = self.name() if rng.random() < 0.8 else f"m{at}"
             placed = offset & (0xFFFFFF if bitfields else MAX_U32)
             members.append((name, of, placed, bits) if bitfields else (name, of, placed))
             step = bits or 8 * self.size(of)
             end, most = end + step, max(most, step)
         size = min(((end if kind == Kind.STRUCT else most) + 7) // 8, MAX_U32)
-        return self._added(self.btf.struct(self.name(), self.number(size), members, kind), kind, size)
+        return self._added(
+            self.btf.struct(self.name(), self.number(size), members, kind), kind, size
+        )
 
     def section(self, name: str, placed: list[tuple[int, int, int]]) -> None:
         """Add a DATASEC."""
@@ -138,13 +264,23 @@ class Types:
         rng = self._rng
         members = [("type", self._as_type(kind))]
         if rng.random() < 0.9:
-            members.append(("max_entries", self._as_type(rng.choice((1, 16, 256, 4096, 65536, 4095, 0, MAX_U32)))))
+            members.append(
+                (
+                    "max_entries",
+                    self._as_type(rng.choice((1, 16, 256, 4096, 65536, 4095, 0, MAX_U32))),
+                )
+            )
         for part, with_type in (("value", 0.7), ("key", 0.5)):
             if (chance := rng.random()) < with_type:
                 members.append((part, self.pointer(self.sized())))
             elif chance < with_type + 0.2 and kind not in (3, 12, 13):
                 members.append((f"{part}_size", self._as_type(rng.choice(NUMBERS))))
-        for extra, likely in (("map_flags", 0.2), ("pinning", 0.1), ("numa_node", 0.05), ("map_extra", 0.1)):
+        for extra, likely in (
+            ("map_flags", 0.2),
+            ("pinning", 0.1),
+            ("numa_node", 0.05),
+            ("map_extra", 0.1),
+        ):
             if rng.random() < likely:
                 pinned = extra == "pinning" and not depth and not self.lies()
                 flags = (0, 1, 1) if pinned else (0, 1, 2, 4, 8, 0x80, 0x400, 0x1000, MAX_U32)
@@ -182,14 +318,18 @@ class Types:
         rng = self._rng
         size = rng.choice((1, 1, 2, 4, 8, 16, 3, 0, 5, 32, 255))
         bits = rng.choice((8 * size, 8 * size, 0, 1, 7, 9, 64, 65, 127, 255))
-        encoding, offset = rng.choice((0, 1, 2, 4, 3, 7, 8, 255)), rng.choice((0, 0, 0, 1, 7, 8, 64, 255))
+        encoding, offset = (
+            rng.choice((0, 1, 2, 4, 3, 7, 8, 255)),
+            rng.choice((0, 0, 0, 1, 7, 8, 64, 255)),
+        )
         name = rng.choice(("char", "unsigned char", "int", "_Bool", "long", "u8", self.name()))
         words = [encoding << 24 | offset << 16 | bits]
         return self._added(self.btf.add(Kind.INT, name, self.number(size), words), Kind.INT, size)
 
     def _array(self) -> int:
         return self.array(
-            self.reference(), self._rng.choice((0, 1, 2, 3, 4, 8, 16, 64, 256, 1 << 16, 1 << 29, MAX_U32))
+            self.reference(),
+            self._rng.choice((0, 1, 2, 3, 4, 8, 16, 64, 256, 1 << 16, 1 << 29, MAX_U32)),
         )
 
     def _typedef(self) -> int:
@@ -200,7 +340,11 @@ class Types:
     def _modifier(self) -> int:
         of = self.reference()
         kind = self._rng.choice((Kind.CONST, Kind.VOLATILE, Kind.RESTRICT, Kind.TYPE_TAG))
-        return self._added(self.btf.add(kind, self.name() if kind is Kind.TYPE_TAG else "", of), kind, self.size(of))
+        return self._added(
+            self.btf.add(kind, self.name() if kind is Kind.TYPE_TAG else "", of),
+            kind,
+            self.size(of),
+        )
 
     def _enum(self) -> int:
         rng = self._rng
@@ -211,7 +355,9 @@ class Types:
             value = (at, 1 << at % 64, rng.getrandbits(64), (1 << 64) - 1 - at)[style]
             values[f"E{at}" if rng.random() < 0.8 else self.name()] = value
         size, signed = rng.choice((4, 4, 4, 8, 8, 1, 2, 0, 3, 16)), rng.random() < 0.5
-        made = (self.btf.enum64 if wide else self.btf.enum)(self.name(), values, size, signed=signed)
+        made = (self.btf.enum64 if wide else self.btf.enum)(
+            self.name(), values, size, signed=signed
+        )
         return self._added(made, Kind.ENUM64 if wide else Kind.ENUM, size)
 
     def _as_type(self, number: int) -> int:

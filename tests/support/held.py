@@ -31,8 +31,9 @@ def held(pid: int) -> set[Number]:
 def alive() -> set[Number]:
     """Return all that the kernel has; nothing is opened.
 
-    Whoever opens a program array and closes it while the kernel clears it makes the kernel keep it for ever
-    (prog_array_map_clear counts a reference for work that is queued already): bpftool's list does.
+    Whoever opens a program array and closes it while the kernel clears it makes the kernel keep it
+    for ever (prog_array_map_clear counts a reference for work that is queued already): bpftool's
+    list does.
     """
     found = set()
     for kind, command in KINDS.items():

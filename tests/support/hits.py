@@ -27,9 +27,13 @@ def loaded(path: Path) -> Iterator[Collection]:
 
 def attach(collection: Collection, name: str, target: Target) -> Link:
     """Attach one program as its section says, to ``target``."""
-    return hooks.attach(collection.programs[name], target._replace(maps=collection.maps, shared=collection.shared))
+    return hooks.attach(
+        collection.programs[name], target._replace(maps=collection.maps, shared=collection.shared)
+    )
 
 
 def hits(collection: Collection, row: int) -> int:
     """Return how often the program of that row counted."""
-    return int.from_bytes(collection.maps["hits"].lookup(row.to_bytes(4, "little")) or b"", "little")
+    return int.from_bytes(
+        collection.maps["hits"].lookup(row.to_bytes(4, "little")) or b"", "little"
+    )

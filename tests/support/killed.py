@@ -29,13 +29,21 @@ PROGRAMS: Final = 8
 
 _IMPORTED: Final = (
     *("beepy.cli.app", "beepy.cli.session", "beepy.streams", "beepy.outputs.none", "pyroute2"),
-    *[f"beepy.hooks.{name}" for name in ("tracepoint", "raw_tracepoint", "uprobe", "xdp", "tc", "cgroup")],
+    *[
+        f"beepy.hooks.{name}"
+        for name in ("tracepoint", "raw_tracepoint", "uprobe", "xdp", "tc", "cgroup")
+    ],
     "beepy.hooks.flow_dissector",
 )
 _PINS: Final = Path("/sys/fs/bpf")
 _ATTACHED: Final = b": attached to "
 _SECONDS: Final = 60  # until all are attached, on a busy machine
-_ENDS: Final = ("before it loaded any", "while it loaded", "while it attached", "when all were attached")
+_ENDS: Final = (
+    "before it loaded any",
+    "while it loaded",
+    "while it attached",
+    "when all were attached",
+)
 
 
 class Left(NamedTuple):
@@ -80,11 +88,17 @@ def left(group: Path, processes: set[int]) -> Left:
 
 def compared(before: Left, now: Left) -> dict[str, tuple[object, object]]:
     """Return what is not as it was."""
-    return {name: (one, other) for name, one, other in zip(Left._fields, before, now, strict=True) if one != other}
+    return {
+        name: (one, other)
+        for name, one, other in zip(Left._fields, before, now, strict=True)
+        if one != other
+    }
 
 
 def _run(*command: str) -> str:
-    return subprocess.run(command, check=False, capture_output=True, text=True).stdout  # tc fails without a qdisc
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True
+    ).stdout  # tc fails without a qdisc
 
 
 def _events() -> Iterator[str]:
@@ -124,7 +138,11 @@ class Killer:
         self._end(pid, signal.SIGKILL)
         said = _read(told)
         loaded, attached = said.count(b": loaded\n"), said.count(_ATTACHED)
-        self.ends[_ENDS[3 if attached == PROGRAMS else 2 if attached or loaded == PROGRAMS else bool(loaded)]] += 1
+        self.ends[
+            _ENDS[
+                3 if attached == PROGRAMS else 2 if attached or loaded == PROGRAMS else bool(loaded)
+            ]
+        ] += 1
         self.noted = max(self.noted, len(list(journal.DIRECTORY.glob("*"))))
 
     def wait(self) -> None:

@@ -1,7 +1,8 @@
 """Kprobe programs on any kernel: run as raw tracepoints by PROG_TEST_RUN, on objects of the kernel's that are made up.
 
-What such a program reads of ``struct pt_regs`` it then finds in the context that a run is given, one register in 8
-bytes: it is loaded with types of the kernel in which the members of that struct stand there.
+What such a program reads of ``struct pt_regs`` it then finds in the context that a run is given,
+one register in 8 bytes: it is loaded with types of the kernel in which the members of that struct
+stand there.
 """
 
 import struct
@@ -23,7 +24,15 @@ from beepy.streams import stream
 from beepy.uapi import MapType, ProgType
 from tests.support.probed import decoded
 
-_REGISTERS: Final = ("di", "si", "dx", "cx", "r8", "r9", "ax")  # arguments, and what a function returns
+_REGISTERS: Final = (
+    "di",
+    "si",
+    "dx",
+    "cx",
+    "r8",
+    "r9",
+    "ax",
+)  # arguments, and what a function returns
 _CONTEXT: Final = struct.Struct(f"<{len(_REGISTERS)}Q")
 _ROOM: Final = 1 << 16  # bytes for all objects
 _APART: Final = 1 << 13  # from one object to the next
@@ -127,7 +136,9 @@ def _address(memory: Map) -> int:
         return int.from_bytes(told.lookup(bytes(4)) or b"", "little")
 
 
-def _members(kernel: Btf, found: TypeId, at: int = 0, before: str = "") -> Iterator[tuple[str, tuple[int, int]]]:
+def _members(
+    kernel: Btf, found: TypeId, at: int = 0, before: str = ""
+) -> Iterator[tuple[str, tuple[int, int]]]:
     """Yield the path of each member, what is nested too, with its offset and size in bytes."""
     built = kernel.type(found)
     assert isinstance(built, Struct | Union)

@@ -1,7 +1,7 @@
 """Run many small jobs in forked children with limits, and measure each: what it used, and what became of it.
 
-A child takes jobs one after the other and writes a line for each. Where it dies, the first job without a line is the
-one that killed it, and another child goes on behind it.
+A child takes jobs one after the other and writes a line for each. Where it dies, the first job
+without a line is the one that killed it, and another child goes on behind it.
 """
 
 import json
@@ -98,7 +98,11 @@ class _Child:
             code = os.waitstatus_to_exitcode(status)
             how = signal.Signals(-code).name if code < 0 else f"exit {code}"
             yield Outcome(
-                self.left[0], ["died", how], broken=True, seconds=usage.ru_utime, memory=usage.ru_maxrss << 10
+                self.left[0],
+                ["died", how],
+                broken=True,
+                seconds=usage.ru_utime,
+                memory=usage.ru_maxrss << 10,
             )
             self.left = self.left[1:]
 
@@ -117,7 +121,9 @@ def _work(jobs: Sequence[int], job: Job, pipe: int) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (ceil(before + CPU) + 1, resource.RLIM_INFINITY))
         Path("/proc/self/clear_refs").write_bytes(b"5")  # VmHWM begins anew
         told, broken = _tried(prepared)
-        outcome = Outcome(number, told, broken, _seconds() - before, max(_status("VmHWM") - start, 0))
+        outcome = Outcome(
+            number, told, broken, _seconds() - before, max(_status("VmHWM") - start, 0)
+        )
         line = json.dumps(outcome).encode() + b"\n"
         while line:
             line = line[os.write(pipe, line) :]

@@ -1,8 +1,9 @@
 """Structure-aware mutants of BPF objects: what a format says about itself gets values that hurt.
 
-Each function here changes one thing where its format puts it: a field of a header, a symbol, a relocation, an
-instruction, a record. Types are mutated as types (``mutate_btf``), so that most mutants stay readable up to where they
-hurt. A section that changes its length moves to the end of the file.
+Each function here changes one thing where its format puts it: a field of a header, a symbol, a
+relocation, an instruction, a record. Types are mutated as types (``mutate_btf``), so that most
+mutants stay readable up to where they hurt. A section that changes its length moves to the end of
+the file.
 """
 
 import struct
@@ -12,7 +13,8 @@ from typing import Final
 
 from tests.support.mutate_btf import Types, change_types, name
 
-# ident, type, machine, version, entry, phoff, shoff, flags, ehsize, phentsize, phnum, shentsize, shnum, shstrndx
+# ident, type, machine, version, entry, phoff, shoff, flags, ehsize, phentsize, phnum, shentsize,
+# shnum, shstrndx
 EHDR_SIZES: Final = (16, 2, 2, 4, 8, 8, 8, 4, 2, 2, 2, 2, 2, 2)
 SHDR: Final = struct.Struct("<IIQQQQIIQQ")
 SHDR_SIZES: Final = (4, 4, 8, 8, 8, 8, 4, 4, 8, 8)
@@ -24,9 +26,45 @@ SYMTAB, STRTAB, NOBITS, REL = 2, 3, 8, 9
 _EXECINSTR: Final = 4
 _TYPE, _FLAGS, _OFFSET, _SIZE = 1, 2, 4, 5  # in SHDR
 
-# section types that elftools reads in its own way: RELA, HASH, DYNAMIC, NOTE, DYNSYM, SYMTAB_SHNDX, RELR, GNU, Sun, ARM
-_SECTION_TYPES: Final = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 14, 18, 19, 0x6FFFFFF6, 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE)
-_OPCODES: Final = (0x18, 0x85, 0x95, 0x05, 0x61, 0x62, 0x63, 0x79, 0x7B, 0xB7, 0xB4, 0xBF, 0xDB, 0x00, 0xFF)
+# section types that elftools reads in its own way: RELA, HASH, DYNAMIC, NOTE, DYNSYM, SYMTAB_SHNDX,
+# RELR, GNU, Sun, ARM
+_SECTION_TYPES: Final = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    11,
+    14,
+    18,
+    19,
+    0x6FFFFFF6,
+    0x6FFFFFFC,
+    0x6FFFFFFD,
+    0x6FFFFFFE,
+)
+_OPCODES: Final = (
+    0x18,
+    0x85,
+    0x95,
+    0x05,
+    0x61,
+    0x62,
+    0x63,
+    0x79,
+    0x7B,
+    0xB7,
+    0xB4,
+    0xBF,
+    0xDB,
+    0x00,
+    0xFF,
+)
 
 
 def number(rng: Random, size: int, old: int = 0) -> int:
@@ -36,7 +74,9 @@ def number(rng: Random, size: int, old: int = 0) -> int:
         case 0:
             value = rng.choice((0, 1, 2, 3, 7, 8, 16, 24, 255))
         case 1:
-            value = rng.choice((top - 1, top - 2, top - 8, top >> 1, (top >> 1) - 1, top >> 4, top >> 8))
+            value = rng.choice(
+                (top - 1, top - 2, top - 8, top >> 1, (top >> 1) - 1, top >> 4, top >> 8)
+            )
         case 2:
             value = old + rng.choice((-64, -24, -16, -8, -4, -1, 1, 4, 8, 16, 24, 64))
         case 3:
@@ -57,9 +97,13 @@ class Object:
         self.count = int.from_bytes(data[60:62], "little")
         names = self.header(int.from_bytes(data[62:64], "little"))
         headers = [self.header(index) for index in range(self.count)]
-        self.names = [data[names[_OFFSET] + header[0] :].partition(b"\0")[0].decode() for header in headers]
+        self.names = [
+            data[names[_OFFSET] + header[0] :].partition(b"\0")[0].decode() for header in headers
+        ]
         self.kinds = [header[_TYPE] for header in headers]
-        self.code = [at for at, header in enumerate(headers) if header[_FLAGS] & _EXECINSTR and header[_SIZE]]
+        self.code = [
+            at for at, header in enumerate(headers) if header[_FLAGS] & _EXECINSTR and header[_SIZE]
+        ]
 
     def header(self, index: int) -> list[int]:
         """Return the words of a section's header."""
@@ -152,7 +196,9 @@ def relocation(one: Object, rng: Random) -> None:
     else:  # one of them stands for all, or they are moved to another section
         content = one.content(table)
         at = rng.randrange(len(content) // 16) * 16 if content else 0
-        one.replace(table, rng.choice((content * 2, content[at:], content[at : at + 16] * 9, content[::-1])))
+        one.replace(
+            table, rng.choice((content * 2, content[at:], content[at : at + 16] * 9, content[::-1]))
+        )
 
 
 def instruction(one: Object, rng: Random) -> None:
@@ -172,7 +218,12 @@ def btf_header(one: Object, rng: Random) -> None:
         if index is not None:
             at = one.header(index)[_OFFSET]
             field = rng.randrange(10)
-            one.change(rng, *((at, 2), (at + 2, 1), (at + 3, 1))[field] if field < 3 else (at + 4 * (field - 2), 4))
+            one.change(
+                rng,
+                *((at, 2), (at + 2, 1), (at + 3, 1))[field]
+                if field < 3
+                else (at + 4 * (field - 2), 4),
+            )
             return
 
 
@@ -198,7 +249,11 @@ def records(one: Object, rng: Random) -> None:
     if not parts:
         return
     offset, length = parts[-1] if rng.random() < 0.6 else rng.choice(parts)  # the last is CO-RE's
-    word = start + offset + rng.choice((0, 4, 8, rng.randrange(0, length, 4), rng.randrange(0, length, 4)))
+    word = (
+        start
+        + offset
+        + rng.choice((0, 4, 8, rng.randrange(0, length, 4), rng.randrange(0, length, 4)))
+    )
     old = int.from_bytes(content[word : word + 4], "little")
     content[word : word + 4] = number(rng, 4, old).to_bytes(4, "little")
     one.replace(index, bytes(content))
@@ -231,7 +286,10 @@ def access(one: Object, rng: Random) -> None:
 
 def _path(rng: Random) -> bytes:
     steps = rng.choice((1, 1, 2, 2, 3, 4, 8, 63, 64, 65, 5000))
-    text = ":".join(str(rng.choice((0, 0, 0, 1, 1, 2, 3, 5, 17, 2**31 - 1, 2**31, 10**11))) for _ in range(steps))
+    text = ":".join(
+        str(rng.choice((0, 0, 0, 1, 1, 2, 3, 5, 17, 2**31 - 1, 2**31, 10**11)))
+        for _ in range(steps)
+    )
     return (
         text.encode()
         if rng.random() < 0.8
@@ -274,8 +332,14 @@ def section(one: Object, rng: Random) -> None:
             one.replace(index, one.content(other))
         case _:
             header, another = one.header_at(index), one.header_at(other)
-            mine, theirs = one.data[header : header + SHDR.size], one.data[another : another + SHDR.size]
-            one.data[header : header + SHDR.size], one.data[another : another + SHDR.size] = theirs, mine
+            mine, theirs = (
+                one.data[header : header + SHDR.size],
+                one.data[another : another + SHDR.size],
+            )
+            one.data[header : header + SHDR.size], one.data[another : another + SHDR.size] = (
+                theirs,
+                mine,
+            )
 
 
 def cut(one: Object, rng: Random) -> None:
@@ -312,7 +376,11 @@ def mutant(data: bytes, rng: Random) -> tuple[bytes, str]:
     for mutator in rng.choices(kinds, weights, k=rng.choice((1, 1, 1, 2, 2, 3, 5))):
         try:
             mutator(one, rng)
-        except (struct.error, ValueError, IndexError):  # an earlier one left nothing there to change
+        except (
+            struct.error,
+            ValueError,
+            IndexError,
+        ):  # an earlier one left nothing there to change
             continue
         names.append(mutator.__name__)
     return bytes(one.data), "+".join(names)

@@ -10,7 +10,8 @@ from beepy.btf.types import KINDS, Kind
 BTF_HEADER: Final = struct.Struct("<HBBIIIII")
 _MAGIC: Final = 0xEB9F
 
-# the words after the common three: once, and for each of vlen; n: name, t: type, o: offset or size, v: value
+# the words after the common three: once, and for each of vlen; n: name, t: type, o: offset or size,
+# v: value
 _TAILS: Final = {
     Kind.INT: ("o", ""),
     Kind.ARRAY: ("tto", ""),
@@ -25,9 +26,47 @@ _TAILS: Final = {
 }
 assert all(kind.fixed == 3 + len(_TAILS.get(kind, ("", ""))[0]) for kind in KINDS.values())
 assert all(kind.each == len(_TAILS.get(kind, ("", ""))[1]) for kind in KINDS.values())
-_SIZED: Final = (Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.DATASEC, Kind.FLOAT, Kind.ENUM64)
-_NUMBERS: Final = (0, 1, 2, 3, 4, 7, 8, 16, 31, 32, 33, 63, 64, 127, 255, 256, 4096, 1 << 16, 1 << 20, 1 << 24)
-_LARGE: Final = (1 << 27, 1 << 28, (1 << 29) - 1, 1 << 30, (1 << 31) - 1, 1 << 31, (1 << 32) - 8, (1 << 32) - 1)
+_SIZED: Final = (
+    Kind.INT,
+    Kind.STRUCT,
+    Kind.UNION,
+    Kind.ENUM,
+    Kind.DATASEC,
+    Kind.FLOAT,
+    Kind.ENUM64,
+)
+_NUMBERS: Final = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    7,
+    8,
+    16,
+    31,
+    32,
+    33,
+    63,
+    64,
+    127,
+    255,
+    256,
+    4096,
+    1 << 16,
+    1 << 20,
+    1 << 24,
+)
+_LARGE: Final = (
+    1 << 27,
+    1 << 28,
+    (1 << 29) - 1,
+    1 << 30,
+    (1 << 31) - 1,
+    1 << 31,
+    (1 << 32) - 8,
+    (1 << 32) - 1,
+)
 _NAMES: Final = (b"", b"a", b"key", b"value", b"values", b"type", b"max_entries", b"print_x", b"counter_x", b"hist_x",
                  b"gauge_x", b".maps", b".maps.print", b".data", b".rodata", b".bss", b".kconfig", b".ksyms", b"a.b",
                  b"___", b"a___b", b"____", b"map", b"time", b"cpu", b"_Bool", b"char", b"ipv6_addr", b"ipv4_addr",
@@ -84,7 +123,11 @@ class Types:
         """Put it together again."""
         body = b"".join(self.types)
         size = len(body)
-        return BTF_HEADER.pack(_MAGIC, 1, 0, 24, 0, size, size, len(self.strings)) + body + self.strings
+        return (
+            BTF_HEADER.pack(_MAGIC, 1, 0, 24, 0, size, size, len(self.strings))
+            + body
+            + self.strings
+        )
 
     def add_string(self, text: bytes) -> int:
         """Add a string and return its offset."""
@@ -101,7 +144,9 @@ class Types:
         """Replace a type."""
         self.types[index] = struct.pack(f"<{len(words)}I", *[word & 0xFFFFFFFF for word in words])
 
-    def add(self, kind: int, third: int, words: Iterable[int] = (), vlen: int = 0, name_off: int = 0) -> int:
+    def add(
+        self, kind: int, third: int, words: Iterable[int] = (), vlen: int = 0, name_off: int = 0
+    ) -> int:
         """Add a type and return its id."""
         flat = (name_off, kind << 24 | vlen, third, *words)
         self.types.append(struct.pack(f"<{len(flat)}I", *[word & 0xFFFFFFFF for word in flat]))
@@ -131,7 +176,11 @@ def change_types(types: Types, rng: Random) -> None:
                 types.types[index] = types.types[expensive - 1]
                 return
         case _:
-            others = [other for other in range(types.count) if types.types[other][7:8] == types.types[index][7:8]]
+            others = [
+                other
+                for other in range(types.count)
+                if types.types[other][7:8] == types.types[index][7:8]
+            ]
             words = types.words(rng.choice(others))
     types.set(index, words)
 
@@ -174,26 +223,50 @@ def _word(types: Types, rng: Random, index: int, words: list[int], at: int) -> i
     old = words[at]
     match _role(words, at)[-1]:
         case "n":
-            choices = (types.add_string(name(rng)), old + 1, len(types.strings) - 1, len(types.strings), quantity(rng))
+            choices = (
+                types.add_string(name(rng)),
+                old + 1,
+                len(types.strings) - 1,
+                len(types.strings),
+                quantity(rng),
+            )
             return rng.choice((choices[0], *choices))
         case "t":
             near = index + rng.randrange(-2, 3)
-            return rng.choice((rng.randrange(1, types.count + 1), index + 1, near, 0, types.count + 1, (1 << 32) - 1))
+            return rng.choice(
+                (
+                    rng.randrange(1, types.count + 1),
+                    index + 1,
+                    near,
+                    0,
+                    types.count + 1,
+                    (1 << 32) - 1,
+                )
+            )
         case "i":
             return old ^ 1 << rng.randrange(32)
         case _:
             return rng.choice(
-                (quantity(rng), quantity(rng), old + rng.choice((-8, -1, 1, 8)), old ^ 1 << rng.randrange(32))
+                (
+                    quantity(rng),
+                    quantity(rng),
+                    old + rng.choice((-8, -1, 1, 8)),
+                    old ^ 1 << rng.randrange(32),
+                )
             )
 
 
 def _info(rng: Random, words: list[int]) -> None:
     """Give a type another kind, one of the same length where there is one; or turn its flag."""
     alike = [
-        kind for kind in Kind if kind and _TAILS.get(kind, ("", ""))[0] == "" and _TAILS.get(kind, ("", ""))[1] == ""
+        kind
+        for kind in Kind
+        if kind and _TAILS.get(kind, ("", ""))[0] == "" and _TAILS.get(kind, ("", ""))[1] == ""
     ]
     once, each = _TAILS.get(_kind(words[1]), ("", ""))
-    fitting = [kind for kind, tail in _TAILS.items() if [*map(len, tail)] == [len(once), len(each)]] or alike
+    fitting = [
+        kind for kind, tail in _TAILS.items() if [*map(len, tail)] == [len(once), len(each)]
+    ] or alike
     match rng.randrange(3):
         case 0:
             words[1] ^= 1 << 31
@@ -231,7 +304,9 @@ def _expensive(types: Types, rng: Random) -> int:
     me = types.count + 1
     match rng.randrange(9):
         case 0:  # modifiers, pointers, typedefs, arrays: nested
-            kinds = rng.choice(((Kind.PTR,), (Kind.CONST,), (Kind.TYPEDEF,), (Kind.CONST, Kind.PTR)))
+            kinds = rng.choice(
+                ((Kind.PTR,), (Kind.CONST,), (Kind.TYPEDEF,), (Kind.CONST, Kind.PTR))
+            )
             for level in range(depth):
                 last = types.add(kinds[level % len(kinds)], last, name_off=a)
         case 1:  # arrays in arrays
@@ -239,30 +314,53 @@ def _expensive(types: Types, rng: Random) -> int:
                 last = types.add(Kind.ARRAY, 0, (last, 0, rng.choice((0, 1, 2, 2, 1000))))
         case 2:  # each struct holds the one before twice
             for _ in range(depth):
-                last = types.add(Kind.STRUCT, rng.choice((0, 1, 8, 1 << 30)), (a, last, 0, b, last, 0), vlen=2)
+                last = types.add(
+                    Kind.STRUCT, rng.choice((0, 1, 8, 1 << 30)), (a, last, 0, b, last, 0), vlen=2
+                )
         case 3:  # ... with anonymous members
             for _ in range(depth):
                 kind = rng.choice((Kind.STRUCT, Kind.UNION))
-                last = types.add(kind, rng.choice((0, 8, 1 << 30)), (0, last, 0, 0, last, 0), vlen=2)
+                last = types.add(
+                    kind, rng.choice((0, 8, 1 << 30)), (0, last, 0, 0, last, 0), vlen=2
+                )
         case 4:  # functions of functions
             for _ in range(depth):
                 last = types.add(Kind.FUNC_PROTO, last, (a, last, b, last), vlen=2)
         case 5:  # itself
-            kind = rng.choice((Kind.PTR, Kind.CONST, Kind.TYPEDEF, Kind.ARRAY, Kind.STRUCT, Kind.VAR, Kind.DECL_TAG))
+            kind = rng.choice(
+                (
+                    Kind.PTR,
+                    Kind.CONST,
+                    Kind.TYPEDEF,
+                    Kind.ARRAY,
+                    Kind.STRUCT,
+                    Kind.VAR,
+                    Kind.DECL_TAG,
+                )
+            )
             if kind is Kind.ARRAY:
                 last = types.add(kind, 0, (me, me, quantity(rng)))
             elif kind is Kind.STRUCT:
                 last = types.add(kind, quantity(rng), (rng.choice((0, a)), me, 0), vlen=1)
             else:
-                last = types.add(kind, me, (1,) if kind in (Kind.VAR, Kind.DECL_TAG) else (), name_off=a)
+                last = types.add(
+                    kind, me, (1,) if kind in (Kind.VAR, Kind.DECL_TAG) else (), name_off=a
+                )
         case 6:  # many members, all of them called alike, or each with a very long name
             text = rng.choice((a, types.add_string(b"n" * (1 << 16))))
             count = rng.choice((17, 4097, 20000))
-            members = [word for at in range(count) for word in (text + at % 60000 * (text != a), last, 0)]
+            members = [
+                word for at in range(count) for word in (text + at % 60000 * (text != a), last, 0)
+            ]
             last = types.add(Kind.STRUCT, quantity(rng), members, vlen=count)
         case 7:  # many enumerators
             count = rng.choice((100, 20000))
-            last = types.add(Kind.ENUM, 4, [word for at in range(count) for word in (a, 1 << at % 32)], vlen=count)
+            last = types.add(
+                Kind.ENUM,
+                4,
+                [word for at in range(count) for word in (a, 1 << at % 32)],
+                vlen=count,
+            )
         case _:  # large
             last = types.add(Kind.ARRAY, 0, (last, 0, quantity(rng)))
             last = types.add(Kind.STRUCT, quantity(rng), (a, last, 0), vlen=1)

@@ -1,6 +1,7 @@
 """Structure-aware mutants of images: indexes, manifests and descriptors, tar files, layouts, and references.
 
-Digests and sizes above a mutant are mostly made right again, so that what is wrong is met where it stands.
+Digests and sizes above a mutant are mostly made right again, so that what is wrong is met where it
+stands.
 """
 
 import hashlib
@@ -42,15 +43,24 @@ class Blobs(NamedTuple):
 
 def mutant(program: bytes, rng: Random) -> Blobs:
     """Return a layout with one image of ``program``, mutated in one to three places."""
-    places = rng.choices(("manifest", "list", "index", "layout", "blob"), (6, 3, 4, 1, 1), k=rng.choice((1, 1, 2, 3)))
+    places = rng.choices(
+        ("manifest", "list", "index", "layout", "blob"), (6, 3, 4, 1, 1), k=rng.choice((1, 1, 2, 3))
+    )
     blobs = {digest_of(data): data for data in (program, bee.CONFIG_BODY)}
     manifest = bee.write_manifest(program, {CREATED: "2026-11-24T00:00:00Z"})
     if "manifest" in places:
         manifest = _mutated(manifest, rng)
     top = _add(blobs, manifest, OCI_MANIFEST)
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3)) if "list" in places else 0):
-        other = {**top, "platform": {"os": "linux", "architecture": rng.choice(("amd64", "arm64", "x86_64"))}}
-        body = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [other] * rng.choice((1, 2, 2, 129))}
+        other = {
+            **top,
+            "platform": {"os": "linux", "architecture": rng.choice(("amd64", "arm64", "x86_64"))},
+        }
+        body = {
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": [other] * rng.choice((1, 2, 2, 129)),
+        }
         top = _add(blobs, _mutated(json.dumps(body).encode(), rng), OCI_INDEX)
     entry = {**top, "annotations": {REF_NAME: NAME}}
     index = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
@@ -85,7 +95,11 @@ def _change(body: Any, rng: Random) -> None:  # noqa: ANN401 - JSON
     """Change one value of those within ``body``, or the keys around it."""
     found = [body]
     for one in found:
-        found += [inner for inner in (one.values() if isinstance(one, dict) else one) if isinstance(inner, dict | list)]
+        found += [
+            inner
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, dict | list)
+        ]
     if len(found) > _MAX_PLACES:
         return
     place = rng.choice(found)
@@ -132,9 +146,22 @@ def _broken(data: bytes, rng: Random) -> bytes:
         case 2:
             return data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :]
         case 3:
-            return rng.choice((b"", b"\xef\xbb\xbf" + data, data.decode("latin-1").encode("utf-16")))
+            return rng.choice(
+                (b"", b"\xef\xbb\xbf" + data, data.decode("latin-1").encode("utf-16"))
+            )
         case 4:
-            return rng.choice((b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b"null", b"[]", b'""', b"NaN", b"{}"))
+            return rng.choice(
+                (
+                    b"[" * 100_000,
+                    b'{"a":' * 100_000,
+                    b"9" * 5000,
+                    b"null",
+                    b"[]",
+                    b'""',
+                    b"NaN",
+                    b"{}",
+                )
+            )
         case _:
             return data[:at] + rng.choice((b"\xff", b'"', b"{", b"\\ud800", b"1e999")) + data[at:]
 
@@ -142,7 +169,10 @@ def _broken(data: bytes, rng: Random) -> bytes:
 def archive(layout: Blobs, rng: Random) -> bytes:
     """Return the layout as a tar file, its headers mutated one time of two."""
     files = {"oci-layout": layout.layout, "index.json": layout.names}
-    files |= {f"blobs/sha256/{digest.removeprefix('sha256:')}": data for digest, data in layout.blobs.items()}
+    files |= {
+        f"blobs/sha256/{digest.removeprefix('sha256:')}": data
+        for digest, data in layout.blobs.items()
+    }
     tar = bytearray()
     headers = []
     for name, data in files.items():
@@ -172,12 +202,22 @@ def _change_header(tar: bytearray, at: int, rng: Random) -> None:
                 b"%011o\0" % 0,
                 b" 1",
             )
-            tar[at + 124 : at + 136] = rng.choice((*sizes, b"%011o\0" % rng.randrange(1 << 20))).ljust(12, b"\0")
+            tar[at + 124 : at + 136] = rng.choice(
+                (*sizes, b"%011o\0" % rng.randrange(1 << 20))
+            ).ljust(12, b"\0")
         case 1:
             tar[at + 156] = rng.choice(b"0123456789xgLKS\0\xff")
         case 2:
             text = rng.choice(
-                (b"./index.json", b"index.json", b"/index.json", b"../x", b"\xff" * 100, b"oci-layout/", b"")
+                (
+                    b"./index.json",
+                    b"index.json",
+                    b"/index.json",
+                    b"../x",
+                    b"\xff" * 100,
+                    b"oci-layout/",
+                    b"",
+                )
             )
             tar[at : at + 100] = text.ljust(100, b"\0")
         case 3:
@@ -195,8 +235,12 @@ _PIECES: Final = (
 
 def reference(rng: Random) -> str:
     """Return a text made of what references are made of."""
-    text = rng.choice(("", "ghcr.io/", "localhost:5000/", "[::1]:5000/", "a.b/", "UP/", "index.docker.io/"))
-    text += rng.choice(("solo-io/bumblebee/exitsnoop", "x", "library/x", "a/" * rng.randrange(140) + "b"))
+    text = rng.choice(
+        ("", "ghcr.io/", "localhost:5000/", "[::1]:5000/", "a.b/", "UP/", "index.docker.io/")
+    )
+    text += rng.choice(
+        ("solo-io/bumblebee/exitsnoop", "x", "library/x", "a/" * rng.randrange(140) + "b")
+    )
     text += rng.choice(("", ":0.0.14", ":latest", f":{'t' * rng.randrange(127, 130)}"))
     text += rng.choice(("", "", f"@{_DIGEST}"))
     for _ in range(rng.choice((0, 1, 1, 2, 3))):

@@ -36,12 +36,17 @@ class Object:
         """Relocate the instruction ``at`` of a section."""
         self.elf.relocate(section, at * op.SLOT, callee, type)
 
-    def maps(self, *variables: int, names: Sequence[str], section: str = ".maps", size: int = 32) -> list[int]:
+    def maps(
+        self, *variables: int, names: Sequence[str], section: str = ".maps", size: int = 32
+    ) -> list[int]:
         """Add map variables of ``size`` bytes each, with their DATASEC; return their symbols."""
         self.btf.datasec(section, 0, [(variable, 0, size) for variable in variables])
         at = len(self.elf.section(section).data)
         self.elf.section(section, bytes(size * len(variables)))
-        return [self.elf.symbol(name, section, at + size * n, size, type=OBJECT) for n, name in enumerate(names)]
+        return [
+            self.elf.symbol(name, section, at + size * n, size, type=OBJECT)
+            for n, name in enumerate(names)
+        ]
 
     def local(self, section: str) -> int:
         """Add the symbol of a section."""

@@ -1,8 +1,9 @@
 """Run a command as an ordinary user with some capabilities, where this Python and this checkout can be reached.
 
-``python -P tests/support/ordinary.py CAPABILITIES COMMAND...`` needs root and a mount namespace of its own: a directory
-above Python or the checkout that other users may not enter (/root is one) is replaced there by an empty one that shows
-nothing but these. tracefs is mounted, if it is not, as a machine mounts it.
+``python -P tests/support/ordinary.py CAPABILITIES COMMAND...`` needs root and a mount namespace of
+its own: a directory above Python or the checkout that other users may not enter (/root is one) is
+replaced there by an empty one that shows nothing but these. tracefs is mounted, if it is not, as a
+machine mounts it.
 """
 
 import ctypes
@@ -36,7 +37,9 @@ def _reach(paths: Iterable[Path]) -> None:
     """Let other users reach these directories."""
     hidden: dict[Path, list[tuple[Path, int]]] = {}
     for path in sorted({path.resolve() for path in paths}):
-        closed = next((one for one in reversed(path.parents) if not one.stat().st_mode & stat.S_IXOTH), None)
+        closed = next(
+            (one for one in reversed(path.parents) if not one.stat().st_mode & stat.S_IXOTH), None
+        )
         if closed:
             hidden.setdefault(closed, []).append((path, os.open(path, os.O_PATH | os.O_DIRECTORY)))
     libc = ctypes.CDLL(None, use_errno=True)
@@ -45,7 +48,9 @@ def _reach(paths: Iterable[Path]) -> None:
         for path, number in shown:
             path.mkdir(parents=True, exist_ok=True)
             source = f"/proc/self/fd/{number}".encode()
-            if libc.mount(source, os.fsencode(path), None, ctypes.c_ulong(_MS_BIND | _MS_REC), None):
+            if libc.mount(
+                source, os.fsencode(path), None, ctypes.c_ulong(_MS_BIND | _MS_REC), None
+            ):
                 raise OSError(ctypes.get_errno(), "mount", str(path))
 
 

@@ -11,7 +11,9 @@ from tests.support import programs
 
 def seen() -> int:
     """Return the number by which programs know this process: that of the kernel's first PID namespace."""
-    with program.load("pid", "raw_tp", ProgType.RAW_TRACEPOINT, programs.returns_process(), "GPL") as one:
+    with program.load(
+        "pid", "raw_tp", ProgType.RAW_TRACEPOINT, programs.returns_process(), "GPL"
+    ) as one:
         return one.run().retval
 
 

@@ -27,7 +27,9 @@ def compiled(folder: Path, *flags: str, source: Path = SOURCE) -> Path:
     if not compiler:
         pytest.skip("not installed: a C compiler")
     made = folder / source.stem
-    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", *flags, source, "-o", made], check=True)
+    subprocess.run(
+        [compiler, "-Wall", "-Wextra", "-Werror", *flags, source, "-o", made], check=True
+    )
     return made
 
 
@@ -40,7 +42,9 @@ class Probed:
     """The running program; ``pass_all`` lets it pass its probes, and returns what their semaphore was before."""
 
     def __init__(self, program: Path) -> None:
-        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.program = program
         self.pid = self._process.pid
 
@@ -55,7 +59,10 @@ class Probed:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         with self._process:
             pass

@@ -1,7 +1,7 @@
 """Write BPF programs that fill ring and perf buffers, as raw instructions: no compiler.
 
-A program is a list of steps. Every record begins with a serial number (u64, from 1 on) that all runs share; the rest
-is the source map's bytes.
+A program is a list of steps. Every record begins with a serial number (u64, from 1 on) that all
+runs share; the rest is the source map's bytes.
 """
 
 from types import TracebackType
@@ -81,14 +81,30 @@ def _call(helper: int) -> Insn:
 
 
 def _step(step: Step, ring: Map) -> tuple[Insn, ...]:
-    reserve = (*_map(1, ring), Insn(_MOV_K, 2, imm=step.size), Insn(_MOV_K, 3), _call(RINGBUF_RESERVE))
+    reserve = (
+        *_map(1, ring),
+        Insn(_MOV_K, 2, imm=step.size),
+        Insn(_MOV_K, 3),
+        _call(RINGBUF_RESERVE),
+    )
     match step:
         case Output(size):
-            arguments = (*_map(1, ring), Insn(_MOV, 2, 6), Insn(_MOV_K, 3, imm=size), Insn(_MOV_K, 4))
+            arguments = (
+                *_map(1, ring),
+                Insn(_MOV, 2, 6),
+                Insn(_MOV_K, 3, imm=size),
+                Insn(_MOV_K, 4),
+            )
             return (*_NEXT_SERIAL, *arguments, _call(RINGBUF_OUTPUT))
         case PerfOutput(size):
             current = (Insn(op.LD_IMM64, 3, imm=-1), Insn(0))  # BPF_F_CURRENT_CPU
-            buffer = (Insn(_MOV, 1, 7), *_map(2, ring), *current, Insn(_MOV, 4, 6), Insn(_MOV_K, 5, imm=size))
+            buffer = (
+                Insn(_MOV, 1, 7),
+                *_map(2, ring),
+                *current,
+                Insn(_MOV, 4, 6),
+                Insn(_MOV_K, 5, imm=size),
+            )
             return (*_NEXT_SERIAL, *buffer, _call(PERF_EVENT_OUTPUT))
         case Submit():
             then: tuple[Insn, ...] = (*_NEXT_SERIAL, Insn(op.STX | op.MEM | op.DW, 0, 8))
@@ -117,7 +133,13 @@ class Producer:
         sleepable = any(isinstance(step, Hold) for step in steps)
         self.source = kernel_map.create(MapType.ARRAY, "source", 4, SOURCE, 1)
         body = [insn for step in steps for insn in _step(step, ring)]
-        insns = (Insn(_MOV, 7, 1), *_map(6, self.source, value=True), *body, Insn(_MOV_K, 0), Insn(op.EXIT))
+        insns = (
+            Insn(_MOV, 7, 1),
+            *_map(6, self.source, value=True),
+            *body,
+            Insn(_MOV_K, 0),
+            Insn(op.EXIT),
+        )
         self.program: Program = kernel_program.load(
             "producer",
             "",
@@ -144,7 +166,10 @@ class Producer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.program.close()
         self.source.close()

@@ -15,12 +15,20 @@ class _Program(ctypes.Structure):
 
 def refuse(number: int, errno: int, first_argument: int | None = None) -> None:
     """Answer ``errno`` to system call ``number``, or only to those with that first argument; for good."""
-    checks = [(_NUMBER, number)] if first_argument is None else [(_NUMBER, number), (_FIRST_ARGUMENT, first_argument)]
+    checks = (
+        [(_NUMBER, number)]
+        if first_argument is None
+        else [(_NUMBER, number), (_FIRST_ARGUMENT, first_argument)]
+    )
     insns = b""
     for done, (offset, value) in enumerate(checks):
         to_allow = 2 * (len(checks) - done) - 1
-        insns += struct.pack("=HBBI", _LD_W_ABS, 0, 0, offset) + struct.pack("=HBBI", _JEQ_K, 0, to_allow, value)
-    insns += struct.pack("=HBBI", _RET_K, 0, 0, _ERRNO | errno) + struct.pack("=HBBI", _RET_K, 0, 0, _ALLOW)
+        insns += struct.pack("=HBBI", _LD_W_ABS, 0, 0, offset) + struct.pack(
+            "=HBBI", _JEQ_K, 0, to_allow, value
+        )
+    insns += struct.pack("=HBBI", _RET_K, 0, 0, _ERRNO | errno) + struct.pack(
+        "=HBBI", _RET_K, 0, 0, _ALLOW
+    )
     kept = ctypes.create_string_buffer(insns, len(insns))
     program = _Program(len(insns) // 8, ctypes.addressof(kept))
     libc = ctypes.CDLL(None, use_errno=True)

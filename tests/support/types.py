@@ -12,7 +12,12 @@ def everything() -> Btf:
     tagged = writer.ptr(writer.type_tag("user", number))
     wide = writer.enum64("wide", {"W": 1 << 40})
     signed = writer.enum("signed", {"MINUS": -1}, signed=True)
-    members = [("real", real, 0), ("pointer", tagged, 64), ("wide", wide, 128), ("signed", signed, 192)]
+    members = [
+        ("real", real, 0),
+        ("pointer", tagged, 64),
+        ("wide", wide, 128),
+        ("signed", signed, 192),
+    ]
     holder = writer.struct("holder", 32, members)
     writer.decl_tag("tag=1", holder)
     writer.func("of_all", writer.func_proto(number, [("a", number)]))

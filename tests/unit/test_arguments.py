@@ -26,20 +26,32 @@ def opened(**given: object) -> Callable[[], object]:
         (lambda: untyped.find(3), "image: expected its name or path, got 3"),
         (lambda: untyped.pull(3), "image: expected its name or path, got 3"),
         (lambda: untyped.find("exitsnoop", {}), r"options: expected Options\(...\), got {}"),
-        (lambda: untyped.parse(7), "source: expected an image, its name, or the bytes of an object, got 7"),
+        (
+            lambda: untyped.parse(7),
+            "source: expected an image, its name, or the bytes of an object, got 7",
+        ),
         (lambda: untyped.load(7), "image: expected its name or path, got 7"),
         (
             lambda: untyped.load(SPEC, targets={"sched_process_exit": 7}),
             r"targets\['sched_process_exit'\]: expected a",
         ),
         (lambda: untyped.load(SPEC, variables={3: 4}), "variables: expected names, got 3"),
-        (lambda: untyped.stream(SPEC), r"collections: expected what load returns, got CollectionSpec\('exit"),
+        (
+            lambda: untyped.stream(SPEC),
+            r"collections: expected what load returns, got CollectionSpec\('exit",
+        ),
         (lambda: untyped.stream(timeout="5"), "timeout: expected a number of seconds, got '5'"),
         (lambda: untyped.Decoder(42), "schema: expected a Schema, such as batch.schema, got 42"),
-        (lambda: untyped.open(42), "images: expected a name, a path, an Image or a CollectionSpec, got 42"),
+        (
+            lambda: untyped.open(42),
+            "images: expected a name, a path, an Image or a CollectionSpec, got 42",
+        ),
         (lambda: untyped.open(["x"]), r"images: expected a name, .* got \['x'\]"),
         (opened(variables=[("a", 1)]), "variables: expected a mapping of names to values, got "),
-        (opened(targets=["a"]), "targets: expected a mapping of programs to what they attach to, got "),
+        (
+            opened(targets=["a"]),
+            "targets: expected a mapping of programs to what they attach to, got ",
+        ),
         (opened(targets={"a": 3}), "targets: expected a text for each program, got 3"),
         (opened(filters=5), "filters: expected a text, or several, got 5"),
         (opened(texts=[5]), "texts: expected texts, got 5"),
@@ -64,19 +76,31 @@ def test_a_wrong_type_is_named(call: Callable[[], object], error: str) -> None:
     [
         (untyped.open, "images: expected at least one, got none"),
         (lambda: next(untyped.run()), "images: expected at least one, got none"),
-        (lambda: untyped.load(SPEC, missing="ignore"), "missing: expected 'fail', 'skip' or 'note', got 'ignore'"),
-        (lambda: untyped.load(SPEC, targets={"exit": "x"}), "targets: expected sched_process_exit, got 'exit'"),
+        (
+            lambda: untyped.load(SPEC, missing="ignore"),
+            "missing: expected 'fail', 'skip' or 'note', got 'ignore'",
+        ),
+        (
+            lambda: untyped.load(SPEC, targets={"exit": "x"}),
+            "targets: expected sched_process_exit, got 'exit'",
+        ),
         (lambda: untyped.stream(interval=-1), "interval: expected at least 0 seconds, got -1"),
         (opened(missing="ignore"), "missing: expected 'fail', 'skip' or 'note', got 'ignore'"),
         (opened(timeout=-1), "timeout: expected at least 0 seconds, got -1"),
         (opened(timeout=float("nan")), "timeout: expected at least 0 seconds, got nan"),
         (opened(count=0), f"count: expected {A_NUMBER}, got 0"),
         (opened(pid=-1), f"pid: expected {A_NUMBER}, got -1"),
-        (opened(programs="a"), "programs 'a': no program has that name: expected sched_process_exit"),
+        (
+            opened(programs="a"),
+            "programs 'a': no program has that name: expected sched_process_exit",
+        ),
         (opened(texts="x"), "texts 'x': no array of bytes has that name"),
         (opened(targets={"x": "y"}), "targets: program 'x': there is only sched_process_exit"),
         (opened(iface="lo"), "iface: exitsnoop: no program takes it"),
-        (lambda: api.describe("exitsnoop", btf="x"), "btf: expected check=True or relocations=True too"),
+        (
+            lambda: api.describe("exitsnoop", btf="x"),
+            "btf: expected check=True or relocations=True too",
+        ),
     ],
 )
 def test_a_wrong_value_is_named(call: Callable[[], object], error: str) -> None:
@@ -86,8 +110,14 @@ def test_a_wrong_value_is_named(call: Callable[[], object], error: str) -> None:
 
 @pytest.mark.parametrize("option", ["pull", "options"])
 def test_a_policy_that_does_not_exist(option: str) -> None:
-    given = {"pull": "sometimes"} if option == "pull" else {"options": untyped.Options(pull="sometimes")}
-    with pytest.raises(UsageError, match=r"^pull: expected 'always', 'missing' or 'never', got 'sometimes'$"):
+    given = (
+        {"pull": "sometimes"}
+        if option == "pull"
+        else {"options": untyped.Options(pull="sometimes")}
+    )
+    with pytest.raises(
+        UsageError, match=r"^pull: expected 'always', 'missing' or 'never', got 'sometimes'$"
+    ):
         untyped.open("exitsnoop", **given)
 
 
@@ -103,7 +133,9 @@ def test_what_is_meant_is_taken(tmp_path: Path) -> None:
     assert {entry.name for entry in untyped.images(storage)} == set(bundled_store().names())
 
 
-def test_a_path_is_a_file_and_no_bundled_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_is_a_file_and_no_bundled_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ImageNotFound, match=r"^\./exitsnoop: no such file$"):
         untyped.find(Path("exitsnoop"))
@@ -111,7 +143,9 @@ def test_a_path_is_a_file_and_no_bundled_image(tmp_path: Path, monkeypatch: pyte
 
 def test_several_objects_are_no_spec() -> None:
     image = bundled_store().get("exitsnoop")
-    with pytest.raises(UsageError, match=r"^spec: expected one object, such as parse\(image, 0\), got Image\('exit"):
+    with pytest.raises(
+        UsageError, match=r"^spec: expected one object, such as parse\(image, 0\), got Image\('exit"
+    ):
         untyped.load(image._replace(programs=2 * image.programs))
 
 

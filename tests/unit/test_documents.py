@@ -17,8 +17,21 @@ from tests.support.command import ROOT, Beepy
 
 CLI = (ROOT / "docs" / "cli.md").read_text()
 README = (ROOT / "README.md").read_text()
-_NOT_OURS = {".git", ".venv", "build", "dist", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
-PAGES = [path for directory in (".", "docs", "bpf", "benchmarks") for path in sorted((ROOT / directory).glob("*.md"))]
+_NOT_OURS = {
+    ".git",
+    ".venv",
+    "build",
+    "dist",
+    "__pycache__",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+}
+PAGES = [
+    path
+    for directory in (".", "docs", "bpf", "benchmarks")
+    for path in sorted((ROOT / directory).glob("*.md"))
+]
 COMMANDS = tuple(app.COMMANDS)
 BUNDLED = bundled_store().names()
 
@@ -68,7 +81,9 @@ def description_of(name: str) -> Description:
 
 
 def page(name: str) -> str:
-    return (ROOT / "bpf" / f"{'exitsnoop' if name.startswith('exitsnoop') else name}.md").read_text()
+    return (
+        ROOT / "bpf" / f"{'exitsnoop' if name.startswith('exitsnoop') else name}.md"
+    ).read_text()
 
 
 def test_the_global_options_are_those_of_the_help(flags: dict[str, set[str]]) -> None:
@@ -76,9 +91,13 @@ def test_the_global_options_are_those_of_the_help(flags: dict[str, set[str]]) ->
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_options_of_a_command_are_those_of_its_help(flags: dict[str, set[str]], command: str) -> None:
+def test_the_options_of_a_command_are_those_of_its_help(
+    flags: dict[str, set[str]], command: str
+) -> None:
     registries = tabled(section("Registry options"))
-    assert flags[command] & registries == (registries if command in {"run", "describe", "pull"} else set())
+    assert flags[command] & registries == (
+        registries if command in {"run", "describe", "pull"} else set()
+    )
     assert tabled(section(f"beepy {command}")) == flags[command] - flags[""] - registries
 
 
@@ -88,10 +107,14 @@ def test_every_option_has_an_example(flags: dict[str, set[str]]) -> None:
     shown = set(re.findall(r"(?<=\s)--?[a-z-]+(?=\s|$)", commands))
     short = dict(re.findall(r"`(-\w)`, `(--[a-z-]+)", CLI))
     shown |= {short[flag] for flag in shown & short.keys()}
-    assert {flag for flag in set[str]().union(*flags.values()) if flag.startswith("--")} - shown - {"--help"} == set()
+    assert {flag for flag in set[str]().union(*flags.values()) if flag.startswith("--")} - shown - {
+        "--help"
+    } == set()
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if path.parent.name != "benchmarks"], ids=_name)
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if path.parent.name != "benchmarks"], ids=_name
+)
 def test_documents_name_no_unknown_flag(flags: dict[str, set[str]], path: Path) -> None:
     text = _DRAWING.sub("", path.read_text())
     assert set(_FLAG.findall(text)) - set[str]().union(*flags.values()) == set()
@@ -100,7 +123,11 @@ def test_documents_name_no_unknown_flag(flags: dict[str, set[str]], path: Path) 
 def test_documents_name_no_unknown_command() -> None:
     others = section("bee's other commands")
     assert set(re.findall(r"`(\w+)`", others)) >= set(substitutes.COMMANDS)
-    for text in (CLI.replace(others, ""), README, *[path.read_text() for path in (ROOT / "bpf").glob("*.md")]):
+    for text in (
+        CLI.replace(others, ""),
+        README,
+        *[path.read_text() for path in (ROOT / "bpf").glob("*.md")],
+    ):
         consoles = "\n".join(re.findall(r"```console\n(.*?)```", text, re.DOTALL))
         lines = re.findall(r"^[#$] (.*)$", consoles, re.MULTILINE)
         assert {name for line in lines for name in _COMMAND.findall(line)} <= set(COMMANDS)
@@ -154,10 +181,20 @@ def test_the_readmes_example_uses_public_names() -> None:
 def test_the_python_page_has_every_argument_and_no_other_name() -> None:
     text = (ROOT / "docs" / "python.md").read_text()
     table = text.partition("| argument | |\n")[2].partition("\n\n")[0]
-    named = [name for row in table.splitlines() for name in re.findall(r"`\*?(\w+)`", row.split(" | ")[0])]
+    named = [
+        name
+        for row in table.splitlines()
+        for name in re.findall(r"`\*?(\w+)`", row.split(" | ")[0])
+    ]
     assert sorted(named) == sorted(inspect.signature(package.open).parameters)
     assert set(re.findall(r"\bbeepy\.(\w+)", text)) <= set(package.__all__)
-    used = set(re.findall(r"\brun\.(\w+)", text)) | {"add_observer", "add_stage", "add_resources", "source", "snapshot"}
+    used = set(re.findall(r"\brun\.(\w+)", text)) | {
+        "add_observer",
+        "add_stage",
+        "add_resources",
+        "source",
+        "snapshot",
+    }
     public = {name for name in dir(package.Run) if not name.startswith("_")}
     assert public - {"schemas", "reader_gone"} - used == set()
 
@@ -167,7 +204,9 @@ def test_the_commands_of_the_readmes_questions_fit_the_images() -> None:
     assert len(rows) > 10
     for name, options in rows:
         image = description_of(name)
-        assert set(re.findall(r"--set (\w+)=", options)) <= {variable.name for variable in image.variables}
+        assert set(re.findall(r"--set (\w+)=", options)) <= {
+            variable.name for variable in image.variables
+        }
         fields = {field.name for info in image.maps if info.role for field in info.fields}
         assert set(re.findall(r"-f '(\w+),\^", options)) <= fields
 
@@ -200,13 +239,22 @@ def test_links_have_a_target(path: Path) -> None:
 
 
 def test_the_documented_layers_are_those_of_import_linter() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
     (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
-    assert "\n```\n{}\n```\n".format("\n".join(layers)) in (ROOT / "docs" / "architecture.md").read_text()
+    assert (
+        "\n```\n{}\n```\n".format("\n".join(layers))
+        in (ROOT / "docs" / "architecture.md").read_text()
+    )
 
 
 def test_the_architecture_page_names_files_that_exist() -> None:
     named = set(_PATH.findall((ROOT / "docs" / "architecture.md").read_text()))
     places = (ROOT, ROOT / "beepy", ROOT / "tests" / "vm")
-    assert [name for name in named if "NAME" not in name and not any((place / name).exists() for place in places)] == []
+    assert [
+        name
+        for name in named
+        if "NAME" not in name and not any((place / name).exists() for place in places)
+    ] == []
     assert len(named) > 20

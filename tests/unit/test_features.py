@@ -37,11 +37,15 @@ def test_every_row_has_words_and_a_release() -> None:
     assert len({feature.text for feature in Feature}) == len(Feature)
 
 
-@pytest.mark.parametrize("path", sorted(_ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(_ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted(_ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(_ROOT))
+)
 def test_no_release_is_written_outside_the_tables(path: Path) -> None:
     """Docstrings may cite the release of a commit."""
     if path.relative_to(_ROOT).as_posix() not in _TABLES:
-        assert [text for text in _literals(ast.parse(path.read_text())) if _RELEASE.search(text)] == []
+        assert [
+            text for text in _literals(ast.parse(path.read_text())) if _RELEASE.search(text)
+        ] == []
 
 
 def _literals(tree: ast.Module) -> Iterator[str]:
@@ -49,7 +53,11 @@ def _literals(tree: ast.Module) -> Iterator[str]:
     statements = [node for node in ast.walk(tree) if isinstance(node, ast.Expr)]
     documentation = {id(node.value) for node in statements}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in documentation
+        ):
             yield node.value
 
 
@@ -63,7 +71,9 @@ def test_literals_are_found_and_docstrings_are_not() -> None:
 
 def test_a_new_feature_needs_a_row_and_a_probe_only(monkeypatch: pytest.MonkeyPatch) -> None:
     row = '    TELEPORTATION = "teleportation", "9.9"\n'
-    source = Path(features.__file__).read_text().replace("    BPF_COOKIE =", f"{row}    BPF_COOKIE =")
+    source = (
+        Path(features.__file__).read_text().replace("    BPF_COOKIE =", f"{row}    BPF_COOKIE =")
+    )
     grown = ModuleType(features.__name__)
     exec(compile(source, features.__file__, "exec"), vars(grown))
     feature = grown.Feature.TELEPORTATION
@@ -83,7 +93,9 @@ def test_a_new_feature_needs_a_row_and_a_probe_only(monkeypatch: pytest.MonkeyPa
 
 
 def test_loading_imports_no_probes_before_the_kernel_refuses() -> None:
-    loaded = child.run("import beepy.collection.load, beepy.hooks, beepy.maps, sys; print(*sys.modules)").split()
+    loaded = child.run(
+        "import beepy.collection.load, beepy.hooks, beepy.maps, sys; print(*sys.modules)"
+    ).split()
     assert not {"beepy.features", "beepy.kernel.features", "beepy.kernel.probes"} & set(loaded)
 
 

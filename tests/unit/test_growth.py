@@ -80,7 +80,9 @@ def test_a_typedef_is_decoded_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_meaning_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        meaning, "TABLE", (meaning.Rule("level", text=lambda value: f"LOW {value}", names=frozenset(["level"])),)
+        meaning,
+        "TABLE",
+        (meaning.Rule("level", text=lambda value: f"LOW {value}", names=frozenset(["level"])),),
     )
     w = BtfWriter()
     schema = stream(w, w.struct("event", 4, [("level", w.integer(), 0)]))

@@ -25,15 +25,21 @@ def test_whose_rows_cannot_be_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "beepy"):
         launch._own([Decoder(EXITS), lines])
         launch._own([Decoder(EXITS)])
-    assert caplog.messages == [f"beepy's own work may be in {lines.schema.map}: no record names a process"]
+    assert caplog.messages == [
+        f"beepy's own work may be in {lines.schema.map}: no record names a process"
+    ]
 
 
-def test_a_pid_that_cannot_be_known(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pid_that_cannot_be_known(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(launch, "own_pid", lambda: None)
     batch = ring(EXITS, [Exits.record(pid=os.getpid())])
     with caplog.at_level(logging.INFO, "beepy"):
         assert launch._own([Decoder(EXITS)])(batch) is batch
-    assert caplog.messages == ["beepy's own rows are shown: its pid in the first PID namespace is not known"]
+    assert caplog.messages == [
+        "beepy's own rows are shown: its pid in the first PID namespace is not known"
+    ]
 
 
 def test_own_and_filtered_rows_are_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:

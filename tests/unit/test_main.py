@@ -19,7 +19,11 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("module", ["beepy.cli", "beepy.cli.signals", "beepy.cli.deferred", "beepy.cli.app"])
+@pytest.mark.parametrize(
+    "module", ["beepy.cli", "beepy.cli.signals", "beepy.cli.deferred", "beepy.cli.app"]
+)
 def test_an_interrupt_while_modules_are_read_is_quiet(module: str) -> None:
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED, module], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, module], check=False, capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -7,19 +7,34 @@ def names(wanted: str) -> set[str]:
 
 
 def test_every_type_of_the_kernel_has_one_row() -> None:
-    assert [kind.type for kind in map_types.TABLE] == [kind for kind in MapType if kind is not MapType.UNSPEC]
+    assert [kind.type for kind in map_types.TABLE] == [
+        kind for kind in MapType if kind is not MapType.UNSPEC
+    ]
 
 
 def test_types_of_keys_and_values_are_dropped_where_libbpf_drops_them() -> None:
     assert {kind.type.name for kind in map_types.TABLE if not kind.has_btf} == {
-        *("PERF_EVENT_ARRAY", "CGROUP_ARRAY", "STACK_TRACE", "ARRAY_OF_MAPS", "HASH_OF_MAPS", "DEVMAP", "DEVMAP_HASH"),
+        *(
+            "PERF_EVENT_ARRAY",
+            "CGROUP_ARRAY",
+            "STACK_TRACE",
+            "ARRAY_OF_MAPS",
+            "HASH_OF_MAPS",
+            "DEVMAP",
+            "DEVMAP_HASH",
+        ),
         *("CPUMAP", "XSKMAP", "SOCKMAP", "SOCKHASH", "QUEUE", "STACK", "ARENA", "STRUCT_OPS"),
         *("RINGBUF", "USER_RINGBUF"),  # their sizes are 0, and the kernel compares
     }
 
 
 def test_types_with_a_slot_per_cpu() -> None:
-    assert names("is_percpu") == {"PERCPU_HASH", "PERCPU_ARRAY", "LRU_PERCPU_HASH", "PERCPU_CGROUP_STORAGE"}
+    assert names("is_percpu") == {
+        "PERCPU_HASH",
+        "PERCPU_ARRAY",
+        "LRU_PERCPU_HASH",
+        "PERCPU_CGROUP_STORAGE",
+    }
 
 
 def test_streams() -> None:

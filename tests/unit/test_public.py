@@ -17,9 +17,15 @@ from beepy.api import OpenOptions
 ROOT = Path(__file__).parents[2]
 
 
-KERNEL_SIDE = {f"beepy.{room}" for room in ("collection", "hooks", "host", "kernel", "maps", "streams", "sys")}
+KERNEL_SIDE = {
+    f"beepy.{room}" for room in ("collection", "hooks", "host", "kernel", "maps", "streams", "sys")
+}
 ROOMS = {name: module for module, names in beepy._MODULES.items() for name in names.split()}
-MODULES = [module.name for module in pkgutil.walk_packages(beepy.__path__, "beepy.") if module.name != "beepy.__main__"]
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(beepy.__path__, "beepy.")
+    if module.name != "beepy.__main__"
+]
 
 
 def test_all_is_sorted() -> None:
@@ -43,15 +49,26 @@ def test_no_other_names() -> None:
 
 def test_type_checkers_see_the_names_where_they_are() -> None:
     tree = ast.parse(Path(beepy.__file__).read_text())
-    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    seen = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    (block,) = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    seen = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
     assert seen == ROOMS
 
 
 def test_every_public_error_is_there() -> None:
     errors = import_module("beepy.errors")
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    assert {one.__name__ for one in classes if issubclass(one, errors.BeepyError)} <= set(beepy.__all__)
+    assert {one.__name__ for one in classes if issubclass(one, errors.BeepyError)} <= set(
+        beepy.__all__
+    )
 
 
 def test_no_module_replaces_a_name() -> None:
@@ -70,7 +87,11 @@ for name, module in rooms.items():
 def test_the_options_of_run_are_those_of_open() -> None:
     parameters = inspect.signature(beepy.open).parameters
     hints = typing.get_type_hints(beepy.open)
-    keywords = {name: hints[name] for name in parameters if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY}
+    keywords = {
+        name: hints[name]
+        for name in parameters
+        if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
+    }
     assert typing.get_type_hints(OpenOptions) == keywords
 
 
@@ -91,7 +112,9 @@ def test_the_version_is_the_distributions() -> None:
 )
 def test_a_name_reads_its_own_room(code: str, unread: set[str]) -> None:
     script = f"import sys\n{code}\nprint(*sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     loaded = ran.stdout.split()
     assert "beepy" in loaded
     assert [name for name in loaded if name.startswith(tuple(unread))] == []

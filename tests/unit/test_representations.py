@@ -23,7 +23,10 @@ def test_images_and_specs() -> None:
     image = repr(IMAGE._replace(name="exitsnoop"))
     assert image.startswith("Image('exitsnoop', 'bee', 'sha256:")
     assert image.endswith("', programs=1)")
-    assert repr(spec._replace(name="exitsnoop")) == "CollectionSpec('exitsnoop', programs=1, maps=2, variables=3)"
+    assert (
+        repr(spec._replace(name="exitsnoop"))
+        == "CollectionSpec('exitsnoop', programs=1, maps=2, variables=3)"
+    )
     collection = Collection(spec._replace(name="exitsnoop"), {})
     assert repr(collection) == "Collection('exitsnoop', programs=0, maps=0, links=0)"
 
@@ -36,7 +39,10 @@ def test_what_carries_records() -> None:
         == "Schema('image:1', 'print_exits', key=3, value=4)"
     )
     assert repr(Decoder(schema)) == "Decoder('print_exits', 8 fields, 56 bytes)"
-    assert repr(Batch(schema, (Part(bytes(1 << 20), 8, 0),), 7, 8, 0)) == "Batch('print_exits', records=7, lost=None)"
+    assert (
+        repr(Batch(schema, (Part(bytes(1 << 20), 8, 0),), 7, 8, 0))
+        == "Batch('print_exits', records=7, lost=None)"
+    )
     many = [schema._replace(map=f"print_{number}") for number in range(20)]
     with Run(Given([], *many)) as run, Stream([]) as stream:
         assert repr(run) == "Run('print_0', 'print_1', 'print_2', 'print_3', ...)"

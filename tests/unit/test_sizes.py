@@ -12,9 +12,24 @@ ROOT = Path(__file__).parents[2]
 
 def collected(*arguments: str, **variables: str) -> tuple[int, str]:
     """Return pytest's exit code, and its last line: how many were collected."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments]
-    env = {name: text for name, text in os.environ.items() if not name.startswith(("BEEPY_", "PYTEST_"))}
-    done = subprocess.run(command, cwd=ROOT, env=env | variables, check=False, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *arguments,
+    ]
+    env = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("BEEPY_", "PYTEST_"))
+    }
+    done = subprocess.run(
+        command, cwd=ROOT, env=env | variables, check=False, capture_output=True, text=True
+    )
     return done.returncode, done.stdout.splitlines()[-1].partition(" in ")[0]
 
 

@@ -20,7 +20,9 @@ _PIECES = [
 def raw_bytes(text: str) -> bytes:
     """Replace each \\xNN by its byte, but those of printable ASCII, which nothing is written as."""
     parts = re.split(r"\\x([01][0-9a-f]|5c|7f|[89a-f][0-9a-f])", text)
-    return b"".join([bytes.fromhex(part) if at % 2 else part.encode() for at, part in enumerate(parts)])
+    return b"".join(
+        [bytes.fromhex(part) if at % 2 else part.encode() for at, part in enumerate(parts)]
+    )
 
 
 def test_every_character() -> None:
@@ -32,7 +34,9 @@ def test_every_character() -> None:
         if category in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
             assert re.fullmatch(r"(\\x[0-9a-f]{2})+", shown), hex(number)
         elif category[0] in "LNPS" or category == "Zs":
-            assert shown == one or "FILLER" in unicodedata.name(one) or number == 0x2800, hex(number)
+            assert shown == one or "FILLER" in unicodedata.name(one) or number == 0x2800, hex(
+                number
+            )
 
 
 @pytest.mark.parametrize(
@@ -56,7 +60,11 @@ def test_what_is_shown(text: str, shown: str) -> None:
 def test_shown_bytes_can_be_told() -> None:
     dice = random.Random(11)
     for _ in range(_CASES):
-        raw = b"".join(dice.choices(_PIECES, k=dice.randint(0, 9))) if dice.random() < 0.7 else dice.randbytes(9)
+        raw = (
+            b"".join(dice.choices(_PIECES, k=dice.randint(0, 9)))
+            if dice.random() < 0.7
+            else dice.randbytes(9)
+        )
         text = escaped(raw)
         shown = safe(text)
         assert raw_bytes(text) == raw_bytes(shown) == raw
@@ -66,7 +74,9 @@ def test_shown_bytes_can_be_told() -> None:
 def test_nothing_steers_the_terminal() -> None:
     dice = random.Random(12)
     for _ in range(_CASES):
-        text = "".join([chr(dice.randrange(0x110000)) for _ in range(3)]) + dice.choice("\x1b\x9b\u202e\u200d\ufe0e")
+        text = "".join([chr(dice.randrange(0x110000)) for _ in range(3)]) + dice.choice(
+            "\x1b\x9b\u202e\u200d\ufe0e"
+        )
         shown = safe(text)
         assert all(one.isprintable() or unicodedata.category(one) == "Zs" for one in shown)
         assert shown.encode()

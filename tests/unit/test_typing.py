@@ -92,9 +92,13 @@ def test_type_checkers_find_what_is_wrong(checker: str, script: str, tmp_path: P
     path = tmp_path / "script.py"
     path.write_text(script)
     command = [sys.executable, "-m", checker, *OPTIONS[checker], str(path)]
-    ran = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=250)
+    ran = subprocess.run(
+        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=250
+    )
     found = {int(line) for line in re.findall(r"script\.py:(\d+):(?:\d+ -)? error", ran.stdout)}
-    expected = {number for number, line in enumerate(script.splitlines(), 1) if line.endswith("# error")}
+    expected = {
+        number for number, line in enumerate(script.splitlines(), 1) if line.endswith("# error")
+    }
     assert found == expected, ran.stdout + ran.stderr
 
 

@@ -37,9 +37,13 @@ def test_a_refused_enumeration_does_not_kill_the_interpreter() -> None:
     words = bytearray(made.btf.types[enum - 1])
     words[20:24] = (0x7FFFFFFF).to_bytes(4, "little")  # the second name lies beyond the strings
     made.btf.types[enum - 1] = bytes(words)
-    definition = made.btf.struct("", 16, [("type", number(made.btf, 27), 0), ("max_entries", enum, 64)])
+    definition = made.btf.struct(
+        "", 16, [("type", number(made.btf, 27), 0), ("max_entries", enum, 64)]
+    )
     made.maps(made.btf.var("print_x", definition), names=("print_x",), size=16)
-    done = subprocess.run([sys.executable, "-c", _COLLECT], input=made.data(), capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", _COLLECT], input=made.data(), capture_output=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, b"")
 
 

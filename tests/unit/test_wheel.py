@@ -25,7 +25,9 @@ print(store.path, *(f"{name} {store.get(name).digest}" for name in store.names()
 def python(code: str, *arguments: str) -> list[str]:
     """Run code that sees neither this folder nor a setting of the user; return its lines."""
     command = [sys.executable, "-I", "-c", code, *arguments]
-    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    return subprocess.run(
+        command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.splitlines()
 
 
 def unpacked(hook: str, tmp: Path) -> Path:
@@ -60,7 +62,9 @@ def test_wheel_holds_beepy_alone(site: Path) -> None:
     assert {path.name for path in site.iterdir()} == {"beepy", info.name}
     assert (site / "beepy" / "py.typed").exists()
     assert (info / "licenses" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
-    assert (info / "licenses" / "bpf" / "LICENSE").read_bytes() == (ROOT / "bpf" / "LICENSE").read_bytes()
+    assert (info / "licenses" / "bpf" / "LICENSE").read_bytes() == (
+        ROOT / "bpf" / "LICENSE"
+    ).read_bytes()
     in_checkout = {path.relative_to(ROOT) for path in (ROOT / "beepy").rglob("*.py")}
     assert {path.relative_to(site) for path in site.rglob("*.py")} == in_checkout
 

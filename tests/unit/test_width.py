@@ -39,7 +39,9 @@ def test_widths_are_those_of_a_terminal(text: str, columns: int) -> None:
         ("e\u0301e\u0301e\u0301", 2, "e\u0301…"),
     ],
 )
-def test_a_text_that_is_too_long_ends_in_an_ellipsis(text: str, columns: int, expected: str) -> None:
+def test_a_text_that_is_too_long_ends_in_an_ellipsis(
+    text: str, columns: int, expected: str
+) -> None:
     assert truncate(text, columns) == expected
     assert width(truncate(text, columns)) <= columns
 
@@ -80,7 +82,9 @@ def test_lines_break_between_words(text: str, columns: int, lines: list[str]) ->
         ("x", None),
     ],
 )
-def test_the_variable_columns(columns: str, expected: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_columns(
+    columns: str, expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     assert columns_of_user() == expected
 

@@ -24,7 +24,9 @@ def options() -> set[str]:
     for name in app.COMMANDS:
         alone = app._new_app()
         alone.command(name)(app.COMMANDS[name]())
-        found |= {flag for one in get_command(alone).params for flag in one.opts if flag.startswith("--")}
+        found |= {
+            flag for one in get_command(alone).params for flag in one.opts if flag.startswith("--")
+        }
     return found
 
 
@@ -39,7 +41,9 @@ def texts(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         if isinstance(one, ast.Constant) and isinstance(one.value, str):
             yield one, one.value
         elif isinstance(one, ast.JoinedStr):
-            parts = [str(part.value) if isinstance(part, ast.Constant) else "x" for part in one.values]
+            parts = [
+                str(part.value) if isinstance(part, ast.Constant) else "x" for part in one.values
+            ]
             yield one, "".join(parts)
 
 
@@ -51,16 +55,32 @@ def raised_with_options(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the texts with an option that exceptions are made of, but for notes and what is put through ``worded``."""
     tree = ast.parse(path.read_text())
     reader = READERS.get(str(path.relative_to(PACKAGE)))
-    skipped: list[ast.AST] = [one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef) and one.name == reader]
-    skipped += [one for one in ast.walk(tree) if isinstance(one, ast.Call) and called(one) in {"worded", "add_note"}]
+    skipped: list[ast.AST] = [
+        one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef) and one.name == reader
+    ]
+    skipped += [
+        one
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Call) and called(one) in {"worded", "add_note"}
+    ]
     inside = {id(one) for call in skipped for one in ast.walk(call)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and id(node) not in inside and re.search("Error|NotFound|NotSupp", called(node)):
-            yield from [(node.lineno, text) for one, text in texts(node) if FLAG.search(text) and id(one) not in inside]
+        if (
+            isinstance(node, ast.Call)
+            and id(node) not in inside
+            and re.search("Error|NotFound|NotSupp", called(node))
+        ):
+            yield from [
+                (node.lineno, text)
+                for one, text in texts(node)
+                if FLAG.search(text) and id(one) not in inside
+            ]
 
 
 def test_every_option_has_a_keyword_or_is_the_command_lines_alone() -> None:
-    assert options() == {flag for flag in (*KEYWORDS, *COMMAND_LINE_ALONE) if flag not in {"--help", "--version"}}
+    assert options() == {
+        flag for flag in (*KEYWORDS, *COMMAND_LINE_ALONE) if flag not in {"--help", "--version"}
+    }
     assert not COMMAND_LINE_ALONE & set(KEYWORDS)
 
 
@@ -79,7 +99,10 @@ def test_the_keywords_are_those_of_the_functions() -> None:
             "--iface NAME or --attach count=NAME; there are lo",
             'iface="NAME" or targets={"count": "NAME"}; there are lo',
         ),
-        ("beepy run exitsnoop --set target_pid=7", 'beepy.run("exitsnoop", variables={"target_pid": 7})'),
+        (
+            "beepy run exitsnoop --set target_pid=7",
+            'beepy.run("exitsnoop", variables={"target_pid": 7})',
+        ),
         ("beepy run 'a b' c --set x=y", 'beepy.run("a b", "c", variables={"x": "y"})'),
         ("beepy pull ghcr.io/a/b:1", 'beepy.pull("ghcr.io/a/b:1")'),
         ("beepy list shows the images", "beepy.images() shows the images"),
@@ -98,7 +121,10 @@ def test_the_keywords_are_those_of_the_functions() -> None:
         ("no registry may be asked (--pull never)", 'no registry may be asked (pull="never")'),
         ("-f print_exits,comm,x", 'filters="print_exits,comm,x"'),
         ("-f 'comm,^a b$'", 'filters="comm,^a b$"'),
-        ("--plain-http speaks HTTP without TLS", "options=Options(plain_http=True) speaks HTTP without TLS"),
+        (
+            "--plain-http speaks HTTP without TLS",
+            "options=Options(plain_http=True) speaks HTTP without TLS",
+        ),
         ("--btf FILE gives them: BTF", 'btf="FILE" gives them: BTF'),
         ("--pin-maps /sys/fs/bpf/x then uses it", 'pins=Pins(maps="/sys/fs/bpf/x") then uses it'),
         (
@@ -119,14 +145,18 @@ def test_both_wordings(text: str, python: str) -> None:
     assert (typed(error), [typed(note) for note in error.__notes__]) == (text, [text])
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_no_exception_has_an_option_that_python_would_see(path: Path) -> None:
     """Notes are translated by ``add_note``, messages by ``worded``; the command line's own modules need neither."""
     name = str(path.relative_to(PACKAGE))
     if not name.startswith("cli/") and name not in TYPED:
         assert [*raised_with_options(path)] == []
         found = [text for _, text in texts(ast.parse(path.read_text())) if "\n" not in text]
-        left = {flag for text in found for flag in FLAG.findall(in_python(text)) if text not in KEYWORDS}
+        left = {
+            flag for text in found for flag in FLAG.findall(in_python(text)) if text not in KEYWORDS
+        }
         assert not left & set(KEYWORDS)
 
 

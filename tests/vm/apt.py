@@ -33,7 +33,10 @@ class Apt:
             (self._root / name).mkdir(parents=True, exist_ok=True)
         (self._root / "status").touch()
         mirror = _mirror()
-        lines = [f"deb [arch={architecture} signed-by={_KEYS}] {mirror} {suite} main\n" for suite in suites]
+        lines = [
+            f"deb [arch={architecture} signed-by={_KEYS}] {mirror} {suite} main\n"
+            for suite in suites
+        ]
         (self._root / "sources.list").write_text("".join(lines))
         options = {
             "Dir::Etc::sourcelist": self._root / "sources.list",
@@ -49,7 +52,9 @@ class Apt:
             "Acquire::Languages": "none",
             "Acquire::Check-Valid-Until": "false",
         }
-        self._options = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        self._options = [
+            word for name, value in options.items() for word in ("-o", f"{name}={value}")
+        ]
 
     def names(self, prefix: str) -> list[str]:
         """Return the names of the suites' packages that begin with ``prefix``, as the mirror has them now."""
@@ -59,10 +64,13 @@ class Apt:
     def needs(self, package: str) -> list[str]:
         """Return the package and all that it depends on; ``names`` comes first."""
         strictly = [
-            f"--no-{word}" for word in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
+            f"--no-{word}"
+            for word in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
         ]
         told = self._run(["apt-cache", "depends", "--recurse", *strictly, package], self._root)
-        return [line for line in told.splitlines() if line[:1].isalnum()]  # not " Depends: ...", nor "<virtual>"
+        return [
+            line for line in told.splitlines() if line[:1].isalnum()
+        ]  # not " Depends: ...", nor "<virtual>"
 
     def unpack(self, package: str, wanted: Callable[[str], bool], target: Path) -> None:
         """Fetch a package; write the files whose path in it is ``wanted`` below ``target``."""
@@ -92,10 +100,16 @@ class Apt:
 
     def _run(self, command: list[str], folder: Path) -> str:
         ended = subprocess.run(
-            [command[0], *self._options, *command[1:]], check=False, cwd=folder, capture_output=True, text=True
+            [command[0], *self._options, *command[1:]],
+            check=False,
+            cwd=folder,
+            capture_output=True,
+            text=True,
         )
         if ended.returncode:
-            told = [line for line in ended.stderr.splitlines() if line.startswith("E:")] or [ended.stderr.strip()]
+            told = [line for line in ended.stderr.splitlines() if line.startswith("E:")] or [
+                ended.stderr.strip()
+            ]
             raise Unavailable(f"{' '.join(command)}, {'+'.join(self._suites)}: {told[0]}")
         return ended.stdout
 

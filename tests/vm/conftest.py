@@ -32,14 +32,20 @@ def fetched(kernel: Kernel) -> Fetched:
 
 
 @pytest.fixture(scope="session")
-def guests(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guests]:
+def guests(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Guests]:
     """A guest for each kernel that a test of this run asks for; all of them start at the first question."""
     folder = tmp_path_factory.mktemp("vm")
     objects = None
     if (clang := build.compiler()) and shutil.which("llvm-strip"):
         objects = folder / "objects"
-        build.objects(objects, clang, names=sorted({name for check in TABLE for name in check.objects}))
-    booted = request.config.stash[_GUESTS] = Guests(_asked_for(request.session.items), objects, folder)
+        build.objects(
+            objects, clang, names=sorted({name for check in TABLE for name in check.objects})
+        )
+    booted = request.config.stash[_GUESTS] = Guests(
+        _asked_for(request.session.items), objects, folder
+    )
     yield booted
     booted.close()
     shutil.rmtree(folder)
@@ -57,7 +63,11 @@ def guest(kernel: Kernel, guests: Guests) -> Guest:
 def _asked_for(items: list[pytest.Item]) -> dict[Kernel, list[str]]:
     """Return the kernels that are asked for, each with the names of the checks."""
     functions = [item for item in items if isinstance(item, pytest.Function)]
-    calls = [item.callspec for item in functions if {"guest", "kernel", "check"} <= set(item.fixturenames)]
+    calls = [
+        item.callspec
+        for item in functions
+        if {"guest", "kernel", "check"} <= set(item.fixturenames)
+    ]
     asked = {
         kernel: [str(call.params["check"]) for call in calls if call.params["kernel"] is kernel]
         for kernel in (*reversed(kernels.TABLE), kernels.HERE)  # what takes longest begins
@@ -65,7 +75,9 @@ def _asked_for(items: list[pytest.Item]) -> dict[Kernel, list[str]]:
     return {kernel: checks for kernel, checks in asked.items() if checks}
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Print the tables."""
     if booted := config.stash.get(_GUESTS, None):
         for title, lines in (("kernels", booted.checks()), ("ways to attach", booted.kinds())):

@@ -42,11 +42,16 @@ poweroff -f
 def entries(arch: str, objects: Path | None) -> Iterator[Entry]:
     """Return all files; ``objects`` is a folder of compiled programs, None if there is no compiler.
 
-    Raises Unavailable where the guest's processor is another one, and its interpreter is not to be had.
+    Raises Unavailable where the guest's processor is another one, and its interpreter is not to be
+    had.
     """
     packages = dict(_packages())
     tools = [path for name in beside.NAMES if (path := beside.place(name))]
-    python = interpreter.own(packages, tools) if arch == interpreter.HOST else interpreter.foreign(arch, beside.NAMES)
+    python = (
+        interpreter.own(packages, tools)
+        if arch == interpreter.HOST
+        else interpreter.foreign(arch, beside.NAMES)
+    )
     yield from python.entries
     yield cpio.text("/init", _INIT.replace("@python@", python.path), 0o755)
     yield Entry("/dev/console", 0o20600, device=(5, 1))
@@ -54,7 +59,9 @@ def entries(arch: str, objects: Path | None) -> Iterator[Entry]:
     yield cpio.text("/etc/passwd", "root:x:0:0::/root:/bin/sh\n")
     yield from [cpio.copy(path, name) for path, name in packages.items()]
     for part in _PARTS:
-        compileall.compile_dir(PROJECT / part, quiet=2)  # an emulated processor takes ten times as long for it
+        compileall.compile_dir(
+            PROJECT / part, quiet=2
+        )  # an emulated processor takes ten times as long for it
         for path in interpreter.below(PROJECT / part):
             yield cpio.copy(path, f"/project/{path.relative_to(PROJECT)}")
     if objects:
@@ -69,7 +76,9 @@ def _packages() -> Iterator[tuple[Path, str]]:
     seen = set[str]()
     while needed:
         requirement = Requirement(needed.pop())
-        if requirement.name in seen or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+        if requirement.name in seen or (
+            requirement.marker and not requirement.marker.evaluate({"extra": ""})
+        ):
             continue
         seen.add(requirement.name)
         found = metadata.distribution(requirement.name)

@@ -25,7 +25,10 @@ def copy(source: Path, path: str = "") -> Entry:
     """Return an entry with the file's contents, at the same place if none is given."""
     found = source.stat()
     return Entry(
-        path or str(source), stat.S_IFREG | stat.S_IMODE(found.st_mode), source.read_bytes(), int(found.st_mtime)
+        path or str(source),
+        stat.S_IFREG | stat.S_IMODE(found.st_mode),
+        source.read_bytes(),
+        int(found.st_mtime),
     )
 
 
@@ -62,5 +65,9 @@ def _write(target: IO[bytes], entry: Entry, inode: int) -> None:
     name = os.fsencode(entry.path.lstrip("/")) + b"\0"
     size = len(entry.data)
     numbers = (inode, entry.mode, 0, 0, 1, entry.mtime, size, 0, 0, *entry.device, len(name), 0)
-    head = b"070701" + b"".join([struct.pack(">I", number).hex().encode() for number in numbers]) + name
+    head = (
+        b"070701"
+        + b"".join([struct.pack(">I", number).hex().encode() for number in numbers])
+        + name
+    )
     target.write(head + bytes(-len(head) % 4) + entry.data + bytes(-size % 4))

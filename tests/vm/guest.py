@@ -33,7 +33,12 @@ def main() -> None:
             outcome, told = _apart(check)
         else:
             outcome, told = "skipped", "not installed: clang"
-        line = {"check": check.name, "outcome": outcome, "told": told, "seconds": round(time.monotonic() - began, 1)}
+        line = {
+            "check": check.name,
+            "outcome": outcome,
+            "told": told,
+            "seconds": round(time.monotonic() - began, 1),
+        }
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
 

@@ -37,8 +37,8 @@ class Guest(NamedTuple):
 class Guests:
     """Boots the kernels in their order; ``asked`` are the names of the checks of each.
 
-    ``objects`` are the compiled programs, None if there is no compiler; ``folder`` is for what is made on the way. Each
-    may ``work`` so long, see ``machine``.
+    ``objects`` are the compiled programs, None if there is no compiler; ``folder`` is for what is
+    made on the way. Each may ``work`` so long, see ``machine``.
     """
 
     def __init__(
@@ -55,7 +55,9 @@ class Guests:
         self._work = work
         self._writing = Lock()
         self._pool = ThreadPoolExecutor(_AT_ONCE)
-        self._futures: dict[Kernel, Future[Guest]] = {kernel: self._pool.submit(self._boot, kernel) for kernel in asked}
+        self._futures: dict[Kernel, Future[Guest]] = {
+            kernel: self._pool.submit(self._boot, kernel) for kernel in asked
+        }
 
     def of(self, kernel: Kernel) -> Guest:
         """Return that kernel's guest once it has ended. Raises Unavailable."""
@@ -67,14 +69,30 @@ class Guests:
 
     def checks(self) -> Iterator[str]:
         """Yield the lines of a table, a row a check and a column a guest; those that show ways to attach are apart."""
-        ended = {kernel: guest for kernel, guest in self._ended().items() if kernel is not kernels.HERE}
-        asked = [check.name for check in TABLE if any(check.name in self._asked[kernel] for kernel in ended)]
+        ended = {
+            kernel: guest for kernel, guest in self._ended().items() if kernel is not kernels.HERE
+        }
+        asked = [
+            check.name
+            for check in TABLE
+            if any(check.name in self._asked[kernel] for kernel in ended)
+        ]
         shown = [name for name in asked if name not in kinds.CHECKS]
-        rows = [[name, *[self._cell(kernel, guest, name) for kernel, guest in ended.items()]] for name in shown]
+        rows = [
+            [name, *[self._cell(kernel, guest, name) for kernel, guest in ended.items()]]
+            for name in shown
+        ]
         if not rows:
             return
-        rows.append(["seconds", *[f"{guest.seconds:.0f}, work {guest.worked:.0f}" for guest in ended.values()]])
-        yield from _lines(["", *[f"{kernel} ({guest.release})" for kernel, guest in ended.items()]], rows)
+        rows.append(
+            [
+                "seconds",
+                *[f"{guest.seconds:.0f}, work {guest.worked:.0f}" for guest in ended.values()],
+            ]
+        )
+        yield from _lines(
+            ["", *[f"{kernel} ({guest.release})" for kernel, guest in ended.items()]], rows
+        )
 
     def kinds(self) -> Iterator[str]:
         """Yield the lines of a table, a row a way to attach and a column a kernel."""
@@ -86,14 +104,18 @@ class Guests:
             if check in asked
         ]
         if rows:
-            yield from _lines(["", *[f"{kernel} ({guest.release})" for kernel, guest in ended.items()]], rows)
+            yield from _lines(
+                ["", *[f"{kernel} ({guest.release})" for kernel, guest in ended.items()]], rows
+            )
 
     def _ended(self) -> dict[Kernel, Guest]:
         """Return the guests that there are, in the order of the kernels."""
         return {
             kernel: future.result()
             for kernel in (kernels.HERE, *kernels.TABLE)
-            if (future := self._futures.get(kernel)) and not future.cancelled() and future.exception() is None
+            if (future := self._futures.get(kernel))
+            and not future.cancelled()
+            and future.exception() is None
         }
 
     def _cell(self, kernel: Kernel, guest: Guest, name: str) -> str:
@@ -106,7 +128,9 @@ class Guests:
 
     def _boot(self, kernel: Kernel) -> Guest:
         if kernel is kernels.HERE:
-            return _guest(os.uname().release, [here.run(self._asked[kernel], self._objects, self._folder)])
+            return _guest(
+                os.uname().release, [here.run(self._asked[kernel], self._objects, self._folder)]
+            )
         fetched = kernels.fetch(kernel)
         runs: list[Ran] = []
         left = list(self._asked[kernel])
@@ -144,17 +168,29 @@ def _guest(release: str, runs: Sequence[Ran]) -> Guest:
     """Return what all boots of a kernel showed."""
     lines = {line["check"]: line for ran in runs for line in ran.results}
     console = "\n".join([ran.console for ran in runs])
-    return Guest(release, lines, console, sum([ran.seconds for ran in runs]), sum([ran.worked for ran in runs]))
+    return Guest(
+        release,
+        lines,
+        console,
+        sum([ran.seconds for ran in runs]),
+        sum([ran.worked for ran in runs]),
+    )
 
 
 def _lines(head: list[str], rows: list[list[str]]) -> Iterator[str]:
     """Yield the lines of a table; what is long stands below it, once."""
     notes: dict[str, int] = {}
     short = [
-        [cell if len(cell) <= _WIDTH else f"[{notes.setdefault(cell, len(notes) + 1)}]" for cell in row] for row in rows
+        [
+            cell if len(cell) <= _WIDTH else f"[{notes.setdefault(cell, len(notes) + 1)}]"
+            for cell in row
+        ]
+        for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(head, *short, strict=True)]
     for row in (head, *short):
-        yield "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)]).rstrip()
+        yield "  ".join(
+            [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        ).rstrip()
     for text, number in notes.items():
         yield f"[{number}] {text}"

@@ -37,7 +37,13 @@ def run(asked: Sequence[str], objects: Path | None, folder: Path) -> Ran:
     began = time.monotonic()
     try:
         ended = subprocess.run(
-            command, check=False, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=_LIMIT
+            command,
+            check=False,
+            cwd=PROJECT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT,
         )
         told, why = ended.stdout, ended.stderr
     except subprocess.TimeoutExpired as error:

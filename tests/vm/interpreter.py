@@ -14,9 +14,13 @@ from tests.vm import cache, cpio
 from tests.vm.apt import Apt
 from tests.vm.cpio import Entry
 
-HOST: Final = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())  # Debian's word
+HOST: Final = {"x86_64": "amd64", "aarch64": "arm64"}.get(
+    platform.machine(), platform.machine()
+)  # Debian's word
 
-_NOT_NEEDED: Final = frozenset({"test", "idlelib", "site-packages", "ensurepip", "tkinter", "lib2to3", "turtledemo"})
+_NOT_NEEDED: Final = frozenset(
+    {"test", "idlelib", "site-packages", "ensurepip", "tkinter", "lib2to3", "turtledemo"}
+)
 _SUITE: Final = "trixie"
 _PYTHON: Final = "python3.13"  # of that suite
 _PACKAGES: Final = (
@@ -73,7 +77,9 @@ def foreign(arch: str, tools: Collection[str]) -> Interpreter:
         if end and tool not in tools:
             continue
         name = f"/{path.relative_to(root)}"
-        entries.append(cpio.link(name, str(path.readlink())) if path.is_symlink() else cpio.copy(path, name))
+        entries.append(
+            cpio.link(name, str(path.readlink())) if path.is_symlink() else cpio.copy(path, name)
+        )
     return Interpreter(f"/usr/bin/{_PYTHON}", entries)
 
 
@@ -89,6 +95,8 @@ def below(root: Path, without: Collection[str] = ()) -> Iterator[Path]:
 
 def _libraries(binaries: Iterable[Path]) -> Iterator[Entry]:
     """Return the shared libraries that they are linked with."""
-    told = subprocess.run(["ldd", *map(str, binaries)], check=False, capture_output=True, text=True).stdout
+    told = subprocess.run(
+        ["ldd", *map(str, binaries)], check=False, capture_output=True, text=True
+    ).stdout
     for path in sorted(set(re.findall(r"(/\S+) \(0x", told))):
         yield cpio.copy(Path(path).resolve(), path)

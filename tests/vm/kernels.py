@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 from tests.vm import cache
 from tests.vm.apt import Apt, Unavailable
 
-# since 6.19 the image is in linux-binary, its configuration in linux-base, and modules have a package of their own
+# since 6.19 the image is in linux-binary, its configuration in linux-base, and modules have a
+# package of their own
 _NAME: Final = re.compile(
     r"linux-(?P<kind>image|binary|base|modules)-(?P<version>\d+\.[\w.+~]*(?:-\d+)?)-(?P<arch>\w+)"
 )
@@ -86,9 +87,15 @@ def fetch(kernel: Kernel) -> Fetched:
 def _newest(kernel: Kernel, folder: Path) -> str:
     """Return the release of the newest one, which is here then."""
     apt = Apt(folder, kernel.suites, kernel.arch)
-    found = [match for name in apt.names("linux-") if (match := _NAME.fullmatch(name)) and match["arch"] == kernel.arch]
+    found = [
+        match
+        for name in apt.names("linux-")
+        if (match := _NAME.fullmatch(name)) and match["arch"] == kernel.arch
+    ]
     versions = {
-        match["version"] for match in found if match["kind"] == "image" and match["version"].startswith(kernel.version)
+        match["version"]
+        for match in found
+        if match["kind"] == "image" and match["version"].startswith(kernel.version)
     }
     if not versions:
         raise Unavailable(f"no kernel {kernel.version} in {', '.join(kernel.suites)}")

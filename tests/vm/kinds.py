@@ -84,7 +84,9 @@ def uncovered() -> list[str]:
     return [hook.section for hook in sections.TABLE if listed.count(hook.section) != 1]
 
 
-CHECKS: Final[Mapping[str, tuple[str, ...]]] = {check.name: check.kinds for check in _CHECKS if check.kinds}
+CHECKS: Final[Mapping[str, tuple[str, ...]]] = {
+    check.name: check.kinds for check in _CHECKS if check.kinds
+}
 """The checks that show them, by name."""
 
 

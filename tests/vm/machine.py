@@ -12,10 +12,16 @@ from typing import Any, Final, NamedTuple
 
 from tests.vm.apt import Unavailable
 
-WORK: Final = 400.0  # seconds of processors' time from start to power-off; a busy machine gives them later
-_SILENCE: Final = 240.0  # seconds without a line of results, but for those that it waited for a processor
+WORK: Final = (
+    400.0  # seconds of processors' time from start to power-off; a busy machine gives them later
+)
+_SILENCE: Final = (
+    240.0  # seconds without a line of results, but for those that it waited for a processor
+)
 _TICK: Final = os.sysconf("SC_CLK_TCK")
-_STALL: Final = "sysctl.kernel.panic_on_rcu_stall=1 rcupdate.rcu_cpu_stall_timeout=60"  # a hang is a panic too
+_STALL: Final = (
+    "sysctl.kernel.panic_on_rcu_stall=1 rcupdate.rcu_cpu_stall_timeout=60"  # a hang is a panic too
+)
 _TOLD: Final = 80  # lines of the console
 
 
@@ -41,7 +47,14 @@ ARCHITECTURES: Final = {
     ),
     "arm64": Architecture(
         "qemu-system-aarch64",
-        ("-machine", "virt", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max,pauth-impdef=on"),
+        (
+            "-machine",
+            "virt",
+            "-accel",
+            "tcg,thread=multi,tb-size=256",
+            "-cpu",
+            "max,pauth-impdef=on",
+        ),
         "pci-serial",
         "ttyAMA0",
         "ttyS0",
@@ -77,12 +90,21 @@ def boot(image: Path, initramfs: Path, arch: str, work: float = WORK) -> Ran:
             *("-nographic", "-nodefaults", "-no-user-config", "-no-reboot", "-monitor", "none"),
             *("-kernel", str(image), "-initrd", str(initramfs)),
             *("-serial", f"file:{console}"),
-            *("-chardev", f"file,id=results,path={results}", "-device", f"{machine.port},chardev=results"),
+            *(
+                "-chardev",
+                f"file,id=results,path={results}",
+                "-device",
+                f"{machine.port},chardev=results",
+            ),
             *("-append", append),
         ]
         began = time.monotonic()
         with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             why, worked = _watched(process, results, work)
         lines = results.read_text(errors="replace").splitlines() if results.exists() else []
@@ -96,8 +118,8 @@ def _watched(
 ) -> tuple[str, float]:
     """Return what a machine said when it ended, and the processors' time for it.
 
-    It is ended once it has worked for too long, or been silent: it spins, or waits for what never comes. That it gets
-    no processor because the host is busy is not its silence.
+    It is ended once it has worked for too long, or been silent: it spins, or waits for what never
+    comes. That it gets no processor because the host is busy is not its silence.
     """
     size, silent, worked = 0, 0.0, 0.0
     now, waited = time.monotonic(), _waits(process.pid)
@@ -111,7 +133,10 @@ def _watched(
                 size, silent = grown, 0.0
             before, now = now, time.monotonic()
             earlier, waited = waited, _waits(process.pid)
-            longest = max((seconds - earlier.get(thread, 0.0) for thread, seconds in waited.items()), default=0.0)
+            longest = max(
+                (seconds - earlier.get(thread, 0.0) for thread, seconds in waited.items()),
+                default=0.0,
+            )
             silent += max(0.0, now - before - longest)
     finally:
         process.kill()
@@ -127,7 +152,8 @@ def _processor_time(pid: int) -> float:
 def _waits(pid: int) -> dict[str, float]:
     """Return the seconds that each of its threads could have run but had no processor; none if the kernel counts none.
 
-    The second number of /proc/PID/task/TID/schedstat, in nanoseconds: Documentation/scheduler/sched-stats.rst.
+    The second number of /proc/PID/task/TID/schedstat, in nanoseconds:
+    Documentation/scheduler/sched-stats.rst.
     """
     waits = {}
     for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):

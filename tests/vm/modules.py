@@ -27,6 +27,8 @@ def _unpacked(path: Path) -> bytes:
         case ".xz":
             return lzma.decompress(data)
         case ".zst":
-            return subprocess.run(["zstd", "-dcq"], check=True, input=data, capture_output=True).stdout
+            return subprocess.run(
+                ["zstd", "-dcq"], check=True, input=data, capture_output=True
+            ).stdout
         case _:
             return data

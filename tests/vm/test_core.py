@@ -32,7 +32,10 @@ def test_every_field_of_an_image_is_there(types: Btf, image: str) -> None:
     assert fixups or image in UNRELOCATED
     missing = {fixup.access for fixup in fixups if fixup.poison}
     for alternatives in EITHER.get(image, ()):
-        absent = [{what for what in missing if what.startswith(f"struct {name}.")} for name in alternatives]
+        absent = [
+            {what for what in missing if what.startswith(f"struct {name}.")}
+            for name in alternatives
+        ]
         assert not all(absent), absent
         missing = missing.difference(*absent)
     assert not missing

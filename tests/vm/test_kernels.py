@@ -33,8 +33,12 @@ def test_check(guest: Guest, check: str) -> None:
 def test_every_section_is_of_one_kind() -> None:
     assert kinds.uncovered() == []
     known = {hook.section for hook in sections.TABLE}
-    assert [section for listed in kinds.TABLE.values() for section in listed if section not in known] == []
+    assert [
+        section for listed in kinds.TABLE.values() for section in listed if section not in known
+    ] == []
 
 
 def test_every_kind_is_shown_by_one_check() -> None:
-    assert sorted([kind for shown in kinds.CHECKS.values() for kind in shown]) == sorted(kinds.TABLE)
+    assert sorted([kind for shown in kinds.CHECKS.values() for kind in shown]) == sorted(
+        kinds.TABLE
+    )

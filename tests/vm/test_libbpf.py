@@ -39,7 +39,9 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     folder = tmp_path_factory.mktemp("libbpf")
     given = folder / "objects"
     shutil.copytree(newest.folder(), given)
-    missing = {family: lacking for family in objects.FAMILIES if (lacking := objects.missing(family))}
+    missing = {
+        family: lacking for family in objects.FAMILIES if (lacking := objects.missing(family))
+    }
     for family in objects.FAMILIES:
         if family not in missing:
             objects.make(family, given / family)
@@ -65,7 +67,9 @@ def test_libbpf_agrees(asked: Asked, family: str, capsys: pytest.CaptureFixture[
     assert line["outcome"] == "passed", line["told"]
     with capsys.disabled():
         print(f"\n{asked.guest.release}: {family}: {line['told']} ({line['seconds']} s)")
-    found = re.match(r"(\d+) objects, (\d+) loaded, (\d+) of \3 decisions equal, 0 verdicts differ", line["told"])
+    found = re.match(
+        r"(\d+) objects, (\d+) loaded, (\d+) of \3 decisions equal, 0 verdicts differ", line["told"]
+    )
     assert found
     least, decisions = LEAST.get(family, (1, 0))
     assert int(found[1]) >= least

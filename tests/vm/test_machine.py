@@ -19,7 +19,9 @@ RIVALS = 8
 
 @contextmanager
 def python(code: str, stderr: int | None = None) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen([sys.executable, "-S", "-E", "-c", code], text=True, stderr=stderr) as process:
+    with subprocess.Popen(
+        [sys.executable, "-S", "-E", "-c", code], text=True, stderr=stderr
+    ) as process:
         try:
             yield process
         finally:

@@ -28,7 +28,12 @@ def types(image: Path) -> Btf:
     while (at := kernel.find(_BEGIN, at + 1)) >= 0:
         *_, types_at, types_size, strings_at, strings_size = _HEADER.unpack_from(kernel, at)
         size = _HEADER.size + strings_at + strings_size
-        if types_at == 0 and strings_at == types_size and size >= _LEAST and at + size <= len(kernel):
+        if (
+            types_at == 0
+            and strings_at == types_size
+            and size >= _LEAST
+            and at + size <= len(kernel)
+        ):
             return Btf(kernel[at : at + size], name="vmlinux")
     raise ValueError(f"{image}: no types in it")
 

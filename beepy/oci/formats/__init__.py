@@ -40,8 +40,12 @@ def detect(manifest: Manifest, read: Read, where: str) -> Format:
             return row
     layers = _listing(layer.media_type for layer in manifest.layers)
     config = excerpt(manifest.config.media_type) if manifest.config else "none"
-    artifact = f", artifact type {excerpt(manifest.artifact_type)}" if manifest.artifact_type else ""
-    raise UnsupportedImage(f"{where}: no known eBPF image format: config {config}{artifact}, layers {layers}")
+    artifact = (
+        f", artifact type {excerpt(manifest.artifact_type)}" if manifest.artifact_type else ""
+    )
+    raise UnsupportedImage(
+        f"{where}: no known eBPF image format: config {config}{artifact}, layers {layers}"
+    )
 
 
 def _listing(media_types: Iterable[str]) -> str:

@@ -20,7 +20,9 @@ def matches(manifest: Manifest, _read: Read) -> bool:
 def content(manifest: Manifest, read: Read) -> Content:
     """Return the programs, named by their layers' titles."""
     layers = _programs(manifest)
-    return Content(tuple(Program(layer.annotations.get(TITLE, ""), read(layer)) for layer in layers))
+    return Content(
+        tuple(Program(layer.annotations.get(TITLE, ""), read(layer)) for layer in layers)
+    )
 
 
 def write_manifest(program: bytes, annotations: Mapping[str, str]) -> bytes:

@@ -9,7 +9,12 @@ from beepy.errors import StoreError, UnsupportedImage
 from beepy.text import safe
 
 _BITCODE: Final = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")  # bare, and in its wrapper
-_COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
+_COMPRESSED: Final = {
+    b"\x1f\x8b": "gzip",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bzip2",
+}
 _SUFFIX: Final = re.compile(r"\.(gz|xz|zst|bz2)$")
 
 
@@ -23,20 +28,28 @@ def file(head: bytes, text: str) -> UnsupportedImage:
     for magic, program in _COMPRESSED.items():
         if head.startswith(magic):
             error = UnsupportedImage(f"{where}: compressed ({program})")
-            unpacked = _stem(text, "tgz") + ".tar" if text.endswith(".tgz") else _SUFFIX.sub("", text)
-            error.add_note(f"{program} -dc {name} > {_word(unpacked if unpacked != text else f'{text}.unpacked')}")
+            unpacked = (
+                _stem(text, "tgz") + ".tar" if text.endswith(".tgz") else _SUFFIX.sub("", text)
+            )
+            error.add_note(
+                f"{program} -dc {name} > {_word(unpacked if unpacked != text else f'{text}.unpacked')}"
+            )
             return error
     if not head:
         return UnsupportedImage(f"{where}: an empty file")
     error = UnsupportedImage(f"{where}: neither an ELF object nor an OCI archive")
     if text.endswith(".c"):
-        error.add_note(f"clang -target bpf -g -O2 -c {name} -o {_word(_stem(text, 'bpf.c|c'))}.bpf.o")
+        error.add_note(
+            f"clang -target bpf -g -O2 -c {name} -o {_word(_stem(text, 'bpf.c|c'))}.bpf.o"
+        )
     return error
 
 
 def layout(text: str, read_names: Callable[[], tuple[str, ...]]) -> UnsupportedImage:
     """Return why the image layout (a directory) ``text`` is not an image: it may hold several."""
-    error = UnsupportedImage(f"{safe(text[:200])}: an image layout (a directory), not one image of it")
+    error = UnsupportedImage(
+        f"{safe(text[:200])}: an image layout (a directory), not one image of it"
+    )
     try:
         names = read_names()
     except StoreError as unreadable:
@@ -45,7 +58,9 @@ def layout(text: str, read_names: Callable[[], tuple[str, ...]]) -> UnsupportedI
     if len(names) == 1:
         error.add_note(f"beepy run --storage {_word(text)} {_word(names[0])}")
     else:
-        error.add_note(f"beepy list --storage {_word(text)} shows its images; run takes --storage too")
+        error.add_note(
+            f"beepy list --storage {_word(text)} shows its images; run takes --storage too"
+        )
     return error
 
 

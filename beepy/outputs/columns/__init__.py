@@ -30,7 +30,9 @@ class Columns:
     snapshot. Without ``terminal`` the width is unlimited.
     """
 
-    def __init__(self, writer: RowWriter, options: RowOptions = DEFAULT, terminal: Terminal | None = None) -> None:
+    def __init__(
+        self, writer: RowWriter, options: RowOptions = DEFAULT, terminal: Terminal | None = None
+    ) -> None:
         self._writer = writer
         self._options = options
         self._terminal = terminal

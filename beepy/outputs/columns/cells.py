@@ -9,7 +9,9 @@ from beepy.text import safe
 
 _TIME_WIDTH: Final = len("12:00:00.000")
 _MEANING_WIDTH: Final = 12
-_PATH_NAMES: Final = frozenset(("fname", "filename", "file_name", "path", "pathname", "exe", "exepath", "cwd"))
+_PATH_NAMES: Final = frozenset(
+    ("fname", "filename", "file_name", "path", "pathname", "exe", "exepath", "cwd")
+)
 
 
 class Cell(NamedTuple):

@@ -89,7 +89,10 @@ class CountsPanel:
         # The position makes the order of equal numbers that of their arrival.
         ranked = nlargest(
             room,
-            ((number, position, labels) for position, (labels, number) in enumerate(numbers.items())),
+            (
+                (number, position, labels)
+                for position, (labels, number) in enumerate(numbers.items())
+            ),
         )
         rows = [(self._text(number), *labels) for number, _, labels in ranked]
         grid = format_grid(self._headings, rows, width)

@@ -45,7 +45,9 @@ def hidden_line(hidden: Sequence[tuple[str, Sequence[str]]], max_width: int | No
     return [truncate(f"hidden: {names}{advice}", max_width)]
 
 
-def format_row(texts: Sequence[str], headings: Sequence[Heading], layout: ColumnLayout, max_width: int | None) -> str:
+def format_row(
+    texts: Sequence[str], headings: Sequence[Heading], layout: ColumnLayout, max_width: int | None
+) -> str:
     """Return a row's line; texts wider than their column are cut, and the line at ``max_width``."""
     padded = [
         pad(truncate(texts[position], columns), columns, right=headings[position].right)
@@ -55,7 +57,9 @@ def format_row(texts: Sequence[str], headings: Sequence[Heading], layout: Column
     return line if max_width is None else truncate(line, max_width)
 
 
-def format_grid(headings: Sequence[Heading], rows: Sequence[Sequence[str]], max_width: int | None) -> list[str]:
+def format_grid(
+    headings: Sequence[Heading], rows: Sequence[Sequence[str]], max_width: int | None
+) -> list[str]:
     """Return the lines of a grid: the hidden columns, the headings, the rows."""
     columns = []
     for position, heading in enumerate(headings):

@@ -74,7 +74,9 @@ def draw(
     return lines if width is None else [truncate(line, width) for line in lines]
 
 
-def _choose_slots(counts: Mapping[int, int], used: Sequence[int], height: int | None) -> tuple[list[int], list[str]]:
+def _choose_slots(
+    counts: Mapping[int, int], used: Sequence[int], height: int | None
+) -> tuple[list[int], list[str]]:
     """Return the slots that fit, and the line that counts the others, if any are hidden."""
     slots = list(range(min(0, *used), max(used) + 1))
     if height is None:

@@ -62,7 +62,11 @@ def find_fields(decoder: Decoder, value: Field | None) -> HistogramFields | None
     for field in values:
         if _is_slots(schema, field):
             return HistogramFields(field)
-    slots = [field for field in fields if field.part == RECORD and field.path[-1] == _SLOT and field.codec.is_plain_int]
+    slots = [
+        field
+        for field in fields
+        if field.part == RECORD and field.path[-1] == _SLOT and field.codec.is_plain_int
+    ]
     is_count = len(values) == 1 and values[0].codec.is_plain_int
     if schema.role is Role.HIST and is_count and slots:
         return HistogramFields(values[0], slots[-1])
@@ -93,7 +97,9 @@ class HistogramsPanel:
     ``bounds`` are the buckets of a stream; the default are powers of two.
     """
 
-    def __init__(self, decoder: Decoder, fields: HistogramFields, bounds: Sequence[float] = ()) -> None:
+    def __init__(
+        self, decoder: Decoder, fields: HistogramFields, bounds: Sequence[float] = ()
+    ) -> None:
         schema = decoder.schema
         self._name = safe(schema.map)
         self._decoder = decoder
@@ -217,4 +223,6 @@ def _slot_counts(value: Value) -> tuple[Mapping[int, int], int]:
     if not isinstance(value, tuple):
         return {}, 0
     counts = [count if isinstance(count, int) else 0 for count in value]
-    return {slot: count for slot, count in enumerate(counts[:_SLOTS]) if count}, sum(counts[_SLOTS:])
+    return {slot: count for slot, count in enumerate(counts[:_SLOTS]) if count}, sum(
+        counts[_SLOTS:]
+    )

@@ -33,7 +33,9 @@ _OWNER_IDS: Final = (
     "userns",
 )
 _OWNER_ENDINGS: Final = (*[f"_{name}" for name in _OWNER_IDS], "_ns")
-_OWNER_NAMES: Final = frozenset((*_OWNER_IDS, "euid", "egid", "suid", "sgid", "fsuid", "fsgid", "loginuid", "cpu"))
+_OWNER_NAMES: Final = frozenset(
+    (*_OWNER_IDS, "euid", "egid", "suid", "sgid", "fsuid", "fsgid", "loginuid", "cpu")
+)
 _SIZES: Final = frozenset(("count", "size", "len", "length"))
 _KEPT: Final = frozenset(
     (
@@ -125,7 +127,9 @@ def _hide(
 ) -> list[int]:
     """Remove columns from ``shown`` until the rest fits; return them in the order of removal."""
     removable = [
-        position for position, column in enumerate(columns) if position != last_text and column.rank is not Rank.KEPT
+        position
+        for position, column in enumerate(columns)
+        if position != last_text and column.rank is not Rank.KEPT
     ]
     removable.sort(key=lambda position: (columns[position].rank, -position))
     hidden = []
@@ -137,7 +141,9 @@ def _hide(
     return hidden
 
 
-def _layout(columns: Sequence[Column], widths: Sequence[int], shown: Sequence[int], width: int | None) -> ColumnLayout:
+def _layout(
+    columns: Sequence[Column], widths: Sequence[int], shown: Sequence[int], width: int | None
+) -> ColumnLayout:
     """Return the layout; a text in the last column gets the rest of the line."""
     shown_widths = [widths[position] for position in shown]
     if width is not None and shown and not columns[shown[-1]].right:

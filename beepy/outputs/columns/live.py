@@ -26,7 +26,9 @@ class LiveBlock:
     program sees its creation.
     """
 
-    def __init__(self, writer: RowWriter, terminal: Terminal, lines: Callable[[Size], list[str]]) -> None:
+    def __init__(
+        self, writer: RowWriter, terminal: Terminal, lines: Callable[[Size], list[str]]
+    ) -> None:
         self.lock = threading.Condition()
         self._writer = writer
         self._terminal = terminal

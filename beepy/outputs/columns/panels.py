@@ -12,7 +12,9 @@ from beepy.outputs.columns.panel import Panel
 from beepy.outputs.columns.tables import TablePanel
 
 
-def make_panel(decoder: Decoder, value_key: Field | None, bounds: Sequence[float], *, can_redraw: bool) -> Panel | None:
+def make_panel(
+    decoder: Decoder, value_key: Field | None, bounds: Sequence[float], *, can_redraw: bool
+) -> Panel | None:
     """Return the map's panel, None if it is shown as rows.
 
     ``value_key`` is the field that -k names, ``bounds`` are those of -b. ``can_redraw``: tables are

@@ -28,17 +28,25 @@ class PlainRows:
         self._decoder = decoder
         self._times = RowTimes(decoder)
         self._cells = cells(decoder.fields, exact=True)
-        self._widths = {field: max(cell.width, width(cell.name)) for field, cell in self._cells.items()}
+        self._widths = {
+            field: max(cell.width, width(cell.name)) for field, cell in self._cells.items()
+        }
         last = decoder.fields[-1] if decoder.fields else None
         if last and not self._cells[last].right:  # no blanks at the end of a line
             self._widths[last] = 0
         name = safe(decoder.schema.map).ljust(map_width)
         self._start = name.replace("%", "%%") + " " if map_width else ""
-        names = [pad(cell.name, self._widths[field], right=cell.right) for field, cell in self._cells.items()]
+        names = [
+            pad(cell.name, self._widths[field], right=cell.right)
+            for field, cell in self._cells.items()
+        ]
         map_heading = ["map".ljust(map_width)] if map_width else []
         self._header = " ".join([*map_heading, "time".ljust(WIDTH), *names]) + "\n"
         self._has_header = False
-        formats = [f"%{self._widths[field]}s" if cell.right else "%s" for field, cell in self._cells.items()]
+        formats = [
+            f"%{self._widths[field]}s" if cell.right else "%s"
+            for field, cell in self._cells.items()
+        ]
         self._format = " ".join(["", *formats]) + "\n"
         self._view = decoder.view(decoder.fields, self._converter)
         self._texts: View | None = None

@@ -35,7 +35,9 @@ class Sheet:
         self._times = RowTimes(decoder)
         cell_of = cells(decoder.fields)
         self._cells = tuple(cell_of.values())
-        converters = {field: None if cell.plain or cell.texts else cell.raw for field, cell in cell_of.items()}
+        converters = {
+            field: None if cell.plain or cell.texts else cell.raw for field, cell in cell_of.items()
+        }
         self._view = decoder.view(decoder.fields, converters.__getitem__, absent="")
         headings = [Heading("time", right=False, rank=Rank.KEPT, min_width=WIDTH)]
         if map_width:
@@ -88,7 +90,9 @@ class Sheet:
             columns.insert(0, shared_column(self.name))
         return columns
 
-    def lines(self, columns: Sequence[TextColumn], records: int, max_width: int | None) -> list[str]:
+    def lines(
+        self, columns: Sequence[TextColumn], records: int, max_width: int | None
+    ) -> list[str]:
         """Return the line of each row of a batch that was read, in the present layout."""
         right = [heading.right for heading in self.headings]
         return join_rows(columns, right, self.layout, records, max_width)

@@ -187,7 +187,9 @@ def test_a_netfilter_hook_sees_packets(tmp_path: Path, wire: Network) -> None:
                 attach(collection, "on_packet", Target("ipv4/input/-100", netns=wire.name))
             assert "device or resource busy (EBUSY)" in str(caught.value)
             (note,) = told.notes(caught.value)
-            assert note == "another program has that priority: --attach on_packet=FAMILY/HOOK/PRIORITY"
+            assert (
+                note == "another program has that priority: --attach on_packet=FAMILY/HOOK/PRIORITY"
+            )
         look_up(wire)
         assert hits(collection, 0) == seen
         for place in ("", "ipv4", "arp/input", "ipv4/forwards", "ipv4/input/first"):

@@ -18,7 +18,9 @@ WRITE = Insn(STORE, 6, 2, DI)
 CLEAR = Insn(op.MOV64_IMM, 2)
 
 
-def program(*insns: Insn, functions: tuple[int, ...] = (0,), tables: tuple[JumpTableRef, ...] = ()) -> ProgramSpec:
+def program(
+    *insns: Insn, functions: tuple[int, ...] = (0,), tables: tuple[JumpTableRef, ...] = ()
+) -> ProgramSpec:
     named = tuple((f"f{start}", start) for start in functions)
     return ProgramSpec("p", "uprobe", (*insns, Insn(op.EXIT)), tables, (), (), (), named)
 

@@ -112,7 +112,9 @@ LABELS = ("comm", "exit_code", "exit_time", "pid", "ppid", "sig", "start_time", 
         ("exitsnoop-old-counter", "exits", ".maps.counter", "counter", "ebpf_solo_io_exits"),
     ],
 )
-def test_both_conventions(name: str, map_name: str, section: str, role: str, metric: str | None) -> None:
+def test_both_conventions(
+    name: str, map_name: str, section: str, role: str, metric: str | None
+) -> None:
     facts = described(name)
     (map_info,) = facts.maps
     assert (map_info.name, map_info.section, map_info.role, map_info.metric) == (
@@ -154,10 +156,12 @@ def test_json_and_text_agree(name: str, *, relocations: bool) -> None:
 
 def test_relocations_of_exitsnoop() -> None:
     records = {
-        (relocation.kind, relocation.access) for relocation in described("exitsnoop", relocations=True).relocations
+        (relocation.kind, relocation.access)
+        for relocation in described("exitsnoop", relocations=True).relocations
     }
     assert records == {
-        ("byte_off", f"struct task_struct.{name}") for name in ("exit_code", "start_time", "real_parent", "tgid")
+        ("byte_off", f"struct task_struct.{name}")
+        for name in ("exit_code", "start_time", "real_parent", "tgid")
     }
 
 
@@ -182,7 +186,9 @@ def test_names_from_an_image_are_made_safe() -> None:
         "\x1b]0;title\x07": "\u202egnirts\n",
         "org.opencontainers.image.description": "a\x1b[2Jb",
     }
-    image = Image("evil\x1b[31m", "sha256:0", "", annotations, len(program), "elf\x07", {}, (program,))
+    image = Image(
+        "evil\x1b[31m", "sha256:0", "", annotations, len(program), "elf\x07", {}, (program,)
+    )
     shown = text(describe(image, parse(image), relocations=True))
     assert shown.replace("\n", "").isprintable()
     for safe in (
@@ -194,7 +200,10 @@ def test_names_from_an_image_are_made_safe() -> None:
     ):
         assert safe in shown
     assert "not given" in next(line for line in shown.splitlines() if line.startswith("platform "))
-    assert json.loads(description.as_json([describe(image, parse(image))]))["maps"][0]["name"] == "print_\x1b[31m"
+    assert (
+        json.loads(description.as_json([describe(image, parse(image))]))["maps"][0]["name"]
+        == "print_\x1b[31m"
+    )
 
 
 def test_why_a_map_is_not_shown() -> None:
@@ -251,7 +260,9 @@ def test_the_name_of_a_section_is_made_safe() -> None:
 )
 def test_what_a_program_can_change(section: str, called: str, changes: tuple[str, ...]) -> None:
     obj = Object()
-    obj.program(*([Insn(CALL, imm=HELPERS.index(called))] if called else []), Insn(EXIT), section=section)
+    obj.program(
+        *([Insn(CALL, imm=HELPERS.index(called))] if called else []), Insn(EXIT), section=section
+    )
     data = obj.data()
     image = Image("one", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     assert describe(image, parse(image)).programs[0].changes == changes
@@ -278,7 +289,9 @@ def test_only_the_first_values_of_very_many_variables_are_shown() -> None:
     char = obj.btf.integer("char", 1, 1)
     text = obj.btf.array(char, 4096)
     obj.elf.bss(4096 * 70)
-    obj.btf.datasec(".bss", 0, [(obj.btf.var(f"v{at}", text, 0), 4096 * at, 4096) for at in range(70)])
+    obj.btf.datasec(
+        ".bss", 0, [(obj.btf.var(f"v{at}", text, 0), 4096 * at, 4096) for at in range(70)]
+    )
     data = obj.data()
     image = Image("x", "sha256:0", "", {}, len(data), "elf", {}, (data,))
     described = describe(image, parse(data))
@@ -326,7 +339,10 @@ def test_writing_to_a_map_that_is_pinned_by_name(flags: MapFlag, changed: bool) 
         "pinning": 1,
         "map_flags": flags,
     }
-    members = [(name, obj.btf.ptr(obj.btf.array(1, value)), 64 * n) for n, (name, value) in enumerate(fields.items())]
+    members = [
+        (name, obj.btf.ptr(obj.btf.array(1, value)), 64 * n)
+        for n, (name, value) in enumerate(fields.items())
+    ]
     variable = obj.btf.var("firewall.rules", obj.btf.struct("", 48, members))
     (symbol,) = obj.maps(variable, names=["firewall.rules"], size=48)
     obj.program(Insn(LD_IMM64, 1), Insn(0), Insn(EXIT), name="uses", section="raw_tp")
@@ -342,4 +358,6 @@ def test_writing_to_a_map_that_is_pinned_by_name(flags: MapFlag, changed: bool) 
         (),
     )
     assert parsed.maps[0].pinned == "/sys/fs/bpf/firewall_rules"
-    assert "  pinned   /sys/fs/bpf/firewall_rules (a map that is there already is used)\n" in text(parsed)
+    assert "  pinned   /sys/fs/bpf/firewall_rules (a map that is there already is used)\n" in text(
+        parsed
+    )

@@ -40,7 +40,9 @@ def program(section: str, *insns: Insn, refs: Sequence[Ref] = (), name: str = "o
     return ProgramSpec(name, section, (*insns, MOV, EXIT), tuple(refs), (), (), (), ((name, 0),))
 
 
-def spec_of(*programs: ProgramSpec, maps: Sequence[MapSpec] = (), externs: Sequence[ExternSpec] = ()) -> CollectionSpec:
+def spec_of(
+    *programs: ProgramSpec, maps: Sequence[MapSpec] = (), externs: Sequence[ExternSpec] = ()
+) -> CollectionSpec:
     writer = BtfWriter()
     writer.integer()
     writer.func_proto(1)
@@ -191,7 +193,9 @@ def test_jump_tables() -> None:
 
 
 def test_programs_without_autoload_do_not_count_for_the_object() -> None:
-    needs, programs = requirements.of_collection(spec_of(program("?lsm/x", name="off"), program("socket")))
+    needs, programs = requirements.of_collection(
+        spec_of(program("?lsm/x", name="off"), program("socket"))
+    )
     assert (needs.kernel, programs["off"].kernel) == ("3.19", "5.7")
     assert (needs.types, programs["off"].types) == (False, True)
 
@@ -216,7 +220,8 @@ def test_symbols_of_the_kernel(extern: ExternSpec, feature: str, kernel: str, ty
 
 def test_the_bundled_images() -> None:
     kernels = {
-        name: requirements.of_collection(parse(bundled_store().get(name)))[0].kernel for name in bundled_store().names()
+        name: requirements.of_collection(parse(bundled_store().get(name)))[0].kernel
+        for name in bundled_store().names()
     }
     assert kernels["exitsnoop"] == "5.8"
     assert set(kernels.values()) <= {"5.1", "5.2", "5.8"}
@@ -242,7 +247,10 @@ def test_maps_in_maps_and_flags_count() -> None:
     outer = MapSpec("outer", ".maps", MapType.HASH_OF_MAPS, 4, 4, 1, inner=ring)
     needs = whole(program("socket"), maps=(outer,))
     assert (needs.kernel, needs.because) == ("6.19", ("map flag 0x80000",))
-    assert whole(program("socket"), maps=(outer._replace(inner=ring._replace(flags=0)),)).kernel == "5.8"
+    assert (
+        whole(program("socket"), maps=(outer._replace(inner=ring._replace(flags=0)),)).kernel
+        == "5.8"
+    )
     sockets = MapSpec("inner", ".maps", MapType.SOCKMAP, 4, 4, 1)
     assert "CAP_NET_ADMIN" in names(whole(program("socket"), maps=(outer._replace(inner=sockets),)))
 
@@ -290,7 +298,9 @@ def test_the_address_of_a_kernel_symbol_needs_syslog() -> None:
     untyped = ExternSpec("jiffies", KSYMS, VOID, weak=True, function=False)
     using = program("raw_tp", refs=[ExternRef(0, "jiffies")], name="using")
     needs, programs = requirements.of_collection(
-        CollectionSpec("x", "GPL", (using, program("raw_tp")), (), (), (untyped,), Btf(writer.data()))
+        CollectionSpec(
+            "x", "GPL", (using, program("raw_tp")), (), (), (untyped,), Btf(writer.data())
+        )
     )
     assert Capability("CAP_SYSLOG", "addresses of kernel symbols") in needs.capabilities
     assert "CAP_SYSLOG" in names(programs["using"])

@@ -23,15 +23,23 @@ def test_every_kind() -> None:
         w.ptr(1): types.Ptr(TypeId(1)),
         w.array(1, 7, 2): types.Array(TypeId(1), TypeId(2), 7),
         w.struct("s", 8, [("a", 1, 0), ("b", 1, 32)]): types.Struct(
-            "s", 8, (Member("a", TypeId(1), types.Bits(0), 0), Member("b", TypeId(1), types.Bits(32), 0))
+            "s",
+            8,
+            (Member("a", TypeId(1), types.Bits(0), 0), Member("b", TypeId(1), types.Bits(32), 0)),
         ),
-        w.union("u", 4, [("a", 1, 3, 5)]): types.Union("u", 4, (Member("a", TypeId(1), types.Bits(3), 5),)),
+        w.union("u", 4, [("a", 1, 3, 5)]): types.Union(
+            "u", 4, (Member("a", TypeId(1), types.Bits(3), 5),)
+        ),
         w.enum("e", {"A": 1, "B": -1}, signed=True): types.Enum(
             "e", 4, True, (types.Enumerator("A", 1), types.Enumerator("B", -1))
         ),
         w.enum("f", {"C": -1}): types.Enum("f", 4, False, (types.Enumerator("C", (1 << 32) - 1),)),
-        w.enum64("g", {"D": 1 << 40}): types.Enum64("g", 8, False, (types.Enumerator("D", 1 << 40),)),
-        w.enum64("h", {"E": -2}, signed=True): types.Enum64("h", 8, True, (types.Enumerator("E", -2),)),
+        w.enum64("g", {"D": 1 << 40}): types.Enum64(
+            "g", 8, False, (types.Enumerator("D", 1 << 40),)
+        ),
+        w.enum64("h", {"E": -2}, signed=True): types.Enum64(
+            "h", 8, True, (types.Enumerator("E", -2),)
+        ),
         w.fwd("x", union=True): types.Fwd("x", True),
         w.typedef("t", 1): types.Typedef("t", TypeId(1)),
         w.volatile(1): types.Volatile(TypeId(1)),
@@ -43,7 +51,9 @@ def test_every_kind() -> None:
         ),
         w.func("main", 17, 1): types.Func("main", TypeId(17), 1),
         w.var("v", 1, 2): types.Var("v", TypeId(1), 2),
-        w.datasec(".data", 4, [(19, 0, 4)]): types.DataSec(".data", 4, (types.VarSecInfo(TypeId(19), 0, 4),)),
+        w.datasec(".data", 4, [(19, 0, 4)]): types.DataSec(
+            ".data", 4, (types.VarSecInfo(TypeId(19), 0, 4),)
+        ),
         w.real("double", 8): types.Float("double", 8),
         w.decl_tag("tag", 5, 1): types.DeclTag("tag", TypeId(5), 1),
         w.decl_tag("tag", 5): types.DeclTag("tag", TypeId(5), -1),
@@ -78,7 +88,10 @@ def test_many_names_by_one_walk() -> None:
 
 def test_flavors() -> None:
     w = BtfWriter()
-    ids = [w.struct(name, 4) for name in ("task", "task___old", "task____x", "task_struct", "task___", "task___a___b")]
+    ids = [
+        w.struct(name, 4)
+        for name in ("task", "task___old", "task____x", "task_struct", "task___", "task___a___b")
+    ]
     assert btf(w).flavors(["task"]) == {"task": [ids[0], ids[1]]}
     assert btf(w).flavors(["task___a"]) == {"task___a": [ids[5]]}
     assert btf(w).flavors(["task", "task___a", "ask", "", "task___"]) == {
@@ -105,7 +118,14 @@ def test_flavors_of_split_btf() -> None:
 
 @pytest.mark.parametrize(
     ("name", "essential"),
-    [("a", "a"), ("a___b", "a"), ("a___b___c", "a___b"), ("a___", "a___"), ("___b", "___b"), ("a____b", "a____b")],
+    [
+        ("a", "a"),
+        ("a___b", "a"),
+        ("a___b___c", "a___b"),
+        ("a___", "a___"),
+        ("___b", "___b"),
+        ("a____b", "a____b"),
+    ],
 )
 def test_essential_name(name: str, essential: str) -> None:
     assert essential_name(name) == essential
@@ -172,7 +192,11 @@ def test_names_of_types_and_tags_may_be_long() -> None:
     """Tags may hold whole expressions; libbpf takes any name."""
     w = BtfWriter()
     integer = w.integer()
-    tags = [w.decl_tag("d" * 1100, integer), w.type_tag("t" * 1100, integer), w.struct("s" * 1100, 0)]
+    tags = [
+        w.decl_tag("d" * 1100, integer),
+        w.type_tag("t" * 1100, integer),
+        w.struct("s" * 1100, 0),
+    ]
     assert [btf(w).type(tag).name for tag in tags] == ["d" * 1100, "t" * 1100, "s" * 1100]  # type: ignore[union-attr]
     too_long = w.decl_tag("e" * (MAX_STRING + 1), integer)
     start = w.string("e" * (MAX_STRING + 1))
@@ -194,7 +218,9 @@ def test_a_type_with_too_many_members() -> None:
     w = BtfWriter()
     count = MAX_VLEN + 1
     w.add(Kind.ENUM, "e", 4, [0, 0] * count, vlen=count)
-    with refused(BtfError, f"object: type 1: {count} members or values, at most {MAX_VLEN} are taken"):
+    with refused(
+        BtfError, f"object: type 1: {count} members or values, at most {MAX_VLEN} are taken"
+    ):
         btf(w).type(TypeId(1))
 
 
@@ -232,8 +258,14 @@ HEADER = struct.Struct("<HBBIIIII")
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((0xEB9F, 2, 0, 24, 0, 0, 0, 1), "header: expected little-endian BTF version 1, got magic 0xeb9f, version 2"),
-        ((0x9FEB, 1, 0, 24, 0, 0, 0, 1), "header: expected little-endian BTF version 1, got big-endian"),
+        (
+            (0xEB9F, 2, 0, 24, 0, 0, 0, 1),
+            "header: expected little-endian BTF version 1, got magic 0xeb9f, version 2",
+        ),
+        (
+            (0x9FEB, 1, 0, 24, 0, 0, 0, 1),
+            "header: expected little-endian BTF version 1, got big-endian",
+        ),
         ((0xEB9F, 1, 0, 20, 0, 0, 0, 1), "header: sections exceed 25 bytes or are not aligned"),
         ((0xEB9F, 1, 0, 24, 2, 0, 0, 1), "header: sections exceed 25 bytes or are not aligned"),
         ((0xEB9F, 1, 0, 24, 0, 4, 0, 1), "header: sections exceed 25 bytes or are not aligned"),

@@ -62,7 +62,9 @@ def test_qualifiers(w: BtfWriter) -> None:
 def test_functions(w: BtfWriter) -> None:
     inner = w.func_proto(0, [("a", INT)])
     assert shown(w, inner) == "void (int)"
-    assert shown(w, w.func_proto(INT, [("f", w.ptr(inner)), ("b", INT)])) == "int (void (...) *, int)"
+    assert (
+        shown(w, w.func_proto(INT, [("f", w.ptr(inner)), ("b", INT)])) == "int (void (...) *, int)"
+    )
 
 
 def test_functions_of_functions_of_functions_end(w: BtfWriter) -> None:

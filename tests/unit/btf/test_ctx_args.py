@@ -32,7 +32,9 @@ def test_each_type_of_program_gets_a_function_of_its_own() -> None:
     w = BtfWriter()
     integer = w.integer()
     any_ = w.ptr(0)
-    tagged = w.func("tagged", w.func_proto(integer, [("number", integer), ("ctx", any_)]), Linkage.GLOBAL)
+    tagged = w.func(
+        "tagged", w.func_proto(integer, [("number", integer), ("ctx", any_)]), Linkage.GLOBAL
+    )
     other = w.func("other", w.func_proto(integer, [("ctx", any_)]), Linkage.GLOBAL)
     w.decl_tag("arg:ctx", tagged, 1)
     before = Btf(w.data())
@@ -48,7 +50,11 @@ def test_each_type_of_program_gets_a_function_of_its_own() -> None:
         proto = after.type(function.type)
         assert isinstance(proto, types.FuncProto)
         number, context = proto.params
-        assert (proto.type, number, context.name) == (integer, Param("number", TypeId(integer)), "ctx")
+        assert (proto.type, number, context.name) == (
+            integer,
+            Param("number", TypeId(integer)),
+            "ctx",
+        )
         pointer = after.type(context.type)
         assert isinstance(pointer, types.Ptr)
         assert after.type(pointer.type) == types.Struct(name, 0, ())
@@ -84,7 +90,9 @@ def test_arguments_that_are_told_by_name(prog_type: ProgType, kind: str, told: b
         "const void": lambda: w.const(w.ptr(w.const(0))),
         "word": lambda: w.ptr(w.typedef("u64", w.integer("unsigned long", 8, 0))),
         "number": lambda: integer,
-        "bpf_user_pt_regs_t": lambda: w.ptr(w.const(w.typedef("bpf_user_pt_regs_t", w.struct("user_pt_regs", 8)))),
+        "bpf_user_pt_regs_t": lambda: w.ptr(
+            w.const(w.typedef("bpf_user_pt_regs_t", w.struct("user_pt_regs", 8)))
+        ),
     }
     argument = targets.get(kind, lambda: w.ptr(w.struct(kind, 8)))()
     function = w.func("f", w.func_proto(integer, [("ctx", argument)]), Linkage.GLOBAL)

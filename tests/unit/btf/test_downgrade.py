@@ -23,7 +23,10 @@ def test_what_is_refused_is_used_no_more(feature: Feature) -> None:
     before = Btf(sample(feature))
     after = downgraded(before, {feature})
     assert feature not in used(after)
-    assert len(after) in {len(before), len(before) + 1}  # a placeholder for the values of 64-bit enums
+    assert len(after) in {
+        len(before),
+        len(before) + 1,
+    }  # a placeholder for the values of 64-bit enums
 
 
 def test_with_nothing_refused_nothing_changes() -> None:
@@ -40,7 +43,10 @@ def test_a_section_becomes_a_struct_of_its_variables() -> None:
     found = after.type(section)
     assert isinstance(found, types.Struct)
     assert (found.name, found.size) == ("_data_x", 12)
-    assert [(one.name, one.type, one.offset) for one in found.members] == [("a", first, 0), ("b", second, 64)]
+    assert [(one.name, one.type, one.offset) for one in found.members] == [
+        ("a", first, 0),
+        ("b", second, 64),
+    ]
     assert after.type(first) == types.Int("a", 1, 8, 0, False, False, False)
 
 
@@ -55,7 +61,10 @@ def test_only_odd_names_of_sections_change_where_sections_are_known() -> None:
     writer = BtfWriter()
     number = writer.integer("int", 4)
     variable = writer.var("a", number)
-    odd, plain = writer.datasec("?.ops", 4, [(variable, 0, 4)]), writer.datasec(".ops", 4, [(variable, 0, 4)])
+    odd, plain = (
+        writer.datasec("?.ops", 4, [(variable, 0, 4)]),
+        writer.datasec(".ops", 4, [(variable, 0, 4)]),
+    )
     after = downgraded(Btf(writer.data()), {Feature.QMARK_DATASEC})
     assert [getattr(after.type(one), "name", "") for one in (odd, plain)] == ["_.ops", ".ops"]
     assert isinstance(after.type(odd), types.DataSec)

@@ -35,7 +35,9 @@ def test_records_by_section(w: BtfWriter) -> None:
         {SEC: [(8, 1, 0, 0)]},
     )
     assert parse(w, data) == ext.Ext(
-        {SEC: ((0, 5),), ".text": ((0, 6), (16, 7))}, {SEC: ((0, 1, 2, 3 << 10 | 4),)}, {SEC: ((8, 1, 0, 0),)}
+        {SEC: ((0, 5),), ".text": ((0, 6), (16, 7))},
+        {SEC: ((0, 1, 2, 3 << 10 | 4),)},
+        {SEC: ((8, 1, 0, 0),)},
     )
 
 
@@ -72,11 +74,26 @@ def test_nothing_recorded(w: BtfWriter) -> None:
         (header(0, 8, 0, 0, 0, 0), "func_info: 8 bytes at 0 exceed the section"),
         (header(0, 2, 0, 0, 0, 0) + bytes(8), "func_info: 2 bytes at 0 exceed the section"),
         (header(0, 0, 99, 8, 0, 0) + bytes(8), "line_info: 8 bytes at 99 exceed the section"),
-        (header(0, 4, 0, 0, 0, 0) + b"\4\0\0\0", "func_info: records of 4 bytes, expected 8 or more"),
-        (header(0, 0, 0, 0, 0, 4) + b"\x12\0\0\0", "core_relo: records of 18 bytes, expected 16 or more"),
-        (header(0, 0, 0, 4, 0, 0) + b"\4\1\0\0", "line_info: records of 260 bytes, expected 16 or more"),
-        (header(0, 8, 0, 0, 0, 0) + b"\x08\0\0\0" + bytes(4), "func_info: ends within a section's header"),
-        (header(0, 12, 0, 0, 0, 0) + b"\x08\0\0\0" + bytes(8), "func_info: 0 records of 8 bytes exceed the section"),
+        (
+            header(0, 4, 0, 0, 0, 0) + b"\4\0\0\0",
+            "func_info: records of 4 bytes, expected 8 or more",
+        ),
+        (
+            header(0, 0, 0, 0, 0, 4) + b"\x12\0\0\0",
+            "core_relo: records of 18 bytes, expected 16 or more",
+        ),
+        (
+            header(0, 0, 0, 4, 0, 0) + b"\4\1\0\0",
+            "line_info: records of 260 bytes, expected 16 or more",
+        ),
+        (
+            header(0, 8, 0, 0, 0, 0) + b"\x08\0\0\0" + bytes(4),
+            "func_info: ends within a section's header",
+        ),
+        (
+            header(0, 12, 0, 0, 0, 0) + b"\x08\0\0\0" + bytes(8),
+            "func_info: 0 records of 8 bytes exceed the section",
+        ),
         (
             header(0, 16, 0, 0, 0, 0) + struct.pack("<4I", 8, 0, 1, 0),
             "func_info: 1 records of 8 bytes exceed the section",
@@ -94,9 +111,15 @@ def test_malformed(w: BtfWriter, data: bytes, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("part", "most", "record"),
-    [("func_info", 1 << 16, (0, 5)), ("line_info", 1 << 18, (0, 1, 2, 3)), ("core_relo", 1 << 16, (0, 1, 0, 0))],
+    [
+        ("func_info", 1 << 16, (0, 5)),
+        ("line_info", 1 << 18, (0, 1, 2, 3)),
+        ("core_relo", 1 << 16, (0, 1, 0, 0)),
+    ],
 )
-def test_more_records_than_any_object_has(w: BtfWriter, part: str, most: int, record: tuple[int, ...]) -> None:
+def test_more_records_than_any_object_has(
+    w: BtfWriter, part: str, most: int, record: tuple[int, ...]
+) -> None:
     """They are counted over all sections."""
     records = {SEC: [record], ".text": [record] * most}
     parts = [records if part == name else {} for name in ("func_info", "line_info", "core_relo")]

@@ -46,7 +46,9 @@ def test_an_elf_file_has_them_in_a_section() -> None:
     assert extract(vmlinux(), "vmlinux") == types()
 
 
-@pytest.mark.parametrize("name", ["5.4.0-1.btf", "a/b/5.4.0-1.btf", "../../../etc/5.4.0-1.btf", "/etc/x.btf"])
+@pytest.mark.parametrize(
+    "name", ["5.4.0-1.btf", "a/b/5.4.0-1.btf", "../../../etc/5.4.0-1.btf", "/etc/x.btf"]
+)
 def test_an_archive_has_them_in_a_member_whose_name_is_no_path(name: str) -> None:
     assert extract(archive(**{name: types()}), "x.btf.tar.xz") == types()
 
@@ -70,7 +72,10 @@ def test_types_may_be_compressed_alone_or_archived_alone() -> None:
         (vmlinux()[:-64], f"malformed ELF: headers exceed the file's {len(vmlinux()) - 64} bytes"),
         (b"\x7fELF\x02\x01", "malformed ELF: headers exceed the file's 6 bytes"),
         (archive(a=b""), "archive: expected one member called *.btf, got 0"),
-        (archive(**{"a.btf": types(), "b.btf": types()}), "archive: expected one member called *.btf, got 2"),
+        (
+            archive(**{"a.btf": types(), "b.btf": types()}),
+            "archive: expected one member called *.btf, got 2",
+        ),
         (archive(**{"a.btf": types()})[:-20], "ends too early"),
     ],
 )

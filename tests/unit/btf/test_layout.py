@@ -37,7 +37,10 @@ def test_modifiers_are_stripped_but_no_typedef(w: BtfWriter) -> None:
     typedef = w.typedef("t", INT)
     wrapped = w.const(w.volatile(w.restrict(w.type_tag("user", typedef))))
     assert skip_mods(btf(w), wrapped) == typedef
-    assert skip_mods_and_typedefs(btf(w), wrapped) == (INT, types.Int("int", 4, 32, 0, True, False, False))
+    assert skip_mods_and_typedefs(btf(w), wrapped) == (
+        INT,
+        types.Int("int", 4, 32, 0, True, False, False),
+    )
 
 
 def test_sizes(w: BtfWriter) -> None:
@@ -117,8 +120,13 @@ def test_names_of_typedefs(w: BtfWriter) -> None:
 def test_named_members_inline_anonymous_ones(w: BtfWriter) -> None:
     inner = w.union("", 4, [("b", INT, 0), ("c", INT, 3, 5)])
     middle = w.struct("", 8, [("", INT, 0), ("", w.const(inner), 32)])
-    outer = w.typedef("t", w.struct("s", 16, [("a", INT, 0), ("", middle, 64), ("", inner, 32), ("d", INT, 32)]))
-    hits = [(hit.member.name, hit.owner, hit.number, hit.offset, hit.steps) for hit in named_members(btf(w), outer)]
+    outer = w.typedef(
+        "t", w.struct("s", 16, [("a", INT, 0), ("", middle, 64), ("", inner, 32), ("d", INT, 32)])
+    )
+    hits = [
+        (hit.member.name, hit.owner, hit.number, hit.offset, hit.steps)
+        for hit in named_members(btf(w), outer)
+    ]
     assert hits == [
         ("a", outer - 1, 0, 0, 1),
         ("b", inner, 0, 96, 3),

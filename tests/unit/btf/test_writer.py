@@ -28,7 +28,9 @@ def test_equal_names_share_their_string() -> None:
 def test_a_negative_word_is_taken_modulo_its_size() -> None:
     writer = BtfWriter()
     tag = writer.decl_tag("tag", writer.fwd("a"))
-    assert writer.types[tag - 1] == struct.pack("<4I", writer.string("tag"), Kind.DECL_TAG << 24, 1, 0xFFFFFFFF)
+    assert writer.types[tag - 1] == struct.pack(
+        "<4I", writer.string("tag"), Kind.DECL_TAG << 24, 1, 0xFFFFFFFF
+    )
 
 
 def test_types_are_appended_to_others() -> None:

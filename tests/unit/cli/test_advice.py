@@ -39,7 +39,9 @@ FEW = OSError(errno.EMFILE, "Too many open files", "beepy/hooks/tracepoint.py")
 def test_the_limit_of_the_process(error: BeepyError, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.failure(error) == 1
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    expected = f"beepy: open files: limit of {limit} reached\nnote: ulimit -n {max(1024, 2 * limit)}\n"
+    expected = (
+        f"beepy: open files: limit of {limit} reached\nnote: ulimit -n {max(1024, 2 * limit)}\n"
+    )
     assert capsys.readouterr().err == expected
 
 

@@ -40,7 +40,9 @@ def usage_error(done: Done) -> str:
 
 def test_characters_that_the_encoding_lacks_are_escaped(beepy: Beepy, tmp_path: Path) -> None:
     Store(tmp_path / "store").add_image("\u03c0/\u00e9", PROGRAM, {})
-    done = beepy._replace(variables={"PYTHONIOENCODING": "latin-1"})("--storage", str(tmp_path / "store"), "list")
+    done = beepy._replace(variables={"PYTHONIOENCODING": "latin-1"})(
+        "--storage", str(tmp_path / "store"), "list"
+    )
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[1].startswith("\\u03c0/")
 
@@ -80,7 +82,9 @@ def test_help_has_sections(beepy: Beepy) -> None:
     run = panels(beepy("run", "--help").out)
     titles = ["What to show", "Where programs attach", "Metrics", "How programs are loaded"]
     assert list(run) == [*titles, "Images and registries", "General"]
-    assert panels(beepy("--help").out) == {"General": {"--version", "--verbose", "--debug", "--storage", "--help"}}
+    assert panels(beepy("--help").out) == {
+        "General": {"--version", "--verbose", "--debug", "--storage", "--help"}
+    }
     registries = run["Images and registries"] - {"--pull"}
     for command in ("describe", "pull"):
         assert panels(beepy(command, "--help").out)["Images and registries"] == registries
@@ -92,7 +96,10 @@ def test_help_of_a_command(beepy: Beepy) -> None:
     assert beepy("help") == beepy("--help")
     assert beepy("help", "run") == beepy("run", "--help")
     assert beepy("-v", "help", "list") == beepy("list", "--help")
-    assert usage_error(beepy("help", "lisst")) == "beepy: no such command 'lisst'. Did you mean 'list'?"
+    assert (
+        usage_error(beepy("help", "lisst"))
+        == "beepy: no such command 'lisst'. Did you mean 'list'?"
+    )
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -101,7 +108,9 @@ def test_the_examples_use_existing_options(beepy: Beepy, command: str) -> None:
         name, *arguments = shlex.split(line.removeprefix("beepy "))
         out = beepy(*([name] if name in COMMANDS else []), "--help").out
         assert all(
-            re.search(rf"(^  |, ){re.escape(option)}\b", out, re.MULTILINE) for option in arguments if option[0] == "-"
+            re.search(rf"(^  |, ){re.escape(option)}\b", out, re.MULTILINE)
+            for option in arguments
+            if option[0] == "-"
         )
 
 
@@ -112,7 +121,9 @@ def test_run_without_an_image_lists_the_bundled_ones(beepy: Beepy) -> None:
     assert first == "beepy: run: no image given"
     assert note == "note: beepy run exitsnoop, or another of the bundled images:"
     assert [line.split()[0] for line in images] == [image["name"] for image in BUNDLED]
-    assert all(str(image["description"])[:30] in line for line, image in zip(images, BUNDLED, strict=True))
+    assert all(
+        str(image["description"])[:30] in line for line, image in zip(images, BUNDLED, strict=True)
+    )
     assert max(map(len, done.said)) <= 80
 
 
@@ -124,7 +135,10 @@ def test_options_of_other_commands_are_refused(beepy: Beepy) -> None:
         done = beepy(*option, "list")
         assert (done.code, done.out) == (2, "")
         assert re.fullmatch(r"beepy: --[a-z-]+: beepy list does not take it\n", done.err)
-    assert beepy("--storage", "x", "version").err == "beepy: --storage: beepy version does not take it\n"
+    assert (
+        beepy("--storage", "x", "version").err
+        == "beepy: --storage: beepy version does not take it\n"
+    )
     variables = {"BEEPY_STORAGE": "x", "BEEPY_CONFIG_DIR": "x"}
     assert beepy._replace(variables=variables)("version").code == 0
 
@@ -148,7 +162,10 @@ def test_help_on_a_terminal_has_no_colors(beepy: Beepy) -> None:
 
 def test_all_commands_are_listed(beepy: Beepy) -> None:
     out = beepy("--help").out
-    listed = [line.split()[0] for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
+    listed = [
+        line.split()[0]
+        for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    ]
     assert set(listed) == set(COMMANDS)
 
 
@@ -194,7 +211,9 @@ def test_a_usage_error_names_the_help_of_its_command(beepy: Beepy) -> None:
     ("option", "kind"),
     [("-c", "file"), ("--config", "file"), ("--ca-file", "file"), ("--config-dir", "directory")],
 )
-def test_a_missing_file_or_directory_is_a_usage_error(beepy: Beepy, command: str, option: str, kind: str) -> None:
+def test_a_missing_file_or_directory_is_a_usage_error(
+    beepy: Beepy, command: str, option: str, kind: str
+) -> None:
     long = "--config" if option == "-c" else option
     assert beepy(command, "exitsnoop", option, "/no/such") == (
         2,
@@ -232,7 +251,9 @@ def test_version(beepy: Beepy) -> None:
         (["run", "--no-tty=", "x"], "beepy: --no-tty '': expected true or false"),
     ],
 )
-def test_every_option_takes_an_equals_sign(beepy: Beepy, arguments: list[str], message: str) -> None:
+def test_every_option_takes_an_equals_sign(
+    beepy: Beepy, arguments: list[str], message: str
+) -> None:
     done = beepy(*arguments)
     assert (done.code, done.out, done.said[0]) == (2, "", message)
 
@@ -242,7 +263,11 @@ def test_the_last_value_of_a_flag_counts(beepy: Beepy) -> None:
         assert beepy("describe", "exitsnoop", *arguments).err == ""
         assert beepy(arguments[0], "describe", "exitsnoop", *arguments[1:]).err == ""
     for arguments in (["-v=false", "-v"], ["-d=0", "-v=true"]):
-        assert beepy("describe", "exitsnoop", *arguments).said[0].startswith("info: exitsnoop: found in ")
+        assert (
+            beepy("describe", "exitsnoop", *arguments)
+            .said[0]
+            .startswith("info: exitsnoop: found in ")
+        )
     assert listed(beepy("list", "--help=false", "-o=json")) == BUNDLED
 
 
@@ -304,7 +329,10 @@ def test_list(beepy: Beepy) -> None:
         "-",
     ]
     assert rows[1].split()[0] == "exitsnoop:v1"
-    assert all(row.endswith(f"  {known['description']}") for row, known in zip(rows[2:], BUNDLED, strict=True))
+    assert all(
+        row.endswith(f"  {known['description']}")
+        for row, known in zip(rows[2:], BUNDLED, strict=True)
+    )
 
 
 def test_list_fits_a_terminal(beepy: Beepy) -> None:
@@ -339,7 +367,9 @@ def test_list_makes_names_safe(beepy: Beepy) -> None:
 
 def test_list_cuts_long_annotations(beepy: Beepy) -> None:
     store = Store(beepy.home / ".bumblebee" / "store")
-    store.add_image("one:1", b"\x7fELF", {CREATED: "x" * 100_000}, {"os": "y" * 1000, "architecture": "z"})
+    store.add_image(
+        "one:1", b"\x7fELF", {CREATED: "x" * 100_000}, {"os": "y" * 1000, "architecture": "z"}
+    )
     assert max(map(len, beepy("list").out.splitlines())) < 250
 
 
@@ -371,7 +401,12 @@ def test_storage_replaces_the_local_stores(beepy: Beepy, tmp_path: Path) -> None
     assert listed(beepy(*json_)) == [variable, *BUNDLED]
     assert listed(beepy("--storage", str(tmp_path / "flag"), *json_)) == [flag, *BUNDLED]
     assert listed(beepy(*json_, "--storage", str(tmp_path / "flag"))) == [flag, *BUNDLED]
-    assert listed(beepy("--storage", str(tmp_path / "no"), *json_, "--storage", str(tmp_path / "flag")))[0] == flag
+    assert (
+        listed(
+            beepy("--storage", str(tmp_path / "no"), *json_, "--storage", str(tmp_path / "flag"))
+        )[0]
+        == flag
+    )
 
 
 def test_the_default_store_is_in_xdg_data_home(beepy: Beepy, tmp_path: Path) -> None:
@@ -432,7 +467,9 @@ def test_a_closed_pipe_is_not_an_error(beepy: Beepy, arguments: list[str]) -> No
 
 def test_a_closed_stdout_is_an_error(beepy: Beepy) -> None:
     command = ["sh", "-c", 'exec "$@" >&-', "sh", *BEEPY, "list"]
-    done = subprocess.run(command, env=environment(beepy.home), check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env=environment(beepy.home), check=False, capture_output=True, text=True
+    )
     assert (done.returncode, done.stderr) == (1, "beepy: standard output: closed\n")
 
 

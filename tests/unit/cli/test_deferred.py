@@ -117,7 +117,9 @@ def test_an_interrupted_module_is_executed_again(make: Make) -> None:
     assert (one.first, one.last) == (1, 2)
 
 
-def test_threads_that_import_each_others_modules_do_not_deadlock(make: Make, tmp_path: Path) -> None:
+def test_threads_that_import_each_others_modules_do_not_deadlock(
+    make: Make, tmp_path: Path
+) -> None:
     """One imports a module that uses a deferred one; the other uses one that imports it."""
     (tmp_path / "plain_one.py").write_text(
         "import time\ntime.sleep(0.2)\nimport deferred_one\nvalue = deferred_one.value\n"
@@ -129,8 +131,12 @@ def test_threads_that_import_each_others_modules_do_not_deadlock(make: Make, tmp
     )
     values: list[int] = []
     threads = [
-        threading.Thread(target=lambda: values.append(importlib.import_module("plain_one").value), daemon=True),
-        threading.Thread(target=lambda: values.append(importlib.import_module("deferred_two").value), daemon=True),
+        threading.Thread(
+            target=lambda: values.append(importlib.import_module("plain_one").value), daemon=True
+        ),
+        threading.Thread(
+            target=lambda: values.append(importlib.import_module("deferred_two").value), daemon=True
+        ),
     ]
     try:
         for thread in threads:

@@ -49,8 +49,13 @@ def test_wide_characters_take_two_columns() -> None:
 
 def test_a_wrapped_line_is_aligned_to_its_value() -> None:
     lines = list(description.as_text(description_of("exitsnoop"), 80))
-    number = lines.index("  helpers       get_current_pid_tgid, get_current_task, probe_read_kernel,")
-    assert lines[number + 1] == "                ringbuf_reserve, ktime_get_ns, get_current_comm, ringbuf_submit"
+    number = lines.index(
+        "  helpers       get_current_pid_tgid, get_current_task, probe_read_kernel,"
+    )
+    assert (
+        lines[number + 1]
+        == "                ringbuf_reserve, ktime_get_ns, get_current_comm, ringbuf_submit"
+    )
 
 
 def test_a_long_default_is_cut_in_text_and_whole_in_json() -> None:

@@ -15,10 +15,15 @@ def imported(*arguments: str) -> set[str]:
     """Return the packages that ``beepy ARGUMENTS`` imports."""
     command = [sys.executable, "-X", "importtime", "-m", "beepy", *arguments]
     ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return {name.partition(".")[0] for name in re.findall(r"^import time:.*\| +(\S+)$", ran.stderr, re.MULTILINE)}
+    return {
+        name.partition(".")[0]
+        for name in re.findall(r"^import time:.*\| +(\S+)$", ran.stderr, re.MULTILINE)
+    }
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"], ["list"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["run", "--help"], ["list"]], ids=" ".join
+)
 def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     packages = imported(*arguments)
     assert {"beepy", "typer"} <= packages

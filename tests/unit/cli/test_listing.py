@@ -10,7 +10,9 @@ ONE = Entry("one", "what it does", "sha256:" + 64 * "1", 999, None, "linux/amd64
 def test_an_unknown_column_is_omitted() -> None:
     lines, hidden = listing.table([(ONE._replace(platform=None, size=None), True)], None)
     assert (lines[0].split(), hidden) == (["NAME", "BUNDLED", "DIGEST", "DESCRIPTION"], [])
-    created = ONE._replace(name="two", created="2026-11-24T00:00:00Z", description=None, platform="linux/arm64")
+    created = ONE._replace(
+        name="two", created="2026-11-24T00:00:00Z", description=None, platform="linux/arm64"
+    )
     lines, _ = listing.table([(ONE, True), (created, False)], None)
     assert lines == [
         "NAME  SIZE  CREATED               PLATFORM     BUNDLED  DIGEST               DESCRIPTION",
@@ -34,7 +36,9 @@ def test_no_images() -> None:
         (40, [], ["DIGEST", "PLATFORM", "SIZE", "BUNDLED"]),
     ],
 )
-def test_the_least_useful_columns_are_hidden_first(width: int, shown: list[str], hidden: list[str]) -> None:
+def test_the_least_useful_columns_are_hidden_first(
+    width: int, shown: list[str], hidden: list[str]
+) -> None:
     entries = [
         (ONE._replace(description="long " * 20), True),
         (ONE._replace(name="an/image:1"), False),
@@ -56,7 +60,9 @@ def test_long_and_wide_texts_fit(width: int) -> None:
 
 
 def test_texts_of_an_image_are_one_safe_line() -> None:
-    entry = ONE._replace(name="a\x1b[2J", description="first\nsecond \x1b]0;t\x07\u202e", created="x" * 9999)
+    entry = ONE._replace(
+        name="a\x1b[2J", description="first\nsecond \x1b]0;t\x07\u202e", created="x" * 9999
+    )
     ((_, line), _) = listing.table([(entry, False)], None)
     assert line.isprintable()
     assert r"first second \x1b]0;t\x07\xe2\x80\xae" in line

@@ -15,7 +15,9 @@ TITLE = "org.opencontainers.image.title"
 
 def image(name: str = "tool", **annotations: str) -> Image:
     known = {"description": DESCRIPTION, "title": TITLE}
-    return Image(name, "", "", {known[key]: text for key, text in annotations.items()}, 0, "bee", {}, (b"",))
+    return Image(
+        name, "", "", {known[key]: text for key, text in annotations.items()}, 0, "bee", {}, (b"",)
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,14 +49,18 @@ def test_the_line_of_a_bundled_image_fits_a_terminal(name: str, timeout: float |
 
 @pytest.mark.parametrize("width", [None, 200])
 def test_a_description_that_fits_is_not_cut(width: int | None) -> None:
-    text = "files that are opened, or could not be, with every word that their description has in it"
+    text = (
+        "files that are opened, or could not be, with every word that their description has in it"
+    )
     (line,) = opening.lines([(image(description=text), 2)], None, None, width)
     assert line == f"tool: {text} (2 programs; Ctrl-C ends)"
     assert len(line) > 80
 
 
 def test_each_image_has_a_line() -> None:
-    lines = list(opening.lines([(image("a", description="one"), 1), (image("b"), 0)], None, None, 80))
+    lines = list(
+        opening.lines([(image("a", description="one"), 1), (image("b"), 0)], None, None, 80)
+    )
     assert lines == ["a: one (1 program)", "b (no programs; Ctrl-C ends)"]
 
 
@@ -88,11 +94,15 @@ def test_notes_name_the_maps_if_nothing_is_shown() -> None:
     assert warning.startswith("warning: nothing will be shown, ")
     assert warning.endswith(r"its maps: a_map_of_a_long_name (percpu_hash), \x1b[2J (type 99)")
     assert "print_NAME, counter_NAME, gauge_NAME or hist_NAME" in names
-    assert dump == "note: what is in a map: bpftool map dump name a_map_of_a_long"  # the kernel keeps 15 characters
+    assert (
+        dump == "note: what is in a map: bpftool map dump name a_map_of_a_long"
+    )  # the kernel keeps 15 characters
 
 
 def test_the_list_of_maps_is_bounded() -> None:
-    warning, *_ = opening.nothing_shown([spec(*[MapSpec(f"m{n}", ".maps", MapType.HASH) for n in range(99)])])
+    warning, *_ = opening.nothing_shown(
+        [spec(*[MapSpec(f"m{n}", ".maps", MapType.HASH) for n in range(99)])]
+    )
     assert warning.endswith("m7 (hash), ...")
 
 

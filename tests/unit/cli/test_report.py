@@ -28,7 +28,9 @@ from beepy.errors import (
         (VerifierError("x", EACCES, "log"), 1),
     ],
 )
-def test_a_failure_is_one_line(error: BeepyError, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_one_line(
+    error: BeepyError, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert report.failure(error) == code
     assert capsys.readouterr() == ("", "beepy: x\n")
 
@@ -69,7 +71,9 @@ def test_log_lines_are_safe(logger: logging.Logger, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == "warning: map 'a\\x1b\\x0a': lost 3\n"
 
 
-def test_a_long_message_is_cut_without_debug(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_message_is_cut_without_debug(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
     error = UsageError("x" * 100_000 + ": why")
     error.add_note("\n".join(["y"] * 100))
     error.add_note("z" * 100_000)

@@ -67,4 +67,7 @@ def test_maps_of_one_name_do_not_hide_each_others_losses() -> None:
     counted.add_lost(perf, 5)
     counted.add_lost(perf, 7)
     counted.add_lost(other, None)
-    assert summary_line(counted, 0) == "beepy: 0 shown, 0 filtered, 12 lost (events), lost unknown (events), 0.0 s"
+    assert (
+        summary_line(counted, 0)
+        == "beepy: 0 shown, 0 filtered, 12 lost (events), lost unknown (events), 0.0 s"
+    )

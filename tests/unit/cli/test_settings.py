@@ -49,7 +49,9 @@ def test_credentials_files_before_and_after_the_command_add_up() -> None:
         files.extend(settings.config or [])
 
     context = GivenContext(settings.Settings(config=[Path("a")]))
-    settings.with_settings(command)(context, **settings.Settings(config=[Path("b"), Path("c")])._asdict())
+    settings.with_settings(command)(
+        context, **settings.Settings(config=[Path("b"), Path("c")])._asdict()
+    )
     assert files == [Path("a"), Path("b"), Path("c")]
 
 

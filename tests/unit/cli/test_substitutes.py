@@ -66,7 +66,9 @@ def test_arguments_are_in_the_notes(beepy: Beepy, arguments: list[str], typed: l
 
 def test_the_completion_command_works_in_bash(beepy: Beepy) -> None:
     (note,) = notes(beepy("completion", "bash"), "completion")
-    script = f'{note}\ncompgen -W "$(complete -p beepy | sed "s/.*-W \'\\([^\']*\\)\'.*/\\1/")" -- {{}}'
+    script = (
+        f'{note}\ncompgen -W "$(complete -p beepy | sed "s/.*-W \'\\([^\']*\\)\'.*/\\1/")" -- {{}}'
+    )
     for typed, completed in (("r", "run\n"), ("", "".join([f"{name}\n" for name in app.COMMANDS]))):
         done = subprocess.run(
             ["bash", "-c", script.replace("{}", f"'{typed}'")],

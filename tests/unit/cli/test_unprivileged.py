@@ -82,7 +82,9 @@ def test_only_missing_privilege_gets_notes(
 def test_a_missing_image_is_not_pulled_for_the_notes(become: Callable[[int, int], None]) -> None:
     become(0, 1000)
     _, note = notes(KernelError("x", EPERM), "127.0.0.1:1/x/y:1")
-    assert note == "or as a user with the capabilities that it needs: beepy describe 127.0.0.1:1/x/y:1"
+    assert (
+        note == "or as a user with the capabilities that it needs: beepy describe 127.0.0.1:1/x/y:1"
+    )
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,9 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("raises", "expected"), [(refuse, KernelError), (interrupt, KeyboardInterrupt)])
+@pytest.mark.parametrize(
+    ("raises", "expected"), [(refuse, KernelError), (interrupt, KeyboardInterrupt)]
+)
 def test_one_that_raises_keeps_no_other(raises: object, expected: type[BaseException]) -> None:
     assert callable(raises)
     order: list[str] = []
@@ -63,7 +65,9 @@ def test_one_that_raises_keeps_no_other(raises: object, expected: type[BaseExcep
 def test_a_link_closes_all_that_it_holds() -> None:
     order: list[str] = []
     before, after = opened(), opened()
-    link = Link(before, gone(), after, then=[lambda: order.append("one"), lambda: order.append("two")])
+    link = Link(
+        before, gone(), after, then=[lambda: order.append("one"), lambda: order.append("two")]
+    )
     with pytest.raises(OSError, match="Bad file descriptor"):
         link.close()
     assert (is_closed(before), is_closed(after), order) == (True, True, ["one", "two"])

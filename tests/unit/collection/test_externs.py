@@ -89,7 +89,9 @@ def test_values(monkeypatch: pytest.MonkeyPatch, kind: str, value: str, expected
         ("struct", "y", "its type does not fit the option's value y"),
     ],
 )
-def test_values_that_do_not_fit(monkeypatch: pytest.MonkeyPatch, kind: str, value: str, why: str) -> None:
+def test_values_that_do_not_fit(
+    monkeypatch: pytest.MonkeyPatch, kind: str, value: str, why: str
+) -> None:
     monkeypatch.setattr(kconfig, "options", lambda: {"CONFIG_A": value})
     with pytest.raises(RelocationError) as caught:
         contents(*of_type(kind))

@@ -12,12 +12,17 @@ from tests.support.told import message
 
 
 def spec(**sections: str) -> CollectionSpec:
-    programs = tuple(ProgramSpec(name, section, (), (), (), (), (), ((name, 0),)) for name, section in sections.items())
+    programs = tuple(
+        ProgramSpec(name, section, (), (), (), (), (), ((name, 0),))
+        for name, section in sections.items()
+    )
     return CollectionSpec("image", "GPL", programs, (), (), (), None)
 
 
 def test_sections_say_where() -> None:
-    chosen = targets.choose([spec(a="kprobe/do_exit", b="xdp"), spec(c="?tracepoint/sched/sched_switch")], {}, Target())
+    chosen = targets.choose(
+        [spec(a="kprobe/do_exit", b="xdp"), spec(c="?tracepoint/sched/sched_switch")], {}, Target()
+    )
     assert chosen == [
         {"a": Target("do_exit"), "b": Target("")},
         {"c": Target("sched/sched_switch")},
@@ -75,7 +80,9 @@ def test_what_no_program_reads(common: Target, told: str, kinds: str) -> None:
     with pytest.raises(UsageError) as caught:
         targets.choose([spec(a="kprobe/x"), spec(b="sk_lookup", c="tp/a/b")], {}, common)
     assert message(caught.value) == told
-    assert set(kinds.split(", ")) <= set(caught.value.__notes__[0].removeprefix("it is for sections ").split(", "))
+    assert set(kinds.split(", ")) <= set(
+        caught.value.__notes__[0].removeprefix("it is for sections ").split(", ")
+    )
 
 
 def with_pid(spec: CollectionSpec, name: str = "target_pid") -> CollectionSpec:
@@ -86,7 +93,9 @@ def with_pid(spec: CollectionSpec, name: str = "target_pid") -> CollectionSpec:
 
 def test_a_pid_that_a_variable_takes() -> None:
     odd = with_pid(spec(a="kprobe/x"))._replace(name="./odd name.o")
-    with pytest.raises(UsageError, match=r"^pid: image, \./odd name\.o: not used by any program") as caught:
+    with pytest.raises(
+        UsageError, match=r"^pid: image, \./odd name\.o: not used by any program"
+    ) as caught:
         targets.choose([spec(a="tp/a/b"), odd], {}, Target(pid=7))
     assert told.notes(caught.value) == ["beepy run image './odd name.o' --set target_pid=7"]
 
@@ -98,7 +107,9 @@ def test_what_a_program_takes_is_given_to_it_whatever_the_variables() -> None:
 
 @pytest.mark.parametrize("common", [Target(iface="lo"), Target(pid=1), Target(cgroup="/x")])
 def test_an_option_is_not_refused_where_a_section_is_unknown(common: Target) -> None:
-    with pytest.raises(UnsupportedSection, match="program 'b': section 'socket1': no program type is known"):
+    with pytest.raises(
+        UnsupportedSection, match="program 'b': section 'socket1': no program type is known"
+    ):
         targets.choose([spec(a="kprobe/x", b="socket1")], {}, common)
     with pytest.raises(UsageError):  # it is not to be loaded
         targets.choose([spec(a="kprobe/x", b="?socket1")], {}, common)
@@ -120,18 +131,26 @@ def test_what_is_said_of_an_unknown_section(section: str, expected: str, notes: 
     assert str(error).isprintable()
     assert str(error).endswith(f": no program type is known by that name{expected}")
     assert told.notes(error) == notes
-    assert told.notes(unknown_section(other, other.programs[0]))[-1] == "the others run without it: --prog b"
+    assert (
+        told.notes(unknown_section(other, other.programs[0]))[-1]
+        == "the others run without it: --prog b"
+    )
 
 
 def test_two_xdp_programs_on_one_interface() -> None:
     specs = [spec(allow="xdp", drop="xdp.frags", entry="xdp/devmap")]
     with pytest.raises(UsageError) as caught:
         targets.choose(specs, {}, Target(iface="lo"))
-    assert str(caught.value) == "programs 'allow' and 'drop': xdp lo: an interface takes one XDP program"
+    assert (
+        str(caught.value)
+        == "programs 'allow' and 'drop': xdp lo: an interface takes one XDP program"
+    )
     note = "--prog allow runs only that program; --attach drop=NAME puts it on another interface"
     assert told.notes(caught.value) == [note]
     assert targets.choose(specs, {"drop": "eth0"}, Target(iface="lo"))
-    assert targets.choose(specs, {}, Target())  # no interface is given: that is said when they are attached
+    assert targets.choose(
+        specs, {}, Target()
+    )  # no interface is given: that is said when they are attached
     assert targets.choose([spec(allow="xdp", drop="?xdp")], {}, Target(iface="lo"))
 
 

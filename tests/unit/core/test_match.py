@@ -17,8 +17,13 @@ class Pair:
         self.local, self.target = BtfWriter(), BtfWriter()
 
     def asks(self, one: int, other: int, kind: int, access: str = "0") -> bool:
-        matcher = Matcher(Btf(self.local.data(), name="local"), Btf(self.target.data(), name="vmlinux"))
-        return matcher.match(kind, parse(matcher.local, ref(one, access, kind)), TypeId(other)) is not None
+        matcher = Matcher(
+            Btf(self.local.data(), name="local"), Btf(self.target.data(), name="vmlinux")
+        )
+        return (
+            matcher.match(kind, parse(matcher.local, ref(one, access, kind)), TypeId(other))
+            is not None
+        )
 
     def fits(self, one: int, other: int) -> bool:
         return self.asks(one, other, CoreReloKind.TYPE_EXISTS)
@@ -28,7 +33,10 @@ class Pair:
 
     def field(self, one: int, other: int) -> bool:
         """Wrap both as member ``f`` of a struct and ask whether the field exists."""
-        wrapped = [writer.struct("s", 64, [("f", of, 0)]) for writer, of in ((self.local, one), (self.target, other))]
+        wrapped = [
+            writer.struct("s", 64, [("f", of, 0)])
+            for writer, of in ((self.local, one), (self.target, other))
+        ]
         return self.asks(wrapped[0], wrapped[1], CoreReloKind.FIELD_EXISTS, "0:0")
 
 
@@ -72,7 +80,20 @@ def test_types_fit_by_kind() -> None:
 
 def test_types_match_by_kind() -> None:
     assert table("matches") == {
-        **{name: {name} for name in ("void", "int", "ptr", "array", "struct", "union", "proto", "fwd", "fwd_union")},
+        **{
+            name: {name}
+            for name in (
+                "void",
+                "int",
+                "ptr",
+                "array",
+                "struct",
+                "union",
+                "proto",
+                "fwd",
+                "fwd_union",
+            )
+        },
         "enum": {"enum", "enum64"},
         "enum64": {"enum", "enum64"},
         "float": set(),
@@ -81,10 +102,24 @@ def test_types_match_by_kind() -> None:
 
 
 def test_fields_fit_by_kind() -> None:
-    names = ("int", "ptr", "array", "struct", "union", "enum", "enum64", "float", "fwd", "fwd_union", "proto")
+    names = (
+        "int",
+        "ptr",
+        "array",
+        "struct",
+        "union",
+        "enum",
+        "enum64",
+        "float",
+        "fwd",
+        "fwd_union",
+        "proto",
+    )
     pair = Pair()
     ours, theirs = everything(pair.local), everything(pair.target)
-    found = {name: {other for other in names if pair.field(ours[name], theirs[other])} for name in names}
+    found = {
+        name: {other for other in names if pair.field(ours[name], theirs[other])} for name in names
+    }
     assert found == {
         **{name: {name} for name in ("int", "ptr", "array", "float")},
         "struct": {"struct", "union"},
@@ -113,9 +148,18 @@ def test_integers() -> None:
         pair.target.integer(*shape)
         for shape in (("int", 4, 1), ("int", 4, 0), ("int", 8, 1), ("s32", 4, 1), ("int", 4, 1, 3))
     ]
-    assert [pair.fits(signed, other) for other in (same, unsigned, wide, renamed, shifted)] == [True] * 4 + [False]
-    assert [pair.field(signed, other) for other in (same, unsigned, wide, renamed, shifted)] == [True] * 4 + [False]
-    assert [pair.matches(signed, other) for other in (same, unsigned, wide, renamed)] == [True, False, False, False]
+    assert [pair.fits(signed, other) for other in (same, unsigned, wide, renamed, shifted)] == [
+        True
+    ] * 4 + [False]
+    assert [pair.field(signed, other) for other in (same, unsigned, wide, renamed, shifted)] == [
+        True
+    ] * 4 + [False]
+    assert [pair.matches(signed, other) for other in (same, unsigned, wide, renamed)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_names_of_enums_and_forwards() -> None:
@@ -144,7 +188,9 @@ def test_structs_match_by_their_members() -> None:
     pair = Pair()
     mine, theirs = pair.local.integer(), pair.target.integer()
     one = pair.local.struct("s", 8, [("a", mine, 0), ("b___new", mine, 32)])
-    assert pair.matches(one, pair.target.struct("s", 12, [("b", theirs, 0), ("x", theirs, 32), ("a", theirs, 64)]))
+    assert pair.matches(
+        one, pair.target.struct("s", 12, [("b", theirs, 0), ("x", theirs, 32), ("a", theirs, 64)])
+    )
     assert not pair.matches(one, pair.target.struct("s", 12, [("a", theirs, 0)]))
     assert not pair.matches(one, pair.target.struct("s", 12, [("a", theirs, 0), ("c", theirs, 0)]))
     wrong = pair.target.integer("int", 8)
@@ -159,7 +205,10 @@ def test_behind_a_pointer_names_suffice() -> None:
     one = pair.local.struct("s", 4, [("a", mine, 0)])
     empty = pair.target.struct("s", 0)
     assert not pair.matches(one, empty)
-    behind = [pair.target.ptr(found) for found in (empty, pair.target.fwd("s"), pair.target.fwd("s", union=True))]
+    behind = [
+        pair.target.ptr(found)
+        for found in (empty, pair.target.fwd("s"), pair.target.fwd("s", union=True))
+    ]
     assert [pair.matches(pair.local.ptr(one), found) for found in behind] == [True, True, False]
     union = pair.local.ptr(pair.local.union("s", 4, [("a", mine, 0)]))
     assert [pair.matches(union, found) for found in behind] == [False, False, True]
@@ -186,10 +235,14 @@ def test_arrays_match_by_length_and_functions_by_parameters() -> None:
     assert not pair.matches(pair.local.array(mine, 3), pair.target.array(theirs, 4))
     assert pair.fits(pair.local.array(mine, 3), pair.target.array(theirs, 4))
     one = pair.local.ptr(pair.local.func_proto(0, [("a", mine), ("b", pair.local.ptr(mine))]))
-    same = pair.target.ptr(pair.target.func_proto(0, [("x", theirs), ("y", pair.target.ptr(theirs))]))
+    same = pair.target.ptr(
+        pair.target.func_proto(0, [("x", theirs), ("y", pair.target.ptr(theirs))])
+    )
     fewer = pair.target.ptr(pair.target.func_proto(0, [("x", theirs)]))
     other = pair.target.ptr(pair.target.func_proto(0, [("x", theirs), ("y", theirs)]))
-    returns = pair.target.ptr(pair.target.func_proto(theirs, [("x", theirs), ("y", pair.target.ptr(theirs))]))
+    returns = pair.target.ptr(
+        pair.target.func_proto(theirs, [("x", theirs), ("y", pair.target.ptr(theirs))])
+    )
     found = (same, fewer, other, returns)
     assert [pair.fits(one, each) for each in found] == [True, False, False, False]
     assert [pair.matches(one, each) for each in found] == [True, False, False, False]
@@ -264,6 +317,9 @@ def test_flexible_arrays_only_at_the_end() -> None:
     last = pair.target.struct("s", 4, [("n", theirs, 0), ("tail", flexible, 32)])
     inside = pair.target.struct("s", 4, [("tail", flexible, 0), ("n", theirs, 0)])
     bounded = pair.target.struct("s", 4, [("tail", pair.target.array(theirs, 5), 0)])
-    found = [pair.asks(one, other, CoreReloKind.FIELD_EXISTS, "0:0:5") for other in (last, inside, bounded)]
+    found = [
+        pair.asks(one, other, CoreReloKind.FIELD_EXISTS, "0:0:5")
+        for other in (last, inside, bounded)
+    ]
     assert found == [True, False, False]
     assert pair.asks(one, bounded, CoreReloKind.FIELD_EXISTS, "0:0:4")

@@ -10,7 +10,14 @@ from tests.support.core import LDX_W, MOV, program, ref
 U64 = 1 << 64
 
 
-def fix(old: int, new: int, sizes: tuple[int, int] = (0, 0), *, poison: bool = False, validate: bool = True) -> Fixup:
+def fix(
+    old: int,
+    new: int,
+    sizes: tuple[int, int] = (0, 0),
+    *,
+    poison: bool = False,
+    validate: bool = True,
+) -> Fixup:
     return Fixup(
         insn=0,
         kind=0,

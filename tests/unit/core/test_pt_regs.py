@@ -22,7 +22,12 @@ def arm64() -> BtfWriter:
     btf = BtfWriter()
     u64 = btf.integer("unsigned long long", 8, 0)
     regs = btf.array(u64, 31)
-    members = [("regs", regs, 0), ("sp", u64, 31 * 64), ("pc", u64, 32 * 64), ("pstate", u64, 33 * 64)]
+    members = [
+        ("regs", regs, 0),
+        ("sp", u64, 31 * 64),
+        ("pc", u64, 32 * 64),
+        ("pstate", u64, 33 * 64),
+    ]
     user = btf.struct("user_pt_regs", 34 * 8, members)
     inner = btf.struct("", 34 * 8, members)
     union = btf.union("", 34 * 8, [("user_regs", user, 0), ("", inner, 0)])
@@ -30,7 +35,9 @@ def arm64() -> BtfWriter:
     return btf
 
 
-def resolved(member: str, target: BtfWriter, kind: int = CoreReloKind.FIELD_BYTE_OFFSET) -> tuple[int, bool, set[str]]:
+def resolved(
+    member: str, target: BtfWriter, kind: int = CoreReloKind.FIELD_BYTE_OFFSET
+) -> tuple[int, bool, set[str]]:
     local = x86()
     names = ("r10", "bp", "cx", "dx", "si", "di", "ax", "ip", "sp", "ss", "orig_ax")
     at = names.index(member)
@@ -41,7 +48,16 @@ def resolved(member: str, target: BtfWriter, kind: int = CoreReloKind.FIELD_BYTE
 
 @pytest.mark.parametrize(
     ("member", "offset"),
-    [("di", 0), ("si", 8), ("dx", 16), ("cx", 24), ("r10", 24), ("ax", 0), ("bp", 29 * 8), ("ip", 32 * 8)],
+    [
+        ("di", 0),
+        ("si", 8),
+        ("dx", 16),
+        ("cx", 24),
+        ("r10", 24),
+        ("ax", 0),
+        ("bp", 29 * 8),
+        ("ip", 32 * 8),
+    ],
 )
 def test_registers_of_arm64(member: str, offset: int) -> None:
     assert resolved(member, arm64()) == (offset, False, {"arm64"})
@@ -84,9 +100,13 @@ def test_an_unknown_architecture_has_nothing() -> None:
 def test_whose_registers_are_missing(name: str, members: tuple[str, ...], machine: str) -> None:
     btf = BtfWriter()
     long = btf.integer("unsigned long", 8, 0)
-    root = btf.struct(name, 8 * len(members), [(member, long, 64 * at) for at, member in enumerate(members)])
+    root = btf.struct(
+        name, 8 * len(members), [(member, long, 64 * at) for at, member in enumerate(members)]
+    )
     kernel = BtfWriter()
     kernel.struct("unrelated", 8, [("member", kernel.integer("unsigned long", 8, 0), 0)])
     resolver = Resolver(Btf(btf.data()), [Btf(kernel.data(), name="vmlinux")])
-    (fixup,) = resolver.fixups(program((Insn(LOAD),), (ref(root, "0:0", CoreReloKind.FIELD_BYTE_OFFSET),)))
+    (fixup,) = resolver.fixups(
+        program((Insn(LOAD),), (ref(root, "0:0", CoreReloKind.FIELD_BYTE_OFFSET),))
+    )
     assert (fixup.poison, fixup.machine) == (True, machine)

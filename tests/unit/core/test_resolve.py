@@ -14,7 +14,9 @@ from tests.support.core import LDX_W, MOV, program, ref, resolve
 MISSING = "missing"
 
 
-def structs(mine: list[Member], *theirs: list[Member], size: int = 16) -> tuple[BtfWriter, BtfWriter, int]:
+def structs(
+    mine: list[Member], *theirs: list[Member], size: int = 16
+) -> tuple[BtfWriter, BtfWriter, int]:
     """Return a local and a target BTF, and the local id of the struct s; ids 1 to 4 are int, u32, u64 and a pointer."""
     writers = BtfWriter(), BtfWriter()
     roots = []
@@ -97,7 +99,11 @@ def test_enumerator() -> None:
         (3, 0, True),
     ]
     exists = [resolve(local, target, ref(mine, str(at), Kind.ENUMVAL_EXISTS)) for at in range(3)]
-    assert [(found.old, found.new, found.poison) for found in exists] == [(1, 1, False), (1, 1, False), (1, 0, False)]
+    assert [(found.old, found.new, found.poison) for found in exists] == [
+        (1, 1, False),
+        (1, 1, False),
+        (1, 0, False),
+    ]
 
 
 def test_enumerators_of_32_bits_are_extended_by_their_sign() -> None:
@@ -120,7 +126,12 @@ def test_enumerators_of_32_bits_are_extended_by_their_sign() -> None:
 )
 def test_bitfield(of: int, offset: int, bits: int, values: list[int]) -> None:
     local, target, root = structs([("f", INT, 0, 9)], [("f", of, offset, bits)])
-    kinds = (Kind.FIELD_BYTE_OFFSET, Kind.FIELD_BYTE_SIZE, Kind.FIELD_LSHIFT_U64, Kind.FIELD_RSHIFT_U64)
+    kinds = (
+        Kind.FIELD_BYTE_OFFSET,
+        Kind.FIELD_BYTE_SIZE,
+        Kind.FIELD_LSHIFT_U64,
+        Kind.FIELD_RSHIFT_U64,
+    )
     found = [resolve(local, target, ref(root, "0:0", kind)) for kind in kinds]
     assert [fixup.new for fixup in found] == values
     assert [fixup.old for fixup in found] == [0, 4, 55, 55]
@@ -142,7 +153,12 @@ def test_bitfields_that_no_load_holds() -> None:
 def test_a_bitfield_became_a_field() -> None:
     local, target, root = structs([("f", U32, 3, 4)], [("f", U64, 64)])
     found = resolve(local, target, ref(root, "0:0"), Insn(LDX_W))
-    assert (found.new, found.poison, found.old_size, found.new_size) == (8, True, 0, 8)  # as libbpf: sizes differ
+    assert (found.new, found.poison, found.old_size, found.new_size) == (
+        8,
+        True,
+        0,
+        8,
+    )  # as libbpf: sizes differ
 
 
 def test_elements_and_their_sizes() -> None:
@@ -153,16 +169,27 @@ def test_elements_and_their_sizes() -> None:
         number = writer.integer(name, size, 0)
         matrix = writer.array(writer.array(number, 3), 2)
         root = writer.struct("s", 64, [("m", matrix, shift)])
-    whole, row, element = [resolve(local, target, ref(root, access)) for access in ("0:0", "0:0:1", "0:0:1:2")]
-    assert [(found.old, found.new) for found in (whole, row, element)] == [(0, 4), (12, 10), (20, 14)]
+    whole, row, element = [
+        resolve(local, target, ref(root, access)) for access in ("0:0", "0:0:1", "0:0:1:2")
+    ]
+    assert [(found.old, found.new) for found in (whole, row, element)] == [
+        (0, 4),
+        (12, 10),
+        (20, 14),
+    ]
     assert {(found.old_size, found.new_size) for found in (whole, row, element)} == {(4, 2)}
-    sizes = [resolve(local, target, ref(root, access, Kind.FIELD_BYTE_SIZE)) for access in ("0:0", "0:0:1", "0:0:1:2")]
+    sizes = [
+        resolve(local, target, ref(root, access, Kind.FIELD_BYTE_SIZE))
+        for access in ("0:0", "0:0:1", "0:0:1:2")
+    ]
     assert [(found.old, found.new) for found in sizes] == [(24, 12), (12, 6), (4, 2)]
     for kind in (Kind.FIELD_SIGNED, Kind.FIELD_LSHIFT_U64, Kind.FIELD_RSHIFT_U64):
         with pytest.raises(RelocationError, match="an element of an array"):
             resolve(local, target, ref(root, "0:0:1", kind))
     assert resolve(local, target, ref(root, "0:0:1:2"), Insn(LDX_W)).poison is False
-    assert resolve(local, target, ref(root, "0:0:1"), Insn(LDX_W)).poison is True  # a row is no integer
+    assert (
+        resolve(local, target, ref(root, "0:0:1"), Insn(LDX_W)).poison is True
+    )  # a row is no integer
 
 
 def test_index_of_the_root_takes_the_targets_size() -> None:
@@ -202,19 +229,27 @@ def test_flavors_are_one_type() -> None:
 
 
 def test_candidates_that_agree_and_that_do_not() -> None:
-    local, target, root = structs([("a", INT, 0)], [("a", INT, 32)], [("x", INT, 0), ("a", INT, 32)])
+    local, target, root = structs(
+        [("a", INT, 0)], [("a", INT, 32)], [("x", INT, 0), ("a", INT, 32)]
+    )
     assert resolve(local, target, ref(root, "0:0")).new == 4
     assert resolve(local, target, ref(root, "0", Kind.TYPE_EXISTS)).new == 1
     with pytest.raises(RelocationError, match="ambiguous: 2 types"):
         resolve(local, target, ref(root, "0", Kind.TYPE_ID_TARGET))
     local, target, root = structs([("a", INT, 0)], [("a", INT, 32)], [("a", INT, 64)])
-    for kind in (Kind.FIELD_BYTE_OFFSET, Kind.FIELD_BYTE_SIZE, Kind.FIELD_EXISTS):  # libbpf compares offsets for all
+    for kind in (
+        Kind.FIELD_BYTE_OFFSET,
+        Kind.FIELD_BYTE_SIZE,
+        Kind.FIELD_EXISTS,
+    ):  # libbpf compares offsets for all
         with pytest.raises(RelocationError, match="ambiguous"):
             resolve(local, target, ref(root, "0:0", kind))
 
 
 def test_candidates_that_failed_once_are_not_asked_again() -> None:
-    local, target, root = structs([("a", INT, 0), ("b", INT, 32)], [("a", INT, 32)], [("b", INT, 96)])
+    local, target, root = structs(
+        [("a", INT, 0), ("b", INT, 32)], [("a", INT, 32)], [("b", INT, 96)]
+    )
     resolver = Resolver(Btf(local.data()), [Btf(target.data())])
     refs = (ref(root, "0:0", at=0), ref(root, "0:1", at=1))
     one, other = resolver.fixups(program((Insn(MOV), Insn(MOV)), refs))
@@ -241,7 +276,9 @@ def test_modules_are_read_only_for_what_vmlinux_lacks() -> None:
     resolver = Resolver(Btf(local.data()), targets)
     (fixup,) = resolver.fixups(program((Insn(MOV),), (ref(root, "0:0"),)))
     assert (fixup.new, read) == (4, ["vmlinux"])
-    found = resolver.fixups(program((Insn(MOV),), (ref(absent, "0:0"), ref(absent, "0", Kind.TYPE_ID_TARGET))))
+    found = resolver.fixups(
+        program((Insn(MOV),), (ref(absent, "0:0"), ref(absent, "0", Kind.TYPE_ID_TARGET)))
+    )
     assert ([each.new for each in found], read) == ([4, len(vmlinux)], ["vmlinux", "mod"])
     assert resolver.fixups(program((Insn(MOV),), (ref(root, "0", Kind.TYPE_SIZE),)))[0].new == 16
     assert read == ["vmlinux", "mod"]
@@ -251,9 +288,15 @@ def test_messages_name_program_and_relocation() -> None:
     local, target, root = structs([("a", INT, 0)], [("a", INT, 32)], [("a", INT, 64)])
     resolver = Resolver(Btf(local.data()), [Btf(target.data())])
     two = program((Insn(MOV),), (ref(root, "0", Kind.TYPE_ID_LOCAL), ref(root, "0:0")))
-    with pytest.raises(RelocationError, match=r"^program 'prog': relocation 1 \(byte_off struct s\.a\): ambiguous: 2 "):
+    with pytest.raises(
+        RelocationError,
+        match=r"^program 'prog': relocation 1 \(byte_off struct s\.a\): ambiguous: 2 ",
+    ):
         resolver.fixups(two._replace(name="prog"))
-    with pytest.raises(RelocationError, match=r"^program 'p\\x1b': relocation 0 \(kind 77 of type 5\): kind 77 is un"):
+    with pytest.raises(
+        RelocationError,
+        match=r"^program 'p\\x1b': relocation 0 \(kind 77 of type 5\): kind 77 is un",
+    ):
         resolver.fixups(program((Insn(MOV),), (ref(root, "0", 77),))._replace(name="p\x1b"))
     with pytest.raises(RelocationError, match="instruction 9 does not exist"):
         resolver.fixups(program((Insn(MOV),), (ref(root, "0:0", at=9),)))
@@ -272,7 +315,15 @@ def test_anonymous_types_have_no_counterpart() -> None:
 
 
 def test_str() -> None:
-    moved = Fixup(insn=3, kind=0, old=4, new=1268, poison=False, validate=True, access="struct task_struct.tgid")
+    moved = Fixup(
+        insn=3,
+        kind=0,
+        old=4,
+        new=1268,
+        poison=False,
+        validate=True,
+        access="struct task_struct.tgid",
+    )
     assert str(moved) == "struct task_struct.tgid byte_off 4 -> 1268"
     missing = Fixup(insn=3, kind=11, old=4, new=0, poison=True, validate=False, access="enum e::A")
     assert str(missing) == "enum e::A enumval_value 4 -> missing"
@@ -285,5 +336,7 @@ def test_a_type_with_very_many_candidates() -> None:
     found = [w.struct(f"s___{at}", 4, [("a", number, 0)]) for at in range(200)]
     local = Btf(w.data(), name="object")
     resolver = Resolver(local, [local])
-    with pytest.raises(RelocationError, match="more than 32768 candidates for the types of the object"):
+    with pytest.raises(
+        RelocationError, match="more than 32768 candidates for the types of the object"
+    ):
         resolver.fixups(program((Insn(MOV),), tuple([ref(one, "0:0") for one in found])))

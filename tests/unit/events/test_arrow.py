@@ -31,7 +31,9 @@ def made(*batches: Batch) -> nanoarrow.Array:
 
 
 def types(array: nanoarrow.Array) -> dict[str, str]:
-    return {field.name: str(field.type).removeprefix("Type.").lower() for field in array.schema.fields}
+    return {
+        field.name: str(field.type).removeprefix("Type.").lower() for field in array.schema.fields
+    }
 
 
 def wide_schema() -> tuple[Any, bytes]:
@@ -40,14 +42,38 @@ def wide_schema() -> tuple[Any, bytes]:
     i8, i16, i64 = w.integer("s8", 1), w.integer("s16", 2), w.integer("s64", 8)
     f32, f64, boolean = w.real("float", 4), w.real("double", 8), w.integer("_Bool", 1, 4)
     point = w.struct("point", 4, [("x", u16, 0), ("y", i16, 16)])
-    members = [("u8", u8), ("i8", i8), ("u16", u16), ("i16", i16), ("flag", boolean), ("flags", u8), ("pad", u16)]
+    members = [
+        ("u8", u8),
+        ("i8", i8),
+        ("u16", u16),
+        ("i16", i16),
+        ("flag", boolean),
+        ("flags", u8),
+        ("pad", u16),
+    ]
     at, laid = 0, []
     sizes = {u8: 1, i8: 1, u16: 2, i16: 2, boolean: 1, u64: 8, i64: 8, f32: 4, f64: 8}
     for name, type_id in [*members, ("f32", f32), ("u64", u64), ("i64", i64), ("f64", f64)]:
         laid.append((name, type_id, at * 8))
         at += sizes[type_id]
     laid += [("list", w.array(u16, 3), at * 8), ("points", w.array(point, 2), at * 8 + 48)]
-    raw = struct.pack("<BbHh?BHfQqd3H", 255, -128, 65535, -32768, True, 7, 1, 0.5, 2**64 - 1, -(2**63), 0.25, 1, 2, 3)
+    raw = struct.pack(
+        "<BbHh?BHfQqd3H",
+        255,
+        -128,
+        65535,
+        -32768,
+        True,
+        7,
+        1,
+        0.5,
+        2**64 - 1,
+        -(2**63),
+        0.25,
+        1,
+        2,
+        3,
+    )
     raw += struct.pack("<HhHh", 1, -1, 2, -2)
     return stream(w, w.struct("event", len(raw), laid)), raw
 
@@ -92,9 +118,17 @@ def test_a_struct_is_a_struct_and_text_is_text() -> None:
     u32, u16 = w.integer("u32", 4, 0), w.integer("u16", 2, 0)
     peer = w.struct("peer", 8, [("port", u16, 0), ("addr", u32, 32)])
     comm = w.array(w.integer("char", 1), 8)
-    schema = stream(w, w.struct("event", 20, [("pid", u32, 0), ("peer", peer, 32), ("comm", comm, 96)]))
+    schema = stream(
+        w, w.struct("event", 20, [("pid", u32, 0), ("peer", peer, 32), ("comm", comm, 96)])
+    )
     array = made(
-        ring(schema, [struct.pack("<IHxxI8s", 7, 80, 9, "ä".encode()), struct.pack("<IHxxI8s", 8, 1, 2, b"\xff")])
+        ring(
+            schema,
+            [
+                struct.pack("<IHxxI8s", 7, 80, 9, "ä".encode()),
+                struct.pack("<IHxxI8s", 8, 1, 2, b"\xff"),
+            ],
+        )
     )
     assert types(array) == {"pid": "uint32", "peer": "struct", "comm": "string"}
     assert array.to_pylist() == [
@@ -120,7 +154,10 @@ def test_bitfields_bools_and_enums() -> None:
 def test_what_a_record_is_too_short_to_have_is_null() -> None:
     short, whole = ring(EXITS, [Exits.record(pid=1)[:20]]), ring(EXITS, [Exits.record(pid=2)])
     rows = made(short, whole).to_pylist()
-    assert [(row["pid"], row["tid"], row["comm"]) for row in rows] == [(1, None, None), (2, 2, "bash")]
+    assert [(row["pid"], row["tid"], row["comm"]) for row in rows] == [
+        (1, None, None),
+        (2, 2, "bash"),
+    ]
     schema, raw = wide_schema()
     (row,) = made(ring(schema, [raw[:4]])).to_pylist()
     assert (row["u16"], row["flag"], row["list"], row["points"]) == (65535, None, None, None)
@@ -218,7 +255,9 @@ def test_a_run_that_somebody_else_iterates() -> None:
 
 def test_without_nanoarrow_the_command_that_installs_it_is_named() -> None:
     code = "import sys; sys.modules['nanoarrow'] = None; from beepy.events.arrow import _Writer; _Writer()"
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True, text=True
+    )
     last = ran.stderr.splitlines()[-2:]
     assert last == [
         "beepy.errors.UsageError: Arrow needs the package nanoarrow, which is not installed",

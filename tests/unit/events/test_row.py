@@ -11,13 +11,22 @@ def rows_of_peers() -> Rows:
     u32, u16 = w.integer("u32", 4, 0), w.integer("u16", 2, 0)
     peer = w.struct("peer", 8, [("port", u16, 0), ("addr", u32, 32)])
     schema = stream(w, w.struct("event", 12, [("pid", u32, 0), ("peer", peer, 32)]))
-    records = [bytes([7, 0, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0]), bytes([8, 0, 0, 0, 81, 0, 0, 0, 2, 0, 0, 0])]
+    records = [
+        bytes([7, 0, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0]),
+        bytes([8, 0, 0, 0, 81, 0, 0, 0, 2, 0, 0, 0]),
+    ]
     return Rows(ring(schema, records), Decoder(schema))
 
 
 def test_fields_are_attributes_and_items() -> None:
     first, second = rows_of_peers()
-    assert (first.pid, first["pid"], first.peer.port, first["peer.port"], second["peer"]["addr"]) == (7, 7, 80, 80, 2)
+    assert (
+        first.pid,
+        first["pid"],
+        first.peer.port,
+        first["peer.port"],
+        second["peer"]["addr"],
+    ) == (7, 7, 80, 80, 2)
     assert first.asdict() == {"pid": 7, "peer": {"port": 80, "addr": 1}}
     assert repr(second) == "Row(pid=8, peer=Row(port=81, addr=2))"
     assert [*first] == [7, first.peer]

@@ -31,12 +31,16 @@ def test_an_arena_without_variables(section: Section | None) -> None:
 
 
 def test_variables_need_an_arena() -> None:
-    with pytest.raises(ElfError, match=r"^object: section .addr_space.1: its variables need a map of type ARENA$"):
+    with pytest.raises(
+        ElfError, match=r"^object: section .addr_space.1: its variables need a map of type ARENA$"
+    ):
         with_globals("object", (TABLE,), SECTION)
 
 
 def test_a_second_arena() -> None:
-    with pytest.raises(ElfError, match=r"^object: map 'ar\\x1bena': a second arena: at most one is allowed$"):
+    with pytest.raises(
+        ElfError, match=r"^object: map 'ar\\x1bena': a second arena: at most one is allowed$"
+    ):
         with_globals("object", (placed("first", MapType.ARENA), ARENA), None)
 
 

@@ -20,7 +20,9 @@ def one() -> Object:
     return made
 
 
-def variable(one: Object, name: str, section: str, offset: int, size: int = 4, *, static: bool = False) -> int:
+def variable(
+    one: Object, name: str, section: str, offset: int, size: int = 4, *, static: bool = False
+) -> int:
     """Add a variable and its symbol."""
     one.elf.symbol(name, section, offset, size, type=OBJECT, bind=LOCAL if static else WEAK)
     return one.btf.var(name, {4: INT, 8: U64}[size], Linkage.STATIC if static else Linkage.GLOBAL)
@@ -64,7 +66,10 @@ def test_clang_leaves_sizes_and_offsets_to_the_linker(one: Object) -> None:
     assert section(spec, ".data") == types.DataSec(
         ".data",
         24,
-        tuple(types.VarSecInfo(TypeId(of), at, size) for of, at, size in ((a, 0, 4), (s, 8, 4), (b, 16, 8))),
+        tuple(
+            types.VarSecInfo(TypeId(of), at, size)
+            for of, at, size in ((a, 0, 4), (s, 8, 4), (b, 16, 8))
+        ),
     )
     assert spec.variables == (
         VariableSpec("a", ".data", TypeId(INT), 0, 4, False),
@@ -81,8 +86,27 @@ def test_maps_of_data(one: Object) -> None:
     of = one.btf.datasec(".rodata", 0, [(variable(one, "x", ".rodata", 4), 0, 4)])
     spec = one.parsed()
     assert [found._replace(flags=found.flags & MapFlag.RDONLY_PROG) for found in spec.maps] == [
-        MapSpec(".rodata", ".rodata", MapType.ARRAY, 4, 8, 1, MapFlag.RDONLY_PROG, value=of, contents=b"12345678"),
-        MapSpec(".rodata.str1.1", ".rodata.str1.1", MapType.ARRAY, 4, 5, 1, MapFlag.RDONLY_PROG, contents=b"text\0"),
+        MapSpec(
+            ".rodata",
+            ".rodata",
+            MapType.ARRAY,
+            4,
+            8,
+            1,
+            MapFlag.RDONLY_PROG,
+            value=of,
+            contents=b"12345678",
+        ),
+        MapSpec(
+            ".rodata.str1.1",
+            ".rodata.str1.1",
+            MapType.ARRAY,
+            4,
+            5,
+            1,
+            MapFlag.RDONLY_PROG,
+            contents=b"text\0",
+        ),
         MapSpec(".bss", ".bss", MapType.ARRAY, 4, 16, 1, contents=b""),
     ]
     assert spec.variables == (VariableSpec("x", ".rodata", TypeId(INT), 4, 4, True),)
@@ -94,21 +118,34 @@ def test_only_what_is_not_static_makes_data_mappable(one: Object) -> None:
     one.elf.bss(8)
     one.btf.datasec(".data", 0, [(variable(one, "s", ".data", 0, static=True), 0, 4)])
     one.btf.datasec(
-        ".bss", 0, [(variable(one, "t", ".bss", 0, static=True), 0, 4), (variable(one, "g", ".bss", 4), 4, 4)]
+        ".bss",
+        0,
+        [(variable(one, "t", ".bss", 0, static=True), 0, 4), (variable(one, "g", ".bss", 4), 4, 4)],
     )
-    assert {found.name: found.flags for found in one.parsed().maps} == {".data": 0, ".bss": MapFlag.MMAPABLE}
+    assert {found.name: found.flags for found in one.parsed().maps} == {
+        ".data": 0,
+        ".bss": MapFlag.MMAPABLE,
+    }
 
 
 def test_hidden_variables_become_static(one: Object) -> None:
     """libbpf's btf_fixup_datasec: what is hidden (``private(A) struct bpf_spin_lock lock``) is not mapped."""
     ids = {}
-    for section_name, visibility in ((".data.A", HIDDEN), (".data.B", INTERNAL), (".data.C", DEFAULT)):
+    for section_name, visibility in (
+        (".data.A", HIDDEN),
+        (".data.B", INTERNAL),
+        (".data.C", DEFAULT),
+    ):
         one.elf.section(section_name, bytes(4))
         one.elf.symbol(section_name[-1], section_name, 0, 4, type=OBJECT, visibility=visibility)
         ids[section_name] = one.btf.var(section_name[-1], INT, Linkage.GLOBAL)
         one.btf.datasec(section_name, 0, [(ids[section_name], 0, 4)])
     spec = one.parsed()
-    assert {found.name: found.flags for found in spec.maps} == {".data.A": 0, ".data.B": 0, ".data.C": MapFlag.MMAPABLE}
+    assert {found.name: found.flags for found in spec.maps} == {
+        ".data.A": 0,
+        ".data.B": 0,
+        ".data.C": MapFlag.MMAPABLE,
+    }
     assert spec.btf
     assert [spec.btf.type(of) for of in ids.values()] == [
         types.Var("A", TypeId(INT), Linkage.STATIC),
@@ -127,7 +164,9 @@ def test_data_without_types(one: Object) -> None:
 def test_hidden_functions_become_static(one: Object) -> None:
     """The verifier checks a global function alone; libbpf makes hidden subprograms static, so that it does not."""
     proto = one.btf.func_proto(INT)
-    ids = [one.btf.func(name, proto, Linkage.GLOBAL) for name in ("shown", "hidden", "prog", "entry")]
+    ids = [
+        one.btf.func(name, proto, Linkage.GLOBAL) for name in ("shown", "hidden", "prog", "entry")
+    ]
     one.elf.function("shown", ".text", [EXIT], visibility=DEFAULT)
     one.elf.function("hidden", ".text", [EXIT], visibility=HIDDEN)
     one.elf.function("entry", "tracepoint/c/d", [EXIT], visibility=HIDDEN)
@@ -145,7 +184,12 @@ def test_hidden_functions_become_static(one: Object) -> None:
 def test_kconfig_is_laid_out_as_libbpf_does(one: Object) -> None:
     """By falling alignment, rising size, name."""
     text = one.btf.array(one.btf.integer("char", 1), 5)
-    wanted = {"LINUX_KERNEL_VERSION": U32, "CONFIG_TEXT": text, "CONFIG_HZ": INT, "CONFIG_WIDE": U64}
+    wanted = {
+        "LINUX_KERNEL_VERSION": U32,
+        "CONFIG_TEXT": text,
+        "CONFIG_HZ": INT,
+        "CONFIG_WIDE": U64,
+    }
     ids = {name: one.btf.var(name, of, Linkage.EXTERN) for name, of in wanted.items()}
     of = one.btf.datasec(".kconfig", 0, [(found, 0, 0) for found in ids.values()])
     one.elf.symbol("CONFIG_TEXT", bind=WEAK)
@@ -159,10 +203,13 @@ def test_kconfig_is_laid_out_as_libbpf_does(one: Object) -> None:
         ("CONFIG_TEXT", 16, 5, True),
     ]
     (area,) = spec.maps
-    assert area._replace(flags=0) == MapSpec(".kconfig", ".kconfig", MapType.ARRAY, 4, 21, 1, value=of, contents=b"")
+    assert area._replace(flags=0) == MapSpec(
+        ".kconfig", ".kconfig", MapType.ARRAY, 4, 21, 1, value=of, contents=b""
+    )
     assert area.flags & MapFlag.RDONLY_PROG
     assert spec.externs == tuple(
-        ExternSpec(name, ".kconfig", TypeId(of), name == "CONFIG_TEXT", False) for name, of in wanted.items()
+        ExternSpec(name, ".kconfig", TypeId(of), name == "CONFIG_TEXT", False)
+        for name, of in wanted.items()
     )
     assert spec.btf
     assert section(spec, ".kconfig").size == 21
@@ -202,7 +249,11 @@ def test_a_variable_beyond_its_section(one: Object) -> None:
 
 def test_variables_that_overlap(one: Object) -> None:
     one.elf.section(".data", bytes(8))
-    one.btf.datasec(".data", 0, [(variable(one, "a", ".data", 0, 8), 0, 8), (variable(one, "b", ".data", 4), 0, 4)])
+    one.btf.datasec(
+        ".data",
+        0,
+        [(variable(one, "a", ".data", 0, 8), 0, 8), (variable(one, "b", ".data", 4), 0, 4)],
+    )
     with refused(BtfError, "object: section .data: 'b' overlaps another variable"):
         one.parsed()
 
@@ -222,14 +273,18 @@ def test_what_is_no_extern(one: Object) -> None:
 
 
 def test_an_extern_without_size(one: Object) -> None:
-    one.btf.datasec(".kconfig", 0, [(one.btf.var("CONFIG_X", one.btf.array(INT, 0), Linkage.EXTERN), 0, 0)])
+    one.btf.datasec(
+        ".kconfig", 0, [(one.btf.var("CONFIG_X", one.btf.array(INT, 0), Linkage.EXTERN), 0, 0)]
+    )
     with refused(ElfError, "object: extern 'CONFIG_X': its type has no size"):
         one.parsed()
 
 
 def test_gigabytes_of_nothing(one: Object) -> None:
     one.elf.bss(1 << 31)
-    with refused(ElfError, f"object: section .bss: {1 << 31} bytes, at most {(1 << 31) - 1} are taken"):
+    with refused(
+        ElfError, f"object: section .bss: {1 << 31} bytes, at most {(1 << 31) - 1} are taken"
+    ):
         one.parsed()
 
 

@@ -45,7 +45,9 @@ def test_sections(w: ElfWriter) -> None:
     w.bss(100)
     w.section(".debug_info", b"123", flags=0)
     found = elf.read(w.data(), "object").sections
-    assert [(one.name, one.executable, one.nobits, one.size, bytes(one.data)) for one in found[:5]] == [
+    assert [
+        (one.name, one.executable, one.nobits, one.size, bytes(one.data)) for one in found[:5]
+    ] == [
         ("", False, True, 0, b""),
         (SEC, True, False, 16, insn.encode((Insn(insn.CALL, imm=1), EXIT))),
         ("license", False, False, 4, b"GPL\0"),
@@ -116,7 +118,10 @@ def test_too_large() -> None:
 @pytest.mark.parametrize(
     ("ident", "message"),
     [
-        (b"\x7fELF\1\1\1", "object: ELF: expected 64 bits, little endian, got 32 bits, little endian"),
+        (
+            b"\x7fELF\1\1\1",
+            "object: ELF: expected 64 bits, little endian, got 32 bits, little endian",
+        ),
         (b"\x7fELF\2\2\1", "object: ELF: expected 64 bits, little endian, got 64 bits, big endian"),
         (
             b"\x7fELF\3\1\1",
@@ -135,7 +140,9 @@ def test_other_machine(w: ElfWriter) -> None:
     message = "object: ELF: expected a BPF object (ET_REL for EM_BPF), got an object (ET_REL) for EM_X86_64"
     with refused(ElfError, message) as caught:
         elf.read(w.data(), "object")
-    assert caught.value.__notes__ == ["clang -target bpfel -g -O2 -c NAME.bpf.c -o NAME.bpf.o makes a BPF object"]
+    assert caught.value.__notes__ == [
+        "clang -target bpfel -g -O2 -c NAME.bpf.c -o NAME.bpf.o makes a BPF object"
+    ]
 
 
 def test_this_python() -> None:
@@ -198,7 +205,9 @@ def test_a_name_without_an_end(w: ElfWriter) -> None:
 def test_a_section_beyond_the_end(w: ElfWriter) -> None:
     w.section("license", b"GPL\0").size = 1 << 40
     size = len(w.data())
-    with refused(ElfError, f"object: section license: {1 << 40} bytes at 80 exceed the file's {size}"):
+    with refused(
+        ElfError, f"object: section license: {1 << 40} bytes at 80 exceed the file's {size}"
+    ):
         elf.read(w.data(), "object")
 
 
@@ -234,7 +243,10 @@ def test_too_many_relocations(w: ElfWriter) -> None:
     w.relocations[SEC] = [(0, 1, R_64_64)] * 200_000
     w.relocations[".text"] = [(0, 1, R_64_64)] * 100_000
     w.section(".text", bytes(8), flags=ALLOC | EXEC)
-    with refused(ElfError, "object: section .rel.text: 100000 relocations: at most 262144 of all sections are taken"):
+    with refused(
+        ElfError,
+        "object: section .rel.text: 100000 relocations: at most 262144 of all sections are taken",
+    ):
         elf.read(w.data(), "object")
 
 

@@ -48,12 +48,17 @@ def test_of_two_that_catch_the_verifier_tells() -> None:
     assert program.functions == (("prog", 0),)
 
 
-@pytest.mark.parametrize(("name", "visibility"), [("prog", 0), ("nobody", 0), ("", 0), ("\x1b", 0), ("catch", HIDDEN)])
+@pytest.mark.parametrize(
+    ("name", "visibility"), [("prog", 0), ("nobody", 0), ("", 0), ("\x1b", 0), ("catch", HIDDEN)]
+)
 def test_what_catches_is_a_global_subprogram(name: str, visibility: int) -> None:
     one, prog = throwing(visibility)
     one.btf.decl_tag(f"exception_callback:{name}", prog)
     shown = "\\x1b" if name == "\x1b" else name
-    with refused(ElfError, f"object: program 'prog': exception_callback:{shown}: not a global function in .text"):
+    with refused(
+        ElfError,
+        f"object: program 'prog': exception_callback:{shown}: not a global function in .text",
+    ):
         one.parsed()
 
 
@@ -62,5 +67,8 @@ def test_what_is_tagged_is_a_global_function() -> None:
         one, _ = throwing()
         tagged = INT if linkage is None else one.btf.func("prog", one.btf.func_proto(INT), linkage)
         one.btf.decl_tag("exception_callback:catch", tagged)
-        with refused(ElfError, f"object: exception_callback:catch: tagged type {tagged} is not a global function"):
+        with refused(
+            ElfError,
+            f"object: exception_callback:catch: tagged type {tagged} is not a global function",
+        ):
             one.parsed()

@@ -62,7 +62,9 @@ def test_versions() -> None:
     assert executable.function(file, "f@@V2") == START + 2
     assert executable.function(file, "f@V2") == START + 2
     assert executable.function(file, "g") == START + 3
-    with pytest.raises(ElfError, match="f@V3: no such dynamic symbol, and other symbols are stripped"):
+    with pytest.raises(
+        ElfError, match="f@V3: no such dynamic symbol, and other symbols are stripped"
+    ):
         executable.function(file, "f@V3")
 
 
@@ -75,13 +77,21 @@ def test_versions_in_the_names_of_the_static_table() -> None:
 
 
 def test_the_dynamic_table_comes_first() -> None:
-    file = read(*w.symbols(".symtab", [Symbol("f", START + 1)]), *w.symbols(".dynsym", [Symbol("f", START + 2)]))
+    file = read(
+        *w.symbols(".symtab", [Symbol("f", START + 1)]),
+        *w.symbols(".dynsym", [Symbol("f", START + 2)]),
+    )
     assert executable.function(file, "f") == START + 2
 
 
 @pytest.mark.parametrize(
     ("binds", "expected"),
-    [((w.WEAK, w.GLOBAL), 1), ((w.GLOBAL, w.WEAK), 0), ((w.WEAK, w.WEAK), 0), ((w.WEAK, w.LOCAL), 1)],
+    [
+        ((w.WEAK, w.GLOBAL), 1),
+        ((w.GLOBAL, w.WEAK), 0),
+        ((w.WEAK, w.WEAK), 0),
+        ((w.WEAK, w.LOCAL), 1),
+    ],
 )
 def test_a_weak_symbol_yields(binds: tuple[int, int], expected: int) -> None:
     table = [Symbol("f", START + number, bind=bind) for number, bind in enumerate(binds)]
@@ -89,7 +99,12 @@ def test_a_weak_symbol_yields(binds: tuple[int, int], expected: int) -> None:
 
 
 def test_several_functions_of_one_name() -> None:
-    table = [Symbol("f", START + 1), Symbol("f", START + 2, bind=w.LOCAL), Symbol("g", START), Symbol("g", START)]
+    table = [
+        Symbol("f", START + 1),
+        Symbol("f", START + 2, bind=w.LOCAL),
+        Symbol("g", START),
+        Symbol("g", START),
+    ]
     file = read(*w.symbols(".symtab", table))
     with pytest.raises(ElfError, match=r"^x: f: several functions of that name$"):
         executable.function(file, "f")
@@ -103,8 +118,16 @@ def test_an_indirect_function() -> None:
 
 
 def test_probes() -> None:
-    notes = w.note("ours", "one", START, "8@%rax", semaphore=DATA) + w.note("ours", "two", START + 5)
-    file = read(Section(".note.stapsdt", w.NOTE, struct_note(b"other\0\0\0", 3) + struct_note(b"stapsdt\0", 1) + notes))
+    notes = w.note("ours", "one", START, "8@%rax", semaphore=DATA) + w.note(
+        "ours", "two", START + 5
+    )
+    file = read(
+        Section(
+            ".note.stapsdt",
+            w.NOTE,
+            struct_note(b"other\0\0\0", 3) + struct_note(b"stapsdt\0", 1) + notes,
+        )
+    )
     assert list(executable.probes(file)) == [
         Probe("ours", "one", START, DATA, "8@%rax"),
         Probe("ours", "two", START + 5, 0, ""),
@@ -112,13 +135,20 @@ def test_probes() -> None:
 
 
 def struct_note(owner: bytes, kind: int) -> bytes:
-    return b"".join([number.to_bytes(4, "little") for number in (len(owner), 5, kind)]) + owner + b"12345\0\0\0"
+    return (
+        b"".join([number.to_bytes(4, "little") for number in (len(owner), 5, kind)])
+        + owner
+        + b"12345\0\0\0"
+    )
 
 
 def test_probes_that_prelink_moved() -> None:
-    notes = w.note("ours", "one", START, "", semaphore=DATA, base=0x1000) + w.note("ours", "two", START, base=0x1000)
+    notes = w.note("ours", "one", START, "", semaphore=DATA, base=0x1000) + w.note(
+        "ours", "two", START, base=0x1000
+    )
     file = read(
-        Section(".note.stapsdt", w.NOTE, notes), Section(".stapsdt.base", w.PROGBITS, b"\0", address=0x1000 + 16)
+        Section(".note.stapsdt", w.NOTE, notes),
+        Section(".stapsdt.base", w.PROGBITS, b"\0", address=0x1000 + 16),
     )
     assert [(one.address, one.semaphore) for one in executable.probes(file)] == [
         (START + 16, DATA + 16),
@@ -145,7 +175,11 @@ def test_what_is_not_one(data: bytes, message: str) -> None:
 @pytest.mark.parametrize("cut", [20, 27, 40])
 def test_a_note_that_is_cut(cut: int) -> None:
     desc = w.note("ours", "one", START)[20:cut]
-    data = b"".join([number.to_bytes(4, "little") for number in (8, len(desc), 3)]) + b"stapsdt\0" + desc
+    data = (
+        b"".join([number.to_bytes(4, "little") for number in (8, len(desc), 3)])
+        + b"stapsdt\0"
+        + desc
+    )
     with pytest.raises(ElfError, match=r"\.note\.stapsdt: "):
         list(executable.probes(read(Section(".note.stapsdt", w.NOTE, data))))
 

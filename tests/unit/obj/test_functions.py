@@ -6,7 +6,18 @@ from beepy.errors import BtfError, ElfError
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import CoreRef, DataRef, ExternRef, FuncInfo, JumpTableRef, LineInfo, MapRef
-from tests.support.elf import FUNC, HIDDEN, LOCAL, NOTYPE, OBJECT, R_64_32, R_64_64, WEAK, map_definition, number
+from tests.support.elf import (
+    FUNC,
+    HIDDEN,
+    LOCAL,
+    NOTYPE,
+    OBJECT,
+    R_64_32,
+    R_64_64,
+    WEAK,
+    map_definition,
+    number,
+)
 from tests.support.objects import CALL_SUB, EXIT, LOAD, NOP, SEC, Object
 from tests.support.refusal import refused
 
@@ -25,7 +36,11 @@ def refs(one: Object) -> tuple[object, ...]:
 def called(one: Object) -> list[int]:
     """Return where each call of the program, or address of a function in it, leads."""
     program = one.parsed().programs[0]
-    at = [n for n, insn in enumerate(program.insns) if insn.call or (insn.wide and insn.src == op.PSEUDO_FUNC)]
+    at = [
+        n
+        for n, insn in enumerate(program.insns)
+        if insn.call or (insn.wide and insn.src == op.PSEUDO_FUNC)
+    ]
     return [n + 1 + program.insns[n].imm for n in at]
 
 
@@ -96,7 +111,9 @@ def test_helpers_are_no_calls(one: Object) -> None:
 
 
 def test_map(one: Object) -> None:
-    first, second = (map_definition(one.btf, name, type=number(one.btf, 2)) for name in ("first", "second"))
+    first, second = (
+        map_definition(one.btf, name, type=number(one.btf, 2)) for name in ("first", "second")
+    )
     symbols = one.maps(first, second, names=("first", "second"))
     one.program(*LOAD, *LOAD, EXIT)
     one.calls(symbols[1], 0, type=R_64_64)
@@ -121,7 +138,9 @@ def jump_table(one: Object, *entries: int, size: int | None = None) -> int:
     """Add a jump table of these bytes of code; return its symbol."""
     at = len(one.elf.section(".jumptables", flags=0).data)
     one.elf.section(".jumptables", struct.pack(f"<{len(entries)}Q", *entries))
-    return one.elf.symbol(f"BPF.JT.0.{at}", ".jumptables", at, 8 * len(entries) if size is None else size, type=OBJECT)
+    return one.elf.symbol(
+        f"BPF.JT.0.{at}", ".jumptables", at, 8 * len(entries) if size is None else size, type=OBJECT
+    )
 
 
 def test_jump_tables_count_from_the_beginning_of_the_function(one: Object) -> None:
@@ -152,15 +171,21 @@ def test_jump_tables_of_subprograms_move_along(one: Object) -> None:
         ((0,), 16, "a jump table of 16 bytes at 0 of 8"),
     ],
 )
-def test_jump_tables_that_fit_nothing(one: Object, entries: tuple[int, ...], size: int | None, why: str) -> None:
+def test_jump_tables_that_fit_nothing(
+    one: Object, entries: tuple[int, ...], size: int | None, why: str
+) -> None:
     one.program(*LOAD, EXIT)
     one.calls(jump_table(one, *entries, size=size), 0, type=R_64_64)
-    with pytest.raises(ElfError, match=f"function 'prog': instruction 0: relocation against 'BPF.JT.0.0': {why}"):
+    with pytest.raises(
+        ElfError, match=f"function 'prog': instruction 0: relocation against 'BPF.JT.0.0': {why}"
+    ):
         one.parsed()
 
 
 def test_extern_of_kconfig(one: Object) -> None:
-    u64, u32 = (one.btf.var(name, of, 2) for name, of in (("CONFIG_A", 3), ("LINUX_KERNEL_VERSION", 2)))
+    u64, u32 = (
+        one.btf.var(name, of, 2) for name, of in (("CONFIG_A", 3), ("LINUX_KERNEL_VERSION", 2))
+    )
     one.btf.datasec(".kconfig", 0, [(u32, 0, 4), (u64, 0, 8)])
     one.program(*LOAD, EXIT)
     one.elf.symbol("CONFIG_A")
@@ -229,7 +254,11 @@ def test_records_come_to_their_functions(one: Object) -> None:
         {SEC: [(24, 1, access, 2)], ".text": [(16, 3, access, 0)]},
     )
     first, second = one.parsed().programs
-    assert (first.func_infos, first.line_infos, first.core) == ((FuncInfo(0, 11),), (LineInfo(0, 1, 2, 3),), ())  # type: ignore[arg-type]
+    assert (first.func_infos, first.line_infos, first.core) == (
+        (FuncInfo(0, 11),),
+        (LineInfo(0, 1, 2, 3),),
+        (),
+    )  # type: ignore[arg-type]
     assert second.func_infos == (FuncInfo(0, 12), FuncInfo(3, 13))  # type: ignore[arg-type]
     assert second.line_infos == (LineInfo(1, 4, 5, 6), LineInfo(4, 7, 8, 9))
     assert second.core == (CoreRef(1, 1, "0:1", 2), CoreRef(5, 3, "0:1", 0))  # type: ignore[arg-type]
@@ -248,7 +277,9 @@ def test_records_come_to_their_functions(one: Object) -> None:
         (1 << 63, 16, f"overlaps another one, or exceeds section {SEC}"),
     ],
 )
-def test_functions_that_are_not_in_their_section(one: Object, value: int, size: int, message: str) -> None:
+def test_functions_that_are_not_in_their_section(
+    one: Object, value: int, size: int, message: str
+) -> None:
     one.elf.section(SEC, op.encode((NOP, EXIT)), flags=6)
     one.elf.symbol("prog", SEC, value, size, type=FUNC)
     with refused(ElfError, f"{PROG}: {message}"):
@@ -264,7 +295,9 @@ def test_functions_that_overlap(one: Object) -> None:
 
 def test_a_static_program(one: Object) -> None:
     one.elf.function("prog", SEC, [EXIT], bind=LOCAL)
-    with refused(ElfError, f"{PROG}: static in section {SEC}: a program must be a global function") as caught:
+    with refused(
+        ElfError, f"{PROG}: static in section {SEC}: a program must be a global function"
+    ) as caught:
         one.parsed()
     assert caught.value.__notes__ == ["remove 'static' from the definition of prog"]
 
@@ -292,14 +325,29 @@ FOREIGN = "undefined, and not an extern of .kconfig or .ksyms"
     ("insns", "at", "patch", "message"),
     [
         ((CALL_SUB, EXIT), 0, ("extern", R_64_32), FOREIGN),
-        ((CALL_SUB, EXIT), 0, ("data", R_64_32), "a call to something else than a function in .text"),
-        ((CALL_SUB, EXIT), 0, ("in_sub", R_64_32), "a call to something else than a function in .text"),
+        (
+            (CALL_SUB, EXIT),
+            0,
+            ("data", R_64_32),
+            "a call to something else than a function in .text",
+        ),
+        (
+            (CALL_SUB, EXIT),
+            0,
+            ("in_sub", R_64_32),
+            "a call to something else than a function in .text",
+        ),
         ((CALL_SUB, EXIT), 0, ("sub", R_64_64), "type 1 does not fit code 0x85"),
         ((*LOAD, EXIT), 0, ("sub", R_64_32), "type 10 does not fit code 0x18"),
         ((NOP, EXIT), 1, ("data", R_64_64), "type 1 does not fit code 0x95"),
         ((EXIT, LOAD[0]), 1, ("data", R_64_64), "the second half of the instruction is missing"),
         ((*LOAD, EXIT), 0, ("in_sub", R_64_64), "address 4: does not point to a function"),
-        ((LOAD[0]._replace(imm=-8), LOAD[1]), 0, ("sub", R_64_64), "address -8: does not point to a function"),
+        (
+            (LOAD[0]._replace(imm=-8), LOAD[1]),
+            0,
+            ("sub", R_64_64),
+            "address -8: does not point to a function",
+        ),
         ((*LOAD, EXIT), 0, ("license", R_64_64), "neither a map nor data"),
     ],
 )

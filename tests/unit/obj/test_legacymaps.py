@@ -17,7 +17,9 @@ def definitions(size: int, *maps: tuple[int, ...]) -> Object:
     """Return an object with maps ``m0``, ``m1``, ... of ``size`` bytes each in its section maps, the last one first."""
     one = Object()
     one.program(*LOAD, EXIT)
-    one.elf.section("maps", b"".join([struct.pack("<5I", *words).ljust(size, b"\0") for words in maps]))
+    one.elf.section(
+        "maps", b"".join([struct.pack("<5I", *words).ljust(size, b"\0") for words in maps])
+    )
     for number in reversed(range(len(maps))):
         one.elf.symbol(f"m{number}", "maps", size * number, size, type=OBJECT)
     return one
@@ -26,7 +28,9 @@ def definitions(size: int, *maps: tuple[int, ...]) -> Object:
 @pytest.mark.parametrize("size", [20, 24, 64])
 def test_maps_in_the_order_of_their_places(size: int) -> None:
     """A definition may be larger than the five words, as other loaders' are, where the rest is 0."""
-    one = definitions(size, (MapType.HASH, 4, 8, 100, MapFlag.NO_PREALLOC), (MapType.ARRAY, 4, 4, 1, 0))
+    one = definitions(
+        size, (MapType.HASH, 4, 8, 100, MapFlag.NO_PREALLOC), (MapType.ARRAY, 4, 4, 1, 0)
+    )
     assert one.parsed().maps == (
         MapSpec("m0", "maps", MapType.HASH, 4, 8, 100, MapFlag.NO_PREALLOC),
         MapSpec("m1", "maps", MapType.ARRAY, 4, 4, 1),
@@ -40,7 +44,8 @@ def test_programs_refer_to_them_with_types_and_without() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "words", "got"), [(16, (1, 4, 4, 1), 16), (24, (1, 4, 4, 1, 0, 7), 24), (40, (1, 4, 4, 1, 0, 0, 7), 40)]
+    ("size", "words", "got"),
+    [(16, (1, 4, 4, 1), 16), (24, (1, 4, 4, 1, 0, 7), 24), (40, (1, 4, 4, 1, 0, 0, 7), 40)],
 )
 def test_what_is_no_definition(size: int, words: tuple[int, ...], got: int) -> None:
     one = Object()
@@ -73,7 +78,9 @@ def annotated(key: int, value: int, names: tuple[str, str] = ("key", "value")) -
 
 def test_an_annotation_gives_types_and_is_no_map() -> None:
     spec = conventions.apply(annotated(2, 3).parsed(), "elf")
-    assert spec.maps == (MapSpec("print_h", "maps", MapType.HASH, 4, 8, 16, 0, TypeId(2), TypeId(3)),)
+    assert spec.maps == (
+        MapSpec("print_h", "maps", MapType.HASH, 4, 8, 16, 0, TypeId(2), TypeId(3)),
+    )
     assert [tracked.role for tracked in spec.tracked] == [Role.PRINT]
 
 
@@ -97,7 +104,9 @@ def test_maps_in_sections_of_their_own_are_no_annotations() -> None:
     """As bee up to 0.0.14 has them."""
     one = annotated(2, 3)
     type_, entries = (one.btf.ptr(one.btf.array(1, number)) for number in (MapType.RINGBUF, 4096))
-    map_ = one.btf.var("exits", one.btf.struct("", 16, [("type", type_, 0), ("max_entries", entries, 64)]))
+    map_ = one.btf.var(
+        "exits", one.btf.struct("", 16, [("type", type_, 0), ("max_entries", entries, 64)])
+    )
     one.maps(map_, names=["exits"], section=".maps.print", size=16)
     assert [(found.name, found.section) for found in one.parsed().maps] == [
         ("exits", ".maps.print"),

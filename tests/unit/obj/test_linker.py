@@ -10,7 +10,9 @@ from tests.support.objects import CALL_SUB, EXIT, NOP
 from tests.support.refusal import refused
 
 
-def function(name: str, offset: int, insns: tuple[Insn, ...], *refs: Ref, section: str = ".text") -> FunctionSpec:
+def function(
+    name: str, offset: int, insns: tuple[Insn, ...], *refs: Ref, section: str = ".text"
+) -> FunctionSpec:
     return FunctionSpec(name, section, offset, insns, refs, (), (), (), True)
 
 
@@ -41,7 +43,9 @@ def test_functions_are_appended_depth_first_and_once() -> None:
 
 def test_a_callback_keeps_its_two_slots() -> None:
     load = Insn(op.LD_IMM64, dst=2)
-    program = link(entry(CallRef(0, 0), insns=(load, Insn(0), EXIT)), {0: function("callback", 0, (EXIT,))})
+    program = link(
+        entry(CallRef(0, 0), insns=(load, Insn(0), EXIT)), {0: function("callback", 0, (EXIT,))}
+    )
     assert program.insns == (Insn(op.LD_IMM64, 2, op.PSEUDO_FUNC, imm=2), Insn(0), EXIT, EXIT)
 
 
@@ -55,7 +59,9 @@ def test_everything_moves_along() -> None:
         "sub", ".text", 8, (NOP, NOP, EXIT), (MapRef(1, "m"),), (CoreRef(1, TypeId(1), "0", 0),),
         (FuncInfo(0, TypeId(2)),), (LineInfo(2, 1, 2, 3),), False,
     )  # fmt: skip
-    first = entry(CallRef(0, 8))._replace(func_infos=(FuncInfo(0, TypeId(1)),), line_infos=(LineInfo(1, 4, 5, 6),))
+    first = entry(CallRef(0, 8))._replace(
+        func_infos=(FuncInfo(0, TypeId(1)),), line_infos=(LineInfo(1, 4, 5, 6),)
+    )
     program = link(first, {8: sub})
     assert program.refs == (MapRef(3, "m"),)
     assert program.core == (CoreRef(3, TypeId(1), "0", 0),)
@@ -72,7 +78,9 @@ def test_a_long_chain_of_calls() -> None:
 
 @pytest.mark.parametrize("offset", [1, -1])
 def test_a_call_to_no_function(offset: int) -> None:
-    with refused(ElfError, f"program 'prog': instruction 0: no function begins at .text + {offset * 8}"):
+    with refused(
+        ElfError, f"program 'prog': instruction 0: no function begins at .text + {offset * 8}"
+    ):
         link(entry(CallRef(0, offset)), {0: function("sub", 0, (NOP, EXIT))})
 
 

@@ -38,7 +38,11 @@ def test_all_members(one: Object) -> None:
     numbers = {"max_entries": 64, "map_flags": 1, "numa_node": 2, "pinning": 1, "map_extra": 3}
     value = one.btf.struct("event", 24)
     members = {name: number(one.btf, n) for name, n in numbers.items()}
-    members |= {"type": number(one.btf, MapType.HASH), "key": pointer(one, U32), "value": pointer(one, value)}
+    members |= {
+        "type": number(one.btf, MapType.HASH),
+        "key": pointer(one, U32),
+        "value": pointer(one, value),
+    }
     found = define(one, ".maps", **members)
     assert found == MapSpec("m", ".maps", MapType.HASH, 4, 24, 64, 1, U32, value, 1, 2, 3)  # type: ignore[arg-type]
 
@@ -62,17 +66,25 @@ def test_numbers_beyond_32_bits(one: Object) -> None:
 
 def test_a_size_beyond_32_bits(one: Object) -> None:
     with refused(ElfError, f"{MAP}: max_entries 4294967300: exceeds 32 bits"):
-        define(one, type=number(one.btf, 1), max_entries=one.btf.enum64("", {"__unique_max_1": 2**32 + 4}))
+        define(
+            one,
+            type=number(one.btf, 1),
+            max_entries=one.btf.enum64("", {"__unique_max_1": 2**32 + 4}),
+        )
 
 
 def test_typedefs_and_modifiers_are_seen_through(one: Object) -> None:
-    struct = one.btf.const(one.btf.typedef("map_t", one.btf.struct("", 8, [("type", number(one.btf, 2), 0)])))
+    struct = one.btf.const(
+        one.btf.typedef("map_t", one.btf.struct("", 8, [("type", number(one.btf, 2), 0)]))
+    )
     one.maps(one.btf.var("m", struct), names=("m",))
     assert one.parsed().maps[0].type == MapType.ARRAY
 
 
 def test_sections_of_bees_old_convention(one: Object) -> None:
-    assert define(one, ".maps.print", type=number(one.btf, MapType.RINGBUF)).section == ".maps.print"
+    assert (
+        define(one, ".maps.print", type=number(one.btf, MapType.RINGBUF)).section == ".maps.print"
+    )
     assert is_maps(".maps.counter")
     assert not is_maps(".mapsx")
     assert not is_maps("maps")
@@ -91,7 +103,9 @@ def test_maps_in_the_order_of_their_places(one: Object) -> None:
 
 def test_map_in_map(one: Object) -> None:
     inner = one.btf.struct(
-        "", 16, [("type", number(one.btf, MapType.ARRAY), 0), ("max_entries", number(one.btf, 7), 64)]
+        "",
+        16,
+        [("type", number(one.btf, MapType.ARRAY), 0), ("max_entries", number(one.btf, 7), 64)],
     )
     values = one.btf.array(one.btf.ptr(inner), 0)
     outer = map_definition(one.btf, "outer", 16, type=number(one.btf, MapType.ARRAY_OF_MAPS),
@@ -108,7 +122,9 @@ def test_map_in_map(one: Object) -> None:
 
 def test_prog_array(one: Object) -> None:
     values = one.btf.array(one.btf.ptr(one.btf.func_proto(INT)), 0)
-    jumps = map_definition(one.btf, "jumps", 8, type=number(one.btf, MapType.PROG_ARRAY), values=values)
+    jumps = map_definition(
+        one.btf, "jumps", 8, type=number(one.btf, MapType.PROG_ARRAY), values=values
+    )
     one.maps(jumps, names=("jumps",))
     one.elf.relocate(".maps", 8 + 8, one.program(EXIT, name="tail"))
     (found,) = one.parsed().maps
@@ -154,12 +170,17 @@ def test_unknown_member(one: Object) -> None:
 
 def test_a_member_twice(one: Object) -> None:
     kind = number(one.btf, 1)
-    one.maps(one.btf.var("m", one.btf.struct("", 16, [("type", kind, 0), ("type", kind, 64)])), names=("m",))
+    one.maps(
+        one.btf.var("m", one.btf.struct("", 16, [("type", kind, 0), ("type", kind, 64)])),
+        names=("m",),
+    )
     with refused(ElfError, f"{MAP}: duplicate member 'type'"):
         one.parsed()
 
 
-@pytest.mark.parametrize("make", [lambda _: INT, lambda btf: btf.ptr(INT), lambda btf: btf.enum("", {})])
+@pytest.mark.parametrize(
+    "make", [lambda _: INT, lambda btf: btf.ptr(INT), lambda btf: btf.enum("", {})]
+)
 def test_a_number_that_is_none(one: Object, make: Callable[[BtfWriter], int]) -> None:
     with refused(ElfError, f"{MAP}: member 'type': expected a pointer to an array, or an enum"):
         define(one, type=make(one.btf))
@@ -208,7 +229,12 @@ def test_maps_in_maps_in_maps(one: Object) -> None:
 def test_a_size_that_values_do_not_have(one: Object) -> None:
     values = one.btf.array(one.btf.ptr(one.btf.func_proto(INT)), 0)
     with refused(ElfError, f"{MAP}: value size 8 is not that of its values, 4"):
-        define(one, type=number(one.btf, MapType.PROG_ARRAY), value_size=number(one.btf, 8), values=values)
+        define(
+            one,
+            type=number(one.btf, MapType.PROG_ARRAY),
+            value_size=number(one.btf, 8),
+            values=values,
+        )
 
 
 def test_pinning_is_none_or_by_name(one: Object) -> None:
@@ -217,7 +243,9 @@ def test_pinning_is_none_or_by_name(one: Object) -> None:
 
 
 def test_inner_maps_are_not_pinned(one: Object) -> None:
-    inner = one.btf.struct("inner", 16, [("type", number(one.btf, 2), 0), ("pinning", number(one.btf, 1), 64)])
+    inner = one.btf.struct(
+        "inner", 16, [("type", number(one.btf, 2), 0), ("pinning", number(one.btf, 1), 64)]
+    )
     values = one.btf.array(one.btf.ptr(inner), 0)
     with refused(ElfError, f"{MAP}: inner map: pinning 1: not for an inner map"):
         define(one, type=number(one.btf, MapType.ARRAY_OF_MAPS), values=values)

@@ -23,7 +23,9 @@ def test_a_whole_object(one: Object) -> None:
     one.elf.section("license", b"Dual MIT/GPL\0")
     spec = parse(one.data(), "image:1")
     assert (spec.name, spec.license) == ("image:1", "Dual MIT/GPL")
-    assert [(program.name, program.section, program.insns) for program in spec.programs] == [("prog", SEC, (EXIT,))]
+    assert [(program.name, program.section, program.insns) for program in spec.programs] == [
+        ("prog", SEC, (EXIT,))
+    ]
     assert (spec.maps, spec.variables, spec.externs, spec.tracked) == ((), (), (), ())
     assert spec.btf
 
@@ -39,7 +41,9 @@ def test_without_types(one: Object) -> None:
 @pytest.mark.parametrize("section", [".maps", ".maps.counter", ".struct_ops.link"])
 def test_what_is_defined_by_types_that_are_not_there(one: Object, section: str) -> None:
     one.elf.section(section, bytes(8))
-    with refused(ElfError, f"object: section {section}: the object has no type information (BTF)") as caught:
+    with refused(
+        ElfError, f"object: section {section}: the object has no type information (BTF)"
+    ) as caught:
         parse(one.data(types=False))
     assert caught.value.__notes__ == ["compile it with clang -g"]
 

@@ -12,7 +12,10 @@ from tests.support.told import message
 
 
 def spec(name: str = "image", *maps: MapSpec, **sections: str) -> CollectionSpec:
-    made = [ProgramSpec(each, section, (), (), (), (), (), ((each, 0),)) for each, section in sections.items()]
+    made = [
+        ProgramSpec(each, section, (), (), (), (), (), ((each, 0),))
+        for each, section in sections.items()
+    ]
     return CollectionSpec(name, "GPL", tuple(made), maps, (), (), None)
 
 
@@ -34,21 +37,31 @@ def test_one_object_of_an_image_may_keep_none() -> None:
 
 
 def test_an_image_that_keeps_none() -> None:
-    with pytest.raises(UsageError, match=r"^programs: other: none of its programs is named: it has b, c$"):
+    with pytest.raises(
+        UsageError, match=r"^programs: other: none of its programs is named: it has b, c$"
+    ):
         programs.only([spec(a="xdp"), spec("other", b="tc", c="xdp")], ["a"])
 
 
 def test_a_name_that_no_program_has() -> None:
     with pytest.raises(UsageError) as caught:
         programs.only([spec(drop="xdp", allow="xdp"), spec("other", drops="tc")], ["drp\x1b"])
-    assert message(caught.value) == r"--prog 'drp\x1b': no program has that name: expected allow, drop, drops"
+    assert (
+        message(caught.value)
+        == r"--prog 'drp\x1b': no program has that name: expected allow, drop, drops"
+    )
     assert caught.value.__notes__ == ["did you mean drop or drops?"]
 
 
 def test_entries_of_other_programs_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
     slots = ((0, "a"), (3, "b"))
-    maps = (MapSpec("calls", ".maps", MapType.PROG_ARRAY, slots=slots), MapSpec("m", ".maps", MapType.HASH))
+    maps = (
+        MapSpec("calls", ".maps", MapType.PROG_ARRAY, slots=slots),
+        MapSpec("m", ".maps", MapType.HASH),
+    )
     with caplog.at_level(logging.WARNING, "beepy"):
         (chosen,) = programs.only([spec("image", *maps, a="xdp", b="xdp")], ["a"])
     assert [one.slots for one in chosen.maps] == [((0, "a"),), ()]
-    assert caplog.messages == ["map 'calls': entry 3: program 'b' is not loaded (--prog): tail calls to it do nothing"]
+    assert caplog.messages == [
+        "map 'calls': entry 3: program 'b' is not loaded (--prog): tail calls to it do nothing"
+    ]

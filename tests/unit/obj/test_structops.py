@@ -16,7 +16,9 @@ def operations(section: str, size: int = 24) -> tuple[Object, int]:
     one = Object()
     program = one.program(name="init", section="struct_ops/init")
     pointer = one.btf.ptr(one.btf.func_proto(0))
-    struct = one.btf.struct("ops", 24, [("flags", INT, 0), ("init", pointer, 64), ("release", pointer, 128)])
+    struct = one.btf.struct(
+        "ops", 24, [("flags", INT, 0), ("init", pointer, 64), ("release", pointer, 128)]
+    )
     one.elf.section(section, bytes([7, *[0] * 23]))
     one.elf.symbol("mine", section, 0, 24, type=OBJECT)
     one.btf.datasec(section, 0, [(one.btf.var("mine", struct), 0, size)])

@@ -52,7 +52,9 @@ def test_the_order_of_files(home: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert auth.find(GHCR, Options(config_dir=other.parent)) == Credentials("other", "p")
     flag = write(home / "flag.json", auths={"ghcr.io": secret("flag:p")})
     assert auth.find(GHCR, Options(configs=(flag,))) == Credentials("flag", "p")
-    assert auth.find(GHCR, Options(configs=(flag,), username="me", password="x")) == Credentials("me", "x")
+    assert auth.find(GHCR, Options(configs=(flag,), username="me", password="x")) == Credentials(
+        "me", "x"
+    )
     assert auth.find(GHCR, Options(username="me")) == Credentials("me", "")
 
 
@@ -147,7 +149,9 @@ def helper(home: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["credsStore", "credHelpers"])
-def test_a_credential_helper_is_asked(home: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+def test_a_credential_helper_is_asked(
+    home: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
     script = 'test "$1" = get || exit 1; read host; echo "{\\"Username\\":\\"u-$host\\",\\"Secret\\":\\"p\\"}"'
     helper(home, monkeypatch, script)
     value = "mine" if how == "credsStore" else {"ghcr.io": "mine"}
@@ -164,7 +168,9 @@ def test_an_identity_token_of_a_helper(home: Path, monkeypatch: pytest.MonkeyPat
 def test_a_helper_that_is_missing_is_told(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(home / ".docker" / "config.json", credsStore="absent")
     assert auth.find(GHCR, Options()) is None
-    assert "credential helper 'absent': No such file or directory: continuing without" in caplog.text
+    assert (
+        "credential helper 'absent': No such file or directory: continuing without" in caplog.text
+    )
 
 
 @pytest.mark.parametrize("name", ["../evil", "a b", "-x", "x;y", "x\n"])
@@ -174,8 +180,12 @@ def test_a_helper_has_the_name_of_a_program(home: Path, name: str) -> None:
         auth.find(GHCR, Options())
 
 
-@pytest.mark.parametrize("script", ["exit 1", "echo secret", "echo '{}'", """echo '{"Username":1,"Secret":2}'"""])
-def test_a_helper_without_an_answer(home: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+@pytest.mark.parametrize(
+    "script", ["exit 1", "echo secret", "echo '{}'", """echo '{"Username":1,"Secret":2}'"""]
+)
+def test_a_helper_without_an_answer(
+    home: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
     helper(home, monkeypatch, script)
     write(home / ".docker" / "config.json", credsStore="mine")
     if script == "exit 1":
@@ -197,13 +207,23 @@ def test_a_helper_without_an_answer(home: Path, monkeypatch: pytest.MonkeyPatch,
             [
                 (
                     "bearer",
-                    {"realm": "https://ghcr.io/token", "service": "ghcr.io", "scope": "repository:a/b:pull,push"},
+                    {
+                        "realm": "https://ghcr.io/token",
+                        "service": "ghcr.io",
+                        "scope": "repository:a/b:pull,push",
+                    },
                 )
             ],
         ),
         ('BEARER Realm = "a" , service=b', [("bearer", {"realm": "a", "service": "b"})]),
-        ('Basic realm="a", Bearer realm="b"', [("basic", {"realm": "a"}), ("bearer", {"realm": "b"})]),
-        (r'Basic realm="a\"b\\c, Bearer realm=d"', [("basic", {"realm": 'a"b\\c, Bearer realm=d'})]),
+        (
+            'Basic realm="a", Bearer realm="b"',
+            [("basic", {"realm": "a"}), ("bearer", {"realm": "b"})],
+        ),
+        (
+            r'Basic realm="a\"b\\c, Bearer realm=d"',
+            [("basic", {"realm": 'a"b\\c, Bearer realm=d'})],
+        ),
         ('Bearer realm="a",realm="b"', [("bearer", {"realm": "a"})]),
         ('Bearer realm="unclosed', [("bearer", {})]),
         ('realm="nobody"', []),
@@ -222,5 +242,7 @@ def test_a_long_header_takes_no_time() -> None:
 
 def test_credentials_are_the_bytes_of_the_command_line() -> None:
     assert base64.b64decode(Credentials("\udcff", "p").basic.removeprefix("Basic ")) == b"\xff:p"
-    with pytest.raises(RegistryError, match=r"^credentials: user name or password is not valid text$"):
+    with pytest.raises(
+        RegistryError, match=r"^credentials: user name or password is not valid text$"
+    ):
         _ = Credentials("me", "\ud800").basic

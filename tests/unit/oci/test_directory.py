@@ -73,7 +73,9 @@ def test_a_bundled_store_may_be_made_of_links(store: Store) -> None:
     for part in PARTS[2:]:
         link(store, part)
         store.path.with_name("outside").rename(store.path.with_name(part))
-        path = store.path / (part if part != "program" else f"blobs/sha256/{digest_of(PROGRAM)[7:]}")
+        path = store.path / (
+            part if part != "program" else f"blobs/sha256/{digest_of(PROGRAM)[7:]}"
+        )
         path.unlink()
         path.symlink_to(store.path.with_name(part))
     assert Store(store.path, is_ours=True).get("x").programs == (PROGRAM,)

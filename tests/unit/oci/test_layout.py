@@ -24,9 +24,15 @@ def add(store: Store, chunks: Iterable[bytes], expected: Descriptor) -> None:
 
 @pytest.mark.parametrize(
     ("chunks", "size", "why"),
-    [([b"abc"], 4, "3 bytes, expected 4"), ([b"abc", b"de"], 4, "more than the expected 4"), ([b"abcX"], 4, "content")],
+    [
+        ([b"abc"], 4, "3 bytes, expected 4"),
+        ([b"abc", b"de"], 4, "more than the expected 4"),
+        ([b"abcX"], 4, "content"),
+    ],
 )
-def test_what_is_not_expected_leaves_nothing(store: Store, chunks: list[bytes], size: int, why: str) -> None:
+def test_what_is_not_expected_leaves_nothing(
+    store: Store, chunks: list[bytes], size: int, why: str
+) -> None:
     with pytest.raises(DigestMismatch, match=why):
         add(store, chunks, Descriptor("", digest_of(b"abcd"), size))
     assert list((store.path / "ingest").iterdir()) == []
@@ -86,11 +92,21 @@ def test_a_killed_writers_file_is_swept_and_a_living_ones_is_not(store: Store) -
         ("index.json", b"[]", "a JSON object"),
         ("index.json", b'{"manifests":1}', "a list of objects"),
         ("index.json", b'{"manifests":[1]}', "a list of objects"),
-        ("index.json", b'{"Manifests":[]}', "index.json: key 'Manifests': Go programs read it as 'manifests'"),
-        ("index.json", b'{"manifests":[],"manifests":[]}', "index.json: key 'manifests': duplicate"),
+        (
+            "index.json",
+            b'{"Manifests":[]}',
+            "index.json: key 'Manifests': Go programs read it as 'manifests'",
+        ),
+        (
+            "index.json",
+            b'{"manifests":[],"manifests":[]}',
+            "index.json: key 'manifests': duplicate",
+        ),
     ],
 )
-def test_a_broken_layout_is_one_clear_line(store: Store, name: str, content: bytes, why: str) -> None:
+def test_a_broken_layout_is_one_clear_line(
+    store: Store, name: str, content: bytes, why: str
+) -> None:
     store.add_image("x", PROGRAM, {})
     (store.path / name).write_bytes(content)
     with pytest.raises(StoreError, match=why) as caught:

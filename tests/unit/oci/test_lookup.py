@@ -86,13 +86,17 @@ def test_a_file_comes_first(own: Store) -> None:
     assert image == ("x.o", digest_of(ELF), "", {}, len(ELF), "elf", {}, (ELF,), ("",))
 
 
-def test_a_file_in_the_place_of_a_bundled_image_is_told(bundled: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_in_the_place_of_a_bundled_image_is_told(
+    bundled: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     bundled.add_image("one", ELF, {})
     Path("two").write_bytes(ELF)
     assert (lookup.find("two", Options()).format, caplog.messages) == ("elf", [])
     Path("one").write_bytes(ELF)
     assert lookup.find("one", Options()).format == "elf"
-    assert caplog.messages == ["one: the file of that name in the working directory, not the bundled image"]
+    assert caplog.messages == [
+        "one: the file of that name in the working directory, not the bundled image"
+    ]
 
 
 def test_the_order_of_places(own: Store, bees: Store, bundled: Store, asked: list[str]) -> None:
@@ -108,7 +112,9 @@ def test_the_order_of_places(own: Store, bees: Store, bundled: Store, asked: lis
     assert asked == ["a.b/x:1"]
 
 
-def test_a_store_of_the_users_choice_is_the_only_one(own: Store, bees: Store, tmp_path: Path) -> None:
+def test_a_store_of_the_users_choice_is_the_only_one(
+    own: Store, bees: Store, tmp_path: Path
+) -> None:
     options = Options(storage=tmp_path / "mine", pull="never")
     for store in (own, bees):
         store.add_image("x", ELF, {})
@@ -163,7 +169,9 @@ def test_what_is_another_users_is_passed_over(closes: bool) -> None:
 def test_a_file_is_not_pulled(name: str) -> None:
     Path("folder").mkdir()
     Path(name).write_bytes(ELF)
-    with pytest.raises(ImageNotFound, match=rf"^{re.escape(name)}: a file, not a reference: it needs no registry$"):
+    with pytest.raises(
+        ImageNotFound, match=rf"^{re.escape(name)}: a file, not a reference: it needs no registry$"
+    ):
         lookup.pull(name)
     with pytest.raises(ImageNotFound, match=r"^none\.o: no such file$"):
         lookup.pull("none.o")
@@ -184,14 +192,18 @@ def test_a_bundled_name_never_asks(bundled: Store, asked: list[str], policy: Pol
     assert asked == []
 
 
-def test_a_bundled_name_is_not_pulled_either(bundled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundled_name_is_not_pulled_either(
+    bundled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundled.add_image("exitsnoop", ELF, {})
     monkeypatch.delattr(lookup, "_reference")  # without which no registry can be asked
     assert lookup.pull("exitsnoop", Options()).programs == (ELF,)
 
 
 def test_never_opens_no_socket(asked: list[str]) -> None:
-    with pytest.raises(ImageNotFound, match=r"a\.b/x:1: not found locally, and no registry may be asked"):
+    with pytest.raises(
+        ImageNotFound, match=r"a\.b/x:1: not found locally, and no registry may be asked"
+    ):
         lookup.find("a.b/x:1", Options(pull="never"))
     assert asked == []
 
@@ -205,7 +217,10 @@ def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
 def refused(text: str, policy: Policy = "missing") -> tuple[str, list[str]]:
     """Look for an image in vain, as run and as pull do; return what is said and the notes."""
     said = []
-    looks: list[Callable[[], Image]] = [lambda: lookup.find(text, Options(pull=policy)), lambda: lookup.pull(text)]
+    looks: list[Callable[[], Image]] = [
+        lambda: lookup.find(text, Options(pull=policy)),
+        lambda: lookup.pull(text),
+    ]
     for look in looks:
         with pytest.raises(ImageError) as caught:
             look()
@@ -270,21 +285,30 @@ def test_a_broken_store_suggests_nothing(own: Store, bundled: Store) -> None:
     assert refused("exitsnop")[0] == "no image 'exitsnop': did you mean exitsnoop?"
 
 
-def test_a_stored_name_without_a_registry_is_taken_whatever_the_policy(own: Store, asked: list[str]) -> None:
+def test_a_stored_name_without_a_registry_is_taken_whatever_the_policy(
+    own: Store, asked: list[str]
+) -> None:
     own.add_image("mine:1", ELF, {})
     for policy in get_args(Policy):
         assert lookup.find("mine:1", Options(pull=policy)).programs == (ELF,)
     assert asked == []
 
 
-@pytest.mark.parametrize("text", ["build.d/x.o", "localhost/x", "host:5000/x.tar", "ghcr.io/some/x:1"])
-def test_what_is_a_file_and_could_be_a_registry_is_neither(own: Store, asked: list[str], text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["build.d/x.o", "localhost/x", "host:5000/x.tar", "ghcr.io/some/x:1"]
+)
+def test_what_is_a_file_and_could_be_a_registry_is_neither(
+    own: Store, asked: list[str], text: str
+) -> None:
     Path(text).parent.mkdir(parents=True)
     Path(text).write_bytes(ELF)
     for policy in ("missing", "never"):
         with pytest.raises(UsageError) as caught:
             lookup.find(text, Options(pull=policy))
-        assert message(caught.value) == f"{text}: both a file and a registry reference: write ./{text}, or --pull always"
+        assert (
+            message(caught.value)
+            == f"{text}: both a file and a registry reference: write ./{text}, or --pull always"
+        )
     assert asked == []
     assert lookup.find(f"./{text}").programs == (ELF,)
     with pytest.raises(ConnectionRefusedError):
@@ -343,7 +367,9 @@ def test_a_damaged_image_is_told_and_not_replaced_in_silence(own: Store, asked: 
     ],
 )
 @pytest.mark.parametrize("policy", ["missing", "never"])
-def test_what_is_no_image_is_one_clear_line(text: str, kind: type[ImageError], why: str, policy: Policy) -> None:
+def test_what_is_no_image_is_one_clear_line(
+    text: str, kind: type[ImageError], why: str, policy: Policy
+) -> None:
     os.mkfifo("pipe")
     Path("empty").write_bytes(b"")
     Path("text.o").write_bytes(b"int main;\n")
@@ -400,7 +426,9 @@ def test_a_directory_that_is_an_image_layout(name: str) -> None:
     store.add_image("a.b/c:2", ELF, {})
     with pytest.raises(UnsupportedImage) as caught:
         lookup.find(name)
-    assert notes(caught.value) == [f"beepy list --storage {name} shows its images; run takes --storage too"]
+    assert notes(caught.value) == [
+        f"beepy list --storage {name} shows its images; run takes --storage too"
+    ]
     assert lookup.find("a.b/c:1", Options(storage=Path(name))).programs == (ELF,)
     Path(name, "index.json").write_text("{")
     with pytest.raises(UnsupportedImage) as caught:
@@ -412,7 +440,10 @@ def test_a_directory_that_is_an_image_layout(name: str) -> None:
 def test_a_reference_as_others_write_it(policy: Policy) -> None:
     with pytest.raises(InvalidReference) as caught:
         lookup.find("docker://ghcr.io/a/b:1", Options(pull=policy))
-    assert str(caught.value) == "reference 'docker://ghcr.io/a/b:1': a reference has no 'docker://' in front"
+    assert (
+        str(caught.value)
+        == "reference 'docker://ghcr.io/a/b:1': a reference has no 'docker://' in front"
+    )
     assert caught.value.__notes__ == ["write ghcr.io/a/b:1"]
     Path("x.tar").write_bytes(b"")
     for text in ("oci-archive:x.tar", f"oci:{Path.cwd()}"):
@@ -444,7 +475,12 @@ def test_an_oci_archive(own: Store, tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     archive(path, own)
     image = lookup.find(str(path), Options(pull="never"))
-    assert (image.name, image.digest, image.programs, image.annotations) == (str(path), digest, (ELF,), {"a": "b"})
+    assert (image.name, image.digest, image.programs, image.annotations) == (
+        str(path),
+        digest,
+        (ELF,),
+        {"a": "b"},
+    )
 
 
 def test_an_archive_holds_one_image(own: Store, tmp_path: Path) -> None:
@@ -479,7 +515,9 @@ def test_an_archive_of_other_things(tmp_path: Path) -> None:
         tar.addfile(tarfile.TarInfo("manifest.json"))
     with pytest.raises(UnsupportedImage, match="not an OCI archive") as caught:
         lookup.find(str(path), Options())
-    assert caught.value.__notes__ == [f"skopeo copy docker-archive:{path} oci-archive:{path}.oci.tar"]
+    assert caught.value.__notes__ == [
+        f"skopeo copy docker-archive:{path} oci-archive:{path}.oci.tar"
+    ]
 
 
 def test_every_damage_to_an_archive_is_an_error_of_ours(own: Store, tmp_path: Path) -> None:
@@ -490,10 +528,13 @@ def test_every_damage_to_an_archive_is_an_error_of_ours(own: Store, tmp_path: Pa
     whole = path.read_bytes()
     good = lookup.find(str(path), Options())
     mutants = [whole[:end] for end in range(0, len(whole), 256)]
-    for header in (start for start in range(0, len(whole), 512) if whole[start + 257 : start + 262] == b"ustar"):
+    for header in (
+        start for start in range(0, len(whole), 512) if whole[start + 257 : start + 262] == b"ustar"
+    ):
         for offset in (0, 124, 126, 134, 135, 136, 156, 257):
             mutants += [
-                whole[: header + offset] + byte + whole[header + offset + 1 :] for byte in (b"\0", b"9", b"7", b"\xff")
+                whole[: header + offset] + byte + whole[header + offset + 1 :]
+                for byte in (b"\0", b"9", b"7", b"\xff")
             ]
     refused = 0
     for mutant in mutants:
@@ -514,7 +555,9 @@ def test_the_defaults_follow_xdg(monkeypatch: pytest.MonkeyPatch, home: Path) ->
     assert default_config_dir() == Path("/c/beepy")
 
 
-def test_the_bundle_is_beside_or_inside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bundle_is_beside_or_inside_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(lookup, "_PACKAGE", tmp_path / "beepy")
     assert lookup.bundled_store().path == tmp_path / "images"
@@ -537,7 +580,17 @@ def test_local_look_up_loads_nothing_of_the_network(own: Store) -> None:
         check=True,
     )
     loaded = {name.partition(".")[0] for name in json.loads(ran.stdout)}
-    assert not loaded & {"oras", "requests", "urllib3", "ssl", "http", "socket", "dataclasses", "tempfile", "tarfile"}
+    assert not loaded & {
+        "oras",
+        "requests",
+        "urllib3",
+        "ssl",
+        "http",
+        "socket",
+        "dataclasses",
+        "tempfile",
+        "tarfile",
+    }
 
 
 PIN = "sha256:" + "a" * 64
@@ -591,7 +644,9 @@ def lie(store: Store, name: str, target: str) -> None:
 
 
 @pytest.mark.parametrize("name", [f"a.b/x@{PIN}", f"a.b/x:1@{PIN}"])
-def test_a_pin_is_compared_with_a_stored_image(own: Store, bees: Store, asked: list[str], name: str) -> None:
+def test_a_pin_is_compared_with_a_stored_image(
+    own: Store, bees: Store, asked: list[str], name: str
+) -> None:
     for store in (own, bees):
         store.add_image("a.b/x:1", ELF, {})
         lie(store, "a.b/x:1", name)
@@ -621,7 +676,9 @@ def test_a_stored_image_that_is_not_what_its_digest_says(own: Store, part: str) 
     assert notes(missing.value) == ["beepy pull a.b/x:1"]
 
 
-def test_always_asks_the_registry(own: Store, bees: Store, bundled: Store, asked: list[str]) -> None:
+def test_always_asks_the_registry(
+    own: Store, bees: Store, bundled: Store, asked: list[str]
+) -> None:
     """Whoever has it, under whatever name; a bundled image's own name is none of a registry's."""
     for store in (own, bees, bundled):
         digest = store.add_image("a.b/x:1", ELF, {})

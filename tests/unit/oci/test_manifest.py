@@ -19,7 +19,11 @@ def blobs() -> Blobs:
 
 
 def test_an_index_is_resolved_by_platform(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    amd, arm, attestation = blobs.add_image(b"amd"), blobs.add_image(b"arm"), blobs.add_json({"layers": []})
+    amd, arm, attestation = (
+        blobs.add_image(b"amd"),
+        blobs.add_image(b"arm"),
+        blobs.add_json({"layers": []}),
+    )
     index = [
         entry(attestation, platform={"os": "unknown", "architecture": "unknown"}),
         entry(arm, platform={"os": "linux", "architecture": "arm64", "variant": "v8"}),
@@ -31,7 +35,8 @@ def test_an_index_is_resolved_by_platform(blobs: Blobs, monkeypatch: pytest.Monk
         assert blobs.load(top).programs == (program,)
     monkeypatch.setattr(manifest, "machine_platform", lambda: "linux/riscv64")
     with pytest.raises(
-        UnsupportedImage, match=r"no image for linux/riscv64: the index has linux/arm64/v8, linux/amd64"
+        UnsupportedImage,
+        match=r"no image for linux/riscv64: the index has linux/arm64/v8, linux/amd64",
     ):
         blobs.load(top)
 
@@ -71,14 +76,23 @@ GOOD = {"mediaType": bee.PROGRAM, "digest": digest_of(ELF), "size": len(ELF)}
         ({"schemaVersion": 2, "mediaType": 7}, "a string"),
         ({"schemaVersion": 2, "mediaType": "application/x"}, "media type 'application/x'"),
         ({"schemaVersion": 2, "manifests": [], "layers": []}, "both"),
-        ({"schemaVersion": 2, "manifests": [], "mediaType": OCI_MANIFEST}, "an index with media type"),
+        (
+            {"schemaVersion": 2, "manifests": [], "mediaType": OCI_MANIFEST},
+            "an index with media type",
+        ),
         ({"schemaVersion": 2, "layers": [], "mediaType": OCI_INDEX}, "not an index"),
         ({"schemaVersion": 2, "layers": {}}, "a list"),
         ({"schemaVersion": 2, "layers": [GOOD] * 129}, "at most 128"),
         ({"schemaVersion": 2, "layers": [1]}, "layer 0: a descriptor"),
-        ({"schemaVersion": 2, "layers": [{**GOOD, "digest": "../../etc/passwd"}]}, "digest '../../etc/passwd'"),
+        (
+            {"schemaVersion": 2, "layers": [{**GOOD, "digest": "../../etc/passwd"}]},
+            "digest '../../etc/passwd'",
+        ),
         ({"schemaVersion": 2, "layers": [{**GOOD, "digest": "sha256:" + "A" * 64}]}, "digest"),
-        ({"schemaVersion": 2, "layers": [{**GOOD, "digest": "sha256:" + "a" * 64 + "\n"}]}, "digest"),
+        (
+            {"schemaVersion": 2, "layers": [{**GOOD, "digest": "sha256:" + "a" * 64 + "\n"}]},
+            "digest",
+        ),
         ({"schemaVersion": 2, "layers": [{**GOOD, "digest": "sha256:" + "\u0661" * 64}]}, "digest"),
         ({"schemaVersion": 2, "layers": [{**GOOD, "digest": None}]}, "digest"),
         ({"schemaVersion": 2, "layers": [{**GOOD, "size": -1}]}, "size -1"),
@@ -90,11 +104,20 @@ GOOD = {"mediaType": bee.PROGRAM, "digest": digest_of(ELF), "size": len(ELF)}
         ({"schemaVersion": 2, "layers": [{**GOOD, "platform": []}]}, "platform"),
         ({"schemaVersion": 2, "annotations": []}, "annotations"),
         ({"schemaVersion": 2, "config": []}, "config: a descriptor"),
-        ({"schemaVersion": 2, "layers": [], "Layers": [GOOD]}, "key 'Layers': Go programs read it as 'layers'"),
+        (
+            {"schemaVersion": 2, "layers": [], "Layers": [GOOD]},
+            "key 'Layers': Go programs read it as 'layers'",
+        ),
         ({"SchemaVersion": 2, "layers": []}, "x: key 'SchemaVersion'"),
         ({"schemaVersion": 2, "layer\u017f": []}, "Go programs read it as 'layers'"),
-        ({"schemaVersion": 2, "layers": [{**GOOD, "DIGEST": GOOD["digest"]}]}, "x: layer 0: key 'DIGEST'"),
-        ({"schemaVersion": 2, "manifests": [{**GOOD, "platform": {"OS": "linux"}}]}, "platform: key 'OS'"),
+        (
+            {"schemaVersion": 2, "layers": [{**GOOD, "DIGEST": GOOD["digest"]}]},
+            "x: layer 0: key 'DIGEST'",
+        ),
+        (
+            {"schemaVersion": 2, "manifests": [{**GOOD, "platform": {"OS": "linux"}}]},
+            "platform: key 'OS'",
+        ),
         (b'{"schemaVersion":2,"layers":[],"layers":[]}', "x: key 'layers': duplicate"),
         (b'{"schemaVersion":2,"annotations":{"a":"1","a":"2"}}', "x: key 'a': duplicate"),
     ],
@@ -110,13 +133,24 @@ def test_broken_manifests_are_one_clear_line(body: object, why: str) -> None:
 def test_nulls_are_what_go_writes_for_nothing(blobs: Blobs) -> None:
     layer = {**GOOD, "annotations": None, "platform": None}
     blobs.add(ELF)
-    body = {"schemaVersion": 2, "config": None, "layers": [layer], "annotations": None, "artifactType": None}
+    body = {
+        "schemaVersion": 2,
+        "config": None,
+        "layers": [layer],
+        "annotations": None,
+        "artifactType": None,
+    }
     assert blobs.load(blobs.add_json(body)).programs == (ELF,)
 
 
 def test_annotations_may_differ_by_case_alone() -> None:
     """They are a map to Go too, whose keys stay as they are; so do keys that nobody here reads."""
-    body = {"schemaVersion": 2, "annotations": {"Name": "1", "name": "2"}, "Subject": {}, "subject": {}}
+    body = {
+        "schemaVersion": 2,
+        "annotations": {"Name": "1", "name": "2"},
+        "Subject": {},
+        "subject": {},
+    }
     found = manifest.parse(json.dumps(body).encode(), "x")
     assert isinstance(found, manifest.Manifest)
     assert found.annotations == {"Name": "1", "name": "2"}

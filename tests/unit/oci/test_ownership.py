@@ -26,7 +26,13 @@ NOBODY = pwd.getpwnam("nobody")
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give every test a home below /tmp that others may enter."""
     ownership._warn.cache_clear()
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    for name in (
+        "DOCKER_CONFIG",
+        "REGISTRY_AUTH_FILE",
+        "XDG_RUNTIME_DIR",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
@@ -52,7 +58,11 @@ def give(*paths: Path) -> None:
 def test_a_store_that_others_may_write_is_refused(store: Store, mode: int, part: str) -> None:
     path = store.path / part
     path.chmod(mode)
-    for use in (store.names, lambda: store.get("mine:1"), lambda: store.add_image("other:1", PROGRAM + b"x", {})):
+    for use in (
+        store.names,
+        lambda: store.get("mine:1"),
+        lambda: store.add_image("other:1", PROGRAM + b"x", {}),
+    ):
         with pytest.raises(StoreError) as caught:
             use()
         assert str(caught.value) == f"store {store.path}: {path}: writable by others"
@@ -61,7 +71,9 @@ def test_a_store_that_others_may_write_is_refused(store: Store, mode: int, part:
     assert store.get("mine:1").programs == (PROGRAM,)
 
 
-def test_a_refused_store_hides_no_bundled_image(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_store_hides_no_bundled_image(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     store.path.chmod(0o777)
     assert lookup.find("exitsnoop").format == "bee"
     assert caplog.messages == [f"store {store.path}: {store.path}: writable by others"]
@@ -70,7 +82,9 @@ def test_a_refused_store_hides_no_bundled_image(store: Store, caplog: pytest.Log
 
 
 @pytest.mark.parametrize("depth", [0, 1, 4])
-def test_the_home_of_another_user_is_told(store: Store, caplog: pytest.LogCaptureFixture, depth: int) -> None:
+def test_the_home_of_another_user_is_told(
+    store: Store, caplog: pytest.LogCaptureFixture, depth: int
+) -> None:
     """As sudo leaves it on some systems: whoever owns a directory on the way can replace the store."""
     owned = (store.path, *store.path.parents)[depth]
     give(owned)
@@ -96,7 +110,9 @@ def test_a_directory_on_the_way_that_everybody_may_write_is_told(
 def test_a_store_that_somebody_put_into_tmp(home: Path, store: Store) -> None:
     (home / ".local").chmod(0o1777)
     give(home / ".local" / "share")
-    with pytest.raises(StoreError, match=r"/\.local/share: owned by nobody, who may have created it$"):
+    with pytest.raises(
+        StoreError, match=r"/\.local/share: owned by nobody, who may have created it$"
+    ):
         store.names()
 
 
@@ -115,7 +131,9 @@ def test_who_is_not_root_refuses_nothing(store: Store, caplog: pytest.LogCapture
         os.seteuid(0)
 
 
-def test_the_bundled_images_are_as_good_as_the_program(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_bundled_images_are_as_good_as_the_program(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     Store(home / "images").add_image("x", PROGRAM, {})
     (home / "images").chmod(0o777)
     give(home)
@@ -125,7 +143,9 @@ def test_the_bundled_images_are_as_good_as_the_program(home: Path, caplog: pytes
 
 def log_in(path: Path) -> Path:
     path.parent.mkdir()
-    path.write_text(json.dumps({"auths": {"reg.example": {"auth": base64.b64encode(b"me:secret").decode()}}}))
+    path.write_text(
+        json.dumps({"auths": {"reg.example": {"auth": base64.b64encode(b"me:secret").decode()}}})
+    )
     return path
 
 
@@ -142,7 +162,9 @@ def test_credentials_that_others_may_write_are_refused(home: Path, how: str) -> 
     assert isinstance(caught.value, BeepyError)
 
 
-def test_the_credentials_of_another_user_are_told(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_credentials_of_another_user_are_told(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     give(home)
     assert auth.find(parse("reg.example/x:1"), Options()) is None
     assert not caplog.messages  # there are none

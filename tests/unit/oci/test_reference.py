@@ -43,7 +43,9 @@ DIGEST = f"sha256:{HEX}"
         (f"{HEX[:63]}", "docker.io", f"library/{HEX[:63]}", "latest", None),
     ],
 )
-def test_accepts(text: str, registry: str, repository: str, tag: str | None, digest: str | None) -> None:
+def test_accepts(
+    text: str, registry: str, repository: str, tag: str | None, digest: str | None
+) -> None:
     assert parse(text) == Reference(registry, repository, tag, digest)
 
 
@@ -139,13 +141,25 @@ def test_same_compares_normalised_references() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a.b/x", "localhost/x", "x:1/y", "[::1]/x", "[::1]:5/x:1", "docker.io/x", f"a.b/x@{DIGEST}", "X.y/z"]
+    "text",
+    [
+        "a.b/x",
+        "localhost/x",
+        "x:1/y",
+        "[::1]/x",
+        "[::1]:5/x:1",
+        "docker.io/x",
+        f"a.b/x@{DIGEST}",
+        "X.y/z",
+    ],
 )
 def test_a_registry_is_named(text: str) -> None:
     assert has_host(text)
 
 
-@pytest.mark.parametrize("text", ["", "x", "x:1", "x.o", "a/b.c", "UPPER/x", "localhost", "localhost:1", f"x@{DIGEST}"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "x:1", "x.o", "a/b.c", "UPPER/x", "localhost", "localhost:1", f"x@{DIGEST}"]
+)
 def test_no_registry_is_named(text: str) -> None:
     assert not has_host(text)
 

@@ -48,11 +48,18 @@ def test_image_goes_in_and_out(store: Store) -> None:
     digest = store.add_image("exitsnoop:v1", PROGRAM, {CREATED: "2026-11-24T00:00:00Z"}, PLATFORM)
     image = store.get("exitsnoop:v1")
     assert image.programs == (PROGRAM,)
-    assert (image.name, image.digest, image.platform, image.format) == ("exitsnoop:v1", digest, "linux/amd64", "bee")
+    assert (image.name, image.digest, image.platform, image.format) == (
+        "exitsnoop:v1",
+        digest,
+        "linux/amd64",
+        "bee",
+    )
     manifest = blob(store, digest).read_bytes()
     size = len(manifest) + len(PROGRAM) + 2
     assert image.size == size
-    assert store.list() == (Entry("exitsnoop:v1", None, digest, size, "2026-11-24T00:00:00Z", "linux/amd64"),)
+    assert store.list() == (
+        Entry("exitsnoop:v1", None, digest, size, "2026-11-24T00:00:00Z", "linux/amd64"),
+    )
 
 
 def test_the_layout_is_bees_byte_for_byte(store: Store) -> None:
@@ -90,9 +97,13 @@ def test_lookup_is_verbatim_then_normalised(store: Store) -> None:
 def test_a_pinned_name_finds_only_its_digest(store: Store) -> None:
     digest = store.add_image("a.b/x:1", PROGRAM, {})
     other = digest_of(b"other")
-    store._set_entry(f"a.b/x@{other}", {**entries(store)[0], "annotations": {REF_NAME: f"a.b/x@{other}"}})
+    store._set_entry(
+        f"a.b/x@{other}", {**entries(store)[0], "annotations": {REF_NAME: f"a.b/x@{other}"}}
+    )
     assert store.find(f"a.b/x@{other}") is None
-    store._set_entry(f"a.b/x@{digest}", {**entries(store)[0], "annotations": {REF_NAME: f"a.b/x@{digest}"}})
+    store._set_entry(
+        f"a.b/x@{digest}", {**entries(store)[0], "annotations": {REF_NAME: f"a.b/x@{digest}"}}
+    )
     assert store.get(f"a.b/x@{digest}").digest == digest
 
 
@@ -176,7 +187,10 @@ def _tag_many(path: Path, worker: int, number: int) -> None:
 def test_eight_processes_lose_no_name(store: Store) -> None:
     workers, number = 8, 15
     context = multiprocessing.get_context("spawn")
-    running = [context.Process(target=_tag_many, args=(store.path, worker, number)) for worker in range(workers)]
+    running = [
+        context.Process(target=_tag_many, args=(store.path, worker, number))
+        for worker in range(workers)
+    ]
     for process in running:
         process.start()
     torn = 0
@@ -197,7 +211,9 @@ def test_of_two_entries_of_a_name_the_last_is_tagged(store: Store) -> None:
     store.add_image("one:1", PROGRAM, {}, PLATFORM)
     first = entries(store)
     second = store.add_image("one:1", PROGRAM + b"x", {}, PLATFORM)
-    (store.path / "index.json").write_text(json.dumps({**index(store), "manifests": [*first, *entries(store)]}))
+    (store.path / "index.json").write_text(
+        json.dumps({**index(store), "manifests": [*first, *entries(store)]})
+    )
     assert store.get("one:1").digest == second
     store.tag("one:1", "two:1")
     assert store.get("two:1").digest == second
@@ -252,7 +268,9 @@ def test_reading_needs_no_write(store: Store) -> None:
     assert sorted((path, path.stat().st_mtime_ns) for path in store.path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("manifest", [b"", b"{}", b"null", b'{"schemaVersion":2,"manifests":[],"layers":[]}'])
+@pytest.mark.parametrize(
+    "manifest", [b"", b"{}", b"null", b'{"schemaVersion":2,"manifests":[],"layers":[]}']
+)
 def test_put_takes_only_manifests(store: Store, manifest: bytes) -> None:
     with pytest.raises(UnsupportedImage):
         store.put("x", manifest)

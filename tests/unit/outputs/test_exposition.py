@@ -95,7 +95,9 @@ def test_samples_of_bees_counter_page() -> None:
         'comm="infocmp",exit_code="0",exit_time="2396600383928",pid="16234",ppid="16221",sig="0",'
         'start_time="2396599269958",tid="16234"'
     )
-    assert head("ebpf_solo_io_exits", "counter") + "".join(samples("ebpf_solo_io_exits", {labels: 1})) == (
+    assert head("ebpf_solo_io_exits", "counter") + "".join(
+        samples("ebpf_solo_io_exits", {labels: 1})
+    ) == (
         "# HELP ebpf_solo_io_exits \n"
         "# TYPE ebpf_solo_io_exits counter\n"
         'ebpf_solo_io_exits{comm="infocmp",exit_code="0",exit_time="2396600383928",pid="16234",ppid="16221",sig="0",'

@@ -20,7 +20,9 @@ def test_a_request() -> None:
     data = GET + b"Host: x\r\nAccept-Encoding: br, gzip\r\n\r\n"
     assert request(data) == HttpRequest("GET", "/metrics", gzip=True, last=False, size=len(data))
     assert request(data + b"GET").size == len(data)
-    assert request(GET + b"\r\n") == HttpRequest("GET", "/metrics", gzip=False, last=False, size=len(GET) + 2)
+    assert request(GET + b"\r\n") == HttpRequest(
+        "GET", "/metrics", gzip=False, last=False, size=len(GET) + 2
+    )
 
 
 @pytest.mark.parametrize("length", range(len(GET) + 9))

@@ -59,7 +59,9 @@ def test_a_member_beyond_the_end_of_a_record_is_null(lines: Lines) -> None:
     u32 = w.integer("unsigned int", 4, 0)
     inner = w.struct("inner", 8, [("a", u32, 0), ("b", u32, 32)])
     members = [("n", u32, 0), ("in", inner, 32), ("flag", w.integer("_Bool", 1, 4), 96)]
-    schema = stream(w, w.struct("s", 40, [*members, ("text", w.array(w.integer("char", 1), 27), 104)]), "100%")
+    schema = stream(
+        w, w.struct("s", 40, [*members, ("text", w.array(w.integer("char", 1), 27), 104)]), "100%"
+    )
     record = struct.pack("<3I?27s", 1, 2, 3, True, b"hello")
     for length, expected in (
         (0, {"n": None, "in": {"a": None, "b": None}, "flag": None, "text": None}),
@@ -115,14 +117,18 @@ def test_text_that_a_process_can_choose_is_escaped(lines: Lines, comm: bytes, te
 
 def test_the_names_of_map_and_members_are_escaped(lines: Lines) -> None:
     w = BtfWriter()
-    schema = stream(w, w.struct("s", 8, [('a"%s', w.integer(), 0), ("time", w.integer(), 32)]), 'print_"%d\n')
+    schema = stream(
+        w, w.struct("s", 8, [('a"%s', w.integer(), 0), ("time", w.integer(), 32)]), 'print_"%d\n'
+    )
     assert row(lines(ring(schema, [bytes(8)]))) == {"map": 'print_"%d\n', 'a"%s': 0, "time_": 0}
 
 
 def test_every_kind_of_value(lines: Lines) -> None:
     w = BtfWriter()
     u64, i32, char = w.integer("u64", 8, 0), w.integer("int", 4, 1), w.integer("char", 1)
-    inner = w.struct("inner", 8, [("x", i32, 0), ("deep", w.struct("deep", 4, [("y", i32, 0)]), 32)])
+    inner = w.struct(
+        "inner", 8, [("x", i32, 0), ("deep", w.struct("deep", 4, [("y", i32, 0)]), 32)]
+    )
     members = [
         ("big", u64, 0),
         ("huge", w.integer("unsigned __int128", 16, 0), 64),

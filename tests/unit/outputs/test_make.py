@@ -23,7 +23,9 @@ def test_names_make_their_sinks(name: str, kind: type) -> None:
 def test_an_unknown_name_is_an_error() -> None:
     for name in outputs.TABLE:
         outputs.make(name)
-    with pytest.raises(UsageError, match=r"output 'xml\\x1b': unknown: expected json, columns, wide, none"):
+    with pytest.raises(
+        UsageError, match=r"output 'xml\\x1b': unknown: expected json, columns, wide, none"
+    ):
         outputs.make("xml\x1b")
 
 

@@ -54,7 +54,11 @@ def test_the_page_and_its_headers(server: MetricsServer) -> None:
         client.request("GET", "/metrics?name=x")
         answer = client.getresponse()
         assert (answer.status, answer.read()) == (200, b"".join(PAGE))
-        assert answer.headers["Content-Type"] == CONTENT_TYPE == "text/plain; version=0.0.4; charset=utf-8"
+        assert (
+            answer.headers["Content-Type"]
+            == CONTENT_TYPE
+            == "text/plain; version=0.0.4; charset=utf-8"
+        )
         assert answer.headers["Content-Encoding"] is None
         assert answer.headers["Server"] == "beepy"
 
@@ -151,7 +155,9 @@ def test_a_malformed_request_is_refused(server: MetricsServer, sent: bytes, answ
             assert stream.readline().startswith(answer)
 
 
-def test_nothing_is_written_to_stderr(server: MetricsServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_written_to_stderr(
+    server: MetricsServer, capfd: pytest.CaptureFixture[str]
+) -> None:
     with serving(server) as client:
         client.request("GET", "/x")
         client.getresponse().read()
@@ -253,7 +259,9 @@ def test_slow_readers_share_pages_and_old_ones_are_bounded(monkeypatch: pytest.M
             assert len(held) == number + 1
         client.request("GET", "/metrics")
         assert len(client.getresponse().read()) == size
-        assert sum(one() is not None for one in held) <= 3 + 1  # 2 old ones, the newest, the one just taken
+        assert (
+            sum(one() is not None for one in held) <= 3 + 1
+        )  # 2 old ones, the newest, the one just taken
         assert held[0]() is None
 
 

@@ -32,6 +32,8 @@ def test_empty_records_of_one_length_are_one_batch() -> None:
     schema = Exits().schema
     pending = PendingRecords(Decoder(schema), ordered=False)
     batch = ring(schema, [b"", b""])
-    pending.add(batch._replace(parts=(batch.parts[0]._replace(raw=struct.pack("<4I", 0, 7, 0, 7)),)))
+    pending.add(
+        batch._replace(parts=(batch.parts[0]._replace(raw=struct.pack("<4I", 0, 7, 0, 7)),))
+    )
     ((batch, times),) = to_batches(Decoder(schema), pending.take())
     assert (batch.records, batch.length, times) == (1, 0, [2])

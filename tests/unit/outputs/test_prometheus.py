@@ -22,7 +22,9 @@ from beepy.outputs.metric_options import bounds_of, values_of
 from beepy.outputs.prometheus import Prometheus
 from tests.support.events import Exits, ring, snapshot, stream, table, with_role
 
-EXIT = struct.pack("<QQIIIIi16s4x", 2396599269958, 2396600383928, 16234, 16234, 16221, 0, 0, b"infocmp")
+EXIT = struct.pack(
+    "<QQIIIIi16s4x", 2396599269958, 2396600383928, 16234, 16234, 16221, 0, 0, b"infocmp"
+)
 Entries = Sequence[tuple[bytes, bytes]]
 
 
@@ -74,7 +76,10 @@ def page(sink: Prometheus) -> str:
 
 
 def parsed(sink: Prometheus) -> dict[str, Metric]:
-    return {metric.name: metric for metric in text_string_to_metric_families(b"".join(sink.page()).decode())}
+    return {
+        metric.name: metric
+        for metric in text_string_to_metric_families(b"".join(sink.page()).decode())
+    }
 
 
 def record_of(role: Role, name: str, size: int, members: Sequence[tuple[str, str, int]]) -> Schema:
@@ -85,7 +90,9 @@ def record_of(role: Role, name: str, size: int, members: Sequence[tuple[str, str
     return with_role(stream(writer, writer.struct("event", size, layout), name), role)
 
 
-def table_of(role: Role, name: str, value: str = "u64", value_size: int = 8, cpus: int = 0) -> Schema:
+def table_of(
+    role: Role, name: str, value: str = "u64", value_size: int = 8, cpus: int = 0
+) -> Schema:
     """A table whose key is {u32 pid, char comm[16]}."""
     writer = BtfWriter()
     kinds = _kinds(writer)
@@ -141,7 +148,9 @@ def test_bees_gauge_page() -> None:
 
 def test_bees_histogram_page() -> None:
     lat = record_of(Role.HIST, "hist_lat", 16, [("us", "u64", 0), ("kind", "u32", 8)])
-    values = [100, 101, 500, 900, 1000, 1000] + [1001, 1500, 1999, 2000, 2000] + [4430] * 22 + [2639]
+    values = (
+        [100, 101, 500, 900, 1000, 1000] + [1001, 1500, 1999, 2000, 2000] + [4430] * 22 + [2639]
+    )
     records = [struct.pack("<QI4x", value, 0) for value in values]
     with opened(lat, value_keys=["hist_lat,us"], buckets=["hist_lat,[100,1000.5,2e3]"]) as sink:
         sink.write(ring(lat, records[:20]))
@@ -197,7 +206,8 @@ def test_a_gauge_of_a_stream_is_the_last_value() -> None:
         [("cpu", "u32", 0), ("value", "double", 8), ("other", "s64", 16)],
     )
     records = [
-        struct.pack("<I4xdq", cpu, value, -5) for cpu, value in ((0, 1.5), (1, 2.5), (0, 3.0), (1, 2.5), (0, 1.5))
+        struct.pack("<I4xdq", cpu, value, -5)
+        for cpu, value in ((0, 1.5), (1, 2.5), (0, 3.0), (1, 2.5), (0, 1.5))
     ]
     with opened(load) as sink:
         sink.write(ring(load, records))
@@ -220,10 +230,14 @@ def test_a_gauge_of_a_stream_is_the_last_value() -> None:
         ("level", [struct.pack("<q", -1), u64(1 << 40), u64(5)], [-1, 1 << 40, 5]),
     ],
 )
-def test_the_value_of_a_bool_or_enum_is_its_number(kind: str, values: Sequence[bytes], shown: Sequence[int]) -> None:
+def test_the_value_of_a_bool_or_enum_is_its_number(
+    kind: str, values: Sequence[bytes], shown: Sequence[int]
+) -> None:
     """In gauges, histograms and tables; as a label an enum is its name."""
     padded = [value.ljust(8, b"\0") for value in values]
-    gauge = record_of(Role.GAUGE, "gauge_up", 16, [("value", kind, 0), ("unit", "u32", 8), ("was", "state", 12)])
+    gauge = record_of(
+        Role.GAUGE, "gauge_up", 16, [("value", kind, 0), ("unit", "u32", 8), ("was", "state", 12)]
+    )
     hist = record_of(Role.HIST, "hist_up", 16, [("le", kind, 0), ("unit", "u32", 8)])
     up = table_of(Role.GAUGE, "gauge_table", kind, len(values[0]))
     rows = table_of(Role.GAUGE, "gauge_rows", kind, len(values[0]), cpus=2)
@@ -249,7 +263,9 @@ def test_the_value_of_a_bool_or_enum_is_its_number(kind: str, values: Sequence[b
     for cpu, number in enumerate(shown[:2]):
         assert samples["gauge_rows", ("comm", "bash"), ("cpu", str(cpu)), ("pid", "1")] == number
     assert samples["hist_up_sum", ("unit", "0")] == sum(shown)
-    assert samples["hist_up_bucket", ("le", "0"), ("unit", "0")] == sum(number <= 0 for number in shown)
+    assert samples["hist_up_bucket", ("le", "0"), ("unit", "0")] == sum(
+        number <= 0 for number in shown
+    )
 
 
 def test_a_counter_adds_up_over_scrapes_and_ignores_bytes_of_no_label() -> None:
@@ -258,7 +274,11 @@ def test_a_counter_adds_up_over_scrapes_and_ignores_bytes_of_no_label() -> None:
     with opened(exits) as sink:
         sink.write(ring(exits, [key(1, b"a\0junk") + b"pad1", key(1, b"a\0") + b"pad2"]))
         assert 'ebpf_solo_io_exits{comm="a",pid="1"} 2\n' in page(sink)
-        sink.write(ring(exits, [key(1, b"a\0") + b"pad2", key(2, b"b\0") + b"pad2", key(1, b"a") + b"pad3"]))
+        sink.write(
+            ring(
+                exits, [key(1, b"a\0") + b"pad2", key(2, b"b\0") + b"pad2", key(1, b"a") + b"pad3"]
+            )
+        )
         sink.write(ring(exits, [key(1, b"a") + b"pad3 and a tail"]))
         assert page(sink).splitlines()[2:] == [
             'ebpf_solo_io_exits{comm="a",pid="1"} 5',
@@ -372,7 +392,9 @@ def test_a_table_without_labels_is_one_series(caplog: pytest.LogCaptureFixture) 
 
 def test_the_length_of_labels_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     w = BtfWriter()
-    record = w.struct("event", 1 << 16, [("data", w.array(w.integer("unsigned char", 1, 0), 1 << 16), 0)])
+    record = w.struct(
+        "event", 1 << 16, [("data", w.array(w.integer("unsigned char", 1, 0), 1 << 16), 0)]
+    )
     events = with_role(stream(w, record, "events"), Role.COUNTER)
     with opened(events) as sink:
         for start in range(0, 300, 20):
@@ -385,7 +407,9 @@ def test_the_length_of_labels_is_bounded(caplog: pytest.LogCaptureFixture) -> No
         pieces = sink.page()
         assert sum(map(len, pieces)) < 20 << 20
         assert max(map(len, pieces)) < 1 << 20
-        (family,) = [one for name, one in parsed(sink).items() if name.endswith("events") and "solo" in name]
+        (family,) = [
+            one for name, one in parsed(sink).items() if name.endswith("events") and "solo" in name
+        ]
         assert sum(sample.value for sample in family.samples) == 300
         assert [sample.labels["data"] for sample in family.samples].count("other") == 1
     assert "what exceeds them counts as 'other'" in caplog.text
@@ -394,7 +418,9 @@ def test_the_length_of_labels_is_bounded(caplog: pytest.LogCaptureFixture) -> No
 def test_the_length_of_a_tables_labels_is_bounded_over_scrapes() -> None:
     w = BtfWriter()
     key_type = w.struct("key", 1 << 16, [("data", w.array(w.integer("char", 1), 1 << 16), 0)])
-    calls = with_role(table(w, key_type, w.integer("unsigned long", 8, 0), 1 << 16, 8, name="calls"), Role.COUNTER)
+    calls = with_role(
+        table(w, key_type, w.integer("unsigned long", 8, 0), 1 << 16, 8, name="calls"), Role.COUNTER
+    )
     entries = [(b"%04d" % number + b"z" * ((1 << 16) - 5) + b"\0", u64(1)) for number in range(400)]
     with opened(calls, tables={calls: entries}) as sink:
         sizes = [sum(map(len, sink.page())) for _ in range(3)]
@@ -453,11 +479,15 @@ def test_per_cpu_values() -> None:
         ),
     ],
 )
-def test_tables_without_a_metric_warn_once(schema: Schema, why: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_tables_without_a_metric_warn_once(
+    schema: Schema, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with opened(schema) as sink:
         assert page(sink) == page(sink) == ""
         sink.write(snapshots(schema, [(key(1), bytes(schema.value_size))], 1)[0])
-    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [why]
+    assert [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ] == [why]
 
 
 def test_maps_that_are_printed_or_have_no_role_have_no_metric(
@@ -467,7 +497,10 @@ def test_maps_that_are_printed_or_have_no_role_have_no_metric(
     with opened(printed, plain) as sink:
         sink.write(ring(printed, [EXIT]))
         assert page(sink) == ""
-        assert 'beepy_events_total{image="image:1",map="print_exits"} 1.0\n' in b"".join(sink.page()).decode()
+        assert (
+            'beepy_events_total{image="image:1",map="print_exits"} 1.0\n'
+            in b"".join(sink.page()).decode()
+        )
     assert not [record for record in caplog.records if record.levelno == logging.WARNING]
 
 
@@ -481,7 +514,9 @@ def test_series_of_a_stream_are_bounded(caplog: pytest.LogCaptureFixture) -> Non
             *[f'ebpf_solo_io_exits{{comm="bash",pid="{pid}"}} 2' for pid in range(3)],
             'ebpf_solo_io_exits{comm="other",pid="other"} 14',
         ]
-    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    warnings = [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ]
     bound = "more than 3 series, or than 16 MiB of labels on all its lines: what exceeds them counts as 'other'"
     assert warnings == [f"metric ebpf_solo_io_exits: {bound}"]
 
@@ -492,7 +527,9 @@ def test_series_of_histograms_and_gauges_are_bounded() -> None:
         record_of(Role.HIST, "hist_a", 16, members),
         record_of(Role.GAUGE, "gauge_a", 16, members),
     )
-    with opened(hist, gauge, max_series=1, value_keys=["hist_a,value"], buckets=["hist_a,[1]"]) as sink:
+    with opened(
+        hist, gauge, max_series=1, value_keys=["hist_a,value"], buckets=["hist_a,[1]"]
+    ) as sink:
         for schema in (hist, gauge):
             sink.write(ring(schema, [struct.pack("<I4xQ", pid, pid) for pid in range(1, 5)]))
         lines = page(sink).splitlines()
@@ -545,7 +582,10 @@ def test_maps_of_one_name_have_the_label_image() -> None:
             'ebpf_solo_io_exits{comm="bash",image="image:1",pid="1"} 1\n'
             'ebpf_solo_io_exits{comm="bash",image="two\\"\\\\xff",pid="1"} 2\n'
         )
-        assert 'beepy_events_total{image="two\\"\\\\xff",map="exits"} 2.0\n' in b"".join(sink.page()).decode()
+        assert (
+            'beepy_events_total{image="two\\"\\\\xff",map="exits"} 2.0\n'
+            in b"".join(sink.page()).decode()
+        )
 
 
 FIELDS = [("us", "u64", 0), ("state", "state", 8), ("comm", "comm", 12)]
@@ -596,7 +636,9 @@ TABLE = table_of(Role.GAUGE, "gauge_t")
         ([TABLE], [], ["gauge_t,value"], "map 'gauge_t' is not a histogram or gauge of a stream"),
     ],
 )
-def test_usage_errors(schemas: list[Schema], buckets: list[str], value_keys: list[str], why: str) -> None:
+def test_usage_errors(
+    schemas: list[Schema], buckets: list[str], value_keys: list[str], why: str
+) -> None:
     with (
         pytest.raises(UsageError, match=why),
         opened(*schemas, buckets=buckets, value_keys=value_keys),
@@ -659,10 +701,17 @@ def test_a_map_that_cannot_have_a_metric_is_a_warning(
         for schema in schemas:
             if schema.is_stream:
                 sink.write(ring(schema, [bytes(64)]))
-        sample_names = {line.split("{")[0] for line in page(sink).splitlines() if not line.startswith("#")}
-    plain = {name.removeprefix("ebpf_solo_io_").removesuffix("_bucket").removesuffix("_count") for name in sample_names}
+        sample_names = {
+            line.split("{")[0] for line in page(sink).splitlines() if not line.startswith("#")
+        }
+    plain = {
+        name.removeprefix("ebpf_solo_io_").removesuffix("_bucket").removesuffix("_count")
+        for name in sample_names
+    }
     assert {name if name in names else name.removesuffix("_sum") for name in plain} == set(names)
-    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [f"map '{why}"]
+    assert [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ] == [f"map '{why}"]
 
 
 def test_losses_before_the_first_batch_and_of_one_image_twice() -> None:

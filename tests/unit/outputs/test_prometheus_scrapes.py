@@ -43,7 +43,9 @@ def nothing(_: tuple[Schema, ...]) -> Iterator[Batch]:
 
 
 @contextmanager
-def opened(*schemas: Schema, read: Callable[[tuple[Schema, ...]], Iterator[Batch]] = nothing) -> Iterator[Prometheus]:
+def opened(
+    *schemas: Schema, read: Callable[[tuple[Schema, ...]], Iterator[Batch]] = nothing
+) -> Iterator[Prometheus]:
     sink = Prometheus("127.0.0.1", 0, read_tables=read, stats=RunStats())
     sink.open([Decoder(schema) for schema in schemas])
     try:
@@ -57,7 +59,9 @@ def scrape(sink: Prometheus) -> tuple[int, str]:
         client.request("GET", "/metrics", headers={"Accept-Encoding": "gzip"})
         answer = client.getresponse()
         body = answer.read()
-        return answer.status, (gzip.decompress(body) if answer.headers["Content-Encoding"] else body).decode()
+        return answer.status, (
+            gzip.decompress(body) if answer.headers["Content-Encoding"] else body
+        ).decode()
 
 
 def health(sink: Prometheus) -> int:
@@ -66,7 +70,9 @@ def health(sink: Prometheus) -> int:
         return client.getresponse().status
 
 
-def scrapes(sink: Prometheus, count: int) -> tuple[list[threading.Thread], "queue.SimpleQueue[tuple[int, str]]"]:
+def scrapes(
+    sink: Prometheus, count: int
+) -> tuple[list[threading.Thread], "queue.SimpleQueue[tuple[int, str]]"]:
     answers: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
     threads = [threading.Thread(target=lambda: answers.put(scrape(sink))) for _ in range(count)]
     for thread in threads:
@@ -85,7 +91,9 @@ def test_scrapes_that_come_while_one_is_made_share_the_next_reading() -> None:
         yield reading(next(values))
 
     with opened(CALLS, EXITS, read=read) as sink, ExitStack() as stack:
-        clients = [stack.enter_context(socket.create_connection(sink.address, WAIT)) for _ in range(9)]
+        clients = [
+            stack.enter_context(socket.create_connection(sink.address, WAIT)) for _ in range(9)
+        ]
         clients[0].sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         assert began.acquire(timeout=WAIT)
         for client in clients[1:]:
@@ -145,7 +153,9 @@ def test_the_stream_is_not_held_up_by_a_client_that_does_not_read() -> None:
 
 def test_counts_are_whole_while_scrapes_and_stream_run_at_once() -> None:
     writer = BtfWriter()
-    schema = with_role(stream(writer, writer.integer("unsigned int", 4, 0), "counter_n"), Role.COUNTER)
+    schema = with_role(
+        stream(writer, writer.integer("unsigned int", 4, 0), "counter_n"), Role.COUNTER
+    )
     rounds, seen = 300, [0]
     batch = ring(schema, [struct.pack("<I", number % 50) for number in range(500)])
     with opened(schema) as sink:
@@ -154,7 +164,9 @@ def test_counts_are_whole_while_scrapes_and_stream_run_at_once() -> None:
         def reads() -> None:
             while not done.is_set():
                 lines = b"".join(sink.page()).decode().splitlines()
-                total = sum(int(float(line.split()[-1])) for line in lines if line.startswith("ebpf_"))
+                total = sum(
+                    int(float(line.split()[-1])) for line in lines if line.startswith("ebpf_")
+                )
                 assert total % 500 == 0
                 seen.append(total)
 

@@ -95,4 +95,6 @@ def test_a_large_batch_is_written_whole_in_pieces(tmp_path: Path) -> None:
     os.close(fd)
     text = (tmp_path / "out").read_text()
     assert len(text) > 2 * CHUNK
-    assert [line.split('"pid": ')[1].split(",")[0] for line in text.splitlines()] == [str(n) for n in range(5000)]
+    assert [line.split('"pid": ')[1].split(",")[0] for line in text.splitlines()] == [
+        str(n) for n in range(5000)
+    ]

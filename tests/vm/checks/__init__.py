@@ -1,8 +1,8 @@
 """TABLE: what is checked in every kernel. To add a check: a function in one of the files, and its row there.
 
-A check runs in a process of its own, as root, in a guest without network. It returns what the table of results shall
-say; a failed assertion, or any other error, is a failure. A kernel that cannot do a thing must say so itself: the check
-returns the reason, and asserts that no newer kernel gives it.
+A check runs in a process of its own, as root, in a guest without network. It returns what the table
+of results shall say; a failed assertion, or any other error, is a failure. A kernel that cannot do
+a thing must say so itself: the check returns the reason, and asserts that no newer kernel gives it.
 """
 
 from typing import Final

@@ -72,7 +72,9 @@ def probed() -> str:
 def types() -> str:
     """Give the kernel all kinds of types, without what it refuses; then also without what it would take."""
     refused = {feature for feature in downgrade.FEATURES if not features.has(feature)}
-    newest = sorted(downgrade.FEATURES, key=lambda feature: since.order(feature.since), reverse=True)
+    newest = sorted(
+        downgrade.FEATURES, key=lambda feature: since.order(feature.since), reverse=True
+    )
     for count in range(len(refused), len(newest) + 1):
         btf.load(downgrade.downgraded(everything(), {*refused, *newest[:count]}).data).close()
     return f"{len(refused)} refused"
@@ -96,11 +98,15 @@ def missing_map_type() -> str:
     listed = ages.known("bpf_map_type")
     newer = [one for one in MapType if one and f"BPF_MAP_TYPE_{one.name}" not in listed]
     for one in newer:
-        spec = MapSpec("m", ".maps", one, *samples.sample(one)[:3], flags=samples.sample(one).map_flags)
+        spec = MapSpec(
+            "m", ".maps", one, *samples.sample(one)[:3], flags=samples.sample(one).map_flags
+        )
         error = failure(KernelError, partial(maps.create, spec, None))
         told = refusals.explain_map(error, spec)
         assert isinstance(told, NotSupported), told
-        expected = f"map 'm': type {one.name.lower()}: since {since.map_type(one)}, this kernel is {_THIS}"
+        expected = (
+            f"map 'm': type {one.name.lower()}: since {since.map_type(one)}, this kernel is {_THIS}"
+        )
         assert str(told) == expected, told
     return f"{len(newer)} types" if newer else "none"
 
@@ -113,7 +119,10 @@ def checked() -> str:
         found = check(spec)
         lowest, _ = of_collection(spec)
         assert since.order(lowest.kernel) <= release()[:2]
-        assert all(one.skipped for one in found.findings if one.level == "error"), (name, found.findings)
+        assert all(one.skipped for one in found.findings if one.level == "error"), (
+            name,
+            found.findings,
+        )
         if not found.runs:
             said[name] = found.findings[0].text
     return f"{said}" if said else "all run"

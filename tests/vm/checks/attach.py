@@ -66,7 +66,9 @@ def both(run: Run, pid: int) -> dict[int, dict[str, Any]]:
 
 def trampolines() -> str:
     """Show a function's entry and another one's return."""
-    if why := reason("trampolines", Requirements((5, 5), "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")):
+    if why := reason(
+        "trampolines", Requirements((5, 5), "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
+    ):
         return why
     with Run(f"{OBJECTS}/trampolines.o", "-o", "json", "-v") as run:
         run.attached(2)

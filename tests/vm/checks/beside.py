@@ -22,7 +22,9 @@ from tests.vm.checks.command import Run
 from tests.vm.checks.examples import out_of_memory
 
 _SECONDS: Final = 100  # until what is waited for must have come
-_OOM: Final = re.compile(r'\S+ Triggered by PID (\d+) \("(.*)"\), OOM kill of PID (\d+) \("(.*)"\), (\d+) pages, .*')
+_OOM: Final = re.compile(
+    r'\S+ Triggered by PID (\d+) \("(.*)"\), OOM kill of PID (\d+) \("(.*)"\), (\d+) pages, .*'
+)
 _MARK: Final = "/beepy-mark"
 _MARK_HOST: Final = "127.0.0.2"
 _CAD_OFF: Final = 0  # reboot(2): Ctrl-Alt-Del does nothing; for it CAP_SYS_BOOT is looked for
@@ -39,9 +41,10 @@ def place(name: str, root: Path = Path("/")) -> Path | None:
 class Pair(NamedTuple):
     """What an image and a tool of its name have in common.
 
-    ``ours`` and ``theirs`` make a fact of a row and of a line's columns, "" being the line; None: not of our making.
-    ``work`` makes events, ``marks`` of which are a ``mark``, the first and the last among them; what is told before
-    and after is not compared. ``head``: how the tool's line begins with which it says that it is attached.
+    ``ours`` and ``theirs`` make a fact of a row and of a line's columns, "" being the line; None:
+    not of our making. ``work`` makes events, ``marks`` of which are a ``mark``, the first and the
+    last among them; what is told before and after is not compared. ``head``: how the tool's line
+    begins with which it says that it is attached.
     """
 
     programs: int
@@ -67,7 +70,10 @@ class _Tool:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._process.send_signal(signal.SIGINT)
         os.close(self._terminal)
@@ -93,7 +99,9 @@ class _Tool:
         while self._process.poll() is None and time.monotonic() < end:
             with suppress(FileNotFoundError):  # a descriptor that it has closed meanwhile
                 asleep = (process / "stat").read_text().rpartition(")")[2].split()[0] == "S"
-                watched = [file for file in (process / "fdinfo").iterdir() if "tfd:" in file.read_text()]  # of an epoll
+                watched = [
+                    file for file in (process / "fdinfo").iterdir() if "tfd:" in file.read_text()
+                ]  # of an epoll
                 if asleep and watched:
                     return
             time.sleep(0.01)
@@ -102,7 +110,11 @@ class _Tool:
     def why(self) -> str:
         """Return why it has ended, in its own words."""
         _, told = self._process.communicate()
-        return told.strip().splitlines()[-1] if told.strip() else f"exit code {self._process.returncode}"
+        return (
+            told.strip().splitlines()[-1]
+            if told.strip()
+            else f"exit code {self._process.returncode}"
+        )
 
 
 def beside(name: str, pair: Pair) -> str:
@@ -165,7 +177,12 @@ def _connections() -> None:
         port = four.getsockname()[1]
         with socket.create_connection((_MARK_HOST, port)):
             pass
-        for place in (("127.0.0.1", port), six.getsockname()[:2], nobody.getsockname(), ("127.0.0.1", port)):
+        for place in (
+            ("127.0.0.1", port),
+            six.getsockname()[:2],
+            nobody.getsockname(),
+            ("127.0.0.1", port),
+        ):
             with suppress(ConnectionRefusedError):
                 socket.create_connection(place).close()
         with socket.create_connection((_MARK_HOST, port)):
@@ -188,7 +205,11 @@ def _opened() -> None:
 
 def _executed() -> None:
     """Start programs, and one that is not there."""
-    for command in (["/bin/true", _MARK], ["/bin/true", "one", "two words"], ["/bin/sh", "-c", "exec true 3"]):
+    for command in (
+        ["/bin/true", _MARK],
+        ["/bin/true", "one", "two words"],
+        ["/bin/sh", "-c", "exec true 3"],
+    ):
         subprocess.run(command, check=True)
     with suppress(FileNotFoundError):
         subprocess.run(["/bin/none", "4"], check=False)
@@ -217,7 +238,9 @@ _PAIRS: Final[Mapping[str, Pair]] = {
     "tcpconnect": Pair(
         4,
         lambda row: _own(row["pid"], row["uid"], *[str(row[name]) for name in _CONNECTION]),
-        lambda line: _own(line["PID"], int(line["UID"]), *[line[name.upper()] for name in _CONNECTION]),
+        lambda line: _own(
+            line["PID"], int(line["UID"]), *[line[name.upper()] for name in _CONNECTION]
+        ),
         _connections,
         lambda fact: fact[3] == _MARK_HOST,
         options=("-U",),
@@ -225,15 +248,33 @@ _PAIRS: Final[Mapping[str, Pair]] = {
     "tcpconnlat": Pair(
         3,
         lambda row: _own(row["pid"], str(row["sport"]), *[str(row[name]) for name in _CONNECTION]),
-        lambda line: _own(line["PID"], line["LPORT"], *[line[name.upper()] for name in _CONNECTION]),
+        lambda line: _own(
+            line["PID"], line["LPORT"], *[line[name.upper()] for name in _CONNECTION]
+        ),
         _connections,
         lambda fact: fact[3] == _MARK_HOST,
         options=("-L",),
     ),
     "opensnoop": Pair(
-        6 if os.uname().machine == "x86_64" else 4,  # open(2) itself; newer architectures have openat alone
-        lambda row: _own(row["pid"], row["uid"], row["comm"], max(row["ret"], -1), max(-row["ret"], 0), row["fname"]),
-        lambda line: _own(line["PID"], int(line["UID"]), line["COMM"], int(line["FD"]), int(line["ERR"]), line["PATH"]),
+        6
+        if os.uname().machine == "x86_64"
+        else 4,  # open(2) itself; newer architectures have openat alone
+        lambda row: _own(
+            row["pid"],
+            row["uid"],
+            row["comm"],
+            max(row["ret"], -1),
+            max(-row["ret"], 0),
+            row["fname"],
+        ),
+        lambda line: _own(
+            line["PID"],
+            int(line["UID"]),
+            line["COMM"],
+            int(line["FD"]),
+            int(line["ERR"]),
+            line["PATH"],
+        ),
         _opened,
         lambda fact: fact[4] == _MARK,
         options=("-U",),
@@ -241,9 +282,16 @@ _PAIRS: Final[Mapping[str, Pair]] = {
     ),
     "execsnoop": Pair(
         4,
-        lambda row: _own(row["ppid"], row["pid"], row["uid"], row["retval"], row["comm"], row["args"]),
+        lambda row: _own(
+            row["ppid"], row["pid"], row["uid"], row["retval"], row["comm"], row["args"]
+        ),
         lambda line: _own(
-            line["PPID"], int(line["PID"]), int(line["UID"]), int(line["RET"]), line["PCOMM"], line["ARGS"]
+            line["PPID"],
+            int(line["PID"]),
+            int(line["UID"]),
+            int(line["RET"]),
+            line["PCOMM"],
+            line["ARGS"],
         ),
         _executed,
         lambda fact: fact[4].endswith(_MARK),
@@ -262,7 +310,9 @@ _PAIRS: Final[Mapping[str, Pair]] = {
     "capable": Pair(
         1,
         lambda row: _own(row["pid"], row["uid"], row["comm"], row["cap"], int(row["audit"])),
-        lambda line: _own(line["PID"], int(line["UID"]), line["COMM"], line["NAME"], int(line["AUDIT"])),
+        lambda line: _own(
+            line["PID"], int(line["UID"]), line["COMM"], line["NAME"], int(line["AUDIT"])
+        ),
         _allowed,
         lambda fact: fact[2] == "CAP_SYS_BOOT",
     ),
@@ -271,4 +321,6 @@ _PAIRS: Final[Mapping[str, Pair]] = {
 NAMES: Final = tuple(_PAIRS)
 """The tools that are needed."""
 
-CHECKS: Final = tuple([Check(f"beside {name}", partial(beside, name, pair)) for name, pair in _PAIRS.items()])
+CHECKS: Final = tuple(
+    [Check(f"beside {name}", partial(beside, name, pair)) for name, pair in _PAIRS.items()]
+)

@@ -20,7 +20,9 @@ _IMPORTED: Final = (  # what the command imports late: here once, before it is f
 for _name in _IMPORTED:
     import_module(_name)
 
-_SECONDS: Final = 100  # until what is waited for must have come, on a machine that is busy with other things
+_SECONDS: Final = (
+    100  # until what is waited for must have come, on a machine that is busy with other things
+)
 
 
 class Run:
@@ -80,7 +82,10 @@ class Run:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         os.kill(self._pid, signal.SIGINT)
         os.close(self._out)

@@ -29,7 +29,9 @@ class Requirements(NamedTuple):
     option: str = ""
 
     def met(self) -> bool:
-        return release() >= self.since and (not self.option or kconfig.options().get(self.option) in {"y", "m"})
+        return release() >= self.since and (
+            not self.option or kconfig.options().get(self.option) in {"y", "m"}
+        )
 
 
 ALWAYS: Final = Requirements()
@@ -63,7 +65,9 @@ def telling() -> Iterator[list[str]]:
 
 def seen(told: list[str]) -> str:
     """Return what a cell says of an event that was seen: what was said of ways that were not taken stands there too."""
-    fallbacks = [text.rpartition(": ")[2] for text in told if any(mark in text for mark in _FALLBACKS)]
+    fallbacks = [
+        text.rpartition(": ")[2] for text in told if any(mark in text for mark in _FALLBACKS)
+    ]
     return ", ".join([SEEN, *dict.fromkeys(fallbacks)])
 
 
@@ -95,13 +99,21 @@ def alone(spec: CollectionSpec, *programs: str) -> CollectionSpec:
     used = {ref.map for one in chosen for ref in one.refs if isinstance(ref, MapRef | DataRef)}
     return spec._replace(
         programs=chosen,
-        maps=tuple([one for one in spec.maps if one.name in used or one.name not in {"devices", "processors"}]),
+        maps=tuple(
+            [
+                one
+                for one in spec.maps
+                if one.name in used or one.name not in {"devices", "processors"}
+            ]
+        ),
         variables=tuple([one for one in spec.variables if one.map in used]),
     )
 
 
 def hits(collection: Collection, row: int) -> int:
-    return int.from_bytes(collection.maps["hits"].lookup(row.to_bytes(4, "little")) or b"", "little")
+    return int.from_bytes(
+        collection.maps["hits"].lookup(row.to_bytes(4, "little")) or b"", "little"
+    )
 
 
 class Counted(NamedTuple):
@@ -122,7 +134,10 @@ class Counted(NamedTuple):
         given = {name: target for name, target in targets.items() if target}
         spec = alone(parsed(self.source), *self.rows)
         try:
-            with telling() as told, load(spec, targets=given, variables=self.variables) as collection:
+            with (
+                telling() as told,
+                load(spec, targets=given, variables=self.variables) as collection,
+            ):
                 collection.attach()
                 provoke(collection)
                 counted = {name: hits(collection, row) for name, row in self.rows.items()}

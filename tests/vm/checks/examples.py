@@ -81,7 +81,10 @@ def tcplife() -> str:
         run.row(look)
     assert _ends(found["client"]) == (_HERE, client, _HERE, server)
     assert found["client"]["pid"] == os.getpid()
-    for side, (received, sent) in {"client": (10, 100), "server": (100, 10)}.items():  # a FIN may count as a byte
+    for side, (received, sent) in {
+        "client": (10, 100),
+        "server": (100, 10),
+    }.items():  # a FIN may count as a byte
         assert found[side]["received"] - received in {0, 1}
         assert found[side]["sent"] - sent in {0, 1, 2}
         assert found[side]["life"] > 0
@@ -130,7 +133,9 @@ def capable() -> str:
     with Run("capable", "-o", "json", "-v") as run:
         run.attached(1)
         with socket.create_server((_HERE, 80)):
-            row = run.row(lambda row: row["pid"] == os.getpid() and row["cap"] == "CAP_NET_BIND_SERVICE")
+            row = run.row(
+                lambda row: row["pid"] == os.getpid() and row["cap"] == "CAP_NET_BIND_SERVICE"
+            )
     assert (row["uid"], row["audit"]) == (0, True)
     return YES
 
@@ -146,10 +151,18 @@ def runqlat() -> str:
 
 def xdpcount() -> str:
     """Show packets that an interface received."""
-    with Run("xdpcount", "-o", "json", "-v", "--iface", "lo", "--interval", "100ms", "--no-metrics") as run:
+    with Run(
+        "xdpcount", "-o", "json", "-v", "--iface", "lo", "--interval", "100ms", "--no-metrics"
+    ) as run:
         run.attached(1)
         with _connection():
-            run.row(lambda row: row["map"] == "counter_packets" and row["protocol"] == "tcp" and row["value"] >= 7)
+            run.row(
+                lambda row: (
+                    row["map"] == "counter_packets"
+                    and row["protocol"] == "tcp"
+                    and row["value"] >= 7
+                )
+            )
     return YES
 
 

@@ -68,12 +68,16 @@ def _got(_: Collection) -> None:
 
 def kprobe_session() -> str:
     """Show a function's begin and its return to one program."""
-    return _counted("kprobe_session", least=2).show(_triggered, Requirements((6, 10), "CONFIG_FPROBE"))
+    return _counted("kprobe_session", least=2).show(
+        _triggered, Requirements((6, 10), "CONFIG_FPROBE")
+    )
 
 
 def uprobe_session() -> str:
     """Show a library's function's begin and its return to one program."""
-    return _counted("uprobe_session", least=2).show(_got, Requirements((6, 13), "CONFIG_UPROBE_EVENTS"))
+    return _counted("uprobe_session", least=2).show(
+        _got, Requirements((6, 13), "CONFIG_UPROBE_EVENTS")
+    )
 
 
 def uprobe_multi() -> str:
@@ -109,7 +113,9 @@ def fsession() -> str:
 
 def trampolines_multi() -> str:
     """Show functions that fit a pattern, by trampolines."""
-    return _counted("fentry_multi", "fexit_multi", "fsession_multi").show(_triggered, Requirements((7, 2), _FTRACE))
+    return _counted("fentry_multi", "fexit_multi", "fsession_multi").show(
+        _triggered, Requirements((7, 2), _FTRACE)
+    )
 
 
 def lsm_cgroup() -> str:
@@ -149,7 +155,10 @@ def replaced() -> str:
         whole = original.programs["whole"]
         assert whole.run(data=bytes(64)).retval == 1
         try:
-            with telling() as told, load(parsed("freplace"), targets={"other": Target(f"{whole.id()}/part")}) as other:
+            with (
+                telling() as told,
+                load(parsed("freplace"), targets={"other": Target(f"{whole.id()}/part")}) as other,
+            ):
                 other.attach()
                 assert whole.run(data=bytes(64)).retval == 2
                 assert hits(other, 0) == 1
@@ -190,7 +199,9 @@ def jump_tables() -> str:
 
 def infrared() -> str:
     """Load a program for infrared receivers, which few kernels take."""
-    return Counted("lirc", {"on_pulse": 0}).show(lambda _: None, Requirements((4, 18), "CONFIG_BPF_LIRC_MODE2"))
+    return Counted("lirc", {"on_pulse": 0}).show(
+        lambda _: None, Requirements((4, 18), "CONFIG_BPF_LIRC_MODE2")
+    )
 
 
 _CALLED: Final = (  # kind, program, packet, needs

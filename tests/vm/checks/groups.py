@@ -16,7 +16,14 @@ from tests.vm.checks.counted import Counted
 _FAMILIES: Final = {
     "cgroup_skb": ("skb_ingress", "skb_egress", "skb"),
     "cgroup_sock": ("sock_create", "sock_release", "post_bind4"),
-    "cgroup_sock_addr": ("bind4", "connect4", "sendmsg4", "recvmsg4", "getpeername4", "getsockname4"),
+    "cgroup_sock_addr": (
+        "bind4",
+        "connect4",
+        "sendmsg4",
+        "recvmsg4",
+        "getpeername4",
+        "getsockname4",
+    ),
     "cgroup_sockopt": ("getsockopt", "setsockopt"),
     "cgroup_sysctl": ("on_sysctl",),
     "cgroup_device": ("device",),
@@ -52,5 +59,8 @@ def family(*names: str) -> str:
 
 
 CHECKS: Final = tuple(
-    [Check(kind, partial(family, *names), ("cgroup",), kinds=(kind,)) for kind, names in _FAMILIES.items()]
+    [
+        Check(kind, partial(family, *names), ("cgroup",), kinds=(kind,))
+        for kind, names in _FAMILIES.items()
+    ]
 )

@@ -105,8 +105,22 @@ def unmounted() -> str:
 
 def started() -> str:
     """Start it as a user does: another interpreter."""
-    command = [sys.executable, "-m", "beepy", "run", "exitsnoop", "-o", "json", "--no-metrics", "--count", "1", "-v"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "beepy",
+        "run",
+        "exitsnoop",
+        "-o",
+        "json",
+        "--no-metrics",
+        "--count",
+        "1",
+        "-v",
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stderr
         assert process.stdout
         while ": attached to " not in (line := process.stderr.readline()):

@@ -23,7 +23,11 @@ from beepy.sys.fd import Fd
 from beepy.uapi import Cmd
 from tests.vm.checks.check import YES, Check, failure, parsed
 
-_NO_MEMLOCK: Final = (5, 11, 0)  # 3ac1f01b43b6, "bpf: Eliminate rlimit-based memory accounting for bpf progs"
+_NO_MEMLOCK: Final = (
+    5,
+    11,
+    0,
+)  # 3ac1f01b43b6, "bpf: Eliminate rlimit-based memory accounting for bpf progs"
 _CALLBACKS: Final = (5, 13, 0)  # 69c087ba6225, "bpf: Add bpf_for_each_map_elem() helper"
 _SELFTESTS: Final = {  # object -> programs, which return 0, or the line that found a fault
     "calls": ("subprograms", "callbacks", "elsewhere"),
@@ -93,7 +97,9 @@ def contexts() -> str:
         assert collection.programs["on_packet"].run(data=bytes(64)).retval == 0
         contents = collection.maps[".bss"].lookup(bytes(4))
     assert contents
-    assert int.from_bytes(contents[:8], "little") == 2 * 50  # twice the frame without its Ethernet header
+    assert (
+        int.from_bytes(contents[:8], "little") == 2 * 50
+    )  # twice the frame without its Ethernet header
     return "by their tags" if reads else "by name"
 
 
@@ -106,13 +112,17 @@ def configuration() -> str:
         contents = collection.maps[".bss"].lookup(bytes(4))
     assert contents
     (hz,) = [one for one in spec.variables if one.name == "hz"]
-    assert int.from_bytes(contents[hz.offset : hz.offset + hz.size], "little") == int(options["CONFIG_HZ"])
+    assert int.from_bytes(contents[hz.offset : hz.offset + hz.size], "little") == int(
+        options["CONFIG_HZ"]
+    )
     return YES
 
 
 def _as_raw_tracepoints(spec: CollectionSpec) -> CollectionSpec:
     """Return the programs as such, which the oldest kernel runs by PROG_TEST_RUN too; they do not use their context."""
-    return spec._replace(programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs]))
+    return spec._replace(
+        programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs])
+    )
 
 
 def selftests() -> str:
@@ -123,9 +133,15 @@ def selftests() -> str:
         if name == "calls" and release() < _CALLBACKS:
             refused.append("callbacks")
             failure(VerifierError, partial(load, spec))
-            spec = spec._replace(programs=tuple([one for one in spec.programs if one.name not in refused]))
+            spec = spec._replace(
+                programs=tuple([one for one in spec.programs if one.name not in refused])
+            )
         with load(spec) as collection:
-            ran = {one: collection.programs[one].run(bytes(16)).retval for one in programs if one not in refused}
+            ran = {
+                one: collection.programs[one].run(bytes(16)).retval
+                for one in programs
+                if one not in refused
+            }
         assert ran == dict.fromkeys(ran, 0), (name, ran)
     return f"all but {', '.join(refused)}" if refused else "all"
 

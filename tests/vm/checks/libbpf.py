@@ -20,7 +20,9 @@ def _compared(family: str) -> str:
     differences: list[str] = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool, pins() as pinned:
         table = Table(pinned)
-        objects = _shipped(Path(folder)) if family == IMAGES else sorted((OBJECTS / family).glob("*.o"))
+        objects = (
+            _shipped(Path(folder)) if family == IMAGES else sorted((OBJECTS / family).glob("*.o"))
+        )
         asked = [Object(family, path.stem, path) for path in objects]
         verdicts = pool.map(partial(ask, OBJECTS / "bpftool", folder=Path(folder, "plain")), asked)
         for one, verdict in zip(asked, verdicts, strict=True):
@@ -43,6 +45,7 @@ def _shipped(folder: Path) -> list[Path]:
 
 
 CHECKS: Final = {
-    family: Check(f"libbpf, {family}", partial(_compared, family), seconds=_SECONDS) for family in (IMAGES, *FAMILIES)
+    family: Check(f"libbpf, {family}", partial(_compared, family), seconds=_SECONDS)
+    for family in (IMAGES, *FAMILIES)
 }
 """Family -> the check of its objects, which stand in a folder of its name."""

@@ -30,7 +30,11 @@ _SINCE: Final = {  # types that are newer than the oldest kernel here
 }
 _TIMERS: Final = (5, 15, 0)  # b00628b1c7d5, "bpf: Introduce bpf timers."
 _INNER_LOCKS: Final = (6, 2, 0)  # "bpf: Allow locking bpf_spin_lock in inner map values"
-_LOST_COUNTERS: Final = (6, 0, 0)  # 119a784c8127, "perf/core: Add a new read format to get a number of lost samples"
+_LOST_COUNTERS: Final = (
+    6,
+    0,
+    0,
+)  # 119a784c8127, "perf/core: Add a new read format to get a number of lost samples"
 _BURST: Final = 1000
 _KEPT: Final = Path("/sys/fs/bpf/beepy_test_kept")
 
@@ -51,7 +55,11 @@ def types() -> str:
             try:
                 created, _ = create.create(one, loaded.fd, Pins(), made)
             except KernelError:
-                since = _INNER_LOCKS if one.name == "hash_of_locked" else _SINCE.get(MapType(one.type), (0,))
+                since = (
+                    _INNER_LOCKS
+                    if one.name == "hash_of_locked"
+                    else _SINCE.get(MapType(one.type), (0,))
+                )
                 assert release() < since, one.name
                 refused.append(one.name)
             else:
@@ -62,20 +70,31 @@ def types() -> str:
 def values() -> str:
     """Lock what is in a value, also in an inner map; let a timer run."""
     spec = parsed("maps_values")
-    missing = {name for name, since in (("start", _TIMERS), ("lock_inside", _INNER_LOCKS)) if release() < since}
+    missing = {
+        name
+        for name, since in (("start", _TIMERS), ("lock_inside", _INNER_LOCKS))
+        if release() < since
+    }
     if missing:
         failure(KernelError, lambda: load(spec))
     for program in spec.programs:
         if program.name in missing:
             continue
-        used = {ref.map for ref in program.refs if isinstance(ref, MapRef | DataRef)} | {"inside", ".bss"}
+        used = {ref.map for ref in program.refs if isinstance(ref, MapRef | DataRef)} | {
+            "inside",
+            ".bss",
+        }
         alone = spec._replace(
-            programs=(program,), maps=tuple([one for one in spec.maps if one.name in used]), variables=()
+            programs=(program,),
+            maps=tuple([one for one in spec.maps if one.name in used]),
+            variables=(),
         )
         with load(alone) as collection:
             assert collection.programs[program.name].run(data=bytes(64)).retval == 0, program.name
             end = time.monotonic() + 10
-            while program.name == "start" and not any(collection.maps[".bss"].lookup(bytes(4)) or b""):
+            while program.name == "start" and not any(
+                collection.maps[".bss"].lookup(bytes(4)) or b""
+            ):
                 assert time.monotonic() < end
                 time.sleep(0.01)
     return f"not {', '.join(sorted(missing))}" if missing else YES
@@ -84,8 +103,12 @@ def values() -> str:
 def pins() -> str:
     """Load twice what is pinned by name: its values stay."""
     spec = parsed("pinned")
-    spec = spec._replace(maps=tuple([one._replace(pinning=int(one.name == _KEPT.name)) for one in spec.maps]))
-    spec = spec._replace(programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs]))
+    spec = spec._replace(
+        maps=tuple([one._replace(pinning=int(one.name == _KEPT.name)) for one in spec.maps])
+    )
+    spec = spec._replace(
+        programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs])
+    )
     where = Pins(programs="/sys/fs/bpf/programs")
     pinned = Path("/sys/fs/bpf/programs/count")
     for turn in (1, 2):
@@ -174,7 +197,10 @@ def perf_cpus() -> str:
         os.sched_setaffinity(0, {1})
         _provoke(1, 7)
         run.row(lambda row: row["number"] == 7)
-    assert "map 'print_events': CPU 1 went offline: how many of its records were lost is unknown" in run.told
+    assert (
+        "map 'print_events': CPU 1 went offline: how many of its records were lost is unknown"
+        in run.told
+    )
     assert "1 shown, 0 filtered, lost unknown (print_events)" in run.told
     return YES
 

@@ -20,7 +20,11 @@ from tests.vm.checks.counted import ALWAYS, SEEN, Counted, Requirements, alone, 
 
 _WAITING: Final = 64  # frames that may, for another processor
 _STRUCT_OPS_LINKS: Final = (6, 4, 0)
-_INGRESS: Final = (5, 15, 0)  # Debian's 5.10.223 hangs in sk_psock_skb_ingress_enqueue(), with what is to arrive
+_INGRESS: Final = (
+    5,
+    15,
+    0,
+)  # Debian's 5.10.223 hangs in sk_psock_skb_ingress_enqueue(), with what is to arrive
 _CONTROLS: Final = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
 
@@ -32,24 +36,34 @@ def frames(name: str, needs: Requirements, rows: dict[str, int]) -> str:
             wire.send(2)
             wire.send(2, wire.b)
 
-        return Counted(name, rows, Target(iface=wire.b, netns=wire.name), least=2).show(provoke, needs)
+        return Counted(name, rows, Target(iface=wire.b, netns=wire.name), least=2).show(
+            provoke, needs
+        )
 
 
 def directed() -> str:
     """Send frames over a wire, to programs that say a direction."""
-    return frames("new_tc", Requirements(option="CONFIG_NET_CLS_BPF"), {"on_ingress": 0, "on_egress": 1})
+    return frames(
+        "new_tc", Requirements(option="CONFIG_NET_CLS_BPF"), {"on_ingress": 0, "on_egress": 1}
+    )
 
 
 def entries(program: str, kind: str) -> str:
     """Send frames to where an entry of a map leads, which runs its own program."""
     row = {"on_devmap": 0, "on_cpumap": 1}[program]
-    with network.private() as wire, load(alone(parsed("redirect"), "pass", f"to_{kind}", program)) as collection:
+    with (
+        network.private() as wire,
+        load(alone(parsed("redirect"), "pass", f"to_{kind}", program)) as collection,
+    ):
         table = collection.maps["devices" if kind == "device" else "processors"]
         held = collection.programs[program].fd.fileno()
         with wire.inside():  # where a device's index means it
             first = socket.if_nametoindex(wire.b) if kind == "device" else _WAITING
             table.update(bytes(4), struct.pack("<II", first, held))
-        targets = {"pass": Target(iface=wire.a, netns=wire.name), f"to_{kind}": Target(iface=wire.b, netns=wire.name)}
+        targets = {
+            "pass": Target(iface=wire.a, netns=wire.name),
+            f"to_{kind}": Target(iface=wire.b, netns=wire.name),
+        }
         collection.targets = {**collection.targets, **targets}
         collection.attach()
         end = time.monotonic() + 20
@@ -98,7 +112,10 @@ def messages() -> str:
 
 def shared() -> str:
     """Send to a port that sockets share."""
-    with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as sender:
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as one,
+        socket.socket(type=socket.SOCK_DGRAM) as sender,
+    ):
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         one.bind((HOST, 0))
 
@@ -134,13 +151,30 @@ _FILTER: Final = Requirements((6, 4), "CONFIG_NETFILTER_BPF_LINK")
 
 CHECKS: Final = (
     Check("xdp", partial(frames, "net", ALWAYS, {"on_xdp": 0}), ("net",), kinds=("xdp",)),
-    Check("xdp.frags", partial(frames, "net", Requirements((5, 18)), {"on_frags": 1}), ("net",), kinds=("xdp.frags",)),
-    Check("xdp/devmap", partial(entries, "on_devmap", "device"), ("redirect",), kinds=("xdp/devmap",)),
-    Check("xdp/cpumap", partial(entries, "on_cpumap", "processor"), ("redirect",), kinds=("xdp/cpumap",)),
+    Check(
+        "xdp.frags",
+        partial(frames, "net", Requirements((5, 18)), {"on_frags": 1}),
+        ("net",),
+        kinds=("xdp.frags",),
+    ),
+    Check(
+        "xdp/devmap", partial(entries, "on_devmap", "device"), ("redirect",), kinds=("xdp/devmap",)
+    ),
+    Check(
+        "xdp/cpumap",
+        partial(entries, "on_cpumap", "processor"),
+        ("redirect",),
+        kinds=("xdp/cpumap",),
+    ),
     Check("tc", partial(frames, "net", _CLASSIFIER, {"on_either": 2}), ("net",), kinds=("tc",)),
     Check("tcx", directed, ("new_tc",), kinds=("tcx",)),
     Check("netkit", netkit, ("netkit",), kinds=("netkit",)),
-    Check("socket", partial(frames, "sockets", ALWAYS, {"on_frame": 0}), ("sockets",), kinds=("socket",)),
+    Check(
+        "socket",
+        partial(frames, "sockets", ALWAYS, {"on_frame": 0}),
+        ("sockets",),
+        kinds=("socket",),
+    ),
     Check(
         "sk_lookup",
         partial(connections, "sockets", "on_lookup", 1, "", ALWAYS),

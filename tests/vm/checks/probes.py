@@ -40,7 +40,9 @@ def _way(told: str) -> str:
 
 
 def _events(kind: str) -> list[str]:
-    return [line for line in (_TRACING / f"{kind}_events").read_text().splitlines() if ":beepy/" in line]
+    return [
+        line for line in (_TRACING / f"{kind}_events").read_text().splitlines() if ":beepy/" in line
+    ]
 
 
 def kprobes(*, pmu: bool) -> str:
@@ -99,7 +101,9 @@ def absent() -> str:
     error = _refused("cap_task_prctl+1")
     assert error
     assert error.__notes__ == ["the offset must be that of an instruction within the function"]
-    offsets = (9, 5) if os.uname().machine == "x86_64" else (16,)  # past ftrace's instructions, and endbr64
+    offsets = (
+        (9, 5) if os.uname().machine == "x86_64" else (16,)
+    )  # past ftrace's instructions, and endbr64
     assert any(_refused(f"cap_task_prctl+{offset}") is None for offset in offsets)
     return YES
 
@@ -183,7 +187,9 @@ def usdt(*, pmu: bool) -> str:
 
 def clock() -> str:
     """Show samples of a process that works."""
-    with Run(f"{OBJECTS}/perf_event.o", "-o", "json", "-d", "--attach", "sample=cpu-clock:freq=999") as run:
+    with Run(
+        f"{OBJECTS}/perf_event.o", "-o", "json", "-d", "--attach", "sample=cpu-clock:freq=999"
+    ) as run:
         run.attached(1)
         end = time.thread_time() + 0.2
         while time.thread_time() < end:
@@ -203,7 +209,12 @@ def cycles() -> str:
 
 
 CHECKS: Final = (
-    Check("kprobe, ksyscall", partial(kprobes, pmu=True), ("kprobes",), kinds=("kprobe", "kretprobe", "ksyscall")),
+    Check(
+        "kprobe, ksyscall",
+        partial(kprobes, pmu=True),
+        ("kprobes",),
+        kinds=("kprobe", "kretprobe", "ksyscall"),
+    ),
     Check("kprobe, by tracefs", partial(kprobes, pmu=False), ("kprobes",)),
     Check("kprobe, not there", absent, ("kprobes",)),
     Check("kprobe, killed", killed, ("kprobes",)),

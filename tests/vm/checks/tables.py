@@ -16,7 +16,11 @@ from tests.vm.checks.command import Run
 
 _TRIGGER: Final = 0xBEE
 _SLOT: Final = 3
-_PERCPU_ARRAY_BATCHES: Final = (5, 13, 0)  # f008d732ab18, "bpf: Add batched ops support for percpu array"
+_PERCPU_ARRAY_BATCHES: Final = (
+    5,
+    13,
+    0,
+)  # f008d732ab18, "bpf: Add batched ops support for percpu array"
 
 
 def _provoke(slot: int, number: int) -> None:
@@ -46,7 +50,9 @@ def tables() -> str:
                 entries.update(zip(keys, values, strict=True))
             assert entries[key] == table.lookup(key)
             kind = struct.Struct("<I" if table.value_size == 4 else "<QI")
-            assert kind.unpack_from(entries[key]) == ((42,) if kind.size == 4 else (42, 2)), tracked.map
+            assert kind.unpack_from(entries[key]) == ((42,) if kind.size == 4 else (42, 2)), (
+                tracked.map
+            )
             if not reader._batched:
                 walked.append(table.type)
     assert walked == ([] if release() >= _PERCPU_ARRAY_BATCHES else [MapType.PERCPU_ARRAY])

@@ -32,7 +32,9 @@ def test_more_than_bee_takes(blobs: Blobs, media_type: str) -> None:
     foreign = entry(blobs.add(b"notes", "text/plain"))
     first = entry(blobs.add(ELF, bee.PROGRAM))
     second = entry(blobs.add(ELF + b"2", bee.PROGRAM), annotations={TITLE: "two"})
-    top = blobs.add_json({"schemaVersion": 2, "mediaType": media_type, "layers": [first, foreign, second]})
+    top = blobs.add_json(
+        {"schemaVersion": 2, "mediaType": media_type, "layers": [first, foreign, second]}
+    )
     image = blobs.load(top)
     assert image.programs == (ELF, ELF + b"2")
     assert image.format == "bee"

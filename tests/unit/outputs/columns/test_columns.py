@@ -51,7 +51,9 @@ def run(
     sink.close()
 
 
-def file_lines(tmp_path: Path, schemas: Sequence[Schema], *batches: Batch, options: RowOptions = DEFAULT) -> list[str]:
+def file_lines(
+    tmp_path: Path, schemas: Sequence[Schema], *batches: Batch, options: RowOptions = DEFAULT
+) -> list[str]:
     """Write batches to a file; return its lines without their times."""
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     sink = outputs.make("columns", fd, options)
@@ -72,7 +74,9 @@ def numbers(name: str = "hist_lat", role: Role | None = Role.HIST, field: str = 
     """Return the schema of a stream with a kind and a number."""
     w = BtfWriter()
     u64, u32 = w.integer("u64", 8, 0), w.integer("u32", 4, 0)
-    return with_role(stream(w, w.struct("event", 16, [("kind", u32, 0), (field, u64, 64)]), name), role)
+    return with_role(
+        stream(w, w.struct("event", 16, [("kind", u32, 0), (field, u64, 64)]), name), role
+    )
 
 
 def number(kind: int, value: int) -> bytes:
@@ -81,11 +85,15 @@ def number(kind: int, value: int) -> bytes:
 
 def gauge(name: str = "gauge_connections", role: Role = Role.GAUGE) -> Schema:
     w = BtfWriter()
-    return with_role(table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8, name=name), role)
+    return with_role(
+        table(w, w.integer("u32", 4, 0), w.integer("u64", 8, 0), 4, 8, name=name), role
+    )
 
 
 def entries(schema: Schema, *pairs: tuple[int, int], number: int = 1) -> Batch:
-    batch = snapshot(schema, [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in pairs])
+    batch = snapshot(
+        schema, [(struct.pack("<I", key), struct.pack("<Q", value)) for key, value in pairs]
+    )
     return batch._replace(snapshot=number)
 
 
@@ -175,10 +183,14 @@ class TestRows:
     def test_a_text_that_is_too_long_is_cut(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 256)
-        schema = stream(w, w.struct("s", 260, [("pid", w.integer("u32", 4, 0), 0), ("texts", text, 32)]))
+        schema = stream(
+            w, w.struct("s", 260, [("pid", w.integer("u32", 4, 0), 0), ("texts", text, 32)])
+        )
         names = [b"/" + b"x" * 200, "/\u4e16\u754c".encode() * 20, b"/short", b"\x1b[2J" * 40]
         with Terminal(40, 24) as terminal:
-            run(terminal, [schema], ring(schema, [struct.pack("<I256s", 7, name) for name in names]))
+            run(
+                terminal, [schema], ring(schema, [struct.pack("<I256s", 7, name) for name in names])
+            )
             screen = terminal.screen()
         assert screen.wrapped == 0
         assert [line[18:] for line in screen.lines] == [
@@ -192,7 +204,9 @@ class TestRows:
     def test_a_path_that_is_too_long_keeps_its_end(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 256)
-        schema = stream(w, w.struct("s", 260, [("pid", w.integer("u32", 4, 0), 0), ("fname", text, 32)]))
+        schema = stream(
+            w, w.struct("s", 260, [("pid", w.integer("u32", 4, 0), 0), ("fname", text, 32)])
+        )
         names = [
             b"/usr/include/bpf/bpf_helpers.h",
             "/\u4e16\u754c".encode() * 20,
@@ -200,7 +214,9 @@ class TestRows:
             b"/" + b"x" * 200 + b"/end",
         ]
         with Terminal(40, 24) as terminal:
-            run(terminal, [schema], ring(schema, [struct.pack("<I256s", 7, name) for name in names]))
+            run(
+                terminal, [schema], ring(schema, [struct.pack("<I256s", 7, name) for name in names])
+            )
             screen = terminal.screen()
         assert screen.wrapped == 0
         assert [line[18:] for line in screen.lines] == [
@@ -226,7 +242,10 @@ class TestRows:
     @pytest.mark.parametrize("width", [1, 5, 20, 33, 79, 80, 81, 132])
     def test_no_row_wraps_at_any_width(self, width: int) -> None:
         schema, other = Exits().schema, Exits("print_others").schema
-        records = [Exits.record(bytes([65 + at % 26]) * (at % 17), 4**at % 2**22, -at, LATE) for at in range(30)]
+        records = [
+            Exits.record(bytes([65 + at % 26]) * (at % 17), 4**at % 2**22, -at, LATE)
+            for at in range(30)
+        ]
         with Terminal(width, 10) as terminal:
             run(
                 terminal,
@@ -246,7 +265,9 @@ class TestRows:
             run(terminal, [first, second], *batches)
             screen_lines = terminal.screen().lines
         headings = [line for line in screen_lines if " time " in line]
-        assert [line.split()[0] for line in headings] == ["print_exits", "print_numbers"] * (len(headings) // 2)
+        assert [line.split()[0] for line in headings] == ["print_exits", "print_numbers"] * (
+            len(headings) // 2
+        )
         assert [line.split()[0] for line in screen_lines[-6:]] == [
             "print_exits",
             "print_numbers",
@@ -270,7 +291,9 @@ class TestRows:
     def test_wide_hides_and_cuts_nothing(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 256)
-        schema = stream(w, w.struct("s", 260, [("uid", w.integer("u32", 4, 0), 0), ("fname", text, 32)]))
+        schema = stream(
+            w, w.struct("s", 260, [("uid", w.integer("u32", 4, 0), 0), ("fname", text, 32)])
+        )
         with Terminal(40, 24) as terminal:
             run(
                 terminal,
@@ -282,7 +305,9 @@ class TestRows:
         assert "hidden" not in written
         assert "x" * 200 in written
 
-    def test_the_variable_columns_is_the_width_of_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_variable_columns_is_the_width_of_a_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         schema = Exits().schema
         batch = ring(schema, [Exits.record(b"x", 1, 1, LATE)])
         monkeypatch.setenv("COLUMNS", "60")
@@ -303,8 +328,13 @@ class TestRows:
     def test_a_long_value_of_wide_moves_its_own_row_only(self) -> None:
         w = BtfWriter()
         text, u32 = w.array(w.integer("char", 1, 1), 256), w.integer("u32", 4, 0)
-        schema = stream(w, w.struct("s", 264, [("pid", u32, 0), ("fname", text, 32), ("ret", u32, 2080)]))
-        records = [struct.pack("<I256sI", 7, name, 3) for name in (b"x" * 200, b"/short", "/\u4e16".encode())]
+        schema = stream(
+            w, w.struct("s", 264, [("pid", u32, 0), ("fname", text, 32), ("ret", u32, 2080)])
+        )
+        records = [
+            struct.pack("<I256sI", 7, name, 3)
+            for name in (b"x" * 200, b"/short", "/\u4e16".encode())
+        ]
         with Terminal(400, 24) as terminal:
             run(
                 terminal,
@@ -313,7 +343,9 @@ class TestRows:
                 ring(schema, records[1:]),
                 name="wide",
             )
-            long, *short = [line for line in terminal.text().splitlines() if line.rstrip().endswith("3")]
+            long, *short = [
+                line for line in terminal.text().splitlines() if line.rstrip().endswith("3")
+            ]
         assert "x" * 200 in long
         assert len({width(line) for line in short}) == 1
         assert len(short[0]) < 70
@@ -333,7 +365,9 @@ class TestRows:
             )
             assert len(terminal.screen().all_lines) == 21
 
-    def test_the_clock_is_read_a_few_times_for_many_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_clock_is_read_a_few_times_for_many_rows(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         clocks = []
 
         def read(number: int) -> int:
@@ -348,7 +382,9 @@ class TestRows:
             run(terminal, [schema], batch._replace(time_ns=time.time_ns()))
         assert len(clocks) < 50
 
-    def test_only_the_part_of_a_long_text_that_fits_is_escaped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_only_the_part_of_a_long_text_that_fits_is_escaped(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         lengths = []
 
         def counted_safe(text: str) -> str:
@@ -358,7 +394,9 @@ class TestRows:
         monkeypatch.setattr(text_columns, "safe", counted_safe)
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 4096)
-        schema = stream(w, w.struct("s", 4100, [("pid", w.integer("u32", 4, 0), 0), ("texts", text, 32)]))
+        schema = stream(
+            w, w.struct("s", 4100, [("pid", w.integer("u32", 4, 0), 0), ("texts", text, 32)])
+        )
         names = [b"\x1b" * 4096, "e\u0301".encode() * 1000, "\u0301".encode() * 2000, b"/short"]
         with Terminal(60, 24) as terminal:
             run(
@@ -380,7 +418,9 @@ class TestTables:
         with Terminal(80, 24) as terminal:
             sink = outputs.make("columns", terminal.fd)
             sink.open([Decoder(schema)])
-            assert [without_time(line) for line in terminal.screen().lines] == ["gauge_connections: empty"]
+            assert [without_time(line) for line in terminal.screen().lines] == [
+                "gauge_connections: empty"
+            ]
             sink.write(first)
             terminal.until("entries")
             assert [without_time(line) for line in terminal.screen().lines] == [
@@ -412,7 +452,10 @@ class TestTables:
 
     def test_a_large_table_shows_its_largest(self) -> None:
         schema = gauge()
-        batches = [entries(schema, *[(at, at + 1) for at in range(start, start + 1000)]) for start in (0, 1000, 2000)]
+        batches = [
+            entries(schema, *[(at, at + 1) for at in range(start, start + 1000)])
+            for start in (0, 1000, 2000)
+        ]
         with Terminal(80, 10) as terminal:
             run(
                 terminal,
@@ -455,7 +498,9 @@ class TestTables:
 
     def test_in_a_file_each_snapshot_is_appended(self, tmp_path: Path) -> None:
         schema = gauge()
-        lines = file_lines(tmp_path, [schema], entries(schema, (1, 5)), entries(schema, (1, 6), number=2))
+        lines = file_lines(
+            tmp_path, [schema], entries(schema, (1, 5)), entries(schema, (1, 6), number=2)
+        )
         assert [line.split() for line in lines] == [
             ["time", "key", "value"],
             ["1", "5"],
@@ -523,7 +568,9 @@ class TestHistograms:
     def test_in_a_file_it_is_written_once_at_the_end(self, tmp_path: Path) -> None:
         schema = numbers(field="lat_us")
         decoders = [Decoder(schema)]
-        options = RowOptions(bounds=bounds_of(["hist_lat,[10,20]"], decoders), values=values_of(["lat_us"], decoders))
+        options = RowOptions(
+            bounds=bounds_of(["hist_lat,[10,20]"], decoders), values=values_of(["lat_us"], decoders)
+        )
         batches = [ring(schema, [number(1, value)]) for value in (10, 11, 11, 30)]
         assert file_lines(tmp_path, [schema], *batches, options=options) == [
             "hist_lat: 4 events",
@@ -537,7 +584,9 @@ class TestHistograms:
 
     def test_rows_are_shown_on_request(self, tmp_path: Path) -> None:
         schema = numbers()
-        lines = file_lines(tmp_path, [schema], ring(schema, [number(1, 7)]), options=RowOptions(rows=True))
+        lines = file_lines(
+            tmp_path, [schema], ring(schema, [number(1, 7)]), options=RowOptions(rows=True)
+        )
         assert [line.split() for line in lines] == [["time", "kind", "le"], ["1", "7"]]
 
     def test_without_its_number_a_stream_is_rows(self, tmp_path: Path) -> None:
@@ -546,7 +595,9 @@ class TestHistograms:
 
     def test_a_record_without_its_number_is_in_no_bucket(self, tmp_path: Path) -> None:
         schema = numbers()
-        lines = file_lines(tmp_path, [schema], ring(schema, [number(1, 1)]), ring(schema, [number(1, 1)[:8]]))
+        lines = file_lines(
+            tmp_path, [schema], ring(schema, [number(1, 1)]), ring(schema, [number(1, 1)[:8]])
+        )
         assert lines[0] == "hist_lat: 1 event"
 
     def test_a_table_of_slots_is_drawn(self, tmp_path: Path) -> None:
@@ -574,7 +625,9 @@ class TestHistograms:
         u32 = w.integer("u32", 4, 0)
         value = w.struct("value", 8, [("slots", w.array(w.integer("int", 4, 1), 2), 0)])
         schema = table(w, u32, value, 4, 8, name="numbers")
-        lines = file_lines(tmp_path, [schema], snapshot(schema, [(bytes(4), struct.pack("<2i", 1, -2))]))
+        lines = file_lines(
+            tmp_path, [schema], snapshot(schema, [(bytes(4), struct.pack("<2i", 1, -2))])
+        )
         assert [line.split() for line in lines] == [
             ["time", "key", "value.slots"],
             ["0", "[1", "-2]"],
@@ -591,7 +644,9 @@ class TestHistograms:
 
     def test_rows_of_a_table_of_slots_are_shown_on_request(self, tmp_path: Path) -> None:
         schema = gauge("hist_sizes", Role.HIST)
-        lines = file_lines(tmp_path, [schema], entries(schema, (0, 3), (1, 6)), options=RowOptions(rows=True))
+        lines = file_lines(
+            tmp_path, [schema], entries(schema, (0, 3), (1, 6)), options=RowOptions(rows=True)
+        )
         assert [line.split() for line in lines] == [
             ["time", "key", "value"],
             ["0", "3"],
@@ -623,7 +678,9 @@ class TestHistograms:
     def test_more_slots_than_powers_of_two_are_counted(self, tmp_path: Path) -> None:
         w = BtfWriter()
         u32 = w.integer("u32", 4, 0)
-        schema = table(w, u32, w.struct("hist", 320, [("slots", w.array(u32, 80), 0)]), 4, 320, name="hists")
+        schema = table(
+            w, u32, w.struct("hist", 320, [("slots", w.array(u32, 80), 0)]), 4, 320, name="hists"
+        )
         batch = snapshot(schema, [(bytes(4), struct.pack("<80I", 0, 2, *[0] * 70, 5, *[0] * 7))])
         assert file_lines(tmp_path, [schema], batch)[:2] == [
             "hists: 7 events",
@@ -678,7 +735,9 @@ class TestCounts:
 
     def test_short_records_are_counted(self, tmp_path: Path) -> None:
         schema = numbers("counter_kinds", Role.COUNTER, "bytes")
-        lines = file_lines(tmp_path, [schema], ring(schema, [number(1, 5)]), ring(schema, [number(1, 5)[:8]] * 2))
+        lines = file_lines(
+            tmp_path, [schema], ring(schema, [number(1, 5)]), ring(schema, [number(1, 5)[:8]] * 2)
+        )
         assert [line.split() for line in lines[2:4]] == [["2", "1"], ["1", "1", "5"]]
 
     def test_a_gauge_is_its_last_value(self, tmp_path: Path) -> None:
@@ -688,7 +747,9 @@ class TestCounts:
         assert [line.split() for line in lines[1:3]] == [["value", "kind"], ["6", "2"]]
         assert lines[3].split() == ["5", "1"]
 
-    def test_records_without_the_gauge_take_no_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_records_without_the_gauge_take_no_room(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(counts, "_MAX_TEXT", 8)
         schema = numbers("gauge_level", Role.GAUGE, "value")
         short = [ring(schema, [number(kind, 5)[:8]]) for kind in range(10, 30)]
@@ -710,7 +771,9 @@ class TestCounts:
 
     def test_sets_of_labels_are_bounded_and_the_rest_is_counted(self, tmp_path: Path) -> None:
         schema = numbers("counter_many", Role.COUNTER, "bytes")
-        lines = file_lines(tmp_path, [schema], ring(schema, [number(at, at) for at in range(10_007)]))
+        lines = file_lines(
+            tmp_path, [schema], ring(schema, [number(at, at) for at in range(10_007)])
+        )
         assert lines[-2] == "... other: 7 events, of more sets of values than these 10000"
         assert len(lines) == 10_004
 
@@ -766,7 +829,9 @@ class TestLive:
             assert not started
             assert set(threading.enumerate()) <= before
 
-    def test_the_error_of_a_late_drawing_is_raised_by_the_next_write(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_error_of_a_late_drawing_is_raised_by_the_next_write(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         schema = numbers("counter_kinds", Role.COUNTER)
         with Terminal() as terminal:
             out = RowWriter(terminal.fd)
@@ -788,7 +853,9 @@ class TestLive:
 
     @pytest.mark.parametrize("height", [2, 3, 5, 10, 24])
     def test_the_block_is_never_higher_than_the_screen(self, height: int) -> None:
-        schemas = [numbers(f"hist_{at}") for at in range(3)] + [gauge(f"gauge_{at}") for at in range(3)]
+        schemas = [numbers(f"hist_{at}") for at in range(3)] + [
+            gauge(f"gauge_{at}") for at in range(3)
+        ]
         batches = [ring(schema, [number(1, 1 << at) for at in range(30)]) for schema in schemas[:3]]
         batches += [entries(schema, *[(at, 1) for at in range(30)]) for schema in schemas[3:]]
         with Terminal(80, height) as terminal:
@@ -800,9 +867,12 @@ class TestLive:
     def test_wide_lines_of_a_block_are_erased_whole(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 200)
-        schema = with_role(table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names"), Role.GAUGE)
+        schema = with_role(
+            table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names"), Role.GAUGE
+        )
         batches = [
-            snapshot(schema, [(b"x" * 150 + bytes(50), bytes([at] * 8))])._replace(snapshot=at) for at in (1, 2, 3)
+            snapshot(schema, [(b"x" * 150 + bytes(50), bytes([at] * 8))])._replace(snapshot=at)
+            for at in (1, 2, 3)
         ]
         with Terminal(40, 24) as terminal:
             run(terminal, [schema], *batches, name="wide")
@@ -812,7 +882,9 @@ class TestLive:
     def test_wide_lines_of_a_block_are_no_more_than_the_screen_holds(self) -> None:
         w = BtfWriter()
         text = w.array(w.integer("char", 1, 1), 200)
-        schema = with_role(table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names"), Role.GAUGE)
+        schema = with_role(
+            table(w, text, w.integer("u64", 8, 0), 200, 8, name="gauge_names"), Role.GAUGE
+        )
         names = [bytes([65 + at]) * 150 + bytes(50) for at in range(10)]
         batches = [snapshot(schema, [(name, bytes([at] * 8)) for name in names]) for at in (1, 2)]
         with Terminal(40, 24) as terminal:

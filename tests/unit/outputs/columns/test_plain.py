@@ -25,7 +25,9 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def written(tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch, options: RowOptions = DEFAULT) -> list[str]:
+def written(
+    tmp_path: Path, schemas: tuple[Schema, ...], *batches: Batch, options: RowOptions = DEFAULT
+) -> list[str]:
     fd = os.open(tmp_path / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     sink = Columns(RowWriter(fd), options)
     sink.open([Decoder(schema) for schema in schemas])
@@ -166,7 +168,9 @@ def test_entries_that_are_0_are_rows(tmp_path: Path) -> None:
 
 def test_the_time_of_a_row_is_that_of_its_record(tmp_path: Path) -> None:
     w = BtfWriter()
-    schema = stream(w, w.struct("s", 16, [("ts", w.integer("u64", 8, 0), 0), ("n", w.integer("u32", 4, 0), 64)]))
+    schema = stream(
+        w, w.struct("s", 16, [("ts", w.integer("u64", 8, 0), 0), ("n", w.integer("u32", 4, 0), 64)])
+    )
     now, wall = time.monotonic_ns(), time.time_ns()
     records = [struct.pack("<QQ", now - seconds * 10**9, seconds) for seconds in (50, 3, 0)]
     for batch in (ring(schema, records), *[ring(schema, [record]) for record in records]):
@@ -193,7 +197,9 @@ def test_a_field_beyond_the_end_of_a_record_is_empty(tmp_path: Path) -> None:
     u8, text = w.integer("u8", 1, 0), w.array(w.integer("char", 1, 1), 8)
     schema = stream(w, w.struct("s", 10, [("a", u8, 0), ("text", text, 8), ("b", u8, 72)]))
     record = b"\1" + b"hello\0\0\0" + b"\2"
-    assert written(tmp_path, (schema,), *[ring(schema, [record[:length]]) for length in (10, 9, 4, 1, 0)]) == [
+    assert written(
+        tmp_path, (schema,), *[ring(schema, [record[:length]]) for length in (10, 9, 4, 1, 0)]
+    ) == [
         "time        a text        b",
         "14:00:00    1 hello       2",
         "14:00:00    1 hello        ",
