@@ -59,7 +59,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     are ``[MAP,]FIELD`` of arrays of bytes that are text. ``programs`` are the only ones to load,
     ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``,
     ``cgroup``, ``binary`` and ``pid`` hold for all programs that take them. Tables are read each
-    ``interval`` seconds (None: only through ``run.maps``). The run ends after ``timeout`` seconds
+    ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after ``timeout`` seconds
     or ``count`` rows. ``missing``: what to do about a program whose attach point this kernel lacks.
     ``btf`` are the kernel's types, or a file of them. ``pull`` is when a registry is asked, in the
     place of ``options.pull``. Raises BeepyError, TypeError for an argument of a wrong type.
@@ -136,17 +136,20 @@ class OpenOptions(TypedDict, total=False):
 def run(
     *images: str | Path | Image | CollectionSpec, **options: Unpack[OpenOptions]
 ) -> Generator[Row, None, None]:
-    """Load and attach images, and give their rows one by one, until ``timeout``, ``count``, or the loop is left.
+    """Yield the rows of images one by one, until ``timeout``, ``count``, or the loop is left.
 
     The arguments are those of ``open``. When the iteration ends, is left, or is interrupted,
-    everything is detached; lost records are a warning then. Raises BeepyError.
+    everything is detached, and known losses are warnings; errors come with the first row. A loop
+    that is left early does not read what is still in the buffers. Raises BeepyError.
     """
     with open(*images, **options) as running:
         running.attach()
-        yield from running.events()
-    for schema, lost in running.stats.lost.items():
-        if lost:
-            _log.warning("map '%s': %d events lost", safe(schema.map), lost)
+        try:
+            yield from running.events()
+        finally:
+            for schema, lost in running.stats.lost.items():
+                if lost:
+                    _log.warning("map '%s': %d events lost", safe(schema.map), lost)
 
 
 def describe(

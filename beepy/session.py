@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias
 
 from beepy.errors import UsageError
 from beepy.events.batch import Batch, Schema
@@ -35,10 +35,14 @@ FILTERED: Final = "filtered"
 OWN: Final = "own"
 
 
+Counter: TypeAlias = Literal["filtered", "own"]
+"""The attribute of RunStats that counts the rows that a stage removes."""
+
+
 class Stage(NamedTuple):
     """A filter of batches; ``counter`` is the attribute of RunStats that counts removed rows."""
 
-    counter: str
+    counter: Counter
     select: BatchFilter
 
 
@@ -83,7 +87,7 @@ class Run:
         self._source_resources = self._resources.enter_context(ExitStack())
         self._resources.callback(source.close)
 
-    def add_stage(self, counter: str, select: BatchFilter) -> None:
+    def add_stage(self, counter: Counter, select: BatchFilter) -> None:
         """Add a stage after those added before; ``counter`` and ``select`` are those of Stage."""
         self._stages.append(Stage(counter, select))
 
@@ -293,13 +297,13 @@ class Run:
         return f"Run({', '.join([*map(repr, names[:4]), *['...'][: len(names) > 4]])})"
 
     def _open(self, sink: Sink, sinks: list[Sink]) -> None:
+        self._resources.callback(sink.close)  # also if it opens only in part
         try:
             sink.open(self.decoders)
         except BrokenPipeError:  # it wrote a header
             self._stop_without_reader()
         else:
             sinks.append(sink)
-        self._resources.callback(sink.close)
 
     def _stop_without_reader(self) -> None:
         """Stop the run, because the reader of a sink's pipe is gone."""
@@ -345,14 +349,14 @@ class Run:
         shown = nonzero if limit is None else take(nonzero, limit - stats.shown)
         stats.zeros += passed.records - nonzero.records
         stats.cut_by_count += nonzero.records - shown.records
+        if limit is not None and stats.shown + shown.records >= limit:
+            self.source.stop()
         if nonzero.records and not shown.records:
             # an empty batch of a table would say that the snapshot ended, and clear what is shown
             return None
         self._write(shown, self._sinks)
         self._write(passed if shown.records == nonzero.records else shown, self._observers)
         stats.shown += shown.records
-        if limit is not None and stats.shown >= limit:
-            self.source.stop()
         return shown
 
     def _write(self, batch: Batch, sinks: list[Sink]) -> None:

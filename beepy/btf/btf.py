@@ -232,7 +232,7 @@ class Btf:
         if offsets is None:
             offsets = self._essentials[names] = (
                 dict(self.base._flavored(names)) if self.base else {}
-            )  # noqa: SLF001
+            )
             for start in self._beginning([name.encode() for name in sorted(names) if name]):
                 offset = self._string_base + start
                 name = essential_name(self.string(offset))

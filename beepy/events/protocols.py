@@ -53,4 +53,4 @@ class Sink(Protocol):
         """Take one batch; it owns its bytes and may be kept."""
 
     def close(self) -> None:
-        """Flush and release."""
+        """Flush and release; also called after an ``open`` that failed."""

@@ -42,31 +42,39 @@ class Row:
     attributes of a row again (``row.peer.port``), and ``row["peer.port"]``. An attribute that is a
     method here (``asdict``) is reached as an item. ``asdict`` returns what ``-o json`` prints.
     ``schema`` says which map it is of, ``time_ns`` is the wall clock (ns since the epoch) when it
-    was read. Rows are compared by their values.
+    was read; a field of such a name comes first. Rows are compared by their values, also with
+    tuples of them.
     """
 
-    __slots__ = ("_names", "_values", "schema", "time_ns")
+    __slots__ = ("_names", "_schema", "_time_ns", "_values")
+
+    schema: Schema
+    time_ns: int
 
     def __init__(
         self, names: Names, values: tuple[Value, ...], schema: Schema, time_ns: int
     ) -> None:
         self._names = names
         self._values = values
-        self.schema = schema
-        self.time_ns = time_ns
+        self._schema = schema
+        self._time_ns = time_ns
 
     def _member(self, name: str) -> Any:  # noqa: ANN401 - a value, or a row
         position = self._names[name]
         if isinstance(position, int):
             return self._values[position]
-        return Row(position, self._values, self.schema, self.time_ns)
+        return Row(position, self._values, self._schema, self._time_ns)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as above
-        try:
+        if name in self.__slots__:  # of a row that copy or pickle has not filled yet
+            raise AttributeError(name)
+        if name in self._names:
             return self._member(name)
-        except KeyError:
-            listed = ", ".join(self._names)
-            raise AttributeError(f"no field '{name}': the fields are {listed}") from None
+        if name == "schema":
+            return self._schema
+        if name == "time_ns":
+            return self._time_ns
+        raise AttributeError(f"no field '{name}': the fields are {', '.join(self._names)}")
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - as above
         if name in self._names:
@@ -91,10 +99,15 @@ class Row:
         return len(self._names)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Row) and self.asdict() == other.asdict()
+        if isinstance(other, Row):
+            return list(self._names) == list(other._names) and tuple(self) == tuple(other)
+        return isinstance(other, tuple) and tuple(self) == other
 
     def __hash__(self) -> int:
-        return hash(tuple(self))
+        try:
+            return hash(tuple(self))
+        except TypeError:  # an array of structs is a tuple of dicts
+            return hash(repr(self))
 
     def __dir__(self) -> list[str]:
         return [*_OWN, *self._names]

@@ -28,7 +28,7 @@ class RunStats:
 
     def add_lost(self, schema: Schema, lost: int | None) -> None:
         """Add to the losses of a stream; None if its source does not count them."""
-        self.lost[schema] = total_lost(self.lost[schema], lost)
+        self.lost[schema] = total_lost(self.lost.get(schema, lost_yet(schema)), lost)
 
     @property
     def total_lost(self) -> int | None:

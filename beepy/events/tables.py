@@ -14,7 +14,8 @@ Read: TypeAlias = Callable[[Iterable[Schema]], Iterator[Batch]]
 class Table(Mapping[Any, Any]):
     """A map of the kernel, read anew each time: take ``dict(table)`` to look at several entries of one moment.
 
-    A key or value that is a struct is a Row, any other its plain value. Per-CPU values that are
+    A key or value that is a struct is a Row (a key is found by a tuple of its members, too), any
+    other its plain value. Per-CPU values that are
     integers are summed; of others an entry has a tuple with one value a CPU.
     """
 
@@ -47,7 +48,7 @@ class Table(Mapping[Any, Any]):
         return self._entries().values()
 
     def __repr__(self) -> str:
-        return f"Table({self.schema.map!r}, {self._entries()!r})"
+        return f"Table({self.schema.map!r})"
 
     def _entries(self) -> dict[Any, Any]:
         entries: dict[Any, Any] = {}

@@ -4,6 +4,7 @@ Text (bpf_seq_printf) is read as lines. The output of a program that calls bpf_s
 binary: it is shown in hex, one row for each object. Each reading is a snapshot.
 """
 
+import itertools
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -74,7 +75,7 @@ class IterReader:
         self._program = program
         self._target = target
         self._rows = self._objects if binary else self._lines
-        self._snapshot = 0
+        self._numbers = itertools.count(1)  # of snapshots; several threads may read
 
     def fileno(self) -> int:
         """Return -1: an iterator is read on demand."""
@@ -85,14 +86,14 @@ class IterReader:
 
         Raises AttachError, KernelError.
         """
-        self._snapshot += 1
+        snapshot = next(self._numbers)
         with (
             attach(self._program, self._target) as iterator,
             link.open_iter(iterator, self._program) as output,
         ):
             for rows in self._rows(output):
-                yield self._batch(rows, final=False)
-        yield self._batch([], final=True)
+                yield self._batch(rows, snapshot, final=False)
+        yield self._batch([], snapshot, final=True)
 
     def _lines(self, output: Fd) -> Iterator[list[bytes]]:
         rest = b""
@@ -129,7 +130,7 @@ class IterReader:
     def close(self) -> None:
         """Do nothing: the iterator of a snapshot is closed once it is read."""
 
-    def _batch(self, rows: Sequence[bytes], *, final: bool) -> Batch:
+    def _batch(self, rows: Sequence[bytes], snapshot: int, *, final: bool) -> Batch:
         records = [piece for row in rows for piece in text_lines.pieces(row)]
         part = Part(b"".join(records), text_lines.LENGTH, 0)
         return Batch(
@@ -139,7 +140,7 @@ class IterReader:
             length=text_lines.LENGTH,
             time_ns=time.time_ns(),
             lost=0,
-            snapshot=self._snapshot,
+            snapshot=snapshot,
             final=final,
         )
 

@@ -31,8 +31,15 @@ def sample(map_type: int) -> Sample:
 def create_map(map_type: MapType, attributes: Sample) -> int:
     """Create a map and close it; return 0 or the errno. Raises KernelError for EPERM."""
     where = f"probe of maps: {map_type.name}"
-    sizes = {name: getattr(attributes, name) for name in Sample._fields[:-2]}
-    attr = uapi.MapCreate(map_type=map_type, **sizes)
+    attr = uapi.MapCreate(
+        map_type=map_type,
+        key_size=attributes.key_size,
+        value_size=attributes.value_size,
+        max_entries=attributes.max_entries,
+        map_flags=attributes.map_flags,
+        map_extra=attributes.map_extra,
+        numa_node=attributes.numa_node,
+    )
     with ExitStack() as stack:
         if attributes.needs_btf:
             attr.btf_fd = stack.enter_context(_load_int(where)).fileno()

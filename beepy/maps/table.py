@@ -1,5 +1,6 @@
 """Read a table: take snapshots of its keys and values, in batches of a few thousand entries."""
 
+import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ class TableReader:
         self._batched = batched
         least = 1 if map_.type in _ARRAYS else min(_MIN_ENTRIES, map_.max_entries)
         self._count = max(least, min(_MAX_ENTRIES, _MAX_BYTES // (map_.key_size + map_.value_span)))
-        self._snapshot = 0
+        self._numbers = itertools.count(1)  # of snapshots; several threads may read
 
     def fileno(self) -> int:
         """Return -1: a table is read on demand, there is nothing to poll."""
@@ -60,7 +61,7 @@ class TableReader:
 
         In a per-CPU table, each CPU's value is a row; integers are summed over all CPUs instead.
         """
-        self._snapshot += 1
+        snapshot = next(self._numbers)
         key, span = self._map.key_size, self._map.value_span
         for keys, values, entries, final in self._chunks():
             if entries or final:
@@ -71,7 +72,7 @@ class TableReader:
                     entries,
                     length=span,
                     time_ns=time.time_ns(),
-                    snapshot=self._snapshot,
+                    snapshot=snapshot,
                     final=final,
                 )
                 yield expand_per_cpu(batch)

@@ -149,9 +149,9 @@ def _from_helper(name: str, reference: Reference, path: Path) -> Credentials | N
     server = "https://index.docker.io/v1/" if reference.registry == DOCKER else reference.registry
     command = [f"docker-credential-{name}", "get"]
     try:
-        ran = subprocess.run(
+        ran = subprocess.run(  # noqa: S603 - the user's own configuration names it
             command, input=server.encode(), capture_output=True, timeout=_HELPER_S, check=False
-        )  # noqa: S603 - the user's own configuration names it
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         why = error.strerror if isinstance(error, OSError) else f"no answer in {_HELPER_S} s"
         _log.warning("%s: %s: continuing without credentials", where, why)

@@ -6,12 +6,12 @@ from typing import Final
 
 import pytest
 
+from beepy import inspection
 from beepy.btf.btf import Btf
 from beepy.btf.writer import BtfWriter
 from beepy.check import check as checking
 from beepy.check.check import ERROR, WARNING, Finding, check
 from beepy.check.kernels import BtfKernel, RunningKernel
-from beepy import inspection
 from beepy.collection.load import load
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import VerifierError

@@ -8,6 +8,7 @@ from beepy.btf.writer import BtfWriter
 from beepy.conventions import Hints
 from beepy.errors import BtfError
 from beepy.obj.spec import CollectionSpec, MapSpec, NotShown, Role, Tracked
+from beepy.oci import formats
 from beepy.uapi import MapType
 from tests.support.refusal import refused
 from tests.support.specs import spec
@@ -117,3 +118,7 @@ def test_records_with_too_many_members_together() -> None:
         BtfError, "exitsnoop:1: the records of all maps have more than 32768 members together"
     ):
         conventions.apply(spec(*rings, writer=w), "bee")
+
+
+def test_every_image_format_has_a_convention() -> None:
+    assert {row.name for row in formats.TABLE} | {"elf"} == set(conventions.TABLE)

@@ -11,8 +11,8 @@ from typing import Any
 
 import nanoarrow
 import pytest
-from beepy.btf.writer import BtfWriter
 
+from beepy.btf.writer import BtfWriter
 from beepy.errors import DecodeError, UsageError
 from beepy.events import arrow
 from beepy.events.batch import Batch
