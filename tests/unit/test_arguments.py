@@ -95,8 +95,8 @@ def test_a_wrong_type_is_named(call: Callable[[], object], error: str) -> None:
             "programs 'a': no program has that name: expected sched_process_exit",
         ),
         (opened(texts="x"), "texts 'x': no array of bytes has that name"),
-        (opened(targets={"x": "y"}), "targets: program 'x': there is only sched_process_exit"),
-        (opened(iface="lo"), "iface: exitsnoop: no program takes it"),
+        (opened(targets={"x": "y"}), "targets: program 'x': known programs: sched_process_exit"),
+        (opened(iface="lo"), "iface: exitsnoop: not used by any program"),
         (
             lambda: api.describe("exitsnoop", btf="x"),
             "btf: expected check=True or relocations=True too",

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 
 from beepy.btf.writer import BtfWriter
@@ -52,6 +54,19 @@ def test_rows_are_compared_and_hashed_by_their_values() -> None:
     assert first != "pid"
 
 
+def test_rows_are_compared_with_tuples_too() -> None:
+    first, second = rows_of_peers()
+    assert first == (7, (80, 1))
+    assert {first: "a", second: "b"}[8, (81, 2)] == "b"
+    assert first != (7, (80, 2))
+
+
+def test_rows_can_be_copied() -> None:
+    (first, _) = rows_of_peers()
+    again = copy.copy(first)
+    assert (again, again.schema, again.time_ns) == (first, first.schema, first.time_ns)
+
+
 def test_columns() -> None:
     rows = rows_of_peers()
     assert rows.columns() == {"pid": [7, 8], "peer.port": [80, 81], "peer.addr": [1, 2]}
@@ -67,7 +82,7 @@ def test_a_field_that_is_called_like_a_method_is_an_item() -> None:
     u32 = w.integer("u32", 4, 0)
     schema = stream(w, w.struct("event", 8, [("schema", u32, 0), ("asdict", u32, 32)]))
     (row,) = Rows(ring(schema, [bytes([1, 0, 0, 0, 2, 0, 0, 0])]), Decoder(schema))
-    assert (row["schema"], row["asdict"], row.schema) == (1, 2, schema)
+    assert (row["schema"], row["asdict"], row.schema) == (1, 2, 1)  # a field comes first
 
 
 def test_exits() -> None:
