@@ -9,7 +9,7 @@ from socket import AF_INET, AF_INET6, SO_ACCEPTCONN, SO_REUSEPORT, SOCK_DGRAM, S
 from typing import Final
 
 from beepy import uapi
-from beepy.errors import AttachError, KernelError
+from beepy.errors import AttachError, KernelError, worded
 from beepy.hooks.persistent import attach_persistent
 from beepy.hooks.target import Target
 from beepy.kernel import program as programs
@@ -30,7 +30,8 @@ def attach(program: Program, target: Target) -> Link:
     """
     where = f"program '{safe(program.name)}'"
     if target.pid is None or not target.name.isdecimal():
-        error = AttachError(f"{where}: {safe(program.section)}: needs --pid and a port")
+        why = f"{where}: {safe(program.section)}: needs --pid and a port"
+        error = AttachError(worded(why))
         example = f"--pid PID --attach {safe(program.name)}=PORT"
         error.add_note(f"{example}, where PID has a socket with SO_REUSEPORT")
         raise error

@@ -45,10 +45,12 @@ signal.signal(signal.SIGALRM, signal.default_int_handler)
 for _ in range({cycles}):
     signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.001, usual))
     try:
-        run()
+        try:
+            run()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)  # else it may come at any moment below
     except KeyboardInterrupt:
         interrupted += 1
-    signal.setitimer(signal.ITIMER_REAL, 0)
     left += bool(held(os.getpid()))
     for name in os.listdir("/proc/self/fd") if held(os.getpid()) else ():
         if os.path.islink("/proc/self/fd/" + name) and "bpf" in os.readlink("/proc/self/fd/" + name):

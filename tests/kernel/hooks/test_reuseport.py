@@ -112,7 +112,7 @@ def test_errors_say_what_is_missing(path: Path, server: tuple[int, int]) -> None
         for target in (Target(), Target(str(port)), Target(pid=pid), Target("http", pid=pid)):
             with pytest.raises(AttachError) as caught:
                 attach(collection, "on_choice", target)
-            assert str(caught.value) == "program 'on_choice': sk_reuseport: needs --pid and a port"
+            assert str(caught.value) == "program 'on_choice': sk_reuseport: needs pid and a port"
             example = "--pid PID --attach on_choice=PORT"
             assert told.notes(caught.value) == [
                 f"{example}, where PID has a socket with SO_REUSEPORT"
