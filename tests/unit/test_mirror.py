@@ -1,0 +1,112 @@
+"""Each module has a test file of its name, or is named here with the files that test it."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.command import ROOT
+
+COLUMNS: Final = "unit/outputs/columns/test_columns.py"
+SOCKETS: Final = "kernel/hooks/test_sockets.py"
+
+# module -> test files: what is part of a larger thing is tested by what that does
+ELSEWHERE: Final[dict[str, str]] = {
+    "__main__": "unit/test_main.py",
+    "analysis/effects": "unit/analysis/test_describe.py",
+    "api": "kernel/test_face.py unit/test_arguments.py",
+    "btf/header": "unit/btf/test_btf.py",
+    "btf/names": "unit/btf/test_btf.py",
+    "cli/command": "unit/cli/test_app.py",
+    "cli/panels": "unit/cli/test_app.py",
+    "cli/signals": "kernel/test_run_end.py kernel/test_interrupted.py",
+    "cli/stdio": "unit/cli/test_app.py kernel/test_run_end.py",
+    "collection/jumptables": "unit/obj/test_functions.py vm/test_libbpf.py",
+    "collection/plan": "kernel/test_load.py kernel/test_check.py",
+    "collection/relocate": "kernel/test_load.py",
+    "collection/unknown_section": "unit/collection/test_targets.py",
+    "collection/verifier_log": "kernel/test_refusals.py",
+    "events/batch": "kernel/test_ringbuf.py kernel/test_table.py",
+    "events/budget": "unit/events/test_fields.py",
+    "events/protocols": "unit/test_session.py",
+    "events/stats": "unit/test_session.py unit/cli/test_session.py",
+    "hooks/binary": "kernel/hooks/test_uprobe.py",
+    "hooks/cgroup_skb": "kernel/hooks/test_cgroup.py",
+    "hooks/files": "kernel/hooks/test_uprobe.py",
+    "hooks/flow_dissector": SOCKETS,
+    "hooks/interface": "kernel/hooks/test_xdp.py kernel/hooks/test_tc.py",
+    "hooks/ksyscall": "kernel/hooks/test_kprobe.py",
+    "hooks/namespace": SOCKETS,
+    "hooks/netfilter": SOCKETS,
+    "hooks/netkit": "kernel/hooks/test_tc.py",
+    "hooks/netlink": "kernel/hooks/test_tc.py kernel/hooks/test_xdp.py",
+    "hooks/persistent": "kernel/test_killed.py",
+    "hooks/probe": "kernel/hooks/test_uprobe.py kernel/hooks/test_kprobe.py",
+    "hooks/raw_tracepoint": "kernel/test_link.py",
+    "hooks/socket_filter": SOCKETS,
+    "hooks/sockmap": SOCKETS,
+    "hooks/target": "unit/collection/test_targets.py",
+    "hooks/tracepoint": "kernel/test_link.py",
+    "hooks/trampoline": "kernel/test_link.py",
+    "hooks/trampoline_multi": "vm/test_kernels.py",
+    "host/runtime": "kernel/test_pins.py unit/hooks/test_journal.py",
+    "inspection": "kernel/test_check.py unit/cli/test_description.py",
+    "kernel/own_pid": "kernel/test_own.py",
+    "kernel/probes": "kernel/test_features.py",
+    "maps/barrier": "kernel/test_ringbuf.py",
+    "maps/claim": "kernel/test_pins.py",
+    "obj/insn": "unit/obj/test_functions.py",
+    "obj/pinning": "kernel/test_pins.py",
+    "obj/spec": "unit/obj/test_parse.py",
+    "oci/archive": "unit/oci/test_lookup.py",
+    "oci/client": "registry/test_registry.py registry/test_redirects.py",
+    "oci/descriptor": "unit/oci/test_manifest.py",
+    "oci/formats/unsupported": "unit/oci/test_lookup.py",
+    "oci/image": "unit/test_representations.py",
+    "oci/options": "unit/oci/test_lookup.py",
+    "oci/sha256": "unit/oci/test_layout.py",
+    "oci/session": "registry/test_limits.py",
+    "oci/transport": "registry/test_limits.py",
+    "outputs/columns/counts": COLUMNS,
+    "outputs/columns/grid": COLUMNS,
+    "outputs/columns/labels": COLUMNS,
+    "outputs/columns/live": COLUMNS,
+    "outputs/columns/pages": COLUMNS,
+    "outputs/columns/panel": COLUMNS,
+    "outputs/columns/panels": COLUMNS,
+    "outputs/columns/sheet": COLUMNS,
+    "outputs/columns/tables": COLUMNS,
+    "outputs/columns/terminal": COLUMNS,
+    "outputs/columns/text_columns": COLUMNS,
+    "outputs/columns/times": COLUMNS,
+    "outputs/http_connection": "unit/outputs/test_metrics_server.py",
+    "outputs/none": "unit/outputs/test_make.py",
+    "outputs/self_metrics": "unit/outputs/test_prometheus.py",
+    "outputs/series": "unit/outputs/test_prometheus.py",
+}
+
+MODULES = sorted(
+    str(path.relative_to(ROOT / "beepy").with_suffix(""))
+    for path in (ROOT / "beepy").rglob("*.py")
+    if path.name != "__init__.py"
+)
+
+
+def _files_of(module: str) -> list[Path]:
+    """The test files of a module's name, in its own room where several rooms have such a module."""
+    room, _, name = module.rpartition("/")
+    files = [*(ROOT / "tests").rglob(f"test_{name}.py")]
+    return [path for path in files if not room or room in str(path)] or files
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_has_its_tests(module: str) -> None:
+    if module in ELSEWHERE:
+        files = [ROOT / "tests" / name for name in ELSEWHERE[module].split()]
+        assert [str(path) for path in files if not path.is_file()] == []
+    else:
+        assert _files_of(module)
+
+
+def test_no_entry_is_stale() -> None:
+    assert set(ELSEWHERE) <= set(MODULES)
