@@ -36,9 +36,9 @@ class BtfWriter:
 
     @classmethod
     def after(cls, btf: Btf) -> "BtfWriter":
-        """Return a writer whose ids and string offsets continue those of ``btf``.
+        """Return a writer with ids and string offsets that continue those of ``btf``.
 
-        What it writes is for ``append_to``, or is split BTF whose base is ``btf``.
+        Its types can be appended (``append_to``), or be split BTF with ``btf`` as its base.
         """
         return cls(len(btf), btf.string_end)
 
