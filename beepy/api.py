@@ -61,10 +61,11 @@ def open(  # noqa: A001 - as in tarfile and wave
     are ``[MAP,]FIELD`` of arrays of bytes that are text. ``programs`` are the only ones to load,
     ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``,
     ``cgroup``, ``binary`` and ``pid`` hold for all programs that take them. Tables are read each
-    ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after ``timeout`` seconds
-    or ``count`` rows. ``missing``: what to do about a program whose attach point this kernel lacks.
-    ``btf`` are the kernel's types, or a file of them. ``pull`` is when a registry is asked, in the
-    place of ``options.pull``. Raises BeepyError, TypeError for an argument of a wrong type.
+    ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after
+    ``timeout`` seconds or ``count`` rows. ``missing``: what to do about a program whose attach
+    point this kernel lacks. ``btf`` are the kernel's types, or a file of them. ``pull`` is when a
+    registry is asked, in the place of ``options.pull``. Raises BeepyError, TypeError for an
+    argument of a wrong type.
     """
     if not images:
         raise UsageError("images: expected at least one, got none")
