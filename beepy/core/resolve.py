@@ -11,7 +11,7 @@ from beepy.btf.names import essential_name
 from beepy.btf.types import TypeId
 from beepy.core.access import KIND_NAMES, AccessSpec, of_enumerator, of_field, parse, show
 from beepy.core.match import Matcher, kinds_compat
-from beepy.errors import BtfError, RelocationError
+from beepy.errors import BeepyError, BtfError, RelocationError
 from beepy.obj.insn import CLASS, LDX, ST, STX
 from beepy.obj.spec import CoreRef, ProgramSpec
 from beepy.text import safe
@@ -136,6 +136,7 @@ class Resolver:
     def __init__(self, local: Btf, targets: Callable[[], Iterator[Btf]] | Iterable[Btf]) -> None:
         self._local = local
         self._unread = iter(targets() if callable(targets) else targets)
+        self._read_error: BeepyError | None = None  # of a target that could not be read
         self._matchers: list[Matcher] = []  # one for each target read so far
         self._flavors: list[dict[str, list[TypeId]]] = []  # of each target: those looked up so far
         self._names: set[str] = set()  # to be looked up together
@@ -300,10 +301,18 @@ class Resolver:
 
     def _targets(self) -> Iterator[Matcher]:
         yield from self._matchers
-        for target in self._unread:
-            self._matchers.append(Matcher(self._local, target))
-            self._flavors.append({})
-            yield self._matchers[-1]
+        if self._read_error:
+            raise self._read_error
+        try:
+            for target in self._unread:
+                self._matchers.append(Matcher(self._local, target))
+                self._flavors.append({})
+                yield self._matchers[-1]
+        except BeepyError as error:
+            # an iterator that has raised is exhausted: without this, what it did not yield would
+            # be missing for the next type
+            self._read_error = error
+            raise
 
     def _translate_pt_regs(self, ref: CoreRef, access: _Access) -> _Decision | None:
         """Decide about a register of another architecture; return None for anything else."""

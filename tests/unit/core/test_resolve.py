@@ -298,6 +298,19 @@ def test_an_error_in_one_module_is_raised_again() -> None:
             resolver.fixups(program((Insn(MOV),), (ref(root, "0:0"),)))
 
 
+def test_an_error_of_reading_a_target_is_raised_again() -> None:
+    local, target, root = structs([("a", INT, 0)])
+
+    def targets() -> Iterator[Btf]:
+        yield Btf(target.data(), name="vmlinux")
+        yield Btf(b"", name="module")
+
+    resolver = Resolver(Btf(local.data()), targets)
+    for _ in range(2):
+        with pytest.raises(RelocationError, match=r"module: header: 0 bytes are too few"):
+            resolver.fixups(program((Insn(MOV),), (ref(root, "0:0"),)))
+
+
 def test_messages_name_program_and_relocation() -> None:
     local, target, root = structs([("a", INT, 0)], [("a", INT, 32)], [("a", INT, 64)])
     resolver = Resolver(Btf(local.data()), [Btf(target.data())])
