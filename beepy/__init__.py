@@ -65,9 +65,10 @@ _MODULES = {
     "beepy.collection.collection": "Collection",
     "beepy.collection.load": "load",
     "beepy.obj.pinning": "Pins",
-    "beepy.errors": "AttachError BeepyError BtfError DecodeError DigestMismatch ElfError ImageError ImageNotFound "
-    "InvalidReference KernelError NotSupported ObjectError OutputError RegistryError RelocationError StoreError "
-    "TargetError UnsupportedImage UnsupportedSection UsageError VerifierError",
+    "beepy.errors": "AttachError BeepyError BtfError DecodeError DigestMismatch ElfError "
+    "ImageError ImageNotFound InvalidReference KernelError NotSupported ObjectError OutputError "
+    "RegistryError RelocationError StoreError TargetError UnsupportedImage UnsupportedSection "
+    "UsageError VerifierError",
     "beepy.events.batch": "Batch Schema",
     "beepy.events.decoder": "Decoder",
     "beepy.events.protocols": "Sink Source",

@@ -52,17 +52,20 @@ def open(  # noqa: A001 - as in tarfile and wave
     pull: Policy | None = None,
     options: Options | None = None,
 ) -> Run:
-    """Find, parse and load images; nothing is attached yet. The caller closes the run: it is a context manager.
+    """Find, parse and load images, and return a run; nothing is attached yet.
+
+    The caller closes the run: it is a context manager.
 
     ``images`` are references, paths, names of bundled images, or what ``find`` and ``parse``
     return. ``variables`` sets global variables, ``filters`` are ``[MAP,]FIELD,REGEX``, ``texts``
     are ``[MAP,]FIELD`` of arrays of bytes that are text. ``programs`` are the only ones to load,
     ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``,
     ``cgroup``, ``binary`` and ``pid`` hold for all programs that take them. Tables are read each
-    ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after ``timeout`` seconds
-    or ``count`` rows. ``missing``: what to do about a program whose attach point this kernel lacks.
-    ``btf`` are the kernel's types, or a file of them. ``pull`` is when a registry is asked, in the
-    place of ``options.pull``. Raises BeepyError, TypeError for an argument of a wrong type.
+    ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after
+    ``timeout`` seconds or ``count`` rows. ``missing``: what to do about a program whose attach
+    point this kernel lacks. ``btf`` are the kernel's types, or a file of them. ``pull`` is when a
+    registry is asked, in the place of ``options.pull``. Raises BeepyError, TypeError for an
+    argument of a wrong type.
     """
     if not images:
         raise UsageError("images: expected at least one, got none")
@@ -136,11 +139,11 @@ class OpenOptions(TypedDict, total=False):
 def run(
     *images: str | Path | Image | CollectionSpec, **options: Unpack[OpenOptions]
 ) -> Generator[Row, None, None]:
-    """Yield the rows of images one by one, until ``timeout``, ``count``, or the loop is left.
+    """Load and attach images, and yield their rows until ``timeout`` or ``count``.
 
-    The arguments are those of ``open``. When the iteration ends, is left, or is interrupted,
-    everything is detached, and known losses are warnings; errors come with the first row. A loop
-    that is left early does not read what is still in the buffers. Raises BeepyError.
+    The arguments are those of ``open``. When the iteration ends, or the caller breaks or interrupts
+    it, everything is detached, and known losses are warnings; errors come with the first row. A
+    loop that is left early does not read what is still in the buffers. Raises BeepyError.
     """
     with open(*images, **options) as running:
         running.attach()
@@ -161,12 +164,13 @@ def describe(
     relocations: bool = False,
     options: Options | None = None,
 ) -> "Description":
-    """Return what is known of an image without loading it; of one of several objects, of its ``program``-th one.
+    """Return the description of an image, which is not loaded.
 
-    ``check`` asks whether this kernel can run it (its answer is ``check`` of what is returned);
-    with ``btf``, the types of another kernel or a file of them, whether that one can.
-    ``relocations`` lists the CO-RE relocations too. Needs no privilege without ``check``. Raises
-    BeepyError, and IndexError for an object that the image does not have.
+    ``program`` is the number of its object, if it has several. ``check`` asks whether this kernel
+    can run it (its answer is ``check`` of what is returned); with ``btf``, the types of another
+    kernel or a file of them, whether that one can. ``relocations`` lists the CO-RE relocations too.
+    Needs no privilege without ``check``. Raises BeepyError, and IndexError for an object that the
+    image does not have.
     """
     from beepy.inspection import inspect  # noqa: PLC0415 - a run needs none of it
 

@@ -175,7 +175,7 @@ class UsageError(BeepyError):
 
 
 def worded(text: str) -> str:
-    """Return ``text``, which may name options of the command line, in Python's words, see ``typed``."""
+    """Return ``text`` with options of the command line in Python's words, see ``typed``."""
     if "--" not in text and not text.startswith(("-", "beepy ")) and " from -" not in text:
         return text
     try:

@@ -1,4 +1,4 @@
-"""Rows for event loops: a thread iterates a run, and a descriptor says when there is something to take.
+"""Rows for event loops: a thread iterates a run, and a descriptor is readable when rows are ready.
 
 ::
 
@@ -44,7 +44,10 @@ class Feed:
         return self._fd
 
     def take(self) -> list[Rows] | None:
-        """Return what has come, None at the end; never blocks. Raises what ended the iteration, once all is taken."""
+        """Return the rows that are ready, None at the end; never block.
+
+        Raises the error that ended the iteration, after all rows are taken.
+        """
         with self._changed:
             if self._closed:
                 return None
@@ -59,9 +62,10 @@ class Feed:
         return taken
 
     def close(self) -> None:
-        """End the iteration, wait for the thread, and release the descriptor; what is not taken is dropped.
+        """End the iteration, wait for the thread, and release the descriptor.
 
-        Raises what ended the iteration, if nobody has taken that.
+        Rows that are not taken are dropped. Raises the error that ended the iteration, unless
+        ``take`` has raised it.
         """
         with self._changed:
             self._closed = True

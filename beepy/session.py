@@ -192,7 +192,7 @@ class Run:
         return to_arrow(decoder, self._next(decoder.schema, rows))
 
     def _next(self, schema: Schema, rows: int | None) -> Iterator[Batch]:
-        """Yield the next rows of a stream; the iteration yields the rest of the last batch later."""
+        """Yield the next rows of a stream; the rest of the last batch comes in the iteration."""
         if self._feed:
             raise UsageError("run: its rows are given by take or async for")
         for batch in self._iteration if rows is None or rows > 0 else ():

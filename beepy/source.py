@@ -21,7 +21,7 @@ _MAX_WARNINGS: Final = 10  # about maps that are not shown
 def parse(
     source: Image | bytes | str | Path, program: int = 0, name: str = "object", *, warn: bool = True
 ) -> CollectionSpec:
-    """Return the spec of one object: of an Image, or of the one named, its object number ``program``.
+    """Return the spec of one object: that of bytes, or object number ``program`` of an image.
 
     ``name`` is the name of bytes in messages and schemas. ``warn``: log a warning for each map that
     has a role and cannot be shown; the spec has them in ``not_shown``. Raises ObjectError for a

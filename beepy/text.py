@@ -9,7 +9,10 @@ from typing import Final
 
 # Invisible characters that str.isprintable() accepts: the grapheme joiner, fillers of Hangul,
 # inherent vowels of Khmer, variation selectors, the blank of Braille.
-_INVISIBLE: Final = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
+_INVISIBLE: Final = (
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f"
+    "\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
+)
 # Combining accents: languages put up to three on a letter, more are drawn over other lines.
 _ACCENT: Final = (
     "[\u0300-\u034e\u0350-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"

@@ -58,7 +58,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--prom-host", "--prom-port", "--rows", "--verbose", "--version", "--zero"),
     }
 )
-"""The options that only the command line has: they are about what it prints, and about its page of metrics."""
+"""The options that only the command line has: for its output, and for its page of metrics."""
 
 _SHORT: Final = {"c": "--config", "f": "--filter", "p": "--password", "u": "--username"}
 # Other programs have short options too: ours begin a text, or are listed after "from".

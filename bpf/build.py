@@ -2,10 +2,10 @@
 
 ::
 
-    python bpf/build.py images [--clang clang-14]                write images/
-    python bpf/build.py objects DIR [--clang clang-16] [NAME...]  compile into a folder; all of bpf/ and bpf/test/
+    python bpf/build.py images [--clang clang-14]                 write images/
+    python bpf/build.py objects DIR [--clang clang-16] [NAME...]  compile bpf/ and bpf/test/ to DIR
 
-The bytes depend on the sources and on clang alone, not on the folder that they stand in.
+The bytes depend on the sources and on clang alone, not on the directory of the sources.
 """
 
 import argparse
@@ -34,8 +34,10 @@ COMPILER = "org.llvm.clang"
 IMAGES: Mapping[str, str] = {
     "exitsnoop": "threads that end, with exit code or signal",
     "exitsnoop-counter": "threads that end, as a counter",
-    "exitsnoop-old": "threads that end, with exit code or signal; in the convention of bee up to 0.0.14",
-    "exitsnoop-old-counter": "threads that end, as a counter; in the convention of bee up to 0.0.14",
+    "exitsnoop-old": "threads that end, with exit code or signal; "
+    "in the convention of bee up to 0.0.14",
+    "exitsnoop-old-counter": "threads that end, as a counter; "
+    "in the convention of bee up to 0.0.14",
     "opensnoop": "files that are opened, or could not be",
     "execsnoop": "programs that are started, with their arguments",
     "tcpconnect": "TCP connections that processes open",
@@ -109,7 +111,7 @@ def _compile(source: Path, target: Path, clang: str) -> None:
 
 
 def images(layout: Path, folder: Path, clang: str = CLANG) -> None:
-    """Compile the images' sources into ``folder`` and make ``layout`` hold them and nothing else."""
+    """Compile the images' sources into ``folder``, and make them the only content of ``layout``."""
     built = objects(folder, clang, IMAGES)
     (layout / "index.json").unlink(missing_ok=True)
     store = Store(layout)

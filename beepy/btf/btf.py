@@ -41,9 +41,13 @@ MAX_ADDED: Final = 1 << 19
 """Members, enumerators and the like of all types that are built; those of vmlinux have 170,000."""
 
 MAX_VLEN: Final = 1 << 18
-"""Members, enumerators and the like of one type: 24 bits count them, and no real type has a quarter of these."""
+"""Members, enumerators and the like of one type, of the 24 bits that count them.
 
-_FEW: Final = 2  # names that are found faster one by one: 0.9 ms each in vmlinux, 2.2 ms for any number together
+No real type has a quarter as many.
+"""
+
+# names that are found faster one by one: 0.9 ms each in vmlinux, 2.2 ms for any number together
+_FEW: Final = 2
 
 _INT, _PAIR, _TRIPLE = Packer("<I"), Packer("<II"), Packer("<III")
 _ENUMERATOR = {False: Packer("<II"), True: Packer("<Ii")}
@@ -56,7 +60,8 @@ class Btf:
     The ids and string offsets of split BTF (a kernel module's) continue those of its ``base``.
     ``name`` is for messages: "vmlinux", a module's name, the object's.
 
-    Raises BtfError if the header is malformed, and later if what is asked for is.
+    Raises BtfError if the header is malformed; methods raise it if the type or string that they
+    read is malformed.
     """
 
     def __init__(self, data: bytes, base: "Btf | None" = None, name: str = "btf") -> None:
@@ -76,9 +81,8 @@ class Btf:
         self._words = self._types.cast("I")
         self._offsets = array("I")  # of each own type indexed so far, in words
         self._end = 0  # where the next type begins, in words
-        self._steps: dict[
-            int, int
-        ] = {}  # info word -> words of the type: vmlinux has 130,000 types, few info words
+        # info word -> words of the type: vmlinux has 130,000 types, few info words
+        self._steps: dict[int, int] = {}
         self._built: dict[TypeId, Type] = {}
         self._named: dict[str, tuple[TypeId, ...]] = {}
         self._essentials: dict[frozenset[str], dict[int, str]] = {}
@@ -130,7 +134,7 @@ class Btf:
         return KINDS[self._words[self._at(type_id) + 1] >> 24 & 0x7F]
 
     def type(self, type_id: TypeId) -> Type:
-        """Return the type of that id; the same value each time."""
+        """Return the type of that id; the same object each time."""
         if type_id < self._first and self.base:
             return self.base.type(type_id)
         built = self._built.get(type_id)
@@ -150,7 +154,10 @@ class Btf:
         return ids
 
     def ids_by_names(self, names: Collection[str], kind: Kind) -> list[TypeId]:
-        """Return the ids of all own types of that kind and one of many names, in order, by one walk over all types."""
+        """Return the ids of all own types of that kind and one of many names, in order.
+
+        It takes one walk over all types.
+        """
         wanted = {offset for name in names for offset in self._string_offsets(name)}
         self._grow(len(self._words), len(self._words))
         words = self._words
@@ -170,7 +177,10 @@ class Btf:
         return first
 
     def datasec(self, name: str) -> TypeId | None:
-        """Return the id of the first own DATASEC of that name; the first call finds all of them by one walk."""
+        """Return the id of the first own DATASEC of that name.
+
+        The first call finds all of them by one walk over all types.
+        """
         if self._datasecs is None:
             ids = [type_id for type_id in self.ids() if self.kind(type_id) is Kind.DATASEC]
             self._datasecs = {
@@ -179,10 +189,11 @@ class Btf:
         return self._datasecs.get(name)
 
     def flavors(self, essentials: Iterable[str]) -> dict[str, list[TypeId]]:
-        """Return the ids of own types called ``NAME`` or ``NAME___FLAVOR``, in order, by NAME: candidates of CO-RE.
+        """Return the ids of own types called ``NAME`` or ``NAME___FLAVOR``, in order, by NAME.
 
-        A flavor is what follows the last ``___`` between other characters (libbpf's
-        ``bpf_core_essential_name_len``). Searching for many names takes as long as for a few.
+        They are the candidates of CO-RE. A flavor follows the last ``___`` between other characters
+        (libbpf's ``bpf_core_essential_name_len``). Searching for many names takes as long as for a
+        few.
         """
         names = frozenset(essentials)
         offsets = self._flavored(names)
@@ -196,7 +207,10 @@ class Btf:
         return self._words[self._at(type_id)]
 
     def with_words(self, words: Mapping[tuple[TypeId, int], int]) -> "Btf":
-        """Return a Btf with words of own types replaced (see ``types.Words``), which must keep their lengths."""
+        """Return a Btf with words of own types replaced (see ``types.Words``).
+
+        The types must keep their lengths.
+        """
         data = bytearray(self.data)
         for (type_id, word), value in words.items():
             _INT.pack_into(
@@ -205,7 +219,7 @@ class Btf:
         return Btf(bytes(data), self.base, self.name)
 
     def with_types(self, added: bytes, strings: bytes) -> "Btf":
-        """Return a Btf with the types ``added`` and ``strings`` (each with its NUL) appended to its own."""
+        """Return a Btf with the types ``added`` and ``strings`` (each with its NUL) appended."""
         names = self.data[self._strings_at : self._strings_end] + strings
         return Btf(header.encode(bytes(self._types) + added, names), self.base, self.name)
 
@@ -227,12 +241,12 @@ class Btf:
             at = self.data.find(wanted, at + 1, end)
 
     def _flavored(self, names: frozenset[str]) -> dict[int, str]:
-        """Return the offsets of all strings with one of these essential names, base included -> which it is."""
+        """Map offsets of strings, base included, to their essential names, if in ``names``."""
         offsets = self._essentials.get(names)
         if offsets is None:
-            offsets = self._essentials[names] = (
-                dict(self.base._flavored(names)) if self.base else {}
-            )
+            base = self.base
+            inherited = base._flavored(names) if base else {}  # noqa: SLF001 - as above
+            offsets = self._essentials[names] = dict(inherited)
             for start in self._beginning([name.encode() for name in sorted(names) if name]):
                 offset = self._string_base + start
                 name = essential_name(self.string(offset))
@@ -241,7 +255,7 @@ class Btf:
         return offsets
 
     def _beginning(self, names: Sequence[bytes]) -> Iterator[int]:
-        """Yield the positions, among the own strings, of those that are ``NAME`` or begin with ``NAME___``."""
+        """Yield the positions of own strings that are ``NAME`` or begin with ``NAME___``."""
         own = memoryview(self.data)[self._strings_at : self._strings_end]
         either = b"(?:" + b"|".join(map(re.escape, names)) + b")(?=\0|___)"
         fits = re.compile(either).match
@@ -267,8 +281,8 @@ class Btf:
             one of    any             of any Kind
 
         The pattern also fits elsewhere: across words, and where a member has the name. So a match
-        counts only if it is where a type begins, which the index tells. It grows only up to the
-        last match.
+        counts only if a type begins there, which the index knows. It grows only up to the last
+        match.
         """
         if not offsets:
             return []
@@ -299,33 +313,30 @@ class Btf:
         end, limit = self._end, len(words)
         last = limit - 3  # where the last type can begin: none is shorter than 3 words
         position = min(position, last)
-        append = (
-            offsets.append
-        )  # this loop runs for each of 130,000 types of vmlinux: everything in it is local
+        # the loop runs for each of 130,000 types of vmlinux: everything in it is local
+        append = offsets.append
         for _ in range(count - len(offsets)):
             if end > position:
                 break
             try:
                 step = steps[words[end + 1]]
             except KeyError:  # an info word that has not been met before
-                self._end = (
-                    end  # should it be malformed, the index holds the types before it, each once
-                )
+                # should it be malformed, the index holds the types before it, each once
+                self._end = end
                 step = steps[words[end + 1]] = self._step(words[end + 1], len(offsets))
             append(end)
             end += step
         cut = end > limit  # the last type is not all there
         self._end = offsets.pop() if cut else end
-        rest = (
-            position == last and len(offsets) < count and end != limit
-        )  # one or two words behind the last type
+        # one or two words after the last type
+        rest = position == last and len(offsets) < count and end != limit
         if cut or rest:
             raise BtfError(
                 f"{self.name}: type {self._first + len(offsets)}: exceeds the type section"
             )
 
     def _step(self, info: int, index: int) -> int:
-        """Return the words of a type; ``index`` is its place in the index, for the message."""
+        """Return how many words a type takes; ``index``, for the message, is its number."""
         number = info >> 24 & 0x7F
         kind = KINDS.get(number)
         if kind is None:
@@ -338,9 +349,8 @@ class Btf:
         if index >= len(self._offsets):
             self._grow(len(self._words), index + 1)
         if not 0 <= index < len(self._offsets):
-            raise BtfError(
-                f"{self.name}: type {type_id}: there are only {self._first + len(self._offsets)} types"
-            )
+            count = self._first + len(self._offsets)
+            raise BtfError(f"{self.name}: type {type_id}: there are only {count} types")
         return self._offsets[index]
 
     def _build(self, type_id: TypeId) -> Type:
@@ -352,12 +362,14 @@ class Btf:
         if kind.each:
             if vlen > MAX_VLEN:
                 raise BtfError(
-                    f"{self.name}: type {type_id}: {vlen} members or values, at most {MAX_VLEN} are taken"
+                    f"{self.name}: type {type_id}: {vlen} members or values, "
+                    f"at most {MAX_VLEN} are taken"
                 )
             self._unbuilt -= vlen
             if self._unbuilt < 0:
                 raise BtfError(
-                    f"{self.name}: type {type_id}: more than {MAX_ADDED} members and values of all types"
+                    f"{self.name}: type {type_id}: more than {MAX_ADDED} members and values "
+                    "of all types"
                 )
         added = self._types[(at + 3) * 4 : (at + self._steps[info]) * 4]
         ref = TypeId(third)

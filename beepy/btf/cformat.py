@@ -34,7 +34,8 @@ def _c_type(btf: Btf, type_id: TypeId, depth: int, *, parameters: bool) -> str:
             ).partition("[")
             return f"{inner}[{nelems}]{bracket}{rest}"
         case types.Const(target) | types.Volatile(target) | types.Restrict(target):
-            return f"{type(declared).__name__.lower()} {_c_type(btf, target, depth + 1, parameters=parameters)}"
+            inner = _c_type(btf, target, depth + 1, parameters=parameters)
+            return f"{type(declared).__name__.lower()} {inner}"
         case types.TypeTag(_, target) | types.Var(_, target, _) | types.DeclTag(_, target, _):
             return _c_type(btf, target, depth + 1, parameters=parameters)
         case (

@@ -1,4 +1,4 @@
-"""Correct what compilers other than clang write into types and kernel/bpf/btf.c refuses.
+"""Correct types of compilers other than clang that kernel/bpf/btf.c refuses.
 
 Rust names a type ``Option<u8>``, Zig a pointer ``*u8``, gcc gives ``char`` two encodings at once.
 For one such type the kernel refuses all of an object's types. Ids, sizes and offsets stay as they
@@ -32,7 +32,10 @@ _UNNAMED: Final = (Kind.PTR, Kind.ARRAY, Kind.CONST, Kind.VOLATILE, Kind.RESTRIC
 
 
 def corrected(btf: Btf) -> Btf:
-    """Return the types with names, encodings and members as kernels take them; ``btf`` itself if they are."""
+    """Return the types with names, encodings and members that kernels accept.
+
+    Returns ``btf`` itself if nothing must change.
+    """
     words: Words = {}
     writer = BtfWriter.after(btf)
     for type_id in btf.ids():
@@ -85,7 +88,10 @@ def _wrong(names: Sequence[tuple[int, str]], *, needed: bool = False) -> Iterato
 
 
 def _values(type_: types.Type) -> Iterator[tuple[int, int]]:
-    """Yield (word, value) for each number of a type that must change: encodings, and members out of order."""
+    """Yield (word, value) for each number of a type that must change.
+
+    They are encodings, and members out of order.
+    """
     match type_:
         case types.Int() if type_.signed + type_.char + type_.bool > 1:
             encoding = INT_BOOL if type_.bool else INT_SIGNED
@@ -101,5 +107,5 @@ def _values(type_: types.Type) -> Iterator[tuple[int, int]]:
 
 
 def _in_order(members: tuple[Member, ...]) -> tuple[Member, ...]:
-    """Return members in the order of their offsets: Rust lists them in that of their declaration."""
+    """Return members in the order of their offsets; Rust lists them as they were declared."""
     return tuple(sorted(members, key=lambda member: member.offset))

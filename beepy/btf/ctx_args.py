@@ -47,19 +47,19 @@ _NAMES: Final[Mapping[ProgType, str]] = MappingProxyType(
         ProgType.XDP: "xdp_md",
     }
 )
-"""Program type -> the struct that is its context. Other types have none that the kernel knows by name."""
+"""Program type -> the struct that is its context.
+
+The kernel knows the context of no other program type by name.
+"""
 
 _REGISTERS: Final = "bpf_user_pt_regs_t"
-_REGISTER_STRUCTS: Final[
-    Mapping[ProgType, frozenset[str]]
-] = {  # structs that may be declared in place of it
+# structs that may be declared in its place
+_REGISTER_STRUCTS: Final[Mapping[ProgType, frozenset[str]]] = {
     ProgType.KPROBE: frozenset({"pt_regs"}),
     ProgType.PERF_EVENT: frozenset({"pt_regs", "user_pt_regs", "user_regs_struct"}),
 }
-_WORD_ARRAYS: Final = (
-    ProgType.RAW_TRACEPOINT,
-    ProgType.RAW_TRACEPOINT_WRITABLE,
-)  # may declare it as u64 *
+# may declare their context as u64 *
+_WORD_ARRAYS: Final = (ProgType.RAW_TRACEPOINT, ProgType.RAW_TRACEPOINT_WRITABLE)
 
 
 def tagged(btf: Btf) -> dict[TypeId, set[int]]:
@@ -110,7 +110,8 @@ def rewrite_ctx_args(
 def _needs_fixup(btf: Btf, function: TypeId, number: int, prog_type: ProgType) -> bool:
     """Tell whether an argument needs another type: libbpf's ``need_func_arg_type_fixup``.
 
-    One of the right type does not; one of a type that is no context's is left to the verifier.
+    An argument of the right type does not; one whose type is that of no context is left to the
+    verifier.
     """
     func = btf.type(function)
     assert isinstance(func, types.Func)
@@ -143,7 +144,7 @@ def _needs_fixup(btf: Btf, function: TypeId, number: int, prog_type: ProgType) -
 def _add_function(
     writer: BtfWriter, btf: Btf, function: TypeId, numbers: set[int], context: str
 ) -> TypeId:
-    """Add a function like that one, but whose arguments of these numbers point to a struct called ``context``."""
+    """Add a copy of a function with pointers to a struct ``context`` as arguments ``numbers``."""
     old = btf.type(function)
     assert isinstance(old, types.Func)
     proto = btf.type(old.type)
@@ -157,9 +158,9 @@ def _add_function(
 
 
 def sample() -> tuple[bytes, bytes]:
-    """Return BTF of a global function whose only argument is tagged, and func_info for a program that calls it.
+    """Return BTF of a global function with one tagged argument, and func_info of its caller.
 
-    The program is of two instructions, after which the function begins.
+    The caller has two instructions, after which the function begins.
     """
     writer = BtfWriter()
     proto = writer.func_proto(writer.integer(), [("a", writer.ptr(0))])

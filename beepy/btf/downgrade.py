@@ -1,8 +1,8 @@
-"""Types written so that an older kernel takes them, as libbpf's ``bpf_object__sanitize_btf`` does.
+"""Rewrite types for an older kernel, as libbpf's ``bpf_object__sanitize_btf`` does.
 
-BTF has learnt a kind every few releases; a kernel refuses all of an object's types for one kind
-that it does not know. Each such type becomes an older one of the same length in the section, so
-that no id changes. No layout that the kernel looks at is lost: sizes and offsets stay.
+BTF gains a kind every few releases; a kernel refuses all of an object's types for one kind that it
+does not know. Each such type becomes an older one of the same length in the section, so that no id
+changes. No layout that the kernel looks at is lost: sizes and offsets stay.
 """
 
 from collections.abc import Container
@@ -28,21 +28,21 @@ FEATURES: Final = (
     Feature.TYPE_TAG,
     Feature.ENUM64,
 )
-"""What types may make use of and a kernel may refuse."""
+"""Features of BTF that types may use and a kernel may refuse."""
 
 
 def used(btf: Btf) -> set[Feature]:
-    """Return what of it the types make use of."""
-    found = {feature for type_id in btf.ids() if (feature := _feature(btf.type(type_id)))}
-    if Feature.FUNC not in found and any(
+    """Return those of ``FEATURES`` that the types use."""
+    features = {feature for type_id in btf.ids() if (feature := _feature(btf.type(type_id)))}
+    if Feature.FUNC not in features and any(
         btf.kind(type_id) is Kind.FUNC_PROTO for type_id in btf.ids()
     ):
-        found.add(Feature.FUNC)
-    return found | ({Feature.FUNC} if Feature.GLOBAL_FUNC in found else set())
+        features.add(Feature.FUNC)
+    return features | ({Feature.FUNC} if Feature.GLOBAL_FUNC in features else set())
 
 
-def _feature(found: types.Type) -> Feature | None:
-    match found:
+def _feature(type_: types.Type) -> Feature | None:
+    match type_:
         case types.Func(linkage=linkage):
             return Feature.GLOBAL_FUNC if linkage == Linkage.GLOBAL else Feature.FUNC
         case types.DataSec(vars=()):
@@ -64,7 +64,7 @@ def _feature(found: types.Type) -> Feature | None:
 
 
 def downgraded(btf: Btf, refused: Container[Feature]) -> Btf:
-    """Return the types without what ``refused`` names; every id and every size stays."""
+    """Return the types without the features in ``refused``; every id and every size stays."""
     return _Rewriting(btf, refused).result()
 
 
@@ -80,26 +80,25 @@ class _Rewriting:
 
     def result(self) -> Btf:
         if Feature.ENUM64 in self._refused and any(
-            self._btf.kind(one) is Kind.ENUM64 for one in self._btf.ids()
+            self._btf.kind(type_id) is Kind.ENUM64 for type_id in self._btf.ids()
         ):
             self._placeholder = self._writer.integer(_PLACEHOLDER, 1, 0)
         for type_id in self._btf.ids():
             self._rewrite(type_id, self._btf.type(type_id))
         return self._writer.append_to(self._btf.with_words(self._words))
 
-    def _rewrite(self, type_id: TypeId, found: types.Type) -> None:
+    def _rewrite(self, type_id: TypeId, type_: types.Type) -> None:
         refused = self._refused
-        match found:
+        match type_:
             case types.Var() if Feature.DATASEC in refused:
-                self._set(
-                    type_id, INFO, info_word(Kind.INT), 1, int_word(8)
-                )  # a byte: no variable is smaller
+                # a byte: no variable is smaller
+                self._set(type_id, INFO, info_word(Kind.INT), 1, int_word(8))
             case types.DeclTag() if Feature.DECL_TAG in refused:
                 self._set(type_id, INFO, info_word(Kind.INT), 1, int_word(8))
             case types.DataSec() if Feature.DATASEC in refused:
-                self._struct(type_id, found)
+                self._struct(type_id, type_)
             case types.DataSec(vars=()) if Feature.EMPTY_DATASEC in refused:
-                self._struct(type_id, found)
+                self._struct(type_id, type_)
             case types.DataSec(name=name) if Feature.QMARK_DATASEC in refused and name.startswith(
                 "?"
             ):
@@ -125,13 +124,16 @@ class _Rewriting:
             case _:
                 pass
 
-    def _struct(self, type_id: TypeId, found: types.DataSec) -> None:
-        """Make (type, offset, size) of each variable (name, type, offset in bits) of a member."""
-        name = found.name.replace(".", "_").replace("?", "_")
+    def _struct(self, type_id: TypeId, datasec: types.DataSec) -> None:
+        """Make a DATASEC a struct.
+
+        (type, offset, size) of each variable becomes (name, type, offset in bits) of a member.
+        """
+        name = datasec.name.replace(".", "_").replace("?", "_")
         self._set(
-            type_id, NAME_OFF, self._writer.string(name), info_word(Kind.STRUCT, len(found.vars))
+            type_id, NAME_OFF, self._writer.string(name), info_word(Kind.STRUCT, len(datasec.vars))
         )
-        for number, info in enumerate(found.vars):
+        for number, info in enumerate(datasec.vars):
             self._set(
                 type_id,
                 Kind.STRUCT.item(number),
@@ -145,7 +147,7 @@ class _Rewriting:
 
 
 def sample(feature: Feature) -> bytes:
-    """Return the smallest BTF that makes use of a feature, for a kernel to take or refuse, as libbpf does."""
+    """Return the smallest BTF that uses a feature, for a probe to load, as libbpf's probes do."""
     writer = BtfWriter()
     integer = writer.integer()
     match feature:

@@ -2,8 +2,11 @@
 
 ::
 
-    header | magic u16 | version u8 | flags u8 | hdr_len | func off, len | line off, len | core_relo off, len |  (u32)
-    part   | rec_size | sec_name_off | num_info | num_info records | sec_name_off | ...                          (u32)
+    header | magic u16 | version u8 | flags u8 | hdr_len | func off, len | line off, len |
+           | core_relo off, len |
+    part   | rec_size | sec_name_off | num_info | num_info records | sec_name_off | ...
+
+All but magic, version and flags are u32.
 
 Offsets of instructions are in bytes from the beginning of their section; strings are those of the
 object's .BTF.

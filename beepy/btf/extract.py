@@ -1,6 +1,7 @@
-"""Extract BTF from the files that hold it: plain BTF, the section .BTF of an ELF file, a BTFHub archive (.btf.tar.xz).
+"""Extract BTF from the files that hold it.
 
-Pure: bytes in, bytes out. Every size is bounded, and no name in an archive is used as a path.
+They are plain BTF, ELF files with a section .BTF, and archives of BTFHub (.btf.tar.xz). Pure: bytes
+in, bytes out. Every size is bounded, and no name in an archive is used as a path.
 """
 
 import struct
@@ -18,10 +19,8 @@ _MAX_ARCHIVE: Final = 64 << 20  # bytes, compressed
 _MAX_MEMORY: Final = 256 << 20  # bytes that decompression may take
 _MAX_SECTIONS: Final = 1 << 16
 
-_PLAIN: Final = (
-    b"\x9f\xeb",
-    b"\xeb\x9f",
-)  # of either byte order: Btf raises for the one that it does not take
+# of either byte order: Btf raises for the one that it does not take
+_PLAIN: Final = (b"\x9f\xeb", b"\xeb\x9f")
 _XZ: Final = b"\xfd7zXZ\0"
 _USTAR: Final = 257  # the offset of a tar header's magic
 
@@ -30,9 +29,9 @@ _NOBITS: Final = 8
 
 
 def extract(data: bytes | FileBytes, name: str) -> bytes:
-    """Return the BTF that a file holds: a copy, or ``data`` itself if it is plain. ``name`` is for messages.
+    """Return the BTF that a file holds: a copy, or ``data`` itself if it is plain BTF.
 
-    Raises BtfError for a file of another kind, or without types.
+    ``name`` is for messages. Raises BtfError for a file of another kind, or without types.
     """
     if data[:2] in _PLAIN:
         return _whole(data, MAX_TYPES, name)
@@ -76,8 +75,9 @@ def _section(data: bytes | FileBytes, name: str) -> bytes:
         at = names_at + offset
         if offset + 5 <= names_size and data[at : at + 5] == b".BTF\0" and kind != _NOBITS:
             if length > MAX_TYPES or start + length > len(data):
+                where = f"{name}: section .BTF"
                 raise BtfError(
-                    f"{name}: section .BTF: {length} bytes at {start} exceed the file, or {MAX_TYPES}"
+                    f"{where}: {length} bytes at {start} exceed the file, or {MAX_TYPES}"
                 )
             return data[start : start + length]
     raise BtfError(f"{name}: has no section .BTF")

@@ -2,7 +2,8 @@
 
 ::
 
-    magic u16 | version u8 | flags u8 | hdr_len | type_off | type_len | str_off | str_len               (u32 each)
+    magic u16 | version u8 | flags u8 | hdr_len | type_off | type_len | str_off | str_len
+                                        (u32 each)
 """
 
 import struct
@@ -18,7 +19,7 @@ _HEADER = Packer("<HBBIIIII")
 
 
 class BtfLayout(NamedTuple):
-    """Where types and strings begin and end: bytes in the section."""
+    """The extents of types and strings: offsets in the section, in bytes."""
 
     types: int
     types_end: int
@@ -27,9 +28,9 @@ class BtfLayout(NamedTuple):
 
 
 def read(data: bytes, name: str) -> BtfLayout:
-    """Return where the header says that types and strings are.
+    """Return the extents of types and strings that the header gives.
 
-    Raises BtfError, whose message begins with ``name``.
+    Raises BtfError for a malformed header; its message begins with ``name``.
     """
     try:
         magic, version, _, header, type_off, type_len, str_off, str_len = _HEADER.unpack_from(data)

@@ -1,6 +1,6 @@
-"""Walks over types: past modifiers and typedefs, over members, to sizes.
+"""Walk over types: past modifiers and typedefs, over members, to sizes.
 
-Each is bounded, for types may be malformed.
+Each walk is bounded, for types may be malformed.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,13 @@ MAX_SIZE: Final = 1 << 31  # bytes; the kernel takes sizes as u32
 POINTER_SIZE: Final = 8
 
 # tuples, which isinstance takes three times as fast as a match
-_BEHIND: Final = (types.Const, types.Volatile, types.Restrict, types.Typedef, types.TypeTag)
+_MODS_AND_TYPEDEFS: Final = (
+    types.Const,
+    types.Volatile,
+    types.Restrict,
+    types.Typedef,
+    types.TypeTag,
+)
 _SIZED: Final = (
     types.Int,
     types.Struct,
@@ -30,7 +36,7 @@ _SIZED: Final = (
 
 
 def skip_mods(btf: Btf, type_id: TypeId) -> TypeId:
-    """Return the id behind const, volatile, restrict and type tags."""
+    """Return the id of the type without const, volatile, restrict and type tags."""
     for _ in range(MAX_DEPTH):
         match btf.type(type_id):
             case (
@@ -46,31 +52,31 @@ def skip_mods(btf: Btf, type_id: TypeId) -> TypeId:
 
 
 def skip_mods_and_typedefs(btf: Btf, type_id: TypeId) -> tuple[TypeId, Type]:
-    """Return the id and type behind all modifiers and typedefs."""
+    """Return the type without its modifiers and typedefs, and the id of it."""
     for _ in range(MAX_DEPTH):
-        found = btf.type(type_id)
-        if not isinstance(found, _BEHIND):
-            return type_id, found
-        type_id = found.type
+        type_ = btf.type(type_id)
+        if not isinstance(type_, _MODS_AND_TYPEDEFS):
+            return type_id, type_
+        type_id = type_.type
     raise BtfError(f"{btf.name}: type {type_id}: modifiers nested deeper than {MAX_DEPTH}")
 
 
 def typedef_names(btf: Btf, type_id: TypeId) -> Iterator[str]:
-    """Yield the names of the typedefs that ``skip_mods_and_typedefs`` skips, the outermost first."""
+    """Yield the names of the typedefs that ``skip_mods_and_typedefs`` skips, outermost first."""
     for _ in range(MAX_DEPTH):
-        found = btf.type(type_id)
-        if isinstance(found, types.Typedef):
-            yield found.name
-        elif not isinstance(found, _BEHIND):
+        type_ = btf.type(type_id)
+        if isinstance(type_, types.Typedef):
+            yield type_.name
+        elif not isinstance(type_, _MODS_AND_TYPEDEFS):
             return
-        type_id = found.type
+        type_id = type_.type
 
 
 class MemberHit(NamedTuple):
-    """A named member of a composite, perhaps in anonymous ones within it; ``offset`` counts bits of the outermost one.
+    """A named member of a struct or union, perhaps in an anonymous one within it.
 
-    ``owner`` is the composite that lists the member as its ``number``-th; ``steps`` counts the
-    composites down to it.
+    ``offset`` counts bits from the beginning of the outermost composite. ``owner`` is the composite
+    that lists the member as its ``number``-th; ``steps`` counts the composites down to it.
     """
 
     owner: TypeId
@@ -81,9 +87,10 @@ class MemberHit(NamedTuple):
 
 
 def named_members(btf: Btf, type_id: TypeId) -> Iterator[MemberHit]:
-    """Yield the named members of a struct or union in their order, those of anonymous structs and unions in it too.
+    """Yield the named members of a struct or union in their order.
 
-    An anonymous type counts once: a second one of the type would have the same names again.
+    Members of anonymous structs and unions in it count too. An anonymous type counts once: a second
+    member of that type would have the same names again.
     """
     yield from _named_members(btf, type_id, set(), 0, 1)
 
@@ -106,13 +113,13 @@ def _named_members(
 
 
 def size_of(btf: Btf, type_id: TypeId) -> int:
-    """Return the bytes that a value of the type takes; raises BtfError for what has no size."""
+    """Return the bytes that a value of the type takes. Raises BtfError for a type without size."""
     count = 1
     for _ in range(MAX_DEPTH):
-        _, found = skip_mods_and_typedefs(btf, type_id)
-        if isinstance(found, _SIZED):
-            return _checked(btf, type_id, count * found.size)
-        match found:
+        _, type_ = skip_mods_and_typedefs(btf, type_id)
+        if isinstance(type_, _SIZED):
+            return _checked(btf, type_id, count * type_.size)
+        match type_:
             case types.Ptr():
                 return _checked(btf, type_id, count * POINTER_SIZE)
             case types.Array(element, _, nelems):
@@ -122,7 +129,7 @@ def size_of(btf: Btf, type_id: TypeId) -> int:
                 type_id = target
             case _:
                 raise BtfError(
-                    f"{btf.name}: type {type_id}: {type(found).__name__.lower()} has no size"
+                    f"{btf.name}: type {type_id}: {type(type_).__name__.lower()} has no size"
                 )
     raise BtfError(f"{btf.name}: type {type_id}: arrays nested deeper than {MAX_DEPTH}")
 
@@ -136,8 +143,8 @@ def _checked(btf: Btf, type_id: TypeId, size: int) -> int:
 def align_of(btf: Btf, type_id: TypeId) -> int:
     """Return the alignment in bytes of a scalar, or of an array of them; 1 for anything else."""
     for _ in range(MAX_DEPTH):
-        _, found = skip_mods_and_typedefs(btf, type_id)
-        match found:
+        _, type_ = skip_mods_and_typedefs(btf, type_id)
+        match type_:
             case types.Array(element, _, _):
                 type_id = element
             case types.Ptr():

@@ -1,4 +1,4 @@
-"""Names in objects: strings of BTF and ELF as text, and the part of a type's name that CO-RE compares."""
+"""Names in objects: strings of BTF and ELF as text, and the essential names that CO-RE compares."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""One value a BTF kind; a reference to a type is its ``TypeId`` in the ``Btf`` that it came from.
+"""Types of BTF: a class for each kind; a reference to a type is its ``TypeId`` in the same ``Btf``.
 
 Ids, sizes in bytes and offsets in bits are as in Documentation/bpf/btf.rst; id 0 is ``void``.
 """
@@ -14,11 +14,11 @@ VOID = TypeId(0)
 
 
 class Kind(IntEnum):
-    """``BTF_KIND_*`` of include/uapi/linux/btf.h, each with the 32-bit words that a type of it takes.
+    """``BTF_KIND_*`` of include/uapi/linux/btf.h, each with the u32 words that a type of it takes.
 
     A row is all that the index, searches and edits of types know of a kind: its number, its
-    ``fixed`` words (the three that all kinds have, and what the kind adds once), and how many
-    ``each`` member, enumerator, parameter or variable adds, of which ``vlen`` counts them.
+    ``fixed`` words (the three that all kinds have, and those that the kind adds once), and how many
+    words ``each`` member, enumerator, parameter or variable adds; ``vlen`` counts these.
     """
 
     fixed: int
@@ -54,7 +54,10 @@ class Kind(IntEnum):
     ENUM64 = 19, 3, 3
 
     def item(self, number: int) -> int:
-        """Return the word at which the type's ``number``-th member, enumerator, parameter or variable begins."""
+        """Return the word at which the type's ``number``-th item begins.
+
+        An item is a member, enumerator, parameter or variable.
+        """
         return self.fixed + self.each * number
 
 
@@ -70,7 +73,7 @@ SIZE_OR_TYPE: Final = 2
 ADDED: Final = 3  # the first word that the kind adds
 
 Words: TypeAlias = dict[tuple[TypeId, int], int]
-"""Words to be replaced in types: ``[id, n]`` is the n-th word of that type, ``NAME_OFF`` the first one."""
+"""Words to be replaced in types: ``[id, n]`` is the n-th word of that type, counted from 0."""
 
 INT_SIGNED: Final = 1
 INT_CHAR: Final = 2
@@ -83,7 +86,7 @@ def info_word(kind: int, vlen: int = 0, *, flag: bool = False) -> int:
 
 
 def int_word(bits: int, bit_offset: int = 0, encoding: int = 0) -> int:
-    """Return what an INT adds; ``encoding`` is of ``INT_SIGNED``, ``INT_CHAR`` and ``INT_BOOL``."""
+    """Return the word that an INT adds; ``encoding`` combines the ``INT_*`` flags."""
     return encoding << 24 | bit_offset << 16 | bits
 
 
@@ -168,7 +171,10 @@ class Void(NamedTuple):
 
 
 class Int(NamedTuple):
-    """An integer; ``bits`` of ``size`` bytes are used, from ``bit_offset`` on (old compilers' bitfields)."""
+    """An integer of ``size`` bytes, of which ``bits`` bits from ``bit_offset`` on are used.
+
+    They are fewer than all in the bitfields of old compilers.
+    """
 
     name: str
     size: int
@@ -287,7 +293,10 @@ CONTEXT_TAG: Final = "arg:ctx"
 
 
 class DeclTag(NamedTuple):
-    """``btf_decl_tag(name)`` on ``type``, or on its member or parameter ``component`` (-1: on itself)."""
+    """``btf_decl_tag(name)`` on ``type`` itself, or on its member or parameter ``component``.
+
+    ``component`` is -1 for the type itself.
+    """
 
     name: str
     type: TypeId

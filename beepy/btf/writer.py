@@ -2,8 +2,8 @@ r"""Write BTF: one method per kind, each returns the id of the type that it adde
 
 ::
 
-    header | type | type | ...                                                        | \0int\0comm\0
-           | name_off | info | size or type | what the kind adds, of 4 bytes each |
+    header | type | type | ...                                                    | \0int\0comm\0
+           | name_off | info | size or type | what the kind adds (u32 each)   |
 """
 
 import struct
@@ -21,9 +21,10 @@ _U32: Final = (1 << 32) - 1
 
 
 class BtfWriter:
-    """The types and strings written so far; ``first`` and ``string_base`` continue those of other types.
+    """The types and strings written so far.
 
-    ``types`` are the bytes of each type, ``strings`` are those of all names.
+    ``types`` are the bytes of each type, ``strings`` are those of all names. Ids begin at
+    ``first``, string offsets at ``string_base``: they may continue those of another Btf.
     """
 
     def __init__(self, first: int = 1, string_base: int = 0) -> None:
@@ -35,9 +36,9 @@ class BtfWriter:
 
     @classmethod
     def after(cls, btf: Btf) -> "BtfWriter":
-        """Return a writer whose ids and string offsets continue those of ``btf``.
+        """Return a writer with ids and string offsets that continue those of ``btf``.
 
-        What it writes is for ``append_to``, or is split BTF whose base is ``btf``.
+        Its types can be appended (``append_to``), or be split BTF with ``btf`` as its base.
         """
         return cls(len(btf), btf.string_end)
 
@@ -47,7 +48,7 @@ class BtfWriter:
         return TypeId(self._first + len(self.types))
 
     def string(self, text: str) -> int:
-        """Return the offset of ``text``, which is added unless it is there."""
+        """Return the offset of ``text``; add it if it is new."""
         if text not in self._offsets:
             self._offsets[text] = self._string_base + len(self.strings)
             self.strings += text.encode("utf-8", "backslashreplace") + b"\0"
@@ -63,7 +64,10 @@ class BtfWriter:
         vlen: int = 0,
         flag: bool = False,
     ) -> TypeId:
-        """Add a type of any shape; ``words`` follow the three that all kinds have, and are taken modulo 2**32."""
+        """Add a type of any kind.
+
+        ``words`` follow the three that all kinds have; they are taken modulo 2**32.
+        """
         head = (self.string(name), info_word(kind, vlen, flag=flag), third)
         type_id = self.next_id
         self.types.append(
@@ -88,7 +92,7 @@ class BtfWriter:
     def struct(
         self, name: str, size: int, members: Sequence[Member] = (), kind: int = Kind.STRUCT
     ) -> TypeId:
-        """Add a struct; its members are bitfields or not, each as it has a size in bits (see ``Member``)."""
+        """Add a struct; members with a size in bits are bitfields (see ``Member``)."""
         flag = any(len(member) == 4 for member in members)
         words = []
         for member in members:
@@ -150,7 +154,7 @@ class BtfWriter:
         return self.add(Kind.FLOAT, name, size)
 
     def func_proto(self, returns: int, params: Sequence[tuple[str, int]] = ()) -> TypeId:
-        """Add what a function returns and takes."""
+        """Add the prototype of a function: the type that it returns, its parameters."""
         words = [word for text, to in params for word in (self.string(text), to)]
         return self.add(Kind.FUNC_PROTO, "", returns, words, vlen=len(params))
 
@@ -168,11 +172,14 @@ class BtfWriter:
         return self.add(Kind.DATASEC, name, size, words, vlen=len(infos))
 
     def decl_tag(self, name: str, to: int, component: int = -1) -> TypeId:
-        """Add a tag of a declaration; ``component`` is the number of a member or parameter, -1 for the type itself."""
+        """Add a tag of a declaration.
+
+        ``component`` is the number of a member or parameter, -1 for the type itself.
+        """
         return self.add(Kind.DECL_TAG, name, to, [component])
 
     def append_to(self, btf: Btf) -> Btf:
-        """Return ``btf`` with these types and strings behind its own (see ``after``)."""
+        """Return ``btf`` with these types and strings appended (see ``after``)."""
         return btf.with_types(b"".join(self.types), self.strings)
 
     def data(self) -> bytes:

@@ -146,7 +146,7 @@ def _parsed(image: Image | str | Path) -> CollectionSpec:
 
 
 def _targets(spec: CollectionSpec, targets: Mapping[str, Target | str]) -> Mapping[str, Target]:
-    """Return the targets by program. Raises TypeError, and UsageError for a program that is not there."""
+    """Return the targets by program. Raises TypeError, and UsageError for an unknown program."""
     known = {program.name for program in spec.programs}
     chosen: dict[str, Target] = {}
     for name, target in targets.items():

@@ -1,1 +1,1 @@
-"""CO-RE: what libbpf's relo_core decides about an object's relocations against a kernel's types. Pure."""
+"""CO-RE: resolve an object's relocations against a kernel's types, as libbpf's relo_core. Pure."""

@@ -54,9 +54,10 @@ KIND_NAMES: Final = (  # libbpf's, by number
 
 
 class Accessor(NamedTuple):
-    """One step: member ``number``, called ``name``, of the composite ``type``; or element ``number``, of type ``type``.
+    """One step of an access: a named member, or an element of an array.
 
-    ``name`` is "" for an element. Of an enumerator ``type`` is the enum.
+    Of a member, ``type`` is the struct or union that lists it as its ``number``-th. Of an element,
+    ``type`` is the element's type, and ``name`` is "". Of an enumerator, ``type`` is the enum.
     """
 
     type: TypeId
@@ -65,9 +66,10 @@ class Accessor(NamedTuple):
 
 
 class AccessSpec(NamedTuple):
-    """An access in one Btf (libbpf's ``struct bpf_core_spec``): from the type ``root`` to ``offset`` bits.
+    """An access in one Btf, as libbpf's ``struct bpf_core_spec``.
 
-    ``steps`` counts the indexes of the access string, those of anonymous members included.
+    It leads from the beginning of the type ``root`` to ``offset`` (bits). ``steps`` counts the
+    indexes of the access string, those of anonymous members included.
     """
 
     root: TypeId
@@ -104,7 +106,10 @@ def parse(btf: Btf, ref: CoreRef) -> AccessSpec:
 
 
 def is_flexible(btf: Btf, last: Accessor, array: types.Array) -> bool:
-    """Tell whether ``array``, reached by the accessor ``last``, has no upper bound: a struct's last member ``x[]``."""
+    """Tell whether ``array`` is a flexible array member: the last member ``x[]`` of a struct.
+
+    ``last`` is the accessor that leads to it.
+    """
     if not last.name or array.nelems:
         return False
     owner = btf.type(last.type)
@@ -112,7 +117,7 @@ def is_flexible(btf: Btf, last: Accessor, array: types.Array) -> bool:
 
 
 def checked(offset: int) -> int:
-    """Return ``offset`` (bits) if libbpf can count it."""
+    """Return ``offset`` (bits). Raise RelocationError if libbpf's u32 cannot hold it."""
     if offset >= MAX_OFFSET:
         raise RelocationError(f"offset of {offset // 8} bytes is too large")
     return offset

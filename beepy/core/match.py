@@ -1,4 +1,4 @@
-"""Find the counterpart of a local type, field or enumerator in another Btf, by the rules of libbpf's relo_core.
+"""Find the counterpart of a local type, field or enumerator in another Btf, as libbpf's relo_core.
 
 All walks are bounded: a malformed graph of types would otherwise cost exponential time. Each pair
 of types is compared once, and a Matcher makes at most ``MAX_WORK`` comparisons in its life.
@@ -40,25 +40,31 @@ class Matcher:
         self._work = 0
 
     def match(self, kind: int, spec: AccessSpec, candidate: TypeId) -> AccessSpec | None:
-        """Return the counterpart of ``spec`` in the target type ``candidate``, None if there is none."""
+        """Return the counterpart of ``spec`` in the target type ``candidate``, or None."""
         if of_field(kind):
             return self._field(spec, candidate)
         if of_enumerator(kind):
             return self._enumerator(spec, candidate)
         if kind == CoreReloKind.TYPE_MATCHES:
-            verdict = self._types_match(spec.root, candidate, MAX_LEVEL, behind=False)
+            verdict = self._types_match(spec.root, candidate, MAX_LEVEL, behind_ptr=False)
         else:
             verdict = self._types_compat(spec.root, candidate, MAX_LEVEL)
         return AccessSpec(candidate) if verdict else None
 
     def compatible(self, local_id: TypeId, target_id: TypeId) -> bool:
-        """Tell whether the types are compatible, by kind, as libbpf's ``bpf_core_types_are_compat`` does."""
+        """Tell whether the types are of one kind and compatible.
+
+        As libbpf's ``bpf_core_types_are_compat``.
+        """
         _, mine = skip_mods_and_typedefs(self.local, local_id)
         _, theirs = skip_mods_and_typedefs(self.target, target_id)
         return type(mine) is type(theirs) and self._types_compat(local_id, target_id, MAX_LEVEL)
 
     def member(self, composite: TypeId, name: str) -> MemberHit | None:
-        """Return the member of that name in the target's struct or union, perhaps in an anonymous one within it."""
+        """Return the member of that name in the target's struct or union ``composite``.
+
+        Members of anonymous structs and unions in it count too.
+        """
         return self._members_of(skip_mods_and_typedefs(self.target, composite)[0]).get(name)
 
     def _spend(self, amount: int = 1) -> None:
@@ -117,7 +123,10 @@ class Matcher:
         return members
 
     def _fields_compat(self, local_id: TypeId, target_id: TypeId) -> bool:
-        """Tell whether a field of one type can be read as the other (libbpf's ``bpf_core_fields_are_compat``)."""
+        """Tell whether a field of one type can be read as the other.
+
+        As libbpf's ``bpf_core_fields_are_compat``.
+        """
         for _ in range(MAX_LEVEL):
             local_id, mine = skip_mods_and_typedefs(self.local, local_id)
             target_id, theirs = skip_mods_and_typedefs(self.target, target_id)
@@ -157,7 +166,10 @@ class Matcher:
     # types that are compatible: of the same kind, whatever their names are
 
     def _types_compat(self, local_id: TypeId, target_id: TypeId, level: int) -> bool:
-        """Tell whether two types of the same kind are compatible, as libbpf's ``bpf_core_types_are_compat`` does."""
+        """Tell whether two types of the same kind are compatible.
+
+        As libbpf's ``bpf_core_types_are_compat``.
+        """
         if level <= 0:
             raise self._too_deep(local_id)
         key = local_id, target_id
@@ -198,24 +210,25 @@ class Matcher:
     # types that match: names of types, members and enumerators count too
 
     def _types_match(
-        self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool
+        self, local_id: TypeId, target_id: TypeId, level: int, *, behind_ptr: bool
     ) -> bool:
         """Tell whether two types match, as libbpf's ``bpf_core_types_match`` does.
 
-        Behind a pointer (``behind``), structs and unions need only have the same name.
+        With ``behind_ptr`` (a pointer leads to them), structs and unions need only have the same
+        name.
         """
         if level <= 0:
             raise self._too_deep(local_id)
-        key = local_id, target_id, behind
+        key = local_id, target_id, behind_ptr
         verdict = self._matches.get(key)
         if verdict is None:
             verdict = self._matches[key] = self._types_match_walk(
-                local_id, target_id, level, behind=behind
+                local_id, target_id, level, behind_ptr=behind_ptr
             )
         return verdict
 
     def _types_match_walk(
-        self, local_id: TypeId, target_id: TypeId, level: int, *, behind: bool
+        self, local_id: TypeId, target_id: TypeId, level: int, *, behind_ptr: bool
     ) -> bool:
         for _ in range(MAX_LEVEL):
             self._spend()
@@ -227,7 +240,7 @@ class Matcher:
                 return False
             match mine, theirs:
                 case types.Ptr(local_id), types.Ptr(target_id):
-                    behind = True
+                    behind_ptr = True
                 case types.Array(), types.Array():
                     if mine.nelems != theirs.nelems:
                         return False
@@ -235,7 +248,7 @@ class Matcher:
                 case types.FuncProto(), types.FuncProto():
                     pairs = zip(mine.params, theirs.params, strict=False)
                     if len(mine.params) != len(theirs.params) or not all(
-                        self._types_match(param.type, other.type, level - 1, behind=behind)
+                        self._types_match(param.type, other.type, level - 1, behind_ptr=behind_ptr)
                         for param, other in pairs
                     ):
                         return False
@@ -250,17 +263,17 @@ class Matcher:
                     types.Union(members=members),
                     types.Union(members=others),
                 ):
-                    return behind or self._members_match(members, others, level)
+                    return behind_ptr or self._members_match(members, others, level)
                 case (types.Struct(), types.Fwd(union=union)) | (
                     types.Fwd(union=union),
                     types.Struct(),
                 ):
-                    return behind and not union
+                    return behind_ptr and not union
                 case (types.Union(), types.Fwd(union=union)) | (
                     types.Fwd(union=union),
                     types.Union(),
                 ):
-                    return behind and union
+                    return behind_ptr and union
                 case types.Void(), types.Void():
                     return True
                 case _:
@@ -286,7 +299,8 @@ class Matcher:
         for member in mine:
             others = by_name.get(essential_name(member.name), [])
             if not any(
-                self._types_match(member.type, other, level - 1, behind=False) for other in others
+                self._types_match(member.type, other, level - 1, behind_ptr=False)
+                for other in others
             ):
                 return False
         return True
@@ -298,7 +312,7 @@ class Matcher:
 
 
 def kinds_compat(local: Kind, target: Kind) -> bool:
-    """Tell whether kinds are the same, or both of enums, as libbpf's ``btf_kind_core_compat`` does."""
+    """Tell whether the kinds are the same, or both enums (libbpf's ``btf_kind_core_compat``)."""
     return local == target or (local in _ENUMS and target in _ENUMS)
 
 

@@ -20,18 +20,18 @@ _WIDTHS: Final = {1: op.B, 2: op.H, 4: op.W, 8: op.DW}
 
 
 def patch(program: ProgramSpec, fixups: Iterable[Fixup]) -> ProgramSpec:
-    """Return the program with all ``fixups`` (of ``Resolver.fixups``) applied, and without its CO-RE relocations.
+    """Return the program with all ``fixups`` applied, and without its CO-RE relocations.
 
-    Raises RelocationError where an instruction does not fit its relocation, or cannot hold the new
-    value.
+    ``fixups`` are those of ``Resolver.fixups``. Raises RelocationError if an instruction does not
+    fit its relocation, or cannot hold the new value.
     """
     insns = list(program.insns)
     for number, fixup in enumerate(fixups):
         try:
             _apply(insns, fixup)
         except RelocationError as error:
-            where = f"program '{safe(program.name)}': relocation {number} ({fixup}): instruction {fixup.insn}"
-            raise RelocationError(f"{where}: {error}") from None
+            where = f"program '{safe(program.name)}': relocation {number} ({fixup})"
+            raise RelocationError(f"{where}: instruction {fixup.insn}: {error}") from None
     return program._replace(insns=tuple(insns), core=())
 
 

@@ -26,7 +26,11 @@ class Slot(NamedTuple):
 
 
 class Architecture(NamedTuple):
-    """``marker`` is a member that only its ``struct pt_regs`` has; ``slots`` are by x86-64's members."""
+    """An architecture and its registers.
+
+    ``marker`` is a member that only its ``struct pt_regs`` has. ``slots`` maps members of x86-64's
+    ``struct pt_regs`` to its own.
+    """
 
     name: str
     marker: str
@@ -66,7 +70,7 @@ _STRUCTS: Final = ("pt_regs", "user_pt_regs", "user_regs_struct")
 
 
 def machine(local: Btf, type_id: TypeId) -> str:
-    """Return the machine, as uname calls it, whose registers the struct holds; "" for any other type."""
+    """Return the machine (uname -m) that the struct holds registers of, "" for any other type."""
     _, root = skip_mods_and_typedefs(local, type_id)
     if not isinstance(root, types.Struct) or essential_name(root.name) not in _STRUCTS:
         return ""
@@ -76,10 +80,10 @@ def machine(local: Btf, type_id: TypeId) -> str:
 def translate(
     matcher: Matcher, spec: AccessSpec, candidate: TypeId
 ) -> tuple[str, AccessSpec] | None:
-    """Return the target's architecture, and the counterpart of ``spec`` in ``candidate``, its ``struct pt_regs``.
+    """Return the target's architecture and the counterpart of ``spec`` in ``candidate``.
 
-    Return None where ``spec`` is not a member of x86-64's ``struct pt_regs``, or the target's
-    architecture is not in TABLE.
+    ``candidate`` is the target's ``struct pt_regs``. Return None if ``spec`` is not a member of
+    x86-64's ``struct pt_regs``, or if the target's architecture is not in TABLE.
     """
     root = matcher.local.type(spec.root)
     if (

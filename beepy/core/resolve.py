@@ -1,4 +1,4 @@
-"""Resolve the CO-RE relocations of a program against a kernel's types, as libbpf's relo_core does."""
+"""Resolve the CO-RE relocations of a program against a kernel's types, as libbpf's relo_core."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -11,7 +11,7 @@ from beepy.btf.names import essential_name
 from beepy.btf.types import TypeId
 from beepy.core.access import KIND_NAMES, AccessSpec, of_enumerator, of_field, parse, show
 from beepy.core.match import Matcher, kinds_compat
-from beepy.errors import BtfError, RelocationError
+from beepy.errors import BeepyError, BtfError, RelocationError
 from beepy.obj.insn import CLASS, LDX, ST, STX
 from beepy.obj.spec import CoreRef, ProgramSpec
 from beepy.text import safe
@@ -21,24 +21,23 @@ _U64: Final = (1 << 64) - 1
 _U32: Final = (1 << 32) - 1
 _LOADS_AND_STORES: Final = (LDX, ST, STX)
 _MAX_BITFIELD: Final = 8  # bytes that one load takes
-_MAX_COMPARED: Final = (
-    1 << 15
-)  # candidates for all accesses of an object; a large one has some thousand
+# candidates for all accesses of an object; a large object has some thousand
+_MAX_COMPARED: Final = 1 << 15
 
 
 class Fixup(NamedTuple):
     """What one relocation does to the instruction ``insn``.
 
-    ``old`` is the value that the compiler left there (checked if ``validate``), ``new`` the one to
-    put there, both as u64. ``old_size`` and ``new_size`` are the field's bytes; where they differ,
-    a load or store changes its width.
+    ``old`` is the value that the compiler wrote (checked if ``validate``), ``new`` the value that
+    replaces it, both as u64. ``old_size`` and ``new_size`` are the field's bytes; if they differ, a
+    load or store changes its width.
 
     ``poison``: the instruction becomes one that the verifier refuses if it is reached, because the
     target lacks the type or field; or, if ``validate``, because the load or store cannot change its
     width (``memsz_mismatch``).
 
-    ``access`` is the type or field as C writes it. ``machine``, as uname calls it, is the one whose
-    registers are missing, "" if something else is.
+    ``access`` is the type or field as C writes it. ``machine`` is the machine (uname -m) that the
+    missing registers belong to, "" if something else is missing.
     """
 
     insn: int
@@ -57,7 +56,7 @@ class Fixup(NamedTuple):
 
     @property
     def outcome(self) -> str:
-        """The new value in words, or why there is none."""
+        """The new value in words, or why the field cannot be read."""
         if self.poison and not self.memsz_mismatch:
             return "missing"
         width = (
@@ -69,7 +68,10 @@ class Fixup(NamedTuple):
 
     @property
     def memsz_mismatch(self) -> bool:
-        """Whether the target has the field, but a load or store cannot take its width (libbpf's fail_memsz_adjust)."""
+        """Whether the target has the field, but a load or store cannot take its width.
+
+        As libbpf's ``fail_memsz_adjust``.
+        """
         return self.poison and self.validate
 
 
@@ -87,7 +89,7 @@ class _Value(NamedTuple):
 
 
 class _Decision(NamedTuple):
-    """What is decided about a relocation, whatever its instruction is; the fields are those of ``Fixup``."""
+    """The part of a ``Fixup`` that does not depend on the instruction."""
 
     access: str
     old: int
@@ -100,15 +102,17 @@ class _Decision(NamedTuple):
 
 
 class _Candidate(NamedTuple):
+    """A target's type that may be the counterpart of a local one."""
+
     matcher: Matcher
     type: TypeId
 
 
 class _Access(NamedTuple):
-    """What all relocations of one access share: a bitfield takes several, so does a field whose existence is tested.
+    """What all relocations of one access share.
 
-    ``text`` is the access as C writes it, ``targets`` are its counterparts in the candidates
-    compared so far.
+    A bitfield has several relocations, and so has a field that is tested for existence. ``text`` is
+    the access as C writes it, ``targets`` are its counterparts in the candidates compared so far.
     """
 
     spec: AccessSpec
@@ -117,19 +121,22 @@ class _Access(NamedTuple):
 
 
 class Resolver:
-    """Resolves relocations of the object types ``local`` against ``targets``: the kernel's types, then its modules'.
+    """Resolves relocations of an object's types ``local`` against a kernel's types.
 
-    Modules are read only if vmlinux has no candidate for a type, as in libbpf's
-    ``bpf_core_find_cands``; ``targets`` may be a function so that nothing is read before. As in
-    libbpf, once a candidate has passed a relocation of a local type, those that failed it are no
-    longer candidates: all relocations of a type agree on its flavor.
+    ``targets`` are vmlinux, then its modules. Modules are read only if vmlinux has no candidate for
+    a type, as in libbpf's ``bpf_core_find_cands``; ``targets`` may be a function, which is called
+    when the first type is needed. As in libbpf, once a candidate has passed a relocation of a local
+    type, those that failed it are no longer candidates: all relocations of a type agree on its
+    flavor.
 
-    ``architectures`` are those to whose registers accesses were translated (see ``core.pt_regs``).
+    ``architectures`` are the names of those that accesses to registers were translated to (see
+    ``core.pt_regs``).
     """
 
     def __init__(self, local: Btf, targets: Callable[[], Iterator[Btf]] | Iterable[Btf]) -> None:
         self._local = local
         self._unread = iter(targets() if callable(targets) else targets)
+        self._read_error: BeepyError | None = None  # of a target that could not be read
         self._matchers: list[Matcher] = []  # one for each target read so far
         self._flavors: list[dict[str, list[TypeId]]] = []  # of each target: those looked up so far
         self._names: set[str] = set()  # to be looked up together
@@ -140,7 +147,10 @@ class Resolver:
         self.architectures: set[str] = set()
 
     def prefetch(self, programs: Iterable[ProgramSpec]) -> None:
-        """Note the types of all these programs, so that one search finds them all: it takes as long as for one."""
+        """Note the types of all these programs, so that one search finds all of them.
+
+        It takes as long as a search for one type.
+        """
         for type_id in {ref.type for program in programs for ref in program.core}:
             with suppress(BtfError):
                 self._names.add(self._name(type_id))
@@ -170,8 +180,8 @@ class Resolver:
         decision = self._decisions.get(key)
         if decision is None:
             decision = self._decisions[key] = self._decide(ref)
-        # only a load or store has a width: any other instruction takes the new value whatever the
-        # field's size is
+        # only a load or store has a width: any other instruction takes the new value, no matter
+        # what the field's size is
         mismatch = (
             decision.memsz_mismatch and program.insns[ref.insn].code & CLASS in _LOADS_AND_STORES
         )
@@ -250,24 +260,32 @@ class Resolver:
         return essential_name(getattr(self._local.type(type_id), "name", ""))
 
     def _candidates_of(self, type_id: TypeId) -> list[_Candidate]:
+        """Return the targets' types that may be the counterpart of a local type.
+
+        They have its essential name and a compatible kind. Modules count only if vmlinux has no
+        such type. Raises RelocationError for an anonymous type.
+        """
         candidates = self._candidates.get(type_id)
         if candidates is None:
             name = self._name(type_id)
             if not name or type_id == types.VOID:
                 raise RelocationError("an anonymous type has no counterpart")
             kind = self._local.kind(type_id)
-            candidates = self._candidates[type_id] = []
+            candidates = []
             for position, matcher in enumerate(self._targets()):
-                target = matcher.target
-                named = self._called(name, position)
-                compat = [other for other in named if kinds_compat(target.kind(other), kind)]
+                is_vmlinux = position == 0
+                kind_of = matcher.target.kind
+                same_name = self._flavors_of(name, position)
+                compat = [other for other in same_name if kinds_compat(kind_of(other), kind)]
                 candidates.extend([_Candidate(matcher, other) for other in sorted(compat)])
-                if candidates and position == 0:  # vmlinux has some: no module is read
+                if candidates and is_vmlinux:
                     break
+            # not before: an error half way must not leave some of them cached as all
+            self._candidates[type_id] = candidates
         return candidates
 
-    def _called(self, name: str, position: int) -> list[TypeId]:
-        """Return a target's types of that essential name."""
+    def _flavors_of(self, name: str, position: int) -> list[TypeId]:
+        """Return the types of that essential name in the target at ``position``."""
         known = self._flavors[position]
         if name not in known:
             # one search for all names that are still needed here: modules are not searched for
@@ -283,15 +301,24 @@ class Resolver:
 
     def _targets(self) -> Iterator[Matcher]:
         yield from self._matchers
-        for target in self._unread:
-            self._matchers.append(Matcher(self._local, target))
-            self._flavors.append({})
-            yield self._matchers[-1]
+        if self._read_error:
+            raise self._read_error
+        try:
+            for target in self._unread:
+                self._matchers.append(Matcher(self._local, target))
+                self._flavors.append({})
+                yield self._matchers[-1]
+        except BeepyError as error:
+            # an iterator that has raised is exhausted: without this, what it did not yield would
+            # be missing for the next type
+            self._read_error = error
+            raise
 
     def _translate_pt_regs(self, ref: CoreRef, access: _Access) -> _Decision | None:
         """Decide about a register of another architecture; return None for anything else."""
         for candidate in self._candidates_of(ref.type) if of_field(ref.kind) else ():
-            from beepy.core import pt_regs  # noqa: PLC0415 - few objects name registers that this machine lacks
+            # few objects name registers that this machine lacks
+            from beepy.core import pt_regs  # noqa: PLC0415 - see above
 
             translated = pt_regs.translate(candidate.matcher, access.spec, candidate.type)
             if translated:
@@ -300,7 +327,10 @@ class Resolver:
         return None
 
     def _missing(self, kind: int, access: _Access) -> _Decision:
-        """Decide about what the target lacks: whether it exists has an answer, everything else is poisoned."""
+        """Decide about an access that no target has.
+
+        Relocations that ask for existence or size get 0, all others poison their instruction.
+        """
         old = _value(kind, self._local, access.spec)
         if kind in _ZERO_IF_MISSING:
             return _Decision(access.text, old.number, 0, validate=old.validate)
@@ -332,7 +362,7 @@ _ZERO_IF_MISSING: Final = (
 
 
 def _may_widen(old: types.Type, new: types.Type) -> bool:
-    """Tell whether a wider load keeps the value, as of pointers and unsigned integers: their upper bits are 0."""
+    """Tell whether a load of another width keeps the value: of pointers and unsigned integers."""
     match old, new:
         case types.Ptr(), types.Ptr():
             return True
@@ -343,9 +373,8 @@ def _may_widen(old: types.Type, new: types.Type) -> bool:
 
 
 def _only_signed(integer: types.Int) -> bool:
-    return (
-        integer.signed and not integer.char and not integer.bool
-    )  # libbpf: encoding == BTF_INT_SIGNED
+    # libbpf: encoding == BTF_INT_SIGNED
+    return integer.signed and not integer.char and not integer.bool
 
 
 def _value(kind: int, btf: Btf, spec: AccessSpec) -> _Value:
@@ -407,7 +436,7 @@ def _element_value(kind: int, btf: Btf, spec: AccessSpec, type_id: TypeId) -> _V
 
 
 def _element_size(btf: Btf, type_id: TypeId) -> int:
-    """Return the bytes of the innermost element: what one load of an array takes."""
+    """Return the bytes of the innermost element, which one load of an array reads."""
     for _ in range(_MAX_DIMENSIONS):
         type_id, resolved = skip_mods_and_typedefs(btf, type_id)
         if not isinstance(resolved, types.Array):
@@ -422,7 +451,10 @@ _MAX_DIMENSIONS: Final = 32
 
 
 def _bitfield(btf: Btf, type_id: TypeId, offset: int, bits: int) -> tuple[int, int]:
-    """Return size and offset (bytes) of the smallest aligned load that holds the ``bits`` at ``offset`` (bits)."""
+    """Return size and offset (bytes) of the smallest aligned load that holds a bitfield.
+
+    The bitfield has ``bits`` bits at ``offset`` (bits); its type gives the smallest size.
+    """
     size = size_of(btf, type_id)
     if not size:
         raise RelocationError(f"{btf.name}: type {type_id}: a bitfield without a size")

@@ -117,10 +117,10 @@ class Row:
 
 
 class Rows:
-    """Rows of one map that were read together; iterating decodes them, ``column`` only what is asked for.
+    """Rows of one map that were read together.
 
-    ``lost`` is how many records the map's source lost since the rows before, None where it cannot
-    tell.
+    Iterating decodes all fields, ``column`` decodes one. ``lost`` is how many records the map's
+    source lost since the rows before, None where it cannot tell.
     """
 
     def __init__(self, batch: Batch, decoder: Decoder, names: "Names | None" = None) -> None:
@@ -150,11 +150,11 @@ class Rows:
 
     @property
     def lost(self) -> int | None:
-        """How many records the map's source lost since the rows before, None where it cannot tell."""
+        """How many records the map's source lost since the rows before, None if unknown."""
         return self.batch.lost
 
     def columns(self) -> Mapping[str, list[Value]]:
-        """Return the values of all fields, one list a field, by the fields' names (``peer.port``)."""
+        """Return the values of all fields, a list for each, by their names (``peer.port``)."""
         fields = self.decoder.fields
         columns = self.decoder.values(self.batch, fields)
         return {field.name: column for field, column in zip(fields, columns, strict=True)}

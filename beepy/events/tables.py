@@ -12,11 +12,11 @@ Read: TypeAlias = Callable[[Iterable[Schema]], Iterator[Batch]]
 
 
 class Table(Mapping[Any, Any]):
-    """A map of the kernel, read anew each time: take ``dict(table)`` to look at several entries of one moment.
+    """A map of the kernel, read anew at each access.
 
-    A key or value that is a struct is a Row (a key is found by a tuple of its members, too), any
-    other its plain value. Per-CPU values that are
-    integers are summed; of others an entry has a tuple with one value a CPU.
+    Take ``dict(table)`` to look at several entries of one moment. A key or value that is a struct
+    is a Row (a key is found by a tuple of its members, too), any other its plain value. Per-CPU
+    values that are integers are summed; of others an entry has a tuple with one value a CPU.
     """
 
     def __init__(self, decoder: Decoder, read: Read) -> None:
@@ -83,7 +83,10 @@ class _Part:
 
 
 def by_name(decoders: Iterable[Decoder]) -> dict[str, Decoder]:
-    """Return the decoders by the names of their maps; those of a name that several images have by ``IMAGE.MAP``."""
+    """Return the decoders by the names of their maps.
+
+    Where several images have a map of one name, it is ``IMAGE.MAP``.
+    """
     decoders = tuple(decoders)
     names = [decoder.schema.map for decoder in decoders]
     schemas = [decoder.schema for decoder in decoders]

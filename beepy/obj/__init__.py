@@ -1,1 +1,1 @@
-"""ELF files: an object -> CollectionSpec, an executable -> where its functions and probes stand. Pure."""
+"""ELF files: an object -> CollectionSpec, an executable -> its functions' and probes' addresses."""

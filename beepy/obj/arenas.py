@@ -1,4 +1,4 @@
-"""Place variables in an arena (``__arena`` in C, address space 1): at the beginning of the object's only arena."""
+"""Place variables (``__arena`` in C, address space 1) at the beginning of the object's arena."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,10 @@ from beepy.uapi import MapType
 def with_globals(
     name: str, maps: Sequence[PlacedMap], section: Section | None
 ) -> tuple[tuple[PlacedMap, ...], str]:
-    """Return the maps, with the variables in ``section`` as the arena's contents; and its name, "" without variables.
+    """Return the maps with the variables in ``section`` as the arena's contents, and its name.
 
-    Raises ElfError for several arenas, which a program could not tell apart, and for variables
-    without an arena.
+    The name is "" without variables. Raises ElfError for several arenas, which a program could not
+    tell apart, and for variables without an arena.
     """
     arenas = [placed for placed in maps if placed.spec.type == MapType.ARENA]
     if len(arenas) > 1:
@@ -34,5 +34,5 @@ def with_globals(
 
 
 def in_arena(variables: Sequence[VariableSpec], arena: str) -> tuple[VariableSpec, ...]:
-    """Return the variables, those of the arena's section in the map called ``arena``."""
+    """Return the variables; those in the arena's section get the map ``arena``."""
     return tuple([v._replace(map=arena) if v.map == ARENA else v for v in variables])

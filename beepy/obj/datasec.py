@@ -1,4 +1,4 @@
-"""Fix up the DATASECs of an object's types, and find the variables in them and the maps that hold these.
+"""Fix up the DATASECs of an object's types; find their variables and the maps that hold these.
 
 clang writes size 0 for a DATASEC and offset 0 for a global variable, which only a linker knows.
 ``.kconfig`` has no ELF section: its externs are laid out here as libbpf does, by falling alignment,
@@ -21,11 +21,14 @@ from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
 
 MAX_VARIABLES: Final = 1 << 14
-"""Variables of an object, its maps and externs among them; a large one has some hundred."""
+"""Variables of an object, its maps and externs among them; a large object has some hundred."""
 
 
 class Globals(NamedTuple):
-    """The object's types with every DATASEC fixed up, and what they declare; ``kconfig`` is the map of its externs."""
+    """The object's types with every DATASEC fixed up, and the variables and externs in these.
+
+    ``kconfig`` is the map that holds the externs of .kconfig.
+    """
 
     btf: Btf | None = None
     variables: tuple[VariableSpec, ...] = ()
@@ -34,7 +37,10 @@ class Globals(NamedTuple):
 
 
 class _PlacedVariable(NamedTuple):
-    """A variable in its section; ``hidden`` from other objects and from user space, as if it were static."""
+    """A variable in its section.
+
+    A ``hidden`` one is invisible to other objects and to user space, as if it were static.
+    """
 
     offset: int
     size: int
@@ -55,10 +61,10 @@ _DataSecs: TypeAlias = Sequence[tuple[TypeId, types.DataSec]]
 
 
 def fixup_datasecs(btf: Btf, elf: Elf) -> Globals:
-    """Return the types with what clang leaves open: sizes, offsets, the linkage of hidden variables and of externs.
+    """Return the types with all sizes and offsets, and with the linkage that the kernel expects.
 
-    Raises BtfError where a variable has no symbol or overlaps another one, ElfError where an
-    extern's type has no size.
+    The linkage of hidden variables and of externs changes. Raises BtfError if a variable has no
+    symbol or overlaps another one, ElfError if an extern's type has no size.
     """
     datasecs = _datasecs(btf)
     externs = _externs(btf, elf, datasecs)
@@ -97,7 +103,10 @@ def data_map(section: Section, btf: Btf | None) -> MapSpec:
 
 
 def _mmapable(section: str, btf: Btf | None) -> int:
-    """Return MMAPABLE for a section with a variable that is not static, as libbpf's ``map_is_mmapable`` does."""
+    """Return MMAPABLE for a section with a variable that is not static.
+
+    As libbpf's ``map_is_mmapable``.
+    """
     datasec_id = btf.datasec(section) if btf else None
     if btf is None or datasec_id is None:
         return 0
@@ -128,7 +137,10 @@ def _datasecs(btf: Btf) -> _DataSecs:
 
 
 def _hide_functions(btf: Btf, elf: Elf) -> Words:
-    """Make hidden global functions static, so that the verifier checks them with their callers, as libbpf does."""
+    """Make hidden global functions static, as libbpf does.
+
+    The verifier then checks them with their callers.
+    """
     text = next((section.number for section in elf.sections if section.name == TEXT), -1)
     hidden = {
         symbol.name for symbol in elf.symbols if symbol.section == text and _is_hidden(symbol)
@@ -151,7 +163,10 @@ def _is_hidden(symbol: Symbol) -> bool:
 
 
 def _layouts(btf: Btf, elf: Elf, datasecs: _DataSecs) -> list[_Layout]:
-    """Return where the variables of each DATASEC are: symbols of its ELF section say it, .kconfig is laid out."""
+    """Return the size and the variables' offsets of each DATASEC.
+
+    Symbols of its ELF section give them; .kconfig has no section and is laid out.
+    """
     sections = {section.name: section for section in elf.sections}
     symbols: dict[int, dict[str, Symbol]] = {}
     for symbol in elf.symbols:
@@ -171,7 +186,10 @@ def _layouts(btf: Btf, elf: Elf, datasecs: _DataSecs) -> list[_Layout]:
 def _placed(
     btf: Btf, datasec: types.DataSec, symbols: Mapping[str, Symbol]
 ) -> list[_PlacedVariable]:
-    """Return the section's variables in the order of their offsets; clang knows the offset of a static one."""
+    """Return the section's variables in the order of their offsets.
+
+    Symbols give the offsets; those of static variables clang has written already.
+    """
     placed = []
     for info in datasec.vars:
         offset, hidden = info.offset, False
@@ -179,9 +197,8 @@ def _placed(
         if isinstance(variable, types.Var) and variable.linkage != Linkage.STATIC:
             symbol = symbols.get(variable.name)
             if symbol is None:
-                raise BtfError(
-                    f"{btf.name}: section {safe(datasec.name)}: '{safe(variable.name)}' has no symbol"
-                )
+                where = f"{btf.name}: section {safe(datasec.name)}"
+                raise BtfError(f"{where}: '{safe(variable.name)}' has no symbol")
             offset, hidden = symbol.value, _is_hidden(symbol)
         placed.append(_PlacedVariable(offset, info.size, info.type, hidden))
     placed.sort()
@@ -189,9 +206,8 @@ def _placed(
     for offset, size, variable_id, _ in placed:
         if offset < end:
             name = getattr(btf.type(variable_id), "name", "")
-            raise BtfError(
-                f"{btf.name}: section {safe(datasec.name)}: '{safe(name)}' overlaps another variable"
-            )
+            where = f"{btf.name}: section {safe(datasec.name)}"
+            raise BtfError(f"{where}: '{safe(name)}' overlaps another variable")
         end = offset + size
     return placed
 
@@ -200,7 +216,7 @@ def _kconfig_layout(btf: Btf, type_id: TypeId, datasec: types.DataSec) -> _Layou
     unplaced = []
     for info in datasec.vars:
         variable = btf.type(info.type)
-        assert isinstance(variable, types.Var)  # _externs has seen to it
+        assert isinstance(variable, types.Var)  # _externs has checked it
         size = size_of(btf, variable.type)
         if not size:
             raise ElfError(f"{btf.name}: extern '{safe(variable.name)}': its type has no size")
@@ -214,7 +230,7 @@ def _kconfig_layout(btf: Btf, type_id: TypeId, datasec: types.DataSec) -> _Layou
 
 
 def _layout_words(layout: _Layout) -> Words:
-    """Return the words that change: sizes, offsets, and the linkage of externs and of hidden variables."""
+    """Return the words to replace: sizes, offsets, the linkage of externs and hidden variables."""
     words: Words = {(layout.datasec, SIZE_OR_TYPE): layout.size}
     for number, placed in enumerate(layout.variables):
         at = Kind.DATASEC.item(number)
@@ -237,9 +253,8 @@ def _variables(btf: Btf, layout: _Layout) -> Iterator[VariableSpec]:
             )
         if placed.offset + placed.size > layout.size:
             where = f"{btf.name}: section {safe(layout.name)}: '{safe(variable.name)}'"
-            raise BtfError(
-                f"{where}: {placed.size} bytes at {placed.offset} exceed the section's {layout.size}"
-            )
+            extent = f"{placed.size} bytes at {placed.offset}"
+            raise BtfError(f"{where}: {extent} exceed the section's {layout.size}")
         yield VariableSpec(
             name=variable.name,
             map=layout.name,
@@ -251,7 +266,7 @@ def _variables(btf: Btf, layout: _Layout) -> Iterator[VariableSpec]:
 
 
 def _externs(btf: Btf, elf: Elf, datasecs: _DataSecs) -> tuple[ExternSpec, ...]:
-    """Return what .kconfig and .ksyms declare: variables in either, functions in .ksyms only."""
+    """Return the externs in .kconfig and .ksyms: variables in either, functions in .ksyms only."""
     weak = {
         symbol.name for symbol in elf.symbols if symbol.section == 0 and symbol.bind == "STB_WEAK"
     }

@@ -47,10 +47,9 @@ _IDENTS: Final = {
 }
 _HOW: Final = "clang -target bpfel -g -O2 -c NAME.bpf.c -o NAME.bpf.o makes a BPF object"
 
-# not elftools': an object may have thousands of these
-_SYMBOL = struct.Struct(
-    "<IBBHQQ"
-)  # Elf64_Sym: name, bind << 4 | type, visibility, section, value, size
+# not elftools' structures, which are slow: an object may have thousands of these
+# Elf64_Sym: name, bind << 4 | type, visibility, section, value, size
+_SYMBOL = struct.Struct("<IBBHQQ")
 _RELOCATION = struct.Struct("<QQ")  # Elf64_Rel: offset, symbol << 32 | type
 _BINDS: Final = {number: name for name, number in enums.ENUM_ST_INFO_BIND.items()}
 _TYPES: Final = {number: name for name, number in enums.ENUM_ST_INFO_TYPE.items()}
@@ -67,11 +66,11 @@ MALFORMED: Final = (
     AttributeError,
     AssertionError,
 )
-"""What elftools raises on malformed input, besides its own error."""
+"""The errors that elftools raises on malformed input: its own and others."""
 
 
 class Section(NamedTuple):
-    """A section header; ``data`` are its bytes, empty for one that takes no space in the file (.bss)."""
+    """A section header; ``data`` is empty for one that takes no space in the file (.bss)."""
 
     number: int
     name: str
@@ -82,7 +81,7 @@ class Section(NamedTuple):
 
 
 class Symbol(NamedTuple):
-    """A symbol; ``section`` is the index of its section, 0 if it is undefined, -1 for a special one (absolute)."""
+    """A symbol; ``section`` is its section's index, 0 if undefined, -1 if special (absolute)."""
 
     name: str
     value: int
@@ -102,7 +101,10 @@ class Relocation(NamedTuple):
 
 
 class Elf(NamedTuple):
-    """A BPF object; ``relocations`` are by the index of the section that they patch, in the order of their offsets."""
+    """A BPF object.
+
+    ``relocations`` are by the index of the section that they patch, in the order of their offsets.
+    """
 
     sections: tuple[Section, ...]
     symbols: tuple[Symbol, ...]
@@ -149,7 +151,8 @@ class _File:
         if header["e_machine"] != "EM_BPF" or header["e_type"] != "ET_REL":
             kind = f"{_KINDS.get(header['e_type'], 'a file')} ({header['e_type']})"
             raise _other(
-                f"{name}: ELF: expected a BPF object (ET_REL for EM_BPF), got {kind} for {header['e_machine']}"
+                f"{name}: ELF: expected a BPF object (ET_REL for EM_BPF), "
+                f"got {kind} for {header['e_machine']}"
             )
         self.structs.create_advanced_structs(
             header["e_type"], header["e_machine"], header["e_ident"]["EI_OSABI"]
@@ -159,14 +162,14 @@ class _File:
         return struct_parse(structure, self._stream, stream_pos=offset)
 
     def content(self, offset: int, size: int, where: str) -> bytes:
-        """Return bytes of the file. Raises ElfError if it ends before."""
+        """Return ``size`` bytes at ``offset`` of the file. Raises ElfError if it has fewer."""
         content = self.data[offset : offset + size]
         if len(content) != size:
             raise ElfError(f"{where}: {size} bytes at {offset} exceed the file's {len(self.data)}")
         return content
 
-    def count(self) -> int:
-        """Return the number of sections: the size of section 0 if it is too large for the header."""
+    def section_count(self) -> int:
+        """Return ``e_shnum``, or ``sh_size`` of section 0 if ``e_shnum`` is 0."""
         if not self._header["e_shoff"]:
             return 0
         if self._header["e_shentsize"] < _HEADER_SIZE:
@@ -214,7 +217,7 @@ def _read(data: bytes, name: str) -> Elf:
         got = _IDENTS.get(data[4:6], "an unknown class or byte order")
         raise _other(f"{name}: ELF: expected 64 bits, little endian, got {got}")
     file = _File(data, name)
-    count = file.count()
+    count = file.section_count()
     strings = file.names() if count else None
     tables: list[Any] = []
     patches: list[tuple[str, Any]] = []
@@ -257,7 +260,7 @@ def _read(data: bytes, name: str) -> Elf:
 
 
 def between(relocations: Sequence[Relocation], start: int, size: int) -> Sequence[Relocation]:
-    """Return the relocations, of those of a section, that patch ``size`` bytes at ``start``."""
+    """Return those of a section's relocations that patch ``size`` bytes at ``start``."""
     first, last = (bisect_left(relocations, at, key=_OFFSET) for at in (start, start + size))
     return relocations[first:last]
 
@@ -291,7 +294,10 @@ def _section(data: bytes, name: str, index: int, title: str, header: Any) -> Sec
 
 
 def _symbols(file: _File, table: Any) -> tuple[Symbol, ...]:  # noqa: ANN401
-    """Return the symbols; their names together may not exceed the file, for many could overlap in one long string."""
+    """Return the symbols.
+
+    Their names together may not exceed the file: many could overlap in one long string.
+    """
     where = f"{file.name}: symbol table"
     if table["sh_entsize"] != _SYMBOL.size or table["sh_size"] % _SYMBOL.size:
         raise ElfError(f"{where}: entries of {table['sh_entsize']} bytes, expected {_SYMBOL.size}")

@@ -1,7 +1,7 @@
-"""Find exception callbacks: the function that runs when a program throws (``bpf_throw``); without one it returns 0.
+"""Find exception callbacks: functions that run when a program throws (``bpf_throw``).
 
-``__exception_cb(name)`` tags the program's function in BTF (bpf_experimental.h). Nothing calls the
-callback, so it must be appended to the program by this tag.
+A program without a callback returns 0. ``__exception_cb(name)`` tags the program's function in BTF
+(bpf_experimental.h). Nothing calls the callback, so it must be appended to the program by this tag.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ _TAG: Final = "exception_callback:"
 
 
 def read(where: str, btf: Btf, functions: Sequence[FunctionSpec]) -> Mapping[str, int]:
-    """Return the callbacks' offsets in .text by the names of their programs (libbpf's ``bpf_prog_assign_exc_cb``).
+    """Return the callbacks' offsets in .text by the names of their programs.
 
-    A program that names two gets none: the verifier refuses it. Raises ElfError if the tagged type
-    or the callback is not a global function.
+    As libbpf's ``bpf_prog_assign_exc_cb``. A program that names two gets none: the verifier refuses
+    it. Raises ElfError if the tagged type or the callback is not a global function.
     """
     subprograms = {function.name: function for function in functions if function.section == TEXT}
     callbacks: dict[str, list[int]] = {}

@@ -20,10 +20,10 @@ from beepy.obj.elf import MALFORMED, malformed
 from beepy.text import safe
 
 _MAX_HEADERS: Final = 1 << 12
-_MAX_TABLE: Final = (
-    1 << 29
-)  # bytes of a section; a browser with all its symbols has 200 MB of names
-_MAX_SHARED: Final = 16  # times the size of their table: linkers let one name end another, so all may take more than it
+# bytes of a section; a browser with all its symbols has 200 MB of names
+_MAX_TABLE: Final = 1 << 29
+# times the size of their table: linkers let one name end another, so all may exceed it
+_MAX_SHARED: Final = 16
 _MAX_TITLES: Final = 1 << 20  # bytes of the names of all sections
 _MAX_NOTE: Final = 1 << 16  # bytes of a USDT probe's
 _MAX_VERSIONS: Final = 1 << 15  # an index has 15 bits
@@ -60,7 +60,10 @@ class Section(NamedTuple):
 
 
 class Executable(NamedTuple):
-    """An executable or a library; ``data`` stays the caller's. ``fixed``: its addresses are not relocated."""
+    """An executable or a library.
+
+    ``fixed``: its addresses are not relocated. The caller owns ``data``.
+    """
 
     name: str
     machine: str
@@ -72,7 +75,10 @@ class Executable(NamedTuple):
 
 
 class Symbol(NamedTuple):
-    """A symbol that is defined; ``hidden``: its version is not the default one, which a name alone refers to."""
+    """A symbol that is defined.
+
+    ``hidden``: its version is not the default one, to which a name without version refers.
+    """
 
     name: bytes
     version: bytes
@@ -93,7 +99,10 @@ class Probe(NamedTuple):
 
 
 def read(data: bytes | FileBytes, name: str) -> Executable:
-    """Read the headers of an executable or a library (little endian, 32 or 64 bits). Raises ElfError."""
+    """Read the headers of an executable or a library (little endian, 32 or 64 bits).
+
+    Raises ElfError for any other file, and for a malformed one.
+    """
     if data[:4] != ELF_MAGIC:
         raise ElfError(f"{name}: not an ELF file")
     try:
@@ -101,7 +110,8 @@ def read(data: bytes | FileBytes, name: str) -> Executable:
         kind = file.header["e_type"]
         if kind not in {"ET_EXEC", "ET_DYN"} or not file.little_endian:
             raise ElfError(
-                f"{name}: ELF: expected an executable or a shared library, little endian; got {safe(kind)}"
+                f"{name}: ELF: expected an executable or a shared library, little endian; "
+                f"got {safe(kind)}"
             )
         if file.num_sections() > _MAX_HEADERS or file.num_segments() > _MAX_HEADERS:
             raise ElfError(f"{name}: ELF: more than {_MAX_HEADERS} sections or segments")
@@ -163,9 +173,8 @@ def function(file: Executable, wanted: str) -> int:
             if symbol.version != version if version else symbol.hidden:
                 continue
             if symbol.indirect:
-                raise ElfError(
-                    f"{file.name}: {safe(wanted)}: an indirect function (IFUNC), chosen when it is linked"
-                )
+                where = f"{file.name}: {safe(wanted)}"
+                raise ElfError(f"{where}: an indirect function (IFUNC), chosen when it is linked")
             if best and symbol.address != best.address and not (best.weak or symbol.weak):
                 raise ElfError(f"{file.name}: {safe(wanted)}: several functions of that name")
             if best is None or (best.weak and not symbol.weak):
@@ -248,7 +257,10 @@ def _symbols(file: Executable, table: Section) -> Iterator[tuple[int, int, int, 
 
 
 def _versions(file: Executable) -> tuple[bytes, dict[int, bytes]]:
-    """Return the index of each dynamic symbol's version (u16, with ``_HIDDEN``), and the versions' names by index."""
+    """Return the index of each dynamic symbol's version, and the versions' names by index.
+
+    The indices are bytes: a u16 for each symbol, with the flag ``_HIDDEN``.
+    """
     names: dict[int, bytes] = {}
     indices = b""
     for section in file.sections:
@@ -267,8 +279,10 @@ def _defined_versions(data: bytes, strings: bytes, count: int) -> dict[int, byte
 
     ::
 
-        Verdef | version, flags, index, count, hash | offset of its first Verdaux | offset of the next Verdef |
-                 2 bytes each, hash 4                 4                             4
+        Verdef | version, flags, index, count | hash | first Verdaux | next Verdef |
+                 u16 each                       u32    u32             u32
+
+    The last two are offsets in bytes from this Verdef.
     """
     names: dict[int, bytes] = {}
     at = 0
@@ -286,11 +300,12 @@ def _defined_versions(data: bytes, strings: bytes, count: int) -> dict[int, byte
 
 
 def probes(file: Executable) -> Iterator[Probe]:
-    """Yield the USDT probes, with their addresses corrected if prelink moved the file after it was linked.
+    """Yield the USDT probes; correct their addresses if prelink moved the file after linking.
 
     ::
 
-        note | address | address of .stapsdt.base when linked | semaphore | provider NUL name NUL arguments NUL
+        note | address | .stapsdt.base when linked | semaphore | provider, name, arguments |
+               word      word                        word        each with its NUL
     """
     base = next(
         (section.address for section in file.sections if section.name == ".stapsdt.base"), None
@@ -320,7 +335,8 @@ def _notes(data: bytes) -> Iterator[bytes]:
 
     ::
 
-        | size of name | size of contents | type | name, padded to 4 bytes | contents, padded to 4 bytes |
+        | size of name | size of contents | type | name                | contents            |
+          u32            u32                u32    padded to 4 bytes     padded to 4 bytes
     """
     at = 0
     while at + 12 <= len(data):
@@ -332,11 +348,10 @@ def _notes(data: bytes) -> Iterator[bytes]:
 
 
 def _bytes(file: Executable, section: Section) -> bytes:
-    """Return a section's bytes, as many as the file has. Raises ElfError if the section is too large."""
+    """Return a section's bytes, fewer if the file ends early. Raises ElfError beyond _MAX_TABLE."""
     if section.type == "SHT_NOBITS":
         return b""
     if section.size > _MAX_TABLE:
-        raise ElfError(
-            f"{file.name}: section {safe(section.name)}: {section.size} bytes, at most {_MAX_TABLE} are read"
-        )
+        where = f"{file.name}: section {safe(section.name)}"
+        raise ElfError(f"{where}: {section.size} bytes, at most {_MAX_TABLE} are read")
     return file.data[section.offset : section.offset + section.size]

@@ -1,4 +1,4 @@
-"""Read the functions in an object's sections of code, each with its relocations, CO-RE records, and line and func info.
+"""Read the functions in an object's sections of code, with their relocations and BTF records.
 
 ::
 
@@ -36,11 +36,13 @@ from beepy.obj.spec import (
 from beepy.text import safe
 
 MAX_TOTAL: Final = 1 << 19
-"""Instructions and source lines of all functions of an object, and of all programs, each with its subprograms."""
+"""Instructions and source lines of all functions of an object.
 
-_MAX_ACCESS: Final = (
-    1024  # bytes of a CO-RE access string; 64 steps, the most that libbpf takes, fit in
-)
+It is also the limit of all its programs together, each with its subprograms.
+"""
+
+# bytes of a CO-RE access string; 64 steps, the most that libbpf takes, fit in
+_MAX_ACCESS: Final = 1024
 _MAX_PROGRAMS: Final = 1 << 12
 _MAX_ACCESSES: Final = 1 << 20  # bytes of all of them; a large object has 5,000 of 10 bytes
 _LD64: Final = 1  # R_BPF_64_64
@@ -48,10 +50,11 @@ _CALL: Final = 10  # R_BPF_64_32
 
 
 class SymbolTargets(NamedTuple):
-    """What relocations may refer to: ``maps`` by (section, offset in bytes), ``data`` maps by section, externs by name.
+    """The things that relocations may refer to.
 
-    ``kconfig`` gives the offset of each variable in the map of that name. ``text`` is the index of
-    .text (0: none), ``where`` names the object in messages.
+    ``maps`` are by (section, offset in bytes), ``data`` maps by section. ``kconfig`` gives the
+    offset of each variable in the map of that name, ``ksyms`` are names of externs. ``text`` is the
+    index of .text (0: no such section), ``where`` names the object in messages.
     """
 
     where: str
@@ -80,12 +83,11 @@ def read(file: Elf, targets: SymbolTargets, btf: Btf | None, infos: ext.Ext) -> 
             ordered = _distinct(targets.where, section, symbols[section.number])
             programs += len(ordered) if section.name != TEXT else 0
             if programs > _MAX_PROGRAMS:
-                raise ElfError(
-                    f"{targets.where}: section {safe(section.name)}: more than {_MAX_PROGRAMS} programs"
-                )
+                where = f"{targets.where}: section {safe(section.name)}"
+                raise ElfError(f"{where}: more than {_MAX_PROGRAMS} programs")
             total += sum([symbol.size // SLOT for symbol in ordered])
             _check_total(targets.where, total)
-            functions += _of_section(file, section, ordered, targets)
+            functions += _functions_in(section, file, ordered, targets)
     if btf is None:
         return functions
     access = cache(partial(btf.string, limit=_MAX_ACCESS))
@@ -109,7 +111,10 @@ def _check_total(where: str, total: int) -> None:
 
 
 def _distinct(where: str, section: Section, symbols: list[Symbol]) -> list[Symbol]:
-    """Return the section's functions in the order of their offsets; of several names of one the first counts."""
+    """Return the section's functions in the order of their offsets.
+
+    Of several symbols for one function the first one counts.
+    """
     distinct: dict[int, Symbol] = {}
     for symbol in symbols:
         distinct.setdefault(symbol.value, symbol)
@@ -126,18 +131,21 @@ def _distinct(where: str, section: Section, symbols: list[Symbol]) -> list[Symbo
                 f"{function}: overlaps another one, or exceeds section {safe(section.name)}"
             )
         if section.name != TEXT and symbol.bind == "STB_LOCAL":
-            error = ElfError(
-                f"{function}: static in section {safe(section.name)}: a program must be a global function"
-            )
+            where = f"{function}: static in section {safe(section.name)}"
+            error = ElfError(f"{where}: a program must be a global function")
             error.add_note(f"remove 'static' from the definition of {safe(symbol.name)}")
             raise error
         end = symbol.value + symbol.size
     return ordered
 
 
-def _of_section(
-    file: Elf, section: Section, symbols: Sequence[Symbol], targets: SymbolTargets
+def _functions_in(
+    section: Section, file: Elf, symbols: Sequence[Symbol], targets: SymbolTargets
 ) -> Iterator[FunctionSpec]:
+    """Yield the section's functions; BTF records are added by ``_with_records``.
+
+    Calls within .text have no relocation.
+    """
     relocations = iter(file.relocations.get(section.number, ()))
     relocation = next(relocations, None)
     for symbol in symbols:
@@ -156,8 +164,9 @@ def _of_section(
                 try:
                     refs.append(_ref(relocation, at, insns, targets, jump_table))
                 except ElfError as error:
-                    where = f"{_about(targets, symbol, at)}: relocation against '{safe(relocation.symbol.name)}'"
-                    raise ElfError(f"{where}: {error}") from None
+                    where = _about(targets, symbol, at)
+                    name = safe(relocation.symbol.name)
+                    raise ElfError(f"{where}: relocation against '{name}': {error}") from None
                 patched.add(at)
             relocation = next(relocations, None)
         start = symbol.value // SLOT
@@ -193,7 +202,7 @@ def _ref(
     targets: SymbolTargets,
     jump_table: Callable[[int, int], tuple[int, ...]],
 ) -> Ref:
-    """Return what a relocation refers to, by libbpf's rules (``bpf_program__record_reloc``).
+    """Return the Ref of a relocation, by libbpf's rules (``bpf_program__record_reloc``).
 
     ``jump_table`` reads a table by its offset in its section and its size in bytes.
     """
@@ -257,24 +266,25 @@ def _with_records(
     start = function.offset * SLOT
     core = [
         CoreRef((offset - start) // SLOT, TypeId(type_id), access(text), kind)
-        for offset, type_id, text, kind in _of(function, infos.core)
+        for offset, type_id, text, kind in _records_of(function, infos.core)
     ]
     func_infos = [
         FuncInfo((offset - start) // SLOT, TypeId(type_id))
-        for offset, type_id in _of(function, infos.functions)
+        for offset, type_id in _records_of(function, infos.functions)
     ]
     lines = [
-        LineInfo((offset - start) // SLOT, *text) for offset, *text in _of(function, infos.lines)
+        LineInfo((offset - start) // SLOT, *words)
+        for offset, *words in _records_of(function, infos.lines)
     ]
     return function._replace(
         core=tuple(core), func_infos=tuple(func_infos), line_infos=tuple(lines)
     )
 
 
-def _of(
+def _records_of(
     function: FunctionSpec, records: Mapping[str, Sequence[tuple[int, ...]]]
 ) -> Sequence[tuple[int, ...]]:
-    """Return the function's own records of those of its section, which are in the order of their offsets (bytes)."""
+    """Return the function's own records; those of a section are in the order of their offsets."""
     ordered = records.get(function.section, ())
     start, end = function.offset * SLOT, (function.offset + len(function.insns)) * SLOT
     return ordered[bisect_left(ordered, (start,)) : bisect_left(ordered, (end,))]

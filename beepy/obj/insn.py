@@ -58,7 +58,7 @@ _SLOT = Packer("<BBhi")
 
 
 class Insn(NamedTuple):
-    """One slot; ``_replace`` is the vocabulary of patching."""
+    """One slot; ``_replace`` returns a patched one."""
 
     code: int
     dst: int = 0
@@ -84,7 +84,7 @@ def s32(value: int) -> int:
 
 
 def decode(data: bytes) -> tuple[Insn, ...]:
-    """Return the slots of ``data``, whose length is a multiple of 8 bytes."""
+    """Return the slots of ``data``; its length must be a multiple of 8 bytes."""
     new = tuple.__new__  # as Insn(...) does, without a call in Python for each
     return tuple(
         [

@@ -1,7 +1,7 @@
-"""Rewrite the types of the kernel symbols that an object uses to what kernels accept, as libbpf does.
+"""Rewrite the types of an object's kernel symbols so that kernels accept them, as libbpf does.
 
 clang describes these symbols in a DATASEC called ``.ksyms`` that holds externs. Every kernel
-refuses it (kernel/bpf/btf.c: a DATASEC holds variables, whose linkage is static or global). So the
+refuses it (kernel/bpf/btf.c: a DATASEC holds variables with static or global linkage). So the
 section becomes an anonymous struct of as many ints, variables become global ints, and functions
 become global, with names for all parameters.
 """
@@ -26,7 +26,7 @@ _INT_SIZE = 4
 
 
 def acceptable(btf: Btf, datasecs: Sequence[tuple[TypeId, types.DataSec]]) -> Words:
-    """Return the words to replace in the object's types; none where these have no int of 4 bytes to use."""
+    """Return the words to replace in the object's types; none if these have no int of 4 bytes."""
     integer = (
         next((type_id for type_id in btf.ids() if _is_int(btf, type_id)), None)
         if datasecs
@@ -46,9 +46,8 @@ def acceptable(btf: Btf, datasecs: Sequence[tuple[TypeId, types.DataSec]]) -> Wo
                     }
                 case types.Func(_, prototype, _):
                     words[info.type, INFO] = info_word(Kind.FUNC, Linkage.GLOBAL)
-                    if (
-                        prototype not in prototypes
-                    ):  # functions may share one: its parameters are named once
+                    # functions may share a prototype: its parameters are named once
+                    if prototype not in prototypes:
                         prototypes.add(prototype)
                         words |= _named_params(btf, info.type, prototype)
                 case _:
@@ -57,7 +56,7 @@ def acceptable(btf: Btf, datasecs: Sequence[tuple[TypeId, types.DataSec]]) -> Wo
 
 
 def _section(datasec: TypeId, count: int, integer: TypeId) -> Words:
-    """Return the words that make a DATASEC an anonymous struct of so many ints."""
+    """Return the words that make a DATASEC an anonymous struct of ``count`` ints."""
     words: Words = {
         (datasec, NAME_OFF): 0,
         (datasec, INFO): info_word(Kind.STRUCT, count),
@@ -85,7 +84,7 @@ def _is_int(btf: Btf, type_id: TypeId) -> bool:
 
 
 def _named_params(btf: Btf, function: TypeId, prototype: TypeId) -> Words:
-    """Give parameters without a name the name of the function: any will do."""
+    """Return the words that give parameters without a name that of the function: any will do."""
     proto = btf.type(prototype)
     if not isinstance(proto, types.FuncProto):
         return {}

@@ -1,8 +1,11 @@
-"""Read map definitions without BTF: ``struct bpf_map_def`` in a section called ``maps``, which libbpf 1.0 dropped.
+"""Read map definitions without BTF: ``struct bpf_map_def`` in a section called ``maps``.
+
+libbpf 1.0 dropped them.
 
 ::
 
-    | type | key_size | value_size | max_entries | map_flags |   (u32 each; what follows must be zero)
+    | type | key_size | value_size | max_entries | map_flags | zeros, if any |
+      u32    u32        u32          u32           u32
 
 ``BPF_ANNOTATE_KV_PAIR(name, key, value)`` gives a map its types. It declares a struct
 ``____btf_map_NAME`` of a key and a value; and, so that BTF has it, a variable of it in the section
@@ -27,7 +30,7 @@ _DEFINITION: Final = Struct("<5I")
 
 
 def read(name: str, elf: Elf, btf: Btf | None) -> tuple[PlacedMap, ...]:
-    """Return the maps in the object's section ``maps`` in the order of their offsets, if it has one.
+    """Return the maps in the object's section ``maps``, if any, in the order of their offsets.
 
     Keys and values have types only if the object annotates them. Raises ElfError for a malformed
     definition.
@@ -52,17 +55,15 @@ def read(name: str, elf: Elf, btf: Btf | None) -> tuple[PlacedMap, ...]:
         for at, end in zip(sorted(symbols), ends, strict=False)
     ]
     annotated = any(symbol.name.startswith(PAIR) for symbol in elf.symbols)
-    pairs = _pairs(btf) if btf and annotated else {}
+    pairs = _annotated_types(btf) if btf and annotated else {}
     return tuple([map_._replace(spec=_with_types(map_.spec, pairs)) for map_ in placed])
 
 
 def _placed(name: str, section: Section, symbol: str, at: int, end: int) -> PlacedMap:
     definition = section.data[at:end]
     if len(definition) < _DEFINITION.size or any(definition[_DEFINITION.size :]):
-        where = f"{name}: map '{safe(symbol)}'"
-        raise ElfError(
-            f"{where}: {len(definition)} bytes in section maps: not a struct bpf_map_def of 20 bytes"
-        )
+        where = f"{name}: map '{safe(symbol)}': {len(definition)} bytes in section maps"
+        raise ElfError(f"{where}: not a struct bpf_map_def of 20 bytes")
     kind, key_size, value_size, max_entries, flags = _DEFINITION.unpack_from(definition)
     spec = MapSpec(
         name=symbol,
@@ -76,8 +77,8 @@ def _placed(name: str, section: Section, symbol: str, at: int, end: int) -> Plac
     return PlacedMap(spec, section.number, at, end - at, None)
 
 
-def _pairs(btf: Btf) -> dict[str, tuple[TypeId, TypeId]]:
-    """Return the types of key and value by the names of the maps that are annotated."""
+def _annotated_types(btf: Btf) -> dict[str, tuple[TypeId, TypeId]]:
+    """Return the types of key and value that BPF_ANNOTATE_KV_PAIR gives, by the maps' names."""
     pairs = {}
     for type_id in btf.ids():
         if btf.kind(type_id) is Kind.STRUCT and btf.string(btf.name_offset(type_id)).startswith(
@@ -91,6 +92,9 @@ def _pairs(btf: Btf) -> dict[str, tuple[TypeId, TypeId]]:
 
 
 def _with_types(spec: MapSpec, pairs: Mapping[str, tuple[TypeId, TypeId]]) -> MapSpec:
-    """Return the map with the types of its annotation, as libbpf's ``bpf_map_find_btf_info`` did before 1.0."""
+    """Return the map with the types of its annotation.
+
+    As libbpf's ``bpf_map_find_btf_info`` did before 1.0.
+    """
     key, value = pairs.get(spec.name, (VOID, VOID))
     return spec._replace(key=key, value=value)

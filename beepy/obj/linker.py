@@ -14,12 +14,12 @@ MAX_INSNS: Final = 1_000_000  # of one program: the kernel's BPF_COMPLEXITY_LIMI
 def link(
     entry: FunctionSpec, subprograms: Mapping[int, FunctionSpec], callback: int | None = None
 ) -> ProgramSpec:
-    """Return ``entry`` with the ``subprograms`` (by their offset in .text) that it reaches, in depth-first order.
+    """Return ``entry`` with the subprograms that it reaches, in depth-first order.
 
-    ``callback`` is the offset of a subprogram that nothing calls: it comes last, with all that it
-    reaches. Calls become relative; all other refs, CO-RE relocations and infos move along. Raises
-    ElfError for a call to an address where no function begins, and for a program beyond
-    ``MAX_INSNS``.
+    ``subprograms`` are by their offset in .text. ``callback`` is the offset of a subprogram that
+    nothing calls: it comes last, with all that it reaches. Calls become relative; all other refs,
+    CO-RE relocations and infos move along. Raises ElfError for a call to an address where no
+    function begins, and for a program beyond ``MAX_INSNS``.
     """
     where = f"program '{safe(entry.name)}'"
     functions = [entry]
@@ -34,9 +34,8 @@ def link(
         elif call.offset not in starts:
             callee = subprograms.get(call.offset)
             if callee is None:
-                raise ElfError(
-                    f"{where}: instruction {call.insn}: no function begins at .text + {call.offset * 8}"
-                )
+                address = f".text + {call.offset * 8}"
+                raise ElfError(f"{where}: instruction {call.insn}: no function begins at {address}")
             starts[call.offset] = size
             functions.append(callee)
             size += len(callee.insns)
@@ -81,16 +80,15 @@ def _joined(
                 at = base + ref.insn
                 insns[at] = _calling(insns[at], starts[ref.offset] - at - 1)
             elif isinstance(ref, JumpTableRef):
-                if (
-                    id(ref.targets) not in tables
-                ):  # refs to one table share its targets, here and in the result
+                # refs to one table share its targets, here and in the result
+                if id(ref.targets) not in tables:
                     tables[id(ref.targets)] = tuple([base + target for target in ref.targets])
                 refs.append(JumpTableRef(base + ref.insn, tables[id(ref.targets)]))
             else:
                 refs.append(ref._replace(insn=base + ref.insn))
         core += [core_ref._replace(insn=base + core_ref.insn) for core_ref in function.core]
         func_infos += [info._replace(insn=base + info.insn) for info in function.func_infos]
-        line_infos += [LineInfo(base + at, *where) for at, *where in function.line_infos]
+        line_infos += [LineInfo(base + at, *words) for at, *words in function.line_infos]
     return ProgramSpec(
         name=entry.name,
         section=entry.section,

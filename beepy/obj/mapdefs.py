@@ -1,8 +1,9 @@
-"""Read map definitions: variables in a DATASEC called ``.maps`` or ``.maps.*``, each of a struct of its own.
+"""Read map definitions: variables in a DATASEC called ``.maps`` or ``.maps.*``.
 
-Its members have no values: what they mean is in their types. ``__uint(name, n)`` is a pointer to an
-array of n elements, ``__type(name, t)`` a pointer to t, ``__ulong(name, n)`` an enum with the value
-n, ``__array(values, t)`` an array of inner maps or functions (bpf_helpers.h).
+Each has a struct of its own as its type. The members have no values: their types have the meaning.
+``__uint(name, n)`` is a pointer to an array of n elements, ``__type(name, t)`` a pointer to t,
+``__ulong(name, n)`` an enum with the value n, ``__array(values, t)`` an array of inner maps or
+functions (bpf_helpers.h).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from beepy.text import safe
 from beepy.uapi import MapType
 
 MAX_MAPS: Final = 1 << 12
-"""Maps of an object; one with very many has 200."""
+"""Maps of an object; an object with very many has 200."""
 
 _NUMBERS: Final = (
     "type",
@@ -53,14 +54,17 @@ class PlacedMap(NamedTuple):
 
 
 class _Definition(NamedTuple):
-    """The struct that defines a map: its ``members`` by their names; ``where`` begins the messages about it."""
+    """The struct that defines a map: its ``members`` by their names.
+
+    ``where`` begins the messages about it.
+    """
 
     btf: Btf
     members: Mapping[str, types.Member]
     where: str
 
     def number(self, name: str) -> int:
-        """Return the number that a member gives, 0 where there is no such member."""
+        """Return the number that a member gives, 0 without such a member."""
         member = self.members.get(name)
         if member is None:
             return 0
@@ -70,7 +74,10 @@ class _Definition(NamedTuple):
         return number
 
     def type(self, name: str) -> tuple[TypeId, int]:
-        """Return the type and the size of the key or the value, which may be given by either or both."""
+        """Return the type and the size of the key or the value.
+
+        The definition may give either or both.
+        """
         size = self.number(f"{name}_size")
         member = self.members.get(name)
         if member is None:
@@ -83,7 +90,7 @@ class _Definition(NamedTuple):
 
 
 def read(btf: Btf, elf: Elf) -> tuple[PlacedMap, ...]:
-    """Return the maps of the object, in the order of their sections and places.
+    """Return the maps of the object, in the order of their sections and offsets.
 
     The DATASECs of ``btf`` must be fixed up (see ``datasec``). Raises ElfError for a malformed
     definition.
@@ -104,7 +111,10 @@ def read(btf: Btf, elf: Elf) -> tuple[PlacedMap, ...]:
 
 
 def defining(elf: Elf) -> Iterator[Section]:
-    """Yield the sections of map definitions, without those of a legacy map's annotation (``sections.PAIR``)."""
+    """Yield the sections of map definitions.
+
+    Those of a legacy map's annotation (``sections.PAIR``) are no such sections.
+    """
     pairs = {
         (symbol.section, symbol.name) for symbol in elf.symbols if symbol.name.startswith(PAIR)
     }
@@ -157,7 +167,10 @@ def _map(definition: _Definition, name: str, section: str) -> tuple[MapSpec, int
 
 
 def _inner(definition: _Definition, outer: MapSpec, values: types.Member) -> MapSpec | None:
-    """Return the inner map of a map of maps; None of a map of programs, which may have initial values too."""
+    """Return the inner map of a map of maps; None for a map of programs.
+
+    A map of programs may have initial values too.
+    """
     where = definition.where
     type_id = _element(definition.btf, values, where)
     if outer.type not in _OF_MAPS:
@@ -198,7 +211,10 @@ def _spec(definition: _Definition, name: str, section: str) -> MapSpec:
 
 
 def _number(btf: Btf, member: types.Member, where: str) -> int:
-    """Return the number of ``__uint`` (a pointer to an array of so many elements) or ``__ulong`` (an enum)."""
+    """Return the number of ``__uint`` or ``__ulong``.
+
+    ``__uint`` is a pointer to an array of so many elements, ``__ulong`` an enum.
+    """
     _, kind = skip_mods_and_typedefs(btf, member.type)
     if isinstance(kind, types.Ptr):
         _, array = skip_mods_and_typedefs(btf, kind.type)
@@ -210,7 +226,7 @@ def _number(btf: Btf, member: types.Member, where: str) -> int:
 
 
 def _pointed(btf: Btf, member: types.Member, where: str) -> TypeId:
-    """Return the type of ``__type``: what the member points to."""
+    """Return the type of ``__type``, to which the member points."""
     _, pointer = skip_mods_and_typedefs(btf, member.type)
     if not isinstance(pointer, types.Ptr):
         raise ElfError(f"{where}: member '{member.name}': expected a pointer to its type")
@@ -218,7 +234,7 @@ def _pointed(btf: Btf, member: types.Member, where: str) -> TypeId:
 
 
 def _element(btf: Btf, member: types.Member, where: str) -> TypeId:
-    """Return the type of ``__array``: what the pointers in an array of no elements point to."""
+    """Return the type of ``__array``, to which the pointers in an array of no elements point."""
     _, array = skip_mods_and_typedefs(btf, member.type)
     if not isinstance(array, types.Array) or array.nelems:
         raise ElfError(f"{where}: member 'values': expected an array of no elements")
@@ -229,7 +245,10 @@ def _element(btf: Btf, member: types.Member, where: str) -> TypeId:
 
 
 def _with_slots(name: str, maps: list[PlacedMap], elf: Elf) -> tuple[PlacedMap, ...]:
-    """Return the maps with their initial values: relocations of their section name maps and programs."""
+    """Return the maps with their initial values.
+
+    Relocations of their section name the maps and programs.
+    """
     filled = []
     for placed in maps:
         where = f"{name}: map '{safe(placed.spec.name)}'"

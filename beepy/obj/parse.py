@@ -1,4 +1,4 @@
-"""An object's bytes -> CollectionSpec: what libbpf calls opening."""
+"""Parse an object's bytes into a CollectionSpec, as libbpf's ``bpf_object__open`` does."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -36,9 +36,8 @@ def parse(data: bytes, name: str = "object") -> CollectionSpec:
     """
     where = safe(name)
     file = elf.read(data, where)
-    sections = {
-        section.name: section for section in reversed(file.sections)
-    }  # of equal names the first counts
+    # of equal names the first counts
+    sections = {section.name: section for section in reversed(file.sections)}
     btf = _types(where, file, sections.get(".BTF"))
     globals_ = datasec.fixup_datasecs(btf, file) if btf else datasec.Globals()
     btf = globals_.btf
@@ -71,8 +70,9 @@ def parse(data: bytes, name: str = "object") -> CollectionSpec:
     infos = ext.parse(records.data, btf) if btf and records else ext.Ext({}, {}, {})
     if not file.symbols:
         raise ElfError(f"{where}: no symbol table: the object is stripped")
-    found = functions.read(file, targets, btf, infos)
-    programs = _programs(where, found, exception_callbacks.read(where, btf, found) if btf else {})
+    function_specs = functions.read(file, targets, btf, infos)
+    callbacks = exception_callbacks.read(where, btf, function_specs) if btf else {}
+    programs = _programs(where, function_specs, callbacks)
     specs = [placed.spec for placed in maps]
     specs += structops.read(btf, file) if btf else ()
     specs += [datasec.data_map(section, btf) for section in areas]
@@ -89,7 +89,10 @@ def parse(data: bytes, name: str = "object") -> CollectionSpec:
 
 
 def _types(where: str, file: Elf, section: Section | None) -> Btf | None:
-    """Return the object's types, None if it has none; refuse sections that are ambiguous, or need types."""
+    """Return the object's types, None if it has none.
+
+    Raises ElfError for sections that are ambiguous, or that need types.
+    """
     btf = Btf(section.data, name=where) if section else None
     _check_sections(where, file)
     if btf is None:
@@ -100,7 +103,10 @@ def _types(where: str, file: Elf, section: Section | None) -> Btf | None:
 
 
 def _check_sections(where: str, file: Elf) -> None:
-    """Raise ElfError for two sections of maps or data of one name: each would define the same maps again."""
+    """Raise ElfError for two sections of maps or data of one name.
+
+    Each would define the same maps again.
+    """
     names = Counter([section.name for section in file.sections])
     for name, count in names.items():
         if count > 1 and (is_maps(name) or is_data(name) or name in structops.SECTIONS):
@@ -108,7 +114,10 @@ def _check_sections(where: str, file: Elf) -> None:
 
 
 def _check_untyped(where: str, file: Elf) -> None:
-    """Raise ElfError where an object without types defines something by its types (``libbpf_needs_btf``)."""
+    """Raise ElfError if an object without types defines something by its types.
+
+    As libbpf's ``libbpf_needs_btf``.
+    """
     operations = [section for section in file.sections if section.name in structops.SECTIONS]
     for section in (*mapdefs.defining(file), *operations):
         if section.size:
@@ -133,13 +142,16 @@ def _check_names(where: str, maps: Sequence[MapSpec]) -> None:
 
 
 def _programs(
-    where: str, found: Sequence[FunctionSpec], callbacks: Mapping[str, int]
+    where: str, function_specs: Sequence[FunctionSpec], callbacks: Mapping[str, int]
 ) -> tuple[ProgramSpec, ...]:
-    """Return the entry functions with all that they reach; ``callbacks`` are of exceptions, by program."""
-    subprograms = {function.offset: function for function in found if function.section == TEXT}
+    """Return the entry functions, each with all functions that it reaches.
+
+    ``callbacks`` are the offsets of exception callbacks, by program.
+    """
+    subprograms = {spec.offset: spec for spec in function_specs if spec.section == TEXT}
     programs: dict[str, ProgramSpec] = {}
     total = 0
-    for entry in found:
+    for entry in function_specs:
         if entry.section == TEXT:
             continue
         if entry.name in programs:

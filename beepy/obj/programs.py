@@ -1,4 +1,4 @@
-"""Choose which programs of an object are loaded, before it is."""
+"""Choose which programs of an object are loaded."""
 
 from collections.abc import Sequence
 from itertools import groupby

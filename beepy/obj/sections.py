@@ -14,16 +14,19 @@ LEGACY_MAPS: Final = "maps"
 
 
 PAIR: Final = "____btf_map_"
-"""What BPF_ANNOTATE_KV_PAIR puts before a legacy map's name, for the struct of its key and value and for a variable."""
+"""The prefix that BPF_ANNOTATE_KV_PAIR puts before a legacy map's name.
+
+A struct of its key and value has that name, and a variable.
+"""
 
 
 def is_maps(section: str) -> bool:
-    """Tell whether a section of that name holds map definitions: .maps, or .maps.foo as older bee images have."""
+    """Tell whether a section holds map definitions: .maps, or .maps.foo as in older bee images."""
     return section == ".maps" or section.startswith(".maps.")
 
 
 def is_data(section: str) -> bool:
-    """Tell whether a section of that name holds global variables: .data, .rodata, .bss, and .data.foo and the like."""
+    """Tell whether a section holds global variables: .data, .rodata, .bss, .data.foo and so on."""
     return any(
         section == kind or section.startswith(f"{kind}.") for kind in (".data", ".rodata", ".bss")
     )

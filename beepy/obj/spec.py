@@ -1,8 +1,7 @@
-"""What an object file holds, before any kernel is asked: the values that parse returns and load takes.
+"""The contents of an object file: values that parse returns and load takes, for any kernel.
 
 Relocations are data beside the code. Each ref names the instruction that it patches by its index in
-``insns``; the linker and rewriting passes move them with the code, ``collection`` applies each
-once.
+``insns``; the linker moves them with the code, ``collection`` applies each once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from beepy.uapi import MapType
 
 
 class Role(StrEnum):
-    """What a convention makes of a map."""
+    """The role that a convention gives a map."""
 
     PRINT = "print"
     COUNTER = "counter"
@@ -32,7 +31,10 @@ class MapRef(NamedTuple):
 
 
 class DataRef(NamedTuple):
-    """An LD_IMM64 that takes an address in a data section's map: ``offset`` bytes into its only value."""
+    """An LD_IMM64 that takes an address in a data section's map.
+
+    It is ``offset`` bytes into the map's only value.
+    """
 
     insn: int
     map: str
@@ -40,10 +42,10 @@ class DataRef(NamedTuple):
 
 
 class CallRef(NamedTuple):
-    """A CALL of, or an LD_IMM64 of the address of (a callback), another function: the one at ``offset`` of .text.
+    """A CALL of a function in .text, or an LD_IMM64 of its address (a callback).
 
-    ``offset`` counts instructions, as ``FunctionSpec.offset`` does. The linker resolves every one
-    of them.
+    ``offset`` counts instructions, as ``FunctionSpec.offset`` does. The linker resolves all
+    CallRefs.
     """
 
     insn: int
@@ -58,14 +60,18 @@ class ExternRef(NamedTuple):
 
 
 class JumpTableRef(NamedTuple):
-    """An LD_IMM64 of the address of a jump table: ``targets`` are the instructions that its entries name."""
+    """An LD_IMM64 of a jump table's address; its entries name the instructions ``targets``."""
 
     insn: int
     targets: tuple[int, ...]
 
 
 class CoreRef(NamedTuple):
-    """A CO-RE relocation: ``enum bpf_core_relo_kind``, ``access`` like "0:1:2", a type of the object's BTF."""
+    """A CO-RE relocation.
+
+    ``type`` is of the object's BTF, ``access`` is like "0:1:2", ``kind`` is ``enum
+    bpf_core_relo_kind``.
+    """
 
     insn: int
     type: TypeId
@@ -84,7 +90,7 @@ class FuncInfo(NamedTuple):
 
 
 class LineInfo(NamedTuple):
-    """``struct bpf_line_info`` with its strings resolved lazily: offsets into the object's BTF strings."""
+    """``struct bpf_line_info``; file and line are offsets into the object's BTF strings."""
 
     insn: int
     file_off: int
@@ -93,7 +99,10 @@ class LineInfo(NamedTuple):
 
 
 class FunctionSpec(NamedTuple):
-    """One FUNC symbol with its code; refs (and the targets in them) and infos count from its first instruction."""
+    """A FUNC symbol with its code.
+
+    Refs (and the targets in them) and infos count from its first instruction.
+    """
 
     name: str
     section: str
@@ -109,8 +118,8 @@ class FunctionSpec(NamedTuple):
 class ProgramSpec(NamedTuple):
     """An entry program with every subprogram that it reaches appended (see ``obj.linker``).
 
-    ``section`` is the SEC() text verbatim, with its leading ``?`` (autoload off) where there is
-    one.
+    ``section`` is the SEC() text verbatim, with its leading ``?`` (autoload off), if any.
+    ``functions`` are (name, index of its first instruction), the entry first.
     """
 
     name: str
@@ -120,9 +129,7 @@ class ProgramSpec(NamedTuple):
     core: tuple[CoreRef, ...]
     func_infos: tuple[FuncInfo, ...]
     line_infos: tuple[LineInfo, ...]
-    functions: tuple[
-        tuple[str, int], ...
-    ]  # (name, index of its first instruction), the entry first
+    functions: tuple[tuple[str, int], ...]
 
     @property
     def autoload(self) -> bool:
@@ -133,10 +140,10 @@ class ProgramSpec(NamedTuple):
 class MapSpec(NamedTuple):
     """A map as the object defines it; ``collection`` adds what the kernel asks for.
 
-    ``section`` is its SEC() text, with a leading ``?`` (autoload off) where operations have one.
+    ``section`` is its SEC() text, with a leading ``?`` (autoload off) if struct_ops have one.
     ``key`` and ``value`` are ids in the object's BTF (0: no type known). ``contents`` are the
-    initial bytes of a data section's only value (what is missing to its size is zeros), None for
-    every other map. ``slots`` are initial values of a map of maps or of programs: (index, name of
+    initial bytes of a data section's only value (padded with zeros to its size), None for every
+    other map. ``slots`` are initial values of a map of maps or of programs: (index, name of
     map or program).
     """
 
@@ -176,8 +183,8 @@ class VariableSpec(NamedTuple):
 class ExternSpec(NamedTuple):
     """A variable or function that the object declares and does not define.
 
-    ``section`` is .kconfig or .ksyms. One of .kconfig is a variable of the map of that name too;
-    its value is set at load. ``type`` is that of the variable, or the FUNC.
+    ``section`` is .kconfig or .ksyms. An extern of .kconfig is a variable of the map of that name
+    too; its value is set at load. ``type`` is that of the variable, or the FUNC.
     """
 
     name: str
@@ -188,12 +195,15 @@ class ExternSpec(NamedTuple):
 
 
 Value: TypeAlias = "int | float | str | bytes | Sequence[Value] | Mapping[str, Value]"
-"""What a variable is set to: text is read as the command line's (``events.literals``), bytes are taken as they are, and
-a mapping sets members of a struct."""
+"""A value that a variable is set to.
+
+Text is read as that of the command line (``events.literals``), bytes are taken as they are, and a
+mapping sets members of a struct.
+"""
 
 
 class Tracked(NamedTuple):
-    """A map that the image's convention gives a meaning.
+    """A map that is shown, by the image's convention.
 
     ``record`` is the type of a buffer's records (0: a table). ``texts`` are the fields that are
     arrays of bytes and are shown as text. ``metric`` is the name of its metric, if its role has
@@ -218,7 +228,7 @@ class NotShown(NamedTuple):
 
 
 class CollectionSpec(NamedTuple):
-    """All that one object file holds.
+    """The contents of one object file.
 
     ``tracked`` and ``not_shown`` are empty until ``conventions.apply`` fills them. ``btf`` is None
     for an object without type information.
@@ -238,8 +248,8 @@ class CollectionSpec(NamedTuple):
     def loaded(self) -> tuple[ProgramSpec, ...]:
         """The programs that are loaded by default.
 
-        Those of struct_ops are loaded if a map that names them is: libbpf's
-        ``bpf_object_adjust_struct_ops_autoload``.
+        Those of struct_ops are loaded if a map that names them is loaded, as libbpf's
+        ``bpf_object_adjust_struct_ops_autoload`` decides.
         """
         named: dict[str, bool] = {}
         for map_spec in self.maps:
@@ -250,7 +260,7 @@ class CollectionSpec(NamedTuple):
         )
 
     def __repr__(self) -> str:
-        """Return a line; the programs are megabytes."""
+        """Return one line with counts; the programs have megabytes."""
         counts = (
             f"programs={len(self.programs)}, maps={len(self.maps)}, variables={len(self.variables)}"
         )

@@ -1,8 +1,9 @@
-"""Read struct_ops: implementations of kernel operations, variables in ``.struct_ops`` and ``.struct_ops.link``.
+"""Read struct_ops, implementations of kernel operations.
 
-Each is a struct such as ``tcp_congestion_ops`` whose pointers to functions are relocations against
-programs. It becomes a map of type STRUCT_OPS: ``contents`` are the variable's bytes, ``slots`` the
-programs by their offsets in bytes.
+They are variables in ``.struct_ops`` and ``.struct_ops.link``. Each is a struct such as
+``tcp_congestion_ops``; its pointers to functions are relocations against programs. It becomes a
+map of type STRUCT_OPS: ``contents`` are the variable's bytes, ``slots`` the programs by their
+offsets in bytes.
 """
 
 from typing import Final
@@ -21,9 +22,10 @@ SECTIONS: Final = (".struct_ops", "?.struct_ops", *_LINKED)
 
 
 def read(btf: Btf, elf: Elf) -> tuple[MapSpec, ...]:
-    """Return the object's implementations. Raises ElfError for a malformed one.
+    """Return a STRUCT_OPS MapSpec for each variable in ``SECTIONS``.
 
-    The DATASECs of ``btf`` must be fixed up (see ``datasec``).
+    The DATASECs of ``btf`` must be fixed up (see ``datasec``). Raises ElfError for a malformed
+    variable.
     """
     maps: list[MapSpec] = []
     for section in elf.sections:
@@ -56,9 +58,9 @@ def _spec(btf: Btf, elf: Elf, section: Section, info: types.VarSecInfo) -> MapSp
         ]
     )
     return MapSpec(
-        variable.name,
-        section.name,
-        MapType.STRUCT_OPS,
+        name=variable.name,
+        section=section.name,
+        type=MapType.STRUCT_OPS,
         key_size=4,
         value_size=info.size,
         max_entries=1,

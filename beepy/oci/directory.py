@@ -89,7 +89,7 @@ class Directory:
                 os.close(file)
 
     def publish(self, file: int, name: str, *parts: str, mode: int) -> None:
-        """Rename a temporary file to ``parts``, replacing any file there; sync file and directory."""
+        """Rename a temporary file to ``parts``, replace any file there; sync file and directory."""
         os.fchmod(file, mode)
         os.fsync(file)
         with self._in(self._ingest) as ingest, self._in(*parts[:-1]) as directory:

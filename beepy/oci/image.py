@@ -45,5 +45,6 @@ class Image(NamedTuple):
     program_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        """Return a line; the programs are megabytes."""
-        return f"Image({self.name[:50]!r}, {self.format!r}, {self.digest[:19]!r}, programs={len(self.programs)})"
+        """Return one line without the programs, which have megabytes."""
+        origin = f"{self.name[:50]!r}, {self.format!r}, {self.digest[:19]!r}"
+        return f"Image({origin}, programs={len(self.programs)})"

@@ -1,4 +1,6 @@
-"""An OCI image layout on disk: shared with skopeo, oras-go and bee, written atomically, verified at every read.
+"""An OCI image layout on disk, which skopeo, oras-go and bee can share.
+
+Files are written atomically and verified at every read.
 
 ::
 

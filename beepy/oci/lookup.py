@@ -104,7 +104,7 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
 
 
 def _text_of(path: Path) -> str:
-    """Return a path as text: one that names a file, whatever references look like. Raises TypeError."""
+    """Return a path as text that names a file and cannot be a reference. Raises TypeError."""
     if not isinstance(path, Path):
         from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
 
@@ -321,7 +321,7 @@ def _from_file(text: str) -> Image | None:
 
 
 def _cwd_searchable(text: str) -> bool:
-    """Tell whether this user may search the directory of ``text``: after su, it may be another's."""
+    """Tell whether this user may search the directory of ``text``; after su, perhaps not."""
     return text.startswith((".", "/")) or os.access(".", os.X_OK)
 
 

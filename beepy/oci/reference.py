@@ -23,7 +23,7 @@ _MAX_TEXT = 1024
 
 
 class Reference(NamedTuple):
-    """A normalised reference: ``registry`` is a host with an optional port, docker.io by default."""
+    """A normalized reference; ``registry`` is a host, perhaps with a port; default docker.io."""
 
     registry: str
     repository: str

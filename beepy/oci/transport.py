@@ -266,7 +266,8 @@ def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
                     f"TLS failed: {excerpt(cause.reason or cause)}",
                     "--plain-http speaks HTTP without TLS",
                 )
-            case urllib3.exceptions.NewConnectionError():  # a ConnectTimeoutError by inheritance alone
+            # a ConnectTimeoutError by inheritance alone
+            case urllib3.exceptions.NewConnectionError():
                 pass
             case requests.ConnectTimeout() | urllib3.exceptions.ConnectTimeoutError():
                 return "connection timed out", ""

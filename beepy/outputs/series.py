@@ -288,7 +288,10 @@ class _SeriesLimit:
         """Return the key of the series that the rest share; warn the first time."""
         if not self._warned:
             self._warned = True
-            bounds = f"more than {self._max_series} series, or than {_MAX_TEXT >> 20} MiB of labels on all its lines"
+            bounds = (
+                f"more than {self._max_series} series, "
+                f"or than {_MAX_TEXT >> 20} MiB of labels on all its lines"
+            )
             _log.warning("metric %s: %s: what exceeds them counts as 'other'", self._name, bounds)
         return self._overflow_key
 

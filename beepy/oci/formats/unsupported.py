@@ -31,9 +31,8 @@ def file(head: bytes, text: str) -> UnsupportedImage:
             unpacked = (
                 _stem(text, "tgz") + ".tar" if text.endswith(".tgz") else _SUFFIX.sub("", text)
             )
-            error.add_note(
-                f"{program} -dc {name} > {_word(unpacked if unpacked != text else f'{text}.unpacked')}"
-            )
+            target = unpacked if unpacked != text else f"{text}.unpacked"
+            error.add_note(f"{program} -dc {name} > {_word(target)}")
             return error
     if not head:
         return UnsupportedImage(f"{where}: an empty file")

@@ -65,7 +65,7 @@ def test_each_kind_has_a_class() -> None:
 
 
 def test_layout_looks_through_all_modifiers() -> None:
-    assert set(layout._BEHIND) == set(get_args(types.Modifier))
+    assert set(layout._MODS_AND_TYPEDEFS) == set(get_args(types.Modifier))
 
 
 def test_the_row_of_a_new_kind_suffices_to_find_its_types(tmp_path: Path) -> None:

@@ -284,6 +284,33 @@ def test_modules_are_read_only_for_what_vmlinux_lacks() -> None:
     assert read == ["vmlinux", "mod"]
 
 
+def test_an_error_in_one_module_is_raised_again() -> None:
+    local, target, root = structs([("a", INT, 0)])
+    vmlinux = Btf(target.data(), name="vmlinux")
+    good, bad = BtfWriter.after(vmlinux), BtfWriter.after(vmlinux)
+    good.struct("s", 8, [("a", INT, 32)])
+    bad.add(31, "unknown", 0)
+    bad.struct("s", 8, [("a", INT, 64)])
+    modules = [Btf(module.data(), vmlinux, name) for module, name in ((good, "good"), (bad, "bad"))]
+    resolver = Resolver(Btf(local.data()), [vmlinux, *modules])
+    for _ in range(2):
+        with pytest.raises(RelocationError, match=r"bad: .*unknown kind 31"):
+            resolver.fixups(program((Insn(MOV),), (ref(root, "0:0"),)))
+
+
+def test_an_error_of_reading_a_target_is_raised_again() -> None:
+    local, target, root = structs([("a", INT, 0)])
+
+    def targets() -> Iterator[Btf]:
+        yield Btf(target.data(), name="vmlinux")
+        yield Btf(b"", name="module")
+
+    resolver = Resolver(Btf(local.data()), targets)
+    for _ in range(2):
+        with pytest.raises(RelocationError, match=r"module: header: 0 bytes are too few"):
+            resolver.fixups(program((Insn(MOV),), (ref(root, "0:0"),)))
+
+
 def test_messages_name_program_and_relocation() -> None:
     local, target, root = structs([("a", INT, 0)], [("a", INT, 32)], [("a", INT, 64)])
     resolver = Resolver(Btf(local.data()), [Btf(target.data())])
