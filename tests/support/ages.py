@@ -20,7 +20,7 @@ def known(name: str) -> set[str]:
 
 
 def wrong() -> Iterator[str]:
-    """Yield what the kernel has though it is told to be newer, or lacks though it is told to be older."""
+    """Yield features that this kernel has although it is older, or lacks although it is newer."""
     this = machine.release()[:2]
     tables = [
         (

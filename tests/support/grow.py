@@ -1,4 +1,4 @@
-"""Objects grown by grammar, each anew: right ones, and ones that lie here and there, with all that objects have.
+"""Random objects by grammar: valid ones and ones with lies, with all that objects can have.
 
 Independent of ``mutate``, which changes real objects: what no compiler makes comes from here.
 """
@@ -421,7 +421,7 @@ class _Grower:
         return rng.choice(_ACCESSES)
 
     def _lying(self, data: bytearray) -> bytes:
-        """Let sections be aliases of each other, headers say what is not so, and the file end too early."""
+        """Let sections overlap, headers be wrong, and the file end too early."""
         rng, types = self._rng, self._types
         table = int.from_bytes(data[40:48], "little")
         count = int.from_bytes(data[60:62], "little")

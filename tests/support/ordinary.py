@@ -1,4 +1,4 @@
-"""Run a command as an ordinary user with some capabilities, where this Python and this checkout can be reached.
+"""Run a command as an ordinary user with some capabilities, in copies of Python and this checkout.
 
 ``python -P tests/support/ordinary.py CAPABILITIES COMMAND...`` needs root and a mount namespace of
 its own: a directory above Python or the checkout that other users may not enter (/root is one) is

@@ -57,7 +57,7 @@ class Apt:
         ]
 
     def names(self, prefix: str) -> list[str]:
-        """Return the names of the suites' packages that begin with ``prefix``, as the mirror has them now."""
+        """Return the suites' packages that begin with ``prefix``, as the mirror has them now."""
         self._run(["apt-get", "-q", "update"], self._root)
         return self._run(["apt-cache", "pkgnames", prefix], self._root).split()
 

@@ -32,7 +32,7 @@ def locked() -> Iterator[Path]:
 
 
 def kept(name: str, make: Callable[[Path, Path], None]) -> Path:
-    """Return the folder ``name`` of the cache: ``make(cache, new)`` fills it, and once a week a new one.
+    """Return the cache's directory ``name``: ``make(cache, new)`` fills it, anew after a week.
 
     The old one stays where no new one can be made. Raises Unavailable.
     """

@@ -1,4 +1,7 @@
-"""What a guest holds: busybox, this interpreter, the packages that beepy needs, this checkout, and Debian's tools."""
+"""The files of a guest.
+
+busybox, this interpreter, the packages that beepy needs, this checkout, and Debian's tools.
+"""
 
 import compileall
 import tomllib

@@ -1,4 +1,7 @@
-"""The interpreter of a guest, with busybox and bash: this machine's own, or for another processor Debian's."""
+"""The interpreter of a guest, with busybox and bash: this machine's, or Debian's.
+
+Debian's is used for other processors.
+"""
 
 import platform
 import re
@@ -49,7 +52,7 @@ class Interpreter(NamedTuple):
 
 
 def own(others: Iterable[Path], programs: Sequence[Path]) -> Interpreter:
-    """Return the one that runs, and ``programs``; the shared libraries that they and ``others`` need come along."""
+    """Return the running interpreter, ``programs``, and the libraries of these and ``others``."""
     python, bash = Path(sys.executable).resolve(), Path("/bin/bash").resolve()
     busybox = Path(which("busybox") or "").resolve()
     standard = list(below(Path(sysconfig.get_path("stdlib")), _NOT_NEEDED))

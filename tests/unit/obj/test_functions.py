@@ -255,10 +255,10 @@ def test_records_come_to_their_functions(one: Object) -> None:
     )
     first, second = one.parsed().programs
     assert (first.func_infos, first.line_infos, first.core) == (
-        (FuncInfo(0, 11),),
+        (FuncInfo(0, 11),),  # type: ignore[arg-type]
         (LineInfo(0, 1, 2, 3),),
         (),
-    )  # type: ignore[arg-type]
+    )
     assert second.func_infos == (FuncInfo(0, 12), FuncInfo(3, 13))  # type: ignore[arg-type]
     assert second.line_infos == (LineInfo(1, 4, 5, 6), LineInfo(4, 7, 8, 9))
     assert second.core == (CoreRef(1, 1, "0:1", 2), CoreRef(5, 3, "0:1", 0))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""``beepy run`` in a process of its own: the command line itself, without the start of another interpreter."""
+"""Run ``beepy run`` in a process of its own: the command line, without a second interpreter."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _SECONDS: Final = (
 
 
 class Run:
-    """A running command, ended by SIGINT: it must then end with 0. ``told`` is its stderr so far."""
+    """A running command, which must exit with 0 on SIGINT. ``told`` is its stderr so far."""
 
     def __init__(self, *arguments: str) -> None:
         self.told = ""

@@ -1,4 +1,7 @@
-"""Functions, in the ways that few kernels have: sessions, many by one link, results that are changed or replaced."""
+"""Attach to functions in the ways that few kernels have.
+
+Sessions, many functions by one link, and return values that are changed or replaced.
+"""
 
 import ctypes
 import errno

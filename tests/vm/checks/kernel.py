@@ -1,4 +1,7 @@
-"""What differs between kernels below the command line: limits, names, types, what the verifier says, what is left."""
+"""What differs between kernels below the command line.
+
+Limits, names, types, the verifier's messages, and what a run leaves behind.
+"""
 
 import ctypes
 import resource
@@ -50,7 +53,7 @@ def _exitsnoop() -> CollectionSpec:
 
 
 def memlock() -> str:
-    """Load under a limit of 64 KiB: it is raised where the kernel charges BPF's memory to it, and nowhere else."""
+    """Load under a limit of 64 KiB: it is raised only where the kernel charges BPF memory to it."""
     small = 1 << 16
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (small, resource.RLIM_INFINITY))
     with load(_exitsnoop()):
@@ -91,7 +94,10 @@ def types() -> str:
 
 
 def contexts() -> str:
-    """Run a program whose functions tag their context: where the kernel does not read that, by another type."""
+    """Run a program whose functions tag their context.
+
+    Where the kernel does not read that tag, the argument has another type.
+    """
     reads = features.has(Feature.ARG_CTX_TAG)
     with load(parsed("contexts")) as collection:
         assert collection.programs["on_packet"].run(data=bytes(64)).retval == 0
@@ -119,7 +125,10 @@ def configuration() -> str:
 
 
 def _as_raw_tracepoints(spec: CollectionSpec) -> CollectionSpec:
-    """Return the programs as such, which the oldest kernel runs by PROG_TEST_RUN too; they do not use their context."""
+    """Return the programs as raw tracepoints, which the oldest kernel runs by PROG_TEST_RUN too.
+
+    They do not use their context.
+    """
     return spec._replace(
         programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs])
     )

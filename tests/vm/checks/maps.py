@@ -1,4 +1,4 @@
-"""Maps of every type, values that hold the kernel's objects, pins, and perf buffers with their losses."""
+"""Maps of every type, values that hold kernel objects, pins, and perf buffers with lost events."""
 
 import ctypes
 import os
@@ -159,7 +159,7 @@ def perf_losses() -> str:
 
 
 def perf_cpus() -> str:
-    """Take a CPU off and on line: it has a buffer again, and what it lost meanwhile is said to be unknown."""
+    """Take a CPU offline and online: it gets its buffer back, its losses are ``unknown``."""
     spec: CollectionSpec = parsed("perfbuf")
     (tracked,) = spec.tracked
     with load(spec) as collection:

@@ -1,4 +1,4 @@
-"""Interfaces, sockets and namespaces of the network: frames and connections of a test's own are seen."""
+"""Network interfaces, sockets and namespaces: programs see the frames and connections of a test."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What perf's events carry: functions of the kernel and of programs, USDT, samples; by the PMU and by tracefs."""
+"""Perf events: functions of the kernel and of programs, USDT, samples; by PMU and by tracefs."""
 
 import ctypes
 import errno
@@ -46,7 +46,7 @@ def _events(kind: str) -> list[str]:
 
 
 def kprobes(*, pmu: bool) -> str:
-    """Show a function's and a system call's begin and return, by plain and by another architecture's name."""
+    """Show entry and return of a function and of a system call, and by a foreign name."""
     if why := reason("kprobes", Requirements(option="CONFIG_KPROBE_EVENTS")):
         _run_as_raw_tracepoints()
         return f"{why}; {RUN} as raw tracepoints"
