@@ -1,4 +1,6 @@
-"""Tiers: a test's folder says what it needs. What this machine lacks is skipped with its reason, and told at the end.
+"""Tiers: a test's directory says what it needs.
+
+A test that cannot run on this machine is skipped, and its reason is shown at the end.
 
 A tier of which no test ran fails a run with ``CI=true``: CI's machine can run them all.
 """
@@ -129,7 +131,10 @@ def _tier(item: pytest.Item) -> str:
 
 
 def _lacks_its_peer(item: pytest.Item) -> bool:
-    """Whether it compares with a program that is not here: it is not skipped, since no package of apt brings it."""
+    """Whether the program that it compares with is missing.
+
+    Such a test is not collected, rather than skipped: no package of apt has the program.
+    """
     peer = item.get_closest_marker("peer")
     return peer is not None and not shutil.which(peer.args[0])
 

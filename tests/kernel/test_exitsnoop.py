@@ -19,7 +19,8 @@ CORE = 0x80  # struct task_struct.exit_code: a core was dumped
 
 # Names hold newlines; but they are padded to 16 bytes.
 THEIRS = re.compile(
-    rb"(?s)(.{16}) (\d+) +(\d+) +\d+ +[\d.]+ +(?:0|code (\d+)|signal (\d+) \([^)]*\)(?:, core dumped)?) *\n"
+    rb"(?s)(.{16}) (\d+) +(\d+) +\d+ +[\d.]+ +"
+    rb"(?:0|code (\d+)|signal (\d+) \([^)]*\)(?:, core dumped)?) *\n"
 )
 LOST = re.compile(rb"[Ll]ost (\d+) events")
 

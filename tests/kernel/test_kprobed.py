@@ -1,4 +1,4 @@
-"""The images whose programs are kprobes, on this kernel, which may have none: they are run on objects made up here."""
+"""The images with kprobes, on any kernel, even without kprobes: they get made-up objects."""
 
 import ipaddress
 import os

@@ -1,4 +1,4 @@
-"""Every bundled image as a user with exactly the capabilities that ``describe`` names, and with one of them fewer."""
+"""Every bundled image with exactly the capabilities that ``describe`` names, and one fewer."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def test_a_uprobe_names_what_it_lacks(beepy: Beepy) -> None:
 
 
 def test_where_tracefs_may_be_read_two_capabilities_suffice(beepy: Beepy) -> None:
-    """What a tracefs of mode 0755 would show: to change the real one would change it for the whole machine."""
+    """Emulate a tracefs of mode 0755: changing the real one would change the whole machine."""
     number = tracepoint_id("sched", "sched_process_exit")
     script = f"""
 mount -t tmpfs -o mode=0755 tmpfs {TRACEFS} && mkdir -p {TRACEFS}/events/sched/sched_process_exit

@@ -17,7 +17,7 @@ _STREAMS = (MapType.RINGBUF, MapType.PERF_EVENT_ARRAY)
 
 
 def plain(data: bytes) -> bytes:
-    """Return the object with one section of maps, ``.maps``, and with ring buffers that have no value type."""
+    """Return the object with all maps in ``.maps``, and ring buffers without value type."""
     for role in (b"print", b"counter", b"gauge"):
         data = data.replace(b".maps." + role + b"\0", b".maps\0" + role + b"\0")
     if (start := data.find(_BTF)) < 0:

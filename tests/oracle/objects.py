@@ -39,7 +39,10 @@ _MCPU_V4: Final = (
 
 
 class Object(NamedTuple):
-    """An object file; ``family``: DEBIAN, a suite, IMAGES, or a clang; a package's is called PACKAGE/FILE."""
+    """An object file; ``family``: DEBIAN, a suite, IMAGES, or a clang.
+
+    An object of a package is called PACKAGE/FILE.
+    """
 
     family: str
     name: str

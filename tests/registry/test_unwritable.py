@@ -1,4 +1,4 @@
-"""A store that cannot be written: a run goes on with the verified image, a pull fails. Real file systems refuse."""
+"""A read-only store: a run continues with the verified image, a pull fails (real mounts)."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def server() -> Iterator[Hostile]:
 
 
 def with_home(home: Path, options: str) -> Beepy:
-    """Return the command with a home on a file system of its own, which goes with its mount namespace."""
+    """Return the command with a home on a file system that ends with its mount namespace."""
     if os.geteuid():
         pytest.skip("needs root: a file system is mounted")
     unshare = ("unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNT, options)
