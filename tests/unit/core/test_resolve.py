@@ -17,7 +17,10 @@ MISSING = "missing"
 def structs(
     mine: list[Member], *theirs: list[Member], size: int = 16
 ) -> tuple[BtfWriter, BtfWriter, int]:
-    """Return a local and a target BTF, and the local id of the struct s; ids 1 to 4 are int, u32, u64 and a pointer."""
+    """Return a local and a target BTF, and the local id of the struct s.
+
+    Ids 1 to 4 are int, u32, u64 and a pointer.
+    """
     writers = BtfWriter(), BtfWriter()
     roots = []
     for writer, found in ((writers[0], [mine]), (writers[1], [*theirs])):
