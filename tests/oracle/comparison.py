@@ -58,9 +58,8 @@ class Compared(NamedTuple):
                     f"{object_}: {at}: "
                     f"width {verdict.widths.get(at)}, ours {decided.widths.get(at)}"
                 )
-        if (
-            verdict.decisions and not verdict.failed
-        ):  # it relocated to the end, so ours are no more than these
+        # libbpf relocated everything, so there are no more decisions than its own.
+        if verdict.decisions and not verdict.failed:
             lines += [
                 f"{object_}: {at}: libbpf tells of none"
                 for at in decided.decisions.keys() - verdict.decisions

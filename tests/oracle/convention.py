@@ -10,9 +10,8 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import Array, DataSec, Ptr, Struct, TypeId, Var
 from beepy.uapi import MapType
 
-_BTF = bytes.fromhex(
-    "9feb 01 00 18000000"
-)  # magic, version, flags, hdr_len: that of .BTF.ext is larger
+# Magic, version, flags, hdr_len (that of .BTF.ext is larger).
+_BTF = bytes.fromhex("9feb 01 00 18000000")
 _STREAMS = (MapType.RINGBUF, MapType.PERF_EVENT_ARRAY)
 
 
@@ -35,9 +34,8 @@ def _without_records(btf: Btf) -> Btf:
             continue
         first = btf._at(struct_id)
         source, target = (3 + 3 * members[name][0] for name in ("type", "value"))
-        words |= {
-            (struct_id, target + word): btf._words[first + source + word] for word in (0, 1)
-        }  # name_off, type
+        # The words name_off and type.
+        words |= {(struct_id, target + word): btf._words[first + source + word] for word in (0, 1)}
     return btf.with_words(words)
 
 

@@ -125,9 +125,8 @@ def _core(lines: Iterator[tuple[str, str]]) -> dict[tuple[str, int], Record]:
 
 @cache
 def _readelf(option: str, paths: tuple[Path, ...]) -> dict[Path, str]:
-    told = _run(
-        "llvm-readelf", option, "-W", *map(str, paths), str(paths[0])
-    )  # of a single file it tells no name
+    # It prints no name if there is only one file.
+    told = _run("llvm-readelf", option, "-W", *map(str, paths), str(paths[0]))
     return {Path(text.partition("\n")[0]): text for text in told.split("\nFile: ")[1:]}
 
 

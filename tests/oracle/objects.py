@@ -29,10 +29,8 @@ _OF_TYPES: Final = {
     "refused_size",
     "refused_typedef",
 }
-_NEWER: Final = {
-    "killed",
-    "contexts",
-}  # what an atomic operation returns, tags of parameters: the same clang
+# They use results of atomic operations and tags of parameters, which the same clang added.
+_NEWER: Final = {"killed", "contexts"}
 _MCPU_V4: Final = (
     18  # the first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4
 )

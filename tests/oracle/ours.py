@@ -65,9 +65,8 @@ def decide(spec: CollectionSpec, data: bytes) -> Decided:
             _decide(found, resolver, program)
         except RelocationError as error:
             found.failed[program.name] = str(error)
-            with suppress(
-                RelocationError
-            ):  # those before the one that is refused, as libbpf tells of them
+            # Those before the refused one, because libbpf logs them.
+            with suppress(RelocationError):
                 for ref in program.core:
                     _decide(found, resolver, program._replace(core=(ref,)))
     return found

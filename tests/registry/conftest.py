@@ -161,9 +161,8 @@ class Theirs:
 def theirs(
     authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Theirs]:
-    monkeypatch.setattr(
-        oras.decorator, "time", SimpleNamespace(sleep=lambda _: None)
-    )  # its retries last two minutes
+    # Without sleep: the retries of oras-py last two minutes.
+    monkeypatch.setattr(oras.decorator, "time", SimpleNamespace(sleep=lambda _: None))
     client = Theirs(authority.ca_file, tmp_path / "out")
     yield client
     client.close()

@@ -18,9 +18,8 @@ pytestmark = pytest.mark.registry
 
 NOBODY = 65534
 IMAGE = bundled_store().get("exitsnoop")
-FULL = [
-    f"size={pages * 4}k" for pages in range(1, 8)
-]  # full at the program, its config, the manifest, the index
+# The space ends at the program, its config, the manifest, or the index.
+FULL = [f"size={pages * 4}k" for pages in range(1, 8)]
 MOUNT = 'mount -t tmpfs -o "$0" none "$HOME" && exec "$@"'
 
 

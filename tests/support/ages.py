@@ -45,9 +45,8 @@ def wrong() -> Iterator[str]:
             if (since.order(release) <= this) != (name in names):
                 yield f"{name}: since {release}"
     for release, kfuncs in since._KFUNCS.items():
-        if (
-            since.order(release) > this
-        ):  # others may be left out of a kernel, or have been renamed since
+        # Others may be left out of a kernel, or have been renamed since.
+        if since.order(release) > this:
             for name in kfuncs.split():
                 # without that prefix it was there before, for the kernel alone
                 if name.startswith("bpf_") and btf.vmlinux().find(name, Kind.FUNC):

@@ -22,9 +22,8 @@ def keep(names: Iterable[str]) -> None:
     bits = sum(1 << BITS[name] for name in names)
     header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
     low, high = bits & 0xFFFFFFFF, bits >> 32
-    data = (ctypes.c_uint32 * 6)(
-        low, low, 0, high, high, 0
-    )  # effective, permitted, inheritable, twice
+    # Effective, permitted, inheritable: the low words, then the high words.
+    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.capset(header, data):
         raise OSError(ctypes.get_errno(), "capset")

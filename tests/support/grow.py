@@ -155,16 +155,8 @@ _ACCESSES: Final = (
     "9" * 10,
 )
 _SHDR_SIZES: Final = (4, 4, 8, 8, 8, 8, 4, 4, 8, 8)
-_EHDR: Final = (
-    (16, 2),
-    (18, 2),
-    (20, 4),
-    (40, 8),
-    (52, 2),
-    (58, 2),
-    (60, 2),
-    (62, 2),
-)  # type to shstrndx
+# (offset, size) of the header's fields from type to shstrndx.
+_EHDR: Final = ((16, 2), (18, 2), (20, 4), (40, 8), (52, 2), (58, 2), (60, 2), (62, 2))
 _SHDR: Final = 64
 _LD_IMM64, _CALL, _EXIT = 0x18, 0x85, 0x95
 

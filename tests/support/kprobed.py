@@ -24,15 +24,8 @@ from beepy.streams import stream
 from beepy.uapi import MapType, ProgType
 from tests.support.probed import decoded
 
-_REGISTERS: Final = (
-    "di",
-    "si",
-    "dx",
-    "cx",
-    "r8",
-    "r9",
-    "ax",
-)  # arguments, and what a function returns
+# The registers of arguments, and that of the return value.
+_REGISTERS: Final = ("di", "si", "dx", "cx", "r8", "r9", "ax")
 _CONTEXT: Final = struct.Struct(f"<{len(_REGISTERS)}Q")
 _ROOM: Final = 1 << 16  # bytes for all objects
 _APART: Final = 1 << 13  # from one object to the next

@@ -68,9 +68,8 @@ class Apt:
             for word in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
         ]
         told = self._run(["apt-cache", "depends", "--recurse", *strictly, package], self._root)
-        return [
-            line for line in told.splitlines() if line[:1].isalnum()
-        ]  # not " Depends: ...", nor "<virtual>"
+        # Packages only: not " Depends: ...", nor "<virtual>".
+        return [line for line in told.splitlines() if line[:1].isalnum()]
 
     def unpack(self, package: str, wanted: Callable[[str], bool], target: Path) -> None:
         """Fetch a package; write the files whose path in it is ``wanted`` below ``target``."""

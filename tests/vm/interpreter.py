@@ -17,9 +17,8 @@ from tests.vm import cache, cpio
 from tests.vm.apt import Apt
 from tests.vm.cpio import Entry
 
-HOST: Final = {"x86_64": "amd64", "aarch64": "arm64"}.get(
-    platform.machine(), platform.machine()
-)  # Debian's word
+# Debian's names of processors.
+HOST: Final = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 _NOT_NEEDED: Final = frozenset(
     {"test", "idlelib", "site-packages", "ensurepip", "tkinter", "lib2to3", "turtledemo"}

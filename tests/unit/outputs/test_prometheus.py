@@ -555,9 +555,8 @@ def test_series_of_a_table_are_bounded_and_keep_their_entries(
                 'ebpf_solo_io_calls{comm="other",pid="other"} 5',
                 *[f'ebpf_solo_io_calls{{comm="bash",pid="{pid}"}} 1' for pid in range(3, 7)],
             ]
-        tables[calls] = [
-            (key(pid), u64(1)) for pid in range(5)
-        ]  # two of the four are gone: their places are free next time
+        # Two of the four are gone: their places are free next time.
+        tables[calls] = [(key(pid), u64(1)) for pid in range(5)]
         page(sink)
         assert 'pid="0"' in page(sink)
         assert 'pid="other"} 1\n' in page(sink)

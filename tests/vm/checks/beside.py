@@ -102,9 +102,10 @@ class _Tool:
         while self._process.poll() is None and time.monotonic() < end:
             with suppress(FileNotFoundError):  # a descriptor that it has closed meanwhile
                 asleep = (process / "stat").read_text().rpartition(")")[2].split()[0] == "S"
+                # The descriptors of an epoll.
                 watched = [
                     file for file in (process / "fdinfo").iterdir() if "tfd:" in file.read_text()
-                ]  # of an epoll
+                ]
                 if asleep and watched:
                     return
             time.sleep(0.01)

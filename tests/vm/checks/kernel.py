@@ -26,11 +26,8 @@ from beepy.sys.fd import Fd
 from beepy.uapi import Cmd
 from tests.vm.checks.check import YES, Check, failure, parsed
 
-_NO_MEMLOCK: Final = (
-    5,
-    11,
-    0,
-)  # 3ac1f01b43b6, "bpf: Eliminate rlimit-based memory accounting for bpf progs"
+# 3ac1f01b43b6, "bpf: Eliminate rlimit-based memory accounting for bpf progs"
+_NO_MEMLOCK: Final = (5, 11, 0)
 _CALLBACKS: Final = (5, 13, 0)  # 69c087ba6225, "bpf: Add bpf_for_each_map_elem() helper"
 _SELFTESTS: Final = {  # object -> programs, which return 0, or the line that found a fault
     "calls": ("subprograms", "callbacks", "elsewhere"),
@@ -103,9 +100,8 @@ def contexts() -> str:
         assert collection.programs["on_packet"].run(data=bytes(64)).retval == 0
         contents = collection.maps[".bss"].lookup(bytes(4))
     assert contents
-    assert (
-        int.from_bytes(contents[:8], "little") == 2 * 50
-    )  # twice the frame without its Ethernet header
+    # Twice the frame without its Ethernet header.
+    assert int.from_bytes(contents[:8], "little") == 2 * 50
     return "by their tags" if reads else "by name"
 
 

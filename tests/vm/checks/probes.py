@@ -101,9 +101,8 @@ def absent() -> str:
     error = _refused("cap_task_prctl+1")
     assert error
     assert error.__notes__ == ["the offset must be that of an instruction within the function"]
-    offsets = (
-        (9, 5) if os.uname().machine == "x86_64" else (16,)
-    )  # past ftrace's instructions, and endbr64
+    # Past the instructions of ftrace, and endbr64.
+    offsets = (9, 5) if os.uname().machine == "x86_64" else (16,)
     assert any(_refused(f"cap_task_prctl+{offset}") is None for offset in offsets)
     return YES
 
