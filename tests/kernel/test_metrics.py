@@ -25,9 +25,9 @@ from tests.support.trigger import named, trigger
 pytestmark = pytest.mark.kernel
 
 LINE = re.compile(
-    r'(?P<metric>\w+)\{comm="(?P<comm>(?:[^"\\]|\\.)*)",exit_code="(?P<code>\d+)",exit_time="(?P<exit>\d+)",pid="(?P<pid>\d+)",'
     r'(?P<metric>\w+)\{comm="(?P<comm>(?:[^"\\]|\\.)*)",exit_code="(?P<code>\d+)",'
-    r'exit_time="(?P<exit>\d+)",pid="(?P<pid>\d+)",'
+    r'exit_time="(?P<exit>\d+)",pid="(?P<pid>\d+)",ppid="(?P<ppid>\d+)",sig="(?P<sig>\d+)",'
+    r'start_time="(?P<start>\d+)",tid="(?P<tid>\d+)"\} (?P<value>\d+)'
 )
 
 

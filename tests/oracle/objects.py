@@ -31,9 +31,8 @@ _OF_TYPES: Final = {
 }
 # They use results of atomic operations and tags of parameters, which the same clang added.
 _NEWER: Final = {"killed", "contexts"}
-_MCPU_V4: Final = (
-    18  # the first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4
-)
+# The first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4.
+_MCPU_V4: Final = 18
 
 
 class Object(NamedTuple):

@@ -12,12 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from tests.vm.apt import Unavailable
 
-WORK: Final = (
-    400.0  # seconds of processors' time from start to power-off; a busy machine gives them later
-)
-_SILENCE: Final = (
-    240.0  # seconds without a line of results, but for those that it waited for a processor
-)
+# Seconds of processors' time from start to power-off; a busy machine gives them later.
+WORK: Final = 400.0
+# Seconds without a line of results, but for those that it waited for a processor.
+_SILENCE: Final = 240.0
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _STALL: Final = (
     "sysctl.kernel.panic_on_rcu_stall=1 rcupdate.rcu_cpu_stall_timeout=60"  # a hang is a panic too

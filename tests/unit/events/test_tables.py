@@ -7,7 +7,6 @@ import pytest
 
 from beepy.btf.writer import BtfWriter
 from beepy.events.batch import Batch, Schema
-from beepy.events.batch_ops import expand_per_cpu
 from beepy.events.decoder import Decoder
 from beepy.events.row import Row
 from beepy.events.tables import Table, by_name, tables

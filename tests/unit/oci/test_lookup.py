@@ -150,8 +150,9 @@ def test_what_is_another_users_is_passed_over(closes: bool) -> None:
         "os.chdir(sys.argv[1])\n"
         "lookup.bundled_store = lambda: Store(Path(sys.argv[2]))\nlookup.stores(lookup.Options())\n"
         "os.setuid(65534)\n"
+        "programs = lookup.find('here').programs\n"
         "paths = [str(store.path) for store in lookup.stores(lookup.Options())]\n"
-        "print(len(lookup.find('here').programs), paths)\n"
+        "print(len(programs), paths)\n"
     )
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)

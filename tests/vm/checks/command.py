@@ -20,9 +20,8 @@ _IMPORTED: Final = (  # what the command imports late: here once, before it is f
 for _name in _IMPORTED:
     import_module(_name)
 
-_SECONDS: Final = (
-    100  # until what is waited for must have come, on a machine that is busy with other things
-)
+# Until what is waited for must have come, on a machine that is busy with other things.
+_SECONDS: Final = 100
 
 
 class Run:
