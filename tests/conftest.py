@@ -126,7 +126,9 @@ class Tally:
 def _tier(item: pytest.Item) -> str:
     tier = item.path.relative_to(TESTS).parts[0]
     if tier not in TIERS:
-        raise pytest.UsageError(f"{item.nodeid}: not in the folder of a tier: {', '.join(TIERS)}")
+        raise pytest.UsageError(
+            f"{item.nodeid}: not in the directory of a tier: {', '.join(TIERS)}"
+        )
     return tier
 
 

@@ -118,5 +118,5 @@ def test_mutants_end_in_results_or_errors(tmp_path: Path) -> None:
 
 
 def _is_past(first: str, kind: str) -> bool:
-    """Tell whether a case got beyond its container."""
+    """Return whether a case got beyond its container."""
     return first == RESULT or (kind != "reference" and not first.split()[1].startswith(CONTAINERS))

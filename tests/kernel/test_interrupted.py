@@ -61,7 +61,7 @@ print(interrupted, left)
 
 
 def start(script: str, home: Path) -> subprocess.Popen[str]:
-    """Start a script that tells when it has begun."""
+    """Start a script that prints a line when it has begun."""
     command = [sys.executable, "-c", script]
     pipe = subprocess.PIPE
     process = subprocess.Popen(

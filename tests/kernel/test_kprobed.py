@@ -48,7 +48,7 @@ def socket_of(kernel: Kprobed, family: int, state: int) -> int:
 
 
 def told(family: int) -> dict[str, object]:
-    """Return what an event tells of such a socket."""
+    """Return the fields of an event about such a socket."""
     ours, theirs = ADDRESSES[family]
     return {"saddr": ours, "daddr": theirs, "sport": 4711, "dport": 443}
 

@@ -82,5 +82,5 @@ echo {number} >{TRACEFS}/events/sched/sched_process_exit/id && exec "$@"
 
 
 def readable_tracefs() -> bool:
-    """Tell whether somebody made this machine's tracefs readable for other users."""
+    """Return whether somebody made this machine's tracefs readable for other users."""
     return (TRACEFS / "events").is_dir() and bool(TRACEFS.stat().st_mode & 0o005)

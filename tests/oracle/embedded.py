@@ -55,7 +55,7 @@ FETCHED: Final[Mapping[str, tuple[str, ...]]] = {
         *("nsd", "rsched", "rtc-testbench", "suricata"),
     ),
 }
-"""Suite -> packages that carry objects; one that the suite no longer has is left out."""
+"""Suite -> packages with objects; packages that the suite no longer has are skipped."""
 
 # installed ones are looked through if they are among these or depend on libbpf
 _LOOKED_THROUGH: Final = {

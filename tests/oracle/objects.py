@@ -1,4 +1,4 @@
-"""The objects that are held against libbpf: Debian's, and ours by every clang that is to be had."""
+"""The objects that are compared with libbpf: Debian's, and ours by every available clang."""
 
 import os
 import shutil

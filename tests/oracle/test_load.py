@@ -60,7 +60,7 @@ def test_enough_loaded(compared: Families) -> None:
 
 
 def test_libbpf_loads_ours(clang: str, compared: Families) -> None:
-    """What we wrote to be loaded is, or REFUSED tells why not here."""
+    """Our objects load, or REFUSED has the reason why they do not on this kernel."""
     for one in compared[clang]:
         name = one.object.name
         if not one.verdict.loaded and not name.startswith(
@@ -70,7 +70,7 @@ def test_libbpf_loads_ours(clang: str, compared: Families) -> None:
 
 
 def test_the_verifier_refuses(clang: str, compared: Families) -> None:
-    """libbpf gives err_* to the kernel, whose verifier says where in the source it stands."""
+    """libbpf gives err_* to the kernel, and its verifier names the source line."""
     met = 0
     for one in compared[clang]:
         if (name := one.object.name).startswith("err_"):

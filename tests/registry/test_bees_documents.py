@@ -31,7 +31,7 @@ HAS_KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
 
 
 class Line(NamedTuple):
-    """A line and where it stands; ``event`` is what it shows, ``rows`` what its rows must match."""
+    """A line and its document; it shows ``event``, and its rows must match ``rows``."""
 
     where: str
     text: str

@@ -62,7 +62,7 @@ def command(folder: Path) -> None:
 
 
 def attached(pid: str) -> bool:
-    """Tell whether the process has a BPF link."""
+    """Return whether the process has a BPF link."""
     try:
         return any(
             "link_type:" in info.read_text() for info in Path(f"/proc/{pid}/fdinfo").iterdir()

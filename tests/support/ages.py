@@ -1,4 +1,4 @@
-"""What beepy.since claims, held against the running kernel's own lists."""
+"""Compare the releases in beepy.since with the running kernel's own lists."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Give up capabilities, for good: this process and its children are no more than what is kept."""
+"""Drop capabilities permanently: this process and its children keep only the given ones."""
 
 import ctypes
 from collections.abc import Iterable

@@ -164,7 +164,7 @@ class Types:
         )
 
     def lies(self, factor: float = 1.0) -> bool:
-        """Tell whether to lie now."""
+        """Return whether to lie now."""
         return self._rng.random() < self._wild * factor
 
     def number(self, true: int) -> int:

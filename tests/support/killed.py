@@ -165,7 +165,7 @@ class Killer:
         return pid, told
 
     def _end(self, pid: int, sent: int) -> None:
-        """Look at what it holds while it stands still, and send it a signal."""
+        """Look at what it holds while it is stopped, and send it a signal."""
         os.kill(pid, signal.SIGSTOP)
         _, status = os.waitpid(pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status), f"ended by itself: {os.waitstatus_to_exitcode(status)}"

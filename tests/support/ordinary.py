@@ -21,7 +21,7 @@ _MS_BIND, _MS_REC = 0x1000, 0x4000
 
 
 def prefix(capabilities: Iterable[str]) -> tuple[str, ...]:
-    """Return what stands before a command: it then runs in a network namespace of its own, too."""
+    """Return the prefix of a command, which also gives it a private network namespace."""
     from tests.support import apart  # as a script this file imports nothing of ours
 
     return (

@@ -24,7 +24,7 @@ def folder() -> Path:
 
 @contextmanager
 def locked() -> Iterator[Path]:
-    """Give the folder to one process at a time."""
+    """Lock the directory: one process uses it at a time."""
     found = folder()
     with (found / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

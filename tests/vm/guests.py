@@ -179,7 +179,7 @@ def _guest(release: str, runs: Sequence[Ran]) -> Guest:
 
 
 def _lines(head: list[str], rows: list[list[str]]) -> Iterator[str]:
-    """Yield the lines of a table; what is long stands below it, once."""
+    """Yield the lines of a table; long texts are below it, once each."""
     notes: dict[str, int] = {}
     short = [
         [

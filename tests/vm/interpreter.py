@@ -44,7 +44,7 @@ _PACKAGES: Final = (
 
 
 class Interpreter(NamedTuple):
-    """``path`` is where it stands in the guest; the links to folders come first in ``entries``."""
+    """``path`` is its path in the guest; the links to directories come first in ``entries``."""
 
     path: str
     entries: list[Entry]

@@ -1,4 +1,4 @@
-"""What a kernel's age means: what it lacks, how that is told, and what is done about it."""
+"""The age of a kernel: what it lacks, the messages about that, and the fallbacks."""
 
 import os
 import subprocess
@@ -34,14 +34,14 @@ _TYPES: Final = "/sys/kernel/btf"
 
 
 def tables() -> str:
-    """Hold what beepy.since tells against the kernel's own lists."""
+    """Compare the releases in beepy.since with the kernel's own lists."""
     wrong = list(ages.wrong())
     assert not wrong, wrong
     return YES
 
 
 def types_of_maps_and_programs() -> str:
-    """Probe for every type: what the kernel lists and lacks is left out of its configuration."""
+    """Probe for every type: listed but missing ones are disabled in the kernel's configuration."""
     lacking = []
     for kind, prefix, has in (
         (MapType, "BPF_MAP_TYPE_", features.has_map_type),

@@ -50,7 +50,7 @@ class _Told(logging.Handler):
 
 @contextmanager
 def telling() -> Iterator[list[str]]:
-    """Give the list of what is said while the block runs, for ``seen``."""
+    """Yield the list of log messages of the block, for ``seen``."""
     told = _Told()
     log = logging.getLogger("beepy")
     before = log.level

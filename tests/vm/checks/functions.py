@@ -135,7 +135,7 @@ def lsm_cgroup() -> str:
 
 
 def writable() -> str:
-    """Let a program change what a tracepoint tells: the result of a test run."""
+    """Let a program change what a tracepoint reports: the result of a test run."""
     answers = []
 
     def provoke(_: Collection) -> None:

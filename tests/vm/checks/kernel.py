@@ -78,7 +78,7 @@ def _name(fd: Fd, kind: str) -> str:
 
 
 def types() -> str:
-    """Give the kernel objects' types, without what it does not know: only what is newer than it."""
+    """Load objects' types without the kinds that the kernel lacks: only newer ones are missing."""
     without = set()
     for spec in (_exitsnoop(), parsed("everything")):
         loaded = load_types(spec)
@@ -106,7 +106,7 @@ def contexts() -> str:
 
 
 def configuration() -> str:
-    """Give a program the options that the kernel was built with."""
+    """Show a program the options that the kernel was built with."""
     options = kconfig.options()
     spec = _as_raw_tracepoints(parsed("kconfig_options"))
     with load(spec) as collection:
