@@ -1,4 +1,6 @@
-"""Tiers: a test's folder says what it needs. What this machine lacks is skipped with its reason, and told at the end.
+"""Tiers: a test's directory says what it needs.
+
+A test that cannot run on this machine is skipped, and its reason is shown at the end.
 
 A tier of which no test ran fails a run with ``CI=true``: CI's machine can run them all.
 """
@@ -124,12 +126,17 @@ class Tally:
 def _tier(item: pytest.Item) -> str:
     tier = item.path.relative_to(TESTS).parts[0]
     if tier not in TIERS:
-        raise pytest.UsageError(f"{item.nodeid}: not in the folder of a tier: {', '.join(TIERS)}")
+        raise pytest.UsageError(
+            f"{item.nodeid}: not in the directory of a tier: {', '.join(TIERS)}"
+        )
     return tier
 
 
 def _lacks_its_peer(item: pytest.Item) -> bool:
-    """Whether it compares with a program that is not here: it is not skipped, since no package of apt brings it."""
+    """Whether the program that it compares with is missing.
+
+    Such a test is not collected, rather than skipped: no package of apt has the program.
+    """
     peer = item.get_closest_marker("peer")
     return peer is not None and not shutil.which(peer.args[0])
 
@@ -143,9 +150,8 @@ _TALLY = pytest.StashKey[Tally]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if (
-        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    ):  # what a shell starts in the background has it so
+    # A shell starts its background jobs with SIGINT ignored.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_TALLY] = tally = Tally()
     config.pluginmanager.register(tally)

@@ -1,4 +1,4 @@
-"""How often the tests with random input, and those that kill, are done: ``make soak`` sets BEEPY_SOAK to 50."""
+"""Repetitions of the tests with random input or kills: ``make soak`` sets BEEPY_SOAK to 50."""
 
 import os
 from typing import Final

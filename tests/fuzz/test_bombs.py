@@ -1,4 +1,4 @@
-"""Small objects that would cost much: each ends like any mutant, within the same memory and time."""
+"""Small objects that would cost much: each ends like any mutant, within its memory and time."""
 
 from functools import partial
 from random import Random

@@ -1,4 +1,4 @@
-"""Grown and mutated objects, loaded into the kernel: what it takes and refuses ends in results and BeepyErrors.
+"""Load grown and mutated objects into the kernel: all end in results and BeepyErrors.
 
 Nothing is attached or pinned, maps are small, and only programs of types that decide nothing are
 loaded.

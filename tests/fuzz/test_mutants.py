@@ -1,4 +1,7 @@
-"""Real objects, images and references, mutated: each ends in a result or in a BeepyError, soon (see ``campaign``)."""
+"""Mutate real objects, images and references: all soon end in a result or a BeepyError.
+
+The limits are those of ``campaign``.
+"""
 
 import os
 import shutil
@@ -36,7 +39,7 @@ class Source(NamedTuple):
 
 
 def _sources(folder: Path) -> tuple[Source, ...]:
-    """Return the objects: those of the images, and those of bpf/ and of libbpf-tools where they can be had."""
+    """Return the objects of the images and, where they are available, of bpf/ and libbpf-tools."""
     store = bundled_store()
     found = {data: f"images/{name}" for name in store.names() for data in store.get(name).programs}
     if (clang := build.compiler()) and shutil.which("llvm-strip"):
@@ -115,5 +118,5 @@ def test_mutants_end_in_results_or_errors(tmp_path: Path) -> None:
 
 
 def _is_past(first: str, kind: str) -> bool:
-    """Tell whether a case got beyond its container."""
+    """Return whether a case got beyond its container."""
     return first == RESULT or (kind != "reference" and not first.split()[1].startswith(CONTAINERS))

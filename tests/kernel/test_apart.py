@@ -21,7 +21,10 @@ exec chroot "$root" "$@"
 
 
 def test_in_a_chroot_the_reason_is_named(tmp_path: Path) -> None:
-    ask = f"import os; os.chdir({str(ROOT)!r}); from tests.support import apart; print(apart.missing())"
+    ask = (
+        f"import os; os.chdir({str(ROOT)!r}); "
+        "from tests.support import apart; print(apart.missing())"
+    )
     command = [*apart.command(), "sh", "-c", CHROOT, "sh", str(tmp_path), sys.executable, "-c", ask]
     done = subprocess.run(
         command, env={"PYTHONPATH": str(ROOT)}, check=False, capture_output=True, text=True

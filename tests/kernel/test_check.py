@@ -308,7 +308,8 @@ def test_the_command_fails_with_the_reason(beepy: Beepy, object_of: ObjectOf) ->
     assert done.code == 1
     assert f"check  {THIS}: it does not run\n" in done.out
     assert (
-        "  error: program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: not found in this kernel "
+        "  error: program 'no_tracepoint': tracepoint syscalls/sys_enter_beepy: "
+        "not found in this kernel "
         "(--missing skip leaves it out)\n" in done.out
     )
     done = beepy("describe", "exitsnoop", "--check")

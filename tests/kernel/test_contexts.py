@@ -1,4 +1,4 @@
-"""Contexts that are told by a tag, on this kernel and as on one that does not read it."""
+"""Contexts marked by a tag, on this kernel and as on one that does not read tags."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``describe`` of every source of ours; and what it tells of programs and maps is what is then loaded."""
+"""``describe`` every compiled object; what it shows of programs and maps is what is loaded."""
 
 import json
 from pathlib import Path
@@ -73,7 +73,10 @@ def test_the_text_of_what_a_metric_is_made_of(beepy: Beepy, object_of: ObjectOf)
     for line in (
         "program add",
         "  section       tracepoint/syscalls/sys_enter_prctl",
-        "  helpers       get_current_pid_tgid, get_current_comm, map_delete_elem, map_update_elem, map_lookup_elem",
+        (
+            "  helpers       get_current_pid_tgid, get_current_comm, map_delete_elem, "
+            "map_update_elem, map_lookup_elem"
+        ),
         "map counter_calls",
         "  type     hash",
         "  sizes    key 20, value 8 bytes, 1024 entries",
@@ -101,7 +104,11 @@ def test_the_text_of_slots_externs_and_bitfields(beepy: Beepy, object_of: Object
 
 
 def test_the_text_of_sections_that_are_not_attached(beepy: Beepy, compiled: ObjectOf) -> None:
-    text = '#include "include/core.h"\nSEC("%s") int it(void *ctx) { return 0; }\nchar L[] SEC("license") = "GPL";'
+    text = (
+        '#include "include/core.h"\n'
+        'SEC("%s") int it(void *ctx) { return 0; }\n'
+        'char L[] SEC("license") = "GPL";'
+    )
     told = {
         "nobody/knows": "nobody/knows (unknown section)",
         "?raw_tp/sched_process_exit": "?raw_tp/sched_process_exit (not loaded by default)",

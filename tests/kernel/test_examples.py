@@ -1,4 +1,7 @@
-"""The bundled images that this kernel can attach: each shows the event that is provoked. Guests try all of them."""
+"""The bundled images that this kernel can attach: each shows a provoked event.
+
+Guests try all of them.
+"""
 
 import os
 from pathlib import Path

@@ -19,7 +19,8 @@ CORE = 0x80  # struct task_struct.exit_code: a core was dumped
 
 # Names hold newlines; but they are padded to 16 bytes.
 THEIRS = re.compile(
-    rb"(?s)(.{16}) (\d+) +(\d+) +\d+ +[\d.]+ +(?:0|code (\d+)|signal (\d+) \([^)]*\)(?:, core dumped)?) *\n"
+    rb"(?s)(.{16}) (\d+) +(\d+) +\d+ +[\d.]+ +"
+    rb"(?:0|code (\d+)|signal (\d+) \([^)]*\)(?:, core dumped)?) *\n"
 )
 LOST = re.compile(rb"[Ll]ost (\d+) events")
 
@@ -79,16 +80,14 @@ def test_beside_exitsnoop(beepy: Beepy) -> None:
     assert len({one.name for one in planned}) >= 50
     assert len({one.signal for one in planned if one.signal}) == 5
     with exitsnoop() as other, beepy.start("-v", "run", "exitsnoop", "-o", "json") as running:
-        other.until(
-            lambda: b"EXIT_CODE\n" in other.out
-        )  # written once its buffers are there and it is attached
+        # The tool writes this once it has its buffers and is attached.
+        other.until(lambda: b"EXIT_CODE\n" in other.out)
         running.until_attached()
         ended = exits.fork(planned)
         wanted = Counter(map(row, ended))
         assert len(wanted) == TOTAL
-        ours_alone = {
-            (one.pid, one.ppid) for one in ended
-        }  # another's process may have had the number just before
+        # Another's process may have had the number just before.
+        ours_alone = {(one.pid, one.ppid) for one in ended}
         done = running.end()
 
         def seen() -> list[Row]:

@@ -1,4 +1,4 @@
-"""The Python face on the real kernel: asyncio, threads, a session at Python's prompt, what fails half-way."""
+"""The Python API on the real kernel: asyncio, threads, a session at the prompt, failures."""
 
 import asyncio
 import os

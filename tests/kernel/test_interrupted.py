@@ -1,4 +1,4 @@
-"""Ctrl-C at random moments, in a program that uses beepy: a KeyboardInterrupt, and nothing is left in the kernel.
+"""Ctrl-C at random moments in a program that uses beepy: KeyboardInterrupt, and no leaks.
 
 A script ends by it; a session at Python's prompt goes on, and must have let go of everything all
 the same.
@@ -53,14 +53,15 @@ for _ in range({cycles}):
         interrupted += 1
     left += bool(held(os.getpid()))
     for name in os.listdir("/proc/self/fd") if held(os.getpid()) else ():
-        if os.path.islink("/proc/self/fd/" + name) and "bpf" in os.readlink("/proc/self/fd/" + name):
+        path = "/proc/self/fd/" + name
+        if os.path.islink(path) and "bpf" in os.readlink(path):
             os.close(int(name))
 print(interrupted, left)
 """
 
 
 def start(script: str, home: Path) -> subprocess.Popen[str]:
-    """Start a script that tells when it has begun."""
+    """Start a script that prints a line when it has begun."""
     command = [sys.executable, "-c", script]
     pipe = subprocess.PIPE
     process = subprocess.Popen(
@@ -72,7 +73,7 @@ def start(script: str, home: Path) -> subprocess.Popen[str]:
 
 
 def interrupt(process: subprocess.Popen[str]) -> tuple[set[Number], str]:
-    """Look at what it holds while it stands still, send it Ctrl-C, and return that and its stderr."""
+    """Return what the stopped process holds in the kernel, and its stderr after Ctrl-C."""
     os.kill(process.pid, signal.SIGSTOP)
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     if not os.WIFSTOPPED(status):  # it was faster
@@ -112,7 +113,7 @@ def test_a_script_ends_and_leaves_nothing(part: int, tmp_path: Path) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("part", range(soak.times(PARTS)))
 def test_a_session_goes_on_and_has_let_go(part: int) -> None:
-    """Between two of Python's instructions a descriptor may have no owner yet: that is one moment in a thousand."""
+    """Between two instructions a descriptor may lack an owner, for one moment in a thousand."""
     command = [sys.executable, "-c", SESSION.format(seed=part, cycles=100)]
     ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
     interrupted, left = map(int, ran.stdout.split())

@@ -1,4 +1,4 @@
-"""Nothing stays behind of runs that are killed at random moments: by links at once, in the old ways once more started.
+"""Kill runs at random moments: links vanish at once, other attachments at the next start.
 
 200 of the first kind, more in `make soak`; the machine's other users may load and attach what they
 like meanwhile.
@@ -42,7 +42,8 @@ killer.wait()
 now = killed.left(group, killer.processes)
 assert now == before, killed.compared(before, now)
 assert list(folder.glob("*")) == []
-print(", ".join(f"{{count}} {{when}}" for when, count in killer.ends.items()), f"; {{len(killer.held)}} held")
+ends = ", ".join(f"{{count}} {{when}}" for when, count in killer.ends.items())
+print(ends, f"; {{len(killer.held)}} held")
 """
 NOTED = 6  # two events of tracefs, XDP, a filter, a control group's, a flow dissector
 CHANGED = 5  # qdiscs, filters, the interface, the control group, tracefs

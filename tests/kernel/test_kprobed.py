@@ -1,4 +1,4 @@
-"""The images whose programs are kprobes, on this kernel, which may have none: they are run on objects made up here."""
+"""The images with kprobes, on any kernel, even without kprobes: they get made-up objects."""
 
 import ipaddress
 import os
@@ -48,7 +48,7 @@ def socket_of(kernel: Kprobed, family: int, state: int) -> int:
 
 
 def told(family: int) -> dict[str, object]:
-    """Return what an event tells of such a socket."""
+    """Return the fields of an event about such a socket."""
     ours, theirs = ADDRESSES[family]
     return {"saddr": ours, "daddr": theirs, "sport": 4711, "dport": 443}
 

@@ -64,9 +64,8 @@ def test_resolved_symbols(objects: dict[str, Path]) -> None:
     symbols = ksyms.resolve(parsed(objects, "ksyms"))
     assert symbols["no_such_symbol"] == ksyms.KernelSymbol(function=False, number=4)
     assert symbols["no_such_kfunc"] == ksyms.KernelSymbol(function=True, number=3)
-    assert symbols["bpf_task_acquire___other"] == ksyms.KernelSymbol(
-        function=True, number=1
-    )  # another prototype
+    # It has another prototype.
+    assert symbols["bpf_task_acquire___other"] == ksyms.KernelSymbol(function=True, number=1)
     assert symbols["bpf_task_acquire"].type
     assert not symbols["bpf_task_acquire"].module
 

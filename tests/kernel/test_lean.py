@@ -1,4 +1,4 @@
-"""A run holds no more than it needs when its first event has been shown, and looks for nothing then."""
+"""Once a run has shown its first event, it holds no more than it needs and imports nothing."""
 
 import json
 import subprocess
@@ -64,7 +64,10 @@ def attached(self):
     attach(self)
     on.append(True)
 Collection.attach = attached
-sys.addaudithook(lambda event, of: event in ("import", "open") and on and noted.append((event, of[0])))
+def note(event, of):
+    if event in ("import", "open") and on:
+        noted.append((event, of[0]))
+sys.addaudithook(note)
 code = main()
 print(*noted, file=sys.stderr)
 sys.exit(code)

@@ -1,4 +1,4 @@
-"""Records that are shorter than their type, and records without a fixed length, from a real program."""
+"""Records shorter than their type, and records without a fixed length, from a real program."""
 
 import json
 import re

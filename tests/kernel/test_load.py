@@ -247,7 +247,8 @@ SEC("raw_tp/sched_process_exit") int it(void *ctx)
 def test_a_map_that_the_kernel_refuses(compiled: ObjectOf) -> None:
     with pytest.raises(
         KernelError,
-        match=r"^map 'table': create: invalid argument \(EINVAL\): max_entries 0 \(its size is missing\)",
+        match=r"^map 'table': create: invalid argument \(EINVAL\): "
+        r"max_entries 0 \(its size is missing\)",
     ):
         loaded(compiled(HEAD + MAP))
 

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 NEEDED = ("Makefile", ".ci", "pyproject.toml", "README.md", "LICENSE", "bpf", "beepy", "images")
 NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # a Python below /root is no user's
+# A Python below /root is not for users.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 USABLE = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))"
 
 
@@ -96,7 +97,8 @@ def test_without_an_index_the_last_line_is_ours(checkout: Path) -> None:
     *pips, ours, _ = done.stderr.splitlines()  # the last is make's
     assert pips[0] == "installing beepy into .venv"
     assert ours.startswith(
-        "beepy could not be installed: pip's reason is above; it needs the packages in pyproject.toml"
+        "beepy could not be installed: pip's reason is above; "
+        "it needs the packages in pyproject.toml"
     )
     assert not (checkout / ".venv" / ".run").exists()
 

@@ -1,4 +1,4 @@
-"""/metrics as its readers see it: bee's literal pages, prometheus_client's parser, and bee itself beside us."""
+"""/metrics for its readers: bee's literal pages, prometheus_client's parser, and bee itself."""
 
 import os
 import re
@@ -25,14 +25,15 @@ from tests.support.trigger import named, trigger
 pytestmark = pytest.mark.kernel
 
 LINE = re.compile(
-    r'(?P<metric>\w+)\{comm="(?P<comm>(?:[^"\\]|\\.)*)",exit_code="(?P<code>\d+)",exit_time="(?P<exit>\d+)",pid="(?P<pid>\d+)",'
-    r'ppid="(?P<ppid>\d+)",sig="(?P<sig>\d+)",start_time="(?P<start>\d+)",tid="(?P<tid>\d+)"\} (?P<value>\d+)'
+    r'(?P<metric>\w+)\{comm="(?P<comm>(?:[^"\\]|\\.)*)",exit_code="(?P<code>\d+)",'
+    r'exit_time="(?P<exit>\d+)",pid="(?P<pid>\d+)",ppid="(?P<ppid>\d+)",sig="(?P<sig>\d+)",'
+    r'start_time="(?P<start>\d+)",tid="(?P<tid>\d+)"\} (?P<value>\d+)'
 )
 
 
 @contextmanager
 def metrics(beepy: Beepy, *arguments: str) -> Iterator[str]:
-    """Run images with nothing but metrics; yield the address of the page once their programs are attached."""
+    """Run images with metrics alone; yield the page's address once their programs are attached."""
     with beepy.start("-v", "run", *arguments, "-o", "none", "--prom-port", "0") as running:
         running.until_attached()
         yield running.metrics()
@@ -362,7 +363,7 @@ def test_several_images_share_a_page(beepy: Beepy, object_of: ObjectOf) -> None:
 
 
 class Bee:
-    """bee in namespaces of its own: it listens on every interface, and wants tracefs below debugfs."""
+    """bee in its own namespaces: it listens on all interfaces, and wants tracefs below debugfs."""
 
     PORT = 9091
 
@@ -372,9 +373,11 @@ class Bee:
                 pytest.skip(f"{program} is not installed")
         script = (
             "ip link set lo up && "
-            "{ [ -e /sys/kernel/debug/tracing ] || mount -t debugfs debugfs /sys/kernel/debug; } && "
+            "{ [ -e /sys/kernel/debug/tracing ] || "
+            "mount -t debugfs debugfs /sys/kernel/debug; } && "
             "ls /sys/kernel/debug/tracing >&2 && "
-            f'exec bee --storage {home}/store --config-dir {home} run --no-tty --prom-port {self.PORT} "$@"'
+            f"exec bee --storage {home}/store --config-dir {home} "
+            f'run --no-tty --prom-port {self.PORT} "$@"'
         )
         self.running = Running(
             [*apart.command("--net"), "sh", "-c", script, "sh", *arguments], environment(home)
@@ -382,7 +385,10 @@ class Bee:
 
     def page(self) -> str:
         """Return its metrics page, "" while it does not answer."""
-        code = "import sys, urllib.request as r; sys.stdout.buffer.write(r.urlopen(sys.argv[1]).read())"
+        code = (
+            "import sys, urllib.request as r; "
+            "sys.stdout.buffer.write(r.urlopen(sys.argv[1]).read())"
+        )
         enter = ["nsenter", "--target", f"{self.running.process.pid}", "--net"]
         python = [sys.executable, "-S", "-E", "-c", code, f"http://127.0.0.1:{self.PORT}/metrics"]
         assert self.running.process.poll() is None, (self.running.out, self.running.err)
@@ -392,7 +398,7 @@ class Bee:
 
 @contextmanager
 def beside(beepy: Beepy, name: str, *arguments: str) -> Iterator[tuple[str, Bee]]:
-    """Run an image or file under both; yield our address, and bee, once bee's program is attached too."""
+    """Run an image or file with both; yield our address, and bee once its program is attached."""
     bee = Bee(beepy.home, *arguments, name)
     with bee.running as other, metrics(beepy, name, *arguments) as url:
         other.until(lambda: b"Calling Load..." in other.out)
@@ -402,7 +408,7 @@ def beside(beepy: Beepy, name: str, *arguments: str) -> Iterator[tuple[str, Bee]
 @pytest.mark.peer("bee")
 @pytest.mark.usefixtures("same_pids")
 def test_beside_bee_exits(beepy: Beepy) -> None:
-    """bee dies of a name that is no UTF-8, so there is none among these; each program looks at the clock itself."""
+    """Compare names that are UTF-8 (others end bee); both programs read the clock themselves."""
     shutil.copytree(bundled_store().path, beepy.home / "store")
     names = [name for name in NAMES if name.decode("utf-8", "replace").encode() == name]
     assert len(names) > 40
@@ -522,7 +528,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 
 def test_a_map_without_a_metric_ends_no_run(beepy: Beepy, compiled: ObjectOf) -> None:
-    """A bool is 0 or 1, an enum its number; what ``describe`` says of metrics is what a run serves."""
+    """A bool is 0 or 1, an enum its number; a run serves the metrics that ``describe`` shows."""
     path = compiled(STATES)
     with beepy.start("-v", "run", path, "--prom-port", "0", "--interval", "1h") as running:
         running.until_attached()
@@ -536,7 +542,10 @@ def test_a_map_without_a_metric_ends_no_run(beepy: Beepy, compiled: ObjectOf) ->
     assert done.code == 0
     warnings = [
         "warning: map 'gauge_named' has no metric: its field 'value' is not a number",
-        "warning: map 'hist_took' has no metric: it has no field 'le': -k hist_took,FIELD takes another: mode, us",
+        (
+            "warning: map 'hist_took' has no metric: "
+            "it has no field 'le': -k hist_took,FIELD takes another: mode, us"
+        ),
     ]
     assert [line for line in done.said if line.startswith("warning: ")] == warnings
     assert all(

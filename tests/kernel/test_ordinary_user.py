@@ -1,4 +1,4 @@
-"""Every bundled image as a user with exactly the capabilities that ``describe`` names, and with one of them fewer."""
+"""Every bundled image with exactly the capabilities that ``describe`` names, and one fewer."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def test_a_uprobe_names_what_it_lacks(beepy: Beepy) -> None:
 
 
 def test_where_tracefs_may_be_read_two_capabilities_suffice(beepy: Beepy) -> None:
-    """What a tracefs of mode 0755 would show: to change the real one would change it for the whole machine."""
+    """Emulate a tracefs of mode 0755: changing the real one would change the whole machine."""
     number = tracepoint_id("sched", "sched_process_exit")
     script = f"""
 mount -t tmpfs -o mode=0755 tmpfs {TRACEFS} && mkdir -p {TRACEFS}/events/sched/sched_process_exit
@@ -82,5 +82,5 @@ echo {number} >{TRACEFS}/events/sched/sched_process_exit/id && exec "$@"
 
 
 def readable_tracefs() -> bool:
-    """Tell whether somebody made this machine's tracefs readable for other users."""
+    """Return whether somebody made this machine's tracefs readable for other users."""
     return (TRACEFS / "events").is_dir() and bool(TRACEFS.stat().st_mode & 0o005)

@@ -13,7 +13,7 @@ COMMANDS = re.findall(r"^\| [^|]+\? \| `sudo beepy (run .*)` \|$", README, re.MU
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_question_is_asked(beepy: Beepy, command: str) -> None:
-    """The interface is one that is on every machine; the process that is looked for need not be there."""
+    """The interface is one that every machine has; the named process need not be running."""
     words = shlex.split(command.replace("eth0", "lo").replace("--timeout 10s", ""))
     done = beepy(*words, "--timeout", "0.2s", "--no-metrics")
     if "this kernel has no kprobes" in done.err:

@@ -92,9 +92,8 @@ def test_the_ring_wraps_many_times(size: int) -> None:
 def test_a_full_ring_keeps_its_records_and_continues() -> None:
     with rings() as (ring, reader), Producer(ring, Output(56)) as producer:
         producer.run(100)
-        fits = (
-            mmap.PAGESIZE // 64 - 1
-        )  # the kernel never lets the producer reach the consumer's position
+        # The kernel never lets the producer reach the consumer's position.
+        fits = mmap.PAGESIZE // 64 - 1
         assert serials(list(reader.read())) == list(range(1, fits + 1))
         producer.run(1)
         assert serials(list(reader.read())) == [101]

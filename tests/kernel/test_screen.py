@@ -1,4 +1,4 @@
-"""What people see of the bundled images on terminals of two sizes: no row wraps, the header is there."""
+"""The bundled images on terminals of two sizes: no row wraps, and the header is there."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.parametrize("size", [(80, 24), (20
 def shown(
     beepy: Beepy, size: tuple[int, int], enough: Callable[[Screen], bool], *images: str
 ) -> Screen:
-    """Run images on a terminal until it has shown enough, while processes come and go, and files are opened."""
+    """Run images on a terminal until it has shown enough; create processes and open files."""
     beepy = beepy._replace(variables={"TERM": "xterm"})
     with (
         Terminal(*size) as terminal,

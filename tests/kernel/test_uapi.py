@@ -34,7 +34,7 @@ def enumerators(kernel: Btf, name: str) -> dict[str, int]:
     ],
 )
 def test_enums_are_the_kernel_s(ours: type[IntEnum], name: str, prefix: str) -> None:
-    """What both know has one value; what only the kernel knows is newer than all of ours, or another name of one."""
+    """Common names have the same value; others of the kernel are newer than ours, or aliases."""
     kernel = {
         key.removeprefix(prefix): value for key, value in enumerators(btf.vmlinux(), name).items()
     }
@@ -103,7 +103,7 @@ def members(kernel: Btf, type_id: TypeId, offset: int = 0) -> Iterator[tuple[str
 
 
 def struct_of_attr(kernel: Btf, name: str, field: str) -> TypeId:
-    """Return the struct in union bpf_attr: the member ``name``, or the anonymous one that has ``field``."""
+    """Return a struct in union bpf_attr: member ``name``, or the anonymous one with ``field``."""
     attr = kernel.find("bpf_attr", Kind.UNION)
     assert attr
     union = kernel.type(attr)

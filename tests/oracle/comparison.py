@@ -55,11 +55,11 @@ class Compared(NamedTuple):
                 lines.append(f"{object_}: {at}: libbpf {theirs}, ours {mine}")
             if verdict.widths.get(at) != decided.widths.get(at):
                 lines.append(
-                    f"{object_}: {at}: width {verdict.widths.get(at)}, ours {decided.widths.get(at)}"
+                    f"{object_}: {at}: "
+                    f"width {verdict.widths.get(at)}, ours {decided.widths.get(at)}"
                 )
-        if (
-            verdict.decisions and not verdict.failed
-        ):  # it relocated to the end, so ours are no more than these
+        # libbpf relocated everything, so there are no more decisions than its own.
+        if verdict.decisions and not verdict.failed:
             lines += [
                 f"{object_}: {at}: libbpf tells of none"
                 for at in decided.decisions.keys() - verdict.decisions
@@ -68,7 +68,7 @@ class Compared(NamedTuple):
 
 
 def ask(bpftool: Path, one: Object, folder: Path) -> Verdict:
-    """Ask libbpf; ``folder`` takes what it is given, by family: two may have objects of one name."""
+    """Ask libbpf; ``folder`` takes its input by family: two families may have equal names."""
     given = folder / one.family / one.path.name
     given.parent.mkdir(parents=True, exist_ok=True)
     data = one.path.read_bytes()
@@ -87,7 +87,7 @@ def compare(one: Object, verdict: Verdict) -> Compared:
 
 
 class Families:
-    """Objects and comparisons by family, each made when it is first asked for; ``folder`` holds the files."""
+    """Objects and comparisons by family, created at the first use; ``folder`` holds the files."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

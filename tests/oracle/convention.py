@@ -10,14 +10,13 @@ from beepy.btf.btf import Btf
 from beepy.btf.types import Array, DataSec, Ptr, Struct, TypeId, Var
 from beepy.uapi import MapType
 
-_BTF = bytes.fromhex(
-    "9feb 01 00 18000000"
-)  # magic, version, flags, hdr_len: that of .BTF.ext is larger
+# Magic, version, flags, hdr_len (that of .BTF.ext is larger).
+_BTF = bytes.fromhex("9feb 01 00 18000000")
 _STREAMS = (MapType.RINGBUF, MapType.PERF_EVENT_ARRAY)
 
 
 def plain(data: bytes) -> bytes:
-    """Return the object with one section of maps, ``.maps``, and with ring buffers that have no value type."""
+    """Return the object with all maps in ``.maps``, and ring buffers without value type."""
     for role in (b"print", b"counter", b"gauge"):
         data = data.replace(b".maps." + role + b"\0", b".maps\0" + role + b"\0")
     if (start := data.find(_BTF)) < 0:
@@ -35,9 +34,8 @@ def _without_records(btf: Btf) -> Btf:
             continue
         first = btf._at(struct_id)
         source, target = (3 + 3 * members[name][0] for name in ("type", "value"))
-        words |= {
-            (struct_id, target + word): btf._words[first + source + word] for word in (0, 1)
-        }  # name_off, type
+        # The words name_off and type.
+        words |= {(struct_id, target + word): btf._words[first + source + word] for word in (0, 1)}
     return btf.with_words(words)
 
 

@@ -55,7 +55,7 @@ FETCHED: Final[Mapping[str, tuple[str, ...]]] = {
         *("nsd", "rsched", "rtc-testbench", "suricata"),
     ),
 }
-"""Suite -> packages that carry objects; one that the suite no longer has is left out."""
+"""Suite -> packages with objects; packages that the suite no longer has are skipped."""
 
 # installed ones are looked through if they are among these or depend on libbpf
 _LOOKED_THROUGH: Final = {
@@ -67,9 +67,8 @@ _LOOKED_THROUGH: Final = {
 }
 
 _MAGIC: Final = b"\x7fELF\x02\x01\x01"  # 64 bits, little endian, version 1
-_RELOCATABLE: Final = struct.pack(
-    "<HHI", 1, 247, 1
-)  # ET_REL, EM_BPF, EV_CURRENT: behind the 16 bytes of e_ident
+# ET_REL, EM_BPF, EV_CURRENT, which follow the 16 bytes of e_ident.
+_RELOCATABLE: Final = struct.pack("<HHI", 1, 247, 1)
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _NOBITS: Final = 8

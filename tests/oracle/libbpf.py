@@ -1,4 +1,4 @@
-"""Ask the newest libbpf: run bpftool on an object, and read from its debug log what each relocation became."""
+"""Ask the newest libbpf: run bpftool on an object, and parse relocations from its debug log."""
 
 import json
 import re
@@ -24,13 +24,15 @@ _SPEC = re.compile(
     r"<(?P<kind>\w+)> \[\d+\] (?P<what>.*?)(?: \([\d:]+ @ offset [\d.]+\)| = -?\d+)?$"
 )
 _PATCHED = re.compile(
-    r"patched insn #(?P<insn>\d+) \((?P<form>[A-Z0-9/]+)\) (?:imm|imm64|off) (?P<old>\d+) -> (?P<new>\d+)$"
+    r"patched insn #(?P<insn>\d+) \((?P<form>[A-Z0-9/]+)\) "
+    r"(?:imm|imm64|off) (?P<old>\d+) -> (?P<new>\d+)$"
 )
 _WIDTH = re.compile(r"patched insn #(?P<insn>\d+) \([A-Z/]+\) mem_sz (?P<old>\d+) -> (?P<new>\d+)$")
 _POISON = re.compile(r"substituting insn #(?P<insn>\d+) w/ invalid insn$")
 _FAILED = re.compile(r"failed to (?:relocate|patch insn #(?P<insn>\d+)): -\w+")
 _REFUSED = re.compile(
-    r"libbpf: (?:prog|map) '(?P<name>[^']*)': failed to (?:load|create|prepare load attributes): -\w+$",
+    r"libbpf: (?:prog|map) '(?P<name>[^']*)': "
+    r"failed to (?:load|create|prepare load attributes): -\w+$",
     re.MULTILINE,
 )
 
@@ -40,7 +42,7 @@ _NOT_OPENED: Final = "Error: failed to open object file"
 
 
 class Decision(NamedTuple):
-    """What became of one relocation; ``form`` is POISONED or that of the instruction; numbers are u64."""
+    """The result of one relocation; ``form``: POISONED or the instruction's; numbers are u64."""
 
     kind: str
     what: str
@@ -50,7 +52,9 @@ class Decision(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """``decisions`` by (function, instruction); ``failed``: program, kind and access of the relocation refused.
+    """libbpf's result for an object; ``decisions`` are by (function, instruction).
+
+    ``failed``: program, kind and access of the relocation that libbpf refused.
 
     ``opened``: the object is as libbpf wants it; ``refused``: the map or program that the kernel
     does not take. ``tags``: the kernel's hash of each loaded program's instructions (without

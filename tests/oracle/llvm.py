@@ -1,4 +1,4 @@
-"""What LLVM's own tools read from objects: sections, symbols, code, CO-RE records; one run for many files."""
+"""What LLVM's tools read from objects: sections, symbols, code, CO-RE; one run for many files."""
 
 import re
 import shutil
@@ -13,14 +13,16 @@ _SECTION = re.compile(
     re.MULTILINE,
 )
 _SYMBOL = re.compile(
-    r"^ +\d+: (?P<value>[0-9a-f]{16}) +(?P<size>\d+) (?P<type>\w+) +(?P<bind>\w+) +(?P<visibility>\w+) +"
+    r"^ +\d+: (?P<value>[0-9a-f]{16}) +(?P<size>\d+) "
+    r"(?P<type>\w+) +(?P<bind>\w+) +(?P<visibility>\w+) +"
     r"(?P<section>\w+) ?(?P<name>.*)$",
     re.MULTILINE,
 )
 _DISASSEMBLY = re.compile(r"^Disassembly of section (?P<name>.*):$")
 _CODE = re.compile(r"^ +(?P<at>\d+):\t(?P<bytes>(?:[0-9a-f]{2}[ \t])+)")
 _CORE = re.compile(
-    r"^\t\t(?P<at>[0-9a-f]+):  CO-RE <(?P<kind>\w+)> \[(?P<type>\d+)\] .*?(?: \((?P<access>[\d:]+)\))?$"
+    r"^\t\t(?P<at>[0-9a-f]+):  CO-RE <(?P<kind>\w+)> "
+    r"\[(?P<type>\d+)\] .*?(?: \((?P<access>[\d:]+)\))?$"
 )
 
 
@@ -76,7 +78,7 @@ def code(paths: Sequence[Path]) -> dict[Path, dict[str, bytes]]:
 
 
 def core(paths: Sequence[Path], tool: str) -> dict[Path, dict[tuple[str, int], Record]]:
-    """Return every CO-RE record by (section, offset); ``tool`` is an llvm-objdump of version 17 or newer."""
+    """Return all CO-RE records by (section, offset); ``tool``: an llvm-objdump of 17 or newer."""
     return {path: _core(lines) for path, lines in _disassembly(tool, "-dr", paths)}
 
 
@@ -123,9 +125,8 @@ def _core(lines: Iterator[tuple[str, str]]) -> dict[tuple[str, int], Record]:
 
 @cache
 def _readelf(option: str, paths: tuple[Path, ...]) -> dict[Path, str]:
-    told = _run(
-        "llvm-readelf", option, "-W", *map(str, paths), str(paths[0])
-    )  # of a single file it tells no name
+    # It prints no name if there is only one file.
+    told = _run("llvm-readelf", option, "-W", *map(str, paths), str(paths[0]))
     return {Path(text.partition("\n")[0]): text for text in told.split("\nFile: ")[1:]}
 
 

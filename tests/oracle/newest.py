@@ -1,4 +1,4 @@
-"""The newest bpftool that Debian has, and in it the newest libbpf: unpacked, and run with its own C library."""
+"""Debian's newest bpftool, with the newest libbpf: unpacked, and run with its own C library."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ exec "$here/loader" --library-path "$here" "$here/program" "$@"
 
 @once
 def folder() -> Path:
-    """Return the folder of ``bpftool`` and all that it needs; it may stand anywhere. Raises Unavailable."""
+    """Return the directory of ``bpftool`` with its libraries (relocatable). Raise Unavailable."""
     return cache.kept(f"bpftool-{interpreter.HOST}", _make)
 
 

@@ -1,4 +1,4 @@
-"""The objects that are held against libbpf: Debian's, and ours by every clang that is to be had."""
+"""The objects that are compared with libbpf: Debian's, and ours by every available clang."""
 
 import os
 import shutil
@@ -29,17 +29,17 @@ _OF_TYPES: Final = {
     "refused_size",
     "refused_typedef",
 }
-_NEWER: Final = {
-    "killed",
-    "contexts",
-}  # what an atomic operation returns, tags of parameters: the same clang
-_MCPU_V4: Final = (
-    18  # the first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4
-)
+# They use results of atomic operations and tags of parameters, which the same clang added.
+_NEWER: Final = {"killed", "contexts"}
+# The first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4.
+_MCPU_V4: Final = 18
 
 
 class Object(NamedTuple):
-    """An object file; ``family``: DEBIAN, a suite, IMAGES, or a clang; a package's is called PACKAGE/FILE."""
+    """An object file; ``family``: DEBIAN, a suite, IMAGES, or a clang.
+
+    An object of a package is called PACKAGE/FILE.
+    """
 
     family: str
     name: str

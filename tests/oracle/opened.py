@@ -1,20 +1,23 @@
-"""What libbpf's debug log tells of an object beside CO-RE: functions, maps, what refers to what, what is appended."""
+"""What libbpf's debug log has besides CO-RE: functions, maps, references, subprograms."""
 
 import re
 from typing import NamedTuple
 
 _FUNCTION = re.compile(
-    r"libbpf: sec '(?P<section>[^']*)': found program '(?P<name>[^']*)' at insn offset (?P<offset>\d+) "
+    r"libbpf: sec '(?P<section>[^']*)': "
+    r"found program '(?P<name>[^']*)' at insn offset (?P<offset>\d+) "
     r"\(\d+ bytes\), code size (?P<size>\d+) insns"
 )
 _MAP = re.compile(
     r"libbpf: map '(?P<map>[^']*)': found (?P<key>\w+) (?:\[\d+\], sz )?= (?P<number>\w+)\."
 )
 _DATA = re.compile(
-    r"libbpf: map '(?P<map>[^']*)' \(global data\): at sec_idx \d+, offset 0, flags (?P<flags>\w+)\."
+    r"libbpf: map '(?P<map>[^']*)' \(global data\): "
+    r"at sec_idx \d+, offset 0, flags (?P<flags>\w+)\."
 )
 _SLOT = re.compile(
-    r"\.maps relo #\d+: map '(?P<map>[^']*)' slot \[(?P<index>\d+)\] points to \w+ '(?P<name>[^']*)'"
+    r"\.maps relo #\d+: map '(?P<map>[^']*)' "
+    r"slot \[(?P<index>\d+)\] points to \w+ '(?P<name>[^']*)'"
 )
 _REF = re.compile(
     r"against '(?P<symbol>[^']*)'\n"
@@ -31,7 +34,10 @@ _LICENSE = re.compile(r"^libbpf: license of .* is (.*)$", re.MULTILINE)
 
 
 class Reference(NamedTuple):
-    """``what``: "map", "data map", "arena map" or "extern", ``map`` is "" for that; ``symbol`` is the relocation's."""
+    """A reference; ``what``: "map", "data map", "arena map" or "extern" (whose ``map`` is "").
+
+    ``symbol`` is the relocation's.
+    """
 
     what: str
     map: str

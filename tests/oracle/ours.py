@@ -40,7 +40,9 @@ _LIBBPF_FORMS = {
 
 
 class Decided(NamedTuple):
-    """``decisions`` and ``widths`` by (function, instruction), as ``libbpf.Verdict``; ``forms``: (kind, form) met.
+    """beepy's ``decisions`` and ``widths`` by (function, instruction), as in ``libbpf.Verdict``.
+
+    ``forms``: each (kind, form) that occurred.
 
     ``failed``: the programs that were refused, each with its message.
     """
@@ -52,7 +54,7 @@ class Decided(NamedTuple):
 
 
 def decide(spec: CollectionSpec, data: bytes) -> Decided:
-    """Resolve and patch every program of the object that libbpf does not leave out, and every unused function."""
+    """Resolve and patch every program that libbpf does not skip, and every unused function."""
     found = Decided({}, {}, set(), {})
     if spec.btf is None:
         return found
@@ -63,9 +65,8 @@ def decide(spec: CollectionSpec, data: bytes) -> Decided:
             _decide(found, resolver, program)
         except RelocationError as error:
             found.failed[program.name] = str(error)
-            with suppress(
-                RelocationError
-            ):  # those before the one that is refused, as libbpf tells of them
+            # Those before the refused one, because libbpf logs them.
+            with suppress(RelocationError):
                 for ref in program.core:
                     _decide(found, resolver, program._replace(core=(ref,)))
     return found
@@ -110,7 +111,7 @@ def _operand(insns: tuple[Insn, ...], at: int, form: str) -> int:
 
 
 def _unreached(spec: CollectionSpec, btf: Btf, data: bytes) -> Iterator[ProgramSpec]:
-    """Yield the functions that no program calls: libbpf relocates them too, and loads none of them."""
+    """Yield the functions that no program calls: libbpf relocates them, but does not load them."""
     reached = {name for program in spec.programs for name, _ in program.functions}
     file = elf.read(data, spec.name)
     sections = {section.name: section for section in file.sections}

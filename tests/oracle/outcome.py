@@ -17,19 +17,27 @@ from tests.oracle.comparison import Compared
 from tests.oracle.libbpf import Verdict
 
 MORE: Final[Mapping[str, str]] = {
-    r"^libbpf: elf: legacy map definitions in 'maps' section are not supported": 'SEC("maps"): libbpf until 1.0',
-    r"^libbpf: map 'print_(events|perf)': failed to create: -EINVAL$": "a perf buffer that says what its records are",
-    r"^libbpf: prog '\w+': SEC\(\"struct_ops\"\) program isn't referenced anywhere": "an operation that no map names",
-    r"^libbpf: prog 'elements': failed to prepare load attributes: -ESRCH$": "SEC(iter/bpf_map_elem/MAP)",
+    r"^libbpf: elf: legacy map definitions in 'maps' section are not supported": (
+        'SEC("maps"): libbpf until 1.0'
+    ),
+    r"^libbpf: map 'print_(events|perf)': failed to create: -EINVAL$": (
+        "a perf buffer that says what its records are"
+    ),
+    r"^libbpf: prog '\w+': SEC\(\"struct_ops\"\) program isn't referenced anywhere": (
+        "an operation that no map names"
+    ),
+    r"^libbpf: prog 'elements': failed to prepare load attributes: -ESRCH$": (
+        "SEC(iter/bpf_map_elem/MAP)"
+    ),
 }
-"""What libbpf says of the objects that only we load, and what they hold; besides those that ``plain`` is about."""
+"""libbpf's messages about objects that only beepy loads -> what these have; see also ``plain``."""
 
 _TAG = re.compile(r"^prog_tag:\t([0-9a-f]+)$", re.MULTILINE)
 _ROW: Final = "{:45} {:10} {:10} {:>9} {:>8}  {}"
 
 
 class Outcome(NamedTuple):
-    """``word`` is loaded, refused, or relocation (refused by a RelocationError); ``tags`` as ``Verdict.tags``."""
+    """``word``: loaded, refused, or relocation (a RelocationError); ``tags``: see ``Verdict``."""
 
     word: str
     tags: dict[str, str]
@@ -55,7 +63,7 @@ def ours(one: Compared, folder: Path) -> Outcome:
 
 @contextmanager
 def pins() -> Iterator[Path]:
-    """Give a BPF file system of one's own, for maps that are pinned by name: it goes, with every pin."""
+    """Yield a private BPF file system for maps pinned by name; it vanishes with its pins."""
     with TemporaryDirectory() as folder:
         subprocess.run(["mount", "-t", "bpf", "bpf", folder], check=True)
         try:
@@ -86,7 +94,7 @@ def more(verdict: Verdict) -> str:
 
 
 def agree(verdict: Verdict, got: Outcome) -> bool:
-    """Tell whether both say the same: of every program's instructions, or what program or map the kernel refuses.
+    """Return whether both loaded equal programs, or both refused the same program or map.
 
     What this kernel lacks we tell before it is asked to take anything, libbpf just before it loads
     that program.
@@ -139,4 +147,7 @@ class Table:
     def sum(self) -> str:
         """Return it in one line."""
         decisions = f"{self._equal} of {self._told} decisions equal"
-        return f"{len(self.lines) - 1} objects, {self.loaded} loaded, {decisions}, {len(self.wrong)} verdicts differ"
+        return (
+            f"{len(self.lines) - 1} objects, {self.loaded} loaded, {decisions}, "
+            f"{len(self.wrong)} verdicts differ"
+        )

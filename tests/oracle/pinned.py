@@ -1,4 +1,4 @@
-"""Print what the kernel knows of the maps that are pinned in a folder, as one JSON object; run as a script."""
+"""Print what the kernel knows of the maps pinned in a directory, as JSON; run as a script."""
 
 import json
 import sys

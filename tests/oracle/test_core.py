@@ -1,4 +1,4 @@
-"""Every CO-RE decision that libbpf tells of is ours too: Debian's tools, and our own objects by every clang."""
+"""Every CO-RE decision of libbpf is ours too: Debian's tools, our objects by every clang."""
 
 from collections.abc import Mapping
 from typing import TypeVar

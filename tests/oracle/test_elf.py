@@ -1,4 +1,4 @@
-"""What we read from every object, held against LLVM's tools and against what libbpf tells while it opens it."""
+"""Compare what beepy reads from every object with LLVM's tools and with libbpf's log."""
 
 from bisect import bisect_right
 from pathlib import Path
@@ -45,7 +45,7 @@ def paths(found: list[Object]) -> list[Path]:
 
 
 def parsed(family: str, compared: Families) -> list[tuple[Compared, CollectionSpec]]:
-    """Return the objects of a family that are no errors to us; test_load holds the others against libbpf."""
+    """Return the objects of a family that we accept; test_load compares the others with libbpf."""
     return [(one, one.spec) for one in compared[family] if one.spec]
 
 
@@ -100,7 +100,7 @@ def test_code(family: str, compared: Families) -> None:
 
 
 def as_linked(linked: Insn, written: Insn) -> Insn:
-    """Return ``written`` with what linking changes: the distance of a call, the address of a callback."""
+    """Return ``written`` with the linker's changes: a call's distance, a callback's address."""
     if (linked.code, linked.src) in ((CALL, PSEUDO_CALL), (LD_IMM64, PSEUDO_FUNC)):
         return written._replace(src=linked.src, imm=linked.imm)
     return written
@@ -132,7 +132,7 @@ def test_core_records(family: str, compared: Families) -> None:
 
 
 def functions(found: list[Object]) -> dict[Object, dict[str, list[tuple[str, int, int]]]]:
-    """Return section, offset and instructions of every object's functions by name, from LLVM's symbols.
+    """Return (section, offset, instructions) of every object's functions, by name, from LLVM.
 
     Several have one name where the linker joined static functions of several sources.
     """
@@ -181,7 +181,7 @@ def test_programs(family: str, compared: Families) -> None:
 
 
 def held(found: MapSpec) -> bool:
-    """Tell whether a map is a section of data; an arena may hold one besides, and operations are initialised."""
+    """Return whether a map is a data section's (arenas and struct_ops have contents too)."""
     return found.contents is not None and found.type not in (MapType.ARENA, MapType.STRUCT_OPS)
 
 

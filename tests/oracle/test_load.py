@@ -1,4 +1,4 @@
-"""What libbpf loads on this kernel loads with us, as the same instructions; what it refuses, we refuse.
+"""What libbpf loads on this kernel we load, as equal instructions; what it refuses, we refuse.
 
 We accept more in the cases of ``outcome.MORE``, and in those of ``convention.plain``: bee's
 conventions are taken out before libbpf is asked.
@@ -33,7 +33,10 @@ REFUSED: Mapping[str, str] = {
     "perfbuf": "map 'print_events': failed to create: -EINVAL",
     "struct_ops": "prog 'unused': SEC(\"struct_ops\") program isn't referenced anywhere",
 }
-"""What libbpf may say of those of ours that it does not load here; of err_* and core_refused_* other tests tell."""
+"""libbpf's messages about our objects that it does not load.
+
+Other tests are about err_* and core_refused_*.
+"""
 
 NOT_ALLOWED = (
     "': failed to load: -EPERM"  # some kernels let nobody load programs for functions and LSM hooks
@@ -57,7 +60,7 @@ def test_enough_loaded(compared: Families) -> None:
 
 
 def test_libbpf_loads_ours(clang: str, compared: Families) -> None:
-    """What we wrote to be loaded is, or REFUSED tells why not here."""
+    """Our objects load, or REFUSED has the reason why they do not on this kernel."""
     for one in compared[clang]:
         name = one.object.name
         if not one.verdict.loaded and not name.startswith(
@@ -67,7 +70,7 @@ def test_libbpf_loads_ours(clang: str, compared: Families) -> None:
 
 
 def test_the_verifier_refuses(clang: str, compared: Families) -> None:
-    """libbpf gives err_* to the kernel, whose verifier says where in the source it stands."""
+    """libbpf gives err_* to the kernel, and its verifier names the source line."""
     met = 0
     for one in compared[clang]:
         if (name := one.object.name).startswith("err_"):
@@ -81,7 +84,7 @@ def test_the_verifier_refuses(clang: str, compared: Families) -> None:
 def test_what_is_taken_out_before_libbpf_is_asked(
     clang: str, compared: Families, tmp_path: Path
 ) -> None:
-    """libbpf refuses each of bee's two conventions: sections .maps.*, and ring buffers of a type."""
+    """libbpf refuses both of bee's conventions: sections .maps.*, and ring buffers with a type."""
     named = 0
     for one in compared[clang]:
         data = one.object.path.read_bytes()

@@ -20,7 +20,8 @@ NAMES = ("maps_all", "maps_values", "maps_kptr", "maps_absent", "slots", "data")
 # bpffs is mounted in a private mount namespace: it goes, with every pin
 _SCRIPT = """
 mount -t bpf bpf /sys/fs/bpf && mkdir /sys/fs/bpf/maps &&
-"$1" prog loadall "$2" /sys/fs/bpf/programs pinmaps /sys/fs/bpf/maps >&2 && exec "$3" "$4" /sys/fs/bpf/maps
+"$1" prog loadall "$2" /sys/fs/bpf/programs pinmaps /sys/fs/bpf/maps >&2 &&
+exec "$3" "$4" /sys/fs/bpf/maps
 """
 
 
@@ -40,7 +41,10 @@ def theirs(path: Path) -> dict[str, dict[str, int]] | None:
 
 
 def _name(pin: str) -> str:
-    """Return the map's name in our spelling: libbpf calls a section of data ``object.rodata``, the pin has no dots."""
+    """Return the map's name as beepy spells it.
+
+    libbpf calls the map of a data section ``object.rodata``, and its pin has no dots.
+    """
     for section in ("rodata", "data", "bss", "kconfig"):
         if f"_{section}" in pin and not pin.startswith(("global", "static")):
             return f".{section}{pin.partition(f'_{section}')[2].replace('_', '.')}"

@@ -76,7 +76,7 @@ def test_every_name_of_libbpf_s_is_known_and_means_the_same(libbpf: Libbpf) -> N
 
 
 def test_what_only_we_know_is_what_later_releases_added(libbpf: Libbpf) -> None:
-    """Ours is the table of v1.8; the order of what both have is the same, and so is what "+" allows."""
+    """Our table is that of v1.8; common sections have the same order, and allow "+" alike."""
     theirs = libbpf.names()
     ours = [hook.section for hook in TABLE]
     assert [name for name in ours if name in theirs] == [name for name in theirs if name in ours]

@@ -1,4 +1,4 @@
-"""Clients and servers of this tier. Nothing here leaves 127.0.0.1, and no setting of the user is read."""
+"""Clients and servers of this tier. All stay on 127.0.0.1; no setting of the user is read."""
 
 import base64
 import json
@@ -107,7 +107,7 @@ class Ours(NamedTuple):
         return lookup.pull(image, options._replace(**changes))
 
     def refuses(self, image: str, **changes: Any) -> str:  # noqa: ANN401 - fields of Options
-        """Pull, and return the one clear line of the refusal; the store holds no name and nothing half-written."""
+        """Pull and return the one-line refusal; the store holds no name and no partial file."""
         with pytest.raises(ImageError) as caught:
             self.pull(image, **changes)
         line = str(caught.value)
@@ -161,9 +161,8 @@ class Theirs:
 def theirs(
     authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Theirs]:
-    monkeypatch.setattr(
-        oras.decorator, "time", SimpleNamespace(sleep=lambda _: None)
-    )  # its retries last two minutes
+    # Without sleep: the retries of oras-py last two minutes.
+    monkeypatch.setattr(oras.decorator, "time", SimpleNamespace(sleep=lambda _: None))
     client = Theirs(authority.ca_file, tmp_path / "out")
     yield client
     client.close()

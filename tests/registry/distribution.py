@@ -1,4 +1,4 @@
-"""A real registry server (docker-registry, distribution 2.8) on 127.0.0.1, and the token server that it trusts."""
+"""A real registry (docker-registry, distribution 2.8) on 127.0.0.1, and its token server."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ ISSUER, SERVICE = "tokens of the test", "registry of the test"
 
 
 class Running(NamedTuple):
-    """A registry that serves: how an independent client may push to it, and what ours needs to pull."""
+    """A running registry: how an independent client pushes to it, and what ours needs to pull."""
 
     host: str
     push: tuple[str, ...]
@@ -68,7 +68,7 @@ def _part(data: bytes) -> str:
 
 
 class Signer:
-    """Makes the tokens of distribution's specification: a JWT, ES256, with its certificate in ``x5c``."""
+    """Creates the tokens that distribution specifies: JWT, ES256, with a certificate in ``x5c``."""
 
     def __init__(self, ca: trustme.CA) -> None:
         leaf = ca.issue_cert("tokens.example")

@@ -42,7 +42,8 @@ def context(ca: trustme.CA, name: str) -> ssl.SSLContext:
 
 def scope(path: str) -> str:
     """Return the scope of a request below /v2/."""
-    return f"repository:{path.removeprefix('/v2/').partition('/manifests/')[0].partition('/blobs/')[0]}:pull"
+    repository = path.removeprefix("/v2/").partition("/manifests/")[0].partition("/blobs/")[0]
+    return f"repository:{repository}:pull"
 
 
 def asks_for_a_token(call: Call) -> bool:
@@ -60,7 +61,7 @@ def token(call: Call) -> bool:
 
 
 def has_images(programs: Mapping[str, bytes]) -> Twist:
-    """Answer for manifests and blobs of these images, by REPOSITORY:TAG, as an honest registry does."""
+    """Answer for manifests and blobs of these images, by REPOSITORY:TAG, like any registry."""
     manifests = {name: bee.write_manifest(program, {}) for name, program in programs.items()}
     contents = {digest(blob): blob for blob in (*programs.values(), *manifests.values(), b"{}")}
 

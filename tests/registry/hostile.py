@@ -1,4 +1,4 @@
-"""A registry of ours on 127.0.0.1 that can be told to lie: a thread a connection, every request noted."""
+"""A registry on 127.0.0.1 that can lie: a thread for each connection, every request noted."""
 
 import contextlib
 import hashlib
@@ -79,7 +79,7 @@ Twist = Callable[[Call], bool]
 
 
 class Hostile(ThreadingHTTPServer):
-    """Serves one bee image, ``bee/exitsnoop:1`` if not told otherwise, honestly unless a twist answers first."""
+    """Serves one bee image, by default ``bee/exitsnoop:1``, unless a twist answers first."""
 
     daemon_threads = False
 

@@ -1,4 +1,4 @@
-"""What a server says in place of an image is told in its own words: harmless, short, one line."""
+"""A server's error message is shown in its own words: escaped, shortened, on one line."""
 
 import base64
 import json
@@ -142,7 +142,7 @@ def test_denied_without_credentials(plain: Hostile, ours: Ours) -> None:
 
 
 def gives_token(*wanted: str) -> Twist:
-    """Give a token that does only to whoever asks for exactly these scopes, in any order."""
+    """Issue a valid token only for a request of exactly these scopes, in any order."""
 
     def give(call: Call) -> bool:
         scopes = parse_qs(urlsplit(call.path).query).get("scope", [])
@@ -198,7 +198,7 @@ def test_an_identity_tokens_scopes(plain: Hostile, ours: Ours) -> None:
 
 
 def hides(call: Call) -> bool:
-    """Tell strangers that nothing is there, and at /v2/ how to log in."""
+    """Answer strangers with 404, and at /v2/ with the way to log in."""
     if call.headers.get("Authorization") == BASIC:
         return call.route == "/v2/" and call.answer(200)
     if call.route == "/v2/":
@@ -246,7 +246,7 @@ def test_a_stranger_asks_for_nothing_more(plain: Hostile, ours: Ours) -> None:
 
 
 def test_credentials_that_nobody_asked_for(plain: Hostile, ours: Ours) -> None:
-    """They are not sent, and who is told 404 is told so."""
+    """They are not sent, and the error of a 404 says so."""
     plain.twists.append(on("/v2/", lambda call: call.answer(404)))
     with pytest.raises(ImageNotFound) as caught:
         ours.pull(plain.image, plain_http=True, **LOGIN)

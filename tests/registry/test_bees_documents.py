@@ -1,4 +1,4 @@
-"""What bee's documents tell its users to type, with ``bee`` replaced by ``beepy`` and nothing else changed.
+"""The commands in bee's documents, with ``bee`` replaced by ``beepy`` and nothing else changed.
 
 The images have the maps and fields that the documents name; those of their own convention come from
 the bundled ones.
@@ -31,7 +31,7 @@ HAS_KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
 
 
 class Line(NamedTuple):
-    """A line and where it stands; ``event`` is what it shows, ``rows`` what its rows must match."""
+    """A line and its document; it shows ``event``, and its rows must match ``rows``."""
 
     where: str
     text: str
@@ -83,7 +83,8 @@ RUNS = (
     ),
     Line(
         "examples/opensnoop/README.md",
-        'beepy run -f="print_events,comm,node" ghcr.io/solo-io/bumblebee/opensnoop:$(beepy version)',
+        'beepy run -f="print_events,comm,node" '
+        "ghcr.io/solo-io/bumblebee/opensnoop:$(beepy version)",
         "open",
         {"map": "print_events", "comm": "node"},
     ),
@@ -99,7 +100,8 @@ RUNS = (
     ),
     Line(
         "examples/tcpconnlat/README.md",
-        'beepy run -f="print_events,daddr_v4,8.8.8.8" ghcr.io/solo-io/bumblebee/tcpconnlat:$(beepy version)',
+        'beepy run -f="print_events,daddr_v4,8.8.8.8" '
+        "ghcr.io/solo-io/bumblebee/tcpconnlat:$(beepy version)",
     ),
     Line(HELP, "beepy run bpf-program.o", "exit", {"map": "print_exits"}),
     Line(HELP, "beepy run localhost:5000/oras:ringbuf-demo", "exit", {"map": "print_exits"}),
@@ -200,7 +202,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
 
 @pytest.fixture
 def typed(tmp_path: Path, images: Mapping[str, bytes]) -> Callable[[Line], Done]:
-    """Type a line where bee's user would: beside the object just built, with an image in bee's own store."""
+    """Type a line as bee's user does: beside a new object, with an image in bee's store."""
     (tmp_path / "bpf-program.o").write_bytes(images["oras:ringbuf-demo"])
     Store(tmp_path / "home" / ".bumblebee" / "store").add_image(
         "my_probe:v1", images["oras:ringbuf-demo"], {}
@@ -232,7 +234,7 @@ def needs_the_kernel() -> None:
 
 @pytest.mark.parametrize("line", RUNS, ids=lambda line: line.text)
 def test_a_run(typed: Callable[[Line], Done], line: Line) -> None:
-    """It shows what it should, or is attached; where it is refused it is for want of kprobes alone."""
+    """It shows its event, or is attached; it is refused only for lack of kprobes."""
     needs_the_kernel()
     done = typed(line)
     if not line.event and not HAS_KPROBES:

@@ -159,9 +159,12 @@ def test_a_realm_that_is_no_address(tls: Hostile, ours: Ours, realm: str) -> Non
 
 
 def test_a_realm_that_the_registry_names_itself(tls: Hostile, other: Hostile, ours: Ours) -> None:
-    """It gets the password, and only the registry gets the token. To read, nobody asks for the right to push."""
+    """It gets the password; only the registry gets the token. No read asks for push access."""
     ours.log_in(tls.host)
-    header = f'Bearer realm="{other.url}/token?a=b",service="a service",scope="repository:other:pull,push"'
+    header = (
+        f'Bearer realm="{other.url}/token?a=b",service="a service",'
+        'scope="repository:other:pull,push"'
+    )
     tls.twists.append(challenge(lambda: header))
     other.twists.append(on("/token", give_token))
     assert ours.pull(tls.image).programs == (PROGRAM,)

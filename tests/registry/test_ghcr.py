@@ -1,4 +1,4 @@
-"""The users' own command against a registry that answers as ghcr.io does, in a network of its own."""
+"""The users' own command against a registry that answers like ghcr.io, in a private network."""
 
 import json
 import os
@@ -90,7 +90,8 @@ def test_pull_from_ghcr(tmp_path: Path, how: str) -> None:
 
 RUN = """
 import json, select, signal, subprocess, sys
-command = [sys.executable, "-m", "beepy", "run", "ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14", "-f", "exits,comm,bash"]
+image = "ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14"
+command = [sys.executable, "-m", "beepy", "run", image, "-f", "exits,comm,bash"]
 with subprocess.Popen(command, stdout=subprocess.PIPE) as beepy:
     while not select.select([beepy.stdout], [], [], 0.05)[0]:
         subprocess.run(["bash", "-c", "exit 7"])

@@ -109,8 +109,10 @@ def test_a_silent_server(
     send = requests.Session.send
 
     def note(
-        self: requests.Session, request: requests.PreparedRequest, **kwargs: Any
-    ) -> requests.Response:  # noqa: ANN401 - handed on
+        self: requests.Session,
+        request: requests.PreparedRequest,
+        **kwargs: Any,  # noqa: ANN401 - handed on
+    ) -> requests.Response:
         timeouts.append(kwargs["timeout"])
         return send(self, request, **kwargs)
 

@@ -92,7 +92,7 @@ def test_a_title_is_no_path(plain: Hostile, ours: Ours, tmp_path: Path) -> None:
 def test_a_tar_that_escapes(
     plain: Hostile, ours: Ours, theirs: Theirs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """oras-py unpacks such a layer through the symlink that it has just unpacked, unless Python (3.14) forbids it."""
+    """oras-py unpacks such a layer through its own symlink, unless Python (3.14) forbids it."""
     outside = tmp_path / "outside"
     outside.mkdir()
     packed = io.BytesIO()

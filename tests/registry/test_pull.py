@@ -149,7 +149,10 @@ def test_a_run_fetches_what_its_format_uses(plain: Hostile, ours: Ours) -> None:
 
 
 def test_a_layer_that_no_format_uses_need_not_be_there(plain: Hostile, ours: Ours) -> None:
-    """It may lie about its size or be missing: a run does not ask. A pull fails, and the entry stays partial."""
+    """It may lie about its size or be missing: a run does not need it.
+
+    A pull fails, and the entry stays partial.
+    """
     with_another_layer(plain)
     for lie in (None, OTHER[:-1], OTHER + b"x"):
         del plain.blobs[digest(OTHER)]

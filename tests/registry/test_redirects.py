@@ -148,7 +148,10 @@ def test_the_bundle_of_requests_is_not_trusted(
 def test_the_addresses_of_one_answer_share_the_time(
     plain: Hostile, ours: Ours, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name is resolved once: a second answer could have a thousand. A connection has its own time again."""
+    """The name is resolved once: a second answer could have a thousand addresses.
+
+    Each connection has its own time limit.
+    """
     host, _, port = plain.host.partition(":")
     asked: list[object] = []
     resolve = socket.getaddrinfo
@@ -180,7 +183,7 @@ def test_the_addresses_of_one_answer_share_the_time(
 
 
 def test_names_and_addresses_are_asked_for_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name keeps its last dot, which forbids search domains; a link-local address its interface."""
+    """A name keeps its final dot (no search domains), a link-local address its interface."""
     asked: list[tuple[object, ...]] = []
 
     def answer(*what: object) -> list[tuple[object, ...]]:

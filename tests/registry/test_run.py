@@ -1,4 +1,4 @@
-"""The bundled image, pushed by skopeo to a real registry server in four set-ups: pulled and run by the command."""
+"""The bundled image, pushed by skopeo to a real registry in four set-ups: pulled and run."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A store that cannot be written: a run goes on with the verified image, a pull fails. Real file systems refuse."""
+"""A read-only store: a run continues with the verified image, a pull fails (real mounts)."""
 
 import json
 import os
@@ -18,9 +18,8 @@ pytestmark = pytest.mark.registry
 
 NOBODY = 65534
 IMAGE = bundled_store().get("exitsnoop")
-FULL = [
-    f"size={pages * 4}k" for pages in range(1, 8)
-]  # full at the program, its config, the manifest, the index
+# The space ends at the program, its config, the manifest, or the index.
+FULL = [f"size={pages * 4}k" for pages in range(1, 8)]
 MOUNT = 'mount -t tmpfs -o "$0" none "$HOME" && exec "$@"'
 
 
@@ -34,7 +33,7 @@ def server() -> Iterator[Hostile]:
 
 
 def with_home(home: Path, options: str) -> Beepy:
-    """Return the command with a home on a file system of its own, which goes with its mount namespace."""
+    """Return the command with a home on a file system that ends with its mount namespace."""
     if os.geteuid():
         pytest.skip("needs root: a file system is mounted")
     unshare = ("unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNT, options)

@@ -87,7 +87,7 @@ def test_a_corrupt_manifest(plain: Hostile, ours: Ours, theirs: Theirs, by: str)
 
 
 def test_the_manifest_of_another_image(plain: Hostile, ours: Ours, theirs: Theirs) -> None:
-    """Asked by digest, it sends a consistent other image with its own right Docker-Content-Digest."""
+    """For a digest, it sends a consistent other image with that one's Docker-Content-Digest."""
     pinned, evil = plain.pinned, PROGRAM + b"evil"
     plain.blobs[digest(evil)] = evil
     plain.manifest = bee.write_manifest(evil, {})

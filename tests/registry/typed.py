@@ -1,4 +1,4 @@
-"""One command line as a user types it, until it shows a row or is attached; run by ``ghcr.py`` as a script.
+"""Run a command line as a user types it until it shows a row or is attached (for ``ghcr.py``).
 
 ``typed.py FOLDER LINE EVENT`` puts the line into a shell, makes the event again and again until a
 row is shown, and ends the run with SIGINT. It prints how that ended, as JSON. Without an event it
@@ -38,7 +38,7 @@ root ALL=(ALL:ALL) ALL
 
 
 def command(folder: Path) -> None:
-    """Put ``beepy`` on the shell's PATH and into FOLDER, and ``sudo``: the real one keeps the environment."""
+    """Put ``beepy`` on PATH and into FOLDER, and ``sudo``, which keeps the environment."""
     path = folder / "bin" / "beepy"
     path.parent.mkdir()
     lines = [
@@ -62,7 +62,7 @@ def command(folder: Path) -> None:
 
 
 def attached(pid: str) -> bool:
-    """Tell whether the process has a BPF link."""
+    """Return whether the process has a BPF link."""
     try:
         return any(
             "link_type:" in info.read_text() for info in Path(f"/proc/{pid}/fdinfo").iterdir()

@@ -1,4 +1,4 @@
-"""What beepy.since claims, held against the running kernel's own lists."""
+"""Compare the releases in beepy.since with the running kernel's own lists."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def known(name: str) -> set[str]:
 
 
 def wrong() -> Iterator[str]:
-    """Yield what the kernel has though it is told to be newer, or lacks though it is told to be older."""
+    """Yield features that this kernel has although it is older, or lacks although it is newer."""
     this = machine.release()[:2]
     tables = [
         (
@@ -45,9 +45,8 @@ def wrong() -> Iterator[str]:
             if (since.order(release) <= this) != (name in names):
                 yield f"{name}: since {release}"
     for release, kfuncs in since._KFUNCS.items():
-        if (
-            since.order(release) > this
-        ):  # others may be left out of a kernel, or have been renamed since
+        # Others may be left out of a kernel, or have been renamed since.
+        if since.order(release) > this:
             for name in kfuncs.split():
                 # without that prefix it was there before, for the kernel alone
                 if name.startswith("bpf_") and btf.vmlinux().find(name, Kind.FUNC):

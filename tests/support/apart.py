@@ -11,7 +11,7 @@ _MOUNT_POINT: Final = 4  # its field in /proc/PID/mountinfo: proc_pid_mountinfo(
 
 
 def command(*options: str) -> list[str]:
-    """Return the words to put before a command, with more ``options`` of unshare(1); skip the test where it fails."""
+    """Return a command's prefix, with ``options`` of unshare(1); skip the test where it fails."""
     if why := missing():
         import pytest  # guests have none
 

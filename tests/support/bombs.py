@@ -1,4 +1,4 @@
-"""Small objects that would cost much: types in types, and records, names and values that share their bytes."""
+"""Small objects that would cost much: nested types; records, names and values that share bytes."""
 
 import struct
 from collections.abc import Callable

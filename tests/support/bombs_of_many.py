@@ -1,4 +1,4 @@
-"""Objects of very many sections, instructions, maps, variables or programs: near the bounds, or beyond them."""
+"""Objects with very many sections, instructions, maps, variables or programs, around the limits."""
 
 from collections.abc import Callable, Sequence
 from typing import Final

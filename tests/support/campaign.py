@@ -33,7 +33,7 @@ Make = Callable[[Random], Case]
 
 
 def run(name: str, count: int, make: Make) -> Counter[tuple[str, str]]:
-    """Do ``count`` cases; return how many had which first outcome, by (outcome, kind). Raise where one failed."""
+    """Run ``count`` cases; return how many had each first (outcome, kind). Raise if one failed."""
     if _ALONE:
         case = _made(name, make, int(_ALONE))
         print(case.kind, _saved(name, int(_ALONE), case.data), case.do())
@@ -58,7 +58,8 @@ def run(name: str, count: int, make: Make) -> Counter[tuple[str, str]]:
     print(f"{spent:.0f} s of CPU")
     for what, one in (("slowest", slowest), ("largest", largest)):
         print(
-            f"{what}: case {one.job}: {one.seconds:.3f} s, {one.memory / (1 << 20):.1f} MiB above the parent"
+            f"{what}: case {one.job}: {one.seconds:.3f} s, "
+            f"{one.memory / (1 << 20):.1f} MiB above the parent"
         )
     more = [f"... and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
     assert not wrong, "\n".join([f"{len(wrong)} of {count} cases failed:", *wrong[:_SHOWN], *more])

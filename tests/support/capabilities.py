@@ -1,4 +1,4 @@
-"""Give up capabilities, for good: this process and its children are no more than what is kept."""
+"""Drop capabilities permanently: this process and its children keep only the given ones."""
 
 import ctypes
 from collections.abc import Iterable
@@ -22,9 +22,8 @@ def keep(names: Iterable[str]) -> None:
     bits = sum(1 << BITS[name] for name in names)
     header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
     low, high = bits & 0xFFFFFFFF, bits >> 32
-    data = (ctypes.c_uint32 * 6)(
-        low, low, 0, high, high, 0
-    )  # effective, permitted, inheritable, twice
+    # Effective, permitted, inheritable: the low words, then the high words.
+    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.capset(header, data):
         raise OSError(ctypes.get_errno(), "capset")

@@ -10,7 +10,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(code: str, *, mounts: bool = False) -> str:
-    """Run ``code``, which must not fail or warn, and return its output; ``mounts``: in a private mount namespace."""
+    """Run ``code``, which must not fail or warn; return its output.
+
+    ``mounts`` gives it a private mount namespace.
+    """
     command = [sys.executable, "-W", "error", "-c", code]
     if mounts:
         command = [*apart.command(), *command]

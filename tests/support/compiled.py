@@ -11,12 +11,12 @@ from bpf import build
 
 
 def objects(folder: Path, names: Iterable[str] = (), clang: str = "") -> dict[str, Path]:
-    """Compile the named sources (none: all) into ``folder``; skip the test where that clang, or any, is missing."""
+    """Compile these sources (none: all) into ``folder``; skip the test where clang is missing."""
     return build.objects(folder, need(clang), names)
 
 
 def compile_text(folder: Path, text: str) -> Path:
-    """Compile C text, which may include what stands in bpf/, into ``folder``; skip the test where clang is missing."""
+    """Compile C text, which may include bpf/'s files, into ``folder``; skip without clang."""
     path = folder / f"{abs(hash(text)):x}.o"
     flags = ["-target", "bpf", "-O2", "-g", "-mcpu=v3", "-D__TARGET_ARCH_x86"]
     includes = [f"-I{build.SOURCES}", "-I/usr/include/x86_64-linux-gnu"]

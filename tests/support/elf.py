@@ -34,7 +34,7 @@ class Section:
 
 
 class ElfWriter:
-    """Sections and symbols so far; those of names and symbols are added when the object is written."""
+    """Sections and symbols so far; string and symbol tables are added when it is written."""
 
     def __init__(self) -> None:
         self.sections: dict[str, Section] = {}
@@ -47,9 +47,14 @@ class ElfWriter:
         self.machine, self.type, self.ident = 247, 1, b"\x7fELF\x02\x01\x01"  # EM_BPF, ET_REL
 
     def section(
-        self, name: str, data: bytes = b"", *, type: int = PROGBITS, flags: int = ALLOC
-    ) -> Section:  # noqa: A002
-        """Return the section of that name, with ``data`` behind what it has."""
+        self,
+        name: str,
+        data: bytes = b"",
+        *,
+        type: int = PROGBITS,  # noqa: A002 - ELF's word
+        flags: int = ALLOC,
+    ) -> Section:
+        """Return the section of that name, with ``data`` appended."""
         found = self.sections.setdefault(name, Section(name, type, flags))
         found.data += data
         return found
@@ -165,7 +170,7 @@ Records = Mapping[str, Sequence[Sequence[int]]]
 
 
 def ext(writer: BtfWriter, functions: Records, lines: Records = {}, core: Records = {}) -> bytes:  # noqa: B006
-    """Return .BTF.ext: for each section its records as words, of which the first is a byte offset."""
+    """Return .BTF.ext: each section's records as lists of words, the first a byte offset."""
     parts = [
         _part(writer, records, words) for records, words in ((functions, 2), (lines, 4), (core, 4))
     ]
@@ -192,6 +197,9 @@ def number(writer: BtfWriter, value: int) -> int:
 
 
 def map_definition(writer: BtfWriter, name: str, size: int = 0, **members: int) -> int:
-    """Return a variable whose struct has these members; ``size`` is the struct's, 0: as its members are pointers."""
+    """Return a variable whose struct has these members.
+
+    ``size`` is that of the struct; 0 means that of its members, which are pointers.
+    """
     placed = [(member, type_id, 64 * at) for at, (member, type_id) in enumerate(members.items())]
     return writer.var(name, writer.struct("", size or 8 * len(placed), placed))

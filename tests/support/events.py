@@ -53,7 +53,7 @@ def with_role(schema: Schema, role: Role | None) -> Schema:
 
 
 def ring(schema: Schema, records: Sequence[bytes]) -> Batch:
-    """A run of equally long records as a ring buffer holds them: a header each, padded to 8 bytes."""
+    """Return equally long records as a ring buffer holds them: with headers, padded to 8 bytes."""
     length = len(records[0]) if records else 0
     stride = 8 + -(-length // 8) * 8
     raw = b"".join(

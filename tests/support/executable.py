@@ -1,4 +1,4 @@
-"""Write executables: segments, symbols with versions, notes of USDT probes; and a small one that really runs."""
+"""Write executables: segments, versioned symbols, notes of USDT probes; and one that runs."""
 
 import struct
 from collections.abc import Iterable, Sequence
@@ -49,7 +49,10 @@ def symbols(table: str, entries: Iterable[Symbol], bits: int = 64) -> list[Secti
 
 
 def versions(indices: Sequence[int], names: Sequence[str]) -> list[Section]:
-    """Return .gnu.version of the symbols (the first, empty one has 0 before) and the definitions, numbered from 1."""
+    """Return .gnu.version of the symbols and the definitions, numbered from 1.
+
+    The first, empty symbol has a 0 before them.
+    """
     strings, data = b"\0", b""
     for number, name in enumerate(names, 1):
         following = 28 if number < len(names) else 0
@@ -93,7 +96,7 @@ def write(
     kind: int = EXEC,
     bits: int = 64,
 ) -> bytes:
-    """Return an executable: ``text`` stands at TEXT + 0x1000 and is its first section, ``data`` at DATA."""
+    """Return an executable: ``text`` at TEXT + 0x1000 is its first section, ``data`` is at DATA."""
     whole = [
         Section("", NULL, b""),
         Section(".text", PROGBITS, text, TEXT + _PAGE),
@@ -179,7 +182,9 @@ _AARCH64 = bytes.fromhex(
 
 
 def passes(machine: str) -> bytes:
-    """Return a program that passes the probe ours:three (5, -6, 7), and exits with its semaphore; its text is ``main``.
+    """Return a program that passes the probe ours:three (5, -6, 7) and exits with its semaphore.
+
+    Its text is ``main``.
 
     ``machine`` is uname's.
     """

@@ -1,4 +1,4 @@
-"""What is done with foreign bytes: everything that needs no kernel. It ends in results and BeepyErrors."""
+"""Process untrusted bytes without the kernel: the outcome is a result or a BeepyError."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -70,7 +70,7 @@ _VALUES: Final[tuple[Value, ...]] = (
 
 
 class Told:
-    """The distinct outcomes of one mutant: of each step that ended in an error, where that was raised."""
+    """The distinct outcomes of one mutant: for each step that failed, where it raised."""
 
     def __init__(self) -> None:
         self.outcomes: dict[str, None] = {}
@@ -101,7 +101,7 @@ def _raised(error: BaseException) -> str:
 
 
 def of_object(data: bytes, target: bytes, rng: Random) -> list[str]:
-    """Do with an object what is done before it is loaded; ``target`` is BTF to hold its relocations against."""
+    """Do all that precedes loading; ``target`` is the BTF that relocations are resolved against."""
     image = Image(NAME, digest_of(data), "linux/amd64", {}, len(data), "bee", {}, (data,))
     return _of_image(lambda: image, target, rng)
 

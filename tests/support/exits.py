@@ -1,4 +1,4 @@
-"""Processes that end as told, with the names that they were told; run as a script, the small process that forks them.
+"""Fork processes that exit as asked, with given names; as a script: the process that forks.
 
 Each line of its stdin is ``NAME-IN-HEX CODE SIGNAL`` (- for no name, 0 for no signal), each line of
 its stdout the pid of that child, once it has ended.
@@ -76,7 +76,7 @@ NAMES = (
 
 
 class Exit(NamedTuple):
-    """How a child ends: by ``exit`` with that code, or by a ``signal``; its name is raw, as the kernel holds it."""
+    """The end of a child: ``exit`` with that code, or a ``signal``; its name is raw bytes."""
 
     name: bytes
     code: int = 0

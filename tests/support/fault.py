@@ -1,4 +1,4 @@
-"""A page of memory that blocks whoever reads it, in the kernel too, until it is let go (userfaultfd)."""
+"""A page of memory that blocks readers, in the kernel too, until its release (userfaultfd)."""
 
 import ctypes
 import fcntl

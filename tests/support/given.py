@@ -7,7 +7,7 @@ from beepy.events.stats import RunStats
 
 
 class Given:
-    """Gives ``batches``, one by one; ``snapshot`` gives those of tables again. Notes what is asked of it."""
+    """A source that yields ``batches``; ``snapshot`` repeats tables'. Notes each request."""
 
     def __init__(self, batches: Sequence[Batch], *schemas: Schema) -> None:
         self.schemas = tuple(dict.fromkeys([*schemas, *[batch.schema for batch in batches]]))

@@ -1,4 +1,4 @@
-"""Objects grown by grammar, each anew: right ones, and ones that lie here and there, with all that objects have.
+"""Random objects by grammar: valid ones and ones with lies, with all that objects can have.
 
 Independent of ``mutate``, which changes real objects: what no compiler makes comes from here.
 """
@@ -155,16 +155,8 @@ _ACCESSES: Final = (
     "9" * 10,
 )
 _SHDR_SIZES: Final = (4, 4, 8, 8, 8, 8, 4, 4, 8, 8)
-_EHDR: Final = (
-    (16, 2),
-    (18, 2),
-    (20, 4),
-    (40, 8),
-    (52, 2),
-    (58, 2),
-    (60, 2),
-    (62, 2),
-)  # type to shstrndx
+# (offset, size) of the header's fields from type to shstrndx.
+_EHDR: Final = ((16, 2), (18, 2), (20, 4), (40, 8), (52, 2), (58, 2), (60, 2), (62, 2))
 _SHDR: Final = 64
 _LD_IMM64, _CALL, _EXIT = 0x18, 0x85, 0x95
 
@@ -421,7 +413,7 @@ class _Grower:
         return rng.choice(_ACCESSES)
 
     def _lying(self, data: bytearray) -> bytes:
-        """Let sections be aliases of each other, headers say what is not so, and the file end too early."""
+        """Let sections overlap, headers be wrong, and the file end too early."""
         rng, types = self._rng, self._types
         table = int.from_bytes(data[40:48], "little")
         count = int.from_bytes(data[60:62], "little")

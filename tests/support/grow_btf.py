@@ -1,4 +1,4 @@
-"""Types grown by the grammar of BTF, right most of the time: cycles, odd integers, lying sizes, names that hurt."""
+"""Random types by the grammar of BTF, mostly valid: cycles, wrong sizes, hostile names."""
 
 from collections.abc import Callable
 from random import Random
@@ -164,7 +164,7 @@ class Types:
         )
 
     def lies(self, factor: float = 1.0) -> bool:
-        """Tell whether to lie now."""
+        """Return whether to lie now."""
         return self._rng.random() < self._wild * factor
 
     def number(self, true: int) -> int:
@@ -180,7 +180,7 @@ class Types:
         return self._known[type_id][1] if type_id < len(self._known) else 4
 
     def reference(self) -> int:
-        """Return the id of some type: one that is there, most of the time; else itself, a later one, none."""
+        """Return a type's id: mostly an existing one; else its own, a later or an invalid one."""
         rng, count = self._rng, len(self._known) - 1
         if rng.random() < 0.92 - self._wild:
             return rng.randrange(1, count + 1)

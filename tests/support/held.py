@@ -1,4 +1,4 @@
-"""Maps, programs and links that processes hold, by the kernel's numbers, and whether the kernel still has them."""
+"""Maps, programs and links that processes hold, by kernel id; and whether they still exist."""
 
 import errno
 from pathlib import Path

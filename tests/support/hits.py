@@ -1,4 +1,4 @@
-"""Objects of bpf/test/ whose programs count in the rows of the array `hits`, attached one by one."""
+"""Objects of bpf/test/ whose programs count in rows of the array `hits`; attached singly."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

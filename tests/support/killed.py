@@ -1,4 +1,4 @@
-"""The command ``run``, killed at a random moment, again and again; and all that it could leave behind."""
+"""Kill the command ``run`` at random moments, again and again, and find all that it could leave."""
 
 import ctypes
 import errno
@@ -59,7 +59,7 @@ class Left(NamedTuple):
 
 
 def stand_alone() -> None:
-    """Get a network and a BPF file system that are this process's own, and import what the command needs."""
+    """Enter a private network and BPF file system, and import what the command needs."""
     assert ctypes.CDLL(None).unshare(uapi.CLONE_NEWNET) == 0
     subprocess.run(["mount", "-t", "bpf", "bpf", _PINS], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -68,7 +68,7 @@ def stand_alone() -> None:
 
 
 def refuse_links() -> None:
-    """Answer EINVAL to BPF_LINK_CREATE from now on, and hide perf's PMUs: all is attached in the old ways."""
+    """Answer EINVAL to BPF_LINK_CREATE and hide perf's PMUs: beepy attaches in the old ways."""
     subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/bus/event_source/devices"], check=True)
     refuse(syscall._numbers().bpf, errno.EINVAL, first_argument=uapi.Cmd.LINK_CREATE)
 
@@ -110,7 +110,7 @@ def _events() -> Iterator[str]:
 
 
 class Killer:
-    """Starts the command with these arguments in forks of this process, where all is imported already."""
+    """Runs the command with these arguments in forks of this process, which has all imports."""
 
     def __init__(self, folder: Path, *arguments: str, seed: int) -> None:
         journal.DIRECTORY = folder
@@ -165,7 +165,7 @@ class Killer:
         return pid, told
 
     def _end(self, pid: int, sent: int) -> None:
-        """Look at what it holds while it stands still, and send it a signal."""
+        """Look at what it holds while it is stopped, and send it a signal."""
         os.kill(pid, signal.SIGSTOP)
         _, status = os.waitpid(pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status), f"ended by itself: {os.waitstatus_to_exitcode(status)}"

@@ -1,4 +1,4 @@
-"""Kprobe programs on any kernel: run as raw tracepoints by PROG_TEST_RUN, on objects of the kernel's that are made up.
+"""Run kprobe programs on any kernel: as raw tracepoints (PROG_TEST_RUN), on made-up objects.
 
 What such a program reads of ``struct pt_regs`` it then finds in the context that a run is given,
 one register in 8 bytes: it is loaded with types of the kernel in which the members of that struct
@@ -24,15 +24,8 @@ from beepy.streams import stream
 from beepy.uapi import MapType, ProgType
 from tests.support.probed import decoded
 
-_REGISTERS: Final = (
-    "di",
-    "si",
-    "dx",
-    "cx",
-    "r8",
-    "r9",
-    "ax",
-)  # arguments, and what a function returns
+# The registers of arguments, and that of the return value.
+_REGISTERS: Final = ("di", "si", "dx", "cx", "r8", "r9", "ax")
 _CONTEXT: Final = struct.Struct(f"<{len(_REGISTERS)}Q")
 _ROOM: Final = 1 << 16  # bytes for all objects
 _APART: Final = 1 << 13  # from one object to the next
@@ -90,7 +83,7 @@ class Kprobed:
 
 
 def pack(registers: Iterable[int]) -> bytes:
-    """Return what a program then sees as a ``struct pt_regs``: registers in the order of arguments."""
+    """Return the ``struct pt_regs`` that a program sees: registers in the order of arguments."""
     return _CONTEXT.pack(*[*registers, *bytes(len(_REGISTERS))][: len(_REGISTERS)])
 
 
@@ -106,7 +99,7 @@ def loaded(spec: CollectionSpec) -> Iterator[Kprobed]:
 
 
 def _types(kernel: Btf) -> Btf:
-    """Return the kernel's types with the registers of ``struct pt_regs`` where a context has them."""
+    """Return the kernel's types with the registers of ``struct pt_regs`` of a context."""
     found = kernel.find("pt_regs", Kind.STRUCT)
     assert found
     registers = kernel.type(found)
@@ -120,7 +113,7 @@ def _types(kernel: Btf) -> Btf:
 
 
 def _address(memory: Map) -> int:
-    """Return where the value of an array of one element stands in the kernel's memory: a program tells it."""
+    """Return the kernel address of the value of an array of one element, as a program sees it."""
     with maps.create(MapType.ARRAY, "address", 4, 8, 1) as told:
         code = (
             Insn(LD_IMM64, 1, PSEUDO_MAP_VALUE, imm=memory.fd.fileno()),

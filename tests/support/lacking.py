@@ -7,6 +7,6 @@ from beepy.kernel import features
 
 
 def lack(monkeypatch: pytest.MonkeyPatch, *missing: Feature) -> None:
-    """Answer that the kernel lacks these features until the end of the test, and the truth about all others."""
+    """Let these features seem missing until the end of the test; all others are probed as usual."""
     has = features.has
     monkeypatch.setattr(features, "has", lambda feature: feature not in missing and has(feature))

@@ -1,4 +1,4 @@
-"""Run many small jobs in forked children with limits, and measure each: what it used, and what became of it.
+"""Run many small jobs in forked children with limits; measure each one's resources and outcome.
 
 A child takes jobs one after the other and writes a line for each. Where it dies, the first job
 without a line is the one that killed it, and another child goes on behind it.
@@ -25,7 +25,10 @@ MEMORY: Final = 256 << 20
 
 
 class Outcome(NamedTuple):
-    """What became of a job: ``told`` is what it returned, or how it broke; ``seconds`` of CPU, ``memory`` in bytes."""
+    """The outcome of a job: ``told`` is its result, or how it broke.
+
+    ``seconds`` are of CPU, ``memory`` is in bytes.
+    """
 
     job: int
     told: list[str]
@@ -40,14 +43,14 @@ class Outcome(NamedTuple):
 
 
 Job = Callable[[int], Callable[[], list[str]]]
-"""Prepares the job of that number and returns what does it; that alone is measured, and returns what to tell.
+"""Prepares the job of that number; returns the function that is measured and returns lines.
 
 Whatever it raises breaks it.
 """
 
 
 def run(jobs: Sequence[int], job: Job, chunk: int = 200) -> Iterator[Outcome]:
-    """Do all jobs, ``chunk`` of them a child and a child a CPU at once; yield their outcomes as they come."""
+    """Run all jobs, ``chunk`` per child, one child per CPU at once; yield outcomes as they come."""
     waiting = [jobs[at : at + chunk] for at in range(0, len(jobs), chunk)][::-1]
     with selectors.DefaultSelector() as selector:
         while waiting or selector.get_map():

@@ -376,11 +376,8 @@ def mutant(data: bytes, rng: Random) -> tuple[bytes, str]:
     for mutator in rng.choices(kinds, weights, k=rng.choice((1, 1, 1, 2, 2, 3, 5))):
         try:
             mutator(one, rng)
-        except (
-            struct.error,
-            ValueError,
-            IndexError,
-        ):  # an earlier one left nothing there to change
+        except (struct.error, ValueError, IndexError):
+            # An earlier mutator left nothing to change there.
             continue
         names.append(mutator.__name__)
     return bytes(one.data), "+".join(names)

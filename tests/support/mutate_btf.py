@@ -1,4 +1,4 @@
-"""Structure-aware mutants of BTF: ids, names, sizes, counts and kinds; and types that are made to be expensive."""
+"""Structure-aware mutants of BTF: ids, names, sizes, counts and kinds; and expensive types."""
 
 import struct
 from collections.abc import Iterable, Sequence
@@ -67,10 +67,14 @@ _LARGE: Final = (
     (1 << 32) - 8,
     (1 << 32) - 1,
 )
-_NAMES: Final = (b"", b"a", b"key", b"value", b"values", b"type", b"max_entries", b"print_x", b"counter_x", b"hist_x",
-                 b"gauge_x", b".maps", b".maps.print", b".data", b".rodata", b".bss", b".kconfig", b".ksyms", b"a.b",
-                 b"___", b"a___b", b"____", b"map", b"time", b"cpu", b"_Bool", b"char", b"ipv6_addr", b"ipv4_addr",
-                 b"duration", b"task_struct", b"\xff\xfe", b"\x1b[2J", b"LINUX_KERNEL_VERSION", b"%s{}",
+_NAMES: Final = (b"", b"a", b"key", b"value", b"values", b"type", b"max_entries", b"print_x",
+                 b"counter_x", b"hist_x",
+                 b"gauge_x", b".maps", b".maps.print", b".data", b".rodata", b".bss", b".kconfig",
+                 b".ksyms", b"a.b",
+                 b"___", b"a___b", b"____", b"map", b"time", b"cpu", b"_Bool", b"char",
+                 b"ipv6_addr", b"ipv4_addr",
+                 b"duration", b"task_struct", b"\xff\xfe", b"\x1b[2J", b"LINUX_KERNEL_VERSION",
+                 b"%s{}",
                  b'"\\')  # fmt: skip
 
 _FOLLOWED: Final = 100  # words of a type in which others are looked for

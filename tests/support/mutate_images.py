@@ -1,4 +1,4 @@
-"""Structure-aware mutants of images: indexes, manifests and descriptors, tar files, layouts, and references.
+"""Structure-aware mutants of images: indexes, manifests, tar files, layouts, references.
 
 Digests and sizes above a mutant are mostly made right again, so that what is wrong is met where it
 stands.
@@ -18,14 +18,19 @@ NAME: Final = "mutant:1"
 
 _DIGEST: Final = "sha256:" + hashlib.sha256(b"").hexdigest()
 _VALUES: Final[tuple[Any, ...]] = (
-    None, True, False, 0, 1, -1, 2, 1 << 31, 1 << 63, 1 << 64, 10**400, -(10**400), 0.5, 1e308, float("inf"),
-    float("nan"), "", "a", "x" * 5000, "\0", "\x1b[2J", "\ud800", "\u202e", "../../etc/passwd", "sha256:", _DIGEST,
-    _DIGEST.upper(), "sha512:" + "0" * 128, "latest", [], {}, [[]], [None], [{}], {"": ""}, {"a": 1},
-    *MEDIA_TYPES, bee.PROGRAM, "linux", "amd64", "unknown", {"os": "linux", "architecture": "amd64"},
+    None, True, False, 0, 1, -1, 2, 1 << 31, 1 << 63, 1 << 64, 10**400, -(10**400), 0.5, 1e308,
+    float("inf"),
+    float("nan"), "", "a", "x" * 5000, "\0", "\x1b[2J", "\ud800", "\u202e", "../../etc/passwd",
+    "sha256:", _DIGEST,
+    _DIGEST.upper(), "sha512:" + "0" * 128, "latest", [], {}, [[]], [None], [{}], {"": ""},
+    {"a": 1},
+    *MEDIA_TYPES, bee.PROGRAM, "linux", "amd64", "unknown",
+    {"os": "linux", "architecture": "amd64"},
     {"os": 1}, ["linux"],
 )  # fmt: skip
 _KEYS: Final = (
-    "schemaVersion", "mediaType", "config", "layers", "manifests", "annotations", "digest", "size", "platform",
+    "schemaVersion", "mediaType", "config", "layers", "manifests", "annotations", "digest", "size",
+    "platform",
     "artifactType", "subject", "os", "architecture", "variant", REF_NAME, "imageLayoutVersion", "",
 )  # fmt: skip
 
@@ -128,7 +133,7 @@ def _copied(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _deep(body: Any, rng: Random) -> bytes:  # noqa: ANN401 - JSON
-    """Put a value of very many brackets where some value stands; whoever reads or prints it must not fall."""
+    """Replace some value by one of very many brackets; reading and printing it must not crash."""
     key = rng.choice([*body, "a"])
     depth = rng.choice((100, rng.randrange(880, 1000), rng.randrange(950, 1000), 100_000))
     opening, closing = rng.choice((("[", "]"), ('{"a":', "}")))
@@ -227,9 +232,12 @@ def _change_header(tar: bytearray, at: int, rng: Random) -> None:
 
 
 _PIECES: Final = (
-    "a", "b.c", "localhost", "docker.io", "index.docker.io", "ghcr.io", "[::1]", "[", "]", "UPPER", "x" * 60,
-    "x" * 130, "0" * 64, _DIGEST, "sha256:", "sha512:" + "a" * 128, "latest", "v1.0_x-y", "5000", "99999", "-", "--",
-    "_", "__", "___", ".", "..", " ", "\n", "\0", "\u202e", "\ud800", "\u0663", "\xe9", "a-" * 300, "%2e", "\\",
+    "a", "b.c", "localhost", "docker.io", "index.docker.io", "ghcr.io", "[::1]", "[", "]", "UPPER",
+    "x" * 60,
+    "x" * 130, "0" * 64, _DIGEST, "sha256:", "sha512:" + "a" * 128, "latest", "v1.0_x-y", "5000",
+    "99999", "-", "--",
+    "_", "__", "___", ".", "..", " ", "\n", "\0", "\u202e", "\ud800", "\u0663", "\xe9",
+    "a-" * 300, "%2e", "\\",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""A network namespace of the test's own, with two interfaces that are one wire, and frames that are sent over it."""
+"""A private network namespace with a wire (two veth interfaces), and frames to send over it."""
 
 import shutil
 import socket
@@ -15,7 +15,7 @@ _OTHER = 0x88B6  # ... and one that they do not
 
 
 class Network(NamedTuple):
-    """The namespace of the process ``holder``: what leaves ``a`` arrives at ``b``, and the other way round."""
+    """The namespace of the process ``holder``: frames sent from ``a`` arrive at ``b``, and back."""
 
     holder: int
     a: str = "wire-a"
@@ -54,7 +54,7 @@ class Network(NamedTuple):
                 sender.send(frame)
 
     def send(self, count: int, source: str = "") -> None:
-        """Send frames of the experimental Ethertype out of ``source`` (``a``), and wait until the other end has them.
+        """Send experimental Ethertype frames from ``source`` (``a``); wait until they arrive.
 
         The receiver is of one protocol: the kernel asks it after all BPF programs.
         """
@@ -67,7 +67,7 @@ class Network(NamedTuple):
                 receiver.recv(64)
 
     def wait(self, source: str) -> None:
-        """Return once frames get through: a new interface drops them until the kernel has taken note of its carrier."""
+        """Return once frames pass: a new interface drops them until it has a carrier."""
         with self._ends(source, _OTHER) as (sender, receiver):
             receiver.settimeout(0.05)
             for _ in range(600):
@@ -96,7 +96,10 @@ def frame(ethertype: int) -> bytes:
 
 @contextmanager
 def private() -> Iterator[Network]:
-    """Make a namespace with a wire in it; it goes with its holder, a process: no file, no mount, no name is left."""
+    """Yield a namespace with a wire.
+
+    Its holder, a process, keeps it alive: no file, mount or name is left.
+    """
     with _namespace() as network:
         network.add("veth")
         for name in (network.a, network.b):

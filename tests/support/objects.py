@@ -18,7 +18,7 @@ SEC = "tracepoint/a/b"
 
 
 class Object:
-    """An object in the making: its file ``elf``, its types ``btf`` (of which 1 is int, 2 is u32, 3 is u64)."""
+    """A test object in the making: its file ``elf``, its types ``btf`` (1: int, 2: u32, 3: u64)."""
 
     def __init__(self) -> None:
         self.elf = ElfWriter()

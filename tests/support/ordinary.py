@@ -1,4 +1,4 @@
-"""Run a command as an ordinary user with some capabilities, where this Python and this checkout can be reached.
+"""Run a command as an ordinary user with some capabilities, in copies of Python and this checkout.
 
 ``python -P tests/support/ordinary.py CAPABILITIES COMMAND...`` needs root and a mount namespace of
 its own: a directory above Python or the checkout that other users may not enter (/root is one) is
@@ -21,7 +21,7 @@ _MS_BIND, _MS_REC = 0x1000, 0x4000
 
 
 def prefix(capabilities: Iterable[str]) -> tuple[str, ...]:
-    """Return what stands before a command: it then runs in a network namespace of its own, too."""
+    """Return the prefix of a command, which also gives it a private network namespace."""
     from tests.support import apart  # as a script this file imports nothing of ours
 
     return (

@@ -1,4 +1,4 @@
-"""The numbers of processes, which are other ones to BPF programs where these tests run in a PID namespace."""
+"""Process ids, which differ for BPF programs where these tests run in a PID namespace."""
 
 import os
 
@@ -10,7 +10,7 @@ from tests.support import programs
 
 
 def seen() -> int:
-    """Return the number by which programs know this process: that of the kernel's first PID namespace."""
+    """Return this process's id as programs see it: that of the kernel's first PID namespace."""
     with program.load(
         "pid", "raw_tp", ProgType.RAW_TRACEPOINT, programs.returns_process(), "GPL"
     ) as one:

@@ -39,7 +39,7 @@ def built(folder: Path, name: str) -> CollectionSpec:
 
 
 class Probed:
-    """The running program; ``pass_all`` lets it pass its probes, and returns what their semaphore was before."""
+    """The running program; ``pass_all`` lets it pass its probes, and returns their semaphore."""
 
     def __init__(self, program: Path) -> None:
         self._process = subprocess.Popen(

@@ -56,7 +56,7 @@ class Discard(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """Reserve, read 8 bytes of the user's memory at the address in the context (which may block), submit them."""
+    """Reserve, read 8 bytes of user memory at the address in the context (may block), submit."""
 
     size: int
 
@@ -127,7 +127,7 @@ def _step(step: Step, ring: Map) -> tuple[Insn, ...]:
 
 
 class Producer:
-    """A packet program (``hold``: a sleepable SYSCALL one) that takes ``steps`` each time it runs."""
+    """A packet program (``hold``: a sleepable SYSCALL one) that does ``steps`` in each run."""
 
     def __init__(self, ring: Map, *steps: Step) -> None:
         sleepable = any(isinstance(step, Hold) for step in steps)

@@ -25,7 +25,10 @@ def unreachable() -> bytes:
 
 
 def counts(counter: Map, process: int) -> bytes:
-    """A program that adds 1 to the first u64 of an array, if the process ``process`` runs it; it returns 0."""
+    """Return a program that adds 1 to the first u64 of an array if ``process`` runs it.
+
+    The program returns 0.
+    """
     return encode(
         (
             Insn(CALL, imm=GET_CURRENT_PID_TGID),

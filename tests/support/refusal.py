@@ -1,4 +1,4 @@
-"""Errors compared as they are told, whole."""
+"""Compare whole error messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

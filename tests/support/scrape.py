@@ -1,4 +1,4 @@
-"""What a metrics endpoint tells, as text and as prometheus_client reads it."""
+"""Read a metrics endpoint, as text and by prometheus_client."""
 
 import http.client
 import time
@@ -45,7 +45,7 @@ def page(url: str) -> str:
 
 
 def ours(text: str) -> str:
-    """Return the lines about maps: what beepy or bee tells about itself is left out.
+    """Return the lines about maps, without those about beepy or bee itself.
 
     They end in newlines alone: labels may hold much of what splitlines takes for the end of a line.
     """

@@ -16,7 +16,7 @@ _PATIENCE: Final = 60.0  # seconds; a test that waits longer has failed
 
 
 class Screen:
-    """What is on a screen of that size after some output; ``wrapped`` counts lines that were too long for it."""
+    """A terminal of that size after some output; ``wrapped`` counts lines that were too long."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -53,7 +53,7 @@ class Screen:
 
     @property
     def lines(self) -> list[str]:
-        """What is on the screen, without an empty line at its beginning (a block's) or its end (the cursor's)."""
+        """Return its lines, without an empty first (a block's) or last one (the cursor's)."""
         shown = self._lines[max(len(self._lines) - self.height, 0) :]
         return shown[not shown[0] : len(shown) - (not shown[-1])]
 

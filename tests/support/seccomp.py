@@ -1,4 +1,4 @@
-"""Make the kernel refuse a system call to this process and its children, as an older kernel would."""
+"""Make the kernel refuse a system call to this process and its children, as older kernels do."""
 
 import ctypes
 import struct
@@ -14,7 +14,7 @@ class _Program(ctypes.Structure):
 
 
 def refuse(number: int, errno: int, first_argument: int | None = None) -> None:
-    """Answer ``errno`` to system call ``number``, or only to those with that first argument; for good."""
+    """Answer ``errno`` to system call ``number`` (with that first argument) from now on."""
     checks = (
         [(_NUMBER, number)]
         if first_argument is None

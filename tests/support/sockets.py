@@ -21,7 +21,10 @@ def connection() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def exchange(connections: Map, *, arrives: bool = True) -> None:
-    """Put one end of a connection into the map, send to it and from it; ``arrives`` what is sent to it?"""
+    """Put one end of a connection into the map, send to it and from it.
+
+    ``arrives`` says whether what is sent to it arrives.
+    """
     with connection() as (client, accepted):
         connections.update(bytes(4), client.fileno().to_bytes(4, "little"))
         accepted.sendall(b"to")

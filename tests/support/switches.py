@@ -1,4 +1,4 @@
-"""An object with jump tables, as clang writes it from version 23 on with -mcpu=v4: no compiler here does."""
+"""An object with jump tables, as clang 23 and newer write it with -mcpu=v4 (none is here)."""
 
 import struct
 from typing import Final
@@ -18,7 +18,7 @@ def answer(length: int) -> int:
 
 
 def data() -> bytes:
-    """Return the object: ``choose`` adds its own choice (100 and tens) to that of its subprogram (ones)."""
+    """Return the object: ``choose`` adds its choice (100 and tens) to its subprogram's (ones)."""
     made = Object()
     program = (
         Insn(op.LDX | op.MEM | op.W, 6, 1),  # r6 = skb->len, without the Ethernet header
@@ -40,7 +40,10 @@ def data() -> bytes:
 
 
 def _choice(register: int, values: list[int]) -> tuple[Insn, ...]:
-    """Set r0 to one of the values by the register; the jump is the sixth instruction, each case two behind it."""
+    """Set r0 to a value chosen by the register.
+
+    The jump is the sixth instruction, each case is two after it.
+    """
     cases = [
         insn
         for at, value in enumerate(values)

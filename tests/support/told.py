@@ -1,4 +1,4 @@
-"""What the command line tells of an error."""
+"""The messages of the command line about an error."""
 
 from beepy.errors import typed
 

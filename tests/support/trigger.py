@@ -1,4 +1,4 @@
-"""Known events for the programs of bpf/test/: prctl(TRIGGER, op, number), under a name of the caller's choice."""
+"""Known events for the programs of bpf/test/: prctl(TRIGGER, op, number), under a given name."""
 
 import ctypes
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Arguments of public functions: what is meant is taken, anything else is an error that names the argument."""
+"""Arguments of public functions: valid ones are accepted, others are errors that name them."""
 
 from collections.abc import Callable
 from pathlib import Path

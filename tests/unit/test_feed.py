@@ -1,4 +1,4 @@
-"""Rows for event loops: taken as they come, ended from any thread, nothing lost of what ended them."""
+"""Rows for event loops: read as they arrive, ended from any thread; the ending error is kept."""
 
 import select
 import threading

@@ -1,4 +1,4 @@
-"""No character that could steer a terminal, or hide on it, is left as it is; what is shown tells the bytes."""
+"""No control character reaches a terminal, and the shown text determines the bytes."""
 
 import random
 import re
@@ -10,9 +10,13 @@ from beepy.text import brief, escaped, excerpt, safe, similar
 
 _CASES = 5_000
 _PIECES = [
-    b"\\", b"x", b"\\x", b"\\xff", b"\\x5c", b"5c", b"f", b"0", b"\\u202e", b"\\x1", b"\\x41", b"/etc", b" ",
+    b"\\", b"x", b"\\x", b"\\xff", b"\\x5c", b"5c", b"f", b"0", b"\\u202e", b"\\x1", b"\\x41",
+    b"/etc", b" ",
     b"\xff", b"\x80", b"\xe2\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x1b[2J", b"\n", b"\x7f",
-    *[one.encode() for one in "\x85\u00e9\u200b\u202e\u2028\ufe0f\ufeff\u0301\u3000\u5d0e\u0600\u3164"],
+    *[
+        character.encode()
+        for character in "\x85\u00e9\u200b\u202e\u2028\ufe0f\ufeff\u0301\u3000\u5d0e\u0600\u3164"
+    ],
     *[one.encode() for one in "\U000e0041\U000e0101\U0001f600"],
 ]  # fmt: skip
 

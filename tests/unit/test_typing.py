@@ -1,4 +1,4 @@
-"""What type checkers see of the public names: each of five errors, and nothing where there is none."""
+"""What type checkers report for the public names: five errors, and none in correct code."""
 
 import re
 import subprocess
@@ -58,20 +58,23 @@ def names(options: beepy.Options) -> list[str]:
 
 
 def events() -> Iterator[tuple[str, int]]:
-    for event in beepy.run("exitsnoop", variables={"trace_failed_only": True}, filters="comm,^a", timeout=5):
+    variables = {"trace_failed_only": True}
+    for event in beepy.run("exitsnoop", variables=variables, filters="comm,^a", timeout=5):
         yield event.comm, event["exit_code"]
 
 
 def main() -> None:
     image: beepy.Image = beepy.find("exitsnoop")
-    with beepy.open(image, targets={"a": "b"}, pull="never", missing="skip", pins=beepy.Pins(maps="/x")) as run:
+    pins = beepy.Pins(maps="/x")
+    with beepy.open(image, targets={"a": "b"}, pull="never", missing="skip", pins=pins) as run:
         sink: beepy.Sink = Counted()
         run.add_sink(sink)
         source: beepy.Source = run.source
         run.attach()
         tables = {name: dict(table) for name, table in run.maps.items()}
         for rows in run:
-            print(rows.map, rows.lost, rows.column("pid"), [row.asdict() for row in rows], tables, source)
+            print(rows.map, rows.lost, rows.column("pid"), [row.asdict() for row in rows])
+            print(tables, source)
         asyncio.run(rows_of(run))
         lost: int | None = run.stats.total_lost
         print(lost)

@@ -1,4 +1,7 @@
-"""No exception leaves an iterator over a memoryview half read: CPython 3.11 and 3.12 die when they collect it."""
+"""No exception leaves an iterator over a memoryview half read: its collection kills CPython.
+
+Versions 3.11 and 3.12 are affected.
+"""
 
 import ast
 import subprocess
@@ -48,7 +51,7 @@ def test_a_refused_enumeration_does_not_kill_the_interpreter() -> None:
 
 
 def test_what_iterates_over_a_memoryview_is_read_whole() -> None:
-    """In every file that names memoryviews; that none goes elsewhere as bytes is mypy's to see (strict_bytes)."""
+    """Check each file that names memoryviews; mypy (strict_bytes) keeps them apart from bytes."""
     wrong = [
         f"{path.relative_to(_PACKAGE)}:{line}"
         for path in sorted(_PACKAGE.rglob("*.py"))
@@ -59,7 +62,7 @@ def test_what_iterates_over_a_memoryview_is_read_whole() -> None:
 
 
 def _half_read(tree: ast.Module) -> Iterator[int]:
-    """Yield the lines where an iterator is made that ``list``, ``tuple`` or ``sorted`` does not read at once."""
+    """Yield the lines of iterators that ``list``, ``tuple`` or ``sorted`` does not read at once."""
     at_once = {
         call.args[0]
         for call in ast.walk(tree)

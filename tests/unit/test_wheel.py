@@ -1,4 +1,4 @@
-"""What is shipped: from a wheel, an editable install and a checkout, beepy starts and finds the bundled images."""
+"""beepy starts and finds the bundled images from a wheel, an editable install and a checkout."""
 
 import configparser
 import subprocess

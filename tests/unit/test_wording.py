@@ -1,4 +1,4 @@
-"""What a message says to people who type and to Python programs: no option of the command line is forgotten."""
+"""Messages name options on the command line, and arguments in Python: no option is forgotten."""
 
 import ast
 import inspect
@@ -52,7 +52,7 @@ def called(node: ast.Call) -> str:
 
 
 def raised_with_options(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the texts with an option that exceptions are made of, but for notes and what is put through ``worded``."""
+    """Yield the texts with an option in exceptions, but for notes and arguments of ``worded``."""
     tree = ast.parse(path.read_text())
     reader = READERS.get(str(path.relative_to(PACKAGE)))
     skipped: list[ast.AST] = [
@@ -108,7 +108,10 @@ def test_the_keywords_are_those_of_the_functions() -> None:
         ("beepy list shows the images", "beepy.images() shows the images"),
         (
             "beepy list --storage dir shows its images; run takes --storage too",
-            'beepy.images(options=Options(storage="dir")) shows its images; run takes options.storage too',
+            (
+                'beepy.images(options=Options(storage="dir")) shows its images; '
+                "run takes options.storage too"
+            ),
         ),
         ("the others run alone: --prog a --prog b", 'the others run alone: programs=["a", "b"]'),
         ("--prog a runs that one alone", 'programs=["a"] runs that one alone'),
@@ -129,7 +132,10 @@ def test_the_keywords_are_those_of_the_functions() -> None:
         ("--pin-maps /sys/fs/bpf/x then uses it", 'pins=Pins(maps="/sys/fs/bpf/x") then uses it'),
         (
             "read from -u and -p, from -c FILE, and from others",
-            'read from options.username and options.password, from options=Options(configs=["FILE"]), and from others',
+            (
+                "read from options.username and options.password, "
+                'from options=Options(configs=["FILE"]), and from others'
+            ),
         ),
         ("clang -target bpf -g -O2 -c a.c -o a.o", "clang -target bpf -g -O2 -c a.c -o a.o"),
         ("ls --sort of -c", "ls --sort of -c"),
@@ -149,7 +155,7 @@ def test_both_wordings(text: str, python: str) -> None:
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )
 def test_no_exception_has_an_option_that_python_would_see(path: Path) -> None:
-    """Notes are translated by ``add_note``, messages by ``worded``; the command line's own modules need neither."""
+    """``add_note`` translates notes, ``worded`` messages; the command line needs neither."""
     name = str(path.relative_to(PACKAGE))
     if not name.startswith("cli/") and name not in TYPED:
         assert [*raised_with_options(path)] == []

@@ -57,7 +57,7 @@ class Apt:
         ]
 
     def names(self, prefix: str) -> list[str]:
-        """Return the names of the suites' packages that begin with ``prefix``, as the mirror has them now."""
+        """Return the suites' packages that begin with ``prefix``, as the mirror has them now."""
         self._run(["apt-get", "-q", "update"], self._root)
         return self._run(["apt-cache", "pkgnames", prefix], self._root).split()
 
@@ -68,9 +68,8 @@ class Apt:
             for word in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
         ]
         told = self._run(["apt-cache", "depends", "--recurse", *strictly, package], self._root)
-        return [
-            line for line in told.splitlines() if line[:1].isalnum()
-        ]  # not " Depends: ...", nor "<virtual>"
+        # Packages only: not " Depends: ...", nor "<virtual>".
+        return [line for line in told.splitlines() if line[:1].isalnum()]
 
     def unpack(self, package: str, wanted: Callable[[str], bool], target: Path) -> None:
         """Fetch a package; write the files whose path in it is ``wanted`` below ``target``."""

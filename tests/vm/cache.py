@@ -24,7 +24,7 @@ def folder() -> Path:
 
 @contextmanager
 def locked() -> Iterator[Path]:
-    """Give the folder to one process at a time."""
+    """Lock the directory: one process uses it at a time."""
     found = folder()
     with (found / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -32,7 +32,7 @@ def locked() -> Iterator[Path]:
 
 
 def kept(name: str, make: Callable[[Path, Path], None]) -> Path:
-    """Return the folder ``name`` of the cache: ``make(cache, new)`` fills it, and once a week a new one.
+    """Return the cache's directory ``name``: ``make(cache, new)`` fills it, anew after a week.
 
     The old one stays where no new one can be made. Raises Unavailable.
     """

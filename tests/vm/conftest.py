@@ -35,7 +35,7 @@ def fetched(kernel: Kernel) -> Fetched:
 def guests(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Guests]:
-    """A guest for each kernel that a test of this run asks for; all of them start at the first question."""
+    """Yield a guest for each kernel that the selected tests use; all start at the first use."""
     folder = tmp_path_factory.mktemp("vm")
     objects = None
     if (clang := build.compiler()) and shutil.which("llvm-strip"):

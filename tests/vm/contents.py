@@ -1,4 +1,7 @@
-"""What a guest holds: busybox, this interpreter, the packages that beepy needs, this checkout, and Debian's tools."""
+"""The files of a guest.
+
+busybox, this interpreter, the packages that beepy needs, this checkout, and Debian's tools.
+"""
 
 import compileall
 import tomllib
@@ -59,9 +62,8 @@ def entries(arch: str, objects: Path | None) -> Iterator[Entry]:
     yield cpio.text("/etc/passwd", "root:x:0:0::/root:/bin/sh\n")
     yield from [cpio.copy(path, name) for path, name in packages.items()]
     for part in _PARTS:
-        compileall.compile_dir(
-            PROJECT / part, quiet=2
-        )  # an emulated processor takes ten times as long for it
+        # An emulated processor takes ten times as long for it.
+        compileall.compile_dir(PROJECT / part, quiet=2)
         for path in interpreter.below(PROJECT / part):
             yield cpio.copy(path, f"/project/{path.relative_to(PROJECT)}")
     if objects:

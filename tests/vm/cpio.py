@@ -48,7 +48,7 @@ def folder(path: str) -> Entry:
 
 
 def write(target: IO[bytes], entries: Iterable[Entry]) -> None:
-    """Write the archive; of several entries of one path the first counts, so a link to a folder comes first."""
+    """Write the archive; the first entry of a path counts, so links to directories come first."""
     written: set[str] = set()
     for entry in entries:
         for above in reversed(Path(entry.path).parents[:-1]):

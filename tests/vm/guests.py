@@ -16,13 +16,14 @@ from tests.vm.kernels import Fetched, Kernel
 from tests.vm.machine import Ran
 
 _AT_ONCE: Final = 2  # each has two processors
-_BOOTS: Final = 3  # at most: now and then an emulated processor misses what another has patched, and panics or hangs
+# At most: now and then an emulated processor misses what another has patched, and panics or hangs.
+_BOOTS: Final = 3
 _PANIC: Final = "Kernel panic"
 _WIDTH: Final = 30  # characters of a cell
 
 
 class Guest(NamedTuple):
-    """A kernel that was booted: the lines of its checks by name, the end of its console, and how long it took.
+    """A booted kernel: ``lines`` of its checks by name, the end of its console, its run time.
 
     Processors ``worked`` so many seconds for it.
     """
@@ -68,7 +69,7 @@ class Guests:
         self._pool.shutdown(cancel_futures=True)
 
     def checks(self) -> Iterator[str]:
-        """Yield the lines of a table, a row a check and a column a guest; those that show ways to attach are apart."""
+        """Yield a table, a row per check, a column per guest; the ways to attach are apart."""
         ended = {
             kernel: guest for kernel, guest in self._ended().items() if kernel is not kernels.HERE
         }
@@ -178,7 +179,7 @@ def _guest(release: str, runs: Sequence[Ran]) -> Guest:
 
 
 def _lines(head: list[str], rows: list[list[str]]) -> Iterator[str]:
-    """Yield the lines of a table; what is long stands below it, once."""
+    """Yield the lines of a table; long texts are below it, once each."""
     notes: dict[str, int] = {}
     short = [
         [

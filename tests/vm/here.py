@@ -1,4 +1,4 @@
-"""The machine that the tests run on, as if it were a guest: checks with mounts and a network of their own."""
+"""The machine that runs the tests, as a guest: checks in private mounts and a private network."""
 
 import json
 import os
@@ -24,7 +24,7 @@ exec "$0" -m tests.vm.guest
 
 
 def run(asked: Sequence[str], objects: Path | None, folder: Path) -> Ran:
-    """Do the checks of these names; ``folder`` is for what is made on the way. Raises Unavailable."""
+    """Run the checks of these names; ``folder`` takes temporary files. Raise Unavailable."""
     if lacking := apart.missing() or ("" if which("ip") else "not installed: ip"):
         raise Unavailable(lacking)
     home = folder / "here"

@@ -1,4 +1,7 @@
-"""The interpreter of a guest, with busybox and bash: this machine's own, or for another processor Debian's."""
+"""The interpreter of a guest, with busybox and bash: this machine's, or Debian's.
+
+Debian's is used for other processors.
+"""
 
 import platform
 import re
@@ -14,9 +17,8 @@ from tests.vm import cache, cpio
 from tests.vm.apt import Apt
 from tests.vm.cpio import Entry
 
-HOST: Final = {"x86_64": "amd64", "aarch64": "arm64"}.get(
-    platform.machine(), platform.machine()
-)  # Debian's word
+# Debian's names of processors.
+HOST: Final = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 _NOT_NEEDED: Final = frozenset(
     {"test", "idlelib", "site-packages", "ensurepip", "tkinter", "lib2to3", "turtledemo"}
@@ -42,14 +44,14 @@ _PACKAGES: Final = (
 
 
 class Interpreter(NamedTuple):
-    """``path`` is where it stands in the guest; the links to folders come first in ``entries``."""
+    """``path`` is its path in the guest; the links to directories come first in ``entries``."""
 
     path: str
     entries: list[Entry]
 
 
 def own(others: Iterable[Path], programs: Sequence[Path]) -> Interpreter:
-    """Return the one that runs, and ``programs``; the shared libraries that they and ``others`` need come along."""
+    """Return the running interpreter, ``programs``, and the libraries of these and ``others``."""
     python, bash = Path(sys.executable).resolve(), Path("/bin/bash").resolve()
     busybox = Path(which("busybox") or "").resolve()
     standard = list(below(Path(sysconfig.get_path("stdlib")), _NOT_NEEDED))

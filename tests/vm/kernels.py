@@ -1,4 +1,4 @@
-"""TABLE: the kernels that are booted; each is fetched through apt once, and again when a week is over."""
+"""TABLE: the kernels that are booted; apt fetches each once, and again after a week."""
 
 import re
 import time
@@ -15,14 +15,14 @@ _NAME: Final = re.compile(
 )
 
 MODULES: Final = ("veth", "sch_ingress", "cls_bpf")
-"""What guests need that is not part of the kernel itself: wires, and traffic control by programs."""
+"""Modules that guests need and the kernel image lacks: veth, and tc with BPF programs."""
 
 _WANTED: Final = re.compile(rf"(vmlinuz|config)(-.*)?|({'|'.join(MODULES)})\.ko(\.xz|\.zst)?")
 _FOLDER: Final = "kernels-with-modules"
 
 
 class Kernel(NamedTuple):
-    """Debian's newest kernel in ``suites`` whose version begins with ``version``; ``arch`` is Debian's word."""
+    """Debian's newest kernel in ``suites`` of this ``version`` prefix; ``arch`` as Debian's."""
 
     name: str
     suites: tuple[str, ...]
@@ -46,7 +46,7 @@ HERE: Final = Kernel("host", ())
 
 
 class Fetched(NamedTuple):
-    """A kernel on this disk: ``release`` is uname's; its files stand below ``root`` as in its packages."""
+    """A kernel on this disk: ``release`` is uname's; below ``root`` are its packages' files."""
 
     release: str
     root: Path

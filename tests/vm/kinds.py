@@ -1,4 +1,4 @@
-"""TABLE: the ways to attach, each with the sections that it stands for, and the check that shows it."""
+"""TABLE: the ways to attach, each with its sections and with the check that shows it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -75,7 +75,7 @@ TABLE: Final[Mapping[str, tuple[str, ...]]] = {
     "syscall": ("syscall",),
     "lirc_mode2": ("lirc_mode2",),
 }
-"""Kind -> sections of ``beepy.sections.TABLE``, each of which is in one kind. Those of perf_event are one section."""
+"""Kind -> sections of ``beepy.sections.TABLE``, each in one kind; perf_event's are one section."""
 
 
 def uncovered() -> list[str]:

@@ -12,12 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from tests.vm.apt import Unavailable
 
-WORK: Final = (
-    400.0  # seconds of processors' time from start to power-off; a busy machine gives them later
-)
-_SILENCE: Final = (
-    240.0  # seconds without a line of results, but for those that it waited for a processor
-)
+# Seconds of processors' time from start to power-off; a busy machine gives them later.
+WORK: Final = 400.0
+# Seconds without a line of results, but for those that it waited for a processor.
+_SILENCE: Final = 240.0
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _STALL: Final = (
     "sysctl.kernel.panic_on_rcu_stall=1 rcupdate.rcu_cpu_stall_timeout=60"  # a hang is a panic too
@@ -26,7 +24,7 @@ _TOLD: Final = 80  # lines of the console
 
 
 class Architecture(NamedTuple):
-    """``console`` and ``results`` are device files of the guest; what ``port`` makes is the latter."""
+    """A machine: ``console`` and ``results`` are guest devices; ``port`` creates the latter."""
 
     program: str
     options: tuple[str, ...]
@@ -43,7 +41,8 @@ ARCHITECTURES: Final = {
         "isa-serial",
         "ttyS0",
         "ttyS1",
-        "mitigations=off tsc=unstable clocksource=acpi_pm",  # an emulated TSC is calibrated wrongly on a busy machine
+        # An emulated TSC is calibrated wrongly on a busy machine.
+        "mitigations=off tsc=unstable clocksource=acpi_pm",
     ),
     "arm64": Architecture(
         "qemu-system-aarch64",
@@ -63,7 +62,7 @@ ARCHITECTURES: Final = {
 
 
 class Ran(NamedTuple):
-    """What came out: ``results`` are the JSON lines; ``console`` ends with the reason where there are none.
+    """The outcome of a boot: ``results`` are JSON lines; ``console`` ends with the reason.
 
     It took ``seconds``, and processors ``worked`` so many for it.
     """
@@ -75,14 +74,15 @@ class Ran(NamedTuple):
 
 
 def boot(image: Path, initramfs: Path, arch: str, work: float = WORK) -> Ran:
-    """Start the kernel, and return once it has powered itself off, or was ended (see above). Raises Unavailable."""
+    """Boot the kernel; return when it has powered off or was killed. Raise Unavailable."""
     machine = ARCHITECTURES[arch]
     if not which(machine.program):
         raise Unavailable(f"not installed: {machine.program}")
     with tempfile.TemporaryDirectory() as folder:
         console, results = (Path(folder) / name for name in ("console", "results"))
         append = (
-            f"console={machine.console} results={machine.results} rdinit=/init panic=-1 quiet nokaslr nowatchdog"
+            f"console={machine.console} results={machine.results} "
+            "rdinit=/init panic=-1 quiet nokaslr nowatchdog"
             f" lsm=bpf random.trust_cpu=on {_STALL} {machine.append}"
         )
         command = [
@@ -150,7 +150,7 @@ def _processor_time(pid: int) -> float:
 
 
 def _waits(pid: int) -> dict[str, float]:
-    """Return the seconds that each of its threads could have run but had no processor; none if the kernel counts none.
+    """Return the seconds that each thread was runnable without a processor; {} if uncounted.
 
     The second number of /proc/PID/task/TID/schedstat, in nanoseconds:
     Documentation/scheduler/sched-stats.rst.

@@ -1,4 +1,4 @@
-"""On a kernel that has kprobes, fentry and LSM: what libbpf loads we load, with the same decisions."""
+"""On a kernel with kprobes, fentry and LSM: what libbpf loads we load, with the same decisions."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(3600)
 KERNEL = next(kernel for kernel in kernels.TABLE if kernel.name == "6.12")
 LEAST = {objects.DEBIAN: (embedded.LEAST, 480)}  # objects and decisions of a family
 LONG = {"sid": "systemd-container-systemd-nsresourced"}
-"""Objects that are left out: the verifier's log of this one is hundreds of MB, minutes for an emulated processor.
+"""Skipped objects: the verifier's log has hundreds of MB, minutes for an emulated processor.
 
 Without a log it loads there, by beepy, in seconds.
 """
@@ -26,7 +26,7 @@ WORK = 1200  # seconds
 
 
 class Asked(NamedTuple):
-    """A guest that has every object; ``missing`` says which family is not to be had here, and why."""
+    """A guest with every object; ``missing`` names the families that are not available, and why."""
 
     guest: Guest
     missing: dict[str, str]

@@ -29,7 +29,7 @@ def python(code: str, stderr: int | None = None) -> Iterator[subprocess.Popen[st
 
 
 def test_a_guest_that_gets_no_processor_is_not_silent(tmp_path: Path) -> None:
-    """It shares one with eight others: its work takes some 5 s, which were more than it may be silent."""
+    """It shares a processor with eight others: its 5 s of work exceed the limit of silence."""
     if not _waits(os.getpid()):
         pytest.skip("the kernel does not count how long a thread waits for a processor")
     before = os.sched_getaffinity(0)

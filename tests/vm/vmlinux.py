@@ -2,9 +2,12 @@
 
 ::
 
-    x86    | boot sector, setup code | ... | payload | ...        Documentation/arch/x86/boot.rst: 0x1f1, 0x248, 0x24c
-    arm64  | MZ | ... | "ARMd" | ... the kernel itself, or since      Documentation/arch/arm64/booting.rst
-           | MZ | "zimg" | offset u32 | length u32 | ... | payload | ...    drivers/firmware/efi/libstub/zboot-header.S
+    x86    | boot sector, setup code | ... | payload | ...
+             Documentation/arch/x86/boot.rst: 0x1f1, 0x248, 0x24c
+    arm64  | MZ | ... | "ARMd" | ... the kernel itself, or since
+             Documentation/arch/arm64/booting.rst
+           | MZ | "zimg" | offset u32 | length u32 | ... | payload | ...
+             drivers/firmware/efi/libstub/zboot-header.S
 """
 
 import gzip

@@ -34,11 +34,8 @@ def spec(
 
 def test_registered_while_attached(spec: CollectionSpec) -> None:
     with load(spec) as collection:
-        assert set(collection.programs) == {
-            "ssthresh",
-            "cong_avoid",
-            "undo_cwnd",
-        }  # nobody names "unused"
+        # No map names "unused".
+        assert set(collection.programs) == {"ssthresh", "cong_avoid", "undo_cwnd"}
         assert not {"beepy_linked", "beepy_plain"} & set(KNOWN.read_text().split())
         collection.attach()
         assert {"beepy_linked", "beepy_plain"} <= set(KNOWN.read_text().split())

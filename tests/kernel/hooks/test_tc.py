@@ -157,12 +157,8 @@ def test_a_killed_process_s_filters_are_removed(
 def test_filters_of_others_stay(path: Path, wire: Network, directory: Path) -> None:
     wire.run("tc", "qdisc", "add", "dev", wire.b, "clsact")
     classifier = ("bpf", "direct-action", "obj", str(path), "sec", "classifier")
-    mounted = (
-        "sh",
-        "-c",
-        'mount -t bpf bpf /sys/fs/bpf && exec "$@"',
-        "sh",
-    )  # tc leaves folders there
+    # A private file system, because tc leaves directories there.
+    mounted = ("sh", "-c", 'mount -t bpf bpf /sys/fs/bpf && exec "$@"', "sh")
     wire.run(
         *apart.command(), *mounted, "tc", "filter", "add", "dev", wire.b, "ingress", *classifier
     )

@@ -113,7 +113,7 @@ def test_a_program_with_the_system_s_own_header(tmp_path: Path, spec: Collection
 
 @pytest.fixture
 def without_cookies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As before v5.15: .kconfig tells the program to find its arguments by address."""
+    """As before v5.15: by .kconfig, the program finds its arguments by address."""
     lack(monkeypatch, Feature.BPF_COOKIE)
 
 

@@ -62,7 +62,8 @@ program sched_process_exit
   type          tracepoint
   attaches to   sched/sched_process_exit
   instructions  {instructions}
-  helpers       get_current_pid_tgid, get_current_task, probe_read_kernel, ringbuf_reserve, ktime_get_ns, \
+  helpers       get_current_pid_tgid, get_current_task, probe_read_kernel, ringbuf_reserve, \
+ktime_get_ns, \
 get_current_comm, ringbuf_submit
 """
 

@@ -178,7 +178,7 @@ def test_members_that_share_a_long_name_cost_nothing() -> None:
 
 
 def test_strings_that_share_their_bytes_are_no_more_than_the_data() -> None:
-    """A string is read once; those that end alike add up to what the data could hold without that."""
+    """A string is read once; common suffixes count once, so all fit into the size of the data."""
     w = BtfWriter()
     start = w.string("n" * 400)
     found = btf(w)

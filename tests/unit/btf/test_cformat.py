@@ -68,7 +68,7 @@ def test_functions(w: BtfWriter) -> None:
 
 
 def test_functions_of_functions_of_functions_end(w: BtfWriter) -> None:
-    """Each takes the one before three times: written out, the last would be 3 ** 15 parameters long."""
+    """Each takes its predecessor three times: in full, the last would have 3 ** 15 parameters."""
     proto = w.func_proto(INT)
     for _ in range(15):
         proto = w.func_proto(proto, [("a", proto), ("b", proto), ("c", proto)])

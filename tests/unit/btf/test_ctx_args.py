@@ -82,7 +82,7 @@ def test_each_type_of_program_gets_a_function_of_its_own() -> None:
     ],
 )
 def test_arguments_that_are_told_by_name(prog_type: ProgType, kind: str, told: bool) -> None:
-    """As libbpf: those without a type, or of one that may stand for a context; not those that have the right one."""
+    """As libbpf: arguments of no type, or of one that may be a context but is not the right one."""
     w = BtfWriter()
     integer = w.integer()
     targets = {

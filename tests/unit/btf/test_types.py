@@ -1,4 +1,4 @@
-"""A kind of BTF is one row of ``Kind`` and one class: what reads bytes derives from the row what it must know."""
+"""A kind of BTF is one row of ``Kind`` and one class; readers derive the rest from the row."""
 
 import shutil
 import subprocess
@@ -69,7 +69,7 @@ def test_layout_looks_through_all_modifiers() -> None:
 
 
 def test_the_row_of_a_new_kind_suffices_to_find_its_types(tmp_path: Path) -> None:
-    """As a developer would add it: one row of ``Kind``; what is left is the class, which mypy asks for."""
+    """Add a kind as a developer does, by one row of ``Kind``; mypy then asks for the class."""
     shutil.copytree(_PACKAGE, tmp_path / "beepy", ignore=shutil.ignore_patterns("__pycache__"))
     source = tmp_path / "beepy" / "btf" / "types.py"
     text, row = source.read_text(), "    ENUM64 = 19, 3, 3\n"

@@ -94,9 +94,8 @@ def test_notes_name_the_maps_if_nothing_is_shown() -> None:
     assert warning.startswith("warning: nothing will be shown, ")
     assert warning.endswith(r"its maps: a_map_of_a_long_name (percpu_hash), \x1b[2J (type 99)")
     assert "print_NAME, counter_NAME, gauge_NAME or hist_NAME" in names
-    assert (
-        dump == "note: what is in a map: bpftool map dump name a_map_of_a_long"
-    )  # the kernel keeps 15 characters
+    # The kernel keeps 15 characters of a name.
+    assert dump == "note: what is in a map: bpftool map dump name a_map_of_a_long"
 
 
 def test_the_list_of_maps_is_bounded() -> None:

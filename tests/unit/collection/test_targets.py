@@ -148,9 +148,8 @@ def test_two_xdp_programs_on_one_interface() -> None:
     note = "--prog allow runs only that program; --attach drop=NAME puts it on another interface"
     assert told.notes(caught.value) == [note]
     assert targets.choose(specs, {"drop": "eth0"}, Target(iface="lo"))
-    assert targets.choose(
-        specs, {}, Target()
-    )  # no interface is given: that is said when they are attached
+    # No interface is given: attaching reports that.
+    assert targets.choose(specs, {}, Target())
     assert targets.choose([spec(allow="xdp", drop="?xdp")], {}, Target(iface="lo"))
 
 

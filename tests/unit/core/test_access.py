@@ -9,7 +9,10 @@ from tests.support.core import ref
 
 
 def sample(writer: BtfWriter) -> int:
-    """struct sample { int a; struct { int b; int c[7]; }; struct inner *p; struct inner in[2]; int tail[]; };"""
+    """Write struct sample.
+
+    { int a; struct { int b; int c[7]; }; struct inner *p; struct inner in[2]; int tail[]; }
+    """
     number = writer.integer()
     inner = writer.struct("inner", 8, [("x", number, 0), ("y", number, 32)])
     anonymous = writer.struct("", 32, [("b", number, 0), ("c", writer.array(number, 7), 32)])

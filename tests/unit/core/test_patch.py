@@ -95,7 +95,10 @@ def test_wide_constant() -> None:
 @pytest.mark.parametrize("insn", [Insn(MOV, 1, imm=4), Insn(LDX_W, 1, 2, 4), wide(4)[0]])
 def test_validation(insn: Insn) -> None:
     both = (insn, Insn(0))
-    message = r"^program 'prog': relocation 0 \(struct s\.a byte_off 5 -> 6\): instruction 0: expected 5, got 4$"
+    message = (
+        r"^program 'prog': relocation 0 \(struct s\.a byte_off 5 -> 6\): "
+        r"instruction 0: expected 5, got 4$"
+    )
     with pytest.raises(RelocationError, match=message):
         patched(both, fix(5, 6))
     assert patched(both, fix(5, 6, validate=False)) != both

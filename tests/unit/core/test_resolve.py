@@ -17,7 +17,10 @@ MISSING = "missing"
 def structs(
     mine: list[Member], *theirs: list[Member], size: int = 16
 ) -> tuple[BtfWriter, BtfWriter, int]:
-    """Return a local and a target BTF, and the local id of the struct s; ids 1 to 4 are int, u32, u64 and a pointer."""
+    """Return a local and a target BTF, and the local id of the struct s.
+
+    Ids 1 to 4 are int, u32, u64 and a pointer.
+    """
     writers = BtfWriter(), BtfWriter()
     roots = []
     for writer, found in ((writers[0], [mine]), (writers[1], [*theirs])):
@@ -153,12 +156,8 @@ def test_bitfields_that_no_load_holds() -> None:
 def test_a_bitfield_became_a_field() -> None:
     local, target, root = structs([("f", U32, 3, 4)], [("f", U64, 64)])
     found = resolve(local, target, ref(root, "0:0"), Insn(LDX_W))
-    assert (found.new, found.poison, found.old_size, found.new_size) == (
-        8,
-        True,
-        0,
-        8,
-    )  # as libbpf: sizes differ
+    # As libbpf: sizes differ.
+    assert (found.new, found.poison, found.old_size, found.new_size) == (8, True, 0, 8)
 
 
 def test_elements_and_their_sizes() -> None:
@@ -187,9 +186,8 @@ def test_elements_and_their_sizes() -> None:
         with pytest.raises(RelocationError, match="an element of an array"):
             resolve(local, target, ref(root, "0:0:1", kind))
     assert resolve(local, target, ref(root, "0:0:1:2"), Insn(LDX_W)).poison is False
-    assert (
-        resolve(local, target, ref(root, "0:0:1"), Insn(LDX_W)).poison is True
-    )  # a row is no integer
+    # A row is not an integer.
+    assert resolve(local, target, ref(root, "0:0:1"), Insn(LDX_W)).poison is True
 
 
 def test_index_of_the_root_takes_the_targets_size() -> None:
@@ -237,11 +235,8 @@ def test_candidates_that_agree_and_that_do_not() -> None:
     with pytest.raises(RelocationError, match="ambiguous: 2 types"):
         resolve(local, target, ref(root, "0", Kind.TYPE_ID_TARGET))
     local, target, root = structs([("a", INT, 0)], [("a", INT, 32)], [("a", INT, 64)])
-    for kind in (
-        Kind.FIELD_BYTE_OFFSET,
-        Kind.FIELD_BYTE_SIZE,
-        Kind.FIELD_EXISTS,
-    ):  # libbpf compares offsets for all
+    # libbpf compares offsets for all.
+    for kind in (Kind.FIELD_BYTE_OFFSET, Kind.FIELD_BYTE_SIZE, Kind.FIELD_EXISTS):
         with pytest.raises(RelocationError, match="ambiguous"):
             resolve(local, target, ref(root, "0:0", kind))
 

@@ -254,7 +254,10 @@ def test_a_run_that_somebody_else_iterates() -> None:
 
 
 def test_without_nanoarrow_the_command_that_installs_it_is_named() -> None:
-    code = "import sys; sys.modules['nanoarrow'] = None; from beepy.events.arrow import _Writer; _Writer()"
+    code = (
+        "import sys; sys.modules['nanoarrow'] = None; "
+        "from beepy.events.arrow import _Writer; _Writer()"
+    )
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True, text=True
     )

@@ -66,9 +66,8 @@ def test_another_thread_never_sees_offsets_that_were_not_read() -> None:
     seen: list[int | None] = []
 
     def read(number: int) -> int:
-        if (
-            number != time.CLOCK_MONOTONIC and not seen
-        ):  # while this thread asks, the other one does
+        # While this thread asks, the other one does.
+        if number != time.CLOCK_MONOTONIC and not seen:
             seen.append(0)
             seen.append(clock.wall(clocks.monotonic))
         return clocks.read(number)

@@ -57,7 +57,7 @@ def test_sections_of_data(name: str, *, data: bool, constant: bool) -> None:
 
 
 def test_clang_leaves_sizes_and_offsets_to_the_linker(one: Object) -> None:
-    """A DATASEC has size 0 and its variables offset 0, in no order; static ones alone have their offset."""
+    """A DATASEC has size 0 and its variables offset 0; only static ones have their offset."""
     one.elf.section(".data", bytes(range(24)))
     b, a = variable(one, "b", ".data", 16, 8), variable(one, "a", ".data", 0)
     s = variable(one, "s", ".data", 8, static=True)
@@ -129,7 +129,7 @@ def test_only_what_is_not_static_makes_data_mappable(one: Object) -> None:
 
 
 def test_hidden_variables_become_static(one: Object) -> None:
-    """libbpf's btf_fixup_datasec: what is hidden (``private(A) struct bpf_spin_lock lock``) is not mapped."""
+    """libbpf's btf_fixup_datasec: hidden variables (``private(A)`` of a lock) are not mapped."""
     ids = {}
     for section_name, visibility in (
         (".data.A", HIDDEN),
@@ -162,7 +162,7 @@ def test_data_without_types(one: Object) -> None:
 
 
 def test_hidden_functions_become_static(one: Object) -> None:
-    """The verifier checks a global function alone; libbpf makes hidden subprograms static, so that it does not."""
+    """The verifier checks global functions alone; libbpf makes hidden subprograms static."""
     proto = one.btf.func_proto(INT)
     ids = [
         one.btf.func(name, proto, Linkage.GLOBAL) for name in ("shown", "hidden", "prog", "entry")

@@ -137,7 +137,10 @@ def test_other_class(w: ElfWriter, ident: bytes, message: str) -> None:
 
 def test_other_machine(w: ElfWriter) -> None:
     w.machine = 62
-    message = "object: ELF: expected a BPF object (ET_REL for EM_BPF), got an object (ET_REL) for EM_X86_64"
+    message = (
+        "object: ELF: expected a BPF object (ET_REL for EM_BPF), "
+        "got an object (ET_REL) for EM_X86_64"
+    )
     with refused(ElfError, message) as caught:
         elf.read(w.data(), "object")
     assert caught.value.__notes__ == [
@@ -178,7 +181,7 @@ def test_a_file_that_is_cut_short(w: ElfWriter) -> None:
 
 
 def test_numbers_that_the_header_has_no_room_for(w: ElfWriter) -> None:
-    """The first section's header has the number of sections, and that of the table of their names."""
+    """The first section header has the number of sections, and the index of their names."""
     whole = w.data()
     data = bytearray(whole)
     first = int.from_bytes(data[40:48], "little")

@@ -12,7 +12,7 @@ INT = 1
 
 
 def throwing(visibility: int = 0) -> tuple[Object, int]:
-    """Return an object, whose .text has ``other``, ``catch`` and what it calls, ``below``; and its program's type."""
+    """Return an object and its program's type; .text has ``other``, ``catch`` and ``below``."""
     one = Object()
     one.program(NOP, EXIT)
     one.elf.function("other", ".text", [NOP, NOP, EXIT])

@@ -244,7 +244,7 @@ def test_labels_are_no_functions(one: Object) -> None:
 
 
 def test_records_come_to_their_functions(one: Object) -> None:
-    """Offsets in .BTF.ext count bytes of a section; here they count from the function, then from the program."""
+    """Offsets in .BTF.ext count bytes of a section; here, instructions of a function or program."""
     one.program(NOP, EXIT, name="first")
     one.program(CALL_SUB, NOP, EXIT, name="second")
     one.calls(one.elf.function("sub", ".text", [NOP, NOP, EXIT]), 2)

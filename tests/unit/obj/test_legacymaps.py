@@ -14,7 +14,10 @@ from tests.support.refusal import refused
 
 
 def definitions(size: int, *maps: tuple[int, ...]) -> Object:
-    """Return an object with maps ``m0``, ``m1``, ... of ``size`` bytes each in its section maps, the last one first."""
+    """Return an object with maps ``m0``, ``m1``, ... of ``size`` bytes each in section maps.
+
+    The last one comes first.
+    """
     one = Object()
     one.program(*LOAD, EXIT)
     one.elf.section(
@@ -27,7 +30,7 @@ def definitions(size: int, *maps: tuple[int, ...]) -> Object:
 
 @pytest.mark.parametrize("size", [20, 24, 64])
 def test_maps_in_the_order_of_their_places(size: int) -> None:
-    """A definition may be larger than the five words, as other loaders' are, where the rest is 0."""
+    """A definition may exceed five words, as other loaders' do, if the rest is 0."""
     one = definitions(
         size, (MapType.HASH, 4, 8, 100, MapFlag.NO_PREALLOC), (MapType.ARRAY, 4, 4, 1, 0)
     )
@@ -65,7 +68,10 @@ def test_an_object_without_them() -> None:
 
 
 def annotated(key: int, value: int, names: tuple[str, str] = ("key", "value")) -> Object:
-    """Return an object with a map ``print_h`` (HASH, 4 and 8 bytes) and what BPF_ANNOTATE_KV_PAIR writes for it."""
+    """Return an object with a map ``print_h`` (HASH, 4 and 8 bytes) and its annotation.
+
+    The annotation is what BPF_ANNOTATE_KV_PAIR writes.
+    """
     one = Object()
     one.program()
     one.elf.section("maps", struct.pack("<5I", MapType.HASH, 4, 8, 16, 0))

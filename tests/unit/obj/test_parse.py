@@ -55,7 +55,7 @@ def test_nothing_but_subprograms() -> None:
 
 
 def test_sections_keep_their_question_mark() -> None:
-    """It stands for: do not load."""
+    """It means: do not load."""
     one = Object()
     one.program(section=f"?{SEC}")
     assert one.parsed().programs[0].section == f"?{SEC}"

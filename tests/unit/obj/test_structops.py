@@ -12,7 +12,10 @@ INT = 1
 
 
 def operations(section: str, size: int = 24) -> tuple[Object, int]:
-    """Return an object with ``struct ops { int flags; void (*init)(), (*release)(); } mine``, and the type of that."""
+    """Return an object with a variable ``mine``, and the id of its type.
+
+    That is ``struct ops { int flags; void (*init)(), (*release)(); }``.
+    """
     one = Object()
     program = one.program(name="init", section="struct_ops/init")
     pointer = one.btf.ptr(one.btf.func_proto(0))

@@ -152,7 +152,10 @@ def helper(home: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 def test_a_credential_helper_is_asked(
     home: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    script = 'test "$1" = get || exit 1; read host; echo "{\\"Username\\":\\"u-$host\\",\\"Secret\\":\\"p\\"}"'
+    script = (
+        'test "$1" = get || exit 1; '
+        'read host; echo "{\\"Username\\":\\"u-$host\\",\\"Secret\\":\\"p\\"}"'
+    )
     helper(home, monkeypatch, script)
     value = "mine" if how == "credsStore" else {"ghcr.io": "mine"}
     write(home / ".docker" / "config.json", **{"auths": {"ghcr.io": {}}, how: value})

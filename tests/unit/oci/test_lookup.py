@@ -143,13 +143,16 @@ def test_a_broken_store_hides_no_image(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
 @pytest.mark.parametrize("closes", [False, True])
 def test_what_is_another_users_is_passed_over(closes: bool) -> None:
-    """As after su: the store of $HOME may not be entered, nor perhaps the working directory be searched."""
+    """As after su: the store of $HOME, and perhaps the working directory, are not accessible."""
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom beepy.oci import lookup\nfrom beepy.oci.store import Store\n"
+        "import os, sys\nfrom pathlib import Path\nfrom beepy.oci import lookup\n"
+        "from beepy.oci.store import Store\n"
         "os.chdir(sys.argv[1])\n"
         "lookup.bundled_store = lambda: Store(Path(sys.argv[2]))\nlookup.stores(lookup.Options())\n"
         "os.setuid(65534)\n"
-        "print(len(lookup.find('here').programs), [str(one.path) for one in lookup.stores(lookup.Options())])\n"
+        "programs = lookup.find('here').programs\n"
+        "paths = [str(store.path) for store in lookup.stores(lookup.Options())]\n"
+        "print(len(programs), paths)\n"
     )
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
@@ -521,7 +524,7 @@ def test_an_archive_of_other_things(tmp_path: Path) -> None:
 
 
 def test_every_damage_to_an_archive_is_an_error_of_ours(own: Store, tmp_path: Path) -> None:
-    """Cut anywhere, or with any byte of a header set to others: an error of ours, or the image as it was."""
+    """Cut anywhere, or with another byte in a header: a BeepyError, or the image as it was."""
     path = tmp_path / "x.tar"
     own.add_image("x:1", ELF, {})
     archive(path, own)
@@ -568,7 +571,8 @@ def test_the_bundle_is_beside_or_inside_the_package(
 def test_local_look_up_loads_nothing_of_the_network(own: Store) -> None:
     own.add_image("x", ELF, {})
     script = (
-        "import sys, json; from pathlib import Path; from beepy.oci import formats, lookup, reference, store\n"
+        "import sys, json; from pathlib import Path; "
+        "from beepy.oci import formats, lookup, reference, store\n"
         "lookup.find('x', lookup.Options())\n"
         "print(json.dumps(sorted(sys.modules)))"
     )
@@ -639,7 +643,7 @@ def test_a_pin_that_an_image_here_does_not_have(own: Store, bundled: Store) -> N
 
 
 def lie(store: Store, name: str, target: str) -> None:
-    """Let the index say that the image called ``name`` has another name too, perhaps with another digest."""
+    """Give the image called ``name`` a second name in the index, perhaps of another digest."""
     store.tag(name, target)
 
 

@@ -85,7 +85,7 @@ def test_a_refused_store_hides_no_bundled_image(
 def test_the_home_of_another_user_is_told(
     store: Store, caplog: pytest.LogCaptureFixture, depth: int
 ) -> None:
-    """As sudo leaves it on some systems: whoever owns a directory on the way can replace the store."""
+    """As some sudo leaves it: the owner of a parent directory can replace the store."""
     owned = (store.path, *store.path.parents)[depth]
     give(owned)
     assert lookup.find("mine:1").programs == (PROGRAM,)

@@ -130,5 +130,8 @@ def test_nan_is_in_the_last_bucket_alone() -> None:
     histogram = Histogram(1)
     histogram.observe((1,), math.nan, 1)
     assert "".join(histogram_samples("h", (1,), {'a="x"': histogram})) == (
-        'h_bucket{a="x",le="1"} 0\nh_bucket{a="x",le="+Inf"} 1\nh_sum{a="x"} NaN\nh_count{a="x"} 1\n'
+        'h_bucket{a="x",le="1"} 0\n'
+        'h_bucket{a="x",le="+Inf"} 1\n'
+        'h_sum{a="x"} NaN\n'
+        'h_count{a="x"} 1\n'
     )

@@ -259,9 +259,8 @@ def test_slow_readers_share_pages_and_old_ones_are_bounded(monkeypatch: pytest.M
             assert len(held) == number + 1
         client.request("GET", "/metrics")
         assert len(client.getresponse().read()) == size
-        assert (
-            sum(one() is not None for one in held) <= 3 + 1
-        )  # 2 old ones, the newest, the one just taken
+        # Two old pages, the newest, and the one just read.
+        assert sum(one() is not None for one in held) <= 3 + 1
         assert held[0]() is None
 
 

@@ -517,7 +517,10 @@ def test_series_of_a_stream_are_bounded(caplog: pytest.LogCaptureFixture) -> Non
     warnings = [
         record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
     ]
-    bound = "more than 3 series, or than 16 MiB of labels on all its lines: what exceeds them counts as 'other'"
+    bound = (
+        "more than 3 series, or than 16 MiB of labels on all its lines: "
+        "what exceeds them counts as 'other'"
+    )
     assert warnings == [f"metric ebpf_solo_io_exits: {bound}"]
 
 
@@ -552,9 +555,8 @@ def test_series_of_a_table_are_bounded_and_keep_their_entries(
                 'ebpf_solo_io_calls{comm="other",pid="other"} 5',
                 *[f'ebpf_solo_io_calls{{comm="bash",pid="{pid}"}} 1' for pid in range(3, 7)],
             ]
-        tables[calls] = [
-            (key(pid), u64(1)) for pid in range(5)
-        ]  # two of the four are gone: their places are free next time
+        # Two of the four are gone: their places are free next time.
+        tables[calls] = [(key(pid), u64(1)) for pid in range(5)]
         page(sink)
         assert 'pid="0"' in page(sink)
         assert 'pid="other"} 1\n' in page(sink)
@@ -659,26 +661,38 @@ def test_usage_errors(
             [GAUGE],
             [],
             [],
-            "gauge_a' has no metric: it has no field 'value': -k gauge_a,FIELD takes another: us, state",
+            (
+                "gauge_a' has no metric: "
+                "it has no field 'value': -k gauge_a,FIELD takes another: us, state"
+            ),
         ),
         ([TEXT], [], [], "gauge_text' has no metric: its field 'value' is not a number"),
         (
             [COUNTER, COUNTER._replace(btf=HIST.btf, record=HIST.record)],
             [],
             ["exits"],
-            "exits' has no metric: ebpf_solo_io_exits is the metric of map 'exits' of image 'image:1'",
+            (
+                "exits' has no metric: "
+                "ebpf_solo_io_exits is the metric of map 'exits' of image 'image:1'"
+            ),
         ),
         (
             [COUNTER, with_role(TABLE._replace(map="exits", image="b"), Role.GAUGE)],
             [],
             ["exits"],
-            "exits' has no metric: ebpf_solo_io_exits is the counter of map 'exits' of image 'image:1'",
+            (
+                "exits' has no metric: "
+                "ebpf_solo_io_exits is the counter of map 'exits' of image 'image:1'"
+            ),
         ),
         (
             [HIST, with_role(COUNTER._replace(map="hist_a_sum"), Role.COUNTER)],
             ["us"],
             ["hist_a"],
-            "hist_a_sum' has no metric: ebpf_solo_io_hist_a_sum is a part of the histogram ebpf_solo_io_hist_a",
+            (
+                "hist_a_sum' has no metric: "
+                "ebpf_solo_io_hist_a_sum is a part of the histogram ebpf_solo_io_hist_a"
+            ),
         ),
         (
             [with_role(COUNTER._replace(map="hist_a_sum"), Role.COUNTER), HIST],

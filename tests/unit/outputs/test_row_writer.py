@@ -50,7 +50,7 @@ def test_a_full_disk_is_an_output_error() -> None:
 
 @pytest.mark.parametrize("flags", [0, os.O_APPEND])
 def test_a_file_that_is_full_ends_with_a_whole_line(tmp_path: Path, flags: int) -> None:
-    """RLIMIT_FSIZE stands in for a full disk."""
+    """RLIMIT_FSIZE acts like a full disk."""
     path = tmp_path / "rows"
     path.write_bytes(b"before\n")
     code = """

@@ -1,4 +1,4 @@
-"""TABLE: what is checked in every kernel. To add a check: a function in one of the files, and its row there.
+"""TABLE: the checks for every kernel. A new one is a function in one of the files, and a row.
 
 A check runs in a process of its own, as root, in a guest without network. It returns what the table
 of results shall say; a failed assertion, or any other error, is a failure. A kernel that cannot do

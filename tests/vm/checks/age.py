@@ -1,4 +1,4 @@
-"""What a kernel's age means: what it lacks, how that is told, and what is done about it."""
+"""The age of a kernel: what it lacks, the messages about that, and the fallbacks."""
 
 import os
 import subprocess
@@ -34,14 +34,14 @@ _TYPES: Final = "/sys/kernel/btf"
 
 
 def tables() -> str:
-    """Hold what beepy.since tells against the kernel's own lists."""
+    """Compare the releases in beepy.since with the kernel's own lists."""
     wrong = list(ages.wrong())
     assert not wrong, wrong
     return YES
 
 
 def types_of_maps_and_programs() -> str:
-    """Probe for every type: what the kernel lists and lacks is left out of its configuration."""
+    """Probe for every type: listed but missing ones are disabled in the kernel's configuration."""
     lacking = []
     for kind, prefix, has in (
         (MapType, "BPF_MAP_TYPE_", features.has_map_type),
@@ -57,7 +57,7 @@ def types_of_maps_and_programs() -> str:
 
 
 def probed() -> str:
-    """Ask for every feature: no kernel lacks what is older than it; what an older kernel has was carried back."""
+    """Probe every feature: a kernel has all that are older than itself; others were backported."""
     missing, carried_back = [], []
     for feature in probes.PROBES:
         new_enough = release()[:2] >= since.order(feature.since)
@@ -70,7 +70,7 @@ def probed() -> str:
 
 
 def types() -> str:
-    """Give the kernel all kinds of types, without what it refuses; then also without what it would take."""
+    """Load all kinds of types, without those that the kernel refuses, and without others."""
     refused = {feature for feature in downgrade.FEATURES if not features.has(feature)}
     newest = sorted(
         downgrade.FEATURES, key=lambda feature: since.order(feature.since), reverse=True
@@ -112,7 +112,7 @@ def missing_map_type() -> str:
 
 
 def checked() -> str:
-    """Check every bundled image: each runs, unless the kernel lacks what one of its programs attaches to."""
+    """Check every bundled image: each runs, unless the kernel lacks one of its attach points."""
     said = {}
     for name in bundled_store().names():
         spec = parse(bundled_store().get(name))

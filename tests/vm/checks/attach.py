@@ -18,7 +18,10 @@ from tests.vm.checks.images import ends
 
 
 class KprobeMultiInfo(Structure):
-    """``kprobe_multi`` of struct bpf_link_info (7ac8d0d26150, "bpf: Support ->fill_link_info for kprobe_multi")."""
+    """``kprobe_multi`` of struct bpf_link_info.
+
+    Since 7ac8d0d26150, "bpf: Support ->fill_link_info for kprobe_multi".
+    """
 
     _fields_ = (
         ("type", c_uint32),
@@ -88,7 +91,10 @@ def kprobe_multi() -> str:
 
 
 def namesakes() -> str:
-    """Attach to all functions of one name, of which the kernel itself finds the first; and to none of another name."""
+    """Attach to all functions of one name, of which the kernel itself finds only the first.
+
+    Functions with other names stay unattached.
+    """
     if why := reason("kprobe_multi", Requirements((6, 6), "CONFIG_FPROBE")):
         return why
     names = Counter([name for _, name in tracefs.functions()])

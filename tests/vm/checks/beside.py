@@ -1,4 +1,4 @@
-"""Side by side with the tools of Debian's libbpf-tools: both look at the same work, and must tell the same."""
+"""Compare with the tools of Debian's libbpf-tools: both must show the same for the same work."""
 
 import ctypes
 import os
@@ -33,7 +33,7 @@ Fact = tuple[Any, ...]
 
 
 def place(name: str, root: Path = Path("/")) -> Path | None:
-    """Return where Debian has a tool, None if it is not installed; since trixie its name has an end."""
+    """Return the path of one of Debian's tools, None without it; since trixie it has a suffix."""
     places = (root / "usr/sbin" / name, root / "usr/sbin" / f"{name}-libbpf")
     return next((path for path in places if path.exists()), None)
 
@@ -93,15 +93,19 @@ class _Tool:
                 return
 
     def waits(self) -> None:
-        """Wait until it waits for its buffers: some open them after their first line, and miss what comes before."""
+        """Wait until the tool waits for its buffers.
+
+        Some open them after they have printed their first line, and miss earlier events.
+        """
         process = Path("/proc", str(self._process.pid))
         end = time.monotonic() + _SECONDS
         while self._process.poll() is None and time.monotonic() < end:
             with suppress(FileNotFoundError):  # a descriptor that it has closed meanwhile
                 asleep = (process / "stat").read_text().rpartition(")")[2].split()[0] == "S"
+                # The descriptors of an epoll.
                 watched = [
                     file for file in (process / "fdinfo").iterdir() if "tfd:" in file.read_text()
-                ]  # of an epoll
+                ]
                 if asleep and watched:
                     return
             time.sleep(0.01)

@@ -11,7 +11,7 @@ from beepy.source import parse
 Failure = TypeVar("Failure", bound=Exception)
 
 HERE: Final = os.environ.get("BEEPY_TEST_HERE", "")
-"""The folder of the compiled programs if this is no guest, but the machine that the tests run on."""
+"""The directory of the compiled programs on the machine that runs the tests, "" in a guest."""
 
 OBJECTS: Final = Path(HERE or "/", "objects")
 YES: Final = "yes"
@@ -22,7 +22,7 @@ class Skipped(Exception):  # noqa: N818 - no error
 
 
 class Check(NamedTuple):
-    """``objects`` are the programs of bpf/ that ``run`` needs compiled; ``seconds`` may pass before it has failed.
+    """A check: ``run`` needs these ``objects`` of bpf/ compiled, and may take ``seconds``.
 
     ``kinds`` are the ways to attach that it shows: the rows of ``tests.vm.kinds``.
     """
@@ -35,7 +35,7 @@ class Check(NamedTuple):
 
 
 def failure(kind: type[Failure], run: Callable[[], object]) -> Failure:
-    """Return the error of that kind that ``run`` must raise (guests have no pytest: it takes seconds to import)."""
+    """Return the error of this class that ``run`` must raise (guests have no pytest: too slow)."""
     try:
         run()
     except kind as error:

@@ -1,4 +1,4 @@
-"""``beepy run`` in a process of its own: the command line itself, without the start of another interpreter."""
+"""Run ``beepy run`` in a process of its own: the command line, without a second interpreter."""
 
 import json
 import os
@@ -20,13 +20,12 @@ _IMPORTED: Final = (  # what the command imports late: here once, before it is f
 for _name in _IMPORTED:
     import_module(_name)
 
-_SECONDS: Final = (
-    100  # until what is waited for must have come, on a machine that is busy with other things
-)
+# Until what is waited for must have come, on a machine that is busy with other things.
+_SECONDS: Final = 100
 
 
 class Run:
-    """A running command, ended by SIGINT: it must then end with 0. ``told`` is its stderr so far."""
+    """A running command, which must exit with 0 on SIGINT. ``told`` is its stderr so far."""
 
     def __init__(self, *arguments: str) -> None:
         self.told = ""

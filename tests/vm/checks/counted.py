@@ -1,4 +1,4 @@
-"""Programs of a test object, attached where they belong: what they counted, or why this kernel cannot."""
+"""Attach programs of a test object: what they counted, or the reason why this kernel cannot."""
 
 import errno
 import logging
@@ -50,7 +50,7 @@ class _Told(logging.Handler):
 
 @contextmanager
 def telling() -> Iterator[list[str]]:
-    """Give the list of what is said while the block runs, for ``seen``."""
+    """Yield the list of log messages of the block, for ``seen``."""
     told = _Told()
     log = logging.getLogger("beepy")
     before = log.level
@@ -64,7 +64,7 @@ def telling() -> Iterator[list[str]]:
 
 
 def seen(told: list[str]) -> str:
-    """Return what a cell says of an event that was seen: what was said of ways that were not taken stands there too."""
+    """Return the cell for an event that was seen, with the fallbacks that the log names."""
     fallbacks = [
         text.rpartition(": ")[2] for text in told if any(mark in text for mark in _FALLBACKS)
     ]
@@ -94,7 +94,7 @@ def reason(name: str, needs: Requirements) -> str:
 
 
 def alone(spec: CollectionSpec, *programs: str) -> CollectionSpec:
-    """Return the object with these programs only, and the maps that they use: an old kernel does not know all."""
+    """Return the object with only these programs and their maps: old kernels lack map types."""
     chosen = tuple([one for one in spec.programs if one.name in programs])
     used = {ref.map for one in chosen for ref in one.refs if isinstance(ref, MapRef | DataRef)}
     return spec._replace(

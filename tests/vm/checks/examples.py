@@ -19,7 +19,7 @@ _CGROUPS: Final = Path("/sys/fs/cgroup")
 
 @contextmanager
 def _connection() -> Iterator[tuple[int, int]]:
-    """Hold a TCP connection over which 100 bytes went and 10 came; give the ports of client and server."""
+    """Hold a TCP connection after 100 bytes and 10 back; yield the ports of client and server."""
     with (
         socket.create_server((_HERE, 0)) as server,
         socket.create_connection(server.getsockname()) as client,
@@ -102,7 +102,7 @@ def activeconn() -> str:
 
 
 def out_of_memory() -> int:
-    """Let a process take more memory than its control group has; return its number once it was killed."""
+    """Let a process exceed its control group's memory limit; return its pid once it is killed."""
     (_CGROUPS / "cgroup.subtree_control").write_text("+memory")
     group = _CGROUPS / "beepy-oom"
     group.mkdir()

@@ -1,4 +1,7 @@
-"""Functions, in the ways that few kernels have: sessions, many by one link, results that are changed or replaced."""
+"""Attach to functions in the ways that few kernels have.
+
+Sessions, many functions by one link, and return values that are changed or replaced.
+"""
 
 import ctypes
 import errno
@@ -132,7 +135,7 @@ def lsm_cgroup() -> str:
 
 
 def writable() -> str:
-    """Let a program change what a tracepoint tells: the result of a test run."""
+    """Let a program change what a tracepoint reports: the result of a test run."""
     answers = []
 
     def provoke(_: Collection) -> None:

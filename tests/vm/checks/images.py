@@ -19,7 +19,7 @@ _NO_TYPES: Final = ": BTF not loaded"
 
 
 def attached_by(told: str) -> str:
-    """Return how a run attached to tracepoints, as its log (-d) says; a newer kernel must have given links."""
+    """Return how a run attached to tracepoints, by its log (-d); newer kernels must use links."""
     way = "ioctl" if _NO_LINK in told else "link"
     assert (way == "link") == (release() >= _PERF_LINK), told
     return f"{way}, no types" if _NO_TYPES in told else way

@@ -1,4 +1,7 @@
-"""What differs between kernels below the command line: limits, names, types, what the verifier says, what is left."""
+"""What differs between kernels below the command line.
+
+Limits, names, types, the verifier's messages, and what a run leaves behind.
+"""
 
 import ctypes
 import resource
@@ -23,11 +26,8 @@ from beepy.sys.fd import Fd
 from beepy.uapi import Cmd
 from tests.vm.checks.check import YES, Check, failure, parsed
 
-_NO_MEMLOCK: Final = (
-    5,
-    11,
-    0,
-)  # 3ac1f01b43b6, "bpf: Eliminate rlimit-based memory accounting for bpf progs"
+# 3ac1f01b43b6, "bpf: Eliminate rlimit-based memory accounting for bpf progs"
+_NO_MEMLOCK: Final = (5, 11, 0)
 _CALLBACKS: Final = (5, 13, 0)  # 69c087ba6225, "bpf: Add bpf_for_each_map_elem() helper"
 _SELFTESTS: Final = {  # object -> programs, which return 0, or the line that found a fault
     "calls": ("subprograms", "callbacks", "elsewhere"),
@@ -50,7 +50,7 @@ def _exitsnoop() -> CollectionSpec:
 
 
 def memlock() -> str:
-    """Load under a limit of 64 KiB: it is raised where the kernel charges BPF's memory to it, and nowhere else."""
+    """Load under a limit of 64 KiB: it is raised only where the kernel charges BPF memory to it."""
     small = 1 << 16
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (small, resource.RLIM_INFINITY))
     with load(_exitsnoop()):
@@ -78,7 +78,7 @@ def _name(fd: Fd, kind: str) -> str:
 
 
 def types() -> str:
-    """Give the kernel objects' types, without what it does not know: only what is newer than it."""
+    """Load objects' types without the kinds that the kernel lacks: only newer ones are missing."""
     without = set()
     for spec in (_exitsnoop(), parsed("everything")):
         loaded = load_types(spec)
@@ -91,20 +91,22 @@ def types() -> str:
 
 
 def contexts() -> str:
-    """Run a program whose functions tag their context: where the kernel does not read that, by another type."""
+    """Run a program whose functions tag their context.
+
+    Where the kernel does not read that tag, the argument has another type.
+    """
     reads = features.has(Feature.ARG_CTX_TAG)
     with load(parsed("contexts")) as collection:
         assert collection.programs["on_packet"].run(data=bytes(64)).retval == 0
         contents = collection.maps[".bss"].lookup(bytes(4))
     assert contents
-    assert (
-        int.from_bytes(contents[:8], "little") == 2 * 50
-    )  # twice the frame without its Ethernet header
+    # Twice the frame without its Ethernet header.
+    assert int.from_bytes(contents[:8], "little") == 2 * 50
     return "by their tags" if reads else "by name"
 
 
 def configuration() -> str:
-    """Give a program the options that the kernel was built with."""
+    """Show a program the options that the kernel was built with."""
     options = kconfig.options()
     spec = _as_raw_tracepoints(parsed("kconfig_options"))
     with load(spec) as collection:
@@ -119,7 +121,10 @@ def configuration() -> str:
 
 
 def _as_raw_tracepoints(spec: CollectionSpec) -> CollectionSpec:
-    """Return the programs as such, which the oldest kernel runs by PROG_TEST_RUN too; they do not use their context."""
+    """Return the programs as raw tracepoints, which the oldest kernel runs by PROG_TEST_RUN too.
+
+    They do not use their context.
+    """
     return spec._replace(
         programs=tuple([one._replace(section="raw_tp/sys_enter") for one in spec.programs])
     )

@@ -1,4 +1,7 @@
-"""Every object that the host's libbpf and ours are asked about, on this kernel (not of TABLE: a guest of its own)."""
+"""Every object that the host's libbpf and beepy are compared on, on this kernel.
+
+Not in TABLE: it has a guest of its own.
+"""
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Maps of every type, values that hold the kernel's objects, pins, and perf buffers with their losses."""
+"""Maps of every type, values that hold kernel objects, pins, and perf buffers with lost events."""
 
 import ctypes
 import os
@@ -30,11 +30,8 @@ _SINCE: Final = {  # types that are newer than the oldest kernel here
 }
 _TIMERS: Final = (5, 15, 0)  # b00628b1c7d5, "bpf: Introduce bpf timers."
 _INNER_LOCKS: Final = (6, 2, 0)  # "bpf: Allow locking bpf_spin_lock in inner map values"
-_LOST_COUNTERS: Final = (
-    6,
-    0,
-    0,
-)  # 119a784c8127, "perf/core: Add a new read format to get a number of lost samples"
+# 119a784c8127, "perf/core: Add a new read format to get a number of lost samples"
+_LOST_COUNTERS: Final = (6, 0, 0)
 _BURST: Final = 1000
 _KEPT: Final = Path("/sys/fs/bpf/beepy_test_kept")
 
@@ -159,7 +156,7 @@ def perf_losses() -> str:
 
 
 def perf_cpus() -> str:
-    """Take a CPU off and on line: it has a buffer again, and what it lost meanwhile is said to be unknown."""
+    """Take a CPU offline and online: it gets its buffer back, its losses are ``unknown``."""
     spec: CollectionSpec = parsed("perfbuf")
     (tracked,) = spec.tracked
     with load(spec) as collection:

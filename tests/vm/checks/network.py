@@ -1,4 +1,4 @@
-"""Interfaces, sockets and namespaces of the network: frames and connections of a test's own are seen."""
+"""Network interfaces, sockets and namespaces: programs see the frames and connections of a test."""
 
 import os
 import socket
@@ -20,11 +20,8 @@ from tests.vm.checks.counted import ALWAYS, SEEN, Counted, Requirements, alone, 
 
 _WAITING: Final = 64  # frames that may, for another processor
 _STRUCT_OPS_LINKS: Final = (6, 4, 0)
-_INGRESS: Final = (
-    5,
-    15,
-    0,
-)  # Debian's 5.10.223 hangs in sk_psock_skb_ingress_enqueue(), with what is to arrive
+# Debian's 5.10.223 hangs in sk_psock_skb_ingress_enqueue(), with frames that it receives.
+_INGRESS: Final = (5, 15, 0)
 _CONTROLS: Final = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
 

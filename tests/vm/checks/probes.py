@@ -1,4 +1,4 @@
-"""What perf's events carry: functions of the kernel and of programs, USDT, samples; by the PMU and by tracefs."""
+"""Perf events: functions of the kernel and of programs, USDT, samples; by PMU and by tracefs."""
 
 import ctypes
 import errno
@@ -46,7 +46,7 @@ def _events(kind: str) -> list[str]:
 
 
 def kprobes(*, pmu: bool) -> str:
-    """Show a function's and a system call's begin and return, by plain and by another architecture's name."""
+    """Show entry and return of a function and of a system call, and by a foreign name."""
     if why := reason("kprobes", Requirements(option="CONFIG_KPROBE_EVENTS")):
         _run_as_raw_tracepoints()
         return f"{why}; {RUN} as raw tracepoints"
@@ -101,9 +101,8 @@ def absent() -> str:
     error = _refused("cap_task_prctl+1")
     assert error
     assert error.__notes__ == ["the offset must be that of an instruction within the function"]
-    offsets = (
-        (9, 5) if os.uname().machine == "x86_64" else (16,)
-    )  # past ftrace's instructions, and endbr64
+    # Past the instructions of ftrace, and endbr64.
+    offsets = (9, 5) if os.uname().machine == "x86_64" else (16,)
     assert any(_refused(f"cap_task_prctl+{offset}") is None for offset in offsets)
     return YES
 

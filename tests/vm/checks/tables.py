@@ -16,11 +16,8 @@ from tests.vm.checks.command import Run
 
 _TRIGGER: Final = 0xBEE
 _SLOT: Final = 3
-_PERCPU_ARRAY_BATCHES: Final = (
-    5,
-    13,
-    0,
-)  # f008d732ab18, "bpf: Add batched ops support for percpu array"
+# f008d732ab18, "bpf: Add batched ops support for percpu array"
+_PERCPU_ARRAY_BATCHES: Final = (5, 13, 0)
 
 
 def _provoke(slot: int, number: int) -> None:

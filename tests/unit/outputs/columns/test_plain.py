@@ -45,10 +45,10 @@ def test_rows_are_written_under_a_header(tmp_path: Path) -> None:
         [Exits.record(b"bash", 42, -1, 10**18), Exits.record(b"a b", 4_194_304, 255, 10**18)],
     )
     assert written(tmp_path, (schema,), batch, batch) == [
-        "time           start_time        exit_time      pid      tid     ppid sig          exit_code comm",
+        "time           start_time        exit_time      pid      tid     ppid sig          exit_code comm",  # noqa: E501 - a line of output
         *[
-            "14:00:00 1000000000000000000 1000000000000000005       42       42        1 0                   -1 bash",
-            "14:00:00 1000000000000000000 1000000000000000005  4194304  4194304        1 0                  255 a b",
+            "14:00:00 1000000000000000000 1000000000000000005       42       42        1 0                   -1 bash",  # noqa: E501 - a line of output
+            "14:00:00 1000000000000000000 1000000000000000005  4194304  4194304        1 0                  255 a b",  # noqa: E501 - a line of output
         ]
         * 2,
     ]
@@ -153,7 +153,7 @@ def test_values_are_written_as_go_does(tmp_path: Path) -> None:
     raw = struct.pack("<Q4s?3xd2iQ", 1_500_000, b"\x0a\0\0\1", True, 1e6, 1, -2, 0xFFFF888000000000)
     assert written(tmp_path, (schema,), ring(schema, [raw])) == [
         "time             took ip              ok               f list                at",
-        "14:00:00        1.5ms 10.0.0.1        true         1e+06 [1 -2]              0xffff888000000000",
+        "14:00:00        1.5ms 10.0.0.1        true         1e+06 [1 -2]              0xffff888000000000",  # noqa: E501 - a line of output
     ]
 
 
