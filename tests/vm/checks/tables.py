@@ -42,9 +42,10 @@ def tables() -> str:
             for batch in reader.read():
                 keys, values = (
                     [part.raw[at : at + part.stride] for at in range(0, len(part.raw), part.stride)]
-                    for part in batch.parts
+                    for part in batch.parts[:2]
                 )
-                entries.update(zip(keys, values, strict=True))
+                for entry, value in zip(keys, values, strict=True):  # a row for each CPU, or one
+                    entries[entry] = entries.get(entry, b"") + value
             assert entries[key] == table.lookup(key)
             kind = struct.Struct("<I" if table.value_size == 4 else "<QI")
             assert kind.unpack_from(entries[key]) == ((42,) if kind.size == 4 else (42, 2)), (
