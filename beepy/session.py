@@ -21,13 +21,15 @@ from beepy.events.batch import Batch, Schema
 from beepy.events.batch_ops import drop, take, without_zeros
 from beepy.events.decoder import Decoder
 from beepy.events.protocols import Sink, Source
-from beepy.events.row import Names, Row, Rows, names_of
 from beepy.events.stats import RunStats
-from beepy.feed import Feed
 from beepy.text import safe
 
 if TYPE_CHECKING:
     from nanoarrow import Array
+
+    # the command line needs neither
+    from beepy.events.row import Names, Row, Rows
+    from beepy.feed import Feed
 
 BatchFilter: TypeAlias = Callable[[Batch], Batch]
 
@@ -156,7 +158,9 @@ class Run:
         """Yield the rows that are shown as raw batches, which ``decoders`` decode."""
         return self._iteration
 
-    def __iter__(self) -> Iterator[Rows]:
+    def __iter__(self) -> "Iterator[Rows]":
+        from beepy.events.row import Rows, names_of  # noqa: PLC0415 - only Python programs have rows
+
         decoders = {decoder.schema: decoder for decoder in self.decoders}
         names: dict[Schema, Names] = {}
         for batch in self._iteration:
@@ -165,7 +169,7 @@ class Run:
                 names[batch.schema] = names_of(decoder.fields)
             yield Rows(batch, decoder, names[batch.schema])
 
-    def events(self) -> Iterator[Row]:
+    def events(self) -> "Iterator[Row]":
         """Yield the rows one by one."""
         for rows in self:
             yield from rows
@@ -213,14 +217,14 @@ class Run:
         """
         return self._open_feed().fileno()
 
-    def take(self) -> list[Rows] | None:
+    def take(self) -> "list[Rows] | None":
         """Return the rows that have arrived, without waiting; None at the end.
 
         Raises BeepyError as the iteration does.
         """
         return self._feed.take() if self._feed else self._open_feed().take()
 
-    async def __aiter__(self) -> AsyncIterator[Rows]:
+    async def __aiter__(self) -> "AsyncIterator[Rows]":
         """Yield rows in an asyncio loop; leaving the ``async for`` stops the run."""
         import asyncio  # noqa: PLC0415 - few programs use it, and it takes 30 ms
 
@@ -246,7 +250,9 @@ class Run:
             os.close(fd)
             await loop.run_in_executor(None, feed.close)  # detaching takes its time
 
-    def _open_feed(self) -> Feed:
+    def _open_feed(self) -> "Feed":
+        from beepy.feed import Feed  # noqa: PLC0415 - few programs have an event loop
+
         with self._closing:
             self._expect_open()
             if self._feed is None:
