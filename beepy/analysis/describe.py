@@ -39,6 +39,7 @@ from beepy.uapi import HELPERS, MapFlag, MapType
 _NONE_RESOLVED: Mapping[str, Sequence[Fixup]] = MappingProxyType({})
 _MAX_DEFAULT: Final = 4096  # bytes of one variable whose value is shown; larger ones are buffers
 _MAX_DEFAULTS: Final = 1 << 18  # bytes of all such variables
+_KNOWN_FLAGS: Final = sum(MapFlag)
 _MAP_TYPES: Final = {kind.value: kind.name.lower() for kind in MapType}
 
 
@@ -142,7 +143,7 @@ def _map(
         key_size=map_spec.key_size,
         value_size=map_spec.value_size,
         max_entries=map_spec.max_entries,
-        flags="|".join(flag.name or "" for flag in MapFlag(map_spec.flags & sum(MapFlag))),
+        flags="|".join(flag.name or "" for flag in MapFlag(map_spec.flags & _KNOWN_FLAGS)),
         pinned=Pins().path(map_spec) or None,
         role=role.value if role else None,
         not_shown=not_shown.reason if not_shown else None,
