@@ -60,7 +60,7 @@ def describe(
     loaded = {program.name for program in spec.loaded}
     pinned = effects.of_pinned_maps(spec)
     programs = tuple(
-        _program(program, needs_of[program.name], pinned, loaded=program.name in loaded)
+        _program_info(program, needs_of[program.name], pinned, loaded=program.name in loaded)
         for program in spec.programs
     )
     changes = {change for program in programs for change in program.changes} | {*pinned.values()}
@@ -82,7 +82,7 @@ def describe(
         changes=tuple(sorted(changes)),
         programs=programs,
         maps=tuple(
-            _map(
+            _map_info(
                 spec,
                 map_spec,
                 schemas.get(map_spec.name),
@@ -93,15 +93,15 @@ def describe(
             for map_spec in spec.maps
             if map_spec.contents is None  # not a section of data
         ),
-        variables=tuple(_variables(spec, decoders)),
+        variables=tuple(_variable_infos(spec, decoders)),
         externs=tuple(extern.name for extern in spec.externs),
-        relocations=tuple(_relocations(spec, fixups)) if relocations else (),
+        relocations=tuple(_relocation_infos(spec, fixups)) if relocations else (),
         needs=needs,
         check=check,
     )
 
 
-def _program(
+def _program_info(
     program: ProgramSpec, needs: Requirements, pinned: Mapping[str, str], *, loaded: bool
 ) -> ProgramInfo:
     hook = sections.find(program.section)
@@ -124,7 +124,7 @@ def _program(
     )
 
 
-def _map(
+def _map_info(
     spec: CollectionSpec,
     map_spec: MapSpec,
     schema: Schema | None,
@@ -170,7 +170,7 @@ def _fields(decoder: Decoder) -> Iterator[FieldInfo]:
         yield FieldInfo(field.name, c_type(schema.btf, field.type), field.offset, field.bits, part)
 
 
-def _variables(spec: CollectionSpec, decoders: Decoders) -> Iterator[VariableInfo]:
+def _variable_infos(spec: CollectionSpec, decoders: Decoders) -> Iterator[VariableInfo]:
     """Yield all global variables but those of ``.kconfig``."""
     contents = {map_spec.name: map_spec.contents or b"" for map_spec in spec.maps}
     left = _MAX_DEFAULTS
@@ -208,7 +208,7 @@ def _value(decoder: Decoder, raw: bytes) -> "Value | dict[str, Value]":
     return {field.name: value for field, value in zip(decoder.fields, values, strict=True)}
 
 
-def _relocations(
+def _relocation_infos(
     spec: CollectionSpec, fixups: Mapping[str, Sequence[Fixup]]
 ) -> Iterator[RelocationInfo]:
     accesses: dict[tuple[int, str, int], str] = {}  # programs repeat the same access many times

@@ -42,7 +42,7 @@ def describe(
 
     if btf and not (check or relocations):
         raise UsageError("--btf: expected --check or --relocations too")
-    found = lookup.find(image, settings.options())
+    found = lookup.find(image, settings.registry_options())
     described = inspect(found, check=check, btf=btf or None, relocations=relocations)
     if output == "json":
         stdio.write(description.as_json(described))

@@ -19,7 +19,7 @@ def pull(
     """Pull an image from its registry into the local store."""
     from beepy.oci import lookup  # noqa: PLC0415 - not for --help
 
-    pulled = lookup.pull(image, settings.options()._replace(pull="always"))
+    pulled = lookup.pull(image, settings.registry_options()._replace(pull="always"))
     stdio.write(f"{safe(image)} {pulled.digest}\n")
 
 
@@ -34,7 +34,7 @@ def list_images(
     """List local and bundled images."""
     from beepy.oci import lookup  # noqa: PLC0415
 
-    entries = lookup.list_images(settings.options())
+    entries = lookup.list_images(settings.registry_options())
     if output == "json":
         import json  # noqa: PLC0415
 

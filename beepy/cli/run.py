@@ -269,7 +269,7 @@ def run(
     from beepy.obj.pinning import Pins  # noqa: PLC0415
 
     try:
-        options = settings.options()._replace(pull=pull)
+        options = settings.registry_options()._replace(pull=pull)
     except UsageError as error:
         from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
 

@@ -114,7 +114,7 @@ class Settings(NamedTuple):
         ),
     ] = None
 
-    def options(self) -> Options:
+    def registry_options(self) -> Options:
         """Return the options for stores and registries.
 
         Raise UsageError for a file that does not exist, and for a password without a user name.

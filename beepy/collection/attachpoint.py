@@ -41,7 +41,7 @@ class AttachPoint(NamedTuple):
         Raises KernelError.
         """
         if self.program:
-            with kernel_program.by_id(self.program) as program:
+            with kernel_program.open_by_id(self.program) as program:
                 yield program
         elif self.module:
             with kernel_btf.module(self.module) as types:
@@ -106,7 +106,7 @@ def _in_program(text: str, where: str) -> AttachPoint:
         )
         error.add_note("bpftool prog list shows ids; --attach PROGRAM=ID/FUNCTION names one")
         raise error
-    with kernel_program.by_id(int(number)) as program:
+    with kernel_program.open_by_id(int(number)) as program:
         types = kernel_btf.of_program(program)
     type_id = types.find(name, Kind.FUNC)
     if type_id is None:

@@ -70,7 +70,7 @@ def load(
     chosen = _targets(spec, targets) if targets else {}
     spec = _with_variables(spec, variables)
     skipped = SkippedPrograms(missing)
-    planned = plan(spec, chosen, structops.plan(spec), _refuser(skipped), btf=btf)
+    planned = plan(spec, chosen, structops.plan(spec), _refusal_handler(skipped), btf=btf)
     return load_planned(planned, skipped, pins=pins, btf=btf)
 
 
@@ -103,7 +103,7 @@ def load_planned(
     return collection
 
 
-def _refuser(skipped: SkippedPrograms) -> Callable[[Refusal], None]:
+def _refusal_handler(skipped: SkippedPrograms) -> Callable[[Refusal], None]:
     """Return a function that skips a refused program or raises the reason of its refusal."""
 
     def refuse(refusal: Refusal) -> None:

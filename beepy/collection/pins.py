@@ -55,7 +55,7 @@ def reuse(spec: MapSpec, path: str) -> Map | None:
 def pin_map(new: Map, path: str, undo: ExitStack) -> bool:
     """Pin a map, and unpin it if ``undo`` runs; return False if the path is in use."""
     where = f"map '{safe(new.name)}'"
-    bpffs.prepare(os.path.dirname(path), where)  # noqa: PTH120
+    bpffs.make_directory(os.path.dirname(path), where)  # noqa: PTH120
     try:
         bpffs.pin(new.fd, path, where)
     except KernelError as error:
@@ -72,7 +72,7 @@ def pin_programs(programs: Iterable[Program], directory: str, undo: ExitStack) -
     Raises KernelError, also for two programs with the same file name.
     """
     ready: dict[str, str] = {}
-    bpffs.prepare(directory, "programs")
+    bpffs.make_directory(directory, "programs")
     # pin all under temporary names first, so that a failure leaves the earlier pins as they are
     with bpffs.locked(directory), ExitStack() as unfinished:
         for program in programs:

@@ -51,8 +51,8 @@ def explain(
             where.append(source)
     last = lines[-1] if lines else "no reason given"
     reason = (
-        _poisoned(program, fixups, insn)
-        or _called(program, prog_type, insn, last)
+        _poison_reason(program, fixups, insn)
+        or _call_reason(program, prog_type, insn, last)
         or _shorten(last)
     )
     if _LEAKS_ADDRESSES.search(reason) and privilege.lacking({"CAP_PERFMON"}):
@@ -64,7 +64,7 @@ def explain(
     return explained
 
 
-def _poisoned(program: ProgramSpec, fixups: Sequence[Fixup], insn: int | None) -> str:
+def _poison_reason(program: ProgramSpec, fixups: Sequence[Fixup], insn: int | None) -> str:
     """Return the CO-RE relocation that poisoned the instruction, "" if none did."""
     if insn is None or insn >= len(program.insns) or program.insns[insn] != POISON:
         return ""
@@ -81,7 +81,7 @@ def built_for(fixup: Fixup) -> str:
     return f"the object is built for {architecture(fixup.machine)}" if foreign else ""
 
 
-def _called(program: ProgramSpec, prog_type: ProgType, insn: int | None, last: str) -> str:
+def _call_reason(program: ProgramSpec, prog_type: ProgType, insn: int | None, last: str) -> str:
     """Return why a helper or kfunc cannot be called, "" if ``last`` reports something else."""
     match = _FUNCTION.search(last)
     if not match:

@@ -97,7 +97,7 @@ def cleanup(path: str, attach_type: str, program_id: str) -> None:
 
 def _detach(directory: Fd, attach_type: AttachType, program_id: int) -> None:
     try:
-        program_fd = programs.by_id(program_id)
+        program_fd = programs.open_by_id(program_id)
     except KernelError as error:
         if error.errno == errno.ENOENT:
             return

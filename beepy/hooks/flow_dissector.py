@@ -55,7 +55,7 @@ def attach(program: Program, target: Target) -> Link:
 
 def _detach(program_id: int) -> None:
     try:
-        program_fd = programs.by_id(program_id)
+        program_fd = programs.open_by_id(program_id)
     except KernelError as error:
         if error.errno == errno.ENOENT:
             return

@@ -32,7 +32,7 @@ def _configured(root: str, path: str, files_read: set[str]) -> Iterator[str]:
     if path in files_read or len(files_read) == _MAX_FILES:
         return
     files_read.add(path)
-    for line in _lines(files.resolve_in(root, path)):
+    for line in _config_lines(files.resolve_in(root, path)):
         words = line.partition("#")[0].split()
         if words[:1] == ["include"]:
             for word in words[1:]:
@@ -43,7 +43,8 @@ def _configured(root: str, path: str, files_read: set[str]) -> Iterator[str]:
             yield words[0].rstrip("/")
 
 
-def _lines(path: str) -> list[str]:
+def _config_lines(path: str) -> list[str]:
+    """Return the lines of a regular file such as ld.so.conf, [] if it cannot be read."""
     try:
         with files.open_nonblocking(path) as file:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -50,7 +50,7 @@ def attach(program: Program, target: Target) -> Link:
 def cleanup(pid: str, port: str, program_id: str) -> None:
     """Detach the program from the port's sockets if it still exists. Raises KernelError."""
     try:
-        programs.by_id(int(program_id)).close()
+        programs.open_by_id(int(program_id)).close()
         _set(int(pid), int(port), uapi.SO_DETACH_REUSEPORT_BPF, 0)
     except KernelError as error:
         if error.errno not in {errno.ENOENT, errno.ESRCH}:

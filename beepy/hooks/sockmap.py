@@ -51,7 +51,7 @@ def attach(program: Program, target: Target) -> Link:
 
     def detach() -> None:
         # The program's own descriptor may be closed by then.
-        with programs.by_id(program_id) as program_fd:
+        with programs.open_by_id(program_id) as program_fd:
             attr = _attr(socket_map, program_fd.fileno(), program)
             syscall.prog_detach(attr, f"{map_where}: detach")
 

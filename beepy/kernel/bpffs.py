@@ -55,7 +55,7 @@ def rename(path: str, new_path: str, where: str) -> None:
         Path(path).replace(new_path)
 
 
-def prepare(directory: str, where: str) -> None:
+def make_directory(directory: str, where: str) -> None:
     """Create a directory for pins, with its parents, unless it exists.
 
     Raises KernelError if it is not in a mounted BPF file system. As root, also if others may write

@@ -113,7 +113,7 @@ class Program:
         self.close()
 
 
-def by_id(program_id: int) -> Fd:
+def open_by_id(program_id: int) -> Fd:
     """Return a descriptor of the loaded program with that id; the caller owns it.
 
     Raises KernelError: ENOENT if no such program is loaded, EPERM without CAP_SYS_ADMIN.

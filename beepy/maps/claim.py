@@ -38,7 +38,7 @@ class Claim:
         self._fd: Fd | None = None
         where = f"map '{safe(map_.name)}'"
         if map_.claimed:
-            raise _busy(where, str(os.getpid()))
+            raise _busy_error(where, str(os.getpid()))
         if map_.pinned:
             where = f"{where}: pinned at {safe(map_.pinned)}"
             self._path = DIRECTORY / str(map_.info().id)
@@ -72,7 +72,7 @@ class Claim:
                 removed = os.fstat(fd.fileno()).st_nlink == 0
             # else its reader has just ended: create the file again
             if not removed:
-                raise _busy(where, pid)
+                raise _busy_error(where, pid)
 
     def close(self) -> None:
         """Release the right to read the map."""
@@ -84,7 +84,7 @@ class Claim:
             self._fd = None
 
 
-def _busy(where: str, pid: str) -> KernelError:
+def _busy_error(where: str, pid: str) -> KernelError:
     if not pid.isdecimal():  # the other process has locked the file, but not written to it yet
         return KernelError(f"{where}: is being read by another process", errno.EBUSY)
     error = KernelError(f"{where}: is being read by pid {pid}", errno.EBUSY)

@@ -287,7 +287,8 @@ from beepy.kernel import btf, netns, program
 from tests.support.capabilities import keep
 
 keep({"CAP_BPF", "CAP_PERFMON"})
-for ask in (lambda: program.by_id(1), lambda: btf.module("x"), lambda: netns.open_namespace("1")):
+by_id = program.open_by_id
+for ask in (lambda: by_id(1), lambda: btf.module("x"), lambda: netns.open_namespace("1")):
     try:
         ask().close()
     except KernelError as error:

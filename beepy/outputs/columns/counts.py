@@ -38,10 +38,10 @@ class CountsPanel:
         self._labels = RowLabels(decoder, label_cells)
         self._decoder = decoder
         self._value = value
-        self._text = cells([value])[value].text if value else str
+        self._format = cells([value])[value].text if value else str
         heading = Heading(safe(value.name) if value else "count", right=True, rank=Rank.KEPT)
         self._headings = (heading, *headings_of(self._labels.cells))
-        self._numbers: dict[_Labels, float] = {}
+        self._amounts: dict[_Labels, float] = {}
         self._text_size = 0  # characters of all labels
         self._other_events = 0  # of labels beyond the bounds
         self._events = 0
@@ -58,7 +58,7 @@ class CountsPanel:
 
     def _fold(self) -> None:
         """Decode the pending records."""
-        numbers = self._numbers
+        numbers = self._amounts
         for batch, counts in to_batches(self._decoder, self._pending.take()):
             values = self._decoder.values(batch, (self._value,))[0] if self._value else counts
             for labels, value, count in zip(self._labels.texts(batch), values, counts, strict=True):
@@ -72,7 +72,7 @@ class CountsPanel:
     def _has_room(self, labels: _Labels) -> bool:
         """Return whether one more set of labels is within the bounds, and count its characters."""
         text_size = self._text_size + sum(map(len, labels))
-        if len(self._numbers) >= _MAX_SETS or text_size > _MAX_TEXT:
+        if len(self._amounts) >= _MAX_SETS or text_size > _MAX_TEXT:
             return False
         self._text_size = text_size
         return True
@@ -80,7 +80,7 @@ class CountsPanel:
     def lines(self, width: int | None, height: int | None) -> list[str]:
         """Return a title, headings and rows; ``... 37 more`` is the last of ``height`` lines."""
         self._fold()
-        numbers = self._numbers
+        numbers = self._amounts
         title = f"{local_time(self._time_ns)} {self._name}: {quantity(self._events, 'event')}"
         if not numbers:
             return [title, *self._other_line()]
@@ -94,7 +94,7 @@ class CountsPanel:
                 for position, (labels, number) in enumerate(numbers.items())
             ),
         )
-        rows = [(self._text(number), *labels) for number, _, labels in ranked]
+        rows = [(self._format(number), *labels) for number, _, labels in ranked]
         grid = format_grid(self._headings, rows, width)
         return [title, *grid, *more_line(len(numbers) - len(ranked)), *self._other_line()]
 
@@ -102,4 +102,4 @@ class CountsPanel:
         if not self._other_events:
             return []
         events = quantity(self._other_events, "event")
-        return [f"... other: {events}, of more sets of values than these {len(self._numbers)}"]
+        return [f"... other: {events}, of more sets of values than these {len(self._amounts)}"]

@@ -41,7 +41,7 @@ def text_column(cell: Cell, values: Sequence[Any], max_width: int | None) -> Tex
         return TextColumn(times, max(map(len, times)))
     texts, longest = values, max(map(len, values))
     if max_width is not None and longest > max_width + 1:
-        texts = [_shorten(text, max_width + 1, end=cell.path) for text in texts]
+        texts = [_shorten(text, max_width + 1, keep_end=cell.path) for text in texts]
         longest = max_width + 1
     # One look at all texts together: in most columns none needs safe() or a width of its own.
     joined = "".join(texts)
@@ -54,15 +54,15 @@ def text_column(cell: Cell, values: Sequence[Any], max_width: int | None) -> Tex
     return TextColumn(texts, max(map(width, texts)), ascii=False, path=cell.path)
 
 
-def _shorten(text: str, count: int, *, end: bool) -> str:
-    """Return ``count`` characters of a longer text, from its beginning or its ``end``.
+def _shorten(text: str, count: int, *, keep_end: bool) -> str:
+    """Return ``count`` characters of a longer text, its beginning, or its end (``keep_end``).
 
     An ASCII text of that many is wider than the line, and is cut again with an ellipsis. Others may
     be narrower, as some characters have no width: they get the ellipsis here.
     """
     if len(text) <= count:
         return text
-    if end:
+    if keep_end:
         return text[-count:] if text.isascii() else ELLIPSIS + text[-count:]
     return text[:count] if text.isascii() else text[:count] + ELLIPSIS
 
