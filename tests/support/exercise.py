@@ -15,6 +15,7 @@ from beepy.core.resolve import Resolver
 from beepy.errors import BeepyError
 from beepy.events import schemas, variables
 from beepy.events.batch import Batch, Part, Schema
+from beepy.events.batch_ops import expand_per_cpu
 from beepy.events.decoder import Decoder
 from beepy.obj import insn
 from beepy.obj.spec import CollectionSpec, ProgramSpec, Value
@@ -174,7 +175,9 @@ def _decode(schema: Schema, rng: Random) -> None:
             Part(rng.randbytes(key * records), key, 0),
             Part(rng.randbytes(span * records), span, 0),
         )
-    batch = Batch(schema, parts, records, length, 0)
+    batch = expand_per_cpu(
+        Batch(schema, parts, records, length, 0)
+    )  # as the reader of a table does
     for columns in (decoder.values(batch, decoder.fields), decoder.texts(batch, decoder.fields)):
         assert len(columns) == len(decoder.fields)
     decoder.raw(batch)
