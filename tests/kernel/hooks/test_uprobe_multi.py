@@ -86,7 +86,7 @@ def test_by_its_section(tmp_path: Path) -> None:
             "{path}:",
             "uprobe.multi {path}:: expected BINARY:PATTERN, with * and ? for any characters",
         ),
-        ("get*", "uprobe.multi get*: no binary given: expected BINARY:FUNCTION, --binary or --pid"),
+        ("get*", "uprobe.multi get*: no binary given: expected BINARY:FUNCTION, binary or pid"),
         ("{path}:none*", "uprobe.multi {path}:none*: {path}: no function matches 'none*'"),
         ("{path}:[h]it", "uprobe.multi {path}:[h]it: {path}: no function matches '[h]it'"),
     ],
