@@ -201,7 +201,7 @@ def test_if_a_program_cannot_be_attached_none_is(compiled: ObjectOf) -> None:
     ) as collection:
         with pytest.raises(
             AttachError,
-            match="program 'second': tracepoint sched/sched_process_exi: this kernel has",
+            match="program 'second': tracepoint sched/sched_process_exi: not found in this kernel",
         ):
             collection.attach()
         assert collection.links == []
