@@ -110,7 +110,8 @@ def open(  # noqa: A001 - as in tarfile and wave
         timeout=timeout,
         limit=count,
     )
-    return launch(request).run
+    running, _ = launch(request)
+    return running
 
 
 class OpenOptions(TypedDict, total=False):

@@ -72,15 +72,8 @@ class Loaded(NamedTuple):
     collections: Sequence[Collection]
 
 
-class Launched(NamedTuple):
-    """A run, and the collections that it closes."""
-
-    run: Run
-    loaded: Sequence[Loaded]
-
-
-def launch(request: Request) -> Launched:
-    """Load the programs of all images; the caller closes the run.
+def launch(request: Request) -> tuple[Run, Sequence[Loaded]]:
+    """Load the programs of all images; the caller closes the run, which closes the collections.
 
     Raise BeepyError; then nothing stays loaded.
     """
@@ -110,7 +103,7 @@ def launch(request: Request) -> Launched:
                 run.add_stage(FILTERED, passing(request.filters, run.decoders))
             on_error.pop_all()  # from here on the run closes its source
         run.add_resources(resources.pop_all())
-    return Launched(run, loaded)
+    return run, loaded
 
 
 def passing(filters: Sequence[str], decoders: Sequence[Decoder]) -> BatchFilter:

@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
 
 from beepy.errors import UsageError
 from beepy.events.batch import Batch, Schema
@@ -41,11 +41,8 @@ Counter: TypeAlias = Literal["filtered", "own"]
 """The attribute of RunStats that counts the rows that a stage removes."""
 
 
-class Stage(NamedTuple):
-    """A filter of batches; ``counter`` is the attribute of RunStats that counts removed rows."""
-
-    counter: Counter
-    select: BatchFilter
+Stage: TypeAlias = tuple[Counter, BatchFilter]
+"""A filter of batches, and the counter of the rows that it removes."""
 
 
 class Run:
@@ -91,7 +88,7 @@ class Run:
 
     def add_stage(self, counter: Counter, select: BatchFilter) -> None:
         """Add a stage after those added before; ``counter`` and ``select`` are those of Stage."""
-        self._stages.append(Stage(counter, select))
+        self._stages.append((counter, select))
 
     def add_sink(self, sink: Sink) -> None:
         """Open a sink that gets the rows that are shown; the run closes it."""

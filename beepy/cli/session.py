@@ -15,7 +15,7 @@ from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
 from beepy.events.stats import RunStats
-from beepy.launch import Launched, Request, launch, passing
+from beepy.launch import Loaded, Request, launch, passing
 from beepy.obj.spec import Role
 from beepy.outputs import Output
 from beepy.session import Run
@@ -60,11 +60,11 @@ def run(request: Request, options: ShowOptions) -> None:
 
         metric_options.check(options.buckets, options.value_keys)
     # The summary comes last, when everything is detached and the sinks are closed: leaving
-    # launched.run adds the last losses to the stats.
+    # running adds the last losses to the stats.
     with ExitStack() as summary:
-        launched = launch(request)
-        with launched.run as running:
-            started = _attach(launched, request, options, output)
+        running, loaded = launch(request)
+        with running:
+            started = _attach(running, loaded, request, options, output)
             summary.push(partial(_print_summary, running.stats, started))
             for _ in running.batches():
                 pass
@@ -72,9 +72,14 @@ def run(request: Request, options: ShowOptions) -> None:
                 redirect_to_null()
 
 
-def _attach(launched: Launched, request: Request, options: ShowOptions, output: Output) -> float:
+def _attach(
+    running: Run,
+    loaded: Sequence[Loaded],
+    request: Request,
+    options: ShowOptions,
+    output: Output,
+) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
-    running = launched.run
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
     url = _serve_metrics(request, options, running, row_options)
@@ -86,13 +91,13 @@ def _attach(launched: Launched, request: Request, options: ShowOptions, output: 
     if request.timeout is not None:
         signals.end_stalled_write(request.timeout)
     running.attach()
-    images = opening.attached(launched.loaded)
+    images = opening.attached(loaded)
     for line in opening.lines(images, request.limit, request.timeout, columns_of_terminal(STDERR)):
         eprint(line)
     if url:
         eprint(f"metrics: {url}")
     if not running.schemas:
-        specs = [collection.spec for image in launched.loaded for collection in image.collections]
+        specs = [collection.spec for image in loaded for collection in image.collections]
         for line in opening.nothing_shown(specs):
             eprint(line)
     running.add_sink(rows)
