@@ -10,8 +10,6 @@ import os
 import resource
 import selectors
 import signal
-import statistics
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -20,10 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 CPU: Final = 2.0
-"""Seconds that one job may take, on a machine that does ``_work_a_little`` in ``_PACE`` seconds."""
-
-_PACE: Final = 0.008
-_SLOWEST: Final = 8  # times; what takes more is a fault whatever else the machine does
+"""Seconds that one job may take."""
 
 MEMORY: Final = 256 << 20
 """Bytes that one job may take beyond what the parent has."""
@@ -32,7 +27,7 @@ MEMORY: Final = 256 << 20
 class Outcome(NamedTuple):
     """The outcome of a job: ``told`` is its result, or how it broke.
 
-    ``seconds`` are of CPU, fewer where the machine is slow; ``memory`` is in bytes.
+    ``seconds`` are of CPU, ``memory`` is in bytes.
     """
 
     job: int
@@ -126,33 +121,15 @@ def _work(jobs: Sequence[int], job: Job, pipe: int) -> None:
     for number in jobs:
         prepared = job(number)
         before = _seconds()
-        most = ceil(before + CPU * _SLOWEST)
-        resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_CPU, (ceil(before + CPU) + 1, resource.RLIM_INFINITY))
         Path("/proc/self/clear_refs").write_bytes(b"5")  # VmHWM begins anew
         told, broken = _tried(prepared)
-        seconds, memory = _seconds() - before, max(_status("VmHWM") - start, 0)
-        if seconds > CPU / 2:
-            seconds /= _slowness()
-        outcome = Outcome(number, told, broken, seconds, memory)
+        outcome = Outcome(
+            number, told, broken, _seconds() - before, max(_status("VmHWM") - start, 0)
+        )
         line = json.dumps(outcome).encode() + b"\n"
         while line:
             line = line[os.write(pipe, line) :]
-
-
-def _slowness() -> float:
-    """Return how many times slower the machine is now: CPU time counts what others do to caches."""
-    paces = []
-    for _ in range(9):
-        before = time.process_time()
-        _work_a_little()
-        paces.append(time.process_time() - before)
-    return min(max(statistics.median(paces) / _PACE, 1), _SLOWEST)
-
-
-def _work_a_little() -> None:
-    values = {}
-    for number in range(60_000):
-        values[number % 97] = (number, str(number))
 
 
 def _tried(job: Callable[[], list[str]]) -> tuple[list[str], bool]:
