@@ -4,6 +4,8 @@ from functools import partial
 from random import Random
 from typing import Final
 
+import pytest
+
 from beepy.obj.elf import MAX_FILE
 from tests.support import bombs, bombs_of_many, exercise, measured
 from tests.support.objects import Object
@@ -27,3 +29,24 @@ def test_bombs_do_not_go_off() -> None:
         if outcome.wrong:
             wrong.append(told)
     assert not wrong, "\n".join(wrong)
+
+
+def test_jobs_beyond_their_limits_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured, "CPU", 0.2)
+
+    def endless() -> list[str]:
+        while True:
+            pass
+
+    def large() -> list[str]:
+        return [f"{len(bytes(2 * measured.MEMORY))} bytes"]
+
+    def small() -> list[str]:
+        return ["a result"]
+
+    jobs = [small, endless, large, small]
+    outcomes = {outcome.job: outcome for outcome in measured.run(range(4), jobs.__getitem__)}
+    assert [outcomes[number].wrong for number in range(4)] == [False, True, True, False]
+    assert outcomes[1].told == ["died", "SIGXCPU"]
+    assert outcomes[2].told[0] == "MemoryError"
+    assert outcomes[0].told == outcomes[3].told == ["a result"]

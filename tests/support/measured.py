@@ -1,5 +1,9 @@
 """Run many small jobs in forked children with limits; measure each one's resources and outcome.
 
+Seconds are those of an undisturbed machine: the CPU time of what seems to take too long is divided
+by what a fixed work takes more than it should, right behind it, since neighbours of a virtual
+machine can double what the same instructions take.
+
 A child takes jobs one after the other and writes a line for each. Where it dies, the first job
 without a line is the one that killed it, and another child goes on behind it.
 """
@@ -10,15 +14,23 @@ import os
 import resource
 import selectors
 import signal
+import struct
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from math import ceil
 from pathlib import Path
+from statistics import median
 from typing import Final, NamedTuple
 
 CPU: Final = 2.0
 """Seconds that one job may take."""
+
+ENDLESS: Final = 5
+"""Times ``CPU`` after which a job is killed."""
+
+_REFERENCE: Final = 0.03
+"""Seconds that ``_reference`` takes on the undisturbed machine that ``CPU`` is meant for."""
 
 MEMORY: Final = 256 << 20
 """Bytes that one job may take beyond what the parent has."""
@@ -27,7 +39,7 @@ MEMORY: Final = 256 << 20
 class Outcome(NamedTuple):
     """The outcome of a job: ``told`` is its result, or how it broke.
 
-    ``seconds`` are of CPU, ``memory`` is in bytes.
+    ``seconds`` are of CPU of an undisturbed machine, ``memory`` is in bytes.
     """
 
     job: int
@@ -121,12 +133,15 @@ def _work(jobs: Sequence[int], job: Job, pipe: int) -> None:
     for number in jobs:
         prepared = job(number)
         before = _seconds()
-        resource.setrlimit(resource.RLIMIT_CPU, (ceil(before + CPU) + 1, resource.RLIM_INFINITY))
+        killed = ceil(before + CPU * ENDLESS)
+        resource.setrlimit(resource.RLIMIT_CPU, (killed, resource.RLIM_INFINITY))
         Path("/proc/self/clear_refs").write_bytes(b"5")  # VmHWM begins anew
         told, broken = _tried(prepared)
-        outcome = Outcome(
-            number, told, broken, _seconds() - before, max(_status("VmHWM") - start, 0)
-        )
+        seconds = _seconds() - before
+        memory = max(_status("VmHWM") - start, 0)
+        if seconds > CPU:
+            seconds /= _slowness()
+        outcome = Outcome(number, told, broken, seconds, memory)
         line = json.dumps(outcome).encode() + b"\n"
         while line:
             line = line[os.write(pipe, line) :]
@@ -146,6 +161,25 @@ def _tried(job: Callable[[], list[str]]) -> tuple[list[str], bool]:
 def _seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+
+
+def _slowness() -> float:
+    """Return how much slower this machine is now than the one that is meant, 1 or more."""
+    taken = []
+    for _ in range(9):
+        before = _seconds()
+        _reference()
+        taken.append(_seconds() - before)
+    return max(1.0, median(taken) / _REFERENCE)
+
+
+def _reference() -> int:
+    """Do a work of the kind that parsing is: unpack 512 KiB into a dict of tuples."""
+    data = bytes(range(256)) * 2048
+    found = {}
+    for at, (low, high) in enumerate(struct.iter_unpack("<II", data)):
+        found[low ^ at] = (at, high)
+    return len(found)
 
 
 def _status(name: str) -> int:
