@@ -68,10 +68,10 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
     """Return the image that ``text`` names; an image is returned as it is.
 
     A name with a registry's host or a digest is a reference, and never a file. Only a name with a
-    host is requested from a registry, as ``options.pull`` says: "missing" if it is not found
-    locally, "always" in any case, "never" opens no socket. Raises ImageNotFound, which suggests
-    similar names, or the error of the first place that has the image; UsageError for a file whose
-    name could be a reference.
+    host is requested from a registry, or one that ``registries.toml`` expands to such a name, as
+    ``options.pull`` says: "missing" if it is not found locally, "always" in any case, "never" opens
+    no socket. Raises ImageNotFound, which suggests similar names, or the error of the first place
+    that has the image; UsageError for a file whose name could be a reference.
     """
     if not isinstance(text, str):
         if isinstance(text, Image):
@@ -88,19 +88,28 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
                 safe(text),
             )
         return image
-    if not is_forced:
-        for store in stores(options):
-            if stored := _look_up(store, text, options):
-                return _load(store, text, stored[1])
+    if not is_forced and (image := _from_stores(text, options)):
+        return image
     if bundled:
         return _load(bundle, text, bundled)
-    if has_host(text) and not is_forced:
-        _refuse_file(text)
-        if options.pull == "never":
-            _reference(text, options)
-            why = f"{safe(text)}: not found locally, and no registry may be asked (--pull never)"
-            raise ImageNotFound(worded(why))
-    return pull(text, options, keep=False)
+    name = text
+    if has_host(text):
+        if not is_forced:
+            _refuse_file(text)
+    elif expanded := _expanded(text, options):
+        name = expanded
+        if options.pull != "always" and (image := _from_stores(name, options)):
+            return image
+    if has_host(name) and options.pull == "never":
+        _reference(name, options)
+        why = f"{safe(name)}: not found locally, and no registry may be asked (--pull never)"
+        raise ImageNotFound(worded(why))
+    try:
+        return pull(name, options, keep=False)
+    except ImageNotFound as error:
+        if name != text and (similar := _similar(text, options)):
+            error.add_note(f"did you mean {' or '.join(similar)}?")
+        raise
 
 
 def _text_of(path: Path) -> str:
@@ -155,6 +164,13 @@ def _refuse_file(text: str) -> None:
         raise UsageError(worded(why))
 
 
+def _from_stores(text: str, options: Options) -> Image | None:
+    for store in stores(options):
+        if stored := _look_up(store, text, options):
+            return _load(store, text, stored[1])
+    return None
+
+
 def _load(store: Store, text: str, descriptor: Descriptor) -> Image:
     _log.info("%s: found in %s", safe(text), safe(str(store.path)))
     try:
@@ -200,9 +216,11 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     """Fetch an image from its registry into the first local store, named as written; return it.
 
     Without ``keep`` only what its format uses is fetched, and a store that cannot be written causes
-    a warning, not an error. A bundled image is returned as it is; for any other name without a
-    registry's host no registry is contacted. Raises ImageNotFound and InvalidReference, which
-    suggest similar names, UnsupportedImage, DigestMismatch, RegistryError and StoreError.
+    a warning, not an error. A bundled image is returned as it is. Any other name without a
+    registry's host is expanded by ``registries.toml``, and stored expanded; without an expansion no
+    registry is contacted. Mirrors come before the registry itself. Raises ImageNotFound and
+    InvalidReference, which suggest similar names, UnsupportedImage, DigestMismatch, RegistryError
+    and StoreError.
     """
     if not isinstance(text, str):
         text = _text_of(text)
@@ -210,14 +228,26 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     bundle = bundled_store()
     if not has_host(text) and (bundled := bundle.named(text)):
         return bundle.load(text, bundled)
-    reference = _reference(text, options)
+    reference, name = _reference(text, options), text
     if not has_host(text):
-        raise _layout_refusal(text) or _not_found(text, options)
-    from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
+        name = _expanded(text, options)
+        if not name:
+            raise _layout_refusal(text) or _not_found(text, options)
+        reference = parse(name)
+    from beepy.oci import mirrors  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return pull_into(
-        reference, text, Store(options.storage or default_storage()), options, keep=keep
+    return mirrors.pull(
+        reference, name, Store(options.storage or default_storage()), options, keep=keep
     )
+
+
+def _expanded(text: str, options: Options) -> str:
+    """Return the reference that a name without a registry's host stands for, "" if it has none."""
+    if _is_path(text) or not is_reference(text):
+        return ""
+    from beepy.oci import endpoints  # noqa: PLC0415 - not for a file, a stored or bundled image
+
+    return endpoints.expand(text, options)
 
 
 def _reference(text: str, options: Options) -> Reference:
@@ -239,9 +269,14 @@ def _reference(text: str, options: Options) -> Reference:
         if similar or "/" not in text:
             error.add_note(f"did you mean {' or '.join(similar)}?" if similar else _LISTS)
         raise
-    if not has_host(text) and (text.endswith((".o", ".tar")) or os.path.isfile(text)):  # noqa: PTH113
+    if not has_host(text) and _is_path(text):
         raise _not_a_reference(text, where)
     return reference
+
+
+def _is_path(text: str) -> bool:
+    """Tell whether a name without a registry's host is that of a file, or looks like one."""
+    return text.endswith((".o", ".tar")) or os.path.isfile(text)  # noqa: PTH113
 
 
 def _not_found(text: str, options: Options) -> ImageNotFound:
