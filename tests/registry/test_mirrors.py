@@ -5,7 +5,6 @@ import json
 import logging
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -49,9 +48,7 @@ def push(server: Running, repository: str, program: bytes, directory: Path) -> s
     """Push an image with skopeo; return its digest."""
     store = Store(directory / "pushed")
     digest = store.add_image("x", program, {})
-    source = f"oci:{store.path}:x"
-    target = f"docker://{server.host}/{repository}"
-    subprocess.run(["skopeo", "copy", "-q", *server.push, source, target], check=True)
+    distribution.copy(store.path, f"{server.host}/{repository}", *server.push)
     return digest
 
 
