@@ -24,5 +24,9 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy pull ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
         "beepy pull localhost:5000/tools/exitsnoop:1 --ca-file ca.pem",
     ),
+    "completion": (
+        "source <(beepy completion bash)",
+        "beepy completion fish > ~/.config/fish/completions/beepy.fish",
+    ),
     "version": ("beepy version", "beepy --version"),
 }
