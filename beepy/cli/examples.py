@@ -25,8 +25,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy pull localhost:5000/tools/exitsnoop:1 --ca-file ca.pem",
     ),
     "completion": (
-        "source <(beepy completion bash)",
         "beepy completion fish > ~/.config/fish/completions/beepy.fish",
+        "source <(beepy completion bash)",
     ),
     "version": ("beepy version", "beepy --version"),
 }

@@ -3,16 +3,20 @@
 ``endpoints`` says what they mean for an image.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from beepy.errors import InvalidReference, RegistryError, UsageError
+from beepy.log import Log
 from beepy.oci.options import Options, default_config_dir
 from beepy.oci.ownership import refuse_others
 from beepy.oci.reference import has_host, name_of, parse
 from beepy.text import excerpt, safe
+
+_log = Log(__name__)
 
 FILE: Final = "registries.toml"
 
@@ -70,7 +74,7 @@ def read(options: Options) -> Registries:
 
     Raises UsageError, which names file and key, if it is malformed; RegistryError if it cannot be
     read, or if root would trust what others may write: it may hold ``blocked`` and a policy, so it
-    is never skipped.
+    is not skipped, unless this user may not search its directory.
     """
     path = (options.config_dir or default_config_dir()) / FILE
     refuse_others(path, "registries", RegistryError)
@@ -81,7 +85,11 @@ def read(options: Options) -> Registries:
     except (FileNotFoundError, NotADirectoryError):
         return Registries(path)
     except OSError as error:
-        raise RegistryError(f"{where}: {(error.strerror or '').lower()}") from error
+        why = (error.strerror or "").lower()
+        if not os.access(path.parent, os.X_OK, effective_ids=True):
+            _log.info("%s: skipped: %s", where, why)  # after su, HOME can still be another user's
+            return Registries(path)
+        raise RegistryError(f"{where}: {why}") from error
     if len(data) > _MAX_FILE:
         raise UsageError(f"{where}: more than {_MAX_FILE} bytes")
     import tomllib  # noqa: PLC0415 - only where the file exists

@@ -1,15 +1,17 @@
 """registries.toml is parsed strictly: one line with file and key for what does not fit."""
 
+import logging
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from beepy.errors import RegistryError, UsageError
 from beepy.oci.options import Options
-from beepy.oci.registries import FILE, Registry, read
+from beepy.oci.registries import FILE, Registries, Registry, read
 from tests.support.command import ROOT
 from tests.support.told import notes
 
@@ -201,6 +203,28 @@ def test_what_cannot_be_read_is_not_skipped(options: Options, tmp_path: Path) ->
     (tmp_path / FILE).mkdir()
     with pytest.raises(RegistryError, match=r"registries\.toml: is a directory"):
         read(options)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_the_settings_of_another_user(caplog: pytest.LogCaptureFixture) -> None:
+    """Who may not search the directory has none; a file that is there is not skipped."""
+    with tempfile.TemporaryDirectory() as directory:  # other users cannot reach pytest's
+        options = Options(config_dir=Path(directory))
+        path = write(options, "[aliases]")
+        path.chmod(0o600)
+        path.parent.chmod(0o755)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(RegistryError, match=rf"^{path}: permission denied$"):
+                read(options)
+            os.seteuid(0)
+            path.parent.chmod(0o700)
+            os.seteuid(65534)
+            with caplog.at_level(logging.INFO, "beepy"):
+                assert read(options) == Registries(path)
+        finally:
+            os.seteuid(0)
+    assert caplog.messages == [f"{path}: skipped: permission denied"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root refuses")
