@@ -11,7 +11,7 @@ from beepy.collection.missing import Missing
 from beepy.errors import UsageError
 from beepy.events.row import Row
 from beepy.hooks.target import Target
-from beepy.launch import Request, launch
+from beepy.launch import RunRequest, launch
 from beepy.log import Log
 from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, Value
@@ -92,7 +92,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     _expect("options", [options], "Options(...)", Options | None)
     chosen = options or Options()
     common = Target(pid=pid, binary=str(binary), iface=iface, netns=str(netns), cgroup=str(cgroup))
-    request = Request(
+    request = RunRequest(
         images=[
             lookup.find(image, chosen) if isinstance(image, Path) else image for image in images
         ],

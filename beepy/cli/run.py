@@ -265,7 +265,7 @@ def run(
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.collection import targets  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
-    from beepy.launch import Request  # noqa: PLC0415
+    from beepy.launch import RunRequest  # noqa: PLC0415
     from beepy.obj.pinning import Pins  # noqa: PLC0415
 
     try:
@@ -279,7 +279,7 @@ def run(
     output_name = output or session.default_output(plain=no_tty)
     kind = outputs.output(output_name)
     interval_s = seconds("--interval", interval)
-    request = Request(
+    request = RunRequest(
         images=images,
         options=options,
         variables=_variables(variables or ()),
