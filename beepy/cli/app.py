@@ -38,6 +38,12 @@ def _pull_command() -> Callable[..., None]:
     return with_settings(pull, REGISTRIES)
 
 
+def _package_command() -> Callable[..., None]:
+    from beepy.cli.package import package  # noqa: PLC0415 - as above
+
+    return with_settings(package, REGISTRIES)
+
+
 def _version_command() -> Callable[..., None]:
     from beepy.cli.images import version  # noqa: PLC0415 - as above
 
@@ -49,6 +55,7 @@ COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
     "list": _list_command,
     "describe": _describe_command,
     "pull": _pull_command,
+    "package": _package_command,
     "version": _version_command,
 }
 """Command -> a function that imports it and adds the shared options that it takes."""

@@ -24,5 +24,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy pull ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
         "beepy pull localhost:5000/tools/exitsnoop:1 --ca-file ca.pem",
     ),
+    "package": (
+        "beepy package exitsnoop",
+        "beepy package ghcr.io/me/exitsnoop:1 ghcr.io/me/exitsnoop-beepy:1 --build",
+        "beepy package ./probe.o -o probe --beepy-image ghcr.io/me/beepy:0.1.0",
+    ),
     "version": ("beepy version", "beepy --version"),
 }

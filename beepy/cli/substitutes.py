@@ -70,18 +70,12 @@ def _init(_operands: Sequence[str], _options: Options) -> list[str]:
     return ["bpftool btf dump file /sys/kernel/btf/vmlinux format c > vmlinux.h"]
 
 
-def _package(operands: Sequence[str], options: Options) -> list[str]:
-    image = operands[0] if operands else "IMAGE"
-    return [f"skopeo copy {_stored(image, options)} oci-archive:image.tar && beepy run ./image.tar"]
-
-
 _TABLE: Final[Mapping[str, Callable[[Sequence[str], Options], list[str]]]] = {
     "push": _push,
     "tag": _tag,
     "login": _login,
     "build": _build,
     "init": _init,
-    "package": _package,
 }
 
 COMMANDS: Final = (*_TABLE, "completion")

@@ -120,16 +120,6 @@ def test_login(server: Running, beepy: Beepy, client: str) -> None:
     assert beepy("pull", image).said[0] == f"beepy: {missing}"
 
 
-def test_package_then_run(beepy: Beepy) -> None:
-    needs("skopeo")
-    line = noted(beepy, "package", "exitsnoop", "image:1")
-    typed(beepy, line.partition(" && ")[0])
-    assert (
-        f'"{bundled_store().get("exitsnoop").digest}"'
-        in beepy("describe", "./image.tar", "-o", "json").out
-    )
-
-
 def test_build_then_run(beepy: Beepy) -> None:
     needs("clang")
     if why := TIERS["kernel"]():

@@ -35,7 +35,7 @@ PAGES = [
 COMMANDS = tuple(app.COMMANDS)
 BUNDLED = bundled_store().names()
 
-_LISTED = re.compile(r"^  (?:(-\w), )?(--[a-z-]+)", re.MULTILINE)
+_LISTED = re.compile(r"^  (?:(-\w), )?(--[a-z-]+)(?:, (--[a-z-]+))?", re.MULTILINE)
 _FLAG = re.compile(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _DRAWING = re.compile(r"^```\n.*?^```$", re.MULTILINE | re.DOTALL)
@@ -96,7 +96,7 @@ def test_the_options_of_a_command_are_those_of_its_help(
 ) -> None:
     registries = tabled(section("Registry options"))
     assert flags[command] & registries == (
-        registries if command in {"run", "describe", "pull"} else set()
+        registries if command in {"run", "describe", "pull", "package"} else set()
     )
     assert tabled(section(f"beepy {command}")) == flags[command] - flags[""] - registries
 

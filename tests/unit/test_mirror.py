@@ -19,6 +19,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "btf/header": "unit/btf/test_btf.py",
     "btf/names": "unit/btf/test_btf.py",
     "cli/command": "unit/cli/test_app.py",
+    "cli/packaging": "unit/cli/test_package.py",
     "cli/panels": "unit/cli/test_app.py",
     "cli/signals": "kernel/test_run_end.py kernel/test_interrupted.py",
     "cli/stdio": "unit/cli/test_app.py kernel/test_run_end.py",

@@ -20,7 +20,7 @@ from beepy.oci.store import Store
 from tests.support.command import BEEPY, Beepy, Done, environment
 
 PROGRAM = b"\x7fELF" + bytes(range(256))
-COMMANDS = ("run", "describe", "pull", "list", "version")
+COMMANDS = ("run", "describe", "pull", "package", "list", "version")
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_help_has_sections(beepy: Beepy) -> None:
         "General": {"--version", "--verbose", "--debug", "--storage", "--help"}
     }
     registries = run["Images and registries"] - {"--pull"}
-    for command in ("describe", "pull"):
+    for command in ("describe", "pull", "package"):
         assert panels(beepy(command, "--help").out)["Images and registries"] == registries
     for command in ("list", "version"):
         assert not set().union(*panels(beepy(command, "--help").out).values()) & registries

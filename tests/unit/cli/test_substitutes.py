@@ -51,10 +51,6 @@ def test_each_command_has_notes(beepy: Beepy, command: str) -> None:
         (["--storage", "/", "tag", "x"], ["skopeo copy oci:/:IMAGE oci:/:NAME"]),
         (["login", "ghcr.io"], ["docker login ghcr.io", "skopeo login ghcr.io"]),
         (["login", "-u", "me", "ghcr.io"], ["docker login SERVER", "skopeo login SERVER"]),
-        (
-            ["package", "exitsnoop", "a.b/x:1"],
-            ["skopeo copy oci:{bundled}:exitsnoop oci-archive:image.tar && beepy run ./image.tar"],
-        ),
     ],
 )
 def test_arguments_are_in_the_notes(beepy: Beepy, arguments: list[str], typed: list[str]) -> None:
