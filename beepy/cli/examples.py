@@ -24,5 +24,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy pull ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
         "beepy pull localhost:5000/tools/exitsnoop:1 --ca-file ca.pem",
     ),
+    "build": (
+        "beepy build probe.c",
+        "beepy build probe.c ghcr.io/me/probe:1 --description 'my first probe'",
+        "beepy build probe.c probe:1 --arch amd64,arm64 --cflags -DDEBUG",
+    ),
+    "init": ("beepy init", "beepy init --program-type Network -m HashMap -o counter -f probe.c"),
     "version": ("beepy version", "beepy --version"),
 }
