@@ -137,6 +137,7 @@ def build(
         error = UsageError("build: no source given")
         error.add_note("beepy build probe.c probe:1")
         raise error
+    annotations = _annotations(authors=author, description=description)
     reference = None if binary_only else reference
     if reference:
         _check_reference(reference)
@@ -153,11 +154,6 @@ def build(
     store = Store(settings.registry_options().storage or default_storage())
     options = compiling.Options(tuple(cflags or ()), build_script, btf)
     objects = compiling.compile_all(source, architectures, options, stdio.eprint)
-    annotations = {
-        f"org.opencontainers.image.{name}": text
-        for name, text in (("authors", author), ("description", description))
-        if text
-    }
     written = []
     with ExitStack() as outputs:
         if output_file:
@@ -171,6 +167,14 @@ def build(
     if sys.stderr and sys.stderr.isatty():
         image_name = reference or quote(files.as_image(output_file or source))
         stdio.eprint(f"note: {_run_command(image_name, store if reference else None)}")
+
+
+def _annotations(**texts: str) -> dict[str, str]:
+    """Return OCI's annotations of those names. Raise UsageError for what is not UTF-8."""
+    for text in texts.values():
+        if not text.isprintable() and "\\x" in safe(text):
+            raise UsageError(f"'{excerpt(text)}': an annotation is one line of text")
+    return {f"org.opencontainers.image.{name}": text for name, text in texts.items() if text}
 
 
 def _check_reference(text: str) -> None:

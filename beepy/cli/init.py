@@ -94,7 +94,7 @@ def init(
     }
     missing = [option for option, value in given.items() if value is None]
     if missing and not (sys.stdin and sys.stdin.isatty()):
-        error = UsageError(f"init: not given, and no terminal to ask on: {', '.join(missing)}")
+        error = UsageError(f"init: no terminal to ask on: expected {', '.join(missing)}")
         words = [f"{option} {quote(given[option] or choices[option][0])}" for option in given]
         error.add_note(f"beepy init {' '.join(words)}")
         raise error

@@ -88,6 +88,9 @@ class _Done(NamedTuple):
 
 def _check_readable(path: Path, where: str) -> None:
     try:
+        if not path.is_file():
+            path.stat()  # raises if nothing is there
+            raise BuildError(f"{where}: not a regular file")
         with path.open("rb") as file:
             file.read(1)
     except OSError as error:
@@ -118,9 +121,11 @@ def _environment(
 
 
 def _run(source: Path, directory: Path, options: Options, environment: Mapping[str, str]) -> _Done:
-    """Run the build script to its end; nothing that it has started outlives us."""
+    """Run the build script to its end; if we are interrupted, kill it and what it has started."""
     script = (options.script or SCRIPT).absolute()
-    command = ["sh", str(script), _relative(source), str(directory / "object.o")]
+    name = str(source)  # as it is typed, but never an option
+    name = f"./{name}" if name.startswith("-") else name
+    command = ["sh", str(script), name, str(directory / "object.o")]
     with Path(directory, "messages").open("w+b") as messages:
         process = subprocess.Popen(  # noqa: S603 - the user's own script
             command,
@@ -138,12 +143,6 @@ def _run(source: Path, directory: Path, options: Options, environment: Mapping[s
             raise
         messages.seek(0)
         return _Done(code, messages.read(_MAX_MESSAGES).decode(errors="replace"))
-
-
-def _relative(source: Path) -> str:
-    """Return the path from the working directory, so that however it is named is the same."""
-    relative = os.path.relpath(os.path.realpath(source.parent) + "/" + source.name)
-    return f"./{relative}" if relative.startswith("-") else relative
 
 
 def _check(

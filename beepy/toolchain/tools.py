@@ -66,10 +66,12 @@ def bpftool() -> str:
     kernel writes the same types.
     """
     others = sorted(Path("/usr/lib").glob("linux-tools*/**/bpftool"), reverse=True)
+    why = "not found"
     for path in _candidates("BPFTOOL", "bpftool", *map(str, others)):
         if _output(path, "version"):
             return path
-    error = BuildError(f"{_named('BPFTOOL', 'bpftool')}: not found")
+        why = "does not run"
+    error = BuildError(f"vmlinux.h: {_named('BPFTOOL', 'bpftool')}: {why}")
     error.add_note("apt install bpftool")
     raise error
 
