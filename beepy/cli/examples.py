@@ -27,7 +27,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "build": (
         "beepy build probe.c",
         "beepy build probe.c ghcr.io/me/probe:1 --description 'my first probe'",
-        "beepy build probe.c probe:1 --arch amd64,arm64 --cflags -DDEBUG",
+        "beepy build probe.c probe:1 --arch amd64,arm64",
     ),
     "init": ("beepy init", "beepy init --program-type Network -m HashMap -o counter -f probe.c"),
     "version": ("beepy version", "beepy --version"),

@@ -326,3 +326,25 @@ def test_types_that_cannot_be_read(beepy: Beepy) -> None:
         ("nosuch.btf", "no such file or directory"),
     ):
         assert refused(beepy, "traced.c", "--btf", path) == [f"beepy: {path}: {why}"]
+
+
+@pytest.mark.peer("bee")
+def test_bee_takes_what_is_built(beepy: Beepy, tmp_path: Path) -> None:
+    """One manifest and an index: listed, described, pushed, pulled."""
+    needs(distribution.PROGRAM)
+    with distribution.plain(tmp_path) as server:
+        for arguments in ((), ("--arch", "amd64,arm64")):
+            image = f"{server.host}/tools/calls:{len(arguments)}"
+            built(beepy, "calls.c", image, *arguments, "--description", "what it does")
+            store = beepy.home / ".local" / "share" / "beepy" / "store"
+            for directory, words in (
+                (store, ["list"]),
+                (store, ["describe", image]),
+                (store, ["push", image]),
+                (tmp_path / "bees", ["pull", image]),
+            ):
+                command = ["bee", "--storage", str(directory), *words]
+                done = subprocess.run(command, check=False, capture_output=True, text=True)
+                assert done.returncode == 0, done.stdout
+            built_image, pulled = Store(store).get(image), Store(tmp_path / "bees").get(image)
+            assert (pulled.programs, pulled.digest) == (built_image.programs, built_image.digest)
