@@ -19,7 +19,7 @@ from pathlib import Path
 
 from beepy.oci.manifest import resolve
 from beepy.oci.store import Store
-from beepy.toolchain.targets import INCLUDE
+from beepy.toolchain.architectures import INCLUDE
 
 SOURCES = Path(__file__).resolve().parent
 LAYOUT = SOURCES.parent / "images"

@@ -152,7 +152,7 @@ def build(
         if value:
             stdio.eprint(f"note: {option} {safe(value)}: not used: local tools compile")
     store = Store(settings.registry_options().storage or default_storage())
-    options = compiling.Options(tuple(cflags or ()), build_script, btf)
+    options = compiling.CompileOptions(tuple(cflags or ()), build_script, btf)
     objects = compiling.compile_all(source, architectures, options, stdio.eprint)
     written = []
     with ExitStack() as outputs:
@@ -185,12 +185,12 @@ def _check_reference(text: str) -> None:
 
 def _architectures(given: Sequence[str] | None) -> list[str]:
     """Return OCI's names of the architectures, each once. Raise UsageError for unknown ones."""
-    from beepy.toolchain.targets import TARGETS  # noqa: PLC0415 - --help needs none of it
+    from beepy.toolchain.architectures import ARCHITECTURES  # noqa: PLC0415 - --help needs none of it
 
     names = [name.strip() for text in given or [os.uname().machine] for name in text.split(",")]
     architectures = list(dict.fromkeys(map(architecture, names)))
-    if unknown := [name for name in architectures if name not in TARGETS]:
-        raise UsageError(f"--arch '{excerpt(unknown[0])}': expected {' or '.join(TARGETS)}")
+    if unknown := [name for name in architectures if name not in ARCHITECTURES]:
+        raise UsageError(f"--arch '{excerpt(unknown[0])}': expected {' or '.join(ARCHITECTURES)}")
     return architectures
 
 

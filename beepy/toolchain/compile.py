@@ -19,7 +19,7 @@ from beepy.oci.descriptor import MAX_IMAGE
 from beepy.source import parse
 from beepy.text import safe
 from beepy.toolchain import tools, vmlinux
-from beepy.toolchain.targets import INCLUDE, TARGETS, Target
+from beepy.toolchain.architectures import ARCHITECTURES, INCLUDE, Architecture
 
 _log = Log(__name__)
 
@@ -31,7 +31,7 @@ _PACKAGES: Final = {"bpf": "libbpf-dev", "linux": "linux-libc-dev", "asm": "linu
 _MAX_MESSAGES: Final = 1 << 18  # bytes of what a compiler writes
 
 
-class Options(NamedTuple):
+class CompileOptions(NamedTuple):
     """How to compile. None: our script; the types of the running kernel."""
 
     cflags: Sequence[str] = ()
@@ -40,9 +40,9 @@ class Options(NamedTuple):
 
 
 def compile_all(
-    source: Path, architectures: Sequence[str], options: Options, show: Callable[[str], None]
+    source: Path, architectures: Sequence[str], options: CompileOptions, show: Callable[[str], None]
 ) -> Mapping[str, bytes]:
-    """Return the object for each of the ``architectures`` of ``targets.TARGETS``.
+    """Return the object for each of the ``architectures`` of ``ARCHITECTURES``.
 
     ``show`` gets each line that the compiler writes. Raises BuildError, ObjectError for what the
     script wrote if that is no object, UsageError for types that the source does not include.
@@ -58,15 +58,15 @@ def compile_all(
         for architecture in architectures:
             directory = Path(name, architecture)
             directory.mkdir()
-            target = TARGETS[architecture]
+            target = ARCHITECTURES[architecture]
             environment = _environment(directory, target, options, compiler)
-            done = _run(source, directory, options, environment)
-            if done.missing == vmlinux.NAME:
+            outcome = _run(source, directory, options, environment)
+            if outcome.missing == vmlinux.NAME:
                 types = types or vmlinux.dump(options.btf, Path(name))
                 header = vmlinux.header(types, target)
                 Path(directory, vmlinux.NAME).write_text(header, encoding="utf-8")
-                done = _run(source, directory, options, environment)
-            _check(done, where, options, compiler, show)
+                outcome = _run(source, directory, options, environment)
+            _check(outcome, where, options, compiler, show)
             objects[architecture] = _object(directory, where)
             _log.info("%s: compiled for %s", where, architecture)
     if options.btf and types is None:
@@ -75,7 +75,7 @@ def compile_all(
     return objects
 
 
-class _Done(NamedTuple):
+class _Outcome(NamedTuple):
     code: int
     messages: str
 
@@ -98,7 +98,7 @@ def _check_readable(path: Path, where: str) -> None:
 
 
 def _environment(
-    directory: Path, target: Target, options: Options, compiler: tools.Clang | None
+    directory: Path, target: Architecture, options: CompileOptions, compiler: tools.Clang | None
 ) -> dict[str, str]:
     """Return the variables of the script; ours needs all of them, another may ignore them."""
     include = [
@@ -120,7 +120,9 @@ def _environment(
     return variables
 
 
-def _run(source: Path, directory: Path, options: Options, environment: Mapping[str, str]) -> _Done:
+def _run(
+    source: Path, directory: Path, options: CompileOptions, environment: Mapping[str, str]
+) -> _Outcome:
     """Run the build script to its end; if we are interrupted, kill it and what it has started."""
     script = (options.script or SCRIPT).absolute()
     name = str(source)  # as it is typed, but never an option
@@ -142,27 +144,27 @@ def _run(source: Path, directory: Path, options: Options, environment: Mapping[s
             process.wait()
             raise
         messages.seek(0)
-        return _Done(code, messages.read(_MAX_MESSAGES).decode(errors="replace"))
+        return _Outcome(code, messages.read(_MAX_MESSAGES).decode(errors="replace"))
 
 
 def _check(
-    done: _Done,
+    outcome: _Outcome,
     where: str,
-    options: Options,
+    options: CompileOptions,
     compiler: tools.Clang | None,
     show: Callable[[str], None],
 ) -> None:
     """Show what the compiler wrote. Raise BuildError if it failed."""
-    room = done.missing.partition("/")[0]
-    if room in _PACKAGES and "/" in done.missing:
-        error = BuildError(f"{where}: {safe(done.missing)}: not found")
+    room = outcome.missing.partition("/")[0]
+    if room in _PACKAGES and "/" in outcome.missing:
+        error = BuildError(f"{where}: {safe(outcome.missing)}: not found")
         error.add_note(f"apt install {_PACKAGES[room]}")
         raise error
-    for line in done.messages.splitlines():
+    for line in outcome.messages.splitlines():
         show(safe(line.expandtabs()))
-    if done.code:
+    if outcome.code:
         program = f"clang {compiler.version}" if compiler else safe(str(options.script))
-        how = f"exit code {done.code}" if done.code > 0 else f"signal {-done.code}"
+        how = f"exit code {outcome.code}" if outcome.code > 0 else f"signal {-outcome.code}"
         raise BuildError(f"{where}: not compiled: {program} failed with {how}")
 
 

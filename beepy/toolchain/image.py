@@ -7,7 +7,7 @@ from beepy.oci.descriptor import Descriptor, descriptor_of
 from beepy.oci.formats import bee
 from beepy.oci.manifest import OCI_INDEX, OCI_MANIFEST
 from beepy.oci.store import Store
-from beepy.toolchain.targets import TARGETS
+from beepy.toolchain.architectures import ARCHITECTURES
 
 
 def write(
@@ -20,7 +20,7 @@ def write(
     if len(objects) == 1:
         ((architecture, program),) = objects.items()
         # in bee's words, which ``beepy list`` and ``bee list`` show; no registry gets it
-        platform = {"architecture": TARGETS[architecture].machine, "os": "Linux"}
+        platform = {"architecture": ARCHITECTURES[architecture].machine, "os": "Linux"}
         return store.add_image(name, program, annotations, platform, artifact_type=bee.CONFIG)
     manifests = [
         _entry(_add_manifest(store, program, annotations), architecture)

@@ -17,7 +17,7 @@ from beepy.toolchain.files import as_image, default_object
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
-class _Member(NamedTuple):
+class _EventMember(NamedTuple):
     """One member of an event, and the statement that sets it.
 
     ``in_labels``: it has few values, so that a metric may have it as a label.
@@ -28,7 +28,7 @@ class _Member(NamedTuple):
     in_labels: bool = True
 
 
-class _Program(NamedTuple):
+class _Skeleton(NamedTuple):
     """What a program watches; ``skip`` is the condition for events that it leaves out."""
 
     title: str
@@ -36,22 +36,24 @@ class _Program(NamedTuple):
     section: str
     context: str
     skip: str
-    members: tuple[_Member, ...]
+    members: tuple[_EventMember, ...]
 
 
-_PID: Final = _Member("u32 pid;", "event->pid = bpf_get_current_pid_tgid() >> 32;", in_labels=False)
-_COMM: Final = _Member(
+_PID: Final = _EventMember(
+    "u32 pid;", "event->pid = bpf_get_current_pid_tgid() >> 32;", in_labels=False
+)
+_COMM: Final = _EventMember(
     "char comm[16]; // the process's name",
     "bpf_get_current_comm(event->comm, sizeof(event->comm));",
 )
-_VALUE: Final = _Member(
+_VALUE: Final = _EventMember(
     "u64 value; // the gauge's: when it was, in seconds since boot",
     "event->value = bpf_ktime_get_ns() / 1000000000;",
 )
 
-PROGRAMS: Final[Mapping[str, _Program]] = MappingProxyType(
+PROGRAMS: Final[Mapping[str, _Skeleton]] = MappingProxyType(
     {
-        "Network": _Program(
+        "Network": _Skeleton(
             title="TCP connections that processes open",
             events="connections",
             section="tracepoint/sock/inet_sock_set_state",
@@ -60,14 +62,14 @@ PROGRAMS: Final[Mapping[str, _Program]] = MappingProxyType(
             members=(
                 _PID,
                 _COMM,
-                _Member(
+                _EventMember(
                     "ipv6_addr daddr; // an IPv4 address is ::ffff:a.b.c.d",
                     "BPF_CORE_READ_INTO(&event->daddr, ctx, daddr_v6);",
                 ),
-                _Member("u16 dport;", "event->dport = ctx->dport;"),
+                _EventMember("u16 dport;", "event->dport = ctx->dport;"),
             ),
         ),
-        "FileSystem": _Program(
+        "FileSystem": _Skeleton(
             title="Files that processes open",
             events="opens",
             section="tracepoint/syscalls/sys_enter_openat",
@@ -76,8 +78,8 @@ PROGRAMS: Final[Mapping[str, _Program]] = MappingProxyType(
             members=(
                 _PID,
                 _COMM,
-                _Member("u32 uid;", "event->uid = bpf_get_current_uid_gid();"),
-                _Member(
+                _EventMember("u32 uid;", "event->uid = bpf_get_current_uid_gid();"),
+                _EventMember(
                     "char fname[128];",
                     "bpf_probe_read_user_str(event->fname, sizeof(event->fname), "
                     "(void *)ctx->args[1]);",

@@ -10,7 +10,7 @@ from beepy.errors import BuildError
 from beepy.file_bytes import FileBytes
 from beepy.text import excerpt, safe
 from beepy.toolchain import tools
-from beepy.toolchain.targets import Target
+from beepy.toolchain.architectures import Architecture
 
 NAME: Final = "vmlinux.h"
 
@@ -43,7 +43,7 @@ def dump(btf: Path | None, directory: Path) -> str:
     return done.stdout.decode(errors="replace")
 
 
-def header(types: str, target: Target) -> str:
+def header(types: str, target: Architecture) -> str:
     """Return ``vmlinux.h`` for an architecture.
 
     Where the types are those of a kernel of another one, the registers of ``target`` replace its.

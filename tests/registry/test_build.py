@@ -13,7 +13,7 @@ import pytest
 from beepy.oci.descriptor import digest_of
 from beepy.oci.store import Store
 from beepy.source import parse
-from beepy.toolchain.targets import TARGETS
+from beepy.toolchain.architectures import ARCHITECTURES
 from beepy.toolchain.tools import OLDEST_CLANG
 from tests.conftest import TIERS
 from tests.registry import distribution
@@ -234,7 +234,7 @@ def test_registers_are_those_of_each_architecture(beepy: Beepy) -> None:
     """The types are one kernel's; the program reads its registers in the places of each."""
     needs("bpftool")
     code = {}
-    for architecture in TARGETS:
+    for architecture in ARCHITECTURES:
         built(beepy, "traced.c", "-o", f"{architecture}.o", "--arch", architecture)
         spec = parse(Path(f"{architecture}.o").read_bytes())
         code[architecture] = {

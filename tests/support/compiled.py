@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from beepy.toolchain.targets import INCLUDE
+from beepy.toolchain.architectures import INCLUDE
 from bpf import build
 
 

@@ -85,7 +85,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "outputs/series": "unit/outputs/test_prometheus.py",
     "toolchain/compile": "unit/cli/test_build.py registry/test_build.py",
     "toolchain/image": "unit/cli/test_build.py",
-    "toolchain/targets": "registry/test_build.py",
+    "toolchain/architectures": "registry/test_build.py",
 }
 
 MODULES = sorted(

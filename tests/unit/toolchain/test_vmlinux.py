@@ -5,7 +5,7 @@ import pytest
 from beepy.btf.writer import BtfWriter
 from beepy.errors import BtfError, BuildError
 from beepy.toolchain import vmlinux
-from beepy.toolchain.targets import TARGETS
+from beepy.toolchain.architectures import ARCHITECTURES
 
 X86 = "struct pt_regs {\n\tlong unsigned int si;\n\tlong unsigned int di;\n};\n"
 ARM64 = (
@@ -26,7 +26,7 @@ def bpftool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(("types", "name"), [(X86, "amd64"), (ARM64, "arm64")])
 def test_the_kernels_own_registers_stay(types: str, name: str) -> None:
-    assert vmlinux.header(types, TARGETS[name]) == types
+    assert vmlinux.header(types, ARCHITECTURES[name]) == types
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_the_kernels_own_registers_stay(types: str, name: str) -> None:
     [(X86, "arm64", "user_pt_regs"), (ARM64, "amd64", "pt_regs"), ("", "amd64", "pt_regs")],
 )
 def test_registers_of_another_architecture_are_added(types: str, name: str, registers: str) -> None:
-    text = vmlinux.header(types, TARGETS[name])
+    text = vmlinux.header(types, ARCHITECTURES[name])
     assert text.startswith(f"#define {registers} {registers}___kernel\n{types}\n#undef {registers}")
     assert f"\nstruct {registers} {{\n" in text.partition("#undef")[2]
 

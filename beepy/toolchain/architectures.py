@@ -9,7 +9,7 @@ INCLUDE: Final = Path(__file__).with_name("include")
 """The headers that every source finds."""
 
 
-class Target(NamedTuple):
+class Architecture(NamedTuple):
     """One architecture.
 
     ``machine`` is uname's name, ``define`` libbpf's (``__TARGET_ARCH_``). Probes read the struct
@@ -27,10 +27,10 @@ class Target(NamedTuple):
         return INCLUDE / f"registers_{self.define}.h"
 
 
-TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
+ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
     {
-        "amd64": Target("x86_64", "x86", registers="pt_regs", member="di"),
-        "arm64": Target("aarch64", "arm64", registers="user_pt_regs", member="regs[31]"),
+        "amd64": Architecture("x86_64", "x86", registers="pt_regs", member="di"),
+        "arm64": Architecture("aarch64", "arm64", registers="user_pt_regs", member="regs[31]"),
     }
 )
 """By OCI's name (GOARCH)."""
