@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         AttachError,
         BeepyError,
         BtfError,
+        BuildError,
         DecodeError,
         DigestMismatch,
         ElfError,
@@ -65,10 +66,10 @@ _MODULES = {
     "beepy.collection.collection": "Collection",
     "beepy.collection.load": "load",
     "beepy.obj.pinning": "Pins",
-    "beepy.errors": "AttachError BeepyError BtfError DecodeError DigestMismatch ElfError "
-    "ImageError ImageNotFound InvalidReference KernelError NotSupported ObjectError OutputError "
-    "RegistryError RelocationError StoreError TargetError UnsupportedImage UnsupportedSection "
-    "UsageError VerifierError",
+    "beepy.errors": "AttachError BeepyError BtfError BuildError DecodeError DigestMismatch "
+    "ElfError ImageError ImageNotFound InvalidReference KernelError NotSupported ObjectError "
+    "OutputError RegistryError RelocationError StoreError TargetError UnsupportedImage "
+    "UnsupportedSection UsageError VerifierError",
     "beepy.events.batch": "Batch Schema",
     "beepy.events.decoder": "Decoder",
     "beepy.events.protocols": "Sink Source",
@@ -90,6 +91,7 @@ __all__ = [
     "Batch",
     "BeepyError",
     "BtfError",
+    "BuildError",
     "Collection",
     "CollectionSpec",
     "DecodeError",

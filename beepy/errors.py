@@ -22,6 +22,7 @@
     │       └── TargetError        ... the target's text is malformed for this section
     ├── DecodeError                a record does not fit its type
     ├── OutputError                port in use, closed file, full disk
+    ├── BuildError                 a source that cannot be compiled, or lacks a program for that
     └── UsageError                 the command line; exit code 2
 
 A message is one line, lower case, no full stop: *where: what: why*. Advice goes into a note
@@ -168,6 +169,10 @@ class DecodeError(BeepyError):
 
 class OutputError(BeepyError):
     """A port in use, a closed file, a full disk."""
+
+
+class BuildError(BeepyError):
+    """A C source cannot be compiled, or a program or header that this needs is missing."""
 
 
 class UsageError(BeepyError):

@@ -56,9 +56,12 @@ COMMAND_LINE_ALONE: Final = frozenset(
             "--output",
         ),
         *("--prom-host", "--prom-port", "--rows", "--verbose", "--version", "--zero"),
+        *("--arch", "--author", "--binary-only", "--build-image", "--build-script"),
+        *("--build-script-out", "--builder", "--cflags", "--description", "--file"),
+        *("--language", "--local", "--map", "--output-file", "--output-type", "--program-type"),
     }
 )
-"""The options that only the command line has: for its output, and for its page of metrics."""
+"""The options that only the command line has: for its output, its page of metrics, builds."""
 
 _SHORT: Final = {"c": "--config", "f": "--filter", "p": "--password", "u": "--username"}
 # Other programs have short options too: ours begin a text, or are listed after "from".

@@ -44,6 +44,18 @@ def _package_command() -> Callable[..., None]:
     return with_settings(package, REGISTRIES)
 
 
+def _build_command() -> Callable[..., None]:
+    from beepy.cli.build import build  # noqa: PLC0415 - as above
+
+    return with_settings(build, STORES)
+
+
+def _init_command() -> Callable[..., None]:
+    from beepy.cli.init import init  # noqa: PLC0415 - as above
+
+    return with_settings(init, GENERAL)
+
+
 def _version_command() -> Callable[..., None]:
     from beepy.cli.images import version  # noqa: PLC0415 - as above
 
@@ -56,6 +68,8 @@ COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
     "describe": _describe_command,
     "pull": _pull_command,
     "package": _package_command,
+    "build": _build_command,
+    "init": _init_command,
     "version": _version_command,
 }
 """Command -> a function that imports it and adds the shared options that it takes."""

@@ -29,5 +29,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy package ghcr.io/me/exitsnoop:1 ghcr.io/me/exitsnoop-beepy:1 --build",
         "beepy package ./probe.o -o probe --beepy-image ghcr.io/me/beepy:0.1.0",
     ),
+    "build": (
+        "beepy build probe.c",
+        "beepy build probe.c ghcr.io/me/probe:1 --description 'my first probe'",
+        "beepy build probe.c probe:1 --arch amd64,arm64",
+    ),
+    "init": ("beepy init", "beepy init --program-type Network -m HashMap -o counter -f probe.c"),
     "version": ("beepy version", "beepy --version"),
 }

@@ -3,6 +3,7 @@
 from typing import Final
 
 OPTIONS: Final = "Options"
+COMPILE: Final = "How it is compiled"
 SHOW: Final = "What to show"
 ATTACH: Final = "Where programs attach"
 METRICS: Final = "Metrics"
@@ -10,4 +11,4 @@ LOAD: Final = "How programs are loaded"
 REGISTRIES: Final = "Images and registries"
 GENERAL: Final = "General"
 
-ORDER: Final = (OPTIONS, SHOW, ATTACH, METRICS, LOAD, REGISTRIES, GENERAL)
+ORDER: Final = (OPTIONS, COMPILE, SHOW, ATTACH, METRICS, LOAD, REGISTRIES, GENERAL)

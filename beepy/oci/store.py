@@ -138,11 +138,13 @@ class Store:
         program: bytes,
         annotations: Mapping[str, str],
         platform: Mapping[str, str] | None = None,
+        artifact_type: str = "",
     ) -> str:
         """Write one program as an image in bee's format; return the manifest's digest."""
         for data in (bee.CONFIG_BODY, program):
             self.layout.add_blob(data, descriptor_of(data))
-        return self.put(name, bee.write_manifest(program, annotations), OCI_MANIFEST, platform)
+        manifest = bee.write_manifest(program, annotations, artifact_type)
+        return self.put(name, manifest, OCI_MANIFEST, platform)
 
     def tag(self, source: str, target: str) -> None:
         """Give the image ``source`` a second name; all else in its index entry is kept."""

@@ -86,6 +86,9 @@ ELSEWHERE: Final[dict[str, str]] = {
     "outputs/none": "unit/outputs/test_make.py",
     "outputs/self_metrics": "unit/outputs/test_prometheus.py",
     "outputs/series": "unit/outputs/test_prometheus.py",
+    "toolchain/compile": "unit/cli/test_build.py registry/test_build.py",
+    "toolchain/image": "unit/cli/test_build.py",
+    "toolchain/architectures": "registry/test_build.py",
 }
 
 MODULES = sorted(
