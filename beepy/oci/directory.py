@@ -38,6 +38,12 @@ class Directory:
 
     def read(self, *parts: str, limit: int) -> bytes:
         """Return at most ``limit`` + 1 bytes of a regular file."""
+        with self.file(*parts) as file, open(file, "rb", closefd=False) as stream:
+            return stream.read(limit + 1)
+
+    @contextmanager
+    def file(self, *parts: str) -> Iterator[int]:
+        """Open a regular file for reading."""
         flags = _READ | self._no_link
         with (
             self._in(*parts[:-1]) as directory,
@@ -45,14 +51,31 @@ class Directory:
         ):
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", str(self.path.joinpath(*parts)))
-            with open(file, "rb", closefd=False) as stream:
-                return stream.read(limit + 1)
+            yield file
 
     def size(self, *parts: str) -> int:
         """Return the size of a regular file, -1 for anything else."""
         with self._in(*parts[:-1]) as directory:
             status = os.stat(parts[-1], dir_fd=directory, follow_symlinks=not self._no_link)
             return status.st_size if stat.S_ISREG(status.st_mode) else -1
+
+    def files(self, *parts: str) -> list[tuple[str, os.stat_result]]:
+        """Return the regular files of a directory below it, by name."""
+        files = []
+        with self._in(*parts) as directory:
+            with self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as listed:
+                names = sorted(os.listdir(listed))  # noqa: PTH208 - as above
+            for name in names:
+                with suppress(FileNotFoundError):
+                    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                    if stat.S_ISREG(status.st_mode):
+                        files.append((name, status))
+        return files
+
+    def remove(self, *parts: str) -> None:
+        """Remove a file; one that does not exist is removed already."""
+        with self._in(*parts[:-1]) as directory, suppress(FileNotFoundError):
+            os.unlink(parts[-1], dir_fd=directory)
 
     def make(self, *parts: str) -> None:
         """Create it and a directory below it, writable by this user only."""
@@ -108,13 +131,13 @@ class Directory:
                     os.unlink(name, dir_fd=ingest)
 
     @contextmanager
-    def locked(self, where: str) -> Iterator[None]:
-        """Hold the writers' lock; ``where`` begins messages."""
+    def locked(self, where: str, *parts: str, shared: bool = False) -> Iterator[None]:
+        """Hold the lock of a directory; ``where`` begins messages."""
         with (
-            self._in() as directory,
+            self._in(*parts) as directory,
             self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as file,
         ):
-            if holder := locks.wait(file, where):
+            if holder := locks.wait(file, where, shared=shared):
                 raise TimeoutError(
                     errno.ETIMEDOUT,
                     f"locked by {holder} for {locks.PATIENCE_S:g} s",

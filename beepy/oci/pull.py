@@ -36,7 +36,7 @@ def pull(
     only warned of: the image, checked like any other, stays in memory. Raises ImageNotFound,
     UnsupportedImage (before any layer is fetched), DigestMismatch, RegistryError or StoreError.
     """
-    with Client(reference, options) as client:
+    with Client(reference, options) as client, store.layout.lease():
         top, data = _manifest(client, reference.digest or reference.tag or "latest")
         transfer = _Transfer(client, name, store, keep=keep)
         transfer.hold(top, data)
