@@ -10,7 +10,7 @@ from beepy.oci.admission import ImageSource, admit, candidate
 from beepy.oci.descriptor import Descriptor, descriptor_of, parse_descriptor
 from beepy.oci.formats import bee
 from beepy.oci.image import Image
-from beepy.oci.layout import IndexEntry, Layout
+from beepy.oci.layout import IndexEntry, Layout, name_of
 from beepy.oci.manifest import CREATED, DESCRIPTION, OCI_MANIFEST, REF_NAME, Index, parse, resolve
 from beepy.oci.reference import same, same_repository
 from beepy.text import excerpt, safe
@@ -114,23 +114,42 @@ class Store:
         """
         media_type = parse(manifest, excerpt(name, 200), media_type).media_type
         descriptor = descriptor_of(manifest, media_type)
-        self.layout.add_blob(manifest, descriptor)
-        self.set_name(name, descriptor, platform)
+        with self.layout.lease():
+            self.layout.add_blob(manifest, descriptor)
+            self.set_name(name, descriptor, platform)
         return descriptor.digest
 
     def set_name(
         self, name: str, descriptor: Descriptor, platform: Mapping[str, str] | None = None
     ) -> None:
         """Give a manifest that is in the store a name, which is taken from any other."""
-        entry: IndexEntry = {
-            "mediaType": descriptor.media_type,
-            "digest": descriptor.digest,
-            "size": descriptor.size,
-            "annotations": {REF_NAME: name},
-        }
+        entry: IndexEntry = {**descriptor.entry(), "annotations": {REF_NAME: name}}
         if platform:
             entry["platform"] = dict(platform)
         self._set_entry(name, entry)
+
+    def add_referrer(self, manifest: bytes, media_type: str = "", name: str = "") -> Descriptor:
+        """Write a manifest that refers to another one, such as a signature; return its descriptor.
+
+        Its blobs exist already. It gets no name, but an entry of the index, as oras writes it:
+        ``stored_referrers`` finds it by its ``subject``. ``name`` is the digest's tag of one that
+        has no subject, as cosign's old signatures: ``REPOSITORY:sha256-HEX.sig``. Raises
+        UnsupportedImage if there is neither.
+        """
+        from beepy.oci.links import links, subject_of_tag  # noqa: PLC0415 - not for a run
+
+        where = excerpt(name, 200) or "referrer"
+        media_type = parse(manifest, where, media_type).media_type
+        if not (subject_of_tag(name) if name else links(manifest).subject):
+            raise UnsupportedImage(f"{where}: refers to no manifest: it has no subject")
+        descriptor = descriptor_of(manifest, media_type)
+        with self.layout.lease():
+            self.layout.add_blob(manifest, descriptor)
+            if name:
+                self.set_name(name, descriptor)
+            else:
+                self.layout.replace_entries(lambda entries: _with_referrer(entries, descriptor))
+        return descriptor
 
     def add_image(
         self,
@@ -140,9 +159,11 @@ class Store:
         platform: Mapping[str, str] | None = None,
     ) -> str:
         """Write one program as an image in bee's format; return the manifest's digest."""
-        for data in (bee.CONFIG_BODY, program):
-            self.layout.add_blob(data, descriptor_of(data))
-        return self.put(name, bee.write_manifest(program, annotations), OCI_MANIFEST, platform)
+        manifest = bee.write_manifest(program, annotations)
+        with self.layout.lease():
+            for data in (bee.CONFIG_BODY, program):
+                self.layout.add_blob(data, descriptor_of(data))
+            return self.put(name, manifest, OCI_MANIFEST, platform)
 
     def tag(self, source: str, target: str) -> None:
         """Give the image ``source`` a second name; all else in its index entry is kept."""
@@ -150,7 +171,7 @@ class Store:
         if stored is None:
             raise ImageNotFound(f"{safe(source)}: not in {self.layout.where}")
         for entry in self.layout.entries():
-            if (_name(entry), entry.get("digest")) == (stored[0], stored[1].digest):
+            if (name_of(entry), entry.get("digest")) == (stored[0], stored[1].digest):
                 annotations = entry.get("annotations")
                 kept = annotations if isinstance(annotations, dict) else {}
                 self._set_entry(target, {**entry, "annotations": {**kept, REF_NAME: target}})
@@ -158,14 +179,14 @@ class Store:
 
     def _set_entry(self, name: str, entry: IndexEntry) -> None:
         self.layout.replace_entries(
-            lambda entries: [*(old for old in entries if _name(old) != name), entry]
+            lambda entries: [*(old for old in entries if name_of(old) != name), entry]
         )
 
     def _named(self) -> tuple[tuple[str, Descriptor], ...]:
         """Return the entries with a name and a sound descriptor; warn of unsound ones."""
         named = []
         for entry in self.layout.entries():
-            name = _name(entry)
+            name = name_of(entry)
             if name is None:
                 continue
             try:
@@ -209,7 +230,9 @@ class Store:
         )
 
 
-def _name(entry: IndexEntry) -> str | None:
-    annotations = entry.get("annotations")
-    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-    return name if isinstance(name, str) else None
+def _with_referrer(
+    entries: tuple[IndexEntry, ...], descriptor: Descriptor
+) -> tuple[IndexEntry, ...]:
+    if any(entry.get("digest") == descriptor.digest for entry in entries):
+        return entries
+    return (*entries, descriptor.entry())
