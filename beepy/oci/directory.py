@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,11 @@ from beepy import locks
 _WALKED: Final = os.O_PATH | os.O_DIRECTORY
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK  # never waits for a pipe
 _TEMPORARY: Final = "beepy-"
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a file in ``ingest`` is one of ``temporary``."""
+    return name.startswith(_TEMPORARY)
 
 
 class Directory:
@@ -120,15 +125,24 @@ class Directory:
             with self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as synced:
                 os.fsync(synced)
 
-    def sweep(self) -> None:
-        """Remove killed writers' files from ``ingest``: those of running writers are locked."""
-        with suppress(FileNotFoundError), self._in(self._ingest) as ingest:
-            with self._opened(ingest, ".", os.O_RDONLY | os.O_DIRECTORY) as listed:
-                names = [name for name in os.listdir(listed) if name.startswith(_TEMPORARY)]  # noqa: PTH208
-            for name in names:
-                with suppress(OSError), self._opened(ingest, name, _READ | os.O_NOFOLLOW) as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    os.unlink(name, dir_fd=ingest)
+    def sweep(
+        self, is_wanted: Callable[[str, os.stat_result], bool], *, dry_run: bool = False
+    ) -> list[tuple[str, os.stat_result]]:
+        """Remove the wanted files from ``ingest``; return them, with ``dry_run`` only that.
+
+        A file that is locked has a running writer. It is removed while it is locked: ``temporary``
+        may be about to lock it.
+        """
+        removed = []
+        with suppress(FileNotFoundError):
+            for name, status in self.files(self._ingest):
+                if is_wanted(name, status):
+                    with suppress(OSError), self.file(self._ingest, name) as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        if not dry_run:
+                            self.remove(self._ingest, name)
+                        removed.append((name, status))
+        return removed
 
     @contextmanager
     def locked(self, where: str, *parts: str, shared: bool = False) -> Iterator[None]:

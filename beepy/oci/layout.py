@@ -18,6 +18,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from beepy.errors import DigestMismatch, StoreError, UnsupportedImage
 from beepy.oci.descriptor import (
@@ -28,17 +29,28 @@ from beepy.oci.descriptor import (
     refuse_other_case,
     verified,
 )
-from beepy.oci.directory import Directory
+from beepy.oci.directory import Directory, is_temporary
 from beepy.oci.lease import Lease
 from beepy.oci.manifest import REF_NAME
 from beepy.oci.ownership import refuse_others
 from beepy.text import excerpt, safe
 
-_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+"""The file ``oci-layout``."""
+
 _MAX_INDEX = 4 * MAX_MANIFEST
 _CHUNK = 1 << 20
 _BLOBS = ("blobs", "sha256")
 _UNWRITABLE = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM)
+
+
+class StoredFile(NamedTuple):
+    """A file of a layout, by its path below it; ``mtime`` in seconds."""
+
+    parts: tuple[str, ...]
+    size: int
+    mtime: float
+
 
 IndexEntry = dict[str, object]
 """One descriptor of index.json, with all its members: those that beepy does not know are kept."""
@@ -85,7 +97,7 @@ class Layout:
         """
         data = self._read(*_blob(descriptor.digest), limit=descriptor.size)
         if data is None:
-            raise self._not_found(descriptor)
+            raise self.not_found(descriptor)
         return check(data, descriptor, self.where)
 
     def has(self, descriptor: Descriptor) -> bool:
@@ -144,10 +156,57 @@ class Layout:
         self, change: Callable[[tuple[IndexEntry, ...]], Sequence[IndexEntry]]
     ) -> None:
         with self._store_errors(), self._directory.locked(self.where):
-            self._directory.sweep()
+            self._sweep()
             index, entries = self._index()
             body = {"schemaVersion": 2, **index, "manifests": list(change(entries))}
-            self._replace("index.json", json.dumps(body, separators=(",", ":")).encode())
+            data = json.dumps(body, separators=(",", ":")).encode()
+            if len(data) > _MAX_INDEX:  # nobody could read it any more
+                raise StoreError(
+                    f"{self.where}: index.json: {len(data)} bytes, at most {_MAX_INDEX} are allowed"
+                )
+            self._replace("index.json", data)
+
+    def exists(self) -> bool:
+        """Tell whether there is a directory for blobs. Raises StoreError for what is no layout."""
+        self._index()
+        return self.path.joinpath(*_BLOBS).is_dir()
+
+    def blobs(self) -> tuple[StoredFile, ...]:
+        """Return the files in ``blobs/sha256``; others than beepy may have given them any name."""
+        with self._store_errors():
+            return _stored(_BLOBS, self._directory.files(*_BLOBS))
+
+    def remove(self, file: StoredFile) -> None:
+        """Remove a file; the exclusive side of the lease is held."""
+        with self._store_errors():
+            self._directory.remove(*file.parts)
+
+    def sweep(self, before: float, *, dry_run: bool = False) -> tuple[StoredFile, ...]:
+        """Remove killed writers' files from ``ingest``; with ``dry_run`` only return them.
+
+        Other programs do not lock theirs: only those are removed that were last written ``before``.
+        """
+        with self._store_errors():
+            files = self._directory.sweep(
+                lambda name, status: is_temporary(name) or status.st_mtime < before,
+                dry_run=dry_run,
+            )
+            return _stored(("ingest",), files)
+
+    @contextmanager
+    def spool(self, chunks: Iterable[bytes]) -> Iterator[BinaryIO]:
+        """Write a file that has no name when it ends, beside the blobs; yield it open."""
+        with self._store_errors():
+            self._create()
+        with ExitStack() as spooled:
+            with self._store_errors():
+                file, _ = spooled.enter_context(self._directory.temporary())
+                for chunk in chunks:
+                    _write(file, chunk)
+            yield spooled.enter_context(open(file, "rb", closefd=False))
+
+    def _sweep(self) -> None:
+        self._directory.sweep(lambda name, _: is_temporary(name))
 
     def _write_blob(self, chunks: Iterable[bytes], descriptor: Descriptor) -> None:
         with self._store_errors():
@@ -166,9 +225,10 @@ class Layout:
                     while chunk := os.read(file, _CHUNK):
                         yield chunk
             except FileNotFoundError:
-                raise self._not_found(descriptor) from None
+                raise self.not_found(descriptor) from None
 
-    def _not_found(self, descriptor: Descriptor) -> StoreError:
+    def not_found(self, descriptor: Descriptor) -> StoreError:
+        """Return the error for a blob that is missing."""
         return StoreError(f"{self.where}: {descriptor.digest}: blob not found")
 
     def _take_lease(self) -> None:
@@ -228,8 +288,8 @@ class Layout:
             self._directory.make(*_BLOBS)
             self._directory.make("ingest")
             if is_new:
-                self._replace("oci-layout", _LAYOUT)
-                self._directory.sweep()
+                self._replace("oci-layout", LAYOUT)
+                self._sweep()
             self._take_lease()
 
     def _replace(self, path: str, data: bytes) -> None:
@@ -258,6 +318,14 @@ def name_of(entry: IndexEntry) -> str | None:
     annotations = entry.get("annotations")
     name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
     return name if isinstance(name, str) else None
+
+
+def _stored(
+    parts: tuple[str, ...], files: Iterable[tuple[str, os.stat_result]]
+) -> tuple[StoredFile, ...]:
+    return tuple(
+        StoredFile((*parts, name), status.st_size, status.st_mtime) for name, status in files
+    )
 
 
 def _blob(digest: str) -> tuple[str, ...]:

@@ -12,8 +12,10 @@ from typing import NamedTuple
 from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, is_digest
 from beepy.oci.manifest import MEDIA_TYPES
 
+MANIFESTS = (*MEDIA_TYPES, "application/vnd.oci.artifact.manifest.v1+json", "")
+"""Media types of what leads to other blobs; "" is unknown."""
+
 _DIGEST_TAG = re.compile(r"(?:[^@]*:)?sha256-([0-9a-f]{64})(?:\.[A-Za-z0-9_.-]+)?")
-_MANIFESTS = (*MEDIA_TYPES, "application/vnd.oci.artifact.manifest.v1+json", "")
 
 
 class Links(NamedTuple):
@@ -50,7 +52,7 @@ def links(data: bytes) -> Links:
 
 def may_be_manifest(descriptor: Descriptor) -> bool:
     """Tell whether a blob's media type and size allow that it leads to others."""
-    return descriptor.media_type in _MANIFESTS and descriptor.size <= MAX_MANIFEST
+    return descriptor.media_type in MANIFESTS and descriptor.size <= MAX_MANIFEST
 
 
 def subject_of_tag(name: str) -> str:

@@ -90,8 +90,8 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
         return image
     if not is_forced:
         for store in stores(options):
-            if stored := _look_up(store, text, options):
-                return _load(store, text, stored[1])
+            if image := _from_store(store, text, options):
+                return image
     if bundled:
         return _load(bundle, text, bundled)
     if has_host(text) and not is_forced:
@@ -101,6 +101,31 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
             why = f"{safe(text)}: not found locally, and no registry may be asked (--pull never)"
             raise ImageNotFound(worded(why))
     return pull(text, options, keep=False)
+
+
+def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Descriptor]:
+    """Return the local store, or the bundled images, that has an image; its name there, and what.
+
+    Raises ImageNotFound and InvalidReference, which suggest similar names.
+    """
+    options = _checked(options)
+    for store in stores(options):
+        if stored := _look_up(store, text, options):
+            return store, *stored
+    bundle = bundled_store()
+    if bundled := bundle.named(text):
+        return bundle, text.partition("@")[0], bundled
+    _reference(text, options)
+    if not has_host(text):
+        raise _not_found(text, options)
+    error = ImageNotFound(f"{safe(text)}: not found locally")
+    error.add_note(f"beepy pull {safe(text)}")
+    raise error
+
+
+def own_store(options: Options) -> Store:
+    """Return the store that beepy writes to."""
+    return Store(options.storage or default_storage())
 
 
 def _text_of(path: Path) -> str:
@@ -153,6 +178,20 @@ def _refuse_file(text: str) -> None:
         name = safe(text)
         why = f"{name}: both a file and a registry reference: write ./{name}, or --pull always"
         raise UsageError(worded(why))
+
+
+def _from_store(store: Store, text: str, options: Options) -> Image | None:
+    """Return the image in a store; read again what was removed while it was read."""
+    stored = _look_up(store, text, options)
+    while stored:
+        try:
+            return _load(store, text, stored[1])
+        except StoreError:
+            now = _look_up(store, text, options)
+            if now == stored:
+                raise
+            stored = now
+    return None
 
 
 def _load(store: Store, text: str, descriptor: Descriptor) -> Image:
@@ -215,9 +254,7 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
         raise _layout_refusal(text) or _not_found(text, options)
     from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return pull_into(
-        reference, text, Store(options.storage or default_storage()), options, keep=keep
-    )
+    return pull_into(reference, text, own_store(options), options, keep=keep)
 
 
 def _reference(text: str, options: Options) -> Reference:

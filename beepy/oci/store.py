@@ -1,6 +1,6 @@
 """Named images in an image layout: look-up, listing, and giving names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,15 +52,15 @@ class Store:
         return self.layout.path
 
     def list(self) -> tuple[Entry, ...]:
-        """Return the named images, in the index's order.
+        """Return the named images, in the index's order; signatures are none.
 
         Raises StoreError for what is not a layout.
         """
-        return tuple(self._entry(name, descriptor) for name, descriptor in self._named())
+        return tuple(self._entry(name, descriptor) for name, descriptor in self._images())
 
     def names(self) -> tuple[str, ...]:
         """Return the names only; no blob is read."""
-        return tuple(name for name, _ in self._named())
+        return tuple(name for name, _ in self._images())
 
     def named(self, name: str) -> Descriptor | None:
         """Return the descriptor of exactly this name, or of this name without its digest.
@@ -165,22 +165,37 @@ class Store:
                 self.layout.add_blob(data, descriptor_of(data))
             return self.put(name, manifest, OCI_MANIFEST, platform)
 
-    def tag(self, source: str, target: str) -> None:
-        """Give the image ``source`` a second name; all else in its index entry is kept."""
-        stored = self.find(source)
-        if stored is None:
-            raise ImageNotFound(f"{safe(source)}: not in {self.layout.where}")
+    def tag(self, source: str, target: str) -> str:
+        """Give the image ``source`` a second name, and return its digest.
+
+        All else in its index entry is kept.
+        """
+        with self.layout.lease():
+            stored = self.find(source)
+            if stored is None:
+                raise ImageNotFound(f"{safe(source)}: not in {self.layout.where}")
+            self._set_entry(target, renamed(self.entry(*stored), target))
+        return stored[1].digest
+
+    def entry(self, name: str, descriptor: Descriptor) -> IndexEntry:
+        """Return the index entry that ``find`` gave as name and descriptor.
+
+        Raises ImageNotFound if it has been removed since.
+        """
         for entry in self.layout.entries():
-            if (name_of(entry), entry.get("digest")) == (stored[0], stored[1].digest):
-                annotations = entry.get("annotations")
-                kept = annotations if isinstance(annotations, dict) else {}
-                self._set_entry(target, {**entry, "annotations": {**kept, REF_NAME: target}})
-                return
+            if (name_of(entry), entry.get("digest")) == (name, descriptor.digest):
+                return entry
+        raise ImageNotFound(f"{safe(name)}: not in {self.layout.where}")
 
     def _set_entry(self, name: str, entry: IndexEntry) -> None:
         self.layout.replace_entries(
             lambda entries: [*(old for old in entries if name_of(old) != name), entry]
         )
+
+    def _images(self) -> Iterator[tuple[str, Descriptor]]:
+        from beepy.oci.links import subject_of_tag  # noqa: PLC0415 - not for a run
+
+        return (item for item in self._named() if not subject_of_tag(item[0]))
 
     def _named(self) -> tuple[tuple[str, Descriptor], ...]:
         """Return the entries with a name and a sound descriptor; warn of unsound ones."""
@@ -228,6 +243,13 @@ class Store:
             platform=descriptor.platform or None,
             partial=partial,
         )
+
+
+def renamed(entry: IndexEntry, name: str) -> IndexEntry:
+    """Return an index entry with another name; all else is kept."""
+    annotations = entry.get("annotations")
+    kept = annotations if isinstance(annotations, dict) else {}
+    return {**entry, "annotations": {**kept, REF_NAME: name}}
 
 
 def _with_referrer(

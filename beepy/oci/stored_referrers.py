@@ -1,14 +1,15 @@
-"""What refers to a manifest of a store: signatures, SBOMs, attestations.
+"""What refers to a manifest of a layout: signatures, SBOMs, attestations.
 
 They are entries of index.json: without a name those whose manifest has a ``subject``, as oras
 writes them, and with a name those under a digest's tag, as cosign pushes them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from beepy.errors import ImageError
 from beepy.log import Log
+from beepy.oci.archive import Archive
 from beepy.oci.descriptor import (
     Descriptor,
     parse_annotations,
@@ -22,6 +23,9 @@ from beepy.text import excerpt
 
 _log = Log(__name__)
 
+Source = Layout | Archive
+"""Where images are, on disk or in a tar file."""
+
 
 class Referrer(NamedTuple):
     """An entry of index.json that refers to the manifest with the digest ``subject``."""
@@ -30,10 +34,20 @@ class Referrer(NamedTuple):
     entry: IndexEntry
 
 
-def referring(layout: Layout) -> tuple[Referrer, ...]:
-    """Return the entries that refer to a manifest, which may be missing, in the index's order."""
-    entries = [(_subject(layout, entry), entry) for entry in layout.entries()]
-    return tuple(Referrer(subject, entry) for subject, entry in entries if subject)
+def referring(source: Source, entries: Sequence[IndexEntry]) -> tuple[Referrer, ...]:
+    """Return those of the index's entries that refer to a manifest, which may be missing."""
+    subjects = [(_subject(source, entry), entry) for entry in entries]
+    return tuple(Referrer(subject, entry) for subject, entry in subjects if subject)
+
+
+def images(source: Source, entries: Sequence[IndexEntry]) -> tuple[IndexEntry, ...]:
+    """Return the entries of images: with a name, or, where none has one, those without.
+
+    What refers to another manifest is no image, unless it is the only entry.
+    """
+    others = {id(referrer.entry) for referrer in referring(source, entries)}
+    candidates = [entry for entry in entries if id(entry) not in others or len(entries) == 1]
+    return tuple(entry for entry in candidates if name_of(entry) is not None) or tuple(candidates)
 
 
 def referrers(layout: Layout, digest: str) -> tuple[Descriptor, ...]:
@@ -44,20 +58,20 @@ def referrers(layout: Layout, digest: str) -> tuple[Descriptor, ...]:
     is skipped with a warning. Raises StoreError.
     """
     manifests: dict[str, Descriptor] = {}
-    for referrer in referring(layout):
+    for referrer in referring(layout, layout.entries()):
         if referrer.subject == digest:
             for descriptor in _manifests(layout, referrer):
                 manifests.setdefault(descriptor.digest, descriptor)
     return tuple(manifests.values())
 
 
-def _subject(layout: Layout, entry: IndexEntry) -> str:
+def _subject(source: Source, entry: IndexEntry) -> str:
     name = name_of(entry)
     if name is not None:
         return subject_of_tag(name)
     try:
-        descriptor = parse_descriptor(entry, layout.where)
-        return links(layout.read(descriptor)).subject if may_be_manifest(descriptor) else ""
+        descriptor = parse_descriptor(entry, source.where)
+        return links(source.read(descriptor)).subject if may_be_manifest(descriptor) else ""
     except ImageError:  # whatever it is, it is no referrer
         return ""
 

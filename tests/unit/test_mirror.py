@@ -58,7 +58,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "obj/insn": "unit/obj/test_functions.py",
     "obj/pinning": "kernel/test_pins.py",
     "obj/spec": "unit/obj/test_parse.py",
-    "oci/archive": "unit/oci/test_lookup.py",
     "oci/client": "registry/test_registry.py registry/test_redirects.py",
     "oci/descriptor": "unit/oci/test_manifest.py",
     "oci/formats/unsupported": "unit/oci/test_lookup.py",

@@ -44,7 +44,11 @@ def test_by_subject(store: Store) -> None:
         first._replace(artifact_type=BUNDLE, annotations={"created": "now"}),
         second._replace(artifact_type=BUNDLE),  # of the config
     )
-    assert [referrer.subject for referrer in referring(store.layout)] == [image, image, other]
+    assert [referrer.subject for referrer in referring(store.layout, store.layout.entries())] == [
+        image,
+        image,
+        other,
+    ]
     assert store.names() == ("x", "y")
 
 
