@@ -76,7 +76,7 @@ def prune(
     if pruned.young:
         minutes = f"{garbage.YOUNG_S / 60:g} minutes"
         stdio.eprint(
-            f"note: {_files(pruned.young)} kept: another program wrote them in the last {minutes}"
+            f"note: {_files(pruned.young)} kept: written by another program in the last {minutes}"
         )
 
 

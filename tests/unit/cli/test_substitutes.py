@@ -64,7 +64,10 @@ def test_the_completion_command_works_in_bash(beepy: Beepy) -> None:
     script = (
         f'{note}\ncompgen -W "$(complete -p beepy | sed "s/.*-W \'\\([^\']*\\)\'.*/\\1/")" -- {{}}'
     )
-    for typed, completed in (("r", "run\n"), ("", "".join([f"{name}\n" for name in app.COMMANDS]))):
+    for typed, completed in (
+        ("ru", "run\n"),
+        ("", "".join([f"{name}\n" for name in app.COMMANDS])),
+    ):
         done = subprocess.run(
             ["bash", "-c", script.replace("{}", f"'{typed}'")],
             check=True,
