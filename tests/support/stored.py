@@ -31,9 +31,14 @@ def referrer(store: Store, subject: str, text: bytes = b"signature", **more: obj
         "mediaType": OCI_MANIFEST,
         "config": layer.entry(),
         "layers": [layer.entry()],
-        **({"subject": Descriptor(OCI_MANIFEST, subject, 100).entry()} if subject else {}),
+        **({"subject": _named(store, subject).entry()} if subject else {}),
     }
     return json.dumps({**body, **more}).encode()
+
+
+def _named(store: Store, digest: str) -> Descriptor:
+    path = blob(store, digest)
+    return Descriptor(OCI_MANIFEST, digest, path.stat().st_size if path.exists() else 100)
 
 
 def sign(store: Store, subject: str, text: bytes = b"signature") -> str:

@@ -1,5 +1,7 @@
 import fcntl
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of
 from beepy.oci.garbage import YOUNG_S, Pruned, discard, prune
 from beepy.oci.layout import Layout
 from beepy.oci.store import Store
+from tests.support.command import ROOT
 from tests.support.stored import ELF, blob, digests, forget, referrer, sign, snapshot
 
 
@@ -143,3 +146,19 @@ def test_discard_leaves_what_is_needed(store: Store) -> None:
     discard(store.layout, [digest_of(ELF), digest_of(b"1")])
     assert digest_of(b"1") not in digests(store)
     assert {digest_of(ELF), digest_of(b"2")} < digests(store)
+
+
+def test_what_a_killed_process_brought_is_removed(store: Store) -> None:
+    """Its lease ends with it, and its blobs are not taken for another program's."""
+    store.add_image("x", ELF, {})
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from beepy.oci.descriptor import descriptor_of; from beepy.oci.layout import Layout\n"
+        "layout = Layout(Path(sys.argv[1]))\n"
+        "with layout.lease():\n"
+        "    layout.add_blob(b'orphan', descriptor_of(b'orphan'))\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(store.path)], check=False, cwd=ROOT)
+    assert digest_of(b"orphan") in digests(store)
+    assert removed(prune(store.layout)) == {path_of(digest_of(b"orphan"))}
