@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         TargetError,
         UnsupportedImage,
         UnsupportedSection,
+        UntrustedImage,
         UsageError,
         VerifierError,
     )
@@ -68,7 +69,7 @@ _MODULES = {
     "beepy.errors": "AttachError BeepyError BtfError DecodeError DigestMismatch ElfError "
     "ImageError ImageNotFound InvalidReference KernelError NotSupported ObjectError OutputError "
     "RegistryError RelocationError StoreError TargetError UnsupportedImage UnsupportedSection "
-    "UsageError VerifierError",
+    "UntrustedImage UsageError VerifierError",
     "beepy.events.batch": "Batch Schema",
     "beepy.events.decoder": "Decoder",
     "beepy.events.protocols": "Sink Source",
@@ -123,6 +124,7 @@ __all__ = [
     "TargetError",
     "UnsupportedImage",
     "UnsupportedSection",
+    "UntrustedImage",
     "UsageError",
     "VerifierError",
     "__version__",
