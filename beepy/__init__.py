@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beepy.analysis.description import Description
-    from beepy.api import describe, images, open, run  # noqa: A004 - as in tarfile and wave
+    from beepy.api import describe, images, open, run, verify  # noqa: A004 - as in tarfile and wave
     from beepy.collection.collection import Collection
     from beepy.collection.load import load
     from beepy.errors import (
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from beepy.oci.image import Image
     from beepy.oci.lookup import find, pull
     from beepy.oci.options import Options
+    from beepy.oci.signatures.signer import Signature, Signer
     from beepy.session import Run
     from beepy.source import parse
     from beepy.streams import Stream, stream
@@ -62,7 +63,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "beepy.analysis.description": "Description",
-    "beepy.api": "describe images open run",
+    "beepy.api": "describe images open run verify",
     "beepy.collection.collection": "Collection",
     "beepy.collection.load": "load",
     "beepy.obj.pinning": "Pins",
@@ -81,6 +82,7 @@ _MODULES = {
     "beepy.oci.image": "Image",
     "beepy.oci.lookup": "find pull",
     "beepy.oci.options": "Options",
+    "beepy.oci.signatures.signer": "Signature Signer",
     "beepy.session": "Run",
     "beepy.source": "parse",
     "beepy.streams": "Stream stream",
@@ -115,6 +117,8 @@ __all__ = [
     "Run",
     "RunStats",
     "Schema",
+    "Signature",
+    "Signer",
     "Sink",
     "Source",
     "StoreError",
@@ -137,6 +141,7 @@ __all__ = [
     "pull",
     "run",
     "stream",
+    "verify",
 ]
 
 

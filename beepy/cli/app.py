@@ -68,6 +68,12 @@ def _load_command() -> Callable[..., None]:
     return with_settings(load, STORES)
 
 
+def _verify_command() -> Callable[..., None]:
+    from beepy.cli.verify import verify  # noqa: PLC0415 - as above
+
+    return with_settings(verify, REGISTRIES)
+
+
 def _version_command() -> Callable[..., None]:
     from beepy.cli.images import version  # noqa: PLC0415 - as above
 
@@ -84,6 +90,7 @@ COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
     "prune": _prune_command,
     "save": _save_command,
     "load": _load_command,
+    "verify": _verify_command,
     "version": _version_command,
 }
 """Command -> a function that imports it and adds the shared options that it takes."""

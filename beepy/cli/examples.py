@@ -35,5 +35,9 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy save exitsnoop opensnoop | ssh host beepy load -",
     ),
     "load": ("beepy load exitsnoop.tar", "beepy load x.tar --name localhost:5000/tools/x:1"),
+    "verify": (
+        "beepy verify ghcr.io/acme/tcplife:1 --key cosign.pub",
+        "beepy verify ghcr.io/acme/tcplife:1 --policy policy.toml -o json",
+    ),
     "version": ("beepy version", "beepy --version"),
 }

@@ -88,7 +88,7 @@ def test_the_keywords_are_those_of_the_functions() -> None:
     known = {*inspect.signature(beepy.open).parameters, "check", "relocations"}
     assert {template.partition("=")[0] for template in KEYWORDS.values()} <= known
     for template in KEYWORDS.values():
-        if inner := re.search(r"(Options|Pins)\((\w+)=", template):
+        if inner := re.search(r"(Options|Pins|Signer)\((\w+)=", template):
             assert inner[2] in getattr(beepy, inner[1])._fields
 
 

@@ -21,7 +21,7 @@ from tests.support.command import BEEPY, Beepy, Done, environment
 
 PROGRAM = b"\x7fELF" + bytes(range(256))
 COMMANDS = (
-    *("run", "describe", "pull", "list", "version"),
+    *("run", "describe", "pull", "list", "verify", "version"),
     *("tag", "rm", "prune", "save", "load"),
 )
 
@@ -84,7 +84,7 @@ def panels(out: str) -> dict[str, set[str]]:
 def test_help_has_sections(beepy: Beepy) -> None:
     run = panels(beepy("run", "--help").out)
     titles = ["What to show", "Where programs attach", "Metrics", "How programs are loaded"]
-    assert list(run) == [*titles, "Images and registries", "General"]
+    assert list(run) == [*titles, "Images and registries", "Signatures", "General"]
     assert panels(beepy("--help").out) == {
         "General": {"--version", "--verbose", "--debug", "--storage", "--help"}
     }
