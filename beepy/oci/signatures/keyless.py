@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from beepy.errors import UsageError
+from beepy.oci.signatures.bundle import pre_authentication
 from beepy.oci.signatures.key import read_own
 from beepy.oci.signatures.signer import Signer
 from beepy.text import excerpt, safe
@@ -26,10 +27,11 @@ _MALFORMED: Final = (
 )
 
 
-def refusal(bundle: bytes, signer: Signer) -> str:
-    """Return why a bundle is no signature of ``signer``, "" if it is one; no host is contacted.
+def refusal(bundle: bytes, message: bytes, signer: Signer) -> str:
+    """Return why a bundle is no signature of ``message`` by ``signer``, "" if it is one.
 
-    Raises UsageError if sigstore is not installed, or for a file that is no trusted root.
+    No host is contacted. Raises UsageError if sigstore is not installed, or for a file that is no
+    trusted root.
     """
     verifier = _verifier(signer.trusted_root)
     from cryptography.x509 import ExtensionNotFound  # noqa: PLC0415 - imported by sigstore
@@ -39,7 +41,7 @@ def refusal(bundle: bytes, signer: Signer) -> str:
 
     try:
         parsed = Bundle.from_json(bundle)
-        verifier.verify_dsse(
+        signed = verifier.verify_dsse(
             parsed, policy.Identity(identity=signer.identity, issuer=signer.issuer)
         )
     except CertValidationError as error:
@@ -51,7 +53,8 @@ def refusal(bundle: bytes, signer: Signer) -> str:
         return _line(error)
     except (*_MALFORMED, ExtensionNotFound) as error:
         return f"malformed: {_line(error)}"
-    return ""
+    # sigstore accepts keys in two spellings: what it verified must be what was read here
+    return "" if pre_authentication(*signed) == message else "the signature is of another statement"
 
 
 @cache

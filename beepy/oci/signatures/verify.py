@@ -85,7 +85,7 @@ def _refusal(offered: _Offered, signer: Signer, key: keys.PublicKey | None) -> s
     if key is None:
         if not claim.bundle:
             return "keyless signatures of cosign before version 3 are not supported"
-        if reason := keyless.refusal(claim.bundle, signer):
+        if reason := keyless.refusal(claim.bundle, claim.message, signer):
             return reason
     elif not keys.verifies(key, claim.signature, claim.message):
         if claim.hint != key.hint:

@@ -15,12 +15,15 @@ import pytest
 from beepy.errors import UsageError
 from beepy.oci.descriptor import digest_of
 from beepy.oci.signatures import keyless
+from beepy.oci.signatures.bundle import IN_TOTO, pre_authentication
 from beepy.oci.signatures.signer import Signer
 from tests.support.command import ROOT
 from tests.support.keyless import IDENTITY, ISSUER, SIGNED_AT, Instance, new_instance
+from tests.support.signing import statement
 
 DIGEST = digest_of(b"an image")
 OTHER = digest_of(b"another image")
+MESSAGE = pre_authentication(IN_TOTO, statement(DIGEST))
 
 
 @pytest.fixture(scope="module")
@@ -33,18 +36,22 @@ def signer(instance: Instance) -> Signer:
     return Signer(identity=IDENTITY, issuer=ISSUER, trusted_root=instance.trusted_root)
 
 
+def refusal(bundle: bytes, signer: Signer) -> str:
+    return keyless.refusal(bundle, MESSAGE, signer)
+
+
 def test_a_signature_that_the_log_has_seen(instance: Instance, signer: Signer) -> None:
-    assert keyless.refusal(instance.sign(DIGEST), signer) == ""
+    assert refusal(instance.sign(DIGEST), signer) == ""
     mail = instance.sign(DIGEST, "me@example.org")
-    assert keyless.refusal(mail, signer._replace(identity="me@example.org")) == ""
-    assert keyless.refusal(mail, signer) != ""
+    assert refusal(mail, signer._replace(identity="me@example.org")) == ""
+    assert refusal(mail, signer) != ""
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 def test_a_signature_with_a_timestamp(instance: Instance, signer: Signer) -> None:
     """The form of 2026: an entry of Rekor 2 has no time, an authority says it."""
-    assert keyless.refusal(instance.stamp(DIGEST, datetime.now(UTC)), signer) == ""
-    expired = keyless.refusal(instance.stamp(DIGEST, SIGNED_AT), signer)
+    assert refusal(instance.stamp(DIGEST, datetime.now(UTC)), signer) == ""
+    expired = refusal(instance.stamp(DIGEST, SIGNED_AT), signer)
     assert expired == "the certificate is not valid: cert is not valid at validation time"
 
 
@@ -52,13 +59,13 @@ def test_a_signature_with_a_timestamp(instance: Instance, signer: Signer) -> Non
 def test_a_certificate_outside_its_validity(instance: Instance, signer: Signer, hours: int) -> None:
     bundle = instance.sign(DIGEST, logged_at=SIGNED_AT + timedelta(hours=hours))
     why = "the certificate is not valid: cert is not valid at validation time"
-    assert keyless.refusal(bundle, signer) == why
+    assert refusal(bundle, signer) == why
 
 
 def test_another_signer(instance: Instance, signer: Signer) -> None:
-    wrong = keyless.refusal(instance.sign(DIGEST, identity="me@example.org"), signer)
+    wrong = refusal(instance.sign(DIGEST, identity="me@example.org"), signer)
     assert wrong == f"certificate's SANs do not match {IDENTITY}; actual SANs: {{'me@example.org'}}"
-    wrong = keyless.refusal(instance.sign(DIGEST, issuer="https://evil.example"), signer)
+    wrong = refusal(instance.sign(DIGEST, issuer="https://evil.example"), signer)
     assert wrong == (
         f"certificate's OIDCIssuer does not match (got 'https://evil.example', expected '{ISSUER}')"
     )
@@ -66,9 +73,9 @@ def test_another_signer(instance: Instance, signer: Signer) -> None:
 
 def test_another_instance(signer: Signer, tmp_path: Path) -> None:
     other = new_instance(tmp_path / "root.json")
-    wrong = keyless.refusal(other.sign(DIGEST), signer)
+    wrong = refusal(other.sign(DIGEST), signer)
     assert wrong == "the certificate is of no authority in the trusted root"
-    assert keyless.refusal(other.sign(DIGEST), signer._replace(trusted_root=None)) == wrong
+    assert refusal(other.sign(DIGEST), signer._replace(trusted_root=None)) == wrong
 
 
 def _payload(bundle: dict[str, Any], other: dict[str, Any]) -> None:
@@ -106,9 +113,26 @@ def test_a_bundle_with_a_part_of_another(
 ) -> None:
     bundle = json.loads(instance.sign(DIGEST))
     change(bundle, json.loads(instance.sign(OTHER)))
-    why = keyless.refusal(json.dumps(bundle).encode(), signer)
+    why = refusal(json.dumps(bundle).encode(), signer)
     assert why
     assert why.isprintable()
+
+
+@pytest.mark.parametrize("first", ["dsse_envelope", "dsseEnvelope"])
+def test_another_statement_under_another_spelling(
+    instance: Instance, signer: Signer, first: str
+) -> None:
+    """sigstore reads both spellings: what it verifies must be what was read here."""
+    signed, other = json.loads(instance.sign(DIGEST)), json.loads(instance.sign(OTHER))
+    del signed["dsseEnvelope"]
+    bundles = {"dsse_envelope": json.loads(instance.sign(DIGEST)), "dsseEnvelope": other}
+    for name in (first, *(bundles.keys() - {first})):
+        signed[name] = bundles[name]["dsseEnvelope"]
+    assert refusal(json.dumps(signed).encode(), signer)
+    genuine = instance.sign(DIGEST).replace(b"dsseEnvelope", b"dsse_envelope")
+    assert keyless.refusal(genuine, MESSAGE, signer) == ""
+    of_other = keyless.refusal(instance.sign(OTHER), MESSAGE, signer)
+    assert of_other == "the signature is of another statement"
 
 
 def test_broken_bundles(instance: Instance, signer: Signer) -> None:
@@ -120,7 +144,7 @@ def test_broken_bundles(instance: Instance, signer: Signer) -> None:
         for _ in range(rng.choice((1, 1, 4))):
             changed[rng.randrange(len(changed))] = rng.randrange(256)
         if bytes(changed) != data:
-            keyless.refusal(bytes(changed), signer)
+            refusal(bytes(changed), signer)
     values: list[Any] = [None, 0, -1, 2**64, "", "x", [], {}, [{}], True]
     parsed = json.loads(data)
     for path in _paths(parsed):
@@ -130,7 +154,7 @@ def test_broken_bundles(instance: Instance, signer: Signer) -> None:
             for step in path[:-1]:
                 parent = parent[step]
             parent[path[-1]] = value
-            why = keyless.refusal(json.dumps(mutant).encode(), signer)
+            why = refusal(json.dumps(mutant).encode(), signer)
             assert why.isprintable()
 
 
@@ -147,7 +171,7 @@ def test_a_trusted_root_that_is_none(signer: Signer, tmp_path: Path) -> None:
     for text in ("", "[]", "{}", '{"mediaType": "x"}'):
         path.write_text(text)
         with pytest.raises(UsageError, match="not a trusted root") as caught:
-            keyless.refusal(b"", signer._replace(trusted_root=path))
+            refusal(b"", signer._replace(trusted_root=path))
         assert str(caught.value).isprintable()
 
 
@@ -155,7 +179,7 @@ def test_without_sigstore_the_command_that_installs_it_is_named() -> None:
     script = (
         "import sys; sys.modules['sigstore'] = None; sys.modules['sigstore.errors'] = None; "
         "from beepy.oci.signatures import keyless, signer; "
-        "keyless.refusal(b'', signer.Signer(identity='x', issuer='y'))"
+        "keyless.refusal(b'', b'', signer.Signer(identity='x', issuer='y'))"
     )
     command = [sys.executable, "-c", script]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
