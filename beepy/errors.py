@@ -8,6 +8,7 @@
     │   ├── ImageNotFound          not in any file, store or registry
     │   ├── UnsupportedImage       unknown manifest format, or no matching platform
     │   ├── DigestMismatch         content does not match its digest or size
+    │   ├── UntrustedImage         not signed as asked, or refused by the policy
     │   ├── RegistryError          the registry refused, answered wrongly or did not answer
     │   └── StoreError             the local store is unreadable, locked or not a store
     ├── ObjectError                the ELF object
@@ -81,6 +82,10 @@ class UnsupportedImage(ImageError):  # noqa: N818
 
 class DigestMismatch(ImageError):  # noqa: N818
     """Content does not match its digest or size."""
+
+
+class UntrustedImage(ImageError):  # noqa: N818
+    """The image is not signed as the user asks, or the policy refuses it."""
 
 
 class RegistryError(ImageError):

@@ -35,5 +35,20 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy build probe.c probe:1 --arch amd64,arm64",
     ),
     "init": ("beepy init", "beepy init --program-type Network -m HashMap -o counter -f probe.c"),
+    "tag": (
+        "beepy tag exitsnoop localhost:5000/tools/exitsnoop:1",
+        "beepy tag ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14 exits:1",
+    ),
+    "rm": ("beepy rm exits:1", "beepy rm sha256:b4486f0bf77e"),
+    "prune": ("beepy prune", "beepy prune --dry-run -o json"),
+    "save": (
+        "beepy save exitsnoop -o exitsnoop.tar",
+        "beepy save exitsnoop opensnoop | ssh host beepy load -",
+    ),
+    "load": ("beepy load exitsnoop.tar", "beepy load x.tar --name localhost:5000/tools/x:1"),
+    "verify": (
+        "beepy verify ghcr.io/acme/tcplife:1 --key cosign.pub",
+        "beepy verify ghcr.io/acme/tcplife:1 --policy policy.toml -o json",
+    ),
     "version": ("beepy version", "beepy --version"),
 }

@@ -9,6 +9,7 @@ ATTACH: Final = "Where programs attach"
 METRICS: Final = "Metrics"
 LOAD: Final = "How programs are loaded"
 REGISTRIES: Final = "Images and registries"
+SIGNATURES: Final = "Signatures"
 GENERAL: Final = "General"
 
-ORDER: Final = (OPTIONS, COMPILE, SHOW, ATTACH, METRICS, LOAD, REGISTRIES, GENERAL)
+ORDER: Final = (OPTIONS, COMPILE, SHOW, ATTACH, METRICS, LOAD, REGISTRIES, SIGNATURES, GENERAL)

@@ -37,14 +37,6 @@ def _push(operands: Sequence[str], options: Options) -> list[str]:
     return [f"skopeo copy {plain}{_stored(image, options)} docker://{image}"]
 
 
-def _tag(operands: Sequence[str], options: Options) -> list[str]:
-    image, name = operands if len(operands) == 2 else ("IMAGE", "NAME")
-    own = options.storage or default_storage()
-    # skopeo creates the store, but not its parents
-    mkdir = "" if own.is_dir() else f"mkdir -p {_own_store(options)} && "
-    return [f"{mkdir}skopeo copy {_stored(image, options)} oci:{_own_store(options)}:{name}"]
-
-
 def _login(operands: Sequence[str], _options: Options) -> list[str]:
     server = operands[0] if operands else "SERVER"
     return [f"docker login {server}", f"skopeo login {server}"]
@@ -52,7 +44,6 @@ def _login(operands: Sequence[str], _options: Options) -> list[str]:
 
 _TABLE: Final[Mapping[str, Callable[[Sequence[str], Options], list[str]]]] = {
     "push": _push,
-    "tag": _tag,
     "login": _login,
 }
 

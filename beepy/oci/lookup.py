@@ -5,7 +5,7 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from beepy.errors import (
     DigestMismatch,
@@ -25,6 +25,9 @@ from beepy.oci.options import POLICIES, Options, bee_dir, default_storage
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
 from beepy.oci.store import Entry, Store
 from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.oci.policy import Policy  # most runs have none
 
 __all__ = ["Options", "bundled_store", "find", "list_images", "pull", "stores"]
 
@@ -81,7 +84,7 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
     bundle = bundled_store()
     is_forced = has_host(text) and options.pull == "always"
     bundled = None if is_forced else bundle.named(text)
-    if _could_be_file(text) and (image := _from_file(text)):
+    if _could_be_file(text) and (image := _from_file(text, options.policy)):
         if bundled:  # anybody who can write to this directory may have created the file
             _log.warning(
                 "%s: the file of that name in the working directory, not the bundled image",
@@ -90,10 +93,10 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
         return image
     if not is_forced:
         for store in stores(options):
-            if stored := _look_up(store, text, options):
-                return _load(store, text, stored[1])
+            if image := _from_store(store, text, options):
+                return image
     if bundled:
-        return _load(bundle, text, bundled)
+        return _load(bundle, text, bundled, options.policy)
     if has_host(text) and not is_forced:
         _refuse_file(text)
         if options.pull == "never":
@@ -101,6 +104,31 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
             why = f"{safe(text)}: not found locally, and no registry may be asked (--pull never)"
             raise ImageNotFound(worded(why))
     return pull(text, options, keep=False)
+
+
+def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Descriptor]:
+    """Return the local store, or the bundled images, that has an image; its name there, and what.
+
+    Raises ImageNotFound and InvalidReference, which suggest similar names.
+    """
+    options = _checked(options)
+    for store in stores(options):
+        if stored := _look_up(store, text, options):
+            return store, *stored
+    bundle = bundled_store()
+    if bundled := bundle.named(text):
+        return bundle, text.partition("@")[0], bundled
+    _reference(text, options)
+    if not has_host(text):
+        raise _not_found(text, options)
+    error = ImageNotFound(f"{safe(text)}: not found locally")
+    error.add_note(f"beepy pull {safe(text)}")
+    raise error
+
+
+def own_store(options: Options) -> Store:
+    """Return the store that beepy writes to."""
+    return Store(options.storage or default_storage())
 
 
 def _text_of(path: Path) -> str:
@@ -126,7 +154,12 @@ def _checked(options: Options) -> Options:
     storage, config_dir, ca_file = map(
         _path, (options.storage, options.config_dir, options.ca_file)
     )
-    return options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
+    policy = options.policy
+    if options.verify:
+        from beepy.oci import policy as policies  # noqa: PLC0415 - few runs verify
+
+        policy = policies.verifying(policy)
+    return options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file, policy=policy)
 
 
 def _path(path: Path | str | None) -> Path | None:
@@ -155,10 +188,24 @@ def _refuse_file(text: str) -> None:
         raise UsageError(worded(why))
 
 
-def _load(store: Store, text: str, descriptor: Descriptor) -> Image:
+def _from_store(store: Store, text: str, options: Options) -> Image | None:
+    """Return the image in a store; read again what was removed while it was read."""
+    stored = _look_up(store, text, options)
+    while stored:
+        try:
+            return _load(store, text, stored[1], options.policy)
+        except StoreError:
+            now = _look_up(store, text, options)
+            if now == stored:
+                raise
+            stored = now
+    return None
+
+
+def _load(store: Store, text: str, descriptor: Descriptor, policy: "Policy | None") -> Image:
     _log.info("%s: found in %s", safe(text), safe(str(store.path)))
     try:
-        return store.load(text, descriptor)
+        return store.load(text, descriptor, policy)
     except (StoreError, DigestMismatch) as error:
         if has_host(text) and is_reference(text):
             error.add_note(f"beepy pull {text}")  # fetches what is missing or damaged
@@ -209,15 +256,13 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     options = _checked(options)
     bundle = bundled_store()
     if not has_host(text) and (bundled := bundle.named(text)):
-        return bundle.load(text, bundled)
+        return bundle.load(text, bundled, options.policy)
     reference = _reference(text, options)
     if not has_host(text):
         raise _layout_refusal(text) or _not_found(text, options)
     from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return pull_into(
-        reference, text, Store(options.storage or default_storage()), options, keep=keep
-    )
+    return pull_into(reference, text, own_store(options), options, keep=keep)
 
 
 def _reference(text: str, options: Options) -> Reference:
@@ -289,7 +334,7 @@ def _not_a_reference(text: str, where: str) -> ImageNotFound:
     return ImageNotFound(f"{where}: no such file")
 
 
-def _from_file(text: str) -> Image | None:
+def _from_file(text: str, policy: "Policy | None") -> Image | None:
     """Return the image in the file ``text``; None if it does not exist, or is a directory."""
     where = safe(text[:200])
     try:
@@ -313,7 +358,7 @@ def _from_file(text: str) -> Image | None:
         if not stat.S_ISREG(mode):
             raise _layout_refusal(text) or UnsupportedImage(f"{where}: not a regular file")
         with open(file, "rb", closefd=False) as stream:
-            return _from_stream(stream, text, where)
+            return _from_stream(stream, text, where, policy)
     except OSError as error:
         raise ImageNotFound(f"{where}: {error.strerror}") from error
     finally:
@@ -325,17 +370,17 @@ def _cwd_searchable(text: str) -> bool:
     return text.startswith((".", "/")) or os.access(".", os.X_OK)
 
 
-def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
+def _from_stream(stream: BinaryIO, text: str, where: str, policy: "Policy | None") -> Image:
     data = stream.read(512)
     if data.startswith(ELF_MAGIC):
         data += stream.read(MAX_IMAGE + 1 - len(data))
         if len(data) > MAX_IMAGE:
             raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")
-        return admit(file_candidate(text, data))
+        return admit(file_candidate(text, data), policy=policy)
     from beepy.oci import archive  # noqa: PLC0415 - only where it is used
 
     if archive.is_tar(data):
-        return archive.load(stream, text)
+        return archive.load(stream, text, policy)
     from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
 
     raise unsupported.file(data, text)

@@ -96,7 +96,7 @@ def test_the_options_of_a_command_are_those_of_its_help(
 ) -> None:
     registries = tabled(section("Registry options"))
     assert flags[command] & registries == (
-        registries if command in {"run", "describe", "pull", "package"} else set()
+        registries if command in {"run", "describe", "pull", "verify", "package"} else set()
     )
     assert tabled(section(f"beepy {command}")) == flags[command] - flags[""] - registries
 

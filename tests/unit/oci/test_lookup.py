@@ -83,7 +83,7 @@ def test_a_file_comes_first(own: Store) -> None:
     own.add_image("x.o", ELF + b"stored", {})
     Path("x.o").write_bytes(ELF)
     image = lookup.find("x.o", Options(pull="always"))
-    assert image == ("x.o", digest_of(ELF), "", {}, len(ELF), "elf", {}, (ELF,), ("",))
+    assert image == ("x.o", digest_of(ELF), "", {}, len(ELF), "elf", {}, (ELF,), ("",), None)
 
 
 def test_a_file_in_the_place_of_a_bundled_image_is_told(
