@@ -75,8 +75,8 @@ def test_the_same_images_are_the_same_bytes(store: Store, tmp_path: Path) -> Non
     assert to_bytes("y", "x") == data
     other = Store(tmp_path / "other")
     other.add_image("y", ELF + b"2", {})
-    sign(other, first)
     other.add_image("x", ELF, {})
+    sign(other, first)
     chunks: list[bytes] = []
     save.save(["x", "y"], chunks.append, Options(storage=other.path))
     assert b"".join(chunks) == data
