@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Final
+from importlib import import_module
+from typing import Annotated, Final, NamedTuple
 
 import typer
 from typer.exceptions import TyperException
@@ -14,51 +15,37 @@ from beepy.cli.settings import GENERAL, REGISTRIES, STORES, Settings, with_setti
 from beepy.errors import BeepyError
 
 
-def _run_command() -> Callable[..., None]:
-    from beepy.cli.run import run  # noqa: PLC0415 - only the called command is imported
+class _Row(NamedTuple):
+    """A command: its function in a module of ``beepy.cli``, the shared options that it takes."""
 
-    return with_settings(run, REGISTRIES)
+    module: str
+    function: str
+    settings: tuple[str, ...]
 
-
-def _list_command() -> Callable[..., None]:
-    from beepy.cli.images import list_images  # noqa: PLC0415 - as above
-
-    return with_settings(list_images, STORES)
-
-
-def _describe_command() -> Callable[..., None]:
-    from beepy.cli.describe import describe  # noqa: PLC0415 - as above
-
-    return with_settings(describe, REGISTRIES)
+    def load(self) -> Callable[..., None]:
+        """Import the command and add its shared options."""
+        module = import_module(f"beepy.cli.{self.module}")
+        return with_settings(getattr(module, self.function), self.settings)
 
 
-def _pull_command() -> Callable[..., None]:
-    from beepy.cli.images import pull  # noqa: PLC0415 - as above
-
-    return with_settings(pull, REGISTRIES)
-
-
-def _completion_command() -> Callable[..., None]:
-    from beepy.cli.completion import completion  # noqa: PLC0415 - as above
-
-    return with_settings(completion, GENERAL)
-
-
-def _version_command() -> Callable[..., None]:
-    from beepy.cli.images import version  # noqa: PLC0415 - as above
-
-    return with_settings(version, GENERAL)
-
-
-COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
-    "run": _run_command,
-    "list": _list_command,
-    "describe": _describe_command,
-    "pull": _pull_command,
-    "completion": _completion_command,
-    "version": _version_command,
+COMMANDS: Final[Mapping[str, _Row]] = {
+    "run": _Row("run", "run", REGISTRIES),
+    "list": _Row("images", "list_images", STORES),
+    "describe": _Row("describe", "describe", REGISTRIES),
+    "pull": _Row("images", "pull", REGISTRIES),
+    "tag": _Row("store_commands", "tag", STORES),
+    "rm": _Row("store_commands", "remove", STORES),
+    "prune": _Row("store_commands", "prune", STORES),
+    "save": _Row("store_commands", "save", STORES),
+    "load": _Row("store_commands", "load", STORES),
+    "verify": _Row("verify", "verify", REGISTRIES),
+    "build": _Row("build", "build", STORES),
+    "init": _Row("init", "init", GENERAL),
+    "package": _Row("package", "package", REGISTRIES),
+    "completion": _Row("completion", "completion", GENERAL),
+    "version": _Row("images", "version", GENERAL),
 }
-"""Command -> a function that imports it and adds the shared options that it takes."""
+"""Only the called command is imported."""
 
 
 _COMPLETE: Final = "__complete"  # not a command: for the scripts of ``beepy completion``
@@ -136,7 +123,7 @@ def _run(arguments: list[str]) -> object:
 def command_app(command: str) -> typer.Typer:
     """Return an app of this command alone: the others need not be imported."""
     app = _new_app()
-    app.command(command, cls=Command)(COMMANDS[command]())
+    app.command(command, cls=Command)(COMMANDS[command].load())
     return app
 
 
@@ -145,5 +132,5 @@ def group_app(commands: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     app = _new_app()
     app.callback(cls=Group)(_group)
     for command in commands:
-        app.command(command, cls=Command)(COMMANDS[command]())
+        app.command(command, cls=Command)(COMMANDS[command].load())
     return app

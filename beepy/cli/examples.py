@@ -28,5 +28,31 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy completion fish > ~/.config/fish/completions/beepy.fish",
         "source <(beepy completion bash)",
     ),
+    "package": (
+        "beepy package exitsnoop",
+        "beepy package ghcr.io/me/exitsnoop:1 ghcr.io/me/exitsnoop-beepy:1 --build",
+        "beepy package ./probe.o -o probe --beepy-image ghcr.io/me/beepy:0.1.0",
+    ),
+    "build": (
+        "beepy build probe.c",
+        "beepy build probe.c ghcr.io/me/probe:1 --description 'my first probe'",
+        "beepy build probe.c probe:1 --arch amd64,arm64",
+    ),
+    "init": ("beepy init", "beepy init --program-type Network -m HashMap -o counter -f probe.c"),
+    "tag": (
+        "beepy tag exitsnoop localhost:5000/tools/exitsnoop:1",
+        "beepy tag ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14 exits:1",
+    ),
+    "rm": ("beepy rm exits:1", "beepy rm sha256:b4486f0bf77e"),
+    "prune": ("beepy prune", "beepy prune --dry-run -o json"),
+    "save": (
+        "beepy save exitsnoop -o exitsnoop.tar",
+        "beepy save exitsnoop opensnoop | ssh host beepy load -",
+    ),
+    "load": ("beepy load exitsnoop.tar", "beepy load x.tar --name localhost:5000/tools/x:1"),
+    "verify": (
+        "beepy verify ghcr.io/acme/tcplife:1 --key cosign.pub",
+        "beepy verify ghcr.io/acme/tcplife:1 --policy policy.toml -o json",
+    ),
     "version": ("beepy version", "beepy --version"),
 }

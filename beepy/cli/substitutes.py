@@ -3,13 +3,11 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import PurePath
 from shlex import quote
 from typing import Final
 
 from beepy.errors import StoreError
 from beepy.oci import lookup
-from beepy.oci.formats import bee
 from beepy.oci.options import Options, default_storage
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost")  # bee uses plain HTTP for these without a flag
@@ -35,49 +33,14 @@ def _push(operands: Sequence[str], options: Options) -> list[str]:
     return [f"skopeo copy {plain}{_stored(image, options)} docker://{image}"]
 
 
-def _tag(operands: Sequence[str], options: Options) -> list[str]:
-    image, name = operands if len(operands) == 2 else ("IMAGE", "NAME")
-    own = options.storage or default_storage()
-    # skopeo creates the store, but not its parents
-    mkdir = "" if own.is_dir() else f"mkdir -p {_own_store(options)} && "
-    return [f"{mkdir}skopeo copy {_stored(image, options)} oci:{_own_store(options)}:{name}"]
-
-
 def _login(operands: Sequence[str], _options: Options) -> list[str]:
     server = operands[0] if operands else "SERVER"
     return [f"docker login {server}", f"skopeo login {server}"]
 
 
-def _build(operands: Sequence[str], _options: Options) -> list[str]:
-    source = operands[0] if operands else "FILE.bpf.c"
-    target = f"{PurePath(source).name.partition('.')[0]}.o"
-    machine = os.uname().machine
-    target_arch = {"x86_64": "x86", "aarch64": "arm64"}.get(machine, machine)
-    flags = f"-O2 -g -target bpf -D__TARGET_ARCH_{target_arch} -I/usr/include/{machine}-linux-gnu"
-    next_command = (
-        f"oras push {operands[1]} {target}:{bee.PROGRAM}"
-        if len(operands) > 1
-        else f"beepy run ./{target}"
-    )
-    return [f"clang {flags} -c {source} -o {target} && {next_command}"]
-
-
-def _init(_operands: Sequence[str], _options: Options) -> list[str]:
-    return ["bpftool btf dump file /sys/kernel/btf/vmlinux format c > vmlinux.h"]
-
-
-def _package(operands: Sequence[str], options: Options) -> list[str]:
-    image = operands[0] if operands else "IMAGE"
-    return [f"skopeo copy {_stored(image, options)} oci-archive:image.tar && beepy run ./image.tar"]
-
-
 _TABLE: Final[Mapping[str, Callable[[Sequence[str], Options], list[str]]]] = {
     "push": _push,
-    "tag": _tag,
     "login": _login,
-    "build": _build,
-    "init": _init,
-    "package": _package,
 }
 
 COMMANDS: Final = tuple(_TABLE)

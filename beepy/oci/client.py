@@ -96,6 +96,11 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         """Return the URL of a blob."""
         return f"{self.prefix}://{self._container.get_blob_url(digest)}"
 
+    def referrers_url(self, digest: str) -> str:
+        """Return the URL of the list of what refers to a manifest."""
+        before, _, _ = self.manifest_url(digest).rpartition("/manifests/")
+        return f"{before}/referrers/{digest}"
+
     @contextmanager
     def get(
         self, url: str, what: str, headers: Mapping[str, str] | None = None, size: int = 0

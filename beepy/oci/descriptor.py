@@ -17,17 +17,26 @@ MAX_IMAGE = 64 << 20
 """Limit of all blobs of one image in bytes; a large eBPF object has 2 MB."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_KEYS = ("mediaType", "digest", "size", "annotations", "platform", "artifactType")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Descriptor(NamedTuple):
-    """One entry of a manifest or index; ``platform`` is ``os/architecture[/variant]`` or ""."""
+    """One entry of a manifest or index; ``platform`` is ``os/architecture[/variant]`` or "".
+
+    ``artifact_type`` is that of a referrer, as a list of referrers has it.
+    """
 
     media_type: str
     digest: str
     size: int
     annotations: Mapping[str, str] = _NONE
     platform: str = ""
+    artifact_type: str = ""
+
+    def entry(self) -> dict[str, object]:
+        """Return what names the blob, as manifests and indexes write it, without the rest."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
 def is_digest(text: object) -> bool:
@@ -140,7 +149,7 @@ def parse_descriptor(value: object, where: str) -> Descriptor:
     """Return a descriptor of parsed JSON; raise UnsupportedImage for a bad digest, size or type."""
     if not isinstance(value, dict):
         raise UnsupportedImage(f"{where}: a descriptor is expected, not {excerpt(value)}")
-    refuse_other_case(value, ("mediaType", "digest", "size", "annotations", "platform"), where)
+    refuse_other_case(value, _KEYS, where)
     digest, size = value.get("digest"), value.get("size")
     if not isinstance(digest, str) or not is_digest(digest):
         raise UnsupportedImage(
@@ -154,6 +163,7 @@ def parse_descriptor(value: object, where: str) -> Descriptor:
         size,
         parse_annotations(value.get("annotations"), where),
         parse_platform(value.get("platform"), f"{where}: platform"),
+        parse_text(value.get("artifactType"), f"{where}: artifactType"),
     )
 
 

@@ -1,30 +1,30 @@
 """Look up an image: in a file, the local stores, the bundled images, a registry; in this order."""
 
-import errno
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 from beepy.errors import (
     DigestMismatch,
     ImageNotFound,
     InvalidReference,
     StoreError,
-    UnsupportedImage,
     UsageError,
     worded,
 )
-from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
-from beepy.oci.admission import admit, file_candidate
-from beepy.oci.descriptor import MAX_IMAGE, Descriptor
+from beepy.oci import image_file
+from beepy.oci.descriptor import Descriptor
 from beepy.oci.image import Image
 from beepy.oci.options import POLICIES, Options, bee_dir, default_storage
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
 from beepy.oci.store import Entry, Store
 from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.oci.policy import Policy  # most runs have none
 
 __all__ = ["Options", "bundled_store", "find", "list_images", "pull", "stores"]
 
@@ -81,7 +81,7 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
     bundle = bundled_store()
     is_forced = has_host(text) and options.pull == "always"
     bundled = None if is_forced else bundle.named(text)
-    if _could_be_file(text) and (image := _from_file(text)):
+    if _could_be_file(text) and (image := image_file.read(text, options.policy)):
         if bundled:  # anybody who can write to this directory may have created the file
             _log.warning(
                 "%s: the file of that name in the working directory, not the bundled image",
@@ -91,7 +91,7 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
     if not is_forced and (image := _from_stores(text, options)):
         return image
     if bundled:
-        return _load(bundle, text, bundled)
+        return _load(bundle, text, bundled, options.policy)
     name = text
     if has_host(text):
         if not is_forced:
@@ -110,6 +110,31 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
         if name != text and (similar := _similar(text, options)):
             error.add_note(f"did you mean {' or '.join(similar)}?")
         raise
+
+
+def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Descriptor]:
+    """Return the local store, or the bundled images, that has an image; its name there, and what.
+
+    Raises ImageNotFound and InvalidReference, which suggest similar names.
+    """
+    options = _checked(options)
+    for store in stores(options):
+        if stored := _look_up(store, text, options):
+            return store, *stored
+    bundle = bundled_store()
+    if bundled := bundle.named(text):
+        return bundle, text.partition("@")[0], bundled
+    _reference(text, options)
+    if not has_host(text):
+        raise _not_found(text, options)
+    error = ImageNotFound(f"{safe(text)}: not found locally")
+    error.add_note(f"beepy pull {safe(text)}")
+    raise error
+
+
+def own_store(options: Options) -> Store:
+    """Return the store that beepy writes to."""
+    return Store(options.storage or default_storage())
 
 
 def _text_of(path: Path) -> str:
@@ -135,7 +160,12 @@ def _checked(options: Options) -> Options:
     storage, config_dir, ca_file = map(
         _path, (options.storage, options.config_dir, options.ca_file)
     )
-    return options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
+    policy = options.policy
+    if options.verify:
+        from beepy.oci import policy as policies  # noqa: PLC0415 - few runs verify
+
+        policy = policies.verifying(policy)
+    return options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file, policy=policy)
 
 
 def _path(path: Path | str | None) -> Path | None:
@@ -166,15 +196,29 @@ def _refuse_file(text: str) -> None:
 
 def _from_stores(text: str, options: Options) -> Image | None:
     for store in stores(options):
-        if stored := _look_up(store, text, options):
-            return _load(store, text, stored[1])
+        if image := _from_store(store, text, options):
+            return image
     return None
 
 
-def _load(store: Store, text: str, descriptor: Descriptor) -> Image:
+def _from_store(store: Store, text: str, options: Options) -> Image | None:
+    """Return the image in a store; read again what was removed while it was read."""
+    stored = _look_up(store, text, options)
+    while stored:
+        try:
+            return _load(store, text, stored[1], options.policy)
+        except StoreError:
+            now = _look_up(store, text, options)
+            if now == stored:
+                raise
+            stored = now
+    return None
+
+
+def _load(store: Store, text: str, descriptor: Descriptor, policy: "Policy | None") -> Image:
     _log.info("%s: found in %s", safe(text), safe(str(store.path)))
     try:
-        return store.load(text, descriptor)
+        return store.load(text, descriptor, policy)
     except (StoreError, DigestMismatch) as error:
         if has_host(text) and is_reference(text):
             error.add_note(f"beepy pull {text}")  # fetches what is missing or damaged
@@ -227,18 +271,16 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     options = _checked(options)
     bundle = bundled_store()
     if not has_host(text) and (bundled := bundle.named(text)):
-        return bundle.load(text, bundled)
+        return bundle.load(text, bundled, options.policy)
     reference, name = _reference(text, options), text
     if not has_host(text):
         name = _expanded(text, options)
         if not name:
-            raise _layout_refusal(text) or _not_found(text, options)
+            raise image_file.layout_refusal(text) or _not_found(text, options)
         reference = parse(name)
     from beepy.oci import mirrors  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return mirrors.pull(
-        reference, name, Store(options.storage or default_storage()), options, keep=keep
-    )
+    return mirrors.pull(reference, name, own_store(options), options, keep=keep)
 
 
 def _expanded(text: str, options: Options) -> str:
@@ -322,67 +364,3 @@ def _not_a_reference(text: str, where: str) -> ImageNotFound:
     if os.path.isfile(text):  # noqa: PTH113
         return ImageNotFound(f"{where}: a file, not a reference: it needs no registry")
     return ImageNotFound(f"{where}: no such file")
-
-
-def _from_file(text: str) -> Image | None:
-    """Return the image in the file ``text``; None if it does not exist, or is a directory."""
-    where = safe(text[:200])
-    try:
-        file = os.open(text, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        ValueError,
-    ):  # ValueError: a NUL, a lone surrogate
-        return None
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG or (
-            error.errno == errno.EACCES and not _cwd_searchable(text)
-        ):
-            return None
-        raise ImageNotFound(f"{where}: {error.strerror}") from error
-    try:
-        mode = os.fstat(file).st_mode
-        if stat.S_ISDIR(mode) and not text.startswith((".", "/")):
-            return None
-        if not stat.S_ISREG(mode):
-            raise _layout_refusal(text) or UnsupportedImage(f"{where}: not a regular file")
-        with open(file, "rb", closefd=False) as stream:
-            return _from_stream(stream, text, where)
-    except OSError as error:
-        raise ImageNotFound(f"{where}: {error.strerror}") from error
-    finally:
-        os.close(file)
-
-
-def _cwd_searchable(text: str) -> bool:
-    """Tell whether this user may search the directory of ``text``; after su, perhaps not."""
-    return text.startswith((".", "/")) or os.access(".", os.X_OK)
-
-
-def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
-    data = stream.read(512)
-    if data.startswith(ELF_MAGIC):
-        data += stream.read(MAX_IMAGE + 1 - len(data))
-        if len(data) > MAX_IMAGE:
-            raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")
-        return admit(file_candidate(text, data))
-    from beepy.oci import archive  # noqa: PLC0415 - only where it is used
-
-    if archive.is_tar(data):
-        return archive.load(stream, text)
-    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
-
-    raise unsupported.file(data, text)
-
-
-def _layout_refusal(text: str) -> UnsupportedImage | None:
-    """Return why the directory ``text`` is not an image, if it is an image layout.
-
-    For anything else, None.
-    """
-    if not text or "\0" in text or not Path(text, "oci-layout").is_file():
-        return None
-    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
-
-    return unsupported.layout(text, Store(Path(text)).names)

@@ -2,7 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+
+if TYPE_CHECKING:
+    from beepy.oci import policy as policies  # most runs have none
 
 Policy = Literal["always", "missing", "never"]
 POLICIES: Final[tuple[str, ...]] = get_args(Policy)
@@ -16,6 +19,7 @@ class Options(NamedTuple):
     files that are read first. ``username`` and ``password`` are for the registry of the image,
     whichever it is. ``insecure`` disables the verification of certificates, ``plain_http`` uses
     HTTP without TLS, the authorities in ``ca_file`` (PEM) are trusted besides the system's.
+    ``policy`` says which images may be used; with ``verify``, only those that it says are signed.
     """
 
     storage: Path | None = None
@@ -27,6 +31,8 @@ class Options(NamedTuple):
     plain_http: bool = False
     ca_file: Path | None = None
     pull: Policy = "missing"
+    policy: "policies.Policy | None" = None
+    verify: bool = False
 
 
 def home() -> Path:

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from io import BytesIO
 
 from beepy.errors import DigestMismatch, ImageNotFound, RegistryError, StoreError
@@ -17,6 +18,7 @@ from beepy.oci.manifest import MEDIA_TYPES, Manifest, parse
 from beepy.oci.options import Options
 from beepy.oci.reference import Reference
 from beepy.oci.session import host_of
+from beepy.oci.signatures.fetched import FetchedSignatures
 from beepy.oci.store import Store
 from beepy.text import excerpt, safe
 
@@ -31,20 +33,25 @@ def pull(
     """Fetch an image into ``store`` as ``name`` and return it.
 
     Blobs come first, then the manifest, then the name: a pull that fails leaves the names as they
-    were. With ``keep`` all layers are fetched. Without, those that the image's format uses (then
-    the entry is partial, until a pull fetches the others), and a store that cannot be written is
-    only warned of: the image, checked like any other, stays in memory. Raises ImageNotFound,
-    UnsupportedImage (before any layer is fetched), DigestMismatch, RegistryError or StoreError.
+    were. With ``keep`` all layers and the signatures are fetched. Without, those that the image's
+    format uses (then the entry is partial, until a pull fetches the others), signatures only for a
+    policy, and a store that cannot be written is only warned of: the image, checked like any other,
+    stays in memory. Raises ImageNotFound, UntrustedImage and UnsupportedImage (before any layer is
+    fetched), DigestMismatch, RegistryError or StoreError.
     """
-    with Client(reference, options) as client:
+    with Client(reference, options) as client, store.layout.lease():
         top, data = _manifest(client, reference.digest or reference.tag or "latest")
-        transfer = _Transfer(client, name, store, keep=keep)
+        transfer = _Transfer(client, reference, name, store, keep=keep)
         transfer.hold(top, data)
-        offered = candidate(name, ImageSource.REGISTRY, top, transfer.read)
-        image = admit(offered, reference.digest or "")
+        offered = candidate(
+            name, ImageSource.REGISTRY, top, transfer.read, transfer.signatures.find
+        )
+        image = admit(offered, reference.digest or "", options.policy)
         assert offered.manifest is not None  # only a file has none
         transfer.complete(offered.manifest)
-        transfer.publish(top, data)
+        if keep or options.policy:
+            transfer.keep_signatures({top.digest, offered.descriptor.digest})
+        transfer.publish(top)
     _log.info("%s: pulled %s", reference, top.digest)
     return image
 
@@ -55,34 +62,43 @@ class _Transfer:
     Each blob is hashed once, while it comes.
     """
 
-    def __init__(self, client: Client, name: str, store: Store, *, keep: bool) -> None:
+    def __init__(
+        self, client: Client, reference: Reference, name: str, store: Store, *, keep: bool
+    ) -> None:
+        self.signatures = FetchedSignatures(
+            client, reference.name, partial(_manifest, client), partial(_fetch, client)
+        )
         self._client = client
         self._name = name
         self._store = store
         self._keep = keep
         self._is_storing = True
-        self._manifests: dict[str, bytes] = {}
+        self._manifests: dict[str, tuple[Descriptor, bytes]] = {}  # until ``publish``
         self._stored: set[str] = (
             set()
         )  # digests of what this pull has read from the store, or written
 
     def hold(self, descriptor: Descriptor, manifest: bytes) -> None:
-        """Keep a manifest that was verified in memory."""
-        self._manifests[descriptor.digest] = manifest
+        """Keep a manifest that was verified in memory: the image may still be refused."""
+        self._manifests[descriptor.digest] = descriptor, manifest
 
     def read(self, descriptor: Descriptor) -> bytes:
-        """Return a blob, verified; it is in the store too, if that can be written."""
+        """Return a blob, verified; unless it is a manifest, it is in the store too.
+
+        If that cannot be written, nothing is.
+        """
         if descriptor.digest in self._manifests:
-            return self._manifests[descriptor.digest]
+            return self._manifests[descriptor.digest][1]
+        if descriptor.digest in self.signatures.blobs:
+            return self.signatures.blobs[descriptor.digest]
+        if descriptor.media_type in MEDIA_TYPES:
+            return self._read_manifest(descriptor)
         if self._is_storing:
             try:
                 return self._read_stored(descriptor)
             except StoreError as error:
                 self._give_up(error)
-        if descriptor.media_type in MEDIA_TYPES:
-            return _child(self._client, descriptor)
-        with _blob(self._client, descriptor) as chunks:
-            return b"".join(chunks)
+        return _fetch(self._client, descriptor)
 
     def complete(self, manifest: Manifest) -> None:
         """Fetch what the image's format did not read, without holding it in memory."""
@@ -95,29 +111,43 @@ class _Transfer:
             except ImageNotFound as error:  # bee needs it, beepy does not
                 _log.warning("%s", error)
 
-    def publish(self, top: Descriptor, manifest: bytes) -> None:
-        """Write the manifest, whose blobs are in the store, and give it its name."""
+    def keep_signatures(self, digests: Iterable[str]) -> None:
+        """Write the signatures of ``digests`` that the registry has."""
         if not self._is_storing:
             return
         try:
-            self._store.layout.add_blob(manifest, top)
+            self.signatures.keep(self._store, digests)
+        except StoreError as error:
+            self._give_up(error)
+
+    def publish(self, top: Descriptor) -> None:
+        """Write the manifests, whose blobs are in the store, and name ``top``."""
+        if not self._is_storing:
+            return
+        try:
+            for descriptor, manifest in self._manifests.values():
+                self._store.layout.add_blob(manifest, descriptor)
             self._store.set_name(self._name, top)
         except StoreError as error:
             self._give_up(error)
+
+    def _read_manifest(self, descriptor: Descriptor) -> bytes:
+        if self._is_storing:
+            with suppress(DigestMismatch, StoreError):  # missing or damaged
+                return self._store.layout.read(descriptor)
+        data = _child(self._client, descriptor)
+        self.hold(descriptor, data)
+        return data
 
     def _read_stored(self, descriptor: Descriptor) -> bytes:
         layout = self._store.layout
         try:
             data = layout.read(descriptor)
         except (DigestMismatch, StoreError):  # missing or damaged
-            if descriptor.media_type in MEDIA_TYPES:
-                data = _child(self._client, descriptor)
-                layout.add_blob(data, descriptor)
-            else:
-                buffer = BytesIO()
-                with _blob(self._client, descriptor) as chunks:
-                    layout.add_stream(_copied(chunks, buffer), descriptor)
-                data = buffer.getvalue()  # of CPython's BytesIO this is no copy
+            buffer = BytesIO()
+            with _blob(self._client, descriptor) as chunks:
+                layout.add_stream(_copied(chunks, buffer), descriptor)
+            data = buffer.getvalue()  # of CPython's BytesIO this is no copy
         self._stored.add(descriptor.digest)
         return data
 
@@ -162,6 +192,14 @@ def _manifest(client: Client, tag: str) -> tuple[Descriptor, bytes]:
     media_type = content_type.partition(";")[0].strip()
     parsed = parse(data, where, media_type if media_type in MEDIA_TYPES else "")
     return descriptor._replace(media_type=parsed.media_type), data
+
+
+def _fetch(client: Client, descriptor: Descriptor) -> bytes:
+    """Return a blob or a manifest, verified."""
+    if descriptor.media_type in MEDIA_TYPES:
+        return _child(client, descriptor)
+    with _blob(client, descriptor) as chunks:
+        return b"".join(chunks)
 
 
 def _child(client: Client, descriptor: Descriptor) -> bytes:

@@ -58,14 +58,14 @@ def running(folder: Path, http: Mapping[str, object], auth: Mapping[str, object]
                 message = f"{PROGRAM} did not start:\n{''.join(lines)}"
                 raise AssertionError(message)
             address = line.partition("listening on ")[2].replace('"', ",").partition(",")[0]
-            # its log of a hundred requests would fill the pipe, and it would wait
-            drain = threading.Thread(target=process.stderr.read)
-            drain.start()
+            # a pipe that nobody reads stops the registry once it is full
+            reader = threading.Thread(target=process.stderr.read)
+            reader.start()
             try:
                 yield address
             finally:
                 process.terminate()
-                drain.join()
+                reader.join()
         finally:
             process.terminate()
 

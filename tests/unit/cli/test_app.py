@@ -20,7 +20,10 @@ from beepy.oci.store import Store
 from tests.support.command import BEEPY, Beepy, Done, environment
 
 PROGRAM = b"\x7fELF" + bytes(range(256))
-COMMANDS = ("run", "describe", "pull", "list", "completion", "version")
+COMMANDS = (
+    *("run", "describe", "pull", "list", "verify", "completion", "version"),
+    *("tag", "rm", "prune", "save", "load", "build", "init", "package"),
+)
 
 
 @pytest.fixture
@@ -81,12 +84,12 @@ def panels(out: str) -> dict[str, set[str]]:
 def test_help_has_sections(beepy: Beepy) -> None:
     run = panels(beepy("run", "--help").out)
     titles = ["What to show", "Where programs attach", "Metrics", "How programs are loaded"]
-    assert list(run) == [*titles, "Images and registries", "General"]
+    assert list(run) == [*titles, "Images and registries", "Signatures", "General"]
     assert panels(beepy("--help").out) == {
         "General": {"--version", "--verbose", "--debug", "--storage", "--help"}
     }
     registries = run["Images and registries"] - {"--pull"}
-    for command in ("describe", "pull"):
+    for command in ("describe", "pull", "package"):
         assert panels(beepy(command, "--help").out)["Images and registries"] == registries
     for command in ("list", "version"):
         assert not set().union(*panels(beepy(command, "--help").out).values()) & registries
@@ -173,7 +176,7 @@ def test_all_commands_are_listed(beepy: Beepy) -> None:
     ("arguments", "message"),
     [
         (["nothing"], "beepy: no such command 'nothing'"),
-        (["rum", "x"], "beepy: no such command 'rum'. Did you mean 'run'?"),
+        (["rum", "x"], "beepy: no such command 'rum'. Did you mean 'rm', 'run'?"),
         (["run", "--fliter=x", "x"], "beepy: no such option: --fliter: did you mean --filter?"),
         (["run", "--filtre=x", "x"], "beepy: no such option: --filtre: did you mean --filter?"),
         (["-v"], "beepy: missing command"),

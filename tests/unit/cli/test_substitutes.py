@@ -42,17 +42,8 @@ def test_each_command_has_notes(beepy: Beepy, command: str) -> None:
         (["push", "a b"], ["skopeo copy oci:{own}:'a b' docker://'a b'"]),
         (["push"], ["skopeo copy oci:{own}:IMAGE docker://IMAGE"]),
         (["--storage", "/s t", "push", "x"], ["skopeo copy oci:'/s t':x docker://x"]),
-        (
-            ["tag", "exitsnoop", "a.b/x:1"],
-            ["mkdir -p {own} && skopeo copy oci:{bundled}:exitsnoop oci:{own}:a.b/x:1"],
-        ),
-        (["--storage", "/", "tag", "x"], ["skopeo copy oci:/:IMAGE oci:/:NAME"]),
         (["login", "ghcr.io"], ["docker login ghcr.io", "skopeo login ghcr.io"]),
         (["login", "-u", "me", "ghcr.io"], ["docker login SERVER", "skopeo login SERVER"]),
-        (
-            ["package", "exitsnoop", "a.b/x:1"],
-            ["skopeo copy oci:{bundled}:exitsnoop oci-archive:image.tar && beepy run ./image.tar"],
-        ),
     ],
 )
 def test_arguments_are_in_the_notes(beepy: Beepy, arguments: list[str], typed: list[str]) -> None:
