@@ -69,7 +69,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--dry-run", "--name"),
     }
 )
-"""The options that only the command line has: for its output, its page of metrics, builds, stores."""
+"""The options that only the command line has: for outputs, its page of metrics, builds, stores."""
 
 _SHORT: Final = {"c": "--config", "f": "--filter", "p": "--password", "u": "--username"}
 # Other programs have short options too: ours begin a text, or are listed after "from".

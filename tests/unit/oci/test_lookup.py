@@ -706,11 +706,11 @@ def test_an_image_that_is_replaced_while_it_is_read(
     own.add_image("x", ELF, {})
     load = lookup._load
 
-    def late(store: Store, text: str, descriptor: Descriptor, options: Options) -> Image:
+    def late(store: Store, text: str, descriptor: Descriptor, policy: Policy | None) -> Image:
         if own.get("x").programs == (ELF,):
             own.add_image("x", ELF + b"2", {})
             prune(own.layout)
-        return load(store, text, descriptor, options)
+        return load(store, text, descriptor, policy)
 
     monkeypatch.setattr(lookup, "_load", late)
     assert lookup.find("x").programs == (ELF + b"2",)
@@ -723,10 +723,10 @@ def test_an_image_that_is_removed_while_it_is_read(
     bees.add_image("x", ELF + b"2", {})
     load = lookup._load
 
-    def late(store: Store, text: str, descriptor: Descriptor, options: Options) -> Image:
+    def late(store: Store, text: str, descriptor: Descriptor, policy: Policy | None) -> Image:
         if own.list():
             remove(["x"], Options(storage=own.path))
-        return load(store, text, descriptor, options)
+        return load(store, text, descriptor, policy)
 
     monkeypatch.setattr(lookup, "_load", late)
     assert lookup.find("x").programs == (ELF + b"2",)
