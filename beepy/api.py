@@ -17,7 +17,7 @@ from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
-from beepy.oci.options import Options, Policy
+from beepy.oci.options import Options, PullPolicy
 from beepy.oci.signatures.signer import Signer
 from beepy.oci.store import Entry
 from beepy.session import Run
@@ -50,7 +50,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     missing: Missing = "fail",
     btf: Btf | str | Path | None = None,
     pins: Pins | None = None,
-    pull: Policy | None = None,
+    pull: PullPolicy | None = None,
     verify: bool | Signer | Sequence[Signer] = False,
     policy: str | Path | None = None,
     options: Options | None = None,
@@ -143,7 +143,7 @@ class OpenOptions(TypedDict, total=False):
     missing: Missing
     btf: Btf | str | Path | None
     pins: Pins | None
-    pull: Policy | None
+    pull: PullPolicy | None
     verify: bool | Signer | Sequence[Signer]
     policy: str | Path | None
     options: Options | None

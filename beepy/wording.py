@@ -65,9 +65,11 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--arch", "--author", "--binary-only", "--build-image", "--build-script"),
         *("--build-script-out", "--builder", "--cflags", "--description", "--file"),
         *("--language", "--local", "--map", "--output-file", "--output-type", "--program-type"),
+        *("--arg", "--base-image", "--bee-image", "--beepy-image", "--build", "--wheel"),
+        *("--dry-run", "--name"),
     }
 )
-"""The options that only the command line has: for its output, its page of metrics, builds."""
+"""The options that only the command line has: for outputs, its page of metrics, builds, stores."""
 
 _SHORT: Final = {"c": "--config", "f": "--filter", "p": "--password", "u": "--username"}
 # Other programs have short options too: ours begin a text, or are listed after "from".

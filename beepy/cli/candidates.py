@@ -248,7 +248,9 @@ def _registries(word: str, options: Options) -> Answers:
 
 _KINDS: Final[Mapping[str, Callable[[str, Options], Answers]]] = {
     "IMAGE": _images,
+    "SOURCE": _images,
     "REF": _references,
-    "REGISTRY": _registries,
+    "TARGET": _references,
+    "SERVER": _registries,
 }
 """What an argument is called in the help -> its values."""

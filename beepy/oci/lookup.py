@@ -118,18 +118,27 @@ def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Des
     Raises ImageNotFound and InvalidReference, which suggest similar names.
     """
     options = _checked(options)
-    for store in stores(options):
-        if stored := _look_up(store, text, options):
-            return store, *stored
+    if stored := _stored(text, options):
+        return stored
     bundle = bundled_store()
     if bundled := bundle.named(text):
         return bundle, text.partition("@")[0], bundled
     _reference(text, options)
-    if not has_host(text):
+    name = text if has_host(text) else _expanded(text, options)
+    if not name:
         raise _not_found(text, options)
-    error = ImageNotFound(f"{safe(text)}: not found locally")
+    if name != text and (stored := _stored(name, options)):
+        return stored
+    error = ImageNotFound(f"{safe(name)}: not found locally")
     error.add_note(f"beepy pull {safe(text)}")
     raise error
+
+
+def _stored(text: str, options: Options) -> tuple[Store, str, Descriptor] | None:
+    for store in stores(options):
+        if stored := _look_up(store, text, options):
+            return store, *stored
+    return None
 
 
 def own_store(options: Options) -> Store:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 if TYPE_CHECKING:
     from beepy.oci import policy as policies  # most runs have none
 
-Policy = Literal["always", "missing", "never"]
-POLICIES: Final[tuple[str, ...]] = get_args(Policy)
+PullPolicy = Literal["always", "missing", "never"]
+POLICIES: Final[tuple[str, ...]] = get_args(PullPolicy)
 
 
 class Options(NamedTuple):
@@ -30,7 +30,7 @@ class Options(NamedTuple):
     insecure: bool = False
     plain_http: bool = False
     ca_file: Path | None = None
-    pull: Policy = "missing"
+    pull: PullPolicy = "missing"
     policy: "policies.Policy | None" = None
     verify: bool = False
 

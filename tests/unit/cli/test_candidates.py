@@ -115,6 +115,16 @@ def test_digests(own: Store) -> None:
     assert words("run exitsnoop@") == [f"exitsnoop@{bundled_store().get('exitsnoop').digest}"]
 
 
+def test_names_to_give(own: Store) -> None:
+    """A new name begins like one that exists."""
+    own.add_image("a.b/x:1", ELF, {})
+    assert words("tag tcpl") == ["tcplife"]
+    assert words("tag tcplife ") == ["a.b/x:1"]
+    assert words("tag tcplife a.b/x:1 ") == words("tag tcplife nosuch") == []
+    assert words("build probe.c a.") == ["a.b/x:1"]
+    assert words("build ") == words("load ") == [":files"]
+
+
 def test_files() -> None:
     for word in (".", "./x", "/", "~/x", "nosuch"):
         assert words(f"run {word}") == [":files"]

@@ -204,7 +204,7 @@ def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: s
             2,
             "--beepy-image: not with --wheel: the image has beepy already",
         ),
-        (["exitsnoop", "--wheel=y.whl"], 2, "--wheel y.whl: not a wheel, NAME-VERSION-...-any.whl"),
+        (["exitsnoop", "--wheel=y.whl"], 2, "y.whl: not a wheel, NAME-VERSION-...-any.whl"),
         (["exitsnop"], 1, "no image 'exitsnop': did you mean exitsnoop?"),
         (["./x.o"], 1, "./x.o: no such file"),
         (["exitsnoop", "-o", "/proc/x", "--beepy-image=x"], 1, "/proc/.x-"),

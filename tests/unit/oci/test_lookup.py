@@ -30,7 +30,8 @@ from beepy.oci.descriptor import Descriptor, digest_of
 from beepy.oci.garbage import prune
 from beepy.oci.image import Image
 from beepy.oci.lookup import Options
-from beepy.oci.options import Policy, default_config_dir, default_storage
+from beepy.oci.options import PullPolicy, default_config_dir, default_storage
+from beepy.oci.policy import Policy
 from beepy.oci.removal import remove
 from beepy.oci.store import Store
 from tests.support.told import message, notes
@@ -190,7 +191,7 @@ def test_always_asks_though_it_is_here(own: Store, asked: list[str]) -> None:
 
 
 @pytest.mark.parametrize("policy", ["always", "missing", "never"])
-def test_a_bundled_name_never_asks(bundled: Store, asked: list[str], policy: Policy) -> None:
+def test_a_bundled_name_never_asks(bundled: Store, asked: list[str], policy: PullPolicy) -> None:
     bundled.add_image("exitsnoop", ELF, {})
     options = Options(pull=policy)
     assert lookup.find("exitsnoop", options).programs == (ELF,)
@@ -219,7 +220,7 @@ def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "beepy.oci.client", None)
 
 
-def refused(text: str, policy: Policy = "missing") -> tuple[str, list[str]]:
+def refused(text: str, policy: PullPolicy = "missing") -> tuple[str, list[str]]:
     """Look for an image in vain, as run and as pull do; return what is said and the notes."""
     said = []
     looks: list[Callable[[], Image]] = [
@@ -251,7 +252,7 @@ def refused(text: str, policy: Policy = "missing") -> tuple[str, list[str]]:
     ],
 )
 def test_a_name_without_a_registry_is_sent_nowhere(
-    own: Store, bundled: Store, text: str, meant: str, policy: Policy
+    own: Store, bundled: Store, text: str, meant: str, policy: PullPolicy
 ) -> None:
     bundled.add_image("exitsnoop", ELF, {})
     for tag in ("v2", "v3"):
@@ -294,7 +295,7 @@ def test_a_stored_name_without_a_registry_is_taken_whatever_the_policy(
     own: Store, asked: list[str]
 ) -> None:
     own.add_image("mine:1", ELF, {})
-    for policy in get_args(Policy):
+    for policy in get_args(PullPolicy):
         assert lookup.find("mine:1", Options(pull=policy)).programs == (ELF,)
     assert asked == []
 
@@ -373,7 +374,7 @@ def test_a_damaged_image_is_told_and_not_replaced_in_silence(own: Store, asked: 
 )
 @pytest.mark.parametrize("policy", ["missing", "never"])
 def test_what_is_no_image_is_one_clear_line(
-    text: str, kind: type[ImageError], why: str, policy: Policy
+    text: str, kind: type[ImageError], why: str, policy: PullPolicy
 ) -> None:
     os.mkfifo("pipe")
     Path("empty").write_bytes(b"")
@@ -441,8 +442,8 @@ def test_a_directory_that_is_an_image_layout(name: str) -> None:
     assert "index.json: not JSON" in caught.value.__notes__[0]
 
 
-@pytest.mark.parametrize("policy", get_args(Policy))
-def test_a_reference_as_others_write_it(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", get_args(PullPolicy))
+def test_a_reference_as_others_write_it(policy: PullPolicy) -> None:
     with pytest.raises(InvalidReference) as caught:
         lookup.find("docker://ghcr.io/a/b:1", Options(pull=policy))
     assert (
@@ -616,7 +617,7 @@ PIN = "sha256:" + "a" * 64
 def test_what_is_pinned_is_no_file(text: str, asked: list[str]) -> None:
     Path(text).parent.mkdir(parents=True, exist_ok=True)
     Path(text).write_bytes(ELF)
-    for policy in get_args(Policy):
+    for policy in get_args(PullPolicy):
         with pytest.raises((BeepyError, ConnectionRefusedError)):
             lookup.find(text, Options(pull=policy))
     assert set(asked) <= {text}
@@ -706,7 +707,7 @@ def test_an_image_that_is_replaced_while_it_is_read(
     own.add_image("x", ELF, {})
     load = lookup._load
 
-    def late(store: Store, text: str, descriptor: Descriptor, policy: None) -> Image:
+    def late(store: Store, text: str, descriptor: Descriptor, policy: Policy | None) -> Image:
         if own.get("x").programs == (ELF,):
             own.add_image("x", ELF + b"2", {})
             prune(own.layout)
@@ -723,7 +724,7 @@ def test_an_image_that_is_removed_while_it_is_read(
     bees.add_image("x", ELF + b"2", {})
     load = lookup._load
 
-    def late(store: Store, text: str, descriptor: Descriptor, policy: None) -> Image:
+    def late(store: Store, text: str, descriptor: Descriptor, policy: Policy | None) -> Image:
         if own.list():
             remove(["x"], Options(storage=own.path))
         return load(store, text, descriptor, policy)
@@ -782,6 +783,18 @@ def test_an_alias_comes_last(own: Store, bundled: Store, asked: list[str]) -> No
     Path("a.b/far/one:1").write_bytes(ELF)  # only what the user writes may be a file
     Path("one").unlink()
     assert lookup.find("one").programs == (ELF + b"own",)
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_stored_image_by_its_alias(own: Store) -> None:
+    with pytest.raises(ImageNotFound, match=r"^a\.b/far/one:1: not found locally") as caught:
+        lookup.find_stored("one")
+    assert notes(caught.value) == ["beepy pull one"]
+    digest = own.add_image("a.b/far/one:1", ELF, {})
+    _, name, descriptor = lookup.find_stored("one")
+    assert (name, descriptor.digest) == ("a.b/far/one:1", digest)
+    with pytest.raises(ImageNotFound, match=r"^r\.example/team/two: not found locally"):
+        lookup.find_stored("two")
 
 
 @pytest.mark.usefixtures("settings", "own")
