@@ -1,6 +1,6 @@
 """A pull that tries the mirrors of a registry first."""
 
-from beepy.errors import DigestMismatch, ImageNotFound, RegistryError
+from beepy.errors import DigestMismatch, ImageNotFound, RegistryError, UntrustedImage
 from beepy.log import Log
 from beepy.oci.endpoints import endpoints
 from beepy.oci.image import Image
@@ -17,8 +17,9 @@ def pull(
 ) -> Image:
     """Fetch an image as ``oci.pull.pull`` does, from the first mirror that has it.
 
-    A mirror that has not, or does not answer, is skipped; one whose content does not match its
-    digest is skipped with a warning. The error is the registry's own, with the mirrors' as notes.
+    A mirror that has not, or does not answer, is skipped. One whose content does not match its
+    digest, or that lacks the signatures that a policy asks for, is skipped with a warning. The
+    error is the registry's own, with the mirrors' as notes.
     """
     *mirrors, own = endpoints(reference, options)
     failures = []
@@ -26,10 +27,10 @@ def pull(
         try:
             return pull_from(mirror.reference, name, store, mirror.options, keep=keep)
         except (ImageNotFound, RegistryError) as error:
-            _log.info("mirror skipped: %s", error)
-            failures.append(f"mirror: {error}")
-        except DigestMismatch as error:
-            _log.warning("mirror skipped: %s", error)
+            _log.info("mirror %s: skipped: %s", mirror.reference.registry, error)
+            failures.append(f"mirror {mirror.reference.registry}: {error}")
+        except (DigestMismatch, UntrustedImage) as error:
+            _log.warning("mirror %s: skipped: %s", mirror.reference.registry, error)
     try:
         return pull_from(own.reference, name, store, own.options, keep=keep)
     except (ImageNotFound, RegistryError) as error:

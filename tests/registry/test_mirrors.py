@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from beepy.errors import ImageNotFound, RegistryError
+from beepy.errors import ImageNotFound, RegistryError, UntrustedImage
 from beepy.oci import lookup
 from beepy.oci.store import Store
 from tests.registry import distribution
 from tests.registry.conftest import Authority, Ours
 from tests.registry.distribution import PASSWORD, SETUPS, USER, Running
 from tests.registry.hostile import NAME, PROGRAM, Call, Hostile, on, program_is, serving
+from tests.registry.test_signatures import by, sign
 from tests.support.command import Beepy
+from tests.support.signing import new_key
 from tests.support.told import notes
 
 pytestmark = pytest.mark.registry
@@ -107,14 +109,14 @@ def test_mirrors_that_have_not_got_it(
         settle(ours, registry(own.host, mirrors=mirrors))
         with caplog.at_level(logging.INFO, "beepy"):
             assert ours.pull(f"{own.host}/tools/exits:1").programs == (OWN,)
-    skipped = [message for message in caplog.messages if message.startswith("mirror skipped: ")]
+    skipped = [message for message in caplog.messages if ": skipped: " in message]
     for mirror, message, why in zip(
         mirrors,
         skipped,
         ("does not have it", "answers 500", "connection refused", "name resolution failed"),
         strict=True,
     ):
-        assert message.startswith(f"mirror skipped: {mirror}/tools/exits:1: ")
+        assert message.startswith(f"mirror {mirror}: skipped: {mirror}/tools/exits:1: ")
         assert why in message
     assert all(record.levelno == logging.INFO for record in caplog.records)
 
@@ -126,7 +128,9 @@ def test_nobody_has_it(start: Start, ours: Ours) -> None:
     with pytest.raises(ImageNotFound, match=rf"^{own.host}/x:1: .*{own.host} does not") as caught:
         ours.pull(f"{own.host}/x:1")
     (note,) = notes(caught.value)
-    assert note.startswith(f"mirror: {mirror.host}/x:1: manifest: {mirror.host} does not have it")
+    assert note.startswith(f"mirror {mirror.host}: {mirror.host}/x:1: manifest: ")
+    assert f"{mirror.host} does not have it" in note
+    assert note.startswith(f"mirror {mirror.host}: ")
 
 
 def test_a_mirror_that_dies_during_a_blob(
@@ -174,8 +178,29 @@ def test_a_mirror_that_lies(
     assert (image.digest, image.programs) == (digest, (PROGRAM,))
     (record,) = caplog.records
     assert (record.levelno, "expected sha256:" in record.message) == (logging.WARNING, True)
-    assert record.message.startswith(f"mirror skipped: {plain.host}/")
+    assert record.message.startswith(f"mirror {plain.host}: skipped: {plain.host}/")
     ours.is_clean()
+
+
+def test_a_mirror_without_signatures(
+    ours: Ours, plain: Hostile, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under a policy the next one is tried, whose signatures are verified, too."""
+    key = new_key(tmp_path / "cosign.pub")
+    with serving() as own:
+        settle(ours, registry(own.host, mirrors=[plain.host]))
+        with pytest.raises(UntrustedImage):
+            ours.pull(own.image, policy=by(key))
+        assert ours.store.list() == ()
+        caplog.clear()
+        sign(own, key, "bundle")
+        assert ours.pull(own.image, policy=by(key)).programs == (PROGRAM,)
+        (message,) = caplog.messages
+        assert message.startswith(f"mirror {plain.host}: skipped: {own.image}: not signed: ")
+        own.seen.clear()
+        sign(plain, key, "bundle")
+        assert ours.pull(own.image, policy=by(key)).programs == (PROGRAM,)
+        assert own.seen == []
 
 
 def test_the_credentials_of_a_mirror(start: Start, ours: Ours, tmp_path: Path) -> None:
@@ -281,7 +306,7 @@ def test_on_the_command_line(start: Start, ours: Ours, tmp_path: Path) -> None:
     done = beepy("-v", "pull", "exits")
     assert (done.code, done.out) == (0, f"{image} {digest}\n")
     assert done.said[0] == f"info: exits: alias of {image} in {ours.home / SETTINGS}"
-    assert done.said[1].startswith(f"info: mirror skipped: {mirror.host}/tools/exits:1: ")
+    assert done.said[1].startswith(f"info: mirror {mirror.host}: skipped: {mirror.host}/")
     assert beepy("pull", "exits").err == ""
     settle(ours, registry(own.host, mirors=[mirror.host]))
     done = beepy("pull", image)
