@@ -1,7 +1,7 @@
 """The command table, and the main function of the command line."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Annotated, Final, NamedTuple
 
@@ -42,9 +42,13 @@ COMMANDS: Final[Mapping[str, _Row]] = {
     "build": _Row("build", "build", STORES),
     "init": _Row("init", "init", GENERAL),
     "package": _Row("package", "package", REGISTRIES),
+    "completion": _Row("completion", "completion", GENERAL),
     "version": _Row("images", "version", GENERAL),
 }
 """Only the called command is imported."""
+
+
+_COMPLETE: Final = "__complete"  # not a command: for the scripts of ``beepy completion``
 
 
 def _version(*, wanted: bool) -> None:
@@ -80,6 +84,10 @@ def main() -> int:
     """Run the command line and return its exit code."""
     stdio.reserve_std_fds()
     stdio.escape_unencodable()
+    if sys.argv[1:2] == [_COMPLETE]:
+        from beepy.cli import candidates  # noqa: PLC0415 - only for the shells' scripts
+
+        return candidates.main(sys.argv[2:])
     try:
         code = _run(sys.argv[1:] or ["--help"])
     except BeepyError as error:
@@ -99,18 +107,30 @@ def main() -> int:
 
 
 def _run(arguments: list[str]) -> object:
-    app, program_name = _new_app(), "beepy"
-    if arguments[0] in COMMANDS:  # an app of this command alone: the others need not be imported
+    if arguments[0] in COMMANDS:
         command, *arguments = arguments
-        program_name = f"beepy {command}"
-        app.command(command, cls=Command)(COMMANDS[command].load())
+        app, program_name = command_app(command), f"beepy {command}"
     else:
-        app.callback(cls=Group)(_group)
-        for command, row in COMMANDS.items():
-            app.command(command, cls=Command)(row.load())
+        app, program_name = group_app(), "beepy"
     try:
         return app(args=arguments, prog_name=program_name, standalone_mode=False)
     except OSError as error:
         if isinstance(error, BeepyError):
             raise
         raise stdio.write_error(error) from error  # from help, which typer itself writes
+
+
+def command_app(command: str) -> typer.Typer:
+    """Return an app of this command alone: the others need not be imported."""
+    app = _new_app()
+    app.command(command, cls=Command)(COMMANDS[command].load())
+    return app
+
+
+def group_app(commands: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+    """Return an app of several commands, with the options that come before their names."""
+    app = _new_app()
+    app.callback(cls=Group)(_group)
+    for command in commands:
+        app.command(command, cls=Command)(COMMANDS[command].load())
+    return app

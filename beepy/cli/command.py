@@ -87,7 +87,7 @@ class Group(TyperGroup):
                 ctx.exit()
             args = [*args[1:], "--help"]
         if args[0] not in self.commands:
-            _refuse(args, list(self.commands), ctx)
+            _refuse(args, ctx)
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
@@ -125,7 +125,7 @@ def _with_flag_values(parser: _Parser, options: Iterable[TyperOption]) -> _Parse
     return parser
 
 
-def _refuse(arguments: list[str], commands: list[str], context: _Context) -> None:
+def _refuse(arguments: list[str], context: _Context) -> None:
     """Raise UsageError for a command that only bee has, and for a bundled image's name."""
     from beepy.cli import substitutes  # noqa: PLC0415 - only on the way to an error
     from beepy.oci.lookup import Options, bundled_store  # noqa: PLC0415
@@ -134,9 +134,7 @@ def _refuse(arguments: list[str], commands: list[str], context: _Context) -> Non
     if command in substitutes.COMMANDS:
         error = UsageError(f"{command}: not implemented yet")
         storage = context.params["storage"]
-        notes = substitutes.notes(
-            command, rest, Options(Path(storage) if storage else None), commands
-        )
+        notes = substitutes.notes(command, rest, Options(Path(storage) if storage else None))
     elif bundled_store().named(command):
         error = UsageError(f"no such command '{command}'")
         notes = [f"beepy run {command}"]

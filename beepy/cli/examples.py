@@ -24,6 +24,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy pull ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
         "beepy pull localhost:5000/tools/exitsnoop:1 --ca-file ca.pem",
     ),
+    "completion": (
+        "beepy completion fish > ~/.config/fish/completions/beepy.fish",
+        "source <(beepy completion bash)",
+    ),
     "package": (
         "beepy package exitsnoop",
         "beepy package ghcr.io/me/exitsnoop:1 ghcr.io/me/exitsnoop-beepy:1 --build",

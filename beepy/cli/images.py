@@ -20,7 +20,7 @@ def pull(
     from beepy.oci import lookup  # noqa: PLC0415 - not for --help
 
     pulled = lookup.pull(image, settings.registry_options()._replace(pull="always"))
-    stdio.write(f"{safe(image)} {pulled.digest}\n")
+    stdio.write(f"{safe(pulled.name)} {pulled.digest}\n")
 
 
 def list_images(

@@ -13,10 +13,8 @@ from beepy.oci.options import Options, default_storage
 _LOOPBACK: Final = ("127.0.0.1", "localhost")  # bee uses plain HTTP for these without a flag
 
 
-def notes(
-    command: str, arguments: Sequence[str], options: Options, commands: Sequence[str]
-) -> list[str]:
-    """Return shell commands that do the same as bee's ``command``; ``commands`` are beepy's own.
+def notes(command: str, arguments: Sequence[str], options: Options) -> list[str]:
+    """Return shell commands that do the same as bee's ``command``.
 
     ``arguments`` up to the first option replace their placeholders.
     """
@@ -24,8 +22,6 @@ def notes(
         (index for index, text in enumerate(arguments) if text.startswith("-")), len(arguments)
     )
     operands = [quote(text) for text in arguments[:options_at]]
-    if command == "completion":
-        return [f"complete -o default -W '{' '.join(commands)}' beepy"]
     return _TABLE[command](operands, options)
 
 
@@ -47,7 +43,7 @@ _TABLE: Final[Mapping[str, Callable[[Sequence[str], Options], list[str]]]] = {
     "login": _login,
 }
 
-COMMANDS: Final = (*_TABLE, "completion")
+COMMANDS: Final = tuple(_TABLE)
 
 
 def _stored(image: str, options: Options) -> str:

@@ -17,12 +17,13 @@ from beepy.log import Log
 from beepy.oci.options import Options, bee_dir, default_config_dir, home
 from beepy.oci.ownership import refuse_others
 from beepy.oci.reference import DOCKER, Reference
-from beepy.text import safe
+from beepy.text import excerpt, safe
 
 _log = Log(__name__)
 
 _HELPER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _HELPER_S = 10
+_NOT_FOUND = "credentials not found in native keychain"  # docker-credential-helpers' words
 _DOCKER_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _MAX_CONFIG = 1 << 20
 _MAX_SCOPES = 8
@@ -156,8 +157,13 @@ def _from_helper(name: str, reference: Reference, path: Path) -> Credentials | N
         why = error.strerror if isinstance(error, OSError) else f"no answer in {_HELPER_S} s"
         _log.warning("%s: %s: continuing without credentials", where, why)
         return None
-    if ran.returncode:  # "credentials not found in native keychain" is the usual case
-        _log.info("%s: no credentials for %s", where, server)
+    if ran.returncode:
+        why = excerpt((ran.stdout or ran.stderr).decode(errors="backslashreplace").strip(), 160)
+        if _NOT_FOUND in why:
+            _log.info("%s: no credentials for %s", where, server)
+        else:
+            reason = why or f"exit status {ran.returncode}"
+            _log.warning("%s: %s: continuing without credentials", where, reason)
         return None
     try:
         answer = json.loads(ran.stdout)

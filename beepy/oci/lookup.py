@@ -1,25 +1,22 @@
 """Look up an image: in a file, the local stores, the bundled images, a registry; in this order."""
 
-import errno
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from beepy.errors import (
     DigestMismatch,
     ImageNotFound,
     InvalidReference,
     StoreError,
-    UnsupportedImage,
     UsageError,
     worded,
 )
-from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
-from beepy.oci.admission import admit, file_candidate
-from beepy.oci.descriptor import MAX_IMAGE, Descriptor
+from beepy.oci import image_file
+from beepy.oci.descriptor import Descriptor
 from beepy.oci.image import Image
 from beepy.oci.options import POLICIES, Options, bee_dir, default_storage
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
@@ -71,10 +68,10 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
     """Return the image that ``text`` names; an image is returned as it is.
 
     A name with a registry's host or a digest is a reference, and never a file. Only a name with a
-    host is requested from a registry, as ``options.pull`` says: "missing" if it is not found
-    locally, "always" in any case, "never" opens no socket. Raises ImageNotFound, which suggests
-    similar names, or the error of the first place that has the image; UsageError for a file whose
-    name could be a reference.
+    host is requested from a registry, or one that ``registries.toml`` expands to such a name, as
+    ``options.pull`` says: "missing" if it is not found locally, "always" in any case, "never" opens
+    no socket. Raises ImageNotFound, which suggests similar names, or the error of the first place
+    that has the image; UsageError for a file whose name could be a reference.
     """
     if not isinstance(text, str):
         if isinstance(text, Image):
@@ -84,26 +81,35 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
     bundle = bundled_store()
     is_forced = has_host(text) and options.pull == "always"
     bundled = None if is_forced else bundle.named(text)
-    if _could_be_file(text) and (image := _from_file(text, options.policy)):
+    if _could_be_file(text) and (image := image_file.read(text, options.policy)):
         if bundled:  # anybody who can write to this directory may have created the file
             _log.warning(
                 "%s: the file of that name in the working directory, not the bundled image",
                 safe(text),
             )
         return image
-    if not is_forced:
-        for store in stores(options):
-            if image := _from_store(store, text, options):
-                return image
+    if not is_forced and (image := _from_stores(text, options)):
+        return image
     if bundled:
         return _load(bundle, text, bundled, options.policy)
-    if has_host(text) and not is_forced:
-        _refuse_file(text)
-        if options.pull == "never":
-            _reference(text, options)
-            why = f"{safe(text)}: not found locally, and no registry may be asked (--pull never)"
-            raise ImageNotFound(worded(why))
-    return pull(text, options, keep=False)
+    name = text
+    if has_host(text):
+        if not is_forced:
+            _refuse_file(text)
+    elif expanded := _expanded(text, options):
+        name = expanded
+        if options.pull != "always" and (image := _from_stores(name, options)):
+            return image
+    if has_host(name) and options.pull == "never":
+        _reference(name, options)
+        why = f"{safe(name)}: not found locally, and no registry may be asked (--pull never)"
+        raise ImageNotFound(worded(why))
+    try:
+        return pull(name, options, keep=False)
+    except ImageNotFound as error:
+        if name != text and (similar := _similar(text, options)):
+            error.add_note(f"did you mean {' or '.join(similar)}?")
+        raise
 
 
 def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Descriptor]:
@@ -112,18 +118,27 @@ def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Des
     Raises ImageNotFound and InvalidReference, which suggest similar names.
     """
     options = _checked(options)
-    for store in stores(options):
-        if stored := _look_up(store, text, options):
-            return store, *stored
+    if stored := _stored(text, options):
+        return stored
     bundle = bundled_store()
     if bundled := bundle.named(text):
         return bundle, text.partition("@")[0], bundled
     _reference(text, options)
-    if not has_host(text):
+    name = text if has_host(text) else _expanded(text, options)
+    if not name:
         raise _not_found(text, options)
-    error = ImageNotFound(f"{safe(text)}: not found locally")
+    if name != text and (stored := _stored(name, options)):
+        return stored
+    error = ImageNotFound(f"{safe(name)}: not found locally")
     error.add_note(f"beepy pull {safe(text)}")
     raise error
+
+
+def _stored(text: str, options: Options) -> tuple[Store, str, Descriptor] | None:
+    for store in stores(options):
+        if stored := _look_up(store, text, options):
+            return store, *stored
+    return None
 
 
 def own_store(options: Options) -> Store:
@@ -188,6 +203,13 @@ def _refuse_file(text: str) -> None:
         raise UsageError(worded(why))
 
 
+def _from_stores(text: str, options: Options) -> Image | None:
+    for store in stores(options):
+        if image := _from_store(store, text, options):
+            return image
+    return None
+
+
 def _from_store(store: Store, text: str, options: Options) -> Image | None:
     """Return the image in a store; read again what was removed while it was read."""
     stored = _look_up(store, text, options)
@@ -247,9 +269,11 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     """Fetch an image from its registry into the first local store, named as written; return it.
 
     Without ``keep`` only what its format uses is fetched, and a store that cannot be written causes
-    a warning, not an error. A bundled image is returned as it is; for any other name without a
-    registry's host no registry is contacted. Raises ImageNotFound and InvalidReference, which
-    suggest similar names, UnsupportedImage, DigestMismatch, RegistryError and StoreError.
+    a warning, not an error. A bundled image is returned as it is. Any other name without a
+    registry's host is expanded by ``registries.toml``, and stored expanded; without an expansion no
+    registry is contacted. Mirrors come before the registry itself. Raises ImageNotFound and
+    InvalidReference, which suggest similar names, UnsupportedImage, DigestMismatch, RegistryError
+    and StoreError.
     """
     if not isinstance(text, str):
         text = _text_of(text)
@@ -257,12 +281,24 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     bundle = bundled_store()
     if not has_host(text) and (bundled := bundle.named(text)):
         return bundle.load(text, bundled, options.policy)
-    reference = _reference(text, options)
+    reference, name = _reference(text, options), text
     if not has_host(text):
-        raise _layout_refusal(text) or _not_found(text, options)
-    from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
+        name = _expanded(text, options)
+        if not name:
+            raise image_file.layout_refusal(text) or _not_found(text, options)
+        reference = parse(name)
+    from beepy.oci import mirrors  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return pull_into(reference, text, own_store(options), options, keep=keep)
+    return mirrors.pull(reference, name, own_store(options), options, keep=keep)
+
+
+def _expanded(text: str, options: Options) -> str:
+    """Return the reference that a name without a registry's host stands for, "" if it has none."""
+    if _is_path(text) or not is_reference(text):
+        return ""
+    from beepy.oci import endpoints  # noqa: PLC0415 - not for a file, a stored or bundled image
+
+    return endpoints.expand(text, options)
 
 
 def _reference(text: str, options: Options) -> Reference:
@@ -284,9 +320,14 @@ def _reference(text: str, options: Options) -> Reference:
         if similar or "/" not in text:
             error.add_note(f"did you mean {' or '.join(similar)}?" if similar else _LISTS)
         raise
-    if not has_host(text) and (text.endswith((".o", ".tar")) or os.path.isfile(text)):  # noqa: PTH113
+    if not has_host(text) and _is_path(text):
         raise _not_a_reference(text, where)
     return reference
+
+
+def _is_path(text: str) -> bool:
+    """Tell whether a name without a registry's host is that of a file, or looks like one."""
+    return text.endswith((".o", ".tar")) or os.path.isfile(text)  # noqa: PTH113
 
 
 def _not_found(text: str, options: Options) -> ImageNotFound:
@@ -332,67 +373,3 @@ def _not_a_reference(text: str, where: str) -> ImageNotFound:
     if os.path.isfile(text):  # noqa: PTH113
         return ImageNotFound(f"{where}: a file, not a reference: it needs no registry")
     return ImageNotFound(f"{where}: no such file")
-
-
-def _from_file(text: str, policy: "Policy | None") -> Image | None:
-    """Return the image in the file ``text``; None if it does not exist, or is a directory."""
-    where = safe(text[:200])
-    try:
-        file = os.open(text, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        ValueError,
-    ):  # ValueError: a NUL, a lone surrogate
-        return None
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG or (
-            error.errno == errno.EACCES and not _cwd_searchable(text)
-        ):
-            return None
-        raise ImageNotFound(f"{where}: {error.strerror}") from error
-    try:
-        mode = os.fstat(file).st_mode
-        if stat.S_ISDIR(mode) and not text.startswith((".", "/")):
-            return None
-        if not stat.S_ISREG(mode):
-            raise _layout_refusal(text) or UnsupportedImage(f"{where}: not a regular file")
-        with open(file, "rb", closefd=False) as stream:
-            return _from_stream(stream, text, where, policy)
-    except OSError as error:
-        raise ImageNotFound(f"{where}: {error.strerror}") from error
-    finally:
-        os.close(file)
-
-
-def _cwd_searchable(text: str) -> bool:
-    """Tell whether this user may search the directory of ``text``; after su, perhaps not."""
-    return text.startswith((".", "/")) or os.access(".", os.X_OK)
-
-
-def _from_stream(stream: BinaryIO, text: str, where: str, policy: "Policy | None") -> Image:
-    data = stream.read(512)
-    if data.startswith(ELF_MAGIC):
-        data += stream.read(MAX_IMAGE + 1 - len(data))
-        if len(data) > MAX_IMAGE:
-            raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")
-        return admit(file_candidate(text, data), policy=policy)
-    from beepy.oci import archive  # noqa: PLC0415 - only where it is used
-
-    if archive.is_tar(data):
-        return archive.load(stream, text, policy)
-    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
-
-    raise unsupported.file(data, text)
-
-
-def _layout_refusal(text: str) -> UnsupportedImage | None:
-    """Return why the directory ``text`` is not an image, if it is an image layout.
-
-    For anything else, None.
-    """
-    if not text or "\0" in text or not Path(text, "oci-layout").is_file():
-        return None
-    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
-
-    return unsupported.layout(text, Store(Path(text)).names)

@@ -65,6 +65,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "oci/descriptor": "unit/oci/test_manifest.py",
     "oci/formats/unsupported": "unit/oci/test_lookup.py",
     "oci/image": "unit/test_representations.py",
+    "oci/image_file": "unit/oci/test_lookup.py",
     "oci/options": "unit/oci/test_lookup.py",
     "oci/sha256": "unit/oci/test_layout.py",
     "oci/session": "registry/test_limits.py",

@@ -1,7 +1,5 @@
 """The notes for bee's commands that beepy lacks; tests/registry/test_substitutes.py runs them."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -53,22 +51,3 @@ def test_arguments_are_in_the_notes(beepy: Beepy, arguments: list[str], typed: l
     command = next(argument for argument in arguments if argument in COMMANDS)
     expected = [line.format(own=own, bundled=bundled_store().path) for line in typed]
     assert notes(beepy(*arguments), command) == expected
-
-
-def test_the_completion_command_works_in_bash(beepy: Beepy) -> None:
-    (note,) = notes(beepy("completion", "bash"), "completion")
-    script = (
-        f'{note}\ncompgen -W "$(complete -p beepy | sed "s/.*-W \'\\([^\']*\\)\'.*/\\1/")" -- {{}}'
-    )
-    for typed, completed in (
-        ("ru", "run\n"),
-        ("", "".join([f"{name}\n" for name in app.COMMANDS])),
-    ):
-        done = subprocess.run(
-            ["bash", "-c", script.replace("{}", f"'{typed}'")],
-            check=True,
-            capture_output=True,
-            text=True,
-            env={"PATH": os.environ["PATH"]},
-        )
-        assert done.stdout == completed

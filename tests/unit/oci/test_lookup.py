@@ -745,3 +745,119 @@ def test_a_stored_image_is_found_by_any_of_its_names(own: Store, bees: Store) ->
     assert notes(caught.value) == ["beepy pull a.b/z:1"]
     with pytest.raises(ImageNotFound, match="no image 'z'"):
         lookup.find_stored("z")
+
+
+@pytest.fixture
+def settings(home: Path) -> Path:
+    path = home / ".config" / "beepy" / "registries.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        'default-registry = "r.example"\ndefault-namespace = "team"\n'
+        '[aliases]\none = "a.b/far/one:1"\n'
+    )
+    return path
+
+
+@pytest.mark.usefixtures("settings")
+def test_an_alias_comes_last(own: Store, bundled: Store, asked: list[str]) -> None:
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find("one")
+    assert asked == ["a.b/far/one:1"]
+    asked.clear()
+    own.add_image("a.b/far/one:1", ELF + b"stored", {})
+    assert lookup.find("one").programs == (ELF + b"stored",)
+    assert lookup.find("one").name == "a.b/far/one:1"
+    assert lookup.find("one", Options(pull="never")).programs == (ELF + b"stored",)
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find("one", Options(pull="always"))
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find("one:2")
+    assert asked == ["a.b/far/one:1", "a.b/far/one:2"]
+    bundled.add_image("one", ELF + b"bundled", {})
+    assert lookup.find("one").programs == (ELF + b"bundled",)
+    own.add_image("one", ELF + b"own", {})
+    assert lookup.find("one").programs == (ELF + b"own",)
+    Path("one").write_bytes(ELF + b"file")
+    assert lookup.find("one").programs == (ELF + b"file",)
+    Path("a.b/far").mkdir(parents=True)
+    Path("a.b/far/one:1").write_bytes(ELF)  # only what the user writes may be a file
+    Path("one").unlink()
+    assert lookup.find("one").programs == (ELF + b"own",)
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_stored_image_by_its_alias(own: Store) -> None:
+    with pytest.raises(ImageNotFound, match=r"^a\.b/far/one:1: not found locally") as caught:
+        lookup.find_stored("one")
+    assert notes(caught.value) == ["beepy pull one"]
+    digest = own.add_image("a.b/far/one:1", ELF, {})
+    _, name, descriptor = lookup.find_stored("one")
+    assert (name, descriptor.digest) == ("a.b/far/one:1", digest)
+    with pytest.raises(ImageNotFound, match=r"^r\.example/team/two: not found locally"):
+        lookup.find_stored("two")
+
+
+@pytest.mark.usefixtures("settings", "own")
+def test_a_name_in_the_default_registry(asked: list[str]) -> None:
+    for text in ("two", "two:1", "other/two:1"):
+        with pytest.raises(ConnectionRefusedError):
+            lookup.find(text)
+    assert asked == ["r.example/team/two", "r.example/team/two:1", "r.example/other/two:1"]
+    with pytest.raises(ImageNotFound, match=r"^r\.example/team/two: not found locally, and no reg"):
+        lookup.find("two", Options(pull="never"))
+
+
+@pytest.mark.usefixtures("settings")
+def test_what_is_no_name_in_the_default_registry(asked: list[str]) -> None:
+    Path(f"two@{PIN}").write_bytes(ELF)
+    for text in ("two.o", "two.tar", "./two", "Two", "two:", f"two@{PIN}", "two@sha256:1"):
+        with pytest.raises((ImageNotFound, ConnectionRefusedError)):
+            lookup.find(text)
+    assert [text for text in asked if "r.example" in text] == []
+
+
+def test_names_similar_to_one_that_the_default_registry_lacks(
+    settings: Path, bundled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.exists()
+    bundled.add_image("exitsnoop", ELF, {})
+
+    def lacks(text: str, _options: Options, *, keep: bool) -> None:
+        raise ImageNotFound(f"{text}: {keep}")
+
+    monkeypatch.setattr(lookup, "pull", lacks)
+    with pytest.raises(ImageNotFound, match=r"^r\.example/team/exitsnop: False") as caught:
+        lookup.find("exitsnop")
+    assert notes(caught.value) == ["did you mean exitsnoop?"]
+
+
+def test_settings_are_read_for_other_names_only(
+    settings: Path, own: Store, bundled: Store, asked: list[str]
+) -> None:
+    settings.write_text("?")
+    bundled.add_image("one", ELF, {})
+    own.add_image("a.b/x:1", ELF, {})
+    Path("file.o").write_bytes(ELF)
+    for text in ("one", "a.b/x:1", "file.o", "./file.o"):
+        assert lookup.find(text).programs == (ELF,)
+    with pytest.raises(UsageError, match=r"registries\.toml: not TOML"):
+        lookup.find("two")
+    assert asked == []
+
+
+def test_a_run_of_a_bundled_image_imports_nothing_for_settings() -> None:
+    script = (
+        "import sys\nfrom beepy.oci import lookup\n"
+        "lookup.find('exitsnoop')\nlookup.find(sys.argv[1])\n"
+        "print(*{'tomllib', 'beepy.oci.registries', 'beepy.oci.endpoints'} & set(sys.modules))\n"
+    )
+    path = Path("x.o")
+    path.write_bytes(ELF)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path.absolute())],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "\n"
