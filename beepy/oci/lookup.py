@@ -18,7 +18,7 @@ from beepy.log import Log
 from beepy.oci import image_file
 from beepy.oci.descriptor import Descriptor
 from beepy.oci.image import Image
-from beepy.oci.options import POLICIES, Options, bee_dir, default_storage
+from beepy.oci.options import POLICIES, Options, bee_dir, default_storage, registries_file
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
 from beepy.oci.store import Entry, Store
 from beepy.text import safe
@@ -169,12 +169,27 @@ def _checked(options: Options) -> Options:
     storage, config_dir, ca_file = map(
         _path, (options.storage, options.config_dir, options.ca_file)
     )
-    policy = options.policy
+    options = options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
+    policy = options.policy or _configured_policy(options)
     if options.verify:
         from beepy.oci import policy as policies  # noqa: PLC0415 - few runs verify
 
         policy = policies.verifying(policy)
-    return options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file, policy=policy)
+    return options._replace(policy=policy)
+
+
+def _configured_policy(options: Options) -> "Policy | None":
+    """Return the policy of ``registries.toml``; None if it has none."""
+    if not os.path.exists(registries_file(options)):  # noqa: PTH110 - False too if it may not be searched
+        return None
+    from beepy.oci import policy as policies  # noqa: PLC0415 - few users have the file
+    from beepy.oci import registries  # noqa: PLC0415 - as above
+
+    configured = registries.read(options)
+    if configured.policy is None:
+        return None
+    where = f"{safe(str(configured.path))}: policy"
+    return policies.parse(configured.policy, where, configured.path.parent)
 
 
 def _path(path: Path | str | None) -> Path | None:

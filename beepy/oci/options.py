@@ -52,6 +52,11 @@ def default_config_dir() -> Path:
     return (Path(config) if config else home() / ".config") / "beepy"
 
 
+def registries_file(options: Options) -> Path:
+    """Return the path of ``registries.toml``."""
+    return (options.config_dir or default_config_dir()) / "registries.toml"
+
+
 def bee_dir() -> Path:
     """Return bee's directory, which holds its store and its credentials."""
     return home() / ".bumblebee"

@@ -11,14 +11,12 @@ from typing import Any, Final, NamedTuple
 
 from beepy.errors import InvalidReference, RegistryError, UsageError
 from beepy.log import Log
-from beepy.oci.options import Options, default_config_dir
+from beepy.oci.options import Options, registries_file
 from beepy.oci.ownership import refuse_others
 from beepy.oci.reference import has_host, name_of, parse
 from beepy.text import excerpt, safe
 
 _log = Log(__name__)
-
-FILE: Final = "registries.toml"
 
 _MAX_FILE: Final = 1 << 20
 _TYPES: Final = {
@@ -76,7 +74,7 @@ def read(options: Options) -> Registries:
     read, or if root would trust what others may write: it may hold ``blocked`` and a policy, so it
     is not skipped, unless this user may not search its directory.
     """
-    path = (options.config_dir or default_config_dir()) / FILE
+    path = registries_file(options)
     refuse_others(path, "registries", RegistryError)
     where = safe(str(path))
     try:

@@ -9,13 +9,12 @@ from beepy.errors import RegistryError
 from beepy.oci.endpoints import endpoints, expand, own_endpoint
 from beepy.oci.options import Options
 from beepy.oci.reference import parse
-from beepy.oci.registries import FILE
 
 PIN = "sha256:" + 64 * "a"
 
 
 def given(directory: Path, text: str) -> Options:
-    (directory / FILE).write_text(text)
+    (directory / "registries.toml").write_text(text)
     return Options(config_dir=directory)
 
 
@@ -46,7 +45,7 @@ def test_names(tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, expa
         assert expand(text, options) == expanded
     assert caplog.messages[0].startswith(f"{text}: ")
     assert expanded in caplog.messages[0]
-    assert str(tmp_path / FILE) in caplog.messages[0]
+    assert str(tmp_path / "registries.toml") in caplog.messages[0]
 
 
 def test_names_without_a_default_registry(tmp_path: Path) -> None:
@@ -138,7 +137,9 @@ def test_the_flags_replace_the_settings_of_the_registry_itself(
 
 def test_blocked(tmp_path: Path) -> None:
     options = given(tmp_path, SETTINGS)
-    expected = f"Blocked.example/x:1: blocked by {tmp_path / FILE}: prefix 'blocked.example'"
+    expected = (
+        f"Blocked.example/x:1: blocked by {tmp_path}/registries.toml: prefix 'blocked.example'"
+    )
     for ask in (endpoints, own_endpoint):
         with pytest.raises(RegistryError) as caught:
             ask(parse("Blocked.example/x:1"), options)

@@ -23,6 +23,7 @@ from beepy.errors import (
     InvalidReference,
     StoreError,
     UnsupportedImage,
+    UntrustedImage,
     UsageError,
 )
 from beepy.oci import lookup
@@ -31,7 +32,7 @@ from beepy.oci.garbage import prune
 from beepy.oci.image import Image
 from beepy.oci.lookup import Options
 from beepy.oci.options import PullPolicy, default_config_dir, default_storage
-from beepy.oci.policy import Policy
+from beepy.oci.policy import Policy, parse
 from beepy.oci.removal import remove
 from beepy.oci.store import Store
 from tests.support.told import message, notes
@@ -831,17 +832,17 @@ def test_names_similar_to_one_that_the_default_registry_lacks(
     assert notes(caught.value) == ["did you mean exitsnoop?"]
 
 
-def test_settings_are_read_for_other_names_only(
+def test_no_image_is_used_under_settings_that_cannot_be_read(
     settings: Path, own: Store, bundled: Store, asked: list[str]
 ) -> None:
+    """They may hold a policy."""
     settings.write_text("?")
     bundled.add_image("one", ELF, {})
     own.add_image("a.b/x:1", ELF, {})
     Path("file.o").write_bytes(ELF)
-    for text in ("one", "a.b/x:1", "file.o", "./file.o"):
-        assert lookup.find(text).programs == (ELF,)
-    with pytest.raises(UsageError, match=r"registries\.toml: not TOML"):
-        lookup.find("two")
+    for text in ("one", "a.b/x:1", "file.o", "./file.o", "two"):
+        with pytest.raises(UsageError, match=r"registries\.toml: not TOML"):
+            lookup.find(text)
     assert asked == []
 
 
@@ -861,3 +862,20 @@ def test_a_run_of_a_bundled_image_imports_nothing_for_settings() -> None:
         text=True,
     )
     assert done.stdout == "\n"
+
+
+def test_the_policy_of_registries_toml_holds_unless_another_is_given(own: Store) -> None:
+    own.add_image("x", ELF, {})
+    path = default_config_dir() / "registries.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text("[aliases]\ny = 'localhost/x:1'\n")
+    assert lookup.find("x").programs == (ELF,)
+    path.write_text("[policy]\nstore = 'refuse'\n")
+    with pytest.raises(UntrustedImage) as caught:
+        lookup.find("x")
+    assert str(caught.value) == f"x: {path}: policy: images of a store are refused"
+    accepting = parse({"store": "accept"}, "given", path.parent)
+    assert lookup.find("x", Options(policy=accepting)).programs == (ELF,)
+    path.write_text("[policy]\nstore = 'no'\n")
+    with pytest.raises(UsageError, match=f"^{path}: policy: store 'no': expected "):
+        lookup.find("x")

@@ -11,7 +11,7 @@ import pytest
 
 from beepy.errors import RegistryError, UsageError
 from beepy.oci.options import Options
-from beepy.oci.registries import FILE, Registries, Registry, read
+from beepy.oci.registries import Registries, Registry, read
 from tests.support.command import ROOT
 from tests.support.told import notes
 
@@ -46,7 +46,7 @@ def options(tmp_path: Path) -> Options:
 
 def write(options: Options, text: str | bytes) -> Path:
     assert options.config_dir
-    path = options.config_dir / FILE
+    path = options.config_dir / "registries.toml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
 
@@ -200,7 +200,7 @@ def test_a_long_file(options: Options) -> None:
 
 
 def test_what_cannot_be_read_is_not_skipped(options: Options, tmp_path: Path) -> None:
-    (tmp_path / FILE).mkdir()
+    (tmp_path / "registries.toml").mkdir()
     with pytest.raises(RegistryError, match=r"registries\.toml: is a directory"):
         read(options)
 
