@@ -7,6 +7,7 @@ unpacked. A ``manifest.json`` (docker save) is only recognised.
 import os
 import re
 import shlex
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from beepy.errors import UnsupportedImage
@@ -18,11 +19,13 @@ from beepy.oci.descriptor import (
     parse_descriptor,
     parse_object,
     refuse_other_case,
+    verified,
 )
 from beepy.oci.image import Image
 from beepy.text import excerpt, safe
 
 _BLOCK = 512
+_CHUNK = 1 << 20
 _MAX_MEMBERS = 4096
 _NAME = re.compile(r"(?:\./)?(oci-layout|(?:index|manifest)\.json|blobs/sha256/[0-9a-f]{64})")
 
@@ -35,36 +38,87 @@ def is_tar(head: bytes) -> bool:
     return head[257:262] == b"ustar"
 
 
+class Archive:
+    """The archive in the open file ``file``; its methods are those of ``Layout``.
+
+    Raises UnsupportedImage if it is broken, or not an OCI archive.
+    """
+
+    def __init__(self, file: BinaryIO, path: str) -> None:
+        self.where = excerpt(path, 200)
+        self._file = file
+        self._members = _members(file, self.where)
+        if "oci-layout" not in self._members or "index.json" not in self._members:
+            raise self._no_layout(path)
+
+    def entries(self) -> tuple[object, ...]:
+        """Return the entries of index.json, which are not checked."""
+        data = self._take("index.json", MAX_MANIFEST)
+        index = parse_object(data, f"{self.where}: index.json")
+        refuse_other_case(index, ("manifests",), f"{self.where}: index.json")
+        entries = index.get("manifests")
+        return tuple(entries) if isinstance(entries, list) else ()
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """Return a blob's bytes after checking size and digest."""
+        return check(self._take(self._blob(descriptor), descriptor.size), descriptor, self.where)
+
+    def chunks(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """Yield a blob in chunks; raises as ``read`` does, a wrong digest after the last one."""
+        yield from verified(self._chunks(self._blob(descriptor)), descriptor, self.where)
+
+    def has_file(self, descriptor: Descriptor) -> bool:
+        """Tell whether there is a file of the blob's size; its bytes are not read."""
+        return self._members.get(_name_of(descriptor), (0, -1))[1] == descriptor.size
+
+    def only(self) -> Descriptor:
+        """Return the only image in the archive; raise UnsupportedImage for none and for several."""
+        entries = self.entries()
+        if len(entries) != 1:
+            raise UnsupportedImage(
+                f"{self.where}: {len(entries)} images in the archive, exactly one is expected"
+            )
+        return parse_descriptor(entries[0], f"{self.where}: index.json")
+
+    def _blob(self, descriptor: Descriptor) -> str:
+        name = _name_of(descriptor)
+        if name not in self._members:
+            raise UnsupportedImage(f"{self.where}: {descriptor.digest}: blob not found")
+        return name
+
+    def _take(self, name: str, limit: int) -> bytes:
+        """Return at most ``limit`` + 1 bytes of a member."""
+        offset, size = self._members[name]
+        self._file.seek(offset)
+        return self._file.read(min(size, limit + 1))
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        offset, size = self._members[name]
+        for start in range(0, size, _CHUNK):
+            self._file.seek(offset + start)
+            yield self._file.read(min(size - start, _CHUNK))
+
+    def _no_layout(self, path: str) -> UnsupportedImage:
+        error = UnsupportedImage(
+            f"{self.where}: a tar file, but not an OCI archive: no oci-layout or no index.json"
+        )
+        if "manifest.json" in self._members:  # as docker save writes before version 25
+            name = safe(shlex.quote(path[:200]))
+            error.add_note(f"skopeo copy docker-archive:{name} oci-archive:{name}.oci.tar")
+        return error
+
+
 def load(file: BinaryIO, path: str) -> Image:
     """Return the only image in the archive.
 
     Raises UnsupportedImage for none, several, or a broken archive.
     """
-    where = excerpt(path, 200)
-    members = _members(file, where)
-    if "oci-layout" not in members or "index.json" not in members:
-        error = UnsupportedImage(
-            f"{where}: a tar file, but not an OCI archive: no oci-layout or no index.json"
-        )
-        if "manifest.json" in members:  # as docker save writes before version 25
-            name = safe(shlex.quote(path[:200]))
-            error.add_note(f"skopeo copy docker-archive:{name} oci-archive:{name}.oci.tar")
-        raise error
+    archive = Archive(file, path)
+    return admit(candidate(path, ImageSource.ARCHIVE, archive.only(), archive.read))
 
-    def read(descriptor: Descriptor) -> bytes:
-        name = f"blobs/sha256/{descriptor.digest.removeprefix('sha256:')}"
-        if name not in members:
-            raise UnsupportedImage(f"{where}: {descriptor.digest}: blob not found")
-        return check(_take(file, members[name], descriptor.size), descriptor, where)
 
-    index = parse_object(_take(file, members["index.json"], MAX_MANIFEST), f"{where}: index.json")
-    refuse_other_case(index, ("manifests",), f"{where}: index.json")
-    entries = index.get("manifests")
-    if not isinstance(entries, list) or len(entries) != 1:
-        number = len(entries) if isinstance(entries, list) else 0
-        raise UnsupportedImage(f"{where}: {number} images in the archive, exactly one is expected")
-    top = parse_descriptor(entries[0], f"{where}: index.json")
-    return admit(candidate(path, ImageSource.ARCHIVE, top, read))
+def _name_of(descriptor: Descriptor) -> str:
+    return f"blobs/sha256/{descriptor.digest.removeprefix('sha256:')}"
 
 
 def _members(file: BinaryIO, where: str) -> Members:
@@ -94,10 +148,3 @@ def _members(file: BinaryIO, where: str) -> Members:
             members[name[1]] = offset + _BLOCK, size
         offset += _BLOCK + (size + _BLOCK - 1) // _BLOCK * _BLOCK
     raise UnsupportedImage(f"{where}: more than {_MAX_MEMBERS} files in the archive")
-
-
-def _take(file: BinaryIO, member: tuple[int, int], limit: int) -> bytes:
-    """Return at most ``limit`` + 1 bytes of a member."""
-    offset, size = member
-    file.seek(offset)
-    return file.read(min(size, limit + 1))

@@ -38,6 +38,12 @@ class Directory:
 
     def read(self, *parts: str, limit: int) -> bytes:
         """Return at most ``limit`` + 1 bytes of a regular file."""
+        with self.file(*parts) as file, open(file, "rb", closefd=False) as stream:
+            return stream.read(limit + 1)
+
+    @contextmanager
+    def file(self, *parts: str) -> Iterator[int]:
+        """Open a regular file for reading."""
         flags = _READ | self._no_link
         with (
             self._in(*parts[:-1]) as directory,
@@ -45,8 +51,7 @@ class Directory:
         ):
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", str(self.path.joinpath(*parts)))
-            with open(file, "rb", closefd=False) as stream:
-                return stream.read(limit + 1)
+            yield file
 
     def size(self, *parts: str) -> int:
         """Return the size of a regular file, -1 for anything else."""

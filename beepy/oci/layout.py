@@ -26,6 +26,7 @@ from beepy.oci.descriptor import (
     check,
     parse_object,
     refuse_other_case,
+    verified,
 )
 from beepy.oci.directory import Directory
 from beepy.oci.ownership import refuse_others
@@ -33,6 +34,7 @@ from beepy.text import excerpt, safe
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _MAX_INDEX = 4 * MAX_MANIFEST
+_CHUNK = 1 << 20
 _BLOBS = ("blobs", "sha256")
 _UNWRITABLE = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM)
 
@@ -60,13 +62,18 @@ class Layout:
         """
         data = self._read(*_blob(descriptor.digest), limit=descriptor.size)
         if data is None:
-            raise StoreError(f"{self.where}: {descriptor.digest}: blob not found")
+            raise self._not_found(descriptor)
         return check(data, descriptor, self.where)
+
+    def chunks(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """Yield a blob in chunks; raises as ``read`` does, a wrong digest after the last one."""
+        yield from verified(self._chunks(descriptor), descriptor, self.where)
 
     def has(self, descriptor: Descriptor) -> bool:
         """Tell whether the blob exists and is undamaged."""
         try:
-            self.read(descriptor)
+            for _ in self.chunks(descriptor):
+                pass
         except (DigestMismatch, StoreError):
             return False
         return True
@@ -117,6 +124,18 @@ class Layout:
                 for chunk in chunks:
                     _write(file, chunk)
                 self._directory.publish(file, name, *_blob(descriptor.digest), mode=0o444)
+
+    def _chunks(self, descriptor: Descriptor) -> Iterator[bytes]:
+        with self._store_errors():
+            try:
+                with self._directory.file(*_blob(descriptor.digest)) as file:
+                    while chunk := os.read(file, _CHUNK):
+                        yield chunk
+            except FileNotFoundError:
+                raise self._not_found(descriptor) from None
+
+    def _not_found(self, descriptor: Descriptor) -> StoreError:
+        return StoreError(f"{self.where}: {descriptor.digest}: blob not found")
 
     def _read(self, *parts: str, limit: int) -> bytes | None:
         with self._store_errors():

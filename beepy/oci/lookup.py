@@ -3,9 +3,10 @@
 import errno
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from beepy.errors import (
     DigestMismatch,
@@ -25,6 +26,9 @@ from beepy.oci.options import POLICIES, Options, bee_dir, default_storage
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
 from beepy.oci.store import Entry, Store
 from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.oci.progress import Progress  # a run needs none of it
 
 __all__ = ["Options", "bundled_store", "find", "list_images", "pull", "stores"]
 
@@ -81,7 +85,7 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
     bundle = bundled_store()
     is_forced = has_host(text) and options.pull == "always"
     bundled = None if is_forced else bundle.named(text)
-    if _could_be_file(text) and (image := _from_file(text)):
+    if could_be_file(text) and (image := _from_file(text)):
         if bundled:  # anybody who can write to this directory may have created the file
             _log.warning(
                 "%s: the file of that name in the working directory, not the bundled image",
@@ -90,7 +94,7 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
         return image
     if not is_forced:
         for store in stores(options):
-            if stored := _look_up(store, text, options):
+            if stored := look_up(store, text, options):
                 return _load(store, text, stored[1])
     if bundled:
         return _load(bundle, text, bundled)
@@ -133,7 +137,7 @@ def _path(path: Path | str | None) -> Path | None:
     return Path(path) if isinstance(path, str) else path
 
 
-def _could_be_file(text: str) -> bool:
+def could_be_file(text: str) -> bool:
     """Tell whether ``text`` may name a file; what begins with "." or "/" is never a reference.
 
     A name with a digest is not looked up as a file, even if the digest is mistyped or not
@@ -165,7 +169,7 @@ def _load(store: Store, text: str, descriptor: Descriptor) -> Image:
         raise
 
 
-def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
+def look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
     """Find an image in a store.
 
     A broken store is skipped with a warning unless --storage names it.
@@ -196,11 +200,18 @@ def list_images(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
     return (*images, *[(entry, True) for entry in bundled_store().list()])
 
 
-def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
+def pull(
+    text: str,
+    options: Options = _DEFAULT,
+    *,
+    keep: bool = True,
+    progress: "Progress | None" = None,
+) -> Image:
     """Fetch an image from its registry into the first local store, named as written; return it.
 
     Without ``keep`` only what its format uses is fetched, and a store that cannot be written causes
-    a warning, not an error. A bundled image is returned as it is; for any other name without a
+    a warning, not an error. ``progress`` is called with each blob and the number of its bytes that
+    have been fetched so far. A bundled image is returned as it is; for any other name without a
     registry's host no registry is contacted. Raises ImageNotFound and InvalidReference, which
     suggest similar names, UnsupportedImage, DigestMismatch, RegistryError and StoreError.
     """
@@ -212,12 +223,11 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
         return bundle.load(text, bundled)
     reference = _reference(text, options)
     if not has_host(text):
-        raise _layout_refusal(text) or _not_found(text, options)
+        raise _layout_refusal(text) or not_found(text, options)
     from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return pull_into(
-        reference, text, Store(options.storage or default_storage()), options, keep=keep
-    )
+    store = Store(options.storage or default_storage())
+    return pull_into(reference, text, store, options, keep=keep, progress=progress)
 
 
 def _reference(text: str, options: Options) -> Reference:
@@ -244,11 +254,11 @@ def _reference(text: str, options: Options) -> Reference:
     return reference
 
 
-def _not_found(text: str, options: Options) -> ImageNotFound:
+def not_found(text: str, options: Options) -> ImageNotFound:
     """Return the error for a name without a registry's host, with similar names."""
     name, _, pin = text.partition("@")
     for store in (*stores(options), bundled_store()) if pin else ():
-        if stored := _look_up(store, name, options):
+        if stored := look_up(store, name, options):
             digest = stored[1].digest
             return ImageNotFound(f"no image '{safe(text)}': the local {safe(name)} is {digest}")
     similar = _similar(text, options)
@@ -291,6 +301,13 @@ def _not_a_reference(text: str, where: str) -> ImageNotFound:
 
 def _from_file(text: str) -> Image | None:
     """Return the image in the file ``text``; None if it does not exist, or is a directory."""
+    with opened(text) as stream:
+        return _from_stream(stream, text, safe(text[:200])) if stream else None
+
+
+@contextmanager
+def opened(text: str) -> Iterator[BinaryIO | None]:
+    """Open the regular file ``text``; yield None if it does not exist, or is a directory."""
     where = safe(text[:200])
     try:
         file = os.open(text, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -299,21 +316,24 @@ def _from_file(text: str) -> Image | None:
         NotADirectoryError,
         ValueError,
     ):  # ValueError: a NUL, a lone surrogate
-        return None
+        yield None
+        return
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG or (
             error.errno == errno.EACCES and not _cwd_searchable(text)
         ):
-            return None
+            yield None
+            return
         raise ImageNotFound(f"{where}: {error.strerror}") from error
     try:
         mode = os.fstat(file).st_mode
         if stat.S_ISDIR(mode) and not text.startswith((".", "/")):
-            return None
+            yield None
+            return
         if not stat.S_ISREG(mode):
             raise _layout_refusal(text) or UnsupportedImage(f"{where}: not a regular file")
         with open(file, "rb", closefd=False) as stream:
-            return _from_stream(stream, text, where)
+            yield stream
     except OSError as error:
         raise ImageNotFound(f"{where}: {error.strerror}") from error
     finally:

@@ -64,6 +64,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "oci/formats/unsupported": "unit/oci/test_lookup.py",
     "oci/image": "unit/test_representations.py",
     "oci/options": "unit/oci/test_lookup.py",
+    "oci/progress": "registry/test_pull.py",
     "oci/sha256": "unit/oci/test_layout.py",
     "oci/session": "registry/test_limits.py",
     "oci/transport": "registry/test_limits.py",
