@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from beepy.oci.image import Image
     from beepy.oci.lookup import find, pull
     from beepy.oci.options import Options
+    from beepy.oci.push import push
     from beepy.session import Run
     from beepy.source import parse
     from beepy.streams import Stream, stream
@@ -80,6 +81,7 @@ _MODULES = {
     "beepy.oci.image": "Image",
     "beepy.oci.lookup": "find pull",
     "beepy.oci.options": "Options",
+    "beepy.oci.push": "push",
     "beepy.session": "Run",
     "beepy.source": "parse",
     "beepy.streams": "Stream stream",
@@ -133,6 +135,7 @@ __all__ = [
     "open",
     "parse",
     "pull",
+    "push",
     "run",
     "stream",
 ]

@@ -55,7 +55,8 @@ COMMAND_LINE_ALONE: Final = frozenset(
             "--no-tty",
             "--output",
         ),
-        *("--prom-host", "--prom-port", "--rows", "--verbose", "--version", "--zero"),
+        *("--prom-host", "--prom-port", "--rows"),
+        *("--verbose", "--version", "--zero"),
     }
 )
 """The options that only the command line has: for its output, and for its page of metrics."""
@@ -63,7 +64,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
 _SHORT: Final = {"c": "--config", "f": "--filter", "p": "--password", "u": "--username"}
 # Other programs have short options too: ours begin a text, or are listed after "from".
 _SHORTS: Final = re.compile(r"(?:^|(?<=from )|(?<=and ))-([cfpu])(?= |,)")
-_COMMANDS: Final = re.compile(r"^beepy (run|pull|describe) ([^;]*)")
+_COMMANDS: Final = re.compile(r"^beepy (run|pull|push|describe) ([^;]*)")
 _LIST: Final = re.compile(r"\bbeepy list(?: --storage (\S+))?")
 _PROGS: Final = re.compile(r"--prog [^\s;]+(?: --prog [^\s;]+)+")
 _END: Final = r"(?=[),;]*(?:\s|$))"

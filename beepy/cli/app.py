@@ -10,7 +10,13 @@ from typer.exceptions import TyperException
 import beepy
 from beepy.cli import stdio
 from beepy.cli.command import Command, Group
-from beepy.cli.settings import GENERAL, REGISTRIES, STORES, Settings, with_settings
+from beepy.cli.settings import (
+    GENERAL,
+    REGISTRIES,
+    STORES,
+    Settings,
+    with_settings,
+)
 from beepy.errors import BeepyError
 
 
@@ -33,9 +39,21 @@ def _describe_command() -> Callable[..., None]:
 
 
 def _pull_command() -> Callable[..., None]:
-    from beepy.cli.images import pull  # noqa: PLC0415 - as above
+    from beepy.cli.registry import pull  # noqa: PLC0415 - as above
 
     return with_settings(pull, REGISTRIES)
+
+
+def _push_command() -> Callable[..., None]:
+    from beepy.cli.registry import push  # noqa: PLC0415 - as above
+
+    return with_settings(push, REGISTRIES)
+
+
+def _inspect_command() -> Callable[..., None]:
+    from beepy.cli.registry import inspect  # noqa: PLC0415 - as above
+
+    return with_settings(inspect, REGISTRIES)
 
 
 def _version_command() -> Callable[..., None]:
@@ -48,7 +66,9 @@ COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
     "run": _run_command,
     "list": _list_command,
     "describe": _describe_command,
+    "inspect": _inspect_command,
     "pull": _pull_command,
+    "push": _push_command,
     "version": _version_command,
 }
 """Command -> a function that imports it and adds the shared options that it takes."""

@@ -24,5 +24,15 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy pull ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
         "beepy pull localhost:5000/tools/exitsnoop:1 --ca-file ca.pem",
     ),
+    "push": (
+        "beepy push ghcr.io/me/exitsnoop:1",
+        "beepy push exitsnoop localhost:5000/tools/exitsnoop:1",
+        "beepy push ./exitsnoop.tar localhost:5000/tools/exitsnoop:1",
+    ),
+    "inspect": (
+        "beepy inspect ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
+        "beepy inspect exitsnoop -o json",
+        "beepy inspect localhost:5000/tools/exitsnoop:1 --pull always -o raw",
+    ),
     "version": ("beepy version", "beepy --version"),
 }

@@ -12,8 +12,6 @@ from beepy.oci import lookup
 from beepy.oci.formats import bee
 from beepy.oci.options import Options, default_storage
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost")  # bee uses plain HTTP for these without a flag
-
 
 def notes(
     command: str, arguments: Sequence[str], options: Options, commands: Sequence[str]
@@ -29,14 +27,6 @@ def notes(
     if command == "completion":
         return [f"complete -o default -W '{' '.join(commands)}' beepy"]
     return _TABLE[command](operands, options)
-
-
-def _push(operands: Sequence[str], options: Options) -> list[str]:
-    image = operands[0] if operands else "IMAGE"
-    plain = (
-        "--dest-tls-verify=false " if image.partition("/")[0].partition(":")[0] in _LOOPBACK else ""
-    )
-    return [f"skopeo copy {plain}{_stored(image, options)} docker://{image}"]
 
 
 def _tag(operands: Sequence[str], options: Options) -> list[str]:
@@ -76,7 +66,6 @@ def _package(operands: Sequence[str], options: Options) -> list[str]:
 
 
 _TABLE: Final[Mapping[str, Callable[[Sequence[str], Options], list[str]]]] = {
-    "push": _push,
     "tag": _tag,
     "login": _login,
     "build": _build,

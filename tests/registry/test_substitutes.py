@@ -92,7 +92,7 @@ def test_tag_then_push(server: Running, beepy: Beepy, tmp_path: Path) -> None:
     typed(beepy, noted(beepy, "tag", "exitsnoop", first))
     typed(beepy, noted(beepy, "tag", first, second))
     assert listed(beepy) == {first: digest, second: digest}
-    typed(beepy, noted(beepy, "push", second))
+    assert beepy("push", second).code == 0
     assert beepy("--storage", str(tmp_path / "other"), "pull", second) == (
         0,
         f"{second} {digest}\n",
@@ -102,18 +102,14 @@ def test_tag_then_push(server: Running, beepy: Beepy, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("server", ["htpasswd"], indirect=True)
 @pytest.mark.parametrize("client", ["docker", "skopeo"])
-def test_login(server: Running, beepy: Beepy, client: str) -> None:
+def test_a_login_of_another_program(server: Running, beepy: Beepy, client: str) -> None:
     needs(client)
-    (line,) = [
-        note for note in beepy("login", server.host).said if note.startswith(f"note: {client} ")
-    ]
+    line = f"{client} login {server.host}"
     flag = "--tls-verify=false " if client == "skopeo" else ""
     image = f"{server.host}/tools/none:1"
     beepy = beepy._replace(variables={"XDG_RUNTIME_DIR": str(beepy.home)})
     assert beepy("pull", image).said[0].endswith("authentication required")
-    typed(
-        beepy, f"{line.removeprefix('note: ')} {flag}--username {USER} --password-stdin", PASSWORD
-    )
+    typed(beepy, f"{line} {flag}--username {USER} --password-stdin", PASSWORD)
     missing = (
         f"{image}: manifest: {server.host} does not have it (MANIFEST_UNKNOWN: manifest unknown)"
     )

@@ -34,6 +34,13 @@ PAGES = [
 ]
 COMMANDS = tuple(app.COMMANDS)
 BUNDLED = bundled_store().names()
+SOME_REGISTRY_OPTIONS = {
+    "login": {
+        *("-u", "--username", "-p", "--password", "--config-dir"),
+        *("--insecure", "--plain-http", "--ca-file"),
+    },
+    "logout": {"--config-dir"},
+}
 
 _LISTED = re.compile(r"^  (?:(-\w), )?(--[a-z-]+)", re.MULTILINE)
 _FLAG = re.compile(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*")
@@ -96,7 +103,9 @@ def test_the_options_of_a_command_are_those_of_its_help(
 ) -> None:
     registries = tabled(section("Registry options"))
     assert flags[command] & registries == (
-        registries if command in {"run", "describe", "pull"} else set()
+        registries
+        if command in {"run", "describe", "inspect", "pull", "push"}
+        else SOME_REGISTRY_OPTIONS.get(command, set())
     )
     assert tabled(section(f"beepy {command}")) == flags[command] - flags[""] - registries
 

@@ -39,11 +39,6 @@ def test_each_command_has_notes(beepy: Beepy, command: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "typed"),
     [
-        (["push", "a.b/x:1"], ["skopeo copy oci:{own}:a.b/x:1 docker://a.b/x:1"]),
-        (["push", "a.b/x:1", "-u", "me"], ["skopeo copy oci:{own}:a.b/x:1 docker://a.b/x:1"]),
-        (["push", "a b"], ["skopeo copy oci:{own}:'a b' docker://'a b'"]),
-        (["push"], ["skopeo copy oci:{own}:IMAGE docker://IMAGE"]),
-        (["--storage", "/s t", "push", "x"], ["skopeo copy oci:'/s t':x docker://x"]),
         (
             ["tag", "exitsnoop", "a.b/x:1"],
             ["mkdir -p {own} && skopeo copy oci:{bundled}:exitsnoop oci:{own}:a.b/x:1"],
