@@ -55,7 +55,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
             "--no-tty",
             "--output",
         ),
-        *("--prom-host", "--prom-port", "--rows"),
+        *("--password-stdin", "--prom-host", "--prom-port", "--rows"),
         *("--verbose", "--version", "--zero"),
     }
 )

@@ -12,6 +12,8 @@ from beepy.cli import stdio
 from beepy.cli.command import Command, Group
 from beepy.cli.settings import (
     GENERAL,
+    LOG_IN,
+    LOG_OUT,
     REGISTRIES,
     STORES,
     Settings,
@@ -56,6 +58,18 @@ def _inspect_command() -> Callable[..., None]:
     return with_settings(inspect, REGISTRIES)
 
 
+def _login_command() -> Callable[..., None]:
+    from beepy.cli.login import login  # noqa: PLC0415 - as above
+
+    return with_settings(login, LOG_IN)
+
+
+def _logout_command() -> Callable[..., None]:
+    from beepy.cli.login import logout  # noqa: PLC0415 - as above
+
+    return with_settings(logout, LOG_OUT)
+
+
 def _version_command() -> Callable[..., None]:
     from beepy.cli.images import version  # noqa: PLC0415 - as above
 
@@ -69,6 +83,8 @@ COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
     "inspect": _inspect_command,
     "pull": _pull_command,
     "push": _push_command,
+    "login": _login_command,
+    "logout": _logout_command,
     "version": _version_command,
 }
 """Command -> a function that imports it and adds the shared options that it takes."""

@@ -34,5 +34,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy inspect exitsnoop -o json",
         "beepy inspect localhost:5000/tools/exitsnoop:1 --pull always -o raw",
     ),
+    "login": (
+        "beepy login ghcr.io",
+        "beepy login localhost:5000 -u me --password-stdin < password",
+    ),
+    "logout": ("beepy logout ghcr.io",),
     "version": ("beepy version", "beepy --version"),
 }

@@ -37,11 +37,6 @@ def _tag(operands: Sequence[str], options: Options) -> list[str]:
     return [f"{mkdir}skopeo copy {_stored(image, options)} oci:{_own_store(options)}:{name}"]
 
 
-def _login(operands: Sequence[str], _options: Options) -> list[str]:
-    server = operands[0] if operands else "SERVER"
-    return [f"docker login {server}", f"skopeo login {server}"]
-
-
 def _build(operands: Sequence[str], _options: Options) -> list[str]:
     source = operands[0] if operands else "FILE.bpf.c"
     target = f"{PurePath(source).name.partition('.')[0]}.o"
@@ -67,7 +62,6 @@ def _package(operands: Sequence[str], options: Options) -> list[str]:
 
 _TABLE: Final[Mapping[str, Callable[[Sequence[str], Options], list[str]]]] = {
     "tag": _tag,
-    "login": _login,
     "build": _build,
     "init": _init,
     "package": _package,

@@ -60,6 +60,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "obj/spec": "unit/obj/test_parse.py",
     "oci/archive": "unit/oci/test_lookup.py",
     "oci/client": "registry/test_registry.py registry/test_redirects.py",
+    "oci/credential_helper": "unit/oci/test_auth.py registry/test_login.py",
     "oci/descriptor": "unit/oci/test_manifest.py",
     "oci/formats/unsupported": "unit/oci/test_lookup.py",
     "oci/image": "unit/test_representations.py",

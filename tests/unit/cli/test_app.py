@@ -20,7 +20,7 @@ from beepy.oci.store import Store
 from tests.support.command import BEEPY, Beepy, Done, environment
 
 PROGRAM = b"\x7fELF" + bytes(range(256))
-COMMANDS = (*("run", "describe", "inspect", "pull", "push", "list", "version"),)
+COMMANDS = (*("run", "describe", "inspect", "pull", "push", "login", "logout", "list", "version"),)
 
 
 @pytest.fixture

@@ -44,8 +44,6 @@ def test_each_command_has_notes(beepy: Beepy, command: str) -> None:
             ["mkdir -p {own} && skopeo copy oci:{bundled}:exitsnoop oci:{own}:a.b/x:1"],
         ),
         (["--storage", "/", "tag", "x"], ["skopeo copy oci:/:IMAGE oci:/:NAME"]),
-        (["login", "ghcr.io"], ["docker login ghcr.io", "skopeo login ghcr.io"]),
-        (["login", "-u", "me", "ghcr.io"], ["docker login SERVER", "skopeo login SERVER"]),
         (
             ["package", "exitsnoop", "a.b/x:1"],
             ["skopeo copy oci:{bundled}:exitsnoop oci-archive:image.tar && beepy run ./image.tar"],
