@@ -70,6 +70,36 @@ def _logout_command() -> Callable[..., None]:
     return with_settings(logout, LOG_OUT)
 
 
+def _tag_command() -> Callable[..., None]:
+    from beepy.cli.store_commands import tag  # noqa: PLC0415 - as above
+
+    return with_settings(tag, STORES)
+
+
+def _rm_command() -> Callable[..., None]:
+    from beepy.cli.store_commands import remove  # noqa: PLC0415 - as above
+
+    return with_settings(remove, STORES)
+
+
+def _prune_command() -> Callable[..., None]:
+    from beepy.cli.store_commands import prune  # noqa: PLC0415 - as above
+
+    return with_settings(prune, STORES)
+
+
+def _save_command() -> Callable[..., None]:
+    from beepy.cli.store_commands import save  # noqa: PLC0415 - as above
+
+    return with_settings(save, STORES)
+
+
+def _load_command() -> Callable[..., None]:
+    from beepy.cli.store_commands import load  # noqa: PLC0415 - as above
+
+    return with_settings(load, STORES)
+
+
 def _version_command() -> Callable[..., None]:
     from beepy.cli.images import version  # noqa: PLC0415 - as above
 
@@ -85,6 +115,11 @@ COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
     "push": _push_command,
     "login": _login_command,
     "logout": _logout_command,
+    "tag": _tag_command,
+    "rm": _rm_command,
+    "prune": _prune_command,
+    "save": _save_command,
+    "load": _load_command,
     "version": _version_command,
 }
 """Command -> a function that imports it and adds the shared options that it takes."""

@@ -39,5 +39,16 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy login localhost:5000 -u me --password-stdin < password",
     ),
     "logout": ("beepy logout ghcr.io",),
+    "tag": (
+        "beepy tag exitsnoop localhost:5000/tools/exitsnoop:1",
+        "beepy tag ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14 exits:1",
+    ),
+    "rm": ("beepy rm exits:1", "beepy rm sha256:b4486f0bf77e"),
+    "prune": ("beepy prune", "beepy prune --dry-run -o json"),
+    "save": (
+        "beepy save exitsnoop -o exitsnoop.tar",
+        "beepy save exitsnoop opensnoop | ssh host beepy load -",
+    ),
+    "load": ("beepy load exitsnoop.tar", "beepy load x.tar --name localhost:5000/tools/x:1"),
     "version": ("beepy version", "beepy --version"),
 }

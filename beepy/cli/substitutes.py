@@ -29,14 +29,6 @@ def notes(
     return _TABLE[command](operands, options)
 
 
-def _tag(operands: Sequence[str], options: Options) -> list[str]:
-    image, name = operands if len(operands) == 2 else ("IMAGE", "NAME")
-    own = options.storage or default_storage()
-    # skopeo creates the store, but not its parents
-    mkdir = "" if own.is_dir() else f"mkdir -p {_own_store(options)} && "
-    return [f"{mkdir}skopeo copy {_stored(image, options)} oci:{_own_store(options)}:{name}"]
-
-
 def _build(operands: Sequence[str], _options: Options) -> list[str]:
     source = operands[0] if operands else "FILE.bpf.c"
     target = f"{PurePath(source).name.partition('.')[0]}.o"
@@ -61,7 +53,6 @@ def _package(operands: Sequence[str], options: Options) -> list[str]:
 
 
 _TABLE: Final[Mapping[str, Callable[[Sequence[str], Options], list[str]]]] = {
-    "tag": _tag,
     "build": _build,
     "init": _init,
     "package": _package,

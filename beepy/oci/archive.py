@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from beepy.errors import UnsupportedImage
 from beepy.oci.admission import ImageSource, admit, candidate
@@ -22,12 +22,28 @@ from beepy.oci.descriptor import (
     verified,
 )
 from beepy.oci.image import Image
+from beepy.oci.layout import IndexEntry
 from beepy.text import excerpt, safe
+
+MAX_MEMBERS: Final = 4096
+"""Limit of the files and directories in an archive."""
 
 _BLOCK = 512
 _CHUNK = 1 << 20
-_MAX_MEMBERS = 4096
+_MAX_PAX = 1 << 16
+_FILES = (b"0", b"\0")
+_DIRECTORY = b"5"
+_PAX = (b"x", b"g")
+_KINDS = {
+    b"1": "a hard link",
+    b"2": "a symbolic link",
+    b"S": "a sparse file",
+    b"L": "a long name of GNU tar",
+    b"K": "a long name of GNU tar",
+}
 _NAME = re.compile(r"(?:\./)?(oci-layout|(?:index|manifest)\.json|blobs/sha256/[0-9a-f]{64})")
+# The records of a pax header that give its member another name, size or content.
+_OVERRIDE = re.compile(rb" (path|linkpath|size|hdrcharset|GNU\.sparse\.[a-z.]+)=")
 
 Members = dict[str, tuple[int, int]]
 """Offset and size in the file by name."""
@@ -39,9 +55,9 @@ def is_tar(head: bytes) -> bool:
 
 
 class Archive:
-    """The archive in the open file ``file``; its methods are those of ``Layout``.
+    """The layout in an open file that can be sought in; ``path`` is its name for messages.
 
-    Raises UnsupportedImage if it is broken, or not an OCI archive.
+    It has the methods of ``Layout`` that read. Everything raises UnsupportedImage.
     """
 
     def __init__(self, file: BinaryIO, path: str) -> None:
@@ -51,52 +67,51 @@ class Archive:
         if "oci-layout" not in self._members or "index.json" not in self._members:
             raise self._no_layout(path)
 
-    def entries(self) -> tuple[object, ...]:
-        """Return the entries of index.json, which are not checked."""
-        data = self._take("index.json", MAX_MANIFEST)
-        index = parse_object(data, f"{self.where}: index.json")
-        refuse_other_case(index, ("manifests",), f"{self.where}: index.json")
+    def entries(self) -> tuple[IndexEntry, ...]:
+        """Return the entries of index.json."""
+        where = f"{self.where}: index.json"
+        index = parse_object(self._take("index.json", MAX_MANIFEST), where)
+        refuse_other_case(index, ("manifests",), where)
         entries = index.get("manifests")
-        return tuple(entries) if isinstance(entries, list) else ()
+        if entries is None:
+            return ()
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise UnsupportedImage(f"{where}: manifests: a list of objects is expected")
+        return tuple(entries)
 
     def read(self, descriptor: Descriptor) -> bytes:
         """Return a blob's bytes after checking size and digest."""
         return check(self._take(self._blob(descriptor), descriptor.size), descriptor, self.where)
 
-    def chunks(self, descriptor: Descriptor) -> Iterator[bytes]:
-        """Yield a blob in chunks; raises as ``read`` does, a wrong digest after the last one."""
-        yield from verified(self._chunks(self._blob(descriptor)), descriptor, self.where)
-
     def has_file(self, descriptor: Descriptor) -> bool:
-        """Tell whether there is a file of the blob's size; its bytes are not read."""
-        return self._members.get(_name_of(descriptor), (0, -1))[1] == descriptor.size
+        """Tell whether there is a member of the blob's size."""
+        return self._members.get(_name(descriptor), (0, -1))[1] == descriptor.size
 
-    def only(self) -> Descriptor:
-        """Return the only image in the archive; raise UnsupportedImage for none and for several."""
-        entries = self.entries()
-        if len(entries) != 1:
-            raise UnsupportedImage(
-                f"{self.where}: {len(entries)} images in the archive, exactly one is expected"
-            )
-        return parse_descriptor(entries[0], f"{self.where}: index.json")
+    def chunks(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """Yield a blob in chunks; raises DigestMismatch after the last one."""
+        yield from verified(self._chunks(descriptor), descriptor, self.where)
+
+    def not_found(self, descriptor: Descriptor) -> UnsupportedImage:
+        """Return the error for a blob that is missing."""
+        return UnsupportedImage(f"{self.where}: {descriptor.digest}: blob not found")
 
     def _blob(self, descriptor: Descriptor) -> str:
-        name = _name_of(descriptor)
+        name = _name(descriptor)
         if name not in self._members:
-            raise UnsupportedImage(f"{self.where}: {descriptor.digest}: blob not found")
+            raise self.not_found(descriptor)
         return name
+
+    def _chunks(self, descriptor: Descriptor) -> Iterator[bytes]:
+        offset, size = self._members[self._blob(descriptor)]
+        for start in range(0, size, _CHUNK):
+            self._file.seek(offset + start)
+            yield self._file.read(min(_CHUNK, size - start))
 
     def _take(self, name: str, limit: int) -> bytes:
         """Return at most ``limit`` + 1 bytes of a member."""
         offset, size = self._members[name]
         self._file.seek(offset)
         return self._file.read(min(size, limit + 1))
-
-    def _chunks(self, name: str) -> Iterator[bytes]:
-        offset, size = self._members[name]
-        for start in range(0, size, _CHUNK):
-            self._file.seek(offset + start)
-            yield self._file.read(min(size - start, _CHUNK))
 
     def _no_layout(self, path: str) -> UnsupportedImage:
         error = UnsupportedImage(
@@ -109,26 +124,42 @@ class Archive:
 
 
 def load(file: BinaryIO, path: str) -> Image:
-    """Return the only image in the archive.
+    """Return the only image in the archive, which may have signatures beside it.
 
     Raises UnsupportedImage for none, several, or a broken archive.
     """
     archive = Archive(file, path)
-    return admit(candidate(path, ImageSource.ARCHIVE, archive.only(), archive.read))
+    return admit(candidate(path, ImageSource.ARCHIVE, only(archive, path), archive.read))
 
 
-def _name_of(descriptor: Descriptor) -> str:
+def only(archive: Archive, path: str) -> Descriptor:
+    """Return the only image in the archive; raise UnsupportedImage for none and for several."""
+    from beepy.oci.stored_referrers import images  # noqa: PLC0415 - only for archives
+
+    entries = images(archive, archive.entries())
+    if len(entries) != 1:
+        error = UnsupportedImage(
+            f"{archive.where}: {len(entries)} images in the archive, exactly one is expected"
+        )
+        if entries:
+            error.add_note(f"beepy load {safe(shlex.quote(path[:200]))}")
+        raise error
+    return parse_descriptor(entries[0], f"{archive.where}: index.json")
+
+
+def _name(descriptor: Descriptor) -> str:
     return f"blobs/sha256/{descriptor.digest.removeprefix('sha256:')}"
 
 
 def _members(file: BinaryIO, where: str) -> Members:
-    """Walk the headers: name at 0, size in octal at 124, type at 156.
+    """Walk the headers: name at 0, size in octal at 124, type at 156, prefix of the name at 345.
 
-    Contents are padded to blocks.
+    Contents are padded to blocks. Whatever other programs could take for another member than we do
+    is refused.
     """
     members: Members = {}
     end, offset = os.fstat(file.fileno()).st_size, 0
-    for _ in range(_MAX_MEMBERS):
+    for _ in range(MAX_MEMBERS):
         file.seek(offset)
         header = file.read(_BLOCK)
         if len(header) < _BLOCK or not header.strip(b"\0"):
@@ -143,8 +174,29 @@ def _members(file: BinaryIO, where: str) -> Members:
             raise UnsupportedImage(
                 f"{where}: tar header at byte {offset}: size beyond the end of the file"
             )
-        name = _NAME.fullmatch(header[:100].rstrip(b"\0").decode("latin-1"))
-        if name and header[156:157] in (b"0", b"\0"):
-            members[name[1]] = offset + _BLOCK, size
+        name, kind = _name_in(header), header[156:157]
+        if kind in _PAX:
+            overridden = _OVERRIDE.search(file.read(min(size, _MAX_PAX)))
+            if overridden or size > _MAX_PAX:
+                record = overridden[1].decode() if overridden else f"{size} bytes"
+                raise _refused(where, name, f"a pax header with {record}")
+        elif kind not in (*_FILES, _DIRECTORY):
+            raise _refused(where, name, _KINDS.get(kind, "not a file"))
+        elif name.startswith("/") or ".." in name.split("/"):
+            raise _refused(where, name, "a path out of the archive")
+        elif kind in _FILES and (match := _NAME.fullmatch(name)):
+            members[match[1]] = offset + _BLOCK, size
         offset += _BLOCK + (size + _BLOCK - 1) // _BLOCK * _BLOCK
-    raise UnsupportedImage(f"{where}: more than {_MAX_MEMBERS} files in the archive")
+    raise UnsupportedImage(f"{where}: more than {MAX_MEMBERS} files in the archive")
+
+
+def _name_in(header: bytes) -> str:
+    name = header[:100].partition(b"\0")[0]
+    prefix = header[345:500].partition(b"\0")[0]
+    if prefix and header[262:263] == b"\0":  # of POSIX: GNU tar has times there
+        name = prefix + b"/" + name
+    return name.decode("latin-1")
+
+
+def _refused(where: str, name: str, why: str) -> UnsupportedImage:
+    return UnsupportedImage(f"{where}: not an OCI archive: '{excerpt(name)}': {why}")

@@ -37,6 +37,10 @@ class Descriptor(NamedTuple):
     platform: str = ""
     artifact_type: str = ""
 
+    def entry(self) -> dict[str, object]:
+        """Return what names the blob, as manifests and indexes write it, without the rest."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+
 
 def is_digest(text: object) -> bool:
     """Tell whether ``text`` is ``sha256:`` and 64 lower-case hex digits: safe as a file name."""

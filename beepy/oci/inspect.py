@@ -14,13 +14,14 @@ from beepy.oci.descriptor import (
     parse_annotations,
     parse_object,
 )
-from beepy.oci.local import LocalImage, located, not_here, referrers_of
+from beepy.oci.local import LocalImage, located, not_here
 from beepy.oci.manifest import Index, Manifest, Read, parse
 from beepy.oci.options import Options
 from beepy.oci.pull import fetch_manifest
 from beepy.oci.reference import has_host
 from beepy.oci.reference import parse as parse_reference
 from beepy.oci.referrers import of_registry
+from beepy.oci.stored_referrers import referrers
 from beepy.text import safe
 
 _log = Log(__name__)
@@ -73,14 +74,14 @@ def inspect(text: str, options: Options = _DEFAULT) -> Inspected:
                 data = client.http.read(response, descriptor.size, name)
             return check(data, descriptor, client.where)
 
-        referrers = _listed(client, top.digest)
-        return _inspected(text, ImageSource.REGISTRY, top, data, read, referrers)
+        listed = _listed(client, top.digest)
+        return _inspected(text, ImageSource.REGISTRY, top, data, read, listed)
 
 
 def _stored(text: str, image: LocalImage) -> Inspected:
     data = image.blobs.read(image.top)
-    referrers = tuple(referrers_of(image.blobs, image.top.digest))
-    return _inspected(text, image.source, image.top, data, image.blobs.read, referrers)
+    listed = referrers(image.blobs, image.top.digest)
+    return _inspected(text, image.source, image.top, data, image.blobs.read, listed)
 
 
 def _inspected(  # noqa: PLR0917 - the parts of what is returned
@@ -89,7 +90,7 @@ def _inspected(  # noqa: PLR0917 - the parts of what is returned
     top: Descriptor,
     data: bytes,
     read: Read,
-    referrers: tuple[Descriptor, ...] | None,
+    listed: tuple[Descriptor, ...] | None,
 ) -> Inspected:
     where = safe(text[:200])
     document, body = parse(data, where, top.media_type, MAX_MOVED), parse_object(data, where)
@@ -104,7 +105,7 @@ def _inspected(  # noqa: PLR0917 - the parts of what is returned
         annotations=dict(parse_annotations(body.get("annotations"), where)),
         subject=digest if isinstance(digest, str) else "",
         config=_config(document, read) if isinstance(document, Manifest) else None,
-        referrers=referrers,
+        referrers=listed,
     )
 
 

@@ -9,29 +9,19 @@ from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
 from beepy.oci import lookup
 from beepy.oci.admission import ImageSource
-from beepy.oci.archive import Archive, is_tar
-from beepy.oci.descriptor import (
-    MAX_MANIFEST,
-    MAX_MOVED,
-    Descriptor,
-    parse_annotations,
-    parse_descriptor,
-    parse_object,
-    parse_text,
-)
-from beepy.oci.layout import Layout
-from beepy.oci.manifest import REF_NAME, Index, Manifest, walk
+from beepy.oci.archive import Archive, is_tar, only
+from beepy.oci.descriptor import MAX_MOVED, Descriptor
+from beepy.oci.image_file import could_be_file, opened
+from beepy.oci.manifest import Index, Manifest, walk
 from beepy.oci.options import Options
 from beepy.oci.reference import Reference, has_host, is_reference, parse, same_repository
 from beepy.oci.store import Store
+from beepy.oci.stored_referrers import Source
 from beepy.text import safe
 
 _log = Log(__name__)
 
 _MAX_NAMES = 32
-
-Blobs = Layout | Archive
-"""Where an image's blobs are read."""
 
 
 class LocalImage(NamedTuple):
@@ -41,7 +31,7 @@ class LocalImage(NamedTuple):
     """
 
     source: ImageSource
-    blobs: Blobs
+    blobs: Source
     top: Descriptor
     names: tuple[str, ...] = ()
 
@@ -54,16 +44,17 @@ def located(text: str, options: Options) -> Iterator[LocalImage | None]:
     is that manifest. Raises UnsupportedImage for a file that is not an archive.
     """
     bundle = lookup.bundled_store()
-    if lookup.could_be_file(text):
-        with lookup.opened(text) as file:
+    if could_be_file(text):
+        with opened(text) as file:
             if file:
                 archive = _archive(file, text)
-                yield LocalImage(ImageSource.ARCHIVE, archive, archive.only())
+                yield LocalImage(ImageSource.ARCHIVE, archive, only(archive, text))
                 return
     for store in lookup.stores(options):
-        if stored := lookup.look_up(store, text, options) or _index_of(store, text):
-            yield _stored(ImageSource.STORE, store, text, *stored)
-            return
+        with store.layout.lease():  # nothing is removed while it is read
+            if stored := lookup.look_up(store, text, options) or _index_of(store, text):
+                yield _stored(ImageSource.STORE, store, text, *stored)
+                return
     bundled = bundle.find(text)
     yield _stored(ImageSource.BUNDLED, bundle, text, *bundled) if bundled else None
 
@@ -88,27 +79,6 @@ def not_here(text: str, options: Options) -> ImageNotFound:
     error = ImageNotFound(f"{safe(text)}: not found locally")
     error.add_note("beepy list shows the images")
     return error
-
-
-def referrers_of(blobs: Blobs, digest: str) -> Iterator[Descriptor]:
-    """Yield the entries without a name whose manifest has ``digest`` as its subject.
-
-    Their artifact type and annotations are those of the manifest.
-    """
-    for entry in blobs.entries():
-        try:
-            descriptor = parse_descriptor(entry, blobs.where)
-            if REF_NAME in descriptor.annotations or descriptor.size > MAX_MANIFEST:
-                continue
-            body = parse_object(blobs.read(descriptor), blobs.where)
-        except ImageError:  # whatever it is, it is no referrer
-            continue
-        subject, config = body.get("subject"), body.get("config")
-        if isinstance(subject, dict) and subject.get("digest") == digest:
-            media_type = config.get("mediaType") if isinstance(config, dict) else ""
-            artifact_type = parse_text(body.get("artifactType") or media_type, blobs.where)
-            annotations = parse_annotations(body.get("annotations"), blobs.where)
-            yield descriptor._replace(artifact_type=artifact_type, annotations=annotations)
 
 
 def _archive(file: BinaryIO, text: str) -> Archive:

@@ -1,10 +1,8 @@
 """Look up an image: in a file, the local stores, the bundled images, a registry; in this order."""
 
-import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,6 +20,7 @@ from beepy.log import Log
 from beepy.oci.admission import admit, file_candidate
 from beepy.oci.descriptor import MAX_IMAGE, Descriptor
 from beepy.oci.image import Image
+from beepy.oci.image_file import could_be_file, layout_refusal, opened
 from beepy.oci.options import POLICIES, Options, bee_dir, default_storage
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
 from beepy.oci.store import Entry, Store
@@ -94,8 +93,8 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
         return image
     if not is_forced:
         for store in stores(options):
-            if stored := look_up(store, text, options):
-                return _load(store, text, stored[1])
+            if image := _from_store(store, text, options):
+                return image
     if bundled:
         return _load(bundle, text, bundled)
     if has_host(text) and not is_forced:
@@ -105,6 +104,31 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
             why = f"{safe(text)}: not found locally, and no registry may be asked (--pull never)"
             raise ImageNotFound(worded(why))
     return pull(text, options, keep=False)
+
+
+def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Descriptor]:
+    """Return the local store, or the bundled images, that has an image; its name there, and what.
+
+    Raises ImageNotFound and InvalidReference, which suggest similar names.
+    """
+    options = _checked(options)
+    for store in stores(options):
+        if stored := look_up(store, text, options):
+            return store, *stored
+    bundle = bundled_store()
+    if bundled := bundle.named(text):
+        return bundle, text.partition("@")[0], bundled
+    _reference(text, options)
+    if not has_host(text):
+        raise not_found(text, options)
+    error = ImageNotFound(f"{safe(text)}: not found locally")
+    error.add_note(f"beepy pull {safe(text)}")
+    raise error
+
+
+def own_store(options: Options) -> Store:
+    """Return the store that beepy writes to."""
+    return Store(options.storage or default_storage())
 
 
 def _text_of(path: Path) -> str:
@@ -137,26 +161,26 @@ def _path(path: Path | str | None) -> Path | None:
     return Path(path) if isinstance(path, str) else path
 
 
-def could_be_file(text: str) -> bool:
-    """Tell whether ``text`` may name a file; what begins with "." or "/" is never a reference.
-
-    A name with a digest is not looked up as a file, even if the digest is mistyped or not
-    supported: anybody who can write to the directory could create a file of that name with other
-    contents.
-    """
-    if text.startswith((".", "/")):
-        return True
-    return ":" not in text.partition("@")[2] and not (
-        (has_host(text) or "@" in text) and is_reference(text)
-    )
-
-
 def _refuse_file(text: str) -> None:
     """Raise UsageError if a reference without a digest is also the name of a file."""
     if "@" not in text and is_reference(text) and os.path.isfile(text):  # noqa: PTH113
         name = safe(text)
         why = f"{name}: both a file and a registry reference: write ./{name}, or --pull always"
         raise UsageError(worded(why))
+
+
+def _from_store(store: Store, text: str, options: Options) -> Image | None:
+    """Return the image in a store; read again what was removed while it was read."""
+    stored = look_up(store, text, options)
+    while stored:
+        try:
+            return _load(store, text, stored[1])
+        except StoreError:
+            now = look_up(store, text, options)
+            if now == stored:
+                raise
+            stored = now
+    return None
 
 
 def _load(store: Store, text: str, descriptor: Descriptor) -> Image:
@@ -223,10 +247,10 @@ def pull(
         return bundle.load(text, bundled)
     reference = _reference(text, options)
     if not has_host(text):
-        raise _layout_refusal(text) or not_found(text, options)
+        raise layout_refusal(text) or not_found(text, options)
     from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    store = Store(options.storage or default_storage())
+    store = own_store(options)
     return pull_into(reference, text, store, options, keep=keep, progress=progress)
 
 
@@ -305,46 +329,6 @@ def _from_file(text: str) -> Image | None:
         return _from_stream(stream, text, safe(text[:200])) if stream else None
 
 
-@contextmanager
-def opened(text: str) -> Iterator[BinaryIO | None]:
-    """Open the regular file ``text``; yield None if it does not exist, or is a directory."""
-    where = safe(text[:200])
-    try:
-        file = os.open(text, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        ValueError,
-    ):  # ValueError: a NUL, a lone surrogate
-        yield None
-        return
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG or (
-            error.errno == errno.EACCES and not _cwd_searchable(text)
-        ):
-            yield None
-            return
-        raise ImageNotFound(f"{where}: {error.strerror}") from error
-    try:
-        mode = os.fstat(file).st_mode
-        if stat.S_ISDIR(mode) and not text.startswith((".", "/")):
-            yield None
-            return
-        if not stat.S_ISREG(mode):
-            raise _layout_refusal(text) or UnsupportedImage(f"{where}: not a regular file")
-        with open(file, "rb", closefd=False) as stream:
-            yield stream
-    except OSError as error:
-        raise ImageNotFound(f"{where}: {error.strerror}") from error
-    finally:
-        os.close(file)
-
-
-def _cwd_searchable(text: str) -> bool:
-    """Tell whether this user may search the directory of ``text``; after su, perhaps not."""
-    return text.startswith((".", "/")) or os.access(".", os.X_OK)
-
-
 def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
     data = stream.read(512)
     if data.startswith(ELF_MAGIC):
@@ -359,15 +343,3 @@ def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
     from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
 
     raise unsupported.file(data, text)
-
-
-def _layout_refusal(text: str) -> UnsupportedImage | None:
-    """Return why the directory ``text`` is not an image, if it is an image layout.
-
-    For anything else, None.
-    """
-    if not text or "\0" in text or not Path(text, "oci-layout").is_file():
-        return None
-    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
-
-    return unsupported.layout(text, Store(Path(text)).names)

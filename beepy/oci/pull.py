@@ -58,7 +58,7 @@ def pull(
     ImageNotFound, UnsupportedImage (before any layer is fetched), DigestMismatch, RegistryError or
     StoreError.
     """
-    with Client(reference, options) as client:
+    with Client(reference, options) as client, store.layout.lease():
         top, data = fetch_manifest(client, reference.digest or reference.tag or "latest")
         transfer = _Transfer(client, name, store, progress, keep=keep)
         transfer.hold(top, data)

@@ -13,14 +13,24 @@ from beepy.errors import (
     UsageError,
 )
 from beepy.log import Log
-from beepy.oci import referrers, upload
+from beepy.oci import referrers, stored_referrers, upload
 from beepy.oci.client import Client
-from beepy.oci.descriptor import MAX_MANIFEST, MAX_MOVED, Descriptor, descriptor_of, parse_object
-from beepy.oci.local import Blobs, LocalImage, located, not_here, referrers_of, repositories
+from beepy.oci.descriptor import (
+    MAX_MANIFEST,
+    MAX_MOVED,
+    Descriptor,
+    descriptor_of,
+    parse_descriptor,
+    parse_object,
+)
+from beepy.oci.layout import name_of
+from beepy.oci.links import links
+from beepy.oci.local import LocalImage, located, not_here, repositories
 from beepy.oci.manifest import OCI_INDEX, Manifest, walk
 from beepy.oci.options import Options
 from beepy.oci.progress import Progress, reported
 from beepy.oci.reference import Reference, has_host, is_reference, parse
+from beepy.oci.stored_referrers import Source
 from beepy.text import safe
 
 _log = Log(__name__)
@@ -61,8 +71,7 @@ def push(
             with Client(reference, options, push=True) as client:
                 tag = reference.tag or ""
                 push_manifest(client, blobs, image.top, tag, mounts=mounts, progress=progress)
-                for referrer in referrers_of(blobs, digest):
-                    push_referrer(client, blobs, referrer, digest)
+                _push_referrers(client, blobs, digest)
         except (StoreError, DigestMismatch) as error:
             for origin in _origins(image, name)[:1]:
                 error.add_note(f"beepy pull {origin}")
@@ -73,7 +82,7 @@ def push(
 
 def push_manifest(
     client: Client,
-    blobs: Blobs,
+    blobs: Source,
     top: Descriptor,
     tag: str = "",
     *,
@@ -99,7 +108,18 @@ def push_manifest(
     return is_listed
 
 
-def push_referrer(client: Client, blobs: Blobs, referrer: Descriptor, subject: str) -> None:
+def _push_referrers(client: Client, blobs: Source, subject: str) -> None:
+    for referrer in stored_referrers.referrers(blobs, subject):
+        if links(blobs.read(referrer)).subject == subject:
+            push_referrer(client, blobs, referrer, subject)
+    for stored in stored_referrers.referring(blobs, blobs.entries()):
+        tag = (name_of(stored.entry) or "").rpartition(":")[2]
+        # one that has a digest's tag in the place of a subject, such as cosign's sha256-HEX.sig
+        if tag and stored.subject == subject and tag != referrers.fallback_tag(subject):
+            push_manifest(client, blobs, parse_descriptor(stored.entry, blobs.where), tag)
+
+
+def push_referrer(client: Client, blobs: Source, referrer: Descriptor, subject: str) -> None:
     """Send a manifest that refers to ``subject``.
 
     A registry without the API of referrers finds them in an index under the tag ``sha256-HEX``,
@@ -156,7 +176,7 @@ def _origins(image: LocalImage, name: str) -> list[str]:
     return sorted(names, key=lambda other: other == name)
 
 
-def _reported(blobs: Blobs, blob: Descriptor, progress: Progress | None) -> Iterator[bytes]:
+def _reported(blobs: Source, blob: Descriptor, progress: Progress | None) -> Iterator[bytes]:
     return reported(blobs.chunks(blob), blob, progress)
 
 

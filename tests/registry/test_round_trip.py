@@ -215,6 +215,20 @@ def test_referrers_go_along(server: Running, ours: Ours, options: Options, tmp_p
     assert of_signature.subject == stored
 
 
+def test_a_signature_under_the_tag_of_a_digest_goes_along(
+    server: Running, ours: Ours, options: Options
+) -> None:
+    """As cosign writes it up to version 2: without a subject."""
+    stored = ours.store.add_image("x", PROGRAM + b"old" + server.host.encode(), {})
+    tag = f"{stored.replace(':', '-')}.sig"
+    ours.store.add_image(f"elsewhere.example/x:{tag}", b"\x7fELF signature", {})
+    name = f"{server.host}/old/x:1"
+    push("x", name, options)
+    assert raw(server, f"{server.host}/old/x:{tag}") == bee.write_manifest(b"\x7fELF signature", {})
+    with Client(parse(name), options) as client:
+        assert referrers.of_registry(client, stored) == ()
+
+
 def append(entry: IndexEntry, entries: tuple[IndexEntry, ...]) -> list[IndexEntry]:
     return [*entries, entry]
 

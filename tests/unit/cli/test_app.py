@@ -20,7 +20,10 @@ from beepy.oci.store import Store
 from tests.support.command import BEEPY, Beepy, Done, environment
 
 PROGRAM = b"\x7fELF" + bytes(range(256))
-COMMANDS = (*("run", "describe", "inspect", "pull", "push", "login", "logout", "list", "version"),)
+COMMANDS = (
+    *("run", "describe", "inspect", "pull", "push", "login", "logout", "list", "version"),
+    *("tag", "rm", "prune", "save", "load"),
+)
 
 
 @pytest.fixture
@@ -173,7 +176,7 @@ def test_all_commands_are_listed(beepy: Beepy) -> None:
     ("arguments", "message"),
     [
         (["nothing"], "beepy: no such command 'nothing'"),
-        (["rum", "x"], "beepy: no such command 'rum'. Did you mean 'run'?"),
+        (["rum", "x"], "beepy: no such command 'rum'. Did you mean 'rm', 'run'?"),
         (["run", "--fliter=x", "x"], "beepy: no such option: --fliter: did you mean --filter?"),
         (["run", "--filtre=x", "x"], "beepy: no such option: --filtre: did you mean --filter?"),
         (["-v"], "beepy: missing command"),

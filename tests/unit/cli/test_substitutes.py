@@ -40,11 +40,6 @@ def test_each_command_has_notes(beepy: Beepy, command: str) -> None:
     ("arguments", "typed"),
     [
         (
-            ["tag", "exitsnoop", "a.b/x:1"],
-            ["mkdir -p {own} && skopeo copy oci:{bundled}:exitsnoop oci:{own}:a.b/x:1"],
-        ),
-        (["--storage", "/", "tag", "x"], ["skopeo copy oci:/:IMAGE oci:/:NAME"]),
-        (
             ["package", "exitsnoop", "a.b/x:1"],
             ["skopeo copy oci:{bundled}:exitsnoop oci-archive:image.tar && beepy run ./image.tar"],
         ),
@@ -62,7 +57,10 @@ def test_the_completion_command_works_in_bash(beepy: Beepy) -> None:
     script = (
         f'{note}\ncompgen -W "$(complete -p beepy | sed "s/.*-W \'\\([^\']*\\)\'.*/\\1/")" -- {{}}'
     )
-    for typed, completed in (("r", "run\n"), ("", "".join([f"{name}\n" for name in app.COMMANDS]))):
+    for typed, completed in (
+        ("ru", "run\n"),
+        ("", "".join([f"{name}\n" for name in app.COMMANDS])),
+    ):
         done = subprocess.run(
             ["bash", "-c", script.replace("{}", f"'{typed}'")],
             check=True,

@@ -27,10 +27,12 @@ from beepy.errors import (
 )
 from beepy.oci import lookup
 from beepy.oci.archive import Archive
-from beepy.oci.descriptor import descriptor_of, digest_of
+from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of
+from beepy.oci.garbage import prune
 from beepy.oci.image import Image
 from beepy.oci.lookup import Options
 from beepy.oci.options import Policy, default_config_dir, default_storage
+from beepy.oci.removal import remove
 from beepy.oci.store import Store
 from tests.support.told import message, notes
 
@@ -713,3 +715,50 @@ def test_always_asks_the_registry(
             lookup.find(text, Options(pull="always"))
     assert asked == texts
     assert lookup.find("one", Options(pull="always")).programs == (ELF,)
+
+
+def test_an_image_that_is_replaced_while_it_is_read(
+    own: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process gives the name to a new image and removes the old one."""
+    own.add_image("x", ELF, {})
+    load = lookup._load
+
+    def late(store: Store, text: str, descriptor: Descriptor) -> Image:
+        if own.get("x").programs == (ELF,):
+            own.add_image("x", ELF + b"2", {})
+            prune(own.layout)
+        return load(store, text, descriptor)
+
+    monkeypatch.setattr(lookup, "_load", late)
+    assert lookup.find("x").programs == (ELF + b"2",)
+
+
+def test_an_image_that_is_removed_while_it_is_read(
+    own: Store, bees: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.add_image("x", ELF, {})
+    bees.add_image("x", ELF + b"2", {})
+    load = lookup._load
+
+    def late(store: Store, text: str, descriptor: Descriptor) -> Image:
+        if own.list():
+            remove(["x"], Options(storage=own.path))
+        return load(store, text, descriptor)
+
+    monkeypatch.setattr(lookup, "_load", late)
+    assert lookup.find("x").programs == (ELF + b"2",)
+
+
+def test_a_stored_image_is_found_by_any_of_its_names(own: Store, bees: Store) -> None:
+    digest = own.add_image("docker.io/library/x:latest", ELF, {})
+    other = bees.add_image("a.b/y:1", ELF + b"2", {})
+    store, name, descriptor = lookup.find_stored("x")
+    assert (store.path, name, descriptor.digest) == (own.path, "docker.io/library/x:latest", digest)
+    store, name, descriptor = lookup.find_stored(f"a.b/y@{other}")
+    assert (store.path, name, descriptor.digest) == (bees.path, "a.b/y:1", other)
+    with pytest.raises(ImageNotFound, match=r"a\.b/z:1: not found locally") as caught:
+        lookup.find_stored("a.b/z:1")
+    assert notes(caught.value) == ["beepy pull a.b/z:1"]
+    with pytest.raises(ImageNotFound, match="no image 'z'"):
+        lookup.find_stored("z")
