@@ -30,9 +30,9 @@ def no_choice(name: str, choices: Iterable[str], value: object) -> UsageError:
 
 def expect_known(name: str, names: Iterable[str], known: Collection[str]) -> None:
     """Raise UsageError for the first of ``names`` that is not among ``known``."""
-    for one in names:
-        if one not in known:
-            raise wrong_value(name, f"{', '.join(sorted(known)) or 'none'}", one)
+    for item in names:
+        if item not in known:
+            raise wrong_value(name, f"{', '.join(sorted(known)) or 'none'}", item)
 
 
 def expect_seconds(name: str, value: object) -> None:

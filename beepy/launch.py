@@ -1,4 +1,4 @@
-"""Request -> Run: find the images, parse them, apply the options, load; nothing is attached yet."""
+"""From a RunRequest to a Run: find the images, parse, apply the options, load; attach nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -35,7 +35,7 @@ _NO_TARGET: Final = Target()
 _NO_PINS: Final = Pins()
 
 
-class Request(NamedTuple):
+class RunRequest(NamedTuple):
     """What to run, and how.
 
     ``images`` are names (references, files, bundled images), images, or parsed specs. ``variables``
@@ -72,7 +72,7 @@ class Loaded(NamedTuple):
     collections: Sequence[Collection]
 
 
-def launch(request: Request) -> tuple[Run, Sequence[Loaded]]:
+def launch(request: RunRequest) -> tuple[Run, Sequence[Loaded]]:
     """Load the programs of all images; the caller closes the run, which closes the collections.
 
     Raise BeepyError; then nothing stays loaded.
@@ -129,7 +129,7 @@ def specs_of(
     return image, parse_all(image)
 
 
-def _load(request: Request, resources: ExitStack, unpin: ExitStack) -> list[Loaded]:
+def _load(request: RunRequest, resources: ExitStack, unpin: ExitStack) -> list[Loaded]:
     """Load all images; ``resources`` closes their collections, ``unpin`` removes their pins."""
     images = [specs_of(image, request.options) for image in request.images]
     specs: Sequence[CollectionSpec] = [spec for _, image_specs in images for spec in image_specs]

@@ -54,7 +54,9 @@ def safe(text: str) -> str:
         text = re.sub(_UNSAFE, lambda match: _bytes(match[0]), text)
         if text.isprintable():
             return text
-    return "".join([one if one.isprintable() or one in _BLANKS else _bytes(one) for one in text])
+    return "".join(
+        [char if char.isprintable() or char in _BLANKS else _bytes(char) for char in text]
+    )
 
 
 def escaped(raw: bytes) -> str:

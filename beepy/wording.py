@@ -17,6 +17,8 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--binary": "binary={text}",
     "--btf": "btf={text}",
     "--ca-file": "options=Options(ca_file={text})",
+    "--certificate-identity": "verify=Signer(identity={text})",
+    "--certificate-oidc-issuer": "verify=Signer(issuer={text})",
     "--cgroup": "cgroup={text}",
     "--check": "check=True",
     "--config": "options=Options(configs=[{text}])",
@@ -26,6 +28,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--iface": "iface={text}",
     "--insecure": "options=Options(insecure=True)",
     "--interval": "interval={number}",
+    "--key": "verify=Signer(key={text})",
     "--missing": "missing={text}",
     "--netns": "netns={text}",
     "--password": "options=Options(password={text})",
@@ -33,6 +36,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--pin-maps": "pins=Pins(maps={text})",
     "--pin-progs": "pins=Pins(programs={text})",
     "--plain-http": "options=Options(plain_http=True)",
+    "--policy": "policy={text}",
     "--prog": "programs=[{text}]",
     "--pull": "pull={text}",
     "--relocations": "relocations=True",
@@ -40,7 +44,9 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--storage": "options=Options(storage={text})",
     "--text": "texts={text}",
     "--timeout": "timeout={number}",
+    "--trusted-root": "verify=Signer(trusted_root={text})",
     "--username": "options=Options(username={text})",
+    "--verify": "verify=True",
 }
 """What Python has in the place of an option of the command line, with its value."""
 
@@ -55,11 +61,15 @@ COMMAND_LINE_ALONE: Final = frozenset(
             "--no-tty",
             "--output",
         ),
-        *("--password-stdin", "--prom-host", "--prom-port", "--rows"),
-        *("--verbose", "--version", "--zero"),
+        *("--prom-host", "--prom-port", "--rows", "--verbose", "--version", "--zero"),
+        *("--arch", "--author", "--binary-only", "--build-image", "--build-script"),
+        *("--build-script-out", "--builder", "--cflags", "--description", "--file"),
+        *("--language", "--local", "--map", "--output-file", "--output-type", "--program-type"),
+        *("--arg", "--base-image", "--bee-image", "--beepy-image", "--build", "--wheel"),
+        *("--dry-run", "--name", "--password-stdin"),
     }
 )
-"""The options that only the command line has: for its output, and for its page of metrics."""
+"""The options that only the command line has: for outputs, its page of metrics, builds, stores."""
 
 _SHORT: Final = {"c": "--config", "f": "--filter", "p": "--password", "u": "--username"}
 # Other programs have short options too: ours begin a text, or are listed after "from".

@@ -113,10 +113,10 @@ def _summarize(
 ) -> Requirements:
     kernel = since.newest(need.since for need in needs)
     because = dict.fromkeys(need.feature for need in needs if need.since == kernel and kernel)
-    return Requirements(kernel, tuple(because), _merge(capabilities), types)
+    return Requirements(kernel, tuple(because), merge(capabilities), types)
 
 
-def _merge(capabilities: Iterable[Capability]) -> tuple[Capability, ...]:
+def merge(capabilities: Iterable[Capability]) -> tuple[Capability, ...]:
     """Return each capability once, with all its reasons, unless another one includes it."""
     reasons: dict[str, dict[str, None]] = {}
     for name, reason in capabilities:

@@ -21,11 +21,12 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from struct import Struct as Packer
-from typing import Final, assert_never
+from typing import Final
 
 from beepy.btf import header, types
+from beepy.btf.build import build
 from beepy.btf.names import essential_name, text
-from beepy.btf.types import KINDS, Bits, Kind, Type, TypeId
+from beepy.btf.types import KINDS, Kind, Type, TypeId
 from beepy.errors import BtfError
 
 MAX_STRING: Final = 1 << 16
@@ -49,8 +50,7 @@ No real type has a quarter as many.
 # names that are found faster one by one: 0.9 ms each in vmlinux, 2.2 ms for any number together
 _FEW: Final = 2
 
-_INT, _PAIR, _TRIPLE = Packer("<I"), Packer("<II"), Packer("<III")
-_ENUMERATOR = {False: Packer("<II"), True: Packer("<Ii")}
+_INT = Packer("<I")
 _ANY_KIND: Final = b"[" + re.escape(types.INFO_BYTES) + b"]"
 
 
@@ -371,90 +371,10 @@ class Btf:
                     f"{self.name}: type {type_id}: more than {MAX_ADDED} members and values "
                     "of all types"
                 )
+        if kind is Kind.UNKN:
+            raise BtfError(f"{self.name}: type {type_id}: unknown kind 0")
         added = self._types[(at + 3) * 4 : (at + self._steps[info]) * 4]
-        ref = TypeId(third)
-        match kind:
-            case Kind.INT:
-                (encoding,) = _INT.unpack(added)
-                bits, offset = encoding & 0xFF, encoding >> 16 & 0xFF
-                flags = encoding >> 24
-                signed, char, boolean = (
-                    flags & types.INT_SIGNED,
-                    flags & types.INT_CHAR,
-                    flags & types.INT_BOOL,
-                )
-                return types.Int(name, third, bits, offset, bool(signed), bool(char), bool(boolean))
-            case Kind.PTR:
-                return types.Ptr(ref)
-            case Kind.ARRAY:
-                element, index, nelems = _TRIPLE.unpack(added)
-                return types.Array(TypeId(element), TypeId(index), nelems)
-            case Kind.STRUCT:
-                return types.Struct(name, third, self._members(added, bitfields=flag))
-            case Kind.UNION:
-                return types.Union(name, third, self._members(added, bitfields=flag))
-            case Kind.ENUM:
-                values = list(_ENUMERATOR[flag].iter_unpack(added))
-                return types.Enum(
-                    name,
-                    third,
-                    flag,
-                    tuple([types.Enumerator(self._name(n), v) for n, v in values]),
-                )
-            case Kind.ENUM64:
-                wide = [(n, high << 32 | low) for n, low, high in list(_TRIPLE.iter_unpack(added))]
-                values64 = [
-                    types.Enumerator(self._name(n), v - (1 << 64) if flag and v >> 63 else v)
-                    for n, v in wide
-                ]
-                return types.Enum64(name, third, flag, tuple(values64))
-            case Kind.FWD:
-                return types.Fwd(name, flag)
-            case Kind.TYPEDEF:
-                return types.Typedef(name, ref)
-            case Kind.VOLATILE:
-                return types.Volatile(ref)
-            case Kind.CONST:
-                return types.Const(ref)
-            case Kind.RESTRICT:
-                return types.Restrict(ref)
-            case Kind.FUNC:
-                return types.Func(name, ref, vlen)
-            case Kind.FUNC_PROTO:
-                params = [
-                    types.Param(self._name(n), TypeId(t)) for n, t in list(_PAIR.iter_unpack(added))
-                ]
-                return types.FuncProto(ref, tuple(params))
-            case Kind.VAR:
-                return types.Var(name, ref, *_INT.unpack(added))
-            case Kind.DATASEC:
-                infos = list(_TRIPLE.iter_unpack(added))
-                return types.DataSec(
-                    name, third, tuple([types.VarSecInfo(TypeId(t), *place) for t, *place in infos])
-                )
-            case Kind.FLOAT:
-                return types.Float(name, third)
-            case Kind.DECL_TAG:
-                (component,) = _INT.unpack(added)
-                return types.DeclTag(
-                    name, ref, component - (1 << 32) if component >> 31 else component
-                )
-            case Kind.TYPE_TAG:
-                return types.TypeTag(name, ref)
-            case Kind.UNKN:
-                raise BtfError(f"{self.name}: type {type_id}: unknown kind 0")
-            case unreachable:
-                assert_never(unreachable)
+        return build(kind, name, third, added, vlen=vlen, flag=flag, name_at=self._name)
 
     def _name(self, offset: int) -> str:
         return self.string(offset, MAX_NAME)
-
-    def _members(self, added: memoryview, *, bitfields: bool) -> tuple[types.Member, ...]:
-        name = self._name
-        if bitfields:  # offset: bitfield_size 24..31, bit offset 0..23
-            triples = [
-                (n, t, o & 0xFFFFFF, o >> 24) for n, t, o in list(_TRIPLE.iter_unpack(added))
-            ]
-        else:
-            triples = [(n, t, o, 0) for n, t, o in list(_TRIPLE.iter_unpack(added))]
-        return tuple([types.Member(name(n), TypeId(t), Bits(o), size) for n, t, o, size in triples])

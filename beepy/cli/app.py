@@ -1,8 +1,9 @@
 """The command table, and the main function of the command line."""
 
 import sys
-from collections.abc import Callable, Mapping
-from typing import Annotated, Final
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Annotated, Final, NamedTuple
 
 import typer
 from typer.exceptions import TyperException
@@ -22,107 +23,44 @@ from beepy.cli.settings import (
 from beepy.errors import BeepyError
 
 
-def _run_command() -> Callable[..., None]:
-    from beepy.cli.run import run  # noqa: PLC0415 - only the called command is imported
+class _Row(NamedTuple):
+    """A command: its function in a module of ``beepy.cli``, the shared options that it takes."""
 
-    return with_settings(run, REGISTRIES)
+    module: str
+    function: str
+    settings: tuple[str, ...]
 
-
-def _list_command() -> Callable[..., None]:
-    from beepy.cli.images import list_images  # noqa: PLC0415 - as above
-
-    return with_settings(list_images, STORES)
-
-
-def _describe_command() -> Callable[..., None]:
-    from beepy.cli.describe import describe  # noqa: PLC0415 - as above
-
-    return with_settings(describe, REGISTRIES)
+    def load(self) -> Callable[..., None]:
+        """Import the command and add its shared options."""
+        module = import_module(f"beepy.cli.{self.module}")
+        return with_settings(getattr(module, self.function), self.settings)
 
 
-def _pull_command() -> Callable[..., None]:
-    from beepy.cli.registry import pull  # noqa: PLC0415 - as above
-
-    return with_settings(pull, REGISTRIES)
-
-
-def _push_command() -> Callable[..., None]:
-    from beepy.cli.registry import push  # noqa: PLC0415 - as above
-
-    return with_settings(push, REGISTRIES)
-
-
-def _inspect_command() -> Callable[..., None]:
-    from beepy.cli.registry import inspect  # noqa: PLC0415 - as above
-
-    return with_settings(inspect, REGISTRIES)
-
-
-def _login_command() -> Callable[..., None]:
-    from beepy.cli.login import login  # noqa: PLC0415 - as above
-
-    return with_settings(login, LOG_IN)
-
-
-def _logout_command() -> Callable[..., None]:
-    from beepy.cli.login import logout  # noqa: PLC0415 - as above
-
-    return with_settings(logout, LOG_OUT)
-
-
-def _tag_command() -> Callable[..., None]:
-    from beepy.cli.store_commands import tag  # noqa: PLC0415 - as above
-
-    return with_settings(tag, STORES)
-
-
-def _rm_command() -> Callable[..., None]:
-    from beepy.cli.store_commands import remove  # noqa: PLC0415 - as above
-
-    return with_settings(remove, STORES)
-
-
-def _prune_command() -> Callable[..., None]:
-    from beepy.cli.store_commands import prune  # noqa: PLC0415 - as above
-
-    return with_settings(prune, STORES)
-
-
-def _save_command() -> Callable[..., None]:
-    from beepy.cli.store_commands import save  # noqa: PLC0415 - as above
-
-    return with_settings(save, STORES)
-
-
-def _load_command() -> Callable[..., None]:
-    from beepy.cli.store_commands import load  # noqa: PLC0415 - as above
-
-    return with_settings(load, STORES)
-
-
-def _version_command() -> Callable[..., None]:
-    from beepy.cli.images import version  # noqa: PLC0415 - as above
-
-    return with_settings(version, GENERAL)
-
-
-COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
-    "run": _run_command,
-    "list": _list_command,
-    "describe": _describe_command,
-    "inspect": _inspect_command,
-    "pull": _pull_command,
-    "push": _push_command,
-    "login": _login_command,
-    "logout": _logout_command,
-    "tag": _tag_command,
-    "rm": _rm_command,
-    "prune": _prune_command,
-    "save": _save_command,
-    "load": _load_command,
-    "version": _version_command,
+COMMANDS: Final[Mapping[str, _Row]] = {
+    "run": _Row("run", "run", REGISTRIES),
+    "list": _Row("images", "list_images", STORES),
+    "describe": _Row("describe", "describe", REGISTRIES),
+    "inspect": _Row("registry", "inspect", REGISTRIES),
+    "pull": _Row("registry", "pull", REGISTRIES),
+    "push": _Row("registry", "push", REGISTRIES),
+    "login": _Row("login", "login", LOG_IN),
+    "logout": _Row("login", "logout", LOG_OUT),
+    "tag": _Row("store_commands", "tag", STORES),
+    "rm": _Row("store_commands", "remove", STORES),
+    "prune": _Row("store_commands", "prune", STORES),
+    "save": _Row("store_commands", "save", STORES),
+    "load": _Row("store_commands", "load", STORES),
+    "verify": _Row("verify", "verify", REGISTRIES),
+    "build": _Row("build", "build", STORES),
+    "init": _Row("init", "init", GENERAL),
+    "package": _Row("package", "package", REGISTRIES),
+    "completion": _Row("completion", "completion", GENERAL),
+    "version": _Row("images", "version", GENERAL),
 }
-"""Command -> a function that imports it and adds the shared options that it takes."""
+"""Only the called command is imported."""
+
+
+_COMPLETE: Final = "__complete"  # not a command: for the scripts of ``beepy completion``
 
 
 def _version(*, wanted: bool) -> None:
@@ -158,6 +96,10 @@ def main() -> int:
     """Run the command line and return its exit code."""
     stdio.reserve_std_fds()
     stdio.escape_unencodable()
+    if sys.argv[1:2] == [_COMPLETE]:
+        from beepy.cli import candidates  # noqa: PLC0415 - only for the shells' scripts
+
+        return candidates.main(sys.argv[2:])
     try:
         code = _run(sys.argv[1:] or ["--help"])
     except BeepyError as error:
@@ -177,18 +119,30 @@ def main() -> int:
 
 
 def _run(arguments: list[str]) -> object:
-    app, program_name = _new_app(), "beepy"
-    if arguments[0] in COMMANDS:  # an app of this command alone: the others need not be imported
+    if arguments[0] in COMMANDS:
         command, *arguments = arguments
-        program_name = f"beepy {command}"
-        app.command(command, cls=Command)(COMMANDS[command]())
+        app, program_name = command_app(command), f"beepy {command}"
     else:
-        app.callback(cls=Group)(_group)
-        for command, import_command in COMMANDS.items():
-            app.command(command, cls=Command)(import_command())
+        app, program_name = group_app(), "beepy"
     try:
         return app(args=arguments, prog_name=program_name, standalone_mode=False)
     except OSError as error:
         if isinstance(error, BeepyError):
             raise
         raise stdio.write_error(error) from error  # from help, which typer itself writes
+
+
+def command_app(command: str) -> typer.Typer:
+    """Return an app of this command alone: the others need not be imported."""
+    app = _new_app()
+    app.command(command, cls=Command)(COMMANDS[command].load())
+    return app
+
+
+def group_app(commands: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+    """Return an app of several commands, with the options that come before their names."""
+    app = _new_app()
+    app.callback(cls=Group)(_group)
+    for command in commands:
+        app.command(command, cls=Command)(COMMANDS[command].load())
+    return app

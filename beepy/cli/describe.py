@@ -49,7 +49,9 @@ def describe(
     else:
         width = columns_of_terminal(stdio.STDOUT)
         stdio.write(
-            "".join([f"{line}\n" for one in described for line in description.as_text(one, width)])
+            "".join(
+                [f"{line}\n" for item in described for line in description.as_text(item, width)]
+            )
         )
-    if any(one.check and not one.check.runs for one in described):
+    if any(item.check and not item.check.runs for item in described):
         raise typer.Exit(1)

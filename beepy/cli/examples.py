@@ -39,6 +39,21 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy login localhost:5000 -u me --password-stdin < password",
     ),
     "logout": ("beepy logout ghcr.io",),
+    "completion": (
+        "beepy completion fish > ~/.config/fish/completions/beepy.fish",
+        "source <(beepy completion bash)",
+    ),
+    "package": (
+        "beepy package exitsnoop",
+        "beepy package ghcr.io/me/exitsnoop:1 ghcr.io/me/exitsnoop-beepy:1 --build",
+        "beepy package ./probe.o -o probe --beepy-image ghcr.io/me/beepy:0.1.0",
+    ),
+    "build": (
+        "beepy build probe.c",
+        "beepy build probe.c ghcr.io/me/probe:1 --description 'my first probe'",
+        "beepy build probe.c probe:1 --arch amd64,arm64",
+    ),
+    "init": ("beepy init", "beepy init --program-type Network -m HashMap -o counter -f probe.c"),
     "tag": (
         "beepy tag exitsnoop localhost:5000/tools/exitsnoop:1",
         "beepy tag ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14 exits:1",
@@ -50,5 +65,9 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy save exitsnoop opensnoop | ssh host beepy load -",
     ),
     "load": ("beepy load exitsnoop.tar", "beepy load x.tar --name localhost:5000/tools/x:1"),
+    "verify": (
+        "beepy verify ghcr.io/acme/tcplife:1 --key cosign.pub",
+        "beepy verify ghcr.io/acme/tcplife:1 --policy policy.toml -o json",
+    ),
     "version": ("beepy version", "beepy --version"),
 }

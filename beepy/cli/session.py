@@ -15,7 +15,7 @@ from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
 from beepy.events.stats import RunStats
-from beepy.launch import Loaded, Request, launch, passing
+from beepy.launch import Loaded, RunRequest, launch, passing
 from beepy.obj.spec import Role
 from beepy.outputs import Output
 from beepy.session import Run
@@ -48,7 +48,7 @@ def default_output(*, plain: bool) -> str:
     return "columns" if os.isatty(STDOUT) else "json"
 
 
-def run(request: Request, options: ShowOptions) -> None:
+def run(request: RunRequest, options: ShowOptions) -> None:
     """Run until a signal, ``--count``, ``--timeout`` or a closed pipe; print the summary line.
 
     Raise BeepyError, and KeyboardInterrupt for a signal before anything is attached. In any case
@@ -75,7 +75,7 @@ def run(request: Request, options: ShowOptions) -> None:
 def _attach(
     running: Run,
     loaded: Sequence[Loaded],
-    request: Request,
+    request: RunRequest,
     options: ShowOptions,
     output: Output,
 ) -> float:
@@ -154,7 +154,7 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
 
 
 def _serve_metrics(
-    request: Request, options: ShowOptions, running: Run, row_options: outputs.RowOptions
+    request: RunRequest, options: ShowOptions, running: Run, row_options: outputs.RowOptions
 ) -> str:
     """Serve the metrics page if it is wanted; return its URL or "". Raise OutputError."""
     has_metrics = any(schema.role in _METRICS for schema in running.schemas)

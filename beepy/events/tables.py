@@ -90,7 +90,10 @@ def by_name(decoders: Iterable[Decoder]) -> dict[str, Decoder]:
     decoders = tuple(decoders)
     names = [decoder.schema.map for decoder in decoders]
     schemas = [decoder.schema for decoder in decoders]
-    full = [one.map if names.count(one.map) == 1 else f"{one.image}.{one.map}" for one in schemas]
+    full = [
+        schema.map if names.count(schema.map) == 1 else f"{schema.image}.{schema.map}"
+        for schema in schemas
+    ]
     return dict(zip(full, decoders, strict=True))
 
 

@@ -8,7 +8,8 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from beepy.errors import UnsupportedImage
 from beepy.oci.admission import ImageSource, admit, candidate
@@ -24,6 +25,9 @@ from beepy.oci.descriptor import (
 from beepy.oci.image import Image
 from beepy.oci.layout import IndexEntry
 from beepy.text import excerpt, safe
+
+if TYPE_CHECKING:
+    from beepy.oci.policy import Policy  # most runs have none
 
 MAX_MEMBERS: Final = 4096
 """Limit of the files and directories in an archive."""
@@ -123,13 +127,19 @@ class Archive:
         return error
 
 
-def load(file: BinaryIO, path: str) -> Image:
+def load(file: BinaryIO, path: str, policy: "Policy | None" = None) -> Image:
     """Return the only image in the archive, which may have signatures beside it.
 
-    Raises UnsupportedImage for none, several, or a broken archive.
+    Raises UnsupportedImage for none, several, or a broken archive, UntrustedImage if the policy
+    refuses it.
     """
+    from beepy.oci.signatures.stored import signatures  # noqa: PLC0415 - only for archives
+
     archive = Archive(file, path)
-    return admit(candidate(path, ImageSource.ARCHIVE, only(archive, path), archive.read))
+    find_signatures = partial(signatures, archive)
+    top = only(archive, path)
+    packed = candidate(path, ImageSource.ARCHIVE, top, archive.read, find_signatures)
+    return admit(packed, policy=policy)
 
 
 def only(archive: Archive, path: str) -> Descriptor:

@@ -17,10 +17,11 @@ from beepy.log import Log
 from beepy.oci.options import Options, bee_dir, default_config_dir, home
 from beepy.oci.ownership import refuse_others
 from beepy.oci.reference import DOCKER, Reference
-from beepy.text import safe
+from beepy.text import excerpt, safe
 
 _log = Log(__name__)
 
+_NOT_FOUND = "credentials not found in native keychain"  # docker-credential-helpers' words
 _DOCKER_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _MAX_SCOPES = 8
 _CHANGING = ("push", "delete", "*")
@@ -175,8 +176,13 @@ def _from_helper(name: str, reference: Reference, path: Path) -> Credentials | N
     except OSError as error:
         _log.warning("%s: %s: continuing without credentials", where, error.strerror)
         return None
-    if code:  # "credentials not found in native keychain" is the usual case
-        _log.info("%s: no credentials for %s", where, server)
+    if code:
+        why = excerpt(output.decode(errors="backslashreplace").strip(), 160)
+        if _NOT_FOUND in why:
+            _log.info("%s: no credentials for %s", where, server)
+        else:
+            reason = why or f"exit status {code}"
+            _log.warning("%s: %s: continuing without credentials", where, reason)
         return None
     try:
         answer = json.loads(output)

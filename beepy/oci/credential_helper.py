@@ -12,7 +12,7 @@ _PATIENCE_S: Final = 10
 
 
 def run(name: str, action: str, given: bytes, where: str) -> tuple[int, bytes]:
-    """Run a helper with ``given`` on stdin; return its exit code, and what it wrote to stdout.
+    """Run a helper with ``given`` on stdin; return its exit code, and what it wrote.
 
     Raises OSError if it cannot be run or does not end, RegistryError for what is not a name.
     """
@@ -25,4 +25,4 @@ def run(name: str, action: str, given: bytes, where: str) -> tuple[int, bytes]:
         )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(errno.ETIMEDOUT, f"no answer in {_PATIENCE_S} s") from error
-    return ran.returncode, ran.stdout
+    return ran.returncode, ran.stdout or ran.stderr

@@ -1,4 +1,4 @@
-"""Names of images that are names of files."""
+"""An image in a file: an ELF object, or an image layout in a tar file."""
 
 import errno
 import os
@@ -6,26 +6,24 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from beepy.errors import ImageNotFound, UnsupportedImage
-from beepy.oci.reference import has_host, is_reference
+from beepy.file_bytes import ELF_MAGIC
+from beepy.oci.admission import admit, file_candidate
+from beepy.oci.descriptor import MAX_IMAGE
+from beepy.oci.image import Image
 from beepy.oci.store import Store
 from beepy.text import safe
 
+if TYPE_CHECKING:
+    from beepy.oci.policy import Policy
 
-def could_be_file(text: str) -> bool:
-    """Tell whether ``text`` may name a file; what begins with "." or "/" is never a reference.
 
-    A name with a digest is not looked up as a file, even if the digest is mistyped or not
-    supported: anybody who can write to the directory could create a file of that name with other
-    contents.
-    """
-    if text.startswith((".", "/")):
-        return True
-    return ":" not in text.partition("@")[2] and not (
-        (has_host(text) or "@" in text) and is_reference(text)
-    )
+def read(text: str, policy: "Policy | None") -> Image | None:
+    """Return the image in the file ``text``; None if it does not exist, or is a directory."""
+    with opened(text) as stream:
+        return _from_stream(stream, text, safe(text[:200]), policy) if stream else None
 
 
 @contextmanager
@@ -66,6 +64,22 @@ def opened(text: str) -> Iterator[BinaryIO | None]:
 def _cwd_searchable(text: str) -> bool:
     """Tell whether this user may search the directory of ``text``; after su, perhaps not."""
     return text.startswith((".", "/")) or os.access(".", os.X_OK)
+
+
+def _from_stream(stream: BinaryIO, text: str, where: str, policy: "Policy | None") -> Image:
+    data = stream.read(512)
+    if data.startswith(ELF_MAGIC):
+        data += stream.read(MAX_IMAGE + 1 - len(data))
+        if len(data) > MAX_IMAGE:
+            raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")
+        return admit(file_candidate(text, data), policy=policy)
+    from beepy.oci import archive  # noqa: PLC0415 - only where it is used
+
+    if archive.is_tar(data):
+        return archive.load(stream, text, policy)
+    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
+
+    raise unsupported.file(data, text)
 
 
 def layout_refusal(text: str) -> UnsupportedImage | None:

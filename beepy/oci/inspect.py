@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from beepy.errors import ImageError, ImageNotFound, worded
 from beepy.log import Log
+from beepy.oci import lookup
 from beepy.oci.admission import ImageSource
 from beepy.oci.client import Client
 from beepy.oci.descriptor import (
@@ -14,6 +15,7 @@ from beepy.oci.descriptor import (
     parse_annotations,
     parse_object,
 )
+from beepy.oci.endpoints import own_endpoint
 from beepy.oci.local import LocalImage, located, not_here
 from beepy.oci.manifest import Index, Manifest, Read, parse
 from beepy.oci.options import Options
@@ -55,17 +57,19 @@ def inspect(text: str, options: Options = _DEFAULT) -> Inspected:
     No layer is read, and nothing stored. Raises ImageNotFound, UnsupportedImage, RegistryError,
     StoreError or DigestMismatch.
     """
+    options = lookup.checked(options)
     if not (has_host(text) and options.pull == "always"):
         with located(text, options) as image:
             if image:
                 return _stored(text, image)
-    if not has_host(text):
+    name = text if has_host(text) else lookup.expanded(text, options)
+    if not name:
         raise not_here(text, options)
     if options.pull == "never":
-        why = f"{safe(text)}: not found locally, and no registry may be asked (--pull never)"
+        why = f"{safe(name)}: not found locally, and no registry may be asked (--pull never)"
         raise ImageNotFound(worded(why))
-    reference = parse_reference(text)
-    with Client(reference, options) as client:
+    reference, connected = own_endpoint(parse_reference(name), options)
+    with Client(reference, connected) as client:
         top, data = fetch_manifest(client, reference.digest or reference.tag or "latest")
 
         def read(descriptor: Descriptor) -> bytes:
@@ -75,7 +79,7 @@ def inspect(text: str, options: Options = _DEFAULT) -> Inspected:
             return check(data, descriptor, client.where)
 
         listed = _listed(client, top.digest)
-        return _inspected(text, ImageSource.REGISTRY, top, data, read, listed)
+        return _inspected(name, ImageSource.REGISTRY, top, data, read, listed)
 
 
 def _stored(text: str, image: LocalImage) -> Inspected:

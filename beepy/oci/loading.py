@@ -125,7 +125,7 @@ def _named(entry: IndexEntry, where: str, name: str, *, only: bool) -> str:
     full = annotations.get(_CONTAINERD_NAME) if isinstance(annotations, dict) else None
     text = name or (full if isinstance(full, str) else name_of(entry))
     if name and not only:
-        raise UsageError(f"--name {safe(name)}: {where} has several images")
+        raise UsageError(f"{where}: several images: name '{safe(name)}' would fit only one")
     if text is None:
         raise _unnamed(f"{where}: the image has no name", only=only)
     try:

@@ -11,7 +11,7 @@ from beepy.oci import lookup
 from beepy.oci.admission import ImageSource
 from beepy.oci.archive import Archive, is_tar, only
 from beepy.oci.descriptor import MAX_MOVED, Descriptor
-from beepy.oci.image_file import could_be_file, opened
+from beepy.oci.image_file import opened
 from beepy.oci.manifest import Index, Manifest, walk
 from beepy.oci.options import Options
 from beepy.oci.reference import Reference, has_host, is_reference, parse, same_repository
@@ -40,11 +40,12 @@ class LocalImage(NamedTuple):
 def located(text: str, options: Options) -> Iterator[LocalImage | None]:
     """Yield the image that ``text`` names: in an archive, a local store, or bundled; None if none.
 
-    The order of places is that of ``lookup.find``. A name with the digest of a manifest in an index
+    The order of places is that of ``lookup.find``; a name of no local image is expanded by
+    ``registries.toml``. A name with the digest of a manifest in an index
     is that manifest. Raises UnsupportedImage for a file that is not an archive.
     """
     bundle = lookup.bundled_store()
-    if could_be_file(text):
+    if lookup.could_be_file(text):
         with opened(text) as file:
             if file:
                 archive = _archive(file, text)
@@ -55,8 +56,13 @@ def located(text: str, options: Options) -> Iterator[LocalImage | None]:
             if stored := lookup.look_up(store, text, options) or _index_of(store, text):
                 yield _stored(ImageSource.STORE, store, text, *stored)
                 return
-    bundled = bundle.find(text)
-    yield _stored(ImageSource.BUNDLED, bundle, text, *bundled) if bundled else None
+    if bundled := bundle.find(text):
+        yield _stored(ImageSource.BUNDLED, bundle, text, *bundled)
+    elif not has_host(text) and (name := lookup.expanded(text, options)):
+        with located(name, options) as image:
+            yield image
+    else:
+        yield None
 
 
 def _index_of(store: Store, text: str) -> tuple[str, Descriptor] | None:
@@ -74,9 +80,10 @@ def _index_of(store: Store, text: str) -> tuple[str, Descriptor] | None:
 
 def not_here(text: str, options: Options) -> ImageNotFound:
     """Return the error for a name of no local image."""
-    if not has_host(text):
+    name = text if has_host(text) else lookup.expanded(text, options)
+    if not name:
         return lookup.not_found(text, options)
-    error = ImageNotFound(f"{safe(text)}: not found locally")
+    error = ImageNotFound(f"{safe(name)}: not found locally")
     error.add_note("beepy list shows the images")
     return error
 

@@ -15,6 +15,7 @@ from beepy.oci import auth, credential_helper
 from beepy.oci.auth import Credentials
 from beepy.oci.client import Client
 from beepy.oci.directory import Directory
+from beepy.oci.endpoints import own_endpoint
 from beepy.oci.options import Options, default_config_dir
 from beepy.oci.ownership import refuse_others
 from beepy.oci.reference import Reference, is_reference, parse
@@ -43,7 +44,7 @@ def log_in(server: str, credentials: Credentials, options: Options) -> LogIn:
     registry = _registry(server)
     if ":" in credentials.username:
         raise UsageError(f"{safe(server)}: user name: ':' is not allowed")
-    with Client(registry, options, where="login") as client:
+    with Client(registry, own_endpoint(registry, options).options, where="login") as client:
         was_asked = client.log_in(credentials)
     path = _path(options)
     with _changed(path) as config:

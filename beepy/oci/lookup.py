@@ -4,30 +4,28 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from beepy.errors import (
     DigestMismatch,
     ImageNotFound,
     InvalidReference,
     StoreError,
-    UnsupportedImage,
     UsageError,
     worded,
 )
-from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
-from beepy.oci.admission import admit, file_candidate
-from beepy.oci.descriptor import MAX_IMAGE, Descriptor
+from beepy.oci import image_file
+from beepy.oci.descriptor import Descriptor
 from beepy.oci.image import Image
-from beepy.oci.image_file import could_be_file, layout_refusal, opened
-from beepy.oci.options import POLICIES, Options, bee_dir, default_storage
+from beepy.oci.options import POLICIES, Options, bee_dir, default_storage, registries_file
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
 from beepy.oci.store import Entry, Store
 from beepy.text import safe
 
 if TYPE_CHECKING:
-    from beepy.oci.progress import Progress  # a run needs none of it
+    from beepy.oci.policy import Policy  # most runs have none
+    from beepy.oci.progress import Progress
 
 __all__ = ["Options", "bundled_store", "find", "list_images", "pull", "stores"]
 
@@ -71,39 +69,48 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
     """Return the image that ``text`` names; an image is returned as it is.
 
     A name with a registry's host or a digest is a reference, and never a file. Only a name with a
-    host is requested from a registry, as ``options.pull`` says: "missing" if it is not found
-    locally, "always" in any case, "never" opens no socket. Raises ImageNotFound, which suggests
-    similar names, or the error of the first place that has the image; UsageError for a file whose
-    name could be a reference.
+    host is requested from a registry, or one that ``registries.toml`` expands to such a name, as
+    ``options.pull`` says: "missing" if it is not found locally, "always" in any case, "never" opens
+    no socket. Raises ImageNotFound, which suggests similar names, or the error of the first place
+    that has the image; UsageError for a file whose name could be a reference.
     """
     if not isinstance(text, str):
         if isinstance(text, Image):
             return text
         text = _text_of(text)
-    options = _checked(options)
+    options = checked(options)
     bundle = bundled_store()
     is_forced = has_host(text) and options.pull == "always"
     bundled = None if is_forced else bundle.named(text)
-    if could_be_file(text) and (image := _from_file(text)):
+    if could_be_file(text) and (image := image_file.read(text, options.policy)):
         if bundled:  # anybody who can write to this directory may have created the file
             _log.warning(
                 "%s: the file of that name in the working directory, not the bundled image",
                 safe(text),
             )
         return image
-    if not is_forced:
-        for store in stores(options):
-            if image := _from_store(store, text, options):
-                return image
+    if not is_forced and (image := _from_stores(text, options)):
+        return image
     if bundled:
-        return _load(bundle, text, bundled)
-    if has_host(text) and not is_forced:
-        _refuse_file(text)
-        if options.pull == "never":
-            _reference(text, options)
-            why = f"{safe(text)}: not found locally, and no registry may be asked (--pull never)"
-            raise ImageNotFound(worded(why))
-    return pull(text, options, keep=False)
+        return _load(bundle, text, bundled, options.policy)
+    name = text
+    if has_host(text):
+        if not is_forced:
+            _refuse_file(text)
+    elif expansion := expanded(text, options):
+        name = expansion
+        if options.pull != "always" and (image := _from_stores(name, options)):
+            return image
+    if has_host(name) and options.pull == "never":
+        _reference(name, options)
+        why = f"{safe(name)}: not found locally, and no registry may be asked (--pull never)"
+        raise ImageNotFound(worded(why))
+    try:
+        return pull(name, options, keep=False)
+    except ImageNotFound as error:
+        if name != text and (similar := _similar(text, options)):
+            error.add_note(f"did you mean {' or '.join(similar)}?")
+        raise
 
 
 def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Descriptor]:
@@ -111,19 +118,28 @@ def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Des
 
     Raises ImageNotFound and InvalidReference, which suggest similar names.
     """
-    options = _checked(options)
-    for store in stores(options):
-        if stored := look_up(store, text, options):
-            return store, *stored
+    options = checked(options)
+    if stored := _stored(text, options):
+        return stored
     bundle = bundled_store()
     if bundled := bundle.named(text):
         return bundle, text.partition("@")[0], bundled
     _reference(text, options)
-    if not has_host(text):
+    name = text if has_host(text) else expanded(text, options)
+    if not name:
         raise not_found(text, options)
-    error = ImageNotFound(f"{safe(text)}: not found locally")
+    if name != text and (stored := _stored(name, options)):
+        return stored
+    error = ImageNotFound(f"{safe(name)}: not found locally")
     error.add_note(f"beepy pull {safe(text)}")
     raise error
+
+
+def _stored(text: str, options: Options) -> tuple[Store, str, Descriptor] | None:
+    for store in stores(options):
+        if stored := look_up(store, text, options):
+            return store, *stored
+    return None
 
 
 def own_store(options: Options) -> Store:
@@ -141,7 +157,7 @@ def _text_of(path: Path) -> str:
     return text if text.startswith((".", "/")) else f"./{text}"
 
 
-def _checked(options: Options) -> Options:
+def checked(options: Options) -> Options:
     """Return the options with paths that were given as texts. Raises TypeError and UsageError."""
     if not isinstance(options, Options):
         from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
@@ -154,11 +170,45 @@ def _checked(options: Options) -> Options:
     storage, config_dir, ca_file = map(
         _path, (options.storage, options.config_dir, options.ca_file)
     )
-    return options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
+    options = options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
+    policy = options.policy or _configured_policy(options)
+    if options.verify:
+        from beepy.oci import policy as policies  # noqa: PLC0415 - few runs verify
+
+        policy = policies.verifying(policy)
+    return options._replace(policy=policy)
+
+
+def _configured_policy(options: Options) -> "Policy | None":
+    """Return the policy of ``registries.toml``; None if it has none."""
+    if not os.path.exists(registries_file(options)):  # noqa: PTH110 - False too if it may not be searched
+        return None
+    from beepy.oci import policy as policies  # noqa: PLC0415 - few users have the file
+    from beepy.oci import registries  # noqa: PLC0415 - as above
+
+    configured = registries.read(options)
+    if configured.policy is None:
+        return None
+    where = f"{safe(str(configured.path))}: policy"
+    return policies.parse(configured.policy, where, configured.path.parent)
 
 
 def _path(path: Path | str | None) -> Path | None:
     return Path(path) if isinstance(path, str) else path
+
+
+def could_be_file(text: str) -> bool:
+    """Tell whether ``text`` may name a file; what begins with "." or "/" is never a reference.
+
+    A name with a digest is not looked up as a file, even if the digest is mistyped or not
+    supported: anybody who can write to the directory could create a file of that name with other
+    contents.
+    """
+    if text.startswith((".", "/")):
+        return True
+    return ":" not in text.partition("@")[2] and not (
+        (has_host(text) or "@" in text) and is_reference(text)
+    )
 
 
 def _refuse_file(text: str) -> None:
@@ -169,12 +219,19 @@ def _refuse_file(text: str) -> None:
         raise UsageError(worded(why))
 
 
+def _from_stores(text: str, options: Options) -> Image | None:
+    for store in stores(options):
+        if image := _from_store(store, text, options):
+            return image
+    return None
+
+
 def _from_store(store: Store, text: str, options: Options) -> Image | None:
     """Return the image in a store; read again what was removed while it was read."""
     stored = look_up(store, text, options)
     while stored:
         try:
-            return _load(store, text, stored[1])
+            return _load(store, text, stored[1], options.policy)
         except StoreError:
             now = look_up(store, text, options)
             if now == stored:
@@ -183,10 +240,10 @@ def _from_store(store: Store, text: str, options: Options) -> Image | None:
     return None
 
 
-def _load(store: Store, text: str, descriptor: Descriptor) -> Image:
+def _load(store: Store, text: str, descriptor: Descriptor, policy: "Policy | None") -> Image:
     _log.info("%s: found in %s", safe(text), safe(str(store.path)))
     try:
-        return store.load(text, descriptor)
+        return store.load(text, descriptor, policy)
     except (StoreError, DigestMismatch) as error:
         if has_host(text) and is_reference(text):
             error.add_note(f"beepy pull {text}")  # fetches what is missing or damaged
@@ -212,7 +269,7 @@ def list_images(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
 
     A broken store is skipped with a warning unless ``options.storage`` names it.
     """
-    options = _checked(options)
+    options = checked(options)
     images: list[tuple[Entry, bool]] = []
     for store in stores(options):
         try:
@@ -235,23 +292,37 @@ def pull(
 
     Without ``keep`` only what its format uses is fetched, and a store that cannot be written causes
     a warning, not an error. ``progress`` is called with each blob and the number of its bytes that
-    have been fetched so far. A bundled image is returned as it is; for any other name without a
-    registry's host no registry is contacted. Raises ImageNotFound and InvalidReference, which
-    suggest similar names, UnsupportedImage, DigestMismatch, RegistryError and StoreError.
+    have been fetched so far. A bundled image is returned as it is. Any other name without a
+    registry's host is expanded by ``registries.toml``, and stored expanded; without an expansion no
+    registry is contacted. Mirrors come before the registry itself. Raises ImageNotFound and
+    InvalidReference, which suggest similar names, UnsupportedImage, DigestMismatch, RegistryError
+    and StoreError.
     """
     if not isinstance(text, str):
         text = _text_of(text)
-    options = _checked(options)
+    options = checked(options)
     bundle = bundled_store()
     if not has_host(text) and (bundled := bundle.named(text)):
-        return bundle.load(text, bundled)
-    reference = _reference(text, options)
+        return bundle.load(text, bundled, options.policy)
+    reference, name = _reference(text, options), text
     if not has_host(text):
-        raise layout_refusal(text) or not_found(text, options)
-    from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
+        name = expanded(text, options)
+        if not name:
+            raise image_file.layout_refusal(text) or not_found(text, options)
+        reference = parse(name)
+    from beepy.oci import mirrors  # noqa: PLC0415 - requests and oras cost 160 ms
 
     store = own_store(options)
-    return pull_into(reference, text, store, options, keep=keep, progress=progress)
+    return mirrors.pull(reference, name, store, options, keep=keep, progress=progress)
+
+
+def expanded(text: str, options: Options) -> str:
+    """Return the reference that a name without a registry's host stands for, "" if it has none."""
+    if _is_path(text) or not is_reference(text):
+        return ""
+    from beepy.oci import endpoints  # noqa: PLC0415 - not for a file, a stored or bundled image
+
+    return endpoints.expand(text, options)
 
 
 def _reference(text: str, options: Options) -> Reference:
@@ -273,9 +344,14 @@ def _reference(text: str, options: Options) -> Reference:
         if similar or "/" not in text:
             error.add_note(f"did you mean {' or '.join(similar)}?" if similar else _LISTS)
         raise
-    if not has_host(text) and (text.endswith((".o", ".tar")) or os.path.isfile(text)):  # noqa: PTH113
+    if not has_host(text) and _is_path(text):
         raise _not_a_reference(text, where)
     return reference
+
+
+def _is_path(text: str) -> bool:
+    """Tell whether a name without a registry's host is that of a file, or looks like one."""
+    return text.endswith((".o", ".tar")) or os.path.isfile(text)  # noqa: PTH113
 
 
 def not_found(text: str, options: Options) -> ImageNotFound:
@@ -321,25 +397,3 @@ def _not_a_reference(text: str, where: str) -> ImageNotFound:
     if os.path.isfile(text):  # noqa: PTH113
         return ImageNotFound(f"{where}: a file, not a reference: it needs no registry")
     return ImageNotFound(f"{where}: no such file")
-
-
-def _from_file(text: str) -> Image | None:
-    """Return the image in the file ``text``; None if it does not exist, or is a directory."""
-    with opened(text) as stream:
-        return _from_stream(stream, text, safe(text[:200])) if stream else None
-
-
-def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
-    data = stream.read(512)
-    if data.startswith(ELF_MAGIC):
-        data += stream.read(MAX_IMAGE + 1 - len(data))
-        if len(data) > MAX_IMAGE:
-            raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")
-        return admit(file_candidate(text, data))
-    from beepy.oci import archive  # noqa: PLC0415 - only where it is used
-
-    if archive.is_tar(data):
-        return archive.load(stream, text)
-    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
-
-    raise unsupported.file(data, text)

@@ -13,7 +13,7 @@ from beepy.errors import (
     UsageError,
 )
 from beepy.log import Log
-from beepy.oci import referrers, stored_referrers, upload
+from beepy.oci import lookup, referrers, stored_referrers, upload
 from beepy.oci.client import Client
 from beepy.oci.descriptor import (
     MAX_MANIFEST,
@@ -23,13 +23,14 @@ from beepy.oci.descriptor import (
     parse_descriptor,
     parse_object,
 )
+from beepy.oci.endpoints import own_endpoint
 from beepy.oci.layout import name_of
 from beepy.oci.links import links
 from beepy.oci.local import LocalImage, located, not_here, repositories
 from beepy.oci.manifest import OCI_INDEX, Manifest, walk
 from beepy.oci.options import Options
 from beepy.oci.progress import Progress, reported
-from beepy.oci.reference import Reference, has_host, is_reference, parse
+from beepy.oci.reference import has_host, is_reference, parse
 from beepy.oci.stored_referrers import Source
 from beepy.text import safe
 
@@ -51,13 +52,16 @@ def push(
     """Send a local image, ``text``, to its registry or to the reference ``target``.
 
     Return the digest. An index is sent with all it leads to, and an image with what refers to it,
-    such as signatures. Blobs come first, then the manifests below it, then its own: a push that
-    fails leaves the registry's tag as it was. ``progress`` is called with each blob that is sent.
-    Raises ImageNotFound, InvalidReference, UsageError for a name without a registry, StoreError for
-    an image that is not complete, DigestMismatch and RegistryError.
+    such as signatures. A target without a registry's host is expanded by ``registries.toml``, whose
+    mirrors are not pushed to. Blobs come first, then the manifests below the image's, then its own:
+    a push that fails leaves the registry's tag as it was. ``progress`` is called with each blob and
+    the number of its bytes that have been sent so far. Raises ImageNotFound, InvalidReference,
+    UsageError for a name without a registry, StoreError for an image that is not complete,
+    DigestMismatch and RegistryError.
     """
-    name = target or text
-    reference = _target(text, name)
+    options = lookup.checked(options)
+    name = target_of(text, target, options)
+    reference, connected = own_endpoint(parse(name), options)
     with located(text, options) as image:
         if image is None:
             raise not_here(text, options)
@@ -68,7 +72,7 @@ def push(
         mounts = cache(partial(repositories, reference, options))
         try:
             _refuse_partial(image, safe(text[:200]))
-            with Client(reference, options, push=True) as client:
+            with Client(reference, connected, push=True) as client:
                 tag = reference.tag or ""
                 push_manifest(client, blobs, image.top, tag, mounts=mounts, progress=progress)
                 _push_referrers(client, blobs, digest)
@@ -78,6 +82,21 @@ def push(
             raise
     _log.info("%s: pushed %s", reference, digest)
     return digest
+
+
+def target_of(text: str, target: str, options: Options) -> str:
+    """Return the reference that ``text`` is pushed to; raise UsageError if it has no registry."""
+    name = target or text
+    if name.startswith((".", "/")):
+        expanded = ""
+    else:
+        expanded = name if has_host(name) else lookup.expanded(name, options)
+    if expanded:
+        return expanded
+    error = UsageError(f"{safe(name[:200])}: names no registry to push to")
+    repository = text if is_reference(text) else "NAME:TAG"
+    error.add_note(f"beepy push {safe(quote(text[:200]))} REGISTRY/{repository}")
+    raise error
 
 
 def push_manifest(
@@ -143,16 +162,6 @@ def push_referrer(client: Client, blobs: Source, referrer: Descriptor, subject: 
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*manifests, entry]}
     data = json.dumps(index, separators=(",", ":")).encode()
     upload.put_manifest(client, descriptor_of(data, OCI_INDEX), data, tag)
-
-
-def _target(text: str, name: str) -> Reference:
-    """Parse what is pushed to; raise UsageError if it names no registry."""
-    if has_host(name) and not name.startswith((".", "/")):
-        return parse(name)
-    error = UsageError(f"{safe(name[:200])}: names no registry to push to")
-    repository = text if is_reference(text) else "NAME:TAG"
-    error.add_note(f"beepy push {safe(quote(text[:200]))} REGISTRY/{repository}")
-    raise error
 
 
 def _refuse_partial(image: LocalImage, where: str) -> None:

@@ -1,8 +1,8 @@
 """Named images in an image layout: look-up, listing, and giving names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from beepy.errors import ImageError, ImageNotFound, UnsupportedImage
 from beepy.log import Log
@@ -14,6 +14,9 @@ from beepy.oci.layout import IndexEntry, Layout, name_of
 from beepy.oci.manifest import CREATED, DESCRIPTION, OCI_MANIFEST, REF_NAME, Index, parse, resolve
 from beepy.oci.reference import same, same_repository
 from beepy.text import excerpt, safe
+
+if TYPE_CHECKING:
+    from beepy.oci.policy import Policy  # most runs have none
 
 _log = Log(__name__)
 
@@ -96,13 +99,13 @@ class Store:
             raise ImageNotFound(f"{safe(name)}: not in {self.layout.where}")
         return self.load(name, entry[1])
 
-    def load(self, name: str, descriptor: Descriptor) -> Image:
+    def load(self, name: str, descriptor: Descriptor, policy: "Policy | None" = None) -> Image:
         """Return the image that ``find`` gave for ``name``.
 
-        Raises DigestMismatch if it is damaged.
+        Raises DigestMismatch if it is damaged, UntrustedImage if the policy refuses it.
         """
-        stored = candidate(name, self._source, descriptor, self.layout.read)
-        return admit(stored, name.partition("@")[2])
+        stored = candidate(name, self._source, descriptor, self.layout.read, self._find_signatures)
+        return admit(stored, name.partition("@")[2], policy)
 
     def put(
         self,
@@ -161,9 +164,10 @@ class Store:
         program: bytes,
         annotations: Mapping[str, str],
         platform: Mapping[str, str] | None = None,
+        artifact_type: str = "",
     ) -> str:
         """Write one program as an image in bee's format; return the manifest's digest."""
-        manifest = bee.write_manifest(program, annotations)
+        manifest = bee.write_manifest(program, annotations, artifact_type)
         with self.layout.lease():
             for data in (bee.CONFIG_BODY, program):
                 self.layout.add_blob(data, descriptor_of(data))
@@ -195,6 +199,11 @@ class Store:
         self.layout.replace_entries(
             lambda entries: [*(old for old in entries if name_of(old) != name), entry]
         )
+
+    def _find_signatures(self, digest: str) -> Iterable[Descriptor]:
+        from beepy.oci.signatures import stored  # noqa: PLC0415 - few runs verify
+
+        return stored.signatures(self.layout, digest)
 
     def _images(self) -> Iterator[tuple[str, Descriptor]]:
         from beepy.oci.links import subject_of_tag  # noqa: PLC0415 - not for a run

@@ -70,6 +70,12 @@ def running(folder: Path, http: Mapping[str, object], auth: Mapping[str, object]
             process.terminate()
 
 
+def copy(store: Path, target: str, *flags: str) -> None:
+    """Push the image ``x`` of a store with skopeo."""
+    command = ["skopeo", "copy", "-q", *flags, f"oci:{store}:x", f"docker://{target}"]
+    subprocess.run(command, check=True)
+
+
 def _part(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 

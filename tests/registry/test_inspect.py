@@ -16,7 +16,7 @@ from beepy.oci.formats import bee
 from beepy.oci.inspect import inspect
 from beepy.oci.lookup import Options, bundled_store
 from beepy.oci.manifest import OCI_INDEX, OCI_MANIFEST
-from beepy.oci.options import Policy
+from beepy.oci.options import PullPolicy
 from tests.registry.conftest import Ours
 from tests.registry.hostile import NAME, PROGRAM, Call, Hostile, digest, on
 from tests.support.command import Beepy
@@ -40,7 +40,11 @@ def test_a_local_image_is_asked_for_as_pull_says(plain: Hostile, ours: Ours) -> 
     plain.replace_manifest(annotations={"new": "yes"})
     plain.seen.clear()
     options = Options(storage=ours.store.path)
-    policies: dict[Policy, dict[str, str]] = {"missing": {}, "never": {}, "always": {"new": "yes"}}
+    policies: dict[PullPolicy, dict[str, str]] = {
+        "missing": {},
+        "never": {},
+        "always": {"new": "yes"},
+    }
     for policy, annotations in policies.items():
         seen = inspect(plain.image, options._replace(pull=policy))
         assert seen.annotations == annotations

@@ -18,7 +18,7 @@ from beepy.errors import ImageError, StoreError
 from beepy.oci import lookup, manifest, pull
 from beepy.oci.formats import bee
 from beepy.oci.manifest import OCI_INDEX, OCI_MANIFEST, machine_platform
-from beepy.oci.options import Policy
+from beepy.oci.options import PullPolicy
 from beepy.oci.store import Store
 from tests.registry.conftest import Ours, Theirs
 from tests.registry.hostile import (
@@ -168,7 +168,7 @@ def partial(ours: Ours) -> list[bool]:
     return [entry.partial for entry in ours.store.list()]
 
 
-def find(server: Hostile, ours: Ours, policy: Policy = "missing") -> bytes:
+def find(server: Hostile, ours: Ours, policy: PullPolicy = "missing") -> bytes:
     (program,) = lookup.find(
         server.image, lookup.Options(storage=ours.store.path, pull=policy)
     ).programs

@@ -369,6 +369,25 @@ def test_names(plain: Hostile, ours: Ours, stored: str) -> None:
     assert plain.seen == []
 
 
+def test_registries_toml_says_where_to(plain: Hostile, ours: Ours, home: Path) -> None:
+    """A name is expanded, whether it is pushed or pushed to; a blocked registry is refused."""
+    takes_uploads(plain)
+    path = home / ".config" / "beepy" / "registries.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(f'default-registry = "{plain.host}"\n[aliases]\nshort = "{plain.image}"\n')
+    beepy = Beepy(home, {"BEEPY_STORAGE": str(ours.store.path)})
+    stored = ours.store.add_image(plain.image, PROGRAM, {})
+    assert beepy("push", "short") == (0, f"{plain.image} {stored}\n", "")
+    assert beepy("push", plain.image, f"{NAME}:2").out == f"{plain.host}/{NAME}:2 {stored}\n"
+    assert beepy("inspect", "short").out.startswith("image    short (in the local store)\n")
+    with path.open("a") as file:
+        file.write(f'[[registry]]\nprefix = "{plain.host}"\nblocked = true\n')
+    plain.seen.clear()
+    for command in (("push", "short"), ("login", plain.host, "-u", "me", "-p", "x")):
+        assert "blocked by" in beepy(*command).said[-1]
+    assert plain.seen == []
+
+
 def index_of(ours: Ours, name: str, *programs: bytes) -> bytes:
     """Store an index of images, one for each program; return its bytes."""
     children = []

@@ -21,8 +21,9 @@ from tests.support.command import BEEPY, Beepy, Done, environment
 
 PROGRAM = b"\x7fELF" + bytes(range(256))
 COMMANDS = (
-    *("run", "describe", "inspect", "pull", "push", "login", "logout", "list", "version"),
-    *("tag", "rm", "prune", "save", "load"),
+    *("run", "describe", "pull", "list", "verify", "completion", "version"),
+    *("inspect", "push", "login", "logout"),
+    *("tag", "rm", "prune", "save", "load", "build", "init", "package"),
 )
 
 
@@ -84,12 +85,12 @@ def panels(out: str) -> dict[str, set[str]]:
 def test_help_has_sections(beepy: Beepy) -> None:
     run = panels(beepy("run", "--help").out)
     titles = ["What to show", "Where programs attach", "Metrics", "How programs are loaded"]
-    assert list(run) == [*titles, "Images and registries", "General"]
+    assert list(run) == [*titles, "Images and registries", "Signatures", "General"]
     assert panels(beepy("--help").out) == {
         "General": {"--version", "--verbose", "--debug", "--storage", "--help"}
     }
     registries = run["Images and registries"] - {"--pull"}
-    for command in ("describe", "pull"):
+    for command in ("describe", "pull", "package"):
         assert panels(beepy(command, "--help").out)["Images and registries"] == registries
     for command in ("list", "version"):
         assert not set().union(*panels(beepy(command, "--help").out).values()) & registries

@@ -211,7 +211,7 @@ def test_several_images_take_no_name(own: Store, theirs: Store, path: Path) -> N
     pack(theirs, path)
     error = refusal(own, path, "z")
     assert isinstance(error, UsageError)
-    assert str(error) == f"--name z: {path} has several images"
+    assert str(error) == f"{path}: several images: name 'z' would fit only one"
     theirs.add_image("y", ELF + b"2", {})
     theirs.layout.replace_entries(lambda now: [renamed(entry, "x") for entry in now])
     pack(theirs, path)

@@ -1,4 +1,4 @@
-"""What beepy says to type for bee's commands that it lacks, typed into a shell."""
+"""Commands one after the other, as users type them, and log-ins of other programs."""
 
 import json
 import shutil
@@ -9,36 +9,11 @@ from pathlib import Path
 import pytest
 
 from beepy.oci.lookup import bundled_store
-from tests.conftest import TIERS
 from tests.registry import distribution
 from tests.registry.distribution import PASSWORD, SETUPS, USER, Running
-from tests.support.command import BEEPY, Beepy, environment
+from tests.support.command import Beepy, environment
 
 pytestmark = pytest.mark.registry
-
-SOURCE = """
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, 8);
-    __type(key, __u32);
-    __type(value, __u64);
-} counter_calls SEC(".maps");
-
-SEC("raw_tp/sys_enter")
-int enter(void *ctx)
-{
-    __u32 key = 0;
-    __u64 one = 1;
-
-    bpf_map_update_elem(&counter_calls, &key, &one, 0);
-    return 0;
-}
-
-char LICENSE[] SEC("license") = "GPL";
-"""
 
 
 @pytest.fixture
@@ -61,13 +36,6 @@ def needs(*programs: str) -> None:
     for program in programs:
         if not shutil.which(program):
             pytest.skip(f"{program} is not installed")
-
-
-def noted(beepy: Beepy, *arguments: str) -> str:
-    """Return the last command that it notes, with beepy as these tests run it."""
-    done = beepy(*arguments)
-    assert (done.code, done.out) == (2, "")
-    return done.said[-1].removeprefix("note: ").replace("&& beepy ", f"&& {' '.join(BEEPY)} ")
 
 
 def typed(beepy: Beepy, line: str, given: str = "") -> str:
@@ -114,42 +82,3 @@ def test_a_login_of_another_program(server: Running, beepy: Beepy, client: str) 
         f"{image}: manifest: {server.host} does not have it (MANIFEST_UNKNOWN: manifest unknown)"
     )
     assert beepy("pull", image).said[0] == f"beepy: {missing}"
-
-
-def test_package_then_run(beepy: Beepy) -> None:
-    needs("skopeo")
-    line = noted(beepy, "package", "exitsnoop", "image:1")
-    typed(beepy, line.partition(" && ")[0])
-    assert (
-        f'"{bundled_store().get("exitsnoop").digest}"'
-        in beepy("describe", "./image.tar", "-o", "json").out
-    )
-
-
-def test_build_then_run(beepy: Beepy) -> None:
-    needs("clang")
-    if why := TIERS["kernel"]():
-        pytest.skip(why)
-    Path("calls.bpf.c").write_text(SOURCE)
-    line = noted(beepy, "build", "calls.bpf.c")
-    assert '{"map": "counter_calls", ' in typed(beepy, f"{line} --count 1 --no-metrics -o json")
-
-
-def test_build_then_push(server: Running, beepy: Beepy) -> None:
-    needs("clang", "oras")
-    Path("calls.bpf.c").write_text(SOURCE)
-    image = f"{server.host}/tools/calls:1"
-    typed(
-        beepy,
-        noted(beepy, "build", "calls.bpf.c", image).replace("oras push", "oras push --plain-http"),
-    )
-    assert '"counter_calls"' in beepy("describe", image, "-o", "json").out
-
-
-def test_init_then_build(beepy: Beepy) -> None:
-    needs("bpftool", "clang")
-    if not Path("/sys/kernel/btf/vmlinux").exists():
-        pytest.skip("this kernel has no types")
-    typed(beepy, noted(beepy, "init"))
-    Path("one.bpf.c").write_text('#include "vmlinux.h"\n' + SOURCE.partition("linux/bpf.h>")[2])
-    typed(beepy, noted(beepy, "build", "one.bpf.c").partition(" && ")[0])

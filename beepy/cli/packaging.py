@@ -1,0 +1,193 @@
+"""Write the directory of ``beepy package``."""
+
+import re
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import beepy
+from beepy.errors import StoreError, UnsupportedImage, UsageError
+from beepy.inspection import inspect
+from beepy.manifest import containerfile, kubernetes, wheel
+from beepy.manifest.containerfile import Base, Packaged
+from beepy.manifest.directory import replaced
+from beepy.manifest.kubernetes import Container
+from beepy.manifest.needs import Needs, of_objects
+from beepy.oci import lookup
+from beepy.oci.descriptor import Descriptor
+from beepy.oci.export import export
+from beepy.oci.image import Image
+from beepy.oci.options import Options
+from beepy.oci.reference import has_host, is_reference, parse
+from beepy.oci.store import Store
+from beepy.text import excerpt, safe
+
+_CONTAINERFILE: Final = "Containerfile"
+_LAYOUT: Final = "image"
+_POD: Final = "pod.yaml"
+_BUILT_POD: Final = "pod-built.yaml"
+_NAMES: Final = {_CONTAINERFILE, _LAYOUT, _POD, _BUILT_POD}
+
+_NO_REGISTRY: Final = "registry.example"  # RFC 2606: never a host's name
+_FILE_NAME: Final = re.compile(r"\w[\w.-]{0,250}", re.ASCII)
+
+
+class Order(NamedTuple):
+    """What the user asks for: "" and None are for what was not given."""
+
+    image: str
+    tag: str
+    output: Path | None
+    base_image: str
+    beepy_image: str
+    wheel: Path | None
+    arguments: tuple[str, ...]
+
+
+class _Found(NamedTuple):
+    """An image, and where its manifest or index ``top`` is: None for a file.
+
+    ``label`` is a short name, ``name`` the one in the layout.
+    """
+
+    image: Image
+    place: tuple[Store, Descriptor] | None
+    label: str
+    name: str
+
+
+def write(order: Order, options: Options) -> tuple[Path, list[str]]:
+    """Write the directory; return its path, and notes for the user.
+
+    Raises UsageError for what cannot be a container image's name, ImageError, ObjectError, and
+    OutputError for a directory that is not ours.
+    """
+    for option, text in (
+        ("NAME", order.tag),
+        ("--base-image", order.base_image),
+        ("--beepy-image", order.beepy_image),
+    ):
+        if text and not is_reference(text):
+            raise UsageError(f"{option} '{excerpt(text)}': not the name of a container image")
+    found = _find(order.image, options)
+    needs = of_objects(inspect(found.image))
+    directory = order.output or Path(f"{found.label}-package")
+    with replaced(directory, _foreign) as new:
+        notes = _fill(new, order, found, needs)
+    return directory, [*notes, *(() if order.arguments else needs.advice)]
+
+
+def _find(text: str, options: Options) -> _Found:
+    """Find an image as ``beepy run`` does, and its manifest; fetch what a run did not need."""
+    image = lookup.find(text, options)
+    place, is_partial = _locate(image, text, options)
+    if _names_registry(text) and (place is None or is_partial):
+        image = lookup.pull(text, options)
+        place, _ = _locate(image, text, options)
+    if place:
+        return _Found(image, place, parse(text).repository.rpartition("/")[2], text)
+    if image.format != "elf":
+        error = UnsupportedImage(f"{safe(text)}: an archive: only stored images are packaged")
+        error.add_note(f"beepy load {safe(text)}")
+        raise error
+    label = re.sub(r"[^a-z0-9]+", "-", Path(text).name.partition(".")[0].lower()).strip("-")
+    return _Found(image, None, label or "image", label or "image")
+
+
+def _locate(
+    image: Image, text: str, options: Options
+) -> tuple[tuple[Store, Descriptor] | None, bool]:
+    """Return the store that ``image`` is from with its descriptor, and whether blobs are missing.
+
+    A file of that name may have come first: the digests are compared.
+    """
+    for store in (*lookup.stores(options), lookup.bundled_store()):
+        try:
+            entry = store.find(text)
+        except StoreError:  # a warning has been logged
+            continue
+        if entry and store.load(*entry).digest == image.digest:
+            name, descriptor = entry
+            return (store, descriptor), any(
+                stored.partial for stored in store.list() if stored.name == name
+            )
+    return None, False
+
+
+def _names_registry(text: str) -> bool:
+    return has_host(text) and is_reference(text)  # "./probe.o" has a dot in its first part
+
+
+def _fill(directory: Path, order: Order, found: _Found, needs: Needs) -> list[str]:
+    """Write all files; return notes."""
+    digest, notes = _write_layout(directory / _LAYOUT, found)
+    tag = order.tag or f"localhost/{found.label}"
+    base = _base(directory, order)
+    packaged = Packaged(found.name, digest, found.image.annotations, needs)
+    text = containerfile.text(packaged, base, order.arguments, tag)
+    (directory / _CONTAINERFILE).write_text(text, "utf-8")
+    if files := _files(found.image):
+        reference = _reference(order.image, found, digest)
+        beepy_image = order.beepy_image or f"localhost/beepy:{beepy.__version__}"
+        container = kubernetes.volume_container(beepy_image, reference, files)
+        pod = kubernetes.pod(found.label, container, needs, order.arguments)
+        (directory / _POD).write_text(pod, "utf-8")
+        if reference.startswith(f"{_NO_REGISTRY}/"):
+            notes.append(
+                f"{_POD}: {_NO_REGISTRY} stands for the registry that has the image: push it, "
+                "and package it by its name there"
+            )
+    else:
+        notes.append(f"no {_POD}: the programs have no file names (titles), or not different ones")
+    if order.tag:
+        pod = kubernetes.pod(found.label, Container(order.tag), needs, ())
+        (directory / _BUILT_POD).write_text(pod, "utf-8")
+    return notes
+
+
+def _write_layout(path: Path, found: _Found) -> tuple[str, list[str]]:
+    """Write the layout with the image alone; return its digest, and notes about what is missing."""
+    target = Store(path)
+    if found.place is None:
+        digest = target.add_image(found.name, found.image.programs[0], {})
+        missing = []
+    else:
+        store, top = found.place
+        digest = top.digest
+        missing = export(store.layout, top, target.layout, found.name)
+    (path / "ingest").rmdir()  # only a store has it
+    platforms = [safe(descriptor.platform or descriptor.digest) for descriptor in missing]
+    return digest, [f"{_LAYOUT}: without {platform}: not in the store" for platform in platforms]
+
+
+def _base(directory: Path, order: Order) -> Base:
+    if order.beepy_image:
+        return Base(order.beepy_image)
+    requirement = wheel.add(directory, beepy.__version__, order.wheel)
+    return Base(order.base_image or containerfile.BASE, requirement)
+
+
+def _files(image: Image) -> tuple[str, ...]:
+    """Return the names of the files of a volume of the image, () if it cannot be one."""
+    names = ("program.o",) if image.format == "elf" else image.program_names
+    is_volume = all(map(_FILE_NAME.fullmatch, names)) and len({*names}) == len(names)
+    return names if is_volume else ()
+
+
+def _reference(text: str, found: _Found, digest: str) -> str:
+    """Return the reference of the image by digest; without a registry, one to be replaced."""
+    if _names_registry(text):
+        return f"{parse(text).name}@{digest}"
+    return f"{_NO_REGISTRY}/{found.label}@{digest}"
+
+
+def _foreign(directory: Path) -> str:
+    """Return why a directory was not written by this command, "" if it was."""
+    for path in sorted(directory.iterdir()):
+        if path.name not in _NAMES and path.suffix != ".whl":
+            return f"{path.name} is not of beepy package"
+    try:
+        with (directory / _CONTAINERFILE).open("rb") as file:
+            is_ours = file.readline(200).decode("utf-8", "replace").rstrip() == containerfile.MARK
+    except OSError:
+        is_ours = False
+    return "" if is_ours else f"its {_CONTAINERFILE} is not of beepy package"

@@ -1,0 +1,1 @@
+"""Write what starts beepy elsewhere: a Containerfile, a Kubernetes pod."""
