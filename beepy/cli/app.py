@@ -11,7 +11,15 @@ from typer.exceptions import TyperException
 import beepy
 from beepy.cli import stdio
 from beepy.cli.command import Command, Group
-from beepy.cli.settings import GENERAL, REGISTRIES, STORES, Settings, with_settings
+from beepy.cli.settings import (
+    GENERAL,
+    LOG_IN,
+    LOG_OUT,
+    REGISTRIES,
+    STORES,
+    Settings,
+    with_settings,
+)
 from beepy.errors import BeepyError
 
 
@@ -32,7 +40,11 @@ COMMANDS: Final[Mapping[str, _Row]] = {
     "run": _Row("run", "run", REGISTRIES),
     "list": _Row("images", "list_images", STORES),
     "describe": _Row("describe", "describe", REGISTRIES),
-    "pull": _Row("images", "pull", REGISTRIES),
+    "inspect": _Row("registry", "inspect", REGISTRIES),
+    "pull": _Row("registry", "pull", REGISTRIES),
+    "push": _Row("registry", "push", REGISTRIES),
+    "login": _Row("login", "login", LOG_IN),
+    "logout": _Row("login", "logout", LOG_OUT),
     "tag": _Row("store_commands", "tag", STORES),
     "rm": _Row("store_commands", "remove", STORES),
     "prune": _Row("store_commands", "prune", STORES),

@@ -1,7 +1,6 @@
 """Commands that parse arguments as Go's flags, and write plain help with sections."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import typer
@@ -87,7 +86,7 @@ class Group(TyperGroup):
                 ctx.exit()
             args = [*args[1:], "--help"]
         if args[0] not in self.commands:
-            _refuse(args, ctx)
+            _refuse(args[0])
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
@@ -125,24 +124,14 @@ def _with_flag_values(parser: _Parser, options: Iterable[TyperOption]) -> _Parse
     return parser
 
 
-def _refuse(arguments: list[str], context: _Context) -> None:
-    """Raise UsageError for a command that only bee has, and for a bundled image's name."""
-    from beepy.cli import substitutes  # noqa: PLC0415 - only on the way to an error
-    from beepy.oci.lookup import Options, bundled_store  # noqa: PLC0415
+def _refuse(command: str) -> None:
+    """Raise UsageError for a bundled image's name in the place of a command."""
+    from beepy.oci.lookup import bundled_store  # noqa: PLC0415 - only on the way to an error
 
-    command, *rest = arguments
-    if command in substitutes.COMMANDS:
-        error = UsageError(f"{command}: not implemented yet")
-        storage = context.params["storage"]
-        notes = substitutes.notes(command, rest, Options(Path(storage) if storage else None))
-    elif bundled_store().named(command):
+    if bundled_store().named(command):
         error = UsageError(f"no such command '{command}'")
-        notes = [f"beepy run {command}"]
-    else:
-        return
-    for note in notes:
-        error.add_note(note)
-    raise error
+        error.add_note(f"beepy run {command}")
+        raise error
 
 
 def _arguments(command: TyperCommand) -> list[TyperArgument]:

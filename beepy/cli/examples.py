@@ -24,6 +24,21 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy pull ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
         "beepy pull localhost:5000/tools/exitsnoop:1 --ca-file ca.pem",
     ),
+    "push": (
+        "beepy push ghcr.io/me/exitsnoop:1",
+        "beepy push exitsnoop localhost:5000/tools/exitsnoop:1",
+        "beepy push ./exitsnoop.tar localhost:5000/tools/exitsnoop:1",
+    ),
+    "inspect": (
+        "beepy inspect ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
+        "beepy inspect exitsnoop -o json",
+        "beepy inspect localhost:5000/tools/exitsnoop:1 --pull always -o raw",
+    ),
+    "login": (
+        "beepy login ghcr.io",
+        "beepy login localhost:5000 -u me --password-stdin < password",
+    ),
+    "logout": ("beepy logout ghcr.io",),
     "completion": (
         "beepy completion fish > ~/.config/fish/completions/beepy.fish",
         "source <(beepy completion bash)",

@@ -27,7 +27,8 @@ from beepy.errors import (
     UsageError,
 )
 from beepy.oci import lookup
-from beepy.oci.descriptor import Descriptor, digest_of
+from beepy.oci.archive import Archive
+from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of
 from beepy.oci.garbage import prune
 from beepy.oci.image import Image
 from beepy.oci.lookup import Options
@@ -488,6 +489,23 @@ def test_an_oci_archive(own: Store, tmp_path: Path) -> None:
         (ELF,),
         {"a": "b"},
     )
+
+
+def test_a_blob_of_an_archive_in_chunks_is_verified(own: Store, tmp_path: Path) -> None:
+    data = ELF + bytes(3 << 20)
+    own.add_image("x:1", data, {})
+    archive(tmp_path / "x.tar", own)
+    with (tmp_path / "x.tar").open("rb") as file:
+        opened = Archive(file, "x.tar")
+        descriptor = descriptor_of(data)
+        assert opened.has_file(descriptor)
+        assert b"".join(opened.chunks(descriptor)) == data
+        with pytest.raises(DigestMismatch, match="expected"):
+            list(opened.chunks(descriptor._replace(size=7)))
+        missing = descriptor_of(b"missing")
+        assert not opened.has_file(missing)
+        with pytest.raises(UnsupportedImage, match="blob not found"):
+            list(opened.chunks(missing))
 
 
 def test_an_archive_holds_one_image(own: Store, tmp_path: Path) -> None:
