@@ -124,7 +124,7 @@ def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Des
     if bundled := bundle.named(text):
         return bundle, text.partition("@")[0], bundled
     _reference(text, options)
-    name = text if has_host(text) else _expanded(text, options)
+    name = registry_name(text, options)
     if not name:
         raise _not_found(text, options)
     if name != text and (stored := _stored(name, options)):
@@ -305,6 +305,13 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     from beepy.oci import mirrors  # noqa: PLC0415 - requests and oras cost 160 ms
 
     return mirrors.pull(reference, name, own_store(options), options, keep=keep)
+
+
+def registry_name(text: str, options: Options) -> str:
+    """Return the reference by which a registry has an image, "" if none is asked for that name."""
+    if has_host(text):  # so has "./probe.o"
+        return text if is_reference(text) else ""
+    return _expanded(text, options)
 
 
 def _expanded(text: str, options: Options) -> str:
