@@ -1,22 +1,18 @@
 """Advise a user without privilege: run it as root, or with which capabilities."""
 
 import os
-import re
 import shlex
-import sys
 from collections.abc import Sequence
 from errno import EACCES, EPERM
-from typing import Final
 
 from beepy.analysis import requirements
+from beepy.cli import sudo
 from beepy.errors import BeepyError, ImageError, KernelError, VerifierError, errno_text
 from beepy.kernel import privilege, samples
 from beepy.oci import lookup
 from beepy.oci.options import Options
 from beepy.source import parse_all
 from beepy.uapi import MapType
-
-_PASSWORD: Final = re.compile(r"^(-p=?|--password=).+")
 
 
 def check() -> None:
@@ -48,7 +44,7 @@ def advise(error: BeepyError, images: Sequence[str], options: Options) -> None:
         if not lookup.registry_name(name, local):
             lookup.find(name, local)
     if os.geteuid() and "CAP_SYS_ADMIN" not in privilege.capabilities():
-        error.add_note(f"run it as root: sudo {_command_line(_store(images, local))}")
+        error.add_note(f"run it as root: sudo {sudo.command_line(_store(images, local))}")
     try:
         needed = _capabilities(images, local)
     except BeepyError:
@@ -87,22 +83,3 @@ def _capabilities(images: Sequence[str], local: Options) -> list[str]:
         cap for spec in specs for cap in requirements.of_collection(spec)[0].capabilities
     ]
     return sorted({capability.name for capability in capabilities})
-
-
-def _command_line(storage: str) -> str:
-    """Return the shell command that started this process, with full path, without password.
-
-    A ``storage`` is added to it.
-    """
-    path, *arguments = sys.argv
-    as_module = os.path.basename(path) == "__main__.py"  # noqa: PTH119
-    program = [sys.executable, "-m", "beepy"] if as_module else [os.path.abspath(path)]  # noqa: PTH100 - links are kept
-    names = [name for name in ("BEEPY_STORAGE", "BEEPY_CONFIG_DIR") if name in os.environ]
-    if names:  # sudo does not keep the environment
-        program = ["env", *[f"{name}={os.environ[name]}" for name in names], *program]
-    words = [_PASSWORD.sub(r"\1...", word) for word in arguments]
-    for number, word in enumerate(words[:-1]):
-        if word in {"-p", "--password"}:
-            words[number + 1] = "..."
-    stored = ["--storage", storage] if storage else []
-    return shlex.join([*program, *stored, *words])
