@@ -33,7 +33,7 @@ _log = Log(__name__)
 _PACKAGE = Path(__file__).parent.parent
 _DEFAULT = Options()
 _TRANSPORTS = ("oci", "oci-archive", "docker-archive")  # as skopeo and podman write them
-_LISTS = "beepy list shows the images"
+LISTS = "beepy list shows the images"
 
 
 def bundled_store() -> Store:
@@ -340,7 +340,7 @@ def _reference(text: str, options: Options) -> Reference:
             raise _not_a_reference(text, where) from error
         similar = _similar(text, options)
         if similar or "/" not in text:
-            error.add_note(f"did you mean {' or '.join(similar)}?" if similar else _LISTS)
+            error.add_note(f"did you mean {' or '.join(similar)}?" if similar else LISTS)
         raise
     if not has_host(text) and _is_path(text):
         raise _not_a_reference(text, where)
@@ -359,6 +359,9 @@ def _not_found(text: str, options: Options) -> ImageNotFound:
         if stored := _look_up(store, name, options):
             digest = stored[1].digest
             return ImageNotFound(f"no image '{safe(text)}': the local {safe(name)} is {digest}")
+    if not pin and _stored(text, options):
+        why = "in the local store; no registry to pull it from in its name"
+        return ImageNotFound(f"{safe(text)}: {why}")
     similar = _similar(text, options)
     if "/" in text and is_reference(f"{DOCKER}/{text}"):
         similar.append(f"{DOCKER}/{safe(text)}")
@@ -367,7 +370,7 @@ def _not_found(text: str, options: Options) -> ImageNotFound:
     error = ImageNotFound(
         f"no image '{safe(text)}': no file, stored or bundled image has that name"
     )
-    error.add_note(_LISTS)
+    error.add_note(LISTS)
     return error
 
 
@@ -393,5 +396,5 @@ def _last_part(name: str) -> str:
 
 def _not_a_reference(text: str, where: str) -> ImageNotFound:
     if os.path.isfile(text):  # noqa: PTH113
-        return ImageNotFound(f"{where}: a file, not a reference: it needs no registry")
+        return ImageNotFound(f"{where}: a file, not the name of an image in a store or registry")
     return ImageNotFound(f"{where}: no such file")

@@ -66,6 +66,17 @@ def test_a_bundled_image(beepy: Beepy, wheel: tuple[str, str]) -> None:
     assert text.startswith(containerfile.MARK)
 
 
+def test_a_stored_image_by_its_alias(beepy: Beepy, wheel: tuple[str, str]) -> None:
+    settings = beepy.home / ".config" / "beepy" / "registries.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[aliases]\nmine = 'a.example/tools/exits:1'\n")
+    store = Store(beepy.home / ".local" / "share" / "beepy" / "store")
+    digest = store.add_image("a.example/tools/exits:1", IMAGE.programs[0], {})
+    assert beepy("package", "mine", *wheel) == (0, "exits-package\n", "")
+    assert Store(Path("exits-package", "image")).names() == ("a.example/tools/exits:1",)
+    assert f"a.example/tools/exits@{digest}" in Path("exits-package", "pod.yaml").read_text()
+
+
 def test_what_it_writes_runs_there(beepy: Beepy, wheel: tuple[str, str]) -> None:
     """The entry point finds the image by the name in the layout, and nothing else."""
     assert beepy("package", "exitsnoop", *wheel).code == 0
