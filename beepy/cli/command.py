@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -16,6 +16,10 @@ from beepy.text import safe
 _Context: TypeAlias = Any  # the classes of these three are private to typer
 _Parser: TypeAlias = Any
 _Formatter: TypeAlias = Any
+
+
+_DOCKERS: Final = {"images": "list", "remove": "rm", "delete": "rm", "import": "load"}
+"""Words of docker and its relatives, where ``difflib`` sees no likeness."""
 
 
 class Command(TyperCommand):
@@ -138,6 +142,9 @@ def _refuse(arguments: list[str], context: _Context) -> None:
     elif bundled_store().named(command):
         error = UsageError(f"no such command '{command}'")
         notes = [f"beepy run {command}"]
+    elif command in _DOCKERS:
+        error = UsageError(f"no such command '{command}'")
+        notes = [f"beepy {_DOCKERS[command]}"]
     else:
         return
     for note in notes:

@@ -78,7 +78,7 @@ def init(
         ),
     ] = "C",
 ) -> None:
-    """Write the C source of a first program; ask for what is not given."""
+    """Write a first program in C; ask for what is not given."""
     del settings, language
     given = {
         "--program-type": program_type,

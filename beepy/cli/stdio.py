@@ -7,6 +7,7 @@ from typing import Final
 
 from beepy.errors import OutputError
 
+STDIN: Final = 0
 STDOUT: Final = 1
 STDERR: Final = 2
 

@@ -11,7 +11,7 @@ from beepy.oci import garbage, lookup
 from beepy.oci.copying import is_same
 from beepy.oci.layout import IndexEntry, StoredFile, name_of
 from beepy.oci.options import Options
-from beepy.oci.reachable import Reachable, reachable
+from beepy.oci.reachable import Reachable, key_of, reachable
 from beepy.oci.reference import same, same_repository
 from beepy.oci.store import Store
 from beepy.text import excerpt, safe
@@ -41,6 +41,7 @@ def remove(images: Sequence[str], options: Options) -> Removal:
     with store.layout.exclusive():
         entries = store.layout.entries()
         chosen = [entry for image in images for entry in _chosen(image, entries, store, options)]
+        chosen = list({key_of(entry): entry for entry in chosen}.values())
         before = _needed(store, entries)
         garbage.drop(store.layout, chosen)
         return Removal(tuple(chosen), _collect(store, before))

@@ -68,7 +68,8 @@ def test_several_at_once(store: Store) -> None:
     store.add_image("x", ELF, {})
     store.tag("x", "y")
     store.add_image("z", TWO, {})
-    rm(store, "x", "y", "x")
+    removal = rm(store, "x", "y", "x")
+    assert [name_of(entry) for entry in removal.entries] == ["x", "y"]
     assert store.names() == ("z",)
 
 
