@@ -42,6 +42,12 @@ def bundled_store() -> Store:
     return Store(inside if inside.is_dir() else _PACKAGE.parent / "images", is_ours=True)
 
 
+def warn_if_bundled(name: str) -> None:
+    """Warn if an image that gets this name hides a bundled one."""
+    if bundled_store().named(name):
+        _log.warning("%s: the bundled image of that name is hidden by it", safe(name))
+
+
 def stores(options: Options) -> tuple[Store, ...]:
     """Return the local stores that this user may search, in order: beepy's own first."""
     if options.storage:
