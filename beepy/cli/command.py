@@ -1,7 +1,7 @@
 """Commands that parse arguments as Go's flags, and write plain help with sections."""
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -15,6 +15,10 @@ from beepy.text import safe
 _Context: TypeAlias = Any  # the classes of these three are private to typer
 _Parser: TypeAlias = Any
 _Formatter: TypeAlias = Any
+
+
+_DOCKERS: Final = {"images": "list", "remove": "rm", "delete": "rm", "import": "load"}
+"""Words of docker and its relatives, where ``difflib`` sees no likeness."""
 
 
 class Command(TyperCommand):
@@ -125,12 +129,13 @@ def _with_flag_values(parser: _Parser, options: Iterable[TyperOption]) -> _Parse
 
 
 def _refuse(command: str) -> None:
-    """Raise UsageError for a bundled image's name in the place of a command."""
+    """Raise UsageError for a bundled image's name, or docker's name of a command."""
     from beepy.oci.lookup import bundled_store  # noqa: PLC0415 - only on the way to an error
 
-    if bundled_store().named(command):
+    meant = f"run {command}" if bundled_store().named(command) else _DOCKERS.get(command)
+    if meant:
         error = UsageError(f"no such command '{command}'")
-        error.add_note(f"beepy run {command}")
+        error.add_note(f"beepy {meant}")
         raise error
 
 

@@ -14,7 +14,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy run tcplife opensnoop -o json --timeout 10s",
         "beepy run exitsnoop-counter -o none --prom-port 9091",
     ),
-    "list": ("beepy list", "beepy list -o json"),
+    "list": ("beepy list", "beepy list -o wide", "beepy list -o json"),
     "describe": (
         "beepy describe exitsnoop",
         "beepy describe opensnoop --check",
@@ -62,9 +62,13 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "prune": ("beepy prune", "beepy prune --dry-run -o json"),
     "save": (
         "beepy save exitsnoop -o exitsnoop.tar",
-        "beepy save exitsnoop opensnoop | ssh host beepy load -",
+        "beepy save exitsnoop opensnoop | ssh host beepy load",
     ),
-    "load": ("beepy load exitsnoop.tar", "beepy load x.tar --name localhost:5000/tools/x:1"),
+    "load": (
+        "beepy load exitsnoop.tar",
+        "beepy load -i x.tar --name localhost:5000/tools/x:1",
+        "beepy load < exitsnoop.tar",
+    ),
     "verify": (
         "beepy verify ghcr.io/acme/tcplife:1 --key cosign.pub",
         "beepy verify ghcr.io/acme/tcplife:1 --policy policy.toml -o json",

@@ -8,6 +8,7 @@ from typing import Final
 from beepy.errors import OutputError
 from beepy.text import safe
 
+STDIN: Final = 0
 STDOUT: Final = 1
 STDERR: Final = 2
 

@@ -46,7 +46,5 @@ def verify(
             f"signature {signature.digest}\n"
         )
     else:
-        stdio.write(
-            f"{safe(image)}: manifest {found.digest}: accepted without a signature by "
-            f"{policy.where}\n"
-        )
+        why = f" by {policy.where}" if policy_file else ": part of beepy"  # a bundled image
+        stdio.write(f"{safe(image)}: manifest {found.digest}: accepted without a signature{why}\n")

@@ -34,13 +34,19 @@ _log = Log(__name__)
 _PACKAGE = Path(__file__).parent.parent
 _DEFAULT = Options()
 _TRANSPORTS = ("oci", "oci-archive", "docker-archive")  # as skopeo and podman write them
-_LISTS = "beepy list shows the images"
+LISTS = "beepy list shows the images"
 
 
 def bundled_store() -> Store:
     """Return the bundled images: inside the package (a wheel), else beside it (a checkout)."""
     inside = _PACKAGE / "images"
     return Store(inside if inside.is_dir() else _PACKAGE.parent / "images", is_ours=True)
+
+
+def warn_if_bundled(name: str) -> None:
+    """Warn if an image that gets this name hides a bundled one."""
+    if bundled_store().named(name):
+        _log.warning("%s: the bundled image of that name is hidden by it", safe(name))
 
 
 def stores(options: Options) -> tuple[Store, ...]:
@@ -125,7 +131,7 @@ def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Des
     if bundled := bundle.named(text):
         return bundle, text.partition("@")[0], bundled
     _reference(text, options)
-    name = text if has_host(text) else expanded(text, options)
+    name = registry_name(text, options)
     if not name:
         raise not_found(text, options)
     if name != text and (stored := _stored(name, options)):
@@ -316,6 +322,13 @@ def pull(
     return mirrors.pull(reference, name, store, options, keep=keep, progress=progress)
 
 
+def registry_name(text: str, options: Options) -> str:
+    """Return the reference by which a registry has an image, "" if none is asked for that name."""
+    if has_host(text):  # so has "./probe.o"
+        return text if is_reference(text) else ""
+    return expanded(text, options)
+
+
 def expanded(text: str, options: Options) -> str:
     """Return the reference that a name without a registry's host stands for, "" if it has none."""
     if _is_path(text) or not is_reference(text):
@@ -342,7 +355,7 @@ def _reference(text: str, options: Options) -> Reference:
             raise _not_a_reference(text, where) from error
         similar = _similar(text, options)
         if similar or "/" not in text:
-            error.add_note(f"did you mean {' or '.join(similar)}?" if similar else _LISTS)
+            error.add_note(f"did you mean {' or '.join(similar)}?" if similar else LISTS)
         raise
     if not has_host(text) and _is_path(text):
         raise _not_a_reference(text, where)
@@ -361,6 +374,9 @@ def not_found(text: str, options: Options) -> ImageNotFound:
         if stored := look_up(store, name, options):
             digest = stored[1].digest
             return ImageNotFound(f"no image '{safe(text)}': the local {safe(name)} is {digest}")
+    if not pin and _stored(text, options):
+        why = "in the local store; no registry to pull it from in its name"
+        return ImageNotFound(f"{safe(text)}: {why}")
     similar = _similar(text, options)
     if "/" in text and is_reference(f"{DOCKER}/{text}"):
         similar.append(f"{DOCKER}/{safe(text)}")
@@ -369,7 +385,7 @@ def not_found(text: str, options: Options) -> ImageNotFound:
     error = ImageNotFound(
         f"no image '{safe(text)}': no file, stored or bundled image has that name"
     )
-    error.add_note(_LISTS)
+    error.add_note(LISTS)
     return error
 
 
@@ -395,5 +411,5 @@ def _last_part(name: str) -> str:
 
 def _not_a_reference(text: str, where: str) -> ImageNotFound:
     if os.path.isfile(text):  # noqa: PTH113
-        return ImageNotFound(f"{where}: a file, not a reference: it needs no registry")
+        return ImageNotFound(f"{where}: a file, not the name of an image in a store or registry")
     return ImageNotFound(f"{where}: no such file")

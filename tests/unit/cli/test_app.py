@@ -152,6 +152,21 @@ def test_an_image_instead_of_a_command(beepy: Beepy) -> None:
     assert beepy("exitsnoop") == (2, "", message)
 
 
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [("images", "list"), ("remove", "rm"), ("delete", "rm"), ("import", "load")],
+)
+def test_words_of_docker(beepy: Beepy, word: str, command: str) -> None:
+    message = f"beepy: no such command '{word}'\nnote: beepy {command}\n"
+    assert beepy(word, "x") == (2, "", message)
+
+
+def test_no_summary_of_a_command_is_cut(beepy: Beepy) -> None:
+    commands = beepy("--help").out.partition("Commands:\n")[2].partition("\n\n")[0]
+    assert len(commands.splitlines()) == len(COMMANDS)
+    assert "..." not in commands
+
+
 def test_help_on_a_terminal_has_no_colors(beepy: Beepy) -> None:
     ours, theirs = pty.openpty()
     with beepy.start("run", "--help", stdout=theirs) as running:

@@ -148,7 +148,6 @@ def test_keyless(signed: Signed, tmp_path: Path) -> None:
     assert line.endswith(": the certificate is of no authority in the trusted root")
 
 
-TOGETHER = "expected --certificate-identity and --certificate-oidc-issuer together"
 POLICY = """
 [[signer]]
 images = ["r.example/acme/*"]
@@ -177,10 +176,13 @@ def test_a_policy(signed: Signed, key: Key, tmp_path: Path) -> None:
 def test_a_bundled_image_is_part_of_the_package(signed: Signed, key: Key, tmp_path: Path) -> None:
     done = signed("verify", "exitsnoop", "--key", str(key.path))
     assert (done.code, done.err) == (0, "")
-    assert done.out.endswith(": accepted without a signature by --verify\n")
+    assert done.out.endswith(": accepted without a signature: part of beepy\n")
     done = signed("verify", "exitsnoop", "--key", str(key.path), "-o", "json")
     assert json.loads(done.out)["signature"] is None
     path = tmp_path / "policy.toml"
+    path.write_text("")
+    done = signed("verify", "exitsnoop", "--policy", str(path))
+    assert done.out.endswith(f": accepted without a signature by {path}\n")
     path.write_text('bundled = "refuse"')
     line = signed.refuses("verify", "exitsnoop", "--policy", str(path))
     assert line == f"exitsnoop: {path}: bundled images are refused"
@@ -198,11 +200,15 @@ def test_a_bundled_image_is_part_of_the_package(signed: Signed, key: Key, tmp_pa
         ),
         (
             ["verify", NAME, "--certificate-identity", "x"],
-            f"--certificate-identity: {TOGETHER}",
+            "--certificate-identity: expected --certificate-oidc-issuer too",
+        ),
+        (
+            ["verify", NAME, "--certificate-oidc-issuer", "https://x"],
+            "--certificate-oidc-issuer: expected --certificate-identity too",
         ),
         (
             ["verify", NAME, "--key", "cosign.pub", "--trusted-root", "root.json"],
-            f"--trusted-root: {TOGETHER}",
+            "--trusted-root: expected --certificate-identity too",
         ),
         (["verify", NAME, "--key", "none.pub"], "none.pub: no such file or directory"),
         (["verify", NAME, "--key", "policy.toml"], "policy.toml: not a public key in PEM"),

@@ -177,12 +177,20 @@ def test_what_is_another_users_is_passed_over(closes: bool) -> None:
 def test_a_file_is_not_pulled(name: str) -> None:
     Path("folder").mkdir()
     Path(name).write_bytes(ELF)
-    with pytest.raises(
-        ImageNotFound, match=rf"^{re.escape(name)}: a file, not a reference: it needs no registry$"
-    ):
+    why = "a file, not the name of an image in a store or registry"
+    with pytest.raises(ImageNotFound, match=rf"^{re.escape(name)}: {why}$"):
         lookup.pull(name)
     with pytest.raises(ImageNotFound, match=r"^none\.o: no such file$"):
         lookup.pull("none.o")
+
+
+def test_a_stored_image_without_a_registry_is_not_pulled(own: Store) -> None:
+    own.add_image("x:1", ELF, {})
+    with pytest.raises(
+        ImageNotFound, match=r"^x:1: in the local store; no registry to pull it from in its name$"
+    ) as caught:
+        lookup.pull("x:1")
+    assert notes(caught.value) == []
 
 
 def test_always_asks_though_it_is_here(own: Store, asked: list[str]) -> None:
@@ -410,8 +418,8 @@ def test_what_is_no_image_is_one_clear_line(
         (
             "x.bpf.c",
             b"int x;",
-            "neither an ELF object nor an OCI archive",
-            "clang -target bpf -g -O2 -c x.bpf.c -o x.bpf.o",
+            "C source, neither an ELF object nor an OCI archive",
+            "beepy build x.bpf.c",
         ),
     ],
 )
