@@ -95,7 +95,7 @@ class Group(TyperGroup):
 
     def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
         """Write the commands, and the options that all of them take."""
-        self.format_commands(ctx, formatter)
+        _write_commands(self.commands.items(), formatter)
         general = [
             option
             for option in _options(self.get_params(ctx))
@@ -147,6 +147,19 @@ def _panel(option: TyperOption) -> str:
     # typer makes --help, so it has no panel
     default = panels.GENERAL if option.name in {"help", "version"} else panels.OPTIONS
     return option.rich_help_panel or default
+
+
+def _write_commands(commands: Iterable[tuple[str, Any]], formatter: _Formatter) -> None:
+    width = max([len(name) for name, _ in commands])
+    for panel in panels.COMMANDS:
+        with formatter.section(panel):
+            formatter.write_dl(
+                [
+                    (name.ljust(width), command.get_short_help_str(formatter.width - 6 - width))
+                    for name, command in commands
+                    if command.rich_help_panel == panel
+                ]
+            )
 
 
 def _write_panels(options: Iterable[TyperOption], context: _Context, formatter: _Formatter) -> None:

@@ -64,7 +64,7 @@ def inspect(
         typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
     ] = "missing",
 ) -> None:
-    """Show an image's manifest, layers and referrers without pulling it."""
+    """Show an image's manifest and referrers; pull nothing."""
     from beepy.cli import inspected as formats  # noqa: PLC0415 - not for --help
     from beepy.oci.inspect import inspect as inspect_image  # noqa: PLC0415 - as above
 

@@ -162,9 +162,7 @@ def test_words_of_docker(beepy: Beepy, word: str, command: str) -> None:
 
 
 def test_no_summary_of_a_command_is_cut(beepy: Beepy) -> None:
-    commands = beepy("--help").out.partition("Commands:\n")[2].partition("\n\n")[0]
-    assert len(commands.splitlines()) == len(COMMANDS)
-    assert "..." not in commands
+    assert "..." not in beepy("--help").out.partition("Run images:\n")[2]
 
 
 def test_help_on_a_terminal_has_no_colors(beepy: Beepy) -> None:
@@ -181,11 +179,8 @@ def test_help_on_a_terminal_has_no_colors(beepy: Beepy) -> None:
 
 def test_all_commands_are_listed(beepy: Beepy) -> None:
     out = beepy("--help").out
-    listed = [
-        line.split()[0]
-        for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
-    ]
-    assert set(listed) == set(COMMANDS)
+    sections = out.partition("Run images:\n")[2].partition("\nGeneral:\n")[0]
+    assert sorted(re.findall(r"^  (\w+)", sections, re.MULTILINE)) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize(
