@@ -66,7 +66,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--build-script-out", "--builder", "--cflags", "--description", "--file"),
         *("--language", "--local", "--map", "--output-file", "--output-type", "--program-type"),
         *("--arg", "--base-image", "--bee-image", "--beepy-image", "--build", "--wheel"),
-        *("--dry-run", "--name", "--password-stdin"),
+        *("--dry-run", "--input", "--name", "--password-stdin"),
     }
 )
 """The options that only the command line has: for outputs, its page of metrics, builds, stores."""
