@@ -18,6 +18,7 @@ from beepy.oci.descriptor import (
 from beepy.oci.endpoints import own_endpoint
 from beepy.oci.local import LocalImage, located, not_here
 from beepy.oci.manifest import Index, Manifest, Read, parse
+from beepy.oci.option_checks import checked
 from beepy.oci.options import Options
 from beepy.oci.pull import fetch_manifest
 from beepy.oci.reference import has_host
@@ -57,7 +58,7 @@ def inspect(text: str, options: Options = _DEFAULT) -> Inspected:
     No layer is read, and nothing stored. Raises ImageNotFound, UnsupportedImage, RegistryError,
     StoreError or DigestMismatch.
     """
-    options = lookup.checked(options)
+    options = checked(options)
     if not (has_host(text) and options.pull == "always"):
         with located(text, options) as image:
             if image:

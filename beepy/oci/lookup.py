@@ -18,7 +18,8 @@ from beepy.log import Log
 from beepy.oci import image_file
 from beepy.oci.descriptor import Descriptor
 from beepy.oci.image import Image
-from beepy.oci.options import POLICIES, Options, bee_dir, default_storage, registries_file
+from beepy.oci.option_checks import checked, text_of
+from beepy.oci.options import Options, bee_dir, default_storage
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
 from beepy.oci.store import Entry, Store
 from beepy.text import safe
@@ -83,7 +84,7 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
     if not isinstance(text, str):
         if isinstance(text, Image):
             return text
-        text = _text_of(text)
+        text = text_of(text)
     options = checked(options)
     bundle = bundled_store()
     is_forced = has_host(text) and options.pull == "always"
@@ -151,56 +152,6 @@ def _stored(text: str, options: Options) -> tuple[Store, str, Descriptor] | None
 def own_store(options: Options) -> Store:
     """Return the store that beepy writes to."""
     return Store(options.storage or default_storage())
-
-
-def _text_of(path: Path) -> str:
-    """Return a path as text that names a file and cannot be a reference. Raises TypeError."""
-    if not isinstance(path, Path):
-        from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
-
-        raise wrong_type("image", "its name or path", path)
-    text = str(path)
-    return text if text.startswith((".", "/")) else f"./{text}"
-
-
-def checked(options: Options) -> Options:
-    """Return the options with paths that were given as texts. Raises TypeError and UsageError."""
-    if not isinstance(options, Options):
-        from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
-
-        raise wrong_type("options", "Options(...)", options)
-    if options.pull not in POLICIES:
-        from beepy.arguments import no_choice  # noqa: PLC0415 - as above
-
-        raise no_choice("pull", POLICIES, options.pull)
-    storage, config_dir, ca_file = map(
-        _path, (options.storage, options.config_dir, options.ca_file)
-    )
-    options = options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
-    policy = options.policy or _configured_policy(options)
-    if options.verify:
-        from beepy.oci import policy as policies  # noqa: PLC0415 - few runs verify
-
-        policy = policies.verifying(policy)
-    return options._replace(policy=policy)
-
-
-def _configured_policy(options: Options) -> "Policy | None":
-    """Return the policy of ``registries.toml``; None if it has none."""
-    if not os.path.exists(registries_file(options)):  # noqa: PTH110 - False too if it may not be searched
-        return None
-    from beepy.oci import policy as policies  # noqa: PLC0415 - few users have the file
-    from beepy.oci import registries  # noqa: PLC0415 - as above
-
-    configured = registries.read(options)
-    if configured.policy is None:
-        return None
-    where = f"{safe(str(configured.path))}: policy"
-    return policies.parse(configured.policy, where, configured.path.parent)
-
-
-def _path(path: Path | str | None) -> Path | None:
-    return Path(path) if isinstance(path, str) else path
 
 
 def could_be_file(text: str) -> bool:
@@ -305,7 +256,7 @@ def pull(
     and StoreError.
     """
     if not isinstance(text, str):
-        text = _text_of(text)
+        text = text_of(text)
     options = checked(options)
     bundle = bundled_store()
     if not has_host(text) and (bundled := bundle.named(text)):

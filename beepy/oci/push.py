@@ -28,6 +28,7 @@ from beepy.oci.layout import name_of
 from beepy.oci.links import links
 from beepy.oci.local import LocalImage, located, not_here, repositories
 from beepy.oci.manifest import OCI_INDEX, Manifest, walk
+from beepy.oci.option_checks import checked
 from beepy.oci.options import Options
 from beepy.oci.progress import Progress, reported
 from beepy.oci.reference import has_host, is_reference, parse
@@ -59,7 +60,7 @@ def push(
     UsageError for a name without a registry, StoreError for an image that is not complete,
     DigestMismatch and RegistryError.
     """
-    options = lookup.checked(options)
+    options = checked(options)
     name = target_of(text, target, options)
     reference, connected = own_endpoint(parse(name), options)
     with located(text, options) as image:

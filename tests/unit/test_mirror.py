@@ -69,6 +69,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "oci/image": "unit/test_representations.py",
     "oci/image_file": "unit/oci/test_lookup.py",
     "oci/local": "registry/test_push.py registry/test_inspect.py",
+    "oci/option_checks": "unit/oci/test_lookup.py",
     "oci/options": "unit/oci/test_lookup.py",
     "oci/progress": "registry/test_pull.py registry/test_push.py unit/cli/test_progress.py",
     "oci/sha256": "unit/oci/test_layout.py",
