@@ -24,7 +24,7 @@ def tag(source: str, target: str, options: Options) -> str:
     """
     if parse(target).digest:
         raise UsageError(f"{safe(target)}: a new name has no digest")
-    if lookup.bundled_store().named(target):
+    if lookup.bundled_store().find(target):
         _log.warning("%s: the bundled image of that name is hidden by it", safe(target))
     store, name, descriptor = lookup.find_stored(source, options)
     own = lookup.own_store(options)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from beepy.errors import StoreError, UnsupportedImage
 from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, parse_descriptor, parse_object
 from beepy.oci.layout import IndexEntry, Layout
-from beepy.oci.manifest import REF_NAME, Index, parse
+from beepy.oci.manifest import Index, parse
+from beepy.oci.store import renamed
 
 
 def export(source: Layout, top: Descriptor, target: Layout, name: str) -> list[Descriptor]:
@@ -51,10 +52,8 @@ def _copy(source: Layout, top: Descriptor, target: Layout, copied: set[str]) -> 
 def _named(source: Layout, top: Descriptor, name: str) -> IndexEntry:
     """Return the index's entry of ``top`` under another name, with its other members."""
     entry = next((entry for entry in source.entries() if entry.get("digest") == top.digest), {})
-    annotations = entry.get("annotations")
-    kept = annotations if isinstance(annotations, dict) else {}
     described = {"mediaType": top.media_type, "digest": top.digest, "size": top.size}
-    return {**entry, **described, "annotations": {**kept, REF_NAME: name}}
+    return renamed({**entry, **described}, name)
 
 
 def _referrers(source: Layout, digests: set[str]) -> Iterator[tuple[IndexEntry, Descriptor]]:

@@ -3,6 +3,7 @@
 import os
 import shlex
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,10 +14,11 @@ from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
 from beepy.oci import archive, lookup
 from beepy.oci.copying import copy, is_same
-from beepy.oci.descriptor import parse_descriptor
+from beepy.oci.descriptor import MAX_MANIFEST, parse_descriptor
 from beepy.oci.formats import unsupported
 from beepy.oci.layout import IndexEntry, name_of
 from beepy.oci.links import links
+from beepy.oci.manifest import CONTAINERD_NAME
 from beepy.oci.options import Options
 from beepy.oci.reachable import Reachable, closure, key_of
 from beepy.oci.reference import is_reference, parse
@@ -28,7 +30,6 @@ _log = Log(__name__)
 
 _CHUNK: Final = 1 << 20
 _MAX_STREAM: Final = 8 << 30  # bytes read from a pipe
-_CONTAINERD_NAME: Final = "io.containerd.image.name"  # a full name, where ref.name is only the tag
 
 
 def load(path: str, name: str, options: Options) -> list[tuple[str, str]]:
@@ -46,7 +47,7 @@ def load(path: str, name: str, options: Options) -> list[tuple[str, str]]:
         if not chosen:
             raise UnsupportedImage(f"{where}: no image in it")
         names = [_named(entry, where, name, only=len(chosen) == 1) for entry in chosen]
-        if twice := next((text for text in names if names.count(text) > 1), None):
+        if twice := next((text for text, count in Counter(names).items() if count > 1), None):
             raise UnsupportedImage(f"{where}: several images have the name {safe(twice)}")
         for entry in chosen:
             _check_image(source, entry)
@@ -56,7 +57,7 @@ def load(path: str, name: str, options: Options) -> list[tuple[str, str]]:
         referrers = [entry for entry in needed.entries if key_of(entry) not in keys]
         for entry in referrers:
             _check_referrer(entry, where)
-        moved = _moved(own, new)
+        moved = _moved(own, (*new, *referrers))
         copy(source, own, Reachable(needed.blobs, (*new, *referrers)))
         for text in moved:
             _log.warning("%s", text)
@@ -122,7 +123,7 @@ def _check_tar(head: bytes, text: str) -> None:
 def _named(entry: IndexEntry, where: str, name: str, *, only: bool) -> str:
     """Return the name that an image gets. Raises UnsupportedImage if that cannot be its name."""
     annotations = entry.get("annotations")
-    full = annotations.get(_CONTAINERD_NAME) if isinstance(annotations, dict) else None
+    full = annotations.get(CONTAINERD_NAME) if isinstance(annotations, dict) else None
     text = name or (full if isinstance(full, str) else name_of(entry))
     if name and not only:
         raise UsageError(f"{where}: several images: name '{safe(name)}' would fit only one")
@@ -136,8 +137,8 @@ def _named(entry: IndexEntry, where: str, name: str, *, only: bool) -> str:
         raise _unnamed(f"{where}: {error}", only=only) from error
     if pin and pin != entry.get("digest"):
         raise UnsupportedImage(f"{where}: {excerpt(text, 200)}: another digest than its name has")
-    bundled = lookup.bundled_store().named(text)
-    if not name and bundled and bundled.digest != entry.get("digest"):
+    bundled = lookup.bundled_store().find(text)
+    if not name and bundled and bundled[1].digest != entry.get("digest"):
         raise _unnamed(f"{where}: {safe(text)}: the name of a bundled image", only=only)
     return text
 
@@ -157,15 +158,18 @@ def _check_referrer(entry: IndexEntry, where: str) -> None:
 
 def _check_image(source: Source, entry: IndexEntry) -> None:
     where = f"{source.where}: {excerpt(entry.get('digest'))}"
-    if not links(source.read(parse_descriptor(entry, where))).descriptors:
+    descriptor = parse_descriptor(entry, where)
+    if descriptor.size > MAX_MANIFEST:  # parsed, it can be 25 times as large
+        raise UnsupportedImage(f"{where}: manifest of {descriptor.size} bytes")
+    if not links(source.read(descriptor)).descriptors:
         raise UnsupportedImage(f"{where}: neither a manifest nor an index")
 
 
 def _moved(own: Store, entries: Sequence[IndexEntry]) -> list[str]:
     """Return what is said of names that other images have."""
-    named = [(name, entry, own.named(name)) for entry in entries if (name := name_of(entry))]
+    stored = {name_of(entry): entry.get("digest") for entry in own.layout.entries()}
     return [
-        f"{safe(name)}: was {stored.digest}"
-        for name, entry, stored in named
-        if stored and stored.digest != entry["digest"]
+        f"{safe(name)}: was {excerpt(stored[name])}"
+        for entry in entries
+        if (name := name_of(entry)) in stored and name and stored[name] != entry["digest"]
     ]

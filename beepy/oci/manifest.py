@@ -31,6 +31,8 @@ CREATED = "org.opencontainers.image.created"
 DESCRIPTION = "org.opencontainers.image.description"
 TITLE = "org.opencontainers.image.title"
 REF_NAME = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME = "io.containerd.image.name"
+"""Of an index's entry: a full name, where REF_NAME can be a mere tag."""
 
 _KEYS = (
     "schemaVersion",

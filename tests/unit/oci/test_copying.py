@@ -120,10 +120,13 @@ def test_refusals(own: Store, source: str, target: str, kind: type, why: str) ->
         assert notes(error) == ["beepy pull a.b/x:1"]
 
 
-def test_a_name_that_hides_a_bundled_image(own: Store, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("name", ["exitsnoop", "exitsnoop:latest", "docker.io/library/exitsnoop"])
+def test_a_name_that_hides_a_bundled_image(
+    own: Store, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
     own.add_image("x", ELF, {})
-    tag("x", "exitsnoop", Options())
-    assert caplog.messages == ["exitsnoop: the bundled image of that name is hidden by it"]
+    tag("x", name, Options())
+    assert caplog.messages == [f"{name}: the bundled image of that name is hidden by it"]
 
 
 def test_a_target_that_exists_is_moved(own: Store) -> None:
