@@ -44,7 +44,9 @@ _KEYS = (
     "annotations",
 )
 _MAX_LAYERS = 128
-_MAX_DEPTH = 2
+
+MAX_DEPTH = 2
+"""How deep indexes may be nested."""
 
 Read = Callable[[Descriptor], bytes]
 """Return a blob's verified bytes.
@@ -151,7 +153,7 @@ def choose(index: Index, where: str, platform: str) -> Descriptor:
 def resolve(top: Descriptor, read: Read, where: str) -> tuple[Descriptor, Manifest]:
     """Follow ``top`` through indexes; return this machine's manifest and its descriptor."""
     descriptor = top
-    for _ in range(_MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH + 1):
         if descriptor.size > MAX_MANIFEST:
             raise UnsupportedImage(
                 f"{where}: manifest of {descriptor.size} bytes, at most {MAX_MANIFEST} are allowed"
@@ -160,4 +162,4 @@ def resolve(top: Descriptor, read: Read, where: str) -> tuple[Descriptor, Manife
         if isinstance(document, Manifest):
             return descriptor, document
         descriptor = choose(document, where, machine_platform())
-    raise UnsupportedImage(f"{where}: indexes nested more than {_MAX_DEPTH} deep")
+    raise UnsupportedImage(f"{where}: indexes nested more than {MAX_DEPTH} deep")

@@ -107,6 +107,14 @@ def test_only_what_an_image_needs_is_loaded(own: Store, theirs: Store, path: Pat
     assert len(own.layout.entries()) == 1
 
 
+def test_a_signature_that_is_listed_many_times(own: Store, theirs: Store, path: Path) -> None:
+    sign(theirs, theirs.add_image("x", ELF, {}))
+    theirs.layout.replace_entries(lambda now: [*now, *[now[-1]] * 9])
+    pack(theirs, path)
+    load(path)
+    assert len(own.layout.entries()) == 2
+
+
 def test_the_order_of_members_does_not_matter(own: Store, theirs: Store, path: Path) -> None:
     theirs.add_image("x", ELF, {})
     pack(theirs, path, list(snapshot(theirs.path))[::-1])
