@@ -180,8 +180,12 @@ def _checked(options: Options) -> Options:
 
 def _configured_policy(options: Options) -> "Policy | None":
     """Return the policy of ``registries.toml``; None if it has none."""
-    if not os.path.exists(registries_file(options)):  # noqa: PTH110 - False too if it may not be searched
-        return None
+    try:
+        os.lstat(registries_file(options))
+    except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
+        return None  # after su, the directory may not be searched; ValueError: a NUL
+    except OSError:
+        pass  # ``read`` says why
     from beepy.oci import policy as policies  # noqa: PLC0415 - few users have the file
     from beepy.oci import registries  # noqa: PLC0415 - as above
 
