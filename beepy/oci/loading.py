@@ -5,26 +5,31 @@ import shlex
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from beepy.errors import ImageNotFound, InvalidReference, UnsupportedImage, UsageError
 from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
 from beepy.oci import archive, lookup
+from beepy.oci.admission import Candidate, ImageSource
 from beepy.oci.copying import copy, is_same
 from beepy.oci.descriptor import MAX_MANIFEST, parse_descriptor
 from beepy.oci.formats import unsupported
 from beepy.oci.layout import IndexEntry, name_of
 from beepy.oci.links import links
-from beepy.oci.manifest import CONTAINERD_NAME
+from beepy.oci.manifest import CONTAINERD_NAME, resolve
 from beepy.oci.options import Options
 from beepy.oci.reachable import Reachable, closure, key_of
 from beepy.oci.reference import is_reference, parse
 from beepy.oci.store import Store, renamed
 from beepy.oci.stored_referrers import Source, images
 from beepy.text import excerpt, safe
+
+if TYPE_CHECKING:
+    from beepy.oci.policy import Policy  # few users have one
 
 _log = Log(__name__)
 
@@ -37,8 +42,8 @@ def load(path: str, name: str, options: Options) -> list[tuple[str, str]]:
 
     ``path`` "-" is standard input. ``name`` is the new name of an only image, "" for those that the
     images have. What refers to the images is loaded too. Raises UnsupportedImage, DigestMismatch,
-    InvalidReference, ImageNotFound for a file that does not exist, and StoreError; the store is
-    then as before.
+    InvalidReference, ImageNotFound for a file that does not exist, UntrustedImage if the policy
+    refuses an image, and StoreError; the store is then as before.
     """
     own = lookup.own_store(options)
     with _opened(path, own) as source:
@@ -49,8 +54,11 @@ def load(path: str, name: str, options: Options) -> list[tuple[str, str]]:
         names = [_named(entry, where, name, only=len(chosen) == 1) for entry in chosen]
         if twice := next((text for text, count in Counter(names).items() if count > 1), None):
             raise UnsupportedImage(f"{where}: several images have the name {safe(twice)}")
+        policy = options.policy or lookup.configured_policy(options)
         for entry in chosen:
             _check_image(source, entry)
+            if policy:
+                _admit(policy, source, entry, path)
         needed = closure(source, chosen)
         new = [renamed(entry, text) for entry, text in zip(chosen, names, strict=True)]
         keys = set(map(key_of, chosen))
@@ -163,6 +171,27 @@ def _check_image(source: Source, entry: IndexEntry) -> None:
         raise UnsupportedImage(f"{where}: manifest of {descriptor.size} bytes")
     if not links(source.read(descriptor)).descriptors:
         raise UnsupportedImage(f"{where}: neither a manifest nor an index")
+
+
+def _admit(policy: "Policy", source: Source, entry: IndexEntry, path: str) -> None:
+    """Raise UntrustedImage if the policy refuses the image: once stored, it is no archive's."""
+    from beepy.oci.policy import decide  # noqa: PLC0415 - few users have one
+    from beepy.oci.signatures.stored import signatures  # noqa: PLC0415 - as above
+
+    top = parse_descriptor(entry, source.where)
+    manifest = top
+    with suppress(UnsupportedImage):  # it is for other machines
+        manifest, _ = resolve(top, source.read, source.where)
+    image = Candidate(
+        name=path,
+        source=ImageSource.ARCHIVE,
+        top=top,
+        descriptor=manifest,
+        manifest=None,
+        read=source.read,
+        find_signatures=partial(signatures, source),
+    )
+    decide(policy, image)
 
 
 def _moved(own: Store, entries: Sequence[IndexEntry]) -> list[str]:

@@ -15,6 +15,7 @@ from beepy.errors import (
     ImageNotFound,
     InvalidReference,
     UnsupportedImage,
+    UntrustedImage,
     UsageError,
 )
 from beepy.oci import copying, loading, save
@@ -25,6 +26,7 @@ from beepy.oci.manifest import OCI_INDEX, OCI_MANIFEST, REF_NAME
 from beepy.oci.options import default_storage
 from beepy.oci.store import Store, renamed
 from beepy.oci.stored_referrers import referrers
+from tests.support.signing import bundle, bundle_holder, new_key
 from tests.support.stored import ELF, add_index, blob, digests, referrer, sign, snapshot
 from tests.support.told import notes
 
@@ -403,3 +405,41 @@ def test_a_full_disk_leaves_the_store_as_it_was(
         load(path)
     assert snapshot(own.path) == before
     shutil.rmtree(theirs.path)
+
+
+@pytest.mark.parametrize("platforms", [("amd64", "arm64"), ("s390x", "ppc64le")])
+def test_the_policys_rule_for_archives(
+    home: Path, own: Store, theirs: Store, path: Path, platforms: tuple[str, str]
+) -> None:
+    """What it refuses is not loaded: the rule for the store may accept what is there."""
+    key = new_key(path.with_name("cosign.pub"))
+    theirs.add_image("x", ELF, {})
+    settings = home / ".config" / "beepy" / "registries.toml"
+    settings.parent.mkdir(parents=True)
+
+    def policy(rule: str) -> None:
+        signer = f'[[policy.signer]]\nimages = ["*.tar"]\nkey = "{key.path}"\n'
+        settings.write_text(f'[policy]\nstore = "accept"\narchive = "{rule}"\n{signer}')
+
+    add_index(theirs, "y", dict.fromkeys(platforms, ELF + b"y"))
+    for rule, why in (("refuse", "archives are refused"), ("signed", "not signed: no signature")):
+        policy(rule)
+        pack(theirs, path)
+        error = refusal(own, path)
+        assert isinstance(error, UntrustedImage)
+        assert why in str(error)
+    for name in theirs.names():
+        stored = theirs.find(name)
+        assert stored
+        holder = bundle_holder(bundle(key, stored[1].digest), stored[1])
+        for data in holder.blobs:
+            theirs.layout.add_blob(data, descriptor_of(data))
+        theirs.add_referrer(holder.manifest)
+        pack(theirs, path)
+        if name == "x":
+            refusal(own, path)
+    load(path)
+    assert own.names() == ("x", "y")
+    assert "no signer of images with this name" in str(refusal(own, theirs.path))
+    policy("accept")
+    assert load(theirs.path)
