@@ -1,6 +1,7 @@
 """``beepy package`` as a command; its parts have tests in tests/unit/manifest."""
 
 import json
+import os
 from pathlib import Path
 
 import kubernetes_validate
@@ -157,13 +158,16 @@ def test_what_only_the_user_knows_is_noted(beepy: Beepy, wheel: tuple[str, str])
     assert done.said == [NOTE]
 
 
-@pytest.mark.parametrize("owner", ["file", "containerfile", "mark", "name"])
+@pytest.mark.parametrize("owner", ["file", "containerfile", "mark", "pipe", "name"])
 def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: str) -> None:
     if owner == "mark":
         Path("out").mkdir()
         Path("out", "Containerfile").write_text("FROM scratch\n")
     elif owner == "containerfile":
         Path("out", "image").mkdir(parents=True)
+    elif owner == "pipe":
+        Path("out").mkdir()
+        os.mkfifo("out/Containerfile")
     elif owner == "file":
         Path("out").write_text("mine")
     else:
@@ -173,6 +177,7 @@ def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: s
     why = {
         "mark": "not overwritten: its Containerfile is not of beepy package",
         "containerfile": "not overwritten: its Containerfile is not of beepy package",
+        "pipe": "not overwritten: its Containerfile is not of beepy package",
         "file": "exists, and is not a directory",
         "name": "not overwritten: kustomization.yaml is not of beepy package",
     }
