@@ -29,7 +29,7 @@ def tag(source: str, target: str, options: Options) -> str:
     store, name, descriptor = lookup.find_stored(source, options)
     own = lookup.own_store(options)
     if is_same(store, own):
-        return own.tag(source, target)
+        return own.tag(source if own.find(source) else name, target)  # it may be an alias
     with store.layout.lease():
         entry = store.entry(name, descriptor)
         needed = complete(store, entry, source)

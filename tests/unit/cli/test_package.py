@@ -151,6 +151,20 @@ def test_an_image_with_beepy_needs_no_wheel(beepy: Beepy) -> None:
         assert pod["spec"]["containers"][0]["image"] == "ghcr.io/me/beepy:1"
 
 
+def test_an_alias_is_packaged_by_the_name_that_it_stands_for(
+    beepy: Beepy, wheel: tuple[str, str]
+) -> None:
+    program = bundled_store().get("exitsnoop").programs[0]
+    store = Store(beepy.home / ".local" / "share" / "beepy" / "store")
+    digest = store.add_image("a.b/tools/x:1", program, {})
+    settings = beepy.home / ".config" / "beepy" / "registries.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('[aliases]\none = "a.b/tools/x:1"\n')
+    assert beepy("package", "one", *wheel) == (0, "x-package\n", "")
+    assert Store(Path("x-package", "image")).names() == ("a.b/tools/x:1",)
+    assert f"a.b/tools/x@{digest}" in Path("x-package", "pod.yaml").read_text()
+
+
 def test_what_only_the_user_knows_is_noted(beepy: Beepy, wheel: tuple[str, str]) -> None:
     advice = "note: program 'count' needs an interface: --arg=--iface --arg=NAME"
     assert beepy("package", "xdpcount", *wheel).said == [NOTE, advice]

@@ -14,7 +14,7 @@ from beepy.oci.copying import tag
 from beepy.oci.descriptor import descriptor_of, digest_of
 from beepy.oci.lookup import Options, bundled_store
 from beepy.oci.manifest import REF_NAME
-from beepy.oci.options import default_storage
+from beepy.oci.options import default_config_dir, default_storage
 from beepy.oci.store import Store
 from beepy.oci.stored_referrers import referrers
 from tests.support.stored import ELF, add_index, blob, digests, sign, snapshot
@@ -127,6 +127,15 @@ def test_a_name_that_hides_a_bundled_image(
     own.add_image("x", ELF, {})
     tag("x", name, Options())
     assert caplog.messages == [f"{name}: the bundled image of that name is hidden by it"]
+
+
+def test_by_an_alias(own: Store) -> None:
+    path = default_config_dir() / "registries.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text('[aliases]\none = "a.b/x:1"\n')
+    digest = own.add_image("a.b/x:1", ELF, {})
+    assert tag("one", "y", Options()) == digest
+    assert own.get("y").digest == digest
 
 
 def test_a_target_that_exists_is_moved(own: Store) -> None:
