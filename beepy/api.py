@@ -223,6 +223,8 @@ def _verifying(
     _expect("policy", [policy], "a path", str | Path | None)
     _expect("verify", [verify], "True, a Signer, or several", bool | Sequence)
     if not verify and policy is None:
+        if verify is not False:  # a list that lost its signers
+            raise UsageError("verify: expected at least one signer, got none")
         return options
     from beepy.oci import policy as policies  # noqa: PLC0415 - most runs verify nothing
 

@@ -1,6 +1,7 @@
 """Write the directory of ``beepy package``."""
 
 import re
+from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -191,8 +192,9 @@ def _foreign(directory: Path) -> str:
     for path in sorted(directory.iterdir()):
         if path.name not in _NAMES and path.suffix != ".whl":
             return f"{path.name} is not of beepy package"
+    path = directory / _CONTAINERFILE
     try:
-        with (directory / _CONTAINERFILE).open("rb") as file:
+        with path.open("rb") if path.is_file() else BytesIO() as file:  # a pipe would be waited for
             is_ours = file.readline(200).decode("utf-8", "replace").rstrip() == containerfile.MARK
     except OSError:
         is_ours = False

@@ -5,6 +5,7 @@ unpacked. A ``manifest.json`` (docker save) is only recognised.
 """
 
 import os
+import posixpath
 import re
 import shlex
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ _KINDS = {
     b"L": "a long name of GNU tar",
     b"K": "a long name of GNU tar",
 }
-_NAME = re.compile(r"(?:\./)?(oci-layout|(?:index|manifest)\.json|blobs/sha256/[0-9a-f]{64})")
+_NAME = re.compile(r"(oci-layout|(?:index|manifest)\.json|blobs/sha256/[0-9a-f]{64})")
 # The records of a pax header that give its member another name, size or content.
 _OVERRIDE = re.compile(rb" (path|linkpath|size|hdrcharset|GNU\.sparse\.[a-z.]+)=")
 
@@ -194,7 +195,9 @@ def _members(file: BinaryIO, where: str) -> Members:
             raise _refused(where, name, _KINDS.get(kind, "not a file"))
         elif name.startswith("/") or ".." in name.split("/"):
             raise _refused(where, name, "a path out of the archive")
-        elif kind in _FILES and (match := _NAME.fullmatch(name)):
+        elif kind == _DIRECTORY and size:  # which some programs skip, and some do not
+            raise _refused(where, name, "a directory with contents")
+        elif kind in _FILES and (match := _NAME.fullmatch(posixpath.normpath(name))):
             members[match[1]] = offset + _BLOCK, size
         offset += _BLOCK + (size + _BLOCK - 1) // _BLOCK * _BLOCK
     raise UnsupportedImage(f"{where}: more than {MAX_MEMBERS} files in the archive")

@@ -70,6 +70,6 @@ def copy(source: Source, store: Store, needed: Reachable) -> None:
 
 def _merged(now: tuple[IndexEntry, ...], new: tuple[IndexEntry, ...]) -> list[IndexEntry]:
     names = {name for entry in new if (name := name_of(entry)) is not None}
-    keys = set(map(key_of, new))
-    kept = [entry for entry in now if name_of(entry) not in names and key_of(entry) not in keys]
-    return [*kept, *new]
+    added = {key_of(entry): entry for entry in new}  # an archive may list one many times
+    kept = [entry for entry in now if name_of(entry) not in names and key_of(entry) not in added]
+    return [*kept, *added.values()]

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from beepy.errors import StoreError, UnsupportedImage
+from beepy.errors import DigestMismatch, StoreError, UnsupportedImage
 from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, parse_descriptor, parse_object
 from beepy.oci.layout import IndexEntry, Layout
-from beepy.oci.manifest import REF_NAME, Index, parse
+from beepy.oci.manifest import MAX_DEPTH, Index, parse
+from beepy.oci.store import renamed
 
 
 def export(source: Layout, top: Descriptor, target: Layout, name: str) -> list[Descriptor]:
@@ -25,8 +26,14 @@ def export(source: Layout, top: Descriptor, target: Layout, name: str) -> list[D
     return missing
 
 
-def _copy(source: Layout, top: Descriptor, target: Layout, copied: set[str]) -> list[Descriptor]:
+def _copy(
+    source: Layout, top: Descriptor, target: Layout, copied: set[str], depth: int = 0
+) -> list[Descriptor]:
     """Copy a manifest after its blobs, or an index after its manifests; return missing ones."""
+    if top.digest in copied:
+        return []
+    if depth > MAX_DEPTH:
+        raise UnsupportedImage(f"{source.where}: indexes nested more than {MAX_DEPTH} deep")
     data = source.read(top)
     document = parse(data, source.where, top.media_type)
     missing: list[Descriptor] = []
@@ -34,7 +41,7 @@ def _copy(source: Layout, top: Descriptor, target: Layout, copied: set[str]) -> 
         lacking: StoreError | None = None
         for child in document.manifests:
             try:
-                missing += _copy(source, child, target, copied)
+                missing += _copy(source, child, target, copied, depth + 1)
             except StoreError as error:
                 missing.append(child)
                 lacking = error
@@ -51,21 +58,21 @@ def _copy(source: Layout, top: Descriptor, target: Layout, copied: set[str]) -> 
 def _named(source: Layout, top: Descriptor, name: str) -> IndexEntry:
     """Return the index's entry of ``top`` under another name, with its other members."""
     entry = next((entry for entry in source.entries() if entry.get("digest") == top.digest), {})
-    annotations = entry.get("annotations")
-    kept = annotations if isinstance(annotations, dict) else {}
     described = {"mediaType": top.media_type, "digest": top.digest, "size": top.size}
-    return {**entry, **described, "annotations": {**kept, REF_NAME: name}}
+    return renamed({**entry, **described}, name)
 
 
 def _referrers(source: Layout, digests: set[str]) -> Iterator[tuple[IndexEntry, Descriptor]]:
     """Yield the entries whose manifest has one of ``digests`` as its subject."""
+    seen = set(digests)
     for entry in source.entries():
         try:
             descriptor = parse_descriptor(entry, source.where)
-            if descriptor.digest in digests or descriptor.size > MAX_MANIFEST:
+            if descriptor.digest in seen or descriptor.size > MAX_MANIFEST:
                 continue
             subject = parse_object(source.read(descriptor), source.where).get("subject")
-        except (UnsupportedImage, StoreError):  # other images may be damaged
+        except (UnsupportedImage, StoreError, DigestMismatch):  # other images may be damaged
             continue
+        seen.add(descriptor.digest)
         if isinstance(subject, dict) and subject.get("digest") in digests:
             yield entry, descriptor

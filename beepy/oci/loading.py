@@ -3,20 +3,25 @@
 import os
 import shlex
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from beepy.errors import ImageNotFound, InvalidReference, UnsupportedImage, UsageError
 from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
 from beepy.oci import archive, lookup
+from beepy.oci.admission import Candidate, ImageSource
 from beepy.oci.copying import copy, is_same
-from beepy.oci.descriptor import parse_descriptor
+from beepy.oci.descriptor import MAX_MANIFEST, parse_descriptor
 from beepy.oci.formats import unsupported
 from beepy.oci.layout import IndexEntry, name_of
 from beepy.oci.links import links
+from beepy.oci.manifest import CONTAINERD_NAME, resolve
+from beepy.oci.option_checks import configured_policy
 from beepy.oci.options import Options
 from beepy.oci.reachable import Reachable, closure, key_of
 from beepy.oci.reference import is_reference, parse
@@ -24,11 +29,13 @@ from beepy.oci.store import Store, renamed
 from beepy.oci.stored_referrers import Source, images
 from beepy.text import excerpt, safe
 
+if TYPE_CHECKING:
+    from beepy.oci.policy import Policy  # few users have one
+
 _log = Log(__name__)
 
 _CHUNK: Final = 1 << 20
 _MAX_STREAM: Final = 8 << 30  # bytes read from a pipe
-_CONTAINERD_NAME: Final = "io.containerd.image.name"  # a full name, where ref.name is only the tag
 
 
 def load(path: str, name: str, options: Options) -> list[tuple[str, str]]:
@@ -36,8 +43,8 @@ def load(path: str, name: str, options: Options) -> list[tuple[str, str]]:
 
     ``path`` "-" is standard input. ``name`` is the new name of an only image, "" for those that the
     images have. What refers to the images is loaded too. Raises UnsupportedImage, DigestMismatch,
-    InvalidReference, ImageNotFound for a file that does not exist, and StoreError; the store is
-    then as before.
+    InvalidReference, ImageNotFound for a file that does not exist, UntrustedImage if the policy
+    refuses an image, and StoreError; the store is then as before.
     """
     own = lookup.own_store(options)
     with _opened(path, own) as source:
@@ -46,17 +53,20 @@ def load(path: str, name: str, options: Options) -> list[tuple[str, str]]:
         if not chosen:
             raise UnsupportedImage(f"{where}: no image in it")
         names = [_named(entry, where, name, only=len(chosen) == 1) for entry in chosen]
-        if twice := next((text for text in names if names.count(text) > 1), None):
+        if twice := next((text for text, count in Counter(names).items() if count > 1), None):
             raise UnsupportedImage(f"{where}: several images have the name {safe(twice)}")
+        policy = options.policy or configured_policy(options)
         for entry in chosen:
             _check_image(source, entry)
+            if policy:
+                _admit(policy, source, entry, path)
         needed = closure(source, chosen)
         new = [renamed(entry, text) for entry, text in zip(chosen, names, strict=True)]
         keys = set(map(key_of, chosen))
         referrers = [entry for entry in needed.entries if key_of(entry) not in keys]
         for entry in referrers:
             _check_referrer(entry, where)
-        moved = _moved(own, new)
+        moved = _moved(own, (*new, *referrers))
         copy(source, own, Reachable(needed.blobs, (*new, *referrers)))
         for text in moved:
             _log.warning("%s", text)
@@ -122,7 +132,7 @@ def _check_tar(head: bytes, text: str) -> None:
 def _named(entry: IndexEntry, where: str, name: str, *, only: bool) -> str:
     """Return the name that an image gets. Raises UnsupportedImage if that cannot be its name."""
     annotations = entry.get("annotations")
-    full = annotations.get(_CONTAINERD_NAME) if isinstance(annotations, dict) else None
+    full = annotations.get(CONTAINERD_NAME) if isinstance(annotations, dict) else None
     text = name or (full if isinstance(full, str) else name_of(entry))
     if name and not only:
         raise UsageError(f"{where}: several images: name '{safe(name)}' would fit only one")
@@ -136,8 +146,8 @@ def _named(entry: IndexEntry, where: str, name: str, *, only: bool) -> str:
         raise _unnamed(f"{where}: {error}", only=only) from error
     if pin and pin != entry.get("digest"):
         raise UnsupportedImage(f"{where}: {excerpt(text, 200)}: another digest than its name has")
-    bundled = lookup.bundled_store().named(text)
-    if not name and bundled and bundled.digest != entry.get("digest"):
+    bundled = lookup.bundled_store().find(text)
+    if not name and bundled and bundled[1].digest != entry.get("digest"):
         raise _unnamed(f"{where}: {safe(text)}: the name of a bundled image", only=only)
     return text
 
@@ -157,15 +167,39 @@ def _check_referrer(entry: IndexEntry, where: str) -> None:
 
 def _check_image(source: Source, entry: IndexEntry) -> None:
     where = f"{source.where}: {excerpt(entry.get('digest'))}"
-    if not links(source.read(parse_descriptor(entry, where))).descriptors:
+    descriptor = parse_descriptor(entry, where)
+    if descriptor.size > MAX_MANIFEST:  # parsed, it can be 25 times as large
+        raise UnsupportedImage(f"{where}: manifest of {descriptor.size} bytes")
+    if not links(source.read(descriptor)).descriptors:
         raise UnsupportedImage(f"{where}: neither a manifest nor an index")
+
+
+def _admit(policy: "Policy", source: Source, entry: IndexEntry, path: str) -> None:
+    """Raise UntrustedImage if the policy refuses the image: once stored, it is no archive's."""
+    from beepy.oci.policy import decide  # noqa: PLC0415 - few users have one
+    from beepy.oci.signatures.stored import signatures  # noqa: PLC0415 - as above
+
+    top = parse_descriptor(entry, source.where)
+    manifest = top
+    with suppress(UnsupportedImage):  # it is for other machines
+        manifest, _ = resolve(top, source.read, source.where)
+    image = Candidate(
+        name=path,
+        source=ImageSource.ARCHIVE,
+        top=top,
+        descriptor=manifest,
+        manifest=None,
+        read=source.read,
+        find_signatures=partial(signatures, source),
+    )
+    decide(policy, image)
 
 
 def _moved(own: Store, entries: Sequence[IndexEntry]) -> list[str]:
     """Return what is said of names that other images have."""
-    named = [(name, entry, own.named(name)) for entry in entries if (name := name_of(entry))]
+    stored = {name_of(entry): entry.get("digest") for entry in own.layout.entries()}
     return [
-        f"{safe(name)}: was {stored.digest}"
-        for name, entry, stored in named
-        if stored and stored.digest != entry["digest"]
+        f"{safe(name)}: was {excerpt(stored[name])}"
+        for entry in entries
+        if (name := name_of(entry)) in stored and name and stored[name] != entry["digest"]
     ]

@@ -46,7 +46,7 @@ def bundled_store() -> Store:
 
 def warn_if_bundled(name: str) -> None:
     """Warn if an image that gets this name hides a bundled one."""
-    if bundled_store().named(name):
+    if bundled_store().find(name):
         _log.warning("%s: the bundled image of that name is hidden by it", safe(name))
 
 

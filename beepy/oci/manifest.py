@@ -31,6 +31,8 @@ CREATED = "org.opencontainers.image.created"
 DESCRIPTION = "org.opencontainers.image.description"
 TITLE = "org.opencontainers.image.title"
 REF_NAME = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME = "io.containerd.image.name"
+"""Of an index's entry: a full name, where REF_NAME can be a mere tag."""
 
 _KEYS = (
     "schemaVersion",
@@ -42,8 +44,10 @@ _KEYS = (
     "annotations",
 )
 _MAX_LAYERS = 128
-_MAX_DEPTH = 2
 _MAX_MANIFESTS = 256
+
+MAX_DEPTH = 2
+"""How deep indexes may be nested."""
 
 Read = Callable[[Descriptor], bytes]
 """Return a blob's verified bytes.
@@ -155,12 +159,12 @@ def choose(index: Index, where: str, platform: str) -> Descriptor:
 def resolve(top: Descriptor, read: Read, where: str) -> tuple[Descriptor, Manifest]:
     """Follow ``top`` through indexes; return this machine's manifest and its descriptor."""
     descriptor = top
-    for _ in range(_MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH + 1):
         document = read_document(descriptor, read, where)
         if isinstance(document, Manifest):
             return descriptor, document
         descriptor = choose(document, where, machine_platform())
-    raise UnsupportedImage(f"{where}: indexes nested more than {_MAX_DEPTH} deep")
+    raise UnsupportedImage(f"{where}: indexes nested more than {MAX_DEPTH} deep")
 
 
 def read_document(
@@ -188,8 +192,8 @@ def walk(
             raise UnsupportedImage(f"{where}: more than {_MAX_MANIFESTS} manifests")
         document = read_document(descriptor, read, where, max_size)
         if isinstance(document, Index):
-            if depth == _MAX_DEPTH:
-                raise UnsupportedImage(f"{where}: indexes nested more than {_MAX_DEPTH} deep")
+            if depth == MAX_DEPTH:
+                raise UnsupportedImage(f"{where}: indexes nested more than {MAX_DEPTH} deep")
             for child in document.manifests:
                 yield from below(child, depth + 1)
         yield descriptor, document

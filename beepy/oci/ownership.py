@@ -22,32 +22,45 @@ def refuse_others(path: Path, where: str, error: type[BeepyError], *, strict: in
     that belongs to another user elsewhere, such as $HOME under sudo, causes a warning. For other
     users nothing is refused, and groups are ignored: a group is often the user's own.
     """
+    as_given = Path(os.path.abspath(path)).parts  # noqa: PTH100 - a link of another user counts, too
+    resolved = Path(os.path.realpath(path)).parts
+    warnings = [
+        text
+        for parts in dict.fromkeys((as_given, resolved))
+        for text in _concerns(parts, where, error, strict)
+    ]
+    for text in warnings[:1]:
+        _warn(text)
+
+
+def _concerns(
+    parts: tuple[str, ...], where: str, error: type[BeepyError], strict: int
+) -> list[str]:
+    """Return what others can change of a path; raise ``error`` for what root would trust."""
     is_root = not os.geteuid()
-    parts = Path(os.path.realpath(path)).parts
-    warnings, by_everybody = [], False
+    concerns, by_everybody = [], False
     for depth in range(1, len(parts) + 1):
         component = Path(*parts[:depth])
         at = f"{where}: {safe(str(component))}"
         try:
             status = component.lstat()
         except OSError:  # nothing to trust, or reading it fails with the reason
-            return
+            return []
+        mode = 0 if stat.S_ISLNK(status.st_mode) else status.st_mode  # a link's mode says nothing
         is_open = bool(
-            status.st_mode & stat.S_IWOTH
-            and (depth > len(parts) - strict or not status.st_mode & stat.S_ISVTX)
+            mode & stat.S_IWOTH and (depth > len(parts) - strict or not mode & stat.S_ISVTX)
         )
-        if is_root and depth > len(parts) - strict and status.st_mode & _OTHERS:
+        if is_root and depth > len(parts) - strict and mode & _OTHERS:
             raise _with_advice(error(f"{at}: writable by others"), component)
         if is_open:
-            warnings.append(f"{at}: writable by everybody")
+            concerns.append(f"{at}: writable by everybody")
         if status.st_uid not in (0, os.geteuid()):
             owner = _owner(status.st_uid)
             if by_everybody and is_root:
                 raise error(f"{at}: owned by {owner}, who may have created it")
-            warnings.append(f"{at}: owned by {owner}, who can change it")
-        by_everybody = bool(status.st_mode & stat.S_IWOTH)
-    for text in warnings[:1]:
-        _warn(text)
+            concerns.append(f"{at}: owned by {owner}, who can change it")
+        by_everybody = bool(mode & stat.S_IWOTH)
+    return concerns
 
 
 def _with_advice(error: BeepyError, component: Path) -> BeepyError:

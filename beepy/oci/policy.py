@@ -1,5 +1,6 @@
 """Policies: which images may be used, by where they were found and by who signed them."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -140,8 +141,13 @@ def _signers_of(signers: Sequence[Signer], image: Candidate) -> list[Signer]:
         with suppress(InvalidReference):
             name = reference.parse(name).name
     return [
-        signer for signer in signers if any(fnmatchcase(name, pattern) for pattern in signer.images)
+        signer for signer in signers if any(_matches(name, pattern) for pattern in signer.images)
     ]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Tell whether a name fits a pattern, in which only ``*`` is special: hosts are ``[::1]``."""
+    return fnmatchcase(name, re.sub(r"[\[?]", r"[\g<0>]", pattern))
 
 
 def _rule(value: object, source: ImageSource, where: str) -> Rule:

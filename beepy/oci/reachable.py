@@ -113,7 +113,8 @@ def _parts(layout: Layout, manifest: Descriptor) -> tuple[Descriptor, ...]:
 
 def _all_parts(source: Source, manifest: Descriptor) -> tuple[Descriptor, ...]:
     manifest_links = links(source.read(manifest))
-    missing = [part for part in manifest_links.descriptors if not source.has_file(part)]
-    if missing and (not manifest_links.is_index or len(missing) == len(manifest_links.descriptors)):
-        raise source.not_found(missing[0])
-    return tuple(part for part in manifest_links.descriptors if part not in missing)
+    parts = manifest_links.descriptors
+    here = tuple(part for part in parts if source.has_file(part))
+    if len(here) < len(parts) and not (manifest_links.is_index and here):
+        raise source.not_found(next(part for part in parts if not source.has_file(part)))
+    return here

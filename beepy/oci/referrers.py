@@ -13,6 +13,7 @@ from beepy.oci.descriptor import (
     refuse_other_case,
 )
 from beepy.oci.manifest import OCI_INDEX
+from beepy.text import excerpt
 
 _MAX_REFERRERS = 1024
 _MAX_PAGES = 16
@@ -52,7 +53,11 @@ def _by_api(client: Client, digest: str, artifact_type: str) -> Iterator[Descrip
         yield from referrers
         if not link:
             return
-        url = urljoin(url, link)
+        try:
+            url = urljoin(url, link)
+        except ValueError as error:
+            why = f"the next page '{excerpt(link)}' is not an address"
+            raise RegistryError(f"{client.where}: referrers: {why}") from error
         if client.http.origin(url) != client.http.own:
             raise RegistryError(f"{client.where}: referrers: the next page is on another host")
     raise RegistryError(f"{client.where}: referrers: more than {_MAX_PAGES} pages")

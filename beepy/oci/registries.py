@@ -3,7 +3,9 @@
 ``endpoints`` says what they mean for an image.
 """
 
+import errno
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -78,9 +80,11 @@ def read(options: Options) -> Registries:
     refuse_others(path, "registries", RegistryError)
     where = safe(str(path))
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open) as file:
             data = file.read(_MAX_FILE + 1)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if path.is_symlink():  # to a disk that is not mounted, perhaps
+            raise RegistryError(f"{where}: a symbolic link to nothing") from error
         return Registries(path)
     except OSError as error:
         why = (error.strerror or "").lower()
@@ -100,6 +104,15 @@ def read(options: Options) -> Registries:
         why = excerpt(error, 160)
         raise UsageError(f"{where}: not TOML: {why[:1].lower()}{why[1:]}") from error
     return _parse(table, path)
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file; raise OSError for a pipe, which would be waited for."""
+    file = os.open(path, flags | os.O_NONBLOCK)
+    if stat.S_ISFIFO(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "a pipe", path)
+    return file
 
 
 def _parse(table: Mapping[str, Any], path: Path) -> Registries:

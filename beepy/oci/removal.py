@@ -106,7 +106,8 @@ def _ambiguous(image: str, entries: Iterable[IndexEntry]) -> UsageError:
     listed = [excerpt(name, 200) for name in names[:8]] + ["..."] * (len(names) > 8)
     error = UsageError(f"{safe(image)}: {len(names)} images: {', '.join(listed)}")
     if len(names) <= 8:
-        error.add_note(f"beepy rm {' '.join(shlex.quote(name) for name in listed)} removes all")
+        words = [*["--"] * any(name.startswith("-") for name in listed), *listed]
+        error.add_note(f"beepy rm {shlex.join(words)} removes all")
     return error
 
 

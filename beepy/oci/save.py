@@ -57,22 +57,43 @@ def replaced(path: str) -> Iterator[Write]:
 
     What is no regular file (a pipe, /dev/stdout) is written to as it is. Raises OutputError.
     """
-    target = os.path.realpath(path)
-    try:
-        in_place = not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - a path is a text here
-    except FileNotFoundError:
-        in_place = False
-    temporary = path if in_place else f"{target}.{os.urandom(4).hex()}.tmp"
-    flags = os.O_WRONLY | os.O_CLOEXEC | (0 if in_place else os.O_CREAT | os.O_EXCL)
     with ExitStack() as opened, _output_errors(path):
+        target = _target(path)
+        try:
+            in_place = not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - a path is a text here
+        except FileNotFoundError:
+            in_place = False
+        temporary = path if in_place else f"{target}.{os.urandom(4).hex()}.tmp"
+        flags = os.O_WRONLY | os.O_CLOEXEC | (0 if in_place else os.O_CREAT | os.O_EXCL)
         file = os.open(temporary, flags, 0o666)
         opened.callback(os.close, file)
+        if in_place and stat.S_ISREG(os.fstat(file).st_mode):
+            raise OutputError(f"{safe(path)}: has just changed")
         if not in_place:
             opened.callback(_remove, temporary)
         yield lambda data: write_all(file, data)
         if not in_place:
             os.fsync(file)
             os.rename(temporary, target)  # noqa: PTH104 - as above
+
+
+def _target(path: str) -> str:
+    """Return the path of the file to replace: a link's target.
+
+    Raises OutputError for a link that another user put into a directory for all, such as /tmp: with
+    it he could have root replace any file. (``fs.protected_symlinks`` does not see what is read of
+    a link, but not followed.)
+    """
+    try:
+        status = os.lstat(path)
+        owner = os.stat(os.path.dirname(path) or ".").st_uid  # noqa: PTH116, PTH120 - as below
+    except FileNotFoundError:
+        return path
+    if not stat.S_ISLNK(status.st_mode):
+        return path
+    if status.st_uid not in (0, os.geteuid(), owner):
+        raise OutputError(f"{safe(path)}: a symbolic link of another user")
+    return os.path.realpath(path)
 
 
 def write_all(file: int, data: bytes) -> None:

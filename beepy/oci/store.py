@@ -11,7 +11,16 @@ from beepy.oci.descriptor import Descriptor, descriptor_of, parse_descriptor
 from beepy.oci.formats import bee
 from beepy.oci.image import Image
 from beepy.oci.layout import IndexEntry, Layout, name_of
-from beepy.oci.manifest import CREATED, DESCRIPTION, OCI_MANIFEST, REF_NAME, Index, parse, resolve
+from beepy.oci.manifest import (
+    CONTAINERD_NAME,
+    CREATED,
+    DESCRIPTION,
+    OCI_MANIFEST,
+    REF_NAME,
+    Index,
+    parse,
+    resolve,
+)
 from beepy.oci.reference import same, same_repository
 from beepy.text import excerpt, safe
 
@@ -259,9 +268,10 @@ class Store:
 
 
 def renamed(entry: IndexEntry, name: str) -> IndexEntry:
-    """Return an index entry with another name; all else is kept."""
+    """Return an index entry with another name, and no second one; all else is kept."""
     annotations = entry.get("annotations")
-    kept = annotations if isinstance(annotations, dict) else {}
+    kept = dict(annotations) if isinstance(annotations, dict) else {}
+    kept.pop(CONTAINERD_NAME, None)
     return {**entry, "annotations": {**kept, REF_NAME: name}}
 
 

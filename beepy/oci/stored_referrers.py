@@ -4,10 +4,11 @@ They are entries of index.json: without a name those whose manifest has a ``subj
 writes them, and with a name those under a digest's tag, as cosign pushes them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
-from beepy.errors import ImageError
+from beepy.errors import ImageError, UnsupportedImage
 from beepy.log import Log
 from beepy.oci.archive import Archive
 from beepy.oci.descriptor import (
@@ -36,7 +37,9 @@ class Referrer(NamedTuple):
 
 def referring(source: Source, entries: Sequence[IndexEntry]) -> tuple[Referrer, ...]:
     """Return those of the index's entries that refer to a manifest, which may be missing."""
-    subjects = [(_subject(source, entry), entry) for entry in entries]
+    # an index can name one large manifest many thousand times: it is read once
+    read = cache(partial(_read_subject, source))
+    subjects = [(_subject(source, entry, read), entry) for entry in entries]
     return tuple(Referrer(subject, entry) for subject, entry in subjects if subject)
 
 
@@ -65,14 +68,22 @@ def referrers(source: Source, digest: str) -> tuple[Descriptor, ...]:
     return tuple(manifests.values())
 
 
-def _subject(source: Source, entry: IndexEntry) -> str:
+def _subject(source: Source, entry: IndexEntry, read: Callable[[str, int], str]) -> str:
     name = name_of(entry)
     if name is not None:
         return subject_of_tag(name)
     try:
         descriptor = parse_descriptor(entry, source.where)
-        return links(source.read(descriptor)).subject if may_be_manifest(descriptor) else ""
-    except ImageError:  # whatever it is, it is no referrer
+    except UnsupportedImage:  # whatever it is, it is no referrer
+        return ""
+    is_readable = may_be_manifest(descriptor) and source.has_file(descriptor)
+    return read(descriptor.digest, descriptor.size) if is_readable else ""
+
+
+def _read_subject(source: Source, digest: str, size: int) -> str:
+    try:
+        return links(source.read(Descriptor("", digest, size))).subject
+    except ImageError:
         return ""
 
 

@@ -24,12 +24,13 @@ def write(
         # in bee's words, which ``beepy list`` and ``bee list`` show; no registry gets it
         platform = {"architecture": ARCHITECTURES[architecture].machine, "os": "Linux"}
         return store.add_image(name, program, annotations, platform, artifact_type=bee.CONFIG)
-    manifests = [
-        _entry(_add_manifest(store, program, annotations), architecture)
-        for architecture, program in objects.items()
-    ]
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}
-    return store.put(name, json.dumps(index, separators=(",", ":")).encode(), OCI_INDEX)
+    with store.layout.lease():
+        manifests = [
+            _entry(_add_manifest(store, program, annotations), architecture)
+            for architecture, program in objects.items()
+        ]
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}
+        return store.put(name, json.dumps(index, separators=(",", ":")).encode(), OCI_INDEX)
 
 
 def _add_manifest(store: Store, program: bytes, annotations: Mapping[str, str]) -> Descriptor:

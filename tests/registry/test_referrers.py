@@ -82,9 +82,11 @@ def test_pages_are_followed(plain: Hostile) -> None:
         (index([{"digest": "sha256:1", "size": 1}]), "", UnsupportedImage, "not sha256:"),
         (index([]), "/next", RegistryError, "more than 16 pages"),
         (index([]), "http://127.0.0.1:1/next", RegistryError, "on another host"),
+        (index([]), "http://[", RegistryError, r"next page 'http://\[' is not an address"),
+        (index([]), "http://[::1:x]/", RegistryError, "next page"),
         (bytes(5 << 20), "", RegistryError, "more than 4194304 bytes"),
     ],
-    ids=["array", "empty", "many", "digest", "pages", "host", "large"],
+    ids=["array", "empty", "many", "digest", "pages", "host", "bracket", "port", "large"],
 )
 def test_a_list_of_lies(
     plain: Hostile, body: bytes, link: str, error: type[Exception], why: str

@@ -18,6 +18,7 @@ from beepy.oci.image import Image
 from beepy.oci.manifest import OCI_INDEX, OCI_MANIFEST
 from beepy.oci.options import Options
 from beepy.oci.signatures.signer import Signer
+from beepy.oci.stored_referrers import referrers
 from tests.registry import distribution
 from tests.registry.conftest import Ours
 from tests.registry.hostile import PROGRAM, Hostile, digest, on
@@ -221,6 +222,23 @@ def test_broken_signatures_hide_no_sound_one(doors: Doors, key: Key) -> None:
     attach(doors.server, top.digest, missing, large, sound)
     del doors.server.blobs[digest(missing.blobs[1])]
     assert doors.find("registry", by(key)).signature
+    assert doors.find("store", by(key)).signature
+
+
+def test_no_registry_adds_signatures_of_other_images(
+    doors: Doors, key: Key, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They would crowd out those of an image that came from elsewhere."""
+    store = doors.ours.store
+    other = store.add_image("r.example/other:1", PROGRAM + b"other", {})
+    stored = store.find("r.example/other:1")
+    assert stored
+    lie = bundle_holder(b"no bundle", stored[1])
+    true = bundle_holder(bundle(key, top_of(doors.server).digest), top_of(doors.server))
+    attach(doors.server, top_of(doors.server).digest, lie, true)
+    doors.ours.pull(doors.server.image, plain_http=True)
+    assert referrers(store.layout, other) == ()
+    assert f"refers to {other}, not to {digest(doors.server.manifest)}" in caplog.text
     assert doors.find("store", by(key)).signature
 
 

@@ -102,6 +102,8 @@ def test_a_wrong_type_is_named(call: Callable[[], object], error: str) -> None:
         (opened(targets={"x": "y"}), "targets: program 'x': known programs: sched_process_exit"),
         (opened(iface="lo"), "iface: exitsnoop: not used by any program"),
         (opened(verify=True), "verify: expected images by name or path"),
+        (opened(verify=[]), "verify: expected at least one signer, got none"),
+        (opened(verify=()), "verify: expected at least one signer, got none"),
         (opened(verify=untyped.Signer()), "signer 1: a key, or an identity and its issuer"),
         (
             opened(verify=untyped.Signer(key="x"), policy="y"),

@@ -8,6 +8,7 @@ from beepy.log import Log
 from beepy.oci import referrers
 from beepy.oci.client import Client
 from beepy.oci.descriptor import Descriptor
+from beepy.oci.links import links
 from beepy.oci.manifest import Manifest, Read, parse
 from beepy.oci.signatures.bundle import BUNDLE
 from beepy.oci.signatures.holder import MAX_SIGNATURE
@@ -70,6 +71,8 @@ class FetchedSignatures:
             for holder, name in self._holders[digest]:
                 try:
                     blobs = self._take_all(holder)
+                    if not name:
+                        self._check_subject(holder, digest)
                 except ImageError as error:
                     _log.warning("%s", error)
                     continue
@@ -97,6 +100,13 @@ class FetchedSignatures:
         for blob in manifest.blobs:
             self._take(blob)
         return manifest.blobs
+
+    def _check_subject(self, holder: Descriptor, digest: str) -> None:
+        """Raise UnsupportedImage for what would be a signature of another image in the store."""
+        subject = links(self.blobs[holder.digest]).subject
+        if subject != digest:
+            where = f"{self._client.where}: {holder.digest}"
+            raise UnsupportedImage(f"{where}: refers to {subject or 'no image'}, not to {digest}")
 
     def _take(self, descriptor: Descriptor) -> bytes:
         if descriptor.digest not in self.blobs:

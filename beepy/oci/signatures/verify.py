@@ -14,6 +14,8 @@ from beepy.errors import (
 )
 from beepy.log import Log
 from beepy.oci.admission import Candidate, ImageSource
+from beepy.oci.descriptor import Descriptor
+from beepy.oci.manifest import Read
 from beepy.oci.reference import has_host, is_reference
 from beepy.oci.signatures import holder as holders
 from beepy.oci.signatures import key as keys
@@ -25,6 +27,7 @@ from beepy.text import excerpt
 _log = Log(__name__)
 
 _MAX_CLAIMS: Final = 64  # signatures of one image
+_MAX_READ: Final = 16 << 20  # bytes of what is listed as signatures of one image
 _BROKEN = (DigestMismatch, ImageNotFound, StoreError, UnsupportedImage)
 _UNRELATED = "signed by another"
 
@@ -65,14 +68,31 @@ def verify(image: Candidate, signers: Sequence[Signer]) -> Signature:
 
 def _offered(image: Candidate) -> Iterator[_Offered]:
     """Yield what is listed as signatures, of the index first."""
+    read = _limited(image.read)
     for digest in dict.fromkeys((image.top.digest, image.descriptor.digest)):
         for holder in image.find_signatures(digest):
             try:
                 where = f"signature {holder.digest}"
-                for claim in holders.read_claims(holder, digest, image.read, where):
+                for claim in holders.read_claims(holder, digest, read, where):
                     yield _Offered(digest, holder.digest, claim)
             except _BROKEN as error:
                 yield _Offered(digest, holder.digest, None, str(error))
+
+
+def _limited(read: Read) -> Read:
+    """Return ``read`` for ``_MAX_READ`` bytes: many manifests may list one large attestation."""
+    remaining = _MAX_READ
+
+    def limited(descriptor: Descriptor) -> bytes:
+        nonlocal remaining
+        remaining -= descriptor.size
+        if remaining < 0:
+            raise UnsupportedImage(
+                f"{descriptor.digest}: more than {_MAX_READ} bytes of signatures"
+            )
+        return read(descriptor)
+
+    return limited
 
 
 def _refusal(offered: _Offered, signer: Signer, key: keys.PublicKey | None) -> str:

@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from beepy import locks
+from beepy.errors import StoreError
 from beepy.oci.descriptor import digest_of
+from beepy.oci.garbage import prune
+from beepy.oci.layout import Layout
 from beepy.oci.manifest import machine_platform
 from beepy.oci.store import Store
 from beepy.toolchain import compile as compiling
+from beepy.toolchain import image
 from tests.support.command import Beepy, Done
 from tests.support.listed import listed
 from tests.support.objects import Object
@@ -282,3 +287,20 @@ def test_an_interrupt_ends_the_script_and_what_it_started(beepy: Beepy, tmp_path
         assert running.end(signal.SIGINT) == (130, "", "")
         assert file.read() == ""  # until the last writer has ended
     assert listed(beepy.variables["TMPDIR"]) == []
+
+
+def test_nothing_is_removed_before_the_image_has_its_name(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blobs of two architectures arrive before the index that names them."""
+    monkeypatch.setattr(locks, "PATIENCE_S", 0.0)
+    put = Store.put
+
+    def late(self: Store, name: str, manifest: bytes, media_type: str) -> str:
+        with pytest.raises(StoreError, match="locked by pid "):
+            prune(Layout(store.path))
+        return put(self, name, manifest, media_type)
+
+    monkeypatch.setattr(Store, "put", late)
+    image.write(store, "x:1", {"amd64": b"\x7fELF", "arm64": b"\x7fELF 2"}, {})
+    assert store.get("x:1").programs

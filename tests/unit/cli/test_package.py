@@ -1,6 +1,7 @@
 """``beepy package`` as a command; its parts have tests in tests/unit/manifest."""
 
 import json
+import os
 from pathlib import Path
 
 import kubernetes_validate
@@ -174,6 +175,20 @@ def test_an_image_with_beepy_needs_no_wheel(beepy: Beepy) -> None:
         assert pod["spec"]["containers"][0]["image"] == "ghcr.io/me/beepy:1"
 
 
+def test_an_alias_is_packaged_by_the_name_that_it_stands_for(
+    beepy: Beepy, wheel: tuple[str, str]
+) -> None:
+    program = bundled_store().get("exitsnoop").programs[0]
+    store = Store(beepy.home / ".local" / "share" / "beepy" / "store")
+    digest = store.add_image("a.b/tools/x:1", program, {})
+    settings = beepy.home / ".config" / "beepy" / "registries.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('[aliases]\none = "a.b/tools/x:1"\n')
+    assert beepy("package", "one", *wheel) == (0, "x-package\n", "")
+    assert Store(Path("x-package", "image")).names() == ("a.b/tools/x:1",)
+    assert f"a.b/tools/x@{digest}" in Path("x-package", "pod.yaml").read_text()
+
+
 def test_what_only_the_user_knows_is_noted(beepy: Beepy, wheel: tuple[str, str]) -> None:
     advice = "note: program 'count' needs an interface: --arg=--iface --arg=NAME"
     assert beepy("package", "xdpcount", *wheel).said == [NOTE, advice]
@@ -181,13 +196,16 @@ def test_what_only_the_user_knows_is_noted(beepy: Beepy, wheel: tuple[str, str])
     assert done.said == [NOTE]
 
 
-@pytest.mark.parametrize("owner", ["file", "containerfile", "mark", "name"])
+@pytest.mark.parametrize("owner", ["file", "containerfile", "mark", "pipe", "name"])
 def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: str) -> None:
     if owner == "mark":
         Path("out").mkdir()
         Path("out", "Containerfile").write_text("FROM scratch\n")
     elif owner == "containerfile":
         Path("out", "image").mkdir(parents=True)
+    elif owner == "pipe":
+        Path("out").mkdir()
+        os.mkfifo("out/Containerfile")
     elif owner == "file":
         Path("out").write_text("mine")
     else:
@@ -197,6 +215,7 @@ def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: s
     why = {
         "mark": "not overwritten: its Containerfile is not of beepy package",
         "containerfile": "not overwritten: its Containerfile is not of beepy package",
+        "pipe": "not overwritten: its Containerfile is not of beepy package",
         "file": "exists, and is not a directory",
         "name": "not overwritten: kustomization.yaml is not of beepy package",
     }

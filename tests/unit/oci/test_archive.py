@@ -98,6 +98,7 @@ def test_several_images_are_for_load(store: Store, path: Path) -> None:
         (member("index.json", tarfile.SYMTYPE, linkname="/etc/shadow"), "a symbolic link"),
         (member(f"blobs/sha256/{HEX}", tarfile.LNKTYPE, linkname="index.json"), "a hard link"),
         (member("x", tarfile.FIFOTYPE), "not a file"),
+        (member("x/", tarfile.DIRTYPE, size=3), "a directory with contents"),
         (member("x", tarfile.CHRTYPE), "not a file"),
         (member(f"blobs/sha256/{HEX}", tarfile.GNUTYPE_SPARSE, size=512), "a sparse file"),
         (member("index.json", b"V"), "not a file"),
@@ -142,6 +143,17 @@ def test_headers_that_change_nothing(store: Store, path: Path) -> None:
             info = member(name, size=len(data), uid=1 << 30, mtime=1.5)
             tar.addfile(info, io.BytesIO(data))
     assert run(path) == image
+
+
+@pytest.mark.parametrize("name", ["./index.json", "././index.json", ".//index.json"])
+def test_the_last_of_two_members_counts(store: Store, path: Path, name: str) -> None:
+    """As for programs that unpack the archive: to them these are one path."""
+    store.add_image("x", ELF, {})
+    pack(store, path)
+    with tarfile.open(path, "a") as tar:
+        tar.addfile(member(name, size=2), io.BytesIO(b"{}"))
+    with pytest.raises(UnsupportedImage, match="0 images in the archive"):
+        run(path)
 
 
 def test_a_prefix_makes_another_name(path: Path) -> None:

@@ -56,14 +56,6 @@ def test_in_the_own_store(own: Store) -> None:
     assert second["urls"] == ["u"]
 
 
-def test_by_an_alias(own: Store) -> None:
-    (default_config_dir()).mkdir(parents=True)
-    (default_config_dir() / "registries.toml").write_text("[aliases]\nx = 'a.b/far/x:1'\n")
-    digest = own.add_image("a.b/far/x:1", ELF, {})
-    assert tag("x", "y:2", Options()) == digest
-    assert own.names() == ("a.b/far/x:1", "y:2")
-
-
 def test_a_bundled_image_is_copied(own: Store) -> None:
     image = bundled_store().get("exitsnoop")
     assert tag("exitsnoop", "a.b/x:1", Options()) == image.digest
@@ -129,10 +121,22 @@ def test_refusals(own: Store, source: str, target: str, kind: type, why: str) ->
         assert notes(error) == ["beepy pull a.b/x:1"]
 
 
-def test_a_name_that_hides_a_bundled_image(own: Store, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("name", ["exitsnoop", "exitsnoop:latest", "docker.io/library/exitsnoop"])
+def test_a_name_that_hides_a_bundled_image(
+    own: Store, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
     own.add_image("x", ELF, {})
-    tag("x", "exitsnoop", Options())
-    assert caplog.messages == ["exitsnoop: the bundled image of that name is hidden by it"]
+    tag("x", name, Options())
+    assert caplog.messages == [f"{name}: the bundled image of that name is hidden by it"]
+
+
+def test_by_an_alias(own: Store) -> None:
+    path = default_config_dir() / "registries.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text('[aliases]\none = "a.b/x:1"\n')
+    digest = own.add_image("a.b/x:1", ELF, {})
+    assert tag("one", "y", Options()) == digest
+    assert own.get("y").digest == digest
 
 
 def test_a_target_that_exists_is_moved(own: Store) -> None:

@@ -1,9 +1,10 @@
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from beepy.errors import DigestMismatch, StoreError
+from beepy.errors import DigestMismatch, StoreError, UnsupportedImage
 from beepy.oci.descriptor import Descriptor, descriptor_of
 from beepy.oci.export import export
 from beepy.oci.formats import bee
@@ -77,6 +78,36 @@ def test_all_platforms_of_an_index_are_copied(source: Store, target: Store) -> N
     assert blobs(target) == blobs(source)
 
 
+def test_a_manifest_is_copied_once(
+    source: Store, target: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = child(source, b"\x7fELF a", "amd64")
+    inner = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [part] * 20})
+    nested = descriptor_of(inner.encode(), OCI_INDEX)
+    source.layout.add_blob(inner.encode(), nested)
+    digest = put_index(source, part, *[nested.entry()] * 20)
+    referrer(source, digest, "")
+    source.layout.replace_entries(lambda now: [*now, *[now[-1]] * 20])
+    top = found(source, "x:1")
+    read = Mock(side_effect=source.layout.read)
+    monkeypatch.setattr(source.layout, "read", read)
+    export(source.layout, top, target.layout, "x:1")
+    assert read.call_count == 3 + 2 + 3  # manifests, blobs; the referrer twice, and its config
+    assert len(target.layout.entries()) == 2
+
+
+def test_indexes_in_indexes_end(source: Store, target: Store) -> None:
+    amd64, part = child(source, b"\x7fELF a", "amd64"), child(source, b"\x7fELF b", "arm64")
+    for _ in range(2000):
+        body = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [part]})
+        index = descriptor_of(body.encode(), OCI_INDEX)
+        source.layout.add_blob(body.encode(), index)
+        part = index.entry()
+    put_index(source, amd64, part)
+    with pytest.raises(UnsupportedImage, match="indexes nested more than 2 deep"):
+        export(source.layout, found(source, "x:1"), target.layout, "x:1")
+
+
 def test_platforms_that_no_pull_fetched_are_returned(source: Store, target: Store) -> None:
     amd64, arm64 = child(source, b"\x7fELF a", "amd64"), child(source, b"\x7fELF b", "arm64")
     put_index(source, amd64, arm64)
@@ -131,6 +162,8 @@ def test_referrers_come_along(source: Store, target: Store) -> None:
 def test_other_images_may_be_damaged(source: Store, target: Store) -> None:
     other = source.add_image("y:1", b"\x7fELF 2", {})
     source.add_image("x:1", b"\x7fELF 1", {})
+    path_of(source, other).write_bytes(b"{}")
+    export(source.layout, found(source, "x:1"), target.layout, "x:1")
     path_of(source, other).unlink()
     export(source.layout, found(source, "x:1"), target.layout, "x:1")
     assert target.names() == ("x:1",)

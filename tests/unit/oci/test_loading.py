@@ -15,16 +15,18 @@ from beepy.errors import (
     ImageNotFound,
     InvalidReference,
     UnsupportedImage,
+    UntrustedImage,
     UsageError,
 )
-from beepy.oci import loading, save
+from beepy.oci import copying, loading, save
 from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of
-from beepy.oci.layout import Layout
+from beepy.oci.layout import IndexEntry, Layout
 from beepy.oci.lookup import Options, bundled_store
 from beepy.oci.manifest import OCI_INDEX, OCI_MANIFEST, REF_NAME
 from beepy.oci.options import default_storage
 from beepy.oci.store import Store, renamed
 from beepy.oci.stored_referrers import referrers
+from tests.support.signing import bundle, bundle_holder, new_key
 from tests.support.stored import ELF, add_index, blob, digests, referrer, sign, snapshot
 from tests.support.told import notes
 
@@ -107,6 +109,14 @@ def test_only_what_an_image_needs_is_loaded(own: Store, theirs: Store, path: Pat
     assert len(own.layout.entries()) == 1
 
 
+def test_a_signature_that_is_listed_many_times(own: Store, theirs: Store, path: Path) -> None:
+    sign(theirs, theirs.add_image("x", ELF, {}))
+    theirs.layout.replace_entries(lambda now: [*now, *[now[-1]] * 9])
+    pack(theirs, path)
+    load(path)
+    assert len(own.layout.entries()) == 2
+
+
 def test_the_order_of_members_does_not_matter(own: Store, theirs: Store, path: Path) -> None:
     theirs.add_image("x", ELF, {})
     pack(theirs, path, list(snapshot(theirs.path))[::-1])
@@ -174,6 +184,35 @@ def test_the_full_name_of_containerd(own: Store, theirs: Store, path: Path) -> N
     assert own.names() == ("docker.io/me/x:latest",)
 
 
+@pytest.mark.parametrize("is_tagged", [False, True])
+def test_a_new_name_is_the_only_one(
+    tmp_path: Path, theirs: Store, path: Path, *, is_tagged: bool
+) -> None:
+    theirs.add_image("latest", ELF, {})
+    rename(theirs, "latest", **{"io.containerd.image.name": "docker.io/me/x:latest", "a": "kept"})
+    pack(theirs, path)
+    name = "mine:1"
+    load(path, "" if is_tagged else name)
+    if is_tagged:
+        copying.tag("docker.io/me/x:latest", name, Options())
+    with save.replaced(str(path)) as write:
+        save.save([name], write, Options())
+    other = tmp_path / "other"
+    loading.load(str(path), "", Options(storage=other))
+    assert Store(other).names() == (name,)
+    assert Store(other).layout.entries()[0]["annotations"] == {REF_NAME: name, "a": "kept"}
+
+
+def test_a_large_manifest_is_not_parsed(own: Store, theirs: Store, path: Path) -> None:
+    theirs.add_image("x", ELF, {})
+    large = b"[%b{}]" % (b"{}," * (2 << 20))
+    theirs.layout.add_blob(large, descriptor_of(large))
+    entry = {**descriptor_of(large, OCI_MANIFEST).entry(), "annotations": {REF_NAME: "x"}}
+    theirs.layout.replace_entries(lambda _: [entry])
+    pack(theirs, path)
+    assert str(refusal(own, path)).endswith(f"manifest of {len(large)} bytes")
+
+
 @pytest.mark.parametrize(
     ("stored", "name", "kind", "why"),
     [
@@ -181,6 +220,8 @@ def test_the_full_name_of_containerd(own: Store, theirs: Store, path: Path) -> N
         ("A b\x1b", "", UnsupportedImage, "reference 'A b\\x1b': repository: "),
         (f"x@{digest_of(b'')}", "", UnsupportedImage, "another digest than its name has"),
         ("exitsnoop", "", UnsupportedImage, "exitsnoop: the name of a bundled image"),
+        ("exitsnoop:latest", "", UnsupportedImage, "latest: the name of a bundled image"),
+        ("docker.io/library/exitsnoop", "", UnsupportedImage, "the name of a bundled image"),
         ("x", "A b", InvalidReference, "repository: "),
         ("x", f"x@{digest_of(b'')}", UnsupportedImage, "another digest than its name has"),
     ],
@@ -227,6 +268,36 @@ def test_a_name_that_moves_is_reported(
     load(path)
     assert caplog.messages == [f"x: was {old}"]
     assert own.get("x").programs == (ELF,)
+
+
+def test_signatures_that_are_replaced_are_told(
+    own: Store, theirs: Store, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = own.add_image("x", ELF, {})
+    tag = f"x:{image.replace(':', '-')}.sig"
+    signature = own.add_referrer(referrer(own, ""), name=tag)
+    theirs.add_image("x", ELF, {})
+    theirs.add_referrer(referrer(theirs, "", b"of another"), name=tag)
+    pack(theirs, path)
+    load(path)
+    assert caplog.messages == [f"{tag}: was {signature.digest}"]
+
+
+def test_the_index_is_read_a_few_times_for_many_names(
+    theirs: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs.add_image("x", ELF, {})
+    theirs.layout.replace_entries(lambda now: [renamed(now[0], f"x:{n}") for n in range(50)])
+    pack(theirs, path)
+    entries, read = Layout.entries, []
+
+    def counted(layout: Layout) -> tuple[IndexEntry, ...]:
+        read.append(layout.path)
+        return entries(layout)
+
+    monkeypatch.setattr(Layout, "entries", counted)
+    load(path)
+    assert len([where for where in read if where != bundled_store().path]) < 5
 
 
 def test_what_is_missing_or_damaged(own: Store, theirs: Store, path: Path) -> None:
@@ -334,3 +405,41 @@ def test_a_full_disk_leaves_the_store_as_it_was(
         load(path)
     assert snapshot(own.path) == before
     shutil.rmtree(theirs.path)
+
+
+@pytest.mark.parametrize("platforms", [("amd64", "arm64"), ("s390x", "ppc64le")])
+def test_the_policys_rule_for_archives(
+    home: Path, own: Store, theirs: Store, path: Path, platforms: tuple[str, str]
+) -> None:
+    """What it refuses is not loaded: the rule for the store may accept what is there."""
+    key = new_key(path.with_name("cosign.pub"))
+    theirs.add_image("x", ELF, {})
+    settings = home / ".config" / "beepy" / "registries.toml"
+    settings.parent.mkdir(parents=True)
+
+    def policy(rule: str) -> None:
+        signer = f'[[policy.signer]]\nimages = ["*.tar"]\nkey = "{key.path}"\n'
+        settings.write_text(f'[policy]\nstore = "accept"\narchive = "{rule}"\n{signer}')
+
+    add_index(theirs, "y", dict.fromkeys(platforms, ELF + b"y"))
+    for rule, why in (("refuse", "archives are refused"), ("signed", "not signed: no signature")):
+        policy(rule)
+        pack(theirs, path)
+        error = refusal(own, path)
+        assert isinstance(error, UntrustedImage)
+        assert why in str(error)
+    for name in theirs.names():
+        stored = theirs.find(name)
+        assert stored
+        holder = bundle_holder(bundle(key, stored[1].digest), stored[1])
+        for data in holder.blobs:
+            theirs.layout.add_blob(data, descriptor_of(data))
+        theirs.add_referrer(holder.manifest)
+        pack(theirs, path)
+        if name == "x":
+            refusal(own, path)
+    load(path)
+    assert own.names() == ("x", "y")
+    assert "no signer of images with this name" in str(refusal(own, theirs.path))
+    policy("accept")
+    assert load(theirs.path)

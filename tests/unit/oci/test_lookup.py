@@ -21,6 +21,7 @@ from beepy.errors import (
     ImageError,
     ImageNotFound,
     InvalidReference,
+    RegistryError,
     StoreError,
     UnsupportedImage,
     UntrustedImage,
@@ -870,6 +871,17 @@ def test_no_image_is_used_under_settings_that_cannot_be_read(
         with pytest.raises(UsageError, match=r"registries\.toml: not TOML"):
             lookup.find(text)
     assert asked == []
+
+
+@pytest.mark.parametrize("target", ["nowhere", "registries.toml"])
+def test_no_image_is_used_under_settings_that_are_a_broken_link(
+    settings: Path, bundled: Store, target: str
+) -> None:
+    bundled.add_image("one", ELF, {})
+    settings.unlink()
+    settings.symlink_to(target)
+    with pytest.raises(RegistryError, match=r"registries\.toml: "):
+        lookup.find("one")
 
 
 def test_a_run_of_a_bundled_image_imports_nothing_for_settings() -> None:

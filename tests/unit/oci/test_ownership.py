@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from beepy.errors import BeepyError, RegistryError, StoreError
+from beepy.errors import BeepyError, RegistryError, StoreError, UsageError
 from beepy.oci import auth, lookup, ownership
+from beepy.oci import policy as policies
 from beepy.oci.options import Options
 from beepy.oci.reference import parse
 from beepy.oci.store import Store
@@ -69,6 +70,23 @@ def test_a_store_that_others_may_write_is_refused(store: Store, mode: int, part:
         assert caught.value.__notes__ == [f"chmod go-w {path}"]
     path.chmod(mode & ~0o022)
     assert store.get("mine:1").programs == (PROGRAM,)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_a_link_that_another_user_put_into_a_directory_for_all(home: Path, mode: int) -> None:
+    """It may lead to root's own files, of which he chooses one."""
+    policy = home / "policy.toml"
+    policy.write_text('store = "accept"\n')
+    shared = home / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    link = shared / "policy.toml"
+    link.symlink_to(policy)
+    assert policies.read(link).rules
+    os.lchown(link, NOBODY.pw_uid, NOBODY.pw_gid)
+    with pytest.raises(UsageError) as caught:
+        policies.read(link)
+    assert str(caught.value) == f"policy: {link}: owned by nobody, who may have created it"
 
 
 def test_a_refused_store_hides_no_bundled_image(

@@ -201,7 +201,20 @@ def test_a_long_file(options: Options) -> None:
 
 def test_what_cannot_be_read_is_not_skipped(options: Options, tmp_path: Path) -> None:
     (tmp_path / "registries.toml").mkdir()
+    path = tmp_path / "registries.toml"
     with pytest.raises(RegistryError, match=r"registries\.toml: is a directory"):
+        read(options)
+    path.rmdir()
+    os.mkfifo(path, 0o644)
+    with pytest.raises(RegistryError, match=r"registries\.toml: a pipe"):
+        read(options)
+    path.unlink()
+    path.symlink_to("nowhere")
+    with pytest.raises(RegistryError, match=r"registries\.toml: a symbolic link to nothing"):
+        read(options)
+    path.unlink()
+    path.symlink_to(path.name)
+    with pytest.raises(RegistryError, match=r"registries\.toml: "):
         read(options)
 
 

@@ -144,6 +144,9 @@ def test_a_digest_of_several_is_ambiguous(store: Store) -> None:
         error = refusal(store, image)
         assert str(error) == f"{image}: 2 images: a.b/x:1, y z"
         assert notes(error) == ["beepy rm a.b/x:1 'y z' removes all"]
+    store.tag("a.b/x:1", "--storage=/")
+    error = refusal(store, digest)
+    assert notes(error) == ["beepy rm -- a.b/x:1 'y z' --storage=/ removes all"]
 
 
 def test_what_has_no_name_goes_by_its_digest(store: Store) -> None:

@@ -146,6 +146,24 @@ def test_a_file_is_replaced_at_once(path: Path) -> None:
     assert path.read_bytes() == b"by a link"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_link_of_another_user_is_not_followed(path: Path) -> None:
+    path.write_bytes(b"before")
+    link = path.with_name("link")
+    link.symlink_to(path)
+    os.lchown(link, 65534, 65534)
+    with (
+        pytest.raises(OutputError, match="link: a symbolic link of another user"),
+        save.replaced(str(link)),
+    ):
+        pytest.fail("it is refused before anything is written")
+    assert path.read_bytes() == b"before"
+    os.chown(path.parent, 65534, 65534)  # in his own directory, as under sudo, he may
+    with save.replaced(str(link)) as write:
+        write(b"by a link")
+    assert path.read_bytes() == b"by a link"
+
+
 def test_a_pipe_is_written_to(path: Path) -> None:
     os.mkfifo(path)
     read: list[bytes] = []

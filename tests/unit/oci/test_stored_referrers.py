@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -34,6 +35,20 @@ def test_by_subject(store: Store) -> None:
         other,
     ]
     assert store.names() == ("x", "y")
+
+
+def test_a_manifest_is_read_once_whatever_the_index_says(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = store.add_image("x", ELF, {})
+    signature = store.add_referrer(referrer(store, image)).entry()
+    sizes = [{**signature, "size": size} for size in range(1000)]
+    index = (*store.layout.entries(), *[signature] * 1000, *sizes)
+    read = Mock(side_effect=store.layout.read)
+    monkeypatch.setattr(store.layout, "read", read)
+    assert {found.subject for found in referring(store.layout, index)} == {image}
+    assert len(referring(store.layout, [signature] * 1000)) == 1000
+    assert read.call_count == 2
 
 
 def test_an_entry_is_added_once(store: Store) -> None:

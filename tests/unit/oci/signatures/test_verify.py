@@ -4,15 +4,16 @@ import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 
 from beepy.errors import UntrustedImage
 from beepy.oci.admission import Candidate, ImageSource, candidate
-from beepy.oci.descriptor import Descriptor, digest_of
+from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of
 from beepy.oci.manifest import OCI_INDEX
-from beepy.oci.signatures.bundle import IN_TOTO, pre_authentication
+from beepy.oci.signatures.bundle import BUNDLE, IN_TOTO, pre_authentication
 from beepy.oci.signatures.signer import Signature, Signer
 from beepy.oci.signatures.verify import verify
 from tests.support import signing
@@ -120,6 +121,20 @@ def test_one_of_several_signatures_and_signers_suffices(
     broken = bundle_holder(b"no bundle", top)
     images.list(top.digest, broken, simple_holder((other, top.digest), (key, top.digest)))
     assert verified(images, top, third, key).signer == str(key.path)
+
+
+def test_many_large_attestations_end(images: Images, key: Key, tmp_path: Path) -> None:
+    top, other = images.add_image(ELF), new_key(tmp_path / "other.pub")
+    data = bundle(other, top.digest, "https://example.org/sbom", x="a" * 1_000_000)
+    layers = [entry(descriptor_of(data, BUNDLE))] * 60
+    for number in range(100):
+        manifest = {**json.loads(bundle_holder(data, top).manifest), "layers": layers, "n": number}
+        images.list(top.digest, Holder(json.dumps(manifest).encode(), (data,)))
+    read = Mock(side_effect=images.read)
+    image = images.candidate(top)._replace(read=read)
+    with pytest.raises(UntrustedImage, match="more than 16777216 bytes of signatures"):
+        verify(image, [Signer(key=key.path)])
+    assert sum(call.args[0].size for call in read.call_args_list) <= 16 << 20
 
 
 def test_unsigned(images: Images, key: Key) -> None:
