@@ -2,8 +2,11 @@
 
 from typing import Final
 
-MAX_WORK: Final = 300_000
-"""Instructions walked, places joined, and members looked at: ten times what real objects need."""
+MAX_WORK: Final = 400_000
+"""Instructions walked, places joined, and members looked at: ten times what real objects need.
+
+A unit takes about a microsecond.
+"""
 
 
 class Budget:

@@ -7,6 +7,7 @@ as an address, so stores of numbers at unknown places leave addresses in slots a
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from beepy.flow.budget import Budget
 from beepy.flow.facts import LOST, Fact, Facts
 from beepy.flow.values import (
     ANY_STACK,
@@ -27,16 +28,12 @@ from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import DataRef, MapRef, Ref
 
-FRAME: Final = 10  # the frame pointer
+REGISTERS: Final = 16  # that an instruction can name; the kernel has 11
 SLOT: Final = 8  # bytes
 MAX_STACK: Final = 512  # bytes of a function's: the kernel's MAX_BPF_STACK
 
 _U32: Final = 0xFFFFFFFF
 _SIZES: Final = {op.B: 1, op.H: 2, op.W: 4, op.DW: 8}
-_OPERATION: Final = 0xF0
-_ADD, _SUB, _MOV = 0x00, 0x10, 0xB0
-_ATOMIC: Final = 0xC0  # a mode of STX; imm has the operation
-_FETCH, _COMPARE, _ACQUIRE, _RELEASE = 0x01, 0xF1, 0x100, 0x110
 _MEMORY: Final = (Kind.RECORD, Kind.ELEMENT, Kind.DATA)  # in which stores are collected
 
 
@@ -69,7 +66,11 @@ class Machine:
     """Registers and slots of the function that begins at ``frame``, while it is walked."""
 
     def __init__(
-        self, insns: tuple[Insn, ...], refs: Mapping[int, Ref], patched: frozenset[int]
+        self,
+        insns: tuple[Insn, ...],
+        refs: Mapping[int, Ref],
+        patched: frozenset[int],
+        budget: Budget,
     ) -> None:
         self.registers: list[Values] = []
         self.slots: dict[int, Values] = {}
@@ -78,10 +79,12 @@ class Machine:
         self.writes: dict[Memory, set[Write]] = {}
         self._insns = insns
         self._refs = refs
+        self._budget = budget
         self._patched = patched  # by CO-RE: what they hold is decided when they are loaded
 
     def set(self, state: State, frame: int) -> None:
         """Begin to walk a block."""
+        self._budget.spend(len(state.slots))
         self.registers = [*state.registers]
         self.slots = {**state.slots}
         self.frame = frame
@@ -110,7 +113,7 @@ class Machine:
                 if patched:
                     address = somewhere(address)
                 value = constant(imm) if code & op.CLASS == op.ST else registers[src]
-                if code & (op.CLASS | op.MODE) == op.STX | _ATOMIC:
+                if code & (op.CLASS | op.MODE) == op.STX | op.ATOMIC:
                     self._atomic(insn, address, size)
                 else:
                     self._store(address, size, value)
@@ -135,6 +138,7 @@ class Machine:
 
     def share(self) -> None:
         """Let other functions read the stack; numbers in it may be overwritten without notice."""
+        self._budget.spend(len(self.slots))
         for offset, values in self.slots.items():
             self.facts.learn(Fact("slot", self.frame, offset), _addresses(values))
 
@@ -149,7 +153,12 @@ class Machine:
 
     def forget_numbers(self, address: Value | None = None) -> None:
         """Forget the constants in slots, or in those behind an address."""
-        start = -1 << 16 if address is None or address.offset is None else address.offset - SLOT
+        self._budget.spend(len(self.slots))
+        start = (
+            -MAX_STACK - SLOT
+            if address is None or address.offset is None
+            else address.offset - SLOT
+        )
         for offset in [offset for offset in self.slots if offset > start]:
             if is_constant(self.slots[offset]):
                 del self.slots[offset]
@@ -160,7 +169,7 @@ class Machine:
             self._store(address, SLOT, values)
 
     def _put(self, register: int, values: Values) -> None:
-        if register < FRAME:
+        if register != op.FRAME:
             self.registers[register] = values
 
     def _wide(self, index: int) -> Values:
@@ -186,13 +195,15 @@ class Machine:
         return ANY_STACK if self.facts.recall(LOST) else UNKNOWN
 
     def _atomic(self, insn: Insn, address: Values, size: int) -> None:
-        if insn.imm == _ACQUIRE:  # a load: what from is not followed
+        if insn.imm == op.LOAD_ACQUIRE:  # a load: what from is not followed
             self._put(insn.dst, ANY_STACK)
             return
-        self._store(address, size, self.registers[insn.src] if insn.imm == _RELEASE else UNKNOWN)
-        if insn.imm == _COMPARE:
+        self._store(
+            address, size, self.registers[insn.src] if insn.imm == op.STORE_RELEASE else UNKNOWN
+        )
+        if insn.imm == op.CMPXCHG:
             self._put(0, UNKNOWN)
-        elif insn.imm & _FETCH:
+        elif insn.imm & op.FETCH:
             self._put(insn.src, UNKNOWN)
 
     def _store(self, address: Values, size: int, values: Values) -> None:
@@ -227,6 +238,7 @@ class Machine:
         if size < SLOT or is_constant(values):
             self.forget_numbers()
             return
+        self._budget.spend(len(self.slots))
         if address.base != self.frame or any(map(may_be_stack, (values, *self.slots.values()))):
             self.facts.learn(LOST, UNKNOWN)
         self.slots.clear()
@@ -256,15 +268,15 @@ def joined(known: State, state: State) -> State:
 
 def _computed(insn: Insn, left: Values, right: Values) -> Values:
     """Return the result of an ALU instruction."""
-    operation = insn.code & _OPERATION
+    operation = insn.code & op.OPERATION
     if insn.code & op.CLASS == op.ALU64:
-        if operation == _MOV and not insn.off:
+        if operation == op.MOV and not insn.off:
             return right
-        if operation == _ADD:
+        if operation == op.ADD:
             return add(left, right)
-        if operation == _SUB:
+        if operation == op.SUB:
             return subtract(left, right)
-    elif operation == _MOV and not insn.off and (value := number(right)) is not None:
+    elif operation == op.MOV and not insn.off and (value := number(right)) is not None:
         return constant(value & _U32)
     return UNKNOWN
 

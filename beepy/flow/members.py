@@ -12,6 +12,7 @@ from beepy.btf.layout import MAX_NESTED, size_of, skip_mods_and_typedefs
 from beepy.btf.types import Type, TypeId
 from beepy.flow.budget import Budget
 
+_MEMBER: Final = 4  # what it costs
 _INTEGERS: Final = (types.Int, types.Enum, types.Enum64)
 
 
@@ -69,7 +70,7 @@ def _nested(btf: Btf, place: Place, budget: Budget) -> Iterator[tuple[Place, Typ
                 if size and 0 <= outer.offset < size * type_.nelems:
                     inner.append(Place(type_.type, outer.offset % size))
             elif isinstance(type_, types.Struct | types.Union):
-                if not budget.spend(len(type_.members)):
+                if not budget.spend(_MEMBER * len(type_.members)):
                     return
                 inner += _members(btf, type_, outer.offset)
         places = inner

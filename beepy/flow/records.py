@@ -9,7 +9,7 @@ In this order, and only the first that finds anything counts:
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final, NamedTuple, TypeAlias
 
@@ -25,11 +25,17 @@ from beepy.flow.values import Kind, Value, Values
 from beepy.obj.spec import CollectionSpec, DataRef, ProgramSpec, VariableSpec
 from beepy.text import safe
 
+_MAX_CANDIDATES: Final = 8  # types of one record; more tell nothing
+_MAX_PARAMETERS: Final = 5  # of a function: those in r1 to r5
+_TYPED: Final = (Kind.RECORD, Kind.ELEMENT, Kind.DATA, Kind.STACK)
 _LIBRARY: Final = "__bpf_usdt_"  # structs of libbpf's usdt.bpf.h, which each object with USDT has
 
 
 class RecordType(NamedTuple):
-    """A type that records may have, and the reason to think so."""
+    """A type that records may have, and the reason to think so.
+
+    Where the reason is the size, a single type is the only one of that size.
+    """
 
     type: TypeId
     reason: str
@@ -41,6 +47,8 @@ class _Typed(NamedTuple):
     offset: int
     record: RecordType
 
+
+_BySize: TypeAlias = dict[int | None, list[RecordType]]
 
 Passed: TypeAlias = Mapping[Memory, list[_Typed]]
 
@@ -70,7 +78,7 @@ def passed(btf: Btf, program: ProgramSpec, flow: Flow) -> Passed:
 
 def _add(typed: dict[Memory, list[_Typed]], values: Values, record: RecordType) -> None:
     for value in values:
-        if record.type and value.offset is not None:
+        if record.type and value.kind in _TYPED and value.offset is not None:
             memory = typed.setdefault(Memory(value.kind, value.base), [])
             memory.append(_Typed(value.offset, record))
 
@@ -106,42 +114,48 @@ class Types:
 
         ``size`` is that of the record in bytes, None if it varies.
         """
-        held = [record for value in data for record in self._held(passed, value, size)]
-        if held:
-            return _distinct(held)
-        sized = [record for record in self.declared if size in (None, self._size(record.type))]
-        declared = [record for record in sized if self._fits(record.type, flow, data)]
-        if declared or size is None:
-            return _distinct(declared)
-        own = [type_id for type_id in self.own.get(size, ()) if self._fits(type_id, flow, data)]
-        article = "the only" if len(own) == 1 else "a"
-        return tuple([RecordType(type_id, f"{article} struct of {size} bytes") for type_id in own])
+        candidates = [record for value in data for record in self._held(passed, value, size)]
+        for records in () if candidates else (self.declared, self.own):
+            sized = records.get(size, [])
+            if len(sized) <= _MAX_CANDIDATES:
+                candidates = [record for record in sized if self._fits(record.type, flow, data)]
+            if candidates:
+                break
+        # a type has one reason: the first in the order of the alphabet
+        distinct = {record.type: record for record in sorted(candidates, reverse=True)}
+        chosen = sorted(distinct.values())
+        return tuple(chosen) if len(chosen) <= _MAX_CANDIDATES else ()
 
     @cached_property
-    def declared(self) -> list[RecordType]:
-        """The structs that unused variables point to: so compilers are told to keep their types."""
+    def declared(self) -> _BySize:
+        """The structs that unused variables point to: so compilers are told to keep their types.
+
+        By their size; by None there are all.
+        """
         used = {
             (ref.map, ref.offset)
             for program in self._spec.programs
             for ref in program.refs
             if isinstance(ref, DataRef)
         }
-        return [
-            RecordType(type_id, f"variable '{safe(variable.name)}' points to it")
-            for variable in self._spec.variables
-            if (variable.map, variable.offset) not in used
-            and (type_id := _pointee(self.btf, variable.type))
-        ]
+        declared: _BySize = {}
+        for variable in self._spec.variables:
+            type_id = _pointee(self.btf, variable.type)
+            if type_id and (variable.map, variable.offset) not in used:
+                record = RecordType(type_id, f"variable '{safe(variable.name)}' points to it")
+                for size in (size_of(self.btf, type_id), None):
+                    declared.setdefault(size, []).append(record)
+        return declared
 
     @cached_property
-    def own(self) -> dict[int, list[TypeId]]:
+    def own(self) -> _BySize:
         """The structs of maps, variables and functions, by their size.
 
         Those that functions only have pointers to may be the kernel's: what is in them does not
         count. Those of which fields are relocated are the kernel's.
         """
         kernel = {ref.type for program in self._spec.programs for ref in program.core}
-        found: dict[int, list[TypeId]] = {}
+        own: _BySize = {}
         waiting = self._stored_types()
         pointees = self._pointees()
         seen: set[TypeId] = set()
@@ -154,11 +168,12 @@ class Types:
             if isinstance(type_, types.Array):
                 waiting.append(type_.type)
             if isinstance(type_, types.Struct) and _is_named(type_):
-                found.setdefault(type_.size, []).append(type_id)
+                record = RecordType(type_id, f"a struct of {type_.size} bytes")
+                own.setdefault(type_.size, []).append(record)
             if is_stored and isinstance(type_, types.Struct | types.Union):
                 self._budget.spend(len(type_.members))
                 waiting += [member.type for member in type_.members]
-        return found
+        return own
 
     def _stored_types(self) -> list[TypeId]:
         """Return the types of what the object's maps and variables hold."""
@@ -176,7 +191,7 @@ class Types:
             type_ = self.btf.type(function)
             proto = self.btf.type(type_.type) if isinstance(type_, types.Func) else None
             if isinstance(proto, types.FuncProto):
-                parameters = [parameter.type for parameter in proto.params]
+                parameters = [parameter.type for parameter in proto.params[:_MAX_PARAMETERS]]
                 pointees += [_pointee(self.btf, pointer) for pointer in (*parameters, proto.type)]
         return pointees
 
@@ -204,9 +219,6 @@ class Types:
                 reason = f"variable '{safe(variable.name)}'"
                 yield _Typed(variable.offset, RecordType(variable.type, reason))
 
-    def _size(self, type_id: TypeId) -> int:
-        return size_of(self.btf, type_id)
-
     def _fits(self, type_id: TypeId, flow: Flow, data: Values) -> bool:
         """Tell whether what the program stores into a record fits the members of a struct."""
         for value in data:
@@ -222,8 +234,3 @@ class Types:
 
 def _is_named(struct: types.Struct) -> bool:
     return bool(struct.name) and not struct.name.startswith(_LIBRARY)
-
-
-def _distinct(records: Iterable[RecordType]) -> tuple[RecordType, ...]:
-    """Return the first record type of each type."""
-    return tuple({record.type: record for record in reversed([*records])}.values())[::-1]

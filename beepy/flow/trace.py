@@ -17,13 +17,13 @@ from beepy.flow import helpers
 from beepy.flow.budget import Budget
 from beepy.flow.facts import Fact
 from beepy.flow.helpers import NO_ARGUMENTS, Arguments
-from beepy.flow.machine import FRAME, Machine, Memory, State, Write, joined
+from beepy.flow.machine import REGISTERS, Machine, Memory, State, Write, joined
 from beepy.flow.values import UNKNOWN, Kind, Value, Values, may_be_stack
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
 from beepy.obj.spec import ExternRef, JumpTableRef, MapSpec, ProgramSpec, Ref
 
-_GOTO, _GOTO_LONG, _GOTO_TABLE = op.JMP, op.JMP32, op.JMP | op.X
+_JOIN, _CALL = 8, 4  # what they cost: an instruction costs 1
 
 
 class Call(NamedTuple):
@@ -65,7 +65,11 @@ def trace(program: ProgramSpec, maps: Mapping[str, MapSpec], budget: Budget) -> 
             ]
         ),
         writes=walk.machine.writes,
-        entries={start: walk.states[start].registers[1:6] for _, start in program.functions},
+        entries={
+            start: walk.states[start].registers[1:6]
+            for _, start in program.functions
+            if start in walk.states
+        },
         returned={
             fact.function: values
             for fact, values in walk.machine.facts.known.items()
@@ -82,7 +86,7 @@ class _Walk:
         self.arguments: dict[int, Arguments] = {}
         self._refs: dict[int, Ref] = {ref.insn: ref for ref in program.refs}
         patched = frozenset([ref.insn for ref in program.core])
-        self.machine = Machine(program.insns, self._refs, patched)
+        self.machine = Machine(program.insns, self._refs, patched, budget)
         self._insns = program.insns
         self._starts = [start for _, start in program.functions]
         self._functions = frozenset(self._starts)
@@ -110,10 +114,10 @@ class _Walk:
         """Walk until nothing changes; return False if the budget does not suffice."""
         self._leaders = {*self._starts, *self._tables}
         for index, insn in enumerate(self._insns):
-            if _jumps(insn):
+            if op.jumps(insn.code):
+                self._leaders.update((index + 1, *op.successors(index, insn)))
+            elif insn.call:  # what follows is walked again when more is known of the function
                 self._leaders.add(index + 1)
-                if insn.code != _GOTO_TABLE:
-                    self._leaders.update(self._targets(index, insn))
         self._enter(0, (frozenset({Value(Kind.CONTEXT)}), *NO_ARGUMENTS[1:]))
         for start in self._starts:
             if start not in self.states:  # nothing calls it, or nothing that is known
@@ -124,25 +128,18 @@ class _Walk:
                 self._block(index)
         return self._budget.left >= 0
 
-    def _targets(self, index: int, insn: Insn) -> list[int]:
-        """Return where a jump goes, besides the instruction behind it."""
-        if insn.code == op.EXIT:
-            return []
-        if insn.code == _GOTO_TABLE:
-            return self._tables
-        return [index + 1 + (insn.imm if insn.code == _GOTO_LONG else insn.off)]
-
     def _enter(self, start: int, arguments: Arguments) -> None:
         """Join a call of a function to the state in which it begins."""
-        frame = frozenset({Value(Kind.STACK, start)})
-        registers = (UNKNOWN, *arguments, *(UNKNOWN,) * (FRAME - 6), frame)
-        self._flow(start, State(registers, {}))
+        registers = [UNKNOWN] * REGISTERS
+        registers[1:6] = arguments
+        registers[op.FRAME] = frozenset({Value(Kind.STACK, start)})
+        self._flow(start, State(tuple(registers), {}))
 
     def _flow(self, index: int, state: State) -> None:
         """Join a state to that in which a block begins; if it changes, walk the block again."""
         known = self.states.get(index)
         if known:
-            self._budget.spend(FRAME + len(known.slots) + len(state.slots))
+            self._budget.spend(_JOIN + len(known.slots) + len(state.slots))
             state = joined(known, state)
         if known is not state and 0 <= index < len(self._insns):
             self.states[index] = state
@@ -158,7 +155,6 @@ class _Walk:
         machine, facts = self.machine, self.machine.facts
         facts.block = index
         machine.set(self.states[index], self._starts[bisect_right(self._starts, index) - 1])
-        self._budget.spend(FRAME + len(machine.slots))
         after = self._steps(index)
         if after:
             state = machine.state()
@@ -173,7 +169,8 @@ class _Walk:
         while index < len(self._insns):
             insn = self._insns[index]
             following = index + 1 + insn.wide
-            self._budget.spend(1)
+            if not self._budget.spend(1):
+                return []
             if insn.code == op.EXIT:
                 returned = Fact("returned", self.machine.frame)
                 self.machine.facts.learn(returned, self.machine.registers[0])
@@ -181,10 +178,8 @@ class _Walk:
             if insn.code == op.CALL:
                 if not self._call(index, insn):
                     return []
-            elif _jumps(insn):
-                targets = self._targets(index, insn)
-                goes = insn.code in (_GOTO, _GOTO_LONG, _GOTO_TABLE)
-                return targets if goes else [*targets, following]
+            elif op.jumps(insn.code):
+                return op.successors(index, insn, self._tables)
             else:
                 self.machine.step(index)
             if following in self._leaders:
@@ -195,6 +190,7 @@ class _Walk:
     def _call(self, index: int, insn: Insn) -> bool:
         """Do a call; return False if nothing is known yet of what comes after it."""
         machine = self.machine
+        self._budget.spend(_CALL)
         arguments = tuple(machine.registers[1:6])
         is_subprogram = self.is_subprogram(index, insn)
         name = "" if is_subprogram else self.name(index, insn)
@@ -205,7 +201,6 @@ class _Walk:
         )
         shares = bool(callees) and any(map(may_be_stack, arguments))
         if shares:
-            self._budget.spend(2 * len(machine.slots))
             machine.share()
         for start, given in callees:
             if start in self._functions:
@@ -234,7 +229,3 @@ class _Walk:
         elif name in helpers.SLICES:
             return machine.loaded(arguments[0])
         return helpers.result(name, arguments, site, self._maps)
-
-
-def _jumps(insn: Insn) -> bool:
-    return insn.code & op.CLASS in (op.JMP, op.JMP32) and insn.code != op.CALL

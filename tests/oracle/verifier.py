@@ -25,7 +25,7 @@ from beepy.obj.spec import CollectionSpec
 _INSN = re.compile(r"(\d+): \((\w\w)\) ([^;]*)(?:; (.*))?")
 _CHANGED = re.compile(r"\d+: ((?:frame\d+: )?R\d.*)")
 _ALL = re.compile(r"(?:from \d+ to \d+(?: \([^)]*\))?:| ) ?((?:frame\d+: )?R\d.*)")
-_REGISTER = re.compile(r"R(\d+)(?:_\w+)?=((?:[^ (]*\([^ ]*\))|[^ ]*)")
+_REGISTER = re.compile(r"R(\d+)(?:_\w+)?=([^ ]*)")
 _CLOBBERED = range(6)
 
 
@@ -37,9 +37,7 @@ class Seen(NamedTuple):
     held: Mapping[int, str]
 
 
-def logs(
-    spec: CollectionSpec, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[str, str]]:
+def logs(spec: CollectionSpec, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
     """Load an object; yield the log of each program that the kernel accepts, with its name."""
     with monkeypatch.context() as patched:
         patched.setattr(kernel_program, "load", partial(kernel_program.load, log_level=2))
@@ -54,8 +52,8 @@ def logs(
                     continue
         for collection in collections:
             with collection:
-                for program in collection.programs.values():
-                    yield program.name, program.log
+                for loaded in collection.programs.values():
+                    yield loaded.name, loaded.log
 
 
 def calls(log: str) -> Iterator[Seen]:
@@ -77,4 +75,5 @@ def calls(log: str) -> Iterator[Seen]:
 
 
 def _registers(text: str) -> dict[int, str]:
-    return {int(number): value for number, value in _REGISTER.findall(text)}
+    joined = text.replace("; ", ";")  # in var_off=(0x0; 0xff), which is one word
+    return {int(number): value for number, value in _REGISTER.findall(joined)}
