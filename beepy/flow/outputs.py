@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from beepy.errors import BtfError
 from beepy.flow import records
 from beepy.flow.budget import Budget
-from beepy.flow.records import Passed, RecordType, Types
+from beepy.flow.records import RecordType, Types
 from beepy.flow.trace import Call, Flow, trace
 from beepy.flow.values import UNKNOWN, Kind, Value, Values, number
 from beepy.obj.insn import CALL
@@ -87,10 +87,7 @@ def outputs(spec: CollectionSpec) -> Outputs:
 def _of_program(
     program: ProgramSpec, flow: Flow, maps: Mapping[str, MapSpec], types: Types | None
 ) -> Iterator[Output]:
-    passed: Passed = {}
-    if types:
-        with suppress(BtfError):
-            passed = records.passed(types.btf, program, flow)
+    passed = records.passed(types.btf, program, flow) if types else {}
     for call in flow.calls:
         send = _SENDS.get(call.name)
         if send is None:

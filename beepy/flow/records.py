@@ -15,8 +15,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from beepy.btf import types
 from beepy.btf.btf import Btf
-from beepy.btf.layout import size_of, skip_mods_and_typedefs
+from beepy.btf.layout import skip_mods_and_typedefs
 from beepy.btf.types import VOID, TypeId
+from beepy.errors import BtfError
 from beepy.flow.budget import Budget
 from beepy.flow.machine import Memory
 from beepy.flow.members import Place, composites, fits
@@ -54,18 +55,12 @@ Passed: TypeAlias = Mapping[Memory, list[_Typed]]
 
 
 def passed(btf: Btf, program: ProgramSpec, flow: Flow) -> Passed:
-    """Return what a program's functions declare of the addresses that they take and return.
-
-    Raises BtfError for malformed types.
-    """
+    """Return what a program's functions declare of the addresses that they take and return."""
     typed: dict[Memory, list[_Typed]] = {}
     names = {start: name for name, start in program.functions if start}
     for info in program.func_infos:
-        function = btf.type(info.type)
-        if info.insn not in names or not isinstance(function, types.Func):
-            continue
-        proto = btf.type(function.type)
-        if not isinstance(proto, types.FuncProto):
+        proto = _prototype(btf, info.type) if info.insn in names else None
+        if proto is None:
             continue
         where = f"function '{safe(names[info.insn])}'"
         for parameter, values in zip(proto.params, flow.entries.get(info.insn, ()), strict=False):
@@ -85,18 +80,29 @@ def _add(typed: dict[Memory, list[_Typed]], values: Values, record: RecordType) 
 
 def _pointee(btf: Btf, type_id: TypeId) -> TypeId:
     """Return the struct or union that a type points to, 0 if it does not."""
-    _, pointer = skip_mods_and_typedefs(btf, type_id)
+    _, pointer = _resolved(btf, type_id)
     if not isinstance(pointer, types.Ptr):
         return VOID
-    pointee, type_ = skip_mods_and_typedefs(btf, pointer.type)
+    pointee, type_ = _resolved(btf, pointer.type)
     return pointee if isinstance(type_, types.Struct | types.Union) else VOID
 
 
-class Types:
-    """What the types of one object tell of its records. Methods raise BtfError for malformed ones.
+def _prototype(btf: Btf, type_id: TypeId) -> types.FuncProto | None:
+    _, function = _resolved(btf, type_id)
+    _, proto = _resolved(btf, function.type) if isinstance(function, types.Func) else (VOID, None)
+    return proto if isinstance(proto, types.FuncProto) else None
 
-    What exceeds the budget is not found.
-    """
+
+def _resolved(btf: Btf, type_id: TypeId) -> tuple[TypeId, types.Type]:
+    """Return a type without its modifiers and typedefs, ``void`` for a malformed one."""
+    try:
+        return skip_mods_and_typedefs(btf, type_id)
+    except BtfError:
+        return VOID, types.Void()
+
+
+class Types:
+    """What the types of one object tell of its records. What exceeds the budget is not found."""
 
     def __init__(self, spec: CollectionSpec, btf: Btf, budget: Budget) -> None:
         self._spec = spec
@@ -112,7 +118,8 @@ class Types:
     ) -> tuple[RecordType, ...]:
         """Return the types that a record at ``data`` may have, all with the same claim.
 
-        ``size`` is that of the record in bytes, None if it varies.
+        ``size`` is that of the record in bytes, None if it varies. Raises BtfError if types that
+        are looked into are malformed.
         """
         candidates = [record for value in data for record in self._held(passed, value, size)]
         for records in () if candidates else (self.declared, self.own):
@@ -143,7 +150,7 @@ class Types:
             type_id = _pointee(self.btf, variable.type)
             if type_id and (variable.map, variable.offset) not in used:
                 record = RecordType(type_id, f"variable '{safe(variable.name)}' points to it")
-                for size in (size_of(self.btf, type_id), None):
+                for size in (self._size(type_id), None):
                     declared.setdefault(size, []).append(record)
         return declared
 
@@ -161,7 +168,7 @@ class Types:
         seen: set[TypeId] = set()
         while (waiting or pointees) and self._budget.spend(1):
             is_stored = bool(waiting)
-            type_id, type_ = skip_mods_and_typedefs(self.btf, (waiting or pointees).pop())
+            type_id, type_ = _resolved(self.btf, (waiting or pointees).pop())
             if type_id in seen or type_id in kernel:
                 continue
             seen.add(type_id)
@@ -188,9 +195,7 @@ class Types:
             info.type for program in self._spec.programs for info in program.func_infos if info.insn
         }
         for function in sorted(functions):
-            type_ = self.btf.type(function)
-            proto = self.btf.type(type_.type) if isinstance(type_, types.Func) else None
-            if isinstance(proto, types.FuncProto):
+            if proto := _prototype(self.btf, function):
                 parameters = [parameter.type for parameter in proto.params[:_MAX_PARAMETERS]]
                 pointees += [_pointee(self.btf, pointer) for pointer in (*parameters, proto.type)]
         return pointees
@@ -218,6 +223,11 @@ class Types:
             for variable in variables[max(index - 1, 0) : index]:
                 reason = f"variable '{safe(variable.name)}'"
                 yield _Typed(variable.offset, RecordType(variable.type, reason))
+
+    def _size(self, type_id: TypeId) -> int:
+        composite = self.btf.type(type_id)
+        assert isinstance(composite, types.Struct | types.Union)
+        return composite.size
 
     def _fits(self, type_id: TypeId, flow: Flow, data: Values) -> bool:
         """Tell whether what the program stores into a record fits the members of a struct."""

@@ -241,3 +241,9 @@ def test_malformed_types_tell_nothing() -> None:
     given = Given(*FROM_HEAP, refs=HEAP)
     given.value_of("heap", 999)
     assert given.records() == []
+    given = Given(*SEND, refs=EVENTS)
+    given.variable(999)
+    given.value_of("queue", 999)
+    given.value_of("heap", given.event)
+    given.program = given.program._replace(func_infos=(FuncInfo(0, TypeId(999)),))
+    assert given.records() == [(given.event, "a struct of 16 bytes")]
