@@ -18,7 +18,8 @@ PYTEST  += $(if $(AS_USER),-p no:cacheprovider)
 
 # What the tests and the benchmarks need beside Python: PACKAGE[:PROBE], see .ci/apt. Behind -- : only where apt has it.
 TEST_NEEDS  := clang:clang llvm:llvm-strip libbpf-dev:/usr/include/bpf/bpf_helpers.h bpftool:bpftool libbpf-tools \
-               docker-registry:docker-registry skopeo:skopeo iproute2:ip systemtap-sdt-dev \
+               docker-registry:docker-registry skopeo:skopeo openssl:openssl iproute2:ip systemtap-sdt-dev \
+               zsh:zsh fish:fish bash-completion \
                qemu-system-x86:qemu-system-x86_64 busybox-static:busybox lz4:lz4 zstd:zstd \
                -- qemu-system-arm xdp-tools clang-16 clang-19 llvm-19 linux-tools-$(shell uname -r)
 BENCH_NEEDS := clang:clang libbpf-dev:/usr/include/bpf/bpf_helpers.h libbpf-tools bpftrace:bpftrace
@@ -56,7 +57,7 @@ soak: .venv/.dev ## the tests with random input, and those that kill, 50 times a
 	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
 	@export BEEPY_SOAK=$${BEEPY_SOAK:-50}; $(PYTEST) -m soak $(ARGS)
 
-peers: .venv/.dev ## compare with the programs of others that are on PATH (bee): ARGS=
+peers: .venv/.dev ## compare with the programs of others that are on PATH (bee, cosign): ARGS=
 	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
 	@$(PYTEST) -m peer $(ARGS) || [ $$? -eq 5 ]
 

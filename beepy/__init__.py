@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beepy.analysis.description import Description
-    from beepy.api import describe, images, open, run  # noqa: A004 - as in tarfile and wave
+    from beepy.api import describe, images, open, run, verify  # noqa: A004 - as in tarfile and wave
     from beepy.collection.collection import Collection
     from beepy.collection.load import load
     from beepy.errors import (
         AttachError,
         BeepyError,
         BtfError,
+        BuildError,
         DecodeError,
         DigestMismatch,
         ElfError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         TargetError,
         UnsupportedImage,
         UnsupportedSection,
+        UntrustedImage,
         UsageError,
         VerifierError,
     )
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from beepy.oci.image import Image
     from beepy.oci.lookup import find, pull
     from beepy.oci.options import Options
+    from beepy.oci.push import push
+    from beepy.oci.signatures.signer import Signature, Signer
     from beepy.session import Run
     from beepy.source import parse
     from beepy.streams import Stream, stream
@@ -61,14 +65,14 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "beepy.analysis.description": "Description",
-    "beepy.api": "describe images open run",
+    "beepy.api": "describe images open run verify",
     "beepy.collection.collection": "Collection",
     "beepy.collection.load": "load",
     "beepy.obj.pinning": "Pins",
-    "beepy.errors": "AttachError BeepyError BtfError DecodeError DigestMismatch ElfError "
-    "ImageError ImageNotFound InvalidReference KernelError NotSupported ObjectError OutputError "
-    "RegistryError RelocationError StoreError TargetError UnsupportedImage UnsupportedSection "
-    "UsageError VerifierError",
+    "beepy.errors": "AttachError BeepyError BtfError BuildError DecodeError DigestMismatch "
+    "ElfError ImageError ImageNotFound InvalidReference KernelError NotSupported ObjectError "
+    "OutputError RegistryError RelocationError StoreError TargetError UnsupportedImage "
+    "UnsupportedSection UntrustedImage UsageError VerifierError",
     "beepy.events.batch": "Batch Schema",
     "beepy.events.decoder": "Decoder",
     "beepy.events.protocols": "Sink Source",
@@ -80,6 +84,8 @@ _MODULES = {
     "beepy.oci.image": "Image",
     "beepy.oci.lookup": "find pull",
     "beepy.oci.options": "Options",
+    "beepy.oci.push": "push",
+    "beepy.oci.signatures.signer": "Signature Signer",
     "beepy.session": "Run",
     "beepy.source": "parse",
     "beepy.streams": "Stream stream",
@@ -90,6 +96,7 @@ __all__ = [
     "Batch",
     "BeepyError",
     "BtfError",
+    "BuildError",
     "Collection",
     "CollectionSpec",
     "DecodeError",
@@ -114,6 +121,8 @@ __all__ = [
     "Run",
     "RunStats",
     "Schema",
+    "Signature",
+    "Signer",
     "Sink",
     "Source",
     "StoreError",
@@ -123,6 +132,7 @@ __all__ = [
     "TargetError",
     "UnsupportedImage",
     "UnsupportedSection",
+    "UntrustedImage",
     "UsageError",
     "VerifierError",
     "__version__",
@@ -133,8 +143,10 @@ __all__ = [
     "open",
     "parse",
     "pull",
+    "push",
     "run",
     "stream",
+    "verify",
 ]
 
 

@@ -17,7 +17,8 @@ from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
-from beepy.oci.options import Options, Policy
+from beepy.oci.options import Options, PullPolicy
+from beepy.oci.signatures.signer import Signer
 from beepy.oci.store import Entry
 from beepy.session import Run
 from beepy.text import safe
@@ -49,7 +50,9 @@ def open(  # noqa: A001 - as in tarfile and wave
     missing: Missing = "fail",
     btf: Btf | str | Path | None = None,
     pins: Pins | None = None,
-    pull: Policy | None = None,
+    pull: PullPolicy | None = None,
+    verify: bool | Signer | Sequence[Signer] = False,
+    policy: str | Path | None = None,
     options: Options | None = None,
 ) -> Run:
     """Find, parse and load images, and return a run; nothing is attached yet.
@@ -64,8 +67,9 @@ def open(  # noqa: A001 - as in tarfile and wave
     ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after
     ``timeout`` seconds or ``count`` rows. ``missing``: what to do about a program whose attach
     point this kernel lacks. ``btf`` are the kernel's types, or a file of them. ``pull`` is when a
-    registry is asked, in the place of ``options.pull``. Raises BeepyError, TypeError for an
-    argument of a wrong type.
+    registry is asked, in the place of ``options.pull``. ``verify`` is who must have signed the
+    images, True for those whom the policy names; ``policy`` is a file that says which images may
+    be used. Raises BeepyError, TypeError for an argument of a wrong type.
     """
     if not images:
         raise UsageError("images: expected at least one, got none")
@@ -91,12 +95,18 @@ def open(  # noqa: A001 - as in tarfile and wave
     _expect("pins", [pins], "Pins(...)", Pins | None)
     _expect("options", [options], "Options(...)", Options | None)
     chosen = options or Options()
+    chosen = _verifying(
+        chosen if pull is None else chosen._replace(pull=pull), policy, verify=verify
+    )
+    is_asked = chosen.verify or chosen.policy is not None
+    if is_asked and not all(isinstance(image, str | Path) for image in images):
+        raise UsageError("verify: expected images by name or path: others are not verified here")
     common = Target(pid=pid, binary=str(binary), iface=iface, netns=str(netns), cgroup=str(cgroup))
     request = RunRequest(
         images=[
             lookup.find(image, chosen) if isinstance(image, Path) else image for image in images
         ],
-        options=chosen if pull is None else chosen._replace(pull=pull),
+        options=chosen,
         variables=variables,
         filters=_listed("filters", filters),
         texts=_listed("texts", texts),
@@ -133,7 +143,9 @@ class OpenOptions(TypedDict, total=False):
     missing: Missing
     btf: Btf | str | Path | None
     pins: Pins | None
-    pull: Policy | None
+    pull: PullPolicy | None
+    verify: bool | Signer | Sequence[Signer]
+    policy: str | Path | None
     options: Options | None
 
 
@@ -182,9 +194,51 @@ def describe(
     return inspect(found, check=check, btf=btf, relocations=relocations)[program]
 
 
+def verify(
+    image: str | Path,
+    *signers: Signer,
+    policy: str | Path | None = None,
+    options: Options | None = None,
+) -> Image:
+    """Return an image that one of ``signers`` has signed, or that a policy accepts.
+
+    Its ``signature`` is the one that was verified, None for an image that is accepted without, such
+    as a bundled one. What is returned can be run. Raises UntrustedImage and other BeepyErrors.
+    """
+    _expect("image", [image], "its name or path", str | Path)
+    if not signers and policy is None:
+        raise UsageError("signers: expected at least one, or a policy")
+    return lookup.find(image, _verifying(options or Options(), policy, verify=signers))
+
+
 def images(options: Options | None = None) -> list[Entry]:
     """Return the images that need no network: the local stores', then the bundled ones."""
     return [entry for entry, _ in lookup.list_images(options or Options())]
+
+
+def _verifying(
+    options: Options, policy: str | Path | None, *, verify: bool | Signer | Sequence[Signer]
+) -> Options:
+    """Return the options with a policy that asks for these signers, or with that of a file."""
+    _expect("policy", [policy], "a path", str | Path | None)
+    _expect("verify", [verify], "True, a Signer, or several", bool | Sequence)
+    if not verify and policy is None:
+        return options
+    from beepy.oci import policy as policies  # noqa: PLC0415 - most runs verify nothing
+
+    signers: Sequence[Signer]
+    if isinstance(verify, Signer):  # which is a sequence, too
+        signers = (verify,)
+    else:
+        signers = () if isinstance(verify, bool) else verify
+    _expect("verify", signers, "True, a Signer, or several", Signer)
+    if policy is not None:
+        if signers:
+            raise UsageError("verify: expected True: the policy names the signers")
+        chosen: policies.Policy | None = policies.read(Path(policy))
+    else:
+        chosen = policies.signed_by(signers, "verify") if signers else options.policy
+    return options._replace(policy=chosen, verify=bool(verify))
 
 
 def _listed(name: str, texts: str | Sequence[str]) -> Sequence[str]:

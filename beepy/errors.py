@@ -8,6 +8,7 @@
     │   ├── ImageNotFound          not in any file, store or registry
     │   ├── UnsupportedImage       unknown manifest format, or no matching platform
     │   ├── DigestMismatch         content does not match its digest or size
+    │   ├── UntrustedImage         not signed as asked, or refused by the policy
     │   ├── RegistryError          the registry refused, answered wrongly or did not answer
     │   └── StoreError             the local store is unreadable, locked or not a store
     ├── ObjectError                the ELF object
@@ -22,6 +23,7 @@
     │       └── TargetError        ... the target's text is malformed for this section
     ├── DecodeError                a record does not fit its type
     ├── OutputError                port in use, closed file, full disk
+    ├── BuildError                 a source that cannot be compiled, or lacks a program for that
     └── UsageError                 the command line; exit code 2
 
 A message is one line, lower case, no full stop: *where: what: why*. Advice goes into a note
@@ -80,6 +82,10 @@ class UnsupportedImage(ImageError):  # noqa: N818
 
 class DigestMismatch(ImageError):  # noqa: N818
     """Content does not match its digest or size."""
+
+
+class UntrustedImage(ImageError):  # noqa: N818
+    """The image is not signed as the user asks, or the policy refuses it."""
 
 
 class RegistryError(ImageError):
@@ -168,6 +174,10 @@ class DecodeError(BeepyError):
 
 class OutputError(BeepyError):
     """A port in use, a closed file, a full disk."""
+
+
+class BuildError(BeepyError):
+    """A C source cannot be compiled, or a program or header that this needs is missing."""
 
 
 class UsageError(BeepyError):

@@ -14,17 +14,19 @@ _WARN_AFTER_S: Final = 1.0
 _PAUSE_S: Final = 0.02
 
 
-def wait(fd: int, where: str) -> str:
-    """Lock an open file or directory exclusively; return "", or the holder if the wait timed out.
+def wait(fd: int, where: str, *, shared: bool = False) -> str:
+    """Lock an open file or directory; return "", or the holder if the wait timed out.
 
-    The wait ends after ``PATIENCE_S`` seconds. After one second a warning names the holder.
+    The lock is exclusive unless it is ``shared``. The wait ends after ``PATIENCE_S`` seconds. After
+    one second a warning names the holder.
     """
     import fcntl  # noqa: PLC0415 - only on Unix
 
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     start, has_warned = time.monotonic(), False
     while True:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             waited = time.monotonic() - start
         else:

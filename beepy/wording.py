@@ -17,6 +17,8 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--binary": "binary={text}",
     "--btf": "btf={text}",
     "--ca-file": "options=Options(ca_file={text})",
+    "--certificate-identity": "verify=Signer(identity={text})",
+    "--certificate-oidc-issuer": "verify=Signer(issuer={text})",
     "--cgroup": "cgroup={text}",
     "--check": "check=True",
     "--config": "options=Options(configs=[{text}])",
@@ -26,6 +28,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--iface": "iface={text}",
     "--insecure": "options=Options(insecure=True)",
     "--interval": "interval={number}",
+    "--key": "verify=Signer(key={text})",
     "--missing": "missing={text}",
     "--netns": "netns={text}",
     "--password": "options=Options(password={text})",
@@ -33,6 +36,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--pin-maps": "pins=Pins(maps={text})",
     "--pin-progs": "pins=Pins(programs={text})",
     "--plain-http": "options=Options(plain_http=True)",
+    "--policy": "policy={text}",
     "--prog": "programs=[{text}]",
     "--pull": "pull={text}",
     "--relocations": "relocations=True",
@@ -40,7 +44,9 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--storage": "options=Options(storage={text})",
     "--text": "texts={text}",
     "--timeout": "timeout={number}",
+    "--trusted-root": "verify=Signer(trusted_root={text})",
     "--username": "options=Options(username={text})",
+    "--verify": "verify=True",
 }
 """What Python has in the place of an option of the command line, with its value."""
 
@@ -56,14 +62,19 @@ COMMAND_LINE_ALONE: Final = frozenset(
             "--output",
         ),
         *("--prom-host", "--prom-port", "--rows", "--verbose", "--version", "--zero"),
+        *("--arch", "--author", "--binary-only", "--build-image", "--build-script"),
+        *("--build-script-out", "--builder", "--cflags", "--description", "--file"),
+        *("--language", "--local", "--map", "--output-file", "--output-type", "--program-type"),
+        *("--arg", "--base-image", "--bee-image", "--beepy-image", "--build", "--wheel"),
+        *("--dry-run", "--input", "--name", "--password-stdin"),
     }
 )
-"""The options that only the command line has: for its output, and for its page of metrics."""
+"""The options that only the command line has: for outputs, its page of metrics, builds, stores."""
 
 _SHORT: Final = {"c": "--config", "f": "--filter", "p": "--password", "u": "--username"}
 # Other programs have short options too: ours begin a text, or are listed after "from".
 _SHORTS: Final = re.compile(r"(?:^|(?<=from )|(?<=and ))-([cfpu])(?= |,)")
-_COMMANDS: Final = re.compile(r"^beepy (run|pull|describe) ([^;]*)")
+_COMMANDS: Final = re.compile(r"^beepy (run|pull|push|describe) ([^;]*)")
 _LIST: Final = re.compile(r"\bbeepy list(?: --storage (\S+))?")
 _PROGS: Final = re.compile(r"--prog [^\s;]+(?: --prog [^\s;]+)+")
 _END: Final = r"(?=[),;]*(?:\s|$))"

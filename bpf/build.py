@@ -19,6 +19,7 @@ from pathlib import Path
 
 from beepy.oci.manifest import resolve
 from beepy.oci.store import Store
+from beepy.toolchain.architectures import INCLUDE
 
 SOURCES = Path(__file__).resolve().parent
 LAYOUT = SOURCES.parent / "images"
@@ -63,6 +64,7 @@ _FLAGS = (
     "-Wno-unused-parameter", "-Wno-sign-compare", "-Wno-missing-field-initializers",
     "-D__TARGET_ARCH_x86",
     "-I/usr/include/x86_64-linux-gnu",  # asm/types.h
+    f"-I{INCLUDE}",  # solo_types.h
     "-fdebug-compilation-dir=.",  # .BTF.ext holds the sources' paths
 )  # fmt: skip
 

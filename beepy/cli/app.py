@@ -1,64 +1,70 @@
 """The command table, and the main function of the command line."""
 
 import sys
-from collections.abc import Callable, Mapping
-from typing import Annotated, Final
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Annotated, Final, NamedTuple
 
 import typer
 from typer.exceptions import TyperException
 
 import beepy
-from beepy.cli import stdio
+from beepy.cli import panels, stdio
 from beepy.cli.command import Command, Group
-from beepy.cli.settings import GENERAL, REGISTRIES, STORES, Settings, with_settings
+from beepy.cli.settings import (
+    GENERAL,
+    LOG_IN,
+    LOG_OUT,
+    REGISTRIES,
+    STORES,
+    Settings,
+    with_settings,
+)
 from beepy.errors import BeepyError
 
 
-def _run_command() -> Callable[..., None]:
-    from beepy.cli.run import run  # noqa: PLC0415 - only the called command is imported
+class _Row(NamedTuple):
+    """A command: its section of the help, its function, the shared options that it takes.
 
-    return with_settings(run, REGISTRIES)
+    The function is that of the command's name in a module of ``beepy.cli``, unless it has another.
+    """
 
+    panel: str
+    module: str
+    settings: tuple[str, ...]
+    function: str = ""
 
-def _list_command() -> Callable[..., None]:
-    from beepy.cli.images import list_images  # noqa: PLC0415 - as above
-
-    return with_settings(list_images, STORES)
-
-
-def _describe_command() -> Callable[..., None]:
-    from beepy.cli.describe import describe  # noqa: PLC0415 - as above
-
-    return with_settings(describe, REGISTRIES)
-
-
-def _pull_command() -> Callable[..., None]:
-    from beepy.cli.images import pull  # noqa: PLC0415 - as above
-
-    return with_settings(pull, REGISTRIES)
+    def load(self, name: str) -> Callable[..., None]:
+        """Import the command of that name and add its shared options."""
+        module = import_module(f"beepy.cli.{self.module}")
+        return with_settings(getattr(module, self.function or name), self.settings)
 
 
-def _package_command() -> Callable[..., None]:
-    from beepy.cli.package import package  # noqa: PLC0415 - as above
-
-    return with_settings(package, REGISTRIES)
-
-
-def _version_command() -> Callable[..., None]:
-    from beepy.cli.images import version  # noqa: PLC0415 - as above
-
-    return with_settings(version, GENERAL)
-
-
-COMMANDS: Final[Mapping[str, Callable[[], Callable[..., None]]]] = {
-    "run": _run_command,
-    "list": _list_command,
-    "describe": _describe_command,
-    "pull": _pull_command,
-    "package": _package_command,
-    "version": _version_command,
+COMMANDS: Final[Mapping[str, _Row]] = {
+    "run": _Row(panels.RUN, "run", REGISTRIES),
+    "describe": _Row(panels.RUN, "describe", REGISTRIES),
+    "list": _Row(panels.RUN, "images", STORES, "list_images"),
+    "verify": _Row(panels.RUN, "verify", REGISTRIES),
+    "tag": _Row(panels.STORE, "store_commands", STORES),
+    "rm": _Row(panels.STORE, "store_commands", STORES, "remove"),
+    "prune": _Row(panels.STORE, "store_commands", STORES),
+    "save": _Row(panels.STORE, "store_commands", STORES),
+    "load": _Row(panels.STORE, "store_commands", STORES),
+    "pull": _Row(panels.REGISTRY, "registry", REGISTRIES),
+    "push": _Row(panels.REGISTRY, "registry", REGISTRIES),
+    "inspect": _Row(panels.REGISTRY, "registry", REGISTRIES),
+    "login": _Row(panels.REGISTRY, "login", LOG_IN),
+    "logout": _Row(panels.REGISTRY, "login", LOG_OUT),
+    "init": _Row(panels.MAKE, "init", GENERAL),
+    "build": _Row(panels.MAKE, "build", STORES),
+    "package": _Row(panels.MAKE, "package", REGISTRIES),
+    "completion": _Row(panels.OTHERS, "completion", GENERAL),
+    "version": _Row(panels.OTHERS, "images", GENERAL),
 }
-"""Command -> a function that imports it and adds the shared options that it takes."""
+"""Only the called command is imported."""
+
+
+_COMPLETE: Final = "__complete"  # not a command: for the scripts of ``beepy completion``
 
 
 def _version(*, wanted: bool) -> None:
@@ -94,6 +100,10 @@ def main() -> int:
     """Run the command line and return its exit code."""
     stdio.reserve_std_fds()
     stdio.escape_unencodable()
+    if sys.argv[1:2] == [_COMPLETE]:
+        from beepy.cli import candidates  # noqa: PLC0415 - only for the shells' scripts
+
+        return candidates.main(sys.argv[2:])
     try:
         code = _run(sys.argv[1:] or ["--help"])
     except BeepyError as error:
@@ -113,18 +123,31 @@ def main() -> int:
 
 
 def _run(arguments: list[str]) -> object:
-    app, program_name = _new_app(), "beepy"
-    if arguments[0] in COMMANDS:  # an app of this command alone: the others need not be imported
+    if arguments[0] in COMMANDS:
         command, *arguments = arguments
-        program_name = f"beepy {command}"
-        app.command(command, cls=Command)(COMMANDS[command]())
+        app, program_name = command_app(command), f"beepy {command}"
     else:
-        app.callback(cls=Group)(_group)
-        for command, import_command in COMMANDS.items():
-            app.command(command, cls=Command)(import_command())
+        app, program_name = group_app(), "beepy"
     try:
         return app(args=arguments, prog_name=program_name, standalone_mode=False)
     except OSError as error:
         if isinstance(error, BeepyError):
             raise
         raise stdio.write_error(error) from error  # from help, which typer itself writes
+
+
+def command_app(command: str) -> typer.Typer:
+    """Return an app of this command alone: the others need not be imported."""
+    app = _new_app()
+    app.command(command, cls=Command)(COMMANDS[command].load(command))
+    return app
+
+
+def group_app(commands: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+    """Return an app of several commands, with the options that come before their names."""
+    app = _new_app()
+    app.callback(cls=Group)(_group)
+    for command in commands:
+        row = COMMANDS[command]
+        app.command(command, cls=Command, rich_help_panel=row.panel)(row.load(command))
+    return app

@@ -55,7 +55,7 @@ def _columns(entries: Sequence[tuple[Entry, bool]]) -> dict[str, list[str]]:
     images = [entry for entry, _ in entries]
     return {
         "NAME": [safe(entry.name) for entry in images],
-        "SIZE": ["-" if entry.size is None else _size(entry.size) for entry in images],
+        "SIZE": ["-" if entry.size is None else size_text(entry.size) for entry in images],
         "CREATED": [excerpt(entry.created or "-", 40) for entry in images],
         "PLATFORM": [excerpt(entry.platform or "-", 40) for entry in images],
         "PARTIAL": ["yes" if entry.partial else "-" for entry in images],
@@ -69,7 +69,7 @@ def _line(description: str | None) -> str:
     return safe(" ".join((description or "-").split()))
 
 
-def _size(size: int) -> str:
+def size_text(size: int) -> str:
     """Format a size in bytes as docker does, with three digits."""
     number, unit = float(size), "B"
     for unit in ("B", "kB", "MB"):  # noqa: B007 - larger sizes are in MB

@@ -79,6 +79,7 @@ def write(order: Order, options: Options) -> tuple[Path, list[str]]:
 def _find(text: str, options: Options) -> _Found:
     """Find an image as ``beepy run`` does, and its manifest; fetch what a run did not need."""
     image = lookup.find(text, options)
+    text = image.name  # what an alias stands for
     place, is_partial = _locate(image, text, options)
     if _names_registry(text) and (place is None or is_partial):
         image = lookup.pull(text, options)
@@ -122,19 +123,24 @@ def _fill(directory: Path, order: Order, found: _Found, needs: Needs) -> list[st
     digest, notes = _write_layout(directory / _LAYOUT, found)
     tag = order.tag or f"localhost/{found.label}"
     base = _base(directory, order)
+    if base.requirement and not base.requirement.endswith(".whl"):
+        notes.append(
+            f"{_CONTAINERFILE}: installs {base.requirement} from PyPI; "
+            "--wheel FILE installs a wheel that exists"
+        )
     packaged = Packaged(found.name, digest, found.image.annotations, needs)
     text = containerfile.text(packaged, base, order.arguments, tag)
     (directory / _CONTAINERFILE).write_text(text, "utf-8")
     if files := _files(found.image):
-        reference = _reference(order.image, found, digest)
+        reference = _reference(found, digest)
         beepy_image = order.beepy_image or f"localhost/beepy:{beepy.__version__}"
         container = kubernetes.volume_container(beepy_image, reference, files)
         pod = kubernetes.pod(found.label, container, needs, order.arguments)
         (directory / _POD).write_text(pod, "utf-8")
         if reference.startswith(f"{_NO_REGISTRY}/"):
             notes.append(
-                f"{_POD}: {_NO_REGISTRY} stands for the registry that has the image: push it, "
-                "and package it by its name there"
+                f"{_POD}: {_NO_REGISTRY} is not a registry: push the image, "
+                "then package it by its name there"
             )
     else:
         notes.append(f"no {_POD}: the programs have no file names (titles), or not different ones")
@@ -173,10 +179,10 @@ def _files(image: Image) -> tuple[str, ...]:
     return names if is_volume else ()
 
 
-def _reference(text: str, found: _Found, digest: str) -> str:
+def _reference(found: _Found, digest: str) -> str:
     """Return the reference of the image by digest; without a registry, one to be replaced."""
-    if _names_registry(text):
-        return f"{parse(text).name}@{digest}"
+    if _names_registry(found.name):
+        return f"{parse(found.name).name}@{digest}"
     return f"{_NO_REGISTRY}/{found.label}@{digest}"
 
 

@@ -44,6 +44,7 @@ def _abridge(text: str, max_length: int = 1000) -> str:
 def usage(error: TyperException) -> int:
     """Print what is wrong with the command line; return the exit code."""
     message = getattr(error, "format_message", lambda: str(error))().strip()
+    message = message.replace(":\n\t", ": ").replace(",\n\t", ", ")  # the choices of an argument
     if similar := getattr(error, "possibilities", None):  # options, sorted by click: best first
         message = f"{error}: did you mean {similar[0]}?"
     if message:

@@ -7,10 +7,10 @@ from typing import Annotated, Final, Literal, TypeAlias
 import typer
 
 from beepy import outputs
-from beepy.cli import panels
+from beepy.cli import panels, verification
 from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.cli.settings import Settings
-from beepy.errors import BeepyError, TargetError, UsageError
+from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
 
 _MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
 
@@ -258,6 +258,12 @@ def run(
         Pull,
         typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
     ] = "missing",
+    verify: verification.Verify = False,
+    keys: verification.Keys = None,
+    identity: verification.Identity = "",
+    issuer: verification.Issuer = "",
+    trusted_root: verification.TrustedRoot = None,
+    policy_file: verification.PolicyFile = None,
 ) -> None:
     """Run images and show their events until Ctrl-C."""
     if not images:
@@ -276,6 +282,11 @@ def run(
         if settings.username is None:
             advice.explain_password(error, settings.password, images, settings.storage)
         raise
+    signer_option = verification.signer_option(keys or (), identity, issuer, trusted_root)
+    if signer_option and not verify:
+        raise UsageError(f"{signer_option}: expected --verify too")
+    policy = verification.read_policy(keys or (), identity, issuer, trusted_root, policy_file)
+    options = options._replace(policy=policy, verify=verify)
     output_name = output or session.default_output(plain=no_tty)
     kind = outputs.output(output_name)
     interval_s = seconds("--interval", interval)
@@ -315,6 +326,10 @@ def run(
         from beepy.cli import unprivileged  # noqa: PLC0415 - only on the way to an error
 
         unprivileged.advise(error, tuple(images), options)
+        if isinstance(error, ImageNotFound):
+            from beepy.cli import sudo  # noqa: PLC0415
+
+            sudo.advise(error, tuple(images), options)
         if isinstance(error, TargetError):
             from beepy.cli import advice  # noqa: PLC0415
 

@@ -28,7 +28,7 @@ def add(directory: Path, version: str, given: Path | None) -> str:
     """
     if given:
         if not _FILE_NAME.fullmatch(given.name) or not given.is_file():
-            raise UsageError(f"--wheel {safe(str(given))}: not a wheel, NAME-VERSION-...-any.whl")
+            raise UsageError(f"{safe(str(given))}: not a wheel, NAME-VERSION-...-any.whl")
         shutil.copyfile(given, directory / given.name)
         return given.name
     if is_checkout(_ROOT):

@@ -1,7 +1,8 @@
 """The one door to an image: wherever it was found, it passes ``admit`` before it is used."""
 
+from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from beepy.errors import DigestMismatch
 from beepy.oci import formats
@@ -9,6 +10,17 @@ from beepy.oci.descriptor import Descriptor, digest_of
 from beepy.oci.image import Image
 from beepy.oci.manifest import Manifest, Read, resolve
 from beepy.text import excerpt
+
+if TYPE_CHECKING:
+    from beepy.oci.policy import Policy  # most runs have none
+
+
+FindSignatures = Callable[[str], Iterable[Descriptor]]
+"""Return the manifests that were listed as signatures of a digest. Raises what ``Read`` raises."""
+
+
+def _no_signatures(_digest: str) -> tuple[Descriptor, ...]:
+    return ()
 
 
 class ImageSource(Enum):
@@ -26,7 +38,8 @@ class Candidate(NamedTuple):
 
     ``top`` is what ``name`` led to: an index, a manifest, or for ImageSource.FILE the file itself,
     which has no ``manifest``. ``descriptor`` and ``manifest`` are those for this machine. ``read``
-    verifies.
+    verifies. ``find_signatures`` returns the manifests that may hold signatures of a digest: of
+    them nothing is known yet.
     """
 
     name: str
@@ -35,9 +48,16 @@ class Candidate(NamedTuple):
     descriptor: Descriptor
     manifest: Manifest | None
     read: Read
+    find_signatures: FindSignatures = _no_signatures
 
 
-def candidate(name: str, source: ImageSource, top: Descriptor, read: Read) -> Candidate:
+def candidate(
+    name: str,
+    source: ImageSource,
+    top: Descriptor,
+    read: Read,
+    find_signatures: FindSignatures = _no_signatures,
+) -> Candidate:
     """Return what ``top``, an index or a manifest, leads to on this machine; reads no layer."""
     descriptor, manifest = resolve(top, read, excerpt(name, 200))
     return Candidate(
@@ -47,6 +67,7 @@ def candidate(name: str, source: ImageSource, top: Descriptor, read: Read) -> Ca
         descriptor=descriptor,
         manifest=manifest,
         read=read,
+        find_signatures=find_signatures,
     )
 
 
@@ -63,15 +84,21 @@ def file_candidate(name: str, data: bytes) -> Candidate:
     )
 
 
-def admit(image: Candidate, digest: str = "") -> Image:
+def admit(image: Candidate, digest: str = "", policy: "Policy | None" = None) -> Image:
     """Return the image, if it may be used; its programs are read after that was decided.
 
     ``digest`` is the one that the user asked for, of an index or of a manifest; "" if there is
-    none. Raises DigestMismatch if the image has another one, UnsupportedImage if no format matches.
+    none. Without a policy every image may be used. Raises DigestMismatch if the image has another
+    digest, UntrustedImage if the policy refuses it, UnsupportedImage if no format matches.
     """
     where = excerpt(image.name, 200)
     if digest and digest not in (image.top.digest, image.descriptor.digest):
         raise DigestMismatch(f"{where}: content is {image.top.digest}, expected {digest}")
+    signature = None
+    if policy is not None:
+        from beepy.oci.policy import decide  # noqa: PLC0415 - most runs have none
+
+        signature = decide(policy, image)
     if image.manifest is None:
         return Image(
             name=image.name,
@@ -96,4 +123,5 @@ def admit(image: Candidate, digest: str = "") -> Image:
         hints=content.hints,
         programs=tuple(program.data for program in content.programs),
         program_names=tuple(program.name for program in content.programs),
+        signature=signature,
     )

@@ -7,7 +7,9 @@ unpacked. A ``manifest.json`` (docker save) is only recognised.
 import os
 import re
 import shlex
-from typing import BinaryIO
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from beepy.errors import UnsupportedImage
 from beepy.oci.admission import ImageSource, admit, candidate
@@ -18,13 +20,34 @@ from beepy.oci.descriptor import (
     parse_descriptor,
     parse_object,
     refuse_other_case,
+    verified,
 )
 from beepy.oci.image import Image
+from beepy.oci.layout import IndexEntry
 from beepy.text import excerpt, safe
 
+if TYPE_CHECKING:
+    from beepy.oci.policy import Policy  # most runs have none
+
+MAX_MEMBERS: Final = 4096
+"""Limit of the files and directories in an archive."""
+
 _BLOCK = 512
-_MAX_MEMBERS = 4096
+_CHUNK = 1 << 20
+_MAX_PAX = 1 << 16
+_FILES = (b"0", b"\0")
+_DIRECTORY = b"5"
+_PAX = (b"x", b"g")
+_KINDS = {
+    b"1": "a hard link",
+    b"2": "a symbolic link",
+    b"S": "a sparse file",
+    b"L": "a long name of GNU tar",
+    b"K": "a long name of GNU tar",
+}
 _NAME = re.compile(r"(?:\./)?(oci-layout|(?:index|manifest)\.json|blobs/sha256/[0-9a-f]{64})")
+# The records of a pax header that give its member another name, size or content.
+_OVERRIDE = re.compile(rb" (path|linkpath|size|hdrcharset|GNU\.sparse\.[a-z.]+)=")
 
 Members = dict[str, tuple[int, int]]
 """Offset and size in the file by name."""
@@ -35,46 +58,118 @@ def is_tar(head: bytes) -> bool:
     return head[257:262] == b"ustar"
 
 
-def load(file: BinaryIO, path: str) -> Image:
-    """Return the only image in the archive.
+class Archive:
+    """The layout in an open file that can be sought in; ``path`` is its name for messages.
 
-    Raises UnsupportedImage for none, several, or a broken archive.
+    It has the methods of ``Layout`` that read. Everything raises UnsupportedImage.
     """
-    where = excerpt(path, 200)
-    members = _members(file, where)
-    if "oci-layout" not in members or "index.json" not in members:
+
+    def __init__(self, file: BinaryIO, path: str) -> None:
+        self.where = excerpt(path, 200)
+        self._file = file
+        self._members = _members(file, self.where)
+        if "oci-layout" not in self._members or "index.json" not in self._members:
+            raise self._no_layout(path)
+
+    def entries(self) -> tuple[IndexEntry, ...]:
+        """Return the entries of index.json."""
+        where = f"{self.where}: index.json"
+        index = parse_object(self._take("index.json", MAX_MANIFEST), where)
+        refuse_other_case(index, ("manifests",), where)
+        entries = index.get("manifests")
+        if entries is None:
+            return ()
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise UnsupportedImage(f"{where}: manifests: a list of objects is expected")
+        return tuple(entries)
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """Return a blob's bytes after checking size and digest."""
+        return check(self._take(self._blob(descriptor), descriptor.size), descriptor, self.where)
+
+    def has_file(self, descriptor: Descriptor) -> bool:
+        """Tell whether there is a member of the blob's size."""
+        return self._members.get(_name(descriptor), (0, -1))[1] == descriptor.size
+
+    def chunks(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """Yield a blob in chunks; raises DigestMismatch after the last one."""
+        yield from verified(self._chunks(descriptor), descriptor, self.where)
+
+    def not_found(self, descriptor: Descriptor) -> UnsupportedImage:
+        """Return the error for a blob that is missing."""
+        return UnsupportedImage(f"{self.where}: {descriptor.digest}: blob not found")
+
+    def _blob(self, descriptor: Descriptor) -> str:
+        name = _name(descriptor)
+        if name not in self._members:
+            raise self.not_found(descriptor)
+        return name
+
+    def _chunks(self, descriptor: Descriptor) -> Iterator[bytes]:
+        offset, size = self._members[self._blob(descriptor)]
+        for start in range(0, size, _CHUNK):
+            self._file.seek(offset + start)
+            yield self._file.read(min(_CHUNK, size - start))
+
+    def _take(self, name: str, limit: int) -> bytes:
+        """Return at most ``limit`` + 1 bytes of a member."""
+        offset, size = self._members[name]
+        self._file.seek(offset)
+        return self._file.read(min(size, limit + 1))
+
+    def _no_layout(self, path: str) -> UnsupportedImage:
         error = UnsupportedImage(
-            f"{where}: a tar file, but not an OCI archive: no oci-layout or no index.json"
+            f"{self.where}: a tar file, but not an OCI archive: no oci-layout or no index.json"
         )
-        if "manifest.json" in members:  # as docker save writes before version 25
+        if "manifest.json" in self._members:  # as docker save writes before version 25
             name = safe(shlex.quote(path[:200]))
             error.add_note(f"skopeo copy docker-archive:{name} oci-archive:{name}.oci.tar")
+        return error
+
+
+def load(file: BinaryIO, path: str, policy: "Policy | None" = None) -> Image:
+    """Return the only image in the archive, which may have signatures beside it.
+
+    Raises UnsupportedImage for none, several, or a broken archive, UntrustedImage if the policy
+    refuses it.
+    """
+    from beepy.oci.signatures.stored import signatures  # noqa: PLC0415 - only for archives
+
+    archive = Archive(file, path)
+    find_signatures = partial(signatures, archive)
+    top = only(archive, path)
+    packed = candidate(path, ImageSource.ARCHIVE, top, archive.read, find_signatures)
+    return admit(packed, policy=policy)
+
+
+def only(archive: Archive, path: str) -> Descriptor:
+    """Return the only image in the archive; raise UnsupportedImage for none and for several."""
+    from beepy.oci.stored_referrers import images  # noqa: PLC0415 - only for archives
+
+    entries = images(archive, archive.entries())
+    if len(entries) != 1:
+        error = UnsupportedImage(
+            f"{archive.where}: {len(entries)} images in the archive, exactly one is expected"
+        )
+        if entries:
+            error.add_note(f"beepy load {safe(shlex.quote(path[:200]))}")
         raise error
+    return parse_descriptor(entries[0], f"{archive.where}: index.json")
 
-    def read(descriptor: Descriptor) -> bytes:
-        name = f"blobs/sha256/{descriptor.digest.removeprefix('sha256:')}"
-        if name not in members:
-            raise UnsupportedImage(f"{where}: {descriptor.digest}: blob not found")
-        return check(_take(file, members[name], descriptor.size), descriptor, where)
 
-    index = parse_object(_take(file, members["index.json"], MAX_MANIFEST), f"{where}: index.json")
-    refuse_other_case(index, ("manifests",), f"{where}: index.json")
-    entries = index.get("manifests")
-    if not isinstance(entries, list) or len(entries) != 1:
-        number = len(entries) if isinstance(entries, list) else 0
-        raise UnsupportedImage(f"{where}: {number} images in the archive, exactly one is expected")
-    top = parse_descriptor(entries[0], f"{where}: index.json")
-    return admit(candidate(path, ImageSource.ARCHIVE, top, read))
+def _name(descriptor: Descriptor) -> str:
+    return f"blobs/sha256/{descriptor.digest.removeprefix('sha256:')}"
 
 
 def _members(file: BinaryIO, where: str) -> Members:
-    """Walk the headers: name at 0, size in octal at 124, type at 156.
+    """Walk the headers: name at 0, size in octal at 124, type at 156, prefix of the name at 345.
 
-    Contents are padded to blocks.
+    Contents are padded to blocks. Whatever other programs could take for another member than we do
+    is refused.
     """
     members: Members = {}
     end, offset = os.fstat(file.fileno()).st_size, 0
-    for _ in range(_MAX_MEMBERS):
+    for _ in range(MAX_MEMBERS):
         file.seek(offset)
         header = file.read(_BLOCK)
         if len(header) < _BLOCK or not header.strip(b"\0"):
@@ -89,15 +184,29 @@ def _members(file: BinaryIO, where: str) -> Members:
             raise UnsupportedImage(
                 f"{where}: tar header at byte {offset}: size beyond the end of the file"
             )
-        name = _NAME.fullmatch(header[:100].rstrip(b"\0").decode("latin-1"))
-        if name and header[156:157] in (b"0", b"\0"):
-            members[name[1]] = offset + _BLOCK, size
+        name, kind = _name_in(header), header[156:157]
+        if kind in _PAX:
+            overridden = _OVERRIDE.search(file.read(min(size, _MAX_PAX)))
+            if overridden or size > _MAX_PAX:
+                record = overridden[1].decode() if overridden else f"{size} bytes"
+                raise _refused(where, name, f"a pax header with {record}")
+        elif kind not in (*_FILES, _DIRECTORY):
+            raise _refused(where, name, _KINDS.get(kind, "not a file"))
+        elif name.startswith("/") or ".." in name.split("/"):
+            raise _refused(where, name, "a path out of the archive")
+        elif kind in _FILES and (match := _NAME.fullmatch(name)):
+            members[match[1]] = offset + _BLOCK, size
         offset += _BLOCK + (size + _BLOCK - 1) // _BLOCK * _BLOCK
-    raise UnsupportedImage(f"{where}: more than {_MAX_MEMBERS} files in the archive")
+    raise UnsupportedImage(f"{where}: more than {MAX_MEMBERS} files in the archive")
 
 
-def _take(file: BinaryIO, member: tuple[int, int], limit: int) -> bytes:
-    """Return at most ``limit`` + 1 bytes of a member."""
-    offset, size = member
-    file.seek(offset)
-    return file.read(min(size, limit + 1))
+def _name_in(header: bytes) -> str:
+    name = header[:100].partition(b"\0")[0]
+    prefix = header[345:500].partition(b"\0")[0]
+    if prefix and header[262:263] == b"\0":  # of POSIX: GNU tar has times there
+        name = prefix + b"/" + name
+    return name.decode("latin-1")
+
+
+def _refused(where: str, name: str, why: str) -> UnsupportedImage:
+    return UnsupportedImage(f"{where}: not an OCI archive: '{excerpt(name)}': {why}")

@@ -16,18 +16,30 @@ MAX_MANIFEST = 4 << 20
 MAX_IMAGE = 64 << 20
 """Limit of all blobs of one image in bytes; a large eBPF object has 2 MB."""
 
+MAX_MOVED = 1 << 40
+"""The same where blobs are neither loaded nor accepted: what is pushed is on this disk already."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_KEYS = ("mediaType", "digest", "size", "annotations", "platform", "artifactType")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Descriptor(NamedTuple):
-    """One entry of a manifest or index; ``platform`` is ``os/architecture[/variant]`` or ""."""
+    """One entry of a manifest or index; ``platform`` is ``os/architecture[/variant]`` or "".
+
+    ``artifact_type`` is that of a referrer, as a list of referrers has it.
+    """
 
     media_type: str
     digest: str
     size: int
     annotations: Mapping[str, str] = _NONE
     platform: str = ""
+    artifact_type: str = ""
+
+    def entry(self) -> dict[str, object]:
+        """Return what names the blob, as manifests and indexes write it, without the rest."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
 def is_digest(text: object) -> bool:
@@ -136,24 +148,25 @@ def parse_annotations(value: object, where: str) -> Mapping[str, str]:
     return value
 
 
-def parse_descriptor(value: object, where: str) -> Descriptor:
+def parse_descriptor(value: object, where: str, max_size: int = MAX_IMAGE) -> Descriptor:
     """Return a descriptor of parsed JSON; raise UnsupportedImage for a bad digest, size or type."""
     if not isinstance(value, dict):
         raise UnsupportedImage(f"{where}: a descriptor is expected, not {excerpt(value)}")
-    refuse_other_case(value, ("mediaType", "digest", "size", "annotations", "platform"), where)
+    refuse_other_case(value, _KEYS, where)
     digest, size = value.get("digest"), value.get("size")
     if not isinstance(digest, str) or not is_digest(digest):
         raise UnsupportedImage(
             f"{where}: digest '{excerpt(digest)}': not sha256: and 64 hex digits"
         )
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_IMAGE:
-        raise UnsupportedImage(f"{where}: size {excerpt(size)}: not from 0 to {MAX_IMAGE}")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= max_size:
+        raise UnsupportedImage(f"{where}: size {excerpt(size)}: not from 0 to {max_size}")
     return Descriptor(
         parse_text(value.get("mediaType"), f"{where}: mediaType"),
         digest,
         size,
         parse_annotations(value.get("annotations"), where),
         parse_platform(value.get("platform"), f"{where}: platform"),
+        parse_text(value.get("artifactType"), f"{where}: artifactType"),
     )
 
 

@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,11 @@ from beepy import locks
 _WALKED: Final = os.O_PATH | os.O_DIRECTORY
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK  # never waits for a pipe
 _TEMPORARY: Final = "beepy-"
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a file in ``ingest`` is one of ``temporary``."""
+    return name.startswith(_TEMPORARY)
 
 
 class Directory:
@@ -38,6 +43,12 @@ class Directory:
 
     def read(self, *parts: str, limit: int) -> bytes:
         """Return at most ``limit`` + 1 bytes of a regular file."""
+        with self.file(*parts) as file, open(file, "rb", closefd=False) as stream:
+            return stream.read(limit + 1)
+
+    @contextmanager
+    def file(self, *parts: str) -> Iterator[int]:
+        """Open a regular file for reading."""
         flags = _READ | self._no_link
         with (
             self._in(*parts[:-1]) as directory,
@@ -45,14 +56,31 @@ class Directory:
         ):
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", str(self.path.joinpath(*parts)))
-            with open(file, "rb", closefd=False) as stream:
-                return stream.read(limit + 1)
+            yield file
 
     def size(self, *parts: str) -> int:
         """Return the size of a regular file, -1 for anything else."""
         with self._in(*parts[:-1]) as directory:
             status = os.stat(parts[-1], dir_fd=directory, follow_symlinks=not self._no_link)
             return status.st_size if stat.S_ISREG(status.st_mode) else -1
+
+    def files(self, *parts: str) -> list[tuple[str, os.stat_result]]:
+        """Return the regular files of a directory below it, by name."""
+        files = []
+        with self._in(*parts) as directory:
+            with self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as listed:
+                names = sorted(os.listdir(listed))  # noqa: PTH208 - as above
+            for name in names:
+                with suppress(FileNotFoundError):
+                    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                    if stat.S_ISREG(status.st_mode):
+                        files.append((name, status))
+        return files
+
+    def remove(self, *parts: str) -> None:
+        """Remove a file; one that does not exist is removed already."""
+        with self._in(*parts[:-1]) as directory, suppress(FileNotFoundError):
+            os.unlink(parts[-1], dir_fd=directory)
 
     def make(self, *parts: str) -> None:
         """Create it and a directory below it, writable by this user only."""
@@ -97,24 +125,33 @@ class Directory:
             with self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as synced:
                 os.fsync(synced)
 
-    def sweep(self) -> None:
-        """Remove killed writers' files from ``ingest``: those of running writers are locked."""
-        with suppress(FileNotFoundError), self._in(self._ingest) as ingest:
-            with self._opened(ingest, ".", os.O_RDONLY | os.O_DIRECTORY) as listed:
-                names = [name for name in os.listdir(listed) if name.startswith(_TEMPORARY)]  # noqa: PTH208
-            for name in names:
-                with suppress(OSError), self._opened(ingest, name, _READ | os.O_NOFOLLOW) as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    os.unlink(name, dir_fd=ingest)
+    def sweep(
+        self, is_wanted: Callable[[str, os.stat_result], bool], *, dry_run: bool = False
+    ) -> list[tuple[str, os.stat_result]]:
+        """Remove the wanted files from ``ingest``; return them, with ``dry_run`` only that.
+
+        A file that is locked has a running writer. It is removed while it is locked: ``temporary``
+        may be about to lock it.
+        """
+        removed = []
+        with suppress(FileNotFoundError):
+            for name, status in self.files(self._ingest):
+                if is_wanted(name, status):
+                    with suppress(OSError), self.file(self._ingest, name) as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        if not dry_run:
+                            self.remove(self._ingest, name)
+                        removed.append((name, status))
+        return removed
 
     @contextmanager
-    def locked(self, where: str) -> Iterator[None]:
-        """Hold the writers' lock; ``where`` begins messages."""
+    def locked(self, where: str, *parts: str, shared: bool = False) -> Iterator[None]:
+        """Hold the lock of a directory; ``where`` begins messages."""
         with (
-            self._in() as directory,
+            self._in(*parts) as directory,
             self._opened(directory, ".", os.O_RDONLY | os.O_DIRECTORY) as file,
         ):
-            if holder := locks.wait(file, where):
+            if holder := locks.wait(file, where, shared=shared):
                 raise TimeoutError(
                     errno.ETIMEDOUT,
                     f"locked by {holder} for {locks.PATIENCE_S:g} s",

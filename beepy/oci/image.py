@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from beepy.oci.signatures.signer import Signature  # most runs verify none
 
 _NO_HINTS: Mapping[str, bytes] = MappingProxyType({})
 
@@ -31,7 +34,8 @@ class Image(NamedTuple):
     bytes of manifest, config and layers. ``platform`` is ``os/architecture``, "" if the image does
     not say. ``hints`` is what the format carries beside its programs. ``programs`` are ELF objects,
     in the manifest's order, at least one; ``program_names`` has the name of each (foreign text, ""
-    for none).
+    for none). ``signature`` is the one for which a policy accepted the image, None if none was
+    asked for.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Image(NamedTuple):
     hints: Mapping[str, bytes]
     programs: tuple[bytes, ...]
     program_names: tuple[str, ...] = ()
+    signature: "Signature | None" = None
 
     def __repr__(self) -> str:
         """Return one line without the programs, which have megabytes."""

@@ -1,30 +1,31 @@
 """Look up an image: in a file, the local stores, the bundled images, a registry; in this order."""
 
-import errno
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 from beepy.errors import (
     DigestMismatch,
     ImageNotFound,
     InvalidReference,
     StoreError,
-    UnsupportedImage,
     UsageError,
     worded,
 )
-from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
-from beepy.oci.admission import admit, file_candidate
-from beepy.oci.descriptor import MAX_IMAGE, Descriptor
+from beepy.oci import image_file
+from beepy.oci.descriptor import Descriptor
 from beepy.oci.image import Image
-from beepy.oci.options import POLICIES, Options, bee_dir, default_storage
+from beepy.oci.options import POLICIES, Options, bee_dir, default_storage, registries_file
 from beepy.oci.reference import DOCKER, Reference, has_host, is_reference, parse
 from beepy.oci.store import Entry, Store
 from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.oci.policy import Policy  # most runs have none
+    from beepy.oci.progress import Progress
 
 __all__ = ["Options", "bundled_store", "find", "list_images", "pull", "stores"]
 
@@ -33,13 +34,19 @@ _log = Log(__name__)
 _PACKAGE = Path(__file__).parent.parent
 _DEFAULT = Options()
 _TRANSPORTS = ("oci", "oci-archive", "docker-archive")  # as skopeo and podman write them
-_LISTS = "beepy list shows the images"
+LISTS = "beepy list shows the images"
 
 
 def bundled_store() -> Store:
     """Return the bundled images: inside the package (a wheel), else beside it (a checkout)."""
     inside = _PACKAGE / "images"
     return Store(inside if inside.is_dir() else _PACKAGE.parent / "images", is_ours=True)
+
+
+def warn_if_bundled(name: str) -> None:
+    """Warn if an image that gets this name hides a bundled one."""
+    if bundled_store().named(name):
+        _log.warning("%s: the bundled image of that name is hidden by it", safe(name))
 
 
 def stores(options: Options) -> tuple[Store, ...]:
@@ -68,39 +75,82 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
     """Return the image that ``text`` names; an image is returned as it is.
 
     A name with a registry's host or a digest is a reference, and never a file. Only a name with a
-    host is requested from a registry, as ``options.pull`` says: "missing" if it is not found
-    locally, "always" in any case, "never" opens no socket. Raises ImageNotFound, which suggests
-    similar names, or the error of the first place that has the image; UsageError for a file whose
-    name could be a reference.
+    host is requested from a registry, or one that ``registries.toml`` expands to such a name, as
+    ``options.pull`` says: "missing" if it is not found locally, "always" in any case, "never" opens
+    no socket. Raises ImageNotFound, which suggests similar names, or the error of the first place
+    that has the image; UsageError for a file whose name could be a reference.
     """
     if not isinstance(text, str):
         if isinstance(text, Image):
             return text
         text = _text_of(text)
-    options = _checked(options)
+    options = checked(options)
     bundle = bundled_store()
     is_forced = has_host(text) and options.pull == "always"
     bundled = None if is_forced else bundle.named(text)
-    if _could_be_file(text) and (image := _from_file(text)):
+    if could_be_file(text) and (image := image_file.read(text, options.policy)):
         if bundled:  # anybody who can write to this directory may have created the file
             _log.warning(
                 "%s: the file of that name in the working directory, not the bundled image",
                 safe(text),
             )
         return image
-    if not is_forced:
-        for store in stores(options):
-            if stored := _look_up(store, text, options):
-                return _load(store, text, stored[1])
+    if not is_forced and (image := _from_stores(text, options)):
+        return image
     if bundled:
-        return _load(bundle, text, bundled)
-    if has_host(text) and not is_forced:
-        _refuse_file(text)
-        if options.pull == "never":
-            _reference(text, options)
-            why = f"{safe(text)}: not found locally, and no registry may be asked (--pull never)"
-            raise ImageNotFound(worded(why))
-    return pull(text, options, keep=False)
+        return _load(bundle, text, bundled, options.policy)
+    name = text
+    if has_host(text):
+        if not is_forced:
+            _refuse_file(text)
+    elif expansion := expanded(text, options):
+        name = expansion
+        if options.pull != "always" and (image := _from_stores(name, options)):
+            return image
+    if has_host(name) and options.pull == "never":
+        _reference(name, options)
+        why = f"{safe(name)}: not found locally, and no registry may be asked (--pull never)"
+        raise ImageNotFound(worded(why))
+    try:
+        return pull(name, options, keep=False)
+    except ImageNotFound as error:
+        if name != text and (similar := _similar(text, options)):
+            error.add_note(f"did you mean {' or '.join(similar)}?")
+        raise
+
+
+def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Descriptor]:
+    """Return the local store, or the bundled images, that has an image; its name there, and what.
+
+    Raises ImageNotFound and InvalidReference, which suggest similar names.
+    """
+    options = checked(options)
+    if stored := _stored(text, options):
+        return stored
+    bundle = bundled_store()
+    if bundled := bundle.named(text):
+        return bundle, text.partition("@")[0], bundled
+    _reference(text, options)
+    name = registry_name(text, options)
+    if not name:
+        raise not_found(text, options)
+    if name != text and (stored := _stored(name, options)):
+        return stored
+    error = ImageNotFound(f"{safe(name)}: not found locally")
+    error.add_note(f"beepy pull {safe(text)}")
+    raise error
+
+
+def _stored(text: str, options: Options) -> tuple[Store, str, Descriptor] | None:
+    for store in stores(options):
+        if stored := look_up(store, text, options):
+            return store, *stored
+    return None
+
+
+def own_store(options: Options) -> Store:
+    """Return the store that beepy writes to."""
+    return Store(options.storage or default_storage())
 
 
 def _text_of(path: Path) -> str:
@@ -113,7 +163,7 @@ def _text_of(path: Path) -> str:
     return text if text.startswith((".", "/")) else f"./{text}"
 
 
-def _checked(options: Options) -> Options:
+def checked(options: Options) -> Options:
     """Return the options with paths that were given as texts. Raises TypeError and UsageError."""
     if not isinstance(options, Options):
         from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
@@ -126,14 +176,34 @@ def _checked(options: Options) -> Options:
     storage, config_dir, ca_file = map(
         _path, (options.storage, options.config_dir, options.ca_file)
     )
-    return options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
+    options = options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
+    policy = options.policy or _configured_policy(options)
+    if options.verify:
+        from beepy.oci import policy as policies  # noqa: PLC0415 - few runs verify
+
+        policy = policies.verifying(policy)
+    return options._replace(policy=policy)
+
+
+def _configured_policy(options: Options) -> "Policy | None":
+    """Return the policy of ``registries.toml``; None if it has none."""
+    if not os.path.exists(registries_file(options)):  # noqa: PTH110 - False too if it may not be searched
+        return None
+    from beepy.oci import policy as policies  # noqa: PLC0415 - few users have the file
+    from beepy.oci import registries  # noqa: PLC0415 - as above
+
+    configured = registries.read(options)
+    if configured.policy is None:
+        return None
+    where = f"{safe(str(configured.path))}: policy"
+    return policies.parse(configured.policy, where, configured.path.parent)
 
 
 def _path(path: Path | str | None) -> Path | None:
     return Path(path) if isinstance(path, str) else path
 
 
-def _could_be_file(text: str) -> bool:
+def could_be_file(text: str) -> bool:
     """Tell whether ``text`` may name a file; what begins with "." or "/" is never a reference.
 
     A name with a digest is not looked up as a file, even if the digest is mistyped or not
@@ -155,17 +225,38 @@ def _refuse_file(text: str) -> None:
         raise UsageError(worded(why))
 
 
-def _load(store: Store, text: str, descriptor: Descriptor) -> Image:
+def _from_stores(text: str, options: Options) -> Image | None:
+    for store in stores(options):
+        if image := _from_store(store, text, options):
+            return image
+    return None
+
+
+def _from_store(store: Store, text: str, options: Options) -> Image | None:
+    """Return the image in a store; read again what was removed while it was read."""
+    stored = look_up(store, text, options)
+    while stored:
+        try:
+            return _load(store, text, stored[1], options.policy)
+        except StoreError:
+            now = look_up(store, text, options)
+            if now == stored:
+                raise
+            stored = now
+    return None
+
+
+def _load(store: Store, text: str, descriptor: Descriptor, policy: "Policy | None") -> Image:
     _log.info("%s: found in %s", safe(text), safe(str(store.path)))
     try:
-        return store.load(text, descriptor)
+        return store.load(text, descriptor, policy)
     except (StoreError, DigestMismatch) as error:
         if has_host(text) and is_reference(text):
             error.add_note(f"beepy pull {text}")  # fetches what is missing or damaged
         raise
 
 
-def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
+def look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
     """Find an image in a store.
 
     A broken store is skipped with a warning unless --storage names it.
@@ -184,7 +275,7 @@ def list_images(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
 
     A broken store is skipped with a warning unless ``options.storage`` names it.
     """
-    options = _checked(options)
+    options = checked(options)
     images: list[tuple[Entry, bool]] = []
     for store in stores(options):
         try:
@@ -196,28 +287,55 @@ def list_images(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
     return (*images, *[(entry, True) for entry in bundled_store().list()])
 
 
-def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
+def pull(
+    text: str,
+    options: Options = _DEFAULT,
+    *,
+    keep: bool = True,
+    progress: "Progress | None" = None,
+) -> Image:
     """Fetch an image from its registry into the first local store, named as written; return it.
 
     Without ``keep`` only what its format uses is fetched, and a store that cannot be written causes
-    a warning, not an error. A bundled image is returned as it is; for any other name without a
-    registry's host no registry is contacted. Raises ImageNotFound and InvalidReference, which
-    suggest similar names, UnsupportedImage, DigestMismatch, RegistryError and StoreError.
+    a warning, not an error. ``progress`` is called with each blob and the number of its bytes that
+    have been fetched so far. A bundled image is returned as it is. Any other name without a
+    registry's host is expanded by ``registries.toml``, and stored expanded; without an expansion no
+    registry is contacted. Mirrors come before the registry itself. Raises ImageNotFound and
+    InvalidReference, which suggest similar names, UnsupportedImage, DigestMismatch, RegistryError
+    and StoreError.
     """
     if not isinstance(text, str):
         text = _text_of(text)
-    options = _checked(options)
+    options = checked(options)
     bundle = bundled_store()
     if not has_host(text) and (bundled := bundle.named(text)):
-        return bundle.load(text, bundled)
-    reference = _reference(text, options)
+        return bundle.load(text, bundled, options.policy)
+    reference, name = _reference(text, options), text
     if not has_host(text):
-        raise _layout_refusal(text) or _not_found(text, options)
-    from beepy.oci.pull import pull as pull_into  # noqa: PLC0415 - requests and oras cost 160 ms
+        name = expanded(text, options)
+        if not name:
+            raise image_file.layout_refusal(text) or not_found(text, options)
+        reference = parse(name)
+    from beepy.oci import mirrors  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return pull_into(
-        reference, text, Store(options.storage or default_storage()), options, keep=keep
-    )
+    store = own_store(options)
+    return mirrors.pull(reference, name, store, options, keep=keep, progress=progress)
+
+
+def registry_name(text: str, options: Options) -> str:
+    """Return the reference by which a registry has an image, "" if none is asked for that name."""
+    if has_host(text):  # so has "./probe.o"
+        return text if is_reference(text) else ""
+    return expanded(text, options)
+
+
+def expanded(text: str, options: Options) -> str:
+    """Return the reference that a name without a registry's host stands for, "" if it has none."""
+    if _is_path(text) or not is_reference(text):
+        return ""
+    from beepy.oci import endpoints  # noqa: PLC0415 - not for a file, a stored or bundled image
+
+    return endpoints.expand(text, options)
 
 
 def _reference(text: str, options: Options) -> Reference:
@@ -237,20 +355,28 @@ def _reference(text: str, options: Options) -> Reference:
             raise _not_a_reference(text, where) from error
         similar = _similar(text, options)
         if similar or "/" not in text:
-            error.add_note(f"did you mean {' or '.join(similar)}?" if similar else _LISTS)
+            error.add_note(f"did you mean {' or '.join(similar)}?" if similar else LISTS)
         raise
-    if not has_host(text) and (text.endswith((".o", ".tar")) or os.path.isfile(text)):  # noqa: PTH113
+    if not has_host(text) and _is_path(text):
         raise _not_a_reference(text, where)
     return reference
 
 
-def _not_found(text: str, options: Options) -> ImageNotFound:
+def _is_path(text: str) -> bool:
+    """Tell whether a name without a registry's host is that of a file, or looks like one."""
+    return text.endswith((".o", ".tar")) or os.path.isfile(text)  # noqa: PTH113
+
+
+def not_found(text: str, options: Options) -> ImageNotFound:
     """Return the error for a name without a registry's host, with similar names."""
     name, _, pin = text.partition("@")
     for store in (*stores(options), bundled_store()) if pin else ():
-        if stored := _look_up(store, name, options):
+        if stored := look_up(store, name, options):
             digest = stored[1].digest
             return ImageNotFound(f"no image '{safe(text)}': the local {safe(name)} is {digest}")
+    if not pin and _stored(text, options):
+        why = "in the local store; no registry to pull it from in its name"
+        return ImageNotFound(f"{safe(text)}: {why}")
     similar = _similar(text, options)
     if "/" in text and is_reference(f"{DOCKER}/{text}"):
         similar.append(f"{DOCKER}/{safe(text)}")
@@ -259,7 +385,7 @@ def _not_found(text: str, options: Options) -> ImageNotFound:
     error = ImageNotFound(
         f"no image '{safe(text)}': no file, stored or bundled image has that name"
     )
-    error.add_note(_LISTS)
+    error.add_note(LISTS)
     return error
 
 
@@ -285,69 +411,5 @@ def _last_part(name: str) -> str:
 
 def _not_a_reference(text: str, where: str) -> ImageNotFound:
     if os.path.isfile(text):  # noqa: PTH113
-        return ImageNotFound(f"{where}: a file, not a reference: it needs no registry")
+        return ImageNotFound(f"{where}: a file, not the name of an image in a store or registry")
     return ImageNotFound(f"{where}: no such file")
-
-
-def _from_file(text: str) -> Image | None:
-    """Return the image in the file ``text``; None if it does not exist, or is a directory."""
-    where = safe(text[:200])
-    try:
-        file = os.open(text, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        ValueError,
-    ):  # ValueError: a NUL, a lone surrogate
-        return None
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG or (
-            error.errno == errno.EACCES and not _cwd_searchable(text)
-        ):
-            return None
-        raise ImageNotFound(f"{where}: {error.strerror}") from error
-    try:
-        mode = os.fstat(file).st_mode
-        if stat.S_ISDIR(mode) and not text.startswith((".", "/")):
-            return None
-        if not stat.S_ISREG(mode):
-            raise _layout_refusal(text) or UnsupportedImage(f"{where}: not a regular file")
-        with open(file, "rb", closefd=False) as stream:
-            return _from_stream(stream, text, where)
-    except OSError as error:
-        raise ImageNotFound(f"{where}: {error.strerror}") from error
-    finally:
-        os.close(file)
-
-
-def _cwd_searchable(text: str) -> bool:
-    """Tell whether this user may search the directory of ``text``; after su, perhaps not."""
-    return text.startswith((".", "/")) or os.access(".", os.X_OK)
-
-
-def _from_stream(stream: BinaryIO, text: str, where: str) -> Image:
-    data = stream.read(512)
-    if data.startswith(ELF_MAGIC):
-        data += stream.read(MAX_IMAGE + 1 - len(data))
-        if len(data) > MAX_IMAGE:
-            raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")
-        return admit(file_candidate(text, data))
-    from beepy.oci import archive  # noqa: PLC0415 - only where it is used
-
-    if archive.is_tar(data):
-        return archive.load(stream, text)
-    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
-
-    raise unsupported.file(data, text)
-
-
-def _layout_refusal(text: str) -> UnsupportedImage | None:
-    """Return why the directory ``text`` is not an image, if it is an image layout.
-
-    For anything else, None.
-    """
-    if not text or "\0" in text or not Path(text, "oci-layout").is_file():
-        return None
-    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
-
-    return unsupported.layout(text, Store(Path(text)).names)

@@ -2,10 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
-Policy = Literal["always", "missing", "never"]
-POLICIES: Final[tuple[str, ...]] = get_args(Policy)
+if TYPE_CHECKING:
+    from beepy.oci import policy as policies  # most runs have none
+
+PullPolicy = Literal["always", "missing", "never"]
+POLICIES: Final[tuple[str, ...]] = get_args(PullPolicy)
 
 
 class Options(NamedTuple):
@@ -16,6 +19,7 @@ class Options(NamedTuple):
     files that are read first. ``username`` and ``password`` are for the registry of the image,
     whichever it is. ``insecure`` disables the verification of certificates, ``plain_http`` uses
     HTTP without TLS, the authorities in ``ca_file`` (PEM) are trusted besides the system's.
+    ``policy`` says which images may be used; with ``verify``, only those that it says are signed.
     """
 
     storage: Path | None = None
@@ -26,7 +30,9 @@ class Options(NamedTuple):
     insecure: bool = False
     plain_http: bool = False
     ca_file: Path | None = None
-    pull: Policy = "missing"
+    pull: PullPolicy = "missing"
+    policy: "policies.Policy | None" = None
+    verify: bool = False
 
 
 def home() -> Path:
@@ -44,6 +50,11 @@ def default_config_dir() -> Path:
     """Return beepy's configuration directory, ``$XDG_CONFIG_HOME/beepy``."""
     config = os.environ.get("XDG_CONFIG_HOME")
     return (Path(config) if config else home() / ".config") / "beepy"
+
+
+def registries_file(options: Options) -> Path:
+    """Return the path of ``registries.toml``."""
+    return (options.config_dir or default_config_dir()) / "registries.toml"
 
 
 def bee_dir() -> Path:

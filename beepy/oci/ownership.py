@@ -5,7 +5,7 @@ import stat
 from functools import cache
 from pathlib import Path
 
-from beepy.errors import ImageError
+from beepy.errors import BeepyError
 from beepy.log import Log
 from beepy.text import safe
 
@@ -14,7 +14,7 @@ _log = Log(__name__)
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
-def refuse_others(path: Path, where: str, error: type[ImageError], *, strict: int = 1) -> None:
+def refuse_others(path: Path, where: str, error: type[BeepyError], *, strict: int = 1) -> None:
     """Raise ``error`` if root would trust what other users may write; warn of what they can change.
 
     For root, the last ``strict`` components of ``path`` must not be writable by group or others,
@@ -50,7 +50,7 @@ def refuse_others(path: Path, where: str, error: type[ImageError], *, strict: in
         _warn(text)
 
 
-def _with_advice(error: ImageError, component: Path) -> ImageError:
+def _with_advice(error: BeepyError, component: Path) -> BeepyError:
     import shlex  # noqa: PLC0415 - only on the way to an error
 
     error.add_note(f"chmod go-w {safe(shlex.quote(str(component)))}")

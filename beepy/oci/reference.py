@@ -99,6 +99,13 @@ def has_host(text: str) -> bool:
     return bool(slash) and (first == "localhost" or bool(set(first) & set(".:[")))
 
 
+def name_of(text: str) -> str:
+    """Return the text of a reference without its tag and digest."""
+    bare = text.partition("@")[0]
+    colon = bare.rfind(":")
+    return bare[:colon] if colon > bare.rfind("/") else bare
+
+
 def is_reference(text: str) -> bool:
     """Tell whether ``parse`` accepts the text."""
     try:

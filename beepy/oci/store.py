@@ -1,8 +1,8 @@
 """Named images in an image layout: look-up, listing, and giving names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from beepy.errors import ImageError, ImageNotFound, UnsupportedImage
 from beepy.log import Log
@@ -10,10 +10,13 @@ from beepy.oci.admission import ImageSource, admit, candidate
 from beepy.oci.descriptor import Descriptor, descriptor_of, parse_descriptor
 from beepy.oci.formats import bee
 from beepy.oci.image import Image
-from beepy.oci.layout import IndexEntry, Layout
+from beepy.oci.layout import IndexEntry, Layout, name_of
 from beepy.oci.manifest import CREATED, DESCRIPTION, OCI_MANIFEST, REF_NAME, Index, parse, resolve
 from beepy.oci.reference import same, same_repository
 from beepy.text import excerpt, safe
+
+if TYPE_CHECKING:
+    from beepy.oci.policy import Policy  # most runs have none
 
 _log = Log(__name__)
 
@@ -52,15 +55,19 @@ class Store:
         return self.layout.path
 
     def list(self) -> tuple[Entry, ...]:
-        """Return the named images, in the index's order.
+        """Return the named images, in the index's order; signatures are none.
 
         Raises StoreError for what is not a layout.
         """
-        return tuple(self._entry(name, descriptor) for name, descriptor in self._named())
+        return tuple(self._entry(name, descriptor) for name, descriptor in self._images())
 
     def names(self) -> tuple[str, ...]:
         """Return the names only; no blob is read."""
-        return tuple(name for name, _ in self._named())
+        return tuple(name for name, _ in self._images())
+
+    def names_of(self, digest: str) -> tuple[str, ...]:
+        """Return the names of the manifest or index that has this digest."""
+        return tuple(name for name, descriptor in self._named() if descriptor.digest == digest)
 
     def named(self, name: str) -> Descriptor | None:
         """Return the descriptor of exactly this name, or of this name without its digest.
@@ -92,13 +99,13 @@ class Store:
             raise ImageNotFound(f"{safe(name)}: not in {self.layout.where}")
         return self.load(name, entry[1])
 
-    def load(self, name: str, descriptor: Descriptor) -> Image:
+    def load(self, name: str, descriptor: Descriptor, policy: "Policy | None" = None) -> Image:
         """Return the image that ``find`` gave for ``name``.
 
-        Raises DigestMismatch if it is damaged.
+        Raises DigestMismatch if it is damaged, UntrustedImage if the policy refuses it.
         """
-        stored = candidate(name, self._source, descriptor, self.layout.read)
-        return admit(stored, name.partition("@")[2])
+        stored = candidate(name, self._source, descriptor, self.layout.read, self._find_signatures)
+        return admit(stored, name.partition("@")[2], policy)
 
     def put(
         self,
@@ -114,23 +121,42 @@ class Store:
         """
         media_type = parse(manifest, excerpt(name, 200), media_type).media_type
         descriptor = descriptor_of(manifest, media_type)
-        self.layout.add_blob(manifest, descriptor)
-        self.set_name(name, descriptor, platform)
+        with self.layout.lease():
+            self.layout.add_blob(manifest, descriptor)
+            self.set_name(name, descriptor, platform)
         return descriptor.digest
 
     def set_name(
         self, name: str, descriptor: Descriptor, platform: Mapping[str, str] | None = None
     ) -> None:
         """Give a manifest that is in the store a name, which is taken from any other."""
-        entry: IndexEntry = {
-            "mediaType": descriptor.media_type,
-            "digest": descriptor.digest,
-            "size": descriptor.size,
-            "annotations": {REF_NAME: name},
-        }
+        entry: IndexEntry = {**descriptor.entry(), "annotations": {REF_NAME: name}}
         if platform:
             entry["platform"] = dict(platform)
         self._set_entry(name, entry)
+
+    def add_referrer(self, manifest: bytes, media_type: str = "", name: str = "") -> Descriptor:
+        """Write a manifest that refers to another one, such as a signature; return its descriptor.
+
+        Its blobs exist already. It gets no name, but an entry of the index, as oras writes it:
+        ``stored_referrers`` finds it by its ``subject``. ``name`` is the digest's tag of one that
+        has no subject, as cosign's old signatures: ``REPOSITORY:sha256-HEX.sig``. Raises
+        UnsupportedImage if there is neither.
+        """
+        from beepy.oci.links import links, subject_of_tag  # noqa: PLC0415 - not for a run
+
+        where = excerpt(name, 200) or "referrer"
+        media_type = parse(manifest, where, media_type).media_type
+        if not (subject_of_tag(name) if name else links(manifest).subject):
+            raise UnsupportedImage(f"{where}: refers to no manifest: it has no subject")
+        descriptor = descriptor_of(manifest, media_type)
+        with self.layout.lease():
+            self.layout.add_blob(manifest, descriptor)
+            if name:
+                self.set_name(name, descriptor)
+            else:
+                self.layout.replace_entries(lambda entries: _with_referrer(entries, descriptor))
+        return descriptor
 
     def add_image(
         self,
@@ -138,34 +164,57 @@ class Store:
         program: bytes,
         annotations: Mapping[str, str],
         platform: Mapping[str, str] | None = None,
+        artifact_type: str = "",
     ) -> str:
         """Write one program as an image in bee's format; return the manifest's digest."""
-        for data in (bee.CONFIG_BODY, program):
-            self.layout.add_blob(data, descriptor_of(data))
-        return self.put(name, bee.write_manifest(program, annotations), OCI_MANIFEST, platform)
+        manifest = bee.write_manifest(program, annotations, artifact_type)
+        with self.layout.lease():
+            for data in (bee.CONFIG_BODY, program):
+                self.layout.add_blob(data, descriptor_of(data))
+            return self.put(name, manifest, OCI_MANIFEST, platform)
 
-    def tag(self, source: str, target: str) -> None:
-        """Give the image ``source`` a second name; all else in its index entry is kept."""
-        stored = self.find(source)
-        if stored is None:
-            raise ImageNotFound(f"{safe(source)}: not in {self.layout.where}")
+    def tag(self, source: str, target: str) -> str:
+        """Give the image ``source`` a second name, and return its digest.
+
+        All else in its index entry is kept.
+        """
+        with self.layout.lease():
+            stored = self.find(source)
+            if stored is None:
+                raise ImageNotFound(f"{safe(source)}: not in {self.layout.where}")
+            self._set_entry(target, renamed(self.entry(*stored), target))
+        return stored[1].digest
+
+    def entry(self, name: str, descriptor: Descriptor) -> IndexEntry:
+        """Return the index entry that ``find`` gave as name and descriptor.
+
+        Raises ImageNotFound if it has been removed since.
+        """
         for entry in self.layout.entries():
-            if (_name(entry), entry.get("digest")) == (stored[0], stored[1].digest):
-                annotations = entry.get("annotations")
-                kept = annotations if isinstance(annotations, dict) else {}
-                self._set_entry(target, {**entry, "annotations": {**kept, REF_NAME: target}})
-                return
+            if (name_of(entry), entry.get("digest")) == (name, descriptor.digest):
+                return entry
+        raise ImageNotFound(f"{safe(name)}: not in {self.layout.where}")
 
     def _set_entry(self, name: str, entry: IndexEntry) -> None:
         self.layout.replace_entries(
-            lambda entries: [*(old for old in entries if _name(old) != name), entry]
+            lambda entries: [*(old for old in entries if name_of(old) != name), entry]
         )
+
+    def _find_signatures(self, digest: str) -> Iterable[Descriptor]:
+        from beepy.oci.signatures import stored  # noqa: PLC0415 - few runs verify
+
+        return stored.signatures(self.layout, digest)
+
+    def _images(self) -> Iterator[tuple[str, Descriptor]]:
+        from beepy.oci.links import subject_of_tag  # noqa: PLC0415 - not for a run
+
+        return (item for item in self._named() if not subject_of_tag(item[0]))
 
     def _named(self) -> tuple[tuple[str, Descriptor], ...]:
         """Return the entries with a name and a sound descriptor; warn of unsound ones."""
         named = []
         for entry in self.layout.entries():
-            name = _name(entry)
+            name = name_of(entry)
             if name is None:
                 continue
             try:
@@ -209,7 +258,16 @@ class Store:
         )
 
 
-def _name(entry: IndexEntry) -> str | None:
+def renamed(entry: IndexEntry, name: str) -> IndexEntry:
+    """Return an index entry with another name; all else is kept."""
     annotations = entry.get("annotations")
-    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-    return name if isinstance(name, str) else None
+    kept = annotations if isinstance(annotations, dict) else {}
+    return {**entry, "annotations": {**kept, REF_NAME: name}}
+
+
+def _with_referrer(
+    entries: tuple[IndexEntry, ...], descriptor: Descriptor
+) -> tuple[IndexEntry, ...]:
+    if any(entry.get("digest") == descriptor.digest for entry in entries):
+        return entries
+    return (*entries, descriptor.entry())

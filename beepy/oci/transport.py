@@ -1,9 +1,10 @@
 """Below HTTP: connections that a deadline can cut, TLS contexts, errors as one line."""
 
+import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,6 +65,11 @@ class Deadline:
         if self.expired:  # the timer fired before the socket was watched
             self._cut()
         return connected
+
+    def connected(self, connection: HTTPConnection) -> None:
+        """Let the peer be silent longer than while connecting, as when it stops taking a body."""
+        if connection.sock:
+            connection.sock.settimeout(self._limits.read_s)
 
     def _connect_first(
         self, connection: HTTPConnection, connect_once: Callable[[], socket.socket]
@@ -150,9 +156,17 @@ def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HT
         def _new_conn(self) -> socket.socket:
             return deadline.connect(self, super()._new_conn)
 
+        def connect(self) -> None:
+            super().connect()
+            deadline.connected(self)
+
     class Tls(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return deadline.connect(self, super()._new_conn)
+
+        def connect(self) -> None:
+            super().connect()
+            deadline.connected(self)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -241,16 +255,54 @@ def speaks_tls(host: str, port: int) -> bool:
 
 
 def proxies(url: str, host: str) -> dict[str, str]:
-    """Return the proxies of the environment for a URL; none for this machine itself."""
+    """Return the proxy of the environment for a URL, by its scheme; none for this machine itself.
+
+    Raises ValueError, without the proxy's address (it may hold a password), if that is malformed.
+    """
     if is_loopback(host):
         return {}
-    by_scheme: dict[str, str] = requests.utils.get_environ_proxies(url)
-    return by_scheme
+    proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+    if not proxy:
+        return {}
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    if not _is_proxy(address):
+        raise ValueError("proxy of the environment: expected http://HOST:PORT or https://HOST:PORT")
+    return {url.partition(":")[0]: address}
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        parts = urllib3.util.parse_url(address)
+    except urllib3.exceptions.LocationParseError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.host)
 
 
 def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
     """Return why a request failed, by its innermost cause, and advice, "" if there is none."""
     chain = list(_causes(error))
+    if proxy := _failed_proxy(chain):
+        # its answer must come within the time of a connection
+        why, _ = _explain(chain, limits._replace(read_s=limits.connect_s))
+        return f"proxy {proxy}: {why}", ""
+    return _explain(chain, limits)
+
+
+def _failed_proxy(chain: Iterable[BaseException]) -> str:
+    """Return host and port of the proxy that failed, never its user and password; "" if none did.
+
+    urllib3 has no exception for a proxy that is silent: the URL is the proxy's then.
+    """
+    for cause in chain:
+        if isinstance(cause, urllib3.exceptions.RequestError):
+            proxy = getattr(cause.pool, "proxy", None)
+            is_refused = isinstance(getattr(cause, "reason", None), urllib3.exceptions.ProxyError)
+            if proxy and (is_refused or cause.url == proxy.url):
+                return excerpt(f"{proxy.host}:{proxy.port}")
+    return ""
+
+
+def _explain(chain: Sequence[BaseException], limits: Limits) -> tuple[str, str]:
     if any(isinstance(cause, TimeoutError) and "handshake" in str(cause) for cause in chain):
         return f"no TLS handshake within {limits.connect_s:g} s", ""
     for cause in chain:
@@ -275,6 +327,8 @@ def explain(error: BaseException, limits: Limits) -> tuple[str, str]:
                 return f"no answer for {limits.read_s:g} s", ""
             case socket.gaierror():
                 return f"name resolution failed: {cause.strerror}", ""
+            case http.client.RemoteDisconnected():
+                return "connection closed without an answer", ""
             case urllib3.exceptions.IncompleteRead():
                 return "connection closed before the end of the answer", ""
             case _:

@@ -4,7 +4,7 @@
  * one record, and writes one row, with the values that stand beside the members.
  */
 #include "../include/core.h"
-#include "../include/solo_types.h"
+#include "solo_types.h"
 
 enum colour {
 	RED,

@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -57,10 +58,22 @@ def running(folder: Path, http: Mapping[str, object], auth: Mapping[str, object]
                 message = f"{PROGRAM} did not start:\n{''.join(lines)}"
                 raise AssertionError(message)
             address = line.partition("listening on ")[2].replace('"', ",").partition(",")[0]
-            yield address
+            # a pipe that nobody reads stops the registry once it is full
+            reader = threading.Thread(target=process.stderr.read)
+            reader.start()
+            try:
+                yield address
+            finally:
+                process.terminate()
+                reader.join()
         finally:
             process.terminate()
-            process.stderr.read()
+
+
+def copy(store: Path, target: str, *flags: str) -> None:
+    """Push the image ``x`` of a store with skopeo."""
+    command = ["skopeo", "copy", "-q", *flags, f"oci:{store}:x", f"docker://{target}"]
+    subprocess.run(command, check=True)
 
 
 def _part(data: bytes) -> str:

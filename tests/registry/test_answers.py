@@ -222,7 +222,7 @@ def test_credentials_of_the_command_line_are_shown_first(plain: Hostile, ours: O
     plain.seen.clear()
     assert ours.pull(plain.image, plain_http=True, **LOGIN).programs == (PROGRAM,)
     assert paths(plain)[:2] == ["/", "/bee/exitsnoop/manifests/1"]
-    assert [seen.authorization for seen in plain.seen] == [None] + [BASIC] * 3
+    assert [seen.authorization for seen in plain.seen] == [None] + [BASIC] * 6
 
 
 def test_credentials_of_a_file_are_shown_to_who_hides(plain: Hostile, ours: Ours) -> None:
@@ -242,7 +242,9 @@ def test_a_stranger_asks_for_nothing_more(plain: Hostile, ours: Ours) -> None:
     assert paths(plain) == ["/bee/xsnoop/manifests/1"]
     plain.seen.clear()
     assert ours.pull(plain.image, plain_http=True).programs == (PROGRAM,)
-    assert len(plain.seen) == 3
+    assert len(plain.seen) == 6
+    signatures = ["/referrers/", "/manifests/sha256-", "/manifests/sha256-"]
+    assert all(part in seen.path for part, seen in zip(signatures, plain.seen[3:], strict=True))
 
 
 def test_credentials_that_nobody_asked_for(plain: Hostile, ours: Ours) -> None:

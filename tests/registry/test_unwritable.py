@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from beepy.oci.lookup import bundled_store
+from beepy.oci.lookup import Options, bundled_store
+from beepy.oci.save import replaced, save
 from tests.conftest import TIERS
 from tests.registry.hostile import Hostile
-from tests.support.command import Beepy
+from tests.support.command import BEEPY, Beepy, Running, environment
 
 pytestmark = pytest.mark.registry
 
@@ -95,3 +96,33 @@ def test_a_run(home: Path, server: Hostile) -> None:
     done = with_home(home, "ro")("run", server.image, "-o", "none", "--timeout", "1ms")
     assert done.code == 0
     assert [line.partition(":")[0] for line in done.said] == ["warning", "127.0.0.1", "beepy"]
+
+
+def on_a_full_disk(home: Path, pages: int, *arguments: str) -> tuple[int, list[str], list[str]]:
+    """Run beepy with a home of so many pages; return its code, its errors, the files left there."""
+    if os.geteuid():
+        pytest.skip("needs root: a file system is mounted")
+    script = f'"$@"; code=$?; find {home} -type f; exit $code'
+    unshare = ("unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNT)
+    command = [*unshare, f"size={pages * 4}k", "sh", "-c", script, "sh", *BEEPY, *arguments]
+    with Running(command, environment(home)) as running:
+        done = running.wait()
+    return done.code, done.said, done.out.splitlines()
+
+
+@pytest.mark.parametrize("pages", [1, 2, 4])
+def test_an_archive_on_a_full_disk_leaves_no_file(home: Path, pages: int) -> None:
+    path = home / "x.tar"
+    done = on_a_full_disk(home, pages, "save", "exitsnoop", "opensnoop", "-o", str(path))
+    assert done == (1, [f"beepy: {path}: no space left on device"], [])
+
+
+@pytest.mark.parametrize("pages", [4, 5, 6])
+def test_a_load_on_a_full_disk_leaves_no_blob(home: Path, tmp_path: Path, pages: int) -> None:
+    path = tmp_path / "x.tar"
+    with replaced(str(path)) as write:
+        save(["opensnoop"], write, Options())
+    code, said, left = on_a_full_disk(home, pages, "load", str(path))
+    assert code == 1
+    assert [line for line in said if "No space left on device" in line]
+    assert [file for file in left if "/blobs/" in file or "/ingest/" in file] == []

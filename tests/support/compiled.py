@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from beepy.toolchain.architectures import INCLUDE
 from bpf import build
 
 
@@ -19,7 +20,8 @@ def compile_text(folder: Path, text: str) -> Path:
     """Compile C text, which may include bpf/'s files, into ``folder``; skip without clang."""
     path = folder / f"{abs(hash(text)):x}.o"
     flags = ["-target", "bpf", "-O2", "-g", "-mcpu=v3", "-D__TARGET_ARCH_x86"]
-    includes = [f"-I{build.SOURCES}", "-I/usr/include/x86_64-linux-gnu"]
+    includes = [f"-I{directory}" for directory in (build.SOURCES, INCLUDE)]
+    includes.append("-I/usr/include/x86_64-linux-gnu")
     subprocess.run(
         [need(), *flags, *includes, "-x", "c", "-c", "-o", path, "-"],
         input=text.encode(),

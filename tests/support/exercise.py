@@ -1,6 +1,7 @@
 """Process untrusted bytes without the kernel: the outcome is a result or a BeepyError."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
@@ -23,8 +24,14 @@ from beepy.obj.spec import CollectionSpec, ProgramSpec, Value
 from beepy.oci import archive, reference
 from beepy.oci.admission import ImageSource, admit, candidate
 from beepy.oci.descriptor import Descriptor, check, digest_of, parse_descriptor, parse_object
+from beepy.oci.garbage import prune
 from beepy.oci.image import Image
+from beepy.oci.loading import load
+from beepy.oci.options import Options
+from beepy.oci.removal import remove
+from beepy.oci.save import save
 from beepy.oci.store import Store
+from beepy.oci.stored_referrers import referrers
 from beepy.source import parse
 from tests.support.mutate_images import NAME, Blobs
 
@@ -228,7 +235,7 @@ def of_layout(layout: Blobs, target: bytes, rng: Random) -> list[str]:
 
 
 def of_store(layout: Blobs, folder: Path, target: bytes, rng: Random) -> list[str]:
-    """Find an image in a layout on disk, list what there is, and name it anew."""
+    """Do with a layout on disk all that is done with a store: list, name, copy, save, remove."""
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     written = [folder / "oci-layout", folder / "index.json"]
@@ -237,14 +244,23 @@ def of_store(layout: Blobs, folder: Path, target: bytes, rng: Random) -> list[st
     for digest, data in layout.blobs.items():
         written.append(blobs / digest.removeprefix("sha256:"))
         written[-1].write_bytes(data)
+        os.utime(written[-1], (0, 0))  # as beepy's own, which prune removes
     told = Told()
+    other = Options(storage=folder.with_name(f"{folder.name}-other"))
     store = Store(folder)
     told.step(store.list)
     told.step(lambda: _each_program(told, store.get(NAME), target, rng))
     told.step(lambda: store.tag(NAME, "other:2"))
     told.step(lambda: store.get("other:2"))
+    told.step(lambda: referrers(store.layout, digest_of(b"")))
+    told.step(lambda: save([NAME], lambda _: None, Options(storage=folder)))
+    told.step(lambda: load(str(folder), "", other))
+    told.step(lambda: load(str(folder), "loaded:1", other))
+    told.step(lambda: remove(["other:2"], Options(storage=folder)))
+    told.step(lambda: prune(store.layout))
     for path in written:
-        path.unlink()
+        path.unlink(missing_ok=True)
+    shutil.rmtree(other.storage or "", ignore_errors=True)
     return told.lines()
 
 

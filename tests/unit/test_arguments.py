@@ -64,6 +64,10 @@ def opened(**given: object) -> Callable[[], object]:
         (opened(btf=3), "btf: expected a path, or types, got 3"),
         (opened(pins="/x"), r"pins: expected Pins\(...\), got '/x'"),
         (opened(options="x"), r"options: expected Options\(...\), got 'x'"),
+        (opened(policy=3), "policy: expected a path, got 3"),
+        (opened(verify=3), "verify: expected True, a Signer, or several, got 3"),
+        (opened(verify=["cosign.pub"]), "verify: expected True, a Signer, or several, got 'cos"),
+        (opened(verify="cosign.pub"), "verify: expected True, a Signer, or several, got 'c'"),
     ],
 )
 def test_a_wrong_type_is_named(call: Callable[[], object], error: str) -> None:
@@ -97,6 +101,17 @@ def test_a_wrong_type_is_named(call: Callable[[], object], error: str) -> None:
         (opened(texts="x"), "texts 'x': no array of bytes has that name"),
         (opened(targets={"x": "y"}), "targets: program 'x': known programs: sched_process_exit"),
         (opened(iface="lo"), "iface: exitsnoop: not used by any program"),
+        (opened(verify=True), "verify: expected images by name or path"),
+        (opened(verify=untyped.Signer()), "signer 1: a key, or an identity and its issuer"),
+        (
+            opened(verify=untyped.Signer(key="x"), policy="y"),
+            "verify: expected True: the policy names the signers",
+        ),
+        (lambda: untyped.verify("exitsnoop"), "signers: expected at least one, or a policy"),
+        (
+            lambda: untyped.open("exitsnoop", verify=True),
+            "verify=True: neither a signer nor a policy is given",
+        ),
         (
             lambda: api.describe("exitsnoop", btf="x"),
             "btf: expected check=True or relocations=True too",

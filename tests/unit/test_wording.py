@@ -23,7 +23,7 @@ def options() -> set[str]:
     found = set()
     for name in app.COMMANDS:
         alone = app._new_app()
-        alone.command(name)(app.COMMANDS[name]())
+        alone.command(name)(app.COMMANDS[name].load(name))
         found |= {
             flag for one in get_command(alone).params for flag in one.opts if flag.startswith("--")
         }
@@ -88,7 +88,7 @@ def test_the_keywords_are_those_of_the_functions() -> None:
     known = {*inspect.signature(beepy.open).parameters, "check", "relocations"}
     assert {template.partition("=")[0] for template in KEYWORDS.values()} <= known
     for template in KEYWORDS.values():
-        if inner := re.search(r"(Options|Pins)\((\w+)=", template):
+        if inner := re.search(r"(Options|Pins|Signer)\((\w+)=", template):
             assert inner[2] in getattr(beepy, inner[1])._fields
 
 

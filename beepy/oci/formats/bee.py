@@ -25,13 +25,17 @@ def content(manifest: Manifest, read: Read) -> Content:
     )
 
 
-def write_manifest(program: bytes, annotations: Mapping[str, str]) -> bytes:
+def write_manifest(
+    program: bytes, annotations: Mapping[str, str], artifact_type: str = ""
+) -> bytes:
     """Return the manifest that bee writes for one program, byte for byte.
 
-    Annotations are sorted; the key is absent if there are none.
+    Annotations are sorted; the key is absent if there are none. bee writes no ``artifact_type``,
+    and ignores it; CONFIG is what OCI 1.1 takes for the type of bee's own images.
     """
     body: dict[str, object] = {
         "schemaVersion": 2,
+        **({"artifactType": artifact_type} if artifact_type else {}),
         "config": _descriptor(CONFIG, CONFIG_BODY, "config.json"),
         "layers": [_descriptor(PROGRAM, program, "program.o")],
     }

@@ -20,7 +20,11 @@ from beepy.oci.store import Store
 from tests.support.command import BEEPY, Beepy, Done, environment
 
 PROGRAM = b"\x7fELF" + bytes(range(256))
-COMMANDS = ("run", "describe", "pull", "package", "list", "version")
+COMMANDS = (
+    *("run", "describe", "pull", "list", "verify", "completion", "version"),
+    *("inspect", "push", "login", "logout"),
+    *("tag", "rm", "prune", "save", "load", "build", "init", "package"),
+)
 
 
 @pytest.fixture
@@ -81,7 +85,7 @@ def panels(out: str) -> dict[str, set[str]]:
 def test_help_has_sections(beepy: Beepy) -> None:
     run = panels(beepy("run", "--help").out)
     titles = ["What to show", "Where programs attach", "Metrics", "How programs are loaded"]
-    assert list(run) == [*titles, "Images and registries", "General"]
+    assert list(run) == [*titles, "Images and registries", "Signatures", "General"]
     assert panels(beepy("--help").out) == {
         "General": {"--version", "--verbose", "--debug", "--storage", "--help"}
     }
@@ -148,6 +152,19 @@ def test_an_image_instead_of_a_command(beepy: Beepy) -> None:
     assert beepy("exitsnoop") == (2, "", message)
 
 
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [("images", "list"), ("remove", "rm"), ("delete", "rm"), ("import", "load")],
+)
+def test_words_of_docker(beepy: Beepy, word: str, command: str) -> None:
+    message = f"beepy: no such command '{word}'\nnote: beepy {command}\n"
+    assert beepy(word, "x") == (2, "", message)
+
+
+def test_no_summary_of_a_command_is_cut(beepy: Beepy) -> None:
+    assert "..." not in beepy("--help").out.partition("Run images:\n")[2]
+
+
 def test_help_on_a_terminal_has_no_colors(beepy: Beepy) -> None:
     ours, theirs = pty.openpty()
     with beepy.start("run", "--help", stdout=theirs) as running:
@@ -162,18 +179,15 @@ def test_help_on_a_terminal_has_no_colors(beepy: Beepy) -> None:
 
 def test_all_commands_are_listed(beepy: Beepy) -> None:
     out = beepy("--help").out
-    listed = [
-        line.split()[0]
-        for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
-    ]
-    assert set(listed) == set(COMMANDS)
+    sections = out.partition("Run images:\n")[2].partition("\nGeneral:\n")[0]
+    assert sorted(re.findall(r"^  (\w+)", sections, re.MULTILINE)) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nothing"], "beepy: no such command 'nothing'"),
-        (["rum", "x"], "beepy: no such command 'rum'. Did you mean 'run'?"),
+        (["rum", "x"], "beepy: no such command 'rum'. Did you mean 'rm', 'run'?"),
         (["run", "--fliter=x", "x"], "beepy: no such option: --fliter: did you mean --filter?"),
         (["run", "--filtre=x", "x"], "beepy: no such option: --filtre: did you mean --filter?"),
         (["-v"], "beepy: missing command"),

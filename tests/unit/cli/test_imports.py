@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-HEAVY = {"oras", "pyroute2", "prometheus_client", "textual", "rich", "numpy", "requests"}
+HEAVY = {
+    *("oras", "pyroute2", "prometheus_client", "textual", "rich", "numpy", "requests"),
+    *("cryptography", "sigstore", "tomllib"),
+}
 
 
 def imported(*arguments: str) -> set[str]:

@@ -81,7 +81,7 @@ def test_texts_of_an_image_are_one_safe_line() -> None:
     ],
 )
 def test_a_size(size: int, text: str) -> None:
-    assert listing._size(size) == text
+    assert listing.size_text(size) == text
 
 
 def test_descriptions_fit() -> None:

@@ -19,8 +19,8 @@ from tests.support.command import Beepy
 WHEEL = f"beepy_ebpf-{__version__}-py3-none-any.whl"
 IMAGE = bundled_store().get("exitsnoop")
 NOTE = (
-    "note: pod.yaml: registry.example stands for the registry that has the image: "
-    "push it, and package it by its name there"
+    "note: pod.yaml: registry.example is not a registry: push the image, "
+    "then package it by its name there"
 )
 FILES = ["Containerfile", WHEEL, "image", "pod.yaml"]
 
@@ -64,6 +64,30 @@ def test_a_bundled_image(beepy: Beepy, wheel: tuple[str, str]) -> None:
     text = Path("exitsnoop-package", "Containerfile").read_text()
     assert f"COPY {WHEEL} " in text
     assert text.startswith(containerfile.MARK)
+
+
+@pytest.mark.usefixtures("beepy")
+def test_an_installed_beepy_comes_from_pypi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("beepy.manifest.wheel._ROOT", tmp_path)
+    order = packaging.Order("exitsnoop", "", None, "", "", None, ())
+    _, notes = packaging.write(order, Options())
+    assert notes[0] == (
+        f"Containerfile: installs beepy-ebpf=={__version__} from PyPI; "
+        "--wheel FILE installs a wheel that exists"
+    )
+
+
+def test_a_stored_image_by_its_alias(beepy: Beepy, wheel: tuple[str, str]) -> None:
+    settings = beepy.home / ".config" / "beepy" / "registries.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[aliases]\nmine = 'a.example/tools/exits:1'\n")
+    store = Store(beepy.home / ".local" / "share" / "beepy" / "store")
+    digest = store.add_image("a.example/tools/exits:1", IMAGE.programs[0], {})
+    assert beepy("package", "mine", *wheel) == (0, "exits-package\n", "")
+    assert Store(Path("exits-package", "image")).names() == ("a.example/tools/exits:1",)
+    assert f"a.example/tools/exits@{digest}" in Path("exits-package", "pod.yaml").read_text()
 
 
 def test_what_it_writes_runs_there(beepy: Beepy, wheel: tuple[str, str]) -> None:
@@ -204,7 +228,7 @@ def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: s
             2,
             "--beepy-image: not with --wheel: the image has beepy already",
         ),
-        (["exitsnoop", "--wheel=y.whl"], 2, "--wheel y.whl: not a wheel, NAME-VERSION-...-any.whl"),
+        (["exitsnoop", "--wheel=y.whl"], 2, "y.whl: not a wheel, NAME-VERSION-...-any.whl"),
         (["exitsnop"], 1, "no image 'exitsnop': did you mean exitsnoop?"),
         (["./x.o"], 1, "./x.o: no such file"),
         (["exitsnoop", "-o", "/proc/x", "--beepy-image=x"], 1, "/proc/.x-"),

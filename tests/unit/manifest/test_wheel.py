@@ -69,7 +69,7 @@ def test_a_given_wheel_is_taken(tmp_path: Path) -> None:
 def test_what_is_no_wheel(tmp_path: Path, name: str) -> None:
     if name != NAME:  # that one does not exist
         (tmp_path / name).write_bytes(b"PK")
-    with pytest.raises(UsageError, match=r"^--wheel \S*.*: not a wheel"):
+    with pytest.raises(UsageError, match=r": not a wheel"):
         wheel.add(tmp_path, __version__, tmp_path / name)
 
 

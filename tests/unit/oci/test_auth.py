@@ -249,3 +249,28 @@ def test_credentials_are_the_bytes_of_the_command_line() -> None:
         RegistryError, match=r"^credentials: user name or password is not valid text$"
     ):
         _ = Credentials("me", "\ud800").basic
+
+
+@pytest.mark.parametrize(
+    ("script", "warning"),
+    [
+        ("echo credentials not found in native keychain; exit 1", ""),
+        ("echo 'the keychain is locked'; exit 1", "the keychain is locked"),
+        ("printf 'no\\033[2Jbus' >&2; exit 1", "no\\x1b[2Jbus"),
+        ("exit 3", "exit status 3"),
+    ],
+)
+def test_what_a_helper_says_when_it_fails(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    script: str,
+    warning: str,
+) -> None:
+    """That it has no credentials is usual; anything else is a reason why a pull will fail."""
+    helper(home, monkeypatch, script)
+    path = write(home / ".docker" / "config.json", credsStore="mine")
+    assert auth.find(GHCR, Options()) is None
+    where = f"{path}: credential helper 'mine'"
+    expected = [f"{where}: {warning}: continuing without credentials"] if warning else []
+    assert caplog.messages == expected

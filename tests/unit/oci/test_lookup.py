@@ -23,13 +23,18 @@ from beepy.errors import (
     InvalidReference,
     StoreError,
     UnsupportedImage,
+    UntrustedImage,
     UsageError,
 )
 from beepy.oci import lookup
-from beepy.oci.descriptor import digest_of
+from beepy.oci.archive import Archive
+from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of
+from beepy.oci.garbage import prune
 from beepy.oci.image import Image
 from beepy.oci.lookup import Options
-from beepy.oci.options import Policy, default_config_dir, default_storage
+from beepy.oci.options import PullPolicy, default_config_dir, default_storage
+from beepy.oci.policy import Policy, parse
+from beepy.oci.removal import remove
 from beepy.oci.store import Store
 from tests.support.told import message, notes
 
@@ -83,7 +88,7 @@ def test_a_file_comes_first(own: Store) -> None:
     own.add_image("x.o", ELF + b"stored", {})
     Path("x.o").write_bytes(ELF)
     image = lookup.find("x.o", Options(pull="always"))
-    assert image == ("x.o", digest_of(ELF), "", {}, len(ELF), "elf", {}, (ELF,), ("",))
+    assert image == ("x.o", digest_of(ELF), "", {}, len(ELF), "elf", {}, (ELF,), ("",), None)
 
 
 def test_a_file_in_the_place_of_a_bundled_image_is_told(
@@ -172,12 +177,20 @@ def test_what_is_another_users_is_passed_over(closes: bool) -> None:
 def test_a_file_is_not_pulled(name: str) -> None:
     Path("folder").mkdir()
     Path(name).write_bytes(ELF)
-    with pytest.raises(
-        ImageNotFound, match=rf"^{re.escape(name)}: a file, not a reference: it needs no registry$"
-    ):
+    why = "a file, not the name of an image in a store or registry"
+    with pytest.raises(ImageNotFound, match=rf"^{re.escape(name)}: {why}$"):
         lookup.pull(name)
     with pytest.raises(ImageNotFound, match=r"^none\.o: no such file$"):
         lookup.pull("none.o")
+
+
+def test_a_stored_image_without_a_registry_is_not_pulled(own: Store) -> None:
+    own.add_image("x:1", ELF, {})
+    with pytest.raises(
+        ImageNotFound, match=r"^x:1: in the local store; no registry to pull it from in its name$"
+    ) as caught:
+        lookup.pull("x:1")
+    assert notes(caught.value) == []
 
 
 def test_always_asks_though_it_is_here(own: Store, asked: list[str]) -> None:
@@ -188,7 +201,7 @@ def test_always_asks_though_it_is_here(own: Store, asked: list[str]) -> None:
 
 
 @pytest.mark.parametrize("policy", ["always", "missing", "never"])
-def test_a_bundled_name_never_asks(bundled: Store, asked: list[str], policy: Policy) -> None:
+def test_a_bundled_name_never_asks(bundled: Store, asked: list[str], policy: PullPolicy) -> None:
     bundled.add_image("exitsnoop", ELF, {})
     options = Options(pull=policy)
     assert lookup.find("exitsnoop", options).programs == (ELF,)
@@ -217,7 +230,7 @@ def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "beepy.oci.client", None)
 
 
-def refused(text: str, policy: Policy = "missing") -> tuple[str, list[str]]:
+def refused(text: str, policy: PullPolicy = "missing") -> tuple[str, list[str]]:
     """Look for an image in vain, as run and as pull do; return what is said and the notes."""
     said = []
     looks: list[Callable[[], Image]] = [
@@ -249,7 +262,7 @@ def refused(text: str, policy: Policy = "missing") -> tuple[str, list[str]]:
     ],
 )
 def test_a_name_without_a_registry_is_sent_nowhere(
-    own: Store, bundled: Store, text: str, meant: str, policy: Policy
+    own: Store, bundled: Store, text: str, meant: str, policy: PullPolicy
 ) -> None:
     bundled.add_image("exitsnoop", ELF, {})
     for tag in ("v2", "v3"):
@@ -292,7 +305,7 @@ def test_a_stored_name_without_a_registry_is_taken_whatever_the_policy(
     own: Store, asked: list[str]
 ) -> None:
     own.add_image("mine:1", ELF, {})
-    for policy in get_args(Policy):
+    for policy in get_args(PullPolicy):
         assert lookup.find("mine:1", Options(pull=policy)).programs == (ELF,)
     assert asked == []
 
@@ -371,7 +384,7 @@ def test_a_damaged_image_is_told_and_not_replaced_in_silence(own: Store, asked: 
 )
 @pytest.mark.parametrize("policy", ["missing", "never"])
 def test_what_is_no_image_is_one_clear_line(
-    text: str, kind: type[ImageError], why: str, policy: Policy
+    text: str, kind: type[ImageError], why: str, policy: PullPolicy
 ) -> None:
     os.mkfifo("pipe")
     Path("empty").write_bytes(b"")
@@ -405,8 +418,8 @@ def test_what_is_no_image_is_one_clear_line(
         (
             "x.bpf.c",
             b"int x;",
-            "neither an ELF object nor an OCI archive",
-            "clang -target bpf -g -O2 -c x.bpf.c -o x.bpf.o",
+            "C source, neither an ELF object nor an OCI archive",
+            "beepy build x.bpf.c",
         ),
     ],
 )
@@ -439,8 +452,8 @@ def test_a_directory_that_is_an_image_layout(name: str) -> None:
     assert "index.json: not JSON" in caught.value.__notes__[0]
 
 
-@pytest.mark.parametrize("policy", get_args(Policy))
-def test_a_reference_as_others_write_it(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", get_args(PullPolicy))
+def test_a_reference_as_others_write_it(policy: PullPolicy) -> None:
     with pytest.raises(InvalidReference) as caught:
         lookup.find("docker://ghcr.io/a/b:1", Options(pull=policy))
     assert (
@@ -484,6 +497,23 @@ def test_an_oci_archive(own: Store, tmp_path: Path) -> None:
         (ELF,),
         {"a": "b"},
     )
+
+
+def test_a_blob_of_an_archive_in_chunks_is_verified(own: Store, tmp_path: Path) -> None:
+    data = ELF + bytes(3 << 20)
+    own.add_image("x:1", data, {})
+    archive(tmp_path / "x.tar", own)
+    with (tmp_path / "x.tar").open("rb") as file:
+        opened = Archive(file, "x.tar")
+        descriptor = descriptor_of(data)
+        assert opened.has_file(descriptor)
+        assert b"".join(opened.chunks(descriptor)) == data
+        with pytest.raises(DigestMismatch, match="expected"):
+            list(opened.chunks(descriptor._replace(size=7)))
+        missing = descriptor_of(b"missing")
+        assert not opened.has_file(missing)
+        with pytest.raises(UnsupportedImage, match="blob not found"):
+            list(opened.chunks(missing))
 
 
 def test_an_archive_holds_one_image(own: Store, tmp_path: Path) -> None:
@@ -614,7 +644,7 @@ PIN = "sha256:" + "a" * 64
 def test_what_is_pinned_is_no_file(text: str, asked: list[str]) -> None:
     Path(text).parent.mkdir(parents=True, exist_ok=True)
     Path(text).write_bytes(ELF)
-    for policy in get_args(Policy):
+    for policy in get_args(PullPolicy):
         with pytest.raises((BeepyError, ConnectionRefusedError)):
             lookup.find(text, Options(pull=policy))
     assert set(asked) <= {text}
@@ -695,3 +725,183 @@ def test_always_asks_the_registry(
             lookup.find(text, Options(pull="always"))
     assert asked == texts
     assert lookup.find("one", Options(pull="always")).programs == (ELF,)
+
+
+def test_an_image_that_is_replaced_while_it_is_read(
+    own: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process gives the name to a new image and removes the old one."""
+    own.add_image("x", ELF, {})
+    load = lookup._load
+
+    def late(store: Store, text: str, descriptor: Descriptor, policy: Policy | None) -> Image:
+        if own.get("x").programs == (ELF,):
+            own.add_image("x", ELF + b"2", {})
+            prune(own.layout)
+        return load(store, text, descriptor, policy)
+
+    monkeypatch.setattr(lookup, "_load", late)
+    assert lookup.find("x").programs == (ELF + b"2",)
+
+
+def test_an_image_that_is_removed_while_it_is_read(
+    own: Store, bees: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.add_image("x", ELF, {})
+    bees.add_image("x", ELF + b"2", {})
+    load = lookup._load
+
+    def late(store: Store, text: str, descriptor: Descriptor, policy: Policy | None) -> Image:
+        if own.list():
+            remove(["x"], Options(storage=own.path))
+        return load(store, text, descriptor, policy)
+
+    monkeypatch.setattr(lookup, "_load", late)
+    assert lookup.find("x").programs == (ELF + b"2",)
+
+
+def test_a_stored_image_is_found_by_any_of_its_names(own: Store, bees: Store) -> None:
+    digest = own.add_image("docker.io/library/x:latest", ELF, {})
+    other = bees.add_image("a.b/y:1", ELF + b"2", {})
+    store, name, descriptor = lookup.find_stored("x")
+    assert (store.path, name, descriptor.digest) == (own.path, "docker.io/library/x:latest", digest)
+    store, name, descriptor = lookup.find_stored(f"a.b/y@{other}")
+    assert (store.path, name, descriptor.digest) == (bees.path, "a.b/y:1", other)
+    with pytest.raises(ImageNotFound, match=r"a\.b/z:1: not found locally") as caught:
+        lookup.find_stored("a.b/z:1")
+    assert notes(caught.value) == ["beepy pull a.b/z:1"]
+    with pytest.raises(ImageNotFound, match="no image 'z'"):
+        lookup.find_stored("z")
+
+
+@pytest.fixture
+def settings(home: Path) -> Path:
+    path = home / ".config" / "beepy" / "registries.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        'default-registry = "r.example"\ndefault-namespace = "team"\n'
+        '[aliases]\none = "a.b/far/one:1"\n'
+    )
+    return path
+
+
+@pytest.mark.usefixtures("settings")
+def test_an_alias_comes_last(own: Store, bundled: Store, asked: list[str]) -> None:
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find("one")
+    assert asked == ["a.b/far/one:1"]
+    asked.clear()
+    own.add_image("a.b/far/one:1", ELF + b"stored", {})
+    assert lookup.find("one").programs == (ELF + b"stored",)
+    assert lookup.find("one").name == "a.b/far/one:1"
+    assert lookup.find("one", Options(pull="never")).programs == (ELF + b"stored",)
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find("one", Options(pull="always"))
+    with pytest.raises(ConnectionRefusedError):
+        lookup.find("one:2")
+    assert asked == ["a.b/far/one:1", "a.b/far/one:2"]
+    bundled.add_image("one", ELF + b"bundled", {})
+    assert lookup.find("one").programs == (ELF + b"bundled",)
+    own.add_image("one", ELF + b"own", {})
+    assert lookup.find("one").programs == (ELF + b"own",)
+    Path("one").write_bytes(ELF + b"file")
+    assert lookup.find("one").programs == (ELF + b"file",)
+    Path("a.b/far").mkdir(parents=True)
+    Path("a.b/far/one:1").write_bytes(ELF)  # only what the user writes may be a file
+    Path("one").unlink()
+    assert lookup.find("one").programs == (ELF + b"own",)
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_stored_image_by_its_alias(own: Store) -> None:
+    with pytest.raises(ImageNotFound, match=r"^a\.b/far/one:1: not found locally") as caught:
+        lookup.find_stored("one")
+    assert notes(caught.value) == ["beepy pull one"]
+    digest = own.add_image("a.b/far/one:1", ELF, {})
+    _, name, descriptor = lookup.find_stored("one")
+    assert (name, descriptor.digest) == ("a.b/far/one:1", digest)
+    with pytest.raises(ImageNotFound, match=r"^r\.example/team/two: not found locally"):
+        lookup.find_stored("two")
+
+
+@pytest.mark.usefixtures("settings", "own")
+def test_a_name_in_the_default_registry(asked: list[str]) -> None:
+    for text in ("two", "two:1", "other/two:1"):
+        with pytest.raises(ConnectionRefusedError):
+            lookup.find(text)
+    assert asked == ["r.example/team/two", "r.example/team/two:1", "r.example/other/two:1"]
+    with pytest.raises(ImageNotFound, match=r"^r\.example/team/two: not found locally, and no reg"):
+        lookup.find("two", Options(pull="never"))
+
+
+@pytest.mark.usefixtures("settings")
+def test_what_is_no_name_in_the_default_registry(asked: list[str]) -> None:
+    Path(f"two@{PIN}").write_bytes(ELF)
+    for text in ("two.o", "two.tar", "./two", "Two", "two:", f"two@{PIN}", "two@sha256:1"):
+        with pytest.raises((ImageNotFound, ConnectionRefusedError)):
+            lookup.find(text)
+    assert [text for text in asked if "r.example" in text] == []
+
+
+def test_names_similar_to_one_that_the_default_registry_lacks(
+    settings: Path, bundled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.exists()
+    bundled.add_image("exitsnoop", ELF, {})
+
+    def lacks(text: str, _options: Options, *, keep: bool) -> None:
+        raise ImageNotFound(f"{text}: {keep}")
+
+    monkeypatch.setattr(lookup, "pull", lacks)
+    with pytest.raises(ImageNotFound, match=r"^r\.example/team/exitsnop: False") as caught:
+        lookup.find("exitsnop")
+    assert notes(caught.value) == ["did you mean exitsnoop?"]
+
+
+def test_no_image_is_used_under_settings_that_cannot_be_read(
+    settings: Path, own: Store, bundled: Store, asked: list[str]
+) -> None:
+    """They may hold a policy."""
+    settings.write_text("?")
+    bundled.add_image("one", ELF, {})
+    own.add_image("a.b/x:1", ELF, {})
+    Path("file.o").write_bytes(ELF)
+    for text in ("one", "a.b/x:1", "file.o", "./file.o", "two"):
+        with pytest.raises(UsageError, match=r"registries\.toml: not TOML"):
+            lookup.find(text)
+    assert asked == []
+
+
+def test_a_run_of_a_bundled_image_imports_nothing_for_settings() -> None:
+    script = (
+        "import sys\nfrom beepy.oci import lookup\n"
+        "lookup.find('exitsnoop')\nlookup.find(sys.argv[1])\n"
+        "print(*{'tomllib', 'beepy.oci.registries', 'beepy.oci.endpoints'} & set(sys.modules))\n"
+    )
+    path = Path("x.o")
+    path.write_bytes(ELF)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path.absolute())],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "\n"
+
+
+def test_the_policy_of_registries_toml_holds_unless_another_is_given(own: Store) -> None:
+    own.add_image("x", ELF, {})
+    path = default_config_dir() / "registries.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text("[aliases]\ny = 'localhost/x:1'\n")
+    assert lookup.find("x").programs == (ELF,)
+    path.write_text("[policy]\nstore = 'refuse'\n")
+    with pytest.raises(UntrustedImage) as caught:
+        lookup.find("x")
+    assert str(caught.value) == f"x: {path}: policy: images of a store are refused"
+    accepting = parse({"store": "accept"}, "given", path.parent)
+    assert lookup.find("x", Options(policy=accepting)).programs == (ELF,)
+    path.write_text("[policy]\nstore = 'no'\n")
+    with pytest.raises(UsageError, match=f"^{path}: policy: store 'no': expected "):
+        lookup.find("x")

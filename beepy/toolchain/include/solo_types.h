@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
  * Types whose name says how a value is shown: the names are bee's. Include it after the kernel's
- * types (vmlinux.h, core.h or linux/types.h).
+ * types (vmlinux.h or linux/types.h).
  */
 #ifndef SOLO_TYPES_H
 #define SOLO_TYPES_H
