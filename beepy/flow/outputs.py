@@ -40,7 +40,8 @@ _SENDS: Final[Mapping[str, _Send]] = MappingProxyType(
         "map_update_elem": _Send(map=0, data=2, size=None),
     }
 )
-_NUMBERS: Final = frozenset([HELPERS.index(name) for name in _SENDS])
+_DELETE: Final = "map_delete_elem"
+_NUMBERS: Final = frozenset([HELPERS.index(name) for name in (*_SENDS, _DELETE)])
 
 
 class Output(NamedTuple):
@@ -62,10 +63,14 @@ class Output(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """The outputs of an object, and the ``unknown`` programs, too large to look for theirs."""
+    """The outputs of an object, and the ``unknown`` programs, too large to look for theirs.
+
+    ``deleted_from`` are the maps from which programs delete entries, as far as it is known.
+    """
 
     found: tuple[Output, ...]
     unknown: tuple[str, ...]
+    deleted_from: frozenset[str] = frozenset()
 
 
 def outputs(spec: CollectionSpec) -> Outputs:
@@ -75,13 +80,15 @@ def outputs(spec: CollectionSpec) -> Outputs:
     types = Types(spec, spec.btf, budget) if spec.btf else None
     found: list[Output] = []
     unknown = []
+    deleted_from: set[str] = set()
     for program in spec.programs:
         if any(insn.code == CALL and insn.imm in _NUMBERS for insn in program.insns):
             flow = trace(program, maps, budget)
             found += _of_program(program, flow, maps, types)
+            deleted_from.update(_deleted_from(flow))
             if not flow.complete:
                 unknown.append(program.name)
-    return Outputs(tuple(found), tuple(unknown))
+    return Outputs(tuple(found), tuple(unknown), frozenset(deleted_from))
 
 
 def _of_program(
@@ -100,6 +107,12 @@ def _of_program(
             with suppress(BtfError):
                 guesses = types.of(flow, passed, data, size)
         yield Output(program.name, call.insn, call.name, names, size, data, guesses)
+
+
+def _deleted_from(flow: Flow) -> Iterator[str]:
+    for call in flow.calls:
+        if call.name == _DELETE:
+            yield from [str(value.base) for value in call.arguments[0] if value.kind is Kind.MAP]
 
 
 def _maps(call: Call, send: _Send) -> tuple[str, ...]:

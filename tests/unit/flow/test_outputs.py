@@ -3,7 +3,7 @@
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
 from beepy.btf.writer import BtfWriter
-from beepy.flow.outputs import Output, outputs
+from beepy.flow.outputs import Output, Outputs, outputs
 from beepy.flow.values import Kind, Value
 from beepy.obj import insn as op
 from beepy.obj.insn import Insn
@@ -129,7 +129,7 @@ def test_sizes_that_vary() -> None:
 def test_too_large_programs_are_named() -> None:
     program = ProgramSpec("p", "kprobe", SEND * 100_000, (), (), (), (), (("p", 0),))
     spec = CollectionSpec("o", "GPL", (program,), (), (), (), None)
-    assert outputs(spec) == ((), ("p",))
+    assert outputs(spec) == Outputs((), ("p",))
 
 
 FROM_HEAP = (
@@ -247,3 +247,12 @@ def test_malformed_types_tell_nothing() -> None:
     given.value_of("heap", given.event)
     given.program = given.program._replace(func_infos=(FuncInfo(0, TypeId(999)),))
     assert given.records() == [(given.event, "a struct of 16 bytes")]
+
+
+def test_maps_from_which_programs_delete() -> None:
+    delete, look_up = call("map_delete_elem"), call("map_lookup_elem")
+    insns = (*load(1), delete, *load(1), look_up, *load(1), delete, delete, EXIT)
+    refs = (MapRef(0, "heap"), MapRef(3, "queue"), MapRef(6, "events"))
+    program = ProgramSpec("p", "kprobe", insns, refs, (), (), (), (("p", 0),))
+    spec = CollectionSpec("o", "GPL", (program,), MAPS, (), (), None)
+    assert outputs(spec).deleted_from == {"heap", "events"}
