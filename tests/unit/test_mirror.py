@@ -29,6 +29,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "collection/relocate": "kernel/test_load.py",
     "collection/unknown_section": "unit/collection/test_targets.py",
     "collection/verifier_log": "kernel/test_refusals.py",
+    "conventions/untyped": "unit/conventions/test_auto.py",
     "core/values": "unit/core/test_resolve.py",
     "events/batch": "kernel/test_ringbuf.py kernel/test_table.py",
     "events/budget": "unit/events/test_fields.py",
