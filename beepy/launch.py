@@ -19,9 +19,8 @@ from beepy.events.own import OwnRecords
 from beepy.hooks import Target
 from beepy.kernel.own_pid import own_pid
 from beepy.log import Log
-from beepy.obj import map_sizes
 from beepy.obj.pinning import Pins
-from beepy.obj.spec import CollectionSpec, Value
+from beepy.obj.spec import CollectionSpec, MapSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
 from beepy.oci.options import Options
@@ -29,6 +28,7 @@ from beepy.session import FILTERED, OWN, BatchFilter, Run
 from beepy.source import parse_all, warn_of
 from beepy.streams import stream
 from beepy.text import safe
+from beepy.uapi import MapType
 
 _log = Log(__name__)
 
@@ -148,7 +148,10 @@ def _load(request: RunRequest, resources: ExitStack, unpin: ExitStack) -> list[L
     for image, spec in zip([i for i, objects in images for _ in objects], specs, strict=True):
         if image:  # who parsed a spec was told then
             warn_of(spec)
-    specs = map_sizes.apply_all(specs, request.map_sizes, _existing(specs, request.pins))
+    if request.map_sizes or any(_may_lack_size(m) for spec in specs for m in spec.maps):
+        from beepy.obj import map_sizes  # noqa: PLC0415 - most objects say what their sizes are
+
+        specs = map_sizes.apply_all(specs, request.map_sizes, _existing(specs, request.pins))
     if request.variables:
         from beepy.events import variables  # noqa: PLC0415 - few runs set one
 
@@ -180,6 +183,11 @@ def _load(request: RunRequest, resources: ExitStack, unpin: ExitStack) -> list[L
         )
         for image, image_specs in images
     ]
+
+
+def _may_lack_size(map_spec: MapSpec) -> bool:
+    sized = map_spec.max_entries or map_spec.type == MapType.PERF_EVENT_ARRAY
+    return map_spec.type == MapType.STACK_TRACE or not sized
 
 
 def _existing(specs: Sequence[CollectionSpec], pins: Pins) -> set[str]:

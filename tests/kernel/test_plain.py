@@ -212,11 +212,12 @@ def test_what_describe_says(beepy: Beepy, compiled: ObjectOf) -> None:
 
 
 def test_an_image_of_bee_imports_no_flow() -> None:
-    script = "import sys, beepy; beepy.parse('exitsnoop'); print(*sys.modules)"
+    script = "import sys, beepy; beepy.open('exitsnoop').close(); print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
     )
     modules = set(done.stdout.split())
     assert "beepy.conventions.bee" in modules
     assert not {name for name in modules if name.startswith(("beepy.flow", "beepy.events.raw"))}
+    assert "beepy.obj.map_sizes" not in modules
     assert not modules & {f"beepy.conventions.{name}" for name in ("auto", "choices", "notices")}
