@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _log = Log(__name__)
 
 _NO_VALUES: Mapping[str, Value] = MappingProxyType({})
+_NO_TYPES: Mapping[str, str] = MappingProxyType({})
+_NO_SIZES: Mapping[str, int | str] = MappingProxyType({})
 _NO_TARGETS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -38,6 +40,8 @@ def open(  # noqa: A001 - as in tarfile and wave
     filters: str | Sequence[str] = (),
     texts: str | Sequence[str] = (),
     programs: str | Sequence[str] = (),
+    types: Mapping[str, str] = _NO_TYPES,
+    map_sizes: Mapping[str, int | str] = _NO_SIZES,
     targets: Mapping[str, str] = _NO_TARGETS,
     iface: str = "",
     netns: str | int = "",
@@ -61,7 +65,9 @@ def open(  # noqa: A001 - as in tarfile and wave
 
     ``images`` are references, paths, names of bundled images, or what ``find`` and ``parse``
     return. ``variables`` sets global variables, ``filters`` are ``[MAP,]FIELD,REGEX``, ``texts``
-    are ``[MAP,]FIELD`` of arrays of bytes that are text. ``programs`` are the only ones to load,
+    are ``[MAP,]FIELD`` of arrays of bytes that are text. ``types`` are the types of maps' records
+    by map, such as ``"struct event"``; ``map_sizes`` are bytes of rings, entries of other maps, as
+    numbers or as ``"16M"``. ``programs`` are the only ones to load,
     ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``,
     ``cgroup``, ``binary`` and ``pid`` hold for all programs that take them. Tables are read each
     ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after
@@ -80,6 +86,10 @@ def open(  # noqa: A001 - as in tarfile and wave
         str | Path | Image | CollectionSpec,
     )
     _expect("variables", [variables], "a mapping of names to values", Mapping)
+    _expect("types", [types], "a mapping of maps to types", Mapping)
+    _expect("types", types.values(), "a type in C for each map", str)
+    _expect("map_sizes", [map_sizes], "a mapping of maps to sizes", Mapping)
+    _expect("map_sizes", map_sizes.values(), "a number or text for each map", int | str)
     _expect("targets", [targets], "a mapping of programs to what they attach to", Mapping)
     _expect("targets", targets.values(), "a text for each program", str)
     for name, text in {"iface": iface, "netns": netns, "cgroup": cgroup, "binary": binary}.items():
@@ -111,6 +121,8 @@ def open(  # noqa: A001 - as in tarfile and wave
         filters=_listed("filters", filters),
         texts=_listed("texts", texts),
         programs=_listed("programs", programs),
+        types=types,
+        map_sizes=map_sizes,
         attach=targets,
         common=common,
         pins=pins or Pins(),
@@ -131,6 +143,8 @@ class OpenOptions(TypedDict, total=False):
     filters: str | Sequence[str]
     texts: str | Sequence[str]
     programs: str | Sequence[str]
+    types: Mapping[str, str]
+    map_sizes: Mapping[str, int | str]
     targets: Mapping[str, str]
     iface: str
     netns: str | int
@@ -175,6 +189,7 @@ def describe(
     check: bool = False,
     btf: Btf | str | Path | None = None,
     relocations: bool = False,
+    types: Mapping[str, str] = _NO_TYPES,
     options: Options | None = None,
 ) -> "Description":
     """Return the description of an image, which is not loaded.
@@ -182,6 +197,7 @@ def describe(
     ``program`` is the number of its object, if it has several. ``check`` asks whether this kernel
     can run it (its answer is ``check`` of what is returned); with ``btf``, the types of another
     kernel or a file of them, whether that one can. ``relocations`` lists the CO-RE relocations too.
+    ``types`` are the types of maps' records, as for ``open``.
     Needs no privilege without ``check``. Raises BeepyError, and IndexError for an object that the
     image does not have.
     """
@@ -191,7 +207,8 @@ def describe(
     if btf and not (check or relocations):
         raise UsageError("btf: expected check=True or relocations=True too")
     found = lookup.find(image, options or Options())
-    return inspect(found, check=check, btf=btf, relocations=relocations)[program]
+    described = inspect(found, check=check, btf=btf, relocations=relocations, types=types)
+    return described[program]
 
 
 def verify(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from beepy.analysis.describe import describe
 from beepy.analysis.description import CheckInfo, Description
@@ -10,6 +11,7 @@ from beepy.check import check as checking
 from beepy.check.check import ERROR, CheckResult
 from beepy.core.resolve import Fixup
 from beepy.host import btf_file
+from beepy.obj import map_sizes
 from beepy.obj.spec import CollectionSpec
 from beepy.oci.image import Image
 from beepy.source import parse_all
@@ -21,15 +23,21 @@ def inspect(
     check: bool = False,
     btf: Btf | str | Path | None = None,
     relocations: bool = False,
+    types: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Description]:
     """Return a description of each object of an image.
 
     ``check`` finds out whether a kernel can run it, ``relocations`` adds the CO-RE relocations,
     resolved with ``btf`` or ``check``. The kernel is the running one, or the one whose types are
-    ``btf``. Raises ObjectError; with ``btf`` or ``check`` also KernelError, BtfError for the file,
-    and RelocationError without ``check``.
+    ``btf``. ``types`` are the types of maps' records, by map, as of --type. Raises UsageError for
+    them, and ObjectError; with ``btf`` or ``check`` also KernelError, BtfError for the file, and
+    RelocationError without ``check``.
     """
     specs = parse_all(image, warn=False)  # the description says why maps are not shown
+    if types:
+        from beepy.conventions import choices  # noqa: PLC0415 - few calls name one
+
+        specs = choices.apply_all(specs, types)
     if not check and not (btf and relocations):
         return [describe(image, spec, relocations=relocations) for spec in specs]
     return [
@@ -45,7 +53,7 @@ def _ask_kernel(
     types = btf_file.read(str(btf)) if isinstance(btf, str | Path) else btf
     if not check:
         return [(None, checking.fixups(spec, types)) for spec in specs]
-    results = [checking.check(spec, types) for spec in specs]
+    results = [checking.check(spec, types) for spec in map_sizes.apply_all(specs, {})]
     return [(_info(result), result.fixups) for result in results]
 
 

@@ -20,14 +20,15 @@ from beepy.hooks import Target
 from beepy.kernel.own_pid import own_pid
 from beepy.log import Log
 from beepy.obj.pinning import Pins
-from beepy.obj.spec import CollectionSpec, Value
+from beepy.obj.spec import CollectionSpec, MapSpec, Value
 from beepy.oci import lookup
 from beepy.oci.image import Image
 from beepy.oci.options import Options
 from beepy.session import FILTERED, OWN, BatchFilter, Run
-from beepy.source import parse_all
+from beepy.source import parse_all, warn_of
 from beepy.streams import stream
 from beepy.text import safe
+from beepy.uapi import MapType
 
 _log = Log(__name__)
 
@@ -40,11 +41,12 @@ class RunRequest(NamedTuple):
 
     ``images`` are names (references, files, bundled images), images, or parsed specs. ``variables``
     are values, or texts as of --set. ``filters`` and ``texts`` are as of -f and --text,
-    ``programs`` the names of the programs to load, empty: all. ``attach`` maps programs to targets,
-    which override their sections; ``common`` are the options of the targets of all programs.
-    ``interval`` and ``timeout`` are in seconds; None: tables are read only on demand; no end.
-    ``limit`` is the number of rows after which the run ends. ``btf`` replaces the kernel's own
-    types, by others or by the path of a file of them.
+    ``programs`` the names of the programs to load, empty: all. ``types`` are the types of maps'
+    records, by map, as of --type; ``map_sizes`` are sizes of maps, as of --map-size.
+    ``attach`` maps programs to targets, which override their sections; ``common`` are the options
+    of the targets of all programs. ``interval`` and ``timeout`` are in seconds; None: tables are
+    read only on demand; no end. ``limit`` is the number of rows after which the run ends. ``btf``
+    replaces the kernel's own types, by others or by the path of a file of them.
     """
 
     images: Sequence[str | Image | CollectionSpec]
@@ -53,6 +55,8 @@ class RunRequest(NamedTuple):
     filters: Sequence[str] = ()
     texts: Sequence[str] = ()
     programs: Sequence[str] = ()
+    types: Mapping[str, str] = MappingProxyType({})
+    map_sizes: Mapping[str, int | str] = MappingProxyType({})
     attach: Mapping[str, str] = MappingProxyType({})
     common: Target = _NO_TARGET
     pins: Pins = _NO_PINS
@@ -120,13 +124,13 @@ def specs_of(
 ) -> tuple[Image | None, list[CollectionSpec]]:
     """Return an image and its parsed objects; a name is looked up, a spec has no image.
 
-    Raise BeepyError.
+    Nothing is said yet about maps that are not shown. Raise BeepyError.
     """
     if isinstance(image, CollectionSpec):
         return None, [image]
     if isinstance(image, str):
         image = lookup.find(image, options)
-    return image, parse_all(image)
+    return image, parse_all(image, warn=False)
 
 
 def _load(request: RunRequest, resources: ExitStack, unpin: ExitStack) -> list[Loaded]:
@@ -137,6 +141,17 @@ def _load(request: RunRequest, resources: ExitStack, unpin: ExitStack) -> list[L
         from beepy.obj import programs  # noqa: PLC0415 - few runs choose
 
         specs = programs.only(specs, request.programs)
+    if request.types:
+        from beepy.conventions import choices  # noqa: PLC0415 - few runs name one
+
+        specs = choices.apply_all(specs, request.types)
+    for image, spec in zip([i for i, objects in images for _ in objects], specs, strict=True):
+        if image:  # who parsed a spec was told then
+            warn_of(spec)
+    if request.map_sizes or any(_may_lack_size(m) for spec in specs for m in spec.maps):
+        from beepy.obj import map_sizes  # noqa: PLC0415 - most objects say what their sizes are
+
+        specs = map_sizes.apply_all(specs, request.map_sizes, _existing(specs, request.pins))
     if request.variables:
         from beepy.events import variables  # noqa: PLC0415 - few runs set one
 
@@ -168,6 +183,17 @@ def _load(request: RunRequest, resources: ExitStack, unpin: ExitStack) -> list[L
         )
         for image, image_specs in images
     ]
+
+
+def _may_lack_size(map_spec: MapSpec) -> bool:
+    sized = map_spec.max_entries or map_spec.type == MapType.PERF_EVENT_ARRAY
+    return map_spec.type == MapType.STACK_TRACE or not sized
+
+
+def _existing(specs: Sequence[CollectionSpec], pins: Pins) -> set[str]:
+    """Return the maps that are pinned already: who has created them has chosen their size."""
+    paths = {m.name: pins.path(m) for spec in specs for m in spec.maps if not m.max_entries}
+    return {name for name, path in paths.items() if path and Path(path).exists()}
 
 
 def _pin_programs(collections: Sequence[Collection], directory: str) -> None:

@@ -30,6 +30,8 @@ def parse(
     if isinstance(source, Image):
         spec = obj_parse.parse(source.programs[program], source.name)
         spec = conventions.apply(spec, source.format, source.hints)
+        if spec.convention == conventions.AUTOMATIC and len(source.programs) > 1:
+            spec = parse_all(source, warn=False)[program]  # the others may have roles
     elif isinstance(source, bytes):
         spec = conventions.apply(obj_parse.parse(source, name), "elf")
     elif isinstance(source, str | Path):
@@ -41,18 +43,33 @@ def parse(
 
         raise wrong_type("source", "an image, its name, or the bytes of an object", source)
     if warn:
-        _warn(spec)
+        warn_of(spec)
     return spec
 
 
 def parse_all(image: Image, *, warn: bool = True) -> list[CollectionSpec]:
     """Return the specs of all objects of the image, as ``parse`` does."""
-    return [parse(image, number, warn=warn) for number in range(len(image.programs))]
+    parsed = [obj_parse.parse(program, image.name) for program in image.programs]
+    specs = conventions.apply_all(parsed, image.format, image.hints)
+    for spec in specs if warn else ():
+        warn_of(spec)
+    return specs
 
 
-def _warn(spec: CollectionSpec) -> None:
-    """Log why maps are not shown: the first few with their reasons, and how many more there are."""
-    for hidden in spec.not_shown[:_MAX_WARNINGS]:
+def warn_of(spec: CollectionSpec) -> None:
+    """Log why maps are not shown: the first few with their reasons, and how many more there are.
+
+    Log what was guessed of those that are shown, too.
+    """
+    if any(tracked.reason for tracked in spec.tracked) or any(
+        hidden.by_choice for hidden in spec.not_shown
+    ):
+        from beepy.conventions import notices  # noqa: PLC0415 - the automatic convention's
+
+        for text in notices.of(spec):
+            _log.warning("%s", text)
+    refused = [hidden for hidden in spec.not_shown if not (hidden.by_choice or hidden.internal)]
+    for hidden in refused[:_MAX_WARNINGS]:
         _log.warning("map '%s': not shown: %s", safe(hidden.map), hidden.reason)
-    if len(spec.not_shown) > _MAX_WARNINGS:
-        _log.warning("%d more maps: not shown", len(spec.not_shown) - _MAX_WARNINGS)
+    if len(refused) > _MAX_WARNINGS:
+        _log.warning("%d more maps: not shown", len(refused) - _MAX_WARNINGS)

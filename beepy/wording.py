@@ -29,6 +29,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--insecure": "options=Options(insecure=True)",
     "--interval": "interval={number}",
     "--key": "verify=Signer(key={text})",
+    "--map-size": "map_sizes={entry}",
     "--missing": "missing={text}",
     "--netns": "netns={text}",
     "--password": "options=Options(password={text})",
@@ -45,6 +46,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--text": "texts={text}",
     "--timeout": "timeout={number}",
     "--trusted-root": "verify=Signer(trusted_root={text})",
+    "--type": "types={entry}",
     "--username": "options=Options(username={text})",
     "--verify": "verify=True",
 }

@@ -7,7 +7,6 @@ context. States are propagated along all jumps and calls, and joined where paths
 nothing changes.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from beepy.obj import insn as op
@@ -15,20 +14,14 @@ from beepy.obj.insn import Insn
 from beepy.obj.spec import JumpTableRef, ProgramSpec
 
 _MAX_STEPS: Final = 200_000  # instructions visited; beyond them a write is assumed
-_FRAME: Final = 10  # the frame pointer
 _STACK: Final = 512  # bytes
 _CLOBBERED: Final = 0b111111  # the registers that a call overwrites: r0 to r5
 _ARGUMENTS: Final = 0b111110  # r1 to r5
-_OPERATION: Final = 0xF0
-_MOV: Final = 0xB0
-_ATOMIC: Final = 0xC0  # a mode of STX; imm has the operation
-_FETCH, _COMPARE, _ACQUIRE = 0x01, 0xF1, 0x100
-_GOTO, _GOTO_LONG, _GOTO_TABLE = op.JMP, op.JMP32, op.JMP | op.X
 
 
 def writes(program: ProgramSpec) -> bool:
     """Tell whether a program or one of its subprograms may store through its context pointer."""
-    if not any(_base(insn) not in (None, _FRAME) for insn in program.insns):
+    if not any(_base(insn) not in (None, op.FRAME) for insn in program.insns):
         return False
     walk = _Walk(program)
     while walk.changed:  # what one function spills or returns changes the states of others
@@ -44,7 +37,7 @@ def _base(insn: Insn) -> int | None:
 
 
 def _acquires(insn: Insn) -> bool:
-    return insn.code & op.MODE == _ATOMIC and insn.imm == _ACQUIRE
+    return insn.code & op.MODE == op.ATOMIC and insn.imm == op.LOAD_ACQUIRE
 
 
 def _loaded(insn: Insn) -> tuple[int, int] | None:
@@ -52,8 +45,8 @@ def _loaded(insn: Insn) -> tuple[int, int] | None:
     kind, mode = insn.code & op.CLASS, insn.code & op.MODE
     if kind == op.LDX or (kind == op.STX and _acquires(insn)):
         return insn.dst, insn.src
-    if kind == op.STX and mode == _ATOMIC and insn.imm & _FETCH:
-        return 0 if insn.imm == _COMPARE else insn.src, insn.dst
+    if kind == op.STX and mode == op.ATOMIC and insn.imm & op.FETCH:
+        return 0 if insn.imm == op.CMPXCHG else insn.src, insn.dst
     return None
 
 
@@ -98,7 +91,7 @@ class _Walk:
             if insn.call:
                 waiting.append((index + 1 + insn.imm, state & _ARGUMENTS))
             state = self._step(insn, state)
-            waiting += [(after, state) for after in self._next(index, insn)]
+            waiting += [(after, state) for after in op.successors(index, insn, self._targets)]
         self.changed = before != (self._spilled, self._lost, self._returned)
         return False
 
@@ -111,8 +104,8 @@ class _Walk:
             after = state & ~_CLOBBERED | (insn.call and self._returned)
         elif code == op.EXIT:
             self._returned |= bool(state & 1)
-        elif kind in (op.LD, op.ALU, op.ALU64) and (kind == op.LD or code & _OPERATION == _MOV):
-            copies = code == op.ALU64 | op.X | _MOV and not off
+        elif kind in (op.LD, op.ALU, op.ALU64) and (kind == op.LD or code & op.OPERATION == op.MOV):
+            copies = code == op.ALU64 | op.X | op.MOV and not off
             after = _put(state, dst, copies and state >> src & 1)
         elif kind == op.ALU64 and code & op.X:  # either operand of an addition may be the pointer
             after = state | (state >> src & 1) << dst
@@ -129,8 +122,8 @@ class _Walk:
         context = insn.code & op.CLASS == op.STX and state >> insn.src & 1
         if context:
             self._spilled = True
-            self._lost |= insn.dst != _FRAME
-        if insn.dst != _FRAME:
+            self._lost |= insn.dst != op.FRAME
+        if insn.dst != op.FRAME:
             return state
         if context:
             return state | _slot(insn.off)
@@ -139,27 +132,14 @@ class _Walk:
 
     def _may_hold_context(self, state: int, base: int, off: int) -> bool:
         """Tell whether the 8 bytes at ``base + off`` may be a pointer to the context."""
-        if base == _FRAME:
+        if base == op.FRAME:
             return self._lost or bool(state & _slot(off))
         return self._spilled  # ``base`` may point to the stack
-
-    def _next(self, index: int, insn: Insn) -> Iterator[int]:
-        """Yield the instructions that may run after this one."""
-        if insn.code == op.EXIT:
-            return
-        if insn.code == _GOTO_TABLE:
-            yield from self._targets
-        elif insn.code in (_GOTO, _GOTO_LONG):
-            yield index + 1 + (insn.off if insn.code == _GOTO else insn.imm)
-        else:
-            yield index + 1 + insn.wide
-            if insn.code & op.CLASS in (op.JMP, op.JMP32) and insn.code != op.CALL:
-                yield index + 1 + insn.off
 
 
 def _slot(off: int) -> int:
     """Return the bit of the stack slot at an offset, 0 for an offset outside the stack."""
-    return 1 << _FRAME + -off // 8 if -_STACK <= off < 0 and not off % 8 else 0
+    return 1 << op.FRAME + -off // 8 if -_STACK <= off < 0 and not off % 8 else 0
 
 
 def _put(state: int, register: int, context: int) -> int:

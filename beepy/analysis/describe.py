@@ -67,6 +67,7 @@ def describe(
     decoders = Decoders()
     schemas = dict(_schemas(spec))
     not_shown = {refusal.map: refusal for refusal in spec.not_shown}
+    tracked = {decision.map: decision for decision in spec.tracked}
     decision = decide([Decoder(schema) for schema in schemas.values() if schema.role in KINDS])
     metrics = {metric.schema.map: metric for metric in decision.accepted}
     if check:
@@ -75,6 +76,7 @@ def describe(
         name=image.name,
         digest=image.digest,
         format=image.format,
+        convention=spec.convention,
         platform=image.platform,
         size=image.size,
         annotations=dict(image.annotations),
@@ -88,10 +90,11 @@ def describe(
                 schemas.get(map_spec.name),
                 not_shown.get(map_spec.name),
                 metrics.get(map_spec.name),
+                reason=tracked[map_spec.name].reason if map_spec.name in tracked else "",
                 decoders=decoders,
             )
             for map_spec in spec.maps
-            if map_spec.contents is None  # not a section of data
+            if map_spec.contents is None or map_spec.name in schemas  # not all sections of data
         ),
         variables=tuple(_variable_infos(spec, decoders)),
         externs=tuple(extern.name for extern in spec.externs),
@@ -131,6 +134,7 @@ def _map_info(
     not_shown: NotShown | None,
     metric: Metric | None,
     *,
+    reason: str,
     decoders: Decoders,
 ) -> MapInfo:
     role = schema.role if schema else not_shown.role if not_shown else None
@@ -145,6 +149,8 @@ def _map_info(
         max_entries=map_spec.max_entries,
         flags="|".join(flag.name or "" for flag in MapFlag(map_spec.flags & _KNOWN_FLAGS)),
         pinned=Pins().path(map_spec) or None,
+        record_type=c_type(schema.btf, schema.record) if schema and schema.record else "",
+        type_reason=reason or None,
         role=role.value if role else None,
         not_shown=not_shown.reason if not_shown else None,
         metric=metric.name if metric else None,

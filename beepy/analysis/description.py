@@ -43,6 +43,8 @@ class MapInfo(NamedTuple):
 
     ``not_shown`` is why a map with a role is not shown, None if it is. ``pinned`` is the path where
     the object pins it by name and reuses a map that is pinned there, None if it does not.
+    ``record_type`` is the type that a buffer's records are shown with, "" for other maps;
+    ``type_reason`` says why, if the map does not declare the types that it is shown with.
     """
 
     name: str
@@ -55,6 +57,8 @@ class MapInfo(NamedTuple):
     max_entries: int
     flags: str
     pinned: str | None
+    record_type: str
+    type_reason: str | None
     role: str | None
     not_shown: str | None
     metric: str | None
@@ -99,12 +103,14 @@ class CheckInfo(NamedTuple):
 class Description(NamedTuple):
     """One object of an image; ``changes`` is what it can change besides its own maps.
 
-    ``check`` is None unless a kernel was checked.
+    ``convention`` says how it is known what the maps mean. ``check`` is None unless a kernel was
+    checked.
     """
 
     name: str
     digest: str
     format: str
+    convention: str
     platform: str
     size: int
     annotations: dict[str, str]

@@ -10,12 +10,8 @@ from beepy.obj.insn import Insn
 _MAX_OLD: Final = 4096  # instructions of a program without Feature.LARGE_PROGRAMS
 _JA: Final = 0x00
 _JCOND: Final = 0xE0
-_EXIT_OR_CALL: Final = (0x80, 0x90)
-_OPERATION: Final = 0xF0
-_MOV, _END, _DIV, _MOD = 0xB0, 0xD0, 0x30, 0x90
-_ATOMIC: Final = 0xC0
-_ADD: Final = 0
-_LOAD_ACQUIRE: Final = (0x100, 0x110)
+_END, _DIV, _MOD = 0xD0, 0x30, 0x90
+_ORDERED: Final = (op.LOAD_ACQUIRE, op.STORE_RELEASE)
 
 
 def features(insns: Sequence[Insn], *, search_loops: bool) -> Iterator[Feature]:
@@ -33,19 +29,19 @@ def features(insns: Sequence[Insn], *, search_loops: bool) -> Iterator[Feature]:
     # off tells instructions apart only in the ALU classes
     codes = {(code, off if code & op.CLASS in (op.ALU, op.ALU64) else 0) for code, _, off in forms}
     for code, off in sorted(codes):
-        if code & (op.CLASS | op.MODE) == op.STX | _ATOMIC:
+        if code & (op.CLASS | op.MODE) == op.STX | op.ATOMIC:
             yield from _atomics({insn.imm for insn in insns if insn.code == code})
         else:
             yield from _instruction(code, off)
-    jumps_back = any(off < 0 and _jumps(code) for code, _, off in forms)
+    jumps_back = any(off < 0 and op.jumps(code) for code, _, off in forms)
     if jumps_back and (not search_loops or _has_loop(insns)):
         yield Feature.LOOPS
 
 
 def _atomics(operations: set[int]) -> Iterator[Feature]:
-    if operations & set(_LOAD_ACQUIRE):
+    if operations & set(_ORDERED):
         yield Feature.LOAD_ACQUIRE
-    if operations - {_ADD, *_LOAD_ACQUIRE}:
+    if operations - {op.ADD, *_ORDERED}:
         yield Feature.ATOMICS
 
 
@@ -54,7 +50,7 @@ def _instruction(code: int, off: int) -> Iterator[Feature]:
 
     Documentation/bpf/standardization/instruction-set.rst
     """
-    operation = code & _OPERATION
+    operation = code & op.OPERATION
     match code & op.CLASS:
         case op.JMP32:
             yield Feature.JMP32_JA if operation == _JA else Feature.JMP32
@@ -62,9 +58,9 @@ def _instruction(code: int, off: int) -> Iterator[Feature]:
             yield Feature.MAY_GOTO
         case op.LDX if code & op.MODE == op.MEMSX:
             yield Feature.LOAD_SIGNED
-        case op.ALU64 if operation == _MOV and off == 1:
+        case op.ALU64 if operation == op.MOV and off == 1:
             yield Feature.ADDRESS_SPACES
-        case op.ALU | op.ALU64 if operation == _MOV and off:
+        case op.ALU | op.ALU64 if operation == op.MOV and off:
             yield Feature.MOVE_SIGNED
         case op.ALU | op.ALU64 if operation in (_DIV, _MOD) and off:
             yield Feature.DIVIDE_SIGNED
@@ -96,19 +92,7 @@ def _has_loop(insns: Sequence[Insn]) -> bool:
     return False
 
 
-def _jumps(code: int) -> bool:
-    return code & op.CLASS in (op.JMP, op.JMP32) and code & _OPERATION not in _EXIT_OR_CALL
-
-
 def _successors(insns: Sequence[Insn], index: int) -> list[int]:
     """Return the instructions that may run after this one."""
-    insn = insns[index]
-    if insn.code == op.EXIT:
-        return []
-    successors = [index + 1 + insn.wide]
-    if _jumps(insn.code):
-        is_unconditional = insn.code & _OPERATION == _JA
-        is_long = is_unconditional and insn.code & op.CLASS == op.JMP32
-        target = index + 1 + (insn.imm if is_long else insn.off)
-        successors = [target] if is_unconditional else [*successors, target]
+    successors = op.successors(index, insns[index])
     return [successor for successor in successors if 0 <= successor < len(insns)]

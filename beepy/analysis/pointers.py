@@ -30,10 +30,7 @@ _PACKET_FIELDS: Final[Mapping[int, tuple[int, ...]]] = MappingProxyType(
 )
 _CONTEXT: Final = "context"
 _PACKET: Final = "packet"
-_FRAME: Final = 10  # the frame pointer
 _CLOBBERED: Final = range(6)  # the registers that a call overwrites
-_OPERATION: Final = 0xF0
-_ADD, _SUB, _MOV = 0x00, 0x10, 0xB0
 
 
 def subtracts(prog_type: int, program: ProgramSpec) -> bool:
@@ -48,7 +45,7 @@ def subtracts(prog_type: int, program: ProgramSpec) -> bool:
         if number in starts:
             held = {} if number else {1: _CONTEXT}
         if (
-            insn.code == op.ALU64 | op.X | _SUB
+            insn.code == op.ALU64 | op.X | op.SUB
             and held.get(insn.dst) == held.get(insn.src) == _PACKET
         ):
             return True
@@ -63,19 +60,19 @@ def _step(insn: Insn, held: dict[int, str], fields: tuple[int, ...]) -> None:
     if code == op.CALL:
         for register in _CLOBBERED:
             held.pop(register, None)
-    elif kind == op.STX and code & op.MODE == op.MEM and dst == _FRAME:
+    elif kind == op.STX and code & op.MODE == op.MEM and dst == op.FRAME:
         _put(held, off, held.get(src))
-    elif kind == op.LDX and code & op.MODE == op.MEM and src == _FRAME:
+    elif kind == op.LDX and code & op.MODE == op.MEM and src == op.FRAME:
         _put(held, dst, held.get(off))
     elif kind == op.LDX:
         _put(held, dst, _PACKET if held.get(src) == _CONTEXT and off in fields else None)
-    elif code == op.ALU64 | op.X | _MOV:
+    elif code == op.ALU64 | op.X | op.MOV:
         _put(held, dst, None if off else held.get(src))
-    elif code == op.ALU64 | op.X | _ADD:
+    elif code == op.ALU64 | op.X | op.ADD:
         _put(held, dst, held.get(dst) or held.get(src))
     elif kind in (op.LD, op.ALU, op.ALU64) and code not in (
-        op.ALU64 | op.K | _ADD,
-        op.ALU64 | op.K | _SUB,
+        op.ALU64 | op.K | op.ADD,
+        op.ALU64 | op.K | op.SUB,
     ):
         held.pop(dst, None)
 

@@ -1,5 +1,6 @@
 """The options of ``beepy describe``."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import typer
@@ -26,6 +27,14 @@ def describe(
         bool,
         typer.Option("--check", help="Check whether this kernel can run it; needs root."),
     ] = False,
+    map_types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type",
+            metavar="MAP=TYPE",
+            help="Describe this map with records of this type; repeat.",
+        ),
+    ] = None,
     btf: Annotated[
         str,
         typer.Option(
@@ -43,7 +52,12 @@ def describe(
     if btf and not (check or relocations):
         raise UsageError("--btf: expected --check or --relocations too")
     found = lookup.find(image, settings.registry_options())
-    described = inspect(found, check=check, btf=btf or None, relocations=relocations)
+    chosen: Mapping[str, str] = {}
+    if map_types:
+        from beepy.conventions import choices  # noqa: PLC0415 - few calls name one
+
+        chosen = choices.settings(map_types)
+    described = inspect(found, check=check, btf=btf or None, relocations=relocations, types=chosen)
     if output == "json":
         stdio.write(description.as_json(described))
     else:

@@ -80,6 +80,7 @@ def _lines(description: Description) -> Iterator[str]:
             ("size", f"{description.size} bytes"),
             ("license", description.license or "none"),
             *[(name.removeprefix(_OCI), text) for name, text in description.annotations.items()],
+            ("convention", description.convention or "none"),
             ("changes", ", ".join(description.changes) or "nothing but its own maps"),
             *_requirements(description.needs),
         ],
@@ -190,6 +191,8 @@ def _map(info: MapInfo) -> Iterator[str]:
     yield f"map {safe(info.name)}"
     pinned = f"{info.pinned} (a map that is there already is used)"
     metric = f"{info.metric}{{{','.join(info.labels)}}}"
+    # of a ring buffer it is declared as that of values
+    declared = info.record_type == info.value_type and not info.type_reason
     yield from _pairs(
         "  ",
         [
@@ -198,6 +201,8 @@ def _map(info: MapInfo) -> Iterator[str]:
             ("sizes", _sizes(info)),
             *([("key", info.key_type)] if info.key_type else []),
             *([("value", info.value_type)] if info.value_type else []),
+            *([("record type", _record_type(info))] if info.record_type and not declared else []),
+            *([("types", info.type_reason)] if info.type_reason and not info.record_type else []),
             *([("pinned", pinned)] if info.pinned else []),
             *([("role", info.role)] if info.role else []),
             *([("not shown", info.not_shown)] if info.not_shown else []),
@@ -212,6 +217,10 @@ def _map(info: MapInfo) -> Iterator[str]:
                 for field in info.fields
             ]
         )
+
+
+def _record_type(info: MapInfo) -> str:
+    return info.record_type + (f" ({info.type_reason})" if info.type_reason else "")
 
 
 def _sizes(info: MapInfo) -> str:

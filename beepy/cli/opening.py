@@ -5,6 +5,7 @@ from typing import Final
 
 from beepy import sections
 from beepy.collection.collection import Collection
+from beepy.conventions import AUTOMATIC
 from beepy.launch import Loaded
 from beepy.obj.spec import CollectionSpec, MapSpec, Role
 from beepy.oci.image import Image
@@ -59,9 +60,10 @@ def nothing_shown(specs: Sequence[CollectionSpec]) -> Iterator[str]:
     has = f"its maps: {', '.join(listed)}{more}" if maps else "there are no maps"
     yield f"warning: nothing will be shown, the programs only stay attached: {has}"
     if maps:
-        *names, last = [f"{role}_NAME" for role in Role]
-        names_or_last = f"{', '.join(names)} or {last}"
-        yield f'note: maps are shown that are called {names_or_last} (in SEC(".maps"))'
+        if all(spec.convention != AUTOMATIC for spec in specs):
+            *names, last = [f"{role}_NAME" for role in Role]
+            names_or_last = f"{', '.join(names)} or {last}"
+            yield f'note: maps are shown that are called {names_or_last} (in SEC(".maps"))'
         name = safe(maps[0].name[:_MAX_NAME])
         yield f"note: what is in a map: bpftool map dump name {name}"
     from beepy.analysis import requirements  # noqa: PLC0415 - few runs show nothing

@@ -146,6 +146,24 @@ def run(
             rich_help_panel=panels.SHOW,
         ),
     ] = "1s",
+    map_types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type",
+            metavar="MAP=TYPE",
+            help="Show this map, with records of this type; repeat.",
+            rich_help_panel=panels.SHOW,
+        ),
+    ] = None,
+    map_sizes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map-size",
+            metavar="MAP=SIZE",
+            help="Size of a map: bytes of a ring, else entries; repeat.",
+            rich_help_panel=panels.LOAD,
+        ),
+    ] = None,
     attach: Annotated[
         list[str] | None,
         typer.Option(
@@ -297,6 +315,8 @@ def run(
         filters=filters or (),
         texts=texts or (),
         programs=programs or (),
+        types=_types(map_types or ()),
+        map_sizes=_map_sizes(map_sizes or ()),
         attach=targets.parse(attach or ()),
         common=Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
         pins=Pins(maps=pin_maps, programs=pin_progs),
@@ -341,6 +361,22 @@ def _variables(texts: Sequence[str]) -> Mapping[str, str]:
     if not texts:
         return {}
     from beepy.events.variables import settings  # noqa: PLC0415 - few runs set one
+
+    return settings(texts)
+
+
+def _types(texts: Sequence[str]) -> Mapping[str, str]:
+    if not texts:
+        return {}
+    from beepy.conventions.choices import settings  # noqa: PLC0415 - few runs name one
+
+    return settings(texts)
+
+
+def _map_sizes(texts: Sequence[str]) -> Mapping[str, str]:
+    if not texts:
+        return {}
+    from beepy.obj.map_sizes import settings  # noqa: PLC0415 - few runs name one
 
     return settings(texts)
 

@@ -3,7 +3,7 @@
 A convention sees the whole object and the hints of its image. Each is a file here.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -27,21 +27,50 @@ Convention: TypeAlias = Callable[[CollectionSpec, Hints], Iterable[Tracked | Not
 # bee's convention also reads ELF files that are not in an image
 TABLE: Final[Mapping[str, Convention]] = {"bee": bee.tracked, "elf": bee.tracked}
 
+BEE: Final = "bee"
+AUTOMATIC: Final = "automatic: no map has bee's prefix"
+
 NO_HINTS: Final[Hints] = MappingProxyType({})
 
 
 def apply(spec: CollectionSpec, image_format: str, hints: Hints = NO_HINTS) -> CollectionSpec:
     """Return ``spec`` with ``tracked`` and ``not_shown``, by the convention of the image's format.
 
-    If the format has no convention, no map has a meaning. Raises BtfError if the records of all
-    maps together have too many members.
+    It is the only object of its image; see ``apply_all``.
+    """
+    (applied,) = apply_all([spec], image_format, hints)
+    return applied
+
+
+def apply_all(
+    specs: Sequence[CollectionSpec], image_format: str, hints: Hints = NO_HINTS
+) -> list[CollectionSpec]:
+    """Return the objects of an image with their ``tracked`` and ``not_shown``.
+
+    If bee's convention applies and gives no map of them a role, the automatic one is used. If the
+    format has no convention, no map has a meaning. Raises BtfError if the records of all maps of an
+    object have too many members together.
     """
     convention = TABLE.get(image_format)
+    name = BEE if convention is bee.tracked else image_format if convention else ""
+    decisions = [[*convention(spec, hints)] if convention else [] for spec in specs]
+    if name == BEE and not any(decisions):
+        from beepy.conventions import auto  # noqa: PLC0415 - images of bee need none of it
+
+        name = AUTOMATIC
+        decisions = [[*auto.tracked(spec, hints)] for spec in specs]
+    return [_decided(spec, decided, name) for spec, decided in zip(specs, decisions, strict=True)]
+
+
+def _decided(
+    spec: CollectionSpec, decisions: Iterable[Tracked | NotShown], convention: str
+) -> CollectionSpec:
+    """Return ``spec`` with the decisions of a convention; maps that cannot be shown are not."""
     maps = {map_spec.name: map_spec for map_spec in spec.maps}
     tracked: list[Tracked] = []
     not_shown: list[NotShown] = []
     budget = Budget()
-    for decision in convention(spec, hints) if convention else ():
+    for decision in decisions:
         if isinstance(decision, NotShown):
             not_shown.append(decision)
             continue
@@ -53,7 +82,7 @@ def apply(spec: CollectionSpec, image_format: str, hints: Hints = NO_HINTS) -> C
             not_shown.append(NotShown(decision.map, decision.role, str(error)))
         else:
             tracked.append(decision)
-    return spec._replace(tracked=tuple(tracked), not_shown=tuple(not_shown))
+    return spec._replace(tracked=tuple(tracked), not_shown=tuple(not_shown), convention=convention)
 
 
 def _check(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, budget: Budget) -> None:

@@ -46,7 +46,7 @@ def tracked(spec: CollectionSpec, _hints: Mapping[str, bytes]) -> Iterator[Track
         if reason:
             yield NotShown(name, role, reason)
         else:
-            record = map_spec.value if map_types.of(map_spec.type).is_stream else VOID
+            record = declared_record(spec.btf, map_spec)
             metric = "" if role is Role.PRINT else metric_name(name)
             yield Tracked(
                 map=name,
@@ -55,6 +55,15 @@ def tracked(spec: CollectionSpec, _hints: Mapping[str, bytes]) -> Iterator[Track
                 metric=metric,
                 metric_value=metric_value(role),
             )
+
+
+def declared_record(btf: Btf | None, map_spec: MapSpec) -> TypeId:
+    """Return the type that a buffer declares for its records, 0 if it declares none."""
+    if not map_types.of(map_spec.type).is_stream:
+        return VOID
+    if map_spec.type == MapType.PERF_EVENT_ARRAY and _is_fd(btf, map_spec.value):
+        return VOID
+    return map_spec.value
 
 
 def metric_name(map_name: str) -> str:

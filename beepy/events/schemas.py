@@ -19,13 +19,14 @@ def of_tracked(spec: CollectionSpec, tracked: Tracked, cpus: int = 0) -> Schema:
 
 def of_map(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int = 0) -> Schema:
     """Return the schema of the tracked map ``map_spec``; the rest is as for ``of_tracked``."""
-    if spec.btf is None:
+    btf = tracked.types or spec.btf
+    if btf is None:
         raise BtfError("the object has no type information: compile it with clang -g")
     schema = Schema(
         image=spec.name,
         map=tracked.map,
         role=tracked.role,
-        btf=spec.btf,
+        btf=btf,
         record=tracked.record,
         texts=tracked.texts,
         metric=tracked.metric,
@@ -34,8 +35,8 @@ def of_map(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int 
     if tracked.record != VOID:
         return schema._replace(counts_loss=map_types.of(map_spec.type).counts_loss)
     return schema._replace(
-        key=map_spec.key,
-        value=map_spec.value,
+        key=tracked.key or map_spec.key,
+        value=tracked.value or map_spec.value,
         key_size=map_spec.key_size,
         value_size=map_spec.value_size,
         cpus=cpus,

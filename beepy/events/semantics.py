@@ -1,4 +1,4 @@
-"""Typedefs with a meaning: those of bee's ``solo_types.h``."""
+"""Typedefs with a meaning: those of bee's ``solo_types.h``, and our own."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -8,6 +8,9 @@ from beepy.btf.layout import typedef_names
 from beepy.btf.types import TypeId
 from beepy.events import go_format
 from beepy.events.codec import Codec
+
+REST_LENGTH: Final = "beepy_rest_length"
+"""A typedef of an array without a length: how many bytes of the record are left."""
 
 _IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96 (RFC 4291, 2.5.5.2)
 
@@ -73,6 +76,16 @@ _IPV6: Final = Codec(
     cacheable=True,
     from_text=ipv6_bytes,
 )
+_LENGTH: Final = Codec(
+    code="0s",
+    size=0,
+    value=len,
+    text=str,
+    width=6,
+    number=True,
+    open_ended=True,
+    integer="I",
+)
 _DURATION: Final = Codec(
     code="Q",
     size=8,
@@ -89,6 +102,7 @@ TABLE: Final[Mapping[str, Mapping[int, Codec]]] = {
     "ipv4_addr": {4: _IPV4},
     "ipv6_addr": {4: _IPV4, 16: _IPV6},  # bee's is a u32, which it prints as four dotted bytes
     "duration": {8: _DURATION},
+    REST_LENGTH: {0: _LENGTH},
 }
 
 

@@ -9,6 +9,7 @@ LD_IMM64 takes two slots; the second one has code 0 and holds the upper half of 
 ``imm``.
 """
 
+from collections.abc import Iterable
 from struct import Struct as Packer
 from typing import Final, NamedTuple
 
@@ -35,11 +36,29 @@ DW: Final = 0x18  # 8 bytes
 MODE: Final = 0xE0
 MEM: Final = 0x60
 MEMSX: Final = 0x80
+ATOMIC: Final = 0xC0  # of STX; imm has the operation
 
 SOURCE: Final = 0x08
 K: Final = 0x00  # the operand is imm
 X: Final = 0x08  # the operand is src
 
+OPERATION: Final = 0xF0
+ADD: Final = 0x00
+SUB: Final = 0x10
+MOV: Final = 0xB0
+_CALL_OR_EXIT: Final = (0x80, 0x90)
+
+# imm of atomic operations
+FETCH: Final = 0x01  # a flag: src takes the old value
+CMPXCHG: Final = 0xF1  # r0 takes it
+LOAD_ACQUIRE: Final = 0x100
+STORE_RELEASE: Final = 0x110
+
+FRAME: Final = 10  # the register that points to the end of the stack
+
+GOTO: Final = JMP
+GOTO_LONG: Final = JMP32  # imm is the distance
+GOTO_TABLE: Final = JMP | X  # to an entry of a jump table
 LD_IMM64: Final = 0x18
 CALL: Final = 0x85
 EXIT: Final = 0x95
@@ -75,6 +94,26 @@ class Insn(NamedTuple):
     def call(self) -> bool:
         """Tell whether this calls another function of the same program."""
         return self.code == CALL and self.src == PSEUDO_CALL
+
+
+def jumps(code: int) -> bool:
+    """Tell whether instructions of this code are jumps, perhaps conditional ones."""
+    return code & CLASS in (JMP, JMP32) and code & OPERATION not in _CALL_OR_EXIT
+
+
+def successors(index: int, insn: Insn, table: Iterable[int] = ()) -> list[int]:
+    """Return where code goes on after instruction ``index``: behind a call, too.
+
+    ``table`` has the entries of the program's jump tables. The code may end before an index.
+    """
+    following = index + 1 + insn.wide
+    if insn.code == EXIT:
+        return []
+    if insn.code == GOTO_TABLE:
+        return [*table]
+    if insn.code in (GOTO, GOTO_LONG):
+        return [following + (insn.off if insn.code == GOTO else insn.imm)]
+    return [following, following + insn.off] if jumps(insn.code) else [following]
 
 
 def s32(value: int) -> int:

@@ -208,7 +208,9 @@ class Tracked(NamedTuple):
     ``record`` is the type of a buffer's records (0: a table). ``texts`` are the fields that are
     arrays of bytes and are shown as text. ``metric`` is the name of its metric, if its role has
     one, and ``metric_value`` the name of the record's field that holds the metric's number ("":
-    records are counted).
+    records are counted). ``key`` and ``value`` are the types of a table's entries, 0 for those that
+    the map declares. ``types`` has these types, None if the object's own do. ``reason`` says why
+    they were chosen, where the map does not declare them: "guess: ..." or "unknown: ...".
     """
 
     map: str
@@ -217,21 +219,31 @@ class Tracked(NamedTuple):
     texts: frozenset[str] = frozenset()
     metric: str = ""
     metric_value: str = ""
+    key: TypeId = TypeId(0)
+    value: TypeId = TypeId(0)
+    types: Btf | None = None
+    reason: str = ""
 
 
 class NotShown(NamedTuple):
-    """A map that the image's convention gives a role, and why it cannot be shown."""
+    """A map that the image's convention gives a role, and why it is not shown.
+
+    ``by_choice``: it could be, but it is not what a user wants to see first. ``internal``: it only
+    serves the programs.
+    """
 
     map: str
     role: Role | None
     reason: str
+    by_choice: bool = False
+    internal: bool = False
 
 
 class CollectionSpec(NamedTuple):
     """The contents of one object file.
 
-    ``tracked`` and ``not_shown`` are empty until ``conventions.apply`` fills them. ``btf`` is None
-    for an object without type information.
+    ``tracked`` and ``not_shown`` are empty until ``conventions.apply`` fills them; ``convention``
+    says which one did, and why. ``btf`` is None for an object without type information.
     """
 
     name: str
@@ -243,6 +255,7 @@ class CollectionSpec(NamedTuple):
     btf: Btf | None
     tracked: tuple[Tracked, ...] = ()
     not_shown: tuple[NotShown, ...] = ()
+    convention: str = ""
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:

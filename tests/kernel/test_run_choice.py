@@ -4,9 +4,14 @@ import re
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from beepy.collection.load import load
+from beepy.errors import KernelError
+from beepy.errors import typed as as_typed
+from beepy.source import parse
 from tests.kernel.conftest import ObjectOf
 from tests.kernel.test_run_refusals import refused
 from tests.support import network
@@ -22,6 +27,17 @@ SEC("?socket1") int unknown(void *ctx) { return 0; }
 char LICENSE[] SEC("license") = "GPL";
 """
 
+STACKS = """
+#include "include/core.h"
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
+	__uint(max_entries, 4);
+	__uint(key_size, 4);
+	__uint(value_size, 80);
+} stacks SEC(".maps");
+SEC("tracepoint/sched/sched_process_exec") int count(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
 SIZELESS = """
 #include "include/core.h"
 struct {
@@ -115,13 +131,12 @@ def test_only_chosen_programs_are_loaded(beepy: Beepy) -> None:
 def test_a_map_without_a_size_has_a_note(beepy: Beepy, compiled: ObjectOf) -> None:
     """The commands of the notes make the run work."""
     path = compiled(SIZELESS)
-    done = beepy("run", path)
-    error = refused(done, 1)
-    assert error.startswith(
+    with pytest.raises(KernelError) as caught:
+        load(parse(Path(path).read_bytes()))
+    assert str(caught.value).startswith(
         "map 'counter_sized_at_run': create: invalid argument (EINVAL): max_entries 0 (its size"
     )
-    assert "without the types" not in done.err
-    make, use = [line.removeprefix("note: ") for line in done.said[1:]]
+    make, use = [*map(as_typed, caught.value.__notes__)]
     if not shutil.which("bpftool"):
         pytest.skip("bpftool is not installed")
     flag, folder = use.split()[:2]
@@ -139,12 +154,27 @@ def test_a_map_without_a_size_has_a_note(beepy: Beepy, compiled: ObjectOf) -> No
     )
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
     assert "(1 program; ends after 0.001 s)" in ran.stderr
+    assert "--map-size" not in ran.stderr
 
 
-def test_a_run_that_shows_nothing_warns(beepy: Beepy, object_of: ObjectOf) -> None:
-    done = beepy("run", object_of("cgroup"), "--timeout", "1ms")
+@pytest.mark.parametrize(
+    ("options", "size"), [((), 10240), (("--map-size", "counter_sized_at_run=64K"), 65536)]
+)
+def test_a_map_without_a_size_gets_one(
+    beepy: Beepy, compiled: ObjectOf, options: tuple[str, ...], size: int
+) -> None:
+    done = beepy("-d", "run", compiled(SIZELESS), "--timeout", "1ms", *options)
+    assert (done.code, done.out) == (0, "")
+    said = [line for line in done.said if line.startswith("warning: ")]
+    name = "counter_sized_at_run"
+    advice = f"its size is left to who loads it: --map-size {name}=N sets it"
+    assert said == [] if options else [f"warning: map '{name}': {size} entries: {advice}"]
+
+
+def test_a_run_that_shows_nothing_warns(beepy: Beepy, compiled: ObjectOf) -> None:
+    done = beepy("run", compiled(STACKS), "--timeout", "1ms")
     assert done.code == 0
-    assert "programs; ends after 0.001 s)" in done.said[0]
+    assert "program; ends after 0.001 s)" in done.said[0]
     assert done.said[1].startswith(
         "warning: nothing will be shown, the programs only stay attached: "
     )

@@ -18,6 +18,7 @@ from beepy.events import schemas, variables
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.batch_ops import expand_per_cpu
 from beepy.events.decoder import Decoder
+from beepy.flow.outputs import outputs
 from beepy.obj import insn
 from beepy.obj.spec import CollectionSpec, ProgramSpec, Value
 from beepy.oci import archive, reference
@@ -128,6 +129,7 @@ def _each_program(told: Told, image: Image, target: bytes, rng: Random) -> None:
 def _one(told: Told, image: Image, program: int, target: bytes, rng: Random) -> None:
     spec = parse(image, program)
     told.step(lambda: _describe(image, spec))
+    told.step(lambda: outputs(spec))
     for _ in range(_SET):
         told.step(lambda: _set(spec, rng))
     for schema in _schemas(spec):

@@ -27,6 +27,7 @@ license         GPL
 {compiler}
 org.opencontainers.image.authors  beepy maintainers
 org.opencontainers.image.description  threads that end, with exit code or signal
+convention      bee
 changes         nothing but its own maps
 kernel          5.8 or newer: helper ringbuf_reserve, helper ringbuf_submit, map type ringbuf
 kernel types    needed (CONFIG_DEBUG_INFO_BTF; for relocations --btf FILE will do)
