@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from beepy.oci.image import Image
     from beepy.oci.lookup import find, pull
     from beepy.oci.options import Options
+    from beepy.oci.push import push
     from beepy.oci.signatures.signer import Signature, Signer
     from beepy.session import Run
     from beepy.source import parse
@@ -83,6 +84,7 @@ _MODULES = {
     "beepy.oci.image": "Image",
     "beepy.oci.lookup": "find pull",
     "beepy.oci.options": "Options",
+    "beepy.oci.push": "push",
     "beepy.oci.signatures.signer": "Signature Signer",
     "beepy.session": "Run",
     "beepy.source": "parse",
@@ -141,6 +143,7 @@ __all__ = [
     "open",
     "parse",
     "pull",
+    "push",
     "run",
     "stream",
     "verify",

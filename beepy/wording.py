@@ -66,7 +66,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--build-script-out", "--builder", "--cflags", "--description", "--file"),
         *("--language", "--local", "--map", "--output-file", "--output-type", "--program-type"),
         *("--arg", "--base-image", "--bee-image", "--beepy-image", "--build", "--wheel"),
-        *("--dry-run", "--name"),
+        *("--dry-run", "--input", "--name", "--password-stdin"),
     }
 )
 """The options that only the command line has: for outputs, its page of metrics, builds, stores."""
@@ -74,7 +74,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
 _SHORT: Final = {"c": "--config", "f": "--filter", "p": "--password", "u": "--username"}
 # Other programs have short options too: ours begin a text, or are listed after "from".
 _SHORTS: Final = re.compile(r"(?:^|(?<=from )|(?<=and ))-([cfpu])(?= |,)")
-_COMMANDS: Final = re.compile(r"^beepy (run|pull|describe) ([^;]*)")
+_COMMANDS: Final = re.compile(r"^beepy (run|pull|push|describe) ([^;]*)")
 _LIST: Final = re.compile(r"\bbeepy list(?: --storage (\S+))?")
 _PROGS: Final = re.compile(r"--prog [^\s;]+(?: --prog [^\s;]+)+")
 _END: Final = r"(?=[),;]*(?:\s|$))"

@@ -9,41 +9,57 @@ import typer
 from typer.exceptions import TyperException
 
 import beepy
-from beepy.cli import stdio
+from beepy.cli import panels, stdio
 from beepy.cli.command import Command, Group
-from beepy.cli.settings import GENERAL, REGISTRIES, STORES, Settings, with_settings
+from beepy.cli.settings import (
+    GENERAL,
+    LOG_IN,
+    LOG_OUT,
+    REGISTRIES,
+    STORES,
+    Settings,
+    with_settings,
+)
 from beepy.errors import BeepyError
 
 
 class _Row(NamedTuple):
-    """A command: its function in a module of ``beepy.cli``, the shared options that it takes."""
+    """A command: its section of the help, its function, the shared options that it takes.
 
+    The function is that of the command's name in a module of ``beepy.cli``, unless it has another.
+    """
+
+    panel: str
     module: str
-    function: str
     settings: tuple[str, ...]
+    function: str = ""
 
-    def load(self) -> Callable[..., None]:
-        """Import the command and add its shared options."""
+    def load(self, name: str) -> Callable[..., None]:
+        """Import the command of that name and add its shared options."""
         module = import_module(f"beepy.cli.{self.module}")
-        return with_settings(getattr(module, self.function), self.settings)
+        return with_settings(getattr(module, self.function or name), self.settings)
 
 
 COMMANDS: Final[Mapping[str, _Row]] = {
-    "run": _Row("run", "run", REGISTRIES),
-    "list": _Row("images", "list_images", STORES),
-    "describe": _Row("describe", "describe", REGISTRIES),
-    "pull": _Row("images", "pull", REGISTRIES),
-    "tag": _Row("store_commands", "tag", STORES),
-    "rm": _Row("store_commands", "remove", STORES),
-    "prune": _Row("store_commands", "prune", STORES),
-    "save": _Row("store_commands", "save", STORES),
-    "load": _Row("store_commands", "load", STORES),
-    "verify": _Row("verify", "verify", REGISTRIES),
-    "build": _Row("build", "build", STORES),
-    "init": _Row("init", "init", GENERAL),
-    "package": _Row("package", "package", REGISTRIES),
-    "completion": _Row("completion", "completion", GENERAL),
-    "version": _Row("images", "version", GENERAL),
+    "run": _Row(panels.RUN, "run", REGISTRIES),
+    "describe": _Row(panels.RUN, "describe", REGISTRIES),
+    "list": _Row(panels.RUN, "images", STORES, "list_images"),
+    "verify": _Row(panels.RUN, "verify", REGISTRIES),
+    "tag": _Row(panels.STORE, "store_commands", STORES),
+    "rm": _Row(panels.STORE, "store_commands", STORES, "remove"),
+    "prune": _Row(panels.STORE, "store_commands", STORES),
+    "save": _Row(panels.STORE, "store_commands", STORES),
+    "load": _Row(panels.STORE, "store_commands", STORES),
+    "pull": _Row(panels.REGISTRY, "registry", REGISTRIES),
+    "push": _Row(panels.REGISTRY, "registry", REGISTRIES),
+    "inspect": _Row(panels.REGISTRY, "registry", REGISTRIES),
+    "login": _Row(panels.REGISTRY, "login", LOG_IN),
+    "logout": _Row(panels.REGISTRY, "login", LOG_OUT),
+    "init": _Row(panels.MAKE, "init", GENERAL),
+    "build": _Row(panels.MAKE, "build", STORES),
+    "package": _Row(panels.MAKE, "package", REGISTRIES),
+    "completion": _Row(panels.OTHERS, "completion", GENERAL),
+    "version": _Row(panels.OTHERS, "images", GENERAL),
 }
 """Only the called command is imported."""
 
@@ -123,7 +139,7 @@ def _run(arguments: list[str]) -> object:
 def command_app(command: str) -> typer.Typer:
     """Return an app of this command alone: the others need not be imported."""
     app = _new_app()
-    app.command(command, cls=Command)(COMMANDS[command].load())
+    app.command(command, cls=Command)(COMMANDS[command].load(command))
     return app
 
 
@@ -132,5 +148,6 @@ def group_app(commands: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     app = _new_app()
     app.callback(cls=Group)(_group)
     for command in commands:
-        app.command(command, cls=Command)(COMMANDS[command].load())
+        row = COMMANDS[command]
+        app.command(command, cls=Command, rich_help_panel=row.panel)(row.load(command))
     return app

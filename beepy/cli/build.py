@@ -5,12 +5,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from shlex import quote
+from shlex import join, quote
 from typing import Annotated
 
 import typer
 
-from beepy.cli import panels, stdio
+from beepy.cli import panels, stdio, sudo
 from beepy.cli.settings import Settings
 from beepy.errors import UsageError
 from beepy.oci.descriptor import architecture, digest_of
@@ -199,4 +199,4 @@ def _run_command(image: str, store: Store | None) -> str:
     if not os.geteuid():
         return safe(f"beepy run {image}")
     storage = f" --storage {quote(str(store.path))}" if store else ""
-    return safe(f"sudo beepy run {image}{storage}")
+    return safe(f"sudo {join(sudo.program_words())} run {image}{storage}")

@@ -58,6 +58,9 @@ def _split(line: str) -> list[str]:
     return []
 
 
+_BUNDLED: Final = "bundled"
+
+
 class _Command(NamedTuple):
     """What a command takes; ``options`` are by each of their names."""
 
@@ -95,7 +98,10 @@ def candidates(words: Sequence[str], word: str) -> Answers:
     given = {**group.given, **line.given}
     if line.pending or (word.startswith("-") and not line.is_ended):
         return _of_options(command, line, given, word)
-    return _of_arguments(command.arguments, line.operands, given, word)
+    answers = _of_arguments(command.arguments, line.operands, given, word)
+    if name == "rm":  # bundled images cannot be removed
+        answers = [(answer, text) for answer, text in answers if text != _BUNDLED]
+    return answers
 
 
 def _command(application: typer.Typer) -> _Command:
@@ -207,7 +213,7 @@ def _images(word: str, options: Options) -> Answers:
     if "@" in word:
         names = _digests(word.partition("@")[0], options)
     else:
-        bundled = dict.fromkeys(lookup.bundled_store().names(), "bundled")
+        bundled = dict.fromkeys(lookup.bundled_store().names(), _BUNDLED)
         names = {**_aliases(options), **bundled, **names}
     return _matching(names, word) or _FILES
 

@@ -1,8 +1,7 @@
 """Commands that parse arguments as Go's flags, and write plain help with sections."""
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -16,6 +15,10 @@ from beepy.text import safe
 _Context: TypeAlias = Any  # the classes of these three are private to typer
 _Parser: TypeAlias = Any
 _Formatter: TypeAlias = Any
+
+
+_DOCKERS: Final = {"images": "list", "remove": "rm", "delete": "rm", "import": "load"}
+"""Words of docker and its relatives, where ``difflib`` sees no likeness."""
 
 
 class Command(TyperCommand):
@@ -87,12 +90,12 @@ class Group(TyperGroup):
                 ctx.exit()
             args = [*args[1:], "--help"]
         if args[0] not in self.commands:
-            _refuse(args, ctx)
+            _refuse(args[0])
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: _Context, formatter: _Formatter) -> None:
         """Write the commands, and the options that all of them take."""
-        self.format_commands(ctx, formatter)
+        _write_commands(self.commands.items(), formatter)
         general = [
             option
             for option in _options(self.get_params(ctx))
@@ -125,24 +128,15 @@ def _with_flag_values(parser: _Parser, options: Iterable[TyperOption]) -> _Parse
     return parser
 
 
-def _refuse(arguments: list[str], context: _Context) -> None:
-    """Raise UsageError for a command that only bee has, and for a bundled image's name."""
-    from beepy.cli import substitutes  # noqa: PLC0415 - only on the way to an error
-    from beepy.oci.lookup import Options, bundled_store  # noqa: PLC0415
+def _refuse(command: str) -> None:
+    """Raise UsageError for a bundled image's name, or docker's name of a command."""
+    from beepy.oci.lookup import bundled_store  # noqa: PLC0415 - only on the way to an error
 
-    command, *rest = arguments
-    if command in substitutes.COMMANDS:
-        error = UsageError(f"{command}: not implemented yet")
-        storage = context.params["storage"]
-        notes = substitutes.notes(command, rest, Options(Path(storage) if storage else None))
-    elif bundled_store().named(command):
+    meant = f"run {command}" if bundled_store().named(command) else _DOCKERS.get(command)
+    if meant:
         error = UsageError(f"no such command '{command}'")
-        notes = [f"beepy run {command}"]
-    else:
-        return
-    for note in notes:
-        error.add_note(note)
-    raise error
+        error.add_note(f"beepy {meant}")
+        raise error
 
 
 def _arguments(command: TyperCommand) -> list[TyperArgument]:
@@ -153,6 +147,19 @@ def _panel(option: TyperOption) -> str:
     # typer makes --help, so it has no panel
     default = panels.GENERAL if option.name in {"help", "version"} else panels.OPTIONS
     return option.rich_help_panel or default
+
+
+def _write_commands(commands: Iterable[tuple[str, Any]], formatter: _Formatter) -> None:
+    width = max([len(name) for name, _ in commands])
+    for panel in panels.COMMANDS:
+        with formatter.section(panel):
+            formatter.write_dl(
+                [
+                    (name.ljust(width), command.get_short_help_str(formatter.width - 6 - width))
+                    for name, command in commands
+                    if command.rich_help_panel == panel
+                ]
+            )
 
 
 def _write_panels(options: Iterable[TyperOption], context: _Context, formatter: _Formatter) -> None:

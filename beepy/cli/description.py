@@ -22,6 +22,7 @@ _MAX_CELL: Final = 40  # columns; a longer cell does not widen its column
 _MAX_NAME: Final = 20  # columns; the same for the names in a list of pairs
 _MAX_DEFAULT: Final = 40  # characters of a variable's value
 _INDENT: Final = 4
+_OCI: Final = "org.opencontainers.image."  # most annotations begin with it
 _FIRST_COLUMN: Final = re.compile(r" *\S.*?  +")  # of a line, with the blanks after it
 
 
@@ -78,7 +79,7 @@ def _lines(description: Description) -> Iterator[str]:
             ("platform", description.platform or "not given"),
             ("size", f"{description.size} bytes"),
             ("license", description.license or "none"),
-            *description.annotations.items(),
+            *[(name.removeprefix(_OCI), text) for name, text in description.annotations.items()],
             ("changes", ", ".join(description.changes) or "nothing but its own maps"),
             *_requirements(description.needs),
         ],

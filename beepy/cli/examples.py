@@ -14,7 +14,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy run tcplife opensnoop -o json --timeout 10s",
         "beepy run exitsnoop-counter -o none --prom-port 9091",
     ),
-    "list": ("beepy list", "beepy list -o json"),
+    "list": ("beepy list", "beepy list -o wide", "beepy list -o json"),
     "describe": (
         "beepy describe exitsnoop",
         "beepy describe opensnoop --check",
@@ -24,6 +24,21 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy pull ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
         "beepy pull localhost:5000/tools/exitsnoop:1 --ca-file ca.pem",
     ),
+    "push": (
+        "beepy push ghcr.io/me/exitsnoop:1",
+        "beepy push exitsnoop localhost:5000/tools/exitsnoop:1",
+        "beepy push ./exitsnoop.tar localhost:5000/tools/exitsnoop:1",
+    ),
+    "inspect": (
+        "beepy inspect ghcr.io/solo-io/bumblebee/exitsnoop:0.0.14",
+        "beepy inspect exitsnoop -o json",
+        "beepy inspect localhost:5000/tools/exitsnoop:1 --pull always -o raw",
+    ),
+    "login": (
+        "beepy login ghcr.io",
+        "beepy login localhost:5000 -u me --password-stdin < password",
+    ),
+    "logout": ("beepy logout ghcr.io",),
     "completion": (
         "beepy completion fish > ~/.config/fish/completions/beepy.fish",
         "source <(beepy completion bash)",
@@ -47,9 +62,13 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "prune": ("beepy prune", "beepy prune --dry-run -o json"),
     "save": (
         "beepy save exitsnoop -o exitsnoop.tar",
-        "beepy save exitsnoop opensnoop | ssh host beepy load -",
+        "beepy save exitsnoop opensnoop | ssh host beepy load",
     ),
-    "load": ("beepy load exitsnoop.tar", "beepy load x.tar --name localhost:5000/tools/x:1"),
+    "load": (
+        "beepy load exitsnoop.tar",
+        "beepy load -i x.tar --name localhost:5000/tools/x:1",
+        "beepy load < exitsnoop.tar",
+    ),
     "verify": (
         "beepy verify ghcr.io/acme/tcplife:1 --key cosign.pub",
         "beepy verify ghcr.io/acme/tcplife:1 --policy policy.toml -o json",

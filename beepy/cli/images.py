@@ -1,4 +1,4 @@
-"""``beepy pull``, ``beepy list`` and ``beepy version``."""
+"""``beepy list`` and ``beepy version``."""
 
 from typing import Annotated, Literal
 
@@ -7,20 +7,7 @@ import typer
 import beepy
 from beepy.cli import stdio
 from beepy.cli.settings import Settings
-from beepy.text import safe
 from beepy.width import columns_of_terminal
-
-
-def pull(
-    *,
-    settings: Settings,
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image reference.")],
-) -> None:
-    """Pull an image from its registry into the local store."""
-    from beepy.oci import lookup  # noqa: PLC0415 - not for --help
-
-    pulled = lookup.pull(image, settings.registry_options()._replace(pull="always"))
-    stdio.write(f"{safe(pulled.name)} {pulled.digest}\n")
 
 
 def list_images(

@@ -1,5 +1,7 @@
 """The options of ``beepy init``."""
 
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,14 +21,17 @@ _FILE: Final = "probe.c"
 
 
 def _choice(option: str, names: Sequence[str]) -> Callable[[str], str]:
-    """Return a parser that takes one of ``names``, whatever its case: file-system, too."""
-    by_letters = {name.casefold(): name for name in names}
+    """Return a parser that takes one of ``names``, or how only one begins, in any case.
+
+    bee's menu has "File system", its help file-system.
+    """
 
     def parse(text: str) -> str:
-        name = by_letters.get(text.casefold().replace("-", ""))
-        if name is None:
+        letters = re.sub("[ -]", "", text.casefold())
+        similar = [name for name in names if letters and name.casefold().startswith(letters)]
+        if len(similar) != 1:
             raise UsageError(f"{option} '{safe(text)}': expected {' or '.join(names)}")
-        return name
+        return similar[0]
 
     return parse
 
@@ -78,7 +83,7 @@ def init(
         ),
     ] = "C",
 ) -> None:
-    """Write the C source of a first program; ask for what is not given."""
+    """Write a first program in C; ask for what is not given."""
     del settings, language
     given = {
         "--program-type": program_type,
@@ -129,12 +134,15 @@ def _ask(option: str, choices: Sequence[str]) -> str:
         line = sys.stdin.readline()
         if not line:
             raise UsageError(f"{option}: no answer")
-        answer = line.strip()
-        if not answer:
-            return choices[0]
-        if not choices[1:]:
-            return answer
+        answer = line.strip() or choices[0]
         try:
-            return _choice(option, choices)(answer)
+            return _choice(option, choices)(answer) if choices[1:] else _new_file(answer)
         except UsageError as error:
             stdio.eprint(f"beepy: {error}")
+
+
+def _new_file(text: str) -> str:
+    """Return the name of a file that does not exist yet; raise UsageError for others."""
+    if os.path.lexists(text):
+        raise UsageError(f"{safe(text)}: file exists")
+    return text

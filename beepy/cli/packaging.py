@@ -124,6 +124,11 @@ def _fill(directory: Path, order: Order, found: _Found, needs: Needs) -> list[st
     digest, notes = _write_layout(directory / _LAYOUT, found)
     tag = order.tag or f"localhost/{found.label}"
     base = _base(directory, order)
+    if base.requirement and not base.requirement.endswith(".whl"):
+        notes.append(
+            f"{_CONTAINERFILE}: installs {base.requirement} from PyPI; "
+            "--wheel FILE installs a wheel that exists"
+        )
     packaged = Packaged(found.name, digest, found.image.annotations, needs)
     text = containerfile.text(packaged, base, order.arguments, tag)
     (directory / _CONTAINERFILE).write_text(text, "utf-8")
@@ -135,8 +140,8 @@ def _fill(directory: Path, order: Order, found: _Found, needs: Needs) -> list[st
         (directory / _POD).write_text(pod, "utf-8")
         if reference.startswith(f"{_NO_REGISTRY}/"):
             notes.append(
-                f"{_POD}: {_NO_REGISTRY} stands for the registry that has the image: push it, "
-                "and package it by its name there"
+                f"{_POD}: {_NO_REGISTRY} is not a registry: push the image, "
+                "then package it by its name there"
             )
     else:
         notes.append(f"no {_POD}: the programs have no file names (titles), or not different ones")

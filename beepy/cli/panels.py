@@ -1,6 +1,14 @@
-"""The sections of ``--help`` in their order; options without one are in the first."""
+"""The sections of ``--help`` in their order: commands, then options."""
 
 from typing import Final
+
+RUN: Final = "Run images"
+STORE: Final = "Local store"
+REGISTRY: Final = "Registries"
+MAKE: Final = "Make images"
+OTHERS: Final = "Others"
+
+COMMANDS: Final = (RUN, STORE, REGISTRY, MAKE, OTHERS)
 
 OPTIONS: Final = "Options"
 COMPILE: Final = "How it is compiled"
@@ -12,4 +20,5 @@ REGISTRIES: Final = "Images and registries"
 SIGNATURES: Final = "Signatures"
 GENERAL: Final = "General"
 
+# options without a section are in the first
 ORDER: Final = (OPTIONS, COMPILE, SHOW, ATTACH, METRICS, LOAD, REGISTRIES, SIGNATURES, GENERAL)

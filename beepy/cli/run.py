@@ -10,7 +10,7 @@ from beepy import outputs
 from beepy.cli import panels, verification
 from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.cli.settings import Settings
-from beepy.errors import BeepyError, TargetError, UsageError
+from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
 
 _MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
 
@@ -326,6 +326,10 @@ def run(
         from beepy.cli import unprivileged  # noqa: PLC0415 - only on the way to an error
 
         unprivileged.advise(error, tuple(images), options)
+        if isinstance(error, ImageNotFound):
+            from beepy.cli import sudo  # noqa: PLC0415
+
+            sudo.advise(error, tuple(images), options)
         if isinstance(error, TargetError):
             from beepy.cli import advice  # noqa: PLC0415
 

@@ -151,6 +151,12 @@ GENERAL: Final = ("verbose", "debug")
 STORES: Final = (*GENERAL, "storage")
 """The options of a command that reads the local stores."""
 
+LOG_OUT: Final = (*GENERAL, "config_dir")
+"""The options of a command that removes credentials."""
+
+LOG_IN: Final = (*LOG_OUT, "username", "password", "insecure", "plain_http", "ca_file")
+"""The options of a command that checks credentials at a registry, and keeps them."""
+
 REGISTRIES: Final = Settings._fields
 """The options of a command that may contact a registry."""
 

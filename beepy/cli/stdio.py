@@ -6,7 +6,9 @@ import sys
 from typing import Final
 
 from beepy.errors import OutputError
+from beepy.text import safe
 
+STDIN: Final = 0
 STDOUT: Final = 1
 STDERR: Final = 2
 
@@ -48,6 +50,24 @@ def write(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
+    except BrokenPipeError:
+        redirect_to_null()
+    except OSError as error:
+        raise write_error(error) from error
+
+
+def write_bytes(data: bytes) -> None:
+    """Write bytes to stdout as they are, but on a terminal as text with unsafe characters escaped.
+
+    Raises as ``write`` does.
+    """
+    if sys.stdout is None or sys.stdout.isatty():
+        text = data.decode("utf-8", "backslashreplace")
+        write("".join([f"{safe(line)}\n" for line in text.split("\n")]))
+        return
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
     except BrokenPipeError:
         redirect_to_null()
     except OSError as error:

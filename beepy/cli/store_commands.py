@@ -1,6 +1,7 @@
 """``beepy tag``, ``rm``, ``prune``, ``save`` and ``load``: the images of the local store."""
 
 import os
+import shlex
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -12,9 +13,7 @@ from beepy.errors import UsageError
 from beepy.oci.options import Options
 from beepy.text import safe
 
-_Images = Annotated[
-    list[str], typer.Argument(metavar="IMAGE...", help="Images of the local stores.")
-]
+_Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Local or bundled images.")]
 
 
 def tag(
@@ -57,7 +56,7 @@ def prune(
         Literal["text", "json"], typer.Option("--output", "-o", help="Output format.")
     ] = "text",
 ) -> None:
-    """Remove blobs that no image needs, and files that killed processes left."""
+    """Remove what no image needs: blobs, and unfinished files."""
     from beepy.oci import garbage, lookup  # noqa: PLC0415 - as above
 
     options = settings.registry_options()
@@ -86,12 +85,14 @@ def save(
     images: _Images,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="The archive; else to a pipe."),
+        typer.Option("--output", "-o", metavar="FILE", help="Write this file; default: to a pipe."),
     ] = None,
 ) -> None:
-    """Write images into an archive (oci-archive), with their signatures."""
+    """Write images, with their signatures, into an OCI archive."""
     if output is None and os.isatty(stdio.STDOUT):
-        raise UsageError("save: the archive is not for a terminal: -o FILE, or a pipe")
+        error = UsageError("save: an archive is not written to a terminal")
+        error.add_note(f"beepy save {safe(shlex.join(images))} -o images.tar")
+        raise error
     from beepy.oci import save as saving  # noqa: PLC0415 - not for --help
 
     options = settings.registry_options()
@@ -108,16 +109,29 @@ def load(
     settings: Settings,
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="An archive, an image layout's directory, or -."),
-    ],
+        typer.Argument(
+            metavar="[FILE]",
+            help="An archive, or a directory with an image layout; default: from a pipe.",
+        ),
+    ] = "",
+    given: Annotated[
+        str, typer.Option("--input", "-i", metavar="FILE", help="The same, as docker spells it.")
+    ] = "",
     name: Annotated[
         str, typer.Option("--name", metavar="REF", help="Name of the archive's only image.")
     ] = "",
 ) -> None:
-    """Load the images of an archive (oci-archive) into the local store."""
+    """Load the images of an OCI archive into the local store."""
+    if file and given:
+        raise UsageError("--input: not with FILE, which is the same")
+    path = file or given or "-"
+    if path == "-" and os.isatty(stdio.STDIN):
+        error = UsageError("load: no archive given")
+        error.add_note("beepy load images.tar")
+        raise error
     from beepy.oci import loading  # noqa: PLC0415 - not for --help
 
-    _write(loading.load(file, name, settings.registry_options()))
+    _write(loading.load(path, name, settings.registry_options()))
 
 
 def _save_to_stdout(images: list[str], options: Options) -> None:

@@ -1,22 +1,18 @@
 """Advise a user without privilege: run it as root, or with which capabilities."""
 
 import os
-import re
 import shlex
-import sys
 from collections.abc import Sequence
 from errno import EACCES, EPERM
-from typing import Final
 
 from beepy.analysis import requirements
-from beepy.errors import BeepyError, KernelError, VerifierError, errno_text
+from beepy.cli import sudo
+from beepy.errors import BeepyError, ImageError, KernelError, VerifierError, errno_text
 from beepy.kernel import privilege, samples
 from beepy.oci import lookup
 from beepy.oci.options import Options
 from beepy.source import parse_all
 from beepy.uapi import MapType
-
-_PASSWORD: Final = re.compile(r"^(-p=?|--password=).+")
 
 
 def check() -> None:
@@ -35,14 +31,22 @@ def check() -> None:
 
 
 def advise(error: BeepyError, images: Sequence[str], options: Options) -> None:
-    """Add notes to an error caused by missing privilege: the command for root, the capabilities."""
+    """Add notes to an error caused by missing privilege: the command for root, the capabilities.
+
+    Root has other stores: the command names the one that has the images. Raise the error of an
+    image that is nowhere, instead: root could not run it either.
+    """
     forbidden = isinstance(error, KernelError) and error.errno in (EPERM, EACCES)
     if (not forbidden or isinstance(error, VerifierError)) and "CAP_" not in str(error):
         return
+    local = options._replace(pull="never")
+    for name in images:
+        if not lookup.registry_name(name, local):
+            lookup.find(name, local)
     if os.geteuid() and "CAP_SYS_ADMIN" not in privilege.capabilities():
-        error.add_note(f"run it as root: sudo {_command_line()}")
+        error.add_note(f"run it as root: sudo {sudo.command_line(_store(images, local))}")
     try:
-        needed = _capabilities(images, options)
+        needed = _capabilities(images, local)
     except BeepyError:
         command = f"beepy describe {shlex.quote(images[0])}"
         error.add_note(f"or as a user with the capabilities that it needs: {command}")
@@ -52,26 +56,30 @@ def advise(error: BeepyError, images: Sequence[str], options: Options) -> None:
         error.add_note(f"or as a user with these capabilities (docs/privileges.md): {listed}")
 
 
-def _capabilities(images: Sequence[str], options: Options) -> list[str]:
+def _store(images: Sequence[str], local: Options) -> str:
+    """Return the store that has the images which are neither files nor bundled.
+
+    It is "" if there are none, if several stores have them, or if root would pull one into it.
+    """
+    if local.storage:  # the command line has it
+        return ""
+    paths = set()
+    for name in images:
+        try:
+            store, *_ = lookup.find_stored(name, local)
+        except ImageError:
+            if lookup.registry_name(name, local):
+                return ""
+        else:
+            paths.add(str(store.path))
+    paths.discard(str(lookup.bundled_store().path))
+    return paths.pop() if len(paths) == 1 else ""
+
+
+def _capabilities(images: Sequence[str], local: Options) -> list[str]:
     """Return the capabilities that the images need. Raise BeepyError for one not found locally."""
-    local = options._replace(pull="never")
     specs = [spec for name in images for spec in parse_all(lookup.find(name, local), warn=False)]
     capabilities = [
         cap for spec in specs for cap in requirements.of_collection(spec)[0].capabilities
     ]
     return sorted({capability.name for capability in capabilities})
-
-
-def _command_line() -> str:
-    """Return the shell command that started this process, with full path, without password."""
-    path, *arguments = sys.argv
-    as_module = os.path.basename(path) == "__main__.py"  # noqa: PTH119
-    program = [sys.executable, "-m", "beepy"] if as_module else [os.path.abspath(path)]  # noqa: PTH100 - links are kept
-    names = [name for name in ("BEEPY_STORAGE", "BEEPY_CONFIG_DIR") if name in os.environ]
-    if names:  # sudo does not keep the environment
-        program = ["env", *[f"{name}={os.environ[name]}" for name in names], *program]
-    words = [_PASSWORD.sub(r"\1...", word) for word in arguments]
-    for number, word in enumerate(words[:-1]):
-        if word in {"-p", "--password"}:
-            words[number + 1] = "..."
-    return shlex.join([*program, *words])

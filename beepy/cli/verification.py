@@ -81,10 +81,10 @@ def read_policy(
         if option:
             raise UsageError(f"{option}: not with --policy, which has the signers")
         return policy.read(file)
-    if bool(identity) != bool(issuer) or (trusted_root and not identity):
-        raise UsageError(
-            f"{option}: expected --certificate-identity and --certificate-oidc-issuer together"
-        )
+    if identity and not issuer:
+        raise UsageError(f"{option}: expected --certificate-oidc-issuer too")
+    if (issuer or trusted_root) and not identity:
+        raise UsageError(f"{option}: expected --certificate-identity too")
     signers = [Signer(key=key) for key in keys]
     if identity:
         signers.append(Signer(identity=identity, issuer=issuer, trusted_root=trusted_root))

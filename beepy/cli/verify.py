@@ -42,11 +42,11 @@ def verify(
         stdio.write(json.dumps(document, indent=2) + "\n")
     elif signature:
         stdio.write(
-            f"{safe(image)}: {signature.kind} {signature.signed}: signed by {signature.signer}: "
-            f"signature {signature.digest}\n"
+            f"{safe(image)}: signed by {signature.signer}\n"
+            f"{signature.kind:10}{signature.signed}\n"
+            f"{'signature':10}{signature.digest}\n"
         )
     else:
-        stdio.write(
-            f"{safe(image)}: manifest {found.digest}: accepted without a signature by "
-            f"{policy.where}\n"
-        )
+        why = f" by {policy.where}" if policy_file else ": part of beepy"  # a bundled image
+        stdio.write(f"{safe(image)}: accepted without a signature{why}\n")
+        stdio.write(f"{'manifest':10}{found.digest}\n")

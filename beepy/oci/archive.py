@@ -135,9 +135,18 @@ def load(file: BinaryIO, path: str, policy: "Policy | None" = None) -> Image:
     refuses it.
     """
     from beepy.oci.signatures.stored import signatures  # noqa: PLC0415 - only for archives
-    from beepy.oci.stored_referrers import images  # noqa: PLC0415
 
     archive = Archive(file, path)
+    find_signatures = partial(signatures, archive)
+    top = only(archive, path)
+    packed = candidate(path, ImageSource.ARCHIVE, top, archive.read, find_signatures)
+    return admit(packed, policy=policy)
+
+
+def only(archive: Archive, path: str) -> Descriptor:
+    """Return the only image in the archive; raise UnsupportedImage for none and for several."""
+    from beepy.oci.stored_referrers import images  # noqa: PLC0415 - only for archives
+
     entries = images(archive, archive.entries())
     if len(entries) != 1:
         error = UnsupportedImage(
@@ -146,10 +155,7 @@ def load(file: BinaryIO, path: str, policy: "Policy | None" = None) -> Image:
         if entries:
             error.add_note(f"beepy load {safe(shlex.quote(path[:200]))}")
         raise error
-    top = parse_descriptor(entries[0], f"{archive.where}: index.json")
-    find_signatures = partial(signatures, archive)
-    packed = candidate(path, ImageSource.ARCHIVE, top, archive.read, find_signatures)
-    return admit(packed, policy=policy)
+    return parse_descriptor(entries[0], f"{archive.where}: index.json")
 
 
 def _name(descriptor: Descriptor) -> str:

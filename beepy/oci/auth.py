@@ -21,13 +21,13 @@ from beepy.text import excerpt, safe
 
 _log = Log(__name__)
 
-_HELPER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_HELPER_S = 10
 _NOT_FOUND = "credentials not found in native keychain"  # docker-credential-helpers' words
 _DOCKER_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
-_MAX_CONFIG = 1 << 20
 _MAX_SCOPES = 8
 _CHANGING = ("push", "delete", "*")
+
+MAX_CONFIG = 1 << 20
+"""Limit of a credentials file in bytes."""
 
 RUN = Path("/run/containers")
 """Where skopeo and podman keep log-ins, by user id, if XDG_RUNTIME_DIR is unset: as for root."""
@@ -64,10 +64,14 @@ def find(reference: Reference, options: Options) -> Credentials | None:
     for path in options.configs:
         if not path.is_file():
             raise UsageError(f"{safe(str(path))}: no such credentials file")
+    return next((credentials for _, credentials in in_files(reference, options)), None)
+
+
+def in_files(reference: Reference, options: Options) -> Iterator[tuple[Path, Credentials]]:
+    """Yield the credentials for a registry in the files, each file's path with its own."""
     for path in (*options.configs, *_files(options)):
         if credentials := _from_file(path, reference):
-            return credentials
-    return None
+            yield path, credentials
 
 
 def _files(options: Options) -> Iterator[Path]:
@@ -91,36 +95,57 @@ def _from_file(path: Path, reference: Reference) -> Credentials | None:
     refuse_others(path, "credentials", RegistryError)
     try:
         with path.open("rb") as file:
-            config = json.loads(file.read(_MAX_CONFIG))
+            config = parse_config(file.read(MAX_CONFIG), safe(str(path)))
     except FileNotFoundError:
         return None
     except OSError as error:
         _log.warning("%s: %s", safe(str(path)), error.strerror)
         return None
-    except (ValueError, RecursionError) as error:
-        raise RegistryError(f"{safe(str(path))}: not a credentials file: not JSON") from error
-    if not isinstance(config, dict):
-        raise RegistryError(f"{safe(str(path))}: not a credentials file: a JSON object is expected")
-    helper = _best(config.get("credHelpers"), reference) or config.get("credsStore")
     entry = _best(config.get("auths"), reference)
     if isinstance(entry, dict) and (credentials := _from_entry(entry, path)):
         return credentials
-    if isinstance(helper, str) and helper:
-        return _from_helper(helper, reference, path)
-    return None
+    helper = helper_of(config, reference)
+    return _from_helper(helper, reference, path) if helper else None
+
+
+def parse_config(data: bytes, where: str) -> dict[str, object]:
+    """Return the JSON object in a credentials file; raise RegistryError for anything else."""
+    try:
+        config = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RegistryError(f"{where}: not a credentials file: not JSON") from error
+    if not isinstance(config, dict):
+        raise RegistryError(f"{where}: not a credentials file: a JSON object is expected")
+    return config
+
+
+def helper_of(config: Mapping[str, object], reference: Reference) -> str:
+    """Return the credential helper that a file names for a registry, "" if it names none."""
+    helper = _best(config.get("credHelpers"), reference) or config.get("credsStore")
+    return helper if isinstance(helper, str) else ""
 
 
 def _best(table: object, reference: Reference) -> object:
     """Return the entry with the longest matching key: a registry or (podman) a namespace in it."""
     best: tuple[int, object] = -1, None
     for key, value in table.items() if isinstance(table, dict) else ():
-        prefix = re.sub(r"^https?://", "", key).rstrip("/")
-        prefix = re.sub(r"/v[12]$", "", prefix)
-        host, slash, rest = prefix.partition("/")
-        prefix = (DOCKER if host in _DOCKER_NAMES else host) + slash + rest
+        prefix = normalized(key)
         if f"{reference.name}/".startswith(f"{prefix}/") and len(prefix) > best[0]:
             best = len(prefix), value
     return best[1]
+
+
+def normalized(key: str) -> str:
+    """Return the registry, or the namespace in one, that a key of a credentials file means."""
+    prefix = re.sub(r"^https?://", "", key).rstrip("/")
+    prefix = re.sub(r"/v[12]$", "", prefix)
+    host, slash, rest = prefix.partition("/")
+    return (DOCKER if host in _DOCKER_NAMES else host) + slash + rest
+
+
+def server_key(registry: str) -> str:
+    """Return docker's key for a registry, in its file and for its helpers."""
+    return "https://index.docker.io/v1/" if registry == DOCKER else registry
 
 
 def _from_entry(entry: Mapping[object, object], path: Path) -> Credentials | None:
@@ -142,31 +167,25 @@ def _from_entry(entry: Mapping[object, object], path: Path) -> Credentials | Non
 
 def _from_helper(name: str, reference: Reference, path: Path) -> Credentials | None:
     """Run ``docker-credential-NAME get``: the server on stdin, a JSON object on stdout."""
-    import subprocess  # noqa: PLC0415 - only where a helper is configured
+    from beepy.oci import credential_helper  # noqa: PLC0415 - only where a helper is configured
 
     where = f"{safe(str(path))}: credential helper '{safe(name)}'"
-    if not _HELPER.fullmatch(name):
-        raise RegistryError(f"{where}: not a program name")
-    server = "https://index.docker.io/v1/" if reference.registry == DOCKER else reference.registry
-    command = [f"docker-credential-{name}", "get"]
+    server = server_key(reference.registry)
     try:
-        ran = subprocess.run(  # noqa: S603 - the user's own configuration names it
-            command, input=server.encode(), capture_output=True, timeout=_HELPER_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        why = error.strerror if isinstance(error, OSError) else f"no answer in {_HELPER_S} s"
-        _log.warning("%s: %s: continuing without credentials", where, why)
+        code, output = credential_helper.run(name, "get", server.encode(), where)
+    except OSError as error:
+        _log.warning("%s: %s: continuing without credentials", where, error.strerror)
         return None
-    if ran.returncode:
-        why = excerpt((ran.stdout or ran.stderr).decode(errors="backslashreplace").strip(), 160)
+    if code:
+        why = excerpt(output.decode(errors="backslashreplace").strip(), 160)
         if _NOT_FOUND in why:
             _log.info("%s: no credentials for %s", where, server)
         else:
-            reason = why or f"exit status {ran.returncode}"
+            reason = why or f"exit status {code}"
             _log.warning("%s: %s: continuing without credentials", where, reason)
         return None
     try:
-        answer = json.loads(ran.stdout)
+        answer = json.loads(output)
         username, secret = answer["Username"], answer["Secret"]
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise RegistryError(f"{where}: answer has no credentials") from error

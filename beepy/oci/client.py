@@ -5,7 +5,7 @@ host, port), and credentials to the token realm that this origin itself names; t
 target.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cached_property
 from types import TracebackType
@@ -15,7 +15,7 @@ import oras.container
 import oras.provider
 import requests
 
-from beepy.errors import ImageNotFound, RegistryError
+from beepy.errors import ImageError, ImageNotFound, RegistryError
 from beepy.oci import answers, auth, transport
 from beepy.oci.options import Options
 from beepy.oci.reference import DOCKER, Reference
@@ -36,6 +36,7 @@ LIMITS = Limits()
 _DOCKER_HOST = "registry-1.docker.io"
 _MAX_TOKEN = 1 << 20
 _REDIRECTS = (301, 302, 303, 307, 308)
+_KEEPING_REDIRECTS = (307, 308)  # with the method and the body
 _MAX_REDIRECTS = 3
 _HIDDEN = "the image may not exist, or be private"
 
@@ -43,15 +44,28 @@ _HIDDEN = "the image may not exist, or be private"
 class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     """One repository of one registry; close it, or use it in a ``with`` statement.
 
+    With ``push`` it asks for the right to push there from the first request on. ``where`` begins
+    messages, in the place of the reference. A reference without a repository is good for
+    ``log_in`` only.
+
     Of oras it uses the requests session and the URLs. How requests are sent, redirected, retried
     and authorized is its own: ``do_request`` replaces oras's, so that oras's primitives on blobs
     and manifests, which all call it, have the same guarantees.
     """
 
     def __init__(
-        self, reference: Reference, options: Options, limits: Limits | None = None
+        self,
+        reference: Reference,
+        options: Options,
+        limits: Limits | None = None,
+        *,
+        push: bool = False,
+        where: str = "",
     ) -> None:
-        self.where = str(reference)
+        self.where = where or str(reference)
+        self._is_pushing = push
+        actions = "pull,push" if push else "pull"
+        self._scope = f"repository:{reference.repository}:{actions}" if reference.repository else ""
         self._reference = reference
         self._options = options
         host = _DOCKER_HOST if reference.registry == DOCKER else reference.registry
@@ -59,7 +73,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         super().__init__(host, plain, tls_verify=not options.insecure)
         own = origin_of(f"{self.prefix}://{host}", self.where)
         self.http = Session(self.session, own, self.where, reference.registry, limits or LIMITS)
-        self._authorizations: dict[str, str] = {}  # by scope
+        self._authorization = ""
         self._has_introduced = False
         self.session.verify = not options.insecure
         others = transport.tls_context(reference.registry, options)
@@ -101,20 +115,32 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         before, _, _ = self.manifest_url(digest).rpartition("/manifests/")
         return f"{before}/referrers/{digest}"
 
+    @property
+    def uploads_url(self) -> str:
+        """The URL where uploads of blobs begin."""
+        return f"{self.prefix}://{self._container.upload_blob_url()}"
+
     @contextmanager
     def get(
         self, url: str, what: str, headers: Mapping[str, str] | None = None, size: int = 0
     ) -> Iterator[requests.Response]:
-        """Request ``url`` and yield the answer, which has status 200; its body is not read yet.
+        """Request ``url`` and yield the answer, which has status 200; see ``request``."""
+        with self.request(Request("GET", url, headers or {}), what, size=size) as response:
+            yield response
+
+    @contextmanager
+    def request(
+        self, request: Request, what: str, expected: Collection[int] = (200,), size: int = 0
+    ) -> Iterator[requests.Response]:
+        """Send a request and yield the answer, whose body is not read yet.
 
         ``what`` names it in messages. The block must end in the time that a body of ``size`` bytes
-        may take. Raises ImageNotFound for 404, RegistryError for any other status.
+        may take. If the status is not one of ``expected``, raises RegistryError, or ImageNotFound
+        if what should be read is not there.
         """
-        with (
-            self.http.within(size),
-            closing(self._exchange(Request("GET", url, headers or {}))) as response,
-        ):
-            self._expect(response, what)
+        with self.http.within(size), closing(self._exchange(request)) as response:
+            if response.status_code not in expected:
+                raise self._refusal(response, what)
             yield response
 
     def do_request(  # noqa: PLR0917 - oras's signature
@@ -132,24 +158,22 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     def _exchange(self, request: Request) -> requests.Response:
         """Send a request: to the registry with its authorization, to where it redirects without.
 
-        GET and HEAD follow redirects. Those of other methods are returned: the body would be sent
-        to another host.
+        Redirects are followed if they keep the method, so that what is sent stays what it is.
         """
-        is_reading = request.method in READING
-        scope = f"repository:{self._reference.repository}:{'pull' if is_reading else 'pull,push'}"
+        kept = _REDIRECTS if request.method in READING else _KEEPING_REDIRECTS
         redirects, has_answered = 0, False
         if self._options.username is not None:
-            self._introduce(scope)
+            self._introduce()
         while True:
             is_own = self.http.origin(request.url) == self.http.own
-            response = self.http.send(self._authorized(request, scope, is_own=is_own))
+            response = self.http.send(self._authorized(request, is_own=is_own))
             if response.status_code == 401 and is_own and not has_answered:
                 has_answered = True
                 response.close()
-                self._authorizations[scope] = self._authorize(response, scope)
-            elif response.status_code in (403, 404) and is_own and self._introduce(scope):
+                self._authorization = self._authorize(response)
+            elif response.status_code in (403, 404) and is_own and self._introduce():
                 response.close()
-            elif response.status_code in _REDIRECTS and is_reading:
+            elif response.status_code in kept:
                 response.close()
                 redirects += 1
                 if redirects > _MAX_REDIRECTS:
@@ -158,51 +182,80 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
             else:
                 return response
 
-    def _authorized(self, request: Request, scope: str, *, is_own: bool) -> Request:
+    def _authorized(self, request: Request, *, is_own: bool) -> Request:
         """Return the request with an Authorization for the registry, without any for others."""
         headers = {
             name: value
             for name, value in request.headers.items()
             if name.lower() != "authorization"
         }
-        if is_own and scope in self._authorizations:
-            headers["Authorization"] = self._authorizations[scope]
+        if is_own and self._authorization:
+            headers["Authorization"] = self._authorization
         return request._replace(headers=headers)
 
     @cached_property
     def _credentials(self) -> auth.Credentials | None:
         return auth.find(self._reference, self._options)
 
-    def _introduce(self, scope: str) -> bool:
+    def _introduce(self) -> bool:
         """Log in at /v2/ if there are credentials and the registry wants them; tell whether it did.
 
         It is tried once. A registry that hides its repositories from strangers answers 404 for
         them, and challenges only at /v2/.
         """
-        if self._has_introduced or scope in self._authorizations:
+        if self._has_introduced or self._authorization:
             return False
         self._has_introduced = True
         if self._credentials is None:
             return False
-        request = Request("GET", f"{self.prefix}://{self.hostname}/v2/")
-        with closing(self.http.send(request)) as response:
+        with closing(self.http.send(Request("GET", self._base_url))) as response:
             if response.status_code == 401:
-                self._authorizations[scope] = self._authorize(response, scope)
-        return scope in self._authorizations
+                self._authorization = self._authorize(response)
+        return bool(self._authorization)
 
-    def _authorize(self, response: requests.Response, scope: str) -> str:
+    def log_in(self, credentials: auth.Credentials) -> bool:
+        """Check credentials; return False if the registry does not ask for any.
+
+        Raises RegistryError if it refuses them, or is not a registry.
+        """
+        self._credentials = credentials
+        request = Request("GET", self._base_url)
+        with self.http.within(0):
+            with closing(self.http.send(request)) as response:
+                if response.status_code == 200:
+                    return False
+                if response.status_code != 401:
+                    raise self._no_log_in(response)
+                self._authorization = self._authorize(response)
+            with closing(self.http.send(self._authorized(request, is_own=True))) as response:
+                if response.status_code != 200:
+                    raise self._no_log_in(response)
+        return True
+
+    def _no_log_in(self, response: requests.Response) -> RegistryError:
+        status, detail = response.status_code, self.http.detail(response)
+        refused = " refuses these credentials:" if status in (401, 403) else ""
+        return RegistryError(
+            f"{self.where}: {host_of(response)}{refused} answers {status} at /v2/{detail}"
+        )
+
+    @property
+    def _base_url(self) -> str:
+        return f"{self.prefix}://{self.hostname}/v2/"
+
+    def _authorize(self, response: requests.Response) -> str:
         """Return the Authorization that the registry's 401 asks for."""
         header = response.headers.get("WWW-Authenticate", "")
         offered = {challenge.scheme: challenge for challenge in auth.challenges(header)[::-1]}
         credentials = self._credentials
         if "bearer" in offered:
             bearer = offered["bearer"]
-            return "Bearer " + self._token(bearer, auth.scopes(bearer, scope), credentials)
+            return "Bearer " + self._token(bearer, auth.scopes(bearer, self._scope), credentials)
         where = f"{self.where}: {self._reference.registry}"
         if "basic" not in offered:
             raise RegistryError(f"{where}: unsupported authentication scheme")
         if credentials is None or not credentials.username:
-            raise _advised(RegistryError(f"{where}: authentication required"))
+            raise self._advised(RegistryError(f"{where}: authentication required"))
         return credentials.basic
 
     def _token(
@@ -241,13 +294,13 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
         with closing(self.http.send(request)) as response:
             status = response.status_code
             if status in (401, 403):
-                why = (
-                    "refuses these credentials"
-                    if credentials
-                    else f"gives no token without credentials: {_HIDDEN}"
-                )
+                why = "gives no token without credentials"
+                if credentials:
+                    why = "refuses these credentials"
+                elif not self._is_pushing:
+                    why += f": {_HIDDEN}"
                 detail = self.http.detail(response)
-                raise _advised(RegistryError(f"{where}: {why}: answers {status}{detail}"))
+                raise self._advised(RegistryError(f"{where}: {why}: answers {status}{detail}"))
             if status != 200:
                 detail = self.http.detail(response)
                 raise RegistryError(f"{where}: answers {status} and not with a token{detail}")
@@ -256,35 +309,37 @@ class Client(oras.provider.Registry):  # type: ignore[misc] # oras has no types
             raise RegistryError(f"{where}: answers with {page} and not with a token")
         return auth.token(body, where)
 
-    def _expect(self, response: requests.Response, what: str) -> None:
-        """Raise for every status but 200, with the registry's own words."""
+    def _refusal(self, response: requests.Response, what: str) -> ImageError:
+        """Return the error for a status, with the registry's own words."""
         status = response.status_code
-        if status == 200:
-            return
+        is_reading = response.request.method in READING
         where = f"{self.where}: {what}"
         host, detail = host_of(response), self.http.detail(response)
-        if status == 404:
+        if status == 404 and is_reading:
             error = ImageNotFound(f"{where}: {host} does not have it{detail}")
-            if self._options.username is not None and not self._authorizations:
+            if self._options.username is not None and not self._authorization:
                 error.add_note(
                     "the registry did not ask for credentials: those given were not sent"
                 )
-            raise error
+            return error
         detail = f"{host} answers {status}{detail}"
         if status in (401, 403):
             is_own = self.http.origin(response.url) == self.http.own
-            hidden = f"{_HIDDEN}: " if is_own and self._credentials is None else ""
-            raise _advised(RegistryError(f"{where}: access denied: {hidden}{detail}"))
+            is_hidden = is_own and not self._is_pushing and self._credentials is None
+            hidden = f"{_HIDDEN}: " if is_hidden else ""
+            return self._advised(RegistryError(f"{where}: access denied: {hidden}{detail}"))
         if status in BUSY and (seconds := retry_after(response)):
             detail += f", retry after {seconds} s"
-        raise RegistryError(f"{where}: {detail}")
+        too_large = "larger than what it accepts: " if status == 413 else ""
+        return RegistryError(f"{where}: {too_large}{detail}")
 
-
-def _advised(error: RegistryError) -> RegistryError:
-    error.add_note(
-        "credentials are read from -u and -p, from -c FILE, and from docker's and podman's log-ins"
-    )
-    return error
+    def _advised(self, error: RegistryError) -> RegistryError:
+        if self._reference.repository:
+            error.add_note(
+                "credentials are read from -u and -p, from -c FILE, and from log-ins:"
+                f" beepy login {self._reference.registry}"
+            )
+        return error
 
 
 def _is_plain(host: str, where: str, options: Options) -> bool:

@@ -3,7 +3,6 @@
 import os
 
 from beepy.errors import ImageError, StoreError, UsageError, restated
-from beepy.log import Log
 from beepy.oci import garbage, lookup
 from beepy.oci.layout import IndexEntry, name_of
 from beepy.oci.options import Options
@@ -12,8 +11,6 @@ from beepy.oci.reference import has_host, parse
 from beepy.oci.store import Store, renamed
 from beepy.oci.stored_referrers import Source
 from beepy.text import safe
-
-_log = Log(__name__)
 
 
 def tag(source: str, target: str, options: Options) -> str:
@@ -24,12 +21,11 @@ def tag(source: str, target: str, options: Options) -> str:
     """
     if parse(target).digest:
         raise UsageError(f"{safe(target)}: a new name has no digest")
-    if lookup.bundled_store().find(target):
-        _log.warning("%s: the bundled image of that name is hidden by it", safe(target))
+    lookup.warn_if_bundled(target)
     store, name, descriptor = lookup.find_stored(source, options)
     own = lookup.own_store(options)
     if is_same(store, own):
-        return own.tag(source if own.find(source) else name, target)  # it may be an alias
+        return own.tag(source if own.find(source) else name, target)  # an alias has no entry
     with store.layout.lease():
         entry = store.entry(name, descriptor)
         needed = complete(store, entry, source)

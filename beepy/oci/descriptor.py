@@ -16,6 +16,9 @@ MAX_MANIFEST = 4 << 20
 MAX_IMAGE = 64 << 20
 """Limit of all blobs of one image in bytes; a large eBPF object has 2 MB."""
 
+MAX_MOVED = 1 << 40
+"""The same where blobs are neither loaded nor accepted: what is pushed is on this disk already."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _KEYS = ("mediaType", "digest", "size", "annotations", "platform", "artifactType")
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -145,7 +148,7 @@ def parse_annotations(value: object, where: str) -> Mapping[str, str]:
     return value
 
 
-def parse_descriptor(value: object, where: str) -> Descriptor:
+def parse_descriptor(value: object, where: str, max_size: int = MAX_IMAGE) -> Descriptor:
     """Return a descriptor of parsed JSON; raise UnsupportedImage for a bad digest, size or type."""
     if not isinstance(value, dict):
         raise UnsupportedImage(f"{where}: a descriptor is expected, not {excerpt(value)}")
@@ -155,8 +158,8 @@ def parse_descriptor(value: object, where: str) -> Descriptor:
         raise UnsupportedImage(
             f"{where}: digest '{excerpt(digest)}': not sha256: and 64 hex digits"
         )
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_IMAGE:
-        raise UnsupportedImage(f"{where}: size {excerpt(size)}: not from 0 to {MAX_IMAGE}")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= max_size:
+        raise UnsupportedImage(f"{where}: size {excerpt(size)}: not from 0 to {max_size}")
     return Descriptor(
         parse_text(value.get("mediaType"), f"{where}: mediaType"),
         digest,

@@ -54,7 +54,7 @@ def load(path: str, name: str, options: Options) -> list[tuple[str, str]]:
         names = [_named(entry, where, name, only=len(chosen) == 1) for entry in chosen]
         if twice := next((text for text, count in Counter(names).items() if count > 1), None):
             raise UnsupportedImage(f"{where}: several images have the name {safe(twice)}")
-        policy = options.policy or lookup.configured_policy(options)
+        policy = lookup.checked(options).policy
         for entry in chosen:
             _check_image(source, entry)
             if policy:

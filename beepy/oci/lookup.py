@@ -25,6 +25,7 @@ from beepy.text import safe
 
 if TYPE_CHECKING:
     from beepy.oci.policy import Policy  # most runs have none
+    from beepy.oci.progress import Progress
 
 __all__ = ["Options", "bundled_store", "find", "list_images", "pull", "stores"]
 
@@ -33,13 +34,19 @@ _log = Log(__name__)
 _PACKAGE = Path(__file__).parent.parent
 _DEFAULT = Options()
 _TRANSPORTS = ("oci", "oci-archive", "docker-archive")  # as skopeo and podman write them
-_LISTS = "beepy list shows the images"
+LISTS = "beepy list shows the images"
 
 
 def bundled_store() -> Store:
     """Return the bundled images: inside the package (a wheel), else beside it (a checkout)."""
     inside = _PACKAGE / "images"
     return Store(inside if inside.is_dir() else _PACKAGE.parent / "images", is_ours=True)
+
+
+def warn_if_bundled(name: str) -> None:
+    """Warn if an image that gets this name hides a bundled one."""
+    if bundled_store().find(name):
+        _log.warning("%s: the bundled image of that name is hidden by it", safe(name))
 
 
 def stores(options: Options) -> tuple[Store, ...]:
@@ -77,11 +84,11 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
         if isinstance(text, Image):
             return text
         text = _text_of(text)
-    options = _checked(options)
+    options = checked(options)
     bundle = bundled_store()
     is_forced = has_host(text) and options.pull == "always"
     bundled = None if is_forced else bundle.named(text)
-    if _could_be_file(text) and (image := image_file.read(text, options.policy)):
+    if could_be_file(text) and (image := image_file.read(text, options.policy)):
         if bundled:  # anybody who can write to this directory may have created the file
             _log.warning(
                 "%s: the file of that name in the working directory, not the bundled image",
@@ -96,8 +103,8 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
     if has_host(text):
         if not is_forced:
             _refuse_file(text)
-    elif expanded := _expanded(text, options):
-        name = expanded
+    elif expansion := expanded(text, options):
+        name = expansion
         if options.pull != "always" and (image := _from_stores(name, options)):
             return image
     if has_host(name) and options.pull == "never":
@@ -117,16 +124,16 @@ def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Des
 
     Raises ImageNotFound and InvalidReference, which suggest similar names.
     """
-    options = _checked(options)
+    options = checked(options)
     if stored := _stored(text, options):
         return stored
     bundle = bundled_store()
     if bundled := bundle.named(text):
         return bundle, text.partition("@")[0], bundled
     _reference(text, options)
-    name = text if has_host(text) else _expanded(text, options)
+    name = registry_name(text, options)
     if not name:
-        raise _not_found(text, options)
+        raise not_found(text, options)
     if name != text and (stored := _stored(name, options)):
         return stored
     error = ImageNotFound(f"{safe(name)}: not found locally")
@@ -136,7 +143,7 @@ def find_stored(text: str, options: Options = _DEFAULT) -> tuple[Store, str, Des
 
 def _stored(text: str, options: Options) -> tuple[Store, str, Descriptor] | None:
     for store in stores(options):
-        if stored := _look_up(store, text, options):
+        if stored := look_up(store, text, options):
             return store, *stored
     return None
 
@@ -156,7 +163,7 @@ def _text_of(path: Path) -> str:
     return text if text.startswith((".", "/")) else f"./{text}"
 
 
-def _checked(options: Options) -> Options:
+def checked(options: Options) -> Options:
     """Return the options with paths that were given as texts. Raises TypeError and UsageError."""
     if not isinstance(options, Options):
         from beepy.arguments import wrong_type  # noqa: PLC0415 - only on the way to an error
@@ -170,7 +177,7 @@ def _checked(options: Options) -> Options:
         _path, (options.storage, options.config_dir, options.ca_file)
     )
     options = options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
-    policy = options.policy or configured_policy(options)
+    policy = options.policy or _configured_policy(options)
     if options.verify:
         from beepy.oci import policy as policies  # noqa: PLC0415 - few runs verify
 
@@ -178,7 +185,7 @@ def _checked(options: Options) -> Options:
     return options._replace(policy=policy)
 
 
-def configured_policy(options: Options) -> "Policy | None":
+def _configured_policy(options: Options) -> "Policy | None":
     """Return the policy of ``registries.toml``; None if it has none."""
     try:
         os.lstat(registries_file(options))
@@ -200,7 +207,7 @@ def _path(path: Path | str | None) -> Path | None:
     return Path(path) if isinstance(path, str) else path
 
 
-def _could_be_file(text: str) -> bool:
+def could_be_file(text: str) -> bool:
     """Tell whether ``text`` may name a file; what begins with "." or "/" is never a reference.
 
     A name with a digest is not looked up as a file, even if the digest is mistyped or not
@@ -231,12 +238,12 @@ def _from_stores(text: str, options: Options) -> Image | None:
 
 def _from_store(store: Store, text: str, options: Options) -> Image | None:
     """Return the image in a store; read again what was removed while it was read."""
-    stored = _look_up(store, text, options)
+    stored = look_up(store, text, options)
     while stored:
         try:
             return _load(store, text, stored[1], options.policy)
         except StoreError:
-            now = _look_up(store, text, options)
+            now = look_up(store, text, options)
             if now == stored:
                 raise
             stored = now
@@ -253,7 +260,7 @@ def _load(store: Store, text: str, descriptor: Descriptor, policy: "Policy | Non
         raise
 
 
-def _look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
+def look_up(store: Store, text: str, options: Options) -> tuple[str, Descriptor] | None:
     """Find an image in a store.
 
     A broken store is skipped with a warning unless --storage names it.
@@ -272,7 +279,7 @@ def list_images(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
 
     A broken store is skipped with a warning unless ``options.storage`` names it.
     """
-    options = _checked(options)
+    options = checked(options)
     images: list[tuple[Entry, bool]] = []
     for store in stores(options):
         try:
@@ -284,11 +291,18 @@ def list_images(options: Options = _DEFAULT) -> tuple[tuple[Entry, bool], ...]:
     return (*images, *[(entry, True) for entry in bundled_store().list()])
 
 
-def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
+def pull(
+    text: str,
+    options: Options = _DEFAULT,
+    *,
+    keep: bool = True,
+    progress: "Progress | None" = None,
+) -> Image:
     """Fetch an image from its registry into the first local store, named as written; return it.
 
     Without ``keep`` only what its format uses is fetched, and a store that cannot be written causes
-    a warning, not an error. A bundled image is returned as it is. Any other name without a
+    a warning, not an error. ``progress`` is called with each blob and the number of its bytes that
+    have been fetched so far. A bundled image is returned as it is. Any other name without a
     registry's host is expanded by ``registries.toml``, and stored expanded; without an expansion no
     registry is contacted. Mirrors come before the registry itself. Raises ImageNotFound and
     InvalidReference, which suggest similar names, UnsupportedImage, DigestMismatch, RegistryError
@@ -296,22 +310,30 @@ def pull(text: str, options: Options = _DEFAULT, *, keep: bool = True) -> Image:
     """
     if not isinstance(text, str):
         text = _text_of(text)
-    options = _checked(options)
+    options = checked(options)
     bundle = bundled_store()
     if not has_host(text) and (bundled := bundle.named(text)):
         return bundle.load(text, bundled, options.policy)
     reference, name = _reference(text, options), text
     if not has_host(text):
-        name = _expanded(text, options)
+        name = expanded(text, options)
         if not name:
-            raise image_file.layout_refusal(text) or _not_found(text, options)
+            raise image_file.layout_refusal(text) or not_found(text, options)
         reference = parse(name)
     from beepy.oci import mirrors  # noqa: PLC0415 - requests and oras cost 160 ms
 
-    return mirrors.pull(reference, name, own_store(options), options, keep=keep)
+    store = own_store(options)
+    return mirrors.pull(reference, name, store, options, keep=keep, progress=progress)
 
 
-def _expanded(text: str, options: Options) -> str:
+def registry_name(text: str, options: Options) -> str:
+    """Return the reference by which a registry has an image, "" if none is asked for that name."""
+    if has_host(text):  # so has "./probe.o"
+        return text if is_reference(text) else ""
+    return expanded(text, options)
+
+
+def expanded(text: str, options: Options) -> str:
     """Return the reference that a name without a registry's host stands for, "" if it has none."""
     if _is_path(text) or not is_reference(text):
         return ""
@@ -337,7 +359,7 @@ def _reference(text: str, options: Options) -> Reference:
             raise _not_a_reference(text, where) from error
         similar = _similar(text, options)
         if similar or "/" not in text:
-            error.add_note(f"did you mean {' or '.join(similar)}?" if similar else _LISTS)
+            error.add_note(f"did you mean {' or '.join(similar)}?" if similar else LISTS)
         raise
     if not has_host(text) and _is_path(text):
         raise _not_a_reference(text, where)
@@ -349,13 +371,16 @@ def _is_path(text: str) -> bool:
     return text.endswith((".o", ".tar")) or os.path.isfile(text)  # noqa: PTH113
 
 
-def _not_found(text: str, options: Options) -> ImageNotFound:
+def not_found(text: str, options: Options) -> ImageNotFound:
     """Return the error for a name without a registry's host, with similar names."""
     name, _, pin = text.partition("@")
     for store in (*stores(options), bundled_store()) if pin else ():
-        if stored := _look_up(store, name, options):
+        if stored := look_up(store, name, options):
             digest = stored[1].digest
             return ImageNotFound(f"no image '{safe(text)}': the local {safe(name)} is {digest}")
+    if not pin and _stored(text, options):
+        why = "in the local store; no registry to pull it from in its name"
+        return ImageNotFound(f"{safe(text)}: {why}")
     similar = _similar(text, options)
     if "/" in text and is_reference(f"{DOCKER}/{text}"):
         similar.append(f"{DOCKER}/{safe(text)}")
@@ -364,7 +389,7 @@ def _not_found(text: str, options: Options) -> ImageNotFound:
     error = ImageNotFound(
         f"no image '{safe(text)}': no file, stored or bundled image has that name"
     )
-    error.add_note(_LISTS)
+    error.add_note(LISTS)
     return error
 
 
@@ -390,5 +415,5 @@ def _last_part(name: str) -> str:
 
 def _not_a_reference(text: str, where: str) -> ImageNotFound:
     if os.path.isfile(text):  # noqa: PTH113
-        return ImageNotFound(f"{where}: a file, not a reference: it needs no registry")
+        return ImageNotFound(f"{where}: a file, not the name of an image in a store or registry")
     return ImageNotFound(f"{where}: no such file")

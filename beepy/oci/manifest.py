@@ -1,7 +1,7 @@
 """Manifests and indexes: untrusted JSON becomes values; the choice of a platform."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from beepy.errors import UnsupportedImage
@@ -44,6 +44,7 @@ _KEYS = (
     "annotations",
 )
 _MAX_LAYERS = 128
+_MAX_MANIFESTS = 256
 
 MAX_DEPTH = 2
 """How deep indexes may be nested."""
@@ -77,11 +78,14 @@ class Index(NamedTuple):
     manifests: tuple[Descriptor, ...]
 
 
-def parse(data: bytes, where: str, media_type: str = "") -> Manifest | Index:
+def parse(
+    data: bytes, where: str, media_type: str = "", max_size: int = MAX_IMAGE
+) -> Manifest | Index:
     """Parse a manifest or an index.
 
     ``media_type`` is its descriptor's; the ``mediaType`` in ``data`` takes precedence. Raises
-    UnsupportedImage for what is neither, or could be taken for both.
+    UnsupportedImage for what is neither, or could be taken for both, and for blobs of more than
+    ``max_size`` bytes.
     """
     body = parse_object(data, where)
     refuse_other_case(body, _KEYS, where)
@@ -96,32 +100,34 @@ def parse(data: bytes, where: str, media_type: str = "") -> Manifest | Index:
     if "manifests" in body:
         if kind not in (OCI_INDEX, DOCKER_LIST, ""):
             raise UnsupportedImage(f"{where}: an index with media type '{excerpt(kind)}'")
-        children = _descriptors(body["manifests"], f"{where}: manifest")
+        children = _descriptors(body["manifests"], f"{where}: manifest", max_size)
         return Index(kind or OCI_INDEX, children)
     if kind in (OCI_INDEX, DOCKER_LIST):
         raise UnsupportedImage(f"{where}: not an index, but media type '{excerpt(kind)}'")
     config = body.get("config")
-    layers = _descriptors(body.get("layers"), f"{where}: layer")
+    layers = _descriptors(body.get("layers"), f"{where}: layer", max_size)
     manifest = Manifest(
         kind or OCI_MANIFEST,
         parse_text(body.get("artifactType"), f"{where}: artifactType"),
-        None if config is None else parse_descriptor(config, f"{where}: config"),
+        None if config is None else parse_descriptor(config, f"{where}: config", max_size),
         layers,
         parse_annotations(body.get("annotations"), where),
     )
-    if (size := sum(blob.size for blob in manifest.blobs)) > MAX_IMAGE:
-        raise UnsupportedImage(f"{where}: {size} bytes of layers, at most {MAX_IMAGE} are allowed")
+    if (size := sum(blob.size for blob in manifest.blobs)) > max_size:
+        raise UnsupportedImage(f"{where}: {size} bytes of layers, at most {max_size} are allowed")
     return manifest
 
 
-def _descriptors(values: object, where: str) -> tuple[Descriptor, ...]:
+def _descriptors(values: object, where: str, max_size: int) -> tuple[Descriptor, ...]:
     if values is None:
         return ()
     if not isinstance(values, list):
         raise UnsupportedImage(f"{where}s: a list is expected")
     if len(values) > _MAX_LAYERS:
         raise UnsupportedImage(f"{where}s: {len(values)}, at most {_MAX_LAYERS} are allowed")
-    return tuple(parse_descriptor(value, f"{where} {index}") for index, value in enumerate(values))
+    return tuple(
+        parse_descriptor(value, f"{where} {index}", max_size) for index, value in enumerate(values)
+    )
 
 
 def machine_platform() -> str:
@@ -154,12 +160,42 @@ def resolve(top: Descriptor, read: Read, where: str) -> tuple[Descriptor, Manife
     """Follow ``top`` through indexes; return this machine's manifest and its descriptor."""
     descriptor = top
     for _ in range(MAX_DEPTH + 1):
-        if descriptor.size > MAX_MANIFEST:
-            raise UnsupportedImage(
-                f"{where}: manifest of {descriptor.size} bytes, at most {MAX_MANIFEST} are allowed"
-            )
-        document = parse(read(descriptor), where, descriptor.media_type)
+        document = read_document(descriptor, read, where)
         if isinstance(document, Manifest):
             return descriptor, document
         descriptor = choose(document, where, machine_platform())
     raise UnsupportedImage(f"{where}: indexes nested more than {MAX_DEPTH} deep")
+
+
+def read_document(
+    descriptor: Descriptor, read: Read, where: str, max_size: int = MAX_IMAGE
+) -> Manifest | Index:
+    """Read and parse a manifest or an index."""
+    if descriptor.size > MAX_MANIFEST:
+        raise UnsupportedImage(
+            f"{where}: manifest of {descriptor.size} bytes, at most {MAX_MANIFEST} are allowed"
+        )
+    return parse(read(descriptor), where, descriptor.media_type, max_size)
+
+
+def walk(
+    top: Descriptor, read: Read, where: str, max_size: int = MAX_IMAGE
+) -> Iterator[tuple[Descriptor, Manifest | Index]]:
+    """Yield all manifests and indexes that ``top`` leads to, each once: children first, it last."""
+    seen: set[str] = set()
+
+    def below(descriptor: Descriptor, depth: int) -> Iterator[tuple[Descriptor, Manifest | Index]]:
+        if descriptor.digest in seen:
+            return
+        seen.add(descriptor.digest)
+        if len(seen) > _MAX_MANIFESTS:
+            raise UnsupportedImage(f"{where}: more than {_MAX_MANIFESTS} manifests")
+        document = read_document(descriptor, read, where, max_size)
+        if isinstance(document, Index):
+            if depth == MAX_DEPTH:
+                raise UnsupportedImage(f"{where}: indexes nested more than {MAX_DEPTH} deep")
+            for child in document.manifests:
+                yield from below(child, depth + 1)
+        yield descriptor, document
+
+    return below(top, 0)

@@ -1,11 +1,14 @@
 """A pull that tries the mirrors of a registry first."""
 
+from functools import partial
+
 from beepy.errors import DigestMismatch, ImageNotFound, RegistryError, UntrustedImage
 from beepy.log import Log
 from beepy.oci.endpoints import endpoints
 from beepy.oci.image import Image
 from beepy.oci.options import Options
-from beepy.oci.pull import pull as pull_from
+from beepy.oci.progress import Progress
+from beepy.oci.pull import pull as pull_once
 from beepy.oci.reference import Reference
 from beepy.oci.store import Store
 
@@ -13,7 +16,13 @@ _log = Log(__name__)
 
 
 def pull(
-    reference: Reference, name: str, store: Store, options: Options, *, keep: bool = True
+    reference: Reference,
+    name: str,
+    store: Store,
+    options: Options,
+    *,
+    keep: bool = True,
+    progress: Progress | None = None,
 ) -> Image:
     """Fetch an image as ``oci.pull.pull`` does, from the first mirror that has it.
 
@@ -22,17 +31,18 @@ def pull(
     error is the registry's own, with the mirrors' as notes.
     """
     *mirrors, own = endpoints(reference, options)
+    pull_from = partial(pull_once, name=name, store=store, keep=keep, progress=progress)
     failures = []
     for mirror in mirrors:
         try:
-            return pull_from(mirror.reference, name, store, mirror.options, keep=keep)
+            return pull_from(mirror.reference, options=mirror.options)
         except (ImageNotFound, RegistryError) as error:
             _log.info("mirror %s: skipped: %s", mirror.reference.registry, error)
             failures.append(f"mirror {mirror.reference.registry}: {error}")
         except (DigestMismatch, UntrustedImage) as error:
             _log.warning("mirror %s: skipped: %s", mirror.reference.registry, error)
     try:
-        return pull_from(own.reference, name, store, own.options, keep=keep)
+        return pull_from(own.reference, options=own.options)
     except (ImageNotFound, RegistryError) as error:
         for failure in failures:
             error.add_note(failure)

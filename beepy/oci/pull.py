@@ -6,16 +6,30 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from io import BytesIO
 
-from beepy.errors import DigestMismatch, ImageNotFound, RegistryError, StoreError
+from beepy.errors import (
+    DigestMismatch,
+    ImageNotFound,
+    RegistryError,
+    StoreError,
+    UnsupportedImage,
+)
 from beepy.log import Log
 from beepy.oci import answers
 from beepy.oci.admission import ImageSource, admit, candidate
 from beepy.oci.client import Client
-from beepy.oci.descriptor import MAX_MANIFEST, Descriptor, descriptor_of, is_digest, verified
+from beepy.oci.descriptor import (
+    MAX_IMAGE,
+    MAX_MANIFEST,
+    Descriptor,
+    descriptor_of,
+    is_digest,
+    verified,
+)
 from beepy.oci.image import Image
 from beepy.oci.layout import is_unwritable
-from beepy.oci.manifest import MEDIA_TYPES, Manifest, parse
+from beepy.oci.manifest import MEDIA_TYPES, Manifest, parse, walk
 from beepy.oci.options import Options
+from beepy.oci.progress import Progress, reported
 from beepy.oci.reference import Reference
 from beepy.oci.session import host_of
 from beepy.oci.signatures.fetched import FetchedSignatures
@@ -28,27 +42,36 @@ _OTHER_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-zA-Z=_-]{32,}")
 
 
 def pull(
-    reference: Reference, name: str, store: Store, options: Options, *, keep: bool = True
+    reference: Reference,
+    name: str,
+    store: Store,
+    options: Options,
+    *,
+    keep: bool = True,
+    progress: Progress | None = None,
 ) -> Image:
     """Fetch an image into ``store`` as ``name`` and return it.
 
     Blobs come first, then the manifest, then the name: a pull that fails leaves the names as they
-    were. With ``keep`` all layers and the signatures are fetched. Without, those that the image's
-    format uses (then the entry is partial, until a pull fetches the others), signatures only for a
-    policy, and a store that cannot be written is only warned of: the image, checked like any other,
-    stays in memory. Raises ImageNotFound, UntrustedImage and UnsupportedImage (before any layer is
-    fetched), DigestMismatch, RegistryError or StoreError.
+    were. With ``keep`` all layers and the signatures are fetched, of an index the layers for all
+    machines. Without, those that the image's format uses on this one (then the entry is partial,
+    until a pull fetches the others), signatures only for a policy, and a store that cannot be
+    written is only warned of: the image, checked like any other, stays in memory. ``progress`` is
+    called with each blob that is fetched. Raises ImageNotFound, UntrustedImage and UnsupportedImage
+    (before any layer is fetched), DigestMismatch, RegistryError or StoreError.
     """
     with Client(reference, options) as client, store.layout.lease():
-        top, data = _manifest(client, reference.digest or reference.tag or "latest")
-        transfer = _Transfer(client, reference, name, store, keep=keep)
+        top, data = fetch_manifest(client, reference.digest or reference.tag or "latest")
+        transfer = _Transfer(client, reference, name, store, progress, keep=keep)
         transfer.hold(top, data)
         offered = candidate(
             name, ImageSource.REGISTRY, top, transfer.read, transfer.signatures.find
         )
-        image = admit(offered, reference.digest or "", options.policy)
         assert offered.manifest is not None  # only a file has none
-        transfer.complete(offered.manifest)
+        manifests = transfer.manifests(top) if keep else [offered.manifest]
+        image = admit(offered, reference.digest or "", options.policy)
+        for manifest in manifests:
+            transfer.complete(manifest)
         if keep or options.policy:
             transfer.keep_signatures({top.digest, offered.descriptor.digest})
         transfer.publish(top)
@@ -63,12 +86,20 @@ class _Transfer:
     """
 
     def __init__(
-        self, client: Client, reference: Reference, name: str, store: Store, *, keep: bool
+        self,
+        client: Client,
+        reference: Reference,
+        name: str,
+        store: Store,
+        progress: Progress | None,
+        *,
+        keep: bool,
     ) -> None:
         self.signatures = FetchedSignatures(
-            client, reference.name, partial(_manifest, client), partial(_fetch, client)
+            client, reference.name, partial(fetch_manifest, client), partial(_fetch, client)
         )
         self._client = client
+        self._progress = progress
         self._name = name
         self._store = store
         self._keep = keep
@@ -98,7 +129,22 @@ class _Transfer:
                 return self._read_stored(descriptor)
             except StoreError as error:
                 self._give_up(error)
-        return _fetch(self._client, descriptor)
+        return _fetch(self._client, descriptor, self._progress)
+
+    def manifests(self, top: Descriptor) -> list[Manifest]:
+        """Return the manifests that ``top`` leads to; raise UnsupportedImage if they are too large.
+
+        An index and what it leads to are held to the limit of one image.
+        """
+        documents = [document for _, document in walk(top, self.read, excerpt(self._name, 200))]
+        manifests = [document for document in documents if isinstance(document, Manifest)]
+        blobs = {blob.digest: blob.size for manifest in manifests for blob in manifest.blobs}
+        if (size := sum(blobs.values())) > MAX_IMAGE:
+            raise UnsupportedImage(
+                f"{self._client.where}: {size} bytes of layers for all platforms,"
+                f" at most {MAX_IMAGE} are allowed"
+            )
+        return manifests
 
     def complete(self, manifest: Manifest) -> None:
         """Fetch what the image's format did not read, without holding it in memory."""
@@ -145,7 +191,7 @@ class _Transfer:
             data = layout.read(descriptor)
         except (DigestMismatch, StoreError):  # missing or damaged
             buffer = BytesIO()
-            with _blob(self._client, descriptor) as chunks:
+            with _blob(self._client, descriptor, self._progress) as chunks:
                 layout.add_stream(_copied(chunks, buffer), descriptor)
             data = buffer.getvalue()  # of CPython's BytesIO this is no copy
         self._stored.add(descriptor.digest)
@@ -156,7 +202,7 @@ class _Transfer:
         if descriptor.digest in self._stored or layout.has(descriptor):
             return
         try:
-            with _blob(self._client, descriptor) as chunks:
+            with _blob(self._client, descriptor, self._progress) as chunks:
                 layout.add_stream(chunks, descriptor)
         except StoreError as error:
             self._give_up(error)
@@ -170,7 +216,7 @@ class _Transfer:
         self._is_storing = False
 
 
-def _manifest(client: Client, tag: str) -> tuple[Descriptor, bytes]:
+def fetch_manifest(client: Client, tag: str) -> tuple[Descriptor, bytes]:
     """Return a manifest or index by tag or digest, and its descriptor.
 
     It must have the digest that ``tag`` is, and the one that the registry's Docker-Content-Digest
@@ -194,17 +240,17 @@ def _manifest(client: Client, tag: str) -> tuple[Descriptor, bytes]:
     return descriptor._replace(media_type=parsed.media_type), data
 
 
-def _fetch(client: Client, descriptor: Descriptor) -> bytes:
+def _fetch(client: Client, descriptor: Descriptor, progress: Progress | None = None) -> bytes:
     """Return a blob or a manifest, verified."""
     if descriptor.media_type in MEDIA_TYPES:
         return _child(client, descriptor)
-    with _blob(client, descriptor) as chunks:
+    with _blob(client, descriptor, progress) as chunks:
         return b"".join(chunks)
 
 
 def _child(client: Client, descriptor: Descriptor) -> bytes:
     """Return a manifest that an index names."""
-    actual, data = _manifest(client, descriptor.digest)
+    actual, data = fetch_manifest(client, descriptor.digest)
     if actual.size != descriptor.size:
         raise DigestMismatch(
             f"{client.where}: {descriptor.digest}: {actual.size} bytes, expected {descriptor.size}"
@@ -213,17 +259,21 @@ def _child(client: Client, descriptor: Descriptor) -> bytes:
 
 
 @contextmanager
-def _blob(client: Client, descriptor: Descriptor) -> Iterator[Iterator[bytes]]:
+def _blob(
+    client: Client, descriptor: Descriptor, progress: Progress | None
+) -> Iterator[Iterator[bytes]]:
     """Yield a blob's chunks, verified when they have all been read."""
     url, name = client.blob_url(descriptor.digest), f"blob {descriptor.digest}"
     with client.get(url, name, size=descriptor.size) as response:
+        chunks = reported(client.http.chunks(response), descriptor, progress)
         try:
-            yield verified(client.http.chunks(response), descriptor, client.where)
+            yield verified(chunks, descriptor, client.where)
         except DigestMismatch as error:
             content_type = excerpt(response.headers.get("Content-Type", ""), 60)
             if content_type.startswith("text/"):
                 error.add_note(f"{host_of(response)} answers with {content_type}")
             raise
+    _log.info("%s: %s: fetched %d bytes", client.where, descriptor.digest, descriptor.size)
 
 
 def _copied(chunks: Iterable[bytes], buffer: BytesIO) -> Iterator[bytes]:

@@ -5,13 +5,13 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from beepy.errors import ImageError, ImageNotFound, StoreError, UsageError
+from beepy.errors import BeepyError, ImageNotFound, StoreError, UsageError
 from beepy.log import Log
 from beepy.oci import garbage, lookup
 from beepy.oci.copying import is_same
 from beepy.oci.layout import IndexEntry, StoredFile, name_of
 from beepy.oci.options import Options
-from beepy.oci.reachable import Reachable, reachable
+from beepy.oci.reachable import Reachable, key_of, reachable
 from beepy.oci.reference import same, same_repository
 from beepy.oci.store import Store
 from beepy.text import excerpt, safe
@@ -19,6 +19,7 @@ from beepy.text import excerpt, safe
 _log = Log(__name__)
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{12,64}")  # 12 digits: as list shows it
+_SHORTER: Final = re.compile(r"sha256:[0-9a-f]{0,11}")
 
 
 class Removal(NamedTuple):
@@ -40,6 +41,7 @@ def remove(images: Sequence[str], options: Options) -> Removal:
     with store.layout.exclusive():
         entries = store.layout.entries()
         chosen = [entry for image in images for entry in _chosen(image, entries, store, options)]
+        chosen = list({key_of(entry): entry for entry in chosen}.values())
         before = _needed(store, entries)
         garbage.drop(store.layout, chosen)
         return Removal(tuple(chosen), _collect(store, before))
@@ -82,10 +84,21 @@ def _chosen(
     else:
         alike = [entry for entry in entries if same(name_of(entry) or "", image)]
     if not alike:
-        raise _not_removable(image, store, options)
+        name = _other_name(image, options)
+        if not name:
+            raise _not_removable(image, store, options)
+        return _chosen(name, entries, store, options)
     if len({(name_of(entry), str(entry.get("digest"))) for entry in alike}) > 1:
         raise _ambiguous(image, alike)
     return alike
+
+
+def _other_name(image: str, options: Options) -> str:
+    """Return what an alias or a name of the default registry stands for, "" for other names."""
+    if _DIGEST.fullmatch(image) or lookup.bundled_store().named(image):
+        return ""
+    name = lookup.registry_name(image, options)
+    return "" if name == image else name
 
 
 def _ambiguous(image: str, entries: Iterable[IndexEntry]) -> UsageError:
@@ -98,9 +111,18 @@ def _ambiguous(image: str, entries: Iterable[IndexEntry]) -> UsageError:
     return error
 
 
-def _not_removable(image: str, store: Store, options: Options) -> ImageError:
+def _not_removable(image: str, store: Store, options: Options) -> BeepyError:
     """Return why an image that is not in beepy's own store cannot be removed."""
-    where, name, _ = lookup.find_stored(image, options)
+    if _SHORTER.fullmatch(image):
+        return UsageError(f"{image}: expected at least 12 digits of the digest")
+    try:
+        where, name, _ = lookup.find_stored(image, options)
+    except ImageNotFound as missing:
+        if not lookup.registry_name(image, options):
+            raise
+        error = ImageNotFound(str(missing))
+        error.add_note(lookup.LISTS)  # nobody pulls an image to remove it
+        return error
     if is_same(where, store):  # it came meanwhile
         return StoreError(f"{safe(image)}: {store.layout.where} has just changed")
     if where.path == lookup.bundled_store().path:

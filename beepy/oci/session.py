@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from types import MappingProxyType
 from typing import NamedTuple
@@ -19,11 +19,12 @@ from beepy.text import excerpt
 _log = Log(__name__)
 
 READING = ("GET", "HEAD")
-"""Methods that change nothing: a request may be sent again, and follows every redirect."""
+"""Methods that change nothing."""
 
 BUSY = (429, 502, 503, 504)
 
 _CHUNK = 64 << 10
+_SEND_BUFFER = 4 << 20  # the largest of a TCP socket (net.ipv4.tcp_wmem)
 _MAX_DETAIL = 8 << 10
 _RETRIES = 2
 _MAX_WAIT_S = 10
@@ -41,10 +42,9 @@ class Origin(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What is sent; ``body`` is what requests takes: bytes, a form, or a file, which is streamed.
+    """What is sent; ``body`` is bytes, a form, or a ``Body``, which is streamed.
 
-    It may be sent more than once (after a 401, a redirect), always by ``Session._send_once``: the
-    one place to rewind a file.
+    It may be sent more than once: after a 401, a redirect, or if the server is busy.
     """
 
     method: str
@@ -52,6 +52,20 @@ class Request(NamedTuple):
     headers: Mapping[str, str] = _NO_HEADERS
     body: object = None
     json: object = None
+
+
+class Body:
+    """A body of ``size`` bytes; ``read`` opens it again for each time that it is sent."""
+
+    def __init__(self, read: Callable[[], Iterable[bytes]], size: int) -> None:
+        self._read = read
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._read())
 
 
 class Session:
@@ -87,11 +101,10 @@ class Session:
             yield
 
     def send(self, request: Request) -> requests.Response:
-        """Send a request, and again what only reads if the server is busy."""
+        """Send a request, and again if the server is busy."""
         for attempt in range(_RETRIES + 1):
             response = self._send_once(request)
-            retries = response.status_code in BUSY and request.method in READING
-            if not retries or attempt == _RETRIES:
+            if attempt == _RETRIES or not _may_repeat(request, response):
                 break
             seconds = retry_after(response)
             wait_s = 1 << attempt if seconds is None else min(int(seconds), 1 << 20)
@@ -115,11 +128,16 @@ class Session:
                 headers=dict(request.headers),
                 stream=True,
                 allow_redirects=False,
-                timeout=(self._limits.connect_s, self._limits.read_s),
+                timeout=(self._limits.connect_s, self._answer_s(request.body)),
                 proxies=transport.proxies(request.url, origin.host),
             )
         except transport.FAILURES as error:
             raise self._failure(error, origin.host) from error
+
+    def _answer_s(self, body: object) -> float:
+        """Return the seconds to wait for an answer: what the socket buffers is still to be sent."""
+        buffered = min(len(body), _SEND_BUFFER) if isinstance(body, Body) else 0
+        return self._limits.read_s + buffered / self._limits.bytes_per_s
 
     def read(self, response: requests.Response, limit: int, what: str) -> bytes:
         """Return a body; raise RegistryError beyond ``limit`` bytes, which names ``what``."""
@@ -154,23 +172,21 @@ class Session:
         words = answers.words(body[:_MAX_DETAIL], content_type)
         return f" ({words})" if words else ""
 
-    def location(self, response: requests.Response) -> str:
+    def location(self, response: requests.Response, what: str = "redirect") -> str:
         """Return the URL of a Location header: of a redirect, or of an upload's next request.
 
-        Raises RegistryError if it is not a URL, or leads from https to http.
+        ``what`` names it in messages. Raises RegistryError if it is not a URL, or leads from https
+        to http.
         """
         location = response.headers.get("Location", "")
+        where = f"{self.where}: {what}"
         try:
             target = urljoin(response.url, location)
         except ValueError as error:
-            raise RegistryError(
-                f"{self.where}: redirect to '{excerpt(location)}': not an address"
-            ) from error
-        scheme = origin_of(target, f"{self.where}: redirect").scheme
+            raise RegistryError(f"{where} to '{excerpt(location)}': not an address") from error
+        scheme = origin_of(target, where).scheme
         if scheme == "http" and urlsplit(response.url).scheme == "https":
-            raise RegistryError(
-                f"{self.where}: redirect from https to '{excerpt(location)}': refused"
-            )
+            raise RegistryError(f"{where} from https to '{excerpt(location)}': refused")
         return target
 
     def origin(self, url: str) -> Origin:
@@ -192,7 +208,8 @@ def origin_of(url: str, where: str) -> Origin:
     refusal = RegistryError(f"{where}: '{excerpt(url, 200)}': not an http or https address")
     try:
         parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        default = {"http": 80, "https": 443}[parts.scheme]
+        port = parts.port or default
     except (ValueError, KeyError) as error:
         raise refusal from error
     if not parts.hostname or "@" in parts.netloc or not re.fullmatch(r"[!-~]+", url) or "\\" in url:
@@ -209,6 +226,19 @@ def retry_after(response: requests.Response) -> str | None:
     """Return the seconds, in digits, of a Retry-After header; None if it has none, or a date."""
     seconds = response.headers.get("Retry-After", "")
     return seconds if re.fullmatch(r"[0-9]{1,9}", seconds) else None
+
+
+def _may_repeat(request: Request, response: requests.Response) -> bool:
+    """Tell whether a busy server may be sent the request again.
+
+    One that changes something only if the server has refused it: 502 and 504 come from a proxy that
+    does not know.
+    """
+    if request.method in READING:
+        return response.status_code in BUSY
+    return response.status_code == 429 or (
+        response.status_code == 503 and "Retry-After" in response.headers
+    )
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:

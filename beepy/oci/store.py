@@ -74,6 +74,10 @@ class Store:
         """Return the names only; no blob is read."""
         return tuple(name for name, _ in self._images())
 
+    def names_of(self, digest: str) -> tuple[str, ...]:
+        """Return the names of the manifest or index that has this digest."""
+        return tuple(name for name, descriptor in self._named() if descriptor.digest == digest)
+
     def named(self, name: str) -> Descriptor | None:
         """Return the descriptor of exactly this name, or of this name without its digest.
 

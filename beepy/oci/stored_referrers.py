@@ -53,7 +53,7 @@ def images(source: Source, entries: Sequence[IndexEntry]) -> tuple[IndexEntry, .
     return tuple(entry for entry in candidates if name_of(entry) is not None) or tuple(candidates)
 
 
-def referrers(layout: Layout, digest: str) -> tuple[Descriptor, ...]:
+def referrers(source: Source, digest: str) -> tuple[Descriptor, ...]:
     """Return what refers to ``digest``, with the artifact type and annotations of its manifest.
 
     An index under the tag ``sha256-HEX`` stands for the manifests in it that have this subject. The
@@ -61,9 +61,9 @@ def referrers(layout: Layout, digest: str) -> tuple[Descriptor, ...]:
     is skipped with a warning. Raises StoreError.
     """
     manifests: dict[str, Descriptor] = {}
-    for referrer in referring(layout, layout.entries()):
+    for referrer in referring(source, source.entries()):
         if referrer.subject == digest:
-            for descriptor in _manifests(layout, referrer):
+            for descriptor in _manifests(source, referrer):
                 manifests.setdefault(descriptor.digest, descriptor)
     return tuple(manifests.values())
 
@@ -87,7 +87,7 @@ def _read_subject(source: Source, digest: str, size: int) -> str:
         return ""
 
 
-def _manifests(layout: Layout, referrer: Referrer) -> Iterator[Descriptor]:
+def _manifests(layout: Source, referrer: Referrer) -> Iterator[Descriptor]:
     where = f"{layout.where}: {excerpt(referrer.entry.get('digest'))}"
     try:
         top = parse_descriptor(referrer.entry, where)
@@ -98,7 +98,7 @@ def _manifests(layout: Layout, referrer: Referrer) -> Iterator[Descriptor]:
         _log.warning("%s", error)
 
 
-def _described(layout: Layout, descriptor: Descriptor, subject: str) -> Iterator[Descriptor]:
+def _described(layout: Source, descriptor: Descriptor, subject: str) -> Iterator[Descriptor]:
     """Yield the descriptor with what its manifest says of it, unless that has another subject."""
     where = f"{layout.where}: {descriptor.digest}"
     try:

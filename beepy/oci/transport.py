@@ -1,5 +1,6 @@
 """Below HTTP: connections that a deadline can cut, TLS contexts, errors as one line."""
 
+import http.client
 import socket
 import ssl
 import threading
@@ -64,6 +65,11 @@ class Deadline:
         if self.expired:  # the timer fired before the socket was watched
             self._cut()
         return connected
+
+    def connected(self, connection: HTTPConnection) -> None:
+        """Let the peer be silent longer than while connecting, as when it stops taking a body."""
+        if connection.sock:
+            connection.sock.settimeout(self._limits.read_s)
 
     def _connect_first(
         self, connection: HTTPConnection, connect_once: Callable[[], socket.socket]
@@ -150,9 +156,17 @@ def adapter(context: ssl.SSLContext, deadline: Deadline) -> requests.adapters.HT
         def _new_conn(self) -> socket.socket:
             return deadline.connect(self, super()._new_conn)
 
+        def connect(self) -> None:
+            super().connect()
+            deadline.connected(self)
+
     class Tls(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return deadline.connect(self, super()._new_conn)
+
+        def connect(self) -> None:
+            super().connect()
+            deadline.connected(self)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -313,6 +327,8 @@ def _explain(chain: Sequence[BaseException], limits: Limits) -> tuple[str, str]:
                 return f"no answer for {limits.read_s:g} s", ""
             case socket.gaierror():
                 return f"name resolution failed: {cause.strerror}", ""
+            case http.client.RemoteDisconnected():
+                return "connection closed without an answer", ""
             case urllib3.exceptions.IncompleteRead():
                 return "connection closed before the end of the answer", ""
             case _:

@@ -6,6 +6,7 @@ A script is called as bee calls it: ``sh SCRIPT SOURCE OBJECT``, in the working 
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 from beepy.errors import BuildError, UsageError, worded
+from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
 from beepy.oci.descriptor import MAX_IMAGE
 from beepy.source import parse
 from beepy.text import safe
-from beepy.toolchain import tools, vmlinux
+from beepy.toolchain import files, tools, vmlinux
 from beepy.toolchain.architectures import ARCHITECTURES, INCLUDE, Architecture
 
 _log = Log(__name__)
@@ -48,9 +50,12 @@ def compile_all(
     script wrote if that is no object, UsageError for types that the source does not include.
     """
     where = safe(str(source))
-    _check_readable(source, where)
+    if _first_bytes(source, where) == ELF_MAGIC:
+        error = BuildError(f"{where}: an ELF object, not C source")
+        error.add_note(f"beepy run {safe(shlex.quote(files.as_image(source)))}")
+        raise error
     if options.script:
-        _check_readable(options.script, f"build script {safe(str(options.script))}")
+        _first_bytes(options.script, f"build script {safe(str(options.script))}")
     compiler = None if options.script else tools.clang()
     objects: dict[str, bytes] = {}
     types = None
@@ -86,13 +91,14 @@ class _Outcome(NamedTuple):
         return match[1] if match else ""
 
 
-def _check_readable(path: Path, where: str) -> None:
+def _first_bytes(path: Path, where: str) -> bytes:
+    """Return the first bytes of a regular file. Raises BuildError if it cannot be read."""
     try:
         if not path.is_file():
             path.stat()  # raises if nothing is there
             raise BuildError(f"{where}: not a regular file")
         with path.open("rb") as file:
-            file.read(1)
+            return file.read(len(ELF_MAGIC))
     except OSError as error:
         raise BuildError(f"{where}: {(error.strerror or str(error)).lower()}") from error
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+from beepy.oci import lookup
 from beepy.oci.descriptor import Descriptor, descriptor_of
 from beepy.oci.formats import bee
 from beepy.oci.manifest import OCI_INDEX, OCI_MANIFEST
@@ -17,6 +18,7 @@ def write(
 
     One object is a manifest, as bee writes it; several are an index of such manifests.
     """
+    lookup.warn_if_bundled(name)
     if len(objects) == 1:
         ((architecture, program),) = objects.items()
         # in bee's words, which ``beepy list`` and ``bee list`` show; no registry gets it

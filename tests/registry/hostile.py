@@ -38,6 +38,9 @@ class Call(BaseHTTPRequestHandler):
     owner: "Hostile"
 
     def do_GET(self) -> None:
+        for twist in self.owner.early_twists:
+            if twist(self):
+                return
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         self.owner.seen.append(
@@ -48,7 +51,7 @@ class Call(BaseHTTPRequestHandler):
                 return
         self.owner.serve(self)
 
-    do_POST = do_GET  # noqa: N815 - named by http.server
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - named by http.server
 
     @property
     def route(self) -> str:
@@ -61,7 +64,7 @@ class Call(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         with contextlib.suppress(OSError):
-            self.wfile.write(body)
+            self.wfile.write(b"" if self.command == "HEAD" else body)
         return True
 
     def wait_until_cut(self) -> bool:
@@ -96,6 +99,7 @@ class Hostile(ThreadingHTTPServer):
         self.name, _, self.tag = image.partition(":")
         self.seen: list[Seen] = []
         self.twists: list[Twist] = []
+        self.early_twists: list[Twist] = []  # before the body is read
         self.blobs = {digest(blob): blob for blob in (program, b"{}")}
         self.manifest = bee.write_manifest(program, {})
         self.manifest_type = OCI_MANIFEST

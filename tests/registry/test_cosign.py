@@ -136,4 +136,4 @@ def test_the_command(cosign: Cosign, home: Path) -> None:
     done = beepy("verify", tagged, "--key", str(cosign.key))
     assert (done.code, done.err) == (0, "")
     digest = pinned.partition("@")[2]
-    assert done.out.startswith(f"{tagged}: manifest {digest}: signed by {cosign.key}: signature ")
+    assert done.out.startswith(f"{tagged}: signed by {cosign.key}\nmanifest  {digest}\nsignature ")

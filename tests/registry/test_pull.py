@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from beepy.errors import ImageError, StoreError
-from beepy.oci import lookup
+from beepy.oci import lookup, manifest, pull
 from beepy.oci.formats import bee
 from beepy.oci.manifest import OCI_INDEX, OCI_MANIFEST, machine_platform
 from beepy.oci.options import PullPolicy
@@ -70,6 +70,50 @@ def test_an_index_is_resolved(plain: Hostile, ours: Ours, theirs: Theirs) -> Non
     assert image.platform == machine_platform()
     assert ours.store.get(plain.image) == image
     assert theirs.pull(plain, plain.image) == [], "oras-py calls this a success"
+
+
+def serve_index(server: Hostile, *programs: bytes) -> list[str]:
+    """Serve an index with an image for each of these machines; return their digests."""
+    machines, children = ("amd64", "arm64", "riscv64"), []
+    for machine, program in zip(machines, programs, strict=False):
+        child = bee.write_manifest(program, {})
+        server.blobs |= {digest(blob): blob for blob in (program, child)}
+        platform = {"os": "linux", "architecture": machine}
+        entry = {"mediaType": OCI_MANIFEST, "digest": digest(child), "size": len(child)}
+        children.append({**entry, "platform": platform})
+    server.manifest = json.dumps({"schemaVersion": 2, "manifests": children}).encode()
+    server.manifest_type = OCI_INDEX
+    return [str(child["digest"]) for child in children]
+
+
+def test_an_index_is_pulled_for_all_machines(
+    plain: Hostile, ours: Ours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run fetches the image of its own machine; so it can go on where another one is missing."""
+    monkeypatch.setattr(manifest, "machine_platform", lambda: "linux/amd64")
+    children = serve_index(plain, PROGRAM, PROGRAM[::-1])
+    assert find(plain, ours) == PROGRAM
+    fetched = {seen.path.rpartition("/")[2] for seen in plain.seen}
+    assert fetched & {*children, digest(PROGRAM[::-1])} == {children[0]}
+    ours.pull(plain.image)
+    fetched = {seen.path.rpartition("/")[2] for seen in plain.seen}
+    assert fetched >= {*children, digest(PROGRAM[::-1])}
+    del plain.blobs[digest(PROGRAM[::-1])]
+    other = ours._replace(store=Store(ours.home / "other"))
+    assert "does not have it" in other.refuses(plain.image)
+    assert find(plain, other) == PROGRAM
+
+
+def test_an_index_is_held_to_the_limit_of_one_image(
+    plain: Hostile, ours: Ours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "machine_platform", lambda: "linux/amd64")
+    serve_index(plain, PROGRAM, PROGRAM[::-1])
+    monkeypatch.setattr(pull, "MAX_IMAGE", 2 * len(PROGRAM))
+    assert f"at most {2 * len(PROGRAM)} are allowed" in ours.refuses(plain.image)
+    assert not [seen for seen in plain.seen if "/blobs/" in seen.path], "before any layer"
+    monkeypatch.setattr(pull, "MAX_IMAGE", 2 * len(PROGRAM) + 2)
+    assert ours.pull(plain.image).programs == (PROGRAM,)
 
 
 def test_a_missing_config_is_forgiven_and_told(

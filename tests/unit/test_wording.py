@@ -23,7 +23,7 @@ def options() -> set[str]:
     found = set()
     for name in app.COMMANDS:
         alone = app._new_app()
-        alone.command(name)(app.COMMANDS[name].load())
+        alone.command(name)(app.COMMANDS[name].load(name))
         found |= {
             flag for one in get_command(alone).params for flag in one.opts if flag.startswith("--")
         }

@@ -36,12 +36,11 @@ def file(head: bytes, text: str) -> UnsupportedImage:
             return error
     if not head:
         return UnsupportedImage(f"{where}: an empty file")
-    error = UnsupportedImage(f"{where}: neither an ELF object nor an OCI archive")
     if text.endswith(".c"):
-        error.add_note(
-            f"clang -target bpf -g -O2 -c {name} -o {_word(_stem(text, 'bpf.c|c'))}.bpf.o"
-        )
-    return error
+        error = UnsupportedImage(f"{where}: C source, neither an ELF object nor an OCI archive")
+        error.add_note(f"beepy build {name}")
+        return error
+    return UnsupportedImage(f"{where}: neither an ELF object nor an OCI archive")
 
 
 def layout(text: str, read_names: Callable[[], tuple[str, ...]]) -> UnsupportedImage:

@@ -22,6 +22,7 @@ from tests.support.command import BEEPY, Beepy, Done, environment
 PROGRAM = b"\x7fELF" + bytes(range(256))
 COMMANDS = (
     *("run", "describe", "pull", "list", "verify", "completion", "version"),
+    *("inspect", "push", "login", "logout"),
     *("tag", "rm", "prune", "save", "load", "build", "init", "package"),
 )
 
@@ -151,6 +152,19 @@ def test_an_image_instead_of_a_command(beepy: Beepy) -> None:
     assert beepy("exitsnoop") == (2, "", message)
 
 
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [("images", "list"), ("remove", "rm"), ("delete", "rm"), ("import", "load")],
+)
+def test_words_of_docker(beepy: Beepy, word: str, command: str) -> None:
+    message = f"beepy: no such command '{word}'\nnote: beepy {command}\n"
+    assert beepy(word, "x") == (2, "", message)
+
+
+def test_no_summary_of_a_command_is_cut(beepy: Beepy) -> None:
+    assert "..." not in beepy("--help").out.partition("Run images:\n")[2]
+
+
 def test_help_on_a_terminal_has_no_colors(beepy: Beepy) -> None:
     ours, theirs = pty.openpty()
     with beepy.start("run", "--help", stdout=theirs) as running:
@@ -165,11 +179,8 @@ def test_help_on_a_terminal_has_no_colors(beepy: Beepy) -> None:
 
 def test_all_commands_are_listed(beepy: Beepy) -> None:
     out = beepy("--help").out
-    listed = [
-        line.split()[0]
-        for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
-    ]
-    assert set(listed) == set(COMMANDS)
+    sections = out.partition("Run images:\n")[2].partition("\nGeneral:\n")[0]
+    assert sorted(re.findall(r"^  (\w+)", sections, re.MULTILINE)) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,23 @@ def test_the_manifest_is_bees_with_an_artifact_type(beepy: Beepy, store: Store) 
     assert found[1].platform == "linux/arm64"
 
 
+def test_the_name_of_a_bundled_image_hides_that(beepy: Beepy) -> None:
+    done = built(beepy, "exitsnoop")
+    assert (done.code, done.said) == (
+        0,
+        ["warning: exitsnoop: the bundled image of that name is hidden by it"],
+    )
+
+
+def test_an_object_is_no_source(beepy: Beepy, store: Store) -> None:
+    assert beepy("build", "prebuilt.o", "x:1") == (
+        1,
+        "",
+        "beepy: prebuilt.o: an ELF object, not C source\nnote: beepy run ./prebuilt.o\n",
+    )
+    assert store.list() == ()
+
+
 def test_an_image_and_an_object(beepy: Beepy, store: Store) -> None:
     done = built(beepy, "probe:1", "-o", "other.o")
     assert done.out.split()[::2] == ["other.o", "probe:1"]

@@ -57,6 +57,14 @@ def test_every_option_of_a_command(command: str) -> None:
     assert all(text for _, text in candidates([command], "--"))
 
 
+def test_only_stored_images_can_be_removed(own: Store) -> None:
+    assert words("rm exits") == []
+    own.add_image("exits:1", ELF, {})
+    own.add_image("exitsnoop", ELF, {})
+    assert sorted(words("rm exits")) == ["exits:1", "exitsnoop"]
+    assert words("rm exits:1 exits") == ["exitsnoop"]
+
+
 def test_options() -> None:
     assert words("run --out") == ["--output"]
     assert words("--ver") == ["--version", "--verbose"]

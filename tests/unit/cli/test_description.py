@@ -47,6 +47,14 @@ def test_wide_characters_take_two_columns() -> None:
     assert "\u4e16\u754c          value" in lines
 
 
+def test_annotations_of_oci_have_short_names() -> None:
+    words = {"org.opencontainers.image.authors": "me", "org.example.x": "y"}
+    one = description_of("exitsnoop")._replace(annotations=words)
+    lines = list(description.as_text(one))
+    assert lines[6:8] == ["authors        me", "org.example.x  y"]
+    assert json.loads(description.as_json([one]))["annotations"] == words
+
+
 def test_a_wrapped_line_is_aligned_to_its_value() -> None:
     lines = list(description.as_text(description_of("exitsnoop"), 80))
     number = lines.index(

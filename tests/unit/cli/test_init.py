@@ -34,6 +34,12 @@ def test_names_in_any_case(beepy: Beepy) -> None:
     assert "print_opens" in Path("x.c").read_text()
 
 
+def test_how_a_name_begins_suffices(beepy: Beepy) -> None:
+    words = ["--program-type=File system", "-m=ring", "-o=C"]
+    assert beepy("init", *words, "-f=x.c") == (0, "x.c\n", "")
+    assert "counter_opens" in Path("x.c").read_text()
+
+
 def test_an_existing_file_is_kept(beepy: Beepy) -> None:
     Path("probe.c").write_text("mine")
     assert beepy("init", *ALL) == (1, "", "beepy: probe.c: file exists\n")
@@ -119,6 +125,14 @@ def test_a_question_is_asked_again(beepy: Beepy) -> None:
         0,
         [question, "beepy: --map 'Queue': expected RingBuffer or HashMap", question],
     )
+
+
+def test_another_file_is_asked_for(beepy: Beepy) -> None:
+    Path("probe.c").write_text("mine")
+    question = "Which file is written? [probe.c]"
+    lines = [question, "beepy: probe.c: file exists", question]
+    assert asked(beepy, b"\nx.c\n", *ALL[:-2]) == (0, "x.c\n", lines)
+    assert Path("probe.c").read_text() == "mine"
 
 
 def test_the_end_of_the_input_writes_nothing(beepy: Beepy) -> None:

@@ -20,8 +20,8 @@ from tests.support.command import Beepy
 WHEEL = f"beepy_ebpf-{__version__}-py3-none-any.whl"
 IMAGE = bundled_store().get("exitsnoop")
 NOTE = (
-    "note: pod.yaml: registry.example stands for the registry that has the image: "
-    "push it, and package it by its name there"
+    "note: pod.yaml: registry.example is not a registry: push the image, "
+    "then package it by its name there"
 )
 FILES = ["Containerfile", WHEEL, "image", "pod.yaml"]
 
@@ -65,6 +65,30 @@ def test_a_bundled_image(beepy: Beepy, wheel: tuple[str, str]) -> None:
     text = Path("exitsnoop-package", "Containerfile").read_text()
     assert f"COPY {WHEEL} " in text
     assert text.startswith(containerfile.MARK)
+
+
+@pytest.mark.usefixtures("beepy")
+def test_an_installed_beepy_comes_from_pypi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("beepy.manifest.wheel._ROOT", tmp_path)
+    order = packaging.Order("exitsnoop", "", None, "", "", None, ())
+    _, notes = packaging.write(order, Options())
+    assert notes[0] == (
+        f"Containerfile: installs beepy-ebpf=={__version__} from PyPI; "
+        "--wheel FILE installs a wheel that exists"
+    )
+
+
+def test_a_stored_image_by_its_alias(beepy: Beepy, wheel: tuple[str, str]) -> None:
+    settings = beepy.home / ".config" / "beepy" / "registries.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[aliases]\nmine = 'a.example/tools/exits:1'\n")
+    store = Store(beepy.home / ".local" / "share" / "beepy" / "store")
+    digest = store.add_image("a.example/tools/exits:1", IMAGE.programs[0], {})
+    assert beepy("package", "mine", *wheel) == (0, "exits-package\n", "")
+    assert Store(Path("exits-package", "image")).names() == ("a.example/tools/exits:1",)
+    assert f"a.example/tools/exits@{digest}" in Path("exits-package", "pod.yaml").read_text()
 
 
 def test_what_it_writes_runs_there(beepy: Beepy, wheel: tuple[str, str]) -> None:
@@ -149,20 +173,6 @@ def test_an_image_with_beepy_needs_no_wheel(beepy: Beepy) -> None:
         assert "\nFROM ghcr.io/me/beepy:1\n" in Path("out", "Containerfile").read_text()
         pod = yaml.safe_load(Path("out", "pod.yaml").read_text())
         assert pod["spec"]["containers"][0]["image"] == "ghcr.io/me/beepy:1"
-
-
-def test_an_alias_is_packaged_by_the_name_that_it_stands_for(
-    beepy: Beepy, wheel: tuple[str, str]
-) -> None:
-    program = bundled_store().get("exitsnoop").programs[0]
-    store = Store(beepy.home / ".local" / "share" / "beepy" / "store")
-    digest = store.add_image("a.b/tools/x:1", program, {})
-    settings = beepy.home / ".config" / "beepy" / "registries.toml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text('[aliases]\none = "a.b/tools/x:1"\n')
-    assert beepy("package", "one", *wheel) == (0, "x-package\n", "")
-    assert Store(Path("x-package", "image")).names() == ("a.b/tools/x:1",)
-    assert f"a.b/tools/x@{digest}" in Path("x-package", "pod.yaml").read_text()
 
 
 def test_what_only_the_user_knows_is_noted(beepy: Beepy, wheel: tuple[str, str]) -> None:

@@ -83,7 +83,39 @@ def test_a_terminal_gets_no_archive(beepy: Beepy) -> None:
     os.close(theirs)
     os.close(ours)
     assert done.code == 2
-    assert done.said == ["beepy: save: the archive is not for a terminal: -o FILE, or a pipe"]
+    assert done.said == [
+        "beepy: save: an archive is not written to a terminal",
+        "note: beepy save exitsnoop -o images.tar",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [(), ("-",)])
+def test_nothing_is_loaded_from_a_terminal(beepy: Beepy, arguments: tuple[str, ...]) -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [*BEEPY, "load", *arguments],
+        env=environment(beepy.home, beepy.variables),
+        stdin=theirs,
+        capture_output=True,
+        check=False,
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == 2
+    assert done.stderr == b"beepy: load: no archive given\nnote: beepy load images.tar\n"
+
+
+@pytest.mark.parametrize("words", ["load", "load -", "load x.tar", "load -i x.tar"])
+def test_what_docker_calls_load(beepy: Beepy, words: str) -> None:
+    assert beepy("save", "exitsnoop", "-o", "x.tar").code == 0
+    done = subprocess.run(
+        ["sh", "-ec", f"{' '.join(BEEPY)} {words} < x.tar"],
+        env=environment(beepy.home, beepy.variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (f"exitsnoop {DIGEST}\n", "")
 
 
 def test_a_file_that_cannot_be_written(beepy: Beepy) -> None:
@@ -133,6 +165,7 @@ def test_prune(beepy: Beepy, store: Store) -> None:
         (["load", "none.tar"], 1, "beepy: none.tar: no such file or directory"),
         (["load", "x", "--name="], 2, "beepy: --name: expected a value, got an empty one"),
         (["load", "-"], 1, "beepy: standard input: an empty file"),
+        (["load", "x", "-i", "x"], 2, "beepy: --input: not with FILE, which is the same"),
         (["prune", "-o", "xml"], 2, "beepy: invalid value for '--output' / '-o': 'xml' is not "),
         (["prune", "x"], 2, "beepy: prune: unexpected argument 'x'"),
         (["rm", "x", "--plain-http"], 2, "beepy: no such option: --plain-http"),

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from beepy.cli import unprivileged
-from beepy.errors import BeepyError, KernelError, RelocationError, VerifierError
+from beepy.errors import BeepyError, ImageError, KernelError, RelocationError, VerifierError
 from beepy.kernel import privilege
-from beepy.oci.options import Options
+from beepy.oci.lookup import bundled_store
+from beepy.oci.options import Options, bee_dir, default_storage
+from beepy.oci.store import Store
 from tests.support import told
 
 BPF, PERFMON, SYS_ADMIN, READ = 1 << 39, 1 << 38, 1 << 21, 1 << 2
@@ -39,6 +41,17 @@ def become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, in
 def notes(error: BeepyError, *images: str) -> list[str]:
     unprivileged.advise(error, images or ("exitsnoop",), Options())
     return told.notes(error)
+
+
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
+    """Return this user's store, in a home of its own, with the image ``mine:1``."""
+    monkeypatch.setenv("HOME", str(tmp_path / "my home"))
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    store = Store(default_storage())
+    store.add_image("mine:1", bundled_store().get("exitsnoop").programs[0], {})
+    return store
 
 
 @pytest.mark.parametrize(
@@ -85,6 +98,59 @@ def test_a_missing_image_is_not_pulled_for_the_notes(become: Callable[[int, int]
     assert (
         note == "or as a user with the capabilities that it needs: beepy describe 127.0.0.1:1/x/y:1"
     )
+
+
+@pytest.mark.parametrize(
+    ("images", "has_storage"),
+    [
+        (["mine:1"], True),
+        (["exitsnoop", "mine:1"], True),
+        (["exitsnoop"], False),
+        (["mine:1", "127.0.0.1:1/x/y:1"], False),  # root would pull it into the user's store
+        (["mine:1", "bees:1"], False),  # --storage names one store only
+    ],
+)
+def test_root_is_told_the_store_that_has_the_images(
+    images: list[str],
+    has_storage: bool,
+    become: Callable[[int, int], None],
+    stored: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = bundled_store().get("opensnoop").programs[0]
+    Store(bee_dir() / "store").add_image("bees:1", program, {})
+    become(0, 1000)
+    monkeypatch.setattr(sys, "argv", ["/opt/beepy", "run", "--", *images])
+    storage = f"--storage '{stored.path}' " if has_storage else ""
+    command = f"/opt/beepy {storage}run -- {' '.join(images)}"
+    assert notes(KernelError("x", EPERM), *images)[0] == f"run it as root: sudo {command}"
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_store_that_is_given_is_not_added(become: Callable[[int, int], None]) -> None:
+    become(0, 1000)
+    error = KernelError("x", EPERM)
+    unprivileged.advise(error, ("mine:1",), Options(default_storage()))
+    assert told.notes(error)[0] == AS_ROOT
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("mine", "no image 'mine': did you mean mine:1?"),
+        ("./nosuch.o", "./nosuch.o: no such file"),
+        ("Wrong:1", "reference 'Wrong:1': repository: upper case is not allowed"),
+    ],
+)
+def test_an_image_that_is_nowhere_comes_before_the_privilege(
+    image: str, expected: str, become: Callable[[int, int], None]
+) -> None:
+    """Root would be refused it too."""
+    become(0, 1000)
+    with pytest.raises(ImageError) as caught:
+        notes(KernelError("x", EPERM), "exitsnoop", image)
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(

@@ -70,12 +70,12 @@ def key(tmp_path: Path) -> Key:
 def test_a_signed_image(signed: Signed, key: Key, form: str) -> None:
     holder = signed.sign(key, form)
     done = signed("verify", NAME, "--key", str(key.path))
-    manifest = f"manifest {signed.top.digest}"
-    assert done == (
-        0,
-        f"{NAME}: {manifest}: signed by {key.path}: signature {holder}\n",
-        "",
+    lines = (
+        f"{NAME}: signed by {key.path}",
+        f"manifest  {signed.top.digest}",
+        f"signature {holder}",
     )
+    assert done == (0, "".join([f"{line}\n" for line in lines]), "")
     done = signed("verify", NAME, "--key", str(key.path), "-o", "json")
     assert json.loads(done.out) == {
         "image": NAME,
@@ -125,8 +125,8 @@ def test_a_saved_image_carries_its_signatures(signed: Signed, key: Key, tmp_path
     holders = {signed.sign(key), signed.sign(key, "tag")}
     assert signed("save", NAME, "-o", archive).code == 0
     done = signed.beepy("verify", archive, "--key", str(key.path))
-    line = f"{archive}: manifest {signed.top.digest}: signed by {key.path}: signature "
-    assert done.out in {f"{line}{holder}\n" for holder in holders}
+    first = f"{archive}: signed by {key.path}\nmanifest  {signed.top.digest}\nsignature "
+    assert done.out in {f"{first}{holder}\n" for holder in holders}
     assert signed.beepy("load", archive).code == 0
     assert signed.beepy("verify", NAME, "--key", str(key.path)).code == 0
 
@@ -138,7 +138,7 @@ def test_keyless(signed: Signed, tmp_path: Path) -> None:
     issuer = ["--certificate-oidc-issuer", ISSUER]
     done = signed("verify", NAME, "--certificate-identity", IDENTITY, *issuer, *root)
     assert (done.code, done.err) == (0, "")
-    assert f": signed by {IDENTITY} ({ISSUER}): signature " in done.out
+    assert f": signed by {IDENTITY} ({ISSUER})\n" in done.out
     wrong = signed.refuses("verify", NAME, "--certificate-identity", "me@x", *issuer, *root)
     assert wrong == (
         f"{NAME}: not signed by me@x ({ISSUER}): certificate's SANs do not match me@x; "
@@ -148,7 +148,6 @@ def test_keyless(signed: Signed, tmp_path: Path) -> None:
     assert line.endswith(": the certificate is of no authority in the trusted root")
 
 
-TOGETHER = "expected --certificate-identity and --certificate-oidc-issuer together"
 POLICY = """
 [[signer]]
 images = ["r.example/acme/*"]
@@ -177,10 +176,13 @@ def test_a_policy(signed: Signed, key: Key, tmp_path: Path) -> None:
 def test_a_bundled_image_is_part_of_the_package(signed: Signed, key: Key, tmp_path: Path) -> None:
     done = signed("verify", "exitsnoop", "--key", str(key.path))
     assert (done.code, done.err) == (0, "")
-    assert done.out.endswith(": accepted without a signature by --verify\n")
+    assert ": accepted without a signature: part of beepy\nmanifest  sha256:" in done.out
     done = signed("verify", "exitsnoop", "--key", str(key.path), "-o", "json")
     assert json.loads(done.out)["signature"] is None
     path = tmp_path / "policy.toml"
+    path.write_text("")
+    done = signed("verify", "exitsnoop", "--policy", str(path))
+    assert f": accepted without a signature by {path}\nmanifest  sha256:" in done.out
     path.write_text('bundled = "refuse"')
     line = signed.refuses("verify", "exitsnoop", "--policy", str(path))
     assert line == f"exitsnoop: {path}: bundled images are refused"
@@ -198,11 +200,15 @@ def test_a_bundled_image_is_part_of_the_package(signed: Signed, key: Key, tmp_pa
         ),
         (
             ["verify", NAME, "--certificate-identity", "x"],
-            f"--certificate-identity: {TOGETHER}",
+            "--certificate-identity: expected --certificate-oidc-issuer too",
+        ),
+        (
+            ["verify", NAME, "--certificate-oidc-issuer", "https://x"],
+            "--certificate-oidc-issuer: expected --certificate-identity too",
         ),
         (
             ["verify", NAME, "--key", "cosign.pub", "--trusted-root", "root.json"],
-            f"--trusted-root: {TOGETHER}",
+            "--trusted-root: expected --certificate-identity too",
         ),
         (["verify", NAME, "--key", "none.pub"], "none.pub: no such file or directory"),
         (["verify", NAME, "--key", "policy.toml"], "policy.toml: not a public key in PEM"),

@@ -24,7 +24,8 @@ from tests.support.told import notes
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path / "home"
 
 
@@ -53,6 +54,14 @@ def test_in_the_own_store(own: Store) -> None:
     first, second = own.layout.entries()
     assert second == {**first, "annotations": {REF_NAME: "y:2"}}
     assert second["urls"] == ["u"]
+
+
+def test_by_an_alias(own: Store) -> None:
+    (default_config_dir()).mkdir(parents=True)
+    (default_config_dir() / "registries.toml").write_text("[aliases]\nx = 'a.b/far/x:1'\n")
+    digest = own.add_image("a.b/far/x:1", ELF, {})
+    assert tag("x", "y:2", Options()) == digest
+    assert own.names() == ("a.b/far/x:1", "y:2")
 
 
 def test_a_bundled_image_is_copied(own: Store) -> None:
@@ -127,15 +136,6 @@ def test_a_name_that_hides_a_bundled_image(
     own.add_image("x", ELF, {})
     tag("x", name, Options())
     assert caplog.messages == [f"{name}: the bundled image of that name is hidden by it"]
-
-
-def test_by_an_alias(own: Store) -> None:
-    path = default_config_dir() / "registries.toml"
-    path.parent.mkdir(parents=True)
-    path.write_text('[aliases]\none = "a.b/x:1"\n')
-    digest = own.add_image("a.b/x:1", ELF, {})
-    assert tag("one", "y", Options()) == digest
-    assert own.get("y").digest == digest
 
 
 def test_a_target_that_exists_is_moved(own: Store) -> None:

@@ -119,3 +119,20 @@ def test_a_folder_of_other_things_stays_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not an image layout"):
         Store(tmp_path).layout.add_blob(b"x", descriptor_of(b"x"))
     assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+
+
+def test_a_blob_in_chunks_is_verified(store: Store) -> None:
+    data = bytes(3 << 20)
+    descriptor = descriptor_of(data)
+    store.layout.add_blob(data, descriptor)
+    chunks = list(store.layout.chunks(descriptor))
+    assert len(chunks) > 2
+    assert b"".join(chunks) == data
+    path = store.path / "blobs" / "sha256" / descriptor.digest[7:]
+    path.chmod(0o644)
+    path.write_bytes(data[:-1] + b"x")
+    with pytest.raises(DigestMismatch, match="content is"):
+        list(store.layout.chunks(descriptor))
+    path.unlink()
+    with pytest.raises(StoreError, match="blob not found"):
+        list(store.layout.chunks(descriptor))

@@ -28,7 +28,8 @@ from beepy.errors import (
     UsageError,
 )
 from beepy.oci import lookup
-from beepy.oci.descriptor import Descriptor, digest_of
+from beepy.oci.archive import Archive
+from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of
 from beepy.oci.garbage import prune
 from beepy.oci.image import Image
 from beepy.oci.lookup import Options
@@ -177,12 +178,20 @@ def test_what_is_another_users_is_passed_over(closes: bool) -> None:
 def test_a_file_is_not_pulled(name: str) -> None:
     Path("folder").mkdir()
     Path(name).write_bytes(ELF)
-    with pytest.raises(
-        ImageNotFound, match=rf"^{re.escape(name)}: a file, not a reference: it needs no registry$"
-    ):
+    why = "a file, not the name of an image in a store or registry"
+    with pytest.raises(ImageNotFound, match=rf"^{re.escape(name)}: {why}$"):
         lookup.pull(name)
     with pytest.raises(ImageNotFound, match=r"^none\.o: no such file$"):
         lookup.pull("none.o")
+
+
+def test_a_stored_image_without_a_registry_is_not_pulled(own: Store) -> None:
+    own.add_image("x:1", ELF, {})
+    with pytest.raises(
+        ImageNotFound, match=r"^x:1: in the local store; no registry to pull it from in its name$"
+    ) as caught:
+        lookup.pull("x:1")
+    assert notes(caught.value) == []
 
 
 def test_always_asks_though_it_is_here(own: Store, asked: list[str]) -> None:
@@ -410,8 +419,8 @@ def test_what_is_no_image_is_one_clear_line(
         (
             "x.bpf.c",
             b"int x;",
-            "neither an ELF object nor an OCI archive",
-            "clang -target bpf -g -O2 -c x.bpf.c -o x.bpf.o",
+            "C source, neither an ELF object nor an OCI archive",
+            "beepy build x.bpf.c",
         ),
     ],
 )
@@ -489,6 +498,23 @@ def test_an_oci_archive(own: Store, tmp_path: Path) -> None:
         (ELF,),
         {"a": "b"},
     )
+
+
+def test_a_blob_of_an_archive_in_chunks_is_verified(own: Store, tmp_path: Path) -> None:
+    data = ELF + bytes(3 << 20)
+    own.add_image("x:1", data, {})
+    archive(tmp_path / "x.tar", own)
+    with (tmp_path / "x.tar").open("rb") as file:
+        opened = Archive(file, "x.tar")
+        descriptor = descriptor_of(data)
+        assert opened.has_file(descriptor)
+        assert b"".join(opened.chunks(descriptor)) == data
+        with pytest.raises(DigestMismatch, match="expected"):
+            list(opened.chunks(descriptor._replace(size=7)))
+        missing = descriptor_of(b"missing")
+        assert not opened.has_file(missing)
+        with pytest.raises(UnsupportedImage, match="blob not found"):
+            list(opened.chunks(missing))
 
 
 def test_an_archive_holds_one_image(own: Store, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from beepy.errors import UnsupportedImage
 from beepy.oci import manifest
-from beepy.oci.descriptor import digest_of
+from beepy.oci.descriptor import Descriptor, digest_of
 from beepy.oci.formats import bee
 from beepy.oci.manifest import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST
 from tests.support.blobs import Blobs, entry
@@ -154,3 +154,36 @@ def test_annotations_may_differ_by_case_alone() -> None:
     found = manifest.parse(json.dumps(body).encode(), "x")
     assert isinstance(found, manifest.Manifest)
     assert found.annotations == {"Name": "1", "name": "2"}
+
+
+def test_a_walk_visits_each_manifest_once_children_first(blobs: Blobs) -> None:
+    amd, arm = blobs.add_image(b"amd"), blobs.add_image(b"arm")
+    inner = blobs.add_json({"schemaVersion": 2, "manifests": [entry(arm), entry(amd)]}, OCI_INDEX)
+    children = [entry(amd), entry(inner), entry(amd)]
+    top = blobs.add_json({"schemaVersion": 2, "manifests": children}, OCI_INDEX)
+    visited = [descriptor.digest for descriptor, _ in manifest.walk(top, blobs.read, "x")]
+    assert visited == [found.digest for found in (amd, arm, inner, top)]
+
+
+def test_a_walk_has_limits(blobs: Blobs) -> None:
+    def index(*children: Descriptor) -> Descriptor:
+        entries = [entry(child) for child in children]
+        return blobs.add_json({"schemaVersion": 2, "manifests": entries}, OCI_INDEX)
+
+    deep = index(index(index(blobs.add_image(b"x"))))
+    with pytest.raises(UnsupportedImage, match="x: indexes nested more than 2 deep"):
+        list(manifest.walk(deep, blobs.read, "x"))
+    images = [blobs.add_image(b"%d" % number) for number in range(256)]
+    wide = index(index(*images[:128]), index(*images[128:]))
+    with pytest.raises(UnsupportedImage, match="x: more than 256 manifests"):
+        list(manifest.walk(wide, blobs.read, "x"))
+
+
+def test_the_size_of_blobs_is_limited_as_it_is_asked_for() -> None:
+    layer = {"mediaType": "x", "digest": digest_of(b""), "size": 100 << 20}
+    data = json.dumps({"schemaVersion": 2, "layers": [layer]}).encode()
+    with pytest.raises(UnsupportedImage, match="not from 0 to 67108864"):
+        manifest.parse(data, "x")
+    parsed = manifest.parse(data, "x", max_size=1 << 30)
+    assert isinstance(parsed, manifest.Manifest)
+    assert parsed.layers[0].size == 100 << 20

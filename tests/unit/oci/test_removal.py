@@ -19,7 +19,8 @@ TWO = ELF + b"2"
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path / "home"
 
 
@@ -67,7 +68,8 @@ def test_several_at_once(store: Store) -> None:
     store.add_image("x", ELF, {})
     store.tag("x", "y")
     store.add_image("z", TWO, {})
-    rm(store, "x", "y", "x")
+    removal = rm(store, "x", "y", "x")
+    assert [name_of(entry) for entry in removal.entries] == ["x", "y"]
     assert store.names() == ("z",)
 
 
@@ -94,6 +96,29 @@ def test_a_name_of_several_is_ambiguous(store: Store) -> None:
     assert notes(error) == ["beepy rm docker.io/library/x:latest docker.io/x removes all"]
     rm(store, "docker.io/x")
     assert store.names() == ("docker.io/library/x:latest",)
+
+
+def test_by_an_alias_and_a_name_of_the_default_registry(store: Store, home: Path) -> None:
+    path = home / ".config" / "beepy" / "registries.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text("default-registry = 'r.example'\n[aliases]\nx = 'a.b/far/x:1'\n")
+    for name in ("a.b/far/x:1", "a.b/far/x:2", "r.example/y:1", "r.example/exitsnoop"):
+        store.add_image(name, ELF, {})
+    rm(store, "x", "y:1")
+    rm(store, "x:2")
+    assert store.names() == ("r.example/exitsnoop",)
+    assert "bundled" in str(refusal(store, "exitsnoop"))  # as it is found by that name
+    error = refusal(store, "x")
+    assert str(error) == "a.b/far/x:1: not found locally"
+    assert notes(error) == ["beepy list shows the images"]
+
+
+@pytest.mark.parametrize("image", ["sha256:", "sha256:c105", "sha256:c1058b90adf"])
+def test_a_short_digest(store: Store, image: str) -> None:
+    store.add_image("x", ELF, {})
+    error = refusal(store, image)
+    assert isinstance(error, UsageError)
+    assert str(error) == f"{image}: expected at least 12 digits of the digest"
 
 
 def test_by_digest(store: Store) -> None:

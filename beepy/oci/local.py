@@ -1,0 +1,151 @@
+"""Images on this machine, as they are stored: every platform, with their bytes unchanged."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
+
+from beepy.errors import ImageError, ImageNotFound, UnsupportedImage
+from beepy.file_bytes import ELF_MAGIC
+from beepy.log import Log
+from beepy.oci import lookup
+from beepy.oci.admission import ImageSource
+from beepy.oci.archive import Archive, is_tar, only
+from beepy.oci.descriptor import MAX_MOVED, Descriptor
+from beepy.oci.image_file import opened
+from beepy.oci.manifest import Index, Manifest, walk
+from beepy.oci.options import Options
+from beepy.oci.reference import Reference, has_host, is_reference, parse, same_repository
+from beepy.oci.store import Store
+from beepy.oci.stored_referrers import Source
+from beepy.text import safe
+
+_log = Log(__name__)
+
+_MAX_NAMES = 32
+
+
+class LocalImage(NamedTuple):
+    """An image as it is stored: ``top`` is an index or a manifest.
+
+    ``names`` are the names of the same image in its store, first the one that it was found by.
+    """
+
+    source: ImageSource
+    blobs: Source
+    top: Descriptor
+    names: tuple[str, ...] = ()
+
+
+@contextmanager
+def located(text: str, options: Options) -> Iterator[LocalImage | None]:
+    """Yield the image that ``text`` names: in an archive, a local store, or bundled; None if none.
+
+    The order of places is that of ``lookup.find``; a name of no local image is expanded by
+    ``registries.toml``. A name with the digest of a manifest in an index
+    is that manifest. Raises UnsupportedImage for a file that is not an archive.
+    """
+    bundle = lookup.bundled_store()
+    if lookup.could_be_file(text):
+        with opened(text) as file:
+            if file:
+                archive = _archive(file, text)
+                yield LocalImage(ImageSource.ARCHIVE, archive, only(archive, text))
+                return
+    for store in lookup.stores(options):
+        with store.layout.lease():  # nothing is removed while it is read
+            if stored := lookup.look_up(store, text, options) or _index_of(store, text):
+                yield _stored(ImageSource.STORE, store, text, *stored)
+                return
+    if bundled := bundle.find(text):
+        yield _stored(ImageSource.BUNDLED, bundle, text, *bundled)
+    elif not has_host(text) and (name := lookup.expanded(text, options)):
+        with located(name, options) as image:
+            yield image
+    else:
+        yield None
+
+
+def _index_of(store: Store, text: str) -> tuple[str, Descriptor] | None:
+    """Return the index in the repository of ``text`` that leads to its digest, for any machine."""
+    name, _, pin = text.partition("@")
+    try:
+        for other in store.names() if pin else ():
+            top = store.named(other) if same_repository(other, name) else None
+            if top and any(found.digest == pin for found, _ in _documents(store, top)):
+                return other, top
+    except ImageError as error:
+        _log.info("%s", error)
+    return None
+
+
+def not_here(text: str, options: Options) -> ImageNotFound:
+    """Return the error for a name of no local image."""
+    name = text if has_host(text) else lookup.expanded(text, options)
+    if not name:
+        return lookup.not_found(text, options)
+    error = ImageNotFound(f"{safe(name)}: not found locally")
+    error.add_note("beepy list shows the images")
+    return error
+
+
+def _archive(file: BinaryIO, text: str) -> Archive:
+    head = file.read(512)
+    if is_tar(head):
+        return Archive(file, text)
+    where = safe(text[:200])
+    if head.startswith(ELF_MAGIC):
+        raise UnsupportedImage(f"{where}: an ELF object, not an image or an OCI archive")
+    from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
+
+    raise unsupported.file(head, text)
+
+
+def _stored(source: ImageSource, store: Store, text: str, name: str, top: Descriptor) -> LocalImage:
+    others = [other for other in store.names_of(top.digest) if other != name]
+    pin = text.partition("@")[2]
+    if pin and pin != top.digest:
+        top = next(child for child, _ in _documents(store, top) if child.digest == pin)
+    return LocalImage(source, store.layout, top, (name, *others))
+
+
+def repositories(target: Reference, options: Options) -> Mapping[str, str]:
+    """Return other repositories of the target's registry, by the digests of blobs in them.
+
+    They are those that the local stores have references to.
+    """
+    by_digest: dict[str, str] = {}
+    for store in lookup.stores(options):
+        for name in _names_at(store, target):
+            repository = parse(name).repository
+            for blob in _blobs(store, name):
+                by_digest.setdefault(blob.digest, repository)
+    return by_digest
+
+
+def _names_at(store: Store, target: Reference) -> list[str]:
+    """Return the names of a store, at most 32, in other repositories of the target's registry."""
+    try:
+        names = [name for name in store.names() if has_host(name) and is_reference(name)]
+    except ImageError as error:
+        _log.info("%s", error)
+        return []
+    references = [(name, parse(name)) for name in names]
+    return [
+        name
+        for name, reference in references
+        if reference.registry == target.registry and reference.repository != target.repository
+    ][:_MAX_NAMES]
+
+
+def _documents(store: Store, top: Descriptor) -> Iterator[tuple[Descriptor, Manifest | Index]]:
+    return walk(top, store.layout.read, store.layout.where, MAX_MOVED)
+
+
+def _blobs(store: Store, name: str) -> Iterator[Descriptor]:
+    """Yield the blobs of a stored image, as far as its manifests can be read."""
+    try:
+        descriptor = store.named(name)
+        for _, document in _documents(store, descriptor) if descriptor else ():
+            yield from document.blobs if isinstance(document, Manifest) else ()
+    except ImageError as error:
+        _log.info("%s", error)
