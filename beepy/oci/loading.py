@@ -21,7 +21,7 @@ from beepy.oci.formats import unsupported
 from beepy.oci.layout import IndexEntry, name_of
 from beepy.oci.links import links
 from beepy.oci.manifest import CONTAINERD_NAME, resolve
-from beepy.oci.option_checks import configured_policy
+from beepy.oci.option_checks import checked
 from beepy.oci.options import Options
 from beepy.oci.reachable import Reachable, closure, key_of
 from beepy.oci.reference import is_reference, parse
@@ -55,7 +55,7 @@ def load(path: str, name: str, options: Options) -> list[tuple[str, str]]:
         names = [_named(entry, where, name, only=len(chosen) == 1) for entry in chosen]
         if twice := next((text for text, count in Counter(names).items() if count > 1), None):
             raise UnsupportedImage(f"{where}: several images have the name {safe(twice)}")
-        policy = options.policy or configured_policy(options)
+        policy = checked(options).policy
         for entry in chosen:
             _check_image(source, entry)
             if policy:

@@ -35,7 +35,7 @@ def checked(options: Options) -> Options:
         _path, (options.storage, options.config_dir, options.ca_file)
     )
     options = options._replace(storage=storage, config_dir=config_dir, ca_file=ca_file)
-    policy = options.policy or configured_policy(options)
+    policy = options.policy or _configured_policy(options)
     if options.verify:
         from beepy.oci import policy as policies  # noqa: PLC0415 - few runs verify
 
@@ -43,7 +43,7 @@ def checked(options: Options) -> Options:
     return options._replace(policy=policy)
 
 
-def configured_policy(options: Options) -> "Policy | None":
+def _configured_policy(options: Options) -> "Policy | None":
     """Return the policy of ``registries.toml``; None if it has none."""
     try:
         os.lstat(registries_file(options))

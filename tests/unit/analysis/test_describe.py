@@ -25,8 +25,8 @@ platform        linux/amd64
 size            {size} bytes
 license         GPL
 {compiler}
-org.opencontainers.image.authors  beepy maintainers
-org.opencontainers.image.description  threads that end, with exit code or signal
+authors         beepy maintainers
+description     threads that end, with exit code or signal
 convention      bee
 changes         nothing but its own maps
 kernel          5.8 or newer: helper ringbuf_reserve, helper ringbuf_submit, map type ringbuf
