@@ -14,9 +14,10 @@ from beepy.manifest.directory import replaced
 from beepy.manifest.kubernetes import Container
 from beepy.manifest.needs import Needs, of_objects
 from beepy.oci import lookup
+from beepy.oci.copying import copy_image
 from beepy.oci.descriptor import Descriptor
-from beepy.oci.export import export
 from beepy.oci.image import Image
+from beepy.oci.manifest import Index, read_document
 from beepy.oci.options import Options
 from beepy.oci.reference import has_host, is_reference, parse
 from beepy.oci.store import Store
@@ -51,7 +52,7 @@ class _Found(NamedTuple):
     """
 
     image: Image
-    place: tuple[Store, Descriptor] | None
+    place: tuple[Store, str, Descriptor] | None
     label: str
     name: str
 
@@ -97,8 +98,8 @@ def _find(text: str, options: Options) -> _Found:
 
 def _locate(
     image: Image, text: str, options: Options
-) -> tuple[tuple[Store, Descriptor] | None, bool]:
-    """Return the store that ``image`` is from with its descriptor, and whether blobs are missing.
+) -> tuple[tuple[Store, str, Descriptor] | None, bool]:
+    """Return where ``image`` is: store, name there and what it is; and whether blobs are missing.
 
     A file of that name may have come first: the digests are compared.
     """
@@ -109,7 +110,7 @@ def _locate(
             continue
         if entry and store.load(*entry).digest == image.digest:
             name, descriptor = entry
-            return (store, descriptor), any(
+            return (store, name, descriptor), any(
                 stored.partial for stored in store.list() if stored.name == name
             )
     return None, False
@@ -158,9 +159,12 @@ def _write_layout(path: Path, found: _Found) -> tuple[str, list[str]]:
         digest = target.add_image(found.name, found.image.programs[0], {})
         missing = []
     else:
-        store, top = found.place
+        store, name, top = found.place
         digest = top.digest
-        missing = export(store.layout, top, target.layout, found.name)
+        copied = copy_image(store, name, top, target, found.name)
+        document = read_document(top, store.layout.read, store.layout.where)
+        children = document.manifests if isinstance(document, Index) else ()
+        missing = [child for child in children if child.digest not in copied.blobs]
     (path / "ingest").rmdir()  # only a store has it
     platforms = [safe(descriptor.platform or descriptor.digest) for descriptor in missing]
     return digest, [f"{_LAYOUT}: without {platform}: not in the store" for platform in platforms]

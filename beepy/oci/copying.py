@@ -4,6 +4,7 @@ import os
 
 from beepy.errors import ImageError, StoreError, UsageError, restated
 from beepy.oci import garbage, lookup
+from beepy.oci.descriptor import Descriptor
 from beepy.oci.layout import IndexEntry, name_of
 from beepy.oci.options import Options
 from beepy.oci.reachable import Reachable, closure, key_of
@@ -26,12 +27,23 @@ def tag(source: str, target: str, options: Options) -> str:
     own = lookup.own_store(options)
     if is_same(store, own):
         return own.tag(source if own.find(source) else name, target)  # an alias has no entry
-    with store.layout.lease():
-        entry = store.entry(name, descriptor)
-        needed = complete(store, entry, source)
-        image, *referrers = needed.entries
-        copy(store.layout, own, Reachable(needed.blobs, (renamed(image, target), *referrers)))
+    copy_image(store, name, descriptor, own, target)
     return descriptor.digest
+
+
+def copy_image(
+    store: Store, name: str, descriptor: Descriptor, other: Store, new_name: str
+) -> Reachable:
+    """Copy the image that ``find`` gave as name and descriptor; return what was copied.
+
+    That is all that it leads to, and what refers to it. An index may lack manifests. Raises
+    StoreError if it is partial.
+    """
+    with store.layout.lease():
+        needed = complete(store, store.entry(name, descriptor), name)
+        image, *referrers = needed.entries
+        copy(store.layout, other, Reachable(needed.blobs, (renamed(image, new_name), *referrers)))
+    return needed
 
 
 def is_same(store: Store, other: Store) -> bool:

@@ -10,7 +10,7 @@ from beepy.errors import (
     StoreError,
     UsageError,
 )
-from beepy.oci.copying import tag
+from beepy.oci.copying import copy_image, tag
 from beepy.oci.descriptor import descriptor_of, digest_of
 from beepy.oci.lookup import Options, bundled_store
 from beepy.oci.manifest import REF_NAME
@@ -146,3 +146,18 @@ def test_a_target_that_exists_is_moved(own: Store) -> None:
     tag("exitsnoop", "y", Options())
     assert own.names() == ("x", "y")
     assert own.get("y").digest == bundled_store().get("exitsnoop").digest
+
+
+def test_an_image_is_copied_alone_with_what_refers_to_it(own: Store, bees: Store) -> None:
+    digest = bees.add_image("x", ELF, {}, {"os": "Linux"})
+    bees.add_image("y", ELF + b"2", {})
+    signature = sign(bees, digest)
+    sign(bees, digest_of(b"another image"))
+    found = bees.find("x")
+    assert found
+    copied = copy_image(bees, *found, own, "z")
+    assert set(copied.blobs) == digests(own)
+    image, referrer = own.layout.entries()
+    assert (image["platform"], image["annotations"]) == ({"os": "Linux"}, {REF_NAME: "z"})
+    assert referrer["digest"] == signature
+    assert own.get("z").digest == digest
