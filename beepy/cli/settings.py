@@ -210,7 +210,7 @@ def _call(function: Callable[..., None], settings: Settings, values: Mapping[str
     """Call a command's function. Raise BeepyError for an OSError that nothing below it handled."""
     try:
         function(settings=settings, **values)
-    except BeepyError:  # KernelError and OutputError are OSErrors
+    except BeepyError:  # a KernelError is an OSError
         raise
     except OSError as error:
         where = safe(str(error.filename)) if error.filename else "system call"

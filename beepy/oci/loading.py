@@ -10,7 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from beepy.errors import ImageNotFound, InvalidReference, UnsupportedImage, UsageError
+from beepy.errors import (
+    ImageNotFound,
+    InvalidReference,
+    StoreError,
+    UnsupportedImage,
+    UsageError,
+)
 from beepy.file_bytes import ELF_MAGIC
 from beepy.log import Log
 from beepy.oci import archive, lookup
@@ -181,7 +187,7 @@ def _admit(policy: "Policy", source: Source, entry: IndexEntry, path: str) -> No
 
     top = parse_descriptor(entry, source.where)
     manifest = top
-    with suppress(UnsupportedImage):  # it is for other machines
+    with suppress(UnsupportedImage, StoreError):  # it is for other machines
         manifest, _ = resolve(top, source.read, source.where)
     image = Candidate(
         name=path,

@@ -170,12 +170,14 @@ def resolve(top: Descriptor, read: Read, where: str) -> tuple[Descriptor, Manife
 def read_document(
     descriptor: Descriptor, read: Read, where: str, max_size: int = MAX_IMAGE
 ) -> Manifest | Index:
-    """Read and parse a manifest or an index."""
+    """Read and parse a manifest or an index; ``read`` is told that it is one."""
     if descriptor.size > MAX_MANIFEST:
         raise UnsupportedImage(
             f"{where}: manifest of {descriptor.size} bytes, at most {MAX_MANIFEST} are allowed"
         )
-    return parse(read(descriptor), where, descriptor.media_type, max_size)
+    is_named = descriptor.media_type in MEDIA_TYPES
+    document = read(descriptor if is_named else descriptor._replace(media_type=OCI_MANIFEST))
+    return parse(document, where, descriptor.media_type, max_size)
 
 
 def walk(

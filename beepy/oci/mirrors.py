@@ -2,7 +2,13 @@
 
 from functools import partial
 
-from beepy.errors import DigestMismatch, ImageNotFound, RegistryError, UntrustedImage
+from beepy.errors import (
+    DigestMismatch,
+    ImageNotFound,
+    RegistryError,
+    UnsupportedImage,
+    UntrustedImage,
+)
 from beepy.log import Log
 from beepy.oci.endpoints import endpoints
 from beepy.oci.image import Image
@@ -27,7 +33,8 @@ def pull(
     """Fetch an image as ``oci.pull.pull`` does, from the first mirror that has it.
 
     A mirror that has not, or does not answer, is skipped. One whose content does not match its
-    digest, or that lacks the signatures that a policy asks for, is skipped with a warning. The
+    digest or is no image, or that lacks the signatures that a policy asks for, is skipped with a
+    warning. The
     error is the registry's own, with the mirrors' as notes.
     """
     *mirrors, own = endpoints(reference, options)
@@ -39,7 +46,7 @@ def pull(
         except (ImageNotFound, RegistryError) as error:
             _log.info("mirror %s: skipped: %s", mirror.reference.registry, error)
             failures.append(f"mirror {mirror.reference.registry}: {error}")
-        except (DigestMismatch, UntrustedImage) as error:
+        except (DigestMismatch, UnsupportedImage, UntrustedImage) as error:
             _log.warning("mirror %s: skipped: %s", mirror.reference.registry, error)
     try:
         return pull_from(own.reference, options=own.options)

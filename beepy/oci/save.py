@@ -113,8 +113,6 @@ def _output_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
         raise OutputError(f"{safe(path)}: {os.strerror(error.errno or 0).lower()}") from error
 
 

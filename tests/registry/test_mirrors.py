@@ -182,6 +182,20 @@ def test_a_mirror_that_lies(
     ours.is_clean()
 
 
+def test_a_mirror_whose_manifest_is_malformed(
+    start: Start, ours: Ours, plain: Hostile, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = start("plain")
+    digest = push(own, f"{NAME}:1", PROGRAM, tmp_path)
+    plain.twists.append(on("/manifests/", lambda call: call.answer(200, b'{"schemaVersion": 1}')))
+    settle(ours, registry(own.host, mirrors=[plain.host]))
+    image = ours.pull(f"{own.host}/{NAME}:1")
+    assert (image.digest, image.programs) == (digest, (PROGRAM,))
+    (record,) = caplog.records
+    assert record.message.startswith(f"mirror {plain.host}: skipped: {plain.host}/")
+    ours.is_clean()
+
+
 def test_a_mirror_without_signatures(
     ours: Ours, plain: Hostile, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -167,11 +167,12 @@ def test_a_refused_image_leaves_nothing_behind(
     assert not any(digest(PROGRAM) in seen.path for seen in doors.server.seen)
 
 
-def test_a_refused_index_leaves_nothing_behind(doors: Doors, key: Key) -> None:
+@pytest.mark.parametrize("media_type", [OCI_MANIFEST, ""])
+def test_a_refused_index_leaves_nothing_behind(doors: Doors, key: Key, media_type: str) -> None:
     """The manifest for this machine is read before it is known whether the image is signed."""
     child = doors.server.manifest
     doors.server.blobs[digest(child)] = child
-    entries = [entry(Descriptor(OCI_MANIFEST, digest(child), len(child)))]
+    entries = [entry(Descriptor(media_type, digest(child), len(child)))]
     doors.server.manifest = json.dumps(
         {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
     ).encode()
@@ -212,6 +213,13 @@ def test_a_registry_that_fails_refuses_only_under_a_policy(doors: Doors, key: Ke
     with pytest.raises(ImageError):
         doors.find("store", by(key))
     assert doors.ours.pull(doors.server.image, plain_http=True).signature is None
+
+
+def test_a_malformed_tag_hides_no_bundle(doors: Doors, key: Key) -> None:
+    sign(doors.server, key, "bundle")
+    doors.server.twists.insert(0, on(".sig", lambda call: call.answer(200, b"no manifest")))
+    assert doors.find("registry", by(key)).signature
+    assert doors.find("store", by(key)).signature
 
 
 def test_broken_signatures_hide_no_sound_one(doors: Doors, key: Key) -> None:

@@ -89,6 +89,9 @@ class FetchedSignatures:
             tagged, data = self._fetch_tagged(tag)
         except ImageNotFound:
             return tuple(holders)
+        except ImageError as error:  # the bundles may do
+            _log.warning("%s", error)
+            return tuple(holders)
         self.blobs[tagged.digest] = data
         return (*holders, (tagged, f"{self._repository}:{tag}"))
 
