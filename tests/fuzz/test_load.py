@@ -14,7 +14,7 @@ import pytest
 from beepy import sections
 from beepy.collection.load import load
 from beepy.kernel.btf import vmlinux
-from beepy.obj.spec import CollectionSpec, MapSpec
+from beepy.obj.spec import CollectionSpec, DataRef, MapRef, MapSpec
 from beepy.oci.lookup import bundled_store
 from beepy.source import parse
 from beepy.uapi import MapType, ProgType
@@ -35,12 +35,15 @@ _MAX_BYTES: Final = 1 << 16  # of a key or value
 
 
 def _harmless(spec: CollectionSpec) -> CollectionSpec:
-    programs = [
-        one
-        for one in spec.programs
-        if (hook := sections.find(one.section)) and hook.prog_type in _TYPES
-    ]
     maps = [_small(one) for one in spec.maps if one.type != MapType.STRUCT_OPS]
+    names = {one.name for one in maps}
+    programs = [
+        program
+        for program in spec.programs
+        if (hook := sections.find(program.section))
+        and hook.prog_type in _TYPES
+        and all(ref.map in names for ref in program.refs if isinstance(ref, MapRef | DataRef))
+    ]
     return spec._replace(programs=tuple(programs), maps=tuple(maps))
 
 

@@ -103,7 +103,7 @@ def test_a_script_ends_and_leaves_nothing(part: int, tmp_path: Path) -> None:
             assert process.returncode in (0, -signal.SIGINT), said
             assert "ResourceWarning" not in said
             if said:  # when Python ends it takes no signals any more
-                assert said.splitlines()[-1] == "KeyboardInterrupt"
+                assert said.splitlines()[-1] == "KeyboardInterrupt", said
                 ends.append(process.returncode)
     wait_for_end(numbers)
     assert -signal.SIGINT in ends
