@@ -102,7 +102,11 @@ def test_a_script_ends_and_leaves_nothing(part: int, tmp_path: Path) -> None:
             numbers |= found
             assert process.returncode in (0, -signal.SIGINT), said
             assert "ResourceWarning" not in said
-            if said:  # when Python ends it takes no signals any more
+            if said.startswith("Exception ignored in"):
+                # Python was in a finalizer: it shows the exception, forgets it, and goes on
+                assert said.splitlines()[-1] == "KeyboardInterrupt: ", said
+                assert process.returncode == 0, said
+            elif said:  # when Python ends it takes no signals any more
                 assert said.splitlines()[-1] == "KeyboardInterrupt", said
                 ends.append(process.returncode)
     wait_for_end(numbers)
