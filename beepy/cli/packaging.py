@@ -30,6 +30,7 @@ _BUILT_POD: Final = "pod-built.yaml"
 _NAMES: Final = {_CONTAINERFILE, _LAYOUT, _POD, _BUILT_POD}
 
 _NO_REGISTRY: Final = "registry.example"  # RFC 2606: never a host's name
+_MAX_CONTAINERFILE: Final = 1 << 20  # bytes that are read of one
 _FILE_NAME: Final = re.compile(r"\w[\w.-]{0,250}", re.ASCII)
 
 
@@ -193,13 +194,15 @@ def _reference(found: _Found, digest: str) -> str:
 
 def _foreign(directory: Path) -> str:
     """Return why a directory was not written by this command, "" if it was."""
-    for path in sorted(directory.iterdir()):
-        if path.name not in _NAMES and path.suffix != ".whl":
-            return f"{path.name} is not of beepy package"
     path = directory / _CONTAINERFILE
     try:
         with path.open("rb") if path.is_file() else BytesIO() as file:  # a pipe would be waited for
-            is_ours = file.readline(200).decode("utf-8", "replace").rstrip() == containerfile.MARK
+            text = file.read(_MAX_CONTAINERFILE).decode("utf-8", "replace")
     except OSError:
-        is_ours = False
+        text = ""
+    ours = {*_NAMES, containerfile.wheel_of(text)}
+    for other in sorted(directory.iterdir()):
+        if other.name not in ours:
+            return f"{other.name} is not of beepy package"
+    is_ours = text.startswith(f"{containerfile.MARK}\n")
     return "" if is_ours else f"its {_CONTAINERFILE} is not of beepy package"

@@ -196,7 +196,7 @@ def test_what_only_the_user_knows_is_noted(beepy: Beepy, wheel: tuple[str, str])
     assert done.said == [NOTE]
 
 
-@pytest.mark.parametrize("owner", ["file", "containerfile", "mark", "pipe", "name"])
+@pytest.mark.parametrize("owner", ["file", "containerfile", "mark", "pipe", "name", "wheel"])
 def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: str) -> None:
     if owner == "mark":
         Path("out").mkdir()
@@ -210,7 +210,8 @@ def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: s
         Path("out").write_text("mine")
     else:
         assert beepy("package", "exitsnoop", *wheel, "-o", "out").code == 0
-        Path("out", "kustomization.yaml").write_text("mine")
+        added = "kustomization.yaml" if owner == "name" else "mine-1-py3-none-any.whl"
+        Path("out", added).write_text("mine")
     before = contents(".")
     why = {
         "mark": "not overwritten: its Containerfile is not of beepy package",
@@ -218,6 +219,7 @@ def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: s
         "pipe": "not overwritten: its Containerfile is not of beepy package",
         "file": "exists, and is not a directory",
         "name": "not overwritten: kustomization.yaml is not of beepy package",
+        "wheel": "not overwritten: mine-1-py3-none-any.whl is not of beepy package",
     }
     done = beepy("package", "exitsnoop", *wheel, "-o", "out")
     assert (done.code, done.out, done.said[0]) == (1, "", f"beepy: out: {why[owner]}")
