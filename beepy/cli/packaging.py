@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import beepy
-from beepy.errors import StoreError, UnsupportedImage, UsageError
+from beepy.errors import StoreError, UnsupportedImage, UntrustedImage, UsageError
 from beepy.inspection import inspect
 from beepy.manifest import containerfile, kubernetes, wheel
 from beepy.manifest.containerfile import Base, Packaged
@@ -88,6 +88,7 @@ def _find(text: str, options: Options) -> _Found:
         image = lookup.pull(text, options)
         place, _ = _locate(image, text, options)
     if place:
+        _refuse_unsigned(image, text, place[2])
         return _Found(image, place, parse(text).repository.rpartition("/")[2], text)
     if image.format != "elf":
         error = UnsupportedImage(f"{safe(text)}: an archive: only stored images are packaged")
@@ -95,6 +96,20 @@ def _find(text: str, options: Options) -> _Found:
         raise error
     label = re.sub(r"[^a-z0-9]+", "-", Path(text).name.partition(".")[0].lower()).strip("-")
     return _Found(image, None, label or "image", label or "image")
+
+
+def _refuse_unsigned(image: Image, text: str, top: Descriptor) -> None:
+    """Raise UntrustedImage if the signature is of this machine's manifest, and not of its index.
+
+    It says nothing about the manifests of other platforms, which a package would have too.
+    """
+    signature = image.signature
+    if signature and signature.signed != top.digest:
+        why = f"not packaged: the signature is of {signature.signed}, not of the index {top.digest}"
+        error = UntrustedImage(f"{safe(text)}: {why}")
+        if _names_registry(text):
+            error.add_note(f"beepy pull {parse(text).name}@{image.digest}")
+        raise error
 
 
 def _locate(
