@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Final, NamedTuple
 
 from beepy import map_types, sections
-from beepy.btf.btf import Btf
+from beepy.btf.btf import MAX_WALKED, Btf
 from beepy.btf.cformat import c_type
 from beepy.btf.types import VOID, Struct, TypeId, Union
 from beepy.conventions import bee, untyped
@@ -33,12 +33,13 @@ class _Sent(NamedTuple):
     """The calls that send records into each buffer.
 
     ``elsewhere``: there are calls of which the map is not known, or programs too large to look at.
-    ``struct_sizes`` returns the sizes of the object's structs and unions, which ``--type`` names.
+    ``struct_sizes`` returns the sizes of the object's structs and unions, which ``--type`` names;
+    None if there are too many to look at.
     """
 
     calls: Mapping[str, Sequence[Output]]
     elsewhere: bool
-    struct_sizes: Callable[[], frozenset[int]]
+    struct_sizes: Callable[[], frozenset[int] | None]
 
 
 def tracked(spec: CollectionSpec, _hints: Mapping[str, bytes]) -> Iterator[Tracked | NotShown]:
@@ -107,14 +108,15 @@ def _unknown(
     btf: Btf | None,
     candidates: Mapping[TypeId, str],
     sizes: Collection[int | None],
-    struct_sizes: Callable[[], frozenset[int]],
+    struct_sizes: Callable[[], frozenset[int] | None],
 ) -> str:
     """Return why the type of a buffer's records is not known."""
     if btf is None:
         return "unknown: the object has no type information"
     if not candidates:
         (size,) = sizes if len(sizes) == 1 else (None,)
-        if size is not None and size not in struct_sizes():
+        known = None if size is None else struct_sizes()
+        if known is not None and size not in known:
             return f"{ABSENT}: the object has no type of {size} bytes"
         return "unknown: no type in the object is certain"
     names = list(dict.fromkeys([c_type(btf, type_id) for type_id in candidates]))
@@ -122,11 +124,12 @@ def _unknown(
     return f"unknown: it may be {' or '.join(names[:_MAX_LISTED])}{more}, or another"
 
 
-def _struct_sizes(btf: Btf | None) -> frozenset[int]:
+def _struct_sizes(btf: Btf | None) -> frozenset[int] | None:
+    if btf is None or len(btf) > MAX_WALKED:
+        return None
     sizes = set()
-    for number in range(1, len(btf) if btf else 1):
+    for number in range(1, len(btf)):
         with suppress(BtfError):
-            assert btf
             composite = btf.type(TypeId(number))
             if isinstance(composite, Struct | Union):
                 sizes.add(composite.size)
