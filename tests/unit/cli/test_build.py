@@ -145,6 +145,14 @@ def test_a_script_is_called_as_bee_does(beepy: Beepy) -> None:
     assert done.said == [f"2 ./-x.c object.o  {Path.cwd()}"]
 
 
+@pytest.mark.parametrize(("more", "last"), [(0, "y"), (1, "... more than 262144 bytes")])
+def test_messages_without_an_end(beepy: Beepy, more: int, last: str) -> None:
+    """That some are not shown is said."""
+    lines = 'yes | head -c "$((262144 + MORE))"\n'
+    done = built(beepy, script=COPY + lines.replace("MORE", str(more)))
+    assert (done.code, done.said[0], done.said[-1]) == (0, "y", last)
+
+
 def test_the_users_cflags_are_not_the_compilers(beepy: Beepy) -> None:
     other = beepy._replace(variables={**beepy.variables, "CFLAGS": "-march=native"})
     assert built(other, script=COPY + 'echo "<$CFLAGS>"\n').said == ["<>"]
