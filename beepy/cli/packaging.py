@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import beepy
 from beepy.errors import StoreError, UnsupportedImage, UntrustedImage, UsageError
 from beepy.inspection import inspect
+from beepy.log import Log
 from beepy.manifest import containerfile, kubernetes, wheel
 from beepy.manifest.containerfile import Base, Packaged
 from beepy.manifest.directory import replaced
@@ -22,6 +23,8 @@ from beepy.oci.options import Options
 from beepy.oci.reference import has_host, is_reference, parse
 from beepy.oci.store import Store
 from beepy.text import excerpt, safe
+
+_log = Log(__name__)
 
 _CONTAINERFILE: Final = "Containerfile"
 _LAYOUT: Final = "image"
@@ -85,7 +88,11 @@ def _find(text: str, options: Options) -> _Found:
     text = image.name  # what an alias stands for
     place, is_partial = _locate(image, text, options)
     if _names_registry(text) and (place is None or is_partial):
-        image = lookup.pull(text, options)
+        pulled = lookup.pull(text, options)
+        if pulled.digest != image.digest:
+            why = f"pulled again, and packaged, as {pulled.digest}: it was {image.digest}"
+            _log.warning("%s: %s", safe(text), why)
+        image = pulled
         place, _ = _locate(image, text, options)
     if place:
         _refuse_unsigned(image, text, place[2])
