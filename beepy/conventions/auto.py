@@ -19,13 +19,13 @@ from beepy.conventions.notices import ABSENT
 from beepy.errors import BtfError
 from beepy.events import raw
 from beepy.flow.outputs import Output, Outputs, outputs
+from beepy.flow.records import LIBBPF
 from beepy.flow.values import Kind
 from beepy.obj.sections import is_constant, is_data
 from beepy.obj.spec import CollectionSpec, DataRef, MapRef, MapSpec, NotShown, Tracked, VariableSpec
 from beepy.sections import Mechanism
 
 _STORES: Final = ("map_update_elem", "map_push_elem")  # calls that send nothing to user space
-_LIBBPF: Final = "__bpf_usdt_"  # maps of libbpf's usdt.bpf.h
 _MAX_LISTED: Final = 4  # candidates in a reason
 
 
@@ -51,7 +51,9 @@ def tracked(spec: CollectionSpec, _hints: Mapping[str, bytes]) -> Iterator[Track
         for map_spec in spec.maps
         if map_types.of(map_spec.type).is_stream
     }
-    has_events = _has_iterator(spec) or any(isinstance(one, Tracked) for one in streams.values())
+    has_events = _has_iterator(spec) or any(
+        isinstance(decision, Tracked) for decision in streams.values()
+    )
     tables = _tables(spec, code, has_events=has_events)
     for map_spec in spec.maps:
         decision = streams.get(map_spec.name) or tables.get(map_spec.name)
@@ -178,7 +180,7 @@ def _tables(
 
 
 def _why_internal(map_spec: MapSpec, scratch: set[str]) -> str:
-    if map_spec.name.startswith(_LIBBPF):
+    if map_spec.name.startswith(LIBBPF):
         return "libbpf's, for USDT probes"
     return "scratch: programs build records in it" if map_spec.name in scratch else ""
 
@@ -219,6 +221,6 @@ def _variables(spec: CollectionSpec, code: Outputs) -> Iterator[tuple[str, Track
 
 
 def _is_used(variable: VariableSpec, offsets: Sequence[int]) -> bool:
-    """Return whether one of the ``offsets``, which are sorted, is in a variable."""
+    """Tell whether one of the ``offsets``, which are sorted, is in a variable."""
     first = bisect_left(offsets, variable.offset)
     return first < len(offsets) and offsets[first] < variable.offset + variable.size
