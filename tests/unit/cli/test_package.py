@@ -217,7 +217,7 @@ def test_a_signature_of_one_manifest_is_not_one_of_the_others(tmp_path: Path) ->
             store.layout.add_blob(data, descriptor_of(data))
         store.add_referrer(holder.manifest, OCI_MANIFEST)
 
-    policy = read_policy([str(key.path)], "", "", None, None)
+    policy = read_policy([key.path], "", "", None, None)
     options = Options(storage=store.path, policy=policy)
     order = packaging.Order("a.b/c:1", "", tmp_path / "out", "", "x", None, ())
     sign(manifest)
