@@ -47,6 +47,9 @@ MAX_VLEN: Final = 1 << 18
 No real type has a quarter as many.
 """
 
+MAX_WALKED: Final = 1 << 16
+"""Types of an object that are looked at one after another, where all of them may matter."""
+
 # names that are found faster one by one: 0.9 ms each in vmlinux, 2.2 ms for any number together
 _FEW: Final = 2
 

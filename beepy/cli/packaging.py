@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import beepy
-from beepy.errors import StoreError, UnsupportedImage, UsageError
+from beepy.errors import StoreError, UnsupportedImage, UntrustedImage, UsageError
 from beepy.inspection import inspect
+from beepy.log import Log
 from beepy.manifest import containerfile, kubernetes, wheel
 from beepy.manifest.containerfile import Base, Packaged
 from beepy.manifest.directory import replaced
@@ -23,6 +24,8 @@ from beepy.oci.reference import has_host, is_reference, parse
 from beepy.oci.store import Store
 from beepy.text import excerpt, safe
 
+_log = Log(__name__)
+
 _CONTAINERFILE: Final = "Containerfile"
 _LAYOUT: Final = "image"
 _POD: Final = "pod.yaml"
@@ -30,6 +33,7 @@ _BUILT_POD: Final = "pod-built.yaml"
 _NAMES: Final = {_CONTAINERFILE, _LAYOUT, _POD, _BUILT_POD}
 
 _NO_REGISTRY: Final = "registry.example"  # RFC 2606: never a host's name
+_MAX_CONTAINERFILE: Final = 1 << 20  # bytes that are read of one
 _FILE_NAME: Final = re.compile(r"\w[\w.-]{0,250}", re.ASCII)
 
 
@@ -45,7 +49,7 @@ class Order(NamedTuple):
     arguments: tuple[str, ...]
 
 
-class _Found(NamedTuple):
+class _Source(NamedTuple):
     """An image, and where its manifest or index ``top`` is: None for a file.
 
     ``label`` is a short name, ``name`` the one in the layout.
@@ -70,30 +74,49 @@ def write(order: Order, options: Options) -> tuple[Path, list[str]]:
     ):
         if text and not is_reference(text):
             raise UsageError(f"{option} '{excerpt(text)}': not the name of a container image")
-    found = _find(order.image, options)
-    needs = of_objects(inspect(found.image))
-    directory = order.output or Path(f"{found.label}-package")
+    source = _find(order.image, options)
+    needs = of_objects(inspect(source.image))
+    directory = order.output or Path(f"{source.label}-package")
     with replaced(directory, _foreign) as new:
-        notes = _fill(new, order, found, needs)
+        notes = _fill(new, order, source, needs)
     return directory, [*notes, *(() if order.arguments else needs.advice)]
 
 
-def _find(text: str, options: Options) -> _Found:
+def _find(text: str, options: Options) -> _Source:
     """Find an image as ``beepy run`` does, and its manifest; fetch what a run did not need."""
     image = lookup.find(text, options)
     text = image.name  # what an alias stands for
     place, is_partial = _locate(image, text, options)
     if _names_registry(text) and (place is None or is_partial):
-        image = lookup.pull(text, options)
+        pulled = lookup.pull(text, options)
+        if pulled.digest != image.digest:
+            why = f"pulled again, and packaged, as {pulled.digest}: it was {image.digest}"
+            _log.warning("%s: %s", safe(text), why)
+        image = pulled
         place, _ = _locate(image, text, options)
     if place:
-        return _Found(image, place, parse(text).repository.rpartition("/")[2], text)
+        _refuse_unsigned(image, text, place[2])
+        return _Source(image, place, parse(text).repository.rpartition("/")[2], text)
     if image.format != "elf":
         error = UnsupportedImage(f"{safe(text)}: an archive: only stored images are packaged")
         error.add_note(f"beepy load {safe(text)}")
         raise error
     label = re.sub(r"[^a-z0-9]+", "-", Path(text).name.partition(".")[0].lower()).strip("-")
-    return _Found(image, None, label or "image", label or "image")
+    return _Source(image, None, label or "image", label or "image")
+
+
+def _refuse_unsigned(image: Image, text: str, top: Descriptor) -> None:
+    """Raise UntrustedImage if the signature is of this machine's manifest, and not of its index.
+
+    It says nothing about the manifests of other platforms, which a package would have too.
+    """
+    signature = image.signature
+    if signature and signature.signed != top.digest:
+        why = f"not packaged: the signature is of {signature.signed}, not of the index {top.digest}"
+        error = UntrustedImage(f"{safe(text)}: {why}")
+        if _names_registry(text):
+            error.add_note(f"beepy pull {parse(text).name}@{image.digest}")
+        raise error
 
 
 def _locate(
@@ -120,24 +143,24 @@ def _names_registry(text: str) -> bool:
     return has_host(text) and is_reference(text)  # "./probe.o" has a dot in its first part
 
 
-def _fill(directory: Path, order: Order, found: _Found, needs: Needs) -> list[str]:
+def _fill(directory: Path, order: Order, source: _Source, needs: Needs) -> list[str]:
     """Write all files; return notes."""
-    digest, notes = _write_layout(directory / _LAYOUT, found)
-    tag = order.tag or f"localhost/{found.label}"
+    digest, notes = _write_layout(directory / _LAYOUT, source)
+    tag = order.tag or f"localhost/{source.label}"
     base = _base(directory, order)
     if base.requirement and not base.requirement.endswith(".whl"):
         notes.append(
             f"{_CONTAINERFILE}: installs {base.requirement} from PyPI; "
             "--wheel FILE installs a wheel that exists"
         )
-    packaged = Packaged(found.name, digest, found.image.annotations, needs)
+    packaged = Packaged(source.name, digest, source.image.annotations, needs)
     text = containerfile.text(packaged, base, order.arguments, tag)
     (directory / _CONTAINERFILE).write_text(text, "utf-8")
-    if files := _files(found.image):
-        reference = _reference(found, digest)
+    if files := _files(source.image):
+        reference = _reference(source, digest)
         beepy_image = order.beepy_image or f"localhost/beepy:{beepy.__version__}"
         container = kubernetes.volume_container(beepy_image, reference, files)
-        pod = kubernetes.pod(found.label, container, needs, order.arguments)
+        pod = kubernetes.pod(source.label, container, needs, order.arguments)
         (directory / _POD).write_text(pod, "utf-8")
         if reference.startswith(f"{_NO_REGISTRY}/"):
             notes.append(
@@ -147,21 +170,21 @@ def _fill(directory: Path, order: Order, found: _Found, needs: Needs) -> list[st
     else:
         notes.append(f"no {_POD}: the programs have no file names (titles), or not different ones")
     if order.tag:
-        pod = kubernetes.pod(found.label, Container(order.tag), needs, ())
+        pod = kubernetes.pod(source.label, Container(order.tag), needs, ())
         (directory / _BUILT_POD).write_text(pod, "utf-8")
     return notes
 
 
-def _write_layout(path: Path, found: _Found) -> tuple[str, list[str]]:
+def _write_layout(path: Path, source: _Source) -> tuple[str, list[str]]:
     """Write the layout with the image alone; return its digest, and notes about what is missing."""
     target = Store(path)
-    if found.place is None:
-        digest = target.add_image(found.name, found.image.programs[0], {})
+    if source.place is None:
+        digest = target.add_image(source.name, source.image.programs[0], {})
         missing = []
     else:
-        store, name, top = found.place
+        store, name, top = source.place
         digest = top.digest
-        copied = copy_image(store, name, top, target, found.name)
+        copied = copy_image(store, name, top, target, source.name)
         document = read_document(top, store.layout.read, store.layout.where)
         children = document.manifests if isinstance(document, Index) else ()
         missing = [child for child in children if child.digest not in copied.blobs]
@@ -184,22 +207,24 @@ def _files(image: Image) -> tuple[str, ...]:
     return names if is_volume else ()
 
 
-def _reference(found: _Found, digest: str) -> str:
+def _reference(source: _Source, digest: str) -> str:
     """Return the reference of the image by digest; without a registry, one to be replaced."""
-    if _names_registry(found.name):
-        return f"{parse(found.name).name}@{digest}"
-    return f"{_NO_REGISTRY}/{found.label}@{digest}"
+    if _names_registry(source.name):
+        return f"{parse(source.name).name}@{digest}"
+    return f"{_NO_REGISTRY}/{source.label}@{digest}"
 
 
 def _foreign(directory: Path) -> str:
     """Return why a directory was not written by this command, "" if it was."""
-    for path in sorted(directory.iterdir()):
-        if path.name not in _NAMES and path.suffix != ".whl":
-            return f"{path.name} is not of beepy package"
     path = directory / _CONTAINERFILE
     try:
         with path.open("rb") if path.is_file() else BytesIO() as file:  # a pipe would be waited for
-            is_ours = file.readline(200).decode("utf-8", "replace").rstrip() == containerfile.MARK
+            text = file.read(_MAX_CONTAINERFILE).decode("utf-8", "replace")
     except OSError:
-        is_ours = False
+        text = ""
+    ours = {*_NAMES, containerfile.wheel_of(text)}
+    for other in sorted(directory.iterdir()):
+        if other.name not in ours:
+            return f"{other.name} is not of beepy package"
+    is_ours = text.startswith(f"{containerfile.MARK}\n")
     return "" if is_ours else f"its {_CONTAINERFILE} is not of beepy package"

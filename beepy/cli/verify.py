@@ -29,14 +29,14 @@ def verify(
         raise UsageError("verify: expected --key, --certificate-identity or --policy")
     from beepy.oci import lookup  # noqa: PLC0415 - not for --help
 
-    found = lookup.find(image, settings.registry_options()._replace(policy=policy))
-    signature = found.signature
+    verified = lookup.find(image, settings.registry_options()._replace(policy=policy))
+    signature = verified.signature
     if output == "json":
         import json  # noqa: PLC0415
 
         document = {
             "image": image,
-            "digest": found.digest,
+            "digest": verified.digest,
             "signature": signature._asdict() if signature else None,
         }
         stdio.write(json.dumps(document, indent=2) + "\n")
@@ -49,4 +49,4 @@ def verify(
     else:
         why = f" by {policy.where}" if policy_file else ": part of beepy"  # a bundled image
         stdio.write(f"{safe(image)}: accepted without a signature{why}\n")
-        stdio.write(f"{'manifest':10}{found.digest}\n")
+        stdio.write(f"{'manifest':10}{verified.digest}\n")

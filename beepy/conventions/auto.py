@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Final, NamedTuple
 
 from beepy import map_types, sections
-from beepy.btf.btf import Btf
+from beepy.btf.btf import MAX_WALKED, Btf
 from beepy.btf.cformat import c_type
 from beepy.btf.types import VOID, Struct, TypeId, Union
 from beepy.conventions import bee, untyped
@@ -19,13 +19,13 @@ from beepy.conventions.notices import ABSENT
 from beepy.errors import BtfError
 from beepy.events import raw
 from beepy.flow.outputs import Output, Outputs, outputs
+from beepy.flow.records import LIBBPF
 from beepy.flow.values import Kind
 from beepy.obj.sections import is_constant, is_data
 from beepy.obj.spec import CollectionSpec, DataRef, MapRef, MapSpec, NotShown, Tracked, VariableSpec
 from beepy.sections import Mechanism
 
 _STORES: Final = ("map_update_elem", "map_push_elem")  # calls that send nothing to user space
-_LIBBPF: Final = "__bpf_usdt_"  # maps of libbpf's usdt.bpf.h
 _MAX_LISTED: Final = 4  # candidates in a reason
 
 
@@ -33,12 +33,13 @@ class _Sent(NamedTuple):
     """The calls that send records into each buffer.
 
     ``elsewhere``: there are calls of which the map is not known, or programs too large to look at.
-    ``struct_sizes`` returns the sizes of the object's structs and unions, which ``--type`` names.
+    ``struct_sizes`` returns the sizes of the object's structs and unions, which ``--type`` names;
+    None if there are too many to look at.
     """
 
     calls: Mapping[str, Sequence[Output]]
     elsewhere: bool
-    struct_sizes: Callable[[], frozenset[int]]
+    struct_sizes: Callable[[], frozenset[int] | None]
 
 
 def tracked(spec: CollectionSpec, _hints: Mapping[str, bytes]) -> Iterator[Tracked | NotShown]:
@@ -50,7 +51,9 @@ def tracked(spec: CollectionSpec, _hints: Mapping[str, bytes]) -> Iterator[Track
         for map_spec in spec.maps
         if map_types.of(map_spec.type).is_stream
     }
-    has_events = _has_iterator(spec) or any(isinstance(one, Tracked) for one in streams.values())
+    has_events = _has_iterator(spec) or any(
+        isinstance(decision, Tracked) for decision in streams.values()
+    )
     tables = _tables(spec, code, has_events=has_events)
     for map_spec in spec.maps:
         decision = streams.get(map_spec.name) or tables.get(map_spec.name)
@@ -107,14 +110,15 @@ def _unknown(
     btf: Btf | None,
     candidates: Mapping[TypeId, str],
     sizes: Collection[int | None],
-    struct_sizes: Callable[[], frozenset[int]],
+    struct_sizes: Callable[[], frozenset[int] | None],
 ) -> str:
     """Return why the type of a buffer's records is not known."""
     if btf is None:
         return "unknown: the object has no type information"
     if not candidates:
         (size,) = sizes if len(sizes) == 1 else (None,)
-        if size is not None and size not in struct_sizes():
+        known = None if size is None else struct_sizes()
+        if known is not None and size not in known:
             return f"{ABSENT}: the object has no type of {size} bytes"
         return "unknown: no type in the object is certain"
     names = list(dict.fromkeys([c_type(btf, type_id) for type_id in candidates]))
@@ -122,11 +126,12 @@ def _unknown(
     return f"unknown: it may be {' or '.join(names[:_MAX_LISTED])}{more}, or another"
 
 
-def _struct_sizes(btf: Btf | None) -> frozenset[int]:
+def _struct_sizes(btf: Btf | None) -> frozenset[int] | None:
+    if btf is None or len(btf) > MAX_WALKED:
+        return None
     sizes = set()
-    for number in range(1, len(btf) if btf else 1):
+    for number in range(1, len(btf)):
         with suppress(BtfError):
-            assert btf
             composite = btf.type(TypeId(number))
             if isinstance(composite, Struct | Union):
                 sizes.add(composite.size)
@@ -175,7 +180,7 @@ def _tables(
 
 
 def _why_internal(map_spec: MapSpec, scratch: set[str]) -> str:
-    if map_spec.name.startswith(_LIBBPF):
+    if map_spec.name.startswith(LIBBPF):
         return "libbpf's, for USDT probes"
     return "scratch: programs build records in it" if map_spec.name in scratch else ""
 
@@ -216,6 +221,6 @@ def _variables(spec: CollectionSpec, code: Outputs) -> Iterator[tuple[str, Track
 
 
 def _is_used(variable: VariableSpec, offsets: Sequence[int]) -> bool:
-    """Return whether one of the ``offsets``, which are sorted, is in a variable."""
+    """Tell whether one of the ``offsets``, which are sorted, is in a variable."""
     first = bisect_left(offsets, variable.offset)
     return first < len(offsets) and offsets[first] < variable.offset + variable.size

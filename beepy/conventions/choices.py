@@ -5,7 +5,7 @@ from typing import Final
 
 from beepy import map_types
 from beepy.btf import types
-from beepy.btf.btf import Btf
+from beepy.btf.btf import MAX_WALKED, Btf
 from beepy.btf.cformat import c_type
 from beepy.btf.layout import size_of
 from beepy.btf.types import VOID, TypeId
@@ -17,7 +17,6 @@ from beepy.obj.spec import CollectionSpec, MapSpec, Tracked
 from beepy.text import safe
 
 _MAX_LISTED: Final = 8  # names in a message
-_MAX_WALKED: Final = 1 << 16  # types among which a name is looked for
 _KEYWORDS: Final = ("struct", "union", "enum")
 NAMED: Final = (
     *(types.Struct, types.Union, types.Enum, types.Enum64),
@@ -136,7 +135,7 @@ def _spellings(keyword: str, name: str) -> tuple[str, ...]:
 def _names(btf: Btf) -> dict[str, None]:
     """Return the structs and unions that the object has, as C writes them."""
     names: dict[str, None] = {}
-    for number in range(1, min(len(btf), _MAX_WALKED)):
+    for number in range(1, min(len(btf), MAX_WALKED)):
         try:
             composite = btf.type(TypeId(number))
         except BtfError:

@@ -29,7 +29,8 @@ from beepy.text import safe
 _MAX_CANDIDATES: Final = 8  # types of one record; more tell nothing
 _MAX_PARAMETERS: Final = 5  # of a function: those in r1 to r5
 _TYPED: Final = (Kind.RECORD, Kind.ELEMENT, Kind.DATA, Kind.STACK)
-_LIBRARY: Final = "__bpf_usdt_"  # structs of libbpf's usdt.bpf.h, which each object with USDT has
+LIBBPF: Final = "__bpf_usdt_"
+"""How structs and maps of libbpf's usdt.bpf.h begin, which each object with USDT probes has."""
 
 
 class RecordType(NamedTuple):
@@ -243,4 +244,4 @@ class Types:
 
 
 def _is_named(struct: types.Struct) -> bool:
-    return bool(struct.name) and not struct.name.startswith(_LIBRARY)
+    return bool(struct.name) and not struct.name.startswith(LIBBPF)

@@ -31,6 +31,7 @@ _HEALTH_CHECK: Final = (
     f"page.request('GET', '{HEALTH_PATH}'); "
     "raise SystemExit(page.getresponse().status != 200)"
 )
+_WHEEL: Final = re.compile(r"^COPY (\S+\.whl) /tmp/", re.MULTILINE)
 _OCI_LABEL: Final = re.compile(r"org\.opencontainers\.image\.[a-z]+(?:\.[a-z]+)*")
 _MAX_LABEL: Final = 500  # characters
 
@@ -73,6 +74,12 @@ def text(packaged: Packaged, base: Base, arguments: Sequence[str], tag: str) -> 
         f"CMD {_exec_form([*packaged.needs.arguments, *arguments])}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def wheel_of(written: str) -> str:
+    """Return the wheel beside a Containerfile that ``text`` returned, "" if it has none."""
+    match = _WHEEL.search(written)
+    return match[1] if match else ""
 
 
 def command(*images: str) -> list[str]:

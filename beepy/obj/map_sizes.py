@@ -86,7 +86,7 @@ def _default(map_spec: MapSpec) -> int:
 
 
 def _lacks_size(map_spec: MapSpec) -> bool:
-    """Return whether the kernel would refuse a map, for it has no size."""
+    """Tell whether the kernel would refuse a map, for it has no size."""
     if map_spec.contents is not None or map_spec.type == MapType.STRUCT_OPS:
         return False
     is_stack = map_spec.type == MapType.STACK_TRACE and not map_spec.value_size

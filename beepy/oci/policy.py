@@ -168,7 +168,7 @@ def _signer(value: object, where: str, directory: Path) -> Signer:
     if (
         not isinstance(images, list)
         or not images
-        or not all(isinstance(one, str) for one in images)
+        or not all(isinstance(pattern, str) for pattern in images)
     ):
         raise UsageError(f"{where}: images: a list of patterns is expected")
     key, root = texts.get("key"), texts.get("trusted-root")

@@ -19,15 +19,25 @@ case $2 in /*) object=$2 ;; *) object=$here/$2 ;; esac
 set --
 option=
 for flag in ${CFLAGS:-}; do
-	case $option$flag in
-	-I[!/]* | -isystem[!/]* | -iquote[!/]* | -idirafter[!/]* | -include[!/]*)
-		path=${flag#-I}
-		case $flag in -I*) flag=-I$here/$path ;; *) flag=$here/$path ;; esac
-		set -- "$@" "$flag" "-ffile-prefix-map=$here/$path=$path"
-		;;
-	*) set -- "$@" "$flag" ;;
+	before=$option
+	option=
+	prefix=
+	if [ -z "$before" ]; then
+		case $flag in
+		-I | -isystem | -iquote | -idirafter | -include | -include-pch) option=$flag ;;
+		-include-pch*) ;;
+		-I*) prefix=-I ;;
+		-isystem*) prefix=-isystem ;;
+		-iquote*) prefix=-iquote ;;
+		-idirafter*) prefix=-idirafter ;;
+		-include*) prefix=-include ;;
+		esac
+	fi
+	path=${flag#"$prefix"}
+	case $before$prefix,$path in
+	,* | *,/*) set -- "$@" "$flag" ;;
+	*) set -- "$@" "$prefix$here/$path" "-ffile-prefix-map=$here/$path=$path" ;;
 	esac
-	case $flag in -I | -isystem | -iquote | -idirafter | -include) option=$flag ;; *) option= ;; esac
 done
 cd -- "$directory"
 

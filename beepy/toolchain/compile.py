@@ -150,7 +150,10 @@ def _run(
             process.wait()
             raise
         messages.seek(0)
-        return _Outcome(code, messages.read(_MAX_MESSAGES).decode(errors="replace"))
+        text = messages.read(_MAX_MESSAGES).decode(errors="replace")
+        if messages.read(1):
+            text += f"\n... more than {_MAX_MESSAGES} bytes"
+        return _Outcome(code, text)
 
 
 def _check(

@@ -208,7 +208,11 @@ def test_flags_reach_the_compiler(
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             (tree / name).write_text(text)
         monkeypatch.chdir(tree)
-        for flags in (["-Iinclude -DA"], ["-DA -I include"], [f"-I{tree}/include", "-DA"]):
+        for flags in (
+            *(["-Iinclude -DA"], ["-DA -I include"], [f"-I{tree}/include", "-DA"]),
+            *(["-isysteminclude -DA"], ["-iquoteinclude -DA"], ["-DA -idirafterinclude"]),
+            ["-DA -includeinclude/of_mine.h -Iinclude"],
+        ):
             options = [word for flag in (*flags, "-DB") for word in ("--cflags", flag)]
             built(beepy, "src/flags.c", "-o", "flags.o", *options, CLANG=clang)
             program = Path("flags.o").read_bytes()

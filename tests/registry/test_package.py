@@ -33,17 +33,21 @@ def beepy(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Beepy:
     return Beepy(home)
 
 
-def test_an_image_is_pulled_whole_and_named_by_digest(plain: Hostile, beepy: Beepy) -> None:
-    """A run fetches what its format uses; a package has all layers."""
+def serve(server: Hostile, extra: bytes) -> None:
+    """Serve an image with a layer that is not fetched for a run."""
     (program,) = IMAGE.programs
-    extra = b"a layer that beepy does not use"
     manifest = json.loads(bee.write_manifest(program, {}))
     manifest["layers"].append(
         {"mediaType": "text/plain", "digest": digest(extra), "size": len(extra)}
     )
-    plain.manifest = json.dumps(manifest).encode()
+    server.manifest = json.dumps(manifest).encode()
     for data in (program, extra, bee.CONFIG_BODY):
-        plain.blobs[digest(data)] = data
+        server.blobs[digest(data)] = data
+
+
+def test_an_image_is_pulled_whole_and_named_by_digest(plain: Hostile, beepy: Beepy) -> None:
+    """A run fetches what its format uses; a package has all layers."""
+    serve(plain, b"a layer that beepy does not use")
     reference = f"{plain.host}/{NAME}:1"
     for wanted in ("first", "stored"):
         done = beepy("package", reference, "--beepy-image=x", "-o", wanted)
@@ -55,6 +59,22 @@ def test_an_image_is_pulled_whole_and_named_by_digest(plain: Hostile, beepy: Bee
         assert pod["spec"]["volumes"][0]["image"]["reference"] == (
             f"{plain.host}/{NAME}@{digest(plain.manifest)}"
         )
+
+
+def test_another_image_under_the_tag_is_warned_of(plain: Hostile, beepy: Beepy) -> None:
+    """The local image is partial: what it lacks is pulled by its tag, which has moved."""
+    reference = f"{plain.host}/{NAME}:1"
+    serve(plain, b"first")
+    assert beepy("describe", reference).code == 0
+    old = digest(plain.manifest)
+    serve(plain, b"second")
+    new = digest(plain.manifest)
+    done = beepy("package", reference, "--beepy-image=x", "-o", "out")
+    assert (done.code, done.out) == (0, "out\n"), done.err
+    assert done.said[0] == (
+        f"warning: {reference}: pulled again, and packaged, as {new}: it was {old}"
+    )
+    assert Store(Path("out", "image")).list()[0].digest == new
 
 
 class Podman:

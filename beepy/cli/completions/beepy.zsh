@@ -2,7 +2,7 @@
 # Completion of beepy for zsh; compinit must have run.
 
 _beepy() {
-    local answer
+    local answer word
     local -a answers described
     answers=("${(@f)$(command beepy __complete words "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" \
         2>/dev/null)}")
@@ -13,7 +13,9 @@ _beepy() {
     esac
     for answer in "${answers[@]}"; do
         # _describe separates the description by a colon
-        described+=("${${answer%%$'\t'*}//:/\\:}:${answer#*$'\t'}")
+        word=${${answer%%$'\t'*}//:/\\:}
+        [[ $answer == *$'\t'* ]] && word+=:${answer#*$'\t'}
+        described+=("$word")
     done
     _describe beepy described
 }

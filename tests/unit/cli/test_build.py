@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,60 @@ def test_a_script_is_called_as_bee_does(beepy: Beepy) -> None:
     Path("-x.c").write_text("")
     done = beepy("build", "--build-script", "copy.sh", "--", "-x.c")
     assert done.said == [f"2 ./-x.c object.o  {Path.cwd()}"]
+
+
+@pytest.mark.parametrize(("more", "last"), [(0, "y"), (1, "... more than 262144 bytes")])
+def test_messages_without_an_end(beepy: Beepy, more: int, last: str) -> None:
+    """That some are not shown is said."""
+    lines = 'yes | head -c "$((262144 + MORE))"\n'
+    done = built(beepy, script=COPY + lines.replace("MORE", str(more)))
+    assert (done.code, done.said[0], done.said[-1]) == (0, "y", last)
+
+
+MAPPED = "-ffile-prefix-map=HERE/a/b=a/b"
+OPTIONS = ("-I", "-isystem", "-iquote", "-idirafter", "-include")
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        *[(f"{option} a/b", [option, "HERE/a/b", MAPPED]) for option in (*OPTIONS, "-include-pch")],
+        *[(f"{option}a/b", [f"{option}HERE/a/b", MAPPED]) for option in OPTIONS],
+        *[(f"{option}/a,/b", [f"{option}/a,/b"]) for option in OPTIONS],
+        *[(f"{option} /a", [option, "/a"]) for option in OPTIONS],
+        (
+            "-include a -Ib",
+            [
+                "-include",
+                "HERE/a",
+                "-ffile-prefix-map=HERE/a=a",
+                "-IHERE/b",
+                "-ffile-prefix-map=HERE/b=b",
+            ],
+        ),
+        ("-DA=-Ia -Wall a,/b", ["-DA=-Ia", "-Wall", "a,/b"]),
+    ],
+)
+def test_paths_in_cflags(tmp_path: Path, given: str, passed: list[str]) -> None:
+    """As clang takes them: joined to their option, or as the next word."""
+    (tmp_path / "src").mkdir()
+    compiler = tmp_path / "clang"
+    compiler.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    compiler.chmod(0o755)
+    variables = {"CLANG": str(compiler), "LLVM_STRIP": "true", "CFLAGS": f"{given} -DLAST"}
+    done = subprocess.run(
+        ["sh", compiling.SCRIPT, "src/probe.c", "probe.o"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, **variables},
+    )
+    words = done.stdout.splitlines()
+    flags = words[words.index("-Wno-error=implicit-function-declaration") + 1 :]
+    assert flags[: flags.index("-DLAST")] == [
+        word.replace("HERE", str(tmp_path)) for word in passed
+    ]
 
 
 def test_the_users_cflags_are_not_the_compilers(beepy: Beepy) -> None:

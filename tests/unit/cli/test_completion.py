@@ -149,6 +149,12 @@ def test_zsh_after_sudo(shell: Shell) -> None:
     shell.until("<run><localhost:5000/x:1.2>\r\n")
 
 
+@pytest.mark.parametrize("shell", ["zsh"], indirect=True)
+def test_zsh_lists_words_without_a_description_alone(shell: Shell) -> None:
+    shell.enter("beepy completion \t")
+    shell.until("bash  fish  zsh")
+
+
 @pytest.mark.parametrize("shell", ["fish"], indirect=True)
 def test_fish_after_sudo(shell: Shell) -> None:
     directory = Path("/usr/share/fish/completions")  # which --no-config does not search

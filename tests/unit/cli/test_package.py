@@ -10,12 +10,18 @@ import yaml
 
 from beepy import __version__
 from beepy.cli import packaging
+from beepy.cli.verification import read_policy
+from beepy.errors import UntrustedImage
 from beepy.manifest import containerfile
 from beepy.oci import lookup
+from beepy.oci.descriptor import Descriptor, descriptor_of
 from beepy.oci.lookup import bundled_store
+from beepy.oci.manifest import OCI_MANIFEST
 from beepy.oci.options import Options
 from beepy.oci.store import Store
 from tests.support.command import Beepy
+from tests.support.signing import bundle, bundle_holder, new_key
+from tests.support.stored import add_index, blob
 
 WHEEL = f"beepy_ebpf-{__version__}-py3-none-any.whl"
 IMAGE = bundled_store().get("exitsnoop")
@@ -196,7 +202,43 @@ def test_what_only_the_user_knows_is_noted(beepy: Beepy, wheel: tuple[str, str])
     assert done.said == [NOTE]
 
 
-@pytest.mark.parametrize("owner", ["file", "containerfile", "mark", "pipe", "name"])
+def test_a_signature_of_one_manifest_is_not_one_of_the_others(tmp_path: Path) -> None:
+    """The image that was verified can be packaged: alone, by its digest."""
+    key = new_key(tmp_path / "cosign.pub")
+    store = Store(tmp_path / "store")
+    programs = {"amd64": IMAGE.programs[0], "arm64": IMAGE.programs[0] + b"x"}
+    index = add_index(store, "a.b/c:1", programs)
+    machine = store.get("a.b/c:1")
+    manifest = Descriptor(OCI_MANIFEST, machine.digest, blob(store, machine.digest).stat().st_size)
+
+    def sign(top: Descriptor) -> None:
+        holder = bundle_holder(bundle(key, top.digest), top)
+        for data in holder.blobs:
+            store.layout.add_blob(data, descriptor_of(data))
+        store.add_referrer(holder.manifest, OCI_MANIFEST)
+
+    policy = read_policy([key.path], "", "", None, None)
+    options = Options(storage=store.path, policy=policy)
+    order = packaging.Order("a.b/c:1", "", tmp_path / "out", "", "x", None, ())
+    sign(manifest)
+    with pytest.raises(UntrustedImage) as refused:
+        packaging.write(order, options)
+    why = f"not packaged: the signature is of {machine.digest}, not of the index {index}"
+    assert str(refused.value) == f"a.b/c:1: {why}"
+    assert refused.value.__notes__ == [f'beepy.pull("a.b/c@{machine.digest}")']
+    assert not order.output or not order.output.exists()
+    store.set_name(f"a.b/c@{machine.digest}", manifest)  # as that pull does
+    packaging.write(order._replace(image=f"a.b/c@{machine.digest}"), options)
+    (packaged,) = Store(tmp_path / "out" / "image").list()
+    assert packaged.digest == machine.digest
+    found = store.find("a.b/c:1")
+    assert found
+    sign(found[1])
+    packaging.write(order, options)
+    assert Store(tmp_path / "out" / "image").list()[0].digest == index
+
+
+@pytest.mark.parametrize("owner", ["file", "containerfile", "mark", "pipe", "name", "wheel"])
 def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: str) -> None:
     if owner == "mark":
         Path("out").mkdir()
@@ -210,7 +252,8 @@ def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: s
         Path("out").write_text("mine")
     else:
         assert beepy("package", "exitsnoop", *wheel, "-o", "out").code == 0
-        Path("out", "kustomization.yaml").write_text("mine")
+        added = "kustomization.yaml" if owner == "name" else "mine-1-py3-none-any.whl"
+        Path("out", added).write_text("mine")
     before = contents(".")
     why = {
         "mark": "not overwritten: its Containerfile is not of beepy package",
@@ -218,6 +261,7 @@ def test_what_is_not_ours_is_kept(beepy: Beepy, wheel: tuple[str, str], owner: s
         "pipe": "not overwritten: its Containerfile is not of beepy package",
         "file": "exists, and is not a directory",
         "name": "not overwritten: kustomization.yaml is not of beepy package",
+        "wheel": "not overwritten: mine-1-py3-none-any.whl is not of beepy package",
     }
     done = beepy("package", "exitsnoop", *wheel, "-o", "out")
     assert (done.code, done.out, done.said[0]) == (1, "", f"beepy: out: {why[owner]}")

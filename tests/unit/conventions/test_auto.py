@@ -3,7 +3,7 @@
 import pytest
 
 from beepy import conventions
-from beepy.btf.btf import Btf
+from beepy.btf.btf import MAX_WALKED, Btf
 from beepy.btf.cformat import c_type
 from beepy.btf.types import TypeId
 from beepy.btf.writer import BtfWriter
@@ -143,6 +143,7 @@ def test_the_only_struct_of_that_size() -> None:
         ("two sizes", "unknown: it may be struct event or struct pair, or another"),
         ("one unknown", "unknown: it may be struct event, or another"),
         ("none", "untyped: the object has no type of 24 bytes"),
+        ("too many", "unknown: no type in the object is certain"),
         ("unused", "unknown: no type in the object is certain"),
         ("no types", "unknown: the object has no type information"),
     ],
@@ -162,6 +163,10 @@ def test_records_in_hex(case: str, reason: str) -> None:
             programs.append(sender(24, name="q"))
         case "none":
             programs = [sender(24)]
+        case "too many":
+            programs = [sender(24)]
+            for _ in range(MAX_WALKED):
+                types.writer.struct("", 8, [])
         case "unused":
             maps = [EVENTS]
         case _:
