@@ -152,12 +152,12 @@ def _from_entry(entry: Mapping[object, object], path: Path) -> Credentials | Non
     username, password = entry.get("username"), entry.get("password")
     if isinstance(secret := entry.get("auth"), str) and secret:
         try:
-            username, _, password = base64.b64decode(secret, validate=True).decode().partition(":")
+            pair = base64.b64decode(secret, validate=True).decode(errors="surrogateescape")
         except (binascii.Error, ValueError) as error:
             raise RegistryError(
                 f"{safe(str(path))}: auth is not base64 of name:password"
             ) from error
-        password = password.rstrip("\0")
+        username, _, password = pair.rstrip("\0").partition(":")
     if isinstance(identity := entry.get("identitytoken"), str) and identity:
         return Credentials(identity_token=identity)
     if isinstance(username, str) and isinstance(password, str) and username:
