@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,24 @@ def test_the_prompt_shows_no_password(server: Running, home: Path, config: Path)
     assert USER.encode() in shown
     assert PASSWORD.encode() not in shown
     assert json.loads(config.read_text())["auths"] == {server.host: {"auth": BASIC}}
+
+
+@pytest.mark.parametrize("options", [[], ["-u", "me"]])
+def test_the_end_of_input_at_a_prompt(home: Path, options: list[str]) -> None:
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execve(BEEPY[0], [*BEEPY, "login", "x.example", *options], environment(home))
+    shown = b""
+    while b": " not in shown:
+        shown += os.read(terminal, 1 << 10)
+    os.write(terminal, b"\x04")
+    with suppress(OSError):  # EIO: the other end is closed
+        while chunk := os.read(terminal, 1 << 10):
+            shown += chunk
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+    os.close(terminal)
+    assert shown.endswith(b"\nbeepy: x.example: no password given\r\n")
+    assert b"Token" not in shown
 
 
 @pytest.mark.parametrize(
