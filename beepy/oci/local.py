@@ -38,11 +38,11 @@ class LocalImage(NamedTuple):
 
 
 @contextmanager
-def located(text: str, options: Options) -> Iterator[LocalImage | None]:
+def located(text: str, options: Options, *, expand: bool = True) -> Iterator[LocalImage | None]:
     """Yield the image that ``text`` names: in an archive, a local store, or bundled; None if none.
 
-    The order of places is that of ``lookup.find``; a name of no local image is expanded by
-    ``registries.toml``. A name with the digest of a manifest in an index
+    The order of places is that of ``lookup.find``; with ``expand`` a name of no local image is
+    expanded by ``registries.toml``. A name with the digest of a manifest in an index
     is that manifest. Raises UnsupportedImage for a file that is not an archive.
     """
     bundle = lookup.bundled_store()
@@ -59,7 +59,7 @@ def located(text: str, options: Options) -> Iterator[LocalImage | None]:
                 return
     if bundled := bundle.find(text):
         yield _stored(ImageSource.BUNDLED, bundle, text, *bundled)
-    elif not has_host(text) and (name := lookup.expanded(text, options)):
+    elif expand and not has_host(text) and (name := lookup.expanded(text, options)):
         with located(name, options) as image:
             yield image
     else:
@@ -108,7 +108,7 @@ def not_here(text: str, options: Options) -> ImageNotFound:
     if not name:
         return lookup.not_found(text, options)
     error = ImageNotFound(f"{safe(name)}: not found locally")
-    error.add_note("beepy list shows the images")
+    error.add_note(lookup.LISTS)
     return error
 
 
