@@ -72,12 +72,16 @@ def _credentials(settings: Settings, server: str, *, password_stdin: bool) -> "C
         eprint("warning: --password: other users can see a command line; use --password-stdin")
     else:
         _expect_terminal(server)
-    if username is None:
-        username = _line("User name (empty for a token): ")
-    if password is None:
-        from getpass import getpass  # noqa: PLC0415 - only at a terminal
+    try:
+        if username is None:
+            username = _line("User name (empty for a token): ")
+        if password is None:
+            from getpass import getpass  # noqa: PLC0415 - only at a terminal
 
-        password = getpass("Password: " if username else "Token: ", sys.stderr)
+            password = getpass("Password: " if username else "Token: ", sys.stderr)
+    except EOFError:
+        eprint("")  # ends the line of the prompt
+        raise UsageError(f"{safe(server)}: no password given") from None
     if not password:
         raise UsageError(f"{safe(server)}: the password is empty")
     return Credentials(username, password) if username else Credentials(identity_token=password)
@@ -98,6 +102,10 @@ def _expect_terminal(server: str) -> None:
 
 
 def _line(prompt: str) -> str:
+    """Return a line from the terminal; raise EOFError at the end of input."""
     sys.stderr.write(prompt)
     sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.strip()

@@ -84,7 +84,7 @@ class Settings(NamedTuple):
             "--config-dir",
             metavar="DIR",
             envvar="BEEPY_CONFIG_DIR",
-            help="Directory of config.json with credentials.",
+            help="Directory of config.json and registries.toml.",
             rich_help_panel=panels.REGISTRIES,
         ),
     ] = None
@@ -148,7 +148,7 @@ def _check_exists(option: str, kind: str, path: Path) -> None:
 GENERAL: Final = ("verbose", "debug")
 """The options of every command."""
 
-STORES: Final = (*GENERAL, "storage")
+STORES: Final = (*GENERAL, "storage", "config_dir")
 """The options of a command that reads the local stores."""
 
 LOG_OUT: Final = (*GENERAL, "config_dir")

@@ -17,11 +17,10 @@ from beepy.log import Log
 from beepy.oci.options import Options, bee_dir, default_config_dir, home
 from beepy.oci.ownership import refuse_others
 from beepy.oci.reference import DOCKER, Reference
-from beepy.text import excerpt, safe
+from beepy.text import safe
 
 _log = Log(__name__)
 
-_NOT_FOUND = "credentials not found in native keychain"  # docker-credential-helpers' words
 _DOCKER_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _MAX_SCOPES = 8
 _CHANGING = ("push", "delete", "*")
@@ -152,12 +151,12 @@ def _from_entry(entry: Mapping[object, object], path: Path) -> Credentials | Non
     username, password = entry.get("username"), entry.get("password")
     if isinstance(secret := entry.get("auth"), str) and secret:
         try:
-            username, _, password = base64.b64decode(secret, validate=True).decode().partition(":")
+            pair = base64.b64decode(secret, validate=True).decode(errors="surrogateescape")
         except (binascii.Error, ValueError) as error:
             raise RegistryError(
                 f"{safe(str(path))}: auth is not base64 of name:password"
             ) from error
-        password = password.rstrip("\0")
+        username, _, password = pair.rstrip("\0").partition(":")
     if isinstance(identity := entry.get("identitytoken"), str) and identity:
         return Credentials(identity_token=identity)
     if isinstance(username, str) and isinstance(password, str) and username:
@@ -177,12 +176,10 @@ def _from_helper(name: str, reference: Reference, path: Path) -> Credentials | N
         _log.warning("%s: %s: continuing without credentials", where, error.strerror)
         return None
     if code:
-        why = excerpt(output.decode(errors="backslashreplace").strip(), 160)
-        if _NOT_FOUND in why:
-            _log.info("%s: no credentials for %s", where, server)
+        if why := credential_helper.failure(code, output):
+            _log.warning("%s: %s: continuing without credentials", where, why)
         else:
-            reason = why or f"exit status {code}"
-            _log.warning("%s: %s: continuing without credentials", where, reason)
+            _log.info("%s: no credentials for %s", where, server)
         return None
     try:
         answer = json.loads(output)

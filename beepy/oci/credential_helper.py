@@ -6,7 +6,9 @@ import subprocess
 from typing import Final
 
 from beepy.errors import RegistryError
+from beepy.text import excerpt
 
+_NOT_FOUND: Final = "credentials not found in native keychain"  # docker-credential-helpers' words
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _PATIENCE_S: Final = 10
 
@@ -26,3 +28,9 @@ def run(name: str, action: str, given: bytes, where: str) -> tuple[int, bytes]:
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(errno.ETIMEDOUT, f"no answer in {_PATIENCE_S} s") from error
     return ran.returncode, ran.stdout or ran.stderr
+
+
+def failure(code: int, output: bytes) -> str:
+    """Return why a helper failed, "" if it only has no credentials for the server."""
+    words = excerpt(output.decode(errors="backslashreplace").strip(), 160)
+    return "" if _NOT_FOUND in words else words or f"exit status {code}"

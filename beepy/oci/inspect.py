@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from beepy.errors import ImageError, ImageNotFound, worded
+from beepy.errors import ImageError
 from beepy.log import Log
 from beepy.oci import lookup
 from beepy.oci.admission import ImageSource
@@ -59,16 +59,16 @@ def inspect(text: str, options: Options = _DEFAULT) -> Inspected:
     StoreError or DigestMismatch.
     """
     options = checked(options)
-    if not (has_host(text) and options.pull == "always"):
-        with located(text, options) as image:
+    is_forced = options.pull == "always"
+    if not (has_host(text) and is_forced):
+        with located(text, options, expand=not is_forced) as image:
             if image:
                 return _stored(text, image)
     name = text if has_host(text) else lookup.expanded(text, options)
     if not name:
         raise not_here(text, options)
     if options.pull == "never":
-        why = f"{safe(name)}: not found locally, and no registry may be asked (--pull never)"
-        raise ImageNotFound(worded(why))
+        raise lookup.not_asked(name)
     reference, connected = own_endpoint(parse_reference(name), options)
     with Client(reference, connected) as client:
         top, data = fetch_manifest(client, reference.digest or reference.tag or "latest")

@@ -12,7 +12,7 @@ from beepy.oci.admission import ImageSource
 from beepy.oci.archive import Archive, is_tar, only
 from beepy.oci.descriptor import MAX_MOVED, Descriptor
 from beepy.oci.image_file import opened
-from beepy.oci.manifest import Index, Manifest, walk
+from beepy.oci.manifest import MAX_DEPTH, Index, Manifest, read_document, walk
 from beepy.oci.options import Options
 from beepy.oci.reference import Reference, has_host, is_reference, parse, same_repository
 from beepy.oci.store import Store
@@ -22,6 +22,7 @@ from beepy.text import safe
 _log = Log(__name__)
 
 _MAX_NAMES = 32
+_MAX_MANIFESTS = 256  # that are looked at on each level of an index
 
 
 class LocalImage(NamedTuple):
@@ -37,11 +38,11 @@ class LocalImage(NamedTuple):
 
 
 @contextmanager
-def located(text: str, options: Options) -> Iterator[LocalImage | None]:
+def located(text: str, options: Options, *, expand: bool = True) -> Iterator[LocalImage | None]:
     """Yield the image that ``text`` names: in an archive, a local store, or bundled; None if none.
 
-    The order of places is that of ``lookup.find``; a name of no local image is expanded by
-    ``registries.toml``. A name with the digest of a manifest in an index
+    The order of places is that of ``lookup.find``; with ``expand`` a name of no local image is
+    expanded by ``registries.toml``. A name with the digest of a manifest in an index
     is that manifest. Raises UnsupportedImage for a file that is not an archive.
     """
     bundle = lookup.bundled_store()
@@ -58,7 +59,7 @@ def located(text: str, options: Options) -> Iterator[LocalImage | None]:
                 return
     if bundled := bundle.find(text):
         yield _stored(ImageSource.BUNDLED, bundle, text, *bundled)
-    elif not has_host(text) and (name := lookup.expanded(text, options)):
+    elif expand and not has_host(text) and (name := lookup.expanded(text, options)):
         with located(name, options) as image:
             yield image
     else:
@@ -71,11 +72,34 @@ def _index_of(store: Store, text: str) -> tuple[str, Descriptor] | None:
     try:
         for other in store.names() if pin else ():
             top = store.named(other) if same_repository(other, name) else None
-            if top and any(found.digest == pin for found, _ in _documents(store, top)):
+            if top and _below(store, top, pin):
                 return other, top
     except ImageError as error:
         _log.info("%s", error)
     return None
+
+
+def _below(store: Store, top: Descriptor, digest: str) -> Descriptor | None:
+    """Return the stored manifest of that digest that ``top`` leads to; others may be missing."""
+    level, seen = [top], {top.digest}
+    for _ in range(MAX_DEPTH + 1):
+        for descriptor in level:
+            if descriptor.digest == digest and store.layout.has_file(descriptor):
+                return descriptor
+        below = [child for parent in level for child in _children(store, parent)]
+        level = [child for child in below if child.digest not in seen][:_MAX_MANIFESTS]
+        seen.update(child.digest for child in level)
+    return None
+
+
+def _children(store: Store, descriptor: Descriptor) -> tuple[Descriptor, ...]:
+    """Return the manifests in an index; none if it is none, or cannot be read."""
+    try:
+        document = read_document(descriptor, store.layout.read, store.layout.where, MAX_MOVED)
+    except ImageError as error:
+        _log.info("%s", error)
+        return ()
+    return document.manifests if isinstance(document, Index) else ()
 
 
 def not_here(text: str, options: Options) -> ImageNotFound:
@@ -84,7 +108,7 @@ def not_here(text: str, options: Options) -> ImageNotFound:
     if not name:
         return lookup.not_found(text, options)
     error = ImageNotFound(f"{safe(name)}: not found locally")
-    error.add_note("beepy list shows the images")
+    error.add_note(lookup.LISTS)
     return error
 
 
@@ -103,8 +127,8 @@ def _archive(file: BinaryIO, text: str) -> Archive:
 def _stored(source: ImageSource, store: Store, text: str, name: str, top: Descriptor) -> LocalImage:
     others = [other for other in store.names_of(top.digest) if other != name]
     pin = text.partition("@")[2]
-    if pin and pin != top.digest:
-        top = next(child for child, _ in _documents(store, top) if child.digest == pin)
+    if pin and (child := _below(store, top, pin)):
+        top = child
     return LocalImage(source, store.layout, top, (name, *others))
 
 

@@ -58,7 +58,10 @@ def log_in(server: str, credentials: Credentials, options: Options) -> LogIn:
 
 
 def log_out(server: str, options: Options) -> bool:
-    """Forget the credentials for a registry; return False if there were none."""
+    """Forget the credentials for a registry; return False if there were none.
+
+    Raises RegistryError if they could not be removed; the file is left as it was then.
+    """
     registry = _registry(server)
     path = _path(options)
     if not path.exists():
@@ -68,7 +71,7 @@ def log_out(server: str, options: Options) -> bool:
         helper = auth.helper_of(config, registry)
         if helper:
             server = auth.server_key(registry.registry)
-            was_known |= _run(helper, "erase", server.encode(), path) == 0
+            was_known |= _run(helper, "erase", server.encode(), path)
     return was_known
 
 
@@ -148,15 +151,21 @@ def _store(helper: str, registry: Reference, credentials: Credentials, path: Pat
         "Username": "<token>" if credentials.identity_token else credentials.username,
         "Secret": credentials.identity_token or credentials.password,
     }
-    if code := _run(helper, "store", json.dumps(given).encode(), path):
-        raise RegistryError(f"{_where(helper, path)}: store: exit code {code}")
+    if not _run(helper, "store", json.dumps(given).encode(), path):
+        raise RegistryError(f"{_where(helper, path)}: store: no credentials were kept")
 
 
-def _run(helper: str, action: str, given: bytes, path: Path) -> int:
+def _run(helper: str, action: str, given: bytes, path: Path) -> bool:
+    """Run a helper; return False if it has no credentials for the server."""
+    where = _where(helper, path)
     try:
-        return credential_helper.run(helper, action, given, _where(helper, path))[0]
+        code, output = credential_helper.run(helper, action, given, where)
     except OSError as error:
-        raise RegistryError(f"{_where(helper, path)}: {error.strerror}") from error
+        raise RegistryError(f"{where}: {error.strerror}") from error
+    why = credential_helper.failure(code, output) if code else ""
+    if why:
+        raise RegistryError(f"{where}: {action}: {why}")
+    return code == 0
 
 
 def _where(helper: str, path: Path) -> str:

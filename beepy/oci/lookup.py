@@ -110,8 +110,7 @@ def find(text: str | Path | Image, options: Options = _DEFAULT) -> Image:
             return image
     if has_host(name) and options.pull == "never":
         _reference(name, options)
-        why = f"{safe(name)}: not found locally, and no registry may be asked (--pull never)"
-        raise ImageNotFound(worded(why))
+        raise not_asked(name)
     try:
         return pull(name, options, keep=False)
     except ImageNotFound as error:
@@ -316,6 +315,12 @@ def _reference(text: str, options: Options) -> Reference:
 def _is_path(text: str) -> bool:
     """Tell whether a name without a registry's host is that of a file, or looks like one."""
     return text.endswith((".o", ".tar")) or os.path.isfile(text)  # noqa: PTH113
+
+
+def not_asked(name: str) -> ImageNotFound:
+    """Return the error for a name that only a registry may have, which is not to be asked."""
+    why = f"{safe(name)}: not found locally, and no registry may be asked (--pull never)"
+    return ImageNotFound(worded(why))
 
 
 def not_found(text: str, options: Options) -> ImageNotFound:

@@ -11,6 +11,7 @@ from beepy.errors import (
     StoreError,
     UnsupportedImage,
     UsageError,
+    restated,
 )
 from beepy.log import Log
 from beepy.oci import lookup, referrers, stored_referrers, upload
@@ -172,12 +173,11 @@ def _refuse_partial(image: LocalImage, where: str) -> None:
             document for _, document in walk(image.top, image.blobs.read, where, MAX_MOVED)
         ]
     except StoreError as error:
-        raise StoreError(f"{where}: partial: {error}") from error
+        raise restated(StoreError(f"{where}: partial: {error}"), error) from error
     for document in documents:
         for blob in document.blobs if isinstance(document, Manifest) else ():
             if not image.blobs.has_file(blob):
-                missing = f"{image.blobs.where}: {blob.digest}: blob not found"
-                raise StoreError(f"{where}: partial: {missing}")
+                raise StoreError(f"{where}: partial: {image.blobs.not_found(blob)}")
 
 
 def _origins(image: LocalImage, name: str) -> list[str]:

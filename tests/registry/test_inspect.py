@@ -56,6 +56,18 @@ def test_a_local_image_is_asked_for_as_pull_says(plain: Hostile, ours: Ours) -> 
     assert inspect("exitsnoop", options).source is ImageSource.BUNDLED
 
 
+def test_an_alias_is_asked_for_as_pull_says(plain: Hostile, ours: Ours, home: Path) -> None:
+    settings = home / ".config" / "beepy" / "registries.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f'default-registry = "{plain.host}"\n[aliases]\nmine = "{plain.image}"\n')
+    ours.pull(plain.image)
+    plain.replace_manifest(annotations={"new": "yes"})
+    options = Options(storage=ours.store.path)
+    assert inspect("mine", options).annotations == {}
+    assert inspect("mine", options._replace(pull="always")).annotations == {"new": "yes"}
+    assert inspect("exitsnoop", options._replace(pull="always")).source is ImageSource.BUNDLED
+
+
 def test_an_archive(ours: Ours, tmp_path: Path) -> None:
     stored = ours.store.add_image("x", PROGRAM, {})
     path = tmp_path / "x.tar"

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,24 @@ def test_the_prompt_shows_no_password(server: Running, home: Path, config: Path)
     assert json.loads(config.read_text())["auths"] == {server.host: {"auth": BASIC}}
 
 
+@pytest.mark.parametrize("options", [[], ["-u", "me"]])
+def test_the_end_of_input_at_a_prompt(home: Path, options: list[str]) -> None:
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execve(BEEPY[0], [*BEEPY, "login", "x.example", *options], environment(home))
+    shown = b""
+    while b": " not in shown:
+        shown += os.read(terminal, 1 << 10)
+    os.write(terminal, b"\x04")
+    with suppress(OSError):  # EIO: the other end is closed
+        while chunk := os.read(terminal, 1 << 10):
+            shown += chunk
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+    os.close(terminal)
+    assert shown.endswith(b"\nbeepy: x.example: no password given\r\n")
+    assert b"Token" not in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -206,7 +225,7 @@ HELPER = """#!/bin/sh
 read -r given
 echo "$1 $given" >> "$HOME/calls"
 [ "$1" != get ] || cat "$HOME/secret"
-exec [ ! -e "$HOME/fails" ]
+[ ! -e "$HOME/fails" ] || { cat "$HOME/fails"; exit 1; }
 """
 
 
@@ -228,8 +247,12 @@ def test_a_credential_helper_keeps_the_secret(
     (home / "fails").touch()
     code, _, err = from_stdin(home, PASSWORD, *arguments)
     assert code == 1
-    assert "credential helper 'test': store: exit code 1" in err
+    assert "credential helper 'test': store: exit status 1" in err
     assert json.loads(config.read_text()) == {**named, **stale}
+    (home / "fails").write_text("no\033bus\n")
+    code, _, err = from_stdin(home, PASSWORD, *arguments)
+    assert code == 1
+    assert "credential helper 'test': store: no\\x1bbus\n" in err
     (home / "fails").unlink()
     code, _, err = from_stdin(home, PASSWORD, *arguments)
     assert (code, err) == (
@@ -242,7 +265,18 @@ def test_a_credential_helper_keeps_the_secret(
     (home / "secret").write_text(json.dumps(given))
     beepy = Beepy(home)
     assert beepy("push", "exitsnoop", f"{server.host}/x/y:1").code == 0
+    before = config.read_text()
+    (home / "fails").write_text("locked\n")
+    failed = beepy("logout", server.host)
+    assert failed.code == 1
+    assert failed.said == [f"beepy: {config}: credential helper 'test': erase: locked"]
+    assert config.read_text() == before
+    (home / "fails").unlink()
     assert beepy("logout", server.host).said[0] == f"{server.host}: logged out"
+    (home / "fails").write_text("credentials not found in native keychain\n")
+    (home / "secret").write_text("{}")
+    again = beepy("logout", server.host)
+    assert (again.code, again.said[-1]) == (0, f"{server.host}: not logged in")
     assert f"erase {server.host}\n" in (home / "calls").read_text()
     assert json.loads(config.read_text()) == {**named, "auths": {}}
 

@@ -423,6 +423,21 @@ def test_an_index_follows_its_manifests(plain: Hostile, ours: Ours) -> None:
     assert send(ours, plain, pinned, pinned) == children[1], "one manifest of an index"
 
 
+def test_a_manifest_of_an_index_that_lacks_another(plain: Hostile, ours: Ours) -> None:
+    """As after a run, which fetches what fits this machine only."""
+    index = index_of(ours, f"{plain.host}/{NAME}:two", PROGRAM, PROGRAM[::-1])
+    first, second = [child["digest"] for child in json.loads(index)["manifests"]]
+    ours.store.add_image(f"{plain.host}/{NAME}:damaged", b"\x7fELF damaged", {})
+    damaged = ours.store.list()[-1].digest
+    for missing in (first, damaged):
+        (ours.store.path / "blobs" / "sha256" / missing[7:]).unlink()
+    takes_uploads(plain)
+    pinned = f"{plain.host}/{NAME}@{second}"
+    assert send(ours, plain, pinned, pinned) == second
+    with pytest.raises(ImageNotFound, match="not found locally"):
+        send(ours, plain, f"{plain.host}/{NAME}@{first}")
+
+
 def test_progress_ends_with_every_blob(plain: Hostile, ours: Ours) -> None:
     ours.store.add_image("large", LARGE, {})
     takes_uploads(plain)

@@ -40,6 +40,7 @@ SOME_REGISTRY_OPTIONS = {
         *("--insecure", "--plain-http", "--ca-file"),
     },
     "logout": {"--config-dir"},
+    **{key: {"--config-dir"} for key in ("list", "tag", "rm", "prune", "save", "load", "build")},
 }
 
 _LISTED = re.compile(r"^  (?:(-\w), )?(--[a-z-]+)(?:, (--[a-z-]+))?", re.MULTILINE)

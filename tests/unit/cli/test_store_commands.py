@@ -61,6 +61,19 @@ def test_the_storage_option(beepy: Beepy, tmp_path: Path) -> None:
     assert (listed(beepy, "--storage", other), len(listed(beepy))) == ([], 1)
 
 
+@pytest.mark.parametrize("is_variable", [True, False])
+def test_the_settings_of_another_directory_bind(beepy: Beepy, *, is_variable: bool) -> None:
+    assert beepy("save", "exitsnoop", "-o", "x.tar").code == 0
+    Path("conf").mkdir()
+    Path("conf/registries.toml").write_text('[policy]\narchive = "refuse"\n')
+    options = () if is_variable else ("--config-dir", "conf")
+    variables = {"BEEPY_CONFIG_DIR": "conf"} if is_variable else {}
+    refused = beepy._replace(variables=variables)("load", "x.tar", *options)
+    assert (refused.code, refused.out) == (1, "")
+    assert "registries.toml" in refused.err
+    assert listed(beepy) == []
+
+
 def test_a_pipe(beepy: Beepy) -> None:
     command = f"{' '.join(BEEPY)} save exitsnoop | {' '.join(BEEPY)} --storage other load -"
     done = subprocess.run(

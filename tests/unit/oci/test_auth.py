@@ -251,6 +251,13 @@ def test_credentials_are_the_bytes_of_the_command_line() -> None:
         _ = Credentials("me", "\ud800").basic
 
 
+def test_a_password_that_is_not_utf_8_is_read_as_it_was_written(home: Path) -> None:
+    written = Credentials("me", "p\udcff")
+    entry = {"auth": written.basic.removeprefix("Basic ")}
+    write(home / ".docker" / "config.json", auths={"ghcr.io": entry})
+    assert auth.find(GHCR, Options()) == written
+
+
 @pytest.mark.parametrize(
     ("script", "warning"),
     [
