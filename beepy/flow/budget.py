@@ -2,8 +2,8 @@
 
 from typing import Final
 
-MAX_WORK: Final = 400_000
-"""Instructions walked, places joined, and members looked at: ten times what real objects need.
+MAX_WORK: Final = 150_000
+"""Instructions walked, places joined, and members looked at: four times what real objects need.
 
 A unit takes about a microsecond.
 """

@@ -40,7 +40,7 @@ def test_jobs_beyond_their_limits_are_wrong(monkeypatch: pytest.MonkeyPatch) -> 
             pass
 
     def large() -> list[str]:
-        return [f"{len(bytes(2 * measured.MEMORY))} bytes"]
+        return [f"{len(bytes(8 * measured.MEMORY))} bytes"]
 
     def small() -> list[str]:
         return ["a result"]
