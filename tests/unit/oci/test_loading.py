@@ -22,7 +22,14 @@ from beepy.oci import copying, loading, save
 from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of
 from beepy.oci.layout import IndexEntry, Layout
 from beepy.oci.lookup import Options, bundled_store
-from beepy.oci.manifest import OCI_INDEX, OCI_MANIFEST, REF_NAME
+from beepy.oci.manifest import (
+    OCI_INDEX,
+    OCI_MANIFEST,
+    REF_NAME,
+    Index,
+    machine_platform,
+    read_document,
+)
 from beepy.oci.options import default_storage
 from beepy.oci.store import Store, renamed
 from beepy.oci.stored_referrers import referrers
@@ -443,3 +450,20 @@ def test_the_policys_rule_for_archives(
     assert "no signer of images with this name" in str(refusal(own, theirs.path))
     policy("accept")
     assert load(theirs.path)
+
+
+def test_a_directory_without_the_manifest_for_this_machine_under_a_policy(
+    home: Path, own: Store, theirs: Store
+) -> None:
+    """A run left only the other platform's: it loads as without a policy."""
+    settings = home / ".config" / "beepy" / "registries.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('[policy]\narchive = "accept"\n')
+    add_index(theirs, "y", {machine_platform().partition("/")[2]: ELF, "other": ELF + b"2"})
+    stored = theirs.find("y")
+    assert stored
+    index = read_document(stored[1], theirs.layout.read, "y")
+    assert isinstance(index, Index)
+    blob(theirs, index.manifests[0].digest).unlink()
+    load(theirs.path)
+    assert own.names() == ("y",)
