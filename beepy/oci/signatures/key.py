@@ -3,11 +3,16 @@
 import base64
 import hashlib
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
 from beepy.errors import UsageError
 from beepy.oci.ownership import refuse_others
 from beepy.text import safe
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 _MAX_KEY: Final = 64 << 10
 _MIN_RSA_BITS: Final = 2048
@@ -16,7 +21,7 @@ _MIN_RSA_BITS: Final = 2048
 class PublicKey(NamedTuple):
     """A key of ``cryptography``; ``hint`` is the base64 of its SHA-256, as bundles have it."""
 
-    key: Any
+    key: "EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey"
     hint: str
 
 
@@ -33,10 +38,9 @@ def load(path: Path) -> PublicKey:
     except (ValueError, UnsupportedAlgorithm) as error:
         why = "a private key" if b"PRIVATE KEY-----" in data else "not a public key in PEM"
         raise UsageError(f"{where}: {why}") from error
-    is_known = isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) or (
-        isinstance(key, rsa.RSAPublicKey) and key.key_size >= _MIN_RSA_BITS
-    )
-    if not is_known:
+    known = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+    is_weak = isinstance(key, rsa.RSAPublicKey) and key.key_size < _MIN_RSA_BITS
+    if not isinstance(key, known) or is_weak:
         raise UsageError(f"{where}: not a key of ECDSA, Ed25519, or RSA of {_MIN_RSA_BITS} bits")
     der = key.public_bytes(form.Encoding.DER, form.PublicFormat.SubjectPublicKeyInfo)
     return PublicKey(key, base64.b64encode(hashlib.sha256(der).digest()).decode())
@@ -87,8 +91,8 @@ def verifies(key: PublicKey, signature: bytes, message: bytes) -> bool:
             attempts = [(PKCS1v15(), hashes.SHA256())]
         case ed25519.Ed25519PublicKey():
             attempts = [()]
-        case _:  # pragma: no cover - load returns no other
-            return False
+        case unreachable:
+            assert_never(unreachable)
     for arguments in attempts:
         try:
             key.key.verify(signature, message, *arguments)
