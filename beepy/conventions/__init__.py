@@ -1,11 +1,12 @@
 """TABLE: image format -> its convention, which decides what the maps of an object mean.
 
-A convention sees the whole object and the hints of its image. Each is a file here.
+A convention sees the whole object and the hints of its image. Each is a file here, imported when
+an image has its format.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from beepy import map_types
 from beepy.btf.layout import size_of
@@ -21,14 +22,33 @@ from beepy.text import safe
 Hints: TypeAlias = Mapping[str, bytes]
 """What an image carries beside its programs: labels, YAML; empty for an object alone."""
 
-Convention: TypeAlias = Callable[[CollectionSpec, Hints], Iterable[Tracked | NotShown]]
-"""Yields the maps of an object that have a meaning, and those of them that cannot be shown."""
 
-# bee's convention also reads ELF files that are not in an image
-TABLE: Final[Mapping[str, Convention]] = {"bee": bee.tracked, "elf": bee.tracked}
+def _unchanged(spec: CollectionSpec, _hints: Hints) -> CollectionSpec:
+    return spec
+
+
+class Convention(NamedTuple):
+    """What the maps of an object mean.
+
+    ``tracked`` yields the maps of an object that have a meaning, and those of them that cannot be
+    shown. Before that, ``adapt`` returns the object as the format's own runner would load it: with
+    other targets, map sizes, parameters. ``name`` is what ``describe`` shows.
+    """
+
+    name: str
+    tracked: Callable[[CollectionSpec, Hints], Iterable[Tracked | NotShown]]
+    adapt: Callable[[CollectionSpec, Hints], CollectionSpec] = _unchanged
+
+
+def _bee() -> Convention:
+    return Convention(BEE, bee.tracked)
+
 
 BEE: Final = "bee"
 AUTOMATIC: Final = "automatic: no map has bee's prefix"
+
+# bee's convention also reads ELF files that are not in an image
+TABLE: Final[Mapping[str, Callable[[], Convention]]] = {"bee": _bee, "elf": _bee}
 
 NO_HINTS: Final[Hints] = MappingProxyType({})
 
@@ -51,9 +71,12 @@ def apply_all(
     format has no convention, no map has a meaning. Raises BtfError if the records of all maps of an
     object have too many members together.
     """
-    convention = TABLE.get(image_format)
-    name = BEE if convention is bee.tracked else image_format if convention else ""
-    decisions = [[*convention(spec, hints)] if convention else [] for spec in specs]
+    if image_format not in TABLE:
+        return [spec._replace(tracked=(), not_shown=(), convention="") for spec in specs]
+    convention = TABLE[image_format]()
+    name = convention.name
+    specs = [convention.adapt(spec, hints) for spec in specs]
+    decisions = [[*convention.tracked(spec, hints)] for spec in specs]
     if name == BEE and not any(decisions):
         from beepy.conventions import auto  # noqa: PLC0415 - images of bee need none of it
 

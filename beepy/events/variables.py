@@ -2,7 +2,7 @@
 
 A variable is called by its name in C; ``name.member`` and ``name[2]`` are parts of it,
 ``section:name`` is one of several variables of that name. Static variables of a function are called
-``function.name``, as clang calls them.
+``function.name``, as clang calls them. The parameters of an image's format have names of their own.
 """
 
 import re
@@ -75,13 +75,19 @@ def apply_all(
             raise wrong_type("variables", "names", name)
         is_known = False
         for number, spec in enumerate(changed):
-            target = _find(spec, name)
+            target = _find(spec, _variable(spec, name))
             if target:
                 changed[number] = _set(spec, *target, value)
                 is_known = True
         if not is_known:
             raise _unknown(specs, name)
     return tuple(changed)
+
+
+def _variable(spec: CollectionSpec, name: str) -> str:
+    """Return the name of the variable behind a parameter, ``name`` itself if it is none."""
+    variables = (parameter.variable for parameter in spec.parameters if parameter.key == name)
+    return next(variables, name)
 
 
 def settable(spec: CollectionSpec) -> tuple[VariableSpec, ...]:
@@ -199,7 +205,8 @@ def _is_folded(btf: Btf, variable: VariableSpec) -> bool:
 def _unknown(specs: Sequence[CollectionSpec], name: str) -> UsageError:
     from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
 
-    known = sorted({variable.name for spec in specs for variable in settable(spec)})
+    variables = {variable.name for spec in specs for variable in settable(spec)}
+    known = sorted(variables | {p.key for spec in specs for p in spec.parameters})
     images = ", ".join([safe(spec.name) for spec in specs])
     error = UsageError(f"variable '{safe(name)}': not found in {images}")
     if similar := get_close_matches(name, known[:_MAX_COMPARED], 3):

@@ -239,11 +239,25 @@ class NotShown(NamedTuple):
     internal: bool = False
 
 
+class Parameter(NamedTuple):
+    """A variable under the name by which the image's format offers it to users.
+
+    ``variable`` is what ``--set`` takes for it. ``default`` is what the format says, "" where it
+    says nothing; ``description`` is foreign text.
+    """
+
+    key: str
+    variable: str
+    default: str = ""
+    description: str = ""
+
+
 class CollectionSpec(NamedTuple):
     """The contents of one object file.
 
     ``tracked`` and ``not_shown`` are empty until ``conventions.apply`` fills them; ``convention``
-    says which one did, and why. ``btf`` is None for an object without type information.
+    says which one did, and why; ``parameters`` are those that the image's format offers. ``btf`` is
+    None for an object without type information.
     """
 
     name: str
@@ -256,6 +270,7 @@ class CollectionSpec(NamedTuple):
     tracked: tuple[Tracked, ...] = ()
     not_shown: tuple[NotShown, ...] = ()
     convention: str = ""
+    parameters: tuple[Parameter, ...] = ()
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:

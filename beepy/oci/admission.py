@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.errors import DigestMismatch
+from beepy.file_bytes import ELF_MAGIC
 from beepy.oci import formats
 from beepy.oci.descriptor import Descriptor, digest_of
-from beepy.oci.image import Image
+from beepy.oci.formats import FileFormat
+from beepy.oci.image import Content, Image, Program
 from beepy.oci.manifest import Manifest, Read, resolve
 from beepy.text import excerpt
 
@@ -21,6 +23,13 @@ FindSignatures = Callable[[str], Iterable[Descriptor]]
 
 def _no_signatures(_digest: str) -> tuple[Descriptor, ...]:
     return ()
+
+
+def _elf_content(_name: str, data: bytes) -> Content:
+    return Content((Program("", data),))
+
+
+_ELF: Final = FileFormat("elf", lambda _name, head: head.startswith(ELF_MAGIC), _elf_content)
 
 
 class ImageSource(Enum):
@@ -37,9 +46,9 @@ class Candidate(NamedTuple):
     """An image that was found and is not admitted yet.
 
     ``top`` is what ``name`` led to: an index, a manifest, or for ImageSource.FILE the file itself,
-    which has no ``manifest``. ``descriptor`` and ``manifest`` are those for this machine. ``read``
-    verifies. ``find_signatures`` returns the manifests that may hold signatures of a digest: of
-    them nothing is known yet.
+    which has no ``manifest``; its ``file_format`` knows what it holds. ``descriptor`` and
+    ``manifest`` are those for this machine. ``read`` verifies. ``find_signatures`` returns the
+    manifests that may hold signatures of a digest: of them nothing is known yet.
     """
 
     name: str
@@ -49,6 +58,7 @@ class Candidate(NamedTuple):
     manifest: Manifest | None
     read: Read
     find_signatures: FindSignatures = _no_signatures
+    file_format: FileFormat = _ELF
 
 
 def candidate(
@@ -71,8 +81,8 @@ def candidate(
     )
 
 
-def file_candidate(name: str, data: bytes) -> Candidate:
-    """Return an ELF object that was read from the file ``name``."""
+def file_candidate(name: str, data: bytes, file_format: FileFormat = _ELF) -> Candidate:
+    """Return what was read from the file ``name``: an ELF object, unless ``file_format`` says."""
     descriptor = Descriptor("", digest_of(data), len(data))
     return Candidate(
         name=name,
@@ -81,6 +91,7 @@ def file_candidate(name: str, data: bytes) -> Candidate:
         descriptor=descriptor,
         manifest=None,
         read=lambda _: data,
+        file_format=file_format,
     )
 
 
@@ -100,16 +111,17 @@ def admit(image: Candidate, digest: str = "", policy: "Policy | None" = None) ->
 
         signature = decide(policy, image)
     if image.manifest is None:
+        content = image.file_format.content(image.name, image.read(image.descriptor))
         return Image(
             name=image.name,
             digest=image.descriptor.digest,
             platform="",
             annotations={},
             size=image.descriptor.size,
-            format="elf",
-            hints={},
-            programs=(image.read(image.descriptor),),
-            program_names=("",),
+            format=image.file_format.name,
+            hints=content.hints,
+            programs=tuple(program.data for program in content.programs),
+            program_names=tuple(program.name for program in content.programs),
         )
     row = formats.detect(image.manifest, image.read, where)
     content = row.content(image.manifest, image.read)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from beepy.errors import ImageNotFound, UnsupportedImage
 from beepy.file_bytes import ELF_MAGIC
+from beepy.oci import formats
 from beepy.oci.admission import admit, file_candidate
 from beepy.oci.descriptor import MAX_IMAGE
 from beepy.oci.image import Image
@@ -69,17 +70,25 @@ def _cwd_searchable(text: str) -> bool:
 def _from_stream(stream: BinaryIO, text: str, where: str, policy: "Policy | None") -> Image:
     data = stream.read(512)
     if data.startswith(ELF_MAGIC):
-        data += stream.read(MAX_IMAGE + 1 - len(data))
-        if len(data) > MAX_IMAGE:
-            raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")
-        return admit(file_candidate(text, data), policy=policy)
+        return admit(file_candidate(text, _whole(stream, data, where)), policy=policy)
     from beepy.oci import archive  # noqa: PLC0415 - only where it is used
 
     if archive.is_tar(data):
         return archive.load(stream, text, policy)
+    if file_format := formats.detect_file(text, data):
+        data = _whole(stream, data, where)
+        return admit(file_candidate(text, data, file_format), policy=policy)
     from beepy.oci.formats import unsupported  # noqa: PLC0415 - only on the way to an error
 
     raise unsupported.file(data, text)
+
+
+def _whole(stream: BinaryIO, head: bytes, where: str) -> bytes:
+    """Return ``head`` and the rest of a file. Raises UnsupportedImage if it is too large."""
+    data = head + stream.read(MAX_IMAGE + 1 - len(head))
+    if len(data) > MAX_IMAGE:
+        raise UnsupportedImage(f"{where}: more than {MAX_IMAGE} bytes")
+    return data
 
 
 def layout_refusal(text: str) -> UnsupportedImage | None:

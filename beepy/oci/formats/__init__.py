@@ -1,41 +1,60 @@
 """Image formats: TABLE has one row for each, and each has its own module.
 
-A format is recognised by its manifest. It reads blobs through ``read``, which verifies them: so the
-same row serves a store, an archive and a registry.
+An image's format is recognised by its manifest. It reads blobs through ``read``, which verifies
+them: so the same row serves a store, an archive and a registry. FILES has one row for each format
+of files that are neither an ELF object nor an image. A module is imported when its row is tried.
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from importlib import import_module
+from typing import Final, NamedTuple
 
 from beepy.errors import UnsupportedImage
-from beepy.oci.formats import bee
 from beepy.oci.image import Content
 from beepy.oci.manifest import Manifest, Read
 from beepy.text import excerpt
 
+TABLE: Final = ("bee",)
+"""Names of formats of images, in the order in which they are tried; each is a module here.
+
+A module has ``matches(manifest, read)``, which tells whether a manifest has this format and may
+read the config; and ``content(manifest, read)``, which returns the programs in the manifest's
+order, and the hints beside them, and reads only the layers that it uses.
+"""
+
+FILES: Final[tuple[str, ...]] = ()
+"""Names of formats of files, in the order in which they are tried; each is a module here.
+
+A module has ``file_matches(name, head)``, which tells whether a file has this format by its name
+and its first 512 bytes; and ``file_content(name, data)``, which returns the programs and hints, and
+may read files beside it.
+"""
+
 
 class Format(NamedTuple):
-    """One image format.
-
-    ``matches`` tells whether a manifest has this format; it may read the config. ``content``
-    returns the programs in the manifest's order, and the hints beside them; it reads only the
-    layers it uses.
-    """
+    """A format of images; see ``TABLE``."""
 
     name: str
     matches: Callable[[Manifest, Read], bool]
     content: Callable[[Manifest, Read], Content]
 
 
-TABLE = (Format("bee", bee.matches, bee.content),)
+class FileFormat(NamedTuple):
+    """A format of files; see ``FILES``."""
+
+    name: str
+    matches: Callable[[str, bytes], bool]
+    content: Callable[[str, bytes], Content]
 
 
 def detect(manifest: Manifest, read: Read, where: str) -> Format:
-    """Return the first format that matches.
+    """Return the first format of images that matches.
 
     Raises UnsupportedImage with the media types if none does.
     """
-    for row in TABLE:
+    for name in TABLE:
+        module = import_module(f"beepy.oci.formats.{name}")
+        row = Format(name, module.matches, module.content)
         if row.matches(manifest, read):
             return row
     layers = _listing(layer.media_type for layer in manifest.layers)
@@ -46,6 +65,16 @@ def detect(manifest: Manifest, read: Read, where: str) -> Format:
     raise UnsupportedImage(
         f"{where}: no known eBPF image format: config {config}{artifact}, layers {layers}"
     )
+
+
+def detect_file(name: str, head: bytes) -> FileFormat | None:
+    """Return the first format of files that matches, None if none does."""
+    for format_name in FILES:
+        module = import_module(f"beepy.oci.formats.{format_name}")
+        row = FileFormat(format_name, module.file_matches, module.file_content)
+        if row.matches(name, head):
+            return row
+    return None
 
 
 def _listing(media_types: Iterable[str]) -> str:

@@ -5,9 +5,9 @@ import pytest
 from beepy import conventions
 from beepy.btf.types import TypeId
 from beepy.btf.writer import BtfWriter
-from beepy.conventions import Hints
+from beepy.conventions import Convention, Hints
 from beepy.errors import BtfError
-from beepy.obj.spec import CollectionSpec, MapSpec, NotShown, Role, Tracked
+from beepy.obj.spec import CollectionSpec, MapSpec, NotShown, Parameter, Role, Tracked
 from beepy.oci import formats
 from beepy.uapi import MapType
 from tests.support.refusal import refused
@@ -43,12 +43,34 @@ def test_a_convention_sees_hints_and_types(monkeypatch: pytest.MonkeyPatch) -> N
                 else NotShown(map_name, None, f"no struct {struct}")
             )
 
-    monkeypatch.setitem(conventions.TABLE, "named", named)
+    monkeypatch.setitem(conventions.TABLE, "named", lambda: Convention("named", named))
     w, _, _, event = types()
     rings = [MapSpec(name, ".maps", MapType.RINGBUF) for name in ("a", "b", "c")]
     shown = conventions.apply(spec(*rings, writer=w), "named", {"names": b"a event\nb other"})
     assert shown.tracked == (Tracked("a", None, event),)
     assert shown.not_shown == (NotShown("b", None, "no struct other"),)
+
+
+def test_a_convention_adapts_the_object_before_it_looks_at_maps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def sized(given: CollectionSpec, hints: Hints) -> CollectionSpec:
+        maps = tuple([m._replace(max_entries=int(hints["size"])) for m in given.maps])
+        return given._replace(maps=maps, parameters=(Parameter("pid", "target"),))
+
+    def all_rings(given: CollectionSpec, _hints: Hints) -> Iterator[Tracked]:
+        assert [m.max_entries for m in given.maps] == [4096]
+        return (Tracked(m.name, None, m.value) for m in given.maps)
+
+    monkeypatch.setitem(
+        conventions.TABLE, "sized", lambda: Convention("sized", all_rings, adapt=sized)
+    )
+    w, _, _, event = types()
+    ring = MapSpec("a", ".maps", MapType.RINGBUF, value=event)
+    shown = conventions.apply(spec(ring, writer=w), "sized", {"size": b"4096"})
+    assert (shown.convention, shown.maps[0].max_entries) == ("sized", 4096)
+    assert [tracked.map for tracked in shown.tracked] == ["a"]
+    assert shown.parameters == (Parameter("pid", "target"),)
 
 
 @pytest.mark.parametrize(
@@ -121,4 +143,4 @@ def test_records_with_too_many_members_together() -> None:
 
 
 def test_every_image_format_has_a_convention() -> None:
-    assert {row.name for row in formats.TABLE} | {"elf"} == set(conventions.TABLE)
+    assert {*formats.TABLE, *formats.FILES, "elf"} == set(conventions.TABLE)

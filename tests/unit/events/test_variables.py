@@ -5,7 +5,7 @@ from beepy.btf.types import Kind, TypeId
 from beepy.btf.writer import BtfWriter
 from beepy.errors import BeepyError, BtfError, UsageError
 from beepy.events.variables import apply, apply_all, pid_variable, settable, settings
-from beepy.obj.spec import CollectionSpec, MapSpec, Value, VariableSpec
+from beepy.obj.spec import CollectionSpec, MapSpec, Parameter, Value, VariableSpec
 from beepy.uapi import MapType
 from tests.support.variables import Variables
 
@@ -27,6 +27,14 @@ def test_the_error_for_an_unknown_variable_lists_those_that_exist() -> None:
     with pytest.raises(UsageError) as caught:
         apply(empty, {"x": "1"})
     assert caught.value.__notes__ == ["it has no variables"]
+
+
+def test_a_parameter_is_the_variable_that_its_format_says() -> None:
+    spec = Variables().spec()._replace(parameters=(Parameter("min-duration", "number"),))
+    assert apply(spec, {"min-duration": "7"}).maps == apply(spec, {"number": "7"}).maps
+    with pytest.raises(UsageError, match="variable 'min-durations': not found") as caught:
+        apply(spec, {"min-durations": "7"})
+    assert caught.value.__notes__[0] == "similar ones: min-duration"
 
 
 def test_one_of_several_objects_must_have_the_variable() -> None:
