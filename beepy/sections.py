@@ -1,14 +1,14 @@
 """TABLE: what each ``SEC()`` prefix means, as pure data: a row has all that is known of a prefix.
 
 The rows are libbpf's ``section_defs`` (v1.8), in its spelling and order. With a trailing "+" the
-section is the prefix alone or PREFIX/TARGET; without it the section is exactly that text.
+section is the prefix alone or PREFIX/TARGET; without it the section is exactly that text. What
+other loaders accept beside these is in ``lenient`` and ``NAMED_TARGETS``.
 """
 
 from enum import Enum
 from typing import Final, Literal, NamedTuple, get_args
 
 from beepy.btf.types import Kind
-from beepy.text import safe, similar
 from beepy.uapi import NO_ATTACH_TYPE, AttachType, ProgFlag, ProgType
 
 TRACE: Final = "btf_trace_"
@@ -343,22 +343,50 @@ TABLE: Final[tuple[Hook, ...]] = (
 )
 
 
+NAMED_TARGETS: Final = ("xdp", "perf_event")
+"""Rows without a "+" whose target ebpf_exporter reads: xdp/lo, perf_event/type=0,config=3."""
+_SEPARATORS: Final = frozenset("/_-0123456789")
+
+
 def find(section: str) -> Hook | None:
-    """Return the row of a SEC() text, None if unknown; a leading "?" (autoload off) is ignored."""
+    """Return the row of a SEC() text, None if unknown; a leading "?" (autoload off) is ignored.
+
+    Sections that libbpf does not know have the row that other loaders take them for.
+    """
+    return exact(section) or lenient(section)
+
+
+def exact(section: str) -> Hook | None:
+    """Return the row that libbpf has for a SEC() text, None if it has none."""
     name = section.removeprefix("?")
     for hook in TABLE:
-        if hook.section[-1] == "+":
-            prefix = hook.section[:-1]
-            if name.startswith(prefix) and name[len(prefix) : len(prefix) + 1] in {"", "/"}:
-                return hook
-        elif name == hook.section:
+        prefix, plus, _ = hook.section.partition("+")
+        if name == prefix or (plus and name.startswith(f"{prefix}/")):
+            return hook
+    return None
+
+
+def lenient(section: str) -> Hook | None:
+    """Return the row without a "+" that a SEC() text begins with, None if there is none.
+
+    cilium/ebpf (Inspektor Gadget, bpfman) and libbpf until 0.8 take such a row for a prefix, and
+    ignore what follows: ``socket1``, ``classifier/stats``. aya does so if a slash follows. Here a
+    digit, a slash, "_" or "-" must follow: ``tcpconnect`` is not ``tc``. The first row counts.
+    """
+    name = section.removeprefix("?")
+    for hook in TABLE:
+        rest = name.removeprefix(hook.section)
+        if rest != name and rest[:1] in _SEPARATORS and hook.section[-1] != "+":
             return hook
     return None
 
 
 def target(hook: Hook, section: str) -> str:
     """Return the target of a section: the text after its prefix and the slash, "" if missing."""
-    return section.partition("/")[2] if hook.section[-1] == "+" else ""
+    if hook.section[-1] == "+":
+        return section.partition("/")[2]
+    rest = section.removeprefix("?").removeprefix(hook.section)
+    return rest[1:] if hook.section in NAMED_TARGETS and rest[:1] == "/" else ""
 
 
 def returns(section: str) -> bool:
@@ -370,30 +398,3 @@ def returns(section: str) -> bool:
 def is_pattern(name: str) -> bool:
     """Tell whether ``name`` is a pattern, with ``*`` or ``?``, for the names of many functions."""
     return "*" in name or "?" in name
-
-
-def unknown(section: str) -> str:
-    """Return the error message for a SEC() text that is not in the table."""
-    meant = _probably_meant(section.removeprefix("?"))
-    expected = f', expected SEC("{safe(meant)}")' if meant else ""
-    return f"section '{safe(section)}': no program type is known by that name{expected}"
-
-
-def _probably_meant(name: str) -> str:
-    """Return the section that was probably meant by ``name``, "" if none is similar.
-
-    ``name`` begins with a known section (``xdp/lo``, ``socket1``) or with a misspelled one
-    (``kprob/vfs_read``).
-    """
-    rows = {hook.section.rstrip("+"): hook.section for hook in TABLE}
-    prefixes = [
-        prefix
-        for prefix in rows
-        if name.startswith(prefix) and not name[len(prefix) :][:1].isalpha()
-    ]
-    head, _, target_name = name.partition("/")
-    close = [max(prefixes, key=len)] if prefixes else similar(head, rows)
-    if not close:
-        return ""
-    takes_target = rows[close[0]].endswith("+")
-    return f"{close[0]}/{target_name}" if target_name and takes_target else close[0]

@@ -31,7 +31,8 @@ def choose(
 ) -> list[dict[str, Target]]:
     """Return the target of each program, for each of ``specs``.
 
-    A target is ``common`` with the name from ``attach``, else from the program's section. Raises
+    A target is ``common`` with the name from ``attach``, else from the program's section; the
+    interface of ``common`` overrides that of a section. Raises
     UsageError if ``attach`` names a program that does not exist, if no program uses a field of
     ``common``, and for two XDP programs on one interface. Raises UnsupportedSection if such a field
     may be meant for a program with an unknown section.
@@ -45,7 +46,7 @@ def choose(
     chosen = [
         {
             program.name: common._replace(
-                name=attach.get(program.name) or _section_target(program.section)
+                name=attach.get(program.name) or _section_target(program.section, common)
             )
             for program in spec.programs
         }
@@ -118,6 +119,8 @@ def _expect_one_xdp(
                 raise error
 
 
-def _section_target(section: str) -> str:
+def _section_target(section: str, common: Target) -> str:
     hook = sections.find(section)
-    return sections.target(hook, section) if hook else ""
+    if hook is None or (common.iface and hook.mechanism is Mechanism.XDP):
+        return ""
+    return sections.target(hook, section)

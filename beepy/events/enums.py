@@ -14,25 +14,29 @@ from beepy.btf.types import AnyEnum, Enumerator
 from beepy.events.codec import Value
 
 _MIN_FLAGS: Final = 3  # single bits that make an enum one of flags
+_MIN_COMMON: Final = 3  # names that two enums do not have in common by chance, as NONE and OK
 
 
 def renumbered(enum: AnyEnum, kernel: Btf) -> AnyEnum:
     """Return an image's enum with the values of the kernel's enum that has its name and members.
 
-    The kernel's enum must have all enumerators of the image's, and may have more. A number that it
-    lacks keeps the image's name.
+    The kernel's enum must have all enumerators of the image's, or most of them and at least three:
+    a kernel may have dropped or renamed some since. A number that it lacks keeps the image's name.
     """
     names = {essential_name(enumerator.name) for enumerator in enum.values}
+    best, most = None, -1
     for type_id in kernel.named(essential_name(enum.name)):
         other = kernel.type(type_id)
-        if not isinstance(other, types.Enum | types.Enum64):
-            continue
-        if names <= {enumerator.name for enumerator in other.values}:
-            known = [Enumerator(name, _as_type_of(enum, value)) for name, value in other.values]
-            numbers = {value for _, value in known}
-            rest = [enumerator for enumerator in enum.values if enumerator.value not in numbers]
-            return enum._replace(values=(*known, *rest))
-    return enum
+        if isinstance(other, types.Enum | types.Enum64):
+            common = len(names & {enumerator.name for enumerator in other.values})
+            if common > most:
+                best, most = other, common
+    if best is None or (most < len(names) and (most < _MIN_COMMON or 2 * most <= len(names))):
+        return enum
+    known = [Enumerator(name, _as_type_of(enum, value)) for name, value in best.values]
+    numbers = {value for _, value in known}
+    rest = [enumerator for enumerator in enum.values if enumerator.value not in numbers]
+    return enum._replace(values=(*known, *rest))
 
 
 def _as_type_of(enum: AnyEnum, value: int) -> int:

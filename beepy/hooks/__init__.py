@@ -79,7 +79,9 @@ def describe_target(section: str, target: Target) -> str:
     if hook is None:
         return section
     overridden = target.name != sections.target(hook, section)
-    text = f"{hook.section.rstrip('+')}/{target.name}" if overridden else section
+    prefix = hook.section.rstrip("+")
+    text = f"{prefix}/{target.name}" if target.name else prefix
+    text = text if overridden else section
     values = [(option, getattr(target, option)) for option in hook.options]
     options = ", ".join(
         [f"{option} {value}" for option, value in values if value not in (None, "")]

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import Final
 
 from beepy.errors import AttachError, ElfError, KernelError, restated, worded
@@ -14,15 +15,17 @@ from beepy.obj.executable import Executable
 from beepy.text import safe
 
 _PROGRAM_DIRECTORIES: Final = ("/usr/bin", "/usr/sbin", "/bin", "/sbin")
+_MAX_LIBRARIES: Final = 256  # files of one name that are opened
 
 
 def find(name: str, pid: int | None, where: str) -> str:
     """Return the path of a program or library.
 
     ``name`` is a path, a program that PATH finds (``bash``), a library that ld.so finds
-    (``libc.so.6``), or "" for the program that the process ``pid`` runs. The file is looked up in
-    the mount namespace of ``pid``: below /proc/PID/root if that differs from ours. Raises
-    AttachError; its message begins with ``where``.
+    (``libc.so.6``), also without its version (``libc``, as Inspektor Gadget writes), or "" for the
+    program that the process ``pid`` runs. The file is looked up in the mount namespace of ``pid``:
+    below /proc/PID/root if that differs from ours. Raises AttachError; its message begins with
+    ``where``.
     """
     root = "" if pid is None else _root(pid, where)
     if not name:
@@ -40,11 +43,30 @@ def find(name: str, pid: int | None, where: str) -> str:
         path = files.resolve_in(root, f"{directory}/{name}")
         if os.path.isfile(path) and os.access(path, mode) and _is_elf(path):  # noqa: PTH113
             return path
-    if is_library:
+    if library := _library(root, name, pid):
+        return library
+    if is_library or name.startswith("lib"):
         why = f"library '{safe(name)}': not found in the directories of ld.so"
     else:
         why = f"program '{safe(name)}': not found in PATH"
     raise AttachError(f"{where}: {why}", errno.ENOENT)
+
+
+def _library(root: str, name: str, pid: int | None) -> str:
+    """Return the library that libbpf would not find, "" if there is none.
+
+    One for the architecture of the process, or of this one, is preferred.
+    """
+    own = _architecture(f"/proc/{'self' if pid is None else pid}/exe")
+    other = ""
+    for listed in islice(libraries.versions(root, name), _MAX_LIBRARIES):
+        path = files.resolve_in(root, listed)
+        architecture = _architecture(path) if os.path.isfile(path) else None  # noqa: PTH113
+        if architecture and architecture == own:
+            return path
+        if architecture and not other:
+            other = path
+    return other
 
 
 def _root(pid: int, where: str) -> str:
@@ -70,11 +92,17 @@ def _program_directories() -> list[str]:
 
 def _is_elf(path: str) -> bool:
     """Tell whether a file is ELF: libc.so may be a linker script."""
+    return _architecture(path) is not None
+
+
+def _architecture(path: str) -> bytes | None:
+    """Return class, byte order (e_ident) and e_machine of an ELF file, None if it is not ELF."""
     try:
         with files.open_nonblocking(path) as file:
-            return file.read(4) == ELF_MAGIC
+            header = file.read(20)
     except OSError:
-        return False
+        return None
+    return header[4:6] + header[18:20] if header.startswith(ELF_MAGIC) else None
 
 
 @contextmanager

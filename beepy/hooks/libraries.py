@@ -1,17 +1,19 @@
-"""The directories that ld.so searches: LD_LIBRARY_PATH, /etc/ld.so.conf, the default ones."""
+"""Where ld.so finds libraries: LD_LIBRARY_PATH, /etc/ld.so.conf, default directories, a cache."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Final
 
-from beepy.hooks import files
+from beepy.hooks import files, library_cache
 
 _DEFAULTS: Final = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
 _MAX_FILES: Final = 256  # configuration files; Debian has four
 _MAX_ENTRIES: Final = 1 << 12  # of a directory of them
+_MAX_LIBRARIES: Final = 1 << 16  # names in a directory of libraries
 _MAX_SIZE: Final = 1 << 16  # bytes of each that are read
 
 
@@ -25,6 +27,27 @@ def directories(root: str) -> Iterator[str]:
     yield from _configured(root, "/etc/ld.so.conf", set())
     multiarch = f"{os.uname().machine}-linux-gnu"  # Debian's directories
     yield from (f"/lib/{multiarch}", f"/usr/lib/{multiarch}", *_DEFAULTS)
+
+
+def versions(root: str, name: str) -> Iterator[str]:
+    """Yield the paths of a library by its name without version (``libc``, ``libc.so``).
+
+    They are those of ld.so.cache, then those in the directories, the newest version first. A name
+    with a version is looked up in the cache only.
+    """
+    yield from library_cache.paths(root, name)
+    stem = name.removesuffix(".so")
+    if ".so" not in stem:
+        pattern = re.compile(rf"{re.escape(stem)}\.so((?:\.[0-9]+)*)")
+        for directory in dict.fromkeys(directories(root)):
+            names = _names(root, directory, _MAX_LIBRARIES)
+            matches = [match for match in map(pattern.fullmatch, names) if match]
+            matches.sort(key=_version, reverse=True)
+            yield from [f"{directory}/{match[0]}" for match in matches]
+
+
+def _version(match: re.Match[str]) -> list[int]:
+    return [int(number) for number in match[1].split(".")[1:]]
 
 
 def _configured(root: str, path: str, files_read: set[str]) -> Iterator[str]:
@@ -58,9 +81,14 @@ def _config_lines(path: str) -> list[str]:
 def _matching(root: str, pattern: str) -> list[str]:
     """Return the files whose name matches; directories with ``*`` and ``?`` are not supported."""
     directory, _, name_pattern = pattern.rpartition("/")
+    names = _names(root, directory, _MAX_ENTRIES)
+    return sorted([f"{directory}/{name}" for name in names if fnmatchcase(name, name_pattern)])
+
+
+def _names(root: str, directory: str, limit: int) -> list[str]:
+    """Return the names in a directory, at most ``limit``, [] if it cannot be read."""
     try:
         with os.scandir(files.resolve_in(root, directory)) as entries:
-            names = [entry.name for entry in islice(entries, _MAX_ENTRIES)]
+            return [entry.name for entry in islice(entries, limit)]
     except OSError:
         return []
-    return sorted([f"{directory}/{name}" for name in names if fnmatchcase(name, name_pattern)])

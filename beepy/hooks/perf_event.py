@@ -1,13 +1,15 @@
 """Events that the processor or the kernel counts: the program samples them.
 
 The section ``perf_event`` names no event, so libbpf does not attach such a program by itself. The
-user names the event, ``--attach PROGRAM=EVENT``::
+user names the event, ``--attach PROGRAM=EVENT``, or a section of ebpf_exporter's does
+(``perf_event/type=0,config=3,frequency=1``)::
 
     cpu-clock              99 times a second, which is the default frequency
     cpu-clock:freq=999     999 times a second
     cycles:period=1000000  once per million cycles
     page-faults            once per event, for an event of the kernel that is not a clock
     r1a8                   a raw event of this processor, in hexadecimal
+    type=0,config=3,frequency=1  by the numbers of perf_event_attr, or with period=COUNT
 
 It is counted on every CPU, or with --pid for one process: its present threads, and those that they
 start.
@@ -66,6 +68,8 @@ _HARDWARE: Final = {  # enum perf_hw_id
 }
 _GONE: Final = frozenset({errno.ENODEV, errno.ESRCH})  # CPU taken offline, thread ended
 _GRAMMAR: Final = re.compile(r"([a-z-]+|r[0-9a-f]+)(?::(freq|period)=([0-9]{1,19}))?")
+_NUMBER: Final = re.compile(r"(type|config|frequency|period)=([0-9]{1,19})", re.ASCII)
+_MAX_TYPE: Final = (1 << 32) - 1
 
 
 class Event(NamedTuple):
@@ -81,7 +85,7 @@ class Event(NamedTuple):
 
 
 def attach(program: Program, target: Target) -> Link:
-    """Attach to EVENT[:freq=HZ] or EVENT[:period=COUNT].
+    """Attach to EVENT[:freq=HZ], EVENT[:period=COUNT] or type=N,config=N.
 
     Raises AttachError; NotSupported if this machine cannot count the event.
     """
@@ -114,12 +118,12 @@ def attach(program: Program, target: Target) -> Link:
 
 def parse(text: str) -> Event | None:
     """Return the event that a text names, None if it is malformed or unknown."""
+    if "," in text or text.startswith("type="):
+        return _by_numbers(text)
     match = _GRAMMAR.fullmatch(text)
     if not match:
         return None
     name, option, number = match.groups()
-    if number is not None and not int(number):
-        return None
     if name in _SOFTWARE:
         kind, config = uapi.PERF_TYPE_SOFTWARE, _SOFTWARE[name]
     elif name in _HARDWARE:
@@ -128,8 +132,29 @@ def parse(text: str) -> Event | None:
         kind, config = uapi.PERF_TYPE_RAW, int(name[1:], 16)
     else:
         return None
+    return _event(kind, config, "frequency" if option == "freq" else option, int(number or 0))
+
+
+def _by_numbers(text: str) -> Event | None:
+    """Return the event of ``type=N,config=N,frequency=HZ`` or ``period=COUNT``; see ``parse``."""
+    numbers: dict[str, int] = {}
+    for item in text.split(","):
+        match = _NUMBER.fullmatch(item)
+        if not match or match[1] in numbers:
+            return None
+        numbers[match[1]] = int(match[2])
+    kind, config = numbers.pop("type", -1), numbers.pop("config", 0)
+    if not 0 <= kind <= _MAX_TYPE or len(numbers) > 1:
+        return None
+    option, number = next(iter(numbers.items()), (None, 0))
+    return _event(kind, config, option, number)
+
+
+def _event(kind: int, config: int, option: str | None, number: int) -> Event | None:
+    """Return the event with the sampling that is given or usual; None for a sampling by 0."""
     if option:
-        return Event(kind, config, sample=int(number), by_frequency=option == "freq")
+        by_frequency = option == "frequency"
+        return Event(kind, config, sample=number, by_frequency=by_frequency) if number else None
     if kind == uapi.PERF_TYPE_SOFTWARE and config not in _CLOCKS:
         return Event(kind, config, sample=1, by_frequency=False)
     return Event(kind, config, sample=FREQUENCY, by_frequency=True)

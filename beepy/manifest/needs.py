@@ -136,7 +136,7 @@ def _sees_processes(program: ProgramInfo) -> bool:
 def _advice(programs: Iterable[ProgramInfo], targets: Collection[str]) -> Iterator[str]:
     for program in programs:
         mechanism, name = _mechanism(program), safe(program.name)
-        if mechanism in _ON_INTERFACE:
+        if mechanism in _ON_INTERFACE and not program.target:
             yield f"program '{name}' needs an interface: --arg=--iface --arg=NAME"
         elif mechanism in _IN_FILE and program.name not in targets:
             yield (

@@ -47,6 +47,7 @@ _MAX_PROGRAMS: Final = 1 << 12
 _MAX_ACCESSES: Final = 1 << 20  # bytes of all of them; a large object has 5,000 of 10 bytes
 _LD64: Final = 1  # R_BPF_64_64
 _CALL: Final = 10  # R_BPF_64_32
+_NOT_IN_TEXT: Final = f"a call to something else than a function in {TEXT}"
 
 
 class SymbolTargets(NamedTuple):
@@ -130,11 +131,6 @@ def _distinct(where: str, section: Section, symbols: list[Symbol]) -> list[Symbo
             raise ElfError(
                 f"{function}: overlaps another one, or exceeds section {safe(section.name)}"
             )
-        if section.name != TEXT and symbol.bind == "STB_LOCAL":
-            where = f"{function}: static in section {safe(section.name)}"
-            error = ElfError(f"{where}: a program must be a global function")
-            error.add_note(f"remove 'static' from the definition of {safe(symbol.name)}")
-            raise error
         end = symbol.value + symbol.size
     return ordered
 
@@ -144,8 +140,10 @@ def _functions_in(
 ) -> Iterator[FunctionSpec]:
     """Yield the section's functions; BTF records are added by ``_with_records``.
 
-    Calls within .text have no relocation.
+    Calls within .text have no relocation. Programs may be static, as for cilium/ebpf and aya:
+    calls from one to another have none either, and are refused.
     """
+    has_static = any(symbol.bind == "STB_LOCAL" for symbol in symbols)
     relocations = iter(file.relocations.get(section.number, ()))
     relocation = next(relocations, None)
     for symbol in symbols:
@@ -177,6 +175,10 @@ def _functions_in(
                 if insn.call and at not in patched
             ]
             refs.sort()
+        elif has_static:
+            for at, insn in enumerate(insns):
+                if insn.call and at not in patched:
+                    raise ElfError(f"{_about(targets, symbol, at)}: {_NOT_IN_TEXT}")
         exported = symbol.bind != "STB_LOCAL" and symbol.visibility == "STV_DEFAULT"
         yield FunctionSpec(
             name=symbol.name,
@@ -221,7 +223,7 @@ def _ref(
             or symbol.value % SLOT
             or symbol.type not in ("STT_FUNC", "STT_SECTION")
         ):
-            raise ElfError(f"a call to something else than a function in {TEXT}")
+            raise ElfError(_NOT_IN_TEXT)
         return CallRef(at, symbol.value // SLOT + insn.imm + 1)
     if relocation.type != _LD64 or not insn.wide:
         raise ElfError(f"type {relocation.type} does not fit code {insn.code:#x}")

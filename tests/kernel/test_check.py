@@ -318,8 +318,8 @@ def test_the_command_fails_with_the_reason(beepy: Beepy, object_of: ObjectOf) ->
 
 
 def test_an_unknown_section_is_reported_once(compiled: ObjectOf) -> None:
-    why = "section 'xdp/lo': no program type is known by that name, expected SEC(\"xdp\")"
-    assert [finding.text for finding in findings_of(compiled(_POINTS % "xdp/lo"))] == [
+    why = "section 'xdp.x/lo': no program type is known by that name, expected SEC(\"xdp\")"
+    assert [finding.text for finding in findings_of(compiled(_POINTS % "xdp.x/lo"))] == [
         f"program 'one': {why}"
     ]
 

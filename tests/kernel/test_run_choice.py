@@ -23,7 +23,7 @@ TWO = """
 #include "include/core.h"
 SEC("xdp") int allow(struct xdp_md *ctx) { return XDP_PASS; }
 SEC("xdp") int drop(struct xdp_md *ctx) { return XDP_DROP; }
-SEC("?socket1") int unknown(void *ctx) { return 0; }
+SEC("?sockett1") int unknown(void *ctx) { return 0; }
 char LICENSE[] SEC("license") = "GPL";
 """
 

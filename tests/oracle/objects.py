@@ -29,8 +29,8 @@ _OF_TYPES: Final = {
     "refused_size",
     "refused_typedef",
 }
-# They use results of atomic operations and tags of parameters, which the same clang added.
-_NEWER: Final = {"killed", "contexts"}
+# They use results of atomic operations and tags of declarations, which the same clang added.
+_NEWER: Final = {"killed", "contexts", "tags"}
 # The first clang that stores a constant by one instruction (ST), if asked for -mcpu=v4.
 _MCPU_V4: Final = 18
 

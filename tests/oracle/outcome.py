@@ -16,6 +16,12 @@ from beepy.obj.pinning import Pins
 from tests.oracle.comparison import Compared
 from tests.oracle.libbpf import Verdict
 
+PREFIXED: Final = ("socket1", "socket/tail", "xdp_sock")
+"""The sections of all these objects that only others accept, by a prefix.
+
+The first is in our ``prefixes``, the second in cilium/ebpf's tests, the last in rtc-testbench.
+"""
+
 MORE: Final[Mapping[str, str]] = {
     r"^libbpf: elf: legacy map definitions in 'maps' section are not supported": (
         'SEC("maps"): libbpf until 1.0'
@@ -28,6 +34,12 @@ MORE: Final[Mapping[str, str]] = {
     ),
     r"^libbpf: prog 'elements': failed to prepare load attributes: -ESRCH$": (
         "SEC(iter/bpf_map_elem/MAP)"
+    ),
+    rf"^libbpf: prog '\w+': unrecognized ELF section name '({'|'.join(PREFIXED)})'$": (
+        "a section that other loaders take by its prefix"
+    ),
+    r"^libbpf: sec '[^']+': program '\w+' is static and not supported$": (
+        "a static program: cilium/ebpf and aya take it"
     ),
 }
 """libbpf's messages about objects that only beepy loads -> what these have; see also ``plain``."""

@@ -31,6 +31,8 @@ REFUSED: Mapping[str, str] = {
     "maps_absent": "map 'absent': failed to create: -EINVAL",
     "missing": "prog 'no_type': failed to prepare load attributes: -ESRCH",
     "perfbuf": "map 'print_events': failed to create: -EINVAL",
+    "prefixes": "failed to guess program type from ELF section 'socket1'",
+    "static_programs": "program 'on_exit' is static and not supported",
     "struct_ops": "prog 'unused': SEC(\"struct_ops\") program isn't referenced anywhere",
 }
 """libbpf's messages about our objects that it does not load.

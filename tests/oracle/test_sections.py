@@ -1,12 +1,15 @@
-"""Ask libbpf itself what each section name means, and which names it knows at all."""
+"""Ask libbpf itself what each section name means, and which names it knows at all.
+
+``OTHERS`` are sections that it does not know, and other loaders do.
+"""
 
 import ctypes
 import ctypes.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
-from beepy.sections import TABLE, find
+from beepy.sections import NAMED_TARGETS, TABLE, exact, find, target
 from beepy.uapi import AttachType
 
 pytestmark = pytest.mark.oracle
@@ -70,8 +73,9 @@ def test_every_name_of_libbpf_s_is_known_and_means_the_same(libbpf: Libbpf) -> N
     for name in names:
         bare = name.removesuffix("+")
         for section in [bare, f"{bare}/x"] if name.endswith("+") else [bare]:
-            hook = find(section)
+            hook = exact(section)
             assert hook, section
+            assert find(section) is hook
             assert (hook.prog_type, hook.attach_type) == libbpf.types(section), section
 
 
@@ -98,10 +102,37 @@ def test_what_only_we_know_is_what_later_releases_added(libbpf: Libbpf) -> None:
         "",
     ],
 )
-def test_what_libbpf_refuses_is_unknown_to_us(libbpf: Libbpf, section: str) -> None:
+def test_what_libbpf_refuses_is_not_its_row(libbpf: Libbpf, section: str) -> None:
     assert libbpf.types(section) is None
     if not section.startswith("?"):  # libbpf takes that away before it asks
-        assert find(section) is None
+        assert exact(section) is None
+
+
+OTHERS: Mapping[str, tuple[str, str]] = {
+    "socket1": ("socket", "cilium/ebpf: Inspektor Gadget"),
+    "classifier/stats": ("classifier", "cilium/ebpf and aya: bpfman's examples"),
+    "perf_event/profiler": ("perf_event", "cilium/ebpf and aya: Inspektor Gadget"),
+    "perf_event/type=0,config=3,frequency=1": ("perf_event", "ebpf_exporter"),
+    "xdp/lo": ("xdp", "ebpf_exporter: an interface; cilium/ebpf ignores it"),
+    "xdp_pass": ("xdp", "cilium/ebpf"),
+    "sk_msg/redirect": ("sk_msg", "cilium/ebpf and aya"),
+    "sockops/established": ("sockops", "cilium/ebpf and aya"),
+    "cgroup_skb/egress/count": ("cgroup_skb/egress", "cilium/ebpf and aya"),
+    "cgroup/connect4/redirect": ("cgroup/connect4", "cilium/ebpf and aya"),
+    "tc_count": ("tc", "cilium/ebpf"),
+}
+"""Sections that other loaders accept and libbpf does not: what they are taken for, and by whom."""
+
+
+@pytest.mark.parametrize("section", OTHERS)
+def test_what_only_others_accept(libbpf: Libbpf, section: str) -> None:
+    hook = find(section)
+    assert hook
+    assert hook.section == OTHERS[section][0]
+    assert exact(section) is None
+    assert libbpf.types(section) is None
+    assert bool(target(hook, section)) <= (hook.section in NAMED_TARGETS)
+    assert libbpf.types(hook.section) == (hook.prog_type, hook.attach_type)
 
 
 def test_attach_types_by_name(libbpf: Libbpf) -> None:
@@ -109,6 +140,6 @@ def test_attach_types_by_name(libbpf: Libbpf) -> None:
         section = name.removesuffix("+")
         attach = libbpf.attach_type(section)
         if attach is not None:
-            hook = find(section)
+            hook = exact(section)
             assert hook
             assert hook.attach_type == AttachType(attach), section

@@ -7,11 +7,12 @@ from beepy.analysis import requirements
 from beepy.analysis.describe import describe
 from beepy.btf.types import Kind
 from beepy.collection import targets
+from beepy.collection.unknown_section import reason
 from beepy.errors import UsageError
 from beepy.hooks import Target, describe_target
 from beepy.obj.spec import CollectionSpec, ProgramSpec
 from beepy.oci.image import Image
-from beepy.sections import OPTIONS, TABLE, Hook, Mechanism, find, target, unknown
+from beepy.sections import OPTIONS, TABLE, Hook, Mechanism, exact, find, target
 from beepy.uapi import AttachType, ProgFlag, ProgType
 
 
@@ -99,31 +100,47 @@ def test_type_and_target_of_a_section(
     ],
 )
 def test_sections_unknown_to_libbpf_are_unknown(section: str) -> None:
-    assert find(section) is None
+    assert exact(section) is None
 
 
 @pytest.mark.parametrize(
-    ("section", "expected"),
+    ("section", "row_section", "name"),
     [
-        ("socket1", "socket"),
-        ("classifier/stats", "classifier"),
-        ("perf_event/profiler", "perf_event"),
-        ("xdp/lo", "xdp"),
-        ("xdp.frags/lo", "xdp.frags"),
-        ("?xdp_drop", "xdp"),
-        ("kprobes/f", "kprobe/f"),
-        ("kprob/vfs_read", "kprobe/vfs_read"),
-        ("kprobe.x/f", "kprobe/f"),
-        ("tcpconnect", ""),
-        ("nobody/knows", ""),
-        ("", ""),
+        ("socket1", "socket", ""),
+        ("socket/1", "socket", ""),
+        ("?socket_filter", "socket", ""),
+        ("classifier/stats", "classifier", ""),
+        ("tc/middle", "tc", ""),
+        ("tc/ingress/a", "tc/ingress", ""),
+        ("sockops/x", "sockops", ""),
+        ("sk_msg/x", "sk_msg", ""),
+        ("sk_skb/stream_verdict/x", "sk_skb/stream_verdict", ""),
+        ("cgroup_skb/egress/x", "cgroup_skb/egress", ""),
+        ("cgroup/skb/x", "cgroup/skb", ""),
+        ("cgroup/sock_create-x", "cgroup/sock_create", ""),
+        ("cgroup/dev/x", "cgroup/dev", ""),
+        ("xdp_drop", "xdp", ""),
+        ("xdp_drop/lo", "xdp", ""),
+        ("xdp/eth0", "xdp", "eth0"),
+        ("?xdp/eth0", "xdp", "eth0"),
+        ("xdp.frags/eth0", "xdp.frags", ""),
+        ("xdp/devmap/x", "xdp/devmap", ""),
+        ("perf_event/profiler", "perf_event", "profiler"),
+        ("perf_event/type=0,config=3", "perf_event", "type=0,config=3"),
     ],
 )
-def test_an_unknown_section_s_error_has_the_one_meant(section: str, expected: str) -> None:
-    told = f', expected SEC("{expected}")' if expected else ""
-    assert unknown(section) == f"section '{section}': no program type is known by that name{told}"
-    if expected:
-        assert find(expected)
+def test_sections_that_other_loaders_know(section: str, row_section: str, name: str) -> None:
+    hook = row(section)
+    assert exact(section) is None
+    assert (hook.section, target(hook, section)) == (row_section, name)
+
+
+@pytest.mark.parametrize(
+    "section",
+    ["", "?", "tcpconnect", "xdpx/lo", "xdp.x", "kprobes/f", "kprobe1", "kprobe+/f", "maps", "+"],
+)
+def test_sections_that_nobody_knows(section: str) -> None:
+    assert find(section) is None
 
 
 def test_each_row_is_found_by_its_own_section() -> None:
@@ -263,7 +280,7 @@ def test_a_new_row_is_found(new: CollectionSpec) -> None:
     (program,) = new.programs
     assert find(program.section) is NEW
     assert target(NEW, program.section) == "libc.so.6:getenv"
-    assert unknown("fuprobe.t/x").endswith('expected SEC("fuprobe.s/x")')
+    assert reason("fuprobe.t/x").endswith('expected SEC("fuprobe.s/x")')
 
 
 def test_a_new_row_is_described(new: CollectionSpec) -> None:

@@ -14,7 +14,7 @@ import pytest
 from beepy import hooks, sections
 from beepy.collection.load import load
 from beepy.errors import AttachError
-from beepy.hooks import Target
+from beepy.hooks import Target, binary, libraries
 from beepy.host import tracefs
 from beepy.kernel import map as maps
 from beepy.kernel import program
@@ -62,6 +62,26 @@ def calls(section: str, target: Target, times: int = 3) -> int:
 @pytest.mark.parametrize("pid", [None, os.getpid()])
 def test_counts_while_attached(section: str, pid: int | None) -> None:
     assert calls(section, Target(f"{LIBC}:getenv", pid=pid)) == 3
+
+
+@pytest.mark.parametrize("name", ["libc", "libc.so"])
+def test_a_library_without_its_version(name: str) -> None:
+    """As Inspektor Gadget writes them; libbpf finds none."""
+    assert calls("uprobe", Target(f"{name}:getenv")) == 3
+    assert calls("uretprobe", Target(f"{name}:getenv", pid=os.getpid())) == 3
+
+
+def test_a_library_for_another_architecture_is_the_last_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = Path(sys.executable).read_bytes()[:64]
+    (tmp_path / "other.so.1").write_bytes(ours[:18] + b"\xf7\0" + ours[20:])
+    (tmp_path / "script.so.1").write_text("GROUP ( libx.so.1 )")
+    paths = [str(tmp_path / name) for name in ("script.so.1", "other.so.1", "own.so.1")]
+    monkeypatch.setattr(libraries, "versions", lambda _root, _name: iter(paths))
+    assert binary.find("libx", None, "") == str(tmp_path / "other.so.1")
+    (tmp_path / "own.so.1").write_bytes(ours)
+    assert binary.find("libx", None, "") == str(tmp_path / "own.so.1")
 
 
 def test_a_process_that_does_not_call_is_not_seen() -> None:
@@ -166,6 +186,11 @@ def test_a_process_with_files_of_its_own(tmp_path: Path) -> None:
             "uprobe",
             "libnone.so.1:f",
             "uprobe libnone.so.1:f: library 'libnone.so.1': not found in the directories of ld.so",
+        ),
+        (
+            "uprobe",
+            "libnone:f",
+            "uprobe libnone:f: library 'libnone': not found in the directories of ld.so",
         ),
         ("uprobe", "nosuch:f", "uprobe nosuch:f: program 'nosuch': not found in PATH"),
         ("uprobe", "/nosuch:f", "uprobe /nosuch:f: /nosuch: no such file or directory (ENOENT)"),

@@ -74,6 +74,17 @@ def test_an_enum_with_a_name_that_the_kernels_enum_lacks_keeps_its_numbers() -> 
     assert [named(own, kernel(), number) for number in (3, 4)] == ["MINE", 4]
 
 
+def test_names_that_the_kernel_dropped() -> None:
+    """The kernel's numbers count if it has most of the names: three of five, not three of six."""
+    older = {"NONE": 0, "CONSUMED": 1, "NO_SOCKET": 2, "DROPPED": 3, "RENAMED": 9}
+    assert [named(record(older), kernel(), number) for number in (3, 4, 9)] == [
+        "NO_SOCKET",
+        "LAST",
+        "RENAMED",
+    ]
+    assert named(record({**older, "ANOTHER": 10}), kernel(), 3) == "DROPPED"
+
+
 def test_flavors_are_ignored() -> None:
     older = record({"NONE": 0, "NO_SOCKET___old": 2}, "drop_reason___x")
     assert named(older, kernel(), 3) == "NO_SOCKET"

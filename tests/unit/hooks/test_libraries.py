@@ -64,6 +64,19 @@ def test_lines_with_nul_are_skipped(etc: Path) -> None:
     assert folders(etc) == ["/last"]
 
 
+def test_versions_of_a_library(etc: Path) -> None:
+    directory = etc.parent / "lib"
+    directory.mkdir()
+    for name in ("libx.so", "libx.so.9", "libx.so.10", "libx.so.10.1", "libx.so.a", "libxy.so.1"):
+        (directory / name).touch()
+    root = str(etc.parent)
+    newest_first = [f"/lib/libx.so{version}" for version in (".10.1", ".10", ".9", "")]
+    assert list(libraries.versions(root, "libx")) == newest_first
+    assert list(libraries.versions(root, "libx.so")) == newest_first
+    assert list(libraries.versions(root, "libx.so.9")) == []
+    assert list(libraries.versions(root, "x")) == []
+
+
 def test_links_stay_within_the_root(etc: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("/outside\n")
     (etc / "inside").write_text("/inside\n")

@@ -183,6 +183,12 @@ def test_the_kernels_configuration_and_pinned_maps() -> None:
     assert of_objects([description(externs=["LINUX_KERNEL_VERSION"])]).mounts == ()
 
 
+def test_an_interface_of_a_section_is_not_needed() -> None:
+    given = of_objects([description(program("xdp/lo", name="count"))])
+    assert given.advice == ()
+    assert given.host_network
+
+
 def test_the_needs_of_several_objects_are_merged() -> None:
     first = description(
         program("kprobe/f"),

@@ -295,12 +295,23 @@ def test_functions_that_overlap(one: Object) -> None:
 
 
 def test_a_static_program(one: Object) -> None:
-    one.elf.function("prog", SEC, [EXIT], bind=LOCAL)
-    with refused(
-        ElfError, f"{PROG}: static in section {SEC}: a program must be a global function"
-    ) as caught:
+    """As in bpfman's examples; libbpf refuses it."""
+    one.elf.function("first", SEC, [NOP, EXIT], bind=LOCAL)
+    one.elf.function("second", SEC, [EXIT])
+    programs = one.parsed().programs
+    assert [(program.name, len(program.insns)) for program in programs] == [
+        ("first", 2),
+        ("second", 1),
+    ]
+
+
+def test_a_call_of_a_static_program(one: Object) -> None:
+    """It has no relocation; a subprogram must be in .text."""
+    one.program(CALL_SUB._replace(imm=1), EXIT)
+    one.elf.function("helper", SEC, [EXIT], bind=LOCAL)
+    message = "instruction 0: a call to something else than a function in .text"
+    with refused(ElfError, f"{PROG}: {message}"):
         one.parsed()
-    assert caught.value.__notes__ == ["remove 'static' from the definition of prog"]
 
 
 def test_relocation_within_an_instruction(one: Object) -> None:
