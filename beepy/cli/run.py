@@ -2,17 +2,15 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from beepy import outputs
-from beepy.cli import panels, verification
+from beepy.cli import panels, verification, whose
 from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
-
-_MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
 
 Missing: TypeAlias = Literal["fail", "skip"]
 Pull: TypeAlias = Literal["always", "missing", "never"]
@@ -200,25 +198,6 @@ def run(
             rich_help_panel=panels.ATTACH,
         ),
     ] = "",
-    cgroup: Annotated[
-        str,
-        typer.Option(
-            "--cgroup",
-            metavar="DIR",
-            help="Control group to attach to.",
-            rich_help_panel=panels.ATTACH,
-        ),
-    ] = "",
-    pid: Annotated[
-        int | None,
-        typer.Option(
-            "--pid",
-            metavar="PID",
-            parser=whole_number("--pid", 1, _MAX_PID),
-            help="Only this process.",
-            rich_help_panel=panels.ATTACH,
-        ),
-    ] = None,
     binary: Annotated[
         str,
         typer.Option(
@@ -272,6 +251,13 @@ def run(
             rich_help_panel=panels.LOAD,
         ),
     ] = "",
+    pids: whose.Pids = None,
+    comms: whose.Comms = None,
+    uids: whose.Uids = None,
+    cgroups: whose.Cgroups = None,
+    containers: whose.Containers = None,
+    pods: whose.Pods = None,
+    units: whose.Units = None,
     pull: Annotated[
         Pull,
         typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
@@ -318,7 +304,10 @@ def run(
         types=_types(map_types or ()),
         map_sizes=_map_sizes(map_sizes or ()),
         attach=targets.parse(attach or ()),
-        common=Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
+        common=Target(binary=binary, iface=iface, netns=netns),
+        subjects=whose.subjects(
+            pids, comms, uids, cgroups, containers=containers, pods=pods, units=units
+        ),
         pins=Pins(maps=pin_maps, programs=pin_progs),
         missing=missing,
         btf=btf or None,
