@@ -39,6 +39,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     *images: str | Path | Image | CollectionSpec,
     variables: Mapping[str, Value] = _NO_VALUES,
     filters: str | Sequence[str] = (),
+    where: str | Sequence[str] = (),
     texts: str | Sequence[str] = (),
     programs: str | Sequence[str] = (),
     types: Mapping[str, str] = _NO_TYPES,
@@ -70,7 +71,8 @@ def open(  # noqa: A001 - as in tarfile and wave
     The caller closes the run: it is a context manager.
 
     ``images`` are references, paths, names of bundled images, or what ``find`` and ``parse``
-    return. ``variables`` sets global variables, ``filters`` are ``[MAP,]FIELD,REGEX``, ``texts``
+    return. ``variables`` sets global variables, ``filters`` are ``[MAP,]FIELD,REGEX``, ``where``
+    are expressions, ``texts``
     are ``[MAP,]FIELD`` of arrays of bytes that are text. ``types`` are the types of maps' records
     by map, such as ``"struct event"``; ``map_sizes`` are bytes of rings, entries of other maps, as
     numbers or as ``"16M"``. ``programs`` are the only ones to load,
@@ -137,6 +139,7 @@ def open(  # noqa: A001 - as in tarfile and wave
         options=chosen,
         variables=variables,
         filters=_listed("filters", filters),
+        wheres=_listed("where", where),
         texts=_listed("texts", texts),
         programs=_listed("programs", programs),
         types=types,
@@ -159,6 +162,7 @@ class OpenOptions(TypedDict, total=False):
 
     variables: Mapping[str, Value]
     filters: str | Sequence[str]
+    where: str | Sequence[str]
     texts: str | Sequence[str]
     programs: str | Sequence[str]
     types: Mapping[str, str]

@@ -43,7 +43,8 @@ class RunRequest(NamedTuple):
     """What to run, and how.
 
     ``images`` are names (references, files, bundled images), images, or parsed specs. ``variables``
-    are values, or texts as of --set. ``filters`` and ``texts`` are as of -f and --text,
+    are values, or texts as of --set. ``filters``, ``wheres`` and ``texts`` are as of -f, --where
+    and --text,
     ``programs`` the names of the programs to load, empty: all. ``types`` are the types of maps'
     records, by map, as of --type; ``map_sizes`` are sizes of maps, as of --map-size.
     ``attach`` maps programs to targets, which override their sections; ``common`` are the options
@@ -57,6 +58,7 @@ class RunRequest(NamedTuple):
     options: Options = Options()
     variables: Mapping[str, Value] = MappingProxyType({})
     filters: Sequence[str] = ()
+    wheres: Sequence[str] = ()
     texts: Sequence[str] = ()
     programs: Sequence[str] = ()
     types: Mapping[str, str] = MappingProxyType({})
@@ -81,12 +83,19 @@ class Loaded(NamedTuple):
     collections: Sequence[Collection]
 
 
+class Chosen(NamedTuple):
+    """Which rows are shown: those that pass all filters (-f) and expressions (--where)."""
+
+    filters: Sequence[str] = ()
+    wheres: Sequence[str] = ()
+
+
 class Launched(NamedTuple):
-    """A run with its images; ``filters`` are those of the request, and what selects processes."""
+    """A run with its images; ``chosen`` rows are what the request asks for, and its processes."""
 
     run: Run
     images: Sequence[Loaded]
-    filters: Sequence[str]
+    chosen: Chosen
 
 
 def launch(request: RunRequest) -> Launched:
@@ -98,6 +107,10 @@ def launch(request: RunRequest) -> Launched:
         from beepy.events import filter as row_filter  # noqa: PLC0415 - few runs have one
 
         row_filter.check(request.filters)
+    if request.wheres:
+        from beepy.events import where  # noqa: PLC0415 - as above
+
+        where.check(request.wheres)
     with ExitStack() as resources:
         # removes pinned maps and programs if the run ends before everything is attached
         unpin = resources.enter_context(ExitStack())
@@ -116,20 +129,29 @@ def launch(request: RunRequest) -> Launched:
             on_error.callback(source.close)
             run = Run(source, limit=request.limit, hides_zeros=request.hides_zeros)
             run.add_stage(OWN, _own(run.decoders))
-            if filters:
-                run.add_stage(FILTERED, passing(filters, run.decoders))
+            chosen = Chosen(filters, request.wheres)
+            if any(chosen):
+                run.add_stage(FILTERED, passing(chosen, run.decoders))
             on_error.pop_all()  # from here on the run closes its source
         run.add_resources(resources.pop_all())
-    return Launched(run, loaded, filters)
+    return Launched(run, loaded, chosen)
 
 
-def passing(filters: Sequence[str], decoders: Sequence[Decoder]) -> BatchFilter:
-    """Return a stage that keeps the rows that match the filters. Raise UsageError."""
-    if not filters:
-        return _unchanged
-    from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
+def passing(chosen: Chosen, decoders: Sequence[Decoder]) -> BatchFilter:
+    """Return a stage that keeps the chosen rows. Raise UsageError."""
+    stages: list[BatchFilter] = []
+    if chosen.wheres:
+        from beepy.events.where import Where  # noqa: PLC0415 - few runs have one
 
-    return Filter(filters, decoders).apply
+        stages.append(Where(chosen.wheres, decoders).apply)
+    if chosen.filters:
+        from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
+
+        stages.append(Filter(chosen.filters, decoders).apply)
+    if len(stages) < 2:
+        return stages[0] if stages else _unchanged
+    first, second = stages
+    return lambda batch: second(first(batch))
 
 
 def specs_of(

@@ -54,6 +54,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--unit": "unit={text}",
     "--username": "options=Options(username={text})",
     "--verify": "verify=True",
+    "--where": "where={text}",
 }
 """What Python has in the place of an option of the command line, with its value."""
 

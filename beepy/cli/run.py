@@ -45,6 +45,15 @@ def run(
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
+    wheres: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="EXPRESSION",
+            help="Show only rows for which it is true: 'ret == ENOENT'; repeat.",
+            rich_help_panel=panels.SHOW,
+        ),
+    ] = None,
     texts: Annotated[
         list[str] | None,
         typer.Option(
@@ -299,6 +308,7 @@ def run(
         options=options,
         variables=_variables(variables or ()),
         filters=filters or (),
+        wheres=wheres or (),
         texts=texts or (),
         programs=programs or (),
         types=_types(map_types or ()),

@@ -15,7 +15,7 @@ from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
 from beepy.events.stats import RunStats
-from beepy.launch import Launched, RunRequest, launch, passing
+from beepy.launch import Chosen, Launched, RunRequest, launch, passing
 from beepy.obj.spec import Role
 from beepy.outputs import Output
 from beepy.session import Run
@@ -75,10 +75,10 @@ def run(request: RunRequest, options: ShowOptions) -> None:
 
 def _attach(launched: Launched, request: RunRequest, options: ShowOptions, output: Output) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
-    running, loaded, filters = launched
+    running, loaded, chosen = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
-    url = _serve_metrics(filters, options, running, row_options)
+    url = _serve_metrics(chosen, options, running, row_options)
     rows = output.make(STDOUT, row_options)
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
@@ -150,7 +150,7 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
 
 
 def _serve_metrics(
-    filters: Sequence[str], options: ShowOptions, running: Run, row_options: outputs.RowOptions
+    chosen: Chosen, options: ShowOptions, running: Run, row_options: outputs.RowOptions
 ) -> str:
     """Serve the metrics page if it is wanted; return its URL or "". Raise OutputError."""
     has_metrics = any(schema.role in _METRICS for schema in running.schemas)
@@ -160,7 +160,7 @@ def _serve_metrics(
     from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415 - not for every run
 
     # a second filter for the server's thread: filters cache results and are not thread-safe
-    choose = passing(filters, running.decoders)
+    choose = passing(chosen, running.decoders)
 
     def read_tables(schemas: tuple[Schema, ...]) -> Iterator[Batch]:
         return running.snapshot(schemas, choose)

@@ -193,8 +193,10 @@ def test_a_directory_that_is_no_cgroup_is_refused(tmp_path: Path) -> None:
 
 def test_process_ids_of_another_namespace_are_refused() -> None:
     done = subprocess.run(
-        ["unshare", "--pid", "--fork", sys.executable]
-        + ["-m", "beepy", "run", "exitsnoop", "--pid", "1"],
+        [
+            *("unshare", "--pid", "--fork", sys.executable),
+            *("-m", "beepy", "run", "exitsnoop", "--pid", "1"),
+        ],
         capture_output=True,
         text=True,
         check=False,
