@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         OutputError,
         RegistryError,
         RelocationError,
+        RewriteError,
         StoreError,
         TargetError,
         UnsupportedImage,
@@ -71,8 +72,8 @@ _MODULES = {
     "beepy.obj.pinning": "Pins",
     "beepy.errors": "AttachError BeepyError BtfError BuildError DecodeError DigestMismatch "
     "ElfError ImageError ImageNotFound InvalidReference KernelError NotSupported ObjectError "
-    "OutputError RegistryError RelocationError StoreError TargetError UnsupportedImage "
-    "UnsupportedSection UntrustedImage UsageError VerifierError",
+    "OutputError RegistryError RelocationError RewriteError StoreError TargetError "
+    "UnsupportedImage UnsupportedSection UntrustedImage UsageError VerifierError",
     "beepy.events.batch": "Batch Schema",
     "beepy.events.decoder": "Decoder",
     "beepy.events.protocols": "Sink Source",
@@ -116,6 +117,7 @@ __all__ = [
     "Pins",
     "RegistryError",
     "RelocationError",
+    "RewriteError",
     "Row",
     "Rows",
     "Run",

@@ -20,6 +20,7 @@ from beepy.oci.image import Image
 from beepy.oci.options import Options, PullPolicy
 from beepy.oci.signatures.signer import Signer
 from beepy.oci.store import Entry
+from beepy.selecting import Subjects
 from beepy.session import Run
 from beepy.text import safe
 
@@ -38,6 +39,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     *images: str | Path | Image | CollectionSpec,
     variables: Mapping[str, Value] = _NO_VALUES,
     filters: str | Sequence[str] = (),
+    where: str | Sequence[str] = (),
     texts: str | Sequence[str] = (),
     programs: str | Sequence[str] = (),
     types: Mapping[str, str] = _NO_TYPES,
@@ -45,9 +47,14 @@ def open(  # noqa: A001 - as in tarfile and wave
     targets: Mapping[str, str] = _NO_TARGETS,
     iface: str = "",
     netns: str | int = "",
-    cgroup: str | Path = "",
     binary: str | Path = "",
-    pid: int | None = None,
+    pid: int | Sequence[int] | None = None,
+    comm: str | Sequence[str] = (),
+    uid: int | Sequence[int] | None = None,
+    cgroup: str | Path | Sequence[str | Path] = (),
+    container: str | Sequence[str] = (),
+    pod: str | Sequence[str] = (),
+    unit: str | Sequence[str] = (),
     interval: float | None = 1.0,
     timeout: float | None = None,
     count: int | None = None,
@@ -64,12 +71,15 @@ def open(  # noqa: A001 - as in tarfile and wave
     The caller closes the run: it is a context manager.
 
     ``images`` are references, paths, names of bundled images, or what ``find`` and ``parse``
-    return. ``variables`` sets global variables, ``filters`` are ``[MAP,]FIELD,REGEX``, ``texts``
+    return. ``variables`` sets global variables, ``filters`` are ``[MAP,]FIELD,REGEX``, ``where``
+    are expressions, ``texts``
     are ``[MAP,]FIELD`` of arrays of bytes that are text. ``types`` are the types of maps' records
     by map, such as ``"struct event"``; ``map_sizes`` are bytes of rings, entries of other maps, as
     numbers or as ``"16M"``. ``programs`` are the only ones to load,
-    ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``,
-    ``cgroup``, ``binary`` and ``pid`` hold for all programs that take them. Tables are read each
+    ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``
+    and ``binary`` hold for all programs that take them. ``pid``, ``comm``, ``uid``, ``cgroup`` (a
+    directory), ``container``, ``pod`` and ``unit`` choose whose events are shown, each one or
+    several. Tables are read each
     ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after
     ``timeout`` seconds or ``count`` rows. ``missing``: what to do about a program whose attach
     point this kernel lacks. ``btf`` are the kernel's types, or a file of them. ``pull`` is when a
@@ -92,15 +102,14 @@ def open(  # noqa: A001 - as in tarfile and wave
     _expect("map_sizes", map_sizes.values(), "a number or text for each map", int | str)
     _expect("targets", [targets], "a mapping of programs to what they attach to", Mapping)
     _expect("targets", targets.values(), "a text for each program", str)
-    for name, text in {"iface": iface, "netns": netns, "cgroup": cgroup, "binary": binary}.items():
+    for name, text in {"iface": iface, "netns": netns, "binary": binary}.items():
         _expect(name, [text], "a text", str | int if name == "netns" else str | Path)
     for name, seconds in {"interval": interval, "timeout": timeout}.items():
         if seconds is not None:
             arguments.expect_seconds(name, seconds)
-    for name, number in {"pid": pid, "count": count}.items():
-        _expect(name, [number], "a number above 0", int | None)
-        if number is not None and number < 1:
-            raise arguments.wrong_value(name, "a number above 0", number)
+    _expect("count", [count], "a number above 0", int | None)
+    if count is not None and count < 1:
+        raise arguments.wrong_value("count", "a number above 0", count)
     _expect("btf", [btf], "a path, or types", Btf | str | Path | None)
     _expect("pins", [pins], "Pins(...)", Pins | None)
     _expect("options", [options], "Options(...)", Options | None)
@@ -111,7 +120,18 @@ def open(  # noqa: A001 - as in tarfile and wave
     is_asked = chosen.verify or chosen.policy is not None
     if is_asked and not all(isinstance(image, str | Path) for image in images):
         raise UsageError("verify: expected images by name or path: others are not verified here")
-    common = Target(pid=pid, binary=str(binary), iface=iface, netns=str(netns), cgroup=str(cgroup))
+    common = Target(binary=str(binary), iface=iface, netns=str(netns))
+    directories = (cgroup,) if isinstance(cgroup, str | Path) else cgroup
+    _expect("cgroup", directories, "a path, or several", str | Path)
+    subjects = Subjects(
+        pids=_numbers("pid", pid, 1),
+        uids=_numbers("uid", uid, 0),
+        comms=tuple(_listed("comm", comm)),
+        cgroups=tuple(map(str, directories)),
+        containers=tuple(_listed("container", container)),
+        pods=tuple(_listed("pod", pod)),
+        units=tuple(_listed("unit", unit)),
+    )
     request = RunRequest(
         images=[
             lookup.find(image, chosen) if isinstance(image, Path) else image for image in images
@@ -119,12 +139,14 @@ def open(  # noqa: A001 - as in tarfile and wave
         options=chosen,
         variables=variables,
         filters=_listed("filters", filters),
+        wheres=_listed("where", where),
         texts=_listed("texts", texts),
         programs=_listed("programs", programs),
         types=types,
         map_sizes=map_sizes,
         attach=targets,
         common=common,
+        subjects=subjects if any(subjects) else None,
         pins=pins or Pins(),
         missing=missing,
         btf=btf,
@@ -132,8 +154,7 @@ def open(  # noqa: A001 - as in tarfile and wave
         timeout=timeout,
         limit=count,
     )
-    running, _ = launch(request)
-    return running
+    return launch(request).run
 
 
 class OpenOptions(TypedDict, total=False):
@@ -141,6 +162,7 @@ class OpenOptions(TypedDict, total=False):
 
     variables: Mapping[str, Value]
     filters: str | Sequence[str]
+    where: str | Sequence[str]
     texts: str | Sequence[str]
     programs: str | Sequence[str]
     types: Mapping[str, str]
@@ -148,9 +170,14 @@ class OpenOptions(TypedDict, total=False):
     targets: Mapping[str, str]
     iface: str
     netns: str | int
-    cgroup: str | Path
     binary: str | Path
-    pid: int | None
+    pid: int | Sequence[int] | None
+    comm: str | Sequence[str]
+    uid: int | Sequence[int] | None
+    cgroup: str | Path | Sequence[str | Path]
+    container: str | Sequence[str]
+    pod: str | Sequence[str]
+    unit: str | Sequence[str]
     interval: float | None
     timeout: float | None
     count: int | None
@@ -258,6 +285,16 @@ def _verifying(
     else:
         chosen = policies.signed_by(signers, "verify") if signers else options.policy
     return options._replace(policy=chosen, verify=bool(verify))
+
+
+def _numbers(name: str, numbers: int | Sequence[int] | None, least: int) -> tuple[int, ...]:
+    expected = "a number above 0, or several" if least else "a number, or several"
+    listed = () if numbers is None else (numbers,) if isinstance(numbers, int | str) else numbers
+    _expect(name, [listed], expected, Sequence)
+    _expect(name, listed, expected, int)
+    if wrong := [number for number in listed if number < least]:
+        raise arguments.wrong_value(name, expected, wrong[0])
+    return tuple(listed)
 
 
 def _listed(name: str, texts: str | Sequence[str]) -> Sequence[str]:

@@ -14,6 +14,7 @@
     ├── ObjectError                the ELF object
     │   ├── ElfError               headers, sections, symbols, relocations, map definitions
     │   ├── BtfError               .BTF and .BTF.ext, the object's or the kernel's
+    │   ├── RewriteError           code that a pass of beepy cannot change
     │   └── UnsupportedSection     a SEC() that libbpf does not know
     ├── RelocationError            a CO-RE relocation or extern that cannot be resolved
     ├── KernelError (OSError)      the kernel refused
@@ -106,6 +107,10 @@ class ElfError(ObjectError):
 
 class BtfError(ObjectError):
     """Malformed type information."""
+
+
+class RewriteError(ObjectError):
+    """A program into which no code can be inserted."""
 
 
 class UnsupportedSection(ObjectError):  # noqa: N818

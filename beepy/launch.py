@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.btf.btf import Btf
 from beepy.collection import targets
@@ -30,6 +30,9 @@ from beepy.streams import stream
 from beepy.text import safe
 from beepy.uapi import MapType
 
+if TYPE_CHECKING:
+    from beepy.selecting import Subjects  # most runs show everybody's events
+
 _log = Log(__name__)
 
 _NO_TARGET: Final = Target()
@@ -40,12 +43,14 @@ class RunRequest(NamedTuple):
     """What to run, and how.
 
     ``images`` are names (references, files, bundled images), images, or parsed specs. ``variables``
-    are values, or texts as of --set. ``filters`` and ``texts`` are as of -f and --text,
+    are values, or texts as of --set. ``filters``, ``wheres`` and ``texts`` are as of -f, --where
+    and --text,
     ``programs`` the names of the programs to load, empty: all. ``types`` are the types of maps'
     records, by map, as of --type; ``map_sizes`` are sizes of maps, as of --map-size.
     ``attach`` maps programs to targets, which override their sections; ``common`` are the options
-    of the targets of all programs. ``interval`` and ``timeout`` are in seconds; None: tables are
-    read only on demand; no end. ``limit`` is the number of rows after which the run ends. ``btf``
+    of the targets of all programs. ``subjects`` are the processes whose events are shown (None:
+    all). ``interval`` and ``timeout`` are in seconds; None: tables are read only on demand; no end.
+    ``limit`` is the number of rows after which the run ends. ``btf``
     replaces the kernel's own types, by others or by the path of a file of them.
     """
 
@@ -53,12 +58,14 @@ class RunRequest(NamedTuple):
     options: Options = Options()
     variables: Mapping[str, Value] = MappingProxyType({})
     filters: Sequence[str] = ()
+    wheres: Sequence[str] = ()
     texts: Sequence[str] = ()
     programs: Sequence[str] = ()
     types: Mapping[str, str] = MappingProxyType({})
     map_sizes: Mapping[str, int | str] = MappingProxyType({})
     attach: Mapping[str, str] = MappingProxyType({})
     common: Target = _NO_TARGET
+    subjects: "Subjects | None" = None
     pins: Pins = _NO_PINS
     missing: Missing = "fail"
     btf: Btf | str | Path | None = None
@@ -76,7 +83,22 @@ class Loaded(NamedTuple):
     collections: Sequence[Collection]
 
 
-def launch(request: RunRequest) -> tuple[Run, Sequence[Loaded]]:
+class Chosen(NamedTuple):
+    """Which rows are shown: those that pass all filters (-f) and expressions (--where)."""
+
+    filters: Sequence[str] = ()
+    wheres: Sequence[str] = ()
+
+
+class Launched(NamedTuple):
+    """A run with its images; ``chosen`` rows are what the request asks for, and its processes."""
+
+    run: Run
+    images: Sequence[Loaded]
+    chosen: Chosen
+
+
+def launch(request: RunRequest) -> Launched:
     """Load the programs of all images; the caller closes the run, which closes the collections.
 
     Raise BeepyError; then nothing stays loaded.
@@ -85,10 +107,14 @@ def launch(request: RunRequest) -> tuple[Run, Sequence[Loaded]]:
         from beepy.events import filter as row_filter  # noqa: PLC0415 - few runs have one
 
         row_filter.check(request.filters)
+    if request.wheres:
+        from beepy.events import where  # noqa: PLC0415 - as above
+
+        where.check(request.wheres)
     with ExitStack() as resources:
         # removes pinned maps and programs if the run ends before everything is attached
         unpin = resources.enter_context(ExitStack())
-        loaded = _load(request, resources, unpin)
+        loaded, filters = _load(request, resources, unpin)
         collections = [collection for image in loaded for collection in image.collections]
         source = stream(
             *collections,
@@ -103,20 +129,29 @@ def launch(request: RunRequest) -> tuple[Run, Sequence[Loaded]]:
             on_error.callback(source.close)
             run = Run(source, limit=request.limit, hides_zeros=request.hides_zeros)
             run.add_stage(OWN, _own(run.decoders))
-            if request.filters:
-                run.add_stage(FILTERED, passing(request.filters, run.decoders))
+            chosen = Chosen(filters, request.wheres)
+            if any(chosen):
+                run.add_stage(FILTERED, passing(chosen, run.decoders))
             on_error.pop_all()  # from here on the run closes its source
         run.add_resources(resources.pop_all())
-    return run, loaded
+    return Launched(run, loaded, chosen)
 
 
-def passing(filters: Sequence[str], decoders: Sequence[Decoder]) -> BatchFilter:
-    """Return a stage that keeps the rows that match the filters. Raise UsageError."""
-    if not filters:
-        return _unchanged
-    from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
+def passing(chosen: Chosen, decoders: Sequence[Decoder]) -> BatchFilter:
+    """Return a stage that keeps the chosen rows. Raise UsageError."""
+    stages: list[BatchFilter] = []
+    if chosen.wheres:
+        from beepy.events.where import Where  # noqa: PLC0415 - few runs have one
 
-    return Filter(filters, decoders).apply
+        stages.append(Where(chosen.wheres, decoders).apply)
+    if chosen.filters:
+        from beepy.events.filter import Filter  # noqa: PLC0415 - few runs have one
+
+        stages.append(Filter(chosen.filters, decoders).apply)
+    if len(stages) < 2:
+        return stages[0] if stages else _unchanged
+    first, second = stages
+    return lambda batch: second(first(batch))
 
 
 def specs_of(
@@ -133,8 +168,13 @@ def specs_of(
     return image, parse_all(image, warn=False)
 
 
-def _load(request: RunRequest, resources: ExitStack, unpin: ExitStack) -> list[Loaded]:
-    """Load all images; ``resources`` closes their collections, ``unpin`` removes their pins."""
+def _load(
+    request: RunRequest, resources: ExitStack, unpin: ExitStack
+) -> tuple[list[Loaded], Sequence[str]]:
+    """Load all images; ``resources`` closes their collections, ``unpin`` removes their pins.
+
+    Return the filters of the run, too.
+    """
     images = [specs_of(image, request.options) for image in request.images]
     specs: Sequence[CollectionSpec] = [spec for _, image_specs in images for spec in image_specs]
     if request.programs:
@@ -160,7 +200,19 @@ def _load(request: RunRequest, resources: ExitStack, unpin: ExitStack) -> list[L
         from beepy.events import texts  # noqa: PLC0415 - few runs name one
 
         specs = texts.apply_all(specs, request.texts)
-    targets_of = targets.choose(specs, request.attach, request.common)
+    filters = request.filters
+    selection, common = None, request.common
+    if request.subjects:
+        from beepy import selecting  # noqa: PLC0415 - most runs show everybody's events
+
+        selection = selecting.resolve(request.subjects)
+        common = selecting.common_target(specs, common, selection)
+    targets_of = targets.choose(specs, request.attach, common)
+    if selection:
+        selected = selecting.apply(specs, targets_of, selection)
+        specs, filters = selected.specs, [*filters, *selected.filters]
+        for notice in selected.notices:
+            _log.warning("%s", notice)
     btf = request.btf
     if isinstance(btf, str | Path):
         from beepy.host import btf_file  # noqa: PLC0415 - few runs name one
@@ -173,9 +225,11 @@ def _load(request: RunRequest, resources: ExitStack, unpin: ExitStack) -> list[L
         resources.callback(collection.close)  # once more, if Ctrl-C interrupts the first
         resources.enter_context(collection)
         unpin.callback(collection.pinned.close)
+        if selection:
+            selecting.fill(collection, selection)
         collections.append(collection)
     remaining = iter(collections)  # in the order of the specs
-    return [
+    loaded = [
         Loaded(
             name=image.name if image else image_specs[0].name,
             image=image,
@@ -183,6 +237,7 @@ def _load(request: RunRequest, resources: ExitStack, unpin: ExitStack) -> list[L
         )
         for image, image_specs in images
     ]
+    return loaded, filters
 
 
 def _may_lack_size(map_spec: MapSpec) -> bool:

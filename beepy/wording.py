@@ -21,8 +21,10 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--certificate-oidc-issuer": "verify=Signer(issuer={text})",
     "--cgroup": "cgroup={text}",
     "--check": "check=True",
+    "--comm": "comm={text}",
     "--config": "options=Options(configs=[{text}])",
     "--config-dir": "options=Options(config_dir={text})",
+    "--container": "container={text}",
     "--count": "count={number}",
     "--filter": "filters={text}",
     "--iface": "iface={text}",
@@ -37,6 +39,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--pin-maps": "pins=Pins(maps={text})",
     "--pin-progs": "pins=Pins(programs={text})",
     "--plain-http": "options=Options(plain_http=True)",
+    "--pod": "pod={text}",
     "--policy": "policy={text}",
     "--prog": "programs=[{text}]",
     "--pull": "pull={text}",
@@ -47,8 +50,11 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--timeout": "timeout={number}",
     "--trusted-root": "verify=Signer(trusted_root={text})",
     "--type": "types={entry}",
+    "--uid": "uid={number}",
+    "--unit": "unit={text}",
     "--username": "options=Options(username={text})",
     "--verify": "verify=True",
+    "--where": "where={text}",
 }
 """What Python has in the place of an option of the command line, with its value."""
 

@@ -12,6 +12,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "run": (
         "beepy run exitsnoop -f 'print_exits,comm,^bash$'",
         "beepy run tcplife opensnoop -o json --timeout 10s",
+        "beepy run opensnoop --comm nginx --uid www-data",
+        "beepy run opensnoop --where 'ret == ENOENT and fname ~ \"^/etc\"'",
         "beepy run ./probe.o --type 'events=struct event'",
         "beepy run exitsnoop-counter -o none --prom-port 9091",
     ),

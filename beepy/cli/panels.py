@@ -13,6 +13,7 @@ COMMANDS: Final = (RUN, STORE, REGISTRY, MAKE, OTHERS)
 OPTIONS: Final = "Options"
 COMPILE: Final = "How it is compiled"
 SHOW: Final = "What to show"
+WHOSE: Final = "Whose events"
 ATTACH: Final = "Where programs attach"
 METRICS: Final = "Metrics"
 LOAD: Final = "How programs are loaded"
@@ -21,4 +22,15 @@ SIGNATURES: Final = "Signatures"
 GENERAL: Final = "General"
 
 # options without a section are in the first
-ORDER: Final = (OPTIONS, COMPILE, SHOW, ATTACH, METRICS, LOAD, REGISTRIES, SIGNATURES, GENERAL)
+ORDER: Final = (
+    OPTIONS,
+    COMPILE,
+    SHOW,
+    WHOSE,
+    ATTACH,
+    METRICS,
+    LOAD,
+    REGISTRIES,
+    SIGNATURES,
+    GENERAL,
+)

@@ -2,17 +2,15 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from beepy import outputs
-from beepy.cli import panels, verification
+from beepy.cli import panels, verification, whose
 from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
-
-_MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
 
 Missing: TypeAlias = Literal["fail", "skip"]
 Pull: TypeAlias = Literal["always", "missing", "never"]
@@ -44,6 +42,15 @@ def run(
             "-f",
             metavar="[MAP,]FIELD,REGEX",
             help="Show only rows that match; repeat.",
+            rich_help_panel=panels.SHOW,
+        ),
+    ] = None,
+    wheres: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="EXPRESSION",
+            help="Show only rows for which it is true: 'ret == ENOENT'; repeat.",
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
@@ -200,25 +207,6 @@ def run(
             rich_help_panel=panels.ATTACH,
         ),
     ] = "",
-    cgroup: Annotated[
-        str,
-        typer.Option(
-            "--cgroup",
-            metavar="DIR",
-            help="Control group to attach to.",
-            rich_help_panel=panels.ATTACH,
-        ),
-    ] = "",
-    pid: Annotated[
-        int | None,
-        typer.Option(
-            "--pid",
-            metavar="PID",
-            parser=whole_number("--pid", 1, _MAX_PID),
-            help="Only this process.",
-            rich_help_panel=panels.ATTACH,
-        ),
-    ] = None,
     binary: Annotated[
         str,
         typer.Option(
@@ -272,6 +260,13 @@ def run(
             rich_help_panel=panels.LOAD,
         ),
     ] = "",
+    pids: whose.Pids = None,
+    comms: whose.Comms = None,
+    uids: whose.Uids = None,
+    cgroups: whose.Cgroups = None,
+    containers: whose.Containers = None,
+    pods: whose.Pods = None,
+    units: whose.Units = None,
     pull: Annotated[
         Pull,
         typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
@@ -313,12 +308,16 @@ def run(
         options=options,
         variables=_variables(variables or ()),
         filters=filters or (),
+        wheres=wheres or (),
         texts=texts or (),
         programs=programs or (),
         types=_types(map_types or ()),
         map_sizes=_map_sizes(map_sizes or ()),
         attach=targets.parse(attach or ()),
-        common=Target(pid=pid, binary=binary, iface=iface, netns=netns, cgroup=cgroup),
+        common=Target(binary=binary, iface=iface, netns=netns),
+        subjects=whose.subjects(
+            pids, comms, uids, cgroups, containers=containers, pods=pods, units=units
+        ),
         pins=Pins(maps=pin_maps, programs=pin_progs),
         missing=missing,
         btf=btf or None,

@@ -15,7 +15,7 @@ from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
 from beepy.events.stats import RunStats
-from beepy.launch import Loaded, RunRequest, launch, passing
+from beepy.launch import Chosen, Launched, RunRequest, launch, passing
 from beepy.obj.spec import Role
 from beepy.outputs import Output
 from beepy.session import Run
@@ -62,9 +62,10 @@ def run(request: RunRequest, options: ShowOptions) -> None:
     # The summary comes last, when everything is detached and the sinks are closed: leaving
     # running adds the last losses to the stats.
     with ExitStack() as summary:
-        running, loaded = launch(request)
+        launched = launch(request)
+        running = launched.run
         with running:
-            started = _attach(running, loaded, request, options, output)
+            started = _attach(launched, request, options, output)
             summary.push(partial(_print_summary, running.stats, started))
             for _ in running.batches():
                 pass
@@ -72,17 +73,12 @@ def run(request: RunRequest, options: ShowOptions) -> None:
                 redirect_to_null()
 
 
-def _attach(
-    running: Run,
-    loaded: Sequence[Loaded],
-    request: RunRequest,
-    options: ShowOptions,
-    output: Output,
-) -> float:
+def _attach(launched: Launched, request: RunRequest, options: ShowOptions, output: Output) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
+    running, loaded, chosen = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
-    url = _serve_metrics(request, options, running, row_options)
+    url = _serve_metrics(chosen, options, running, row_options)
     rows = output.make(STDOUT, row_options)
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
@@ -154,7 +150,7 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
 
 
 def _serve_metrics(
-    request: RunRequest, options: ShowOptions, running: Run, row_options: outputs.RowOptions
+    chosen: Chosen, options: ShowOptions, running: Run, row_options: outputs.RowOptions
 ) -> str:
     """Serve the metrics page if it is wanted; return its URL or "". Raise OutputError."""
     has_metrics = any(schema.role in _METRICS for schema in running.schemas)
@@ -164,7 +160,7 @@ def _serve_metrics(
     from beepy.outputs.prometheus import Prometheus  # noqa: PLC0415 - not for every run
 
     # a second filter for the server's thread: filters cache results and are not thread-safe
-    choose = passing(request.filters, running.decoders)
+    choose = passing(chosen, running.decoders)
 
     def read_tables(schemas: tuple[Schema, ...]) -> Iterator[Batch]:
         return running.snapshot(schemas, choose)

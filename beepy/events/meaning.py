@@ -241,6 +241,12 @@ def of(fields: Sequence[Field], clock: Clock = _CLOCK) -> dict[Field, Meaning]:
     return {field: meaning for field, meaning in meanings if meaning}
 
 
+def duration_unit(field: Field, fields: Sequence[Field]) -> int:
+    """Return how many nanoseconds one count of a field is, 0 if it is no duration."""
+    rule = _rule(field, _names(fields))
+    return rule.unit if rule and rule.meaning == DURATION else 0
+
+
 def _meaning(rule: Rule, clock: Clock) -> Meaning | None:
     match rule.meaning:
         case "time" | "recent time":

@@ -225,3 +225,34 @@ def protocol(value: int) -> str:
 def tcp_state(value: int) -> str:
     """Return the name of a TCP connection's state."""
     return _TCP_STATES[value - 1] if 0 < value <= len(_TCP_STATES) else str(value)
+
+
+def by_name(name: str) -> int | None:
+    """Return the number of an errno, signal, capability, address family, protocol or TCP state.
+
+    Names are those of the headers: ENOENT, SIGKILL, CAP_BPF, AF_INET, IPPROTO_TCP, TCP_LISTEN.
+    """
+    from signal import Signals  # noqa: PLC0415 - few expressions name one
+
+    tables: tuple[tuple[str, dict[str, int]], ...] = (
+        ("E", {text: number for number, text in _ERRNOS.items()} | _other_errnos()),
+        ("SIG", {entry.name: entry.value for entry in Signals}),
+        ("CAP_", {f"CAP_{text}": number for number, text in enumerate(_CAPABILITIES)}),
+        ("AF_", {text: number for number, text in _FAMILIES.items()}),
+        ("IPPROTO_", {f"IPPROTO_{text}": number for number, text in _PROTOCOLS.items()}),
+        ("TCP_", {f"TCP_{text}": number for number, text in enumerate(_TCP_STATES, 1)}),
+    )
+    for prefix, table in tables:
+        if name.startswith(prefix) and name in table:
+            return table[name]
+    return None
+
+
+def is_errno(name: str) -> bool:
+    """Return whether a name is that of an errno."""
+    return name in _ERRNOS.values() or name in _other_errnos()
+
+
+def _other_errnos() -> dict[str, int]:
+    """Return the errnos that are second names of a number, such as EWOULDBLOCK."""
+    return {name: getattr(errnos, name) for name in dir(errnos) if name.startswith("E")}

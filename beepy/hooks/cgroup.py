@@ -2,15 +2,14 @@
 
 import errno
 import os
-import re
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Final
 
 from beepy import uapi
 from beepy.errors import AttachError, KernelError
 from beepy.hooks.persistent import attach_persistent
 from beepy.hooks.target import Target
+from beepy.host import cgroups
 from beepy.kernel import link
 from beepy.kernel import program as programs
 from beepy.kernel.link import Link
@@ -25,8 +24,6 @@ _log = Log(__name__)
 
 KIND: Final = "cgroup"
 """Kind of journal entries. Arguments: directory ("": the root), attach type, program id."""
-
-_MOUNTINFO: Final = Path("/proc/self/mountinfo")
 
 
 def attach(program: Program, target: Target) -> Link:
@@ -114,7 +111,7 @@ def _detach(directory: Fd, attach_type: AttachType, program_id: int) -> None:
 def _open(path: str) -> Fd:
     """Open the directory of a cgroup, "": the root of cgroup v2. Raises KernelError."""
     where = f"cgroup '{safe(path)}'" if path else "cgroup v2"
-    directory = path or root_mount(_mountinfo())
+    directory = path or cgroups.root()
     if not directory:
         # The last resort: in the first cgroup namespace a new mount sets the options (nsdelegate
         # and others) of all mounts.
@@ -126,29 +123,12 @@ def _open(path: str) -> Fd:
         raise KernelError.of(where, number) from None
 
 
-def _mountinfo() -> str:
-    return _MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape")
-
-
-def root_mount(mountinfo: str) -> str:
-    """Return the mount point of the root of cgroup v2, "" if there is none.
-
-    ``mountinfo`` is the text of proc_pid_mountinfo(5).
-    """
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        root, mount_point = before.split()[3:5]
-        if after.split()[0] == "cgroup2" and root == "/":
-            return re.sub(r"\\([0-7]{3})", lambda escape: chr(int(escape[1], 8)), mount_point)
-    return ""
-
-
 def _explained(program: Program, path: str, error: KernelError) -> AttachError:
     """Return ``error`` as an AttachError; it says so if the directory is not of cgroup v2."""
     where = f"program '{safe(program.name)}'"
     if error.errno == errno.EBADF:
         refused = AttachError(f"{where}: cgroup '{safe(path)}': not of cgroup v2", errno.EBADF)
-        mount_point = root_mount(_mountinfo())
+        mount_point = cgroups.root()
         if mount_point:
             refused.add_note(f"cgroup v2 is mounted at {safe(mount_point)}")
         else:

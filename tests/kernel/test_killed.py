@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from beepy.hooks import cgroup
+from beepy.host import cgroups
 from tests import soak
 from tests.support import child
 from tests.support.hits import compile_object
@@ -56,7 +56,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def group() -> Iterator[Path]:
-    root = cgroup.root_mount(Path("/proc/self/mountinfo").read_text())
+    root = cgroups.root()
     if not root:
         pytest.skip("cgroup v2 is not mounted")
     made = Path(root) / f"beepy-killed-{os.getpid()}"

@@ -58,7 +58,7 @@ def opened(**given: object) -> Callable[[], object]:
         (opened(programs=5), "programs: expected a text, or several, got 5"),
         (opened(timeout="5"), "timeout: expected a number of seconds, got '5'"),
         (opened(interval="1s"), "interval: expected a number of seconds, got '1s'"),
-        (opened(pid="self"), f"pid: expected {A_NUMBER}, got 'self'"),
+        (opened(pid="self"), f"pid: expected {A_NUMBER}, or several, got 'self'"),
         (opened(count="1"), f"count: expected {A_NUMBER}, got '1'"),
         (opened(iface=3), "iface: expected a text, got 3"),
         (opened(btf=3), "btf: expected a path, or types, got 3"),
@@ -93,7 +93,7 @@ def test_a_wrong_type_is_named(call: Callable[[], object], error: str) -> None:
         (opened(timeout=-1), "timeout: expected at least 0 seconds, got -1"),
         (opened(timeout=float("nan")), "timeout: expected at least 0 seconds, got nan"),
         (opened(count=0), f"count: expected {A_NUMBER}, got 0"),
-        (opened(pid=-1), f"pid: expected {A_NUMBER}, got -1"),
+        (opened(pid=-1), f"pid: expected {A_NUMBER}, or several, got -1"),
         (
             opened(programs="a"),
             "programs 'a': no program has that name: expected sched_process_exit",

@@ -6,7 +6,7 @@ import pytest
 from beepy import launch
 from beepy.btf.writer import BtfWriter
 from beepy.events.decoder import Decoder
-from beepy.launch import passing
+from beepy.launch import Chosen, passing
 from beepy.session import FILTERED, OWN, Run
 from tests.support.events import Exits, decode, ring, table
 from tests.support.given import Given
@@ -48,7 +48,8 @@ def test_own_and_filtered_rows_are_counted_apart(monkeypatch: pytest.MonkeyPatch
     batch = ring(EXITS, [Exits.record(comm, pid) for comm, pid in rows])
     with Run(Given([batch])) as run:
         run.add_stage(OWN, launch._own(run.decoders))
-        run.add_stage(FILTERED, passing(["print_exits,comm,^a$"], run.decoders))
+        chosen = Chosen(filters=["print_exits,comm,^a$"], wheres=["pid != 7"])
+        run.add_stage(FILTERED, passing(chosen, run.decoders))
         (kept,) = run.batches()
         assert decode(EXITS, kept)["pid"] == [8]
         assert (run.stats.own, run.stats.filtered) == (2, 2)

@@ -13,6 +13,7 @@ import pytest
 from beepy import hooks
 from beepy.errors import AttachError
 from beepy.hooks import Target, cgroup, journal
+from beepy.host import cgroups
 from beepy.text import safe
 from tests.support import child
 from tests.support.groups import CASES, entered, packets
@@ -43,7 +44,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def group() -> Iterator[Path]:
-    root = cgroup.root_mount(Path("/proc/self/mountinfo").read_text())
+    root = cgroups.root()
     if not root:
         pytest.skip("cgroup v2 is not mounted")
     made = Path(root) / f"beepy-test-{os.getpid()}"

@@ -84,8 +84,9 @@ def panels(out: str) -> dict[str, set[str]]:
 
 def test_help_has_sections(beepy: Beepy) -> None:
     run = panels(beepy("run", "--help").out)
-    titles = ["What to show", "Where programs attach", "Metrics", "How programs are loaded"]
-    assert list(run) == [*titles, "Images and registries", "Signatures", "General"]
+    titles = ["What to show", "Whose events", "Where programs attach", "Metrics"]
+    rest = ["How programs are loaded", "Images and registries", "Signatures", "General"]
+    assert list(run) == [*titles, *rest]
     assert panels(beepy("--help").out) == {
         "General": {"--version", "--verbose", "--debug", "--storage", "--help"}
     }

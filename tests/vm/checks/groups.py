@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from beepy.collection.collection import Collection
-from beepy.hooks import Target, cgroup
+from beepy.hooks import Target
+from beepy.host import cgroups
 from tests.support.groups import CASES, entered
 from tests.vm.checks.check import Check, Skipped
 from tests.vm.checks.counted import Counted
@@ -34,7 +35,7 @@ _FAMILIES: Final = {
 @contextmanager
 def group() -> Iterator[Path]:
     """Make a group of cgroup v2 that lasts as long as the block."""
-    root = cgroup.root_mount(Path("/proc/self/mountinfo").read_text())
+    root = cgroups.root()
     if not root:
         raise Skipped("cgroup v2 is not mounted")
     made = Path(root) / f"beepy-test-{os.getpid()}"

@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from beepy.hooks.cgroup import root_mount
+from beepy.host.cgroups import directories, root_mount
 
 OTHER = "24 18 0:22 / /sys/fs/cgroup/cpu rw,relatime shared:5 - cgroup cgroup rw,cpu"
 
@@ -25,3 +27,13 @@ def test_finds_the_root_of_cgroup_v2(line: str, point: str) -> None:
 def test_without_cgroup_v2_there_is_no_mount_point() -> None:
     assert root_mount("") == ""
     assert root_mount(OTHER) == ""
+
+
+def test_directories_are_listed_parents_first_and_links_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "b" / "c").mkdir(parents=True)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    (tmp_path / "cgroup.procs").touch()
+    top = str(tmp_path)
+    assert list(directories(top)) == [f"{top}/a", f"{top}/b", f"{top}/b/c"]
+    assert list(directories(f"{top}/nothing")) == []

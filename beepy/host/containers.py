@@ -1,0 +1,138 @@
+"""Find the cgroups of containers, pods and units: by their ids in the names of directories.
+
+::
+
+    systemd's driver   .../docker-ID.scope, cri-containerd-ID.scope, crio-ID.scope, libpod-ID.scope
+                       .../kubepods-burstable-podUID.slice, with "_" for each "-" of the UID
+    cgroupfs' driver   .../docker/ID, /kubepods/burstable/podUID/ID
+    a unit             .../NAME.service, in system.slice or a user's
+
+The runtimes' files on the host say which names an id has.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from errno import ENOENT
+from typing import Final, NamedTuple
+
+from beepy.errors import AttachError
+from beepy.host import cgroups, runtimes
+from beepy.text import safe
+
+_ID: Final = re.compile(r"[0-9a-f]{12,64}")
+_SCOPE: Final = re.compile(r"(?:[a-z]+(?:-[a-z]+)*-)?([0-9a-f]{64})(?:\.scope)?")
+_POD: Final = re.compile(r"(?:kubepods(?:-[a-z]+)?-)?pod([0-9a-f]{8}[0-9a-f_-]{4,60})(?:\.slice)?")
+_UID: Final = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
+_MAX_LISTED: Final = 8
+
+
+class Tree(NamedTuple):
+    """The cgroup v2 that is searched, and the root directory of the runtimes' files."""
+
+    cgroup: str
+    root: str = "/"
+
+
+def this_machine() -> Tree:
+    """Return the tree of this machine. Raises AttachError if cgroup v2 is not mounted."""
+    mount_point = cgroups.root()
+    if not mount_point:
+        raise _not_found("cgroup v2: not mounted: containers, pods and units cannot be told apart")
+    return Tree(mount_point)
+
+
+def container(tree: Tree, name: str) -> str:
+    """Return the cgroup of the container with this name, or whose id begins so.
+
+    Raises AttachError if there is none, or more than one.
+    """
+    directories = {
+        match[1]: path
+        for path in cgroups.directories(tree.cgroup)
+        if (match := _SCOPE.fullmatch(path.rpartition("/")[2]))
+    }
+    if _ID.fullmatch(name):
+        ids = [identity for identity in directories if identity.startswith(name)]
+        if ids:
+            return directories[_only(ids, f"container '{safe(name)}'")]
+    known = runtimes.containers(tree.root)
+    ids = [identity for identity in known.ids.get(name, ()) if identity in directories]
+    if ids:
+        return directories[_only(ids, f"container '{safe(name)}'")]
+    error = _not_found(f"container '{safe(name)}': {_why(name, known)}")
+    if known.unreadable:
+        error.add_note(f"an id works too: cannot read {_listed(known.unreadable)}")
+    elif running := sorted(n for n, i in known.ids.items() if not directories.keys().isdisjoint(i)):
+        error.add_note(f"running: {_listed(running)}")
+    raise error
+
+
+def pod(tree: Tree, name: str) -> str:
+    """Return the cgroup of a pod: [NAMESPACE/]NAME, or UID.
+
+    Raises AttachError if there is none, or more than one.
+    """
+    directories: dict[str, str] = {}
+    for path in cgroups.directories(tree.cgroup):
+        if match := _POD.fullmatch(path.rpartition("/")[2]):
+            directories.setdefault(match[1].replace("_", "-"), path)
+    where = f"pod '{safe(name)}'"
+    if name in directories:
+        return directories[name]
+    if _UID.fullmatch(name):
+        raise _not_found(f"{where}: no cgroup of that UID")
+    namespace, slash, short = name.rpartition("/")
+    known = runtimes.pods(tree.root)
+    uids = [
+        found.uid
+        for found in known.pods
+        if found.name == short
+        and (not slash or found.namespace == namespace)
+        and found.uid in directories
+    ]
+    if uids:
+        return directories[_only(uids, where)]
+    error = _not_found(f"{where}: no running pod of that name")
+    if known.unreadable:
+        error.add_note(f"a UID works too: cannot read {_listed(known.unreadable)}")
+    elif running := sorted(
+        f"{found.namespace}/{found.name}" for found in known.pods if found.uid in directories
+    ):
+        error.add_note(f"running: {_listed(running)}")
+    raise error
+
+
+def unit(tree: Tree, name: str) -> Sequence[str]:
+    """Return the cgroups of a unit of systemd; each user may have one of that name.
+
+    Raises AttachError if there is none.
+    """
+    if "/" in name or "." not in name:
+        raise _not_found(f"unit '{safe(name)}': expected a name such as nginx.service")
+    paths = list(_matching(tree, lambda directory: directory == name))
+    if not paths:
+        raise _not_found(f"unit '{safe(name)}': no cgroup of that name: is it running?")
+    return paths
+
+
+def _matching(tree: Tree, matches: Callable[[str], bool]) -> Iterator[str]:
+    return (path for path in cgroups.directories(tree.cgroup) if matches(path.rpartition("/")[2]))
+
+
+def _not_found(message: str) -> AttachError:
+    return AttachError(message, ENOENT)
+
+
+def _only(identities: Sequence[str], where: str) -> str:
+    if len(identities) > 1:
+        raise _not_found(f"{where}: {len(identities)} match: {_listed(sorted(identities))}")
+    return identities[0]
+
+
+def _why(name: str, known: "runtimes.Containers") -> str:
+    return "not running" if name in known.ids else "no running container of that name or id"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > _MAX_LISTED else ""
+    return ", ".join(map(safe, names[:_MAX_LISTED])) + more

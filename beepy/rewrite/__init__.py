@@ -1,0 +1,1 @@
+"""Passes that change programs before they are loaded, each a function of a spec."""

@@ -1,0 +1,209 @@
+"""Whose events: what is shown beside what happened."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Unpack
+
+import pytest
+
+import beepy
+from beepy.api import OpenOptions
+from beepy.errors import AttachError
+from beepy.host import cgroups
+from beepy.rewrite.edit import Code
+from tests.soak import times
+
+pytestmark = pytest.mark.kernel
+
+# a process that calls itself by its first argument, and does something for each line that it reads
+WORKER: Final = """
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0)  # PR_SET_NAME
+if sys.argv[3]:
+    open(f"{sys.argv[3]}/cgroup.procs", "w").write("0")
+if sys.argv[2] != "0":
+    os.setuid(int(sys.argv[2]))
+print(os.getpid(), flush=True)
+for line in sys.stdin:
+    what, count = line.split()
+    for number in range(int(count)):
+        if what == "open":
+            os.close(os.open("/dev/null", os.O_RDONLY))
+        else:
+            subprocess.run(["/bin/true"], close_fds=False)
+    print("done", flush=True)
+"""
+
+
+class Worker:
+    """A process of a given name and user that does things when it is told to."""
+
+    def __init__(self, name: str, uid: int = 0, cgroup: Path | None = None) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, name, str(uid), str(cgroup or "")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = int(self._line())
+
+    def do(self, what: str, count: int) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(f"{what} {count}\n")
+        self._process.stdin.flush()
+        assert self._line() == "done\n"
+
+    def close(self) -> None:
+        self._process.communicate("")
+
+    def _line(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline()
+
+
+@contextmanager
+def workers(*descriptions: tuple[Any, ...]) -> Iterator[list[Worker]]:
+    started: list[Worker] = []
+    try:
+        started.extend(Worker(*description) for description in descriptions)
+        yield started
+    finally:
+        for worker in started:
+            worker.close()
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    root = cgroups.root()
+    if not root:
+        pytest.skip("cgroup v2 is not mounted")
+    made = Path(root) / f"beepy-select-{os.getpid()}"
+    made.mkdir()
+    yield made
+    for directory in sorted(made.rglob("*"), reverse=True):
+        if directory.is_dir():
+            directory.rmdir()
+    made.rmdir()
+
+
+def opened(
+    pids: Sequence[int], act: Callable[[], None], **options: Unpack[OpenOptions]
+) -> Counter[int]:
+    """Return how many opens of /dev/null opensnoop shows, by process, while ``act`` runs."""
+    counts: Counter[int] = Counter()
+    options["timeout"] = 0.5
+    with beepy.open("opensnoop", **options) as run:
+        run.attach()
+        act()
+        for event in run.events():
+            if event.fname == "/dev/null":
+                counts[event.pid] += 1
+            assert not options.get("pid") or event.pid in pids
+    return counts
+
+
+def test_each_choice_and_several_together(group: Path) -> None:
+    below = group / "below"
+    below.mkdir()
+    with workers(("one", 0), ("two", 65534), ("two", 0, below), ("four", 0)) as all_of_them:
+        pids = [worker.pid for worker in all_of_them]
+        a, b, c, d = pids
+
+        def act() -> None:
+            for count, worker in enumerate(all_of_them, 1):
+                worker.do("open", count)
+
+        def seen(**options: Unpack[OpenOptions]) -> dict[int, int]:
+            counts = opened(pids, act, **options)
+            return {pid: counts[pid] for pid in pids if counts[pid]}
+
+        assert seen() == {a: 1, b: 2, c: 3, d: 4}
+        assert seen(pid=b) == {b: 2}
+        assert seen(pid=[a, d]) == {a: 1, d: 4}
+        assert seen(comm="two") == {b: 2, c: 3}
+        assert seen(comm=["one", "four"]) == {a: 1, d: 4}
+        assert seen(uid=65534) == {b: 2}
+        assert seen(uid=[65534, 65533]) == {b: 2}
+        assert seen(cgroup=group) == {c: 3}
+        assert seen(cgroup=[str(below), str(group)]) == {c: 3}
+        assert seen(comm="two", uid=0, cgroup=cgroups.root()) == {c: 3}
+        assert seen(comm="two", pid=a) == {}
+
+
+def test_a_process_that_comes_later_into_a_group_below(group: Path) -> None:
+    with beepy.open("opensnoop", cgroup=group, timeout=0.5) as run:
+        run.attach()
+        later = group / "later"
+        later.mkdir()
+        with workers(("late", 0, later), ("other", 0)) as (inside, outside):
+            inside.do("open", 5)
+            outside.do("open", 5)
+            shown = Counter(event.pid for event in run.events() if event.fname == "/dev/null")
+            assert shown == {inside.pid: 5}
+
+
+@pytest.mark.soak
+def test_an_execution_is_chosen_by_the_name_at_its_beginning() -> None:
+    executions = times(200)
+    with workers(("starter", 0), ("another", 0)) as (starter, another):
+        for name, expected in (("starter", executions), ("true", 0)):
+            with beepy.open("execsnoop", comm=name, timeout=0.5, count=executions) as run:
+                run.attach()
+                starter.do("run", executions)
+                another.do("run", 10)
+                shown = [event for event in run.events() if event.comm == "true"]
+                tables = {name: len(table) for name, table in run.maps.items()}
+            assert len(shown) == expected
+            assert not any(tables.values()), tables
+
+
+def test_tables_hold_for_the_chosen_alone() -> None:
+    with workers(("chosen", 0), ("other", 0)) as (chosen, other):
+        with beepy.open("exitsnoop-counter", comm="true", interval=None, timeout=0.3) as run:
+            run.attach()
+            chosen.do("run", 7)
+            subprocess.run(["/bin/ls", "/"], check=True, stdout=subprocess.DEVNULL)
+            other.do("run", 3)
+            events = list(run.events())
+        assert {event.comm for event in events} == {"true"}
+        assert sum(getattr(event, "value", 1) for event in events) == 10
+
+
+def test_a_program_that_cannot_be_changed_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verifier refuses it: nothing is run as if nobody had been chosen."""
+    from beepy.obj.insn import Insn
+    from beepy.rewrite import prologue
+
+    bad = Code((Insn(0x61, 0, 9),))  # reads through r9, which has no value
+    monkeypatch.setattr(prologue, "_code", lambda _checks: bad)
+    with pytest.raises(beepy.VerifierError, match="program 'sched_process_exit'"):
+        beepy.open("exitsnoop", comm="true")
+
+
+def test_a_directory_that_is_no_cgroup_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(AttachError, match=f"cgroup '{path}': "):
+            beepy.open("exitsnoop", cgroup=path)
+
+
+def test_process_ids_of_another_namespace_are_refused() -> None:
+    done = subprocess.run(
+        [
+            *("unshare", "--pid", "--fork", sys.executable),
+            *("-m", "beepy", "run", "exitsnoop", "--pid", "1"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, note = done.stderr.splitlines()
+    assert (done.returncode, first) == (
+        2,
+        "beepy: --pid: the kernel has other numbers than this PID namespace",
+    )
+    assert note.startswith("note: run it in the host's PID namespace")

@@ -1,0 +1,123 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from beepy import subjects
+from beepy.collection import targets
+from beepy.errors import RewriteError, UsageError
+from beepy.hooks import Target
+from beepy.oci import lookup
+from beepy.rewrite.select import MAX_CGROUPS, Selection
+from beepy.selecting import Subjects, apply, common_target, resolve
+from beepy.source import parse_all
+
+PAGE = Path(__file__).parents[2] / "docs" / "selecting.md"
+SELECTIONS = {
+    "--pid": Selection(pids=(7,)),
+    "--uid": Selection(uids=(7,)),
+    "--comm": Selection(names=(b"a",)),
+    "--cgroup": Selection(cgroups=("/sys/fs/cgroup/a",)),
+}
+
+
+def documented() -> dict[str, dict[str, str]]:
+    """Return image -> option -> outcome of the page's table."""
+    rows = re.findall(
+        r"^\| ([\w-]+) \| (\w+) \| (\w+) \| (\w+) \| (\w+) \|$", PAGE.read_text(), re.MULTILINE
+    )
+    return {name: dict(zip(SELECTIONS, outcomes, strict=True)) for name, *outcomes in rows}
+
+
+def outcome(image: str, selection: Selection) -> str:
+    specs = parse_all(lookup.find(image), warn=False)
+    common = common_target(specs, Target(), selection)
+    try:
+        selected = apply(specs, targets.choose(specs, {}, common), selection)
+    except RewriteError:
+        return "refused"
+    if selected.filters:
+        return "rows"
+    if not selected.notices:
+        return "kernel"
+    return "variable" if "variable '" in selected.notices[0] else "current"
+
+
+def test_the_page_has_every_bundled_image() -> None:
+    names = {name.partition(":")[0] for name in lookup.bundled_store().names()}
+    assert set(documented()) == names
+
+
+@pytest.mark.parametrize("image", documented())
+def test_each_image_is_selected_as_documented(image: str) -> None:
+    assert {
+        option: outcome(image, selection) for option, selection in SELECTIONS.items()
+    } == documented()[image]
+
+
+def test_a_refusal_names_the_program_and_why() -> None:
+    specs = parse_all(lookup.find("runqlat"), warn=False)
+    with pytest.raises(RewriteError) as caught:
+        apply(specs, targets.choose(specs, {}, Target()), Selection(names=(b"a",)))
+    assert caught.value.args[0].typed == (
+        "--comm: program 'woken': sched_wakeup: the process that wakes is current; "
+        "the records of hist_runqlat do not tell it"
+    )
+
+
+def test_rows_are_filtered_by_exact_texts() -> None:
+    specs = parse_all(lookup.find("oomkill"), warn=False)
+    chosen = Selection(pids=(7, 8), names=(b"a.b",))
+    selected = apply(specs, targets.choose(specs, {}, Target()), chosen)
+    (tracked,) = specs[0].tracked
+    assert selected.filters == [
+        f"{tracked.map},pid,^(7|8)$",
+        rf"{tracked.map},comm,^(a\.b)$",
+    ]
+
+
+def test_what_is_asked_for_is_checked() -> None:
+    assert resolve(Subjects(comms=("a", "a", "b"), pids=(3, 3))) == Selection(
+        pids=(3,), names=(b"a", b"b")
+    )
+    for comm in ("", "a" * 16, "a\0b"):
+        with pytest.raises(UsageError, match="a process has a name of 1 to 15 bytes"):
+            resolve(Subjects(comms=(comm,)))
+    many = tuple(f"/sys/fs/cgroup/{number}" for number in range(MAX_CGROUPS + 1))
+    with pytest.raises(UsageError, match="17 cgroups: at most 16"):
+        resolve(Subjects(cgroups=many))
+
+
+@pytest.mark.parametrize(
+    ("section", "subject"),
+    [
+        ("tracepoint/syscalls/sys_enter_openat", "current"),
+        ("tp/raw_syscalls/sys_exit", "current"),
+        ("raw_tp/sched_process_exit", "current"),
+        ("tp_btf/sched_switch", "other"),
+        ("raw_tp/sched_wakeup_new", "other"),
+        ("tracepoint/block/block_rq_complete", "other"),
+        ("tp/sock/inet_sock_set_state", "other"),
+        ("tracepoint/ext4/ext4_da_write_begin", "unknown"),
+        ("kprobe/vfs_read+0x10", "unknown"),
+        ("kprobe/__x64_sys_open", "current"),
+        ("fentry/tcp_v4_rcv", "other"),
+        ("fexit/do_sys_openat2", "current"),
+        ("uprobe//bin/bash:readline", "current"),
+        ("usdt/libc:libc:setjmp", "current"),
+        ("lsm/file_open", "current"),
+        ("lsm_cgroup/socket_bind", "other"),
+        ("perf_event", "current"),
+        ("fmod_ret/security_file_open", "other"),
+        ("iter/task", "other"),
+        ("xdp", "other"),
+        ("cgroup_skb/ingress", "other"),
+        ("struct_ops/init", "other"),
+    ],
+)
+def test_whose_events_a_section_is_about(section: str, subject: str) -> None:
+    from beepy import sections
+
+    hook = sections.find(section)
+    assert hook
+    assert subjects.of(hook, sections.target(hook, section)).subject.value == subject
