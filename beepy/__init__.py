@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beepy.analysis.description import Description
-    from beepy.api import describe, images, open, run, verify  # noqa: A004 - as in tarfile and wave
+    from beepy.api import describe, images, open, replay, run, verify  # noqa: A004 - as in tarfile and wave
     from beepy.collection.collection import Collection
     from beepy.collection.load import load
     from beepy.errors import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         NotSupported,
         ObjectError,
         OutputError,
+        RecordingError,
         RegistryError,
         RelocationError,
         RewriteError,
@@ -66,13 +67,13 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "beepy.analysis.description": "Description",
-    "beepy.api": "describe images open run verify",
+    "beepy.api": "describe images open replay run verify",
     "beepy.collection.collection": "Collection",
     "beepy.collection.load": "load",
     "beepy.obj.pinning": "Pins",
     "beepy.errors": "AttachError BeepyError BtfError BuildError DecodeError DigestMismatch "
     "ElfError ImageError ImageNotFound InvalidReference KernelError NotSupported ObjectError "
-    "OutputError RegistryError RelocationError RewriteError StoreError TargetError "
+    "OutputError RecordingError RegistryError RelocationError RewriteError StoreError TargetError "
     "UnsupportedImage UnsupportedSection UntrustedImage UsageError VerifierError",
     "beepy.events.batch": "Batch Schema",
     "beepy.events.decoder": "Decoder",
@@ -115,6 +116,7 @@ __all__ = [
     "Options",
     "OutputError",
     "Pins",
+    "RecordingError",
     "RegistryError",
     "RelocationError",
     "RewriteError",
@@ -146,6 +148,7 @@ __all__ = [
     "parse",
     "pull",
     "push",
+    "replay",
     "run",
     "stream",
     "verify",

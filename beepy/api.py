@@ -157,6 +157,30 @@ def open(  # noqa: A001 - as in tarfile and wave
     return launch(request).run
 
 
+def replay(
+    path: str | Path,
+    *,
+    filters: str | Sequence[str] = (),
+    where: str | Sequence[str] = (),
+    speed: float | None = None,
+    count: int | None = None,
+) -> Run:
+    """Return the run of a recording (``--record``), which needs no privilege.
+
+    The caller closes the run. ``filters``, ``where`` and ``count`` are those of ``open``; ``speed``
+    is how many seconds of the recording pass in one (None: all at once). Raises RecordingError,
+    UsageError.
+    """
+    from beepy.launch import Chosen  # noqa: PLC0415 - a run needs none of it
+    from beepy.launch import replay as launch_replay  # noqa: PLC0415 - as above
+
+    _expect("path", [path], "a path", str | Path)
+    if speed is not None:
+        arguments.expect_seconds("speed", speed)
+    chosen = Chosen(_listed("filters", filters), _listed("where", where))
+    return launch_replay(str(path), chosen, limit=count, speed=speed).run
+
+
 class OpenOptions(TypedDict, total=False):
     """The keyword arguments of ``open``."""
 

@@ -185,6 +185,10 @@ class BuildError(BeepyError):
     """A C source cannot be compiled, or a program or header that this needs is missing."""
 
 
+class RecordingError(BeepyError):
+    """A file that is not a recording, or a damaged one."""
+
+
 class UsageError(BeepyError):
     """An argument names something that does not exist, or has a value that does not fit."""
 

@@ -137,6 +137,27 @@ def launch(request: RunRequest) -> Launched:
     return Launched(run, loaded, chosen)
 
 
+def replay(
+    path: str,
+    chosen: Chosen,
+    *,
+    limit: int | None = None,
+    speed: float | None = None,
+    hides_zeros: bool = False,
+) -> Launched:
+    """Return the run of a recording; the caller closes it. Raise RecordingError, UsageError."""
+    from beepy.recording.playback import Playback  # noqa: PLC0415 - a run needs none of it
+
+    source = Playback(path, speed)
+    with ExitStack() as on_error:
+        on_error.callback(source.close)
+        run = Run(source, limit=limit, hides_zeros=hides_zeros)
+        if any(chosen):
+            run.add_stage(FILTERED, passing(chosen, run.decoders))
+        on_error.pop_all()
+    return Launched(run, (), chosen)
+
+
 def passing(chosen: Chosen, decoders: Sequence[Decoder]) -> BatchFilter:
     """Return a stage that keeps the chosen rows. Raise UsageError."""
     stages: list[BatchFilter] = []

@@ -74,6 +74,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--build-script-out", "--builder", "--cflags", "--description", "--file"),
         *("--language", "--local", "--map", "--output-file", "--output-type", "--program-type"),
         *("--arg", "--base-image", "--bee-image", "--beepy-image", "--build", "--wheel"),
+        *("--record", "--speed"),
         *("--dry-run", "--input", "--name", "--password-stdin"),
     }
 )

@@ -43,6 +43,7 @@ class _Row(NamedTuple):
 COMMANDS: Final[Mapping[str, _Row]] = {
     "run": _Row(panels.RUN, "run", REGISTRIES),
     "describe": _Row(panels.RUN, "describe", REGISTRIES),
+    "replay": _Row(panels.RUN, "replay", GENERAL),
     "list": _Row(panels.RUN, "images", STORES, "list_images"),
     "verify": _Row(panels.RUN, "verify", REGISTRIES),
     "tag": _Row(panels.STORE, "store_commands", STORES),

@@ -17,6 +17,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy run ./probe.o --type 'events=struct event'",
         "beepy run exitsnoop-counter -o none --prom-port 9091",
     ),
+    "replay": (
+        "beepy replay opens.rec -o columns --where 'ret == ENOENT'",
+        "beepy replay opens.rec --speed 10x --prom-port 9091",
+    ),
     "list": ("beepy list", "beepy list -o wide", "beepy list -o json"),
     "describe": (
         "beepy describe exitsnoop",

@@ -44,6 +44,18 @@ def whole_number(option: str, minimum: int, maximum: int | None = None) -> Calla
     return parse
 
 
+def factor(option: str) -> Callable[[str], float]:
+    """Return a parser for a number above 0 such as ``10x`` or ``0.5``; it raises UsageError."""
+
+    def parse(text: str) -> float:
+        match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x?", text.strip())
+        if not match or not float(match[1]):
+            raise UsageError(f"{option} '{safe(text)}': expected a number above 0, such as 10x")
+        return float(match[1])
+
+    return parse
+
+
 def seconds(option: str, text: str) -> float:
     """Parse a duration such as ``10s``, ``1.5m`` or ``200ms``; a plain number is in seconds.
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from beepy import outputs
-from beepy.cli import panels, verification, whose
-from beepy.cli.option_values import one_of, seconds, whole_number
+from beepy.cli import panels, shown, verification, whose
+from beepy.cli.option_values import seconds
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
 
@@ -23,76 +23,13 @@ def run(
         list[str] | None,
         typer.Argument(metavar="IMAGE...", help="Image references, ELF files or archives."),
     ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar=f"[{'|'.join(outputs.TABLE)}]",
-            parser=one_of("'--output' / '-o'", outputs.TABLE),
-            help="How rows are shown; columns on a terminal, else json.",
-            show_default=False,
-            rich_help_panel=panels.SHOW,
-        ),
-    ] = None,
-    filters: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--filter",
-            "-f",
-            metavar="[MAP,]FIELD,REGEX",
-            help="Show only rows that match; repeat.",
-            rich_help_panel=panels.SHOW,
-        ),
-    ] = None,
-    wheres: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--where",
-            metavar="EXPRESSION",
-            help="Show only rows for which it is true: 'ret == ENOENT'; repeat.",
-            rich_help_panel=panels.SHOW,
-        ),
-    ] = None,
-    texts: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--text",
-            metavar="[MAP,]FIELD",
-            help="Show this array of bytes as text; repeat.",
-            rich_help_panel=panels.SHOW,
-        ),
-    ] = None,
-    buckets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--hist-buckets",
-            "-b",
-            metavar="[MAP,][1,2,3]",
-            help="Bounds of a histogram's buckets; repeat.",
-            rich_help_panel=panels.METRICS,
-        ),
-    ] = None,
-    value_keys: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--hist-value-key",
-            "-k",
-            metavar="[MAP,]FIELD",
-            help="Field with the value of a metric; repeat.",
-            rich_help_panel=panels.METRICS,
-        ),
-    ] = None,
-    count: Annotated[
-        int | None,
-        typer.Option(
-            "--count",
-            metavar="N",
-            parser=whole_number("--count", 1),
-            help="Stop after N rows.",
-            rich_help_panel=panels.SHOW,
-        ),
-    ] = None,
+    output: shown.Output = None,
+    filters: shown.Filters = None,
+    wheres: shown.Wheres = None,
+    texts: shown.Texts = None,
+    buckets: shown.Buckets = None,
+    value_keys: shown.ValueKeys = None,
+    count: shown.Count = None,
     timeout: Annotated[
         str | None,
         typer.Option(
@@ -102,48 +39,12 @@ def run(
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
-    prom_port: Annotated[
-        int | None,
-        typer.Option(
-            "--prom-port",
-            metavar="PORT",
-            parser=whole_number("--prom-port", 0, 65535),
-            help="Port of /metrics; default 9091.",
-            rich_help_panel=panels.METRICS,
-        ),
-    ] = None,
-    prom_host: Annotated[
-        str,
-        typer.Option(
-            "--prom-host",
-            metavar="HOST",
-            help="Address of /metrics.",
-            rich_help_panel=panels.METRICS,
-        ),
-    ] = "127.0.0.1",
-    no_metrics: Annotated[
-        bool, typer.Option("--no-metrics", help="Serve no metrics.", rich_help_panel=panels.METRICS)
-    ] = False,
-    zero: Annotated[
-        bool,
-        typer.Option(
-            "--zero", help="Also show rows of tables whose value is 0.", rich_help_panel=panels.SHOW
-        ),
-    ] = False,
-    rows: Annotated[
-        bool,
-        typer.Option(
-            "--rows",
-            help="In columns, show each row of counters, gauges and histograms.",
-            rich_help_panel=panels.SHOW,
-        ),
-    ] = False,
-    no_tty: Annotated[
-        bool,
-        typer.Option(
-            "--no-tty", help="Plain output, even on a terminal.", rich_help_panel=panels.SHOW
-        ),
-    ] = False,
+    prom_port: shown.PromPort = None,
+    prom_host: shown.PromHost = "127.0.0.1",
+    no_metrics: shown.NoMetrics = False,
+    zero: shown.Zero = False,
+    rows: shown.Rows = False,
+    no_tty: shown.NoTty = False,
     interval: Annotated[
         str,
         typer.Option(
@@ -214,6 +115,15 @@ def run(
             metavar="FILE",
             help="Program or library to probe.",
             rich_help_panel=panels.ATTACH,
+        ),
+    ] = "",
+    record: Annotated[
+        str,
+        typer.Option(
+            "--record",
+            metavar="FILE",
+            help="Write the records that are shown to this file, for replay.",
+            rich_help_panel=panels.SHOW,
         ),
     ] = "",
     variables: Annotated[
@@ -334,6 +244,7 @@ def run(
         host=prom_host,
         port=prom_port,
         metrics=not no_metrics,
+        record=record,
     )
     try:
         if os.geteuid():

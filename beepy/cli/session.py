@@ -3,21 +3,21 @@
 import gc
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
 from typing import Final, NamedTuple
 
-from beepy import outputs
+from beepy import __version__, outputs
 from beepy.cli import opening, signals
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
+from beepy.events.protocols import Sink
 from beepy.events.stats import RunStats
-from beepy.launch import Chosen, Launched, RunRequest, launch, passing
+from beepy.launch import Chosen, Launched, Loaded, RunRequest, launch, passing
 from beepy.obj.spec import Role
-from beepy.outputs import Output
 from beepy.session import Run
 from beepy.text import safe
 from beepy.width import columns_of_terminal
@@ -30,7 +30,8 @@ class ShowOptions(NamedTuple):
     """How rows and metrics are shown: ``output`` is its name in ``outputs.TABLE``.
 
     ``buckets`` are the values of -b, ``value_keys`` those of -k. The metrics page is served at
-    ``host`` and ``port``; without a port at bee's, if an image has metrics.
+    ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
+    that records are written to, "" for none.
     """
 
     output: str
@@ -40,6 +41,7 @@ class ShowOptions(NamedTuple):
     host: str = "127.0.0.1"
     port: int | None = None
     metrics: bool = True
+    record: str = ""
 
 
 def default_output(*, plain: bool) -> str:
@@ -54,18 +56,58 @@ def run(request: RunRequest, options: ShowOptions) -> None:
     Raise BeepyError, and KeyboardInterrupt for a signal before anything is attached. In any case
     nothing stays attached.
     """
-    output = outputs.output(options.output)
+    _check(options)
+
+    def lines(launched: Launched) -> Iterator[str]:
+        images = opening.attached(launched.images)
+        width = columns_of_terminal(STDERR)
+        return opening.lines(images, request.limit, request.timeout, width)
+
+    _show(lambda: launch(request), options, lines, request.timeout)
+
+
+def replay(
+    path: str,
+    chosen: Chosen,
+    options: ShowOptions,
+    *,
+    limit: int | None,
+    speed: float | None,
+    hides_zeros: bool,
+) -> None:
+    """Show a recording, as ``run`` shows a run. Raise BeepyError."""
+    _check(options)
+    from beepy.launch import replay as launch_replay  # noqa: PLC0415 - not for a run
+
+    def start() -> Launched:
+        return launch_replay(path, chosen, limit=limit, speed=speed, hides_zeros=hides_zeros)
+
+    _show(start, options, lambda _: [f"replay of {safe(path)}"], None)
+
+
+def _check(options: ShowOptions) -> None:
+    """Raise UsageError for what is wrong whatever maps there are."""
+    outputs.output(options.output)
     if options.buckets or options.value_keys:
         from beepy.outputs import metric_options  # noqa: PLC0415 - few runs have one
 
         metric_options.check(options.buckets, options.value_keys)
+
+
+def _show(
+    start: Callable[[], Launched],
+    options: ShowOptions,
+    lines: Callable[[Launched], Iterable[str]],
+    timeout: float | None,
+) -> None:
+    """Start a run and show it; ``lines`` are printed when everything is attached."""
     # The summary comes last, when everything is detached and the sinks are closed: leaving
     # running adds the last losses to the stats.
     with ExitStack() as summary:
-        launched = launch(request)
+        launched = start()
         running = launched.run
         with running:
-            started = _attach(launched, request, options, output)
+            started = _attach(launched, options, lines, timeout)
             summary.push(partial(_print_summary, running.stats, started))
             for _ in running.batches():
                 pass
@@ -73,8 +115,14 @@ def run(request: RunRequest, options: ShowOptions) -> None:
                 redirect_to_null()
 
 
-def _attach(launched: Launched, request: RunRequest, options: ShowOptions, output: Output) -> float:
+def _attach(
+    launched: Launched,
+    options: ShowOptions,
+    lines: Callable[[Launched], Iterable[str]],
+    timeout: float | None,
+) -> float:
     """Open the outputs, attach, and report it on stderr; return the (monotonic) start time."""
+    output = outputs.output(options.output)
     running, loaded, chosen = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
@@ -84,11 +132,10 @@ def _attach(launched: Launched, request: RunRequest, options: ShowOptions, outpu
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
     gc.enable()
     _stop_by_signals(running)
-    if request.timeout is not None:
-        signals.end_stalled_write(request.timeout)
+    if timeout is not None:
+        signals.end_stalled_write(timeout)
     running.attach()
-    images = opening.attached(loaded)
-    for line in opening.lines(images, request.limit, request.timeout, columns_of_terminal(STDERR)):
+    for line in lines(launched):
         eprint(line)
     if url:
         eprint(f"metrics: {url}")
@@ -97,7 +144,16 @@ def _attach(launched: Launched, request: RunRequest, options: ShowOptions, outpu
         for line in opening.nothing_shown(specs):
             eprint(line)
     running.add_sink(rows)
+    if options.record:
+        running.add_observer(_recorder(options.record, launched.images))
     return started
+
+
+def _recorder(path: str, images: Sequence[Loaded]) -> Sink:
+    from beepy.recording.recorder import Recorder  # noqa: PLC0415 - few runs record
+
+    names = {image.name: image.image.digest if image.image else "" for image in images}
+    return Recorder(path, {"beepy": __version__, "images": names, "machine": os.uname().release})
 
 
 def _print_summary(

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
+from beepy.events.clock import LIVE, Clock
 from beepy.obj.spec import Role
 
 KernelTypes: TypeAlias = Callable[[], Btf | None]
@@ -24,7 +25,7 @@ class Schema(NamedTuple):
     source counts the records that it loses, as perf buffers do and ring buffers do not. ``kernel``
     returns the types of the kernel that made the records, whose numbers its enums have. ``texts``
     are the names of the fields of bytes that are read as text. ``metric`` and ``metric_value`` are
-    the convention's names (see ``Tracked``).
+    the convention's names (see ``Tracked``). ``clock`` converts the timestamps of that kernel.
     """
 
     image: str
@@ -42,6 +43,7 @@ class Schema(NamedTuple):
     texts: frozenset[str] = frozenset()
     metric: str = ""
     metric_value: str = ""
+    clock: Clock = LIVE
 
     @property
     def is_stream(self) -> bool:

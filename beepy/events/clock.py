@@ -61,3 +61,7 @@ class Clock:
             self._suspended = max(self._read(time.CLOCK_BOOTTIME) - now, 0)
             self._read_at = now  # last: a thread that sees it set sees the others, too
         return now
+
+
+LIVE: Final = Clock()
+"""The clocks of this machine."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from beepy.events import go_format, numbers
-from beepy.events.clock import SECOND, Clock
+from beepy.events.clock import LIVE, SECOND, Clock
 from beepy.events.codec import Value
 from beepy.events.decoder import Memo
 from beepy.events.fields import RECORD, VALUE, Field
@@ -21,8 +21,6 @@ _MICROSECOND: Final = 1_000
 _MILLISECOND: Final = 1_000_000
 _DAY: Final = 24 * 3600  # seconds: an older time is shown as an age
 _FRESH: Final = 600 * SECOND  # an event is read sooner than this after it happened
-
-_CLOCK: Final = Clock()
 
 
 class Meaning(NamedTuple):
@@ -230,7 +228,7 @@ class EventTime(NamedTuple):
         return first if recent and first // SECOND == last // SECOND else None
 
 
-def of(fields: Sequence[Field], clock: Clock = _CLOCK) -> dict[Field, Meaning]:
+def of(fields: Sequence[Field], clock: Clock = LIVE) -> dict[Field, Meaning]:
     """Return the meanings of a record's fields, without fields that are best shown as numbers.
 
     A meaning may depend on other fields: ``flags`` beside a file name are those of open(2).
@@ -262,7 +260,7 @@ def _meaning(rule: Rule, clock: Clock) -> Meaning | None:
             return None
 
 
-def event_time(fields: Sequence[Field], clock: Clock = _CLOCK) -> EventTime | None:
+def event_time(fields: Sequence[Field], clock: Clock = LIVE) -> EventTime | None:
     """Return the field with the time of the event itself, None if a record has none, or for tables.
 
     ``ts``, ``time`` and ``timestamp`` are preferred to the end of something. The beginning of

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from beepy.events import go_format, meaning
+from beepy.events.clock import LIVE, Clock
 from beepy.events.fields import Field
 from beepy.text import safe
 
@@ -45,9 +46,11 @@ class Cell(NamedTuple):
         return "" if value is None else safe(self.raw(value))
 
 
-def cells(fields: Sequence[Field], *, exact: bool = False) -> dict[Field, Cell]:
+def cells(
+    fields: Sequence[Field], clock: Clock = LIVE, *, exact: bool = False
+) -> dict[Field, Cell]:
     """Return how each field of a record is shown; ``exact``: with all digits of times."""
-    meanings = meaning.of(fields)
+    meanings = meaning.of(fields, clock)
     return {field: _cell(field, meanings.get(field), exact=exact) for field in fields}
 
 

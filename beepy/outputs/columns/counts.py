@@ -32,7 +32,7 @@ class CountsPanel:
         self._pending = PendingRecords(decoder, ordered=value is not None)
         label_cells = {
             field: cell
-            for field, cell in cells(decoder.fields).items()
+            for field, cell in cells(decoder.fields, decoder.schema.clock).items()
             if not cell.time and (value is None or field.name != value.name)
         }
         self._labels = RowLabels(decoder, label_cells)

@@ -109,7 +109,7 @@ class HistogramsPanel:
         used = {field.name for field in fields if field}
         label_cells = {
             field: cell
-            for field, cell in cells(decoder.fields).items()
+            for field, cell in cells(decoder.fields, decoder.schema.clock).items()
             if field.name not in used and field.part != CPU and not cell.time
         }
         self._labels = RowLabels(decoder, label_cells)

@@ -27,7 +27,7 @@ class PlainRows:
         self._writer = writer
         self._decoder = decoder
         self._times = RowTimes(decoder)
-        self._cells = cells(decoder.fields, exact=True)
+        self._cells = cells(decoder.fields, decoder.schema.clock, exact=True)
         self._widths = {
             field: max(cell.width, width(cell.name)) for field, cell in self._cells.items()
         }

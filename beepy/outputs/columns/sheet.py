@@ -33,7 +33,7 @@ class Sheet:
         self.decoder = decoder
         self.name = safe(decoder.schema.map) if map_width else ""
         self._times = RowTimes(decoder)
-        cell_of = cells(decoder.fields)
+        cell_of = cells(decoder.fields, decoder.schema.clock)
         self._cells = tuple(cell_of.values())
         converters = {
             field: None if cell.plain or cell.texts else cell.raw for field, cell in cell_of.items()

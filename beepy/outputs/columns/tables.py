@@ -32,7 +32,7 @@ class TablePanel:
         schema = decoder.schema
         self._name = safe(schema.map)
         self._decoder = decoder
-        self._labels = RowLabels(decoder, cells(decoder.fields))
+        self._labels = RowLabels(decoder, cells(decoder.fields, decoder.schema.clock))
         self._headings = headings_of(self._labels.cells)
         self._is_iterator = schema.is_stream
         values = [field for field in decoder.fields if field.part == VALUE]

@@ -15,7 +15,7 @@ class RowTimes:
     """Reads the times of rows; ``field`` is the record's field that has them, or None."""
 
     def __init__(self, decoder: Decoder) -> None:
-        self._event_time = meaning.event_time(decoder.fields)
+        self._event_time = meaning.event_time(decoder.fields, decoder.schema.clock)
         self.field = self._event_time.field if self._event_time else None
         self._view = decoder.view([self.field] if self.field else [], lambda _: None)
 

@@ -13,7 +13,7 @@ import pytest
 from beepy import outputs
 from beepy.btf.writer import BtfWriter
 from beepy.errors import OutputError
-from beepy.events import meaning, text_lines
+from beepy.events import clock, text_lines
 from beepy.events.batch import Batch, Part, Schema
 from beepy.events.decoder import Decoder
 from beepy.obj.spec import Role
@@ -374,7 +374,7 @@ class TestRows:
             clocks.append(number)
             return time.clock_gettime_ns(number)
 
-        monkeypatch.setattr(meaning._CLOCK, "_read", read)
+        monkeypatch.setattr(clock.LIVE, "_read", read)
         schema = Exits().schema
         now = time.monotonic_ns()
         batch = ring(schema, [Exits.record(b"x", pid, 1, now - pid) for pid in range(1, 500)])

@@ -1,0 +1,61 @@
+"""``beepy replay``."""
+
+from typing import Annotated
+
+import typer
+
+from beepy import outputs
+from beepy.cli import shown
+from beepy.cli.option_values import factor
+from beepy.cli.settings import Settings
+
+
+def replay(
+    *,
+    settings: Settings,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file that run --record wrote.")],
+    output: shown.Output = None,
+    filters: shown.Filters = None,
+    wheres: shown.Wheres = None,
+    buckets: shown.Buckets = None,
+    value_keys: shown.ValueKeys = None,
+    count: shown.Count = None,
+    prom_port: shown.PromPort = None,
+    prom_host: shown.PromHost = "127.0.0.1",
+    no_metrics: shown.NoMetrics = False,
+    zero: shown.Zero = False,
+    rows: shown.Rows = False,
+    no_tty: shown.NoTty = False,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            "--speed",
+            metavar="N[x]",
+            parser=factor("--speed"),
+            help="So many seconds of it in one; default: all at once.",
+        ),
+    ] = None,
+) -> None:
+    """Show what a run recorded; needs no root, and no image."""
+    from beepy.cli import session  # noqa: PLC0415 - --help needs none of it
+    from beepy.launch import Chosen  # noqa: PLC0415
+
+    del settings
+    output_name = output or session.default_output(plain=no_tty)
+    options = session.ShowOptions(
+        output=output_name,
+        buckets=tuple(buckets or ()),
+        value_keys=tuple(value_keys or ()),
+        rows=rows,
+        host=prom_host,
+        port=prom_port,
+        metrics=not no_metrics,
+    )
+    session.replay(
+        file,
+        Chosen(filters or (), wheres or ()),
+        options,
+        limit=count,
+        speed=speed,
+        hides_zeros=outputs.output(output_name).hides_zeros and not zero,
+    )

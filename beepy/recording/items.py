@@ -1,0 +1,182 @@
+"""The items of a recording: what is known of the run, types, schemas, batches, clocks."""
+
+import json
+import struct
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, Final
+
+from beepy.btf import types
+from beepy.btf.btf import MAX_WALKED, Btf
+from beepy.btf.layout import size_of
+from beepy.btf.names import essential_name
+from beepy.btf.types import TypeId
+from beepy.btf.writer import BtfWriter
+from beepy.errors import BeepyError, BtfError, RecordingError
+from beepy.events.batch import Batch, Part, Schema
+from beepy.events.clock import Clock
+from beepy.obj.spec import Role
+from beepy.recording.blocks import Item, packed
+
+VERSION: Final = 1
+
+_BATCH: Final = struct.Struct("<IqIIqIBB")
+_PART: Final = struct.Struct("<III")
+_CLOCK: Final = struct.Struct("<QQQ")
+_NUMBER: Final = struct.Struct("<I")
+_UNKNOWN: Final = -1  # of losses
+_MAX_TEXT: Final = 1 << 16  # bytes of JSON
+
+
+# of Schema, as JSON has them; types, clock and texts are apart
+_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(("image", "map", "metric", "metric_value"), str),
+    **dict.fromkeys(("record", "key", "value", "key_size", "value_size", "cpus"), int),
+    "counts_loss": bool,
+}
+
+
+class Kind(IntEnum):
+    """The kinds of items; others are skipped, for later versions may have more."""
+
+    HEADER = 1
+    TYPES = 2  # u32 number, BTF
+    SCHEMA = 3
+    BATCH = 4
+    CLOCK = 5
+    END = 6
+
+
+def document(kind: Kind, value: object) -> bytes:
+    """Return an item of JSON."""
+    return packed(kind, json.dumps(value).encode())
+
+
+def types_item(number: int, btf: Btf) -> bytes:
+    """Return the item of types."""
+    return packed(Kind.TYPES, _NUMBER.pack(number) + btf.data)
+
+
+def schema_item(number: int, schema: Schema, types_number: int, kernel: int | None) -> bytes:
+    """Return the item of a schema."""
+    fields = {name: getattr(schema, name) for name in ("role", *_FIELDS)}
+    fields["texts"] = sorted(schema.texts)
+    value = {"number": number, "types": types_number, "kernel": kernel, "fields": fields}
+    return document(Kind.SCHEMA, value)
+
+
+def batch_item(number: int, batch: Batch) -> bytes:
+    """Return the item of a batch."""
+    lost = _UNKNOWN if batch.lost is None else batch.lost
+    head = _BATCH.pack(
+        *(number, batch.time_ns, batch.records, batch.length, lost, batch.snapshot),
+        *(batch.final, len(batch.parts)),
+    )
+    parts = [_PART.pack(len(part.raw), part.stride, part.skip) + part.raw for part in batch.parts]
+    return packed(Kind.BATCH, head + b"".join(parts))
+
+
+def clock_item(monotonic: int, boottime: int, wall: int) -> bytes:
+    """Return the item with three clocks (ns) at one moment."""
+    return packed(Kind.CLOCK, _CLOCK.pack(monotonic, boottime, wall))
+
+
+def kernel_enums(image: Btf, kernel: Btf) -> Btf | None:
+    """Return the enums of the kernel that an image has by name, None if there are none."""
+    writer = BtfWriter()
+    is_empty = True
+    for number in range(1, min(len(image), MAX_WALKED)):
+        enum = image.type(TypeId(number))
+        if not isinstance(enum, types.Enum | types.Enum64) or not enum.name:
+            continue
+        for type_id in kernel.named(essential_name(enum.name)):
+            other = kernel.type(type_id)
+            if isinstance(other, types.Enum):
+                writer.enum(other.name, dict(other.values), other.size)
+                is_empty = False
+    return None if is_empty else Btf(writer.data(), name="kernel")
+
+
+def read_document(item: Item, where: str) -> dict[str, Any]:
+    """Return the JSON object of an item. Raises RecordingError."""
+    try:
+        value = json.loads(item.body[:_MAX_TEXT])
+    except (ValueError, RecursionError) as error:
+        raise RecordingError(f"{where}: malformed JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise RecordingError(f"{where}: malformed JSON: not an object")
+    return value
+
+
+def read_types(item: Item, where: str) -> tuple[int, Btf]:
+    """Return the number of types, and the types. Raises RecordingError."""
+    if len(item.body) < _NUMBER.size:
+        raise RecordingError(f"{where}: types: cut")
+    (number,) = _NUMBER.unpack_from(item.body)
+    try:
+        return number, Btf(item.body[_NUMBER.size :], name=where)
+    except BtfError as error:
+        raise RecordingError(str(error)) from None
+
+
+def read_schema(item: Item, btfs: dict[int, Btf], clock: Clock, where: str) -> tuple[int, Schema]:
+    """Return the number of a schema, and the schema. Raises RecordingError."""
+    value = read_document(item, where)
+    try:
+        number, fields = int(value["number"]), dict(value["fields"])
+        role = fields.pop("role")
+        texts = frozenset(str(name) for name in fields.pop("texts"))
+        kernel = None if value["kernel"] is None else btfs[value["kernel"]]
+        known = {name: kind(fields[name]) for name, kind in _FIELDS.items()}
+        schema = Schema(
+            **known,
+            role=None if role is None else Role(role),
+            btf=btfs[value["types"]],
+            texts=texts,
+            kernel=lambda: kernel,
+            clock=clock,
+        )
+        for type_id in (schema.record, schema.key, schema.value):
+            if type_id:
+                size_of(schema.btf, type_id)
+    except (BeepyError, KeyError, TypeError, ValueError) as error:
+        raise RecordingError(f"{where}: malformed schema: {error}") from None
+    return number, schema
+
+
+def read_batch(item: Item, schemas: dict[int, Schema], where: str) -> Batch:
+    """Return a batch, whose parts hold all of its records. Raises RecordingError."""
+    body = item.body
+    try:
+        number, time_ns, records, length, lost, snapshot, final, count = _BATCH.unpack_from(body)
+        schema = schemas[number]
+        at = _BATCH.size
+        parts = []
+        for _ in range(count):
+            size, stride, skip = _PART.unpack_from(body, at)
+            at += _PART.size
+            parts.append(Part(body[at : at + size], stride, skip))
+            at += size
+    except (KeyError, struct.error) as error:
+        raise RecordingError(f"{where}: malformed batch: {error}") from None
+    is_cut = at != len(body) or any(len(part.raw) < records * part.stride for part in parts)
+    if is_cut or (records and len(parts) < (1 if schema.is_stream else 2)):
+        raise RecordingError(f"{where}: malformed batch: its records are cut")
+    return Batch(
+        schema=schema,
+        parts=tuple(parts),
+        records=records,
+        length=length,
+        time_ns=time_ns,
+        lost=None if lost == _UNKNOWN else lost,
+        snapshot=snapshot,
+        final=bool(final),
+    )
+
+
+def read_clock(item: Item, where: str) -> tuple[int, int, int]:
+    """Return the three clocks of an item. Raises RecordingError."""
+    if len(item.body) != _CLOCK.size:
+        raise RecordingError(f"{where}: malformed clocks")
+    monotonic, boottime, wall = _CLOCK.unpack(item.body)
+    return monotonic, boottime, wall

@@ -1,0 +1,145 @@
+"""A recording as the source of a run."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Final, Self
+
+from beepy.btf.btf import Btf
+from beepy.errors import RecordingError, errno_text
+from beepy.events.batch import Batch, Schema
+from beepy.events.clock import Clock
+from beepy.events.stats import RunStats
+from beepy.log import Log
+from beepy.recording import blocks, items
+from beepy.recording.blocks import Item
+from beepy.recording.items import Kind
+from beepy.text import safe
+
+_log = Log(__name__)
+
+_CLOCKS: Final = (time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME, time.CLOCK_REALTIME)
+
+
+class Playback:
+    """Yields the batches of a recording, as the maps yielded them.
+
+    ``speed`` is how many seconds of the recording pass in one; None: as fast as they are taken. It
+    owns the file, which has no more than its last block in memory. Raises RecordingError.
+    """
+
+    def __init__(self, path: str, speed: float | None = None) -> None:
+        self._where = safe(path)
+        self._speed = speed
+        self._stopped = threading.Event()
+        self._clocks = dict.fromkeys(_CLOCKS, 0)
+        self._tables: dict[Schema, list[Batch]] = {}
+        self._ended = False
+        try:
+            self._file: BinaryIO = open(path, "rb")  # noqa: PTH123 - a path as typed
+        except (OSError, ValueError) as error:
+            number = getattr(error, "errno", None)
+            reason = errno_text(number) if number else error
+            raise RecordingError(f"{self._where}: {reason}") from None
+        try:
+            self._blocks = blocks.read(self._file, self._where)
+            self._rest = self._read_header(next(self._blocks, []))
+        except BaseException:
+            self._file.close()
+            raise
+        self.stats = RunStats(self.schemas)
+
+    def _read_header(self, first: list[Item]) -> list[Item]:
+        """Read what comes before the records; return the items behind it."""
+        if not first or first[0].kind != Kind.HEADER:
+            raise RecordingError(f"{self._where}: cut before its first records")
+        self.about = items.read_document(first[0], self._where)
+        if self.about.get("version") != items.VERSION:
+            version = safe(str(self.about.get("version"))[:20])
+            raise RecordingError(f"{self._where}: version {version}: expected {items.VERSION}")
+        clock = Clock(lambda number: self._clocks[number])
+        btfs: dict[int, Btf] = {}
+        self._schemas: dict[int, Schema] = {}
+        rest = []
+        for item in first[1:]:
+            if item.kind == Kind.TYPES:
+                number, btf = items.read_types(item, self._where)
+                btfs[number] = btf
+            elif item.kind == Kind.SCHEMA:
+                number, schema = items.read_schema(item, btfs, clock, self._where)
+                self._schemas[number] = schema
+            elif item.kind == Kind.CLOCK:
+                self._set_clock(item)
+            else:
+                rest.append(item)
+        self.schemas = tuple(self._schemas.values())
+        return rest
+
+    def open(self) -> None:
+        """Do nothing: the header was read at once."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield batches until ``stop`` or the end. Raises RecordingError for a damaged file."""
+        begin: tuple[float, int] | None = None
+        for batch in self._batches():
+            if self._speed:
+                now = time.monotonic()
+                begin = begin or (now, batch.time_ns)
+                due = begin[0] + (batch.time_ns - begin[1]) / 1e9 / self._speed
+                if due > now and self._stopped.wait(due - now):
+                    return
+            if self._stopped.is_set():
+                return
+            self._note_table(batch)
+            yield batch
+        if not self._ended:
+            _log.warning("%s: it has no end: the run was killed, or is still recorded", self._where)
+
+    def _batches(self) -> Iterator[Batch]:
+        yield from self._read(self._rest)
+        for group in self._blocks:
+            yield from self._read(group)
+
+    def _read(self, group: list[Item]) -> Iterator[Batch]:
+        for item in group:
+            if item.kind == Kind.BATCH:
+                yield items.read_batch(item, self._schemas, self._where)
+            elif item.kind == Kind.CLOCK:
+                self._set_clock(item)
+            elif item.kind == Kind.END:
+                self._ended = True
+
+    def _note_table(self, batch: Batch) -> None:
+        """Keep the last snapshot of each table."""
+        if batch.schema.is_stream:
+            return
+        kept = self._tables.setdefault(batch.schema, [])
+        if kept and kept[0].snapshot != batch.snapshot:
+            kept.clear()
+        kept.append(batch)
+
+    def demand(self, schemas: tuple[Schema, ...]) -> None:
+        """Do nothing: a recording has the snapshots that were taken."""
+
+    def snapshot(self, schemas: Iterable[Schema]) -> Iterator[Batch]:
+        """Yield the last snapshot so far of each of these tables."""
+        for schema in schemas:
+            yield from tuple(self._tables.get(schema, ()))
+
+    def stop(self) -> None:
+        """End the iteration, from any thread or signal handler."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stopped.set()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _set_clock(self, item: Item) -> None:
+        self._clocks = dict(zip(_CLOCKS, items.read_clock(item, self._where), strict=True))

@@ -1,0 +1,76 @@
+"""A run that is recorded, and what its recording shows."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import beepy as api
+from tests.soak import times
+from tests.support.command import Beepy
+
+pytestmark = pytest.mark.kernel
+
+
+def lines(text: str) -> list[object]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("image", ["exitsnoop", "opensnoop", "runqlat", "exitsnoop-counter"])
+def test_a_recording_shows_what_the_run_showed(beepy: Beepy, image: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "x.rec")
+    options = ["-o", "json", "--no-metrics", "--timeout", "1s"]
+    shown = beepy("run", image, "--record", path, *options)
+    assert shown.code == 0
+    replayed = beepy("replay", path, "-o", "json", "--no-metrics")
+    assert replayed.code == 0
+    assert lines(replayed.out) == lines(shown.out)
+    with api.replay(path) as run:
+        assert sum(len(rows) for rows in run) == len(lines(shown.out))
+
+
+def test_filters_hold_for_the_recording_and_for_its_replay(beepy: Beepy, tmp_path: Path) -> None:
+    path = str(tmp_path / "x.rec")
+    command = [sys.executable, "-m", "beepy", "run", "exitsnoop", "--record", path]
+    command += ["-o", "json", "--where", 'comm == "true"', "--count", "3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        process.stderr.readline()  # it is attached
+        for _ in range(5):
+            subprocess.run(["/bin/true"], check=True)
+            subprocess.run(["/bin/ls", "/"], check=True, stdout=subprocess.DEVNULL)
+        process.communicate()
+    assert [row["comm"] for row in lines(beepy("replay", path, "-o", "json").out)] == ["true"] * 3  # type: ignore[index]
+    only = beepy("replay", path, "-o", "json", "-f", "comm,^nothing$")
+    assert only.out == ""
+    assert "3 filtered" in only.err
+
+
+def test_a_file_that_exists_ends_the_run_before_it_shows(beepy: Beepy, tmp_path: Path) -> None:
+    path = tmp_path / "x.rec"
+    path.touch()
+    done = beepy("run", "exitsnoop", "--record", str(path), "--timeout", "1s")
+    assert done.code == 1
+    assert f"{path}: file exists (EEXIST)" in done.err
+
+
+@pytest.mark.soak
+def test_a_killed_run_is_replayed_up_to_its_last_block(beepy: Beepy, tmp_path: Path) -> None:
+    for number in range(times(2)):
+        path = tmp_path / f"{number}.rec"
+        command = [sys.executable, "-m", "beepy", "run", "opensnoop", "--record", str(path)]
+        with subprocess.Popen([*command, "-o", "none"], stderr=subprocess.PIPE) as process:
+            assert process.stderr
+            process.stderr.readline()
+            deadline = time.monotonic() + 1.5 + number % 10 / 10
+            while time.monotonic() < deadline:
+                subprocess.run(["/bin/true"], check=True)
+            process.send_signal(signal.SIGKILL)
+        done = beepy("replay", str(path), "-o", "json")
+        assert done.code == 0
+        assert lines(done.out)
+        assert "it has no end" in done.err
