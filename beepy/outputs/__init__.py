@@ -49,6 +49,14 @@ def _json(fd: int, options: RowOptions) -> Sink:
     return JsonLines(RowWriter(fd))
 
 
+def _csv(fd: int, options: RowOptions) -> Sink:
+    from beepy.outputs.csv_lines import CsvLines  # noqa: PLC0415 - as above
+    from beepy.outputs.row_writer import RowWriter  # noqa: PLC0415 - as above
+
+    del options
+    return CsvLines(RowWriter(fd))
+
+
 def _columns(fd: int, options: RowOptions, *, wide: bool = False) -> Sink:
     from beepy.outputs.columns import Columns  # noqa: PLC0415 - as above
     from beepy.outputs.columns.terminal import Terminal  # noqa: PLC0415 - as above
@@ -70,6 +78,7 @@ def _none(fd: int, options: RowOptions) -> Sink:
 
 TABLE: Final[dict[str, Output]] = {
     "json": Output(_json),
+    "csv": Output(_csv),
     "columns": Output(_columns, hides_zeros=True),
     "wide": Output(_wide, hides_zeros=True),
     "none": Output(_none, shows_rows=False),

@@ -47,13 +47,13 @@ def with_an_output(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_an_output_is_in_the_help() -> None:
-    assert "[json|columns|wide|none|names]" in with_an_output("run", "--help").stdout
+    assert "[json|csv|columns|wide|none|names]" in with_an_output("run", "--help").stdout
 
 
 def test_an_output_is_in_the_message_for_another_one() -> None:
     refused = with_an_output("run", "exitsnoop", "-o", "xml")
     assert refused.returncode == 2
-    assert "'xml' is not one of 'json', 'columns', 'wide', 'none', 'names'" in refused.stderr
+    assert "'xml' is not one of 'json', 'csv', 'columns', 'wide', 'none', 'names'" in refused.stderr
 
 
 def hardware_address(raw: bytes) -> str:
