@@ -23,7 +23,7 @@ PROGRAM = b"\x7fELF" + bytes(range(256))
 COMMANDS = (
     *("run", "describe", "pull", "list", "verify", "completion", "version"),
     *("inspect", "push", "login", "logout"),
-    *("tag", "rm", "prune", "save", "load", "build", "init", "package"),
+    *("tag", "replay", "rm", "prune", "save", "load", "build", "init", "package"),
 )
 
 
