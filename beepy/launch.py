@@ -12,7 +12,6 @@ from beepy.collection import targets
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.collection.missing import Missing
-from beepy.collection.pins import pin_programs
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.own import OwnRecords
@@ -273,7 +272,11 @@ def _existing(specs: Sequence[CollectionSpec], pins: Pins) -> set[str]:
 
 
 def _pin_programs(collections: Sequence[Collection], directory: str) -> None:
-    for collection in collections if directory else ():
+    if not directory:
+        return
+    from beepy.collection.pins import pin_programs  # noqa: PLC0415 - few runs pin any
+
+    for collection in collections:
         pin_programs(collection.programs.values(), directory, collection.pinned)
 
 

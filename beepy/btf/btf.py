@@ -149,6 +149,21 @@ class Btf:
         """Return the ids of this BTF's own types, in order."""
         return (TypeId(number) for number in range(self._first, len(self)))
 
+    def of_kind(self, kind: Kind) -> list[TypeId]:
+        """Return the ids of all own types of that kind, in order; none of them is built."""
+        first, words = self._first, self._words
+        self._grow(len(words), len(words))
+        return [
+            TypeId(first + index)
+            for index, at in enumerate(self._offsets)
+            if words[at + 1] >> 24 & 0x7F == kind
+        ]
+
+    def composite_sizes(self) -> frozenset[int]:
+        """Return the sizes in bytes of all own structs and unions; none of them is built."""
+        ids = (*self.of_kind(Kind.STRUCT), *self.of_kind(Kind.UNION))
+        return frozenset([self._words[self._at(type_id) + 2] for type_id in ids])
+
     def named(self, name: str) -> tuple[TypeId, ...]:
         """Return the ids of all own types called ``name``, of any kind, in order."""
         ids = self._named.get(name)
@@ -185,9 +200,9 @@ class Btf:
         The first call finds all of them by one walk over all types.
         """
         if self._datasecs is None:
-            ids = [type_id for type_id in self.ids() if self.kind(type_id) is Kind.DATASEC]
             self._datasecs = {
-                self.string(self.name_offset(type_id)): type_id for type_id in reversed(ids)
+                self.string(self.name_offset(type_id)): type_id
+                for type_id in reversed(self.of_kind(Kind.DATASEC))
             }
         return self._datasecs.get(name)
 

@@ -34,9 +34,7 @@ FEATURES: Final = (
 def used(btf: Btf) -> set[Feature]:
     """Return those of ``FEATURES`` that the types use."""
     features = {feature for type_id in btf.ids() if (feature := _feature(btf.type(type_id)))}
-    if Feature.FUNC not in features and any(
-        btf.kind(type_id) is Kind.FUNC_PROTO for type_id in btf.ids()
-    ):
+    if Feature.FUNC not in features and btf.of_kind(Kind.FUNC_PROTO):
         features.add(Feature.FUNC)
     return features | ({Feature.FUNC} if Feature.GLOBAL_FUNC in features else set())
 
@@ -79,9 +77,7 @@ class _Rewriting:
         self._placeholder = TypeId(0)
 
     def result(self) -> Btf:
-        if Feature.ENUM64 in self._refused and any(
-            self._btf.kind(type_id) is Kind.ENUM64 for type_id in self._btf.ids()
-        ):
+        if Feature.ENUM64 in self._refused and self._btf.of_kind(Kind.ENUM64):
             self._placeholder = self._writer.integer(_PLACEHOLDER, 1, 0)
         for type_id in self._btf.ids():
             self._rewrite(type_id, self._btf.type(type_id))

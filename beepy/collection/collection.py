@@ -10,7 +10,7 @@ from beepy import hooks, sections
 from beepy.btf.btf import Btf
 from beepy.collection.missing import SkippedPrograms
 from beepy.errors import KernelError
-from beepy.hooks import Target, struct_ops
+from beepy.hooks import Target
 from beepy.kernel import btf as kernel_btf
 from beepy.kernel.link import Link
 from beepy.kernel.map import Map
@@ -80,6 +80,8 @@ class Collection:
                     safe(hooks.describe_target(program.section, target)),
                 )
             for registration in self.operations:
+                from beepy.hooks import struct_ops  # noqa: PLC0415 - few objects have any
+
                 self.links.append(struct_ops.attach(*registration))
                 _log.info("map '%s': registered", safe(registration.map.name))
         except BaseException:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from beepy import maps
-from beepy.collection import pins
 from beepy.errors import ElfError
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
@@ -26,22 +25,29 @@ def create(spec: MapSpec, types: Fd | None, pin_paths: Pins, undo: ExitStack) ->
     callback that unpins a new map. Raises KernelError.
     """
     path = pin_paths.path(spec)
+    if path:
+        return _pinned(spec, types, path, undo)
+    created = _filled(spec, types)
+    _log.info("map '%s': created", safe(spec.name))
+    return created, True
+
+
+def _pinned(spec: MapSpec, types: Fd | None, path: str, undo: ExitStack) -> tuple[Map, bool]:
+    """Return the map that is pinned at ``path``, or a new one that is pinned there."""
+    from beepy.collection import pins  # noqa: PLC0415 - few maps are pinned
+
     while True:
-        pinned = pins.reuse(spec, path) if path else None
-        if pinned:
+        if pinned := pins.reuse(spec, path):
             pinned.pinned = path
             _log.info("map '%s': reusing map pinned at %s", safe(spec.name), safe(path))
             return pinned, False
         with ExitStack() as on_failure:
-            created = on_failure.enter_context(_create(spec, types))
-            _fill(created, spec)
-            if path and not pins.pin_map(created, path, undo):
+            created = on_failure.enter_context(_filled(spec, types))
+            if not pins.pin_map(created, path, undo):
                 continue  # another process pinned its map meanwhile: use that one
             on_failure.pop_all()
         created.pinned = path
-        _log.info(
-            "map '%s': created%s", safe(spec.name), f", pinned at {safe(path)}" if path else ""
-        )
+        _log.info("map '%s': created, pinned at %s", safe(spec.name), safe(path))
         return created, True
 
 
@@ -61,6 +67,15 @@ def fill_slots(
         collection_maps[spec.name].update(
             struct.pack("<I", index), struct.pack("<I", fds[name].fileno())
         )
+
+
+def _filled(spec: MapSpec, types: Fd | None) -> Map:
+    """Return a new map with its initial contents."""
+    with ExitStack() as on_failure:
+        created = on_failure.enter_context(_create(spec, types))
+        _fill(created, spec)
+        on_failure.pop_all()
+    return created
 
 
 def _create(spec: MapSpec, types: Fd | None) -> Map:

@@ -5,21 +5,19 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from beepy import maps
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
-from beepy.collection import fallbacks, ksyms, structops
+from beepy.collection import fallbacks, ksyms
 from beepy.collection.collection import Collection, Registration
 from beepy.collection.create import create, fill_slots
 from beepy.collection.fallbacks import Types, Variant
 from beepy.collection.ksyms import KernelSymbol, Symbols
 from beepy.collection.missing import Missing, SkippedPrograms
-from beepy.collection.pins import pin_programs
 from beepy.collection.plan import Plan, Planned, Refusal, plan
 from beepy.collection.relocate import relocate
-from beepy.collection.structops import StructOps
 from beepy.errors import ElfError, KernelError, VerifierError
 from beepy.hooks import Target
 from beepy.host import machine
@@ -35,6 +33,9 @@ from beepy.oci.image import Image
 from beepy.sections import Hook
 from beepy.text import safe
 from beepy.uapi import MapType, ProgType
+
+if TYPE_CHECKING:
+    from beepy.collection.structops import StructOps  # few objects have any
 
 _log = Log(__name__)
 
@@ -70,7 +71,7 @@ def load(
     chosen = _targets(spec, targets) if targets else {}
     spec = _with_variables(spec, variables)
     skipped = SkippedPrograms(missing)
-    planned = plan(spec, chosen, structops.plan(spec), _refusal_handler(skipped), btf=btf)
+    planned = plan(spec, chosen, _operations(spec), _refusal_handler(skipped), btf=btf)
     return load_planned(planned, skipped, pins=pins, btf=btf)
 
 
@@ -98,6 +99,8 @@ def load_planned(
             _registration(collection, struct_ops) for struct_ops in planned.operations
         ]
         if pins.programs:
+            from beepy.collection.pins import pin_programs  # noqa: PLC0415 - few runs pin any
+
             pin_programs(collection.programs.values(), pins.programs, collection.pinned)
         undo.pop_all()
     return collection
@@ -198,8 +201,17 @@ def _create_maps(collection: Collection, types: Types | None, pins: Pins) -> set
     return created
 
 
+def _operations(spec: CollectionSpec) -> "Sequence[StructOps]":
+    """Lay out the STRUCT_OPS maps."""
+    if not any(map_spec.type == MapType.STRUCT_OPS for map_spec in spec.maps):
+        return ()
+    from beepy.collection import structops  # noqa: PLC0415 - few objects have any
+
+    return structops.plan(spec)
+
+
 def _create_operations(
-    collection: Collection, operations: Sequence[StructOps], types: Types | None
+    collection: Collection, operations: "Sequence[StructOps]", types: Types | None
 ) -> None:
     """Create the STRUCT_OPS maps; their values have the size of the kernel's struct."""
     fd = types.fd if types else None
@@ -219,7 +231,7 @@ def _fill_slots(collection: Collection, created: Container[str]) -> None:
             fill_slots(spec._replace(slots=slots), collection.maps, collection.programs)
 
 
-def _registration(collection: Collection, struct_ops: StructOps) -> Registration:
+def _registration(collection: Collection, struct_ops: "StructOps") -> Registration:
     """Return the value that registers operations: with the programs' descriptors in it."""
     spec = struct_ops.spec
     value = bytearray(struct_ops.value)

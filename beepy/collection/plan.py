@@ -1,13 +1,12 @@
 """Plan a load before anything is in the kernel: programs, attach points, CO-RE fixups."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from beepy import sections
 from beepy.btf.btf import Btf
 from beepy.collection import attachpoint
 from beepy.collection.attachpoint import AttachPoint
-from beepy.collection.structops import StructOps
 from beepy.core.patch import patch
 from beepy.core.resolve import Fixup, Resolver
 from beepy.errors import BeepyError
@@ -18,6 +17,9 @@ from beepy.obj.spec import CollectionSpec, ProgramSpec
 from beepy.sections import Hook
 from beepy.text import safe
 from beepy.uapi import ProgType
+
+if TYPE_CHECKING:
+    from beepy.collection.structops import StructOps  # few objects have any
 
 _log = Log(__name__)
 
@@ -48,14 +50,14 @@ class Plan(NamedTuple):
 
     spec: CollectionSpec
     programs: Sequence[Planned]
-    operations: Sequence[StructOps]
+    operations: "Sequence[StructOps]"
     fixups: Mapping[str, tuple[Fixup, ...]]
 
 
 def plan(
     spec: CollectionSpec,
     targets: Mapping[str, Target],
-    operations: Sequence[StructOps],
+    operations: "Sequence[StructOps]",
     refuse: Callable[[Refusal], None],
     *,
     btf: Btf | None = None,
@@ -145,7 +147,7 @@ def _point(
     program: ProgramSpec,
     hook: Hook,
     target: Target,
-    operations: Sequence[StructOps],
+    operations: "Sequence[StructOps]",
     kernel: Btf | None,
 ) -> AttachPoint | None:
     """Return where a program attaches at load, None for an operation that no map refers to."""

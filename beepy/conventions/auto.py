@@ -6,26 +6,23 @@ are shown, and global variables. Left out are tables that only serve the program
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import cache, partial
 from typing import Final, NamedTuple
 
 from beepy import map_types, sections
 from beepy.btf.btf import MAX_WALKED, Btf
 from beepy.btf.cformat import c_type
-from beepy.btf.types import VOID, Struct, TypeId, Union
+from beepy.btf.types import VOID, TypeId
 from beepy.conventions import bee, untyped
-from beepy.conventions.notices import ABSENT
 from beepy.errors import BtfError
 from beepy.events import raw
-from beepy.flow.outputs import Output, Outputs, outputs
+from beepy.flow.outputs import STORES, Output, Outputs, outputs
 from beepy.flow.records import LIBBPF
 from beepy.flow.values import Kind
 from beepy.obj.sections import is_constant, is_data
 from beepy.obj.spec import CollectionSpec, DataRef, MapRef, MapSpec, NotShown, Tracked, VariableSpec
 from beepy.sections import Mechanism
 
-_STORES: Final = ("map_update_elem", "map_push_elem")  # calls that send nothing to user space
 _MAX_LISTED: Final = 4  # candidates in a reason
 
 
@@ -44,7 +41,8 @@ class _Sent(NamedTuple):
 
 def tracked(spec: CollectionSpec, _hints: Mapping[str, bytes]) -> Iterator[Tracked | NotShown]:
     """Yield the maps that are shown, and why the others are not, in their order."""
-    code = outputs(spec)
+    # of values that are stored it only matters whether they are variables
+    code = outputs(spec, stores=any(_has_variables(map_spec) for map_spec in spec.maps))
     sent = _sent(spec, code)
     streams = {
         map_spec.name: _stream(spec, map_spec, sent)
@@ -63,7 +61,7 @@ def tracked(spec: CollectionSpec, _hints: Mapping[str, bytes]) -> Iterator[Track
 
 def _sent(spec: CollectionSpec, code: Outputs) -> _Sent:
     calls: dict[str, list[Output]] = {}
-    sends = [call for call in code.found if call.call not in (*_STORES, "seq_write")]
+    sends = [call for call in code.found if call.call not in (*STORES, "seq_write")]
     for call in sends:
         for name in call.maps:
             calls.setdefault(name, []).append(call)
@@ -119,7 +117,7 @@ def _unknown(
         (size,) = sizes if len(sizes) == 1 else (None,)
         known = None if size is None else struct_sizes()
         if known is not None and size not in known:
-            return f"{ABSENT}: the object has no type of {size} bytes"
+            return f"{untyped.ABSENT}: the object has no type of {size} bytes"
         return "unknown: no type in the object is certain"
     names = list(dict.fromkeys([c_type(btf, type_id) for type_id in candidates]))
     more = ", ..." if len(names) > _MAX_LISTED else ""
@@ -127,15 +125,7 @@ def _unknown(
 
 
 def _struct_sizes(btf: Btf | None) -> frozenset[int] | None:
-    if btf is None or len(btf) > MAX_WALKED:
-        return None
-    sizes = set()
-    for number in range(1, len(btf)):
-        with suppress(BtfError):
-            composite = btf.type(TypeId(number))
-            if isinstance(composite, Struct | Union):
-                sizes.add(composite.size)
-    return frozenset(sizes)
+    return None if btf is None or len(btf) > MAX_WALKED else btf.composite_sizes()
 
 
 def _has_iterator(spec: CollectionSpec) -> bool:
@@ -151,7 +141,7 @@ def _tables(
         str(value.base)
         for call in code.found
         for value in call.data
-        if value.kind is Kind.ELEMENT and call.call not in _STORES
+        if value.kind is Kind.ELEMENT and call.call not in STORES
     }
     decisions: dict[str, Tracked | NotShown] = {}
     tables = []
@@ -204,7 +194,7 @@ def _variables(spec: CollectionSpec, code: Outputs) -> Iterator[tuple[str, Track
     for offsets in used.values():
         offsets.sort()
     for map_spec in spec.maps:
-        if is_data(map_spec.section) and not is_constant(map_spec.section) and spec.btf:
+        if _has_variables(map_spec) and spec.btf:
             shown = [
                 variable
                 for variable in spec.variables
@@ -218,6 +208,11 @@ def _variables(spec: CollectionSpec, code: Outputs) -> Iterator[tuple[str, Track
                     map_spec.name,
                     Tracked(map_spec.name, None, VOID, key=key, value=value, types=types),
                 )
+
+
+def _has_variables(map_spec: MapSpec) -> bool:
+    """Tell whether a map is a section of variables that are not constants."""
+    return is_data(map_spec.section) and not is_constant(map_spec.section)
 
 
 def _is_used(variable: VariableSpec, offsets: Sequence[int]) -> bool:

@@ -6,14 +6,12 @@ from shlex import quote
 from typing import Final
 
 from beepy.btf.cformat import c_type
+from beepy.conventions import untyped
 from beepy.conventions.choices import NAMED
 from beepy.errors import BtfError
 from beepy.events import raw
 from beepy.obj.spec import CollectionSpec, MapSpec
 from beepy.text import safe
-
-ABSENT: Final = "untyped"
-"""The first word of the reason for hex if no type of the object can be right."""
 
 _MAX_NOTICES: Final = 10  # about maps of one object
 _MAX_LISTED: Final = 8  # names in a message
@@ -32,7 +30,7 @@ def of(spec: CollectionSpec) -> Iterator[str]:
         assert btf
         shown = c_type(btf, tracked.record or tracked.value or maps[tracked.map].value)
         option = f"--type {quote(f'{safe(tracked.map)}=struct NAME')}"
-        if kind == ABSENT:
+        if kind == untyped.ABSENT:
             text = f"shown as {shown}: {why}"
         elif kind == "guess":
             text = f"shown as {shown}, which is a guess ({why}): {option} overrules it"

@@ -1,12 +1,16 @@
 """Show maps by types that they do not declare: bytes in hex, and global variables as one row."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.btf.writer import BtfWriter
 from beepy.events import raw
 from beepy.obj.spec import CollectionSpec, MapSpec, Tracked, VariableSpec
+
+ABSENT: Final = "untyped"
+"""The first word of the reason for hex if no type of the object can be right."""
 
 
 def table(spec: CollectionSpec, map_spec: MapSpec, value: TypeId = VOID) -> Tracked:

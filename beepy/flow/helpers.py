@@ -79,7 +79,11 @@ def callbacks(
 ) -> Iterator[tuple[int, Arguments]]:
     """Yield the functions that a call may call back: their first instruction, and arguments."""
     functions = [
-        int(value.base) for values in arguments for value in values if value.kind is Kind.FUNCTION
+        int(value.base)
+        for values in arguments
+        if values is not UNKNOWN
+        for value in values
+        if value.kind is Kind.FUNCTION
     ]
     if not functions:
         return

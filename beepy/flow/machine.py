@@ -4,7 +4,7 @@ Only what the verifier accepts is followed exactly. It forbids to use what a num
 as an address, so stores of numbers at unknown places leave addresses in slots alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from beepy.flow.budget import Budget
@@ -20,6 +20,7 @@ from beepy.flow.values import (
     is_constant,
     join,
     may_be_stack,
+    moved,
     number,
     somewhere,
     subtract,
@@ -34,6 +35,8 @@ MAX_STACK: Final = 512  # bytes of a function's: the kernel's MAX_BPF_STACK
 
 _U32: Final = 0xFFFFFFFF
 _SIZES: Final = {op.B: 1, op.H: 2, op.W: 4, op.DW: 8}
+_LOAD: Final = op.LDX | op.MEM | op.DW
+_FOLLOWED: Final = (op.MOV, op.ADD, op.SUB)
 _MEMORY: Final = (Kind.RECORD, Kind.ELEMENT, Kind.DATA)  # in which stores are collected
 
 
@@ -93,34 +96,31 @@ class Machine:
         """Return what is held now."""
         return State(tuple(self.registers), {**self.slots})
 
-    def step(self, index: int) -> None:
+    def step(self, index: int, insn: Insn) -> None:
         """Do an instruction that neither jumps nor calls."""
-        insn = self._insns[index]
         code, dst, src, off, imm = insn
         registers = self.registers
         patched = index in self._patched
-        size = _SIZES[code & op.SIZE]
+        result = UNKNOWN  # what other instructions compute or load
         match code & op.CLASS:
-            case op.ALU | op.ALU64:
+            case op.ALU64 | op.ALU if code & op.OPERATION in _FOLLOWED:
                 operand = registers[src] if code & op.X else constant(imm)
-                self._put(dst, _computed(insn, registers[dst], UNKNOWN if patched else operand))
-            case op.LDX:
-                plain = code & op.MODE == op.MEM and size == SLOT and not patched
-                address = add(registers[src], constant(off))
-                self._put(dst, self.loaded(address) if plain else UNKNOWN)
+                result = _computed(insn, registers[dst], UNKNOWN if patched else operand)
+            case op.LDX if code == _LOAD and not patched:
+                result = self.loaded(moved(registers[src], off))
             case op.ST | op.STX:
-                address = add(registers[dst], constant(off))
-                if patched:
-                    address = somewhere(address)
-                value = constant(imm) if code & op.CLASS == op.ST else registers[src]
-                if code & (op.CLASS | op.MODE) == op.STX | op.ATOMIC:
-                    self._atomic(insn, address, size)
-                else:
-                    self._store(address, size, value)
-            case _ if insn.wide:
-                self._put(dst, self._wide(index))
-            case _:  # LD_ABS and LD_IND, which read packets
+                address = moved(registers[dst], off)
+                self._written(insn, somewhere(address) if patched else address)
+                return
+            case op.LD if code == op.LD_IMM64:
+                result = self._wide(index)
+            case op.LD:  # LD_ABS and LD_IND, which read packets
                 registers[:6] = (UNKNOWN,) * 6
+                return
+            case _:  # another ALU instruction, or load
+                pass
+        if dst != op.FRAME:
+            registers[dst] = result
 
     def called(self, result: Values) -> None:
         """Set what is left of the registers by a call."""
@@ -128,6 +128,8 @@ class Machine:
 
     def loaded(self, address: Values) -> Values:
         """Return what 8 bytes at an address hold."""
+        if address is UNKNOWN:
+            return UNKNOWN
         result: Values | None = None
         for value in address:
             held = UNKNOWN
@@ -167,6 +169,16 @@ class Machine:
         """Store something in the slot at an address, if that is one of this stack."""
         if len(address) == 1:
             self._store(address, SLOT, values)
+
+    def _written(self, insn: Insn, address: Values) -> None:
+        """Do a store, or an atomic operation."""
+        code, size = insn.code, _SIZES[insn.code & op.SIZE]
+        if code & (op.CLASS | op.MODE) == op.STX | op.ATOMIC:
+            self._atomic(insn, address, size)
+        elif address is not UNKNOWN:
+            is_number = code & op.CLASS == op.ST
+            values = constant(insn.imm) if is_number else self.registers[insn.src]
+            self._store(address, size, values)
 
     def _put(self, register: int, values: Values) -> None:
         if register != op.FRAME:
@@ -252,30 +264,30 @@ class Machine:
 
 def joined(known: State, state: State) -> State:
     """Return what holds on either of two paths; ``known`` itself if nothing changes."""
-    registers = known.registers
+    registers, slots = known
     if registers != state.registers:
-        joins = [join(*pair) for pair in zip(registers, state.registers, strict=True)]
-        registers = tuple(joins)
-    slots = {
-        offset: values
-        for offset in {*known.slots, *state.slots}
-        if (values := join(known.slots.get(offset, UNKNOWN), state.slots.get(offset, UNKNOWN)))
-        is not UNKNOWN
-    }
+        pairs = zip(registers, state.registers, strict=True)
+        registers = tuple([left if left is right else join(left, right) for left, right in pairs])
+    if slots != state.slots:
+        both = [
+            (offset, join(known.slots.get(offset, UNKNOWN), state.slots.get(offset, UNKNOWN)))
+            for offset in {*known.slots, *state.slots}
+        ]
+        slots = {offset: values for offset, values in both if values is not UNKNOWN}
     state = State(registers, slots)
     return known if state == known else state
 
 
 def _computed(insn: Insn, left: Values, right: Values) -> Values:
-    """Return the result of an ALU instruction."""
+    """Return the result of an ALU instruction that is one of ``_FOLLOWED``."""
     operation = insn.code & op.OPERATION
     if insn.code & op.CLASS == op.ALU64:
-        if operation == op.MOV and not insn.off:
-            return right
         if operation == op.ADD:
             return add(left, right)
         if operation == op.SUB:
             return subtract(left, right)
+        if not insn.off:
+            return right
     elif operation == op.MOV and not insn.off and (value := number(right)) is not None:
         return constant(value & _U32)
     return UNKNOWN
@@ -287,9 +299,6 @@ def _addresses(values: Values) -> Values:
     return values if kept == values else kept or UNKNOWN
 
 
-def _slots(start: int, size: int) -> Iterator[int]:
-    """Yield the slots of which ``size`` bytes at ``start`` are a part."""
-    first = start - start % SLOT
-    yield first
-    if start + size > first + SLOT:
-        yield first + SLOT
+def _slots(start: int, size: int) -> Iterable[int]:
+    """Return the slots of which ``size`` bytes at ``start`` are a part."""
+    return range(start - start % SLOT, start + size, SLOT)

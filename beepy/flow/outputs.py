@@ -40,8 +40,12 @@ _SENDS: Final[Mapping[str, _Send]] = MappingProxyType(
         "map_update_elem": _Send(map=0, data=2, size=None),
     }
 )
+STORES: Final = ("map_update_elem", "map_push_elem")
+"""Calls that send nothing to user space: they store a value in a map."""
+
 _DELETE: Final = "map_delete_elem"
-_NUMBERS: Final = frozenset([HELPERS.index(name) for name in (*_SENDS, _DELETE)])
+_STORE_NUMBERS: Final = frozenset(map(HELPERS.index, STORES))
+_NUMBERS: Final = frozenset(map(HELPERS.index, (*_SENDS, _DELETE)))
 
 
 class Output(NamedTuple):
@@ -73,16 +77,20 @@ class Outputs(NamedTuple):
     deleted_from: frozenset[str] = frozenset()
 
 
-def outputs(spec: CollectionSpec) -> Outputs:
-    """Return the calls by which the programs of an object send records or store values."""
+def outputs(spec: CollectionSpec, *, stores: bool = True) -> Outputs:
+    """Return the calls by which the programs of an object send records or store values.
+
+    Without ``stores``, programs are skipped that only store values.
+    """
     budget = Budget()
+    numbers = _NUMBERS if stores else _NUMBERS - _STORE_NUMBERS
     maps = {map_spec.name: map_spec for map_spec in spec.maps}
     types = Types(spec, spec.btf, budget) if spec.btf else None
     found: list[Output] = []
     unknown = []
     deleted_from: set[str] = set()
     for program in spec.programs:
-        if any(insn.code == CALL and insn.imm in _NUMBERS for insn in program.insns):
+        if any(insn.code == CALL and insn.imm in numbers for insn in program.insns):
             flow = trace(program, maps, budget)
             found += _of_program(program, flow, maps, types)
             deleted_from.update(_deleted_from(flow))

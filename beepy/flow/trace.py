@@ -114,10 +114,11 @@ class _Walk:
         """Walk until nothing changes; return False if the budget does not suffice."""
         self._leaders = {*self._starts, *self._tables}
         for index, insn in enumerate(self._insns):
-            if op.jumps(insn.code):
-                self._leaders.update((index + 1, *op.successors(index, insn)))
-            elif insn.call:  # what follows is walked again when more is known of the function
-                self._leaders.add(index + 1)
+            if insn.code in op.JUMPS:
+                after = op.successors(index, insn)
+                self._leaders.update([target for target in after if target != index + 1])
+            elif insn.code == op.CALL and insn.call:
+                self._leaders.add(index + 1)  # walked again when more is known of the function
         self._enter(0, (frozenset({Value(Kind.CONTEXT)}), *NO_ARGUMENTS[1:]))
         for start in self._starts:
             if start not in self.states:  # nothing calls it, or nothing that is known
@@ -151,41 +152,47 @@ class _Walk:
             heappush(self._waiting, index)
 
     def _block(self, index: int) -> None:
-        """Walk a block from its state to its end, and join what it ends with to what follows."""
+        """Walk a block from its state to its end."""
         machine, facts = self.machine, self.machine.facts
         facts.block = index
         machine.set(self.states[index], self._starts[bisect_right(self._starts, index) - 1])
-        after = self._steps(index)
-        if after:
-            state = machine.state()
-            for target in after:
-                self._flow(target, state)
+        self._steps(index)
         for block in facts.outdated:
             self._queue(block)
         facts.outdated.clear()
 
-    def _steps(self, index: int) -> list[int]:
-        """Do the instructions of a block; return the blocks that follow it."""
-        while index < len(self._insns):
-            insn = self._insns[index]
-            following = index + 1 + insn.wide
-            if not self._budget.spend(1):
-                return []
-            if insn.code == op.EXIT:
-                returned = Fact("returned", self.machine.frame)
-                self.machine.facts.learn(returned, self.machine.registers[0])
-                return []
-            if insn.code == op.CALL:
+    def _steps(self, index: int) -> None:
+        """Do the instructions of a block, and join states to those of the blocks after it.
+
+        It goes on behind a conditional jump if only that leads there: nothing is to be joined.
+        """
+        insns, leaders, machine = self._insns, self._leaders, self.machine
+        while index < len(insns) and self._budget.spend(1):
+            insn = insns[index]
+            code = insn.code
+            following = index + 1
+            if code in op.JUMPS:
+                after = op.successors(index, insn, self._tables)
+                goes_on = following in after and following not in leaders
+                state = machine.state()
+                for target in after:
+                    if target != following or not goes_on:
+                        self._flow(target, state)
+                if not goes_on:
+                    break
+            elif code == op.CALL:
                 if not self._call(index, insn):
-                    return []
-            elif op.jumps(insn.code):
-                return op.successors(index, insn, self._tables)
+                    break
+            elif code == op.EXIT:
+                machine.facts.learn(Fact("returned", machine.frame), machine.registers[0])
+                break
             else:
-                self.machine.step(index)
-            if following in self._leaders:
-                return [following]
+                machine.step(index, insn)
+                following += code == op.LD_IMM64
             index = following
-        return []
+            if index in leaders:
+                self._flow(index, machine.state())
+                break
 
     def _call(self, index: int, insn: Insn) -> bool:
         """Do a call; return False if nothing is known yet of what comes after it."""

@@ -8,16 +8,18 @@ What paths through a program put into one place is joined::
     a packet                   and  anything       UNKNOWN
 """
 
-from enum import Enum
+from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 _U64: Final = (1 << 64) - 1
 _S64_MAX: Final = (1 << 63) - 1
 _MAX_ALTERNATIVES: Final = 4
 _ANY_FRAME: Final = -1
+_CACHED: Final = 1024  # results: most numbers and sums of a program are needed again
 
 
-class Kind(Enum):
+class Kind(StrEnum):  # whose members are hashed without a call in Python
     """The kind of a value, with the meaning of its ``base``."""
 
     UNKNOWN = "unknown"
@@ -53,6 +55,7 @@ ANY_STACK: Final[Values] = frozenset({Value(Kind.STACK, _ANY_FRAME, None)})
 """Anything, and perhaps an address on a stack, through which slots may be overwritten."""
 
 
+@lru_cache(_CACHED)
 def constant(number: int) -> Values:
     """Return a constant, of which the lower 64 bits count."""
     return frozenset({Value(Kind.CONSTANT, 0, number & _U64)})
@@ -74,13 +77,18 @@ def is_constant(values: Values) -> bool:
 
 def may_be_stack(values: Values) -> bool:
     """Tell whether ``values`` may be an address on a stack."""
-    return any(value.kind is Kind.STACK for value in values)
+    for value in values:  # noqa: SIM110 - any() with a generator takes three times as long
+        if value.kind is Kind.STACK:
+            return True
+    return False
 
 
 def join(left: Values, right: Values) -> Values:
     """Return what holds on either of two paths."""
     if left is right or left == right:
         return left
+    if left is UNKNOWN or right is UNKNOWN:
+        return ANY_STACK if may_be_stack(left) or may_be_stack(right) else UNKNOWN
     bases: dict[tuple[Kind, str | int], Value] = {}
     for value in (*left, *right):
         key = value.kind, value.base
@@ -101,21 +109,21 @@ def _absorbs(value: Value) -> bool:
 def add(left: Values, right: Values) -> Values:
     """Return the sum of two operands."""
     if (step := number(right)) is not None:
-        return _moved(left, step)
+        return moved(left, step)
     if (step := number(left)) is not None:
-        return _moved(right, step)
+        return moved(right, step)
     return somewhere(left | right)
 
 
 def subtract(left: Values, right: Values) -> Values:
     """Return the difference of two operands."""
     step = number(right)
-    return somewhere(left) if step is None else _moved(left, -step)
+    return somewhere(left) if step is None else moved(left, -step)
 
 
 def somewhere(values: Values) -> Values:
     """Return addresses with unknown offsets for those in ``values``, UNKNOWN if there is none."""
-    if values in (UNKNOWN, ANY_STACK):
+    if values is UNKNOWN or values is ANY_STACK:
         return values
     addresses = [
         value._replace(offset=None)
@@ -127,17 +135,20 @@ def somewhere(values: Values) -> Values:
     return frozenset(addresses) or UNKNOWN
 
 
-def _moved(values: Values, step: int) -> Values:
-    """Return ``values`` with a constant added."""
+@lru_cache(_CACHED)
+def moved(values: Values, step: int) -> Values:
+    """Return ``values`` with a constant added, of which the lower 64 bits count."""
+    if not step or values is UNKNOWN or values is ANY_STACK:
+        return values
     step &= _U64
     signed = step - (1 << 64) if step > _S64_MAX else step
-    return frozenset(
-        [
-            value
-            if value.offset is None or value.kind is Kind.UNKNOWN
-            else value._replace(offset=value.offset + step & _U64)
-            if value.kind is Kind.CONSTANT
-            else value._replace(offset=value.offset + signed)
-            for value in values
-        ]
-    )
+    sums = []
+    for value in values:
+        kind, base, offset = value
+        if kind is Kind.CONSTANT and offset is not None:
+            sums.append(Value(kind, base, offset + step & _U64))
+        elif offset is not None:
+            sums.append(Value(kind, base, offset + signed))
+        else:
+            sums.append(value)
+    return frozenset(sums)

@@ -42,7 +42,7 @@ def tracepoint_id(category: str, name: str) -> int:
             raise missing from None
         except OSError as error:
             raise _refused(where, f"events/{_id_path(category, name)}", error) from error
-        with open(number, encoding="ascii") as file:  # noqa: PTH123 - a descriptor
+        with open(number, "rb") as file:  # noqa: PTH123 - a descriptor
             return int(file.read())
 
 

@@ -123,16 +123,15 @@ def _mmapable(section: str, btf: Btf | None) -> int:
 def _datasecs(btf: Btf) -> _DataSecs:
     datasecs = []
     count = 0
-    for type_id in btf.ids():
-        if btf.kind(type_id) is Kind.DATASEC:
-            datasec = btf.type(type_id)
-            assert isinstance(datasec, types.DataSec)
-            count += 1 + len(datasec.vars)
-            if count > MAX_VARIABLES:
-                raise BtfError(
-                    f"{btf.name}: section {safe(datasec.name)}: more than {MAX_VARIABLES} variables"
-                )
-            datasecs.append((type_id, datasec))
+    for type_id in btf.of_kind(Kind.DATASEC):
+        datasec = btf.type(type_id)
+        assert isinstance(datasec, types.DataSec)
+        count += 1 + len(datasec.vars)
+        if count > MAX_VARIABLES:
+            raise BtfError(
+                f"{btf.name}: section {safe(datasec.name)}: more than {MAX_VARIABLES} variables"
+            )
+        datasecs.append((type_id, datasec))
     return datasecs
 
 
@@ -146,15 +145,11 @@ def _hide_functions(btf: Btf, elf: Elf) -> Words:
         symbol.name for symbol in elf.symbols if symbol.section == text and _is_hidden(symbol)
     }
     words: Words = {}
-    for type_id in btf.ids() if hidden else ():
-        if btf.kind(type_id) is Kind.FUNC:
-            function = btf.type(type_id)
-            if (
-                isinstance(function, types.Func)
-                and function.name in hidden
-                and function.linkage == Linkage.GLOBAL
-            ):
-                words[type_id, INFO] = info_word(Kind.FUNC, Linkage.STATIC)
+    for type_id in btf.of_kind(Kind.FUNC) if hidden else ():
+        function = btf.type(type_id)
+        assert isinstance(function, types.Func)
+        if function.name in hidden and function.linkage == Linkage.GLOBAL:
+            words[type_id, INFO] = info_word(Kind.FUNC, Linkage.STATIC)
     return words
 
 

@@ -26,10 +26,8 @@ def read(where: str, btf: Btf, functions: Sequence[FunctionSpec]) -> Mapping[str
     """
     subprograms = {function.name: function for function in functions if function.section == TEXT}
     callbacks: dict[str, list[int]] = {}
-    for type_id in btf.ids():
-        if btf.kind(type_id) is not Kind.DECL_TAG or not btf.string(
-            btf.name_offset(type_id)
-        ).startswith(_TAG):
+    for type_id in btf.of_kind(Kind.DECL_TAG):
+        if not btf.string(btf.name_offset(type_id)).startswith(_TAG):
             continue
         tag = btf.type(type_id)
         assert isinstance(tag, types.DeclTag)

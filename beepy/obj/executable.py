@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 
+from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from beepy.errors import ElfError
 from beepy.file_bytes import ELF_MAGIC, FileBytes
-from beepy.obj.elf import MALFORMED, malformed
 from beepy.text import safe
 
 _MAX_HEADERS: Final = 1 << 12
@@ -36,6 +36,19 @@ _HIDDEN: Final = 0x8000  # flag of an index in .gnu.version: not the default ver
 _SYMBOL: Final = {64: struct.Struct("<IBBHQQ"), 32: struct.Struct("<IIIBBH")}
 _STAPSDT: Final = b"stapsdt\0"
 _STAPSDT_TYPE: Final = 3
+_MAX_WHY: Final = 200  # characters of elftools' own message
+
+_MALFORMED: Final = (
+    ELFError,
+    OverflowError,
+    ValueError,
+    struct.error,
+    KeyError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+)
+"""The errors that elftools raises on malformed input: its own and others."""
 
 
 class Segment(NamedTuple):
@@ -134,8 +147,8 @@ def read(data: bytes | FileBytes, name: str) -> Executable:
             sections=tuple(sections),
             data=data,
         )
-    except MALFORMED as error:
-        raise malformed(name, error) from error
+    except _MALFORMED as error:
+        raise ElfError(f"{name}: malformed ELF: {safe(str(error)[:_MAX_WHY])}") from error
 
 
 def _section(name: str, header: Any) -> Section:  # noqa: ANN401 - elftools has no types

@@ -73,6 +73,15 @@ PSEUDO_FUNC: Final = 4
 PSEUDO_CALL: Final = 1
 PSEUDO_KFUNC_CALL: Final = 2
 
+JUMPS: Final = frozenset(
+    [
+        code
+        for code in range(256)
+        if code & CLASS in (JMP, JMP32) and code & OPERATION not in _CALL_OR_EXIT
+    ]
+)
+"""The codes of jumps, also of conditional ones."""
+
 _SLOT = Packer("<BBhi")
 
 
@@ -98,7 +107,7 @@ class Insn(NamedTuple):
 
 def jumps(code: int) -> bool:
     """Tell whether instructions of this code are jumps, perhaps conditional ones."""
-    return code & CLASS in (JMP, JMP32) and code & OPERATION not in _CALL_OR_EXIT
+    return code in JUMPS
 
 
 def successors(index: int, insn: Insn, table: Iterable[int] = ()) -> list[int]:

@@ -80,10 +80,8 @@ def _placed(name: str, section: Section, symbol: str, at: int, end: int) -> Plac
 def _annotated_types(btf: Btf) -> dict[str, tuple[TypeId, TypeId]]:
     """Return the types of key and value that BPF_ANNOTATE_KV_PAIR gives, by the maps' names."""
     pairs = {}
-    for type_id in btf.ids():
-        if btf.kind(type_id) is Kind.STRUCT and btf.string(btf.name_offset(type_id)).startswith(
-            PAIR
-        ):
+    for type_id in btf.of_kind(Kind.STRUCT):
+        if btf.string(btf.name_offset(type_id)).startswith(PAIR):
             pair = btf.type(type_id)
             assert isinstance(pair, types.Struct)
             if [member.name for member in pair.members] == ["key", "value"]:

@@ -13,14 +13,23 @@ from beepy.obj import (
     elf,
     exception_callbacks,
     functions,
-    legacymaps,
     mapdefs,
     structops,
 )
 from beepy.obj.elf import Elf, Section
 from beepy.obj.functions import MAX_TOTAL, SymbolTargets
 from beepy.obj.linker import link
-from beepy.obj.sections import ARENA, JUMP_TABLES, KCONFIG, KSYMS, TEXT, is_data, is_maps
+from beepy.obj.mapdefs import PlacedMap
+from beepy.obj.sections import (
+    ARENA,
+    JUMP_TABLES,
+    KCONFIG,
+    KSYMS,
+    LEGACY_MAPS,
+    TEXT,
+    is_data,
+    is_maps,
+)
 from beepy.obj.spec import CollectionSpec, FunctionSpec, JumpTableRef, MapSpec, ProgramSpec
 from beepy.text import safe
 
@@ -41,7 +50,7 @@ def parse(data: bytes, name: str = "object") -> CollectionSpec:
     btf = _types(where, file, sections.get(".BTF"))
     globals_ = datasec.fixup_datasecs(btf, file) if btf else datasec.Globals()
     btf = globals_.btf
-    maps = (*(mapdefs.read(btf, file) if btf else ()), *legacymaps.read(where, file, btf))
+    maps = (*(mapdefs.read(btf, file) if btf else ()), *_legacy_maps(where, file, btf))
     maps, arena = arenas.with_globals(where, maps, sections.get(ARENA))
     variables = arenas.in_arena(globals_.variables, arena)
     areas = [section for section in file.sections if is_data(section.name) and section.size]
@@ -100,6 +109,14 @@ def _types(where: str, file: Elf, section: Section | None) -> Btf | None:
     elif len(btf) > MAX_TYPES:
         raise BtfError(f"{where}: {len(btf) - 1} types, at most {MAX_TYPES} are taken")
     return btf
+
+
+def _legacy_maps(where: str, file: Elf, btf: Btf | None) -> Sequence[PlacedMap]:
+    if not any(section.name == LEGACY_MAPS for section in file.sections):
+        return ()
+    from beepy.obj import legacymaps  # noqa: PLC0415 - few objects have any
+
+    return legacymaps.read(where, file, btf)
 
 
 def _check_sections(where: str, file: Elf) -> None:

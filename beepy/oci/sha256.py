@@ -3,20 +3,18 @@
 ``sha256`` has hashlib's interface: ``sha256(data)``, ``update``, ``hexdigest``.
 """
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
 
 def _import() -> Callable[..., Any]:
-    for module in ("_sha2", "_sha256"):  # Python 3.12, 3.11; a build may lack either
-        try:
-            return import_module(module).sha256  # type: ignore[no-any-return]
-        except ImportError:
-            continue
-    import hashlib  # noqa: PLC0415 - see above
-
-    return hashlib.sha256
+    try:
+        module = import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256")
+    except ImportError:  # a build may lack it
+        module = import_module("hashlib")
+    return module.sha256  # type: ignore[no-any-return]
 
 
 sha256: Final = _import()

@@ -86,6 +86,23 @@ def test_many_names_by_one_walk() -> None:
     assert found.ids_by_names(set(), Kind.STRUCT) == []
 
 
+def test_types_of_a_kind_are_not_built() -> None:
+    w = BtfWriter()
+    number, first = w.integer("int"), w.struct("a", 4, [("bad", 99, 0)])
+    union, second = w.union("b", 24), w.struct("c", 4)
+    found = btf(w)
+    assert found.of_kind(Kind.STRUCT) == [first, second]
+    assert found.of_kind(Kind.INT) == [number]
+    assert found.of_kind(Kind.ENUM) == []
+    assert found.composite_sizes() == {4, 24}
+    later = BtfWriter.after(found)
+    struct = later.struct("d", 8)
+    split = btf(later, found)
+    assert split.of_kind(Kind.STRUCT) == [struct]  # its own
+    assert split.composite_sizes() == {8}
+    assert union == 3
+
+
 def test_flavors() -> None:
     w = BtfWriter()
     ids = [

@@ -62,11 +62,13 @@ class Given:
     def value_of(self, name: str, type_id: int) -> None:
         self.maps[name] = self.maps[name]._replace(value=TypeId(type_id))
 
-    def sent(self) -> Output:
+    def spec(self) -> CollectionSpec:
         maps, variables = tuple(self.maps.values()), tuple(self.variables)
         btf = Btf(self.writer.data())
-        spec = CollectionSpec("o", "GPL", (self.program,), maps, variables, (), btf)
-        (output,) = outputs(spec).found
+        return CollectionSpec("o", "GPL", (self.program,), maps, variables, (), btf)
+
+    def sent(self) -> Output:
+        (output,) = outputs(self.spec()).found
         return output
 
     def records(self) -> list[tuple[int, str]]:
@@ -105,6 +107,16 @@ def test_values_that_are_stored_have_the_size_of_their_map() -> None:
     assert (sent.maps, sent.size) == (("heap",), 16)
     assert sent.data == {Value(Kind.STACK, 0, -16)}
     assert Given(*update).sent().size is None
+
+
+def test_programs_that_only_store_are_skipped_if_that_does_not_matter() -> None:
+    update = (*load(1), *on_stack(3), call("map_update_elem"))
+    refs = (MapRef(0, "heap"), MapRef(6, "events"))
+    assert outputs(Given(*update, EXIT, refs=refs[:1]).spec(), stores=False) == Outputs((), ())
+    spec = Given(*update, *SEND, refs=refs).spec()
+    found = outputs(spec, stores=False)
+    assert [sent.call for sent in found.found] == ["map_update_elem", "ringbuf_output"]
+    assert found == outputs(spec)
 
 
 def test_what_an_iterator_writes_has_no_map() -> None:
