@@ -45,7 +45,9 @@ def choose(
     chosen = [
         {
             program.name: common._replace(
-                name=attach.get(program.name) or _section_target(program.section)
+                name=attach.get(program.name)
+                or program.attach_to
+                or _section_target(program.section)
             )
             for program in spec.programs
         }
