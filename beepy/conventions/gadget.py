@@ -9,6 +9,7 @@ from typing import Final
 
 from beepy import map_types
 from beepy.btf.btf import Btf
+from beepy.btf.layout import size_of
 from beepy.btf.names import essential_name
 from beepy.btf.types import VOID, Kind, TypeId
 from beepy.conventions import gadget_columns, gadget_names, gadget_yaml
@@ -285,6 +286,9 @@ def _iterators(
         record = _struct(spec, iterator.record)
         if not record or not spec.btf:
             raise _missing(spec, iterator.name, f"struct {excerpt(iterator.record)}")
+        if not size_of(spec.btf, record):
+            where = f"{safe(spec.name)}: data source '{excerpt(iterator.name)}'"
+            raise BtfError(f"{where}: struct {excerpt(iterator.record)}: it has no members")
         schema = Schema(spec.name, iterator.name, None, spec.btf, record, vocabulary=VOCABULARY)
         source = metadata.sources.get(iterator.name, _NO_SOURCE)
         presentation = gadget_columns.of(schema, source)

@@ -1,7 +1,10 @@
 """How a gadget's rows look: by the annotations of gadget.yaml, and by the types of their fields."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Final
 
@@ -50,6 +53,7 @@ _TEMPLATES: Final[Mapping[str, ColumnHint]] = {
 _TYPE: Final = "gadget_"
 _NAMES: Final = frozenset(("user", "group"))  # of ids: their columns are not those of numbers
 _PROCESS: Final = frozenset(("gadget_process", "gadget_creds"))
+_ENDPOINT: Final = "endpoint"
 _PARENT: Final = "gadget_parent"
 
 
@@ -66,21 +70,32 @@ def of(schema: Schema, source: DataSource) -> Presentation:
     columns: dict[str, ColumnHint] = {}
     with suppress(BtfError):  # it is reported where the map is checked
         all_fields = fields(schema._replace(presentation=presentation))
-        columns = {field.name: _hint(schema.btf, field, all_fields, source) for field in all_fields}
-    skipped = [name for name, texts in source.fields.items() if texts.get("json.skip", "") == _TRUE]
+        paths = frozenset([field.path for field in all_fields])
+        columns = {field.name: _hint(schema.btf, field, paths, source) for field in all_fields}
+    skipped = {n for n, texts in source.fields.items() if texts.get("json.skip", "") == _TRUE}
+    not_in_json = [field.name for field in all_fields if _is_skipped(field, skipped)]
     return Presentation(
         columns=_headed(columns),
         limit=presentation.limit,
-        not_in_json=frozenset([*skipped, *[n for n in columns if n.endswith(".endpoint")]]),
+        not_in_json=frozenset(not_in_json),
         rest=rest,
         rest_length=presentation.rest_length,
         sort=_sort(all_fields, columns) if not schema.is_stream else "",
     )
 
 
-def _hint(btf: Btf, field: Field, others: Sequence[Field], source: DataSource) -> ColumnHint:
+def _is_skipped(field: Field, skipped: AbstractSet[str]) -> bool:
+    """Tell whether JSON leaves a field out, or a struct that it is in."""
+    if ENDPOINT in field.owners and field.path[-1] == _ENDPOINT:
+        return True
+    return not skipped.isdisjoint(accumulate(field.path, "{}.{}".format))
+
+
+def _hint(
+    btf: Btf, field: Field, paths: frozenset[tuple[str, ...]], source: DataSource
+) -> ColumnHint:
     """Return the hint of a field: annotations count more than types, its own more than others."""
-    hint = _of_type(btf, field, others)
+    hint = _of_type(btf, field, paths)
     for end in range(1, len(field.path)):  # those of the structs that it is in
         hint = _annotated(
             hint, source.fields.get(".".join(field.path[:end]), _NO_TEXTS), inner=True
@@ -88,14 +103,14 @@ def _hint(btf: Btf, field: Field, others: Sequence[Field], source: DataSource) -
     return _annotated(hint, source.fields.get(field.name, _NO_TEXTS), inner=False)
 
 
-def _of_type(btf: Btf, field: Field, others: Sequence[Field]) -> ColumnHint:
+def _of_type(btf: Btf, field: Field, paths: frozenset[tuple[str, ...]]) -> ColumnHint:
     name = field.path[-1]
     if ENDPOINT in field.owners:
         prefix = field.path[: field.owners.index(ENDPOINT) + 1]
-        if name != "endpoint":
+        if name != _ENDPOINT:
             return _HIDDEN
         return _TEMPLATES["l4endpoint"]._replace(heading=".".join(prefix))
-    if USER_STACK in field.owners or _has_meaning(field, others):
+    if USER_STACK in field.owners or _has_meaning(field, paths):
         return _HIDDEN
     for typedef in () if name in _NAMES else _typedefs(btf, field):
         template = typedef.removeprefix(_TYPE) if typedef.startswith(_TYPE) else ""
@@ -117,11 +132,11 @@ def _typedefs(btf: Btf, field: Field) -> tuple[str, ...]:
     return tuple(typedef_names(btf, array.type))
 
 
-def _has_meaning(field: Field, others: Sequence[Field]) -> bool:
+def _has_meaning(field: Field, paths: frozenset[tuple[str, ...]]) -> bool:
     """Tell whether another field shows what a raw number means."""
     name = field.path[-1]
     meant = (*field.path[:-1], name.removesuffix(RAW))
-    return name.endswith(RAW) and any(other.path == meant for other in others)
+    return name.endswith(RAW) and meant in paths
 
 
 def _annotated(hint: ColumnHint, texts: Mapping[str, str], *, inner: bool) -> ColumnHint:
@@ -150,9 +165,9 @@ def _number(texts: Mapping[str, str], name: str) -> int:
 
 def _headed(columns: Mapping[str, ColumnHint]) -> dict[str, ColumnHint]:
     """Return the hints without headings that several visible fields would have."""
-    headings = [hint.heading or name for name, hint in columns.items() if not hint.hidden]
+    headings = Counter([hint.heading or name for name, hint in columns.items() if not hint.hidden])
     return {
-        name: hint if headings.count(hint.heading) < 2 else hint._replace(heading="")
+        name: hint if headings[hint.heading] < 2 else hint._replace(heading="")
         for name, hint in columns.items()
     }
 

@@ -33,6 +33,7 @@ _HIDDEN: Final = "__"
 _SET: Final = "_set"  # the end of the names of enums whose values are sets of bits
 _V4, _V6 = 4, 6
 _ADDRESS_SIZE: Final = 16
+_MAX_BITS: Final = 256  # names of such an enum
 _MAX_REST: Final = 1 << 16  # bytes of what follows a record
 
 _Text = Callable[[int], str]
@@ -77,8 +78,14 @@ class _Vocabulary:
         self._schema = schema
         self._leaves = leaves
         self._by_path = {(leaf.part, leaf.path): leaf for leaf in leaves}
+        self._starts: dict[tuple[int, tuple[str, ...]], int] = {}  # of addresses
+        for leaf in leaves:
+            at = _position(leaf, ADDRESS)
+            if at is not None:
+                key = leaf.part, leaf.path[: at + 1]
+                self._starts[key] = min(leaf.start, self._starts.get(key, leaf.start))
         self._meanings = _meanings(schema.machine)
-        self._addresses: set[tuple[str, ...]] = set()  # the paths of those that are made
+        self._addresses: set[tuple[int, tuple[str, ...]]] = set()  # those that are made
 
     def fields(self) -> Iterator[Field]:
         for leaf in self._leaves:
@@ -108,10 +115,10 @@ class _Vocabulary:
         elif leaf.path[-1] == f"proto{RAW}" and _position(leaf, ENDPOINT) is not None:
             yield from self._beside(leaf, _named(leaf), gadget_texts.protocol)
         elif leaf.path[-1] == STACK_ID and (at := _position(leaf, USER_STACK)) is not None:
-            name = leaf.path[at].removesuffix(RAW)
-            stack = leaf._replace(path=leaf.path[: at + 1], label="_".join(leaf.path[: at + 1]))
             codec = _texts(leaf.codec, self._schema.machine.user_stack, 32, cacheable=False)
-            yield from self._derived(stack, name if name != leaf.path[at] else "", codec)
+            yield from self._derived(leaf, "addresses", codec)
+            stack = leaf._replace(path=leaf.path[: at + 1], label="_".join(leaf.path[: at + 1]))
+            yield from self._derived(stack, _named(stack), codec)
 
     def _beside(self, leaf: Field, name: str, text: Callable[[int], Value]) -> Iterator[Field]:
         return self._derived(leaf, name, _texts(leaf.codec.as_number() or leaf.codec, text))
@@ -135,7 +142,7 @@ class _Vocabulary:
         kernel = self._schema.kernel() if enum.name else None
         enum = enum if kernel is None else enums.renumbered(enum, kernel)
         if enum.name.endswith(_SET):
-            return partial(_set_text, tuple(enum.values))
+            return partial(_set_text, tuple(enum.values[:_MAX_BITS]))
         name_of = enums.namer(enum, leaf.bits)
         return lambda number: str(name_of(number))
 
@@ -145,13 +152,13 @@ class _Vocabulary:
         The sibling ``version`` says which member counts; without it they stay as they are.
         """
         version = self._by_path.get((leaf.part, (*path[:-1], "version")))
-        start = min([one.start for one in self._leaves if one.path[: len(path)] == path])
+        start = self._starts[leaf.part, path]
         if version is None or version.start < start + _ADDRESS_SIZE:
             yield leaf._replace(codec=_member_codec(leaf))
             return
-        if path in self._addresses:
+        if (leaf.part, path) in self._addresses:
             return
-        self._addresses.add(path)
+        self._addresses.add((leaf.part, path))
         first = leaf._replace(path=path, start=start, offset=Bits(8 * start))
         first = first._replace(label="_".join(path), owners=leaf.owners[: len(path)])
         size = version.start - start + 1

@@ -144,6 +144,7 @@ def test_a_user_stack_is_shown_by_its_number() -> None:
     assert row(schema(t, record), struct.pack("<II", 8, 3)) == {
         "ustack_raw.major": 8,
         "ustack_raw.stack_id": 3,
+        "ustack_raw.addresses": "user stack 3",
         "ustack": "user stack 3",
     }
 
