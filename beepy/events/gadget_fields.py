@@ -85,16 +85,28 @@ class _Vocabulary:
                 key = leaf.part, leaf.path[: at + 1]
                 self._starts[key] = min(leaf.start, self._starts.get(key, leaf.start))
         self._meanings = _meanings(schema.machine)
+        # a struct as a field, and the codec of its meaning, until its members are yielded
+        self._after: tuple[()] | tuple[Field, Codec] = ()
         self._addresses: set[tuple[int, tuple[str, ...]]] = set()  # those that are made
 
     def fields(self) -> Iterator[Field]:
         for leaf in self._leaves:
+            if self._after and self._after[0].path != leaf.path[: len(self._after[0].path)]:
+                yield from self._meaning_of_struct()
             at = _position(leaf, ADDRESS)
             if at is not None:
                 yield from self._address(leaf, leaf.path[: at + 1])
             else:
                 yield from self._number(leaf)
+        yield from self._meaning_of_struct()
         yield from self._rest()
+
+    def _meaning_of_struct(self) -> Iterator[Field]:
+        """Yield what stands beside a struct, once all members of the struct have been."""
+        if self._after:
+            stack, codec = self._after
+            self._after = ()
+            yield from self._derived(stack, _named(stack), codec)
 
     def _number(self, leaf: Field) -> Iterator[Field]:
         """Yield a leaf, and its meaning."""
@@ -117,8 +129,8 @@ class _Vocabulary:
         elif leaf.path[-1] == STACK_ID and (at := _position(leaf, USER_STACK)) is not None:
             codec = _texts(leaf.codec, self._schema.machine.user_stack, 32, cacheable=False)
             yield from self._derived(leaf, "addresses", codec)
-            stack = leaf._replace(path=leaf.path[: at + 1], label="_".join(leaf.path[: at + 1]))
-            yield from self._derived(stack, _named(stack), codec)
+            path = leaf.path[: at + 1]
+            self._after = leaf._replace(path=path, label="_".join(path)), codec
 
     def _beside(self, leaf: Field, name: str, text: Callable[[int], Value]) -> Iterator[Field]:
         return self._derived(leaf, name, _texts(leaf.codec.as_number() or leaf.codec, text))

@@ -139,13 +139,19 @@ def test_an_address_without_a_port_and_one_without_a_version() -> None:
 
 def test_a_user_stack_is_shown_by_its_number() -> None:
     t = Vocabulary()
-    stack = t.writer.struct("gadget_user_stack", 8, [("major", t.u32, 0), ("stack_id", t.u32, 32)])
-    record = t.writer.struct("event", 8, [("ustack_raw", stack, 0)])
-    assert row(schema(t, record), struct.pack("<II", 8, 3)) == {
+    stack = t.writer.struct("gadget_user_stack", 8, [("stack_id", t.u32, 0), ("major", t.u32, 32)])
+    record = t.writer.struct("event", 12, [("ustack_raw", stack, 0), ("pid", t.u32, 64)])
+    found = row(schema(t, record), struct.pack("<III", 3, 8, 1))
+    assert [*found] == [
+        *("ustack_raw.stack_id", "ustack_raw.addresses", "ustack_raw.major"),  # one struct
+        *("ustack", "pid"),
+    ]
+    assert found == {
         "ustack_raw.major": 8,
         "ustack_raw.stack_id": 3,
         "ustack_raw.addresses": "user stack 3",
         "ustack": "user stack 3",
+        "pid": 1,
     }
 
 
