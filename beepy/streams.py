@@ -26,7 +26,7 @@ from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
 from beepy.errors import NotSupported, UsageError
 from beepy.events import schemas
-from beepy.events.batch import Batch, Reader, Schema
+from beepy.events.batch import Batch, Machine, Reader, Schema, no_name
 from beepy.events.stats import RunStats
 from beepy.host.machine import possible_cpus
 from beepy.log import Log
@@ -233,17 +233,41 @@ def _readers(collection: Collection) -> Iterator[Reader]:
         schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(
             kernel=collection.kernel_types
         )
+        if schema.vocabulary:
+            schema = schema._replace(machine=_machine(collection))
         reader = maps.reader(tracked_map, schema)
         if reader is None:
             _log.warning(
                 "map '%s': not shown: %s", safe(tracked.map), map_types.not_shown(tracked_map.type)
             )
             continue
+        if tracked.lost_in in collection.maps:
+            from beepy.maps.counted import CountedReader  # noqa: PLC0415 - only gadgets count
+
+            reader = CountedReader(reader, collection.maps[tracked.lost_in])
         yield reader
     for program in collection.programs.values():
         reader = hooks.reader(program, collection.target(program.name), collection.spec)
         if reader:
+            if reader.schema.vocabulary:
+                reader.schema = reader.schema._replace(
+                    kernel=collection.kernel_types, machine=_machine(collection)
+                )
             yield reader
+
+
+def _machine(collection: Collection) -> Machine:
+    """Return what this machine knows of numbers in records; stacks are in maps of fixed names."""
+    from beepy.enrich import users  # noqa: PLC0415 - only a vocabulary needs it
+    from beepy.maps import stacks  # noqa: PLC0415 - as above
+
+    kernel, user = (collection.maps.get(name) for name in ("ig_kstack", "ig_ustack"))
+    return Machine(
+        user=users.user,
+        group=users.group,
+        kernel_stack=stacks.text_of(kernel) if kernel else no_name,
+        user_stack=stacks.text_of(user) if user else no_name,
+    )
 
 
 def _attach(collections: Sequence[Collection], stats: RunStats) -> None:

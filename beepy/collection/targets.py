@@ -46,7 +46,9 @@ def choose(
     chosen = [
         {
             program.name: common._replace(
-                name=attach.get(program.name) or _section_target(program.section, common)
+                name=attach.get(program.name)
+                or program.attach_to
+                or _section_target(program.section, common)
             )
             for program in spec.programs
         }

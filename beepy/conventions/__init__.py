@@ -44,11 +44,26 @@ def _bee() -> Convention:
     return Convention(BEE, bee.tracked)
 
 
+def _gadget() -> Convention:
+    from beepy.conventions import gadget  # noqa: PLC0415 - bee's images need none of it
+
+    return Convention(GADGET, gadget.tracked, gadget.adapt)
+
+
 BEE: Final = "bee"
+GADGET: Final = "gadget"
 AUTOMATIC: Final = "automatic: no map has bee's prefix"
+_AUTOMATIC: Final = {
+    BEE: AUTOMATIC,
+    GADGET: "automatic: no variable or tag of the gadget says what its maps mean",
+}
 
 # bee's convention also reads ELF files that are not in an image
-TABLE: Final[Mapping[str, Callable[[], Convention]]] = {"bee": _bee, "elf": _bee}
+TABLE: Final[Mapping[str, Callable[[], Convention]]] = {
+    "bee": _bee,
+    "elf": _bee,
+    "gadget": _gadget,
+}
 
 NO_HINTS: Final[Hints] = MappingProxyType({})
 
@@ -67,9 +82,9 @@ def apply_all(
 ) -> list[CollectionSpec]:
     """Return the objects of an image with their ``tracked`` and ``not_shown``.
 
-    If bee's convention applies and gives no map of them a role, the automatic one is used. If the
-    format has no convention, no map has a meaning. Raises BtfError if the records of all maps of an
-    object have too many members together.
+    If bee's convention or that of gadgets applies and gives no map of them a meaning, the automatic
+    one is used. If the format has no convention, no map has a meaning. Raises BtfError if the
+    records of all maps of an object have too many members together.
     """
     if image_format not in TABLE:
         return [spec._replace(tracked=(), not_shown=(), convention="") for spec in specs]
@@ -77,10 +92,14 @@ def apply_all(
     name = convention.name
     specs = [convention.adapt(spec, hints) for spec in specs]
     decisions = [[*convention.tracked(spec, hints)] for spec in specs]
-    if name == BEE and not any(decisions):
+    if (
+        name in _AUTOMATIC
+        and not any(decisions)
+        and not any(spec.iterator_records for spec in specs)
+    ):
         from beepy.conventions import auto  # noqa: PLC0415 - images of bee need none of it
 
-        name = AUTOMATIC
+        name = _AUTOMATIC[name]
         decisions = [[*auto.tracked(spec, hints)] for spec in specs]
     return [_decided(spec, decided, name) for spec, decided in zip(specs, decisions, strict=True)]
 

@@ -1,18 +1,42 @@
 """Batches, which carry raw records from a map to a sink, and the schemas that describe them."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.events.clock import LIVE, Clock
 from beepy.obj.spec import Role
 
+if TYPE_CHECKING:
+    from beepy.obj.presentation import Presentation  # bee's images have none
+
 KernelTypes: TypeAlias = Callable[[], Btf | None]
 
 
 def no_types() -> None:
     """Return None: enums have the numbers of the image."""
+
+
+def no_name(_number: int) -> str:
+    """Return "": nothing is known of the number."""
+    return ""
+
+
+class Machine(NamedTuple):
+    """What only the machine that made the records knows: functions from a number to its text.
+
+    They return "" for what is not known. ``user`` and ``group`` are names of ids. A stack's number
+    is its key in a map; its text has the frames, the innermost first.
+    """
+
+    user: Callable[[int], str] = no_name
+    group: Callable[[int], str] = no_name
+    kernel_stack: Callable[[int], str] = no_name
+    user_stack: Callable[[int], str] = no_name
+
+
+NO_MACHINE: Machine = Machine()
 
 
 class Schema(NamedTuple):
@@ -25,7 +49,9 @@ class Schema(NamedTuple):
     source counts the records that it loses, as perf buffers do and ring buffers do not. ``kernel``
     returns the types of the kernel that made the records, whose numbers its enums have. ``texts``
     are the names of the fields of bytes that are read as text. ``metric`` and ``metric_value`` are
-    the convention's names (see ``Tracked``). ``clock`` converts the timestamps of that kernel.
+    the convention's names; ``drains``, ``vocabulary`` and ``presentation`` its decisions (see
+    ``Tracked``). ``machine`` gives the vocabulary names that only the machine knows, ``clock``
+    converts the timestamps of that kernel.
     """
 
     image: str
@@ -44,6 +70,10 @@ class Schema(NamedTuple):
     metric: str = ""
     metric_value: str = ""
     clock: Clock = LIVE
+    drains: bool = False
+    vocabulary: str = ""
+    machine: Machine = NO_MACHINE
+    presentation: "Presentation | None" = None
 
     @property
     def is_stream(self) -> bool:

@@ -46,6 +46,11 @@ class Clock:
             for timestamp in timestamps
         ]
 
+    def wall_of_boot(self, timestamp: int) -> int:
+        """Return the wall clock (ns since the epoch) of a timestamp (ns) of CLOCK_BOOTTIME."""
+        self._monotonic()  # reads the offsets
+        return timestamp + self._boot - self._suspended
+
     def offset(self, first: int, last: int) -> int | None:
         """Return the one offset of all timestamps from ``first`` to ``last`` to the wall clock.
 

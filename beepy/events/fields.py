@@ -28,8 +28,9 @@ class Field(NamedTuple):
     ``_`` appended. ``name`` is the path joined by ``.``. ``label`` joins the names in BTF by ``_``,
     and is distinct. ``offset`` and ``bits`` are its place, in bits, within ``part``: ``RECORD``
     (the record, or a table's key), ``VALUE`` or ``CPU``. ``typedefs`` are the names of its type,
-    the outermost first. ``flexible``: it is an array without a length at the end of a record, and
-    extends to where the record ends.
+    the outermost first. ``owners`` are the names of the types of the members in ``path``, but for
+    the last. ``flexible``: it is an array without a length at the end of a record, and extends to
+    where the record ends.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Field(NamedTuple):
     codec: Codec
     typedefs: tuple[str, ...] = ()
     flexible: bool = False
+    owners: tuple[str, ...] = ()
 
     def is_in(self, length: int) -> bool:
         """Return whether a record of ``length`` bytes has the field.
@@ -80,6 +82,10 @@ def fields(schema: Schema, budget: Budget | None = None) -> tuple[Field, ...]:
     if schema.is_stream:
         end = max([field.start + field.codec.size for field in leaves], default=0)
         leaves = tuple([field._replace(flexible=_is_flexible(field, end)) for field in leaves])
+    if schema.vocabulary:
+        from beepy.events import gadget_fields  # noqa: PLC0415 - bee's images have no vocabulary
+
+        leaves = gadget_fields.of(schema, leaves)
     if sum([field.codec.calls_per_value for field in leaves]) > MAX_CALLS:
         raise BtfError(f"{schema.btf.name}: more than {MAX_CALLS} values in a record")
     return leaves
@@ -98,20 +104,22 @@ def _fields(schema: Schema, budget: Budget) -> Iterator[Field]:
     yield from walk.part(schema.key, RECORD, "key", inline=True)
     if schema.cpus and not is_summed(schema):
         yield walk.cpu()
-    yield from walk.part(schema.value, VALUE, "value", inline=False)
+    # the rows of a vocabulary are flat, as those of its own tools are
+    yield from walk.part(schema.value, VALUE, "value", inline=bool(schema.vocabulary))
 
 
 class _Level(NamedTuple):
     """A struct whose members are walked.
 
     ``path`` and ``btf_path`` are the names that lead to it, as they are shown and as BTF has them;
-    ``base`` is its first bit in the part.
+    ``owners`` are the names of their types; ``base`` is its first bit in the part.
     """
 
     path: tuple[str, ...]
     btf_path: tuple[str, ...]
     part: int
     base: int
+    owners: tuple[str, ...] = ()
 
 
 class _FieldWalk:
@@ -174,7 +182,8 @@ class _FieldWalk:
         offset = level.base + member.offset
         composite = self._compiler.composite(member.type)
         if composite:
-            inner = _Level(path, btf_path, level.part, offset)
+            owners = (*level.owners, composite.name)
+            inner = _Level(path, btf_path, level.part, offset, owners)
             yield from self._members(composite, set(), inner)
             return
         start, codec = self._compiler.leaf(member, len(path))
@@ -194,6 +203,7 @@ class _FieldWalk:
             start=start + level.base // 8,
             codec=codec,
             typedefs=tuple(typedef_names(self._btf, member.type)),
+            owners=level.owners,
         )
 
     def _bits(self, type_id: TypeId) -> int:

@@ -17,13 +17,14 @@ from beepy.events.batch_ops import select
 from beepy.events.decoder import Decoder
 from beepy.events.fields import RECORD
 
-# tgid first: in records that have both, pid is a thread's id, as in the kernel
-_NAMES: Final = ("tgid", "pid")
+# tgid first: in records that have both, pid is a thread's id, as in the kernel; the third is that
+# of gadgets, struct gadget_process proc
+_PATHS: Final = (("tgid",), ("pid",), ("proc", "pid"))
 _SIZE: Final = 4
 
 
 class OwnRecords:
-    """Leaves out the records of streams that have ``pid`` in their field ``tgid`` or ``pid``."""
+    """Leaves out the records of streams that have ``pid`` in a field of ``_PATHS``."""
 
     def __init__(self, pid: int, decoders: Iterable[Decoder]) -> None:
         self._bytes = tuple([(byte, _differing(byte)) for byte in pid.to_bytes(_SIZE, "little")])
@@ -58,8 +59,8 @@ def pid_offset(decoder: Decoder) -> int | None:
     if not decoder.schema.is_stream:
         return None
     fields = {field.path: field for field in decoder.fields}
-    for name in _NAMES:
-        field = fields.get((name,))
+    for path in _PATHS:
+        field = fields.get(path)
         if not field or not field.codec.is_plain_int:
             continue
         if field.codec.size == _SIZE and field.bits == 8 * _SIZE:

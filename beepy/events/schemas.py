@@ -24,16 +24,20 @@ def of_map(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int 
         raise BtfError("the object has no type information: compile it with clang -g")
     schema = Schema(
         image=spec.name,
-        map=tracked.map,
+        map=tracked.shown_as or tracked.map,
         role=tracked.role,
         btf=btf,
         record=tracked.record,
         texts=tracked.texts,
         metric=tracked.metric,
         metric_value=tracked.metric_value,
+        drains=tracked.drains,
+        vocabulary=tracked.vocabulary,
+        presentation=tracked.presentation,
     )
     if tracked.record != VOID:
-        return schema._replace(counts_loss=map_types.of(map_spec.type).counts_loss)
+        counts_loss = map_types.of(map_spec.type).counts_loss or bool(tracked.lost_in)
+        return schema._replace(counts_loss=counts_loss)
     return schema._replace(
         key=tracked.key or map_spec.key,
         value=tracked.value or map_spec.value,

@@ -106,6 +106,11 @@ TABLE: Final[Mapping[str, Mapping[int, Codec]]] = {
 }
 
 
+def codec_of(typedef: str, size: int) -> Codec | None:
+    """Return the codec of a typedef's values of ``size`` bytes, None if it has no meaning."""
+    return TABLE.get(typedef, {}).get(size)
+
+
 def rows(btf: Btf, type_id: TypeId) -> Iterator[Mapping[int, Codec]]:
     """Yield the rows of the table for the typedefs of a type, the outermost typedef first."""
     for name in typedef_names(btf, type_id):

@@ -27,7 +27,7 @@ class Table(Mapping[Any, Any]):
         for field in decoder.fields:
             parts[field.part].append(field)
         self._key = _Part(parts[RECORD], "key", inline=True)
-        self._value = _Part(parts[VALUE], "value", inline=False)
+        self._value = _Part(parts[VALUE], "value", inline=bool(decoder.schema.vocabulary))
         self._per_cpu = bool(parts[CPU])
 
     def __getitem__(self, key: object) -> Any:  # noqa: ANN401 - a value, or a row

@@ -49,8 +49,13 @@ def points(hook: Hook, target: Target, machine: str) -> Sequence[Point]:
 def reader(program: Program, target: Target, spec: CollectionSpec) -> Reader | None:
     """Return a reader of the output of a program of ``spec``, None if it writes none.
 
-    The caller closes the reader.
+    There is one reader for all programs of an iterator that writes structs. The caller closes the
+    reader.
     """
+    if program.name in spec.iterator_records:
+        from beepy.hooks import struct_iterator  # noqa: PLC0415 - few images have any
+
+        return struct_iterator.reader(program, target, spec)
     hook = sections.find(program.section)
     mechanism = hook.mechanism if hook else None
     function = getattr(_module(mechanism), "reader", None) if mechanism else None

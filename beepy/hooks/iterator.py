@@ -1,7 +1,8 @@
 """BPF iterators: reading one runs its program for each object of the kernel and gives its output.
 
 Text (bpf_seq_printf) is read as lines. The output of a program that calls bpf_seq_write only is
-binary: it is shown in hex, one row for each object. Each reading is a snapshot.
+binary: it is shown in hex, one row for each object, unless its type is known (see
+``struct_iterator``). Each reading is a snapshot.
 """
 
 import itertools
@@ -28,7 +29,9 @@ from beepy.uapi import HELPERS
 _log = Log(__name__)
 
 _OVER_MAPS: Final = ("bpf_map_elem", "bpf_sk_storage_map")
-_CHUNK: Final = 1 << 16  # bytes of a read, and the most of a batch
+CHUNK: Final = 1 << 16
+"""Bytes of a read, and the most of a batch."""
+
 _ROWS: Final = 64  # of a batch in hex; the kernel takes at most 32 KiB for one object
 _WRITES_BYTES: Final = HELPERS.index("seq_write")
 _WRITES_TEXT: Final = frozenset({HELPERS.index("seq_printf"), HELPERS.index("seq_printf_btf")})
@@ -97,7 +100,7 @@ class IterReader:
 
     def _lines(self, output: Fd) -> Iterator[list[bytes]]:
         rest = b""
-        while chunk := self._chunk(output, _CHUNK):
+        while chunk := self._chunk(output, CHUNK):
             *whole, rest = (rest + chunk).split(b"\n")
             # A line that has not ended yet is kept, but for the full pieces that it already has.
             *full, rest = text_lines.cut(rest)
@@ -115,7 +118,7 @@ class IterReader:
         """
         rows = []
         while first := self._chunk(output, 1):
-            rest = self._chunk(output, _CHUNK)
+            rest = self._chunk(output, CHUNK)
             rows.append((first + rest).hex().encode())
             if len(rows) == _ROWS:
                 yield rows
@@ -145,17 +148,21 @@ class IterReader:
         )
 
     def _chunk(self, output: Fd, size: int) -> bytes:
-        """Return the next output of the program, at most ``size`` bytes, b"" at the end.
+        return chunk_of(self._program, output, size)
 
-        The kernel ends a read with EAGAIN after 1,000,000 objects for which the program wrote
-        nothing; the next read continues there (e679654a704e, "bpf: Fix a rcu_sched stall issue with
-        bpf task/task_file iterator"). Raises KernelError.
-        """
-        while True:
-            try:
-                return os.read(output.fileno(), size)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                where = f"program '{safe(self._program.name)}': iterate: read"
-                raise KernelError.of(where, error) from None
+
+def chunk_of(program: Program, output: Fd, size: int) -> bytes:
+    """Return the next output of the program, at most ``size`` bytes, b"" at the end.
+
+    The kernel ends a read with EAGAIN after 1,000,000 objects for which the program wrote
+    nothing; the next read continues there (e679654a704e, "bpf: Fix a rcu_sched stall issue with
+    bpf task/task_file iterator"). Raises KernelError.
+    """
+    while True:
+        try:
+            return os.read(output.fileno(), size)
+        except BlockingIOError:
+            continue
+        except OSError as error:
+            where = f"program '{safe(program.name)}': iterate: read"
+            raise KernelError.of(where, error) from None

@@ -94,6 +94,17 @@ class Map:
         (nothing was read: use a larger count); EINVAL or ENOTSUPP if the kernel or the map type
         does not support batches.
         """
+        return self._batch(cursor, count, delete=False)
+
+    def take_batch(
+        self, cursor: bytes | None, count: int
+    ) -> tuple[bytes, bytes, int, bytes | None]:
+        """Return what ``lookup_batch`` does, and delete each entry as it is read."""
+        return self._batch(cursor, count, delete=True)
+
+    def _batch(
+        self, cursor: bytes | None, count: int, *, delete: bool
+    ) -> tuple[bytes, bytes, int, bytes | None]:
         keys = ctypes.create_string_buffer(self.key_size * count)
         values = ctypes.create_string_buffer(self.value_span * count)
         cursor_size = max(self.key_size, 4)  # a key, or a u32 of a hash map
@@ -107,7 +118,7 @@ class Map:
             count=count,
             map_fd=self.fd.fileno(),
         )
-        more = syscall.map_lookup_batch(attr, f"{self._where}: batch look-up")
+        more = syscall.map_lookup_batch(attr, f"{self._where}: batch look-up", delete=delete)
         entries: int = attr.count
         key_bytes = bytes(memoryview(keys)[: entries * self.key_size])
         value_bytes = bytes(memoryview(values)[: entries * self.value_span])

@@ -40,6 +40,9 @@ class TableReader:
     bucket or element, so entries that are added or deleted meanwhile do not make others repeat or
     disappear. The cursor of other types is a key, which may be deleted meanwhile, so those types
     are read key by key.
+
+    If the schema says that reading ``drains`` it, entries are deleted as they are read. Key by key
+    (before v5.6), what a program adds to a value between the two is lost.
     """
 
     def __init__(self, map_: Map, schema: Schema, *, batched: bool = True) -> None:
@@ -48,6 +51,7 @@ class TableReader:
         self.coalesce_s = 0.0
         self._map = map_
         self._batched = batched
+        self._drains = schema.drains
         least = 1 if map_.type in _ARRAYS else min(_MIN_ENTRIES, map_.max_entries)
         self._count = max(least, min(_MAX_ENTRIES, _MAX_BYTES // (map_.key_size + map_.value_span)))
         self._numbers = itertools.count(1)  # of snapshots; several threads may read
@@ -88,7 +92,8 @@ class TableReader:
         cursor = None
         while self._batched:
             try:
-                keys, values, entries, cursor = self._map.lookup_batch(cursor, self._count)
+                read = self._map.take_batch if self._drains else self._map.lookup_batch
+                keys, values, entries, cursor = read(cursor, self._count)
             except KernelError as error:
                 if error.errno == ENOSPC and self._count < self._map.max_entries:
                     self._count *= 2  # a bucket has more entries
@@ -123,6 +128,8 @@ class TableReader:
             value = self._map.lookup(key)
             if value is None:
                 continue
+            if self._drains:
+                self._map.delete(key)
             keys.append(key)
             values.append(value)
             if len(keys) == self._count:

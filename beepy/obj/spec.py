@@ -6,12 +6,16 @@ Relocations are data beside the code. Each ref names the instruction that it pat
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
 from beepy.obj.insn import Insn
 from beepy.uapi import MapType
+
+if TYPE_CHECKING:
+    from beepy.obj.presentation import Presentation  # bee's images have none
 
 
 class Role(StrEnum):
@@ -119,7 +123,8 @@ class ProgramSpec(NamedTuple):
     """An entry program with every subprogram that it reaches appended (see ``obj.linker``).
 
     ``section`` is the SEC() text verbatim, with its leading ``?`` (autoload off), if any.
-    ``functions`` are (name, index of its first instruction), the entry first.
+    ``functions`` are (name, index of its first instruction), the entry first. ``attach_to`` is the
+    target that the image's format gives it, "" if its section does.
     """
 
     name: str
@@ -130,6 +135,7 @@ class ProgramSpec(NamedTuple):
     func_infos: tuple[FuncInfo, ...]
     line_infos: tuple[LineInfo, ...]
     functions: tuple[tuple[str, int], ...]
+    attach_to: str = ""
 
     @property
     def autoload(self) -> bool:
@@ -211,6 +217,11 @@ class Tracked(NamedTuple):
     records are counted). ``key`` and ``value`` are the types of a table's entries, 0 for those that
     the map declares. ``types`` has these types, None if the object's own do. ``reason`` says why
     they were chosen, where the map does not declare them: "guess: ..." or "unknown: ...".
+
+    ``shown_as`` is the name under which it is shown, "" for the map's. ``drains``: reading a table
+    deletes its entries. ``lost_in`` is the map, a per-CPU array, in which programs count records
+    that they could not write to a ring buffer. ``vocabulary`` names the typedefs and names that
+    have a meaning ("gadget"; "": no special ones).
     """
 
     map: str
@@ -223,6 +234,27 @@ class Tracked(NamedTuple):
     value: TypeId = TypeId(0)
     types: Btf | None = None
     reason: str = ""
+    shown_as: str = ""
+    drains: bool = False
+    lost_in: str = ""
+    vocabulary: str = ""
+    presentation: "Presentation | None" = None
+
+
+class IteratorRecord(NamedTuple):
+    """What an iterator's programs write with bpf_seq_write: structs of the type ``record``.
+
+    ``name`` is that of the iterator, which several programs may have in common. The rest is as for
+    ``Tracked``.
+    """
+
+    name: str
+    record: TypeId
+    vocabulary: str = ""
+    presentation: "Presentation | None" = None
+
+
+_NO_RECORDS: Mapping[str, IteratorRecord] = MappingProxyType({})
 
 
 class NotShown(NamedTuple):
@@ -256,8 +288,10 @@ class CollectionSpec(NamedTuple):
     """The contents of one object file.
 
     ``tracked`` and ``not_shown`` are empty until ``conventions.apply`` fills them; ``convention``
-    says which one did, and why; ``parameters`` are those that the image's format offers. ``btf`` is
-    None for an object without type information.
+    says which one did, and why; ``parameters`` are those that the image's format offers,
+    ``unsupported`` the parts of the image that have no effect, a line each. ``iterator_records``
+    are the structs that iterators write, by program. ``btf`` is None for an object without type
+    information.
     """
 
     name: str
@@ -271,6 +305,8 @@ class CollectionSpec(NamedTuple):
     not_shown: tuple[NotShown, ...] = ()
     convention: str = ""
     parameters: tuple[Parameter, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    iterator_records: Mapping[str, IteratorRecord] = _NO_RECORDS
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:

@@ -125,6 +125,7 @@ def admit(image: Candidate, digest: str = "", policy: "Policy | None" = None) ->
         )
     row = formats.detect(image.manifest, image.read, where)
     content = row.content(image.manifest, image.read)
+    formats.expect_programs(row, image.manifest, len(content.programs), where)
     return Image(
         name=image.name,
         digest=image.descriptor.digest,

@@ -43,9 +43,13 @@ class JsonLines:
     def open(self, decoders: Sequence[Decoder]) -> None:
         """Compile the format of each map's lines."""
         for decoder in decoders:
-            view = decoder.view(decoder.fields, _converter, absent=b"null")
-            lines = _MapLines(decoder.fields, view, {})
-            lines.formats[()] = _line_format(decoder.schema.map, decoder.fields, ())
+            fields = decoder.fields
+            if presentation := decoder.schema.presentation:
+                skipped = presentation.not_in_json
+                fields = tuple([field for field in fields if field.name not in skipped])
+            view = decoder.view(fields, _converter, absent=b"null")
+            lines = _MapLines(fields, view, {})
+            lines.formats[()] = _line_format(decoder.schema.map, fields, ())
             self._lines[decoder.schema] = lines
 
     def write(self, batch: Batch) -> None:

@@ -179,9 +179,13 @@ def map_get_next_key(attr: uapi.MapElem, where: str) -> bool:
     return _bpf(Cmd.MAP_GET_NEXT_KEY, attr, where, errno.ENOENT) == 0
 
 
-def map_lookup_batch(attr: uapi.MapBatch, where: str) -> bool:
-    """Fill in up to ``count`` entries (BPF_MAP_LOOKUP_BATCH); return whether more may follow."""
-    return _bpf(Cmd.MAP_LOOKUP_BATCH, attr, where, errno.ENOENT) == 0
+def map_lookup_batch(attr: uapi.MapBatch, where: str, *, delete: bool = False) -> bool:
+    """Fill in up to ``count`` entries (BPF_MAP_LOOKUP_BATCH); return whether more may follow.
+
+    ``delete``: delete them too (BPF_MAP_LOOKUP_AND_DELETE_BATCH).
+    """
+    command = Cmd.MAP_LOOKUP_AND_DELETE_BATCH if delete else Cmd.MAP_LOOKUP_BATCH
+    return _bpf(command, attr, where, errno.ENOENT) == 0
 
 
 def map_freeze(attr: uapi.MapElem, where: str) -> None:

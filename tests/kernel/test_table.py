@@ -1,6 +1,6 @@
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -242,3 +242,22 @@ def test_stable_keys_are_in_every_snapshot_once_while_others_change() -> None:
         finally:
             done.set()
             thread.join()
+
+
+@pytest.mark.parametrize("map_type", HASHES)
+@READERS
+def test_a_table_that_is_drained_has_each_entry_once(
+    map_type: MapType, make: Callable[[Map, Schema], TableReader]
+) -> None:
+    with tables(map_type, 64) as table:
+        reader = make(table, SCHEMA._replace(drains=True))
+        for number in range(40):
+            table.update(key(number), value(table, number))
+        first = list(reader.read())
+        assert sum(batch.records for batch in first) == 40
+        assert table.next_key(None) is None
+        table.update(key(7), value(table, 7))
+        (second,) = reader.read()
+        assert (second.records, second.final, second.parts[0].raw) == (1, True, key(7))
+        (third,) = reader.read()
+        assert (third.records, third.final) == (0, True)

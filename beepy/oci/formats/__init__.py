@@ -14,7 +14,7 @@ from beepy.oci.image import Content
 from beepy.oci.manifest import Manifest, Read
 from beepy.text import excerpt
 
-TABLE: Final = ("bee",)
+TABLE: Final = ("bee", "gadget")
 """Names of formats of images, in the order in which they are tried; each is a module here.
 
 A module has ``matches(manifest, read)``, which tells whether a manifest has this format and may
@@ -65,6 +65,15 @@ def detect(manifest: Manifest, read: Read, where: str) -> Format:
     raise UnsupportedImage(
         f"{where}: no known eBPF image format: config {config}{artifact}, layers {layers}"
     )
+
+
+def expect_programs(row: Format, manifest: Manifest, programs: int, where: str) -> None:
+    """Raise UnsupportedImage for an image without a program, which has nothing to run."""
+    if not programs:
+        layers = _listing(layer.media_type for layer in manifest.layers)
+        raise UnsupportedImage(
+            f"{where}: {row.name} image without an eBPF program: layers {layers}"
+        )
 
 
 def detect_file(name: str, head: bytes) -> FileFormat | None:

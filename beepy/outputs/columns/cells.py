@@ -1,12 +1,16 @@
 """How the values of a field are shown to people."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from beepy.events import go_format, meaning
 from beepy.events.clock import LIVE, Clock
+from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.obj.presentation import ColumnHint  # bee's images have none
 
 _TIME_WIDTH: Final = len("12:00:00.000")
 _MEANING_WIDTH: Final = 12
@@ -52,6 +56,32 @@ def cells(
     """Return how each field of a record is shown; ``exact``: with all digits of times."""
     meanings = meaning.of(fields, clock)
     return {field: _cell(field, meanings.get(field), exact=exact) for field in fields}
+
+
+def cells_of(decoder: Decoder, *, exact: bool = False) -> dict[Field, Cell]:
+    """Return how the fields of a map are shown, without those that its presentation hides."""
+    all_cells = cells(decoder.fields, decoder.schema.clock, exact=exact)
+    presentation = decoder.schema.presentation
+    if presentation is None:
+        return all_cells
+    hints = {field: presentation.columns.get(field.name) for field in all_cells}
+    return {
+        field: _hinted(cell, hints[field])
+        for field, cell in all_cells.items()
+        if not ((hint := hints[field]) and hint.hidden)
+    }
+
+
+def _hinted(cell: Cell, hint: "ColumnHint | None") -> Cell:
+    if hint is None:
+        return cell
+    cell_width = max(hint.width or cell.width, hint.min_width)
+    return cell._replace(
+        name=safe(hint.heading) or cell.name,
+        right=cell.right if hint.right is None else hint.right,
+        width=min(cell_width, hint.max_width or cell_width),
+        bound=hint.max_width or cell.bound,
+    )
 
 
 def _cell(field: Field, field_meaning: meaning.Meaning | None, *, exact: bool) -> Cell:

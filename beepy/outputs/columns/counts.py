@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
-from beepy.outputs.columns.cells import cells
+from beepy.outputs.columns.cells import cells, cells_of
 from beepy.outputs.columns.grid import Heading, format_grid, headings_of, more_line, quantity
 from beepy.outputs.columns.labels import RowLabels
 from beepy.outputs.columns.layout import Rank
@@ -32,7 +32,7 @@ class CountsPanel:
         self._pending = PendingRecords(decoder, ordered=value is not None)
         label_cells = {
             field: cell
-            for field, cell in cells(decoder.fields, decoder.schema.clock).items()
+            for field, cell in cells_of(decoder).items()
             if not cell.time and (value is None or field.name != value.name)
         }
         self._labels = RowLabels(decoder, label_cells)

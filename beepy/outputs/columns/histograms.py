@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from beepy.btf import types
-from beepy.btf.layout import skip_mods_and_typedefs
+from beepy.btf.layout import skip_mods_and_typedefs, typedef_names
 from beepy.events.batch import Batch, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, RECORD, VALUE, Field
 from beepy.obj.spec import Role
-from beepy.outputs.columns.cells import cells
+from beepy.outputs.columns.cells import cells_of
 from beepy.outputs.columns.grid import more_line, quantity
 from beepy.outputs.columns.histogram import bound_slot, draw, log2_slot, min_height
 from beepy.outputs.columns.labels import RowLabels
@@ -24,6 +24,7 @@ from beepy.width import truncate
 
 _MAX_HISTOGRAMS: Final = 1_000  # of a map
 _SLOT: Final = "slot"  # the member of the key in bcc's histograms
+_SLOT_TYPES: Final = frozenset(("gadget_histogram_slot__u32", "gadget_histogram_slot__u64"))
 _SLOTS: Final = 64  # powers of two
 _NO_LIMIT: Final = 1 << 20  # columns: wider than any line
 _NAMES_WITHOUT_UNIT: Final = frozenset(("le", "value", "slots", "key"))
@@ -74,9 +75,14 @@ def find_fields(decoder: Decoder, value: Field | None) -> HistogramFields | None
 
 
 def _is_slots(schema: Schema, field: Field) -> bool:
-    """Return whether a field is the array of counts of libbpf-tools: ``__u32 slots[MAX_SLOTS]``."""
+    """Return whether a field is the array of counts of libbpf-tools: ``__u32 slots[MAX_SLOTS]``.
+
+    Those of gadgets have any name, and a typedef for slots.
+    """
     _, array = skip_mods_and_typedefs(schema.btf, field.type)
-    if field.path[-1] != "slots" or not isinstance(array, types.Array):
+    if not isinstance(array, types.Array):
+        return False
+    if field.path[-1] != "slots" and _SLOT_TYPES.isdisjoint(typedef_names(schema.btf, array.type)):
         return False
     _, element = skip_mods_and_typedefs(schema.btf, array.type)
     return isinstance(element, types.Int) and not element.signed
@@ -94,6 +100,7 @@ def unit_of(*names: str) -> str:
 class HistogramsPanel:
     """The histograms of a map: of a stream since its start, of a table as in its last snapshot.
 
+    Those of a table that is emptied at each reading are also since the start.
     ``bounds`` are the buckets of a stream; the default are powers of two.
     """
 
@@ -109,7 +116,7 @@ class HistogramsPanel:
         used = {field.name for field in fields if field}
         label_cells = {
             field: cell
-            for field, cell in cells(decoder.fields, decoder.schema.clock).items()
+            for field, cell in cells_of(decoder).items()
             if field.name not in used and field.part != CPU and not cell.time
         }
         self._labels = RowLabels(decoder, label_cells)
@@ -132,7 +139,7 @@ class HistogramsPanel:
             if self._pending.full:
                 self._fold(self._pending)
             return batch.records > 0
-        if batch.snapshot != self._snapshot:
+        if batch.snapshot != self._snapshot and not self._decoder.schema.drains:
             self._snapshot, self._counts, self._outside = batch.snapshot, {}, 0
         if batch.records:
             self._read(batch)

@@ -9,7 +9,7 @@ from typing import Any
 from beepy.events.batch import Batch
 from beepy.events.decoder import Convert, Decoder, Memo, View
 from beepy.events.fields import Field
-from beepy.outputs.columns.cells import Cell, cells
+from beepy.outputs.columns.cells import Cell, cells_of
 from beepy.outputs.columns.times import WIDTH, RowTimes
 from beepy.outputs.row_writer import RowWriter
 from beepy.text import safe
@@ -27,11 +27,12 @@ class PlainRows:
         self._writer = writer
         self._decoder = decoder
         self._times = RowTimes(decoder)
-        self._cells = cells(decoder.fields, decoder.schema.clock, exact=True)
+        self._cells = cells_of(decoder, exact=True)
         self._widths = {
             field: max(cell.width, width(cell.name)) for field, cell in self._cells.items()
         }
-        last = decoder.fields[-1] if decoder.fields else None
+        self._fields = tuple(self._cells)
+        last = self._fields[-1] if self._fields else None
         if last and not self._cells[last].right:  # no blanks at the end of a line
             self._widths[last] = 0
         name = safe(decoder.schema.map).ljust(map_width)
@@ -48,7 +49,7 @@ class PlainRows:
             for field, cell in self._cells.items()
         ]
         self._format = " ".join(["", *formats]) + "\n"
-        self._view = decoder.view(decoder.fields, self._converter)
+        self._view = decoder.view(self._fields, self._converter)
         self._texts: View | None = None
 
     def write_header(self) -> None:
@@ -67,10 +68,10 @@ class PlainRows:
             return
         # Rows that differ in their times, or lack fields, are formatted one at a time.
         if self._texts is None:
-            self._texts = self._decoder.view(self._decoder.fields, self._text_converter)
+            self._texts = self._decoder.view(self._fields, self._text_converter)
         columns = self._texts.columns(batch)
         for position in absent:
-            field = self._decoder.fields[position]
+            field = self._fields[position]
             columns[position] = [" " * self._widths[field]] * batch.records
         line = f"{self._start}%s{self._format}"
         rows = zip(self._times.texts(batch), *columns, strict=True)

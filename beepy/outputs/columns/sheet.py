@@ -5,7 +5,7 @@ from typing import Final
 
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
-from beepy.outputs.columns.cells import cells
+from beepy.outputs.columns.cells import cells_of
 from beepy.outputs.columns.grid import EMPTY_VALUES, Heading, format_row, headings_of
 from beepy.outputs.columns.layout import LONG_TEXT, Column, ColumnLayout, Rank, fit
 from beepy.outputs.columns.text_columns import TextColumn, join_rows, shared_column, text_column
@@ -33,12 +33,13 @@ class Sheet:
         self.decoder = decoder
         self.name = safe(decoder.schema.map) if map_width else ""
         self._times = RowTimes(decoder)
-        cell_of = cells(decoder.fields, decoder.schema.clock)
+        cell_of = cells_of(decoder)
+        shown_fields = tuple(cell_of)
         self._cells = tuple(cell_of.values())
         converters = {
             field: None if cell.plain or cell.texts else cell.raw for field, cell in cell_of.items()
         }
-        self._view = decoder.view(decoder.fields, converters.__getitem__, absent="")
+        self._view = decoder.view(shown_fields, converters.__getitem__, absent="")
         headings = [Heading("time", right=False, rank=Rank.KEPT, min_width=WIDTH)]
         if map_width:
             name = safe(decoder.schema.map)
@@ -53,8 +54,8 @@ class Sheet:
         self._has_values = [not self._cells] * len(self.headings)  # others than EMPTY_VALUES
         self._has_rows = False
         self._repeated: set[int] = set()
-        if self._times.field:
-            self._repeated.add(decoder.fields.index(self._times.field) + self._first)
+        if self._times.field in cell_of:
+            self._repeated.add(shown_fields.index(self._times.field) + self._first)
         # A tid is shown once it differs from the pid: these are the positions among the fields.
         index_of = {cell.name: index for index, cell in enumerate(self._cells)}
         self._pid_and_tid: tuple[int, int] | None = None

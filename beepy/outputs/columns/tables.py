@@ -10,7 +10,7 @@ from beepy.events.batch_ops import select, take
 from beepy.events.decoder import Decoder
 from beepy.events.fields import VALUE
 from beepy.obj.spec import Role
-from beepy.outputs.columns.cells import cells
+from beepy.outputs.columns.cells import cells_of
 from beepy.outputs.columns.grid import format_grid, headings_of, more_line, quantity
 from beepy.outputs.columns.labels import RowLabels
 from beepy.outputs.columns.times import local_time
@@ -24,15 +24,15 @@ _SortedRow: TypeAlias = tuple[Any, tuple[str, ...]]  # the sort key, the texts
 class TablePanel:
     """The last complete snapshot of a table.
 
-    Counters and gauges are sorted by value, the largest first, other tables by key. The lines of an
-    iterator keep their order.
+    Counters and gauges are sorted by value, the largest first, other tables by key, unless the
+    presentation names a field. The lines of an iterator keep their order.
     """
 
     def __init__(self, decoder: Decoder) -> None:
         schema = decoder.schema
         self._name = safe(schema.map)
         self._decoder = decoder
-        self._labels = RowLabels(decoder, cells(decoder.fields, decoder.schema.clock))
+        self._labels = RowLabels(decoder, cells_of(decoder))
         self._headings = headings_of(self._labels.cells)
         self._is_iterator = schema.is_stream
         values = [field for field in decoder.fields if field.part == VALUE]
@@ -40,6 +40,11 @@ class TablePanel:
         self._by_value = schema.role in (Role.COUNTER, Role.GAUGE) and is_number
         keys = [field for field in decoder.fields if field.part != VALUE]
         self._sort_fields = values if self._by_value else keys
+        presentation = schema.presentation
+        self._limit = (presentation.limit if presentation else 0) or _MAX_ROWS
+        named = [f for f in decoder.fields if presentation and f.name == presentation.sort]
+        if named:
+            self._by_value, self._sort_fields = True, named
         self._snapshot = -1
         self._rows: list[_SortedRow] = []
         self._count = 0
@@ -89,6 +94,7 @@ class TablePanel:
             return [f"{start}empty"]
         # Besides the rows: title, hidden columns, headings, more.
         room = len(rows) if height is None else max(height - 4, 1)
+        room = min(room, self._limit)
         texts = [texts for _, texts in islice(rows, room)]
         nouns = ("line", "lines") if self._is_iterator else ("entry", "entries")
         title = start + quantity(count, *nouns)

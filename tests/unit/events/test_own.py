@@ -121,3 +121,11 @@ def test_bitfields_and_records_that_are_not_structs_have_no_process_id() -> None
     assert pid_offset(Decoder(stream(w, split))) is None
     assert pid_offset(Decoder(stream(w, u32))) is None
     assert pid_offset(Decoder(table(w, u32, u32, 4, 4))) is None
+
+
+def test_the_process_of_a_gadget() -> None:
+    w = BtfWriter()
+    u32 = w.integer("u32", 4, 0)
+    process = w.struct("gadget_process", 8, [("tid", u32, 0), ("pid", u32, 32)])
+    schema = stream(w, w.struct("event", 12, [("fd", u32, 0), ("proc", process, 32)]))
+    assert pid_offset(Decoder(schema)) == 8

@@ -1,0 +1,35 @@
+"""Names of users and groups, as this machine's own name service has them."""
+
+from functools import cache
+
+_MAX_ID = (1 << 32) - 1  # (uid_t)-1: no id
+
+
+def user(number: int) -> str:
+    """Return the name of a user id, "" if there is none."""
+    return _user(number)
+
+
+def group(number: int) -> str:
+    """Return the name of a group id, "" if there is none."""
+    return _group(number)
+
+
+@cache
+def _user(number: int) -> str:
+    import pwd  # noqa: PLC0415 - few records have users
+
+    try:
+        return pwd.getpwuid(number).pw_name if 0 <= number < _MAX_ID else ""
+    except KeyError:
+        return ""
+
+
+@cache
+def _group(number: int) -> str:
+    import grp  # noqa: PLC0415 - as above
+
+    try:
+        return grp.getgrgid(number).gr_name if 0 <= number < _MAX_ID else ""
+    except KeyError:
+        return ""
