@@ -9,6 +9,7 @@ signal handlers have run.
 import ctypes
 import errno
 import os
+import struct
 from contextlib import suppress
 from functools import cache
 from typing import Final
@@ -334,6 +335,19 @@ def setns(namespace: Fd, kind: int, where: str) -> None:
     """Move this thread into ``namespace``; ``kind`` is its CLONE_NEW* flag."""
     result = _libc().setns(namespace.fileno(), kind)
     _check(result if result >= 0 else -ctypes.get_errno(), "setns", where)
+
+
+def open_by_handle(mount: Fd, kind: int, handle: bytes, where: str) -> Fd | None:
+    """Open a directory by its file handle, in the file system of ``mount``; None if it is gone.
+
+    ``kind`` is an ``enum fid_type``. Raises KernelError: EPERM without CAP_DAC_READ_SEARCH.
+    """
+    record = struct.pack("<Ii", len(handle), kind) + handle
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    result = _libc().open_by_handle_at(mount.fileno(), record, flags)
+    number = result if result >= 0 else -ctypes.get_errno()
+    number = _check(number, "open_by_handle_at", where, errno.ESTALE, errno.ENOENT)
+    return _take_fd(number) if number >= 0 else None
 
 
 def pidfd_open(pid: int, where: str) -> Fd:

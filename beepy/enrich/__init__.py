@@ -1,0 +1,1 @@
+"""Meaning that needs this machine: names of users, cgroups, symbols and devices."""

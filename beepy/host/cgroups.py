@@ -1,0 +1,61 @@
+"""The tree of cgroup v2 as this process sees it: where it is mounted, and its directories."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_MOUNTINFO: Final = Path("/proc/self/mountinfo")
+_MAX_DIRECTORIES: Final = 1 << 16  # of a tree; the kernel's own bound on a host is about that
+_MAX_DEPTH: Final = 64
+
+
+def root() -> str:
+    """Return the mount point of the root of cgroup v2, "" if it is not mounted.
+
+    Raises OSError.
+    """
+    return root_mount(_MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape"))
+
+
+def root_mount(mountinfo: str) -> str:
+    """Return the mount point of the root of cgroup v2, "" if there is none.
+
+    ``mountinfo`` is the text of proc_pid_mountinfo(5).
+    """
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        root, mount_point = before.split()[3:5]
+        if after.split()[0] == "cgroup2" and root == "/":
+            return re.sub(r"\\([0-7]{3})", lambda escape: chr(int(escape[1], 8)), mount_point)
+    return ""
+
+
+def directories(top: str) -> Iterator[str]:
+    """Yield the paths of all cgroups below ``top``, parents first; those that vanish are skipped.
+
+    At most 65,536 directories, 64 levels deep.
+    """
+    level, left = [top], _MAX_DIRECTORIES
+    for _ in range(_MAX_DEPTH):
+        below = []
+        for directory in level:
+            for name in _subdirectories(directory):
+                path = f"{directory}/{name}"
+                yield path
+                below.append(path)
+                left -= 1
+                if not left:
+                    return
+        if not below:
+            return
+        level = below
+
+
+def _subdirectories(directory: str) -> list[str]:
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
