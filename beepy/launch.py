@@ -60,7 +60,7 @@ class RunRequest(NamedTuple):
     attach: Mapping[str, str] = MappingProxyType({})
     common: Target = _NO_TARGET
     pins: Pins = _NO_PINS
-    missing: Missing = "fail"
+    missing: Missing | None = None
     btf: Btf | str | Path | None = None
     interval: float | None = 1.0
     timeout: float | None = None

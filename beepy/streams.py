@@ -249,7 +249,7 @@ def _readers(collection: Collection) -> Iterator[Reader]:
 def _attach(collections: Sequence[Collection], stats: RunStats) -> None:
     """Attach the collections, and note the programs that ``--missing skip`` skipped.
 
-    Raises NotSupported if every program was skipped.
+    Raises NotSupported if every program was skipped, unless an image's own runner goes on.
     """
     for collection in collections:
         collection.attach()
@@ -259,7 +259,8 @@ def _attach(collections: Sequence[Collection], stats: RunStats) -> None:
         for program in collection.skipped.reasons
     ]
     stats.skipped_programs = skipped
-    if skipped and not any(collection.links for collection in collections):
+    is_tolerant = any(collection.spec.exporter for collection in collections)
+    if skipped and not is_tolerant and not any(collection.links for collection in collections):
         raise NotSupported("nothing is attached: this kernel lacks what every program attaches to")
 
 

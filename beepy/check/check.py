@@ -118,7 +118,7 @@ def _check_program(
     if hook is None:
         return
     yield from _check_types(where, hook, kernel)
-    target = Target(sections.target(hook, program.section))
+    target = Target(program.target or sections.target(hook, program.section))
     not_found = [refusal.error for refusal in refusals if refusal.attaching]
     for error in not_found:
         yield _attach_point_not_found(where, hook, target, error, kernel)

@@ -94,7 +94,9 @@ def plan(
             program_fixups = None
         if hook is None:
             continue
-        target = targets.get(program.name) or Target(sections.target(hook, program.section))
+        target = targets.get(program.name) or Target(
+            program.target or sections.target(hook, program.section)
+        )
         point: AttachPoint | None = None
         try:
             point = _point(program, hook, target, operations, kernel)

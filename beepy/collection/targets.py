@@ -45,7 +45,7 @@ def choose(
     chosen = [
         {
             program.name: common._replace(
-                name=attach.get(program.name) or _section_target(program.section)
+                name=attach.get(program.name) or program.target or _section_target(program.section)
             )
             for program in spec.programs
         }

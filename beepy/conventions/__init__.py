@@ -44,11 +44,21 @@ def _bee() -> Convention:
     return Convention(BEE, bee.tracked)
 
 
+def _exporter() -> Convention:
+    from beepy.conventions import exporter  # noqa: PLC0415 - only images of ebpf_exporter need it
+
+    return Convention("ebpf_exporter", exporter.tracked, exporter.adapt)
+
+
 BEE: Final = "bee"
 AUTOMATIC: Final = "automatic: no map has bee's prefix"
 
 # bee's convention also reads ELF files that are not in an image
-TABLE: Final[Mapping[str, Callable[[], Convention]]] = {"bee": _bee, "elf": _bee}
+TABLE: Final[Mapping[str, Callable[[], Convention]]] = {
+    "bee": _bee,
+    "elf": _bee,
+    "exporter": _exporter,
+}
 
 NO_HINTS: Final[Hints] = MappingProxyType({})
 

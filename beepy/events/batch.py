@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
+from beepy.obj.exporter import MetricPlan
 from beepy.obj.spec import Role
 
 KernelTypes: TypeAlias = Callable[[], Btf | None]
@@ -23,8 +24,8 @@ class Schema(NamedTuple):
     its values is that many slots of ``value_size`` bytes, rounded up to 8. ``counts_loss``: its
     source counts the records that it loses, as perf buffers do and ring buffers do not. ``kernel``
     returns the types of the kernel that made the records, whose numbers its enums have. ``texts``
-    are the names of the fields of bytes that are read as text. ``metric`` and ``metric_value`` are
-    the convention's names (see ``Tracked``).
+    are the names of the fields of bytes that are read as text. ``metric``, ``metric_value`` and
+    ``metrics`` are the convention's (see ``Tracked``).
     """
 
     image: str
@@ -42,6 +43,7 @@ class Schema(NamedTuple):
     texts: frozenset[str] = frozenset()
     metric: str = ""
     metric_value: str = ""
+    metrics: tuple[MetricPlan, ...] = ()
 
     @property
     def is_stream(self) -> bool:

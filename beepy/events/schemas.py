@@ -31,6 +31,7 @@ def of_map(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int 
         texts=tracked.texts,
         metric=tracked.metric,
         metric_value=tracked.metric_value,
+        metrics=tracked.metrics,
     )
     if tracked.record != VOID:
         return schema._replace(counts_loss=map_types.of(map_spec.type).counts_loss)

@@ -8,6 +8,7 @@ user names the event, ``--attach PROGRAM=EVENT``::
     cycles:period=1000000  once per million cycles
     page-faults            once per event, for an event of the kernel that is not a clock
     r1a8                   a raw event of this processor, in hexadecimal
+    type=1,config=2,frequency=99        numbers of perf_event_attr, as ebpf_exporter writes them
 
 It is counted on every CPU, or with --pid for one process: its present threads, and those that they
 start.
@@ -65,6 +66,7 @@ _HARDWARE: Final = {  # enum perf_hw_id
     "ref-cycles": 9,
 }
 _GONE: Final = frozenset({errno.ENODEV, errno.ESRCH})  # CPU taken offline, thread ended
+_NUMBERS: Final = re.compile(r"(type|config|frequency)=([0-9]{1,9})")
 _GRAMMAR: Final = re.compile(r"([a-z-]+|r[0-9a-f]+)(?::(freq|period)=([0-9]{1,19}))?")
 
 
@@ -116,7 +118,7 @@ def parse(text: str) -> Event | None:
     """Return the event that a text names, None if it is malformed or unknown."""
     match = _GRAMMAR.fullmatch(text)
     if not match:
-        return None
+        return _by_numbers(text)
     name, option, number = match.groups()
     if number is not None and not int(number):
         return None
@@ -133,6 +135,16 @@ def parse(text: str) -> Event | None:
     if kind == uapi.PERF_TYPE_SOFTWARE and config not in _CLOCKS:
         return Event(kind, config, sample=1, by_frequency=False)
     return Event(kind, config, sample=FREQUENCY, by_frequency=True)
+
+
+def _by_numbers(text: str) -> Event | None:
+    """Return the event that is given by numbers; what is left out is 0, as in perf_event_attr."""
+    matches = [_NUMBERS.fullmatch(item) for item in text.split(",")]
+    numbers = {match[1]: int(match[2]) for match in matches if match}
+    if len(numbers) < len(matches) or not numbers.get("frequency"):
+        return None
+    kind, config = numbers.get("type", 0), numbers.get("config", 0)
+    return Event(kind, config, sample=numbers["frequency"], by_frequency=True)
 
 
 def _pids_and_cpus(pid: int | None, where: str) -> Iterator[tuple[int, int]]:

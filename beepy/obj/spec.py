@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.obj.exporter import ExporterConfig, MetricPlan
 from beepy.obj.insn import Insn
 from beepy.uapi import MapType
 
@@ -119,7 +120,8 @@ class ProgramSpec(NamedTuple):
     """An entry program with every subprogram that it reaches appended (see ``obj.linker``).
 
     ``section`` is the SEC() text verbatim, with its leading ``?`` (autoload off), if any.
-    ``functions`` are (name, index of its first instruction), the entry first.
+    ``functions`` are (name, index of its first instruction), the entry first. ``target`` is where
+    the image's format says that it attaches, "" where the section does.
     """
 
     name: str
@@ -130,6 +132,7 @@ class ProgramSpec(NamedTuple):
     func_infos: tuple[FuncInfo, ...]
     line_infos: tuple[LineInfo, ...]
     functions: tuple[tuple[str, int], ...]
+    target: str = ""
 
     @property
     def autoload(self) -> bool:
@@ -211,6 +214,7 @@ class Tracked(NamedTuple):
     records are counted). ``key`` and ``value`` are the types of a table's entries, 0 for those that
     the map declares. ``types`` has these types, None if the object's own do. ``reason`` says why
     they were chosen, where the map does not declare them: "guess: ..." or "unknown: ...".
+    ``metrics`` are the metrics that ebpf_exporter's YAML says it feeds.
     """
 
     map: str
@@ -223,6 +227,7 @@ class Tracked(NamedTuple):
     value: TypeId = TypeId(0)
     types: Btf | None = None
     reason: str = ""
+    metrics: tuple[MetricPlan, ...] = ()
 
 
 class NotShown(NamedTuple):
@@ -257,7 +262,8 @@ class CollectionSpec(NamedTuple):
 
     ``tracked`` and ``not_shown`` are empty until ``conventions.apply`` fills them; ``convention``
     says which one did, and why; ``parameters`` are those that the image's format offers. ``btf`` is
-    None for an object without type information.
+    None for an object without type information. ``exporter`` is what ebpf_exporter's YAML says of
+    the object, None for other formats.
     """
 
     name: str
@@ -271,6 +277,7 @@ class CollectionSpec(NamedTuple):
     not_shown: tuple[NotShown, ...] = ()
     convention: str = ""
     parameters: tuple[Parameter, ...] = ()
+    exporter: ExporterConfig | None = None
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:

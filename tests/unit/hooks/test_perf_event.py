@@ -20,6 +20,13 @@ SOFTWARE, HARDWARE, RAW = uapi.PERF_TYPE_SOFTWARE, uapi.PERF_TYPE_HARDWARE, uapi
         ("cache-misses:period=1000", Event(HARDWARE, 3, 1000, False)),
         ("r1a8", Event(RAW, 0x1A8, 99, True)),
         ("ref-cycles:freq=50", Event(HARDWARE, 9, 50, True)),
+        ("type=1,config=2,frequency=7", Event(SOFTWARE, 2, 7, True)),
+        ("frequency=7", Event(HARDWARE, 0, 7, True)),
+        ("type=1,config=2", None),  # it would never sample
+        ("type=1,config=2,frequency=0", None),
+        ("type=1,config=2,rate=7", None),
+        ("type=x,frequency=7", None),
+        ("type=9999999999,frequency=7", None),
         ("", None),
         ("clock", None),
         ("cpu-clock:", None),
