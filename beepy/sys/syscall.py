@@ -350,6 +350,19 @@ def open_by_handle(mount: Fd, kind: int, handle: bytes, where: str) -> Fd | None
     return _take_fd(number) if number >= 0 else None
 
 
+def inotify(where: str) -> Fd:
+    """Return a new inotify descriptor, which does not block."""
+    number = _libc().inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    return _take_fd(_check(number if number >= 0 else -ctypes.get_errno(), "inotify_init1", where))
+
+
+def inotify_add_watch(fd: Fd, directory: str, where: str) -> None:
+    """Watch which files are created in a directory and removed from it."""
+    flags = uapi.IN_CREATE | uapi.IN_DELETE | uapi.IN_ONLYDIR
+    result = _libc().inotify_add_watch(fd.fileno(), os.fsencode(directory), flags)
+    _check(result if result >= 0 else -ctypes.get_errno(), "inotify_add_watch", where)
+
+
 def pidfd_open(pid: int, where: str) -> Fd:
     """Return a descriptor of the process ``pid`` (v5.3)."""
     return _open_new("pidfd_open", where, _numbers().pidfd_open, pid)

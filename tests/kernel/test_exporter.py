@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from beepy.enrich import cgroups as enrich
 from beepy.host import cgroups
 from tests.kernel.conftest import ObjectOf
 from tests.support.command import ROOT, Beepy, Running
@@ -166,6 +168,68 @@ def test_rows_have_the_labels(beepy: Beepy, pair: str) -> None:
     calls = {row["op"]: row for row in rows if row["map"] == "calls_total"}
     assert (calls["first"]["value"], calls["second"]["value"], calls[11]["value"]) == (4, 1, 1)
     assert (calls["first"]["ip"], calls["first"]["comm"]) == ("10.1.2.3", "kept1")
+
+
+@pytest.fixture
+def groups() -> Iterator[Callable[[str], Path]]:
+    """Create cgroups, which are removed afterwards."""
+    created: list[Path] = []
+
+    def create(name: str) -> Path:
+        created.append(Path(cgroups.root(), name))
+        created[-1].mkdir()
+        return created[-1]
+
+    yield create
+    for directory in reversed(created):
+        directory.rmdir()
+
+
+def test_the_map_of_cgroups_is_filled_and_kept(
+    beepy: Beepy, pair: str, groups: Callable[[str], Path]
+) -> None:
+    """The program says in each span whether the cgroup of the process is in the map."""
+    before = groups("beepy_chosen_before")
+    with running(beepy, pair, "-o", "json") as (process, _):
+        numbers = count(100)
+
+        def is_chosen(directory: Path) -> bool:
+            number = next(numbers)
+            code = (
+                f"import pathlib; pathlib.Path('{directory}/cgroup.procs').write_text('0'); "
+                f"from tests.support.trigger import trigger; trigger({number})"
+            )
+            subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+            spans: list[str] = []
+
+            def arrived() -> bool:
+                lines = process.out.decode().splitlines()
+                rows = [json.loads(line) for line in lines if '"map": "spans"' in line]
+                spans[:] = [row["trace_id"] for row in rows if row["op"] == number]
+                return spans != []
+
+            process.until(arrived)
+            return bytes.fromhex(spans[0]) != bytes(8)
+
+        assert is_chosen(before)
+        other = groups("beepy_other")
+        assert not is_chosen(other)
+        nested = groups("beepy_other/beepy_chosen")
+        until(lambda: is_chosen(nested), lambda chosen: chosen)
+        assert not is_chosen(other)
+
+
+def test_cgroups_have_their_paths(groups: Callable[[str], Path]) -> None:
+    path = groups("beepy_named")
+    number = path.stat().st_ino
+    assert enrich.by_id(number) == str(path)
+    assert enrich.by_walk()[number] == str(path)
+    named = enrich.Cgroups()
+    assert named.path(number) == str(path)
+    path.rmdir()
+    assert enrich.by_id(number) == ""
+    assert named.path(number) == str(path)  # its counters stay, too
+    path.mkdir()
 
 
 @pytest.mark.parametrize(

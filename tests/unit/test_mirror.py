@@ -24,6 +24,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "cli/panels": "unit/cli/test_app.py",
     "cli/signals": "kernel/test_run_end.py kernel/test_interrupted.py",
     "cli/stdio": "unit/cli/test_app.py kernel/test_run_end.py",
+    "collection/cgroup_ids": "kernel/test_exporter.py",
     "collection/jumptables": "unit/obj/test_functions.py vm/test_libbpf.py",
     "collection/kaddrs": "kernel/test_exporter.py",
     "collection/plan": "kernel/test_load.py kernel/test_check.py",
