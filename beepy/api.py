@@ -58,7 +58,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     interval: float | None = 1.0,
     timeout: float | None = None,
     count: int | None = None,
-    missing: Missing = "fail",
+    missing: Missing | None = None,
     btf: Btf | str | Path | None = None,
     pins: Pins | None = None,
     pull: PullPolicy | None = None,
@@ -205,7 +205,7 @@ class OpenOptions(TypedDict, total=False):
     interval: float | None
     timeout: float | None
     count: int | None
-    missing: Missing
+    missing: Missing | None
     btf: Btf | str | Path | None
     pins: Pins | None
     pull: PullPolicy | None

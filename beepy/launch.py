@@ -66,7 +66,7 @@ class RunRequest(NamedTuple):
     common: Target = _NO_TARGET
     subjects: "Subjects | None" = None
     pins: Pins = _NO_PINS
-    missing: Missing = "fail"
+    missing: Missing | None = None
     btf: Btf | str | Path | None = None
     interval: float | None = 1.0
     timeout: float | None = None

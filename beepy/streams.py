@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
@@ -33,6 +33,9 @@ from beepy.log import Log
 from beepy.sys.fd import Fd
 from beepy.text import safe
 
+if TYPE_CHECKING:
+    from beepy.collection.cgroup_ids import CgroupWatch  # few maps are filled by us
+
 _log = Log(__name__)
 
 _LAST_ROUNDS: Final = 20  # windows after the detach, in which running programs finish their records
@@ -41,12 +44,12 @@ _NEVER: Final = float("inf")
 
 
 class Stream:
-    """Owns ``readers`` and a wake descriptor; iterate over it once, in one thread.
+    """Owns ``readers``, ``watches`` and a wake descriptor; iterate over it once, in one thread.
 
-    ``open`` calls each function in ``attach``; the end of the iteration calls those in ``detach``
-    in reverse order. Every table is read each ``interval`` seconds (None: only on ``demand``).
-    After ``timeout`` seconds of iterating the stream ends as with ``stop``. ``stats`` are the
-    counters of the run.
+    Maps that beepy fills are brought up to date when their watch is readable. ``open`` calls each
+    function in ``attach``; the end of the iteration calls those in ``detach`` in reverse order.
+    Every table is read each ``interval`` seconds (None: only on ``demand``). After ``timeout``
+    seconds of iterating the stream ends as with ``stop``. ``stats`` are the counters of the run.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Stream:
         detach: Sequence[Callable[[], None]] = (),
         *,
         attach: Sequence[Callable[[], None]] = (),
+        watches: Sequence["CgroupWatch"] = (),
         interval: float | None = None,
         timeout: float | None = None,
         stats: RunStats | None = None,
@@ -66,6 +70,7 @@ class Stream:
         self._tables = tuple([reader for reader in readers if reader.fileno() < 0])
         self._window_s = min([ring.coalesce_s for ring in self._rings], default=0.0)
         self._poll_period_s = min([ring.poll_period_s for ring in self._rings], default=_NEVER)
+        self._watches = {watch.fileno(): watch for watch in watches}
         self._attach = tuple(attach)
         self._detach = tuple(detach)
         self._interval = _NEVER if interval is None else interval
@@ -114,6 +119,8 @@ class Stream:
         with ExitStack() as steps:  # all of them, even if one fails
             for reader in self._readers:
                 steps.callback(reader.close)
+            for watch in self._watches.values():
+                steps.callback(watch.close)
             with self._lock:
                 self._wake.close()
 
@@ -132,6 +139,8 @@ class Stream:
         poll = select.poll()
         for ring in self._rings:
             poll.register(ring, select.POLLIN)
+        for watch in self._watches.values():
+            poll.register(watch, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         yield from self._loop(poll)
         detach_error = self._detach_all()
@@ -192,7 +201,9 @@ class Stream:
         wake = self._wake.fileno()
         if wake in ready:
             os.eventfd_read(wake)
-        return bool(ready - {wake})
+        for fd in ready & self._watches.keys():
+            self._watches[fd].update()
+        return bool(ready - {wake} - self._watches.keys())
 
     def _take_demands(self) -> list[Schema]:
         """Return the schemas of all pending demands, and forget the demands."""
@@ -270,10 +281,20 @@ def _machine(collection: Collection) -> Machine:
     )
 
 
+def _watches(collections: Sequence[Collection]) -> "Iterator[CgroupWatch]":
+    """Fill the maps of cgroups, and yield what keeps each up to date."""
+    for collection in collections:
+        config = collection.spec.exporter
+        if config and config.cgroup_ids:
+            from beepy.collection.cgroup_ids import CgroupWatch  # noqa: PLC0415 - few maps are filled
+
+            yield CgroupWatch(collection, config.cgroup_ids)
+
+
 def _attach(collections: Sequence[Collection], stats: RunStats) -> None:
     """Attach the collections, and note the programs that ``--missing skip`` skipped.
 
-    Raises NotSupported if every program was skipped.
+    Raises NotSupported if every program was skipped, unless an image's own runner goes on.
     """
     for collection in collections:
         collection.attach()
@@ -283,7 +304,8 @@ def _attach(collections: Sequence[Collection], stats: RunStats) -> None:
         for program in collection.skipped.reasons
     ]
     stats.skipped_programs = skipped
-    if skipped and not any(collection.links for collection in collections):
+    is_tolerant = any(collection.spec.exporter for collection in collections)
+    if skipped and not is_tolerant and not any(collection.links for collection in collections):
         raise NotSupported("nothing is attached: this kernel lacks what every program attaches to")
 
 
@@ -320,11 +342,16 @@ def stream(
             for reader in _readers(collection):
                 undo.callback(reader.close)
                 readers.append(reader)
+        watches: list[CgroupWatch] = []
+        for watch in _watches(collections):
+            undo.callback(watch.close)
+            watches.append(watch)
         stats = RunStats([reader.schema for reader in readers])
         new_stream = Stream(
             readers,
             [collection.detach for collection in collections],
             attach=[partial(_attach, collections, stats), *attached],
+            watches=watches,
             interval=interval,
             timeout=timeout,
             stats=stats,

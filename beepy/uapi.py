@@ -726,6 +726,10 @@ class SyscallNumbers:
         self.perf_event_open: Final = perf_event_open
 
 
+IN_CREATE: Final = 0x100
+IN_DELETE: Final = 0x200
+IN_ONLYDIR: Final = 0x1000000
+
 SYSCALL_NUMBERS: Final = {  # by uname's machine; little-endian ones
     "x86_64": SyscallNumbers(bpf=321, perf_event_open=298),
     "aarch64": SyscallNumbers(bpf=280, perf_event_open=241),

@@ -25,7 +25,7 @@ from beepy.events.batch import Batch, Part, Schema
 from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.decoders import Decoders
-from beepy.events.metrics import Metric, decide
+from beepy.events.metrics import decide
 from beepy.events.schemas import of_map
 from beepy.events.selection import KINDS
 from beepy.obj.insn import CALL
@@ -68,8 +68,12 @@ def describe(
     schemas = dict(_schemas(spec))
     not_shown = {refusal.map: refusal for refusal in spec.not_shown}
     tracked = {decision.map: decision for decision in spec.tracked}
-    decision = decide([Decoder(schema) for schema in schemas.values() if schema.role in KINDS])
-    metrics = {metric.schema.map: metric for metric in decision.accepted}
+    with_metric = [s for s in schemas.values() if s.role in KINDS or s.metrics]
+    decision = decide([Decoder(schema) for schema in with_metric])
+    metrics = {
+        **{metric.schema.map: (metric.name, metric.labels) for metric in decision.accepted},
+        **{schema.map: _planned(schema) for schema in decision.planned},
+    }
     if check:
         check = check._replace(warnings=(*check.warnings, *decision.warnings))
     return Description(
@@ -90,7 +94,7 @@ def describe(
                 map_spec,
                 schemas.get(map_spec.name),
                 not_shown.get(map_spec.name),
-                metrics.get(map_spec.name),
+                metrics.get(map_spec.name, (None, ())),
                 reason=tracked[map_spec.name].reason if map_spec.name in tracked else "",
                 decoders=decoders,
             )
@@ -133,12 +137,14 @@ def _map_info(
     map_spec: MapSpec,
     schema: Schema | None,
     not_shown: NotShown | None,
-    metric: Metric | None,
+    metric: tuple[str | None, tuple[str, ...]],
     *,
     reason: str,
     decoders: Decoders,
 ) -> MapInfo:
+    """Return the description of a map; ``metric`` is its metric's name, with the labels."""
     role = schema.role if schema else not_shown.role if not_shown else None
+    metric_name, labels = metric
     return MapInfo(
         name=map_spec.name,
         section=map_spec.section,
@@ -154,10 +160,17 @@ def _map_info(
         type_reason=reason or None,
         role=role.value if role else None,
         not_shown=not_shown.reason if not_shown else None,
-        metric=metric.name if metric else None,
-        labels=metric.labels if metric else (),
+        metric=metric_name,
+        labels=labels,
         fields=tuple(_fields(decoders.of(schema))) if schema else (),
     )
+
+
+def _planned(schema: Schema) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the first metric that a map feeds, and its labels."""
+    plan = schema.metrics[0]
+    labels = plan.labels[:-1] if plan.buckets else plan.labels
+    return plan.name, tuple(sorted([label.name for label in labels]))
 
 
 def _schemas(spec: CollectionSpec) -> Iterator[tuple[str, Schema]]:

@@ -147,7 +147,7 @@ def _program_capabilities(program: ProgramSpec) -> Iterator[Capability]:
     if hook:
         for name in capability.to_attach(prog_type):
             yield Capability(name, f"attaching {prog_type.name.lower()} programs")
-        target = sections.target(hook, program.section)
+        target = program.attach_to or sections.target(hook, program.section)
         if hook.mechanism and hook.mechanism.reads_tracefs(target):
             yield Capability("CAP_DAC_READ_SEARCH", "tracefs is readable by root only")
         if hook.mechanism and hook.mechanism.opens_uprobes:

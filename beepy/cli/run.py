@@ -136,13 +136,14 @@ def run(
         ),
     ] = None,
     missing: Annotated[
-        Missing,
+        Missing | None,
         typer.Option(
             "--missing",
             help="What to do if this kernel lacks an attach point.",
+            show_default="fail; skip for ebpf_exporter",
             rich_help_panel=panels.ATTACH,
         ),
-    ] = "fail",
+    ] = None,
     btf: Annotated[
         str,
         typer.Option(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy import __version__, outputs
 from beepy.cli import opening, signals
@@ -21,6 +21,9 @@ from beepy.obj.spec import Role
 from beepy.session import Run
 from beepy.text import safe
 from beepy.width import columns_of_terminal
+
+if TYPE_CHECKING:
+    from beepy.outputs.prometheus import Exporter  # not for every run
 
 _DEFAULT_PORT: Final = 9091  # bee's
 _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
@@ -126,7 +129,7 @@ def _attach(
     running, loaded, chosen = launched
     row_options = _row_options(options, running)
     # errors of the outputs, such as a port in use, are raised before anything is attached
-    url = _serve_metrics(chosen, options, running, row_options)
+    url = _serve_metrics(chosen, options, running, row_options, loaded)
     rows = output.make(STDOUT, row_options)
     started = time.monotonic()
     gc.freeze()  # all objects so far live as long as the run: the collector need not visit them
@@ -206,10 +209,15 @@ def _row_options(options: ShowOptions, running: Run) -> outputs.RowOptions:
 
 
 def _serve_metrics(
-    chosen: Chosen, options: ShowOptions, running: Run, row_options: outputs.RowOptions
+    chosen: Chosen,
+    options: ShowOptions,
+    running: Run,
+    row_options: outputs.RowOptions,
+    loaded: Sequence[Loaded],
 ) -> str:
     """Serve the metrics page if it is wanted; return its URL or "". Raise OutputError."""
-    has_metrics = any(schema.role in _METRICS for schema in running.schemas)
+    exporter = _exporter(loaded)
+    has_metrics = exporter or any(schema.role in _METRICS for schema in running.schemas)
     asked_for = options.port is not None or options.buckets or options.value_keys
     if not options.metrics or not (has_metrics or asked_for):
         return ""
@@ -229,9 +237,23 @@ def _serve_metrics(
         values=row_options.values,
         stats=running.stats,
         always=options.port is not None,
+        exporter=exporter,
     )
     running.add_observer(metrics)
     return metrics.url
+
+
+def _exporter(loaded: Sequence[Loaded]) -> "Exporter | None":
+    """Return what the page of images of ebpf_exporter needs, None if there are none."""
+    collections = [collection for image in loaded for collection in image.collections]
+    configs = {c.spec.name: c.spec.exporter.name for c in collections if c.spec.exporter}
+    if not configs:
+        return None
+    from beepy.collection.program_states import program_states  # noqa: PLC0415 - few images are
+    from beepy.enrich.names import of_this_machine  # noqa: PLC0415 - as above
+    from beepy.outputs.prometheus import Exporter  # noqa: PLC0415 - as above
+
+    return Exporter(configs, of_this_machine(), partial(program_states, collections))
 
 
 def _stop_by_signals(running: Run) -> None:

@@ -71,7 +71,7 @@ class Collection:
                 try:
                     link = hooks.attach(program, target)
                 except KernelError as error:
-                    self.skipped.skip(program.name, _explained(error, program))
+                    self.skipped.skip(program.name, _explained(error, program), attaching=True)
                     continue
                 self.links.append(link)
                 _log.info(

@@ -51,7 +51,7 @@ def load(
     targets: Mapping[str, Target | str] = _NO_TARGETS,
     pins: Pins = _NO_PINS,
     btf: Btf | None = None,
-    missing: Missing = "fail",
+    missing: Missing | None = None,
 ) -> Collection:
     """Create the maps and load the programs of ``spec``; the caller closes the Collection.
 
@@ -60,7 +60,8 @@ def load(
     overrides where programs attach, by program; a text is a Target's name. ``pins`` has the paths
     of pins. ``btf`` is used in place of the kernel's types for CO-RE relocations and enums.
     ``missing`` is the policy for programs whose attach point this kernel lacks (see
-    ``collection.missing``). Programs whose section begins with ``?`` are not loaded, as in libbpf.
+    ``collection.missing``); None is that of the image's format. Programs whose section begins with
+    ``?`` are not loaded, as in libbpf.
 
     Raises UsageError for variables that do not exist or values that do not fit,
     UnsupportedSection, RelocationError, BtfError, NotSupported, VerifierError or KernelError; then
@@ -70,7 +71,11 @@ def load(
         spec = _parsed(spec)
     chosen = _targets(spec, targets) if targets else {}
     spec = _with_variables(spec, variables)
-    skipped = SkippedPrograms(missing)
+    if spec.exporter and spec.exporter.kaddrs:
+        from beepy.collection import kaddrs  # noqa: PLC0415 - few objects have any
+
+        spec = kaddrs.apply(spec, spec.exporter.kaddrs)
+    skipped = SkippedPrograms(missing, tolerant=spec.exporter is not None)
     planned = plan(spec, chosen, _operations(spec), _refusal_handler(skipped), btf=btf)
     return load_planned(planned, skipped, pins=pins, btf=btf)
 

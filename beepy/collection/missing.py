@@ -17,19 +17,29 @@ _CHOICES: Final[tuple[str, ...]] = get_args(Missing)
 
 
 class SkippedPrograms:
-    """The programs that the --missing policy skips, by name, with the ``reasons``."""
+    """The programs that the --missing policy skips, by name, with the ``reasons``.
 
-    def __init__(self, missing: Missing = "fail") -> None:
+    ``tolerant``: the image's own runner goes on without programs that it cannot attach, for
+    whatever reason. Without a policy they are skipped, too.
+    """
+
+    def __init__(self, missing: Missing | None = None, *, tolerant: bool = False) -> None:
+        if missing is None:
+            missing = "skip" if tolerant else "fail"
         if missing not in _CHOICES:
             from beepy.arguments import no_choice  # noqa: PLC0415 - only on the way to an error
 
             raise no_choice("missing", _CHOICES, missing)
         self._missing = missing
+        self._tolerant = tolerant
         self.reasons: dict[str, str] = {}
 
-    def skip(self, program: str, error: BeepyError) -> None:
-        """Skip a program if its ``error`` is that the kernel lacks something; else raise it."""
-        if self._missing == "fail" or not lacks(error):
+    def skip(self, program: str, error: BeepyError, *, attaching: bool = False) -> None:
+        """Skip a program if its ``error`` is that the kernel lacks something; else raise it.
+
+        ``attaching``: the program is loaded, and could not be attached.
+        """
+        if self._missing == "fail" or not (lacks(error) or (attaching and self._tolerant)):
             raise error
         self.reasons[program] = str(error)
         log = _log.warning if self._missing == "skip" else _log.info

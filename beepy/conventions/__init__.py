@@ -50,6 +50,12 @@ def _gadget() -> Convention:
     return Convention(GADGET, gadget.tracked, gadget.adapt)
 
 
+def _exporter() -> Convention:
+    from beepy.conventions import exporter  # noqa: PLC0415 - only images of ebpf_exporter need it
+
+    return Convention("ebpf_exporter", exporter.tracked, exporter.adapt)
+
+
 BEE: Final = "bee"
 GADGET: Final = "gadget"
 AUTOMATIC: Final = "automatic: no map has bee's prefix"
@@ -63,6 +69,7 @@ TABLE: Final[Mapping[str, Callable[[], Convention]]] = {
     "bee": _bee,
     "elf": _bee,
     "gadget": _gadget,
+    "exporter": _exporter,
 }
 
 NO_HINTS: Final[Hints] = MappingProxyType({})

@@ -1,1 +1,1 @@
-"""Meaning that needs this machine: names of users, symbols, stacks."""
+"""Meaning that needs this machine: names of users, cgroups, symbols, stacks and devices."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.events.clock import LIVE, Clock
+from beepy.obj.exporter import MetricPlan
 from beepy.obj.spec import Role
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ class Schema(NamedTuple):
     its values is that many slots of ``value_size`` bytes, rounded up to 8. ``counts_loss``: its
     source counts the records that it loses, as perf buffers do and ring buffers do not. ``kernel``
     returns the types of the kernel that made the records, whose numbers its enums have. ``texts``
-    are the names of the fields of bytes that are read as text. ``metric`` and ``metric_value`` are
-    the convention's names; ``drains``, ``vocabulary`` and ``presentation`` its decisions (see
-    ``Tracked``). ``machine`` gives the vocabulary names that only the machine knows, ``clock``
+    are the names of the fields of bytes that are read as text. ``metric``, ``metric_value`` and
+    ``metrics`` are the convention's; ``drains``, ``vocabulary`` and ``presentation`` its decisions
+    (see ``Tracked``). ``machine`` gives the vocabulary names that only the machine knows, ``clock``
     converts the timestamps of that kernel.
     """
 
@@ -74,6 +75,7 @@ class Schema(NamedTuple):
     vocabulary: str = ""
     machine: Machine = NO_MACHINE
     presentation: "Presentation | None" = None
+    metrics: tuple[MetricPlan, ...] = ()
 
     @property
     def is_stream(self) -> bool:

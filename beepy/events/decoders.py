@@ -23,7 +23,7 @@ class Decoders:
 
         Its own ``schema`` may be that of another map: use it for fields, not for names.
         """
-        types = schema._replace(image="", map="", role=None, metric="", metric_value="")
+        types = schema._replace(image="", map="", role=None, metric="", metric_value="", metrics=())
         decoder = self._by_types.get(types)
         if decoder is None:
             try:

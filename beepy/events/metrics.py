@@ -52,10 +52,14 @@ class Metric(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """The metrics of some maps, and a warning for each other map whose role asks for one."""
+    """The metrics of some maps, and a warning for each other map whose role asks for one.
+
+    ``planned`` are the maps of which ebpf_exporter's YAML says what their metrics are.
+    """
 
     accepted: tuple[Metric, ...]
     warnings: tuple[str, ...]
+    planned: tuple[Schema, ...] = ()
 
 
 def as_number(field: Field) -> Field | None:
@@ -86,9 +90,14 @@ def decide(decoders: Iterable[Decoder], values: Mapping[Schema, Field] | None = 
     """
     by_name: dict[str, list[Metric]] = {}
     warnings = []
+    planned: dict[str, Schema] = {}
     for decoder in decoders:
         schema = decoder.schema
-        if schema.role in KINDS:
+        if schema.metrics:
+            reason = _add_planned(schema, planned)
+            if reason:
+                warnings.append(f"map '{safe(schema.map)}' has no metric: {reason}")
+        elif schema.role in KINDS:
             metric = _metric(decoder, (values or {}).get(schema))
             reason = metric if isinstance(metric, str) else _clash(metric, by_name)
             if reason:
@@ -96,7 +105,21 @@ def decide(decoders: Iterable[Decoder], values: Mapping[Schema, Field] | None = 
             elif isinstance(metric, Metric):
                 by_name.setdefault(metric.name, []).append(metric)
     accepted = [metric for metrics in by_name.values() for metric in metrics]
-    return Metrics(tuple(accepted), tuple(warnings))
+    return Metrics(tuple(accepted), tuple(warnings), tuple(dict.fromkeys(planned.values())))
+
+
+def _add_planned(schema: Schema, planned: dict[str, Schema]) -> str:
+    """Add the metrics of a map by name; return why they conflict with those before, "" if not."""
+    names = [plan.name for plan in schema.metrics]
+    samples = [
+        plan.name + suffix for plan in schema.metrics if plan.buckets for suffix in _SUFFIXES
+    ]
+    for name in (*names, *samples):
+        if name in planned or names.count(name) > 1:
+            other = planned.get(name, schema)
+            return f"{name} is one of map '{safe(other.map)}' of image '{safe(other.image)}'"
+    planned.update(dict.fromkeys((*names, *samples), schema))
+    return ""
 
 
 def _metric(decoder: Decoder, given: Field | None) -> Metric | str:

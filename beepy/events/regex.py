@@ -1,11 +1,12 @@
-"""The regular expressions of -f, which are RE2's, as bee's are: they take linear time.
+"""Regular expressions of -f and of labels, which are RE2's, as bee's are: they take linear time.
 
 Processes choose the text that is searched. Python's ``re`` can search 50 bytes for hours, and no
 signal interrupts it.
 """
 
 from collections.abc import Callable
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from beepy.errors import UsageError
 
@@ -21,6 +22,44 @@ def searcher(regex: str) -> Callable[[str], bool]:
 
     Raises UsageError if it is malformed, or if google-re2 is not installed.
     """
+    search = _compiled(regex, captures=False).search
+    return lambda text: search(text.encode()) is not None
+
+
+def capturer(regex: str) -> Callable[[bytes], bytes | None]:
+    """Return a function that searches bytes: it returns what ``regex`` matches, None if nothing.
+
+    If the expression has a group it is what the group matches. With several groups nothing matches.
+    Raises what ``searcher`` raises.
+    """
+    compiled = _compiled(regex, captures=True)
+    if compiled.groups > 1:
+        return lambda _raw: None
+
+    @cache
+    def bytewise() -> Any:  # noqa: ANN401 - as below
+        # to Go a byte that is not UTF-8 is a character, which "." matches: so it is in Latin-1
+        return _compiled(regex, captures=True, latin1=regex.isascii())
+
+    def capture(raw: bytes) -> bytes | None:
+        match = (compiled if _is_utf8(raw) else bytewise()).search(raw)
+        if match is None:
+            return None
+        found: bytes | None = match.group(compiled.groups)
+        return found or b""
+
+    return capture
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _compiled(regex: str, *, captures: bool, latin1: bool = False) -> Any:  # noqa: ANN401 - a class of google-re2
     try:
         import re2  # noqa: PLC0415 - few runs filter
     except ImportError:
@@ -29,14 +68,17 @@ def searcher(regex: str) -> Callable[[str], bool]:
         raise missing from None
     options = re2.Options()
     options.log_errors = False  # it would write to stderr
-    options.never_capture = True
+    options.never_capture = not captures
+    if captures:
+        options.max_mem = 1 << 20  # an image chooses these
+    if latin1:
+        options.encoding = re2.Options.Encoding.LATIN1
     try:
-        search = re2.compile(regex, options).search
+        return re2.compile(regex.encode() if latin1 else regex, options)
     except (re2.error, UnicodeEncodeError) as error:
         refused = UsageError(_reason(error))
         refused.add_note(SYNTAX)
         raise refused from None
-    return lambda text: search(text.encode()) is not None
 
 
 def _reason(error: Exception) -> str:

@@ -34,6 +34,7 @@ def of_map(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int 
         drains=tracked.drains,
         vocabulary=tracked.vocabulary,
         presentation=tracked.presentation,
+        metrics=tracked.metrics,
     )
     if tracked.record != VOID:
         counts_loss = map_types.of(map_spec.type).counts_loss or bool(tracked.lost_in)

@@ -1,8 +1,25 @@
 """The counts of a run: how many events were shown, filtered and lost."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from beepy.events.batch import Schema, lost_yet, total_lost
+
+
+class ProgramState(NamedTuple):
+    """A loaded program: the kernel's ``id`` and ``tag`` of it, and whether it is attached.
+
+    ``image`` is the name of its object. ``run_time_ns`` and ``run_count`` are None while the kernel
+    does not count them (kernel.bpf_stats_enabled).
+    """
+
+    image: str
+    program: str
+    tag: str
+    id: int
+    attached: bool
+    run_time_ns: int | None = None
+    run_count: int | None = None
 
 
 class RunStats:

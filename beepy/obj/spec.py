@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from beepy.btf.btf import Btf
 from beepy.btf.types import TypeId
+from beepy.obj.exporter import ExporterConfig, MetricPlan
 from beepy.obj.insn import Insn
 from beepy.uapi import MapType
 
@@ -221,7 +222,8 @@ class Tracked(NamedTuple):
     ``shown_as`` is the name under which it is shown, "" for the map's. ``drains``: reading a table
     deletes its entries. ``lost_in`` is the map, a per-CPU array, in which programs count records
     that they could not write to a ring buffer. ``vocabulary`` names the typedefs and names that
-    have a meaning ("gadget"; "": no special ones).
+    have a meaning ("gadget"; "": no special ones). ``metrics`` are the metrics that ebpf_exporter's
+    YAML says it feeds.
     """
 
     map: str
@@ -239,6 +241,7 @@ class Tracked(NamedTuple):
     lost_in: str = ""
     vocabulary: str = ""
     presentation: "Presentation | None" = None
+    metrics: tuple[MetricPlan, ...] = ()
 
 
 class IteratorRecord(NamedTuple):
@@ -291,7 +294,8 @@ class CollectionSpec(NamedTuple):
     says which one did, and why; ``parameters`` are those that the image's format offers,
     ``unsupported`` the parts of the image that have no effect, a line each. ``iterator_records``
     are the structs that iterators write, by program. ``btf`` is None for an object without type
-    information.
+    information. ``exporter`` is what ebpf_exporter's YAML says of the object, None for other
+    formats.
     """
 
     name: str
@@ -307,6 +311,7 @@ class CollectionSpec(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
     unsupported: tuple[str, ...] = ()
     iterator_records: Mapping[str, IteratorRecord] = _NO_RECORDS
+    exporter: ExporterConfig | None = None
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from beepy.errors import DigestMismatch
 from beepy.file_bytes import ELF_MAGIC
 from beepy.oci import formats
-from beepy.oci.descriptor import Descriptor, digest_of
+from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of
 from beepy.oci.formats import FileFormat
 from beepy.oci.image import Content, Image, Program
-from beepy.oci.manifest import Manifest, Read, resolve
+from beepy.oci.manifest import OCI_MANIFEST, Manifest, Read, resolve
 from beepy.text import excerpt
 
 if TYPE_CHECKING:
@@ -82,7 +82,15 @@ def candidate(
 
 
 def file_candidate(name: str, data: bytes, file_format: FileFormat = _ELF) -> Candidate:
-    """Return what was read from the file ``name``: an ELF object, unless ``file_format`` says."""
+    """Return what was read from the file ``name``: an ELF object, unless ``file_format`` says.
+
+    A format of several files makes an image of them, so that a digest covers all.
+    """
+    if file_format.image:
+        manifest, blobs = file_format.image(name, data)
+        top = descriptor_of(manifest, OCI_MANIFEST)
+        blobs = {**blobs, top.digest: manifest}
+        return candidate(name, ImageSource.FILE, top, lambda blob: blobs[blob.digest])
     descriptor = Descriptor("", digest_of(data), len(data))
     return Candidate(
         name=name,
@@ -111,6 +119,7 @@ def admit(image: Candidate, digest: str = "", policy: "Policy | None" = None) ->
 
         signature = decide(policy, image)
     if image.manifest is None:
+        assert image.file_format.content
         content = image.file_format.content(image.name, image.read(image.descriptor))
         return Image(
             name=image.name,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from beepy.errors import ImageError, ImageNotFound, UnsupportedImage
@@ -10,9 +11,10 @@ from beepy.log import Log
 from beepy.oci import lookup
 from beepy.oci.admission import ImageSource
 from beepy.oci.archive import Archive, is_tar, only
-from beepy.oci.descriptor import MAX_MOVED, Descriptor
+from beepy.oci.descriptor import MAX_IMAGE, MAX_MOVED, Descriptor, descriptor_of
+from beepy.oci.formats import FileFormat, detect_file
 from beepy.oci.image_file import opened
-from beepy.oci.manifest import MAX_DEPTH, Index, Manifest, read_document, walk
+from beepy.oci.manifest import MAX_DEPTH, OCI_MANIFEST, Index, Manifest, read_document, walk
 from beepy.oci.options import Options
 from beepy.oci.reference import Reference, has_host, is_reference, parse, same_repository
 from beepy.oci.store import Store
@@ -43,11 +45,16 @@ def located(text: str, options: Options, *, expand: bool = True) -> Iterator[Loc
 
     The order of places is that of ``lookup.find``; with ``expand`` a name of no local image is
     expanded by ``registries.toml``. A name with the digest of a manifest in an index
-    is that manifest. Raises UnsupportedImage for a file that is not an archive.
+    is that manifest. Raises UnsupportedImage for a file that is not an archive, unless its format
+    makes an image of several files.
     """
     bundle = lookup.bundled_store()
     if lookup.could_be_file(text):
         with opened(text) as file:
+            if file and (file_format := _format_of_files(file, text)):
+                with _stored_files(file, text, file_format) as image:
+                    yield image
+                return
             if file:
                 archive = _archive(file, text)
                 yield LocalImage(ImageSource.ARCHIVE, archive, only(archive, text))
@@ -110,6 +117,33 @@ def not_here(text: str, options: Options) -> ImageNotFound:
     error = ImageNotFound(f"{safe(name)}: not found locally")
     error.add_note(lookup.LISTS)
     return error
+
+
+def _format_of_files(file: BinaryIO, text: str) -> FileFormat | None:
+    """Return the format of a file that is part of an image of several files."""
+    head = file.read(512)
+    file.seek(0)
+    if head.startswith(ELF_MAGIC) or is_tar(head):
+        return None
+    file_format = detect_file(text, head)
+    return file_format if file_format and file_format.image else None
+
+
+@contextmanager
+def _stored_files(file: BinaryIO, text: str, file_format: FileFormat) -> Iterator[LocalImage]:
+    """Yield the image of a file and of those beside it, in a layout that is removed afterwards."""
+    from tempfile import TemporaryDirectory  # noqa: PLC0415 - few images are files
+
+    assert file_format.image
+    data = file.read(MAX_IMAGE + 1)
+    if len(data) > MAX_IMAGE:
+        raise UnsupportedImage(f"{safe(text[:200])}: more than {MAX_IMAGE} bytes")
+    manifest, blobs = file_format.image(text, data)
+    with TemporaryDirectory(prefix="beepy-") as directory:
+        store = Store(Path(directory))
+        for blob in (*blobs.values(), manifest):
+            store.layout.add_blob(blob, descriptor_of(blob))
+        yield LocalImage(ImageSource.FILE, store.layout, descriptor_of(manifest, OCI_MANIFEST))
 
 
 def _archive(file: BinaryIO, text: str) -> Archive:

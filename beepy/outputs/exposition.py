@@ -67,9 +67,10 @@ def _escape_match(match: re.Match[str]) -> str:
     return f"\\\\u{code:04x}"
 
 
-def head(name: str, kind: str) -> str:
+def head(name: str, kind: str, help_text: str = "") -> str:
     """Return the two lines above a metric's samples; ``kind`` is its type."""
-    return f"# HELP {name} \n# TYPE {name} {kind}\n"
+    escaped = help_text.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {name} {escaped}\n# TYPE {name} {kind}\n"
 
 
 def samples(name: str, series: Mapping[str, float]) -> Iterator[str]:

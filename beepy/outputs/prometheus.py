@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from beepy.errors import OutputError
 from beepy.events.batch import Batch, Schema
@@ -12,13 +12,29 @@ from beepy.events.decoder import Decoder
 from beepy.events.fields import Field
 from beepy.events.metrics import Metric, decide
 from beepy.events.selection import KINDS
-from beepy.events.stats import RunStats
+from beepy.events.stats import ProgramState, RunStats
 from beepy.log import Log
 from beepy.outputs.exposition import head
 from beepy.outputs.metric_options import DEFAULT_BUCKETS, MAX_SERIES
 from beepy.outputs.series import EventMetric, MetricLabels, StreamCounts, TableMetric
 
+if TYPE_CHECKING:
+    from beepy.events.label_decoders import MachineNames
+    from beepy.outputs.exporter_page import ExporterPage
+
 _log = Log(__name__)
+
+
+class Exporter(NamedTuple):
+    """What the page of images of ebpf_exporter needs of this machine.
+
+    ``configs`` are the names of the configurations by object; ``read_programs`` returns the
+    programs of the run as they are now.
+    """
+
+    configs: Mapping[str, str]
+    names: "MachineNames"
+    read_programs: Callable[[], Iterable[ProgramState]]
 
 
 class _Stream(NamedTuple):
@@ -34,7 +50,8 @@ class Prometheus:
     ``read_tables`` reads tables now, in the thread of a scrape: the stream's thread may be waiting
     for a slow reader of the rows. ``bounds`` are those of -b, ``values`` the fields of -k,
     ``max_series`` bounds each metric. ``stats`` are the counters of the run. If no map has a
-    metric, nothing is served and ``url`` is "", unless ``always``.
+    metric, nothing is served and ``url`` is "", unless ``always``. ``exporter`` is given if an
+    image is of ebpf_exporter.
 
     Write every batch, empty ones too: they carry the number of lost records. Maps of several images
     with one name share a metric; its label ``image`` distinguishes them.
@@ -51,6 +68,7 @@ class Prometheus:
         stats: RunStats,
         always: bool = True,
         max_series: int = MAX_SERIES,
+        exporter: Exporter | None = None,
     ) -> None:
         self._listen = (host, port)
         self._read_tables = read_tables
@@ -59,6 +77,8 @@ class Prometheus:
         self._stats = stats
         self._always = always
         self._max_series = max_series
+        self._exporter = exporter
+        self._exporter_page: ExporterPage | None = None
         self._types: dict[str, str] = {}  # metric name -> TYPE, sorted
         self._streams: dict[Schema, _Stream] = {}
         self._tables: dict[Schema, TableMetric] = {}
@@ -88,7 +108,11 @@ class Prometheus:
         for metric in sorted(metrics.accepted, key=lambda metric: metric.name):
             self._types[metric.name] = KINDS[metric.role]
             self._add(metric, metric.schema.image if maps_of[metric.name] > 1 else "")
-        if self._types or self._always:
+        if self._exporter:
+            from beepy.outputs.exporter_page import ExporterPage  # noqa: PLC0415 - few runs need it
+
+            self._exporter_page = ExporterPage(metrics.planned, self._exporter, self._max_series)
+        if self._types or self._exporter or self._always:
             server = MetricsServer(*self._listen, self.page)
             self._close_server = server.close
             self.address = server.host, server.port
@@ -101,6 +125,8 @@ class Prometheus:
             stream.counts.add(batch)
             if batch.records and stream.metric:
                 stream.metric.write(batch)
+            if batch.records and self._exporter_page:
+                self._exporter_page.write(batch)
 
     def close(self) -> None:
         """Refuse waiting scrapes, and stop the server and its threads."""
@@ -113,7 +139,8 @@ class Prometheus:
 
         Raises OutputError once the sink is closed, and what ``read_tables`` raises.
         """
-        snapshots: dict[Schema, list[Batch]] = {schema: [] for schema in self._tables}
+        planned = self._exporter_page.tables if self._exporter_page else ()
+        snapshots: dict[Schema, list[Batch]] = {schema: [] for schema in (*self._tables, *planned)}
         for batch in self._read_tables(tuple(snapshots)) if snapshots else ():
             self._check_open()  # reading a large table takes long
             snapshots[batch.schema].append(batch)
@@ -123,13 +150,14 @@ class Prometheus:
             for stream in self._streams.values():
                 if stream.metric:
                     samples[stream.metric.name] += stream.metric.page()
-            for schema, batches in snapshots.items():
-                table = self._tables[schema]
-                samples[table.name] += table.page(batches)
+            for schema, table in self._tables.items():
+                samples[table.name] += table.page(snapshots[schema])
             pieces = []
             for name, lines in samples.items():
                 if lines:
                     pieces += [head(name, self._types[name]).encode(), *lines]
+            if self._exporter_page:
+                pieces += self._exporter_page.page(snapshots)
             pieces.append(self._render_self())
         return pieces
 

@@ -11,14 +11,11 @@ from beepy.events.codec import Value
 from beepy.events.decoder import Decoder
 from beepy.events.fields import CPU, Field
 from beepy.events.naming import label_names
-from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.outputs.exposition import Histogram, histogram_samples, label_texts, samples
 from beepy.outputs.pending import PendingRecords, records_per_batch, to_batch, to_batches
+from beepy.outputs.series_limit import SeriesLimit
 
-_log = Log(__name__)
-
-_MAX_TEXT: Final = 16 << 20  # bytes of the labels of a metric's series, on all lines of the page
 _PIECE: Final = 1 << 18  # characters of a piece of the page
 
 _Entry: TypeAlias = bytes | str
@@ -107,7 +104,7 @@ class EventMetric:
         self._bounds = tuple(bounds)
         # A histogram's series has a line for each bucket, +Inf, _sum and _count.
         lines = len(self._bounds) + 3 if role is Role.HIST else 1
-        self._limit = _SeriesLimit(name, labels, max_series, lines)
+        self._limit = SeriesLimit(name, labels.other, max_series, lines)
         # Two locks: a scrape decodes under ``_series_lock``, and the stream's thread, which takes
         # ``_pending_lock`` for each batch, waits for that only when too many records are pending.
         self._pending_lock = threading.Lock()
@@ -185,7 +182,7 @@ class TableMetric:
         self._decoder = decoder
         self._labels = labels
         self._value = value
-        self._limit = _SeriesLimit(name, labels, max_series)
+        self._limit = SeriesLimit(name, labels.other, max_series)
         self._chunk = records_per_batch(decoder.size)
         # Where each CPU has its row, several rows have one key: they are identified by their
         # labels.
@@ -245,55 +242,6 @@ class TableMetric:
         if self._has_cpu_rows:
             return cast("Sequence[str]", entries)
         return self._labels.texts(to_batch(self._decoder, cast("Sequence[bytes]", entries)))
-
-
-class _SeriesLimit:
-    """Bounds the number of a metric's series; the rest share one series with all labels ``other``.
-
-    The page repeats labels, which may be long, on each of the ``lines`` of a series: their total
-    length is bounded too.
-    """
-
-    def __init__(self, name: str, labels: MetricLabels, max_series: int, lines: int = 1) -> None:
-        self._name = name
-        self._overflow_key = labels.other
-        self._max_series = max_series
-        self._max_text = _MAX_TEXT // lines
-        self._warned = False
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all series: ``series_left`` is how many more are admitted."""
-        self.series_left = self._max_series
-        self._text_left = self._max_text
-        self._admitted: set[str] = set()
-
-    def admit(self, labels: str) -> bool:
-        """Return whether these labels have a series, or get one now."""
-        if labels in self._admitted:
-            return True
-        if not self.series_left or len(labels) > self._text_left:
-            return False
-        self.series_left -= 1
-        self._text_left -= len(labels)
-        self._admitted.add(labels)
-        return True
-
-    def keys(self, labels: list[str]) -> Iterator[str]:
-        """Yield the key of the series of each of ``labels``."""
-        for text in labels:
-            yield text if self.admit(text) else self.overflow_key()
-
-    def overflow_key(self) -> str:
-        """Return the key of the series that the rest share; warn the first time."""
-        if not self._warned:
-            self._warned = True
-            bounds = (
-                f"more than {self._max_series} series, "
-                f"or than {_MAX_TEXT >> 20} MiB of labels on all its lines"
-            )
-            _log.warning("metric %s: %s: what exceeds them counts as 'other'", self._name, bounds)
-        return self._overflow_key
 
 
 def _number(value: Value) -> float:

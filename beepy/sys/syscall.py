@@ -9,6 +9,7 @@ signal handlers have run.
 import ctypes
 import errno
 import os
+import struct
 from contextlib import suppress
 from functools import cache
 from typing import Final
@@ -338,6 +339,32 @@ def setns(namespace: Fd, kind: int, where: str) -> None:
     """Move this thread into ``namespace``; ``kind`` is its CLONE_NEW* flag."""
     result = _libc().setns(namespace.fileno(), kind)
     _check(result if result >= 0 else -ctypes.get_errno(), "setns", where)
+
+
+def open_by_handle(mount: Fd, kind: int, handle: bytes, where: str) -> Fd | None:
+    """Open a directory by its file handle, in the file system of ``mount``; None if it is gone.
+
+    ``kind`` is an ``enum fid_type``. Raises KernelError: EPERM without CAP_DAC_READ_SEARCH.
+    """
+    record = struct.pack("<Ii", len(handle), kind) + handle
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    result = _libc().open_by_handle_at(mount.fileno(), record, flags)
+    number = result if result >= 0 else -ctypes.get_errno()
+    number = _check(number, "open_by_handle_at", where, errno.ESTALE, errno.ENOENT)
+    return _take_fd(number) if number >= 0 else None
+
+
+def inotify(where: str) -> Fd:
+    """Return a new inotify descriptor, which does not block."""
+    number = _libc().inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    return _take_fd(_check(number if number >= 0 else -ctypes.get_errno(), "inotify_init1", where))
+
+
+def inotify_add_watch(fd: Fd, directory: str, where: str) -> None:
+    """Watch which files are created in a directory and removed from it."""
+    flags = uapi.IN_CREATE | uapi.IN_DELETE | uapi.IN_ONLYDIR
+    result = _libc().inotify_add_watch(fd.fileno(), os.fsencode(directory), flags)
+    _check(result if result >= 0 else -ctypes.get_errno(), "inotify_add_watch", where)
 
 
 def pidfd_open(pid: int, where: str) -> Fd:

@@ -5,7 +5,7 @@ them: so the same row serves a store, an archive and a registry. FILES has one r
 of files that are neither an ELF object nor an image. A module is imported when its row is tried.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Final, NamedTuple
 
@@ -14,7 +14,7 @@ from beepy.oci.image import Content
 from beepy.oci.manifest import Manifest, Read
 from beepy.text import excerpt
 
-TABLE: Final = ("bee", "gadget")
+TABLE: Final = ("bee", "gadget", "exporter")
 """Names of formats of images, in the order in which they are tried; each is a module here.
 
 A module has ``matches(manifest, read)``, which tells whether a manifest has this format and may
@@ -22,12 +22,13 @@ read the config; and ``content(manifest, read)``, which returns the programs in 
 order, and the hints beside them, and reads only the layers that it uses.
 """
 
-FILES: Final[tuple[str, ...]] = ()
+FILES: Final = ("exporter",)
 """Names of formats of files, in the order in which they are tried; each is a module here.
 
 A module has ``file_matches(name, head)``, which tells whether a file has this format by its name
-and its first 512 bytes; and ``file_content(name, data)``, which returns the programs and hints, and
-may read files beside it.
+and its first 512 bytes; and ``file_content(name, data)``, which returns the programs and hints. A
+format that has more than one file has ``file_image(name, data)`` instead: it reads the other files
+and returns the manifest of an image of all of them, and its blobs by digest.
 """
 
 
@@ -44,7 +45,8 @@ class FileFormat(NamedTuple):
 
     name: str
     matches: Callable[[str, bytes], bool]
-    content: Callable[[str, bytes], Content]
+    content: Callable[[str, bytes], Content] | None = None
+    image: Callable[[str, bytes], tuple[bytes, Mapping[str, bytes]]] | None = None
 
 
 def detect(manifest: Manifest, read: Read, where: str) -> Format:
@@ -80,7 +82,9 @@ def detect_file(name: str, head: bytes) -> FileFormat | None:
     """Return the first format of files that matches, None if none does."""
     for format_name in FILES:
         module = import_module(f"beepy.oci.formats.{format_name}")
-        row = FileFormat(format_name, module.file_matches, module.file_content)
+        content = getattr(module, "file_content", None)
+        image = getattr(module, "file_image", None)
+        row = FileFormat(format_name, module.file_matches, content, image)
         if row.matches(name, head):
             return row
     return None
