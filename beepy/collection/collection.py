@@ -2,9 +2,10 @@
 
 import errno
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from beepy import hooks, sections
 from beepy.btf.btf import Btf
@@ -19,6 +20,9 @@ from beepy.log import Log
 from beepy.obj.spec import CollectionSpec
 from beepy.text import safe
 from beepy.uapi import ProgType
+
+if TYPE_CHECKING:
+    from beepy.collection.forms import Forms  # it imports this module's neighbors
 
 _log = Log(__name__)
 
@@ -36,9 +40,10 @@ class Collection:
 
     ``targets`` has where each program attaches, by name. ``skipped`` has the programs that were
     skipped because the kernel lacks something. ``shared`` is state that hooks share between
-    programs. Closing ``pinned`` removes the pins that were made while loading. ``btf`` is used in
-    place of the running kernel's types. A context manager; ``close`` detaches first, and keeps the
-    pins.
+    programs. Closing ``pinned`` removes the pins that were made while loading. ``created`` are the
+    maps that were not pinned before. ``forms`` says which programs count what they lose, None: no
+    program does. ``btf`` is used in place of the running kernel's types. A context manager;
+    ``close`` detaches first, and keeps the pins.
     """
 
     def __init__(
@@ -58,6 +63,8 @@ class Collection:
         self.links: list[Link] = []
         self.operations: list[Registration] = []
         self.pinned = ExitStack()
+        self.created: AbstractSet[str] = frozenset()
+        self.forms: Forms | None = None
 
     def attach(self) -> None:
         """Attach every program to its target, or skip those that the kernel lacks something for.

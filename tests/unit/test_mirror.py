@@ -41,6 +41,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "flow/machine": "unit/flow/test_trace.py oracle/test_flow.py",
     "flow/records": "unit/flow/test_outputs.py",
     "hooks/binary": "kernel/hooks/test_uprobe.py",
+    "collection/forms": "oracle/test_rewrite.py",
     "hooks/cgroup_skb": "kernel/hooks/test_cgroup.py",
     "hooks/files": "kernel/hooks/test_uprobe.py",
     "hooks/flow_dissector": SOCKETS,
