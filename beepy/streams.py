@@ -24,12 +24,14 @@ from typing import Final, Self
 
 from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
+from beepy.collection.losses import Losses
 from beepy.errors import NotSupported, UsageError
 from beepy.events import schemas
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.events.stats import RunStats
 from beepy.host.machine import possible_cpus
 from beepy.log import Log
+from beepy.maps.counted import CountedReader
 from beepy.sys.fd import Fd
 from beepy.text import safe
 
@@ -46,7 +48,7 @@ class Stream:
     ``open`` calls each function in ``attach``; the end of the iteration calls those in ``detach``
     in reverse order. Every table is read each ``interval`` seconds (None: only on ``demand``).
     After ``timeout`` seconds of iterating the stream ends as with ``stop``. ``stats`` are the
-    counters of the run.
+    counters of the run, and ``losses``, which it owns, add to them what no batch carries.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Stream:
         interval: float | None = None,
         timeout: float | None = None,
         stats: RunStats | None = None,
+        losses: Sequence[Losses] = (),
     ) -> None:
         self.schemas = tuple([reader.schema for reader in readers])
         self.stats = stats or RunStats(self.schemas)
@@ -66,6 +69,7 @@ class Stream:
         self._tables = tuple([reader for reader in readers if reader.fileno() < 0])
         self._window_s = min([ring.coalesce_s for ring in self._rings], default=0.0)
         self._poll_period_s = min([ring.poll_period_s for ring in self._rings], default=_NEVER)
+        self._losses = tuple(losses)
         self._attach = tuple(attach)
         self._detach = tuple(detach)
         self._interval = _NEVER if interval is None else interval
@@ -114,6 +118,8 @@ class Stream:
         with ExitStack() as steps:  # all of them, even if one fails
             for reader in self._readers:
                 steps.callback(reader.close)
+            for losses in self._losses:
+                steps.callback(losses.close)
             with self._lock:
                 self._wake.close()
 
@@ -167,6 +173,11 @@ class Stream:
         for ring in self._rings:
             yield from ring.end()
         yield from self.snapshot(self.schemas)
+        self._count_losses()
+
+    def _count_losses(self) -> None:
+        for losses in self._losses:
+            losses.count(self.stats)
 
     def _loop(self, poll: select.poll) -> Iterator[Batch]:
         last_drain, now = -_NEVER, time.monotonic()
@@ -183,6 +194,7 @@ class Stream:
             last_drain = time.monotonic()
             yield from self._drain()
             yield from self.snapshot(self._take_demands())
+            self._count_losses()
             now = time.monotonic()
         self._stopping = True
 
@@ -225,7 +237,7 @@ class Stream:
         self.close()
 
 
-def _readers(collection: Collection) -> Iterator[Reader]:
+def _readers(collection: Collection, losses: Losses) -> Iterator[Reader]:
     """Yield a reader for each tracked map and each iterator."""
     for tracked in collection.spec.tracked:
         tracked_map = collection.maps[tracked.map]
@@ -233,13 +245,18 @@ def _readers(collection: Collection) -> Iterator[Reader]:
         schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(
             kernel=collection.kernel_types
         )
+        total = losses.of_map(tracked.map) if schema.is_stream else None
+        if total:
+            schema = schema._replace(counts_loss=True)
         reader = maps.reader(tracked_map, schema)
         if reader is None:
             _log.warning(
                 "map '%s': not shown: %s", safe(tracked.map), map_types.not_shown(tracked_map.type)
             )
             continue
-        yield reader
+        if not schema.is_stream:
+            losses.tables.append(schema)
+        yield CountedReader(reader, total) if total else reader
     for program in collection.programs.values():
         reader = hooks.reader(program, collection.target(program.name), collection.spec)
         if reader:
@@ -292,8 +309,12 @@ def stream(
     _check(collections, interval=interval, timeout=timeout)
     with ExitStack() as undo:
         readers: list[Reader] = []
+        all_losses = []
         for collection in collections:
-            for reader in _readers(collection):
+            losses = Losses(collection)
+            undo.callback(losses.close)
+            all_losses.append(losses)
+            for reader in _readers(collection, losses):
                 undo.callback(reader.close)
                 readers.append(reader)
         stats = RunStats([reader.schema for reader in readers])
@@ -304,6 +325,7 @@ def stream(
             interval=interval,
             timeout=timeout,
             stats=stats,
+            losses=all_losses,
         )
         undo.pop_all()
         return new_stream

@@ -32,6 +32,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--map-size": "map_sizes={entry}",
     "--missing": "missing={text}",
     "--netns": "netns={text}",
+    "--no-rewrite": "rewrite=False",
     "--password": "options=Options(password={text})",
     "--pid": "pid={number}",
     "--pin-maps": "pins=Pins(maps={text})",

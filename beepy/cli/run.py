@@ -272,6 +272,14 @@ def run(
             rich_help_panel=panels.LOAD,
         ),
     ] = "",
+    no_rewrite: Annotated[
+        bool,
+        typer.Option(
+            "--no-rewrite",
+            help="Load programs as they are, without counting losses.",
+            rich_help_panel=panels.LOAD,
+        ),
+    ] = False,
     pull: Annotated[
         Pull,
         typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
@@ -326,6 +334,7 @@ def run(
         timeout=seconds("--timeout", timeout) if timeout else None,
         limit=count,
         hides_zeros=kind.hides_zeros and not zero,
+        rewrite=not no_rewrite,
     )
     show_options = session.ShowOptions(
         output=output_name,

@@ -118,8 +118,11 @@ def _print_summary(
 def summary_line(stats: RunStats, seconds: float) -> str:
     """Return the last line of every run: how many events were shown, filtered and lost."""
     unknown = _map_names([schema for schema, count in stats.lost.items() if count is None])
-    known = sum(count for count in stats.lost.values() if count)
-    losers = _map_names([schema for schema, count in stats.lost.items() if count])
+    known = sum(count for count in (*stats.lost.values(), *stats.lost_at.values()) if count)
+    places = [place for (_, place), count in stats.lost_at.items() if count]
+    losers = ", ".join(
+        filter(None, [_map_names([schema for schema, n in stats.lost.items() if n]), *places])
+    )
     parts = [f"{stats.shown} shown", f"{stats.filtered} filtered"]
     if stats.own:
         parts.append(f"{stats.own} of beepy's own left out")
@@ -129,10 +132,13 @@ def summary_line(stats: RunStats, seconds: float) -> str:
         parts.append(f"{stats.zeros} zero {'row' if stats.zeros == 1 else 'rows'} hidden (--zero)")
     if stats.cut_by_count:
         parts.append(f"{stats.cut_by_count} not shown (--count)")
-    if known or not unknown:
+    evicting = _map_names([*stats.evicting])
+    if known or (not unknown and not (evicting and not stats.lost)):
         parts.append(f"{known} lost ({losers})" if losers else "0 lost")
     if unknown:
         parts.append(f"lost unknown ({unknown})")
+    if evicting:
+        parts.append(f"evictions unknown ({evicting})")
     return f"beepy: {', '.join(parts)}, {seconds:.1f} s"
 
 

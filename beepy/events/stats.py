@@ -11,8 +11,11 @@ class RunStats:
     ``shown`` rows reached the sinks. Not shown were those that did not pass a filter
     (``filtered``), those that beepy itself caused (``own``), those of tables with the value 0
     (``zeros``), and those after the limit (``cut_by_count``). ``lost`` has the losses of each
-    stream, None if its source does not count them. ``skipped_programs`` are (image, program) of
-    programs that were not attached because this kernel lacks their attach point.
+    stream, and of each table whose programs count what it had no room for; None where they are not
+    counted. ``lost_at`` has those of calls by (image, place), where the code does not show which
+    map they write to. ``evicting`` are tables that drop entries by themselves, which nobody counts.
+    ``skipped_programs`` are (image, program) of programs that were not attached because this kernel
+    lacks their attach point.
     """
 
     def __init__(self, schemas: Iterable[Schema] = ()) -> None:
@@ -25,6 +28,8 @@ class RunStats:
         self.lost: dict[Schema, int | None] = {
             schema: lost_yet(schema) for schema in schemas if schema.is_stream
         }
+        self.lost_at: dict[tuple[str, str], int] = {}
+        self.evicting: set[Schema] = set()
 
     def add_lost(self, schema: Schema, lost: int | None) -> None:
         """Add to the losses of a stream; None if its source does not count them."""
@@ -32,8 +37,8 @@ class RunStats:
 
     @property
     def total_lost(self) -> int | None:
-        """The losses of all streams together, None if one of them does not count its own."""
-        total: int | None = 0
+        """The losses of all streams and tables together, None if one of them is not counted."""
+        total: int | None = sum(self.lost_at.values())
         for lost in self.lost.values():
             total = total_lost(total, lost)
         return total

@@ -71,3 +71,22 @@ def test_maps_of_one_name_do_not_hide_each_others_losses() -> None:
         summary_line(counted, 0)
         == "beepy: 0 shown, 0 filtered, 12 lost (events), lost unknown (events), 0.0 s"
     )
+
+
+def test_losses_of_tables_and_of_calls_whose_map_is_not_known() -> None:
+    counted = RunStats([ring("r")._replace(counts_loss=True)])
+    counted.lost[table("t")] = 4
+    counted.lost_at = {("image", "program 'p', x.bpf.c:7"): 3, ("image", "program 'q', x:9"): 0}
+    assert counted.total_lost == 7
+    line = "0 shown, 0 filtered, 7 lost (t, program 'p', x.bpf.c:7)"
+    assert summary_line(counted, 0) == f"beepy: {line}, 0.0 s"
+
+
+def test_what_a_table_evicts_is_not_known() -> None:
+    counted = RunStats([table("t")])
+    counted.evicting.add(table("t"))
+    line = "0 shown, 0 filtered, evictions unknown (t)"
+    assert summary_line(counted, 0) == f"beepy: {line}, 0.0 s"
+    counted.lost[ring("r")] = 0
+    line = "0 shown, 0 filtered, 0 lost, evictions unknown (t)"
+    assert summary_line(counted, 0) == f"beepy: {line}, 0.0 s"

@@ -752,6 +752,20 @@ def test_losses_before_the_first_batch_and_of_one_image_twice() -> None:
     assert text.count('beepy_events_total{image="image:1",map="exits"}') == 1
 
 
+def test_losses_of_tables_and_of_calls_whose_map_is_not_known() -> None:
+    exits = Exits("exits").schema
+    table = exits._replace(map="table", record=TypeId(0))
+    tally = RunStats()
+    tally.lost = {table: 3, table._replace(map="other"): None}
+    tally.lost_at = {("image:1", "program 'p', x.bpf.c:7"): 4}
+    with opened(exits, stats=tally) as sink:
+        samples = {
+            sample.labels["map"]: sample.value
+            for sample in parsed(sink)["beepy_lost_events"].samples
+        }
+    assert samples == {"table": 3, "program 'p', x.bpf.c:7": 4}
+
+
 def test_metrics_of_beepy_and_its_process() -> None:
     exits = with_role(Exits("exits").schema, Role.COUNTER)
     seen = exits._replace(map="seen", counts_loss=True)

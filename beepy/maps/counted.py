@@ -1,0 +1,72 @@
+"""Read a ring or perf buffer whose programs count the records that they could not send."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from beepy.events.batch import Batch, Part, Reader
+from beepy.log import Log
+from beepy.text import safe
+
+_log = Log(__name__)
+
+_HEADER: Final = 8  # bytes before a record; an empty batch has none
+
+
+class CountedReader:
+    """Reads by ``reader``, which it owns; losses are those that ``total`` returns.
+
+    ``total`` is the number of records that programs could not send so far. What the kernel counts
+    itself, in perf buffers, is the same and is not added.
+    """
+
+    def __init__(self, reader: Reader, total: Callable[[], int]) -> None:
+        self.schema = reader.schema
+        self.coalesce_s = reader.coalesce_s
+        self.poll_period_s = reader.poll_period_s
+        self._reader = reader
+        self._total = total
+        self._reported = 0
+        self._of_kernel = 0
+
+    def fileno(self) -> int:
+        """Return the fd to poll, which the reader owns."""
+        return self._reader.fileno()
+
+    def read(self) -> Iterator[Batch]:
+        """Yield the records, with the losses until then."""
+        yield from self._counted(self._reader.read())
+
+    def end(self) -> Iterator[Batch]:
+        """Yield the last losses; warn if the kernel has counted more."""
+        yield from self._counted(self._reader.end())
+        if self._of_kernel > self._reported:
+            _log.warning(
+                "map '%s': the kernel reports %d lost records, the programs %d",
+                safe(self.schema.map),
+                self._of_kernel,
+                self._reported,
+            )
+
+    def close(self) -> None:
+        """Close the reader."""
+        self._reader.close()
+
+    def _counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self._of_kernel += batch.lost or 0
+            lost = self._new_losses()
+            if batch.records or lost:
+                yield batch._replace(lost=lost)
+        if lost := self._new_losses():
+            yield Batch(
+                self.schema, (Part(b"", _HEADER, _HEADER),), records=0, length=0, lost=lost,
+                time_ns=time.time_ns(),
+            )  # fmt: skip
+
+    def _new_losses(self) -> int:
+        """Return the losses that no batch has reported."""
+        total = self._total()
+        new = total - self._reported
+        self._reported = total
+        return new
