@@ -39,6 +39,7 @@ _log = Log(__name__)
 
 _LAST_ROUNDS: Final = 20  # windows after the detach, in which running programs finish their records
 _MAX_POLL: Final = 86400.0  # seconds; poll(2) accepts at most 24 days
+_MISSED_PERIOD: Final = 5.0  # seconds between looks for missed runs
 _NEVER: Final = float("inf")
 
 
@@ -140,6 +141,7 @@ class Stream:
             poll.register(ring, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         yield from self._loop(poll)
+        self._count_missed()  # links know, until they are closed
         detach_error = self._detach_all()
         try:
             yield from self._last_batches(poll)
@@ -179,9 +181,14 @@ class Stream:
         for losses in self._losses:
             losses.count(self.stats)
 
+    def _count_missed(self) -> None:
+        for losses in self._losses:
+            losses.count_missed(self.stats)
+
     def _loop(self, poll: select.poll) -> Iterator[Batch]:
         last_drain, now = -_NEVER, time.monotonic()
         deadline, next_tables = now + self._timeout, now + self._interval
+        next_missed = now + _MISSED_PERIOD
         while not self._stopping and now < deadline:
             if now >= next_tables:
                 next_tables = now + self._interval
@@ -195,6 +202,9 @@ class Stream:
             yield from self._drain()
             yield from self.snapshot(self._take_demands())
             self._count_losses()
+            if now >= next_missed:
+                next_missed = now + _MISSED_PERIOD
+                self._count_missed()
             now = time.monotonic()
         self._stopping = True
 

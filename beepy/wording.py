@@ -57,6 +57,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
     {
         *(
             "--debug",
+            "--fail-on-loss",
             "--help",
             "--hist-buckets",
             "--hist-value-key",

@@ -14,6 +14,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy run tcplife opensnoop -o json --timeout 10s",
         "beepy run ./probe.o --type 'events=struct event'",
         "beepy run exitsnoop-counter -o none --prom-port 9091",
+        "beepy run exitsnoop --timeout 1m --fail-on-loss > exits.json",
     ),
     "list": ("beepy list", "beepy list -o wide", "beepy list -o json"),
     "describe": (

@@ -12,6 +12,7 @@ from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
 
+_EXIT_LOSS: Final = 3
 _MAX_PID: Final = 1 << 22  # PID_MAX_LIMIT
 
 Missing: TypeAlias = Literal["fail", "skip"]
@@ -272,6 +273,17 @@ def run(
             rich_help_panel=panels.LOAD,
         ),
     ] = "",
+    fail_on_loss: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on-loss",
+            metavar="[=missed]",
+            parser=one_of("'--fail-on-loss'", ("lost", "missed")),
+            help="End with exit code 3 if events were lost, or runs missed.",
+            show_default=False,
+            rich_help_panel=panels.SHOW,
+        ),
+    ] = None,
     no_rewrite: Annotated[
         bool,
         typer.Option(
@@ -350,7 +362,7 @@ def run(
             from beepy.cli import unprivileged  # noqa: PLC0415 - not for root
 
             unprivileged.check()
-        session.run(request, show_options)
+        stats = session.run(request, show_options)
     except BeepyError as error:
         from beepy.cli import unprivileged  # noqa: PLC0415 - only on the way to an error
 
@@ -364,6 +376,8 @@ def run(
 
             raise advice.wrong_target(error, tuple(attach or ())) from error
         raise
+    if session.failed_by_loss(stats, fail_on_loss or ""):
+        raise typer.Exit(_EXIT_LOSS)
 
 
 def _variables(texts: Sequence[str]) -> Mapping[str, str]:

@@ -23,6 +23,8 @@ from beepy.text import safe
 from beepy.width import columns_of_terminal
 
 _DEFAULT_PORT: Final = 9091  # bee's
+LOST: Final = "lost"  # values of --fail-on-loss
+MISSED: Final = "missed"
 _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 
 
@@ -48,8 +50,10 @@ def default_output(*, plain: bool) -> str:
     return "columns" if os.isatty(STDOUT) else "json"
 
 
-def run(request: RunRequest, options: ShowOptions) -> None:
+def run(request: RunRequest, options: ShowOptions) -> RunStats:
     """Run until a signal, ``--count``, ``--timeout`` or a closed pipe; print the summary line.
+
+    Return the counts.
 
     Raise BeepyError, and KeyboardInterrupt for a signal before anything is attached. In any case
     nothing stays attached.
@@ -70,6 +74,13 @@ def run(request: RunRequest, options: ShowOptions) -> None:
                 pass
             if running.reader_gone:
                 redirect_to_null()
+    return running.stats
+
+
+def failed_by_loss(stats: RunStats, fail_on_loss: str) -> bool:
+    """Return whether events were lost, or may have been: with MISSED, missed runs count as well."""
+    losses = [stats.total_lost, stats.total_missed if fail_on_loss == MISSED else 0]
+    return bool(fail_on_loss) and (losses != [0, 0] or bool(stats.evicting))
 
 
 def _attach(
@@ -137,6 +148,8 @@ def summary_line(stats: RunStats, seconds: float) -> str:
         parts.append(f"{known} lost ({losers})" if losers else "0 lost")
     if unknown:
         parts.append(f"lost unknown ({unknown})")
+    if missed := sum(filter(None, stats.missed.values())):
+        parts.append(f"{missed} missed {'run' if missed == 1 else 'runs'}")
     if evicting:
         parts.append(f"evictions unknown ({evicting})")
     return f"beepy: {', '.join(parts)}, {seconds:.1f} s"

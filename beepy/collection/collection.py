@@ -38,6 +38,7 @@ class Registration(NamedTuple):
 class Collection:
     """Owns the ``maps`` and ``programs`` of ``spec``, by name, and the ``links`` of programs.
 
+    ``link_of`` has those of programs by name.
     ``targets`` has where each program attaches, by name. ``skipped`` has the programs that were
     skipped because the kernel lacks something. ``shared`` is state that hooks share between
     programs. Closing ``pinned`` removes the pins that were made while loading. ``created`` are the
@@ -61,6 +62,7 @@ class Collection:
         self.shared: dict[str, object] = {}
         self.programs: dict[str, Program] = {}
         self.links: list[Link] = []
+        self.link_of: dict[str, Link] = {}
         self.operations: list[Registration] = []
         self.pinned = ExitStack()
         self.created: AbstractSet[str] = frozenset()
@@ -81,6 +83,7 @@ class Collection:
                     self.skipped.skip(program.name, _explained(error, program))
                     continue
                 self.links.append(link)
+                self.link_of[program.name] = link
                 _log.info(
                     "program '%s': attached to %s",
                     safe(program.name),
@@ -116,6 +119,7 @@ class Collection:
             for link in self.links:
                 steps.callback(link.close)
             self.links.clear()
+            self.link_of.clear()
 
     def close(self) -> None:
         """Detach, then close programs and maps, each even if one before it raises."""

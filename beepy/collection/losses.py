@@ -20,6 +20,8 @@ class Losses:
     """
 
     def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        self._missed: dict[str, int] = {}
         self._forms = collection.forms
         counted = self._forms.counted if self._forms else None
         self._sites = counted.sites if counted else ()
@@ -54,6 +56,17 @@ class Losses:
                 where = self._image, site.place
                 new = self._new(slot, self._total([slot]))
                 stats.lost_at[where] = stats.lost_at.get(where, 0) + new
+
+    def count_missed(self, stats: RunStats) -> None:
+        """Set the runs of attached programs that the kernel skipped."""
+        from beepy.collection.missed import missed  # noqa: PLC0415 - not before the run ends
+
+        for program, now in missed(self._collection).items():
+            where = self._image, program
+            before = stats.missed.get(where, 0)
+            new = None if now is None else now - self._missed.get(program, 0)
+            self._missed[program] = now or 0
+            stats.missed[where] = total_lost(before, new)
 
     def _new(self, of: Schema | int, total: Total) -> int:
         """Return the losses of a table or slot that no call has returned before."""

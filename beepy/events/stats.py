@@ -14,6 +14,8 @@ class RunStats:
     stream, and of each table whose programs count what it had no room for; None where they are not
     counted. ``lost_at`` has those of calls by (image, place), where the code does not show which
     map they write to. ``evicting`` are tables that drop entries by themselves, which nobody counts.
+    ``missed`` has runs that the kernel skipped, by (image, program), None if it does not count
+    them: what would have been sent was never produced, so they are no losses.
     ``skipped_programs`` are (image, program) of programs that were not attached because this kernel
     lacks their attach point.
     """
@@ -29,6 +31,7 @@ class RunStats:
             schema: lost_yet(schema) for schema in schemas if schema.is_stream
         }
         self.lost_at: dict[tuple[str, str], int] = {}
+        self.missed: dict[tuple[str, str], int | None] = {}
         self.evicting: set[Schema] = set()
 
     def add_lost(self, schema: Schema, lost: int | None) -> None:
@@ -41,6 +44,14 @@ class RunStats:
         total: int | None = sum(self.lost_at.values())
         for lost in self.lost.values():
             total = total_lost(total, lost)
+        return total
+
+    @property
+    def total_missed(self) -> int | None:
+        """The runs of all programs that the kernel skipped, None if it does not count them all."""
+        total: int | None = 0
+        for missed in self.missed.values():
+            total = total_lost(total, missed)
         return total
 
     def __repr__(self) -> str:

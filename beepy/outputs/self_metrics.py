@@ -61,6 +61,12 @@ class _RunCollector(Collector):
         yield CounterMetricFamily("beepy_filtered_events", text, value=self._stats.filtered)
         text = "Events of beepy's own process, left out."
         yield CounterMetricFamily("beepy_own_events", text, value=self._stats.own)
+        text = "Runs of programs that the kernel skipped, where it counts them."
+        missed = CounterMetricFamily("beepy_missed_runs", text, labels=("image", "program"))
+        for names, count in [*self._stats.missed.items()]:
+            if count is not None:
+                missed.add_metric([safe(name) for name in names], count)
+        yield missed
         if self._stats.skipped_programs:
             text = "Programs left out because this kernel lacks what they attach to."
             skipped = GaugeMetricFamily("beepy_programs_skipped", text, labels=("image", "program"))
@@ -71,9 +77,9 @@ class _RunCollector(Collector):
     def _other_losses(self) -> dict[tuple[str, str], int | None]:
         """Return the losses of tables, and those of calls that do not show their map."""
         losses: dict[tuple[str, str], int | None] = {
-            (safe(image), place): count for (image, place), count in self._stats.lost_at.items()
+            (safe(image), place): count for (image, place), count in [*self._stats.lost_at.items()]
         }
-        for schema, count in self._stats.lost.items():
+        for schema, count in [*self._stats.lost.items()]:
             labels = safe(schema.image), safe(schema.map)
             if not schema.is_stream:
                 losses[labels] = total_lost(losses.get(labels, 0), count)
