@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from beepy.collection.collection import Collection
+from beepy.collection.missed import missed
 from beepy.events.batch import Schema, total_lost
 from beepy.events.stats import RunStats
 from beepy.maps.slots import Slots
@@ -59,8 +60,6 @@ class Losses:
 
     def count_missed(self, stats: RunStats) -> None:
         """Set the runs of attached programs that the kernel skipped."""
-        from beepy.collection.missed import missed  # noqa: PLC0415 - not before the run ends
-
         for program, now in missed(self._collection).items():
             where = self._image, program
             before = stats.missed.get(where, 0)
