@@ -61,6 +61,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     missing: Missing | None = None,
     btf: Btf | str | Path | None = None,
     pins: Pins | None = None,
+    rewrite: bool = True,
     pull: PullPolicy | None = None,
     verify: bool | Signer | Sequence[Signer] = False,
     policy: str | Path | None = None,
@@ -82,10 +83,11 @@ def open(  # noqa: A001 - as in tarfile and wave
     several. Tables are read each
     ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after
     ``timeout`` seconds or ``count`` rows. ``missing``: what to do about a program whose attach
-    point this kernel lacks. ``btf`` are the kernel's types, or a file of them. ``pull`` is when a
-    registry is asked, in the place of ``options.pull``. ``verify`` is who must have signed the
-    images, True for those whom the policy names; ``policy`` is a file that says which images may
-    be used. Raises BeepyError, TypeError for an argument of a wrong type.
+    point this kernel lacks. ``btf`` are the kernel's types, or a file of them. ``rewrite``:
+    programs get code that counts what they lose. ``pull`` is when a registry is asked, in the
+    place of ``options.pull``. ``verify`` is who must have signed the images, True for those whom
+    the policy names; ``policy`` is a file that says which images may be used. Raises BeepyError,
+    TypeError for an argument of a wrong type.
     """
     if not images:
         raise UsageError("images: expected at least one, got none")
@@ -110,6 +112,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     _expect("count", [count], "a number above 0", int | None)
     if count is not None and count < 1:
         raise arguments.wrong_value("count", "a number above 0", count)
+    _expect("rewrite", [rewrite], "True or False", bool)
     _expect("btf", [btf], "a path, or types", Btf | str | Path | None)
     _expect("pins", [pins], "Pins(...)", Pins | None)
     _expect("options", [options], "Options(...)", Options | None)
@@ -153,6 +156,7 @@ def open(  # noqa: A001 - as in tarfile and wave
         interval=interval,
         timeout=timeout,
         limit=count,
+        rewrite=rewrite,
     )
     return launch(request).run
 
@@ -208,6 +212,7 @@ class OpenOptions(TypedDict, total=False):
     missing: Missing | None
     btf: Btf | str | Path | None
     pins: Pins | None
+    rewrite: bool
     pull: PullPolicy | None
     verify: bool | Signer | Sequence[Signer]
     policy: str | Path | None
@@ -231,6 +236,9 @@ def run(
             for schema, lost in running.stats.lost.items():
                 if lost:
                     _log.warning("map '%s': %d events lost", safe(schema.map), lost)
+            for (_, place), lost in running.stats.lost_at.items():
+                if lost:
+                    _log.warning("%s: %d events lost", place, lost)
 
 
 def describe(

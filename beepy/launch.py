@@ -49,8 +49,9 @@ class RunRequest(NamedTuple):
     ``attach`` maps programs to targets, which override their sections; ``common`` are the options
     of the targets of all programs. ``subjects`` are the processes whose events are shown (None:
     all). ``interval`` and ``timeout`` are in seconds; None: tables are read only on demand; no end.
-    ``limit`` is the number of rows after which the run ends. ``btf``
-    replaces the kernel's own types, by others or by the path of a file of them.
+    ``limit`` is the number of rows after which the run ends. ``btf`` replaces the kernel's own
+    types, by others or by the path of a file of them. ``rewrite``: programs get code that counts
+    what they lose.
     """
 
     images: Sequence[str | Image | CollectionSpec]
@@ -72,6 +73,7 @@ class RunRequest(NamedTuple):
     timeout: float | None = None
     limit: int | None = None
     hides_zeros: bool = False
+    rewrite: bool = True
 
 
 class Loaded(NamedTuple):
@@ -241,7 +243,14 @@ def _load(
     pins = request.pins._replace(programs="")  # programs are pinned once they are attached
     collections = []
     for spec, spec_targets in zip(specs, targets_of, strict=True):
-        collection = load(spec, targets=spec_targets, pins=pins, btf=btf, missing=request.missing)
+        collection = load(
+            spec,
+            targets=spec_targets,
+            pins=pins,
+            btf=btf,
+            missing=request.missing,
+            count_losses=request.rewrite,
+        )
         resources.callback(collection.close)  # once more, if Ctrl-C interrupts the first
         resources.enter_context(collection)
         unpin.callback(collection.pinned.close)

@@ -24,12 +24,14 @@ from typing import TYPE_CHECKING, Final, Self
 
 from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
+from beepy.collection.losses import Losses
 from beepy.errors import NotSupported, UsageError
 from beepy.events import schemas
 from beepy.events.batch import Batch, Machine, Reader, Schema, no_name
 from beepy.events.stats import RunStats
 from beepy.host.machine import possible_cpus
 from beepy.log import Log
+from beepy.maps.counted import CountedReader, count_in
 from beepy.sys.fd import Fd
 from beepy.text import safe
 
@@ -40,6 +42,7 @@ _log = Log(__name__)
 
 _LAST_ROUNDS: Final = 20  # windows after the detach, in which running programs finish their records
 _MAX_POLL: Final = 86400.0  # seconds; poll(2) accepts at most 24 days
+_MISSED_PERIOD: Final = 5.0  # seconds between looks for missed runs
 _NEVER: Final = float("inf")
 
 
@@ -49,7 +52,8 @@ class Stream:
     Maps that beepy fills are brought up to date when their watch is readable. ``open`` calls each
     function in ``attach``; the end of the iteration calls those in ``detach`` in reverse order.
     Every table is read each ``interval`` seconds (None: only on ``demand``). After ``timeout``
-    seconds of iterating the stream ends as with ``stop``. ``stats`` are the counters of the run.
+    seconds of iterating the stream ends as with ``stop``. ``stats`` are the counters of the run,
+    and ``losses``, which it owns, add to them what no batch carries.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Stream:
         interval: float | None = None,
         timeout: float | None = None,
         stats: RunStats | None = None,
+        losses: Sequence[Losses] = (),
     ) -> None:
         self.schemas = tuple([reader.schema for reader in readers])
         self.stats = stats or RunStats(self.schemas)
@@ -71,6 +76,7 @@ class Stream:
         self._window_s = min([ring.coalesce_s for ring in self._rings], default=0.0)
         self._poll_period_s = min([ring.poll_period_s for ring in self._rings], default=_NEVER)
         self._watches = {watch.fileno(): watch for watch in watches}
+        self._losses = tuple(losses)
         self._attach = tuple(attach)
         self._detach = tuple(detach)
         self._interval = _NEVER if interval is None else interval
@@ -121,6 +127,8 @@ class Stream:
                 steps.callback(reader.close)
             for watch in self._watches.values():
                 steps.callback(watch.close)
+            for losses in self._losses:
+                steps.callback(losses.close)
             with self._lock:
                 self._wake.close()
 
@@ -143,6 +151,7 @@ class Stream:
             poll.register(watch, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         yield from self._loop(poll)
+        self._count_missed()  # links know, until they are closed
         detach_error = self._detach_all()
         try:
             yield from self._last_batches(poll)
@@ -176,10 +185,20 @@ class Stream:
         for ring in self._rings:
             yield from ring.end()
         yield from self.snapshot(self.schemas)
+        self._count_losses()
+
+    def _count_losses(self) -> None:
+        for losses in self._losses:
+            losses.count(self.stats)
+
+    def _count_missed(self) -> None:
+        for losses in self._losses:
+            losses.count_missed(self.stats)
 
     def _loop(self, poll: select.poll) -> Iterator[Batch]:
         last_drain, now = -_NEVER, time.monotonic()
         deadline, next_tables = now + self._timeout, now + self._interval
+        next_missed = now + _MISSED_PERIOD
         while not self._stopping and now < deadline:
             if now >= next_tables:
                 next_tables = now + self._interval
@@ -192,6 +211,10 @@ class Stream:
             last_drain = time.monotonic()
             yield from self._drain()
             yield from self.snapshot(self._take_demands())
+            self._count_losses()
+            if now >= next_missed:
+                next_missed = now + _MISSED_PERIOD
+                self._count_missed()
             now = time.monotonic()
         self._stopping = True
 
@@ -236,7 +259,7 @@ class Stream:
         self.close()
 
 
-def _readers(collection: Collection) -> Iterator[Reader]:
+def _readers(collection: Collection, losses: Losses) -> Iterator[Reader]:
     """Yield a reader for each tracked map and each iterator."""
     for tracked in collection.spec.tracked:
         tracked_map = collection.maps[tracked.map]
@@ -246,17 +269,20 @@ def _readers(collection: Collection) -> Iterator[Reader]:
         )
         if schema.vocabulary:
             schema = schema._replace(machine=_machine(collection))
+        total = losses.of_map(tracked.map) if schema.is_stream else None
+        if total is None and tracked.lost_in in collection.maps:
+            total = count_in(collection.maps[tracked.lost_in])
+        if total:
+            schema = schema._replace(counts_loss=True)
         reader = maps.reader(tracked_map, schema)
         if reader is None:
             _log.warning(
                 "map '%s': not shown: %s", safe(tracked.map), map_types.not_shown(tracked_map.type)
             )
             continue
-        if tracked.lost_in in collection.maps:
-            from beepy.maps.counted import CountedReader  # noqa: PLC0415 - only gadgets count
-
-            reader = CountedReader(reader, collection.maps[tracked.lost_in])
-        yield reader
+        if not schema.is_stream:
+            losses.tables.append(schema)
+        yield CountedReader(reader, total) if total else reader
     for program in collection.programs.values():
         reader = hooks.reader(program, collection.target(program.name), collection.spec)
         if reader:
@@ -338,8 +364,12 @@ def stream(
     _check(collections, interval=interval, timeout=timeout)
     with ExitStack() as undo:
         readers: list[Reader] = []
+        all_losses = []
         for collection in collections:
-            for reader in _readers(collection):
+            losses = Losses(collection)
+            undo.callback(losses.close)
+            all_losses.append(losses)
+            for reader in _readers(collection, losses):
                 undo.callback(reader.close)
                 readers.append(reader)
         watches: list[CgroupWatch] = []
@@ -355,6 +385,7 @@ def stream(
             interval=interval,
             timeout=timeout,
             stats=stats,
+            losses=all_losses,
         )
         undo.pop_all()
         return new_stream

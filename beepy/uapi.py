@@ -602,7 +602,7 @@ class ProgAttach(Structure):
 
 
 class ProgInfo(Structure):
-    """``struct bpf_prog_info``, its beginning up to the id of the program's types."""
+    """``struct bpf_prog_info``."""
 
     _fields_ = (
         ("type", c_uint32),
@@ -626,7 +626,67 @@ class ProgInfo(Structure):
         ("jited_ksyms", c_uint64),
         ("jited_func_lens", c_uint64),
         ("btf_id", c_uint32),
+        ("func_info_rec_size", c_uint32),
+        ("func_info", c_uint64),
+        ("nr_func_info", c_uint32),
+        ("nr_line_info", c_uint32),
+        ("line_info", c_uint64),
+        ("jited_line_info", c_uint64),
+        ("nr_jited_line_info", c_uint32),
+        ("line_info_rec_size", c_uint32),
+        ("jited_line_info_rec_size", c_uint32),
+        ("nr_prog_tags", c_uint32),
+        ("prog_tags", c_uint64),
+        ("run_time_ns", c_uint64),
+        ("run_cnt", c_uint64),
+        ("recursion_misses", c_uint64),
+        ("verified_insns", c_uint32),
+        ("attach_btf_obj_id", c_uint32),
+        ("attach_btf_id", c_uint32),
     )
+
+
+class LinkInfoHead(Structure):
+    """``struct bpf_link_info`` before its union."""
+
+    _fields_ = (
+        ("type", c_uint32),
+        ("id", c_uint32),
+        ("prog_id", c_uint32),
+        ("padding", c_uint32),
+    )
+
+
+class LinkInfoMissedKprobeMulti(Structure):
+    """``struct bpf_link_info`` of BPF_LINK_TYPE_KPROBE_MULTI, up to ``missed``."""
+
+    _fields_ = (
+        *LinkInfoHead._fields_,
+        ("addrs", c_uint64),
+        ("count", c_uint32),
+        ("flags", c_uint32),
+        ("missed", c_uint64),
+    )
+
+
+class LinkInfoMissedKprobe(Structure):
+    """``struct bpf_link_info`` of BPF_LINK_TYPE_PERF_EVENT, a kprobe, up to ``missed``."""
+
+    _fields_ = (
+        *LinkInfoHead._fields_,
+        ("perf_type", c_uint32),
+        ("perf_padding", c_uint32),
+        ("func_name", c_uint64),
+        ("name_len", c_uint32),
+        ("offset", c_uint32),
+        ("addr", c_uint64),
+        ("missed", c_uint64),
+    )
+
+
+LINK_TYPE_PERF_EVENT: Final = 7  # enum bpf_link_type
+LINK_TYPE_KPROBE_MULTI: Final = 8
+PERF_EVENT_KPROBES: Final = (3, 4)  # enum bpf_perf_event_type: of functions, and of their returns
 
 
 class LinkCreatePerfEvent(Structure):

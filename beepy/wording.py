@@ -34,6 +34,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--map-size": "map_sizes={entry}",
     "--missing": "missing={text}",
     "--netns": "netns={text}",
+    "--no-rewrite": "rewrite=False",
     "--password": "options=Options(password={text})",
     "--pid": "pid={number}",
     "--pin-maps": "pins=Pins(maps={text})",
@@ -62,6 +63,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
     {
         *(
             "--debug",
+            "--fail-on-loss",
             "--help",
             "--hist-buckets",
             "--hist-value-key",

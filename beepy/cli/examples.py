@@ -16,6 +16,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy run opensnoop --where 'ret == ENOENT and fname ~ \"^/etc\"'",
         "beepy run ./probe.o --type 'events=struct event'",
         "beepy run exitsnoop-counter -o none --prom-port 9091",
+        "beepy run exitsnoop --timeout 1m --fail-on-loss > exits.json",
     ),
     "replay": (
         "beepy replay opens.rec -o columns --where 'ret == ENOENT'",

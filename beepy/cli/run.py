@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
 
 from beepy import outputs
 from beepy.cli import panels, shown, verification, whose
-from beepy.cli.option_values import seconds
+from beepy.cli.option_values import one_of, seconds
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
+
+_EXIT_LOSS: Final = 3
 
 Missing: TypeAlias = Literal["fail", "skip"]
 Pull: TypeAlias = Literal["always", "missing", "never"]
@@ -178,6 +180,25 @@ def run(
     containers: whose.Containers = None,
     pods: whose.Pods = None,
     units: whose.Units = None,
+    fail_on_loss: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on-loss",
+            metavar="[=missed]",
+            parser=one_of("'--fail-on-loss'", ("lost", "missed")),
+            help="End with exit code 3 if events were lost, or runs missed.",
+            show_default=False,
+            rich_help_panel=panels.SHOW,
+        ),
+    ] = None,
+    no_rewrite: Annotated[
+        bool,
+        typer.Option(
+            "--no-rewrite",
+            help="Load programs as they are, without counting losses.",
+            rich_help_panel=panels.LOAD,
+        ),
+    ] = False,
     pull: Annotated[
         Pull,
         typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
@@ -236,6 +257,7 @@ def run(
         timeout=seconds("--timeout", timeout) if timeout else None,
         limit=count,
         hides_zeros=kind.hides_zeros and not zero,
+        rewrite=not no_rewrite,
     )
     show_options = session.ShowOptions(
         output=output_name,
@@ -252,7 +274,7 @@ def run(
             from beepy.cli import unprivileged  # noqa: PLC0415 - not for root
 
             unprivileged.check()
-        session.run(request, show_options)
+        stats = session.run(request, show_options)
     except BeepyError as error:
         from beepy.cli import unprivileged  # noqa: PLC0415 - only on the way to an error
 
@@ -266,6 +288,8 @@ def run(
 
             raise advice.wrong_target(error, tuple(attach or ())) from error
         raise
+    if session.failed_by_loss(stats, fail_on_loss or ""):
+        raise typer.Exit(_EXIT_LOSS)
 
 
 def _variables(texts: Sequence[str]) -> Mapping[str, str]:

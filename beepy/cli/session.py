@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from beepy.outputs.prometheus import Exporter  # not for every run
 
 _DEFAULT_PORT: Final = 9091  # bee's
+LOST: Final = "lost"  # values of --fail-on-loss
+MISSED: Final = "missed"
 _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
 
 
@@ -53,10 +55,10 @@ def default_output(*, plain: bool) -> str:
     return "columns" if os.isatty(STDOUT) else "json"
 
 
-def run(request: RunRequest, options: ShowOptions) -> None:
+def run(request: RunRequest, options: ShowOptions) -> RunStats:
     """Run until a signal, ``--count``, ``--timeout`` or a closed pipe; print the summary line.
 
-    Raise BeepyError, and KeyboardInterrupt for a signal before anything is attached. In any case
+    Return the counts. Raise BeepyError, and KeyboardInterrupt for a signal before anything is attached. In any case
     nothing stays attached.
     """
     _check(options)
@@ -66,7 +68,7 @@ def run(request: RunRequest, options: ShowOptions) -> None:
         width = columns_of_terminal(STDERR)
         return opening.lines(images, request.limit, request.timeout, width)
 
-    _show(lambda: launch(request), options, lines, request.timeout)
+    return _show(lambda: launch(request), options, lines, request.timeout)
 
 
 def replay(
@@ -102,8 +104,8 @@ def _show(
     options: ShowOptions,
     lines: Callable[[Launched], Iterable[str]],
     timeout: float | None,
-) -> None:
-    """Start a run and show it; ``lines`` are printed when everything is attached."""
+) -> RunStats:
+    """Start a run, show it, and return its counts; ``lines`` are printed when everything is attached."""
     # The summary comes last, when everything is detached and the sinks are closed: leaving
     # running adds the last losses to the stats.
     with ExitStack() as summary:
@@ -116,6 +118,13 @@ def _show(
                 pass
             if running.reader_gone:
                 redirect_to_null()
+    return running.stats
+
+
+def failed_by_loss(stats: RunStats, fail_on_loss: str) -> bool:
+    """Return whether events were lost, or may have been: with MISSED, missed runs count as well."""
+    losses = [stats.total_lost, stats.total_missed if fail_on_loss == MISSED else 0]
+    return bool(fail_on_loss) and (losses != [0, 0] or bool(stats.evicting))
 
 
 def _attach(
@@ -173,8 +182,11 @@ def _print_summary(
 def summary_line(stats: RunStats, seconds: float) -> str:
     """Return the last line of every run: how many events were shown, filtered and lost."""
     unknown = _map_names([schema for schema, count in stats.lost.items() if count is None])
-    known = sum(count for count in stats.lost.values() if count)
-    losers = _map_names([schema for schema, count in stats.lost.items() if count])
+    known = sum(count for count in (*stats.lost.values(), *stats.lost_at.values()) if count)
+    places = [place for (_, place), count in stats.lost_at.items() if count]
+    losers = ", ".join(
+        filter(None, [_map_names([schema for schema, n in stats.lost.items() if n]), *places])
+    )
     parts = [f"{stats.shown} shown", f"{stats.filtered} filtered"]
     if stats.own:
         parts.append(f"{stats.own} of beepy's own left out")
@@ -184,10 +196,15 @@ def summary_line(stats: RunStats, seconds: float) -> str:
         parts.append(f"{stats.zeros} zero {'row' if stats.zeros == 1 else 'rows'} hidden (--zero)")
     if stats.cut_by_count:
         parts.append(f"{stats.cut_by_count} not shown (--count)")
-    if known or not unknown:
+    evicting = _map_names([*stats.evicting])
+    if known or (not unknown and not (evicting and not stats.lost)):
         parts.append(f"{known} lost ({losers})" if losers else "0 lost")
     if unknown:
         parts.append(f"lost unknown ({unknown})")
+    if missed := sum(filter(None, stats.missed.values())):
+        parts.append(f"{missed} missed {'run' if missed == 1 else 'runs'}")
+    if evicting:
+        parts.append(f"evictions unknown ({evicting})")
     return f"beepy: {', '.join(parts)}, {seconds:.1f} s"
 
 

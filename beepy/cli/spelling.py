@@ -1,7 +1,7 @@
 """Rewrite arguments as Go's flags take them to what typer's parser reads: ``--name=value``.
 
 Go's short options take ``=`` like long ones (``-f=x``), and its flags take a value
-(``--no-tty=false``, ``-v=0``).
+(``--no-tty=false``, ``-v=0``). ``--fail-on-loss`` has a value only after ``=``.
 """
 
 from collections import deque
@@ -15,6 +15,10 @@ _BOOLEANS: Final = {  # strconv.ParseBool's
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), "true"),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), "false"),
 }
+
+
+BARE: Final[Mapping[str, str]] = {"--fail-on-loss": "lost"}
+"""The options that take a value after ``=`` only, and the value that they have without."""
 
 
 class Option(NamedTuple):
@@ -56,6 +60,8 @@ def _long(argument: str, rest: deque[str], options: Mapping[str, Option]) -> str
         return argument
     if option.is_flag:
         return f"{name}={_boolean(name, value)}" if equals else f"{name}=true"
+    if option.name in BARE and not equals:
+        return f"{name}={BARE[option.name]}"
     return argument if equals or not rest else f"{name}={rest.popleft()}"
 
 

@@ -2,9 +2,10 @@
 
 import errno
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from beepy import hooks, sections
 from beepy.btf.btf import Btf
@@ -20,6 +21,9 @@ from beepy.obj.spec import CollectionSpec
 from beepy.text import safe
 from beepy.uapi import ProgType
 
+if TYPE_CHECKING:
+    from beepy.collection.forms import Forms  # it imports this module's neighbors
+
 _log = Log(__name__)
 
 
@@ -34,11 +38,13 @@ class Registration(NamedTuple):
 class Collection:
     """Owns the ``maps`` and ``programs`` of ``spec``, by name, and the ``links`` of programs.
 
+    ``link_of`` has those of programs by name.
     ``targets`` has where each program attaches, by name. ``skipped`` has the programs that were
     skipped because the kernel lacks something. ``shared`` is state that hooks share between
-    programs. Closing ``pinned`` removes the pins that were made while loading. ``btf`` is used in
-    place of the running kernel's types. A context manager; ``close`` detaches first, and keeps the
-    pins.
+    programs. Closing ``pinned`` removes the pins that were made while loading. ``created`` are the
+    maps that were not pinned before. ``forms`` says which programs count what they lose, None: no
+    program does. ``btf`` is used in place of the running kernel's types. A context manager;
+    ``close`` detaches first, and keeps the pins.
     """
 
     def __init__(
@@ -56,8 +62,11 @@ class Collection:
         self.shared: dict[str, object] = {}
         self.programs: dict[str, Program] = {}
         self.links: list[Link] = []
+        self.link_of: dict[str, Link] = {}
         self.operations: list[Registration] = []
         self.pinned = ExitStack()
+        self.created: AbstractSet[str] = frozenset()
+        self.forms: Forms | None = None
 
     def attach(self) -> None:
         """Attach every program to its target, or skip those that the kernel lacks something for.
@@ -74,6 +83,7 @@ class Collection:
                     self.skipped.skip(program.name, _explained(error, program), attaching=True)
                     continue
                 self.links.append(link)
+                self.link_of[program.name] = link
                 _log.info(
                     "program '%s': attached to %s",
                     safe(program.name),
@@ -111,6 +121,7 @@ class Collection:
             for link in self.links:
                 steps.callback(link.close)
             self.links.clear()
+            self.link_of.clear()
 
     def close(self) -> None:
         """Detach, then close programs and maps, each even if one before it raises."""

@@ -1,5 +1,6 @@
 """Load a CollectionSpec: plan what needs no descriptors, then create maps and load programs."""
 
+import errno
 import struct
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
@@ -35,6 +36,7 @@ from beepy.text import safe
 from beepy.uapi import MapType, ProgType
 
 if TYPE_CHECKING:
+    from beepy.collection.forms import Forms  # most uses of this module need none
     from beepy.collection.structops import StructOps  # few objects have any
 
 _log = Log(__name__)
@@ -52,6 +54,7 @@ def load(
     pins: Pins = _NO_PINS,
     btf: Btf | None = None,
     missing: Missing | None = None,
+    count_losses: bool = False,
 ) -> Collection:
     """Create the maps and load the programs of ``spec``; the caller closes the Collection.
 
@@ -60,8 +63,9 @@ def load(
     overrides where programs attach, by program; a text is a Target's name. ``pins`` has the paths
     of pins. ``btf`` is used in place of the kernel's types for CO-RE relocations and enums.
     ``missing`` is the policy for programs whose attach point this kernel lacks (see
-    ``collection.missing``); None is that of the image's format. Programs whose section begins with
-    ``?`` are not loaded, as in libbpf.
+    ``collection.missing``); None is that of the image's format. ``count_losses``: programs get code
+    that counts the events that they could not send (see ``rewrite.losses``), so that a stream knows
+    their number. Programs whose section begins with ``?`` are not loaded, as in libbpf.
 
     Raises UsageError for variables that do not exist or values that do not fit,
     UnsupportedSection, RelocationError, BtfError, NotSupported, VerifierError or KernelError; then
@@ -76,12 +80,29 @@ def load(
 
         spec = kaddrs.apply(spec, spec.exporter.kaddrs)
     skipped = SkippedPrograms(missing, tolerant=spec.exporter is not None)
-    planned = plan(spec, chosen, _operations(spec), _refusal_handler(skipped), btf=btf)
-    return load_planned(planned, skipped, pins=pins, btf=btf)
+    refuse = _refusal_handler(skipped)
+    operations = _operations(spec)
+
+    def plan_(spec: CollectionSpec) -> Plan:
+        return plan(spec, chosen, operations, refuse, btf=btf)
+
+    forms = None
+    if count_losses:
+        from beepy.collection.forms import Forms  # noqa: PLC0415 - for runs
+        from beepy.rewrite import losses  # noqa: PLC0415 - as above
+
+        counted = losses.count(spec)
+        forms, spec = Forms(counted, plan_), counted.spec
+    return load_planned(plan_(spec), skipped, pins=pins, btf=btf, forms=forms)
 
 
 def load_planned(
-    planned: Plan, skipped: SkippedPrograms, *, pins: Pins = _NO_PINS, btf: Btf | None = None
+    planned: Plan,
+    skipped: SkippedPrograms,
+    *,
+    pins: Pins = _NO_PINS,
+    btf: Btf | None = None,
+    forms: "Forms | None" = None,
 ) -> Collection:
     """Create the maps and load the programs of a plan, as ``load`` does.
 
@@ -91,14 +112,19 @@ def load_planned(
 
     targets = {program.spec.name: program.target for program in planned.programs}
     collection = Collection(spec, targets, skipped, btf)
+    collection.forms = forms
     with ExitStack() as undo, ExitStack() as while_loading:
         undo.callback(collection.close)
         undo.callback(collection.pinned.close)  # runs first: a pin keeps a closed map alive
         types = _load_types(spec, planned.programs, while_loading)
         symbols = Symbols(kernel_symbols, while_loading)
         created = _create_maps(collection, types, pins)
+        collection.created = created
+        if forms:
+            forms.freeze(collection.maps)
         _create_operations(collection, planned.operations, types)
-        _load_programs(collection, planned.programs, types, symbols)
+        for program in planned.programs:
+            _load_program(collection, program, types, symbols, forms)
         _fill_slots(collection, created)  # after loading: slots refer to programs too
         collection.operations = [
             _registration(collection, struct_ops) for struct_ops in planned.operations
@@ -247,28 +273,37 @@ def _registration(collection: Collection, struct_ops: "StructOps") -> Registrati
     return Registration(collection.maps[spec.name], bytes(value), spec.flags)
 
 
-def _load_programs(
-    collection: Collection, planned: Sequence[Planned], types: Types | None, symbols: Symbols
-) -> None:
-    """Load the programs, or skip those that the kernel lacks something for."""
-    for program in planned:
-        name = program.spec.name
-        try:
-            collection.programs[name] = _load_program(collection, program, types, symbols)
-        except KernelError as error:
-            collection.skipped.skip(name, error)
-        else:
-            _log.info("program '%s': loaded", safe(name))
-
-
 def _load_program(
-    collection: Collection, planned: Planned, types: Types | None, symbols: Symbols
-) -> Program:
-    """Load one program. Raises VerifierError or KernelError with the reason in its message."""
-    try:
-        return _submit_variants(collection, planned, types, symbols)
-    except KernelError as error:
-        raise _explained(error, collection.spec, planned) from error
+    collection: Collection,
+    planned: Planned,
+    types: Types | None,
+    symbols: Symbols,
+    forms: "Forms | None",
+) -> None:
+    """Load a program in the first form that the kernel accepts.
+
+    It is skipped if the kernel lacks something for it. Raises VerifierError or KernelError with the
+    reason in its message.
+    """
+    name = planned.spec.name
+    refused: KernelError | None = None
+    for form in forms.of(planned) if forms else (planned,):
+        try:
+            program = _submit_variants(collection, form, types, symbols)
+        except KernelError as error:
+            refused, planned = error, form
+            if error.errno == errno.EPERM:
+                break  # no form would be allowed
+        else:
+            collection.programs[name] = program
+            _log.info("program '%s': loaded", safe(name))
+            if forms:
+                forms.accept(form, refused)
+            return
+    assert refused
+    explained = _explained(refused, collection.spec, planned)
+    explained.__cause__ = refused
+    collection.skipped.skip(name, explained)
 
 
 def _submit_variants(

@@ -28,8 +28,13 @@ class RunStats:
     ``shown`` rows reached the sinks. Not shown were those that did not pass a filter
     (``filtered``), those that beepy itself caused (``own``), those of tables with the value 0
     (``zeros``), and those after the limit (``cut_by_count``). ``lost`` has the losses of each
-    stream, None if its source does not count them. ``skipped_programs`` are (image, program) of
-    programs that were not attached because this kernel lacks their attach point.
+    stream, and of each table whose programs count what it had no room for; None where they are not
+    counted. ``lost_at`` has those of calls by (image, place), where the code does not show which
+    map they write to. ``evicting`` are tables that drop entries by themselves, which nobody counts.
+    ``missed`` has runs that the kernel skipped, by (image, program), None if it does not count
+    them: what would have been sent was never produced, so they are no losses.
+    ``skipped_programs`` are (image, program) of programs that were not attached because this kernel
+    lacks their attach point.
     """
 
     def __init__(self, schemas: Iterable[Schema] = ()) -> None:
@@ -42,6 +47,9 @@ class RunStats:
         self.lost: dict[Schema, int | None] = {
             schema: lost_yet(schema) for schema in schemas if schema.is_stream
         }
+        self.lost_at: dict[tuple[str, str], int] = {}
+        self.missed: dict[tuple[str, str], int | None] = {}
+        self.evicting: set[Schema] = set()
 
     def add_lost(self, schema: Schema, lost: int | None) -> None:
         """Add to the losses of a stream; None if its source does not count them."""
@@ -49,10 +57,18 @@ class RunStats:
 
     @property
     def total_lost(self) -> int | None:
-        """The losses of all streams together, None if one of them does not count its own."""
-        total: int | None = 0
+        """The losses of all streams and tables together, None if one of them is not counted."""
+        total: int | None = sum(self.lost_at.values())
         for lost in self.lost.values():
             total = total_lost(total, lost)
+        return total
+
+    @property
+    def total_missed(self) -> int | None:
+        """The runs of all programs that the kernel skipped, None if it does not count them all."""
+        total: int | None = 0
+        for missed in self.missed.values():
+            total = total_lost(total, missed)
         return total
 
     def __repr__(self) -> str:

@@ -41,6 +41,15 @@ class Link:
                 steps.callback(step)
             self._then = ()
 
+    def missed(self) -> int | None:
+        """Return how often a probe of the kernel did not call the program; 0 for other links.
+
+        None before v6.7 (3acf8ace6823, "bpf: Add missed value to kprobe perf link info"), and where
+        no link of the kernel holds the attachment.
+        """
+        counts = [count for fd in self._fds if (count := _missed(fd)) is not None]
+        return sum(counts) if counts else None
+
     def __enter__(self) -> Self:
         return self
 
@@ -51,6 +60,23 @@ class Link:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _missed(fd: Fd) -> int | None:
+    info = uapi.LinkInfoMissedKprobe()
+    attr = uapi.ObjInfo(
+        bpf_fd=fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info)
+    )
+    try:
+        syscall.obj_get_info_by_fd(attr, "link: information")
+    except KernelError:  # the descriptor of something else, such as a perf event
+        return None
+    if attr.info_len < ctypes.sizeof(info):
+        return None
+    if info.type == uapi.LINK_TYPE_KPROBE_MULTI:
+        return int(uapi.LinkInfoMissedKprobeMulti.from_buffer(info).missed)
+    is_kprobe = info.type == uapi.LINK_TYPE_PERF_EVENT and info.perf_type in uapi.PERF_EVENT_KPROBES
+    return int(info.missed) if is_kprobe else 0
 
 
 def create(program: Program, target: int, attach_type: AttachType, flags: int = 0) -> Link:

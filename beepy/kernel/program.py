@@ -90,12 +90,26 @@ class Program:
 
     def id(self) -> int:
         """Return the kernel's id of the program (assigned cyclically). Raises KernelError."""
+        return int(self._info()[0].id)
+
+    def recursion_misses(self) -> int | None:
+        """Return how often the kernel did not run the program because one was running.
+
+        None before v5.12 (9ed9e9ba2337, "bpf: Count the number of times recursion was prevented").
+        Raises KernelError.
+        """
+        info, length = self._info()
+        counted = length > uapi.ProgInfo.recursion_misses.offset
+        return int(info.recursion_misses) if counted else None
+
+    def _info(self) -> tuple[uapi.ProgInfo, int]:
+        """Return the kernel's information, and how many bytes of it the kernel has."""
         info = uapi.ProgInfo()
         attr = uapi.ObjInfo(
             bpf_fd=self.fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info)
         )
         syscall.obj_get_info_by_fd(attr, f"program '{safe(self.name)}': information")
-        return int(info.id)
+        return info, int(attr.info_len)
 
     def close(self) -> None:
         """Close the descriptor; the kernel keeps the program while it is attached or pinned."""

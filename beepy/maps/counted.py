@@ -1,68 +1,90 @@
-"""Count what a ring buffer has lost: programs do so themselves, in a per-CPU array beside it."""
+"""Read a ring or perf buffer whose programs count the records that they could not send."""
 
-import math
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from beepy.events.batch import Batch, Part, Reader, Schema
+from beepy.events.batch import Batch, Part, Reader
 from beepy.kernel.map import Map
+from beepy.log import Log
+from beepy.text import safe
 
-_PERIOD: Final = 1.0  # seconds between two readings of the counter
+_log = Log(__name__)
+
 _KEY: Final = bytes(4)
 _NUMBER: Final = 8  # bytes of a CPU's count
+_HEADER: Final = 8  # bytes before a record; an empty batch has none
+
+
+def count_in(counter: Map) -> Callable[[], int]:
+    """Return a function that returns what programs have counted in an array of one u64 a CPU.
+
+    It counts from now on: another run has used the map if it is pinned.
+    """
+    before = _sum(counter)
+    return lambda: _sum(counter) - before
+
+
+def _sum(counter: Map) -> int:
+    value = counter.lookup(_KEY) or b""
+    return sum(struct.unpack(f"<{len(value) // _NUMBER}Q", value))
 
 
 class CountedReader:
-    """Adds the losses to the batches of ``reader``, which it owns.
+    """Reads by ``reader``, which it owns; losses are those that ``total`` returns.
 
-    ``counter`` is an array of one u64 for each CPU, which its collection owns.
+    ``total`` is the number of records that programs could not send so far. What the kernel counts
+    itself, in perf buffers, is the same and is not added.
     """
 
-    def __init__(self, reader: Reader, counter: Map) -> None:
-        self.schema: Schema = reader.schema
+    def __init__(self, reader: Reader, total: Callable[[], int]) -> None:
+        self.schema = reader.schema
         self.coalesce_s = reader.coalesce_s
         self.poll_period_s = reader.poll_period_s
         self._reader = reader
-        self._counter = counter
-        self._lost = self._count()  # another run's, if the map is pinned
-        self._read_at = -math.inf
+        self._total = total
+        self._reported = 0
+        self._of_kernel = 0
 
     def fileno(self) -> int:
-        """Return the fd to poll."""
+        """Return the fd to poll, which the reader owns."""
         return self._reader.fileno()
 
     def read(self) -> Iterator[Batch]:
-        """Yield the records, and once a second what was lost since the last time."""
-        for batch in self._reader.read():
-            yield batch._replace(lost=0)
-        now = time.monotonic()
-        if now - self._read_at >= _PERIOD:
-            self._read_at = now
-            yield from self._losses()
+        """Yield the records, with the losses until then."""
+        yield from self._counted(self._reader.read())
 
     def end(self) -> Iterator[Batch]:
-        """Yield the losses since the last reading."""
-        yield from self._reader.end()
-        yield from self._losses()
-
-    def close(self) -> None:
-        """Release what the reader holds."""
-        self._reader.close()
-
-    def _losses(self) -> Iterator[Batch]:
-        before, self._lost = self._lost, self._count()
-        if self._lost > before:
-            yield Batch(
-                self.schema,
-                (Part(b"", 1, 0),),
-                0,
-                length=0,
-                time_ns=time.time_ns(),
-                lost=self._lost - before,
+        """Yield the last losses; warn if the kernel has counted more."""
+        yield from self._counted(self._reader.end())
+        if self._of_kernel > self._reported:
+            _log.warning(
+                "map '%s': the kernel reports %d lost records, the programs %d",
+                safe(self.schema.map),
+                self._of_kernel,
+                self._reported,
             )
 
-    def _count(self) -> int:
-        value = self._counter.lookup(_KEY) or b""
-        return sum(struct.unpack(f"<{len(value) // _NUMBER}Q", value))
+    def close(self) -> None:
+        """Close the reader."""
+        self._reader.close()
+
+    def _counted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self._of_kernel += batch.lost or 0
+            lost = self._new_losses()
+            if batch.records or lost:
+                yield batch._replace(lost=lost)
+        if lost := self._new_losses():
+            yield Batch(
+                self.schema, (Part(b"", _HEADER, _HEADER),), records=0, length=0, lost=lost,
+                time_ns=time.time_ns(),
+            )  # fmt: skip
+
+    def _new_losses(self) -> int:
+        """Return the losses that no batch has reported."""
+        total = self._total()
+        new = total - self._reported
+        self._reported = total
+        return new

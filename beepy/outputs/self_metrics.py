@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from beepy.events.batch import total_lost
 from beepy.events.stats import RunStats
 from beepy.outputs.series import StreamCounts
 from beepy.text import safe
@@ -52,14 +53,34 @@ class _RunCollector(Collector):
             losses = [stream.lost for stream in streams if stream.lost is not None]
             if len(losses) == len(streams):
                 lost.add_metric(labels, sum(losses))
+        for labels, count in self._other_losses().items():
+            if labels not in by_labels and count is not None:
+                lost.add_metric(labels, count)
         yield from (events, short, lost)
         text = "Events that the filters left out."
         yield CounterMetricFamily("beepy_filtered_events", text, value=self._stats.filtered)
         text = "Events of beepy's own process, left out."
         yield CounterMetricFamily("beepy_own_events", text, value=self._stats.own)
+        text = "Runs of programs that the kernel skipped, where it counts them."
+        missed = CounterMetricFamily("beepy_missed_runs", text, labels=("image", "program"))
+        for names, count in [*self._stats.missed.items()]:
+            if count is not None:
+                missed.add_metric([safe(name) for name in names], count)
+        yield missed
         if self._stats.skipped_programs:
             text = "Programs left out because this kernel lacks what they attach to."
             skipped = GaugeMetricFamily("beepy_programs_skipped", text, labels=("image", "program"))
             for names in self._stats.skipped_programs:
                 skipped.add_metric([safe(name) for name in names], 1)
             yield skipped
+
+    def _other_losses(self) -> dict[tuple[str, str], int | None]:
+        """Return the losses of tables, and those of calls that do not show their map."""
+        losses: dict[tuple[str, str], int | None] = {
+            (safe(image), place): count for (image, place), count in [*self._stats.lost_at.items()]
+        }
+        for schema, count in [*self._stats.lost.items()]:
+            labels = safe(schema.image), safe(schema.map)
+            if not schema.is_stream:
+                losses[labels] = total_lost(losses.get(labels, 0), count)
+        return losses

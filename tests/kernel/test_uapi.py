@@ -225,6 +225,37 @@ def test_the_perf_event_is_laid_out_as_the_kernel_s() -> None:
     assert ctypes.sizeof(uapi.PerfEventAttr) == 72  # PERF_ATTR_SIZE_VER1
 
 
+@pytest.mark.parametrize(
+    ("ours", "path"),
+    [
+        (uapi.LinkInfoMissedKprobeMulti, ("kprobe_multi",)),
+        (uapi.LinkInfoMissedKprobe, ("perf_event", "kprobe")),
+    ],
+)
+def test_missed_runs_of_a_link_are_where_the_kernel_has_them(
+    ours: type[ctypes.Structure], path: tuple[str, ...]
+) -> None:
+    kernel = btf.vmlinux()
+    found = kernel.find("bpf_link_info", Kind.STRUCT)
+    assert found
+    base = 0
+    for name in path:
+        inside = {one: (offset, member) for one, offset, member in members(kernel, found, base)}
+        base, member = inside[name]
+        found, _ = skip_mods_and_typedefs(kernel, member.type)
+        if name == "perf_event":
+            types = {one: at for one, at, _ in members(kernel, found, base)}
+            assert uapi.LinkInfoMissedKprobe.perf_type.offset * 8 == types["type"]
+    theirs = {one: offset for one, offset, _ in members(kernel, found, base)}
+    if "missed" not in theirs:
+        pytest.skip("this kernel does not count missed runs of links: Linux 6.7")
+    assert ours.missed.offset * 8 == theirs["missed"]
+    assert {"type": 0, "id": 32, "prog_id": 64}.items() <= {
+        one: offset
+        for one, offset, _ in members(kernel, kernel.find("bpf_link_info", Kind.STRUCT) or found)
+    }.items()
+
+
 def test_every_struct_is_held_against_the_kernel() -> None:
     structs = {
         value
@@ -233,6 +264,7 @@ def test_every_struct_is_held_against_the_kernel() -> None:
     }
     held = {row[0] for rows in (ATTRS, STRUCTS, LINKS, ITERATORS) for row in rows}
     held |= {uapi.PerfEventAttr, uapi.LinkCreateTracingMulti}  # newer than most kernels
+    held |= {uapi.LinkInfoHead, uapi.LinkInfoMissedKprobe, uapi.LinkInfoMissedKprobeMulti}
     assert structs - {ctypes.Structure} == held
 
 

@@ -3,7 +3,7 @@ import pytest
 from beepy.btf.btf import Btf
 from beepy.btf.types import VOID, TypeId
 from beepy.btf.writer import BtfWriter
-from beepy.cli.session import summary_line
+from beepy.cli.session import LOST, MISSED, failed_by_loss, summary_line
 from beepy.events.batch import Schema
 from beepy.events.stats import RunStats
 
@@ -71,3 +71,44 @@ def test_maps_of_one_name_do_not_hide_each_others_losses() -> None:
         summary_line(counted, 0)
         == "beepy: 0 shown, 0 filtered, 12 lost (events), lost unknown (events), 0.0 s"
     )
+
+
+def test_losses_of_tables_and_of_calls_whose_map_is_not_known() -> None:
+    counted = RunStats([ring("r")._replace(counts_loss=True)])
+    counted.lost[table("t")] = 4
+    counted.lost_at = {("image", "program 'p', x.bpf.c:7"): 3, ("image", "program 'q', x:9"): 0}
+    assert counted.total_lost == 7
+    line = "0 shown, 0 filtered, 7 lost (t, program 'p', x.bpf.c:7)"
+    assert summary_line(counted, 0) == f"beepy: {line}, 0.0 s"
+
+
+def test_what_a_table_evicts_is_not_known() -> None:
+    counted = RunStats([table("t")])
+    counted.evicting.add(table("t"))
+    line = "0 shown, 0 filtered, evictions unknown (t)"
+    assert summary_line(counted, 0) == f"beepy: {line}, 0.0 s"
+    counted.lost[ring("r")] = 0
+    line = "0 shown, 0 filtered, 0 lost, evictions unknown (t)"
+    assert summary_line(counted, 0) == f"beepy: {line}, 0.0 s"
+
+
+def test_missed_runs_are_no_losses() -> None:
+    counted = RunStats()
+    counted.missed = {("image", "p"): 1, ("image", "q"): None}
+    assert summary_line(counted, 0) == "beepy: 0 shown, 0 filtered, 0 lost, 1 missed run, 0.0 s"
+    counted.missed["image", "q"] = 2
+    assert summary_line(counted, 0) == "beepy: 0 shown, 0 filtered, 0 lost, 3 missed runs, 0.0 s"
+
+
+@pytest.mark.parametrize("value", ["", LOST, MISSED])
+def test_what_fails(value: str) -> None:
+    """Nothing without the option; what is not known fails as well."""
+    counted = RunStats()
+    assert not failed_by_loss(counted, value)
+    for missed in (1, None):
+        counted.missed["image", "p"] = missed
+        assert failed_by_loss(counted, value) is (value == MISSED)
+    for lost in (1, None):
+        assert failed_by_loss(stats({"r": lost}), value) is bool(value)
+    counted.evicting.add(table("t"))
+    assert failed_by_loss(counted, value) is bool(value)

@@ -11,6 +11,7 @@ OPTIONS = {
     **dict.fromkeys(("--verbose", "-v"), Option("--verbose", is_flag=True)),
     **dict.fromkeys(("--debug", "-d"), Option("--debug", is_flag=True)),
     "--no-tty": Option("--no-tty", is_flag=True),
+    "--fail-on-loss": Option("--fail-on-loss", is_flag=False),
 }
 
 
@@ -36,6 +37,8 @@ OPTIONS = {
             ["--no-tty", "false"],
             ["--no-tty=true", "false"],
         ),  # an operand: only = gives a flag a value
+        (["--fail-on-loss", "x"], ["--fail-on-loss=lost", "x"]),  # ours, not pflag's
+        (["--fail-on-loss=missed", "x"], ["--fail-on-loss=missed", "x"]),
         (["-v"], ["--verbose=true"]),
         (["-dv"], ["--debug=true", "--verbose=true"]),
         (["-dv=0"], ["--debug=true", "--verbose=false"]),

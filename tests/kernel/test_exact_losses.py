@@ -1,0 +1,176 @@
+"""Check that produced = shown + lost, exactly, with rings and perf buffers that overflow.
+
+The program counts what it produces. Producers run at full speed while the reader is stopped and
+continued at random. 2 runs of each kind, 100 in ``make soak``.
+"""
+
+import ctypes
+import json
+import os
+import random
+import re
+import signal
+import threading
+
+import pytest
+
+from tests import soak
+from tests.kernel.conftest import ObjectOf
+from tests.support.command import Beepy, Done, Running
+
+pytestmark = [pytest.mark.kernel, pytest.mark.soak]
+
+RUNS = soak.times(2)
+CPUS = sorted(os.sched_getaffinity(0))
+TRIGGER = 0x20000000 | os.getpid()
+BURST = 2000
+LIBC = ctypes.CDLL(None)
+
+SOURCE = f"""
+#define TRIGGER {TRIGGER}
+#include "test/trigger.h"
+
+struct event {{
+	u64 number;
+	u64 filling[FILLING];
+}};
+
+struct {{
+	__uint(type, BUFFER);
+#ifdef BYTES
+	__uint(max_entries, BYTES);
+#endif
+	__type(value, struct event);
+}} print_events SEC(".maps");
+
+struct {{
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+}} gauge_produced SEC(".maps");
+
+static long produce(u32 index, struct trace_event_raw_sys_enter **ctx)
+{{
+	struct event event = {{ .number = index }};
+	u32 zero = 0;
+	u64 *produced = bpf_map_lookup_elem(&gauge_produced, &zero);
+
+	if (!produced)
+		return 1;
+	__sync_fetch_and_add(produced, 1);
+	SEND;
+	return 0;
+}}
+
+TRIGGER_SEC
+int send(struct trace_event_raw_sys_enter *ctx)
+{{
+	if (triggered(ctx))
+		bpf_loop({BURST}, produce, &ctx, 0);
+	return 0;
+}}
+
+char LICENSE[] SEC("license") = "GPL";
+"""
+RESERVE = """do {
+	struct event *sent = bpf_ringbuf_reserve(&print_events, sizeof(event), 0);
+
+	if (!sent)
+		break;
+	*sent = event;
+	bpf_ringbuf_submit(sent, 0);
+} while (0)"""
+DYNPTR = """do {
+	struct bpf_dynptr record;
+
+	if (!bpf_ringbuf_reserve_dynptr(&print_events, sizeof(event), 0, &record))
+		bpf_dynptr_write(&record, 0, &event, sizeof(event), 0);
+	bpf_ringbuf_submit_dynptr(&record, 0);
+} while (0)"""
+OUTPUT = "bpf_ringbuf_output(&print_events, &event, sizeof(event), 0)"
+PERF = "bpf_perf_event_output(*ctx, &print_events, BPF_F_CURRENT_CPU, &event, sizeof(event))"
+
+
+def source(send: str, buffer: str, filling: int, size: int = 0) -> str:
+    lines = [f"#define SEND {send}".replace("\n", " \\\n"), f"#define FILLING {filling}"]
+    lines.append(f"#define BUFFER BPF_MAP_TYPE_{buffer}")
+    if size:
+        lines.append(f"#define BYTES {size}")
+    return "\n".join([*lines, SOURCE])
+
+
+SOURCES = {
+    "reserve in 4 KB": source(RESERVE, "RINGBUF", 1, 4096),
+    "reserve in 64 KB": source(RESERVE, "RINGBUF", 4, 1 << 16),
+    "reserve in 1 MB": source(RESERVE, "RINGBUF", 1, 1 << 20),
+    "dynptr in 16 KB": source(DYNPTR, "RINGBUF", 2, 1 << 14),
+    "output in 8 KB": source(OUTPUT, "RINGBUF", 3, 1 << 13),
+    "perf buffer": source(PERF, "PERF_EVENT_ARRAY", 20),
+}
+
+
+def produce(bursts: int, cpu: int) -> None:
+    os.sched_setaffinity(0, {cpu})  # of this thread
+    for _ in range(bursts):
+        LIBC.prctl(TRIGGER, 0, 0, 0, 0)
+
+
+def disturb(running: Running, dice: random.Random, ended: threading.Event) -> None:
+    """Stop the reader and continue it at random."""
+    while not ended.is_set():
+        running.process.send_signal(signal.SIGSTOP)
+        ended.wait(dice.random() / 50)
+        running.process.send_signal(signal.SIGCONT)
+        ended.wait(dice.random() / 50)
+
+
+def run(beepy: Beepy, path: str, dice: random.Random, *options: str) -> Done:
+    with beepy.start(
+        *("-v", "run", path, "-o", "json", "--interval", "1h", "--no-metrics", "--zero"), *options
+    ) as running:
+        running.until_attached()
+        ended = threading.Event()
+        threads = [
+            threading.Thread(target=produce, args=(dice.choice([1, 20, 100]), cpu)) for cpu in CPUS
+        ]
+        disturber = threading.Thread(target=disturb, args=(running, dice, ended))
+        for thread in (*threads, disturber):
+            thread.start()
+        for thread in threads:
+            thread.join()
+        ended.set()
+        disturber.join()
+        running.process.send_signal(signal.SIGCONT)
+        return running.end()
+
+
+def counts(done: Done) -> tuple[int, int, int]:
+    """Return the events that were produced, shown, and lost."""
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    (produced,) = [row["value"] for row in rows if row["map"] == "gauge_produced"]
+    shown = sum(row["map"] == "print_events" for row in rows)
+    closing = re.search(
+        r"^beepy: (\d+) shown, 0 filtered, (\d+) lost(?: \(print_events\))?, \d",
+        done.err,
+        re.MULTILINE,
+    )
+    assert closing, done.err
+    assert int(closing[1]) == len(rows), done.err
+    return produced, shown, int(closing[2])
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_produced(seed: int, kind: str, compiled: ObjectOf, beepy: Beepy) -> None:
+    dice = random.Random(f"{kind} {seed}")
+    done = run(beepy, compiled(SOURCES[kind]), dice)
+    produced, shown, lost = counts(done)
+    assert produced > 0
+    assert shown + lost == produced, done.err
+    assert "kernel reports" not in done.err
+
+
+def test_without_the_counter_a_ring_does_not_know(compiled: ObjectOf, beepy: Beepy) -> None:
+    done = run(beepy, compiled(SOURCES["reserve in 4 KB"]), random.Random(1), "--no-rewrite")
+    assert "lost unknown (print_events)" in done.said[-1]
