@@ -12,6 +12,7 @@ from beepy.collection import targets
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.collection.missing import Missing
+from beepy.errors import UsageError, worded
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.own import OwnRecords
@@ -227,6 +228,10 @@ def _load(
     if request.subjects:
         from beepy import selecting  # noqa: PLC0415 - most runs show everybody's events
 
+        if not request.rewrite:
+            raise UsageError(
+                worded("--no-rewrite: events of some processes need rewritten programs")
+            )
         selection = selecting.resolve(request.subjects)
         common = selecting.common_target(specs, common, selection)
     targets_of = targets.choose(specs, request.attach, common)

@@ -58,8 +58,8 @@ def default_output(*, plain: bool) -> str:
 def run(request: RunRequest, options: ShowOptions) -> RunStats:
     """Run until a signal, ``--count``, ``--timeout`` or a closed pipe; print the summary line.
 
-    Return the counts. Raise BeepyError, and KeyboardInterrupt for a signal before anything is attached. In any case
-    nothing stays attached.
+    Return the counts. Raise BeepyError, and KeyboardInterrupt for a signal before anything is
+    attached. In any case nothing stays attached.
     """
     _check(options)
 
@@ -105,7 +105,7 @@ def _show(
     lines: Callable[[Launched], Iterable[str]],
     timeout: float | None,
 ) -> RunStats:
-    """Start a run, show it, and return its counts; ``lines`` are printed when everything is attached."""
+    """Start a run, show it, and return its counts; ``lines`` are printed when it is attached."""
     # The summary comes last, when everything is detached and the sinks are closed: leaving
     # running adds the last losses to the stats.
     with ExitStack() as summary:

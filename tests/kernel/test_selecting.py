@@ -207,3 +207,8 @@ def test_process_ids_of_another_namespace_are_refused() -> None:
         "beepy: --pid: the kernel has other numbers than this PID namespace",
     )
     assert note.startswith("note: run it in the host's PID namespace")
+
+
+def test_programs_that_are_not_rewritten_select_nothing() -> None:
+    with pytest.raises(beepy.UsageError, match="rewrite=False: events of some processes"):
+        beepy.open("exitsnoop", comm="true", rewrite=False)
