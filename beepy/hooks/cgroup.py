@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from beepy import uapi
 from beepy.errors import AttachError, KernelError
 from beepy.hooks.persistent import attach_persistent
 from beepy.hooks.target import Target
+from beepy.host import mounts
 from beepy.kernel import link
 from beepy.kernel import program as programs
 from beepy.kernel.link import Link
@@ -135,11 +135,9 @@ def root_mount(mountinfo: str) -> str:
 
     ``mountinfo`` is the text of proc_pid_mountinfo(5).
     """
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        root, mount_point = before.split()[3:5]
-        if after.split()[0] == "cgroup2" and root == "/":
-            return re.sub(r"\\([0-7]{3})", lambda escape: chr(int(escape[1], 8)), mount_point)
+    for mount in mounts.parse(mountinfo.splitlines()):
+        if mount.type == "cgroup2" and mount.root == "/":
+            return mount.point
     return ""
 
 
