@@ -17,6 +17,7 @@ from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.own import OwnRecords
 from beepy.hooks import Target
+from beepy.host import runtime
 from beepy.kernel.own_pid import own_pid
 from beepy.log import Log
 from beepy.obj.pinning import Pins
@@ -89,6 +90,7 @@ def launch(request: RunRequest) -> tuple[Run, Sequence[Loaded]]:
         # removes pinned maps and programs if the run ends before everything is attached
         unpin = resources.enter_context(ExitStack())
         loaded = _load(request, resources, unpin)
+        _record_images(loaded, resources)
         collections = [collection for image in loaded for collection in image.collections]
         source = stream(
             *collections,
@@ -194,6 +196,20 @@ def _existing(specs: Sequence[CollectionSpec], pins: Pins) -> set[str]:
     """Return the maps that are pinned already: who has created them has chosen their size."""
     paths = {m.name: pins.path(m) for spec in specs for m in spec.maps if not m.max_entries}
     return {name for name, path in paths.items() if path and Path(path).exists()}
+
+
+def _record_images(loaded: Sequence[Loaded], resources: ExitStack) -> None:
+    """Record which image each program is of, for ``beepy ps``, until ``resources`` is closed."""
+    images = [
+        (program.id(), image.name)
+        for image in loaded
+        for collection in image.collections
+        for program in collection.programs.values()
+    ]
+    try:
+        resources.enter_context(runtime.record_images(images))
+    except OSError as error:
+        _log.info("beepy ps will not know the images: %s", error)
 
 
 def _pin_programs(collections: Sequence[Collection], directory: str) -> None:

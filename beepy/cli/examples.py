@@ -16,6 +16,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy run exitsnoop-counter -o none --prom-port 9091",
     ),
     "list": ("beepy list", "beepy list -o wide", "beepy list -o json"),
+    "ps": ("beepy ps", "beepy ps -o wide", "beepy ps -o json --interval 5s"),
     "describe": (
         "beepy describe exitsnoop",
         "beepy describe opensnoop --check",
