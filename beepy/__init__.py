@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         NotSupported,
         ObjectError,
         OutputError,
+        OverheadError,
         RegistryError,
         RelocationError,
         StoreError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         VerifierError,
     )
     from beepy.events.batch import Batch, Schema
+    from beepy.events.costs import Cost
     from beepy.events.decoder import Decoder
     from beepy.events.protocols import Sink, Source
     from beepy.events.row import Row, Rows
@@ -71,9 +73,10 @@ _MODULES = {
     "beepy.obj.pinning": "Pins",
     "beepy.errors": "AttachError BeepyError BtfError BuildError DecodeError DigestMismatch "
     "ElfError ImageError ImageNotFound InvalidReference KernelError NotSupported ObjectError "
-    "OutputError RegistryError RelocationError StoreError TargetError UnsupportedImage "
-    "UnsupportedSection UntrustedImage UsageError VerifierError",
+    "OutputError OverheadError RegistryError RelocationError StoreError TargetError "
+    "UnsupportedImage UnsupportedSection UntrustedImage UsageError VerifierError",
     "beepy.events.batch": "Batch Schema",
+    "beepy.events.costs": "Cost",
     "beepy.events.decoder": "Decoder",
     "beepy.events.protocols": "Sink Source",
     "beepy.events.row": "Row Rows",
@@ -99,6 +102,7 @@ __all__ = [
     "BuildError",
     "Collection",
     "CollectionSpec",
+    "Cost",
     "DecodeError",
     "Decoder",
     "Description",
@@ -113,6 +117,7 @@ __all__ = [
     "ObjectError",
     "Options",
     "OutputError",
+    "OverheadError",
     "Pins",
     "RegistryError",
     "RelocationError",

@@ -51,6 +51,8 @@ def open(  # noqa: A001 - as in tarfile and wave
     interval: float | None = 1.0,
     timeout: float | None = None,
     count: int | None = None,
+    cost: bool = False,
+    max_overhead: float | None = None,
     missing: Missing = "fail",
     btf: Btf | str | Path | None = None,
     pins: Pins | None = None,
@@ -71,11 +73,13 @@ def open(  # noqa: A001 - as in tarfile and wave
     ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``,
     ``cgroup``, ``binary`` and ``pid`` hold for all programs that take them. Tables are read each
     ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after
-    ``timeout`` seconds or ``count`` rows. ``missing``: what to do about a program whose attach
-    point this kernel lacks. ``btf`` are the kernel's types, or a file of them. ``pull`` is when a
-    registry is asked, in the place of ``options.pull``. ``verify`` is who must have signed the
-    images, True for those whom the policy names; ``policy`` is a file that says which images may
-    be used. Raises BeepyError, TypeError for an argument of a wrong type.
+    ``timeout`` seconds or ``count`` rows. ``cost``: measure what the programs cost
+    (``run.stats.cost``); if they take more than ``max_overhead`` of one CPU (0.02: 2 %), they are
+    detached, and the iteration ends with OverheadError. ``missing``: what to do about a program
+    whose attach point this kernel lacks. ``btf`` are the kernel's types, or a file of them.
+    ``pull`` is when a registry is asked, in the place of ``options.pull``. ``verify`` is who must
+    have signed the images, True for those whom the policy names; ``policy`` is a file that says
+    which images may be used. Raises BeepyError, TypeError for an argument of a wrong type.
     """
     if not images:
         raise UsageError("images: expected at least one, got none")
@@ -101,6 +105,9 @@ def open(  # noqa: A001 - as in tarfile and wave
         _expect(name, [number], "a number above 0", int | None)
         if number is not None and number < 1:
             raise arguments.wrong_value(name, "a number above 0", number)
+    _expect("max_overhead", [max_overhead], "a number above 0", int | float | None)
+    if max_overhead is not None and not max_overhead > 0:
+        raise arguments.wrong_value("max_overhead", "a number above 0", max_overhead)
     _expect("btf", [btf], "a path, or types", Btf | str | Path | None)
     _expect("pins", [pins], "Pins(...)", Pins | None)
     _expect("options", [options], "Options(...)", Options | None)
@@ -131,6 +138,8 @@ def open(  # noqa: A001 - as in tarfile and wave
         interval=interval,
         timeout=timeout,
         limit=count,
+        cost=bool(cost),
+        max_overhead=max_overhead,
     )
     running, _ = launch(request)
     return running
@@ -154,6 +163,8 @@ class OpenOptions(TypedDict, total=False):
     interval: float | None
     timeout: float | None
     count: int | None
+    cost: bool
+    max_overhead: float | None
     missing: Missing
     btf: Btf | str | Path | None
     pins: Pins | None

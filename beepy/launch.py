@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from beepy.btf.btf import Btf
 from beepy.collection import targets
@@ -31,6 +31,9 @@ from beepy.streams import stream
 from beepy.text import safe
 from beepy.uapi import MapType
 
+if TYPE_CHECKING:
+    from beepy.cost.meter import Meter  # few runs measure
+
 _log = Log(__name__)
 
 _NO_TARGET: Final = Target()
@@ -47,7 +50,8 @@ class RunRequest(NamedTuple):
     ``attach`` maps programs to targets, which override their sections; ``common`` are the options
     of the targets of all programs. ``interval`` and ``timeout`` are in seconds; None: tables are
     read only on demand; no end. ``limit`` is the number of rows after which the run ends. ``btf``
-    replaces the kernel's own types, by others or by the path of a file of them.
+    replaces the kernel's own types, by others or by the path of a file of them. ``cost``: measure
+    what programs cost; ``max_overhead`` is the share of one CPU that they may take.
     """
 
     images: Sequence[str | Image | CollectionSpec]
@@ -67,6 +71,8 @@ class RunRequest(NamedTuple):
     timeout: float | None = None
     limit: int | None = None
     hides_zeros: bool = False
+    cost: bool = False
+    max_overhead: float | None = None
 
 
 class Loaded(NamedTuple):
@@ -92,6 +98,7 @@ def launch(request: RunRequest) -> tuple[Run, Sequence[Loaded]]:
         loaded = _load(request, resources, unpin)
         _record_images(loaded, resources)
         collections = [collection for image in loaded for collection in image.collections]
+        meter = _meter(request, loaded, resources)
         source = stream(
             *collections,
             interval=request.interval,
@@ -99,10 +106,15 @@ def launch(request: RunRequest) -> tuple[Run, Sequence[Loaded]]:
             attached=[
                 partial(_pin_programs, collections, request.pins.programs),
                 partial(_keep_pins, unpin),
+                *([meter.start] if meter else []),
             ],
+            detached=[meter.stop] if meter else [],
+            ended=[meter.check] if meter else [],
         )
         with ExitStack() as on_error:
             on_error.callback(source.close)
+            if meter:
+                meter.watch(source.stats, source.detach)
             run = Run(source, limit=request.limit, hides_zeros=request.hides_zeros)
             run.add_stage(OWN, _own(run.decoders))
             if request.filters:
@@ -196,6 +208,21 @@ def _existing(specs: Sequence[CollectionSpec], pins: Pins) -> set[str]:
     """Return the maps that are pinned already: who has created them has chosen their size."""
     paths = {m.name: pins.path(m) for spec in specs for m in spec.maps if not m.max_entries}
     return {name for name, path in paths.items() if path and Path(path).exists()}
+
+
+def _meter(request: RunRequest, loaded: Sequence[Loaded], resources: ExitStack) -> "Meter | None":
+    """Return what measures the cost of the programs, None if nobody asks; not started yet."""
+    if not request.cost and request.max_overhead is None:
+        return None
+    from beepy.cost.meter import Measured, Meter  # noqa: PLC0415 - few runs ask for it
+
+    programs = [
+        Measured(image.name, program)
+        for image in loaded
+        for collection in image.collections
+        for program in collection.programs.values()
+    ]
+    return resources.enter_context(Meter(programs, request.max_overhead))
 
 
 def _record_images(loaded: Sequence[Loaded], resources: ExitStack) -> None:

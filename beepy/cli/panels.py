@@ -15,10 +15,22 @@ COMPILE: Final = "How it is compiled"
 SHOW: Final = "What to show"
 ATTACH: Final = "Where programs attach"
 METRICS: Final = "Metrics"
+COST: Final = "What programs cost and print"
 LOAD: Final = "How programs are loaded"
 REGISTRIES: Final = "Images and registries"
 SIGNATURES: Final = "Signatures"
 GENERAL: Final = "General"
 
 # options without a section are in the first
-ORDER: Final = (OPTIONS, COMPILE, SHOW, ATTACH, METRICS, LOAD, REGISTRIES, SIGNATURES, GENERAL)
+ORDER: Final = (
+    OPTIONS,
+    COMPILE,
+    SHOW,
+    ATTACH,
+    METRICS,
+    COST,
+    LOAD,
+    REGISTRIES,
+    SIGNATURES,
+    GENERAL,
+)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from beepy.cli.figures import rate_text, share_text, time_text
 from beepy.cli.listing import size_text
 from beepy.ps.values import Link, Machine, Map, Program
 from beepy.text import safe
@@ -52,26 +53,6 @@ def notes(machine: Machine, *, wide: bool) -> Iterator[str]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def time_text(ns: float) -> str:
-    """Format a time in ns with three digits: ``1.23us``."""
-    for unit in ("ns", "us", "ms"):
-        if ns < 999.5:
-            return f"{ns:.3g}{unit}"
-        ns /= 1000
-    return f"{ns:.3g}s"
-
-
-def share_text(share: float) -> str:
-    """Format a share of a CPU in percent: ``0.27%``."""
-    percent = share * 100
-    return f"{percent:.2g}%" if percent < 9.95 else f"{percent:.0f}%"
-
-
-def rate_text(rate: float) -> str:
-    """Format a number of runs per second."""
-    return f"{rate:.2g}" if rate < 9.95 else f"{rate:.0f}"
 
 
 def _program(program: Program) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import typer
 
 from beepy import outputs
-from beepy.cli import panels, verification
+from beepy.cli import cost_options, panels, verification
 from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
@@ -272,6 +272,8 @@ def run(
             rich_help_panel=panels.LOAD,
         ),
     ] = "",
+    measure: cost_options.Measure = False,
+    max_overhead: cost_options.MaxOverhead = None,
     pull: Annotated[
         Pull,
         typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
@@ -285,7 +287,9 @@ def run(
 ) -> None:
     """Run images and show their events until Ctrl-C."""
     if not images:
-        raise _no_image()
+        from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
+
+        raise advice.no_image()
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.collection import targets  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
@@ -326,6 +330,8 @@ def run(
         timeout=seconds("--timeout", timeout) if timeout else None,
         limit=count,
         hides_zeros=kind.hides_zeros and not zero,
+        cost=measure or settings.verbose,
+        max_overhead=max_overhead,
     )
     show_options = session.ShowOptions(
         output=output_name,
@@ -335,6 +341,7 @@ def run(
         host=prom_host,
         port=prom_port,
         metrics=not no_metrics,
+        cost=measure or max_overhead is not None,
     )
     try:
         if os.geteuid():
@@ -379,16 +386,3 @@ def _map_sizes(texts: Sequence[str]) -> Mapping[str, str]:
     from beepy.obj.map_sizes import settings  # noqa: PLC0415 - few runs name one
 
     return settings(texts)
-
-
-def _no_image() -> UsageError:
-    """Return the error for a run without an image; its note lists the bundled ones."""
-    from beepy.cli import listing  # noqa: PLC0415 - only on the way to an error
-    from beepy.cli.stdio import STDERR  # noqa: PLC0415
-    from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.width import columns_of_terminal  # noqa: PLC0415
-
-    error = UsageError("run: no image given")
-    lines = listing.descriptions(lookup.bundled_store().list(), columns_of_terminal(STDERR) or 80)
-    error.add_note("\n".join(["beepy run exitsnoop, or another of the bundled images:", *lines]))
-    return error

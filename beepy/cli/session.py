@@ -12,15 +12,18 @@ from typing import Final, NamedTuple
 from beepy import outputs
 from beepy.cli import opening, signals
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
-from beepy.errors import OutputError
+from beepy.errors import OutputError, OverheadError
 from beepy.events.batch import Batch, Schema
 from beepy.events.stats import RunStats
 from beepy.launch import Loaded, RunRequest, launch, passing
+from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.outputs import Output
 from beepy.session import Run
 from beepy.text import safe
 from beepy.width import columns_of_terminal
+
+_log = Log(__name__)
 
 _DEFAULT_PORT: Final = 9091  # bee's
 _METRICS: Final = (Role.COUNTER, Role.GAUGE, Role.HIST)
@@ -30,7 +33,8 @@ class ShowOptions(NamedTuple):
     """How rows and metrics are shown: ``output`` is its name in ``outputs.TABLE``.
 
     ``buckets`` are the values of -b, ``value_keys`` those of -k. The metrics page is served at
-    ``host`` and ``port``; without a port at bee's, if an image has metrics.
+    ``host`` and ``port``; without a port at bee's, if an image has metrics. ``cost``: the summary
+    has what the run cost.
     """
 
     output: str
@@ -40,6 +44,7 @@ class ShowOptions(NamedTuple):
     host: str = "127.0.0.1"
     port: int | None = None
     metrics: bool = True
+    cost: bool = False
 
 
 def default_output(*, plain: bool) -> str:
@@ -65,7 +70,7 @@ def run(request: RunRequest, options: ShowOptions) -> None:
         running, loaded = launch(request)
         with running:
             started = _attach(running, loaded, request, options, output)
-            summary.push(partial(_print_summary, running.stats, started))
+            summary.push(partial(_print_summary, running.stats, started, options.cost))
             for _ in running.batches():
                 pass
             if running.reader_gone:
@@ -105,18 +110,37 @@ def _attach(
 
 
 def _print_summary(
-    stats: RunStats, started: float, error: type[BaseException] | None, *_: object
+    stats: RunStats,
+    started: float,
+    shows_cost: bool,  # noqa: FBT001 - an ExitStack gives the rest
+    error: type[BaseException] | None,
+    *_: object,
 ) -> None:
     """Print the summary line, unless the run ends with an error that says more.
 
-    A second signal is not such an error. After a full disk, the rows shown before it count.
+    The cost that only -v asks for is logged.
+
+    A second signal is not such an error. After a full disk, the rows shown before it count; so
+    they do if the programs cost too much.
     """
-    if error is None or issubclass(error, KeyboardInterrupt | OutputError):
-        eprint(summary_line(stats, time.monotonic() - started))
+    if error is None or issubclass(error, KeyboardInterrupt | OutputError | OverheadError):
+        seconds = time.monotonic() - started
+        if stats.cost:
+            from beepy.cli import cost_lines  # noqa: PLC0415 - few runs measure it
+
+            for line in cost_lines.lines(stats.cost):
+                if shows_cost:
+                    eprint(line)
+                else:
+                    _log.info("%s", line)
+        eprint(summary_line(stats, seconds, shows_cost=shows_cost))
 
 
-def summary_line(stats: RunStats, seconds: float) -> str:
-    """Return the last line of every run: how many events were shown, filtered and lost."""
+def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -> str:
+    """Return the last line of every run: how many events were shown, filtered and lost.
+
+    With ``shows_cost`` it has what the run cost, too.
+    """
     unknown = _map_names([schema for schema, count in stats.lost.items() if count is None])
     known = sum(count for count in stats.lost.values() if count)
     losers = _map_names([schema for schema, count in stats.lost.items() if count])
@@ -133,6 +157,10 @@ def summary_line(stats: RunStats, seconds: float) -> str:
         parts.append(f"{known} lost ({losers})" if losers else "0 lost")
     if unknown:
         parts.append(f"lost unknown ({unknown})")
+    if shows_cost and stats.cost:
+        from beepy.cli import cost_lines  # noqa: PLC0415 - few runs measure it
+
+        parts.append(cost_lines.summary(stats.cost))
     return f"beepy: {', '.join(parts)}, {seconds:.1f} s"
 
 

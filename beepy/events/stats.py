@@ -1,8 +1,12 @@
 """The counts of a run: how many events were shown, filtered and lost."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from beepy.events.batch import Schema, lost_yet, total_lost
+
+if TYPE_CHECKING:
+    from beepy.events.costs import Cost  # few runs measure it
 
 
 class RunStats:
@@ -12,7 +16,8 @@ class RunStats:
     (``filtered``), those that beepy itself caused (``own``), those of tables with the value 0
     (``zeros``), and those after the limit (``cut_by_count``). ``lost`` has the losses of each
     stream, None if its source does not count them. ``skipped_programs`` are (image, program) of
-    programs that were not attached because this kernel lacks their attach point.
+    programs that were not attached because this kernel lacks their attach point. ``cost`` is what
+    the run costs, None if that is not measured.
     """
 
     def __init__(self, schemas: Iterable[Schema] = ()) -> None:
@@ -22,6 +27,7 @@ class RunStats:
         self.zeros = 0
         self.cut_by_count = 0
         self.skipped_programs: Sequence[tuple[str, str]] = ()
+        self.cost: Cost | None = None
         self.lost: dict[Schema, int | None] = {
             schema: lost_yet(schema) for schema in schemas if schema.is_stream
         }

@@ -84,8 +84,9 @@ def panels(out: str) -> dict[str, set[str]]:
 
 def test_help_has_sections(beepy: Beepy) -> None:
     run = panels(beepy("run", "--help").out)
-    titles = ["What to show", "Where programs attach", "Metrics", "How programs are loaded"]
-    assert list(run) == [*titles, "Images and registries", "Signatures", "General"]
+    titles = ["What to show", "Where programs attach", "Metrics", "What programs cost and print"]
+    others = ["Images and registries", "Signatures", "General"]
+    assert list(run) == [*titles, "How programs are loaded", *others]
     assert panels(beepy("--help").out) == {
         "General": {"--version", "--verbose", "--debug", "--storage", "--help"}
     }

@@ -81,19 +81,3 @@ def test_notes() -> None:
     assert list(ps_listing.notes(ALL._replace(unreadable=2), wide=True)) == [
         "2 processes could not be looked into: this one lacks their privileges"
     ]
-
-
-@pytest.mark.parametrize(
-    ("ns", "text"),
-    [(0.5, "0.5ns"), (999.4, "999ns"), (12_345, "12.3us"), (2e6, "2ms"), (5e9, "5s")],
-)
-def test_times(ns: float, text: str) -> None:
-    assert ps_listing.time_text(ns) == text
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0, "0%"), (0.00001, "0.001%"), (0.0234, "2.3%"), (0.5, "50%"), (1.5, "150%")],
-)
-def test_shares(share: float, text: str) -> None:
-    assert ps_listing.share_text(share) == text
