@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from beepy.session import Run
     from beepy.source import parse
     from beepy.streams import Stream, stream
+    from beepy.trace.lines import TraceLine
 
 __version__ = "0.1.0"
 
@@ -92,6 +93,7 @@ _MODULES = {
     "beepy.session": "Run",
     "beepy.source": "parse",
     "beepy.streams": "Stream stream",
+    "beepy.trace.lines": "TraceLine",
 }
 
 __all__ = [
@@ -135,6 +137,7 @@ __all__ = [
     "Table",
     "Target",
     "TargetError",
+    "TraceLine",
     "UnsupportedImage",
     "UnsupportedSection",
     "UntrustedImage",

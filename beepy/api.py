@@ -1,6 +1,6 @@
 """The public functions that do a whole run: what ``beepy run`` does, from Python."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -22,6 +22,7 @@ from beepy.oci.signatures.signer import Signer
 from beepy.oci.store import Entry
 from beepy.session import Run
 from beepy.text import safe
+from beepy.trace.lines import TraceLine
 
 if TYPE_CHECKING:
     from beepy.analysis.description import Description  # a run needs none of it
@@ -53,6 +54,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     count: int | None = None,
     cost: bool = False,
     max_overhead: float | None = None,
+    trace: Callable[[TraceLine], None] | None = None,
     missing: Missing = "fail",
     btf: Btf | str | Path | None = None,
     pins: Pins | None = None,
@@ -75,8 +77,9 @@ def open(  # noqa: A001 - as in tarfile and wave
     ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after
     ``timeout`` seconds or ``count`` rows. ``cost``: measure what the programs cost
     (``run.stats.cost``); if they take more than ``max_overhead`` of one CPU (0.02: 2 %), they are
-    detached, and the iteration ends with OverheadError. ``missing``: what to do about a program
-    whose attach point this kernel lacks. ``btf`` are the kernel's types, or a file of them.
+    detached, and the iteration ends with OverheadError. ``trace`` is called with each line that
+    programs print, in a thread of its own. ``missing``: what to do about a program whose attach
+    point this kernel lacks. ``btf`` are the kernel's types, or a file of them.
     ``pull`` is when a registry is asked, in the place of ``options.pull``. ``verify`` is who must
     have signed the images, True for those whom the policy names; ``policy`` is a file that says
     which images may be used. Raises BeepyError, TypeError for an argument of a wrong type.
@@ -108,6 +111,8 @@ def open(  # noqa: A001 - as in tarfile and wave
     _expect("max_overhead", [max_overhead], "a number above 0", int | float | None)
     if max_overhead is not None and not max_overhead > 0:
         raise arguments.wrong_value("max_overhead", "a number above 0", max_overhead)
+    if trace is not None and not callable(trace):
+        raise arguments.wrong_type("trace", "a function", trace)
     _expect("btf", [btf], "a path, or types", Btf | str | Path | None)
     _expect("pins", [pins], "Pins(...)", Pins | None)
     _expect("options", [options], "Options(...)", Options | None)
@@ -140,6 +145,7 @@ def open(  # noqa: A001 - as in tarfile and wave
         limit=count,
         cost=bool(cost),
         max_overhead=max_overhead,
+        trace=trace,
     )
     running, _ = launch(request)
     return running
@@ -165,6 +171,7 @@ class OpenOptions(TypedDict, total=False):
     count: int | None
     cost: bool
     max_overhead: float | None
+    trace: Callable[[TraceLine], None] | None
     missing: Missing
     btf: Btf | str | Path | None
     pins: Pins | None

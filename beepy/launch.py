@@ -19,6 +19,7 @@ from beepy.events.own import OwnRecords
 from beepy.hooks import Target
 from beepy.host import runtime
 from beepy.kernel.own_pid import own_pid
+from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, MapSpec, Value
@@ -33,6 +34,7 @@ from beepy.uapi import MapType
 
 if TYPE_CHECKING:
     from beepy.cost.meter import Meter  # few runs measure
+    from beepy.trace.lines import TraceLine  # few runs trace
 
 _log = Log(__name__)
 
@@ -51,7 +53,8 @@ class RunRequest(NamedTuple):
     of the targets of all programs. ``interval`` and ``timeout`` are in seconds; None: tables are
     read only on demand; no end. ``limit`` is the number of rows after which the run ends. ``btf``
     replaces the kernel's own types, by others or by the path of a file of them. ``cost``: measure
-    what programs cost; ``max_overhead`` is the share of one CPU that they may take.
+    what programs cost; ``max_overhead`` is the share of one CPU that they may take. ``trace`` is
+    called with each line that programs print, in a thread of its own.
     """
 
     images: Sequence[str | Image | CollectionSpec]
@@ -73,6 +76,7 @@ class RunRequest(NamedTuple):
     hides_zeros: bool = False
     cost: bool = False
     max_overhead: float | None = None
+    trace: "Callable[[TraceLine], None] | None" = None
 
 
 class Loaded(NamedTuple):
@@ -99,6 +103,8 @@ def launch(request: RunRequest) -> tuple[Run, Sequence[Loaded]]:
         _record_images(loaded, resources)
         collections = [collection for image in loaded for collection in image.collections]
         meter = _meter(request, loaded, resources)
+        if request.trace:
+            _trace(loaded, request.trace, resources)
         source = stream(
             *collections,
             interval=request.interval,
@@ -216,23 +222,34 @@ def _meter(request: RunRequest, loaded: Sequence[Loaded], resources: ExitStack) 
         return None
     from beepy.cost.meter import Measured, Meter  # noqa: PLC0415 - few runs ask for it
 
-    programs = [
-        Measured(image.name, program)
+    programs = [Measured(image, program) for image, program in _programs(loaded)]
+    return resources.enter_context(Meter(programs, request.max_overhead))
+
+
+def _trace(
+    loaded: Sequence[Loaded], show: "Callable[[TraceLine], None]", resources: ExitStack
+) -> None:
+    """Show what the programs print, from now on until ``resources`` is closed."""
+    from beepy.trace.lines import Owner  # noqa: PLC0415 - few runs ask for it
+    from beepy.trace.tracer import Tracer  # noqa: PLC0415 - as above
+
+    programs = [(Owner(image, program.name), program) for image, program in _programs(loaded)]
+    resources.enter_context(Tracer(programs, show))
+
+
+def _programs(loaded: Sequence[Loaded]) -> list[tuple[str, Program]]:
+    """Return all programs, each with the name of its image."""
+    return [
+        (image.name, program)
         for image in loaded
         for collection in image.collections
         for program in collection.programs.values()
     ]
-    return resources.enter_context(Meter(programs, request.max_overhead))
 
 
 def _record_images(loaded: Sequence[Loaded], resources: ExitStack) -> None:
     """Record which image each program is of, for ``beepy ps``, until ``resources`` is closed."""
-    images = [
-        (program.id(), image.name)
-        for image in loaded
-        for collection in image.collections
-        for program in collection.programs.values()
-    ]
+    images = [(program.id(), image) for image, program in _programs(loaded)]
     try:
         resources.enter_context(runtime.record_images(images))
     except OSError as error:

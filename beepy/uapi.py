@@ -859,6 +859,21 @@ class EnableStats(Structure):
 BPF_STATS_RUN_TIME: Final = 0
 
 
+class ProgStreamRead(Structure):
+    """BPF_PROG_STREAM_READ_BY_FD."""
+
+    _fields_ = (
+        ("stream_buf", c_uint64),
+        ("stream_buf_len", c_uint32),
+        ("stream_id", c_uint32),
+        ("prog_fd", c_uint32),
+    )
+
+
+BPF_STREAM_STDOUT: Final = 1
+BPF_STREAM_STDERR: Final = 2
+
+
 class LinkCreatePerfEvent(Structure):
     """BPF_LINK_CREATE of a perf event; ``bpf_cookie`` is what bpf_get_attach_cookie() returns."""
 

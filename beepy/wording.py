@@ -47,6 +47,7 @@ KEYWORDS: Final[Mapping[str, str]] = {
     "--storage": "options=Options(storage={text})",
     "--text": "texts={text}",
     "--timeout": "timeout={number}",
+    "--trace": "trace=print",
     "--trusted-root": "verify=Signer(trusted_root={text})",
     "--type": "types={entry}",
     "--username": "options=Options(username={text})",

@@ -1,11 +1,15 @@
-"""The options of ``beepy run`` about what programs cost."""
+"""The options of ``beepy run`` about what programs cost and print."""
 
-from typing import Annotated, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from beepy.cli import panels
 from beepy.cli.option_values import share
+
+if TYPE_CHECKING:
+    from beepy.trace.lines import TraceLine  # few runs trace
 
 Measure: TypeAlias = Annotated[
     bool,
@@ -23,3 +27,16 @@ MaxOverhead: TypeAlias = Annotated[
         rich_help_panel=panels.COST,
     ),
 ]
+Trace: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--trace", help="Show what programs print, on stderr.", rich_help_panel=panels.COST
+    ),
+]
+
+
+def printer(images: Sequence[str]) -> "Callable[[TraceLine], None]":
+    """Return what writes a line of --trace."""
+    from beepy.cli import trace_lines  # noqa: PLC0415 - few runs trace
+
+    return trace_lines.printer(names_images=len(images) > 1)

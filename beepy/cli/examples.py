@@ -15,6 +15,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy run ./probe.o --type 'events=struct event'",
         "beepy run exitsnoop-counter -o none --prom-port 9091",
         "beepy run opensnoop --max-overhead 2%",
+        "beepy run ./probe.o --trace",
     ),
     "list": ("beepy list", "beepy list -o wide", "beepy list -o json"),
     "ps": ("beepy ps", "beepy ps -o wide", "beepy ps -o json --interval 5s"),

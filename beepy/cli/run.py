@@ -274,6 +274,7 @@ def run(
     ] = "",
     measure: cost_options.Measure = False,
     max_overhead: cost_options.MaxOverhead = None,
+    trace: cost_options.Trace = False,
     pull: Annotated[
         Pull,
         typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
@@ -332,6 +333,7 @@ def run(
         hides_zeros=kind.hides_zeros and not zero,
         cost=measure or settings.verbose,
         max_overhead=max_overhead,
+        trace=cost_options.printer(images) if trace else None,
     )
     show_options = session.ShowOptions(
         output=output_name,

@@ -103,7 +103,7 @@ def _attach(
         eprint(f"metrics: {url}")
     if not running.schemas:
         specs = [collection.spec for image in loaded for collection in image.collections]
-        for line in opening.nothing_shown(specs):
+        for line in opening.nothing_shown(specs, traced=request.trace is not None):
             eprint(line)
     running.add_sink(rows)
     return started

@@ -254,6 +254,11 @@ def task_fd_query(attr: uapi.TaskFdQuery, where: str) -> None:
     _bpf(Cmd.TASK_FD_QUERY, attr, where)
 
 
+def prog_stream_read(attr: uapi.ProgStreamRead, where: str) -> int:
+    """Read a stream of a program (BPF_PROG_STREAM_READ_BY_FD, v6.17); return the bytes read."""
+    return _bpf(Cmd.PROG_STREAM_READ_BY_FD, attr, where)
+
+
 def enable_stats(attr: uapi.EnableStats, where: str) -> Fd:
     """Count runs and time of all programs while the Fd is open (BPF_ENABLE_STATS, v5.8)."""
     return _bpf_open_new(Cmd.ENABLE_STATS, attr, where)

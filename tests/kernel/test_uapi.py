@@ -142,6 +142,7 @@ ATTRS: list[tuple[type[ctypes.Structure], str, str]] = [
     (uapi.TaskFdQuery, "task_fd_query", ""),
     (uapi.ProgQuery, "query", ""),
     (uapi.EnableStats, "enable_stats", ""),
+    (uapi.ProgStreamRead, "prog_stream_read", ""),
 ]
 STRUCTS: list[tuple[type[ctypes.Structure], str]] = [
     (uapi.BtfInfo, "bpf_btf_info"),

@@ -59,6 +59,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "hooks/sockmap": SOCKETS,
     "hooks/target": "unit/collection/test_targets.py",
     "hooks/tracepoint": "kernel/test_link.py",
+    "hooks/trace_instance": "kernel/trace/test_tracer.py",
     "hooks/trampoline": "kernel/test_link.py",
     "hooks/trampoline_multi": "vm/test_kernels.py",
     "inspection": "kernel/test_check.py unit/cli/test_description.py",
