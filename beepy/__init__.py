@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         NotSupported,
         ObjectError,
         OutputError,
+        OverheadError,
         RecordingError,
         RegistryError,
         RelocationError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         VerifierError,
     )
     from beepy.events.batch import Batch, Schema
+    from beepy.events.costs import Cost
     from beepy.events.decoder import Decoder
     from beepy.events.protocols import Sink, Source
     from beepy.events.row import Row, Rows
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from beepy.session import Run
     from beepy.source import parse
     from beepy.streams import Stream, stream
+    from beepy.trace.lines import TraceLine
 
 __version__ = "0.1.0"
 
@@ -73,9 +76,11 @@ _MODULES = {
     "beepy.obj.pinning": "Pins",
     "beepy.errors": "AttachError BeepyError BtfError BuildError DecodeError DigestMismatch "
     "ElfError ImageError ImageNotFound InvalidReference KernelError NotSupported ObjectError "
-    "OutputError RecordingError RegistryError RelocationError RewriteError StoreError TargetError "
+    "OutputError OverheadError RecordingError RegistryError RelocationError RewriteError "
+    "StoreError TargetError "
     "UnsupportedImage UnsupportedSection UntrustedImage UsageError VerifierError",
     "beepy.events.batch": "Batch Schema",
+    "beepy.events.costs": "Cost",
     "beepy.events.decoder": "Decoder",
     "beepy.events.protocols": "Sink Source",
     "beepy.events.row": "Row Rows",
@@ -91,6 +96,7 @@ _MODULES = {
     "beepy.session": "Run",
     "beepy.source": "parse",
     "beepy.streams": "Stream stream",
+    "beepy.trace.lines": "TraceLine",
 }
 
 __all__ = [
@@ -101,6 +107,7 @@ __all__ = [
     "BuildError",
     "Collection",
     "CollectionSpec",
+    "Cost",
     "DecodeError",
     "Decoder",
     "Description",
@@ -115,6 +122,7 @@ __all__ = [
     "ObjectError",
     "Options",
     "OutputError",
+    "OverheadError",
     "Pins",
     "RecordingError",
     "RegistryError",
@@ -134,6 +142,7 @@ __all__ = [
     "Table",
     "Target",
     "TargetError",
+    "TraceLine",
     "UnsupportedImage",
     "UnsupportedSection",
     "UntrustedImage",

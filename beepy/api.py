@@ -1,6 +1,6 @@
 """The public functions that do a whole run: what ``beepy run`` does, from Python."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -23,6 +23,7 @@ from beepy.oci.store import Entry
 from beepy.selecting import Subjects
 from beepy.session import Run
 from beepy.text import safe
+from beepy.trace.lines import TraceLine
 
 if TYPE_CHECKING:
     from beepy.analysis.description import Description  # a run needs none of it
@@ -58,6 +59,9 @@ def open(  # noqa: A001 - as in tarfile and wave
     interval: float | None = 1.0,
     timeout: float | None = None,
     count: int | None = None,
+    cost: bool = False,
+    max_overhead: float | None = None,
+    trace: Callable[[TraceLine], None] | None = None,
     missing: Missing | None = None,
     btf: Btf | str | Path | None = None,
     pins: Pins | None = None,
@@ -82,7 +86,10 @@ def open(  # noqa: A001 - as in tarfile and wave
     directory), ``container``, ``pod`` and ``unit`` choose whose events are shown, each one or
     several. Tables are read each
     ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after
-    ``timeout`` seconds or ``count`` rows. ``missing``: what to do about a program whose attach
+    ``timeout`` seconds or ``count`` rows. ``cost``: measure what the programs cost
+    (``run.stats.cost``); if they take more than ``max_overhead`` of one CPU (0.02: 2 %), they are
+    detached, and the iteration ends with OverheadError. ``trace`` is called with each line that
+    programs print, in a thread of its own. ``missing``: what to do about a program whose attach
     point this kernel lacks. ``btf`` are the kernel's types, or a file of them. ``rewrite``:
     programs get code that counts what they lose. ``pull`` is when a registry is asked, in the
     place of ``options.pull``. ``verify`` is who must have signed the images, True for those whom
@@ -113,6 +120,11 @@ def open(  # noqa: A001 - as in tarfile and wave
     if count is not None and count < 1:
         raise arguments.wrong_value("count", "a number above 0", count)
     _expect("rewrite", [rewrite], "True or False", bool)
+    _expect("max_overhead", [max_overhead], "a number above 0", int | float | None)
+    if max_overhead is not None and not max_overhead > 0:
+        raise arguments.wrong_value("max_overhead", "a number above 0", max_overhead)
+    if trace is not None and not callable(trace):
+        raise arguments.wrong_type("trace", "a function", trace)
     _expect("btf", [btf], "a path, or types", Btf | str | Path | None)
     _expect("pins", [pins], "Pins(...)", Pins | None)
     _expect("options", [options], "Options(...)", Options | None)
@@ -157,6 +169,9 @@ def open(  # noqa: A001 - as in tarfile and wave
         timeout=timeout,
         limit=count,
         rewrite=rewrite,
+        cost=bool(cost),
+        max_overhead=max_overhead,
+        trace=trace,
     )
     return launch(request).run
 
@@ -209,6 +224,9 @@ class OpenOptions(TypedDict, total=False):
     interval: float | None
     timeout: float | None
     count: int | None
+    cost: bool
+    max_overhead: float | None
+    trace: Callable[[TraceLine], None] | None
     missing: Missing | None
     btf: Btf | str | Path | None
     pins: Pins | None

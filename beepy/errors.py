@@ -24,6 +24,7 @@
     │       └── TargetError        ... the target's text is malformed for this section
     ├── DecodeError                a record does not fit its type
     ├── OutputError                port in use, closed file, full disk
+    ├── OverheadError              the programs cost more than was allowed; exit code 4
     ├── BuildError                 a source that cannot be compiled, or lacks a program for that
     └── UsageError                 the command line; exit code 2
 
@@ -179,6 +180,10 @@ class DecodeError(BeepyError):
 
 class OutputError(BeepyError):
     """A port in use, a closed file, a full disk."""
+
+
+class OverheadError(BeepyError):
+    """The programs took more of a CPU than was allowed; they are detached."""
 
 
 class BuildError(BeepyError):

@@ -60,6 +60,8 @@ class Feature(Enum):
 
     USDT_SEMAPHORES = "USDT semaphores", "4.20", _VERSION_ONLY  # ref_ctr_offset of uprobes
     KERNEL_BTF = "BTF of the kernel", "5.4", _VERSION_ONLY  # /sys/kernel/btf/vmlinux
+    PRINTK_EVENT = "events of bpf_trace_printk()", "5.9", _VERSION_ONLY
+    RUN_TIME_STATS = "run-time statistics", "5.8", _VERSION_ONLY  # BPF_ENABLE_STATS
     CAP_BPF = (
         "CAP_BPF and CAP_PERFMON",
         "5.8",

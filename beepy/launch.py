@@ -17,7 +17,9 @@ from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.own import OwnRecords
 from beepy.hooks import Target
+from beepy.host import runtime
 from beepy.kernel.own_pid import own_pid
+from beepy.kernel.program import Program
 from beepy.log import Log
 from beepy.obj.pinning import Pins
 from beepy.obj.spec import CollectionSpec, MapSpec, Value
@@ -31,7 +33,9 @@ from beepy.text import safe
 from beepy.uapi import MapType
 
 if TYPE_CHECKING:
+    from beepy.cost.meter import Meter  # few runs measure
     from beepy.selecting import Subjects  # most runs show everybody's events
+    from beepy.trace.lines import TraceLine  # few runs trace
 
 _log = Log(__name__)
 
@@ -52,7 +56,9 @@ class RunRequest(NamedTuple):
     all). ``interval`` and ``timeout`` are in seconds; None: tables are read only on demand; no end.
     ``limit`` is the number of rows after which the run ends. ``btf`` replaces the kernel's own
     types, by others or by the path of a file of them. ``rewrite``: programs get code that counts
-    what they lose.
+    what they lose. ``cost``: measure what programs cost; ``max_overhead`` is the share of one CPU
+    that they may take. ``trace`` is called with each line that programs print, in a thread of its
+    own.
     """
 
     images: Sequence[str | Image | CollectionSpec]
@@ -75,6 +81,9 @@ class RunRequest(NamedTuple):
     limit: int | None = None
     hides_zeros: bool = False
     rewrite: bool = True
+    cost: bool = False
+    max_overhead: float | None = None
+    trace: "Callable[[TraceLine], None] | None" = None
 
 
 class Loaded(NamedTuple):
@@ -117,7 +126,11 @@ def launch(request: RunRequest) -> Launched:
         # removes pinned maps and programs if the run ends before everything is attached
         unpin = resources.enter_context(ExitStack())
         loaded, filters = _load(request, resources, unpin)
+        _record_images(loaded, resources)
         collections = [collection for image in loaded for collection in image.collections]
+        meter = _meter(request, loaded, resources)
+        if request.trace:
+            _trace(loaded, request.trace, resources)
         source = stream(
             *collections,
             interval=request.interval,
@@ -125,10 +138,15 @@ def launch(request: RunRequest) -> Launched:
             attached=[
                 partial(_pin_programs, collections, request.pins.programs),
                 partial(_keep_pins, unpin),
+                *([meter.start] if meter else []),
             ],
+            detached=[meter.stop] if meter else [],
+            ended=[meter.check] if meter else [],
         )
         with ExitStack() as on_error:
             on_error.callback(source.close)
+            if meter:
+                meter.watch(source.stats, source.detach)
             run = Run(source, limit=request.limit, hides_zeros=request.hides_zeros)
             run.add_stage(OWN, _own(run.decoders))
             chosen = Chosen(filters, request.wheres)
@@ -283,6 +301,46 @@ def _existing(specs: Sequence[CollectionSpec], pins: Pins) -> set[str]:
     """Return the maps that are pinned already: who has created them has chosen their size."""
     paths = {m.name: pins.path(m) for spec in specs for m in spec.maps if not m.max_entries}
     return {name for name, path in paths.items() if path and Path(path).exists()}
+
+
+def _meter(request: RunRequest, loaded: Sequence[Loaded], resources: ExitStack) -> "Meter | None":
+    """Return what measures the cost of the programs, None if nobody asks; not started yet."""
+    if not request.cost and request.max_overhead is None:
+        return None
+    from beepy.cost.meter import Measured, Meter  # noqa: PLC0415 - few runs ask for it
+
+    programs = [Measured(image, program) for image, program in _programs(loaded)]
+    return resources.enter_context(Meter(programs, request.max_overhead))
+
+
+def _trace(
+    loaded: Sequence[Loaded], show: "Callable[[TraceLine], None]", resources: ExitStack
+) -> None:
+    """Show what the programs print, from now on until ``resources`` is closed."""
+    from beepy.trace.lines import Owner  # noqa: PLC0415 - few runs ask for it
+    from beepy.trace.tracer import Tracer  # noqa: PLC0415 - as above
+
+    programs = [(Owner(image, program.name), program) for image, program in _programs(loaded)]
+    resources.enter_context(Tracer(programs, show))
+
+
+def _programs(loaded: Sequence[Loaded]) -> list[tuple[str, Program]]:
+    """Return all programs, each with the name of its image."""
+    return [
+        (image.name, program)
+        for image in loaded
+        for collection in image.collections
+        for program in collection.programs.values()
+    ]
+
+
+def _record_images(loaded: Sequence[Loaded], resources: ExitStack) -> None:
+    """Record which image each program is of, for ``beepy ps``, until ``resources`` is closed."""
+    images = [(program.id(), image) for image, program in _programs(loaded)]
+    try:
+        resources.enter_context(runtime.record_images(images))
+    except OSError as error:
+        _log.info("beepy ps will not know the images: %s", error)
 
 
 def _pin_programs(collections: Sequence[Collection], directory: str) -> None:

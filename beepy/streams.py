@@ -50,10 +50,11 @@ class Stream:
     """Owns ``readers``, ``watches`` and a wake descriptor; iterate over it once, in one thread.
 
     Maps that beepy fills are brought up to date when their watch is readable. ``open`` calls each
-    function in ``attach``; the end of the iteration calls those in ``detach`` in reverse order.
-    Every table is read each ``interval`` seconds (None: only on ``demand``). After ``timeout``
-    seconds of iterating the stream ends as with ``stop``. ``stats`` are the counters of the run,
-    and ``losses``, which it owns, add to them what no batch carries.
+    function in ``attach``; the end of the iteration calls those in ``detach`` in reverse order, and
+    after the last batch those in ``ended``, which may raise. Every table is read each ``interval``
+    seconds (None: only on ``demand``). After ``timeout`` seconds of iterating the stream ends as
+    with ``stop``. ``stats`` are the counters of the run, and ``losses``, which it owns, add to them
+    what no batch carries.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Stream:
         *,
         attach: Sequence[Callable[[], None]] = (),
         watches: Sequence["CgroupWatch"] = (),
+        ended: Sequence[Callable[[], None]] = (),
         interval: float | None = None,
         timeout: float | None = None,
         stats: RunStats | None = None,
@@ -79,6 +81,8 @@ class Stream:
         self._losses = tuple(losses)
         self._attach = tuple(attach)
         self._detach = tuple(detach)
+        self._ended = tuple(ended)
+        self._detach_error: OSError | None = None
         self._interval = _NEVER if interval is None else interval
         self._timeout = _NEVER if timeout is None else timeout
         self._demanded: deque[tuple[Schema, ...]] = deque()
@@ -119,6 +123,12 @@ class Stream:
         self._stopping = True
         self._notify()
 
+    def detach(self) -> None:
+        """Detach everything now, from any thread, and make the iteration end, as ``stop`` does."""
+        self._stopping = True
+        self._detach_all()
+        self._notify()
+
     def close(self) -> None:
         """Close readers and wake descriptor after the iteration; later demands are ignored."""
         self._stopping = self._closed = True
@@ -152,7 +162,8 @@ class Stream:
         poll.register(self._wake, select.POLLIN)
         yield from self._loop(poll)
         self._count_missed()  # links know, until they are closed
-        detach_error = self._detach_all()
+        self._detach_all()
+        detach_error = self._detach_error
         try:
             yield from self._last_batches(poll)
         except OSError as error:  # KernelError is one
@@ -161,16 +172,18 @@ class Stream:
             raise
         if detach_error:
             raise detach_error
+        for end in self._ended:
+            end()
 
-    def _detach_all(self) -> OSError | None:
-        """Detach everything and return the error, if any: the remaining records are shown first."""
-        try:
-            with ExitStack() as steps:
-                for detach in reversed(self._detach):
-                    steps.callback(detach)
-        except OSError as error:
-            return error
-        return None
+    def _detach_all(self) -> None:
+        """Detach everything and keep the error, if any: the remaining records are shown first."""
+        with self._lock:
+            try:
+                with ExitStack() as steps:
+                    for detach in reversed(self._detach):
+                        steps.callback(detach)
+            except OSError as error:
+                self._detach_error = error
 
     def _last_batches(self, poll: select.poll) -> Iterator[Batch]:
         """Yield the records in the rings, their last losses, and a snapshot of every table."""
@@ -354,11 +367,14 @@ def stream(
     interval: float | None = None,
     timeout: float | None = None,
     attached: Sequence[Callable[[], None]] = (),
+    detached: Sequence[Callable[[], None]] = (),
+    ended: Sequence[Callable[[], None]] = (),
 ) -> Stream:
     """Return the stream of all tracked maps and iterators of ``collections``.
 
     ``open`` attaches the collections and then calls the functions in ``attached``. The end of the
-    stream detaches them. A map whose type beepy does not read is skipped with a warning. Raises
+    stream detaches them, calls those in ``detached``, and after the last batch those in ``ended``,
+    which may raise. A map whose type beepy does not read is skipped with a warning. Raises
     KernelError if a map cannot be read.
     """
     _check(collections, interval=interval, timeout=timeout)
@@ -379,9 +395,10 @@ def stream(
         stats = RunStats([reader.schema for reader in readers])
         new_stream = Stream(
             readers,
-            [collection.detach for collection in collections],
+            [*detached, *[collection.detach for collection in collections]],
             attach=[partial(_attach, collections, stats), *attached],
             watches=watches,
+            ended=ended,
             interval=interval,
             timeout=timeout,
             stats=stats,

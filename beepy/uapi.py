@@ -3,7 +3,7 @@
 Members drop the C prefix that the class name says: ``BPF_MAP_TYPE_RINGBUF`` is ``MapType.RINGBUF``.
 """
 
-from ctypes import Structure, c_char, c_int32, c_uint32, c_uint64
+from ctypes import Structure, Union, c_char, c_int32, c_uint32, c_uint64
 from enum import IntEnum, IntFlag
 from typing import Final
 
@@ -684,9 +684,232 @@ class LinkInfoMissedKprobe(Structure):
     )
 
 
-LINK_TYPE_PERF_EVENT: Final = 7  # enum bpf_link_type
-LINK_TYPE_KPROBE_MULTI: Final = 8
-PERF_EVENT_KPROBES: Final = (3, 4)  # enum bpf_perf_event_type: of functions, and of their returns
+class LinkType(IntEnum):
+    """``enum bpf_link_type``."""
+
+    UNSPEC = 0
+    RAW_TRACEPOINT = 1
+    TRACING = 2
+    CGROUP = 3
+    ITER = 4
+    NETNS = 5
+    XDP = 6
+    PERF_EVENT = 7
+    KPROBE_MULTI = 8
+    STRUCT_OPS = 9
+    NETFILTER = 10
+    TCX = 11
+    UPROBE_MULTI = 12
+    NETKIT = 13
+    SOCKMAP = 14
+    TRACING_MULTI = 15
+
+
+class PerfEventType(IntEnum):
+    """``enum bpf_perf_event_type``."""
+
+    UNSPEC = 0
+    UPROBE = 1
+    URETPROBE = 2
+    KPROBE = 3
+    KRETPROBE = 4
+    TRACEPOINT = 5
+    EVENT = 6
+
+
+class LinkInfoName(Structure):
+    """``iter`` and, with other names, ``raw_tracepoint`` in ``struct bpf_link_info``."""
+
+    _fields_ = (
+        ("target_name", c_uint64),
+        ("target_name_len", c_uint32),
+    )
+
+
+class LinkInfoTracing(Structure):
+    """``tracing`` in ``struct bpf_link_info``."""
+
+    _fields_ = (
+        ("attach_type", c_uint32),
+        ("target_obj_id", c_uint32),
+        ("target_btf_id", c_uint32),
+    )
+
+
+class LinkInfoCgroup(Structure):
+    """``cgroup`` in ``struct bpf_link_info``."""
+
+    _fields_ = (
+        ("cgroup_id", c_uint64),
+        ("attach_type", c_uint32),
+    )
+
+
+class LinkInfoTarget(Structure):
+    """``tcx`` and the like in ``struct bpf_link_info``; ``xdp`` and ``struct_ops`` have no type."""
+
+    _fields_ = (
+        ("ifindex", c_uint32),  # of netns an inode, of struct_ops and sockmap a map's id
+        ("attach_type", c_uint32),
+    )
+
+
+class LinkInfoKprobeMulti(Structure):
+    """``kprobe_multi`` in ``struct bpf_link_info``, up to its flags."""
+
+    _fields_ = (
+        ("addrs", c_uint64),
+        ("count", c_uint32),
+        ("flags", c_uint32),
+    )
+
+
+class LinkInfoUprobeMulti(Structure):
+    """``uprobe_multi`` in ``struct bpf_link_info``."""
+
+    _fields_ = (
+        ("path", c_uint64),
+        ("offsets", c_uint64),
+        ("ref_ctr_offsets", c_uint64),
+        ("cookies", c_uint64),
+        ("path_size", c_uint32),
+        ("count", c_uint32),
+        ("flags", c_uint32),
+        ("pid", c_uint32),
+    )
+
+
+class LinkInfoTracingMulti(Structure):
+    """``tracing_multi`` in ``struct bpf_link_info``, up to the number of functions."""
+
+    _fields_ = (
+        ("attach_type", c_uint32),
+        ("count", c_uint32),
+    )
+
+
+class LinkInfoProbe(Structure):
+    """``kprobe`` in ``struct bpf_link_info`` and, up to ``offset``, what other perf events have.
+
+    The name is that of a function, file or tracepoint. An event has its config there, and then its
+    type.
+    """
+
+    _fields_ = (
+        ("func_name", c_uint64),
+        ("name_len", c_uint32),
+        ("offset", c_uint32),
+        ("addr", c_uint64),
+        ("missed", c_uint64),
+        ("cookie", c_uint64),
+    )
+
+
+class LinkInfoPerfEvent(Structure):
+    """``perf_event`` in ``struct bpf_link_info``."""
+
+    _fields_ = (
+        ("type", c_uint32),
+        ("kprobe", LinkInfoProbe),
+    )
+
+
+class LinkInfoOf(Union):
+    """What ``struct bpf_link_info`` has for each type of link."""
+
+    _fields_ = (
+        ("raw_tracepoint", LinkInfoName),
+        ("iter", LinkInfoName),
+        ("tracing", LinkInfoTracing),
+        ("cgroup", LinkInfoCgroup),
+        ("netns", LinkInfoTarget),
+        ("xdp", LinkInfoTarget),
+        ("struct_ops", LinkInfoTarget),
+        ("tcx", LinkInfoTarget),
+        ("netkit", LinkInfoTarget),
+        ("sockmap", LinkInfoTarget),
+        ("netfilter", LinkNetfilter),
+        ("kprobe_multi", LinkInfoKprobeMulti),
+        ("uprobe_multi", LinkInfoUprobeMulti),
+        ("tracing_multi", LinkInfoTracingMulti),
+        ("perf_event", LinkInfoPerfEvent),
+    )
+
+
+class LinkInfo(Structure):
+    """``struct bpf_link_info``."""
+
+    _anonymous_ = ("of",)
+    _fields_ = (
+        ("type", c_uint32),
+        ("id", c_uint32),
+        ("prog_id", c_uint32),
+        ("of", LinkInfoOf),
+    )
+
+
+class TaskFdQuery(Structure):
+    """BPF_TASK_FD_QUERY: the program that a perf event of a process holds."""
+
+    _fields_ = (
+        ("pid", c_uint32),
+        ("fd", c_uint32),
+        ("flags", c_uint32),
+        ("buf_len", c_uint32),
+        ("buf", c_uint64),
+        ("prog_id", c_uint32),
+        ("fd_type", c_uint32),
+        ("probe_offset", c_uint64),
+        ("probe_addr", c_uint64),
+    )
+
+
+class TaskFdType(IntEnum):
+    """``enum bpf_task_fd_type``."""
+
+    RAW_TRACEPOINT = 0
+    TRACEPOINT = 1
+    KPROBE = 2
+    KRETPROBE = 3
+    UPROBE = 4
+    URETPROBE = 5
+
+
+class ProgQuery(Structure):
+    """BPF_PROG_QUERY: the programs that are attached to a control group."""
+
+    _fields_ = (
+        ("target_fd", c_uint32),
+        ("attach_type", c_uint32),
+        ("query_flags", c_uint32),
+        ("attach_flags", c_uint32),
+        ("prog_ids", c_uint64),
+        ("prog_cnt", c_uint32),
+    )
+
+
+class EnableStats(Structure):
+    """BPF_ENABLE_STATS."""
+
+    _fields_ = (("type", c_uint32),)
+
+
+BPF_STATS_RUN_TIME: Final = 0
+
+
+class ProgStreamRead(Structure):
+    """BPF_PROG_STREAM_READ_BY_FD."""
+
+    _fields_ = (
+        ("stream_buf", c_uint64),
+        ("stream_buf_len", c_uint32),
+        ("stream_id", c_uint32),
+        ("prog_fd", c_uint32),
+    )
+
+
+BPF_STREAM_STDOUT: Final = 1
+BPF_STREAM_STDERR: Final = 2
 
 
 class LinkCreatePerfEvent(Structure):
@@ -727,6 +950,8 @@ XDP_FLAGS_UPDATE_IF_NOEXIST: Final = 1 << 0
 XDP_FLAGS_SKB_MODE: Final = 1 << 1
 XDP_FLAGS_DRV_MODE: Final = 1 << 2
 XDP_FLAGS_HW_MODE: Final = 1 << 3
+
+TCA_BPF_ID: Final = 11  # include/uapi/linux/pkt_cls.h
 
 # include/uapi/linux/pkt_sched.h: the two sides of a clsact qdisc
 TC_CLSACT_INGRESS: Final = 0xFFFFFFF2  # TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)

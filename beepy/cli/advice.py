@@ -70,3 +70,16 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             return
         yield cause
         cause = cause.__cause__ or cause.__context__
+
+
+def no_image() -> UsageError:
+    """Return the error for a run without an image; its note lists the bundled ones."""
+    from beepy.cli import listing  # noqa: PLC0415 - only on the way to an error
+    from beepy.cli.stdio import STDERR  # noqa: PLC0415
+    from beepy.oci import lookup  # noqa: PLC0415
+    from beepy.width import columns_of_terminal  # noqa: PLC0415
+
+    error = UsageError("run: no image given")
+    lines = listing.descriptions(lookup.bundled_store().list(), columns_of_terminal(STDERR) or 80)
+    error.add_note("\n".join(["beepy run exitsnoop, or another of the bundled images:", *lines]))
+    return error

@@ -45,6 +45,7 @@ COMMANDS: Final[Mapping[str, _Row]] = {
     "describe": _Row(panels.RUN, "describe", REGISTRIES),
     "replay": _Row(panels.RUN, "replay", GENERAL),
     "list": _Row(panels.RUN, "images", STORES, "list_images"),
+    "ps": _Row(panels.RUN, "ps_command", GENERAL),
     "verify": _Row(panels.RUN, "verify", REGISTRIES),
     "tag": _Row(panels.STORE, "store_commands", STORES),
     "rm": _Row(panels.STORE, "store_commands", STORES, "remove"),

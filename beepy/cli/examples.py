@@ -17,12 +17,15 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "beepy run ./probe.o --type 'events=struct event'",
         "beepy run exitsnoop-counter -o none --prom-port 9091",
         "beepy run exitsnoop --timeout 1m --fail-on-loss > exits.json",
+        "beepy run opensnoop --max-overhead 2%",
+        "beepy run ./probe.o --trace",
     ),
     "replay": (
         "beepy replay opens.rec -o columns --where 'ret == ENOENT'",
         "beepy replay opens.rec --speed 10x --prom-port 9091",
     ),
     "list": ("beepy list", "beepy list -o wide", "beepy list -o json"),
+    "ps": ("beepy ps", "beepy ps -o wide", "beepy ps -o json --interval 5s"),
     "describe": (
         "beepy describe exitsnoop",
         "beepy describe opensnoop --check",

@@ -47,8 +47,11 @@ def lines(
         yield f"{name}{f': {description}' if description else ''} ({facts})"
 
 
-def nothing_shown(specs: Sequence[CollectionSpec]) -> Iterator[str]:
-    """Yield lines for a run that shows no map: which maps there are, and how to see them."""
+def nothing_shown(specs: Sequence[CollectionSpec], *, traced: bool = False) -> Iterator[str]:
+    """Yield lines for a run that shows no map: which maps there are, and how to see them.
+
+    ``traced``: what programs print is shown (--trace).
+    """
     maps = [
         map_spec
         for spec in specs
@@ -66,11 +69,13 @@ def nothing_shown(specs: Sequence[CollectionSpec]) -> Iterator[str]:
             yield f'note: maps are shown that are called {names_or_last} (in SEC(".maps"))'
         name = safe(maps[0].name[:_MAX_NAME])
         yield f"note: what is in a map: bpftool map dump name {name}"
+    if traced:
+        return
     from beepy.analysis import requirements  # noqa: PLC0415 - few runs show nothing
 
     programs = [program for spec in specs for program in spec.loaded]
     if any(_PRINT_HELPERS.intersection(requirements.helpers(prog.insns)) for prog in programs):
-        yield "note: what programs print (bpf_printk): cat /sys/kernel/tracing/trace_pipe"
+        yield "note: --trace shows what programs print (bpf_printk)"
 
 
 def _count_attached(collection: Collection) -> int:

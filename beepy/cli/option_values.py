@@ -1,4 +1,4 @@
-"""Parse the values of options: one of several names, whole numbers, durations."""
+"""Parse the values of options: one of several names, whole numbers, shares, durations."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -52,6 +52,23 @@ def factor(option: str) -> Callable[[str], float]:
         if not match or not float(match[1]):
             raise UsageError(f"{option} '{safe(text)}': expected a number above 0, such as 10x")
         return float(match[1])
+
+    return parse
+
+
+def share(option: str) -> Callable[[str], float]:
+    """Return a parser for a share of a CPU in percent; it raises UsageError for other texts.
+
+    ``2%`` is 0.02, ``150%`` one CPU and a half.
+    """
+
+    def parse(text: str) -> float:
+        match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)%", text.strip())
+        if not match or not (percent := float(match[1])):
+            raise UsageError(
+                f"{option} '{safe(text)}': expected a percentage of one CPU above 0, such as 2%"
+            )
+        return percent / 100
 
     return parse
 

@@ -16,6 +16,7 @@ SHOW: Final = "What to show"
 WHOSE: Final = "Whose events"
 ATTACH: Final = "Where programs attach"
 METRICS: Final = "Metrics"
+COST: Final = "What programs cost and print"
 LOAD: Final = "How programs are loaded"
 REGISTRIES: Final = "Images and registries"
 SIGNATURES: Final = "Signatures"
@@ -29,6 +30,7 @@ ORDER: Final = (
     WHOSE,
     ATTACH,
     METRICS,
+    COST,
     LOAD,
     REGISTRIES,
     SIGNATURES,

@@ -7,7 +7,14 @@ from typer.exceptions import TyperException
 
 from beepy.cli import advice
 from beepy.cli.stdio import eprint
-from beepy.errors import BeepyError, InvalidReference, UsageError, VerifierError, typed
+from beepy.errors import (
+    BeepyError,
+    InvalidReference,
+    OverheadError,
+    UsageError,
+    VerifierError,
+    typed,
+)
 from beepy.text import brief, safe
 
 _MAX_NOTES: Final = 1500  # characters of all notes
@@ -75,4 +82,6 @@ def failure(error: BeepyError) -> int:
 
         for line in "".join(traceback.format_exception(error)).splitlines():
             eprint(safe(line))
+    if isinstance(error, OverheadError):
+        return 4
     return 2 if isinstance(error, UsageError | InvalidReference) else 1

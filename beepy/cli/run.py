@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import typer
 
 from beepy import outputs
-from beepy.cli import panels, shown, verification, whose
+from beepy.cli import cost_options, panels, shown, verification, whose
 from beepy.cli.option_values import one_of, seconds
 from beepy.cli.settings import Settings
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
@@ -199,6 +199,9 @@ def run(
             rich_help_panel=panels.LOAD,
         ),
     ] = False,
+    measure: cost_options.Measure = False,
+    max_overhead: cost_options.MaxOverhead = None,
+    trace: cost_options.Trace = False,
     pull: Annotated[
         Pull,
         typer.Option("--pull", help="When to ask the registry.", rich_help_panel=panels.REGISTRIES),
@@ -212,7 +215,9 @@ def run(
 ) -> None:
     """Run images and show their events until Ctrl-C."""
     if not images:
-        raise _no_image()
+        from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
+
+        raise advice.no_image()
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.collection import targets  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
@@ -258,6 +263,9 @@ def run(
         limit=count,
         hides_zeros=kind.hides_zeros and not zero,
         rewrite=not no_rewrite,
+        cost=measure or settings.verbose,
+        max_overhead=max_overhead,
+        trace=cost_options.printer(images) if trace else None,
     )
     show_options = session.ShowOptions(
         output=output_name,
@@ -268,6 +276,7 @@ def run(
         port=prom_port,
         metrics=not no_metrics,
         record=record,
+        cost=measure or max_overhead is not None,
     )
     try:
         if os.geteuid():
@@ -314,16 +323,3 @@ def _map_sizes(texts: Sequence[str]) -> Mapping[str, str]:
     from beepy.obj.map_sizes import settings  # noqa: PLC0415 - few runs name one
 
     return settings(texts)
-
-
-def _no_image() -> UsageError:
-    """Return the error for a run without an image; its note lists the bundled ones."""
-    from beepy.cli import listing  # noqa: PLC0415 - only on the way to an error
-    from beepy.cli.stdio import STDERR  # noqa: PLC0415
-    from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.width import columns_of_terminal  # noqa: PLC0415
-
-    error = UsageError("run: no image given")
-    lines = listing.descriptions(lookup.bundled_store().list(), columns_of_terminal(STDERR) or 80)
-    error.add_note("\n".join(["beepy run exitsnoop, or another of the bundled images:", *lines]))
-    return error

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from beepy import __version__, outputs
 from beepy.cli import opening, signals
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
-from beepy.errors import OutputError
+from beepy.errors import OutputError, OverheadError
 from beepy.events.batch import Batch, Schema
 from beepy.events.protocols import Sink
 from beepy.events.stats import RunStats
 from beepy.launch import Chosen, Launched, Loaded, RunRequest, launch, passing
+from beepy.log import Log
 from beepy.obj.spec import Role
 from beepy.session import Run
 from beepy.text import safe
@@ -24,6 +25,8 @@ from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
     from beepy.outputs.prometheus import Exporter  # not for every run
+
+_log = Log(__name__)
 
 _DEFAULT_PORT: Final = 9091  # bee's
 LOST: Final = "lost"  # values of --fail-on-loss
@@ -36,7 +39,7 @@ class ShowOptions(NamedTuple):
 
     ``buckets`` are the values of -b, ``value_keys`` those of -k. The metrics page is served at
     ``host`` and ``port``; without a port at bee's, if an image has metrics. ``record`` is the file
-    that records are written to, "" for none.
+    that records are written to, "" for none. ``cost``: the summary has what the run cost.
     """
 
     output: str
@@ -47,6 +50,7 @@ class ShowOptions(NamedTuple):
     port: int | None = None
     metrics: bool = True
     record: str = ""
+    cost: bool = False
 
 
 def default_output(*, plain: bool) -> str:
@@ -66,7 +70,11 @@ def run(request: RunRequest, options: ShowOptions) -> RunStats:
     def lines(launched: Launched) -> Iterator[str]:
         images = opening.attached(launched.images)
         width = columns_of_terminal(STDERR)
-        return opening.lines(images, request.limit, request.timeout, width)
+        yield from opening.lines(images, request.limit, request.timeout, width)
+        if not launched.run.schemas:
+            loaded = launched.images
+            specs = [collection.spec for image in loaded for collection in image.collections]
+            yield from opening.nothing_shown(specs, traced=request.trace is not None)
 
     return _show(lambda: launch(request), options, lines, request.timeout)
 
@@ -113,7 +121,7 @@ def _show(
         running = launched.run
         with running:
             started = _attach(launched, options, lines, timeout)
-            summary.push(partial(_print_summary, running.stats, started))
+            summary.push(partial(_print_summary, running.stats, started, options.cost))
             for _ in running.batches():
                 pass
             if running.reader_gone:
@@ -151,10 +159,6 @@ def _attach(
         eprint(line)
     if url:
         eprint(f"metrics: {url}")
-    if not running.schemas:
-        specs = [collection.spec for image in loaded for collection in image.collections]
-        for line in opening.nothing_shown(specs):
-            eprint(line)
     running.add_sink(rows)
     if options.record:
         running.add_observer(_recorder(options.record, launched.images))
@@ -169,18 +173,37 @@ def _recorder(path: str, images: Sequence[Loaded]) -> Sink:
 
 
 def _print_summary(
-    stats: RunStats, started: float, error: type[BaseException] | None, *_: object
+    stats: RunStats,
+    started: float,
+    shows_cost: bool,  # noqa: FBT001 - an ExitStack gives the rest
+    error: type[BaseException] | None,
+    *_: object,
 ) -> None:
     """Print the summary line, unless the run ends with an error that says more.
 
-    A second signal is not such an error. After a full disk, the rows shown before it count.
+    The cost that only -v asks for is logged.
+
+    A second signal is not such an error. After a full disk, the rows shown before it count; so
+    they do if the programs cost too much.
     """
-    if error is None or issubclass(error, KeyboardInterrupt | OutputError):
-        eprint(summary_line(stats, time.monotonic() - started))
+    if error is None or issubclass(error, KeyboardInterrupt | OutputError | OverheadError):
+        seconds = time.monotonic() - started
+        if stats.cost:
+            from beepy.cli import cost_lines  # noqa: PLC0415 - few runs measure it
+
+            for line in cost_lines.lines(stats.cost):
+                if shows_cost:
+                    eprint(line)
+                else:
+                    _log.info("%s", line)
+        eprint(summary_line(stats, seconds, shows_cost=shows_cost))
 
 
-def summary_line(stats: RunStats, seconds: float) -> str:
-    """Return the last line of every run: how many events were shown, filtered and lost."""
+def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -> str:
+    """Return the last line of every run: how many events were shown, filtered and lost.
+
+    With ``shows_cost`` it has what the run cost, too.
+    """
     unknown = _map_names([schema for schema, count in stats.lost.items() if count is None])
     known = sum(count for count in (*stats.lost.values(), *stats.lost_at.values()) if count)
     places = [place for (_, place), count in stats.lost_at.items() if count]
@@ -205,6 +228,10 @@ def summary_line(stats: RunStats, seconds: float) -> str:
         parts.append(f"{missed} missed {'run' if missed == 1 else 'runs'}")
     if evicting:
         parts.append(f"evictions unknown ({evicting})")
+    if shows_cost and stats.cost:
+        from beepy.cli import cost_lines  # noqa: PLC0415 - few runs measure it
+
+        parts.append(cost_lines.summary(stats.cost))
     return f"beepy: {', '.join(parts)}, {seconds:.1f} s"
 
 

@@ -1,9 +1,12 @@
 """The counts of a run: how many events were shown, filtered and lost."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from beepy.events.batch import Schema, lost_yet, total_lost
+
+if TYPE_CHECKING:
+    from beepy.events.costs import Cost  # few runs measure it
 
 
 class ProgramState(NamedTuple):
@@ -34,7 +37,7 @@ class RunStats:
     ``missed`` has runs that the kernel skipped, by (image, program), None if it does not count
     them: what would have been sent was never produced, so they are no losses.
     ``skipped_programs`` are (image, program) of programs that were not attached because this kernel
-    lacks their attach point.
+    lacks their attach point. ``cost`` is what the run costs, None if that is not measured.
     """
 
     def __init__(self, schemas: Iterable[Schema] = ()) -> None:
@@ -44,6 +47,7 @@ class RunStats:
         self.zeros = 0
         self.cut_by_count = 0
         self.skipped_programs: Sequence[tuple[str, str]] = ()
+        self.cost: Cost | None = None
         self.lost: dict[Schema, int | None] = {
             schema: lost_yet(schema) for schema in schemas if schema.is_stream
         }

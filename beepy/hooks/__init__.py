@@ -70,8 +70,9 @@ def sweep() -> None:
 
 def _cleanup_for(kind: str) -> Callable[..., None] | None:
     """Return the function that cleans up after journal entries of a kind, None if unknown."""
-    for mechanism in Mechanism:
-        module = _module(mechanism)
+    from beepy.hooks import trace_instance  # noqa: PLC0415 - only if a killed process left something
+
+    for module in (trace_instance, *map(_module, Mechanism)):
         if getattr(module, "KIND", None) == kind:
             cleanup: Callable[..., None] = module.cleanup
             return cleanup

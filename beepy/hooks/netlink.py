@@ -1,6 +1,7 @@
 """Attach by netlink in this thread's network namespace: XDP programs, and filters on clsact."""
 
 import errno
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,8 @@ _XDP_MODES: Final = {
     "IFLA_XDP_HW_PROG_ID": uapi.XDP_FLAGS_HW_MODE,
 }
 
+_DIRECTIONS: Final = {uapi.TC_CLSACT_INGRESS: "ingress", uapi.TC_CLSACT_EGRESS: "egress"}
+
 
 class _Filter(NamedTuple):
     """A filter; ``info`` is its priority and protocol in the kernel's encoding (tcm_info).
@@ -26,6 +29,15 @@ class _Filter(NamedTuple):
     parent: int
     info: int
     handle: int
+
+
+class AttachedProgram(NamedTuple):
+    """A program at an interface; ``kind`` is how it is attached: "xdp", "tc ingress", ..."""
+
+    program: int
+    kind: str
+    ifindex: int
+    interface: str
 
 
 @contextmanager
@@ -152,3 +164,30 @@ def _filters(route: Any, ifindex: int) -> Iterator[_Filter]:  # noqa: ANN401 - p
                 is_bpf = message.get_attr("TCA_KIND") == "bpf"
                 name = options.get_attr("TCA_BPF_NAME") if is_bpf and options else None
                 yield _Filter(name or "", parent, message["info"], message["handle"])
+
+
+def programs(where: str) -> Iterator[AttachedProgram]:
+    """Yield the programs of all interfaces: XDP, and filters on clsact. Raises KernelError."""
+    with _netlink_socket(where) as route:
+        for interface in route.get_links():
+            index, name = interface["index"], interface.get_attr("IFLA_IFNAME")
+            xdp = interface.get_attr("IFLA_XDP")
+            for attribute in _XDP_MODES if xdp else ():
+                if program := xdp.get_attr(attribute):
+                    yield AttachedProgram(program, "xdp", index, name)
+            with _ignoring_missing_interface():
+                for parent, direction in _DIRECTIONS.items():
+                    for message in route.get_filters(index=index, parent=parent):
+                        if message.get_attr("TCA_KIND") == "bpf":
+                            program = _program_of_filter(message.get_attr("TCA_OPTIONS"))
+                            yield AttachedProgram(program, f"tc {direction}", index, name)
+
+
+def _program_of_filter(options: Any) -> int:  # noqa: ANN401 - pyroute2 has no types
+    """Return the id of a filter's program, 0 if it has none; pyroute2 does not know TCA_BPF_ID."""
+    for _, attribute in options["attrs"] if options else ():
+        header = attribute["header"] if isinstance(attribute, dict) else {}
+        if header.get("type") == uapi.TCA_BPF_ID:
+            begin, end = attribute.offset + 4, attribute.offset + header["length"]  # after nlattr
+            return int.from_bytes(attribute.data[begin:end], sys.byteorder)
+    return 0

@@ -72,6 +72,13 @@ _NUMBER: Final = re.compile(r"(type|config|frequency|period)=([0-9]{1,19})", re.
 _MAX_TYPE: Final = (1 << 32) - 1
 
 
+def name(event_type: int, config: int) -> str:
+    """Return the name of an event, as ``--attach`` takes it, or its numbers."""
+    names = {uapi.PERF_TYPE_SOFTWARE: _SOFTWARE, uapi.PERF_TYPE_HARDWARE: _HARDWARE}
+    known = [event for event, number in names.get(event_type, {}).items() if number == config]
+    return known[0] if known else f"type {event_type} config {config}"
+
+
 class Event(NamedTuple):
     """``type`` and ``config`` of perf_event_attr, and how often to sample.
 

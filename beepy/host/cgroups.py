@@ -1,10 +1,11 @@
 """The tree of cgroup v2 as this process sees it: where it is mounted, and its directories."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from beepy.host import mounts
 
 _MOUNTINFO: Final = Path("/proc/self/mountinfo")
 _MAX_DIRECTORIES: Final = 1 << 16  # of a tree; the kernel's own bound on a host is about that
@@ -24,11 +25,9 @@ def root_mount(mountinfo: str) -> str:
 
     ``mountinfo`` is the text of proc_pid_mountinfo(5).
     """
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        root, mount_point = before.split()[3:5]
-        if after.split()[0] == "cgroup2" and root == "/":
-            return re.sub(r"\\([0-7]{3})", lambda escape: chr(int(escape[1], 8)), mount_point)
+    for mount in mounts.parse(mountinfo.splitlines()):
+        if mount.type == "cgroup2" and mount.root == "/":
+            return mount.point
     return ""
 
 

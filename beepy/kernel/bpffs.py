@@ -1,17 +1,21 @@
 """The BPF file system: pin maps and programs at paths, and open them again."""
 
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from beepy import locks, uapi
 from beepy.errors import KernelError
 from beepy.sys import syscall
 from beepy.sys.fd import Fd
 from beepy.text import safe
+
+_MAX_PINS: Final = 10_000
 
 
 def pin(fd: Fd, path: str, where: str) -> None:
@@ -80,6 +84,49 @@ def make_directory(directory: str, where: str) -> None:
             raise error
 
 
+def pins() -> Iterator[tuple[str, str, int]]:
+    """Yield path, kind ("prog", "map" or "link") and id of each pin of this mount namespace.
+
+    At most ``_MAX_PINS`` files and directories are looked at; what cannot be opened is skipped.
+    """
+    from beepy.host.mounts import mounts  # noqa: PLC0415 - not for a run
+
+    # a file system that is mounted several times is walked once
+    points = {mount.device: mount.point for mount in mounts() if mount.type == "bpf"}
+    directories = list(points.values())
+    budget = _MAX_PINS
+    while directories and budget:
+        try:
+            with os.scandir(directories.pop()) as entries:
+                # iterating over a directory that others fill need not end
+                found = sorted(itertools.islice(entries, budget), key=lambda entry: entry.path)
+        except OSError:
+            continue
+        budget -= len(found)
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                directories.append(entry.path)
+            elif entry.is_file(follow_symlinks=False) and (pinned := _pinned(entry.path)):
+                yield entry.path, *pinned
+
+
+def _pinned(path: str) -> tuple[str, int] | None:
+    """Return kind and id of a pinned object, None if it cannot be opened."""
+    from beepy.host import fdinfo  # noqa: PLC0415 - not for a run
+
+    text = os.fsencode(path) + b"\0"
+    try:
+        fd = syscall.obj_get(uapi.ObjPin(pathname=syscall.ptr(text)), f"{safe(path)}: pin")
+    except KernelError:
+        return None
+    if fd is None:
+        return None
+    with fd:
+        kind = fdinfo.KINDS.get(fdinfo.target(os.getpid(), fd.fileno()))
+        number = fdinfo.fields(os.getpid(), fd.fileno()).get(f"{kind}_id")
+        return (kind, int(number)) if kind and number else None
+
+
 @contextmanager
 def locked(directory: str) -> Iterator[None]:
     """Lock a directory until the block ends.
@@ -122,12 +169,8 @@ def _os_errors(where: str) -> Iterator[None]:
 
 def _file_system(path: Path) -> str:
     """Return the type of the file system of ``path``, "" if it is unknown."""
+    from beepy.host.mounts import mounts  # noqa: PLC0415 - not for every run
+
     device = path.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:  # noqa: PTH123
-        for line in mounts:
-            # ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [FIELDS] - TYPE SOURCE OPTIONS
-            before, _, after = line.partition(" - ")
-            if before.split()[2] == number:
-                return after.split()[0]
-    return ""
+    return next((mount.type for mount in mounts() if mount.device == number), "")

@@ -112,6 +112,23 @@ def module(name: str) -> Fd:
     raise KernelError(f"{where}: not loaded", errno.ENOENT)
 
 
+@cache
+def by_id(number: int) -> Btf:
+    """Return the types of the BTF object with that id: the kernel's, a module's or a program's.
+
+    Raises KernelError: ENOENT if it does not exist, EPERM without CAP_SYS_ADMIN.
+    """
+    where = f"btf: id {number}"
+    fd = syscall.btf_get_fd_by_id(uapi.GetId(id=number), where)
+    if fd is None:
+        raise KernelError(f"{where}: not loaded", errno.ENOENT)
+    with fd:
+        name = _name(fd, where)
+        if name == _VMLINUX:
+            return vmlinux()
+        return Btf(_data(fd, where), vmlinux() if name else None, name or where)
+
+
 def _next_id(attr: uapi.GetId, where: str) -> bool:
     try:
         return syscall.btf_get_next_id(attr, where)

@@ -18,9 +18,11 @@ from beepy.log import Log
 from beepy.sys import syscall
 from beepy.sys.fd import Fd
 from beepy.text import safe
-from beepy.uapi import AttachType
+from beepy.uapi import AttachType, LinkType, PerfEventType
 
 _log = Log(__name__)
+
+_KPROBES = (PerfEventType.KPROBE, PerfEventType.KRETPROBE)
 
 
 class Link:
@@ -73,9 +75,9 @@ def _missed(fd: Fd) -> int | None:
         return None
     if attr.info_len < ctypes.sizeof(info):
         return None
-    if info.type == uapi.LINK_TYPE_KPROBE_MULTI:
+    if info.type == LinkType.KPROBE_MULTI:
         return int(uapi.LinkInfoMissedKprobeMulti.from_buffer(info).missed)
-    is_kprobe = info.type == uapi.LINK_TYPE_PERF_EVENT and info.perf_type in uapi.PERF_EVENT_KPROBES
+    is_kprobe = info.type == LinkType.PERF_EVENT and info.perf_type in _KPROBES
     return int(info.missed) if is_kprobe else 0
 
 

@@ -111,6 +111,41 @@ class Program:
         syscall.obj_get_info_by_fd(attr, f"program '{safe(self.name)}': information")
         return info, int(attr.info_len)
 
+    def code_addresses(self) -> tuple[int, ...]:
+        """Return where the kernel has the code of the program and of its functions.
+
+        Empty if the kernel interprets programs, or hides addresses. Raises KernelError.
+        """
+        where = f"program '{safe(self.name)}': addresses"
+        info = uapi.ProgInfo()
+        attr = uapi.ObjInfo(
+            bpf_fd=self.fd.fileno(), info_len=ctypes.sizeof(info), info=ctypes.addressof(info)
+        )
+        syscall.obj_get_info_by_fd(attr, where)
+        addresses = (ctypes.c_uint64 * info.nr_jited_ksyms)()
+        again = uapi.ProgInfo(
+            nr_jited_ksyms=len(addresses), jited_ksyms=ctypes.addressof(addresses)
+        )
+        attr.info = ctypes.addressof(again)
+        syscall.obj_get_info_by_fd(attr, where)
+        return tuple([address for address in addresses if address])
+
+    def read_stream(self, stream: int, size: int = 1 << 14) -> bytes:
+        """Return what the program, or the kernel about it, has written into one of its streams.
+
+        ``stream`` is one of ``BPF_STREAM_*``; b"" if it is empty. Raises KernelError: EINVAL before
+        v6.17 (5ab154f1463a, "bpf: Introduce BPF standard streams").
+        """
+        buffer = ctypes.create_string_buffer(size)
+        attr = uapi.ProgStreamRead(
+            stream_buf=ctypes.addressof(buffer),
+            stream_buf_len=size,
+            stream_id=stream,
+            prog_fd=self.fd.fileno(),
+        )
+        length = syscall.prog_stream_read(attr, f"program '{safe(self.name)}': stream {stream}")
+        return buffer.raw[:length]
+
     def close(self) -> None:
         """Close the descriptor; the kernel keeps the program while it is attached or pinned."""
         self.fd.close()

@@ -73,6 +73,7 @@ class _RunCollector(Collector):
             for names in self._stats.skipped_programs:
                 skipped.add_metric([safe(name) for name in names], 1)
             yield skipped
+        yield from self._cost()
 
     def _other_losses(self) -> dict[tuple[str, str], int | None]:
         """Return the losses of tables, and those of calls that do not show their map."""
@@ -84,3 +85,25 @@ class _RunCollector(Collector):
             if not schema.is_stream:
                 losses[labels] = total_lost(losses.get(labels, 0), count)
         return losses
+
+    def _cost(self) -> Iterator[Metric]:
+        """Yield what programs cost, if that is known: only while runs are counted, see the last."""
+        cost = self._stats.cost
+        if cost is None or cost.unknown:
+            return
+        labels = ("image", "program")
+        text = "Time that programs ran, while runs were counted."
+        seconds = CounterMetricFamily("beepy_program_run_seconds", text, labels=labels)
+        text = "Runs of programs, while they were counted."
+        runs = CounterMetricFamily("beepy_program_runs", text, labels=labels)
+        totals: dict[tuple[str, str], tuple[int, int]] = {}
+        for program in cost.programs:  # several of one name if one image runs twice
+            key = safe(program.image), safe(program.program)
+            ns, count = totals.get(key, (0, 0))
+            totals[key] = ns + program.ns, count + program.runs
+        for key, (ns, count) in totals.items():
+            seconds.add_metric(key, ns / 1e9)
+            runs.add_metric(key, count)
+        yield from (seconds, runs)
+        text = "Time in which runs of programs were counted."
+        yield CounterMetricFamily("beepy_program_counted_seconds", text, value=cost.counted_s)

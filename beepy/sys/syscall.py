@@ -224,6 +224,51 @@ def raw_tracepoint_open(attr: uapi.RawTracepointOpen, where: str) -> Fd:
     return _bpf_open_new(Cmd.RAW_TRACEPOINT_OPEN, attr, where)
 
 
+def prog_get_next_id(attr: uapi.GetId, where: str) -> bool:
+    """Fill in the id after ``id`` (BPF_PROG_GET_NEXT_ID); return whether it exists."""
+    return _bpf(Cmd.PROG_GET_NEXT_ID, attr, where, errno.ENOENT) == 0
+
+
+def map_get_next_id(attr: uapi.GetId, where: str) -> bool:
+    """Fill in the id after ``id`` (BPF_MAP_GET_NEXT_ID); return whether it exists."""
+    return _bpf(Cmd.MAP_GET_NEXT_ID, attr, where, errno.ENOENT) == 0
+
+
+def map_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
+    """Open a map (BPF_MAP_GET_FD_BY_ID); return None if it does not exist."""
+    return _bpf_open(Cmd.MAP_GET_FD_BY_ID, attr, where)
+
+
+def link_get_next_id(attr: uapi.GetId, where: str) -> bool:
+    """Fill in the id after ``id`` (BPF_LINK_GET_NEXT_ID); return whether it exists."""
+    return _bpf(Cmd.LINK_GET_NEXT_ID, attr, where, errno.ENOENT) == 0
+
+
+def link_get_fd_by_id(attr: uapi.GetId, where: str) -> Fd | None:
+    """Open a link (BPF_LINK_GET_FD_BY_ID); return None if it does not exist."""
+    return _bpf_open(Cmd.LINK_GET_FD_BY_ID, attr, where)
+
+
+def prog_query(attr: uapi.ProgQuery, where: str) -> None:
+    """Fill in the ids of the programs attached to a target (BPF_PROG_QUERY)."""
+    _bpf(Cmd.PROG_QUERY, attr, where)
+
+
+def task_fd_query(attr: uapi.TaskFdQuery, where: str) -> None:
+    """Fill in the program that a perf event of a process holds (BPF_TASK_FD_QUERY)."""
+    _bpf(Cmd.TASK_FD_QUERY, attr, where)
+
+
+def prog_stream_read(attr: uapi.ProgStreamRead, where: str) -> int:
+    """Read a stream of a program (BPF_PROG_STREAM_READ_BY_FD, v6.17); return the bytes read."""
+    return _bpf(Cmd.PROG_STREAM_READ_BY_FD, attr, where)
+
+
+def enable_stats(attr: uapi.EnableStats, where: str) -> Fd:
+    """Count runs and time of all programs while the Fd is open (BPF_ENABLE_STATS, v5.8)."""
+    return _bpf_open_new(Cmd.ENABLE_STATS, attr, where)
+
+
 def btf_get_next_id(attr: uapi.GetId, where: str) -> bool:
     """Fill in the id after ``id`` (BPF_BTF_GET_NEXT_ID); return whether it exists."""
     return _bpf(Cmd.BTF_GET_NEXT_ID, attr, where, errno.ENOENT) == 0

@@ -1,4 +1,4 @@
-"""The examples of docs/python.md and of the README, as they stand there."""
+"""The examples of docs/python.md, docs/cost.md and of the README, as they stand there."""
 
 import re
 import subprocess
@@ -10,7 +10,9 @@ import pytest
 from tests.support.command import ROOT, environment
 
 _EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "docs/python.md")}
+PAGES = {
+    name: (ROOT / name).read_text() for name in ("README.md", "docs/python.md", "docs/cost.md")
+}
 EXAMPLES = [
     pytest.param(
         example, id=f"{name}:{PAGES[name][: PAGES[name].index(example)].count(chr(10)) + 1}"

@@ -395,7 +395,10 @@ def test_verbose_and_debug_write_only_to_stderr(beepy: Beepy) -> None:
     ]
     assert [line.partition(":")[0] for line in quiet.said] == ["exitsnoop", "beepy"]
     kinds = [line.partition(":")[0] for line in verbose.said]
-    assert kinds == ["info"] * (len(kinds) - 2) + ["exitsnoop", "beepy"]
+    costs = [line for line in verbose.said if line.startswith("info: cost: ")]
+    assert len(costs) == 2
+    assert verbose.said[-3:-1] == costs
+    assert kinds == ["info"] * (len(kinds) - 4) + ["exitsnoop", "info", "info", "beepy"]
     assert (
         "info: program 'sched_process_exit': attached to tracepoint/sched/sched_process_exit"
         in verbose.said
@@ -408,7 +411,9 @@ def test_verbose_and_debug_write_only_to_stderr(beepy: Beepy) -> None:
 def test_global_options_before_and_after_the_command(beepy: Beepy) -> None:
     after = beepy("run", "exitsnoop", "-o", "none", "--timeout", "1ms", "--verbose")
     before = beepy("--verbose", "run", "exitsnoop", "-o", "none", "--timeout", "1ms")
-    assert after.said[:-1] == before.said[:-1] != []
+    assert after.said[:-3] == before.said[:-3] != []
+    cost = "info: cost: "
+    assert all(line.startswith(cost) for line in (*after.said[-3:-1], *before.said[-3:-1]))
 
 
 def changed(path: str, target: Path, *names: tuple[bytes, bytes]) -> str:

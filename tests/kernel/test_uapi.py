@@ -31,6 +31,9 @@ def enumerators(kernel: Btf, name: str) -> dict[str, int]:
         (uapi.ProgType, "bpf_prog_type", "BPF_PROG_TYPE_"),
         (uapi.AttachType, "bpf_attach_type", "BPF_"),
         (uapi.CoreReloKind, "bpf_core_relo_kind", "BPF_CORE_"),
+        (uapi.LinkType, "bpf_link_type", "BPF_LINK_TYPE_"),
+        (uapi.PerfEventType, "bpf_perf_event_type", "BPF_PERF_EVENT_"),
+        (uapi.TaskFdType, "bpf_task_fd_type", "BPF_FD_TYPE_"),
     ],
 )
 def test_enums_are_the_kernel_s(ours: type[IntEnum], name: str, prefix: str) -> None:
@@ -136,6 +139,10 @@ ATTRS: list[tuple[type[ctypes.Structure], str, str]] = [
     (uapi.GetId, "", "next_id"),
     (uapi.ObjInfo, "info", ""),
     (uapi.ObjPin, "", "pathname"),
+    (uapi.TaskFdQuery, "task_fd_query", ""),
+    (uapi.ProgQuery, "query", ""),
+    (uapi.EnableStats, "enable_stats", ""),
+    (uapi.ProgStreamRead, "prog_stream_read", ""),
 ]
 STRUCTS: list[tuple[type[ctypes.Structure], str]] = [
     (uapi.BtfInfo, "bpf_btf_info"),
@@ -217,6 +224,36 @@ def test_what_an_iterator_is_of_is_laid_out_as_the_kernel_s(
     check(kernel, ours, skip_mods_and_typedefs(kernel, named[name].type)[0])
 
 
+_OTHER_NAMES = {
+    "raw_tracepoint": {"target_name": "tp_name", "target_name_len": "tp_name_len"},
+    "netns": {"ifindex": "netns_ino"},
+    "struct_ops": {"ifindex": "map_id"},
+    "sockmap": {"ifindex": "map_id"},
+}
+_WITHOUT_TYPE = {"xdp", "struct_ops"}
+
+
+def test_the_info_of_a_link_is_laid_out_as_the_kernel_s() -> None:
+    kernel = btf.vmlinux()
+    found = kernel.find("bpf_link_info", Kind.STRUCT)
+    assert found
+    theirs = {name: (offset // 8, member) for name, offset, member in members(kernel, found)}
+    for name in ("type", "id", "prog_id"):
+        assert getattr(uapi.LinkInfo, name).offset == theirs[name][0]
+    for name, ours in uapi.LinkInfoOf._fields_:
+        if name not in theirs:
+            assert name in {"sockmap", "tracing_multi"}  # newer than most kernels
+            continue
+        offset, member = theirs[name]
+        assert offset == uapi.LinkInfo.of.offset
+        inner, _ = skip_mods_and_typedefs(kernel, member.type)
+        if name not in _WITHOUT_TYPE:
+            check(kernel, ours, inner, _OTHER_NAMES.get(name))
+        if name == "perf_event":
+            (kprobe,) = [one for key, _, one in members(kernel, inner) if key == "kprobe"]
+            check(kernel, uapi.LinkInfoProbe, skip_mods_and_typedefs(kernel, kprobe.type)[0])
+
+
 def test_the_perf_event_is_laid_out_as_the_kernel_s() -> None:
     kernel = btf.vmlinux()
     found = kernel.find("perf_event_attr", Kind.STRUCT)
@@ -263,6 +300,7 @@ def test_every_struct_is_held_against_the_kernel() -> None:
         if isinstance(value, type) and issubclass(value, ctypes.Structure)
     }
     held = {row[0] for rows in (ATTRS, STRUCTS, LINKS, ITERATORS) for row in rows}
+    held |= {ours for _, ours in uapi.LinkInfoOf._fields_} | {uapi.LinkInfo, uapi.LinkInfoProbe}
     held |= {uapi.PerfEventAttr, uapi.LinkCreateTracingMulti}  # newer than most kernels
     held |= {uapi.LinkInfoHead, uapi.LinkInfoMissedKprobe, uapi.LinkInfoMissedKprobeMulti}
     assert structs - {ctypes.Structure} == held

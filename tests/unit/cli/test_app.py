@@ -21,7 +21,7 @@ from tests.support.command import BEEPY, Beepy, Done, environment
 
 PROGRAM = b"\x7fELF" + bytes(range(256))
 COMMANDS = (
-    *("run", "describe", "pull", "list", "verify", "completion", "version"),
+    *("run", "describe", "pull", "list", "ps", "verify", "completion", "version"),
     *("inspect", "push", "login", "logout"),
     *("tag", "replay", "rm", "prune", "save", "load", "build", "init", "package"),
 )
@@ -85,8 +85,8 @@ def panels(out: str) -> dict[str, set[str]]:
 def test_help_has_sections(beepy: Beepy) -> None:
     run = panels(beepy("run", "--help").out)
     titles = ["What to show", "Whose events", "Where programs attach", "Metrics"]
-    rest = ["How programs are loaded", "Images and registries", "Signatures", "General"]
-    assert list(run) == [*titles, *rest]
+    titles += ["What programs cost and print", "How programs are loaded"]
+    assert list(run) == [*titles, "Images and registries", "Signatures", "General"]
     assert panels(beepy("--help").out) == {
         "General": {"--version", "--verbose", "--debug", "--storage", "--help"}
     }

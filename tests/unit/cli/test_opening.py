@@ -109,4 +109,4 @@ def test_notes_of_programs_without_maps() -> None:
     (warning,) = opening.nothing_shown([spec()])
     assert warning.endswith(": there are no maps")
     _, note = opening.nothing_shown([spec(insns=(Insn(CALL, imm=6),))])
-    assert note == "note: what programs print (bpf_printk): cat /sys/kernel/tracing/trace_pipe"
+    assert note == "note: --trace shows what programs print (bpf_printk)"

@@ -1,6 +1,6 @@
 import pytest
 
-from beepy.cli.option_values import one_of, seconds, whole_number
+from beepy.cli.option_values import one_of, seconds, share, whole_number
 from beepy.errors import UsageError
 
 
@@ -25,6 +25,23 @@ def test_other_texts_are_not_whole_numbers(text: str) -> None:
         whole_number("--prom-port", 0, 65535)(text)
     message = f"--prom-port '{quoted}': expected a whole number from 0 to 65535"
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2%", 0.02), (" 0.5% ", 0.005), ("150%", 1.5), ("0.000001%", 1e-8)]
+)
+def test_shares(text: str, value: float) -> None:
+    assert share("--max-overhead")(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "2", "0%", "-1%", "1e3%", "%", "2%:shed", "9999999%", "\x1b"])
+def test_other_texts_are_not_shares(text: str) -> None:
+    quoted = text.replace("\x1b", r"\x1b")
+    with pytest.raises(UsageError) as caught:
+        share("--max-overhead")(text)
+    assert str(caught.value) == (
+        f"--max-overhead '{quoted}': expected a percentage of one CPU above 0, such as 2%"
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from beepy.btf.types import TypeId
 from beepy.btf.writer import BtfWriter, Member
 from beepy.errors import UsageError
 from beepy.events.batch import Batch, Schema
+from beepy.events.costs import Cost, ProgramCost
 from beepy.events.decoder import Decoder
 from beepy.events.stats import RunStats
 from beepy.obj.spec import Role
@@ -797,3 +798,25 @@ def test_metrics_of_beepy_and_its_process() -> None:
     }
     assert metrics["process_resident_memory_bytes"].samples[0].value > 1 << 20
     assert metrics["process_open_fds"].type == "gauge"
+
+
+def test_the_cost_of_programs() -> None:
+    stats = RunStats()
+    programs = [ProgramCost("a", "enter", 3, 1500), ProgramCost("b", "enter", 1, 500)]
+    stats.cost = Cost((*programs, programs[0]), counted_s=2.0, elapsed_s=9.0)
+    with opened(Exits("exits").schema, stats=stats) as sink:
+        samples = {
+            (name, sample.labels.get("image")): sample.value
+            for name, metric in parsed(sink).items()
+            if name.startswith("beepy_program_")
+            for sample in metric.samples
+        }
+        assert samples == {
+            ("beepy_program_run_seconds", "a"): 3e-6,
+            ("beepy_program_run_seconds", "b"): 5e-7,
+            ("beepy_program_runs", "a"): 6,
+            ("beepy_program_runs", "b"): 1,
+            ("beepy_program_counted_seconds", None): 2,
+        }
+        stats.cost = Cost(unknown="no")
+        assert not [name for name in parsed(sink) if name.startswith("beepy_program_")]
