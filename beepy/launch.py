@@ -12,7 +12,7 @@ from beepy.collection import targets
 from beepy.collection.collection import Collection
 from beepy.collection.load import load
 from beepy.collection.missing import Missing
-from beepy.collection.pins import pin_programs
+from beepy.collection.pins import pin_programs, with_root
 from beepy.events.batch import Batch
 from beepy.events.decoder import Decoder
 from beepy.events.own import OwnRecords
@@ -220,6 +220,8 @@ def _load(
         btf = btf_file.read(str(btf))
     pins = request.pins._replace(programs="")  # programs are pinned once they are attached
     collections = []
+    while_loading = resources.enter_context(ExitStack())
+    pins = with_root(pins, specs, while_loading)
     for spec, spec_targets in zip(specs, targets_of, strict=True):
         collection = load(spec, targets=spec_targets, pins=pins, btf=btf, missing=request.missing)
         resources.callback(collection.close)  # once more, if Ctrl-C interrupts the first
@@ -228,6 +230,7 @@ def _load(
         if selection:
             selecting.fill(collection, selection)
         collections.append(collection)
+    while_loading.close()
     remaining = iter(collections)  # in the order of the specs
     loaded = [
         Loaded(

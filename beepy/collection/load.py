@@ -16,7 +16,7 @@ from beepy.collection.create import create, fill_slots
 from beepy.collection.fallbacks import Types, Variant
 from beepy.collection.ksyms import KernelSymbol, Symbols
 from beepy.collection.missing import Missing, SkippedPrograms
-from beepy.collection.pins import pin_programs
+from beepy.collection.pins import pin_programs, with_root
 from beepy.collection.plan import Plan, Planned, Refusal, plan
 from beepy.collection.relocate import relocate
 from beepy.collection.structops import StructOps
@@ -90,7 +90,7 @@ def load_planned(
         undo.callback(collection.pinned.close)  # runs first: a pin keeps a closed map alive
         types = _load_types(spec, planned.programs, while_loading)
         symbols = Symbols(kernel_symbols, while_loading)
-        created = _create_maps(collection, types, pins)
+        created = _create_maps(collection, types, with_root(pins, [spec], while_loading))
         _create_operations(collection, planned.operations, types)
         _load_programs(collection, planned.programs, types, symbols)
         _fill_slots(collection, created)  # after loading: slots refer to programs too
