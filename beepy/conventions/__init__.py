@@ -44,11 +44,22 @@ def _bee() -> Convention:
     return Convention(BEE, bee.tracked)
 
 
+def _bpfman() -> Convention:
+    from beepy.conventions import bpfman  # noqa: PLC0415 - imported for its images
+
+    name = "bpfman: types of programs by the image's labels, maps automatically"
+    return Convention(name, bpfman.tracked, bpfman.adapt)
+
+
 BEE: Final = "bee"
 AUTOMATIC: Final = "automatic: no map has bee's prefix"
 
 # bee's convention also reads ELF files that are not in an image
-TABLE: Final[Mapping[str, Callable[[], Convention]]] = {"bee": _bee, "elf": _bee}
+TABLE: Final[Mapping[str, Callable[[], Convention]]] = {
+    "bee": _bee,
+    "elf": _bee,
+    "bpfman": _bpfman,
+}
 
 NO_HINTS: Final[Hints] = MappingProxyType({})
 

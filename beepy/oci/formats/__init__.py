@@ -14,7 +14,8 @@ from beepy.oci.image import Content
 from beepy.oci.manifest import Manifest, Read
 from beepy.text import excerpt
 
-TABLE: Final = ("bee",)
+# bpfman last: any container image of one layer may be an image without its labels
+TABLE: Final = ("bee", "bpfman")
 """Names of formats of images, in the order in which they are tried; each is a module here.
 
 A module has ``matches(manifest, read)``, which tells whether a manifest has this format and may
