@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, UnionType
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from beepy import arguments
 from beepy.btf.btf import Btf
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from beepy.analysis.description import Description  # a run needs none of it
 
 _log = Log(__name__)
+
+_INTERVAL: Final = 1.0  # seconds; images may say another
 
 _NO_VALUES: Mapping[str, Value] = MappingProxyType({})
 _NO_TYPES: Mapping[str, str] = MappingProxyType({})
@@ -55,7 +57,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     container: str | Sequence[str] = (),
     pod: str | Sequence[str] = (),
     unit: str | Sequence[str] = (),
-    interval: float | None = 1.0,
+    interval: float | None = _INTERVAL,
     timeout: float | None = None,
     count: int | None = None,
     missing: Missing = "fail",
@@ -79,8 +81,8 @@ def open(  # noqa: A001 - as in tarfile and wave
     ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``
     and ``binary`` hold for all programs that take them. ``pid``, ``comm``, ``uid``, ``cgroup`` (a
     directory), ``container``, ``pod`` and ``unit`` choose whose events are shown, each one or
-    several. Tables are read each
-    ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after
+    several. Tables are read each ``interval`` seconds (None: only at the end, and through
+    ``run.maps``), or without ``interval`` as often as the image says. The run ends after
     ``timeout`` seconds or ``count`` rows. ``missing``: what to do about a program whose attach
     point this kernel lacks. ``btf`` are the kernel's types, or a file of them. ``pull`` is when a
     registry is asked, in the place of ``options.pull``. ``verify`` is who must have signed the
@@ -151,6 +153,7 @@ def open(  # noqa: A001 - as in tarfile and wave
         missing=missing,
         btf=btf,
         interval=interval,
+        own_intervals=interval == _INTERVAL,
         timeout=timeout,
         limit=count,
     )

@@ -50,6 +50,7 @@ class RunRequest(NamedTuple):
     ``attach`` maps programs to targets, which override their sections; ``common`` are the options
     of the targets of all programs. ``subjects`` are the processes whose events are shown (None:
     all). ``interval`` and ``timeout`` are in seconds; None: tables are read only on demand; no end.
+    ``own_intervals``: tables of which the image says how often they are read follow that.
     ``limit`` is the number of rows after which the run ends. ``btf``
     replaces the kernel's own types, by others or by the path of a file of them.
     """
@@ -70,6 +71,7 @@ class RunRequest(NamedTuple):
     missing: Missing = "fail"
     btf: Btf | str | Path | None = None
     interval: float | None = 1.0
+    own_intervals: bool = False
     timeout: float | None = None
     limit: int | None = None
     hides_zeros: bool = False
@@ -119,6 +121,7 @@ def launch(request: RunRequest) -> Launched:
         source = stream(
             *collections,
             interval=request.interval,
+            own_intervals=request.own_intervals,
             timeout=request.timeout,
             attached=[
                 partial(_pin_programs, collections, request.pins.programs),

@@ -44,9 +44,9 @@ class Stream:
     """Owns ``readers`` and a wake descriptor; iterate over it once, in one thread.
 
     ``open`` calls each function in ``attach``; the end of the iteration calls those in ``detach``
-    in reverse order. Every table is read each ``interval`` seconds (None: only on ``demand``).
-    After ``timeout`` seconds of iterating the stream ends as with ``stop``. ``stats`` are the
-    counters of the run.
+    in reverse order. Every table is read each ``interval`` seconds (None: only on ``demand``), with
+    ``own_intervals`` as often as its schema says. After ``timeout`` seconds of iterating the stream
+    ends as with ``stop``. ``stats`` are the counters of the run.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Stream:
         *,
         attach: Sequence[Callable[[], None]] = (),
         interval: float | None = None,
+        own_intervals: bool = False,
         timeout: float | None = None,
         stats: RunStats | None = None,
     ) -> None:
@@ -68,7 +69,7 @@ class Stream:
         self._poll_period_s = min([ring.poll_period_s for ring in self._rings], default=_NEVER)
         self._attach = tuple(attach)
         self._detach = tuple(detach)
-        self._interval = _NEVER if interval is None else interval
+        self._intervals = _by_interval(self._tables, interval, own=own_intervals)
         self._timeout = _NEVER if timeout is None else timeout
         self._demanded: deque[tuple[Schema, ...]] = deque()
         self._stopping = False
@@ -170,12 +171,14 @@ class Stream:
 
     def _loop(self, poll: select.poll) -> Iterator[Batch]:
         last_drain, now = -_NEVER, time.monotonic()
-        deadline, next_tables = now + self._timeout, now + self._interval
+        deadline = now + self._timeout
+        due = {interval: now + interval for interval in self._intervals}
         while not self._stopping and now < deadline:
-            if now >= next_tables:
-                next_tables = now + self._interval
-                self._demanded.append(self.schemas)
-            wait = min(deadline - now, next_tables - now, self._poll_period_s)
+            for interval, time_due in due.items():
+                if now >= time_due:
+                    due[interval] = now + interval
+                    self._demanded.append(tuple(self._intervals[interval]))
+            wait = min(deadline - now, self._poll_period_s, *[at - now for at in due.values()])
             if self._poll(poll, 0 if self._demanded else wait):
                 rest_of_window = last_drain + self._window_s - time.monotonic()
                 if rest_of_window > 0:
@@ -223,6 +226,17 @@ class Stream:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _by_interval(
+    tables: Iterable[Reader], interval: float | None, *, own: bool
+) -> dict[float, list[Schema]]:
+    """Return the tables by how often they are read, {} for never."""
+    schemas_by_interval: dict[float, list[Schema]] = {}
+    for table in tables if interval is not None else ():
+        seconds = (own and table.schema.interval) or interval
+        schemas_by_interval.setdefault(seconds or 0.0, []).append(table.schema)
+    return schemas_by_interval
 
 
 def _readers(collection: Collection) -> Iterator[Reader]:
@@ -280,6 +294,7 @@ def _check(collections: Sequence[Collection], **seconds: float | None) -> None:
 def stream(
     *collections: Collection,
     interval: float | None = None,
+    own_intervals: bool = False,
     timeout: float | None = None,
     attached: Sequence[Callable[[], None]] = (),
 ) -> Stream:
@@ -302,6 +317,7 @@ def stream(
             [collection.detach for collection in collections],
             attach=[partial(_attach, collections, stats), *attached],
             interval=interval,
+            own_intervals=own_intervals,
             timeout=timeout,
             stats=stats,
         )

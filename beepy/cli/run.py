@@ -145,14 +145,14 @@ def run(
         ),
     ] = False,
     interval: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--interval",
             metavar="TIME",
-            help="How often tables are read.",
+            help="How often tables are read; default 1s, or the image's.",
             rich_help_panel=panels.SHOW,
         ),
-    ] = "1s",
+    ] = None,
     map_types: Annotated[
         list[str] | None,
         typer.Option(
@@ -302,7 +302,7 @@ def run(
     options = options._replace(policy=policy, verify=verify)
     output_name = output or session.default_output(plain=no_tty)
     kind = outputs.output(output_name)
-    interval_s = seconds("--interval", interval)
+    interval_s = seconds("--interval", interval or "1s")
     request = RunRequest(
         images=images,
         options=options,
@@ -322,6 +322,7 @@ def run(
         missing=missing,
         btf=btf or None,
         interval=interval_s if kind.shows_rows else None,
+        own_intervals=interval is None,
         timeout=seconds("--timeout", timeout) if timeout else None,
         limit=count,
         hides_zeros=kind.hides_zeros and not zero,

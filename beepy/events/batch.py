@@ -24,7 +24,8 @@ class Schema(NamedTuple):
     source counts the records that it loses, as perf buffers do and ring buffers do not. ``kernel``
     returns the types of the kernel that made the records, whose numbers its enums have. ``texts``
     are the names of the fields of bytes that are read as text. ``metric`` and ``metric_value`` are
-    the convention's names (see ``Tracked``).
+    the convention's names (see ``Tracked``). ``interval`` is the image's for reading a table, in
+    seconds (0: none).
     """
 
     image: str
@@ -42,6 +43,7 @@ class Schema(NamedTuple):
     texts: frozenset[str] = frozenset()
     metric: str = ""
     metric_value: str = ""
+    interval: float = 0.0
 
     @property
     def is_stream(self) -> bool:

@@ -211,6 +211,7 @@ class Tracked(NamedTuple):
     records are counted). ``key`` and ``value`` are the types of a table's entries, 0 for those that
     the map declares. ``types`` has these types, None if the object's own do. ``reason`` says why
     they were chosen, where the map does not declare them: "guess: ..." or "unknown: ...".
+    ``interval`` is how often the image wants a table read, in seconds (0: it does not say).
     """
 
     map: str
@@ -223,6 +224,7 @@ class Tracked(NamedTuple):
     value: TypeId = TypeId(0)
     types: Btf | None = None
     reason: str = ""
+    interval: float = 0.0
 
 
 class NotShown(NamedTuple):
