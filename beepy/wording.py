@@ -75,6 +75,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--language", "--local", "--map", "--output-file", "--output-type", "--program-type"),
         *("--arg", "--base-image", "--bee-image", "--beepy-image", "--build", "--wheel"),
         *("--dry-run", "--input", "--name", "--password-stdin"),
+        "--KEY",
     }
 )
 """The options that only the command line has: for outputs, its page of metrics, builds, stores."""

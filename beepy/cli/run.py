@@ -10,6 +10,7 @@ from beepy import outputs
 from beepy.cli import panels, verification, whose
 from beepy.cli.option_values import one_of, seconds, whole_number
 from beepy.cli.settings import Settings
+from beepy.cli.spelling import OTHERS
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
 
 Missing: TypeAlias = Literal["fail", "skip"]
@@ -221,10 +222,11 @@ def run(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Set a global variable; repeat.",
+            help="Set a variable, or a parameter of the image; repeat.",
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
+    parameters: Annotated[list[str] | None, typer.Option(OTHERS, hidden=True)] = None,
     missing: Annotated[
         Missing,
         typer.Option(
@@ -280,7 +282,9 @@ def run(
 ) -> None:
     """Run images and show their events until Ctrl-C."""
     if not images:
-        raise _no_image()
+        from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
+
+        raise advice.no_image(parameters or ())
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.collection import targets  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
@@ -337,6 +341,10 @@ def run(
         metrics=not no_metrics,
     )
     try:
+        if parameters:
+            from beepy.cli import parameters as of_images  # noqa: PLC0415 - few runs have any
+
+            request = of_images.applied(request, parameters)
         if os.geteuid():
             from beepy.cli import unprivileged  # noqa: PLC0415 - not for root
 
@@ -379,16 +387,3 @@ def _map_sizes(texts: Sequence[str]) -> Mapping[str, str]:
     from beepy.obj.map_sizes import settings  # noqa: PLC0415 - few runs name one
 
     return settings(texts)
-
-
-def _no_image() -> UsageError:
-    """Return the error for a run without an image; its note lists the bundled ones."""
-    from beepy.cli import listing  # noqa: PLC0415 - only on the way to an error
-    from beepy.cli.stdio import STDERR  # noqa: PLC0415
-    from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.width import columns_of_terminal  # noqa: PLC0415
-
-    error = UsageError("run: no image given")
-    lines = listing.descriptions(lookup.bundled_store().list(), columns_of_terminal(STDERR) or 80)
-    error.add_note("\n".join(["beepy run exitsnoop, or another of the bundled images:", *lines]))
-    return error
