@@ -51,6 +51,12 @@ def _bpfman() -> Convention:
     return Convention(name, bpfman.tracked, bpfman.adapt)
 
 
+def _eunomia() -> Convention:
+    from beepy.conventions import eunomia  # noqa: PLC0415 - imported for its images
+
+    return Convention("eunomia: maps and types by the package", eunomia.tracked, eunomia.adapt)
+
+
 BEE: Final = "bee"
 AUTOMATIC: Final = "automatic: no map has bee's prefix"
 
@@ -59,6 +65,7 @@ TABLE: Final[Mapping[str, Callable[[], Convention]]] = {
     "bee": _bee,
     "elf": _bee,
     "bpfman": _bpfman,
+    "eunomia": _eunomia,
 }
 
 NO_HINTS: Final[Hints] = MappingProxyType({})

@@ -103,8 +103,8 @@ def index(place: Place, children: Mapping[str, bytes], media_type: str = OCI_IND
     return json.dumps(body).encode()
 
 
-def package(program: bytes, meta: object, **changes: object) -> bytes:
-    """Return a package.json of eunomia-bpf."""
+def package(program: bytes, meta: object, /, **changes: object) -> bytes:
+    """Return a package.json of eunomia-bpf, with other members than usual."""
     body = {
         "bpf_object": base64.b64encode(zlib.compress(program)).decode(),
         "bpf_object_size": len(program),

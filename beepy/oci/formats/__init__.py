@@ -15,7 +15,7 @@ from beepy.oci.manifest import Manifest, Read
 from beepy.text import excerpt
 
 # bpfman last: any container image of one layer may be an image without its labels
-TABLE: Final = ("bee", "bpfman")
+TABLE: Final = ("bee", "eunomia", "bpfman")
 """Names of formats of images, in the order in which they are tried; each is a module here.
 
 A module has ``matches(manifest, read)``, which tells whether a manifest has this format and may
@@ -23,7 +23,7 @@ read the config; and ``content(manifest, read)``, which returns the programs in 
 order, and the hints beside them, and reads only the layers that it uses.
 """
 
-FILES: Final[tuple[str, ...]] = ()
+FILES: Final[tuple[str, ...]] = ("eunomia",)
 """Names of formats of files, in the order in which they are tried; each is a module here.
 
 A module has ``file_matches(name, head)``, which tells whether a file has this format by its name
