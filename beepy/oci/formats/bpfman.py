@@ -93,7 +93,7 @@ def _program_types(labels: Mapping[str, str]) -> Mapping[str, str]:
     """Return the types of programs by function, {} if no label has them."""
     if PROGRAMS in labels:
         where = f"label {PROGRAMS}"
-        types = parse_object(labels[PROGRAMS].encode(), where)
+        types = parse_object(labels[PROGRAMS].encode("utf-8", "surrogatepass"), where)
         if len(types) > _MAX_PROGRAMS:
             raise UnsupportedImage(f"{where}: {len(types)} programs, at most {_MAX_PROGRAMS}")
         return {name: parse_text(kind, f"{where}: {excerpt(name)}") for name, kind in types.items()}

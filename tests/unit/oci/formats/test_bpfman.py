@@ -151,6 +151,7 @@ def test_bombs(blobs: Blobs) -> None:
     ("labels", "why"),
     [
         ({"io.ebpf.programs": "{"}, "label io.ebpf.programs: not JSON: "),
+        ({"io.ebpf.programs": "\ud800"}, "label io.ebpf.programs: not JSON: "),
         ({"io.ebpf.programs": "[]"}, "label io.ebpf.programs: a JSON object is expected"),
         ({"io.ebpf.programs": '{"a":"xdp","a":"tc"}'}, "label io.ebpf.programs: key 'a': dup"),
         ({"io.ebpf.programs": '{"a":["xdp"]}'}, "label io.ebpf.programs: a: a string is expected"),
