@@ -61,6 +61,10 @@ def warn_of(spec: CollectionSpec) -> None:
 
     Log what was guessed of those that are shown, too.
     """
+    for text in spec.unsupported[:_MAX_WARNINGS]:
+        _log.warning("%s", text)
+    if len(spec.unsupported) > _MAX_WARNINGS:
+        _log.warning("%d more parts: not supported", len(spec.unsupported) - _MAX_WARNINGS)
     if any(tracked.reason for tracked in spec.tracked) or any(
         hidden.by_choice for hidden in spec.not_shown
     ):

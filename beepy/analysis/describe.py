@@ -78,6 +78,7 @@ def describe(
         digest=image.digest,
         format=image.format,
         convention=spec.convention,
+        unsupported=spec.unsupported,
         platform=image.platform,
         size=image.size,
         annotations=dict(image.annotations),

@@ -115,14 +115,15 @@ class CheckInfo(NamedTuple):
 class Description(NamedTuple):
     """One object of an image; ``changes`` is what it can change besides its own maps.
 
-    ``convention`` says how it is known what the maps mean. ``check`` is None unless a kernel was
-    checked.
+    ``convention`` says how it is known what the maps mean, ``unsupported`` which parts of the image
+    have no effect. ``check`` is None unless a kernel was checked.
     """
 
     name: str
     digest: str
     format: str
     convention: str
+    unsupported: tuple[str, ...]
     platform: str
     size: int
     annotations: dict[str, str]

@@ -85,6 +85,7 @@ def _lines(description: Description) -> Iterator[str]:
             ("license", description.license or "none"),
             *[(name.removeprefix(_OCI), text) for name, text in description.annotations.items()],
             ("convention", description.convention or "none"),
+            *[("not supported", text) for text in description.unsupported],
             ("changes", ", ".join(description.changes) or "nothing but its own maps"),
             *_requirements(description.needs),
         ],

@@ -40,16 +40,22 @@ def adapt(spec: CollectionSpec, hints: Mapping[str, bytes]) -> CollectionSpec:
     types: Mapping[str, str] = json.loads(hints.get(PROGRAMS, b"{}"))
     names = {program.name for program in spec.programs}
     where = safe(spec.name)
-    for name in types:
-        if name not in names:
-            _log.warning("%s: label %s: no program '%s'", where, PROGRAMS, excerpt(name))
+    unsupported = [
+        *[f"label {PROGRAMS}: no program '{excerpt(name)}'" for name in types if name not in names],
+        *[
+            f"program '{excerpt(name)}': label's type '{excerpt(kind)}': its section is taken"
+            for name, kind in types.items()
+            if name in names and kind not in _SECTIONS
+        ],
+    ]
+    spec = spec._replace(unsupported=tuple(unsupported))
     if not names & set(types):
         return spec
     called = {name for map_spec in spec.maps for _, name in map_spec.slots}
     programs = []
     for program in spec.programs:
         if program.name in types:
-            section = _section(program, types[program.name], where)
+            section = _section(program, types[program.name])
         elif program.name in called or not program.autoload:
             section = program.section
         else:
@@ -66,21 +72,19 @@ def tracked(spec: CollectionSpec, hints: Mapping[str, bytes]) -> Iterator[Tracke
     return auto.tracked(spec, hints)
 
 
-def _section(program: ProgramSpec, kind: str, where: str) -> str:
+def _section(program: ProgramSpec, kind: str) -> str:
     """Return the section of a program with a label's type."""
-    name = safe(program.name)
     if kind not in _SECTIONS:
-        message = "%s: program '%s': label's type '%s': unknown, its section is taken"
-        _log.warning(message, where, name, excerpt(kind))
         return program.section
-    own, labeled = sections.find(program.section), sections.find(_SECTIONS[kind])
+    own, labeled = sections.exact(program.section), sections.exact(_SECTIONS[kind])
     assert labeled
     if own is None or not _is_same(own, labeled):
         return _SECTIONS[kind]
     if own.mechanism is Mechanism.TRAMPOLINE or not own.section.endswith("+"):
         return program.section.removeprefix("?")
     if sections.target(own, program.section):
-        _log.info("%s: program '%s': section '%s': only a name", where, name, safe(program.section))
+        name, section = safe(program.name), safe(program.section)
+        _log.info("program '%s': section '%s': its target is only a name", name, section)
     return own.section.removesuffix("+")
 
 

@@ -18,12 +18,9 @@ from beepy.conventions import auto, eunomia_meta, untyped
 from beepy.conventions.eunomia_meta import Meta
 from beepy.errors import BtfError, UnsupportedImage, UsageError
 from beepy.events import variables
-from beepy.log import Log
 from beepy.obj.spec import CollectionSpec, MapSpec, NotShown, Parameter, Tracked
 from beepy.oci.formats.eunomia import META
 from beepy.text import excerpt, safe
-
-_log = Log(__name__)
 
 _LEAST: Final = 0.1  # seconds between two readings of a table
 _MOST: Final = 86400.0
@@ -34,9 +31,10 @@ _KINDS: Final = ("default_kv", "log2_hist")
 
 def adapt(spec: CollectionSpec, hints: Mapping[str, bytes]) -> CollectionSpec:
     """Return the object with the package's options as parameters, and their defaults set."""
+    meta = _meta(spec, hints)
     known = {variable.name for variable in variables.settable(spec)}
     parameters: dict[str, Parameter] = {}
-    for argument in _meta(spec, hints).arguments:
+    for argument in meta.arguments:
         if argument.variable not in known:
             continue
         default = argument.default
@@ -55,7 +53,9 @@ def adapt(spec: CollectionSpec, hints: Mapping[str, bytes]) -> CollectionSpec:
                 description=argument.description,
             ),
         )
-    return spec._replace(parameters=tuple(parameters.values()))
+    return spec._replace(
+        parameters=tuple(parameters.values()), unsupported=tuple(_unsupported(spec, meta))
+    )
 
 
 def tracked(spec: CollectionSpec, hints: Mapping[str, bytes]) -> Iterator[Tracked | NotShown]:
@@ -79,6 +79,20 @@ def _meta(spec: CollectionSpec, hints: Mapping[str, bytes]) -> Meta:
     return eunomia_meta.parse(hints.get(META, b'{"bpf_skel": {}}'), f"{safe(spec.name)}: meta")
 
 
+def _unsupported(spec: CollectionSpec, meta: Meta) -> Iterator[str]:
+    """Yield what the package asks for that beepy does not do."""
+    names = {map_spec.name for map_spec in spec.maps}
+    for item in meta.maps:
+        where = f"map '{excerpt(item.name)}'"
+        if item.sample and item.name in names:
+            if item.sample.kind not in _KINDS:
+                yield f"{where}: {excerpt(item.sample.kind)}: shown as a table"
+            if item.sample.clears:
+                yield f"{where}: clear_map: it is not emptied after it is shown"
+        elif item.has_stacks and item.name in names:
+            yield f"{where}: stack_trace: stacks are shown as addresses"
+
+
 def _exported(spec: CollectionSpec, meta: Meta) -> Iterator[tuple[str, Tracked | NotShown]]:
     maps = {map_spec.name: map_spec for map_spec in spec.maps}
     buffers = [m.name for m in spec.maps if map_types.of(m.type).is_stream]
@@ -89,11 +103,8 @@ def _exported(spec: CollectionSpec, meta: Meta) -> Iterator[tuple[str, Tracked |
             continue
         if item.sample:
             yield item.name, _sampled(spec, map_spec, item, item.sample)
-        elif item.name in buffers:
-            if item.has_stacks:
-                _log.warning("map '%s': stacks are shown as addresses", safe(item.name))
-            if decision := _buffer(spec.btf, item, record):
-                yield item.name, decision
+        elif item.name in buffers and (decision := _buffer(spec.btf, item, record)):
+            yield item.name, decision
 
 
 def _sampled(
@@ -103,11 +114,6 @@ def _sampled(
     sample: eunomia_meta.Sample,
 ) -> Tracked | NotShown:
     """Return how a table is shown; in columns, values with ``slots`` are histograms anyway."""
-    name = safe(map_spec.name)
-    if sample.kind not in _KINDS:
-        _log.warning("map '%s': %s: not supported, shown as a table", name, excerpt(sample.kind))
-    if sample.clears:
-        _log.warning("map '%s': is not emptied after it is shown (clear_map)", name)
     interval = min(max(sample.interval, _LEAST), _MOST)
     return untyped.table(spec, map_spec, TypeId(item.type))._replace(interval=interval)
 

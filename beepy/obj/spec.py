@@ -258,8 +258,9 @@ class CollectionSpec(NamedTuple):
     """The contents of one object file.
 
     ``tracked`` and ``not_shown`` are empty until ``conventions.apply`` fills them; ``convention``
-    says which one did, and why; ``parameters`` are those that the image's format offers. ``btf`` is
-    None for an object without type information.
+    says which one did, and why; ``parameters`` are those that the image's format offers,
+    ``unsupported`` the parts of the image that have no effect, a line each. ``btf`` is None for an
+    object without type information.
     """
 
     name: str
@@ -273,6 +274,7 @@ class CollectionSpec(NamedTuple):
     not_shown: tuple[NotShown, ...] = ()
     convention: str = ""
     parameters: tuple[Parameter, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
     @property
     def loaded(self) -> tuple[ProgramSpec, ...]:

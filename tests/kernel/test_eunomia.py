@@ -36,10 +36,10 @@ def named(tmp_path: Path) -> str:
     return shutil.copy(true, str(tmp_path / ONLY))
 
 
-def run(beepy: Beepy, named: str, *arguments: str) -> Done:
+def run(beepy: Beepy, named: str, *arguments: str, programs: int = 1) -> Done:
     """Run while a process of the name is executed."""
     with beepy.start("-v", "run", *arguments) as running:
-        running.until_attached()
+        running.until_attached(programs)
         subprocess.run([named], check=True)
         return running.end()
 
@@ -180,5 +180,6 @@ def test_from_python(package: str, named: str) -> None:
 
 def test_several_images(beepy: Beepy, package: str, named: str) -> None:
     """An image without parameters beside one with them; both are found once."""
-    done = run(beepy, named, "exitsnoop", package, "--only", ONLY, "-o", "json")
+    options = ("--only", ONLY, "-o", "json")
+    done = run(beepy, named, "exitsnoop", package, *options, programs=2)
     assert [row["number"] for row in rows(done, "events")] == [7]
