@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, UnionType
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from beepy import arguments
 from beepy.btf.btf import Btf
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from beepy.analysis.description import Description  # a run needs none of it
 
 _log = Log(__name__)
+
+_INTERVAL: Final = 1.0  # seconds; images may say another
 
 _NO_VALUES: Mapping[str, Value] = MappingProxyType({})
 _NO_TYPES: Mapping[str, str] = MappingProxyType({})
@@ -56,7 +58,7 @@ def open(  # noqa: A001 - as in tarfile and wave
     container: str | Sequence[str] = (),
     pod: str | Sequence[str] = (),
     unit: str | Sequence[str] = (),
-    interval: float | None = 1.0,
+    interval: float | None = _INTERVAL,
     timeout: float | None = None,
     count: int | None = None,
     cost: bool = False,
@@ -84,8 +86,8 @@ def open(  # noqa: A001 - as in tarfile and wave
     ``targets`` overrules where programs attach (program -> target); ``iface``, ``netns``
     and ``binary`` hold for all programs that take them. ``pid``, ``comm``, ``uid``, ``cgroup`` (a
     directory), ``container``, ``pod`` and ``unit`` choose whose events are shown, each one or
-    several. Tables are read each
-    ``interval`` seconds (None: only at the end, and through ``run.maps``). The run ends after
+    several. Tables are read each ``interval`` seconds (None: only at the end, and through
+    ``run.maps``), or without ``interval`` as often as the image says. The run ends after
     ``timeout`` seconds or ``count`` rows. ``cost``: measure what the programs cost
     (``run.stats.cost``); if they take more than ``max_overhead`` of one CPU (0.02: 2 %), they are
     detached, and the iteration ends with OverheadError. ``trace`` is called with each line that
@@ -166,6 +168,7 @@ def open(  # noqa: A001 - as in tarfile and wave
         missing=missing,
         btf=btf,
         interval=interval,
+        own_intervals=interval == _INTERVAL,
         timeout=timeout,
         limit=count,
         rewrite=rewrite,

@@ -54,6 +54,7 @@ class RunRequest(NamedTuple):
     ``attach`` maps programs to targets, which override their sections; ``common`` are the options
     of the targets of all programs. ``subjects`` are the processes whose events are shown (None:
     all). ``interval`` and ``timeout`` are in seconds; None: tables are read only on demand; no end.
+    ``own_intervals``: tables of which the image says how often they are read follow that.
     ``limit`` is the number of rows after which the run ends. ``btf`` replaces the kernel's own
     types, by others or by the path of a file of them. ``rewrite``: programs get code that counts
     what they lose. ``cost``: measure what programs cost; ``max_overhead`` is the share of one CPU
@@ -77,6 +78,7 @@ class RunRequest(NamedTuple):
     missing: Missing | None = None
     btf: Btf | str | Path | None = None
     interval: float | None = 1.0
+    own_intervals: bool = False
     timeout: float | None = None
     limit: int | None = None
     hides_zeros: bool = False
@@ -134,6 +136,7 @@ def launch(request: RunRequest) -> Launched:
         source = stream(
             *collections,
             interval=request.interval,
+            own_intervals=request.own_intervals,
             timeout=request.timeout,
             attached=[
                 partial(_pin_programs, collections, request.pins.programs),
@@ -217,30 +220,7 @@ def _load(
     Return the filters of the run, too.
     """
     images = [specs_of(image, request.options) for image in request.images]
-    specs: Sequence[CollectionSpec] = [spec for _, image_specs in images for spec in image_specs]
-    if request.programs:
-        from beepy.obj import programs  # noqa: PLC0415 - few runs choose
-
-        specs = programs.only(specs, request.programs)
-    if request.types:
-        from beepy.conventions import choices  # noqa: PLC0415 - few runs name one
-
-        specs = choices.apply_all(specs, request.types)
-    for image, spec in zip([i for i, objects in images for _ in objects], specs, strict=True):
-        if image:  # who parsed a spec was told then
-            warn_of(spec)
-    if request.map_sizes or any(_may_lack_size(m) for spec in specs for m in spec.maps):
-        from beepy.obj import map_sizes  # noqa: PLC0415 - most objects say what their sizes are
-
-        specs = map_sizes.apply_all(specs, request.map_sizes, _existing(specs, request.pins))
-    if request.variables:
-        from beepy.events import variables  # noqa: PLC0415 - few runs set one
-
-        specs = variables.apply_all(specs, request.variables)
-    if request.texts:
-        from beepy.events import texts  # noqa: PLC0415 - few runs name one
-
-        specs = texts.apply_all(specs, request.texts)
+    specs = _with_options(request, images)
     filters = request.filters
     selection, common = None, request.common
     if request.subjects:
@@ -265,6 +245,11 @@ def _load(
         btf = btf_file.read(str(btf))
     pins = request.pins._replace(programs="")  # programs are pinned once they are attached
     collections = []
+    while_loading = resources.enter_context(ExitStack())
+    if any(map_spec.pinning for spec in specs for map_spec in spec.maps):
+        from beepy.collection.pins import with_root  # noqa: PLC0415 - few maps are pinned
+
+        pins = with_root(pins, specs, while_loading)
     for spec, spec_targets in zip(specs, targets_of, strict=True):
         collection = load(
             spec,
@@ -280,6 +265,7 @@ def _load(
         if selection:
             selecting.fill(collection, selection)
         collections.append(collection)
+    while_loading.close()
     remaining = iter(collections)  # in the order of the specs
     loaded = [
         Loaded(
@@ -290,6 +276,37 @@ def _load(
         for image, image_specs in images
     ]
     return loaded, filters
+
+
+def _with_options(
+    request: RunRequest, images: Sequence[tuple[Image | None, list[CollectionSpec]]]
+) -> Sequence[CollectionSpec]:
+    """Return the objects of all images, with what the request changes in them."""
+    specs: Sequence[CollectionSpec] = [spec for _, image_specs in images for spec in image_specs]
+    if request.programs:
+        from beepy.obj import programs  # noqa: PLC0415 - few runs choose
+
+        specs = programs.only(specs, request.programs)
+    if request.types:
+        from beepy.conventions import choices  # noqa: PLC0415 - few runs name one
+
+        specs = choices.apply_all(specs, request.types)
+    for image, spec in zip([i for i, objects in images for _ in objects], specs, strict=True):
+        if image:  # who parsed a spec was told then
+            warn_of(spec)
+    if request.map_sizes or any(_may_lack_size(m) for spec in specs for m in spec.maps):
+        from beepy.obj import map_sizes  # noqa: PLC0415 - most objects say what their sizes are
+
+        specs = map_sizes.apply_all(specs, request.map_sizes, _existing(specs, request.pins))
+    if request.variables:
+        from beepy.events import variables  # noqa: PLC0415 - few runs set one
+
+        specs = variables.apply_all(specs, request.variables)
+    if request.texts:
+        from beepy.events import texts  # noqa: PLC0415 - few runs name one
+
+        specs = texts.apply_all(specs, request.texts)
+    return specs
 
 
 def _may_lack_size(map_spec: MapSpec) -> bool:

@@ -22,23 +22,16 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from beepy import hooks, map_types, maps
 from beepy.collection.collection import Collection
 from beepy.collection.losses import Losses
 from beepy.errors import NotSupported, UsageError
-from beepy.events import schemas
-from beepy.events.batch import Batch, Machine, Reader, Schema, no_name
+from beepy.events.batch import Batch, Reader, Schema
 from beepy.events.stats import RunStats
-from beepy.host.machine import possible_cpus
-from beepy.log import Log
-from beepy.maps.counted import CountedReader, count_in
+from beepy.readers import of as readers_of
 from beepy.sys.fd import Fd
-from beepy.text import safe
 
 if TYPE_CHECKING:
     from beepy.collection.cgroup_ids import CgroupWatch  # few maps are filled by us
-
-_log = Log(__name__)
 
 _LAST_ROUNDS: Final = 20  # windows after the detach, in which running programs finish their records
 _MAX_POLL: Final = 86400.0  # seconds; poll(2) accepts at most 24 days
@@ -52,9 +45,9 @@ class Stream:
     Maps that beepy fills are brought up to date when their watch is readable. ``open`` calls each
     function in ``attach``; the end of the iteration calls those in ``detach`` in reverse order, and
     after the last batch those in ``ended``, which may raise. Every table is read each ``interval``
-    seconds (None: only on ``demand``). After ``timeout`` seconds of iterating the stream ends as
-    with ``stop``. ``stats`` are the counters of the run, and ``losses``, which it owns, add to them
-    what no batch carries.
+    seconds (None: only on ``demand``), with ``own_intervals`` as often as its schema says. After
+    ``timeout`` seconds of iterating the stream ends as with ``stop``. ``stats`` are the counters of
+    the run, and ``losses``, which it owns, add to them what no batch carries.
     """
 
     def __init__(
@@ -66,6 +59,7 @@ class Stream:
         watches: Sequence["CgroupWatch"] = (),
         ended: Sequence[Callable[[], None]] = (),
         interval: float | None = None,
+        own_intervals: bool = False,
         timeout: float | None = None,
         stats: RunStats | None = None,
         losses: Sequence[Losses] = (),
@@ -84,6 +78,7 @@ class Stream:
         self._ended = tuple(ended)
         self._detach_error: OSError | None = None
         self._interval = _NEVER if interval is None else interval
+        self._intervals = _by_interval(self._tables, interval, own=own_intervals)
         self._timeout = _NEVER if timeout is None else timeout
         self._demanded: deque[tuple[Schema, ...]] = deque()
         self._stopping = False
@@ -210,13 +205,15 @@ class Stream:
 
     def _loop(self, poll: select.poll) -> Iterator[Batch]:
         last_drain, now = -_NEVER, time.monotonic()
-        deadline, next_tables = now + self._timeout, now + self._interval
         next_missed = now + _MISSED_PERIOD
+        deadline = now + self._timeout
+        due = {interval: now + interval for interval in self._intervals}
         while not self._stopping and now < deadline:
-            if now >= next_tables:
-                next_tables = now + self._interval
-                self._demanded.append(self.schemas)
-            wait = min(deadline - now, next_tables - now, self._poll_period_s)
+            for interval, time_due in due.items():
+                if now >= time_due:
+                    due[interval] = now + interval
+                    self._demanded.append(tuple(self._intervals[interval]))
+            wait = min(deadline - now, self._poll_period_s, *[at - now for at in due.values()])
             if self._poll(poll, 0 if self._demanded else wait):
                 rest_of_window = last_drain + self._window_s - time.monotonic()
                 if rest_of_window > 0:
@@ -272,62 +269,15 @@ class Stream:
         self.close()
 
 
-def _readers(collection: Collection, losses: Losses) -> Iterator[Reader]:
-    """Yield a reader for each tracked map and each iterator."""
-    for tracked in collection.spec.tracked:
-        tracked_map = collection.maps[tracked.map]
-        cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
-        schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(
-            kernel=collection.kernel_types
-        )
-        if schema.vocabulary:
-            schema = schema._replace(machine=_machine(collection))
-        total = losses.of_map(tracked.map) if schema.is_stream else None
-        if total is None and tracked.lost_in in collection.maps:
-            total = count_in(collection.maps[tracked.lost_in])
-        if total:
-            schema = schema._replace(counts_loss=True)
-        reader = maps.reader(tracked_map, schema)
-        if reader is None:
-            _log.warning(
-                "map '%s': not shown: %s", safe(tracked.map), map_types.not_shown(tracked_map.type)
-            )
-            continue
-        if not schema.is_stream:
-            losses.tables.append(schema)
-        yield CountedReader(reader, total) if total else reader
-    for program in collection.programs.values():
-        reader = hooks.reader(program, collection.target(program.name), collection.spec)
-        if reader:
-            if reader.schema.vocabulary:
-                reader.schema = reader.schema._replace(
-                    kernel=collection.kernel_types, machine=_machine(collection)
-                )
-            yield reader
-
-
-def _machine(collection: Collection) -> Machine:
-    """Return what this machine knows of numbers in records; stacks are in maps of fixed names."""
-    from beepy.enrich import users  # noqa: PLC0415 - only a vocabulary needs it
-    from beepy.maps import stacks  # noqa: PLC0415 - as above
-
-    kernel, user = (collection.maps.get(name) for name in ("ig_kstack", "ig_ustack"))
-    return Machine(
-        user=users.user,
-        group=users.group,
-        kernel_stack=stacks.text_of(kernel) if kernel else no_name,
-        user_stack=stacks.text_of(user) if user else no_name,
-    )
-
-
-def _watches(collections: Sequence[Collection]) -> "Iterator[CgroupWatch]":
-    """Fill the maps of cgroups, and yield what keeps each up to date."""
-    for collection in collections:
-        config = collection.spec.exporter
-        if config and config.cgroup_ids:
-            from beepy.collection.cgroup_ids import CgroupWatch  # noqa: PLC0415 - few maps are filled
-
-            yield CgroupWatch(collection, config.cgroup_ids)
+def _by_interval(
+    tables: Iterable[Reader], interval: float | None, *, own: bool
+) -> dict[float, list[Schema]]:
+    """Return the tables by how often they are read, {} for never."""
+    schemas_by_interval: dict[float, list[Schema]] = {}
+    for table in tables if interval is not None else ():
+        seconds = (own and table.schema.interval) or interval
+        schemas_by_interval.setdefault(seconds or 0.0, []).append(table.schema)
+    return schemas_by_interval
 
 
 def _attach(collections: Sequence[Collection], stats: RunStats) -> None:
@@ -365,6 +315,7 @@ def _check(collections: Sequence[Collection], **seconds: float | None) -> None:
 def stream(
     *collections: Collection,
     interval: float | None = None,
+    own_intervals: bool = False,
     timeout: float | None = None,
     attached: Sequence[Callable[[], None]] = (),
     detached: Sequence[Callable[[], None]] = (),
@@ -385,21 +336,22 @@ def stream(
             losses = Losses(collection)
             undo.callback(losses.close)
             all_losses.append(losses)
-            for reader in _readers(collection, losses):
+            for reader in readers_of(collection, losses):
                 undo.callback(reader.close)
                 readers.append(reader)
-        watches: list[CgroupWatch] = []
-        for watch in _watches(collections):
+        cgroup_watches: list[CgroupWatch] = []
+        for watch in watches(collections):
             undo.callback(watch.close)
-            watches.append(watch)
+            cgroup_watches.append(watch)
         stats = RunStats([reader.schema for reader in readers])
         new_stream = Stream(
             readers,
             [*detached, *[collection.detach for collection in collections]],
             attach=[partial(_attach, collections, stats), *attached],
-            watches=watches,
+            watches=cgroup_watches,
             ended=ended,
             interval=interval,
+            own_intervals=own_intervals,
             timeout=timeout,
             stats=stats,
             losses=all_losses,

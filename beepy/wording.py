@@ -81,6 +81,7 @@ COMMAND_LINE_ALONE: Final = frozenset(
         *("--arg", "--base-image", "--bee-image", "--beepy-image", "--build", "--wheel"),
         *("--record", "--speed"),
         *("--dry-run", "--input", "--name", "--password-stdin"),
+        "--KEY",
     }
 )
 """The options that only the command line has: for outputs, its page of metrics, builds, stores."""

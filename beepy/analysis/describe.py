@@ -12,6 +12,7 @@ from beepy.analysis.description import (
     Description,
     FieldInfo,
     MapInfo,
+    ParameterInfo,
     ProgramInfo,
     RelocationInfo,
     VariableInfo,
@@ -101,6 +102,7 @@ def describe(
             for map_spec in spec.maps
             if map_spec.contents is None or map_spec.name in schemas  # not all sections of data
         ),
+        parameters=tuple([ParameterInfo(*parameter) for parameter in spec.parameters]),
         variables=tuple(_variable_infos(spec, decoders)),
         externs=tuple(extern.name for extern in spec.externs),
         relocations=tuple(_relocation_infos(spec, fixups)) if relocations else (),

@@ -77,6 +77,18 @@ class VariableInfo(NamedTuple):
     default: "Value | dict[str, Value]"
 
 
+class ParameterInfo(NamedTuple):
+    """A variable under the name that the image's format has for it.
+
+    ``default`` and ``description`` are the format's own words, "" for none.
+    """
+
+    name: str
+    variable: str
+    default: str
+    description: str
+
+
 class RelocationInfo(NamedTuple):
     """A CO-RE relocation; ``resolved`` is its result on one kernel, None if it was not resolved."""
 
@@ -119,6 +131,7 @@ class Description(NamedTuple):
     changes: tuple[str, ...]
     programs: tuple[ProgramInfo, ...]
     maps: tuple[MapInfo, ...]
+    parameters: tuple[ParameterInfo, ...]
     variables: tuple[VariableInfo, ...]
     externs: tuple[str, ...]
     relocations: tuple[RelocationInfo, ...]

@@ -33,6 +33,26 @@ def explain_password(
     error.add_note(note or f"-p is the password; one process alone: --pid {password}")
 
 
+def no_image(parameters: Sequence[str]) -> UsageError:
+    """Return the error for a run without an image; its note lists the bundled ones.
+
+    ``parameters`` are unknown options, with which an image would be asked for.
+    """
+    if parameters:
+        from beepy.cli.parameters import no_such_option  # noqa: PLC0415 - only on the way to an error
+
+        return no_such_option(parameters[0].partition("=")[0])
+    from beepy.cli import listing  # noqa: PLC0415 - only on the way to an error
+    from beepy.cli.stdio import STDERR  # noqa: PLC0415
+    from beepy.oci import lookup  # noqa: PLC0415
+    from beepy.width import columns_of_terminal  # noqa: PLC0415
+
+    error = UsageError("run: no image given")
+    lines = listing.descriptions(lookup.bundled_store().list(), columns_of_terminal(STDERR) or 80)
+    error.add_note("\n".join(["beepy run exitsnoop, or another of the bundled images:", *lines]))
+    return error
+
+
 def wrong_target(error: TargetError, attach: Sequence[str]) -> BeepyError:
     """Return a UsageError if the target comes from --attach, else ``error``."""
     from beepy.collection import targets  # noqa: PLC0415 - only on the way to an error
@@ -70,16 +90,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             return
         yield cause
         cause = cause.__cause__ or cause.__context__
-
-
-def no_image() -> UsageError:
-    """Return the error for a run without an image; its note lists the bundled ones."""
-    from beepy.cli import listing  # noqa: PLC0415 - only on the way to an error
-    from beepy.cli.stdio import STDERR  # noqa: PLC0415
-    from beepy.oci import lookup  # noqa: PLC0415
-    from beepy.width import columns_of_terminal  # noqa: PLC0415
-
-    error = UsageError("run: no image given")
-    lines = listing.descriptions(lookup.bundled_store().list(), columns_of_terminal(STDERR) or 80)
-    error.add_note("\n".join(["beepy run exitsnoop, or another of the bundled images:", *lines]))
-    return error

@@ -9,18 +9,20 @@ from beepy.analysis.description import (
     CheckInfo,
     Description,
     MapInfo,
+    ParameterInfo,
     ProgramInfo,
     RelocationInfo,
     VariableInfo,
 )
 from beepy.analysis.requirements import Requirements
 from beepy.features import Feature
-from beepy.text import safe
+from beepy.text import brief, safe
 from beepy.width import pad, width, wrap
 
 _MAX_CELL: Final = 40  # columns; a longer cell does not widen its column
 _MAX_NAME: Final = 20  # columns; the same for the names in a list of pairs
 _MAX_DEFAULT: Final = 40  # characters of a variable's value
+_MAX_DESCRIPTION: Final = 200  # characters of a parameter's
 _INDENT: Final = 4
 _OCI: Final = "org.opencontainers.image."  # most annotations begin with it
 _FIRST_COLUMN: Final = re.compile(r" *\S.*?  +")  # of a line, with the blanks after it
@@ -33,6 +35,8 @@ def as_json(descriptions: Sequence[Description]) -> str:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a description
+    if isinstance(value, ParameterInfo):
+        return {**value._asdict(), "option": _option(value)}
     if hasattr(value, "_asdict"):
         return {name: _plain(item) for name, item in value._asdict().items()}
     if isinstance(value, dict):
@@ -86,6 +90,10 @@ def _lines(description: Description) -> Iterator[str]:
             *_requirements(description.needs),
         ],
     )
+    if description.parameters:
+        yield ""
+        yield "parameters"
+        yield from _table([_parameter(parameter) for parameter in description.parameters])
     if description.variables:
         yield ""
         yield "variables"
@@ -243,6 +251,18 @@ def _location(offset: int, bits: int) -> str:
     if offset % 8 or bits % 8:
         return f"bits {offset}..{offset + bits - 1}"
     return f"{bits // 8} bytes at {offset // 8}"
+
+
+def _parameter(parameter: ParameterInfo) -> tuple[str, ...]:
+    default = f"= {parameter.default}" if parameter.default else ""
+    meaning = brief(parameter.description, _MAX_DESCRIPTION)
+    return _option(parameter), default, meaning, f"variable {parameter.variable}"
+
+
+def _option(parameter: ParameterInfo) -> str:
+    from beepy.cli.parameters import option  # noqa: PLC0415 - few images have any
+
+    return option(parameter.name)
 
 
 def _variable(variable: VariableInfo) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from beepy.manifest.containerfile import Base, Packaged
 from beepy.manifest.directory import replaced
 from beepy.manifest.kubernetes import Container
 from beepy.manifest.needs import Needs, of_objects
-from beepy.oci import lookup
+from beepy.oci import archive, image_file, lookup
 from beepy.oci.copying import copy_image
 from beepy.oci.descriptor import Descriptor
 from beepy.oci.image import Image
@@ -98,8 +98,12 @@ def _find(text: str, options: Options) -> _Source:
         _refuse_unsigned(image, text, place[2])
         return _Source(image, place, parse(text).repository.rpartition("/")[2], text)
     if image.format != "elf":
-        error = UnsupportedImage(f"{safe(text)}: an archive: only stored images are packaged")
-        error.add_note(f"beepy load {safe(text)}")
+        with image_file.opened(text) as file:
+            is_archive = file is not None and archive.is_tar(file.read(512))
+        kind = "an archive" if is_archive else f"a file of {image.format}"
+        error = UnsupportedImage(f"{safe(text)}: {kind}: only stored images are packaged")
+        if is_archive:
+            error.add_note(f"beepy load {safe(text)}")
         raise error
     label = re.sub(r"[^a-z0-9]+", "-", Path(text).name.partition(".")[0].lower()).strip("-")
     return _Source(image, None, label or "image", label or "image")
@@ -202,7 +206,8 @@ def _base(directory: Path, order: Order) -> Base:
 
 def _files(image: Image) -> tuple[str, ...]:
     """Return the names of the files of a volume of the image, () if it cannot be one."""
-    names = ("program.o",) if image.format == "elf" else image.program_names
+    # of other formats an image's files are not all that its runner reads
+    names = {"elf": ("program.o",), "bee": image.program_names}.get(image.format, ())
     is_volume = all(map(_FILE_NAME.fullmatch, names)) and len({*names}) == len(names)
     return names if is_volume else ()
 

@@ -10,6 +10,7 @@ from beepy import outputs
 from beepy.cli import cost_options, panels, shown, verification, whose
 from beepy.cli.option_values import one_of, seconds
 from beepy.cli.settings import Settings
+from beepy.cli.spelling import OTHERS
 from beepy.errors import BeepyError, ImageNotFound, TargetError, UsageError
 
 _EXIT_LOSS: Final = 3
@@ -48,14 +49,14 @@ def run(
     rows: shown.Rows = False,
     no_tty: shown.NoTty = False,
     interval: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--interval",
             metavar="TIME",
-            help="How often tables are read.",
+            help="How often tables are read; default 1s, or the image's.",
             rich_help_panel=panels.SHOW,
         ),
-    ] = "1s",
+    ] = None,
     map_types: Annotated[
         list[str] | None,
         typer.Option(
@@ -133,10 +134,11 @@ def run(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Set a global variable; repeat.",
+            help="Set a variable, or a parameter of the image; repeat.",
             rich_help_panel=panels.SHOW,
         ),
     ] = None,
+    parameters: Annotated[list[str] | None, typer.Option(OTHERS, hidden=True)] = None,
     missing: Annotated[
         Missing | None,
         typer.Option(
@@ -217,7 +219,7 @@ def run(
     if not images:
         from beepy.cli import advice  # noqa: PLC0415 - only on the way to an error
 
-        raise advice.no_image()
+        raise advice.no_image(parameters or ())
     from beepy.cli import session  # noqa: PLC0415 - --help needs no kernel
     from beepy.collection import targets  # noqa: PLC0415
     from beepy.hooks import Target  # noqa: PLC0415
@@ -239,7 +241,7 @@ def run(
     options = options._replace(policy=policy, verify=verify)
     output_name = output or session.default_output(plain=no_tty)
     kind = outputs.output(output_name)
-    interval_s = seconds("--interval", interval)
+    interval_s = seconds("--interval", interval or "1s")
     request = RunRequest(
         images=images,
         options=options,
@@ -259,6 +261,7 @@ def run(
         missing=missing,
         btf=btf or None,
         interval=interval_s if kind.shows_rows else None,
+        own_intervals=interval is None,
         timeout=seconds("--timeout", timeout) if timeout else None,
         limit=count,
         hides_zeros=kind.hides_zeros and not zero,
@@ -279,6 +282,10 @@ def run(
         cost=measure or max_overhead is not None,
     )
     try:
+        if parameters:
+            from beepy.cli import parameters as of_images  # noqa: PLC0415 - few runs have any
+
+            request = of_images.applied(request, parameters)
         if os.geteuid():
             from beepy.cli import unprivileged  # noqa: PLC0415 - not for root
 

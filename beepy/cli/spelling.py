@@ -1,9 +1,11 @@
 """Rewrite arguments as Go's flags take them to what typer's parser reads: ``--name=value``.
 
 Go's short options take ``=`` like long ones (``-f=x``), and its flags take a value
-(``--no-tty=false``, ``-v=0``). ``--fail-on-loss`` has a value only after ``=``.
+(``--no-tty=false``, ``-v=0``). ``--fail-on-loss`` has a value only after ``=``. Long options that a
+command does not have may be parameters of its images.
 """
 
+import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
@@ -15,6 +17,14 @@ _BOOLEANS: Final = {  # strconv.ParseBool's
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), "true"),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), "false"),
 }
+
+OTHERS: Final = "--KEY"
+"""The option that gets what may be parameters of images: ``--pid 7`` becomes ``--KEY=pid=7``."""
+
+PARAMETER: Final = re.compile(r"--[A-Za-z_][\w.:-]*", re.ASCII)
+"""How an option is called that may be a parameter."""
+
+_NEGATIVE: Final = re.compile(r"-\.?[0-9]")
 
 
 BARE: Final[Mapping[str, str]] = {"--fail-on-loss": "lost"}
@@ -34,8 +44,9 @@ def canonical(
     """Return ``arguments`` with each of ``options``, keyed by all their names, as ``--name=value``.
 
     Arguments after ``--`` are unchanged, without ``interspersed`` also those after the first
-    operand. So are unknown options and those without their value: the parser refuses them. Raise
-    UsageError for a flag's value that is neither true nor false.
+    operand. So are unknown options and those without their value: the parser refuses them. But if
+    OTHERS is among ``options``, it gets the unknown long ones, as ``KEY=VALUE``, or ``KEY`` where
+    no value follows. Raise UsageError for a flag's value that is neither true nor false.
     """
     rest = deque(arguments)
     rewritten: list[str] = []
@@ -56,6 +67,8 @@ def canonical(
 def _long(argument: str, rest: deque[str], options: Mapping[str, Option]) -> str:
     name, equals, value = argument.partition("=")
     option = options.get(name)
+    if OTHERS in options and (option is None or name == OTHERS):
+        return _other(argument, rest)
     if option is None:
         return argument
     if option.is_flag:
@@ -63,6 +76,16 @@ def _long(argument: str, rest: deque[str], options: Mapping[str, Option]) -> str
     if option.name in BARE and not equals:
         return f"{name}={BARE[option.name]}"
     return argument if equals or not rest else f"{name}={rest.popleft()}"
+
+
+def _other(argument: str, rest: deque[str]) -> str:
+    """Return an unknown option with its value, unless the next argument is an option too."""
+    name, equals, _ = argument.partition("=")
+    if not PARAMETER.fullmatch(name):
+        return argument
+    if not equals and rest and (rest[0][:1] != "-" or _NEGATIVE.match(rest[0])):
+        argument = f"{name}={rest.popleft()}"
+    return f"{OTHERS}={argument[2:]}"
 
 
 def _short(argument: str, rest: deque[str], options: Mapping[str, Option]) -> list[str]:

@@ -76,7 +76,10 @@ def find(
         error = NotSupported(f"{where}: module '{safe(module)}' is not loaded", feature=name)
         error.add_note(f"modprobe {safe(shlex.quote(module))}")
         raise error
-    raise NotSupported(f"{where}: this kernel has no '{safe(name)}'", feature=name)
+    missing = NotSupported(f"{where}: this kernel has no '{safe(name)}'", feature=name)
+    if not target.name:
+        missing.add_note(f"give a target: --attach {safe(program.name)}=NAME")
+    raise missing
 
 
 def _in_kernel(module: str, name: str, kind: Kind) -> AttachPoint | None:

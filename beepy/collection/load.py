@@ -118,6 +118,10 @@ def load_planned(
         undo.callback(collection.pinned.close)  # runs first: a pin keeps a closed map alive
         types = _load_types(spec, planned.programs, while_loading)
         symbols = Symbols(kernel_symbols, while_loading)
+        if any(map_spec.pinning for map_spec in spec.maps):
+            from beepy.collection.pins import with_root  # noqa: PLC0415 - few maps are pinned
+
+            pins = with_root(pins, [spec], while_loading)
         created = _create_maps(collection, types, pins)
         collection.created = created
         if forms:

@@ -4,7 +4,9 @@ A map defined with ``__uint(pinning, LIBBPF_PIN_BY_NAME)`` is pinned in ``Pins.r
 With ``Pins.maps`` every map but .data, .bss and .rodata is pinned in that directory. A map that is
 pinned there already is reused with its entries if it has the same definition, else loading fails.
 Programs are pinned in the directory ``Pins.programs`` and replace an earlier run's. Missing
-directories are created. Closing a map or program keeps its pin; removing the file ends it.
+directories are created. Closing a map or program keeps its pin; removing the file ends it. Where no
+BPF file system is mounted, maps are pinned by name in a private one while the objects of a run are
+loaded, which so share them.
 """
 
 import errno
@@ -20,14 +22,42 @@ from beepy.kernel import map as kernel_map
 from beepy.kernel.map import Map
 from beepy.kernel.program import Program
 from beepy.log import Log
-from beepy.obj.pinning import file_name
-from beepy.obj.spec import MapSpec
+from beepy.obj.pinning import Pins, file_name
+from beepy.obj.spec import CollectionSpec, MapSpec
 from beepy.text import safe
 from beepy.uapi import MapFlag, MapType
 
 _log = Log(__name__)
 
+_MAX_LISTED: Final = 8  # names in a message
 _DEVMAPS: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)  # the kernel gives them BPF_F_RDONLY_PROG
+
+
+def with_root(pins: Pins, specs: Iterable[CollectionSpec], while_loading: ExitStack) -> Pins:
+    """Return ``pins`` with a root for maps pinned by name, private if no other is mounted.
+
+    ``while_loading`` unmounts it. If it cannot be mounted, return ``pins``: pinning says why.
+    """
+    if pins.maps or pins.root != Pins().root:
+        return pins
+    names = list(dict.fromkeys([m.name for spec in specs for m in spec.maps if pins.path(m)]))
+    if not names or bpffs.is_mounted(pins.root):
+        return pins
+    try:
+        fd, root = bpffs.mount_private()
+    except KernelError as error:
+        _log.info("%s", error)
+        return pins
+    while_loading.enter_context(fd)
+    listed = ", ".join([safe(name) for name in names[:_MAX_LISTED]])
+    more = ", ..." if len(names) > _MAX_LISTED else ""
+    _log.warning(
+        "maps pinned by name, %s%s: they end with this run, for no BPF file system is mounted: %s",
+        listed,
+        more,
+        f"mount -t bpf bpf {pins.root}",
+    )
+    return pins._replace(root=root)
 
 
 def reuse(spec: MapSpec, path: str) -> Map | None:
@@ -55,14 +85,18 @@ def reuse(spec: MapSpec, path: str) -> Map | None:
 def pin_map(new: Map, path: str, undo: ExitStack) -> bool:
     """Pin a map, and unpin it if ``undo`` runs; return False if the path is in use."""
     where = f"map '{safe(new.name)}'"
-    bpffs.make_directory(os.path.dirname(path), where)  # noqa: PTH120
+    directory = os.path.dirname(path)  # noqa: PTH120 - a text for the kernel
+    is_private = bpffs.is_private(directory)
+    if not is_private:
+        bpffs.make_directory(directory, where)
     try:
         bpffs.pin(new.fd, path, where)
     except KernelError as error:
         if error.errno != errno.EEXIST:
             raise
         return False
-    undo.callback(bpffs.unpin, path, where)
+    if not is_private:  # else the pin ends with its file system, and then the path is another's
+        undo.callback(bpffs.unpin, path, where)
     return True
 
 

@@ -56,6 +56,19 @@ def _exporter() -> Convention:
     return Convention("ebpf_exporter", exporter.tracked, exporter.adapt)
 
 
+def _bpfman() -> Convention:
+    from beepy.conventions import bpfman  # noqa: PLC0415 - imported for its images
+
+    name = "bpfman: types of programs by the image's labels, maps automatically"
+    return Convention(name, bpfman.tracked, bpfman.adapt)
+
+
+def _eunomia() -> Convention:
+    from beepy.conventions import eunomia  # noqa: PLC0415 - imported for its images
+
+    return Convention("eunomia: maps and types by the package", eunomia.tracked, eunomia.adapt)
+
+
 BEE: Final = "bee"
 GADGET: Final = "gadget"
 AUTOMATIC: Final = "automatic: no map has bee's prefix"
@@ -70,6 +83,8 @@ TABLE: Final[Mapping[str, Callable[[], Convention]]] = {
     "elf": _bee,
     "gadget": _gadget,
     "exporter": _exporter,
+    "bpfman": _bpfman,
+    "eunomia": _eunomia,
 }
 
 NO_HINTS: Final[Hints] = MappingProxyType({})

@@ -52,7 +52,8 @@ class Schema(NamedTuple):
     are the names of the fields of bytes that are read as text. ``metric``, ``metric_value`` and
     ``metrics`` are the convention's; ``drains``, ``vocabulary`` and ``presentation`` its decisions
     (see ``Tracked``). ``machine`` gives the vocabulary names that only the machine knows, ``clock``
-    converts the timestamps of that kernel.
+    converts the timestamps of that kernel. ``interval`` is the image's for reading a table, in
+    seconds (0: none).
     """
 
     image: str
@@ -76,6 +77,7 @@ class Schema(NamedTuple):
     machine: Machine = NO_MACHINE
     presentation: "Presentation | None" = None
     metrics: tuple[MetricPlan, ...] = ()
+    interval: float = 0.0
 
     @property
     def is_stream(self) -> bool:

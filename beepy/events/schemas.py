@@ -45,4 +45,5 @@ def of_map(spec: CollectionSpec, map_spec: MapSpec, tracked: Tracked, cpus: int 
         key_size=map_spec.key_size,
         value_size=map_spec.value_size,
         cpus=cpus,
+        interval=tracked.interval,
     )

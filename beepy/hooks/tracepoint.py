@@ -22,7 +22,11 @@ def attach(program: Program, target: Target) -> Link:
     category, name = split(target.name)
     if not name:
         why = f"tracepoint '{safe(target.name)}': expected CATEGORY/NAME"
-        raise TargetError(f"{where}: {why}", program.name)
+        error = TargetError(f"{where}: {why}", program.name)
+        if not target.name:
+            example = f"--attach {safe(program.name)}=syscalls/sys_enter_kill"
+            error.add_note(f"give a target: {example}")
+        raise error
     label = f"tracepoint {safe(category)}/{safe(name)}"
     try:
         number = tracepoint_id(category, name)

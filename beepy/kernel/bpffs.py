@@ -16,6 +16,30 @@ from beepy.sys.fd import Fd
 from beepy.text import safe
 
 _MAX_PINS: Final = 10_000
+_DESCRIPTORS: Final = "/proc/self/fd/"
+
+
+def is_mounted(directory: str) -> bool:
+    """Tell whether a directory is in a mounted BPF file system."""
+    try:
+        return _file_system(Path(directory)) == "bpf"
+    except OSError:
+        return False
+
+
+def mount_private() -> tuple[Fd, str]:
+    """Mount a BPF file system at no path; return its root, and a path to it in this process.
+
+    The file system ends, and what is pinned in it, when the Fd is closed. Raises KernelError:
+    ENOSYS before v5.2.
+    """
+    fd = syscall.mount_detached("bpf", "private BPF file system", writable=True)
+    return fd, f"{_DESCRIPTORS}{fd.fileno()}"
+
+
+def is_private(directory: str) -> bool:
+    """Tell whether a directory is the root of a BPF file system of ``mount_private``."""
+    return directory.startswith(_DESCRIPTORS)
 
 
 def pin(fd: Fd, path: str, where: str) -> None:

@@ -223,7 +223,8 @@ class Tracked(NamedTuple):
     deletes its entries. ``lost_in`` is the map, a per-CPU array, in which programs count records
     that they could not write to a ring buffer. ``vocabulary`` names the typedefs and names that
     have a meaning ("gadget"; "": no special ones). ``metrics`` are the metrics that ebpf_exporter's
-    YAML says it feeds.
+    YAML says it feeds. ``interval`` is how often the image wants a table read, in seconds (0: it
+    does not say).
     """
 
     map: str
@@ -242,6 +243,7 @@ class Tracked(NamedTuple):
     vocabulary: str = ""
     presentation: "Presentation | None" = None
     metrics: tuple[MetricPlan, ...] = ()
+    interval: float = 0.0
 
 
 class IteratorRecord(NamedTuple):

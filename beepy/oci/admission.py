@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from beepy.errors import DigestMismatch
+from beepy.errors import DigestMismatch, UnsupportedImage, restated
 from beepy.file_bytes import ELF_MAGIC
 from beepy.oci import formats
 from beepy.oci.descriptor import Descriptor, descriptor_of, digest_of
@@ -133,7 +133,12 @@ def admit(image: Candidate, digest: str = "", policy: "Policy | None" = None) ->
             program_names=tuple(program.name for program in content.programs),
         )
     row = formats.detect(image.manifest, image.read, where)
-    content = row.content(image.manifest, image.read)
+    try:
+        content = row.content(image.manifest, image.read)
+    except UnsupportedImage as error:
+        if str(error).startswith(f"{where}: "):  # an archive's, about the file
+            raise
+        raise restated(UnsupportedImage(f"{where}: {error}"), error) from None
     formats.expect_programs(row, image.manifest, len(content.programs), where)
     return Image(
         name=image.name,

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from beepy.obj.spec import CollectionSpec
 from beepy.streams import stream
 from beepy.uapi import MapType
 from tests.kernel.conftest import ObjectOf
+from tests.support import apart
 from tests.support.command import Beepy
 
 pytestmark = pytest.mark.kernel
@@ -348,3 +350,60 @@ def test_a_directory_outside_a_bpf_file_system(tmp_path: Path, beepy: Beepy) -> 
         == f"beepy: map 'print_exits': {tmp_path}/maps: not in a mounted BPF file system"
     )
     assert not (tmp_path / "maps").exists()
+
+
+SHARED = """
+#include "include/core.h"
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__type(key, u32);
+	__type(value, u64);
+} beepy_test_shared SEC(".maps");
+SEC("raw_tp/sched_process_exec") int add(void *ctx)
+{
+	u32 key = 0;
+	u64 *value = bpf_map_lookup_elem(&beepy_test_shared, &key);
+
+	if (value)
+		__sync_fetch_and_add(value, NUMBER);
+	return 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_a_private_file_system_where_none_is_mounted(beepy: Beepy, compiled: ObjectOf) -> None:
+    """The objects of a run share their maps in it; nothing is left of it."""
+    unmounted = 'umount -l /sys/fs/bpf 2>/dev/null; exec "$@"'
+    apart_beepy = beepy._replace(prefix=(*apart.command(), "sh", "-c", unmounted, "sh"))
+    # the values of both runs are one map's: a second run begins with 0 again
+    paths = [compiled(f"#define NUMBER {number}\n{SHARED}") for number in (1, 1000)]
+    for _ in range(2):
+        with apart_beepy.start("-v", "run", *paths, "-o", "json", "--interval", "1h") as running:
+            running.until_attached(2)
+            subprocess.run(["/bin/true"], check=True)
+            done = running.end()
+        rows = [json.loads(line) for line in done.out.splitlines()]
+        assert done.code == 0, done.err
+        assert len(rows) == 2, done.err
+        values = {row["value"] for row in rows}
+        assert len(values) == 1
+        (value,) = values
+        assert value // 1000 == value % 1000 > 0
+        why = "they end with this run, for no BPF file system is mounted: mount -t bpf bpf"
+        assert f"warning: maps pinned by name, beepy_test_shared: {why}" in (done.err)
+    assert not Path("/sys/fs/bpf/beepy_test_shared").exists()
+
+
+def test_a_private_file_system_is_left_when_all_is_loaded(spec: CollectionSpec) -> None:
+    if bpffs.is_mounted(Pins().root):
+        pytest.skip("a BPF file system is mounted")
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with load(spec) as collection:
+        assert collection.programs["count"].run().retval == 0
+        assert second(collection.maps[KEPT]) == 1
+        assert collection.maps[KEPT].pinned
+        assert not Path(collection.maps[KEPT].pinned).exists()
+    assert sorted(Path("/proc/self/fd").iterdir()) == before

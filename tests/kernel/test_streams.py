@@ -202,6 +202,19 @@ def test_tables_are_read_every_interval(rig: Rig) -> None:
     assert snapshots == 8
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_tables_may_have_intervals_of_their_own(rig: Rig, own: bool) -> None:
+    """The second table has none of its own: it is read each hour with the one, else each 10 ms."""
+    readers = rig.counted[2:]
+    readers[0].schema = readers[0].schema._replace(interval=0.01 if own else 3600.0)
+    interval = 3600.0 if own else 0.01
+    with Stream(readers, interval=interval, own_intervals=own) as stream:
+        for batch in stream:
+            if batch.final and readers[0].readings == 3:
+                stream.stop()
+    assert [reader.readings for reader in readers] == ([4, 1] if own else [4, 4])
+
+
 def test_a_timeout_ends_the_stream(rig: Rig) -> None:
     began = time.monotonic()
     with rig.stream(timeout=0.02) as stream:

@@ -32,6 +32,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "rewrite/prologue": "unit/rewrite/test_select.py kernel/test_selecting.py",
     "subjects": "unit/test_selecting.py",
     "cli/whose": "unit/test_selecting.py unit/cli/test_app.py",
+    "conventions/eunomia_meta": "unit/conventions/test_eunomia.py",
     "cli/signals": "kernel/test_run_end.py kernel/test_interrupted.py",
     "cli/stdio": "unit/cli/test_app.py kernel/test_run_end.py",
     "collection/cgroup_ids": "kernel/test_exporter.py",

@@ -14,7 +14,8 @@ from beepy.oci.image import Content
 from beepy.oci.manifest import Manifest, Read
 from beepy.text import excerpt
 
-TABLE: Final = ("bee", "gadget", "exporter")
+# bpfman last: any container image of one layer may be an image without its labels
+TABLE: Final = ("bee", "gadget", "exporter", "eunomia", "bpfman")
 """Names of formats of images, in the order in which they are tried; each is a module here.
 
 A module has ``matches(manifest, read)``, which tells whether a manifest has this format and may
@@ -22,7 +23,7 @@ read the config; and ``content(manifest, read)``, which returns the programs in 
 order, and the hints beside them, and reads only the layers that it uses.
 """
 
-FILES: Final = ("exporter",)
+FILES: Final = ("exporter", "eunomia")
 """Names of formats of files, in the order in which they are tried; each is a module here.
 
 A module has ``file_matches(name, head)``, which tells whether a file has this format by its name

@@ -19,6 +19,7 @@ from beepy.oci.lookup import bundled_store
 from beepy.oci.manifest import OCI_MANIFEST
 from beepy.oci.options import Options
 from beepy.oci.store import Store
+from tests.support import packed
 from tests.support.command import Beepy
 from tests.support.signing import bundle, bundle_holder, new_key
 from tests.support.stored import add_index, blob
@@ -169,6 +170,27 @@ def test_an_archive_is_refused(beepy: Beepy, wheel: tuple[str, str]) -> None:
         "beepy: ./x.tar: an archive: only stored images are packaged",
         "note: beepy load ./x.tar",
     ]
+
+
+def test_a_file_of_another_format_is_refused(beepy: Beepy, wheel: tuple[str, str]) -> None:
+    Path("package.json").write_bytes(packed.package(IMAGE.programs[0], {"bpf_skel": {}}))
+    done = beepy("package", "./package.json", *wheel)
+    why = "./package.json: a file of eunomia: only stored images are packaged"
+    assert done == (1, "", f"beepy: {why}\n")
+
+
+def test_an_image_of_another_format_has_no_volume(beepy: Beepy, wheel: tuple[str, str]) -> None:
+    """Its labels are not in the volume, and without them its programs have other types."""
+    store = Store(Path("store"))
+    types = {"sched_process_exit": "tracepoint"}
+    store.put("x:1", packed.bpfman(packed.Stored(store), IMAGE.programs[0], types))
+    done = beepy("package", "--storage", "store", "x:1", "-o", "out", *wheel)
+    assert (done.code, done.out) == (0, "out\n")
+    assert done.said == [
+        "note: no pod.yaml: the programs have no file names (titles), or not different ones"
+    ]
+    assert names("out") == ["Containerfile", WHEEL, "image"]
+    assert Store(Path("out", "image")).get("x:1").format == "bpfman"
 
 
 def test_an_image_with_beepy_needs_no_wheel(beepy: Beepy) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from beepy.cli.spelling import Option, canonical
+from beepy.cli.spelling import OTHERS, Option, canonical
 from beepy.errors import UsageError
 
 OPTIONS = {
@@ -100,3 +100,29 @@ def test_arguments_after_the_command_are_unchanged() -> None:
         "--filter=run",
         *arguments[3:],
     ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["--pid", "7", "x"], ["--KEY=pid=7", "x"]),
+        (["--pid=7", "x"], ["--KEY=pid=7", "x"]),
+        (["--pid=", "x"], ["--KEY=pid=", "x"]),
+        (["--pid=a=b"], ["--KEY=pid=a=b"]),
+        (["--level", "-1", "--ratio", "-.5"], ["--KEY=level=-1", "--KEY=ratio=-.5"]),
+        (["--failed", "-v"], ["--KEY=failed", "--verbose=true"]),
+        (["--failed", "--other"], ["--KEY=failed", "--KEY=other"]),
+        (["--failed"], ["--KEY=failed"]),
+        (["--KEY", "x"], ["--KEY=KEY=x"]),
+        (["--a.b:c", "1", "--d_e-f=2"], ["--KEY=a.b:c=1", "--KEY=d_e-f=2"]),
+        (["--0x=1", "--\x1b[31m", "--é=1"], ["--0x=1", "--\x1b[31m", "--é=1"]),
+        (["-x", "1"], ["-x", "1"]),
+        (["-f", "--pid", "--no-tty"], ["--filter=--pid", "--no-tty=true"]),
+        (["--", "--pid", "7"], ["--", "--pid", "7"]),
+    ],
+)
+def test_unknown_options_may_be_parameters(typed: list[str], meant: list[str]) -> None:
+    assert canonical(typed, {**OPTIONS, OTHERS: Option(OTHERS, is_flag=False)}) == meant
+    unknown = [argument for argument in typed if argument.startswith("--pid")]
+    if unknown and typed[0] == unknown[0]:
+        assert canonical(typed, OPTIONS) == typed  # of other commands the parser refuses them

@@ -1,0 +1,77 @@
+"""What is read of a loaded collection: a reader for each map that is shown, and each iterator."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from beepy import hooks, map_types, maps
+from beepy.collection.collection import Collection
+from beepy.collection.losses import Losses
+from beepy.events import schemas
+from beepy.events.batch import Machine, Reader, no_name
+from beepy.host.machine import possible_cpus
+from beepy.log import Log
+from beepy.maps.counted import CountedReader, count_in
+from beepy.text import safe
+
+if TYPE_CHECKING:
+    from beepy.collection.cgroup_ids import CgroupWatch  # few maps are filled
+
+_log = Log(__name__)
+
+
+def of(collection: Collection, losses: Losses) -> Iterator[Reader]:
+    """Yield a reader for each tracked map and each iterator."""
+    for tracked in collection.spec.tracked:
+        tracked_map = collection.maps[tracked.map]
+        cpus = possible_cpus() if map_types.of(tracked_map.type).is_percpu else 0
+        schema = schemas.of_tracked(collection.spec, tracked, cpus)._replace(
+            kernel=collection.kernel_types
+        )
+        if schema.vocabulary:
+            schema = schema._replace(machine=_machine(collection))
+        total = losses.of_map(tracked.map) if schema.is_stream else None
+        if total is None and tracked.lost_in in collection.maps:
+            total = count_in(collection.maps[tracked.lost_in])
+        if total:
+            schema = schema._replace(counts_loss=True)
+        reader = maps.reader(tracked_map, schema)
+        if reader is None:
+            _log.warning(
+                "map '%s': not shown: %s", safe(tracked.map), map_types.not_shown(tracked_map.type)
+            )
+            continue
+        if not schema.is_stream:
+            losses.tables.append(schema)
+        yield CountedReader(reader, total) if total else reader
+    for program in collection.programs.values():
+        reader = hooks.reader(program, collection.target(program.name), collection.spec)
+        if reader:
+            if reader.schema.vocabulary:
+                reader.schema = reader.schema._replace(
+                    kernel=collection.kernel_types, machine=_machine(collection)
+                )
+            yield reader
+
+
+def _machine(collection: Collection) -> Machine:
+    """Return what this machine knows of numbers in records; stacks are in maps of fixed names."""
+    from beepy.enrich import users  # noqa: PLC0415 - only a vocabulary needs it
+    from beepy.maps import stacks  # noqa: PLC0415 - as above
+
+    kernel, user = (collection.maps.get(name) for name in ("ig_kstack", "ig_ustack"))
+    return Machine(
+        user=users.user,
+        group=users.group,
+        kernel_stack=stacks.text_of(kernel) if kernel else no_name,
+        user_stack=stacks.text_of(user) if user else no_name,
+    )
+
+
+def watches(collections: Sequence[Collection]) -> "Iterator[CgroupWatch]":
+    """Fill the maps of cgroups, and yield what keeps each up to date."""
+    for collection in collections:
+        config = collection.spec.exporter
+        if config and config.cgroup_ids:
+            from beepy.collection.cgroup_ids import CgroupWatch  # noqa: PLC0415 - few maps are filled
+
+            yield CgroupWatch(collection, config.cgroup_ids)
