@@ -12,7 +12,7 @@ from beepy.errors import UnsupportedImage
 from beepy.text import excerpt
 
 if TYPE_CHECKING:
-    from yaml.events import Event
+    from yaml.events import Event, ScalarEvent
 
 Node: TypeAlias = "str | list[Node] | dict[str, Node] | None"
 
@@ -79,7 +79,7 @@ class _Tree:
         self._count(1, event)
         if isinstance(event, ScalarEvent):
             is_plain = bool(event.implicit[0])
-            node = None if is_plain and event.value in _NULLS else event.value
+            node = None if is_plain and event.value in _NULLS else self._text(event)
         elif isinstance(event, MappingStartEvent):
             node = self._mapping(events, depth)
         else:
@@ -109,7 +109,7 @@ class _Tree:
                 break
             if not isinstance(event, ScalarEvent):
                 raise self._refused(event, "a key is expected to be a text")
-            name, is_plain = event.value, bool(event.implicit[0])
+            name, is_plain = self._text(event), bool(event.implicit[0])
             value = self._node(events, next(events), depth + 1)
             if name == _MERGE and is_plain:
                 merged += value if isinstance(value, list) else [value]
@@ -121,6 +121,12 @@ class _Tree:
             if isinstance(other, dict):
                 members = {**other, **members}
         return members
+
+    def _text(self, event: "ScalarEvent") -> str:
+        text: str = event.value
+        if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+            raise self._refused(event, "a lone surrogate")  # which has no UTF-8
+        return text
 
     def _count(self, nodes: int, event: "Event") -> None:
         self._nodes += nodes

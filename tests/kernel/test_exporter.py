@@ -125,7 +125,7 @@ def test_what_cannot_attach_is_left_out(beepy: Beepy, pair: str) -> None:
 
 
 def test_missing_fail_is_obeyed(beepy: Beepy, pair: str) -> None:
-    done = beepy("run", pair, "--missing", "fail", "--timeout", "1s")
+    done = beepy("run", pair, "--prog", "absent", "--missing", "fail", "--timeout", "1s")
     assert done.code == 1
     assert "no_such_function_of_beepy" in done.err
 

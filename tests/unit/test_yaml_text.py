@@ -73,5 +73,11 @@ def test_depth_is_bounded(data: bytes) -> None:
         load(data, "x")
 
 
+def test_a_lone_surrogate_is_refused() -> None:
+    """By libyaml, or where that is missing by us."""
+    with pytest.raises(UnsupportedImage, match=r"^x: (not YAML: )?line 1: "):
+        load(b'a: "\\ud800"', "x")
+
+
 def test_tags_make_no_objects() -> None:
     assert load(b"!!python/object/apply:os.system ['false']", "x") == ["false"]
