@@ -28,6 +28,7 @@ from beepy.errors import NotSupported, UsageError
 from beepy.events.batch import Batch, Reader, Schema
 from beepy.events.stats import RunStats
 from beepy.readers import of as readers_of
+from beepy.readers import watches
 from beepy.sys.fd import Fd
 
 if TYPE_CHECKING:
