@@ -84,12 +84,9 @@ def _unsupported(spec: CollectionSpec, meta: Meta) -> Iterator[str]:
     names = {map_spec.name for map_spec in spec.maps}
     for item in meta.maps:
         where = f"map '{excerpt(item.name)}'"
-        if item.sample and item.name in names:
-            if item.sample.kind not in _KINDS:
-                yield f"{where}: {excerpt(item.sample.kind)}: shown as a table"
-            if item.sample.clears:
-                yield f"{where}: clear_map: it is not emptied after it is shown"
-        elif item.has_stacks and item.name in names:
+        if item.sample and item.sample.kind not in _KINDS and item.name in names:
+            yield f"{where}: {excerpt(item.sample.kind)}: shown as a table"
+        if item.has_stacks and item.name in names:
             yield f"{where}: stack_trace: stacks are shown as addresses"
 
 
@@ -115,7 +112,8 @@ def _sampled(
 ) -> Tracked | NotShown:
     """Return how a table is shown; in columns, values with ``slots`` are histograms anyway."""
     interval = min(max(sample.interval, _LEAST), _MOST)
-    return untyped.table(spec, map_spec, TypeId(item.type))._replace(interval=interval)
+    table = untyped.table(spec, map_spec, TypeId(item.type))
+    return table._replace(interval=interval, drains=sample.clears)
 
 
 def _buffer(btf: Btf | None, item: eunomia_meta.Map, record: TypeId) -> Tracked | NotShown | None:

@@ -97,6 +97,23 @@ def test_the_table_is_read_at_its_interval(beepy: Beepy, package: str, named: st
     assert len(rows(done, "hists")) == 1
 
 
+def test_a_table_that_is_emptied(
+    beepy: Beepy, tmp_path: Path, compiled: ObjectOf, named: str
+) -> None:
+    """Each event is in one reading."""
+    meta = json.loads(json.dumps(META))
+    meta["bpf_skel"]["maps"][1]["sample"]["clear_map"] = True
+    path = tmp_path / "package.json"
+    path.write_bytes(packed.package(Path(compiled(SOURCE)).read_bytes(), meta))
+    with beepy.start("-v", "run", str(path), "-o", "json", "--only", ONLY) as running:
+        running.until_attached()
+        subprocess.run([named], check=True)
+        running.until(lambda: b'"hists"' in running.out)
+        subprocess.run([named], check=True)
+        done = running.end()
+    assert [row["value"]["slots"][3] for row in rows(done, "hists")] == [1, 1]
+
+
 def test_a_histogram_is_drawn(beepy: Beepy, package: str, named: str) -> None:
     done = run(beepy, named, package, "-o", "columns", "--only", ONLY)
     assert "hists: 1 event" in done.out

@@ -105,6 +105,13 @@ def test_a_sampled_table_is_shown_at_its_interval() -> None:
     assert (hidden.map, hidden.reason) == ("other", "the package does not export it")
 
 
+@pytest.mark.parametrize("clear", [True, False])
+def test_a_table_that_is_emptied(clear: bool) -> None:
+    types = Types()
+    maps = [{"name": "hists", "sample": {"interval": 1000, "clear_map": clear}}]
+    assert applied(types.spec(types.table()), maps=maps).tracked[0].drains == clear
+
+
 @pytest.mark.parametrize(("interval", "seconds"), [(0, 0.1), (1, 0.1), (1 << 40, 86400.0)])
 def test_intervals_are_bounded(interval: int, seconds: float) -> None:
     types = Types()
@@ -114,14 +121,13 @@ def test_intervals_are_bounded(interval: int, seconds: float) -> None:
 
 def test_what_is_not_supported_is_said() -> None:
     types = Types()
-    sample = {"interval": 1000, "type": "linear_hist\x1b", "clear_map": True}
+    sample = {"interval": 1000, "type": "linear_hist\x1b"}
     stacks = {"stack_trace": {"with_symbols": False}}
     maps = [{"name": "hists", "sample": sample}, {"name": "events", "intepreter": stacks}]
     given = types.spec(types.table(), EVENTS)
     spec = applied(given, maps=maps, export_types=[{"name": "event"}])
     assert spec.unsupported == (
         r"map 'hists': linear_hist\x1b: shown as a table",
-        "map 'hists': clear_map: it is not emptied after it is shown",
         "map 'events': stack_trace: stacks are shown as addresses",
     )
 
