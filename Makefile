@@ -57,7 +57,7 @@ soak: .venv/.dev ## the tests with random input, and those that kill, 50 times a
 	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
 	@export BEEPY_SOAK=$${BEEPY_SOAK:-50}; $(PYTEST) -m soak $(ARGS)
 
-peers: .venv/.dev ## compare with the programs of others that are on PATH (bee, cosign): ARGS=
+peers: .venv/.dev ## compare with the programs of others that are on PATH (bee, cosign, ig): ARGS=
 	@.ci/apt $(TEST_NEEDS) || [ "$$CI" != true ]
 	@$(PYTEST) -m peer $(ARGS) || [ $$? -eq 5 ]
 

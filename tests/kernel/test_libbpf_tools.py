@@ -2,8 +2,8 @@
 
 import json
 import re
-import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -18,8 +18,8 @@ from beepy.source import parse
 from tests.kernel.conftest import ObjectOf
 from tests.kernel.test_exitsnoop import LOST, theirs
 from tests.oracle import embedded
-from tests.support import apart, exits
-from tests.support.command import Beepy, Running
+from tests.support import exits, tools
+from tests.support.command import Beepy
 from tests.support.exits import Exit
 
 pytestmark = pytest.mark.kernel
@@ -29,8 +29,14 @@ RUNS: Final = 60
 OPENED: Final = struct.Struct("<QiIiiQQ16s255s")
 # struct exit_event of exitsnoop.h: start and exit time, pid, tid, ppid, sig, exit code, comm
 ENDED: Final = struct.Struct("<QQIIIIi16s")
+# struct event of tcplife.h: addresses, end and length in us, bytes received and sent, pid, ports,
+# family, comm
+LIVED: Final = struct.Struct("<16s16sQQQQIHHH16s")
 EXECUTED: Final = re.compile(r"(.{16}) (\d+) +(\d+) +(-?\d+) (.*)")
 OPEN_ROW: Final = re.compile(r"(\d+) +(\S.{15}) +(-?\d+) +(\d+) (.*)")
+LIFE_ROW: Final = re.compile(
+    r"(\d+) +(.{16}) (\S+) +(\d+) +(\S+) +(\d+) +([\d.]+) +([\d.]+) +[\d.]+"
+)
 OPENER: Final = """
 import sys
 for number in range(60):
@@ -51,25 +57,7 @@ print(flush=True), input()
 @pytest.fixture
 def path_of(tmp_path: Path) -> ObjectOf:
     """Write the object of a tool to a file."""
-    if embedded.missing():
-        pytest.skip("libbpf-tools is not installed")
-
-    def written(name: str) -> str:
-        (found,) = [one for one in embedded.installed() if one.name == name]
-        path = tmp_path / f"{name}.o"
-        path.write_bytes(found.data)
-        return str(path)
-
-    return written
-
-
-def tool(name: str, *options: str) -> Running:
-    for program in (name, "stdbuf"):
-        if not shutil.which(program):
-            pytest.skip(f"{program} is not installed")
-    mounted = "[ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing"
-    script = f'{mounted} && exec stdbuf -oL {name} "$@"'
-    return Running([*apart.command(), "sh", "-c", script, "sh", *options])
+    return lambda name: tools.object_of(name, tmp_path)
 
 
 def rows(out: str) -> list[dict[str, Any]]:
@@ -82,8 +70,7 @@ def text(raw: bytes) -> str:
 
 def test_each_object_shows_something() -> None:
     """Or says which maps it has."""
-    if embedded.missing():
-        pytest.skip("libbpf-tools is not installed")
+    tools.need_installed()
     for one in embedded.installed():
         spec = parse(one.data, name=one.name, warn=False)
         assert spec.tracked or list(opening.nothing_shown([spec])), one.name
@@ -95,7 +82,7 @@ def test_each_object_shows_something() -> None:
 def test_execsnoop(beepy: Beepy, path_of: ObjectOf) -> None:
     object_path = path_of("execsnoop")
     with (
-        tool("execsnoop") as other,
+        tools.start("execsnoop") as other,
         beepy.start("-v", "run", object_path, "-o", "json") as running,
     ):
         other.until(lambda: b"ARGS\n" in other.out)
@@ -129,7 +116,7 @@ def test_opensnoop(beepy: Beepy, path_of: ObjectOf, tmp_path: Path) -> None:
     opened = str(tmp_path / "file")
     Path(opened).touch()
     with (
-        tool("opensnoop") as other,
+        tools.start("opensnoop") as other,
         beepy.start("-v", "run", object_path, "-o", "json") as running,
     ):
         other.until(lambda: b"PATH\n" in other.out)
@@ -160,7 +147,7 @@ def test_exitsnoop(beepy: Beepy, path_of: ObjectOf) -> None:
     object_path = path_of("exitsnoop")
     planned = [Exit(b"plain%d" % (number % 7), code=number % 256) for number in range(300)]
     with (
-        tool("exitsnoop") as other,
+        tools.start("exitsnoop") as other,
         beepy.start("-v", "run", object_path, "-o", "json") as running,
     ):
         other.until(lambda: b"EXIT_CODE\n" in other.out)
@@ -201,7 +188,7 @@ def test_syscount(beepy: Beepy, path_of: ObjectOf) -> None:
         child.stdout.readline()
         one_process = ["--set", f"filter_pid={child.pid}", "--interval", "1h"]
         with (
-            tool("syscount", "-p", f"{child.pid}", "-T", "100") as other,
+            tools.start("syscount", "-p", f"{child.pid}", "-T", "100") as other,
             beepy.start("-v", "run", object_path, "-o", "json", *one_process) as running,
         ):
             other.until(lambda: b"Ctrl+C" in other.out)
@@ -216,3 +203,68 @@ def test_syscount(beepy: Beepy, path_of: ObjectOf) -> None:
     found = {row["key"]: row["value"]["count"] for row in rows(done.out) if row["map"] == "data"}
     assert 1000 in expected
     assert sorted(found.values()) == expected
+
+
+def connections(number: int) -> Counter[tuple[str, int, str, int, int, int]]:
+    """Open TCP connections and close them; return their ends, with the kB sent and received."""
+    ends: Counter[tuple[str, int, str, int, int, int]] = Counter()
+    for request in range(number):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            client = socket.create_connection(server.getsockname())
+            accepted, _ = server.accept()
+            sent, answered = request, 3 * (request % 5)
+            client.sendall(bytes(1000 * sent))
+            accepted.sendall(bytes(1000 * answered))
+            here, there = client.getsockname(), client.getpeername()
+            for end, size in ((accepted, 1000 * sent), (client, 1000 * answered)):
+                received = 0
+                while received < size:
+                    received += len(end.recv(size))
+            client.close()
+            assert not accepted.recv(1)
+            accepted.close()
+            ends[*here, *there, sent, answered] += 1
+            ends[*there, *here, answered, sent] += 1
+    return ends
+
+
+def lives(out: bytes) -> list[tuple[str, str, str, int, str, int, int, int]]:
+    """Return what tcplife's records say: pid, comm, addresses, bytes sent and received."""
+    found = []
+    for row in rows(out[: out.rfind(b"\n") + 1].decode()):
+        record = bytes.fromhex(row["data"])[: LIVED.size]
+        source, target, _, _, received, sent, pid, here, there, family, comm = LIVED.unpack(record)
+        if family == socket.AF_INET:
+            local, remote = (socket.inet_ntoa(address[:4]) for address in (source, target))
+            found.append((str(pid), text(comm), local, here, remote, there, sent, received))
+    return found
+
+
+def test_tcplife(beepy: Beepy, path_of: ObjectOf) -> None:
+    with (
+        tools.start("tcplife") as other,
+        beepy.start("-v", "run", path_of("tcplife"), "-o", "json") as running,
+    ):
+        other.until(lambda: b"MS\n" in other.out)
+        running.until_attached()
+        ends = connections(20)
+        ports = {(end[1], end[3]) for end in ends}
+
+        def ours() -> list[tuple[str, str, str, int, str, int, int, int]]:
+            return [row for row in lives(running.out) if (row[3], row[5]) in ports]
+
+        def theirs() -> list[tuple[str, ...]]:
+            lines = other.out.decode().splitlines()
+            both = [match.groups() for match in map(LIFE_ROW.match, lines) if match]
+            return [row for row in both if (int(row[3]), int(row[5])) in ports]
+
+        # the last state of a connection may be reached after its process's close()
+        running.until(lambda: len(ours()) >= ends.total())
+        other.until(lambda: len(theirs()) >= ends.total())
+        assert running.end().code == 0
+        other.end(signal.SIGINT)
+    # SYN and FIN count as bytes
+    assert Counter((*row[2:6], row[6] // 1000, row[7] // 1000) for row in ours()) == ends
+    assert Counter(
+        (*map(str, row[:6]), f"{row[6] / 1024:.2f}", f"{row[7] / 1024:.2f}") for row in ours()
+    ) == Counter((pid, comm.rstrip(), *values) for pid, comm, *values in theirs())

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from tests.vm.checks import TABLE, libbpf
+from tests.vm.checks import TABLE, gadgets, libbpf
 from tests.vm.checks.check import HERE, OBJECTS, Check, Skipped
 
 CHECKS: Final = Path(HERE or "/", "checks")  # the names of those that are asked for, a line each
@@ -25,7 +25,7 @@ CHECKS: Final = Path(HERE or "/", "checks")  # the names of those that are asked
 def main() -> None:
     """Do those that are asked for."""
     asked = CHECKS.read_text().split("\n")
-    for check in (*TABLE, *libbpf.CHECKS.values()):
+    for check in (*TABLE, *libbpf.CHECKS.values(), *gadgets.CHECKS.values()):
         if check.name not in asked:
             continue
         began = time.monotonic()
