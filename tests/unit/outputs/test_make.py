@@ -24,7 +24,7 @@ def test_an_unknown_name_is_an_error() -> None:
     for name in outputs.TABLE:
         outputs.make(name)
     with pytest.raises(
-        UsageError, match=r"output 'xml\\x1b': unknown: expected json, columns, wide, none"
+        UsageError, match=r"output 'xml\\x1b': unknown: expected json, csv, columns, wide, none"
     ):
         outputs.make("xml\x1b")
 
