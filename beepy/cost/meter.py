@@ -7,6 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from beepy import threads
 from beepy.cost.schedule import SUSTAINED_S, Schedule
 from beepy.errors import KernelError, OverheadError
 from beepy.events.costs import Cost, ProgramCost
@@ -71,8 +72,7 @@ class Meter:
         self._tell()
         if self._unknown:
             return
-        self._thread = threading.Thread(target=self._measure, name="cost", daemon=True)
-        self._thread.start()
+        self._thread = threads.start(self._measure, "cost")
 
     def stop(self) -> None:
         """End the last window, without waiting; called when the programs are detached."""

@@ -29,6 +29,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "recording/items": "unit/recording/test_recording.py",
     "recording/playback": "unit/recording/test_recording.py",
     "recording/recorder": "unit/recording/test_recording.py",
+    "host/sysfs": "kernel/test_btf.py",
     "readers": "kernel/test_streams.py kernel/test_gadget.py",
     "rewrite/prologue": "unit/rewrite/test_select.py kernel/test_selecting.py",
     "subjects": "unit/test_selecting.py",
