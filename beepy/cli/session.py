@@ -14,7 +14,6 @@ from beepy.cli import opening, signals
 from beepy.cli.stdio import STDERR, STDOUT, eprint, redirect_to_null
 from beepy.errors import OutputError, OverheadError
 from beepy.events.batch import Batch, Schema
-from beepy.events.protocols import Sink
 from beepy.events.stats import RunStats
 from beepy.launch import Chosen, Launched, Loaded, RunRequest, launch, passing
 from beepy.log import Log
@@ -24,6 +23,7 @@ from beepy.text import safe
 from beepy.width import columns_of_terminal
 
 if TYPE_CHECKING:
+    from beepy.events.protocols import Sink  # only types
     from beepy.outputs.prometheus import Exporter  # not for every run
 
 _log = Log(__name__)
@@ -165,7 +165,7 @@ def _attach(
     return started
 
 
-def _recorder(path: str, images: Sequence[Loaded]) -> Sink:
+def _recorder(path: str, images: Sequence[Loaded]) -> "Sink":
     from beepy.recording.recorder import Recorder  # noqa: PLC0415 - few runs record
 
     names = {image.name: image.image.digest if image.image else "" for image in images}
@@ -226,6 +226,8 @@ def summary_line(stats: RunStats, seconds: float, *, shows_cost: bool = False) -
         parts.append(f"lost unknown ({unknown})")
     if missed := sum(filter(None, stats.missed.values())):
         parts.append(f"{missed} missed {'run' if missed == 1 else 'runs'}")
+    if stats.sampled > 1:
+        parts.append(f"sampled 1/{stats.sampled}")
     if evicting:
         parts.append(f"evictions unknown ({evicting})")
     if shows_cost and stats.cost:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from beepy.collection.collection import Collection
-from beepy.events.stats import ProgramState
+from beepy.events.costs import ProgramState
 from beepy.kernel.program import Program
 
 _STATS_ENABLED: Final = Path("/proc/sys/kernel/bpf_stats_enabled")

@@ -30,6 +30,8 @@ ELSEWHERE: Final[dict[str, str]] = {
     "recording/playback": "unit/recording/test_recording.py",
     "recording/recorder": "unit/recording/test_recording.py",
     "host/sysfs": "kernel/test_btf.py",
+    "uapi_objects": "kernel/test_uapi.py",
+    "rewrite/shed": "unit/test_shedding.py kernel/cost/test_meter.py",
     "readers": "kernel/test_streams.py kernel/test_gadget.py",
     "rewrite/prologue": "unit/rewrite/test_select.py kernel/test_selecting.py",
     "subjects": "unit/test_selecting.py",
